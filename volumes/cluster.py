@@ -1,0 +1,103 @@
+"""The cluster as values: colos, nodes, the volume map, storagemasters, edges and their limits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NewType
+
+from volumes.address import Address
+from volumes.photo_path import VolumeId
+from volumes.sizes import DEFAULT_SIZES, Size
+from volumes.volume_state import VolumeState
+
+Colo = NewType("Colo", str)
+NodeId = NewType("NodeId", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A storage node: one process over one disk or bucket, in one colo."""
+
+    id: NodeId
+    colo: Colo
+    read: Address
+    write: Address
+    store: str
+    uuid: str = ""
+    """The uuid its `.node` marker must carry; empty means that any will do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A virtual volume and the nodes that mirror it."""
+
+    number: VolumeId
+    mirrors: tuple[NodeId, ...]
+    state: VolumeState = VolumeState.OPEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Master:
+    """A storagemaster: stateless, so that any of them will do."""
+
+    id: str
+    colo: Colo
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """An nginx or a Varnish in front: where people reach it, and where masters purge it."""
+
+    id: str
+    colo: Colo
+    kind: str
+    listen: Address
+    purge: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an upload may be. The defaults take any camera's file and no film."""
+
+    upload_bytes_max: int = 200 * 1024 * 1024
+    pixels_max: int = 100_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Everything the parts of one cluster must agree on: `cluster.toml`, parsed and checked."""
+
+    name: str
+    public_url: str
+    keys_file: str
+    queue_url: str
+    memcached: tuple[Address, ...] = ()
+    strict: bool = False
+    """Whether an upload that cannot reach two colos is refused instead of degraded."""
+    limits: Limits = field(default_factory=Limits)
+    sizes: tuple[Size, ...] = DEFAULT_SIZES
+    nodes: Mapping[NodeId, Node]
+    volumes: Mapping[VolumeId, Volume]
+    masters: Mapping[str, Master]
+    edges: Mapping[str, Edge]
+
+    @property
+    def colos(self) -> tuple[Colo, ...]:
+        """The colos that have nodes, in alphabetical order."""
+        return tuple(sorted({node.colo for node in self.nodes.values()}))
+
+    def nodes_of(self, colo: Colo) -> tuple[Node, ...]:
+        """The nodes of one colo, in the order of the config."""
+        return tuple(node for node in self.nodes.values() if node.colo == colo)
+
+    def mirrors_of(self, volume: VolumeId) -> tuple[Node, ...]:
+        """The nodes a volume is mirrored on.
+
+        Raises:
+            KeyError: There is no such volume.
+        """
+        return tuple(self.nodes[id_] for id_ in self.volumes[volume].mirrors)
+
+    def volumes_on(self, node: NodeId) -> tuple[VolumeId, ...]:
+        """The volumes a node is a home of."""
+        return tuple(n for n, volume in self.volumes.items() if node in volume.mirrors)

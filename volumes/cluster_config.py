@@ -1,0 +1,181 @@
+"""`cluster.toml`: text to `Cluster`, with every mistake reported at once.
+
+Paths in it are relative to the folder it is in, which the caller resolves.
+"""
+
+import re
+import tomllib
+
+from volumes.cluster import (
+    Cluster,
+    Colo,
+    Edge,
+    Limits,
+    Master,
+    Node,
+    NodeId,
+    Volume,
+)
+from volumes.config_reader import InvalidConfig, Problem, Table
+from volumes.photo_path import VOLUME_MAX, VolumeId
+from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
+from volumes.volume_state import VolumeState
+
+COLOS_PER_VOLUME_MIN = 2
+EDGE_KINDS = ("nginx", "varnish")
+
+_NUMBERS = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?")
+
+
+def parse_cluster(text: str) -> Cluster:
+    """The cluster that a `cluster.toml` describes.
+
+    Raises:
+        InvalidConfig: It is not TOML, or has mistakes; all of them are in it, each with its key.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidConfig((Problem("(file)", f"is not TOML: {error}"),)) from error
+    problems: list[Problem] = []
+    top = Table("", values, problems)
+    nodes = _read_nodes(top)
+    cluster = Cluster(
+        name=top.text("name", "glassplate"),
+        public_url=top.text("public_url").rstrip("/"),
+        keys_file=top.text("keys_file"),
+        queue_url=top.text("queue_url"),
+        memcached=top.addresses("memcached", []),
+        strict=top.one_of("durability", ("degraded", "strict"), "degraded") == "strict",
+        limits=_read_limits(top.table("limits")),
+        sizes=_read_sizes(top),
+        nodes=nodes,
+        volumes=_read_volumes(top, nodes),
+        masters=_read_masters(top),
+        edges=_read_edges(top),
+    )
+    top.refuse_unknown()
+    _refuse_shared_addresses(cluster, problems)
+    if problems:
+        raise InvalidConfig(tuple(problems))
+    return cluster
+
+
+def _read_nodes(top: Table) -> dict[NodeId, Node]:
+    nodes = {}
+    for id_, table in top.named_tables("nodes"):
+        nodes[NodeId(id_)] = Node(
+            id=NodeId(id_),
+            colo=Colo(table.text("colo")),
+            read=table.address("read"),
+            write=table.address("write"),
+            store=table.text("store"),
+            uuid=table.text("uuid", ""),
+        )
+        table.refuse_unknown()
+    if not nodes:
+        top.refuse("nodes", "is missing: a cluster has at least two nodes, in two colos")
+    return nodes
+
+
+def _read_volumes(top: Table, nodes: dict[NodeId, Node]) -> dict[VolumeId, Volume]:
+    volumes: dict[VolumeId, Volume] = {}
+    for table in top.tables("volumes"):
+        numbers = _read_numbers(table)
+        mirrors = tuple(NodeId(text) for text in table.texts("mirrors"))
+        state = VolumeState(table.one_of("state", tuple(s.value for s in VolumeState), "open"))
+        _check_mirrors(table, mirrors, nodes)
+        for number in numbers:
+            if number in volumes:
+                table.refuse("numbers", f"volume {number} is there already")
+            volumes[number] = Volume(number=number, mirrors=mirrors, state=state)
+        table.refuse_unknown()
+    if not volumes:
+        top.refuse("volumes", "is missing: photos are stored in volumes")
+    return volumes
+
+
+def _read_numbers(table: Table) -> tuple[VolumeId, ...]:
+    text = table.text("numbers")
+    match = _NUMBERS.fullmatch(text)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if not first <= last <= VOLUME_MAX:
+        table.refuse("numbers", f'must be as in "7" or "1-16", up to {VOLUME_MAX}; is {text!r}')
+        return ()
+    return tuple(VolumeId(number) for number in range(first, last + 1))
+
+
+def _check_mirrors(table: Table, mirrors: tuple[NodeId, ...], nodes: dict[NodeId, Node]) -> None:
+    for id_ in mirrors:
+        if id_ not in nodes:
+            table.refuse("mirrors", f"{id_!r} is not one of the nodes")
+    if len(set(mirrors)) < len(mirrors):
+        table.refuse("mirrors", "names a node twice")
+    known = {nodes[id_].colo for id_ in mirrors if id_ in nodes}
+    if len(known) < COLOS_PER_VOLUME_MIN:
+        table.refuse("mirrors", f"must be in at least {COLOS_PER_VOLUME_MIN} colos")
+
+
+def _read_masters(top: Table) -> dict[str, Master]:
+    masters = {}
+    for id_, table in top.named_tables("masters"):
+        masters[id_] = Master(
+            id=id_, colo=Colo(table.text("colo")), address=table.address("address")
+        )
+        table.refuse_unknown()
+    if not masters:
+        top.refuse("masters", "is missing: uploads need a storagemaster")
+    return masters
+
+
+def _read_edges(top: Table) -> dict[str, Edge]:
+    edges = {}
+    for id_, table in top.named_tables("edges"):
+        edges[id_] = Edge(
+            id=id_,
+            colo=Colo(table.text("colo")),
+            kind=table.one_of("kind", EDGE_KINDS),
+            listen=table.address("listen"),
+            purge=table.address("purge"),
+        )
+        table.refuse_unknown()
+    return edges
+
+
+def _read_limits(table: Table) -> Limits:
+    default = Limits()
+    limits = Limits(
+        upload_bytes_max=table.integer("upload_bytes_max", default.upload_bytes_max, least=1),
+        pixels_max=table.integer("pixels_max", default.pixels_max, least=1),
+    )
+    table.refuse_unknown()
+    return limits
+
+
+def _read_sizes(top: Table) -> tuple[Size, ...]:
+    sizes: dict[str, Size] = {}
+    for table in top.tables("sizes"):
+        letter = table.text("letter")
+        if not re.fullmatch("[a-z]", letter) or letter == ORIGINAL_LETTER:
+            table.refuse("letter", f"must be one of a-z but {ORIGINAL_LETTER}; is {letter!r}")
+        if letter in sizes:
+            table.refuse("letter", f"size {letter!r} is there already")
+        edge_pixels = table.integer("edge_pixels", least=1)
+        sizes[letter] = Size(letter, edge_pixels, square=table.flag("square", default=False))
+        table.refuse_unknown()
+    return tuple(sizes.values()) or DEFAULT_SIZES
+
+
+def _refuse_shared_addresses(cluster: Cluster, problems: list[Problem]) -> None:
+    owners: dict[str, str] = {}
+    named = [
+        *((f"nodes.{n.id}.read", n.read) for n in cluster.nodes.values()),
+        *((f"nodes.{n.id}.write", n.write) for n in cluster.nodes.values()),
+        *((f"masters.{m.id}.address", m.address) for m in cluster.masters.values()),
+        *((f"edges.{e.id}.listen", e.listen) for e in cluster.edges.values()),
+        *((f"edges.{e.id}.purge", e.purge) for e in cluster.edges.values()),
+    ]
+    for key, address in named:
+        owner = owners.setdefault(str(address), key)
+        if owner != key and address.host != "0.0.0.0":  # noqa: S104  # the stand-in of a bad one
+            problems.append(Problem(key, f"{address} is taken by {owner}"))

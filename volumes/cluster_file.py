@@ -1,0 +1,31 @@
+"""Reading `cluster.toml` from a disk: the one place where its relative paths become absolute."""
+
+import dataclasses
+from pathlib import Path
+
+from volumes.cluster import Cluster, Node
+from volumes.cluster_config import parse_cluster
+
+S3_SCHEME = "s3://"
+
+
+def load_cluster(path: Path) -> Cluster:
+    """The cluster described by a file; paths in it are relative to the folder it is in.
+
+    Raises:
+        InvalidConfig: It has mistakes.
+        OSError: It cannot be read.
+    """
+    cluster = parse_cluster(path.read_text())
+    folder = path.resolve().parent
+    return dataclasses.replace(
+        cluster,
+        keys_file=str(folder / cluster.keys_file),
+        nodes={id_: _resolved(node, folder) for id_, node in cluster.nodes.items()},
+    )
+
+
+def _resolved(node: Node, folder: Path) -> Node:
+    if node.store.startswith(S3_SCHEME):
+        return node
+    return dataclasses.replace(node, store=str(folder / node.store))
