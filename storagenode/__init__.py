@@ -1,0 +1,1 @@
+"""A storage node: stateless HTTP over one disk or bucket."""

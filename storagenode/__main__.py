@@ -1,0 +1,46 @@
+"""Runs one storage node: `python -m storagenode --config cluster.toml --node east-1`."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from permission_urls import KeysRefused, load_keys
+from storagenode.app import running_node
+from storagenode.marker import RootRefused
+from volumes.cluster import Cluster, Node, NodeId
+from volumes.cluster_file import load_cluster
+from volumes.config_reader import InvalidConfig
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; the exit status is 2 when the node cannot start."""
+    parser = argparse.ArgumentParser(prog="storagenode", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="path of cluster.toml")
+    parser.add_argument("--node", required=True, help="id of the node to run")
+    arguments = parser.parse_args()
+    try:
+        cluster = load_cluster(arguments.config)
+        uvloop.run(_serve(cluster, cluster.nodes[NodeId(arguments.node)]))
+    except KeyError:
+        sys.stderr.write(f"storagenode: there is no node {arguments.node} in the config\n")
+        return 2
+    except (InvalidConfig, KeysRefused, RootRefused, OSError) as error:
+        sys.stderr.write(f"storagenode: {error}\n")
+        return 2
+    return 0
+
+
+async def _serve(cluster: Cluster, node: Node) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with running_node(cluster, node, load_keys(Path(cluster.keys_file))):
+        await stopped.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""The composition root of a storage node: proves its disk, then opens its two ports."""
+
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from permission_urls import InternalSigner, InternalVerifier, KeyRing, Verifier
+from storagenode.client import NodeClient
+from storagenode.disk_store import DiskStore
+from storagenode.filesystem import DiskFileSystem
+from storagenode.internal_api import InternalApi
+from storagenode.marker import prove_root, read_marker
+from storagenode.permitted_reads import PermittedReads
+from storagenode.pulling import Puller
+from storagenode.receiving import Receiver
+from volumes.address import parse_address
+from volumes.cluster import Cluster, Node
+from volumes.sizes import size_classes
+
+# Enough that fsyncs of many uploads share a journal commit; more only wait in the kernel.
+WRITE_THREADS = 16
+READ_THREADS = 8
+# No header of ours is near this; the edge has the same limits.
+LINE_BYTES_MAX = 8190
+# An edge keeps its connections for less, so that it never sends on one that is just closing.
+KEEPALIVE_SECONDS = 75
+
+
+@contextlib.asynccontextmanager
+async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIterator[DiskStore]:
+    """A node that serves for as long as the block lasts.
+
+    Raises:
+        RootRefused: Its root is not its own, or cannot keep photos.
+        OSError: A port is taken.
+    """
+    root = Path(node.store)
+    marker = read_marker(root, node)
+    prove_root(root)
+    store = DiskStore(DiskFileSystem(root))
+    for volume in cluster.volumes_on(node.id):
+        store.open_volume(volume)
+    async with contextlib.AsyncExitStack() as stack:
+        writers = stack.enter_context(ThreadPoolExecutor(WRITE_THREADS, "write"))
+        readers = stack.enter_context(ThreadPoolExecutor(READ_THREADS, "read"))
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(auto_decompress=False, connector=aiohttp.TCPConnector(limit=0))
+        )
+        signer = InternalSigner(keys)
+        puller = Puller(
+            store,
+            Receiver(store, writers),
+            lambda url: NodeClient(parse_address(url.removeprefix("http://")), session, signer),
+        )
+        api = InternalApi(
+            store,
+            marker,
+            InternalVerifier(keys),
+            puller,
+            writers,
+            boot=secrets.token_hex(8),
+            now_seconds=time.time,
+        )
+        reads = PermittedReads(
+            store, Verifier(keys, size_classes(cluster.sizes)), readers, now_seconds=time.time
+        )
+        write_runner = web.AppRunner(
+            api.application(), access_log=None, keepalive_timeout=KEEPALIVE_SECONDS
+        )
+        read_runner = web.ServerRunner(
+            web.Server(
+                reads.answer,
+                access_log=None,
+                keepalive_timeout=KEEPALIVE_SECONDS,
+                max_line_size=LINE_BYTES_MAX,
+                max_field_size=LINE_BYTES_MAX,
+            )
+        )
+        for runner, address in ((write_runner, node.write), (read_runner, node.read)):
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.TCPSite(runner, address.host, address.port, reuse_address=True).start()
+        yield store

@@ -1,0 +1,259 @@
+"""The client of a node's write port: what other parts of the cluster ask of a node."""
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from permission_urls import InternalSigner
+from storagenode import wire
+from storagenode.errors import Corrupt, Unreachable
+from storagenode.layout import OwedFile, Place
+from storagenode.publishing import Published
+from storagenode.shard_listing import ListedFile
+from volumes.address import Address
+from volumes.cluster import NodeId
+from volumes.photo_path import PhotoVersion, VolumeId
+
+CONNECT_SECONDS = 0.5
+CALL_SECONDS = 5.0
+# How long a signature is good: longer than any transfer, and short enough to be worthless later.
+SIGNATURE_SECONDS = 300
+
+_UNREACHABLE = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """A file's bytes, verified, and what is noted of it."""
+
+    data: bytes
+    digest: str
+    mtime_seconds: int
+
+
+class NodeClient:
+    """Speaks to the write port of one node. Not answering in time is `Unreachable`, never a no."""
+
+    def __init__(
+        self,
+        address: Address,
+        session: aiohttp.ClientSession,
+        signer: InternalSigner,
+        *,
+        now_seconds: Callable[[], float] = time.time,
+    ) -> None:
+        self.url = f"http://{address}"
+        self._session = session
+        self._signer = signer
+        self._now_seconds = now_seconds
+
+    async def status(self, *, timeout_seconds: float = CALL_SECONDS) -> wire.NodeStatus:
+        """What the node says of itself."""
+        fields = await self._call("GET", wire.STATUS_ROUTE, timeout_seconds=timeout_seconds)
+        return wire.NodeStatus(**{**fields, "volumes": tuple(fields["volumes"])})
+
+    async def put(
+        self,
+        place: Place,
+        body: AsyncIterator[bytes],
+        *,
+        mtime_seconds: int,
+        bytes_total: int | None,
+    ) -> Published:
+        """Stream a file to a place; returns when it is on the node's disk, name and all.
+
+        `bytes_total` is the length of the body if it is known. Nothing is published if the body
+        raises. There is no time-out here: how long a mirror may take is the caller's decision.
+        """
+        path = wire.file_path(place, mtime_seconds=mtime_seconds)
+        headers = {wire.SIGNATURE_HEADER: self._sign("PUT", path, wire.DIGEST_LATER)}
+        if bytes_total is not None:
+            headers["Content-Length"] = str(bytes_total + wire.TRAILER_BYTES)
+        fields = await self._send(
+            "PUT", path, data=self._with_trailer(path, body), headers=headers, timeout_seconds=None
+        )
+        return Published(**fields)
+
+    async def put_bundle(
+        self,
+        of: PhotoVersion,
+        body: bytes,
+        *,
+        owed_to: NodeId | None,
+        mtime_seconds: int,
+        timeout_seconds: float = CALL_SECONDS,
+    ) -> None:
+        """Publish the sizes of a version, as `wire.render_bundle` made them."""
+        path = wire.bundle_path(of, owed_to, mtime_seconds=mtime_seconds)
+        await self._call("POST", path, body, timeout_seconds=timeout_seconds)
+
+    async def bury(
+        self, place: Place, *, mtime_seconds: int, timeout_seconds: float = CALL_SECONDS
+    ) -> None:
+        """Write a tombstone and take what it covers out of sight."""
+        path = wire.file_path(place, route="tombstones", mtime_seconds=mtime_seconds)
+        await self._call("PUT", path, timeout_seconds=timeout_seconds)
+
+    async def fetch(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FetchedFile:
+        """A whole file, verified here against the digest it was written with.
+
+        Raises:
+            Corrupt: The bytes that came are not those that were written.
+        """
+        async with self._streaming(place, timeout_seconds=timeout_seconds) as response:
+            data = await response.read()
+            digest = response.headers[wire.DIGEST_HEADER]
+            if hashlib.sha256(data).hexdigest() != digest:
+                raise Corrupt(f"{place} from {self.url} does not have SHA-256 {digest}")
+            return FetchedFile(data, digest, int(response.headers[wire.MTIME_HEADER]))
+
+    @contextlib.asynccontextmanager
+    async def stream(self, place: Place) -> AsyncIterator["FileStream"]:
+        """A file piece by piece, not verified: the caller compares the digest at the end."""
+        async with self._streaming(place, timeout_seconds=None) as response:
+            yield FileStream(
+                digest=response.headers[wire.DIGEST_HEADER],
+                mtime_seconds=int(response.headers[wire.MTIME_HEADER]),
+                size_bytes=int(response.headers["Content-Length"]),
+                chunks=response.content.iter_chunked(256 * 1024),
+            )
+
+    async def pull(self, pull: wire.Pull, *, timeout_seconds: float | None = None) -> Published:
+        """Have the node fetch a file from another node and publish it."""
+        fields = await self._call(
+            "POST", wire.PULL_ROUTE, wire.render_pull(pull), timeout_seconds=timeout_seconds
+        )
+        return Published(**fields)
+
+    async def owed(self) -> list[OwedFile]:
+        """Files the node holds for others, up to `wire.OWED_LIST_MAX` of them."""
+        rows = await self._call("GET", wire.OWED_ROUTE)
+        return [OwedFile(wire.parse_place(r), int(r["bytes"]), str(r["sha256"])) for r in rows]
+
+    async def settle(self, place: Place) -> None:
+        """Let go of a file that was held for a node, which has it now."""
+        await self._call("DELETE", wire.file_path(place))
+
+    async def open_volume(self, volume: VolumeId) -> None:
+        """Make the node a home of a volume."""
+        await self._call("PUT", f"/volumes/{volume}")
+
+    async def shard_digests(self, volume: VolumeId) -> dict[str, str]:
+        """A digest of every shard of a volume that has files."""
+        digests: dict[str, str] = await self._call("GET", f"/volumes/{volume}/shards")
+        return digests
+
+    async def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
+        """The files of a shard."""
+        return wire.parse_listing(await self._call("GET", f"/volumes/{volume}/shards/{shard}"))
+
+    async def find(self, photo: str) -> list[str]:
+        """Every path of a photo on the node, hidden ones included."""
+        found: list[str] = await self._call("GET", f"/find/{photo}")
+        return found
+
+    async def _with_trailer(self, path: str, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        hasher = hashlib.sha256()
+        async for chunk in body:
+            hasher.update(chunk)
+            yield chunk
+        yield wire.render_trailer(self._sign("PUT", path, hasher.hexdigest()))
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        timeout_seconds: float | None = CALL_SECONDS,
+    ) -> Any:
+        digest = hashlib.sha256(body).hexdigest()
+        headers = {wire.SIGNATURE_HEADER: self._sign(method, path, digest)}
+        return await self._send(
+            method, path, data=body, headers=headers, timeout_seconds=timeout_seconds
+        )
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        data: Any,
+        headers: dict[str, str],
+        timeout_seconds: float | None,
+    ) -> Any:
+        try:
+            async with self._session.request(
+                method,
+                self._url(path),
+                data=data,
+                headers=headers,
+                timeout=_timeout(timeout_seconds),
+            ) as response:
+                await _raise_refusal(response)
+                return await response.json()
+        except _UNREACHABLE as error:
+            raise _unreachable(self.url, error) from error
+
+    @contextlib.asynccontextmanager
+    async def _streaming(
+        self, place: Place, *, timeout_seconds: float | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        path = wire.file_path(place)
+        headers = {wire.SIGNATURE_HEADER: self._sign("GET", path, wire.EMPTY_DIGEST)}
+        try:
+            async with self._session.get(
+                self._url(path), headers=headers, timeout=_timeout(timeout_seconds)
+            ) as response:
+                await _raise_refusal(response)
+                yield response
+        except _UNREACHABLE as error:
+            raise _unreachable(self.url, error) from error
+
+    def _sign(self, method: str, path: str, digest: str) -> str:
+        return self._signer.sign_request(
+            method=method,
+            path=path,
+            digest=digest,
+            expiry_seconds=int(self._now_seconds()) + SIGNATURE_SECONDS,
+        )
+
+    def _url(self, path: str) -> URL:
+        return URL(self.url + path, encoded=True)
+
+
+@dataclass(frozen=True, slots=True)
+class FileStream:
+    """A file on its way from a node."""
+
+    digest: str
+    mtime_seconds: int
+    size_bytes: int
+    chunks: AsyncIterator[bytes]
+
+
+def _timeout(total_seconds: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total_seconds, sock_connect=CONNECT_SECONDS)
+
+
+async def _raise_refusal(response: aiohttp.ClientResponse) -> None:
+    if response.status < 400:
+        return
+    try:
+        body = await response.json()
+    except (ValueError, aiohttp.ContentTypeError):
+        body = {}
+    raise wire.parse_error(response.status, body)
+
+
+def _unreachable(url: str, error: BaseException) -> Unreachable:
+    if isinstance(error, asyncio.TimeoutError):
+        return Unreachable(f"{url} did not answer in time")
+    return Unreachable(f"{url}: {type(error).__name__}: {error}")

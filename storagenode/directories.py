@@ -1,0 +1,53 @@
+"""Directories that are known to be on the disk, so that a name in them cannot be lost with them."""
+
+import threading
+
+from storagenode.filesystem import FileSystem
+from storagenode.layout import parents_of
+
+
+class DurableDirectories:
+    """Makes directories once, and never lets a file be published in one that a crash could lose."""
+
+    def __init__(self, file_system: FileSystem) -> None:
+        self._file_system = file_system
+        self._known: set[str] = set()
+        self._lock = threading.Lock()
+
+    def make_parents_of(self, path: str) -> None:
+        """Return when every directory above the path exists and its own name is on the disk."""
+        parents = parents_of(path)
+        if parents and parents[-1] in self._known:
+            return
+        with self._lock:
+            for directory in parents:
+                if directory not in self._known:
+                    self._file_system.make_directory(directory)
+                    # Also when it was there: whoever made it may have died before this fsync.
+                    self._file_system.fsync_directory(_parent_of(directory))
+                    self._known.add(directory)
+
+    def make_all(self, parent: str, names: tuple[str, ...]) -> None:
+        """Make many directories within one, for the price of one fsync."""
+        with self._lock:
+            for name in names:
+                self._file_system.make_directory(f"{parent}/{name}")
+            self._file_system.fsync_directory(parent)
+            self._known.update(f"{parent}/{name}" for name in names)
+
+    def learn(self, parent: str) -> None:
+        """Take what exists within a directory as known, after one fsync of it."""
+        with self._lock:
+            self._file_system.fsync_directory(parent)
+            self._known.add(parent)
+            self._known.update(f"{parent}/{name}" for name in self._file_system.list(parent))
+
+    def forget_parents_of(self, path: str) -> None:
+        """Believe no longer that the directories above a path exist: one was found missing."""
+        with self._lock:
+            self._known.difference_update(parents_of(path))
+
+
+def _parent_of(directory: str) -> str:
+    head, _, _ = directory.rpartition("/")
+    return head or "."

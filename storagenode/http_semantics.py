@@ -1,0 +1,125 @@
+"""What HTTP's conditional and range headers ask of a file: a pure decision (RFC 9110).
+
+The answers are nginx's, so that a node and the edge before it always agree: an ETag is the hex of
+the modification second, a dash, the hex of the size; more than one range is answered in full.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+
+_RANGE = re.compile(r"\s*([0-9]*)\s*-\s*([0-9]*)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """200 with all bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """206 with the bytes from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """304: what the client has is still right."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreconditionFailed:
+    """412: the client wanted another file than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class RangeNotSatisfiable:
+    """416: the file has no such bytes."""
+
+
+Answer = Full | Partial | NotModified | PreconditionFailed | RangeNotSatisfiable
+
+
+def etag_of(*, mtime_seconds: int, size: int) -> str:
+    """The ETag nginx gives a file.
+
+    >>> etag_of(mtime_seconds=0x65f0c1a2, size=255)
+    '"65f0c1a2-ff"'
+    """
+    return f'"{mtime_seconds:x}-{size:x}"'
+
+
+def http_date(seconds: int) -> str:
+    """A second since 1970 as HTTP writes dates."""
+    return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True)
+
+
+def decide(headers: Mapping[str, str], *, etag: str, mtime_seconds: int, size: int) -> Answer:
+    """What to answer to a GET or HEAD with these headers."""
+    if not _preconditions_hold(headers, etag=etag, mtime_seconds=mtime_seconds):
+        return PreconditionFailed()
+    if _is_not_modified(headers, etag=etag, mtime_seconds=mtime_seconds):
+        return NotModified()
+    wanted = headers.get("Range")
+    if wanted is None or not _if_range_holds(headers, etag=etag, mtime_seconds=mtime_seconds):
+        return Full()
+    return _decide_range(wanted, size)
+
+
+def _preconditions_hold(headers: Mapping[str, str], *, etag: str, mtime_seconds: int) -> bool:
+    since = headers.get("If-Unmodified-Since")
+    if since is not None and (seconds := _parse_date(since)) is not None:
+        return mtime_seconds <= seconds
+    match = headers.get("If-Match")
+    return match is None or _names(match, etag, weak=False)
+
+
+def _is_not_modified(headers: Mapping[str, str], *, etag: str, mtime_seconds: int) -> bool:
+    none_match = headers.get("If-None-Match")
+    if none_match is not None:
+        return _names(none_match, etag, weak=True)
+    since = headers.get("If-Modified-Since")
+    # Exactly this second, as nginx has it: mirrors agree to the second, and nothing is changed.
+    return since is not None and _parse_date(since) == mtime_seconds
+
+
+def _if_range_holds(headers: Mapping[str, str], *, etag: str, mtime_seconds: int) -> bool:
+    condition = headers.get("If-Range")
+    if condition is None:
+        return True
+    if condition.startswith('"'):
+        return condition == etag
+    return _parse_date(condition) == mtime_seconds
+
+
+def _names(header: str, etag: str, *, weak: bool) -> bool:
+    if header.strip() == "*":
+        return True
+    given = (tag.strip() for tag in header.split(","))
+    return any((tag.removeprefix("W/") if weak else tag) == etag for tag in given)
+
+
+def _parse_date(text: str) -> int | None:
+    try:
+        return int(parsedate_to_datetime(text).timestamp())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _decide_range(wanted: str, size: int) -> Answer:
+    unit, _, ranges = wanted.partition("=")
+    if unit.strip().lower() != "bytes" or "," in ranges:
+        return Full()
+    match = _RANGE.fullmatch(ranges)
+    if match is None or not (match[1] or match[2]):
+        return RangeNotSatisfiable()
+    if not match[1]:
+        length = min(int(match[2]), size)
+        return Partial(size - length, size - 1) if length else RangeNotSatisfiable()
+    first = int(match[1])
+    last = min(int(match[2]), size - 1) if match[2] else size - 1
+    return Partial(first, last) if first <= last and first < size else RangeNotSatisfiable()

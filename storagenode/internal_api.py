@@ -1,0 +1,271 @@
+"""The write port: the node's protocol over aiohttp, for machines of the cluster only."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import asdict
+from functools import partial
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from permission_urls import InternalVerifier
+from storagenode import wire
+from storagenode.disk_store import DiskStore
+from storagenode.errors import BadRequest, NodeError
+from storagenode.layout import Place
+from storagenode.marker import NodeMarker
+from storagenode.publishing import Published
+from storagenode.pulling import Puller
+from storagenode.reading import OpenFile, open_file
+from storagenode.receiving import Receiver
+from volumes.photo_id import InvalidPhotoId, parse_photo_id
+from volumes.photo_path import SHARDS, InvalidPath, parse_path, parse_volume, render_stem
+
+JSON_BYTES_MAX = 64 * 1024
+
+T = TypeVar("T")
+
+
+class InternalApi:
+    """The routes of the write port, over one store."""
+
+    def __init__(
+        self,
+        store: DiskStore,
+        marker: NodeMarker,
+        verifier: InternalVerifier,
+        puller: Puller,
+        threads: Executor,
+        *,
+        boot: str,
+        now_seconds: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._marker = marker
+        self._verifier = verifier
+        self._puller = puller
+        self._threads = threads
+        self._boot = boot
+        self._now_seconds = now_seconds
+        self._receiver = Receiver(store, threads)
+
+    def application(self) -> web.Application:
+        """The routes as an aiohttp application."""
+        application = web.Application(
+            middlewares=[errors_as_json], client_max_size=wire.BUNDLE_BYTES_MAX
+        )
+        application.add_routes(
+            [
+                web.get(wire.STATUS_ROUTE, self.status),
+                web.get(wire.FILE_ROUTE, self.send_file, allow_head=False),
+                web.put(wire.FILE_ROUTE, self.take_file),
+                web.delete(wire.FILE_ROUTE, self.settle),
+                web.put(wire.TOMBSTONE_ROUTE, self.bury),
+                web.post(wire.BUNDLE_ROUTE, self.take_bundle),
+                web.post(wire.PULL_ROUTE, self.pull),
+                web.get(wire.OWED_ROUTE, self.owed),
+                web.put(wire.VOLUME_ROUTE, self.open_volume),
+                web.get(wire.SHARDS_ROUTE, self.shard_digests),
+                web.get(wire.SHARD_ROUTE, self.list_shard),
+                web.get(wire.FIND_ROUTE, self.find),
+            ]
+        )
+        return application
+
+    async def status(self, request: web.Request) -> web.Response:
+        """What this node is, has, and has room for."""
+        await self._signed_body(request)
+        return web.json_response(asdict(await self._in_thread(self._status)))
+
+    def _status(self) -> wire.NodeStatus:
+        store = self._store
+        space = store.space()
+        suspect = store.health.suspect_reason
+        if not store.file_system.is_intact():
+            suspect = "the root or its marker is not what it was: is the disk mounted?"
+        return wire.NodeStatus(
+            node=self._marker.id,
+            uuid=self._marker.uuid,
+            colo=self._marker.colo,
+            boot=self._boot,
+            volumes=store.volumes,
+            free_bytes=space.free_bytes,
+            total_bytes=space.total_bytes,
+            accepts_new_photos=not suspect and store.health.accepts_new_photos(),
+            suspect_reason=suspect,
+            owed=len(store.owed(wire.OWED_LIST_MAX)),
+        )
+
+    async def take_file(self, request: web.Request) -> web.Response:
+        """Publish the body of a streamed PUT."""
+        place, mtime = self._place(request)
+        self._check_signature(request, wire.DIGEST_LATER)
+        length = request.content_length
+        published = await self._receiver.receive(
+            request.content.iter_any(),
+            place,
+            mtime_seconds=mtime,
+            bytes_expected=max(0, (length or 0) - wire.TRAILER_BYTES),
+            check_closing=partial(self._check_closing, request.raw_path),
+        )
+        return _json(published)
+
+    def _check_closing(self, path: str, signature: str, digest: str) -> None:
+        self._check("PUT", path, signature, digest)
+
+    async def send_file(self, request: web.Request) -> web.StreamResponse:
+        """The bytes of a file, as they are on the disk; the receiver verifies them."""
+        await self._signed_body(request)
+        place, _ = self._place(request)
+        file = await self._in_thread(partial(open_file, self._store.file_system, place.path))
+        try:
+            return await self._stream(request, file)
+        finally:
+            self._store.file_system.close(file.handle)
+
+    async def _stream(self, request: web.Request, file: OpenFile) -> web.StreamResponse:
+        digest = file.digest if file.digest else await self._in_thread(file.compute_digest)
+        headers = {wire.DIGEST_HEADER: digest, wire.MTIME_HEADER: str(file.stat.mtime_seconds)}
+        response = web.StreamResponse(headers=headers)
+        response.content_length = file.stat.bytes
+        await response.prepare(request)
+        chunks = file.chunks(0, file.stat.bytes)
+        while chunk := await self._in_thread(partial(next, chunks, b"")):
+            await response.write(chunk)
+        await response.write_eof()
+        return response
+
+    async def take_bundle(self, request: web.Request) -> web.Response:
+        """Publish the sizes of a version."""
+        files = wire.parse_bundle(await self._signed_body(request))
+        owed_to, mtime = wire.parse_query(request.query_string)
+        stem = request.match_info["path"]
+        placed = []
+        for file in files:
+            place = Place(_parse(file.path), owed_to)
+            if not file.path.startswith(stem) or render_stem(place.file.of) != stem:  # type: ignore[union-attr]
+                raise BadRequest(f"{file.path} is not a file of {stem}")
+            placed.append((place, file.data, file.digest))
+        await self._in_thread(partial(self._store.publish_bundle, placed, mtime_seconds=mtime))
+        return web.json_response({})
+
+    async def bury(self, request: web.Request) -> web.Response:
+        """Write a tombstone."""
+        await self._signed_body(request)
+        place, mtime = self._place(request)
+        if not place.path.endswith(".gone"):
+            raise BadRequest(f"{place} is not a tombstone")
+        return _json(await self._in_thread(partial(self._store.bury, place, mtime_seconds=mtime)))
+
+    async def settle(self, request: web.Request) -> web.Response:
+        """Drop a file that was held for another node."""
+        await self._signed_body(request)
+        place, _ = self._place(request)
+        if place.owed_to is None:
+            raise BadRequest("only what is owed can be let go of; photos are deleted by tombstone")
+        await self._in_thread(partial(self._store.settle, place))
+        return web.json_response({})
+
+    async def pull(self, request: web.Request) -> web.Response:
+        """Fetch a file from another node and publish it."""
+        pull = wire.parse_pull(await self._signed_body(request))
+        return _json(await self._puller.pull(pull))
+
+    async def owed(self, request: web.Request) -> web.Response:
+        """Files held for other nodes."""
+        await self._signed_body(request)
+        entries = await self._in_thread(partial(self._store.owed, wire.OWED_LIST_MAX))
+        return web.json_response(
+            [
+                {**wire.render_place(entry.place), "bytes": entry.bytes, "sha256": entry.digest}
+                for entry in entries
+            ]
+        )
+
+    async def open_volume(self, request: web.Request) -> web.Response:
+        """Become a home of a volume."""
+        await self._signed_body(request)
+        volume = parse_volume(request.match_info["volume"])
+        await self._in_thread(partial(self._store.open_volume, volume))
+        return web.json_response({})
+
+    async def shard_digests(self, request: web.Request) -> web.Response:
+        """A digest of every shard that has files."""
+        await self._signed_body(request)
+        volume = parse_volume(request.match_info["volume"])
+        return web.json_response(await self._in_thread(partial(self._store.shard_digests, volume)))
+
+    async def list_shard(self, request: web.Request) -> web.Response:
+        """The files of a shard."""
+        await self._signed_body(request)
+        volume = parse_volume(request.match_info["volume"])
+        shard = request.match_info["shard"]
+        if shard not in SHARDS:
+            raise BadRequest(f"{shard!r} is not a shard")
+        files = await self._in_thread(partial(self._store.list_shard, volume, shard))
+        return web.json_response(wire.render_listing(files))
+
+    async def find(self, request: web.Request) -> web.Response:
+        """Every path of a photo on this node."""
+        await self._signed_body(request)
+        photo = parse_photo_id(request.match_info["photo"])
+        return web.json_response(await self._in_thread(partial(self._store.find, photo)))
+
+    def _place(self, request: web.Request) -> tuple[Place, int]:
+        owed_to, mtime = wire.parse_query(request.query_string)
+        return Place(_parse(request.match_info["path"]), owed_to), mtime
+
+    async def _signed_body(self, request: web.Request) -> bytes:
+        """The body, after checking that this very request was signed."""
+        body = await request.read()
+        self._check_signature(request, hashlib.sha256(body).hexdigest())
+        return body
+
+    def _check_signature(self, request: web.Request, digest: str) -> None:
+        signature = request.headers.get(wire.SIGNATURE_HEADER, "")
+        self._check(request.method, request.raw_path, signature, digest)
+
+    def _check(self, method: str, path: str, signature: str, digest: str) -> None:
+        wire.refuse_unless_signed(
+            self._verifier,
+            signature,
+            method=method,
+            path=path,
+            digest=digest,
+            now_seconds=self._now_seconds(),
+        )
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+@web.middleware
+async def errors_as_json(
+    request: web.Request,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> web.StreamResponse:
+    """Answer this package's errors by the table in `wire`."""
+    try:
+        return await handler(request)
+    except (InvalidPath, InvalidPhotoId) as error:
+        status, body = wire.render_error(BadRequest(str(error)))
+    except NodeError as error:
+        status, body = wire.render_error(error)
+    response = web.json_response(body, status=status)
+    if status in {400, 403}:
+        # What is left of a refused body must not be read as the next request.
+        response.force_close()
+    return response
+
+
+def _parse(path: str) -> Any:
+    try:
+        return parse_path(path)
+    except InvalidPath as error:
+        raise BadRequest(str(error)) from error
+
+
+def _json(published: Published) -> web.Response:
+    return web.json_response(asdict(published))

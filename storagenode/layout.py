@@ -1,0 +1,64 @@
+"""Names below a node's root that are not photo paths: markers, owed work, trash and the like."""
+
+from dataclasses import dataclass
+
+from volumes.cluster import NodeId
+from volumes.photo_path import PhotoFile, VolumeId, render_path
+
+NODE_MARKER = ".node"
+VOLUME_MARKER = ".volume"
+STAGING = ".staging"
+OWED = ".owed"
+TRASH = ".trash"
+QUARANTINE = ".quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file is on a node: at home, or held for the node it is owed to."""
+
+    file: PhotoFile
+    owed_to: NodeId | None = None
+
+    @property
+    def path(self) -> str:
+        """The path below the node's root."""
+        photo_path = render_path(self.file)
+        return f"{OWED}/{self.owed_to}/{photo_path}" if self.owed_to else photo_path
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class OwedFile:
+    """A file held for a node that was down."""
+
+    place: Place
+    bytes: int
+    digest: str
+
+
+def volume_marker(volume: VolumeId) -> str:
+    """The file that makes a node a home of a volume."""
+    return f"{volume}/{VOLUME_MARKER}"
+
+
+def trash_path(day: str, path: str) -> str:
+    """Where a deleted file is kept until its day's retention ends."""
+    return f"{TRASH}/{day}/{path}"
+
+
+def quarantine_path(path: str, *, unique: str) -> str:
+    """Where a corrupt file is kept for inspection, under a name that nothing else has."""
+    return f"{QUARANTINE}/{unique}-{path.replace('/', '_')}"
+
+
+def parents_of(path: str) -> list[str]:
+    """The directories above a path, outermost first.
+
+    >>> parents_of("42/k7/x.jpg")
+    ['42', '42/k7']
+    """
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]

@@ -1,0 +1,189 @@
+"""The read port: permission URL to path to verified bytes, with no lookup of anything."""
+
+import asyncio
+import base64
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import lru_cache
+
+from aiohttp import web
+
+from permission_urls import Forbidden, MalformedUrl, PermittedPath, Verifier, cache_control
+from storagenode.disk_store import DiskStore
+from storagenode.errors import Corrupt, Gone, NodeError, NotThere
+from storagenode.http_semantics import (
+    Full,
+    NotModified,
+    Partial,
+    PreconditionFailed,
+    decide,
+    etag_of,
+    http_date,
+)
+from storagenode.layout import Place
+from storagenode.reading import OpenFile, open_file
+from volumes.photo_path import Variant, parse_path
+
+HEALTH_PATH = "/healthz"
+ALLOWED_METHODS = "GET, HEAD, OPTIONS"
+
+# Up to here a file is read and hashed on the event loop, if memory has it: a thread costs as much.
+INLINE_BYTES_MAX = 256 * 1024
+# Up to here a file is held in memory whole; above, it is verified first and then streamed.
+WHOLE_BYTES_MAX = 8 * 1024 * 1024
+
+_SAFETY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Server": "glassplate",
+}
+_MEDIA_TYPES = {
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "avif": "image/avif",
+    "heic": "image/heic",
+    "tif": "image/tiff",
+}
+
+
+class PermittedReads:
+    """Answers GET, HEAD and OPTIONS for anyone who has a permission."""
+
+    def __init__(
+        self,
+        store: DiskStore,
+        verifier: Verifier,
+        threads: Executor,
+        *,
+        now_seconds: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._verifier = verifier
+        self._threads = threads
+        self._now_seconds = now_seconds
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """The response to one request; every error has a constant body that echoes nothing."""
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers={**_SAFETY_HEADERS, "Allow": ALLOWED_METHODS})
+        if request.method not in {"GET", "HEAD"}:
+            return refused(405, "method not allowed", {"Allow": ALLOWED_METHODS})
+        if request.raw_path == HEALTH_PATH:
+            return self._health()
+        try:
+            permitted = self._verifier.verify(request.raw_path, self._now_seconds())
+        except MalformedUrl:
+            return refused(400, "bad request")
+        except Forbidden:
+            return refused(403, "forbidden")
+        return await self._read(request, permitted)
+
+    async def _read(self, request: web.BaseRequest, permitted: PermittedPath) -> web.StreamResponse:
+        variant = parse_path(permitted.path)
+        assert isinstance(variant, Variant)
+        try:
+            self._store.refuse_if_gone(variant)
+            file = open_file(self._store.file_system, permitted.path)
+        except Gone:
+            return refused(410, "gone", {"Cache-Control": "public, max-age=60"})
+        except NotThere:
+            return refused(404, "not found", {"Cache-Control": "public, max-age=1"})
+        except (NodeError, OSError):
+            return refused(503, "unavailable")
+        try:
+            return await self._send(request, permitted, file)
+        except Corrupt:
+            await self._set_aside(variant, file)
+            return refused(502, "bad gateway")
+        finally:
+            self._store.file_system.close(file.handle)
+
+    async def _send(
+        self, request: web.BaseRequest, permitted: PermittedPath, file: OpenFile
+    ) -> web.StreamResponse:
+        mtime, size = file.stat.mtime_seconds, file.stat.bytes
+        etag = etag_of(mtime_seconds=mtime, size=size)
+        headers = {
+            **_SAFETY_HEADERS,
+            "ETag": etag,
+            "Last-Modified": _cached_http_date(mtime),
+            "Cache-Control": cache_control(permitted.permission.expiry, self._now_seconds()),
+        }
+        answer = decide(request.headers, etag=etag, mtime_seconds=mtime, size=size)
+        if isinstance(answer, NotModified):
+            return web.Response(status=304, headers=headers)
+        if isinstance(answer, PreconditionFailed):
+            return refused(412, "precondition failed")
+        if not isinstance(answer, Full | Partial):
+            return refused(416, "range not satisfiable", {"Content-Range": f"bytes */{size}"})
+        headers["Content-Type"] = _MEDIA_TYPES[permitted.ext]
+        headers["Accept-Ranges"] = "bytes"
+        if file.digest:
+            headers["Repr-Digest"] = (
+                f"sha-256=:{base64.b64encode(bytes.fromhex(file.digest)).decode()}:"
+            )
+        return await self._send_bytes(request, file, answer, headers)
+
+    async def _send_bytes(
+        self,
+        request: web.BaseRequest,
+        file: OpenFile,
+        answer: Full | Partial,
+        headers: dict[str, str],
+    ) -> web.StreamResponse:
+        size = file.stat.bytes
+        status, start, end = 200, 0, size
+        if isinstance(answer, Partial):
+            status, start, end = 206, answer.first, answer.last + 1
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        if size <= WHOLE_BYTES_MAX:
+            data = await self._load(file)
+            return web.Response(status=status, headers=headers, body=data[start:end])
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, file.verify)
+        response = web.StreamResponse(status=status, headers=headers)
+        response.content_length = end - start
+        await response.prepare(request)
+        if request.method == "GET":
+            chunks = file.chunks(start, end)
+            while chunk := await loop.run_in_executor(self._threads, next, chunks, b""):
+                await response.write(chunk)
+        await response.write_eof()
+        return response
+
+    async def _load(self, file: OpenFile) -> bytes:
+        if file.stat.bytes <= INLINE_BYTES_MAX:
+            data = file.read_cached()
+            if data is not None:
+                return data
+        return await asyncio.get_running_loop().run_in_executor(self._threads, file.read)
+
+    async def _set_aside(self, variant: Variant, file: OpenFile) -> None:
+        # Without a digest nothing is proven against the bytes: they stay for reconcile to settle.
+        if file.digest is not None:
+            await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._store.quarantine, Place(variant)
+            )
+
+    def _health(self) -> web.Response:
+        if self._store.file_system.is_intact():
+            return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
+        return refused(503, "unavailable")
+
+
+def refused(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
+    """An error that says no more than its status; no cache keeps it unless `headers` say so."""
+    return web.Response(
+        status=status,
+        text=f"{text}\n",
+        headers={"Cache-Control": "no-store", **_SAFETY_HEADERS, **(headers or {})},
+    )
+
+
+@lru_cache(maxsize=4096)
+def _cached_http_date(seconds: int) -> str:
+    return http_date(seconds)

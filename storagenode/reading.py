@@ -1,0 +1,117 @@
+"""Reading files back, with the digest they were written with compared before a byte is believed."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from storagenode.errors import Corrupt, NotThere
+from storagenode.filesystem import FileStat, FileSystem
+
+CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file open for reading, with what is noted of it."""
+
+    path: str
+    handle: int
+    stat: FileStat
+    digest: str | None
+    file_system: FileSystem
+
+    def read_cached(self) -> bytes | None:
+        """All bytes, verified, if memory has them; None if a disk would have to be waited for.
+
+        Raises:
+            Corrupt: They are not the bytes that were written.
+        """
+        data = self.file_system.read_cached(self.handle, self.stat.bytes)
+        return None if data is None else self._verified(data)
+
+    def read(self) -> bytes:
+        """All bytes, verified.
+
+        Raises:
+            Corrupt: They are not the bytes that were written.
+        """
+        return self._verified(b"".join(self.chunks(0, self.stat.bytes)))
+
+    def verify(self) -> None:
+        """Read all of it, piece by piece, and raise `Corrupt` unless its digest is right."""
+        self._compare(self.compute_digest())
+
+    def compute_digest(self) -> str:
+        """The SHA-256 of what the file holds now."""
+        hasher = hashlib.sha256()
+        for chunk in self.chunks(0, self.stat.bytes):
+            hasher.update(chunk)
+        return hasher.hexdigest()
+
+    def chunks(self, start: int, end: int) -> Iterator[bytes]:
+        """The bytes from start to before end, piece by piece, not verified."""
+        offset = start
+        while offset < end:
+            chunk = self.file_system.read_at(self.handle, offset, min(CHUNK_BYTES, end - offset))
+            if not chunk:
+                raise Corrupt(f"{self.path} ends at byte {offset}, before {end}")
+            yield chunk
+            offset += len(chunk)
+
+    def _verified(self, data: bytes) -> bytes:
+        self._compare(hashlib.sha256(data).hexdigest())
+        return data
+
+    def _compare(self, found: str) -> None:
+        if self.digest is None:
+            raise Corrupt(f"{self.path} has no digest, so that its bytes cannot be believed")
+        if found != self.digest:
+            raise Corrupt(f"{self.path} has SHA-256 {found}, was written with {self.digest}")
+
+
+@contextlib.contextmanager
+def opened(file_system: FileSystem, path: str) -> Iterator[OpenFile]:
+    """The file at a path, open for as long as the block lasts.
+
+    Raises:
+        NotThere: There is no such file.
+    """
+    file = open_file(file_system, path)
+    try:
+        yield file
+    finally:
+        file_system.close(file.handle)
+
+
+def open_file(file_system: FileSystem, path: str) -> OpenFile:
+    """The file at a path; the caller closes its handle.
+
+    Raises:
+        NotThere: There is no such file.
+    """
+    try:
+        handle = file_system.open_to_read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotThere(f"{path} is not there") from None
+    try:
+        stat = file_system.stat_open(handle)
+        return OpenFile(path, handle, stat, file_system.digest_open(handle), file_system)
+    except BaseException:
+        file_system.close(handle)
+        raise
+
+
+def digest_noted(file_system: FileSystem, path: str) -> str:
+    """The digest noted on a file; empty when it is missing."""
+    handle = file_system.open_to_read(path)
+    try:
+        return file_system.digest_open(handle) or ""
+    finally:
+        file_system.close(handle)
+
+
+def digest_of_bytes(file_system: FileSystem, path: str) -> str:
+    """The SHA-256 of what a file holds now."""
+    with opened(file_system, path) as file:
+        return file.compute_digest()

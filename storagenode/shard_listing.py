@@ -1,0 +1,97 @@
+"""What is in a shard, and one digest of it, so that two mirrors are compared without reading files.
+
+A shard's digest is the SHA-256 of its sorted lines `name digest`. It is computed again only when
+the directory's mtime has changed; it says what was written, not what the disk has made of it since,
+which is the scrub's business.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from storagenode.filesystem import FileSystem
+from storagenode.reading import digest_noted
+from volumes.photo_path import SHARDS, InvalidPath, VolumeId, parse_name
+
+# A directory changed as recently as this may change again within the same tick of its mtime.
+SETTLED_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """One file of a shard. An empty digest means unverified: its xattr is missing."""
+
+    name: str
+    bytes: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    mtime_nanoseconds: int
+    digest: str
+
+
+class ShardListings:
+    """Lists shards, and remembers the digests of those that have not changed."""
+
+    def __init__(self, file_system: FileSystem, *, now_seconds: Callable[[], float]) -> None:
+        self._file_system = file_system
+        self._now_seconds = now_seconds
+        self._remembered: dict[str, _Remembered] = {}
+
+    def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
+        """The photo files of a shard, in order of names; what else lies there is passed over."""
+        directory = f"{volume}/{shard}"
+        try:
+            names = self._file_system.list(directory)
+        except FileNotFoundError:
+            return ()
+        listed = (
+            self._listed(f"{directory}/{name}", name)
+            for name in sorted(names)
+            if _is_photo_file(volume, name)
+        )
+        return tuple(file for file in listed if file is not None)
+
+    def digests(self, volume: VolumeId) -> dict[str, str]:
+        """The digest of every shard that has photo files."""
+        digests = {shard: self._digest(volume, shard) for shard in SHARDS}
+        return {shard: digest for shard, digest in digests.items() if digest}
+
+    def _digest(self, volume: VolumeId, shard: str) -> str:
+        directory = f"{volume}/{shard}"
+        try:
+            mtime = self._file_system.stat(directory).mtime_nanoseconds
+        except FileNotFoundError:
+            return ""
+        remembered = self._remembered.get(directory)
+        if remembered is not None and remembered.mtime_nanoseconds == mtime:
+            return remembered.digest
+        digest = digest_of_listing(self.list_shard(volume, shard))
+        if self._now_seconds() - mtime / 1e9 > SETTLED_SECONDS:
+            self._remembered[directory] = _Remembered(mtime, digest)
+        return digest
+
+    def _listed(self, path: str, name: str) -> ListedFile | None:
+        try:
+            size = self._file_system.stat(path).bytes
+            return ListedFile(name, size, digest_noted(self._file_system, path))
+        except FileNotFoundError:
+            return None  # deleted since it was listed
+
+
+def digest_of_listing(files: tuple[ListedFile, ...]) -> str:
+    """One digest of names and digests; empty for an empty shard."""
+    if not files:
+        return ""
+    lines = "".join(f"{file.name} {file.digest}\n" for file in files)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _is_photo_file(volume: VolumeId, name: str) -> bool:
+    try:
+        parse_name(volume, name)
+    except InvalidPath:
+        return False
+    return True

@@ -1,0 +1,243 @@
+"""The protocol of a node's write port: routes, headers and bodies, for its server and its client.
+
+Every request carries `Glassplate-Signature` over its method, its path with the query, and the
+SHA-256 of its body. The body of a streamed PUT is not known when its headers leave: it is opened by
+a signature over the digest "-", which lets the bytes in, and closed by a second one over the real
+digest, in the last 64 bytes of the body, which lets them be published.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from permission_urls import Forbidden, InternalVerifier
+from storagenode import errors
+from storagenode.layout import Place
+from storagenode.shard_listing import ListedFile
+from volumes.cluster import NodeId
+from volumes.photo_path import PhotoVersion, parse_path, render_path, render_stem
+
+SIGNATURE_HEADER = "Glassplate-Signature"
+DIGEST_HEADER = "Glassplate-Sha256"
+MTIME_HEADER = "Glassplate-Mtime"
+
+TRAILER_BYTES = 64
+DIGEST_LATER = "-"
+EMPTY_DIGEST = hashlib.sha256(b"").hexdigest()
+
+# The header line of a bundle is a few hundred bytes a file; a bundle is some dozen files.
+BUNDLE_HEADER_BYTES_MAX = 64 * 1024
+BUNDLE_BYTES_MAX = 128 * 1024 * 1024
+OWED_LIST_MAX = 1000
+
+STATUS_ROUTE = "/status"
+FILE_ROUTE = "/files/{path:.+}"
+TOMBSTONE_ROUTE = "/tombstones/{path:.+}"
+BUNDLE_ROUTE = "/bundles/{path:.+}"
+PULL_ROUTE = "/pulls"
+OWED_ROUTE = "/owed"
+SHARDS_ROUTE = "/volumes/{volume}/shards"
+SHARD_ROUTE = "/volumes/{volume}/shards/{shard}"
+VOLUME_ROUTE = "/volumes/{volume}"
+FIND_ROUTE = "/find/{photo}"
+
+STATUS_OF_ERROR: dict[type[errors.NodeError], int] = {
+    errors.BadRequest: 400,
+    errors.NotSigned: 403,
+    errors.NotThere: 404,
+    errors.Conflict: 409,
+    errors.NotHome: 409,
+    errors.Gone: 410,
+    errors.DigestMismatch: 422,
+    errors.Corrupt: 502,
+    errors.DiskSuspect: 507,
+    errors.OutOfSpace: 507,
+    errors.NodeError: 500,
+}
+_ERROR_OF_NAME = {error.__name__: error for error in STATUS_OF_ERROR}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStatus:
+    """What a node says of itself."""
+
+    node: str
+    uuid: str
+    colo: str
+    boot: str
+    """Changes with every start, so that a restart is noticed."""
+    volumes: tuple[int, ...]
+    free_bytes: int
+    total_bytes: int
+    accepts_new_photos: bool
+    suspect_reason: str
+    owed: int
+    """Files held for other nodes; counted up to a limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pull:
+    """An instruction to fetch a file from another node and publish it."""
+
+    place: Place
+    source: str
+    """Where from: the URL of the other node's write port."""
+    source_place: Place
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class BundledFile:
+    """One file of a bundle."""
+
+    path: str
+    digest: str
+    data: bytes
+
+
+def file_path(place: Place, *, route: str = "files", mtime_seconds: int | None = None) -> str:
+    """The request path of a place on a node, with the query."""
+    query: dict[str, str] = {}
+    if place.owed_to is not None:
+        query["owed_to"] = place.owed_to
+    if mtime_seconds is not None:
+        query["mtime"] = str(mtime_seconds)
+    suffix = f"?{urlencode(query)}" if query else ""
+    return f"/{route}/{render_path(place.file)}{suffix}"
+
+
+def bundle_path(of: PhotoVersion, owed_to: NodeId | None, *, mtime_seconds: int) -> str:
+    """The request path of a bundle, with the query."""
+    query = {"mtime": str(mtime_seconds)} | ({"owed_to": owed_to} if owed_to else {})
+    return f"/bundles/{render_stem(of)}?{urlencode(query)}"
+
+
+def parse_query(query: str) -> tuple[NodeId | None, int]:
+    """The `owed_to` and `mtime` of a request's query; no mtime is 0."""
+    fields = dict(parse_qsl(query))
+    owed_to = fields.get("owed_to")
+    return (NodeId(owed_to) if owed_to else None), int(fields.get("mtime", "0"))
+
+
+def refuse_unless_signed(
+    verifier: InternalVerifier,
+    signature: str | None,
+    *,
+    method: str,
+    path: str,
+    digest: str,
+    now_seconds: float,
+) -> None:
+    """Raise `NotSigned` unless one of our own machines signed this request."""
+    try:
+        verifier.verify_request(
+            signature or "", method=method, path=path, digest=digest, now_seconds=now_seconds
+        )
+    except Forbidden as error:
+        raise errors.NotSigned(f"{method} {path} is not signed: {type(error).__name__}") from error
+
+
+def render_trailer(signature: str) -> bytes:
+    """The closing signature, padded to the trailer's length."""
+    return signature.encode("ascii").ljust(TRAILER_BYTES)
+
+
+def parse_trailer(trailer: bytes) -> str:
+    """The closing signature."""
+    return trailer.decode("ascii", "replace").rstrip(" ")
+
+
+def render_bundle(files: Iterable[BundledFile]) -> bytes:
+    """The files of a bundle as one body: a line of JSON that lists them, then their bytes."""
+    kept = tuple(files)
+    header = [{"path": f.path, "bytes": len(f.data), "sha256": f.digest} for f in kept]
+    return b"".join([json.dumps(header).encode(), b"\n", *(file.data for file in kept)])
+
+
+def parse_bundle(body: bytes) -> tuple[BundledFile, ...]:
+    """The inverse of `render_bundle`.
+
+    Raises:
+        BadRequest: It is not a bundle.
+    """
+    end = body.find(b"\n", 0, BUNDLE_HEADER_BYTES_MAX)
+    try:
+        header = json.loads(body[:end])
+        entries = [(str(e["path"]), int(e["bytes"]), str(e["sha256"])) for e in header]
+    except (ValueError, TypeError, KeyError) as error:
+        raise errors.BadRequest(f"not the header of a bundle: {error}") from error
+    files, offset = [], end + 1
+    for path, size, digest in entries:
+        files.append(BundledFile(path, digest, body[offset : offset + size]))
+        offset += size
+    if end < 0 or offset != len(body):
+        raise errors.BadRequest(f"a bundle of {len(body)} bytes announces {offset}")
+    return tuple(files)
+
+
+def render_pull(pull: Pull) -> bytes:
+    """A pull as JSON."""
+    return json.dumps(
+        {
+            "place": render_place(pull.place),
+            "source": pull.source,
+            "source_place": render_place(pull.source_place),
+            "sha256": pull.digest,
+        }
+    ).encode()
+
+
+def parse_pull(body: bytes) -> Pull:
+    """The inverse of `render_pull`.
+
+    Raises:
+        BadRequest: It is not one.
+    """
+    try:
+        fields = json.loads(body)
+        return Pull(
+            place=parse_place(fields["place"]),
+            source=str(fields["source"]),
+            source_place=parse_place(fields["source_place"]),
+            digest=str(fields["sha256"]),
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise errors.BadRequest(f"not a pull: {error}") from error
+
+
+def render_place(place: Place) -> dict[str, str]:
+    """A place as JSON."""
+    return {"path": render_path(place.file), "owed_to": place.owed_to or ""}
+
+
+def parse_place(fields: dict[str, str]) -> Place:
+    """The inverse of `render_place`; raises `ValueError` or `KeyError` if it is not one."""
+    owed_to = fields["owed_to"]
+    return Place(parse_path(fields["path"]), NodeId(owed_to) if owed_to else None)
+
+
+def render_listing(files: Iterable[ListedFile]) -> list[list[Any]]:
+    """A shard's files as JSON."""
+    return [[file.name, file.bytes, file.digest] for file in files]
+
+
+def parse_listing(rows: list[list[Any]]) -> tuple[ListedFile, ...]:
+    """The inverse of `render_listing`."""
+    return tuple(ListedFile(str(name), int(size), str(digest)) for name, size, digest in rows)
+
+
+def render_error(error: errors.NodeError) -> tuple[int, dict[str, str]]:
+    """The status and the JSON body an error is answered with."""
+    for kind in type(error).__mro__:
+        if kind in STATUS_OF_ERROR:
+            return STATUS_OF_ERROR[kind], {"error": kind.__name__, "detail": str(error)}
+    raise error
+
+
+def parse_error(status: int, body: dict[str, str]) -> errors.NodeError:
+    """The error a node answered with; one of an unknown kind is a plain `NodeError`."""
+    kind = _ERROR_OF_NAME.get(body.get("error", ""), errors.NodeError)
+    return kind(body.get("detail", f"the node answered {status}"))
