@@ -19,6 +19,7 @@ from storagenode.publishing import Published
 from storagenode.shard_listing import ListedFile
 from volumes.address import Address
 from volumes.cluster import NodeId
+from volumes.photo_id import PhotoId
 from volumes.photo_path import PhotoVersion, VolumeId
 
 CONNECT_SECONDS = 0.5
@@ -30,12 +31,28 @@ _UNREACHABLE = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, Timeo
 
 
 @dataclass(frozen=True, slots=True)
+class FileNote:
+    """What a node has noted of a file."""
+
+    digest: str
+    size_bytes: int
+    mtime_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class FetchedFile:
     """A file's bytes, verified, and what is noted of it."""
 
     data: bytes
-    digest: str
-    mtime_seconds: int
+    note: FileNote
+
+
+@dataclass(frozen=True, slots=True)
+class FileStream:
+    """A file on its way from a node, not verified yet."""
+
+    note: FileNote
+    chunks: AsyncIterator[bytes]
 
 
 class NodeClient:
@@ -107,23 +124,23 @@ class NodeClient:
         Raises:
             Corrupt: The bytes that came are not those that were written.
         """
-        async with self._streaming(place, timeout_seconds=timeout_seconds) as response:
+        async with self._streaming(place, "GET", timeout_seconds=timeout_seconds) as response:
             data = await response.read()
-            digest = response.headers[wire.DIGEST_HEADER]
-            if hashlib.sha256(data).hexdigest() != digest:
-                raise Corrupt(f"{place} from {self.url} does not have SHA-256 {digest}")
-            return FetchedFile(data, digest, int(response.headers[wire.MTIME_HEADER]))
+            note = _note_of(response)
+            if hashlib.sha256(data).hexdigest() != note.digest:
+                raise Corrupt(f"{place} from {self.url} does not have SHA-256 {note.digest}")
+            return FetchedFile(data, note)
+
+    async def stat(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FileNote:
+        """What is noted of a file, without its bytes."""
+        async with self._streaming(place, "HEAD", timeout_seconds=timeout_seconds) as response:
+            return _note_of(response)
 
     @contextlib.asynccontextmanager
-    async def stream(self, place: Place) -> AsyncIterator["FileStream"]:
+    async def stream(self, place: Place) -> AsyncIterator[FileStream]:
         """A file piece by piece, not verified: the caller compares the digest at the end."""
-        async with self._streaming(place, timeout_seconds=None) as response:
-            yield FileStream(
-                digest=response.headers[wire.DIGEST_HEADER],
-                mtime_seconds=int(response.headers[wire.MTIME_HEADER]),
-                size_bytes=int(response.headers["Content-Length"]),
-                chunks=response.content.iter_chunked(256 * 1024),
-            )
+        async with self._streaming(place, "GET", timeout_seconds=None) as response:
+            yield FileStream(_note_of(response), response.content.iter_any())
 
     async def pull(self, pull: wire.Pull, *, timeout_seconds: float | None = None) -> Published:
         """Have the node fetch a file from another node and publish it."""
@@ -153,6 +170,10 @@ class NodeClient:
     async def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
         """The files of a shard."""
         return wire.parse_listing(await self._call("GET", f"/volumes/{volume}/shards/{shard}"))
+
+    async def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
+        """The files of one photo at home on the node."""
+        return wire.parse_listing(await self._call("GET", f"/volumes/{volume}/photos/{photo}"))
 
     async def find(self, photo: str) -> list[str]:
         """Every path of a photo on the node, hidden ones included."""
@@ -204,13 +225,13 @@ class NodeClient:
 
     @contextlib.asynccontextmanager
     async def _streaming(
-        self, place: Place, *, timeout_seconds: float | None
+        self, place: Place, method: str, *, timeout_seconds: float | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         path = wire.file_path(place)
-        headers = {wire.SIGNATURE_HEADER: self._sign("GET", path, wire.EMPTY_DIGEST)}
+        headers = {wire.SIGNATURE_HEADER: self._sign(method, path, wire.EMPTY_DIGEST)}
         try:
-            async with self._session.get(
-                self._url(path), headers=headers, timeout=_timeout(timeout_seconds)
+            async with self._session.request(
+                method, self._url(path), headers=headers, timeout=_timeout(timeout_seconds)
             ) as response:
                 await _raise_refusal(response)
                 yield response
@@ -229,14 +250,12 @@ class NodeClient:
         return URL(self.url + path, encoded=True)
 
 
-@dataclass(frozen=True, slots=True)
-class FileStream:
-    """A file on its way from a node."""
-
-    digest: str
-    mtime_seconds: int
-    size_bytes: int
-    chunks: AsyncIterator[bytes]
+def _note_of(response: aiohttp.ClientResponse) -> FileNote:
+    return FileNote(
+        digest=response.headers[wire.DIGEST_HEADER],
+        size_bytes=int(response.headers["Content-Length"]),
+        mtime_seconds=int(response.headers[wire.MTIME_HEADER]),
+    )
 
 
 def _timeout(total_seconds: float | None) -> aiohttp.ClientTimeout:

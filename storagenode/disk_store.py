@@ -26,6 +26,7 @@ from storagenode.reading import digest_noted
 from storagenode.shard_listing import ListedFile, ShardListings
 from storagenode.staging import StagedFile, empty_staging, staged
 from volumes.cluster import NodeId
+from volumes.photo_id import PhotoId
 from volumes.photo_path import (
     SHARDS,
     Failure,
@@ -146,6 +147,10 @@ class DiskStore:
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
         """Name, bytes and digest of every file of a shard, in order of names."""
         return self._listings.list_shard(volume, shard)
+
+    def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
+        """Name, bytes and digest of every file of one photo, in order of names."""
+        return self._listings.list_photo(volume, photo)
 
     def shard_digests(self, volume: VolumeId) -> dict[str, str]:
         """A digest of the names and digests of every shard that has files."""

@@ -59,7 +59,7 @@ class InternalApi:
         application.add_routes(
             [
                 web.get(wire.STATUS_ROUTE, self.status),
-                web.get(wire.FILE_ROUTE, self.send_file, allow_head=False),
+                web.get(wire.FILE_ROUTE, self.send_file),
                 web.put(wire.FILE_ROUTE, self.take_file),
                 web.delete(wire.FILE_ROUTE, self.settle),
                 web.put(wire.TOMBSTONE_ROUTE, self.bury),
@@ -69,6 +69,7 @@ class InternalApi:
                 web.put(wire.VOLUME_ROUTE, self.open_volume),
                 web.get(wire.SHARDS_ROUTE, self.shard_digests),
                 web.get(wire.SHARD_ROUTE, self.list_shard),
+                web.get(wire.PHOTO_ROUTE, self.list_photo),
                 web.get(wire.FIND_ROUTE, self.find),
             ]
         )
@@ -126,16 +127,21 @@ class InternalApi:
             self._store.file_system.close(file.handle)
 
     async def _stream(self, request: web.Request, file: OpenFile) -> web.StreamResponse:
-        digest = file.digest if file.digest else await self._in_thread(file.compute_digest)
-        headers = {wire.DIGEST_HEADER: digest, wire.MTIME_HEADER: str(file.stat.mtime_seconds)}
-        response = web.StreamResponse(headers=headers)
+        response = web.StreamResponse()
+        response.headers[wire.DIGEST_HEADER] = await self._digest_of(file)
+        response.headers[wire.MTIME_HEADER] = str(file.stat.mtime_seconds)
         response.content_length = file.stat.bytes
         await response.prepare(request)
-        chunks = file.chunks(0, file.stat.bytes)
+        chunks = file.chunks(0, file.stat.bytes if request.method == "GET" else 0)
         while chunk := await self._in_thread(partial(next, chunks, b"")):
             await response.write(chunk)
         await response.write_eof()
         return response
+
+    async def _digest_of(self, file: OpenFile) -> str:
+        if file.digest:
+            return file.digest
+        return await self._in_thread(file.compute_digest)
 
     async def take_bundle(self, request: web.Request) -> web.Response:
         """Publish the sizes of a version."""
@@ -205,6 +211,14 @@ class InternalApi:
         if shard not in SHARDS:
             raise BadRequest(f"{shard!r} is not a shard")
         files = await self._in_thread(partial(self._store.list_shard, volume, shard))
+        return web.json_response(wire.render_listing(files))
+
+    async def list_photo(self, request: web.Request) -> web.Response:
+        """The files of one photo."""
+        await self._signed_body(request)
+        volume = parse_volume(request.match_info["volume"])
+        photo = parse_photo_id(request.match_info["photo"])
+        files = await self._in_thread(partial(self._store.list_photo, volume, photo))
         return web.json_response(wire.render_listing(files))
 
     async def find(self, request: web.Request) -> web.Response:

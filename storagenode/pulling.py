@@ -32,8 +32,8 @@ class Puller:
             return await self._receiver.receive(
                 _with_trailer(stream),
                 pull.place,
-                mtime_seconds=stream.mtime_seconds,
-                bytes_expected=stream.size_bytes,
+                mtime_seconds=stream.note.mtime_seconds,
+                bytes_expected=stream.note.size_bytes,
                 check_closing=lambda _, digest: _compare(digest, pull.digest),
             )
 

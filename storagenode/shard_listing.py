@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from storagenode.filesystem import FileSystem
 from storagenode.reading import digest_noted
-from volumes.photo_path import SHARDS, InvalidPath, VolumeId, parse_name
+from volumes.photo_id import PhotoId
+from volumes.photo_path import SHARDS, InvalidPath, VolumeId, parse_name, shard_of
 
 # A directory changed as recently as this may change again within the same tick of its mtime.
 SETTLED_SECONDS = 2.0
@@ -42,6 +43,13 @@ class ShardListings:
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
         """The photo files of a shard, in order of names; what else lies there is passed over."""
+        return self._list(volume, shard, prefix="")
+
+    def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
+        """The files of one photo, in order of names."""
+        return self._list(volume, shard_of(photo), prefix=photo)
+
+    def _list(self, volume: VolumeId, shard: str, *, prefix: str) -> tuple[ListedFile, ...]:
         directory = f"{volume}/{shard}"
         try:
             names = self._file_system.list(directory)
@@ -50,7 +58,7 @@ class ShardListings:
         listed = (
             self._listed(f"{directory}/{name}", name)
             for name in sorted(names)
-            if _is_photo_file(volume, name)
+            if name.startswith(prefix) and _is_photo_file(volume, name)
         )
         return tuple(file for file in listed if file is not None)
 

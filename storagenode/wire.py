@@ -42,6 +42,7 @@ OWED_ROUTE = "/owed"
 SHARDS_ROUTE = "/volumes/{volume}/shards"
 SHARD_ROUTE = "/volumes/{volume}/shards/{shard}"
 VOLUME_ROUTE = "/volumes/{volume}"
+PHOTO_ROUTE = "/volumes/{volume}/photos/{photo}"
 FIND_ROUTE = "/find/{photo}"
 
 STATUS_OF_ERROR: dict[type[errors.NodeError], int] = {

@@ -1,8 +1,11 @@
 """Where a server listens: a host and a port."""
 
+import re
 from dataclasses import dataclass
 
 PORT_MAX = 65535
+
+_ADDRESS = re.compile(r"([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\]):([1-9][0-9]{0,4})")
 
 
 class InvalidAddress(ValueError):
@@ -31,9 +34,9 @@ def parse_address(text: str) -> Address:
     Address(host='node-1', port=7101)
 
     Raises:
-        InvalidAddress: There is no host, or the port is not 1 to 65535.
+        InvalidAddress: It is not a host, a colon and a port from 1 to 65535.
     """
-    host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= PORT_MAX:
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match[2]) > PORT_MAX:
         raise InvalidAddress(f'must be a host and a port, as in "127.0.0.1:7101"; is {text!r}')
-    return Address(host, int(port))
+    return Address(match[1], int(match[2]))

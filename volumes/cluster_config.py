@@ -42,7 +42,7 @@ def parse_cluster(text: str) -> Cluster:
     nodes = _read_nodes(top)
     cluster = Cluster(
         name=top.text("name", "glassplate"),
-        public_url=top.text("public_url").rstrip("/"),
+        public_url=top.http_url("public_url"),
         keys_file=top.text("keys_file"),
         queue_url=top.text("queue_url"),
         memcached=top.addresses("memcached", []),
@@ -66,7 +66,7 @@ def _read_nodes(top: Table) -> dict[NodeId, Node]:
     for id_, table in top.named_tables("nodes"):
         nodes[NodeId(id_)] = Node(
             id=NodeId(id_),
-            colo=Colo(table.text("colo")),
+            colo=Colo(table.plain_name("colo")),
             read=table.address("read"),
             write=table.address("write"),
             store=table.text("store"),
@@ -120,7 +120,7 @@ def _read_masters(top: Table) -> dict[str, Master]:
     masters = {}
     for id_, table in top.named_tables("masters"):
         masters[id_] = Master(
-            id=id_, colo=Colo(table.text("colo")), address=table.address("address")
+            id=id_, colo=Colo(table.plain_name("colo")), address=table.address("address")
         )
         table.refuse_unknown()
     if not masters:
@@ -133,7 +133,7 @@ def _read_edges(top: Table) -> dict[str, Edge]:
     for id_, table in top.named_tables("edges"):
         edges[id_] = Edge(
             id=id_,
-            colo=Colo(table.text("colo")),
+            colo=Colo(table.plain_name("colo")),
             kind=table.one_of("kind", EDGE_KINDS),
             listen=table.address("listen"),
             purge=table.address("purge"),

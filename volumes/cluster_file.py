@@ -5,6 +5,7 @@ from pathlib import Path
 
 from volumes.cluster import Cluster, Node
 from volumes.cluster_config import parse_cluster
+from volumes.config_reader import InvalidConfig, Problem
 
 S3_SCHEME = "s3://"
 
@@ -16,7 +17,11 @@ def load_cluster(path: Path) -> Cluster:
         InvalidConfig: It has mistakes.
         OSError: It cannot be read.
     """
-    cluster = parse_cluster(path.read_text())
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidConfig((Problem("(file)", f"is not UTF-8: {error}"),)) from error
+    cluster = parse_cluster(text)
     folder = path.resolve().parent
     return dataclasses.replace(
         cluster,

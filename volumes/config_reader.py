@@ -10,6 +10,7 @@ from volumes.address import Address, InvalidAddress, parse_address
 T = TypeVar("T")
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_NAME_RULE = "must be a-z, 0-9 and dashes, a letter first, at most 32 characters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,28 @@ class Table:
     values: Mapping[str, Any]
     problems: list[Problem]
     _read: set[str] = field(default_factory=set)
+    _unreadable: set[str] = field(default_factory=set)
 
     def text(self, name: str, default: str | None = None) -> str:
-        """A string. Without a default it must be there."""
-        return self._value(name, str, default, "")
+        """A string. Without a default it must be there, and not be empty."""
+        value = self._value(name, str, default, "")
+        if default is None and not value:
+            self._refuse_for_good(name, "must not be empty")
+        return value
+
+    def plain_name(self, name: str) -> str:
+        """A short name that may stand in any config file, host name or metric."""
+        value = self.text(name)
+        if not _NAME.fullmatch(value):
+            self.refuse(name, f"{_NAME_RULE}; is {value!r}")
+        return value
+
+    def http_url(self, name: str) -> str:
+        """An http or https URL, without the slash at its end."""
+        value = self.text(name)
+        if not value.startswith(("http://", "https://")):
+            self.refuse(name, f"must begin with http:// or https://; is {value!r}")
+        return value.rstrip("/")
 
     def integer(self, name: str, default: int | None = None, *, least: int = 0) -> int:
         """A whole number, not below `least`."""
@@ -57,7 +76,7 @@ class Table:
         """A list of strings."""
         values: list[Any] = self._value(name, list, default, [])
         if not all(isinstance(value, str) for value in values):
-            self.refuse(name, "must be a list of strings")
+            self._refuse_for_good(name, "must be a list of strings")
             return ()
         return tuple(values)
 
@@ -100,7 +119,7 @@ class Table:
         """The tables of `[name.x]`, by x, which must be a short plain name."""
         for child in (parent := self.table(name)).values:
             if not _NAME.fullmatch(child):
-                parent.refuse(child, "must be a-z, 0-9 and dashes, at most 32 characters")
+                parent.refuse(child, _NAME_RULE)
                 continue
             yield child, parent.table(child)
 
@@ -113,8 +132,12 @@ class Table:
                 self.refuse(name, "must be a list of tables")
 
     def refuse(self, name: str, message: str) -> None:
-        """Note a problem at one of this table's keys."""
-        self.problems.append(Problem(self._at(name), message))
+        """Note a problem at one of this table's keys.
+
+        One that has no readable value is noted once, not again for what its stand-in is not.
+        """
+        if name not in self._unreadable:
+            self.problems.append(Problem(self._at(name), message))
 
     def refuse_unknown(self) -> None:
         """Note every key that nobody asked for: most are misspelt."""
@@ -130,20 +153,24 @@ class Table:
         self._read.add(name)
         if name not in self.values:
             if default is None:
-                self.refuse(name, "is missing")
+                self._refuse_for_good(name, "is missing")
                 return stand_in
             return default
         value = self.values[name]
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            self.refuse(name, f"must be a {_KIND_WORDS[kind]}, is {value!r}")
+            self._refuse_for_good(name, f"must be {_KIND_WORDS[kind]}, is {value!r}")
             return stand_in
         return value
 
+    def _refuse_for_good(self, name: str, message: str) -> None:
+        self.refuse(name, message)
+        self._unreadable.add(name)
+
 
 _KIND_WORDS = {
-    str: "string",
-    int: "whole number",
-    list: "list",
+    str: "a string",
+    int: "a whole number",
+    list: "a list",
     bool: "true or false",
-    dict: "table",
+    dict: "a table",
 }

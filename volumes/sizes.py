@@ -35,7 +35,10 @@ class Size:
         return SizeClass.WEB if self.edge_pixels <= WEB_EDGE_MAX else SizeClass.LARGE
 
     def is_smaller_than(self, width: int, height: int) -> bool:
-        """Whether a photo of these dimensions can fill this size without being enlarged."""
+        """Whether a photo of these dimensions gets this size.
+
+        A square is cut from any photo that fills it; the others are made only of a larger one.
+        """
         if self.square:
             return min(width, height) >= self.edge_pixels
         return max(width, height) > self.edge_pixels

@@ -1,0 +1,1 @@
+"""The storagemaster: places new photos, mirrors them, answers for them, and repairs."""

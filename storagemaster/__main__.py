@@ -1,0 +1,47 @@
+"""Runs one storagemaster: `python -m storagemaster --config cluster.toml --master m1`."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from permission_urls import KeysRefused, load_keys
+from storagemaster.app import running_master
+from volumes.cluster import Cluster, Master
+from volumes.cluster_file import load_cluster
+from volumes.config_reader import InvalidConfig
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; the exit status is 2 when it cannot start."""
+    parser = argparse.ArgumentParser(prog="storagemaster", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="path of cluster.toml")
+    parser.add_argument("--master", required=True, help="id of the storagemaster to run")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        cluster = load_cluster(arguments.config)
+        uvloop.run(_serve(cluster, cluster.masters[arguments.master]))
+    except KeyError:
+        sys.stderr.write(f"storagemaster: there is no {arguments.master} in the config\n")
+        return 2
+    except (InvalidConfig, KeysRefused, OSError) as error:
+        sys.stderr.write(f"storagemaster: {error}\n")
+        return 2
+    return 0
+
+
+async def _serve(cluster: Cluster, master: Master) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with running_master(cluster, master, load_keys(Path(cluster.keys_file))):
+        await stopped.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""The storagemaster's routes: uploads, photos, deletes and the cluster's state."""
+
+import hashlib
+import hmac
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
+
+from aiohttp import BodyPartReader, web
+
+from permission_urls import (
+    InternalVerifier,
+    KeyRing,
+    Scope,
+    TokenRefused,
+    WrongScope,
+    verify_token,
+)
+from storagemaster import wire
+from storagemaster.bundles import Bundles
+from storagemaster.cluster_status import ClusterStatus
+from storagemaster.deletes import Deletes
+from storagemaster.errors import BadArgument, NotAllowed, NotAuthorized
+from storagemaster.incoming import Announced, Incoming, parse_digest_header
+from storagemaster.photos import Photos
+from storagemaster.problems import errors_as_problems
+from storagemaster.uploads import UploadRequest, Uploads
+from storagenode.wire import BUNDLE_BYTES_MAX, refuse_unless_signed
+from volumes.photo_id import parse_photo_id, parse_version
+from volumes.photo_path import PhotoVersion, parse_volume
+
+UPLOAD_QUERY = {"volume"}
+
+
+class Api:
+    """Reads requests and writes responses; what is done is done by others."""
+
+    def __init__(
+        self,
+        *,
+        keys: KeyRing,
+        upload_bytes_max: int,
+        uploads: Uploads,
+        photos: Photos,
+        deletes: Deletes,
+        bundles: Bundles,
+        status: ClusterStatus,
+        now_seconds: Callable[[], float] = time.time,
+    ) -> None:
+        self._keys = keys
+        self._internal = InternalVerifier(keys)
+        self._upload_bytes_max = upload_bytes_max
+        self._uploads = uploads
+        self._photos = photos
+        self._deletes = deletes
+        self._bundles = bundles
+        self._status = status
+        self._now_seconds = now_seconds
+
+    def application(self) -> web.Application:
+        """The routes as an aiohttp application."""
+        application = web.Application(
+            middlewares=[errors_as_problems], client_max_size=BUNDLE_BYTES_MAX
+        )
+        application.add_routes(
+            [
+                web.post(wire.PHOTOS_ROUTE, self.upload),
+                web.get(wire.VERSION_ROUTE, self.photo),
+                web.delete(wire.PHOTO_ROUTE, self.delete),
+                web.delete(wire.VERSION_ROUTE, self.delete),
+                web.post(wire.BUNDLE_ROUTE, self.take_bundle),
+                web.get(wire.STATUS_ROUTE, self.status),
+                web.get(wire.HEALTH_ROUTE, self.health),
+            ]
+        )
+        return application
+
+    async def upload(self, request: web.Request) -> web.Response:
+        """Keep a photo: a raw body, or the first file of a multipart form."""
+        self._authorize(request, Scope.UPLOAD)
+        wanted = self._upload_request(request)
+        if request.content_type.startswith("multipart/"):
+            pieces = _first_file(request)
+        else:
+            pieces = request.content.iter_any()
+        incoming = Incoming(pieces, wanted.announced, bytes_max=self._upload_bytes_max)
+        receipt, is_new = await self._uploads.take(incoming, wanted)
+        return web.json_response(
+            asdict(receipt), status=201 if is_new else 200, headers={"Location": receipt.status}
+        )
+
+    async def photo(self, request: web.Request) -> web.Response:
+        """What has become of a photo version."""
+        self._authorize(request, Scope.READ)
+        status = await self._photos.status(_version_of(request))
+        return web.json_response(asdict(status), headers={"Cache-Control": "no-store"})
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Make a photo, or one version of it, gone for ever."""
+        self._authorize(request, Scope.DELETE)
+        match = request.match_info
+        version = parse_version(match["version"]) if "version" in match else None
+        deletion = await self._deletes.delete(
+            parse_volume(match["volume"]), parse_photo_id(match["photo"]), version
+        )
+        return web.json_response(asdict(deletion))
+
+    async def take_bundle(self, request: web.Request) -> web.Response:
+        """Mirror the sizes a worker has made."""
+        body = await request.read()
+        refuse_unless_signed(
+            self._internal,
+            request.headers.get(wire.SIGNATURE_HEADER),
+            method=request.method,
+            path=request.raw_path,
+            digest=hashlib.sha256(body).hexdigest(),
+            now_seconds=self._now_seconds(),
+        )
+        mtime = _whole_number(request, "mtime")
+        copies = await self._bundles.take(_version_of(request), body, mtime_seconds=mtime)
+        return web.json_response({"durability": copies.durability, "owed": copies.owed})
+
+    async def status(self, request: web.Request) -> web.Response:
+        """The state of the cluster, as this storagemaster sees it."""
+        self._authorize(request, Scope.READ)
+        return web.json_response(await self._status.document())
+
+    async def health(self, _: web.Request) -> web.Response:
+        """That this storagemaster answers; for balancers."""
+        return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
+
+    def _upload_request(self, request: web.Request) -> UploadRequest:
+        unknown = request.query.keys() - UPLOAD_QUERY
+        if unknown:
+            raise BadArgument(f"there is no query {', '.join(sorted(unknown))}; there is volume")
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            raise BadArgument("send the photo as it is, without Content-Encoding")
+        is_multipart = request.content_type.startswith("multipart/")
+        digest = request.headers.get(wire.DIGEST_HEADER)
+        volume = request.query.get("volume")
+        return UploadRequest(
+            announced=Announced(
+                bytes_total=None if is_multipart else request.content_length,
+                sha256=parse_digest_header(digest) if digest else None,
+            ),
+            volume=parse_volume(volume) if volume is not None else None,
+            idempotency_key=_idempotency_key(request),
+            first_attempt=request.headers.get(wire.FIRST_ATTEMPT_HEADER) == "1",
+            strict=_is_strict(request),
+        )
+
+    def _authorize(self, request: web.Request, scope: Scope) -> None:
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            raise NotAuthorized(f"send Authorization: Bearer with a token of scope {scope}")
+        try:
+            verify_token(
+                self._keys, token.strip(), scope_needed=scope, now_seconds=self._now_seconds()
+            )
+        except TokenRefused as error:
+            raise NotAuthorized(f"the token was refused: {error.reason}") from error
+        except WrongScope as error:
+            raise NotAllowed(f"this needs a token of scope {scope}") from error
+
+
+async def _first_file(request: web.Request) -> AsyncIterator[bytes]:
+    reader = await request.multipart()
+    async for part in reader:
+        if isinstance(part, BodyPartReader) and (part.filename or part.name == "photo"):
+            while piece := await part.read_chunk(64 * 1024):
+                yield piece
+            return
+    raise BadArgument("the form has no file: send one, as in curl -F photo=@cat.jpg")
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    key = request.headers.get(wire.IDEMPOTENCY_HEADER)
+    if key is not None and not 0 < len(key) <= wire.IDEMPOTENCY_KEY_CHARACTERS_MAX:
+        raise BadArgument(
+            f"an Idempotency-Key has 1 to {wire.IDEMPOTENCY_KEY_CHARACTERS_MAX} characters"
+        )
+    return key
+
+
+def _is_strict(request: web.Request) -> bool:
+    durability = request.headers.get(wire.DURABILITY_HEADER, "degraded")
+    if durability not in {"strict", "degraded"}:
+        raise BadArgument("Durability is strict or degraded")
+    return durability == "strict"
+
+
+def _whole_number(request: web.Request, name: str) -> int:
+    text = request.query.get(name, "")
+    if not (text.isascii() and text.isdigit()):
+        raise BadArgument(f"{name} must be a whole number")
+    return int(text)
+
+
+def _version_of(request: web.Request) -> PhotoVersion:
+    match = request.match_info
+    return PhotoVersion(
+        parse_volume(match["volume"]),
+        parse_photo_id(match["photo"]),
+        parse_version(match["version"]),
+    )
+
+
+def key_secret_of(keys: KeyRing) -> bytes:
+    """What Idempotency-Keys become ids with: of the oldest key, so that it never changes."""
+    return hmac.digest(keys.keys[0].secret, b"glassplate idempotency", hashlib.sha256)

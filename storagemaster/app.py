@@ -1,0 +1,101 @@
+"""The composition root of a storagemaster: wires the write path, the repairs and the API."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import aiohttp
+import redis
+from aiohttp import web
+
+from permission_urls import InternalSigner, KeyRing, ReadSigner
+from storagemaster.api import Api, key_secret_of
+from storagemaster.background import repeating
+from storagemaster.bundles import Bundles
+from storagemaster.cluster_status import ClusterStatus
+from storagemaster.deletes import Deletes
+from storagemaster.earlier_upload import EarlierUploads
+from storagemaster.fleet import POLL_SECONDS, Fleet
+from storagemaster.info_cache import InfoCache
+from storagemaster.mirroring import Mirroring
+from storagemaster.owed_work import PASS_SECONDS as OWED_PASS_SECONDS
+from storagemaster.owed_work import OwedWork
+from storagemaster.photo_files import PhotoReads
+from storagemaster.photo_urls import PhotoUrls
+from storagemaster.photos import Photos
+from storagemaster.purging import RETRY_SECONDS as PURGE_RETRY_SECONDS
+from storagemaster.purging import Purging
+from storagemaster.sizes_queue import SizesQueue
+from storagemaster.sweep import PASS_SECONDS as SWEEP_PASS_SECONDS
+from storagemaster.sweep import Sweep
+from storagemaster.uploads import Uploads
+from storagenode.client import NodeClient
+from volumes.cluster import Cluster, Master
+
+QUEUE_ANSWER_SECONDS = 2.0
+KEEPALIVE_SECONDS = 75
+
+
+@contextlib.asynccontextmanager
+async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> AsyncIterator[None]:
+    """A storagemaster that serves for as long as the block lasts.
+
+    Raises:
+        OSError: Its port is taken.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(auto_decompress=False, connector=aiohttp.TCPConnector(limit=0))
+        )
+        signer = InternalSigner(keys)
+        nodes = {
+            node.id: NodeClient(node.write, session, signer) for node in cluster.nodes.values()
+        }
+        fleet = Fleet(nodes)
+        mirroring = Mirroring(cluster, nodes, fleet)
+        queue = SizesQueue(
+            redis.Redis.from_url(
+                cluster.queue_url,
+                socket_timeout=QUEUE_ANSWER_SECONDS,
+                socket_connect_timeout=QUEUE_ANSWER_SECONDS,
+            ),
+            keys,
+        )
+        cache = InfoCache(cluster.memcached)
+        urls = PhotoUrls(cluster, ReadSigner(keys))
+        reads = PhotoReads(cluster, nodes, fleet, master.colo)
+        purging = Purging(cluster.edges, session)
+        api = Api(
+            keys=keys,
+            upload_bytes_max=cluster.limits.upload_bytes_max,
+            uploads=Uploads(
+                cluster,
+                fleet,
+                mirroring,
+                EarlierUploads(cluster, nodes, fleet),
+                urls,
+                queue,
+                key_secret=key_secret_of(keys),
+            ),
+            photos=Photos(reads, urls, cache),
+            deletes=Deletes(cluster, nodes, fleet, reads, mirroring, purging, cache),
+            bundles=Bundles(cluster, nodes, fleet, mirroring, cache),
+            status=ClusterStatus(cluster, fleet, queue, purging, master=master.id),
+        )
+        await fleet.poll()
+        for work, pause_seconds in (
+            (fleet.poll, POLL_SECONDS),
+            (queue.hand_over, 0.0),
+            (OwedWork(nodes, fleet).hand_over_all, OWED_PASS_SECONDS),
+            (Sweep(cluster, nodes, fleet, queue).sweep_all, SWEEP_PASS_SECONDS),
+            (purging.retry, PURGE_RETRY_SECONDS),
+        ):
+            await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
+        runner = web.AppRunner(
+            api.application(), access_log=None, keepalive_timeout=KEEPALIVE_SECONDS
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(
+            runner, master.address.host, master.address.port, reuse_address=True
+        ).start()
+        yield

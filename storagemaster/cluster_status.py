@@ -1,0 +1,62 @@
+"""The state of the cluster as one document: what `glassplate status` shows."""
+
+from typing import Any
+
+from storagemaster.fleet import Fleet, NodeView
+from storagemaster.purging import Purging
+from storagemaster.sizes_queue import SizesQueue
+from volumes.cluster import Cluster, Node, Volume
+
+
+class ClusterStatus:
+    """Puts together what one storagemaster knows."""
+
+    def __init__(
+        self, cluster: Cluster, fleet: Fleet, queue: SizesQueue, purging: Purging, *, master: str
+    ) -> None:
+        self._cluster = cluster
+        self._fleet = fleet
+        self._queue = queue
+        self._purging = purging
+        self._master = master
+
+    async def document(self) -> dict[str, Any]:
+        """Nodes, volumes, owed work, queue and edges; `null` for what could not be asked."""
+        views = self._fleet.view()
+        depths = await self._queue.depths()
+        return {
+            "cluster": self._cluster.name,
+            "master": self._master,
+            "nodes": [_node(node, views[node.id]) for node in self._cluster.nodes.values()],
+            "volumes": [_volume(volume, views) for volume in self._cluster.volumes.values()],
+            "owed_files": sum(view.status.owed for view in views.values() if view.status),
+            "queue": depths,
+            "edges": [
+                {"id": id_, "colo": edge.colo, "kind": edge.kind, "owed_purges": owed}
+                for (id_, edge), owed in zip(
+                    self._cluster.edges.items(), self._purging.owed.values(), strict=True
+                )
+            ],
+        }
+
+
+def _node(node: Node, view: NodeView) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "colo": node.colo,
+        "up": view.up,
+        "reason": view.reason,
+        "free_bytes": view.status.free_bytes if view.status else None,
+        "total_bytes": view.status.total_bytes if view.status else None,
+        "accepts_new_photos": view.accepts_new_photos,
+        "owed_files": view.status.owed if view.status else None,
+    }
+
+
+def _volume(volume: Volume, views: dict[Any, NodeView]) -> dict[str, Any]:
+    return {
+        "number": volume.number,
+        "state": volume.state.value,
+        "mirrors": list(volume.mirrors),
+        "mirrors_up": [node for node in volume.mirrors if views[node].up],
+    }

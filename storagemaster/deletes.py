@@ -1,0 +1,102 @@
+"""Deleting: tombstones on every mirror first, then bytes to the trash, then the edges purged."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from storagemaster.errors import Unavailable
+from storagemaster.fleet import Fleet
+from storagemaster.info_cache import InfoCache
+from storagemaster.mirroring import Mirroring
+from storagemaster.photo_files import PhotoReads
+from storagemaster.placement import NoPlace, Target, place_in_volume
+from storagemaster.purging import Purging
+from storagemaster.uploads import copies_of
+from storagemaster.variants import all_variants
+from storagemaster.wire import Deletion
+from storagenode.client import NodeClient
+from storagenode.layout import Place
+from volumes.cluster import Cluster, NodeId
+from volumes.photo_id import PhotoId, Version
+from volumes.photo_path import (
+    PhotoTombstone,
+    PhotoVersion,
+    VersionTombstone,
+    VolumeId,
+)
+
+
+class Deletes:
+    """The deletes of one storagemaster."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        nodes: Mapping[NodeId, NodeClient],
+        fleet: Fleet,
+        reads: PhotoReads,
+        mirroring: Mirroring,
+        purging: Purging,
+        cache: InfoCache,
+        *,
+        now_seconds: Callable[[], float] = time.time,
+    ) -> None:
+        self._cluster = cluster
+        self._nodes = nodes
+        self._fleet = fleet
+        self._reads = reads
+        self._mirroring = mirroring
+        self._purging = purging
+        self._cache = cache
+        self._now_seconds = now_seconds
+
+    async def delete(self, volume: VolumeId, photo: PhotoId, version: Version | None) -> Deletion:
+        """Make a version, or with None the whole photo, gone for ever. Doing it again is harmless.
+
+        Raises:
+            UnknownVolume, UnknownPhoto: There is nothing to delete, and every mirror said so.
+            Unavailable: No two nodes could take the tombstone.
+        """
+        versions = await self._versions(volume, photo)
+        if version is not None:
+            versions = {version}
+            tombstone: PhotoTombstone | VersionTombstone = VersionTombstone(
+                PhotoVersion(volume, photo, version)
+            )
+        else:
+            tombstone = PhotoTombstone(volume, photo)
+        placed = place_in_volume(
+            self._cluster, self._fleet.view(), self._cluster.volumes[volume], strict=False
+        )
+        if isinstance(placed, NoPlace):
+            raise Unavailable(f"{placed.reason}; the photo was not deleted, try again")
+        mtime = int(self._now_seconds())
+
+        async def bury(target: Target) -> None:
+            place = Place(tombstone, target.owed_to)
+            await self._nodes[target.node].bury(place, mtime_seconds=mtime)
+
+        copies = await self._mirroring.write_all(placed, bury)
+        paths = [
+            path
+            for each in sorted(versions)
+            for path in all_variants(PhotoVersion(volume, photo, each), self._cluster.sizes)
+        ]
+        for each in versions:
+            await self._cache.drop(PhotoVersion(volume, photo, each))
+        purged = await self._purging.purge(paths)
+        return Deletion(
+            volume=volume,
+            photo=photo,
+            version=version or "",
+            copies=copies_of(self._cluster, copies),
+            owed=copies.owed,
+            purged=purged,
+            unpurged=tuple(id_ for id_ in self._cluster.edges if id_ not in purged),
+        )
+
+    async def _versions(self, volume: VolumeId, photo: PhotoId) -> set[Version]:
+        """The versions that any mirror has something of."""
+        files = await self._reads.files_of(volume, photo)
+        if not files.holders and not files.unknown:
+            files.refuse(f"photo {photo}")
+        return {f.of.version for f in files.holders if not isinstance(f, PhotoTombstone)}

@@ -1,0 +1,132 @@
+"""One body to several nodes at once: read once, and no node may hold up the others for long."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+Send = Callable[[AsyncIterator[bytes]], Awaitable[T]]
+
+# How far a node may lag behind the body, in pieces of up to 256 KiB or so.
+PIECES_AHEAD_MAX = 8
+# How long the first answer may take, with no other to compare it to: the fsync of a busy disk.
+FIRST_ANSWER_SECONDS = 10.0
+
+
+class StalledError(Exception):
+    """The receiver took no bytes, or gave no answer, for longer than it may."""
+
+
+@dataclass(slots=True)
+class _Branch(Generic[T]):
+    task: asyncio.Task[T]
+    pieces: asyncio.Queue[bytes | None]
+    patience_seconds: float
+    failure: StalledError | None = field(default=None)
+
+    @property
+    def is_live(self) -> bool:
+        return self.failure is None and not self.task.done()
+
+    @property
+    def has_succeeded(self) -> bool:
+        return self.task.done() and not self.task.cancelled() and self.task.exception() is None
+
+    def give_up(self, reason: str) -> None:
+        self.failure = StalledError(reason)
+        self.task.cancel()
+
+    def outcome(self) -> T | Exception:
+        if self.failure is not None:
+            return self.failure
+        error = self.task.exception()
+        if isinstance(error, Exception):
+            return error
+        return self.task.result()
+
+
+async def fan_out(
+    body: AsyncIterator[bytes], sends: Sequence[Send[T]], *, patience_seconds: float
+) -> list[T | Exception]:
+    """Feed one body to every send at once; what each returned or raised, in their order.
+
+    A send that keeps the others waiting for longer than its patience, all its waits added up, is
+    cancelled and ends in `StalledError`. If the body raises, every send is cancelled in the middle
+    and the error goes to the caller.
+    """
+    branches = [_start(send, patience_seconds) for send in sends]
+    try:
+        async for piece in body:
+            await _feed_all(branches, piece)
+        await _feed_all(branches, None)
+        await _wait_for_answers(branches)
+        return [branch.outcome() for branch in branches]
+    finally:
+        for branch in branches:
+            branch.task.cancel()
+        await asyncio.gather(*(branch.task for branch in branches), return_exceptions=True)
+
+
+def _start(send: Send[T], patience_seconds: float) -> _Branch[T]:
+    pieces: asyncio.Queue[bytes | None] = asyncio.Queue(PIECES_AHEAD_MAX)
+
+    async def run() -> T:
+        return await send(_until_end(pieces))
+
+    return _Branch(asyncio.create_task(run()), pieces, patience_seconds)
+
+
+async def _until_end(pieces: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
+    while (piece := await pieces.get()) is not None:
+        yield piece
+
+
+async def _feed_all(branches: list[_Branch[T]], piece: bytes | None) -> None:
+    full = []
+    for branch in branches:
+        if branch.is_live:
+            try:
+                branch.pieces.put_nowait(piece)
+            except asyncio.QueueFull:
+                full.append(branch)
+    if full:
+        await asyncio.gather(*(_feed_slow(branch, piece) for branch in full))
+
+
+async def _feed_slow(branch: _Branch[T], piece: bytes | None) -> None:
+    """Wait for room at the branch's own expense, unless its task ends meanwhile."""
+    started = time.monotonic()
+    put = asyncio.ensure_future(branch.pieces.put(piece))
+    await asyncio.wait(
+        {put, branch.task},
+        timeout=branch.patience_seconds,
+        return_when=asyncio.FIRST_COMPLETED,
+    )
+    branch.patience_seconds -= time.monotonic() - started
+    if not put.done():
+        put.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await put
+        if branch.is_live:
+            branch.give_up("it took no more bytes")
+
+
+async def _wait_for_answers(branches: list[_Branch[T]]) -> None:
+    """Wait for one success without haste, then for the others while their patience lasts."""
+    deadline = time.monotonic() + FIRST_ANSWER_SECONDS
+    while pending := {branch.task for branch in branches if branch.is_live}:
+        if any(branch.has_succeeded for branch in branches):
+            break
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    if pending:
+        patience = max(0.0, *(branch.patience_seconds for branch in branches if branch.is_live))
+        await asyncio.wait(pending, timeout=patience)
+    for branch in branches:
+        if branch.is_live:
+            branch.give_up("it gave no answer in time")

@@ -1,0 +1,83 @@
+"""Info documents beside the disk, in memcached: faster when it is there, right when it is not."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from pymemcache import HashClient, MemcacheError
+
+from volumes.address import Address
+from volumes.photo_path import PhotoVersion
+
+log = logging.getLogger(__name__)
+
+# A sideline that is slower than the disk is no help.
+ANSWER_SECONDS = 0.1
+KEEP_SECONDS = 24 * 3600
+_DIGEST_BYTES = 32
+
+
+class InfoCache:
+    """Info documents by photo version. Whatever memcached says is checked before it is believed."""
+
+    def __init__(self, servers: Sequence[Address]) -> None:
+        self._client = (
+            HashClient(
+                [(server.host, server.port) for server in servers],
+                connect_timeout=ANSWER_SECONDS,
+                timeout=ANSWER_SECONDS,
+                ignore_exc=True,
+                use_pooling=True,
+                max_pool_size=8,
+            )
+            if servers
+            else None
+        )
+
+    async def get(self, of: PhotoVersion) -> bytes | None:
+        """The document, or None when there is none, or what is there is not it."""
+        if self._client is None:
+            return None
+        value = await self._ask(partial(self._client.get, _key(of)))
+        return unseal(of, value) if isinstance(value, bytes) else None
+
+    async def put(self, of: PhotoVersion, document: bytes) -> None:
+        """Remember a document."""
+        if self._client is not None:
+            await self._ask(
+                partial(self._client.set, _key(of), seal(of, document), expire=KEEP_SECONDS)
+            )
+
+    async def drop(self, of: PhotoVersion) -> None:
+        """Forget a document."""
+        if self._client is not None:
+            await self._ask(partial(self._client.delete, _key(of)))
+
+    async def _ask(self, work: "partial[object]") -> object:
+        try:
+            return await asyncio.to_thread(work)
+        except (MemcacheError, OSError) as error:
+            log.debug("memcached did not answer: %s", error)
+            return None
+
+
+def seal(of: PhotoVersion, document: bytes) -> bytes:
+    """A document as it is stored: after a digest of itself and of what it belongs to."""
+    return _digest(of, document) + document
+
+
+def unseal(of: PhotoVersion, value: bytes) -> bytes | None:
+    """The document in a stored value; None if it is damaged or another photo's."""
+    digest, document = value[:_DIGEST_BYTES], value[_DIGEST_BYTES:]
+    return document if digest == _digest(of, document) else None
+
+
+def _digest(of: PhotoVersion, document: bytes) -> bytes:
+    return hashlib.sha256(f"{of}\n".encode() + document).digest()
+
+
+def _key(of: PhotoVersion) -> str:
+    """A key of fixed length and alphabet, in which nothing of a request can stand."""
+    return hashlib.sha256(f"info\n{of}".encode()).hexdigest()

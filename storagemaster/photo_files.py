@@ -1,0 +1,87 @@
+"""All files of one photo, as the union of what its volume's mirrors have."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from storagemaster.errors import Unavailable, UnknownPhoto, UnknownVolume
+from storagemaster.fleet import Fleet
+from storagenode.client import NodeClient
+from storagenode.errors import NodeError, Unreachable
+from storagenode.layout import Place
+from volumes.cluster import Cluster, Colo, NodeId
+from volumes.photo_id import PhotoId
+from volumes.photo_path import PhotoFile, VolumeId, parse_name
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFiles:
+    """The files of a photo and who has each; and which mirrors could not be asked, and why."""
+
+    holders: Mapping[PhotoFile, tuple[NodeId, ...]]
+    unknown: Mapping[NodeId, str]
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise for something that was not found: `UnknownPhoto` only if every mirror was asked."""
+        if self.unknown:
+            reasons = "; ".join(f"{node}: {reason}" for node, reason in self.unknown.items())
+            raise Unavailable(f"{what} was not found, but not every mirror answered ({reasons})")
+        raise UnknownPhoto(f"no mirror has {what}")
+
+
+class PhotoReads:
+    """Asks mirrors, those of the storagemaster's own colo first."""
+
+    def __init__(
+        self, cluster: Cluster, nodes: Mapping[NodeId, NodeClient], fleet: Fleet, colo: Colo
+    ) -> None:
+        self._cluster = cluster
+        self._nodes = nodes
+        self._fleet = fleet
+        self._colo = colo
+
+    async def files_of(self, volume: VolumeId, photo: PhotoId) -> PhotoFiles:
+        """What all mirrors together have of a photo.
+
+        Raises:
+            UnknownVolume: There is no such volume.
+        """
+        if volume not in self._cluster.volumes:
+            raise UnknownVolume(f"volume {volume} is not in the cluster's config")
+        mirrors = self._in_order(self._cluster.volumes[volume].mirrors)
+        answers = await asyncio.gather(
+            *(self._nodes[node].list_photo(volume, photo) for node in mirrors),
+            return_exceptions=True,
+        )
+        holders: dict[PhotoFile, tuple[NodeId, ...]] = {}
+        unknown: dict[NodeId, str] = {}
+        for node, answer in zip(mirrors, answers, strict=True):
+            if isinstance(answer, NodeError):
+                if isinstance(answer, Unreachable):
+                    self._fleet.report_unreachable(node, str(answer))
+                unknown[node] = str(answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                for listed in answer:
+                    file = parse_name(volume, listed.name)
+                    holders[file] = (*holders.get(file, ()), node)
+        return PhotoFiles(holders, unknown)
+
+    async def fetch(self, file: PhotoFile, files: PhotoFiles) -> bytes:
+        """The bytes of a file, verified, from the first holder that has them whole.
+
+        Raises:
+            Unavailable: No holder could send it.
+        """
+        failures = []
+        for node in files.holders[file]:
+            try:
+                return (await self._nodes[node].fetch(Place(file))).data
+            except NodeError as error:
+                failures.append(f"{node}: {error}")
+        raise Unavailable(f"no mirror could send it ({'; '.join(failures)}); try again")
+
+    def _in_order(self, mirrors: tuple[NodeId, ...]) -> list[NodeId]:
+        return sorted(mirrors, key=lambda node: self._cluster.nodes[node].colo != self._colo)

@@ -1,0 +1,33 @@
+"""The permission URLs of a photo, which are known before its sizes are made."""
+
+from permission_urls import ReadSigner
+from volumes.cluster import Cluster
+from volumes.photo_path import PhotoVersion, render_stem
+from volumes.sizes import ORIGINAL_LETTER, size_classes, sizes_of
+
+SIZE_EXT = "jpg"
+"""Every size is there as JPEG, whatever else is beside it."""
+
+
+class PhotoUrls:
+    """Signs the URLs that receipts and status documents carry."""
+
+    def __init__(self, cluster: Cluster, signer: ReadSigner) -> None:
+        self._cluster = cluster
+        self._signer = signer
+        self._classes = {k: str(v) for k, v in size_classes(cluster.sizes).items()}
+
+    def all_sizes(
+        self, of: PhotoVersion, *, width: int, height: int, original_ext: str
+    ) -> dict[str, str]:
+        """A URL by size letter, for every size that a photo of these dimensions gets."""
+        sizes = sizes_of(self._cluster.sizes, width=width, height=height)
+        return self.of_letters(of, [size.letter for size in sizes], original_ext=original_ext)
+
+    def of_letters(
+        self, of: PhotoVersion, letters: list[str], *, original_ext: str
+    ) -> dict[str, str]:
+        """A URL by size letter, for these sizes and the original."""
+        exts = dict.fromkeys(letters, SIZE_EXT) | {ORIGINAL_LETTER: original_ext}
+        paths = self._signer.sign_sizes(render_stem(of), exts=exts, size_classes=self._classes)
+        return {letter: self._cluster.public_url + path for letter, path in paths.items()}

@@ -1,0 +1,85 @@
+"""What has become of a photo: pending, ready or failed, as the files beside its original say."""
+
+import json
+from typing import Any
+
+from storagemaster.errors import PhotoGone
+from storagemaster.info_cache import InfoCache
+from storagemaster.photo_files import PhotoFiles, PhotoReads
+from storagemaster.photo_urls import PhotoUrls
+from storagemaster.wire import PhotoStatus
+from volumes.photo_path import (
+    Failure,
+    Info,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+)
+
+
+class Photos:
+    """Answers for photos from what the mirrors have."""
+
+    def __init__(self, reads: PhotoReads, urls: PhotoUrls, cache: InfoCache) -> None:
+        self._reads = reads
+        self._urls = urls
+        self._cache = cache
+
+    async def status(self, of: PhotoVersion) -> PhotoStatus:
+        """The state of a photo version.
+
+        Raises:
+            UnknownVolume, UnknownPhoto, PhotoGone: As their names say.
+            Unavailable: Not every mirror could be asked, and those that could do not have it.
+        """
+        files = await self._reads.files_of(of.volume, of.photo)
+        if PhotoTombstone(of.volume, of.photo) in files.holders:
+            raise PhotoGone(f"photo {of.photo} was deleted")
+        if VersionTombstone(of) in files.holders:
+            raise PhotoGone(f"version {of} was deleted")
+        original = _original_of(of, files)
+        if original is None:
+            files.refuse(f"photo {of}")
+        if Info(of) in files.holders:
+            return self._ready(original, await self._info(of, files))
+        if Failure(of) in files.holders:
+            failure = json.loads(await self._reads.fetch(Failure(of), files))
+            return self._unfinished(original, "failed", str(failure["reason"]))
+        return self._unfinished(original, "pending")
+
+    async def _info(self, of: PhotoVersion, files: PhotoFiles) -> dict[str, Any]:
+        data = await self._cache.get(of)
+        if data is None:
+            data = await self._reads.fetch(Info(of), files)
+            await self._cache.put(of, data)
+        info: dict[str, Any] = json.loads(data)
+        return info
+
+    def _ready(self, original: Variant, info: dict[str, Any]) -> PhotoStatus:
+        letters = list(dict.fromkeys(made["size"] for made in info["variants"]))
+        return PhotoStatus(
+            volume=original.of.volume,
+            photo=original.of.photo,
+            version=original.of.version,
+            state="ready",
+            info=info,
+            urls=self._urls.of_letters(original.of, letters, original_ext=original.ext),
+        )
+
+    def _unfinished(self, original: Variant, state: str, reason: str = "") -> PhotoStatus:
+        return PhotoStatus(
+            volume=original.of.volume,
+            photo=original.of.photo,
+            version=original.of.version,
+            state=state,
+            reason=reason,
+            urls=self._urls.of_letters(original.of, [], original_ext=original.ext),
+        )
+
+
+def _original_of(of: PhotoVersion, files: PhotoFiles) -> Variant | None:
+    for file in files.holders:
+        if isinstance(file, Variant) and file.of == of and file.is_original:
+            return file
+    return None

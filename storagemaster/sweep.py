@@ -1,0 +1,95 @@
+"""Finding originals without sizes and asking for those again, so that a lost queue heals itself.
+
+A shard in which every original has its info or its failure is *done*, and is not listed again until
+its digest changes.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+
+from storagemaster.fleet import Fleet
+from storagemaster.sizes_queue import RETRY_LANE, SizesQueue
+from storagenode.client import NodeClient
+from storagenode.errors import NodeError
+from storagenode.shard_listing import ListedFile
+from volumes.cluster import Cluster, NodeId
+from volumes.photo_path import (
+    Failure,
+    Info,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+    VolumeId,
+    parse_name,
+)
+
+log = logging.getLogger(__name__)
+
+PASS_SECONDS = 20.0
+
+
+class Sweep:
+    """Looks through all volumes for work that the queue has forgotten."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        nodes: Mapping[NodeId, NodeClient],
+        fleet: Fleet,
+        queue: SizesQueue,
+    ) -> None:
+        self._cluster = cluster
+        self._nodes = nodes
+        self._fleet = fleet
+        self._queue = queue
+        self._done: dict[tuple[VolumeId, str], str] = {}
+        self._seen_pending: dict[VolumeId, set[Variant]] = {}
+
+    async def sweep_all(self) -> None:
+        """Go once through all volumes."""
+        for volume in self._cluster.volumes:
+            try:
+                await self.sweep(volume)
+            except NodeError as error:
+                log.warning("volume %s was not swept: %s", volume, error)
+
+    async def sweep(self, volume: VolumeId) -> int:
+        """Ask for what one volume lacks; how many photos that were.
+
+        An original is asked for at its second sight: at the first, its job may be on its way.
+        """
+        mirrors = [n for n in self._cluster.volumes[volume].mirrors if self._fleet.is_up(n)]
+        if not mirrors:
+            return 0
+        node = self._nodes[mirrors[0]]
+        pending: set[Variant] = set()
+        for shard, digest in (await node.shard_digests(volume)).items():
+            if self._done.get((volume, shard)) != digest:
+                found = pending_originals(volume, await node.list_shard(volume, shard))
+                pending |= found
+                if not found:
+                    self._done[volume, shard] = digest
+        again = pending & self._seen_pending.get(volume, set())
+        self._seen_pending[volume] = pending
+        for original in again:
+            self._queue.ask_for_sizes(original, lane=RETRY_LANE)
+        return len(again)
+
+
+def pending_originals(volume: VolumeId, files: Iterable[ListedFile]) -> set[Variant]:
+    """The originals among a shard's files that have neither info nor failure nor tombstone."""
+    originals: set[Variant] = set()
+    settled: set[PhotoVersion] = set()
+    gone: set[str] = set()
+    for listed in files:
+        match parse_name(volume, listed.name):
+            case Variant() as variant if variant.is_original:
+                originals.add(variant)
+            case Info(of) | Failure(of) | VersionTombstone(of):
+                settled.add(of)
+            case PhotoTombstone(_, photo):
+                gone.add(photo)
+            case _:
+                pass
+    return {o for o in originals if o.of not in settled and o.of.photo not in gone}

@@ -1,0 +1,180 @@
+"""Taking in a photo: sniff, place, mirror, ask for its sizes, and give a receipt."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from storagemaster.earlier_upload import EarlierUploads
+from storagemaster.errors import TooManyPixels, Unavailable, UnknownVolume
+from storagemaster.fleet import Fleet
+from storagemaster.incoming import Announced, Incoming
+from storagemaster.mirroring import Copies, Mirroring
+from storagemaster.photo_urls import PhotoUrls
+from storagemaster.placement import (
+    NoPlace,
+    Placed,
+    order_by_key,
+    order_by_room,
+    place,
+    place_in_volume,
+)
+from storagemaster.sizes_queue import SizesQueue
+from storagemaster.sniff import Sniffed
+from storagemaster.wire import Copy, Receipt, version_path
+from volumes.cluster import Cluster, Volume
+from volumes.photo_id import PhotoId, Version, derive_photo_id, mint_photo_id, mint_version
+from volumes.photo_path import PhotoVersion, Variant, VolumeId
+from volumes.sizes import ORIGINAL_LETTER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadRequest:
+    """What a client asks for beside the bytes."""
+
+    announced: Announced
+    volume: VolumeId | None = None
+    """The volume it wants; None lets the storagemaster choose."""
+    idempotency_key: str | None = None
+    first_attempt: bool = False
+    """Whether the client says that the key is fresh."""
+    strict: bool = False
+    """Whether it wants two colos or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Under which name, where and when a photo is to be written."""
+
+    photo: PhotoId
+    version: Version
+    placed: Placed
+    mtime_seconds: int
+
+
+class Uploads:
+    """The write path of one storagemaster."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        fleet: Fleet,
+        mirroring: Mirroring,
+        earlier: EarlierUploads,
+        urls: PhotoUrls,
+        queue: SizesQueue,
+        *,
+        key_secret: bytes,
+        now_seconds: Callable[[], float] = time.time,
+        randomness: random.Random | None = None,
+    ) -> None:
+        self._cluster = cluster
+        self._fleet = fleet
+        self._mirroring = mirroring
+        self._earlier = earlier
+        self._urls = urls
+        self._queue = queue
+        self._key_secret = key_secret
+        self._now_seconds = now_seconds
+        self._random = randomness or random.SystemRandom()
+
+    async def take(self, incoming: Incoming, request: UploadRequest) -> tuple[Receipt, bool]:
+        """Keep a photo; its receipt, and whether it is new.
+
+        Raises:
+            MasterError: Nothing was acknowledged; the subclass says why.
+        """
+        sniffed = await incoming.sniff()
+        self._refuse_pixels(sniffed)
+        strict = request.strict or self._cluster.strict
+        plan = await self._plan(request, strict=strict)
+        of = PhotoVersion(plan.placed.volume, plan.photo, plan.version)
+        original = Variant(of, ORIGINAL_LETTER, sniffed.ext)
+        copies = await self._mirroring.stream(
+            original,
+            incoming.body(),
+            plan.placed,
+            mtime_seconds=plan.mtime_seconds,
+            bytes_total=request.announced.bytes_total,
+            strict=strict,
+        )
+        self._queue.ask_for_sizes(original)
+        return self._receipt(of, sniffed, copies), not copies.was_there
+
+    def _refuse_pixels(self, sniffed: Sniffed) -> None:
+        pixels = sniffed.width * sniffed.height
+        if pixels > self._cluster.limits.pixels_max:
+            raise TooManyPixels(
+                f"{sniffed.width} x {sniffed.height} is {pixels} pixels, the limit is "
+                f"{self._cluster.limits.pixels_max} (limits.pixels_max)"
+            )
+
+    async def _plan(self, request: UploadRequest, *, strict: bool) -> _Plan:
+        now = self._now_seconds()
+        if request.idempotency_key is None:
+            photo = mint_photo_id(
+                now_milliseconds=int(now * 1000), random_bits=self._random.getrandbits
+            )
+            version = mint_version(self._random.getrandbits)
+            return _Plan(photo, version, self._place(request, strict=strict), int(now))
+        key = request.idempotency_key
+        photo, version = derive_photo_id(key, secret=self._key_secret)
+        if not request.first_attempt:
+            earlier = await self._earlier.find(photo, version)
+            if earlier is not None:
+                placed = self._place_again(earlier.volume, strict=strict)
+                return _Plan(photo, version, placed, earlier.mtime_seconds)
+        return _Plan(photo, version, self._place(request, strict=strict), int(now))
+
+    def _place(self, request: UploadRequest, *, strict: bool) -> Placed:
+        placed = place(self._cluster, self._fleet.view(), self._order(request), strict=strict)
+        if isinstance(placed, NoPlace):
+            raise Unavailable(f"{placed.reason}; nothing was kept, try again")
+        return placed
+
+    def _place_again(self, volume: VolumeId, *, strict: bool) -> Placed:
+        found = self._cluster.volumes[volume]
+        placed = place_in_volume(self._cluster, self._fleet.view(), found, strict=strict)
+        if isinstance(placed, NoPlace):
+            raise Unavailable(f"{placed.reason}; try again")
+        return placed
+
+    def _order(self, request: UploadRequest) -> list[Volume]:
+        if request.volume is not None:
+            if request.volume not in self._cluster.volumes:
+                raise UnknownVolume(f"volume {request.volume} is not in the cluster's config")
+            return [self._cluster.volumes[request.volume]]
+        if request.idempotency_key is not None:
+            return order_by_key(self._cluster, request.idempotency_key)
+        return order_by_room(self._cluster, self._fleet.view(), self._random.random)
+
+    def _receipt(self, of: PhotoVersion, sniffed: Sniffed, copies: Copies) -> Receipt:
+        return Receipt(
+            volume=of.volume,
+            photo=of.photo,
+            version=of.version,
+            format=sniffed.ext,
+            bytes=copies.size_bytes,
+            sha256=copies.digest,
+            width=sniffed.width,
+            height=sniffed.height,
+            durability=copies.durability,
+            copies=copies_of(self._cluster, copies),
+            owed=copies.owed,
+            urls=self._urls.all_sizes(
+                of, width=sniffed.width, height=sniffed.height, original_ext=sniffed.ext
+            ),
+            status=version_path(of),
+        )
+
+
+def copies_of(cluster: Cluster, copies: Copies) -> tuple[Copy, ...]:
+    """The copies as a document lists them."""
+    return tuple(
+        Copy(
+            node=target.node,
+            colo=cluster.nodes[target.node].colo,
+            owed_to=target.owed_to or "",
+        )
+        for target in copies.targets
+    )

@@ -1,0 +1,132 @@
+"""The storagemaster's HTTP API: routes, headers and documents, for its server and its clients."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from volumes.photo_path import PhotoVersion
+
+PHOTOS_ROUTE = "/photos"
+PHOTO_ROUTE = "/photos/{volume}/{photo}"
+VERSION_ROUTE = "/photos/{volume}/{photo}/{version}"
+STATUS_ROUTE = "/status"
+HEALTH_ROUTE = "/healthz"
+# For machines of the cluster, signed as a node's routes are.
+BUNDLE_ROUTE = "/internal/bundles/{volume}/{photo}/{version}"
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+FIRST_ATTEMPT_HEADER = "Glassplate-First-Attempt"
+"""`1` says that the key is fresh, which saves the search for an earlier upload with it."""
+DURABILITY_HEADER = "Durability"
+DIGEST_HEADER = "Repr-Digest"
+SIGNATURE_HEADER = "Glassplate-Signature"
+PROBLEM_TYPE = "application/problem+json"
+
+IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """One copy of a photo: the node it is on, its colo, and for whom the node holds it."""
+
+    node: str
+    colo: str
+    owed_to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What an upload is answered with."""
+
+    volume: int
+    photo: str
+    version: str
+    format: str
+    bytes: int
+    sha256: str
+    width: int
+    height: int
+    durability: str
+    copies: tuple[Copy, ...]
+    owed: tuple[str, ...]
+    """Nodes that are to have a copy and were not reached: others hold it for them."""
+    urls: dict[str, str]
+    """A permission URL for every size the photo will have, and `o`, the original."""
+    status: str
+    """Where to ask whether the sizes are made."""
+
+    @property
+    def reference(self) -> str:
+        """What an application remembers: VOLUME/PHOTO/VERSION."""
+        return f"{self.volume}/{self.photo}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoStatus:
+    """What has become of a photo."""
+
+    volume: int
+    photo: str
+    version: str
+    state: str
+    """`pending`, `ready` or `failed`."""
+    reason: str = ""
+    """Why it failed, in words for a person."""
+    info: dict[str, Any] | None = None
+    """The info document, once it is ready."""
+    urls: dict[str, str]
+    """A permission URL for every size that is made, and `o`, the original."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletion:
+    """What a delete is answered with: where its tombstone is, and which caches forgot the photo."""
+
+    volume: int
+    photo: str
+    version: str
+    """Empty when all versions are gone."""
+    copies: tuple[Copy, ...]
+    owed: tuple[str, ...]
+    purged: tuple[str, ...]
+    """Edges that have let go of every variant."""
+    unpurged: tuple[str, ...]
+    """Edges that did not answer; they are asked again until they do."""
+
+
+def version_path(of: PhotoVersion) -> str:
+    """The path of a photo version's document."""
+    return f"/photos/{of}"
+
+
+def bundle_path(of: PhotoVersion) -> str:
+    """The path a worker sends the sizes of a version to."""
+    return f"/internal/bundles/{of}"
+
+
+def parse_receipt(fields: dict[str, Any]) -> Receipt:
+    """A receipt from its JSON."""
+    return Receipt(
+        **{
+            **fields,
+            "copies": tuple(Copy(**copy) for copy in fields["copies"]),
+            "owed": tuple(fields["owed"]),
+        }
+    )
+
+
+def parse_status(fields: dict[str, Any]) -> PhotoStatus:
+    """A photo's status from its JSON."""
+    return PhotoStatus(**fields)
+
+
+def parse_deletion(fields: dict[str, Any]) -> Deletion:
+    """A deletion from its JSON."""
+    return Deletion(
+        **{
+            **fields,
+            "copies": tuple(Copy(**copy) for copy in fields["copies"]),
+            "owed": tuple(fields["owed"]),
+            "purged": tuple(fields["purged"]),
+            "unpurged": tuple(fields["unpurged"]),
+        }
+    )
