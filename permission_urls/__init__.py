@@ -1,0 +1,96 @@
+"""Permission URLs, API tokens, signed requests and signed jobs: who may do what, until when."""
+
+from permission_urls.errors import (
+    BadMac,
+    BadTokenSignature,
+    Expired,
+    Forbidden,
+    InvalidKeys,
+    KeysRefused,
+    MalformedToken,
+    MalformedUrl,
+    NoPermission,
+    PermissionUrlError,
+    RetiredKey,
+    TokenExpired,
+    TokenRefused,
+    UnknownKey,
+    UnknownSize,
+    Unsignable,
+    UnusableKeyFile,
+    WrongScope,
+)
+from permission_urls.expiry import FOR_EVER, cache_control, round_up_expiry
+from permission_urls.internal import DIGEST_LATER, InternalSigner, InternalVerifier
+from permission_urls.jobs import sign_job, verify_job
+from permission_urls.key_file import load_keys, parse_keys, render_keys, save_keys
+from permission_urls.keys import Key, KeyRing, KeyState, generate_key
+from permission_urls.permission import (
+    MALFORMED_REGEX,
+    PERMISSION_URL_REGEX,
+    TARGET_BYTES_MAX,
+    Permission,
+    PermittedPath,
+    parse_permission_url,
+    render_permission_url,
+    strip_permission,
+)
+from permission_urls.read_signer import ReadSigner
+from permission_urls.signing import Purpose, derived_key, derived_keys, mac
+from permission_urls.tokens import Scope, Token, sign_token, verify_token
+from permission_urls.verifier import Verifier
+
+__all__ = [
+    "DIGEST_LATER",
+    "FOR_EVER",
+    "MALFORMED_REGEX",
+    "PERMISSION_URL_REGEX",
+    "TARGET_BYTES_MAX",
+    "BadMac",
+    "BadTokenSignature",
+    "Expired",
+    "Forbidden",
+    "InternalSigner",
+    "InternalVerifier",
+    "InvalidKeys",
+    "Key",
+    "KeyRing",
+    "KeyState",
+    "KeysRefused",
+    "MalformedToken",
+    "MalformedUrl",
+    "NoPermission",
+    "Permission",
+    "PermissionUrlError",
+    "PermittedPath",
+    "Purpose",
+    "ReadSigner",
+    "RetiredKey",
+    "Scope",
+    "Token",
+    "TokenExpired",
+    "TokenRefused",
+    "UnknownKey",
+    "UnknownSize",
+    "Unsignable",
+    "UnusableKeyFile",
+    "Verifier",
+    "WrongScope",
+    "cache_control",
+    "derived_key",
+    "derived_keys",
+    "generate_key",
+    "load_keys",
+    "mac",
+    "parse_keys",
+    "parse_permission_url",
+    "render_keys",
+    "render_permission_url",
+    "round_up_expiry",
+    "save_keys",
+    "sign_job",
+    "sign_token",
+    "strip_permission",
+    "verify_job",
+    "verify_token",
+]

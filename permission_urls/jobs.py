@@ -1,0 +1,67 @@
+r"""Signed jobs: a worker runs nothing that a storagemaster did not ask for.
+
+    {key}.{mac}                   the signature; the MAC has the salt `job` and is made of
+    {name}={value}\n ...           one line a field, sorted by name
+
+A job has no expiry: running one twice writes the same files again, which changes nothing.
+"""
+
+import re
+from collections.abc import Mapping
+
+from permission_urls.errors import NoPermission, Unsignable
+from permission_urls.keys import KEY_ID_PATTERN, KeyRing
+from permission_urls.signing import MAC_PATTERN, Purpose, PurposeSigner, PurposeVerifier
+
+_SIGNATURE = re.compile(rf"({KEY_ID_PATTERN})\.({MAC_PATTERN})")
+_NAME = re.compile(r"[^=\n]+")
+
+
+def sign_job(ring: KeyRing, fields: Mapping[str, str]) -> str:
+    """The signature of a job's fields, made with the ring's signing key.
+
+    Raises:
+        Unsignable: A name is empty or holds `=`, a newline is in a name or a value, or a field is
+            not Unicode text.
+    """
+    signer = PurposeSigner(ring, Purpose.JOB)
+    return f"{signer.key_id}.{signer.mac(_canonical_lines(fields))}"
+
+
+def verify_job(ring: KeyRing, signature: str, fields: Mapping[str, str]) -> str:
+    """The id of the key that signed exactly these fields, which may come from anyone.
+
+    Raises:
+        Forbidden: The job must not run; the subclass says why.
+    """
+    match = _SIGNATURE.fullmatch(signature)
+    if match is None:
+        raise NoPermission
+    key_id, mac = match.groups()
+    try:
+        message = _canonical_lines(fields)
+    except Unsignable as error:
+        raise NoPermission from error
+    PurposeVerifier.of_ring(ring, Purpose.JOB).check(message, key_id=key_id, mac=mac)
+    return key_id
+
+
+def _canonical_lines(fields: Mapping[str, str]) -> bytes:
+    for name, value in fields.items():
+        if not _is_one_line(name, value):
+            raise Unsignable(f"job field {name!r} has no one reading")
+    lines = [f"{name}={value}\n" for name, value in sorted(fields.items())]
+    try:
+        return "".join(lines).encode()
+    except UnicodeEncodeError as error:
+        raise Unsignable("a job field is not Unicode text") from error
+
+
+def _is_one_line(name: object, value: object) -> bool:
+    # Fields come out of a queue that others may write to, so their types are no promise.
+    return (
+        isinstance(name, str)
+        and isinstance(value, str)
+        and _NAME.fullmatch(name) is not None
+        and "\n" not in value
+    )

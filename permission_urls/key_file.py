@@ -1,0 +1,162 @@
+"""The key file: a key ring as TOML, readable by its owner only.
+
+One table a key, oldest first; the secret is 64 hex characters:
+
+    [keys.a]
+    state = "signing"
+    secret = "8f1c...e0"
+
+`parse_keys` and `render_keys` are inverses and touch no disk.
+"""
+
+import os
+import re
+import stat
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from permission_urls.errors import InvalidKeys, UnusableKeyFile
+from permission_urls.keys import (
+    Key,
+    KeyRing,
+    KeyState,
+    problems_of_id,
+    problems_of_ring,
+    problems_of_secret,
+    problems_of_states,
+)
+
+KEY_FILE_MODE = 0o600
+
+_SECRET = re.compile("(?:[0-9a-f]{2})*")
+_FIELDS = frozenset({"state", "secret"})
+_STATES = {state.value: state for state in KeyState}
+_HEADING = """\
+# Keys of permission URLs, API tokens, internal requests and jobs. Keep it secret, mode 0600.
+# Exactly one key is "signing". Those "accepted" verify too. Those "retired" verify nothing, and
+# stay listed so that no id is used again.
+"""
+
+
+def load_keys(path: Path) -> KeyRing:
+    """The key ring in the file at `path`.
+
+    Raises:
+        UnusableKeyFile: It cannot be read, is not UTF-8, or its group or others have access to it.
+        InvalidKeys: What is in it is not a key ring; all problems are listed.
+    """
+    try:
+        # The mode is asked of the open file, so that it cannot be exchanged in between.
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise UnusableKeyFile(path, _why_mode_is_refused(path, mode))
+            return parse_keys(file.read().decode())
+    except OSError as error:
+        raise UnusableKeyFile(path, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UnusableKeyFile(path, "is not UTF-8 text") from error
+
+
+def save_keys(path: Path, ring: KeyRing) -> None:
+    """Write the ring to `path` with mode 0600: after a crash the old file is there or the new one.
+
+    Raises:
+        OSError: The directory cannot be written.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), KEY_FILE_MODE)
+            file.write(render_keys(ring).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _fsync_directory(path.parent)
+
+
+def render_keys(ring: KeyRing) -> str:
+    """The ring as the text of a key file."""
+    tables = [
+        f'\n[keys.{key.key_id}]\nstate = "{key.state}"\nsecret = "{key.secret.hex()}"\n'
+        for key in ring.keys
+    ]
+    return _HEADING + "".join(tables)
+
+
+def parse_keys(text: str) -> KeyRing:
+    """The ring a key file's text stands for; the inverse of `render_keys`.
+
+    Raises:
+        InvalidKeys: It is none; all problems are listed.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidKeys([f"not TOML: {error}"]) from error
+    tables = document.get("keys", {})
+    if not isinstance(tables, dict):
+        raise InvalidKeys(["'keys' must be a table of keys"])
+    entries = [_parse_entry(key_id, table) for key_id, table in tables.items()]
+    keys = tuple(entry.key for entry in entries if entry.key is not None)
+    problems = [f"{name!r} is not known here" for name in document if name != "keys"]
+    problems += [problem for entry in entries for problem in entry.problems]
+    problems += problems_of_ring(keys)
+    states = [entry.state for entry in entries if entry.state is not None]
+    # An unreadable state may be the signing one, and has a problem of its own.
+    if len(states) == len(entries):
+        problems += problems_of_states(states)
+    if problems:
+        raise InvalidKeys(problems)
+    return KeyRing(keys=keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    state: KeyState | None
+    problems: tuple[str, ...]
+    key: Key | None
+
+
+def _parse_entry(key_id: str, table: Any) -> _Entry:
+    if not isinstance(table, dict):
+        problem = f"key {key_id!r} must be a table with a state and a secret"
+        return _Entry(state=None, problems=(problem,), key=None)
+    unknown = sorted(table.keys() - _FIELDS)
+    problems = problems_of_id(key_id)
+    problems += [f"key {key_id!r}: {name!r} is not known here" for name in unknown]
+    state = _STATES.get(str(table.get("state")))
+    if state is None:
+        problems.append(f"key {key_id!r}: the state must be signing, accepted or retired")
+    secret = _parse_secret(table.get("secret"))
+    if secret is None:
+        problems.append(f"key {key_id!r}: the secret must be lower-case hex")
+    else:
+        problems += problems_of_secret(key_id, secret)
+    if problems or state is None or secret is None:
+        return _Entry(state=state, problems=tuple(problems), key=None)
+    return _Entry(state=state, problems=(), key=Key(key_id=key_id, secret=secret, state=state))
+
+
+def _parse_secret(text: Any) -> bytes | None:
+    if not isinstance(text, str) or not _SECRET.fullmatch(text):
+        return None
+    return bytes.fromhex(text)
+
+
+def _why_mode_is_refused(path: Path, mode: int) -> str:
+    return f"others may read the keys: its mode is {mode:04o} and must be 0600 (chmod 600 {path})"
+
+
+def _fsync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,65 @@
+"""The signer of permission URLs: what a page uses to write its links."""
+
+from collections.abc import Mapping
+
+from permission_urls.errors import Unsignable
+from permission_urls.expiry import FOR_EVER, render_expiry
+from permission_urls.keys import KeyRing
+from permission_urls.permission import is_stem, join_url, parse_photo_path, signed_bytes
+from permission_urls.signing import Purpose, PurposeSigner
+
+
+class ReadSigner:
+    """Signs permission URLs with the ring's signing key."""
+
+    __slots__ = ("_signer",)
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._signer = PurposeSigner(ring, Purpose.READ)
+
+    def url(self, path: str, *, size_class: str, expiry_seconds: int = FOR_EVER) -> str:
+        """The permission URL of one photo path, with its leading slash.
+
+        `size_class` is the class of the size letter in the path; `expiry_seconds` is absolute.
+
+        Raises:
+            Unsignable: The path is not a variant's, or the expiry is out of range.
+        """
+        name = parse_photo_path(path)
+        permission = self._permission(name.stem, size_class, render_expiry(expiry_seconds))
+        return join_url(name.stem, size=name.size, permission=permission, ext=name.ext)
+
+    def sign_sizes(
+        self,
+        stem: str,
+        *,
+        exts: Mapping[str, str],
+        size_classes: Mapping[str, str],
+        expiry_seconds: int = FOR_EVER,
+    ) -> dict[str, str]:
+        """The permission URLs of many sizes of one photo version, by size letter.
+
+        `exts` has the ext of each wanted size, such as {"m": "jpg", "o": "png"}. Only one MAC is
+        made for each class.
+
+        Raises:
+            Unsignable: The stem is none, a size has no class, or the expiry is out of range.
+        """
+        if not is_stem(stem):
+            raise Unsignable(f"{stem!r} is not the stem of a photo version")
+        unknown = sorted(exts.keys() - size_classes.keys())
+        if unknown:
+            raise Unsignable(f"sizes {unknown} have no class")
+        expiry_text = render_expiry(expiry_seconds)
+        permissions = {
+            size_class: self._permission(stem, size_class, expiry_text)
+            for size_class in {size_classes[size] for size in exts}
+        }
+        return {
+            size: join_url(stem, size=size, permission=permissions[size_classes[size]], ext=ext)
+            for size, ext in exts.items()
+        }
+
+    def _permission(self, stem: str, size_class: str, expiry_text: str) -> str:
+        message = signed_bytes(stem, expiry_text=expiry_text, size_class=size_class)
+        return f"{self._signer.key_id}.{expiry_text}.{self._signer.mac(message)}"

@@ -1,0 +1,157 @@
+"""Signing for one purpose: derived keys and MACs of 24 characters.
+
+    derived key = HMAC-SHA256(secret, salt)                 32 bytes, one for each purpose
+    MAC         = base64url(HMAC-SHA256(derived key, message)[:18])
+
+Eighteen bytes are exactly 24 characters with no bits to spare, so a MAC has one spelling only.
+`signer` is the definition; `mac` and `KeyedMac` give the same text faster.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+
+from itsdangerous import Signer
+from itsdangerous.signer import SigningAlgorithm
+
+from permission_urls.errors import BadMac, InvalidKeys, RetiredKey, UnknownKey
+from permission_urls.keys import Key, KeyRing
+
+DERIVED_KEY_BYTES = 32
+MAC_BYTES = 18
+MAC_PATTERN = "[A-Za-z0-9_-]{24}"
+
+
+class Purpose(StrEnum):
+    """What a signature is for. A MAC made for one purpose verifies for no other."""
+
+    READ = "read"
+    UPLOAD = "upload"
+    INTERNAL = "internal"
+    JOB = "job"
+    WEBHOOK = "webhook"
+
+    @property
+    def salt(self) -> bytes:
+        """What the derived key differs by."""
+        return self.value.encode()
+
+
+class TruncatedHmacSha256(SigningAlgorithm):
+    """The first eighteen bytes of HMAC-SHA256."""
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        """The MAC as bytes."""
+        return hmac.digest(key, value, "sha256")[:MAC_BYTES]
+
+
+def signer(secret: bytes, purpose: Purpose) -> Signer:
+    """The signer that defines what a signature of `secret` for `purpose` is."""
+    return Signer(
+        secret_key=secret,
+        salt=purpose.salt,
+        sep=b".",
+        key_derivation="hmac",
+        digest_method=hashlib.sha256,
+        algorithm=TruncatedHmacSha256(),
+    )
+
+
+def derived_key(ring: KeyRing, key_id: str, purpose: Purpose) -> bytes:
+    """The 32 bytes that can check one purpose and nothing else; the read one is an edge's, as hex.
+
+    Raises:
+        UnknownKey: The ring has no such key.
+        RetiredKey: The key verifies nothing any more.
+    """
+    key = ring.find(key_id)
+    if key is None:
+        raise UnknownKey
+    if not key.state.verifies:
+        raise RetiredKey
+    return _derive(key, purpose)
+
+
+def derived_keys(ring: KeyRing, purpose: Purpose) -> dict[str, bytes]:
+    """The derived key of every key that verifies, by id."""
+    return {key.key_id: _derive(key, purpose) for key in ring.keys if key.state.verifies}
+
+
+def mac(derived_key: bytes, message: bytes) -> str:
+    """The MAC of one message: what `signer` gives for it."""
+    digest = hmac.digest(derived_key, message, "sha256")
+    return base64.urlsafe_b64encode(digest[:MAC_BYTES]).decode()
+
+
+class KeyedMac:
+    """`mac` with the key set up once, for those who make many."""
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, derived_key: bytes) -> None:
+        self._keyed = hmac.new(derived_key, digestmod="sha256")
+
+    def __call__(self, message: bytes) -> str:
+        """The MAC of one message."""
+        keyed = self._keyed.copy()
+        keyed.update(message)
+        return base64.urlsafe_b64encode(keyed.digest()[:MAC_BYTES]).decode()
+
+
+class PurposeSigner:
+    """Signs for one purpose with the ring's signing key, whose id is `key_id`."""
+
+    __slots__ = ("key_id", "mac")
+
+    def __init__(self, ring: KeyRing, purpose: Purpose) -> None:
+        self.key_id = ring.signing_key.key_id
+        self.mac = KeyedMac(_derive(ring.signing_key, purpose))
+
+
+class PurposeVerifier:
+    """Checks MACs of one purpose. The key id selects exactly one key; no other is tried.
+
+    Raises:
+        InvalidKeys: A derived key is not 32 bytes.
+    """
+
+    __slots__ = ("_macs", "_retired_ids")
+
+    def __init__(
+        self, derived_keys: Mapping[str, bytes], *, retired_ids: Collection[str] = ()
+    ) -> None:
+        problems = [
+            f"derived key {key_id!r} has {len(key)} bytes, not {DERIVED_KEY_BYTES}"
+            for key_id, key in derived_keys.items()
+            if len(key) != DERIVED_KEY_BYTES
+        ]
+        if problems:
+            raise InvalidKeys(problems)
+        self._macs = {key_id: KeyedMac(key) for key_id, key in derived_keys.items()}
+        self._retired_ids = frozenset(retired_ids)
+
+    @classmethod
+    def of_ring(cls, ring: KeyRing, purpose: Purpose) -> "PurposeVerifier":
+        """A verifier that also tells retired keys from unknown ones."""
+        retired_ids = [key.key_id for key in ring.keys if not key.state.verifies]
+        return cls(derived_keys(ring, purpose), retired_ids=retired_ids)
+
+    def check(self, message: bytes, *, key_id: str, mac: str) -> None:
+        """Return only if `mac` is what the key `key_id` makes of `message`. `mac` is ASCII.
+
+        Raises:
+            UnknownKey: No key has this id.
+            RetiredKey: The key verifies nothing any more.
+            BadMac: The MAC is another one.
+        """
+        keyed_mac = self._macs.get(key_id)
+        if keyed_mac is None:
+            raise RetiredKey if key_id in self._retired_ids else UnknownKey
+        if not hmac.compare_digest(keyed_mac(message), mac):
+            raise BadMac
+
+
+def _derive(key: Key, purpose: Purpose) -> bytes:
+    return signer(key.secret, purpose).derive_key()

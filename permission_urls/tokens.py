@@ -1,0 +1,93 @@
+"""API tokens: what an application shows to upload, read or delete.
+
+    gp1.{key}.{scopes}.{expiry}.{mac}
+    gp1.a.delete+upload.0.VHvGwY3dJ7gqkB1cKJ5yQf0x
+
+Scopes are joined by `+` in alphabetical order, each once. The MAC (salt `upload`) is made of
+everything before its dot. No scope implies another, `admin` neither. A token is a bearer token: it
+belongs in an Authorization header and in no log.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from permission_urls.errors import (
+    BadTokenSignature,
+    Forbidden,
+    MalformedToken,
+    TokenExpired,
+    Unsignable,
+    WrongScope,
+)
+from permission_urls.expiry import EXPIRY_PATTERN, FOR_EVER, is_over, parse_expiry, render_expiry
+from permission_urls.keys import KEY_ID_PATTERN, KeyRing
+from permission_urls.signing import MAC_PATTERN, Purpose, PurposeSigner, PurposeVerifier
+
+_TOKEN = re.compile(
+    rf"(gp1\.({KEY_ID_PATTERN})\.([a-z+]{{1,64}})\.({EXPIRY_PATTERN}))\.({MAC_PATTERN})"
+)
+
+
+class Scope(StrEnum):
+    """What an API token opens."""
+
+    ADMIN = "admin"
+    DELETE = "delete"
+    READ = "read"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What a good API token says. `expiry` is in seconds, 0 = for ever."""
+
+    key_id: str
+    scopes: frozenset[Scope]
+    expiry: int
+
+
+def sign_token(ring: KeyRing, scopes: Iterable[str], *, expiry_seconds: int = FOR_EVER) -> str:
+    """A token for these scopes, signed with the ring's signing key.
+
+    Raises:
+        Unsignable: No scope, an unknown one, or an expiry out of range.
+    """
+    scopes_text = "+".join(sorted(set(scopes)))
+    if _parse_scopes(scopes_text) is None:
+        raise Unsignable(f"{scopes_text!r} is not one or more of {', '.join(Scope)}")
+    signer = PurposeSigner(ring, Purpose.UPLOAD)
+    signed = f"gp1.{signer.key_id}.{scopes_text}.{render_expiry(expiry_seconds)}"
+    return f"{signed}.{signer.mac(signed.encode())}"
+
+
+def verify_token(ring: KeyRing, text: str, *, scope_needed: Scope, now_seconds: float) -> Token:
+    """What the token says, if it is good at this time and has the scope.
+
+    Raises:
+        TokenRefused: Answer 401: MalformedToken, BadTokenSignature or TokenExpired.
+        WrongScope: Answer 403: the token is good, but does not open this.
+    """
+    match = _TOKEN.fullmatch(text)
+    scopes = _parse_scopes(match[3]) if match else None
+    if match is None or scopes is None:
+        raise MalformedToken("malformed token")
+    signed, key_id, _, expiry_text, mac = match.groups()
+    try:
+        PurposeVerifier.of_ring(ring, Purpose.UPLOAD).check(signed.encode(), key_id=key_id, mac=mac)
+    except Forbidden as error:
+        raise BadTokenSignature(error.reason) from error
+    token = Token(key_id=key_id, scopes=scopes, expiry=parse_expiry(expiry_text))
+    if is_over(token.expiry, now_seconds):
+        raise TokenExpired("expired")
+    if scope_needed not in token.scopes:
+        raise WrongScope(scope_needed)
+    return token
+
+
+def _parse_scopes(text: str) -> frozenset[Scope] | None:
+    names = text.split("+")
+    if names != sorted(set(names)) or not set(names) <= set(Scope):
+        return None
+    return frozenset(Scope(name) for name in names)

@@ -1,0 +1,86 @@
+"""What was signed for one purpose is refused by every verifier of another."""
+
+import itertools
+
+import pytest
+
+from permission_urls import (
+    Forbidden,
+    InternalSigner,
+    InternalVerifier,
+    PermissionUrlError,
+    Purpose,
+    ReadSigner,
+    Scope,
+    Verifier,
+    derived_key,
+    mac,
+    sign_job,
+    sign_token,
+    verify_job,
+    verify_token,
+)
+
+KINDS = ("url", "token", "internal", "job")
+FIELDS = {"volume": "42"}
+
+
+@pytest.fixture(name="signed")
+def _signed(ring, path, now):
+    return {
+        "url": ReadSigner(ring).url(path, size_class="web", expiry_seconds=now + 60),
+        "token": sign_token(ring, [Scope.READ], expiry_seconds=now + 60),
+        "internal": InternalSigner(ring).sign_request(
+            method="GET", path=f"/{path}", digest="-", expiry_seconds=now + 60
+        ),
+        "job": sign_job(ring, FIELDS),
+    }
+
+
+@pytest.fixture(name="verify")
+def _verify(ring, path, size_classes, now):
+    return {
+        "url": lambda text: Verifier(ring, size_classes).verify(text, now),
+        "token": lambda text: verify_token(ring, text, scope_needed=Scope.READ, now_seconds=now),
+        "internal": lambda text: InternalVerifier(ring).verify_request(
+            text, method="GET", path=f"/{path}", digest="-", now_seconds=now
+        ),
+        "job": lambda text: verify_job(ring, text, FIELDS),
+    }
+
+
+@pytest.mark.parametrize(("kind", "verifier"), list(itertools.product(KINDS, KINDS)))
+def test_every_kind_opens_its_own_verifier_only(signed, verify, kind, verifier):
+    """The whole text of each kind, shown to each verifier."""
+    if kind == verifier:
+        assert verify[verifier](signed[kind])
+        return
+    with pytest.raises(PermissionUrlError):
+        verify[verifier](signed[kind])
+
+
+@pytest.mark.parametrize(("kind", "verifier"), list(itertools.permutations(KINDS, 2)))
+def test_no_mac_can_be_moved_to_another_kind(signed, verify, kind, verifier):
+    """The MAC of each kind, put into a good text of each other."""
+    moved = signed[verifier].replace(mac_of(signed[verifier]), mac_of(signed[kind]))
+    with pytest.raises(PermissionUrlError):
+        verify[verifier](moved)
+
+
+@pytest.mark.parametrize("purpose", [p for p in Purpose if p is not Purpose.READ])
+def test_the_right_bytes_signed_for_another_purpose_open_no_url(
+    ring, verify, stem, signed, purpose
+):
+    """A signer of one purpose cannot be made to sign for reading, whatever it is fed."""
+    expiry_text = signed["url"].split(".")[2]
+    message = f"{expiry_text}/{stem}/web".encode()
+    forged = mac(derived_key(ring, "a", purpose), message)
+    with pytest.raises(Forbidden):
+        verify["url"](signed["url"].replace(mac_of(signed["url"]), forged))
+    genuine = mac(derived_key(ring, "a", Purpose.READ), message)
+    assert mac_of(signed["url"]) == genuine
+
+
+def mac_of(text: str) -> str:
+    """The MAC in a signed text of any kind: the piece of 24 characters."""
+    return next(piece for piece in reversed(text.split(".")) if len(piece) == 24)

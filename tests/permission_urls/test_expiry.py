@@ -1,0 +1,86 @@
+"""An expiry has one spelling, ends at its very second, and caches never outlive it."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from permission_urls import Unsignable, cache_control, round_up_expiry
+from permission_urls.expiry import EXPIRY_SECONDS_MAX, is_over, parse_expiry, render_expiry
+
+
+@settings(derandomize=True, database=None, deadline=None)
+@given(expiry_seconds=st.integers(min_value=0, max_value=EXPIRY_SECONDS_MAX))
+def test_rendering_and_parsing_an_expiry_are_inverse(expiry_seconds):
+    """Up to ten hex digits, none of them wasted."""
+    text = render_expiry(expiry_seconds)
+    assert parse_expiry(text) == expiry_seconds
+    assert len(text) <= 10
+    assert text == "0" or not text.startswith("0")
+
+
+@pytest.mark.parametrize("expiry_seconds", [-1, EXPIRY_SECONDS_MAX + 1])
+def test_an_expiry_out_of_range_is_refused(expiry_seconds):
+    """What no verifier would read is not signed."""
+    with pytest.raises(Unsignable):
+        render_expiry(expiry_seconds)
+
+
+@pytest.mark.parametrize("skew_seconds", [-600, -301, -300, -60, -1, 0, 1, 60, 300, 301, 600])
+@pytest.mark.parametrize("left_seconds", [-600, -1, 0, 1, 60, 300, 600])
+def test_a_skewed_clock_moves_the_end_by_its_skew_and_no_more(now, skew_seconds, left_seconds):
+    """Ten minutes of skew either way change nothing but when the permission ends."""
+    assert is_over(now + left_seconds, now + skew_seconds) is (skew_seconds >= left_seconds)
+    assert is_over(0, now + skew_seconds) is False
+
+
+def test_fractions_of_a_second_do_not_matter(now):
+    """A clock with fractions and one that cuts them off agree."""
+    for fraction in (0.0, 0.001, 0.5, 0.999):
+        assert is_over(now + 1, now + fraction) is is_over(now + 1, int(now + fraction)) is False
+        assert is_over(now, now + fraction) is is_over(now, int(now + fraction)) is True
+
+
+@settings(derandomize=True, database=None, deadline=None)
+@given(
+    now_seconds=st.integers(min_value=0, max_value=2**33) | st.floats(min_value=0, max_value=2**33),
+    lifetime_seconds=st.integers(min_value=1, max_value=10**8),
+    window_seconds=st.integers(min_value=1, max_value=86_400),
+)
+def test_rounding_up_never_shortens_and_adds_less_than_a_window(
+    now_seconds, lifetime_seconds, window_seconds
+):
+    """The promised lifetime is kept, and the end is a multiple of the window."""
+    expiry = round_up_expiry(
+        now_seconds, lifetime_seconds=lifetime_seconds, window_seconds=window_seconds
+    )
+    wanted = now_seconds + lifetime_seconds
+    assert wanted <= expiry < wanted + window_seconds
+    assert expiry % window_seconds == 0
+
+
+def test_all_expiries_of_one_window_are_the_same(now):
+    """Pages written within five minutes have the same URLs."""
+    start = now - now % 300
+    within = {round_up_expiry(start + s, lifetime_seconds=3600) for s in range(1, 301)}
+    assert within == {start + 3900}
+    assert round_up_expiry(start, lifetime_seconds=3600) == start + 3600
+
+
+def test_for_ever_is_cached_for_ever(now):
+    """The header of what never changes is the same every time."""
+    assert cache_control(0, now) == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize(
+    ("left_seconds", "max_age"),
+    [(1, 1), (300, 300), (0, 0), (-5, 0), (31_536_000, 31_536_000), (10**11, 31_536_000)],
+)
+def test_max_age_is_what_is_left_and_never_more(now, left_seconds, max_age):
+    """A year at most, zero at least, and no `immutable`."""
+    assert cache_control(now + left_seconds, now) == f"public, max-age={max_age}"
+
+
+def test_max_age_is_rounded_down(now):
+    """Half a second left is nothing to a cache."""
+    assert cache_control(now + 1, now + 0.5) == "public, max-age=0"
+    assert cache_control(now + 10, now + 0.001) == "public, max-age=9"

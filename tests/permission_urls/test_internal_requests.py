@@ -1,0 +1,119 @@
+"""A signed request is good for its method, path, digest and time, and for nothing else."""
+
+import hashlib
+
+import pytest
+
+from permission_urls import (
+    DIGEST_LATER,
+    BadMac,
+    Expired,
+    Forbidden,
+    InternalSigner,
+    InternalVerifier,
+    NoPermission,
+    RetiredKey,
+    UnknownKey,
+    Unsignable,
+)
+
+DIGEST = hashlib.sha256(b"photo").hexdigest()
+PATH = "/42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg"
+
+
+@pytest.fixture(name="request_facts")
+def _request_facts():
+    return {"method": "PUT", "path": PATH, "digest": DIGEST}
+
+
+@pytest.fixture(name="header")
+def _header(ring, now, request_facts):
+    return InternalSigner(ring).sign_request(**request_facts, expiry_seconds=now + 60)
+
+
+@pytest.fixture(name="verifier")
+def _verifier(ring):
+    return InternalVerifier(ring)
+
+
+def test_a_signed_request_is_accepted(verifier, header, request_facts, now):
+    """The key it was signed with is told, to be counted."""
+    assert verifier.verify_request(header, **request_facts, now_seconds=now) == "a"
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [("method", "DELETE"), ("path", PATH + "?x=1"), ("path", "/43" + PATH[3:]), ("path", "/"),
+     ("digest", DIGEST_LATER), ("digest", hashlib.sha256(b"other").hexdigest())],
+)  # fmt: skip
+def test_a_signature_is_for_one_request(verifier, header, request_facts, now, fact, value):
+    """Neither method nor path nor digest can be exchanged."""
+    with pytest.raises(BadMac):
+        verifier.verify_request(header, **(request_facts | {fact: value}), now_seconds=now)
+
+
+def test_a_streamed_put_opens_and_closes_with_two_signatures(ring, verifier, request_facts, now):
+    """Neither serves as the other, so a stolen opening commits nothing."""
+    signer = InternalSigner(ring)
+    opening = request_facts | {"digest": DIGEST_LATER}
+    first = signer.sign_request(**opening, expiry_seconds=now + 60)
+    last = signer.sign_request(**request_facts, expiry_seconds=now + 60)
+    verifier.verify_request(first, **opening, now_seconds=now)
+    verifier.verify_request(last, **request_facts, now_seconds=now)
+    with pytest.raises(BadMac):
+        verifier.verify_request(first, **request_facts, now_seconds=now)
+    with pytest.raises(BadMac):
+        verifier.verify_request(last, **opening, now_seconds=now)
+
+
+@pytest.mark.parametrize("skew_seconds", [-600, -60, 0, 59, 60, 61, 600])
+def test_a_request_ends_at_its_expiry(verifier, header, request_facts, now, skew_seconds):
+    """A clock that is behind accepts longer, one that is ahead refuses earlier."""
+    if skew_seconds < 60:
+        verifier.verify_request(header, **request_facts, now_seconds=now + skew_seconds)
+        return
+    with pytest.raises(Expired):
+        verifier.verify_request(header, **request_facts, now_seconds=now + skew_seconds)
+
+
+@pytest.mark.parametrize(
+    ("key_id", "error"), [("b2", BadMac), ("old", RetiredKey), ("x", UnknownKey)]
+)
+def test_the_key_id_selects_one_key(verifier, header, request_facts, now, key_id, error):
+    """The id of another key is a bad MAC."""
+    with pytest.raises(error):
+        verifier.verify_request(f"{key_id}{header[1:]}", **request_facts, now_seconds=now)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [str.upper, lambda h: h[:0], lambda h: h + "\n", lambda h: h + "=", lambda h: h[:-1],
+     lambda h: " " + h, lambda h: h + "é", lambda h: h.replace(".", ".0", 1)],
+)  # fmt: skip
+def test_a_garbled_header_is_refused(verifier, header, request_facts, now, change):
+    """An absent header is the empty text."""
+    with pytest.raises(NoPermission):
+        verifier.verify_request(change(header), **request_facts, now_seconds=now)
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [("method", "put"), ("method", ""), ("method", "PUT\nX"), ("path", "42"), ("path", "/a\nb"),
+     ("path", "/a b"), ("path", "/é"), ("path", ""), ("digest", ""), ("digest", DIGEST.upper()),
+     ("digest", DIGEST + "\n"), ("digest", DIGEST[:-1]), ("digest", "--")],
+)  # fmt: skip
+def test_an_ambiguous_request_is_neither_signed_nor_accepted(
+    ring, verifier, header, request_facts, now, fact, value
+):
+    """A newline in a field could move the border between two."""
+    ambiguous = request_facts | {fact: value}
+    with pytest.raises(Unsignable):
+        InternalSigner(ring).sign_request(**ambiguous, expiry_seconds=now + 60)
+    with pytest.raises(Forbidden):
+        verifier.verify_request(header, **ambiguous, now_seconds=now)
+
+
+def test_a_request_for_ever_is_not_signed(ring, request_facts):
+    """A stolen header must end."""
+    with pytest.raises(Unsignable, match="must expire"):
+        InternalSigner(ring).sign_request(**request_facts, expiry_seconds=0)

@@ -1,0 +1,189 @@
+"""A key file is read only when nobody else can, is replaced whole, and tells all its problems."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from permission_urls import (
+    InvalidKeys,
+    Key,
+    KeyRing,
+    KeyState,
+    UnusableKeyFile,
+    load_keys,
+    parse_keys,
+    render_keys,
+    save_keys,
+)
+
+SECRETS = st.binary(min_size=32, max_size=32).filter(lambda secret: len(set(secret)) >= 8)
+IDS = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=4)
+
+
+@st.composite
+def rings(draw):
+    """Any key ring."""
+    ids = draw(st.lists(IDS, min_size=1, max_size=6, unique=True))
+    secrets = draw(st.lists(SECRETS, min_size=len(ids), max_size=len(ids), unique=True))
+    signing = draw(st.sampled_from(ids))
+    others = st.sampled_from([KeyState.ACCEPTED, KeyState.RETIRED])
+    return KeyRing(
+        keys=tuple(
+            Key(
+                key_id=key_id,
+                secret=secret,
+                state=KeyState.SIGNING if key_id == signing else draw(others),
+            )
+            for key_id, secret in zip(ids, secrets, strict=True)
+        )
+    )
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=50)
+@given(ring=rings())
+def test_rendering_and_parsing_are_inverse(ring):
+    """What is saved is what is loaded, order and states included."""
+    assert parse_keys(render_keys(ring)) == ring
+
+
+def test_all_problems_of_a_file_are_reported_together():
+    """One reading of the message is enough to mend the file."""
+    text = f"""
+        colour = "red"
+        [keys.TOOLONG]
+        state = "signing"
+        secret = "{bytes(range(32)).hex()}"
+        [keys.a]
+        state = "signed"
+        secret = "abc"
+        [keys.b]
+        state = "signing"
+        secret = "{bytes(32).hex()}"
+        size = 3
+        [keys.c]
+        secret = 7
+        [keys.d]
+        state = "accepted"
+        secret = "abcd"
+    """
+    with pytest.raises(InvalidKeys) as caught:
+        parse_keys(text)
+    assert caught.value.problems == (
+        "'colour' is not known here",
+        "key 'TOOLONG': an id is one to four of a-z and 0-9",
+        "key 'a': the state must be signing, accepted or retired",
+        "key 'a': the secret must be lower-case hex",
+        "key 'b': 'size' is not known here",
+        "key 'b': the secret is weak, it repeats a few bytes over and over",
+        "key 'c': the state must be signing, accepted or retired",
+        "key 'c': the secret must be lower-case hex",
+        "key 'd': the secret has 2 bytes, not 32",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "exactly one key must be signing, and 0 are"),
+        ("keys = 3", "'keys' must be a table of keys"),
+        ("[keys]\na = 3", "key 'a' must be a table with a state and a secret"),
+        ("[keys", "not TOML"),
+        ("[keys.a]\n[keys.a]", "not TOML"),
+    ],
+)
+def test_text_that_is_no_key_file_is_refused(text, problem):
+    """Each kind of wrong text has its own message."""
+    with pytest.raises(InvalidKeys, match=problem):
+        parse_keys(text)
+
+
+def test_no_problem_quotes_a_secret():
+    """The message may be logged although the file may not."""
+    secret = bytes(range(32)).hex()
+    entry = f'\nstate = "signing"\nsecret = "{secret}"\n'
+    with pytest.raises(InvalidKeys) as caught:
+        parse_keys(f"[keys.a]{entry}[keys.b]{entry}")
+    assert "same secret" in str(caught.value)
+    assert secret not in str(caught.value)
+
+
+def test_a_saved_file_is_the_owners_alone_and_loads(tmp_path, ring):
+    """Mode 0600 whatever the umask, and nothing else is left in the directory."""
+    path = tmp_path / "keys.toml"
+    save_keys(path, ring)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert load_keys(path) == ring
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_saving_replaces_the_file_and_its_mode(tmp_path, ring):
+    """The old file, readable by all, does not pass its mode on."""
+    path = tmp_path / "keys.toml"
+    path.write_text("old")
+    path.chmod(0o644)
+    save_keys(path, ring)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert load_keys(path) == ring
+
+
+def test_a_save_that_fails_leaves_the_old_file_and_no_other(tmp_path, ring, monkeypatch):
+    """The old keys are not lost to a full or broken disk."""
+    path = tmp_path / "keys.toml"
+    save_keys(path, ring)
+    monkeypatch.setattr(os, "fsync", fsync_that_fails)
+    with pytest.raises(OSError, match="no space"):
+        save_keys(path, ring.with_retired("b2"))
+    assert load_keys(path) == ring
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_file_is_synced_before_its_name_and_the_name_after(tmp_path, ring, monkeypatch):
+    """Data, rename, directory: in this order, or a crash can leave an empty file."""
+    steps = []
+    real_fsync, real_replace = os.fsync, Path.replace
+
+    def recording_fsync(descriptor: int) -> None:
+        is_directory = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        steps.append("fsync directory" if is_directory else "fsync file")
+        real_fsync(descriptor)
+
+    def recording_replace(self: Path, target: Path) -> Path:
+        steps.append("rename")
+        return real_replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", recording_fsync)
+    monkeypatch.setattr(Path, "replace", recording_replace)
+    save_keys(tmp_path / "keys.toml", ring)
+    assert steps == ["fsync file", "rename", "fsync directory"]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666])
+def test_a_file_that_others_have_access_to_is_refused(tmp_path, ring, mode):
+    """The message says the mode found, the mode wanted and the command."""
+    path = tmp_path / "keys.toml"
+    save_keys(path, ring)
+    path.chmod(mode)
+    with pytest.raises(UnusableKeyFile, match=rf"is {mode:04o} and must be 0600 \(chmod 600 "):
+        load_keys(path)
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path):
+    """Absent, a directory, or not text: an error of ours with the path in it."""
+    with pytest.raises(UnusableKeyFile, match="No such file"):
+        load_keys(tmp_path / "absent.toml")
+    with pytest.raises(UnusableKeyFile, match="directory"):
+        load_keys(tmp_path)
+    path = tmp_path / "keys.toml"
+    path.touch(mode=0o600)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(UnusableKeyFile, match="UTF-8"):
+        load_keys(path)
+
+
+def fsync_that_fails(descriptor: int) -> None:
+    """A disk that is full."""
+    raise OSError(f"no space for descriptor {descriptor}")

@@ -1,0 +1,116 @@
+"""A key ring has exactly one signing key, never reuses an id and refuses weak secrets."""
+
+import os
+
+import pytest
+
+from permission_urls import InvalidKeys, Key, KeyRing, KeyState, generate_key
+
+
+def make_key(key_id: str, first: int = 0, state: KeyState = KeyState.ACCEPTED) -> Key:
+    """A key whose secret differs by its first byte."""
+    return Key(key_id=key_id, secret=bytes(range(first, first + 32)), state=state)
+
+
+def test_generated_keys_sign_and_differ():
+    """A generated key has the random bytes it was given and is ready to sign."""
+    one, other = generate_key("a", os.urandom), generate_key("b", os.urandom)
+    assert one.state is KeyState.SIGNING
+    assert len(one.secret) == 32
+    assert one.secret != other.secret
+
+
+@pytest.mark.parametrize("key_id", ["", "abcde", "A", "a-", "a_", "é", "a\n", "a.b", " "])
+def test_an_id_out_of_the_grammar_is_refused(key_id):
+    """An id is one to four lower-case letters and digits."""
+    with pytest.raises(InvalidKeys, match="one to four"):
+        make_key(key_id)
+
+
+@pytest.mark.parametrize("length", [0, 1, 16, 31, 33, 64])
+def test_a_secret_of_another_length_is_refused(length):
+    """A secret is exactly 32 bytes."""
+    with pytest.raises(InvalidKeys, match=f"has {length} bytes, not 32"):
+        Key(key_id="a", secret=os.urandom(length), state=KeyState.SIGNING)
+
+
+@pytest.mark.parametrize("secret", [bytes(32), b"\xff" * 32, b"ab" * 16, b"secret! " * 4])
+def test_a_secret_that_repeats_itself_is_refused(secret):
+    """One byte over and over, or a few, were typed and are not random."""
+    with pytest.raises(InvalidKeys, match="weak"):
+        Key(key_id="a", secret=secret, state=KeyState.SIGNING)
+
+
+def test_all_problems_of_a_key_are_reported_together():
+    """A bad id does not hide a bad secret."""
+    with pytest.raises(InvalidKeys) as caught:
+        Key(key_id="A", secret=b"", state=KeyState.SIGNING)
+    assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize("states", [[], ["accepted"], ["signing", "signing"], ["retired"]])
+def test_not_exactly_one_signing_key_is_refused(states):
+    """A ring can always sign, and always knows with what."""
+    keys = [make_key(f"k{i}", i, KeyState(state)) for i, state in enumerate(states)]
+    with pytest.raises(InvalidKeys, match="exactly one key must be signing"):
+        KeyRing(keys=tuple(keys))
+
+
+def test_an_id_or_a_secret_there_twice_is_refused():
+    """Two keys differ in both id and secret."""
+    signing = make_key("a", state=KeyState.SIGNING)
+    with pytest.raises(InvalidKeys, match="there twice"):
+        KeyRing(keys=(signing, make_key("a", 1)))
+    with pytest.raises(InvalidKeys, match="same secret"):
+        KeyRing(keys=(signing, make_key("b", 0)))
+
+
+def test_a_new_signing_key_leaves_the_old_one_accepted():
+    """A rotation has an overlap."""
+    ring = KeyRing(keys=(make_key("a", state=KeyState.SIGNING),))
+    rotated = ring.with_new_signing_key(make_key("b", 1))
+    assert [(key.key_id, key.state.value) for key in rotated.keys] == [
+        ("a", "accepted"),
+        ("b", "signing"),
+    ]
+    assert rotated.signing_key.key_id == "b"
+    assert ring.signing_key.key_id == "a"
+
+
+def test_an_announced_key_verifies_before_it_signs():
+    """The slow rotation: known everywhere first, signing later."""
+    ring = KeyRing(keys=(make_key("a", state=KeyState.SIGNING),))
+    announced = ring.with_announced_key(make_key("b", 1, KeyState.SIGNING))
+    assert announced.signing_key.key_id == "a"
+    assert announced.find("b").state is KeyState.ACCEPTED
+    assert announced.with_signing_key("b") == ring.with_new_signing_key(make_key("b", 1))
+
+
+def test_letting_the_signing_key_sign_changes_nothing():
+    """The step may be repeated after a crash."""
+    ring = KeyRing(keys=(make_key("a", state=KeyState.SIGNING),))
+    assert ring.with_signing_key("a") == ring
+
+
+def test_a_retired_id_is_never_used_again(ring):
+    """A retired key stays listed, so that its id is taken and it cannot sign again."""
+    assert ring.find("old").state is KeyState.RETIRED
+    with pytest.raises(InvalidKeys, match="there twice"):
+        ring.with_new_signing_key(make_key("old", 200))
+    with pytest.raises(InvalidKeys, match="retired"):
+        ring.with_signing_key("old")
+
+
+def test_retiring_the_signing_key_or_an_unknown_one_is_refused(ring):
+    """A ring is never left without a key that signs."""
+    with pytest.raises(InvalidKeys, match="let another key sign"):
+        ring.with_retired("a")
+    with pytest.raises(InvalidKeys, match="there is no key 'x'"):
+        ring.with_retired("x")
+    assert ring.with_retired("b2").find("b2").state is KeyState.RETIRED
+
+
+def test_no_repr_shows_a_secret(ring):
+    """A ring may be logged."""
+    assert "secret" not in repr(ring)
+    assert ring.signing_key.secret.hex() not in repr(ring)
