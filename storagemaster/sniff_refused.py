@@ -43,7 +43,6 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ENCODED = re.compile(rb"\A(data:|/9j/|iVBORw0KGgo|R0lGOD|UklGR)")
 _MULTIPART = re.compile(rb"\A--[\x21-\x7e]+\r\n[Cc]ontent-")
 _CONTROL = re.compile(rb"[^\t\n\f\r\x20-\x7e\x80-\xff]")
-_ACCEPTED = "jpg, png, gif, webp, avif, heic and tif are accepted"
 
 
 def refusal_reason(head: bytes) -> str:
@@ -58,7 +57,7 @@ def refusal_reason(head: bytes) -> str:
         return "the bytes look like a photo written as base64 text; send the bytes themselves"
     looks_like = _looks_like(head)
     if looks_like is None:
-        return f"the bytes begin like no photo: {_ACCEPTED}"
+        return "the bytes begin like no photo of a known format"
     return f"the bytes look like {looks_like}, which is not accepted"
 
 

@@ -1,0 +1,84 @@
+# One word a need; `make` lists them. Needs git, make and Python 3.11 or later.
+
+PYTHON ?= python3
+DATA ?= data
+PORT ?= 8080
+
+BIN := .venv/bin
+# Made once for each pyproject.toml: what runs Glassplate, and what else its developers need.
+RUNTIME := .venv/.runtime-installed
+DEV := .venv/.dev-installed
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help up check test bench bench-edge bench-images soak golden clean
+
+help: ## list these words
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: $(RUNTIME) ## run it all on this machine until Ctrl-C (DATA=data PORT=8080)
+	@proxy_config/install-servers.sh
+	@$(BIN)/glassplate up --data '$(DATA)' --port $(PORT)
+
+check: $(DEV) ## lint, format, types, import directions, house rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_tidy.py tests/test_tidy_rules.py
+
+test: $(DEV) ## every test
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m pytest -q
+
+bench: ## every bench; fails where a median is under its floor
+	@$(MAKE) --no-print-directory --keep-going bench-edge bench-images
+
+bench-edge: $(DEV) ## reading through the edge, against serving the bare file
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m bench.edge
+
+bench-images: $(DEV) ## making sizes, against Pillow by itself
+	$(BIN)/python -m bench.images
+
+soak: $(DEV) ## faults at random against a running cluster
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m bench.soak
+
+golden: $(DEV) ## write the golden files anew, to be read in the diff
+	@for script in tests/*/make_golden_*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
+	@git --no-pager diff --stat -- tests
+
+clean: ## remove all that make made; the photos in data/ stay
+	rm -rf .venv build dist bench/results *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is not Python 3.11 or later; name another: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(INSTALL_VENV_MODULE)
+	$(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
+
+# HEIC is an extra, because its wheel does not exist for every Python.
+$(RUNTIME): pyproject.toml | $(BIN)/python
+	@echo 'Installing Python packages into .venv'
+	$(BIN)/pip install -qq --editable .
+	@$(BIN)/pip install -qq --only-binary pillow-heif --editable '.[heic]' 2>/dev/null || \
+	  echo "There is no pillow-heif wheel here: HEIC photos are kept, and no sizes are made of them." >&2
+	@touch $@
+
+$(DEV): pyproject.toml $(RUNTIME)
+	$(BIN)/pip install -qq --editable '.[dev]'
+	@touch $@
+
+# Debian keeps `venv` apart from Python.
+VENV_PACKAGE = $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+SUDO = $$([ "$$(id -u)" -eq 0 ] || echo sudo -n)
+define INSTALL_VENV_MODULE
+{ echo "Installing $(VENV_PACKAGE)" >&2; \
+  { $(SUDO) apt-get -qq update; $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+    apt-get -qq --yes --no-install-recommends install $(VENV_PACKAGE); } >/dev/null 2>&1 </dev/null || \
+  { echo "$(PYTHON) cannot make virtual environments. Run: sudo apt-get install $(VENV_PACKAGE)" >&2; exit 1; }; }
+endef

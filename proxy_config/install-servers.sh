@@ -1,0 +1,149 @@
+#!/usr/bin/env bash
+# Installs the servers that Glassplate runs beside its own processes, where they are missing.
+#
+#   install-servers.sh            nginx with njs, Varnish with vmod-digest, memcached
+#   install-servers.sh test       these and wrk, which the benches need
+#   install-servers.sh browser    these and Chromium, which the pages are looked at with
+#
+# Uses apt-get as root or through `sudo -n`, and starts nothing. What cannot be installed is named
+# with what is lost without it. That is no failure (exit 0) for running Glassplate, and one (exit 1)
+# for its tests: with `test`, and wherever CI=true.
+set -euo pipefail
+
+# Debian keeps servers where a user's PATH does not look.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+POLICY=/usr/sbin/policy-rc.d
+
+main() {
+  local purpose="${1:-up}" package
+  local -a missing=()
+  case "$purpose" in
+    up | test | browser) ;;
+    *)
+      echo "usage: install-servers.sh [test|browser]" >&2
+      exit 2
+      ;;
+  esac
+  mapfile -t missing < <(missing_of "$purpose")
+  [ "${#missing[@]}" -eq 0 ] && return
+  install_packages "${missing[@]}"
+  mapfile -t missing < <(missing_of "$purpose")
+  [ "${#missing[@]}" -eq 0 ] && return
+  for package in "${missing[@]}"; do
+    echo "missing: $package. Without it: $(loss_of "$package")." >&2
+  done
+  echo "To install: sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+  if [ "$purpose" = test ] || [ "${CI:-}" = true ]; then
+    exit 1
+  fi
+}
+
+# Prints the packages that a purpose needs and this machine lacks, one a line.
+missing_of() {
+  local -a wanted=(nginx libnginx-mod-http-js varnish varnish-vmod-digest memcached)
+  local package
+  case "$1" in
+    test) wanted+=(wrk) ;;
+    browser) wanted+=(chromium) ;;
+  esac
+  for package in "${wanted[@]}"; do
+    is_present "$package" || echo "$package"
+  done
+}
+
+# Looks for the thing itself, so that one built from source counts as well.
+is_present() {
+  case "$1" in
+    libnginx-mod-http-js) any_file /usr{,/local}/lib{,64}/nginx/modules/ngx_http_js_module.so ;;
+    varnish) command -v varnishd >/dev/null ;;
+    varnish-vmod-digest) any_file /usr{,/local}/lib{,64}{,/*}/varnish/vmods/libvmod_digest.so ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
+any_file() {
+  local file
+  for file in "$@"; do
+    [ -e "$file" ] && return
+  done
+  return 1
+}
+
+loss_of() {
+  case "$1" in
+    nginx) echo "no edge; photos are readable only straight from the nodes" ;;
+    libnginx-mod-http-js) echo "nginx cannot check permissions, so there is no edge" ;;
+    varnish) echo "no second cache tier; the edge asks the nodes itself" ;;
+    varnish-vmod-digest) echo "Varnish cannot check permissions, so there is no second cache tier" ;;
+    memcached) echo "info pages are slower" ;;
+    wrk) echo "no benches of the read path" ;;
+    chromium) echo "nobody looks at the pages in a browser" ;;
+  esac
+}
+
+# Installs what it can; what it could not is found missing afterwards.
+install_packages() {
+  local package
+  if ! command -v apt-get >/dev/null; then
+    echo "There is no apt-get here to install servers with." >&2
+    return
+  fi
+  if [ "$(id -u)" -ne 0 ] && ! sudo -n true 2>/dev/null; then
+    echo "Installing servers needs root, or sudo without a password." >&2
+    return
+  fi
+  echo "Installing $*" >&2
+  log="$(mktemp)"
+  trap 'rm -f "$log"; allow_starts' EXIT
+  forbid_starts
+  apt_get update || echo "The package lists could not be renewed; trying with those here." >&2
+  # One package that this release lacks must not keep the others out.
+  if ! apt_get install "$@"; then
+    for package in "$@"; do
+      apt_get install "$package" || tail -n 3 "$log" >&2
+    done
+  fi
+  keep_from_boot "$@"
+  allow_starts
+}
+
+apt_get() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get --yes -qq --no-install-recommends \
+    -o DPkg::Lock::Timeout=300 "$@" >"$log" 2>&1 </dev/null
+}
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+# Packages start their services unless this file says no. It says no for as long as this script
+# runs and not a moment longer, even where the script is killed before it can remove the file.
+forbid_starts() {
+  if [ ! -e "$POLICY" ]; then
+    printf '#!/bin/sh\n# glassplate\n[ -d /proc/%s ] && exit 101\nexit 0\n' "$$" |
+      as_root sh -c "cat >$POLICY && chmod 755 $POLICY"
+  fi
+}
+
+allow_starts() {
+  if grep -qs '^# glassplate$' "$POLICY"; then
+    as_root rm -f "$POLICY"
+  fi
+}
+
+# Glassplate starts its own servers, on ports of its own; the packages' would start at every boot.
+keep_from_boot() {
+  local package
+  local -a services=()
+  command -v systemctl >/dev/null || return 0
+  for package in "$@"; do
+    case "$package" in
+      nginx | memcached) services+=("$package") ;;
+      varnish) services+=(varnish varnishncsa) ;;
+    esac
+  done
+  [ "${#services[@]}" -eq 0 ] ||
+    as_root systemctl --quiet disable "${services[@]}" >>"$log" 2>&1 || true
+}
+
+main "$@"
