@@ -1,6 +1,7 @@
 """The composition root of a storagemaster: wires the write path, the repairs and the API."""
 
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -24,6 +25,7 @@ from storagemaster.photo_urls import PhotoUrls
 from storagemaster.photos import Photos
 from storagemaster.purging import RETRY_SECONDS as PURGE_RETRY_SECONDS
 from storagemaster.purging import Purging
+from storagemaster.reconcile import Reconcile
 from storagemaster.sizes_queue import SizesQueue
 from storagemaster.sweep import PASS_SECONDS as SWEEP_PASS_SECONDS
 from storagemaster.sweep import Sweep
@@ -81,12 +83,14 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
             bundles=Bundles(cluster, nodes, fleet, mirroring, cache),
             status=ClusterStatus(cluster, fleet, queue, purging, master=master.id),
         )
+        reconcile = Reconcile(cluster, nodes, fleet, now_seconds=time.time)
         await fleet.poll()
         for work, pause_seconds in (
             (fleet.poll, POLL_SECONDS),
             (queue.hand_over, 0.0),
             (OwedWork(nodes, fleet).hand_over_all, OWED_PASS_SECONDS),
             (Sweep(cluster, nodes, fleet, queue).sweep_all, SWEEP_PASS_SECONDS),
+            (reconcile.reconcile_next, reconcile.pause_seconds),
             (purging.retry, PURGE_RETRY_SECONDS),
         ):
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from storagemaster.errors import BadArgument, DigestLies, LengthLies, NotAPhotoError, TooLarge
 from storagemaster.sniff import NeedMore, NotAPhoto, Sniffed, sniff
 
+# Large colour profiles and depth maps come before a JPEG's dimensions; memory is all it costs.
+HEAD_BYTES_MAX = 2 * 1024 * 1024
+
 _SHA256_FIELD = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 
 
@@ -42,7 +45,7 @@ class Incoming:
         if (self._announced.bytes_total or 0) > self._bytes_max:
             raise self._too_large()
         while True:
-            found = sniff(bytes(self._head), complete=self._ended)
+            found = sniff(bytes(self._head), complete=self._ended, head_bytes_max=HEAD_BYTES_MAX)
             match found:
                 case Sniffed():
                     return found

@@ -24,8 +24,9 @@ NEW_LANE = "new"
 RETRY_LANE = "retry"
 LANES = (NEW_LANE, RETRY_LANE)
 
-SIZES_FUNCTION = "imageworker.jobs.make_sizes"
-JOB_SECONDS_MAX = 180
+# What the job is called; a worker has a list of such names, and imports nothing.
+SIZES_FUNCTION = "make_sizes"
+JOB_SECONDS_MAX = 90
 # A done job leaves nothing behind; a failed one a day, for a person to look at.
 RESULT_SECONDS = 0
 FAILURE_SECONDS = 24 * 3600

@@ -24,11 +24,11 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         cluster = load_cluster(arguments.config)
-        uvloop.run(_serve(cluster, cluster.nodes[NodeId(arguments.node)]))
-    except KeyError:
-        sys.stderr.write(f"storagenode: there is no node {arguments.node} in the config\n")
-        return 2
-    except (InvalidConfig, KeysRefused, RootRefused, OSError) as error:
+        node = cluster.nodes.get(NodeId(arguments.node))
+        if node is None:
+            return _refuse(f"there is no node {arguments.node} in {arguments.config}")
+        uvloop.run(_serve(cluster, node))
+    except (InvalidConfig, KeysRefused, RootRefused, NodeError, OSError) as error:
         sys.stderr.write(f"storagenode: {error}\n")
         return 2
     return 0

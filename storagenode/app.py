@@ -15,7 +15,7 @@ from storagenode.client import NodeClient
 from storagenode.disk_store import DiskStore
 from storagenode.filesystem import DiskFileSystem
 from storagenode.internal_api import InternalApi
-from storagenode.marker import prove_root, read_marker
+from storagenode.marker import holding_root, prove_root, read_marker
 from storagenode.permitted_reads import PermittedReads
 from storagenode.pulling import Puller
 from storagenode.receiving import Receiver
@@ -42,11 +42,12 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
     """
     root = Path(node.store)
     marker = read_marker(root, node)
-    prove_root(root)
-    store = DiskStore(DiskFileSystem(root))
-    for volume in cluster.volumes_on(node.id):
-        store.open_volume(volume)
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(holding_root(root))
+        prove_root(root)
+        store = DiskStore(DiskFileSystem(root))
+        for volume in cluster.volumes_on(node.id):
+            store.open_volume(volume)
         writers = stack.enter_context(ThreadPoolExecutor(WRITE_THREADS, "write"))
         readers = stack.enter_context(ThreadPoolExecutor(READ_THREADS, "read"))
         session = await stack.enter_async_context(

@@ -149,6 +149,19 @@ class NodeClient:
         )
         return Published(**fields)
 
+    async def adopt(self, place: Place, digest: str) -> str:
+        """Have the node note the digest of a file that has none; that digest.
+
+        Raises:
+            Corrupt: Its bytes have another digest than the one given. They are set aside.
+        """
+        fields = await self._call("POST", wire.adopt_path(place, digest), timeout_seconds=None)
+        return str(fields["sha256"])
+
+    async def quarantine(self, place: Place) -> None:
+        """Have the node set a file aside."""
+        await self._call("POST", wire.file_path(place, route="quarantine"))
+
     async def owed(self) -> list[OwedFile]:
         """Files the node holds for others, up to `wire.OWED_LIST_MAX` of them."""
         rows = await self._call("GET", wire.OWED_ROUTE)

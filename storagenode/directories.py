@@ -1,6 +1,7 @@
 """Directories that are known to be on the disk, so that a name in them cannot be lost with them."""
 
 import threading
+from collections.abc import Callable
 
 from storagenode.filesystem import FileSystem
 from storagenode.layout import parents_of
@@ -27,6 +28,19 @@ class DurableDirectories:
                     self._file_system.fsync_directory(_parent_of(directory))
                     self._known.add(directory)
 
+    def give_name(self, path: str, name_it: Callable[[], None]) -> None:
+        """Make the parents, then do what gives something this path.
+
+        If that finds a directory missing it was lost under our feet: make it anew, once.
+        """
+        self.make_parents_of(path)
+        try:
+            name_it()
+        except FileNotFoundError:
+            self._forget_parents_of(path)
+            self.make_parents_of(path)
+            name_it()
+
     def make_all(self, parent: str, names: tuple[str, ...]) -> None:
         """Make many directories within one, for the price of one fsync."""
         with self._lock:
@@ -42,8 +56,15 @@ class DurableDirectories:
             self._known.add(parent)
             self._known.update(f"{parent}/{name}" for name in self._file_system.list(parent))
 
-    def forget_parents_of(self, path: str) -> None:
-        """Believe no longer that the directories above a path exist: one was found missing."""
+    def remove_empty_parents_of(self, path: str, *, below: str) -> None:
+        """Remove the directories above a path, from the inside, as far as they are empty."""
+        with self._lock:
+            for directory in reversed(parents_of(path)):
+                if directory == below or not self._file_system.remove_directory(directory):
+                    return
+                self._known.discard(directory)
+
+    def _forget_parents_of(self, path: str) -> None:
         with self._lock:
             self._known.difference_update(parents_of(path))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from storagenode.errors import DiskSuspect, NodeError, OutOfSpace
-from storagenode.filesystem import FileSystem, Space
+from storagenode.filesystem import FileSystem, FsyncFailed, Space
 
 RESERVE_FRACTION = 0.01
 RESERVE_BYTES_MIN = 256 * 1024 * 1024
@@ -78,9 +78,9 @@ class DiskHealth:
         try:
             yield
         except OSError as error:
-            if error.errno in _FULL:
-                raise OutOfSpace(f"the disk is full: {error}") from error
-            if error.errno in _SUSPECT:
+            if isinstance(error, FsyncFailed) or error.errno in _SUSPECT:
                 self.suspect_reason = str(error)
                 raise DiskSuspect(f"the disk failed a write: {error}") from error
+            if error.errno in _FULL:
+                raise OutOfSpace(f"the disk is full: {error}") from error
             raise NodeError(f"the disk did not take the write: {error}") from error

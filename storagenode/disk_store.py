@@ -1,14 +1,16 @@
 """The store over a disk: what a node can do with files, blocking, for any thread."""
 
 import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from storagenode.crashpoint import crashpoint
 from storagenode.directories import DurableDirectories
 from storagenode.disk_health import DiskHealth
-from storagenode.errors import Conflict, NotHome
+from storagenode.errors import Corrupt, NotHome
 from storagenode.filesystem import FileSystem, Space
 from storagenode.layout import (
     OWED,
@@ -17,19 +19,18 @@ from storagenode.layout import (
     VOLUME_MARKER,
     OwedFile,
     Place,
-    quarantine_path,
+    parents_of,
     trash_path,
     volume_marker,
 )
 from storagenode.publishing import Published, Publisher
-from storagenode.reading import digest_noted
+from storagenode.reading import digest_noted, opened
 from storagenode.shard_listing import ListedFile, ShardListings
 from storagenode.staging import StagedFile, empty_staging, staged
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId
 from volumes.photo_path import (
     SHARDS,
-    Failure,
     Info,
     InvalidPath,
     PhotoFile,
@@ -58,7 +59,7 @@ class DiskStore:
         self.leftovers = empty_staging(file_system)
         self._now_seconds = now_seconds
         self._directories = DurableDirectories(file_system)
-        self._publisher = Publisher(file_system, self._directories)
+        self._publisher = Publisher(file_system, self._directories, now_seconds=now_seconds)
         self._listings = ShardListings(file_system, now_seconds=now_seconds)
         self._opening = threading.Lock()
         self._volumes = self._find_volumes()
@@ -74,7 +75,7 @@ class DiskStore:
 
     def open_volume(self, volume: VolumeId) -> None:
         """Make this node a home of the volume: its shards, then its marker."""
-        with self._opening, self._writing(bytes_needed=0):
+        with self._opening, self._writing():
             if volume in self._volumes:
                 return
             self._directories.make_parents_of(f"{volume}/{VOLUME_MARKER}")
@@ -89,9 +90,14 @@ class DiskStore:
 
     @contextlib.contextmanager
     def staging(self, *, bytes_expected: int) -> Iterator[StagedFile]:
-        """A hidden file to write, for `publish`; gone at the end unless it was published."""
-        with self._writing(bytes_needed=bytes_expected), staged(self.file_system) as file:
-            yield file
+        """A hidden file to write, for `publish`; gone at the end unless it was published.
+
+        `bytes_expected` is 0 where the length is not known.
+        """
+        with self._writing():
+            self.health.refuse_unless_room(bytes_expected)
+            with staged(self.file_system) as file:
+                yield file
 
     def publish(
         self, file: StagedFile, place: Place, *, mtime_seconds: int, digest: str
@@ -102,20 +108,21 @@ class DiskStore:
             DigestMismatch, Gone, Conflict, NotHome: As their names say; nothing was published.
             DiskRefused: The disk failed; the file may or may not be there.
         """
-        with self._writing(bytes_needed=0):
+        with self._writing():
             self._refuse_unless_home(place)
             file.seal(mtime_seconds=mtime_seconds, digest=digest)
-            return self._publish_sealed(file, place)
+            (published,) = self._publish_sealed([(file, place)])
+            return published
 
     def publish_bundle(
         self, files: Sequence[tuple[Place, bytes, str]], *, mtime_seconds: int
     ) -> tuple[Published, ...]:
-        """Publish the sizes of one version: place, bytes and digest of each, the info last.
+        """Publish the sizes of one version: place, bytes and digest of each, in any order.
 
         The info is linked only when all else is on the disk, because its presence says so.
         """
-        total = sum(len(data) for _, data, _ in files)
-        with contextlib.ExitStack() as stack, self._writing(bytes_needed=total):
+        with contextlib.ExitStack() as stack, self._writing():
+            self.health.refuse_unless_room(sum(len(data) for _, data, _ in files))
             sealed = []
             for place, data, digest in files:
                 self._refuse_unless_home(place)
@@ -123,58 +130,65 @@ class DiskStore:
                 file.write(data)
                 file.seal(mtime_seconds=mtime_seconds, digest=digest)
                 sealed.append((file, place))
-            return tuple(self._publish_sealed(file, place) for file, place in sealed)
+            infos = [pair for pair in sealed if isinstance(pair[1].file, Info)]
+            others = [pair for pair in sealed if not isinstance(pair[1].file, Info)]
+            return self._publish_sealed(others) + self._publish_sealed(infos)
 
     def bury(self, place: Place, *, mtime_seconds: int) -> Published:
         """Write a tombstone, for ever, and move what it covers to the trash.
 
         Works on a full disk: deletes may use the reserve.
         """
-        tombstone = place.file
-        assert isinstance(tombstone, PhotoTombstone | VersionTombstone)
-        with self.health.watching_writes(), staged(self.file_system) as file:
-            self.health.refuse_unless_sound()
+        assert isinstance(place.file, PhotoTombstone | VersionTombstone)
+        with self._writing(), staged(self.file_system) as file:
             self._refuse_unless_home(place)
             file.write(TOMBSTONE_BYTES)
             file.seal(mtime_seconds=mtime_seconds, digest=file.digest)
             crashpoint("tomb_synced")
-            published = self._publisher.publish(file, place)
-            crashpoint("before_unlink")
-            if place.owed_to is None:
-                self._trash_what_is_covered(tombstone)
+            (published,) = self._publish_sealed([(file, place)])
             return published
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
-        """Name, bytes and digest of every file of a shard, in order of names."""
+        """Name, bytes and digest of every file of a shard, in order of names.
+
+        Raises:
+            NotHome: The volume is not here, so that nothing is known of what it has.
+        """
+        self._refuse_unless_open(volume)
         return self._listings.list_shard(volume, shard)
 
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
-        """Name, bytes and digest of every file of one photo, in order of names."""
+        """Name, bytes and digest of every file of one photo; otherwise as `list_shard`."""
+        self._refuse_unless_open(volume)
         return self._listings.list_photo(volume, photo)
 
     def shard_digests(self, volume: VolumeId) -> dict[str, str]:
-        """A digest of the names and digests of every shard that has files."""
+        """A digest of the names and digests of every shard with files; `NotHome` as above."""
+        self._refuse_unless_open(volume)
         return self._listings.digests(volume)
 
     def owed(self, limit: int) -> list[OwedFile]:
         """Up to so many of the files held for other nodes."""
-        found: list[OwedFile] = []
-        for home in self.file_system.list(OWED):
-            for path in self._walk(f"{OWED}/{home}"):
-                if len(found) == limit:
-                    return found
-                file = _parse_below(f"{OWED}/{home}/", path)
-                if file is not None:
-                    stat = self.file_system.stat(path)
-                    digest = digest_noted(self.file_system, path)
-                    found.append(OwedFile(Place(file, NodeId(home)), stat.bytes, digest))
+        found = []
+        for place in itertools.islice(self._owed_places(), limit):
+            # One that is settled meanwhile is not owed any more.
+            with contextlib.suppress(FileNotFoundError):
+                size = self.file_system.stat(place.path).bytes
+                digest = digest_noted(self.file_system, place.path)
+                found.append(OwedFile(place, size, digest))
         return found
+
+    def count_owed(self, limit: int) -> int:
+        """How many files are held for other nodes, counted up to a limit."""
+        return sum(1 for _ in itertools.islice(self._owed_places(), limit))
 
     def settle(self, place: Place) -> None:
         """Let go of a file that was held for another node, which has it now."""
         assert place.owed_to is not None, "only what is owed can be settled"
-        with self.health.watching_writes(), contextlib.suppress(FileNotFoundError):
+        with self._writing(), contextlib.suppress(FileNotFoundError):
             self.file_system.unlink(place.path)
+            # A thousand empty directories would be walked through at every count.
+            self._directories.remove_empty_parents_of(place.path, below=OWED)
 
     def find(self, photo: str) -> list[str]:
         """Every path on this node whose name begins with the photo's id, wherever it is kept."""
@@ -184,42 +198,70 @@ class DiskStore:
             found += self._walk(hidden)
         return sorted(path for path in found if photo in path.rpartition("/")[2])
 
-    def quarantine(self, place: Place) -> str:
-        """Set a corrupt file aside, for inspection; its new path below the root."""
-        aside = quarantine_path(place.path, unique=f"{self._now_seconds():.6f}")
-        with self.health.watching_writes():
-            self.file_system.rename(place.path, aside)
-            self.file_system.fsync_directory(QUARANTINE)
-            self.file_system.fsync_directory(place.path.rpartition("/")[0])
+    def quarantine(self, place: Place, *, inode: int | None = None) -> str | None:
+        """Set a corrupt file aside, for inspection; its new path, or None if it is gone already.
+
+        With the `inode` that was read, a sound file that has the name by now stays where it is.
+        """
+        with self._writing(), self._publisher.photo_locked(place.file):
+            try:
+                found = self.file_system.stat(place.path).inode
+            except FileNotFoundError:
+                return None
+            if inode not in {None, found}:
+                return None
+            aside = self._publisher.set_aside(place.path)
+            self.file_system.unlink(place.path)
+            self.file_system.fsync_directory(parents_of(place.path)[-1])
         return aside
+
+    def adopt(self, place: Place, digest: str) -> str:
+        """Note the digest of a file that has none; its digest.
+
+        `digest` is what another mirror has noted, or empty when none has.
+
+        Raises:
+            NotThere: There is no such file.
+            Corrupt: The bytes have another digest than the other mirror's. They are set aside.
+        """
+        with self.health.watching_writes(), opened(self.file_system, place.path) as file:
+            self.health.refuse_unless_sound()
+            found = file.compute_digest()
+            if digest in {"", found}:
+                self.file_system.set_digest(file.handle, found)
+                self.file_system.fsync(file.handle)
+                return found
+        self.quarantine(place)
+        raise Corrupt(f"{place} has SHA-256 {found}, its mirror has {digest}; it was set aside")
 
     def refuse_if_gone(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file."""
         self._publisher.refuse_if_gone(file)
 
     @contextlib.contextmanager
-    def _writing(self, *, bytes_needed: int) -> Iterator[None]:
+    def _writing(self) -> Iterator[None]:
         self.health.refuse_unless_sound()
-        if bytes_needed:
-            self.health.refuse_unless_room(bytes_needed)
         with self.health.watching_writes():
             yield
 
-    def _publish_sealed(self, file: StagedFile, place: Place) -> Published:
-        try:
-            return self._publisher.publish(file, place)
-        except Conflict:
-            if isinstance(place.file, Info | Failure):
-                # Made twice from the same photo: the first is as good, and stays.
-                stat = self.file_system.stat(place.path)
-                digest = digest_noted(self.file_system, place.path)
-                return Published(place.path, digest, stat.bytes, was_there=True)
-            raise
+    def _publish_sealed(self, files: Sequence[tuple[StagedFile, Place]]) -> tuple[Published, ...]:
+        """However a tombstone comes here, what it covers goes."""
+        published = self._publisher.publish(files)
+        for _, place in files:
+            if isinstance(place.file, PhotoTombstone | VersionTombstone) and not place.owed_to:
+                crashpoint("before_unlink")
+                self._trash_what_is_covered(place.file)
+        return published
 
     def _refuse_unless_home(self, place: Place) -> None:
         file = place.file
-        volume = file.volume if isinstance(file, PhotoTombstone) else file.of.volume
-        if place.owed_to is None and volume not in self._volumes:
+        if place.owed_to is None:
+            self._refuse_unless_open(
+                file.volume if isinstance(file, PhotoTombstone) else file.of.volume
+            )
+
+    def _refuse_unless_open(self, volume: VolumeId) -> None:
+        if volume not in self._volumes:
             raise NotHome(f"this node is not a home of volume {volume}")
 
     def _trash_what_is_covered(self, tombstone: PhotoTombstone | VersionTombstone) -> None:
@@ -228,11 +270,19 @@ class DiskStore:
         with self._publisher.photo_locked(tombstone):
             for name in self._names(directory):
                 if name.startswith(prefix) and not name.endswith(".gone"):
-                    target = trash_path(day, f"{directory}/{name}")
-                    self._directories.make_parents_of(target)
-                    self.file_system.rename(f"{directory}/{name}", target)
+                    path = f"{directory}/{name}"
+                    target = trash_path(day, path)
+                    self._directories.give_name(
+                        target, partial(self.file_system.rename, path, target)
+                    )
                     crashpoint("after_unlink")
             self.file_system.fsync_directory(directory)
+
+    def _owed_places(self) -> Iterator[Place]:
+        for path in self._walk(OWED):
+            home, _, photo_path = path.removeprefix(f"{OWED}/").partition("/")
+            with contextlib.suppress(InvalidPath):
+                yield Place(parse_path(photo_path), NodeId(home))
 
     def _find_volumes(self) -> set[VolumeId]:
         found = set()
@@ -253,7 +303,7 @@ class DiskStore:
     def _walk(self, directory: str) -> Iterator[str]:
         for name in sorted(self._names(directory)):
             path = f"{directory}/{name}"
-            if "." in name and not directory.endswith(TRASH):
+            if "." in name:  # no directory of ours has a dot in its name
                 yield path
             else:
                 yield from self._walk(path)
@@ -264,10 +314,3 @@ def _covered_by(tombstone: PhotoTombstone | VersionTombstone) -> tuple[str, str]
     path = Place(tombstone).path.removesuffix(".gone")
     directory, _, prefix = path.rpartition("/")
     return directory, prefix
-
-
-def _parse_below(prefix: str, path: str) -> PhotoFile | None:
-    try:
-        return parse_path(path.removeprefix(prefix))
-    except InvalidPath:
-        return None

@@ -1,7 +1,7 @@
 """The file system as a node uses it: a few calls below one root, and a seam for tests.
 
 Every call is blocking and takes paths relative to the root. Errors are `OSError`, untouched: what
-they mean for a photo is decided by the callers.
+they mean for a photo is decided by the callers. Only a failed fsync has a name of its own.
 """
 
 import errno
@@ -13,8 +13,13 @@ from typing import Protocol
 from storagenode.layout import NODE_MARKER
 
 DIGEST_XATTR = "user.sha256"
-FILE_MODE = 0o444
+STAGED_MODE = 0o600
+FINAL_MODE = 0o444
 DIRECTORY_MODE = 0o755
+
+
+class FsyncFailed(OSError):
+    """What was written may be lost, whatever the error, and even if a next fsync succeeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class FileSystem(Protocol):
         """Set the time of writing to a whole second."""
 
     def fsync(self, handle: int) -> None:
-        """Return when bytes, digest and time are on the disk."""
+        """Return when bytes, digest and time are on the disk; `FsyncFailed` if they may not be."""
 
     def close(self, handle: int) -> None:
         """Let go of the handle."""
@@ -74,8 +79,11 @@ class FileSystem(Protocol):
     def make_directory(self, path: str) -> bool:
         """Make a directory whose parent exists; whether it is new."""
 
+    def remove_directory(self, path: str) -> bool:
+        """Remove a directory if it is empty; whether it was."""
+
     def fsync_directory(self, path: str) -> None:
-        """Return when the directory's names are on the disk."""
+        """Return when the directory's names are on the disk; `FsyncFailed` if they may not be."""
 
     def list(self, path: str) -> list[str]:
         """The names in a directory."""
@@ -119,7 +127,7 @@ class DiskFileSystem:
     def create(self, path: str) -> int:
         """Open a new file for writing."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.open(path, flags, FILE_MODE, dir_fd=self._root)
+        return os.open(path, flags, STAGED_MODE, dir_fd=self._root)
 
     def write(self, handle: int, data: bytes) -> None:
         """Write all of the bytes: the kernel may take fewer than it is given."""
@@ -128,8 +136,11 @@ class DiskFileSystem:
             rest = rest[os.write(handle, rest) :]
 
     def set_digest(self, handle: int, digest: str) -> None:
-        """Note the SHA-256 in the file's xattr."""
+        """Note the SHA-256 in the file's xattr; from here on the file is read-only."""
+        # An xattr may only be set by someone who may write the file.
+        os.fchmod(handle, STAGED_MODE)
         os.setxattr(handle, DIGEST_XATTR, digest.encode("ascii"))
+        os.fchmod(handle, FINAL_MODE)
 
     def set_mtime(self, handle: int, seconds: int) -> None:
         """Set access and modification time to the same whole second."""
@@ -138,7 +149,7 @@ class DiskFileSystem:
 
     def fsync(self, handle: int) -> None:
         """Flush the file to the disk."""
-        os.fsync(handle)
+        _fsync(handle)
 
     def close(self, handle: int) -> None:
         """Close the descriptor."""
@@ -164,11 +175,21 @@ class DiskFileSystem:
             return False
         return True
 
+    def remove_directory(self, path: str) -> bool:
+        """Remove a directory; another thread may just have put something into it."""
+        try:
+            os.rmdir(path, dir_fd=self._root)
+        except OSError as error:
+            if error.errno in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT}:
+                return False
+            raise
+        return True
+
     def fsync_directory(self, path: str) -> None:
         """Flush a directory to the disk; the root itself is `.`."""
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._root)
         try:
-            os.fsync(handle)
+            _fsync(handle)
         finally:
             os.close(handle)
 
@@ -244,3 +265,10 @@ class DiskFileSystem:
             )
         except OSError:
             return False
+
+
+def _fsync(handle: int) -> None:
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        raise FsyncFailed(error.errno, error.strerror) from error

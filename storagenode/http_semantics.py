@@ -1,7 +1,8 @@
 """What HTTP's conditional and range headers ask of a file: a pure decision (RFC 9110).
 
-The answers are nginx's, so that a node and the edge before it always agree: an ETag is the hex of
-the modification second, a dash, the hex of the size; more than one range is answered in full.
+The answers are those of nginx with `max_ranges 1`, so that a node and the edge before it always
+agree: an ETag is the hex of the modification second, a dash, the hex of the size; more than one
+range is answered in full; of several conditions all must hold.
 """
 
 import re
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
-_RANGE = re.compile(r"\s*([0-9]*)\s*-\s*([0-9]*)\s*")
+# No file has more bytes than eighteen digits can say.
+_RANGE = re.compile(r" *([0-9]{0,18}) *- *([0-9]{0,18}) *")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,12 @@ def decide(headers: Mapping[str, str], *, etag: str, mtime_seconds: int, size: i
 
 def _preconditions_hold(headers: Mapping[str, str], *, etag: str, mtime_seconds: int) -> bool:
     since = headers.get("If-Unmodified-Since")
-    if since is not None and (seconds := _parse_date(since)) is not None:
-        return mtime_seconds <= seconds
+    if (
+        since is not None
+        and (seconds := _parse_date(since)) is not None
+        and seconds < mtime_seconds
+    ):
+        return False
     match = headers.get("If-Match")
     return match is None or _names(match, etag, weak=False)
 
@@ -105,7 +111,8 @@ def _names(header: str, etag: str, *, weak: bool) -> bool:
 
 def _parse_date(text: str) -> int | None:
     try:
-        return int(parsedate_to_datetime(text).timestamp())
+        date = parsedate_to_datetime(text)
+        return int((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp())
     except (ValueError, TypeError, OverflowError):
         return None
 

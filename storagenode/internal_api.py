@@ -20,10 +20,10 @@ from storagenode.publishing import Published
 from storagenode.pulling import Puller
 from storagenode.reading import OpenFile, open_file
 from storagenode.receiving import Receiver
+from storagenode.streaming import stream
+from volumes.address import InvalidAddress
 from volumes.photo_id import InvalidPhotoId, parse_photo_id
 from volumes.photo_path import SHARDS, InvalidPath, parse_path, parse_volume, render_stem
-
-JSON_BYTES_MAX = 64 * 1024
 
 T = TypeVar("T")
 
@@ -65,6 +65,8 @@ class InternalApi:
                 web.put(wire.TOMBSTONE_ROUTE, self.bury),
                 web.post(wire.BUNDLE_ROUTE, self.take_bundle),
                 web.post(wire.PULL_ROUTE, self.pull),
+                web.post(wire.ADOPT_ROUTE, self.adopt),
+                web.post(wire.QUARANTINE_ROUTE, self.quarantine),
                 web.get(wire.OWED_ROUTE, self.owed),
                 web.put(wire.VOLUME_ROUTE, self.open_volume),
                 web.get(wire.SHARDS_ROUTE, self.shard_digests),
@@ -96,13 +98,13 @@ class InternalApi:
             total_bytes=space.total_bytes,
             accepts_new_photos=not suspect and store.health.accepts_new_photos(),
             suspect_reason=suspect,
-            owed=len(store.owed(wire.OWED_LIST_MAX)),
+            owed=store.count_owed(wire.OWED_LIST_MAX),
         )
 
     async def take_file(self, request: web.Request) -> web.Response:
         """Publish the body of a streamed PUT."""
-        place, mtime = self._place(request)
         self._check_signature(request, wire.DIGEST_LATER)
+        place, mtime = self._place(request)
         length = request.content_length
         published = await self._receiver.receive(
             request.content.iter_any(),
@@ -130,13 +132,9 @@ class InternalApi:
         response = web.StreamResponse()
         response.headers[wire.DIGEST_HEADER] = await self._digest_of(file)
         response.headers[wire.MTIME_HEADER] = str(file.stat.mtime_seconds)
-        response.content_length = file.stat.bytes
-        await response.prepare(request)
-        chunks = file.chunks(0, file.stat.bytes if request.method == "GET" else 0)
-        while chunk := await self._in_thread(partial(next, chunks, b"")):
-            await response.write(chunk)
-        await response.write_eof()
-        return response
+        return await stream(
+            request, response, file, start=0, end=file.stat.bytes, threads=self._threads
+        )
 
     async def _digest_of(self, file: OpenFile) -> str:
         if file.digest:
@@ -178,6 +176,21 @@ class InternalApi:
         """Fetch a file from another node and publish it."""
         pull = wire.parse_pull(await self._signed_body(request))
         return _json(await self._puller.pull(pull))
+
+    async def adopt(self, request: web.Request) -> web.Response:
+        """Note the digest of a file that has none."""
+        await self._signed_body(request)
+        place, _ = self._place(request)
+        wanted = request.query.get("sha256", "")
+        digest = await self._in_thread(partial(self._store.adopt, place, wanted))
+        return web.json_response({"sha256": digest})
+
+    async def quarantine(self, request: web.Request) -> web.Response:
+        """Set a file aside."""
+        await self._signed_body(request)
+        place, _ = self._place(request)
+        aside = await self._in_thread(partial(self._store.quarantine, place))
+        return web.json_response({"aside": aside})
 
     async def owed(self, request: web.Request) -> web.Response:
         """Files held for other nodes."""
@@ -263,10 +276,14 @@ async def errors_as_json(
     """Answer this package's errors by the table in `wire`."""
     try:
         return await handler(request)
-    except (InvalidPath, InvalidPhotoId) as error:
+    except (InvalidPath, InvalidPhotoId, InvalidAddress) as error:
         status, body = wire.render_error(BadRequest(str(error)))
     except NodeError as error:
         status, body = wire.render_error(error)
+    except ConnectionError:
+        raise  # there is nobody left to answer
+    except OSError as error:
+        status, body = wire.render_error(NodeError(f"the disk could not be read: {error}"))
     response = web.json_response(body, status=status)
     if status in {400, 403}:
         # What is left of a refused body must not be read as the next request.

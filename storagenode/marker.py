@@ -1,9 +1,12 @@
 """The `.node` marker: what makes a directory the root of one node, and keeps every other out."""
 
+import contextlib
 import errno
+import fcntl
 import json
 import os
 import uuid
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +15,9 @@ from storagenode.layout import NODE_MARKER, OWED, QUARANTINE, STAGING, TRASH
 from volumes.cluster import Node
 
 FORMAT_VERSION = 1
+
+_FOLDERS = (STAGING, OWED, TRASH, QUARANTINE)
+_FRESH = f"{NODE_MARKER}.new"
 
 
 class RootRefused(Exception):
@@ -31,19 +37,21 @@ class NodeMarker:
 def mark_root(root: Path, node: Node) -> NodeMarker:
     """Make an empty directory the root of a node; a root that is marked already stays as it is.
 
+    One that an earlier call did not come to the end of counts as empty.
+
     Raises:
         RootRefused: It is another node's, or holds files that are not a node's.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    _make_durably(root)
     if (root / NODE_MARKER).exists():
         return read_marker(root, node)
-    if any(entry.name != "lost+found" for entry in root.iterdir()):
+    if not all(_is_of_an_empty_root(entry) for entry in root.iterdir()):
         raise RootRefused(
             f"{root} has files but no {NODE_MARKER} marker: it is not empty, and not a node's. "
             "Give an empty directory; or, if the marker was lost, bring it back from a backup."
         )
     marker = NodeMarker(uuid=node.uuid or str(uuid.uuid4()), id=node.id, colo=node.colo)
-    for name in (STAGING, OWED, TRASH, QUARANTINE):
+    for name in _FOLDERS:
         (root / name).mkdir(exist_ok=True)
     _write_durably(root / NODE_MARKER, json.dumps(asdict(marker), indent=1) + "\n")
     return marker
@@ -99,19 +107,53 @@ def prove_root(root: Path) -> None:
         ) from error
     finally:
         probe.unlink(missing_ok=True)
-    for name in (STAGING, OWED, TRASH, QUARANTINE):
+    for name in _FOLDERS:
         if (root / name).stat().st_dev != root.stat().st_dev:
             raise RootRefused(f"{root / name} is on another file system than {root}")
 
 
+@contextlib.contextmanager
+def holding_root(root: Path) -> Iterator[None]:
+    """Keep every other process off a marked root, whose locks and staging it knows nothing of.
+
+    Raises:
+        RootRefused: Another process holds it.
+    """
+    marker = os.open(root / NODE_MARKER, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise RootRefused(f"{root} is being served by another process") from None
+    finally:
+        os.close(marker)
+
+
+def _is_of_an_empty_root(entry: Path) -> bool:
+    if entry.name in _FOLDERS:
+        return not any(entry.iterdir())
+    return entry.name in {"lost+found", _FRESH}
+
+
+def _make_durably(directory: Path) -> None:
+    if not directory.exists():
+        _make_durably(directory.parent)
+        directory.mkdir(exist_ok=True)
+        _fsync_directory(directory.parent)
+
+
 def _write_durably(path: Path, text: str) -> None:
-    fresh = path.with_name(path.name + ".new")
+    fresh = path.with_name(_FRESH)
     with fresh.open("w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     fresh.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _fsync_directory(path.parent)
+
+
+def _fsync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(directory)
     finally:

@@ -2,9 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Executor
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from aiohttp import web
 
@@ -22,6 +23,7 @@ from storagenode.http_semantics import (
 )
 from storagenode.layout import Place
 from storagenode.reading import OpenFile, open_file
+from storagenode.streaming import stream
 from volumes.photo_path import Variant, parse_path
 
 HEALTH_PATH = "/healthz"
@@ -99,6 +101,8 @@ class PermittedReads:
         except Corrupt:
             await self._set_aside(variant, file)
             return refused(502, "bad gateway")
+        except OSError:
+            return refused(503, "unavailable")
         finally:
             self._store.file_system.close(file.handle)
 
@@ -122,10 +126,6 @@ class PermittedReads:
             return refused(416, "range not satisfiable", {"Content-Range": f"bytes */{size}"})
         headers["Content-Type"] = _MEDIA_TYPES[permitted.ext]
         headers["Accept-Ranges"] = "bytes"
-        if file.digest:
-            headers["Repr-Digest"] = (
-                f"sha-256=:{base64.b64encode(bytes.fromhex(file.digest)).decode()}:"
-            )
         return await self._send_bytes(request, file, answer, headers)
 
     async def _send_bytes(
@@ -142,18 +142,12 @@ class PermittedReads:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         if size <= WHOLE_BYTES_MAX:
             data = await self._load(file)
+            headers["Repr-Digest"] = _repr_digest(file)
             return web.Response(status=status, headers=headers, body=data[start:end])
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._threads, file.verify)
+        await asyncio.get_running_loop().run_in_executor(self._threads, file.verify)
+        headers["Repr-Digest"] = _repr_digest(file)
         response = web.StreamResponse(status=status, headers=headers)
-        response.content_length = end - start
-        await response.prepare(request)
-        if request.method == "GET":
-            chunks = file.chunks(start, end)
-            while chunk := await loop.run_in_executor(self._threads, next, chunks, b""):
-                await response.write(chunk)
-        await response.write_eof()
-        return response
+        return await stream(request, response, file, start=start, end=end, threads=self._threads)
 
     async def _load(self, file: OpenFile) -> bytes:
         if file.stat.bytes <= INLINE_BYTES_MAX:
@@ -164,10 +158,12 @@ class PermittedReads:
 
     async def _set_aside(self, variant: Variant, file: OpenFile) -> None:
         # Without a digest nothing is proven against the bytes: they stay for reconcile to settle.
-        if file.digest is not None:
-            await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._store.quarantine, Place(variant)
-            )
+        if file.digest is None:
+            return
+        set_aside = partial(self._store.quarantine, Place(variant), inode=file.stat.inode)
+        # A disk that takes no writes keeps its corrupt file; the answer is the same.
+        with contextlib.suppress(NodeError):
+            await asyncio.get_running_loop().run_in_executor(self._threads, set_aside)
 
     def _health(self) -> web.Response:
         if self._store.file_system.is_intact():
@@ -187,3 +183,9 @@ def refused(status: int, text: str, headers: dict[str, str] | None = None) -> we
 @lru_cache(maxsize=4096)
 def _cached_http_date(seconds: int) -> str:
     return http_date(seconds)
+
+
+def _repr_digest(file: OpenFile) -> str:
+    """The digest of a file whose bytes were found to have it."""
+    assert file.digest is not None, "a file without a digest is never sent"
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(file.digest)).decode()}:"

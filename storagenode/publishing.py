@@ -2,21 +2,22 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from storagenode.crashpoint import crashpoint
 from storagenode.directories import DurableDirectories
 from storagenode.errors import Conflict, Gone
 from storagenode.filesystem import FileSystem
-from storagenode.layout import Place, parents_of
-from storagenode.reading import digest_of_bytes
+from storagenode.layout import QUARANTINE, Place, parents_of, quarantine_path
+from storagenode.reading import opened
 from storagenode.staging import StagedFile
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     PhotoFile,
     PhotoTombstone,
     PhotoVersion,
+    Variant,
     VersionTombstone,
     render_path,
 )
@@ -37,9 +38,16 @@ class Published:
 class Publisher:
     """Links staged files to their names."""
 
-    def __init__(self, file_system: FileSystem, directories: DurableDirectories) -> None:
+    def __init__(
+        self,
+        file_system: FileSystem,
+        directories: DurableDirectories,
+        *,
+        now_seconds: Callable[[], float],
+    ) -> None:
         self._file_system = file_system
         self._directories = directories
+        self._now_seconds = now_seconds
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
 
     @contextlib.contextmanager
@@ -49,26 +57,21 @@ class Publisher:
         with self._locks[hash(photo) % _LOCKS]:
             yield
 
-    def publish(self, staged: StagedFile, place: Place) -> Published:
-        """Give one sealed file its name and return when that is on the disk.
+    def publish(self, files: Sequence[tuple[StagedFile, Place]]) -> tuple[Published, ...]:
+        """Give sealed files their names and return when all of them are on the disk.
 
         Raises:
-            Gone: A tombstone covers it.
-            Conflict: The name is taken by other, sound bytes.
+            Gone: A tombstone covers one.
+            Conflict: The name of a variant is taken by other, sound bytes.
             OSError: The disk failed.
         """
-        self._directories.make_parents_of(place.path)
-        crashpoint("after_mkdir")
-        with self.photo_locked(place.file):
-            self.refuse_if_gone(place.file, owed_to=place.owed_to)
-            crashpoint("before_link")
-            was_there = not self._link(staged, place.path)
-            crashpoint("after_link")
-        # Also when it was there: whoever linked it may not have come to this fsync.
+        published = tuple(self._give_name(staged, place) for staged, place in files)
         crashpoint("before_dirsync")
-        self._file_system.fsync_directory(parents_of(place.path)[-1])
+        # Also of what was there before: whoever linked it may not have come to this fsync.
+        for directory in dict.fromkeys(parents_of(file.path)[-1] for file in published):
+            self._file_system.fsync_directory(directory)
         crashpoint("after_dirsync")
-        return Published(place.path, staged.digest, staged.bytes, was_there)
+        return published
 
     def refuse_if_gone(self, file: PhotoFile, *, owed_to: NodeId | None = None) -> None:
         """Raise `Gone` if a tombstone covers this file.
@@ -83,24 +86,49 @@ class Publisher:
             ):
                 raise Gone(f"{render_path(file)} is gone: {render_path(tombstone)} says so")
 
-    def _link(self, staged: StagedFile, path: str) -> bool:
-        """Whether the name is new. The same bytes under the name already are as good."""
-        try:
-            self._link_in_directory(staged, path)
-        except FileExistsError:
-            if digest_of_bytes(self._file_system, path) != staged.digest:
-                raise Conflict(f"{path} is there already, with other bytes") from None
-            return False
-        return True
+    def set_aside(self, path: str) -> str:
+        """Give a file a second name in the quarantine, and return it when it is on the disk."""
+        aside = quarantine_path(path, unique=f"{self._now_seconds():.6f}")
+        self._file_system.link(path, aside)
+        self._file_system.fsync_directory(QUARANTINE)
+        return aside
 
-    def _link_in_directory(self, staged: StagedFile, path: str) -> None:
+    def _give_name(self, staged: StagedFile, place: Place) -> Published:
+        self._directories.make_parents_of(place.path)
+        crashpoint("after_mkdir")
+        with self.photo_locked(place.file):
+            self.refuse_if_gone(place.file, owed_to=place.owed_to)
+            crashpoint("before_link")
+            published = self._link(staged, place)
+            crashpoint("after_link")
+        return published
+
+    def _link(self, staged: StagedFile, place: Place) -> Published:
+        def link() -> None:
+            self._file_system.link(staged.path, place.path)
+
         try:
-            self._file_system.link(staged.path, path)
-        except FileNotFoundError:
-            # The directory was lost under our feet: make it anew, once.
-            self._directories.forget_parents_of(path)
-            self._directories.make_parents_of(path)
-            self._file_system.link(staged.path, path)
+            self._directories.give_name(place.path, link)
+        except FileExistsError:
+            return self._meet(staged, place)
+        return Published(place.path, staged.digest, staged.bytes, was_there=False)
+
+    def _meet(self, staged: StagedFile, place: Place) -> Published:
+        """What becomes of a staged file whose name is taken."""
+        with opened(self._file_system, place.path) as there:
+            found, noted, size = there.compute_digest(), there.digest, there.stat.bytes
+        if found == noted:
+            # What is made from a photo twice, or says only that it is gone, is as good the first
+            # time. The pixels themselves are never other ones.
+            if found == staged.digest or not isinstance(place.file, Variant):
+                return Published(place.path, found, size, was_there=True)
+            raise Conflict(f"{place} is there already, with other bytes")
+        # Nobody can vouch for what is there, and what was just sealed is sound: it takes the name
+        # in one step, so that there is no moment without either.
+        if found != staged.digest:
+            self.set_aside(place.path)
+        self._file_system.rename(staged.path, place.path)
+        return Published(place.path, staged.digest, staged.bytes, was_there=False)
 
 
 def tombstones_of(of: PhotoVersion) -> tuple[PhotoTombstone, VersionTombstone]:

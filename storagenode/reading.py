@@ -109,9 +109,3 @@ def digest_noted(file_system: FileSystem, path: str) -> str:
         return file_system.digest_open(handle) or ""
     finally:
         file_system.close(handle)
-
-
-def digest_of_bytes(file_system: FileSystem, path: str) -> str:
-    """The SHA-256 of what a file holds now."""
-    with opened(file_system, path) as file:
-        return file.compute_digest()

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from storagenode.disk_store import DiskStore
-from storagenode.errors import BadRequest
+from storagenode.errors import BadRequest, Unreachable
 from storagenode.layout import Place
 from storagenode.publishing import Published
 from storagenode.staging import StagedFile
@@ -43,6 +43,7 @@ class Receiver:
 
         Raises:
             BadRequest: The body ends before its trailer.
+            Unreachable: The body breaks off.
             NodeError: What the store or `check_closing` raises; nothing was published.
         """
         batches = _in_batches(body)
@@ -92,17 +93,27 @@ class Receiver:
         await self._in_thread(partial(staging.__exit__, *failure))  # type: ignore[arg-type]
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        working = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            # The thread goes on, and its file must not be closed under its hands.
+            await asyncio.wait([working])
+            raise
 
 
 async def _in_batches(body: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, bool]]:
     """The body in large pieces, each with whether it is the last, which ends in the trailer."""
     kept = bytearray()
-    async for chunk in body:
-        kept += chunk
-        if len(kept) >= BATCH_BYTES + TRAILER_BYTES:
-            yield bytes(kept[:-TRAILER_BYTES]), False
-            del kept[:-TRAILER_BYTES]
+    try:
+        async for chunk in body:
+            kept += chunk
+            if len(kept) >= BATCH_BYTES + TRAILER_BYTES:
+                yield bytes(kept[:-TRAILER_BYTES]), False
+                del kept[:-TRAILER_BYTES]
+    except OSError as error:
+        # An error of the network, which must not be taken for one of the disk.
+        raise Unreachable(f"the sender was lost: {error}") from error
     if len(kept) < TRAILER_BYTES:
         raise BadRequest("the body ends before its closing signature")
     yield bytes(kept), True

@@ -69,6 +69,8 @@ class ShardListings:
 
     def _digest(self, volume: VolumeId, shard: str) -> str:
         directory = f"{volume}/{shard}"
+        # Before the listing: what changes while it is made must have another mtime to be noticed.
+        now = self._now_seconds()
         try:
             mtime = self._file_system.stat(directory).mtime_nanoseconds
         except FileNotFoundError:
@@ -77,7 +79,7 @@ class ShardListings:
         if remembered is not None and remembered.mtime_nanoseconds == mtime:
             return remembered.digest
         digest = digest_of_listing(self.list_shard(volume, shard))
-        if self._now_seconds() - mtime / 1e9 > SETTLED_SECONDS:
+        if now - mtime / 1e9 > SETTLED_SECONDS:
             self._remembered[directory] = _Remembered(mtime, digest)
         return digest
 

@@ -8,6 +8,7 @@ digest, in the last 64 bytes of the body, which lets them be published.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from permission_urls import Forbidden, InternalVerifier
 from storagenode import errors
 from storagenode.layout import Place
 from storagenode.shard_listing import ListedFile
-from volumes.cluster import NodeId
+from volumes.cluster import NAME_PATTERN, NodeId
 from volumes.photo_path import PhotoVersion, parse_path, render_path, render_stem
 
 SIGNATURE_HEADER = "Glassplate-Signature"
@@ -38,6 +39,8 @@ FILE_ROUTE = "/files/{path:.+}"
 TOMBSTONE_ROUTE = "/tombstones/{path:.+}"
 BUNDLE_ROUTE = "/bundles/{path:.+}"
 PULL_ROUTE = "/pulls"
+ADOPT_ROUTE = "/adoptions/{path:.+}"
+QUARANTINE_ROUTE = "/quarantine/{path:.+}"
 OWED_ROUTE = "/owed"
 SHARDS_ROUTE = "/volumes/{volume}/shards"
 SHARD_ROUTE = "/volumes/{volume}/shards/{shard}"
@@ -58,6 +61,8 @@ STATUS_OF_ERROR: dict[type[errors.NodeError], int] = {
     errors.OutOfSpace: 507,
     errors.NodeError: 500,
 }
+_NODE_ID = re.compile(NAME_PATTERN)
+_SECONDS = re.compile(r"[0-9]{1,12}")
 _ERROR_OF_NAME = {error.__name__: error for error in STATUS_OF_ERROR}
 
 
@@ -110,6 +115,12 @@ def file_path(place: Place, *, route: str = "files", mtime_seconds: int | None =
     return f"/{route}/{render_path(place.file)}{suffix}"
 
 
+def adopt_path(place: Place, digest: str) -> str:
+    """The request path of an adoption, with the query."""
+    query = {"sha256": digest} | ({"owed_to": place.owed_to} if place.owed_to else {})
+    return f"/adoptions/{render_path(place.file)}?{urlencode(query)}"
+
+
 def bundle_path(of: PhotoVersion, owed_to: NodeId | None, *, mtime_seconds: int) -> str:
     """The request path of a bundle, with the query."""
     query = {"mtime": str(mtime_seconds)} | ({"owed_to": owed_to} if owed_to else {})
@@ -117,10 +128,16 @@ def bundle_path(of: PhotoVersion, owed_to: NodeId | None, *, mtime_seconds: int)
 
 
 def parse_query(query: str) -> tuple[NodeId | None, int]:
-    """The `owed_to` and `mtime` of a request's query; no mtime is 0."""
+    """The `owed_to` and `mtime` of a request's query; no mtime is 0.
+
+    Raises:
+        BadRequest: They are not a node's id and a whole second.
+    """
     fields = dict(parse_qsl(query))
-    owed_to = fields.get("owed_to")
-    return (NodeId(owed_to) if owed_to else None), int(fields.get("mtime", "0"))
+    mtime = fields.get("mtime", "0")
+    if not _SECONDS.fullmatch(mtime):
+        raise errors.BadRequest(f"{mtime!r} is not a time in seconds")
+    return _parse_owed_to(fields.get("owed_to", "")), int(mtime)
 
 
 def refuse_unless_signed(
@@ -172,6 +189,8 @@ def parse_bundle(body: bytes) -> tuple[BundledFile, ...]:
         raise errors.BadRequest(f"not the header of a bundle: {error}") from error
     files, offset = [], end + 1
     for path, size, digest in entries:
+        if size < 0:
+            raise errors.BadRequest(f"a bundle announces a file of {size} bytes")
         files.append(BundledFile(path, digest, body[offset : offset + size]))
         offset += size
     if end < 0 or offset != len(body):
@@ -215,9 +234,8 @@ def render_place(place: Place) -> dict[str, str]:
 
 
 def parse_place(fields: dict[str, str]) -> Place:
-    """The inverse of `render_place`; raises `ValueError` or `KeyError` if it is not one."""
-    owed_to = fields["owed_to"]
-    return Place(parse_path(fields["path"]), NodeId(owed_to) if owed_to else None)
+    """The inverse of `render_place`; `ValueError`, `KeyError` or `BadRequest` if it is none."""
+    return Place(parse_path(fields["path"]), _parse_owed_to(fields["owed_to"]))
 
 
 def render_listing(files: Iterable[ListedFile]) -> list[list[Any]]:
@@ -242,3 +260,10 @@ def parse_error(status: int, body: dict[str, str]) -> errors.NodeError:
     """The error a node answered with; one of an unknown kind is a plain `NodeError`."""
     kind = _ERROR_OF_NAME.get(body.get("error", ""), errors.NodeError)
     return kind(body.get("detail", f"the node answered {status}"))
+
+
+def _parse_owed_to(text: str) -> NodeId | None:
+    # It becomes the name of a directory.
+    if text and not _NODE_ID.fullmatch(text):
+        raise errors.BadRequest(f"{text!r} is not the id of a node")
+    return NodeId(text) if text else None

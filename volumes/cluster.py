@@ -12,6 +12,9 @@ from volumes.volume_state import VolumeState
 Colo = NewType("Colo", str)
 NodeId = NewType("NodeId", str)
 
+NAME_PATTERN = "[a-z][a-z0-9-]{0,31}"
+"""What colos, nodes, masters and edges may be called: fit for files, host names and metrics."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:

@@ -80,7 +80,10 @@ def _read_nodes(top: Table) -> dict[NodeId, Node]:
 
 def _read_volumes(top: Table, nodes: dict[NodeId, Node]) -> dict[VolumeId, Volume]:
     volumes: dict[VolumeId, Volume] = {}
-    for table in top.tables("volumes"):
+    tables = tuple(top.tables("volumes"))
+    if not tables:
+        top.refuse("volumes", "is missing: photos are stored in volumes")
+    for table in tables:
         numbers = _read_numbers(table)
         mirrors = tuple(NodeId(text) for text in table.texts("mirrors"))
         state = VolumeState(table.one_of("state", tuple(s.value for s in VolumeState), "open"))
@@ -90,8 +93,6 @@ def _read_volumes(top: Table, nodes: dict[NodeId, Node]) -> dict[VolumeId, Volum
                 table.refuse("numbers", f"volume {number} is there already")
             volumes[number] = Volume(number=number, mirrors=mirrors, state=state)
         table.refuse_unknown()
-    if not volumes:
-        top.refuse("volumes", "is missing: photos are stored in volumes")
     return volumes
 
 

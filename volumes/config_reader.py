@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from volumes.address import Address, InvalidAddress, parse_address
+from volumes.cluster import NAME_PATTERN
 
 T = TypeVar("T")
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_NAME = re.compile(NAME_PATTERN)
 _NAME_RULE = "must be a-z, 0-9 and dashes, a letter first, at most 32 characters"
 
 
@@ -51,7 +52,7 @@ class Table:
         return value
 
     def plain_name(self, name: str) -> str:
-        """A short name that may stand in any config file, host name or metric."""
+        """The name of a colo, as of any other part."""
         value = self.text(name)
         if not _NAME.fullmatch(value):
             self.refuse(name, f"{_NAME_RULE}; is {value!r}")

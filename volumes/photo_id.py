@@ -45,7 +45,9 @@ def derive_photo_id(idempotency_key: str, *, secret: bytes) -> tuple[PhotoId, Ve
 
     Keyed with the cluster's secret, so that a client cannot aim its photo at another's id.
     """
-    digest = hmac.digest(secret, idempotency_key.encode(), hashlib.sha256)
+    # A header may hold any bytes; those that are no UTF-8 reach us escaped.
+    key = idempotency_key.encode(errors="surrogateescape")
+    digest = hmac.digest(secret, key, hashlib.sha256)
     number = int.from_bytes(digest, "big")
     photo_bits = PHOTO_ID_LENGTH * _BITS_PER_CHARACTER
     photo = _encode(number & ((1 << photo_bits) - 1), PHOTO_ID_LENGTH)

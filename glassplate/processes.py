@@ -1,0 +1,126 @@
+"""Processes kept running: started, watched, started again when they die, stopped in good order."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+READY_SECONDS_MAX = 30.0
+STOP_SECONDS_MAX = 10.0
+POLL_SECONDS = 0.05
+# A process that dies at once is not started in a tight loop.
+RESTART_SECONDS_MIN = 0.5
+RESTART_SECONDS_MAX = 10.0
+LOG_TAIL_BYTES = 2000
+
+
+class ProcessFailed(Exception):
+    """A process did not come up; the message has the end of its log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessPlan:
+    """How a process is run, and how to tell that it is ready."""
+
+    name: str
+    colo: str
+    """Empty for what both colos share."""
+    argv: Sequence[str]
+    log: Path
+    is_ready: Callable[[], Awaitable[bool]]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class KeptProcess:
+    """One process that is to run until it is stopped."""
+
+    def __init__(self, plan: ProcessPlan) -> None:
+        self.plan = plan
+        self.restarts = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        running = self._process is not None and self._process.returncode is None
+        return self._process.pid if running and self._process else None
+
+    async def start(self) -> None:
+        """Return when the process is ready.
+
+        Raises:
+            ProcessFailed: It died, or was not ready in time.
+        """
+        await self._spawn()
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while not await self.plan.is_ready():
+            if self.pid is None or time.monotonic() > deadline:
+                await self.stop()
+                raise ProcessFailed(f"{self.plan.name} did not start:\n{self._log_tail()}")
+            await asyncio.sleep(POLL_SECONDS)
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """Return when the process and all its children are gone."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+            self._keeper = None
+        process, self._process = self._process, None
+        if process is None:
+            return
+        _signal_group(process.pid, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), STOP_SECONDS_MAX)
+        # Children that outlive their parent, and a parent that does not end.
+        _signal_group(process.pid, signal.SIGKILL)
+        await process.wait()
+
+    async def _spawn(self) -> None:
+        with self.plan.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *_dying_with_parent(),
+                *self.plan.argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.plan.environment},
+                # A group of its own: Ctrl-C is for us, and we stop the others in order.
+                start_new_session=True,
+            )
+
+    async def _keep(self) -> None:
+        pause_seconds = RESTART_SECONDS_MIN
+        while self._process is not None:
+            started = time.monotonic()
+            await self._process.wait()
+            if time.monotonic() - started > RESTART_SECONDS_MAX:
+                pause_seconds = RESTART_SECONDS_MIN
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, RESTART_SECONDS_MAX)
+            self.restarts += 1
+            await self._spawn()
+
+    def _log_tail(self) -> str:
+        try:
+            return self.plan.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+        except OSError:
+            return "(it has no log)"
+
+
+def _dying_with_parent() -> list[str]:
+    """What makes the kernel end a process whose parent was killed, where util-linux is there."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, number)

@@ -1,0 +1,50 @@
+"""Runs one image worker: `python -m imageworker --config cluster.toml --colo east`."""
+
+import argparse
+import logging
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+import redis
+
+from imageworker.app import sizes_worker
+from permission_urls import KeysRefused, load_keys
+from volumes.cluster import Cluster, Colo
+from volumes.cluster_file import load_cluster
+from volumes.config_reader import InvalidConfig
+
+RECONNECT_SECONDS = 1.0
+
+log = logging.getLogger("imageworker")
+
+
+def main() -> int:
+    """Work until SIGTERM or SIGINT; the exit status is 2 when it cannot start."""
+    parser = argparse.ArgumentParser(prog="imageworker", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="path of cluster.toml")
+    parser.add_argument("--colo", required=True, help="whose mirrors to read originals from first")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        cluster = load_cluster(arguments.config)
+        keys = load_keys(Path(cluster.keys_file))
+    except (InvalidConfig, KeysRefused, OSError) as error:
+        sys.stderr.write(f"imageworker: {error}\n")
+        return 2
+    name = f"{arguments.colo}-{socket.gethostname()}-{os.getpid()}"
+    with sizes_worker(cluster, keys, name=name, colo=Colo(arguments.colo)) as worker:
+        while True:
+            try:
+                worker.work(with_scheduler=True, logging_level="WARNING")
+            except redis.RedisError as error:
+                log.warning("the queue is away: %s", error)
+                time.sleep(RECONNECT_SECONDS)
+            else:
+                return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""Sending a large file piece by piece, so that it is never in memory whole."""
+
+import asyncio
+from concurrent.futures import Executor
+
+from aiohttp import web
+
+from storagenode.errors import Corrupt
+from storagenode.reading import OpenFile
+
+
+async def stream(
+    request: web.BaseRequest,
+    response: web.StreamResponse,
+    file: OpenFile,
+    *,
+    start: int,
+    end: int,
+    threads: Executor,
+) -> web.StreamResponse:
+    """Send the bytes from `start` to before `end` as the body of a response; none for a HEAD."""
+    response.content_length = end - start
+    await response.prepare(request)
+    chunks = file.chunks(start, start if request.method == "HEAD" else end)
+    loop = asyncio.get_running_loop()
+    try:
+        while chunk := await loop.run_in_executor(threads, next, chunks, b""):
+            await response.write(chunk)
+    except (Corrupt, OSError):
+        # Part of it has left. Only a broken connection says that the rest is not coming.
+        if request.transport is not None:
+            request.transport.abort()
+        return response
+    await response.write_eof()
+    return response
