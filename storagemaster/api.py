@@ -24,6 +24,8 @@ from storagemaster.errors import BadArgument, NotAllowed, NotAuthorized
 from storagemaster.incoming import Announced, Incoming, parse_digest_header
 from storagemaster.photos import Photos
 from storagemaster.problems import errors_as_problems
+from storagemaster.repairs import Repairs
+from storagemaster.revokes import Revokes
 from storagemaster.uploads import UploadRequest, Uploads
 from storagenode.wire import BUNDLE_BYTES_MAX, refuse_unless_signed
 from volumes.photo_id import parse_photo_id, parse_version
@@ -43,7 +45,9 @@ class Api:
         uploads: Uploads,
         photos: Photos,
         deletes: Deletes,
+        revokes: Revokes,
         bundles: Bundles,
+        repairs: Repairs,
         status: ClusterStatus,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
@@ -53,7 +57,9 @@ class Api:
         self._uploads = uploads
         self._photos = photos
         self._deletes = deletes
+        self._revokes = revokes
         self._bundles = bundles
+        self._repairs = repairs
         self._status = status
         self._now_seconds = now_seconds
 
@@ -68,6 +74,9 @@ class Api:
                 web.get(wire.VERSION_ROUTE, self.photo),
                 web.delete(wire.PHOTO_ROUTE, self.delete),
                 web.delete(wire.VERSION_ROUTE, self.delete),
+                web.post(wire.REVOKE_ROUTE, self.revoke),
+                web.get(wire.REPAIR_ROUTE, self.plan_repair),
+                web.post(wire.REPAIR_ROUTE, self.repair),
                 web.post(wire.BUNDLE_ROUTE, self.take_bundle),
                 web.get(wire.STATUS_ROUTE, self.status),
                 web.get(wire.HEALTH_ROUTE, self.health),
@@ -104,6 +113,23 @@ class Api:
             parse_volume(match["volume"]), parse_photo_id(match["photo"]), version
         )
         return web.json_response(asdict(deletion))
+
+    async def revoke(self, request: web.Request) -> web.Response:
+        """Give a photo a new version, so that all its old URLs are dead."""
+        self._authorize(request, Scope.DELETE)
+        return web.json_response(asdict(await self._revokes.revoke(_version_of(request))))
+
+    async def plan_repair(self, request: web.Request) -> web.Response:
+        """What would make a volume's mirrors equal; nothing is changed."""
+        self._authorize(request, Scope.READ)
+        volume = parse_volume(request.match_info["volume"])
+        return web.json_response(await self._repairs.plan(volume))
+
+    async def repair(self, request: web.Request) -> web.Response:
+        """Make a volume's mirrors equal."""
+        self._authorize(request, Scope.ADMIN)
+        volume = parse_volume(request.match_info["volume"])
+        return web.json_response(await self._repairs.apply(volume))
 
     async def take_bundle(self, request: web.Request) -> web.Response:
         """Mirror the sizes a worker has made."""

@@ -26,6 +26,8 @@ from storagemaster.photos import Photos
 from storagemaster.purging import RETRY_SECONDS as PURGE_RETRY_SECONDS
 from storagemaster.purging import Purging
 from storagemaster.reconcile import Reconcile
+from storagemaster.repairs import Repairs
+from storagemaster.revokes import Revokes
 from storagemaster.sizes_queue import SizesQueue
 from storagemaster.sweep import PASS_SECONDS as SWEEP_PASS_SECONDS
 from storagemaster.sweep import Sweep
@@ -66,6 +68,10 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
         urls = PhotoUrls(cluster, ReadSigner(keys))
         reads = PhotoReads(cluster, nodes, fleet, master.colo)
         purging = Purging(cluster.edges, session)
+        photos = Photos(reads, urls, cache)
+        deletes = Deletes(cluster, nodes, fleet, reads, mirroring, purging, cache)
+        reconcile = Reconcile(cluster, nodes, fleet, now_seconds=time.time)
+        key_secret = key_secret_of(keys)
         api = Api(
             keys=keys,
             upload_bytes_max=cluster.limits.upload_bytes_max,
@@ -76,14 +82,17 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
                 EarlierUploads(cluster, nodes, fleet),
                 urls,
                 queue,
-                key_secret=key_secret_of(keys),
+                key_secret=key_secret,
             ),
-            photos=Photos(reads, urls, cache),
-            deletes=Deletes(cluster, nodes, fleet, reads, mirroring, purging, cache),
+            photos=photos,
+            deletes=deletes,
+            revokes=Revokes(
+                cluster, nodes, fleet, reads, photos, mirroring, deletes, key_secret=key_secret
+            ),
+            repairs=Repairs(cluster, reconcile),
             bundles=Bundles(cluster, nodes, fleet, mirroring, cache),
             status=ClusterStatus(cluster, fleet, queue, purging, master=master.id),
         )
-        reconcile = Reconcile(cluster, nodes, fleet, now_seconds=time.time)
         await fleet.poll()
         for work, pause_seconds in (
             (fleet.poll, POLL_SECONDS),

@@ -10,6 +10,8 @@ PHOTO_ROUTE = "/photos/{volume}/{photo}"
 VERSION_ROUTE = "/photos/{volume}/{photo}/{version}"
 STATUS_ROUTE = "/status"
 HEALTH_ROUTE = "/healthz"
+REVOKE_ROUTE = "/photos/{volume}/{photo}/{version}/revoke"
+REPAIR_ROUTE = "/repairs/{volume}"
 # For machines of the cluster, signed as a node's routes are.
 BUNDLE_ROUTE = "/internal/bundles/{volume}/{photo}/{version}"
 
@@ -93,6 +95,26 @@ class Deletion:
     """Edges that did not answer; they are asked again until they do."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """What a revocation is answered with: the new version, whose URLs are the only good ones."""
+
+    volume: int
+    photo: str
+    version: str
+    revoked: str
+    """The version that is gone now."""
+    urls: dict[str, str]
+    owed: tuple[str, ...]
+    purged: tuple[str, ...]
+    unpurged: tuple[str, ...]
+
+    @property
+    def reference(self) -> str:
+        """What an application remembers from now on: VOLUME/PHOTO/VERSION."""
+        return f"{self.volume}/{self.photo}/{self.version}"
+
+
 def version_path(of: PhotoVersion) -> str:
     """The path of a photo version's document."""
     return f"/photos/{of}"
@@ -110,6 +132,18 @@ def parse_receipt(fields: dict[str, Any]) -> Receipt:
             **fields,
             "copies": tuple(Copy(**copy) for copy in fields["copies"]),
             "owed": tuple(fields["owed"]),
+        }
+    )
+
+
+def parse_revocation(fields: dict[str, Any]) -> Revocation:
+    """A revocation from its JSON."""
+    return Revocation(
+        **{
+            **fields,
+            "owed": tuple(fields["owed"]),
+            "purged": tuple(fields["purged"]),
+            "unpurged": tuple(fields["unpurged"]),
         }
     )
 

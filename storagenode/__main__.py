@@ -10,6 +10,7 @@ import uvloop
 
 from permission_urls import KeysRefused, load_keys
 from storagenode.app import running_node
+from storagenode.errors import NodeError
 from storagenode.marker import RootRefused
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.cluster_file import load_cluster
@@ -29,9 +30,13 @@ def main() -> int:
             return _refuse(f"there is no node {arguments.node} in {arguments.config}")
         uvloop.run(_serve(cluster, node))
     except (InvalidConfig, KeysRefused, RootRefused, NodeError, OSError) as error:
-        sys.stderr.write(f"storagenode: {error}\n")
-        return 2
+        return _refuse(str(error))
     return 0
+
+
+def _refuse(reason: str) -> int:
+    sys.stderr.write(f"storagenode: {reason}\n")
+    return 2
 
 
 async def _serve(cluster: Cluster, node: Node) -> None:

@@ -19,7 +19,7 @@ from storagenode.publishing import Published
 from storagenode.shard_listing import ListedFile
 from volumes.address import Address
 from volumes.cluster import NodeId
-from volumes.photo_id import PhotoId
+from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoVersion, VolumeId
 
 CONNECT_SECONDS = 0.5
@@ -157,6 +157,11 @@ class NodeClient:
         """
         fields = await self._call("POST", wire.adopt_path(place, digest), timeout_seconds=None)
         return str(fields["sha256"])
+
+    async def relink(self, of: PhotoVersion, version: Version) -> tuple[str, ...]:
+        """Have the node link every file of a version under another version; the new paths."""
+        fields = await self._call("POST", f"/relinks/{of}/{version}")
+        return tuple(fields["paths"])
 
     async def quarantine(self, place: Place) -> None:
         """Have the node set a file aside."""

@@ -25,16 +25,18 @@ from storagenode.layout import (
 )
 from storagenode.publishing import Published, Publisher
 from storagenode.reading import digest_noted, opened
+from storagenode.relinking import relink
 from storagenode.shard_listing import ListedFile, ShardListings
 from storagenode.staging import StagedFile, empty_staging, staged
 from volumes.cluster import NodeId
-from volumes.photo_id import PhotoId
+from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import (
     SHARDS,
     Info,
     InvalidPath,
     PhotoFile,
     PhotoTombstone,
+    PhotoVersion,
     VersionTombstone,
     VolumeId,
     parse_path,
@@ -215,24 +217,33 @@ class DiskStore:
             self.file_system.fsync_directory(parents_of(place.path)[-1])
         return aside
 
+    def relink(self, of: PhotoVersion, version: Version) -> tuple[str, ...]:
+        """Link every file of a version under another version; as `relinking.relink`."""
+        with self._writing():
+            self._refuse_unless_open(of.volume)
+            return relink(self.file_system, self._publisher, of, version)
+
     def adopt(self, place: Place, digest: str) -> str:
         """Note the digest of a file that has none; its digest.
 
-        `digest` is what another mirror has noted, or empty when none has.
+        `digest` is what another mirror has noted, or empty when none has. A file that has a digest
+        already is compared with that one.
 
         Raises:
             NotThere: There is no such file.
-            Corrupt: The bytes have another digest than the other mirror's. They are set aside.
+            Corrupt: The bytes have another digest. They are set aside.
         """
-        with self.health.watching_writes(), opened(self.file_system, place.path) as file:
-            self.health.refuse_unless_sound()
+        with self._writing(), opened(self.file_system, place.path) as file:
             found = file.compute_digest()
-            if digest in {"", found}:
+            wanted = file.digest or digest or found
+            if found == wanted and file.digest is None:
                 self.file_system.set_digest(file.handle, found)
                 self.file_system.fsync(file.handle)
-                return found
-        self.quarantine(place)
-        raise Corrupt(f"{place} has SHA-256 {found}, its mirror has {digest}; it was set aside")
+                self._listings.forget(parents_of(place.path)[-1])
+        if found != wanted:
+            self.quarantine(place, inode=file.stat.inode)
+            raise Corrupt(f"{place} has SHA-256 {found} instead of {wanted}, and was set aside")
+        return found
 
     def refuse_if_gone(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file."""

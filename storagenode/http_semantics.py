@@ -73,12 +73,8 @@ def decide(headers: Mapping[str, str], *, etag: str, mtime_seconds: int, size: i
 
 
 def _preconditions_hold(headers: Mapping[str, str], *, etag: str, mtime_seconds: int) -> bool:
-    since = headers.get("If-Unmodified-Since")
-    if (
-        since is not None
-        and (seconds := _parse_date(since)) is not None
-        and seconds < mtime_seconds
-    ):
+    since = _parse_date(headers.get("If-Unmodified-Since", ""))
+    if since is not None and mtime_seconds > since:
         return False
     match = headers.get("If-Match")
     return match is None or _names(match, etag, weak=False)

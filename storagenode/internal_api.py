@@ -22,8 +22,15 @@ from storagenode.reading import OpenFile, open_file
 from storagenode.receiving import Receiver
 from storagenode.streaming import stream
 from volumes.address import InvalidAddress
-from volumes.photo_id import InvalidPhotoId, parse_photo_id
-from volumes.photo_path import SHARDS, InvalidPath, parse_path, parse_volume, render_stem
+from volumes.photo_id import InvalidPhotoId, parse_photo_id, parse_version
+from volumes.photo_path import (
+    SHARDS,
+    InvalidPath,
+    PhotoVersion,
+    parse_path,
+    parse_volume,
+    render_stem,
+)
 
 T = TypeVar("T")
 
@@ -66,6 +73,7 @@ class InternalApi:
                 web.post(wire.BUNDLE_ROUTE, self.take_bundle),
                 web.post(wire.PULL_ROUTE, self.pull),
                 web.post(wire.ADOPT_ROUTE, self.adopt),
+                web.post(wire.RELINK_ROUTE, self.relink),
                 web.post(wire.QUARANTINE_ROUTE, self.quarantine),
                 web.get(wire.OWED_ROUTE, self.owed),
                 web.put(wire.VOLUME_ROUTE, self.open_volume),
@@ -184,6 +192,19 @@ class InternalApi:
         wanted = request.query.get("sha256", "")
         digest = await self._in_thread(partial(self._store.adopt, place, wanted))
         return web.json_response({"sha256": digest})
+
+    async def relink(self, request: web.Request) -> web.Response:
+        """Link every file of a version under another version."""
+        await self._signed_body(request)
+        match = request.match_info
+        of = PhotoVersion(
+            parse_volume(match["volume"]),
+            parse_photo_id(match["photo"]),
+            parse_version(match["version"]),
+        )
+        new = parse_version(match["new_version"])
+        paths = await self._in_thread(partial(self._store.relink, of, new))
+        return web.json_response({"paths": paths})
 
     async def quarantine(self, request: web.Request) -> web.Response:
         """Set a file aside."""

@@ -121,10 +121,11 @@ def holding_root(root: Path) -> Iterator[None]:
     """
     marker = os.open(root / NODE_MARKER, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RootRefused(f"{root} is being served by another process") from None
         yield
-    except BlockingIOError:
-        raise RootRefused(f"{root} is being served by another process") from None
     finally:
         os.close(marker)
 

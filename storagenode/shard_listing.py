@@ -67,6 +67,10 @@ class ShardListings:
         digests = {shard: self._digest(volume, shard) for shard in SHARDS}
         return {shard: digest for shard, digest in digests.items() if digest}
 
+    def forget(self, directory: str) -> None:
+        """Compute the digest of a shard's directory anew: a file in it was noted otherwise."""
+        self._remembered.pop(directory, None)
+
     def _digest(self, volume: VolumeId, shard: str) -> str:
         directory = f"{volume}/{shard}"
         # Before the listing: what changes while it is made must have another mtime to be noticed.

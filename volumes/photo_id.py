@@ -30,14 +30,14 @@ class InvalidPhotoId(ValueError):
 
 def mint_photo_id(*, now_milliseconds: int, random_bits: RandomBits) -> PhotoId:
     """A new id: ten characters of time, so that ids sort by age, and six of randomness."""
-    time_part = _encode(now_milliseconds, _TIME_LENGTH)
-    random_part = _encode(random_bits(_RANDOM_LENGTH * _BITS_PER_CHARACTER), _RANDOM_LENGTH)
+    time_part = encode_base32(now_milliseconds, _TIME_LENGTH)
+    random_part = encode_base32(random_bits(_RANDOM_LENGTH * _BITS_PER_CHARACTER), _RANDOM_LENGTH)
     return PhotoId(time_part + random_part)
 
 
 def mint_version(random_bits: RandomBits) -> Version:
     """A new version: six random characters, so that one URL does not betray the next."""
-    return Version(_encode(random_bits(VERSION_LENGTH * _BITS_PER_CHARACTER), VERSION_LENGTH))
+    return Version(encode_base32(random_bits(VERSION_LENGTH * _BITS_PER_CHARACTER), VERSION_LENGTH))
 
 
 def derive_photo_id(idempotency_key: str, *, secret: bytes) -> tuple[PhotoId, Version]:
@@ -50,8 +50,8 @@ def derive_photo_id(idempotency_key: str, *, secret: bytes) -> tuple[PhotoId, Ve
     digest = hmac.digest(secret, key, hashlib.sha256)
     number = int.from_bytes(digest, "big")
     photo_bits = PHOTO_ID_LENGTH * _BITS_PER_CHARACTER
-    photo = _encode(number & ((1 << photo_bits) - 1), PHOTO_ID_LENGTH)
-    return PhotoId(photo), Version(_encode(number >> photo_bits, VERSION_LENGTH))
+    photo = encode_base32(number & ((1 << photo_bits) - 1), PHOTO_ID_LENGTH)
+    return PhotoId(photo), Version(encode_base32(number >> photo_bits, VERSION_LENGTH))
 
 
 def parse_photo_id(text: str) -> PhotoId:
@@ -76,7 +76,8 @@ def parse_version(text: str) -> Version:
     return Version(text)
 
 
-def _encode(number: int, length: int) -> str:
+def encode_base32(number: int, length: int) -> str:
+    """The lowest 5 x length bits of a number in Crockford's base32, lower case."""
     characters = [
         ALPHABET[number >> (_BITS_PER_CHARACTER * place) & 31] for place in reversed(range(length))
     ]

@@ -1,0 +1,62 @@
+"""A photo under another version: every file linked to its new name, no byte copied."""
+
+import contextlib
+from dataclasses import replace
+
+from storagenode.errors import NotThere
+from storagenode.filesystem import FileSystem
+from storagenode.publishing import Publisher
+from volumes.photo_id import Version
+from volumes.photo_path import (
+    Failure,
+    Info,
+    PhotoVersion,
+    Variant,
+    parse_name,
+    render_path,
+    render_stem,
+)
+
+
+def relink(
+    file_system: FileSystem, publisher: Publisher, of: PhotoVersion, version: Version
+) -> tuple[str, ...]:
+    """Link every file of a version to the same name with another version; the new paths.
+
+    The bytes are on the disk already. The new info is linked only when all else is fsynced, as it
+    is in a bundle. Doing it again is harmless.
+
+    Raises:
+        Gone: A tombstone covers the old or the new version.
+        NotThere: The old version has no original here.
+    """
+    directory = f"{of.volume}/{of.shard}"
+    new = replace(of, version=version)
+    with publisher.photo_locked(Info(of)):
+        publisher.refuse_if_gone(Info(of))
+        publisher.refuse_if_gone(Info(new))
+        files = _files_of(file_system, of)
+        if not any(isinstance(file, Variant) and file.is_original for file in files):
+            raise NotThere(f"{render_stem(of)} has no original here")
+        made = []
+        # Infos last: they say that all else is there.
+        for file in sorted(files, key=lambda file: isinstance(file, Info)):
+            target = render_path(replace(file, of=new))
+            if isinstance(file, Info):
+                file_system.fsync_directory(directory)
+            with contextlib.suppress(FileExistsError):
+                file_system.link(render_path(file), target)
+            made.append(target)
+        file_system.fsync_directory(directory)
+    return tuple(made)
+
+
+def _files_of(file_system: FileSystem, of: PhotoVersion) -> list[Variant | Info | Failure]:
+    prefix = f"{of.photo}_{of.version}"
+    files = []
+    for name in file_system.list(f"{of.volume}/{of.shard}"):
+        if name.startswith(prefix):
+            file = parse_name(of.volume, name)
+            if isinstance(file, Variant | Info | Failure):
+                files.append(file)
+    return files
