@@ -2,17 +2,15 @@
 
 import argparse
 import logging
-import os
-import socket
 import sys
 import time
 from pathlib import Path
 
 import redis
 
-from imageworker.app import sizes_worker
+from imageworker.app import sizes_workers
 from permission_urls import KeysRefused, load_keys
-from volumes.cluster import Cluster, Colo
+from volumes.cluster import Colo
 from volumes.cluster_file import load_cluster
 from volumes.config_reader import InvalidConfig
 
@@ -34,11 +32,10 @@ def main() -> int:
     except (InvalidConfig, KeysRefused, OSError) as error:
         sys.stderr.write(f"imageworker: {error}\n")
         return 2
-    name = f"{arguments.colo}-{socket.gethostname()}-{os.getpid()}"
-    with sizes_worker(cluster, keys, name=name, colo=Colo(arguments.colo)) as worker:
+    with sizes_workers(cluster, keys, colo=Colo(arguments.colo)) as new_worker:
         while True:
             try:
-                worker.work(with_scheduler=True, logging_level="WARNING")
+                new_worker().work(with_scheduler=True, logging_level="WARNING")
             except redis.RedisError as error:
                 log.warning("the queue is away: %s", error)
                 time.sleep(RECONNECT_SECONDS)

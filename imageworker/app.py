@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+import secrets
+import socket
+from collections.abc import Callable, Iterator
 
 import aiohttp
 import redis
@@ -28,10 +30,13 @@ QUEUE_CONNECT_SECONDS = 5
 
 
 @contextlib.contextmanager
-def sizes_worker(
-    cluster: Cluster, keys: KeyRing, *, name: str, colo: Colo
-) -> Iterator[SimpleWorker]:
-    """A worker, to be run by its `work()`; photos are decoded in limited children of it."""
+def sizes_workers(
+    cluster: Cluster, keys: KeyRing, *, colo: Colo
+) -> Iterator[Callable[[], SimpleWorker]]:
+    """What makes workers, each to be run once by its `work()`, one after the other.
+
+    Photos are decoded in limited children of this process.
+    """
     with SizesMaker() as maker, asyncio.Runner() as runner:
         session = runner.run(_open_session())
         signer = InternalSigner(keys)
@@ -55,15 +60,19 @@ def sizes_worker(
         connection = redis.Redis.from_url(
             cluster.queue_url, socket_connect_timeout=QUEUE_CONNECT_SECONDS
         )
-        try:
-            yield SimpleWorker(
+
+        def new_worker() -> SimpleWorker:
+            return SimpleWorker(
                 [Queue(lane, connection=connection, serializer=JSONSerializer) for lane in LANES],
-                name=name,
+                name=f"{colo}-{socket.gethostname()}-{secrets.token_hex(4)}",
                 connection=connection,
                 serializer=JSONSerializer,
                 job_class=allowing({SIZES_FUNCTION: make_sizes}),
                 maintenance_interval=MAINTENANCE_SECONDS,
             )
+
+        try:
+            yield new_worker
         finally:
             runner.run(session.close())
 

@@ -283,11 +283,8 @@ def _timeout(total_seconds: float | None) -> aiohttp.ClientTimeout:
 async def _raise_refusal(response: aiohttp.ClientResponse) -> None:
     if response.status < 400:
         return
-    try:
-        body = await response.json()
-    except (ValueError, aiohttp.ContentTypeError):
-        body = {}
-    raise wire.parse_error(response.status, body)
+    name = response.headers.get(wire.ERROR_HEADER, "")
+    raise wire.parse_error(response.status, name, await response.text())
 
 
 def _unreachable(url: str, error: BaseException) -> Unreachable:

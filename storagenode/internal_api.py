@@ -61,7 +61,7 @@ class InternalApi:
     def application(self) -> web.Application:
         """The routes as an aiohttp application."""
         application = web.Application(
-            middlewares=[errors_as_json], client_max_size=wire.BUNDLE_BYTES_MAX
+            middlewares=[errors_as_statuses], client_max_size=wire.BUNDLE_BYTES_MAX
         )
         application.add_routes(
             [
@@ -290,7 +290,7 @@ class InternalApi:
 
 
 @web.middleware
-async def errors_as_json(
+async def errors_as_statuses(
     request: web.Request,
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
@@ -298,14 +298,15 @@ async def errors_as_json(
     try:
         return await handler(request)
     except (InvalidPath, InvalidPhotoId, InvalidAddress) as error:
-        status, body = wire.render_error(BadRequest(str(error)))
+        answer = wire.render_error(BadRequest(str(error)))
     except NodeError as error:
-        status, body = wire.render_error(error)
+        answer = wire.render_error(error)
     except ConnectionError:
         raise  # there is nobody left to answer
     except OSError as error:
-        status, body = wire.render_error(NodeError(f"the disk could not be read: {error}"))
-    response = web.json_response(body, status=status)
+        answer = wire.render_error(NodeError(f"the disk could not be read: {error}"))
+    status, name, text = answer
+    response = web.Response(status=status, text=text, headers={wire.ERROR_HEADER: name})
     if status in {400, 403}:
         # What is left of a refused body must not be read as the next request.
         response.force_close()

@@ -40,6 +40,7 @@ class ShardListings:
         self._file_system = file_system
         self._now_seconds = now_seconds
         self._remembered: dict[str, _Remembered] = {}
+        self._times_forgotten = 0
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
         """The photo files of a shard, in order of names; what else lies there is passed over."""
@@ -69,12 +70,13 @@ class ShardListings:
 
     def forget(self, directory: str) -> None:
         """Compute the digest of a shard's directory anew: a file in it was noted otherwise."""
+        self._times_forgotten += 1
         self._remembered.pop(directory, None)
 
     def _digest(self, volume: VolumeId, shard: str) -> str:
         directory = f"{volume}/{shard}"
         # Before the listing: what changes while it is made must have another mtime to be noticed.
-        now = self._now_seconds()
+        now, times_forgotten = self._now_seconds(), self._times_forgotten
         try:
             mtime = self._file_system.stat(directory).mtime_nanoseconds
         except FileNotFoundError:
@@ -83,7 +85,8 @@ class ShardListings:
         if remembered is not None and remembered.mtime_nanoseconds == mtime:
             return remembered.digest
         digest = digest_of_listing(self.list_shard(volume, shard))
-        if now - mtime / 1e9 > SETTLED_SECONDS:
+        has_settled = now - mtime / 1e9 > SETTLED_SECONDS
+        if has_settled and times_forgotten == self._times_forgotten:
             self._remembered[directory] = _Remembered(mtime, digest)
         return digest
 

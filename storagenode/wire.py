@@ -24,6 +24,8 @@ from volumes.photo_path import PhotoVersion, parse_path, render_path, render_ste
 SIGNATURE_HEADER = "Glassplate-Signature"
 DIGEST_HEADER = "Glassplate-Sha256"
 MTIME_HEADER = "Glassplate-Mtime"
+ERROR_HEADER = "Glassplate-Error"
+"""The kind of an error: in a header, because the answer to a HEAD has no body."""
 
 TRAILER_BYTES = 64
 DIGEST_LATER = "-"
@@ -249,18 +251,18 @@ def parse_listing(rows: list[list[Any]]) -> tuple[ListedFile, ...]:
     return tuple(ListedFile(str(name), int(size), str(digest)) for name, size, digest in rows)
 
 
-def render_error(error: errors.NodeError) -> tuple[int, dict[str, str]]:
-    """The status and the JSON body an error is answered with."""
+def render_error(error: errors.NodeError) -> tuple[int, str, str]:
+    """The status, the value of `ERROR_HEADER` and the text an error is answered with."""
     for kind in type(error).__mro__:
         if kind in STATUS_OF_ERROR:
-            return STATUS_OF_ERROR[kind], {"error": kind.__name__, "detail": str(error)}
+            return STATUS_OF_ERROR[kind], kind.__name__, str(error)
     raise error
 
 
-def parse_error(status: int, body: dict[str, str]) -> errors.NodeError:
+def parse_error(status: int, name: str, text: str) -> errors.NodeError:
     """The error a node answered with; one of an unknown kind is a plain `NodeError`."""
-    kind = _ERROR_OF_NAME.get(body.get("error", ""), errors.NodeError)
-    return kind(body.get("detail", f"the node answered {status}"))
+    kind = _ERROR_OF_NAME.get(name, errors.NodeError)
+    return kind(text or f"the node answered {status}")
 
 
 def _parse_owed_to(text: str) -> NodeId | None:
