@@ -19,6 +19,8 @@ from storagenode.marker import holding_root, prove_root, read_marker
 from storagenode.permitted_reads import PermittedReads
 from storagenode.pulling import Puller
 from storagenode.receiving import Receiver
+from storagenode.scrub import Scrub
+from storagenode.upkeep import Upkeep
 from volumes.address import parse_address
 from volumes.cluster import Cluster, Node
 from volumes.sizes import size_classes
@@ -59,11 +61,24 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             Receiver(store, writers),
             lambda url: NodeClient(parse_address(url.removeprefix("http://")), session, signer),
         )
+        upkeep = Upkeep(
+            store,
+            Scrub(
+                store,
+                readers,
+                bytes_per_second=cluster.limits.scrub_bytes_per_second,
+                now_seconds=time.time,
+            ),
+            writers,
+            trash_days=cluster.limits.trash_days,
+            now_seconds=time.time,
+        )
         api = InternalApi(
             store,
             marker,
             InternalVerifier(keys),
             puller,
+            upkeep,
             writers,
             boot=secrets.token_hex(8),
             now_seconds=time.time,
@@ -87,4 +102,5 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, address.host, address.port, reuse_address=True).start()
+        await stack.enter_async_context(upkeep.running())
         yield store

@@ -193,6 +193,11 @@ class NodeClient:
         """The files of one photo at home on the node."""
         return wire.parse_listing(await self._call("GET", f"/volumes/{volume}/photos/{photo}"))
 
+    async def scrub(self, *, ask: bool = False) -> dict[str, Any]:
+        """How far the node's scrub is; `ask` has another pass begin after the present one."""
+        document: dict[str, Any] = await self._call("POST" if ask else "GET", wire.SCRUB_ROUTE)
+        return document
+
     async def find(self, photo: str) -> list[str]:
         """Every path of a photo on the node, hidden ones included."""
         found: list[str] = await self._call("GET", f"/find/{photo}")

@@ -21,12 +21,7 @@ class DurableDirectories:
         if parents and parents[-1] in self._known:
             return
         with self._lock:
-            for directory in parents:
-                if directory not in self._known:
-                    self._file_system.make_directory(directory)
-                    # Also when it was there: whoever made it may have died before this fsync.
-                    self._file_system.fsync_directory(_parent_of(directory))
-                    self._known.add(directory)
+            self._make(parents)
 
     def give_name(self, path: str, name_it: Callable[[], None]) -> None:
         """Make the parents, then do what gives something this path.
@@ -37,9 +32,11 @@ class DurableDirectories:
         try:
             name_it()
         except FileNotFoundError:
-            self._forget_parents_of(path)
-            self.make_parents_of(path)
-            name_it()
+            # Under the lock, so that no empty directory is removed in between.
+            with self._lock:
+                self._known.difference_update(parents_of(path))
+                self._make(parents_of(path))
+                name_it()
 
     def make_all(self, parent: str, names: tuple[str, ...]) -> None:
         """Make many directories within one, for the price of one fsync."""
@@ -64,9 +61,13 @@ class DurableDirectories:
                     return
                 self._known.discard(directory)
 
-    def _forget_parents_of(self, path: str) -> None:
-        with self._lock:
-            self._known.difference_update(parents_of(path))
+    def _make(self, directories: list[str]) -> None:
+        for directory in directories:
+            if directory not in self._known:
+                self._file_system.make_directory(directory)
+                # Also when it was there: whoever made it may have died before this fsync.
+                self._file_system.fsync_directory(_parent_of(directory))
+                self._known.add(directory)
 
 
 def _parent_of(directory: str) -> str:

@@ -64,6 +64,9 @@ class FileSystem(Protocol):
     def fsync(self, handle: int) -> None:
         """Return when bytes, digest and time are on the disk; `FsyncFailed` if they may not be."""
 
+    def drop_cache(self, handle: int) -> None:
+        """Have memory forget the file, so that the next read is from the disk."""
+
     def close(self, handle: int) -> None:
         """Let go of the handle."""
 
@@ -150,6 +153,10 @@ class DiskFileSystem:
     def fsync(self, handle: int) -> None:
         """Flush the file to the disk."""
         _fsync(handle)
+
+    def drop_cache(self, handle: int) -> None:
+        """Drop the file's pages, as far as they are clean."""
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def close(self, handle: int) -> None:
         """Close the descriptor."""

@@ -21,6 +21,7 @@ from storagenode.pulling import Puller
 from storagenode.reading import OpenFile, open_file
 from storagenode.receiving import Receiver
 from storagenode.streaming import stream
+from storagenode.upkeep import Upkeep
 from volumes.address import InvalidAddress
 from volumes.photo_id import InvalidPhotoId, parse_photo_id, parse_version
 from volumes.photo_path import (
@@ -44,6 +45,7 @@ class InternalApi:
         marker: NodeMarker,
         verifier: InternalVerifier,
         puller: Puller,
+        upkeep: Upkeep,
         threads: Executor,
         *,
         boot: str,
@@ -53,6 +55,7 @@ class InternalApi:
         self._marker = marker
         self._verifier = verifier
         self._puller = puller
+        self._upkeep = upkeep
         self._threads = threads
         self._boot = boot
         self._now_seconds = now_seconds
@@ -81,6 +84,8 @@ class InternalApi:
                 web.get(wire.SHARD_ROUTE, self.list_shard),
                 web.get(wire.PHOTO_ROUTE, self.list_photo),
                 web.get(wire.FIND_ROUTE, self.find),
+                web.get(wire.SCRUB_ROUTE, self.scrub_progress),
+                web.post(wire.SCRUB_ROUTE, self.ask_for_scrub),
             ]
         )
         return application
@@ -260,6 +265,17 @@ class InternalApi:
         await self._signed_body(request)
         photo = parse_photo_id(request.match_info["photo"])
         return web.json_response(await self._in_thread(partial(self._store.find, photo)))
+
+    async def scrub_progress(self, request: web.Request) -> web.Response:
+        """How far the scrub is, and what it has found."""
+        await self._signed_body(request)
+        return web.json_response(self._upkeep.scrub_document())
+
+    async def ask_for_scrub(self, request: web.Request) -> web.Response:
+        """Have a scrub pass begin as soon as the present one has ended."""
+        await self._signed_body(request)
+        self._upkeep.ask_for_scrub()
+        return web.json_response(self._upkeep.scrub_document())
 
     def _place(self, request: web.Request) -> tuple[Place, int]:
         owed_to, mtime = wire.parse_query(request.query_string)

@@ -49,6 +49,7 @@ SHARDS_ROUTE = "/volumes/{volume}/shards"
 SHARD_ROUTE = "/volumes/{volume}/shards/{shard}"
 VOLUME_ROUTE = "/volumes/{volume}"
 PHOTO_ROUTE = "/volumes/{volume}/photos/{photo}"
+SCRUB_ROUTE = "/scrub"
 FIND_ROUTE = "/find/{photo}"
 
 STATUS_OF_ERROR: dict[type[errors.NodeError], int] = {

@@ -1,0 +1,107 @@
+"""Scrub: every byte read again from the disk and compared with the digest it was written with.
+
+It goes through all volumes within a budget of bytes a second, because reads come first.
+What is corrupt is set aside, and reconcile brings a good copy; what has no digest is counted, and
+left to reconcile.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from storagenode.disk_store import DiskStore
+from storagenode.errors import NotThere
+from storagenode.layout import Place
+from storagenode.reading import opened
+from volumes.photo_path import SHARDS, PhotoFile, VolumeId, parse_name
+
+log = logging.getLogger(__name__)
+
+# Between two files of an idle pass, so that an empty node does not spin.
+PAUSE_SECONDS = 0.01
+
+
+@dataclass(slots=True)
+class ScrubProgress:
+    """How far a pass is, and when the last one ended."""
+
+    files: int = 0
+    bytes: int = 0
+    corrupt: list[str] = field(default_factory=list)
+    unverified: int = 0
+    volume: int = 0
+    """Where the pass is now."""
+    started_seconds: float = 0.0
+    completed_seconds: float = 0.0
+    """When the last whole pass ended; 0 if none has since the node's start."""
+
+
+class Scrub:
+    """Scrubs one store."""
+
+    def __init__(
+        self,
+        store: DiskStore,
+        threads: Executor,
+        *,
+        bytes_per_second: int,
+        now_seconds: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._store = store
+        self._threads = threads
+        self._bytes_per_second = bytes_per_second
+        self._now_seconds = now_seconds
+        self._sleep = sleep
+        self.progress = ScrubProgress()
+
+    async def run_pass(self) -> ScrubProgress:
+        """Go once through everything; what was found."""
+        loop = asyncio.get_running_loop()
+        last = self.progress.completed_seconds
+        self.progress = ScrubProgress(started_seconds=self._now_seconds(), completed_seconds=last)
+        for volume in self._store.volumes:
+            self.progress.volume = volume
+            for shard in SHARDS:
+                files = await loop.run_in_executor(self._threads, self._files, volume, shard)
+                for file in files:
+                    size = await loop.run_in_executor(self._threads, self._check, file)
+                    await self._sleep(max(PAUSE_SECONDS, size / self._bytes_per_second))
+        self.progress.completed_seconds = self._now_seconds()
+        return self.progress
+
+    def document(self) -> dict[str, Any]:
+        """The progress as JSON."""
+        return asdict(self.progress)
+
+    def _files(self, volume: VolumeId, shard: str) -> list[PhotoFile]:
+        return [parse_name(volume, file.name) for file in self._store.list_shard(volume, shard)]
+
+    def _check(self, file: PhotoFile) -> int:
+        """Compare one file with its digest; how many bytes that took."""
+        place = Place(file)
+        try:
+            with opened(self._store.file_system, place.path) as found:
+                # The disk is what is checked, and not what memory still has of it.
+                self._store.file_system.drop_cache(found.handle)
+                digest, size = found.compute_digest(), found.stat.bytes
+                noted = found.digest
+        except (NotThere, FileNotFoundError):
+            return 0  # deleted since it was listed
+        self.progress.files += 1
+        self.progress.bytes += size
+        if noted is None:
+            self.progress.unverified += 1
+        elif digest != noted:
+            self._set_aside(place)
+        return size
+
+    def _set_aside(self, place: Place) -> None:
+        log.error("%s is corrupt and was set aside", place)
+        self.progress.corrupt.append(place.path)
+        with contextlib.suppress(FileNotFoundError):
+            self._store.quarantine(place)

@@ -1,0 +1,74 @@
+"""What a node does for its disk when nobody asks: scrub it, and empty its trash."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any
+
+from storagenode.disk_store import DiskStore
+from storagenode.errors import NodeError
+from storagenode.scrub import Scrub
+from storagenode.trash import empty_trash
+
+log = logging.getLogger(__name__)
+
+BETWEEN_PASSES_SECONDS = 60.0
+
+
+class Upkeep:
+    """Passes of scrubbing, with a pause between, unless one is asked for."""
+
+    def __init__(
+        self,
+        store: DiskStore,
+        scrub: Scrub,
+        threads: Executor,
+        *,
+        trash_days: int,
+        now_seconds: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._scrub = scrub
+        self._threads = threads
+        self._trash_days = trash_days
+        self._now_seconds = now_seconds
+        self._asked = asyncio.Event()
+
+    def ask_for_scrub(self) -> None:
+        """Have a pass begin as soon as the present one has ended."""
+        self._asked.set()
+
+    def scrub_document(self) -> dict[str, Any]:
+        """How far the scrub is, as JSON."""
+        return self._scrub.document()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep the disk for as long as the block lasts."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
+        while True:
+            self._asked.clear()
+            try:
+                await self._scrub.run_pass()
+                await asyncio.get_running_loop().run_in_executor(self._threads, self._empty_trash)
+            except (NodeError, OSError) as error:
+                log.warning("upkeep was broken off: %s", error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), BETWEEN_PASSES_SECONDS)
+
+    def _empty_trash(self) -> None:
+        empty = partial(empty_trash, self._store.file_system)
+        removed = empty(now_seconds=self._now_seconds(), retention_days=self._trash_days)
+        if removed:
+            log.info("%s files left the trash after %s days", removed, self._trash_days)

@@ -1,0 +1,118 @@
+"""A whole cluster in a process of its own, as `glassplate up` runs it."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from glassplate.blocking import Client
+from glassplate.local_control import ask
+from glassplate.local_plan import PORTS_USED
+from permission_urls import load_keys, sign_token
+from volumes.cluster_file import load_cluster
+
+UP_SECONDS_MAX = 60.0
+EDGES = ("east-nginx", "west-nginx", "varnish")
+CONVERGE_SECONDS_MAX = 60.0
+
+
+@dataclass
+class RunningCluster:
+    """A cluster that `glassplate up` runs in a process of its own."""
+
+    data: Path
+    process: subprocess.Popen
+
+    @property
+    def config(self):
+        """Its `cluster.toml`, parsed."""
+        return load_cluster(self.data / "cluster.toml")
+
+    def token(self, *scopes):
+        """An API token for these scopes."""
+        return sign_token(load_keys(self.data / "keys.toml"), scopes)
+
+    def client(self):
+        """A client of its storagemasters that may do everything."""
+        masters = [f"http://{master.address}" for master in self.config.masters.values()]
+        return Client(masters, token=self.token("upload", "read", "delete", "admin"))
+
+    def control(self, do, colo=None):
+        """Stop or start a colo, as `glassplate colo` does."""
+        answer = ask(self.data / "run", {"do": do, "colo": colo})
+        assert "error" not in answer, answer
+        return answer["processes"]
+
+    def files_of(self, reference):
+        """The photo's files on every node, hidden folders left out: name to bytes."""
+        volume, photo, _ = reference.split("/")
+        found = {}
+        for node in self.config.nodes.values():
+            shard = Path(node.store) / volume / photo[-2:]
+            files = {p.name: p.read_bytes() for p in shard.glob(f"{photo}*")}
+            if files:
+                found[node.id] = files
+        return found
+
+
+def wait_until(what, holds, *, seconds_max=CONVERGE_SECONDS_MAX):
+    """Return when `holds()` is true, and fail with a word of what was waited for."""
+    deadline = time.monotonic() + seconds_max
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {seconds_max} s in vain for {what}"
+        time.sleep(0.1)
+
+
+def free_port_block():
+    """The first of as many free ports as a local cluster uses."""
+    for first in range(20_000 + os.getpid() % 5000, 60_000, PORTS_USED):
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(first, first + PORTS_USED):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no block of free ports")
+
+
+def start_cluster(data, *, port=None, samples=False):
+    """Run `glassplate up`, and return when it answers for itself."""
+    command = [sys.executable, "-m", "glassplate", "up", "--data", str(data)]
+    command += ["--port", str(port or free_port_block())]
+    command += [] if samples else ["--no-samples"]
+    log = (data.parent / f"{data.name}.log").open("ab")
+    process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    deadline = time.monotonic() + UP_SECONDS_MAX
+    while True:
+        assert process.poll() is None, (data.parent / f"{data.name}.log").read_text()
+        assert time.monotonic() < deadline, "the cluster did not come up"
+        with contextlib.suppress(Exception):
+            ask(data / "run", {"do": "list"})
+            return RunningCluster(data, process)
+        time.sleep(0.1)
+
+
+def fetch(cluster, edge, url, *, method="GET", headers=None):
+    """The answer of one edge to a request for a URL's path: status, headers, body."""
+    address = cluster.config.edges[edge].listen
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=10)
+    try:
+        connection.request(method, urlsplit(url).path, headers=headers or {})
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+    finally:
+        connection.close()
+
+
+def stop_cluster(cluster):
+    """End it as Ctrl-C does; its exit status."""
+    cluster.process.send_signal(signal.SIGINT)
+    return cluster.process.wait(30)

@@ -1,0 +1,77 @@
+"""One colo stops: every photo is served, uploads succeed, and what was owed comes home."""
+
+import itertools
+
+import pytest
+
+from glassplate.errors import ClusterTrouble
+from tests.journey.running_cluster import EDGES, fetch, wait_until
+
+
+@pytest.fixture(name="dark_east", scope="module")
+def _dark_east(cluster, shared_photo):
+    del shared_photo
+    cluster.control("stop", "east")
+    yield cluster
+    cluster.control("start", "east")
+
+
+@pytest.fixture(name="degraded", scope="module")
+def _degraded(dark_east, jpeg):
+    """Photos that were uploaded while a colo was dark, with their bytes."""
+    photos = [jpeg(seed) for seed in range(10, 16)]
+    with dark_east.client() as client:
+        return [(data, client.put(data)) for data in photos]
+
+
+def test_photos_from_before_are_served_by_the_other_colo(dark_east, shared_photo):
+    """Every size of a photo opens through the edge of the colo that is up."""
+    data, receipt, _ = shared_photo
+    for letter, url in receipt.urls.items():
+        code, _, body = fetch(dark_east, "west-nginx", url)
+        assert code == 200, letter
+    assert body == data
+
+
+def test_uploads_succeed_and_say_that_they_are_degraded(dark_east, degraded):
+    """Two nodes of the live colo have the photo; the receipt names whom it is owed to."""
+    for data, receipt in degraded:
+        assert receipt.durability == "degraded"
+        assert {copy.colo for copy in receipt.copies} == {"west"}
+        assert [owed.partition("-")[0] for owed in receipt.owed] == ["east"]
+        assert fetch(dark_east, "west-nginx", receipt.urls["o"])[2] == data
+
+
+def test_a_strict_upload_is_refused_rather_than_degraded(dark_east, jpeg):
+    """`Durability: strict` is two colos or 503."""
+    with dark_east.client() as client, pytest.raises(ClusterTrouble):
+        client.put(jpeg(20), durability="strict")
+
+
+def test_sizes_are_made_with_one_colo(dark_east, degraded):
+    """Workers of the live colo go on."""
+    with dark_east.client() as client:
+        for _, receipt in degraded:
+            status = client.wait_until_ready(receipt.reference, timeout_seconds=60)
+            assert status.state == "ready"
+
+
+def test_what_was_owed_comes_home_and_the_mirrors_are_equal(cluster, degraded):
+    """After the colo's return owed work falls to 0, and both mirrors hold the same files."""
+    cluster.control("start", "east")
+    with cluster.client() as client:
+        wait_until("all nodes up", lambda: all(n["up"] for n in client.status()["nodes"]))
+        wait_until("nothing owed", lambda: client.status()["owed_files"] == 0)
+    for _, receipt in degraded:
+        reference = receipt.reference
+
+        def are_equal(reference=reference):
+            found = cluster.files_of(reference)
+            return len(found) == 2 and all(a == b for a, b in itertools.pairwise(found.values()))
+
+        wait_until(f"equal mirrors of {reference}", are_equal)
+        for edge in EDGES:
+            wait_until(
+                f"{edge} to serve {reference}",
+                lambda edge=edge, url=receipt.urls["m"]: fetch(cluster, edge, url)[0] == 200,
+            )

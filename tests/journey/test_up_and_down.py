@@ -1,0 +1,52 @@
+"""`glassplate up`: starts, refuses taken ports, finds its data again, leaves nothing behind."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.journey.running_cluster import fetch, free_port_block, start_cluster, stop_cluster
+
+
+def processes_of(data):
+    """The command lines of processes that have to do with a data directory."""
+    listing = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    return [line for line in listing.stdout.splitlines() if str(data) in line]
+
+
+@pytest.fixture(name="data", scope="module")
+def _data(tmp_path_factory):
+    return tmp_path_factory.mktemp("up") / "data"
+
+
+def test_samples_are_uploaded_once_and_found_again(data):
+    """The second `up` over the same data serves the photos of the first, and has no others."""
+    port = free_port_block()
+    first = start_cluster(data, port=port, samples=True)
+    receipts = sorted((data / "nodes").rglob("*_o.jpg"))
+    assert stop_cluster(first) == 0
+    assert processes_of(data) == []
+    assert len(receipts) > 0
+    second = start_cluster(data, samples=True)
+    try:
+        assert sorted((data / "nodes").rglob("*_o.jpg")) == receipts
+        with second.client() as client:
+            path = receipts[0].relative_to(data / "nodes").parts
+            photo, version, _ = path[3].split("_")
+            url = client.info(f"{path[1]}/{photo}/{version}").urls["o"]
+        assert fetch(second, "east-nginx", url)[2] == receipts[0].read_bytes()
+    finally:
+        assert stop_cluster(second) == 0
+    assert processes_of(data) == []
+
+
+def test_ports_in_use_are_a_clear_error(cluster, tmp_path):
+    """Another cluster on the same ports is told which are taken, and starts nothing."""
+    port = cluster.config.edges["east-nginx"].listen.port
+    command = [sys.executable, "-m", "glassplate", "up"]
+    command += ["--data", str(tmp_path / "data"), "--port", str(port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert processes_of(tmp_path) == []
