@@ -15,6 +15,8 @@ from storagemaster.bundles import Bundles
 from storagemaster.cluster_status import ClusterStatus
 from storagemaster.deletes import Deletes
 from storagemaster.earlier_upload import EarlierUploads
+from storagemaster.edge_health import POLL_SECONDS as EDGE_POLL_SECONDS
+from storagemaster.edge_health import EdgeHealth
 from storagemaster.fleet import POLL_SECONDS, Fleet
 from storagemaster.info_cache import InfoCache
 from storagemaster.mirroring import Mirroring
@@ -23,7 +25,6 @@ from storagemaster.owed_work import OwedWork
 from storagemaster.photo_files import PhotoReads
 from storagemaster.photo_urls import PhotoUrls
 from storagemaster.photos import Photos
-from storagemaster.purging import RETRY_SECONDS as PURGE_RETRY_SECONDS
 from storagemaster.purging import Purging
 from storagemaster.reconcile import Reconcile
 from storagemaster.repairs import Repairs
@@ -67,6 +68,7 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
         cache = InfoCache(cluster.memcached)
         urls = PhotoUrls(cluster, ReadSigner(keys))
         reads = PhotoReads(cluster, nodes, fleet, master.colo)
+        edge_health = EdgeHealth(cluster.edges, session)
         purging = Purging(cluster.edges, session)
         photos = Photos(reads, urls, cache)
         deletes = Deletes(cluster, nodes, fleet, reads, mirroring, purging, cache)
@@ -91,16 +93,17 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
             ),
             repairs=Repairs(cluster, reconcile),
             bundles=Bundles(cluster, nodes, fleet, mirroring, cache),
-            status=ClusterStatus(cluster, fleet, queue, purging, master=master.id),
+            status=ClusterStatus(cluster, fleet, queue, edge_health, master=master.id),
         )
         await fleet.poll()
+        await edge_health.poll()
         for work, pause_seconds in (
             (fleet.poll, POLL_SECONDS),
+            (edge_health.poll, EDGE_POLL_SECONDS),
             (queue.hand_over, 0.0),
-            (OwedWork(nodes, fleet).hand_over_all, OWED_PASS_SECONDS),
+            (OwedWork(cluster, nodes, fleet, purging).hand_over_all, OWED_PASS_SECONDS),
             (Sweep(cluster, nodes, fleet, queue).sweep_all, SWEEP_PASS_SECONDS),
             (reconcile.reconcile_next, reconcile.pause_seconds),
-            (purging.retry, PURGE_RETRY_SECONDS),
         ):
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
         runner = web.AppRunner(

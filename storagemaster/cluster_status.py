@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from storagemaster.edge_health import EdgeHealth
 from storagemaster.fleet import Fleet, NodeView
-from storagemaster.purging import Purging
 from storagemaster.sizes_queue import SizesQueue
 from volumes.cluster import Cluster, Node, Volume
 
@@ -12,12 +12,18 @@ class ClusterStatus:
     """Puts together what one storagemaster knows."""
 
     def __init__(
-        self, cluster: Cluster, fleet: Fleet, queue: SizesQueue, purging: Purging, *, master: str
+        self,
+        cluster: Cluster,
+        fleet: Fleet,
+        queue: SizesQueue,
+        edge_health: EdgeHealth,
+        *,
+        master: str,
     ) -> None:
         self._cluster = cluster
         self._fleet = fleet
         self._queue = queue
-        self._purging = purging
+        self._edge_health = edge_health
         self._master = master
 
     async def document(self) -> dict[str, Any]:
@@ -32,10 +38,13 @@ class ClusterStatus:
             "owed_files": sum(view.status.owed for view in views.values() if view.status),
             "queue": depths,
             "edges": [
-                {"id": id_, "colo": edge.colo, "kind": edge.kind, "owed_purges": owed}
-                for (id_, edge), owed in zip(
-                    self._cluster.edges.items(), self._purging.owed.values(), strict=True
-                )
+                {
+                    "id": id_,
+                    "colo": edge.colo,
+                    "kind": edge.kind,
+                    "up": self._edge_health.is_up(id_),
+                }
+                for id_, edge in self._cluster.edges.items()
             ],
         }
 

@@ -1,7 +1,8 @@
 """Deleting: tombstones on every mirror first, then bytes to the trash, then the edges purged."""
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from storagemaster.errors import Unavailable
 from storagemaster.fleet import Fleet
@@ -14,6 +15,7 @@ from storagemaster.uploads import copies_of
 from storagemaster.variants import all_variants
 from storagemaster.wire import Deletion
 from storagenode.client import NodeClient
+from storagenode.errors import NodeError
 from storagenode.layout import Place
 from volumes.cluster import Cluster, NodeId
 from volumes.photo_id import PhotoId, Version
@@ -23,6 +25,8 @@ from volumes.photo_path import (
     VersionTombstone,
     VolumeId,
 )
+
+log = logging.getLogger(__name__)
 
 
 class Deletes:
@@ -76,14 +80,15 @@ class Deletes:
             await self._nodes[target.node].bury(place, mtime_seconds=mtime)
 
         copies = await self._mirroring.write_all(placed, bury)
-        paths = [
-            path
-            for each in sorted(versions)
-            for path in all_variants(PhotoVersion(volume, photo, each), self._cluster.sizes)
-        ]
-        for each in versions:
-            await self._cache.drop(PhotoVersion(volume, photo, each))
+        versions_of = [PhotoVersion(volume, photo, each) for each in sorted(versions)]
+        for of in versions_of:
+            await self._cache.drop(of)
+        paths = [path for of in versions_of for path in all_variants(of, self._cluster.sizes)]
         purged = await self._purging.purge(paths)
+        unpurged = tuple(id_ for id_ in self._cluster.edges if id_ not in purged)
+        holders = [target.node for target in copies.targets]
+        for edge in unpurged:
+            await self._owe_purge(edge, versions_of, holders, mtime_seconds=mtime)
         return Deletion(
             volume=volume,
             photo=photo,
@@ -91,8 +96,27 @@ class Deletes:
             copies=copies_of(self._cluster, copies),
             owed=copies.owed,
             purged=purged,
-            unpurged=tuple(id_ for id_ in self._cluster.edges if id_ not in purged),
+            unpurged=unpurged,
         )
+
+    async def _owe_purge(
+        self,
+        edge: str,
+        versions: Sequence[PhotoVersion],
+        holders: Sequence[NodeId],
+        *,
+        mtime_seconds: int,
+    ) -> None:
+        """Have the nodes that took the tombstone remember what an edge has still to forget."""
+        for of in versions:
+            place = Place(VersionTombstone(of), NodeId(edge))
+            for holder in holders:
+                try:
+                    await self._nodes[holder].bury(place, mtime_seconds=mtime_seconds)
+                except NodeError as error:
+                    log.warning(
+                        "the purge of %s at %s is not owed by %s: %s", of, edge, holder, error
+                    )
 
     async def _versions(self, volume: VolumeId, photo: PhotoId) -> set[Version]:
         """The versions that any mirror has something of."""

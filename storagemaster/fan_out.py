@@ -1,8 +1,6 @@
 """One body to several nodes at once: read once, and no node may hold up the others for long."""
 
 import asyncio
-import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -12,8 +10,8 @@ Send = Callable[[AsyncIterator[bytes]], Awaitable[T]]
 
 # How far a node may lag behind the body, in pieces of up to 256 KiB or so.
 PIECES_AHEAD_MAX = 8
-# How long the first answer may take, with no other to compare it to: the fsync of a busy disk.
-FIRST_ANSWER_SECONDS = 10.0
+# How long all may keep silent together, with none to compare them to: busy disks do.
+ALL_SILENT_SECONDS = 10.0
 
 
 class StalledError(Exception):
@@ -24,6 +22,8 @@ class StalledError(Exception):
 class _Branch(Generic[T]):
     task: asyncio.Task[T]
     pieces: asyncio.Queue[bytes | None]
+    hungry: asyncio.Event
+    """Set while the send wants a piece and there is none."""
     patience_seconds: float
     failure: StalledError | None = field(default=None)
 
@@ -34,6 +34,14 @@ class _Branch(Generic[T]):
     @property
     def has_succeeded(self) -> bool:
         return self.task.done() and not self.task.cancelled() and self.task.exception() is None
+
+    def offer(self, piece: bytes | None) -> bool:
+        """Whether there is room for the piece, which is taken then."""
+        try:
+            self.pieces.put_nowait(piece)
+        except asyncio.QueueFull:
+            return False
+        return True
 
     def give_up(self, reason: str) -> None:
         self.failure = StalledError(reason)
@@ -54,8 +62,8 @@ async def fan_out(
     """Feed one body to every send at once; what each returned or raised, in their order.
 
     A send that keeps the others waiting for longer than its patience, all its waits added up, is
-    cancelled and ends in `StalledError`. If the body raises, every send is cancelled in the middle
-    and the error goes to the caller.
+    cancelled and ends in `StalledError`; where all are slow, none waits for another. If the body
+    raises, every send is cancelled in the middle and the error goes to the caller.
     """
     branches = [_start(send, patience_seconds) for send in sends]
     try:
@@ -66,61 +74,72 @@ async def fan_out(
         return [branch.outcome() for branch in branches]
     finally:
         for branch in branches:
-            branch.task.cancel()
+            if branch.is_live:  # a second cancel would break into the clean-up of the first
+                branch.task.cancel()
         await asyncio.gather(*(branch.task for branch in branches), return_exceptions=True)
 
 
 def _start(send: Send[T], patience_seconds: float) -> _Branch[T]:
     pieces: asyncio.Queue[bytes | None] = asyncio.Queue(PIECES_AHEAD_MAX)
+    hungry = asyncio.Event()
 
     async def run() -> T:
-        return await send(_until_end(pieces))
+        return await send(_until_end(pieces, hungry))
 
-    return _Branch(asyncio.create_task(run()), pieces, patience_seconds)
+    return _Branch(asyncio.create_task(run()), pieces, hungry, patience_seconds)
 
 
-async def _until_end(pieces: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
-    while (piece := await pieces.get()) is not None:
+async def _until_end(
+    pieces: asyncio.Queue[bytes | None], hungry: asyncio.Event
+) -> AsyncIterator[bytes]:
+    while True:
+        if pieces.empty():
+            hungry.set()
+        piece = await pieces.get()
+        hungry.clear()
+        if piece is None:
+            return
         yield piece
 
 
 async def _feed_all(branches: list[_Branch[T]], piece: bytes | None) -> None:
-    full = []
-    for branch in branches:
-        if branch.is_live:
-            try:
-                branch.pieces.put_nowait(piece)
-            except asyncio.QueueFull:
-                full.append(branch)
+    live = [branch for branch in branches if branch.is_live]
+    full = [branch for branch in live if not branch.offer(piece)]
     if full:
-        await asyncio.gather(*(_feed_slow(branch, piece) for branch in full))
+        await asyncio.gather(*(_feed_slow(branch, piece, live) for branch in full))
 
 
-async def _feed_slow(branch: _Branch[T], piece: bytes | None) -> None:
-    """Wait for room at the branch's own expense, unless its task ends meanwhile."""
-    started = time.monotonic()
-    put = asyncio.ensure_future(branch.pieces.put(piece))
-    await asyncio.wait(
-        {put, branch.task},
-        timeout=branch.patience_seconds,
-        return_when=asyncio.FIRST_COMPLETED,
-    )
-    branch.patience_seconds -= time.monotonic() - started
-    if not put.done():
-        put.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await put
-        if branch.is_live:
+async def _feed_slow(branch: _Branch[T], piece: bytes | None, live: Sequence[_Branch[T]]) -> None:
+    """Wait for room, at the branch's own expense from when another has nothing left to go on with.
+
+    A branch that ends meanwhile needs no piece.
+    """
+    clock, first = asyncio.get_running_loop().time, asyncio.FIRST_COMPLETED
+    put = asyncio.create_task(branch.pieces.put(piece))
+    hungers = [asyncio.create_task(other.hungry.wait()) for other in live if other is not branch]
+    try:
+        await asyncio.wait(
+            {put, branch.task, *hungers}, timeout=ALL_SILENT_SECONDS, return_when=first
+        )
+        started = clock()
+        patience = max(0.0, branch.patience_seconds)
+        await asyncio.wait({put, branch.task}, timeout=patience, return_when=first)
+        branch.patience_seconds -= clock() - started
+        if not put.done() and branch.is_live:
             branch.give_up("it took no more bytes")
+    finally:
+        for task in (put, *hungers):
+            task.cancel()
 
 
 async def _wait_for_answers(branches: list[_Branch[T]]) -> None:
     """Wait for one success without haste, then for the others while their patience lasts."""
-    deadline = time.monotonic() + FIRST_ANSWER_SECONDS
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + ALL_SILENT_SECONDS
     while pending := {branch.task for branch in branches if branch.is_live}:
         if any(branch.has_succeeded for branch in branches):
             break
-        left = deadline - time.monotonic()
+        left = deadline - clock()
         if left <= 0:
             break
         await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)

@@ -6,11 +6,13 @@ import logging
 from collections.abc import Mapping
 
 from storagemaster.fleet import Fleet
+from storagemaster.purging import Purging
+from storagemaster.variants import all_variants
 from storagenode.client import NodeClient
 from storagenode.errors import Conflict, Gone, NodeError, NotThere, Unreachable
 from storagenode.layout import OwedFile, Place
 from storagenode.wire import Pull
-from volumes.cluster import NodeId
+from volumes.cluster import Cluster, NodeId
 from volumes.photo_path import PhotoTombstone, VersionTombstone
 
 log = logging.getLogger(__name__)
@@ -22,11 +24,19 @@ ATTEMPTS_MAX = 5
 
 
 class OwedWork:
-    """Hands owed files over to their homes, once those are up."""
+    """Hands owed files over to their homes, and owed purges to their edges, once those are up."""
 
-    def __init__(self, nodes: Mapping[NodeId, NodeClient], fleet: Fleet) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        nodes: Mapping[NodeId, NodeClient],
+        fleet: Fleet,
+        purging: Purging,
+    ) -> None:
+        self._cluster = cluster
         self._nodes = nodes
         self._fleet = fleet
+        self._purging = purging
         self._attempts: dict[tuple[NodeId, str], int] = {}
 
     async def hand_over_all(self) -> None:
@@ -39,12 +49,17 @@ class OwedWork:
                     log.warning("owed work of %s was not listed: %s", holder, error)
 
     async def hand_over_from(self, holder: NodeId) -> int:
-        """Hand over what one node holds for nodes that are up; how many files went home."""
+        """Hand over what one node holds for those that are up; how much was done."""
+        homes = [node for node in self._nodes if node != holder and self._fleet.is_up(node)]
+        done = [await self._hand_over_to(home, holder) for home in homes]
+        done += [await self._purge(edge, holder) for edge in self._cluster.edges]
+        return sum(done)
+
+    async def _hand_over_to(self, home: NodeId, holder: NodeId) -> int:
         entries = [
             entry
-            for entry in await self._nodes[holder].owed()
-            if self._is_home_up(entry)
-            and self._attempts.get((holder, entry.place.path), 0) < ATTEMPTS_MAX
+            for entry in await self._nodes[holder].owed(home)
+            if self._attempts.get((holder, entry.place.path), 0) < ATTEMPTS_MAX
         ]
         # Tombstones first: a copy must not arrive before the word that it is gone.
         entries.sort(key=lambda entry: not _is_tombstone(entry))
@@ -55,6 +70,18 @@ class OwedWork:
                 return await self._hand_over(holder, entry)
 
         return sum(await asyncio.gather(*(one(entry) for entry in entries)))
+
+    async def _purge(self, edge: str, holder: NodeId) -> int:
+        """Carry out the purges that an edge has missed; how many of them."""
+        done = 0
+        for entry in await self._nodes[holder].owed(NodeId(edge)):
+            assert isinstance(entry.place.file, VersionTombstone), "a purge is owed as a tombstone"
+            paths = all_variants(entry.place.file.of, self._cluster.sizes)
+            if not await self._purging.purge_edge(edge, paths):
+                break
+            await self._nodes[holder].settle(entry.place)
+            done += 1
+        return done
 
     async def _hand_over(self, holder: NodeId, entry: OwedFile) -> bool:
         held = entry.place
@@ -73,10 +100,6 @@ class OwedWork:
             log.warning("%s was not brought home: %s", held, error)
             return False
         return True
-
-    def _is_home_up(self, entry: OwedFile) -> bool:
-        home = entry.place.owed_to
-        return home is not None and home in self._nodes and self._fleet.is_up(home)
 
     async def _bring_home(self, holder: NodeId, entry: OwedFile) -> None:
         held = entry.place

@@ -57,7 +57,7 @@ def place(
         if all(views[node].accepts_new_photos for node in volume.mirrors):
             return Placed(volume.number, tuple(Target(node) for node in volume.mirrors))
     for volume in open_volumes:
-        placed = _place_degraded(cluster, views, volume)
+        placed = _place_degraded(cluster, views, volume, new_photo=True)
         if placed is not None and (not strict or spans_colos(cluster, placed.targets)):
             return placed
     down = sorted(node for node, view in views.items() if not view.accepts_new_photos)
@@ -71,7 +71,7 @@ def place_in_volume(
     down = [node for node in volume.mirrors if not views[node].writable]
     if not down:
         return Placed(volume.number, tuple(Target(node) for node in volume.mirrors))
-    placed = _place_degraded(cluster, views, volume)
+    placed = _place_degraded(cluster, views, volume, new_photo=False)
     if placed is None or (strict and not spans_colos(cluster, placed.targets)):
         return NoPlace(f"volume {volume.number} cannot be written: {', '.join(down)} down")
     return placed
@@ -83,11 +83,23 @@ def spans_colos(cluster: Cluster, targets: Sequence[Target]) -> bool:
 
 
 def stand_ins(
-    cluster: Cluster, views: Views, *, home: NodeId, taken: Sequence[NodeId]
+    cluster: Cluster,
+    views: Views,
+    *,
+    home: NodeId,
+    taken: Sequence[NodeId],
+    new_photo: bool = False,
 ) -> list[NodeId]:
-    """The nodes that could hold a copy for a home, best first: its own colo, then most room."""
+    """The nodes that could hold a copy for a home, best first: its own colo, then most room.
+
+    A full node holds no `new_photo`, but what belongs to photos that are there already.
+    """
     colo = cluster.nodes[home].colo
-    able = [node for node, view in views.items() if view.writable and node not in {home, *taken}]
+    able = [
+        node
+        for node, view in views.items()
+        if _can_take(view, new_photo=new_photo) and node not in {home, *taken}
+    ]
     return sorted(
         able,
         key=lambda node: (cluster.nodes[node].colo != colo, -views[node].free_bytes, node),
@@ -121,15 +133,21 @@ def order_by_key(cluster: Cluster, idempotency_key: str) -> list[Volume]:
     return sorted(cluster.volumes.values(), key=weight)
 
 
-def _place_degraded(cluster: Cluster, views: Views, volume: Volume) -> Placed | None:
-    up = [node for node in volume.mirrors if views[node].writable]
+def _place_degraded(
+    cluster: Cluster, views: Views, volume: Volume, *, new_photo: bool
+) -> Placed | None:
+    up = [node for node in volume.mirrors if _can_take(views[node], new_photo=new_photo)]
     if not up:
         return None
     targets = [Target(node) for node in up]
     for home in volume.mirrors:
         if home not in up:
             taken = [target.node for target in targets]
-            found = stand_ins(cluster, views, home=home, taken=taken)
+            found = stand_ins(cluster, views, home=home, taken=taken, new_photo=new_photo)
             if found:
                 targets.append(Target(found[0], owed_to=home))
     return Placed(volume.number, tuple(targets)) if len(targets) > 1 else None
+
+
+def _can_take(view: NodeView, *, new_photo: bool) -> bool:
+    return view.accepts_new_photos if new_photo else view.writable

@@ -167,9 +167,9 @@ class NodeClient:
         """Have the node set a file aside."""
         await self._call("POST", wire.file_path(place, route="quarantine"))
 
-    async def owed(self) -> list[OwedFile]:
-        """Files the node holds for others, up to `wire.OWED_LIST_MAX` of them."""
-        rows = await self._call("GET", wire.OWED_ROUTE)
+    async def owed(self, home: NodeId) -> list[OwedFile]:
+        """Files the node holds for another, up to `wire.OWED_LIST_MAX` of them."""
+        rows = await self._call("GET", f"{wire.OWED_ROUTE}?owed_to={home}")
         return [OwedFile(wire.parse_place(r), int(r["bytes"]), str(r["sha256"])) for r in rows]
 
     async def settle(self, place: Place) -> None:

@@ -169,10 +169,10 @@ class DiskStore:
         self._refuse_unless_open(volume)
         return self._listings.digests(volume)
 
-    def owed(self, limit: int) -> list[OwedFile]:
-        """Up to so many of the files held for other nodes."""
+    def owed(self, limit: int, *, home: NodeId | None = None) -> list[OwedFile]:
+        """Up to so many of the files held for other nodes, or for one of them."""
         found = []
-        for place in itertools.islice(self._owed_places(), limit):
+        for place in itertools.islice(self._owed_places(home), limit):
             # One that is settled meanwhile is not owed any more.
             with contextlib.suppress(FileNotFoundError):
                 size = self.file_system.stat(place.path).bytes
@@ -289,11 +289,11 @@ class DiskStore:
                     crashpoint("after_unlink")
             self.file_system.fsync_directory(directory)
 
-    def _owed_places(self) -> Iterator[Place]:
-        for path in self._walk(OWED):
-            home, _, photo_path = path.removeprefix(f"{OWED}/").partition("/")
+    def _owed_places(self, home: NodeId | None = None) -> Iterator[Place]:
+        for path in self._walk(f"{OWED}/{home}" if home else OWED):
+            owed_to, _, photo_path = path.removeprefix(f"{OWED}/").partition("/")
             with contextlib.suppress(InvalidPath):
-                yield Place(parse_path(photo_path), NodeId(home))
+                yield Place(parse_path(photo_path), NodeId(owed_to))
 
     def _find_volumes(self) -> set[VolumeId]:
         found = set()

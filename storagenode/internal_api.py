@@ -219,9 +219,10 @@ class InternalApi:
         return web.json_response({"aside": aside})
 
     async def owed(self, request: web.Request) -> web.Response:
-        """Files held for other nodes."""
+        """Files held for one other node."""
         await self._signed_body(request)
-        entries = await self._in_thread(partial(self._store.owed, wire.OWED_LIST_MAX))
+        home, _ = wire.parse_query(request.query_string)
+        entries = await self._in_thread(partial(self._store.owed, wire.OWED_LIST_MAX, home=home))
         return web.json_response(
             [
                 {**wire.render_place(entry.place), "bytes": entry.bytes, "sha256": entry.digest}

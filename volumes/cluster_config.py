@@ -52,7 +52,7 @@ def parse_cluster(text: str) -> Cluster:
         nodes=nodes,
         volumes=_read_volumes(top, nodes),
         masters=_read_masters(top),
-        edges=_read_edges(top),
+        edges=_read_edges(top, nodes),
     )
     top.refuse_unknown()
     _refuse_shared_addresses(cluster, problems)
@@ -129,9 +129,13 @@ def _read_masters(top: Table) -> dict[str, Master]:
     return masters
 
 
-def _read_edges(top: Table) -> dict[str, Edge]:
+def _read_edges(top: Table, nodes: dict[NodeId, Node]) -> dict[str, Edge]:
     edges = {}
     for id_, table in top.named_tables("edges"):
+        if NodeId(id_) in nodes:
+            top.refuse(
+                f"edges.{id_}", "has the id of a node, and both are names for whom work is owed to"
+            )
         edges[id_] = Edge(
             id=id_,
             colo=Colo(table.plain_name("colo")),
