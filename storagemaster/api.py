@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http import HttpProcessingError
 
 from permission_urls import (
     InternalVerifier,
@@ -20,18 +21,21 @@ from storagemaster import wire
 from storagemaster.bundles import Bundles
 from storagemaster.cluster_status import ClusterStatus
 from storagemaster.deletes import Deletes
-from storagemaster.errors import BadArgument, NotAllowed, NotAuthorized
+from storagemaster.errors import BadArgument, LengthLies, NotAllowed, NotAuthorized
+from storagemaster.event_stream import stream_events
+from storagemaster.events import Events
 from storagemaster.incoming import Announced, Incoming, parse_digest_header
 from storagemaster.photos import Photos
 from storagemaster.problems import errors_as_problems
 from storagemaster.repairs import Repairs
 from storagemaster.revokes import Revokes
 from storagemaster.uploads import UploadRequest, Uploads
+from storagemaster.waiting import WAIT_SECONDS_MAX, wait_for_sizes
 from storagenode.wire import BUNDLE_BYTES_MAX, refuse_unless_signed
 from volumes.photo_id import parse_photo_id, parse_version
 from volumes.photo_path import PhotoVersion, parse_volume
 
-UPLOAD_QUERY = {"volume"}
+UPLOAD_QUERY = {"volume", "wait"}
 
 
 class Api:
@@ -49,6 +53,7 @@ class Api:
         bundles: Bundles,
         repairs: Repairs,
         status: ClusterStatus,
+        events: Events,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
@@ -61,6 +66,7 @@ class Api:
         self._bundles = bundles
         self._repairs = repairs
         self._status = status
+        self._events = events
         self._now_seconds = now_seconds
 
     def application(self) -> web.Application:
@@ -79,6 +85,7 @@ class Api:
                 web.post(wire.REPAIR_ROUTE, self.repair),
                 web.post(wire.BUNDLE_ROUTE, self.take_bundle),
                 web.get(wire.STATUS_ROUTE, self.status),
+                web.get(wire.EVENTS_ROUTE, self.events),
                 web.get(wire.HEALTH_ROUTE, self.health),
             ]
         )
@@ -94,6 +101,11 @@ class Api:
             pieces = request.content.iter_any()
         incoming = Incoming(pieces, wanted.announced, bytes_max=self._upload_bytes_max)
         receipt, is_new = await self._uploads.take(incoming, wanted)
+        if wanted.is_waiting:
+            wait_seconds = _wait_seconds(request)
+            receipt = await wait_for_sizes(
+                receipt, self._photos, self._events, wait_seconds=wait_seconds
+            )
         return web.json_response(
             asdict(receipt), status=201 if is_new else 200, headers={"Location": receipt.status}
         )
@@ -151,6 +163,11 @@ class Api:
         self._authorize(request, Scope.READ)
         return web.json_response(await self._status.document())
 
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """What becomes of photos, as it happens."""
+        self._authorize(request, Scope.READ)
+        return await stream_events(request, self._events)
+
     async def health(self, _: web.Request) -> web.Response:
         """That this storagemaster answers; for balancers."""
         return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
@@ -158,7 +175,9 @@ class Api:
     def _upload_request(self, request: web.Request) -> UploadRequest:
         unknown = request.query.keys() - UPLOAD_QUERY
         if unknown:
-            raise BadArgument(f"there is no query {', '.join(sorted(unknown))}; there is volume")
+            raise BadArgument(
+                f"there is no query {', '.join(sorted(unknown))}; there are volume and wait"
+            )
         if request.headers.get("Content-Encoding", "identity") != "identity":
             raise BadArgument("send the photo as it is, without Content-Encoding")
         is_multipart = request.content_type.startswith("multipart/")
@@ -173,6 +192,7 @@ class Api:
             idempotency_key=_idempotency_key(request),
             first_attempt=request.headers.get(wire.FIRST_ATTEMPT_HEADER) == "1",
             strict=_is_strict(request),
+            is_waiting=_wait_seconds(request) > 0,
         )
 
     def _authorize(self, request: web.Request, scope: Scope) -> None:
@@ -190,20 +210,27 @@ class Api:
 
 
 async def _first_file(request: web.Request) -> AsyncIterator[bytes]:
-    reader = await request.multipart()
-    async for part in reader:
-        if isinstance(part, BodyPartReader) and (part.filename or part.name == "photo"):
-            while piece := await part.read_chunk(64 * 1024):
-                yield piece
-            return
+    try:
+        async for part in await request.multipart():
+            if isinstance(part, BodyPartReader) and (part.filename or part.name == "photo"):
+                while piece := await part.read_chunk(64 * 1024):
+                    yield piece
+                if not part.at_eof():
+                    raise LengthLies("the form ends before its closing boundary")
+                return
+    except (ValueError, HttpProcessingError) as error:
+        raise BadArgument(f"the form cannot be read: {error}") from error
     raise BadArgument("the form has no file: send one, as in curl -F photo=@cat.jpg")
 
 
 def _idempotency_key(request: web.Request) -> str | None:
     key = request.headers.get(wire.IDEMPOTENCY_HEADER)
-    if key is not None and not 0 < len(key) <= wire.IDEMPOTENCY_KEY_CHARACTERS_MAX:
+    if key is None:
+        return None
+    if not (0 < len(key) <= wire.IDEMPOTENCY_KEY_CHARACTERS_MAX and key.isprintable()):
         raise BadArgument(
-            f"an Idempotency-Key has 1 to {wire.IDEMPOTENCY_KEY_CHARACTERS_MAX} characters"
+            "an Idempotency-Key has 1 to "
+            f"{wire.IDEMPOTENCY_KEY_CHARACTERS_MAX} characters, all of them printable"
         )
     return key
 
@@ -213,6 +240,14 @@ def _is_strict(request: web.Request) -> bool:
     if durability not in {"strict", "degraded"}:
         raise BadArgument("Durability is strict or degraded")
     return durability == "strict"
+
+
+def _wait_seconds(request: web.Request) -> int:
+    """How long the client wants to wait for the sizes; 0 where it does not say."""
+    wait_seconds = _whole_number(request, "wait") if "wait" in request.query else 0
+    if wait_seconds > WAIT_SECONDS_MAX:
+        raise BadArgument(f"wait is at most {WAIT_SECONDS_MAX} seconds")
+    return wait_seconds
 
 
 def _whole_number(request: web.Request, name: str) -> int:

@@ -1,6 +1,7 @@
 """The composition root of a storagemaster: wires the write path, the repairs and the API."""
 
 import contextlib
+import secrets
 import time
 from collections.abc import AsyncIterator
 
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from permission_urls import InternalSigner, KeyRing, ReadSigner
 from storagemaster.api import Api, key_secret_of
+from storagemaster.attempts import Attempts
 from storagemaster.background import repeating
 from storagemaster.bundles import Bundles
 from storagemaster.cluster_status import ClusterStatus
@@ -17,6 +19,9 @@ from storagemaster.deletes import Deletes
 from storagemaster.earlier_upload import EarlierUploads
 from storagemaster.edge_health import POLL_SECONDS as EDGE_POLL_SECONDS
 from storagemaster.edge_health import EdgeHealth
+from storagemaster.event_relay import RECONNECT_SECONDS as RELAY_RECONNECT_SECONDS
+from storagemaster.event_relay import EventRelay
+from storagemaster.events import Events
 from storagemaster.fleet import POLL_SECONDS, Fleet
 from storagemaster.info_cache import InfoCache
 from storagemaster.mirroring import Mirroring
@@ -33,6 +38,9 @@ from storagemaster.sizes_queue import SizesQueue
 from storagemaster.sweep import PASS_SECONDS as SWEEP_PASS_SECONDS
 from storagemaster.sweep import Sweep
 from storagemaster.uploads import Uploads
+from storagemaster.webhooks import PAUSE_SECONDS_MAX, Webhooks
+from storagemaster.worker_deaths import PASS_SECONDS as DEATHS_PASS_SECONDS
+from storagemaster.worker_deaths import WorkerDeaths
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Master
 
@@ -57,21 +65,31 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
         }
         fleet = Fleet(nodes)
         mirroring = Mirroring(cluster, nodes, fleet)
-        queue = SizesQueue(
-            redis.Redis.from_url(
-                cluster.queue_url,
-                socket_timeout=QUEUE_ANSWER_SECONDS,
-                socket_connect_timeout=QUEUE_ANSWER_SECONDS,
-            ),
-            keys,
+        queue_connection = redis.Redis.from_url(
+            cluster.queue_url,
+            socket_timeout=QUEUE_ANSWER_SECONDS,
+            socket_connect_timeout=QUEUE_ANSWER_SECONDS,
         )
+        queue = SizesQueue(queue_connection, keys)
+        boot = secrets.token_hex(8)
+        events = Events(boot)
+        relay = EventRelay(cluster.queue_url, keys, events, boot=boot)
+        webhooks = Webhooks(cluster.webhook_urls, session, keys, events)
         cache = InfoCache(cluster.memcached)
         urls = PhotoUrls(cluster, ReadSigner(keys))
         reads = PhotoReads(cluster, nodes, fleet, master.colo)
         edge_health = EdgeHealth(cluster.edges, session)
         purging = Purging(cluster.edges, session)
-        photos = Photos(reads, urls, cache)
-        deletes = Deletes(cluster, nodes, fleet, reads, mirroring, purging, cache)
+        photos = Photos(reads, urls, cache, queue)
+        deletes = Deletes(cluster, nodes, fleet, reads, mirroring, purging, cache, events)
+        bundles = Bundles(cluster, nodes, fleet, mirroring, cache, events)
+        deaths = WorkerDeaths(
+            queue_connection,
+            keys,
+            queue,
+            Attempts(nodes, reads, bundles),
+            now_seconds=time.time,
+        )
         reconcile = Reconcile(cluster, nodes, fleet, now_seconds=time.time)
         key_secret = key_secret_of(keys)
         api = Api(
@@ -92,7 +110,8 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
                 cluster, nodes, fleet, reads, photos, mirroring, deletes, key_secret=key_secret
             ),
             repairs=Repairs(cluster, reconcile),
-            bundles=Bundles(cluster, nodes, fleet, mirroring, cache),
+            bundles=bundles,
+            events=events,
             status=ClusterStatus(cluster, fleet, queue, edge_health, master=master.id),
         )
         await fleet.poll()
@@ -102,14 +121,21 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
             (edge_health.poll, EDGE_POLL_SECONDS),
             (queue.hand_over, 0.0),
             (OwedWork(cluster, nodes, fleet, purging).hand_over_all, OWED_PASS_SECONDS),
+            (relay.run, RELAY_RECONNECT_SECONDS),
+            (webhooks.send_all, PAUSE_SECONDS_MAX if not cluster.webhook_urls else 0.0),
+            (deaths.revive_all, DEATHS_PASS_SECONDS),
             (Sweep(cluster, nodes, fleet, queue).sweep_all, SWEEP_PASS_SECONDS),
             (reconcile.reconcile_next, reconcile.pause_seconds),
         ):
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
         runner = web.AppRunner(
-            api.application(), access_log=None, keepalive_timeout=KEEPALIVE_SECONDS
+            api.application(),
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            auto_decompress=False,
         )
         await runner.setup()
+        stack.callback(events.close)
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(
             runner, master.address.host, master.address.port, reuse_address=True

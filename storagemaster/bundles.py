@@ -1,16 +1,29 @@
 """Taking the sizes of a photo from a worker and mirroring them, the info last."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 
 from storagemaster.errors import BadArgument, Unavailable, UnknownVolume
+from storagemaster.events import Event, Events
 from storagemaster.fleet import Fleet
 from storagemaster.info_cache import InfoCache
 from storagemaster.mirroring import Copies, Mirroring
 from storagemaster.placement import NoPlace, Target, place_in_volume
 from storagenode.client import NodeClient
-from storagenode.wire import parse_bundle
+from storagenode.wire import BundledFile, parse_bundle
 from volumes.cluster import Cluster, NodeId
-from volumes.photo_path import Failure, Info, InvalidPath, PhotoVersion, Variant, parse_path
+from volumes.photo_path import (
+    Attempt,
+    Failure,
+    Info,
+    InvalidPath,
+    PhotoVersion,
+    Variant,
+    parse_path,
+)
+
+# Formats that are made when the photo is ready already, and so come without an info.
+SECOND_PASS_EXTENSIONS = frozenset({"avif"})
 
 
 class Bundles:
@@ -23,12 +36,14 @@ class Bundles:
         fleet: Fleet,
         mirroring: Mirroring,
         cache: InfoCache,
+        events: Events,
     ) -> None:
         self._cluster = cluster
         self._nodes = nodes
         self._fleet = fleet
         self._mirroring = mirroring
         self._cache = cache
+        self._events = events
 
     async def take(self, of: PhotoVersion, body: bytes, *, mtime_seconds: int) -> Copies:
         """Mirror a bundle; every file of it is fsynced on two nodes on return.
@@ -40,7 +55,8 @@ class Bundles:
         """
         if of.volume not in self._cluster.volumes:
             raise UnknownVolume(f"volume {of.volume} is not in the cluster's config")
-        info = _check(of, body)
+        files = parse_bundle(body)
+        info = _check(of, files)
         volume = self._cluster.volumes[of.volume]
         placed = place_in_volume(self._cluster, self._fleet.view(), volume, strict=False)
         if isinstance(placed, NoPlace):
@@ -54,12 +70,36 @@ class Bundles:
         copies = await self._mirroring.write_all(placed, put)
         if info is not None:
             await self._cache.put(of, info)
+        self._tell(of, files)
         return copies
 
+    def _tell(self, of: PhotoVersion, files: Sequence[BundledFile]) -> None:
+        """Publish what the bundle has made of the photo."""
+        match parse_path(files[-1].path):
+            case Info():
+                self._publish(of, "ready")
+            case Failure():
+                self._publish(of, "failed", reason_of(files[-1].data))
+            case _:
+                pass
 
-def _check(of: PhotoVersion, body: bytes) -> bytes | None:
-    """The info document of this version's bundle, if it has one; raises if it is no bundle."""
-    files = parse_bundle(body)
+    def _publish(self, of: PhotoVersion, state: str, reason: str = "") -> None:
+        self._events.publish(
+            Event(volume=of.volume, photo=of.photo, version=of.version, state=state, reason=reason)
+        )
+
+
+def reason_of(failure: bytes) -> str:
+    """The reason in the note of a failure."""
+    try:
+        return str(json.loads(failure)["reason"])
+    except (ValueError, KeyError, TypeError):
+        return "no reason was given"
+
+
+def _check(of: PhotoVersion, files: Sequence[BundledFile]) -> bytes | None:
+    """The info document that ends this bundle; None of a failed attempt and of a second pass."""
+    is_second_pass = bool(files)
     for position, bundled in enumerate(files):
         try:
             file = parse_path(bundled.path)
@@ -67,11 +107,13 @@ def _check(of: PhotoVersion, body: bytes) -> bytes | None:
             raise BadArgument(str(error)) from error
         match file:
             case Variant() if file.of == of and not file.is_original:
-                pass
+                is_second_pass = is_second_pass and file.ext in SECOND_PASS_EXTENSIONS
             case Info() if file.of == of and position == len(files) - 1:
                 return bundled.data
-            case Failure() if file.of == of and len(files) == 1:
-                pass
+            case Attempt() | Failure() if file.of == of and len(files) == 1:
+                return None
             case _:
                 raise BadArgument(f"{bundled.path} cannot stand at this place in a bundle of {of}")
+    if not is_second_pass:
+        raise BadArgument(f"this bundle of {of} does not end with an info")
     return None

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from storagemaster.errors import Unavailable
+from storagemaster.events import Event, Events
 from storagemaster.fleet import Fleet
 from storagemaster.info_cache import InfoCache
 from storagemaster.mirroring import Mirroring
@@ -41,6 +42,7 @@ class Deletes:
         mirroring: Mirroring,
         purging: Purging,
         cache: InfoCache,
+        events: Events,
         *,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
@@ -51,6 +53,7 @@ class Deletes:
         self._mirroring = mirroring
         self._purging = purging
         self._cache = cache
+        self._events = events
         self._now_seconds = now_seconds
 
     async def delete(self, volume: VolumeId, photo: PhotoId, version: Version | None) -> Deletion:
@@ -60,9 +63,8 @@ class Deletes:
             UnknownVolume, UnknownPhoto: There is nothing to delete, and every mirror said so.
             Unavailable: No two nodes could take the tombstone.
         """
-        versions = await self._versions(volume, photo)
+        versions = await self._versions(volume, photo, version)
         if version is not None:
-            versions = {version}
             tombstone: PhotoTombstone | VersionTombstone = VersionTombstone(
                 PhotoVersion(volume, photo, version)
             )
@@ -80,6 +82,9 @@ class Deletes:
             await self._nodes[target.node].bury(place, mtime_seconds=mtime)
 
         copies = await self._mirroring.write_all(placed, bury)
+        self._events.publish(
+            Event(volume=volume, photo=photo, version=version or "", state="deleted")
+        )
         versions_of = [PhotoVersion(volume, photo, each) for each in sorted(versions)]
         for of in versions_of:
             await self._cache.drop(of)
@@ -118,9 +123,16 @@ class Deletes:
                         "the purge of %s at %s is not owed by %s: %s", of, edge, holder, error
                     )
 
-    async def _versions(self, volume: VolumeId, photo: PhotoId) -> set[Version]:
-        """The versions that any mirror has something of."""
+    async def _versions(
+        self, volume: VolumeId, photo: PhotoId, version: Version | None
+    ) -> set[Version]:
+        """The versions to forget: the one that is named, or all that any mirror ever had."""
         files = await self._reads.files_of(volume, photo)
-        if not files.holders and not files.unknown:
-            files.refuse(f"photo {photo}")
-        return {f.of.version for f in files.holders if not isinstance(f, PhotoTombstone)}
+        is_gone = PhotoTombstone(volume, photo) in files.holders
+        found = {f.of.version for f in files.holders if not isinstance(f, PhotoTombstone)}
+        if not (files.unknown or is_gone or (version in found if version else found)):
+            files.refuse(f"photo {photo}" + (f" with version {version}" if version else ""))
+        if version is not None:
+            return {version}
+        # Whoever deleted it first may have died before the edges knew: the trash has its versions.
+        return found | await self._reads.versions_in_trash(volume, photo) if is_gone else found

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from storagenode.errors import NodeError
 from storagenode.wire import NodeStatus
 from volumes.cluster import NodeId
 
@@ -80,8 +79,8 @@ class Fleet:
     async def _poll_one(self, node: NodeId) -> None:
         try:
             status = await self._nodes[node].status(timeout_seconds=ANSWER_SECONDS)
-        except NodeError as error:
-            self.report_unreachable(node, str(error))
+        except Exception as error:  # noqa: BLE001  # who answers nonsense is no node of ours
+            self.report_unreachable(node, str(error) or type(error).__name__)
             return
         if status.node != node:
             self.report_unreachable(node, f"it says that it is {status.node}")

@@ -6,7 +6,14 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from storagemaster.errors import BadArgument, DigestLies, LengthLies, NotAPhotoError, TooLarge
+from storagemaster.errors import (
+    BadArgument,
+    DigestLies,
+    KeyUsedOtherwise,
+    LengthLies,
+    NotAPhotoError,
+    TooLarge,
+)
 from storagemaster.sniff import NeedMore, NotAPhoto, Sniffed, sniff
 
 # Large colour profiles and depth maps come before a JPEG's dimensions; memory is all it costs.
@@ -64,8 +71,11 @@ class Incoming:
             else:
                 self._head += piece
 
-    async def body(self) -> AsyncIterator[bytes]:
-        """All bytes from the first on; raises instead of ending if they are not as announced."""
+    async def body(self, *, kept_digest: str | None = None) -> AsyncIterator[bytes]:
+        """All bytes from the first on; raises instead of ending if they are not as announced.
+
+        With a `kept_digest` they must have that SHA-256: no node may publish others beside it.
+        """
         hasher = hashlib.sha256()
         size = 0
         async for piece in self._all_pieces():
@@ -76,10 +86,11 @@ class Incoming:
             yield piece
         if self._announced.bytes_total not in {None, size}:
             raise LengthLies(f"{self._announced.bytes_total} bytes were announced, {size} came")
-        if self._announced.sha256 not in {None, hasher.hexdigest()}:
-            raise DigestLies(
-                f"SHA-256 {self._announced.sha256} was announced, {hasher.hexdigest()} came"
-            )
+        digest = hasher.hexdigest()
+        if self._announced.sha256 not in {None, digest}:
+            raise DigestLies(f"SHA-256 {self._announced.sha256} was announced, {digest} came")
+        if kept_digest not in {None, digest}:
+            raise KeyUsedOtherwise(f"SHA-256 {kept_digest} is kept under this key, {digest} came")
 
     async def _all_pieces(self) -> AsyncIterator[bytes]:
         yield bytes(self._head)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
-from pymemcache import HashClient, MemcacheError
+from pymemcache import HashClient
 
 from volumes.address import Address
 from volumes.photo_path import PhotoVersion
@@ -58,7 +58,7 @@ class InfoCache:
     async def _ask(self, work: "partial[object]") -> object:
         try:
             return await asyncio.to_thread(work)
-        except (MemcacheError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever fails here, the disk has the answer
             log.debug("memcached did not answer: %s", error)
             return None
 

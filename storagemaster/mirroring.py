@@ -143,14 +143,13 @@ class Mirroring:
     async def _pull(
         self, file: PhotoFile, source: Target, published: Published, target: Target
     ) -> None:
-        seconds = PULL_SECONDS_MIN + published.bytes / PULL_BYTES_PER_SECOND_MIN
         pull = Pull(
             place=Place(file, target.owed_to),
             source=self._nodes[source.node].url,
             source_place=Place(file, source.owed_to),
             digest=published.digest,
         )
-        await self._nodes[target.node].pull(pull, timeout_seconds=seconds)
+        await self._nodes[target.node].pull(pull, timeout_seconds=pull_seconds(published.bytes))
 
     async def _replace(
         self, failed: Sequence[Target], done: Sequence[Target], write: Write
@@ -202,6 +201,11 @@ class Mirroring:
         if isinstance(error, Unreachable | StalledError):
             self._fleet.report_unreachable(target.node, str(error))
         log.warning("%s did not take a write: %s", target.node, error)
+
+
+def pull_seconds(size_bytes: int) -> float:
+    """How long a copy from node to node may take before it counts as stuck."""
+    return PULL_SECONDS_MIN + size_bytes / PULL_BYTES_PER_SECOND_MIN
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from storagemaster.fleet import Fleet
+from storagemaster.mirroring import pull_seconds
 from storagemaster.purging import Purging
 from storagemaster.variants import all_variants
 from storagenode.client import NodeClient
-from storagenode.errors import Conflict, Gone, NodeError, NotThere, Unreachable
+from storagenode.errors import DiskRefused, Gone, NodeError, NotThere, Unreachable
 from storagenode.layout import OwedFile, Place
 from storagenode.wire import Pull
 from volumes.cluster import Cluster, NodeId
@@ -21,6 +23,23 @@ PASS_SECONDS = 1.0
 PULLS_AT_ONCE = 4
 # A file that fails this often is left to reconcile, and does not hold up the others.
 ATTEMPTS_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A file that one node holds for another."""
+
+    holder: NodeId
+    home: NodeId
+    file: OwedFile
+
+    @property
+    def key(self) -> tuple[NodeId, str]:
+        return self.holder, self.file.place.path
+
+    @property
+    def is_tombstone(self) -> bool:
+        return isinstance(self.file.place.file, PhotoTombstone | VersionTombstone)
 
 
 class OwedWork:
@@ -39,37 +58,47 @@ class OwedWork:
         self._purging = purging
         self._attempts: dict[tuple[NodeId, str], int] = {}
 
-    async def hand_over_all(self) -> None:
-        """Go once through all nodes that hold something."""
-        for holder, view in self._fleet.view().items():
-            if view.up and view.status is not None and view.status.owed:
-                try:
-                    await self.hand_over_from(holder)
-                except NodeError as error:
-                    log.warning("owed work of %s was not listed: %s", holder, error)
+    async def hand_over_all(self) -> int:
+        """Go once through all that is held for nodes and edges that are up; how much was done.
 
-    async def hand_over_from(self, holder: NodeId) -> int:
-        """Hand over what one node holds for those that are up; how much was done."""
-        homes = [node for node in self._nodes if node != holder and self._fleet.is_up(node)]
-        done = [await self._hand_over_to(home, holder) for home in homes]
-        done += [await self._purge(edge, holder) for edge in self._cluster.edges]
-        return sum(done)
-
-    async def _hand_over_to(self, home: NodeId, holder: NodeId) -> int:
-        entries = [
-            entry
-            for entry in await self._nodes[holder].owed(home)
-            if self._attempts.get((holder, entry.place.path), 0) < ATTEMPTS_MAX
+        Tombstones go first, whoever holds them: a copy must not arrive before the word that it is
+        gone.
+        """
+        holders = [
+            node
+            for node, view in self._fleet.view().items()
+            if view.up and view.status is not None and view.status.owed
         ]
-        # Tombstones first: a copy must not arrive before the word that it is gone.
-        entries.sort(key=lambda entry: not _is_tombstone(entry))
-        gate = asyncio.Semaphore(PULLS_AT_ONCE)
+        held = [each for holder in holders for each in await self._held_by(holder)]
+        self._attempts = {
+            each.key: self._attempts[each.key] for each in held if each.key in self._attempts
+        }
+        tombstones = [each for each in held if each.is_tombstone]
+        others = [each for each in held if not each.is_tombstone]
+        done = await self._hand_over_some(tombstones) + await self._hand_over_some(others)
+        for holder in holders:
+            done += await self._purge_from(holder)
+        return done
 
-        async def one(entry: OwedFile) -> bool:
-            async with gate:
-                return await self._hand_over(holder, entry)
+    async def _held_by(self, holder: NodeId) -> list[_Held]:
+        homes = [node for node in self._nodes if node != holder and self._fleet.is_up(node)]
+        try:
+            return [
+                _Held(holder, home, file)
+                for home in homes
+                for file in await self._nodes[holder].owed(home)
+            ]
+        except NodeError as error:
+            log.warning("owed work of %s was not listed: %s", holder, error)
+            return []
 
-        return sum(await asyncio.gather(*(one(entry) for entry in entries)))
+    async def _purge_from(self, holder: NodeId) -> int:
+        """Carry out the purges that one node holds; how many of them."""
+        try:
+            return sum([await self._purge(edge, holder) for edge in self._cluster.edges])
+        except NodeError as error:
+            log.warning("owed purges of %s were not carried out: %s", holder, error)
+            return 0
 
     async def _purge(self, edge: str, holder: NodeId) -> int:
         """Carry out the purges that an edge has missed; how many of them."""
@@ -83,40 +112,53 @@ class OwedWork:
             done += 1
         return done
 
-    async def _hand_over(self, holder: NodeId, entry: OwedFile) -> bool:
-        held = entry.place
-        assert held.owed_to is not None
+    async def _hand_over_some(self, held: Sequence[_Held]) -> int:
+        gate = asyncio.Semaphore(PULLS_AT_ONCE)
+        full: set[NodeId] = set()
+
+        async def one(each: _Held) -> bool:
+            async with gate:
+                return (
+                    self._fleet.is_up(each.home)
+                    and each.home not in full
+                    and self._attempts.get(each.key, 0) < ATTEMPTS_MAX
+                    and await self._hand_over(each, full)
+                )
+
+        return sum(await asyncio.gather(*(one(each) for each in held)))
+
+    async def _hand_over(self, each: _Held, full: set[NodeId]) -> bool:
         try:
-            await self._bring_home(holder, entry)
-            await self._nodes[holder].settle(held)
+            await self._bring_home(each)
+            await self._nodes[each.holder].settle(each.file.place)
         except NotThere:
             return False  # another storagemaster was faster
         except NodeError as error:
             if isinstance(error, Unreachable):
-                self._fleet.report_unreachable(held.owed_to, str(error))
+                self._fleet.report_unreachable(each.home, str(error))
+            elif isinstance(error, DiskRefused):
+                full.add(each.home)
             else:
-                key = (holder, held.path)
-                self._attempts[key] = self._attempts.get(key, 0) + 1
-            log.warning("%s was not brought home: %s", held, error)
+                self._attempts[each.key] = self._attempts.get(each.key, 0) + 1
+            log.warning("%s was not brought home: %s", each.file.place, error)
             return False
         return True
 
-    async def _bring_home(self, holder: NodeId, entry: OwedFile) -> None:
-        held = entry.place
-        assert held.owed_to is not None
-        home = self._nodes[held.owed_to]
-        place = Place(held.file)
-        # What the home refuses for good is as settled as what it takes: it is gone, or there.
-        with contextlib.suppress(Gone, Conflict):
-            if _is_tombstone(entry):
-                note = await self._nodes[holder].stat(held)
-                await home.bury(place, mtime_seconds=note.mtime_seconds)
-            else:
-                source = self._nodes[holder].url
-                await home.pull(
-                    Pull(place=place, source=source, source_place=held, digest=entry.digest)
-                )
+    async def _bring_home(self, each: _Held) -> None:
+        """Return when the home has it, or has the word that it is gone.
 
-
-def _is_tombstone(entry: OwedFile) -> bool:
-    return isinstance(entry.place.file, PhotoTombstone | VersionTombstone)
+        Other bytes under the same name settle nothing: this copy may be the only other one.
+        """
+        held, home, holder = each.file.place, self._nodes[each.home], self._nodes[each.holder]
+        if each.is_tombstone:
+            note = await holder.stat(held)
+            await home.bury(Place(held.file), mtime_seconds=note.mtime_seconds)
+            return
+        pull = Pull(
+            place=Place(held.file),
+            source=holder.url,
+            source_place=held,
+            digest=each.file.digest,
+        )
+        with contextlib.suppress(Gone):
+            await home.pull(pull, timeout_seconds=pull_seconds(each.file.bytes))

@@ -1,6 +1,7 @@
 """All files of one photo, as the union of what its volume's mirrors have."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
@@ -10,9 +11,10 @@ from storagemaster.fleet import Fleet
 from storagenode.client import NodeClient
 from storagenode.errors import NodeError, Unreachable
 from storagenode.layout import Place
+from storagenode.shard_listing import ListedFile
 from volumes.cluster import Cluster, Colo, NodeId
-from volumes.photo_id import PhotoId
-from volumes.photo_path import PhotoFile, VolumeId, parse_name
+from volumes.photo_id import PhotoId, Version
+from volumes.photo_path import InvalidPath, PhotoFile, PhotoTombstone, VolumeId, parse_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +52,27 @@ class PhotoReads:
         if volume not in self._cluster.volumes:
             raise UnknownVolume(f"volume {volume} is not in the cluster's config")
         mirrors = self._in_order(self._cluster.volumes[volume].mirrors)
-        answers = await asyncio.gather(
-            *(self._nodes[node].list_photo(volume, photo) for node in mirrors),
-            return_exceptions=True,
-        )
+        answers = await asyncio.gather(*(self._list(node, volume, photo) for node in mirrors))
         holders: dict[PhotoFile, tuple[NodeId, ...]] = {}
         unknown: dict[NodeId, str] = {}
         for node, answer in zip(mirrors, answers, strict=True):
             if isinstance(answer, NodeError):
-                if isinstance(answer, Unreachable):
-                    self._fleet.report_unreachable(node, str(answer))
                 unknown[node] = str(answer)
-            elif isinstance(answer, BaseException):
-                raise answer
             else:
                 for listed in answer:
                     file = parse_name(volume, listed.name)
                     holders[file] = (*holders.get(file, ()), node)
         return PhotoFiles(holders, unknown)
+
+    async def versions_in_trash(self, volume: VolumeId, photo: PhotoId) -> set[Version]:
+        """The versions of a deleted photo that mirrors which are up have still files of."""
+        versions = set()
+        for node in self._cluster.volumes[volume].mirrors:
+            if self._fleet.is_up(node):
+                with contextlib.suppress(NodeError):
+                    for path in await self._nodes[node].find(photo):
+                        versions |= _versions_of(volume, path)
+        return versions
 
     async def fetch(self, file: PhotoFile, files: PhotoFiles) -> bytes:
         """The bytes of a file, verified, from the first holder that has them whole.
@@ -83,5 +88,27 @@ class PhotoReads:
                 failures.append(f"{node}: {error}")
         raise Unavailable(f"no mirror could send it ({'; '.join(failures)}); try again")
 
+    async def _list(
+        self, node: NodeId, volume: VolumeId, photo: PhotoId
+    ) -> tuple[ListedFile, ...] | NodeError:
+        """What one mirror has, or why that is not known. One that is down is not waited for."""
+        if not self._fleet.is_up(node):
+            return Unreachable(self._fleet.view()[node].reason)
+        try:
+            return await self._nodes[node].list_photo(volume, photo)
+        except NodeError as error:
+            if isinstance(error, Unreachable):
+                self._fleet.report_unreachable(node, str(error))
+            return error
+
     def _in_order(self, mirrors: tuple[NodeId, ...]) -> list[NodeId]:
         return sorted(mirrors, key=lambda node: self._cluster.nodes[node].colo != self._colo)
+
+
+def _versions_of(volume: VolumeId, path: str) -> set[Version]:
+    """The version of a path on a node, whatever part of the node it is in."""
+    with contextlib.suppress(InvalidPath):
+        file = parse_name(volume, path.rpartition("/")[2])
+        if not isinstance(file, PhotoTombstone):
+            return {file.of.version}
+    return set()

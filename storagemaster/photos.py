@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+from storagemaster.bundles import reason_of
 from storagemaster.errors import PhotoGone
 from storagemaster.info_cache import InfoCache
 from storagemaster.photo_files import PhotoFiles, PhotoReads
 from storagemaster.photo_urls import PhotoUrls
+from storagemaster.sizes_queue import SizesQueue
 from storagemaster.wire import PhotoStatus
 from volumes.photo_path import (
     Failure,
@@ -21,7 +23,10 @@ from volumes.photo_path import (
 class Photos:
     """Answers for photos from what the mirrors have."""
 
-    def __init__(self, reads: PhotoReads, urls: PhotoUrls, cache: InfoCache) -> None:
+    def __init__(
+        self, reads: PhotoReads, urls: PhotoUrls, cache: InfoCache, queue: SizesQueue
+    ) -> None:
+        self._queue = queue
         self._reads = reads
         self._urls = urls
         self._cache = cache
@@ -44,9 +49,10 @@ class Photos:
         if Info(of) in files.holders:
             return self._ready(original, await self._info(of, files))
         if Failure(of) in files.holders:
-            failure = json.loads(await self._reads.fetch(Failure(of), files))
-            return self._unfinished(original, "failed", str(failure["reason"]))
-        return self._unfinished(original, "pending")
+            failure = await self._reads.fetch(Failure(of), files)
+            return self._unfinished(original, "failed", reason_of(failure))
+        position = await self._queue.position(original)
+        return self._unfinished(original, "pending", position=position)
 
     async def _info(self, of: PhotoVersion, files: PhotoFiles) -> dict[str, Any]:
         data = await self._cache.get(of)
@@ -67,12 +73,15 @@ class Photos:
             urls=self._urls.of_letters(original.of, letters, original_ext=original.ext),
         )
 
-    def _unfinished(self, original: Variant, state: str, reason: str = "") -> PhotoStatus:
+    def _unfinished(
+        self, original: Variant, state: str, reason: str = "", *, position: int | None = None
+    ) -> PhotoStatus:
         return PhotoStatus(
             volume=original.of.volume,
             photo=original.of.photo,
             version=original.of.version,
             state=state,
+            position=position,
             reason=reason,
             urls=self._urls.of_letters(original.of, [], original_ext=original.ext),
         )

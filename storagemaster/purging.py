@@ -51,4 +51,9 @@ class Purging:
             async with self._session.request("PURGE", url) as response:
                 response.raise_for_status()
 
-        await asyncio.gather(*(one(path) for path in paths))
+        try:
+            async with asyncio.TaskGroup() as purges:
+                for path in paths:
+                    purges.create_task(one(path))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from storagenode.shard_listing import ListedFile
 from volumes.cluster import NodeId
 from volumes.photo_path import (
+    Attempt,
     Failure,
     Info,
     PhotoFile,
@@ -25,7 +26,7 @@ from volumes.photo_path import (
     parse_name,
 )
 
-LiveFile = Variant | Info | Failure
+LiveFile = Variant | Info | Attempt | Failure
 Listings = Mapping[NodeId, Iterable[ListedFile]]
 
 

@@ -7,6 +7,7 @@ sweep. So asking never waits, never fails an upload, and goes to Valkey in batch
 import asyncio
 import contextlib
 import logging
+from dataclasses import dataclass
 from functools import partial
 
 import redis
@@ -16,17 +17,11 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from permission_urls import KeyRing, sign_job
+from storagemaster.job_wire import JOB_SECONDS_MAX, LANES, NEW_LANE, JobKind, fields_to_sign
 from volumes.photo_path import Variant, render_path
 
 log = logging.getLogger(__name__)
 
-NEW_LANE = "new"
-RETRY_LANE = "retry"
-LANES = (NEW_LANE, RETRY_LANE)
-
-# What the job is called; a worker has a list of such names, and imports nothing.
-SIZES_FUNCTION = "make_sizes"
-JOB_SECONDS_MAX = 90
 # A done job leaves nothing behind; a failed one a day, for a person to look at.
 RESULT_SECONDS = 0
 FAILURE_SECONDS = 24 * 3600
@@ -34,8 +29,17 @@ RETRY_INTERVALS_SECONDS = [2, 10]
 WAITING_MAX = 100_000
 BATCH_MAX = 200
 RECONNECT_SECONDS = 1.0
+# How far down a lane a job is looked for; nobody is helped by a larger number.
+POSITION_MAX = 10_000
 
 _ENDED = {JobStatus.FAILED, JobStatus.FINISHED, JobStatus.STOPPED, JobStatus.CANCELED}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    lane: str
+    kind: JobKind
+    original: Variant
 
 
 class SizesQueue:
@@ -44,13 +48,15 @@ class SizesQueue:
     def __init__(self, connection: redis.Redis, keys: KeyRing) -> None:
         self._connection = connection
         self._keys = keys
-        self._waiting: asyncio.Queue[tuple[str, Variant]] = asyncio.Queue(WAITING_MAX)
+        self._waiting: asyncio.Queue[_Ask] = asyncio.Queue(WAITING_MAX)
         self.is_reachable = True
 
-    def ask_for_sizes(self, original: Variant, *, lane: str = NEW_LANE) -> None:
+    def ask_for_sizes(
+        self, original: Variant, *, lane: str = NEW_LANE, kind: JobKind = JobKind.SIZES
+    ) -> None:
         """Have the sizes of an original made, some time soon."""
         with contextlib.suppress(asyncio.QueueFull):
-            self._waiting.put_nowait((lane, original))
+            self._waiting.put_nowait(_Ask(lane, kind, original))
 
     async def depths(self) -> dict[str, int] | None:
         """Jobs that wait, by lane; None if the queue cannot be asked."""
@@ -61,6 +67,20 @@ class SizesQueue:
 
     def _depths(self) -> dict[str, int]:
         return {lane: self._lane(lane).count for lane in LANES}
+
+    async def position(self, original: Variant) -> int | None:
+        """How many jobs are before a photo's in its lane; None if that is not known."""
+        try:
+            return await asyncio.to_thread(self._position, job_id_of(original))
+        except redis.RedisError:
+            return None
+
+    def _position(self, job_id: str) -> int | None:
+        with self._connection.pipeline(transaction=False) as pipeline:
+            for lane in LANES:
+                pipeline.lpos(self._lane(lane).key, job_id, maxlen=POSITION_MAX)
+            found: list[int | None] = pipeline.execute()
+        return next((position for position in found if position is not None), None)
 
     async def hand_over(self) -> None:
         """Wait for jobs, and give a batch of them to RQ."""
@@ -76,23 +96,31 @@ class SizesQueue:
             self.is_reachable = False
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    def _enqueue(self, batch: list[tuple[str, Variant]]) -> None:
-        for lane, original in batch:
+    def _enqueue(self, batch: list[_Ask]) -> None:
+        for ask in batch:
             try:
-                self._enqueue_once(lane, original)
+                self._enqueue_once(ask)
             except DuplicateJobError:
                 # Waiting or running already is once enough; one that has ended is in the way.
-                job = Job.fetch(job_id_of(original), self._connection, serializer=JSONSerializer)
-                if job.get_status() in _ENDED:
+                job_id = job_id_of(ask.original, ask.kind)
+                job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
+                if job.get_status() in _ENDED or self._is_lost(job):
                     job.delete()
-                    self._enqueue_once(lane, original)
+                    self._enqueue_once(ask)
 
-    def _enqueue_once(self, lane: str, original: Variant) -> None:
-        path = render_path(original)
-        self._lane(lane).enqueue_call(
-            SIZES_FUNCTION,
-            args=(path, sign_job(self._keys, {"job": "sizes", "path": path})),
-            job_id=job_id_of(original),
+    def _is_lost(self, job: Job) -> bool:
+        """Whether a worker took a job off its lane, and died before it said so."""
+        return (
+            job.get_status(refresh=False) == JobStatus.QUEUED
+            and self._connection.lpos(self._lane(job.origin).key, job.id) is None
+        )
+
+    def _enqueue_once(self, ask: _Ask) -> None:
+        path = render_path(ask.original)
+        self._lane(ask.lane).enqueue_call(
+            ask.kind.value,
+            args=(path, sign_job(self._keys, fields_to_sign(ask.kind, path))),
+            job_id=job_id_of(ask.original, ask.kind),
             unique=True,
             timeout=JOB_SECONDS_MAX,
             result_ttl=RESULT_SECONDS,
@@ -104,6 +132,7 @@ class SizesQueue:
         return Queue(lane, connection=self._connection, serializer=JSONSerializer)
 
 
-def job_id_of(original: Variant) -> str:
-    """The one id that a photo version's job has, whoever asks for it."""
-    return f"sizes-{original.of.photo}-{original.of.version}"
+def job_id_of(original: Variant, kind: JobKind = JobKind.SIZES) -> str:
+    """The one id that the job of a photo version has, whoever asks for it, and however often."""
+    prefix = "second" if kind is JobKind.SECOND_PASS else "sizes"
+    return f"{prefix}-{original.of.photo}-{original.of.version}"

@@ -8,7 +8,8 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from storagemaster.fleet import Fleet
-from storagemaster.sizes_queue import RETRY_LANE, SizesQueue
+from storagemaster.job_wire import RETRY_LANE
+from storagemaster.sizes_queue import SizesQueue
 from storagenode.client import NodeClient
 from storagenode.errors import NodeError
 from storagenode.shard_listing import ListedFile

@@ -9,6 +9,7 @@ from storagemaster.earlier_upload import EarlierUploads
 from storagemaster.errors import TooManyPixels, Unavailable, UnknownVolume
 from storagemaster.fleet import Fleet
 from storagemaster.incoming import Announced, Incoming
+from storagemaster.job_wire import INTERACTIVE_LANE, NEW_LANE
 from storagemaster.mirroring import Copies, Mirroring
 from storagemaster.photo_urls import PhotoUrls
 from storagemaster.placement import (
@@ -40,6 +41,8 @@ class UploadRequest:
     """Whether the client says that the key is fresh."""
     strict: bool = False
     """Whether it wants two colos or nothing."""
+    is_waiting: bool = False
+    """Whether somebody waits for the sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class _Plan:
     version: Version
     placed: Placed
     mtime_seconds: int
+    kept_digest: str | None = None
+    """What an earlier upload with the same key has left: only the same bytes may follow."""
 
 
 class Uploads:
@@ -92,13 +97,14 @@ class Uploads:
         original = Variant(of, ORIGINAL_LETTER, sniffed.ext)
         copies = await self._mirroring.stream(
             original,
-            incoming.body(),
+            incoming.body(kept_digest=plan.kept_digest),
             plan.placed,
             mtime_seconds=plan.mtime_seconds,
             bytes_total=request.announced.bytes_total,
             strict=strict,
         )
-        self._queue.ask_for_sizes(original)
+        lane = INTERACTIVE_LANE if request.is_waiting else NEW_LANE
+        self._queue.ask_for_sizes(original, lane=lane)
         return self._receipt(of, sniffed, copies), not copies.was_there
 
     def _refuse_pixels(self, sniffed: Sniffed) -> None:
@@ -123,7 +129,7 @@ class Uploads:
             earlier = await self._earlier.find(photo, version)
             if earlier is not None:
                 placed = self._place_again(earlier.volume, strict=strict)
-                return _Plan(photo, version, placed, earlier.mtime_seconds)
+                return _Plan(photo, version, placed, earlier.mtime_seconds, earlier.digest)
         return _Plan(photo, version, self._place(request, strict=strict), int(now))
 
     def _place(self, request: UploadRequest, *, strict: bool) -> Placed:

@@ -9,6 +9,7 @@ PHOTOS_ROUTE = "/photos"
 PHOTO_ROUTE = "/photos/{volume}/{photo}"
 VERSION_ROUTE = "/photos/{volume}/{photo}/{version}"
 STATUS_ROUTE = "/status"
+EVENTS_ROUTE = "/events"
 HEALTH_ROUTE = "/healthz"
 REVOKE_ROUTE = "/photos/{volume}/{photo}/{version}/revoke"
 REPAIR_ROUTE = "/repairs/{volume}"
@@ -55,6 +56,10 @@ class Receipt:
     """A permission URL for every size the photo will have, and `o`, the original."""
     status: str
     """Where to ask whether the sizes are made."""
+    state: str = ""
+    """Only with `?wait`: `pending`, `ready` or `failed`, or `unknown` if no mirror could say."""
+    reason: str = ""
+    """Why it failed, in words for a person."""
 
     @property
     def reference(self) -> str:
@@ -71,6 +76,8 @@ class PhotoStatus:
     version: str
     state: str
     """`pending`, `ready` or `failed`."""
+    position: int | None = None
+    """While it is pending: how many jobs are before its own in the queue, if that is known."""
     reason: str = ""
     """Why it failed, in words for a person."""
     info: dict[str, Any] | None = None

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from storagenode.crashpoint import crashpoint
 from storagenode.directories import DurableDirectories
 from storagenode.disk_health import DiskHealth
 from storagenode.errors import Corrupt, NotHome
@@ -29,6 +28,7 @@ from storagenode.relinking import relink
 from storagenode.shard_listing import ListedFile, ShardListings
 from storagenode.staging import StagedFile, empty_staging, staged
 from volumes.cluster import NodeId
+from volumes.crashpoint import crashpoint
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import (
     SHARDS,

@@ -135,6 +135,8 @@ class InternalApi:
         """The bytes of a file, as they are on the disk; the receiver verifies them."""
         await self._signed_body(request)
         place, _ = self._place(request)
+        if place.owed_to is None:
+            await self._in_thread(partial(self._store.refuse_if_gone, place.file))
         file = await self._in_thread(partial(open_file, self._store.file_system, place.path))
         try:
             return await self._stream(request, file)

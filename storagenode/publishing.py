@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from storagenode.crashpoint import crashpoint
 from storagenode.directories import DurableDirectories
 from storagenode.errors import Conflict, Gone
 from storagenode.filesystem import FileSystem
@@ -13,6 +12,7 @@ from storagenode.layout import QUARANTINE, Place, parents_of, quarantine_path
 from storagenode.reading import opened
 from storagenode.staging import StagedFile
 from volumes.cluster import NodeId
+from volumes.crashpoint import crashpoint
 from volumes.photo_path import (
     PhotoFile,
     PhotoTombstone,

@@ -6,10 +6,10 @@ import itertools
 import os
 from collections.abc import Iterator
 
-from storagenode.crashpoint import crashpoint
 from storagenode.errors import DigestMismatch
 from storagenode.filesystem import FileSystem
 from storagenode.layout import STAGING
+from volumes.crashpoint import crashpoint
 
 _sequence = itertools.count()
 

@@ -87,6 +87,8 @@ class Cluster:
     volumes: Mapping[VolumeId, Volume]
     masters: Mapping[str, Master]
     edges: Mapping[str, Edge]
+    webhook_urls: tuple[str, ...] = ()
+    """Who is told of what becomes of photos."""
 
     @property
     def colos(self) -> tuple[Colo, ...]:

@@ -26,6 +26,11 @@ EDGE_KINDS = ("nginx", "varnish")
 
 _NUMBERS = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?")
 
+# What an event says is the application's business, and nobody else's on the way.
+_WEBHOOK_URL = re.compile(
+    r"(?:https://[^\s/@]+|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?)(?:/\S*)?"
+)
+
 
 def parse_cluster(text: str) -> Cluster:
     """The cluster that a `cluster.toml` describes.
@@ -53,6 +58,7 @@ def parse_cluster(text: str) -> Cluster:
         volumes=_read_volumes(top, nodes),
         masters=_read_masters(top),
         edges=_read_edges(top, nodes),
+        webhook_urls=_read_webhook_urls(top.table("webhooks")),
     )
     top.refuse_unknown()
     _refuse_shared_addresses(cluster, problems)
@@ -145,6 +151,15 @@ def _read_edges(top: Table, nodes: dict[NodeId, Node]) -> dict[str, Edge]:
         )
         table.refuse_unknown()
     return edges
+
+
+def _read_webhook_urls(table: Table) -> tuple[str, ...]:
+    urls = table.texts("urls", [])
+    for url in urls:
+        if not _WEBHOOK_URL.fullmatch(url):
+            table.refuse("urls", f"must be https, or http on this machine; {url!r} is neither")
+    table.refuse_unknown()
+    return urls
 
 
 def _read_limits(table: Table) -> Limits:

@@ -4,6 +4,7 @@
 
     42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg     Variant: one size of one version
     42/k7/01jd3x8m2c9qp4k7_3fz8qd.json      Info: all sizes are made, and what they are
+    42/k7/01jd3x8m2c9qp4k7_3fz8qd_1.try     Attempt: making the sizes failed once, and why
     42/k7/01jd3x8m2c9qp4k7_3fz8qd.fail      Failure: why sizes could not be made
     42/k7/01jd3x8m2c9qp4k7_3fz8qd.gone      VersionTombstone: this version is gone for ever
     42/k7/01jd3x8m2c9qp4k7.gone             PhotoTombstone: every version is gone for ever
@@ -28,12 +29,14 @@ VolumeId = NewType("VolumeId", int)
 VOLUME_MAX = 65535
 SHARDS = tuple(first + second for first in ALPHABET for second in ALPHABET)
 EXTENSIONS = ("jpg", "png", "gif", "webp", "avif", "heic", "tif")
+ATTEMPT_NUMBERS = (1, 2)
+"""Failed attempts that have a note each; the one after them is noted as the `Failure`."""
 
 _SHARD_LENGTH = 2
 _VOLUME = re.compile(r"[1-9][0-9]{0,4}")
 _NAME = re.compile(
     rf"(?P<photo>{CHARACTER_PATTERN}{{16}})"
-    rf"(?:_(?P<version>{CHARACTER_PATTERN}{{6}})(?:_(?P<size>[a-z]))?)?"
+    rf"(?:_(?P<version>{CHARACTER_PATTERN}{{6}})(?:_(?P<size>[a-z])|_(?P<attempt>[12]))?)?"
     r"\.(?P<suffix>[a-z]{3,4})"
 )
 
@@ -92,6 +95,14 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """The note that making sizes was tried in vain for the first or the second time, and why."""
+
+    of: PhotoVersion
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class VersionTombstone:
     """Says that one version is gone for ever."""
 
@@ -106,7 +117,7 @@ class PhotoTombstone:
     photo: PhotoId
 
 
-PhotoFile = Variant | Info | Failure | VersionTombstone | PhotoTombstone
+PhotoFile = Variant | Info | Attempt | Failure | VersionTombstone | PhotoTombstone
 """Anything that has a photo path."""
 
 
@@ -127,6 +138,8 @@ def render_path(file: PhotoFile) -> str:
             return f"{render_stem(of)}_{size}.{ext}"
         case Info(of):
             return f"{render_stem(of)}.json"
+        case Attempt(of, number):
+            return f"{render_stem(of)}_{number}.try"
         case Failure(of):
             return f"{render_stem(of)}.fail"
         case VersionTombstone(of):
@@ -173,6 +186,10 @@ def parse_name(volume: VolumeId, name: str) -> PhotoFile:
             return PhotoTombstone(volume, photo)
         raise InvalidPath(f"{name!r} has no version, and only a tombstone may lack one")
     of = PhotoVersion(volume, photo, Version(match["version"]))
+    if match["attempt"] is not None:
+        if match["suffix"] == "try":
+            return Attempt(of, int(match["attempt"]))
+        raise InvalidPath(f"{name!r} has the number of an attempt and is no note of one")
     return _parse_suffix(of, match["size"], match["suffix"])
 
 

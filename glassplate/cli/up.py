@@ -95,6 +95,7 @@ async def _serve(
     async with control_server(cluster.data / "run", control.handle):
         token = sign_token(cluster.keys, [Scope.UPLOAD, Scope.READ, Scope.DELETE])
         outcomes = await _samples(cluster, token, console) if samples else []
+        control.is_settled = True
         _print_welcome(cluster, token, outcomes)
         await stopping.wait()
 
@@ -147,6 +148,8 @@ class _Control:
     def __init__(self, cluster: LocalCluster) -> None:
         self._cluster = cluster
         self._lock = asyncio.Lock()
+        self.is_settled = False
+        """Whether everything is started, and the sample photos are there."""
 
     async def handle(self, request: dict[str, Any]) -> dict[str, Any]:
         processes = self._chosen(request)
@@ -158,6 +161,7 @@ class _Control:
             elif request["do"] == "start":
                 await self._cluster.start(processes)
         return {
+            "settled": self.is_settled,
             "processes": [
                 {"name": p.plan.name, "colo": p.plan.colo, "pid": p.pid, "restarts": p.restarts}
                 for p in processes

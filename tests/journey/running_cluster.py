@@ -84,19 +84,19 @@ def free_port_block():
 
 
 def start_cluster(data, *, port=None, samples=False):
-    """Run `glassplate up`, and return when it answers for itself."""
+    """Run `glassplate up`, and return when all of it is started."""
     command = [sys.executable, "-m", "glassplate", "up", "--data", str(data)]
     command += ["--port", str(port or free_port_block())]
     command += [] if samples else ["--no-samples"]
-    log = (data.parent / f"{data.name}.log").open("ab")
-    process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    with (data.parent / f"{data.name}.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + UP_SECONDS_MAX
     while True:
         assert process.poll() is None, (data.parent / f"{data.name}.log").read_text()
         assert time.monotonic() < deadline, "the cluster did not come up"
         with contextlib.suppress(Exception):
-            ask(data / "run", {"do": "list"})
-            return RunningCluster(data, process)
+            if ask(data / "run", {"do": "list"})["settled"]:
+                return RunningCluster(data, process)
         time.sleep(0.1)
 
 

@@ -1,0 +1,108 @@
+"""Errors as a person at a terminal meets them: what, why and what to do, and an exit status."""
+
+from typing import IO, Any
+
+import click
+
+from glassplate.errors import (
+    ClusterTrouble,
+    GlassplateError,
+    Mistake,
+    NoKeys,
+    NotAuthorized,
+    NoToken,
+    Unreachable,
+    UnusableSource,
+    UnusableTarget,
+)
+
+EXIT_NOT_DONE = 1
+EXIT_USAGE = 2
+EXIT_UNREACHABLE = 3
+
+_WHAT_TO_DO: tuple[tuple[type[GlassplateError], str], ...] = (
+    (NoKeys, "Name a cluster.toml whose key file can be read: glassplate --cluster PATH ..."),
+    (NoToken, "Give a token: glassplate --token TOKEN ..., or GLASSPLATE_TOKEN."),
+    (NotAuthorized, "Sign another where the keys are: glassplate token --scope upload"),
+    (Unreachable, "Is it running? `glassplate up` runs one here; --url names another."),
+)
+
+
+class Failure(click.ClickException):
+    """Something was not done; ends the program."""
+
+    exit_code = EXIT_NOT_DONE
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the message to stderr."""
+        click.echo(f"glassplate: {self.message}", file=file, err=True)
+
+
+class WrongUsage(Failure):
+    """The command line, the config or the keys are wrong."""
+
+    exit_code = EXIT_USAGE
+
+
+class ClusterUnreachable(Failure):
+    """Nobody answered."""
+
+    exit_code = EXIT_UNREACHABLE
+
+
+_FAILURES = {kind.exit_code: kind for kind in (Failure, WrongUsage, ClusterUnreachable)}
+
+
+def failure_of(error: Exception) -> Failure:
+    """How the program ends after an error."""
+    from permission_urls import KeysRefused
+    from volumes.config_reader import InvalidConfig
+
+    match error:
+        case GlassplateError():
+            return _FAILURES[exit_code_of(error)](words_of(error))
+        case InvalidConfig() | KeysRefused():
+            return WrongUsage(str(error))
+        case OSError():
+            return Failure(str(error))
+        case _:
+            return Failure(
+                f"something went wrong that was not foreseen: {error!r}\n"
+                "GLASSPLATE_DEBUG=1 shows where; please report it."
+            )
+
+
+def words_of(error: GlassplateError) -> str:
+    """What happened and why; what to do stands on a line of its own."""
+    what, todo = what_and_why(error), what_to_do(error)
+    return f"{what}\n{todo}" if todo else what
+
+
+def what_and_why(error: GlassplateError) -> str:
+    """What happened and why."""
+    if isinstance(error, Unreachable):
+        return f"the cluster cannot be reached: {error}"
+    return str(error)
+
+
+def what_to_do(error: GlassplateError) -> str:
+    """What may help, if anything is known to."""
+    return next((todo for kind, todo in _WHAT_TO_DO if isinstance(error, kind)), "")
+
+
+def exit_code_of(error: GlassplateError) -> int:
+    """The exit status that an error ends the program with."""
+    if isinstance(error, Unreachable):
+        return EXIT_UNREACHABLE
+    if isinstance(error, Mistake) and not isinstance(error, UnusableSource | UnusableTarget):
+        return EXIT_USAGE
+    return EXIT_NOT_DONE
+
+
+def key_hint(error: Exception) -> str:
+    """How to find out whether a photo was kept after all; nothing where that is known."""
+    if isinstance(error, ClusterTrouble) and error.idempotency_key and error.may_be_done:
+        return (
+            f"It may be kept. This makes sure, and no second photo: --key {error.idempotency_key}"
+        )
+    return ""

@@ -1,0 +1,103 @@
+"""The command line `glassplate`: which commands there are, and the options they share."""
+
+from pathlib import Path
+
+import click
+
+from glassplate.cli.connection import Connection
+from glassplate.cli.lazy_group import LazyCommand, LazyGroup, Section
+
+DEFAULT_CLUSTER_PATH = Path("data/cluster.toml")
+
+SECTIONS = (
+    Section(
+        "Photos",
+        (
+            LazyCommand("put", "glassplate.cli.put:put", "Upload photos."),
+            LazyCommand("url", "glassplate.cli.url:url", "Sign the URL of a photo."),
+            LazyCommand("get", "glassplate.cli.get:get", "Download a photo."),
+            LazyCommand("info", "glassplate.cli.info:info", "Show what is known of a photo."),
+            LazyCommand("rm", "glassplate.cli.rm:rm", "Delete photos, for ever."),
+        ),
+    ),
+    Section(
+        "A cluster",
+        (
+            LazyCommand("status", "glassplate.cli.status:status", "Show the state of the cluster."),
+            LazyCommand("token", "glassplate.cli.token:token", "Sign an API token."),
+            LazyCommand("node", "glassplate.cli.node:node", "Prepare the disks of storage nodes."),
+            LazyCommand("keys", "glassplate.cli.keys:keys", "Make, list and rotate the keys."),
+            LazyCommand(
+                "proxy-config",
+                "glassplate.cli.proxy_config:proxy_config",
+                "Write the config of an edge.",
+            ),
+        ),
+    ),
+    Section(
+        "A cluster on this machine",
+        (
+            LazyCommand(
+                "up",
+                "glassplate.cli.up:up",
+                "Run a whole cluster on this machine, until Ctrl-C.",
+            ),
+            LazyCommand("colo", "glassplate.cli.colo:colo", "Stop and start a whole colo of it."),
+        ),
+    ),
+)
+
+
+@click.group(
+    cls=LazyGroup,
+    sections=SECTIONS,
+    epilog="Exit status: 0 done; 1 something was not done; 2 wrong usage or config; "
+    "3 the cluster cannot be reached.",
+)
+@click.option(
+    "--cluster",
+    "cluster_path",
+    type=click.Path(path_type=Path),
+    envvar="GLASSPLATE_CLUSTER",
+    show_envvar=True,
+    help=f"cluster.toml of the cluster.  [default: {DEFAULT_CLUSTER_PATH}]",
+)
+@click.option(
+    "--url",
+    "urls",
+    multiple=True,
+    envvar="GLASSPLATE_URL",
+    show_envvar=True,
+    help="A storagemaster's URL; may be given again.  [default: those in cluster.toml]",
+)
+@click.option(
+    "--token",
+    envvar="GLASSPLATE_TOKEN",
+    show_envvar=True,
+    help="An API token.  [default: signed on the spot, if the key file can be read]",
+)
+@click.version_option(package_name="glassplate", message="glassplate %(version)s")
+@click.pass_context
+def main(
+    context: click.Context, cluster_path: Path | None, urls: tuple[str, ...], token: str | None
+) -> None:
+    r"""Store photos in two places at once, and serve them by URLs that carry their permission.
+
+    These options stand before the command.
+
+    \b
+    Examples:
+      glassplate put cat.jpg
+      glassplate --cluster /etc/glassplate/cluster.toml status
+      glassplate --url http://photos.example:8090 --token "$TOKEN" put cat.jpg
+    """
+    context.obj = Connection(
+        cluster_path=cluster_path or DEFAULT_CLUSTER_PATH,
+        cluster_is_chosen=cluster_path is not None,
+        urls=urls,
+        token=token or None,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""What can go wrong for a caller, as one family; the class says whose fault it is.
+
+GlassplateError
+├── Mistake                  the caller's, found before anything was sent
+│   ├── BadConfig            cluster.toml, a URL of a storagemaster or the key file is wrong
+│   ├── BadReference         not VOLUME/PHOTO/VERSION
+│   ├── UnknownSize          not a size, or not a format, that a photo can have
+│   ├── NoKeys               this is signed with keys, and there are none
+│   ├── NoToken              there is no API token, and there are no keys to sign one with
+│   ├── UnusableSource       what is to be uploaded is missing, empty, or not as announced
+│   └── UnusableTarget       where a photo is to be written, nothing can be
+├── Refused                  the caller's, found by the cluster; asking again is of no use
+│   ├── NotAuthorized   401  no API token, or not a good one
+│   ├── NotAllowed      403  the token, or the permission of the URL, does not open this
+│   ├── NotFound        404  no such volume, photo or size
+│   ├── KeyUsedOtherwise 409 the Idempotency-Key was used for other bytes
+│   ├── PhotoGone       410  deleted, for ever
+│   ├── TooLarge        413  more bytes than the cluster takes
+│   └── NotAPhoto       415  not a photo of a format that is kept
+├── SizesFailed              the photo's: it is kept, and sizes cannot be made of it
+└── ClusterTrouble           the cluster's; asking again later may help
+    ├── Unavailable     503  somebody answered: not now (502 and 504 too)
+    ├── Unreachable          nobody answered
+    ├── NotReadyInTime       the sizes are not made yet
+    ├── BadAnswer            an answer that makes no sense, or 500
+    └── WrongBytes           what came is not what was sent or kept
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What a server said of an error: the fields of RFC 9457."""
+
+    status: int
+    title: str
+    detail: str = ""
+    type: str = ""
+
+
+class GlassplateError(Exception):
+    """Something was not done; the message says what, why, and what to do.
+
+    `problem` is what the server said, if it was a server that said so.
+    """
+
+    def __init__(self, message: str, *, problem: Problem | None = None) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+
+class Mistake(GlassplateError):
+    """The caller's fault, found before anything was sent."""
+
+
+class BadConfig(Mistake):
+    """The config, a storagemaster's URL or the key file is wrong or missing."""
+
+
+class BadReference(Mistake):
+    """The text is not a reference to a photo."""
+
+
+class UnknownSize(Mistake):
+    """There is no such size, or no such format."""
+
+
+class NoKeys(Mistake):
+    """This is signed with keys, and there are none."""
+
+
+class NoToken(Mistake):
+    """There is no API token, and there are no keys to sign one with."""
+
+
+class UnusableSource(Mistake):
+    """What is to be uploaded is missing, empty, or not as long as announced."""
+
+
+class UnusableTarget(Mistake):
+    """Where a photo is to be written, nothing can be."""
+
+
+class Refused(GlassplateError):
+    """The cluster says that the request is at fault; asking again is of no use."""
+
+
+class NotAuthorized(Refused):
+    """No API token, or not a good one."""
+
+
+class NotAllowed(Refused):
+    """The token, or the permission of the URL, does not open this."""
+
+
+class NotFound(Refused):
+    """There is no such volume, photo or size."""
+
+
+class KeyUsedOtherwise(Refused):
+    """The Idempotency-Key was used for other bytes."""
+
+
+class PhotoGone(Refused):
+    """The photo was deleted, for ever."""
+
+
+class TooLarge(Refused):
+    """The cluster takes no photo with so many bytes."""
+
+
+class NotAPhoto(Refused):
+    """Not a photo of a format that is kept."""
+
+
+class SizesFailed(GlassplateError):
+    """The photo is kept, and sizes cannot be made of it. `reason` is for a person."""
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ClusterTrouble(GlassplateError):
+    """The cluster's fault; asking again later may help.
+
+    After an upload, `idempotency_key` is the key it was tried with: putting the photo again with
+    this key never makes a second one. `may_be_done` says that bytes have left, and nobody told
+    what became of them.
+    """
+
+    idempotency_key: str = ""
+    may_be_done: bool = False
+
+
+class Unavailable(ClusterTrouble):
+    """Somebody answered: not now."""
+
+
+class Unreachable(ClusterTrouble):
+    """Nobody answered."""
+
+
+class NotReadyInTime(ClusterTrouble):
+    """The sizes are not made yet."""
+
+
+class BadAnswer(ClusterTrouble):
+    """An answer that makes no sense, or that says that the server failed."""
+
+
+class WrongBytes(ClusterTrouble):
+    """What came is not what was sent or kept."""
+
+
+_CLASS_OF_STATUS: Mapping[int, type[Refused]] = {
+    401: NotAuthorized,
+    403: NotAllowed,
+    404: NotFound,
+    409: KeyUsedOtherwise,
+    410: PhotoGone,
+    413: TooLarge,
+    415: NotAPhoto,
+}
+_NOT_NOW = frozenset({502, 503, 504})
+
+
+def error_of(problem: Problem) -> GlassplateError:
+    """The error that an answer with this problem stands for."""
+    message = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
+    if problem.status in _NOT_NOW:
+        return Unavailable(message, problem=problem)
+    if 400 <= problem.status < 500:
+        return _CLASS_OF_STATUS.get(problem.status, Refused)(message, problem=problem)
+    return BadAnswer(f"the answer was {problem.status}: {message}", problem=problem)
+
+
+def parse_problem(status: int, fields: Mapping[str, Any]) -> Problem:
+    """A problem from its JSON; what is missing is filled in from the status."""
+    return Problem(
+        status=status,
+        title=str(fields.get("title") or f"HTTP status {status}"),
+        detail=str(fields.get("detail") or ""),
+        type=str(fields.get("type") or ""),
+    )

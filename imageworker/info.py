@@ -1,0 +1,99 @@
+"""The info document: what was made of a photo, as a value and as the bytes of its `.json`.
+
+Canonical: keys sorted, no spaces, ASCII, and `<`, `>`, `&` escaped, so that the same value is the
+same bytes and the text can stand in a page. It has the time and the camera, never the place.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from imageworker.placeholder import Placeholder
+
+_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantInfo:
+    """One variant. Digest and bytes are None of one that the second pass is still to make."""
+
+    size: str
+    ext: str
+    width: int
+    height: int
+    bytes: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginalInfo:
+    """The original: its format's ext, and its dimensions as people see it."""
+
+    ext: str
+    width: int
+    height: int
+    frames: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoInfo:
+    """All that an info document says."""
+
+    original: OriginalInfo
+    variants: tuple[VariantInfo, ...]
+    second_pass: tuple[VariantInfo, ...]
+    placeholder: Placeholder
+    captured: str | None
+    camera: str | None
+    artist: str | None
+    copyright: str | None
+    notes: tuple[str, ...]
+    recipe: str
+    libraries: Mapping[str, str]
+
+
+def render_info(info: PhotoInfo) -> bytes:
+    """The info document."""
+    document = {
+        "camera": info.camera,
+        "captured": info.captured,
+        "credit": {"artist": info.artist, "copyright": info.copyright},
+        "libraries": dict(info.libraries),
+        "notes": list(info.notes),
+        "original": {
+            "bytes": info.original.bytes,
+            "ext": info.original.ext,
+            "frames": info.original.frames,
+            "height": info.original.height,
+            "sha256": info.original.sha256,
+            "width": info.original.width,
+        },
+        "placeholder": {
+            "blurhash": info.placeholder.blurhash,
+            "colour": info.placeholder.colour,
+            "thumbhash": info.placeholder.thumbhash,
+        },
+        "recipe": info.recipe,
+        "second_pass": [_announced(each) for each in info.second_pass],
+        "variants": [_made(each) for each in info.variants],
+    }
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    # These three stand nowhere in JSON but inside its texts.
+    for character, escape in _ESCAPES.items():
+        text = text.replace(character, escape)
+    return text.encode("ascii")
+
+
+def _announced(variant: VariantInfo) -> dict[str, object]:
+    return {
+        "ext": variant.ext,
+        "height": variant.height,
+        "size": variant.size,
+        "width": variant.width,
+    }
+
+
+def _made(variant: VariantInfo) -> dict[str, object]:
+    return _announced(variant) | {"bytes": variant.bytes, "sha256": variant.sha256}

@@ -1,0 +1,36 @@
+"""Which libraries made the pixels, by version: part of what decides the bytes."""
+
+import functools
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import PIL
+from PIL import features
+
+from imageworker.opening import IS_HEIC_READ
+
+_FEATURES = {
+    "libjpeg_turbo": "libjpeg_turbo",
+    "littlecms2": "littlecms2",
+    "libwebp": "webp",
+    "libavif": "avif",
+    "libtiff": "libtiff",
+    "zlib_ng": "zlib_ng",
+    "zlib": "zlib",
+}
+
+
+@functools.cache
+def library_versions() -> Mapping[str, str]:
+    """The version of every library that is there, by its name."""
+    versions = {"pillow": PIL.__version__}
+    for name, feature in _FEATURES.items():
+        version = features.version(feature)
+        if version is not None:
+            versions[name] = version
+    if IS_HEIC_READ:
+        import pillow_heif
+
+        versions["pillow_heif"] = pillow_heif.__version__
+        versions["libheif"] = pillow_heif.libheif_version()
+    return MappingProxyType(versions)

@@ -1,0 +1,137 @@
+"""From an original's bytes to the bytes of all its sizes, in this process and with no I/O."""
+
+import hashlib
+from collections.abc import Iterator
+
+from imageworker.animation import encode_animation, is_animated_at
+from imageworker.decode import Photo, decode
+from imageworker.encode import encode_avif, encode_jpeg, encode_webp
+from imageworker.info import OriginalInfo, PhotoInfo, VariantInfo, render_info
+from imageworker.libraries import library_versions
+from imageworker.made_sizes import MadeSizes, MadeVariant
+from imageworker.metadata import render_credit
+from imageworker.placeholder import placeholder_of
+from imageworker.recipe import Recipe
+from imageworker.render import Rendered, RenderedSize, render_sizes, upright_dimensions
+
+__all__ = ["MadeSizes", "make_second_pass", "make_sizes"]
+
+
+def make_sizes(original: bytes, *, recipe: Recipe) -> MadeSizes:
+    """All sizes of a photo, and its info: the first pass.
+
+    Raises:
+        UndoablePhoto: They cannot be made; the error says why.
+        MemoryError: They need more memory than there is.
+    """
+    photo = decode(original, limits=recipe.limits, sizes=recipe.sizes)
+    rendered = render_sizes(photo, recipe.sizes)
+    credit = _credit(photo, recipe)
+    variants = tuple(
+        variant
+        for each in rendered.sizes
+        for variant in _first_pass(original, photo, each, recipe, credit=credit)
+    )
+    info = _info(original, photo, rendered, variants, recipe)
+    return MadeSizes(variants, render_info(info))
+
+
+def make_second_pass(original: bytes, *, recipe: Recipe) -> tuple[MadeVariant, ...]:
+    """The variants whose encoding is slow, which the info has announced already.
+
+    Raises:
+        UndoablePhoto: They cannot be made; the error says why.
+        MemoryError: They need more memory than there is.
+    """
+    setting = recipe.avif
+    if setting is None:
+        return ()
+    photo = decode(original, limits=recipe.limits, sizes=recipe.sizes)
+    credit = _credit(photo, recipe)
+    return tuple(
+        _variant(each, "avif", encode_avif(each.pixels, setting, credit=credit))
+        for each in render_sizes(photo, recipe.sizes).sizes
+        if recipe.has_avif(each.size)
+    )
+
+
+def _first_pass(
+    original: bytes, photo: Photo, each: RenderedSize, recipe: Recipe, *, credit: bytes
+) -> Iterator[MadeVariant]:
+    setting = recipe.jpeg_for(each.size)
+    yield _variant(each, "jpg", encode_jpeg(each.pixels, setting, credit=credit))
+    if is_animated_at(each.size, photo, recipe):
+        data = encode_animation(original, photo, each.size, recipe, credit=credit)
+        yield _variant(each, "webp", data)
+    elif recipe.webp is not None:
+        yield _variant(each, "webp", encode_webp(each.pixels, recipe.webp, credit=credit))
+
+
+def _variant(each: RenderedSize, ext: str, data: bytes) -> MadeVariant:
+    return MadeVariant(each.size.letter, ext, data, each.pixels.width, each.pixels.height)
+
+
+def _credit(photo: Photo, recipe: Recipe) -> bytes:
+    return render_credit(photo.metadata) if recipe.keeps_credit else b""
+
+
+def _info(
+    original: bytes,
+    photo: Photo,
+    rendered: Rendered,
+    variants: tuple[MadeVariant, ...],
+    recipe: Recipe,
+) -> PhotoInfo:
+    width, height = upright_dimensions(photo)
+    return PhotoInfo(
+        original=OriginalInfo(
+            ext=photo.format.ext,
+            width=width,
+            height=height,
+            frames=photo.frames,
+            bytes=len(original),
+            sha256=hashlib.sha256(original).hexdigest(),
+        ),
+        variants=tuple(
+            VariantInfo(
+                size=variant.letter,
+                ext=variant.ext,
+                width=variant.width,
+                height=variant.height,
+                bytes=len(variant.data),
+                sha256=hashlib.sha256(variant.data).hexdigest(),
+            )
+            for variant in variants
+        ),
+        second_pass=tuple(
+            VariantInfo(
+                size=each.size.letter,
+                ext="avif",
+                width=each.pixels.width,
+                height=each.pixels.height,
+                bytes=None,
+                sha256=None,
+            )
+            for each in rendered.sizes
+            if recipe.has_avif(each.size)
+        ),
+        placeholder=placeholder_of(rendered.miniature),
+        captured=photo.metadata.captured,
+        camera=photo.metadata.camera,
+        artist=photo.metadata.artist,
+        copyright=photo.metadata.copyright,
+        notes=_notes(photo, rendered),
+        recipe=recipe.version,
+        libraries=library_versions(),
+    )
+
+
+def _notes(photo: Photo, rendered: Rendered) -> tuple[str, ...]:
+    notes = list(rendered.notes)
+    if not photo.metadata.is_readable:
+        notes.append("metadata ignored: it cannot be read")
+    if photo.pixels.mode in {"RGBA", "LA"}:
+        notes.append("transparency is shown on white in JPEG")
+    if photo.frames > 1:
+        notes.append(f"stills show the first of {photo.frames} frames")
+    return tuple(notes)

@@ -1,0 +1,16 @@
+"""The RQ worker that runs sizes jobs, and leaves the jobs of dead workers to the storagemasters."""
+
+from rq import SimpleWorker, worker_registration
+from rq.registry import FailedJobRegistry
+from rq.utils import now
+
+
+class SizesWorker(SimpleWorker):
+    """An RQ worker that does not take dead workers' jobs for failed: their deaths are counted."""
+
+    def clean_registries(self) -> None:
+        """Forget failures that are old, and workers that are gone."""
+        for queue in self.queues:
+            FailedJobRegistry(queue=queue).cleanup()
+            worker_registration.clean_worker_registry(queue)
+        self.last_cleaned_at = now()  # type: ignore[assignment]  # RQ says None, and means later

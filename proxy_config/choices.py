@@ -1,0 +1,150 @@
+"""What one edge process may choose for itself; all else comes from the cluster."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from proxy_config.errors import UnusableChoice
+from volumes.address import Address
+from volumes.cluster import Cluster
+
+NGINX_PROGRAM = "/usr/sbin/nginx"
+VARNISH_PROGRAM = "/usr/sbin/varnishd"
+
+# The module lies here in Debian's libnginx-mod-http-js and in the official nginx image alike.
+NJS_MODULE = "/usr/lib/nginx/modules/ngx_http_js_module.so"
+
+_PATH = re.compile(r"/[A-Za-z0-9/._@+=,-]*")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_JAIL = re.compile(r"[a-z]*(,[a-z]+=[a-z0-9_-]+)*")
+_CACHE_BYTES_MIN = 1024 * 1024
+
+# There is a Unix socket in it, and no system takes a longer path to one than 103 bytes.
+_NGINX_RUN_DIR_MAX = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """A certificate chain and its private key, as absolute paths to PEM files."""
+
+    certificate: str
+    key: str
+
+    def __post_init__(self) -> None:
+        _refuse_paths(certificate=self.certificate, key=self.key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NginxChoices:
+    """How one nginx runs. Paths are absolute, and belong to the user of the workers.
+
+    `cache_dir` is only the cache's; `run_dir` is for the pid, logs and temporary files.
+    `worker_user` is for a master that is started by root; empty keeps the server's own default.
+    `varnish_tier` are Varnish servers to ask before the nodes; empty asks the nodes directly.
+    `purge_networks` may purge; empty means the storagemasters, which must then be IP addresses.
+    `site_include` is a glob of files with locations of the operator's own; empty means none.
+
+    Raises:
+        UnusableChoice: nginx could not start with these.
+    """
+
+    edge_id: str
+    cache_dir: str
+    cache_bytes: int
+    run_dir: str
+    worker_processes: int = 2
+    worker_user: str = ""
+    njs_module: str = NJS_MODULE
+    tls: TlsFiles | None = None
+    varnish_tier: tuple[Address, ...] = ()
+    purge_networks: tuple[str, ...] = ()
+    site_include: str = ""
+    fresh_seconds: int = 86_400
+    connect_timeout_milliseconds: int = 250
+
+    def __post_init__(self) -> None:
+        _refuse_paths(cache_dir=self.cache_dir, run_dir=self.run_dir, njs_module=self.njs_module)
+        if len(self.run_dir) > _NGINX_RUN_DIR_MAX:
+            raise UnusableChoice(f"run_dir is longer than {_NGINX_RUN_DIR_MAX}: {self.run_dir!r}")
+        if self.site_include:
+            _refuse_paths(site_include=self.site_include.replace("*", ""))
+        if self.worker_user and not _USER.fullmatch(self.worker_user):
+            raise UnusableChoice(f"worker_user {self.worker_user!r} is not the name of a user")
+        _refuse_networks(self.purge_networks)
+        _refuse_below("cache_bytes", self.cache_bytes, _CACHE_BYTES_MIN)
+        _refuse_below("worker_processes", self.worker_processes, 1)
+        _refuse_below("fresh_seconds", self.fresh_seconds, 1)
+        _refuse_below("connect_timeout_milliseconds", self.connect_timeout_milliseconds, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VarnishChoices:
+    """How one Varnish runs. `run_dir` is an absolute path that belongs to its user.
+
+    `jail` is varnishd's. "none" stays the user that started it, who alone can read the keys: give
+    it a user of its own. Empty keeps the server's default.
+    `purge_networks` may purge; empty means the storagemasters, which must then be IP addresses.
+
+    Raises:
+        UnusableChoice: Varnish could not start with these.
+    """
+
+    edge_id: str
+    cache_bytes: int
+    run_dir: str
+    jail: str = "none"
+    purge_networks: tuple[str, ...] = ()
+    fresh_seconds: int = 86_400
+    connect_timeout_milliseconds: int = 250
+
+    def __post_init__(self) -> None:
+        _refuse_paths(run_dir=self.run_dir)
+        if not _JAIL.fullmatch(self.jail):
+            raise UnusableChoice(f"jail {self.jail!r} is none of varnishd's")
+        _refuse_networks(self.purge_networks)
+        _refuse_below("cache_bytes", self.cache_bytes, _CACHE_BYTES_MIN)
+        _refuse_below("fresh_seconds", self.fresh_seconds, 1)
+        _refuse_below("connect_timeout_milliseconds", self.connect_timeout_milliseconds, 1)
+
+
+def purgers(cluster: Cluster, networks: tuple[str, ...]) -> tuple[str, ...]:
+    """The networks that may purge: the chosen ones or, if none are, each storagemaster's host.
+
+    Raises:
+        UnusableChoice: A storagemaster has a host name, and no networks were chosen.
+    """
+    if networks:
+        return networks
+    hosts = tuple(dict.fromkeys(m.address.host.strip("[]") for m in cluster.masters.values()))
+    for host in hosts:
+        if not _is_network(host):
+            raise UnusableChoice(
+                f"storagemaster host {host!r} is no IP address, so purge_networks must be chosen"
+            )
+    return hosts
+
+
+def _refuse_paths(**paths: str) -> None:
+    # These few characters need no quoting in any server's language.
+    for name, path in paths.items():
+        if not _PATH.fullmatch(path):
+            raise UnusableChoice(f"{name} {path!r} is not a plain absolute path")
+
+
+def _refuse_networks(networks: Iterable[str]) -> None:
+    for network in networks:
+        if not _is_network(network):
+            raise UnusableChoice(f"purge_networks: {network!r} is no IP address and no network")
+
+
+def _refuse_below(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise UnusableChoice(f"{name} must be at least {least}, is {value}")
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return not ipaddress.ip_network(text).network_address.is_unspecified
+    except ValueError:
+        return False

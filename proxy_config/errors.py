@@ -1,0 +1,33 @@
+"""Every reason not to render a config, all of them the operator's to mend.
+
+    ProxyConfigError
+    ├── UnknownEdge        the cluster has no edge of this id and kind
+    ├── UnusableChoice     a process choice that the server could not start with
+    └── UnusableReadKey    a read key that is none, or that the server cannot hold
+
+No message holds a key.
+"""
+
+
+class ProxyConfigError(Exception):
+    """A config that cannot be rendered."""
+
+
+class UnknownEdge(ProxyConfigError):
+    """The cluster has no edge of this id and kind."""
+
+    def __init__(self, edge_id: str, kind: str) -> None:
+        self.edge_id = edge_id
+        super().__init__(f"the cluster has no {kind} edge {edge_id!r}")
+
+
+class UnusableChoice(ProxyConfigError):
+    """A process choice that the server could not start with."""
+
+
+class UnusableReadKey(ProxyConfigError):
+    """The read key of `key_id` cannot be used; `why` says what to do about it."""
+
+    def __init__(self, key_id: str, why: str) -> None:
+        self.key_id = key_id
+        super().__init__(f"read key {key_id!r} {why}")

@@ -1,0 +1,90 @@
+"""nginx edges: config, scripts and command line, as text."""
+
+import json
+from collections.abc import Mapping
+
+from permission_urls import (
+    FOR_EVER,
+    MALFORMED_REGEX,
+    PERMISSION_URL_REGEX,
+    cache_control,
+)
+from proxy_config.choices import NGINX_PROGRAM, NginxChoices, purgers
+from proxy_config.read_keys import refuse_bad_read_keys
+from proxy_config.routing import find_edge, mirror_routes
+from proxy_config.templating import render_template
+from volumes.cluster import Cluster
+from volumes.sizes import size_classes
+
+CONFIG_NAME = "nginx.conf"
+KEYS_NAME = "keys.json"
+"""The one file with secrets in it: write it with mode 0600."""
+
+PURGE_PATHS_MAX = 100
+
+# A megabyte of the zone holds about 8,000 names, and sizes are about 32 KiB on average.
+_CACHE_BYTES_PER_ZONE_MEGABYTE = 8_000 * 32 * 1024
+_ZONE_MEGABYTES_MAX = 1024
+
+_SCRIPTS = ("permission.js", "reproxy.js", "range.js", "purge.js")
+
+
+def render_nginx(
+    cluster: Cluster, choices: NginxChoices, read_keys: Mapping[str, str]
+) -> dict[str, str]:
+    """The files of one nginx edge by name, to be written into one folder.
+
+    `read_keys` has the 64 hex characters of each read key that verifies, by key id, oldest first.
+    `keys.json` holds them; no other file has a secret in it.
+
+    Raises:
+        UnknownEdge: The cluster has no such nginx edge.
+        UnusableChoice: nginx could not start with these choices.
+        UnusableReadKey: A key is none.
+    """
+    refuse_bad_read_keys(read_keys)
+    edge = find_edge(cluster, choices.edge_id, "nginx")
+    routes = mirror_routes(cluster, edge.colo)
+    values = {
+        "edge": edge,
+        "choices": choices,
+        "routes": routes,
+        "key_ids": tuple(read_keys),
+        "permanent": cache_control(FOR_EVER, 0),
+        "purgers": purgers(cluster, choices.purge_networks),
+        "tries_max": max(len(route.nodes) for route in routes) + 1,
+        "map_hash_max_size": max(2048, 2 * len(cluster.volumes)),
+        "keys_zone_megabytes": _keys_zone_megabytes(choices.cache_bytes),
+        "purge_paths_max": PURGE_PATHS_MAX,
+        "permission_url_regex": _as_javascript(PERMISSION_URL_REGEX),
+        "malformed_regex": _as_javascript(MALFORMED_REGEX),
+    }
+    files = {name: render_template(f"{name}.j2", values) for name in (CONFIG_NAME, *_SCRIPTS)}
+    keys = {"read_keys": dict(read_keys), "size_classes": size_classes(cluster.sizes)}
+    return files | {KEYS_NAME: json.dumps(keys, indent=2) + "\n"}
+
+
+def nginx_command(
+    choices: NginxChoices, config_dir: str, *, program: str = NGINX_PROGRAM
+) -> list[str]:
+    """The arguments that run nginx in the foreground, with its files in `config_dir`."""
+    return [
+        program,
+        "-e",
+        f"{choices.run_dir}/error.log",
+        "-p",
+        choices.run_dir,
+        "-c",
+        f"{config_dir}/{CONFIG_NAME}",
+        "-g",
+        "daemon off;",
+    ]
+
+
+def _keys_zone_megabytes(cache_bytes: int) -> int:
+    wanted = -(-cache_bytes // _CACHE_BYTES_PER_ZONE_MEGABYTE)
+    return min(max(wanted, 1), _ZONE_MEGABYTES_MAX)
+
+
+def _as_javascript(regex: str) -> str:
+    return regex.replace("/", r"\/")

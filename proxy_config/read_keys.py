@@ -1,0 +1,38 @@
+"""The read keys an edge is given: hex text by key id, checked before it goes into any config."""
+
+import re
+from collections.abc import Mapping
+
+from proxy_config.errors import UnusableReadKey
+
+_KEY_ID = re.compile(r"[a-z0-9]{1,4}")
+_READ_KEY = re.compile(r"[0-9a-f]{64}")
+_BYTE = re.compile(r"..")
+
+
+def refuse_bad_read_keys(read_keys: Mapping[str, str]) -> None:
+    """Return only if every id and key is in its grammar and there is at least one.
+
+    Raises:
+        UnusableReadKey: One of them is not, or there is none.
+    """
+    if not read_keys:
+        raise UnusableReadKey("", "is missing: without any, no URL opens anything")
+    for key_id, read_key in read_keys.items():
+        if not _KEY_ID.fullmatch(key_id):
+            raise UnusableReadKey(key_id, "has an id that is not one to four of a-z and 0-9")
+        if not _READ_KEY.fullmatch(read_key):
+            raise UnusableReadKey(key_id, "is not 64 lower-case hex characters")
+
+
+def refuse_keys_varnish_cannot_hold(read_keys: Mapping[str, str]) -> None:
+    """Return only if no key has a zero byte, at which vmod-digest would cut it short.
+
+    Raises:
+        UnusableReadKey: One has.
+    """
+    for key_id, read_key in read_keys.items():
+        if "00" in _BYTE.findall(read_key):
+            raise UnusableReadKey(
+                key_id, "has a zero byte, which Varnish cannot hold: rotate to another key"
+            )

@@ -1,0 +1,111 @@
+"""The golden paths are what their script makes, and `photo_path` reads each as it says there."""
+
+import contextlib
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from permission_urls.permission import EXTENSIONS as PERMITTED_EXTENSIONS
+from permission_urls.permission import Unsignable, parse_photo_path
+from volumes.photo_path import (
+    EXTENSIONS,
+    Attempt,
+    Failure,
+    Info,
+    InvalidPath,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+    parse_path,
+    render_path,
+)
+
+HERE = Path(__file__).parent
+KINDS = {"info": Info, "failure": Failure, "version_tombstone": VersionTombstone}
+
+
+@pytest.fixture(name="maker", scope="module")
+def _maker():
+    spec = importlib.util.spec_from_file_location(
+        "make_golden_paths", HERE / "make_golden_paths.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(name="vectors", scope="module")
+def _vectors():
+    return json.loads((HERE / "golden_paths.json").read_text(encoding="ascii"))["vectors"]
+
+
+@pytest.fixture(name="good", scope="module")
+def _good(vectors):
+    return [vector for vector in vectors if "kind" in vector]
+
+
+def file_of(vector):
+    """The photo file that a good vector's parts stand for."""
+    if vector["kind"] == "photo_tombstone":
+        return PhotoTombstone(vector["volume"], vector["photo"])
+    of = PhotoVersion(vector["volume"], vector["photo"], vector["version"])
+    if vector["kind"] == "variant":
+        return Variant(of, vector["size"], vector["ext"])
+    if vector["kind"] == "attempt":
+        return Attempt(of, vector["number"])
+    return KINDS[vector["kind"]](of)
+
+
+def test_golden_paths_are_what_the_script_makes(maker):
+    """Run `make golden` and look at the difference if this fails."""
+    path = HERE / "golden_paths.json"
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(maker.render(), encoding="ascii")
+    assert path.read_text(encoding="ascii") == maker.render()
+
+
+def test_golden_paths_have_every_kind_and_enough_that_are_none(vectors, good):
+    """A file that lost its cases would pass everything."""
+    kinds = [vector["kind"] for vector in good]
+    assert len(vectors) >= 400
+    assert len(vectors) - len(good) >= 200
+    assert {kind: kinds.count(kind) >= 5 for kind in set(kinds)} == dict.fromkeys(
+        (*KINDS, "variant", "attempt", "photo_tombstone"), True
+    )
+    assert {vector["ext"] for vector in good if "ext" in vector} == set(EXTENSIONS)
+
+
+def test_golden_paths_are_parsed_into_their_parts(good):
+    """What stands in the file is what the parser finds."""
+    assert [parse_path(vector["path"]) for vector in good] == [file_of(v) for v in good]
+
+
+def test_golden_paths_are_rendered_from_their_parts(good):
+    """The parts give the path, character by character."""
+    assert [render_path(file_of(vector)) for vector in good] == [v["path"] for v in good]
+
+
+def test_golden_texts_that_are_no_paths_are_refused(vectors):
+    """Each with the one error that says so, and no other."""
+    accepted = []
+    for vector in vectors:
+        if "why" in vector:
+            with contextlib.suppress(InvalidPath):
+                accepted.append((vector["why"], parse_path(vector["path"])))
+    assert accepted == []
+
+
+def test_a_permission_can_be_signed_for_every_variant_and_nothing_else(vectors):
+    """The grammar of permission URLs, which is written apart, is the same."""
+    assert PERMITTED_EXTENSIONS == EXTENSIONS
+    for vector in vectors:
+        if vector.get("kind") == "variant":
+            name = parse_photo_path(vector["path"])
+            assert (name.size, name.ext) == (vector["size"], vector["ext"])
+        else:
+            with pytest.raises(Unsignable):
+                parse_photo_path(vector["path"])

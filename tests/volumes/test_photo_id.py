@@ -1,0 +1,125 @@
+"""Photo ids and versions: minted from a clock and dice, derived from a key, parsed strictly."""
+
+import random
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from volumes.photo_id import (
+    ALPHABET,
+    CHARACTER_PATTERN,
+    InvalidPhotoId,
+    derive_photo_id,
+    mint_photo_id,
+    mint_version,
+    parse_photo_id,
+    parse_version,
+)
+
+MILLISECONDS_MAX = 2**50 - 1
+
+
+def only_zeros(_bits):
+    """Dice that always show nought."""
+    return 0
+
+
+def only_ones(bits):
+    """Dice that always show all bits set."""
+    return 2**bits - 1
+
+
+@pytest.fixture(name="dice")
+def _dice():
+    return random.Random(7).getrandbits
+
+
+def test_the_alphabet_is_crockford_base32():
+    """Digits and letters without i, l, o and u, in order; the pattern is the same set."""
+    letters = [c for c in "0123456789abcdefghijklmnopqrstuvwxyz" if c not in "ilou"]
+    assert list(ALPHABET) == letters
+    assert [chr(n) for n in range(128) if re.fullmatch(CHARACTER_PATTERN, chr(n))] == letters
+
+
+@given(st.integers(0, MILLISECONDS_MAX), st.randoms(use_true_random=False))
+def test_what_is_minted_is_parsed(now, dice):
+    """Whatever the time and the dice."""
+    photo = mint_photo_id(now_milliseconds=now, random_bits=dice.getrandbits)
+    version = mint_version(dice.getrandbits)
+    assert parse_photo_id(photo) == photo
+    assert parse_version(version) == version
+
+
+@given(st.integers(0, MILLISECONDS_MAX), st.integers(0, MILLISECONDS_MAX))
+def test_ids_sort_by_their_age(one, other):
+    """Even if the older one has the higher dice."""
+    older, younger = sorted((one, other))
+    first = mint_photo_id(now_milliseconds=older, random_bits=only_ones)
+    second = mint_photo_id(now_milliseconds=younger, random_bits=only_zeros)
+    assert (first[:10] <= second[:10]) is True
+    assert (first < second) is (older < younger)
+
+
+def test_an_id_has_ten_characters_of_time_and_six_of_chance():
+    """The parts are where the format says, most significant first."""
+    assert mint_photo_id(now_milliseconds=0, random_bits=only_zeros) == "0" * 16
+    assert mint_photo_id(now_milliseconds=1, random_bits=only_ones) == "0000000001zzzzzz"
+    assert mint_photo_id(now_milliseconds=33, random_bits=only_zeros) == "0000000011000000"
+    assert mint_photo_id(now_milliseconds=MILLISECONDS_MAX, random_bits=only_ones) == "z" * 16
+    assert mint_version(only_ones) == "zzzzzz"
+
+
+def test_ids_of_one_millisecond_differ(dice):
+    """A thousand of them, with dice that are fair."""
+    minted = {mint_photo_id(now_milliseconds=5, random_bits=dice) for _ in range(1000)}
+    assert len(minted) == 1000
+
+
+def test_a_derived_id_is_always_the_same():
+    """At any storagemaster, in any release: the text here must never change."""
+    assert derive_photo_id("order-66/front", secret=b"s" * 32) == ("vtedkte1dn62nr0h", "80rysd")
+    assert derive_photo_id("order-66/front", secret=b"s" * 32) == derive_photo_id(
+        "order-66/front", secret=b"s" * 32
+    )
+
+
+@given(st.text(min_size=1), st.binary(min_size=1, max_size=64))
+def test_a_derived_id_is_an_id(key, secret):
+    """Whatever the client calls its upload."""
+    photo, version = derive_photo_id(key, secret=secret)
+    assert parse_photo_id(photo) == photo
+    assert parse_version(version) == version
+
+
+def test_a_key_of_any_bytes_has_an_id():
+    """A header that is no UTF-8 comes as escapes, and still names one photo only."""
+    keys = [bytes([byte]).decode(errors="surrogateescape") for byte in range(128, 256)]
+    assert len({derive_photo_id(key, secret=b"s" * 32) for key in keys}) == 128
+
+
+def test_derived_ids_differ_by_key_and_by_secret():
+    """Keys one letter apart have nothing in common, and nobody outside can tell an id."""
+    derived = {derive_photo_id(f"key-{n}", secret=b"a") for n in range(500)}
+    derived |= {derive_photo_id(f"key-{n}", secret=b"b") for n in range(500)}
+    assert len({photo for photo, _ in derived}) == 1000
+    assert len({photo[-2:] for photo, _ in derived}) > 500
+
+
+@pytest.mark.parametrize("character", "ilouAZ-_ .\n\u0660\uff10\u00e9")
+def test_a_character_that_is_not_of_the_alphabet_is_refused(character):
+    """Letters that look like others, upper case, digits of other scripts."""
+    with pytest.raises(InvalidPhotoId):
+        parse_photo_id(f"01jd3x8m2c9qp4k{character}")
+    with pytest.raises(InvalidPhotoId):
+        parse_version(f"3fz8q{character}")
+
+
+@pytest.mark.parametrize("length", [0, 1, 5, 7, 15, 17, 32])
+def test_another_length_is_refused(length):
+    """Sixteen and six, and nothing else."""
+    with pytest.raises(InvalidPhotoId):
+        parse_photo_id("0" * length)
+    with pytest.raises(InvalidPhotoId):
+        parse_version("0" * length)

@@ -1,0 +1,152 @@
+"""Photo paths: render and parse are inverses, on all that there can be and on noise."""
+
+import contextlib
+import doctest
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from volumes import photo_path
+from volumes.photo_id import ALPHABET, InvalidPhotoId
+from volumes.photo_path import (
+    ATTEMPT_NUMBERS,
+    EXTENSIONS,
+    SHARDS,
+    VOLUME_MAX,
+    Attempt,
+    Failure,
+    Info,
+    InvalidPath,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+    parse_name,
+    parse_path,
+    parse_photo_version,
+    parse_volume,
+    render_path,
+    render_stem,
+    shard_of,
+)
+
+VOLUMES = st.integers(1, VOLUME_MAX)
+PHOTOS = st.text(ALPHABET, min_size=16, max_size=16)
+VERSIONS = st.builds(PhotoVersion, VOLUMES, PHOTOS, st.text(ALPHABET, min_size=6, max_size=6))
+FILES = st.one_of(
+    st.builds(
+        Variant,
+        VERSIONS,
+        st.sampled_from("abcdefghijklmnopqrstuvwxyz"),
+        st.sampled_from(EXTENSIONS),
+    ),
+    st.builds(Info, VERSIONS),
+    st.builds(Attempt, VERSIONS, st.sampled_from(ATTEMPT_NUMBERS)),
+    st.builds(Failure, VERSIONS),
+    st.builds(VersionTombstone, VERSIONS),
+    st.builds(PhotoTombstone, VOLUMES, PHOTOS),
+)
+# Texts of the characters that paths are made of come nearer to being one than any others.
+NOISE = st.one_of(st.text(), st.text(alphabet="/._0127abjkmgonesfailtry", max_size=45))
+
+
+@given(FILES)
+def test_parse_undoes_render(file):
+    """Every file comes back from its path."""
+    assert parse_path(render_path(file)) == file
+
+
+@given(st.one_of(NOISE, st.tuples(FILES.map(render_path), NOISE).map("".join)))
+def test_render_undoes_parse(text):
+    """Whatever is accepted at all is the one spelling of what it names."""
+    try:
+        file = parse_path(text)
+    except InvalidPath:
+        return
+    assert render_path(file) == text
+
+
+@given(FILES, st.integers(0, 60), st.characters())
+def test_a_path_with_one_character_changed_is_refused_or_names_another_file(file, place, character):
+    """No two texts name the same file."""
+    path = render_path(file)
+    place %= len(path)
+    changed = path[:place] + character + path[place + 1 :]
+    if changed == path:
+        return
+    with contextlib.suppress(InvalidPath):
+        assert parse_path(changed) != file
+
+
+@given(FILES)
+def test_a_name_in_its_directory_names_the_same_file(file):
+    """What lists a directory needs no path to know what it has found."""
+    volume, _, name = render_path(file).split("/")
+    assert parse_name(int(volume), name) == file
+
+
+@given(VERSIONS)
+def test_a_photo_version_comes_back_from_what_a_person_types(of):
+    """VOLUME/PHOTO/VERSION, as receipts show it."""
+    assert parse_photo_version(str(of)) == of
+
+
+@given(VERSIONS)
+def test_all_paths_of_a_version_begin_with_its_stem(of):
+    """So a version's files are found by prefix."""
+    for file in (
+        Variant(of, "m", "jpg"),
+        Info(of),
+        Attempt(of, 2),
+        Failure(of),
+        VersionTombstone(of),
+    ):
+        assert render_path(file).startswith(render_stem(of))
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("42/01jd3x8m2c9qp4k7", InvalidPath),
+        ("42/01jd3x8m2c9qp4k7/3fz8qd/m", InvalidPath),
+        ("0/01jd3x8m2c9qp4k7/3fz8qd", InvalidPath),
+        ("42/01jd3x8m2c9qp4k/3fz8qd", InvalidPhotoId),
+        ("42/01jd3x8m2c9qp4k7/3fz8q", InvalidPhotoId),
+        ("42/01JD3X8M2C9QP4K7/3fz8qd", InvalidPhotoId),
+        ("", InvalidPath),
+    ],
+)
+def test_what_is_no_photo_version_is_refused(text, error):
+    """With the part that is wrong."""
+    with pytest.raises(error):
+        parse_photo_version(text)
+
+
+def test_there_are_1024_shards_and_every_photo_has_one():
+    """Two characters of a 32-letter alphabet, each pair once."""
+    assert len(SHARDS) == len(set(SHARDS)) == 1024
+    assert shard_of("01jd3x8m2c9qp4k7") == "k7"
+    assert shard_of("01jd3x8m2c9qp4k7") in SHARDS
+
+
+def test_volumes_are_accepted_to_the_last_and_no_further():
+    """One to 65535."""
+    assert (parse_volume("1"), parse_volume("65535")) == (1, 65535)
+    for text in ("0", "65536", "01", ""):
+        with pytest.raises(InvalidPath):
+            parse_volume(text)
+
+
+def test_an_original_knows_that_it_is_one():
+    """Size `o` is the bytes as uploaded, and no other letter is."""
+    of = PhotoVersion(42, "01jd3x8m2c9qp4k7", "3fz8qd")
+    originals = [s for s in "abcdefghijklmnopqrstuvwxyz" if Variant(of, s, "jpg").is_original]
+    assert originals == ["o"]
+
+
+def test_the_examples_in_the_docstrings_are_true():
+    """They are what a reader learns the format from."""
+    outcome = doctest.testmod(photo_path)
+    assert outcome.attempted >= 3
+    assert outcome.failed == 0

@@ -1,0 +1,127 @@
+"""The size table: which sizes a photo has, and how large each of them is."""
+
+import doctest
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from volumes import sizes
+from volumes.sizes import DEFAULT_SIZES, Size, SizeClass, size_classes, sizes_of
+
+SIDES = st.integers(1, 70_000)
+ALL = "sqtmnwdzcbhk"
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "letters"),
+    [
+        (1, 1, ""),
+        (74, 5000, "tmnwdzcbhk"),
+        (75, 75, "s"),
+        (75, 100, "s"),
+        (101, 75, "st"),
+        (149, 149, "st"),
+        (150, 150, "sqt"),
+        (240, 180, "sqt"),
+        (241, 180, "sqtm"),
+        (180, 241, "sqtm"),
+        (500, 375, "sqtmnw"),
+        (1024, 768, "sqtmnwdzc"),
+        (1025, 768, "sqtmnwdzcb"),
+        (1600, 1200, "sqtmnwdzcb"),
+        (2048, 1536, "sqtmnwdzcbh"),
+        (2049, 1536, ALL),
+        (6000, 4000, ALL),
+        (6000, 1, "tmnwdzcbhk"),
+    ],
+)
+def test_a_photo_gets_the_sizes_that_are_smaller(width, height, letters):
+    """And the squares that it fills, in the order of the table."""
+    got = sizes_of(DEFAULT_SIZES, width=width, height=height)
+    assert "".join(size.letter for size in got) == letters
+
+
+@pytest.mark.parametrize(
+    ("letter", "width", "height", "result"),
+    [
+        ("s", 4000, 3000, (75, 75)),
+        ("q", 150, 9000, (150, 150)),
+        ("t", 4000, 3000, (100, 75)),
+        ("m", 3000, 4000, (180, 240)),
+        ("m", 4000, 3000, (240, 180)),
+        ("m", 241, 241, (240, 240)),
+        ("n", 6000, 4000, (320, 213)),
+        ("b", 4032, 3024, (1024, 768)),
+        ("b", 5184, 3456, (1024, 683)),
+        ("h", 1601, 1, (1600, 1)),
+        ("k", 10_000, 3, (2048, 1)),
+        ("k", 1, 65_500, (1, 2048)),
+        ("t", 65_535, 65_534, (100, 100)),
+        ("b", 1025, 1024, (1024, 1023)),
+    ],
+)
+def test_the_geometry_of_a_size(letter, width, height, result):
+    """The longest edge is the table's, the other keeps the shape, and none is ever nothing."""
+    size = next(size for size in DEFAULT_SIZES if size.letter == letter)
+    assert size.dimensions_of(width, height) == result
+
+
+@given(SIDES, SIDES, st.sampled_from(DEFAULT_SIZES))
+def test_no_size_is_larger_than_the_photo(width, height, size):
+    """Nothing is ever enlarged, and every edge fits the table."""
+    if not size.is_smaller_than(width, height):
+        return
+    made = size.dimensions_of(width, height)
+    assert made <= (width, height)
+    assert min(made) >= 1
+    assert max(made) == size.edge_pixels
+
+
+@given(SIDES, SIDES, st.sampled_from(DEFAULT_SIZES))
+def test_a_turned_photo_gets_turned_sizes(width, height, size):
+    """Portrait and landscape are the same photo, turned."""
+    assert size.dimensions_of(width, height) == size.dimensions_of(height, width)[::-1]
+    assert size.is_smaller_than(width, height) is size.is_smaller_than(height, width)
+
+
+@given(SIDES, SIDES, st.sampled_from([size for size in DEFAULT_SIZES if not size.square]))
+def test_the_shape_is_kept_to_half_a_pixel(width, height, size):
+    """Within what a whole number of pixels allows."""
+    made = size.dimensions_of(width, height)
+    scale = size.edge_pixels / max(width, height)
+    for side, original in zip(made, (width, height), strict=True):
+        assert side == 1 or abs(side - original * scale) <= 0.5
+
+
+def test_the_table_is_the_one_that_urls_are_read_by():
+    """Letters and edges may be added, but none may ever mean something else."""
+    table = {size.letter: (size.edge_pixels, size.square) for size in DEFAULT_SIZES}
+    assert table == {
+        "s": (75, True),
+        "q": (150, True),
+        "t": (100, False),
+        "m": (240, False),
+        "n": (320, False),
+        "w": (400, False),
+        "d": (500, False),
+        "z": (640, False),
+        "c": (800, False),
+        "b": (1024, False),
+        "h": (1600, False),
+        "k": (2048, False),
+    }
+
+
+def test_a_size_up_to_1024_is_web_and_a_larger_one_is_large():
+    """What one permission opens; the original has a class of its own."""
+    classes = size_classes((*DEFAULT_SIZES, Size("x", 1025)))
+    assert {letter for letter, of in classes.items() if of is SizeClass.WEB} == set("sqtmnwdzcb")
+    assert {letter for letter, of in classes.items() if of is SizeClass.LARGE} == set("hkx")
+    assert {letter for letter, of in classes.items() if of is SizeClass.ORIGINAL} == {"o"}
+
+
+def test_the_example_in_the_docstring_is_true():
+    """It is what a reader learns the geometry from."""
+    outcome = doctest.testmod(sizes)
+    assert (outcome.attempted >= 1, outcome.failed) == (True, 0)
