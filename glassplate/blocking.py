@@ -90,9 +90,11 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._call(self._client.__aexit__(kind, error, trace))
         loop, self._loop = self._loop, None
-        if loop:
+        assert loop is not None
+        try:
+            loop.run(self._client.__aexit__(kind, error, trace))
+        finally:
             loop.stop()
 
     def put(

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from glassplate.client import Client
+from glassplate.errors import NotReadyInTime, SizesFailed
 from glassplate.sample_photos import make_sample_photos
+from storagemaster.wire import Receipt
 from volumes.cluster import Cluster
 
 READY_SECONDS_MAX = 120.0
@@ -36,9 +38,14 @@ async def upload_samples(cluster: Cluster, token: str, report: Report) -> list[S
         outcomes = []
         for number, (name, receipt) in enumerate(receipts):
             report(len(photos) + number, 2 * len(photos), f"Waiting for the sizes of {name}")
-            status = await client.wait_until_ready(
-                receipt.reference, timeout_seconds=READY_SECONDS_MAX
-            )
-            outcomes.append(SampleOutcome(name, status.state, status.urls))
+            outcomes.append(await _wait_for(client, name, receipt))
         report(2 * len(photos), 2 * len(photos), "All sizes are made")
         return outcomes
+
+
+async def _wait_for(client: Client, name: str, receipt: Receipt) -> SampleOutcome:
+    try:
+        status = await client.wait_until_ready(receipt.reference, timeout_seconds=READY_SECONDS_MAX)
+    except (SizesFailed, NotReadyInTime) as error:
+        return SampleOutcome(name, str(error), receipt.urls)
+    return SampleOutcome(name, status.state, status.urls)

@@ -1,5 +1,6 @@
 """Errors as a person at a terminal meets them: what, why and what to do, and an exit status."""
 
+from collections.abc import Sequence
 from typing import IO, Any
 
 import click
@@ -97,6 +98,14 @@ def exit_code_of(error: GlassplateError) -> int:
     if isinstance(error, Mistake) and not isinstance(error, UnusableSource | UnusableTarget):
         return EXIT_USAGE
     return EXIT_NOT_DONE
+
+
+def exit_code_of_all(errors: Sequence[GlassplateError], *, is_some_done: bool) -> int:
+    """The exit status after many things of which some failed: their own, if nothing else was."""
+    codes = {exit_code_of(error) for error in errors}
+    if not codes:
+        return 0
+    return codes.pop() if len(codes) == 1 and not is_some_done else EXIT_NOT_DONE
 
 
 def key_hint(error: Exception) -> str:

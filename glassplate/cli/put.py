@@ -127,9 +127,8 @@ def _print_tables(outcomes: "list[Outcome]") -> None:
 
 def _report(outcomes: "list[Outcome]", passed_over: int) -> int:
     """Say on stderr what was not done, and in all; the exit status."""
-    from glassplate.cli.failures import EXIT_NOT_DONE, EXIT_UNREACHABLE, what_to_do
+    from glassplate.cli.failures import EXIT_NOT_DONE, exit_code_of_all, what_to_do
     from glassplate.cli.uploading import NotTried, Uploaded
-    from glassplate.errors import Unreachable
 
     failed = [outcome for outcome in outcomes if not isinstance(outcome, Uploaded)]
     for outcome in failed:
@@ -143,8 +142,9 @@ def _report(outcomes: "list[Outcome]", passed_over: int) -> int:
     if failed or passed_over or len(outcomes) > 1:
         done = len(outcomes) - len(failed)
         click.echo(_summary(done=done, failed=len(failed), passed_over=passed_over), err=True)
-    if failed and all(isinstance(o.error, Unreachable | NotTried) for o in failed):
-        return EXIT_UNREACHABLE if len(failed) == len(outcomes) else EXIT_NOT_DONE
+    tried = [o.error for o in failed if not isinstance(o.error, NotTried)]
+    if tried:
+        return exit_code_of_all(tried, is_some_done=len(failed) < len(outcomes))
     return EXIT_NOT_DONE if failed or troubled else 0
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import EXIT_NOT_DONE, exit_code_of, words_of
+from glassplate.cli.failures import exit_code_of_all, words_of
 from glassplate.client import Client
 from glassplate.errors import GlassplateError
 from glassplate.references import PhotoReference, parse_reference
@@ -39,16 +39,14 @@ def rm(connection: Connection, references: tuple[str, ...], *, yes: bool, as_jso
     outcomes = connection.run(lambda client: _delete_all(client, parsed))
     if as_json:
         _print_json(outcomes)
-    failed = False
+    errors: list[GlassplateError] = []
     for reference, outcome in outcomes:
         if isinstance(outcome, GlassplateError):
-            failed = True
+            errors.append(outcome)
             click.echo(f"glassplate: {reference} was not deleted: {words_of(outcome)}", err=True)
         elif not as_json:
             click.echo(f"{reference} is deleted{_what_is_left(outcome)}")
-    if failed:
-        codes = {exit_code_of(o) if isinstance(o, GlassplateError) else 0 for _, o in outcomes}
-        sys.exit(codes.pop() if len(codes) == 1 else EXIT_NOT_DONE)
+    sys.exit(exit_code_of_all(errors, is_some_done=len(errors) < len(outcomes)))
 
 
 def _ask(references: list[PhotoReference]) -> None:

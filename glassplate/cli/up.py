@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from glassplate.errors import GlassplateError
 from glassplate.local_cluster import LocalCluster, PortsTaken
 from glassplate.local_control import control_server
 from glassplate.local_plan import PORTS_USED
@@ -94,7 +95,12 @@ async def _serve(
     control = _Control(cluster)
     async with control_server(cluster.data / "run", control.handle):
         token = sign_token(cluster.keys, [Scope.UPLOAD, Scope.READ, Scope.DELETE])
-        outcomes = await _samples(cluster, token, console) if samples else []
+        outcomes = []
+        if samples:
+            try:
+                outcomes = await _samples(cluster, token, console)
+            except GlassplateError as error:
+                console.print(f"The sample photos are not there: {error}", markup=False)
         control.is_settled = True
         _print_welcome(cluster, token, outcomes)
         await stopping.wait()
@@ -165,7 +171,7 @@ class _Control:
             "processes": [
                 {"name": p.plan.name, "colo": p.plan.colo, "pid": p.pid, "restarts": p.restarts}
                 for p in processes
-            ]
+            ],
         }
 
     def _chosen(self, request: dict[str, Any]) -> list[KeptProcess]:

