@@ -12,7 +12,7 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up check test bench bench-edge bench-images soak golden clean
+.PHONY: help up check test bench bench-journey bench-edge bench-images soak golden clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,11 @@ test: $(DEV) ## every test
 	$(BIN)/python -m pytest -q
 
 bench: ## every bench; fails where a median is under its floor
-	@$(MAKE) --no-print-directory --keep-going bench-edge bench-images
+	@$(MAKE) --no-print-directory --keep-going bench-journey
+
+bench-journey: $(DEV) ## each step of a photo's journey, against the least it could be
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m bench.journey
 
 bench-edge: $(DEV) ## reading through the edge, against serving the bare file
 	@proxy_config/install-servers.sh test

@@ -1,0 +1,182 @@
+"""Making sizes: ten of a 12-megapixel photo, against Pillow by itself and against libvips.
+
+All in processor seconds, and libvips with one thread, so that what is compared is work and not
+cores. Every contestant makes the same sizes with the same JPEG settings; ours makes the
+placeholders, the digests and the info document as well. libvips is measured where it is: its
+`vipsthumbnail` command, and its Python binding `pyvips`, which has no process to start.
+"""
+
+import dataclasses
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from bench.figures import Figure, compare, report
+from bench.ten_sizes import RECIPE, naive_pass, render_test_photo
+from imageworker.child import SizesMaker
+from imageworker.make_sizes import make_sizes
+from imageworker.recipe import JpegSetting
+from volumes.sizes import Size
+
+NAIVE_FLOOR = 3.0
+VIPS_FLOOR = 1.4
+# One decode and SIMD all the way down is what libvips is best at: docs/images.md says how far off.
+CASCADE_FLOOR = 0.35
+RUNS = 7
+
+_COMMAND = "vipsthumbnail"
+_FROM_FAR_ENOUGH = 1.5
+
+
+def main() -> int:
+    """Measure all there is to measure, and tell it."""
+    # libvips reads it once, when it is loaded.
+    os.environ["VIPS_CONCURRENCY"] = "1"
+    original = render_test_photo()
+    figures = [_against("one naive Pillow pass each", NAIVE_FLOOR, original, naive_pass)]
+    if shutil.which(_COMMAND):
+        with _photo_file(original) as path:
+            figures.append(
+                _against_seconds(
+                    "the vipsthumbnail command, each from the file",
+                    VIPS_FLOOR,
+                    original,
+                    lambda: seconds_of_vips_command(path),
+                )
+            )
+    else:
+        _say(f"{_COMMAND} is not installed (apt-get install libvips-tools): not compared with it")
+    if find_spec("pyvips") is not None:
+        figures += [
+            _against("pyvips, each from the file", VIPS_FLOOR, original, vips_from_file),
+            _against("pyvips, all from one decode", CASCADE_FLOOR, original, vips_cascade),
+        ]
+    else:
+        _say("pyvips is not installed (pip install 'pyvips[binary]'): not compared with it")
+    figures[0].detail.update(child_use(original))
+    return report("images", figures)
+
+
+def our_pass(original: bytes) -> object:
+    """Every size, and the info document."""
+    return make_sizes(original, recipe=RECIPE)
+
+
+def child_use(original: bytes) -> dict[str, float]:
+    """What the same photo takes of a limited child: its memory at the most, and its time."""
+    with SizesMaker() as maker:
+        for _ in range(3):
+            maker.make(original, RECIPE)
+        assert maker.last_end is not None
+        return {
+            "child_peak_mib": round(maker.last_end.memory_bytes_peak / 1024**2, 1),
+            "child_cpu_seconds": round(maker.last_end.cpu_seconds, 3),
+            "child_wall_seconds": round(maker.last_end.wall_seconds, 3),
+        }
+
+
+def vips_from_file(original: bytes) -> None:
+    """Each size by libvips from the bytes, its JPEG reader shrinking while it decodes."""
+    pyvips = import_module("pyvips")
+    for size in RECIPE.sizes:
+        edge = size.edge_pixels
+        small = pyvips.Image.thumbnail_buffer(original, edge, height=edge, size="down")
+        _vips_encode(small, size)
+
+
+def vips_cascade(original: bytes) -> None:
+    """One decode by libvips, and each size from the smallest that is enough larger, as ours."""
+    pyvips = import_module("pyvips")
+    made: dict[int, Any] = {}
+    for size in sorted(RECIPE.sizes, key=lambda each: -each.edge_pixels):
+        edge = size.edge_pixels
+        sources = [larger for larger in made if larger >= edge * _FROM_FAR_ENOUGH]
+        if made:
+            source = made[min(sources)] if sources else made[max(made)]
+            small = source.thumbnail_image(edge, height=edge)
+        else:
+            small = pyvips.Image.thumbnail_buffer(original, edge, height=edge, size="down")
+        made[edge] = small.copy_memory()
+        _vips_encode(made[edge], size)
+
+
+def seconds_of_vips_command(photo: Path) -> float:
+    """The processor seconds of one `vipsthumbnail` for each size, from the file on disk."""
+    before = _seconds_of_children()
+    for size in RECIPE.sizes:
+        edge, setting = size.edge_pixels, RECIPE.jpeg_for(size)
+        output = (
+            f"{photo.parent}/{size.letter}.jpg[Q={setting.quality},strip,{_vips_mode(setting)}]"
+        )
+        subprocess.run([_COMMAND, photo, "-s", f"{edge}x{edge}", "-o", output], check=True)
+    return _seconds_of_children() - before
+
+
+def _against(name: str, floor: float, original: bytes, theirs: Callable[[bytes], object]) -> Figure:
+    return _against_seconds(name, floor, original, lambda: _cpu_seconds(theirs, original))
+
+
+def _against_seconds(
+    name: str, floor: float, original: bytes, theirs: Callable[[], float]
+) -> Figure:
+    figure = compare(
+        f"ten sizes of 12 megapixels, against {name}",
+        floor,
+        lambda: _cpu_seconds(our_pass, original),
+        theirs,
+        runs=RUNS,
+        higher_is_better=False,
+    )
+    return dataclasses.replace(figure, detail=figure.detail | {"unit": "processor seconds"})
+
+
+def _cpu_seconds(work: Callable[[bytes], object], original: bytes) -> float:
+    started = time.process_time()
+    work(original)
+    return time.process_time() - started
+
+
+def _seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _vips_encode(pixels: Any, size: Size) -> None:
+    setting = RECIPE.jpeg_for(size)
+    pixels.jpegsave_buffer(
+        Q=setting.quality,
+        keep="none",
+        optimize_coding=setting.optimize,
+        subsample_mode="off" if setting.subsampling == "4:4:4" else "on",
+    )
+
+
+def _vips_mode(setting: JpegSetting) -> str:
+    mode = "off" if setting.subsampling == "4:4:4" else "on"
+    return f"subsample_mode={mode}{',optimize_coding' if setting.optimize else ''}"
+
+
+@contextmanager
+def _photo_file(original: bytes) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "photo.jpg"
+        path.write_bytes(original)
+        yield path
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""A set of photos as pages show them: put on a node, and fetched once to see that all is well."""
+
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from bench.photo_bytes import render_photo
+from bench.wrk import LoadFailed, run_wrk
+from permission_urls import InternalSigner, KeyRing, ReadSigner
+from storagenode.client import NodeClient
+from storagenode.layout import Place
+from volumes.address import Address
+from volumes.cluster import Cluster, Node
+from volumes.photo_id import mint_photo_id, mint_version
+from volumes.photo_path import PhotoVersion, Variant, VolumeId, render_path
+from volumes.sizes import size_classes
+
+PHOTOS = 200
+# What 640 pixels weigh, more or less.
+SIZE_LETTER = "z"
+BYTES_MIN = 20_000
+BYTES_MAX = 60_000
+
+_SEED = 2004
+_MTIME_SECONDS = 1_700_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoOfSet:
+    """One photo: what it is, the URL that opens it, and its bytes."""
+
+    variant: Variant
+    url: str
+    data: bytes
+
+    @property
+    def bare_path(self) -> str:
+        """The path at a server that asks for no permission."""
+        return f"/{render_path(self.variant)}"
+
+
+def make_photo_set(cluster: Cluster, keys: KeyRing, volume: VolumeId) -> list[PhotoOfSet]:
+    """The photos of one volume, the same ones each time."""
+    chance = random.Random(_SEED)
+    signer = ReadSigner(keys)
+    size_class = size_classes(cluster.sizes)[SIZE_LETTER]
+    photos = []
+    for number in range(PHOTOS):
+        photo = mint_photo_id(
+            now_milliseconds=_MTIME_SECONDS * 1000 + number, random_bits=chance.getrandbits
+        )
+        of = PhotoVersion(volume, photo, mint_version(chance.getrandbits))
+        variant = Variant(of, SIZE_LETTER, "jpg")
+        url = signer.url(render_path(variant), size_class=size_class)
+        data = render_photo(number, chance.randint(BYTES_MIN, BYTES_MAX))
+        photos.append(PhotoOfSet(variant, url, data))
+    return photos
+
+
+async def put_photo_set(photos: Sequence[PhotoOfSet], node: Node, keys: KeyRing) -> None:
+    """Write the photos to one node, through its write port."""
+    async with aiohttp.ClientSession() as session:
+        client = NodeClient(node.write, session, InternalSigner(keys))
+        for photo in photos:
+            await client.put(
+                Place(photo.variant),
+                _in_one_piece(photo.data),
+                mtime_seconds=_MTIME_SECONDS,
+                bytes_total=len(photo.data),
+            )
+
+
+async def refuse_wrong_answers(address: Address, expected: Mapping[str, bytes]) -> None:
+    """Ask a server once for every path, which also warms its cache.
+
+    Raises:
+        LoadFailed: An answer is not 200 with the bytes that are expected.
+    """
+    async with aiohttp.ClientSession() as session:
+        for path, data in expected.items():
+            async with session.get(f"http://{address}{path}") as response:
+                if response.status != 200 or await response.read() != data:
+                    raise LoadFailed(f"{address} answered {response.status}, or other bytes")
+
+
+async def photos_per_second(address: Address, paths_file: Path, *, seconds: int) -> float:
+    """How many photos of the set a server gives in a second.
+
+    Raises:
+        LoadFailed: It did not give photos only.
+    """
+    result = await run_wrk(address, paths_file, seconds=seconds, bytes_each_min=BYTES_MIN)
+    return result.per_second
+
+
+async def _in_one_piece(data: bytes) -> AsyncIterator[bytes]:
+    yield data

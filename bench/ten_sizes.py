@@ -1,0 +1,74 @@
+"""Ten sizes of one photo, against a naive Pillow pass for each: decode it all, resize, encode.
+
+Both encode with the same settings, so that they differ in how they come to the pixels. Ours makes
+the placeholder and the info document as well.
+"""
+
+import dataclasses
+import io
+import time
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from bench.figures import Figure, compare
+from imageworker.encode import encode_jpeg
+from imageworker.make_sizes import make_sizes
+from imageworker.recipe import DEFAULT_RECIPE
+from volumes.sizes import DEFAULT_SIZES
+
+NAME = "ten sizes of a 12-megapixel photo, against one naive Pillow pass each"
+FLOOR = 3.0
+RECIPE = dataclasses.replace(
+    DEFAULT_RECIPE, sizes=tuple(size for size in DEFAULT_SIZES if not size.square)
+)
+
+_WIDTH, _HEIGHT = 4000, 3000
+_QUALITY = 92
+_GRAIN = 6.0
+_SEED = 12
+
+
+async def measure() -> Figure:
+    """The seconds of both, in this process."""
+    original = render_test_photo()
+
+    def ours() -> float:
+        return _seconds(lambda: make_sizes(original, recipe=RECIPE))
+
+    def theirs() -> float:
+        return _seconds(lambda: naive_pass(original))
+
+    return compare(NAME, FLOOR, ours, theirs, higher_is_better=False)
+
+
+def naive_pass(original: bytes) -> list[bytes]:
+    """Every size of the recipe, each from the file anew."""
+    made = []
+    for size in RECIPE.sizes:
+        with Image.open(io.BytesIO(original)) as photo:
+            dimensions = size.dimensions_of(photo.width, photo.height)
+            pixels = photo.resize(dimensions, Image.Resampling.LANCZOS)
+        made.append(encode_jpeg(pixels, RECIPE.jpeg_for(size), credit=b""))
+    return made
+
+
+def render_test_photo() -> bytes:
+    """A JPEG with what photos have: soft light, hard edges, and grain; the same one each time."""
+    chance = np.random.default_rng(_SEED)
+    y, x = np.mgrid[0:_HEIGHT, 0:_WIDTH].astype(np.float32)
+    light = 110 + 70 * np.sin(x / 900) * np.cos(y / 700)
+    edges = 40 * (((x // 250).astype(int) + (y // 180).astype(int)) % 2)
+    channels = np.stack([light + edges, 0.8 * light + y / 40, 200 - 0.5 * light + edges], axis=2)
+    grain = chance.normal(0, _GRAIN, size=(_HEIGHT, _WIDTH, 1)).astype(np.float32)
+    pixels = np.clip(channels + grain, 0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
