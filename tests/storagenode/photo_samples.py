@@ -1,0 +1,46 @@
+"""Photos for tests: places, bytes and digests that are told apart by a number."""
+
+import hashlib
+
+from storagenode.layout import Place
+from volumes.cluster import NodeId
+from volumes.photo_id import ALPHABET, PhotoId, Version
+from volumes.photo_path import Info, PhotoVersion, Variant, VolumeId
+
+VOLUME = VolumeId(42)
+OTHER_VOLUME = VolumeId(43)
+MTIME = 1_700_000_000
+SIZES = "sqtmnwdzcbhk"
+
+Bundle = list[tuple[Place, bytes, str]]
+
+
+def version_of(number: int, *, version: int = 0, volume: VolumeId = VOLUME) -> PhotoVersion:
+    """The photo of this number; up to 1024, each has a shard of its own."""
+    shard = ALPHABET[number // 32 % 32] + ALPHABET[number % 32]
+    photo = PhotoId(f"01jd3x8m2c{number:04d}{shard}")
+    return PhotoVersion(volume, photo, Version(f"{version:06d}"))
+
+
+def variant_of(of: PhotoVersion, size: str = "o", *, owed_to: str | None = None) -> Place:
+    """One JPEG of a version."""
+    return Place(Variant(of, size, "jpg"), NodeId(owed_to) if owed_to else None)
+
+
+def bytes_of(name: object, *, size: int = 100) -> bytes:
+    """Bytes that look random and are always the same for a name."""
+    block = hashlib.sha512(str(name).encode()).digest()
+    return (block * (size // len(block) + 1))[:size]
+
+
+def digest_of(data: bytes) -> str:
+    """The SHA-256 as it is noted."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def bundle_of(of: PhotoVersion, *, sizes: str = SIZES, owed_to: str | None = None) -> Bundle:
+    """All sizes of a version and its info, which is last."""
+    node = NodeId(owed_to) if owed_to else None
+    places = [Place(Variant(of, size, "jpg"), node) for size in sizes]
+    places.append(Place(Info(of), node))
+    return [(place, data, digest_of(data)) for place in places for data in [bytes_of(place)]]

@@ -1,0 +1,51 @@
+"""Roots of nodes that tests use again: making a thousand directories takes longer than a test."""
+
+import shutil
+from pathlib import Path
+
+from storagenode.disk_store import DiskStore
+from storagenode.filesystem import DiskFileSystem
+from storagenode.layout import NODE_MARKER, OWED, QUARANTINE, STAGING, TRASH
+from storagenode.marker import mark_root
+from tests.storagenode.photo_samples import VOLUME
+from volumes.cluster import Node
+
+
+class Roots:
+    """Marked roots that are homes of VOLUME, each emptied before it is given out again."""
+
+    def __init__(self, folder: Path, node: Node) -> None:
+        self._folder = folder
+        self._node = node
+        self._taken = 0
+
+    def take(self) -> Path:
+        """A root with no photo in it."""
+        self._taken += 1
+        root = self._folder / f"root-{self._taken}"
+        if root.exists():
+            _empty(root)
+        else:
+            mark_root(root, self._node)
+            file_system = DiskFileSystem(root)
+            DiskStore(file_system).open_volume(VOLUME)
+            file_system.close_root()
+        return root
+
+    def give_all_back(self) -> None:
+        """None of those given out is used any more."""
+        self._taken = 0
+
+
+def _empty(root: Path) -> None:
+    for entry in root.iterdir():
+        if entry.name in {OWED, TRASH, QUARANTINE, STAGING}:
+            shutil.rmtree(entry)
+            entry.mkdir()
+        elif entry.name == str(VOLUME):
+            for photo_file in entry.glob("*/*"):
+                photo_file.unlink()
+        elif entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != NODE_MARKER:
+            entry.unlink()

@@ -1,0 +1,207 @@
+"""Two nodes of one cluster, served on free ports in a thread of their own, and how to ask them."""
+
+import asyncio
+import contextlib
+import http.client
+import socket
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+
+from permission_urls import InternalSigner, KeyRing, ReadSigner, generate_key, save_keys
+from storagenode.app import running_node
+from storagenode.client import NodeClient
+from storagenode.disk_store import DiskStore
+from storagenode.layout import Place
+from storagenode.marker import mark_root
+from storagenode.publishing import Published
+from tests.storagenode.photo_samples import MTIME, VOLUME
+from volumes.cluster import Cluster, Node, NodeId
+from volumes.cluster_file import load_cluster
+from volumes.photo_path import Variant, render_path
+from volumes.sizes import size_classes
+
+T = TypeVar("T")
+
+NODES = (("east-1", "east"), ("west-1", "west"))
+ANSWER_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A cluster's config and keys, its roots marked; nothing is running."""
+
+    config: Path
+    cluster: Cluster
+    keys: KeyRing
+
+    def node(self, id_: str) -> Node:
+        """One of the nodes."""
+        return self.cluster.nodes[NodeId(id_)]
+
+
+def make_site(folder: Path) -> Site:
+    """Write config and keys to a folder, and mark the roots there."""
+    ports = iter(free_ports(2 * len(NODES) + 1))
+    tables = [
+        f'[nodes.{id_}]\ncolo = "{colo}"\nstore = "{id_}"\n'
+        f'read = "127.0.0.1:{next(ports)}"\nwrite = "127.0.0.1:{next(ports)}"\n'
+        for id_, colo in NODES
+    ]
+    config = folder / "cluster.toml"
+    config.write_text(
+        'public_url = "http://photos.example"\nkeys_file = "keys.toml"\nqueue_url = "redis://q"\n'
+        + "".join(tables)
+        + f'[[volumes]]\nnumbers = "{VOLUME}"\nmirrors = ["east-1", "west-1"]\n'
+        + f'[masters.m1]\ncolo = "east"\naddress = "127.0.0.1:{next(ports)}"\n'
+    )
+    keys = KeyRing(keys=(generate_key("a", lambda count: bytes(range(count))),))
+    save_keys(folder / "keys.toml", keys)
+    cluster = load_cluster(config)
+    for node in cluster.nodes.values():
+        mark_root(Path(node.store), node)
+    return Site(config, cluster, keys)
+
+
+def free_ports(count: int) -> list[int]:
+    """So many ports that nothing listens on."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+class LoopThread:
+    """An event loop in a thread, for tests that are no coroutines."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of a coroutine."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(ANSWER_SECONDS)
+
+    def close(self) -> None:
+        """Stop the loop, and wait until the thread has ended."""
+        self.run(self.loop.shutdown_asyncgens())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a read port answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ServedNode:
+    """One node that is running, with a client of each of its ports."""
+
+    node: Node
+    store: DiskStore
+    client: NodeClient
+    site: Site
+    thread: LoopThread
+
+    @property
+    def root(self) -> Path:
+        """Where its files are."""
+        return Path(self.node.store)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of a call of the client."""
+        return self.thread.run(work)
+
+    def put(self, place: Place, data: bytes, *, mtime_seconds: int = MTIME) -> Published:
+        """Upload a file, by the client, whole."""
+        return self.run(
+            self.client.put(
+                place, chunked(data), mtime_seconds=mtime_seconds, bytes_total=len(data)
+            )
+        )
+
+    def url(self, variant: Variant, *, expiry_seconds: int = 0) -> str:
+        """The permission URL of a variant."""
+        classes = size_classes(self.site.cluster.sizes)
+        return ReadSigner(self.site.keys).url(
+            render_path(variant),
+            size_class=classes[variant.size],
+            expiry_seconds=expiry_seconds,
+        )
+
+    def read(
+        self, target: str, headers: Mapping[str, str] | None = None, *, method: str = "GET"
+    ) -> Answer:
+        """What the read port answers."""
+        address = self.node.read
+        connection = http.client.HTTPConnection(address.host, address.port, timeout=ANSWER_SECONDS)
+        try:
+            connection.putrequest(method, target, skip_accept_encoding=True)
+            for name, value in (headers or {}).items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.headers), response.read())
+        finally:
+            connection.close()
+
+    def send_raw(self, data: bytes, *, to_write_port: bool = True) -> bytes:
+        """Send bytes as they are, and give back all that comes until the node hangs up."""
+        address = self.node.write if to_write_port else self.node.read
+        with socket.create_connection((address.host, address.port), timeout=ANSWER_SECONDS) as raw:
+            received = b""
+            with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+                raw.sendall(data)
+                while chunk := raw.recv(65536):
+                    received += chunk
+            return received
+
+    def sign(self, method: str, path: str, digest: str, *, expiry_seconds: int) -> str:
+        """A signature as another machine of the cluster would make it."""
+        return InternalSigner(self.site.keys).sign_request(
+            method=method, path=path, digest=digest, expiry_seconds=expiry_seconds
+        )
+
+    def staged(self) -> list[str]:
+        """Writes that have begun and not ended."""
+        return [entry.name for entry in (self.root / ".staging").iterdir()]
+
+
+@contextlib.contextmanager
+def serving(site: Site, ids: Iterable[str]) -> Iterator[dict[str, ServedNode]]:
+    """Nodes that are up for as long as the block lasts; the first scrub of each is over."""
+    thread = LoopThread()
+    stack = contextlib.AsyncExitStack()
+
+    async def start(id_: str) -> ServedNode:
+        node = site.node(id_)
+        store = await stack.enter_async_context(running_node(site.cluster, node, site.keys))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        client = NodeClient(node.write, session, InternalSigner(site.keys))
+        while not (await client.scrub())["completed_seconds"]:  # noqa: ASYNC110  # it is far away
+            await asyncio.sleep(0.01)
+        return ServedNode(node, store, client, site, thread)
+
+    try:
+        yield {id_: thread.run(start(id_)) for id_ in ids}
+    finally:
+        thread.run(stack.aclose())
+        thread.close()
+
+
+async def chunked(data: bytes, *, size: int = 64 * 1024) -> AsyncIterator[bytes]:
+    """A body in pieces."""
+    for start in range(0, len(data), size):
+        yield data[start : start + size]

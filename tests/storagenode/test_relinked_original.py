@@ -1,0 +1,37 @@
+"""An original can be linked under another version alone, so that its sizes are made anew there."""
+
+import pytest
+
+from storagenode.errors import Gone
+from storagenode.layout import Place
+from tests.storagenode.photo_samples import MTIME, bundle_of, bytes_of, variant_of, version_of
+from tests.storagenode.store_contract import names_of, put
+from volumes.photo_path import VersionTombstone
+
+OF, NEW = version_of(1), version_of(1, version=2)
+
+
+@pytest.fixture(name="open_store")
+def _open_store(store):
+    """A store with a photo that has all its sizes."""
+    put(store, variant_of(OF), bytes_of("photo"))
+    store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
+    return store
+
+
+def test_the_sizes_stay_behind(open_store):
+    """The new version has its original and nothing else, however often it is asked for."""
+    before = names_of(open_store, OF)
+    for _ in range(2):
+        made = open_store.relink(OF, NEW.version, original_only=True)
+        assert made == (variant_of(NEW).path,)
+    assert sorted(names_of(open_store, OF)) == sorted(
+        [*before, variant_of(NEW).path.rpartition("/")[2]]
+    )
+
+
+def test_a_version_that_is_gone_does_not_come_back(open_store):
+    """Neither as the old one nor as the new one."""
+    open_store.bury(Place(VersionTombstone(NEW)), mtime_seconds=MTIME)
+    with pytest.raises(Gone):
+        open_store.relink(OF, NEW.version, original_only=True)

@@ -1,0 +1,118 @@
+"""Publishing against burying, from many threads at once: afterwards no file can be read."""
+
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from storagenode.errors import Gone, NotThere
+from storagenode.layout import Place
+from storagenode.reading import opened
+from tests.storagenode.photo_samples import (
+    MTIME,
+    VOLUME,
+    bundle_of,
+    bytes_of,
+    digest_of,
+    variant_of,
+    version_of,
+)
+from volumes.photo_path import PhotoTombstone, VersionTombstone, parse_path
+
+ROUNDS = 12
+THREADS = 8
+
+
+def publish_or_be_told(store, of, size):
+    """One thread's upload; whether it was taken."""
+    place, data = variant_of(of, size), bytes_of(size)
+    try:
+        with store.staging(bytes_expected=len(data)) as file:
+            file.write(data)
+            store.publish(file, place, mtime_seconds=MTIME, digest=digest_of(data))
+    except Gone:
+        return False
+    return True
+
+
+def bundle_or_be_told(store, of):
+    """One worker's sizes; whether they were taken."""
+    try:
+        store.publish_bundle(bundle_of(of, sizes="sqt"), mtime_seconds=MTIME)
+    except Gone:
+        return False
+    return True
+
+
+def is_readable(store, path):
+    """Whether a reader would be given the file: no tombstone covers it, and it is there."""
+    try:
+        store.refuse_if_gone(parse_path(path))
+        with opened(store.file_system, path) as file:
+            file.read()
+    except (Gone, NotThere):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_a_tombstone_wins_whoever_comes_first(store, seed):
+    """Every file that was taken is in the trash, and none is at its name."""
+    of = version_of(seed)
+    dice = random.Random(seed)
+    tombstone = dice.choice([VersionTombstone(of), PhotoTombstone(of.volume, of.photo)])
+    work = [lambda s=size: publish_or_be_told(store, of, s) for size in "abcdefghij"]
+    work += [lambda: bundle_or_be_told(store, of)]
+    work += [lambda: bool(store.bury(Place(tombstone), mtime_seconds=MTIME))] * 2
+    dice.shuffle(work)
+    start = threading.Barrier(THREADS)
+
+    def one(task, number):
+        if number < THREADS:
+            start.wait()
+        return task()
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        outcomes = list(threads.map(one, work, range(len(work))))
+
+    assert all(isinstance(outcome, bool) for outcome in outcomes)
+    listed = [file.name for file in store.list_shard(VOLUME, of.shard)]
+    assert listed == [Place(tombstone).path.rpartition("/")[2]]
+    names = [
+        f"{of.volume}/{of.shard}/{of.photo}_{of.version}_{size}.jpg" for size in "abcdefghijsqt"
+    ]
+    assert not any(is_readable(store, name) for name in names)
+    trashed = [path for path in store.find(of.photo) if path.startswith(".trash/")]
+    assert len(trashed) >= sum(outcomes) - 2
+    for path in trashed:
+        with opened(store.file_system, path) as file:
+            file.read()
+    assert store.file_system.list(".staging") == []
+
+
+def test_uploads_of_the_same_file_at_once_are_one_file(store):
+    """Retries at several storagemasters may run side by side."""
+    of = version_of(1)
+    with ThreadPoolExecutor(THREADS) as threads:
+        taken = list(threads.map(lambda _: publish_or_be_told(store, of, "o"), range(24)))
+    assert taken == [True] * 24
+    (listed,) = store.list_shard(VOLUME, of.shard)
+    assert listed.digest == digest_of(bytes_of("o"))
+
+
+def test_owed_work_may_be_settled_while_more_comes(store):
+    """The directories that settling removes are made anew under those that publish."""
+    places = [variant_of(version_of(5, version=n), owed_to="west-1") for n in range(60)]
+
+    def hold_and_settle(place):
+        data = bytes_of(place)
+        with store.staging(bytes_expected=len(data)) as file:
+            file.write(data)
+            store.publish(file, place, mtime_seconds=MTIME, digest=digest_of(data))
+        store.settle(place)
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(hold_and_settle, places))
+    assert store.owed(100) == []
+    assert store.file_system.list(".owed") == []
