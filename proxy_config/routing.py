@@ -1,15 +1,10 @@
 """Which nodes an edge asks for a volume, and in which order: its own colo's, then the others'."""
 
-import re
 from dataclasses import dataclass
 
-from proxy_config.errors import UnknownEdge, UnusableChoice
-from volumes.address import Address
+from proxy_config.errors import UnknownEdge
 from volumes.cluster import Cluster, Colo, Edge, Node
 from volumes.photo_path import VolumeId
-
-# Names and addresses, which no server's language takes for anything else.
-_HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +42,7 @@ class MirrorRoute:
 
 
 def mirror_routes(cluster: Cluster, colo: Colo) -> tuple[MirrorRoute, ...]:
-    """One route for each distinct order of nodes, by the first volume that has it.
-
-    Raises:
-        UnusableChoice: A node has a host that no server could take.
-    """
-    for node in cluster.nodes.values():
-        _refuse_bad_host(f"nodes.{node.id}.read", node.read)
+    """One route for each distinct order of nodes, by the first volume that has it."""
     volumes_of: dict[tuple[tuple[Node, ...], tuple[Node, ...]], list[VolumeId]] = {}
     for number in sorted(cluster.volumes):
         nodes = cluster.mirrors_of(number)
@@ -71,16 +60,8 @@ def find_edge(cluster: Cluster, edge_id: str, kind: str) -> Edge:
 
     Raises:
         UnknownEdge: There is none, or it is of another kind.
-        UnusableChoice: It has a host that no server could take.
     """
     edge = cluster.edges.get(edge_id)
     if edge is None or edge.kind != kind:
         raise UnknownEdge(edge_id, kind)
-    _refuse_bad_host(f"edges.{edge_id}.listen", edge.listen)
-    _refuse_bad_host(f"edges.{edge_id}.purge", edge.purge)
     return edge
-
-
-def _refuse_bad_host(key: str, address: Address) -> None:
-    if not _HOST.fullmatch(address.host):
-        raise UnusableChoice(f"{key}: {address.host!r} is no host name and no IP address")

@@ -1,0 +1,27 @@
+"""What tests of every folder may ask for: free ports, and real edges that end with the module."""
+
+import contextlib
+
+import pytest
+
+from tests.edge_servers import find_free_port, running_nginx, running_varnish
+
+
+@pytest.fixture(name="free_port", scope="session")
+def _free_port():
+    """Gives a loopback port nobody listens on, a new one with every call."""
+    return find_free_port
+
+
+@pytest.fixture(name="nginx", scope="module")
+def _nginx():
+    """Starts nginx edges: nginx(cluster, edge_id, read_keys, **choices) -> RunningEdge."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **choices: stack.enter_context(running_nginx(*args, **choices))
+
+
+@pytest.fixture(name="varnish", scope="module")
+def _varnish():
+    """Starts Varnish edges: varnish(cluster, edge_id, read_keys, **choices) -> RunningEdge."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **choices: stack.enter_context(running_varnish(*args, **choices))

@@ -1,0 +1,177 @@
+"""Real nginx and Varnish for tests: rendered, started on free ports, and ended with the test.
+
+Their folders are directly below the system's temporary folder, because a path to a Unix socket is
+short, and because the workers, who may be another user, must reach them.
+"""
+
+import contextlib
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from proxy_config import (
+    NginxChoices,
+    VarnishChoices,
+    nginx_command,
+    render_nginx,
+    render_varnish,
+    varnish_command,
+)
+from proxy_config.choices import NGINX_PROGRAM, NJS_MODULE, VARNISH_PROGRAM
+from volumes.address import Address
+from volumes.cluster import Cluster
+
+CACHE_BYTES = 64 * 1024 * 1024
+START_SECONDS_MAX = 30.0
+
+_given_out: set[int] = set()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningEdge:
+    """An edge that answers at `address` and is purged at `purge`."""
+
+    kind: str
+    address: Address
+    purge: Address
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where nginx keeps what it caches."""
+        return self.folder / "cache"
+
+    @property
+    def run_dir(self) -> Path:
+        """Where its logs are."""
+        return self.folder / "run"
+
+    def logs(self) -> str:
+        """All that the edge has logged so far."""
+        return "".join(path.read_text() for path in sorted(self.run_dir.glob("*.log")))
+
+
+def find_free_port() -> int:
+    """A loopback port that nothing listens on, and that no other call has given out."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port: int = server.getsockname()[1]
+        if port not in _given_out:
+            _given_out.add(port)
+            return port
+
+
+@contextlib.contextmanager
+def running_nginx(
+    cluster: Cluster, edge_id: str, read_keys: Mapping[str, str], **choices: object
+) -> Iterator[RunningEdge]:
+    """An nginx edge of the cluster; `choices` are more of `NginxChoices`."""
+    _fail_without(NGINX_PROGRAM, NJS_MODULE)
+    with _edge_folder() as folder:
+        chosen = NginxChoices(
+            edge_id=edge_id,
+            cache_dir=str(folder / "cache"),
+            cache_bytes=CACHE_BYTES,
+            run_dir=str(folder / "run"),
+            worker_user=getpass.getuser() if os.geteuid() == 0 else "",
+            **choices,  # type: ignore[arg-type]  # checked by the class itself
+        )
+        write_files(folder / "config", render_nginx(cluster, chosen, read_keys))
+        command = nginx_command(chosen, str(folder / "config"))
+        with _running(command, cluster, edge_id, folder) as edge:
+            yield edge
+
+
+@contextlib.contextmanager
+def running_varnish(
+    cluster: Cluster, edge_id: str, read_keys: Mapping[str, str], **choices: object
+) -> Iterator[RunningEdge]:
+    """A Varnish edge of the cluster; `choices` are more of `VarnishChoices`."""
+    _fail_without(VARNISH_PROGRAM)
+    with _edge_folder() as folder:
+        chosen = VarnishChoices(
+            edge_id=edge_id,
+            cache_bytes=CACHE_BYTES,
+            run_dir=str(folder / "run"),
+            **choices,  # type: ignore[arg-type]  # checked by the class itself
+        )
+        write_files(folder / "config", render_varnish(cluster, chosen, read_keys))
+        command = varnish_command(cluster.edges[edge_id], chosen, str(folder / "config"))
+        with _running(command, cluster, edge_id, folder) as edge:
+            yield edge
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write rendered files, readable by their owner only."""
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(text)
+
+
+@contextlib.contextmanager
+def _edge_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="edge-"))
+    folder.chmod(0o755)
+    for name in ("cache", "run"):
+        (folder / name).mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _running(
+    command: list[str], cluster: Cluster, edge_id: str, folder: Path
+) -> Iterator[RunningEdge]:
+    edge = cluster.edges[edge_id]
+    for address in (edge.listen, edge.purge):
+        if _is_listening(address):
+            pytest.fail(f"{address} is taken, by another edge of the same cluster perhaps")
+    said = folder / "said"
+    with said.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        _wait_until_listening(edge.listen, process, said)
+        _wait_until_listening(edge.purge, process, said)
+        yield RunningEdge(
+            kind=edge.kind,
+            address=edge.listen,
+            purge=edge.purge,
+            folder=folder,
+            process=process,
+        )
+    finally:
+        process.terminate()
+        process.wait(timeout=START_SECONDS_MAX)
+
+
+def _wait_until_listening(address: Address, process: subprocess.Popen[bytes], said: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while not _is_listening(address):
+        if process.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"{process.args} does not listen on {address}:\n{said.read_text()}")
+        time.sleep(0.02)
+
+
+def _is_listening(address: Address) -> bool:
+    try:
+        socket.create_connection((address.host, address.port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def _fail_without(*programs: str) -> None:
+    for program in programs:
+        if not Path(program).exists():
+            pytest.fail(f"{program} is missing; proxy_config/install-servers.sh installs it")

@@ -1,0 +1,489 @@
+# The Varnish edge east-varnish in colo east, rendered from the cluster config: change that, not this.
+#
+# A request goes through: method and body, permission, cache, node of its own colo, node of another
+# colo. The permission is checked on the raw bytes of the request, before the cache is looked at,
+# every time. What is cached has the photo path as its key, so that all URLs of a photo share it.
+#
+# Read keys are not here but in keys.vcl, which must have mode 0600.
+#
+# VCL has no variables. Headers that begin with "Photo-" are notes between the parts of this file;
+# what a client sends under those names is thrown away first.
+
+vcl 4.1;
+
+import blob;
+import digest;
+import directors;
+import std;
+
+# Has an object for each read key: key_a.encode(IDENTITY) is that of the id "a".
+include "./keys.vcl";
+
+# --- Nodes.
+
+probe node_health {
+    .url = "/healthz";
+    .interval = 1s;
+    .timeout = 500ms;
+    .window = 3;
+    .threshold = 2;
+    .initial = 2;
+}
+
+backend east_1 {
+    .host = "10.1.0.1";
+    .port = "7101";
+    .connect_timeout = 250ms;
+    # A node reads and verifies a whole file before it sends the first byte of it.
+    .first_byte_timeout = 5s;
+    .between_bytes_timeout = 5s;
+    .probe = node_health;
+}
+
+backend west_1 {
+    .host = "10.2.0.1";
+    .port = "7101";
+    .connect_timeout = 250ms;
+    # A node reads and verifies a whole file before it sends the first byte of it.
+    .first_byte_timeout = 5s;
+    .between_bytes_timeout = 5s;
+    .probe = node_health;
+}
+
+backend east_2 {
+    .host = "10.1.0.2";
+    .port = "7101";
+    .connect_timeout = 250ms;
+    # A node reads and verifies a whole file before it sends the first byte of it.
+    .first_byte_timeout = 5s;
+    .between_bytes_timeout = 5s;
+    .probe = node_health;
+}
+
+backend west_2 {
+    .host = "fd00:2::2";
+    .port = "7101";
+    .connect_timeout = 250ms;
+    # A node reads and verifies a whole file before it sends the first byte of it.
+    .first_byte_timeout = 5s;
+    .between_bytes_timeout = 5s;
+    .probe = node_health;
+}
+
+# The nodes of some volumes, in one order for each try: its first healthy one is asked.
+sub vcl_init {
+    new east_1_west_1_try_0 = directors.fallback();
+    east_1_west_1_try_0.add_backend(east_1);
+    east_1_west_1_try_0.add_backend(west_1);
+    new east_1_west_1_try_1 = directors.fallback();
+    east_1_west_1_try_1.add_backend(west_1);
+    east_1_west_1_try_1.add_backend(east_1);
+    new east_2_west_2_try_0 = directors.fallback();
+    east_2_west_2_try_0.add_backend(east_2);
+    east_2_west_2_try_0.add_backend(west_2);
+    new east_2_west_2_try_1 = directors.fallback();
+    east_2_west_2_try_1.add_backend(west_2);
+    east_2_west_2_try_1.add_backend(east_2);
+    new east_2_east_1_west_2_try_0 = directors.fallback();
+    east_2_east_1_west_2_try_0.add_backend(east_2);
+    east_2_east_1_west_2_try_0.add_backend(east_1);
+    east_2_east_1_west_2_try_0.add_backend(west_2);
+    new east_2_east_1_west_2_try_1 = directors.fallback();
+    east_2_east_1_west_2_try_1.add_backend(east_1);
+    east_2_east_1_west_2_try_1.add_backend(west_2);
+    east_2_east_1_west_2_try_1.add_backend(east_2);
+    new east_2_east_1_west_2_try_2 = directors.fallback();
+    east_2_east_1_west_2_try_2.add_backend(west_2);
+    east_2_east_1_west_2_try_2.add_backend(east_2);
+    east_2_east_1_west_2_try_2.add_backend(east_1);
+}
+
+sub vcl_backend_fetch {
+    unset bereq.http.Cookie;
+    unset bereq.http.Authorization;
+    unset bereq.http.X-Forwarded-For;
+    unset bereq.http.Via;
+    set bereq.http.Host = "glassplate";
+    set bereq.http.Photo-Volume = regsub(bereq.url, "^/([0-9]+)/.*$", "\1");
+    if (
+        (std.integer(bereq.http.Photo-Volume, 0) >= 1 && std.integer(bereq.http.Photo-Volume, 0) <= 4) ||
+        (std.integer(bereq.http.Photo-Volume, 0) >= 6 && std.integer(bereq.http.Photo-Volume, 0) <= 7)) {
+        if (bereq.retries % 2 == 0) {
+            set bereq.backend = east_1_west_1_try_0.backend();
+        }
+        else if (bereq.retries % 2 == 1) {
+            set bereq.backend = east_1_west_1_try_1.backend();
+        }
+    }
+    else if (
+        (std.integer(bereq.http.Photo-Volume, 0) == 5)) {
+        if (bereq.retries % 2 == 0) {
+            set bereq.backend = east_2_west_2_try_0.backend();
+        }
+        else if (bereq.retries % 2 == 1) {
+            set bereq.backend = east_2_west_2_try_1.backend();
+        }
+    }
+    else if (
+        (std.integer(bereq.http.Photo-Volume, 0) == 8)) {
+        if (bereq.retries % 3 == 0) {
+            set bereq.backend = east_2_east_1_west_2_try_0.backend();
+        }
+        else if (bereq.retries % 3 == 1) {
+            set bereq.backend = east_2_east_1_west_2_try_1.backend();
+        }
+        else if (bereq.retries % 3 == 2) {
+            set bereq.backend = east_2_east_1_west_2_try_2.backend();
+        }
+    }
+    else {
+        return (error(404));
+    }
+    unset bereq.http.Photo-Path;
+    unset bereq.http.Photo-Expiry;
+    unset bereq.http.Photo-Class;
+    return (fetch);
+}
+
+sub vcl_backend_response {
+    if (beresp.status != 200 && beresp.status != 304) {
+        # A node that does not have it, or has other bytes than were written, is no reason to give up.
+        if (beresp.status != 410 && bereq.retries < 3) {
+            return (retry);
+        }
+        return (error(beresp.status));
+    }
+    unset beresp.http.Server;
+    unset beresp.http.Set-Cookie;
+    unset beresp.http.Vary;
+    unset beresp.http.Expires;
+    unset beresp.http.Age;
+    # The node's is for the permission that fetched it; vcl_deliver sets that of the client's own.
+    unset beresp.http.Cache-Control;
+    # Files never change, so this is as long as is convenient; then it is revalidated, so that a
+    # purge that never came is made good. Until then, and while no node answers, it is served.
+    set beresp.ttl = 86400s;
+    set beresp.grace = 30d;
+    set beresp.keep = 0s;
+    if (std.integer(beresp.http.Content-Length, 0) > 536870912) {
+        # Too large a part of the cache for one photo: it only passes through.
+        set beresp.uncacheable = true;
+        set beresp.ttl = 120s;
+    }
+    return (deliver);
+}
+
+sub vcl_backend_error {
+    if (beresp.status >= 500) {
+        if (bereq.retries < 3) {
+            return (retry);
+        }
+        # Better the copy that is here than an error.
+        if (bereq.is_bgfetch) {
+            return (abandon);
+        }
+        set beresp.status = 502;
+    }
+    unset beresp.http.Server;
+    unset beresp.http.Retry-After;
+    set beresp.http.Content-Type = "text/plain; charset=utf-8";
+    set beresp.ttl = 0s;
+    set beresp.grace = 0s;
+    set beresp.keep = 0s;
+    if (beresp.status == 404) {
+        set beresp.ttl = 1s;
+        set beresp.body = "not found" + {"
+"};
+    } else if (beresp.status == 410) {
+        set beresp.ttl = 10s;
+        set beresp.body = "gone" + {"
+"};
+    } else if (beresp.status == 403) {
+        set beresp.ttl = 0s;
+        set beresp.body = "forbidden" + {"
+"};
+    } else {
+        set beresp.status = 502;
+        set beresp.body = "bad gateway" + {"
+"};
+    }
+    return (deliver);
+}
+
+# --- Clients.
+
+# Storagemasters purge on an address of its own: PURGE /{photo path}
+acl purgers {
+    "10.1.0.9"/32;
+    "fd00:2::9"/128;
+}
+
+sub vcl_recv {
+    unset req.http.Photo-Path;
+    unset req.http.Photo-Expiry;
+    unset req.http.Photo-Class;
+    unset req.http.Photo-First;
+    unset req.http.Photo-Last;
+    unset req.http.Photo-Bytes;
+
+    if (local.socket == "purge") {
+        if (client.ip !~ purgers) {
+            return (synth(403));
+        }
+        if (req.url == "/healthz") {
+            return (synth(200));
+        }
+        if (req.method != "PURGE") {
+            return (synth(405));
+        }
+        set req.http.Photo-Path = regsub(req.url, "^/", "");
+        return (purge);
+    }
+
+    # An absolute URI means what its path means.
+    set req.url = regsub(req.url, "^(?i)https?://[^/]*", "");
+    if ((req.proto == "HTTP/1.1" && !req.http.Host) || req.method !~ "^[A-Z_-]+$"
+        || (req.url !~ "^/" && req.url != "*")) {
+        return (synth(400));
+    }
+    if (req.method == "GET" || req.method == "HEAD" || req.method == "OPTIONS") {
+        if (req.http.Transfer-Encoding || (req.http.Content-Length && req.http.Content-Length != "0")) {
+            return (synth(400));
+        }
+    } else {
+        return (synth(405));
+    }
+    if (req.method == "OPTIONS") {
+        return (synth(204));
+    }
+    if (req.url == "/healthz") {
+        return (synth(200));
+    }
+    call check_permission;
+    return (hash);
+}
+
+# Returns only if the request has a permission for what it asks. Notes are kept to a few, because each
+# goes to the log; the MAC that would have been right is none of them.
+sub check_permission {
+    if (req.url !~ "^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4})\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)") {
+        if (req.url ~ "^(?!/)|[%;?]|/[/.]|[^\x00-\x7f]|^[\s\S]{513}") {
+            return (synth(400));
+        }
+        return (synth(403));
+    }
+    # From here on the URL is: stem _ size . key . expiry . MAC . ext, with no other dots.
+    if (req.url ~ "^[^.]+_[sqtmnwdzcb]\.") {
+        set req.http.Photo-Class = "web";
+    } else if (req.url ~ "^[^.]+_[hk]\.") {
+        set req.http.Photo-Class = "large";
+    } else if (req.url ~ "^[^.]+_[o]\.") {
+        set req.http.Photo-Class = "original";
+    } else {
+        return (synth(403));
+    }
+
+    # The MAC is 18 bytes of the HMAC of {expiry}/{stem}/{class}. They are compared as bytes, many at
+    # a time: how soon they differ tells nothing to those who have not guessed the first eight.
+    if (req.url ~ "^[^.]+\.a\.") {
+        if (!blob.equal(
+            blob.decode(HEX, 36, regsub(digest.hmac_sha256(key_a.encode(IDENTITY),
+                regsub(req.url, "^/([^.]+)_.\.[^.]+\.([^.]+).*$", "\2/\1/") + req.http.Photo-Class),
+                "^0x", "")),
+            blob.decode(BASE64URLNOPAD, 0, regsub(req.url, "^.*\.([^.]+)\.[^.]+$", "\1")))) {
+            return (synth(403));
+        }
+    } else if (req.url ~ "^[^.]+\.b2\.") {
+        if (!blob.equal(
+            blob.decode(HEX, 36, regsub(digest.hmac_sha256(key_b2.encode(IDENTITY),
+                regsub(req.url, "^/([^.]+)_.\.[^.]+\.([^.]+).*$", "\2/\1/") + req.http.Photo-Class),
+                "^0x", "")),
+            blob.decode(BASE64URLNOPAD, 0, regsub(req.url, "^.*\.([^.]+)\.[^.]+$", "\1")))) {
+            return (synth(403));
+        }
+    } else {
+        return (synth(403));
+    }
+
+    if (req.url !~ "^[^.]+\.[^.]+\.0\.") {
+        call read_expiry;
+        if (now >= std.time(integer=std.integer(req.http.Photo-Expiry))) {
+            return (synth(403));
+        }
+    }
+    set req.http.Photo-Path = regsub(req.url, "^/([^.]+).*(\.[^.]+)$", "\1\2");
+}
+
+# Notes the expiry in decimal, digit by digit: the value of a hex digit is how much of
+# "0123456789abcdef" is before it.
+sub read_expiry {
+    set req.http.Photo-Expiry = regsub(
+        "0000000000" + regsub(req.url, "^[^.]+\.[^.]+\.([^.]+).*$", "\1"), "^.*(.{10})$", "\1");
+    set req.http.Photo-Expiry = 0
+        + 68719476736 * (16 - blob.length(blob.decode(IDENTITY, encoded=std.strstr(
+            "0123456789abcdef", regsub(req.http.Photo-Expiry, "^.{0}(.).*$", "\1")))))        + 4294967296 * (16 - blob.length(blob.decode(IDENTITY, encoded=std.strstr(
+            "0123456789abcdef", regsub(req.http.Photo-Expiry, "^.{1}(.).*$", "\1")))))        + 268435456 * (16 - blob.length(blob.decode(IDENTITY, encoded=std.strstr(
+            "0123456789abcdef", regsub(req.http.Photo-Expiry, "^.{2}(.).*$", "\1")))))        + 16777216 * (16 - blob.length(blob.decode(IDENTITY, encoded=std.strstr(
+            "0123456789abcdef", regsub(req.http.Photo-Expiry, "^.{3}(.).*$", "\1")))))        + 1048576 * (16 - blob.length(blob.decode(IDENTITY, encoded=std.strstr(
+            "0123456789abcdef", regsub(req.http.Photo-Expiry, "^.{4}(.).*$", "\1")))))        + 65536 * (16 - blob.length(blob.decode(IDENTITY, encoded=std.strstr(
+            "0123456789abcdef", regsub(req.http.Photo-Expiry, "^.{5}(.).*$", "\1")))))        + 4096 * (16 - blob.length(blob.decode(IDENTITY, encoded=std.strstr(
+            "0123456789abcdef", regsub(req.http.Photo-Expiry, "^.{6}(.).*$", "\1")))))        + 256 * (16 - blob.length(blob.decode(IDENTITY, encoded=std.strstr(
+            "0123456789abcdef", regsub(req.http.Photo-Expiry, "^.{7}(.).*$", "\1")))))        + 16 * (16 - blob.length(blob.decode(IDENTITY, encoded=std.strstr(
+            "0123456789abcdef", regsub(req.http.Photo-Expiry, "^.{8}(.).*$", "\1")))))        + 1 * (16 - blob.length(blob.decode(IDENTITY, encoded=std.strstr(
+            "0123456789abcdef", regsub(req.http.Photo-Expiry, "^.{9}(.).*$", "\1")))));
+}
+
+sub vcl_hash {
+    hash_data(req.http.Photo-Path);
+    return (lookup);
+}
+
+sub vcl_purge {
+    return (synth(200));
+}
+
+sub vcl_deliver {
+    if (resp.status == 200) {
+        if (req.http.Photo-Expiry) {
+            set resp.http.Cache-Control = "public, max-age=" + std.integer(
+                real=std.real(integer=std.integer(req.http.Photo-Expiry)) - std.real(time=now));
+        } else {
+            set resp.http.Cache-Control = "public, max-age=31536000, immutable";
+        }
+        call judge_conditions;
+    } else if (resp.status == 404) {
+        set resp.http.Cache-Control = "public, max-age=1";
+    } else if (resp.status == 410) {
+        set resp.http.Cache-Control = "public, max-age=60";
+    } else {
+        set resp.http.Cache-Control = "no-store";
+    }
+    # Cache-Control counts from now, so there is no age; the rest is nobody's business.
+    unset resp.http.Age;
+    unset resp.http.Via;
+    unset resp.http.X-Varnish;
+    call set_safety_headers;
+    return (deliver);
+}
+
+# Conditions and ranges are answered by Varnish after this file, each only in its plainest form. Here
+# they are brought to that form, with the meaning they have to nginx and to the nodes.
+sub judge_conditions {
+    if ((req.http.If-Unmodified-Since
+            && std.time(req.http.If-Unmodified-Since, now) < std.time(resp.http.Last-Modified, now))
+        || (req.http.If-Match && req.http.If-Match != "*"
+            && (!std.strstr(req.http.If-Match, resp.http.ETag)
+                || std.strstr(req.http.If-Match, "W/" + resp.http.ETag)))) {
+        return (synth(412));
+    }
+    # If-None-Match decides alone; not modified since means this very second.
+    if (req.http.If-None-Match) {
+        unset req.http.If-Modified-Since;
+        if (req.http.If-None-Match == "*" || std.strstr(req.http.If-None-Match, resp.http.ETag)) {
+            set req.http.If-None-Match = resp.http.ETag;
+        } else {
+            unset req.http.If-None-Match;
+        }
+    } else if (req.http.If-Modified-Since != resp.http.Last-Modified) {
+        unset req.http.If-Modified-Since;
+    }
+    if (req.http.If-None-Match || req.http.If-Modified-Since) {
+        unset req.http.Range;
+        unset resp.http.Content-Type;
+    }
+    if (req.http.If-Range && req.http.If-Range != resp.http.ETag
+        && req.http.If-Range != resp.http.Last-Modified) {
+        unset req.http.Range;
+    }
+    unset req.http.If-Range;
+    if (req.http.Range) {
+        call judge_range;
+    }
+}
+
+sub judge_range {
+    # Of other units, and of several ranges, the whole is the answer.
+    if (req.http.Range !~ "^(?i)bytes=." || req.http.Range ~ ",") {
+        unset req.http.Range;
+        return;
+    }
+    if (req.http.Range !~ "^(?i)bytes= *([0-9]+ *- *[0-9]*|- *[0-9]+) *$") {
+        call refuse_range;
+    }
+    set req.http.Photo-First = regsub(req.http.Range, "^.{6} *([0-9]*) *-.*$", "\1");
+    set req.http.Photo-Last = regsub(req.http.Range, "^.*- *([0-9]*) *$", "\1");
+    if (req.http.Photo-First == "") {
+        if (std.integer(req.http.Photo-Last, 999999999999999) == 0) {
+            call refuse_range;
+        }
+    } else {
+        if (std.integer(req.http.Photo-First, 999999999999999) >= std.integer(resp.http.Content-Length, 0)) {
+            call refuse_range;
+        }
+        if (req.http.Photo-Last != "" && std.integer(req.http.Photo-Last, 999999999999999)
+                < std.integer(req.http.Photo-First, 0)) {
+            call refuse_range;
+        }
+    }
+    # No photo ends beyond this, and Varnish takes no longer numbers.
+    if (std.integer(req.http.Photo-Last, 999999999999999) >= std.integer(resp.http.Content-Length, 0)) {
+        set req.http.Photo-Last = "";
+        if (req.http.Photo-First == "") {
+            set req.http.Photo-First = "0";
+        }
+    }
+    set req.http.Range = "bytes=" + req.http.Photo-First + "-" + req.http.Photo-Last;
+}
+
+sub refuse_range {
+    set req.http.Photo-Bytes = resp.http.Content-Length;
+    return (synth(416));
+}
+
+sub set_safety_headers {
+    set resp.http.X-Content-Type-Options = "nosniff";
+    set resp.http.Content-Security-Policy = "default-src 'none'; sandbox";
+    set resp.http.Referrer-Policy = "no-referrer";
+    set resp.http.Cross-Origin-Resource-Policy = "cross-origin";
+}
+
+# Error bodies are constant: none of them echoes a byte of the request.
+sub vcl_synth {
+    unset resp.http.Server;
+    unset resp.http.X-Varnish;
+    set resp.http.Content-Type = "text/plain; charset=utf-8";
+    set resp.http.Cache-Control = "no-store";
+    call set_safety_headers;
+    if (resp.status == 204) {
+        unset resp.http.Content-Type;
+        set resp.http.Allow = "GET, HEAD, OPTIONS";
+    } else if (resp.status == 200) {
+        set resp.body = "ok" + {"
+"};
+    } else if (resp.status == 400) {
+        set resp.body = "bad request" + {"
+"};
+    } else if (resp.status == 403) {
+        set resp.body = "forbidden" + {"
+"};
+    } else if (resp.status == 404) {
+        set resp.body = "not found" + {"
+"};
+    } else if (resp.status == 405) {
+        set resp.http.Allow = "GET, HEAD, OPTIONS";
+        set resp.body = "method not allowed" + {"
+"};
+    } else if (resp.status == 412) {
+        set resp.body = "precondition failed" + {"
+"};
+    } else if (resp.status == 416) {
+        set resp.http.Content-Range = "bytes */" + req.http.Photo-Bytes;
+        set resp.body = "range not satisfiable" + {"
+"};
+    } else {
+        set resp.status = 503;
+        set resp.body = "unavailable" + {"
+"};
+    }
+    return (deliver);
+}

@@ -1,0 +1,164 @@
+"""A small real HTTP server that answers as a storage node does, and can be told to fail."""
+
+import re
+import socket
+import threading
+from dataclasses import dataclass, field
+from enum import Enum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+MTIME = 0x65F0C1A2
+LAST_MODIFIED = "Tue, 12 Mar 2024 20:57:06 GMT"
+
+_PERMISSION_URL = re.compile(r"/([^.]+)\.[^.]+\.[^.]+\.[^.]+\.([a-z]+)")
+
+
+class Behaviour(Enum):
+    """What the node does with a request."""
+
+    WELL = "answers"
+    WRONG_BYTES = "finds that its bytes are wrong: 502"
+    UNAVAILABLE = "has no disk: 503"
+    STALLED = "takes the connection and never answers"
+
+
+@dataclass
+class StandInNode:
+    """A node on a port. It has every photo but those in `absent` and `gone`."""
+
+    port: int
+    behaviour: Behaviour = Behaviour.WELL
+    absent: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+    requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    _server: ThreadingHTTPServer | None = None
+
+    def start(self) -> None:
+        """Listen, with whatever is noted so far still there."""
+        server = _Server(("127.0.0.1", self.port), _Handler)
+        server.node = self
+        self._server = server
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop listening, and drop every connection."""
+        assert isinstance(self._server, _Server)
+        self._server.shutdown()
+        self._server.drop_connections()
+        self._server.server_close()
+        self._server = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it listens."""
+        return self._server is not None
+
+    def asked_for(self, path: str) -> int:
+        """How often a photo was asked for."""
+        return sum(photo_path_of(target) == path for _, target, _ in self.requests)
+
+
+def photo_path_of(target: str) -> str:
+    """The photo path in a permission URL."""
+    match = _PERMISSION_URL.fullmatch(target)
+    return f"{match[1]}.{match[2]}" if match else ""
+
+
+def bytes_of(path: str) -> bytes:
+    """What every node has at a photo path."""
+    return path.encode() * 20
+
+
+def etag_of(path: str) -> str:
+    """The ETag of a photo."""
+    return f'"{MTIME:x}-{len(bytes_of(path)):x}"'
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+    node: StandInNode
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.over = threading.Event()
+        self._connections: set[socket.socket] = set()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._connections.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def drop_connections(self) -> None:
+        self.over.set()
+        for connection in list(self._connections):
+            self.shutdown_request(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: edges hang up when they like."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    server_version = "glassplate"
+    sys_version = ""
+    refusals: ClassVar = {
+        Behaviour.WRONG_BYTES: (502, "bad gateway"),
+        Behaviour.UNAVAILABLE: (503, "unavailable"),
+    }
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        node = self.server.node
+        if self.path == "/healthz":
+            return self.say(200, "ok")
+        node.requests.append((self.command, self.path, dict(self.headers)))
+        path = photo_path_of(self.path)
+        if node.behaviour is Behaviour.STALLED:
+            self.server.over.wait()
+        elif node.behaviour in self.refusals:
+            self.say(*self.refusals[node.behaviour])
+        elif path in node.gone:
+            self.say(410, "gone")
+        elif path in node.absent:
+            self.say(404, "not found")
+        else:
+            self.say_photo(path)
+        return None
+
+    do_HEAD = do_GET  # noqa: N815  # the name is the method's
+
+    def say_photo(self, path: str) -> None:
+        unmodified = self.headers.get("If-None-Match") == etag_of(path)
+        self.send_response(304 if unmodified else 200)
+        self.send_header("ETag", etag_of(path))
+        self.send_header("Last-Modified", LAST_MODIFIED)
+        # For the permission it was asked with, which is nobody else's.
+        self.send_header("Cache-Control", "public, max-age=7")
+        self.send_header("Set-Cookie", "seen=1")
+        self.send_header("Vary", "X-Poison")
+        if not unmodified:
+            self.send_header("Content-Type", "image/jpeg")
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("Content-Length", str(len(bytes_of(path))))
+        self.end_headers()
+        if self.command == "GET" and not unmodified:
+            self.wfile.write(bytes_of(path))
+
+    def say(self, status: int, text: str) -> None:
+        body = f"{text} {self.path}\n".encode()
+        self.send_response(status)
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)

@@ -1,0 +1,202 @@
+"""Rendered configs: golden, accepted by the servers, free of secrets and of what hurt others."""
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from proxy_config import (
+    NginxChoices,
+    UnknownEdge,
+    UnusableReadKey,
+    VarnishChoices,
+    nginx_command,
+    render_nginx,
+    render_varnish,
+    varnish_command,
+)
+from tests.edge_servers import write_files
+from tests.proxy_config.golden_configs import (
+    EAST_NGINX,
+    EAST_VARNISH,
+    GOLDEN,
+    READ_KEYS,
+    VARNISH_READ_KEYS,
+    WEST_NGINX,
+    golden_cluster,
+    rendered,
+)
+from volumes.address import Address
+
+NGINX_EDGES = pytest.mark.parametrize("choices", [EAST_NGINX, WEST_NGINX], ids=lambda c: c.edge_id)
+SECRET_FILES = {"keys.json", "keys.vcl"}
+
+
+@pytest.fixture(name="cluster", scope="module")
+def _cluster():
+    return golden_cluster()
+
+
+@pytest.fixture(name="folder")
+def _folder():
+    """A folder with a short path, as sockets need it."""
+    folder = Path(tempfile.mkdtemp(prefix="edge-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("path", sorted(rendered()))
+def test_rendered_text_is_golden(path):
+    """Nothing rendered changes unseen; golden_configs writes what was meant to change."""
+    assert rendered()[path] == (GOLDEN / path).read_text()
+
+
+def test_no_golden_file_is_left_over():
+    """What is no longer rendered is no longer golden."""
+    files = {str(p.relative_to(GOLDEN)) for p in GOLDEN.rglob("*") if p.is_file()}
+    assert files == {*rendered(), "cluster.toml"}
+
+
+@NGINX_EDGES
+def test_nginx_accepts_its_config(cluster, folder, choices, free_port):
+    """Its own check finds nothing to say, with TLS and a tier and without."""
+    edge = cluster.edges[choices.edge_id]
+    listen, purge = (Address("127.0.0.1", free_port()) for _ in range(2))
+    cluster = replace(cluster, edges={edge.id: replace(edge, listen=listen, purge=purge)})
+    tls = choices.tls and type(choices.tls)(certificate=f"{folder}/c.pem", key=f"{folder}/k.pem")
+    if tls:
+        subprocess.run(
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-subj",
+                "/CN=x",
+                "-keyout",
+                tls.key,
+                "-out",
+                tls.certificate,
+            ],
+            check=True,
+            capture_output=True,
+        )
+    here = NginxChoices(
+        edge_id=choices.edge_id,
+        cache_dir=f"{folder}/cache",
+        cache_bytes=choices.cache_bytes,
+        run_dir=str(folder),
+        tls=tls,
+        varnish_tier=choices.varnish_tier,
+        purge_networks=choices.purge_networks,
+        site_include=f"{folder}/none-*.conf",
+    )
+    config = folder / "config"
+    write_files(config, render_nginx(cluster, here, READ_KEYS))
+    command = [*nginx_command(here, str(config)), "-t"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not re.findall(r"\[(?:warn|error|alert|crit|emerg)\].*", done.stderr)
+
+
+def test_varnish_accepts_its_config(cluster, folder):
+    """Its own compiler takes the VCL."""
+    write_files(folder / "config", render_varnish(cluster, EAST_VARNISH, VARNISH_READ_KEYS))
+    command = ["/usr/sbin/varnishd", "-j", "none", "-C", "-n", f"{folder}/work"]
+    command += ["-f", f"{folder}/config/edge.vcl"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@NGINX_EDGES
+def test_nginx_configs_stay_away_from_what_has_hurt_others(cluster, choices):
+    """No rewrite, capture, map of expressions, alias, decoded URI, slice or background update."""
+    text = render_nginx(cluster, choices, READ_KEYS)["nginx.conf"]
+    lines = [line.strip() for line in text.splitlines() if not line.strip().startswith("#")]
+    directives = "\n".join(lines)
+    for banned in ("rewrite", "alias", "slice", "proxy_cache_background_update", "autoindex"):
+        assert not re.search(rf"^{banned}\b", directives, re.MULTILINE), banned
+    assert not re.search(r"\$(?:uri|document_uri|args|arg_|query_string|http_host)\b", directives)
+    assert not re.search(r"\$[0-9]|\(\?<|\(\?P", directives)
+    assert not re.search(r"\((?!\?:|\$)", directives.replace("http://", ""))
+    for block in re.findall(r"map [^{]*\{([^}]*)\}", directives):
+        assert "~" not in block
+    assert "server_tokens off;" in lines
+    assert "merge_slashes off;" in lines
+    assert "max_ranges 1;" in lines
+
+
+def test_secrets_are_in_the_key_files_only():
+    """Every other file can be shown to anyone."""
+    for path, text in rendered().items():
+        has_secret = any(key in text for key in (*READ_KEYS.values(), *VARNISH_READ_KEYS.values()))
+        assert has_secret == (Path(path).name in SECRET_FILES), path
+
+
+def test_the_key_file_of_nginx_has_the_keys_and_the_size_classes(cluster):
+    """Scripts find all they need in it."""
+    keys = json.loads(render_nginx(cluster, EAST_NGINX, READ_KEYS)["keys.json"])
+    assert keys["read_keys"] == READ_KEYS
+    assert keys["size_classes"]["m"] == "web"
+    assert keys["size_classes"]["o"] == "original"
+
+
+def test_the_other_colo_is_the_backup_of_every_volume(cluster):
+    """An edge asks nodes of its own colo first, whichever the map names first."""
+    text = render_nginx(cluster, EAST_NGINX, READ_KEYS)["nginx.conf"]
+    upstream = text[text.index("upstream east-2_west-2 {") :]
+    servers = re.findall(r"server (\S+) \S+ \S+?( backup)?;", upstream[: upstream.index("}")])
+    assert servers == [("10.1.0.2:7101", ""), ("[fd00:2::2]:7101", " backup")]
+    assert re.search(r"^\s+5 east-2_west-2;$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("edge_id", ["nobody", "east-varnish"])
+def test_an_edge_that_is_not_there_is_refused(cluster, edge_id):
+    """Only an edge of the cluster, of the right kind, can be rendered."""
+    choices = NginxChoices(edge_id=edge_id, cache_dir="/c", cache_bytes=1 << 30, run_dir="/r")
+    with pytest.raises(UnknownEdge):
+        render_nginx(cluster, choices, READ_KEYS)
+    with pytest.raises(UnknownEdge):
+        render_varnish(
+            cluster,
+            VarnishChoices(edge_id="east-nginx", cache_bytes=1 << 30, run_dir="/r"),
+            VARNISH_READ_KEYS,
+        )
+
+
+@pytest.mark.parametrize(
+    "read_keys",
+    [{}, {"A": "0" * 64}, {"toolong": "1" * 64}, {"a": "1" * 63}, {"a": "G" * 64}, {'"': "1" * 64}],
+)
+def test_bad_read_keys_are_refused(cluster, read_keys):
+    """Nothing that is no key gets near a config, and no message has a key in it."""
+    for render, choices in ((render_nginx, EAST_NGINX), (render_varnish, EAST_VARNISH)):
+        with pytest.raises(UnusableReadKey) as caught:
+            render(cluster, choices, read_keys)
+        assert not any(key in str(caught.value) for key in read_keys.values())
+
+
+def test_varnish_refuses_a_key_it_would_cut_short(cluster):
+    """vmod-digest ends a key at a zero byte, so such a key is refused, not weakened."""
+    with pytest.raises(UnusableReadKey, match="zero byte"):
+        render_varnish(cluster, EAST_VARNISH, READ_KEYS)
+    render_varnish(cluster, EAST_VARNISH, {"a": "10" + "f" * 61 + "0"})
+
+
+def test_commands_run_in_the_foreground(cluster):
+    """A supervisor can wait for them, and finds the files where it wrote them."""
+    command = nginx_command(EAST_NGINX, "/etc/edge")
+    assert command[0] == "/usr/sbin/nginx"
+    assert command[command.index("-c") + 1] == "/etc/edge/nginx.conf"
+    assert command[-1] == "daemon off;"
+    command = varnish_command(cluster.edges["east-varnish"], EAST_VARNISH, "/etc/edge")
+    assert "-F" in command
+    assert command[command.index("-f") + 1] == "/etc/edge/edge.vcl"
+    assert "purge=10.1.0.10:6082,HTTP" in command
