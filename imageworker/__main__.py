@@ -9,7 +9,9 @@ from pathlib import Path
 import redis
 
 from imageworker.app import sizes_workers
+from imageworker.metrics import JobMetrics
 from permission_urls import KeysRefused, load_keys
+from volumes.address import InvalidAddress, parse_address
 from volumes.cluster import Colo
 from volumes.cluster_file import load_cluster
 from volumes.config_reader import InvalidConfig
@@ -24,15 +26,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="imageworker", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="path of cluster.toml")
     parser.add_argument("--colo", required=True, help="whose mirrors to read originals from first")
+    parser.add_argument("--metrics", metavar="HOST:PORT", help="where to answer GET /metrics")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         cluster = load_cluster(arguments.config)
         keys = load_keys(Path(cluster.keys_file))
-    except (InvalidConfig, KeysRefused, OSError) as error:
+        metrics = JobMetrics()
+        if arguments.metrics:
+            metrics.serve(parse_address(arguments.metrics))
+    except (InvalidConfig, InvalidAddress, KeysRefused, OSError) as error:
         sys.stderr.write(f"imageworker: {error}\n")
         return 2
-    with sizes_workers(cluster, keys, colo=Colo(arguments.colo)) as new_worker:
+    with sizes_workers(cluster, keys, colo=Colo(arguments.colo), metrics=metrics) as new_worker:
         while True:
             try:
                 new_worker().work(with_scheduler=True, logging_level="WARNING")

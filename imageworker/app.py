@@ -10,12 +10,13 @@ from functools import partial
 
 import aiohttp
 import redis
-from rq import Queue
+from rq import Queue, get_current_job
 from rq.serializers import JSONSerializer
 
 from imageworker.allowed_jobs import allowing
 from imageworker.child import SizesMaker
 from imageworker.jobs import SizesJob
+from imageworker.metrics import JobMetrics
 from imageworker.recipe import DEFAULT_RECIPE
 from imageworker.sign_of_life import SignOfLife
 from imageworker.sizes_worker import SizesWorker
@@ -35,7 +36,7 @@ BEAT_ANSWER_SECONDS = 3
 
 @contextlib.contextmanager
 def sizes_workers(
-    cluster: Cluster, keys: KeyRing, *, colo: Colo
+    cluster: Cluster, keys: KeyRing, *, colo: Colo, metrics: JobMetrics | None = None
 ) -> Iterator[Callable[[], SizesWorker]]:
     """What makes workers, each to be run once by its `work()`, one after the other.
 
@@ -62,13 +63,18 @@ def sizes_workers(
         )
 
         def run(kind: JobKind, path: str, signature: str) -> str:
-            running = job.run(path, signature, kind=kind)
-            return runner.run(asyncio.wait_for(running, OWN_SECONDS_MAX))
+            current = get_current_job()
+            with counted.job(current.origin if current else "") as say:
+                running = job.run(path, signature, kind=kind)
+                outcome = runner.run(asyncio.wait_for(running, OWN_SECONDS_MAX))
+                say(outcome)
+            return outcome
 
         connection = redis.Redis.from_url(
             cluster.queue_url, socket_connect_timeout=QUEUE_CONNECT_SECONDS
         )
 
+        counted = metrics or JobMetrics()
         sign_of_life = stack.enter_context(
             SignOfLife(
                 redis.Redis.from_url(

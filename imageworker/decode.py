@@ -58,9 +58,13 @@ def decode(original: bytes, *, limits: Limits, sizes: tuple[Size, ...]) -> Photo
         width, height = image.size
         drafted = 1
         if photo.format is JPEG:
-            drafted = draft_scale(sizes, width=width, height=height)
-            image.draft(None, (max(1, width // drafted), max(1, height // drafted)))
+            scale = draft_scale(sizes, width=width, height=height)
+            image.draft(None, (max(1, width // scale), max(1, height // scale)))
+            drafted = 1 if image.size == (width, height) else scale
         image.load()
+        if drafted == 1:
+            # A HEIC may turn out to be of other dimensions than its header said.
+            width, height = image.size
         # Not before: a PNG may keep it behind its pixels, and a TIFF's are turned in loading.
         metadata = read_metadata(image)
         profile = _profile_of(image, metadata)

@@ -1,0 +1,34 @@
+"""What the image worker's tests share: the recipe, and a maker of sizes with its fork server."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from imageworker.child import SizesMaker
+from imageworker.recipe import DEFAULT_RECIPE, Recipe
+from tests.imageworker.queue_cluster import QueueCluster, running_queue_cluster
+
+
+@pytest.fixture(name="recipe", scope="session")
+def _recipe() -> Recipe:
+    return DEFAULT_RECIPE
+
+
+@pytest.fixture(name="maker", scope="session")
+def _maker() -> Iterator[SizesMaker]:
+    with SizesMaker() as maker:
+        yield maker
+
+
+@pytest.fixture(name="queue_cluster", scope="session")
+def _queue_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueueCluster]:
+    """A cluster with a real queue, to which each test starts the workers that it needs."""
+    with running_queue_cluster(tmp_path_factory.mktemp("queue")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(name="seeds", scope="session")
+def _seeds() -> Iterator[int]:
+    """Numbers that come once, so that no two photos are the same."""
+    return itertools.count(1)

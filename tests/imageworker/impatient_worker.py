@@ -1,0 +1,51 @@
+"""An image worker in a process of its own whose signs of life are frequent, for tests.
+
+Two photos hurt it on purpose. It stands in for a decoder with a fault nobody knows of yet: where a
+photo's bytes hold CRASHES_ITS_DECODER the child dies each time, where they hold KILLS_ITS_WORKER
+the worker dies with it. GLASSPLATE_SOUND_DECODER mends the decoder. The path of every photo it is
+asked for is a line of the file in GLASSPLATE_TAKEN, and a photo takes it a while.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+
+from storagemaster import job_wire
+
+CRASHES_ITS_DECODER = b"crashes its decoder"
+KILLS_ITS_WORKER = b"kills its worker"
+PAUSE_SECONDS = 0.05
+
+
+def main():
+    """Run a worker; the arguments are those of `python -m imageworker`."""
+    job_wire.BEAT_SECONDS = 0.3
+    job_wire.ALIVE_SECONDS = 2
+
+    from imageworker.__main__ import main as run_worker
+    from imageworker.child import SizesMaker
+    from imageworker.jobs import SizesJob
+    from imageworker.undoable import DecoderCrashed
+
+    taken = os.open(os.environ["GLASSPLATE_TAKEN"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    make, run = SizesMaker.make, SizesJob.run
+
+    async def run_and_note(self, path, signature, **options):
+        os.write(taken, f"{path}\n".encode())
+        await asyncio.sleep(PAUSE_SECONDS)
+        return await run(self, path, signature, **options)
+
+    def make_or_suffer(self, original, recipe):
+        if KILLS_ITS_WORKER in original:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if CRASHES_ITS_DECODER in original and "GLASSPLATE_SOUND_DECODER" not in os.environ:
+            raise DecoderCrashed("the decoder crashed on it (signal 11)")
+        return make(self, original, recipe)
+
+    SizesMaker.make, SizesJob.run = make_or_suffer, run_and_note
+    return run_worker()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

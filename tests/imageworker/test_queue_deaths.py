@@ -1,0 +1,111 @@
+"""Photos get their sizes, each once, whatever becomes of the workers and of the queue."""
+
+import signal
+
+import pytest
+
+from tests.glassplate.live_cluster import jpeg
+from tests.imageworker.impatient_worker import CRASHES_ITS_DECODER, KILLS_ITS_WORKER
+from tests.imageworker.queue_cluster import wait_until, waiting_jobs
+
+CRASH_POINTS = ("job_taken", "fetched", "made", "before_put", "after_put", "before_job_done")
+
+
+@pytest.fixture(name="cluster")
+def _cluster(queue_cluster):
+    yield queue_cluster
+    queue_cluster.stop_workers()
+
+
+def assert_made_once(cluster, references):
+    """Both mirrors have the same files, the info among them."""
+    for reference in references:
+        files = cluster.files_of(reference)
+        east, west = files.values()
+        assert east == west
+        assert ".json" in east
+
+
+def test_a_worker_killed_at_any_point_costs_no_photo_its_sizes(cluster, seeds):
+    """Every point is reached, the workers are gone, and another does what they have left."""
+    for point in CRASH_POINTS:
+        cluster.start_worker(crash_at=point)
+    receipts = [cluster.put(jpeg(next(seeds))) for _ in range(3 * len(CRASH_POINTS))]
+    wait_until("the workers to die", lambda: all(w.poll() is not None for w in cluster.workers))
+    assert {worker.returncode for worker in cluster.workers} == {-signal.SIGKILL}
+    cluster.start_worker()
+    references = [receipt.reference for receipt in receipts]
+    statuses = cluster.wait_until_settled(references)
+    assert {status.state for status in statuses.values()} == {"ready"}
+    assert_made_once(cluster, references)
+
+
+def test_a_photo_that_crashes_its_decoder_fails_at_the_third_attempt(cluster, seeds):
+    """With the reason, two notes and no more, and without keeping another photo waiting."""
+    poison = cluster.put(jpeg(next(seeds)) + CRASHES_ITS_DECODER)
+    others = [cluster.put(jpeg(next(seeds))).reference for _ in range(3)]
+    cluster.start_worker()
+    assert {s.state for s in cluster.wait_until_settled(others).values()} == {"ready"}
+    status = cluster.wait_until_settled([poison.reference])[poison.reference]
+    assert status.state == "failed"
+    assert status.reason == "the decoder crashed on it (signal 11)"
+    for files in cluster.files_of(poison.reference).values():
+        assert sorted(files) == [".fail", "_1.try", "_2.try", "_o.jpg"]
+
+
+def test_a_photo_that_kills_its_worker_kills_three_of_them(cluster, seeds):
+    """Deaths are counted beside the photo, though the queue is flushed after each."""
+    poison = cluster.put(jpeg(next(seeds)) + KILLS_ITS_WORKER).reference
+    for notes in ({"_1.try"}, {"_1.try", "_2.try"}, {"_1.try", "_2.try", ".fail"}):
+        worker = cluster.start_worker()
+        wait_until("a worker to die", lambda worker=worker: worker.poll() is not None)
+        wait_until("the death to be noted", lambda notes=notes: has_notes(cluster, poison, notes))
+        cluster.redis.flushall()
+    assert cluster.states([poison])[poison].reason == "the worker that made its sizes died"
+    other = cluster.put(jpeg(next(seeds))).reference
+    cluster.start_worker()
+    assert cluster.wait_until_settled([other])[other].state == "ready"
+
+
+def has_notes(cluster, reference, notes):
+    """Whether every mirror has these notes and no others."""
+    return all(
+        {name for name in files if not name.startswith("_o")} == notes
+        for files in cluster.files_of(reference).values()
+    )
+
+
+def test_a_flushed_queue_is_filled_again_from_the_disks(cluster, seeds):
+    """No job is left, and no photo without its sizes."""
+    references = [cluster.put(jpeg(next(seeds))).reference for _ in range(6)]
+    wait_until("the jobs to be there", lambda: waiting_jobs(cluster.redis) == len(references))
+    cluster.redis.flushall()
+    cluster.start_worker()
+    assert {s.state for s in cluster.wait_until_settled(references).values()} == {"ready"}
+    assert_made_once(cluster, references)
+
+
+def test_a_queue_that_is_away_refuses_no_upload_and_loses_no_photo(cluster, seeds):
+    """Valkey stops with a worker at it, photos come in, and Valkey starts again."""
+    worker = cluster.start_worker()
+    first = cluster.put(jpeg(next(seeds))).reference
+    cluster.wait_until_settled([first])
+    cluster.valkey.stop()
+    references = [cluster.put(jpeg(next(seeds))).reference for _ in range(4)]
+    assert {s.state for s in cluster.states(references).values()} == {"pending"}
+    assert {s.position for s in cluster.states(references).values()} == {None}
+    cluster.valkey.start()
+    assert {s.state for s in cluster.wait_until_settled(references).values()} == {"ready"}
+    assert worker.poll() is None
+    assert_made_once(cluster, references)
+
+
+def test_two_jobs_of_one_photo_at_once_give_one_set_of_files(cluster, seeds):
+    """A second job of the same id comes about when the queue forgets the first while it runs."""
+    for _ in range(2):
+        cluster.start_worker()
+    references = [cluster.put(jpeg(next(seeds))).reference for _ in range(2)]
+    for _ in range(20):
+        cluster.redis.flushall()
+    assert {s.state for s in cluster.wait_until_settled(references).values()} == {"ready"}
+    assert_made_once(cluster, references)

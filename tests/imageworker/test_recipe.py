@@ -1,0 +1,104 @@
+"""Recipes: what they refuse, and that the default one cannot change without a new version."""
+
+import dataclasses
+import hashlib
+
+import pytest
+
+from imageworker.recipe import (
+    DEFAULT_RECIPE,
+    AnimationSetting,
+    AvifSetting,
+    InvalidRecipe,
+    JpegSetting,
+    Limits,
+    Recipe,
+    WebpSetting,
+)
+from volumes.sizes import DEFAULT_SIZES, Size
+
+JPEG = JpegSetting(edge_pixels_max=4096, quality=90, subsampling="4:2:0")
+
+
+def test_the_default_recipe_has_flickrs_sizes_and_only_jpeg() -> None:
+    """Out of the box every size is a JPEG, and nothing slower is made."""
+    assert DEFAULT_RECIPE.sizes == DEFAULT_SIZES
+    assert (DEFAULT_RECIPE.webp, DEFAULT_RECIPE.avif, DEFAULT_RECIPE.animation) == (None,) * 3
+
+
+def test_a_change_to_the_default_recipe_asks_for_a_new_version() -> None:
+    """The digest below stands for version 1: change both, or neither."""
+    deciding = [
+        getattr(DEFAULT_RECIPE, field.name)
+        for field in dataclasses.fields(DEFAULT_RECIPE)
+        if field.name not in {"version", "limits"}
+    ]
+    digest = hashlib.sha256(repr(deciding).encode()).hexdigest()[:16]
+    assert (DEFAULT_RECIPE.version, digest) == ("1", "114681346891ebde")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"version": ""},
+        {"version": "x" * 33},
+        {"version": "1\n"},
+        {"sizes": ()},
+        {"sizes": (Size("m", 240), Size("m", 500))},
+        {"sizes": (Size("o", 240),)},
+        {"sizes": (Size("M", 240),)},
+        {"sizes": (Size("mm", 240),)},
+        {"sizes": (Size("m", 0),)},
+        {"sizes": (Size("m", 20_000),)},
+        {"jpeg": ()},
+        {"jpeg": (JPEG, JPEG)},
+        {"jpeg": (dataclasses.replace(JPEG, edge_pixels_max=100),)},
+    ],
+)
+def test_a_recipe_that_contradicts_itself_is_refused(wrong: dict[str, object]) -> None:
+    """Each of these could not be carried out, or not be told apart."""
+    with pytest.raises(InvalidRecipe):
+        Recipe(**{"version": "1", "jpeg": (JPEG,)} | wrong)
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [
+        (JpegSetting, {"edge_pixels_max": 1, "quality": 0, "subsampling": "4:2:0"}),
+        (JpegSetting, {"edge_pixels_max": 1, "quality": 101, "subsampling": "4:2:0"}),
+        (JpegSetting, {"edge_pixels_max": 1, "quality": 90, "subsampling": "4:1:1"}),
+        (WebpSetting, {"quality": 0}),
+        (WebpSetting, {"effort": 7}),
+        (AvifSetting, {"quality": 101}),
+        (AvifSetting, {"speed": 11}),
+        (AvifSetting, {"edge_pixels_max": 0}),
+        (AnimationSetting, {"quality": 0}),
+        (AnimationSetting, {"effort": -1}),
+        (AnimationSetting, {"pixels_max": 0}),
+        (Limits, {"bytes_max": 0}),
+        (Limits, {"open_files_max": -1}),
+        (Limits, {"wall_seconds_max": 0}),
+    ],
+)
+def test_a_setting_no_encoder_can_follow_is_refused(
+    setting: type, wrong: dict[str, object]
+) -> None:
+    """Every number is held against its range when the value is made."""
+    with pytest.raises(InvalidRecipe):
+        setting(**wrong)
+
+
+def test_a_size_takes_the_first_jpeg_setting_that_covers_it() -> None:
+    """Settings go from small to large, and a size at an edge belongs to the smaller."""
+    small, large = dataclasses.replace(JPEG, edge_pixels_max=500), JPEG
+    recipe = Recipe(version="1", jpeg=(small, large))
+    assert recipe.jpeg_for(Size("d", 500)) is small
+    assert recipe.jpeg_for(Size("z", 640)) is large
+
+
+def test_avif_is_made_of_small_sizes_where_it_is_made_at_all() -> None:
+    """The second pass has an edge above which it takes too long."""
+    recipe = dataclasses.replace(DEFAULT_RECIPE, avif=AvifSetting(edge_pixels_max=320))
+    assert recipe.has_avif(Size("n", 320))
+    assert not recipe.has_avif(Size("w", 400))
+    assert not DEFAULT_RECIPE.has_avif(Size("n", 320))
