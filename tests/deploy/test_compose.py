@@ -1,0 +1,284 @@
+"""compose.yaml, looked at: it is well formed, agrees with cluster.toml, and gives nothing away.
+
+`compose-spec.json` is the schema of the Compose Specification (Apache License 2.0), as the package
+check-jsonschema carries it.
+"""
+
+import ipaddress
+import itertools
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+
+ONE_SHOTS = {"owner", "init"}
+EDGES = {"east-edge", "west-edge", "varnish"}
+ON_REQUEST = {"glassplate"}
+
+# What the health checks call, by the image that has it. nginx and valkey are the official images on
+# Debian, memcached is the one on Alpine, where nc is busybox's.
+PROGRAMS_OF_IMAGE = {
+    "glassplate": {"python"},
+    "glassplate-varnish": {"curl"},
+    "nginx": {"curl"},
+    "valkey/valkey": {"valkey-cli"},
+    "memcached": {"sh", "nc", "grep", "printf"},
+}
+
+
+def networks_of(service):
+    """The networks of a service, with what it says of each."""
+    networks = service.get("networks", {})
+    return networks if isinstance(networks, dict) else {name: {} for name in networks}
+
+
+def mounts_of(service):
+    """The mounts of a service: source, target, and whether it may write there."""
+    for mount in service.get("volumes", []):
+        source, target, *mode = mount.split(":")
+        yield source, target, mode != ["ro"]
+
+
+def hosts_of(service):
+    """What the hosts file of a service has, by name."""
+    return dict(line.split(":") for line in service.get("extra_hosts", []))
+
+
+def subnet_of(compose, network):
+    """The subnet of a network that has one."""
+    return ipaddress.ip_network(compose["networks"][network]["ipam"]["config"][0]["subnet"])
+
+
+def test_follows_the_compose_specification(compose):
+    """As its official schema has it."""
+    schema = json.loads(Path(__file__).with_name("compose-spec.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(compose)
+
+
+def test_every_part_of_the_cluster_is_a_service(services, cluster):
+    """Under its own id; beside them are the queue, the cache, the workers and what runs once."""
+    parts = {*cluster.nodes, *cluster.masters, *cluster.edges}
+    workers = {f"{colo}-worker" for colo in cluster.colos}
+    shared = {cluster.queue_url.split("/")[2].split(":")[0], *(a.host for a in cluster.memcached)}
+    assert services.keys() == parts | workers | shared | ONE_SHOTS | ON_REQUEST
+
+
+def test_every_address_names_its_service(services, cluster):
+    """And that service listens in all of its networks, because its own name means that to it."""
+    addresses = [
+        *(
+            (node.id, address)
+            for node in cluster.nodes.values()
+            for address in (node.read, node.write)
+        ),
+        *((master.id, master.address) for master in cluster.masters.values()),
+        *(
+            (edge.id, address)
+            for edge in cluster.edges.values()
+            for address in (edge.listen, edge.purge)
+        ),
+    ]
+    for id_, address in addresses:
+        assert address.host == id_
+        assert hosts_of(services[id_])[id_] == "0.0.0.0"
+
+
+def test_nodes_have_fixed_addresses_in_their_colo(compose, services, cluster):
+    """Which no other container is given by chance, and which every edge knows without asking."""
+    for node in cluster.nodes.values():
+        address = networks_of(services[node.id])[node.colo]["ipv4_address"]
+        pool = compose["networks"][node.colo]["ipam"]["config"][0]
+        assert ipaddress.ip_address(address) in ipaddress.ip_network(pool["subnet"])
+        assert ipaddress.ip_address(address) not in ipaddress.ip_network(pool["ip_range"])
+        for edge in cluster.edges:
+            assert hosts_of(services[edge])[node.id] == address
+
+
+def test_who_talks_to_whom_shares_a_network(compose, services, cluster):
+    """Edges and nodes, nodes and nodes, and storagemasters and workers with what they need."""
+    joined = {name: networks_of(service).keys() for name, service in services.items()}
+    for names in joined.values():
+        assert names <= compose["networks"].keys()
+    workers = [f"{colo}-worker" for colo in cluster.colos]
+    writers = [*cluster.masters, *workers]
+    pairs = [
+        *itertools.product(cluster.edges, cluster.nodes),
+        *itertools.product(writers, [*cluster.nodes, *cluster.masters, "valkey"]),
+        *itertools.product(cluster.masters, [*cluster.edges, "memcached"]),
+        *itertools.combinations(cluster.nodes, 2),
+        *itertools.product(ON_REQUEST, cluster.masters),
+    ]
+    for one, other in pairs:
+        assert joined[one] & joined[other], f"{one} cannot reach {other}"
+
+
+def test_no_edge_reaches_the_queue_and_nobody_outside_does(compose, services, cluster):
+    """They are on the backbone alone, which has no way in or out."""
+    assert compose["networks"]["backbone"]["internal"] is True
+    for name in ("valkey", "memcached"):
+        assert networks_of(services[name]).keys() == {"backbone"}
+        assert "ports" not in services[name]
+    for edge in cluster.edges:
+        assert "backbone" not in networks_of(services[edge])
+
+
+def test_every_node_keeps_its_photos_on_a_volume_of_its_own(services, cluster):
+    """Mounted where cluster.toml says, and by nothing else that stays."""
+    for node in cluster.nodes.values():
+        owners = [
+            name
+            for name, service in services.items()
+            for source, target, can_write in mounts_of(service)
+            if (source, target, can_write) == (node.id, node.store, True)
+        ]
+        assert owners == ["owner", "init", node.id]
+
+
+def test_every_mount_is_there(compose, services, root):
+    """Named volumes are declared and used; files of the project exist."""
+    sources = {source for service in services.values() for source, *_ in mounts_of(service)}
+    files = {source for source in sources if source.startswith("./")}
+    assert sources - files == compose["volumes"].keys()
+    for file in files:
+        assert (root / file).is_file()
+
+
+def test_keys_are_a_file_that_few_see(services, cluster):
+    """Not the edges, the queue or the cache; only what makes and rotates them may write it."""
+    folder = str(Path(cluster.keys_file).parent)
+    readers = {
+        name: can_write
+        for name, service in services.items()
+        for _, target, can_write in mounts_of(service)
+        if target == folder
+    }
+    writers = {name for name, can_write in readers.items() if can_write}
+    assert writers == ONE_SHOTS | ON_REQUEST
+    workers = {f"{colo}-worker" for colo in cluster.colos}
+    assert readers.keys() - writers == {*cluster.nodes, *cluster.masters} | workers
+
+
+def test_no_secret_is_in_the_environment(services):
+    """Where `docker inspect` would show it."""
+    for service in services.values():
+        assert "environment" not in service
+        assert "env_file" not in service
+
+
+def test_what_is_published_is_published_once_and_on_loopback(services):
+    """To open it to others is a decision."""
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    hosts, published, _ = zip(*(port.split(":") for port in ports), strict=True)
+    assert set(hosts) == {"127.0.0.1"}
+    assert len(set(published)) == len(published)
+
+
+def test_published_ports_are_where_services_listen(services, cluster):
+    """Edges for people, storagemasters for applications, and nothing else."""
+    listening = {
+        **{edge.id: edge.listen.port for edge in cluster.edges.values()},
+        **{master.id: master.address.port for master in cluster.masters.values()},
+    }
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert published.keys() == listening.keys()
+    for name, (port,) in published.items():
+        assert port.endswith(f":{listening[name]}")
+
+
+def test_the_urls_of_receipts_lead_to_an_edge(services, cluster):
+    """From the machine that runs the containers."""
+    assert [
+        name
+        for name, service in services.items()
+        for port in service.get("ports", [])
+        if cluster.public_url == f"http://{port.rpartition(':')[0]}"
+    ] == ["east-edge"]
+
+
+def test_only_the_colos_may_purge(compose, services):
+    """The networks that the edges are told are those that storagemasters come from."""
+    script = services["init"]["command"][-1]
+    colos = [str(subnet_of(compose, colo)) for colo in ("east", "west")]
+    assert re.findall(r"--purge-network ([0-9./]+)", script) == colos * 2
+
+
+def test_services_wait_for_what_ends_well_and_for_nothing_else(services):
+    """A service that waits for another's health would be down whenever that one is."""
+    for name, service in services.items():
+        for dependency, how in service.get("depends_on", {}).items():
+            assert how == {"condition": "service_completed_successfully"}, name
+            assert dependency in ONE_SHOTS
+            assert services[dependency]["restart"] == "no"
+
+
+def test_all_that_stays_starts_after_init(services):
+    """But the queue and the cache, which need nothing; and init after owner."""
+    waiting = {
+        name for name, service in services.items() if "init" in service.get("depends_on", {})
+    }
+    assert waiting == services.keys() - ONE_SHOTS - ON_REQUEST - {"valkey", "memcached"}
+    assert services["init"]["depends_on"].keys() == {"owner"}
+    assert "depends_on" not in services["owner"]
+
+
+def test_all_that_stays_is_restarted_and_has_a_health_check(services):
+    """With a program that its image has."""
+    for name in services.keys() - ONE_SHOTS - ON_REQUEST:
+        service = services[name]
+        assert service["restart"] == "unless-stopped"
+        kind, program, *arguments = service["healthcheck"]["test"]
+        assert kind == "CMD"
+        programs = {program}
+        if program == "sh":
+            assert arguments[0] == "-c"
+            programs |= {part.split()[0] for part in arguments[1].split("|")}
+        assert programs <= PROGRAMS_OF_IMAGE[service["image"].partition(":")[0]]
+
+
+def test_health_checks_that_are_python_are_python(services):
+    """They compile; test_containers_as_processes.py runs them."""
+    for service in services.values():
+        test = service.get("healthcheck", {}).get("test", [])
+        if "python" in test:
+            compile(test[-1], "health check", "exec")
+
+
+def test_everything_is_contained(services):
+    """No container can write where it is not meant to, or has a privilege it does not use."""
+    for name, service in services.items():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert "privileged" not in service
+        assert service.get("cap_add", []) == (["CHOWN"] if name == "owner" else [])
+
+
+def test_nothing_that_stays_is_root(services, root):
+    """Ours by the image, edges by the number that their configs belong to, the queue by name."""
+    number = re.search(r"^USER (\d+:\d+)$", (root / "deploy/Dockerfile").read_text(), re.MULTILINE)
+    for name in EDGES:
+        assert services[name]["user"] == number[1]
+    assert services["owner"]["command"][-1].startswith(f"chown {number[1]} ")
+    assert services["valkey"]["user"] == "valkey"
+    users = {name for name, service in services.items() if "user" in service}
+    assert users == EDGES | {"owner", "valkey"}
+    # Without a word here it is the image's own user, and the official image has one.
+    assert services["memcached"]["image"].startswith("memcached:")
+
+
+def test_images_have_versions_and_ours_are_built_once(services, root):
+    """What is not built here says its version, and ours are looked for nowhere else."""
+    built = {}
+    for name, service in services.items():
+        if "build" in service:
+            assert service["pull_policy"] == "build"
+            build = service["build"]
+            assert (root / build["context"] / build["dockerfile"]).is_file()
+            built[service["image"]] = name
+    assert built == {"glassplate": "owner", "glassplate-varnish": "varnish"}
+    for service in services.values():
+        if service["image"] in built:
+            assert "build" in service or service["pull_policy"] == "never"
+        else:
+            assert re.search(r":\d", service["image"])

@@ -1,0 +1,143 @@
+"""The images: what goes in, and that their steps work, as far as can be seen without an engine."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+VENV = "/opt/glassplate"
+
+
+@pytest.fixture(name="dockerfile", scope="module")
+def _dockerfile(root):
+    """The Dockerfile of the Python parts, with continued lines joined."""
+    return (root / "deploy" / "Dockerfile").read_text().replace("\\\n", " ")
+
+
+@pytest.fixture(name="packages", scope="module")
+def _packages(root):
+    """The packages that make up the project, and the folders they are in."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    return {package.split(".")[0] for package in project["tool"]["setuptools"]["packages"]}
+
+
+@pytest.fixture(name="context", scope="module")
+def _context(root, tmp_path_factory):
+    """A copy of what .dockerignore lets into the image."""
+    rules = (root / ".dockerignore").read_text().splitlines()
+    rules = [rule for rule in rules if rule and not rule.startswith("#")]
+    assert rules[0] == "*"
+    assert rules[-1] == "**/__pycache__"
+    folder = tmp_path_factory.mktemp("context")
+    for rule in rules[1:-1]:
+        assert rule.startswith("!"), "first nothing is let in, then this and that"
+        source = root / rule[1:]
+        if source.is_dir():
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, folder / source.name, ignore=ignore)
+        else:
+            shutil.copy2(source, folder / source.name)
+    return folder
+
+
+@pytest.fixture(name="installed", scope="module")
+def _installed(dockerfile, context, tmp_path_factory):
+    """The virtual environment that the RUN lines of the first stage make."""
+    venv = tmp_path_factory.mktemp("opt") / "glassplate"
+    stage = dockerfile.split("\nFROM ")[1]
+    steps = re.findall(r"^RUN (.+)$", stage, re.MULTILINE)
+    assert len(steps) == 2, "making the environment, and installing into it"
+    # Compiling all of it would take longer than the rest, and says nothing about the steps.
+    environment = {**os.environ, "PIP_NO_COMPILE": "1"}
+    for step in steps:
+        command = step.replace(VENV, str(venv)).replace("/src", str(context))
+        command = command.replace("python -m", f"{sys.executable} -m")
+        run("sh", "-ec", command, env=environment)
+    return venv
+
+
+def run(*command, **options):
+    """What a command prints; it must end well."""
+    done = subprocess.run(
+        [str(part) for part in command], check=False, capture_output=True, text=True, **options
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_image_has_the_packages_and_no_more(context, packages):
+    """No keys, no photos, no tests, no virtual environment."""
+    folders = {path.name for path in context.iterdir() if path.is_dir()}
+    assert folders == packages
+    files = {path.name for path in context.iterdir() if path.is_file()}
+    assert files == {"pyproject.toml", "README.md", "LICENSE"}
+
+
+def test_all_programs_run_from_what_is_installed(installed, tmp_path):
+    """The command line and the three services, from a folder where the sources are not."""
+    assert "proxy-config" in run(installed / "bin" / "glassplate", "--help", cwd=tmp_path)
+    for service in ("storagenode", "storagemaster", "imageworker"):
+        shown = run(installed / "bin" / "python", "-m", service, "--help", cwd=tmp_path)
+        assert "--config" in shown
+
+
+def test_templates_are_installed_too(installed, root, tmp_path):
+    """So that the image can render the configs of edges."""
+    config = (root / "deploy" / "cluster.toml").read_text().replace("/keys/", f"{tmp_path}/")
+    (tmp_path / "cluster.toml").write_text(config)
+    environment = {**os.environ, "GLASSPLATE_CLUSTER": str(tmp_path / "cluster.toml")}
+    program = installed / "bin" / "glassplate"
+    run(program, "keys", "init", env=environment, cwd=tmp_path)
+    for kind in ("nginx", "varnish"):
+        options = ["--colo", "east", "--purge-network", "10.0.0.0/8"]
+        shown = run(program, "proxy-config", kind, *options, env=environment, cwd=tmp_path)
+        assert "east-1" in shown
+
+
+def test_both_stages_have_the_same_python(dockerfile, root):
+    """An environment runs with the Python that made it, which is one the project is for."""
+    bases = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
+    assert len(bases) == 2
+    assert len(set(bases)) == 1
+    python = re.fullmatch(r"python:(3\.\d+)-slim-bookworm", bases[0])
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == f">={python[1]}"
+
+
+def test_the_image_knows_where_its_config_is(dockerfile, services):
+    """The command line in a container finds the file that is mounted there."""
+    place = re.search(r"GLASSPLATE_CLUSTER=(\S+)", dockerfile)[1]
+    for name in ("init", "glassplate", "east-master", "east-worker"):
+        targets = [mount.split(":")[1] for mount in services[name]["volumes"]]
+        assert place in targets
+    for service in services.values():
+        command = service.get("command", [])
+        if "--config" in command:
+            assert command[command.index("--config") + 1] == place
+
+
+def test_varnish_has_the_packages_that_the_project_installs(root):
+    """The same as on a machine without containers, and what the health check needs."""
+    text = (root / "deploy" / "varnish.Dockerfile").read_text().replace("\\\n", " ")
+    installed = re.search(r"--no-install-recommends ([a-z -]+?) +&&", text)[1].split()
+    assert set(installed) == {"varnish", "varnish-vmod-digest", "curl"}
+    script = (root / "proxy_config" / "install-servers.sh").read_text()
+    for package in ("varnish", "varnish-vmod-digest"):
+        assert re.search(rf"\b{package}\b", script)
+
+
+def test_varnish_can_write_where_it_runs(root, services):
+    """Its folder in memory is in the image too, so that its mode is the same on every engine."""
+    text = (root / "deploy" / "varnish.Dockerfile").read_text()
+    places = {place.split(":")[0]: place for place in services["varnish"]["tmpfs"]}
+    for folder in re.findall(r"^RUN install --directory --mode 1777 (\S+)$", text, re.MULTILINE):
+        assert "mode=1777" in places[folder]
+        assert "exec" in places[folder]
+        assert f"--run-dir {folder}" in services["init"]["command"][-1]
+        break
+    else:
+        pytest.fail("the image makes no folder to run in")
