@@ -30,7 +30,7 @@ from glassplate.errors import (
     WrongBytes,
 )
 from glassplate.retries import Retries, Timeouts
-from storagemaster.wire import Copy, Deletion, PhotoStatus, Receipt
+from storagemaster.wire import Copy, Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "Receipt",
     "Refused",
     "Retries",
+    "Revocation",
     "SizesFailed",
     "Timeouts",
     "TooLarge",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from glassplate import client as asynchronous
 from glassplate.retries import Retries, Timeouts
-from storagemaster.wire import Deletion, PhotoStatus, Receipt
+from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
 
@@ -157,9 +157,41 @@ class Client:
         """Make VOLUME/PHOTO/VERSION, or with VOLUME/PHOTO all versions, gone for ever."""
         return self._call(self._client.delete(reference))
 
+    def revoke(self, reference: str | PhotoVersion) -> Revocation:
+        """Give a photo a new version, whose URLs are the only good ones: all old ones are dead."""
+        return self._call(self._client.revoke(reference))
+
     def status(self) -> dict[str, Any]:
         """The cluster as one storagemaster sees it: nodes, volumes, owed work, queue and edges."""
         return self._call(self._client.status())
+
+    def diff(self, volume: int) -> dict[str, Any]:
+        """What would make the mirrors of a volume equal; nothing is changed."""
+        return self._call(self._client.diff(volume))
+
+    def repair(self, volume: int) -> dict[str, Any]:
+        """Make the mirrors of a volume equal; what was done, and what was not and why."""
+        return self._call(self._client.repair(volume))
+
+    def undelete(self, reference: str | PhotoVersion) -> Receipt:
+        """Bring the photo that VOLUME/PHOTO names back from the trash, as a new photo."""
+        return self._call(self._client.undelete(reference))
+
+    def find(self, photo: str) -> dict[str, Any]:
+        """Every path of a photo on every node: at home, owed, in the trash, in quarantine."""
+        return self._call(self._client.find(photo))
+
+    def explain(self, photo: str | PhotoVersion) -> dict[str, Any]:
+        """All there is to know of a photo, and what a GET of its URL would be answered, and why."""
+        return self._call(self._client.explain(photo))
+
+    def scrubs(self, node: str | None = None) -> dict[str, Any]:
+        """How far the scrub of a node is, or of all: bytes read again, and what was corrupt."""
+        return self._call(self._client.scrubs(node))
+
+    def scrub(self, node: str | None = None) -> dict[str, Any]:
+        """Have another pass begin as soon as the present one has ended."""
+        return self._call(self._client.scrub(node))
 
     def url(
         self,

@@ -22,9 +22,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from glassplate.errors import BadConfig, Mistake, NoKeys, NotFound, NotReadyInTime, SizesFailed
+from glassplate.operations import Operations
 from glassplate.references import parse_reference, parse_version_reference
 from glassplate.retries import Retries, Timeouts
-from storagemaster.wire import Deletion, PhotoStatus, Receipt
+from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from glassplate.cluster_session import ClusterSession
     from glassplate.downloads import Downloaded
     from glassplate.exchange import Progress
+    from glassplate.rebuilds import Rebuilds
     from glassplate.sinks import Sink
     from glassplate.sources import Source
     from permission_urls import KeyRing
@@ -41,7 +43,7 @@ READY_PAUSE_SECONDS_MIN = 0.1
 READY_PAUSE_SECONDS_MAX = 1.0
 
 
-class Client:
+class Client(Operations):
     """A cluster, as an application uses it; an asynchronous context manager.
 
     `masters` are URLs of storagemasters, as in "http://127.0.0.1:8090": any of them will do, and
@@ -268,9 +270,24 @@ class Client:
         """
         return await self._opened().delete(parse_reference(reference))
 
+    async def revoke(self, reference: str | PhotoVersion) -> Revocation:
+        """Give a photo a new version, whose URLs are the only good ones: all old ones are dead.
+
+        No bytes are copied. Doing it again is harmless, and is answered with the same new version.
+
+        Raises:
+            NotFound, PhotoGone: As their names say.
+        """
+        return await self._opened().revoke(parse_version_reference(reference))
+
     async def status(self) -> dict[str, Any]:
         """The cluster as one storagemaster sees it: nodes, volumes, owed work, queue and edges."""
         return await self._opened().status()
+
+    @property
+    def rebuilds(self) -> "Rebuilds":
+        """What has sizes made again."""
+        return self._opened().rebuilds
 
     def url(
         self,
@@ -340,6 +357,11 @@ class Client:
         if size not in urls:
             raise NotFound(f"size {size} of {of} is not made; there are {', '.join(urls)}")
         return urls[size]
+
+    def _judge(self, target: str) -> dict[str, Any] | None:
+        from glassplate.permissions import judge
+
+        return judge(target, self._keys, self._sizes, now_seconds=time.time())
 
     async def _download(
         self,

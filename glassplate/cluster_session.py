@@ -12,16 +12,19 @@ from glassplate.downloads import Downloaded, download
 from glassplate.errors import BadAnswer, ClusterTrouble, Mistake, WrongBytes
 from glassplate.exchange import Progress, Request, Sent
 from glassplate.masters import Credentials, Masters
+from glassplate.rebuilds import Rebuilds
 from glassplate.references import PhotoReference
 from glassplate.retries import Retries, Timeouts
 from glassplate.sinks import Sink
 from glassplate.sources import Body, Source, open_source
 from permission_urls import Scope
 from storagemaster import wire
-from storagemaster.wire import Deletion, PhotoStatus, Receipt
+from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
 
 IDEMPOTENCY_KEY_BYTES = 16
+# The whole photo is read and written before there is an answer.
+UNDELETE_SECONDS_MIN = 300.0
 
 _Document = TypeVar("_Document")
 
@@ -47,6 +50,7 @@ class ClusterSession:
         self._masters = Masters(
             servers, self._session, credentials, retries=retries, timeouts=timeouts
         )
+        self.rebuilds = Rebuilds(self._masters)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -104,6 +108,17 @@ class ClusterSession:
         request = Request(method="DELETE", path=f"{wire.PHOTOS_ROUTE}/{reference}")
         return await self._document(request, Scope.DELETE, wire.parse_deletion)
 
+    async def revoke(self, of: PhotoVersion) -> Revocation:
+        """Give a photo a new version, and make the old one gone for ever."""
+        request = Request(method="POST", path=wire.revoke_path(of))
+        return await self._document(request, Scope.DELETE, wire.parse_revocation)
+
+    async def undelete(self, reference: PhotoReference) -> Receipt:
+        """Bring a deleted photo back as a new one."""
+        path = wire.undelete_path(reference.volume, reference.photo)
+        request = Request(method="POST", path=path, answer_seconds_min=UNDELETE_SECONDS_MIN)
+        return await self._document(request, Scope.DELETE, wire.parse_receipt)
+
     async def status(self) -> dict[str, Any]:
         """The state of the cluster."""
         request = Request(method="GET", path=wire.STATUS_ROUTE)
@@ -121,6 +136,13 @@ class ClusterSession:
             timeouts=self._timeouts,
             on_progress=on_progress,
         )
+
+    async def ask(
+        self, method: str, path: str, scope: Scope, *, answer_seconds_min: float = 0
+    ) -> dict[str, Any]:
+        """The document that a storagemaster answers a request without a body with."""
+        request = Request(method=method, path=path, answer_seconds_min=answer_seconds_min)
+        return await self._document(request, scope, dict)
 
     async def _document(
         self, request: Request, scope: Scope, parse: Callable[[dict[str, Any]], _Document]

@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -38,6 +38,8 @@ class Request:
     """Headers that are right only when nothing was sent before."""
     body: Body | None = None
     on_progress: Progress | None = None
+    answer_seconds_min: float = 0
+    """How long the server may work before its first byte, where that is longer than usual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,8 @@ async def exchange(
         NoAnswer: There was none; the server may have done what was asked all the same.
         UnusableSource: The body cannot be read, or is not as long as announced.
     """
-    async with asking(timeouts) as deadline:
+    patience_seconds = max(timeouts.answer_seconds, request.answer_seconds_min)
+    async with asking(replace(timeouts, answer_seconds=patience_seconds)) as deadline:
         sent.counted = _counted(request, deadline)
         data = sent.counted.pieces() if sent.counted else None
         length = {"Content-Length": str(request.body.length)} if request.body else {}

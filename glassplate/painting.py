@@ -1,9 +1,9 @@
 """Brushes: gradients, textures, glows and ridges, made by Pillow alone and the same every time."""
 
+import itertools
 import math
 import random
 from collections.abc import Sequence
-from typing import TypeVar
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
@@ -17,8 +17,6 @@ _OVERSAMPLED = 2
 _GRADIENT_STEPS = 512
 _BICUBIC = Image.Resampling.BICUBIC
 
-_Number = TypeVar("_Number", int, float)
-
 
 def gradient(size: tuple[int, int], stops: Stops) -> Image.Image:
     """Colours from top to bottom."""
@@ -26,12 +24,13 @@ def gradient(size: tuple[int, int], stops: Stops) -> Image.Image:
     column.putdata(
         [colour_at(stops, step / (_GRADIENT_STEPS - 1)) for step in range(_GRADIENT_STEPS)]
     )
-    return column.resize(size, _BICUBIC)
+    upright = column.resize((1, size[1]), _BICUBIC)
+    return upright.resize(size, Image.Resampling.NEAREST)
 
 
 def colour_at(stops: Stops, place: float) -> Colour:
     """The colour at a place between the stops."""
-    for (start, low), (end, high) in zip(stops, stops[1:], strict=False):
+    for (start, low), (end, high) in itertools.pairwise(stops):
         if place <= end:
             return mixed(low, high, max(0.0, (place - start) / (end - start)))
     return stops[-1][1]
@@ -194,7 +193,7 @@ def vignetted(picture: Image.Image, strength: float) -> Image.Image:
 
 def _with_midpoints(chance: random.Random, line: list[float], reach: float) -> list[float]:
     finer = []
-    for left, right in zip(line, line[1:], strict=False):
+    for left, right in itertools.pairwise(line):
         finer += [left, (left + right) / 2 + chance.uniform(-reach, reach)]
     return [*finer, line[-1]]
 

@@ -40,6 +40,20 @@ def parse_version_reference(text: str | PhotoVersion) -> PhotoVersion:
     return PhotoVersion(reference.volume, reference.photo, reference.version)
 
 
+def parse_photo(text: str) -> PhotoId:
+    """The photo that an id, VOLUME/PHOTO or VOLUME/PHOTO/VERSION names.
+
+    Raises:
+        BadReference: It names none.
+    """
+    if "/" in text:
+        return parse_reference(text).photo
+    try:
+        return parse_photo_id(text)
+    except InvalidPhotoId as error:
+        raise BadReference(f"{text!r} is not a photo: {error}") from error
+
+
 def parse_reference(text: str | PhotoVersion) -> PhotoReference:
     """The photo that VOLUME/PHOTO names, or the version of it that VOLUME/PHOTO/VERSION names.
 

@@ -41,7 +41,7 @@ def main() -> int:
     with sizes_workers(cluster, keys, colo=Colo(arguments.colo), metrics=metrics) as new_worker:
         while True:
             try:
-                new_worker().work(with_scheduler=True, logging_level="WARNING")
+                new_worker().work(with_scheduler=False, logging_level="WARNING")
             except redis.RedisError as error:
                 log.warning("the queue is away: %s", error)
                 time.sleep(RECONNECT_SECONDS)

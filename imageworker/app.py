@@ -28,7 +28,7 @@ from volumes.cluster import Cluster, Colo
 
 # RQ would end a job in the middle of anything; we end it first, where it can be cleaned up.
 OWN_SECONDS_MAX = JOB_SECONDS_MAX - 10
-# How soon old failures are forgotten, and another worker takes over what a dead one scheduled.
+# How soon old failures are forgotten.
 MAINTENANCE_SECONDS = 30
 QUEUE_CONNECT_SECONDS = 5
 BEAT_ANSWER_SECONDS = 3

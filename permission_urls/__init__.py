@@ -39,6 +39,7 @@ from permission_urls.read_signer import ReadSigner
 from permission_urls.signing import Purpose, derived_key, derived_keys, mac
 from permission_urls.tokens import Scope, Token, sign_token, verify_token
 from permission_urls.verifier import Verifier
+from permission_urls.webhooks import sign_webhook, verify_webhook
 
 __all__ = [
     "DIGEST_LATER",
@@ -90,7 +91,9 @@ __all__ = [
     "save_keys",
     "sign_job",
     "sign_token",
+    "sign_webhook",
     "strip_permission",
     "verify_job",
     "verify_token",
+    "verify_webhook",
 ]

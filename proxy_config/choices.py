@@ -20,9 +20,6 @@ _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _JAIL = re.compile(r"[a-z]*(,[a-z]+=[a-z0-9_-]+)*")
 _CACHE_BYTES_MIN = 1024 * 1024
 
-# There is a Unix socket in it, and no system takes a longer path to one than 103 bytes.
-_NGINX_RUN_DIR_MAX = 90
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
@@ -65,8 +62,6 @@ class NginxChoices:
 
     def __post_init__(self) -> None:
         _refuse_paths(cache_dir=self.cache_dir, run_dir=self.run_dir, njs_module=self.njs_module)
-        if len(self.run_dir) > _NGINX_RUN_DIR_MAX:
-            raise UnusableChoice(f"run_dir is longer than {_NGINX_RUN_DIR_MAX}: {self.run_dir!r}")
         if self.site_include:
             _refuse_paths(site_include=self.site_include.replace("*", ""))
         if self.worker_user and not _USER.fullmatch(self.worker_user):

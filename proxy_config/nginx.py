@@ -13,6 +13,7 @@ from proxy_config.choices import NGINX_PROGRAM, NginxChoices, purgers
 from proxy_config.read_keys import refuse_bad_read_keys
 from proxy_config.routing import find_edge, mirror_routes
 from proxy_config.templating import render_template
+from volumes.address import Address
 from volumes.cluster import Cluster
 from volumes.sizes import size_classes
 
@@ -48,6 +49,7 @@ def render_nginx(
     values = {
         "edge": edge,
         "choices": choices,
+        "checked": _reachable(edge.purge),
         "routes": routes,
         "key_ids": tuple(read_keys),
         "permanent": cache_control(FOR_EVER, 0),
@@ -79,6 +81,12 @@ def nginx_command(
         "-g",
         "daemon off;",
     ]
+
+
+def _reachable(listening: Address) -> Address:
+    """Where an edge reaches itself, if it listens on every address of the machine."""
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(listening.host, listening.host)  # noqa: S104  # it is taken away here
+    return Address(host, listening.port)
 
 
 def _keys_zone_megabytes(cache_bytes: int) -> int:

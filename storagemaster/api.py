@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 
 from aiohttp import BodyPartReader, web
@@ -25,8 +25,11 @@ from storagemaster.errors import BadArgument, LengthLies, NotAllowed, NotAuthori
 from storagemaster.event_stream import stream_events
 from storagemaster.events import Events
 from storagemaster.incoming import Announced, Incoming, parse_digest_header
+from storagemaster.metrics import CONTENT_TYPE, MasterMetrics
+from storagemaster.operator_api import OperatorApi
 from storagemaster.photos import Photos
 from storagemaster.problems import errors_as_problems
+from storagemaster.rebuild_api import RebuildApi
 from storagemaster.repairs import Repairs
 from storagemaster.revokes import Revokes
 from storagemaster.uploads import UploadRequest, Uploads
@@ -35,6 +38,7 @@ from storagenode.wire import BUNDLE_BYTES_MAX, refuse_unless_signed
 from volumes.photo_id import parse_photo_id, parse_version
 from volumes.photo_path import PhotoVersion, parse_volume
 
+Handler = Callable[[web.Request], Awaitable[web.Response]]
 UPLOAD_QUERY = {"volume", "wait"}
 
 
@@ -54,6 +58,9 @@ class Api:
         repairs: Repairs,
         status: ClusterStatus,
         events: Events,
+        metrics: MasterMetrics,
+        rebuilds: RebuildApi,
+        operators: OperatorApi,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
@@ -67,6 +74,9 @@ class Api:
         self._repairs = repairs
         self._status = status
         self._events = events
+        self._metrics = metrics
+        self._rebuilds = rebuilds
+        self._operators = operators
         self._now_seconds = now_seconds
 
     def application(self) -> web.Application:
@@ -81,11 +91,22 @@ class Api:
                 web.delete(wire.PHOTO_ROUTE, self.delete),
                 web.delete(wire.VERSION_ROUTE, self.delete),
                 web.post(wire.REVOKE_ROUTE, self.revoke),
+                web.post(
+                    wire.UNDELETE_ROUTE, self._with_scope(Scope.DELETE, self._operators.undelete)
+                ),
+                web.get(wire.PLACES_ROUTE, self._as_admin(self._operators.find)),
+                web.get(wire.EXPLANATION_ROUTE, self._as_admin(self._operators.explain)),
+                web.get(wire.SCRUBS_ROUTE, self._with_scope(Scope.READ, self._operators.scrubs)),
+                web.post(wire.SCRUBS_ROUTE, self._as_admin(self._operators.ask_for_scrubs)),
                 web.get(wire.REPAIR_ROUTE, self.plan_repair),
                 web.post(wire.REPAIR_ROUTE, self.repair),
+                web.get(wire.REBUILD_SHARDS_ROUTE, self._as_admin(self._rebuilds.shards)),
+                web.get(wire.REBUILD_SHARD_ROUTE, self._as_admin(self._rebuilds.find)),
+                web.post(wire.REBUILDS_ROUTE, self._as_admin(self._rebuilds.rebuild)),
                 web.post(wire.BUNDLE_ROUTE, self.take_bundle),
                 web.get(wire.STATUS_ROUTE, self.status),
                 web.get(wire.EVENTS_ROUTE, self.events),
+                web.get(wire.METRICS_ROUTE, self.metrics),
                 web.get(wire.HEALTH_ROUTE, self.health),
             ]
         )
@@ -168,9 +189,28 @@ class Api:
         self._authorize(request, Scope.READ)
         return await stream_events(request, self._events)
 
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Numbers for Prometheus, which can send a token."""
+        self._authorize(request, Scope.READ)
+        body = self._metrics.render(await self._status.document())
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+
     async def health(self, _: web.Request) -> web.Response:
         """That this storagemaster answers; for balancers."""
         return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
+
+    def _as_admin(self, handle: Handler) -> Handler:
+        """A handler that asks for a token of scope admin first."""
+        return self._with_scope(Scope.ADMIN, handle)
+
+    def _with_scope(self, scope: Scope, handle: Handler) -> Handler:
+        """A handler that asks for a token of this scope first."""
+
+        async def authorized(request: web.Request) -> web.Response:
+            self._authorize(request, scope)
+            return await handle(request)
+
+        return authorized
 
     def _upload_request(self, request: web.Request) -> UploadRequest:
         unknown = request.query.keys() - UPLOAD_QUERY

@@ -7,8 +7,11 @@ from storagemaster.errors import BadArgument, Unavailable, UnknownVolume
 from storagemaster.events import Event, Events
 from storagemaster.fleet import Fleet
 from storagemaster.info_cache import InfoCache
+from storagemaster.job_wire import SECOND_PASS_LANE, JobKind
 from storagemaster.mirroring import Copies, Mirroring
 from storagemaster.placement import NoPlace, Target, place_in_volume
+from storagemaster.second_pass import second_pass_of
+from storagemaster.sizes_queue import SizesQueue
 from storagenode.client import NodeClient
 from storagenode.wire import BundledFile, parse_bundle
 from volumes.cluster import Cluster, NodeId
@@ -37,6 +40,7 @@ class Bundles:
         mirroring: Mirroring,
         cache: InfoCache,
         events: Events,
+        queue: SizesQueue,
     ) -> None:
         self._cluster = cluster
         self._nodes = nodes
@@ -44,6 +48,7 @@ class Bundles:
         self._mirroring = mirroring
         self._cache = cache
         self._events = events
+        self._queue = queue
 
     async def take(self, of: PhotoVersion, body: bytes, *, mtime_seconds: int) -> Copies:
         """Mirror a bundle; every file of it is fsynced on two nodes on return.
@@ -70,6 +75,9 @@ class Bundles:
         copies = await self._mirroring.write_all(placed, put)
         if info is not None:
             await self._cache.put(of, info)
+            original = second_pass_of(of, info)
+            if original is not None:
+                self._queue.ask_for_sizes(original, lane=SECOND_PASS_LANE, kind=JobKind.SECOND_PASS)
         self._tell(of, files)
         return copies
 

@@ -1,10 +1,14 @@
 """The state of the cluster as one document: what `glassplate status` shows."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
+from storagemaster.alarms import queue_alarms
 from storagemaster.edge_health import EdgeHealth
 from storagemaster.fleet import Fleet, NodeView
 from storagemaster.sizes_queue import SizesQueue
+from storagemaster.worker_deaths import WorkerDeaths
 from volumes.cluster import Cluster, Node, Volume
 
 
@@ -17,19 +21,27 @@ class ClusterStatus:
         fleet: Fleet,
         queue: SizesQueue,
         edge_health: EdgeHealth,
+        deaths: WorkerDeaths,
         *,
         master: str,
+        now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self._cluster = cluster
         self._fleet = fleet
         self._queue = queue
         self._edge_health = edge_health
+        self._deaths = deaths
         self._master = master
+        self._now_seconds = now_seconds
 
     async def document(self) -> dict[str, Any]:
         """Nodes, volumes, owed work, queue and edges; `null` for what could not be asked."""
         views = self._fleet.view()
         depths = await self._queue.depths()
+        workers_alive = await self._deaths.workers_alive() if depths is not None else None
+        oldest_seconds = (
+            await self._queue.oldest_seconds(self._now_seconds()) if depths is not None else None
+        )
         return {
             "cluster": self._cluster.name,
             "master": self._master,
@@ -37,6 +49,11 @@ class ClusterStatus:
             "volumes": [_volume(volume, views) for volume in self._cluster.volumes.values()],
             "owed_files": sum(view.status.owed for view in views.values() if view.status),
             "queue": depths,
+            "workers_alive": workers_alive,
+            "oldest_job_seconds": oldest_seconds,
+            "alarms": queue_alarms(
+                depths, workers_alive=workers_alive, oldest_job_seconds=oldest_seconds
+            ),
             "edges": [
                 {
                     "id": id_,

@@ -41,6 +41,11 @@ class Incoming:
         self._bytes_max = bytes_max
         self._head = bytearray()
         self._ended = False
+        self._hash = hashlib.sha256()
+
+    def digest(self) -> str:
+        """The SHA-256 of the body, once it has been read to its end."""
+        return self._hash.hexdigest()
 
     async def sniff(self) -> Sniffed:
         """What kind of photo it is, after reading as little of it as tells.
@@ -76,17 +81,16 @@ class Incoming:
 
         With a `kept_digest` they must have that SHA-256: no node may publish others beside it.
         """
-        hasher = hashlib.sha256()
         size = 0
         async for piece in self._all_pieces():
             size += len(piece)
             if size > self._bytes_max:
                 raise self._too_large()
-            hasher.update(piece)
+            self._hash.update(piece)
             yield piece
         if self._announced.bytes_total not in {None, size}:
             raise LengthLies(f"{self._announced.bytes_total} bytes were announced, {size} came")
-        digest = hasher.hexdigest()
+        digest = self.digest()
         if self._announced.sha256 not in {None, digest}:
             raise DigestLies(f"SHA-256 {self._announced.sha256} was announced, {digest} came")
         if kept_digest not in {None, digest}:

@@ -55,6 +55,11 @@ class InfoCache:
         if self._client is not None:
             await self._ask(partial(self._client.delete, _key(of)))
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        if self._client is not None:
+            self._client.close()
+
     async def _ask(self, work: "partial[object]") -> object:
         try:
             return await asyncio.to_thread(work)

@@ -67,10 +67,12 @@ class Mirroring:
         *,
         mtime_seconds: int,
         bytes_total: int | None,
+        digest: Callable[[], str],
         strict: bool,
     ) -> Copies:
         """Write one body to all targets; two copies are fsynced on return.
 
+        `digest` gives the body's SHA-256 once it has ended, so that it is not computed for each.
         A target that fails is replaced: another node fetches the bytes from one that has them, so
         that the client never sends again.
 
@@ -79,7 +81,7 @@ class Mirroring:
             KeyUsedOtherwise, PhotoGone: As their names say.
         """
         sends = [
-            partial(self._put, target, file, mtime_seconds, bytes_total)
+            partial(self._put, target, file, mtime_seconds, bytes_total, digest)
             for target in placed.targets
         ]
         outcomes = await fan_out(body, sends, patience_seconds=PATIENCE_SECONDS)
@@ -134,10 +136,15 @@ class Mirroring:
         file: PhotoFile,
         mtime_seconds: int,
         bytes_total: int | None,
+        digest: Callable[[], str],
         body: AsyncIterator[bytes],
     ) -> Published:
         return await self._nodes[target.node].put(
-            Place(file, target.owed_to), body, mtime_seconds=mtime_seconds, bytes_total=bytes_total
+            Place(file, target.owed_to),
+            body,
+            mtime_seconds=mtime_seconds,
+            bytes_total=bytes_total,
+            digest=digest,
         )
 
     async def _pull(

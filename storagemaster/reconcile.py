@@ -96,6 +96,12 @@ class Reconcile:
             )
         return report
 
+    def try_again(self, volume: VolumeId) -> None:
+        """Forget how often steps of this volume have failed: somebody has seen to the cause."""
+        self._attempts = {
+            step: attempts for step, attempts in self._attempts.items() if step.volume != volume
+        }
+
     async def plan(self, volume: VolumeId) -> VolumePlan:
         """What would make the mirrors equal. Nothing is changed."""
         mirrors = self._cluster.volumes[volume].mirrors

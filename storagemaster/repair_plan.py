@@ -37,6 +37,11 @@ class Bury:
     node: NodeId
     tombstone: PhotoTombstone | VersionTombstone
 
+    @property
+    def volume(self) -> VolumeId:
+        """The volume it is in."""
+        return volume_of(self.tombstone)
+
 
 @dataclass(frozen=True, slots=True)
 class Copy:
@@ -48,6 +53,11 @@ class Copy:
     digest: str
     size_bytes: int
 
+    @property
+    def volume(self) -> VolumeId:
+        """The volume it is in."""
+        return volume_of(self.file)
+
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
@@ -56,6 +66,11 @@ class Adopt:
     node: NodeId
     file: PhotoFile
     digest: str
+
+    @property
+    def volume(self) -> VolumeId:
+        """The volume it is in."""
+        return volume_of(self.file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +82,11 @@ class Replace:
     source: NodeId
     digest: str
     size_bytes: int
+
+    @property
+    def volume(self) -> VolumeId:
+        """The volume it is in."""
+        return volume_of(self.file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +136,11 @@ def plan_shard(volume: VolumeId, listings: Listings, *, complete: bool) -> Plan:
         else:
             steps += found
     return Plan(tuple(steps), tuple(conflicts))
+
+
+def volume_of(file: PhotoFile) -> VolumeId:
+    """The volume that a file is in."""
+    return file.volume if isinstance(file, PhotoTombstone) else file.of.volume
 
 
 def _is_covered(file: LiveFile, gone: set[PhotoTombstone | VersionTombstone]) -> bool:

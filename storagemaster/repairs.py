@@ -3,10 +3,14 @@
 from typing import Any
 
 from storagemaster.errors import UnknownVolume
-from storagemaster.reconcile import Reconcile
-from storagemaster.repair_plan import Bury, Conflict, Step
+from storagemaster.reconcile import Reconcile, VolumePlan
+from storagemaster.repair_plan import Bury, Conflict, Copy, Replace, Step
 from volumes.cluster import Cluster
 from volumes.photo_path import VolumeId, render_path
+
+# A file that had no digest is compared in a second round, and copied in a third.
+ROUNDS_MAX = 3
+NOT_TRIED = "was found only when the others were done; repair again"
 
 
 class Repairs:
@@ -26,7 +30,7 @@ class Repairs:
         found = await self._reconcile.plan(volume)
         return {
             "volume": volume,
-            "equal": not (found.plan.steps or found.plan.conflicts or found.unknown),
+            "equal": _is_equal(found),
             "unknown": list(found.unknown),
             "copy_bytes": found.plan.copy_bytes,
             "steps": [step_document(step) for step in found.plan.steps],
@@ -40,16 +44,27 @@ class Repairs:
             UnknownVolume: There is no such volume.
         """
         self._refuse_unknown(volume)
-        report = await self._reconcile.reconcile(volume)
-        conflicts = self._reconcile.conflicts[volume]
+        self._reconcile.try_again(volume)
+        done = copied_bytes = 0
+        for _ in range(ROUNDS_MAX):
+            report = await self._reconcile.reconcile(volume)
+            done += report.done
+            copied_bytes += report.copied_bytes
+            left = await self._reconcile.plan(volume)
+            if not (left.plan.steps and report.done):
+                break
+        failed = [
+            {**step_document(step), "reason": report.failed.get(step, NOT_TRIED)}
+            for step in left.plan.steps
+        ]
         return {
             "volume": volume,
-            "done": report.done,
-            "copied_bytes": report.copied_bytes,
-            "failed": [
-                {**step_document(step), "reason": reason} for step, reason in report.failed.items()
-            ],
-            "conflicts": [conflict_document(conflict) for conflict in conflicts],
+            "equal": _is_equal(left),
+            "unknown": list(left.unknown),
+            "done": done,
+            "copied_bytes": copied_bytes,
+            "failed": failed,
+            "conflicts": [conflict_document(conflict) for conflict in left.plan.conflicts],
         }
 
     def _refuse_unknown(self, volume: VolumeId) -> None:
@@ -57,12 +72,24 @@ class Repairs:
             raise UnknownVolume(f"volume {volume} is not in the cluster's config")
 
 
-def step_document(step: Step) -> dict[str, str]:
-    """A step of a plan: what is done, where, to which file."""
+def step_document(step: Step) -> dict[str, Any]:
+    """A step of a plan: what is done, where, to which file, and what is copied from where."""
     file = step.tombstone if isinstance(step, Bury) else step.file
-    return {"do": type(step).__name__.lower(), "node": step.node, "path": render_path(file)}
+    copied = step if isinstance(step, Copy | Replace) else None
+    return {
+        "do": type(step).__name__.lower(),
+        "node": step.node,
+        "path": render_path(file),
+        "source": copied.source if copied else "",
+        "bytes": copied.size_bytes if copied else 0,
+    }
 
 
 def conflict_document(conflict: Conflict) -> dict[str, Any]:
     """A name with different bytes."""
     return {"path": render_path(conflict.file), "digests": dict(conflict.digests)}
+
+
+def _is_equal(found: VolumePlan) -> bool:
+    """Whether every mirror was asked, and all are the same."""
+    return not (found.plan.steps or found.plan.conflicts or found.unknown)

@@ -31,7 +31,7 @@ from volumes.photo_path import (
     VersionTombstone,
 )
 
-_VERSION_BITS = 5 * VERSION_LENGTH
+VERSION_BITS = 5 * VERSION_LENGTH
 
 
 class Revokes:
@@ -134,7 +134,7 @@ def next_version(of: PhotoVersion, *, secret: bytes) -> Version:
     Keyed with the cluster's secret, so that an old URL does not betray the new one.
     """
     digest = hmac.digest(secret, f"revoke {of}".encode(), hashlib.sha256)
-    number = int.from_bytes(digest, "big") & ((1 << _VERSION_BITS) - 1)
+    number = int.from_bytes(digest, "big") & ((1 << VERSION_BITS) - 1)
     return Version(encode_base32(number, VERSION_LENGTH))
 
 

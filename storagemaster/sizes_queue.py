@@ -42,6 +42,10 @@ class _Ask:
     original: Variant
 
 
+class QueueAway(Exception):
+    """The queue cannot be asked now."""
+
+
 class SizesQueue:
     """Hands jobs to RQ, in a thread; what does not fit or is refused is left to the sweep."""
 
@@ -58,6 +62,17 @@ class SizesQueue:
         with contextlib.suppress(asyncio.QueueFull):
             self._waiting.put_nowait(_Ask(lane, kind, original))
 
+    async def ask_now(self, original: Variant, *, lane: str, kind: JobKind) -> None:
+        """Have the sizes of an original made; returns when the job is in the queue.
+
+        Raises:
+            QueueAway: It is not, and nothing will ask again.
+        """
+        try:
+            await asyncio.to_thread(self._enqueue, [_Ask(lane, kind, original)])
+        except (redis.RedisError, NoSuchJobError) as error:
+            raise QueueAway(str(error)) from error
+
     async def depths(self) -> dict[str, int] | None:
         """Jobs that wait, by lane; None if the queue cannot be asked."""
         try:
@@ -67,6 +82,23 @@ class SizesQueue:
 
     def _depths(self) -> dict[str, int]:
         return {lane: self._lane(lane).count for lane in LANES}
+
+    async def oldest_seconds(self, now_seconds: float) -> float | None:
+        """How long the oldest waiting job has waited, 0 if none does; None if that is not known."""
+        try:
+            return await asyncio.to_thread(self._oldest_seconds, now_seconds)
+        except redis.RedisError:
+            return None
+
+    def _oldest_seconds(self, now_seconds: float) -> float:
+        ages = [0.0]
+        for lane in LANES:
+            for job_id in self._lane(lane).get_job_ids(0, 1):
+                with contextlib.suppress(NoSuchJobError):
+                    job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
+                    if job.enqueued_at is not None:
+                        ages.append(now_seconds - job.enqueued_at.timestamp())
+        return max(ages)
 
     async def position(self, original: Variant) -> int | None:
         """How many jobs are before a photo's in its lane; None if that is not known."""
@@ -82,6 +114,20 @@ class SizesQueue:
             found: list[int | None] = pipeline.execute()
         return next((position for position in found if position is not None), None)
 
+    async def job_state(self, original: Variant) -> str | None:
+        """RQ's word for the state of a photo's job, "" if there is none; None if not known."""
+        try:
+            return await asyncio.to_thread(self._job_state, job_id_of(original))
+        except redis.RedisError:
+            return None
+
+    def _job_state(self, job_id: str) -> str:
+        try:
+            job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
+        except NoSuchJobError:
+            return ""
+        return str(job.get_status(refresh=False).value)
+
     async def hand_over(self) -> None:
         """Wait for jobs, and give a batch of them to RQ."""
         batch = [await self._waiting.get()]
@@ -90,7 +136,7 @@ class SizesQueue:
         try:
             await asyncio.to_thread(partial(self._enqueue, batch))
             self.is_reachable = True
-        except (redis.RedisError, NoSuchJobError) as error:
+        except redis.RedisError as error:
             if self.is_reachable:
                 log.warning("the queue is away, the sweep will ask again: %s", error)
             self.is_reachable = False
@@ -101,12 +147,17 @@ class SizesQueue:
             try:
                 self._enqueue_once(ask)
             except DuplicateJobError:
-                # Waiting or running already is once enough; one that has ended is in the way.
-                job_id = job_id_of(ask.original, ask.kind)
-                job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
-                if job.get_status() in _ENDED or self._is_lost(job):
-                    job.delete()
-                    self._enqueue_once(ask)
+                # Who changes the job between two of these steps has seen to it as well.
+                with contextlib.suppress(DuplicateJobError, NoSuchJobError):
+                    self._replace_what_is_over(ask)
+
+    def _replace_what_is_over(self, ask: _Ask) -> None:
+        """Waiting or running already is once enough; a job that has ended is in the way."""
+        job_id = job_id_of(ask.original, ask.kind)
+        job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
+        if job.get_status() in _ENDED or self._is_lost(job):
+            job.delete()
+            self._enqueue_once(ask)
 
     def _is_lost(self, job: Job) -> bool:
         """Whether a worker took a job off its lane, and died before it said so."""

@@ -101,6 +101,7 @@ class Uploads:
             plan.placed,
             mtime_seconds=plan.mtime_seconds,
             bytes_total=request.announced.bytes_total,
+            digest=incoming.digest,
             strict=strict,
         )
         lane = INTERACTIVE_LANE if request.is_waiting else NEW_LANE

@@ -60,7 +60,10 @@ class Webhooks:
 
     async def send_all(self) -> None:
         """Send what comes, for ever."""
-        await asyncio.gather(*(self._send_to(url) for url in self._waiting))
+        async with asyncio.TaskGroup() as group:
+            for url in self._waiting:
+                group.create_task(self._send_to(url))
+            group.create_task(asyncio.Event().wait())  # there may be no URL
 
     def _send_soon(self, event: Event) -> None:
         for url, waiting in self._waiting.items():

@@ -10,9 +10,17 @@ PHOTO_ROUTE = "/photos/{volume}/{photo}"
 VERSION_ROUTE = "/photos/{volume}/{photo}/{version}"
 STATUS_ROUTE = "/status"
 EVENTS_ROUTE = "/events"
+METRICS_ROUTE = "/metrics"
+REBUILDS_ROUTE = "/rebuilds"
+REBUILD_SHARDS_ROUTE = "/rebuilds/{volume}"
+REBUILD_SHARD_ROUTE = "/rebuilds/{volume}/{shard}"
 HEALTH_ROUTE = "/healthz"
 REVOKE_ROUTE = "/photos/{volume}/{photo}/{version}/revoke"
 REPAIR_ROUTE = "/repairs/{volume}"
+UNDELETE_ROUTE = "/photos/{volume}/{photo}/undelete"
+PLACES_ROUTE = "/places/{photo}"
+EXPLANATION_ROUTE = "/explanations/{volume}/{photo}"
+SCRUBS_ROUTE = "/scrubs"
 # For machines of the cluster, signed as a node's routes are.
 BUNDLE_ROUTE = "/internal/bundles/{volume}/{photo}/{version}"
 
@@ -125,6 +133,31 @@ class Revocation:
 def version_path(of: PhotoVersion) -> str:
     """The path of a photo version's document."""
     return f"/photos/{of}"
+
+
+def revoke_path(of: PhotoVersion) -> str:
+    """The path that revokes a photo version."""
+    return f"/photos/{of}/revoke"
+
+
+def repair_path(volume: int) -> str:
+    """The path of a volume's plan, and of its repair."""
+    return f"/repairs/{volume}"
+
+
+def undelete_path(volume: int, photo: str) -> str:
+    """The path that brings a deleted photo back."""
+    return f"/photos/{volume}/{photo}/undelete"
+
+
+def places_path(photo: str) -> str:
+    """The path of everything that all nodes have of a photo."""
+    return f"/places/{photo}"
+
+
+def explanation_path(volume: int, photo: str) -> str:
+    """The path of all there is to know of a photo."""
+    return f"/explanations/{volume}/{photo}"
 
 
 def bundle_path(of: PhotoVersion) -> str:

@@ -2,6 +2,9 @@
 
 RQ sees that a job is abandoned when its time is long over. Here, a worker that has not said for
 some seconds that it lives is dead, and its death counts as an attempt at the photo it was at.
+
+Jobs whose pause before another try is over are put back into their lanes here as well. RQ has a
+process of every worker do that, which outlives a worker that is killed.
 """
 
 import asyncio
@@ -11,9 +14,10 @@ from dataclasses import dataclass
 from typing import cast
 
 import redis
+from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
-from rq.registry import StartedJobRegistry
+from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.utils import as_text
 
@@ -33,7 +37,7 @@ from volumes.photo_path import InvalidPath, Variant, parse_path
 
 log = logging.getLogger(__name__)
 
-PASS_SECONDS = 5.0
+PASS_SECONDS = 3.0
 # Beyond the time a job has, before it counts as abandoned whatever its worker says of itself.
 GRACE_SECONDS = 30.0
 REASON = "the worker that made its sizes died"
@@ -102,6 +106,7 @@ class WorkerDeaths:
         alive = self._alive()
         found = []
         for lane in LANES:
+            self._put_back(lane)
             started = StartedJobRegistry(lane, self._connection, serializer=JSONSerializer)
             entries = cast("list[bytes]", self._connection.zrange(started.key, 0, -1))
             for entry in entries:
@@ -116,6 +121,21 @@ class WorkerDeaths:
                     found.append(self._read(job))
             self._connection.zremrangebyscore(started.key, 0, int(self._now_seconds()))
         return [each for each in found if each is not None]
+
+    def _put_back(self, lane: str) -> None:
+        """Have the jobs of a lane that are due again done after those that wait in it."""
+        due = ScheduledJobRegistry(  # type: ignore[no-untyped-call]  # RQ leaves it untyped
+            lane, self._connection, serializer=JSONSerializer
+        )
+        for job_id in due.get_jobs_to_schedule(int(self._now_seconds())):
+            try:
+                job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
+            except NoSuchJobError:
+                self._connection.zrem(due.key, job_id)
+                continue
+            # Of several storagemasters, the one that removes the entry puts the job back.
+            if self._connection.zrem(due.key, job_id):
+                Queue(lane, self._connection, serializer=JSONSerializer).enqueue_job(job)
 
     def _is_abandoned(self, job: Job, alive: set[str]) -> bool:
         if job.get_status(refresh=False) != JobStatus.STARTED or job.started_at is None:

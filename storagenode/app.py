@@ -16,8 +16,9 @@ from storagenode.disk_store import DiskStore
 from storagenode.filesystem import DiskFileSystem
 from storagenode.internal_api import InternalApi
 from storagenode.marker import holding_root, prove_root, read_marker
-from storagenode.permitted_reads import PermittedReads
+from storagenode.permitted_reads import PermittedReads, refused_unheard
 from storagenode.pulling import Puller
+from storagenode.quiet_server import QuietServer
 from storagenode.receiving import Receiver
 from storagenode.scrub import Scrub
 from storagenode.upkeep import Upkeep
@@ -47,7 +48,9 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(holding_root(root))
         prove_root(root)
-        store = DiskStore(DiskFileSystem(root))
+        file_system = DiskFileSystem(root)
+        stack.callback(file_system.close_root)
+        store = DiskStore(file_system)
         for volume in cluster.volumes_on(node.id):
             store.open_volume(volume)
         writers = stack.enter_context(ThreadPoolExecutor(WRITE_THREADS, "write"))
@@ -90,8 +93,9 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             api.application(), access_log=None, keepalive_timeout=KEEPALIVE_SECONDS
         )
         read_runner = web.ServerRunner(
-            web.Server(
+            QuietServer(
                 reads.answer,
+                refused_unheard,
                 access_log=None,
                 keepalive_timeout=KEEPALIVE_SECONDS,
                 max_line_size=LINE_BYTES_MAX,

@@ -14,20 +14,23 @@ from yarl import URL
 from permission_urls import InternalSigner
 from storagenode import wire
 from storagenode.errors import Corrupt, Unreachable
-from storagenode.layout import OwedFile, Place
+from storagenode.layout import OwedFile, Place, TrashedFile
 from storagenode.publishing import Published
 from storagenode.shard_listing import ListedFile
 from volumes.address import Address
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
-from volumes.photo_path import PhotoVersion, VolumeId
+from volumes.photo_path import PhotoVersion, VolumeId, render_path
 
 CONNECT_SECONDS = 0.5
 CALL_SECONDS = 5.0
+# A node that sends a file may take its time, but not fall silent.
+SILENCE_SECONDS = 10.0
 # How long a signature is good: longer than any transfer, and short enough to be worthless later.
 SIGNATURE_SECONDS = 300
 
-_UNREACHABLE = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError, OSError)
+# Also what is no HTTP: of a node behind that nothing is known either.
+_UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +86,28 @@ class NodeClient:
         *,
         mtime_seconds: int,
         bytes_total: int | None,
+        digest: Callable[[], str] | None = None,
     ) -> Published:
         """Stream a file to a place; returns when it is on the node's disk, name and all.
 
-        `bytes_total` is the length of the body if it is known. Nothing is published if the body
-        raises. There is no time-out here: how long a mirror may take is the caller's decision.
+        `bytes_total` is the length of the body if it is known. `digest` gives the body's SHA-256
+        once it has ended, for who sends one body to several nodes; without, it is computed here.
+        Nothing is published if the body raises. There is no time-out here: how long a mirror may
+        take is the caller's decision.
         """
         path = wire.file_path(place, mtime_seconds=mtime_seconds)
         headers = {wire.SIGNATURE_HEADER: self._sign("PUT", path, wire.DIGEST_LATER)}
         if bytes_total is not None:
             headers["Content-Length"] = str(bytes_total + wire.TRAILER_BYTES)
+        if digest is None:
+            hasher = hashlib.sha256()
+            body, digest = _hashing(body, hasher), hasher.hexdigest
         fields = await self._send(
-            "PUT", path, data=self._with_trailer(path, body), headers=headers, timeout_seconds=None
+            "PUT",
+            path,
+            data=self._with_trailer(path, body, digest),
+            headers=headers,
+            timeout_seconds=None,
         )
         return Published(**fields)
 
@@ -124,7 +137,9 @@ class NodeClient:
         Raises:
             Corrupt: The bytes that came are not those that were written.
         """
-        async with self._streaming(place, "GET", timeout_seconds=timeout_seconds) as response:
+        async with self._streaming(
+            wire.file_path(place), "GET", timeout_seconds=timeout_seconds
+        ) as response:
             data = await response.read()
             note = _note_of(response)
             if hashlib.sha256(data).hexdigest() != note.digest:
@@ -133,13 +148,15 @@ class NodeClient:
 
     async def stat(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FileNote:
         """What is noted of a file, without its bytes."""
-        async with self._streaming(place, "HEAD", timeout_seconds=timeout_seconds) as response:
+        async with self._streaming(
+            wire.file_path(place), "HEAD", timeout_seconds=timeout_seconds
+        ) as response:
             return _note_of(response)
 
     @contextlib.asynccontextmanager
     async def stream(self, place: Place) -> AsyncIterator[FileStream]:
         """A file piece by piece, not verified: the caller compares the digest at the end."""
-        async with self._streaming(place, "GET", timeout_seconds=None) as response:
+        async with self._streaming(wire.file_path(place), "GET", timeout_seconds=None) as response:
             yield FileStream(_note_of(response), response.content.iter_any())
 
     async def pull(self, pull: wire.Pull, *, timeout_seconds: float | None = None) -> Published:
@@ -158,9 +175,12 @@ class NodeClient:
         fields = await self._call("POST", wire.adopt_path(place, digest), timeout_seconds=None)
         return str(fields["sha256"])
 
-    async def relink(self, of: PhotoVersion, version: Version) -> tuple[str, ...]:
+    async def relink(
+        self, of: PhotoVersion, version: Version, *, original_only: bool = False
+    ) -> tuple[str, ...]:
         """Have the node link every file of a version under another version; the new paths."""
-        fields = await self._call("POST", f"/relinks/{of}/{version}")
+        query = f"?only={wire.ORIGINAL_ONLY}" if original_only else ""
+        fields = await self._call("POST", f"/relinks/{of}/{version}{query}")
         return tuple(fields["paths"])
 
     async def quarantine(self, place: Place) -> None:
@@ -203,12 +223,27 @@ class NodeClient:
         found: list[str] = await self._call("GET", f"/find/{photo}")
         return found
 
-    async def _with_trailer(self, path: str, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        hasher = hashlib.sha256()
-        async for chunk in body:
-            hasher.update(chunk)
-            yield chunk
-        yield wire.render_trailer(self._sign("PUT", path, hasher.hexdigest()))
+    async def trashed(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
+        """What the node's trash has of a photo, the day it was deleted on last first."""
+        return wire.parse_trashed(await self._call("GET", f"/volumes/{volume}/trash/{photo}"))
+
+    @contextlib.asynccontextmanager
+    async def stream_trashed(self, file: TrashedFile) -> AsyncIterator[FileStream]:
+        """A file of the trash piece by piece, not verified: the caller compares the digest."""
+        path = f"/trash/{file.day}/{render_path(file.file)}"
+        async with self._streaming(path, "GET", timeout_seconds=None) as response:
+            yield FileStream(_note_of(response), response.content.iter_any())
+
+    async def _with_trailer(
+        self, path: str, body: AsyncIterator[bytes], digest: Callable[[], str]
+    ) -> AsyncIterator[bytes]:
+        # One piece behind, so that the trailer leaves with the last and costs no packet of its own.
+        last = b""
+        async for piece in body:
+            if last:
+                yield last
+            last = piece
+        yield last + wire.render_trailer(self._sign("PUT", path, digest()))
 
     async def _call(
         self,
@@ -248,13 +283,15 @@ class NodeClient:
 
     @contextlib.asynccontextmanager
     async def _streaming(
-        self, place: Place, method: str, *, timeout_seconds: float | None
+        self, path: str, method: str, *, timeout_seconds: float | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        path = wire.file_path(place)
         headers = {wire.SIGNATURE_HEADER: self._sign(method, path, wire.EMPTY_DIGEST)}
         try:
             async with self._session.request(
-                method, self._url(path), headers=headers, timeout=_timeout(timeout_seconds)
+                method,
+                self._url(path),
+                headers=headers,
+                timeout=_timeout(timeout_seconds, silence_seconds=SILENCE_SECONDS),
             ) as response:
                 await _raise_refusal(response)
                 yield response
@@ -273,16 +310,29 @@ class NodeClient:
         return URL(self.url + path, encoded=True)
 
 
+async def _hashing(body: AsyncIterator[bytes], hasher: "hashlib._Hash") -> AsyncIterator[bytes]:
+    async for piece in body:
+        hasher.update(piece)
+        yield piece
+
+
 def _note_of(response: aiohttp.ClientResponse) -> FileNote:
-    return FileNote(
-        digest=response.headers[wire.DIGEST_HEADER],
-        size_bytes=int(response.headers["Content-Length"]),
-        mtime_seconds=int(response.headers[wire.MTIME_HEADER]),
+    try:
+        return FileNote(
+            digest=response.headers[wire.DIGEST_HEADER],
+            size_bytes=int(response.headers["Content-Length"]),
+            mtime_seconds=int(response.headers[wire.MTIME_HEADER]),
+        )
+    except (KeyError, ValueError) as error:
+        raise Unreachable(f"{response.url} was not answered by a node: {error!r}") from error
+
+
+def _timeout(
+    total_seconds: float | None, *, silence_seconds: float | None = None
+) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=total_seconds, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds
     )
-
-
-def _timeout(total_seconds: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=total_seconds, sock_connect=CONNECT_SECONDS)
 
 
 async def _raise_refusal(response: aiohttp.ClientResponse) -> None:

@@ -217,11 +217,15 @@ class DiskStore:
             self.file_system.fsync_directory(parents_of(place.path)[-1])
         return aside
 
-    def relink(self, of: PhotoVersion, version: Version) -> tuple[str, ...]:
+    def relink(
+        self, of: PhotoVersion, version: Version, *, original_only: bool = False
+    ) -> tuple[str, ...]:
         """Link every file of a version under another version; as `relinking.relink`."""
         with self._writing():
             self._refuse_unless_open(of.volume)
-            return relink(self.file_system, self._publisher, of, version)
+            return relink(
+                self.file_system, self._publisher, of, version, original_only=original_only
+            )
 
     def adopt(self, place: Place, digest: str) -> str:
         """Note the digest of a file that has none; its digest.

@@ -127,6 +127,10 @@ class DiskFileSystem:
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._marker = root / NODE_MARKER
 
+    def close_root(self) -> None:
+        """Let go of the root; no other call may follow."""
+        os.close(self._root)
+
     def create(self, path: str) -> int:
         """Open a new file for writing."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -14,13 +14,15 @@ from permission_urls import InternalVerifier
 from storagenode import wire
 from storagenode.disk_store import DiskStore
 from storagenode.errors import BadRequest, NodeError
-from storagenode.layout import Place
+from storagenode.layout import Place, trash_path
 from storagenode.marker import NodeMarker
+from storagenode.metrics import CONTENT_TYPE, render_metrics
 from storagenode.publishing import Published
 from storagenode.pulling import Puller
 from storagenode.reading import OpenFile, open_file
 from storagenode.receiving import Receiver
 from storagenode.streaming import stream
+from storagenode.trash import is_day, trashed_files
 from storagenode.upkeep import Upkeep
 from volumes.address import InvalidAddress
 from volumes.photo_id import InvalidPhotoId, parse_photo_id, parse_version
@@ -30,6 +32,7 @@ from volumes.photo_path import (
     PhotoVersion,
     parse_path,
     parse_volume,
+    render_path,
     render_stem,
 )
 
@@ -69,6 +72,7 @@ class InternalApi:
         application.add_routes(
             [
                 web.get(wire.STATUS_ROUTE, self.status),
+                web.get(wire.METRICS_ROUTE, self.metrics),
                 web.get(wire.FILE_ROUTE, self.send_file),
                 web.put(wire.FILE_ROUTE, self.take_file),
                 web.delete(wire.FILE_ROUTE, self.settle),
@@ -84,6 +88,8 @@ class InternalApi:
                 web.get(wire.SHARD_ROUTE, self.list_shard),
                 web.get(wire.PHOTO_ROUTE, self.list_photo),
                 web.get(wire.FIND_ROUTE, self.find),
+                web.get(wire.TRASHED_ROUTE, self.list_trashed),
+                web.get(wire.TRASHED_FILE_ROUTE, self.send_trashed),
                 web.get(wire.SCRUB_ROUTE, self.scrub_progress),
                 web.post(wire.SCRUB_ROUTE, self.ask_for_scrub),
             ]
@@ -94,6 +100,11 @@ class InternalApi:
         """What this node is, has, and has room for."""
         await self._signed_body(request)
         return web.json_response(asdict(await self._in_thread(self._status)))
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """Numbers for Prometheus, unsigned: no edge knows this port, and they open nothing."""
+        body = render_metrics(await self._in_thread(self._status))
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     def _status(self) -> wire.NodeStatus:
         store = self._store
@@ -137,7 +148,10 @@ class InternalApi:
         place, _ = self._place(request)
         if place.owed_to is None:
             await self._in_thread(partial(self._store.refuse_if_gone, place.file))
-        file = await self._in_thread(partial(open_file, self._store.file_system, place.path))
+        return await self._send(request, place.path)
+
+    async def _send(self, request: web.Request, path: str) -> web.StreamResponse:
+        file = await self._in_thread(partial(open_file, self._store.file_system, path))
         try:
             return await self._stream(request, file)
         finally:
@@ -201,7 +215,7 @@ class InternalApi:
         return web.json_response({"sha256": digest})
 
     async def relink(self, request: web.Request) -> web.Response:
-        """Link every file of a version under another version."""
+        """Link every file of a version, or its original alone, under another version."""
         await self._signed_body(request)
         match = request.match_info
         of = PhotoVersion(
@@ -210,7 +224,12 @@ class InternalApi:
             parse_version(match["version"]),
         )
         new = parse_version(match["new_version"])
-        paths = await self._in_thread(partial(self._store.relink, of, new))
+        only = request.query.get("only")
+        if only not in {None, wire.ORIGINAL_ONLY}:
+            raise BadRequest(f"{only!r} is nothing that can be relinked alone")
+        paths = await self._in_thread(
+            partial(self._store.relink, of, new, original_only=only is not None)
+        )
         return web.json_response({"paths": paths})
 
     async def quarantine(self, request: web.Request) -> web.Response:
@@ -268,6 +287,24 @@ class InternalApi:
         await self._signed_body(request)
         photo = parse_photo_id(request.match_info["photo"])
         return web.json_response(await self._in_thread(partial(self._store.find, photo)))
+
+    async def list_trashed(self, request: web.Request) -> web.Response:
+        """What the trash has of one photo."""
+        await self._signed_body(request)
+        volume = parse_volume(request.match_info["volume"])
+        photo = parse_photo_id(request.match_info["photo"])
+        file_system = self._store.file_system
+        files = await self._in_thread(partial(trashed_files, file_system, volume, photo))
+        return web.json_response(wire.render_trashed(files))
+
+    async def send_trashed(self, request: web.Request) -> web.StreamResponse:
+        """The bytes of a file in the trash; the receiver verifies them."""
+        await self._signed_body(request)
+        day = request.match_info["day"]
+        if not is_day(day):
+            raise BadRequest(f"{day!r} is not a day")
+        path = trash_path(day, render_path(_parse(request.match_info["path"])))
+        return await self._send(request, path)
 
     async def scrub_progress(self, request: web.Request) -> web.Response:
         """How far the scrub is, and what it has found."""

@@ -39,6 +39,22 @@ class OwedFile:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class TrashedFile:
+    """A deleted file that is kept until the retention of its day ends."""
+
+    file: PhotoFile
+    day: str
+    bytes: int
+    digest: str
+    """Empty where none is noted."""
+
+    @property
+    def path(self) -> str:
+        """The path below the node's root."""
+        return trash_path(self.day, render_path(self.file))
+
+
 def volume_marker(volume: VolumeId) -> str:
     """The file that makes a node a home of a volume."""
     return f"{volume}/{VOLUME_MARKER}"

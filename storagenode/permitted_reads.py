@@ -180,6 +180,11 @@ def refused(status: int, text: str, headers: dict[str, str] | None = None) -> we
     )
 
 
+def refused_unheard(status: int) -> web.Response:
+    """The answer to what was no HTTP, or to a fault of ours."""
+    return refused(status, "bad request" if status < 500 else "unavailable")
+
+
 @lru_cache(maxsize=4096)
 def _cached_http_date(seconds: int) -> str:
     return http_date(seconds)

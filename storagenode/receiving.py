@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -16,6 +17,9 @@ from storagenode.wire import TRAILER_BYTES, parse_trailer
 
 # As much as is written to the disk at a time: large enough that a thread is worth its price.
 BATCH_BYTES = 1024 * 1024
+# A sender that trickles has its pieces written sooner: each costs more memory than its bytes. There
+# are more of them than a trailer has bytes.
+PIECES_MAX = 256
 
 CheckClosing = Callable[[str, str], None]
 """Given the closing signature and the digest of what came, raises unless they belong together."""
@@ -47,44 +51,40 @@ class Receiver:
             NodeError: What the store or `check_closing` raises; nothing was published.
         """
         batches = _in_batches(body)
-        first, is_last = await anext(batches)
-        if is_last:
+        batch = await anext(batches)
+        if batch.closing is not None:
             return await self._in_thread(
-                partial(self._publish_whole, first, place, mtime_seconds, check_closing)
+                partial(self._publish_whole, batch, place, mtime_seconds, check_closing)
             )
         async with contextlib.AsyncExitStack() as stack:
             staging = self._store.staging(bytes_expected=bytes_expected)
             file = await self._in_thread(staging.__enter__)
             stack.push_async_exit(partial(self._leave, staging))
-            await self._in_thread(partial(file.write, first))
-            async for batch, is_last in batches:
-                data = batch[:-TRAILER_BYTES] if is_last else batch
-                await self._in_thread(partial(file.write, data))
-                if is_last:
-                    closing = parse_trailer(batch[-TRAILER_BYTES:])
+            await self._in_thread(partial(batch.write_to, file))
+            async for batch in batches:
+                await self._in_thread(partial(batch.write_to, file))
             return await self._in_thread(
-                partial(self._publish, file, place, mtime_seconds, closing, check_closing)
+                partial(self._publish, file, batch, place, mtime_seconds, check_closing)
             )
 
     def _publish_whole(
-        self, body: bytes, place: Place, mtime_seconds: int, check_closing: CheckClosing
+        self, batch: "_Batch", place: Place, mtime_seconds: int, check_closing: CheckClosing
     ) -> Published:
-        data = body[:-TRAILER_BYTES]
-        closing = parse_trailer(body[-TRAILER_BYTES:])
-        with self._store.staging(bytes_expected=len(data)) as file:
-            file.write(data)
-            return self._publish(file, place, mtime_seconds, closing, check_closing)
+        with self._store.staging(bytes_expected=batch.bytes) as file:
+            batch.write_to(file)
+            return self._publish(file, batch, place, mtime_seconds, check_closing)
 
     def _publish(
         self,
         file: StagedFile,
+        last: "_Batch",
         place: Place,
         mtime_seconds: int,
-        closing: str,
         check_closing: CheckClosing,
     ) -> Published:
+        assert last.closing is not None, "published before its body has ended"
         digest = file.digest
-        check_closing(closing, digest)
+        check_closing(last.closing, digest)
         return self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
 
     async def _leave(
@@ -102,18 +102,47 @@ class Receiver:
             raise
 
 
-async def _in_batches(body: AsyncIterator[bytes]) -> AsyncIterator[tuple[bytes, bool]]:
-    """The body in large pieces, each with whether it is the last, which ends in the trailer."""
-    kept = bytearray()
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Some pieces of a body, as they came; the last batch has the closing signature too."""
+
+    pieces: list[bytes]
+    closing: str | None = None
+
+    @property
+    def bytes(self) -> int:
+        return sum(len(piece) for piece in self.pieces)
+
+    def write_to(self, file: StagedFile) -> None:
+        for piece in self.pieces:
+            file.write(piece)
+
+
+async def _in_batches(body: AsyncIterator[bytes]) -> AsyncIterator[_Batch]:
+    """The body in large batches, its trailer taken off."""
+    pieces: list[bytes] = []
+    size = 0
     try:
-        async for chunk in body:
-            kept += chunk
-            if len(kept) >= BATCH_BYTES + TRAILER_BYTES:
-                yield bytes(kept[:-TRAILER_BYTES]), False
-                del kept[:-TRAILER_BYTES]
+        async for piece in body:
+            pieces.append(piece)
+            size += len(piece)
+            if size >= BATCH_BYTES + TRAILER_BYTES or len(pieces) == PIECES_MAX:
+                tail = _take_tail(pieces)
+                yield _Batch(pieces)
+                pieces, size = [tail], TRAILER_BYTES
     except OSError as error:
         # An error of the network, which must not be taken for one of the disk.
         raise Unreachable(f"the sender was lost: {error}") from error
-    if len(kept) < TRAILER_BYTES:
+    if size < TRAILER_BYTES:
         raise BadRequest("the body ends before its closing signature")
-    yield bytes(kept), True
+    tail = _take_tail(pieces)
+    yield _Batch(pieces, parse_trailer(tail))
+
+
+def _take_tail(pieces: list[bytes]) -> bytes:
+    """Take the bytes that may be the trailer off the end of the pieces, which have as many."""
+    tail = b""
+    while len(tail) < TRAILER_BYTES:
+        tail = pieces.pop() + tail
+    pieces.append(tail[:-TRAILER_BYTES])
+    return tail[-TRAILER_BYTES:]

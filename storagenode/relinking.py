@@ -19,12 +19,18 @@ from volumes.photo_path import (
 
 
 def relink(
-    file_system: FileSystem, publisher: Publisher, of: PhotoVersion, version: Version
+    file_system: FileSystem,
+    publisher: Publisher,
+    of: PhotoVersion,
+    version: Version,
+    *,
+    original_only: bool = False,
 ) -> tuple[str, ...]:
     """Link every file of a version to the same name with another version; the new paths.
 
     The bytes are on the disk already. The new info is linked only when all else is fsynced, as it
-    is in a bundle. Doing it again is harmless.
+    is in a bundle. Doing it again is harmless. With `original_only`, the new version is one whose
+    sizes have yet to be made.
 
     Raises:
         Gone: A tombstone covers the old or the new version.
@@ -38,6 +44,8 @@ def relink(
         files = _files_of(file_system, of)
         if not any(isinstance(file, Variant) and file.is_original for file in files):
             raise NotThere(f"{render_stem(of)} has no original here")
+        if original_only:
+            files = [file for file in files if isinstance(file, Variant) and file.is_original]
         made = []
         # Infos last: they say that all else is there.
         for file in sorted(files, key=lambda file: isinstance(file, Info)):

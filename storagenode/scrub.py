@@ -35,6 +35,9 @@ class ScrubProgress:
     unverified: int = 0
     volume: int = 0
     """Where the pass is now."""
+    shards: int = 0
+    """How many shards of how many the pass is through with."""
+    shards_total: int = 0
     started_seconds: float = 0.0
     completed_seconds: float = 0.0
     """When the last whole pass ended; 0 if none has since the node's start."""
@@ -63,14 +66,20 @@ class Scrub:
         """Go once through everything; what was found."""
         loop = asyncio.get_running_loop()
         last = self.progress.completed_seconds
-        self.progress = ScrubProgress(started_seconds=self._now_seconds(), completed_seconds=last)
-        for volume in self._store.volumes:
+        volumes = self._store.volumes
+        self.progress = ScrubProgress(
+            shards_total=len(volumes) * len(SHARDS),
+            started_seconds=self._now_seconds(),
+            completed_seconds=last,
+        )
+        for volume in volumes:
             self.progress.volume = volume
             for shard in SHARDS:
                 files = await loop.run_in_executor(self._threads, self._files, volume, shard)
                 for file in files:
                     size = await loop.run_in_executor(self._threads, self._check, file)
                     await self._sleep(max(PAUSE_SECONDS, size / self._bytes_per_second))
+                self.progress.shards += 1
         self.progress.completed_seconds = self._now_seconds()
         return self.progress
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from permission_urls import Forbidden, InternalVerifier
 from storagenode import errors
-from storagenode.layout import Place
+from storagenode.layout import Place, TrashedFile
 from storagenode.shard_listing import ListedFile
 from volumes.cluster import NAME_PATTERN, NodeId
 from volumes.photo_path import PhotoVersion, parse_path, render_path, render_stem
@@ -37,12 +37,15 @@ BUNDLE_BYTES_MAX = 128 * 1024 * 1024
 OWED_LIST_MAX = 1000
 
 STATUS_ROUTE = "/status"
+METRICS_ROUTE = "/metrics"
 FILE_ROUTE = "/files/{path:.+}"
 TOMBSTONE_ROUTE = "/tombstones/{path:.+}"
 BUNDLE_ROUTE = "/bundles/{path:.+}"
 PULL_ROUTE = "/pulls"
 ADOPT_ROUTE = "/adoptions/{path:.+}"
 RELINK_ROUTE = "/relinks/{volume}/{photo}/{version}/{new_version}"
+ORIGINAL_ONLY = "original"
+"""What `?only=` says to a relink that leaves all sizes behind."""
 QUARANTINE_ROUTE = "/quarantine/{path:.+}"
 OWED_ROUTE = "/owed"
 SHARDS_ROUTE = "/volumes/{volume}/shards"
@@ -51,6 +54,8 @@ VOLUME_ROUTE = "/volumes/{volume}"
 PHOTO_ROUTE = "/volumes/{volume}/photos/{photo}"
 SCRUB_ROUTE = "/scrub"
 FIND_ROUTE = "/find/{photo}"
+TRASHED_ROUTE = "/volumes/{volume}/trash/{photo}"
+TRASHED_FILE_ROUTE = "/trash/{day}/{path:.+}"
 
 STATUS_OF_ERROR: dict[type[errors.NodeError], int] = {
     errors.BadRequest: 400,
@@ -239,7 +244,7 @@ def render_place(place: Place) -> dict[str, str]:
 
 def parse_place(fields: dict[str, str]) -> Place:
     """The inverse of `render_place`; `ValueError`, `KeyError` or `BadRequest` if it is none."""
-    return Place(parse_path(fields["path"]), _parse_owed_to(fields["owed_to"]))
+    return Place(parse_path(str(fields["path"])), _parse_owed_to(str(fields["owed_to"])))
 
 
 def render_listing(files: Iterable[ListedFile]) -> list[list[Any]]:
@@ -250,6 +255,22 @@ def render_listing(files: Iterable[ListedFile]) -> list[list[Any]]:
 def parse_listing(rows: list[list[Any]]) -> tuple[ListedFile, ...]:
     """The inverse of `render_listing`."""
     return tuple(ListedFile(str(name), int(size), str(digest)) for name, size, digest in rows)
+
+
+def render_trashed(files: Iterable[TrashedFile]) -> list[dict[str, Any]]:
+    """What a trash has as JSON."""
+    return [
+        {"path": render_path(f.file), "day": f.day, "bytes": f.bytes, "sha256": f.digest}
+        for f in files
+    ]
+
+
+def parse_trashed(rows: list[dict[str, Any]]) -> list[TrashedFile]:
+    """The inverse of `render_trashed`."""
+    return [
+        TrashedFile(parse_path(row["path"]), str(row["day"]), int(row["bytes"]), row["sha256"])
+        for row in rows
+    ]
 
 
 def render_error(error: errors.NodeError) -> tuple[int, str, str]:

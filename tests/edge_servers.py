@@ -1,7 +1,7 @@
 """Real nginx and Varnish for tests: rendered, started on free ports, and ended with the test.
 
-Their folders are directly below the system's temporary folder, because a path to a Unix socket is
-short, and because the workers, who may be another user, must reach them.
+Their folders are directly below the system's temporary folder, where workers reach them, who may be
+another user.
 """
 
 import contextlib

@@ -22,24 +22,30 @@ _STATE_WORDS = {
 
 @click.group()
 def keys() -> None:
-    r"""Make, list and rotate the keys that URLs, tokens and requests are signed with.
+    r"""Make, list and rotate the keys.
 
-    They are in the file that `keys_file` of the cluster's config names, with mode 0600: whoever
-    has it can sign anything. Edges never get it, only what they check URLs with.
+    URLs, tokens and requests are signed with them. They are in the file that `keys_file` of the
+    cluster's config names, with mode 0600: whoever has it can sign anything. Edges never get it,
+    only what they check URLs with.
 
     A rotation that refuses no valid URL has three steps, because everything that verifies must
     know a key before anything signs with it:
 
     \b
-      glassplate keys add --announce    makes key b, which verifies and does not sign yet
-      glassplate keys sign b            has b sign; the former key, a, goes on verifying
-      glassplate keys retire a          much later: every URL and token of a is refused
+      1. glassplate keys add --announce   makes key b, which verifies and does not sign yet
+      2. glassplate keys sign b           has b sign; the former key, a, goes on verifying
+      3. glassplate keys retire a         much later: every URL and token of a is refused
 
     Roll the file out after each, and before the next: copy it to every machine; restart storage
     nodes, storagemasters and workers, one at a time; write the edges' configs again with
     `glassplate proxy-config`, and have the edges read them.
 
     After a leak there is no time for that: `add`, `retire`, one roll-out.
+
+    \b
+    Examples:
+      glassplate keys init
+      glassplate keys list
     """
 
 

@@ -18,15 +18,33 @@ SECTIONS = (
             LazyCommand("get", "glassplate.cli.get:get", "Download a photo."),
             LazyCommand("info", "glassplate.cli.info:info", "Show what is known of a photo."),
             LazyCommand("rm", "glassplate.cli.rm:rm", "Delete photos, for ever."),
+            LazyCommand(
+                "undelete", "glassplate.cli.undelete:undelete", "Bring deleted photos back."
+            ),
+            LazyCommand(
+                "revoke", "glassplate.cli.revoke:revoke", "Make every URL of a photo dead."
+            ),
         ),
     ),
     Section(
         "A cluster",
         (
             LazyCommand("status", "glassplate.cli.status:status", "Show the state of the cluster."),
+            LazyCommand("diff", "glassplate.cli.diff:diff", "Compare the mirrors of volumes."),
+            LazyCommand(
+                "repair", "glassplate.cli.repair:repair", "Make the mirrors of volumes equal."
+            ),
+            LazyCommand("scrub", "glassplate.cli.scrub:scrub", "Show the checks of all disks."),
+            LazyCommand("find", "glassplate.cli.find:find", "Find a photo on all nodes."),
+            LazyCommand(
+                "explain", "glassplate.cli.explain:explain", "Explain what a URL is answered."
+            ),
             LazyCommand("token", "glassplate.cli.token:token", "Sign an API token."),
             LazyCommand("node", "glassplate.cli.node:node", "Prepare the disks of storage nodes."),
             LazyCommand("keys", "glassplate.cli.keys:keys", "Make, list and rotate the keys."),
+            LazyCommand(
+                "rebuild", "glassplate.cli.rebuild:rebuild", "Have sizes of photos made again."
+            ),
             LazyCommand(
                 "proxy-config",
                 "glassplate.cli.proxy_config:proxy_config",

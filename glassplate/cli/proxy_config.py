@@ -28,10 +28,11 @@ from volumes.cluster_file import load_cluster
 
 @click.group("proxy-config")
 def proxy_config() -> None:
-    r"""Write the config of an edge from the config and the keys of the cluster.
+    r"""Write the config of an edge.
 
-    Nothing in it is to be edited: change cluster.toml and write it again. Do so whenever nodes,
-    volumes, storagemasters or keys change, and have the edge read it.
+    All of it comes from the config and the keys of the cluster. Nothing in it is to be edited:
+    change cluster.toml and write it again. Do so whenever nodes, volumes, storagemasters or keys
+    change, and have the edge read it.
 
     Without --out, the main file is printed. With --out, all files are written, readable by their
     owner only, and the command that runs the edge is printed. Run it as that owner.

@@ -203,13 +203,16 @@ def test_only_the_colos_may_purge(compose, services):
     assert re.findall(r"--purge-network ([0-9./]+)", script) == colos * 2
 
 
-def test_services_wait_for_what_ends_well_and_for_nothing_else(services):
+def test_services_wait_for_what_ends_well_and_for_no_health(services):
     """A service that waits for another's health would be down whenever that one is."""
     for name, service in services.items():
         for dependency, how in service.get("depends_on", {}).items():
-            assert how == {"condition": "service_completed_successfully"}, name
-            assert dependency in ONE_SHOTS
-            assert services[dependency]["restart"] == "no"
+            if dependency in ONE_SHOTS:
+                assert how == {"condition": "service_completed_successfully"}, name
+                assert services[dependency]["restart"] == "no"
+            else:
+                assert how == {"condition": "service_started"}, name
+                assert dependency in services
 
 
 def test_all_that_stays_starts_after_init(services):

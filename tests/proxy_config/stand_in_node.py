@@ -31,6 +31,8 @@ class StandInNode:
     behaviour: Behaviour = Behaviour.WELL
     absent: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
+    bytes_by_path: dict[str, bytes] = field(default_factory=dict)
+    """Photos that are not `bytes_of` their path."""
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     _server: ThreadingHTTPServer | None = None
 
@@ -138,9 +140,11 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815  # the name is the method's
 
     def say_photo(self, path: str) -> None:
-        unmodified = self.headers.get("If-None-Match") == etag_of(path)
+        data = self.server.node.bytes_by_path.get(path, bytes_of(path))
+        etag = f'"{MTIME:x}-{len(data):x}"'
+        unmodified = self.headers.get("If-None-Match") == etag
         self.send_response(304 if unmodified else 200)
-        self.send_header("ETag", etag_of(path))
+        self.send_header("ETag", etag)
         self.send_header("Last-Modified", LAST_MODIFIED)
         # For the permission it was asked with, which is nobody else's.
         self.send_header("Cache-Control", "public, max-age=7")
@@ -149,10 +153,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not unmodified:
             self.send_header("Content-Type", "image/jpeg")
             self.send_header("Accept-Ranges", "bytes")
-            self.send_header("Content-Length", str(len(bytes_of(path))))
+            self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if self.command == "GET" and not unmodified:
-            self.wfile.write(bytes_of(path))
+            self.wfile.write(data)
 
     def say(self, status: int, text: str) -> None:
         body = f"{text} {self.path}\n".encode()

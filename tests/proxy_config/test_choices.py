@@ -19,7 +19,6 @@ VARNISH = {"edge_id": "east-varnish", "cache_bytes": 1 << 30, "run_dir": "/r"}
         {"cache_dir": "/with space"},
         {"cache_dir": "/x;"},
         {"run_dir": "/$x"},
-        {"run_dir": "/" + "x" * 90},
         {"njs_module": "/x\n"},
         {"site_include": "/x/*.conf;"},
         {"worker_user": "www data"},

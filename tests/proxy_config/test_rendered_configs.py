@@ -44,7 +44,7 @@ def _cluster():
 
 @pytest.fixture(name="folder")
 def _folder():
-    """A folder with a short path, as sockets need it."""
+    """A folder that every user reaches."""
     folder = Path(tempfile.mkdtemp(prefix="edge-"))
     yield folder
     shutil.rmtree(folder)

@@ -34,6 +34,8 @@ ROUTES = [
     ("GET", "/find/{photo}"),
     ("GET", "/scrub"),
     ("POST", "/scrub"),
+    ("GET", "/volumes/42/trash/{photo}"),
+    ("GET", "/trash/2026-01-01/{path}"),
 ]
 
 
@@ -112,7 +114,7 @@ def test_every_route_is_in_the_table_above(node):
     """One that is added is tested too, or says here that it needs no signature."""
     app_routes = {value for name, value in vars(wire).items() if name.endswith("_ROUTE")}
     heads = {route.split("/")[1] for route in app_routes}
-    assert heads - {"metrics", "trash"} == {path.split("/")[1].split("?")[0] for _, path in ROUTES}
+    assert heads - {"metrics"} == {path.split("/")[1].split("?")[0] for _, path in ROUTES}
     assert node.run(node.client.status()).node == "east-1"
 
 
@@ -238,11 +240,10 @@ def test_a_flipped_bit_on_the_way_publishes_nothing(node, place, soon):
     assert is_nothing_there(node, place)
 
 
-def test_a_refused_request_takes_the_connection_with_it(node, soon):
+def test_a_refused_request_takes_the_connection_with_it(node):
     """What is left of its body must not be read as another request."""
     smuggled = request("GET", "/metrics")
-    sent = request("PUT", "/files/x", body=smuggled).replace(b"Connection: close\r\n", b"")
+    sent = request("PUT", "/files/x", body=smuggled).replace(b"Connection: close\r\n", b"", 1)
     received = node.send_raw(sent + request("GET", "/metrics"))
     assert status_of(received) == 403
     assert received.count(b"HTTP/1.1 ") == 1
-    assert soon > 0

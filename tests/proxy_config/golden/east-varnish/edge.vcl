@@ -312,6 +312,8 @@ sub check_permission {
         }
     }
     set req.http.Photo-Path = regsub(req.url, "^/([^.]+).*(\.[^.]+)$", "\1\2");
+    # For logs, in place of the URL: varnishncsa -F "%{VCL_Log:photo}x".
+    std.log("photo:" + req.http.Photo-Path);
 }
 
 # Notes the expiry in decimal, digit by digit: the value of a hex digit is how much of

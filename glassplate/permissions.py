@@ -1,0 +1,56 @@
+"""What the permission of a URL is worth, judged here with the keys, and told without its MAC."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from permission_urls import (
+    FOR_EVER,
+    Forbidden,
+    KeyRing,
+    MalformedUrl,
+    Verifier,
+    parse_permission_url,
+)
+from volumes.sizes import Size, size_classes
+
+
+def judge(
+    target: str, keys: KeyRing | None, sizes: Sequence[Size], *, now_seconds: float
+) -> dict[str, Any] | None:
+    """`key`, `expires`, `verdict` and `status` of a request target; None where there is none.
+
+    The status is what every verifier answers before it looks for the photo: 400, 403, or 200 for a
+    good permission. Without keys that is None, unless the target is wrong whatever the keys.
+    """
+    if not target:
+        return None
+    try:
+        permission = parse_permission_url(target).permission
+    except MalformedUrl as error:
+        return _document(str(error), 400)
+    except Forbidden as error:
+        return _document(error.reason, 403)
+    verdict, status = _verdict(target, keys, sizes, now_seconds=now_seconds)
+    expires = (
+        "never"
+        if permission.expiry == FOR_EVER
+        else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(permission.expiry))
+    )
+    return {**_document(verdict, status), "key": permission.key_id, "expires": expires}
+
+
+def _verdict(
+    target: str, keys: KeyRing | None, sizes: Sequence[Size], *, now_seconds: float
+) -> tuple[str, int | None]:
+    if keys is None:
+        return "not checked: the keys cannot be read here", None
+    try:
+        Verifier(keys, size_classes(tuple(sizes))).verify(target, now_seconds)
+    except Forbidden as error:
+        return error.reason, 403
+    return "good", 200
+
+
+def _document(verdict: str, status: int | None) -> dict[str, Any]:
+    return {"key": "", "expires": "", "verdict": verdict, "status": status}

@@ -1,0 +1,48 @@
+r"""Signed webhooks: who gets one can tell that it comes from this cluster, and is not an old one.
+
+    {key}.{seconds}.{mac}         the header; the MAC has the salt `webhook` and is made of
+    {seconds}\n{digest}
+
+`seconds` is when it was sent, in decimal. `digest` is the SHA-256 of the body as 64 lower-case hex
+characters.
+"""
+
+import hashlib
+import re
+
+from permission_urls.errors import Expired, NoPermission
+from permission_urls.keys import KEY_ID_PATTERN, KeyRing
+from permission_urls.signing import MAC_PATTERN, Purpose, PurposeSigner, PurposeVerifier
+
+_HEADER = re.compile(rf"({KEY_ID_PATTERN})\.([0-9]{{1,12}})\.({MAC_PATTERN})")
+
+
+def sign_webhook(ring: KeyRing, body: bytes, *, now_seconds: float) -> str:
+    """The header text for a webhook that is sent now."""
+    signer = PurposeSigner(ring, Purpose.WEBHOOK)
+    seconds = str(int(now_seconds))
+    return f"{signer.key_id}.{seconds}.{signer.mac(_message(seconds, body))}"
+
+
+def verify_webhook(
+    ring: KeyRing, text: str, body: bytes, *, now_seconds: float, age_seconds_max: float = 300
+) -> str:
+    """The id of the key that signed this body, at most so long ago.
+
+    Raises:
+        Forbidden: It is not from this cluster, or an old one; the subclass says why.
+    """
+    header = _HEADER.fullmatch(text)
+    if header is None:
+        raise NoPermission
+    key_id, seconds, mac = header.groups()
+    PurposeVerifier.of_ring(ring, Purpose.WEBHOOK).check(
+        _message(seconds, body), key_id=key_id, mac=mac
+    )
+    if abs(now_seconds - int(seconds)) > age_seconds_max:
+        raise Expired
+    return key_id
+
+
+def _message(seconds: str, body: bytes) -> bytes:
+    return f"{seconds}\n{hashlib.sha256(body).hexdigest()}".encode()

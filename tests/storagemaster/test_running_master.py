@@ -1,0 +1,92 @@
+"""The storagemaster as it runs: its passes go on by themselves, and it ends cleanly."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from permission_urls import sign_token
+from storagemaster import app
+from storagemaster.background import repeating
+from tests.storagemaster.pictures import picture
+from tests.storagemaster.small_cluster import HOST, KEYS, free_port, wait_until
+from volumes.address import Address
+from volumes.cluster import Colo, Master
+
+
+@pytest.fixture(name="master")
+def _master():
+    """Where a storagemaster is to listen."""
+    return Master(id="m9", colo=Colo("west"), address=Address(HOST, free_port()))
+
+
+@pytest.fixture(name="impatient")
+def _impatient(monkeypatch):
+    """What is repeated every second is repeated twenty times as often."""
+    monkeypatch.setattr(app, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(app, "OWED_PASS_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_owed_work_goes_home_by_itself(cluster, master):
+    """A node goes and comes, and nobody has to do anything about it."""
+    async with app.running_master(cluster.config, master, KEYS), aiohttp.ClientSession() as session:
+        await cluster.stop("west-1")
+        url = f"http://{master.address}/photos?volume=1"
+        headers = {"Authorization": f"Bearer {sign_token(KEYS, ['upload'])}"}
+        async with session.post(url, data=picture(), headers=headers) as response:
+            assert response.status == 201
+        assert cluster.hidden("west-2", ".owed")
+        await cluster.start("west-1")
+        await wait_until(lambda: not cluster.hidden("west-2", ".owed"))
+    assert cluster.mirrors_are_equal(1)
+
+
+async def test_a_port_that_is_taken_is_an_error_at_the_start(cluster, master):
+    """And everything that was begun by then is ended."""
+    async with app.running_master(cluster.config, master, KEYS):
+        with pytest.raises(OSError, match="in use"):
+            async with app.running_master(cluster.config, master, KEYS):
+                raise AssertionError("two listen on one port")
+
+
+async def test_it_starts_with_every_node_down(cluster, master):
+    """It has nothing to offer yet, but says so."""
+    await cluster.stop(*cluster.stores)
+    async with app.running_master(cluster.config, master, KEYS), aiohttp.ClientSession() as session:
+        headers = {"Authorization": f"Bearer {sign_token(KEYS, ['read', 'upload'])}"}
+        async with session.get(f"http://{master.address}/status", headers=headers) as response:
+            document = await response.json()
+        assert [node["up"] for node in document["nodes"]] == [False] * 4
+        url = f"http://{master.address}/photos"
+        async with session.post(url, data=picture(), headers=headers) as response:
+            assert response.status == 503
+
+
+async def test_an_error_in_a_pass_ends_no_later_pass():
+    """It is in the log, and the work goes on."""
+    passes = 0
+    enough = asyncio.Event()
+
+    async def failing():
+        nonlocal passes
+        passes += 1
+        if passes == 3:
+            enough.set()
+        raise RuntimeError("a mistake")
+
+    async with repeating(failing, pause_seconds=0.0), asyncio.timeout(5):
+        await enough.wait()
+    assert passes >= 3
+
+
+async def test_a_pass_is_ended_with_its_block():
+    """Also one that waits for something that never comes."""
+    started = asyncio.Event()
+
+    async def endless():
+        started.set()
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(5), repeating(endless, pause_seconds=0.0):
+        await started.wait()
