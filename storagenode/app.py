@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,16 +43,9 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
         RootRefused: Its root is not its own, or cannot keep photos.
         OSError: A port is taken.
     """
-    root = Path(node.store)
-    marker = read_marker(root, node)
+    marker = read_marker(Path(node.store), node)
     async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(holding_root(root))
-        prove_root(root)
-        file_system = DiskFileSystem(root)
-        stack.callback(file_system.close_root)
-        store = DiskStore(file_system)
-        for volume in cluster.volumes_on(node.id):
-            store.open_volume(volume)
+        store = stack.enter_context(_opened_store(cluster, node))
         writers = stack.enter_context(ThreadPoolExecutor(WRITE_THREADS, "write"))
         readers = stack.enter_context(ThreadPoolExecutor(READ_THREADS, "read"))
         session = await stack.enter_async_context(
@@ -108,3 +101,19 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             await web.TCPSite(runner, address.host, address.port, reuse_address=True).start()
         await stack.enter_async_context(upkeep.running())
         yield store
+
+
+@contextlib.contextmanager
+def _opened_store(cluster: Cluster, node: Node) -> Iterator[DiskStore]:
+    """The store over the node's root, proven, held by this process alone, its volumes opened."""
+    root = Path(node.store)
+    with holding_root(root):
+        prove_root(root)
+        file_system = DiskFileSystem(root)
+        try:
+            store = DiskStore(file_system)
+            for volume in cluster.volumes_on(node.id):
+                store.open_volume(volume)
+            yield store
+        finally:
+            file_system.close_root()
