@@ -26,7 +26,7 @@ def generate_holdable_key(key_id: str, random_bytes: RandomBytes) -> Key:
 def next_key_id(ring: KeyRing) -> str:
     """The first id of one character that no key has, or ever had; then of two.
 
-    >>> next_key_id(KeyRing(keys=(generate_key("a", bytes(range(32)).__getitem__),)))
+    >>> next_key_id(KeyRing(keys=(generate_key("a", os.urandom),)))
     'b'
     """
     ones = list(_KEY_ID_CHARACTERS)

@@ -193,9 +193,6 @@ def _clean_environment() -> dict[str, str]:
         "LANG": "C.UTF-8",
         # Each arena reserves 64 MiB of the address space that a child is limited to.
         "MALLOC_ARENA_MAX": "1",
-        # Fresh pages are a tenth of a child's time: large ones, and those of pixels used again.
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-        "PILLOW_BLOCKS_MAX": "8",
     }
 
 

@@ -46,10 +46,12 @@ def give_up_privileges() -> tuple[bool, bool]:
     if os.geteuid() != 0:
         return False, True
     has_left = _LIBC.unshare(_CLONE_NEWNET) == 0
-    os.setgroups([])
-    os.setresgid(NOBODY, NOBODY, NOBODY)
-    os.setresuid(NOBODY, NOBODY, NOBODY)
-    return has_left, True
+    # In a container root may lack the right to be anybody else.
+    with contextlib.suppress(PermissionError):
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+    return has_left, os.geteuid() != 0
 
 
 def wall_in(limits: Limits, syscalls: SyscallFilter) -> bool:

@@ -110,7 +110,7 @@ class Mirroring:
         """Do a short write at all targets, and at others where those fail.
 
         Raises:
-            Unavailable: It is not on two nodes.
+            Unavailable: It is not on two nodes, or not on any that is at home in the volume.
             KeyUsedOtherwise, PhotoGone: As their names say.
         """
 
@@ -128,6 +128,8 @@ class Mirroring:
             else:
                 self._note_failure(target, outcome)
                 failed.append(target)
+        if not any(target.owed_to is None for target in done):
+            raise Unavailable("no mirror of the volume took it; try again")
         return self._copies(await self._replace(failed, done, write), strict=strict)
 
     async def _put(

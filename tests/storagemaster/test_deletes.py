@@ -1,5 +1,7 @@
 """Deletes: a tombstone on two nodes before the answer, and nothing that is gone comes back."""
 
+import asyncio
+
 import pytest
 
 from tests.storagemaster.bundles_to_send import body_of, sizes_of
@@ -202,6 +204,24 @@ async def test_a_delete_with_one_node_left_is_not_acknowledged(cluster, photo):
     """One tombstone is none, as one copy is none."""
     await cluster.stop("east-2", "west-1", "west-2")
     assert_problem(await cluster.master.delete(photo), 503, "unavailable")
+
+
+async def test_a_delete_that_no_mirror_takes_is_not_acknowledged(cluster, photo):
+    """Two nodes that hold it for others are not enough: the photo would still be served."""
+    await cluster.stop_and_notice("west-1")
+    cluster.doubt("east-1")
+    assert_problem(await cluster.master.delete(photo), 503, "unavailable")
+
+
+@pytest.mark.usefixtures("despair")
+async def test_a_revocation_that_no_mirror_takes_is_not_acknowledged(cluster, photo):
+    """The wait has an end, and the old version is still there."""
+    await cluster.stop_and_notice("west-1")
+    cluster.doubt("east-1")
+    async with asyncio.timeout(20):
+        answer = await cluster.master.request("POST", f"/photos/{photo}/revoke")
+    assert_problem(answer, 503, "unavailable")
+    assert (await cluster.master.photo(photo)).status == 200
 
 
 async def test_a_photo_that_may_exist_is_deleted(cluster):

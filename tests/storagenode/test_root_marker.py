@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -166,11 +167,15 @@ def test_a_root_is_held_by_one_process_only(folder):
     assert subprocess.run(command, check=False).returncode == 0
 
 
-def test_a_second_node_on_a_root_does_not_start_and_does_no_harm(tmp_path):
+@pytest.fixture(name="site")
+def _site():
+    with tempfile.TemporaryDirectory() as name:
+        yield make_site(Path(name))
+
+
+def test_a_second_node_on_a_root_does_not_start_and_does_no_harm(site):
     """Least of all to the writes that the first has begun."""
-    site = make_site(tmp_path)
-    node = site.node("east-1")
-    other_ports = make_site(tmp_path / "west-1").node("east-1")
+    node, other_ports = site.node("east-1"), site.node("west-1")
     twin = Node(
         id=node.id, colo=node.colo, store=node.store, read=other_ports.read, write=other_ports.write
     )

@@ -6,14 +6,17 @@ import os
 import pytest
 
 from storagemaster import reconcile
+from storagenode import upkeep
 from tests.glassplate.live_cluster import NODES, running_cluster
 
 
 @pytest.fixture(name="cluster", scope="session")
 def _cluster(tmp_path_factory):
-    """A running cluster whose storagemasters compare volumes once, at their start."""
+    """A running cluster that compares volumes and scrubs disks once by itself, at its start."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reconcile, "CYCLE_SECONDS", 1_000_000.0)
+        # A scrub would find what the tests damage before they do.
+        patch.setattr(upkeep, "BETWEEN_PASSES_SECONDS", 86_400.0)
         with running_cluster(tmp_path_factory.mktemp("operated")) as cluster:
             yield cluster
 
@@ -47,6 +50,23 @@ def _corrupt(on_disk):
             file.write(data[:-1] + bytes([data[-1] ^ 1]))
 
     return corrupt
+
+
+@pytest.fixture(name="note_digest")
+def _note_digest(on_disk):
+    """Changes the digest that is noted on a file, or with None takes it away."""
+
+    def note_digest(node, path, digest):
+        found = on_disk(node, path)
+        if digest is None:
+            os.removexattr(found, "user.sha256")
+        else:
+            os.setxattr(found, "user.sha256", digest.encode())
+        # Nodes look at a directory again when it has changed.
+        moved = found.rename(found.with_suffix(".moved"))
+        moved.rename(found)
+
+    return note_digest
 
 
 @pytest.fixture(name="lose")

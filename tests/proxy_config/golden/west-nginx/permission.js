@@ -9,8 +9,9 @@
 // 'permitted', 'malformed' (400) or 'forbidden' (403). Only if permitted, $photo_path, $photo_volume
 // and, where the permission ends one day, $photo_cache_control are set.
 function verdict(r) {
+    const variables = r.variables;
     // The raw bytes as the client sent them: undecoded, and nothing normalised.
-    const target = r.variables.request_uri;
+    const target = variables.request_uri;
     // 1 stem, 2 volume, 3 shard, 4 photo, 5 size, 6 key, 7 expiry, 8 MAC, 9 ext
     const part = /^\/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])\/([0-9a-hjkmnp-tv-z]{2})\/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4})\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)/.exec(target);
     if (part === null) {
@@ -31,15 +32,15 @@ function verdict(r) {
         return 'forbidden';
     }
     if (part[7] !== '0') {
-        const left_seconds = parseInt(part[7], 16) - Date.now() / 1000;
+        const left_seconds = ('0x' + part[7]) - variables.msec;
         if (left_seconds <= 0) {
             return 'forbidden';
         }
-        r.variables.photo_cache_control =
-            'public, max-age=' + Math.min(Math.floor(left_seconds), 31536000);
+        variables.photo_cache_control =
+            'public, max-age=' + (left_seconds > 31536000 ? 31536000 : left_seconds | 0);
     }
-    r.variables.photo_path = part[1] + '_' + part[5] + '.' + part[9];
-    r.variables.photo_volume = part[2];
+    variables.photo_path = part[1] + '_' + part[5] + '.' + part[9];
+    variables.photo_volume = part[2];
     return 'permitted';
 }
 

@@ -1,0 +1,74 @@
+"""A real node in a process of its own: `python -m storagenode`, and how to ask it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import aiohttp
+
+from permission_urls import InternalSigner
+from storagenode.client import NodeClient
+from tests.storagenode.served_site import Site
+
+T = TypeVar("T")
+START_SECONDS = 60
+
+
+@contextlib.contextmanager
+def node_process(
+    site: Site,
+    id_: str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    tracer: Sequence[str] = (),
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A node that takes requests; it is killed at the end, if it still runs."""
+    command = [*tracer, sys.executable, "-m", "storagenode"]
+    process = subprocess.Popen(
+        [*command, "--config", str(site.config), "--node", id_],
+        env={**os.environ, **(environment or {})},
+        start_new_session=True,
+    )
+    try:
+        _wait_until_listening(process, site.node(id_).write.port)
+        yield process
+    finally:
+        # The tracer's child is of the same session, which nothing else is.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def ask(site: Site, id_: str, question: Callable[[NodeClient], Awaitable[T]]) -> T:
+    """What a node answers to something that is asked by a client."""
+
+    async def run() -> T:
+        async with aiohttp.ClientSession() as session:
+            client = NodeClient(site.node(id_).write, session, InternalSigner(site.keys))
+            return await question(client)
+
+    return asyncio.run(run())
+
+
+async def body_of(*pieces: bytes) -> AsyncIterator[bytes]:
+    """A body in pieces."""
+    for piece in pieces:
+        yield piece
+
+
+def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the node did not start"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise AssertionError("the node did not start in time")
