@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import signal
 import sys
 import time
 from pathlib import Path
@@ -40,10 +41,14 @@ def main() -> int:
         return 2
     with sizes_workers(cluster, keys, colo=Colo(arguments.colo), metrics=metrics) as new_worker:
         while True:
+            worker = new_worker()
             try:
-                new_worker().work(with_scheduler=False, logging_level="WARNING")
+                worker.work(with_scheduler=False, logging_level="WARNING")
             except redis.RedisError as error:
                 log.warning("the queue is away: %s", error)
+                if worker.was_asked_to_stop:
+                    return 0
+                signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
                 time.sleep(RECONNECT_SECONDS)
             else:
                 return 0

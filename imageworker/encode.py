@@ -7,7 +7,7 @@ else of the original goes along, because the encoders are given nothing else.
 import io
 from collections.abc import Sequence
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from imageworker.colour import SRGB_PROFILE
 from imageworker.recipe import AnimationSetting, AvifSetting, JpegSetting, WebpSetting
@@ -100,5 +100,7 @@ def on_white(pixels: Image.Image) -> Image.Image:
 
 def _save(pixels: Image.Image, pillow_name: str, **settings: object) -> bytes:
     buffer = io.BytesIO()
+    # libjpeg gives a file with tables of its own in one piece, and noise has four bytes a pixel.
+    ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 4 * pixels.width * pixels.height + 65536)
     pixels.save(buffer, pillow_name, **settings)
     return buffer.getvalue()

@@ -1,5 +1,7 @@
 """The RQ worker that runs sizes jobs, and leaves the jobs of dead workers to the storagemasters."""
 
+from types import FrameType
+
 from rq import SimpleWorker, worker_registration
 from rq.registry import FailedJobRegistry
 from rq.utils import now
@@ -7,6 +9,14 @@ from rq.utils import now
 
 class SizesWorker(SimpleWorker):
     """An RQ worker that does not take dead workers' jobs for failed: their deaths are counted."""
+
+    was_asked_to_stop = False
+    """Whether a signal has come, also when the queue was away and RQ forgot it over that."""
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Note the signal, and stop as RQ does."""
+        self.was_asked_to_stop = True
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ has no types here
 
     def clean_registries(self) -> None:
         """Forget failures that are old, and workers that are gone."""

@@ -73,7 +73,8 @@ def decide(headers: Mapping[str, str], *, etag: str, mtime_seconds: int, size: i
 
 
 def _preconditions_hold(headers: Mapping[str, str], *, etag: str, mtime_seconds: int) -> bool:
-    since = _parse_date(headers.get("If-Unmodified-Since", ""))
+    unmodified_since = headers.get("If-Unmodified-Since")
+    since = _parse_date(unmodified_since) if unmodified_since else None
     if since is not None and mtime_seconds > since:
         return False
     match = headers.get("If-Match")

@@ -68,6 +68,7 @@ class Upkeep:
                 await asyncio.wait_for(self._asked.wait(), BETWEEN_PASSES_SECONDS)
 
     def _empty_trash(self) -> None:
+        self._store.health.refuse_unless_sound()
         empty = partial(empty_trash, self._store.file_system)
         removed = empty(now_seconds=self._now_seconds(), retention_days=self._trash_days)
         if removed:

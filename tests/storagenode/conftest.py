@@ -15,7 +15,9 @@ from tests.storagenode.served_site import make_site, serving
 from volumes.address import Address
 from volumes.cluster import Node
 
-pytest.register_assert_rewrite("tests.storagenode.store_contract")
+pytest.register_assert_rewrite(
+    "tests.storagenode.store_contract", "tests.storagenode.store_keeping_contract"
+)
 
 
 @pytest.fixture(name="node", scope="session")

@@ -1,14 +1,13 @@
 """What any store of a node promises, as tests for a subclass to run over its own stores.
 
 A subclass has a fixture `trial`, which gives a `StoreOnTrial`: one store that is a home of VOLUME,
-and what the tests need beside it. See `test_disk_store_contract.py` for how little that is.
+and what the tests need beside it. See `test_disk_store_contract.py` for how little that is. This is
+the half that writes; `store_keeping_contract.py` is the other.
 """
-
-from typing import Protocol
 
 import pytest
 
-from storagenode.disk_store import TOMBSTONE_BYTES, DiskStore
+from storagenode.disk_store import TOMBSTONE_BYTES
 from storagenode.errors import Conflict, DigestMismatch, Gone, NotHome, NotThere
 from storagenode.layout import Place
 from storagenode.publishing import Published
@@ -21,10 +20,11 @@ from tests.storagenode.photo_samples import (
     bytes_of,
     digest_of,
     variant_of,
-    version_of,
 )
+from tests.storagenode.store_on_trial import OF, OTHER_PHOTO, OTHER_VERSION, names_of, put
 from volumes.photo_path import (
     EXTENSIONS,
+    Attempt,
     Failure,
     Info,
     PhotoTombstone,
@@ -34,46 +34,8 @@ from volumes.photo_path import (
     render_path,
 )
 
-OF = version_of(7)
-OTHER_VERSION = version_of(7, version=1)
-OTHER_PHOTO = version_of(8)
 
-
-class StoreOnTrial(Protocol):
-    """A store, and what a test may do to it that a store itself does not offer."""
-
-    store: DiskStore
-
-    def restart(self) -> None:
-        """Put a new store in the place of `store`, over the same bytes."""
-
-    def another_store(self) -> DiskStore:
-        """A new and empty store of its own, a home of VOLUME too."""
-
-    def read(self, path: str) -> bytes:
-        """The bytes at any path below the root, verified; `NotThere` if there is none."""
-
-    def mtime_of(self, path: str) -> float:
-        """The time a file says that it was written at."""
-
-    def unfinished(self) -> list[str]:
-        """The names of writes that have begun and not ended."""
-
-
-def put(store, place, data, *, mtime_seconds=MTIME):
-    """Write one file, as a streamed upload does."""
-    with store.staging(bytes_expected=len(data)) as file:
-        for start in range(0, len(data), 40):
-            file.write(data[start : start + 40])
-        return store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest_of(data))
-
-
-def names_of(store, of=OF):
-    """What the shard of a photo lists."""
-    return [file.name for file in store.list_shard(of.volume, of.shard)]
-
-
-class StoreContract:
+class WritingContract:
     """The promises, in the order in which a photo meets them."""
 
     def test_a_published_file_is_read_back(self, trial):
@@ -90,11 +52,11 @@ class StoreContract:
         put(trial.store, Place(Variant(OF, "o", ext)), bytes_of(ext))
         assert trial.read(render_path(Variant(OF, "o", ext))) == bytes_of(ext)
 
-    @pytest.mark.parametrize("kind", [Info, Failure])
-    def test_notes_are_files_like_others(self, trial, kind):
-        """An info and a failure may come alone."""
-        put(trial.store, Place(kind(OF)), b"{}")
-        assert trial.read(render_path(kind(OF))) == b"{}"
+    @pytest.mark.parametrize("note", [Info(OF), Failure(OF), Attempt(OF, 1), Attempt(OF, 2)])
+    def test_notes_are_files_like_others(self, trial, note):
+        """They may come alone, each by its own name."""
+        put(trial.store, Place(note), b"{}")
+        assert trial.read(render_path(note)) == b"{}"
 
     def test_publishing_the_same_bytes_again_is_no_error(self, trial):
         """A sender that was not told must be able to ask again."""
@@ -286,222 +248,3 @@ class StoreContract:
         put(trial.store, Place(VersionTombstone(OF)), b"gone, says a mirror\n")
         assert names_of(trial.store) == [f"{OF.photo}_{OF.version}.gone"]
         assert trial.store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME).was_there
-
-    def test_a_listing_has_names_lengths_and_digests_in_order(self, trial):
-        """Whatever the order they came in."""
-        for size in "zam":
-            put(trial.store, variant_of(OF, size), bytes_of(size, size=len(size) + 10))
-        put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
-        listed = trial.store.list_shard(VOLUME, OF.shard)
-        assert [file.name[-5] for file in listed] == ["a", "m", "z"]
-        assert {file.bytes for file in listed} == {11}
-        assert [file.digest for file in listed] == [
-            digest_of(bytes_of(size, size=11)) for size in "amz"
-        ]
-        assert trial.store.list_shard(VOLUME, "00") == ()
-
-    def test_a_photo_s_listing_has_nothing_else(self, trial):
-        """All versions of it, its tombstones, and no neighbour in the shard."""
-        neighbour = PhotoVersion(VOLUME, f"0{OF.photo[1:-3]}0{OF.shard}", OF.version)
-        for of in (OF, OTHER_VERSION, neighbour):
-            put(trial.store, variant_of(of), bytes_of(of))
-        trial.store.bury(Place(VersionTombstone(version_of(7, version=2))), mtime_seconds=MTIME)
-        assert len(trial.store.list_shard(VOLUME, OF.shard)) == 4
-        assert [file.name for file in trial.store.list_photo(VOLUME, OF.photo)] == [
-            f"{OF.photo}_000000_o.jpg",
-            f"{OF.photo}_000001_o.jpg",
-            f"{OF.photo}_000002.gone",
-        ]
-
-    def test_a_shard_s_digest_changes_exactly_when_its_files_do(self, trial):
-        """Not when asked again, not when the same comes again, not for another shard."""
-        store = trial.store
-        seen = [store.shard_digests(VOLUME)]
-        assert seen == [{}]
-        for change in (
-            lambda: put(store, variant_of(OF), bytes_of("photo")),
-            lambda: store.publish_bundle(bundle_of(OF, sizes="sm"), mtime_seconds=MTIME),
-            lambda: store.bury(Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME),
-            lambda: store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME),
-            lambda: store.bury(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME),
-        ):
-            change()
-            seen.append(store.shard_digests(VOLUME))
-            assert seen[-1].keys() == {OF.shard}
-            assert store.shard_digests(VOLUME) == seen[-1]
-        assert len({str(digests) for digests in seen}) == len(seen)
-        put(store, variant_of(OTHER_PHOTO), bytes_of("other"))
-        digests = store.shard_digests(VOLUME)
-        assert digests.keys() == {OF.shard, OTHER_PHOTO.shard}
-        assert digests[OF.shard] == seen[-1][OF.shard]
-
-    def test_mirrors_with_the_same_files_have_the_same_digests(self, trial):
-        """In whatever order and at whatever time they got them; and otherwise not."""
-        here, there = trial.store, trial.another_store()
-        bundle = bundle_of(OF, sizes="smo")
-        here.publish_bundle(bundle, mtime_seconds=MTIME)
-        for place, data, _ in bundle[::-1]:
-            put(there, place, data, mtime_seconds=MTIME + 1)
-        assert here.shard_digests(VOLUME) == there.shard_digests(VOLUME) != {}
-        put(there, variant_of(OF, "z"), b"z")
-        put(here, variant_of(OF, "z"), b"not z")
-        assert here.shard_digests(VOLUME) != there.shard_digests(VOLUME)
-
-    def test_what_is_owed_is_held_apart_until_it_is_settled(self, trial):
-        """It is not listed as the node's own, and needs no home here."""
-        of = PhotoVersion(OTHER_VOLUME, OF.photo, OF.version)
-        held = variant_of(of, owed_to="west-1")
-        published = put(trial.store, held, bytes_of("photo"))
-        assert published.path == f".owed/west-1/{render_path(held.file)}"
-        (owed,) = trial.store.owed(10)
-        assert (owed.place, owed.bytes, owed.digest) == (held, 100, digest_of(bytes_of("photo")))
-        assert trial.store.count_owed(10) == 1
-        assert trial.store.shard_digests(VOLUME) == {}
-        trial.store.settle(held)
-        trial.store.settle(held)
-        assert trial.store.owed(10) == []
-        assert trial.store.count_owed(10) == 0
-        assert trial.store.find(OF.photo) == []
-
-    def test_owed_files_are_counted_and_listed_up_to_a_limit(self, trial):
-        """Of all homes together."""
-        for number in range(5):
-            for node in ("west-1", "west-2"):
-                put(trial.store, variant_of(version_of(number), owed_to=node), bytes_of(number))
-        assert len(trial.store.owed(100)) == trial.store.count_owed(100) == 10
-        assert len(trial.store.owed(3)) == trial.store.count_owed(3) == 3
-        for owed in trial.store.owed(100):
-            trial.store.settle(owed.place)
-        assert trial.store.owed(100) == []
-
-    def test_an_owed_bundle_is_held_whole(self, trial):
-        """Info last, as at home."""
-        trial.store.publish_bundle(bundle_of(OF, owed_to="west-1"), mtime_seconds=MTIME)
-        assert len(trial.store.owed(100)) == 13
-        assert trial.store.list_photo(VOLUME, OF.photo) == ()
-
-    def test_an_owed_tombstone_covers_what_is_owed_to_the_same_node(self, trial):
-        """And says nothing of what this node has at home."""
-        put(trial.store, variant_of(OF), bytes_of("photo"))
-        held = Place(VersionTombstone(OF), "west-1")
-        trial.store.bury(held, mtime_seconds=MTIME)
-        assert trial.read(held.path) == TOMBSTONE_BYTES
-        with pytest.raises(Gone):
-            put(trial.store, variant_of(OF, owed_to="west-1"), bytes_of("photo"))
-        put(trial.store, variant_of(OF, owed_to="west-2"), bytes_of("photo"))
-        assert trial.read(variant_of(OF).path) == bytes_of("photo")
-
-    def test_what_is_gone_at_home_is_not_taken_for_others_either(self, trial):
-        """A tombstone here is known to be one everywhere."""
-        trial.store.bury(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
-        with pytest.raises(Gone):
-            put(trial.store, variant_of(OF, owed_to="west-1"), bytes_of("photo"))
-
-    def test_an_owed_file_goes_home_and_is_let_go_of(self, trial):
-        """Copied, and only then removed."""
-        home = trial.another_store()
-        held = variant_of(OF, owed_to="west-1")
-        put(trial.store, held, bytes_of("photo"))
-        (owed,) = trial.store.owed(1)
-        published = put(home, Place(owed.place.file), trial.read(owed.place.path))
-        assert published.digest == owed.digest
-        trial.store.settle(held)
-        assert home.list_photo(VOLUME, OF.photo)[0].digest == owed.digest
-
-    def test_a_photo_is_found_wherever_it_is_kept(self, trial):
-        """At home, owed, deleted and quarantined."""
-        put(trial.store, variant_of(OF), bytes_of("photo"))
-        put(trial.store, variant_of(OTHER_VERSION), bytes_of("photo"))
-        put(trial.store, variant_of(OF, owed_to="west-1"), bytes_of("photo"))
-        put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
-        aside = trial.store.quarantine(variant_of(OF))
-        trial.store.bury(Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME)
-        found = trial.store.find(OF.photo)
-        assert found == sorted(found)
-        assert aside in found
-        assert variant_of(OF, owed_to="west-1").path in found
-        assert render_path(VersionTombstone(OTHER_VERSION)) in found
-        assert [path.split("/")[0] for path in found] == [".owed", ".quarantine", ".trash", "42"]
-
-    def test_what_is_quarantined_is_kept_and_out_of_the_way(self, trial):
-        """The name is free for the right bytes; what was there is never deleted."""
-        put(trial.store, variant_of(OF), bytes_of("photo"))
-        before = trial.store.shard_digests(VOLUME)
-        aside = trial.store.quarantine(variant_of(OF))
-        assert trial.read(aside) == bytes_of("photo")
-        assert trial.store.shard_digests(VOLUME) == {}
-        assert not put(trial.store, variant_of(OF), bytes_of("photo")).was_there
-        assert trial.store.shard_digests(VOLUME) == before
-
-    def test_quarantining_twice_is_no_error(self, trial):
-        """Two readers may find the same file corrupt."""
-        put(trial.store, variant_of(OF), bytes_of("photo"))
-        assert trial.store.quarantine(variant_of(OF)) is not None
-        assert trial.store.quarantine(variant_of(OF)) is None
-
-    def test_a_version_is_linked_under_another_one(self, trial):
-        """Every file of it, and none of others; doing it again changes nothing."""
-        put(trial.store, variant_of(OF), bytes_of("photo"))
-        trial.store.publish_bundle(bundle_of(OF, sizes="sm"), mtime_seconds=MTIME)
-        for _ in range(2):
-            made = trial.store.relink(OF, OTHER_VERSION.version)
-            assert made[-1] == render_path(Info(OTHER_VERSION))
-            assert len(made) == 4
-        assert trial.read(variant_of(OTHER_VERSION).path) == bytes_of("photo")
-        assert trial.read(variant_of(OTHER_VERSION, "m").path) == trial.read(
-            variant_of(OF, "m").path
-        )
-        assert len(names_of(trial.store)) == 8
-
-    def test_a_revoked_version_leaves_its_relinked_one(self, trial):
-        """One name goes to the trash, the other stays."""
-        put(trial.store, variant_of(OF), bytes_of("photo"))
-        trial.store.relink(OF, OTHER_VERSION.version)
-        trial.store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
-        assert trial.read(variant_of(OTHER_VERSION).path) == bytes_of("photo")
-        with pytest.raises(Gone):
-            trial.store.relink(OF, "000009")
-        with pytest.raises(Gone):
-            trial.store.relink(OTHER_VERSION, OF.version)
-
-    def test_a_version_without_its_original_is_not_relinked(self, trial):
-        """Half a photo would be made to look whole."""
-        put(trial.store, variant_of(OF, "m"), bytes_of("m"))
-        with pytest.raises(NotThere):
-            trial.store.relink(OF, OTHER_VERSION.version)
-
-    def test_all_is_there_after_a_restart(self, trial):
-        """The disk is the only truth."""
-        put(trial.store, variant_of(OF), bytes_of("photo"))
-        put(trial.store, variant_of(OF, owed_to="west-1"), bytes_of("photo"))
-        trial.store.publish_bundle(bundle_of(OF, sizes="sm"), mtime_seconds=MTIME)
-        trial.store.bury(Place(PhotoTombstone(VOLUME, OTHER_PHOTO.photo)), mtime_seconds=MTIME)
-        before = (
-            trial.store.volumes,
-            trial.store.shard_digests(VOLUME),
-            trial.store.owed(10),
-            trial.store.find(OF.photo),
-        )
-        trial.restart()
-        assert before == (
-            trial.store.volumes,
-            trial.store.shard_digests(VOLUME),
-            trial.store.owed(10),
-            trial.store.find(OF.photo),
-        )
-        with pytest.raises(Gone):
-            put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
-
-    def test_a_restart_removes_what_was_never_finished(self, trial):
-        """And nothing else."""
-        put(trial.store, variant_of(OF), bytes_of("photo"))
-        with trial.store.staging(bytes_expected=5) as file:
-            file.write(b"bytes")
-            trial.restart()
-            assert trial.unfinished() == []
-        assert trial.read(variant_of(OF).path) == bytes_of("photo")
-
-    def test_the_room_that_is_told_is_that_of_the_disk(self, trial):
-        """Free is not more than there is."""
-        space = trial.store.space()
-        assert 0 < space.free_bytes <= space.total_bytes

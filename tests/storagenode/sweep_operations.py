@@ -15,7 +15,7 @@ from tests.storagenode.photo_samples import (
     bytes_of,
     variant_of,
 )
-from tests.storagenode.store_contract import put
+from tests.storagenode.store_on_trial import put
 from volumes.photo_path import PhotoTombstone, PhotoVersion, VersionTombstone, VolumeId
 
 DATA = bytes_of("photo", size=120)

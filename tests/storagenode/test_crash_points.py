@@ -23,7 +23,7 @@ from tests.storagenode.photo_samples import (
     version_of,
 )
 from tests.storagenode.served_site import make_site
-from tests.storagenode.store_contract import put
+from tests.storagenode.store_on_trial import put
 from volumes.photo_path import VersionTombstone
 
 PACKAGE = Path(__file__).parents[2] / "storagenode"

@@ -18,7 +18,7 @@ from tests.storagenode.photo_samples import (
     variant_of,
     version_of,
 )
-from tests.storagenode.store_contract import put
+from tests.storagenode.store_on_trial import put
 from volumes.photo_path import VersionTombstone
 
 MIB = 1024 * 1024

@@ -23,7 +23,7 @@ from tests.storagenode.photo_samples import (
     variant_of,
     version_of,
 )
-from tests.storagenode.store_contract import put
+from tests.storagenode.store_on_trial import put
 from volumes.photo_path import Info, PhotoTombstone, VersionTombstone, render_path
 
 OF = version_of(7)

@@ -6,7 +6,8 @@ from storagenode.disk_store import DiskStore
 from storagenode.filesystem import DiskFileSystem
 from storagenode.layout import STAGING
 from storagenode.reading import opened
-from tests.storagenode.store_contract import StoreContract
+from tests.storagenode.store_contract import WritingContract
+from tests.storagenode.store_keeping_contract import KeepingContract
 
 
 class DiskStoreOnTrial:
@@ -59,5 +60,5 @@ def _trial(roots, clock):
     trial.close()
 
 
-class TestDiskStore(StoreContract):
+class TestDiskStore(WritingContract, KeepingContract):
     """All of the contract, on a real disk."""

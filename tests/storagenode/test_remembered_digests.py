@@ -7,7 +7,7 @@ import pytest
 from storagenode.disk_store import DiskStore
 from storagenode.filesystem import DiskFileSystem
 from tests.storagenode.photo_samples import VOLUME, bytes_of, variant_of, version_of
-from tests.storagenode.store_contract import put
+from tests.storagenode.store_on_trial import put
 
 OF = version_of(7)
 

@@ -11,7 +11,7 @@ from storagenode.filesystem import DIGEST_XATTR, DiskFileSystem
 from storagenode.layout import Place
 from storagenode.scrub import PAUSE_SECONDS, Scrub
 from tests.storagenode.photo_samples import MTIME, bytes_of, variant_of, version_of
-from tests.storagenode.store_contract import put
+from tests.storagenode.store_on_trial import put
 from tests.storagenode.test_disk_store import flip
 from volumes.photo_path import VersionTombstone
 

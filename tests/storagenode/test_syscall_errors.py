@@ -14,7 +14,7 @@ from storagenode.filesystem import DIGEST_XATTR
 from storagenode.reading import opened
 from tests.storagenode.failing_file_system import FSYNCS, TORN, FileSystemThatFails
 from tests.storagenode.photo_samples import VOLUME, bytes_of, variant_of, version_of
-from tests.storagenode.store_contract import put
+from tests.storagenode.store_on_trial import put
 from tests.storagenode.sweep_operations import DAMAGED, UNVERIFIED, WORKS
 
 CELLS_MIN = 500
