@@ -20,6 +20,7 @@ from glassplate.painting import (
     polygon_mask,
     ridge,
     shaded,
+    softened,
     vignetted,
     waves,
 )
@@ -173,7 +174,7 @@ def paper_forest(chance: random.Random) -> Image.Image:
             foot = line[max(0, min(width - 1, int(x)))] + 0.2 * tall
             _stamp(mask, fir(chance, x, foot, tall))
             x += tall * chance.uniform(0.22, 0.5)
-        shadow = ImageChops.offset(mask, 14, -10).filter(ImageFilter.GaussianBlur(16))
+        shadow = softened(ImageChops.offset(mask, 14, -10), 16)
         picture = painted(picture, (40, 30, 50), shadow.point([v // 3 for v in range(256)]))
         sheet = Image.new("RGB", UPRIGHT, colour_at(tones, depth))
         sheet = shaded(sheet, noise(chance, UPRIGHT, (400, 600)), 0.10)

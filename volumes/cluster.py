@@ -63,7 +63,7 @@ class Limits:
     """What an upload may be, and what upkeep may cost. Any camera's file is taken, and no film."""
 
     upload_bytes_max: int = 200 * 1024 * 1024
-    pixels_max: int = 100_000_000
+    pixels_max: int = 110_000_000
     scrub_bytes_per_second: int = 8 * 1024 * 1024
     """How fast a node reads its bytes again to check them: a terabyte in a day and a half."""
     trash_days: int = 30

@@ -12,6 +12,7 @@ def attention(document: Document) -> list[str]:
         *_of_nodes(document["nodes"]),
         *_of_volumes(document["volumes"]),
         *_of_owed_work(document),
+        *(alarm for alarm in document.get("alarms", ()) if document["queue"] is not None),
     ]
 
 

@@ -11,14 +11,17 @@ from glassplate.cli.connection import Connection
 from tests.glassplate.live_cluster import free_ports
 
 STATUS_KEYS = {
+    "alarms",
+    "attention",
     "cluster",
+    "edges",
     "master",
     "nodes",
-    "volumes",
+    "oldest_job_seconds",
     "owed_files",
     "queue",
-    "edges",
-    "attention",
+    "volumes",
+    "workers_alive",
 }
 
 
