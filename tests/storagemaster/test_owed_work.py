@@ -124,6 +124,9 @@ async def test_a_tombstone_goes_home_before_the_copy_it_covers(cluster):
     """Also when another node holds it: the photo is never there again, not even for a moment."""
     await cluster.stop_and_notice("east-1")
     of = (await cluster.master.upload(picture())).version
+    # More copies than go at once, all of them listed before the tombstone.
+    sizes = sizes_of(of, sizes=tuple("sqtmnwd"))
+    await cluster.master.worker.put_bundle(of, body_of(sizes), mtime_seconds=1)
     await cluster.stop_and_notice("east-2")
     await cluster.master.delete(of)
     await cluster.start("east-1", "east-2")

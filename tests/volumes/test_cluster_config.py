@@ -221,7 +221,7 @@ def test_the_smallest_config_is_filled_with_defaults():
     assert cluster.memcached == ()
     assert cluster.edges == {}
     assert cluster.sizes == DEFAULT_SIZES
-    assert (cluster.limits.upload_bytes_max, cluster.limits.pixels_max) == (209715200, 100000000)
+    assert (cluster.limits.upload_bytes_max, cluster.limits.pixels_max) == (209715200, 110000000)
     assert list(cluster.volumes) == list(range(1, 17))
     assert {volume.state for volume in cluster.volumes.values()} == {VolumeState.OPEN}
 
