@@ -35,7 +35,7 @@ from storagemaster.photo_files import PhotoReads
 from storagemaster.photo_search import PhotoSearch
 from storagemaster.photo_urls import PhotoUrls
 from storagemaster.photos import Photos
-from storagemaster.purging import Purging
+from storagemaster.purging import AGAIN_PASS_SECONDS, Purging
 from storagemaster.rebuild_api import RebuildApi
 from storagemaster.rebuilds import Rebuilds
 from storagemaster.reconcile import Reconcile
@@ -163,6 +163,7 @@ def _wire(
         (edge_health.poll, EDGE_POLL_SECONDS),
         (queue.hand_over, 0.0),
         (OwedWork(cluster, nodes, fleet, purging).hand_over_all, OWED_PASS_SECONDS),
+        (purging.purge_again, AGAIN_PASS_SECONDS),
         (relay.run, RELAY_RECONNECT_SECONDS),
         (webhooks.send_all, 0.0),
         (deaths.revive_all, DEATHS_PASS_SECONDS),

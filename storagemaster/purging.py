@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 
 import aiohttp
 
@@ -12,17 +14,43 @@ log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 0.8
 PATHS_PER_REQUEST = 100
+# Longer than any fetch by an edge may take.
+AGAIN_SECONDS = 20.0
+AGAIN_PASS_SECONDS = 2.0
+AGAIN_MAX = 100_000
 
 
 class Purging:
     """Purges the edges of a cluster."""
 
-    def __init__(self, edges: Mapping[str, Edge], session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        edges: Mapping[str, Edge],
+        session: aiohttp.ClientSession,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._edges = edges
         self._session = session
+        self._clock = clock
+        self._again: deque[tuple[float, Sequence[str]]] = deque(maxlen=AGAIN_MAX)
 
     async def purge(self, paths: Sequence[str]) -> tuple[str, ...]:
-        """Have every edge forget these photo paths; the ids of the edges that have."""
+        """Have every edge forget these photo paths, now and once more; the edges that have."""
+        self._again.append((self._clock() + AGAIN_SECONDS, paths))
+        return await self._purge_all(paths)
+
+    async def purge_again(self) -> None:
+        """Repeat the purges whose time has come.
+
+        A fetch that an edge had begun before the tombstone was there may have ended, and been
+        kept, after the first purge.
+        """
+        while self._again and self._again[0][0] <= self._clock():
+            _, paths = self._again.popleft()
+            await self._purge_all(paths)
+
+    async def _purge_all(self, paths: Sequence[str]) -> tuple[str, ...]:
         ids = list(self._edges)
         done = await asyncio.gather(*(self.purge_edge(id_, paths) for id_ in ids))
         return tuple(id_ for id_, was_done in zip(ids, done, strict=True) if was_done)

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from storagemaster import purging
-from storagemaster.purging import PATHS_PER_REQUEST, Purging
+from storagemaster.purging import AGAIN_SECONDS, PATHS_PER_REQUEST, Purging
 from storagemaster.variants import all_variants
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.purged_edges import PurgedEdge
@@ -195,3 +195,16 @@ async def test_a_revocation_purges_the_old_version(cluster, edge):
         answer = await cluster.master.request("POST", f"/photos/{of}/revoke")
     assert answer.document["purged"] == ["edge"]
     assert edge.forgotten == variants_of(of)
+
+
+async def test_a_purge_is_repeated_when_no_older_fetch_can_be_left(edges, session):
+    """What an edge kept from a fetch that began before the tombstone is forgotten later."""
+    now = [100.0]
+    purges = Purging({edge.config.id: edge.config for edge in edges}, session, clock=lambda: now[0])
+    await purges.purge(PATHS)
+    await purges.purge_again()
+    assert edges[0].requests == 1
+    now[0] += AGAIN_SECONDS
+    await purges.purge_again()
+    await purges.purge_again()
+    assert edges[0].requests == 2

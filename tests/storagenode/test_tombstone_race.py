@@ -2,11 +2,13 @@
 
 import random
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from storagenode.errors import Gone, NotThere
+from storagenode.filesystem import DiskFileSystem
 from storagenode.layout import Place
 from storagenode.reading import opened
 from tests.storagenode.photo_samples import (
@@ -22,6 +24,25 @@ from volumes.photo_path import PhotoTombstone, VersionTombstone, parse_path
 
 ROUNDS = 12
 THREADS = 8
+DAWDLE_SECONDS = 0.003
+
+
+class FileSystemThatDawdles(DiskFileSystem):
+    """A real one that, having looked for a tombstone, leaves time for one to be written."""
+
+    def exists(self, path):
+        """As the real one, and a little later."""
+        is_there = super().exists(path)
+        if path.endswith(".gone"):
+            time.sleep(DAWDLE_SECONDS)
+        return is_there
+
+
+@pytest.fixture(name="file_system")
+def _file_system(root):
+    file_system = FileSystemThatDawdles(root)
+    yield file_system
+    file_system.close_root()
 
 
 def publish_or_be_told(store, of, size):
