@@ -6,6 +6,7 @@ which is the scrub's business.
 """
 
 import hashlib
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,6 +41,7 @@ class ShardListings:
         self._file_system = file_system
         self._now_seconds = now_seconds
         self._remembered: dict[str, _Remembered] = {}
+        self._own_suffix = f"-{secrets.token_hex(4)}"
         self._times_forgotten = 0
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
@@ -84,7 +86,11 @@ class ShardListings:
         remembered = self._remembered.get(directory)
         if remembered is not None and remembered.mtime_nanoseconds == mtime:
             return remembered.digest
-        digest = digest_of_listing(self.list_shard(volume, shard))
+        files = self.list_shard(volume, shard)
+        digest = digest_of_listing(files)
+        if not all(file.digest for file in files):
+            # What nobody can vouch for is like no mirror's, so that reconcile looks into it.
+            digest += self._own_suffix
         has_settled = now - mtime / 1e9 > SETTLED_SECONDS
         if has_settled and times_forgotten == self._times_forgotten:
             self._remembered[directory] = _Remembered(mtime, digest)
