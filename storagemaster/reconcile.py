@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from storagemaster.fleet import Fleet
+from storagemaster.mirroring import pull_seconds
 from storagemaster.repair_plan import Adopt, Bury, Conflict, Copy, Plan, Replace, Step, plan_shard
 from storagenode.client import NodeClient
-from storagenode.errors import Gone, NodeError, Unreachable
+from storagenode.errors import DiskRefused, Gone, NodeError, Unreachable
 from storagenode.layout import Place
 from storagenode.wire import Pull
 from volumes.cluster import Cluster, NodeId
@@ -161,7 +162,8 @@ class Reconcile:
         except NodeError as error:
             if isinstance(error, Unreachable):
                 self._fleet.report_unreachable(step.node, str(error))
-            else:
+            elif not isinstance(error, DiskRefused):
+                # A full disk says nothing of the file: that step is tried as often as it takes.
                 self._attempts[step] = self._attempts.get(step, 0) + 1
             report.failed[step] = str(error)
         else:
@@ -180,9 +182,9 @@ class Reconcile:
             case Replace():
                 # What is set aside was never the bytes that the other mirrors have.
                 await node.quarantine(Place(step.file))
-                await node.pull(self._pull(step))
+                await node.pull(self._pull(step), timeout_seconds=pull_seconds(step.size_bytes))
             case Copy():
-                await node.pull(self._pull(step))
+                await node.pull(self._pull(step), timeout_seconds=pull_seconds(step.size_bytes))
 
     def _pull(self, step: Copy | Replace) -> Pull:
         place = Place(step.file)

@@ -13,7 +13,7 @@ from yarl import URL
 
 from permission_urls import InternalSigner
 from storagenode import wire
-from storagenode.errors import Corrupt, Unreachable
+from storagenode.errors import Corrupt, NodeError, Unreachable
 from storagenode.layout import OwedFile, Place, TrashedFile
 from storagenode.publishing import Published
 from storagenode.shard_listing import ListedFile
@@ -278,6 +278,8 @@ class NodeClient:
             ) as response:
                 await _raise_refusal(response)
                 return await response.json()
+        except (aiohttp.ContentTypeError, ValueError) as error:
+            raise NodeError(f"{self.url} does not answer as a node does: {error}") from error
         except _UNREACHABLE as error:
             raise _unreachable(self.url, error) from error
 
