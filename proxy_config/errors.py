@@ -3,7 +3,7 @@
     ProxyConfigError
     ├── UnknownEdge        the cluster has no edge of this id and kind
     ├── UnusableChoice     a process choice that the server could not start with
-    └── UnusableReadKey    a read key that is none, or that the server cannot hold
+    └── UnusableReadKey    a read key that is none, or no key at all
 
 No message holds a key.
 """
@@ -26,7 +26,7 @@ class UnusableChoice(ProxyConfigError):
 
 
 class UnusableReadKey(ProxyConfigError):
-    """The read key of `key_id` cannot be used; `why` says what to do about it."""
+    """The read key of `key_id` cannot be used."""
 
     def __init__(self, key_id: str, why: str) -> None:
         self.key_id = key_id

@@ -25,14 +25,8 @@ def refuse_bad_read_keys(read_keys: Mapping[str, str]) -> None:
             raise UnusableReadKey(key_id, "is not 64 lower-case hex characters")
 
 
-def refuse_keys_varnish_cannot_hold(read_keys: Mapping[str, str]) -> None:
-    """Return only if no key has a zero byte, at which vmod-digest would cut it short.
-
-    Raises:
-        UnusableReadKey: One has.
-    """
-    for key_id, read_key in read_keys.items():
-        if "00" in _BYTE.findall(read_key):
-            raise UnusableReadKey(
-                key_id, "has a zero byte, which Varnish cannot hold: rotate to another key"
-            )
+def keys_with_zero_bytes(read_keys: Mapping[str, str]) -> frozenset[str]:
+    """The ids of keys that vmod-digest would cut short, because to it a zero byte is their end."""
+    return frozenset(
+        key_id for key_id, read_key in read_keys.items() if "00" in _BYTE.findall(read_key)
+    )

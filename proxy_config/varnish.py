@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from permission_urls import FOR_EVER, MALFORMED_REGEX, PERMISSION_URL_REGEX, cache_control
 from proxy_config.choices import VARNISH_PROGRAM, VarnishChoices, purgers
-from proxy_config.read_keys import refuse_bad_read_keys, refuse_keys_varnish_cannot_hold
+from proxy_config.read_keys import keys_with_zero_bytes, refuse_bad_read_keys
 from proxy_config.routing import MirrorRoute, find_edge, mirror_routes
 from proxy_config.templating import render_template
 from volumes.cluster import Cluster, Edge, Node
@@ -36,15 +36,15 @@ def render_varnish(
     """The files of one Varnish edge by name, to be written into one folder.
 
     `read_keys` has the 64 hex characters of each read key that verifies, by key id.
-    `keys.vcl` holds them; no other file has a secret in it.
+    `keys.vcl` holds them; no other file has a secret in it. The URLs of a key with a zero byte in
+    it, which Varnish cannot hold, are not checked or cached there, but by the nodes.
 
     Raises:
         UnknownEdge: The cluster has no such Varnish edge.
         UnusableChoice: Varnish could not start with these choices.
-        UnusableReadKey: A key is none, or has a zero byte.
+        UnusableReadKey: A key is none.
     """
     refuse_bad_read_keys(read_keys)
-    refuse_keys_varnish_cannot_hold(read_keys)
     edge = find_edge(cluster, choices.edge_id, "varnish")
     routes = mirror_routes(cluster, edge.colo)
     values = {
@@ -56,7 +56,7 @@ def render_varnish(
         "purgers": purgers(cluster, choices.purge_networks),
         "object_bytes_max": choices.cache_bytes // _PARTS_OF_CACHE,
         "read_keys": read_keys,
-        "key_ids": tuple(read_keys),
+        "keys_with_zero_bytes": keys_with_zero_bytes(read_keys),
         "letters_of_class": _letters_of_class(cluster.sizes),
         "permanent": cache_control(FOR_EVER, 0),
         "permission_url_regex": PERMISSION_URL_REGEX,

@@ -99,14 +99,18 @@ class InternalApi:
     async def status(self, request: web.Request) -> web.Response:
         """What this node is, has, and has room for."""
         await self._signed_body(request)
-        return web.json_response(asdict(await self._in_thread(self._status)))
+        return web.json_response(asdict(await self._status()))
 
     async def metrics(self, _: web.Request) -> web.Response:
         """Numbers for Prometheus, unsigned: no edge knows this port, and they open nothing."""
-        body = render_metrics(await self._in_thread(self._status))
+        body = render_metrics(await self._status())
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
-    def _status(self) -> wire.NodeStatus:
+    async def _status(self) -> wire.NodeStatus:
+        # Not in the threads that write: who waits behind their fsyncs would be taken for dead.
+        return await asyncio.to_thread(self._status_now)
+
+    def _status_now(self) -> wire.NodeStatus:
         store = self._store
         space = store.space()
         suspect = store.health.suspect_reason

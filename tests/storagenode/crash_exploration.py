@@ -21,15 +21,13 @@ from tests.storagenode.crash_file_system import (
     Operation,
     Synced,
 )
+from tests.storagenode.crash_promises import Survivor, is_gone, is_there
 from tests.storagenode.crash_scenarios import (
     OF,
     OLD,
     OLD_GONE,
     OLD_OWED,
     Scenario,
-    Survivor,
-    is_gone,
-    is_there,
     put,
 )
 from tests.storagenode.crash_states import MANY_NAMES, StateKey, UnsettledDisk

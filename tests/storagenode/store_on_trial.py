@@ -3,7 +3,10 @@
 from typing import Protocol
 
 from storagenode.disk_store import DiskStore
+from storagenode.layout import Place
+from storagenode.publishing import Published
 from tests.storagenode.photo_samples import MTIME, digest_of, version_of
+from volumes.photo_path import PhotoVersion
 
 OF = version_of(7)
 OTHER_VERSION = version_of(7, version=1)
@@ -31,7 +34,7 @@ class StoreOnTrial(Protocol):
         """The names of writes that have begun and not ended."""
 
 
-def put(store, place, data, *, mtime_seconds=MTIME):
+def put(store: DiskStore, place: Place, data: bytes, *, mtime_seconds: int = MTIME) -> Published:
     """Write one file, as a streamed upload does."""
     with store.staging(bytes_expected=len(data)) as file:
         for start in range(0, len(data), 40):
@@ -39,6 +42,6 @@ def put(store, place, data, *, mtime_seconds=MTIME):
         return store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest_of(data))
 
 
-def names_of(store, of=OF):
+def names_of(store: DiskStore, of: PhotoVersion = OF) -> list[str]:
     """What the shard of a photo lists."""
     return [file.name for file in store.list_shard(of.volume, of.shard)]

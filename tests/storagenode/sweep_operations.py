@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
+
 from storagenode.disk_store import DiskStore
 from storagenode.filesystem import DIGEST_XATTR, DiskFileSystem
 from storagenode.layout import Place
@@ -16,6 +18,7 @@ from tests.storagenode.photo_samples import (
     variant_of,
 )
 from tests.storagenode.store_on_trial import put
+from volumes.photo_id import Version
 from volumes.photo_path import PhotoTombstone, PhotoVersion, VersionTombstone, VolumeId
 
 DATA = bytes_of("photo", size=120)
@@ -76,13 +79,12 @@ def _bury_owed(store: DiskStore, of: PhotoVersion) -> None:
 
 
 def _open_volume(store: DiskStore, of: PhotoVersion) -> None:
-    # A thousand directories are made by the same call, so that one of them stands for all.
-    store._directories.make_all = (
-        lambda parent, names: (  # type: ignore[method-assign]
-            type(store._directories).make_all(store._directories, parent, names[:1])
-        )
-    )
-    store.open_volume(_other_volume(of))
+    directories = store._directories
+    make_all = directories.make_all
+    with pytest.MonkeyPatch.context() as patch:
+        # A thousand directories are made by the same call, so that one of them stands for all.
+        patch.setattr(directories, "make_all", lambda parent, names: make_all(parent, names[:1]))
+        store.open_volume(_other_volume(of))
 
 
 def _has(place: Place, data: bytes) -> Do:
@@ -160,7 +162,7 @@ WORKS = (
     Work(
         name="relink",
         prepare=_publish_sizes,
-        run=lambda store, of: store.relink(of, "000001"),
+        run=lambda store, of: store.relink(of, Version("000001")),
         is_done=lambda store, of: len(_names(store, of)) == 6,
     ),
     Work(

@@ -273,7 +273,7 @@ def read_path(text: str) -> Vector | None:
         return None
     if reader.take("."):
         kind = KINDS.get(reader.rest)
-        return kind and {"kind": kind, **found}
+        return None if kind is None else {"kind": kind, **found}
     if not reader.take("_"):
         return None
     number = reader.take_while("0123456789")
