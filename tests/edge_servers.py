@@ -125,8 +125,10 @@ def _edge_folder() -> Iterator[Path]:
     folder.chmod(0o755)
     for name in ("cache", "run"):
         (folder / name).mkdir()
-    yield folder
-    shutil.rmtree(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 @contextlib.contextmanager

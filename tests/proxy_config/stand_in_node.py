@@ -20,6 +20,7 @@ class Behaviour(Enum):
     WELL = "answers"
     WRONG_BYTES = "finds that its bytes are wrong: 502"
     UNAVAILABLE = "has no disk: 503"
+    FORBIDS = "finds no good permission: 403"
     STALLED = "takes the connection and never answers"
 
 
@@ -114,6 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
     refusals: ClassVar = {
         Behaviour.WRONG_BYTES: (502, "bad gateway"),
         Behaviour.UNAVAILABLE: (503, "unavailable"),
+        Behaviour.FORBIDS: (403, "forbidden"),
     }
 
     def log_message(self, *_: Any) -> None:

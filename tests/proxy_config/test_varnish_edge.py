@@ -5,7 +5,9 @@ import subprocess
 import pytest
 
 from tests.proxy_config.asking import READ_KEYS, ask, in_seconds, new_photo_path, sign
-from tests.proxy_config.stand_in_node import bytes_of
+from tests.proxy_config.stand_in_node import Behaviour, bytes_of
+
+ZERO_BYTE_KEY = "ab00" + "cd" * 30
 
 
 @pytest.fixture(name="varnish_edge", scope="module")
@@ -65,3 +67,35 @@ def test_a_photo_too_large_for_the_cache_passes_through(varnish, make_cluster, n
         answer = ask(edge.address, sign(path))
         assert (answer.status, answer.body) == (200, nodes[0].bytes_by_path[path])
         assert nodes[0].asked_for(path) == count
+
+
+def test_a_key_with_a_zero_byte_is_left_to_the_nodes(varnish, make_cluster, nodes):
+    """Its URLs are answered as any others, but checked by a node and cached by nobody."""
+    cluster = make_cluster({"42": [node.port for node in nodes]})
+    edge = varnish(cluster, "varnish", READ_KEYS | {"zero": ZERO_BYTE_KEY})
+    path = new_photo_path()
+    url = sign(path, key_id="zero", read_key=ZERO_BYTE_KEY)
+    for count in (1, 2):
+        answer = ask(edge.address, url)
+        assert (answer.status, answer.body) == (200, bytes_of(path))
+        assert "immutable" in answer.headers["cache-control"]
+        assert nodes[0].asked_for(path) == count
+    part = ask(edge.address, url, headers={"Range": "bytes=0-3", "If-Match": "*"})
+    assert (part.status, part.body) == (206, bytes_of(path)[:4])
+    ending = sign(path, key_id="zero", read_key=ZERO_BYTE_KEY, expiry=in_seconds(100))
+    assert ask(edge.address, ending).headers["cache-control"].startswith("public, max-age=")
+    over = sign(path, key_id="zero", read_key=ZERO_BYTE_KEY, expiry=1)
+    assert ask(edge.address, over).status == 403
+    assert ask(edge.address, sign(path)).status == 200
+
+
+def test_what_a_node_forbids_is_forbidden(varnish, make_cluster, make_nodes):
+    """The node has the last word, and its mirror is not asked for another."""
+    near, far = make_nodes(2)
+    near.behaviour = Behaviour.FORBIDS
+    edge = varnish(make_cluster({"42": [near.port, far.port]}), "varnish", READ_KEYS)
+    path = new_photo_path()
+    answer = ask(edge.address, sign(path))
+    assert (answer.status, answer.body) == (403, b"forbidden\n")
+    assert answer.headers["cache-control"] == "no-store"
+    assert (near.asked_for(path), far.asked_for(path)) == (1, 0)

@@ -142,13 +142,23 @@ sub vcl_backend_fetch {
     unset bereq.http.Photo-Path;
     unset bereq.http.Photo-Expiry;
     unset bereq.http.Photo-Class;
+    unset bereq.http.Photo-Unchecked;
+    # Always the whole photo: what part of it a client wants is seen to in vcl_deliver.
+    unset bereq.http.Range;
+    if (bereq.uncacheable) {
+        unset bereq.http.If-None-Match;
+        unset bereq.http.If-Modified-Since;
+        unset bereq.http.If-Match;
+        unset bereq.http.If-Unmodified-Since;
+        unset bereq.http.If-Range;
+    }
     return (fetch);
 }
 
 sub vcl_backend_response {
     if (beresp.status != 200 && beresp.status != 304) {
         # A node that does not have it, or has other bytes than were written, is no reason to give up.
-        if (beresp.status != 410 && bereq.retries < 3) {
+        if ((beresp.status == 404 || beresp.status >= 500) && bereq.retries < 3) {
             return (retry);
         }
         return (error(beresp.status));
@@ -222,6 +232,7 @@ sub vcl_recv {
     unset req.http.Photo-Path;
     unset req.http.Photo-Expiry;
     unset req.http.Photo-Class;
+    unset req.http.Photo-Unchecked;
     unset req.http.Photo-First;
     unset req.http.Photo-Last;
     unset req.http.Photo-Bytes;
@@ -260,6 +271,9 @@ sub vcl_recv {
         return (synth(200));
     }
     call check_permission;
+    if (req.http.Photo-Unchecked) {
+        return (pass);
+    }
     return (hash);
 }
 
