@@ -55,7 +55,8 @@ def test_a_photo_that_crashes_its_decoder_fails_at_the_third_attempt(cluster, se
 
 def test_a_photo_that_kills_its_worker_kills_three_of_them(cluster, seeds):
     """Deaths are counted beside the photo, though the queue is flushed after each."""
-    poison = cluster.put(jpeg(next(seeds)) + KILLS_ITS_WORKER).reference
+    # In a volume of its own, because a test that rebuilds a volume would lose its workers to it.
+    poison = cluster.put(jpeg(next(seeds)) + KILLS_ITS_WORKER, volume=1).reference
     for notes in ({"_1.try"}, {"_1.try", "_2.try"}, {"_1.try", "_2.try", ".fail"}):
         worker = cluster.start_worker()
         wait_until("a worker to die", lambda worker=worker: worker.poll() is not None)
