@@ -67,7 +67,6 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             ),
             writers,
             trash_days=cluster.limits.trash_days,
-            now_seconds=time.time,
         )
         api = InternalApi(
             store,

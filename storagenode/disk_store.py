@@ -18,15 +18,18 @@ from storagenode.layout import (
     VOLUME_MARKER,
     OwedFile,
     Place,
+    TrashedFile,
     parents_of,
     trash_path,
     volume_marker,
 )
 from storagenode.publishing import Published, Publisher
-from storagenode.reading import digest_noted, opened
+from storagenode.reading import OpenFile, digest_noted, open_file, opened
 from storagenode.relinking import relink
 from storagenode.shard_listing import ListedFile, ShardListings
 from storagenode.staging import StagedFile, empty_staging, staged
+from storagenode.store import Condition
+from storagenode.trash import empty_trash, trashed_files
 from volumes.cluster import NodeId
 from volumes.crashpoint import crashpoint
 from volumes.photo_id import PhotoId, Version
@@ -74,6 +77,29 @@ class DiskStore:
     def space(self) -> Space:
         """Room on the disk."""
         return self.file_system.space()
+
+    @property
+    def is_local(self) -> bool:
+        """Yes: a disk is as near as it gets."""
+        return True
+
+    def condition(self) -> Condition:
+        """Whether the disk takes writes."""
+        suspect = self.health.suspect_reason
+        if not self.is_intact():
+            suspect = "the root or its marker is not what it was: is the disk mounted?"
+        return Condition(
+            accepts_new_photos=not suspect and self.health.accepts_new_photos(),
+            suspect_reason=suspect,
+        )
+
+    def is_intact(self) -> bool:
+        """Whether the root is still the one that was opened."""
+        return self.file_system.is_intact()
+
+    def open(self, path: str) -> OpenFile:
+        """The file at a path; the caller closes it."""
+        return open_file(self.file_system, path)
 
     def open_volume(self, volume: VolumeId) -> None:
         """Make this node a home of the volume: its shards, then its marker."""
@@ -248,6 +274,16 @@ class DiskStore:
             self.quarantine(place, inode=file.stat.inode)
             raise Corrupt(f"{place} has SHA-256 {found} instead of {wanted}, and was set aside")
         return found
+
+    def trashed(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
+        """What the trash has of a photo, the day it was deleted on last first."""
+        return trashed_files(self.file_system, volume, photo)
+
+    def empty_trash(self, *, retention_days: int) -> int:
+        """Unlink what was deleted longer ago than the retention; how many files that were."""
+        self.health.refuse_unless_sound()
+        now = self._now_seconds()
+        return empty_trash(self.file_system, now_seconds=now, retention_days=retention_days)
 
     def refuse_if_gone(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file."""

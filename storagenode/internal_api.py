@@ -12,17 +12,17 @@ from aiohttp import web
 
 from permission_urls import InternalVerifier
 from storagenode import wire
-from storagenode.disk_store import DiskStore
 from storagenode.errors import BadRequest, NodeError
 from storagenode.layout import Place, trash_path
 from storagenode.marker import NodeMarker
 from storagenode.metrics import CONTENT_TYPE, render_metrics
 from storagenode.publishing import Published
 from storagenode.pulling import Puller
-from storagenode.reading import OpenFile, open_file
+from storagenode.reading import OpenFile
 from storagenode.receiving import Receiver
+from storagenode.store import Store
 from storagenode.streaming import stream
-from storagenode.trash import is_day, trashed_files
+from storagenode.trash import is_day
 from storagenode.upkeep import Upkeep
 from volumes.address import InvalidAddress
 from volumes.photo_id import InvalidPhotoId, parse_photo_id, parse_version
@@ -44,7 +44,7 @@ class InternalApi:
 
     def __init__(
         self,
-        store: DiskStore,
+        store: Store,
         marker: NodeMarker,
         verifier: InternalVerifier,
         puller: Puller,
@@ -112,10 +112,7 @@ class InternalApi:
 
     def _status_now(self) -> wire.NodeStatus:
         store = self._store
-        space = store.space()
-        suspect = store.health.suspect_reason
-        if not store.file_system.is_intact():
-            suspect = "the root or its marker is not what it was: is the disk mounted?"
+        space, condition = store.space(), store.condition()
         return wire.NodeStatus(
             node=self._marker.id,
             uuid=self._marker.uuid,
@@ -124,8 +121,8 @@ class InternalApi:
             volumes=store.volumes,
             free_bytes=space.free_bytes,
             total_bytes=space.total_bytes,
-            accepts_new_photos=not suspect and store.health.accepts_new_photos(),
-            suspect_reason=suspect,
+            accepts_new_photos=condition.accepts_new_photos,
+            suspect_reason=condition.suspect_reason,
             owed=store.count_owed(wire.OWED_LIST_MAX),
         )
 
@@ -155,11 +152,11 @@ class InternalApi:
         return await self._send(request, place.path)
 
     async def _send(self, request: web.Request, path: str) -> web.StreamResponse:
-        file = await self._in_thread(partial(open_file, self._store.file_system, path))
+        file = await self._in_thread(partial(self._store.open, path))
         try:
             return await self._stream(request, file)
         finally:
-            self._store.file_system.close(file.handle)
+            file.close()
 
     async def _stream(self, request: web.Request, file: OpenFile) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -297,8 +294,7 @@ class InternalApi:
         await self._signed_body(request)
         volume = parse_volume(request.match_info["volume"])
         photo = parse_photo_id(request.match_info["photo"])
-        file_system = self._store.file_system
-        files = await self._in_thread(partial(trashed_files, file_system, volume, photo))
+        files = await self._in_thread(partial(self._store.trashed, volume, photo))
         return web.json_response(wire.render_trashed(files))
 
     async def send_trashed(self, request: web.Request) -> web.StreamResponse:

@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import lru_cache, partial
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from permission_urls import Forbidden, MalformedUrl, PermittedPath, Verifier, cache_control
-from storagenode.disk_store import DiskStore
 from storagenode.errors import Corrupt, Gone, NodeError, NotThere
 from storagenode.http_semantics import (
     Full,
@@ -22,9 +22,12 @@ from storagenode.http_semantics import (
     http_date,
 )
 from storagenode.layout import Place
-from storagenode.reading import OpenFile, open_file
+from storagenode.reading import OpenFile
+from storagenode.store import Store
 from storagenode.streaming import stream
 from volumes.photo_path import Variant, parse_path
+
+T = TypeVar("T")
 
 HEALTH_PATH = "/healthz"
 ALLOWED_METHODS = "GET, HEAD, OPTIONS"
@@ -57,7 +60,7 @@ class PermittedReads:
 
     def __init__(
         self,
-        store: DiskStore,
+        store: Store,
         verifier: Verifier,
         threads: Executor,
         *,
@@ -88,8 +91,10 @@ class PermittedReads:
         variant = parse_path(permitted.path)
         assert isinstance(variant, Variant)
         try:
-            self._store.refuse_if_gone(variant)
-            file = open_file(self._store.file_system, permitted.path)
+            if self._store.is_local:
+                file = self._open(variant, permitted.path)
+            else:
+                file = await self._in_thread(self._open, variant, permitted.path)
         except Gone:
             return refused(410, "gone", {"Cache-Control": "public, max-age=60"})
         except NotThere:
@@ -104,7 +109,11 @@ class PermittedReads:
         except OSError:
             return refused(503, "unavailable")
         finally:
-            self._store.file_system.close(file.handle)
+            file.close()
+
+    def _open(self, variant: Variant, path: str) -> OpenFile:
+        self._store.refuse_if_gone(variant)
+        return self._store.open(path)
 
     async def _send(
         self, request: web.BaseRequest, permitted: PermittedPath, file: OpenFile
@@ -144,7 +153,7 @@ class PermittedReads:
             data = await self._load(file)
             headers["Repr-Digest"] = _repr_digest(file)
             return web.Response(status=status, headers=headers, body=data[start:end])
-        await asyncio.get_running_loop().run_in_executor(self._threads, file.verify)
+        await self._in_thread(file.verify)
         headers["Repr-Digest"] = _repr_digest(file)
         response = web.StreamResponse(status=status, headers=headers)
         return await stream(request, response, file, start=start, end=end, threads=self._threads)
@@ -154,7 +163,7 @@ class PermittedReads:
             data = file.read_cached()
             if data is not None:
                 return data
-        return await asyncio.get_running_loop().run_in_executor(self._threads, file.read)
+        return await self._in_thread(file.read)
 
     async def _set_aside(self, variant: Variant, file: OpenFile) -> None:
         # Without a digest nothing is proven against the bytes: they stay for reconcile to settle.
@@ -163,10 +172,13 @@ class PermittedReads:
         set_aside = partial(self._store.quarantine, Place(variant), inode=file.stat.inode)
         # A disk that takes no writes keeps its corrupt file; the answer is the same.
         with contextlib.suppress(NodeError):
-            await asyncio.get_running_loop().run_in_executor(self._threads, set_aside)
+            await self._in_thread(set_aside)
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     def _health(self) -> web.Response:
-        if self._store.file_system.is_intact():
+        if self._store.is_intact():
             return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
         return refused(503, "unavailable")
 

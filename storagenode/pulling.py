@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Callable
 
 from storagenode.client import FileStream, NodeClient
-from storagenode.disk_store import DiskStore
 from storagenode.errors import DigestMismatch
 from storagenode.publishing import Published
 from storagenode.receiving import Receiver
+from storagenode.store import Store
 from storagenode.wire import Pull, render_trailer
 
 
@@ -14,7 +14,7 @@ class Puller:
     """Carries out pulls. It knows no map: each pull says where the file is."""
 
     def __init__(
-        self, store: DiskStore, receiver: Receiver, client_of: Callable[[str], NodeClient]
+        self, store: Store, receiver: Receiver, client_of: Callable[[str], NodeClient]
     ) -> None:
         self._store = store
         self._receiver = receiver

@@ -4,11 +4,28 @@ import contextlib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from storagenode.errors import Corrupt, NotThere
 from storagenode.filesystem import FileStat, FileSystem
 
 CHUNK_BYTES = 1024 * 1024
+
+
+class Source(Protocol):
+    """Where the bytes of open files come from: a file system, or an object of a bucket."""
+
+    def read_at(self, handle: int, offset: int, bytes_max: int) -> bytes:
+        """Up to so many bytes from an offset; none at the end of the file."""
+
+    def read_cached(self, handle: int, size: int) -> bytes | None:
+        """The first so many bytes if memory has them all."""
+
+    def drop_cache(self, handle: int) -> None:
+        """Have memory forget the file."""
+
+    def close(self, handle: int) -> None:
+        """Let go of the handle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +36,15 @@ class OpenFile:
     handle: int
     stat: FileStat
     digest: str | None
-    file_system: FileSystem
+    source: Source
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.source.close(self.handle)
+
+    def drop_cache(self) -> None:
+        """Have memory forget it, so that the next read is of what is kept."""
+        self.source.drop_cache(self.handle)
 
     def read_cached(self) -> bytes | None:
         """All bytes, verified, if memory has them; None if a disk would have to be waited for.
@@ -27,7 +52,7 @@ class OpenFile:
         Raises:
             Corrupt: They are not the bytes that were written.
         """
-        data = self.file_system.read_cached(self.handle, self.stat.bytes)
+        data = self.source.read_cached(self.handle, self.stat.bytes)
         return None if data is None else self._verified(data)
 
     def read(self) -> bytes:
@@ -53,7 +78,7 @@ class OpenFile:
         """The bytes from start to before end, piece by piece, not verified."""
         offset = start
         while offset < end:
-            chunk = self.file_system.read_at(self.handle, offset, min(CHUNK_BYTES, end - offset))
+            chunk = self.source.read_at(self.handle, offset, min(CHUNK_BYTES, end - offset))
             if not chunk:
                 raise Corrupt(f"{self.path} ends at byte {offset}, before {end}")
             yield chunk

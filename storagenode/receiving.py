@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from storagenode.disk_store import DiskStore
 from storagenode.errors import BadRequest, Unreachable
 from storagenode.layout import Place
 from storagenode.publishing import Published
-from storagenode.staging import StagedFile
+from storagenode.store import Staged, Store
 from storagenode.wire import TRAILER_BYTES, parse_trailer
 
 # As much as is written to the disk at a time: large enough that a thread is worth its price.
@@ -30,7 +29,7 @@ T = TypeVar("T")
 class Receiver:
     """Writes incoming bodies to a store, in threads, so that no disk stops the event loop."""
 
-    def __init__(self, store: DiskStore, threads: Executor) -> None:
+    def __init__(self, store: Store, threads: Executor) -> None:
         self._store = store
         self._threads = threads
 
@@ -76,7 +75,7 @@ class Receiver:
 
     def _publish(
         self,
-        file: StagedFile,
+        file: Staged,
         last: "_Batch",
         place: Place,
         mtime_seconds: int,
@@ -88,7 +87,7 @@ class Receiver:
         return self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
 
     async def _leave(
-        self, staging: contextlib.AbstractContextManager[StagedFile], *failure: object
+        self, staging: contextlib.AbstractContextManager[Staged], *failure: object
     ) -> None:
         await self._in_thread(partial(staging.__exit__, *failure))  # type: ignore[arg-type]
 
@@ -113,7 +112,7 @@ class _Batch:
     def bytes(self) -> int:
         return sum(len(piece) for piece in self.pieces)
 
-    def write_to(self, file: StagedFile) -> None:
+    def write_to(self, file: Staged) -> None:
         for piece in self.pieces:
             file.write(piece)
 

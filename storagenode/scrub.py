@@ -6,16 +6,17 @@ left to reconcile.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from storagenode.disk_store import DiskStore
 from storagenode.errors import Corrupt, NodeError, NotThere
 from storagenode.layout import Place
-from storagenode.reading import OpenFile, opened
+from storagenode.reading import OpenFile
+from storagenode.store import Store
 from volumes.photo_path import SHARDS, PhotoFile, VolumeId, parse_name
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class Scrub:
 
     def __init__(
         self,
-        store: DiskStore,
+        store: Store,
         threads: Executor,
         *,
         bytes_per_second: int,
@@ -93,7 +94,7 @@ class Scrub:
         """Compare one file with its digest; how many bytes that took."""
         place = Place(file)
         try:
-            with opened(self._store.file_system, place.path) as found:
+            with contextlib.closing(self._store.open(place.path)) as found:
                 return self._compare(place, found)
         except NotThere:
             return 0  # deleted since it was listed
@@ -109,7 +110,7 @@ class Scrub:
             self.progress.unverified += 1
             return 0
         # The disk is what is checked, and not what memory still has of it.
-        self._store.file_system.drop_cache(found.handle)
+        found.drop_cache()
         self.progress.bytes += found.stat.bytes
         try:
             found.verify()

@@ -3,15 +3,13 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import Executor
-from functools import partial
 from typing import Any
 
-from storagenode.disk_store import DiskStore
 from storagenode.errors import NodeError
 from storagenode.scrub import Scrub
-from storagenode.trash import empty_trash
+from storagenode.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -23,18 +21,16 @@ class Upkeep:
 
     def __init__(
         self,
-        store: DiskStore,
+        store: Store,
         scrub: Scrub,
         threads: Executor,
         *,
         trash_days: int,
-        now_seconds: Callable[[], float],
     ) -> None:
         self._store = store
         self._scrub = scrub
         self._threads = threads
         self._trash_days = trash_days
-        self._now_seconds = now_seconds
         self._asked = asyncio.Event()
 
     def ask_for_scrub(self) -> None:
@@ -68,8 +64,6 @@ class Upkeep:
                 await asyncio.wait_for(self._asked.wait(), BETWEEN_PASSES_SECONDS)
 
     def _empty_trash(self) -> None:
-        self._store.health.refuse_unless_sound()
-        empty = partial(empty_trash, self._store.file_system)
-        removed = empty(now_seconds=self._now_seconds(), retention_days=self._trash_days)
+        removed = self._store.empty_trash(retention_days=self._trash_days)
         if removed:
             log.info("%s files left the trash after %s days", removed, self._trash_days)

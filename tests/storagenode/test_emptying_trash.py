@@ -83,7 +83,7 @@ def test_a_suspect_disk_keeps_its_trash(store, clock):
     async def empty():
         with ThreadPoolExecutor(1) as threads:
             scrub = Scrub(store, threads, bytes_per_second=1, now_seconds=clock)
-            upkeep = Upkeep(store, scrub, threads, trash_days=1, now_seconds=clock)
+            upkeep = Upkeep(store, scrub, threads, trash_days=1)
             upkeep._empty_trash()
 
     with pytest.raises(DiskSuspect):
