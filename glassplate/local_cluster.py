@@ -18,7 +18,7 @@ from glassplate.local_plan import LocalPorts, render_local_cluster
 from glassplate.new_key import generate_holdable_key
 from glassplate.processes import KeptProcess, ProcessPlan
 from permission_urls import KeyRing, load_keys, save_keys
-from storagenode.marker import mark_root
+from storagenode.opening import mark_store
 from volumes.address import Address
 from volumes.cluster import Cluster
 from volumes.cluster_file import load_cluster
@@ -75,7 +75,7 @@ class LocalCluster:
         if not keys_file.exists():
             save_keys(keys_file, KeyRing(keys=(generate_holdable_key("a", os.urandom),)))
         for node in cluster.nodes.values():
-            mark_root(Path(node.store), node)
+            mark_store(node)
         return cls(data, cluster, load_keys(keys_file))
 
     def refuse_taken_ports(self) -> None:

@@ -1,32 +1,31 @@
-"""The composition root of a storage node: proves its disk, then opens its two ports."""
+"""The composition root of a storage node: proves its store, then opens its two ports."""
 
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import aiohttp
 from aiohttp import web
 
 from permission_urls import InternalSigner, InternalVerifier, KeyRing, Verifier
 from storagenode.client import NodeClient
-from storagenode.disk_store import DiskStore
-from storagenode.filesystem import DiskFileSystem
 from storagenode.internal_api import InternalApi
-from storagenode.marker import holding_root, prove_root, read_marker
+from storagenode.opening import opened_store
 from storagenode.permitted_reads import PermittedReads, refused_unheard
 from storagenode.pulling import Puller
 from storagenode.quiet_server import QuietServer
 from storagenode.receiving import Receiver
 from storagenode.scrub import Scrub
+from storagenode.store import Store
 from storagenode.upkeep import Upkeep
 from volumes.address import parse_address
 from volumes.cluster import Cluster, Node
 from volumes.sizes import size_classes
 
-# Enough that fsyncs of many uploads share a journal commit; more only wait in the kernel.
+# Enough that fsyncs of many uploads share a journal commit; more only wait in the kernel. Of a
+# bucket this is how many uploads and reads are under way at once, all others waiting for a thread.
 WRITE_THREADS = 16
 READ_THREADS = 8
 # No header of ours is near this; the edge has the same limits.
@@ -36,16 +35,17 @@ KEEPALIVE_SECONDS = 75
 
 
 @contextlib.asynccontextmanager
-async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIterator[DiskStore]:
+async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIterator[Store]:
     """A node that serves for as long as the block lasts.
 
     Raises:
         RootRefused: Its root is not its own, or cannot keep photos.
+        BucketAway: Its bucket cannot be used.
         OSError: A port is taken.
     """
-    marker = read_marker(Path(node.store), node)
     async with contextlib.AsyncExitStack() as stack:
-        store = stack.enter_context(_opened_store(cluster, node))
+        opened = opened_store(cluster, node, threads=WRITE_THREADS + READ_THREADS)
+        store, marker = stack.enter_context(opened)
         writers = stack.enter_context(ThreadPoolExecutor(WRITE_THREADS, "write"))
         readers = stack.enter_context(ThreadPoolExecutor(READ_THREADS, "read"))
         session = await stack.enter_async_context(
@@ -100,19 +100,3 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             await web.TCPSite(runner, address.host, address.port, reuse_address=True).start()
         await stack.enter_async_context(upkeep.running())
         yield store
-
-
-@contextlib.contextmanager
-def _opened_store(cluster: Cluster, node: Node) -> Iterator[DiskStore]:
-    """The store over the node's root, proven, held by this process alone, its volumes opened."""
-    root = Path(node.store)
-    with holding_root(root):
-        prove_root(root)
-        file_system = DiskFileSystem(root)
-        try:
-            store = DiskStore(file_system)
-            for volume in cluster.volumes_on(node.id):
-                store.open_volume(volume)
-            yield store
-        finally:
-            file_system.close_root()

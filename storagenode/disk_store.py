@@ -14,11 +14,14 @@ from storagenode.filesystem import FileSystem, Space
 from storagenode.layout import (
     OWED,
     QUARANTINE,
+    TOMBSTONE_BYTES,
     TRASH,
     VOLUME_MARKER,
+    VOLUME_MARKER_BYTES,
     OwedFile,
     Place,
     TrashedFile,
+    covered_by,
     parents_of,
     trash_path,
     volume_marker,
@@ -45,9 +48,6 @@ from volumes.photo_path import (
     parse_path,
     parse_volume,
 )
-
-TOMBSTONE_BYTES = b"gone\n"
-_VOLUME_MARKER_BYTES = b"glassplate volume\n"
 
 
 class DiskStore:
@@ -109,7 +109,7 @@ class DiskStore:
             self._directories.make_parents_of(f"{volume}/{VOLUME_MARKER}")
             self._directories.make_all(str(volume), SHARDS)
             with staged(self.file_system) as file:
-                file.write(_VOLUME_MARKER_BYTES)
+                file.write(VOLUME_MARKER_BYTES)
                 file.seal(mtime_seconds=int(self._now_seconds()), digest=file.digest)
                 with contextlib.suppress(FileExistsError):
                     self.file_system.link(file.path, volume_marker(volume))
@@ -316,7 +316,7 @@ class DiskStore:
             raise NotHome(f"this node is not a home of volume {volume}")
 
     def _trash_what_is_covered(self, tombstone: PhotoTombstone | VersionTombstone) -> None:
-        directory, prefix = _covered_by(tombstone)
+        directory, prefix = covered_by(tombstone)
         day = time.strftime("%Y-%m-%d", time.gmtime(self._now_seconds()))
         with self._publisher.photo_locked(tombstone):
             for name in self._names(directory):
@@ -358,10 +358,3 @@ class DiskStore:
                 yield path
             else:
                 yield from self._walk(path)
-
-
-def _covered_by(tombstone: PhotoTombstone | VersionTombstone) -> tuple[str, str]:
-    """The directory and the beginning of the names of what a tombstone covers."""
-    path = Place(tombstone).path.removesuffix(".gone")
-    directory, _, prefix = path.rpartition("/")
-    return directory, prefix

@@ -11,7 +11,8 @@ NodeError
 │   └── NotSigned            not signed by a machine of this cluster
 ├── DiskRefused              the disk's fault: nothing was written
 │   ├── OutOfSpace           below the reserve
-│   └── DiskSuspect          an fsync failed, or the marker is missing: no writes
+│   ├── DiskSuspect          an fsync failed, or the marker is missing: no writes
+│   └── BucketAway           the bucket cannot be reached or used now
 ├── Corrupt                  the bytes on disk are not the bytes that were written
 └── Unreachable              no answer in time: nothing is known
 """
@@ -63,6 +64,10 @@ class OutOfSpace(DiskRefused):
 
 class DiskSuspect(DiskRefused):
     """The disk has failed a write, or is not the disk it should be."""
+
+
+class BucketAway(DiskRefused):
+    """The bucket cannot be used now: it is away, too busy, or refuses us."""
 
 
 class Corrupt(NodeError):

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 
 from volumes.cluster import NodeId
-from volumes.photo_path import PhotoFile, VolumeId, render_path
+from volumes.photo_path import (
+    PhotoFile,
+    PhotoTombstone,
+    VersionTombstone,
+    VolumeId,
+    render_path,
+)
 
 NODE_MARKER = ".node"
 VOLUME_MARKER = ".volume"
@@ -11,6 +17,9 @@ STAGING = ".staging"
 OWED = ".owed"
 TRASH = ".trash"
 QUARANTINE = ".quarantine"
+
+VOLUME_MARKER_BYTES = b"glassplate volume\n"
+TOMBSTONE_BYTES = b"gone\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,12 @@ def trash_path(day: str, path: str) -> str:
 def quarantine_path(path: str, *, unique: str) -> str:
     """Where a corrupt file is kept for inspection, under a name that nothing else has."""
     return f"{QUARANTINE}/{unique}-{path.replace('/', '_')}"
+
+
+def covered_by(tombstone: PhotoTombstone | VersionTombstone) -> tuple[str, str]:
+    """The directory and the beginning of the names of what a tombstone covers."""
+    directory, _, prefix = render_path(tombstone).removesuffix(".gone").rpartition("/")
+    return directory, prefix
 
 
 def parents_of(path: str) -> list[str]:

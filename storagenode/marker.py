@@ -50,10 +50,10 @@ def mark_root(root: Path, node: Node) -> NodeMarker:
             f"{root} has files but no {NODE_MARKER} marker: it is not empty, and not a node's. "
             "Give an empty directory; or, if the marker was lost, bring it back from a backup."
         )
-    marker = NodeMarker(uuid=node.uuid or str(uuid.uuid4()), id=node.id, colo=node.colo)
+    marker = new_marker(node)
     for name in _FOLDERS:
         (root / name).mkdir(exist_ok=True)
-    _write_durably(root / NODE_MARKER, json.dumps(asdict(marker), indent=1) + "\n")
+    _write_durably(root / NODE_MARKER, render_marker(marker))
     return marker
 
 
@@ -65,14 +65,37 @@ def read_marker(root: Path, node: Node) -> NodeMarker:
     """
     path = root / NODE_MARKER
     try:
-        marker = NodeMarker(**json.loads(path.read_text()))
+        text = path.read_text()
     except FileNotFoundError:
         raise RootRefused(
             f"{path} is missing. If the disk of {node.id} is not mounted, mount it; if this is a "
             f"new, empty disk, mark it first: glassplate node init {node.id}"
         ) from None
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise RootRefused(f"{path} cannot be read as a node's marker: {error}") from error
+    return parse_marker(text, node, where=str(path))
+
+
+def new_marker(node: Node) -> NodeMarker:
+    """The marker of a node that gets its root just now."""
+    return NodeMarker(uuid=node.uuid or str(uuid.uuid4()), id=node.id, colo=node.colo)
+
+
+def render_marker(marker: NodeMarker) -> str:
+    """A marker as the text that is kept."""
+    return json.dumps(asdict(marker), indent=1) + "\n"
+
+
+def parse_marker(text: str, node: Node, *, where: str) -> NodeMarker:
+    """The inverse of `render_marker`, after checking that it is this node's.
+
+    Raises:
+        RootRefused: It is unreadable, or another node's.
+    """
+    try:
+        marker = NodeMarker(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise RootRefused(f"{where} cannot be read as a node's marker: {error}") from error
     wrong = [
         f"{name} is {found!r}, must be {wanted!r}"
         for name, found, wanted in (
@@ -84,7 +107,7 @@ def read_marker(root: Path, node: Node) -> NodeMarker:
         if found != wanted
     ]
     if wrong:
-        raise RootRefused(f"{path} is not the marker of {node.id}: {'; '.join(wrong)}")
+        raise RootRefused(f"{where} is not the marker of {node.id}: {'; '.join(wrong)}")
     return marker
 
 

@@ -106,7 +106,7 @@ class PermittedReads:
         except Corrupt:
             await self._set_aside(variant, file)
             return refused(502, "bad gateway")
-        except OSError:
+        except (NodeError, OSError):
             return refused(503, "unavailable")
         finally:
             file.close()

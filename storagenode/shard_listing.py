@@ -61,7 +61,7 @@ class ShardListings:
         listed = (
             self._listed(f"{directory}/{name}", name)
             for name in sorted(names)
-            if name.startswith(prefix) and _is_photo_file(volume, name)
+            if name.startswith(prefix) and is_photo_file(volume, name)
         )
         return tuple(file for file in listed if file is not None)
 
@@ -112,7 +112,8 @@ def digest_of_listing(files: tuple[ListedFile, ...]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _is_photo_file(volume: VolumeId, name: str) -> bool:
+def is_photo_file(volume: VolumeId, name: str) -> bool:
+    """Whether a name in one of the volume's shards is a photo file's."""
     try:
         parse_name(volume, name)
     except InvalidPath:

@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 
 from aiohttp import web
 
-from storagenode.errors import Corrupt
+from storagenode.errors import NodeError
 from storagenode.reading import OpenFile
 
 
@@ -26,7 +26,7 @@ async def stream(
     try:
         while chunk := await loop.run_in_executor(threads, next, chunks, b""):
             await response.write(chunk)
-    except (Corrupt, OSError):
+    except (NodeError, OSError):
         # Part of it has left. Only a broken connection says that the rest is not coming.
         if request.transport is not None:
             request.transport.abort()

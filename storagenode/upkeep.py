@@ -17,7 +17,7 @@ BETWEEN_PASSES_SECONDS = 60.0
 
 
 class Upkeep:
-    """Passes of scrubbing, with a pause between, unless one is asked for."""
+    """Passes of scrubbing, with a pause between, unless one is asked for; of a bucket only then."""
 
     def __init__(
         self,
@@ -54,9 +54,12 @@ class Upkeep:
 
     async def _run(self) -> None:
         while True:
+            is_asked = self._asked.is_set()
             self._asked.clear()
             try:
-                await self._scrub.run_pass()
+                # Of a bucket every byte is paid for, and its server checks them itself.
+                if self._store.is_local or is_asked:
+                    await self._scrub.run_pass()
                 await asyncio.get_running_loop().run_in_executor(self._threads, self._empty_trash)
             except (NodeError, OSError) as error:
                 log.warning("upkeep was broken off: %s", error)

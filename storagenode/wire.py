@@ -67,6 +67,7 @@ STATUS_OF_ERROR: dict[type[errors.NodeError], int] = {
     errors.DigestMismatch: 422,
     errors.Corrupt: 502,
     errors.DiskSuspect: 507,
+    errors.BucketAway: 507,
     errors.OutOfSpace: 507,
     errors.NodeError: 500,
 }

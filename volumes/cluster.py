@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NewType
 
 from volumes.address import Address
+from volumes.bucket_location import S3_SCHEME, BucketLocation, parse_location
 from volumes.photo_path import VolumeId
 from volumes.sizes import DEFAULT_SIZES, Size
 from volumes.volume_state import VolumeState
@@ -27,6 +28,17 @@ class Node:
     store: str
     uuid: str = ""
     """The uuid its `.node` marker must carry; empty means that any will do."""
+    endpoint: str = ""
+    """Of a bucket: the URL of the S3 server; empty means that of Amazon."""
+    region: str = ""
+    """Of a bucket: its region; empty means what the environment says."""
+    copies: int = 1
+    """Of a bucket: on how many devices it keeps each object, as its operator vouches."""
+
+    @property
+    def bucket(self) -> BucketLocation | None:
+        """Where its bucket is, or None for a disk."""
+        return parse_location(self.store) if self.store.startswith(S3_SCHEME) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,9 @@ Paths in it are relative to the folder it is in, which the caller resolves.
 
 import re
 import tomllib
+from typing import Any
 
+from volumes.bucket_location import S3_SCHEME, InvalidLocation, parse_location
 from volumes.cluster import (
     Cluster,
     Colo,
@@ -24,6 +26,7 @@ from volumes.volume_state import VolumeState
 COLOS_PER_VOLUME_MIN = 2
 EDGE_KINDS = ("nginx", "varnish")
 
+_ENDPOINT = re.compile(r"https?://[^\s/@?#]+/?")
 _NUMBERS = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?")
 
 # What an event says is the application's business, and nobody else's on the way.
@@ -77,11 +80,31 @@ def _read_nodes(top: Table) -> dict[NodeId, Node]:
             write=table.address("write"),
             store=table.text("store"),
             uuid=table.text("uuid", ""),
+            **_read_bucket(table),
         )
         table.refuse_unknown()
     if not nodes:
         top.refuse("nodes", "is missing: a cluster has at least two nodes, in two colos")
     return nodes
+
+
+def _read_bucket(table: Table) -> dict[str, Any]:
+    """What only a node over a bucket has. Its credentials are no part of this file."""
+    store = table.text("store")
+    if not store.startswith(S3_SCHEME):
+        return {}
+    try:
+        parse_location(store)
+    except InvalidLocation as error:
+        table.refuse("store", str(error))
+    endpoint = table.text("endpoint", "")
+    if endpoint and not _ENDPOINT.fullmatch(endpoint):
+        table.refuse("endpoint", f'must be as in "https://s3.example:8333"; is {endpoint!r}')
+    return {
+        "endpoint": endpoint.rstrip("/"),
+        "region": table.text("region", ""),
+        "copies": table.integer("copies", 1, least=1),
+    }
 
 
 def _read_volumes(top: Table, nodes: dict[NodeId, Node]) -> dict[VolumeId, Volume]:

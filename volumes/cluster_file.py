@@ -3,11 +3,10 @@
 import dataclasses
 from pathlib import Path
 
+from volumes.bucket_location import S3_SCHEME
 from volumes.cluster import Cluster, Node
 from volumes.cluster_config import parse_cluster
 from volumes.config_reader import InvalidConfig, Problem
-
-S3_SCHEME = "s3://"
 
 
 def load_cluster(path: Path) -> Cluster:

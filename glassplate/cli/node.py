@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 
-from storagenode.marker import RootRefused, mark_root
+from storagenode.errors import NodeError
+from storagenode.marker import RootRefused
+from storagenode.opening import mark_store
 from volumes.cluster import NodeId
 from volumes.cluster_file import load_cluster
 
@@ -20,6 +22,8 @@ def node() -> None:
 def init(context: click.Context, name: str) -> None:
     r"""Mark an empty disk as the root of node NAME of the cluster's config.
 
+    For a node over S3 it is the prefix of the bucket that is marked.
+
     A node refuses every disk without its marker, so that a disk that is not mounted, or another
     node's, is never written. A root that is marked already stays as it is.
 
@@ -34,7 +38,7 @@ def init(context: click.Context, name: str) -> None:
         known = ", ".join(cluster.nodes)
         raise click.ClickException(f"there is no node {name} in {config}; there are {known}")
     try:
-        marker = mark_root(Path(found.store), found)
-    except RootRefused as error:
+        marker = mark_store(found)
+    except (RootRefused, NodeError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{found.store} is the root of {marker.id}, uuid {marker.uuid}")

@@ -8,6 +8,7 @@ import pytest
 from storagenode import upkeep
 from storagenode.disk_store import DiskStore
 from storagenode.filesystem import DiskFileSystem
+from tests.s3_servers import CREDENTIALS, make_bucket, moto_server, seaweedfs
 from tests.storagenode.fake_clock import FakeClock
 from tests.storagenode.photo_samples import MTIME, version_of
 from tests.storagenode.roots import Roots
@@ -18,6 +19,31 @@ from volumes.cluster import Node
 pytest.register_assert_rewrite(
     "tests.storagenode.store_contract", "tests.storagenode.store_keeping_contract"
 )
+
+
+@pytest.fixture(name="credentials", scope="session")
+def _credentials():
+    """Where boto3 looks for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        yield CREDENTIALS
+
+
+@pytest.fixture(name="moto", scope="session")
+def _moto(credentials):
+    """The URL of moto's server, with a bucket."""
+    with moto_server(credentials) as url:
+        make_bucket(url, "photos")
+        yield url
+
+
+@pytest.fixture(name="seaweed", scope="session")
+def _seaweed(credentials):
+    """The URL of SeaweedFS's gateway, with a bucket."""
+    with tempfile.TemporaryDirectory() as folder, seaweedfs(Path(folder), credentials) as url:
+        make_bucket(url, "photos")
+        yield url
 
 
 @pytest.fixture(name="node", scope="session")

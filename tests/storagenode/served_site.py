@@ -15,10 +15,10 @@ import aiohttp
 from permission_urls import InternalSigner, KeyRing, ReadSigner, generate_key, save_keys
 from storagenode.app import running_node
 from storagenode.client import NodeClient
-from storagenode.disk_store import DiskStore
 from storagenode.layout import Place
-from storagenode.marker import mark_root
+from storagenode.opening import mark_store
 from storagenode.publishing import Published
+from storagenode.store import Store
 from tests.storagenode.photo_samples import MTIME, VOLUME
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.cluster_file import load_cluster
@@ -44,11 +44,12 @@ class Site:
         return self.cluster.nodes[NodeId(id_)]
 
 
-def make_site(folder: Path) -> Site:
-    """Write config and keys to a folder, and mark the roots there."""
+def make_site(folder: Path, *, west_store: str = '"west-1"') -> Site:
+    """Write config and keys to a folder, and mark the roots there, or wherever the west's is."""
+    stores = {"east-1": '"east-1"', "west-1": west_store}
     ports = iter(free_ports(2 * len(NODES) + 1))
     tables = [
-        f'[nodes.{id_}]\ncolo = "{colo}"\nstore = "{id_}"\n'
+        f'[nodes.{id_}]\ncolo = "{colo}"\nstore = {stores[id_]}\n'
         f'read = "127.0.0.1:{next(ports)}"\nwrite = "127.0.0.1:{next(ports)}"\n'
         for id_, colo in NODES
     ]
@@ -63,7 +64,7 @@ def make_site(folder: Path) -> Site:
     save_keys(folder / "keys.toml", keys)
     cluster = load_cluster(config)
     for node in cluster.nodes.values():
-        mark_root(Path(node.store), node)
+        mark_store(node)
     return Site(config, cluster, keys)
 
 
@@ -110,7 +111,7 @@ class ServedNode:
     """One node that is running, with a client of each of its ports."""
 
     node: Node
-    store: DiskStore
+    store: Store
     client: NodeClient
     site: Site
     thread: LoopThread
@@ -190,7 +191,7 @@ def serving(site: Site, ids: Iterable[str]) -> Iterator[dict[str, ServedNode]]:
         store = await stack.enter_async_context(running_node(site.cluster, node, site.keys))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         client = NodeClient(node.write, session, InternalSigner(site.keys))
-        while not (await client.scrub())["completed_seconds"]:  # noqa: ASYNC110  # it is far away
+        while store.is_local and not (await client.scrub())["completed_seconds"]:  # noqa: ASYNC110  # it is far away
             await asyncio.sleep(0.01)
         return ServedNode(node, store, client, site, thread)
 

@@ -1,0 +1,65 @@
+"""Opening a node's store, whatever it is over, after proving that it is this node's and works."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from storagenode.disk_store import DiskStore
+from storagenode.filesystem import DiskFileSystem
+from storagenode.marker import NodeMarker, holding_root, mark_root, prove_root, read_marker
+from storagenode.store import Store
+from volumes.cluster import Cluster, Node
+
+
+@contextlib.contextmanager
+def opened_store(
+    cluster: Cluster, node: Node, *, threads: int
+) -> Iterator[tuple[Store, NodeMarker]]:
+    """The node's store, its volumes opened; `threads` is how many use it at once.
+
+    Raises:
+        RootRefused: It is not this node's, or cannot keep photos.
+        BucketAway: The bucket cannot be used; the message says why.
+    """
+    with _opened(node, threads) as (store, marker):
+        for volume in cluster.volumes_on(node.id):
+            store.open_volume(volume)
+        yield store, marker
+
+
+def mark_store(node: Node) -> NodeMarker:
+    """Mark an empty directory, or an empty prefix of a bucket, as a node's.
+
+    Raises:
+        RootRefused: It is another node's, or not empty.
+        BucketAway: The bucket cannot be used; the message says why.
+    """
+    if node.bucket is None:
+        return mark_root(Path(node.store), node)
+    from storagenode.bucket_opening import marked_bucket
+
+    return marked_bucket(node)
+
+
+def _opened(
+    node: Node, threads: int
+) -> contextlib.AbstractContextManager[tuple[Store, NodeMarker]]:
+    if node.bucket is None:
+        return _opened_disk(node)
+    # What this imports takes half a second, which a node over a disk does not pay.
+    from storagenode.bucket_opening import opened_bucket
+
+    return opened_bucket(node, threads=threads)
+
+
+@contextlib.contextmanager
+def _opened_disk(node: Node) -> Iterator[tuple[Store, NodeMarker]]:
+    root = Path(node.store)
+    marker = read_marker(root, node)
+    with holding_root(root):
+        prove_root(root)
+        file_system = DiskFileSystem(root)
+        try:
+            yield DiskStore(file_system), marker
+        finally:
+            file_system.close_root()

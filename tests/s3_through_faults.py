@@ -1,0 +1,146 @@
+"""An S3 server behind a proxy that fails as networks and servers do, one way at a time."""
+
+import contextlib
+import http.client
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import urlsplit
+
+Applies = Callable[[str, str], bool]
+"""Whether a fault concerns a request, by its method and path."""
+
+
+def to_objects(method: str, path: str) -> bool:
+    """Only requests for the bytes of photo files."""
+    return method == "GET" and ".jpg" in path
+
+
+@dataclass(slots=True)
+class Fault:
+    """What befalls a request: how many times, or for as long as it is there."""
+
+    status: int = 0
+    code: str = ""
+    slow_seconds: float = 0.0
+    keep_bytes: int | None = None
+    """Break the connection off after so many bytes of the body."""
+    flip: bool = False
+    """Change a bit of the body."""
+    hang_up: bool = False
+    times: int = 1_000_000
+    applies: Applies = field(default=lambda *_: True)
+
+
+class S3ThroughFaults:
+    """Forwards to a server, and spoils what it is told to."""
+
+    def __init__(self, target: str) -> None:
+        self.fault: Fault | None = None
+        self.requests: list[tuple[str, str]] = []
+        self.in_flight = self.in_flight_most = 0
+        address = urlsplit(target)
+        assert address.hostname is not None
+        self._target = (address.hostname, address.port)
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_one_request(self) -> None:
+                with contextlib.suppress(ConnectionError):
+                    super().handle_one_request()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                proxy.in_flight += 1
+                proxy.in_flight_most = max(proxy.in_flight_most, proxy.in_flight)
+                try:
+                    proxy.forward(self)
+                finally:
+                    proxy.in_flight -= 1
+
+            do_PUT = do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815  # the base class has it so
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    @contextlib.contextmanager
+    def failing(self, **how: object) -> Iterator[Fault]:
+        """A fault for as long as the block lasts."""
+        self.fault = Fault(**how)  # type: ignore[arg-type]
+        try:
+            yield self.fault
+        finally:
+            self.fault = None
+
+    def forward(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request, as it is or spoilt."""
+        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        self.requests.append((handler.command, handler.path))
+        fault = self._due(handler)
+        if fault.hang_up:
+            handler.close_connection = True
+            return
+        time.sleep(fault.slow_seconds)
+        if fault.status:
+            _refuse(handler, fault)
+            return
+        connection = http.client.HTTPConnection(*self._target, timeout=30)
+        with contextlib.closing(connection):
+            headers = dict(handler.headers.items())
+            connection.request(handler.command, handler.path, body, headers)
+            answer = connection.getresponse()
+            data = answer.read()
+        handler.send_response_only(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in {"connection", "transfer-encoding", "content-length"}:
+                handler.send_header(name, value)
+        length = answer.getheader("Content-Length") if handler.command == "HEAD" else len(data)
+        handler.send_header("Content-Length", str(length or 0))
+        handler.end_headers()
+        if fault.flip and data:
+            data = bytes([data[0] ^ 1]) + data[1:]
+        if fault.keep_bytes is not None and len(data) > fault.keep_bytes:
+            data = data[: fault.keep_bytes]
+            handler.close_connection = True
+        handler.wfile.write(data)
+
+    def _due(self, handler: BaseHTTPRequestHandler) -> Fault:
+        fault = self.fault
+        if fault is None or fault.times <= 0 or not fault.applies(handler.command, handler.path):
+            return Fault()
+        fault.times -= 1
+        return fault
+
+
+@contextlib.contextmanager
+def s3_through_faults(target: str) -> Iterator[S3ThroughFaults]:
+    """A proxy that forwards for as long as the block lasts."""
+    proxy = S3ThroughFaults(target)
+    thread = Thread(target=proxy.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        proxy.server.shutdown()
+        proxy.server.server_close()
+
+
+def _refuse(handler: BaseHTTPRequestHandler, fault: Fault) -> None:
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        f"<Error><Code>{fault.code}</Code><Message>because of a test</Message>"
+        "<ServerTime>2030-01-01T00:00:00Z</ServerTime></Error>"
+    ).encode()
+    handler.send_response_only(fault.status)
+    handler.send_header("Content-Type", "application/xml")
+    handler.send_header("Content-Length", str(len(text)))
+    handler.end_headers()
+    if handler.command != "HEAD":
+        handler.wfile.write(text)
