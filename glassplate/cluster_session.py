@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 
+from glassplate.chills import Chills
 from glassplate.downloads import Downloaded, download
 from glassplate.errors import BadAnswer, ClusterTrouble, Mistake, WrongBytes
 from glassplate.exchange import Progress, Request, Sent
@@ -51,6 +52,7 @@ class ClusterSession:
             servers, self._session, credentials, retries=retries, timeouts=timeouts
         )
         self.rebuilds = Rebuilds(self._masters)
+        self.chills = Chills(self._masters)
 
     async def close(self) -> None:
         """Close all connections."""

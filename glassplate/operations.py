@@ -11,6 +11,7 @@ from storagemaster.wire import Receipt
 from volumes.photo_path import PhotoVersion
 
 if TYPE_CHECKING:
+    from glassplate.chills import Chills
     from glassplate.cluster_session import ClusterSession
 
 # A whole volume may have to be copied from one colo to another before there is an answer.
@@ -47,6 +48,11 @@ class Operations(ABC):
             Scope.ADMIN,
             answer_seconds_min=REPAIR_SECONDS_MAX,
         )
+
+    @property
+    def chills(self) -> "Chills":
+        """What moves the large sizes of volumes to other nodes, and back."""
+        return self._opened().chills
 
     async def undelete(self, reference: str | PhotoVersion) -> Receipt:
         """Bring the photo that VOLUME/PHOTO names back from the trash, as a new photo.

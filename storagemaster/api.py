@@ -19,6 +19,7 @@ from permission_urls import (
 )
 from storagemaster import wire
 from storagemaster.bundles import Bundles
+from storagemaster.chill_api import ChillApi
 from storagemaster.cluster_status import ClusterStatus
 from storagemaster.deletes import Deletes
 from storagemaster.errors import BadArgument, LengthLies, NotAllowed, NotAuthorized
@@ -61,6 +62,7 @@ class Api:
         metrics: MasterMetrics,
         rebuilds: RebuildApi,
         operators: OperatorApi,
+        chills: ChillApi,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
@@ -77,6 +79,7 @@ class Api:
         self._metrics = metrics
         self._rebuilds = rebuilds
         self._operators = operators
+        self._chills = chills
         self._now_seconds = now_seconds
 
     def application(self) -> web.Application:
@@ -103,6 +106,11 @@ class Api:
                 web.get(wire.REBUILD_SHARDS_ROUTE, self._as_admin(self._rebuilds.shards)),
                 web.get(wire.REBUILD_SHARD_ROUTE, self._as_admin(self._rebuilds.find)),
                 web.post(wire.REBUILDS_ROUTE, self._as_admin(self._rebuilds.rebuild)),
+                web.get(wire.CHILL_ROUTE, self._as_admin(self._chills.shards)),
+                web.get(wire.CHILL_SHARD_ROUTE, self._as_admin(self._chills.plan)),
+                web.post(wire.CHILL_ROUTE, self._as_admin(self._chills.begin)),
+                web.post(wire.CHILL_SHARD_ROUTE, self._as_admin(self._chills.move)),
+                web.delete(wire.CHILL_ROUTE, self._as_admin(self._chills.thaw)),
                 web.post(wire.BUNDLE_ROUTE, self.take_bundle),
                 web.get(wire.STATUS_ROUTE, self.status),
                 web.get(wire.EVENTS_ROUTE, self.events),
@@ -156,7 +164,8 @@ class Api:
         """What would make a volume's mirrors equal; nothing is changed."""
         self._authorize(request, Scope.READ)
         volume = parse_volume(request.match_info["volume"])
-        return web.json_response(await self._repairs.plan(volume))
+        is_thawed = request.query.get("thawed") == "1"
+        return web.json_response(await self._repairs.plan(volume, is_thawed=is_thawed))
 
     async def repair(self, request: web.Request) -> web.Response:
         """Make a volume's mirrors equal."""

@@ -15,6 +15,8 @@ from storagemaster.api import Api, key_secret_of
 from storagemaster.attempts import Attempts
 from storagemaster.background import repeating
 from storagemaster.bundles import Bundles
+from storagemaster.chill_api import ChillApi
+from storagemaster.chills import Chills
 from storagemaster.cluster_status import ClusterStatus
 from storagemaster.deletes import Deletes
 from storagemaster.earlier_upload import EarlierUploads
@@ -154,6 +156,7 @@ def _wire(
             Explanations(cluster, nodes, fleet, photos, queue),
             Scrubs(cluster, nodes, fleet),
         ),
+        chills=ChillApi(Chills(cluster, nodes, fleet)),
         events=events,
         metrics=MasterMetrics(events, webhooks),
         status=ClusterStatus(cluster, fleet, queue, edge_health, deaths, master=master.id),

@@ -9,6 +9,7 @@ from storagemaster.edge_health import EdgeHealth
 from storagemaster.fleet import Fleet, NodeView
 from storagemaster.sizes_queue import SizesQueue
 from storagemaster.worker_deaths import WorkerDeaths
+from volumes.chill import Chill
 from volumes.cluster import Cluster, Node, Volume
 
 
@@ -46,7 +47,10 @@ class ClusterStatus:
             "cluster": self._cluster.name,
             "master": self._master,
             "nodes": [_node(node, views[node.id]) for node in self._cluster.nodes.values()],
-            "volumes": [_volume(volume, views) for volume in self._cluster.volumes.values()],
+            "volumes": [
+                _volume(volume, views, self._fleet.chill_of(volume.number))
+                for volume in self._cluster.volumes.values()
+            ],
             "owed_files": sum(view.status.owed for view in views.values() if view.status),
             "queue": depths,
             "workers_alive": workers_alive,
@@ -79,10 +83,11 @@ def _node(node: Node, view: NodeView) -> dict[str, Any]:
     }
 
 
-def _volume(volume: Volume, views: dict[Any, NodeView]) -> dict[str, Any]:
+def _volume(volume: Volume, views: dict[Any, NodeView], chill: Chill | None) -> dict[str, Any]:
     return {
         "number": volume.number,
         "state": volume.state.value,
         "mirrors": list(volume.mirrors),
         "mirrors_up": [node for node in volume.mirrors if views[node].up],
+        "chilled_to": list(chill.keepers) if chill else [],
     }

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from storagenode.wire import NodeStatus
-from volumes.cluster import NodeId
+from volumes.chill import Chill, parse_chill
+from volumes.cluster import NodeId, Volume
+from volumes.photo_path import VolumeId
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,22 @@ class Fleet:
     def is_up(self, node: NodeId) -> bool:
         """Whether the node answered when it was last asked for anything."""
         return self._views[node].up
+
+    def chill_of(self, volume: VolumeId) -> Chill | None:
+        """How a volume is chilled, by the word of any node that has said so."""
+        for _, view in sorted(self._views.items()):
+            if view.status is not None and str(volume) in view.status.chills:
+                return parse_chill(view.status.chills[str(volume)])
+        return None
+
+    def whole_mirrors(self, volume: Volume) -> list[NodeId]:
+        """The mirrors that are up and are to have all of a volume."""
+        chill = self.chill_of(volume.number)
+        return [
+            node
+            for node in volume.mirrors
+            if self.is_up(node) and (chill is None or node in chill.keepers)
+        ]
 
     def report_unreachable(self, node: NodeId, reason: str) -> None:
         """A request to the node had no answer: take it as down until it answers again."""

@@ -161,7 +161,7 @@ class Rebuilds:
     def _mirror(self, volume: VolumeId) -> NodeClient:
         if volume not in self._cluster.volumes:
             raise UnknownVolume(f"volume {volume} is not in the cluster's config")
-        mirrors = [n for n in self._cluster.volumes[volume].mirrors if self._fleet.is_up(n)]
+        mirrors = self._fleet.whole_mirrors(self._cluster.volumes[volume])
         if not mirrors:
             raise Unavailable(f"no mirror of volume {volume} is up; try again")
         return self._nodes[mirrors[0]]

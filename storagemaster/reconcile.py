@@ -7,7 +7,7 @@ later passes, a few times, and are listed with their reason; they never hold up 
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from storagemaster.fleet import Fleet
@@ -17,6 +17,7 @@ from storagenode.client import NodeClient
 from storagenode.errors import DiskRefused, Gone, NodeError, Unreachable
 from storagenode.layout import Place
 from storagenode.wire import Pull
+from volumes.chill import Chill, Part
 from volumes.cluster import Cluster, NodeId
 from volumes.photo_path import Info, VolumeId
 
@@ -103,20 +104,18 @@ class Reconcile:
             step: attempts for step, attempts in self._attempts.items() if step.volume != volume
         }
 
-    async def plan(self, volume: VolumeId) -> VolumePlan:
-        """What would make the mirrors equal. Nothing is changed."""
+    async def plan(self, volume: VolumeId, *, is_thawed: bool = False) -> VolumePlan:
+        """What would make the mirrors equal, or would if it were thawed. Nothing is changed."""
         mirrors = self._cluster.volumes[volume].mirrors
-        answers = await asyncio.gather(*(self._digests(node, volume) for node in mirrors))
-        digests = {n: a for n, a in zip(mirrors, answers, strict=True) if a is not None}
-        unknown = tuple(node for node in mirrors if node not in digests)
-        shards = sorted({shard for found in digests.values() for shard in found})
+        chill = None if is_thawed else self._fleet.chill_of(volume)
+        shards, known = await self._unequal_shards(volume, mirrors, chill)
+        unknown = tuple(node for node in mirrors if node not in known)
         steps: list[Step] = []
         conflicts: list[Conflict] = []
-        for shard in shards:
-            if len({found.get(shard) for found in digests.values()}) > 1:
-                plan = await self._plan_shard(volume, shard, list(digests), complete=not unknown)
-                steps += plan.steps
-                conflicts += plan.conflicts
+        for shard in sorted(shards):
+            plan = await self._plan_shard(volume, shard, known, chill, complete=not unknown)
+            steps += plan.steps
+            conflicts += plan.conflicts
         return VolumePlan(volume, Plan(tuple(steps), tuple(conflicts)), unknown)
 
     async def apply(self, plan: Plan) -> RepairReport:
@@ -133,17 +132,45 @@ class Reconcile:
             await asyncio.gather(*(one(step) for step in waiting if turn(step)))
         return report
 
-    async def _digests(self, node: NodeId, volume: VolumeId) -> dict[str, str] | None:
+    async def _unequal_shards(
+        self, volume: VolumeId, mirrors: Sequence[NodeId], chill: Chill | None
+    ) -> tuple[set[str], list[NodeId]]:
+        """The shards that mirrors have not the same of, and the mirrors that have said so."""
+        if chill is None:
+            found = await self._compared(volume, mirrors, None)
+            return _unequal(found), list(found)
+        rest = await self._compared(volume, mirrors, Part(chill.sizes, is_inside=False))
+        moved = await self._compared(volume, list(rest), Part(chill.sizes, is_inside=True))
+        keepers = {node: moved[node] for node in moved if node in chill.keepers}
+        # What the others still have of the sizes that are moved must be with the keepers, too.
+        others = {shard for node in moved if node not in keepers for shard in moved[node]}
+        return _unequal(rest) | _unequal(keepers) | others, list(moved)
+
+    async def _compared(
+        self, volume: VolumeId, mirrors: Sequence[NodeId], part: Part | None
+    ) -> dict[NodeId, dict[str, str]]:
+        answers = await asyncio.gather(*(self._digests(node, volume, part) for node in mirrors))
+        return {n: a for n, a in zip(mirrors, answers, strict=True) if a is not None}
+
+    async def _digests(
+        self, node: NodeId, volume: VolumeId, part: Part | None
+    ) -> dict[str, str] | None:
         if not self._fleet.is_up(node):
             return None
         try:
-            return await self._nodes[node].shard_digests(volume)
+            return await self._nodes[node].shard_digests(volume, part)
         except NodeError as error:
             log.warning("volume %s on %s was not compared: %s", volume, node, error)
             return None
 
     async def _plan_shard(
-        self, volume: VolumeId, shard: str, nodes: list[NodeId], *, complete: bool
+        self,
+        volume: VolumeId,
+        shard: str,
+        nodes: list[NodeId],
+        chill: Chill | None,
+        *,
+        complete: bool,
     ) -> Plan:
         try:
             found = await asyncio.gather(
@@ -152,7 +179,8 @@ class Reconcile:
         except NodeError as error:
             log.warning("shard %s/%s was not compared: %s", volume, shard, error)
             return Plan()
-        return plan_shard(volume, dict(zip(nodes, found, strict=True)), complete=complete)
+        listings = dict(zip(nodes, found, strict=True))
+        return plan_shard(volume, listings, complete=complete, chill=chill)
 
     async def _try(self, step: Step, report: RepairReport) -> None:
         try:
@@ -190,6 +218,13 @@ class Reconcile:
         place = Place(step.file)
         source = self._nodes[step.source].url
         return Pull(place=place, source=source, source_place=place, digest=step.digest)
+
+
+def _unequal(found: Mapping[NodeId, Mapping[str, str]]) -> set[str]:
+    shards = {shard for digests in found.values() for shard in digests}
+    return {
+        shard for shard in shards if len({digests.get(shard) for digests in found.values()}) > 1
+    }
 
 
 def _is_info(step: Step) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from storagenode.shard_listing import ListedFile
+from volumes.chill import Chill
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     Attempt,
@@ -24,6 +25,7 @@ from volumes.photo_path import (
     VersionTombstone,
     VolumeId,
     parse_name,
+    volume_of,
 )
 
 LiveFile = Variant | Info | Attempt | Failure
@@ -113,10 +115,13 @@ class Plan:
         return sum(s.size_bytes for s in self.steps if isinstance(s, Copy | Replace))
 
 
-def plan_shard(volume: VolumeId, listings: Listings, *, complete: bool) -> Plan:
+def plan_shard(
+    volume: VolumeId, listings: Listings, *, complete: bool, chill: Chill | None = None
+) -> Plan:
     """The steps that make the mirrors of one shard equal: tombstones first, infos last.
 
-    `complete` says that every mirror of the volume is in the listings.
+    `complete` says that every mirror of the volume is in the listings. Of a chilled volume a mirror
+    that is no keeper lacks nothing that the keepers alone are to have.
     """
     held: dict[PhotoFile, dict[NodeId, ListedFile]] = {}
     for node, files in listings.items():
@@ -130,17 +135,12 @@ def plan_shard(volume: VolumeId, listings: Listings, *, complete: bool) -> Plan:
     conflicts: list[Conflict] = []
     live = [file for file in held if isinstance(file, LiveFile) and not _is_covered(file, gone)]
     for file in sorted(live, key=lambda file: isinstance(file, Info)):
-        found = _settle(file, held, listings, complete=complete)
+        found = _settle(file, held, listings, complete=complete, chill=chill)
         if isinstance(found, Conflict):
             conflicts.append(found)
         else:
             steps += found
     return Plan(tuple(steps), tuple(conflicts))
-
-
-def volume_of(file: PhotoFile) -> VolumeId:
-    """The volume that a file is in."""
-    return file.volume if isinstance(file, PhotoTombstone) else file.of.volume
 
 
 def _is_covered(file: LiveFile, gone: set[PhotoTombstone | VersionTombstone]) -> bool:
@@ -169,6 +169,7 @@ def _settle(
     listings: Listings,
     *,
     complete: bool,
+    chill: Chill | None,
 ) -> list[Step] | Conflict:
     holders = held[file]
     digests = {listed.digest for listed in holders.values() if listed.digest}
@@ -183,6 +184,8 @@ def _settle(
     for node in sorted(listings):
         listed = holders.get(node)
         if listed is None:
+            if chill is not None and not chill.is_kept_by(node, file):
+                continue
             steps.append(Copy(node, file, source, right.digest, right.bytes))
         elif not listed.digest:
             steps.append(Adopt(node, file, right.digest))

@@ -20,14 +20,14 @@ class Repairs:
         self._cluster = cluster
         self._reconcile = reconcile
 
-    async def plan(self, volume: VolumeId) -> dict[str, Any]:
-        """What would make the mirrors equal; nothing is changed.
+    async def plan(self, volume: VolumeId, *, is_thawed: bool = False) -> dict[str, Any]:
+        """What would make the mirrors equal, or would if it were thawed; nothing is changed.
 
         Raises:
             UnknownVolume: There is no such volume.
         """
         self._refuse_unknown(volume)
-        found = await self._reconcile.plan(volume)
+        found = await self._reconcile.plan(volume, is_thawed=is_thawed)
         return {
             "volume": volume,
             "equal": _is_equal(found),

@@ -60,7 +60,7 @@ class Sweep:
 
         An original is asked for at its second sight: at the first, its job may be on its way.
         """
-        mirrors = [n for n in self._cluster.volumes[volume].mirrors if self._fleet.is_up(n)]
+        mirrors = self._fleet.whole_mirrors(self._cluster.volumes[volume])
         if not mirrors:
             return 0
         node = self._nodes[mirrors[0]]

@@ -1,7 +1,9 @@
 """The storagemaster's HTTP API: routes, headers and documents, for its server and its clients."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from volumes.photo_path import PhotoVersion
 
@@ -16,6 +18,8 @@ REBUILD_SHARDS_ROUTE = "/rebuilds/{volume}"
 REBUILD_SHARD_ROUTE = "/rebuilds/{volume}/{shard}"
 HEALTH_ROUTE = "/healthz"
 REVOKE_ROUTE = "/photos/{volume}/{photo}/{version}/revoke"
+CHILL_ROUTE = "/chills/{volume}"
+CHILL_SHARD_ROUTE = "/chills/{volume}/{shard}"
 REPAIR_ROUTE = "/repairs/{volume}"
 UNDELETE_ROUTE = "/photos/{volume}/{photo}/undelete"
 PLACES_ROUTE = "/places/{photo}"
@@ -138,6 +142,12 @@ def version_path(of: PhotoVersion) -> str:
 def revoke_path(of: PhotoVersion) -> str:
     """The path that revokes a photo version."""
     return f"/photos/{of}/revoke"
+
+
+def chill_path(volume: int, shard: str = "", *, keepers: Iterable[str] = ()) -> str:
+    """The path of a volume's chill, or of one shard of it."""
+    query = urlencode([("to", keeper) for keeper in keepers])
+    return f"/chills/{volume}" + (f"/{shard}" if shard else "") + (f"?{query}" if query else "")
 
 
 def repair_path(volume: int) -> str:

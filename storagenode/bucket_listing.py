@@ -17,7 +17,13 @@ from dataclasses import dataclass, field
 
 from storagenode.bucket import Bucket, ListedObject
 from storagenode.errors import NodeError
-from storagenode.shard_listing import ListedFile, digest_of_listing, is_photo_file
+from storagenode.shard_listing import (
+    ListedFile,
+    digest_of_listing,
+    files_of_part,
+    is_photo_file,
+)
+from volumes.chill import Part
 from volumes.photo_id import PhotoId
 from volumes.photo_path import SHARDS, VolumeId, shard_of
 
@@ -32,10 +38,11 @@ DIGESTS = ".digests"
 
 @dataclass(frozen=True, slots=True)
 class _Shard:
-    """A shard as it was listed: what tells whether it has changed, and its digest."""
+    """A shard as it was listed: what tells whether it has changed, and its files."""
 
     signature: str
-    digest: str
+    digests: dict[Part | None, str]
+    """Those that were asked for."""
 
 
 @dataclass(slots=True)
@@ -74,15 +81,16 @@ class BucketListings:
         objects = self._objects(f"{volume}/{shard}/{photo}")
         return self._listed(volume, shard, objects, is_whole=False)
 
-    def digests(self, volume: VolumeId) -> dict[str, str]:
-        """The digest of every shard that has photo files."""
+    def digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
+        """The digest of every shard that has photo files, or files of one part of them."""
         with self._listing:
             known = self._volumes.get(volume)
             if known is None or self._is_old(known):
-                known = self._relist(volume, known.shards if known else {})
-            else:
-                self._list_changed(volume, known)
-            return {name: known.shards[name].digest for name in SHARDS if name in known.shards}
+                known = self._relist(volume, known.shards if known else {}, part)
+            unknown = {name for name, each in known.shards.items() if part not in each.digests}
+            self._list_again(volume, known, unknown | known.changed, part)
+            shards = ((name, known.shards[name]) for name in SHARDS if name in known.shards)
+            return {name: each.digests[part] for name, each in shards if each.digests[part]}
 
     def changed(self, volume: VolumeId, shard: str) -> None:
         """A shard has other files than before, or may have."""
@@ -101,7 +109,7 @@ class BucketListings:
     def _is_old(self, known: _Volume) -> bool:
         return self._now_seconds() - known.listed_seconds > RELIST_SECONDS
 
-    def _relist(self, volume: VolumeId, before: dict[str, _Shard]) -> _Volume:
+    def _relist(self, volume: VolumeId, before: dict[str, _Shard], part: Part | None) -> _Volume:
         # Known from now on, so that what changes while it is listed is listed again.
         known = _Volume(self._now_seconds(), before)
         with self._lock:
@@ -111,7 +119,7 @@ class BucketListings:
             for each in self._objects(f"{volume}/"):
                 by_shard.setdefault(each.path.split("/")[1], []).append(each)
             known.shards = {
-                shard: self._remembered(volume, shard, objects, before.get(shard))
+                shard: self._remembered(volume, shard, objects, before.get(shard), part)
                 for shard, objects in by_shard.items()
             }
         except BaseException:
@@ -120,15 +128,17 @@ class BucketListings:
             raise
         return known
 
-    def _list_changed(self, volume: VolumeId, known: _Volume) -> None:
-        for shard in sorted(known.changed):
+    def _list_again(
+        self, volume: VolumeId, known: _Volume, shards: set[str], part: Part | None
+    ) -> None:
+        for shard in sorted(shards):
             with self._lock:
                 known.changed.discard(shard)
             try:
                 objects = self._objects(f"{volume}/{shard}/")
                 if objects:
                     before = known.shards.get(shard)
-                    known.shards[shard] = self._remembered(volume, shard, objects, before)
+                    known.shards[shard] = self._remembered(volume, shard, objects, before, part)
                 else:
                     known.shards.pop(shard, None)
             except BaseException:
@@ -136,17 +146,24 @@ class BucketListings:
                 raise
 
     def _remembered(
-        self, volume: VolumeId, shard: str, objects: Sequence[ListedObject], before: _Shard | None
+        self,
+        volume: VolumeId,
+        shard: str,
+        objects: Sequence[ListedObject],
+        before: _Shard | None,
+        part: Part | None,
     ) -> _Shard:
         lines = "".join(f"{each.path} {each.etag}\n" for each in objects)
         signature = hashlib.sha256(lines.encode()).hexdigest()
-        if before is not None and before.signature == signature:
+        kept = before.digests if before is not None and before.signature == signature else {}
+        if before is not None and part in kept:
             return before
         files = self._listed(volume, shard, objects, is_whole=True)
         if not all(file.digest for file in files):
             # What nobody can vouch for is like no mirror's, so that reconcile looks into it.
-            return _Shard("", f"{digest_of_listing(files)}-{self._bucket.location}")
-        return _Shard(signature, digest_of_listing(files))
+            return _Shard("", {part: f"{digest_of_listing(files)}-{self._bucket.location}"})
+        digest = digest_of_listing(files_of_part(volume, files, part))
+        return _Shard(signature, {**kept, part: digest})
 
     def _objects(self, prefix: str) -> list[ListedObject]:
         """The photo files below a prefix within a volume."""

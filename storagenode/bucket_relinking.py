@@ -24,6 +24,7 @@ def relink_objects(
     version: Version,
     *,
     original_only: bool,
+    is_chilled: bool,
 ) -> tuple[str, ...]:
     """Copy every file of a version to the same name with another version; the new paths.
 
@@ -34,7 +35,7 @@ def relink_objects(
         publisher.refuse_if_gone(Info(each))
     files = _files_of(bucket, of)
     originals = [file for file in files if isinstance(file, Variant) and file.is_original]
-    if not originals:
+    if not (originals or (is_chilled and files)):
         raise NotThere(f"{render_stem(of)} has no original here")
     made = []
     # Infos last: they say that all else is there.
@@ -43,7 +44,7 @@ def relink_objects(
         if bucket.head(target) is None:
             bucket.copy(render_path(file), target)
         made.append(target)
-    publisher.has_changed(made[0])
+        publisher.has_changed(target)
     try:
         publisher.refuse_if_gone(Info(new))
     except Gone:

@@ -16,7 +16,8 @@ from storagenode.bucket_reading import identity_of, open_object
 from storagenode.bucket_relinking import relink_objects
 from storagenode.bucket_staging import SpooledFile, spooled
 from storagenode.bucket_trash import days_in_trash, empty_bucket_trash, trashed_objects
-from storagenode.errors import Corrupt, DigestMismatch, NodeError, NotHome, OutOfSpace
+from storagenode.chilling import refuse_to_drop
+from storagenode.errors import Conflict, Corrupt, DigestMismatch, NodeError, NotHome, OutOfSpace
 from storagenode.filesystem import Space
 from storagenode.layout import (
     OWED,
@@ -26,6 +27,7 @@ from storagenode.layout import (
     OwedFile,
     Place,
     TrashedFile,
+    chill_marker,
     trash_path,
     volume_marker,
 )
@@ -33,17 +35,18 @@ from storagenode.publishing import Published
 from storagenode.reading import OpenFile
 from storagenode.shard_listing import ListedFile
 from storagenode.store import Condition
+from volumes.chill import Chill, Part, parse_chill, render_chill
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import (
     Info,
     InvalidPath,
     PhotoFile,
-    PhotoTombstone,
     PhotoVersion,
     VolumeId,
     parse_path,
     parse_volume,
+    volume_of,
 )
 
 log = logging.getLogger(__name__)
@@ -68,6 +71,7 @@ class BucketStore:
         self._listings = BucketListings(bucket, now_seconds=now_seconds)
         self._publisher = BucketPublisher(bucket, self._listings, now_seconds=now_seconds)
         self._volumes = self._find_volumes()
+        self._chills = self._find_chills()
         # Asked for all the time, and changed by nobody else.
         self._owed = {place.path: place for place in self._find_owed()}
 
@@ -167,10 +171,44 @@ class BucketStore:
         self._refuse_unless_open(volume)
         return self._listings.list_photo(volume, photo)
 
-    def shard_digests(self, volume: VolumeId) -> dict[str, str]:
-        """A digest of every shard with files."""
+    def shard_digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
+        """A digest of every shard with files, or files of a part of them."""
         self._refuse_unless_open(volume)
-        return self._listings.digests(volume)
+        return self._listings.digests(volume, part)
+
+    @property
+    def chills(self) -> dict[VolumeId, Chill]:
+        """The volumes that are chilled, and how."""
+        return dict(self._chills)
+
+    def chill(self, volume: VolumeId, chill: Chill | None) -> None:
+        """Note who keeps the large sizes of a volume, or that all mirrors do again."""
+        self.health.refuse_unless_ours()
+        self._refuse_unless_open(volume)
+        if chill is None:
+            self.bucket.delete(chill_marker(volume))
+            self._chills.pop(volume, None)
+            return
+        with spooled(render_chill(chill).encode()) as file:
+            self.bucket.put(
+                chill_marker(volume),
+                file.file,
+                digest=file.digest,
+                mtime_seconds=int(self._now_seconds()),
+                only_if_new=False,
+            )
+        self._chills[volume] = chill
+
+    def drop(self, place: Place, digest: str) -> None:
+        """Let go of a file that the keepers of its chilled volume have."""
+        refuse_to_drop(place, self._chills.get(volume_of(place.file)))
+        self.health.refuse_unless_ours()
+        note = self.bucket.head(place.path)
+        if note is not None:
+            if note.digest != digest:
+                raise Conflict(f"{place} has another digest than its keepers' copy, and stays")
+            self.bucket.delete(place.path)
+            self._publisher.has_changed(place.path)
 
     def owed(self, limit: int, *, home: NodeId | None = None) -> list[OwedFile]:
         """Up to so many of the files held for other nodes, or for one of them."""
@@ -230,7 +268,12 @@ class BucketStore:
         self.health.refuse_unless_ours()
         self._refuse_unless_open(of.volume)
         return relink_objects(
-            self.bucket, self._publisher, of, version, original_only=original_only
+            self.bucket,
+            self._publisher,
+            of,
+            version,
+            original_only=original_only,
+            is_chilled=of.volume in self._chills,
         )
 
     def adopt(self, place: Place, digest: str) -> str:
@@ -269,11 +312,8 @@ class BucketStore:
         return published
 
     def _refuse_unless_home(self, place: Place) -> None:
-        file = place.file
         if place.owed_to is None:
-            self._refuse_unless_open(
-                file.volume if isinstance(file, PhotoTombstone) else file.of.volume
-            )
+            self._refuse_unless_open(volume_of(place.file))
 
     def _refuse_unless_open(self, volume: VolumeId) -> None:
         if volume not in self._volumes:
@@ -290,6 +330,10 @@ class BucketStore:
                 if self.bucket.head(volume_marker(volume)) is not None:
                     found.add(volume)
         return found
+
+    def _find_chills(self) -> dict[VolumeId, Chill]:
+        texts = {v: self.bucket.read_whole(chill_marker(v)) for v in self._volumes}
+        return {volume: parse_chill(text) for volume, text in texts.items() if text}
 
     def _find_owed(self) -> Iterator[Place]:
         for path in self._paths(f"{OWED}/"):

@@ -18,6 +18,7 @@ from storagenode.layout import OwedFile, Place, TrashedFile
 from storagenode.publishing import Published
 from storagenode.shard_listing import ListedFile
 from volumes.address import Address
+from volumes.chill import Chill, Part, render_chill
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoVersion, VolumeId, render_path
@@ -200,10 +201,19 @@ class NodeClient:
         """Make the node a home of a volume."""
         await self._call("PUT", f"/volumes/{volume}")
 
-    async def shard_digests(self, volume: VolumeId) -> dict[str, str]:
-        """A digest of every shard of a volume that has files."""
-        digests: dict[str, str] = await self._call("GET", f"/volumes/{volume}/shards")
+    async def shard_digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
+        """A digest of every shard of a volume that has files, or files of a part of them."""
+        digests: dict[str, str] = await self._call("GET", wire.shards_path(volume, part))
         return digests
+
+    async def chill(self, volume: VolumeId, chill: Chill | None) -> None:
+        """Have the node note who keeps a volume's large sizes, or that all mirrors do again."""
+        body = render_chill(chill).encode() if chill else b""
+        await self._call("PUT", f"/volumes/{volume}/chill", body)
+
+    async def drop(self, place: Place, digest: str) -> None:
+        """Have the node let go of a file that the keepers of its volume have."""
+        await self._call("POST", wire.drop_path(place, digest))
 
     async def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
         """The files of a shard."""

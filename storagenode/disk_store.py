@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from storagenode.chilling import drop, read_chill, refuse_to_drop, remove_chill, write_chill
 from storagenode.directories import DurableDirectories
 from storagenode.disk_health import DiskHealth
 from storagenode.errors import Corrupt, NotHome
@@ -33,6 +34,7 @@ from storagenode.shard_listing import ListedFile, ShardListings
 from storagenode.staging import StagedFile, empty_staging, staged
 from storagenode.store import Condition
 from storagenode.trash import empty_trash, trashed_files
+from volumes.chill import Chill, Part
 from volumes.cluster import NodeId
 from volumes.crashpoint import crashpoint
 from volumes.photo_id import PhotoId, Version
@@ -47,6 +49,7 @@ from volumes.photo_path import (
     VolumeId,
     parse_path,
     parse_volume,
+    volume_of,
 )
 
 
@@ -68,6 +71,7 @@ class DiskStore:
         self._listings = ShardListings(file_system, now_seconds=now_seconds)
         self._opening = threading.Lock()
         self._volumes = self._find_volumes()
+        self._chills = {v: c for v in self._volumes if (c := read_chill(file_system, v))}
 
     @property
     def volumes(self) -> tuple[VolumeId, ...]:
@@ -190,10 +194,33 @@ class DiskStore:
         self._refuse_unless_open(volume)
         return self._listings.list_photo(volume, photo)
 
-    def shard_digests(self, volume: VolumeId) -> dict[str, str]:
+    def shard_digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
         """A digest of the names and digests of every shard with files; `NotHome` as above."""
         self._refuse_unless_open(volume)
-        return self._listings.digests(volume)
+        return self._listings.digests(volume, part)
+
+    @property
+    def chills(self) -> dict[VolumeId, Chill]:
+        """The volumes that are chilled, and how."""
+        return dict(self._chills)
+
+    def chill(self, volume: VolumeId, chill: Chill | None) -> None:
+        """Note durably who keeps the large sizes of a volume, or that all mirrors do again."""
+        self._refuse_unless_open(volume)
+        with self._opening, self._writing():
+            if chill is None:
+                remove_chill(self.file_system, volume)
+                self._chills.pop(volume, None)
+            else:
+                now = int(self._now_seconds())
+                write_chill(self.file_system, volume, chill, mtime_seconds=now)
+                self._chills[volume] = chill
+
+    def drop(self, place: Place, digest: str) -> None:
+        """Let go of a file that the keepers of its chilled volume have."""
+        refuse_to_drop(place, self._chills.get(volume_of(place.file)))
+        with self._writing():
+            drop(self.file_system, self._publisher, place, digest)
 
     def owed(self, limit: int, *, home: NodeId | None = None) -> list[OwedFile]:
         """Up to so many of the files held for other nodes, or for one of them."""
@@ -250,7 +277,12 @@ class DiskStore:
         with self._writing():
             self._refuse_unless_open(of.volume)
             return relink(
-                self.file_system, self._publisher, of, version, original_only=original_only
+                self.file_system,
+                self._publisher,
+                of,
+                version,
+                original_only=original_only,
+                is_chilled=of.volume in self._chills,
             )
 
     def adopt(self, place: Place, digest: str) -> str:
@@ -305,11 +337,8 @@ class DiskStore:
         return published
 
     def _refuse_unless_home(self, place: Place) -> None:
-        file = place.file
         if place.owed_to is None:
-            self._refuse_unless_open(
-                file.volume if isinstance(file, PhotoTombstone) else file.of.volume
-            )
+            self._refuse_unless_open(volume_of(place.file))
 
     def _refuse_unless_open(self, volume: VolumeId) -> None:
         if volume not in self._volumes:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import asdict
 from functools import partial
@@ -12,7 +12,8 @@ from aiohttp import web
 
 from permission_urls import InternalVerifier
 from storagenode import wire
-from storagenode.errors import BadRequest, NodeError
+from storagenode.errors import BadRequest
+from storagenode.internal_errors import errors_as_statuses
 from storagenode.layout import Place, trash_path
 from storagenode.marker import NodeMarker
 from storagenode.metrics import CONTENT_TYPE, render_metrics
@@ -24,8 +25,8 @@ from storagenode.store import Store
 from storagenode.streaming import stream
 from storagenode.trash import is_day
 from storagenode.upkeep import Upkeep
-from volumes.address import InvalidAddress
-from volumes.photo_id import InvalidPhotoId, parse_photo_id, parse_version
+from volumes.chill import parse_chill, render_chill
+from volumes.photo_id import parse_photo_id, parse_version
 from volumes.photo_path import (
     SHARDS,
     InvalidPath,
@@ -84,6 +85,8 @@ class InternalApi:
                 web.post(wire.QUARANTINE_ROUTE, self.quarantine),
                 web.get(wire.OWED_ROUTE, self.owed),
                 web.put(wire.VOLUME_ROUTE, self.open_volume),
+                web.put(wire.CHILL_ROUTE, self.chill),
+                web.post(wire.DROP_ROUTE, self.drop),
                 web.get(wire.SHARDS_ROUTE, self.shard_digests),
                 web.get(wire.SHARD_ROUTE, self.list_shard),
                 web.get(wire.PHOTO_ROUTE, self.list_photo),
@@ -124,6 +127,7 @@ class InternalApi:
             accepts_new_photos=condition.accepts_new_photos,
             suspect_reason=condition.suspect_reason,
             owed=store.count_owed(wire.OWED_LIST_MAX),
+            chills={str(v): render_chill(chill) for v, chill in store.chills.items()},
         )
 
     async def take_file(self, request: web.Request) -> web.Response:
@@ -259,11 +263,33 @@ class InternalApi:
         await self._in_thread(partial(self._store.open_volume, volume))
         return web.json_response({})
 
+    async def chill(self, request: web.Request) -> web.Response:
+        """Note who keeps the large sizes of a volume; with no body, that all mirrors do."""
+        body = await self._signed_body(request)
+        volume = parse_volume(request.match_info["volume"])
+        try:
+            chill = parse_chill(body) if body else None
+        except ValueError as error:
+            raise BadRequest(str(error)) from error
+        await self._in_thread(partial(self._store.chill, volume, chill))
+        return web.json_response({})
+
+    async def drop(self, request: web.Request) -> web.Response:
+        """Let go of a file that the keepers of its volume have."""
+        await self._signed_body(request)
+        place, _ = self._place(request)
+        digest = request.query.get("sha256", "")
+        await self._in_thread(partial(self._store.drop, place, digest))
+        return web.json_response({})
+
     async def shard_digests(self, request: web.Request) -> web.Response:
         """A digest of every shard that has files."""
         await self._signed_body(request)
         volume = parse_volume(request.match_info["volume"])
-        return web.json_response(await self._in_thread(partial(self._store.shard_digests, volume)))
+        part = wire.parse_part(request.query_string)
+        return web.json_response(
+            await self._in_thread(partial(self._store.shard_digests, volume, part))
+        )
 
     async def list_shard(self, request: web.Request) -> web.Response:
         """The files of a shard."""
@@ -343,30 +369,6 @@ class InternalApi:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-
-@web.middleware
-async def errors_as_statuses(
-    request: web.Request,
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-) -> web.StreamResponse:
-    """Answer this package's errors by the table in `wire`."""
-    try:
-        return await handler(request)
-    except (InvalidPath, InvalidPhotoId, InvalidAddress) as error:
-        answer = wire.render_error(BadRequest(str(error)))
-    except NodeError as error:
-        answer = wire.render_error(error)
-    except ConnectionError:
-        raise  # there is nobody left to answer
-    except OSError as error:
-        answer = wire.render_error(NodeError(f"the disk could not be read: {error}"))
-    status, name, text = answer
-    response = web.Response(status=status, text=text, headers={wire.ERROR_HEADER: name})
-    if status in {400, 403}:
-        # What is left of a refused body must not be read as the next request.
-        response.force_close()
-    return response
 
 
 def _parse(path: str) -> Any:

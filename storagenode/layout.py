@@ -13,6 +13,7 @@ from volumes.photo_path import (
 
 NODE_MARKER = ".node"
 VOLUME_MARKER = ".volume"
+CHILL_MARKER = ".chilled"
 STAGING = ".staging"
 OWED = ".owed"
 TRASH = ".trash"
@@ -67,6 +68,11 @@ class TrashedFile:
 def volume_marker(volume: VolumeId) -> str:
     """The file that makes a node a home of a volume."""
     return f"{volume}/{VOLUME_MARKER}"
+
+
+def chill_marker(volume: VolumeId) -> str:
+    """The file that says who keeps the large sizes of a volume."""
+    return f"{volume}/{CHILL_MARKER}"
 
 
 def trash_path(day: str, path: str) -> str:

@@ -25,12 +25,13 @@ def relink(
     version: Version,
     *,
     original_only: bool = False,
+    is_chilled: bool = False,
 ) -> tuple[str, ...]:
     """Link every file of a version to the same name with another version; the new paths.
 
     The bytes are on the disk already. The new info is linked only when all else is fsynced, as it
     is in a bundle. Doing it again is harmless. With `original_only`, the new version is one whose
-    sizes have yet to be made.
+    sizes have yet to be made. Of a chilled volume the original may be with its keepers.
 
     Raises:
         Gone: A tombstone covers the old or the new version.
@@ -42,7 +43,8 @@ def relink(
         publisher.refuse_if_gone(Info(of))
         publisher.refuse_if_gone(Info(new))
         files = _files_of(file_system, of)
-        if not any(isinstance(file, Variant) and file.is_original for file in files):
+        has_original = any(isinstance(file, Variant) and file.is_original for file in files)
+        if not (has_original or (is_chilled and files)):
             raise NotThere(f"{render_stem(of)} has no original here")
         if original_only:
             files = [file for file in files if isinstance(file, Variant) and file.is_original]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from storagenode.filesystem import FileSystem
 from storagenode.reading import digest_noted
+from volumes.chill import Part
 from volumes.photo_id import PhotoId
 from volumes.photo_path import SHARDS, InvalidPath, VolumeId, parse_name, shard_of
 
@@ -40,7 +41,7 @@ class ShardListings:
     def __init__(self, file_system: FileSystem, *, now_seconds: Callable[[], float]) -> None:
         self._file_system = file_system
         self._now_seconds = now_seconds
-        self._remembered: dict[str, _Remembered] = {}
+        self._remembered: dict[tuple[str, Part | None], _Remembered] = {}
         self._own_suffix = f"-{secrets.token_hex(4)}"
         self._times_forgotten = 0
 
@@ -65,17 +66,18 @@ class ShardListings:
         )
         return tuple(file for file in listed if file is not None)
 
-    def digests(self, volume: VolumeId) -> dict[str, str]:
-        """The digest of every shard that has photo files."""
-        digests = {shard: self._digest(volume, shard) for shard in SHARDS}
+    def digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
+        """The digest of every shard that has photo files, or files of one part of them."""
+        digests = {shard: self._digest(volume, shard, part) for shard in SHARDS}
         return {shard: digest for shard, digest in digests.items() if digest}
 
     def forget(self, directory: str) -> None:
         """Compute the digest of a shard's directory anew: a file in it was noted otherwise."""
         self._times_forgotten += 1
-        self._remembered.pop(directory, None)
+        for part in {part for _, part in tuple(self._remembered)}:
+            self._remembered.pop((directory, part), None)
 
-    def _digest(self, volume: VolumeId, shard: str) -> str:
+    def _digest(self, volume: VolumeId, shard: str, part: Part | None) -> str:
         directory = f"{volume}/{shard}"
         # Before the listing: what changes while it is made must have another mtime to be noticed.
         now, times_forgotten = self._now_seconds(), self._times_forgotten
@@ -83,17 +85,17 @@ class ShardListings:
             mtime = self._file_system.stat(directory).mtime_nanoseconds
         except FileNotFoundError:
             return ""
-        remembered = self._remembered.get(directory)
+        remembered = self._remembered.get((directory, part))
         if remembered is not None and remembered.mtime_nanoseconds == mtime:
             return remembered.digest
-        files = self.list_shard(volume, shard)
+        files = files_of_part(volume, self.list_shard(volume, shard), part)
         digest = digest_of_listing(files)
         if not all(file.digest for file in files):
             # What nobody can vouch for is like no mirror's, so that reconcile looks into it.
             digest += self._own_suffix
         has_settled = now - mtime / 1e9 > SETTLED_SECONDS
         if has_settled and times_forgotten == self._times_forgotten:
-            self._remembered[directory] = _Remembered(mtime, digest)
+            self._remembered[directory, part] = _Remembered(mtime, digest)
         return digest
 
     def _listed(self, path: str, name: str) -> ListedFile | None:
@@ -102,6 +104,15 @@ class ShardListings:
             return ListedFile(name, size, digest_noted(self._file_system, path))
         except FileNotFoundError:
             return None  # deleted since it was listed
+
+
+def files_of_part(
+    volume: VolumeId, files: tuple[ListedFile, ...], part: Part | None
+) -> tuple[ListedFile, ...]:
+    """Those of a shard's files that are of a part; all of them, where there is none."""
+    if part is None:
+        return files
+    return tuple(file for file in files if part.has(parse_name(volume, file.name)))
 
 
 def digest_of_listing(files: tuple[ListedFile, ...]) -> str:

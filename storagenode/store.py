@@ -13,6 +13,7 @@ from storagenode.layout import OwedFile, Place, TrashedFile
 from storagenode.publishing import Published
 from storagenode.reading import OpenFile
 from storagenode.shard_listing import ListedFile
+from volumes.chill import Chill, Part
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoFile, PhotoVersion, VolumeId
@@ -94,8 +95,18 @@ class StoreOf(Protocol[S]):
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
         """The files of one photo; otherwise as `list_shard`."""
 
-    def shard_digests(self, volume: VolumeId) -> dict[str, str]:
-        """A digest of names and digests of every shard with files; `NotHome` as above."""
+    def shard_digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
+        """A digest of names and digests of every shard with files, or files of a part of them."""
+
+    @property
+    def chills(self) -> dict[VolumeId, Chill]:
+        """The volumes that are chilled, and how."""
+
+    def chill(self, volume: VolumeId, chill: Chill | None) -> None:
+        """Note durably who keeps the large sizes of a volume, or that all mirrors do again."""
+
+    def drop(self, place: Place, digest: str) -> None:
+        """Let go of a file that the keepers of its chilled volume have; else `Conflict`."""
 
     def owed(self, limit: int, *, home: NodeId | None = None) -> list[OwedFile]:
         """Up to so many of the files held for other nodes, or for one of them."""

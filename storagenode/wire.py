@@ -9,8 +9,8 @@ digest, in the last 64 bytes of the body, which lets them be published.
 import hashlib
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,8 +18,9 @@ from permission_urls import Forbidden, InternalVerifier
 from storagenode import errors
 from storagenode.layout import Place, TrashedFile
 from storagenode.shard_listing import ListedFile
+from volumes.chill import Part
 from volumes.cluster import NAME_PATTERN, NodeId
-from volumes.photo_path import PhotoVersion, parse_path, render_path, render_stem
+from volumes.photo_path import PhotoVersion, VolumeId, parse_path, render_path, render_stem
 
 SIGNATURE_HEADER = "Glassplate-Signature"
 DIGEST_HEADER = "Glassplate-Sha256"
@@ -42,6 +43,7 @@ FILE_ROUTE = "/files/{path:.+}"
 TOMBSTONE_ROUTE = "/tombstones/{path:.+}"
 BUNDLE_ROUTE = "/bundles/{path:.+}"
 PULL_ROUTE = "/pulls"
+DROP_ROUTE = "/drops/{path:.+}"
 ADOPT_ROUTE = "/adoptions/{path:.+}"
 RELINK_ROUTE = "/relinks/{volume}/{photo}/{version}/{new_version}"
 ORIGINAL_ONLY = "original"
@@ -51,6 +53,7 @@ OWED_ROUTE = "/owed"
 SHARDS_ROUTE = "/volumes/{volume}/shards"
 SHARD_ROUTE = "/volumes/{volume}/shards/{shard}"
 VOLUME_ROUTE = "/volumes/{volume}"
+CHILL_ROUTE = "/volumes/{volume}/chill"
 PHOTO_ROUTE = "/volumes/{volume}/photos/{photo}"
 SCRUB_ROUTE = "/scrub"
 FIND_ROUTE = "/find/{photo}"
@@ -92,6 +95,8 @@ class NodeStatus:
     suspect_reason: str
     owed: int
     """Files held for other nodes; counted up to a limit."""
+    chills: Mapping[str, str] = field(default_factory=dict)
+    """How volumes are chilled, by their numbers, as in their markers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +128,25 @@ def file_path(place: Place, *, route: str = "files", mtime_seconds: int | None =
         query["mtime"] = str(mtime_seconds)
     suffix = f"?{urlencode(query)}" if query else ""
     return f"/{route}/{render_path(place.file)}{suffix}"
+
+
+def shards_path(volume: VolumeId, part: Part | None) -> str:
+    """The request path of a volume's shard digests, or of those of a part of its files."""
+    query = f"?{'only' if part.is_inside else 'without'}={part.sizes}" if part else ""
+    return f"/volumes/{volume}/shards{query}"
+
+
+def parse_part(query: str) -> Part | None:
+    """The part that a request for shard digests is about."""
+    for name, sizes in parse_qsl(query):
+        if name in {"only", "without"}:
+            return Part(sizes, is_inside=name == "only")
+    return None
+
+
+def drop_path(place: Place, digest: str) -> str:
+    """The request path of letting go of a file, with the query."""
+    return f"/drops/{render_path(place.file)}?{urlencode({'sha256': digest})}"
 
 
 def adopt_path(place: Place, digest: str) -> str:

@@ -148,6 +148,11 @@ def render_path(file: PhotoFile) -> str:
             return f"{volume}/{shard_of(photo)}/{photo}.gone"
 
 
+def volume_of(file: PhotoFile) -> VolumeId:
+    """The volume that a file is in."""
+    return file.volume if isinstance(file, PhotoTombstone) else file.of.volume
+
+
 def render_stem(of: PhotoVersion) -> str:
     """What all paths of one version begin with."""
     return f"{of.volume}/{of.shard}/{of.photo}_{of.version}"

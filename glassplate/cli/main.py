@@ -34,6 +34,12 @@ SECTIONS = (
             LazyCommand(
                 "repair", "glassplate.cli.repair:repair", "Make the mirrors of volumes equal."
             ),
+            LazyCommand(
+                "volume", "glassplate.cli.volume:volume", "Move large sizes to S3, and back."
+            ),
+            LazyCommand(
+                "restore", "glassplate.cli.restore:restore", "Fill a node whose disk was lost."
+            ),
             LazyCommand("scrub", "glassplate.cli.scrub:scrub", "Show the checks of all disks."),
             LazyCommand("find", "glassplate.cli.find:find", "Find a photo on all nodes."),
             LazyCommand(

@@ -3,7 +3,7 @@
 import pytest
 
 from storagenode.disk_store import TOMBSTONE_BYTES
-from storagenode.errors import Gone, NotThere
+from storagenode.errors import Conflict, Gone, NotHome, NotThere
 from storagenode.layout import Place
 from tests.storagenode.photo_samples import (
     MTIME,
@@ -16,6 +16,7 @@ from tests.storagenode.photo_samples import (
     version_of,
 )
 from tests.storagenode.store_on_trial import OF, OTHER_PHOTO, OTHER_VERSION, names_of, put
+from volumes.chill import Chill, Part
 from volumes.photo_path import (
     Info,
     PhotoTombstone,
@@ -23,6 +24,8 @@ from volumes.photo_path import (
     VersionTombstone,
     render_path,
 )
+
+CHILL = Chill(sizes="hko", keepers=("cold-1",))
 
 
 class KeepingContract:
@@ -210,6 +213,64 @@ class KeepingContract:
         put(trial.store, variant_of(OF, "m"), bytes_of("m"))
         with pytest.raises(NotThere):
             trial.store.relink(OF, OTHER_VERSION.version)
+
+    def test_a_chill_is_noted_for_good_until_it_is_taken_back(self, trial):
+        """It outlives the process; a volume that is not here cannot be chilled."""
+        trial.store.chill(VOLUME, CHILL)
+        trial.store.chill(VOLUME, CHILL)
+        trial.restart()
+        assert trial.store.chills == {VOLUME: CHILL}
+        with pytest.raises(NotHome):
+            trial.store.chill(OTHER_VOLUME, CHILL)
+        for _ in range(2):
+            trial.store.chill(VOLUME, None)
+        trial.restart()
+        assert trial.store.chills == {}
+
+    def test_only_what_is_chilled_and_the_very_same_can_be_dropped(self, trial):
+        """Nothing else is ever removed without a tombstone; what is gone already is no error."""
+        large, small = variant_of(OF), variant_of(OF, "m")
+        for place in (large, small):
+            put(trial.store, place, bytes_of("photo"))
+        digest = digest_of(bytes_of("photo"))
+        with pytest.raises(Conflict):
+            trial.store.drop(large, digest)
+        trial.store.chill(VOLUME, CHILL)
+        for place, wanted in ((small, digest), (large, digest_of(b"other")), (large, "")):
+            with pytest.raises(Conflict):
+                trial.store.drop(place, wanted)
+        assert len(names_of(trial.store)) == 2
+        before = trial.store.shard_digests(VOLUME)
+        for _ in range(2):
+            trial.store.drop(large, digest)
+        assert names_of(trial.store) == [small.path.rpartition("/")[2]]
+        assert trial.store.shard_digests(VOLUME) != before
+
+    def test_a_part_of_the_files_has_digests_of_its_own(self, trial):
+        """So that mirrors of a chilled volume are compared by what both are to have."""
+        here, there = trial.store, trial.another_store()
+        small, large = Part("ko", is_inside=False), Part("ko", is_inside=True)
+        for store, sizes in ((here, "smko"), (there, "sm")):
+            for size in sizes:
+                put(store, variant_of(OF, size), bytes_of(size))
+        put(there, variant_of(OTHER_PHOTO, "k"), bytes_of("k"))
+        assert here.shard_digests(VOLUME, small) == there.shard_digests(VOLUME, small)
+        assert here.shard_digests(VOLUME, small).keys() == {OF.shard}
+        assert here.shard_digests(VOLUME, large).keys() == {OF.shard}
+        assert there.shard_digests(VOLUME, large).keys() == {OTHER_PHOTO.shard}
+        assert here.shard_digests(VOLUME) != there.shard_digests(VOLUME)
+        before = here.shard_digests(VOLUME, small)
+        put(here, variant_of(OF, "h"), bytes_of("h"))
+        assert here.shard_digests(VOLUME, small) != before
+        assert here.shard_digests(VOLUME, large).keys() == {OF.shard}
+
+    def test_a_chilled_version_is_relinked_without_its_original(self, trial):
+        """Which the keepers relink."""
+        put(trial.store, variant_of(OF, "m"), bytes_of("m"))
+        trial.store.chill(VOLUME, CHILL)
+        assert trial.store.relink(OF, OTHER_VERSION.version) == (
+            variant_of(OTHER_VERSION, "m").path,
+        )
 
     def test_all_is_there_after_a_restart(self, trial):
         """The disk is the only truth."""

@@ -1,0 +1,46 @@
+"""A cluster with a cold node, and photos that no other test uses."""
+
+import itertools
+import os
+
+import pytest
+
+from storagemaster import chills, fleet
+from storagenode import upkeep
+from tests.cold_cluster import cold_cluster
+from tests.s3_servers import CREDENTIALS, make_bucket, moto_server
+from tests.s3_through_faults import s3_through_faults
+
+
+@pytest.fixture(name="s3", scope="session")
+def _s3():
+    """Moto's server behind a proxy that may fail."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        with moto_server(CREDENTIALS) as url, s3_through_faults(url) as proxy:
+            make_bucket(url, "photos")
+            yield proxy
+
+
+@pytest.fixture(name="cluster", scope="session")
+def _cluster(s3, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upkeep, "BETWEEN_PASSES_SECONDS", 86_400.0)
+        patch.setattr(chills, "POLL_SECONDS", 0.0)
+        patch.setattr(fleet, "ANSWER_SECONDS", 10.0)
+        folder = tmp_path_factory.mktemp("cold")
+        with cold_cluster(folder, s3.url, f"cold-{os.getpid()}") as cluster:
+            yield cluster
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(name="of")
+def _of(cluster):
+    """A photo on both disks, of a volume that is thawed."""
+    cluster.thaw()
+    of = cluster.put_photo(next(_numbers))
+    yield of
+    cluster.delete_all()
