@@ -63,7 +63,9 @@ class Bundles:
         files = parse_bundle(body)
         info = _check(of, files)
         volume = self._cluster.volumes[of.volume]
-        placed = place_in_volume(self._cluster, self._fleet.view(), volume, strict=False)
+        placed = place_in_volume(
+            self._cluster, self._fleet.view(), volume, strict=False, is_prompt=True
+        )
         if isinstance(placed, NoPlace):
             raise Unavailable(f"{placed.reason}; the sizes were not kept, try again")
 

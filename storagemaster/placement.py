@@ -3,6 +3,9 @@
 A volume whose mirrors are all up and have room is wanted, and more so with more room. If there
 is none, a volume with one mirror up takes the photo, and another node holds a copy for the mirror
 that is down: best in that mirror's colo, so that two colos have the photo all the same.
+
+A bucket is far away. Where the disks of a volume are in two colos, nobody who uploads waits for its
+bucket, too: reconcile brings that what the disks have.
 """
 
 import hashlib
@@ -54,10 +57,12 @@ def place(
     """
     open_volumes = [volume for volume in order if volume.state.accepts_new_photos]
     for volume in open_volumes:
-        if all(views[node].accepts_new_photos for node in volume.mirrors):
-            return Placed(volume.number, tuple(Target(node) for node in volume.mirrors))
+        homes = prompt_mirrors(cluster, volume)
+        if all(views[node].accepts_new_photos for node in homes):
+            return Placed(volume.number, tuple(Target(node) for node in homes))
     for volume in open_volumes:
-        placed = _place_degraded(cluster, views, volume, new_photo=True)
+        homes = prompt_mirrors(cluster, volume)
+        placed = _place_degraded(cluster, views, volume, homes, new_photo=True)
         if placed is not None and (not strict or spans_colos(cluster, placed.targets)):
             return placed
     down = sorted(node for node, view in views.items() if not view.accepts_new_photos)
@@ -65,16 +70,27 @@ def place(
 
 
 def place_in_volume(
-    cluster: Cluster, views: Views, volume: Volume, *, strict: bool
+    cluster: Cluster, views: Views, volume: Volume, *, strict: bool, is_prompt: bool = False
 ) -> Placed | NoPlace:
-    """The placement of more files of a volume that was chosen already, whatever its state."""
-    down = [node for node in volume.mirrors if not views[node].writable]
+    """The placement of more files of a volume that was chosen already, whatever its state.
+
+    On all mirrors or, if it is to be prompt, on those that are not far away.
+    """
+    homes = prompt_mirrors(cluster, volume) if is_prompt else volume.mirrors
+    down = [node for node in homes if not views[node].writable]
     if not down:
-        return Placed(volume.number, tuple(Target(node) for node in volume.mirrors))
-    placed = _place_degraded(cluster, views, volume, new_photo=False)
+        return Placed(volume.number, tuple(Target(node) for node in homes))
+    placed = _place_degraded(cluster, views, volume, homes, new_photo=False)
     if placed is None or (strict and not spans_colos(cluster, placed.targets)):
         return NoPlace(f"volume {volume.number} cannot be written: {', '.join(down)} down")
     return placed
+
+
+def prompt_mirrors(cluster: Cluster, volume: Volume) -> tuple[NodeId, ...]:
+    """The mirrors that an upload waits for: those over disks, if they are in two colos."""
+    disks = tuple(node for node in volume.mirrors if cluster.nodes[node].bucket is None)
+    colos = {cluster.nodes[node].colo for node in disks}
+    return disks if len(colos) > 1 else volume.mirrors
 
 
 def spans_colos(cluster: Cluster, targets: Sequence[Target]) -> bool:
@@ -134,13 +150,18 @@ def order_by_key(cluster: Cluster, idempotency_key: str) -> list[Volume]:
 
 
 def _place_degraded(
-    cluster: Cluster, views: Views, volume: Volume, *, new_photo: bool
+    cluster: Cluster,
+    views: Views,
+    volume: Volume,
+    homes: Sequence[NodeId],
+    *,
+    new_photo: bool,
 ) -> Placed | None:
-    up = [node for node in volume.mirrors if _can_take(views[node], new_photo=new_photo)]
+    up = [node for node in homes if _can_take(views[node], new_photo=new_photo)]
     if not up:
         return None
     targets = [Target(node) for node in up]
-    for home in volume.mirrors:
+    for home in homes:
         if home not in up:
             taken = [target.node for target in targets]
             found = stand_ins(cluster, views, home=home, taken=taken, new_photo=new_photo)

@@ -143,7 +143,9 @@ class Uploads:
 
     def _place_again(self, volume: VolumeId, *, strict: bool) -> Placed:
         found = self._cluster.volumes[volume]
-        placed = place_in_volume(self._cluster, self._fleet.view(), found, strict=strict)
+        placed = place_in_volume(
+            self._cluster, self._fleet.view(), found, strict=strict, is_prompt=True
+        )
         if isinstance(placed, NoPlace):
             raise Unavailable(f"{placed.reason}; try again")
         return placed

@@ -1,5 +1,6 @@
 """Placement: where a photo goes, as a table of cases and as promises over any cluster."""
 
+import dataclasses
 import random
 from collections import Counter
 
@@ -349,3 +350,37 @@ def keep_the_promises_of_all_placements(cluster, placed):
     assert len(served) == len(set(served))
     assert set(served) <= set(mirrors)
     assert any(target.owed_to is None for target in placed.targets)
+
+
+def with_bucket(mirrors):
+    """A cluster whose node s3 is over a bucket, and a volume on these nodes."""
+    cluster = cluster_of({**TWO_COLOS, "s3": "cold"}, {1: mirrors})
+    bucket = dataclasses.replace(cluster.nodes["s3"], store="s3://photos/s3")
+    return dataclasses.replace(cluster, nodes={**cluster.nodes, "s3": bucket})
+
+
+@pytest.mark.parametrize("bucket", [UP, DOWN])
+def test_an_upload_waits_for_no_bucket_where_disks_are_in_two_colos(bucket):
+    """Nor does it owe the bucket anything: reconcile copies what the disks have."""
+    cluster = with_bucket(("e1", "w1", "s3"))
+    views = dict.fromkeys(TWO_COLOS, UP) | {"s3": bucket}
+    wanted = Placed(1, (Target("e1"), Target("w1")))
+    assert place(cluster, views, list(cluster.volumes.values()), strict=True) == wanted
+    volume = cluster.volumes[1]
+    assert place_in_volume(cluster, views, volume, strict=True, is_prompt=True) == wanted
+
+
+def test_a_bucket_that_is_a_whole_colo_is_waited_for():
+    """There is no other copy in a second colo."""
+    cluster = with_bucket(("e1", "s3"))
+    views = {**dict.fromkeys(TWO_COLOS, UP), "s3": UP}
+    placed = place(cluster, views, list(cluster.volumes.values()), strict=True)
+    assert placed == Placed(1, (Target("e1"), Target("s3")))
+
+
+def test_a_tombstone_goes_to_the_bucket_at_once():
+    """What is deleted should be so everywhere."""
+    cluster = with_bucket(("e1", "w1", "s3"))
+    views = {**dict.fromkeys(TWO_COLOS, UP), "s3": UP}
+    placed = place_in_volume(cluster, views, cluster.volumes[1], strict=False)
+    assert [target.node for target in placed.targets] == ["e1", "w1", "s3"]

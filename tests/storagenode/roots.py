@@ -5,7 +5,7 @@ from pathlib import Path
 
 from storagenode.disk_store import DiskStore
 from storagenode.filesystem import DiskFileSystem
-from storagenode.layout import NODE_MARKER, OWED, QUARANTINE, STAGING, TRASH
+from storagenode.layout import CHILL_MARKER, NODE_MARKER, OWED, QUARANTINE, STAGING, TRASH
 from storagenode.marker import mark_root
 from tests.storagenode.photo_samples import VOLUME
 from volumes.cluster import Node
@@ -45,6 +45,7 @@ def _empty(root: Path) -> None:
         elif entry.name == str(VOLUME):
             for photo_file in entry.glob("*/*"):
                 photo_file.unlink()
+            (entry / CHILL_MARKER).unlink(missing_ok=True)
         elif entry.is_dir():
             shutil.rmtree(entry)
         elif entry.name != NODE_MARKER:

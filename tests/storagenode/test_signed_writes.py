@@ -28,6 +28,8 @@ ROUTES = [
     ("POST", "/relinks/42/{photo}/{version}/000009"),
     ("GET", "/owed?owed_to=west-1"),
     ("PUT", "/volumes/45"),
+    ("PUT", "/volumes/42/chill"),
+    ("POST", "/drops/{path}?sha256="),
     ("GET", "/volumes/42/shards"),
     ("GET", "/volumes/42/shards/00"),
     ("GET", "/volumes/42/photos/{photo}"),
