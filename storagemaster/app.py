@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -51,7 +51,7 @@ from storagemaster.webhooks import Webhooks
 from storagemaster.worker_deaths import PASS_SECONDS as DEATHS_PASS_SECONDS
 from storagemaster.worker_deaths import WorkerDeaths
 from storagenode.client import NodeClient
-from volumes.cluster import Cluster, Master
+from volumes.cluster import Cluster, Master, NodeId
 
 QUEUE_ANSWER_SECONDS = 2.0
 KEEPALIVE_SECONDS = 75
@@ -84,7 +84,11 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
         )
         cache = InfoCache(cluster.memcached)
         stack.callback(cache.close)
-        parts = _wire(cluster, master, keys, session, cache)
+        signer = InternalSigner(keys)
+        nodes = {n.id: NodeClient(n.write, session, signer) for n in cluster.nodes.values()}
+        for client in nodes.values():
+            stack.callback(client.close)
+        parts = _wire(cluster, master, keys, nodes, session, cache)
         for poll in parts.polls:
             await poll()
         for work, pause_seconds in parts.works:
@@ -109,11 +113,10 @@ def _wire(
     cluster: Cluster,
     master: Master,
     keys: KeyRing,
+    nodes: Mapping[NodeId, NodeClient],
     session: aiohttp.ClientSession,
     cache: InfoCache,
 ) -> _Parts:
-    signer = InternalSigner(keys)
-    nodes = {n.id: NodeClient(n.write, session, signer) for n in cluster.nodes.values()}
     fleet = Fleet(nodes)
     mirroring = Mirroring(cluster, nodes, fleet)
     connection = _connect_to_queue(cluster)

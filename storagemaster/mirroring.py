@@ -62,7 +62,7 @@ class Mirroring:
     async def stream(
         self,
         file: PhotoFile,
-        body: AsyncIterator[bytes],
+        body: AsyncIterator[bytes] | bytes,
         placed: Placed,
         *,
         mtime_seconds: int,
@@ -71,6 +71,8 @@ class Mirroring:
         strict: bool,
     ) -> Copies:
         """Write one body to all targets; two copies are fsynced on return.
+
+        A body that is short and here already is sent to each whole.
 
         `digest` gives the body's SHA-256 once it has ended, so that it is not computed for each.
         A target that fails is replaced: another node fetches the bytes from one that has them, so
@@ -81,10 +83,13 @@ class Mirroring:
             KeyUsedOtherwise, PhotoGone: As their names say.
         """
         sends = [
-            partial(self._put, target, file, mtime_seconds, bytes_total, digest)
+            partial(self._put_whole, target, file, mtime_seconds, body, digest())
+            if isinstance(body, bytes)
+            else partial(self._put, target, file, mtime_seconds, bytes_total, digest)
             for target in placed.targets
         ]
-        outcomes = await fan_out(body, sends, patience_seconds=PATIENCE_SECONDS)
+        pieces = _nothing() if isinstance(body, bytes) else body
+        outcomes = await fan_out(pieces, sends, patience_seconds=PATIENCE_SECONDS)
         done: dict[Target, Published] = {}
         failed: list[Target] = []
         for target, outcome in zip(placed.targets, outcomes, strict=True):
@@ -147,6 +152,20 @@ class Mirroring:
             mtime_seconds=mtime_seconds,
             bytes_total=bytes_total,
             digest=digest,
+        )
+
+    async def _put_whole(
+        self,
+        target: Target,
+        file: PhotoFile,
+        mtime_seconds: int,
+        data: bytes,
+        digest: str,
+        _: AsyncIterator[bytes],
+    ) -> Published:
+        place = Place(file, target.owed_to)
+        return await self._nodes[target.node].put_whole(
+            place, data, mtime_seconds=mtime_seconds, digest=digest
         )
 
     async def _pull(

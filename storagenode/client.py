@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from storagenode.errors import Corrupt, NodeError, Unreachable
 from storagenode.layout import OwedFile, Place, TrashedFile
 from storagenode.publishing import Published
 from storagenode.shard_listing import ListedFile
+from storagenode.short_requests import BadAnswer, ShortRequests
 from volumes.address import Address
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
@@ -71,8 +73,13 @@ class NodeClient:
     ) -> None:
         self.url = f"http://{address}"
         self._session = session
+        self._short = ShortRequests(address, connect_seconds=CONNECT_SECONDS)
         self._signer = signer
         self._now_seconds = now_seconds
+
+    def close(self) -> None:
+        """Let go of the connections that were kept for whole files."""
+        self._short.close()
 
     async def status(self, *, timeout_seconds: float = CALL_SECONDS) -> wire.NodeStatus:
         """What the node says of itself."""
@@ -110,6 +117,26 @@ class NodeClient:
             timeout_seconds=None,
         )
         return Published(**fields)
+
+    async def put_whole(
+        self, place: Place, data: bytes, *, mtime_seconds: int, digest: str
+    ) -> Published:
+        """As `put`, for a file of at most `wire.WHOLE_BYTES_MAX` that is in memory."""
+        path = wire.file_path(place, mtime_seconds=mtime_seconds)
+        headers = {
+            wire.SIGNATURE_HEADER: self._sign("PUT", path, digest),
+            wire.DIGEST_HEADER: digest,
+        }
+        try:
+            answer = await self._short.send("PUT", path, headers, data)
+            if answer.status >= 400:
+                name = answer.headers.get(wire.ERROR_HEADER.lower(), "")
+                raise wire.parse_error(answer.status, name, answer.body.decode("utf-8", "replace"))
+            return Published(**json.loads(answer.body))
+        except (BadAnswer, ValueError, TypeError) as error:
+            raise NodeError(f"{self.url} does not answer as a node does: {error}") from error
+        except _UNREACHABLE as error:
+            raise _unreachable(self.url, error) from error
 
     async def put_bundle(
         self,

@@ -130,17 +130,26 @@ class InternalApi:
         )
 
     async def take_file(self, request: web.Request) -> web.Response:
-        """Publish the body of a streamed PUT."""
-        self._check_signature(request, wire.DIGEST_LATER)
+        """Publish the body of a PUT, streamed or whole."""
+        digest = request.headers.get(wire.DIGEST_HEADER)
+        self._check_signature(request, digest or wire.DIGEST_LATER)
         place, mtime = self._place(request)
-        length = request.content_length
-        published = await self._receiver.receive(
-            request.content.iter_any(),
-            place,
-            mtime_seconds=mtime,
-            bytes_expected=max(0, (length or 0) - wire.TRAILER_BYTES),
-            check_closing=partial(self._check_closing, request.raw_path),
-        )
+        length = request.content_length or 0
+        if digest is None:
+            published = await self._receiver.receive(
+                request.content.iter_any(),
+                place,
+                mtime_seconds=mtime,
+                bytes_expected=max(0, length - wire.TRAILER_BYTES),
+                check_closing=partial(self._check_closing, request.raw_path),
+            )
+        elif length <= wire.WHOLE_BYTES_MAX:
+            data = await request.read()
+            published = await self._receiver.receive_whole(
+                data, place, mtime_seconds=mtime, digest=digest
+            )
+        else:
+            raise BadRequest(f"a file of more than {wire.WHOLE_BYTES_MAX} bytes is streamed")
         return _json(published)
 
     def _check_closing(self, path: str, signature: str, digest: str) -> None:

@@ -67,6 +67,22 @@ class Receiver:
                 partial(self._publish, file, batch, place, mtime_seconds, check_closing)
             )
 
+    async def receive_whole(
+        self, data: bytes, place: Place, *, mtime_seconds: int, digest: str
+    ) -> Published:
+        """Publish a body that is here already, if it has this digest.
+
+        Raises:
+            NodeError: What the store raises; nothing was published.
+        """
+
+        def publish() -> Published:
+            with self._store.staging(bytes_expected=len(data)) as file:
+                file.write(data)
+                return self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
+
+        return await self._in_thread(publish)
+
     def _publish_whole(
         self, batch: "_Batch", place: Place, mtime_seconds: int, check_closing: CheckClosing
     ) -> Published:

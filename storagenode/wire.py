@@ -3,7 +3,8 @@
 Every request carries `Glassplate-Signature` over its method, its path with the query, and the
 SHA-256 of its body. The body of a streamed PUT is not known when its headers leave: it is opened by
 a signature over the digest "-", which lets the bytes in, and closed by a second one over the real
-digest, in the last 64 bytes of the body, which lets them be published.
+digest, in the last 64 bytes of the body, which lets them be published. A PUT of a small file, which
+its sender has whole, names its digest in `Glassplate-Sha256` and is signed over that, once.
 """
 
 import hashlib
@@ -34,6 +35,8 @@ EMPTY_DIGEST = hashlib.sha256(b"").hexdigest()
 # The header line of a bundle is a few hundred bytes a file; a bundle is some dozen files.
 BUNDLE_HEADER_BYTES_MAX = 64 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
+# As much of a photo as is cheaper to have in memory whole than to stream.
+WHOLE_BYTES_MAX = 256 * 1024
 OWED_LIST_MAX = 1000
 
 STATUS_ROUTE = "/status"

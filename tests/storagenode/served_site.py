@@ -190,6 +190,7 @@ def serving(site: Site, ids: Iterable[str]) -> Iterator[dict[str, ServedNode]]:
         store = await stack.enter_async_context(running_node(site.cluster, node, site.keys))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         client = NodeClient(node.write, session, InternalSigner(site.keys))
+        stack.callback(client.close)
         while not (await client.scrub())["completed_seconds"]:  # noqa: ASYNC110  # it is far away
             await asyncio.sleep(0.01)
         return ServedNode(node, store, client, site, thread)
