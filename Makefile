@@ -65,12 +65,14 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(INSTALL_VENV_MODULE)
 	$(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
 
-# HEIC is an extra, because its wheel does not exist for every Python.
+# HEIC and SIMD are extras, because their wheels do not exist for every Python and processor.
 $(RUNTIME): pyproject.toml | $(BIN)/python
 	@echo 'Installing Python packages into .venv'
 	$(BIN)/pip install -qq --editable .
 	@$(BIN)/pip install -qq --only-binary pillow-heif --editable '.[heic]' 2>/dev/null || \
 	  echo "There is no pillow-heif wheel here: HEIC photos are kept, and no sizes are made of them." >&2
+	@$(BIN)/pip install -qq --only-binary cykooz-resizer --editable '.[simd]' 2>/dev/null || \
+	  echo "There is no cykooz-resizer wheel here: sizes take twice as long to make." >&2
 	@touch $@
 
 $(DEV): pyproject.toml $(RUNTIME)

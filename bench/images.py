@@ -30,8 +30,8 @@ from volumes.sizes import Size
 
 NAIVE_FLOOR = 3.0
 VIPS_FLOOR = 1.4
-# One decode and SIMD all the way down is what libvips is best at: docs/images.md says how far off.
-CASCADE_FLOOR = 0.35
+# One decode and SIMD all the way down is what libvips is best at.
+CASCADE_FLOOR = 1.0
 RUNS = 7
 
 _COMMAND = "vipsthumbnail"
