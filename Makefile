@@ -12,7 +12,7 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up check test bench bench-journey bench-edge bench-images soak golden clean
+.PHONY: help up check test bench bench-journey bench-edge bench-images soak soak-images golden clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,12 +43,17 @@ bench-edge: $(DEV) ## reading through the edge, against serving the bare file
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.edge
 
-bench-images: $(DEV) ## making sizes, against Pillow by itself
+bench-images: $(DEV) ## making sizes, against Pillow and libvips; photos through the whole chain
+	@$(BIN)/pip install -qq --editable '.[bench]'
 	$(BIN)/python -m bench.images
 
-soak: $(DEV) ## faults at random against a running cluster
+soak: soak-images ## faults at random against a running cluster, and broken photos
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.soak
+
+soak-images: $(DEV) ## 200000 broken photos (GLASSPLATE_FUZZ_SEED=1871)
+	GLASSPLATE_FUZZ_FILES=$${GLASSPLATE_FUZZ_FILES:-200000} \
+	  $(BIN)/python -m pytest -q -s tests/imageworker/test_fuzz_decoders.py
 
 golden: $(DEV) ## write the golden files anew, to be read in the diff
 	@for script in tests/*/make_golden_*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
