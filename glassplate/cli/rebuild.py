@@ -35,7 +35,9 @@ class _Rebuild:
 @click.option("--volume", "volumes", type=int, multiple=True, help="Only this volume; repeatable.")
 @click.option("--photo", metavar="VOLUME/PHOTO/VERSION", help="Only this photo.")
 @click.option("--failed", is_flag=True, help="Photos whose sizes failed or are not made yet.")
-@click.option("--recipe", "by_recipe", is_flag=True, help="Photos that another recipe made.")
+@click.option(
+    "--recipe", "by_recipe", is_flag=True, help="Photos of another recipe than the config's."
+)
 @click.pass_obj
 def rebuild(
     connection: Connection,
