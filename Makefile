@@ -12,7 +12,7 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up check test bench bench-journey bench-edge bench-images soak golden clean
+.PHONY: help up check test bench bench-journey bench-edge bench-images soak soak-images golden clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,12 +43,17 @@ bench-edge: $(DEV) ## reading through the edge, against serving the bare file
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.edge
 
-bench-images: $(DEV) ## making sizes, against Pillow by itself
+bench-images: $(DEV) ## making sizes, against Pillow and libvips; photos through the whole chain
+	@$(BIN)/pip install -qq --editable '.[bench]'
 	$(BIN)/python -m bench.images
 
-soak: $(DEV) ## faults at random against a running cluster
+soak: soak-images ## faults at random against a running cluster, and broken photos
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.soak
+
+soak-images: $(DEV) ## 200000 broken photos (GLASSPLATE_FUZZ_SEED=1871)
+	GLASSPLATE_FUZZ_FILES=$${GLASSPLATE_FUZZ_FILES:-200000} \
+	  $(BIN)/python -m pytest -q -s tests/imageworker/test_fuzz_decoders.py
 
 golden: $(DEV) ## write the golden files anew, to be read in the diff
 	@for script in tests/*/make_golden_*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
@@ -65,12 +70,14 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(INSTALL_VENV_MODULE)
 	$(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
 
-# HEIC is an extra, because its wheel does not exist for every Python.
+# HEIC and SIMD are extras, because their wheels do not exist for every Python and processor.
 $(RUNTIME): pyproject.toml | $(BIN)/python
 	@echo 'Installing Python packages into .venv'
 	$(BIN)/pip install -qq --editable .
 	@$(BIN)/pip install -qq --only-binary pillow-heif --editable '.[heic]' 2>/dev/null || \
 	  echo "There is no pillow-heif wheel here: HEIC photos are kept, and no sizes are made of them." >&2
+	@$(BIN)/pip install -qq --only-binary cykooz-resizer --editable '.[simd]' 2>/dev/null || \
+	  echo "There is no cykooz-resizer wheel here: sizes take twice as long to make." >&2
 	@touch $@
 
 $(DEV): pyproject.toml $(RUNTIME)

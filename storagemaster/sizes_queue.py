@@ -116,10 +116,10 @@ class SizesQueue:
             found: list[int | None] = pipeline.execute()
         return next((position for position in found if position is not None), None)
 
-    async def job_state(self, original: Variant) -> str | None:
+    async def job_state(self, original: Variant, kind: JobKind = JobKind.SIZES) -> str | None:
         """RQ's word for the state of a photo's job, "" if there is none; None if not known."""
         try:
-            return await asyncio.to_thread(self._job_state, job_id_of(original))
+            return await asyncio.to_thread(self._job_state, job_id_of(original, kind))
         except redis.RedisError:
             return None
 

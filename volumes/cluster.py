@@ -7,6 +7,7 @@ from typing import NewType
 from volumes.address import Address
 from volumes.photo_path import VolumeId
 from volumes.sizes import DEFAULT_SIZES, Size
+from volumes.variant_formats import VariantFormats
 from volumes.volume_state import VolumeState
 
 Colo = NewType("Colo", str)
@@ -83,6 +84,7 @@ class Cluster:
     """Whether an upload that cannot reach two colos is refused instead of degraded."""
     limits: Limits = field(default_factory=Limits)
     sizes: tuple[Size, ...] = DEFAULT_SIZES
+    variant_formats: VariantFormats = field(default_factory=VariantFormats)
     nodes: Mapping[NodeId, Node]
     volumes: Mapping[VolumeId, Volume]
     masters: Mapping[str, Master]

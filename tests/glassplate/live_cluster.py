@@ -88,11 +88,11 @@ def render_cluster(queue_url):
 class LiveCluster:
     """A running cluster; its parts can be stopped and started by name."""
 
-    def __init__(self, root, queue_url):
+    def __init__(self, root, queue_url, *, more_config=""):
         self.root = Path(root)
         self.config = self.root / "cluster.toml"
         text, self._edge_port = render_cluster(queue_url)
-        self.config.write_text(text)
+        self.config.write_text(text + more_config)
         self.cluster = load_cluster(self.config)
         self.keys = KeyRing(keys=(generate_key("a", os.urandom),))
         save_keys(self.root / "keys.toml", self.keys)
