@@ -1,8 +1,22 @@
-"""What is wrong with the making of sizes, in words for a person: a pure function of facts."""
+"""What is wrong with nodes and with the making of sizes, in words for a person: pure functions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 OLDEST_JOB_SECONDS_MAX = 300.0
+
+
+def node_alarms(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What somebody should see to at nodes that are up, by what the status says of them."""
+    alarms = []
+    for node in nodes:
+        if node["up"] and node["reason"]:
+            alarms.append(f"node {node['id']} takes no writes: {node['reason']}")
+        elif node["up"] and not node["accepts_new_photos"]:
+            alarms.append(
+                f"node {node['id']} takes no new photos: {node['free_bytes']} bytes are free"
+            )
+    return alarms
 
 
 def queue_alarms(

@@ -47,7 +47,7 @@ class Repairs:
         self._reconcile.try_again(volume)
         done = copied_bytes = 0
         for _ in range(ROUNDS_MAX):
-            report = await self._reconcile.reconcile(volume)
+            report = await self._reconcile.reconcile(volume, at_once=True)
             done += report.done
             copied_bytes += report.copied_bytes
             left = await self._reconcile.plan(volume)
