@@ -19,6 +19,25 @@ def node_alarms(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     return alarms
 
 
+def repair_alarms(repair: Mapping[str, Any]) -> list[str]:
+    """What repair cannot heal without a person."""
+    alarms = []
+    if repair["unhealed_total"]:
+        first = repair["unhealed"][0]
+        alarms.append(
+            f"files that could not be healed: {repair['unhealed_total']}, such as {first['path']} "
+            f"on {first['node']}: {first['reason']}; see to the cause, then: glassplate repair "
+            "--apply"
+        )
+    if repair["conflicts"]:
+        first = repair["conflicts"][0]
+        alarms.append(
+            f"names with different bytes on each mirror: {len(repair['conflicts'])}, such as "
+            f"{first['path']}; glassplate repair lists them"
+        )
+    return alarms
+
+
 def queue_alarms(
     depths: Mapping[str, int] | None,
     *,

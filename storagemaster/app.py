@@ -159,7 +159,9 @@ def _wire(
         ),
         events=events,
         metrics=MasterMetrics(events, webhooks),
-        status=ClusterStatus(cluster, fleet, queue, edge_health, deaths, master=master.id),
+        status=ClusterStatus(
+            cluster, fleet, queue, edge_health, deaths, reconcile, master=master.id
+        ),
     )
     works: tuple[tuple[Work, float], ...] = (
         (fleet.poll, POLL_SECONDS),

@@ -87,5 +87,14 @@ def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
     ):
         if value is not None:
             metrics.append(GaugeMetricFamily(f"glassplate_{name}", about, value))
+    for name, about in (
+        ("steps_left", "Steps of the repair under way."),
+        ("bytes_left", "Bytes that the repair under way has still to copy."),
+        ("unhealed_total", "Steps that failed too often to be tried again."),
+    ):
+        value = status["repair"][name]
+        metrics.append(
+            GaugeMetricFamily(f"glassplate_repair_{name.removesuffix('_total')}", about, value)
+        )
     alarms = GaugeMetricFamily("glassplate_alarms", "Alarms in the status.", len(status["alarms"]))
     return [*metrics, alarms]

@@ -93,6 +93,8 @@ class Reconcile:
         """Compare one volume and repair it, within the budget unless somebody waits for it."""
         found = await self.plan(volume)
         self.conflicts[volume] = found.plan.conflicts
+        if not found.unknown:
+            self._forget_settled(volume, found.plan.steps)
         report = await self.apply(found.plan, at_once=at_once)
         self.failures[volume] = report.failed
         if report.done or report.failed:
@@ -104,6 +106,15 @@ class Reconcile:
                 len(report.failed),
             )
         return report
+
+    @property
+    def given_up(self) -> dict[Step, str]:
+        """The steps that failed too often to be tried again, and why they failed last."""
+        return {
+            step: self._reasons.get(step, "")
+            for step, attempts in self._attempts.items()
+            if attempts >= ATTEMPTS_MAX
+        }
 
     def try_again(self, volume: VolumeId) -> None:
         """Forget how often steps of this volume have failed: somebody has seen to the cause."""
@@ -151,6 +162,14 @@ class Reconcile:
             tasks = tasks_of([step for step in waiting if turn(step)])
             await asyncio.gather(*(one(task) for task in tasks))
         return report
+
+    def _forget_settled(self, volume: VolumeId, steps: Sequence[Step]) -> None:
+        """What need not be done any more has not failed."""
+        left = set(steps)
+        settled = [step for step in self._attempts if step.volume == volume and step not in left]
+        for step in settled:
+            del self._attempts[step]
+            self._reasons.pop(step, None)
 
     async def _digests(self, node: NodeId, volume: VolumeId) -> dict[str, str] | None:
         if not self._fleet.is_up(node):

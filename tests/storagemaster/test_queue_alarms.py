@@ -71,6 +71,7 @@ STATUS = {
     "queue": {"new": 2, "retry": 0},
     "workers_alive": 1,
     "oldest_job_seconds": 12.5,
+    "repair": {"steps_left": 4, "bytes_left": 9, "unhealed_total": 1},
     "alarms": ["no"],
 }
 
@@ -107,6 +108,8 @@ def test_metrics_say_what_the_status_says():
     assert found["glassplate_oldest_job_seconds",] == 12.5
     assert found["glassplate_workers_alive",] == 1
     assert found["glassplate_alarms",] == 1
+    assert found["glassplate_repair_steps_left",] == 4
+    assert found["glassplate_repair_unhealed",] == 1
     assert found["glassplate_photos_total", "ready"] == 2
     assert found["glassplate_photos_total", "failed"] == 1
 
