@@ -12,7 +12,8 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up check test bench bench-journey bench-edge bench-images soak soak-images golden clean
+.PHONY: help up check test bench bench-journey bench-edge bench-repair bench-images
+.PHONY: soak soak-images golden clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +43,9 @@ bench-journey: $(DEV) ## each step of a photo's journey, against the least it co
 bench-edge: $(DEV) ## reading through the edge, against serving the bare file
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.edge
+
+bench-repair: $(DEV) ## copying a mirror anew, in photos and in bytes a second
+	$(BIN)/python -m bench.repair
 
 bench-images: $(DEV) ## making sizes, against Pillow and libvips; photos through the whole chain
 	@$(BIN)/pip install -qq --editable '.[bench]'

@@ -15,6 +15,8 @@ from storagemaster.api import Api, key_secret_of
 from storagemaster.attempts import Attempts
 from storagemaster.background import repeating
 from storagemaster.bundles import Bundles
+from storagemaster.catching_up import PASS_SECONDS as CATCHING_UP_PASS_SECONDS
+from storagemaster.catching_up import CatchingUp
 from storagemaster.cluster_status import ClusterStatus
 from storagemaster.deletes import Deletes
 from storagemaster.earlier_upload import EarlierUploads
@@ -134,6 +136,7 @@ def _wire(
     bundles = Bundles(cluster, nodes, fleet, mirroring, cache, events, queue)
     attempts = Attempts(nodes, reads, bundles)
     deaths = WorkerDeaths(connection, keys, queue, attempts, now_seconds=time.time)
+    catching_up = CatchingUp(cluster, nodes, fleet, now_seconds=time.time)
     reconcile = Reconcile(cluster, nodes, fleet, now_seconds=time.time)
     secret = key_secret_of(keys)
     earlier = EarlierUploads(cluster, nodes, fleet)
@@ -159,11 +162,14 @@ def _wire(
         ),
         events=events,
         metrics=MasterMetrics(events, webhooks),
-        status=ClusterStatus(cluster, fleet, queue, edge_health, deaths, master=master.id),
+        status=ClusterStatus(
+            cluster, fleet, queue, edge_health, deaths, reconcile, master=master.id
+        ),
     )
     works: tuple[tuple[Work, float], ...] = (
         (fleet.poll, POLL_SECONDS),
         (edge_health.poll, EDGE_POLL_SECONDS),
+        (catching_up.lift_all, CATCHING_UP_PASS_SECONDS),
         (queue.hand_over, 0.0),
         (OwedWork(cluster, nodes, fleet, purging).hand_over_all, OWED_PASS_SECONDS),
         (purging.purge_again, AGAIN_PASS_SECONDS),

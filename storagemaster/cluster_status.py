@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from storagemaster.alarms import queue_alarms
+from storagemaster.alarms import node_alarms, queue_alarms, repair_alarms
 from storagemaster.edge_health import EdgeHealth
 from storagemaster.fleet import Fleet, NodeView
+from storagemaster.reconcile import Reconcile
+from storagemaster.repairs import state_document
 from storagemaster.sizes_queue import SizesQueue
 from storagemaster.worker_deaths import WorkerDeaths
 from volumes.cluster import Cluster, Node, Volume
@@ -22,6 +24,7 @@ class ClusterStatus:
         queue: SizesQueue,
         edge_health: EdgeHealth,
         deaths: WorkerDeaths,
+        reconcile: Reconcile,
         *,
         master: str,
         now_seconds: Callable[[], float] = time.time,
@@ -31,6 +34,7 @@ class ClusterStatus:
         self._queue = queue
         self._edge_health = edge_health
         self._deaths = deaths
+        self._reconcile = reconcile
         self._master = master
         self._now_seconds = now_seconds
 
@@ -42,18 +46,25 @@ class ClusterStatus:
         oldest_seconds = (
             await self._queue.oldest_seconds(self._now_seconds()) if depths is not None else None
         )
+        nodes = [_node(node, views[node.id]) for node in self._cluster.nodes.values()]
+        repair = state_document(self._reconcile, now_seconds=self._now_seconds())
         return {
             "cluster": self._cluster.name,
             "master": self._master,
-            "nodes": [_node(node, views[node.id]) for node in self._cluster.nodes.values()],
+            "nodes": nodes,
             "volumes": [_volume(volume, views) for volume in self._cluster.volumes.values()],
             "owed_files": sum(view.status.owed for view in views.values() if view.status),
             "queue": depths,
             "workers_alive": workers_alive,
             "oldest_job_seconds": oldest_seconds,
-            "alarms": queue_alarms(
-                depths, workers_alive=workers_alive, oldest_job_seconds=oldest_seconds
-            ),
+            "repair": repair,
+            "alarms": [
+                *node_alarms(nodes),
+                *repair_alarms(repair),
+                *queue_alarms(
+                    depths, workers_alive=workers_alive, oldest_job_seconds=oldest_seconds
+                ),
+            ],
             "edges": [
                 {
                     "id": id_,
@@ -76,6 +87,7 @@ def _node(node: Node, view: NodeView) -> dict[str, Any]:
         "total_bytes": view.status.total_bytes if view.status else None,
         "accepts_new_photos": view.accepts_new_photos,
         "owed_files": view.status.owed if view.status else None,
+        "fenced_volumes": list(view.status.fenced) if view.status else [],
     }
 
 

@@ -1,7 +1,7 @@
 """Getting a file onto two nodes: streamed to all targets at once, completed node to node."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -100,6 +100,7 @@ class Mirroring:
                 failed.append(target)
         if not done:
             raise Unavailable("no node took the photo; nothing was kept, try again")
+        _refuse_without_home(done)
         source, published = next(iter(done.items()))
         write = partial(self._pull, file, source, published)
         targets = await self._replace(failed, list(done), write)
@@ -133,8 +134,7 @@ class Mirroring:
             else:
                 self._note_failure(target, outcome)
                 failed.append(target)
-        if not any(target.owed_to is None for target in done):
-            raise Unavailable("no mirror of the volume took it; try again")
+        _refuse_without_home(done)
         return self._copies(await self._replace(failed, done, write), strict=strict)
 
     async def _put(
@@ -229,6 +229,12 @@ class Mirroring:
         if isinstance(error, Unreachable | StalledError):
             self._fleet.report_unreachable(target.node, str(error))
         log.warning("%s did not take a write: %s", target.node, error)
+
+
+def _refuse_without_home(targets: Iterable[Target]) -> None:
+    """Raise unless a mirror of the volume has it: edges ask no other node, and would say 404."""
+    if not any(target.owed_to is None for target in targets):
+        raise Unavailable("no mirror of the volume took it; try again")
 
 
 def pull_seconds(size_bytes: int) -> float:

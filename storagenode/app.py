@@ -1,10 +1,11 @@
 """The composition root of a storage node: proves its disk, then opens its two ports."""
 
+import asyncio
 import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import aiohttp
@@ -13,6 +14,7 @@ from aiohttp import web
 from permission_urls import InternalSigner, InternalVerifier, KeyRing, Verifier
 from storagenode.client import NodeClient
 from storagenode.disk_store import DiskStore
+from storagenode.fence import BEAT_SECONDS, Fence
 from storagenode.filesystem import DiskFileSystem
 from storagenode.internal_api import InternalApi
 from storagenode.marker import holding_root, prove_root, read_marker
@@ -23,7 +25,7 @@ from storagenode.receiving import Receiver
 from storagenode.scrub import Scrub
 from storagenode.upkeep import Upkeep
 from volumes.address import parse_address
-from volumes.cluster import Cluster, Node
+from volumes.cluster import Cluster, Limits, Node
 from volumes.sizes import size_classes
 
 # Enough that fsyncs of many uploads share a journal commit; more only wait in the kernel.
@@ -56,31 +58,27 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             store,
             Receiver(store, writers),
             lambda url: NodeClient(parse_address(url.removeprefix("http://")), session, signer),
-        )
-        upkeep = Upkeep(
-            store,
-            Scrub(
-                store,
-                readers,
-                bytes_per_second=cluster.limits.scrub_bytes_per_second,
-                now_seconds=time.time,
-            ),
             writers,
-            trash_days=cluster.limits.trash_days,
-            now_seconds=time.time,
         )
+        upkeep = _upkeep(store, cluster.limits, readers, writers)
+        fence = Fence(store.volumes)
         api = InternalApi(
             store,
             marker,
             InternalVerifier(keys),
             puller,
             upkeep,
+            fence,
             writers,
             boot=secrets.token_hex(8),
             now_seconds=time.time,
         )
         reads = PermittedReads(
-            store, Verifier(keys, size_classes(cluster.sizes)), readers, now_seconds=time.time
+            store,
+            Verifier(keys, size_classes(cluster.sizes)),
+            fence,
+            readers,
+            now_seconds=time.time,
         )
         write_runner = web.AppRunner(
             api.application(), access_log=None, keepalive_timeout=KEEPALIVE_SECONDS
@@ -100,7 +98,39 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, address.host, address.port, reuse_address=True).start()
         await stack.enter_async_context(upkeep.running())
+        await stack.enter_async_context(_beating(fence))
         yield store
+
+
+def _upkeep(store: DiskStore, limits: Limits, readers: Executor, writers: Executor) -> Upkeep:
+    return Upkeep(
+        store,
+        Scrub(
+            store,
+            readers,
+            bytes_per_second=limits.scrub_bytes_per_second,
+            now_seconds=time.time,
+        ),
+        writers,
+        trash_days=limits.trash_days,
+        now_seconds=time.time,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _beating(fence: Fence) -> AsyncIterator[None]:
+    async def beat() -> None:
+        while True:
+            fence.beat()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 @contextlib.contextmanager

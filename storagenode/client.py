@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 from permission_urls import InternalSigner
-from storagenode import wire
+from storagenode import batch_wire, wire
 from storagenode.errors import Corrupt, NodeError, Unreachable
 from storagenode.layout import OwedFile, Place, TrashedFile
 from storagenode.publishing import Published
@@ -26,6 +26,8 @@ from volumes.photo_path import PhotoVersion, VolumeId, render_path
 
 CONNECT_SECONDS = 0.5
 CALL_SECONDS = 5.0
+# A thousand directories are read for them, perhaps from a cold disk.
+TOMBSTONES_SECONDS = 30.0
 # A node that sends a file may take its time, but not fall silent.
 SILENCE_SECONDS = 10.0
 # How long a signature is good: longer than any transfer, and short enough to be worthless later.
@@ -84,7 +86,8 @@ class NodeClient:
     async def status(self, *, timeout_seconds: float = CALL_SECONDS) -> wire.NodeStatus:
         """What the node says of itself."""
         fields = await self._call("GET", wire.STATUS_ROUTE, timeout_seconds=timeout_seconds)
-        return wire.NodeStatus(**{**fields, "volumes": tuple(fields["volumes"])})
+        tuples = {name: tuple(fields[name]) for name in ("volumes", "fenced")}
+        return wire.NodeStatus(**{**fields, **tuples})
 
     async def put(
         self,
@@ -193,6 +196,23 @@ class NodeClient:
         )
         return Published(**fields)
 
+    async def pull_many(
+        self, pulls: Sequence[wire.Pull], *, timeout_seconds: float
+    ) -> list[NodeError | None]:
+        """Have the node fetch small files from one other node; why each could not be, if so."""
+        body = batch_wire.render_pulls(pulls)
+        path = batch_wire.PULLS_ROUTE
+        entries = await self._call("POST", path, body, timeout_seconds=timeout_seconds)
+        return [batch_wire.parse_refusal(entry) if entry else None for entry in entries]
+
+    async def fetch_many(self, places: Sequence[Place]) -> list[batch_wire.Outcome]:
+        """Small files at once, not verified: the caller compares their digests."""
+        body = batch_wire.render_places(places)
+        async with self._streaming(
+            batch_wire.READS_ROUTE, "POST", body=body, timeout_seconds=CALL_SECONDS
+        ) as response:
+            return batch_wire.parse_batch(await response.read())
+
     async def adopt(self, place: Place, digest: str) -> str:
         """Have the node note the digest of a file that has none; that digest.
 
@@ -209,10 +229,6 @@ class NodeClient:
         query = f"?only={wire.ORIGINAL_ONLY}" if original_only else ""
         fields = await self._call("POST", f"/relinks/{of}/{version}{query}")
         return tuple(fields["paths"])
-
-    async def quarantine(self, place: Place) -> None:
-        """Have the node set a file aside."""
-        await self._call("POST", wire.file_path(place, route="quarantine"))
 
     async def owed(self, home: NodeId) -> list[OwedFile]:
         """Files the node holds for another, up to `wire.OWED_LIST_MAX` of them."""
@@ -236,9 +252,26 @@ class NodeClient:
         """The files of a shard."""
         return wire.parse_listing(await self._call("GET", f"/volumes/{volume}/shards/{shard}"))
 
+    async def list_shards(
+        self, volume: VolumeId, shards: Sequence[str]
+    ) -> dict[str, tuple[ListedFile, ...]]:
+        """The files of several shards."""
+        body = json.dumps(list(shards)).encode()
+        found = await self._call("POST", f"/volumes/{volume}/listings", body)
+        return {shard: wire.parse_listing(rows) for shard, rows in found.items()}
+
     async def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
         """The files of one photo at home on the node."""
         return wire.parse_listing(await self._call("GET", f"/volumes/{volume}/photos/{photo}"))
+
+    async def tombstones(self, volume: VolumeId) -> set[str]:
+        """The names of all tombstones of a volume."""
+        path = f"/volumes/{volume}/tombstones"
+        return set(await self._call("GET", path, timeout_seconds=TOMBSTONES_SECONDS))
+
+    async def lift_fence(self, volume: VolumeId, serial: str) -> None:
+        """Tell the node that it has heard of all tombstones there were when it was away."""
+        await self._call("DELETE", f"/volumes/{volume}/fence/{serial}")
 
     async def scrub(self, *, ask: bool = False) -> dict[str, Any]:
         """How far the node's scrub is; `ask` has another pass begin after the present one."""
@@ -312,13 +345,15 @@ class NodeClient:
 
     @contextlib.asynccontextmanager
     async def _streaming(
-        self, path: str, method: str, *, timeout_seconds: float | None
+        self, path: str, method: str, *, timeout_seconds: float | None, body: bytes = b""
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {wire.SIGNATURE_HEADER: self._sign(method, path, wire.EMPTY_DIGEST)}
+        digest = hashlib.sha256(body).hexdigest()
+        headers = {wire.SIGNATURE_HEADER: self._sign(method, path, digest)}
         try:
             async with self._session.request(
                 method,
                 self._url(path),
+                data=body or None,
                 headers=headers,
                 timeout=_timeout(timeout_seconds, silence_seconds=SILENCE_SECONDS),
             ) as response:

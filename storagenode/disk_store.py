@@ -169,6 +169,12 @@ class DiskStore:
         self._refuse_unless_open(volume)
         return self._listings.digests(volume)
 
+    def tombstones(self, volume: VolumeId) -> list[str]:
+        """The names of all tombstones of a volume; `NotHome` as above."""
+        self._refuse_unless_open(volume)
+        names = itertools.chain.from_iterable(self._names(f"{volume}/{each}") for each in SHARDS)
+        return [name for name in names if name.endswith(".gone")]
+
     def owed(self, limit: int, *, home: NodeId | None = None) -> list[OwedFile]:
         """Up to so many of the files held for other nodes, or for one of them."""
         found = []

@@ -14,6 +14,7 @@ from permission_urls import InternalVerifier
 from storagenode import wire
 from storagenode.disk_store import DiskStore
 from storagenode.errors import BadRequest, NodeError
+from storagenode.fence import Fence
 from storagenode.layout import Place, trash_path
 from storagenode.marker import NodeMarker
 from storagenode.metrics import CONTENT_TYPE, render_metrics
@@ -21,15 +22,16 @@ from storagenode.publishing import Published
 from storagenode.pulling import Puller
 from storagenode.reading import OpenFile, open_file
 from storagenode.receiving import Receiver
+from storagenode.repair_api import RepairApi
 from storagenode.streaming import stream
 from storagenode.trash import is_day, trashed_files
 from storagenode.upkeep import Upkeep
 from volumes.address import InvalidAddress
 from volumes.photo_id import InvalidPhotoId, parse_photo_id, parse_version
 from volumes.photo_path import (
-    SHARDS,
     InvalidPath,
     PhotoVersion,
+    VolumeId,
     parse_path,
     parse_volume,
     render_path,
@@ -49,6 +51,7 @@ class InternalApi:
         verifier: InternalVerifier,
         puller: Puller,
         upkeep: Upkeep,
+        fence: Fence,
         threads: Executor,
         *,
         boot: str,
@@ -59,10 +62,18 @@ class InternalApi:
         self._verifier = verifier
         self._puller = puller
         self._upkeep = upkeep
+        self._fence = fence
         self._threads = threads
         self._boot = boot
         self._now_seconds = now_seconds
         self._receiver = Receiver(store, threads)
+        self._repair = RepairApi(
+            store,
+            puller,
+            fence,
+            signed_body=self._signed_body,
+            in_thread=self._in_thread,
+        )
 
     def application(self) -> web.Application:
         """The routes as an aiohttp application."""
@@ -81,12 +92,9 @@ class InternalApi:
                 web.post(wire.PULL_ROUTE, self.pull),
                 web.post(wire.ADOPT_ROUTE, self.adopt),
                 web.post(wire.RELINK_ROUTE, self.relink),
-                web.post(wire.QUARANTINE_ROUTE, self.quarantine),
                 web.get(wire.OWED_ROUTE, self.owed),
                 web.put(wire.VOLUME_ROUTE, self.open_volume),
-                web.get(wire.SHARDS_ROUTE, self.shard_digests),
-                web.get(wire.SHARD_ROUTE, self.list_shard),
-                web.get(wire.PHOTO_ROUTE, self.list_photo),
+                *self._repair.routes(),
                 web.get(wire.FIND_ROUTE, self.find),
                 web.get(wire.TRASHED_ROUTE, self.list_trashed),
                 web.get(wire.TRASHED_FILE_ROUTE, self.send_trashed),
@@ -107,10 +115,11 @@ class InternalApi:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     async def _status(self) -> wire.NodeStatus:
+        fenced, serial = self._fence.held, self._fence.serial
         # Not in the threads that write: who waits behind their fsyncs would be taken for dead.
-        return await asyncio.to_thread(self._status_now)
+        return await asyncio.to_thread(self._status_now, fenced, serial)
 
-    def _status_now(self) -> wire.NodeStatus:
+    def _status_now(self, fenced: tuple[VolumeId, ...], fence_serial: str) -> wire.NodeStatus:
         store = self._store
         space = store.space()
         suspect = store.health.suspect_reason
@@ -127,6 +136,8 @@ class InternalApi:
             accepts_new_photos=not suspect and store.health.accepts_new_photos(),
             suspect_reason=suspect,
             owed=store.count_owed(wire.OWED_LIST_MAX),
+            fenced=fenced,
+            fence_serial=fence_serial,
         )
 
     async def take_file(self, request: web.Request) -> web.Response:
@@ -245,13 +256,6 @@ class InternalApi:
         )
         return web.json_response({"paths": paths})
 
-    async def quarantine(self, request: web.Request) -> web.Response:
-        """Set a file aside."""
-        await self._signed_body(request)
-        place, _ = self._place(request)
-        aside = await self._in_thread(partial(self._store.quarantine, place))
-        return web.json_response({"aside": aside})
-
     async def owed(self, request: web.Request) -> web.Response:
         """Files held for one other node."""
         await self._signed_body(request)
@@ -270,30 +274,6 @@ class InternalApi:
         volume = parse_volume(request.match_info["volume"])
         await self._in_thread(partial(self._store.open_volume, volume))
         return web.json_response({})
-
-    async def shard_digests(self, request: web.Request) -> web.Response:
-        """A digest of every shard that has files."""
-        await self._signed_body(request)
-        volume = parse_volume(request.match_info["volume"])
-        return web.json_response(await self._in_thread(partial(self._store.shard_digests, volume)))
-
-    async def list_shard(self, request: web.Request) -> web.Response:
-        """The files of a shard."""
-        await self._signed_body(request)
-        volume = parse_volume(request.match_info["volume"])
-        shard = request.match_info["shard"]
-        if shard not in SHARDS:
-            raise BadRequest(f"{shard!r} is not a shard")
-        files = await self._in_thread(partial(self._store.list_shard, volume, shard))
-        return web.json_response(wire.render_listing(files))
-
-    async def list_photo(self, request: web.Request) -> web.Response:
-        """The files of one photo."""
-        await self._signed_body(request)
-        volume = parse_volume(request.match_info["volume"])
-        photo = parse_photo_id(request.match_info["photo"])
-        files = await self._in_thread(partial(self._store.list_photo, volume, photo))
-        return web.json_response(wire.render_listing(files))
 
     async def find(self, request: web.Request) -> web.Response:
         """Every path of a photo on this node."""

@@ -12,6 +12,7 @@ from aiohttp import web
 from permission_urls import Forbidden, MalformedUrl, PermittedPath, Verifier, cache_control
 from storagenode.disk_store import DiskStore
 from storagenode.errors import Corrupt, Gone, NodeError, NotThere
+from storagenode.fence import Fence
 from storagenode.http_semantics import (
     Full,
     NotModified,
@@ -59,12 +60,14 @@ class PermittedReads:
         self,
         store: DiskStore,
         verifier: Verifier,
+        fence: Fence,
         threads: Executor,
         *,
         now_seconds: Callable[[], float],
     ) -> None:
         self._store = store
         self._verifier = verifier
+        self._fence = fence
         self._threads = threads
         self._now_seconds = now_seconds
 
@@ -89,6 +92,8 @@ class PermittedReads:
         assert isinstance(variant, Variant)
         try:
             self._store.refuse_if_gone(variant)
+            if self._fence.holds(variant.of.volume):
+                return refused(503, "unavailable")
             file = open_file(self._store.file_system, permitted.path)
         except Gone:
             return refused(410, "gone", {"Cache-Control": "public, max-age=60"})

@@ -1,10 +1,14 @@
-"""Fetching a file from another node: verified on arrival, published like any other write."""
+"""Fetching files from another node: verified on arrival, published like any other write."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
 
+from storagenode.batch_wire import Outcome
 from storagenode.client import FileStream, NodeClient
 from storagenode.disk_store import DiskStore
-from storagenode.errors import DigestMismatch
+from storagenode.errors import DigestMismatch, NodeError
 from storagenode.publishing import Published
 from storagenode.receiving import Receiver
 from storagenode.wire import Pull, render_trailer
@@ -14,11 +18,16 @@ class Puller:
     """Carries out pulls. It knows no map: each pull says where the file is."""
 
     def __init__(
-        self, store: DiskStore, receiver: Receiver, client_of: Callable[[str], NodeClient]
+        self,
+        store: DiskStore,
+        receiver: Receiver,
+        client_of: Callable[[str], NodeClient],
+        threads: Executor,
     ) -> None:
         self._store = store
         self._receiver = receiver
         self._client_of = client_of
+        self._threads = threads
 
     async def pull(self, pull: Pull) -> Published:
         """Fetch and publish one file.
@@ -35,7 +44,39 @@ class Puller:
                 mtime_seconds=stream.note.mtime_seconds,
                 bytes_expected=stream.note.size_bytes,
                 check_closing=lambda _, digest: _compare(digest, pull.digest),
+                replaces=pull.replaces,
             )
+
+    async def pull_many(self, pulls: Sequence[Pull]) -> list[NodeError | None]:
+        """Fetch and publish small files, all from one node; why each could not be, if so.
+
+        Raises:
+            NodeError: The source could not be asked.
+        """
+        if not pulls:
+            return []
+        source = self._client_of(pulls[0].source)
+        found = await source.fetch_many([pull.source_place for pull in pulls])
+        publish = partial(self._publish_each, list(zip(pulls, found, strict=True)))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, publish)
+
+    def _publish_each(self, files: Sequence[tuple[Pull, Outcome]]) -> list[NodeError | None]:
+        return [self._publish(pull, found) for pull, found in files]
+
+    def _publish(self, pull: Pull, found: Outcome) -> NodeError | None:
+        if isinstance(found, NodeError):
+            return found
+        try:
+            with self._store.staging(bytes_expected=len(found.data)) as file:
+                file.write(found.data)
+                file.replaces = pull.replaces
+                _compare(file.digest, pull.digest)
+                self._store.publish(
+                    file, pull.place, mtime_seconds=found.mtime_seconds, digest=pull.digest
+                )
+        except NodeError as error:
+            return error
+        return None
 
 
 async def _with_trailer(stream: FileStream) -> AsyncIterator[bytes]:

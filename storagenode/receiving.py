@@ -42,8 +42,9 @@ class Receiver:
         mtime_seconds: int,
         bytes_expected: int,
         check_closing: CheckClosing,
+        replaces: str = "",
     ) -> Published:
-        """Publish a body at a place.
+        """Publish a body at a place; what has the digest `replaces` there gives way to it.
 
         Raises:
             BadRequest: The body ends before its trailer.
@@ -54,11 +55,12 @@ class Receiver:
         batch = await anext(batches)
         if batch.closing is not None:
             return await self._in_thread(
-                partial(self._publish_whole, batch, place, mtime_seconds, check_closing)
+                partial(self._publish_whole, batch, place, mtime_seconds, check_closing, replaces)
             )
         async with contextlib.AsyncExitStack() as stack:
             staging = self._store.staging(bytes_expected=bytes_expected)
             file = await self._in_thread(staging.__enter__)
+            file.replaces = replaces
             stack.push_async_exit(partial(self._leave, staging))
             await self._in_thread(partial(batch.write_to, file))
             async for batch in batches:
@@ -84,9 +86,15 @@ class Receiver:
         return await self._in_thread(publish)
 
     def _publish_whole(
-        self, batch: "_Batch", place: Place, mtime_seconds: int, check_closing: CheckClosing
+        self,
+        batch: "_Batch",
+        place: Place,
+        mtime_seconds: int,
+        check_closing: CheckClosing,
+        replaces: str,
     ) -> Published:
         with self._store.staging(bytes_expected=batch.bytes) as file:
+            file.replaces = replaces
             batch.write_to(file)
             return self._publish(file, batch, place, mtime_seconds, check_closing)
 

@@ -49,12 +49,13 @@ ADOPT_ROUTE = "/adoptions/{path:.+}"
 RELINK_ROUTE = "/relinks/{volume}/{photo}/{version}/{new_version}"
 ORIGINAL_ONLY = "original"
 """What `?only=` says to a relink that leaves all sizes behind."""
-QUARANTINE_ROUTE = "/quarantine/{path:.+}"
 OWED_ROUTE = "/owed"
 SHARDS_ROUTE = "/volumes/{volume}/shards"
 SHARD_ROUTE = "/volumes/{volume}/shards/{shard}"
 VOLUME_ROUTE = "/volumes/{volume}"
 PHOTO_ROUTE = "/volumes/{volume}/photos/{photo}"
+TOMBSTONES_ROUTE = "/volumes/{volume}/tombstones"
+FENCE_ROUTE = "/volumes/{volume}/fence/{serial}"
 SCRUB_ROUTE = "/scrub"
 FIND_ROUTE = "/find/{photo}"
 TRASHED_ROUTE = "/volumes/{volume}/trash/{photo}"
@@ -94,6 +95,9 @@ class NodeStatus:
     suspect_reason: str
     owed: int
     """Files held for other nodes; counted up to a limit."""
+    fenced: tuple[int, ...] = ()
+    """Volumes whose photos it does not send before it has heard of their tombstones."""
+    fence_serial: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,8 @@ class Pull:
     """Where from: the URL of the other node's write port."""
     source_place: Place
     digest: str
+    replaces: str = ""
+    """The digest of what has the name, if these bytes are to take it: sizes were made twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +224,7 @@ def render_pull(pull: Pull) -> bytes:
             "source": pull.source,
             "source_place": render_place(pull.source_place),
             "sha256": pull.digest,
+            "replaces": pull.replaces,
         }
     ).encode()
 
@@ -235,6 +242,7 @@ def parse_pull(body: bytes) -> Pull:
             source=str(fields["source"]),
             source_place=parse_place(fields["source_place"]),
             digest=str(fields["sha256"]),
+            replaces=str(fields.get("replaces", "")),
         )
     except (ValueError, TypeError, KeyError) as error:
         raise errors.BadRequest(f"not a pull: {error}") from error

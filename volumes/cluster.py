@@ -67,6 +67,8 @@ class Limits:
     pixels_max: int = 110_000_000
     scrub_bytes_per_second: int = 8 * 1024 * 1024
     """How fast a node reads its bytes again to check them: a terabyte in a day and a half."""
+    repair_bytes_per_second: int = 32 * 1024 * 1024
+    """How much a storagemaster has nodes copy from each other, because reads come first."""
     trash_days: int = 30
     """How long the bytes of deleted photos are kept."""
 

@@ -169,6 +169,9 @@ def _read_limits(table: Table) -> Limits:
     limits = Limits(
         upload_bytes_max=table.integer("upload_bytes_max", default.upload_bytes_max, least=1),
         pixels_max=table.integer("pixels_max", default.pixels_max, least=1),
+        repair_bytes_per_second=table.integer(
+            "repair_bytes_per_second", default.repair_bytes_per_second, least=1
+        ),
         scrub_bytes_per_second=table.integer(
             "scrub_bytes_per_second", default.scrub_bytes_per_second, least=1
         ),
