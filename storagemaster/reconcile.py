@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from storagemaster.burying import Burying
 from storagemaster.fleet import Fleet
 from storagemaster.mirroring import pull_seconds
 from storagemaster.repair_plan import Adopt, Bury, Conflict, Copy, Plan, Replace, Step, plan_shard
@@ -54,6 +55,7 @@ class Reconcile:
         cluster: Cluster,
         nodes: Mapping[NodeId, NodeClient],
         fleet: Fleet,
+        burying: Burying,
         *,
         now_seconds: Callable[[], float],
         shuffle: Callable[[list[VolumeId]], None] = random.shuffle,
@@ -61,6 +63,7 @@ class Reconcile:
         self._cluster = cluster
         self._nodes = nodes
         self._fleet = fleet
+        self._burying = burying
         self._now_seconds = now_seconds
         self._shuffle = shuffle
         self._attempts: dict[Step, int] = {}
@@ -176,7 +179,8 @@ class Reconcile:
         node = self._nodes[step.node]
         match step:
             case Bury():
-                await node.bury(Place(step.tombstone), mtime_seconds=int(self._now_seconds()))
+                now = int(self._now_seconds())
+                await self._burying.bury(step.node, step.tombstone, mtime_seconds=now)
             case Adopt():
                 await node.adopt(Place(step.file), step.digest)
             case Replace():
