@@ -3,6 +3,8 @@
 PYTHON ?= python3
 DATA ?= data
 PORT ?= 8080
+SEED ?= 1
+SEEDS ?= 1-100000
 
 BIN := .venv/bin
 # Made once for each pyproject.toml: what runs Glassplate, and what else its developers need.
@@ -12,10 +14,10 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up check test bench bench-journey bench-edge bench-images soak golden clean
+.PHONY: help up check test bench bench-journey bench-edge bench-images soak simulate soak-simulation golden clean
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: $(RUNTIME) ## run it all on this machine until Ctrl-C (DATA=data PORT=8080)
 	@proxy_config/install-servers.sh
@@ -49,6 +51,12 @@ bench-images: $(DEV) ## making sizes, against Pillow by itself
 soak: $(DEV) ## faults at random against a running cluster
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.soak
+
+simulate: $(DEV) ## one simulated history, told (SEED=1)
+	$(BIN)/python -m tests.simulation --seed $(SEED)
+
+soak-simulation: $(DEV) ## many simulated histories on all cores (SEEDS=1-100000)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 golden: $(DEV) ## write the golden files anew, to be read in the diff
 	@for script in tests/*/make_golden_*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
