@@ -6,7 +6,7 @@ C6   the homes of a volume have the same files
 C7   nothing is left in staging or owed
 C8   every file has the digest that is noted of it, and an info speaks the truth
 C9   a photo has the same time everywhere, unless it was uploaded twice at once
-C11  every original has its sizes, or the reason why not
+C11  every original that a client knows of has its sizes, or the reason why not
 """
 
 import hashlib
@@ -44,10 +44,10 @@ def what_is_wrong(world: World) -> list[str]:
             at_home[node.name] = _files(volume, node.disk.contents())
         wrong += _unlike(at_home, world.ledger)
         for name, files in at_home.items():
-            wrong += (f"{each} at {name}" for each in _not_whole(files))
+            wrong += (f"{each} at {name}" for each in _not_whole(files, world.ledger))
             wrong += (f"{each} at {name}" for each in _lost(world.ledger, volume, files))
             wrong += (f"{each} at {name}" for each in _back_again(world.ledger, volume, files))
-            wrong += (f"{each} at {name}" for each in _without_sizes(files))
+            wrong += (f"{each} at {name}" for each in _without_sizes(files, world.ledger))
     for node in world.nodes.values():
         wrong += (
             f"C7: {path} is left at {node.name}"
@@ -89,12 +89,13 @@ def _has_one_time(file: PhotoFile, ledger: Ledger) -> bool:
     return isinstance(file, Variant) and file.of.photo in ledger.asked_once
 
 
-def _not_whole(files: Files) -> Iterator[str]:
+def _not_whole(files: Files, ledger: Ledger) -> Iterator[str]:
     """Files whose bytes are not those noted, and infos that lie."""
     for file, contents in files.items():
         if hashlib.sha256(contents.data).hexdigest() != contents.digest:
             yield f"C8: {render_path(file)} does not have its digest"
-        elif isinstance(file, Info):
+        elif isinstance(file, Info) and any(kept.of == file.of for kept in ledger.kept):
+            # Of a revocation that nobody was told of, what is missing comes when it is tried again.
             yield from _lies(file, contents, files)
 
 
@@ -139,9 +140,10 @@ def _back_again(ledger: Ledger, volume: VolumeId, files: Files) -> Iterator[str]
             yield f"C5: {render_path(file)} is there, and its tombstone too"
 
 
-def _without_sizes(files: Files) -> Iterator[str]:
+def _without_sizes(files: Files, ledger: Ledger) -> Iterator[str]:
+    known = {kept.of for kept in ledger.kept}
     for file in files:
-        if isinstance(file, Variant) and file.is_original:
+        if isinstance(file, Variant) and file.is_original and file.of in known:
             settled = {Info(file.of), Failure(file.of)}
             if settled.isdisjoint(files):
                 yield f"C11: {render_path(file)} has neither sizes nor a reason"

@@ -151,6 +151,10 @@ class Clients:
         kept = self._any_kept(even_if_gone=True)
         if kept is None:
             return
+        if self._ledger.removals and self._random.random() < 0.5:
+            # Where an answer can be wrong is soon after a delete.
+            last = self._ledger.removals[-1]
+            kept = next((k for k in self._ledger.kept if last.covers(k.of)), kept)
         node = self._random.choice(self._world.mirrors_of(kept.of.volume))
         edge = self._random.choice([*self._world.edges.values(), None])
         path = render_path(kept.original)

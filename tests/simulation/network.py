@@ -96,8 +96,10 @@ class Machine:
 class Network:
     """Carries requests to machines and answers back."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, report: Callable[[str], None]) -> None:
         self.random = random
+        self.report = report
+        """Is told of errors that no machine should have."""
         self.weather = Weather()
         self.bad_links: set[str] = set()
         """Machines whose links the weather is on."""
@@ -256,19 +258,19 @@ class _Exchange:
             if self.answer.done():
                 return
             if isinstance(what, BaseException):
-                self.answer.set_exception(over_the_wire(what, self._target.name))
+                self.answer.set_exception(self._over_the_wire(what))
             else:
                 self.answer.set_result(what)
 
         self._target.when_thawed(lambda: network.carry(link, arrive, is_answer=True))
 
-
-def over_the_wire(error: BaseException, name: str) -> BaseException:
-    """An error of a node as its client sees it."""
-    if isinstance(error, NodeError):
-        return parse_error(*render_error(error))
-    if isinstance(error, ConnectionError):
-        return Unreachable(f"{name}: {error}")
-    if isinstance(error, OSError):
-        return NodeError(f"the disk could not be read: {error}")
-    return error
+    def _over_the_wire(self, error: BaseException) -> NodeError:
+        """An error of a node as its client sees it."""
+        name = self._target.name
+        if isinstance(error, NodeError):
+            return parse_error(*render_error(error))
+        if isinstance(error, ConnectionError):
+            return Unreachable(f"{name}: {error}")
+        if not isinstance(error, OSError):
+            self._network.report(f"{name} broke: {error!r}")
+        return NodeError(f"{name}: {error!r}")

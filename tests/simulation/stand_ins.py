@@ -31,7 +31,7 @@ class ForgetfulQueue:
         chance = self._random.random()
         if chance >= self.loses:
             self.jobs.append(original)
-        if chance > 0.9:
+        if chance > 0.7:
             self.jobs.append(original)
 
     async def position(self, original: Variant) -> int | None:

@@ -30,18 +30,21 @@ async def work(world: World, library: str) -> None:
             original = world.queue.jobs.popleft()
             master = random.choice(world.masters)
             if master.is_up:
-                doing = master.go_on_with(_make(master, original, library))
+                doing = master.go_on_with(_make(master, original, library, random.random() * 0.4))
                 await asyncio.wait((doing,))
                 _take_note(world, doing)
 
 
-async def _make(master: SimulatedMaster, original: Variant, library: str) -> None:
+async def _make(
+    master: SimulatedMaster, original: Variant, library: str, duration_seconds: float
+) -> None:
     of = original.of
     files = await master.reads.files_of(of.volume, of.photo)
     holders = files.holders.get(original, ())
     if not holders or {Info(of), Failure(of)} & files.holders.keys():
         return
     data = await master.reads.fetch(original, files)
+    await asyncio.sleep(duration_seconds)
     note = await master._nodes[holders[0]].stat(Place(original))
     if sum(data) % 100 < POISON_PER_CENT:
         failure = note_of_failed_attempt(of, files.holders)

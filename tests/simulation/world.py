@@ -32,7 +32,7 @@ class World:
         loop = asyncio.get_running_loop()
         self.random = random
         self.ledger = Ledger(loop.time)
-        self.network = Network(random)
+        self.network = Network(random, self.ledger.violation)
         self.skew_seconds: dict[str, float] = {}
         self.cluster = _cluster(random)
         self.queue = ForgetfulQueue(random)
