@@ -14,7 +14,7 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up check test bench bench-journey bench-edge bench-images soak simulate soak-simulation golden clean
+.PHONY: help up check test bench bench-journey bench-edge bench-images soak simulate soak-simulation planted golden clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ simulate: $(DEV) ## one simulated history, told (SEED=1)
 
 soak-simulation: $(DEV) ## many simulated histories on all cores (SEEDS=1-100000)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+planted: $(DEV) ## plant every known bug, one at a time, and print who finds it
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m tests.planted
 
 golden: $(DEV) ## write the golden files anew, to be read in the diff
 	@for script in tests/*/make_golden_*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
