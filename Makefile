@@ -3,6 +3,8 @@
 PYTHON ?= python3
 DATA ?= data
 PORT ?= 8080
+SEED ?= 1
+SEEDS ?= 1-100000
 
 BIN := .venv/bin
 # Made once for each pyproject.toml: what runs Glassplate, and what else its developers need.
@@ -12,11 +14,11 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up check test bench bench-journey bench-edge bench-repair bench-images
-.PHONY: soak soak-images golden clean
+.PHONY: bench bench-edge bench-images bench-journey bench-repair check clean golden help planted
+.PHONY: simulate soak soak-images soak-simulation test up
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: $(RUNTIME) ## run it all on this machine until Ctrl-C (DATA=data PORT=8080)
 	@proxy_config/install-servers.sh
@@ -58,6 +60,16 @@ soak: soak-images ## faults at random against a running cluster, and broken phot
 soak-images: $(DEV) ## 200000 broken photos (GLASSPLATE_FUZZ_SEED=1871)
 	GLASSPLATE_FUZZ_FILES=$${GLASSPLATE_FUZZ_FILES:-200000} \
 	  $(BIN)/python -m pytest -q -s tests/imageworker/test_fuzz_decoders.py
+
+simulate: $(DEV) ## one simulated history, told (SEED=1)
+	$(BIN)/python -m tests.simulation --seed $(SEED)
+
+soak-simulation: $(DEV) ## many simulated histories on all cores (SEEDS=1-100000)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+planted: $(DEV) ## plant every known bug, one at a time, and print who finds it
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m tests.planted
 
 golden: $(DEV) ## write the golden files anew, to be read in the diff
 	@for script in tests/*/make_golden_*.py; do echo $$script; $(BIN)/python $$script || exit 1; done

@@ -15,6 +15,7 @@ from storagemaster.api import Api, key_secret_of
 from storagemaster.attempts import Attempts
 from storagemaster.background import repeating
 from storagemaster.bundles import Bundles
+from storagemaster.burying import Burying
 from storagemaster.catching_up import PASS_SECONDS as CATCHING_UP_PASS_SECONDS
 from storagemaster.catching_up import CatchingUp
 from storagemaster.cluster_status import ClusterStatus
@@ -131,13 +132,14 @@ def _wire(
     reads = PhotoReads(cluster, nodes, fleet, master.colo)
     edge_health = EdgeHealth(cluster.edges, session)
     purging = Purging(cluster.edges, session)
+    burying = Burying(cluster, nodes, purging)
     photos = Photos(reads, urls, cache, queue)
-    deletes = Deletes(cluster, nodes, fleet, reads, mirroring, purging, cache, events)
+    deletes = Deletes(cluster, nodes, fleet, reads, mirroring, purging, burying, cache, events)
     bundles = Bundles(cluster, nodes, fleet, mirroring, cache, events, queue)
     attempts = Attempts(nodes, reads, bundles)
     deaths = WorkerDeaths(connection, keys, queue, attempts, now_seconds=time.time)
     catching_up = CatchingUp(cluster, nodes, fleet, now_seconds=time.time)
-    reconcile = Reconcile(cluster, nodes, fleet, now_seconds=time.time)
+    reconcile = Reconcile(cluster, nodes, fleet, burying, now_seconds=time.time)
     secret = key_secret_of(keys)
     earlier = EarlierUploads(cluster, nodes, fleet)
     rebuilds = Rebuilds(cluster, nodes, fleet, reads, mirroring, queue, key_secret=secret)
@@ -171,7 +173,7 @@ def _wire(
         (edge_health.poll, EDGE_POLL_SECONDS),
         (catching_up.lift_all, CATCHING_UP_PASS_SECONDS),
         (queue.hand_over, 0.0),
-        (OwedWork(cluster, nodes, fleet, purging).hand_over_all, OWED_PASS_SECONDS),
+        (OwedWork(cluster, nodes, fleet, purging, burying).hand_over_all, OWED_PASS_SECONDS),
         (purging.purge_again, AGAIN_PASS_SECONDS),
         (relay.run, RELAY_RECONNECT_SECONDS),
         (webhooks.send_all, 0.0),

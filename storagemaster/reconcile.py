@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from storagemaster.burying import Burying
 from storagemaster.fleet import Fleet
 from storagemaster.mirroring import pull_seconds
 from storagemaster.repair_budget import RepairBudget
@@ -59,6 +60,7 @@ class Reconcile:
         cluster: Cluster,
         nodes: Mapping[NodeId, NodeClient],
         fleet: Fleet,
+        burying: Burying,
         *,
         now_seconds: Callable[[], float],
         shuffle: Callable[[list[VolumeId]], None] = random.shuffle,
@@ -66,6 +68,7 @@ class Reconcile:
         self._cluster = cluster
         self._nodes = nodes
         self._fleet = fleet
+        self._burying = burying
         self._now_seconds = now_seconds
         self._shuffle = shuffle
         self._budget = RepairBudget(cluster.limits.repair_bytes_per_second)
@@ -230,7 +233,8 @@ class Reconcile:
         (step,) = task.steps
         match step:
             case Bury():
-                await node.bury(Place(step.tombstone), mtime_seconds=int(self._now_seconds()))
+                now = int(self._now_seconds())
+                await self._burying.bury(step.node, step.tombstone, mtime_seconds=now)
             case Adopt():
                 await node.adopt(Place(step.file), step.digest)
             case Copy() | Replace():

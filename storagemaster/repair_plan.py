@@ -162,7 +162,9 @@ def _bury(
         for node in holders
     }
     lacking = set(listings) - held[tombstone].keys()
-    return [Bury(node, tombstone) for node in sorted(unfinished | lacking)]
+    # All tombstones have the same bytes, so that one without a digest is written anew.
+    unverified = {node for node, listed in held[tombstone].items() if not listed.digest}
+    return [Bury(node, tombstone) for node in sorted(unfinished | lacking | unverified)]
 
 
 def _settle(

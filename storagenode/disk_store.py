@@ -255,6 +255,10 @@ class DiskStore:
             raise Corrupt(f"{place} has SHA-256 {found} instead of {wanted}, and was set aside")
         return found
 
+    def doubt(self, place: Place) -> None:
+        """Have the next comparison of mirrors look at a file that has lost its digest."""
+        self._listings.forget(parents_of(place.path)[-1])
+
     def refuse_if_gone(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file."""
         self._publisher.refuse_if_gone(file)
