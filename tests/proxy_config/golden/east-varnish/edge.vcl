@@ -143,6 +143,9 @@ sub vcl_backend_fetch {
     unset bereq.http.Photo-Expiry;
     unset bereq.http.Photo-Class;
     unset bereq.http.Photo-Unchecked;
+    if (bereq.retries == 0) {
+        unset bereq.http.Photo-Unknown;
+    }
     # Always the whole photo: what part of it a client wants is seen to in vcl_deliver.
     unset bereq.http.Range;
     if (bereq.uncacheable) {
@@ -157,9 +160,16 @@ sub vcl_backend_fetch {
 
 sub vcl_backend_response {
     if (beresp.status != 200 && beresp.status != 304) {
+        if (beresp.status >= 500) {
+            set bereq.http.Photo-Unknown = "1";
+        }
         # A node that does not have it, or has other bytes than were written, is no reason to give up.
         if ((beresp.status == 404 || beresp.status >= 500) && bereq.retries < 3) {
             return (retry);
+        }
+        # That one node does not have it says nothing of a node that did not answer.
+        if (beresp.status == 404 && bereq.http.Photo-Unknown) {
+            return (error(502));
         }
         return (error(beresp.status));
     }
@@ -185,6 +195,7 @@ sub vcl_backend_response {
 
 sub vcl_backend_error {
     if (beresp.status >= 500) {
+        set bereq.http.Photo-Unknown = "1";
         if (bereq.retries < 3) {
             return (retry);
         }
