@@ -3,6 +3,8 @@
 PYTHON ?= python3
 DATA ?= data
 PORT ?= 8080
+DRILL_SECONDS ?= 12
+SOAK_SEEDS ?= 3
 
 BIN := .venv/bin
 # Made once for each pyproject.toml: what runs Glassplate, and what else its developers need.
@@ -12,7 +14,7 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up check test bench bench-journey bench-edge bench-images soak golden clean
+.PHONY: help up check test bench bench-journey bench-edge bench-images drill soak golden clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,9 +48,14 @@ bench-edge: $(DEV) ## reading through the edge, against serving the bare file
 bench-images: $(DEV) ## making sizes, against Pillow by itself
 	$(BIN)/python -m bench.images
 
-soak: $(DEV) ## faults at random against a running cluster
+drill: $(DEV) ## break clusters in the ways that stand for all, and check every promise
 	@proxy_config/install-servers.sh test
-	$(BIN)/python -m bench.soak
+	$(BIN)/glassplate drill --duration $(DRILL_SECONDS) --report drills
+
+soak: $(DEV) ## every drill, longer, with seed after seed (SOAK_SEEDS=3)
+	@proxy_config/install-servers.sh test
+	for seed in $$(seq $(SOAK_SEEDS)); do \
+	  $(BIN)/glassplate drill --all --duration 60 --seed $$seed --report drills/$$seed || exit 1; done
 
 golden: $(DEV) ## write the golden files anew, to be read in the diff
 	@for script in tests/*/make_golden_*.py; do echo $$script; $(BIN)/python $$script || exit 1; done

@@ -21,7 +21,7 @@ def why_not_here(scenario: Scenario) -> str:
             if not can_mount():
                 return "only root can mount the disk that it needs"
         elif need == "libfaketime":
-            if not FAKETIME.exists():
+            if FAKETIME is None:
                 return "libfaketime is not installed: proxy_config/install-servers.sh test"
         elif shutil.which(need, path=SERVER_PATH) is None:
             return f"{need} is not installed: proxy_config/install-servers.sh test"

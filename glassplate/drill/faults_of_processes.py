@@ -21,7 +21,7 @@ from volumes.cluster import NodeId
 POLL_SECONDS = 0.02
 GONE_POLLS_MAX = 500
 BACK_SECONDS_MAX = 30.0
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
 @dataclass(frozen=True, slots=True)

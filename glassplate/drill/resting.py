@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import aiohttp
 
 from glassplate.drill.drilled import Drilled
 from glassplate.drill.final_state import Answer, FinalState, HeldFile
+from glassplate.drill.history import now_ns
 from glassplate.drill.told import Told, tell
 from storagenode.filesystem import DIGEST_XATTR
 from storagenode.layout import OWED, QUARANTINE, STAGING
@@ -126,9 +127,31 @@ def read_disks(drilled: Drilled) -> FinalState:
     )
 
 
-async def ask_everybody(drilled: Drilled) -> dict[str, dict[str, Answer]]:
-    """What every mirror and every edge says to a GET of every path that was ever told of."""
-    answers: dict[str, dict[str, Answer]] = {path: {} for path in drilled.urls}
+async def ask_everybody(
+    drilled: Drilled, told: Told, *, until_ns: int
+) -> dict[str, dict[str, Answer]]:
+    """What every mirror and every edge says to a GET of every path that was ever told of.
+
+    An edge that has yet to forget what was removed while a mirror did not know is asked again,
+    until its bound is over.
+    """
+    answers = await _ask(drilled, drilled.urls)
+    while now_ns() < until_ns:
+        late = [
+            path
+            for path, given in answers.items()
+            if told.removed_by(told.reference_of_path.get(path, ""))
+            and any(answer.status == 200 for answer in given.values())
+        ]
+        if not late:
+            break
+        await asyncio.sleep(POLL_SECONDS)
+        answers |= await _ask(drilled, late)
+    return answers
+
+
+async def _ask(drilled: Drilled, paths: Iterable[str]) -> dict[str, dict[str, Answer]]:
+    answers: dict[str, dict[str, Answer]] = {path: {} for path in paths}
     gate = asyncio.Semaphore(GETS_AT_ONCE)
     timeout = aiohttp.ClientTimeout(total=GET_SECONDS_MAX)
     async with aiohttp.ClientSession(timeout=timeout) as session:
@@ -140,7 +163,7 @@ async def ask_everybody(drilled: Drilled) -> dict[str, dict[str, Answer]]:
         await asyncio.gather(
             *(
                 one(path, server, base + drilled.urls[path])
-                for path in drilled.urls
+                for path in answers
                 for server, base in _servers(drilled, path).items()
             )
         )

@@ -22,7 +22,7 @@ from glassplate.drill.resting import (
 from glassplate.drill.samples import Sample, Sampler
 from glassplate.drill.scenario import Scenario, Step
 from glassplate.drill.told import tell
-from glassplate.drill.verdict import Terms, Verdict
+from glassplate.drill.verdict import GONE_AFTER_HEAL_SECONDS_MAX, Terms, Verdict
 
 CONVERGING = "converging"
 
@@ -110,7 +110,9 @@ async def _run(drilled: Drilled, drill: Drill, load_seconds: float, watch: Watch
         rested = time.monotonic() - rest_begun
         drill.marks.append(_mark(drill, CONVERGING, healed_ns, now_ns()))
     state = await asyncio.to_thread(read_disks, drilled)
-    state = dataclasses.replace(state, answers=await ask_everybody(drilled))
+    until = healed_ns + int(GONE_AFTER_HEAL_SECONDS_MAX * SECOND)
+    answers = await ask_everybody(drilled, tell(drilled.history.operations), until_ns=until)
+    state = dataclasses.replace(state, answers=answers)
     drill.terms = Terms(
         began_ns=began_ns,
         healed_ns=healed_ns,
