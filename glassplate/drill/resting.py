@@ -92,7 +92,9 @@ def unrest_of(drilled: Drilled, state: FinalState, told: Told) -> Unrest:
             differing += 1
             missing_bytes += len(lacking) * max((h.bytes for h in holders.values()), default=0)
     unsized = 0
-    for promise in told.kept():
+    for promise in told.promises.values():
+        if state.is_buried(promise.reference):
+            continue
         of = parse_photo_version(promise.reference)
         notes = [render_path(Info(of)), render_path(Failure(of))]
         if not any(state.holders(note) for note in notes):
@@ -104,9 +106,15 @@ def unrest_of(drilled: Drilled, state: FinalState, told: Told) -> Unrest:
 
 def read_disks(drilled: Drilled) -> FinalState:
     """Everything on the disks of all nodes, read byte by byte."""
-    files: dict[str, dict[str, HeldFile]] = {
-        node: dict(_files(drilled.root(node))) for node in drilled.cluster.nodes
-    }
+    files: dict[str, dict[str, HeldFile]] = {}
+    infos: dict[str, dict[str, str]] = {}
+    for node in drilled.cluster.nodes:
+        files[node] = {}
+        for path, data, noted in _files(drilled.root(node)):
+            files[node][path] = HeldFile(hashlib.sha256(data).hexdigest(), noted, len(data))
+            file = parse_path(path)
+            if isinstance(file, Info):
+                infos.setdefault(str(file.of), _named(file, data))
     leftovers = [
         f"{node}:{path.relative_to(drilled.root(node))}"
         for node in drilled.cluster.nodes
@@ -120,7 +128,7 @@ def read_disks(drilled: Drilled) -> FinalState:
     return FinalState(
         mirrors={int(n): tuple(v.mirrors) for n, v in drilled.cluster.volumes.items()},
         files=files,
-        infos=_infos(drilled),
+        infos=infos,
         leftovers=tuple(leftovers),
         quarantined=quarantined,
         nodes=frozenset(drilled.cluster.nodes),
@@ -197,13 +205,13 @@ async def _get(session: aiohttp.ClientSession, url: str) -> Answer:
         return Answer(status=0)
 
 
-def _files(root: Path) -> Iterator[tuple[str, HeldFile]]:
+def _files(root: Path) -> Iterator[tuple[str, bytes, str]]:
+    """Every photo file below a root: its path, its bytes, and the digest that is noted of them."""
     for file in root.glob("[1-9]*/??/*"):
         path = str(file.relative_to(root))
         with contextlib.suppress(InvalidPath, FileNotFoundError):
             parse_path(path)
-            data = file.read_bytes()
-            yield path, HeldFile(hashlib.sha256(data).hexdigest(), _noted(file), len(data))
+            yield path, file.read_bytes(), _noted(file)
 
 
 def _noted(file: Path) -> str:
@@ -215,20 +223,12 @@ def _noted(file: Path) -> str:
         return ""
 
 
-def _infos(drilled: Drilled) -> dict[str, dict[str, str]]:
-    """What the info documents name; those of the first mirror that has one."""
-    found: dict[str, dict[str, str]] = {}
-    for node in drilled.cluster.nodes:
-        for file in drilled.root(node).glob("[1-9]*/??/*.json"):
-            with contextlib.suppress(InvalidPath, FileNotFoundError, ValueError):
-                info = parse_path(str(file.relative_to(drilled.root(node))))
-                if isinstance(info, Info):
-                    document = json.loads(file.read_bytes())
-                    found.setdefault(str(info.of), _named(info, document))
-    return found
-
-
-def _named(info: Info, document: dict[str, object]) -> dict[str, str]:
+def _named(info: Info, data: bytes) -> dict[str, str]:
+    """The digest of each path that an info document names; nothing where it is damaged."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return {}
     original, variants = document["original"], document["variants"]
     assert isinstance(original, dict), "an info document has its original"
     assert isinstance(variants, list), "an info document has its variants"
