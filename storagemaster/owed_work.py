@@ -15,7 +15,14 @@ from storagenode.errors import DiskRefused, Gone, NodeError, NotThere, Unreachab
 from storagenode.layout import OwedFile, Place
 from storagenode.wire import Pull
 from volumes.cluster import Cluster, NodeId
-from volumes.photo_path import PhotoTombstone, VersionTombstone
+from volumes.photo_path import (
+    PhotoFile,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+    parse_name,
+)
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +159,11 @@ class OwedWork:
         held, home, holder = each.file.place, self._nodes[each.home], self._nodes[each.holder]
         if each.is_tombstone:
             note = await holder.stat(held)
+            served = await self._served_by(home, held.file)
             await home.bury(Place(held.file), mtime_seconds=note.mtime_seconds)
+            # Whoever asked this home while it did not know may have kept what it got.
+            for of in served:
+                await self._purging.purge(all_variants(of, self._cluster.sizes))
             return
         pull = Pull(
             place=Place(held.file),
@@ -162,3 +173,14 @@ class OwedWork:
         )
         with contextlib.suppress(Gone):
             await home.pull(pull, timeout_seconds=pull_seconds(each.file.bytes))
+
+    async def _served_by(self, home: NodeClient, tombstone: PhotoFile) -> set[PhotoVersion]:
+        """The versions that a home has pixels of, and that a tombstone says are gone."""
+        if isinstance(tombstone, PhotoTombstone):
+            volume, photo = tombstone.volume, tombstone.photo
+        else:
+            volume, photo = tombstone.of.volume, tombstone.of.photo
+        listed = await home.list_photo(volume, photo)
+        files = [parse_name(volume, each.name) for each in listed]
+        versions = {file.of for file in files if isinstance(file, Variant)}
+        return versions & {tombstone.of} if isinstance(tombstone, VersionTombstone) else versions
