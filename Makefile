@@ -5,6 +5,8 @@ DATA ?= data
 PORT ?= 8080
 SEED ?= 1
 SEEDS ?= 1-100000
+DRILL_SECONDS ?= 12
+SOAK_SEEDS ?= 3
 
 BIN := .venv/bin
 # Made once for each pyproject.toml: what runs Glassplate, and what else its developers need.
@@ -14,8 +16,8 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: bench bench-edge bench-images bench-journey bench-repair check clean golden help planted
-.PHONY: simulate soak soak-images soak-simulation test up
+.PHONY: bench bench-edge bench-images bench-journey bench-repair check clean drill golden help
+.PHONY: planted simulate soak soak-images soak-simulation test up
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,9 +55,14 @@ bench-images: $(DEV) ## making sizes, against Pillow and libvips; photos through
 	@$(BIN)/pip install -qq --editable '.[bench]'
 	$(BIN)/python -m bench.images
 
-soak: soak-images ## faults at random against a running cluster, and broken photos
+drill: $(DEV) ## break clusters in the ways that stand for all, and check every promise
 	@proxy_config/install-servers.sh test
-	$(BIN)/python -m bench.soak
+	$(BIN)/glassplate drill --duration $(DRILL_SECONDS) --report drills
+
+soak: soak-images ## broken photos, then every drill, longer, with seed after seed (SOAK_SEEDS=3)
+	@proxy_config/install-servers.sh test
+	for seed in $$(seq $(SOAK_SEEDS)); do \
+	  $(BIN)/glassplate drill --all --duration 60 --seed $$seed --report drills/$$seed || exit 1; done
 
 soak-images: $(DEV) ## 200000 broken photos (GLASSPLATE_FUZZ_SEED=1871)
 	GLASSPLATE_FUZZ_FILES=$${GLASSPLATE_FUZZ_FILES:-200000} \

@@ -19,7 +19,9 @@ from bench.photo_bytes import render_photo
 from bench.scratch_cluster import named, scratch_cluster
 from glassplate.local_cluster import LocalCluster
 from permission_urls import InternalSigner
+from storagemaster.burying import Burying
 from storagemaster.fleet import Fleet
+from storagemaster.purging import Purging
 from storagemaster.reconcile import Reconcile
 from storagenode.client import NodeClient
 from storagenode.layout import Place
@@ -71,7 +73,9 @@ async def _measure(
     nodes = {n: NodeClient(local.cluster.nodes[n].write, session, signer) for n in mirrors}
     fleet = Fleet(nodes)
     await fleet.poll()
-    reconcile = Reconcile(local.cluster, nodes, fleet, now_seconds=time.time)
+    # There is no edge to purge.
+    burying = Burying(local.cluster, nodes, Purging({}, session))
+    reconcile = Reconcile(local.cluster, nodes, fleet, burying, now_seconds=time.time)
     rates = []
     for run in range(1 + RUNS):
         await _fill(nodes[mirrors[0]], volume, batch, run)

@@ -72,6 +72,14 @@ class NodeLink:
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
 
+    async def put_whole(
+        self, place: Place, data: bytes, *, mtime_seconds: int, digest: str
+    ) -> Published:
+        """Send a small file in one piece."""
+        return await self._ask(
+            lambda: self._node.take_whole(place, data, mtime_seconds, digest), None
+        )
+
     async def _feed(
         self, pipe: "_Pipe", piece: bytes | None, asking: "asyncio.Future[Any]"
     ) -> None:

@@ -233,3 +233,18 @@ async def test_a_purge_is_repeated_when_no_older_fetch_can_be_left(edges, sessio
     await purges.purge_again()
     await purges.purge_again()
     assert edges[0].requests == 2
+
+
+@pytest.mark.parametrize("what", ["photo", "version"])
+async def test_edges_are_purged_again_when_a_late_tombstone_comes_home(cluster, edge, what):
+    """An edge may have kept what it got from the home that had not heard of the delete."""
+    of = (await cluster.master.upload(picture())).version
+    await cluster.stop_and_notice("west-1")
+    async with edge.running():
+        delete = cluster.master.delete if what == "photo" else cluster.master.delete_version
+        assert (await delete(of)).document["purged"] == ["edge"]
+        edge.forgotten.clear()
+        await cluster.start("west-1")
+        await cluster.master.hand_over()
+    assert edge.forgotten == variants_of(of)
+    assert cluster.mirrors_are_equal(1)

@@ -104,10 +104,17 @@ sub vcl_backend_fetch {
     unset bereq.http.X-Forwarded-For;
     unset bereq.http.Via;
     set bereq.http.Host = "glassplate";
+    if (bereq.retries == 0) {
+        unset bereq.http.Photo-Unknown;
+    }
     set bereq.http.Photo-Volume = regsub(bereq.url, "^/([0-9]+)/.*$", "\1");
     if (
         (std.integer(bereq.http.Photo-Volume, 0) >= 1 && std.integer(bereq.http.Photo-Volume, 0) <= 4) ||
         (std.integer(bereq.http.Photo-Volume, 0) >= 6 && std.integer(bereq.http.Photo-Volume, 0) <= 7)) {
+        # A node that is not asked because it does not answer its probes may have the photo.
+        if (!std.healthy(east_1) || !std.healthy(west_1)) {
+            set bereq.http.Photo-Unknown = "1";
+        }
         if (bereq.retries % 2 == 0) {
             set bereq.backend = east_1_west_1_try_0.backend();
         }
@@ -117,6 +124,10 @@ sub vcl_backend_fetch {
     }
     else if (
         (std.integer(bereq.http.Photo-Volume, 0) == 5)) {
+        # A node that is not asked because it does not answer its probes may have the photo.
+        if (!std.healthy(east_2) || !std.healthy(west_2)) {
+            set bereq.http.Photo-Unknown = "1";
+        }
         if (bereq.retries % 2 == 0) {
             set bereq.backend = east_2_west_2_try_0.backend();
         }
@@ -126,6 +137,10 @@ sub vcl_backend_fetch {
     }
     else if (
         (std.integer(bereq.http.Photo-Volume, 0) == 8)) {
+        # A node that is not asked because it does not answer its probes may have the photo.
+        if (!std.healthy(east_2) || !std.healthy(east_1) || !std.healthy(west_2)) {
+            set bereq.http.Photo-Unknown = "1";
+        }
         if (bereq.retries % 3 == 0) {
             set bereq.backend = east_2_east_1_west_2_try_0.backend();
         }
@@ -157,9 +172,16 @@ sub vcl_backend_fetch {
 
 sub vcl_backend_response {
     if (beresp.status != 200 && beresp.status != 304) {
+        if (beresp.status >= 500) {
+            set bereq.http.Photo-Unknown = "1";
+        }
         # A node that does not have it, or has other bytes than were written, is no reason to give up.
         if ((beresp.status == 404 || beresp.status >= 500) && bereq.retries < 3) {
             return (retry);
+        }
+        # That one node does not have it says nothing of a node that did not answer.
+        if (beresp.status == 404 && bereq.http.Photo-Unknown) {
+            return (error(502));
         }
         return (error(beresp.status));
     }
@@ -185,6 +207,7 @@ sub vcl_backend_response {
 
 sub vcl_backend_error {
     if (beresp.status >= 500) {
+        set bereq.http.Photo-Unknown = "1";
         if (bereq.retries < 3) {
             return (retry);
         }
