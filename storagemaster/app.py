@@ -38,6 +38,7 @@ from storagemaster.photo_files import PhotoReads
 from storagemaster.photo_search import PhotoSearch
 from storagemaster.photo_urls import PhotoUrls
 from storagemaster.photos import Photos
+from storagemaster.problems import refused_unheard
 from storagemaster.purging import AGAIN_PASS_SECONDS, Purging
 from storagemaster.rebuild_api import RebuildApi
 from storagemaster.rebuilds import Rebuilds
@@ -54,6 +55,7 @@ from storagemaster.webhooks import Webhooks
 from storagemaster.worker_deaths import PASS_SECONDS as DEATHS_PASS_SECONDS
 from storagemaster.worker_deaths import WorkerDeaths
 from storagenode.client import NodeClient
+from storagenode.quiet_server import QuietAppRunner
 from volumes.cluster import Cluster, Master, NodeId
 
 QUEUE_ANSWER_SECONDS = 2.0
@@ -96,8 +98,9 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
             await poll()
         for work, pause_seconds in parts.works:
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
-        runner = web.AppRunner(
+        runner = QuietAppRunner(
             parts.api.application(),
+            refused_unheard,
             access_log=None,
             keepalive_timeout=KEEPALIVE_SECONDS,
             auto_decompress=False,

@@ -20,7 +20,7 @@ from storagenode.internal_api import InternalApi
 from storagenode.marker import holding_root, prove_root, read_marker
 from storagenode.permitted_reads import PermittedReads, refused_unheard
 from storagenode.pulling import Puller
-from storagenode.quiet_server import QuietServer
+from storagenode.quiet_server import QuietAppRunner, QuietServer
 from storagenode.receiving import Receiver
 from storagenode.scrub import Scrub
 from storagenode.upkeep import Upkeep
@@ -80,8 +80,11 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             readers,
             now_seconds=time.time,
         )
-        write_runner = web.AppRunner(
-            api.application(), access_log=None, keepalive_timeout=KEEPALIVE_SECONDS
+        write_runner = QuietAppRunner(
+            api.application(),
+            refused_unheard,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_SECONDS,
         )
         read_runner = web.ServerRunner(
             QuietServer(

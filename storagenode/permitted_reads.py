@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import re
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import lru_cache, partial
@@ -42,6 +43,7 @@ _SAFETY_HEADERS = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Server": "glassplate",
 }
+_SCHEME_AND_HOST = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
 _MEDIA_TYPES = {
     "jpg": "image/jpeg",
     "png": "image/png",
@@ -73,14 +75,17 @@ class PermittedReads:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """The response to one request; every error has a constant body that echoes nothing."""
+        if request.body_exists and request.method in {"GET", "HEAD", "OPTIONS"}:
+            return _refused_for_good(400, "bad request")
         if request.method == "OPTIONS":
-            return web.Response(status=204, headers={**_SAFETY_HEADERS, "Allow": ALLOWED_METHODS})
+            return _options(_target_of(request))
         if request.method not in {"GET", "HEAD"}:
             return refused(405, "method not allowed", {"Allow": ALLOWED_METHODS})
-        if request.raw_path == HEALTH_PATH:
+        target = _target_of(request)
+        if target == HEALTH_PATH:
             return self._health()
         try:
-            permitted = self._verifier.verify(request.raw_path, self._now_seconds())
+            permitted = self._verifier.verify(target, self._now_seconds())
         except MalformedUrl:
             return refused(400, "bad request")
         except Forbidden:
@@ -124,13 +129,14 @@ class PermittedReads:
         }
         answer = decide(request.headers, etag=etag, mtime_seconds=mtime, size=size)
         if isinstance(answer, NotModified):
-            return web.Response(status=304, headers=headers)
+            # As it is in the caches that kept the photo.
+            digest = {"Repr-Digest": _repr_digest(file)} if file.digest else {}
+            return web.Response(status=304, headers=headers | digest)
         if isinstance(answer, PreconditionFailed):
             return refused(412, "precondition failed")
         if not isinstance(answer, Full | Partial):
             return refused(416, "range not satisfiable", {"Content-Range": f"bytes */{size}"})
         headers["Content-Type"] = _MEDIA_TYPES[permitted.ext]
-        headers["Accept-Ranges"] = "bytes"
         return await self._send_bytes(request, file, answer, headers)
 
     async def _send_bytes(
@@ -145,6 +151,8 @@ class PermittedReads:
         if isinstance(answer, Partial):
             status, start, end = 206, answer.first, answer.last + 1
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        else:
+            headers["Accept-Ranges"] = "bytes"
         if size <= WHOLE_BYTES_MAX:
             data = await self._load(file)
             headers["Repr-Digest"] = _repr_digest(file)
@@ -172,8 +180,22 @@ class PermittedReads:
 
     def _health(self) -> web.Response:
         if self._store.file_system.is_intact():
-            return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
+            headers = {"Cache-Control": "no-store", **_SAFETY_HEADERS}
+            return web.Response(text="ok\n", headers=headers)
         return refused(503, "unavailable")
+
+
+def _target_of(request: web.BaseRequest) -> str:
+    """The raw request target; an absolute URI means what its path means."""
+    target = request.raw_path
+    return target if target.startswith("/") else _SCHEME_AND_HOST.sub("", target)
+
+
+def _options(target: str) -> web.Response:
+    if not target.startswith("/"):
+        return refused(400, "bad request")
+    headers = {"Cache-Control": "no-store", **_SAFETY_HEADERS, "Allow": ALLOWED_METHODS}
+    return web.Response(status=204, headers=headers)
 
 
 def refused(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
@@ -183,6 +205,13 @@ def refused(status: int, text: str, headers: dict[str, str] | None = None) -> we
         text=f"{text}\n",
         headers={"Cache-Control": "no-store", **_SAFETY_HEADERS, **(headers or {})},
     )
+
+
+def _refused_for_good(status: int, text: str) -> web.Response:
+    """An error that ends the connection: what else comes on it may be no request at all."""
+    response = refused(status, text)
+    response.force_close()
+    return response
 
 
 def refused_unheard(status: int) -> web.Response:
@@ -196,6 +225,6 @@ def _cached_http_date(seconds: int) -> str:
 
 
 def _repr_digest(file: OpenFile) -> str:
-    """The digest of a file whose bytes were found to have it."""
+    """The digest that a file was written with."""
     assert file.digest is not None, "a file without a digest is never sent"
     return f"sha-256=:{base64.b64encode(bytes.fromhex(file.digest)).decode()}:"

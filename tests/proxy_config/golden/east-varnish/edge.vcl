@@ -275,9 +275,9 @@ sub vcl_recv {
     }
 
     # An absolute URI means what its path means.
-    set req.url = regsub(req.url, "^(?i)https?://[^/]*", "");
+    set req.url = regsub(req.url, "^(?i)https?://[^/]*/", "/");
     if ((req.proto == "HTTP/1.1" && !req.http.Host) || req.method !~ "^[A-Z_-]+$"
-        || (req.url !~ "^/" && req.url != "*")) {
+        || req.url !~ "^/") {
         return (synth(400));
     }
     if (req.method == "GET" || req.method == "HEAD" || req.method == "OPTIONS") {
@@ -386,6 +386,9 @@ sub vcl_deliver {
         if (req.http.Photo-Expiry) {
             set resp.http.Cache-Control = "public, max-age=" + std.integer(
                 real=std.real(integer=std.integer(req.http.Photo-Expiry)) - std.real(time=now));
+            if (std.time(integer=std.integer(req.http.Photo-Expiry)) > now + 31536000s) {
+                set resp.http.Cache-Control = "public, max-age=31536000";
+            }
         } else {
             set resp.http.Cache-Control = "public, max-age=31536000, immutable";
         }
@@ -415,8 +418,11 @@ sub judge_conditions {
                 || std.strstr(req.http.If-Match, "W/" + resp.http.ETag)))) {
         return (synth(412));
     }
-    # If-None-Match decides alone; not modified since means this very second.
+    # Not modified since means this very second. A client that names a tag as well must be right in both.
     if (req.http.If-None-Match) {
+        if (req.http.If-Modified-Since && req.http.If-Modified-Since != resp.http.Last-Modified) {
+            unset req.http.If-None-Match;
+        }
         unset req.http.If-Modified-Since;
         if (req.http.If-None-Match == "*" || std.strstr(req.http.If-None-Match, resp.http.ETag)) {
             set req.http.If-None-Match = resp.http.ETag;
@@ -428,6 +434,7 @@ sub judge_conditions {
     }
     if (req.http.If-None-Match || req.http.If-Modified-Since) {
         unset req.http.Range;
+        unset resp.http.Accept-Ranges;
         unset resp.http.Content-Type;
     }
     if (req.http.If-Range && req.http.If-Range != resp.http.ETag
@@ -446,7 +453,7 @@ sub judge_range {
         unset req.http.Range;
         return;
     }
-    if (req.http.Range !~ "^(?i)bytes= *([0-9]+ *- *[0-9]*|- *[0-9]+) *$") {
+    if (req.http.Range !~ "^(?i)bytes= *([0-9]{1,18} *- *[0-9]{0,18}|- *[0-9]{1,18}) *$") {
         call refuse_range;
     }
     set req.http.Photo-First = regsub(req.http.Range, "^.{6} *([0-9]*) *-.*$", "\1");
@@ -472,6 +479,7 @@ sub judge_range {
         }
     }
     set req.http.Range = "bytes=" + req.http.Photo-First + "-" + req.http.Photo-Last;
+    unset resp.http.Accept-Ranges;
 }
 
 sub refuse_range {
