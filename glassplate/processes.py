@@ -101,6 +101,8 @@ class KeptProcess:
         while self._process is not None:
             started = time.monotonic()
             await self._process.wait()
+            # Its orphans have its port, and nobody who would tell them to let go of it.
+            _signal_group(self._process.pid, signal.SIGKILL)
             if time.monotonic() - started > RESTART_SECONDS_MAX:
                 pause_seconds = RESTART_SECONDS_MIN
             await asyncio.sleep(pause_seconds)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glassplate.edge_files import write_files
+from glassplate.edge_reload import reloading_nginx, reloading_varnish
 from proxy_config import nginx, varnish
 from proxy_config.choices import NGINX_PROGRAM, VARNISH_PROGRAM, NginxChoices, VarnishChoices
 from proxy_config.routing import find_edge
@@ -33,6 +34,8 @@ class RenderedEdge:
     """The arguments that run the edge, given the folder of its files."""
     check_command: Callable[[str], list[str]]
     """The arguments that have the server read the files, judge them, and end."""
+    reload: Callable[[str], None]
+    """Has the edge, where it is running, take the files of the folder."""
 
 
 def rendered_nginx(
@@ -51,6 +54,7 @@ def rendered_nginx(
         program=NGINX_PROGRAM,
         command=command,
         check_command=lambda folder: [*command(folder), "-t"],
+        reload=reloading_nginx(command),
     )
 
 
@@ -74,6 +78,7 @@ def rendered_varnish(
         check_command=lambda folder: [
             *(VARNISH_PROGRAM, "-j", "none", "-C", "-f", f"{folder}/{main_file}")
         ],
+        reload=reloading_varnish(varnish.work_dir(choices), main_file),
     )
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from imageworker.formats import HEAD_BYTES, format_of
 from imageworker.made_sizes import MadeSizes, MadeVariant
-from imageworker.recipe import EDGE_PIXELS_MAX, Recipe
+from imageworker.recipe import Recipe
 from imageworker.undoable import KINDS, DecoderCrashed, UndoablePhoto
+from volumes.sizes import EDGE_PIXELS_MAX
 
 HEADER_BYTES_MAX = 65_536
 

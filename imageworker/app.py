@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import secrets
 import socket
 from collections.abc import Callable, Iterator
@@ -15,9 +14,9 @@ from rq.serializers import JSONSerializer
 
 from imageworker.allowed_jobs import allowing
 from imageworker.child import SizesMaker
+from imageworker.configured_recipe import recipe_of
 from imageworker.jobs import SizesJob
 from imageworker.metrics import JobMetrics
-from imageworker.recipe import DEFAULT_RECIPE
 from imageworker.sign_of_life import SignOfLife
 from imageworker.sizes_worker import SizesWorker
 from permission_urls import InternalSigner, KeyRing
@@ -59,7 +58,7 @@ def sizes_workers(
             ),
             maker,
             colo=colo,
-            recipe=dataclasses.replace(DEFAULT_RECIPE, sizes=cluster.sizes),
+            recipe=recipe_of(cluster),
         )
 
         def run(kind: JobKind, path: str, signature: str) -> str:

@@ -2,12 +2,14 @@
 
 import functools
 from collections.abc import Mapping
+from importlib.metadata import version as version_of
 from types import MappingProxyType
 
 import PIL
 from PIL import features
 
 from imageworker.opening import IS_HEIC_READ
+from imageworker.resampling import IS_SIMD_USED
 
 _FEATURES = {
     "libjpeg_turbo": "libjpeg_turbo",
@@ -33,4 +35,6 @@ def library_versions() -> Mapping[str, str]:
 
         versions["pillow_heif"] = pillow_heif.__version__
         versions["libheif"] = pillow_heif.libheif_version()
+    if IS_SIMD_USED:
+        versions["cykooz_resizer"] = version_of("cykooz-resizer")
     return MappingProxyType(versions)

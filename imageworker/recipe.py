@@ -6,10 +6,9 @@ and a change to it needs a new `version`, which every info document carries.
 
 from dataclasses import dataclass, field
 
-from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
+from volumes.sizes import DEFAULT_SIZES, EDGE_PIXELS_MAX, ORIGINAL_LETTER, Size
 
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
-EDGE_PIXELS_MAX = 16_383  # what a WebP can be, the least of the formats
 
 _VERSION_LENGTH_MAX = 32
 _MEGABYTE = 1024 * 1024

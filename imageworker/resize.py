@@ -1,8 +1,8 @@
-"""Sizes from pixels: a plan of which is made from what, and the shrinking itself.
+"""Sizes from pixels: a plan of which is made from what, and its carrying out.
 
 Decoding once and making each size from a larger one already made is most of the speed. How far
-apart the two must be, and which filter is fast enough and good enough, was measured against one
-Lanczos step from the whole photo: docs/images.md has the figures.
+apart the two must be was measured against one Lanczos step from the whole photo: docs/images.md
+has the figures.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,20 +10,12 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from imageworker.resampling import Box, resample
 from volumes.sizes import Size, sizes_of
-
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom, in pixels of the source; fractions are meant."""
 
 # A source this many times larger than the size is as good as the whole photo. A nearer one is
 # taken only where there is no other, for it then is the largest size there is.
 ENOUGH = 1.5
-# Shrinking by more than twice this goes through a box filter first, down to this many times.
-REDUCING_GAP = 1.5
-# The first step out of a photo this large is half of all the work. Bicubic takes two thirds of
-# the time Lanczos does, and is within the quality asked for wherever it shrinks well.
-BICUBIC_ABOVE_PIXELS = 8_000_000
-BICUBIC_ABOVE_SHRINKING = 1.5
 # A JPEG decoded at 1/2, 1/4 or 1/8 must still be this many times larger than any of its sizes.
 DRAFT_ENOUGH = 1.9
 DRAFT_SCALES = (8, 4, 2)
@@ -38,7 +30,6 @@ class Step:
     box: Box
     width: int
     height: int
-    is_bicubic: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +109,7 @@ def run_plan(
 
 def shrink(source: Image.Image, step: Step) -> Image.Image:
     """The size a step makes, from its source's pixels."""
-    return source.resize(
-        (step.width, step.height),
-        Image.Resampling.BICUBIC if step.is_bicubic else Image.Resampling.LANCZOS,
-        box=step.box,
-        reducing_gap=REDUCING_GAP,
-    )
+    return resample(source, step.box, width=step.width, height=step.height)
 
 
 def _plan_step(size: Size, photo: _Source, made: list[_Source], *, width: int, height: int) -> Step:
@@ -136,15 +122,12 @@ def _plan_step(size: Size, photo: _Source, made: list[_Source], *, width: int, h
         )
 
     source = _choose([(each, shrinking_from(each)) for each in made], photo)
-    shrinking = shrinking_from(source)
-    is_large = crop_width * source.across * crop_height * source.down > BICUBIC_ABOVE_PIXELS
     return Step(
         size=size,
         source=source.letter,
         box=_central_box(source, crop_width * source.across, crop_height * source.down),
         width=target_width,
         height=target_height,
-        is_bicubic=is_large and BICUBIC_ABOVE_SHRINKING <= shrinking < 2 * REDUCING_GAP,
     )
 
 

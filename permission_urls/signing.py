@@ -10,6 +10,7 @@ Eighteen bytes are exactly 24 characters with no bits to spare, so a MAC has one
 import base64
 import hashlib
 import hmac
+from binascii import b2a_base64
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
@@ -22,6 +23,11 @@ from permission_urls.keys import Key, KeyRing
 DERIVED_KEY_BYTES = 32
 MAC_BYTES = 18
 MAC_PATTERN = "[A-Za-z0-9_-]{24}"
+
+_BLOCK_BYTES = 64
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Purpose(StrEnum):
@@ -86,18 +92,26 @@ def mac(derived_key: bytes, message: bytes) -> str:
 
 
 class KeyedMac:
-    """`mac` with the key set up once, for those who make many."""
+    """`mac` with the key set up once, for those who make many.
 
-    __slots__ = ("_keyed",)
+    This is HMAC as RFC 2104 has it, with both hashes begun: `hmac` does the same in Python, and
+    takes twice as long for messages as short as ours.
+    """
+
+    __slots__ = ("_inner", "_outer")
 
     def __init__(self, derived_key: bytes) -> None:
-        self._keyed = hmac.new(derived_key, digestmod="sha256")
+        block = derived_key.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(block.translate(_INNER_PAD))
+        self._outer = hashlib.sha256(block.translate(_OUTER_PAD))
 
     def __call__(self, message: bytes) -> str:
         """The MAC of one message."""
-        keyed = self._keyed.copy()
-        keyed.update(message)
-        return base64.urlsafe_b64encode(keyed.digest()[:MAC_BYTES]).decode()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        mac = b2a_base64(outer.digest()[:MAC_BYTES], newline=False)
+        return mac.translate(_URL_SAFE).decode("ascii")
 
 
 class PurposeSigner:

@@ -2,7 +2,7 @@
 # Installs the servers that Glassplate runs beside its own processes, where they are missing.
 #
 #   install-servers.sh            nginx with njs, Varnish with vmod-digest, memcached
-#   install-servers.sh test       these, wrk for the benches, strace for the tests that watch fsync
+#   install-servers.sh test       these, wrk for the benches, strace and libfaketime for tests and drills
 #   install-servers.sh browser    these and Chromium, which the pages are looked at with
 #
 # Uses apt-get as root or through `sudo -n`, and starts nothing. What cannot be installed is named
@@ -43,7 +43,7 @@ missing_of() {
   local -a wanted=(nginx libnginx-mod-http-js varnish varnish-vmod-digest memcached)
   local package
   case "$1" in
-    test) wanted+=(wrk strace) ;;
+    test) wanted+=(wrk strace libfaketime) ;;
     browser) wanted+=(chromium) ;;
   esac
   for package in "${wanted[@]}"; do
@@ -57,6 +57,7 @@ is_present() {
     libnginx-mod-http-js) any_file /usr{,/local}/lib{,64}/nginx/modules/ngx_http_js_module.so ;;
     varnish) command -v varnishd >/dev/null ;;
     varnish-vmod-digest) any_file /usr{,/local}/lib{,64}{,/*}/varnish/vmods/libvmod_digest.so ;;
+    libfaketime) any_file /usr{,/local}/lib{,64}{,/*}/faketime/libfaketime.so.1 ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -77,7 +78,8 @@ loss_of() {
     varnish-vmod-digest) echo "Varnish cannot check permissions, so there is no second cache tier" ;;
     memcached) echo "info pages are slower" ;;
     wrk) echo "no benches of the read path" ;;
-    strace) echo "no proof that fsync comes before the answer" ;;
+    strace) echo "no proof that fsync comes before the answer, and no drills of failing disks" ;;
+    libfaketime) echo "no drills of wrong clocks" ;;
     chromium) echo "nobody looks at the pages in a browser" ;;
   esac
 }

@@ -20,6 +20,9 @@ _PARAMETERS = (
     *("-p", "http_gzip_support=off"),
     # Room for a large photo takes many small ones.
     *("-p", "nuke_limit=100000"),
+    # A client that reads slowly holds a thread; others wait for a new one, and are not refused.
+    *("-p", "thread_pool_min=250"),
+    *("-p", "thread_queue_limit=2000"),
     # The limits that nginx has.
     *("-p", "timeout_idle=65"),
     *("-p", "idle_send_timeout=30"),
@@ -74,7 +77,7 @@ def varnish_command(
     return [
         program,
         *(("-j", choices.jail) if choices.jail else ()),
-        *("-F", "-n", f"{choices.run_dir}/varnish"),
+        *("-F", "-n", work_dir(choices)),
         *("-f", f"{config_dir}/{CONFIG_NAME}"),
         *("-a", f"http={edge.listen},HTTP"),
         *("-a", f"purge={edge.purge},HTTP"),
@@ -83,6 +86,11 @@ def varnish_command(
         *("-s", f"Transient=malloc,{choices.cache_bytes}"),
         *_PARAMETERS,
     ]
+
+
+def work_dir(choices: VarnishChoices) -> str:
+    """Varnish's own folder, by which its tools find it."""
+    return f"{choices.run_dir}/varnish"
 
 
 def _nodes_of(routes: Iterable[MirrorRoute]) -> tuple[Node, ...]:

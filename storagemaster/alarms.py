@@ -1,8 +1,41 @@
-"""What is wrong with the making of sizes, in words for a person: a pure function of facts."""
+"""What is wrong with nodes and with the making of sizes, in words for a person: pure functions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 OLDEST_JOB_SECONDS_MAX = 300.0
+
+
+def node_alarms(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What somebody should see to at nodes that are up, by what the status says of them."""
+    alarms = []
+    for node in nodes:
+        if node["up"] and node["reason"]:
+            alarms.append(f"node {node['id']} takes no writes: {node['reason']}")
+        elif node["up"] and not node["accepts_new_photos"]:
+            alarms.append(
+                f"node {node['id']} takes no new photos: {node['free_bytes']} bytes are free"
+            )
+    return alarms
+
+
+def repair_alarms(repair: Mapping[str, Any]) -> list[str]:
+    """What repair cannot heal without a person."""
+    alarms = []
+    if repair["unhealed_total"]:
+        first = repair["unhealed"][0]
+        alarms.append(
+            f"files that could not be healed: {repair['unhealed_total']}, such as {first['path']} "
+            f"on {first['node']}: {first['reason']}; see to the cause, then: glassplate repair "
+            "--apply"
+        )
+    if repair["conflicts"]:
+        first = repair["conflicts"][0]
+        alarms.append(
+            f"names with different bytes on each mirror: {len(repair['conflicts'])}, such as "
+            f"{first['path']}; glassplate repair lists them"
+        )
+    return alarms
 
 
 def queue_alarms(

@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -15,6 +15,9 @@ from storagemaster.api import Api, key_secret_of
 from storagemaster.attempts import Attempts
 from storagemaster.background import repeating
 from storagemaster.bundles import Bundles
+from storagemaster.burying import Burying
+from storagemaster.catching_up import PASS_SECONDS as CATCHING_UP_PASS_SECONDS
+from storagemaster.catching_up import CatchingUp
 from storagemaster.chill_api import ChillApi
 from storagemaster.chills import Chills
 from storagemaster.cluster_status import ClusterStatus
@@ -37,6 +40,7 @@ from storagemaster.photo_files import PhotoReads
 from storagemaster.photo_search import PhotoSearch
 from storagemaster.photo_urls import PhotoUrls
 from storagemaster.photos import Photos
+from storagemaster.problems import refused_unheard
 from storagemaster.purging import AGAIN_PASS_SECONDS, Purging
 from storagemaster.rebuild_api import RebuildApi
 from storagemaster.rebuilds import Rebuilds
@@ -53,7 +57,8 @@ from storagemaster.webhooks import Webhooks
 from storagemaster.worker_deaths import PASS_SECONDS as DEATHS_PASS_SECONDS
 from storagemaster.worker_deaths import WorkerDeaths
 from storagenode.client import NodeClient
-from volumes.cluster import Cluster, Master
+from storagenode.quiet_server import QuietAppRunner
+from volumes.cluster import Cluster, Master, NodeId
 
 QUEUE_ANSWER_SECONDS = 2.0
 KEEPALIVE_SECONDS = 75
@@ -86,13 +91,18 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
         )
         cache = InfoCache(cluster.memcached)
         stack.callback(cache.close)
-        parts = _wire(cluster, master, keys, session, cache)
+        signer = InternalSigner(keys)
+        nodes = {n.id: NodeClient(n.write, session, signer) for n in cluster.nodes.values()}
+        for client in nodes.values():
+            stack.callback(client.close)
+        parts = _wire(cluster, master, keys, nodes, session, cache)
         for poll in parts.polls:
             await poll()
         for work, pause_seconds in parts.works:
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
-        runner = web.AppRunner(
+        runner = QuietAppRunner(
             parts.api.application(),
+            refused_unheard,
             access_log=None,
             keepalive_timeout=KEEPALIVE_SECONDS,
             auto_decompress=False,
@@ -111,29 +121,29 @@ def _wire(
     cluster: Cluster,
     master: Master,
     keys: KeyRing,
+    nodes: Mapping[NodeId, NodeClient],
     session: aiohttp.ClientSession,
     cache: InfoCache,
 ) -> _Parts:
-    signer = InternalSigner(keys)
-    nodes = {n.id: NodeClient(n.write, session, signer) for n in cluster.nodes.values()}
     fleet = Fleet(nodes)
     mirroring = Mirroring(cluster, nodes, fleet)
     connection = _connect_to_queue(cluster)
     queue = SizesQueue(connection, keys)
     boot = secrets.token_hex(8)
     events = Events(boot)
-    relay = EventRelay(cluster.queue_url, keys, events, boot=boot)
     webhooks = Webhooks(cluster.webhook_urls, session, keys, events)
     urls = PhotoUrls(cluster, ReadSigner(keys))
     reads = PhotoReads(cluster, nodes, fleet, master.colo)
     edge_health = EdgeHealth(cluster.edges, session)
     purging = Purging(cluster.edges, session)
+    burying = Burying(cluster, nodes, purging)
     photos = Photos(reads, urls, cache, queue)
-    deletes = Deletes(cluster, nodes, fleet, reads, mirroring, purging, cache, events)
+    deletes = Deletes(cluster, nodes, fleet, reads, mirroring, purging, burying, cache, events)
     bundles = Bundles(cluster, nodes, fleet, mirroring, cache, events, queue)
     attempts = Attempts(nodes, reads, bundles)
     deaths = WorkerDeaths(connection, keys, queue, attempts, now_seconds=time.time)
-    reconcile = Reconcile(cluster, nodes, fleet, now_seconds=time.time)
+    catching_up = CatchingUp(cluster, nodes, fleet, now_seconds=time.time)
+    reconcile = Reconcile(cluster, nodes, fleet, burying, now_seconds=time.time)
     secret = key_secret_of(keys)
     earlier = EarlierUploads(cluster, nodes, fleet)
     rebuilds = Rebuilds(cluster, nodes, fleet, reads, mirroring, queue, key_secret=secret)
@@ -159,15 +169,18 @@ def _wire(
         chills=ChillApi(Chills(cluster, nodes, fleet)),
         events=events,
         metrics=MasterMetrics(events, webhooks),
-        status=ClusterStatus(cluster, fleet, queue, edge_health, deaths, master=master.id),
+        status=ClusterStatus(
+            cluster, fleet, queue, edge_health, deaths, reconcile, master=master.id
+        ),
     )
     works: tuple[tuple[Work, float], ...] = (
         (fleet.poll, POLL_SECONDS),
         (edge_health.poll, EDGE_POLL_SECONDS),
+        (catching_up.lift_all, CATCHING_UP_PASS_SECONDS),
         (queue.hand_over, 0.0),
-        (OwedWork(cluster, nodes, fleet, purging).hand_over_all, OWED_PASS_SECONDS),
+        (OwedWork(cluster, nodes, fleet, purging, burying).hand_over_all, OWED_PASS_SECONDS),
         (purging.purge_again, AGAIN_PASS_SECONDS),
-        (relay.run, RELAY_RECONNECT_SECONDS),
+        (EventRelay(cluster.queue_url, keys, events, boot=boot).run, RELAY_RECONNECT_SECONDS),
         (webhooks.send_all, 0.0),
         (deaths.revive_all, DEATHS_PASS_SECONDS),
         (Sweep(cluster, nodes, fleet, queue).sweep_all, SWEEP_PASS_SECONDS),

@@ -10,7 +10,7 @@ from storagemaster.info_cache import InfoCache
 from storagemaster.job_wire import SECOND_PASS_LANE, JobKind
 from storagemaster.mirroring import Copies, Mirroring
 from storagemaster.placement import NoPlace, Target, place_in_volume
-from storagemaster.second_pass import second_pass_of
+from storagemaster.second_pass import SECOND_PASS_EXT, second_pass_of
 from storagemaster.sizes_queue import SizesQueue
 from storagenode.client import NodeClient
 from storagenode.wire import BundledFile, parse_bundle
@@ -24,9 +24,6 @@ from volumes.photo_path import (
     Variant,
     parse_path,
 )
-
-# Formats that are made when the photo is ready already, and so come without an info.
-SECOND_PASS_EXTENSIONS = frozenset({"avif"})
 
 
 class Bundles:
@@ -117,7 +114,7 @@ def _check(of: PhotoVersion, files: Sequence[BundledFile]) -> bytes | None:
             raise BadArgument(str(error)) from error
         match file:
             case Variant() if file.of == of and not file.is_original:
-                is_second_pass = is_second_pass and file.ext in SECOND_PASS_EXTENSIONS
+                is_second_pass = is_second_pass and file.ext == SECOND_PASS_EXT
             case Info() if file.of == of and position == len(files) - 1:
                 return bundled.data
             case Attempt() | Failure() if file.of == of and len(files) == 1:

@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from storagemaster.alarms import queue_alarms
+from storagemaster.alarms import node_alarms, queue_alarms, repair_alarms
 from storagemaster.edge_health import EdgeHealth
 from storagemaster.fleet import Fleet, NodeView
+from storagemaster.reconcile import Reconcile
+from storagemaster.repairs import state_document
 from storagemaster.sizes_queue import SizesQueue
 from storagemaster.worker_deaths import WorkerDeaths
 from volumes.chill import Chill
@@ -23,6 +25,7 @@ class ClusterStatus:
         queue: SizesQueue,
         edge_health: EdgeHealth,
         deaths: WorkerDeaths,
+        reconcile: Reconcile,
         *,
         master: str,
         now_seconds: Callable[[], float] = time.time,
@@ -32,6 +35,7 @@ class ClusterStatus:
         self._queue = queue
         self._edge_health = edge_health
         self._deaths = deaths
+        self._reconcile = reconcile
         self._master = master
         self._now_seconds = now_seconds
 
@@ -43,10 +47,12 @@ class ClusterStatus:
         oldest_seconds = (
             await self._queue.oldest_seconds(self._now_seconds()) if depths is not None else None
         )
+        nodes = [_node(node, views[node.id]) for node in self._cluster.nodes.values()]
+        repair = state_document(self._reconcile, now_seconds=self._now_seconds())
         return {
             "cluster": self._cluster.name,
             "master": self._master,
-            "nodes": [_node(node, views[node.id]) for node in self._cluster.nodes.values()],
+            "nodes": nodes,
             "volumes": [
                 _volume(volume, views, self._fleet.chill_of(volume.number))
                 for volume in self._cluster.volumes.values()
@@ -55,9 +61,14 @@ class ClusterStatus:
             "queue": depths,
             "workers_alive": workers_alive,
             "oldest_job_seconds": oldest_seconds,
-            "alarms": queue_alarms(
-                depths, workers_alive=workers_alive, oldest_job_seconds=oldest_seconds
-            ),
+            "repair": repair,
+            "alarms": [
+                *node_alarms(nodes),
+                *repair_alarms(repair),
+                *queue_alarms(
+                    depths, workers_alive=workers_alive, oldest_job_seconds=oldest_seconds
+                ),
+            ],
             "edges": [
                 {
                     "id": id_,
@@ -80,6 +91,7 @@ def _node(node: Node, view: NodeView) -> dict[str, Any]:
         "total_bytes": view.status.total_bytes if view.status else None,
         "accepts_new_photos": view.accepts_new_photos,
         "owed_files": view.status.owed if view.status else None,
+        "fenced_volumes": list(view.status.fenced) if view.status else [],
     }
 
 

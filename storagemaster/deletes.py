@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from storagemaster.burying import Burying
 from storagemaster.errors import Unavailable
 from storagemaster.events import Event, Events
 from storagemaster.fleet import Fleet
@@ -41,6 +42,7 @@ class Deletes:
         reads: PhotoReads,
         mirroring: Mirroring,
         purging: Purging,
+        burying: Burying,
         cache: InfoCache,
         events: Events,
         *,
@@ -52,6 +54,7 @@ class Deletes:
         self._reads = reads
         self._mirroring = mirroring
         self._purging = purging
+        self._burying = burying
         self._cache = cache
         self._events = events
         self._now_seconds = now_seconds
@@ -63,7 +66,7 @@ class Deletes:
             UnknownVolume, UnknownPhoto: There is nothing to delete, and every mirror said so.
             Unavailable: No two nodes could take the tombstone.
         """
-        versions = await self._versions(volume, photo, version)
+        versions, unseen = await self._versions(volume, photo, version)
         if version is not None:
             tombstone: PhotoTombstone | VersionTombstone = VersionTombstone(
                 PhotoVersion(volume, photo, version)
@@ -78,6 +81,9 @@ class Deletes:
         mtime = int(self._now_seconds())
 
         async def bury(target: Target) -> None:
+            if target.node in unseen and target.owed_to is None:
+                await self._burying.bury(target.node, tombstone, mtime_seconds=mtime)
+                return
             place = Place(tombstone, target.owed_to)
             await self._nodes[target.node].bury(place, mtime_seconds=mtime)
 
@@ -125,14 +131,19 @@ class Deletes:
 
     async def _versions(
         self, volume: VolumeId, photo: PhotoId, version: Version | None
-    ) -> set[Version]:
-        """The versions to forget: the one that is named, or all that any mirror ever had."""
+    ) -> tuple[set[Version], Collection[NodeId]]:
+        """The versions to forget, and the mirrors that may have others.
+
+        That is the one that is named, or all that any mirror ever had.
+        """
         files = await self._reads.files_of(volume, photo)
         is_gone = PhotoTombstone(volume, photo) in files.holders
         found = {f.of.version for f in files.holders if not isinstance(f, PhotoTombstone)}
         if not (files.unknown or is_gone or (version in found if version else found)):
             files.refuse(f"photo {photo}" + (f" with version {version}" if version else ""))
         if version is not None:
-            return {version}
+            return {version}, ()
         # Whoever deleted it first may have died before the edges knew: the trash has its versions.
-        return found | await self._reads.versions_in_trash(volume, photo) if is_gone else found
+        if is_gone:
+            found |= await self._reads.versions_in_trash(volume, photo)
+        return found, files.unknown

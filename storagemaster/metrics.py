@@ -58,11 +58,16 @@ class _Collected(Collector):
 def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
     """What a status document says, as metrics; what could not be asked is left out."""
     up = GaugeMetricFamily("glassplate_node_up", "Whether a node answers.", labels=["node", "colo"])
+    suspect = GaugeMetricFamily(
+        "glassplate_node_suspect", "Whether its disk takes no writes.", labels=["node", "colo"]
+    )
     owed = GaugeMetricFamily(
         "glassplate_owed_files", "Files a node holds for others.", labels=["node", "colo"]
     )
     for node in status["nodes"]:
         up.add_metric([node["id"], node["colo"]], float(node["up"]))
+        if node["up"]:
+            suspect.add_metric([node["id"], node["colo"]], float(bool(node["reason"])))
         if node["owed_files"] is not None:
             owed.add_metric([node["id"], node["colo"]], node["owed_files"])
     reachable = GaugeMetricFamily(
@@ -70,7 +75,7 @@ def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
         "Whether the queue answers.",
         float(status["queue"] is not None),
     )
-    metrics = [up, owed, reachable]
+    metrics = [up, suspect, owed, reachable]
     if status["queue"] is not None:
         waiting = GaugeMetricFamily("glassplate_jobs_waiting", "Jobs that wait.", labels=["lane"])
         for lane, count in status["queue"].items():
@@ -82,5 +87,14 @@ def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
     ):
         if value is not None:
             metrics.append(GaugeMetricFamily(f"glassplate_{name}", about, value))
+    for name, about in (
+        ("steps_left", "Steps of the repair under way."),
+        ("bytes_left", "Bytes that the repair under way has still to copy."),
+        ("unhealed_total", "Steps that failed too often to be tried again."),
+    ):
+        value = status["repair"][name]
+        metrics.append(
+            GaugeMetricFamily(f"glassplate_repair_{name.removesuffix('_total')}", about, value)
+        )
     alarms = GaugeMetricFamily("glassplate_alarms", "Alarms in the status.", len(status["alarms"]))
     return [*metrics, alarms]

@@ -1,7 +1,7 @@
 """Getting a file onto two nodes: streamed to all targets at once, completed node to node."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -62,7 +62,7 @@ class Mirroring:
     async def stream(
         self,
         file: PhotoFile,
-        body: AsyncIterator[bytes],
+        body: AsyncIterator[bytes] | bytes,
         placed: Placed,
         *,
         mtime_seconds: int,
@@ -71,6 +71,8 @@ class Mirroring:
         strict: bool,
     ) -> Copies:
         """Write one body to all targets; two copies are fsynced on return.
+
+        A body that is short and here already is sent to each whole.
 
         `digest` gives the body's SHA-256 once it has ended, so that it is not computed for each.
         A target that fails is replaced: another node fetches the bytes from one that has them, so
@@ -81,10 +83,13 @@ class Mirroring:
             KeyUsedOtherwise, PhotoGone: As their names say.
         """
         sends = [
-            partial(self._put, target, file, mtime_seconds, bytes_total, digest)
+            partial(self._put_whole, target, file, mtime_seconds, body, digest())
+            if isinstance(body, bytes)
+            else partial(self._put, target, file, mtime_seconds, bytes_total, digest)
             for target in placed.targets
         ]
-        outcomes = await fan_out(body, sends, patience_seconds=PATIENCE_SECONDS)
+        pieces = _nothing() if isinstance(body, bytes) else body
+        outcomes = await fan_out(pieces, sends, patience_seconds=PATIENCE_SECONDS)
         done: dict[Target, Published] = {}
         failed: list[Target] = []
         for target, outcome in zip(placed.targets, outcomes, strict=True):
@@ -95,6 +100,7 @@ class Mirroring:
                 failed.append(target)
         if not done:
             raise Unavailable("no node took the photo; nothing was kept, try again")
+        _refuse_without_home(done)
         source, published = next(iter(done.items()))
         write = partial(self._pull, file, source, published)
         targets = await self._replace(failed, list(done), write)
@@ -128,8 +134,7 @@ class Mirroring:
             else:
                 self._note_failure(target, outcome)
                 failed.append(target)
-        if not any(target.owed_to is None for target in done):
-            raise Unavailable("no mirror of the volume took it; try again")
+        _refuse_without_home(done)
         return self._copies(await self._replace(failed, done, write), strict=strict)
 
     async def _put(
@@ -147,6 +152,20 @@ class Mirroring:
             mtime_seconds=mtime_seconds,
             bytes_total=bytes_total,
             digest=digest,
+        )
+
+    async def _put_whole(
+        self,
+        target: Target,
+        file: PhotoFile,
+        mtime_seconds: int,
+        data: bytes,
+        digest: str,
+        _: AsyncIterator[bytes],
+    ) -> Published:
+        place = Place(file, target.owed_to)
+        return await self._nodes[target.node].put_whole(
+            place, data, mtime_seconds=mtime_seconds, digest=digest
         )
 
     async def _pull(
@@ -210,6 +229,12 @@ class Mirroring:
         if isinstance(error, Unreachable | StalledError):
             self._fleet.report_unreachable(target.node, str(error))
         log.warning("%s did not take a write: %s", target.node, error)
+
+
+def _refuse_without_home(targets: Iterable[Target]) -> None:
+    """Raise unless a mirror of the volume has it: edges ask no other node, and would say 404."""
+    if not any(target.owed_to is None for target in targets):
+        raise Unavailable("no mirror of the volume took it; try again")
 
 
 def pull_seconds(size_bytes: int) -> float:

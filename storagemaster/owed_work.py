@@ -6,16 +6,17 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from storagemaster.burying import Burying
 from storagemaster.fleet import Fleet
 from storagemaster.mirroring import pull_seconds
 from storagemaster.purging import Purging
 from storagemaster.variants import all_variants
 from storagenode.client import NodeClient
-from storagenode.errors import DiskRefused, Gone, NodeError, NotThere, Unreachable
+from storagenode.errors import Conflict, DiskRefused, Gone, NodeError, NotThere, Unreachable
 from storagenode.layout import OwedFile, Place
 from storagenode.wire import Pull
 from volumes.cluster import Cluster, NodeId
-from volumes.photo_path import PhotoTombstone, VersionTombstone
+from volumes.photo_path import PhotoTombstone, Variant, VersionTombstone
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +52,13 @@ class OwedWork:
         nodes: Mapping[NodeId, NodeClient],
         fleet: Fleet,
         purging: Purging,
+        burying: Burying,
     ) -> None:
         self._cluster = cluster
         self._nodes = nodes
         self._fleet = fleet
         self._purging = purging
+        self._burying = burying
         self._attempts: dict[tuple[NodeId, str], int] = {}
 
     async def hand_over_all(self) -> int:
@@ -147,12 +150,14 @@ class OwedWork:
     async def _bring_home(self, each: _Held) -> None:
         """Return when the home has it, or has the word that it is gone.
 
-        Other bytes under the same name settle nothing: this copy may be the only other one.
+        Of an original, other bytes under the same name settle nothing: this copy may be the only
+        other one. Of a size, those that are at home are as good.
         """
         held, home, holder = each.file.place, self._nodes[each.home], self._nodes[each.holder]
         if each.is_tombstone:
             note = await holder.stat(held)
-            await home.bury(Place(held.file), mtime_seconds=note.mtime_seconds)
+            assert isinstance(held.file, PhotoTombstone | VersionTombstone)
+            await self._burying.bury(each.home, held.file, mtime_seconds=note.mtime_seconds)
             return
         pull = Pull(
             place=Place(held.file),
@@ -160,5 +165,6 @@ class OwedWork:
             source_place=held,
             digest=each.file.digest,
         )
-        with contextlib.suppress(Gone):
+        is_size = isinstance(held.file, Variant) and not held.file.is_original
+        with contextlib.suppress(Gone, *([Conflict] if is_size else [])):
             await home.pull(pull, timeout_seconds=pull_seconds(each.file.bytes))

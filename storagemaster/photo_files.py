@@ -23,6 +23,8 @@ class PhotoFiles:
 
     holders: Mapping[PhotoFile, tuple[NodeId, ...]]
     unknown: Mapping[NodeId, str]
+    unverified: frozenset[tuple[NodeId, PhotoFile]] = frozenset()
+    """Files that have lost their digest on a node, so that their bytes cannot be believed."""
 
     def refuse(self, what: str) -> NoReturn:
         """Raise for something that was not found: `UnknownPhoto` only if every mirror was asked."""
@@ -55,6 +57,7 @@ class PhotoReads:
         answers = await asyncio.gather(*(self._list(node, volume, photo) for node in mirrors))
         holders: dict[PhotoFile, tuple[NodeId, ...]] = {}
         unknown: dict[NodeId, str] = {}
+        unverified = set()
         for node, answer in zip(mirrors, answers, strict=True):
             if isinstance(answer, NodeError):
                 unknown[node] = str(answer)
@@ -62,7 +65,9 @@ class PhotoReads:
                 for listed in answer:
                     file = parse_name(volume, listed.name)
                     holders[file] = (*holders.get(file, ()), node)
-        return PhotoFiles(holders, unknown)
+                    if not listed.digest:
+                        unverified.add((node, file))
+        return PhotoFiles(holders, unknown, frozenset(unverified))
 
     async def versions_in_trash(self, volume: VolumeId, photo: PhotoId) -> set[Version]:
         """The versions of a deleted photo that mirrors which are up have still files of."""
@@ -82,6 +87,9 @@ class PhotoReads:
         """
         failures = []
         for node in files.holders[file]:
+            if (node, file) in files.unverified:
+                failures.append(f"{node}: it has lost its digest there")
+                continue
             try:
                 return (await self._nodes[node].fetch(Place(file))).data
             except NodeError as error:

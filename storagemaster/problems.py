@@ -44,6 +44,17 @@ async def errors_as_problems(
         return problem_of(MasterError("an error that was not foreseen; it is in the log"))
 
 
+def refused_unheard(status: int) -> web.Response:
+    """The answer to what was no HTTP, or to a fault of ours; it says nothing of the request."""
+    response = problem_of(
+        BadArgument("this is no HTTP/1.1 request that a server may answer")
+        if status < 500
+        else MasterError("an error that was not foreseen; it is in the log")
+    )
+    response.headers["Server"] = "glassplate"
+    return response
+
+
 def problem_of(error: MasterError) -> web.Response:
     """An error as a response."""
     response = _problem(

@@ -10,9 +10,12 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from storagemaster.burying import Burying
 from storagemaster.fleet import Fleet
 from storagemaster.mirroring import pull_seconds
+from storagemaster.repair_budget import RepairBudget
 from storagemaster.repair_plan import Adopt, Bury, Conflict, Copy, Plan, Replace, Step, plan_shard
+from storagemaster.repair_tasks import RepairProgress, Task, bytes_of, tasks_of
 from storagenode.client import NodeClient
 from storagenode.errors import DiskRefused, Gone, NodeError, Unreachable
 from storagenode.layout import Place
@@ -25,7 +28,10 @@ log = logging.getLogger(__name__)
 
 # Every volume is compared about this often, however many there are.
 CYCLE_SECONDS = 15.0
-STEPS_AT_ONCE = 8
+TASKS_AT_ONCE = 8
+SHARDS_AT_ONCE = 64
+# What a disk that is nearly gone takes to write one small file.
+FILE_SECONDS = 0.1
 ATTEMPTS_MAX = 5
 
 
@@ -55,6 +61,7 @@ class Reconcile:
         cluster: Cluster,
         nodes: Mapping[NodeId, NodeClient],
         fleet: Fleet,
+        burying: Burying,
         *,
         now_seconds: Callable[[], float],
         shuffle: Callable[[list[VolumeId]], None] = random.shuffle,
@@ -62,9 +69,13 @@ class Reconcile:
         self._cluster = cluster
         self._nodes = nodes
         self._fleet = fleet
+        self._burying = burying
         self._now_seconds = now_seconds
         self._shuffle = shuffle
+        self._budget = RepairBudget(cluster.limits.repair_bytes_per_second)
         self._attempts: dict[Step, int] = {}
+        self._reasons: dict[Step, str] = {}
+        self.progress = RepairProgress()
         self._waiting: list[VolumeId] = []
         self.conflicts: dict[VolumeId, tuple[Conflict, ...]] = {}
         self.failures: dict[VolumeId, dict[Step, str]] = {}
@@ -82,11 +93,13 @@ class Reconcile:
             self._shuffle(self._waiting)
         await self.reconcile(self._waiting.pop())
 
-    async def reconcile(self, volume: VolumeId) -> RepairReport:
-        """Compare one volume and repair it."""
+    async def reconcile(self, volume: VolumeId, *, at_once: bool = False) -> RepairReport:
+        """Compare one volume and repair it, within the budget unless somebody waits for it."""
         found = await self.plan(volume)
         self.conflicts[volume] = found.plan.conflicts
-        report = await self.apply(found.plan)
+        if not found.unknown:
+            self._forget_settled(volume, found.plan.steps)
+        report = await self.apply(found.plan, at_once=at_once)
         self.failures[volume] = report.failed
         if report.done or report.failed:
             log.info(
@@ -98,6 +111,15 @@ class Reconcile:
             )
         return report
 
+    @property
+    def given_up(self) -> dict[Step, str]:
+        """The steps that failed too often to be tried again, and why they failed last."""
+        return {
+            step: self._reasons.get(step, "")
+            for step, attempts in self._attempts.items()
+            if attempts >= ATTEMPTS_MAX
+        }
+
     def try_again(self, volume: VolumeId) -> None:
         """Forget how often steps of this volume have failed: somebody has seen to the cause."""
         self._attempts = {
@@ -108,29 +130,49 @@ class Reconcile:
         """What would make the mirrors equal, or would if it were thawed. Nothing is changed."""
         mirrors = self._cluster.volumes[volume].mirrors
         chill = None if is_thawed else self._fleet.chill_of(volume)
-        shards, known = await self._unequal_shards(volume, mirrors, chill)
+        unequal, known = await self._unequal_shards(volume, mirrors, chill)
         unknown = tuple(node for node in mirrors if node not in known)
+        shards = sorted(unequal)
         steps: list[Step] = []
         conflicts: list[Conflict] = []
-        for shard in sorted(shards):
-            plan = await self._plan_shard(volume, shard, known, chill, complete=not unknown)
-            steps += plan.steps
-            conflicts += plan.conflicts
+        for start in range(0, len(shards), SHARDS_AT_ONCE):
+            some = shards[start : start + SHARDS_AT_ONCE]
+            for plan in await self._plan_shards(volume, some, known, chill, complete=not unknown):
+                steps += plan.steps
+                conflicts += plan.conflicts
         return VolumePlan(volume, Plan(tuple(steps), tuple(conflicts)), unknown)
 
-    async def apply(self, plan: Plan) -> RepairReport:
+    async def apply(self, plan: Plan, *, at_once: bool = False) -> RepairReport:
         """Do the steps of a plan: tombstones, then all else but infos, then infos."""
         report = RepairReport()
-        gate = asyncio.Semaphore(STEPS_AT_ONCE)
+        gate = asyncio.Semaphore(TASKS_AT_ONCE)
 
-        async def one(step: Step) -> None:
+        async def one(task: Task) -> None:
             async with gate:
-                await self._try(step, report)
+                if not at_once:
+                    await self._budget.spend(task)
+                await self._try(task, report)
+                self.progress.count(task)
 
         waiting = [step for step in plan.steps if self._attempts.get(step, 0) < ATTEMPTS_MAX]
+        report.failed |= {
+            step: f"failed {ATTEMPTS_MAX} times and is not tried again: {self._reasons[step]}"
+            for step in plan.steps
+            if step not in waiting
+        }
+        self.progress = RepairProgress.of(waiting, now_seconds=self._now_seconds())
         for turn in _TURNS:
-            await asyncio.gather(*(one(step) for step in waiting if turn(step)))
+            tasks = tasks_of([step for step in waiting if turn(step)])
+            await asyncio.gather(*(one(task) for task in tasks))
         return report
+
+    def _forget_settled(self, volume: VolumeId, steps: Sequence[Step]) -> None:
+        """What need not be done any more has not failed."""
+        left = set(steps)
+        settled = [step for step in self._attempts if step.volume == volume and step not in left]
+        for step in settled:
+            del self._attempts[step]
+            self._reasons.pop(step, None)
 
     async def _unequal_shards(
         self, volume: VolumeId, mirrors: Sequence[NodeId], chill: Chill | None
@@ -163,61 +205,78 @@ class Reconcile:
             log.warning("volume %s on %s was not compared: %s", volume, node, error)
             return None
 
-    async def _plan_shard(
+    async def _plan_shards(
         self,
         volume: VolumeId,
-        shard: str,
+        shards: Sequence[str],
         nodes: list[NodeId],
         chill: Chill | None,
         *,
         complete: bool,
-    ) -> Plan:
+    ) -> list[Plan]:
         try:
             found = await asyncio.gather(
-                *(self._nodes[node].list_shard(volume, shard) for node in nodes)
+                *(self._nodes[node].list_shards(volume, shards) for node in nodes)
             )
         except NodeError as error:
-            log.warning("shard %s/%s was not compared: %s", volume, shard, error)
-            return Plan()
-        listings = dict(zip(nodes, found, strict=True))
-        return plan_shard(volume, listings, complete=complete, chill=chill)
+            log.warning("shards of volume %s were not compared: %s", volume, error)
+            return []
+        by_node = dict(zip(nodes, found, strict=True))
+        plans = []
+        for shard in shards:
+            listings = {node: by_shard[shard] for node, by_shard in by_node.items()}
+            plans.append(plan_shard(volume, listings, complete=complete, chill=chill))
+        return plans
 
-    async def _try(self, step: Step, report: RepairReport) -> None:
+    async def _try(self, task: Task, report: RepairReport) -> None:
         try:
-            await self._do(step)
-        except Gone:
-            self._attempts.pop(step, None)  # deleted meanwhile, which settles it
+            outcomes = await self._do(task)
         except NodeError as error:
             if isinstance(error, Unreachable):
-                self._fleet.report_unreachable(step.node, str(error))
-            elif not isinstance(error, DiskRefused):
+                self._fleet.report_unreachable(task.node, str(error))
+            outcomes = [error] * len(task.steps)
+        for step, outcome in zip(task.steps, outcomes, strict=True):
+            self._note(step, outcome, report)
+
+    def _note(self, step: Step, outcome: NodeError | None, report: RepairReport) -> None:
+        if outcome is None or isinstance(outcome, Gone):  # deleted meanwhile settles it as well
+            self._attempts.pop(step, None)
+            self._reasons.pop(step, None)
+        if outcome is None:
+            report.done += 1
+            report.copied_bytes += bytes_of(step)
+        elif not isinstance(outcome, Gone):
+            if not isinstance(outcome, DiskRefused | Unreachable):
                 # A full disk says nothing of the file: that step is tried as often as it takes.
                 self._attempts[step] = self._attempts.get(step, 0) + 1
-            report.failed[step] = str(error)
-        else:
-            self._attempts.pop(step, None)
-            report.done += 1
-            if isinstance(step, Copy | Replace):
-                report.copied_bytes += step.size_bytes
+                self._reasons[step] = str(outcome)
+            report.failed[step] = str(outcome)
 
-    async def _do(self, step: Step) -> None:
-        node = self._nodes[step.node]
+    async def _do(self, task: Task) -> list[NodeError | None]:
+        """Do a task's steps; why each could not be done, if so."""
+        node = self._nodes[task.node]
+        if len(task.steps) > 1:
+            pulls = [self._pull(step) for step in task.steps if isinstance(step, Copy | Replace)]
+            seconds = pull_seconds(task.size_bytes) + len(pulls) * FILE_SECONDS
+            return await node.pull_many(pulls, timeout_seconds=seconds)
+        (step,) = task.steps
         match step:
             case Bury():
-                await node.bury(Place(step.tombstone), mtime_seconds=int(self._now_seconds()))
+                now = int(self._now_seconds())
+                await self._burying.bury(step.node, step.tombstone, mtime_seconds=now)
             case Adopt():
                 await node.adopt(Place(step.file), step.digest)
-            case Replace():
-                # What is set aside was never the bytes that the other mirrors have.
-                await node.quarantine(Place(step.file))
+            case Copy() | Replace():
                 await node.pull(self._pull(step), timeout_seconds=pull_seconds(step.size_bytes))
-            case Copy():
-                await node.pull(self._pull(step), timeout_seconds=pull_seconds(step.size_bytes))
+        return [None]
 
     def _pull(self, step: Copy | Replace) -> Pull:
         place = Place(step.file)
         source = self._nodes[step.source].url
-        return Pull(place=place, source=source, source_place=place, digest=step.digest)
+        replaces = step.loses if isinstance(step, Replace) else ""
+        return Pull(
+            place=place, source=source, source_place=place, digest=step.digest, replaces=replaces
+        )
 
 
 def _unequal(found: Mapping[NodeId, Mapping[str, str]]) -> set[str]:

@@ -77,13 +77,15 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Have a mirror set its file aside and pull another mirror's instead."""
+    """Have a mirror pull another mirror's file, and set its own aside only when it has that."""
 
     node: NodeId
     file: PhotoFile
     source: NodeId
     digest: str
     size_bytes: int
+    loses: str
+    """The digest of what is set aside."""
 
     @property
     def volume(self) -> VolumeId:
@@ -160,7 +162,9 @@ def _bury(
         for node in holders
     }
     lacking = set(listings) - held[tombstone].keys()
-    return [Bury(node, tombstone) for node in sorted(unfinished | lacking)]
+    # All tombstones have the same bytes, so that one without a digest is written anew.
+    unverified = {node for node, listed in held[tombstone].items() if not listed.digest}
+    return [Bury(node, tombstone) for node in sorted(unfinished | lacking | unverified)]
 
 
 def _settle(
@@ -190,7 +194,7 @@ def _settle(
         elif not listed.digest:
             steps.append(Adopt(node, file, right.digest))
         elif listed.digest != right.digest:
-            steps.append(Replace(node, file, source, right.digest, right.bytes))
+            steps.append(Replace(node, file, source, right.digest, right.bytes, listed.digest))
     return steps
 
 

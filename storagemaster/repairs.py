@@ -1,5 +1,6 @@
 """Reconcile on demand, as documents: the plan of a volume, and what became of it."""
 
+import itertools
 from typing import Any
 
 from storagemaster.errors import UnknownVolume
@@ -10,6 +11,7 @@ from volumes.photo_path import VolumeId, render_path
 
 # A file that had no digest is compared in a second round, and copied in a third.
 ROUNDS_MAX = 3
+UNHEALED_SHOWN_MAX = 100
 NOT_TRIED = "was found only when the others were done; repair again"
 
 
@@ -47,7 +49,7 @@ class Repairs:
         self._reconcile.try_again(volume)
         done = copied_bytes = 0
         for _ in range(ROUNDS_MAX):
-            report = await self._reconcile.reconcile(volume)
+            report = await self._reconcile.reconcile(volume, at_once=True)
             done += report.done
             copied_bytes += report.copied_bytes
             left = await self._reconcile.plan(volume)
@@ -70,6 +72,26 @@ class Repairs:
     def _refuse_unknown(self, volume: VolumeId) -> None:
         if volume not in self._cluster.volumes:
             raise UnknownVolume(f"volume {volume} is not in the cluster's config")
+
+
+def state_document(reconcile: Reconcile, *, now_seconds: float) -> dict[str, Any]:
+    """How far the repair under way is, and what was not healed and why."""
+    progress, given_up = reconcile.progress, reconcile.given_up
+    return {
+        "steps_left": progress.steps_total - progress.steps,
+        "bytes_left": progress.bytes_total - progress.bytes,
+        "seconds_left": progress.seconds_left(now_seconds=now_seconds),
+        "unhealed_total": len(given_up),
+        "unhealed": [
+            {**step_document(step), "reason": reason}
+            for step, reason in itertools.islice(given_up.items(), UNHEALED_SHOWN_MAX)
+        ],
+        "conflicts": [
+            conflict_document(conflict)
+            for conflicts in reconcile.conflicts.values()
+            for conflict in conflicts
+        ],
+    }
 
 
 def step_document(step: Step) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from functools import partial
 
 import redis
 from rq import Queue, Retry
-from rq.exceptions import DuplicateJobError, NoSuchJobError
+from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
+from rq.queue import EnqueueData
 from rq.serializers import JSONSerializer
 
 from permission_urls import KeyRing, sign_job
@@ -28,6 +29,7 @@ FAILURE_SECONDS = 24 * 3600
 RETRY_INTERVALS_SECONDS = [2, 10]
 WAITING_MAX = 100_000
 BATCH_MAX = 200
+GATHER_SECONDS = 0.02
 RECONNECT_SECONDS = 1.0
 # How far down a lane a job is looked for; nobody is helped by a larger number.
 POSITION_MAX = 10_000
@@ -114,10 +116,10 @@ class SizesQueue:
             found: list[int | None] = pipeline.execute()
         return next((position for position in found if position is not None), None)
 
-    async def job_state(self, original: Variant) -> str | None:
+    async def job_state(self, original: Variant, kind: JobKind = JobKind.SIZES) -> str | None:
         """RQ's word for the state of a photo's job, "" if there is none; None if not known."""
         try:
-            return await asyncio.to_thread(self._job_state, job_id_of(original))
+            return await asyncio.to_thread(self._job_state, job_id_of(original, kind))
         except redis.RedisError:
             return None
 
@@ -131,6 +133,8 @@ class SizesQueue:
     async def hand_over(self) -> None:
         """Wait for jobs, and give a batch of them to RQ."""
         batch = [await self._waiting.get()]
+        # A batch is much cheaper than as many jobs, and nobody sees sizes come this much later.
+        await asyncio.sleep(GATHER_SECONDS)
         while len(batch) < BATCH_MAX and not self._waiting.empty():
             batch.append(self._waiting.get_nowait())
         try:
@@ -143,12 +147,21 @@ class SizesQueue:
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _enqueue(self, batch: list[_Ask]) -> None:
-        for ask in batch:
-            try:
-                self._enqueue_once(ask)
-            except DuplicateJobError:
+        """What the queue does not know goes to it in one piece, and the rest one by one.
+
+        Two storagemasters that find the same job unknown put it into its lane twice; whoever does
+        it second finds it done.
+        """
+        asks = {job_id_of(ask.original, ask.kind): ask for ask in batch}
+        with self._connection.pipeline(transaction=False) as pipeline:
+            for job_id in asks:
+                pipeline.exists(Job.key_for(job_id))
+            is_known = dict(zip(asks, pipeline.execute(), strict=True))
+        self._enqueue_fresh([ask for job_id, ask in asks.items() if not is_known[job_id]])
+        for job_id, ask in asks.items():
+            if is_known[job_id]:
                 # Who changes the job between two of these steps has seen to it as well.
-                with contextlib.suppress(DuplicateJobError, NoSuchJobError):
+                with contextlib.suppress(NoSuchJobError):
                     self._replace_what_is_over(ask)
 
     def _replace_what_is_over(self, ask: _Ask) -> None:
@@ -157,7 +170,7 @@ class SizesQueue:
         job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
         if job.get_status() in _ENDED or self._is_lost(job):
             job.delete()
-            self._enqueue_once(ask)
+            self._enqueue_fresh([ask])
 
     def _is_lost(self, job: Job) -> bool:
         """Whether a worker took a job off its lane, and died before it said so."""
@@ -166,13 +179,21 @@ class SizesQueue:
             and self._connection.lpos(self._lane(job.origin).key, job.id) is None
         )
 
-    def _enqueue_once(self, ask: _Ask) -> None:
+    def _enqueue_fresh(self, asks: list[_Ask]) -> None:
+        by_lane: dict[str, list[EnqueueData]] = {}
+        for ask in asks:
+            by_lane.setdefault(ask.lane, []).append(self._job(ask))
+        with self._connection.pipeline() as pipeline:
+            for lane, jobs in by_lane.items():
+                self._lane(lane).enqueue_many(jobs, pipeline=pipeline)
+            pipeline.execute()
+
+    def _job(self, ask: _Ask) -> EnqueueData:
         path = render_path(ask.original)
-        self._lane(ask.lane).enqueue_call(
+        return Queue.prepare_data(
             ask.kind.value,
             args=(path, sign_job(self._keys, fields_to_sign(ask.kind, path))),
             job_id=job_id_of(ask.original, ask.kind),
-            unique=True,
             timeout=JOB_SECONDS_MAX,
             result_ttl=RESULT_SECONDS,
             failure_ttl=FAILURE_SECONDS,

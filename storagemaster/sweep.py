@@ -1,7 +1,7 @@
 """Finding originals without sizes and asking for those again, so that a lost queue heals itself.
 
-A shard in which every original has its info or its failure is *done*, and is not listed again until
-its digest changes.
+A shard in which every original has its info or its failure, and what the info announces, is *done*,
+and is not listed again until its digest changes.
 """
 
 import logging
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from storagemaster.fleet import Fleet
 from storagemaster.job_wire import RETRY_LANE
+from storagemaster.second_pass import SecondPasses
 from storagemaster.sizes_queue import SizesQueue
 from storagenode.client import NodeClient
 from storagenode.errors import NodeError
@@ -44,6 +45,7 @@ class Sweep:
         self._nodes = nodes
         self._fleet = fleet
         self._queue = queue
+        self._second_passes = SecondPasses(cluster.variant_formats, cluster.sizes, queue)
         self._done: dict[tuple[VolumeId, str], str] = {}
         self._seen_pending: dict[VolumeId, set[Variant]] = {}
 
@@ -67,9 +69,10 @@ class Sweep:
         pending: set[Variant] = set()
         for shard, digest in (await node.shard_digests(volume)).items():
             if self._done.get((volume, shard)) != digest:
-                found = pending_originals(volume, await node.list_shard(volume, shard))
+                files = await node.list_shard(volume, shard)
+                found = pending_originals(volume, files)
                 pending |= found
-                if not found:
+                if not await self._second_passes.sweep(node, volume, shard, files) and not found:
                     self._done[volume, shard] = digest
         again = pending & self._seen_pending.get(volume, set())
         self._seen_pending[volume] = pending

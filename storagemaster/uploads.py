@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from storagemaster.earlier_upload import EarlierUploads
@@ -23,6 +23,7 @@ from storagemaster.placement import (
 from storagemaster.sizes_queue import SizesQueue
 from storagemaster.sniff import Sniffed
 from storagemaster.wire import Copy, Receipt, version_path
+from storagenode.wire import WHOLE_BYTES_MAX
 from volumes.cluster import Cluster, Volume
 from volumes.photo_id import PhotoId, Version, derive_photo_id, mint_photo_id, mint_version
 from volumes.photo_path import PhotoVersion, Variant, VolumeId
@@ -99,7 +100,7 @@ class Uploads:
         original = Variant(of, ORIGINAL_LETTER, sniffed.ext)
         copies = await self._mirroring.stream(
             original,
-            incoming.body(kept_digest=plan.kept_digest),
+            await _whole_or_stream(incoming.body(kept_digest=plan.kept_digest), request.announced),
             plan.placed,
             mtime_seconds=plan.mtime_seconds,
             bytes_total=request.announced.bytes_total,
@@ -177,6 +178,15 @@ class Uploads:
             ),
             status=version_path(of),
         )
+
+
+async def _whole_or_stream(
+    body: AsyncIterator[bytes], announced: Announced
+) -> AsyncIterator[bytes] | bytes:
+    """A body that is announced as short is read here, and sent to the nodes in one piece each."""
+    if announced.bytes_total is None or announced.bytes_total > WHOLE_BYTES_MAX:
+        return body
+    return b"".join([piece async for piece in body])
 
 
 def copies_of(cluster: Cluster, copies: Copies) -> tuple[Copy, ...]:

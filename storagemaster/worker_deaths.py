@@ -47,7 +47,6 @@ REASON = "the worker that made its sizes died"
 class _Abandoned:
     kind: JobKind
     original: Variant
-    lane: str
 
 
 class WorkerDeaths:
@@ -76,12 +75,12 @@ class WorkerDeaths:
             return 0
         for each in abandoned:
             log.warning("the worker at %s died", each.original)
-            lane = each.lane
-            if each.kind is JobKind.SIZES:
-                if not await self._attempts.note(each.original, REASON):
-                    continue
-                lane = RETRY_LANE
-            self._queue.ask_for_sizes(each.original, lane=lane, kind=each.kind)
+            # A second pass is the sweep's to ask for again: it counts how often it has.
+            if each.kind is JobKind.SECOND_PASS:
+                continue
+            # A photo that has failed before is not worth a second worker: its note stays.
+            if await self._attempts.note(each.original, REASON):
+                self._queue.ask_for_sizes(each.original, lane=RETRY_LANE)
         return len(abandoned)
 
     async def workers_alive(self) -> int | None:
@@ -155,4 +154,4 @@ class WorkerDeaths:
             return None
         if not isinstance(original, Variant):
             return None
-        return _Abandoned(kind, original, job.origin)
+        return _Abandoned(kind, original)

@@ -1,27 +1,29 @@
 """The composition root of a storage node: proves its store, then opens its two ports."""
 
+import asyncio
 import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import aiohttp
 from aiohttp import web
 
 from permission_urls import InternalSigner, InternalVerifier, KeyRing, Verifier
 from storagenode.client import NodeClient
+from storagenode.fence import BEAT_SECONDS, Fence
 from storagenode.internal_api import InternalApi
 from storagenode.opening import opened_store
 from storagenode.permitted_reads import PermittedReads, refused_unheard
 from storagenode.pulling import Puller
-from storagenode.quiet_server import QuietServer
+from storagenode.quiet_server import QuietAppRunner, QuietServer
 from storagenode.receiving import Receiver
 from storagenode.scrub import Scrub
 from storagenode.store import Store
 from storagenode.upkeep import Upkeep
 from volumes.address import parse_address
-from volumes.cluster import Cluster, Node
+from volumes.cluster import Cluster, Limits, Node
 from volumes.sizes import size_classes
 
 # Enough that fsyncs of many uploads share a journal commit; more only wait in the kernel. Of a
@@ -56,33 +58,33 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             store,
             Receiver(store, writers),
             lambda url: NodeClient(parse_address(url.removeprefix("http://")), session, signer),
-        )
-        upkeep = Upkeep(
-            store,
-            Scrub(
-                store,
-                readers,
-                bytes_per_second=cluster.limits.scrub_bytes_per_second,
-                now_seconds=time.time,
-            ),
             writers,
-            trash_days=cluster.limits.trash_days,
         )
+        upkeep = _upkeep(store, cluster.limits, readers, writers)
+        fence = Fence(store.volumes)
         api = InternalApi(
             store,
             marker,
             InternalVerifier(keys),
             puller,
             upkeep,
+            fence,
             writers,
             boot=secrets.token_hex(8),
             now_seconds=time.time,
         )
         reads = PermittedReads(
-            store, Verifier(keys, size_classes(cluster.sizes)), readers, now_seconds=time.time
+            store,
+            Verifier(keys, size_classes(cluster.sizes)),
+            fence,
+            readers,
+            now_seconds=time.time,
         )
-        write_runner = web.AppRunner(
-            api.application(), access_log=None, keepalive_timeout=KEEPALIVE_SECONDS
+        write_runner = QuietAppRunner(
+            api.application(),
+            refused_unheard,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_SECONDS,
         )
         read_runner = web.ServerRunner(
             QuietServer(
@@ -99,4 +101,35 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, address.host, address.port, reuse_address=True).start()
         await stack.enter_async_context(upkeep.running())
+        await stack.enter_async_context(_beating(fence))
         yield store
+
+
+def _upkeep(store: Store, limits: Limits, readers: Executor, writers: Executor) -> Upkeep:
+    return Upkeep(
+        store,
+        Scrub(
+            store,
+            readers,
+            bytes_per_second=limits.scrub_bytes_per_second,
+            now_seconds=time.time,
+        ),
+        writers,
+        trash_days=limits.trash_days,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _beating(fence: Fence) -> AsyncIterator[None]:
+    async def beat() -> None:
+        while True:
+            fence.beat()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -62,6 +62,7 @@ class BucketListings:
         self._now_seconds = now_seconds
         self._volumes: dict[VolumeId, _Volume] = {}
         self._learned: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._doubted: set[str] = set()
         self._lock = threading.Lock()
         self._listing = threading.Lock()
 
@@ -99,10 +100,20 @@ class BucketListings:
             if known is not None:
                 known.changed.add(shard)
 
+    def doubt(self, volume: VolumeId, shard: str, path: str) -> None:
+        """An object has lost its digest, and its ETag does not tell."""
+        with self._listing, self._lock:
+            self._doubted.add(path)
+            known = self._volumes.get(volume)
+            if known is not None:
+                known.shards.pop(shard, None)
+                known.changed.add(shard)
+
     def learn(self, path: str, etag: str, digest: str) -> None:
         """The bytes that have this ETag at this path have this digest."""
         with self._lock:
             self._learned[path, etag] = digest
+            self._doubted.discard(path)
             if len(self._learned) > LEARNED_MAX:
                 self._learned.popitem(last=False)
 
@@ -190,7 +201,7 @@ class BucketListings:
         )
 
     def _digest(self, each: ListedObject) -> str | None:
-        return self._learned.get((each.path, each.etag))
+        return None if each.path in self._doubted else self._learned.get((each.path, each.etag))
 
     def _ask(self, each: ListedObject) -> str:
         """Learn an object's digest; its path if it was deleted since it was listed."""
@@ -206,7 +217,9 @@ class BucketListings:
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             text = self._bucket.read_whole(f"{DIGESTS}/{volume}/{shard}.json")
             for name, (etag, digest) in json.loads(text or b"{}").items():
-                self.learn(f"{volume}/{shard}/{name}", str(etag), str(digest))
+                path = f"{volume}/{shard}/{name}"
+                if path not in self._doubted:
+                    self.learn(path, str(etag), str(digest))
 
     def _write_digests(self, volume: VolumeId, shard: str, objects: Sequence[ListedObject]) -> None:
         known = {

@@ -88,6 +88,11 @@ class BucketPublisher:
         volume, shard, _ = path.split("/")
         self._listings.changed(VolumeId(int(volume)), shard)
 
+    def has_lost_digest(self, path: str) -> None:
+        """Have the listings ask for the digest of a photo path again."""
+        volume, shard, _ = path.split("/")
+        self._listings.doubt(VolumeId(int(volume)), shard, path)
+
     def _give_name(self, file: SpooledFile, place: Place, mtime_seconds: int) -> Published:
         try:
             try:
@@ -104,13 +109,13 @@ class BucketPublisher:
         """What becomes of a file whose name is taken."""
         with contextlib.closing(open_object(self._bucket, place.path)) as there:
             found = there.compute_digest()
-        if found == there.digest:
+        if found == there.digest and (found != file.replaces or found == file.digest):
             # What is made from a photo twice, or says only that it is gone, is as good the first
             # time. The pixels themselves are never other ones.
             if found == file.digest or not isinstance(place.file, Variant):
                 return Published(place.path, found, there.stat.bytes, was_there=True)
             raise Conflict(f"{place} is there already, with other bytes")
-        # Nobody can vouch for what is there, and this file is sound: it takes the name.
+        # What is there is to give way, or nobody can vouch for it, and this file is sound.
         if found != file.digest:
             self.set_aside(place.path)
         self._put(file, place.path, mtime_seconds, only_if_new=False)

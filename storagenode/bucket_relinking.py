@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from storagenode.bucket import Bucket
 from storagenode.bucket_publishing import BucketPublisher
-from storagenode.errors import Gone, NotThere
+from storagenode.errors import Corrupt, Gone, NotThere
 from volumes.photo_id import Version
 from volumes.photo_path import (
     Failure,
@@ -40,9 +40,12 @@ def relink_objects(
     made = []
     # Infos last: they say that all else is there.
     for file in sorted(originals if original_only else files, key=lambda f: isinstance(f, Info)):
-        target = render_path(replace(file, of=new))
+        source, target = render_path(file), render_path(replace(file, of=new))
+        note = bucket.head(source)
+        if note is None or not note.digest:
+            raise Corrupt(f"{source} has no digest, so that its bytes cannot be believed")
         if bucket.head(target) is None:
-            bucket.copy(render_path(file), target)
+            bucket.copy(source, target)
         made.append(target)
         publisher.has_changed(target)
     try:

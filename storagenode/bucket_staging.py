@@ -19,6 +19,7 @@ class SpooledFile:
 
     def __init__(self) -> None:
         self.bytes = 0
+        self.replaces = ""
         self._hash = hashlib.sha256()
         self._file = tempfile.SpooledTemporaryFile(MEMORY_BYTES_MAX)  # noqa: SIM115  # see close
 

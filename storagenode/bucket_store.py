@@ -166,6 +166,12 @@ class BucketStore:
         self._refuse_unless_open(volume)
         return self._listings.list_shard(volume, shard)
 
+    def tombstones(self, volume: VolumeId) -> list[str]:
+        """The names of all tombstones of a volume, as the bucket has them now."""
+        self._refuse_unless_open(volume)
+        names = (path.rpartition("/")[2] for path in self._paths(f"{volume}/"))
+        return [name for name in names if name.endswith(".gone")]
+
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
         """The files of one photo."""
         self._refuse_unless_open(volume)
@@ -239,6 +245,10 @@ class BucketStore:
         prefixes = [*homes, *trashed, f"{QUARANTINE}/"]
         found = itertools.chain(dict(self._owed), *self.bucket.side_by_side(self._paths, prefixes))
         return sorted(path for path in found if photo in path.rpartition("/")[2])
+
+    def doubt(self, place: Place) -> None:
+        """Have the next comparison of mirrors look at a file that has lost its digest."""
+        self._publisher.has_lost_digest(place.path)
 
     def quarantine(self, place: Place, *, inode: int | None = None) -> str | None:
         """Set a corrupt file aside; its new path, or None if there was nothing to set aside.

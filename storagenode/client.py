@@ -1,37 +1,27 @@
 """The client of a node's write port: what other parts of the cluster ask of a node."""
 
-import asyncio
 import contextlib
 import hashlib
-import time
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from yarl import URL
 
-from permission_urls import InternalSigner
-from storagenode import wire
+from storagenode import batch_wire, wire
 from storagenode.errors import Corrupt, NodeError, Unreachable
 from storagenode.layout import OwedFile, Place, TrashedFile
 from storagenode.publishing import Published
 from storagenode.shard_listing import ListedFile
-from volumes.address import Address
+from storagenode.signed_requests import CALL_SECONDS, SignedRequests
 from volumes.chill import Chill, Part, render_chill
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoVersion, VolumeId, render_path
 
-CONNECT_SECONDS = 0.5
-CALL_SECONDS = 5.0
-# A node that sends a file may take its time, but not fall silent.
-SILENCE_SECONDS = 10.0
-# How long a signature is good: longer than any transfer, and short enough to be worthless later.
-SIGNATURE_SECONDS = 300
-
-# Also what is no HTTP: of a node behind that nothing is known either.
-_UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
+# A thousand directories are read for them, perhaps from a cold disk.
+TOMBSTONES_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +49,14 @@ class FileStream:
     chunks: AsyncIterator[bytes]
 
 
-class NodeClient:
-    """Speaks to the write port of one node. Not answering in time is `Unreachable`, never a no."""
-
-    def __init__(
-        self,
-        address: Address,
-        session: aiohttp.ClientSession,
-        signer: InternalSigner,
-        *,
-        now_seconds: Callable[[], float] = time.time,
-    ) -> None:
-        self.url = f"http://{address}"
-        self._session = session
-        self._signer = signer
-        self._now_seconds = now_seconds
+class NodeClient(SignedRequests):
+    """What can be asked of the write port of one node."""
 
     async def status(self, *, timeout_seconds: float = CALL_SECONDS) -> wire.NodeStatus:
         """What the node says of itself."""
         fields = await self._call("GET", wire.STATUS_ROUTE, timeout_seconds=timeout_seconds)
-        return wire.NodeStatus(**{**fields, "volumes": tuple(fields["volumes"])})
+        tuples = {name: tuple(fields[name]) for name in ("volumes", "fenced")}
+        return wire.NodeStatus(**{**fields, **tuples})
 
     async def put(
         self,
@@ -111,6 +89,17 @@ class NodeClient:
             timeout_seconds=None,
         )
         return Published(**fields)
+
+    async def put_whole(
+        self, place: Place, data: bytes, *, mtime_seconds: int, digest: str
+    ) -> Published:
+        """As `put`, for a file of at most `wire.WHOLE_BYTES_MAX` that is in memory."""
+        path = wire.file_path(place, mtime_seconds=mtime_seconds)
+        fields = await self._send_whole(path, data, digest)
+        try:
+            return Published(**fields)
+        except TypeError as error:
+            raise self._no_node(error) from error
 
     async def put_bundle(
         self,
@@ -167,6 +156,23 @@ class NodeClient:
         )
         return Published(**fields)
 
+    async def pull_many(
+        self, pulls: Sequence[wire.Pull], *, timeout_seconds: float
+    ) -> list[NodeError | None]:
+        """Have the node fetch small files from one other node; why each could not be, if so."""
+        body = batch_wire.render_pulls(pulls)
+        path = batch_wire.PULLS_ROUTE
+        entries = await self._call("POST", path, body, timeout_seconds=timeout_seconds)
+        return [batch_wire.parse_refusal(entry) if entry else None for entry in entries]
+
+    async def fetch_many(self, places: Sequence[Place]) -> list[batch_wire.Outcome]:
+        """Small files at once, not verified: the caller compares their digests."""
+        body = batch_wire.render_places(places)
+        async with self._streaming(
+            batch_wire.READS_ROUTE, "POST", body=body, timeout_seconds=CALL_SECONDS
+        ) as response:
+            return batch_wire.parse_batch(await response.read())
+
     async def adopt(self, place: Place, digest: str) -> str:
         """Have the node note the digest of a file that has none; that digest.
 
@@ -183,10 +189,6 @@ class NodeClient:
         query = f"?only={wire.ORIGINAL_ONLY}" if original_only else ""
         fields = await self._call("POST", f"/relinks/{of}/{version}{query}")
         return tuple(fields["paths"])
-
-    async def quarantine(self, place: Place) -> None:
-        """Have the node set a file aside."""
-        await self._call("POST", wire.file_path(place, route="quarantine"))
 
     async def owed(self, home: NodeId) -> list[OwedFile]:
         """Files the node holds for another, up to `wire.OWED_LIST_MAX` of them."""
@@ -219,9 +221,26 @@ class NodeClient:
         """The files of a shard."""
         return wire.parse_listing(await self._call("GET", f"/volumes/{volume}/shards/{shard}"))
 
+    async def list_shards(
+        self, volume: VolumeId, shards: Sequence[str]
+    ) -> dict[str, tuple[ListedFile, ...]]:
+        """The files of several shards."""
+        body = json.dumps(list(shards)).encode()
+        found = await self._call("POST", f"/volumes/{volume}/listings", body)
+        return {shard: wire.parse_listing(rows) for shard, rows in found.items()}
+
     async def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
         """The files of one photo at home on the node."""
         return wire.parse_listing(await self._call("GET", f"/volumes/{volume}/photos/{photo}"))
+
+    async def tombstones(self, volume: VolumeId) -> set[str]:
+        """The names of all tombstones of a volume."""
+        path = f"/volumes/{volume}/tombstones"
+        return set(await self._call("GET", path, timeout_seconds=TOMBSTONES_SECONDS))
+
+    async def lift_fence(self, volume: VolumeId, serial: str) -> None:
+        """Tell the node that it has heard of all tombstones there were when it was away."""
+        await self._call("DELETE", f"/volumes/{volume}/fence/{serial}")
 
     async def scrub(self, *, ask: bool = False) -> dict[str, Any]:
         """How far the node's scrub is; `ask` has another pass begin after the present one."""
@@ -255,72 +274,6 @@ class NodeClient:
             last = piece
         yield last + wire.render_trailer(self._sign("PUT", path, digest()))
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        body: bytes = b"",
-        *,
-        timeout_seconds: float | None = CALL_SECONDS,
-    ) -> Any:
-        digest = hashlib.sha256(body).hexdigest()
-        headers = {wire.SIGNATURE_HEADER: self._sign(method, path, digest)}
-        return await self._send(
-            method, path, data=body, headers=headers, timeout_seconds=timeout_seconds
-        )
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        data: Any,
-        headers: dict[str, str],
-        timeout_seconds: float | None,
-    ) -> Any:
-        try:
-            async with self._session.request(
-                method,
-                self._url(path),
-                data=data,
-                headers=headers,
-                timeout=_timeout(timeout_seconds),
-            ) as response:
-                await _raise_refusal(response)
-                return await response.json()
-        except (aiohttp.ContentTypeError, ValueError) as error:
-            raise NodeError(f"{self.url} does not answer as a node does: {error}") from error
-        except _UNREACHABLE as error:
-            raise _unreachable(self.url, error) from error
-
-    @contextlib.asynccontextmanager
-    async def _streaming(
-        self, path: str, method: str, *, timeout_seconds: float | None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {wire.SIGNATURE_HEADER: self._sign(method, path, wire.EMPTY_DIGEST)}
-        try:
-            async with self._session.request(
-                method,
-                self._url(path),
-                headers=headers,
-                timeout=_timeout(timeout_seconds, silence_seconds=SILENCE_SECONDS),
-            ) as response:
-                await _raise_refusal(response)
-                yield response
-        except _UNREACHABLE as error:
-            raise _unreachable(self.url, error) from error
-
-    def _sign(self, method: str, path: str, digest: str) -> str:
-        return self._signer.sign_request(
-            method=method,
-            path=path,
-            digest=digest,
-            expiry_seconds=int(self._now_seconds()) + SIGNATURE_SECONDS,
-        )
-
-    def _url(self, path: str) -> URL:
-        return URL(self.url + path, encoded=True)
-
 
 async def _hashing(body: AsyncIterator[bytes], hasher: "hashlib._Hash") -> AsyncIterator[bytes]:
     async for piece in body:
@@ -337,24 +290,3 @@ def _note_of(response: aiohttp.ClientResponse) -> FileNote:
         )
     except (KeyError, ValueError) as error:
         raise Unreachable(f"{response.url} was not answered by a node: {error!r}") from error
-
-
-def _timeout(
-    total_seconds: float | None, *, silence_seconds: float | None = None
-) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=total_seconds, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds
-    )
-
-
-async def _raise_refusal(response: aiohttp.ClientResponse) -> None:
-    if response.status < 400:
-        return
-    name = response.headers.get(wire.ERROR_HEADER, "")
-    raise wire.parse_error(response.status, name, await response.text())
-
-
-def _unreachable(url: str, error: BaseException) -> Unreachable:
-    if isinstance(error, asyncio.TimeoutError):
-        return Unreachable(f"{url} did not answer in time")
-    return Unreachable(f"{url}: {type(error).__name__}: {error}")

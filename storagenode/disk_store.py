@@ -222,6 +222,12 @@ class DiskStore:
         with self._writing():
             drop(self.file_system, self._publisher, place, digest)
 
+    def tombstones(self, volume: VolumeId) -> list[str]:
+        """The names of all tombstones of a volume; `NotHome` as above."""
+        self._refuse_unless_open(volume)
+        names = itertools.chain.from_iterable(self._names(f"{volume}/{each}") for each in SHARDS)
+        return [name for name in names if name.endswith(".gone")]
+
     def owed(self, limit: int, *, home: NodeId | None = None) -> list[OwedFile]:
         """Up to so many of the files held for other nodes, or for one of them."""
         found = []
@@ -316,6 +322,10 @@ class DiskStore:
         self.health.refuse_unless_sound()
         now = self._now_seconds()
         return empty_trash(self.file_system, now_seconds=now, retention_days=retention_days)
+
+    def doubt(self, place: Place) -> None:
+        """Have the next comparison of mirrors look at a file that has lost its digest."""
+        self._listings.forget(parents_of(place.path)[-1])
 
     def refuse_if_gone(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file."""

@@ -125,7 +125,7 @@ class DiskFileSystem:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._marker = root / NODE_MARKER
+        self._marker = str(root / NODE_MARKER)
 
     def close_root(self) -> None:
         """Let go of the root; no other call may follow."""
@@ -144,9 +144,13 @@ class DiskFileSystem:
 
     def set_digest(self, handle: int, digest: str) -> None:
         """Note the SHA-256 in the file's xattr; from here on the file is read-only."""
-        # An xattr may only be set by someone who may write the file.
-        os.fchmod(handle, STAGED_MODE)
-        os.setxattr(handle, DIGEST_XATTR, digest.encode("ascii"))
+        value = digest.encode("ascii")
+        try:
+            os.setxattr(handle, DIGEST_XATTR, value)
+        except PermissionError:
+            # An xattr may only be set by someone who may write the file.
+            os.fchmod(handle, STAGED_MODE)
+            os.setxattr(handle, DIGEST_XATTR, value)
         os.fchmod(handle, FINAL_MODE)
 
     def set_mtime(self, handle: int, seconds: int) -> None:
@@ -270,10 +274,9 @@ class DiskFileSystem:
     def is_intact(self) -> bool:
         """Whether the root is still the one opened: an unmounted disk leaves another behind."""
         try:
-            marker = self._marker.stat(follow_symlinks=False)
-            return os.path.samestat(
-                marker, os.stat(NODE_MARKER, dir_fd=self._root, follow_symlinks=False)
-            )
+            there = os.stat(self._marker, follow_symlinks=False)  # noqa: PTH116  # asked at each write
+            opened = os.stat(NODE_MARKER, dir_fd=self._root, follow_symlinks=False)
+            return os.path.samestat(there, opened)
         except OSError:
             return False
 

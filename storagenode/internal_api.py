@@ -13,6 +13,7 @@ from aiohttp import web
 from permission_urls import InternalVerifier
 from storagenode import wire
 from storagenode.errors import BadRequest
+from storagenode.fence import Fence
 from storagenode.internal_errors import errors_as_statuses
 from storagenode.layout import Place, trash_path
 from storagenode.marker import NodeMarker
@@ -21,6 +22,7 @@ from storagenode.publishing import Published
 from storagenode.pulling import Puller
 from storagenode.reading import OpenFile
 from storagenode.receiving import Receiver
+from storagenode.repair_api import RepairApi
 from storagenode.store import Store
 from storagenode.streaming import stream
 from storagenode.trash import is_day
@@ -28,9 +30,9 @@ from storagenode.upkeep import Upkeep
 from volumes.chill import parse_chill, render_chill
 from volumes.photo_id import parse_photo_id, parse_version
 from volumes.photo_path import (
-    SHARDS,
     InvalidPath,
     PhotoVersion,
+    VolumeId,
     parse_path,
     parse_volume,
     render_path,
@@ -50,6 +52,7 @@ class InternalApi:
         verifier: InternalVerifier,
         puller: Puller,
         upkeep: Upkeep,
+        fence: Fence,
         threads: Executor,
         *,
         boot: str,
@@ -60,10 +63,18 @@ class InternalApi:
         self._verifier = verifier
         self._puller = puller
         self._upkeep = upkeep
+        self._fence = fence
         self._threads = threads
         self._boot = boot
         self._now_seconds = now_seconds
         self._receiver = Receiver(store, threads)
+        self._repair = RepairApi(
+            store,
+            puller,
+            fence,
+            signed_body=self._signed_body,
+            in_thread=self._in_thread,
+        )
 
     def application(self) -> web.Application:
         """The routes as an aiohttp application."""
@@ -82,14 +93,11 @@ class InternalApi:
                 web.post(wire.PULL_ROUTE, self.pull),
                 web.post(wire.ADOPT_ROUTE, self.adopt),
                 web.post(wire.RELINK_ROUTE, self.relink),
-                web.post(wire.QUARANTINE_ROUTE, self.quarantine),
                 web.get(wire.OWED_ROUTE, self.owed),
                 web.put(wire.VOLUME_ROUTE, self.open_volume),
                 web.put(wire.CHILL_ROUTE, self.chill),
                 web.post(wire.DROP_ROUTE, self.drop),
-                web.get(wire.SHARDS_ROUTE, self.shard_digests),
-                web.get(wire.SHARD_ROUTE, self.list_shard),
-                web.get(wire.PHOTO_ROUTE, self.list_photo),
+                *self._repair.routes(),
                 web.get(wire.FIND_ROUTE, self.find),
                 web.get(wire.TRASHED_ROUTE, self.list_trashed),
                 web.get(wire.TRASHED_FILE_ROUTE, self.send_trashed),
@@ -110,10 +118,11 @@ class InternalApi:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     async def _status(self) -> wire.NodeStatus:
+        fenced, serial = self._fence.held, self._fence.serial
         # Not in the threads that write: who waits behind their fsyncs would be taken for dead.
-        return await asyncio.to_thread(self._status_now)
+        return await asyncio.to_thread(self._status_now, fenced, serial)
 
-    def _status_now(self) -> wire.NodeStatus:
+    def _status_now(self, fenced: tuple[VolumeId, ...], fence_serial: str) -> wire.NodeStatus:
         store = self._store
         space, condition = store.space(), store.condition()
         return wire.NodeStatus(
@@ -128,20 +137,31 @@ class InternalApi:
             suspect_reason=condition.suspect_reason,
             owed=store.count_owed(wire.OWED_LIST_MAX),
             chills={str(v): render_chill(chill) for v, chill in store.chills.items()},
+            fenced=fenced,
+            fence_serial=fence_serial,
         )
 
     async def take_file(self, request: web.Request) -> web.Response:
-        """Publish the body of a streamed PUT."""
-        self._check_signature(request, wire.DIGEST_LATER)
+        """Publish the body of a PUT, streamed or whole."""
+        digest = request.headers.get(wire.DIGEST_HEADER)
+        self._check_signature(request, digest or wire.DIGEST_LATER)
         place, mtime = self._place(request)
-        length = request.content_length
-        published = await self._receiver.receive(
-            request.content.iter_any(),
-            place,
-            mtime_seconds=mtime,
-            bytes_expected=max(0, (length or 0) - wire.TRAILER_BYTES),
-            check_closing=partial(self._check_closing, request.raw_path),
-        )
+        length = request.content_length or 0
+        if digest is None:
+            published = await self._receiver.receive(
+                request.content.iter_any(),
+                place,
+                mtime_seconds=mtime,
+                bytes_expected=max(0, length - wire.TRAILER_BYTES),
+                check_closing=partial(self._check_closing, request.raw_path),
+            )
+        elif length <= wire.WHOLE_BYTES_MAX:
+            data = await request.read()
+            published = await self._receiver.receive_whole(
+                data, place, mtime_seconds=mtime, digest=digest
+            )
+        else:
+            raise BadRequest(f"a file of more than {wire.WHOLE_BYTES_MAX} bytes is streamed")
         return _json(published)
 
     def _check_closing(self, path: str, signature: str, digest: str) -> None:
@@ -237,13 +257,6 @@ class InternalApi:
         )
         return web.json_response({"paths": paths})
 
-    async def quarantine(self, request: web.Request) -> web.Response:
-        """Set a file aside."""
-        await self._signed_body(request)
-        place, _ = self._place(request)
-        aside = await self._in_thread(partial(self._store.quarantine, place))
-        return web.json_response({"aside": aside})
-
     async def owed(self, request: web.Request) -> web.Response:
         """Files held for one other node."""
         await self._signed_body(request)
@@ -281,33 +294,6 @@ class InternalApi:
         digest = request.query.get("sha256", "")
         await self._in_thread(partial(self._store.drop, place, digest))
         return web.json_response({})
-
-    async def shard_digests(self, request: web.Request) -> web.Response:
-        """A digest of every shard that has files."""
-        await self._signed_body(request)
-        volume = parse_volume(request.match_info["volume"])
-        part = wire.parse_part(request.query_string)
-        return web.json_response(
-            await self._in_thread(partial(self._store.shard_digests, volume, part))
-        )
-
-    async def list_shard(self, request: web.Request) -> web.Response:
-        """The files of a shard."""
-        await self._signed_body(request)
-        volume = parse_volume(request.match_info["volume"])
-        shard = request.match_info["shard"]
-        if shard not in SHARDS:
-            raise BadRequest(f"{shard!r} is not a shard")
-        files = await self._in_thread(partial(self._store.list_shard, volume, shard))
-        return web.json_response(wire.render_listing(files))
-
-    async def list_photo(self, request: web.Request) -> web.Response:
-        """The files of one photo."""
-        await self._signed_body(request)
-        volume = parse_volume(request.match_info["volume"])
-        photo = parse_photo_id(request.match_info["photo"])
-        files = await self._in_thread(partial(self._store.list_photo, volume, photo))
-        return web.json_response(wire.render_listing(files))
 
     async def find(self, request: web.Request) -> web.Response:
         """Every path of a photo on this node."""

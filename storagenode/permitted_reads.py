@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import re
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import lru_cache, partial
@@ -12,6 +13,7 @@ from aiohttp import web
 
 from permission_urls import Forbidden, MalformedUrl, PermittedPath, Verifier, cache_control
 from storagenode.errors import Corrupt, Gone, NodeError, NotThere
+from storagenode.fence import Fence
 from storagenode.http_semantics import (
     Full,
     NotModified,
@@ -44,6 +46,7 @@ _SAFETY_HEADERS = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Server": "glassplate",
 }
+_SCHEME_AND_HOST = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
 _MEDIA_TYPES = {
     "jpg": "image/jpeg",
     "png": "image/png",
@@ -62,25 +65,30 @@ class PermittedReads:
         self,
         store: Store,
         verifier: Verifier,
+        fence: Fence,
         threads: Executor,
         *,
         now_seconds: Callable[[], float],
     ) -> None:
         self._store = store
         self._verifier = verifier
+        self._fence = fence
         self._threads = threads
         self._now_seconds = now_seconds
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """The response to one request; every error has a constant body that echoes nothing."""
+        if request.body_exists and request.method in {"GET", "HEAD", "OPTIONS"}:
+            return _refused_for_good(400, "bad request")
         if request.method == "OPTIONS":
-            return web.Response(status=204, headers={**_SAFETY_HEADERS, "Allow": ALLOWED_METHODS})
+            return _options(_target_of(request))
         if request.method not in {"GET", "HEAD"}:
             return refused(405, "method not allowed", {"Allow": ALLOWED_METHODS})
-        if request.raw_path == HEALTH_PATH:
+        target = _target_of(request)
+        if target == HEALTH_PATH:
             return self._health()
         try:
-            permitted = self._verifier.verify(request.raw_path, self._now_seconds())
+            permitted = self._verifier.verify(target, self._now_seconds())
         except MalformedUrl:
             return refused(400, "bad request")
         except Forbidden:
@@ -91,10 +99,10 @@ class PermittedReads:
         variant = parse_path(permitted.path)
         assert isinstance(variant, Variant)
         try:
-            if self._store.is_local:
-                file = self._open(variant, permitted.path)
-            else:
-                file = await self._in_thread(self._open, variant, permitted.path)
+            await self._of_store(self._store.refuse_if_gone, variant)
+            if self._fence.holds(variant.of.volume):
+                return refused(503, "unavailable")
+            file = await self._of_store(self._store.open, permitted.path)
         except Gone:
             return refused(410, "gone", {"Cache-Control": "public, max-age=60"})
         except NotThere:
@@ -111,9 +119,10 @@ class PermittedReads:
         finally:
             file.close()
 
-    def _open(self, variant: Variant, path: str) -> OpenFile:
-        self._store.refuse_if_gone(variant)
-        return self._store.open(path)
+    async def _of_store(self, ask: Callable[[Any], T], about: Any) -> T:
+        if self._store.is_local:
+            return ask(about)
+        return await self._in_thread(ask, about)
 
     async def _send(
         self, request: web.BaseRequest, permitted: PermittedPath, file: OpenFile
@@ -128,13 +137,14 @@ class PermittedReads:
         }
         answer = decide(request.headers, etag=etag, mtime_seconds=mtime, size=size)
         if isinstance(answer, NotModified):
-            return web.Response(status=304, headers=headers)
+            # As it is in the caches that kept the photo.
+            digest = {"Repr-Digest": _repr_digest(file)} if file.digest else {}
+            return web.Response(status=304, headers=headers | digest)
         if isinstance(answer, PreconditionFailed):
             return refused(412, "precondition failed")
         if not isinstance(answer, Full | Partial):
             return refused(416, "range not satisfiable", {"Content-Range": f"bytes */{size}"})
         headers["Content-Type"] = _MEDIA_TYPES[permitted.ext]
-        headers["Accept-Ranges"] = "bytes"
         return await self._send_bytes(request, file, answer, headers)
 
     async def _send_bytes(
@@ -149,6 +159,8 @@ class PermittedReads:
         if isinstance(answer, Partial):
             status, start, end = 206, answer.first, answer.last + 1
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        else:
+            headers["Accept-Ranges"] = "bytes"
         if size <= WHOLE_BYTES_MAX:
             data = await self._load(file)
             headers["Repr-Digest"] = _repr_digest(file)
@@ -179,8 +191,22 @@ class PermittedReads:
 
     def _health(self) -> web.Response:
         if self._store.is_intact():
-            return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
+            headers = {"Cache-Control": "no-store", **_SAFETY_HEADERS}
+            return web.Response(text="ok\n", headers=headers)
         return refused(503, "unavailable")
+
+
+def _target_of(request: web.BaseRequest) -> str:
+    """The raw request target; an absolute URI means what its path means."""
+    target = request.raw_path
+    return target if target.startswith("/") else _SCHEME_AND_HOST.sub("", target)
+
+
+def _options(target: str) -> web.Response:
+    if not target.startswith("/"):
+        return refused(400, "bad request")
+    headers = {"Cache-Control": "no-store", **_SAFETY_HEADERS, "Allow": ALLOWED_METHODS}
+    return web.Response(status=204, headers=headers)
 
 
 def refused(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
@@ -190,6 +216,13 @@ def refused(status: int, text: str, headers: dict[str, str] | None = None) -> we
         text=f"{text}\n",
         headers={"Cache-Control": "no-store", **_SAFETY_HEADERS, **(headers or {})},
     )
+
+
+def _refused_for_good(status: int, text: str) -> web.Response:
+    """An error that ends the connection: what else comes on it may be no request at all."""
+    response = refused(status, text)
+    response.force_close()
+    return response
 
 
 def refused_unheard(status: int) -> web.Response:
@@ -203,6 +236,6 @@ def _cached_http_date(seconds: int) -> str:
 
 
 def _repr_digest(file: OpenFile) -> str:
-    """The digest of a file whose bytes were found to have it."""
+    """The digest that a file was written with."""
     assert file.digest is not None, "a file without a digest is never sent"
     return f"sha-256=:{base64.b64encode(bytes.fromhex(file.digest)).decode()}:"

@@ -117,14 +117,14 @@ class Publisher:
         """What becomes of a staged file whose name is taken."""
         with opened(self._file_system, place.path) as there:
             found, noted, size = there.compute_digest(), there.digest, there.stat.bytes
-        if found == noted:
+        if found == noted and (found != staged.replaces or found == staged.digest):
             # What is made from a photo twice, or says only that it is gone, is as good the first
             # time. The pixels themselves are never other ones.
             if found == staged.digest or not isinstance(place.file, Variant):
                 return Published(place.path, found, size, was_there=True)
             raise Conflict(f"{place} is there already, with other bytes")
-        # Nobody can vouch for what is there, and what was just sealed is sound: it takes the name
-        # in one step, so that there is no moment without either.
+        # What is there is to give way, or nobody can vouch for it, and what was just sealed is
+        # sound: it takes the name in one step, so that there is no moment without either.
         if found != staged.digest:
             self.set_aside(place.path)
         self._file_system.rename(staged.path, place.path)

@@ -1,24 +1,36 @@
-"""Fetching a file from another node: verified on arrival, published like any other write."""
+"""Fetching files from another node: verified on arrival, published like any other write."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from typing import TypeVar
 
+from storagenode.batch_wire import Outcome
 from storagenode.client import FileStream, NodeClient
-from storagenode.errors import DigestMismatch
+from storagenode.errors import DigestMismatch, NodeError
 from storagenode.publishing import Published
 from storagenode.receiving import Receiver
 from storagenode.store import Store
 from storagenode.wire import Pull, render_trailer
+
+T = TypeVar("T")
 
 
 class Puller:
     """Carries out pulls. It knows no map: each pull says where the file is."""
 
     def __init__(
-        self, store: Store, receiver: Receiver, client_of: Callable[[str], NodeClient]
+        self,
+        store: Store,
+        receiver: Receiver,
+        client_of: Callable[[str], NodeClient],
+        threads: Executor,
     ) -> None:
         self._store = store
         self._receiver = receiver
         self._client_of = client_of
+        self._threads = threads
 
     async def pull(self, pull: Pull) -> Published:
         """Fetch and publish one file.
@@ -35,7 +47,43 @@ class Puller:
                 mtime_seconds=stream.note.mtime_seconds,
                 bytes_expected=stream.note.size_bytes,
                 check_closing=lambda _, digest: _compare(digest, pull.digest),
+                replaces=pull.replaces,
             )
+
+    async def pull_many(self, pulls: Sequence[Pull]) -> list[NodeError | None]:
+        """Fetch and publish small files, all from one node; why each could not be, if so.
+
+        Raises:
+            NodeError: The source could not be asked.
+        """
+        if not pulls:
+            return []
+        source = self._client_of(pulls[0].source)
+        found = await source.fetch_many([pull.source_place for pull in pulls])
+        files = list(zip(pulls, found, strict=True))
+        if self._store.is_local:
+            return await self._in_thread(lambda: [self._publish(*each) for each in files])
+        # Each waits for a network.
+        publishing = (self._in_thread(partial(self._publish, *each)) for each in files)
+        return await asyncio.gather(*publishing)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _publish(self, pull: Pull, found: Outcome) -> NodeError | None:
+        if isinstance(found, NodeError):
+            return found
+        try:
+            with self._store.staging(bytes_expected=len(found.data)) as file:
+                file.write(found.data)
+                file.replaces = pull.replaces
+                _compare(file.digest, pull.digest)
+                self._store.publish(
+                    file, pull.place, mtime_seconds=found.mtime_seconds, digest=pull.digest
+                )
+        except NodeError as error:
+            return error
+        return None
 
 
 async def _with_trailer(stream: FileStream) -> AsyncIterator[bytes]:

@@ -23,15 +23,35 @@ class QuietServer(web.Server):
         self,
         handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         refuse: Refuse,
+        *,
+        request_factory: Any = None,
         **options: Any,
     ) -> None:
-        super().__init__(handler)
+        super().__init__(handler, request_factory=request_factory)
         self._refuse = refuse
         self._options = options
 
     def __call__(self) -> web.RequestHandler:
         """The protocol of one new connection."""
         return _QuietHandler(self, self._refuse, self._options)
+
+
+class QuietAppRunner(web.AppRunner):
+    """A `web.AppRunner` whose server is a `QuietServer`."""
+
+    def __init__(self, application: web.Application, refuse: Refuse, **options: Any) -> None:
+        super().__init__(application, **options)
+        self._refuse = refuse
+        self._options = options
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return QuietServer(
+            made.request_handler,
+            self._refuse,
+            request_factory=made.request_factory,
+            **self._options,
+        )
 
 
 class _QuietHandler(web.RequestHandler):

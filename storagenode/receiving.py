@@ -41,8 +41,9 @@ class Receiver:
         mtime_seconds: int,
         bytes_expected: int,
         check_closing: CheckClosing,
+        replaces: str = "",
     ) -> Published:
-        """Publish a body at a place.
+        """Publish a body at a place; what has the digest `replaces` there gives way to it.
 
         Raises:
             BadRequest: The body ends before its trailer.
@@ -53,11 +54,12 @@ class Receiver:
         batch = await anext(batches)
         if batch.closing is not None:
             return await self._in_thread(
-                partial(self._publish_whole, batch, place, mtime_seconds, check_closing)
+                partial(self._publish_whole, batch, place, mtime_seconds, check_closing, replaces)
             )
         async with contextlib.AsyncExitStack() as stack:
             staging = self._store.staging(bytes_expected=bytes_expected)
             file = await self._in_thread(staging.__enter__)
+            file.replaces = replaces
             stack.push_async_exit(partial(self._leave, staging))
             await self._in_thread(partial(batch.write_to, file))
             async for batch in batches:
@@ -66,10 +68,32 @@ class Receiver:
                 partial(self._publish, file, batch, place, mtime_seconds, check_closing)
             )
 
+    async def receive_whole(
+        self, data: bytes, place: Place, *, mtime_seconds: int, digest: str
+    ) -> Published:
+        """Publish a body that is here already, if it has this digest.
+
+        Raises:
+            NodeError: What the store raises; nothing was published.
+        """
+
+        def publish() -> Published:
+            with self._store.staging(bytes_expected=len(data)) as file:
+                file.write(data)
+                return self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
+
+        return await self._in_thread(publish)
+
     def _publish_whole(
-        self, batch: "_Batch", place: Place, mtime_seconds: int, check_closing: CheckClosing
+        self,
+        batch: "_Batch",
+        place: Place,
+        mtime_seconds: int,
+        check_closing: CheckClosing,
+        replaces: str,
     ) -> Published:
         with self._store.staging(bytes_expected=batch.bytes) as file:
+            file.replaces = replaces
             batch.write_to(file)
             return self._publish(file, batch, place, mtime_seconds, check_closing)
 

@@ -3,9 +3,10 @@
 import contextlib
 from dataclasses import replace
 
-from storagenode.errors import NotThere
+from storagenode.errors import Corrupt, NotThere
 from storagenode.filesystem import FileSystem
 from storagenode.publishing import Publisher
+from storagenode.reading import digest_noted
 from volumes.photo_id import Version
 from volumes.photo_path import (
     Failure,
@@ -36,6 +37,7 @@ def relink(
     Raises:
         Gone: A tombstone covers the old or the new version.
         NotThere: The old version has no original here.
+        Corrupt: Nobody has noted a digest of one of the files, which may be the only one to last.
     """
     directory = f"{of.volume}/{of.shard}"
     new = replace(of, version=version)
@@ -51,11 +53,13 @@ def relink(
         made = []
         # Infos last: they say that all else is there.
         for file in sorted(files, key=lambda file: isinstance(file, Info)):
-            target = render_path(replace(file, of=new))
+            source, target = render_path(file), render_path(replace(file, of=new))
+            if not digest_noted(file_system, source):
+                raise Corrupt(f"{source} has no digest, so that its bytes cannot be believed")
             if isinstance(file, Info):
                 file_system.fsync_directory(directory)
             with contextlib.suppress(FileExistsError):
-                file_system.link(render_path(file), target)
+                file_system.link(source, target)
             made.append(target)
         file_system.fsync_directory(directory)
     return tuple(made)

@@ -108,6 +108,7 @@ class Scrub:
         self.progress.files += 1
         if found.digest is None:
             self.progress.unverified += 1
+            self._store.doubt(place)
             return 0
         # The disk is what is checked, and not what memory still has of it.
         found.drop_cache()

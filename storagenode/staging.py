@@ -17,12 +17,14 @@ _sequence = itertools.count()
 class StagedFile:
     """A file that is on the disk under a name that is never served.
 
-    Write it, seal it, link it to its name, discard it: in that order, and always discard.
+    Write it, seal it, link it to its name, discard it: in that order, and always discard. A file
+    of the digest `replaces` gives way to it; no other sound file does.
     """
 
     def __init__(self, file_system: FileSystem, *, process: str) -> None:
         self.path = f"{STAGING}/{process}-{next(_sequence)}"
         self.bytes = 0
+        self.replaces = ""
         self._file_system = file_system
         self._hash = hashlib.sha256()
         self._handle: int | None = file_system.create(self.path)

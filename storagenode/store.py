@@ -34,6 +34,9 @@ class Staged(Protocol):
     def digest(self) -> str:
         """The SHA-256 of what was written so far, as lower-case hex."""
 
+    replaces: str
+    """The digest of what gives way to it, if that has the name; no other sound file does."""
+
     def write(self, data: bytes) -> None:
         """Append bytes."""
 
@@ -92,6 +95,9 @@ class StoreOf(Protocol[S]):
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
         """The files of a shard in order of names; `NotHome` if the volume is not here."""
 
+    def tombstones(self, volume: VolumeId) -> list[str]:
+        """The names of all tombstones of a volume; otherwise as `list_shard`."""
+
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
         """The files of one photo; otherwise as `list_shard`."""
 
@@ -119,6 +125,9 @@ class StoreOf(Protocol[S]):
 
     def find(self, photo: str) -> list[str]:
         """Every path of a photo here, wherever it is kept."""
+
+    def doubt(self, place: Place) -> None:
+        """Have the next comparison of mirrors look at a file that has lost its digest."""
 
     def quarantine(self, place: Place, *, inode: int | None = None) -> str | None:
         """Set a corrupt file aside; its new path, or None if there was nothing to set aside."""

@@ -3,7 +3,8 @@
 Every request carries `Glassplate-Signature` over its method, its path with the query, and the
 SHA-256 of its body. The body of a streamed PUT is not known when its headers leave: it is opened by
 a signature over the digest "-", which lets the bytes in, and closed by a second one over the real
-digest, in the last 64 bytes of the body, which lets them be published.
+digest, in the last 64 bytes of the body, which lets them be published. A PUT of a small file, which
+its sender has whole, names its digest in `Glassplate-Sha256` and is signed over that, once.
 """
 
 import hashlib
@@ -35,6 +36,8 @@ EMPTY_DIGEST = hashlib.sha256(b"").hexdigest()
 # The header line of a bundle is a few hundred bytes a file; a bundle is some dozen files.
 BUNDLE_HEADER_BYTES_MAX = 64 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
+# As much of a photo as is cheaper to have in memory whole than to stream.
+WHOLE_BYTES_MAX = 256 * 1024
 OWED_LIST_MAX = 1000
 
 STATUS_ROUTE = "/status"
@@ -48,13 +51,14 @@ ADOPT_ROUTE = "/adoptions/{path:.+}"
 RELINK_ROUTE = "/relinks/{volume}/{photo}/{version}/{new_version}"
 ORIGINAL_ONLY = "original"
 """What `?only=` says to a relink that leaves all sizes behind."""
-QUARANTINE_ROUTE = "/quarantine/{path:.+}"
 OWED_ROUTE = "/owed"
 SHARDS_ROUTE = "/volumes/{volume}/shards"
 SHARD_ROUTE = "/volumes/{volume}/shards/{shard}"
 VOLUME_ROUTE = "/volumes/{volume}"
 CHILL_ROUTE = "/volumes/{volume}/chill"
 PHOTO_ROUTE = "/volumes/{volume}/photos/{photo}"
+TOMBSTONES_ROUTE = "/volumes/{volume}/tombstones"
+FENCE_ROUTE = "/volumes/{volume}/fence/{serial}"
 SCRUB_ROUTE = "/scrub"
 FIND_ROUTE = "/find/{photo}"
 TRASHED_ROUTE = "/volumes/{volume}/trash/{photo}"
@@ -97,6 +101,9 @@ class NodeStatus:
     """Files held for other nodes; counted up to a limit."""
     chills: Mapping[str, str] = field(default_factory=dict)
     """How volumes are chilled, by their numbers, as in their markers."""
+    fenced: tuple[int, ...] = ()
+    """Volumes whose photos it does not send before it has heard of their tombstones."""
+    fence_serial: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +115,8 @@ class Pull:
     """Where from: the URL of the other node's write port."""
     source_place: Place
     digest: str
+    replaces: str = ""
+    """The digest of what has the name, if these bytes are to take it: sizes were made twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +249,7 @@ def render_pull(pull: Pull) -> bytes:
             "source": pull.source,
             "source_place": render_place(pull.source_place),
             "sha256": pull.digest,
+            "replaces": pull.replaces,
         }
     ).encode()
 
@@ -257,6 +267,7 @@ def parse_pull(body: bytes) -> Pull:
             source=str(fields["source"]),
             source_place=parse_place(fields["source_place"]),
             digest=str(fields["sha256"]),
+            replaces=str(fields.get("replaces", "")),
         )
     except (ValueError, TypeError, KeyError) as error:
         raise errors.BadRequest(f"not a pull: {error}") from error

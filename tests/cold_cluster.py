@@ -19,7 +19,7 @@ from storagenode.layout import Place
 from storagenode.opening import mark_store
 from tests.storagemaster.hand_driven_master import HandDrivenMaster, running_by_hand
 from tests.storagenode.photo_samples import MTIME, bytes_of, version_of
-from tests.storagenode.served_site import LoopThread, chunked, free_ports
+from tests.storagenode.served_site import LoopThread, chunked, free_ports, lift_fences
 from volumes.address import Address
 from volumes.cluster import Cluster, Master, Node, Volume
 from volumes.photo_path import Info, PhotoTombstone, PhotoVersion, Variant, parse_path, render_path
@@ -98,6 +98,7 @@ class ColdCluster:
         stack = contextlib.AsyncExitStack()
         self.stores[id_] = await stack.enter_async_context(running_node(self.config, node, KEYS))
         self._running[id_] = stack
+        await lift_fences(self.clients[id_])
 
     async def stop(self, id_: str) -> None:
         """Stop a node."""

@@ -8,6 +8,7 @@ from volumes.address import Address
 from volumes.bucket_location import S3_SCHEME, BucketLocation, parse_location
 from volumes.photo_path import VolumeId
 from volumes.sizes import DEFAULT_SIZES, Size
+from volumes.variant_formats import VariantFormats
 from volumes.volume_state import VolumeState
 
 Colo = NewType("Colo", str)
@@ -78,6 +79,8 @@ class Limits:
     pixels_max: int = 110_000_000
     scrub_bytes_per_second: int = 8 * 1024 * 1024
     """How fast a node reads its bytes again to check them: a terabyte in a day and a half."""
+    repair_bytes_per_second: int = 32 * 1024 * 1024
+    """How much a storagemaster has nodes copy from each other, because reads come first."""
     trash_days: int = 30
     """How long the bytes of deleted photos are kept."""
 
@@ -95,6 +98,7 @@ class Cluster:
     """Whether an upload that cannot reach two colos is refused instead of degraded."""
     limits: Limits = field(default_factory=Limits)
     sizes: tuple[Size, ...] = DEFAULT_SIZES
+    variant_formats: VariantFormats = field(default_factory=VariantFormats)
     nodes: Mapping[NodeId, Node]
     volumes: Mapping[VolumeId, Volume]
     masters: Mapping[str, Master]

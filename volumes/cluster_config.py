@@ -20,7 +20,8 @@ from volumes.cluster import (
 )
 from volumes.config_reader import InvalidConfig, Problem, Table
 from volumes.photo_path import VOLUME_MAX, VolumeId
-from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
+from volumes.sizes import DEFAULT_SIZES, EDGE_PIXELS_MAX, ORIGINAL_LETTER, Size
+from volumes.variant_formats import QUALITY_MAX, VariantFormats
 from volumes.volume_state import VolumeState
 
 COLOS_PER_VOLUME_MIN = 2
@@ -57,6 +58,7 @@ def parse_cluster(text: str) -> Cluster:
         strict=top.one_of("durability", ("degraded", "strict"), "degraded") == "strict",
         limits=_read_limits(top.table("limits")),
         sizes=_read_sizes(top),
+        variant_formats=_read_variant_formats(top.table("images")),
         nodes=nodes,
         volumes=_read_volumes(top, nodes),
         masters=_read_masters(top),
@@ -190,6 +192,9 @@ def _read_limits(table: Table) -> Limits:
     limits = Limits(
         upload_bytes_max=table.integer("upload_bytes_max", default.upload_bytes_max, least=1),
         pixels_max=table.integer("pixels_max", default.pixels_max, least=1),
+        repair_bytes_per_second=table.integer(
+            "repair_bytes_per_second", default.repair_bytes_per_second, least=1
+        ),
         scrub_bytes_per_second=table.integer(
             "scrub_bytes_per_second", default.scrub_bytes_per_second, least=1
         ),
@@ -207,10 +212,32 @@ def _read_sizes(top: Table) -> tuple[Size, ...]:
             table.refuse("letter", f"must be one of a-z but {ORIGINAL_LETTER}; is {letter!r}")
         if letter in sizes:
             table.refuse("letter", f"size {letter!r} is there already")
-        edge_pixels = table.integer("edge_pixels", least=1)
+        edge_pixels = table.integer("edge_pixels", least=1, most=EDGE_PIXELS_MAX)
         sizes[letter] = Size(letter, edge_pixels, square=table.flag("square", default=False))
         table.refuse_unknown()
     return tuple(sizes.values()) or DEFAULT_SIZES
+
+
+def _read_variant_formats(table: Table) -> VariantFormats:
+    default = VariantFormats()
+
+    def quality(name: str, usual: int) -> int:
+        return table.integer(name, usual, least=1, most=QUALITY_MAX)
+
+    formats = VariantFormats(
+        webp=table.flag("webp", default=default.webp),
+        webp_quality=quality("webp_quality", default.webp_quality),
+        avif=table.flag("avif", default=default.avif),
+        avif_quality=quality("avif_quality", default.avif_quality),
+        avif_edge_pixels_max=table.integer(
+            "avif_edge_pixels_max", default.avif_edge_pixels_max, least=1, most=EDGE_PIXELS_MAX
+        ),
+        animation=table.flag("animation", default=default.animation),
+        animation_quality=quality("animation_quality", default.animation_quality),
+        keeps_credit=table.flag("keeps_credit", default=default.keeps_credit),
+    )
+    table.refuse_unknown()
+    return formats
 
 
 def _refuse_shared_addresses(cluster: Cluster, problems: list[Problem]) -> None:

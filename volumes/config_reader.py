@@ -65,12 +65,17 @@ class Table:
             self.refuse(name, f"must begin with http:// or https://; is {value!r}")
         return value.rstrip("/")
 
-    def integer(self, name: str, default: int | None = None, *, least: int = 0) -> int:
-        """A whole number, not below `least`."""
+    def integer(
+        self, name: str, default: int | None = None, *, least: int = 0, most: int | None = None
+    ) -> int:
+        """A whole number, not below `least` and not above `most`."""
         value = self._value(name, int, default, least)
         if value < least:
             self.refuse(name, f"must be at least {least}, is {value}")
             return least
+        if most is not None and value > most:
+            self.refuse(name, f"must be at most {most}, is {value}")
+            return most
         return value
 
     def texts(self, name: str, default: list[str] | None = None) -> tuple[str, ...]:

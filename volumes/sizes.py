@@ -8,6 +8,8 @@ from enum import StrEnum
 
 WEB_EDGE_MAX = 1024
 ORIGINAL_LETTER = "o"
+EDGE_PIXELS_MAX = 16_383
+"""The largest edge a size may have: what a WebP can be, the least of the formats."""
 
 
 class SizeClass(StrEnum):

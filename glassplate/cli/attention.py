@@ -12,7 +12,7 @@ def attention(document: Document) -> list[str]:
         *_of_nodes(document["nodes"]),
         *_of_volumes(document["volumes"]),
         *_of_owed_work(document),
-        *(alarm for alarm in document.get("alarms", ()) if document["queue"] is not None),
+        *document["alarms"],
     ]
 
 
@@ -33,13 +33,9 @@ def compact_ranges(numbers: Iterable[int]) -> str:
 
 def _of_nodes(nodes: Iterable[Document]) -> Iterator[str]:
     for node in nodes:
-        name = f"node {node['id']} in {node['colo']}"
         if not node["up"]:
-            yield f"{name} is down: {node['reason'] or 'no answer'}"
-        elif node["reason"]:
-            yield f"{name} is suspect: {node['reason']}"
-        elif not node["accepts_new_photos"]:
-            yield f"{name} takes no new photos: its disk is nearly full"
+            reason = node["reason"] or "no answer"
+            yield f"node {node['id']} in {node['colo']} is down: {reason}"
 
 
 def _of_volumes(volumes: Iterable[Document]) -> Iterator[str]:
@@ -59,8 +55,6 @@ def _of_volumes(volumes: Iterable[Document]) -> Iterator[str]:
 def _of_owed_work(document: Document) -> Iterator[str]:
     if document["owed_files"]:
         yield f"files held for nodes that have yet to take them: {document['owed_files']}"
-    if document["queue"] is None:
-        yield "the queue cannot be asked: sizes are made when it is back"
     for edge in document["edges"]:
         if not edge["up"]:
             yield f"edge {edge['id']} does not answer; photos that are deleted now are purged later"

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from glassplate.client import Client
 from glassplate.errors import BadConfig
+from volumes.cluster import Cluster
 
 _Result = TypeVar("_Result")
 
@@ -35,6 +36,22 @@ class Connection:
             f"there is no {self.cluster_path}\n"
             "`glassplate up` makes one; --cluster or GLASSPLATE_CLUSTER names another."
         )
+
+    def cluster(self) -> Cluster:
+        """The cluster's config, for what only that can say.
+
+        Raises:
+            BadConfig: It is missing, or has mistakes.
+        """
+        from volumes.cluster_file import load_cluster
+        from volumes.config_reader import InvalidConfig
+
+        try:
+            return load_cluster(self.cluster_path)
+        except InvalidConfig as error:
+            raise BadConfig(f"{self.cluster_path}: {error}") from error
+        except OSError as error:
+            raise BadConfig(f"{self.cluster_path} cannot be read: {error.strerror}") from error
 
     def run(self, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
         """Do something with an open client."""

@@ -67,6 +67,11 @@ SECTIONS = (
                 "Run a whole cluster on this machine, until Ctrl-C.",
             ),
             LazyCommand("colo", "glassplate.cli.colo:colo", "Stop and start a whole colo of it."),
+            LazyCommand(
+                "drill",
+                "glassplate.cli.drill:drill",
+                "Break a cluster on purpose, and check every promise.",
+            ),
         ),
     ),
 )

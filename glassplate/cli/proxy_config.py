@@ -12,6 +12,7 @@ from glassplate.cli.connection import Connection
 from glassplate.cli.edge_values import ADDRESS, BYTES
 from glassplate.cli.failures import Failure, WrongUsage
 from glassplate.edge_files import read_keys_of
+from glassplate.edge_watch import EdgeWatch
 from glassplate.rendered_edge import (
     EdgeRefused,
     RenderedEdge,
@@ -35,13 +36,17 @@ def proxy_config() -> None:
     change, and have the edge read it.
 
     Without --out, the main file is printed. With --out, all files are written, readable by their
-    owner only, and the command that runs the edge is printed. Run it as that owner.
+    owner only, and the command that runs the edge is printed. Run it as that owner. With --watch,
+    it goes on from there until it is interrupted: whenever the config or the keys change, the files
+    are written again, and the edge, if it is running, reads them. What is wrong with a change is
+    told on stderr, and the edge goes on with what it has.
 
     \b
     Examples:
       glassplate proxy-config nginx --colo east
       glassplate proxy-config nginx --edge east-nginx --out /etc/glassplate/east-nginx --check
       glassplate proxy-config varnish --edge varnish --out /etc/glassplate/varnish --cache-bytes 4G
+      glassplate proxy-config nginx --colo east --out /etc/glassplate/edge --check --watch
 
     Exit status: 0 done; 1 the server or the disk refused the files; 2 wrong usage or config. Unless
     it is 0, the files in --out are what they were.
@@ -51,6 +56,11 @@ def proxy_config() -> None:
 def _edge_options(command: Callable[..., None]) -> Callable[..., None]:
     """What every kind of edge is told."""
     for option in (
+        click.option(
+            "--watch",
+            is_flag=True,
+            help="Go on: write the files again, and reload the edge, at every change.",
+        ),
         click.option(
             "--check", is_flag=True, help="Write only what the server, installed here, accepts."
         ),
@@ -105,6 +115,7 @@ def nginx(
     colo: str | None,
     out: Path | None,
     check: bool,
+    watch: bool,
     workers: int,
     user: str,
     tls_cert: str | None,
@@ -122,7 +133,8 @@ def nginx(
     """
     if bool(tls_cert) != bool(tls_key):
         raise click.UsageError("--tls-cert and --tls-key need each other")
-    with _plain_refusals():
+
+    def render() -> RenderedEdge:
         cluster = load_cluster(connection.cluster_path)
         chosen = NginxChoices(
             edge_id=pick_edge(cluster, "nginx", edge_id=edge_id, colo=colo).id,
@@ -131,7 +143,9 @@ def nginx(
             tls=TlsFiles(certificate=tls_cert, key=tls_key) if tls_cert and tls_key else None,
             **choices,
         )
-        _deliver(rendered_nginx(cluster, chosen, _read_keys(cluster)), out, check=check)
+        return rendered_nginx(cluster, chosen, _read_keys(cluster))
+
+    _deliver(connection, render, out, check=check, watch=watch)
 
 
 @proxy_config.command()
@@ -144,6 +158,7 @@ def varnish(
     colo: str | None,
     out: Path | None,
     check: bool,
+    watch: bool,
     **choices: Any,
 ) -> None:
     r"""Write the config of a Varnish edge: edge.vcl and keys.vcl.
@@ -153,11 +168,14 @@ def varnish(
       glassplate proxy-config varnish --edge varnish --out /etc/glassplate/varnish \
         --cache-bytes 4G --run-dir /run/varnish --check
     """
-    with _plain_refusals():
+
+    def render() -> RenderedEdge:
         cluster = load_cluster(connection.cluster_path)
         edge = pick_edge(cluster, "varnish", edge_id=edge_id, colo=colo)
         chosen = VarnishChoices(edge_id=edge.id, **choices)
-        _deliver(rendered_varnish(cluster, chosen, _read_keys(cluster)), out, check=check)
+        return rendered_varnish(cluster, chosen, _read_keys(cluster))
+
+    _deliver(connection, render, out, check=check, watch=watch)
 
 
 def pick_edge(cluster: Cluster, kind: str, *, edge_id: str | None, colo: str | None) -> Edge:
@@ -185,19 +203,45 @@ def _read_keys(cluster: Cluster) -> dict[str, str]:
     return read_keys_of(load_keys(Path(cluster.keys_file)))
 
 
-def _deliver(edge: RenderedEdge, out: Path | None, *, check: bool) -> None:
-    if out is not None:
-        folder = out.resolve()
+def _deliver(
+    connection: Connection,
+    render: Callable[[], RenderedEdge],
+    out: Path | None,
+    *,
+    check: bool,
+    watch: bool,
+) -> None:
+    if out is None and (check or watch):
+        raise click.UsageError(f"{'--check' if check else '--watch'} needs --out")
+
+    def rendered() -> RenderedEdge:
+        with _plain_refusals():
+            return render()
+
+    edge = rendered()
+    if out is None:
+        _print_main_file(edge)
+        return
+    folder = out.resolve()
+    with _plain_refusals():
         write_edge(edge, folder, check=check)
-        click.echo(shlex.join(edge.command(str(folder))))
-    elif check:
-        raise click.UsageError("--check needs --out")
-    elif edge.main_file in edge.secret_files:
+    click.echo(shlex.join(edge.command(str(folder))))
+    if watch:
+        EdgeWatch(
+            cluster_path=connection.cluster_path,
+            render=rendered,
+            folder=folder,
+            check=check,
+            tell=lambda what: click.echo(f"{folder}: {what}", err=True),
+        ).run()
+
+
+def _print_main_file(edge: RenderedEdge) -> None:
+    if edge.main_file in edge.secret_files:
         raise click.UsageError(f"{edge.main_file} holds keys, which are not printed; give --out")
-    else:
-        click.echo(edge.files[edge.main_file], nl=False)
-        others = ", ".join(name for name in edge.files if name != edge.main_file)
-        click.echo(f"It needs {others} beside it; --out DIR writes them all.", err=True)
+    click.echo(edge.files[edge.main_file], nl=False)
+    others = ", ".join(name for name in edge.files if name != edge.main_file)
+    click.echo(f"It needs {others} beside it; --out DIR writes them all.", err=True)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from glassplate.references import parse_version_reference
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from volumes.cluster import Cluster
     from volumes.photo_path import PhotoVersion
 
 
@@ -34,7 +35,9 @@ class _Rebuild:
 @click.option("--volume", "volumes", type=int, multiple=True, help="Only this volume; repeatable.")
 @click.option("--photo", metavar="VOLUME/PHOTO/VERSION", help="Only this photo.")
 @click.option("--failed", is_flag=True, help="Photos whose sizes failed or are not made yet.")
-@click.option("--recipe", "by_recipe", is_flag=True, help="Photos that another recipe made.")
+@click.option(
+    "--recipe", "by_recipe", is_flag=True, help="Photos of another recipe than the config's."
+)
 @click.pass_obj
 def rebuild(
     connection: Connection,
@@ -62,7 +65,7 @@ def rebuild(
         raise click.UsageError("give one of --failed and --recipe")
     if photo and volumes:
         raise click.UsageError("--photo names its volume; leave out --volume")
-    work = _Rebuild(list(volumes), _present_recipe() if by_recipe else None)
+    work = _Rebuild(list(volumes), _present_recipe(connection.cluster()) if by_recipe else None)
     if photo:
         of = parse_version_reference(photo)
         connection.run(lambda client: _rebuild_one(client, work, of))
@@ -72,10 +75,10 @@ def rebuild(
     sys.exit(exit_code_of_all(work.errors, is_some_done=work.rebuilt > 0))
 
 
-def _present_recipe() -> str:
-    from imageworker.recipe import DEFAULT_RECIPE
+def _present_recipe(cluster: "Cluster") -> str:
+    from imageworker.configured_recipe import recipe_of
 
-    return DEFAULT_RECIPE.version
+    return recipe_of(cluster).version
 
 
 async def _rebuild_all(client: Client, work: _Rebuild) -> None:

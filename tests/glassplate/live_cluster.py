@@ -88,11 +88,11 @@ def render_cluster(queue_url):
 class LiveCluster:
     """A running cluster; its parts can be stopped and started by name."""
 
-    def __init__(self, root, queue_url):
+    def __init__(self, root, queue_url, *, more_config=""):
         self.root = Path(root)
         self.config = self.root / "cluster.toml"
         text, self._edge_port = render_cluster(queue_url)
-        self.config.write_text(text)
+        self.config.write_text(text + more_config)
         self.cluster = load_cluster(self.config)
         self.keys = KeyRing(keys=(generate_key("a", os.urandom),))
         save_keys(self.root / "keys.toml", self.keys)
@@ -109,6 +109,7 @@ class LiveCluster:
         for name in (*NODES, *self.cluster.masters):
             self.start(name)
         self.run(self._enter("edge", reading_edge(self.cluster, self._edge_port)))
+        self.wait_until_seen()
 
     def start(self, name):
         """Start a node or a master."""
@@ -145,10 +146,10 @@ class LiveCluster:
         self.wait_until_seen()
 
     def wait_until_seen(self):
-        """Wait until every running master sees which nodes are up."""
+        """Wait until every running master sees which nodes are up, and that all send photos."""
         up = {node for node in NODES if node in self._running}
         masters = [m for m in self.cluster.masters if m in self._running]
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 20
         while any(self._up_at(master) != up for master in masters):
             assert time.monotonic() < ends, "the masters never saw which nodes are up"
             time.sleep(0.05)
@@ -158,7 +159,8 @@ class LiveCluster:
 
         address = f"http://{self.cluster.masters[master].address}"
         with blocking.Client(address, keys=self.keys) as client:
-            return {node["id"] for node in client.status()["nodes"] if node["up"]}
+            nodes = client.status()["nodes"]
+        return {node["id"] for node in nodes if node["up"] and not node["fenced_volumes"]}
 
     def run(self, work):
         """Run a coroutine in the cluster's loop, and wait for its result."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from PIL import ExifTags, Image, PngImagePlugin
 
 from tests.imageworker import png_writer
-from tests.imageworker.photo_zoo import good, moving, picture, save
+from tests.imageworker.photo_zoo import animated, good, moving, picture, save
 
 SECRETS = (b"GPS-SECRET", b"XMP-SECRET", b"COMMENT-SECRET", b"MAKER-SECRET", b"SERIAL-SECRET")
 """What `full_of_secrets` hides, and no variant may contain."""
@@ -118,6 +118,30 @@ def too_large() -> Mapping[str, bytes]:
         "TIFF of 60000 x 60000": _tiff_header(60000, 60000),
         "GIF of 100000 frames": many_frames(100_000),
         "APNG that says 2000 million frames": _apng_of(2_000_000_000),
+        "animated WebP of 5100 frames": _webp_of(5100),
+        "animated WebP on a canvas of 16383 x 16383": _webp_canvas(16383, 16383),
+        "AVIF that says 16000 x 16000": _with_extents(good("AVIF").data, 16000, 16000),
+        "HEIC that says 65535 x 65535": _with_extents(good("HEIC").data, 65535, 65535),
+    }
+
+
+@functools.cache
+def small_and_costly() -> Mapping[str, bytes]:
+    """Files within every limit that want more of a decoder than their bytes show, or are nonsense.
+
+    Whether they are photos is the decoder's to say.
+    """
+    jpeg = good("JPEG").data
+    frame, table = jpeg.index(b"\xff\xc0"), jpeg.index(b"\xff\xdb")
+    return {
+        "108 megapixels in 13 KB": _one_bit_png(12800, 8500),
+        "JPEG of 600 scans": _many_scans(600),
+        "JPEG that divides by nothing": jpeg[: table + 5] + bytes(64) + jpeg[table + 69 :],
+        "JPEG that says it is arithmetic": jpeg[: frame + 1] + b"\xc9" + jpeg[frame + 2 :],
+        "JPEG that says it is lossless": jpeg[: frame + 1] + b"\xc3" + jpeg[frame + 2 :],
+        "JPEG of 12 bits": jpeg[: frame + 4] + b"\x0c" + jpeg[frame + 5 :],
+        "JPEG of two frames": jpeg[:frame] + jpeg[frame : frame + 19] + jpeg[frame:],
+        "JPEG of no width": _with_dimensions(jpeg, 0, 100),
     }
 
 
@@ -225,3 +249,35 @@ def _tiff_header(width: int, height: int) -> bytes:
 def _apng_of(frames: int) -> bytes:
     png = good("PNG").data
     return png[:33] + png_writer.chunk(b"acTL", struct.pack(">II", frames, 0)) + png[33:]
+
+
+def _webp_of(frames: int) -> bytes:
+    webp = animated("WEBP")
+    last = webp[webp.rindex(b"ANMF") :]
+    longer = webp + last * (frames - len(moving()))
+    return longer[:4] + struct.pack("<I", len(longer) - 8) + longer[8:]
+
+
+def _webp_canvas(width: int, height: int) -> bytes:
+    webp = animated("WEBP")
+    at = webp.index(b"VP8X") + 12
+    edges = b"".join((edge - 1).to_bytes(3, "little") for edge in (width, height))
+    return webp[:at] + edges + webp[at + 6 :]
+
+
+def _with_extents(boxes: bytes, width: int, height: int) -> bytes:
+    at = boxes.index(b"ispe") + 8
+    return boxes[:at] + struct.pack(">II", width, height) + boxes[at + 8 :]
+
+
+def _one_bit_png(width: int, height: int) -> bytes:
+    header = png_writer.chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
+    row = bytes(1 + (width + 7) // 8)
+    data = png_writer.chunk(b"IDAT", zlib.compress(row * height, 9))
+    return png_writer.SIGNATURE + header + data + png_writer.chunk(b"IEND", b"")
+
+
+def _many_scans(scans: int) -> bytes:
+    jpeg = save(picture(1000, 700), "JPEG", progressive=True)
+    end = len(jpeg) - 2
+    return jpeg[:end] + jpeg[jpeg.rindex(b"\xff\xda") : end] * scans + jpeg[end:]

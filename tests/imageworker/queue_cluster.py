@@ -3,6 +3,7 @@
 Nodes and storagemasters are in this process. What they repeat, they repeat often.
 """
 
+import asyncio
 import contextlib
 import os
 import subprocess
@@ -45,6 +46,17 @@ class QueueCluster:
         """Upload a photo; its receipt."""
         with self.client() as client:
             return client.put(data, **options)
+
+    def ask(self, receipts, **options):
+        """Ask for the sizes of photos as a storagemaster does, and return when the jobs wait."""
+
+        async def hand_over():
+            queue = sizes_queue.SizesQueue(self.redis, self.live.keys)
+            for receipt in receipts:
+                queue.ask_for_sizes(original_of(receipt), **options)
+            await queue.hand_over()
+
+        asyncio.run(hand_over())
 
     def states(self, references):
         """What has become of photos: by reference, their status."""
@@ -121,7 +133,7 @@ def original_of(receipt):
 
 
 @contextlib.contextmanager
-def running_queue_cluster(folder):
+def running_queue_cluster(folder, *, more_config=""):
     """A cluster below a folder, for as long as the block lasts; it has no workers yet."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "SWEEP_PASS_SECONDS", PASS_SECONDS)
@@ -130,7 +142,7 @@ def running_queue_cluster(folder):
         (port,) = free_ports(1)
         valkey = ValkeyServer(port=port, data_dir=folder / "valkey", persist=True)
         valkey.start()
-        live = LiveCluster(folder, f"redis://127.0.0.1:{port}/0")
+        live = LiveCluster(folder, f"redis://127.0.0.1:{port}/0", more_config=more_config)
         live.start_all()
         cluster = QueueCluster(live, valkey, folder)
         try:

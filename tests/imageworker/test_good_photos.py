@@ -5,6 +5,7 @@ import hashlib
 import pytest
 from PIL import Image
 
+from imageworker.child import SizesMaker
 from imageworker.colour import SRGB_PROFILE
 from imageworker.made_sizes import MadeSizes
 from imageworker.make_sizes import make_sizes
@@ -96,6 +97,15 @@ def test_every_variant_carries_the_small_srgb_profile_and_nothing_else(name: str
         info = shown(made, variant.letter, variant.ext).info
         assert info.pop("icc_profile") == SRGB_PROFILE
         assert set(info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+
+
+def test_a_photo_of_a_hundred_megapixels_comes_out_right(maker: SizesMaker) -> None:
+    """Within the limits of a child, at every size of the table."""
+    made = maker.make(photo_zoo.save(picture(12000, 8500), "JPEG", quality=90), DEFAULT_RECIPE)
+    assert {v.letter for v in made.variants} == {size.letter for size in DEFAULT_RECIPE.sizes}
+    for letter in "nk":
+        width, height = shown(made, letter).size
+        assert _error(made, picture(width, height), letter) < 2
 
 
 def test_a_multi_picture_jpeg_is_its_first_picture() -> None:

@@ -1,5 +1,6 @@
 """Bad files of every kind end as a reason a person understands, and hurt nobody on the way."""
 
+import contextlib
 import dataclasses
 
 import pytest
@@ -48,6 +49,17 @@ def test_a_bomb_is_refused_by_its_header(maker: SizesMaker, name: str) -> None:
     error = _undoable(maker, hostile_zoo.too_large()[name])
     assert isinstance(error, PhotoTooLarge)
     assert any(character.isdigit() for character in error.reason)
+
+
+@pytest.mark.parametrize("name", hostile_zoo.small_and_costly())
+def test_what_is_small_and_costly_stays_within_the_limits(maker: SizesMaker, name: str) -> None:
+    """Whether it ends ready or in words, and the maker is there for the next one."""
+    with contextlib.suppress(BrokenPhoto):
+        maker.make(hostile_zoo.small_and_costly()[name], DEFAULT_RECIPE)
+    assert maker.last_end is not None
+    assert maker.last_end.memory_bytes_peak < 1.5 * MEMORY_BYTES_MOST
+    assert maker.last_end.cpu_seconds < DEFAULT_RECIPE.limits.cpu_seconds_max
+    assert maker.make(good("JPEG").data, DEFAULT_RECIPE).variants
 
 
 @pytest.mark.parametrize("name", hostile_zoo.broken())

@@ -9,6 +9,7 @@ import io
 import pytest
 from PIL import Image, ImageCms
 
+from imageworker import resampling
 from imageworker.decode import decode
 from imageworker.encode import encode_jpeg
 from imageworker.icc_profile import ADOBE_RGB, DISPLAY_P3, render_profile
@@ -25,7 +26,7 @@ ERROR_LEVELS_MOST = 1.0
 # SSIM of more than this would take the test longer than it tells more.
 WINDOW_PIXELS = 400
 
-# One is large enough for the bicubic first step, one lies between two sizes, one stands upright.
+# One is large enough for Pillow's bicubic first step, one is between two sizes, one is upright.
 PHOTOS = (
     ("landscape", 3456, 2592),
     ("portrait in noise", 1440, 2160),
@@ -65,6 +66,14 @@ def _opened(data: bytes) -> Image.Image:
     return whole
 
 
+@pytest.fixture(name="is_simd_used", params=[True, False], ids=["SIMD", "Pillow"])
+def _is_simd_used(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each means of resampling in turn, whatever this machine would choose."""
+    assert resampling.IS_SIMD_USED, "the simd extra is not installed: run make check"
+    monkeypatch.setattr(resampling, "IS_SIMD_USED", request.param)
+
+
+@pytest.mark.usefixtures("is_simd_used")
 @pytest.mark.parametrize(("kind", "width", "height"), PHOTOS, ids=KINDS)
 def test_every_size_of_a_lifelike_photo_is_as_good_as_one_lanczos_step(
     kind: str, width: int, height: int

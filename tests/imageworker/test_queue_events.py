@@ -92,6 +92,7 @@ def test_an_upload_that_waits_in_vain_is_answered_when_the_time_is_over(cluster,
     status, receipt = upload(cluster, jpeg(next(seeds)), wait=1)
     assert (status, receipt["state"]) == (201, "pending")
     cluster.start_worker()
+    cluster.wait_until_settled(["{volume}/{photo}/{version}".format(**receipt)])
 
 
 @pytest.mark.parametrize("wait", ["31", "-1", "x", "1.5", ""])

@@ -1,11 +1,9 @@
 """Jobs are done in the order of their lanes, and people see how far theirs is."""
 
-import asyncio
-
 import pytest
 
 from storagemaster.job_wire import LANES, NEW_LANE, REBUILD_LANE, JobKind
-from storagemaster.sizes_queue import SizesQueue, job_id_of
+from storagemaster.sizes_queue import job_id_of
 from tests.glassplate.live_cluster import jpeg
 from tests.imageworker.queue_cluster import jobs_left, original_of, wait_until, waiting_jobs
 
@@ -16,18 +14,6 @@ def _cluster(queue_cluster):
     queue_cluster.stop_workers()
 
 
-def ask(cluster, receipts, **options):
-    """Ask for the sizes of photos as a storagemaster does, and return when the jobs wait."""
-
-    async def hand_over():
-        queue = SizesQueue(cluster.redis, cluster.live.keys)
-        for receipt in receipts:
-            queue.ask_for_sizes(original_of(receipt), **options)
-        await queue.hand_over()
-
-    asyncio.run(hand_over())
-
-
 def test_a_rebuild_of_everything_keeps_an_upload_waiting_for_one_photo(cluster, seeds):
     """The worker ends what it is at, and then takes the upload."""
     old = [cluster.put(jpeg(next(seeds))) for _ in range(12)]
@@ -35,7 +21,7 @@ def test_a_rebuild_of_everything_keeps_an_upload_waiting_for_one_photo(cluster, 
     cluster.wait_until_settled([receipt.reference for receipt in old])
     wait_until("the jobs to be done", lambda: jobs_left(cluster.redis) == 0)
     begun = len(cluster.taken())
-    ask(cluster, old, lane=REBUILD_LANE, kind=JobKind.AGAIN)
+    cluster.ask(old, lane=REBUILD_LANE, kind=JobKind.AGAIN)
     wait_until("the rebuild to begin", lambda: len(cluster.taken()) > begun)
     new = original_of(cluster.put(jpeg(next(seeds))))
     lane, path = f"rq:queue:{NEW_LANE}", job_path(new)
@@ -65,7 +51,7 @@ def test_a_worker_takes_the_lanes_in_their_order(cluster, seeds):
     wait_until("the jobs to be done", lambda: jobs_left(cluster.redis) == 0)
     cluster.stop_workers()
     for lane, receipt in zip(reversed(LANES), ready, strict=True):
-        ask(cluster, [receipt], lane=lane, kind=JobKind.AGAIN)
+        cluster.ask([receipt], lane=lane, kind=JobKind.AGAIN)
         receipts[lane] = receipt
     begun = len(cluster.taken())
     cluster.start_worker()

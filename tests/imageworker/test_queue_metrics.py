@@ -40,7 +40,7 @@ def test_a_cluster_whose_last_worker_died_says_so(queue_cluster, seeds):
         wait_until("a worker to live", lambda: client.status()["workers_alive"] == 1)
         assert client.status()["alarms"] == []
         queue_cluster.stop_workers()
-        queue_cluster.put(jpeg(next(seeds)))
+        waiting = queue_cluster.put(jpeg(next(seeds))).reference
         wait_until("the alarm", lambda: client.status()["alarms"] != [])
         assert "no worker is alive" in client.status()["alarms"][0]
     token = sign_token(queue_cluster.live.keys, ("read",))
@@ -49,6 +49,10 @@ def test_a_cluster_whose_last_worker_died_says_so(queue_cluster, seeds):
     )
     with urllib.request.urlopen(request) as response:
         assert b"\nglassplate_workers_alive 0.0\n" in response.read()
+    # No photo is left waiting for tests that count what waits.
+    queue_cluster.start_worker()
+    queue_cluster.wait_until_settled([waiting])
+    queue_cluster.stop_workers()
 
 
 def test_a_node_gives_its_metrics_on_its_write_port(queue_cluster):

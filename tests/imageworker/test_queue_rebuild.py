@@ -61,7 +61,7 @@ def test_another_recipe_makes_a_new_version_and_leaves_the_old_one(
     old = cluster.put(jpeg(next(seeds))).reference
     cluster.wait_until_settled([old])
     before = cluster.files_of(old)
-    monkeypatch.setattr(rebuild_module, "_present_recipe", lambda: "2")
+    monkeypatch.setattr(rebuild_module, "_present_recipe", lambda _: "2")
     code, printed = run("--recipe", "--volume", old.partition("/")[0])
     assert code == 0
     (new,) = [line["rebuilt"] for line in printed if line["photo"] == old]

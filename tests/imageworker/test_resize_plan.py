@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imageworker.resize import (
-    BICUBIC_ABOVE_PIXELS,
     DRAFT_ENOUGH,
     Step,
     draft_scale,
@@ -40,13 +39,6 @@ def test_a_12_megapixel_photo_is_read_once_and_cascaded() -> None:
         "k": None, "h": "k", "b": "h", "c": "h", "z": "b", "d": "c",
         "w": "z", "n": "d", "m": "w", "t": "m", "q": "n", "s": "m",
     }  # fmt: skip
-
-
-def test_a_large_first_step_is_bicubic_and_no_other() -> None:
-    """Half of all the work is worth the faster filter; the rest is Lanczos."""
-    assert [step.size.letter for step in _plan(4000, 3000).values() if step.is_bicubic] == ["k"]
-    assert not any(step.is_bicubic for step in _plan(3200, 2400).values())
-    assert BICUBIC_ABOVE_PIXELS > 3200 * 2400
 
 
 def test_a_square_is_cut_from_the_middle() -> None:

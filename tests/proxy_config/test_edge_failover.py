@@ -131,6 +131,18 @@ def test_a_photo_that_only_the_mirror_has_is_found(edge, pairs):
     assert (answer.status, answer.body) == (200, bytes_of(path))
 
 
+def test_a_node_that_lacks_a_photo_does_not_speak_for_one_that_cannot_be_asked(edge, pairs):
+    """The other may have it: 502, and never 404, until somebody knows."""
+    near, far = pairs[ABSENT]
+    path = new_photo_path(volume=ABSENT)
+    near.absent.add(path)
+    far.stop()
+    assert ask(edge.address, sign(path)).status in {502, 504}
+    # Long enough for an edge that probes its nodes to have stopped asking that one.
+    time.sleep(3.5)
+    assert ask(edge.address, sign(path)).status in {502, 504}
+
+
 def test_gone_is_an_answer(edge, pairs):
     """One tombstone is enough: the mirror is not asked for what is gone."""
     path = new_photo_path(volume=GONE)

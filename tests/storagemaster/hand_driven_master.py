@@ -12,9 +12,11 @@ import pytest
 
 from permission_urls import InternalSigner, KeyRing, sign_token
 from storagemaster import app
+from storagemaster.catching_up import CatchingUp
 from storagemaster.client import MasterClient
 from storagemaster.fleet import Fleet
 from storagemaster.owed_work import OwedWork
+from storagemaster.reconcile import Reconcile
 from storagemaster.sizes_queue import SizesQueue
 from storagemaster.sweep import Sweep
 from volumes.cluster import Cluster, Master
@@ -78,6 +80,8 @@ class HandDrivenMaster:
         self.fleet: Fleet = passes.owner(Fleet)
         self.queue: SizesQueue = passes.owner(SizesQueue)
         self.owed_work: OwedWork = passes.owner(OwedWork)
+        self.catching_up: CatchingUp = passes.owner(CatchingUp)
+        self.reconcile: Reconcile = passes.owner(Reconcile)
         self.sweep: Sweep = passes.owner(Sweep)
         self.worker = MasterClient([master], session, InternalSigner(keys))
         self.url = f"http://{master.address}"

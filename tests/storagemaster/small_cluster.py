@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from glassplate.drill.tcp_proxy import TcpProxy, running_proxy
 from permission_urls import Key, KeyRing, KeyState
 from storagemaster.api import key_secret_of
 from storagenode.app import running_node
@@ -30,7 +31,6 @@ from storagenode.layout import OWED, QUARANTINE, STAGING, TRASH, Place
 from storagenode.marker import mark_root
 from storagenode.upkeep import Upkeep
 from tests.storagemaster.hand_driven_master import HandDrivenMaster, running_by_hand
-from tests.storagemaster.tcp_proxy import TcpProxy, running_proxy
 from volumes.address import Address
 from volumes.cluster import Cluster, Colo, Master, Node, NodeId, Volume
 from volumes.photo_path import VolumeId, parse_path

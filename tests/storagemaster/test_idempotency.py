@@ -5,9 +5,9 @@ import os
 
 import pytest
 
+from glassplate.drill.tcp_proxy import Fault, Towards
 from tests.storagemaster.pictures import long_picture, picture
 from tests.storagemaster.small_cluster import KEY_SECRET
-from tests.storagemaster.tcp_proxy import Fault, Towards
 from volumes.photo_id import derive_photo_id
 
 FIRST = {"Glassplate-First-Attempt": "1"}

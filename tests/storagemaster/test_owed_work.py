@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from glassplate.drill.tcp_proxy import Fault, Towards
 from storagemaster.owed_work import ATTEMPTS_MAX
 from tests.storagemaster.bundles_to_send import body_of, paths_of, sizes_of
 from tests.storagemaster.pictures import long_picture, picture
-from tests.storagemaster.tcp_proxy import Fault, Towards
 from volumes.photo_path import PhotoTombstone, render_path
 
 

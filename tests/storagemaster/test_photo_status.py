@@ -1,9 +1,11 @@
 """What has become of a photo: from the files of both mirrors, and never guessed."""
 
 import json
+import os
 
 import pytest
 
+from storagenode.filesystem import DIGEST_XATTR
 from tests.storagemaster.bundles_to_send import body_of, failure_of, sizes_of
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.test_bad_uploads import assert_problem
@@ -74,6 +76,17 @@ async def test_a_damaged_info_is_read_from_the_other_mirror(cluster, receipt):
     data = path.read_bytes()
     path.chmod(0o644)
     path.write_bytes(json.dumps({"variants": []}).encode().ljust(len(data)))
+    answer = await cluster.master.photo(receipt.version)
+    assert set(answer.document["urls"]) == {"s", "q", "t", "o"}
+
+
+async def test_an_info_without_a_digest_is_read_from_the_other_mirror(cluster, receipt):
+    """Nobody can say whether its bytes are those that were written."""
+    await hand_in(cluster, receipt.version, sizes_of(receipt.version))
+    path = cluster.path("east-1", render_path(Info(receipt.version)))
+    path.chmod(0o644)
+    path.write_bytes(b"no info")
+    os.removexattr(path, DIGEST_XATTR)
     answer = await cluster.master.photo(receipt.version)
     assert set(answer.document["urls"]) == {"s", "q", "t", "o"}
 

@@ -1,6 +1,8 @@
 """Purging: every edge forgets every variant of what is deleted, however long it was away."""
 
 import contextlib
+import shutil
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -10,6 +12,8 @@ from storagemaster.purging import AGAIN_SECONDS, PATHS_PER_REQUEST, Purging
 from storagemaster.variants import all_variants
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.purged_edges import PurgedEdge
+from volumes.photo_id import Version
+from volumes.photo_path import Variant, render_path
 from volumes.sizes import DEFAULT_SIZES
 
 PATHS = [f"1/k7/01jd3x8m2c9qp4k7_3fz8qd_{letter}.jpg" for letter in "abc"]
@@ -126,6 +130,27 @@ async def test_a_delete_purges_every_variant(cluster, edge):
     assert edge.forgotten == variants_of(first)
 
 
+@pytest.mark.parametrize("owed_is_lost", [False, True])
+async def test_a_tombstone_that_comes_late_purges_what_was_served(cluster, edge, owed_is_lost):
+    """Also a version that whoever deleted could not see; by owed work, or by reconcile."""
+    of = (await cluster.master.upload(picture(), volume=1)).version
+    unseen = replace(of, version=Version("000000"))
+    async with edge.running():
+        cluster.write("west-1", render_path(Variant(unseen, "o", "jpg")), b"unseen")
+        await cluster.stop_and_notice("west-1")
+        await cluster.master.delete(of)
+        assert edge.forgotten == variants_of(of)
+        edge.forgotten.clear()
+        if owed_is_lost:
+            shutil.rmtree(cluster.path("west-2", ".owed/west-1"))
+        await cluster.start_and_notice("west-1")
+        await cluster.master.hand_over()
+        await cluster.master.request("POST", "/repairs/1")
+        await cluster.master.hand_over()
+    assert edge.forgotten == variants_of(of) | variants_of(unseen)
+    assert not any(cluster.hidden(node, ".owed") for node in ("east-1", "west-1", "west-2"))
+
+
 async def test_an_edge_that_is_down_is_purged_when_it_is_back(cluster, edge):
     """Nodes remember it on their disks until it has answered; then nothing is owed."""
     of = (await cluster.master.upload(picture())).version
@@ -208,3 +233,18 @@ async def test_a_purge_is_repeated_when_no_older_fetch_can_be_left(edges, sessio
     await purges.purge_again()
     await purges.purge_again()
     assert edges[0].requests == 2
+
+
+@pytest.mark.parametrize("what", ["photo", "version"])
+async def test_edges_are_purged_again_when_a_late_tombstone_comes_home(cluster, edge, what):
+    """An edge may have kept what it got from the home that had not heard of the delete."""
+    of = (await cluster.master.upload(picture())).version
+    await cluster.stop_and_notice("west-1")
+    async with edge.running():
+        delete = cluster.master.delete if what == "photo" else cluster.master.delete_version
+        assert (await delete(of)).document["purged"] == ["edge"]
+        edge.forgotten.clear()
+        await cluster.start("west-1")
+        await cluster.master.hand_over()
+    assert edge.forgotten == variants_of(of)
+    assert cluster.mirrors_are_equal(1)

@@ -3,7 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from permission_urls import Key, KeyRing, KeyState
-from storagemaster.alarms import OLDEST_JOB_SECONDS_MAX, queue_alarms
+from storagemaster.alarms import OLDEST_JOB_SECONDS_MAX, node_alarms, queue_alarms
 from storagemaster.events import Event, Events
 from storagemaster.metrics import MasterMetrics
 from storagemaster.webhooks import Webhooks
@@ -43,14 +43,35 @@ def test_a_queue_that_is_away_is_all_that_can_be_said():
     assert "the queue is away" in alarm
 
 
+NODE = {"id": "a", "up": True, "reason": "", "accepts_new_photos": True, "free_bytes": 9}
+
+
+def test_a_suspect_disk_is_an_alarm_with_its_reason():
+    """An fsync that failed once is enough."""
+    (alarm,) = node_alarms([NODE, {**NODE, "reason": "fsync: EIO"}])
+    assert alarm == "node a takes no writes: fsync: EIO"
+
+
+def test_a_disk_above_its_soft_mark_is_an_alarm():
+    """While sizes and repairs still fit."""
+    (alarm,) = node_alarms([{**NODE, "accepts_new_photos": False}])
+    assert alarm == "node a takes no new photos: 9 bytes are free"
+
+
+def test_a_node_that_is_down_is_no_alarm_of_its_disk():
+    """The status says so already."""
+    assert node_alarms([{**NODE, "up": False, "reason": "no answer"}]) == []
+
+
 STATUS = {
     "nodes": [
-        {"id": "east-1", "colo": "east", "up": True, "owed_files": 3},
-        {"id": "west-1", "colo": "west", "up": False, "owed_files": None},
+        {"id": "east-1", "colo": "east", "up": True, "reason": "EIO", "owed_files": 3},
+        {"id": "west-1", "colo": "west", "up": False, "reason": "", "owed_files": None},
     ],
     "queue": {"new": 2, "retry": 0},
     "workers_alive": 1,
     "oldest_job_seconds": 12.5,
+    "repair": {"steps_left": 4, "bytes_left": 9, "unhealed_total": 1},
     "alarms": ["no"],
 }
 
@@ -81,10 +102,14 @@ def test_metrics_say_what_the_status_says():
     assert found["glassplate_node_up", "west", "west-1"] == 0
     assert found["glassplate_owed_files", "east", "east-1"] == 3
     assert ("glassplate_owed_files", "west", "west-1") not in found
+    assert found["glassplate_node_suspect", "east", "east-1"] == 1
+    assert ("glassplate_node_suspect", "west", "west-1") not in found
     assert found["glassplate_jobs_waiting", "new"] == 2
     assert found["glassplate_oldest_job_seconds",] == 12.5
     assert found["glassplate_workers_alive",] == 1
     assert found["glassplate_alarms",] == 1
+    assert found["glassplate_repair_steps_left",] == 4
+    assert found["glassplate_repair_unhealed",] == 1
     assert found["glassplate_photos_total", "ready"] == 2
     assert found["glassplate_photos_total", "failed"] == 1
 

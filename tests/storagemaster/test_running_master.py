@@ -1,6 +1,7 @@
 """The storagemaster as it runs: its passes go on by themselves, and it ends cleanly."""
 
 import asyncio
+import json
 
 import aiohttp
 import pytest
@@ -8,10 +9,19 @@ import pytest
 from permission_urls import sign_token
 from storagemaster import app
 from storagemaster.background import repeating
+from storagemaster.wire import PROBLEM_TYPE
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import HOST, KEYS, free_port, wait_until
 from volumes.address import Address
 from volumes.cluster import Colo, Master
+
+UNPARSABLE = (
+    b"EHLO secret\r\n\r\n",
+    b"GET /photos HTTP/1.1\r\nHost: x\r\nsecret\r\n\r\n",
+    b"POST /photos HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+    b"POST /secret HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 2\r\n\r\n",
+    b"GET /" + b"secret" * 11_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+)
 
 
 @pytest.fixture(name="master")
@@ -90,3 +100,19 @@ async def test_a_pass_is_ended_with_its_block():
 
     async with asyncio.timeout(5), repeating(endless, pause_seconds=0.0):
         await started.wait()
+
+
+async def test_what_is_no_http_is_answered_with_a_problem_that_echoes_nothing(cluster, master):
+    """As every other error is; neither the request nor the server's version is in it."""
+    async with app.running_master(cluster.config, master, KEYS):
+        for request in UNPARSABLE:
+            reader, writer = await asyncio.open_connection(HOST, master.address.port)
+            writer.write(request)
+            head, _, body = (await asyncio.wait_for(reader.read(), 20)).partition(b"\r\n\r\n")
+            writer.close()
+            await writer.wait_closed()
+            assert head.split()[1] == b"400", request[:40]
+            assert b"aiohttp" not in head
+            assert PROBLEM_TYPE.encode() in head
+            assert json.loads(body)["status"] == 400
+            assert b"secret" not in head + body

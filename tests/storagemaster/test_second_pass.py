@@ -7,10 +7,13 @@ import pytest
 
 from storagemaster.client import MasterRefused
 from storagemaster.job_wire import SECOND_PASS_LANE, JobKind
-from storagemaster.second_pass import second_pass_of
+from storagemaster.second_pass import SecondPasses, lacking_second_pass, second_pass_of
+from storagenode.shard_listing import ListedFile
 from storagenode.wire import BundledFile, render_bundle
 from tests.storagemaster.pictures import picture
 from volumes.photo_path import Attempt, Info, Variant, parse_photo_version, render_path
+from volumes.sizes import DEFAULT_SIZES
+from volumes.variant_formats import VariantFormats
 
 OF = parse_photo_version("42/01jd3x8m2c9qp4k7/3fz8qd")
 ANNOUNCED = [{"size": "t", "ext": "avif", "width": 100, "height": 67}]
@@ -49,6 +52,82 @@ async def test_a_second_pass_is_asked_for_when_the_first_is_mirrored(cluster, mo
     await cluster.master.worker.put_bundle(of, bundle((Info(of), info(ANNOUNCED))), mtime_seconds=1)
     how = {"lane": SECOND_PASS_LANE, "kind": JobKind.SECOND_PASS}
     assert asked == [(Variant(of, "o", "jpg"), how)]
+
+
+@pytest.fixture(name="sweeping")
+def _sweeping(cluster, monkeypatch):
+    """A sweep that wants AVIF, what it asked for, and what the queue says of a job meanwhile."""
+    master, asked, said = cluster.master, [], {"state": ""}
+
+    async def job_state(_original, _kind):
+        return said["state"]
+
+    monkeypatch.setattr(master.queue, "job_state", job_state)
+    monkeypatch.setattr(
+        master.queue, "ask_for_sizes", lambda original, **how: asked.append((original.of, how))
+    )
+    master.sweep._second_passes = SecondPasses(
+        VariantFormats(avif=True), DEFAULT_SIZES, master.queue
+    )
+    return asked, said
+
+
+async def ready_photo(cluster, asked, announced):
+    """A photo with one JPEG and an info that announces so much; nothing is asked for it yet."""
+    of = (await cluster.master.upload(picture())).version
+    files = bundle((Variant(of, "t", "jpg"), b"jpg"), (Info(of), info(announced)))
+    await cluster.master.worker.put_bundle(of, files, mtime_seconds=1)
+    asked.clear()
+    return of
+
+
+async def test_a_second_pass_that_the_queue_lost_is_asked_for_again_three_times(cluster, sweeping):
+    """Not at first sight, and not for ever; one that only waits for its turn is not counted."""
+    asked, said = sweeping
+    of = await ready_photo(cluster, asked, ANNOUNCED)
+    await cluster.master.sweep.sweep(1)
+    assert asked == []
+    said["state"] = "queued"
+    for _ in range(4):
+        await cluster.master.sweep.sweep(1)
+    said["state"] = ""
+    for _ in range(5):
+        await cluster.master.sweep.sweep(1)
+    assert asked == 7 * [(of, {"lane": SECOND_PASS_LANE, "kind": JobKind.SECOND_PASS})]
+
+
+async def test_a_second_pass_that_is_made_or_was_never_announced_is_not_asked_for(
+    cluster, sweeping
+):
+    """An older recipe announced none, and the info is the truth."""
+    asked, _ = sweeping
+    await ready_photo(cluster, asked, [])
+    of = await ready_photo(cluster, asked, ANNOUNCED)
+    avif = bundle((Variant(of, "t", "avif"), b"avif"))
+    await cluster.master.worker.put_bundle(of, avif, mtime_seconds=1)
+    for _ in range(3):
+        await cluster.master.sweep.sweep(1)
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("names", "is_lacking"),
+    [
+        (("_o.jpg", "_t.jpg", ".json"), True),
+        (("_o.jpg", "_t.jpg", "_t.avif", ".json"), False),
+        (("_o.jpg", "_t.jpg", "_m.jpg", "_t.avif", ".json"), True),
+        (("_o.jpg", "_k.jpg", ".json"), False),
+        (("_o.jpg", "_t.jpg"), False),
+        (("_o.jpg", "_t.jpg", ".json", ".gone"), False),
+        (("_o.avif", ".json"), False),
+    ],
+)
+def test_lacking_is_a_ready_photo_with_a_small_jpeg_alone(names, is_lacking):
+    """What is not ready is the first pass's to make."""
+    stem = f"{OF.photo}_{OF.version}"
+    files = [ListedFile(f"{stem}{name}", 1, "") for name in names]
+    found = lacking_second_pass(OF.volume, files, frozenset("tm"))
+    assert found == ({OF} if is_lacking else set())
 
 
 async def test_a_bundle_without_an_info_is_a_second_pass_or_refused(cluster):

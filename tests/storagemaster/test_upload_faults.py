@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from glassplate.drill.tcp_proxy import Fault, Towards, Weather
 from storagemaster import mirroring
 from tests.storagemaster.pictures import long_picture, picture
 from tests.storagemaster.small_cluster import wait_until
-from tests.storagemaster.tcp_proxy import Fault, Towards
 
 MIB = 1024 * 1024
 REPLACED = {"east-1", "west-2 for west-1"}
@@ -90,7 +90,7 @@ async def test_a_mirror_whose_answer_is_lost_may_have_the_photo_too(cluster):
 async def test_two_slow_links_are_no_fault(cluster):
     """Where both are slow neither keeps the other waiting, and both get their copy."""
     for node in ("east-1", "west-1"):
-        cluster.links[node].delay_seconds = 0.02
+        cluster.links[node].weather = Weather(delay_seconds=0.02)
     photo = long_picture(5 * MIB)
     answer = await cluster.master.upload(photo)
     assert answer.status == 201

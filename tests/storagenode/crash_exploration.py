@@ -6,7 +6,7 @@ against it. In some of the states the work is done once more, to its end.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from storagenode.disk_store import TOMBSTONE_BYTES, DiskStore
@@ -42,9 +42,6 @@ LOOK_EVERY = 64
 OLD_FILES = bundle_of(OLD, sizes="osm")
 OLD_TOMBSTONE = Place(VersionTombstone(OLD_GONE))
 
-Rig = Callable[[DiskStore], None]
-"""Breaks a store."""
-
 
 @dataclass(slots=True)
 class Exploration:
@@ -56,17 +53,12 @@ class Exploration:
 
 
 def explore(
-    scenario: Scenario,
-    *,
-    disk_class: type[CrashFileSystem] = CrashFileSystem,
-    rig: Rig = lambda _store: None,
-    violations_max: int = 20,
+    scenario: Scenario, *, base: Image | None = None, violations_max: int = 20
 ) -> Exploration:
-    """Crash a scenario everywhere. A broken disk or a rigged store must show as violations."""
-    base = _prepared(scenario)
-    disk = disk_class(base)
+    """Crash a scenario everywhere. It begins from `base`, or from what it prepares itself."""
+    base = base or prepared(scenario)
+    disk = CrashFileSystem(base)
     store = DiskStore(disk, now_seconds=FakeClock(MTIME + 1000))
-    rig(store)
     disk.log.clear()
     scenario.operate(store, disk)
 
@@ -111,7 +103,7 @@ def _crashes(base: Image, disk: CrashFileSystem) -> Iterator[tuple[StateKey, Ima
                 yield key, image(), Moment(operation, acknowledged)
 
 
-def _prepared(scenario: Scenario) -> Image:
+def prepared(scenario: Scenario) -> Image:
     """A disk with some photos, and with what the scenario begins from, all of it settled."""
     disk = CrashFileSystem(_empty_root())
     store = DiskStore(disk, now_seconds=FakeClock(MTIME))

@@ -16,9 +16,11 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from random import Random
 from typing import TypeVar
 
 from tests.storagenode.crash_file_system import (
+    ROOT,
     Acknowledged,
     Contents,
     Created,
@@ -87,6 +89,15 @@ class UnsettledDisk:
             case Acknowledged():
                 pass
 
+    def damage_file(self, file: int, contents: Contents) -> None:
+        """A file that is durable is another one now, on the platter itself."""
+        self._files[file] = contents
+
+    def damage_name(self, directory: int, name: str) -> None:
+        """A name is gone from the platter itself."""
+        self._directories[directory].pop(name, None)
+        self._names.pop((directory, name), None)
+
     @property
     def pending_names(self) -> int:
         """How many names are not fsynced."""
@@ -113,6 +124,27 @@ class UnsettledDisk:
             for contents in self._content_choices(touched):
                 key = (changed, frozenset(contents.items()))
                 yield key, partial(self._image, directories, contents)
+
+    def any_state(self, random: Random) -> Image:
+        """One of the states, as chance will have it."""
+        counts = {dirent: self._different_counts(dirent) for dirent in self._names}
+        applied = {dirent: random.choice(options) for dirent, options in counts.items()}
+        while not self._has_what_it_needs(applied):
+            applied = {
+                dirent: random.choice((0, max(options))) for dirent, options in counts.items()
+            }
+        contents = {file: self._any_contents(file, random) for file in self._touched_files}
+        return self._image(self._with_names(applied), contents)
+
+    def durable(self, path: str) -> Contents | None:
+        """What is left of a file in every state; None if in any its name is lost."""
+        node = ROOT
+        for part in path.split("/"):
+            found = self._directories.get(node, {}).get(part)
+            if found is None:
+                return None
+            node = found
+        return None if node in self._writes or node in self._notes else self._files.get(node)
 
     def _image(
         self, directories: Mapping[int, Mapping[str, int]], contents: Mapping[int, Contents]
@@ -197,6 +229,13 @@ class UnsettledDisk:
         parts = itertools.product(*([0, len(write) // 2, len(write)] for write in writes))
         data = dict.fromkeys(_torn(synced.data, writes, lengths) for lengths in parts)
         return [Contents(each, *note) for each in data for note in kept]
+
+    def _any_contents(self, file: int, random: Random) -> Contents:
+        """One of what may be left of a file."""
+        synced, notes, writes = self._files[file], self._notes.get(file), self._writes.get(file, [])
+        lengths = [random.choice((0, len(write) // 2, len(write))) for write in writes]
+        noted = notes if notes is not None and random.random() < 0.5 else synced
+        return Contents(_torn(synced.data, writes, lengths), noted.digest, noted.mtime_seconds)
 
     def _whole(self, file: int) -> Contents:
         """A file with all that was done to it."""

@@ -22,7 +22,7 @@ from storagenode.store import Store
 from tests.storagenode.photo_samples import MTIME, VOLUME
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.cluster_file import load_cluster
-from volumes.photo_path import Variant, render_path
+from volumes.photo_path import Variant, VolumeId, render_path
 from volumes.sizes import size_classes
 
 T = TypeVar("T")
@@ -191,8 +191,10 @@ def serving(site: Site, ids: Iterable[str]) -> Iterator[dict[str, ServedNode]]:
         store = await stack.enter_async_context(running_node(site.cluster, node, site.keys))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         client = NodeClient(node.write, session, InternalSigner(site.keys))
+        stack.callback(client.close)
         while store.is_local and not (await client.scrub())["completed_seconds"]:  # noqa: ASYNC110  # it is far away
             await asyncio.sleep(0.01)
+        await lift_fences(client)
         return ServedNode(node, store, client, site, thread)
 
     try:
@@ -200,6 +202,13 @@ def serving(site: Site, ids: Iterable[str]) -> Iterator[dict[str, ServedNode]]:
     finally:
         thread.run(stack.aclose())
         thread.close()
+
+
+async def lift_fences(client: NodeClient) -> None:
+    """Do what a storagemaster does for a node that has missed nothing."""
+    status = await client.status()
+    for volume in status.fenced:
+        await client.lift_fence(VolumeId(volume), status.fence_serial)
 
 
 async def chunked(data: bytes, *, size: int = 64 * 1024) -> AsyncIterator[bytes]:

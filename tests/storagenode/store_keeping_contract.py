@@ -57,6 +57,43 @@ class KeepingContract:
             f"{OF.photo}_000002.gone",
         ]
 
+    def test_the_tombstones_of_a_volume_are_told_without_its_photos(self, trial):
+        """Of photos and of versions; of a volume that is not here nothing is known."""
+        put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
+        assert trial.store.tombstones(VOLUME) == []
+        trial.store.bury(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
+        trial.store.bury(Place(VersionTombstone(OTHER_PHOTO)), mtime_seconds=MTIME)
+        assert set(trial.store.tombstones(VOLUME)) == {
+            f"{OF.photo}.gone",
+            f"{OTHER_PHOTO.photo}_{OTHER_PHOTO.version}.gone",
+        }
+        with pytest.raises(NotHome):
+            trial.store.tombstones(OTHER_VOLUME)
+
+    def test_only_what_is_to_give_way_does(self, trial):
+        """A size that was made twice: the one that is named is replaced, and set aside."""
+        place, old, new = variant_of(OF, "m"), bytes_of("old"), bytes_of("new")
+        put(trial.store, place, old)
+        for replaces in ("", digest_of(b"a third")):
+            with pytest.raises(Conflict):
+                self._replace(trial.store, place, new, replaces)
+        self._replace(trial.store, place, new, digest_of(old))
+        assert trial.read(place.path) == new
+        assert any(path.startswith(".quarantine/") for path in trial.store.find(OF.photo))
+
+    def _replace(self, store, place, data, replaces):
+        with store.staging(bytes_expected=len(data)) as file:
+            file.write(data)
+            file.replaces = replaces
+            store.publish(file, place, mtime_seconds=MTIME, digest=digest_of(data))
+
+    def test_a_file_in_doubt_keeps_its_digest_if_it_has_one(self, trial):
+        """It is asked for again, and that is all."""
+        put(trial.store, variant_of(OF), bytes_of("photo"))
+        before = trial.store.shard_digests(VOLUME)
+        trial.store.doubt(variant_of(OF))
+        assert trial.store.shard_digests(VOLUME) == before
+
     def test_a_shard_s_digest_changes_exactly_when_its_files_do(self, trial):
         """Not when asked again, not when the same comes again, not for another shard."""
         store = trial.store

@@ -2,7 +2,7 @@
 
 import pytest
 
-from storagenode.errors import Gone
+from storagenode.errors import Corrupt, Gone
 from storagenode.layout import Place
 from tests.storagenode.photo_samples import MTIME, bundle_of, bytes_of, variant_of, version_of
 from tests.storagenode.store_contract import names_of, put
@@ -35,3 +35,13 @@ def test_a_version_that_is_gone_does_not_come_back(open_store):
     open_store.bury(Place(VersionTombstone(NEW)), mtime_seconds=MTIME)
     with pytest.raises(Gone):
         open_store.relink(OF, NEW.version, original_only=True)
+
+
+def test_what_has_lost_its_digest_is_not_relinked(open_store):
+    """It may be corrupt, and under its new name it would be the only copy to last."""
+    open_store.file_system.unlink(variant_of(OF).path)
+    handle = open_store.file_system.create(variant_of(OF).path)
+    open_store.file_system.close(handle)
+    with pytest.raises(Corrupt):
+        open_store.relink(OF, NEW.version, original_only=True)
+    assert not open_store.file_system.exists(variant_of(NEW).path)

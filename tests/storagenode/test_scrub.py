@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -107,6 +108,20 @@ def test_a_file_without_a_digest_is_counted_and_stays(scrub, root, slept):
     assert (progress.unverified, progress.files, progress.bytes) == (1, 3, 2 * SIZE)
     assert path.exists()
     assert slept[0] == PAUSE_SECONDS
+
+
+def test_a_file_without_a_digest_makes_its_shard_unlike_any_other(scrub, store, root, clock):
+    """So that reconcile looks into it, however long the shard has been known."""
+    (volume,) = store.volumes
+    clock.seconds = time.time() + 60
+    before = store.shard_digests(volume)
+    path = root / PLACES[0].path
+    path.chmod(0o600)
+    os.removexattr(path, DIGEST_XATTR)
+    assert store.shard_digests(volume) == before
+    scrub()
+    after = store.shard_digests(volume)
+    assert [shard for shard in before if before[shard] != after[shard]] == [path.parent.name]
 
 
 def test_a_file_that_cannot_be_read_is_told_and_the_pass_goes_on(scrub, disk, root):

@@ -24,7 +24,6 @@ ROUTES = [
     ("POST", "/bundles/{stem}?mtime=1"),
     ("POST", "/pulls"),
     ("POST", "/adoptions/{path}?sha256="),
-    ("POST", "/quarantine/{path}"),
     ("POST", "/relinks/42/{photo}/{version}/000009"),
     ("GET", "/owed?owed_to=west-1"),
     ("PUT", "/volumes/45"),

@@ -194,7 +194,8 @@ def test_a_status_comes_back_from_its_json():
         total_bytes=4, accepts_new_photos=True, suspect_reason="", owed=5,
     )  # fmt: skip
     fields = json.loads(json.dumps(asdict(status)))
-    assert wire.NodeStatus(**{**fields, "volumes": tuple(fields["volumes"])}) == status
+    tuples = {name: tuple(fields[name]) for name in ("volumes", "fenced")}
+    assert wire.NodeStatus(**{**fields, **tuples}) == status
 
 
 @pytest.mark.parametrize(("kind", "status"), wire.STATUS_OF_ERROR.items())

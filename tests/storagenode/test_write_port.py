@@ -299,7 +299,7 @@ def test_a_volume_is_opened(node, of):
     node.put(variant_of(PhotoVersion(volume, of.photo, of.version)), DATA)
 
 
-def test_a_digest_is_adopted_a_file_set_aside_a_version_relinked(node, of, place):
+def test_a_digest_is_adopted_and_a_version_relinked(node, of, place):
     """What reconcile and a revocation ask for."""
     node.put(place, DATA)
     assert node.run(node.client.adopt(place, digest_of(DATA))) == digest_of(DATA)
@@ -310,10 +310,6 @@ def test_a_digest_is_adopted_a_file_set_aside_a_version_relinked(node, of, place
         node.run(node.client.adopt(place, ""))
     put_again = node.put(place, DATA)
     assert not put_again.was_there
-    node.run(node.client.quarantine(place))
-    node.run(node.client.quarantine(place))
-    with pytest.raises(NotThere):
-        node.run(node.client.fetch(place))
 
 
 def test_a_corrupt_file_is_not_taken_for_whole(node, place):

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volumes.address import Address
-from volumes.bucket_location import BucketLocation, parse_location
 from volumes.cluster_config import parse_cluster
 from volumes.config_reader import InvalidConfig
 from volumes.sizes import DEFAULT_SIZES, Size
+from volumes.variant_formats import VariantFormats
 from volumes.volume_state import VolumeState
 
 SMALLEST = """
@@ -81,6 +81,14 @@ square = true
 [[sizes]]
 letter = "y"
 edge_pixels = 3000
+
+[images]
+webp = true
+webp_quality = 70
+avif = true
+avif_edge_pixels_max = 320
+animation = true
+keeps_credit = false
 """
 )
 
@@ -150,7 +158,13 @@ edge_pixels = 5
 
 [[sizes]]
 letter = "x"
-edge_pixels = 5
+edge_pixels = 20000
+
+[images]
+webp = "yes"
+webp_quality = 101
+avif_quality = 0
+avif_speed = 3
 """
 
 PROBLEMS_OF_BROKEN = """
@@ -184,7 +198,12 @@ PROBLEMS_OF_BROKEN = """
     sizes[0].letter: must be one of a-z but o; is 'o'
     sizes[0].edge_pixels: must be a whole number, is 'many'
     sizes[0].square: must be true or false, is 1
+    sizes[2].edge_pixels: must be at most 16383, is 20000
     sizes[2].letter: size 'x' is there already
+    images.webp: must be true or false, is 'yes'
+    images.webp_quality: must be at most 100, is 101
+    images.avif_quality: must be at least 1, is 0
+    images.avif_speed: is not a key here; known are: animation, animation_quality, avif
 """
 
 
@@ -222,6 +241,7 @@ def test_the_smallest_config_is_filled_with_defaults():
     assert cluster.memcached == ()
     assert cluster.edges == {}
     assert cluster.sizes == DEFAULT_SIZES
+    assert cluster.variant_formats == VariantFormats()
     assert (cluster.limits.upload_bytes_max, cluster.limits.pixels_max) == (209715200, 110000000)
     assert list(cluster.volumes) == list(range(1, 17))
     assert {volume.state for volume in cluster.volumes.values()} == {VolumeState.OPEN}
@@ -241,35 +261,14 @@ def test_a_full_config_is_read_whole():
     assert [edge.kind for edge in cluster.edges.values()] == ["nginx", "varnish"]
     assert (cluster.limits.upload_bytes_max, cluster.limits.pixels_max) == (1000, 2000)
     assert cluster.sizes == (Size("x", 99, square=True), Size("y", 3000))
-
-
-def test_a_node_over_a_bucket_says_where_it_is():
-    """Its server, region and copies; and nothing that is secret."""
-    bucket = 'store = "s3://photos/west-1"\nendpoint = "https://s3.example:8333/"\nregion = "r"\n'
-    text = SMALLEST.replace('store = "s3://photos/west-1"', bucket + "copies = 3")
-    node = parse_cluster(text).nodes["west-1"]
-    assert (node.endpoint, node.region, node.copies) == ("https://s3.example:8333", "r", 3)
-    assert node.bucket == BucketLocation("photos", "west-1")
-    assert parse_location(str(node.bucket)) == node.bucket
-    assert parse_cluster(SMALLEST).nodes["east-1"].bucket is None
-
-
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ('store = "s3://"', "nodes.west-1.store: must be as in"),
-        ('store = "s3://Photos/x"', "nodes.west-1.store: must be as in"),
-        ('store = "s3://photos/../x"', "nodes.west-1.store: must be as in"),
-        ('store = "s3://photos"\nendpoint = "s3.example"', "nodes.west-1.endpoint: must be as in"),
-        ('store = "s3://photos"\nendpoint = "http://k:s@x"', "nodes.west-1.endpoint: must be as"),
-        ('store = "s3://photos"\ncopies = 0', "nodes.west-1.copies: must be at least 1, is 0"),
-        ('store = "west-1"\nendpoint = "http://x"', "nodes.west-1.endpoint: is not a key here"),
-    ],
-)
-def test_a_bucket_that_is_none_is_refused(line, problem):
-    """A key in an URL would be a secret in a config that many read."""
-    (found,) = problems_of(SMALLEST.replace('store = "s3://photos/west-1"', line))
-    assert found.startswith(problem)
+    assert cluster.variant_formats == VariantFormats(
+        webp=True,
+        webp_quality=70,
+        avif=True,
+        avif_edge_pixels_max=320,
+        animation=True,
+        keeps_credit=False,
+    )
 
 
 def test_a_cluster_answers_who_is_where():
@@ -284,7 +283,7 @@ def test_a_cluster_answers_who_is_where():
         cluster.mirrors_of(17)
 
 
-@pytest.mark.parametrize("table", ["nodes.east-1", "masters.m1", "edges.e1", "limits"])
+@pytest.mark.parametrize("table", ["nodes.east-1", "masters.m1", "edges.e1", "limits", "images"])
 def test_an_unknown_key_is_refused_in_every_table(table):
     """Most are misspelt, and a misspelt key would silently be the default."""
     text = FULL.replace(f"[{table}]", f"[{table}]\nstroe = 1")

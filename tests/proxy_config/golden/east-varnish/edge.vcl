@@ -104,10 +104,17 @@ sub vcl_backend_fetch {
     unset bereq.http.X-Forwarded-For;
     unset bereq.http.Via;
     set bereq.http.Host = "glassplate";
+    if (bereq.retries == 0) {
+        unset bereq.http.Photo-Unknown;
+    }
     set bereq.http.Photo-Volume = regsub(bereq.url, "^/([0-9]+)/.*$", "\1");
     if (
         (std.integer(bereq.http.Photo-Volume, 0) >= 1 && std.integer(bereq.http.Photo-Volume, 0) <= 4) ||
         (std.integer(bereq.http.Photo-Volume, 0) >= 6 && std.integer(bereq.http.Photo-Volume, 0) <= 7)) {
+        # A node that is not asked because it does not answer its probes may have the photo.
+        if (!std.healthy(east_1) || !std.healthy(west_1)) {
+            set bereq.http.Photo-Unknown = "1";
+        }
         if (bereq.retries % 2 == 0) {
             set bereq.backend = east_1_west_1_try_0.backend();
         }
@@ -117,6 +124,10 @@ sub vcl_backend_fetch {
     }
     else if (
         (std.integer(bereq.http.Photo-Volume, 0) == 5)) {
+        # A node that is not asked because it does not answer its probes may have the photo.
+        if (!std.healthy(east_2) || !std.healthy(west_2)) {
+            set bereq.http.Photo-Unknown = "1";
+        }
         if (bereq.retries % 2 == 0) {
             set bereq.backend = east_2_west_2_try_0.backend();
         }
@@ -126,6 +137,10 @@ sub vcl_backend_fetch {
     }
     else if (
         (std.integer(bereq.http.Photo-Volume, 0) == 8)) {
+        # A node that is not asked because it does not answer its probes may have the photo.
+        if (!std.healthy(east_2) || !std.healthy(east_1) || !std.healthy(west_2)) {
+            set bereq.http.Photo-Unknown = "1";
+        }
         if (bereq.retries % 3 == 0) {
             set bereq.backend = east_2_east_1_west_2_try_0.backend();
         }
@@ -157,9 +172,16 @@ sub vcl_backend_fetch {
 
 sub vcl_backend_response {
     if (beresp.status != 200 && beresp.status != 304) {
+        if (beresp.status >= 500) {
+            set bereq.http.Photo-Unknown = "1";
+        }
         # A node that does not have it, or has other bytes than were written, is no reason to give up.
         if ((beresp.status == 404 || beresp.status >= 500) && bereq.retries < 3) {
             return (retry);
+        }
+        # That one node does not have it says nothing of a node that did not answer.
+        if (beresp.status == 404 && bereq.http.Photo-Unknown) {
+            return (error(502));
         }
         return (error(beresp.status));
     }
@@ -185,6 +207,7 @@ sub vcl_backend_response {
 
 sub vcl_backend_error {
     if (beresp.status >= 500) {
+        set bereq.http.Photo-Unknown = "1";
         if (bereq.retries < 3) {
             return (retry);
         }
@@ -252,9 +275,9 @@ sub vcl_recv {
     }
 
     # An absolute URI means what its path means.
-    set req.url = regsub(req.url, "^(?i)https?://[^/]*", "");
+    set req.url = regsub(req.url, "^(?i)https?://[^/]*/", "/");
     if ((req.proto == "HTTP/1.1" && !req.http.Host) || req.method !~ "^[A-Z_-]+$"
-        || (req.url !~ "^/" && req.url != "*")) {
+        || req.url !~ "^/") {
         return (synth(400));
     }
     if (req.method == "GET" || req.method == "HEAD" || req.method == "OPTIONS") {
@@ -363,6 +386,9 @@ sub vcl_deliver {
         if (req.http.Photo-Expiry) {
             set resp.http.Cache-Control = "public, max-age=" + std.integer(
                 real=std.real(integer=std.integer(req.http.Photo-Expiry)) - std.real(time=now));
+            if (std.time(integer=std.integer(req.http.Photo-Expiry)) > now + 31536000s) {
+                set resp.http.Cache-Control = "public, max-age=31536000";
+            }
         } else {
             set resp.http.Cache-Control = "public, max-age=31536000, immutable";
         }
@@ -392,8 +418,11 @@ sub judge_conditions {
                 || std.strstr(req.http.If-Match, "W/" + resp.http.ETag)))) {
         return (synth(412));
     }
-    # If-None-Match decides alone; not modified since means this very second.
+    # Not modified since means this very second. A client that names a tag as well must be right in both.
     if (req.http.If-None-Match) {
+        if (req.http.If-Modified-Since && req.http.If-Modified-Since != resp.http.Last-Modified) {
+            unset req.http.If-None-Match;
+        }
         unset req.http.If-Modified-Since;
         if (req.http.If-None-Match == "*" || std.strstr(req.http.If-None-Match, resp.http.ETag)) {
             set req.http.If-None-Match = resp.http.ETag;
@@ -405,6 +434,7 @@ sub judge_conditions {
     }
     if (req.http.If-None-Match || req.http.If-Modified-Since) {
         unset req.http.Range;
+        unset resp.http.Accept-Ranges;
         unset resp.http.Content-Type;
     }
     if (req.http.If-Range && req.http.If-Range != resp.http.ETag
@@ -423,7 +453,7 @@ sub judge_range {
         unset req.http.Range;
         return;
     }
-    if (req.http.Range !~ "^(?i)bytes= *([0-9]+ *- *[0-9]*|- *[0-9]+) *$") {
+    if (req.http.Range !~ "^(?i)bytes= *([0-9]{1,18} *- *[0-9]{0,18}|- *[0-9]{1,18}) *$") {
         call refuse_range;
     }
     set req.http.Photo-First = regsub(req.http.Range, "^.{6} *([0-9]*) *-.*$", "\1");
@@ -449,6 +479,7 @@ sub judge_range {
         }
     }
     set req.http.Range = "bytes=" + req.http.Photo-First + "-" + req.http.Photo-Last;
+    unset resp.http.Accept-Ranges;
 }
 
 sub refuse_range {

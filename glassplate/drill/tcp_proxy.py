@@ -1,10 +1,13 @@
-"""A TCP proxy that misbehaves on request: it delays, freezes, cuts and resets what it forwards."""
+"""A TCP proxy that misbehaves on request: it delays, holds, cuts, corrupts what it forwards."""
 
 import asyncio
 import contextlib
+import random
 import socket
 import struct
+from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from enum import Enum
 
 from volumes.address import Address
@@ -30,17 +33,43 @@ class Fault(Enum):
     """The connection is reset, as by a process that is killed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weather:
+    """How a link treats each piece of what passes; the chances are of a piece."""
+
+    delay_seconds: float = 0.0
+    jitter_seconds: float = 0.0
+    """Up to so much more."""
+    bytes_per_second: int = 0
+    """Of one connection; 0 is as fast as it goes."""
+    stall_chance: float = 0.0
+    stall_seconds: float = 0.0
+    reset_chance: float = 0.0
+    flip_chance: float = 0.0
+    """Of one bit of the piece to be the other way round."""
+    reset_after_bytes: int = 0
+    """Each connection is reset when so many bytes have come back to its client."""
+
+
+FAIR = Weather()
+
+
 class TcpProxy:
     """Forwards connections to a target. Everything it did can be counted afterwards."""
 
-    def __init__(self, listen: Address, target: Address) -> None:
+    def __init__(self, listen: Address, target: Address, *, seed: int = 0) -> None:
         self.address = listen
         self.connections = 0
         self.bytes_passed = dict.fromkeys(Towards, 0)
-        self.delay_seconds = 0.0
+        self.weather = FAIR
+        self.is_cut = False
+        """Whether connections are refused; `cut` ends those that are there."""
+        self.did: Counter[str] = Counter()
+        """How often it did what: `held`, `cut`, `delayed`, `stalled`, `reset`, `flipped`."""
         self.fired = asyncio.Event()
         """Set when a planned fault has happened: a test that waits for it proves that it did."""
         self._target = target
+        self._chance = random.Random(seed)  # noqa: S311  # faults, and the same ones for a seed
         self._gates = {towards: asyncio.Event() for towards in Towards}
         self._planned: tuple[Fault, Towards, int] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,6 +85,21 @@ class TcpProxy:
         for gate in self._gates.values():
             gate.set()
 
+    def cut(self) -> None:
+        """Reset every connection, and refuse new ones until `mend`."""
+        self.is_cut = True
+        self.reset_all()
+
+    def mend(self) -> None:
+        """Take connections again."""
+        self.is_cut = False
+
+    def reset_all(self) -> None:
+        """End every connection there is, as a network does that has forgotten them."""
+        self.did["cut"] += len(self._tasks)
+        for task in self._tasks:
+            task.cancel()
+
     def plan(self, fault: Fault, *, after_bytes: int, towards: Towards = Towards.TARGET) -> None:
         """Have a fault happen once, when so many more bytes have passed one way."""
         self.fired.clear()
@@ -63,6 +107,10 @@ class TcpProxy:
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward one connection until it ends."""
+        if self.is_cut:
+            self.did["cut"] += 1
+            _abort_with_reset(writer)
+            return
         self.connections += 1
         task = asyncio.create_task(self._forward(reader, writer))
         self._tasks.add(task)
@@ -97,8 +145,12 @@ class TcpProxy:
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, towards: Towards
     ) -> None:
-        while data := await reader.read(READ_BYTES):
-            await asyncio.sleep(self.delay_seconds)
+        passed = 0
+        while piece := await reader.read(READ_BYTES):
+            data = await self._weathered(piece, passed, towards)
+            passed += len(data)
+            if not self._gates[towards].is_set():
+                self.did["held"] += 1
             await self._gates[towards].wait()
             before, fault = self._split(data, towards)
             await self._pass(before, writer, towards)
@@ -108,6 +160,28 @@ class TcpProxy:
                 await self._pass(data[len(before) :], writer, towards)
         if writer.can_write_eof():
             writer.write_eof()
+
+    async def _weathered(self, data: bytes, passed: int, towards: Towards) -> bytes:
+        """What comes of a piece on its way, after the time that it takes."""
+        weather, chance = self.weather, self._chance
+        wait = weather.delay_seconds + chance.random() * weather.jitter_seconds
+        if weather.bytes_per_second:
+            wait += len(data) / weather.bytes_per_second
+        if chance.random() < weather.stall_chance:
+            self.did["stalled"] += 1
+            wait += weather.stall_seconds
+        if wait:
+            self.did["delayed"] += 1
+            await asyncio.sleep(wait)
+        ends_here = towards is Towards.CLIENT and 0 < weather.reset_after_bytes < passed + len(data)
+        if ends_here or chance.random() < weather.reset_chance:
+            self.did["reset"] += 1
+            raise _WasReset
+        if chance.random() < weather.flip_chance:
+            self.did["flipped"] += 1
+            at = chance.randrange(len(data))
+            data = data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
+        return data
 
     def _split(self, data: bytes, towards: Towards) -> tuple[bytes, Fault | None]:
         """What may pass before the planned fault, and the fault if it is its turn."""

@@ -1,0 +1,120 @@
+"""Repair of a mirror that lacks photos, unthrottled, against what it must reach on two cores.
+
+Two nodes are processes of their own; what a storagemaster does for a repair runs here, in one more.
+Each run copies photos that only one mirror has, spread over all shards, and compares the mirrors.
+"""
+
+import asyncio
+import itertools
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+
+from bench.figures import Figure, report, summarize
+from bench.photo_bytes import render_photo
+from bench.scratch_cluster import named, scratch_cluster
+from glassplate.local_cluster import LocalCluster
+from permission_urls import InternalSigner
+from storagemaster.burying import Burying
+from storagemaster.fleet import Fleet
+from storagemaster.purging import Purging
+from storagemaster.reconcile import Reconcile
+from storagenode.client import NodeClient
+from storagenode.layout import Place
+from volumes.photo_id import mint_photo_id, mint_version
+from volumes.photo_path import PhotoVersion, Variant, VolumeId
+
+RUNS = 5
+AT_ONCE = 16
+MTIME_SECONDS = 1_700_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one run copies, and what it must reach."""
+
+    name: str
+    photos: int
+    photo_bytes: int
+    least: float
+    units_each: float
+    """How much of the unit of `least` one photo is."""
+
+
+BATCHES = (
+    Batch("repair of 3 KB photos, against 400 photos/s", 2000, 3_000, 400.0, 1.0),
+    Batch("repair of 2 MB photos, against 100 MB/s", 150, 2_000_000, 100.0, 2.0),
+)
+
+
+class RepairFailed(Exception):
+    """The mirrors are not equal after a repair."""
+
+
+async def measure() -> list[Figure]:
+    """What repair reaches, as a ratio to what it must."""
+    async with scratch_cluster() as local:
+        volume = next(iter(local.cluster.volumes))
+        mirrors = local.cluster.volumes[volume].mirrors
+        await local.start(named(local, *mirrors))
+        async with aiohttp.ClientSession() as session:
+            return [await _measure(local, session, volume, batch) for batch in BATCHES]
+
+
+async def _measure(
+    local: LocalCluster, session: aiohttp.ClientSession, volume: VolumeId, batch: Batch
+) -> Figure:
+    mirrors = local.cluster.volumes[volume].mirrors
+    signer = InternalSigner(local.keys)
+    nodes = {n: NodeClient(local.cluster.nodes[n].write, session, signer) for n in mirrors}
+    fleet = Fleet(nodes)
+    await fleet.poll()
+    # There is no edge to purge.
+    burying = Burying(local.cluster, nodes, Purging({}, session))
+    reconcile = Reconcile(local.cluster, nodes, fleet, burying, now_seconds=time.time)
+    rates = []
+    for run in range(1 + RUNS):
+        await _fill(nodes[mirrors[0]], volume, batch, run)
+        started = time.perf_counter()
+        done = await reconcile.reconcile(volume, at_once=True)
+        seconds = time.perf_counter() - started
+        if done.done != batch.photos or (await reconcile.plan(volume)).plan.steps:
+            raise RepairFailed(f"{done.done} of {batch.photos} photos were copied")
+        rates.append(batch.photos * batch.units_each / seconds)
+    return summarize(batch.name, 1.0, [(rate, batch.least) for rate in rates[1:]])
+
+
+async def _fill(node: NodeClient, volume: VolumeId, batch: Batch, run: int) -> None:
+    """Photos that were never there before, on one mirror."""
+    data = render_photo(run, batch.photo_bytes)
+    numbers = itertools.count()
+
+    async def some() -> None:
+        while (number := next(numbers)) < batch.photos:
+            photo = mint_photo_id(now_milliseconds=MTIME_SECONDS * 1000, random_bits=_random_bits)
+            of = PhotoVersion(volume, photo, mint_version(_random_bits))
+            body = data[:-8] + number.to_bytes(8, "big")
+            await node.put(
+                Place(Variant(of, "o", "jpg")),
+                _in_one_piece(body),
+                mtime_seconds=MTIME_SECONDS,
+                bytes_total=len(body),
+            )
+
+    await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+
+
+def _random_bits(count: int) -> int:
+    return int.from_bytes(os.urandom((count + 7) // 8), "big") >> (-count % 8)
+
+
+async def _in_one_piece(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+if __name__ == "__main__":
+    sys.exit(report("repair", asyncio.run(measure())))

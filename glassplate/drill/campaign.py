@@ -1,0 +1,56 @@
+"""Drills one after the other: which can be run here, and how they went."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from glassplate.drill.drilled import can_mount
+from glassplate.drill.faults_of_processes import FAKETIME
+from glassplate.drill.run import Drill, run_drill
+from glassplate.drill.samples import Sample
+from glassplate.drill.scenario import Scenario
+from glassplate.local_cluster import SERVER_PATH
+
+Hear = Callable[[Scenario, str, list[Sample]], None]
+
+
+def why_not_here(scenario: Scenario) -> str:
+    """What this machine lacks for a scenario; nothing if it can be run."""
+    for need in scenario.needs:
+        if need == "root":
+            if not can_mount():
+                return "only root can mount the disk that it needs"
+        elif need == "libfaketime":
+            if FAKETIME is None:
+                return "libfaketime is not installed: proxy_config/install-servers.sh test"
+        elif shutil.which(need, path=SERVER_PATH) is None:
+            return f"{need} is not installed: proxy_config/install-servers.sh test"
+    return ""
+
+
+async def run_campaign(
+    scenarios: Iterable[Scenario],
+    *,
+    seed: int,
+    load_seconds: float,
+    logs: Path | None,
+    hear: Hear,
+    ended: Callable[[Drill], None],
+) -> list[Drill]:
+    """Drill each scenario with a cluster of its own; `ended` hears of each that is over."""
+    drills = []
+    for scenario in scenarios:
+
+        def watch(what: str, samples: list[Sample], scenario: Scenario = scenario) -> None:
+            hear(scenario, what, samples)
+
+        drill = await run_drill(
+            scenario,
+            seed=seed,
+            load_seconds=load_seconds,
+            keep_logs=logs / scenario.name / "logs" if logs else None,
+            watch=watch,
+        )
+        ended(drill)
+        drills.append(drill)
+    return drills

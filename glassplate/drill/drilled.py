@@ -1,0 +1,139 @@
+"""The cluster that is drilled: real processes below a scratch folder, joined by links of ours."""
+
+import contextlib
+import fnmatch
+import os
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+
+from glassplate.client import Client
+from glassplate.drill.history import History
+from glassplate.drill.links import CLIENTS, Links, running_links, write_views
+from glassplate.local_cluster import CONFIG_NAME, LocalCluster, prepare_on_free_ports
+from glassplate.processes import KeptProcess
+from glassplate.retries import Retries, Timeouts
+from storagenode.marker import mark_root
+from volumes.cluster import Cluster, NodeId
+
+SMALL_DISK = NodeId("east-2")
+"""The node that has a disk of its own, so that it can be filled and mounted read-only."""
+SMALL_DISK_BYTES = 256 * 1024 * 1024
+ONCE = Retries(attempts_max=1)
+PATIENCE = Timeouts(connect_seconds=2, answer_seconds=8)
+
+
+class Drilled:
+    """A running cluster, its links, and the history of what is asked of it."""
+
+    def __init__(self, local: LocalCluster, links: Links, clients: Mapping[str, Client]) -> None:
+        self.local = local
+        self.links = links
+        self.clients = clients
+        """A client of each storagemaster, which asks it once, by its id."""
+        self.history = History()
+        self.sent: dict[str, bytes] = {}
+        """What was uploaded, by Idempotency-Key."""
+        self.urls: dict[str, str] = {}
+        """The permission URL of each photo path that the cluster has told of."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """What the cluster was planned as, with the true addresses."""
+        return self.local.cluster
+
+    def processes(self, *patterns: str) -> list[KeptProcess]:
+        """Processes by the patterns of their names.
+
+        Raises:
+            LookupError: A pattern names none.
+        """
+        found: list[KeptProcess] = []
+        for pattern in patterns:
+            named = [p for p in self.local.processes if fnmatch.fnmatch(p.plan.name, pattern)]
+            if not named:
+                raise LookupError(f"the cluster has no process {pattern}: is it installed?")
+            found += [process for process in named if process not in found]
+        return found
+
+    def process(self, name: str) -> KeptProcess:
+        """One process."""
+        (process,) = self.processes(name)
+        return process
+
+    def root(self, node: str) -> Path:
+        """The root of a node."""
+        return Path(self.cluster.nodes[NodeId(node)].store)
+
+    def photo_files(self, node: str) -> list[Path]:
+        """The pixels on a node, in the order of their names."""
+        return sorted(p for p in self.root(node).glob("[1-9]*/??/*") if p.suffix == ".jpg")
+
+    @property
+    def edges(self) -> tuple[str, ...]:
+        """The edges that there are."""
+        running = {process.plan.name for process in self.local.processes}
+        return tuple(edge for edge in self.cluster.edges if edge in running)
+
+    def edge_url(self, edge: str) -> str:
+        """Where clients reach an edge."""
+        return f"http://{self.links.address(CLIENTS, f'{edge}.listen')}"
+
+
+@contextlib.asynccontextmanager
+async def drilled_cluster(*, seed: int, scratch: Path | None = None) -> AsyncIterator[Drilled]:
+    """A cluster that runs for as long as the block lasts, and leaves nothing behind."""
+    async with contextlib.AsyncExitStack() as stack:
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="glassplate-drill-", dir=scratch)
+        )
+        local = prepare_on_free_ports(Path(folder))
+        stack.enter_context(_small_disk(local))
+        links = await stack.enter_async_context(running_links(local.cluster, seed=seed))
+        sites = {p.plan.name: p.plan.colo or "east" for p in local.processes}
+        local = local.as_seen(write_views(links, local.data / CONFIG_NAME, sites, local.data))
+        stack.push_async_callback(_stop, local)
+        await local.start(local.processes)
+        clients = {
+            master: await stack.enter_async_context(
+                Client(
+                    f"http://{links.address(CLIENTS, master)}",
+                    keys=local.keys,
+                    retries=ONCE,
+                    timeouts=PATIENCE,
+                )
+            )
+            for master in local.cluster.masters
+        }
+        yield Drilled(local, links, clients)
+
+
+def can_mount() -> bool:
+    """Whether a node can be given a disk of its own here."""
+    return os.geteuid() == 0
+
+
+async def _stop(local: LocalCluster) -> None:
+    await local.stop(local.processes)
+
+
+@contextlib.contextmanager
+def _small_disk(local: LocalCluster) -> Iterator[None]:
+    """A disk in memory for one node, where this machine lets us mount one."""
+    node = local.cluster.nodes[SMALL_DISK]
+    if not can_mount():
+        yield
+        return
+    size = f"size={SMALL_DISK_BYTES}"
+    _run("mount", "-t", "tmpfs", "-o", size, "glassplate-drill", node.store)
+    try:
+        mark_root(Path(node.store), node)
+        yield
+    finally:
+        # Lazily: a process that did not end in time must not keep the mount for ever.
+        _run("umount", "--lazy", node.store)
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # its arguments are ours

@@ -1,0 +1,49 @@
+"""`glassplate drill` as it is typed: the list, mistakes, and a drill of real processes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+DRILL = [sys.executable, "-m", "glassplate", "drill"]
+SEED = "20240229"
+
+
+def run_drill(*arguments):
+    """What a drill printed, and its exit status."""
+    return subprocess.run(
+        [*DRILL, *arguments], capture_output=True, text=True, timeout=150, check=False
+    )
+
+
+def test_the_list_names_all_scenarios():
+    """As a table, and as JSON."""
+    assert "colo-lost" in run_drill("--list").stdout
+    listed = json.loads(run_drill("--list", "--json").stdout)["scenarios"]
+    assert len(listed) >= 30
+    assert all(each["story"] for each in listed)
+
+
+def test_an_unknown_scenario_is_a_mistake_of_the_caller():
+    """It starts nothing."""
+    done = run_drill("colo-on-fire")
+    assert done.returncode == 2
+    assert "colo-on-fire" in done.stderr
+    assert "--list" in done.stderr
+
+
+@pytest.mark.parametrize("scenario", ["node-killed"])
+def test_a_drill_of_real_processes_holds_and_is_reported(scenario, tmp_path):
+    """Every promise held, the fault fired, and the page is there."""
+    report = ("--report", str(tmp_path / "out"))
+    done = run_drill(scenario, "--seed", SEED, "--duration", "8", "--json", *report)
+    document = json.loads(done.stdout)
+    assert done.returncode == 0, f"seed {SEED}: {json.dumps(document, indent=1)}"
+    (drill,) = document["drills"]
+    assert drill["passed"]
+    assert all(proof["fired"] for proof in drill["evidence"])
+    looked_at = {rule["rule"]: rule["looked_at"] for rule in drill["rules"]}
+    assert all(looked_at[rule] for rule in ("C1", "C3", "C4", "C5", "C9", "C11", "C12", "C13"))
+    assert (tmp_path / "out" / "index.html").exists()
+    assert (tmp_path / "out" / scenario / "history.jsonl").exists()

@@ -1,0 +1,86 @@
+"""The report: one page with pictures, and what was not as promised is on it."""
+
+import json
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from glassplate.drill.checker import check
+from glassplate.drill.evidence import Evidence, Proof
+from glassplate.drill.history import read_history
+from glassplate.drill.report import write_report
+from glassplate.drill.run import CONVERGING, Drill, Mark
+from glassplate.drill.samples import Sample
+from glassplate.drill.scenarios import SCENARIOS
+from glassplate.drill.timeline_picture import render_timeline
+from tests.drill.made_up_drill import CAT_PATH, TERMS, get, history, state
+
+
+def sample(second, *, owed=0):
+    """Half a second in which all is well; with None nobody could tell."""
+    return Sample(
+        second=second,
+        reads_ok=10,
+        reads_failed=1,
+        writes_ok=2,
+        writes_failed=0,
+        owed_files=owed,
+        nodes_up=4,
+        jobs=3,
+    )
+
+
+def drill_of(operations):
+    """A drill that is over."""
+    return Drill(
+        scenario=SCENARIOS["colo-lost"],
+        seed=7,
+        evidence=Evidence([Proof(True, "west-1 <is> gone")]),
+        marks=[Mark("Down <names>", 2.0, 6.0), Mark(CONVERGING, 9.0, 12.0)],
+        samples=[sample(0.5), sample(1.0), sample(1.5, owed=None), sample(2.0, owed=9)],
+        operations=operations,
+        counts={"acknowledged": 2},
+        terms=TERMS,
+        verdict=check(operations, state(), TERMS),
+    )
+
+
+@pytest.fixture(name="held")
+def _held():
+    return drill_of(history())
+
+
+@pytest.fixture(name="broken")
+def _broken():
+    return drill_of([*history(), get(16, CAT_PATH, "hen")])
+
+
+def test_the_picture_is_an_svg_with_faults_and_lanes(held):
+    """It is well-formed, and words in it are escaped."""
+    picture = ET.fromstring(render_timeline(held))
+    words = " ".join(text.text or "" for text in picture.iter("text"))
+    for expected in ("Down <names>", "converging", "reads a second", "owed files", "nodes up"):
+        assert expected in words
+    owed = [line for line in picture.iter("polyline") if line.get("stroke") == "#c77d11"]
+    assert len(owed) == 2, "the line is broken where nobody could tell"
+
+
+def test_a_report_has_the_page_and_for_each_drill_its_history_and_verdict(tmp_path, held):
+    """The history beside it is the one that was judged."""
+    page = write_report(tmp_path / "out", [held], {}, seconds=10).read_text()
+    assert "1 of 1 drills held every promise" in page
+    assert "west-1 &lt;is&gt; gone" in page
+    own = tmp_path / "out" / "colo-lost"
+    assert list(read_history(own / "history.jsonl")) == held.operations
+    verdict = json.loads((own / "verdict.json").read_text())
+    assert verdict["passed"] is True
+    assert len(verdict["rules"]) == 15
+
+
+def test_what_was_broken_and_what_was_not_run_is_on_the_page(tmp_path, broken):
+    """With the rule, the photo and the reason."""
+    page = write_report(tmp_path, [broken], {"disk-full": "only root can"}, seconds=10).read_text()
+    assert "0 of 1 drills" in page
+    assert "sent other bytes" in page
+    assert "only root can" in page
+    assert not broken.passed

@@ -1,0 +1,101 @@
+"""A real node, and real edges of both kinds before it: three that must answer alike."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from permission_urls import Key, KeyRing, KeyState, save_keys
+from storagenode.layout import Place
+from storagenode.marker import mark_root
+from tests.edge_servers import RunningEdge, find_free_port, running_nginx, running_varnish
+from tests.proxy_config.asking import GOLDEN_URLS, READ_KEYS, sign
+from tests.storagenode.photo_samples import bytes_of, variant_of, version_of
+from tests.storagenode.served_site import ServedNode, Site, serving
+from volumes.address import Address
+from volumes.cluster import NodeId
+from volumes.cluster_file import load_cluster
+from volumes.photo_path import Variant, render_path
+
+TARGETS = ("node", "nginx", "varnish")
+NODES = (("east-1", "east"), ("west-1", "west"))
+PHOTO_BYTES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo that both nodes have."""
+
+    path: str
+    data: bytes
+
+    def url(self, *, expiry: int = 0) -> str:
+        """A permission URL of it."""
+        return sign(self.path, expiry=expiry)
+
+
+class ReadTargets:
+    """Where the same request can be sent: to the node itself, or to an edge."""
+
+    def __init__(
+        self, keys: KeyRing, nodes: dict[str, ServedNode], edges: dict[str, RunningEdge]
+    ) -> None:
+        self.keys = keys
+        self.nodes = nodes
+        self.edges = edges
+        self._numbers = itertools.count()
+
+    def address(self, target: str) -> Address:
+        """Where a target answers."""
+        if target == "node":
+            return self.nodes["east-1"].node.read
+        return self.edges[target].address
+
+    def new_photo(self, *, size: int = PHOTO_BYTES) -> Photo:
+        """A photo that nobody has asked for."""
+        place = variant_of(version_of(next(self._numbers)), "m")
+        assert isinstance(place.file, Variant)
+        path = render_path(place.file)
+        data = bytes_of(path, size=size)
+        for node in self.nodes.values():
+            node.put(Place(place.file), data)
+        return Photo(path, data)
+
+
+@contextlib.contextmanager
+def running_targets(folder: Path) -> Iterator[ReadTargets]:
+    """Two nodes and an edge of each kind, up for as long as the block lasts."""
+    site = make_site(folder)
+    with (
+        serving(site, [id_ for id_, _ in NODES]) as nodes,
+        running_nginx(site.cluster, "nginx", READ_KEYS) as nginx,
+        running_varnish(site.cluster, "varnish", READ_KEYS) as varnish,
+    ):
+        yield ReadTargets(site.keys, nodes, {"nginx": nginx, "varnish": varnish})
+
+
+def make_site(folder: Path) -> Site:
+    """A cluster whose keys are those of the golden URLs."""
+    text = 'public_url = "http://photos.test"\nkeys_file = "keys.toml"\nqueue_url = "redis://x"\n'
+    for id_, colo in NODES:
+        text += f'[nodes.{id_}]\ncolo = "{colo}"\nstore = "{id_}"\n'
+        text += f'read = "127.0.0.1:{find_free_port()}"\nwrite = "127.0.0.1:{find_free_port()}"\n'
+    text += '[[volumes]]\nnumbers = "42"\nmirrors = ["east-1", "west-1"]\n'
+    text += f'[masters.one]\ncolo = "east"\naddress = "127.0.0.1:{find_free_port()}"\n'
+    for kind in ("nginx", "varnish"):
+        text += f'[edges.{kind}]\ncolo = "east"\nkind = "{kind}"\n'
+        text += f'listen = "127.0.0.1:{find_free_port()}"\npurge = "127.0.0.1:{find_free_port()}"\n'
+    (folder / "cluster.toml").write_text(text)
+    keys = KeyRing(
+        keys=tuple(
+            Key(key_id=k["id"], secret=bytes.fromhex(k["secret"]), state=KeyState(k["state"]))
+            for k in GOLDEN_URLS["keys"]
+        )
+    )
+    save_keys(folder / "keys.toml", keys)
+    cluster = load_cluster(folder / "cluster.toml")
+    for id_, _ in NODES:
+        node = cluster.nodes[NodeId(id_)]
+        mark_root(Path(node.store), node)
+    return Site(folder / "cluster.toml", cluster, keys)

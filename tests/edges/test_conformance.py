@@ -1,0 +1,93 @@
+"""A node, nginx and Varnish give the same answers, whether they have the photo cached or not."""
+
+import base64
+import hashlib
+
+import pytest
+
+from storagenode.http_semantics import etag_of, http_date
+from tests.edges.conformance_table import ERROR_TEXTS, Case, cases
+from tests.edges.read_targets import TARGETS, Photo
+from tests.proxy_config.asking import Answer, ask
+from tests.storagenode.photo_samples import MTIME
+
+SAFETY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; sandbox",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "cross-origin",
+}
+ALLOWED = "GET, HEAD, OPTIONS"
+# What a message has by the connection it went over, or by the program that sent it.
+NOT_COMPARED = ("date", "server", "connection")
+# nginx has a way through for each: a URL that is good for ever, and one that ends one day.
+LIFETIMES = {0: "public, max-age=31536000, immutable", 0xFFFFFFFF: "public, max-age=31536000"}
+TABLE = list(cases())
+
+
+@pytest.fixture(name="photo_of", scope="session")
+def _photo_of(targets):
+    """A photo for each case and lifetime, the same at every target."""
+    made: dict[tuple[str, int], Photo] = {}
+
+    def photo_of(case: Case, expiry: int) -> Photo:
+        key = (case.name, expiry)
+        if key not in made:
+            made[key] = targets.new_photo()
+        return made[key]
+
+    return photo_of
+
+
+def expected(case: Case, photo: Photo, cache_control: str) -> Answer:
+    """The answer of the table, whole."""
+    headers, body = dict(SAFETY_HEADERS), b""
+    if case.status == 204:
+        headers |= {"allow": ALLOWED, "cache-control": "no-store"}
+    elif case.target == "/healthz":
+        body = b"ok\n"
+        headers |= {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"}
+    elif case.status < 400:
+        etag = etag_of(mtime_seconds=MTIME, size=len(photo.data))
+        digest = base64.b64encode(hashlib.sha256(photo.data).digest()).decode()
+        headers |= {"etag": etag, "last-modified": http_date(MTIME), "cache-control": cache_control}
+        headers["repr-digest"] = f"sha-256=:{digest}:"
+        body = photo.data if case.status == 200 else b""
+        if case.part:
+            first, last = case.part
+            body = photo.data[first : last + 1]
+            headers["content-range"] = f"bytes {first}-{last}/{len(photo.data)}"
+        if case.status != 304:
+            headers["content-type"] = "image/jpeg"
+        if case.status == 200:
+            headers["accept-ranges"] = "bytes"
+    else:
+        body = f"{ERROR_TEXTS[case.status]}\n".encode()
+        headers |= {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"}
+        if case.status == 405:
+            headers["allow"] = ALLOWED
+        if case.status == 416:
+            headers["content-range"] = f"bytes */{len(photo.data)}"
+    if case.status not in {204, 304}:
+        headers["content-length"] = str(len(body))
+    return Answer(case.status, headers, b"" if case.method == "HEAD" else body)
+
+
+def test_the_table_has_no_case_twice():
+    """Each name stands for one request, and each for a photo of its own."""
+    assert len({case.name for case in TABLE}) == len(TABLE)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: ascii(case.name)[:80])
+def test_the_answer_is_that_of_the_table_cold_and_warm(targets, photo_of, case, target):
+    """Status, all headers and body are right when the photo is fetched, and when it is cached."""
+    for expiry, cache_control in LIFETIMES.items():
+        photo = photo_of(case, expiry)
+        wanted = expected(case, photo, cache_control)
+        url = case.target.format(url=photo.url(expiry=expiry))
+        for temperature in ("cold", "warm"):
+            answer = ask(
+                targets.address(target), url, method=case.method, headers=case.filled_headers()
+            )
+            assert answer.without(*NOT_COMPARED) == wanted, temperature

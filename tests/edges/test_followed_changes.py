@@ -1,0 +1,158 @@
+"""`proxy-config --watch` has a running edge follow the map and the keys; no good URL is refused."""
+
+import contextlib
+import shlex
+import stat
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from permission_urls import ReadSigner, load_keys
+from tests.edge_servers import find_free_port
+from tests.proxy_config.asking import SIZE_CLASSES, ask, new_photo_path
+from tests.proxy_config.stand_in_node import StandInNode, bytes_of
+from volumes.address import Address
+
+SECONDS_MAX = 20.0
+
+
+class FollowedEdge:
+    """A cluster's files, an edge that runs from what is rendered of them, and who keeps it so."""
+
+    def __init__(self, folder, kind, stack):
+        self.config = folder / "cluster.toml"
+        self.address = Address("127.0.0.1", find_free_port())
+        nodes = [StandInNode(find_free_port()) for _ in range(2)]
+        for node in nodes:
+            node.start()
+            stack.callback(node.stop)
+        text = 'public_url = "http://x"\nkeys_file = "keys.toml"\nqueue_url = "redis://x"\n'
+        for colo, node in zip(("east", "west"), nodes, strict=True):
+            text += f'[nodes.{colo}-1]\ncolo = "{colo}"\nstore = "x"\n'
+            text += f'read = "127.0.0.1:{node.port}"\nwrite = "127.0.0.1:{find_free_port()}"\n'
+        text += '[[volumes]]\nnumbers = "42"\nmirrors = ["east-1", "west-1"]\n'
+        text += f'[edges.one]\ncolo = "east"\nkind = "{kind}"\nlisten = "{self.address}"\n'
+        text += f'purge = "127.0.0.1:{find_free_port()}"\n'
+        text += f'[masters.one]\ncolo = "east"\naddress = "127.0.0.1:{find_free_port()}"\n'
+        self.config.write_text(text)
+        self.glassplate("keys", "init")
+        self.said = folder / "said"
+        self._start(folder, kind, stack)
+
+    def _start(self, folder, kind, stack):
+        for name in ("run", "cache"):
+            (folder / name).mkdir()
+        command = ["proxy-config", kind, "--edge", "one", "--out", f"{folder}/edge", "--watch"]
+        command += ["--check", "--run-dir", f"{folder}/run", "--cache-bytes", "64M"]
+        if kind == "nginx":
+            command += ["--cache-dir", f"{folder}/cache", "--user", "root"]
+        with self.said.open("wb") as said:
+            watch = subprocess.Popen(
+                self._command(*command), stdout=subprocess.PIPE, stderr=said, text=True
+            )
+        stack.callback(end, watch)
+        edge = subprocess.Popen(
+            shlex.split(watch.stdout.readline()),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+        )
+        stack.callback(end, edge)
+        self.wait_until(lambda: self.status("/healthz") == 200)
+
+    def glassplate(self, *arguments):
+        """Run a command line for this cluster."""
+        subprocess.run(self._command(*arguments), check=True, capture_output=True)
+
+    def _command(self, *arguments):
+        return [sys.executable, "-m", "glassplate", "--cluster", str(self.config), *arguments]
+
+    def url(self, path):
+        """A URL, signed by the key that signs now."""
+        ring = load_keys(self.config.with_name("keys.toml"))
+        return ReadSigner(ring).url(path, size_class=SIZE_CLASSES["m"])
+
+    def url_of(self, key_id, path):
+        """A URL, signed by a key that may not sign yet."""
+        ring = load_keys(self.config.with_name("keys.toml")).with_signing_key(key_id)
+        return ReadSigner(ring).url(path, size_class=SIZE_CLASSES["m"])
+
+    def status(self, target):
+        """What the edge answers, or 0 while it does not."""
+        try:
+            return ask(self.address, target).status
+        except OSError:
+            return 0
+
+    def wait_until(self, holds):
+        """Return when it holds."""
+        deadline = time.monotonic() + SECONDS_MAX
+        while not holds():
+            assert time.monotonic() < deadline, self.said.read_text()
+            time.sleep(0.05)
+
+
+def end(process):
+    """End a process as Ctrl-C does."""
+    process.terminate()
+    process.wait(SECONDS_MAX)
+    if process.stdout:
+        process.stdout.close()
+
+
+@pytest.fixture(name="edge", scope="module", params=["nginx", "varnish"])
+def _edge(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("followed")
+    with contextlib.ExitStack() as stack:
+        yield FollowedEdge(folder, request.param, stack)
+
+
+def test_a_new_volume_is_served_once_the_map_has_it(edge):
+    """The edge is reloaded by itself, and a map that makes no sense changes nothing."""
+    good = edge.config.read_text()
+    path, other = new_photo_path(), new_photo_path(volume=43)
+    assert (edge.status(edge.url(path)), edge.status(edge.url(other))) == (200, 404)
+    edge.config.write_text(good.replace('numbers = "42"', 'numbers = "nonsense"'))
+    edge.wait_until(lambda: "left as it is" in edge.said.read_text())
+    assert edge.status(edge.url(path)) == 200
+    edge.config.write_text(good.replace('numbers = "42"', 'numbers = "42-43"'))
+    edge.wait_until(lambda: edge.status(edge.url(other)) == 200)
+    assert "written, and reloaded" in edge.said.read_text()
+
+
+def test_a_rotation_refuses_no_good_url_and_then_every_url_of_the_retired_key(edge):
+    """Announce, sign, retire, under load: whatever is signed by the key that signs is served."""
+    keys_file = edge.config.with_name("keys.toml")
+    path = new_photo_path()
+    refused, over = [], threading.Event()
+
+    def load():
+        while not over.is_set():
+            url = edge.url(path)
+            answer = ask(edge.address, url)
+            if (answer.status, answer.body) != (200, bytes_of(path)):
+                refused.append((url, answer.status))
+
+    former = load_keys(keys_file).signing_key.key_id
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        old = edge.url(path)
+        edge.glassplate("keys", "add", "next", "--announce")
+        edge.wait_until(lambda: edge.status(edge.url_of("next", path)) == 200)
+        edge.glassplate("keys", "sign", "next")
+        assert edge.status(old) == edge.status(edge.url(path)) == 200
+        edge.glassplate("keys", "retire", former, "--yes")
+        edge.wait_until(lambda: edge.status(old) == 403)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert refused == []
+    assert edge.status(edge.url(path)) == 200
+    assert {edge.status(old) for _ in range(20)} == {403}
+    for file in (keys_file, *edge.config.with_name("edge").iterdir()):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600

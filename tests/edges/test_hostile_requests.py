@@ -1,0 +1,82 @@
+"""Hostile bytes get an answer that echoes nothing, and never let one request answer another."""
+
+import contextlib
+import re
+import socket
+
+import pytest
+
+from tests.edges.hostile_requests import BARE, CLOSED, HOSTILE
+from tests.edges.read_targets import TARGETS
+
+SILENCE_SECONDS = 5.0
+CONSTANT_BODIES = {
+    b"",
+    b"bad request\n",
+    b"forbidden\n",
+    b"method not allowed\n",
+    b"range not satisfiable\n",
+    b"unavailable\n",
+}
+
+
+@pytest.fixture(name="photos", scope="module")
+def _photos(targets):
+    """The photo that is asked for, the one that only a smuggled request asks for, the canary."""
+    return [targets.new_photo() for _ in range(3)]
+
+
+def test_there_are_enough_cases():
+    """Each has a name of its own."""
+    assert len({case.name for case in HOSTILE}) == len(HOSTILE) >= 150
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case.name)
+def test_hostile_bytes_are_refused_and_answer_nobody_else(targets, photos, case, target):
+    """The status is an allowed one; every body is constant, or the photo that was asked for."""
+    asked, smuggled, canary = photos
+    request = case.request.replace(b"S HTTP", smuggled.url().encode() + b" HTTP")
+    request = request.replace(b": S", b": " + smuggled.url().encode())
+    request = re.sub(rb"(?<![A-Z=])A(?![A-Za-z])", asked.url().encode(), request)
+    after = f"GET {canary.url()} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    received = send(targets.address(target), request + after)
+    answers = list(parse_answers(received))
+    assert (answers[0][0] if answers else CLOSED) in case.allowed
+    assert smuggled.data not in received
+    photos_sent = [body for _, body in answers if body not in CONSTANT_BODIES]
+    # One for the request, if it is taken for one, and one for the canary: in this order, once each.
+    own, others = {asked.data, asked.data[:1], asked.data[1:2]}, [[], [canary.data]]
+    assert photos_sent in others or (photos_sent[0] in own and photos_sent[1:] in others)
+    for status, body in answers:
+        assert status in {200, 206, BARE} or body in CONSTANT_BODIES
+    for secret in (asked, smuggled, canary):
+        assert secret.url().split(".")[3].encode() not in received
+
+
+def send(address, data):
+    """All that comes back until the other side closes, or has said nothing for a while."""
+    received = b""
+    with socket.create_connection((address.host, address.port), SILENCE_SECONDS) as connection:
+        with contextlib.suppress(OSError):
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            while chunk := connection.recv(65536):
+                received += chunk
+    return received
+
+
+def parse_answers(received):
+    """Statuses and bodies, one after the other."""
+    while received:
+        if not received.startswith(b"HTTP/1."):
+            yield BARE, received
+            return
+        head, _, rest = received.partition(b"\r\n\r\n")
+        status = int(head.split()[1])
+        length = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
+        size = int(length[1]) if length else 0
+        if status != 100:
+            yield status, rest[:size]
+        received = rest[size:]

@@ -1,0 +1,125 @@
+"""No header of one client changes what the next one gets."""
+
+import pytest
+
+from tests.proxy_config.asking import ask, exchange, parse_answer
+
+POISON = {
+    "Accept": "text/html",
+    "Accept-Charset": "utf-7",
+    "Accept-Encoding": "gzip, br, zstd",
+    "Accept-Language": "tlh",
+    "Authorization": "Basic eDp5",
+    "Cache-Control": "no-cache, no-store, max-age=0",
+    "CDN-Loop": "glassplate",
+    "CF-Connecting-IP": "6.6.6.6",
+    "Client-IP": "6.6.6.6",
+    "Connection": "close, X-Poison",
+    "Content-Type": "text/html",
+    "Cookie": "a=b",
+    "Date": "Thu, 01 Jan 1970 00:00:00 GMT",
+    "DNT": "1",
+    "Early-Data": "1",
+    "Fastly-Client-IP": "6.6.6.6",
+    "Forwarded": "host=evil.test;proto=gopher",
+    "From": "evil@evil.test",
+    "Front-End-Https": "on",
+    "If-Match": "*",
+    "If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT",
+    "If-None-Match": '"poison"',
+    "If-Range": '"poison"',
+    "Max-Forwards": "0",
+    "Origin": "https://evil.test",
+    "Photo-Bytes": "1",
+    "Photo-Class": "original",
+    "Photo-Expiry": "99",
+    "Photo-First": "0",
+    "Photo-Path": "1/00/evil",
+    "Photo-Unchecked": "yes",
+    "Photo-Volume": "1",
+    "Pragma": "no-cache",
+    "Proxy": "http://evil.test",
+    "Proxy-Authorization": "Basic eDp5",
+    "Proxy-Connection": "keep-alive",
+    "Range": "bytes=0-3",
+    "Referer": "https://evil.test/<script>",
+    "Sec-Fetch-Dest": "script",
+    "Surrogate-Capability": "x=ESI/1.0",
+    "TE": "trailers, gzip",
+    "Trailer": "X-Poison",
+    "True-Client-IP": "6.6.6.6",
+    "Upgrade": "h2c",
+    "Upgrade-Insecure-Requests": "1",
+    "User-Agent": "<script>alert(1)</script>",
+    "Via": "1.1 evil.test",
+    "Want-Repr-Digest": "md5=9",
+    "X-Accel-Buffering": "no",
+    "X-Accel-Expires": "0",
+    "X-Accel-Redirect": "/-/reproxy/1",
+    "X-Cache-Key": "evil",
+    "X-Forwarded-For": "6.6.6.6",
+    "X-Forwarded-Host": "evil.test",
+    "X-Forwarded-Port": "1",
+    "X-Forwarded-Prefix": "/evil",
+    "X-Forwarded-Proto": "gopher",
+    "X-Forwarded-Scheme": "http",
+    "X-Host": "evil.test",
+    "X-HTTP-Method-Override": "DELETE",
+    "X-Method-Override": "PURGE",
+    "X-Original-URL": "/1/00/evil",
+    "X-Poison": "yes",
+    "X-Real-IP": "6.6.6.6",
+    "X-Requested-With": "XMLHttpRequest",
+    "X-Rewrite-URL": "/1/00/evil",
+    "X-Sendfile": "/etc/passwd",
+    "X-Varnish": "1",
+    "X-WAP-Profile": "http://evil.test",
+}
+
+# Alone, and many at once; Varnish takes no more than 64.
+SETS = {name: {name: value} for name, value in POISON.items()} | {
+    "every other one": dict(list(POISON.items())[::2]),
+    "every other one else": dict(list(POISON.items())[1::2]),
+}
+
+
+def test_there_are_enough_headers():
+    """Each is sent alone, and each with many others."""
+    assert len(POISON) >= 60
+
+
+@pytest.fixture(name="wanted", scope="module")
+def _wanted(targets):
+    """What a client gets of a photo that nobody has poisoned, by the photo's own bytes."""
+
+    def wanted(target, photo, expiry):
+        untouched = targets.new_photo()
+        answer = ask(targets.address(target), untouched.url(expiry=expiry))
+        assert (answer.status, answer.body) == (200, untouched.data)
+        return answer.without("date", "repr-digest"), photo.data
+
+    return wanted
+
+
+@pytest.mark.parametrize("target", ["nginx", "varnish"])
+@pytest.mark.parametrize("expiry", [0, 0xFFFFFFFF], ids=["for ever", "ends"])
+@pytest.mark.parametrize("headers", SETS.values(), ids=SETS)
+def test_a_clean_request_gets_the_clean_answer(targets, wanted, target, expiry, headers):
+    """Asked first with a strange header, a photo is afterwards what any other photo is."""
+    photo = targets.new_photo()
+    url = photo.url(expiry=expiry)
+    assert ask_poisoned(targets.address(target), url, headers) in {200, 206, 304}
+    clean = ask(targets.address(target), url)
+    answer, data = wanted(target, photo, expiry)
+    assert clean.body == data
+    comparable = clean.without("date", "repr-digest")
+    assert (comparable.status, comparable.headers) == (answer.status, answer.headers)
+
+
+def ask_poisoned(address, url, headers):
+    """The status of a request whose last headers are these, whatever they are."""
+    lines = [f"GET {url} HTTP/1.1", "Host: photos.test"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if "Connection" not in headers:
+        lines.append("Connection: close")
+    return parse_answer(exchange(address, ("\r\n".join(lines) + "\r\n\r\n").encode())).status

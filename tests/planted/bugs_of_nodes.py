@@ -1,0 +1,209 @@
+"""Bugs in what a storage node takes, keeps, lists and serves."""
+
+from storagenode import disk_store, pulling, shard_listing
+from storagenode.disk_health import DiskHealth
+from storagenode.disk_store import DiskStore
+from storagenode.publishing import Published, Publisher
+from storagenode.reading import OpenFile
+from storagenode.relinking import relink
+from storagenode.shard_listing import ShardListings
+from storagenode.staging import StagedFile
+from tests.planted.finders import Simulation, Tests
+from tests.planted.planted_bug import PlantedBug
+
+
+def serves_unverified_bytes(patch):
+    """Whatever is on the disk."""
+    patch.setattr(OpenFile, "_verified", lambda _file, data: data)
+
+
+def takes_pulled_bytes_unverified(patch):
+    """Whatever came from the other node."""
+    patch.setattr(pulling, "_compare", lambda _found, _wanted: None)
+
+
+def takes_files_past_a_tombstone(patch):
+    """As if nothing were gone."""
+    patch.setattr(Publisher, "refuse_if_gone", lambda *_, **__: None)
+
+
+def leaves_deleted_files_where_they_are(patch):
+    """The tombstone is all."""
+    patch.setattr(DiskStore, "_trash_what_is_covered", lambda _store, _tombstone: None)
+
+
+def lists_no_tombstones(patch):
+    """So that no mirror hears of them."""
+    list_ = ShardListings._list
+    patch.setattr(
+        ShardListings,
+        "_list",
+        lambda listings, volume, shard, prefix: tuple(
+            each
+            for each in list_(listings, volume, shard, prefix=prefix)
+            if not each.name.endswith(".gone")
+        ),
+    )
+
+
+def compares_names_only(patch):
+    """Other bytes under the same name are as good."""
+    patch.setattr(
+        shard_listing,
+        "digest_of_listing",
+        lambda files: "".join(sorted(file.name for file in files)),
+    )
+
+
+def never_looks_into_a_shard_again(patch):
+    """What was remembered once is believed for ever."""
+    digest = ShardListings._digest
+
+    def remembered(listings, volume, shard):
+        known = listings.__dict__.setdefault("planted", {})
+        if (volume, shard) not in known and (found := digest(listings, volume, shard)):
+            known[volume, shard] = found
+        return known.get((volume, shard), "")
+
+    patch.setattr(ShardListings, "_digest", remembered)
+
+
+def does_not_scrub(patch):
+    """Every file is said to be right."""
+    patch.setattr(OpenFile, "verify", lambda _file: None)
+
+
+def does_not_tell_of_lost_digests(patch):
+    """The scrub counts them, and that is all."""
+    patch.setattr(DiskStore, "doubt", lambda _store, _place: None)
+
+
+def relinks_what_nobody_can_vouch_for(patch):
+    """A file without a digest gets another name, and the good copies a tombstone."""
+    notes = relink.__globals__["digest_noted"]
+    patch.setitem(relink.__globals__, "digest_noted", lambda *place: notes(*place) or "unknown")
+
+
+def leaves_staging_as_it_is(patch):
+    """What a crash left there stays for ever."""
+    patch.setattr(disk_store, "empty_staging", lambda _file_system: 0)
+
+
+def does_not_discard_staged_files(patch):
+    """Each write leaves a hidden file."""
+    patch.setattr(StagedFile, "discard", lambda _file: None)
+
+
+def takes_other_bytes_for_the_same(patch):
+    """Whoever comes second is told that it was there."""
+
+    def meet(publisher, staged, place):
+        del publisher
+        return Published(place.path, staged.digest, staged.bytes, was_there=True)
+
+    patch.setattr(Publisher, "_meet", meet)
+
+
+def fills_the_reserve(patch):
+    """New photos take the room of tombstones."""
+    patch.setattr(DiskHealth, "refuse_unless_room", lambda _health, _bytes: None)
+
+
+def refuses_deletes_on_a_full_disk(patch):
+    """As if they were photos."""
+    bury = DiskStore.bury
+
+    def need_room(store, place, *, mtime_seconds):
+        store.health.refuse_unless_room(1)
+        return bury(store, place, mtime_seconds=mtime_seconds)
+
+    patch.setattr(DiskStore, "bury", need_room)
+
+
+def writes_to_volumes_of_others(patch):
+    """Without a marker."""
+    patch.setattr(DiskStore, "_refuse_unless_home", lambda _store, _place: None)
+
+
+BUGS_OF_NODES = (
+    PlantedBug(
+        what="reads are not verified",
+        plant=serves_unverified_bytes,
+        found_by=Simulation("C1", first_seed=70),
+    ),
+    PlantedBug(
+        what="repair takes what another node sends without comparing digests",
+        plant=takes_pulled_bytes_unverified,
+        found_by=Tests("tests/storagenode/test_pulls.py"),
+    ),
+    PlantedBug(
+        what="a file is published though its tombstone is there",
+        plant=takes_files_past_a_tombstone,
+        found_by=Tests("tests/storagenode/test_tombstone_race.py"),
+    ),
+    PlantedBug(
+        what="a tombstone does not take what it covers out of sight",
+        plant=leaves_deleted_files_where_they_are,
+        found_by=Simulation("C5"),
+    ),
+    PlantedBug(
+        what="tombstones are not told to other mirrors",
+        plant=lists_no_tombstones,
+        found_by=Simulation("C5"),
+    ),
+    PlantedBug(
+        what="mirrors are compared by names and not by digests",
+        plant=compares_names_only,
+        found_by=Simulation("C6"),
+    ),
+    PlantedBug(
+        what="a remembered shard digest is believed though the shard has changed",
+        plant=never_looks_into_a_shard_again,
+        found_by=Simulation("C6"),
+    ),
+    PlantedBug(
+        what="the scrub believes the digest and does not read the bytes",
+        plant=does_not_scrub,
+        found_by=Simulation("C8"),
+    ),
+    PlantedBug(
+        what="the scrub finds a file without a digest and nobody looks into it",
+        plant=does_not_tell_of_lost_digests,
+        found_by=Tests("tests/storagenode/test_scrub.py"),
+    ),
+    PlantedBug(
+        what="a revocation relinks bytes that nobody can vouch for",
+        plant=relinks_what_nobody_can_vouch_for,
+        found_by=Tests("tests/storagenode/test_relinked_original.py"),
+    ),
+    PlantedBug(
+        what="staging is not emptied at start",
+        plant=leaves_staging_as_it_is,
+        found_by=Simulation("C7"),
+    ),
+    PlantedBug(
+        what="a staged file stays when its write is over",
+        plant=does_not_discard_staged_files,
+        found_by=Simulation("C7"),
+    ),
+    PlantedBug(
+        what="other bytes under a taken name are called a success",
+        plant=takes_other_bytes_for_the_same,
+        found_by=Tests("tests/storagenode/test_disk_store_contract.py"),
+    ),
+    PlantedBug(
+        what="photos eat the room that is kept for deletes",
+        plant=fills_the_reserve,
+        found_by=Tests("tests/storagenode/test_disk_health.py"),
+    ),
+    PlantedBug(
+        what="a full disk takes no tombstones",
+        plant=refuses_deletes_on_a_full_disk,
+        found_by=Tests("tests/storagenode/test_disk_health.py"),
+    ),
+    PlantedBug(
+        what="a node takes photos of a volume that it is not a home of",
+        plant=writes_to_volumes_of_others,
+        found_by=Tests("tests/storagenode/test_disk_store_contract.py"),
+    ),
+)

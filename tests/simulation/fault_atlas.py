@@ -1,0 +1,73 @@
+"""Which copies may be destroyed: never the last one, so that every loss is a bug.
+
+A file may be damaged on a node while another home of it has it, whole, and sure to survive a crash.
+"""
+
+import hashlib
+
+from storagenode.layout import OWED, Place
+from tests.simulation.simulated_node import SimulatedNode
+from tests.simulation.world import World
+from tests.storagenode.crash_file_system import Contents
+from volumes.cluster import NodeId
+from volumes.photo_path import InvalidPath, PhotoTombstone, VolumeId, parse_path
+
+
+class FaultAtlas:
+    """Knows what is where."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def spare_files(self, node: SimulatedNode) -> list[str]:
+        """The files at home on a node that may be damaged now, in order of names."""
+        return sorted(
+            path
+            for path in node.disk.contents()
+            if not path.startswith(".")
+            and _place_of(path) is not None
+            and node.disk.durable(path) is not None
+            and self.has_another(node, path)
+        )
+
+    def may_lose(self, node: SimulatedNode, *, but: dict[str, Contents] | None = None) -> bool:
+        """Whether a node may lose all that it has, except for what is in a backup."""
+        kept = but or {}
+        return all(
+            self.has_another(node, path)
+            for path, contents in node.disk.contents().items()
+            if kept.get(path) != contents and _place_of(path) is not None
+        )
+
+    def has_another(self, node: SimulatedNode, path: str) -> bool:
+        """Whether another home certainly has a file, or what covers it, whole."""
+        place = _place_of(path)
+        if place is None:
+            return False
+        if place.owed_to in self._world.edges:
+            return self._is_elsewhere(node, path, list(self._world.nodes.values()))
+        homes = self._world.mirrors_of(_volume_of(place))
+        return self._is_elsewhere(node, Place(place.file).path, homes)
+
+    def _is_elsewhere(self, node: SimulatedNode, path: str, homes: list[SimulatedNode]) -> bool:
+        for other in homes:
+            found = other.disk.durable(path) if other is not node else None
+            if found is not None and hashlib.sha256(found.data).hexdigest() == found.digest:
+                return True
+        return False
+
+
+def _volume_of(place: Place) -> VolumeId:
+    file = place.file
+    return file.volume if isinstance(file, PhotoTombstone) else file.of.volume
+
+
+def _place_of(path: str) -> Place | None:
+    """The place of a photo file, at home or owed; None for all else."""
+    owed_to = None
+    if path.startswith(f"{OWED}/"):
+        _, owed_to, path = path.split("/", 2)
+    try:
+        return Place(parse_path(path), NodeId(owed_to) if owed_to else None)
+    except InvalidPath:
+        return None

@@ -1,0 +1,176 @@
+"""The disk of one simulated node: loses power, fills up, fails and rots when it is told to."""
+
+import copy
+import errno
+import os
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from storagenode.filesystem import FileStat, FsyncFailed, Space
+from storagenode.layout import OWED, QUARANTINE, STAGING, TRASH
+from tests.simulation.sparse_shards import SparseShards
+from tests.storagenode.crash_file_system import (
+    ROOT,
+    Contents,
+    CrashFileSystem,
+    Image,
+    Named,
+    Operation,
+)
+from tests.storagenode.crash_states import UnsettledDisk
+
+TOTAL_BYTES = 1 << 40
+# The time of a directory is that of the kernel's last tick.
+TICK_NANOSECONDS = 4_000_000
+
+_CHANGES = (
+    "create",
+    "write",
+    "set_digest",
+    "set_mtime",
+    "fsync",
+    "link",
+    "rename",
+    "unlink",
+    "make_directory",
+    "remove_directory",
+    "fsync_directory",
+)
+_READS = ("list", "stat", "exists", "open_to_read", "stat_open", "digest_open", "read_at", "close")
+
+
+class PowerLost(BaseException):
+    """The machine is off. No code of the node may catch this, as none would run."""
+
+
+class _Log:
+    """Applies each change as it comes, so that what is durable is known at any time."""
+
+    def __init__(self, base: Image) -> None:
+        self.unsettled = UnsettledDisk(base)
+
+    def append(self, operation: Operation) -> None:
+        """One more thing was done."""
+        self.unsettled.apply(operation)
+
+
+class SimulatedDisk(CrashFileSystem):
+    """A crash file system that a simulation can be unkind to."""
+
+    log: _Log  # type: ignore[assignment]
+
+    def __init__(self, now_seconds: Callable[[], float], shards: SparseShards) -> None:
+        self._now_seconds = now_seconds
+        self._shards = shards
+        self._directory_mtimes: dict[int, int] = {}
+        self.free_bytes = TOTAL_BYTES // 2
+        self.is_off = False
+        self.changes_until_power_cut: int | None = None
+        self.fsyncs_fail = False
+        self.reads_fail = False
+        self.load(empty_root())
+
+    def load(self, image: Image) -> None:
+        """Have the disk be as this image, all of it durable."""
+        super().__init__(image)
+        self.log = _Log(image)
+
+    def for_next_process(self) -> "SimulatedDisk":
+        """The same disk for a process that starts now. The one before has its hand off it."""
+        fresh = copy.copy(self)
+        self.is_off = True
+        fresh.is_off = False
+        fresh.changes_until_power_cut = None
+        fresh._handles = {}
+        return fresh
+
+    def lose_power(self, random: Random) -> None:
+        """Keep what was fsynced, and of the rest what chance will have."""
+        self.load(self.log.unsettled.any_state(random))
+
+    def durable(self, path: str) -> Contents | None:
+        """What is certainly left of a file after a crash, if anything is."""
+        return self.log.unsettled.durable(path)
+
+    def damage(self, path: str, change: Callable[[Contents], Contents | None]) -> None:
+        """Change what is on the platter, or with None take the name away, behind every back."""
+        node = self._find(path)
+        damaged = change(self._files[node])
+        if damaged is not None:
+            self._files[node] = damaged
+            self.log.unsettled.damage_file(node, damaged)
+            return
+        parent, name = self._split(path)
+        self._directories[parent] = {
+            each: number for each, number in self._directories[parent].items() if each != name
+        }
+        self.log.unsettled.damage_name(parent, name)
+        self._touch(parent)
+
+    def space(self) -> Space:
+        """As much as it was told."""
+        return Space(self.free_bytes, TOTAL_BYTES, 1 << 20, 1 << 21)
+
+    def before_change(self, name: str) -> None:
+        """Whatever goes wrong with a change goes wrong here."""
+        if self.changes_until_power_cut is not None:
+            self.changes_until_power_cut -= 1
+            self.is_off = self.changes_until_power_cut <= 0
+        if self.is_off:
+            raise PowerLost
+        if name in {"create", "write", "link", "make_directory"} and self.free_bytes <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.fsyncs_fail and name in {"fsync", "fsync_directory"}:
+            raise FsyncFailed(errno.EIO, os.strerror(errno.EIO))
+
+    def before_read(self, name: str) -> None:
+        """Whatever goes wrong with a read goes wrong here."""
+        if self.is_off:
+            raise PowerLost
+        if self.reads_fail and name == "read_at":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def make_directory(self, path: str) -> bool:
+        """As any disk; the shard is known from now on."""
+        self._shards.learn(path)
+        return super().make_directory(path)
+
+    def read_cached(self, handle: int, size: int) -> bytes | None:
+        """Nothing is in memory, so that what is read is what is there."""
+        del handle, size
+
+    def _name(self, change: Named) -> None:
+        super()._name(change)
+        self._touch(change.directory)
+
+    def _touch(self, directory: int) -> None:
+        now = int(self._now_seconds() * 1e9)
+        self._directory_mtimes[directory] = now - now % TICK_NANOSECONDS
+
+    def _stat(self, node: int) -> FileStat:
+        if node in self._directories:
+            return FileStat(0, self._directory_mtimes.get(node, 0), node)
+        return super()._stat(node)
+
+
+def empty_root() -> Image:
+    """What a freshly marked root has."""
+    folders = {name: number for number, name in enumerate((STAGING, OWED, TRASH, QUARANTINE), 1)}
+    return Image({ROOT: folders, **{number: {} for number in folders.values()}}, {})
+
+
+def _checked(name: str, check: str) -> Callable[..., Any]:
+    inherited = getattr(SimulatedDisk, name)
+
+    def call(self: SimulatedDisk, *arguments: Any) -> Any:
+        getattr(self, check)(name)
+        return inherited(self, *arguments)
+
+    return call
+
+
+for _name in _CHANGES:
+    setattr(SimulatedDisk, _name, _checked(_name, "before_change"))
+for _name in _READS:
+    setattr(SimulatedDisk, _name, _checked(_name, "before_read"))

@@ -1,0 +1,147 @@
+"""A storagemaster: the real write path and repairs, wired as `storagemaster.app` wires them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from random import Random
+from typing import Any
+
+from permission_urls import KeyRing, ReadSigner
+from storagemaster.api import key_secret_of
+from storagemaster.bundles import Bundles
+from storagemaster.burying import Burying
+from storagemaster.catching_up import PASS_SECONDS as CATCHING_UP_PASS_SECONDS
+from storagemaster.catching_up import CatchingUp
+from storagemaster.deletes import Deletes
+from storagemaster.earlier_upload import EarlierUploads
+from storagemaster.events import Events
+from storagemaster.fleet import Fleet
+from storagemaster.info_cache import InfoCache
+from storagemaster.mirroring import Mirroring
+from storagemaster.owed_work import OwedWork
+from storagemaster.photo_files import PhotoReads
+from storagemaster.photo_urls import PhotoUrls
+from storagemaster.photos import Photos
+from storagemaster.purging import AGAIN_PASS_SECONDS, Purging
+from storagemaster.reconcile import Reconcile
+from storagemaster.revokes import Revokes
+from storagemaster.sweep import Sweep
+from storagemaster.undeletes import Undeletes
+from storagemaster.uploads import Uploads
+from tests.simulation.network import Machine
+from tests.simulation.sparse_shards import RandomInFewShards
+from tests.simulation.stand_ins import ForgetfulQueue
+from volumes.cluster import Cluster, Colo, NodeId
+
+# Shorter than the real ones where those are long, so that a history is short.
+POLL_SECONDS = 1.0
+OWED_SECONDS = 1.0
+RECONCILE_SECONDS = 0.6
+SWEEP_SECONDS = 2.0
+
+
+class SimulatedMaster(Machine):
+    """One storagemaster, which forgets all when it starts again."""
+
+    def __init__(
+        self,
+        name: str,
+        colo: str,
+        cluster: Cluster,
+        keys: KeyRing,
+        random: Random,
+        *,
+        now_seconds: Callable[[], float],
+        nodes: Callable[[Machine], Mapping[NodeId, Any]],
+        queue: ForgetfulQueue,
+        edge_session: Callable[[Machine], Any],
+        report: Callable[[str], None],
+    ) -> None:
+        super().__init__(name)
+        self.colo = Colo(colo)
+        self._cluster = cluster
+        self._keys = keys
+        self._random = random
+        self._now_seconds = now_seconds
+        self._nodes = nodes(self)
+        self._queue: Any = queue
+        self._edge_session = edge_session(self)
+        self._report = report
+
+    def start(self) -> None:
+        """A process begins, and its background works with it."""
+        cluster, nodes = self._cluster, self._nodes
+        secret = key_secret_of(self._keys)
+        fleet = Fleet(nodes)
+        mirroring = Mirroring(cluster, nodes, fleet)
+        urls = PhotoUrls(cluster, ReadSigner(self._keys))
+        purging = Purging(cluster.edges, self._edge_session, clock=asyncio.get_running_loop().time)
+        burying = Burying(cluster, nodes, purging)
+        cache, events = InfoCache(()), Events(str(self.boot))
+        self.reads = PhotoReads(cluster, nodes, fleet, self.colo)
+        photos = Photos(self.reads, urls, cache, self._queue)
+        deletes = Deletes(
+            cluster,
+            nodes,
+            fleet,
+            self.reads,
+            mirroring,
+            purging,
+            burying,
+            cache,
+            events,
+            now_seconds=self._now_seconds,
+        )
+        self.deletes = deletes
+        self.bundles = Bundles(cluster, nodes, fleet, mirroring, cache, events, self._queue)
+        self.uploads = Uploads(
+            cluster,
+            fleet,
+            mirroring,
+            EarlierUploads(cluster, nodes, fleet),
+            urls,
+            self._queue,
+            key_secret=secret,
+            now_seconds=self._now_seconds,
+            randomness=RandomInFewShards(self._random.random()),
+        )
+        self.revokes = Revokes(
+            cluster, nodes, fleet, self.reads, photos, mirroring, deletes, key_secret=secret
+        )
+        self.undeletes = Undeletes(cluster, nodes, fleet, self.uploads)
+        self.reconcile = Reconcile(
+            cluster,
+            nodes,
+            fleet,
+            burying,
+            now_seconds=self._now_seconds,
+            shuffle=self._random.shuffle,
+        )
+        self.fleet = fleet
+        self.is_up = True
+        self._repeat(fleet.poll, POLL_SECONDS, at_once=True)
+        owed = OwedWork(cluster, nodes, fleet, purging, burying)
+        self._repeat(owed.hand_over_all, OWED_SECONDS)
+        self._repeat(purging.purge_again, AGAIN_PASS_SECONDS)
+        catching_up = CatchingUp(cluster, nodes, fleet, now_seconds=self._now_seconds)
+        self._repeat(catching_up.lift_all, CATCHING_UP_PASS_SECONDS)
+        self._repeat(self.reconcile.reconcile_next, RECONCILE_SECONDS)
+        self._repeat(Sweep(cluster, nodes, fleet, self._queue).sweep_all, SWEEP_SECONDS)
+
+    def crash(self) -> None:
+        """The process ends in the middle of everything."""
+        self.end_process()
+
+    def _repeat(
+        self, work: Callable[[], Awaitable[object]], pause_seconds: float, *, at_once: bool = False
+    ) -> None:
+        async def repeat() -> None:
+            if not at_once:
+                await asyncio.sleep(self._random.random() * pause_seconds)
+            while True:
+                try:
+                    await work()
+                except Exception as error:  # noqa: BLE001 - a pass may fail; it must not break
+                    self._report(f"{self.name}: {work.__qualname__} broke: {error!r}")  # type: ignore[attr-defined]
+                await asyncio.sleep(pause_seconds)
+
+        self.go_on_with(repeat())

@@ -1,0 +1,218 @@
+"""A storage node: the real store, receiver, puller and reads over a disk that crashes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+from aiohttp import web
+
+from permission_urls import InternalVerifier, KeyRing, Verifier
+from storagenode import wire
+from storagenode.batch_wire import Outcome, ReadFile
+from storagenode.client import FileNote
+from storagenode.disk_store import DiskStore
+from storagenode.errors import NodeError, NotSigned
+from storagenode.fence import BEAT_SECONDS, Fence
+from storagenode.internal_api import InternalApi
+from storagenode.layout import Place, TrashedFile
+from storagenode.marker import NodeMarker
+from storagenode.permitted_reads import PermittedReads
+from storagenode.publishing import Published
+from storagenode.pulling import Puller
+from storagenode.reading import CHUNK_BYTES, open_file
+from storagenode.receiving import Receiver
+from storagenode.trash import trashed_files
+from storagenode.wire import Pull
+from tests.simulation.network import Machine
+from tests.simulation.simulated_disk import SimulatedDisk
+from volumes.cluster import Cluster, Node
+from volumes.photo_id import PhotoId
+from volumes.photo_path import VolumeId, parse_path
+from volumes.sizes import size_classes
+
+
+class Threads:
+    """The threads of a node, which are as slow as its disk."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self.seconds_max = 0.006
+
+    def delay_seconds(self) -> float:
+        """How late the next answer is."""
+        lateness = self._random.random() - 0.7
+        return max(0.0, lateness) * self.seconds_max
+
+
+class SimulatedNode(Machine):
+    """One node, which crashes and starts again over what is left of its disk."""
+
+    store: DiskStore
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        node: Node,
+        keys: KeyRing,
+        disk: SimulatedDisk,
+        random: Random,
+        *,
+        now_seconds: Callable[[], float],
+        client_of: Callable[[Machine, str], Any],
+    ) -> None:
+        super().__init__(node.id)
+        self.node = node
+        self.disk = disk
+        self.threads = Threads(random)
+        self.backup = disk.image()
+        self.damaged_at = -1.0
+        """When a copy was last lost here that the node had told of."""
+        self._cluster = cluster
+        self._keys = keys
+        self._random = random
+        self._now_seconds = now_seconds
+        self._client_of = client_of
+
+    def start(self) -> None:
+        """A process begins over the disk."""
+        self.disk = self.disk.for_next_process()
+        self.store = DiskStore(self.disk, now_seconds=self._now_seconds)
+        for volume in self._cluster.volumes_on(self.node.id):
+            self.store.open_volume(volume)
+        self.receiver = Receiver(self.store, self.threads)  # type: ignore[arg-type]
+        self.puller = Puller(
+            self.store,
+            self.receiver,
+            lambda url: self._client_of(self, url),
+            self.threads,  # type: ignore[arg-type]
+        )
+        self.fence = Fence(self.store.volumes, clock=asyncio.get_running_loop().time)
+        marker = NodeMarker(uuid=self.node.id, id=self.node.id, colo=self.node.colo)
+        api = InternalApi(
+            self.store,
+            marker,
+            InternalVerifier(self._keys),
+            self.puller,
+            None,  # type: ignore[arg-type]
+            self.fence,
+            self.threads,  # type: ignore[arg-type]
+            boot=str(self.boot),
+            now_seconds=self._now_seconds,
+        )
+        self.status = api._status
+        self._reads = PermittedReads(
+            self.store,
+            Verifier(self._keys, size_classes(self._cluster.sizes)),
+            self.fence,
+            self.threads,  # type: ignore[arg-type]
+            now_seconds=self._now_seconds,
+        )
+        self.is_up = True
+        self.is_dark = False
+        self.go_on_with(self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            await self.wait_until_thawed()
+            self.fence.beat()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    def kill(self) -> None:
+        """The process ends; what it has written is still there."""
+        self.end_process()
+        self.disk.is_off = True
+
+    def lose_power(self, *, dark: bool) -> None:
+        """The machine ends, and with it what was not fsynced."""
+        self.end_process()
+        self.is_dark = dark
+        self.disk.lose_power(self._random)
+        self.disk.is_off = True
+
+    def power_was_cut(self) -> None:
+        """The disk went off in the middle of a change."""
+        if self.is_up and self.disk.is_off:
+            self.lose_power(dark=self._random.random() < 0.5)
+
+    # What follows is what the write port does with a request.
+
+    async def take(self, place: Place, pieces: AsyncIterator[bytes], mtime_seconds: int) -> Any:
+        """Publish a streamed body."""
+        return await self.receiver.receive(
+            pieces,
+            place,
+            mtime_seconds=mtime_seconds,
+            bytes_expected=0,
+            check_closing=_refuse_other_digest,
+        )
+
+    async def take_whole(self, place: Place, data: bytes, mtime_seconds: int, digest: str) -> Any:
+        """Publish a body that came in one piece."""
+        return await self.receiver.receive_whole(
+            data, place, mtime_seconds=mtime_seconds, digest=digest
+        )
+
+    def send(self, place: Place) -> tuple[FileNote, bytes]:
+        """A file as it is on the disk, not verified."""
+        if place.owed_to is None:
+            self.store.refuse_if_gone(place.file)
+        return self._read(place.path)
+
+    def send_many(self, places: Sequence[Place]) -> list[Outcome]:
+        """Several files, not verified; why one cannot be sent stands in its place."""
+
+        def one(place: Place) -> Outcome:
+            try:
+                note, data = self.send(place)
+            except NodeError as error:
+                return error
+            return ReadFile(data, note.mtime_seconds)
+
+        return [one(place) for place in places]
+
+    def send_trashed(self, file: TrashedFile) -> tuple[FileNote, bytes]:
+        """A file of the trash, not verified."""
+        return self._read(file.path)
+
+    def trashed(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
+        """What the trash has of a photo."""
+        return trashed_files(self.disk, volume, photo)
+
+    def note_of(self, place: Place) -> FileNote:
+        """What is noted of a file."""
+        return self.send(place)[0]
+
+    def take_bundle(self, body: bytes, owed_to: Any, mtime_seconds: int) -> None:
+        """Publish sizes."""
+        files = [
+            (Place(parse_path(file.path), owed_to), file.data, file.digest)
+            for file in wire.parse_bundle(body)
+        ]
+        self.store.publish_bundle(files, mtime_seconds=mtime_seconds)
+
+    async def pull(self, pull: Pull) -> Published:
+        """Fetch from another node."""
+        return await self.puller.pull(wire.parse_pull(wire.render_pull(pull)))
+
+    async def read(self, url_path: str) -> web.StreamResponse:
+        """What the read port answers to a browser or an edge."""
+        request: Any = SimpleNamespace(
+            method="GET", raw_path=url_path, headers={}, body_exists=False
+        )
+        return await self._reads.answer(request)
+
+    def _read(self, path: str) -> tuple[FileNote, bytes]:
+        file = open_file(self.disk, path)
+        try:
+            digest = file.digest or file.compute_digest()
+            note = FileNote(digest, file.stat.bytes, file.stat.mtime_seconds)
+            return note, self.disk.read_at(file.handle, 0, CHUNK_BYTES)
+        finally:
+            self.disk.close(file.handle)
+
+
+def _refuse_other_digest(closing: str, digest: str) -> None:
+    if closing != digest:
+        raise NotSigned("the closing signature is not of these bytes")

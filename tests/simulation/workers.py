@@ -1,0 +1,75 @@
+"""Image workers without images: a size is a word about the bytes, in each worker's own words."""
+
+import asyncio
+import hashlib
+import json
+from random import Random
+from typing import Any
+
+from storagemaster.errors import MasterError
+from storagenode.errors import NodeError
+from storagenode.layout import Place
+from storagenode.wire import BundledFile, render_bundle
+from tests.simulation.simulated_master import SimulatedMaster
+from tests.simulation.world import World
+from volumes.attempts import note_of_failed_attempt
+from volumes.photo_path import Failure, Info, PhotoFile, Variant, render_path
+
+PAUSE_SECONDS = 0.15
+SIZES = "mh"
+# So many photos of a hundred cannot be made sizes of.
+POISON_PER_CENT = 8
+
+
+async def work(world: World, library: str) -> None:
+    """Make sizes for ever."""
+    random: Random = world.random
+    while True:
+        await asyncio.sleep(PAUSE_SECONDS * (0.5 + random.random()))
+        if world.queue.jobs:
+            original = world.queue.jobs.popleft()
+            master = random.choice(world.masters)
+            if master.is_up:
+                doing = master.go_on_with(_make(master, original, library, random.random() * 0.4))
+                await asyncio.wait((doing,))
+                _take_note(world, doing)
+
+
+async def _make(
+    master: SimulatedMaster, original: Variant, library: str, duration_seconds: float
+) -> None:
+    of = original.of
+    files = await master.reads.files_of(of.volume, of.photo)
+    holders = files.holders.get(original, ())
+    if not holders or {Info(of), Failure(of)} & files.holders.keys():
+        return
+    data = await master.reads.fetch(original, files)
+    await asyncio.sleep(duration_seconds)
+    note = await master._nodes[holders[0]].stat(Place(original))
+    if sum(data) % 100 < POISON_PER_CENT:
+        failure = note_of_failed_attempt(of, files.holders)
+        made = [_file(failure, json.dumps({"reason": "poison"}).encode())]
+    else:
+        made = _sizes(original, data, library)
+    await master.bundles.take(of, render_bundle(made), mtime_seconds=note.mtime_seconds)
+
+
+def _sizes(original: Variant, data: bytes, library: str) -> list[BundledFile]:
+    of = original.of
+    made = [
+        _file(Variant(of, size, "jpg"), f"{size} by {library} of ".encode() + data)
+        for size in SIZES
+    ]
+    info = {"by": library, "variants": [{"size": size} for size in SIZES]}
+    return [*made, _file(Info(of), json.dumps(info).encode())]
+
+
+def _file(file: PhotoFile, data: bytes) -> BundledFile:
+    return BundledFile(render_path(file), hashlib.sha256(data).hexdigest(), data)
+
+
+def _take_note(world: World, task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled():
+        error = task.exception()
+        if error is not None and not isinstance(error, MasterError | NodeError):
+            world.ledger.violation(f"a worker's master broke: {error!r}")

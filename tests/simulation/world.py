@@ -1,0 +1,139 @@
+"""All machines of one simulated cluster, wired: nodes, storagemasters, edges and the queue."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+from permission_urls import Key, KeyRing, KeyState
+from tests.simulation.ledger import Ledger
+from tests.simulation.network import Machine, Network
+from tests.simulation.node_link import NodeLink
+from tests.simulation.simulated_disk import SimulatedDisk
+from tests.simulation.simulated_master import SimulatedMaster
+from tests.simulation.simulated_node import SimulatedNode
+from tests.simulation.sparse_shards import SparseShards
+from tests.simulation.stand_ins import EdgeSession, EverlastingEdge, ForgetfulQueue
+from volumes.address import Address
+from volumes.cluster import Cluster, Colo, Edge, Node, NodeId, Volume
+from volumes.photo_path import VolumeId
+from volumes.sizes import Size
+
+START_SECONDS = 1_700_000_000.0
+KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
+TWO_COLOS = {"east-1": "east", "east-2": "east", "west-1": "west", "west-2": "west"}
+THREE_COLOS = {"east-1": "east", "west-1": "west", "north-1": "north"}
+SIZES = (Size("m", 240), Size("h", 1600))
+
+
+class World:
+    """Machines, the network between them, and what clients know."""
+
+    def __init__(self, random: Random, shards: SparseShards) -> None:
+        loop = asyncio.get_running_loop()
+        self.random = random
+        self.ledger = Ledger(loop.time)
+        self.network = Network(random, self.ledger.violation)
+        self.skew_seconds: dict[str, float] = {}
+        self.cluster = _cluster(random)
+        self.queue = ForgetfulQueue(random)
+        self.edges = {id_: EverlastingEdge(id_) for id_ in self.cluster.edges}
+        self.nodes = {
+            id_: SimulatedNode(
+                self.cluster,
+                node,
+                KEYS,
+                SimulatedDisk(self.wall_clock(id_), shards),
+                random,
+                now_seconds=self.wall_clock(id_),
+                client_of=self._client_of,
+            )
+            for id_, node in self.cluster.nodes.items()
+        }
+        self._by_url = {f"http://{node.node.write}": node for node in self.nodes.values()}
+        self.masters = [
+            SimulatedMaster(
+                name,
+                colo,
+                self.cluster,
+                KEYS,
+                random,
+                now_seconds=self.wall_clock(name),
+                nodes=self.links_of,
+                queue=self.queue,
+                edge_session=self._edge_session,
+                report=self.ledger.violation,
+            )
+            for name, colo in (("m1", "east"), ("m2", "west"))
+        ]
+        for node in self.nodes.values():
+            node.start()
+        for master in self.masters:
+            master.start()
+
+    def wall_clock(self, name: str) -> Callable[[], float]:
+        """What a machine takes for the time."""
+        loop = asyncio.get_running_loop()
+        return lambda: START_SECONDS + loop.time() + self.skew_seconds.get(name, 0.0)
+
+    def links_of(self, machine: Machine) -> dict[NodeId, NodeLink]:
+        """A machine's way to every node."""
+        return {id_: NodeLink(self.network, machine, node) for id_, node in self.nodes.items()}
+
+    def mirrors_of(self, volume: VolumeId) -> list[SimulatedNode]:
+        """The homes of a volume."""
+        return [self.nodes[id_] for id_ in self.cluster.volumes[volume].mirrors]
+
+    def machines(self) -> list[Machine]:
+        """All that have a place on the network."""
+        return [*self.nodes.values(), *self.masters, *self.edges.values()]
+
+    def _edge_session(self, machine: Machine) -> EdgeSession:
+        return EdgeSession(self.network, machine, self.edges)
+
+    def _client_of(self, machine: Machine, url: str) -> NodeLink:
+        return NodeLink(self.network, machine, self._by_url[url])
+
+
+def _cluster(random: Random) -> Cluster:
+    """Two colos of two nodes, or now and then three colos of one."""
+    is_threefold = random.random() < 0.15
+    colo_of = THREE_COLOS if is_threefold else TWO_COLOS
+    mirrors = (
+        {1: tuple(THREE_COLOS)}
+        if is_threefold
+        else {1: ("east-1", "west-1"), 2: ("east-2", "west-2")}
+    )
+    nodes = {
+        NodeId(id_): Node(
+            id=NodeId(id_),
+            colo=Colo(colo),
+            read=Address(id_, 80),
+            write=Address(id_, 81),
+            store="",
+        )
+        for id_, colo in colo_of.items()
+    }
+    return Cluster(
+        name="simulated",
+        public_url="http://photos.example",
+        keys_file="",
+        queue_url="",
+        sizes=SIZES,
+        nodes=nodes,
+        volumes={
+            VolumeId(number): Volume(
+                number=VolumeId(number), mirrors=tuple(NodeId(id_) for id_ in ids)
+            )
+            for number, ids in mirrors.items()
+        },
+        masters={},
+        edges={
+            "edge-1": Edge(
+                id="edge-1",
+                colo=Colo("east"),
+                kind="nginx",
+                listen=Address("edge-1", 80),
+                purge=Address("edge-1", 82),
+            )
+        },
+    )

@@ -1,0 +1,138 @@
+"""What a whole upload asks of the kernel: both colos have fsynced before the 201 leaves."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from permission_urls import sign_token
+from tests.storagemaster.pictures import picture
+from tests.storagenode.node_process import node_process
+from tests.storagenode.served_site import make_site
+
+NODES = ("east-1", "west-1")
+UPLOADS = 10
+CALLS = "fsync,linkat,write,writev,sendto,sendmsg"
+START_SECONDS = 60
+CALL = re.compile(r"(\d+)\s+(\d+\.\d+) (.*)")
+
+
+@pytest.fixture(name="uploads", scope="module")
+def _uploads(tmp_path_factory):
+    """Photos that were answered 201, and the log of each process."""
+    folder = tmp_path_factory.mktemp("traced")
+    site = make_site(folder)
+    logs = {name: folder / f"trace-{name}" for name in (*NODES, "m1")}
+    east, west = (tracer(logs[node]) for node in NODES)
+    token = sign_token(site.keys, ["upload"])
+    with (
+        node_process(site, "east-1", tracer=east),
+        node_process(site, "west-1", tracer=west),
+        master_process(site, tracer(logs["m1"])),
+    ):
+        address = site.cluster.masters["m1"].address
+        wait_until_it_answers(address)
+        paths = [upload(address, token, number) for number in range(UPLOADS)]
+    return paths, logs
+
+
+def tracer(log):
+    """Has strace note calls with their times and the paths of files."""
+    strace = shutil.which("strace")
+    assert strace, "make test installs strace"
+    options = ["-f", "-y", "-qq", "-ttt", "-T", "-s", "80"]
+    return [strace, *options, "-e", f"trace={CALLS}", "-o", str(log)]
+
+
+@contextlib.contextmanager
+def master_process(site, command):
+    """A storagemaster that is killed at the end."""
+    arguments = ["--config", str(site.config), "--master", "m1"]
+    process = subprocess.Popen(
+        [*command, sys.executable, "-m", "storagemaster", *arguments], start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        # The tracer's child is of the same session, which nothing else is.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_until_it_answers(address):
+    """Return when the storagemaster takes requests."""
+    ends = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return ask(address, "GET", "/healthz")
+        except OSError:
+            assert time.monotonic() < ends, "the storagemaster did not start"
+            time.sleep(0.05)
+
+
+def upload(address, token, number):
+    """Upload a photo that must be acknowledged; its volume and its id."""
+    headers = {"Authorization": f"Bearer {token}"}
+    status, body = ask(address, "POST", "/photos", picture(number=number), headers)
+    assert status == 201, body
+    receipt = json.loads(body)
+    assert receipt["durability"] == "mirrored"
+    return receipt["volume"], receipt["photo"]
+
+
+def ask(address, method, path, body=None, headers=None):
+    """Status and body of an answer."""
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=60)
+    with contextlib.closing(connection):
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+def calls_of(log):
+    """The calls of a process as (began, ended, text), in seconds."""
+    begun, calls = {}, []
+    for line in log.read_text(errors="replace").splitlines():
+        match = CALL.match(line)
+        if match is None:
+            continue
+        thread, seconds, call = match[1], float(match[2]), match[3]
+        if call.endswith("<unfinished ...>"):
+            begun[thread] = (seconds, call.removesuffix("<unfinished ...>"))
+        elif call.startswith("<... "):
+            began, text = begun.pop(thread)
+            calls.append((began, seconds, text + call.partition("resumed>")[2]))
+        elif took := re.search(r"<(\d+\.\d+)>$", call):
+            calls.append((seconds, seconds + float(took[1]), call))
+    return calls
+
+
+def test_both_colos_have_fsynced_file_and_name_before_the_201_leaves(uploads):
+    """For every upload, by the clock of the one machine that all of them run on."""
+    paths, logs = uploads
+    answers = sorted(began for began, _, text in calls_of(logs["m1"]) if "HTTP/1.1 201" in text)
+    assert len(answers) == len(paths) == UPLOADS
+    for node in NODES:
+        calls = calls_of(logs[node])
+        synced = [call for call in calls if re.match(r"fsync\(.* = 0 ?", call[2])]
+        for (volume, photo), answered in zip(paths, answers, strict=True):
+            (linked,) = [c for c in calls if c[2].startswith("linkat(") and photo in c[2]]
+            staged = re.search(r'"(\.staging/[^"]+)"', linked[2])[1]
+            file = [ended for _, ended, text in synced if f"/{staged}>" in text]
+            name = [
+                ended
+                for began, ended, text in synced
+                if f"/{volume}/{photo[-2:]}>" in text and began >= linked[1]
+            ]
+            assert file, f"{node} never fsynced the bytes of {photo}"
+            assert name, f"{node} never fsynced the name of {photo}"
+            assert min(file) <= linked[0]
+            assert min(name) <= answered
