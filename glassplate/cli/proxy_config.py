@@ -111,7 +111,7 @@ def nginx(
     tls_key: str | None,
     **choices: Any,
 ) -> None:
-    r"""Write the config of an nginx edge: nginx.conf, njs scripts, and keys.json.
+    r"""Write the config of an nginx edge: nginx.conf, Lua scripts, and keys.lua.
 
     Its folders must be there when nginx starts, and belong to the user of its workers.
 
