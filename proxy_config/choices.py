@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from proxy_config.errors import UnusableChoice
 from volumes.address import Address
-from volumes.cluster import Cluster
+from volumes.cluster import Cluster, Edge, NodeId
 
 NGINX_PROGRAM = "/usr/sbin/nginx"
 VARNISH_PROGRAM = "/usr/sbin/varnishd"
@@ -43,6 +43,8 @@ class NginxChoices:
     `remembered_urls` is how many good URLs a worker need not check again; 16,384 are some 13 MB.
     `varnish_tier` are Varnish servers to ask before the nodes; empty asks the nodes directly.
     `purge_networks` may purge; empty means the storagemasters, which must then be IP addresses.
+    `disk_node` is the node on this machine, whose photos are served straight from its disk; empty
+    means none. Its bytes are then verified by its scrub alone, and not at each read.
     `site_include` is a glob of files with locations of the operator's own; empty means none.
 
     Raises:
@@ -60,6 +62,7 @@ class NginxChoices:
     varnish_tier: tuple[Address, ...] = ()
     purge_networks: tuple[str, ...] = ()
     site_include: str = ""
+    disk_node: str = ""
     remembered_urls: int = 16_384
     fresh_seconds: int = 86_400
     connect_timeout_milliseconds: int = 250
@@ -125,6 +128,21 @@ def purgers(cluster: Cluster, networks: tuple[str, ...]) -> tuple[str, ...]:
                 f"storagemaster host {host!r} is no IP address, so purge_networks must be chosen"
             )
     return hosts
+
+
+def disk_of(cluster: Cluster, edge: Edge, node_id: str) -> str:
+    """The folder of the node that shares this edge's machine, or nothing where none was chosen.
+
+    Raises:
+        UnusableChoice: There is no such node in the edge's colo, or it has no disk.
+    """
+    if not node_id:
+        return ""
+    node = cluster.nodes.get(NodeId(node_id))
+    if node is None or node.colo != edge.colo:
+        raise UnusableChoice(f"disk_node {node_id!r} is no node of colo {edge.colo}")
+    _refuse_paths(disk_node_store=node.store)
+    return node.store.rstrip("/")
 
 
 def _refuse_paths(**paths: str) -> None:

@@ -8,11 +8,12 @@ from permission_urls import (
     PERMISSION_URL_REGEX,
     cache_control,
 )
-from proxy_config.choices import LUA_MODULE_NAME, NGINX_PROGRAM, NginxChoices, purgers
+from proxy_config.choices import LUA_MODULE_NAME, NGINX_PROGRAM, NginxChoices, disk_of, purgers
 from proxy_config.read_keys import refuse_bad_read_keys
 from proxy_config.routing import find_edge, mirror_routes
 from proxy_config.templating import render_template
 from volumes.cluster import Cluster
+from volumes.media_types import MEDIA_TYPES
 from volumes.sizes import size_classes
 
 CONFIG_NAME = "nginx.conf"
@@ -49,6 +50,8 @@ def render_nginx(
         "choices": choices,
         "lua_module_name": LUA_MODULE_NAME,
         "routes": routes,
+        "disk": disk_of(cluster, edge, choices.disk_node),
+        "media_types": MEDIA_TYPES,
         "key_ids": tuple(read_keys),
         "read_keys": read_keys,
         "size_classes": size_classes(cluster.sizes),

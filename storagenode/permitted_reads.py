@@ -24,6 +24,7 @@ from storagenode.http_semantics import (
 from storagenode.layout import Place
 from storagenode.reading import OpenFile, open_file
 from storagenode.streaming import stream
+from volumes.media_types import MEDIA_TYPES
 from volumes.photo_path import Variant, parse_path
 
 HEALTH_PATH = "/healthz"
@@ -40,15 +41,6 @@ _SAFETY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Server": "glassplate",
-}
-_MEDIA_TYPES = {
-    "jpg": "image/jpeg",
-    "png": "image/png",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "avif": "image/avif",
-    "heic": "image/heic",
-    "tif": "image/tiff",
 }
 
 
@@ -124,7 +116,7 @@ class PermittedReads:
             return refused(412, "precondition failed")
         if not isinstance(answer, Full | Partial):
             return refused(416, "range not satisfiable", {"Content-Range": f"bytes */{size}"})
-        headers["Content-Type"] = _MEDIA_TYPES[permitted.ext]
+        headers["Content-Type"] = MEDIA_TYPES[permitted.ext]
         headers["Accept-Ranges"] = "bytes"
         return await self._send_bytes(request, file, answer, headers)
 
