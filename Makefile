@@ -38,7 +38,7 @@ test: $(DEV) ## every test
 	$(BIN)/python -m pytest -q
 
 bench: ## every bench; fails where a median is under its floor
-	@$(MAKE) --no-print-directory --keep-going bench-journey
+	@$(MAKE) --no-print-directory --keep-going bench-journey bench-edge
 
 bench-journey: $(DEV) ## each step of a photo's journey, against the least it could be
 	@proxy_config/install-servers.sh test

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the servers that Glassplate runs beside its own processes, where they are missing.
 #
-#   install-servers.sh            nginx with njs, Varnish with vmod-digest, memcached
+#   install-servers.sh            nginx with Lua, Varnish with vmod-digest, memcached
 #   install-servers.sh test       these, wrk for the benches, strace and libfaketime for tests and drills
 #   install-servers.sh browser    these and Chromium, which the pages are looked at with
 #
@@ -40,7 +40,7 @@ main() {
 
 # Prints the packages that a purpose needs and this machine lacks, one a line.
 missing_of() {
-  local -a wanted=(nginx libnginx-mod-http-js varnish varnish-vmod-digest memcached)
+  local -a wanted=(nginx libnginx-mod-http-lua varnish varnish-vmod-digest memcached)
   local package
   case "$1" in
     test) wanted+=(wrk strace libfaketime) ;;
@@ -54,7 +54,7 @@ missing_of() {
 # Looks for the thing itself, so that one built from source counts as well.
 is_present() {
   case "$1" in
-    libnginx-mod-http-js) any_file /usr{,/local}/lib{,64}/nginx/modules/ngx_http_js_module.so ;;
+    libnginx-mod-http-lua) any_file /usr{,/local}/lib{,64}/nginx/modules/ngx_http_lua_module.so ;;
     varnish) command -v varnishd >/dev/null ;;
     varnish-vmod-digest) any_file /usr{,/local}/lib{,64}{,/*}/varnish/vmods/libvmod_digest.so ;;
     libfaketime) any_file /usr{,/local}/lib{,64}{,/*}/faketime/libfaketime.so.1 ;;
@@ -73,7 +73,7 @@ any_file() {
 loss_of() {
   case "$1" in
     nginx) echo "no edge; photos are readable only straight from the nodes" ;;
-    libnginx-mod-http-js) echo "nginx cannot check permissions, so there is no edge" ;;
+    libnginx-mod-http-lua) echo "nginx cannot check permissions, so there is no edge" ;;
     varnish) echo "no second cache tier; the edge asks the nodes itself" ;;
     varnish-vmod-digest) echo "Varnish cannot check permissions, so there is no second cache tier" ;;
     memcached) echo "info pages are slower" ;;

@@ -26,6 +26,7 @@ from storagenode.http_semantics import (
 from storagenode.layout import Place
 from storagenode.reading import OpenFile, open_file
 from storagenode.streaming import stream
+from volumes.media_types import MEDIA_TYPES
 from volumes.photo_path import Variant, parse_path
 
 HEALTH_PATH = "/healthz"
@@ -44,15 +45,6 @@ _SAFETY_HEADERS = {
     "Server": "glassplate",
 }
 _SCHEME_AND_HOST = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
-_MEDIA_TYPES = {
-    "jpg": "image/jpeg",
-    "png": "image/png",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "avif": "image/avif",
-    "heic": "image/heic",
-    "tif": "image/tiff",
-}
 
 
 class PermittedReads:
@@ -136,7 +128,7 @@ class PermittedReads:
             return refused(412, "precondition failed")
         if not isinstance(answer, Full | Partial):
             return refused(416, "range not satisfiable", {"Content-Range": f"bytes */{size}"})
-        headers["Content-Type"] = _MEDIA_TYPES[permitted.ext]
+        headers["Content-Type"] = MEDIA_TYPES[permitted.ext]
         return await self._send_bytes(request, file, answer, headers)
 
     async def _send_bytes(

@@ -16,12 +16,12 @@ ONE_SHOTS = {"owner", "init"}
 EDGES = {"east-edge", "west-edge", "varnish"}
 ON_REQUEST = {"glassplate"}
 
-# What the health checks call, by the image that has it. nginx and valkey are the official images on
+# What the health checks call, by the image that has it. valkey is the official image on
 # Debian, memcached is the one on Alpine, where nc is busybox's.
 PROGRAMS_OF_IMAGE = {
     "glassplate": {"python"},
     "glassplate-varnish": {"curl"},
-    "nginx": {"curl"},
+    "glassplate-nginx": {"curl"},
     "valkey/valkey": {"valkey-cli"},
     "memcached": {"sh", "nc", "grep", "printf"},
 }
@@ -279,7 +279,11 @@ def test_images_have_versions_and_ours_are_built_once(services, root):
             build = service["build"]
             assert (root / build["context"] / build["dockerfile"]).is_file()
             built[service["image"]] = name
-    assert built == {"glassplate": "owner", "glassplate-varnish": "varnish"}
+    assert built == {
+        "glassplate": "owner",
+        "glassplate-nginx": "east-edge",
+        "glassplate-varnish": "varnish",
+    }
     for service in services.values():
         if service["image"] in built:
             assert "build" in service or service["pull_policy"] == "never"
