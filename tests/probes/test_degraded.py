@@ -6,10 +6,10 @@ import statistics
 
 import pytest
 
+from glassplate.drill.tcp_proxy import Fault
 from storagemaster import mirroring
 from tests.storagemaster.conftest import REAL_PATIENCE_SECONDS
 from tests.storagemaster.pictures import long_picture, picture
-from tests.storagemaster.tcp_proxy import Fault
 
 HOMES = ("east-1", "west-1")
 

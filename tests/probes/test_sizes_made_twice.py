@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
+from glassplate.drill.tcp_proxy import Fault, Towards
 from storagenode.publishing import Publisher
-from tests.storagemaster.tcp_proxy import Fault, Towards
 
 STEM = "1/k7/01jd3x8m2c9qp4k7_3fz8qd"
 SIZE, INFO = f"{STEM}_m.jpg", f"{STEM}.json"
