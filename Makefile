@@ -12,7 +12,7 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up check test bench bench-journey bench-edge bench-images soak golden clean
+.PHONY: help up check test bench bench-journey bench-edge bench-images bench-info soak golden clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ bench-edge: $(DEV) ## reading through the edge, against serving the bare file
 
 bench-images: $(DEV) ## making sizes, against Pillow by itself
 	$(BIN)/python -m bench.images
+
+bench-info: $(DEV) ## pages of 100 photos, with memcached against without
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m bench.info_pages
 
 soak: $(DEV) ## faults at random against a running cluster
 	@proxy_config/install-servers.sh test

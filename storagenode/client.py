@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,14 @@ from storagenode.shard_listing import ListedFile
 from volumes.address import Address
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
-from volumes.photo_path import PhotoVersion, VolumeId, render_path
+from volumes.photo_path import (
+    Info,
+    PhotoFile,
+    PhotoVersion,
+    VolumeId,
+    parse_path,
+    render_path,
+)
 
 CONNECT_SECONDS = 0.5
 CALL_SECONDS = 5.0
@@ -213,6 +220,26 @@ class NodeClient:
         """The files of one photo at home on the node."""
         return wire.parse_listing(await self._call("GET", f"/volumes/{volume}/photos/{photo}"))
 
+    async def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
+        """The digests of those of these files that are at home on the node; "" is unverified."""
+        body = wire.render_paths(files)
+        found = await self._call("POST", wire.DIGESTS_ROUTE, body)
+        return {parse_path(path): str(digest) for path, digest in found.items()}
+
+    async def infos(self, files: Sequence[Info]) -> dict[Info, bytes]:
+        """Those of these infos that the node has, each verified against its digest."""
+        body = wire.render_paths(files)
+        async with self._streaming(
+            wire.INFOS_ROUTE, "POST", body, timeout_seconds=CALL_SECONDS
+        ) as response:
+            bundled = {file.path: file for file in wire.parse_bundle(await response.read())}
+        answers = {file: bundled.get(render_path(file)) for file in files}
+        return {
+            file: answer.data
+            for file, answer in answers.items()
+            if answer and hashlib.sha256(answer.data).hexdigest() == answer.digest
+        }
+
     async def scrub(self, *, ask: bool = False) -> dict[str, Any]:
         """How far the node's scrub is; `ask` has another pass begin after the present one."""
         document: dict[str, Any] = await self._call("POST" if ask else "GET", wire.SCRUB_ROUTE)
@@ -285,13 +312,15 @@ class NodeClient:
 
     @contextlib.asynccontextmanager
     async def _streaming(
-        self, path: str, method: str, *, timeout_seconds: float | None
+        self, path: str, method: str, body: bytes = b"", *, timeout_seconds: float | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {wire.SIGNATURE_HEADER: self._sign(method, path, wire.EMPTY_DIGEST)}
+        digest = hashlib.sha256(body).hexdigest()
+        headers = {wire.SIGNATURE_HEADER: self._sign(method, path, digest)}
         try:
             async with self._session.request(
                 method,
                 self._url(path),
+                data=body or None,
                 headers=headers,
                 timeout=_timeout(timeout_seconds, silence_seconds=SILENCE_SECONDS),
             ) as response:

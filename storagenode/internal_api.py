@@ -15,6 +15,7 @@ from storagenode import wire
 from storagenode.disk_store import DiskStore
 from storagenode.errors import BadRequest, NodeError
 from storagenode.layout import Place, trash_path
+from storagenode.many_photos import digests_of, infos_of
 from storagenode.marker import NodeMarker
 from storagenode.metrics import CONTENT_TYPE, render_metrics
 from storagenode.publishing import Published
@@ -83,6 +84,8 @@ class InternalApi:
                 web.post(wire.RELINK_ROUTE, self.relink),
                 web.post(wire.QUARANTINE_ROUTE, self.quarantine),
                 web.get(wire.OWED_ROUTE, self.owed),
+                web.post(wire.DIGESTS_ROUTE, self.digests),
+                web.post(wire.INFOS_ROUTE, self.send_infos),
                 web.put(wire.VOLUME_ROUTE, self.open_volume),
                 web.get(wire.SHARDS_ROUTE, self.shard_digests),
                 web.get(wire.SHARD_ROUTE, self.list_shard),
@@ -254,6 +257,16 @@ class InternalApi:
                 for entry in entries
             ]
         )
+
+    async def digests(self, request: web.Request) -> web.Response:
+        """Which of many files are here, and the digests noted on them."""
+        body = await self._signed_body(request)
+        return web.json_response(await self._in_thread(partial(digests_of, self._store, body)))
+
+    async def send_infos(self, request: web.Request) -> web.Response:
+        """The info documents of many photos, those that are here and sound, as one bundle."""
+        body = await self._signed_body(request)
+        return web.Response(body=await self._in_thread(partial(infos_of, self._store, body)))
 
     async def open_volume(self, request: web.Request) -> web.Response:
         """Become a home of a volume."""
