@@ -12,7 +12,7 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up check test bench bench-journey bench-edge bench-images bench-info soak golden clean
+.PHONY: help up check test compose-test bench bench-journey bench-edge bench-images bench-info soak golden clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ check: $(DEV) ## lint, format, types, import directions, house rules
 test: $(DEV) ## every test
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m pytest -q
+
+compose-test: $(DEV) ## really run compose.yaml, with podman, as root
+	@proxy_config/install-servers.sh compose
+	@$(BIN)/pip install -qq --editable '.[compose]'
+	@tests/deploy/stand_ins/make-images.sh
+	$(BIN)/python -m tests.deploy.run_compose
 
 bench: ## every bench; fails where a median is under its floor
 	@$(MAKE) --no-print-directory --keep-going bench-journey

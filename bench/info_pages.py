@@ -8,6 +8,7 @@ least to save: a disk that must be waited for makes it worth more.
 import asyncio
 import contextlib
 import dataclasses
+import hashlib
 import random
 import socket
 import sys
@@ -21,21 +22,25 @@ import aiohttp
 from bench.figures import Figure, compare_async, report
 from bench.photo_bytes import render_photo
 from bench.scratch_cluster import named, scratch_cluster
+from bench.ten_sizes import RECIPE, render_test_photo
 from bench.wrk import LoadFailed
 from glassplate import Client
 from glassplate.local_cluster import LocalCluster
 from glassplate.local_plan import NODES
 from glassplate.processes import KeptProcess
-from permission_urls import Scope, sign_token
+from imageworker.make_sizes import make_sizes
+from permission_urls import InternalSigner, Scope, sign_token
 from storagemaster import wire
+from storagemaster.client import MasterClient
+from storagenode.wire import BundledFile, render_bundle
 from volumes.address import Address
-from volumes.photo_path import parse_photo_version
+from volumes.photo_path import Info, parse_photo_version, render_path
 
 PHOTOS = 400
 PAGE_PHOTOS = 100
 AT_ONCE = 4
 SECONDS_EACH = 3.0
-READY_SECONDS_MAX = 120.0
+PHOTO_BYTES = 3_000
 
 
 def main() -> int:
@@ -45,10 +50,8 @@ def main() -> int:
 
 async def _measure() -> list[Figure]:
     async with scratch_cluster() as local:
-        worker = ("east-worker-1", "west-worker-1")
-        await local.start(named(local, "valkey", "memcached-1", *NODES, "east-master", *worker))
+        await local.start(named(local, "valkey", "memcached-1", *NODES, "east-master"))
         references = await _upload(local)
-        await local.stop(named(local, *worker))
         async with _master_without_memcached(local) as without, aiohttp.ClientSession() as session:
             load = Load(session, sign_token(local.keys, [Scope.READ]), references)
             cached = str(local.cluster.masters["east-master"].address)
@@ -130,16 +133,22 @@ class Load:
 
 
 async def _upload(local: LocalCluster) -> list[str]:
-    """The references of so many small photos, whose sizes are all made."""
-    master = f"http://{local.cluster.masters['east-master'].address}"
-    async with Client(master, keys=local.keys) as client:
-        receipts = [await client.put(render_photo(number, 40_000)) for number in range(PHOTOS)]
-        references = [receipt.reference for receipt in receipts]
-        ends = time.monotonic() + READY_SECONDS_MAX
-        while any(status.state != "ready" for status in await client.infos(references)):
-            if time.monotonic() > ends:
-                raise LoadFailed("the sizes of the photos were not made in time")
-            await asyncio.sleep(0.5)
+    """The references of so many photos, each with the info that a large photo gets."""
+    info = await asyncio.to_thread(lambda: make_sizes(render_test_photo(), recipe=RECIPE).info)
+    master = local.cluster.masters["east-master"]
+    async with (
+        Client(f"http://{master.address}", keys=local.keys) as client,
+        aiohttp.ClientSession() as session,
+    ):
+        worker = MasterClient([master], session, InternalSigner(local.keys))
+        references = []
+        for number in range(PHOTOS):
+            reference = (await client.put(render_photo(number, PHOTO_BYTES))).reference
+            of = parse_photo_version(reference)
+            path, digest = render_path(Info(of)), hashlib.sha256(info).hexdigest()
+            bundle = render_bundle([BundledFile(path, digest, info)])
+            await worker.put_bundle(of, bundle, mtime_seconds=1_700_000_000)
+            references.append(reference)
     return references
 
 

@@ -139,7 +139,7 @@ class Api:
         """What has become of a photo version."""
         self._authorize(request, Scope.READ)
         status = await self._photos.status(_version_of(request))
-        return web.json_response(asdict(status), headers={"Cache-Control": "no-store"})
+        return web.json_response(wire.render_status(status), headers={"Cache-Control": "no-store"})
 
     async def page(self, request: web.Request) -> web.Response:
         """What has become of many photo versions."""
@@ -150,7 +150,7 @@ class Api:
             raise BadArgument(str(error)) from error
         statuses = await self._pages.page(versions)
         return web.json_response(
-            {"photos": [asdict(status) for status in statuses]},
+            {"photos": [wire.render_status(status) for status in statuses]},
             headers={"Cache-Control": "no-store"},
         )
 

@@ -1,5 +1,6 @@
 """The storagemaster's HTTP API: routes, headers and documents, for its server and its clients."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -197,6 +198,11 @@ def parse_revocation(fields: dict[str, Any]) -> Revocation:
             "unpurged": tuple(fields["unpurged"]),
         }
     )
+
+
+def render_status(status: PhotoStatus) -> dict[str, Any]:
+    """A photo's status as JSON has it. `asdict` would copy the info, at ten times the cost."""
+    return {field.name: getattr(status, field.name) for field in dataclasses.fields(status)}
 
 
 def parse_status(fields: dict[str, Any]) -> PhotoStatus:
