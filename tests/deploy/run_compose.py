@@ -108,6 +108,11 @@ class Drill:
 
     def remove(self) -> None:
         """Take away containers, networks and volumes."""
+        # podman-compose forgets those that are there by number.
+        label = f"label=com.docker.compose.project={PROJECT}"
+        left = podman("ps", "--all", "--quiet", "--filter", label).split()
+        if left:
+            podman("rm", "--force", "--time", "5", *left, check=False)
         self._compose("down", "--volumes", "--timeout", "10", check=False)
 
     def show_logs(self) -> None:
