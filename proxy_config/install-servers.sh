@@ -3,6 +3,7 @@
 #
 #   install-servers.sh            nginx with Lua, Varnish with vmod-digest, memcached
 #   install-servers.sh test       these, wrk for the benches, strace and libfaketime for tests and drills
+#   install-servers.sh compose    what runs compose.yaml as root: podman, runc, DNS for its networks
 #   install-servers.sh browser    these and Chromium, which the pages are looked at with
 #
 # Uses apt-get as root or through `sudo -n`, and starts nothing. What cannot be installed is named
@@ -18,9 +19,9 @@ main() {
   local purpose="${1:-up}" package
   local -a missing=()
   case "$purpose" in
-    up | test | browser) ;;
+    up | test | compose | browser) ;;
     *)
-      echo "usage: install-servers.sh [test|browser]" >&2
+      echo "usage: install-servers.sh [test|compose|browser]" >&2
       exit 2
       ;;
   esac
@@ -33,7 +34,7 @@ main() {
     echo "missing: $package. Without it: $(loss_of "$package")." >&2
   done
   echo "To install: sudo apt-get install --no-install-recommends ${missing[*]}" >&2
-  if [ "$purpose" = test ] || [ "${CI:-}" = true ]; then
+  if [ "$purpose" = test ] || [ "$purpose" = compose ] || [ "${CI:-}" = true ]; then
     exit 1
   fi
 }
@@ -44,6 +45,7 @@ missing_of() {
   local package
   case "$1" in
     test) wanted+=(wrk strace libfaketime) ;;
+    compose) wanted=(podman runc netavark aardvark-dns iptables debootstrap) ;;
     browser) wanted+=(chromium) ;;
   esac
   for package in "${wanted[@]}"; do
@@ -55,6 +57,7 @@ missing_of() {
 is_present() {
   case "$1" in
     libnginx-mod-http-lua) any_file /usr{,/local}/lib{,64}/nginx/modules/ngx_http_lua_module.so ;;
+    netavark | aardvark-dns) any_file /usr{,/local}/{lib,libexec}/podman/"$1" ;;
     varnish) command -v varnishd >/dev/null ;;
     varnish-vmod-digest) any_file /usr{,/local}/lib{,64}{,/*}/varnish/vmods/libvmod_digest.so ;;
     libfaketime) any_file /usr{,/local}/lib{,64}{,/*}/faketime/libfaketime.so.1 ;;
@@ -80,6 +83,8 @@ loss_of() {
     wrk) echo "no benches of the read path" ;;
     strace) echo "no proof that fsync comes before the answer, and no drills of failing disks" ;;
     libfaketime) echo "no drills of wrong clocks" ;;
+    podman | runc | netavark | aardvark-dns | iptables) echo "compose.yaml cannot be run" ;;
+    debootstrap) echo "no images where no registry is reached" ;;
     chromium) echo "nobody looks at the pages in a browser" ;;
   esac
 }

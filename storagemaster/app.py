@@ -29,6 +29,7 @@ from storagemaster.events import Events
 from storagemaster.explanations import Explanations
 from storagemaster.fleet import POLL_SECONDS, Fleet
 from storagemaster.info_cache import InfoCache
+from storagemaster.info_pages import InfoPages
 from storagemaster.metrics import MasterMetrics
 from storagemaster.mirroring import Mirroring
 from storagemaster.operator_api import OperatorApi
@@ -152,6 +153,7 @@ def _wire(
         upload_bytes_max=cluster.limits.upload_bytes_max,
         uploads=uploads,
         photos=photos,
+        pages=InfoPages(cluster, nodes, fleet, photos, cache, master.colo),
         deletes=deletes,
         revokes=Revokes(
             cluster, nodes, fleet, reads, photos, mirroring, deletes, key_secret=secret

@@ -1,40 +1,33 @@
 """The client of a node's write port: what other parts of the cluster ask of a node."""
 
-import asyncio
 import contextlib
 import hashlib
 import json
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from yarl import URL
 
-from permission_urls import InternalSigner
 from storagenode import batch_wire, wire
 from storagenode.errors import Corrupt, NodeError, Unreachable
 from storagenode.layout import OwedFile, Place, TrashedFile
 from storagenode.publishing import Published
 from storagenode.shard_listing import ListedFile
-from storagenode.short_requests import BadAnswer, ShortRequests
-from volumes.address import Address
+from storagenode.signed_requests import CALL_SECONDS, SignedRequests
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
-from volumes.photo_path import PhotoVersion, VolumeId, render_path
+from volumes.photo_path import (
+    Info,
+    PhotoFile,
+    PhotoVersion,
+    VolumeId,
+    parse_path,
+    render_path,
+)
 
-CONNECT_SECONDS = 0.5
-CALL_SECONDS = 5.0
 # A thousand directories are read for them, perhaps from a cold disk.
 TOMBSTONES_SECONDS = 30.0
-# A node that sends a file may take its time, but not fall silent.
-SILENCE_SECONDS = 10.0
-# How long a signature is good: longer than any transfer, and short enough to be worthless later.
-SIGNATURE_SECONDS = 300
-
-# Also what is no HTTP: of a node behind that nothing is known either.
-_UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +55,8 @@ class FileStream:
     chunks: AsyncIterator[bytes]
 
 
-class NodeClient:
-    """Speaks to the write port of one node. Not answering in time is `Unreachable`, never a no."""
-
-    def __init__(
-        self,
-        address: Address,
-        session: aiohttp.ClientSession,
-        signer: InternalSigner,
-        *,
-        now_seconds: Callable[[], float] = time.time,
-    ) -> None:
-        self.url = f"http://{address}"
-        self._session = session
-        self._short = ShortRequests(address, connect_seconds=CONNECT_SECONDS)
-        self._signer = signer
-        self._now_seconds = now_seconds
-
-    def close(self) -> None:
-        """Let go of the connections that were kept for whole files."""
-        self._short.close()
+class NodeClient(SignedRequests):
+    """What can be asked of the write port of one node."""
 
     async def status(self, *, timeout_seconds: float = CALL_SECONDS) -> wire.NodeStatus:
         """What the node says of itself."""
@@ -126,20 +101,11 @@ class NodeClient:
     ) -> Published:
         """As `put`, for a file of at most `wire.WHOLE_BYTES_MAX` that is in memory."""
         path = wire.file_path(place, mtime_seconds=mtime_seconds)
-        headers = {
-            wire.SIGNATURE_HEADER: self._sign("PUT", path, digest),
-            wire.DIGEST_HEADER: digest,
-        }
+        fields = await self._send_whole(path, data, digest)
         try:
-            answer = await self._short.send("PUT", path, headers, data)
-            if answer.status >= 400:
-                name = answer.headers.get(wire.ERROR_HEADER.lower(), "")
-                raise wire.parse_error(answer.status, name, answer.body.decode("utf-8", "replace"))
-            return Published(**json.loads(answer.body))
-        except (BadAnswer, ValueError, TypeError) as error:
-            raise NodeError(f"{self.url} does not answer as a node does: {error}") from error
-        except _UNREACHABLE as error:
-            raise _unreachable(self.url, error) from error
+            return Published(**fields)
+        except TypeError as error:
+            raise self._no_node(error) from error
 
     async def put_bundle(
         self,
@@ -273,6 +239,26 @@ class NodeClient:
         """Tell the node that it has heard of all tombstones there were when it was away."""
         await self._call("DELETE", f"/volumes/{volume}/fence/{serial}")
 
+    async def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
+        """The digests of those of these files that are at home on the node; "" is unverified."""
+        body = wire.render_paths(files)
+        found = await self._call("POST", wire.DIGESTS_ROUTE, body)
+        return {parse_path(path): str(digest) for path, digest in found.items()}
+
+    async def infos(self, files: Sequence[Info]) -> dict[Info, bytes]:
+        """Those of these infos that the node has, each verified against its digest."""
+        body = wire.render_paths(files)
+        async with self._streaming(
+            wire.INFOS_ROUTE, "POST", timeout_seconds=CALL_SECONDS, body=body
+        ) as response:
+            bundled = {file.path: file for file in wire.parse_bundle(await response.read())}
+        answers = {file: bundled.get(render_path(file)) for file in files}
+        return {
+            file: answer.data
+            for file, answer in answers.items()
+            if answer and hashlib.sha256(answer.data).hexdigest() == answer.digest
+        }
+
     async def scrub(self, *, ask: bool = False) -> dict[str, Any]:
         """How far the node's scrub is; `ask` has another pass begin after the present one."""
         document: dict[str, Any] = await self._call("POST" if ask else "GET", wire.SCRUB_ROUTE)
@@ -305,74 +291,6 @@ class NodeClient:
             last = piece
         yield last + wire.render_trailer(self._sign("PUT", path, digest()))
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        body: bytes = b"",
-        *,
-        timeout_seconds: float | None = CALL_SECONDS,
-    ) -> Any:
-        digest = hashlib.sha256(body).hexdigest()
-        headers = {wire.SIGNATURE_HEADER: self._sign(method, path, digest)}
-        return await self._send(
-            method, path, data=body, headers=headers, timeout_seconds=timeout_seconds
-        )
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        data: Any,
-        headers: dict[str, str],
-        timeout_seconds: float | None,
-    ) -> Any:
-        try:
-            async with self._session.request(
-                method,
-                self._url(path),
-                data=data,
-                headers=headers,
-                timeout=_timeout(timeout_seconds),
-            ) as response:
-                await _raise_refusal(response)
-                return await response.json()
-        except (aiohttp.ContentTypeError, ValueError) as error:
-            raise NodeError(f"{self.url} does not answer as a node does: {error}") from error
-        except _UNREACHABLE as error:
-            raise _unreachable(self.url, error) from error
-
-    @contextlib.asynccontextmanager
-    async def _streaming(
-        self, path: str, method: str, *, timeout_seconds: float | None, body: bytes = b""
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        digest = hashlib.sha256(body).hexdigest()
-        headers = {wire.SIGNATURE_HEADER: self._sign(method, path, digest)}
-        try:
-            async with self._session.request(
-                method,
-                self._url(path),
-                data=body or None,
-                headers=headers,
-                timeout=_timeout(timeout_seconds, silence_seconds=SILENCE_SECONDS),
-            ) as response:
-                await _raise_refusal(response)
-                yield response
-        except _UNREACHABLE as error:
-            raise _unreachable(self.url, error) from error
-
-    def _sign(self, method: str, path: str, digest: str) -> str:
-        return self._signer.sign_request(
-            method=method,
-            path=path,
-            digest=digest,
-            expiry_seconds=int(self._now_seconds()) + SIGNATURE_SECONDS,
-        )
-
-    def _url(self, path: str) -> URL:
-        return URL(self.url + path, encoded=True)
-
 
 async def _hashing(body: AsyncIterator[bytes], hasher: "hashlib._Hash") -> AsyncIterator[bytes]:
     async for piece in body:
@@ -389,24 +307,3 @@ def _note_of(response: aiohttp.ClientResponse) -> FileNote:
         )
     except (KeyError, ValueError) as error:
         raise Unreachable(f"{response.url} was not answered by a node: {error!r}") from error
-
-
-def _timeout(
-    total_seconds: float | None, *, silence_seconds: float | None = None
-) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=total_seconds, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds
-    )
-
-
-async def _raise_refusal(response: aiohttp.ClientResponse) -> None:
-    if response.status < 400:
-        return
-    name = response.headers.get(wire.ERROR_HEADER, "")
-    raise wire.parse_error(response.status, name, await response.text())
-
-
-def _unreachable(url: str, error: BaseException) -> Unreachable:
-    if isinstance(error, asyncio.TimeoutError):
-        return Unreachable(f"{url} did not answer in time")
-    return Unreachable(f"{url}: {type(error).__name__}: {error}")

@@ -9,7 +9,7 @@ from functools import partial
 
 from storagenode.directories import DurableDirectories
 from storagenode.disk_health import DiskHealth
-from storagenode.errors import Corrupt, NotHome
+from storagenode.errors import Corrupt, NotHome, NotThere
 from storagenode.filesystem import FileSystem, Space
 from storagenode.layout import (
     OWED,
@@ -41,6 +41,7 @@ from volumes.photo_path import (
     VolumeId,
     parse_path,
     parse_volume,
+    render_path,
 )
 
 TOMBSTONE_BYTES = b"gone\n"
@@ -163,6 +164,29 @@ class DiskStore:
         """Name, bytes and digest of every file of one photo; otherwise as `list_shard`."""
         self._refuse_unless_open(volume)
         return self._listings.list_photo(volume, photo)
+
+    def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
+        """The digests of those of these files that are here; `NotHome` as above.
+
+        An empty digest means unverified. No directory is listed, however many files it has.
+        """
+        found = {}
+        for file in files:
+            self._refuse_unless_home(Place(file))
+            with contextlib.suppress(FileNotFoundError):
+                found[file] = digest_noted(self.file_system, render_path(file))
+        return found
+
+    def read_all(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, tuple[bytes, str]]:
+        """Bytes and digest of those of these small files that are here and sound."""
+        found = {}
+        for file in files:
+            with (
+                contextlib.suppress(NotThere, Corrupt),
+                opened(self.file_system, render_path(file)) as open_,
+            ):
+                found[file] = (open_.read(), open_.digest or "")
+        return found
 
     def shard_digests(self, volume: VolumeId) -> dict[str, str]:
         """A digest of the names and digests of every shard with files; `NotHome` as above."""

@@ -257,6 +257,14 @@ def test_everything_is_contained(services):
         assert service.get("cap_add", []) == (["CHOWN"] if name == "owner" else [])
 
 
+def test_every_container_is_limited(services):
+    """In processors, memory and processes, so that one cannot starve the rest."""
+    for service in services.values():
+        assert service["cpus"] <= 1
+        assert service["mem_limit"] in {"512m", "768m", "2g"}
+        assert service["pids_limit"] <= 2048
+
+
 def test_nothing_that_stays_is_root(services, root):
     """Ours by the image, edges by the number that their configs belong to, the queue by name."""
     number = re.search(r"^USER (\d+:\d+)$", (root / "deploy/Dockerfile").read_text(), re.MULTILINE)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from storagenode.client import CONNECT_SECONDS
 from storagenode.errors import NodeError, Unreachable
+from storagenode.signed_requests import CONNECT_SECONDS
 from storagenode.wire import parse_error, render_error
 from tests.simulation.simulated_disk import PowerLost
 

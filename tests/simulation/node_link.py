@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from storagenode.client import CALL_SECONDS, SILENCE_SECONDS, FetchedFile, FileNote, FileStream
+from storagenode.client import FetchedFile, FileNote, FileStream
 from storagenode.errors import Corrupt, Unreachable
 from storagenode.layout import OwedFile, Place, TrashedFile
 from storagenode.publishing import Published
 from storagenode.shard_listing import ListedFile
+from storagenode.signed_requests import CALL_SECONDS, SILENCE_SECONDS
 from storagenode.wire import OWED_LIST_MAX, NodeStatus, Pull, render_trailer
 from tests.simulation.network import Machine, Network
 from tests.simulation.simulated_node import SimulatedNode
