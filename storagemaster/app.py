@@ -161,12 +161,7 @@ def _wire(
         repairs=Repairs(cluster, reconcile),
         bundles=bundles,
         rebuilds=RebuildApi(rebuilds),
-        operators=OperatorApi(
-            Undeletes(cluster, nodes, fleet, uploads),
-            PhotoSearch(cluster, nodes, fleet),
-            Explanations(cluster, nodes, fleet, photos, queue),
-            Scrubs(cluster, nodes, fleet),
-        ),
+        operators=_operators(cluster, nodes, fleet, uploads, photos, queue),
         events=events,
         metrics=MasterMetrics(events, webhooks),
         status=ClusterStatus(
@@ -187,6 +182,22 @@ def _wire(
         (reconcile.reconcile_next, reconcile.pause_seconds),
     )
     return _Parts(api, events, (fleet.poll, edge_health.poll), works)
+
+
+def _operators(
+    cluster: Cluster,
+    nodes: Mapping[NodeId, NodeClient],
+    fleet: Fleet,
+    uploads: Uploads,
+    photos: Photos,
+    queue: SizesQueue,
+) -> OperatorApi:
+    return OperatorApi(
+        Undeletes(cluster, nodes, fleet, uploads),
+        PhotoSearch(cluster, nodes, fleet),
+        Explanations(cluster, nodes, fleet, photos, queue),
+        Scrubs(cluster, nodes, fleet),
+    )
 
 
 def _connect_to_queue(cluster: Cluster) -> redis.Redis:
