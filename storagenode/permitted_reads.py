@@ -148,13 +148,14 @@ class PermittedReads:
         if size <= WHOLE_BYTES_MAX:
             data = await self._load(file)
             headers["Repr-Digest"] = _repr_digest(file)
-            return web.Response(status=status, headers=headers, body=data[start:end])
+            body = data if status == 200 else data[start:end]
+            return web.Response(status=status, headers=headers, body=body)
         await asyncio.get_running_loop().run_in_executor(self._threads, file.verify)
         headers["Repr-Digest"] = _repr_digest(file)
         response = web.StreamResponse(status=status, headers=headers)
         return await stream(request, response, file, start=start, end=end, threads=self._threads)
 
-    async def _load(self, file: OpenFile) -> bytes:
+    async def _load(self, file: OpenFile) -> bytes | bytearray:
         if file.stat.bytes <= INLINE_BYTES_MAX:
             data = file.read_cached()
             if data is not None:

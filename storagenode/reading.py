@@ -21,14 +21,16 @@ class OpenFile:
     digest: str | None
     file_system: FileSystem
 
-    def read_cached(self) -> bytes | None:
+    def read_cached(self) -> bytearray | None:
         """All bytes, verified, if memory has them; None if a disk would have to be waited for.
 
         Raises:
             Corrupt: They are not the bytes that were written.
         """
         data = self.file_system.read_cached(self.handle, self.stat.bytes)
-        return None if data is None else self._verified(data)
+        if data is not None:
+            self._compare(hashlib.sha256(data).hexdigest())
+        return data
 
     def read(self) -> bytes:
         """All bytes, verified.
@@ -36,7 +38,9 @@ class OpenFile:
         Raises:
             Corrupt: They are not the bytes that were written.
         """
-        return self._verified(b"".join(self.chunks(0, self.stat.bytes)))
+        data = b"".join(self.chunks(0, self.stat.bytes))
+        self._compare(hashlib.sha256(data).hexdigest())
+        return data
 
     def verify(self) -> None:
         """Read all of it, piece by piece, and raise `Corrupt` unless its digest is right."""
@@ -58,10 +62,6 @@ class OpenFile:
                 raise Corrupt(f"{self.path} ends at byte {offset}, before {end}")
             yield chunk
             offset += len(chunk)
-
-    def _verified(self, data: bytes) -> bytes:
-        self._compare(hashlib.sha256(data).hexdigest())
-        return data
 
     def _compare(self, found: str) -> None:
         if self.digest is None:
