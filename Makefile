@@ -16,8 +16,8 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: bench bench-edge bench-images bench-journey bench-repair check clean drill golden help
-.PHONY: planted simulate soak soak-images soak-simulation test up
+.PHONY: bench bench-edge bench-images bench-info bench-journey bench-repair check clean
+.PHONY: compose-test drill golden help planted simulate soak soak-images soak-simulation test up
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,8 +37,14 @@ test: $(DEV) ## every test
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m pytest -q
 
+compose-test: $(DEV) ## really run compose.yaml, with podman, as root
+	@proxy_config/install-servers.sh compose
+	@$(BIN)/pip install -qq --editable '.[compose]'
+	@tests/deploy/stand_ins/make-images.sh
+	$(BIN)/python -m tests.deploy.run_compose
+
 bench: ## every bench; fails where a median is under its floor
-	@$(MAKE) --no-print-directory --keep-going bench-journey
+	@$(MAKE) --no-print-directory --keep-going bench-journey bench-edge
 
 bench-journey: $(DEV) ## each step of a photo's journey, against the least it could be
 	@proxy_config/install-servers.sh test
@@ -54,6 +60,10 @@ bench-repair: $(DEV) ## copying a mirror anew, in photos and in bytes a second
 bench-images: $(DEV) ## making sizes, against Pillow and libvips; photos through the whole chain
 	@$(BIN)/pip install -qq --editable '.[bench]'
 	$(BIN)/python -m bench.images
+
+bench-info: $(DEV) ## pages of 100 photos, with memcached against without
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m bench.info_pages
 
 drill: $(DEV) ## break clusters in the ways that stand for all, and check every promise
 	@proxy_config/install-servers.sh test

@@ -1,10 +1,11 @@
--- Asks for the paths in a file (its name is the argument), in turn, for ever; tells the result as JSON.
+-- Asks for the paths in a file, in turn, for ever; tells the result as JSON. Its arguments are the
+-- file and how many threads there are.
 
 local threads = 0
 
--- Threads begin at different paths, so that they do not ask for the same one at the same moment.
+-- Threads begin far from each other: no two ask for a path before one has been through its share.
 function setup(thread)
-  thread:set("first", threads * 61)
+  thread:set("number", threads)
   threads = threads + 1
 end
 
@@ -13,7 +14,7 @@ function init(args)
   for path in io.lines(args[1]) do
     requests[#requests + 1] = wrk.format("GET", path)
   end
-  place = first
+  place = number * math.floor(#requests / tonumber(args[2]))
 end
 
 function request()

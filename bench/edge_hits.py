@@ -3,11 +3,9 @@
 The nodes are stopped before the runs: whatever is answered 200 then is a hit.
 """
 
-import getpass
-import os
-import shutil
 from pathlib import Path
 
+from bench.bare_nginx import prepare_bare_nginx
 from bench.figures import Figure, compare_async
 from bench.photo_set import (
     make_photo_set,
@@ -18,9 +16,6 @@ from bench.photo_set import (
 from bench.scratch_cluster import named, scratch_cluster
 from bench.theirs import free_address, running
 from bench.wrk import write_paths
-from glassplate.edge_files import NGINX_WORKERS
-from glassplate.local_cluster import SERVER_PATH
-from volumes.address import Address
 from volumes.cluster import NodeId
 
 NAME = "cache hits of the nginx edge with its check, against bare nginx"
@@ -28,32 +23,6 @@ FLOOR = 0.60
 SECONDS = 2
 EDGE = "east-nginx"
 NODE = NodeId("east-1")
-
-# What makes nginx fast with static files is here, the cache of open files too; nothing is logged.
-_BARE_NGINX = """\
-{user}worker_processes {workers};
-worker_rlimit_nofile 16384;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{ worker_connections 4096; }}
-http {{
-    access_log off;
-    sendfile on;
-    tcp_nopush on;
-    keepalive_requests 10000;
-    open_file_cache max=8192 inactive=60s;
-    types {{ image/jpeg jpg; }}
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    server {{
-        listen {listen};
-        root {root};
-    }}
-}}
-"""
 
 
 async def measure() -> Figure:
@@ -72,7 +41,7 @@ async def measure() -> Figure:
         bare_paths = write_paths(local.data / "bare-paths", [photo.bare_path for photo in photos])
 
         bare = free_address()
-        argv = _prepare_bare_nginx(local.data / "bare-nginx", bare, root=Path(node.store))
+        argv = prepare_bare_nginx(local.data / "bare-nginx", bare, root=Path(node.store))
         async with running(argv, bare, log=local.data / "log" / "bare-nginx.log"):
             await refuse_wrong_answers(bare, {photo.bare_path: photo.data for photo in photos})
 
@@ -83,19 +52,3 @@ async def measure() -> Figure:
                 return await photos_per_second(bare, bare_paths, seconds=SECONDS)
 
             return await compare_async(NAME, FLOOR, ours, theirs)
-
-
-def _prepare_bare_nginx(folder: Path, listen: Address, *, root: Path) -> list[str]:
-    """Write the config of an nginx with nothing of ours; the arguments to run it."""
-    program = shutil.which("nginx", path=SERVER_PATH)
-    assert program is not None, "there is no edge without nginx"
-    folder.mkdir()
-    config = folder / "nginx.conf"
-    # As root nginx would give the work to a user who cannot see the files.
-    user = f"user {getpass.getuser()};\n" if os.geteuid() == 0 else ""
-    config.write_text(
-        _BARE_NGINX.format(
-            user=user, workers=NGINX_WORKERS, folder=folder, listen=listen, root=root
-        )
-    )
-    return [program, "-p", str(folder), "-c", str(config), "-g", "daemon off;"]

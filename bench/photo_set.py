@@ -36,6 +36,24 @@ class PhotoOfSet:
     url: str
     data: bytes
 
+    def other_names(self, count: int, chance: random.Random) -> list[Variant]:
+        """Names of other photos of the same volume, which may have the same bytes."""
+        volume, letter, ext = self.variant.of.volume, self.variant.size, self.variant.ext
+        return [
+            Variant(
+                PhotoVersion(
+                    volume,
+                    mint_photo_id(
+                        now_milliseconds=_MTIME_SECONDS * 1000, random_bits=chance.getrandbits
+                    ),
+                    mint_version(chance.getrandbits),
+                ),
+                letter,
+                ext,
+            )
+            for _ in range(count)
+        ]
+
     @property
     def bare_path(self) -> str:
         """The path at a server that asks for no permission."""

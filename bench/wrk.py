@@ -48,7 +48,7 @@ async def run_wrk(
     """
     process = await asyncio.create_subprocess_exec(
         *("wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(_SCRIPT)),
-        *(f"http://{address}", "--", str(paths_file)),
+        *(f"http://{address}", "--", str(paths_file), str(THREADS)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -9,6 +9,6 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 # Where a file system in memory is mounted: engines differ in whether they look at the mode that was
 # asked for or at the one that is here.
-RUN install --directory --mode 1777 /run/edge
+RUN install --directory --mode 1777 /edges/varnish
 USER 10001:10001
 CMD ["varnishd", "-V"]

@@ -147,6 +147,10 @@ class Client:
         """What has become of a photo version: pending, ready or failed, with its URLs."""
         return self._call(self._client.info(reference))
 
+    def infos(self, references: Sequence[str | PhotoVersion]) -> list[PhotoStatus]:
+        """What has become of many, in order; one that is `gone` or `unknown` fails no other."""
+        return self._call(self._client.infos(references))
+
     def wait_until_ready(
         self, reference: str | PhotoVersion, timeout_seconds: float = 60
     ) -> PhotoStatus:

@@ -232,6 +232,10 @@ class Client(Operations):
         """
         return await self._opened().photo(parse_version_reference(reference))
 
+    async def infos(self, references: Sequence[str | PhotoVersion]) -> list[PhotoStatus]:
+        """What has become of many, in order; one that is `gone` or `unknown` fails no other."""
+        return await self._opened().photos([parse_version_reference(each) for each in references])
+
     async def wait_until_ready(
         self, reference: str | PhotoVersion, timeout_seconds: float = 60
     ) -> PhotoStatus:

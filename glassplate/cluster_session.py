@@ -17,7 +17,7 @@ from glassplate.rebuilds import Rebuilds
 from glassplate.references import PhotoReference
 from glassplate.retries import Retries, Timeouts
 from glassplate.sinks import Sink
-from glassplate.sources import Body, Source, open_source
+from glassplate.sources import Body, HeldBody, Source, open_source
 from permission_urls import Scope
 from storagemaster import wire
 from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
@@ -104,6 +104,20 @@ class ClusterSession:
         """What has become of a photo version."""
         request = Request(method="GET", path=wire.version_path(of))
         return await self._document(request, Scope.READ, wire.parse_status)
+
+    async def photos(self, versions: Sequence[PhotoVersion]) -> list[PhotoStatus]:
+        """What has become of many photo versions, page by page."""
+        statuses: list[PhotoStatus] = []
+        for start in range(0, len(versions), wire.PAGE_PHOTOS_MAX):
+            page = versions[start : start + wire.PAGE_PHOTOS_MAX]
+            request = Request(
+                method="POST",
+                path=wire.PAGE_ROUTE,
+                headers={"Content-Type": "application/json"},
+                body=HeldBody(wire.render_page_request(page)),
+            )
+            statuses += await self._document(request, Scope.READ, wire.parse_page)
+        return statuses
 
     async def delete(self, reference: PhotoReference) -> Deletion:
         """Make a photo, or one version of it, gone for ever."""

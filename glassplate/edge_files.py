@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from permission_urls import KeyRing, Purpose, derived_keys
-from proxy_config.choices import NJS_MODULE, NginxChoices, VarnishChoices
+from proxy_config.choices import LUA_MODULE_NAME, NGINX_MODULES, NginxChoices, VarnishChoices
 from proxy_config.nginx import nginx_command, render_nginx
 from proxy_config.varnish import render_varnish, varnish_command
 from volumes.cluster import Cluster, Edge
@@ -22,7 +22,7 @@ def prepare_nginx(
 ) -> list[str] | None:
     """Write an nginx edge's files; the arguments to run it, or None where nginx is missing."""
     program = shutil.which("nginx", path=search_path)
-    if program is None or not Path(NJS_MODULE).exists():
+    if program is None or not Path(NGINX_MODULES, LUA_MODULE_NAME).exists():
         return None
     for name in ("config", "cache", "run"):
         (folder / name).mkdir(parents=True, exist_ok=True)

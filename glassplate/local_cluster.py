@@ -48,7 +48,7 @@ class MissingServer:
     loss: str
 
 
-MISSING_NGINX = MissingServer("nginx with njs", "no nginx edges: photos come from the nodes alone")
+MISSING_NGINX = MissingServer("nginx with Lua", "no nginx edges: photos come from the nodes alone")
 MISSING_VARNISH = MissingServer("varnish with vmod-digest", "no Varnish edge")
 MISSING_MEMCACHED = MissingServer("memcached", "info documents are read from disk each time")
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from proxy_config.errors import UnusableChoice
 from volumes.address import Address
-from volumes.cluster import Cluster
+from volumes.cluster import Cluster, Edge, NodeId
 
 NGINX_PROGRAM = "/usr/sbin/nginx"
 VARNISH_PROGRAM = "/usr/sbin/varnishd"
 
-# The module lies here in Debian's libnginx-mod-http-js and in the official nginx image alike.
-NJS_MODULE = "/usr/lib/nginx/modules/ngx_http_js_module.so"
+# Debian's libnginx-mod-http-lua is here.
+NGINX_MODULES = "/usr/lib/nginx/modules"
+LUA_MODULE_NAME = "ngx_http_lua_module.so"
 
 _PATH = re.compile(r"/[A-Za-z0-9/._@+=,-]*")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -38,8 +39,12 @@ class NginxChoices:
 
     `cache_dir` is only the cache's; `run_dir` is for the pid, logs and temporary files.
     `worker_user` is for a master that is started by root; empty keeps the server's own default.
+    `module_dir` has the Lua module; empty means that it is part of nginx itself, as in OpenResty.
+    `remembered_urls` is how many good URLs a worker need not check again; 16,384 are some 13 MB.
     `varnish_tier` are Varnish servers to ask before the nodes; empty asks the nodes directly.
     `purge_networks` may purge; empty means the storagemasters, which must then be IP addresses.
+    `disk_node` is the node on this machine, whose photos are served straight from its disk; empty
+    means none. Its bytes are then verified by its scrub alone, and not at each read.
     `site_include` is a glob of files with locations of the operator's own; empty means none.
 
     Raises:
@@ -52,16 +57,20 @@ class NginxChoices:
     run_dir: str
     worker_processes: int = 2
     worker_user: str = ""
-    njs_module: str = NJS_MODULE
+    module_dir: str = NGINX_MODULES
     tls: TlsFiles | None = None
     varnish_tier: tuple[Address, ...] = ()
     purge_networks: tuple[str, ...] = ()
     site_include: str = ""
+    disk_node: str = ""
+    remembered_urls: int = 16_384
     fresh_seconds: int = 86_400
     connect_timeout_milliseconds: int = 250
 
     def __post_init__(self) -> None:
-        _refuse_paths(cache_dir=self.cache_dir, run_dir=self.run_dir, njs_module=self.njs_module)
+        _refuse_paths(
+            cache_dir=self.cache_dir, run_dir=self.run_dir, module_dir=self.module_dir or "/"
+        )
         if self.site_include:
             _refuse_paths(site_include=self.site_include.replace("*", ""))
         if self.worker_user and not _USER.fullmatch(self.worker_user):
@@ -69,6 +78,7 @@ class NginxChoices:
         _refuse_networks(self.purge_networks)
         _refuse_below("cache_bytes", self.cache_bytes, _CACHE_BYTES_MIN)
         _refuse_below("worker_processes", self.worker_processes, 1)
+        _refuse_below("remembered_urls", self.remembered_urls, 1)
         _refuse_below("fresh_seconds", self.fresh_seconds, 1)
         _refuse_below("connect_timeout_milliseconds", self.connect_timeout_milliseconds, 1)
 
@@ -118,6 +128,21 @@ def purgers(cluster: Cluster, networks: tuple[str, ...]) -> tuple[str, ...]:
                 f"storagemaster host {host!r} is no IP address, so purge_networks must be chosen"
             )
     return hosts
+
+
+def disk_of(cluster: Cluster, edge: Edge, node_id: str) -> str:
+    """The folder of the node that shares this edge's machine, or nothing where none was chosen.
+
+    Raises:
+        UnusableChoice: There is no such node in the edge's colo, or it has no disk.
+    """
+    if not node_id:
+        return ""
+    node = cluster.nodes.get(NodeId(node_id))
+    if node is None or node.colo != edge.colo:
+        raise UnusableChoice(f"disk_node {node_id!r} is no node of colo {edge.colo}")
+    _refuse_paths(disk_node_store=node.store)
+    return node.store.rstrip("/")
 
 
 def _refuse_paths(**paths: str) -> None:

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs the servers that Glassplate runs beside its own processes, where they are missing.
 #
-#   install-servers.sh            nginx with njs, Varnish with vmod-digest, memcached
+#   install-servers.sh            nginx with Lua, Varnish with vmod-digest, memcached
 #   install-servers.sh test       these, wrk for the benches, strace and libfaketime for tests and drills
+#   install-servers.sh compose    what runs compose.yaml as root: podman, runc, DNS for its networks
 #   install-servers.sh browser    these and Chromium, which the pages are looked at with
 #
 # Uses apt-get as root or through `sudo -n`, and starts nothing. What cannot be installed is named
@@ -18,9 +19,9 @@ main() {
   local purpose="${1:-up}" package
   local -a missing=()
   case "$purpose" in
-    up | test | browser) ;;
+    up | test | compose | browser) ;;
     *)
-      echo "usage: install-servers.sh [test|browser]" >&2
+      echo "usage: install-servers.sh [test|compose|browser]" >&2
       exit 2
       ;;
   esac
@@ -33,17 +34,18 @@ main() {
     echo "missing: $package. Without it: $(loss_of "$package")." >&2
   done
   echo "To install: sudo apt-get install --no-install-recommends ${missing[*]}" >&2
-  if [ "$purpose" = test ] || [ "${CI:-}" = true ]; then
+  if [ "$purpose" = test ] || [ "$purpose" = compose ] || [ "${CI:-}" = true ]; then
     exit 1
   fi
 }
 
 # Prints the packages that a purpose needs and this machine lacks, one a line.
 missing_of() {
-  local -a wanted=(nginx libnginx-mod-http-js varnish varnish-vmod-digest memcached)
+  local -a wanted=(nginx libnginx-mod-http-lua varnish varnish-vmod-digest memcached)
   local package
   case "$1" in
     test) wanted+=(wrk strace libfaketime) ;;
+    compose) wanted=(podman runc netavark aardvark-dns iptables debootstrap) ;;
     browser) wanted+=(chromium) ;;
   esac
   for package in "${wanted[@]}"; do
@@ -54,7 +56,8 @@ missing_of() {
 # Looks for the thing itself, so that one built from source counts as well.
 is_present() {
   case "$1" in
-    libnginx-mod-http-js) any_file /usr{,/local}/lib{,64}/nginx/modules/ngx_http_js_module.so ;;
+    libnginx-mod-http-lua) any_file /usr{,/local}/lib{,64}/nginx/modules/ngx_http_lua_module.so ;;
+    netavark | aardvark-dns) any_file /usr{,/local}/{lib,libexec}/podman/"$1" ;;
     varnish) command -v varnishd >/dev/null ;;
     varnish-vmod-digest) any_file /usr{,/local}/lib{,64}{,/*}/varnish/vmods/libvmod_digest.so ;;
     libfaketime) any_file /usr{,/local}/lib{,64}{,/*}/faketime/libfaketime.so.1 ;;
@@ -73,13 +76,15 @@ any_file() {
 loss_of() {
   case "$1" in
     nginx) echo "no edge; photos are readable only straight from the nodes" ;;
-    libnginx-mod-http-js) echo "nginx cannot check permissions, so there is no edge" ;;
+    libnginx-mod-http-lua) echo "nginx cannot check permissions, so there is no edge" ;;
     varnish) echo "no second cache tier; the edge asks the nodes itself" ;;
     varnish-vmod-digest) echo "Varnish cannot check permissions, so there is no second cache tier" ;;
     memcached) echo "info pages are slower" ;;
     wrk) echo "no benches of the read path" ;;
     strace) echo "no proof that fsync comes before the answer, and no drills of failing disks" ;;
     libfaketime) echo "no drills of wrong clocks" ;;
+    podman | runc | netavark | aardvark-dns | iptables) echo "compose.yaml cannot be run" ;;
+    debootstrap) echo "no images where no registry is reached" ;;
     chromium) echo "nobody looks at the pages in a browser" ;;
   esac
 }

@@ -1,6 +1,5 @@
 """nginx edges: config, scripts and command line, as text."""
 
-import json
 from collections.abc import Mapping
 
 from permission_urls import (
@@ -9,16 +8,16 @@ from permission_urls import (
     PERMISSION_URL_REGEX,
     cache_control,
 )
-from proxy_config.choices import NGINX_PROGRAM, NginxChoices, purgers
+from proxy_config.choices import LUA_MODULE_NAME, NGINX_PROGRAM, NginxChoices, disk_of, purgers
 from proxy_config.read_keys import refuse_bad_read_keys
 from proxy_config.routing import find_edge, mirror_routes
 from proxy_config.templating import render_template
-from volumes.address import Address
 from volumes.cluster import Cluster
+from volumes.media_types import MEDIA_TYPES
 from volumes.sizes import size_classes
 
 CONFIG_NAME = "nginx.conf"
-KEYS_NAME = "keys.json"
+KEYS_NAME = "keys.lua"
 """The one file with secrets in it: write it with mode 0600."""
 
 PURGE_PATHS_MAX = 100
@@ -27,7 +26,7 @@ PURGE_PATHS_MAX = 100
 _CACHE_BYTES_PER_ZONE_MEGABYTE = 8_000 * 32 * 1024
 _ZONE_MEGABYTES_MAX = 1024
 
-_SCRIPTS = ("permission.js", "reproxy.js", "range.js", "purge.js")
+_SCRIPTS = ("signing.lua", "permission.lua", "reproxy.lua", "purge.lua")
 
 
 def render_nginx(
@@ -36,7 +35,7 @@ def render_nginx(
     """The files of one nginx edge by name, to be written into one folder.
 
     `read_keys` has the 64 hex characters of each read key that verifies, by key id, oldest first.
-    `keys.json` holds them; no other file has a secret in it.
+    `keys.lua` holds them; no other file has a secret in it.
 
     Raises:
         UnknownEdge: The cluster has no such nginx edge.
@@ -49,21 +48,24 @@ def render_nginx(
     values = {
         "edge": edge,
         "choices": choices,
-        "checked": _reachable(edge.purge),
+        "lua_module_name": LUA_MODULE_NAME,
         "routes": routes,
+        "disk": disk_of(cluster, edge, choices.disk_node),
+        "media_types": MEDIA_TYPES,
         "key_ids": tuple(read_keys),
+        "read_keys": read_keys,
+        "size_classes": size_classes(cluster.sizes),
         "permanent": cache_control(FOR_EVER, 0),
         "purgers": purgers(cluster, choices.purge_networks),
         "tries_max": max(len(route.nodes) for route in routes) + 1,
         "map_hash_max_size": max(2048, 2 * len(cluster.volumes)),
         "keys_zone_megabytes": _keys_zone_megabytes(choices.cache_bytes),
         "purge_paths_max": PURGE_PATHS_MAX,
-        "permission_url_regex": _as_javascript(PERMISSION_URL_REGEX),
-        "malformed_regex": _as_javascript(MALFORMED_REGEX),
+        "permission_url_regex": PERMISSION_URL_REGEX,
+        "malformed_regex": MALFORMED_REGEX,
     }
-    files = {name: render_template(f"{name}.j2", values) for name in (CONFIG_NAME, *_SCRIPTS)}
-    keys = {"read_keys": dict(read_keys), "size_classes": size_classes(cluster.sizes)}
-    return files | {KEYS_NAME: json.dumps(keys, indent=2) + "\n"}
+    names = (CONFIG_NAME, *_SCRIPTS, KEYS_NAME)
+    return {name: render_template(f"{name}.j2", values) for name in names}
 
 
 def nginx_command(
@@ -75,7 +77,7 @@ def nginx_command(
         "-e",
         f"{choices.run_dir}/error.log",
         "-p",
-        choices.run_dir,
+        config_dir,
         "-c",
         f"{config_dir}/{CONFIG_NAME}",
         "-g",
@@ -83,16 +85,6 @@ def nginx_command(
     ]
 
 
-def _reachable(listening: Address) -> Address:
-    """Where an edge reaches itself, if it listens on every address of the machine."""
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(listening.host, listening.host)  # noqa: S104  # it is taken away here
-    return Address(host, listening.port)
-
-
 def _keys_zone_megabytes(cache_bytes: int) -> int:
     wanted = -(-cache_bytes // _CACHE_BYTES_PER_ZONE_MEGABYTE)
     return min(max(wanted, 1), _ZONE_MEGABYTES_MAX)
-
-
-def _as_javascript(regex: str) -> str:
-    return regex.replace("/", r"\/")

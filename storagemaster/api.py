@@ -26,6 +26,7 @@ from storagemaster.errors import BadArgument, LengthLies, NotAllowed, NotAuthori
 from storagemaster.event_stream import stream_events
 from storagemaster.events import Events
 from storagemaster.incoming import Announced, Incoming, parse_digest_header
+from storagemaster.info_pages import InfoPages
 from storagemaster.metrics import CONTENT_TYPE, MasterMetrics
 from storagemaster.operator_api import OperatorApi
 from storagemaster.photos import Photos
@@ -53,6 +54,7 @@ class Api:
         upload_bytes_max: int,
         uploads: Uploads,
         photos: Photos,
+        pages: InfoPages,
         deletes: Deletes,
         revokes: Revokes,
         bundles: Bundles,
@@ -70,6 +72,7 @@ class Api:
         self._upload_bytes_max = upload_bytes_max
         self._uploads = uploads
         self._photos = photos
+        self._pages = pages
         self._deletes = deletes
         self._revokes = revokes
         self._bundles = bundles
@@ -90,6 +93,7 @@ class Api:
         application.add_routes(
             [
                 web.post(wire.PHOTOS_ROUTE, self.upload),
+                web.post(wire.PAGE_ROUTE, self.page),
                 web.get(wire.VERSION_ROUTE, self.photo),
                 web.delete(wire.PHOTO_ROUTE, self.delete),
                 web.delete(wire.VERSION_ROUTE, self.delete),
@@ -143,7 +147,20 @@ class Api:
         """What has become of a photo version."""
         self._authorize(request, Scope.READ)
         status = await self._photos.status(_version_of(request))
-        return web.json_response(asdict(status), headers={"Cache-Control": "no-store"})
+        return web.json_response(wire.render_status(status), headers={"Cache-Control": "no-store"})
+
+    async def page(self, request: web.Request) -> web.Response:
+        """What has become of many photo versions."""
+        self._authorize(request, Scope.READ)
+        try:
+            versions = wire.parse_page_request(await request.read())
+        except ValueError as error:
+            raise BadArgument(str(error)) from error
+        statuses = await self._pages.page(versions)
+        return web.json_response(
+            {"photos": [wire.render_status(status) for status in statuses]},
+            headers={"Cache-Control": "no-store"},
+        )
 
     async def delete(self, request: web.Request) -> web.Response:
         """Make a photo, or one version of it, gone for ever."""

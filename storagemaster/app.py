@@ -31,6 +31,7 @@ from storagemaster.events import Events
 from storagemaster.explanations import Explanations
 from storagemaster.fleet import POLL_SECONDS, Fleet
 from storagemaster.info_cache import InfoCache
+from storagemaster.info_pages import InfoPages
 from storagemaster.metrics import MasterMetrics
 from storagemaster.mirroring import Mirroring
 from storagemaster.operator_api import OperatorApi
@@ -153,6 +154,7 @@ def _wire(
         upload_bytes_max=cluster.limits.upload_bytes_max,
         uploads=uploads,
         photos=photos,
+        pages=InfoPages(cluster, nodes, fleet, photos, cache, master.colo),
         deletes=deletes,
         revokes=Revokes(
             cluster, nodes, fleet, reads, photos, mirroring, deletes, key_secret=secret
@@ -160,12 +162,7 @@ def _wire(
         repairs=Repairs(cluster, reconcile),
         bundles=bundles,
         rebuilds=RebuildApi(rebuilds),
-        operators=OperatorApi(
-            Undeletes(cluster, nodes, fleet, uploads),
-            PhotoSearch(cluster, nodes, fleet),
-            Explanations(cluster, nodes, fleet, photos, queue),
-            Scrubs(cluster, nodes, fleet),
-        ),
+        operators=_operators(cluster, nodes, fleet, uploads, photos, queue),
         chills=ChillApi(Chills(cluster, nodes, fleet)),
         events=events,
         metrics=MasterMetrics(events, webhooks),
@@ -187,6 +184,22 @@ def _wire(
         (reconcile.reconcile_next, reconcile.pause_seconds),
     )
     return _Parts(api, events, (fleet.poll, edge_health.poll), works)
+
+
+def _operators(
+    cluster: Cluster,
+    nodes: Mapping[NodeId, NodeClient],
+    fleet: Fleet,
+    uploads: Uploads,
+    photos: Photos,
+    queue: SizesQueue,
+) -> OperatorApi:
+    return OperatorApi(
+        Undeletes(cluster, nodes, fleet, uploads),
+        PhotoSearch(cluster, nodes, fleet),
+        Explanations(cluster, nodes, fleet, photos, queue),
+        Scrubs(cluster, nodes, fleet),
+    )
 
 
 def _connect_to_queue(cluster: Cluster) -> redis.Redis:

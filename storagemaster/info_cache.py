@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from pymemcache import HashClient
@@ -38,17 +38,27 @@ class InfoCache:
 
     async def get(self, of: PhotoVersion) -> bytes | None:
         """The document, or None when there is none, or what is there is not it."""
-        if self._client is None:
-            return None
-        value = await self._ask(partial(self._client.get, _key(of)))
-        return unseal(of, value) if isinstance(value, bytes) else None
+        return (await self.get_many([of])).get(of)
+
+    async def get_many(self, versions: Sequence[PhotoVersion]) -> dict[PhotoVersion, bytes]:
+        """The documents that are there and are what they should be, in one question a server."""
+        if self._client is None or not versions:
+            return {}
+        keys = {_key(of): of for of in versions}
+        answer = await self._ask(partial(self._client.get_many, list(keys)))
+        values = answer if isinstance(answer, dict) else {}
+        documents = {of: unseal(of, values.get(key)) for key, of in keys.items()}
+        return {of: document for of, document in documents.items() if document is not None}
 
     async def put(self, of: PhotoVersion, document: bytes) -> None:
         """Remember a document."""
-        if self._client is not None:
-            await self._ask(
-                partial(self._client.set, _key(of), seal(of, document), expire=KEEP_SECONDS)
-            )
+        await self.put_many({of: document})
+
+    async def put_many(self, documents: Mapping[PhotoVersion, bytes]) -> None:
+        """Remember documents."""
+        if self._client is not None and documents:
+            values = {_key(of): seal(of, document) for of, document in documents.items()}
+            await self._ask(partial(self._client.set_many, values, expire=KEEP_SECONDS))
 
     async def drop(self, of: PhotoVersion) -> None:
         """Forget a document."""
@@ -73,8 +83,10 @@ def seal(of: PhotoVersion, document: bytes) -> bytes:
     return _digest(of, document) + document
 
 
-def unseal(of: PhotoVersion, value: bytes) -> bytes | None:
-    """The document in a stored value; None if it is damaged or another photo's."""
+def unseal(of: PhotoVersion, value: object) -> bytes | None:
+    """The document in a stored value; None if it is none, damaged, or another photo's."""
+    if not isinstance(value, bytes):
+        return None
     digest, document = value[:_DIGEST_BYTES], value[_DIGEST_BYTES:]
     return document if digest == _digest(of, document) else None
 

@@ -47,7 +47,7 @@ class Photos:
         if original is None:
             files.refuse(f"photo {of}")
         if Info(of) in files.holders:
-            return self._ready(original, await self._info(of, files))
+            return self.ready(of, await self._info(of, files), original_ext=original.ext)
         if Failure(of) in files.holders:
             failure = await self._reads.fetch(Failure(of), files)
             return self._unfinished(original, "failed", reason_of(failure))
@@ -62,15 +62,16 @@ class Photos:
         info: dict[str, Any] = json.loads(data)
         return info
 
-    def _ready(self, original: Variant, info: dict[str, Any]) -> PhotoStatus:
+    def ready(self, of: PhotoVersion, info: dict[str, Any], *, original_ext: str) -> PhotoStatus:
+        """The status of a photo whose info is this."""
         letters = list(dict.fromkeys(made["size"] for made in info["variants"]))
         return PhotoStatus(
-            volume=original.of.volume,
-            photo=original.of.photo,
-            version=original.of.version,
+            volume=of.volume,
+            photo=of.photo,
+            version=of.version,
             state="ready",
             info=info,
-            urls=self._urls.of_letters(original.of, letters, original_ext=original.ext),
+            urls=self._urls.of_letters(of, letters, original_ext=original_ext),
         )
 
     def _unfinished(

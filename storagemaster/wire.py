@@ -1,13 +1,16 @@
 """The storagemaster's HTTP API: routes, headers and documents, for its server and its clients."""
 
-from collections.abc import Iterable
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from volumes.photo_path import PhotoVersion
+from volumes.photo_path import PhotoVersion, parse_photo_version
 
 PHOTOS_ROUTE = "/photos"
+PAGE_ROUTE = "/photos/info"
 PHOTO_ROUTE = "/photos/{volume}/{photo}"
 VERSION_ROUTE = "/photos/{volume}/{photo}/{version}"
 STATUS_ROUTE = "/status"
@@ -37,6 +40,9 @@ SIGNATURE_HEADER = "Glassplate-Signature"
 PROBLEM_TYPE = "application/problem+json"
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
+PAGE_PHOTOS_MAX = 500
+# More than so many references need, however they are spaced.
+PAGE_REQUEST_BYTES_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +93,20 @@ class PhotoStatus:
     photo: str
     version: str
     state: str
-    """`pending`, `ready` or `failed`."""
+    """`pending`, `ready` or `failed`; in a page of photos also `gone`, `unknown`, `unavailable`."""
     position: int | None = None
     """While it is pending: how many jobs are before its own in the queue, if that is known."""
     reason: str = ""
-    """Why it failed, in words for a person."""
+    """Why it failed, or has no other state, in words for a person."""
     info: dict[str, Any] | None = None
     """The info document, once it is ready."""
     urls: dict[str, str]
     """A permission URL for every size that is made, and `o`, the original."""
+
+    @property
+    def reference(self) -> str:
+        """What an application remembers: VOLUME/PHOTO/VERSION."""
+        return f"{self.volume}/{self.photo}/{self.version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,9 +209,44 @@ def parse_revocation(fields: dict[str, Any]) -> Revocation:
     )
 
 
+def render_status(status: PhotoStatus) -> dict[str, Any]:
+    """A photo's status as JSON has it. `asdict` would copy the info, at ten times the cost."""
+    return {field.name: getattr(status, field.name) for field in dataclasses.fields(status)}
+
+
 def parse_status(fields: dict[str, Any]) -> PhotoStatus:
     """A photo's status from its JSON."""
     return PhotoStatus(**fields)
+
+
+def render_page_request(versions: Sequence[PhotoVersion]) -> bytes:
+    """What asks for a page of photos: `{"photos": ["3/01jd3x8m2c9qp4k7/3fz8qd"]}`."""
+    return json.dumps({"photos": [str(of) for of in versions]}).encode()
+
+
+def parse_page_request(body: bytes) -> tuple[PhotoVersion, ...]:
+    """The inverse of `render_page_request`.
+
+    Raises:
+        ValueError: It is not one, or asks for too many; the message says what is wrong.
+    """
+    if len(body) > PAGE_REQUEST_BYTES_MAX:
+        raise ValueError(f"the body is {len(body)} bytes long; at most {PAGE_REQUEST_BYTES_MAX}")
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        raise ValueError(f"the body is not JSON: {error}") from error
+    photos = document.get("photos") if isinstance(document, dict) else None
+    if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
+        raise ValueError('the body is {"photos": ["VOLUME/PHOTO/VERSION", ...]}')
+    if len(photos) > PAGE_PHOTOS_MAX:
+        raise ValueError(f"{len(photos)} photos are too many; ask for {PAGE_PHOTOS_MAX} at once")
+    return tuple(parse_photo_version(photo) for photo in photos)
+
+
+def parse_page(fields: dict[str, Any]) -> list[PhotoStatus]:
+    """A page of photos from its JSON."""
+    return [parse_status(each) for each in fields["photos"]]
 
 
 def parse_deletion(fields: dict[str, Any]) -> Deletion:

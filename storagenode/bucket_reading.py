@@ -49,7 +49,7 @@ class ObjectSource:
         self._kept.seek(offset)
         return self._kept.read(bytes_max)
 
-    def read_cached(self, handle: int, size: int) -> bytes | None:
+    def read_cached(self, handle: int, size: int) -> bytearray | None:
         """None: a network is always waited for."""
         del handle, size
         return None

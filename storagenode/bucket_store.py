@@ -17,7 +17,15 @@ from storagenode.bucket_relinking import relink_objects
 from storagenode.bucket_staging import SpooledFile, spooled
 from storagenode.bucket_trash import days_in_trash, empty_bucket_trash, trashed_objects
 from storagenode.chilling import refuse_to_drop
-from storagenode.errors import Conflict, Corrupt, DigestMismatch, NodeError, NotHome, OutOfSpace
+from storagenode.errors import (
+    Conflict,
+    Corrupt,
+    DigestMismatch,
+    NodeError,
+    NotHome,
+    NotThere,
+    OutOfSpace,
+)
 from storagenode.filesystem import Space
 from storagenode.layout import (
     OWED,
@@ -46,6 +54,7 @@ from volumes.photo_path import (
     VolumeId,
     parse_path,
     parse_volume,
+    render_path,
     volume_of,
 )
 
@@ -176,6 +185,20 @@ class BucketStore:
         """The files of one photo."""
         self._refuse_unless_open(volume)
         return self._listings.list_photo(volume, photo)
+
+    def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
+        """The digests of those of these files that are here."""
+        for file in files:
+            self._refuse_unless_home(Place(file))
+        notes = self.bucket.side_by_side(self.bucket.head, map(render_path, files))
+        found = zip(files, notes, strict=True)
+        return {file: note.digest or "" for file, note in found if note is not None}
+
+    def read_all(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, tuple[bytes, str]]:
+        """Bytes and digest of those of these small files that are here and sound."""
+        answers = self.bucket.side_by_side(self._read_sound, map(render_path, files))
+        found = zip(files, answers, strict=True)
+        return {file: answer for file, answer in found if answer is not None}
 
     def shard_digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
         """A digest of every shard with files, or files of a part of them."""
@@ -328,6 +351,13 @@ class BucketStore:
     def _refuse_unless_open(self, volume: VolumeId) -> None:
         if volume not in self._volumes:
             raise NotHome(f"this node is not a home of volume {volume}")
+
+    def _read_sound(self, path: str) -> tuple[bytes, str] | None:
+        try:
+            with contextlib.closing(self.open(path)) as file:
+                return file.read(), file.digest or ""
+        except (NotThere, Corrupt):
+            return None
 
     def _paths(self, prefix: str) -> list[str]:
         return [each.path for each in self.bucket.objects(prefix)]

@@ -18,7 +18,14 @@ from storagenode.signed_requests import CALL_SECONDS, SignedRequests
 from volumes.chill import Chill, Part, render_chill
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
-from volumes.photo_path import PhotoVersion, VolumeId, render_path
+from volumes.photo_path import (
+    Info,
+    PhotoFile,
+    PhotoVersion,
+    VolumeId,
+    parse_path,
+    render_path,
+)
 
 # A thousand directories are read for them, perhaps from a cold disk.
 TOMBSTONES_SECONDS = 30.0
@@ -241,6 +248,26 @@ class NodeClient(SignedRequests):
     async def lift_fence(self, volume: VolumeId, serial: str) -> None:
         """Tell the node that it has heard of all tombstones there were when it was away."""
         await self._call("DELETE", f"/volumes/{volume}/fence/{serial}")
+
+    async def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
+        """The digests of those of these files that are at home on the node; "" is unverified."""
+        body = wire.render_paths(files)
+        found = await self._call("POST", wire.DIGESTS_ROUTE, body)
+        return {parse_path(path): str(digest) for path, digest in found.items()}
+
+    async def infos(self, files: Sequence[Info]) -> dict[Info, bytes]:
+        """Those of these infos that the node has, each verified against its digest."""
+        body = wire.render_paths(files)
+        async with self._streaming(
+            wire.INFOS_ROUTE, "POST", timeout_seconds=CALL_SECONDS, body=body
+        ) as response:
+            bundled = {file.path: file for file in wire.parse_bundle(await response.read())}
+        answers = {file: bundled.get(render_path(file)) for file in files}
+        return {
+            file: answer.data
+            for file, answer in answers.items()
+            if answer and hashlib.sha256(answer.data).hexdigest() == answer.digest
+        }
 
     async def scrub(self, *, ask: bool = False) -> dict[str, Any]:
         """How far the node's scrub is; `ask` has another pass begin after the present one."""

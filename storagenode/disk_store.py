@@ -10,7 +10,7 @@ from functools import partial
 from storagenode.chilling import drop, read_chill, refuse_to_drop, remove_chill, write_chill
 from storagenode.directories import DurableDirectories
 from storagenode.disk_health import DiskHealth
-from storagenode.errors import Corrupt, NotHome
+from storagenode.errors import Corrupt, NotHome, NotThere
 from storagenode.filesystem import FileSystem, Space
 from storagenode.layout import (
     OWED,
@@ -34,6 +34,7 @@ from storagenode.shard_listing import ListedFile, ShardListings
 from storagenode.staging import StagedFile, empty_staging, staged
 from storagenode.store import Condition
 from storagenode.trash import empty_trash, trashed_files
+from storagenode.walking import files_below, names_in, owed_files, owed_places
 from volumes.chill import Chill, Part
 from volumes.cluster import NodeId
 from volumes.crashpoint import crashpoint
@@ -47,8 +48,8 @@ from volumes.photo_path import (
     PhotoVersion,
     VersionTombstone,
     VolumeId,
-    parse_path,
     parse_volume,
+    render_path,
     volume_of,
 )
 
@@ -194,6 +195,29 @@ class DiskStore:
         self._refuse_unless_open(volume)
         return self._listings.list_photo(volume, photo)
 
+    def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
+        """The digests of those of these files that are here; `NotHome` as above.
+
+        An empty digest means unverified. No directory is listed, however many files it has.
+        """
+        found = {}
+        for file in files:
+            self._refuse_unless_home(Place(file))
+            with contextlib.suppress(FileNotFoundError):
+                found[file] = digest_noted(self.file_system, render_path(file))
+        return found
+
+    def read_all(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, tuple[bytes, str]]:
+        """Bytes and digest of those of these small files that are here and sound."""
+        found = {}
+        for file in files:
+            with (
+                contextlib.suppress(NotThere, Corrupt),
+                opened(self.file_system, render_path(file)) as open_,
+            ):
+                found[file] = (open_.read(), open_.digest or "")
+        return found
+
     def shard_digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
         """A digest of the names and digests of every shard with files; `NotHome` as above."""
         self._refuse_unless_open(volume)
@@ -225,23 +249,18 @@ class DiskStore:
     def tombstones(self, volume: VolumeId) -> list[str]:
         """The names of all tombstones of a volume; `NotHome` as above."""
         self._refuse_unless_open(volume)
-        names = itertools.chain.from_iterable(self._names(f"{volume}/{each}") for each in SHARDS)
+        names = itertools.chain.from_iterable(
+            names_in(self.file_system, f"{volume}/{each}") for each in SHARDS
+        )
         return [name for name in names if name.endswith(".gone")]
 
     def owed(self, limit: int, *, home: NodeId | None = None) -> list[OwedFile]:
         """Up to so many of the files held for other nodes, or for one of them."""
-        found = []
-        for place in itertools.islice(self._owed_places(home), limit):
-            # One that is settled meanwhile is not owed any more.
-            with contextlib.suppress(FileNotFoundError):
-                size = self.file_system.stat(place.path).bytes
-                digest = digest_noted(self.file_system, place.path)
-                found.append(OwedFile(place, size, digest))
-        return found
+        return owed_files(self.file_system, limit, home)
 
     def count_owed(self, limit: int) -> int:
         """How many files are held for other nodes, counted up to a limit."""
-        return sum(1 for _ in itertools.islice(self._owed_places(), limit))
+        return sum(1 for _ in itertools.islice(owed_places(self.file_system), limit))
 
     def settle(self, place: Place) -> None:
         """Let go of a file that was held for another node, which has it now."""
@@ -254,9 +273,9 @@ class DiskStore:
     def find(self, photo: str) -> list[str]:
         """Every path on this node whose name begins with the photo's id, wherever it is kept."""
         homes = [f"{volume}/{photo[-2:]}" for volume in self.volumes]
-        found = [f"{home}/{name}" for home in homes for name in self._names(home)]
+        found = [f"{home}/{name}" for home in homes for name in names_in(self.file_system, home)]
         for hidden in (OWED, TRASH, QUARANTINE):
-            found += self._walk(hidden)
+            found += files_below(self.file_system, hidden)
         return sorted(path for path in found if photo in path.rpartition("/")[2])
 
     def quarantine(self, place: Place, *, inode: int | None = None) -> str | None:
@@ -358,7 +377,7 @@ class DiskStore:
         directory, prefix = covered_by(tombstone)
         day = time.strftime("%Y-%m-%d", time.gmtime(self._now_seconds()))
         with self._publisher.photo_locked(tombstone):
-            for name in self._names(directory):
+            for name in names_in(self.file_system, directory):
                 if name.startswith(prefix) and not name.endswith(".gone"):
                     path = f"{directory}/{name}"
                     target = trash_path(day, path)
@@ -367,12 +386,6 @@ class DiskStore:
                     )
                     crashpoint("after_unlink")
             self.file_system.fsync_directory(directory)
-
-    def _owed_places(self, home: NodeId | None = None) -> Iterator[Place]:
-        for path in self._walk(f"{OWED}/{home}" if home else OWED):
-            owed_to, _, photo_path = path.removeprefix(f"{OWED}/").partition("/")
-            with contextlib.suppress(InvalidPath):
-                yield Place(parse_path(photo_path), NodeId(owed_to))
 
     def _find_volumes(self) -> set[VolumeId]:
         found = set()
@@ -383,17 +396,3 @@ class DiskStore:
                     self._directories.learn(name)
                     found.add(volume)
         return found
-
-    def _names(self, directory: str) -> list[str]:
-        try:
-            return self.file_system.list(directory)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-
-    def _walk(self, directory: str) -> Iterator[str]:
-        for name in sorted(self._names(directory)):
-            path = f"{directory}/{name}"
-            if "." in name:  # no directory of ours has a dot in its name
-                yield path
-            else:
-                yield from self._walk(path)

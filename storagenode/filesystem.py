@@ -109,7 +109,7 @@ class FileSystem(Protocol):
     def read_at(self, handle: int, offset: int, bytes_max: int) -> bytes:
         """Up to so many bytes from an offset; none at the end of the file."""
 
-    def read_cached(self, handle: int, size: int) -> bytes | None:
+    def read_cached(self, handle: int, size: int) -> bytearray | None:
         """The first so many bytes if memory has them all, so that no disk is waited for."""
 
     def space(self) -> Space:
@@ -251,12 +251,12 @@ class DiskFileSystem:
         """Up to so many bytes from an offset."""
         return os.pread(handle, bytes_max, offset)
 
-    def read_cached(self, handle: int, size: int) -> bytes | None:
+    def read_cached(self, handle: int, size: int) -> bytearray | None:
         """The bytes if the page cache has them; where the kernel cannot tell, None."""
         data = bytearray(size)
         try:
             if os.preadv(handle, [data], 0, os.RWF_NOWAIT) == size:
-                return bytes(data)
+                return data
         except OSError:
             pass
         return None

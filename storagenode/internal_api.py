@@ -16,6 +16,7 @@ from storagenode.errors import BadRequest
 from storagenode.fence import Fence
 from storagenode.internal_errors import errors_as_statuses
 from storagenode.layout import Place, trash_path
+from storagenode.many_photos import digests_of, infos_of
 from storagenode.marker import NodeMarker
 from storagenode.metrics import CONTENT_TYPE, render_metrics
 from storagenode.publishing import Published
@@ -94,6 +95,8 @@ class InternalApi:
                 web.post(wire.ADOPT_ROUTE, self.adopt),
                 web.post(wire.RELINK_ROUTE, self.relink),
                 web.get(wire.OWED_ROUTE, self.owed),
+                web.post(wire.DIGESTS_ROUTE, self.digests),
+                web.post(wire.INFOS_ROUTE, self.send_infos),
                 web.put(wire.VOLUME_ROUTE, self.open_volume),
                 web.put(wire.CHILL_ROUTE, self.chill),
                 web.post(wire.DROP_ROUTE, self.drop),
@@ -268,6 +271,16 @@ class InternalApi:
                 for entry in entries
             ]
         )
+
+    async def digests(self, request: web.Request) -> web.Response:
+        """Which of many files are here, and the digests noted on them."""
+        body = await self._signed_body(request)
+        return web.json_response(await self._in_thread(partial(digests_of, self._store, body)))
+
+    async def send_infos(self, request: web.Request) -> web.Response:
+        """The info documents of many photos, those that are here and sound, as one bundle."""
+        body = await self._signed_body(request)
+        return web.Response(body=await self._in_thread(partial(infos_of, self._store, body)))
 
     async def open_volume(self, request: web.Request) -> web.Response:
         """Become a home of a volume."""

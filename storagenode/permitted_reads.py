@@ -27,6 +27,7 @@ from storagenode.layout import Place
 from storagenode.reading import OpenFile
 from storagenode.store import Store
 from storagenode.streaming import stream
+from volumes.media_types import MEDIA_TYPES
 from volumes.photo_path import Variant, parse_path
 
 T = TypeVar("T")
@@ -47,15 +48,6 @@ _SAFETY_HEADERS = {
     "Server": "glassplate",
 }
 _SCHEME_AND_HOST = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
-_MEDIA_TYPES = {
-    "jpg": "image/jpeg",
-    "png": "image/png",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "avif": "image/avif",
-    "heic": "image/heic",
-    "tif": "image/tiff",
-}
 
 
 class PermittedReads:
@@ -144,7 +136,7 @@ class PermittedReads:
             return refused(412, "precondition failed")
         if not isinstance(answer, Full | Partial):
             return refused(416, "range not satisfiable", {"Content-Range": f"bytes */{size}"})
-        headers["Content-Type"] = _MEDIA_TYPES[permitted.ext]
+        headers["Content-Type"] = MEDIA_TYPES[permitted.ext]
         return await self._send_bytes(request, file, answer, headers)
 
     async def _send_bytes(
@@ -164,13 +156,14 @@ class PermittedReads:
         if size <= WHOLE_BYTES_MAX:
             data = await self._load(file)
             headers["Repr-Digest"] = _repr_digest(file)
-            return web.Response(status=status, headers=headers, body=data[start:end])
+            body = data if status == 200 else data[start:end]
+            return web.Response(status=status, headers=headers, body=body)
         await self._in_thread(file.verify)
         headers["Repr-Digest"] = _repr_digest(file)
         response = web.StreamResponse(status=status, headers=headers)
         return await stream(request, response, file, start=start, end=end, threads=self._threads)
 
-    async def _load(self, file: OpenFile) -> bytes:
+    async def _load(self, file: OpenFile) -> bytes | bytearray:
         if file.stat.bytes <= INLINE_BYTES_MAX:
             data = file.read_cached()
             if data is not None:

@@ -18,7 +18,7 @@ class Source(Protocol):
     def read_at(self, handle: int, offset: int, bytes_max: int) -> bytes:
         """Up to so many bytes from an offset; none at the end of the file."""
 
-    def read_cached(self, handle: int, size: int) -> bytes | None:
+    def read_cached(self, handle: int, size: int) -> bytearray | None:
         """The first so many bytes if memory has them all."""
 
     def drop_cache(self, handle: int) -> None:
@@ -46,14 +46,16 @@ class OpenFile:
         """Have memory forget it, so that the next read is of what is kept."""
         self.source.drop_cache(self.handle)
 
-    def read_cached(self) -> bytes | None:
+    def read_cached(self) -> bytearray | None:
         """All bytes, verified, if memory has them; None if a disk would have to be waited for.
 
         Raises:
             Corrupt: They are not the bytes that were written.
         """
         data = self.source.read_cached(self.handle, self.stat.bytes)
-        return None if data is None else self._verified(data)
+        if data is not None:
+            self._compare(hashlib.sha256(data).hexdigest())
+        return data
 
     def read(self) -> bytes:
         """All bytes, verified.
@@ -61,7 +63,9 @@ class OpenFile:
         Raises:
             Corrupt: They are not the bytes that were written.
         """
-        return self._verified(b"".join(self.chunks(0, self.stat.bytes)))
+        data = b"".join(self.chunks(0, self.stat.bytes))
+        self._compare(hashlib.sha256(data).hexdigest())
+        return data
 
     def verify(self) -> None:
         """Read all of it, piece by piece, and raise `Corrupt` unless its digest is right."""
@@ -83,10 +87,6 @@ class OpenFile:
                 raise Corrupt(f"{self.path} ends at byte {offset}, before {end}")
             yield chunk
             offset += len(chunk)
-
-    def _verified(self, data: bytes) -> bytes:
-        self._compare(hashlib.sha256(data).hexdigest())
-        return data
 
     def _compare(self, found: str) -> None:
         if self.digest is None:

@@ -101,6 +101,12 @@ class StoreOf(Protocol[S]):
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
         """The files of one photo; otherwise as `list_shard`."""
 
+    def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
+        """The digests of those of these files that are here, "" for none noted; or `NotHome`."""
+
+    def read_all(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, tuple[bytes, str]]:
+        """Bytes and digest of those of these small files that are here and sound."""
+
     def shard_digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
         """A digest of names and digests of every shard with files, or files of a part of them."""
 

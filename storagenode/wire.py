@@ -21,7 +21,14 @@ from storagenode.layout import Place, TrashedFile
 from storagenode.shard_listing import ListedFile
 from volumes.chill import Part
 from volumes.cluster import NAME_PATTERN, NodeId
-from volumes.photo_path import PhotoVersion, VolumeId, parse_path, render_path, render_stem
+from volumes.photo_path import (
+    PhotoFile,
+    PhotoVersion,
+    VolumeId,
+    parse_path,
+    render_path,
+    render_stem,
+)
 
 SIGNATURE_HEADER = "Glassplate-Signature"
 DIGEST_HEADER = "Glassplate-Sha256"
@@ -33,12 +40,15 @@ TRAILER_BYTES = 64
 DIGEST_LATER = "-"
 EMPTY_DIGEST = hashlib.sha256(b"").hexdigest()
 
-# The header line of a bundle is a few hundred bytes a file; a bundle is some dozen files.
-BUNDLE_HEADER_BYTES_MAX = 64 * 1024
+# The header line of a bundle is below 200 bytes a file; the largest is a page of infos.
+BUNDLE_HEADER_BYTES_MAX = 128 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
 # As much of a photo as is cheaper to have in memory whole than to stream.
 WHOLE_BYTES_MAX = 256 * 1024
 OWED_LIST_MAX = 1000
+# A page of photos, of each of which three files are looked for.
+LOOK_FILES_MAX = 1500
+INFOS_MAX = 500
 
 STATUS_ROUTE = "/status"
 METRICS_ROUTE = "/metrics"
@@ -52,6 +62,8 @@ RELINK_ROUTE = "/relinks/{volume}/{photo}/{version}/{new_version}"
 ORIGINAL_ONLY = "original"
 """What `?only=` says to a relink that leaves all sizes behind."""
 OWED_ROUTE = "/owed"
+DIGESTS_ROUTE = "/digests"
+INFOS_ROUTE = "/infos"
 SHARDS_ROUTE = "/volumes/{volume}/shards"
 SHARD_ROUTE = "/volumes/{volume}/shards/{shard}"
 VOLUME_ROUTE = "/volumes/{volume}"
@@ -281,6 +293,28 @@ def render_place(place: Place) -> dict[str, str]:
 def parse_place(fields: dict[str, str]) -> Place:
     """The inverse of `render_place`; `ValueError`, `KeyError` or `BadRequest` if it is none."""
     return Place(parse_path(str(fields["path"])), _parse_owed_to(str(fields["owed_to"])))
+
+
+def render_paths(files: Iterable[PhotoFile]) -> bytes:
+    """Photo files that are asked for, as JSON."""
+    return json.dumps([render_path(file) for file in files]).encode()
+
+
+def parse_paths(body: bytes, *, count_max: int) -> tuple[PhotoFile, ...]:
+    """The inverse of `render_paths`.
+
+    Raises:
+        BadRequest: It is not a list of paths, or too long a one.
+    """
+    try:
+        paths = json.loads(body)
+    except ValueError as error:
+        raise errors.BadRequest(f"not a list of paths: {error}") from error
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise errors.BadRequest("not a list of paths")
+    if len(paths) > count_max:
+        raise errors.BadRequest(f"{len(paths)} paths are too many; {count_max} at once")
+    return tuple(parse_path(path) for path in paths)
 
 
 def render_listing(files: Iterable[ListedFile]) -> list[list[Any]]:

@@ -26,7 +26,12 @@ from proxy_config import (
     render_varnish,
     varnish_command,
 )
-from proxy_config.choices import NGINX_PROGRAM, NJS_MODULE, VARNISH_PROGRAM
+from proxy_config.choices import (
+    LUA_MODULE_NAME,
+    NGINX_MODULES,
+    NGINX_PROGRAM,
+    VARNISH_PROGRAM,
+)
 from volumes.address import Address
 from volumes.cluster import Cluster
 
@@ -76,7 +81,7 @@ def running_nginx(
     cluster: Cluster, edge_id: str, read_keys: Mapping[str, str], **choices: object
 ) -> Iterator[RunningEdge]:
     """An nginx edge of the cluster; `choices` are more of `NginxChoices`."""
-    _fail_without(NGINX_PROGRAM, NJS_MODULE)
+    _fail_without(NGINX_PROGRAM, f"{NGINX_MODULES}/{LUA_MODULE_NAME}")
     with _edge_folder() as folder:
         chosen = NginxChoices(
             edge_id=edge_id,

@@ -105,6 +105,13 @@ def _edge_options(command: Callable[..., None]) -> Callable[..., None]:
     multiple=True,
     help="A Varnish to ask before the nodes; may be given again.",
 )
+@click.option(
+    "--disk",
+    "disk_node",
+    metavar="NODE",
+    default="",
+    help="The node on this machine: its photos come from its disk, verified by its scrub alone.",
+)
 @click.option("--tls-cert", help="The certificate chain: the absolute path of a PEM file.")
 @click.option("--tls-key", help="The private key of the certificate.")
 @_edge_options
@@ -122,7 +129,7 @@ def nginx(
     tls_key: str | None,
     **choices: Any,
 ) -> None:
-    r"""Write the config of an nginx edge: nginx.conf, njs scripts, and keys.json.
+    r"""Write the config of an nginx edge: nginx.conf, Lua scripts, and keys.lua.
 
     Its folders must be there when nginx starts, and belong to the user of its workers.
 

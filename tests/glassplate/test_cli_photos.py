@@ -119,6 +119,22 @@ def test_info_says_why_not(glassplate, client, receipt):
         assert words in result.stderr
 
 
+def test_info_of_many_has_a_line_for_each(glassplate, client, cluster, receipt):
+    """In the order asked for; one that cannot be had is told, and makes the exit status 1."""
+    cluster.make_one_size(receipt.reference)
+    both = glassplate("info", receipt.reference, receipt.reference)
+    assert both.exit_code == 0
+    assert both.stdout.splitlines() == [f"{receipt.reference} is ready"] * 2
+    mixed = glassplate("info", "--json", receipt.reference, NEVER)
+    assert mixed.exit_code == 1
+    photos = json.loads(mixed.stdout)["photos"]
+    assert [photo["reference"] for photo in photos] == [receipt.reference, NEVER]
+    assert [photo["state"] for photo in photos] == ["ready", "unknown"]
+    client.delete(receipt.reference)
+    gone = glassplate("info", receipt.reference, NEVER).stdout
+    assert gone.startswith(f"{receipt.reference} is gone: ")
+
+
 def test_rm_deletes_when_told_so(glassplate, receipt):
     """With --yes nobody is asked; doing it again is harmless."""
     for _ in range(2):

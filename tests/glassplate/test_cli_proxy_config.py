@@ -23,11 +23,11 @@ from volumes.cluster_file import load_cluster
 VENV_BIN = Path(sys.executable).parent
 NGINX_FILES = {
     "nginx.conf",
-    "permission.js",
-    "reproxy.js",
-    "range.js",
-    "purge.js",
-    "keys.json",
+    "signing.lua",
+    "permission.lua",
+    "reproxy.lua",
+    "purge.lua",
+    "keys.lua",
 }
 
 
@@ -82,7 +82,7 @@ def test_prints_the_main_file_alone(proxy_config, cluster, read_keys):
         run_dir="/run/glassplate",
     )
     assert shown.stdout == render_nginx(cluster, choices, read_keys)["nginx.conf"]
-    assert "keys.json" in shown.stderr
+    assert "keys.lua" in shown.stderr
     assert "--out" in shown.stderr
 
 
@@ -150,7 +150,7 @@ def test_writes_all_files_of_varnish(proxy_config, site, cluster, read_keys):
     assert shlex.split(done.stdout) == varnish_command(cluster.edges["varnish"], choices, str(out))
 
 
-@pytest.mark.parametrize(("kind", "keys"), [("nginx", "keys.json"), ("varnish", "keys.vcl")])
+@pytest.mark.parametrize(("kind", "keys"), [("nginx", "keys.lua"), ("varnish", "keys.vcl")])
 def test_only_their_owner_reads_the_keys(kind, keys, proxy_config, site):
     """Whatever the umask is, and also where a file of old was open to all."""
     (site / "out").mkdir()

@@ -89,6 +89,27 @@ def test_photo_is_pending_until_its_sizes_are_made(client, photo, cluster):
     assert client.get(client.url(reference, "t")) == client.get(reference, "t")
 
 
+def test_a_page_of_photos_has_each_in_its_place(client, cluster, photo):
+    """Ready, pending, deleted and never there, in the order asked for, and twice if asked twice."""
+    ready, pending, deleted = (client.put(photo).reference for _ in range(3))
+    cluster.make_one_size(ready)
+    client.delete(deleted)
+    asked = [pending, ready, NEVER, deleted, ready]
+    page = client.infos(asked)
+    assert [status.reference for status in page] == asked
+    assert [status.state for status in page] == ["pending", "ready", "unknown", "gone", "ready"]
+    assert page[1] == client.info(ready)
+    assert client.infos([]) == []
+
+
+def test_more_photos_than_a_page_has_are_asked_for_page_by_page(client, cluster, photo):
+    """And none is lost between two pages."""
+    reference = client.put(photo).reference
+    cluster.make_one_size(reference)
+    states = [status.state for status in client.infos([reference] * 501)]
+    assert states == ["ready"] * 501
+
+
 def test_size_that_is_not_made_is_not_found(client, cluster, open_client, photo):
     """With keys the edge says so, without them the client does, with what there is."""
     reference = client.put(photo).reference

@@ -29,11 +29,11 @@ def _make_nodes(free_port):
 def _make_cluster(free_port):
     """A cluster of pairs: make_cluster({"1-5": (east port, west port)}) -> Cluster."""
 
-    def make(ports_of_volumes):
+    def make(ports_of_volumes, *, store="x"):
         text = 'public_url = "http://photos.test"\nkeys_file = "keys"\nqueue_url = "redis://x"\n'
         for at, (numbers, ports) in enumerate(ports_of_volumes.items()):
             for colo, port in zip(("east", "west"), ports, strict=True):
-                text += f'[nodes.{colo}-{at}]\ncolo = "{colo}"\nstore = "x"\n'
+                text += f'[nodes.{colo}-{at}]\ncolo = "{colo}"\nstore = "{store}"\n'
                 text += f'read = "127.0.0.1:{port}"\nwrite = "127.0.0.1:{free_port()}"\n'
             text += f'[[volumes]]\nnumbers = "{numbers}"\nmirrors = ["east-{at}", "west-{at}"]\n'
         for kind in ("nginx", "varnish"):

@@ -136,19 +136,6 @@ def test_the_purge_address_serves_no_photos(edge):
     assert ask(edge.purge, "/healthz").body == b"ok\n"
 
 
-def test_the_inner_server_of_nginx_gives_nothing_without_a_permission(nginx_edge):
-    """What shares the purge address checks like the one in front, whoever asks."""
-    path = new_photo_path()
-    for target, status in (
-        (f"/{path}", 403),
-        (sign(path, size_class="large"), 403),
-        (sign(path, expiry=1), 403),
-        ("/%2f", 400),
-    ):
-        request = f"GET {target} HTTP/1.1\r\nHost: checked\r\nConnection: close\r\n\r\n"
-        assert parse_answer(exchange(nginx_edge.purge, request.encode())).status == status
-
-
 @pytest.mark.parametrize("kind", ["nginx", "varnish"])
 def test_nobody_else_may_purge(start_edge, make_cluster, nodes, kind):
     """Whoever is not in the list is refused, before anything is looked at."""

@@ -5,7 +5,6 @@ import contextlib
 import re
 import signal
 import socket
-import subprocess
 import time
 
 import pytest
@@ -14,6 +13,7 @@ from pymemcache.client.base import Client
 from storagemaster import info_cache
 from storagemaster.info_cache import InfoCache, seal, unseal
 from tests.storagemaster.bundles_to_send import body_of, sizes_of
+from tests.storagemaster.memcached_servers import running_memcached
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import HOST, free_port
 from volumes.address import Address
@@ -21,28 +21,6 @@ from volumes.photo_path import PhotoVersion
 
 ONE = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
 TWO = PhotoVersion(1, "01jd3x8m2c9qp4k7", "000000")
-
-
-@contextlib.contextmanager
-def running_memcached(port):
-    """A memcached of Debian's on a port of loopback."""
-    command = ["memcached", "-l", HOST, "-p", str(port), "-U", "0", "-u", "nobody", "-m", "16"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            wait_until_it_listens(port)
-            yield process
-        finally:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
-
-
-def wait_until_it_listens(port):
-    """Return when a connection is accepted."""
-    for _ in range(500):
-        with contextlib.suppress(OSError), socket.create_connection((HOST, port), 0.1):
-            return
-        time.sleep(0.01)
-    raise AssertionError("memcached does not listen")
 
 
 @pytest.fixture(name="patient_cache", autouse=True)

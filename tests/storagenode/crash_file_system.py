@@ -239,9 +239,9 @@ class CrashFileSystem:
         """Bytes of an open file."""
         return self._files[self._handles[handle]].data[offset : offset + bytes_max]
 
-    def read_cached(self, handle: int, size: int) -> bytes | None:
+    def read_cached(self, handle: int, size: int) -> bytearray | None:
         """Bytes of an open file: all is in memory here."""
-        return self.read_at(handle, 0, size)
+        return bytearray(self.read_at(handle, 0, size))
 
     def space(self) -> Space:
         """Plenty."""

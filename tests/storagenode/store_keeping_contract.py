@@ -94,6 +94,25 @@ class KeepingContract:
         trial.store.doubt(variant_of(OF))
         assert trial.store.shard_digests(VOLUME) == before
 
+    def test_digests_of_many_files_are_of_those_that_are_here(self, trial):
+        """What is missing is left out, and a volume that is not here is not an empty one."""
+        trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
+        trial.store.bury(Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME)
+        files = [Info(OF), VersionTombstone(OF), Info(OTHER_PHOTO), VersionTombstone(OTHER_VERSION)]
+        assert trial.store.digests(files) == {
+            Info(OF): digest_of(bytes_of(Place(Info(OF)))),
+            VersionTombstone(OTHER_VERSION): digest_of(TOMBSTONE_BYTES),
+        }
+        with pytest.raises(NotHome):
+            trial.store.digests([Info(OF), Info(version_of(1, volume=OTHER_VOLUME))])
+
+    def test_many_small_files_are_read_at_once(self, trial):
+        """Those that are here."""
+        trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
+        data = bytes_of(Place(Info(OF)))
+        found = trial.store.read_all([Info(OF), Info(OTHER_PHOTO)])
+        assert found == {Info(OF): (data, digest_of(data))}
+
     def test_a_shard_s_digest_changes_exactly_when_its_files_do(self, trial):
         """Not when asked again, not when the same comes again, not for another shard."""
         store = trial.store

@@ -1,0 +1,194 @@
+"""Pages of 100 photos, in one request each: with memcached, without it, and photo by photo.
+
+`python -m bench.info_pages` runs a cluster with two storagemasters that differ in one thing: one
+knows a memcached. Everything is on one machine with warm files, which is where memcached has the
+least to save: a disk that must be waited for makes it worth more.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import random
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+
+from bench.figures import Figure, compare_async, report
+from bench.photo_bytes import render_photo
+from bench.scratch_cluster import named, scratch_cluster
+from bench.ten_sizes import RECIPE, render_test_photo
+from bench.wrk import LoadFailed
+from glassplate import Client
+from glassplate.local_cluster import LocalCluster
+from glassplate.local_plan import NODES
+from glassplate.processes import KeptProcess
+from imageworker.make_sizes import make_sizes
+from permission_urls import InternalSigner, Scope, sign_token
+from storagemaster import wire
+from storagemaster.client import MasterClient
+from storagenode.wire import BundledFile, render_bundle
+from volumes.address import Address
+from volumes.photo_path import Info, parse_photo_version, render_path
+
+PHOTOS = 400
+PAGE_PHOTOS = 100
+AT_ONCE = 4
+SECONDS_EACH = 3.0
+PHOTO_BYTES = 3_000
+
+
+def main() -> int:
+    """Measure everything, tell it, and say how to exit."""
+    return report("info-pages", asyncio.run(_measure()))
+
+
+async def _measure() -> list[Figure]:
+    async with scratch_cluster() as local:
+        await local.start(named(local, "valkey", "memcached-1", *NODES, "east-master"))
+        references = await _upload(local)
+        async with _master_without_memcached(local) as without, aiohttp.ClientSession() as session:
+            load = Load(session, sign_token(local.keys, [Scope.READ]), references)
+            cached = str(local.cluster.masters["east-master"].address)
+
+            async def pages_with() -> float:
+                return await load.rate(lambda: load.page(cached))
+
+            async def pages_without() -> float:
+                return await load.rate(lambda: load.page(without))
+
+            async def photo_by_photo() -> float:
+                return await load.rate(lambda: load.one_by_one(without))
+
+            return [
+                await compare_async(
+                    "pages of 100 photos, with memcached against without",
+                    1.0,
+                    pages_with,
+                    pages_without,
+                ),
+                await compare_async(
+                    "pages of 100 photos without memcached, against 100 requests",
+                    4.0,
+                    pages_without,
+                    photo_by_photo,
+                    runs=3,
+                ),
+            ]
+
+
+class Load:
+    """Asks for random pages of the photos there are, several at once."""
+
+    def __init__(self, session: aiohttp.ClientSession, token: str, references: list[str]) -> None:
+        self._session = session
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._references = references
+        self._dice = random.Random(7)
+
+    async def rate(self, ask: Callable[[], Awaitable[None]]) -> float:
+        """Pages a second, asked for by `AT_ONCE` who each wait for their answer."""
+        started = time.perf_counter()
+
+        async def ask_on() -> int:
+            asked = 0
+            while time.perf_counter() - started < SECONDS_EACH:
+                await ask()
+                asked += 1
+            return asked
+
+        pages = sum(await asyncio.gather(*(ask_on() for _ in range(AT_ONCE))))
+        return pages / (time.perf_counter() - started)
+
+    async def page(self, master: str) -> None:
+        """One page in one request."""
+        versions = [parse_photo_version(reference) for reference in self._sample()]
+        async with self._session.post(
+            f"http://{master}{wire.PAGE_ROUTE}",
+            data=wire.render_page_request(versions),
+            headers=self._headers,
+        ) as response:
+            body = await response.read()
+        if response.status != 200 or body.count(b'"state": "ready"') != PAGE_PHOTOS:
+            raise LoadFailed(f"a page was answered {response.status}: {body[:200]!r}")
+
+    async def one_by_one(self, master: str) -> None:
+        """One page as a client without pages would have it: a request a photo, all at once."""
+        await asyncio.gather(*(self._photo(master, reference) for reference in self._sample()))
+
+    async def _photo(self, master: str, reference: str) -> None:
+        url = f"http://{master}/photos/{reference}"
+        async with self._session.get(url, headers=self._headers) as response:
+            await response.read()
+        if response.status != 200:
+            raise LoadFailed(f"{url} was answered {response.status}")
+
+    def _sample(self) -> list[str]:
+        return self._dice.sample(self._references, PAGE_PHOTOS)
+
+
+async def _upload(local: LocalCluster) -> list[str]:
+    """The references of so many photos, each with the info that a large photo gets."""
+    info = await asyncio.to_thread(lambda: make_sizes(render_test_photo(), recipe=RECIPE).info)
+    master = local.cluster.masters["east-master"]
+    async with (
+        Client(f"http://{master.address}", keys=local.keys) as client,
+        aiohttp.ClientSession() as session,
+    ):
+        worker = MasterClient([master], session, InternalSigner(local.keys))
+        references = []
+        for number in range(PHOTOS):
+            reference = (await client.put(render_photo(number, PHOTO_BYTES))).reference
+            of = parse_photo_version(reference)
+            path, digest = render_path(Info(of)), hashlib.sha256(info).hexdigest()
+            bundle = render_bundle([BundledFile(path, digest, info)])
+            await worker.put_bundle(of, bundle, mtime_seconds=1_700_000_000)
+            references.append(reference)
+    return references
+
+
+@contextlib.asynccontextmanager
+async def _master_without_memcached(local: LocalCluster) -> AsyncIterator[str]:
+    """The address of a storagemaster that differs from `east-master` in knowing no memcached."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = Address("127.0.0.1", probe.getsockname()[1])
+    (master,) = named(local, "east-master")
+    config, other = str(local.data / "cluster.toml"), str(local.data / "without.toml")
+    _write_without_memcached(local, address, Path(other))
+    process = KeptProcess(
+        dataclasses.replace(
+            master.plan,
+            name="without",
+            argv=[other if part == config else part for part in master.plan.argv],
+            is_ready=partial(_listens, address),
+        )
+    )
+    await process.start()
+    try:
+        yield str(address)
+    finally:
+        await process.stop()
+
+
+def _write_without_memcached(local: LocalCluster, address: Address, path: Path) -> None:
+    config = (local.data / "cluster.toml").read_text()
+    lines = [line for line in config.splitlines() if not line.startswith("memcached")]
+    theirs = str(local.cluster.masters["east-master"].address)
+    path.write_text("\n".join(lines).replace(theirs, str(address)))
+
+
+async def _listens(address: Address) -> bool:
+    with contextlib.suppress(OSError):
+        _, writer = await asyncio.open_connection(address.host, address.port)
+        writer.close()
+        return True
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,322 @@
+"""Really runs compose.yaml, with podman: builds, starts, uploads, loses a colo, reads on.
+
+    make compose-test
+
+Containers, networks and volumes are those of the file; only the ports it publishes are others, so
+that it can run beside whatever has those. It needs root. Everything it made is gone at the end, but
+for the images, which make the next run faster.
+"""
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from PIL import Image
+
+from volumes.cluster_file import load_cluster
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = "glassplate-drill"
+# By itself podman raises limits, which root may not do everywhere: in a container, or a small VM.
+ENGINE_SETTINGS = """[containers]
+default_ulimits = ["nofile=16384:16384", "nproc=4096:4096"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+"""
+COLO = "east"
+ONE_SHOTS = ("owner", "init")
+HEALTHY_SECONDS_MAX = 120.0
+SETTLED_SECONDS_MAX = 90.0
+
+_T = TypeVar("_T")
+
+
+class Failed(Exception):
+    """The containers did not do what they should."""
+
+
+def main() -> int:
+    """Run it all; the exit status is 1 where something is not as it should be."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="compose-") as folder:
+        drill = Drill(Path(folder))
+        try:
+            drill.run()
+        except (Failed, OSError, subprocess.CalledProcessError) as error:
+            drill.show_logs()
+            print(f"FAILED: {error}", file=sys.stderr)
+            return 1
+        finally:
+            drill.remove()
+    print(f"All of it held, in {time.monotonic() - started:.0f} s.")
+    return 0
+
+
+class Drill:
+    """The compose file as it is run, and what is done to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cluster = load_cluster(ROOT / "deploy" / "cluster.toml")
+        self.file = folder / "compose.yaml"
+        settings = folder / "containers.conf"
+        settings.write_text(ENGINE_SETTINGS)
+        os.environ["CONTAINERS_CONF"] = str(settings)
+        compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
+        self.services: dict[str, Any] = compose["services"]
+        self.ports = {name: _move(service) for name, service in self.services.items()}
+        self.file.write_text(yaml.safe_dump(compose))
+        self.stays = [
+            name
+            for name, service in self.services.items()
+            if name not in ONE_SHOTS and "profiles" not in service
+        ]
+
+    def run(self) -> None:
+        """Every step, told before it is done."""
+        self.remove()
+        step("Building images")
+        self._build()
+        step("Making keys, marking disks, writing the edges' configs")
+        for name in ONE_SHOTS:
+            self._compose("run", "--rm", "--no-deps", name)
+        step(f"Starting {len(self.stays)} services, and waiting until they are healthy")
+        self._compose("up", "--detach", "--no-deps", *self.stays)
+        self._wait_until_healthy(self.stays)
+        step("Looking at how contained they are")
+        for name in self.stays:
+            self._refuse_unless_contained(name)
+        step("Uploading by one colo, reading by every edge")
+        self._upload_and_read("east-master", durability="mirrored", edges=list(self.cluster.edges))
+        step(f"Stopping everything of {COLO}, reading and uploading on")
+        self._lose_a_colo()
+        step("Running twice as many workers")
+        self._compose("up", "--detach", "--no-deps", "--scale", "west-worker=2", "west-worker")
+        count = len(self._containers("west-worker"))
+        if count != 2:
+            raise Failed(f"there are {count} containers of west-worker")
+
+    def remove(self) -> None:
+        """Take away containers, networks and volumes."""
+        # podman-compose forgets those that are there by number.
+        label = f"label=com.docker.compose.project={PROJECT}"
+        left = podman("ps", "--all", "--quiet", "--filter", label).split()
+        if left:
+            podman("rm", "--force", "--time", "5", *left, check=False)
+        self._compose("down", "--volumes", "--timeout", "10", check=False)
+
+    def show_logs(self) -> None:
+        """What the services last said."""
+        for name in self.stays:
+            for container in self._containers(name, everything=True):
+                print(f"--- {name}", file=sys.stderr, flush=True)
+                subprocess.run(
+                    ["podman", "logs", "--tail", "5", container], stdout=sys.stderr, check=False
+                )
+
+    def _build(self) -> None:
+        for service in self.services.values():
+            if "build" in service:
+                build = service["build"]
+                context = Path(build["context"])
+                podman(
+                    *("build", "--quiet", "--network", "host", "--tag", service["image"]),
+                    *("--file", str(context / build["dockerfile"]), str(context)),
+                )
+
+    def _upload_and_read(self, master: str, *, durability: str, edges: Sequence[str]) -> str:
+        """Upload a photo and read it, and its smallest size, by these edges; the original's URL."""
+        token = self._command("token", "--scope", "upload").strip()
+        photo = render_photo()
+        request = urllib.request.Request(
+            self._url(master, "/photos"), data=photo, headers={"Authorization": f"Bearer {token}"}
+        )
+        receipt = json.loads(within(30, lambda: answer(request)))
+        if receipt["durability"] != durability:
+            raise Failed(f"an upload is {receipt['durability']}, not {durability}: {receipt}")
+        paths = {
+            size: url.removeprefix(self.cluster.public_url) for size, url in receipt["urls"].items()
+        }
+        for edge in edges:
+            self._refuse_other_bytes(edge, paths["o"], photo)
+            small = within(SETTLED_SECONDS_MAX, lambda e=edge: answer(self._url(e, paths["s"])))
+            if Image.open(io.BytesIO(small)).width != 75:
+                raise Failed(f"{edge} has something else as the smallest size")
+        self._last_photo = photo
+        return paths["o"]
+
+    def _lose_a_colo(self) -> None:
+        ours = [name for name in self.stays if name.startswith(f"{COLO}-")]
+        other = [id_ for id_, edge in self.cluster.edges.items() if edge.colo != COLO]
+        before = self._upload_and_read("west-master", durability="mirrored", edges=other)
+        photo = self._last_photo
+        self._compose("stop", "--timeout", "20", *ours)
+        for edge in other:
+            self._refuse_other_bytes(edge, before, photo)
+        during = self._upload_and_read("west-master", durability="degraded", edges=other)
+        photo = self._last_photo
+        self._compose("start", *ours)
+        self._wait_until_healthy(ours)
+        within(SETTLED_SECONDS_MAX, self._refuse_if_owed)
+        for edge in self.cluster.edges:
+            self._refuse_other_bytes(edge, during, photo)
+        within(SETTLED_SECONDS_MAX, self._refuse_unequal_mirrors)
+
+    def _refuse_other_bytes(self, edge: str, path: str, photo: bytes) -> None:
+        if within(30, lambda: answer(self._url(edge, path))) != photo:
+            raise Failed(f"{edge} has other bytes at {path}")
+
+    def _refuse_if_owed(self) -> None:
+        status = json.loads(self._command("status", "--json"))
+        down = [node["id"] for node in status["nodes"] if not node["up"]]
+        if down or status["owed_files"]:
+            raise Failed(f"{status['owed_files']} files are owed; down: {down}")
+
+    def _refuse_unequal_mirrors(self) -> None:
+        """Every volume's files, by the names that its mirrors list themselves."""
+        for number, volume in self.cluster.volumes.items():
+            listings = {
+                node: self._in(
+                    node, f"cd {self.cluster.nodes[node].store} && find {number} -type f"
+                )
+                for node in volume.mirrors
+            }
+            if len({tuple(sorted(listing.split())) for listing in listings.values()}) > 1:
+                raise Failed(f"mirrors of volume {number} differ: {listings}")
+
+    def _refuse_unless_contained(self, name: str) -> None:
+        container = self._containers(name)[0]
+        (seen,) = json.loads(podman("inspect", container))
+        host, user = seen["HostConfig"], self._in(name, "id -u").strip()
+        problems = [
+            (user == "0", "it runs as root"),
+            (not host["ReadonlyRootfs"], "its root file system can be written"),
+            (not host["Memory"] or not host["PidsLimit"], "nothing limits it"),
+            (bool(seen["EffectiveCaps"]), f"it may {seen['EffectiveCaps']}"),
+        ]
+        found = [words for is_so, words in problems if is_so]
+        if found:
+            raise Failed(f"{name}: {'; '.join(found)}")
+
+    def _wait_until_healthy(self, names: Sequence[str]) -> None:
+        for name in names:
+
+            def check(name: str = name) -> None:
+                containers = self._containers(name)
+                if not containers:
+                    raise Failed(f"{name} does not run")
+                for container in containers:
+                    podman("healthcheck", "run", container)
+
+            within(HEALTHY_SECONDS_MAX, check)
+
+    def _containers(self, name: str, *, everything: bool = False) -> list[str]:
+        """The ids of a service's containers that run, or of all it has."""
+        wanted = (
+            *("--filter", f"label=com.docker.compose.project={PROJECT}"),
+            *("--filter", f"label=com.docker.compose.service={name}"),
+        )
+        return podman("ps", "--quiet", *wanted, *(("--all",) if everything else ())).split()
+
+    def _in(self, name: str, script: str) -> str:
+        container = self._containers(name)[0]
+        return within(20, lambda: podman("exec", container, "sh", "-c", script))
+
+    def _command(self, *arguments: str) -> str:
+        """What the command line prints."""
+        return self._compose("run", "--rm", "-T", "--no-deps", "glassplate", *arguments)
+
+    def _url(self, name: str, path: str) -> str:
+        return f"http://127.0.0.1:{self.ports[name]}{path}"
+
+    def _compose(self, *arguments: str, check: bool = True) -> str:
+        program = Path(sys.executable).with_name("podman-compose")
+        profile = ("--profile", "command-line")  # docker compose needs no word of it to `run`
+        return run(
+            str(program), "-p", PROJECT, *profile, "-f", str(self.file), *arguments, check=check
+        )
+
+
+def _move(service: dict[str, Any]) -> int:
+    """Give a service its paths in full, and a free port for the one it publishes; that port."""
+    if "build" in service:
+        service["build"]["context"] = str(ROOT / service["build"]["context"])
+    if "volumes" in service:
+        service["volumes"] = [
+            str(ROOT) + mount[1:] if mount.startswith("./") else mount
+            for mount in service["volumes"]
+        ]
+    port = free_port()
+    service.update(
+        {"ports": [f"127.0.0.1:{port}:{old.rpartition(':')[2]}" for old in service["ports"]]}
+        if "ports" in service
+        else {}
+    )
+    return port
+
+
+def step(words: str) -> None:
+    """Say what is done next."""
+    print(words, flush=True)
+
+
+def podman(*arguments: str, check: bool = True) -> str:
+    """Run podman; what it prints."""
+    return run("podman", *arguments, check=check)
+
+
+def run(*command: str, check: bool = True) -> str:
+    """Run a program; what it prints."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    if check and done.returncode:
+        said = (done.stderr or done.stdout).strip()[-2000:]
+        raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{said}")
+    return done.stdout
+
+
+def answer(request: str | urllib.request.Request) -> bytes:
+    """The body of an answer, which must be a good one."""
+    with urllib.request.urlopen(request, timeout=10) as response:
+        body: bytes = response.read()
+        return body
+
+
+def within(seconds: float, attempt: Callable[[], _T]) -> _T:
+    """What an attempt comes to that may fail until so many seconds are over."""
+    ends = time.monotonic() + seconds
+    while True:
+        try:
+            return attempt()
+        except (Failed, OSError):
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.5)
+
+
+def render_photo() -> bytes:
+    """A small photo that nobody has seen before."""
+    buffer = io.BytesIO()
+    shade = Image.effect_noise((320, 200), 60)
+    Image.merge("RGB", (shade, shade, shade)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    sys.exit(main())

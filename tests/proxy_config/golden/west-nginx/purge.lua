@@ -1,0 +1,58 @@
+-- Purges photos by unlinking their files in the cache. nginx misses a file it cannot open, and then
+-- fetches and stores it anew, so this is safe at any time, in any worker, and as often as one likes.
+
+local CACHE_DIR = "/srv/cache"
+local PATHS_MAX = 100
+local URL_REGEX = [==[^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4})\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)]==]
+local ENOENT = 2
+
+-- A photo path is what becomes a permission URL with any permission.
+local function is_photo_path(path)
+    local left, ext = path:match("^([^.]+)%.([^.]+)$")
+    local url = left and "/" .. table.concat({left, "a", "0", ("A"):rep(24), ext}, ".")
+    return url and ngx.re.find(url, URL_REGEX, "jo")
+end
+
+-- Whether nginx had a copy of a photo. Its file is named after the MD5 of its key, with levels=1:2.
+local function forget(path)
+    local name = ngx.md5(path)
+    local file = table.concat({CACHE_DIR, name:sub(-1), name:sub(-3, -2), name}, "/")
+    local done, why, number = os.remove(file)
+    assert(done or number == ENOENT, why)
+    return done
+end
+
+local function say(status, text)
+    ngx.status = status
+    ngx.header["Content-Length"] = #text
+    ngx.print(text)
+end
+
+local purge = {}
+
+-- POST, with photo paths one on a line: {"purged": how many were there, "absent": how many not}.
+function purge.answer()
+    if ngx.req.get_method() ~= "POST" then
+        ngx.header["Allow"] = "POST"
+        return say(405, "method not allowed\n")
+    end
+    ngx.req.read_body()
+    local paths = {}
+    for path in (ngx.req.get_body_data() or ""):gmatch("[^\n]+") do
+        if not is_photo_path(path) then
+            return say(400, "bad request\n")
+        end
+        paths[#paths + 1] = path
+    end
+    if #paths == 0 or #paths > PATHS_MAX then
+        return say(400, "bad request\n")
+    end
+    local purged = 0
+    for _, path in ipairs(paths) do
+        purged = purged + (forget(path) and 1 or 0)
+    end
+    ngx.header["Content-Type"] = "application/json"
+    say(200, ('{"purged":%d,"absent":%d}\n'):format(purged, #paths - purged))
+end
+
+return purge

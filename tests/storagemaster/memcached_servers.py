@@ -1,0 +1,68 @@
+"""Memcached, the real one, and one that answers every question with something that is not true."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from tests.storagemaster.small_cluster import HOST, free_port
+from volumes.address import Address
+
+
+@contextlib.contextmanager
+def running_memcached(port: int) -> "Iterator[subprocess.Popen[bytes]]":
+    """A memcached of Debian's on a port of loopback."""
+    command = ["memcached", "-l", HOST, "-p", str(port), "-U", "0", "-u", "nobody", "-m", "16"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_until_it_listens(port)
+            yield process
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+
+
+def wait_until_it_listens(port: int) -> None:
+    """Return when a connection is accepted."""
+    for _ in range(500):
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), 0.1):
+            return
+        time.sleep(0.01)
+    raise AssertionError("memcached does not listen")
+
+
+class LyingMemcached:
+    """Has a value for every key: what `lie` makes of the key. It counts the questions."""
+
+    def __init__(self, lie: Callable[[bytes], bytes]) -> None:
+        self.address = Address(HOST, free_port())
+        self.questions = 0
+        self._lie = lie
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["LyingMemcached"]:
+        """Answers for as long as the block lasts."""
+        server = await asyncio.start_server(self._serve, HOST, self.address.port)
+        try:
+            yield self
+        finally:
+            server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while line := await reader.readline():
+                command, *arguments = line.split()
+                if command in {b"get", b"gets"}:
+                    self.questions += 1
+                    for key in arguments:
+                        value = self._lie(key)
+                        writer.write(b"VALUE %s 0 %d\r\n%s\r\n" % (key, len(value), value))
+                    writer.write(b"END\r\n")
+                elif command == b"set":
+                    await reader.readexactly(int(arguments[3]) + 2)
+                    if arguments[-1] != b"noreply":
+                        writer.write(b"STORED\r\n")
+        writer.close()
