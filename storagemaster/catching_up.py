@@ -66,7 +66,8 @@ class CatchingUp:
         waiting = [fence for fence in fences if (fence[2], fence[1]) not in self._lifted]
         if not waiting:
             return 0
-        owed_to = {node: await self._owed_volumes(node) for node in {node for node, _, _ in fences}}
+        away = dict.fromkeys(node for node, _, _ in fences)
+        owed_to = {node: await self._owed_volumes(node) for node in away}
         gate = asyncio.Semaphore(VOLUMES_AT_ONCE)
 
         async def one(node: NodeId, volume: VolumeId, serial: str) -> bool:

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+from storagenode.batch_wire import Outcome
 from storagenode.client import FetchedFile, FileNote, FileStream
-from storagenode.errors import Corrupt, Unreachable
+from storagenode.errors import Corrupt, NodeError, Unreachable
 from storagenode.layout import OwedFile, Place, TrashedFile
 from storagenode.publishing import Published
 from storagenode.shard_listing import ListedFile
@@ -15,6 +16,7 @@ from storagenode.signed_requests import CALL_SECONDS, SILENCE_SECONDS
 from storagenode.wire import OWED_LIST_MAX, NodeStatus, Pull, render_trailer
 from tests.simulation.network import Machine, Network
 from tests.simulation.simulated_node import SimulatedNode
+from volumes.chill import Part
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoVersion, VolumeId
@@ -170,9 +172,35 @@ class NodeLink:
         """Let go of a file that was held for a node."""
         await self._ask(lambda: self._node.store.settle(place))
 
-    async def shard_digests(self, volume: VolumeId) -> dict[str, str]:
+    async def shard_digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
         """A digest of every shard that has files."""
-        return await self._ask(lambda: self._node.store.shard_digests(volume))
+        return await self._ask(lambda: self._node.store.shard_digests(volume, part))
+
+    async def list_shards(
+        self, volume: VolumeId, shards: Sequence[str]
+    ) -> dict[str, tuple[ListedFile, ...]]:
+        """The files of several shards."""
+        return await self._ask(
+            lambda: {shard: self._node.store.list_shard(volume, shard) for shard in shards}
+        )
+
+    async def tombstones(self, volume: VolumeId) -> set[str]:
+        """The names of all tombstones of a volume."""
+        return set(await self._ask(lambda: self._node.store.tombstones(volume)))
+
+    async def lift_fence(self, volume: VolumeId, serial: str) -> None:
+        """Tell the node that it has heard of all tombstones there were when it was away."""
+        await self._ask(lambda: self._node.fence.lift(volume, serial=serial))
+
+    async def pull_many(
+        self, pulls: Sequence[Pull], *, timeout_seconds: float
+    ) -> list[NodeError | None]:
+        """Have the node fetch small files from another."""
+        return await self._ask(lambda: self._node.puller.pull_many(pulls), timeout_seconds)
+
+    async def fetch_many(self, places: Sequence[Place]) -> list[Outcome]:
+        """Small files at once, not verified."""
+        return await self._ask(lambda: self._node.send_many(places))
 
     async def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
         """The files of a shard."""

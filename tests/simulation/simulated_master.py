@@ -9,6 +9,8 @@ from permission_urls import KeyRing, ReadSigner
 from storagemaster.api import key_secret_of
 from storagemaster.bundles import Bundles
 from storagemaster.burying import Burying
+from storagemaster.catching_up import PASS_SECONDS as CATCHING_UP_PASS_SECONDS
+from storagemaster.catching_up import CatchingUp
 from storagemaster.deletes import Deletes
 from storagemaster.earlier_upload import EarlierUploads
 from storagemaster.events import Events
@@ -120,6 +122,8 @@ class SimulatedMaster(Machine):
         owed = OwedWork(cluster, nodes, fleet, purging, burying)
         self._repeat(owed.hand_over_all, OWED_SECONDS)
         self._repeat(purging.purge_again, AGAIN_PASS_SECONDS)
+        catching_up = CatchingUp(cluster, nodes, fleet, now_seconds=self._now_seconds)
+        self._repeat(catching_up.lift_all, CATCHING_UP_PASS_SECONDS)
         self._repeat(self.reconcile.reconcile_next, RECONCILE_SECONDS)
         self._repeat(Sweep(cluster, nodes, fleet, self._queue).sweep_all, SWEEP_SECONDS)
 

@@ -1,6 +1,7 @@
 """A storage node: the real store, receiver, puller and reads over a disk that crashes."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -9,9 +10,11 @@ from aiohttp import web
 
 from permission_urls import InternalVerifier, KeyRing, Verifier
 from storagenode import wire
+from storagenode.batch_wire import Outcome, ReadFile
 from storagenode.client import FileNote
 from storagenode.disk_store import DiskStore
-from storagenode.errors import NotSigned
+from storagenode.errors import NodeError, NotSigned
+from storagenode.fence import BEAT_SECONDS, Fence
 from storagenode.internal_api import InternalApi
 from storagenode.layout import Place, TrashedFile
 from storagenode.marker import NodeMarker
@@ -79,7 +82,13 @@ class SimulatedNode(Machine):
         for volume in self._cluster.volumes_on(self.node.id):
             self.store.open_volume(volume)
         self.receiver = Receiver(self.store, self.threads)  # type: ignore[arg-type]
-        self.puller = Puller(self.store, self.receiver, lambda url: self._client_of(self, url))
+        self.puller = Puller(
+            self.store,
+            self.receiver,
+            lambda url: self._client_of(self, url),
+            self.threads,  # type: ignore[arg-type]
+        )
+        self.fence = Fence(self.store.volumes, clock=asyncio.get_running_loop().time)
         marker = NodeMarker(uuid=self.node.id, id=self.node.id, colo=self.node.colo)
         api = InternalApi(
             self.store,
@@ -87,19 +96,28 @@ class SimulatedNode(Machine):
             InternalVerifier(self._keys),
             self.puller,
             None,  # type: ignore[arg-type]
+            self.fence,
             self.threads,  # type: ignore[arg-type]
             boot=str(self.boot),
             now_seconds=self._now_seconds,
         )
-        self.status = api._status_now
+        self.status = api._status
         self._reads = PermittedReads(
             self.store,
             Verifier(self._keys, size_classes(self._cluster.sizes)),
+            self.fence,
             self.threads,  # type: ignore[arg-type]
             now_seconds=self._now_seconds,
         )
         self.is_up = True
         self.is_dark = False
+        self.go_on_with(self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            await self.wait_until_thawed()
+            self.fence.beat()
+            await asyncio.sleep(BEAT_SECONDS)
 
     def kill(self) -> None:
         """The process ends; what it has written is still there."""
@@ -142,6 +160,18 @@ class SimulatedNode(Machine):
             self.store.refuse_if_gone(place.file)
         return self._read(place.path)
 
+    def send_many(self, places: Sequence[Place]) -> list[Outcome]:
+        """Several files, not verified; why one cannot be sent stands in its place."""
+
+        def one(place: Place) -> Outcome:
+            try:
+                note, data = self.send(place)
+            except NodeError as error:
+                return error
+            return ReadFile(data, note.mtime_seconds)
+
+        return [one(place) for place in places]
+
     def send_trashed(self, file: TrashedFile) -> tuple[FileNote, bytes]:
         """A file of the trash, not verified."""
         return self._read(file.path)
@@ -168,7 +198,9 @@ class SimulatedNode(Machine):
 
     async def read(self, url_path: str) -> web.StreamResponse:
         """What the read port answers to a browser or an edge."""
-        request: Any = SimpleNamespace(method="GET", raw_path=url_path, headers={})
+        request: Any = SimpleNamespace(
+            method="GET", raw_path=url_path, headers={}, body_exists=False
+        )
         return await self._reads.answer(request)
 
     def _read(self, path: str) -> tuple[FileNote, bytes]:

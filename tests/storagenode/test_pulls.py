@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from storagenode import client
+from storagenode import signed_requests
 from storagenode.errors import (
     BadRequest,
     Conflict,
@@ -251,7 +251,7 @@ def test_a_source_that_dies_in_a_large_file_leaves_nothing(west, place, answers)
 @pytest.mark.parametrize("pieces", [(), (head_of(1000),), (head_of(1000), DATA[:10])])
 def test_a_source_that_falls_silent_is_given_up(west, place, answers, monkeypatch, pieces):
     """Before its answer, or within; the caller may have gone long since."""
-    monkeypatch.setattr(client, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(signed_requests, "SILENCE_SECONDS", 0.2)
     is_over = threading.Event()
     try:
         with pytest.raises(NodeError, match=r"in time|Timeout"):
