@@ -16,7 +16,6 @@ from storagenode.signed_requests import CALL_SECONDS, SILENCE_SECONDS
 from storagenode.wire import OWED_LIST_MAX, NodeStatus, Pull, render_trailer
 from tests.simulation.network import Machine, Network
 from tests.simulation.simulated_node import SimulatedNode
-from volumes.chill import Part
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoVersion, VolumeId
@@ -172,9 +171,9 @@ class NodeLink:
         """Let go of a file that was held for a node."""
         await self._ask(lambda: self._node.store.settle(place))
 
-    async def shard_digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
+    async def shard_digests(self, volume: VolumeId) -> dict[str, str]:
         """A digest of every shard that has files."""
-        return await self._ask(lambda: self._node.store.shard_digests(volume, part))
+        return await self._ask(lambda: self._node.store.shard_digests(volume))
 
     async def list_shards(
         self, volume: VolumeId, shards: Sequence[str]
