@@ -16,7 +16,11 @@ SECTIONS = (
             LazyCommand("put", "glassplate.cli.put:put", "Upload photos."),
             LazyCommand("url", "glassplate.cli.url:url", "Sign the URL of a photo."),
             LazyCommand("get", "glassplate.cli.get:get", "Download a photo."),
-            LazyCommand("info", "glassplate.cli.info:info", "Show what is known of a photo."),
+            LazyCommand(
+                "info",
+                "glassplate.cli.info:info",
+                "Show what is known of a photo, or of many at once.",
+            ),
             LazyCommand("rm", "glassplate.cli.rm:rm", "Delete photos, for ever."),
             LazyCommand(
                 "undelete", "glassplate.cli.undelete:undelete", "Bring deleted photos back."

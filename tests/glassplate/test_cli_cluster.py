@@ -20,6 +20,7 @@ STATUS_KEYS = {
     "oldest_job_seconds",
     "owed_files",
     "queue",
+    "repair",
     "volumes",
     "workers_alive",
 }

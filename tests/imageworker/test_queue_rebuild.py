@@ -10,7 +10,7 @@ from glassplate.cli.connection import Connection
 from glassplate.cli.rebuild import rebuild
 from tests.glassplate.live_cluster import jpeg
 from tests.imageworker.impatient_worker import CRASHES_ITS_DECODER
-from tests.imageworker.queue_cluster import wait_until
+from tests.imageworker.queue_cluster import jobs_left, wait_until
 
 
 @pytest.fixture(name="cluster", scope="module")
@@ -46,6 +46,8 @@ def test_failed_photos_are_asked_for_again_and_ready_ones_are_not(cluster, seeds
     assert good not in {line["photo"] for line in printed}
     monkeypatch.setenv("GLASSPLATE_SOUND_DECODER", "1")
     cluster.stop_workers()
+    # A rebuild that was under way ends with its worker, once that is known to be dead.
+    wait_until("no job to be left", lambda: jobs_left(cluster.redis) == 0)
     cluster.start_worker()
     code, printed = run("--failed", "--photo", bad)
     assert (code, printed) == (0, [{"photo": bad, "rebuilt": bad}])

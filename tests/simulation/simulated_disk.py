@@ -136,7 +136,7 @@ class SimulatedDisk(CrashFileSystem):
         self._shards.learn(path)
         return super().make_directory(path)
 
-    def read_cached(self, handle: int, size: int) -> bytearray | None:
+    def read_cached(self, handle: int, size: int) -> bytes | None:
         """Nothing is in memory, so that what is read is what is there."""
         del handle, size
 

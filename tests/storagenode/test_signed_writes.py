@@ -33,6 +33,8 @@ ROUTES = [
     ("GET", "/volumes/42/shards/00"),
     ("GET", "/volumes/42/photos/{photo}"),
     ("GET", "/find/{photo}"),
+    ("POST", "/digests"),
+    ("POST", "/infos"),
     ("GET", "/scrub"),
     ("POST", "/scrub"),
     ("GET", "/volumes/42/trash/{photo}"),

@@ -120,7 +120,7 @@ def test_noise_is_no_bundle(body):
         b'["path"]\nabc',
         b"[1]\nabc",
         b"null\nabc",
-        b" " * 70_000 + b"[]\n",
+        b" " * (wire.BUNDLE_HEADER_BYTES_MAX + 1) + b"[]\n",
     ],
 )
 def test_a_bundle_that_is_none_is_refused(body):

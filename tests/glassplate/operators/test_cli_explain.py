@@ -1,6 +1,7 @@
 """`glassplate explain`, against a real cluster."""
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -63,9 +64,11 @@ def test_no_mac_is_printed(glassplate, receipt):
 def test_size_that_is_not_made_is_404(said, cluster, client, receipt):
     """Because its job waits, or because the photo does not have it."""
     url = client.url(receipt.reference, "m")
-    status, because = said(url)
-    assert status == 404
-    assert "its sizes are not made yet; its job is queued" in because
+    deadline = time.monotonic() + 20
+    while "its sizes are not made yet; its job is queued" not in said(url)[1]:
+        assert time.monotonic() < deadline, said(url)
+        time.sleep(0.05)
+    assert said(url)[0] == 404
     cluster.make_one_size(receipt.reference)
     status, because = said(url)
     assert status == 404
