@@ -202,32 +202,6 @@ class NodeLink:
         """Small files at once, not verified."""
         return await self._ask(lambda: self._node.send_many(places))
 
-    async def list_shards(
-        self, volume: VolumeId, shards: Sequence[str]
-    ) -> dict[str, tuple[ListedFile, ...]]:
-        """The files of several shards."""
-        return await self._ask(
-            lambda: {shard: self._node.store.list_shard(volume, shard) for shard in shards}
-        )
-
-    async def tombstones(self, volume: VolumeId) -> set[str]:
-        """The names of all tombstones of a volume."""
-        return set(await self._ask(lambda: self._node.store.tombstones(volume)))
-
-    async def lift_fence(self, volume: VolumeId, serial: str) -> None:
-        """Tell the node that it has heard of all tombstones there were when it was away."""
-        await self._ask(lambda: self._node.fence.lift(volume, serial=serial))
-
-    async def pull_many(
-        self, pulls: Sequence[Pull], *, timeout_seconds: float
-    ) -> list[NodeError | None]:
-        """Have the node fetch small files from another."""
-        return await self._ask(lambda: self._node.puller.pull_many(pulls), timeout_seconds)
-
-    async def fetch_many(self, places: Sequence[Place]) -> list[Outcome]:
-        """Small files at once, not verified."""
-        return await self._ask(lambda: self._node.send_many(places))
-
     async def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
         """The files of a shard."""
         return await self._ask(lambda: self._node.store.list_shard(volume, shard))
