@@ -143,7 +143,7 @@ def _wire(
     bundles = Bundles(cluster, nodes, fleet, mirroring, cache, events, queue)
     attempts = Attempts(nodes, reads, bundles)
     deaths = WorkerDeaths(connection, keys, queue, attempts, now_seconds=time.time)
-    catching_up = CatchingUp(cluster, nodes, fleet, now_seconds=time.time)
+    catching_up = CatchingUp(cluster, nodes, fleet, burying, now_seconds=time.time)
     reconcile = Reconcile(cluster, nodes, fleet, burying, now_seconds=time.time)
     secret = key_secret_of(keys)
     earlier = EarlierUploads(cluster, nodes, fleet)

@@ -10,10 +10,10 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
+from storagemaster.burying import Burying, Tombstone
 from storagemaster.fleet import Fleet
 from storagenode.client import NodeClient
 from storagenode.errors import NodeError, Unreachable
-from storagenode.layout import Place
 from storagenode.wire import OWED_LIST_MAX
 from volumes.cluster import Cluster, NodeId
 from volumes.photo_path import (
@@ -32,8 +32,6 @@ PASS_SECONDS = 0.25
 VOLUMES_AT_ONCE = 4
 BURIALS_AT_ONCE = 16
 
-Tombstone = PhotoTombstone | VersionTombstone
-
 
 class CatchingUp:
     """Lifts the fences of nodes, for ever."""
@@ -43,12 +41,14 @@ class CatchingUp:
         cluster: Cluster,
         nodes: Mapping[NodeId, NodeClient],
         fleet: Fleet,
+        burying: Burying,
         *,
         now_seconds: Callable[[], float],
     ) -> None:
         self._cluster = cluster
         self._nodes = nodes
         self._fleet = fleet
+        self._burying = burying
         self._now_seconds = now_seconds
         self._lifted: set[tuple[str, VolumeId]] = set()
 
@@ -101,7 +101,7 @@ class CatchingUp:
 
         async def one(tombstone: Tombstone) -> None:
             async with gate:
-                await self._nodes[node].bury(Place(tombstone), mtime_seconds=mtime)
+                await self._burying.bury(node, tombstone, mtime_seconds=mtime)
 
         await asyncio.gather(*(one(tombstone) for tombstone in tombstones))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from storagenode.filesystem import FileSystem
 from storagenode.reading import digest_noted
 from volumes.chill import Part
-from volumes.photo_id import PhotoId
+from volumes.photo_id import PHOTO_ID_LENGTH, VERSION_LENGTH, PhotoId
 from volumes.photo_path import SHARDS, InvalidPath, VolumeId, parse_name, shard_of
 
 # A directory changed as recently as this may change again within the same tick of its mtime.
@@ -90,8 +90,8 @@ class ShardListings:
             return remembered.digest
         files = files_of_part(volume, self.list_shard(volume, shard), part)
         digest = digest_of_listing(files)
-        if not all(file.digest for file in files):
-            # What nobody can vouch for is like no mirror's, so that reconcile looks into it.
+        if not all(file.digest for file in files) or has_burial_to_finish(files):
+            # Like no mirror's, so that reconcile looks into it: also where all have the same.
             digest += self._own_suffix
         has_settled = now - mtime / 1e9 > SETTLED_SECONDS
         if has_settled and times_forgotten == self._times_forgotten:
@@ -115,12 +115,27 @@ def files_of_part(
     return tuple(file for file in files if part.has(parse_name(volume, file.name)))
 
 
+def has_burial_to_finish(files: tuple[ListedFile, ...]) -> bool:
+    """Whether a tombstone is among the files and what it covers, as after a power failure."""
+    gone = {file.name.removesuffix(".gone") for file in files if file.name.endswith(".gone")}
+    return any(
+        file.name[:PHOTO_ID_LENGTH] in gone or _stem(file.name) in gone
+        for file in files
+        if gone and not file.name.endswith(".gone")
+    )
+
+
 def digest_of_listing(files: tuple[ListedFile, ...]) -> str:
     """One digest of names and digests; empty for an empty shard."""
     if not files:
         return ""
     lines = "".join(f"{file.name} {file.digest}\n" for file in files)
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _stem(name: str) -> str:
+    """What the name of a version's file has in common with that of its tombstone."""
+    return name[: PHOTO_ID_LENGTH + 1 + VERSION_LENGTH]
 
 
 def is_photo_file(volume: VolumeId, name: str) -> bool:

@@ -14,7 +14,12 @@ from tests.planted.planted_bug import PlantedBug
 
 def serves_unverified_bytes(patch):
     """Whatever is on the disk."""
-    patch.setattr(OpenFile, "_verified", lambda _file, data: data)
+    patch.setattr(OpenFile, "read", lambda file: b"".join(file.chunks(0, file.stat.bytes)))
+    patch.setattr(
+        OpenFile,
+        "read_cached",
+        lambda file: file.file_system.read_cached(file.handle, file.stat.bytes),
+    )
 
 
 def takes_pulled_bytes_unverified(patch):

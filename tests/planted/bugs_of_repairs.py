@@ -45,7 +45,8 @@ def brings_no_tombstones(patch):
 def copies_nothing(patch):
     """What a mirror has lost stays lost there."""
 
-    async def apply(_, plan):
+    async def apply(_, plan, *, at_once=False):
+        del at_once
         return reconcile.RepairReport(done=len(plan.steps) * 0)
 
     patch.setattr(Reconcile, "apply", apply)

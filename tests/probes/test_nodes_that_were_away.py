@@ -147,3 +147,18 @@ async def test_a_node_that_was_away_for_many_deletes_is_open_after_one_pass(clus
     await cluster.poll()
     await cluster.master.catching_up.lift_all()
     assert {(await cluster.read(path, at="west-1")).status for path in paths} == {410}
+
+
+async def test_a_burial_that_both_mirrors_left_unfinished_is_finished(cluster):
+    """After a power failure both have the tombstone and the file: equal, and not well."""
+    answer = await cluster.upload()
+    data = cluster.path("east-1", answer.original).read_bytes()
+    await cluster.master.delete(answer.version)
+    for node in ("east-1", "west-1"):
+        (trashed,) = cluster.hidden(node, ".trash")
+        cluster.path(node, trashed).rename(cluster.path(node, answer.original))
+        assert cluster.path(node, answer.original).read_bytes() == data
+    await cluster.mend()
+    for node in ("east-1", "west-1"):
+        assert not cluster.path(node, answer.original).exists()
+        assert len(cluster.hidden(node, ".trash")) == 1

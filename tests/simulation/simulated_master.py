@@ -122,7 +122,7 @@ class SimulatedMaster(Machine):
         owed = OwedWork(cluster, nodes, fleet, purging, burying)
         self._repeat(owed.hand_over_all, OWED_SECONDS)
         self._repeat(purging.purge_again, AGAIN_PASS_SECONDS)
-        catching_up = CatchingUp(cluster, nodes, fleet, now_seconds=self._now_seconds)
+        catching_up = CatchingUp(cluster, nodes, fleet, burying, now_seconds=self._now_seconds)
         self._repeat(catching_up.lift_all, CATCHING_UP_PASS_SECONDS)
         self._repeat(self.reconcile.reconcile_next, RECONCILE_SECONDS)
         self._repeat(Sweep(cluster, nodes, fleet, self._queue).sweep_all, SWEEP_SECONDS)

@@ -9,6 +9,7 @@ from storagemaster import info_cache, wire
 from storagemaster.info_cache import seal
 from storagemaster.info_pages import Sought, sought_infos
 from storagenode.internal_api import InternalApi
+from storagenode.repair_api import RepairApi
 from tests.storagemaster.bundles_to_send import body_of, bundled, failure_of, sizes_of
 from tests.storagemaster.memcached_servers import LyingMemcached, running_memcached
 from tests.storagemaster.pictures import picture
@@ -24,14 +25,19 @@ NO_VOLUME = PhotoVersion(9, "01jd3x8m2c9qp4k7", "3fz8qd")
 def _calls(monkeypatch):
     """What the nodes are asked while the test lasts, by the name of the route."""
     calls = []
-    for name in ("digests", "send_infos", "list_photo", "send_file"):
-        handle = getattr(InternalApi, name)
+    for owner, name in (
+        (InternalApi, "digests"),
+        (InternalApi, "send_infos"),
+        (RepairApi, "list_photo"),
+        (InternalApi, "send_file"),
+    ):
+        handle = getattr(owner, name)
 
         async def noting(self, request, name=name, handle=handle):
             calls.append(name)
             return await handle(self, request)
 
-        monkeypatch.setattr(InternalApi, name, noting)
+        monkeypatch.setattr(owner, name, noting)
     return calls
 
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from permission_urls import InternalSigner, KeyRing, generate_key
-from storagenode import wire
+from storagenode import batch_wire, wire
 from storagenode.client import NodeClient
 from storagenode.errors import NotSigned
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of, version_of
@@ -32,6 +32,11 @@ ROUTES = [
     ("GET", "/volumes/42/shards"),
     ("GET", "/volumes/42/shards/00"),
     ("GET", "/volumes/42/photos/{photo}"),
+    ("GET", "/volumes/42/tombstones"),
+    ("DELETE", "/volumes/42/fence/0"),
+    ("POST", "/volumes/42/listings"),
+    ("POST", "/reads"),
+    ("POST", "/pulls/batch"),
     ("GET", "/find/{photo}"),
     ("POST", "/digests"),
     ("POST", "/infos"),
@@ -115,7 +120,8 @@ def test_no_route_answers_without_a_signature(node, method, path):
 
 def test_every_route_is_in_the_table_above(node):
     """One that is added is tested too, or says here that it needs no signature."""
-    app_routes = {value for name, value in vars(wire).items() if name.endswith("_ROUTE")}
+    both = {**vars(batch_wire), **vars(wire)}
+    app_routes = {value for name, value in both.items() if name.endswith("_ROUTE")}
     heads = {route.split("/")[1] for route in app_routes}
     assert heads - {"metrics"} == {path.split("/")[1].split("?")[0] for _, path in ROUTES}
     assert node.run(node.client.status()).node == "east-1"
