@@ -45,9 +45,9 @@ def test_failed_photos_are_asked_for_again_and_ready_ones_are_not(cluster, seeds
     assert {"photo": bad, "rebuilt": bad} in printed
     assert good not in {line["photo"] for line in printed}
     monkeypatch.setenv("GLASSPLATE_SOUND_DECODER", "1")
-    cluster.stop_workers()
-    # A rebuild that was under way ends with its worker, once that is known to be dead.
+    # A rebuild that is under way would end with its worker.
     wait_until("no job to be left", lambda: jobs_left(cluster.redis) == 0)
+    cluster.stop_workers()
     cluster.start_worker()
     code, printed = run("--failed", "--photo", bad)
     assert (code, printed) == (0, [{"photo": bad, "rebuilt": bad}])
