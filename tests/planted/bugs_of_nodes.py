@@ -134,7 +134,7 @@ BUGS_OF_NODES = (
     PlantedBug(
         what="reads are not verified",
         plant=serves_unverified_bytes,
-        found_by=Simulation("C1", first_seed=70),
+        found_by=Tests("tests/storagenode/test_read_port_damage.py"),
     ),
     PlantedBug(
         what="repair takes what another node sends without comparing digests",
