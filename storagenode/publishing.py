@@ -125,8 +125,8 @@ class Publisher:
                 return Published(place.path, found, size, was_there=True)
             if not self._is_unfinished(place):
                 raise Conflict(f"{place} is there already, with other bytes")
-        # What is there is to give way, or no info or digest vouches for it, and what was just sealed
-        # is sound: it takes the name in one step, so that there is no moment without either.
+        # What is there is to give way, or no info or digest vouches for it, and what was just
+        # sealed is sound: it takes the name in one step, so that there is no moment without either.
         if found != staged.digest:
             self.set_aside(place.path)
         self._file_system.rename(staged.path, place.path)

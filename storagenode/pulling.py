@@ -1,14 +1,15 @@
 """Fetching files from another node: verified on arrival, published like any other write."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import TypeVar
 
 from storagenode.batch_wire import Outcome
 from storagenode.client import FileStream, NodeClient
-from storagenode.errors import DigestMismatch, NodeError
+from storagenode.errors import DigestMismatch, NodeError, SourceUnreachable, Unreachable
 from storagenode.publishing import Published
 from storagenode.receiving import Receiver
 from storagenode.store import Store
@@ -36,11 +37,15 @@ class Puller:
         """Fetch and publish one file.
 
         Raises:
-            NotThere, Corrupt, Unreachable: The source does not have it, or not whole.
+            NotThere, Corrupt: The source does not have it, or not whole.
+            SourceUnreachable: The source did not answer.
+            Unreachable: The source was lost in the middle.
             NodeError: What publishing raises.
         """
         source = self._client_of(pull.source)
-        async with source.stream(pull.source_place) as stream:
+        async with contextlib.AsyncExitStack() as stack:
+            with _source_asked():
+                stream = await stack.enter_async_context(source.stream(pull.source_place))
             return await self._receiver.receive(
                 _with_trailer(stream),
                 pull.place,
@@ -54,12 +59,14 @@ class Puller:
         """Fetch and publish small files, all from one node; why each could not be, if so.
 
         Raises:
-            NodeError: The source could not be asked.
+            SourceUnreachable: The source did not answer.
+            NodeError: The source refused all of it.
         """
         if not pulls:
             return []
         source = self._client_of(pulls[0].source)
-        found = await source.fetch_many([pull.source_place for pull in pulls])
+        with _source_asked():
+            found = await source.fetch_many([pull.source_place for pull in pulls])
         files = list(zip(pulls, found, strict=True))
         if self._store.is_local:
             return await self._in_thread(lambda: [self._publish(*each) for each in files])
@@ -84,6 +91,15 @@ class Puller:
         except NodeError as error:
             return error
         return None
+
+
+@contextlib.contextmanager
+def _source_asked() -> Iterator[None]:
+    """That the source does not answer is no news of this node, and none of the file."""
+    try:
+        yield
+    except Unreachable as error:
+        raise SourceUnreachable(str(error)) from error
 
 
 async def _with_trailer(stream: FileStream) -> AsyncIterator[bytes]:

@@ -16,6 +16,7 @@ from storagenode.errors import (
     Gone,
     NodeError,
     NotThere,
+    SourceUnreachable,
     Unreachable,
 )
 from storagenode.filesystem import DIGEST_XATTR
@@ -181,9 +182,8 @@ def test_a_tombstone_that_is_pulled_buries(east, west, of, place):
 
 def test_a_source_that_is_down_says_nothing_of_the_node_that_was_asked(west, place):
     """It is up, and answered; so the error is not that it cannot be reached."""
-    with pytest.raises(NodeError) as caught:
+    with pytest.raises(SourceUnreachable) as caught:
         pull(west, place, f"http://127.0.0.1:{free_ports(1)[0]}")
-    assert not isinstance(caught.value, Unreachable)
     assert "disk" not in str(caught.value)
 
 
