@@ -15,8 +15,8 @@ from storagenode.bucket_listing import BucketListings
 from storagenode.bucket_reading import open_object
 from storagenode.bucket_staging import SpooledFile
 from storagenode.errors import Conflict, Gone, NotThere
-from storagenode.layout import Place, covered_by, quarantine_path, trash_path
-from storagenode.publishing import Published, info_that_vouches_for, tombstones_of
+from storagenode.layout import Place, covered_by, owed_path, quarantine_path, trash_path
+from storagenode.publishing import Published, info_that_vouches_for
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     PhotoFile,
@@ -26,6 +26,7 @@ from volumes.photo_path import (
     VersionTombstone,
     VolumeId,
     render_path,
+    tombstone_paths,
 )
 
 
@@ -70,8 +71,9 @@ class BucketPublisher:
         """
         if isinstance(file, PhotoTombstone | VersionTombstone):
             return
-        homes = {None, owed_to}
-        paths = [Place(t, home).path for home in homes for t in tombstones_of(file.of)]
+        paths = [*tombstone_paths(file.of)]
+        if owed_to is not None:
+            paths += [owed_path(owed_to, path) for path in paths]
         notes = self._bucket.side_by_side(self._bucket.head, paths)
         for path, note in zip(paths, notes, strict=True):
             if note is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from storagenode.directories import DurableDirectories
 from storagenode.errors import Conflict, Gone
 from storagenode.filesystem import FileSystem
-from storagenode.layout import QUARANTINE, Place, parents_of, quarantine_path
+from storagenode.layout import QUARANTINE, Place, owed_path, parents_of, quarantine_path
 from storagenode.reading import opened
 from storagenode.staging import StagedFile
 from volumes.cluster import NodeId
@@ -17,10 +17,10 @@ from volumes.photo_path import (
     Info,
     PhotoFile,
     PhotoTombstone,
-    PhotoVersion,
     Variant,
     VersionTombstone,
     render_path,
+    tombstone_paths,
 )
 
 _LOCKS = 256
@@ -81,11 +81,11 @@ class Publisher:
         """
         if isinstance(file, PhotoTombstone | VersionTombstone):
             return
-        for tombstone in tombstones_of(file.of):
-            if self._file_system.exists(render_path(tombstone)) or (
-                owed_to is not None and self._file_system.exists(Place(tombstone, owed_to).path)
+        for path in tombstone_paths(file.of):
+            if self._file_system.exists(path) or (
+                owed_to is not None and self._file_system.exists(owed_path(owed_to, path))
             ):
-                raise Gone(f"{render_path(file)} is gone: {render_path(tombstone)} says so")
+                raise Gone(f"{render_path(file)} is gone: {path} says so")
 
     def set_aside(self, path: str) -> str:
         """Give a file a second name in the quarantine, and return it when it is on the disk."""
@@ -144,8 +144,3 @@ def info_that_vouches_for(place: Place) -> Place | None:
     if isinstance(file, Variant) and not file.is_original:
         return Place(Info(file.of), place.owed_to)
     return None
-
-
-def tombstones_of(of: PhotoVersion) -> tuple[PhotoTombstone, VersionTombstone]:
-    """The two tombstones either of which makes a version gone."""
-    return PhotoTombstone(of.volume, of.photo), VersionTombstone(of)

@@ -12,7 +12,7 @@ from tests.s3_servers import CREDENTIALS, make_bucket, moto_server
 from tests.s3_through_faults import s3_through_faults
 
 
-@pytest.fixture(name="s3", scope="session")
+@pytest.fixture(name="s3", scope="module")
 def _s3():
     """Moto's server behind a proxy that may fail."""
     with pytest.MonkeyPatch.context() as patch:
@@ -23,7 +23,7 @@ def _s3():
             yield proxy
 
 
-@pytest.fixture(name="cluster", scope="session")
+@pytest.fixture(name="cluster", scope="module")
 def _cluster(s3, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(upkeep, "BETWEEN_PASSES_SECONDS", 86_400.0)
