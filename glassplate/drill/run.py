@@ -120,6 +120,7 @@ async def _run(drilled: Drilled, drill: Drill, load_seconds: float, watch: Watch
         converge_seconds_max=scenario.converge_seconds_max,
         edges_spared=frozenset(scenario.edges_spared),
         reads_ok_min=scenario.reads_ok_min,
+        colo_of=_colos(drilled) if scenario.keeps_colos_apart else {},
         quarantined_max=drill.evidence.damaged_files,
         missing_bytes=unrest.missing_bytes,
         moved_bytes=moved,
@@ -137,6 +138,13 @@ async def _step(drilled: Drilled, drill: Drill, step: Step, load_seconds: float)
     async with step.fault.at_work(drilled, drill.evidence):
         await asyncio.sleep(max(0.0, (ends - now_ns()) / SECOND))
     drill.marks.append(_mark(drill, _words(step.fault), begun, now_ns()))
+
+
+def _colos(drilled: Drilled) -> dict[str, str]:
+    """The colo of each edge and storagemaster."""
+    cluster = drilled.cluster
+    asked = (*cluster.edges.values(), *cluster.masters.values())
+    return {str(each.id): str(each.colo) for each in asked}
 
 
 def _mark(drill: Drill, what: str, begun_ns: int, ended_ns: int) -> Mark:

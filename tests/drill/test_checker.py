@@ -235,6 +235,22 @@ def test_c12_too_many_reads_that_fail_where_faults_leave_a_way():
     assert broken_rules([*history(), *[after] * 9]) == set()
 
 
+def test_c12_what_one_colo_took_alone_is_out_of_reach_while_they_are_apart():
+    """Its receipt said so. At its own edges, and where nothing keeps colos apart, it counts."""
+    cat, *others = history()
+    failed = at(16, Op.GET, Outcome.FAIL, path=CAT_PATH, edge="varnish", status=502)
+    reads = [failed] * (FORGIVEN_READS + 1)
+    colo_of = {"varnish": "east", "east-master": "east", "west-master": "west"}
+    for durability, master, apart, broken in (
+        ("degraded", "west-master", colo_of, set()),
+        ("degraded", "east-master", colo_of, {"C12"}),
+        ("mirrored", "west-master", colo_of, {"C12"}),
+        ("degraded", "west-master", {}, {"C12"}),
+    ):
+        taken = dataclasses.replace(cat, durability=durability, edge=master)
+        assert broken_rules([taken, *others, *reads], colo_of=apart) == broken
+
+
 def test_c13_served_without_a_permission():
     """Whatever fails, it fails closed."""
     assert broken_rules([*history(), get(16, CAT_PATH, "cat", permitted=False)]) == {"C13"}
