@@ -23,6 +23,7 @@ from glassplate.drill.samples import Sample, Sampler
 from glassplate.drill.scenario import Scenario, Step
 from glassplate.drill.told import tell
 from glassplate.drill.verdict import GONE_AFTER_HEAL_SECONDS_MAX, Terms, Verdict
+from volumes.cluster import Colo
 
 CONVERGING = "converging"
 
@@ -140,11 +141,11 @@ async def _step(drilled: Drilled, drill: Drill, step: Step, load_seconds: float)
     drill.marks.append(_mark(drill, _words(step.fault), begun, now_ns()))
 
 
-def _colos(drilled: Drilled) -> dict[str, str]:
+def _colos(drilled: Drilled) -> dict[str, Colo]:
     """The colo of each edge and storagemaster."""
     cluster = drilled.cluster
-    asked = (*cluster.edges.values(), *cluster.masters.values())
-    return {str(each.id): str(each.colo) for each in asked}
+    edges = {id_: edge.colo for id_, edge in cluster.edges.items()}
+    return edges | {id_: master.colo for id_, master in cluster.masters.items()}
 
 
 def _mark(drill: Drill, what: str, begun_ns: int, ended_ns: int) -> Mark:
