@@ -55,8 +55,9 @@ def never_denied(case: Case, finding: Finding) -> None:
 def readable(case: Case, finding: Finding) -> None:
     """C12: of reads while the faults last, through edges they spare, enough succeed.
 
-    Some more are forgiven: in a short drill a few hiccups of the machine are a per cent. What was
-    taken by one colo alone, and said so, is out of reach of the other's edges while they are apart.
+    Some more are forgiven: in a short drill a few hiccups are a per cent. Those that failed when
+    the machine stood still do not count. What was taken by one colo alone, and said so, is out of
+    reach of the other's edges while they are apart.
     """
     terms = case.terms
     reads = [
@@ -65,6 +66,7 @@ def readable(case: Case, finding: Finding) -> None:
         if get.edge in terms.edges_spared
         and terms.began_ns <= get.invoke_ns <= terms.healed_ns
         and not _is_out_of_reach(case, get)
+        and (_is_read(get) or not _is_excused(case, get))
     ]
     finding.look(len(reads))
     failed = [get for get in reads if not _is_read(get)]
@@ -94,6 +96,11 @@ def _is_out_of_reach(case: Case, get: Operation) -> bool:
         and promise.durability == DEGRADED
         and colo_of.get(promise.taken_by) != colo_of.get(get.edge)
     )
+
+
+def _is_excused(case: Case, get: Operation) -> bool:
+    """Whether the machine stood still then, or just before."""
+    return any(s.may_have_failed(get.invoke_ns, get.complete_ns) for s in case.terms.stalls)
 
 
 def _bodies(case: Case) -> list[Operation]:

@@ -21,6 +21,7 @@ from glassplate.drill.resting import (
 )
 from glassplate.drill.samples import Sample, Sampler
 from glassplate.drill.scenario import Scenario, Step
+from glassplate.drill.stalls import watching_stalls
 from glassplate.drill.told import tell
 from glassplate.drill.verdict import GONE_AFTER_HEAL_SECONDS_MAX, Terms, Verdict
 from volumes.cluster import Colo
@@ -98,7 +99,7 @@ async def _run(drilled: Drilled, drill: Drill, load_seconds: float, watch: Watch
     scenario = drill.scenario
     sampler = Sampler(drilled, drill.samples)
     drill.begun_ns = now_ns()
-    async with sampler.running(watch):
+    async with sampler.running(watch), watching_stalls() as stalls:
         async with Load(drilled, scenario.pace, seed=drill.seed).running():
             began_ns = now_ns()
             timeline = [_step(drilled, drill, step, load_seconds) for step in scenario.steps]
@@ -121,6 +122,7 @@ async def _run(drilled: Drilled, drill: Drill, load_seconds: float, watch: Watch
         converge_seconds_max=scenario.converge_seconds_max,
         edges_spared=frozenset(scenario.edges_spared),
         reads_ok_min=scenario.reads_ok_min,
+        stalls=stalls,
         colo_of=_colos(drilled) if scenario.keeps_colos_apart else {},
         quarantined_max=drill.evidence.damaged_files,
         missing_bytes=unrest.missing_bytes,
@@ -129,6 +131,7 @@ async def _run(drilled: Drilled, drill: Drill, load_seconds: float, watch: Watch
     )
     drill.verdict = check(drilled.history.operations, state, drill.terms)
     drill.counts = count_of_sets(tell(drilled.history.operations), state)
+    drill.counts["stalls_of_the_machine"] = len(stalls)
 
 
 async def _step(drilled: Drilled, drill: Drill, step: Step, load_seconds: float) -> None:
