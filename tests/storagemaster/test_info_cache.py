@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -159,6 +160,8 @@ async def test_a_frozen_memcached_is_a_miss(monkeypatch):
     ):
         await cache.put(ONE, b"document")
         process.send_signal(signal.SIGSTOP)
+        # A thread of it may go on for a moment, and answer.
+        await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED)
         async with asyncio.timeout(20):
             assert await cache.get(ONE) is None
             await cache.put(TWO, b"document")

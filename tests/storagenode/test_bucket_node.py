@@ -29,9 +29,10 @@ DATA = bytes_of("photo", size=1000)
 LARGE = bytes_of("large", size=9_000_000)
 
 
-@pytest.fixture(name="s3", scope="module")
-def _s3(moto):
-    with s3_through_faults(moto) as proxy:
+@pytest.fixture(name="s3", scope="module", params=["moto", "seaweed"])
+def _s3(request):
+    """Either server behind a proxy that may fail."""
+    with s3_through_faults(request.getfixturevalue(request.param)) as proxy:
         yield proxy
 
 
