@@ -14,7 +14,7 @@ from tests.s3_servers import CREDENTIALS, make_bucket, moto_server, seaweedfs
 from tests.s3_through_faults import s3_through_faults
 
 
-@pytest.fixture(name="s3", scope="session", params=["moto", "seaweed"])
+@pytest.fixture(name="s3", scope="module", params=["moto", "seaweed"])
 def _s3(request, tmp_path_factory):
     """Moto's server, then SeaweedFS's gateway, behind a proxy that may fail."""
     with pytest.MonkeyPatch.context() as patch:
@@ -30,7 +30,7 @@ def _s3(request, tmp_path_factory):
             yield proxy
 
 
-@pytest.fixture(name="cluster", scope="session")
+@pytest.fixture(name="cluster", scope="module")
 def _cluster(s3, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(upkeep, "BETWEEN_PASSES_SECONDS", 86_400.0)
@@ -41,7 +41,7 @@ def _cluster(s3, tmp_path_factory):
             yield cluster
 
 
-@pytest.fixture(name="edge", scope="session")
+@pytest.fixture(name="edge", scope="module")
 def _edge(cluster):
     """The cluster's nginx, which caches."""
     keys = {id_: key.hex() for id_, key in derived_keys(KEYS, Purpose.READ).items()}
