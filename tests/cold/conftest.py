@@ -5,13 +5,13 @@ import os
 
 import pytest
 
+from glassplate.drill.s3_through_faults import s3_through_faults
 from permission_urls import Purpose, derived_keys
 from storagemaster import chills, fleet
 from storagenode import upkeep
 from tests.cold_cluster import EDGE, KEYS, cold_cluster
 from tests.edge_servers import running_nginx
 from tests.s3_servers import CREDENTIALS, make_bucket, moto_server, seaweedfs
-from tests.s3_through_faults import s3_through_faults
 
 
 @pytest.fixture(name="s3", scope="module", params=["moto", "seaweed"])

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from glassplate.drill.s3_through_faults import to_objects
 from storagenode.client import NodeClient
 from storagenode.errors import Conflict, Unreachable
 from storagenode.layout import Place
 from tests.cold_cluster import COLD, DISKS, MOVED, SIZES, VOLUME, photo_bytes
-from tests.s3_through_faults import to_objects
 from tests.storagenode.photo_samples import MTIME
 from volumes.photo_path import Variant, VersionTombstone
 

@@ -6,8 +6,9 @@ import urllib.request
 
 import pytest
 
+from glassplate.drill.s3_through_faults import to_objects
+from storagemaster.wire import REBUILDS_ROUTE
 from tests.cold_cluster import COLD, DISKS, MOVED, SIZES, VOLUME, photo_bytes
-from tests.s3_through_faults import to_objects
 from volumes.photo_path import Variant, parse_photo_version
 
 
@@ -90,15 +91,17 @@ def test_a_photo_whose_bucket_is_gone_is_not_revoked(cluster, chilled, s3, monke
     for size in SIZES:
         assert cluster.browse(chilled, size)[0] == 200
     assert cluster.sizes_on(COLD, chilled) == "".join(sorted(SIZES))
+    cluster.run(cluster.master.fleet.poll())
     document = cluster.glassplate_json("revoke", chilled, "--yes")
     cluster.delete_later(parse_photo_version(document["reference"]))
 
 
 def test_a_chilled_photo_is_rebuilt_from_the_bucket(cluster, edge, chilled):
     """The original of the new version is where the old one's is, and workers get it from there."""
-    result = cluster.glassplate("rebuild", "--recipe", "--photo", chilled)
-    assert result.exit_code == 0, result.output
-    new = parse_photo_version(json.loads(result.stdout)["rebuilt"])
+    asked = json.dumps({"photo": str(chilled), "recipe": "another"}).encode()
+    answer = cluster.run(cluster.master.request("POST", REBUILDS_ROUTE, data=asked))
+    assert answer.status == 202
+    new = parse_photo_version(answer.document["rebuilt"])
     assert new.version != chilled.version
     assert [cluster.sizes_on(node, new) for node in (*DISKS, COLD)] == ["", "", "o"]
     original = photo_bytes(Variant(chilled, "o", "jpg"))

@@ -139,7 +139,7 @@ def test_nginx_logs_to_where_the_engine_listens(site):
 
 
 def test_a_photo_goes_in_by_one_colo_and_out_by_both(running, cluster):
-    """Uploaded to a storagemaster, made small by a worker, read by every edge, and in the bucket."""
+    """Uploaded to a storagemaster, made small by a worker, read by every edge, and mirrored."""
     token = subprocess.run(
         ["glassplate", "token", "--scope", "upload"],
         env=running.environment,

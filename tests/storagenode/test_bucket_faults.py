@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from glassplate.drill.s3_through_faults import s3_through_faults, to_objects
 from storagenode import bucket_opening, bucket_reading
 from storagenode.bucket import PART_BYTES, SIDE_BY_SIDE
 from storagenode.bucket_health import BucketHealth
@@ -15,7 +16,6 @@ from storagenode.bucket_store import BucketStore
 from storagenode.errors import BucketAway, Corrupt, DiskSuspect, Gone, NodeError, NotThere
 from storagenode.layout import Place
 from storagenode.marker import RootRefused
-from tests.s3_through_faults import s3_through_faults, to_objects
 from tests.storagenode.bucket_on_trial import node_over
 from tests.storagenode.photo_samples import (
     MTIME,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from glassplate.drill.s3_through_faults import s3_through_faults, to_objects
 from storagenode import bucket_opening, bucket_reading, wire
 from storagenode.errors import BadRequest, BucketAway, Conflict, Corrupt, Gone, NotThere
 from storagenode.layout import Place
 from storagenode.wire import BundledFile, Pull
-from tests.s3_through_faults import s3_through_faults, to_objects
 from tests.storagenode.photo_samples import (
     MTIME,
     VOLUME,
