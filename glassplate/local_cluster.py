@@ -176,7 +176,8 @@ class LocalCluster:
             argv = self._python(master.id, "storagemaster", "--master", master.id)
             ready = partial(_answers, master.address)
             plans.append(self._plan(master.id, master.colo, argv, ready))
-        for colo in self.cluster.colos:
+        # A worker sends what it makes to a storagemaster, and a colo of buckets has neither.
+        for colo in dict.fromkeys(master.colo for master in self.cluster.masters.values()):
             for number in range(1, WORKERS_PER_COLO + 1):
                 name = f"{colo}-worker-{number}"
                 argv = self._python(name, "imageworker", "--colo", colo)
@@ -220,6 +221,13 @@ class LocalCluster:
             *((e.id, e.listen) for e in cluster.edges.values()),
             *((f"{e.id}, purges", e.purge) for e in cluster.edges.values()),
         ]
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _find(program: str) -> str | None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import aiohttp
-import redis
 from rq import Queue, get_current_job
 from rq.serializers import JSONSerializer
 
@@ -22,6 +21,7 @@ from imageworker.sizes_worker import SizesWorker
 from permission_urls import InternalSigner, KeyRing
 from storagemaster.client import MasterClient
 from storagemaster.job_wire import JOB_SECONDS_MAX, LANES, RETRY_LANE, JobKind
+from storagemaster.queue_client import queue_client
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Colo
 
@@ -69,14 +69,12 @@ def sizes_workers(
                 say(outcome)
             return outcome
 
-        connection = redis.Redis.from_url(
-            cluster.queue_url, socket_connect_timeout=QUEUE_CONNECT_SECONDS
-        )
+        connection = queue_client(cluster.queue_url, socket_connect_timeout=QUEUE_CONNECT_SECONDS)
 
         counted = metrics or JobMetrics()
         sign_of_life = stack.enter_context(
             SignOfLife(
-                redis.Redis.from_url(
+                queue_client(
                     cluster.queue_url,
                     socket_timeout=BEAT_ANSWER_SECONDS,
                     socket_connect_timeout=QUEUE_CONNECT_SECONDS,

@@ -43,6 +43,7 @@ from storagemaster.photo_urls import PhotoUrls
 from storagemaster.photos import Photos
 from storagemaster.problems import refused_unheard
 from storagemaster.purging import AGAIN_PASS_SECONDS, Purging
+from storagemaster.queue_client import queue_client
 from storagemaster.rebuild_api import RebuildApi
 from storagemaster.rebuilds import Rebuilds
 from storagemaster.reconcile import Reconcile
@@ -203,7 +204,7 @@ def _operators(
 
 
 def _connect_to_queue(cluster: Cluster) -> redis.Redis:
-    return redis.Redis.from_url(
+    return queue_client(
         cluster.queue_url,
         socket_timeout=QUEUE_ANSWER_SECONDS,
         socket_connect_timeout=QUEUE_ANSWER_SECONDS,

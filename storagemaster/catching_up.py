@@ -82,10 +82,9 @@ class CatchingUp:
         if not all(self._fleet.is_up(other) for other in others):
             return False
         try:
-            own, *theirs = await asyncio.gather(
-                *(self._nodes[each].tombstones(volume) for each in (node, *others))
-            )
-            await self._bury(node, missed_tombstones(volume, own, theirs))
+            own = await self._nodes[node].tombstones(volume)
+            # Each as it comes: what a disk says at once does not wait for a bucket to list itself.
+            await asyncio.gather(*(self._bring(node, volume, own, other) for other in others))
             if owed:
                 return False
             await self._nodes[node].lift_fence(volume, serial)
@@ -94,6 +93,11 @@ class CatchingUp:
             return False
         self._lifted.add((serial, volume))
         return True
+
+    async def _bring(self, node: NodeId, volume: VolumeId, own: set[str], other: NodeId) -> None:
+        """Bring a node what one other mirror has of tombstones."""
+        theirs = await self._nodes[other].tombstones(volume)
+        await self._bury(node, missed_tombstones(volume, own, theirs))
 
     async def _bury(self, node: NodeId, tombstones: Iterable[Tombstone]) -> None:
         gate = asyncio.Semaphore(BURIALS_AT_ONCE)
@@ -123,12 +127,10 @@ class CatchingUp:
         return found
 
 
-def missed_tombstones(
-    volume: VolumeId, own: set[str], theirs: Iterable[set[str]]
-) -> list[Tombstone]:
-    """The tombstones, by their names, that others have and one mirror has not."""
+def missed_tombstones(volume: VolumeId, own: set[str], theirs: set[str]) -> list[Tombstone]:
+    """The tombstones, by their names, that one mirror has and another has not."""
     missed: list[Tombstone] = []
-    for name in sorted(set().union(*theirs) - own):
+    for name in sorted(theirs - own):
         with contextlib.suppress(InvalidPath):
             file = parse_name(volume, name)
             if isinstance(file, PhotoTombstone | VersionTombstone):

@@ -10,10 +10,11 @@ import logging
 from dataclasses import asdict
 from typing import Any
 
-import redis.asyncio
+import redis
 
 from permission_urls import Forbidden, KeyRing, sign_job, verify_job
 from storagemaster.events import Event, Events
+from storagemaster.queue_client import async_queue_client
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +36,8 @@ class EventRelay:
 
     async def run(self) -> None:
         """Send and receive until the connection breaks."""
-        client: Any = redis.asyncio.Redis.from_url(self._url)
         try:
-            async with client, client.pubsub() as heard:
+            async with async_queue_client(self._url) as client, client.pubsub() as heard:
                 await heard.subscribe(CHANNEL)
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._send(client))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from storagemaster.errors import Unavailable, UnknownPhoto, UnknownVolume
@@ -25,6 +25,8 @@ class PhotoFiles:
     unknown: Mapping[NodeId, str]
     unverified: frozenset[tuple[NodeId, PhotoFile]] = frozenset()
     """Files that have lost their digest on a node, so that their bytes cannot be believed."""
+    digests: Mapping[PhotoFile, frozenset[str]] = field(default_factory=dict)
+    """The digests that mirrors have noted of each file; more than one only where they differ."""
 
     def refuse(self, what: str) -> NoReturn:
         """Raise for something that was not found: `UnknownPhoto` only if every mirror was asked."""
@@ -58,6 +60,7 @@ class PhotoReads:
         holders: dict[PhotoFile, tuple[NodeId, ...]] = {}
         unknown: dict[NodeId, str] = {}
         unverified = set()
+        digests: dict[PhotoFile, frozenset[str]] = {}
         for node, answer in zip(mirrors, answers, strict=True):
             if isinstance(answer, NodeError):
                 unknown[node] = str(answer)
@@ -65,9 +68,11 @@ class PhotoReads:
                 for listed in answer:
                     file = parse_name(volume, listed.name)
                     holders[file] = (*holders.get(file, ()), node)
-                    if not listed.digest:
+                    if listed.digest:
+                        digests[file] = digests.get(file, frozenset()) | {listed.digest}
+                    else:
                         unverified.add((node, file))
-        return PhotoFiles(holders, unknown, frozenset(unverified))
+        return PhotoFiles(holders, unknown, frozenset(unverified), digests)
 
     async def versions_in_trash(self, volume: VolumeId, photo: PhotoId) -> set[Version]:
         """The versions of a deleted photo that mirrors which are up have still files of."""

@@ -1,5 +1,6 @@
 """What has become of a photo: pending, ready or failed, as the files beside its original say."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -56,7 +57,8 @@ class Photos:
 
     async def _info(self, of: PhotoVersion, files: PhotoFiles) -> dict[str, Any]:
         data = await self._cache.get(of)
-        if data is None:
+        noted = files.digests.get(Info(of), frozenset())
+        if data is None or hashlib.sha256(data).hexdigest() not in noted:
             data = await self._reads.fetch(Info(of), files)
             await self._cache.put(of, data)
         info: dict[str, Any] = json.loads(data)

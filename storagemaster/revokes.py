@@ -107,6 +107,19 @@ class Revokes:
                 await self._copy_to(target, await linked, new, _files_of(of, files))
 
         await self._mirroring.write_all(placed, make)
+        await self._refuse_unless_whole(of, new)
+
+    async def _refuse_unless_whole(self, of: PhotoVersion, new: PhotoVersion) -> None:
+        """Raise if the old version has what the new one lacks: its tombstone would take that, too.
+
+        In a chilled volume the original may be with a mirror that does not answer now.
+        """
+        files = await self._reads.files_of(of.volume, of.photo)
+        made = _files_of(new, files)
+        has_original = any(isinstance(file, Variant) and file.is_original for file in made)
+        if not has_original or {replace(file, of=new) for file in _files_of(of, files)} - {*made}:
+            away = ", ".join(files.unknown) or "a mirror"
+            raise Unavailable(f"{away} did not give all of {of}; nothing was revoked, try again")
 
     async def _copy_to(
         self,

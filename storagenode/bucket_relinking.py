@@ -37,17 +37,21 @@ def relink_objects(
     originals = [file for file in files if isinstance(file, Variant) and file.is_original]
     if not (originals or (is_chilled and files)):
         raise NotThere(f"{render_stem(of)} has no original here")
-    made = []
-    # Infos last: they say that all else is there.
-    for file in sorted(originals if original_only else files, key=lambda f: isinstance(f, Info)):
+
+    def copy(file: Variant | Info | Failure) -> str:
         source, target = render_path(file), render_path(replace(file, of=new))
         note = bucket.head(source)
         if note is None or not note.digest:
             raise Corrupt(f"{source} has no digest, so that its bytes cannot be believed")
         if bucket.head(target) is None:
             bucket.copy(source, target)
-        made.append(target)
         publisher.has_changed(target)
+        return target
+
+    # Infos last: they say that all else is there.
+    chosen = originals if original_only else files
+    made = bucket.side_by_side(copy, [file for file in chosen if not isinstance(file, Info)])
+    made += [copy(file) for file in chosen if isinstance(file, Info)]
     try:
         publisher.refuse_if_gone(Info(new))
     except Gone:

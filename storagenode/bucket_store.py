@@ -178,8 +178,7 @@ class BucketStore:
     def tombstones(self, volume: VolumeId) -> list[str]:
         """The names of all tombstones of a volume, as the bucket has them now."""
         self._refuse_unless_open(volume)
-        names = (path.rpartition("/")[2] for path in self._paths(f"{volume}/"))
-        return [name for name in names if name.endswith(".gone")]
+        return self._listings.tombstones(volume)
 
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
         """The files of one photo."""

@@ -29,6 +29,8 @@ from volumes.photo_path import (
 
 # A thousand directories are read for them, perhaps from a cold disk.
 TOMBSTONES_SECONDS = 30.0
+# A bucket's server copies every byte, of an original as large as any.
+RELINK_SECONDS_MAX = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,8 @@ class NodeClient(SignedRequests):
     ) -> tuple[str, ...]:
         """Have the node link every file of a version under another version; the new paths."""
         query = f"?only={wire.ORIGINAL_ONLY}" if original_only else ""
-        fields = await self._call("POST", f"/relinks/{of}/{version}{query}")
+        path = f"/relinks/{of}/{version}{query}"
+        fields = await self._call("POST", path, timeout_seconds=RELINK_SECONDS_MAX)
         return tuple(fields["paths"])
 
     async def owed(self, home: NodeId) -> list[OwedFile]:

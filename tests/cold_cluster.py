@@ -21,23 +21,27 @@ from tests.storagemaster.hand_driven_master import HandDrivenMaster, running_by_
 from tests.storagenode.photo_samples import MTIME, bytes_of, version_of
 from tests.storagenode.served_site import LoopThread, chunked, free_ports, lift_fences
 from volumes.address import Address
-from volumes.cluster import Cluster, Master, Node, Volume
+from volumes.cluster import Cluster, Edge, Master, Node, Volume
 from volumes.photo_path import Info, PhotoTombstone, PhotoVersion, Variant, parse_path, render_path
 from volumes.sizes import size_classes
 
 VOLUME = 42
 DISKS = ("east-1", "west-1")
 COLD = "cold-1"
+EDGE = "east-nginx"
 SIZES = "mbhko"
 MOVED = "hko"
 KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
 
 
 class ColdCluster:
-    """One volume with three mirrors: two disks and a bucket that keeps two copies of all."""
+    """One volume with three mirrors: two disks and a bucket that keeps two copies of all.
+
+    It has an edge in its config, which runs where a test runs it.
+    """
 
     def __init__(self, folder: Path, endpoint: str, prefix: str) -> None:
-        ports = iter(free_ports(7))
+        ports = iter(free_ports(9))
         stores = {id_: str(folder / id_) for id_ in DISKS} | {COLD: f"s3://photos/{prefix}"}
         nodes = {
             id_: Node(
@@ -60,7 +64,7 @@ class ColdCluster:
             nodes=nodes,
             volumes={VOLUME: Volume(number=VOLUME, mirrors=tuple(nodes))},
             masters={},
-            edges={},
+            edges={EDGE: _edge(next(ports), next(ports))},
         )
         self.thread = LoopThread()
         self.clients: dict[str, NodeClient] = {}
@@ -131,6 +135,10 @@ class ColdCluster:
             self.run(client.chill(VOLUME, None))
         self.run(self.master.fleet.poll())
 
+    def delete_later(self, of: PhotoVersion) -> None:
+        """Have a photo deleted with the others."""
+        self._photos.append(of)
+
     def delete_all(self) -> None:
         """Leave no photo that the next test would have to wait for."""
         while self._photos:
@@ -157,10 +165,13 @@ class ColdCluster:
 
     def browse(self, of: PhotoVersion, size: str) -> tuple[int, bytes, str]:
         """What an edge gets that asks mirror after mirror: status, bytes, and from whom."""
+        return self.run(self._browse(self.url_of(of, size)))
+
+    def url_of(self, of: PhotoVersion, size: str) -> str:
+        """The URL of a size, without a host."""
         path = render_path(Variant(of, size, "jpg"))
         classes = size_classes(self.config.sizes)
-        url = ReadSigner(KEYS).url(path, size_class=classes[size], expiry_seconds=0)
-        return self.run(self._browse(url))
+        return ReadSigner(KEYS).url(path, size_class=classes[size], expiry_seconds=0)
 
     async def _browse(self, url: str) -> tuple[int, bytes, str]:
         status, data, found = 0, b"", ""
@@ -174,7 +185,7 @@ class ColdCluster:
 
     def glassplate(self, *arguments: object) -> Any:
         """What a command prints, and its exit status."""
-        token = sign_token(KEYS, ("admin", "read"), expiry_seconds=0)
+        token = sign_token(KEYS, ("admin", "delete", "read"), expiry_seconds=0)
         options = ["--url", f"http://{self._address}", "--token", token]
         return CliRunner().invoke(main, [*options, *map(str, arguments)])
 
@@ -185,8 +196,16 @@ class ColdCluster:
         return json.loads(result.stdout)
 
 
+def _edge(listen: int, purge: int) -> Edge:
+    listens, purges = Address("127.0.0.1", listen), Address("127.0.0.1", purge)
+    return Edge(id=EDGE, colo="east", kind="nginx", listen=listens, purge=purges)
+
+
 def photo_bytes(file: object) -> bytes:
     """What a file of a photo has in it."""
+    if isinstance(file, Info):
+        made = [{"size": size, "ext": "jpg"} for size in SIZES if size != "o"]
+        return json.dumps({"width": 64, "height": 48, "variants": made}).encode()
     return bytes_of(file, size=500)
 
 

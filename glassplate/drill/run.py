@@ -80,7 +80,7 @@ async def run_drill(
     begun = time.monotonic()
     watch("starting", drill.samples)
     try:
-        async with drilled_cluster(seed=seed) as drilled:
+        async with drilled_cluster(seed=seed, has_bucket=scenario.has_bucket) as drilled:
             drill.operations = drilled.history.operations
             try:
                 await _run(drilled, drill, load_seconds, watch)

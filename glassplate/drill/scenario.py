@@ -33,6 +33,8 @@ class Scenario:
     pace: Pace = field(default_factory=Pace)
     needs: tuple[str, ...] = ()
     """What the machine must have: "root", or a program."""
+    has_bucket: bool = False
+    """Whether every volume has a third mirror, in S3."""
     is_representative: bool = False
     """Whether it is one of the few that stand for all."""
     converge_seconds_max: float = 60.0

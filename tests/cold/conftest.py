@@ -5,25 +5,32 @@ import os
 
 import pytest
 
+from glassplate.drill.s3_through_faults import s3_through_faults
+from permission_urls import Purpose, derived_keys
 from storagemaster import chills, fleet
 from storagenode import upkeep
-from tests.cold_cluster import cold_cluster
-from tests.s3_servers import CREDENTIALS, make_bucket, moto_server
-from tests.s3_through_faults import s3_through_faults
+from tests.cold_cluster import EDGE, KEYS, cold_cluster
+from tests.edge_servers import running_nginx
+from tests.s3_servers import CREDENTIALS, make_bucket, moto_server, seaweedfs
 
 
-@pytest.fixture(name="s3", scope="session")
-def _s3():
-    """Moto's server behind a proxy that may fail."""
+@pytest.fixture(name="s3", scope="module", params=["moto", "seaweed"])
+def _s3(request, tmp_path_factory):
+    """Moto's server, then SeaweedFS's gateway, behind a proxy that may fail."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
-        with moto_server(CREDENTIALS) as url, s3_through_faults(url) as proxy:
+        server = (
+            moto_server(CREDENTIALS)
+            if request.param == "moto"
+            else seaweedfs(tmp_path_factory.mktemp("seaweed"), CREDENTIALS)
+        )
+        with server as url, s3_through_faults(url) as proxy:
             make_bucket(url, "photos")
             yield proxy
 
 
-@pytest.fixture(name="cluster", scope="session")
+@pytest.fixture(name="cluster", scope="module")
 def _cluster(s3, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(upkeep, "BETWEEN_PASSES_SECONDS", 86_400.0)
@@ -32,6 +39,14 @@ def _cluster(s3, tmp_path_factory):
         folder = tmp_path_factory.mktemp("cold")
         with cold_cluster(folder, s3.url, f"cold-{os.getpid()}") as cluster:
             yield cluster
+
+
+@pytest.fixture(name="edge", scope="module")
+def _edge(cluster):
+    """The cluster's nginx, which caches."""
+    keys = {id_: key.hex() for id_, key in derived_keys(KEYS, Purpose.READ).items()}
+    with running_nginx(cluster.config, EDGE, keys, purge_networks=("127.0.0.1",)) as edge:
+        yield edge
 
 
 _numbers = itertools.count()

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from glassplate.drill.s3_through_faults import to_objects
 from storagenode.client import NodeClient
 from storagenode.errors import Conflict, Unreachable
 from storagenode.layout import Place
 from tests.cold_cluster import COLD, DISKS, MOVED, SIZES, VOLUME, photo_bytes
-from tests.s3_through_faults import to_objects
 from tests.storagenode.photo_samples import MTIME
 from volumes.photo_path import Variant, VersionTombstone
 
@@ -48,6 +48,8 @@ def test_originals_and_large_sizes_go_to_the_bucket_and_are_read_through_it(clus
         assert node == (COLD if size in MOVED else "east-1")
     (volume,) = cluster.glassplate_json("status")["volumes"]
     assert volume["chilled_to"] == [COLD]
+    shown = " ".join(cluster.glassplate("status").stdout.split())
+    assert f"42 open, chilled to {COLD} " in shown
 
 
 def test_reconcile_leaves_alone_what_was_moved_and_repairs_all_else(cluster, of):
@@ -81,6 +83,7 @@ def test_a_thaw_brings_everything_back(cluster, of):
     for node in (*DISKS, COLD):
         assert cluster.sizes_on(node, of) == "".join(sorted(SIZES))
     assert cluster.glassplate("diff", VOLUME).exit_code == 0
+    assert "chilled" not in cluster.glassplate("status").stdout
 
 
 STEPS = ("pull", "adopt", "drop", "chill")

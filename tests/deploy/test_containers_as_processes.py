@@ -18,17 +18,22 @@ READY_SECONDS_MAX = 30.0
 
 @pytest.fixture(name="site", scope="module")
 def _site(root, services):
-    """A folder in which `init` has run."""
+    """A folder in which `init` has run, and the secrets are."""
     with site_of(services, (root / "deploy" / "cluster.toml").read_text()) as site:
-        site.run_init()
+        script = root / "deploy" / "make-secrets.sh"
+        subprocess.run([script, site.folder / "run" / "secrets"], check=True)
+        site.run_once("init")
         yield site
 
 
 @pytest.fixture(name="running", scope="module")
 def _running(site, cluster):
-    """The site with every service up and healthy."""
+    """The site with every service up and healthy, in the order of `depends_on`."""
+    site.start("s3")
+    wait_until_answered(f"http://{site.s3_address}/healthz")
+    site.run_once("init-bucket")
     parts = ["valkey", "memcached", *cluster.nodes, *cluster.masters]
-    parts += [f"{colo}-worker" for colo in cluster.colos]
+    parts += [name for name in site.services if name.endswith("-worker")]
     for name in [*parts, *cluster.edges]:
         site.start(name)
     for name in parts[2:]:
@@ -36,7 +41,26 @@ def _running(site, cluster):
     for name in cluster.edges:
         path = site.services[name]["healthcheck"]["test"][-1].removeprefix("http://127.0.0.1")
         wait_until_answered(f"http://{site.addresses[name]}{path}")
+    wait_until_nothing_is_fenced(site)
     return site
+
+
+def wait_until_nothing_is_fenced(site):
+    """Return when every node is known to be up, and has been told what was deleted without it."""
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while True:
+        done = subprocess.run(
+            ["glassplate", "status", "--json"],
+            env=site.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        nodes = json.loads(done.stdout)["nodes"] if done.returncode == 0 else []
+        if nodes and all(node["up"] and not node["fenced_volumes"] for node in nodes):
+            return
+        if time.monotonic() > deadline:
+            pytest.fail(f"not every node is open: {done.stdout}{done.stderr}")
 
 
 def run_command(site, edge):
@@ -75,10 +99,11 @@ def photo():
 def test_init_marks_what_is_new_and_keeps_the_rest(site, cluster):
     """However often it runs: the same keys, the same disks."""
     keys = (site.folder / "keys" / "keys.toml").read_bytes()
-    markers = [(site.folder / "nodes" / node / ".node").read_bytes() for node in cluster.nodes]
-    assert "is there already" in site.run_init()
+    disks = [node.id for node in cluster.nodes.values() if node.bucket is None]
+    markers = [(site.folder / "nodes" / disk / ".node").read_bytes() for disk in disks]
+    assert "is there already" in site.run_once("init")
     assert (site.folder / "keys" / "keys.toml").read_bytes() == keys
-    again = [(site.folder / "nodes" / node / ".node").read_bytes() for node in cluster.nodes]
+    again = [(site.folder / "nodes" / disk / ".node").read_bytes() for disk in disks]
     assert again == markers
 
 
@@ -114,7 +139,7 @@ def test_nginx_logs_to_where_the_engine_listens(site):
 
 
 def test_a_photo_goes_in_by_one_colo_and_out_by_both(running, cluster):
-    """Uploaded to a storagemaster, made small by a worker, read through every edge."""
+    """Uploaded to a storagemaster, made small by a worker, read by every edge, and mirrored."""
     token = subprocess.run(
         ["glassplate", "token", "--scope", "upload"],
         env=running.environment,
@@ -136,3 +161,12 @@ def test_a_photo_goes_in_by_one_colo_and_out_by_both(running, cluster):
         there = f"http://{running.addresses[edge.id]}:{edge.listen.port}"
         assert answer(there + original) == photo()
         assert Image.open(io.BytesIO(wait_until_answered(there + small))).width == 75
+    for node in cluster.nodes.values():
+        if node.bucket is not None:
+            there = f"http://{running.addresses[node.id]}:{node.read.port}"
+            assert wait_until_answered(there + original) == photo()
+
+
+def test_the_bucket_is_made_once_and_keeps_its_marker(running):
+    """However often `init-bucket` runs."""
+    assert running.run_once("init-bucket") == running.run_once("init-bucket")

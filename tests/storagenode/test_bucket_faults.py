@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from glassplate.drill.s3_through_faults import s3_through_faults, to_objects
 from storagenode import bucket_opening, bucket_reading
 from storagenode.bucket import PART_BYTES, SIDE_BY_SIDE
 from storagenode.bucket_health import BucketHealth
@@ -15,7 +16,6 @@ from storagenode.bucket_store import BucketStore
 from storagenode.errors import BucketAway, Corrupt, DiskSuspect, Gone, NodeError, NotThere
 from storagenode.layout import Place
 from storagenode.marker import RootRefused
-from tests.s3_through_faults import s3_through_faults, to_objects
 from tests.storagenode.bucket_on_trial import node_over
 from tests.storagenode.photo_samples import (
     MTIME,
@@ -33,9 +33,10 @@ _numbers = itertools.count()
 LARGE = bytes_of("large", size=2 * PART_BYTES + 1000)
 
 
-@pytest.fixture(name="s3", scope="module")
-def _s3(moto):
-    with s3_through_faults(moto) as proxy:
+@pytest.fixture(name="s3", scope="module", params=["moto", "seaweed"])
+def _s3(request):
+    """Either server behind a proxy that may fail."""
+    with s3_through_faults(request.getfixturevalue(request.param)) as proxy:
         yield proxy
 
 
@@ -219,9 +220,9 @@ def test_what_is_wrong_in_the_bucket_makes_room_for_the_right_bytes(store):
     assert any(path.startswith(".quarantine/") for path in store.find(OF.photo))
 
 
-def test_a_tombstone_that_comes_while_a_file_is_sent_wins(store, s3, moto):
+def test_a_tombstone_that_comes_while_a_file_is_sent_wins(store, s3):
     """Though another process wrote it, which knows of no lock of this one."""
-    other = node_over(moto, prefix=store.bucket.location.prefix)
+    other = node_over(s3.target, prefix=store.bucket.location.prefix)
 
     def bury(method, path):
         if method == "PUT" and ".jpg" in path and not path.endswith("/copied"):
@@ -258,7 +259,7 @@ def test_every_refusal_says_what_to_do(store, s3, status, code, advice):
         put(store, variant_of(OF), b"photo")
 
 
-def test_a_node_without_credentials_says_where_they_are_looked_for(moto, monkeypatch, tmp_path):
+def test_a_node_without_credentials_says_where_they_are_looked_for(s3, monkeypatch, tmp_path):
     """Before it serves."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
@@ -266,7 +267,7 @@ def test_a_node_without_credentials_says_where_they_are_looked_for(moto, monkeyp
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(BucketAway, match="there are no credentials: give the node's process"):
-        marked_bucket(node_over(moto, prefix="nobody"))
+        marked_bucket(node_over(s3.target, prefix="nobody"))
 
 
 def test_a_prefix_without_a_marker_and_another_node_s_are_refused(s3):

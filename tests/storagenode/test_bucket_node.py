@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from glassplate.drill.s3_through_faults import s3_through_faults, to_objects
 from storagenode import bucket_opening, bucket_reading, wire
 from storagenode.errors import BadRequest, BucketAway, Conflict, Corrupt, Gone, NotThere
 from storagenode.layout import Place
 from storagenode.wire import BundledFile, Pull
-from tests.s3_through_faults import s3_through_faults, to_objects
 from tests.storagenode.photo_samples import (
     MTIME,
     VOLUME,
@@ -29,9 +29,10 @@ DATA = bytes_of("photo", size=1000)
 LARGE = bytes_of("large", size=9_000_000)
 
 
-@pytest.fixture(name="s3", scope="module")
-def _s3(moto):
-    with s3_through_faults(moto) as proxy:
+@pytest.fixture(name="s3", scope="module", params=["moto", "seaweed"])
+def _s3(request):
+    """Either server behind a proxy that may fail."""
+    with s3_through_faults(request.getfixturevalue(request.param)) as proxy:
         yield proxy
 
 

@@ -12,7 +12,6 @@ main() {
   stand_in docker.io/library/python:3.11-slim-bookworm python3 python3-venv <<'END'
 RUN ln -s python3 /usr/bin/python
 END
-  stand_in docker.io/library/nginx:1.28 nginx libnginx-mod-http-js curl </dev/null
   # Debian 12 has no Valkey, but what Valkey was made of.
   stand_in docker.io/valkey/valkey:9.0 redis-server <<'END'
 RUN ln -s redis-server /usr/bin/valkey-server && ln -s redis-cli /usr/bin/valkey-cli \
@@ -30,15 +29,16 @@ is_there() { podman image exists "$1"; }
 make_debian() {
   local root
   root="$(mktemp --directory)"
-  trap 'rm -rf "$root"' RETURN
   debootstrap --variant=minbase --include=ca-certificates bookworm "$root" >"$root.log" 2>&1 || {
     tail -n 5 "$root.log" >&2
+    rm -rf "$root"
     return 1
   }
   rm -f "$root.log" "$root"/var/cache/apt/archives/*.deb
   cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
   printf '[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n' >"$root/etc/pip.conf"
   tar --directory "$root" --create . | podman import --quiet --change 'CMD ["bash"]' - "$DEBIAN" >/dev/null
+  rm -rf "$root"
 }
 
 # An image of this name with these packages, and with what stdin says is to be done after them.

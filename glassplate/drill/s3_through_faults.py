@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -31,6 +32,10 @@ class Fault:
     """Change a bit of the body."""
     hang_up: bool = False
     times: int = 1_000_000
+    share: float = 1.0
+    """How many of the requests that it concerns it befalls, by chance."""
+    befell: int = 0
+    """How many it has befallen."""
     applies: Applies = field(default=lambda *_: True)
 
 
@@ -38,6 +43,8 @@ class S3ThroughFaults:
     """Forwards to a server, and spoils what it is told to."""
 
     def __init__(self, target: str) -> None:
+        self.target = target
+        """The server itself, which never fails."""
         self.fault: Fault | None = None
         self.requests: list[tuple[str, str]] = []
         self.in_flight = self.in_flight_most = 0
@@ -73,7 +80,7 @@ class S3ThroughFaults:
     @contextlib.contextmanager
     def failing(self, **how: object) -> Iterator[Fault]:
         """A fault for as long as the block lasts."""
-        self.fault = Fault(**how)  # type: ignore[arg-type]
+        self.fault = Fault(**how)  # type: ignore[arg-type]  # checked by the class itself
         try:
             yield self.fault
         finally:
@@ -115,7 +122,10 @@ class S3ThroughFaults:
         fault = self.fault
         if fault is None or fault.times <= 0 or not fault.applies(handler.command, handler.path):
             return Fault()
+        if random.random() >= fault.share:  # noqa: S311  # no secret
+            return Fault()
         fault.times -= 1
+        fault.befell += 1
         return fault
 
 

