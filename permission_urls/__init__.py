@@ -37,7 +37,7 @@ from permission_urls.permission import (
 )
 from permission_urls.read_signer import ReadSigner
 from permission_urls.signing import Purpose, derived_key, derived_keys, mac
-from permission_urls.tokens import Scope, Token, sign_token, verify_token
+from permission_urls.tokens import Scope, Token, TokenVerifier, sign_token
 from permission_urls.verifier import Verifier
 from permission_urls.webhooks import sign_webhook, verify_webhook
 
@@ -71,6 +71,7 @@ __all__ = [
     "Token",
     "TokenExpired",
     "TokenRefused",
+    "TokenVerifier",
     "UnknownKey",
     "UnknownSize",
     "Unsignable",
@@ -94,6 +95,5 @@ __all__ = [
     "sign_webhook",
     "strip_permission",
     "verify_job",
-    "verify_token",
     "verify_webhook",
 ]

@@ -62,28 +62,36 @@ def sign_token(ring: KeyRing, scopes: Iterable[str], *, expiry_seconds: int = FO
     return f"{signed}.{signer.mac(signed.encode())}"
 
 
-def verify_token(ring: KeyRing, text: str, *, scope_needed: Scope, now_seconds: float) -> Token:
-    """What the token says, if it is good at this time and has the scope.
+class TokenVerifier:
+    """Judges tokens by the keys of one ring."""
 
-    Raises:
-        TokenRefused: Answer 401: MalformedToken, BadTokenSignature or TokenExpired.
-        WrongScope: Answer 403: the token is good, but does not open this.
-    """
-    match = _TOKEN.fullmatch(text)
-    scopes = _parse_scopes(match[3]) if match else None
-    if match is None or scopes is None:
-        raise MalformedToken("malformed token")
-    signed, key_id, _, expiry_text, mac = match.groups()
-    try:
-        PurposeVerifier.of_ring(ring, Purpose.UPLOAD).check(signed.encode(), key_id=key_id, mac=mac)
-    except Forbidden as error:
-        raise BadTokenSignature(error.reason) from error
-    token = Token(key_id=key_id, scopes=scopes, expiry=parse_expiry(expiry_text))
-    if is_over(token.expiry, now_seconds):
-        raise TokenExpired("expired")
-    if scope_needed not in token.scopes:
-        raise WrongScope(scope_needed)
-    return token
+    __slots__ = ("_keys",)
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._keys = PurposeVerifier.of_ring(ring, Purpose.UPLOAD)
+
+    def verify(self, text: str, *, scope_needed: Scope, now_seconds: float) -> Token:
+        """What the token says, if it is good at this time and has the scope.
+
+        Raises:
+            TokenRefused: Answer 401: MalformedToken, BadTokenSignature or TokenExpired.
+            WrongScope: Answer 403: the token is good, but does not open this.
+        """
+        match = _TOKEN.fullmatch(text)
+        scopes = _parse_scopes(match[3]) if match else None
+        if match is None or scopes is None:
+            raise MalformedToken("malformed token")
+        signed, key_id, _, expiry_text, mac = match.groups()
+        try:
+            self._keys.check(signed.encode(), key_id=key_id, mac=mac)
+        except Forbidden as error:
+            raise BadTokenSignature(error.reason) from error
+        token = Token(key_id=key_id, scopes=scopes, expiry=parse_expiry(expiry_text))
+        if is_over(token.expiry, now_seconds):
+            raise TokenExpired("expired")
+        if scope_needed not in token.scopes:
+            raise WrongScope(scope_needed)
+        return token
 
 
 def _parse_scopes(text: str) -> frozenset[Scope] | None:

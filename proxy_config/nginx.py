@@ -26,7 +26,7 @@ PURGE_PATHS_MAX = 100
 _CACHE_BYTES_PER_ZONE_MEGABYTE = 8_000 * 32 * 1024
 _ZONE_MEGABYTES_MAX = 1024
 
-_SCRIPTS = ("signing.lua", "permission.lua", "reproxy.lua", "purge.lua")
+_SCRIPTS = ("signing.lua", "permission.lua", "reproxy.lua", "purge.lua", "resolve.lua", "nodes.lua")
 
 
 def render_nginx(
@@ -57,7 +57,6 @@ def render_nginx(
         "size_classes": size_classes(cluster.sizes),
         "permanent": cache_control(FOR_EVER, 0),
         "purgers": purgers(cluster, choices.purge_networks),
-        "tries_max": max(len(route.nodes) for route in routes) + 1,
         "map_hash_max_size": max(2048, 2 * len(cluster.volumes)),
         "keys_zone_megabytes": _keys_zone_megabytes(choices.cache_bytes),
         "purge_paths_max": PURGE_PATHS_MAX,

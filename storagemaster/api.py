@@ -14,8 +14,8 @@ from permission_urls import (
     KeyRing,
     Scope,
     TokenRefused,
+    TokenVerifier,
     WrongScope,
-    verify_token,
 )
 from storagemaster import wire
 from storagemaster.bundles import Bundles
@@ -67,7 +67,7 @@ class Api:
         chills: ChillApi,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
-        self._keys = keys
+        self._tokens = TokenVerifier(keys)
         self._internal = InternalVerifier(keys)
         self._upload_bytes_max = upload_bytes_max
         self._uploads = uploads
@@ -266,9 +266,7 @@ class Api:
         if kind.lower() != "bearer" or not token:
             raise NotAuthorized(f"send Authorization: Bearer with a token of scope {scope}")
         try:
-            verify_token(
-                self._keys, token.strip(), scope_needed=scope, now_seconds=self._now_seconds()
-            )
+            self._tokens.verify(token.strip(), scope_needed=scope, now_seconds=self._now_seconds())
         except TokenRefused as error:
             raise NotAuthorized(f"the token was refused: {error.reason}") from error
         except WrongScope as error:

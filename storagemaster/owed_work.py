@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from storagemaster.burying import Burying
 from storagemaster.fleet import Fleet
@@ -12,7 +12,15 @@ from storagemaster.mirroring import pull_seconds
 from storagemaster.purging import Purging
 from storagemaster.variants import all_variants
 from storagenode.client import NodeClient
-from storagenode.errors import Conflict, DiskRefused, Gone, NodeError, NotThere, Unreachable
+from storagenode.errors import (
+    Conflict,
+    DiskRefused,
+    Gone,
+    NodeError,
+    NotThere,
+    SourceUnreachable,
+    Unreachable,
+)
 from storagenode.layout import OwedFile, Place
 from storagenode.wire import Pull
 from volumes.cluster import Cluster, NodeId
@@ -41,6 +49,19 @@ class _Held:
     @property
     def is_tombstone(self) -> bool:
         return isinstance(self.file.place.file, PhotoTombstone | VersionTombstone)
+
+
+@dataclass(slots=True)
+class _Closed:
+    """What is not tried again in this pass."""
+
+    homes: set[NodeId] = field(default_factory=set)
+    """Their disks are full."""
+    ways: set[tuple[NodeId, NodeId]] = field(default_factory=set)
+    """The holder gives the home no answer."""
+
+    def is_for(self, each: _Held) -> bool:
+        return each.home in self.homes or (each.holder, each.home) in self.ways
 
 
 class OwedWork:
@@ -117,31 +138,33 @@ class OwedWork:
 
     async def _hand_over_some(self, held: Sequence[_Held]) -> int:
         gate = asyncio.Semaphore(PULLS_AT_ONCE)
-        full: set[NodeId] = set()
+        closed = _Closed()
 
         async def one(each: _Held) -> bool:
             async with gate:
                 return (
                     self._fleet.is_up(each.home)
-                    and each.home not in full
+                    and not closed.is_for(each)
                     and self._attempts.get(each.key, 0) < ATTEMPTS_MAX
-                    and await self._hand_over(each, full)
+                    and await self._hand_over(each, closed)
                 )
 
         return sum(await asyncio.gather(*(one(each) for each in held)))
 
-    async def _hand_over(self, each: _Held, full: set[NodeId]) -> bool:
+    async def _hand_over(self, each: _Held, closed: _Closed) -> bool:
         try:
             await self._bring_home(each)
-            await self._nodes[each.holder].settle(each.file.place)
+            with self._asking(each.holder):
+                await self._nodes[each.holder].settle(each.file.place)
         except NotThere:
             return False  # another storagemaster was faster
         except NodeError as error:
-            if isinstance(error, Unreachable):
-                self._fleet.report_unreachable(each.home, str(error))
-            elif isinstance(error, DiskRefused):
-                full.add(each.home)
-            else:
+            # A full disk and a link that is cut say nothing of the file.
+            if isinstance(error, DiskRefused):
+                closed.homes.add(each.home)
+            elif isinstance(error, SourceUnreachable):
+                closed.ways.add((each.holder, each.home))
+            elif not isinstance(error, Unreachable):
                 self._attempts[each.key] = self._attempts.get(each.key, 0) + 1
             log.warning("%s was not brought home: %s", each.file.place, error)
             return False
@@ -155,9 +178,11 @@ class OwedWork:
         """
         held, home, holder = each.file.place, self._nodes[each.home], self._nodes[each.holder]
         if each.is_tombstone:
-            note = await holder.stat(held)
+            with self._asking(each.holder):
+                note = await holder.stat(held)
             assert isinstance(held.file, PhotoTombstone | VersionTombstone)
-            await self._burying.bury(each.home, held.file, mtime_seconds=note.mtime_seconds)
+            with self._asking(each.home):
+                await self._burying.bury(each.home, held.file, mtime_seconds=note.mtime_seconds)
             return
         pull = Pull(
             place=Place(held.file),
@@ -166,5 +191,14 @@ class OwedWork:
             digest=each.file.digest,
         )
         is_size = isinstance(held.file, Variant) and not held.file.is_original
-        with contextlib.suppress(Gone, *([Conflict] if is_size else [])):
+        with self._asking(each.home), contextlib.suppress(Gone, *([Conflict] if is_size else [])):
             await home.pull(pull, timeout_seconds=pull_seconds(each.file.bytes))
+
+    @contextlib.contextmanager
+    def _asking(self, node: NodeId) -> Iterator[None]:
+        """A node that does not answer is down, until it does."""
+        try:
+            yield
+        except Unreachable as error:
+            self._fleet.report_unreachable(node, str(error))
+            raise

@@ -15,9 +15,9 @@ from storagemaster.fleet import Fleet
 from storagemaster.mirroring import pull_seconds
 from storagemaster.repair_budget import RepairBudget
 from storagemaster.repair_plan import Adopt, Bury, Conflict, Copy, Plan, Replace, Step, plan_shard
-from storagemaster.repair_tasks import RepairProgress, Task, bytes_of, tasks_of
+from storagemaster.repair_tasks import RepairProgress, Task, Way, bytes_of, tasks_of
 from storagenode.client import NodeClient
-from storagenode.errors import DiskRefused, Gone, NodeError, Unreachable
+from storagenode.errors import DiskRefused, Gone, NodeError, SourceUnreachable, Unreachable
 from storagenode.layout import Place
 from storagenode.wire import Pull
 from volumes.chill import Chill, Part
@@ -146,12 +146,13 @@ class Reconcile:
         """Do the steps of a plan: tombstones, then all else but infos, then infos."""
         report = RepairReport()
         gate = asyncio.Semaphore(TASKS_AT_ONCE)
+        cut: dict[Way | None, NodeError] = {}
 
         async def one(task: Task) -> None:
             async with gate:
                 if not at_once:
                     await self._budget.spend(task)
-                await self._try(task, report)
+                await self._try(task, report, cut)
                 self.progress.count(task)
 
         waiting = [step for step in plan.steps if self._attempts.get(step, 0) < ATTEMPTS_MAX]
@@ -228,12 +229,19 @@ class Reconcile:
             plans.append(plan_shard(volume, listings, complete=complete, chill=chill))
         return plans
 
-    async def _try(self, task: Task, report: RepairReport) -> None:
+    async def _try(
+        self, task: Task, report: RepairReport, cut: dict[Way | None, NodeError]
+    ) -> None:
+        """Do a task, unless its way was found to be cut in this pass: each try takes a while."""
         try:
+            if task.way in cut:
+                raise cut[task.way]
             outcomes = await self._do(task)
         except NodeError as error:
             if isinstance(error, Unreachable):
                 self._fleet.report_unreachable(task.node, str(error))
+            elif isinstance(error, SourceUnreachable):
+                cut[task.way] = error
             outcomes = [error] * len(task.steps)
         for step, outcome in zip(task.steps, outcomes, strict=True):
             self._note(step, outcome, report)
@@ -246,8 +254,9 @@ class Reconcile:
             report.done += 1
             report.copied_bytes += bytes_of(step)
         elif not isinstance(outcome, Gone):
-            if not isinstance(outcome, DiskRefused | Unreachable):
-                # A full disk says nothing of the file: that step is tried as often as it takes.
+            if not isinstance(outcome, DiskRefused | SourceUnreachable | Unreachable):
+                # A full disk and a node that is away say nothing of the file: such a step is tried
+                # as often as it takes.
                 self._attempts[step] = self._attempts.get(step, 0) + 1
                 self._reasons[step] = str(outcome)
             report.failed[step] = str(outcome)

@@ -7,6 +7,9 @@ from storagemaster.repair_plan import Copy, Replace, Step
 from storagenode.batch_wire import BATCH_BYTES_MAX, BATCH_FILES_MAX, FILE_BYTES_MAX
 from volumes.cluster import NodeId
 
+Way = tuple[NodeId, NodeId]
+"""From the node that sends to the one that fetches."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -18,6 +21,12 @@ class Task:
     def node(self) -> NodeId:
         """The node that is to do it."""
         return self.steps[0].node
+
+    @property
+    def way(self) -> Way | None:
+        """The way that its copies go; None if it copies nothing."""
+        first = self.steps[0]
+        return (first.source, first.node) if isinstance(first, Copy | Replace) else None
 
     @property
     def size_bytes(self) -> int:

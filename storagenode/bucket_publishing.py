@@ -15,8 +15,8 @@ from storagenode.bucket_listing import BucketListings
 from storagenode.bucket_reading import open_object
 from storagenode.bucket_staging import SpooledFile
 from storagenode.errors import Conflict, Gone, NotThere
-from storagenode.layout import Place, covered_by, quarantine_path, trash_path
-from storagenode.publishing import Published, tombstones_of
+from storagenode.layout import Place, covered_by, owed_path, quarantine_path, trash_path
+from storagenode.publishing import Published, info_that_vouches_for
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     PhotoFile,
@@ -26,6 +26,7 @@ from volumes.photo_path import (
     VersionTombstone,
     VolumeId,
     render_path,
+    tombstone_paths,
 )
 
 
@@ -46,7 +47,7 @@ class BucketPublisher:
 
         Raises:
             Gone: A tombstone covers them.
-            Conflict: The name of a variant is taken by other, sound bytes.
+            Conflict: The name of a variant is taken by other, sound bytes that are finished.
         """
         kinds = {_version_at(place): place for _, place in files}
         for place in kinds.values():
@@ -70,8 +71,9 @@ class BucketPublisher:
         """
         if isinstance(file, PhotoTombstone | VersionTombstone):
             return
-        homes = {None, owed_to}
-        paths = [Place(t, home).path for home in homes for t in tombstones_of(file.of)]
+        paths = [*tombstone_paths(file.of)]
+        if owed_to is not None:
+            paths += [owed_path(owed_to, path) for path in paths]
         notes = self._bucket.side_by_side(self._bucket.head, paths)
         for path, note in zip(paths, notes, strict=True):
             if note is not None:
@@ -114,12 +116,18 @@ class BucketPublisher:
             # time. The pixels themselves are never other ones.
             if found == file.digest or not isinstance(place.file, Variant):
                 return Published(place.path, found, there.stat.bytes, was_there=True)
-            raise Conflict(f"{place} is there already, with other bytes")
-        # What is there is to give way, or nobody can vouch for it, and this file is sound.
+            if not self._is_unfinished(place):
+                raise Conflict(f"{place} is there already, with other bytes")
+        # What is there is to give way, or no info or digest vouches for it, and this file is sound.
         if found != file.digest:
             self.set_aside(place.path)
         self._put(file, place.path, mtime_seconds, only_if_new=False)
         return Published(place.path, file.digest, file.bytes, was_there=False)
+
+    def _is_unfinished(self, place: Place) -> bool:
+        """Whether this is a size whose info never came: its maker has ended in the middle."""
+        info = info_that_vouches_for(place)
+        return info is not None and self._bucket.head(info.path) is None
 
     def _put(self, file: SpooledFile, path: str, mtime_seconds: int, *, only_if_new: bool) -> None:
         etag = self._bucket.put(

@@ -165,7 +165,9 @@ class DiskStore:
                 sealed.append((file, place))
             infos = [pair for pair in sealed if isinstance(pair[1].file, Info)]
             others = [pair for pair in sealed if not isinstance(pair[1].file, Info)]
-            return self._publish_sealed(others) + self._publish_sealed(infos)
+            # A size without an info gives way to another's: none comes in before this one's info.
+            with self._publisher.photo_locked(files[0][0].file):
+                return self._publish_sealed(others) + self._publish_sealed(infos)
 
     def bury(self, place: Place, *, mtime_seconds: int) -> Published:
         """Write a tombstone, for ever, and move what it covers to the trash.

@@ -14,6 +14,7 @@ NodeError
 │   ├── DiskSuspect          an fsync failed, or the marker is missing: no writes
 │   └── BucketAway           the bucket cannot be reached or used now
 ├── Corrupt                  the bytes on disk are not the bytes that were written
+├── SourceUnreachable        the node that a file was to come from gave the asked one no answer
 └── Unreachable              no answer in time: nothing is known
 """
 
@@ -72,6 +73,10 @@ class BucketAway(DiskRefused):
 
 class Corrupt(NodeError):
     """The bytes on disk do not have the digest they were written with."""
+
+
+class SourceUnreachable(NodeError):
+    """The node that a file was to be fetched from did not answer the one that was asked."""
 
 
 class Unreachable(NodeError):

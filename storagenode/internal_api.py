@@ -203,6 +203,8 @@ class InternalApi:
         files = wire.parse_bundle(await self._signed_body(request))
         owed_to, mtime = wire.parse_query(request.query_string)
         stem = request.match_info["path"]
+        if not files:
+            raise BadRequest("a bundle without files")
         placed = []
         for file in files:
             place = Place(_parse(file.path), owed_to)

@@ -34,7 +34,7 @@ class Place:
     def path(self) -> str:
         """The path below the node's root."""
         photo_path = render_path(self.file)
-        return f"{OWED}/{self.owed_to}/{photo_path}" if self.owed_to else photo_path
+        return owed_path(self.owed_to, photo_path) if self.owed_to else photo_path
 
     def __str__(self) -> str:
         return self.path
@@ -63,6 +63,11 @@ class TrashedFile:
     def path(self) -> str:
         """The path below the node's root."""
         return trash_path(self.day, render_path(self.file))
+
+
+def owed_path(home: NodeId, path: str) -> str:
+    """Where the file of a photo path is held for a node."""
+    return f"{OWED}/{home}/{path}"
 
 
 def volume_marker(volume: VolumeId) -> str:

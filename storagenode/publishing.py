@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from storagenode.directories import DurableDirectories
 from storagenode.errors import Conflict, Gone
 from storagenode.filesystem import FileSystem
-from storagenode.layout import QUARANTINE, Place, parents_of, quarantine_path
+from storagenode.layout import QUARANTINE, Place, owed_path, parents_of, quarantine_path
 from storagenode.reading import opened
 from storagenode.staging import StagedFile
 from volumes.cluster import NodeId
 from volumes.crashpoint import crashpoint
 from volumes.photo_path import (
+    Info,
     PhotoFile,
     PhotoTombstone,
-    PhotoVersion,
     Variant,
     VersionTombstone,
     render_path,
+    tombstone_paths,
 )
 
 _LOCKS = 256
@@ -48,11 +49,11 @@ class Publisher:
         self._file_system = file_system
         self._directories = directories
         self._now_seconds = now_seconds
-        self._locks = [threading.Lock() for _ in range(_LOCKS)]
+        self._locks = [threading.RLock() for _ in range(_LOCKS)]
 
     @contextlib.contextmanager
     def photo_locked(self, file: PhotoFile) -> Iterator[None]:
-        """No tombstone of this photo can come between what is done inside."""
+        """No other file of this photo, and no tombstone, can come between what is done inside."""
         photo = file.photo if isinstance(file, PhotoTombstone) else file.of.photo
         with self._locks[hash(photo) % _LOCKS]:
             yield
@@ -62,7 +63,7 @@ class Publisher:
 
         Raises:
             Gone: A tombstone covers one.
-            Conflict: The name of a variant is taken by other, sound bytes.
+            Conflict: The name of a variant is taken by other, sound bytes that are finished.
             OSError: The disk failed.
         """
         published = tuple(self._give_name(staged, place) for staged, place in files)
@@ -80,11 +81,11 @@ class Publisher:
         """
         if isinstance(file, PhotoTombstone | VersionTombstone):
             return
-        for tombstone in tombstones_of(file.of):
-            if self._file_system.exists(render_path(tombstone)) or (
-                owed_to is not None and self._file_system.exists(Place(tombstone, owed_to).path)
+        for path in tombstone_paths(file.of):
+            if self._file_system.exists(path) or (
+                owed_to is not None and self._file_system.exists(owed_path(owed_to, path))
             ):
-                raise Gone(f"{render_path(file)} is gone: {render_path(tombstone)} says so")
+                raise Gone(f"{render_path(file)} is gone: {path} says so")
 
     def set_aside(self, path: str) -> str:
         """Give a file a second name in the quarantine, and return it when it is on the disk."""
@@ -122,15 +123,24 @@ class Publisher:
             # time. The pixels themselves are never other ones.
             if found == staged.digest or not isinstance(place.file, Variant):
                 return Published(place.path, found, size, was_there=True)
-            raise Conflict(f"{place} is there already, with other bytes")
-        # What is there is to give way, or nobody can vouch for it, and what was just sealed is
-        # sound: it takes the name in one step, so that there is no moment without either.
+            if not self._is_unfinished(place):
+                raise Conflict(f"{place} is there already, with other bytes")
+        # What is there is to give way, or no info or digest vouches for it, and what was just
+        # sealed is sound: it takes the name in one step, so that there is no moment without either.
         if found != staged.digest:
             self.set_aside(place.path)
         self._file_system.rename(staged.path, place.path)
         return Published(place.path, staged.digest, staged.bytes, was_there=False)
 
+    def _is_unfinished(self, place: Place) -> bool:
+        """Whether this is a size whose info never came: its maker has ended in the middle."""
+        info = info_that_vouches_for(place)
+        return info is not None and not self._file_system.exists(info.path)
 
-def tombstones_of(of: PhotoVersion) -> tuple[PhotoTombstone, VersionTombstone]:
-    """The two tombstones either of which makes a version gone."""
-    return PhotoTombstone(of.volume, of.photo), VersionTombstone(of)
+
+def info_that_vouches_for(place: Place) -> Place | None:
+    """The info that says of a size that it is finished; an original needs none."""
+    file = place.file
+    if isinstance(file, Variant) and not file.is_original:
+        return Place(Info(file.of), place.owed_to)
+    return None

@@ -1,19 +1,21 @@
 """Fetching files from another node: verified on arrival, published like any other write."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import TypeVar
 
 from storagenode.batch_wire import Outcome
 from storagenode.client import FileStream, NodeClient
-from storagenode.errors import DigestMismatch, NodeError
+from storagenode.errors import DigestMismatch, Gone, NodeError, SourceUnreachable, Unreachable
 from storagenode.publishing import Published
 from storagenode.receiving import Receiver
 from storagenode.store import Store
 from storagenode.wire import Pull, render_trailer
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -36,11 +38,17 @@ class Puller:
         """Fetch and publish one file.
 
         Raises:
-            NotThere, Corrupt, Unreachable: The source does not have it, or not whole.
+            Gone: A tombstone covers it; the source is not asked.
+            NotThere, Corrupt: The source does not have it, or not whole.
+            SourceUnreachable: The source did not answer.
+            Unreachable: The source was lost in the middle.
             NodeError: What publishing raises.
         """
         source = self._client_of(pull.source)
-        async with source.stream(pull.source_place) as stream:
+        await self._in_thread(partial(self._store.refuse_if_gone, pull.place.file))
+        async with contextlib.AsyncExitStack() as stack:
+            with _source_asked():
+                stream = await stack.enter_async_context(source.stream(pull.source_place))
             return await self._receiver.receive(
                 _with_trailer(stream),
                 pull.place,
@@ -54,23 +62,39 @@ class Puller:
         """Fetch and publish small files, all from one node; why each could not be, if so.
 
         Raises:
-            NodeError: The source could not be asked.
+            SourceUnreachable: The source did not answer.
+            NodeError: The source refused all of it.
         """
-        if not pulls:
-            return []
-        source = self._client_of(pulls[0].source)
-        found = await source.fetch_many([pull.source_place for pull in pulls])
-        files = list(zip(pulls, found, strict=True))
+        gone = dict(zip(pulls, await self._of_each(self._gone, pulls), strict=True))
+        wanted = [pull for pull in pulls if gone[pull] is None]
+        if not wanted:
+            return [gone[pull] for pull in pulls]
+        source = self._client_of(wanted[0].source)
+        with _source_asked():
+            found = await source.fetch_many([pull.source_place for pull in wanted])
+        done = await self._of_each(self._publish, list(zip(wanted, found, strict=True)))
+        outcomes = dict(zip(wanted, done, strict=True))
+        return [gone[pull] or outcomes.get(pull) for pull in pulls]
+
+    async def _of_each(self, work: Callable[[S], T], these: Sequence[S]) -> list[T]:
         if self._store.is_local:
-            return await self._in_thread(lambda: [self._publish(*each) for each in files])
+            return await self._in_thread(lambda: [work(each) for each in these])
         # Each waits for a network.
-        publishing = (self._in_thread(partial(self._publish, *each)) for each in files)
-        return await asyncio.gather(*publishing)
+        return await asyncio.gather(*(self._in_thread(partial(work, each)) for each in these))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _publish(self, pull: Pull, found: Outcome) -> NodeError | None:
+    def _gone(self, pull: Pull) -> Gone | None:
+        """What was deleted need not come over the wire to be refused."""
+        try:
+            self._store.refuse_if_gone(pull.place.file)
+        except Gone as error:
+            return error
+        return None
+
+    def _publish(self, fetched: tuple[Pull, Outcome]) -> NodeError | None:
+        pull, found = fetched
         if isinstance(found, NodeError):
             return found
         try:
@@ -84,6 +108,15 @@ class Puller:
         except NodeError as error:
             return error
         return None
+
+
+@contextlib.contextmanager
+def _source_asked() -> Iterator[None]:
+    """That the source does not answer is no news of this node, and none of the file."""
+    try:
+        yield
+    except Unreachable as error:
+        raise SourceUnreachable(str(error)) from error
 
 
 async def _with_trailer(stream: FileStream) -> AsyncIterator[bytes]:

@@ -18,7 +18,8 @@ class StagedFile:
     """A file that is on the disk under a name that is never served.
 
     Write it, seal it, link it to its name, discard it: in that order, and always discard. A file
-    of the digest `replaces` gives way to it; no other sound file does.
+    of the digest `replaces` gives way to it, and so does a size that no info vouches for; no other
+    sound file does.
     """
 
     def __init__(self, file_system: FileSystem, *, process: str) -> None:

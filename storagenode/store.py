@@ -35,7 +35,10 @@ class Staged(Protocol):
         """The SHA-256 of what was written so far, as lower-case hex."""
 
     replaces: str
-    """The digest of what gives way to it, if that has the name; no other sound file does."""
+    """The digest of what gives way to it, if that has the name.
+
+    So does a size that no info vouches for, and no other sound file.
+    """
 
     def write(self, data: bytes) -> None:
         """Append bytes."""

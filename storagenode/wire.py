@@ -85,6 +85,7 @@ STATUS_OF_ERROR: dict[type[errors.NodeError], int] = {
     errors.Gone: 410,
     errors.DigestMismatch: 422,
     errors.Corrupt: 502,
+    errors.SourceUnreachable: 504,
     errors.DiskSuspect: 507,
     errors.BucketAway: 507,
     errors.OutOfSpace: 507,

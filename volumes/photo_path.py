@@ -158,6 +158,15 @@ def render_stem(of: PhotoVersion) -> str:
     return f"{of.volume}/{of.shard}/{of.photo}_{of.version}"
 
 
+def tombstone_paths(of: PhotoVersion) -> tuple[str, str]:
+    """The paths of the two tombstones either of which makes a version gone: photo's, version's.
+
+    As `render_path` has them; asked for at every read, so made at once.
+    """
+    directory = f"{of.volume}/{shard_of(of.photo)}/{of.photo}"
+    return f"{directory}.gone", f"{directory}_{of.version}.gone"
+
+
 def parse_path(text: str) -> PhotoFile:
     """The file a path names; the inverse of `render_path`.
 

@@ -1,5 +1,6 @@
 """`glassplate drill`: replication-failure tests against a cluster of its own, with a verdict."""
 
+import asyncio
 import secrets
 import sys
 import time
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SECONDS_DEFAULT = 15.0
 SECONDS_MIN = 8.0
 SEEDS = 2**32
+EXIT_SIGTERM = 128 + 15
 
 
 @click.command()
@@ -83,7 +85,10 @@ def drill(
         _list(chosen, as_json=as_json)
         return
     seed = secrets.randbelow(SEEDS) if seed is None else seed
-    drills, not_run = _run(chosen, seed=seed, load_seconds=load_seconds, logs=report)
+    try:
+        drills, not_run = _run(chosen, seed=seed, load_seconds=load_seconds, logs=report)
+    except asyncio.CancelledError:
+        sys.exit(EXIT_SIGTERM)
     _tell(drills, not_run, load_seconds=load_seconds, report=report, as_json=as_json)
     held = not not_run and all(each.passed for each in drills)
     sys.exit(0 if held else EXIT_NOT_DONE)

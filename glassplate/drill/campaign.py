@@ -1,7 +1,10 @@
 """Drills one after the other: which can be run here, and how they went."""
 
+import asyncio
+import contextlib
 import shutil
-from collections.abc import Callable, Iterable
+import signal
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from glassplate.drill.drilled import can_mount
@@ -41,20 +44,36 @@ async def run_campaign(
     hear: Hear,
     ended: Callable[[Drill], None],
 ) -> list[Drill]:
-    """Drill each scenario with a cluster of its own; `ended` hears of each that is over."""
+    """Drill each scenario with a cluster of its own; `ended` hears of each that is over.
+
+    Raises:
+        asyncio.CancelledError: There was a SIGTERM. The cluster is gone, and its disk is unmounted.
+    """
     drills = []
-    for scenario in scenarios:
+    with _cancelled_by_sigterm():
+        for scenario in scenarios:
 
-        def watch(what: str, samples: list[Sample], scenario: Scenario = scenario) -> None:
-            hear(scenario, what, samples)
+            def watch(what: str, samples: list[Sample], scenario: Scenario = scenario) -> None:
+                hear(scenario, what, samples)
 
-        drill = await run_drill(
-            scenario,
-            seed=seed,
-            load_seconds=load_seconds,
-            keep_logs=logs / scenario.name / "logs" if logs else None,
-            watch=watch,
-        )
-        ended(drill)
-        drills.append(drill)
+            drill = await run_drill(
+                scenario,
+                seed=seed,
+                load_seconds=load_seconds,
+                keep_logs=logs / scenario.name / "logs" if logs else None,
+                watch=watch,
+            )
+            ended(drill)
+            drills.append(drill)
     return drills
+
+
+@contextlib.contextmanager
+def _cancelled_by_sigterm() -> Iterator[None]:
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None, "a campaign is run by a task"
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)

@@ -7,12 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from volumes.photo_path import (
-    PhotoTombstone,
-    PhotoVersion,
-    VersionTombstone,
-    VolumeId,
     parse_photo_version,
-    render_path,
+    tombstone_paths,
 )
 
 
@@ -74,10 +70,4 @@ class FinalState:
     def is_buried(self, reference: str) -> bool:
         """Whether any mirror says that a version is gone."""
         of = parse_photo_version(reference)
-        return any(self.holders(path) for path in tombstones_of(of))
-
-
-def tombstones_of(of: PhotoVersion) -> tuple[str, str]:
-    """The paths of the two files that can say that a version is gone."""
-    photo = PhotoTombstone(VolumeId(of.volume), of.photo)
-    return render_path(VersionTombstone(of)), render_path(photo)
+        return any(self.holders(path) for path in tombstone_paths(of))

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from glassplate.drill.final_state import FinalState, tombstones_of
+from glassplate.drill.final_state import FinalState
 from glassplate.drill.history import Op, Outcome
 from glassplate.drill.told import photo_of
 from glassplate.drill.verdict import REPAIR_RATIO_MAX, Case, Finding
@@ -16,6 +16,7 @@ from volumes.photo_path import (
     parse_path,
     parse_photo_version,
     render_path,
+    tombstone_paths,
 )
 
 
@@ -197,7 +198,7 @@ def _versions_of(case: Case, removed: str) -> Iterator[str]:
 
 def _missing_tombstone(state: FinalState, reference: str) -> tuple[str, ...]:
     """The mirrors that do not know that a version is gone."""
-    version, photo = tombstones_of(parse_photo_version(reference))
+    photo, version = tombstone_paths(parse_photo_version(reference))
     return tuple(set(state.lacking(version)) & set(state.lacking(photo)))
 
 

@@ -1,8 +1,14 @@
 """`glassplate drill` as it is typed: the list, mistakes, and a drill of real processes."""
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +37,41 @@ def test_an_unknown_scenario_is_a_mistake_of_the_caller():
     assert done.returncode == 2
     assert "colo-on-fire" in done.stderr
     assert "--list" in done.stderr
+
+
+def test_a_drill_that_is_ended_leaves_nothing_behind(tmp_path):
+    """Neither a mounted disk, nor a folder, nor a process."""
+    # Not below `tmp_path`: sockets have short names.
+    with tempfile.TemporaryDirectory(prefix="drilled-") as scratch:
+        drilling = subprocess.Popen(
+            [*DRILL, "node-killed", "--report", str(tmp_path)],
+            env={**os.environ, "TMPDIR": scratch},
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until(lambda: processes_with(scratch))
+        drilling.send_signal(signal.SIGTERM)
+        assert drilling.wait(timeout=120) == 128 + signal.SIGTERM
+        assert list(Path(scratch).iterdir()) == []
+        assert scratch not in Path("/proc/self/mounts").read_text()
+        assert processes_with(scratch) == []
+
+
+def processes_with(text):
+    """The commands that are running and have a text among their arguments."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(each.read_bytes().decode(errors="replace"))
+    return [command for command in found if text in command]
+
+
+def wait_until(find):
+    """What is found, once there is something."""
+    deadline = time.monotonic() + 60
+    while not (found := find()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
 
 
 @pytest.mark.parametrize("scenario", ["node-killed"])

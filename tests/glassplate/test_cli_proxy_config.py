@@ -26,6 +26,8 @@ NGINX_FILES = {
     "signing.lua",
     "permission.lua",
     "reproxy.lua",
+    "resolve.lua",
+    "nodes.lua",
     "purge.lua",
     "keys.lua",
 }

@@ -23,7 +23,7 @@ from volumes.photo_path import Variant, parse_photo_version, render_stem
 
 HERE = Path(__file__).parent
 PASS_SECONDS = 0.4
-WAIT_SECONDS_MAX = 60.0
+WAIT_SECONDS_MAX = 180.0
 
 
 class QueueCluster:

@@ -10,10 +10,10 @@ from permission_urls import (
     Token,
     TokenExpired,
     TokenRefused,
+    TokenVerifier,
     Unsignable,
     WrongScope,
     sign_token,
-    verify_token,
 )
 
 PRINTABLE = [chr(code) for code in range(0x20, 0x7F)]
@@ -23,7 +23,7 @@ def test_a_token_says_what_it_was_signed_for(ring, now):
     """Scopes, expiry and key come back."""
     text = sign_token(ring, [Scope.UPLOAD, Scope.DELETE], expiry_seconds=now + 10)
     assert text.startswith(f"gp1.a.delete+upload.{now + 10:x}.")
-    assert verify_token(ring, text, scope_needed=Scope.UPLOAD, now_seconds=now) == Token(
+    assert TokenVerifier(ring).verify(text, scope_needed=Scope.UPLOAD, now_seconds=now) == Token(
         key_id="a", scopes=frozenset({Scope.UPLOAD, Scope.DELETE}), expiry=now + 10
     )
 
@@ -39,10 +39,10 @@ def test_no_scope_opens_another(ring, now, scope, scope_needed):
     """A wrong scope is 403 and says which was needed; admin is no exception."""
     text = sign_token(ring, [scope])
     if scope is scope_needed:
-        assert scope in verify_token(ring, text, scope_needed=scope, now_seconds=now).scopes
+        assert scope in TokenVerifier(ring).verify(text, scope_needed=scope, now_seconds=now).scopes
         return
     with pytest.raises(WrongScope) as caught:
-        verify_token(ring, text, scope_needed=scope_needed, now_seconds=now)
+        TokenVerifier(ring).verify(text, scope_needed=scope_needed, now_seconds=now)
     assert caught.value.scope_needed == scope_needed
     assert isinstance(caught.value, Forbidden)
     assert not isinstance(caught.value, TokenRefused)
@@ -53,7 +53,7 @@ def test_an_expired_token_is_refused_before_its_scope_is_looked_at(ring, now, le
     """401 comes before 403."""
     text = sign_token(ring, ["read"], expiry_seconds=now + left_seconds)
     with pytest.raises(TokenExpired):
-        verify_token(ring, text, scope_needed=Scope.ADMIN, now_seconds=now)
+        TokenVerifier(ring).verify(text, scope_needed=Scope.ADMIN, now_seconds=now)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_changed_token_is_refused_with_its_reason(ring, now, old, new, reason)
     """Scopes, expiry and key id are all covered."""
     text = sign_token(ring, ["read"]).replace(old, new)
     with pytest.raises(BadTokenSignature) as caught:
-        verify_token(ring, text, scope_needed=Scope.READ, now_seconds=now)
+        TokenVerifier(ring).verify(text, scope_needed=Scope.READ, now_seconds=now)
     assert caught.value.reason == reason
 
 
@@ -77,14 +77,14 @@ def test_scopes_in_another_spelling_are_malformed(ring, now, scopes):
     """There is one way to write a set of scopes."""
     text = sign_token(ring, ["read"]).replace(".read.", f".{scopes}.")
     with pytest.raises(MalformedToken):
-        verify_token(ring, text, scope_needed=Scope.READ, now_seconds=now)
+        TokenVerifier(ring).verify(text, scope_needed=Scope.READ, now_seconds=now)
 
 
 @pytest.mark.parametrize("text", ["", "gp1", "gp1....", "gp2.a.read.0." + "A" * 24, "é" * 40])
 def test_text_that_is_no_token_is_malformed(ring, now, text):
     """An absent header is the empty text, and is 401 too."""
     with pytest.raises(MalformedToken):
-        verify_token(ring, text, scope_needed=Scope.READ, now_seconds=now)
+        TokenVerifier(ring).verify(text, scope_needed=Scope.READ, now_seconds=now)
 
 
 def test_a_token_has_one_spelling(ring, now):
@@ -95,7 +95,7 @@ def test_a_token_has_one_spelling(ring, now):
         changes |= {text[:at] + c + text[at:] for c in [*PRINTABLE, "\n", "é"]}
         for changed in changes - {text}:
             with pytest.raises(TokenRefused):
-                verify_token(ring, changed, scope_needed=Scope.READ, now_seconds=now)
+                TokenVerifier(ring).verify(changed, scope_needed=Scope.READ, now_seconds=now)
 
 
 @pytest.mark.parametrize("scopes", [[], ["write"], ["read", ""], "upload", ["upload+read"]])

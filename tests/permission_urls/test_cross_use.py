@@ -12,13 +12,13 @@ from permission_urls import (
     Purpose,
     ReadSigner,
     Scope,
+    TokenVerifier,
     Verifier,
     derived_key,
     mac,
     sign_job,
     sign_token,
     verify_job,
-    verify_token,
 )
 
 KINDS = ("url", "token", "internal", "job")
@@ -41,7 +41,9 @@ def _signed(ring, path, now):
 def _verify(ring, path, size_classes, now):
     return {
         "url": lambda text: Verifier(ring, size_classes).verify(text, now),
-        "token": lambda text: verify_token(ring, text, scope_needed=Scope.READ, now_seconds=now),
+        "token": lambda text: TokenVerifier(ring).verify(
+            text, scope_needed=Scope.READ, now_seconds=now
+        ),
         "internal": lambda text: InternalVerifier(ring).verify_request(
             text, method="GET", path=f"/{path}", digest="-", now_seconds=now
         ),

@@ -12,12 +12,12 @@ from permission_urls import (
     ReadSigner,
     RetiredKey,
     Scope,
+    TokenVerifier,
     Verifier,
     generate_key,
     sign_job,
     sign_token,
     verify_job,
-    verify_token,
 )
 from permission_urls.keys import KeyRing
 
@@ -65,11 +65,11 @@ def test_tokens_requests_and_jobs_rotate_alike(stages, now):
     token = sign_token(start, ["read"])
     header = InternalSigner(start).sign_request(**request, expiry_seconds=now + 9)
     signature = sign_job(start, FIELDS)
-    verify_token(rotated, token, scope_needed=Scope.READ, now_seconds=now)
+    TokenVerifier(rotated).verify(token, scope_needed=Scope.READ, now_seconds=now)
     InternalVerifier(rotated).verify_request(header, **request, now_seconds=now)
     verify_job(rotated, signature, FIELDS)
     with pytest.raises(BadTokenSignature, match="retired key"):
-        verify_token(retired, token, scope_needed=Scope.READ, now_seconds=now)
+        TokenVerifier(retired).verify(token, scope_needed=Scope.READ, now_seconds=now)
     with pytest.raises(RetiredKey):
         InternalVerifier(retired).verify_request(header, **request, now_seconds=now)
     with pytest.raises(RetiredKey):

@@ -109,6 +109,16 @@ def takes_other_bytes_for_the_same(patch):
     patch.setattr(Publisher, "_meet", meet)
 
 
+def keeps_sizes_that_were_never_finished(patch):
+    """Whoever makes other ones is refused for ever."""
+    patch.setattr(Publisher, "_is_unfinished", lambda _publisher, _place: False)
+
+
+def lets_finished_sizes_give_way(patch):
+    """Their info tells of others."""
+    patch.setattr(Publisher, "_is_unfinished", lambda _publisher, _place: True)
+
+
 def fills_the_reserve(patch):
     """New photos take the room of tombstones."""
     patch.setattr(DiskHealth, "refuse_unless_room", lambda _health, _bytes: None)
@@ -194,6 +204,16 @@ BUGS_OF_NODES = (
     PlantedBug(
         what="other bytes under a taken name are called a success",
         plant=takes_other_bytes_for_the_same,
+        found_by=Tests("tests/storagenode/test_disk_store_contract.py"),
+    ),
+    PlantedBug(
+        what="sizes that were never finished refuse those of another library for ever",
+        plant=keeps_sizes_that_were_never_finished,
+        found_by=Tests("tests/storagenode/test_disk_store_contract.py"),
+    ),
+    PlantedBug(
+        what="sizes that an info tells of give way to others",
+        plant=lets_finished_sizes_give_way,
         found_by=Tests("tests/storagenode/test_disk_store_contract.py"),
     ),
     PlantedBug(

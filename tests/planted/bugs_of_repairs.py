@@ -2,7 +2,7 @@
 
 import contextlib
 
-from storagemaster import reconcile, repair_plan
+from storagemaster import owed_work, reconcile, repair_plan
 from storagemaster.burying import Burying
 from storagemaster.owed_work import OwedWork
 from storagemaster.reconcile import Reconcile
@@ -17,8 +17,8 @@ def takes_absence_for_a_delete(patch):
     """What one mirror lacks, all are to lose."""
     plan_shard = reconcile.plan_shard
 
-    def plan(volume, listings, *, complete):
-        found = plan_shard(volume, listings, complete=complete)
+    def plan(volume, listings, **known):
+        found = plan_shard(volume, listings, **known)
         names = [{each.name for each in files} for files in listings.values()]
         lacking = set.union(*names) - set.intersection(*names)
         gone = {
@@ -111,6 +111,16 @@ def keeps_owed_sizes_for_ever(patch):
     patch.setattr(OwedWork, "_bring_home", bring)
 
 
+def gives_up_what_it_cannot_reach(patch):
+    """As if it were the fault of the file."""
+
+    class OfNoKind(NodeError):
+        pass
+
+    for module in (reconcile, owed_work):
+        patch.setattr(module, "SourceUnreachable", OfNoKind)
+
+
 def leaves_tombstones_without_digest(patch):
     """They are there, and their shards are never equal again."""
     bury = repair_plan._bury
@@ -182,6 +192,11 @@ BUGS_OF_REPAIRS = (
         what="owed sizes whose name is taken at home are kept for ever",
         plant=keeps_owed_sizes_for_ever,
         found_by=Simulation("C7"),
+    ),
+    PlantedBug(
+        what="a file is given up because the node that has it was not reached",
+        plant=gives_up_what_it_cannot_reach,
+        found_by=Tests("tests/storagemaster/test_owed_work.py"),
     ),
     PlantedBug(
         what="a tombstone that has lost its digest is left without",

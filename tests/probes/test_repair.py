@@ -6,10 +6,14 @@ from collections import Counter
 
 import pytest
 
+from storagemaster import reconcile
 from storagemaster.reconcile import ATTEMPTS_MAX
+from storagenode.batch_wire import FILE_BYTES_MAX
 from storagenode.filesystem import DiskFileSystem
 from storagenode.shard_listing import SETTLED_SECONDS
+from storagenode.wire import Pull
 from tests.storagemaster.pictures import long_picture, picture
+from tests.storagemaster.small_cluster import HOST, free_port
 from volumes.photo_path import SHARDS
 
 HOMES = ("east-1", "west-1")
@@ -213,6 +217,34 @@ async def test_repair_never_fills_a_disk(cluster):
     assert not cluster.master.reconcile.given_up
     cluster.stores["west-1"].health.reserve = reserve
     await cluster.mend()
+    assert cluster.equal(1)
+
+
+@pytest.mark.parametrize("sizes", [[9_000] * 3, [600_000] * 2], ids=["batch", "large"])
+async def test_a_source_that_cannot_be_reached_is_asked_for_ever(cluster, monkeypatch, sizes):
+    """Its link says nothing of the files: none is given up, and one try a pass is enough."""
+    photos = [long_picture(size + number) for number, size in enumerate(sizes)]
+    paths = [await cluster.keep(photo) for photo in photos]
+    for path in paths:
+        cluster.path("west-1", path).unlink()
+    asked, nowhere = [], f"http://{HOST}:{free_port()}"
+
+    def from_nowhere(**fields):
+        asked.append(fields["place"])
+        return Pull(**{**fields, "source": nowhere})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reconcile, "Pull", from_nowhere)
+        patch.setattr(reconcile, "TASKS_AT_ONCE", 1)
+        for _ in range(ATTEMPTS_MAX + 1):
+            asked.clear()
+            report = await cluster.master.reconcile.reconcile(1)
+            assert len(report.failed) == len(sizes)
+            assert len(asked) == (1 if sizes[0] > FILE_BYTES_MAX else len(sizes))
+    assert not cluster.master.reconcile.given_up
+    assert cluster.master.fleet.is_up("west-1")
+    report = await cluster.master.reconcile.reconcile(1)
+    assert (report.done, report.failed) == (len(sizes), {})
     assert cluster.equal(1)
 
 

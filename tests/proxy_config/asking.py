@@ -6,10 +6,11 @@ import itertools
 import json
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.edge_servers import RunningEdge
 from volumes.address import Address
 
 GOLDEN_URLS = json.loads(
@@ -18,6 +19,8 @@ GOLDEN_URLS = json.loads(
 READ_KEYS: dict[str, str] = GOLDEN_URLS["read_keys"]
 SIZE_CLASSES: dict[str, str] = GOLDEN_URLS["size_classes"]
 ANSWER_SECONDS_MAX = 20.0
+# How long a worker may go on serving an open file that is unlinked, and a little.
+PURGE_SECONDS = 1.1
 
 _photo_numbers = itertools.count()
 
@@ -54,6 +57,15 @@ def exchange(address: Address, request: bytes) -> bytes:
     with socket.create_connection((address.host, address.port), ANSWER_SECONDS_MAX) as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def purge(edge: RunningEdge, paths: Sequence[str]) -> list[Answer]:
+    """Purges photos as a storagemaster does; the answers."""
+    if edge.kind == "varnish":
+        return [ask(edge.purge, f"/{path}", method="PURGE") for path in paths]
+    body = "\n".join(paths).encode()
+    head = f"POST /purge HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}"
+    return [parse_answer(exchange(edge.purge, f"{head}\r\n\r\n".encode() + body))]
 
 
 def parse_answer(received: bytes) -> Answer:

@@ -34,6 +34,8 @@ class StandInNode:
     gone: set[str] = field(default_factory=set)
     bytes_by_path: dict[str, bytes] = field(default_factory=dict)
     """Photos that are not `bytes_of` their path."""
+    answering: threading.Event = field(default_factory=lambda: _set(threading.Event()))
+    """While it is clear, photos are asked for and not answered."""
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     _server: ThreadingHTTPServer | None = None
 
@@ -60,6 +62,11 @@ class StandInNode:
     def asked_for(self, path: str) -> int:
         """How often a photo was asked for."""
         return sum(photo_path_of(target) == path for _, target, _ in self.requests)
+
+
+def _set(event: threading.Event) -> threading.Event:
+    event.set()
+    return event
 
 
 def photo_path_of(target: str) -> str:
@@ -127,6 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.say(200, "ok")
         node.requests.append((self.command, self.path, dict(self.headers)))
         path = photo_path_of(self.path)
+        node.answering.wait()
         if node.behaviour is Behaviour.STALLED:
             self.server.over.wait()
         elif node.behaviour in self.refusals:

@@ -7,26 +7,14 @@ import time
 import pytest
 
 from tests.proxy_config.asking import (
+    PURGE_SECONDS,
     READ_KEYS,
     Answer,
     ask,
-    exchange,
     new_photo_path,
-    parse_answer,
+    purge,
     sign,
 )
-
-# How long a worker may go on serving an open file that is unlinked, and a little.
-PURGE_SECONDS = 1.1
-
-
-def purge(edge, paths):
-    """Purges photos as a storagemaster does; the answers."""
-    if edge.kind == "varnish":
-        return [ask(edge.purge, f"/{path}", method="PURGE") for path in paths]
-    body = "\n".join(paths).encode()
-    head = f"POST /purge HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}"
-    return [parse_answer(exchange(edge.purge, f"{head}\r\n\r\n".encode() + body))]
 
 
 @pytest.fixture(name="nginx_edge", scope="module")

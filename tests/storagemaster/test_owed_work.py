@@ -5,9 +5,12 @@ import asyncio
 import pytest
 
 from glassplate.drill.tcp_proxy import Fault, Towards
+from storagemaster import owed_work
 from storagemaster.owed_work import ATTEMPTS_MAX
+from storagenode.wire import Pull
 from tests.storagemaster.bundles_to_send import body_of, paths_of, sizes_of
 from tests.storagemaster.pictures import long_picture, picture
+from tests.storagemaster.small_cluster import HOST, free_port
 from volumes.photo_path import PhotoTombstone, render_path
 
 
@@ -205,6 +208,30 @@ async def test_a_home_without_room_is_asked_again(cluster):
     cluster.stores["west-1"].health.reserve = reserve
     await cluster.master.hand_over()
     assert cluster.holders(original) == {"east-1": photo, "west-1": photo}
+
+
+async def test_a_holder_that_its_home_cannot_reach_is_asked_again(cluster, monkeypatch):
+    """A link that is cut says nothing of the files: one try a pass, and none is given up."""
+    photos = [picture(number=number) for number in range(6)]
+    await cluster.stop_and_notice("west-1")
+    originals = [(await cluster.master.upload(photo)).original for photo in photos]
+    await cluster.start("west-1")
+    asked, nowhere = [], f"http://{HOST}:{free_port()}"
+
+    def from_nowhere(**fields):
+        asked.append(fields["place"])
+        return Pull(**{**fields, "source": nowhere})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owed_work, "Pull", from_nowhere)
+        patch.setattr(owed_work, "PULLS_AT_ONCE", 1)
+        for _ in range(ATTEMPTS_MAX + 1):
+            await cluster.master.hand_over()
+    assert len(asked) == ATTEMPTS_MAX + 1
+    assert cluster.master.fleet.is_up("west-1")
+    await cluster.master.hand_over()
+    assert cluster.visible("west-1") == set(originals)
+    assert cluster.hidden("west-2", ".owed") == set()
 
 
 async def test_two_masters_may_hand_over_at_once(cluster):

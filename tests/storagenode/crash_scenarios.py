@@ -136,6 +136,12 @@ def have_whole_photo(store: DiskStore, _: CrashFileSystem) -> None:
     store.publish_bundle(WHOLE, mtime_seconds=MTIME)
 
 
+def have_unfinished_sizes(store: DiskStore, _: CrashFileSystem) -> None:
+    """Sizes without an info, of other bytes than those that come."""
+    for place, _data, _digest in FEW[:-1]:
+        put(store, place, UNFINISHED.data)
+
+
 def have_corrupt_photo(store: DiskStore, disk: CrashFileSystem) -> None:
     """An original with a flipped bit."""
     put(store, ORIGINAL[0], DATA)
@@ -195,6 +201,15 @@ def corrupt_bytes_are_kept(survivor: Survivor) -> Iterator[str]:
         yield "the corrupt bytes were deleted"
 
 
+def unfinished_sizes_give_way(survivor: Survivor) -> Iterator[str]:
+    """They are kept for inspection, in place or aside, and no info is ever beside them."""
+    for place, _, _ in FEW[:-1]:
+        if not survivor.keeps(UNFINISHED.data, place.path, QUARANTINE):
+            yield f"the bytes that had the name {place} were deleted"
+    if FEW[-1][0].path in survivor.contents:
+        yield from is_there(FEW)(survivor)
+
+
 def good_bytes_never_vanish(survivor: Survivor) -> Iterator[str]:
     """What was acknowledged is held or at home."""
     if HELD.path not in survivor.contents and survivor.serves(ORIGINAL[0]) != DATA:
@@ -214,6 +229,7 @@ def with_version(bundle: Bundle, of: PhotoVersion) -> Bundle:
 
 ORIGINAL = file_of(variant_of(OF), DATA)
 CORRUPT = Contents(bytes([DATA[0] ^ 1]) + DATA[1:], digest_of(DATA), MTIME)
+UNFINISHED = Contents(bytes_of("unfinished"), digest_of(bytes_of("unfinished")), MTIME)
 HELD_FILE = file_of(HELD, DATA)
 SIZES = bundle_of(OF)
 FEW = bundle_of(OF, sizes="sm")
@@ -271,6 +287,15 @@ SCENARIOS = (
         operate=in_turn(bundling(FEW[::-1]), bundling(FEW)),
         files=FEW,
         promises={"bundle": is_there(FEW)},
+    ),
+    Scenario(
+        name="bundle over sizes that were never finished",
+        prepare=have_unfinished_sizes,
+        operate=bundling(FEW),
+        files=FEW,
+        tolerated=tuple((place, UNFINISHED) for place, _, _ in FEW[:-1]),
+        promises={"bundle": is_there(FEW)},
+        always=unfinished_sizes_give_way,
     ),
     Scenario(
         name="owed bundle",

@@ -176,14 +176,40 @@ class WritingContract:
         assert names_of(trial.store) == []
         assert trial.unfinished() == []
 
-    def test_a_bundle_that_conflicts_leaves_no_info(self, trial):
-        """An info says that all sizes are there, and are these."""
-        put(trial.store, variant_of(OF, "m"), bytes_of("another m"))
+    @pytest.mark.parametrize("owed_to", [None, "west-1"], ids=["home", "owed"])
+    def test_sizes_that_were_never_finished_give_way_to_a_bundle(self, trial, owed_to):
+        """A node ended in the middle of them, and who makes them now makes other bytes."""
+        for size in "sm":
+            put(trial.store, variant_of(OF, size, owed_to=owed_to), bytes_of(f"another {size}"))
+        bundle = bundle_of(OF, owed_to=owed_to)
+        published = trial.store.publish_bundle(bundle, mtime_seconds=MTIME)
+        assert [file.was_there for file in published] == [False] * 13
+        for place, data, _ in bundle:
+            assert trial.read(place.path) == data
+        aside = [path for path in trial.store.find(OF.photo) if path.startswith(".quarantine/")]
+        assert len(aside) == 2
+        assert trial.unfinished() == []
+
+    def test_finished_sizes_give_way_to_no_bundle(self, trial):
+        """Their info says what they are; of the other bundle nothing is left."""
+        first = bundle_of(OF, sizes="m")
+        trial.store.publish_bundle(first, mtime_seconds=MTIME)
+        place, (info, data, _) = first[0][0], first[1]
+        second = [(place, b"another m", digest_of(b"another m")), *bundle_of(OF, sizes="")]
         with pytest.raises(Conflict):
-            trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
+            trial.store.publish_bundle(second, mtime_seconds=MTIME)
+        assert trial.read(place.path) == bytes_of(place)
+        assert trial.read(info.path) == data
+        assert trial.unfinished() == []
+
+    def test_an_original_never_gives_way_to_a_bundle(self, trial):
+        """It needs no info to be what it is."""
+        put(trial.store, variant_of(OF), bytes_of("photo"))
+        with pytest.raises(Conflict):
+            trial.store.publish_bundle(bundle_of(OF, sizes="o"), mtime_seconds=MTIME)
         with pytest.raises(NotThere):
             trial.read(render_path(Info(OF)))
-        assert trial.unfinished() == []
+        assert trial.read(variant_of(OF).path) == bytes_of("photo")
 
     @pytest.mark.parametrize(
         "tombstone", [VersionTombstone(OF), PhotoTombstone(OF.volume, OF.photo)], ids=["v", "p"]

@@ -74,6 +74,7 @@ class KeepingContract:
         """A size that was made twice: the one that is named is replaced, and set aside."""
         place, old, new = variant_of(OF, "m"), bytes_of("old"), bytes_of("new")
         put(trial.store, place, old)
+        put(trial.store, Place(Info(OF)), b"{}")
         for replaces in ("", digest_of(b"a third")):
             with pytest.raises(Conflict):
                 self._replace(trial.store, place, new, replaces)

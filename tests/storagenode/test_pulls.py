@@ -1,6 +1,7 @@
 """Pulls: one node fetches a file from another, and publishes it only if it is the right one."""
 
 import contextlib
+import dataclasses
 import os
 import socket
 import threading
@@ -16,6 +17,7 @@ from storagenode.errors import (
     Gone,
     NodeError,
     NotThere,
+    SourceUnreachable,
     Unreachable,
 )
 from storagenode.filesystem import DIGEST_XATTR
@@ -179,11 +181,34 @@ def test_a_tombstone_that_is_pulled_buries(east, west, of, place):
     assert (west.root / render_path(tombstone.file)).exists()
 
 
+def test_what_is_gone_is_not_fetched_to_be_refused(west, of, place):
+    """Owed copies of what was deleted meanwhile would all come over the wire for nothing."""
+    west.run(west.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+    nowhere = pull_of(place, f"http://127.0.0.1:{free_ports(1)[0]}")
+    with pytest.raises(Gone):
+        west.run(west.client.pull(nowhere))
+    (outcome,) = west.run(west.client.pull_many([nowhere], timeout_seconds=5))
+    assert isinstance(outcome, Gone)
+
+
+def test_of_many_only_what_is_not_gone_is_fetched(east, west, of, place):
+    """Each outcome belongs to its pull."""
+    other = variant_of(dataclasses.replace(of, version="zzzzzz"))
+    lost = variant_of(dataclasses.replace(of, version="yyyyyy"))
+    for each in (place, other):
+        east.put(each, DATA)
+    west.run(west.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+    pulls = [pull_of(each, east) for each in (lost, place, other)]
+    outcomes = west.run(west.client.pull_many(pulls, timeout_seconds=5))
+    assert [type(outcome) for outcome in outcomes] == [NotThere, Gone, type(None)]
+    assert (west.root / other.path).read_bytes() == DATA
+    assert not (west.root / place.path).exists()
+
+
 def test_a_source_that_is_down_says_nothing_of_the_node_that_was_asked(west, place):
     """It is up, and answered; so the error is not that it cannot be reached."""
-    with pytest.raises(NodeError) as caught:
+    with pytest.raises(SourceUnreachable) as caught:
         pull(west, place, f"http://127.0.0.1:{free_ports(1)[0]}")
-    assert not isinstance(caught.value, Unreachable)
     assert "disk" not in str(caught.value)
 
 

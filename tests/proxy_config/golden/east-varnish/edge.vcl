@@ -179,6 +179,10 @@ sub vcl_backend_response {
         if ((beresp.status == 404 || beresp.status >= 500) && bereq.retries < 3) {
             return (retry);
         }
+        # Only a tombstone deletes: a copy that is here outlives its absence elsewhere.
+        if (beresp.status == 404 && bereq.is_bgfetch) {
+            return (abandon);
+        }
         # That one node does not have it says nothing of a node that did not answer.
         if (beresp.status == 404 && bereq.http.Photo-Unknown) {
             return (error(502));

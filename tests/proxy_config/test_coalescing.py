@@ -1,0 +1,60 @@
+"""Many who ask at once for a photo that no cache has are one request to a node."""
+
+import contextlib
+import socket
+import time
+
+import pytest
+
+from tests.proxy_config.asking import (
+    ANSWER_SECONDS_MAX,
+    READ_KEYS,
+    in_seconds,
+    new_photo_path,
+    parse_answer,
+    sign,
+)
+from tests.proxy_config.stand_in_node import bytes_of
+
+CLIENTS = 40
+
+
+@pytest.fixture(name="edge", scope="module", params=["nginx", "varnish", "both"])
+def _edge(request, nginx, varnish, make_cluster, nodes):
+    """Each way to run an edge."""
+    ports = {"42": [node.port for node in nodes]}
+    if request.param == "nginx":
+        return nginx(make_cluster(ports), "nginx", READ_KEYS)
+    middle = varnish(make_cluster(ports), "varnish", READ_KEYS)
+    if request.param == "varnish":
+        return middle
+    return nginx(make_cluster(ports), "nginx", READ_KEYS, varnish_tier=(middle.address,))
+
+
+def send(stack, edge, url):
+    """A connection over which a photo has been asked for."""
+    address = (edge.address.host, edge.address.port)
+    connection = stack.enter_context(socket.create_connection(address, ANSWER_SECONDS_MAX))
+    connection.sendall(f"GET {url} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    return connection
+
+
+def test_many_misses_of_one_photo_are_one_request(edge, nodes):
+    """Whatever permission each has, all get the whole photo, and the nodes hear of one of them."""
+    path = new_photo_path()
+    urls = [sign(path), sign(path, key_id="b2"), sign(path, expiry=in_seconds(600))]
+    nodes[0].answering.clear()
+    try:
+        with contextlib.ExitStack() as stack:
+            clients = [send(stack, edge, urls[n % len(urls)]) for n in range(CLIENTS)]
+            deadline = time.monotonic() + ANSWER_SECONDS_MAX
+            while not nodes[0].asked_for(path):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            nodes[0].answering.set()
+            for client in clients:
+                answer = parse_answer(b"".join(iter(lambda c=client: c.recv(65536), b"")))
+                assert (answer.status, answer.body) == (200, bytes_of(path))
+    finally:
+        nodes[0].answering.set()
+    assert (nodes[0].asked_for(path), nodes[1].asked_for(path)) == (1, 0)
