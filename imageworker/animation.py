@@ -12,6 +12,8 @@ from imageworker.resize import plan_sizes, shrink
 from volumes.sizes import Size
 
 _USUAL_MILLISECONDS = 100
+# Browsers take what is no longer than this, and zero above all, for a frame that does not say.
+_NO_TIME_MILLISECONDS = 10
 
 
 def is_animated_at(size: Size, photo: Photo, recipe: Recipe) -> bool:
@@ -42,7 +44,13 @@ def encode_animation(
         for frame in ImageSequence.Iterator(again.image):
             pixels = resizable(frame.copy())
             # A WebP says how long a frame lasts only once it is decoded.
-            milliseconds.append(int(frame.info.get("duration", _USUAL_MILLISECONDS)))
+            milliseconds.append(_shown_for(frame))
             shrunk = to_srgb(shrink(pixels, step), photo.profile).pixels
             frames.append(upright(shrunk, photo.metadata.orientation))
     return encode_animated_webp(frames, milliseconds, setting, loops=loops, credit=credit)
+
+
+def _shown_for(frame: Image.Image) -> int:
+    """The milliseconds a browser would show a frame for."""
+    says = int(frame.info.get("duration", 0))
+    return says if says > _NO_TIME_MILLISECONDS else _USUAL_MILLISECONDS

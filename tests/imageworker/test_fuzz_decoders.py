@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from imageworker.child import SizesMaker, why_it_ended
 from imageworker.child_protocol import ChildEnd, Request
-from imageworker.fork_server import make_answer, silence
+from imageworker.fork_server import make_answer, silence, warm_up
 from imageworker.recipe import DEFAULT_RECIPE, Limits, Recipe
 from imageworker.sandbox import wall_in
 from imageworker.syscall_filter import SyscallFilter
@@ -43,6 +43,7 @@ Outcome = str
 def test_every_broken_file_ends_ready_or_with_a_reason(maker: SizesMaker) -> None:
     """Twenty thousand of them by default; the worker sees sizes or words, and lives on."""
     print(f"seed {SEED}, {FILES} files")  # noqa: T201  a failure can be run again from it
+    warm_up()
     photos = small_photos()
     chance = random.Random(SEED)
     syscalls = SyscallFilter()

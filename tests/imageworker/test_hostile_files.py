@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 
+import numpy as np
 import pytest
 
 from imageworker.child import SizesMaker
@@ -15,7 +16,7 @@ from imageworker.undoable import (
     UndoablePhoto,
     UnknownFormat,
 )
-from tests.imageworker import hostile_zoo
+from tests.imageworker import hostile_zoo, png_writer
 from tests.imageworker.photo_zoo import GOOD, good, picture
 from tests.imageworker.similarity import mean_error
 from tests.imageworker.variants import document, shown
@@ -77,6 +78,19 @@ def test_odd_metadata_does_not_keep_a_photo_from_its_sizes(maker: SizesMaker, na
     camera = document(made)["camera"]
     assert camera is None or (len(camera) <= 100 and camera.isprintable())
     assert b"<" not in made.info
+
+
+def test_a_pixel_of_no_colour_in_the_palette_is_black_and_no_end_of_a_child(
+    maker: SizesMaker,
+) -> None:
+    """Of 256 columns two have a colour; memory beside the palette is shown to nobody."""
+    columns = np.tile(np.arange(256, dtype=np.uint8), (256, 1)).reshape(256, 256, 1)
+    colours = png_writer.chunk(b"PLTE", bytes([255, 0, 0, 0, 0, 255]))
+    data = png_writer.write_png(columns, colour=png_writer.PALETTE, extra=colours)
+    made = maker.make(data, DEFAULT_RECIPE)
+    pixels = np.asarray(shown(made, "m"))
+    assert pixels.shape == (240, 240, 3)
+    assert pixels[:, 8:].max() < 16
 
 
 @pytest.mark.parametrize(("said", "true"), [(52, 52), (40, 40), (8244, 64)])

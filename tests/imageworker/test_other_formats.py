@@ -99,6 +99,19 @@ def test_an_animation_is_kept_as_webp_where_it_is_asked_for(
         assert animation.info["duration"] == 80
 
 
+@pytest.mark.parametrize("says", [0, 10])
+def test_frames_of_no_time_last_as_long_as_in_a_browser(says: int) -> None:
+    """A tenth of a second each, not none: a GIF that says zero would keep a processor busy."""
+    first, *others = moving(3)
+    data = save(first, "GIF", save_all=True, append_images=others, duration=says)
+    made = make_sizes(data, recipe=WITH_ANIMATION)
+    animation = Image.open(io.BytesIO(data_of(made, "n", "webp")))
+    for frame in range(3):
+        animation.seek(frame)
+        animation.load()
+        assert animation.info["duration"] == 100
+
+
 def test_a_still_photo_is_no_animation_under_an_animated_recipe() -> None:
     """Only what moves gets a WebP that moves."""
     made = make_sizes(good("GIF").data, recipe=WITH_ANIMATION)
