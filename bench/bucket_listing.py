@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +43,18 @@ def main() -> None:
         node = _node(url)
         marked_bucket(node)
         with _store(node) as store:
-            print(f"{count} objects are put in {_seconds(lambda: _fill(store, count)):.1f} s")
-        for words, ask in (
-            ("tombstones, as for a fence", lambda store: store.tombstones(VOLUME)),
-            ("digests of all shards, the first time", lambda store: store.shard_digests(VOLUME)),
-            ("the same after a restart", lambda store: store.shard_digests(VOLUME)),
-        ):
+            print(f"{count} objects are put in {_seconds(partial(_fill, store, count)):.1f} s")
+        with _store(node) as store:
+            took = _seconds(partial(store.tombstones, VOLUME))
+            print(f"tombstones, as for a fence: {took:.2f} s")
+        for words in ("the first time", "after a restart"):
             with _store(node) as store:
-                print(f"{words}: {_seconds(lambda ask=ask, store=store: ask(store)):.2f} s")
+                took = _seconds(partial(store.shard_digests, VOLUME))
+                print(f"digests of all shards, {words}: {took:.2f} s")
         with _store(node) as store:
             store.shard_digests(VOLUME)
-            again = _seconds(lambda: store.shard_digests(VOLUME))
-            print(f"the same once more, nothing changed: {again:.3f} s")
+            again = _seconds(partial(store.shard_digests, VOLUME))
+            print(f"digests once more, nothing changed: {again:.3f} s")
 
 
 def _fill(store: BucketStore, count: int) -> None:

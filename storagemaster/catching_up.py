@@ -84,7 +84,13 @@ class CatchingUp:
         try:
             own = await self._nodes[node].tombstones(volume)
             # Each as it comes: what a disk says at once does not wait for a bucket to list itself.
-            await asyncio.gather(*(self._bring(node, volume, own, other) for other in others))
+            brought = await asyncio.gather(
+                *(self._bring(node, volume, own, other) for other in others),
+                return_exceptions=True,
+            )
+            for failure in brought:
+                if failure is not None:
+                    raise failure
             if owed:
                 return False
             await self._nodes[node].lift_fence(volume, serial)

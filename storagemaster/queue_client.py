@@ -73,8 +73,11 @@ def queue_client(url: str, **options: Any) -> redis.Redis:
     if not url.startswith(SENTINEL_SCHEME):
         return redis.Redis.from_url(url, **options)
     queue = parse_sentinel_url(url)
-    sentinel = redis.sentinel.Sentinel(queue.sentinels, sentinel_kwargs=_sentinel_options())
-    client: redis.Redis = sentinel.master_for(queue.service, **_options_of(queue), **options)
+    # redis-py leaves its Sentinels untyped.
+    known: Any = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
+        queue.sentinels, sentinel_kwargs=_sentinel_options()
+    )
+    client: redis.Redis = known.master_for(queue.service, **_options_of(queue), **options)
     return client
 
 
@@ -86,14 +89,14 @@ async def async_queue_client(url: str) -> AsyncIterator[Any]:
             yield client
         return
     queue = parse_sentinel_url(url)
-    sentinel = redis.asyncio.sentinel.Sentinel(
-        list(queue.sentinels), sentinel_kwargs=_sentinel_options()
+    known: Any = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
+        queue.sentinels, sentinel_kwargs=_sentinel_options()
     )
     try:
-        async with sentinel.master_for(queue.service, **_options_of(queue)) as client:
+        async with known.master_for(queue.service, **_options_of(queue)) as client:
             yield client
     finally:
-        for each in sentinel.sentinels:
+        for each in known.sentinels:
             await each.aclose()
 
 

@@ -7,7 +7,6 @@ server was away, failed or was too busy.
 import base64
 import contextlib
 import hashlib
-import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 PART_BYTES = 8 * 1024 * 1024
 # Parts and small requests that one call of a store makes side by side, all calls together.
 SIDE_BY_SIDE = 8
-# What S3 lists at once, and no server more.
-PAGE_OBJECTS = 1000
 # An upload in parts takes minutes; one that is this old has lost its process.
 ABANDONED_HOURS = 24
 
@@ -143,29 +140,9 @@ class Bucket:
             for page in pages.paginate(
                 Bucket=self.location.bucket, Prefix=self.location.key(prefix)
             ):
-                yield from self._listed(page)
-
-    def many_objects(self, prefix: str, letters: Iterable[str]) -> list[ListedObject]:
-        """The same, where one of these letters follows the prefix.
-
-        What is more than one answer holds is asked for by letters, side by side: answers to one
-        question come one after the other only.
-        """
-        with self._errors_at(prefix):
-            page = self._client.list_objects_v2(
-                Bucket=self.location.bucket,
-                Prefix=self.location.key(prefix),
-                MaxKeys=PAGE_OBJECTS,
-            )
-        if not page["IsTruncated"]:
-            return list(self._listed(page))
-        parts = self.side_by_side(lambda letter: list(self.objects(f"{prefix}{letter}")), letters)
-        return list(itertools.chain.from_iterable(parts))
-
-    def _listed(self, page: Any) -> Iterator[ListedObject]:
-        for each in page.get("Contents", []):
-            path = self.location.path(each["Key"])
-            yield ListedObject(path, each["Size"], each["ETag"].strip('"'))
+                for each in page.get("Contents", []):
+                    path = self.location.path(each["Key"])
+                    yield ListedObject(path, each["Size"], each["ETag"].strip('"'))
 
     def folders(self, prefix: str) -> list[str]:
         """The names that follow a prefix and are followed by a slash."""

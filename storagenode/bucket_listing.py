@@ -12,7 +12,7 @@ import io
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from storagenode.bucket import Bucket, ListedObject
@@ -24,7 +24,7 @@ from storagenode.shard_listing import (
     is_photo_file,
 )
 from volumes.chill import Part
-from volumes.photo_id import ALPHABET, PhotoId
+from volumes.photo_id import PhotoId
 from volumes.photo_path import SHARDS, VolumeId, shard_of
 
 RELIST_SECONDS = 3600.0
@@ -75,11 +75,6 @@ class BucketListings:
         if shard not in known.shards.keys() | known.changed:
             return ()
         return self._listed(volume, shard, self._objects(f"{volume}/{shard}/"), is_whole=True)
-
-    def tombstones(self, volume: VolumeId) -> list[str]:
-        """The names of all tombstones of a volume, as they are now."""
-        names = (each.path.rpartition("/")[2] for each in self._all_objects(volume))
-        return [name for name in names if name.endswith(".gone")]
 
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
         """The files of one photo, in order of names."""
@@ -132,7 +127,7 @@ class BucketListings:
             self._volumes[volume] = known
         by_shard: dict[str, list[ListedObject]] = {}
         try:
-            for each in self._all_objects(volume):
+            for each in self._objects(f"{volume}/"):
                 by_shard.setdefault(each.path.split("/")[1], []).append(each)
             known.shards = {
                 shard: self._remembered(volume, shard, objects, before.get(shard), part)
@@ -181,13 +176,13 @@ class BucketListings:
         digest = digest_of_listing(files_of_part(volume, files, part))
         return _Shard(signature, {**kept, part: digest})
 
-    def _all_objects(self, volume: VolumeId) -> list[ListedObject]:
-        """The photo files of a volume, by the letters that their shards begin with."""
-        return _photo_files(self._bucket.many_objects(f"{volume}/", ALPHABET))
-
     def _objects(self, prefix: str) -> list[ListedObject]:
         """The photo files below a prefix within a volume."""
-        return _photo_files(self._bucket.objects(prefix))
+        return [
+            each
+            for each in self._bucket.objects(prefix)
+            if each.path.count("/") == 2 and _is_photo_path(each.path)
+        ]
 
     def _listed(
         self, volume: VolumeId, shard: str, objects: Sequence[ListedObject], *, is_whole: bool
@@ -241,10 +236,6 @@ class BucketListings:
                 mtime_seconds=int(self._now_seconds()),
                 only_if_new=False,
             )
-
-
-def _photo_files(objects: Iterable[ListedObject]) -> list[ListedObject]:
-    return [each for each in objects if each.path.count("/") == 2 and _is_photo_path(each.path)]
 
 
 def _is_photo_path(path: str) -> bool:

@@ -178,7 +178,8 @@ class BucketStore:
     def tombstones(self, volume: VolumeId) -> list[str]:
         """The names of all tombstones of a volume, as the bucket has them now."""
         self._refuse_unless_open(volume)
-        return self._listings.tombstones(volume)
+        names = (path.rpartition("/")[2] for path in self._paths(f"{volume}/"))
+        return [name for name in names if name.endswith(".gone")]
 
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
         """The files of one photo."""

@@ -96,13 +96,17 @@ class ColdCluster:
             await self.stop(id_)
 
     async def start(self, id_: str) -> None:
-        """Start a node, over an empty store if it has none."""
+        """Start a node, over an empty store if it has none, that sends photos at once."""
+        await self.start_fenced(id_)
+        await lift_fences(self.clients[id_])
+
+    async def start_fenced(self, id_: str) -> None:
+        """Start a node as it starts by itself."""
         node = self.config.nodes[id_]
         await asyncio.to_thread(mark_store, node)
         stack = contextlib.AsyncExitStack()
         self.stores[id_] = await stack.enter_async_context(running_node(self.config, node, KEYS))
         self._running[id_] = stack
-        await lift_fences(self.clients[id_])
 
     async def stop(self, id_: str) -> None:
         """Stop a node."""

@@ -15,6 +15,7 @@ from glassplate.drill.scenario import ALL_EDGES, Scenario, Step, steps
 # Both disks of volumes 1 and 2: what is read of these is read from the bucket.
 BOTH_DISKS = ("east-1", "west-1")
 CONVERGE_SECONDS_MAX = 120.0
+STAND_FOR_ALL = ("bucket-gone", "bucket-lies-when-both-disks-are-down")
 
 
 def _scenario(
@@ -31,6 +32,7 @@ def _scenario(
         edges_spared=ALL_EDGES,
         reads_ok_min=reads_ok_min,
         needs=("weed",),
+        is_representative=name in STAND_FOR_ALL,
         has_bucket=True,
         converge_seconds_max=CONVERGE_SECONDS_MAX,
     )

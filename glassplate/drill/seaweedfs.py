@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -106,6 +107,8 @@ def s3_client(endpoint: str, credentials: Mapping[str, str] = CREDENTIALS) -> "S
         "s3",
         endpoint_url=endpoint,
         region_name=REGION,
+        # What is wrong is to be found by who is drilled, and read here as it is.
+        config=Config(response_checksum_validation="when_required"),
         aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
     )

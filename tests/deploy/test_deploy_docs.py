@@ -54,7 +54,7 @@ def test_every_port_of_the_config_is_in_the_table(two_machines):
     table = TEXT.partition("## Ports")[2].partition("## Backup")[0]
     rows = set(re.findall(r"^\| (\d+)", table, re.MULTILINE))
     firsts = {str(address.port) for address in addresses} - {"7102", "7202"}
-    assert firsts | {"6379"} == rows
+    assert firsts | {"6379", "26379"} == rows
 
 
 def test_the_commands_of_a_machine_run(tmp_path):
