@@ -16,11 +16,13 @@ DEV := .venv/.dev-installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: bench bench-edge bench-images bench-info bench-journey bench-repair check clean
-.PHONY: compose-test drill golden help planted simulate soak soak-images soak-simulation test up
+.PHONY: bench bench-edge bench-frozen-mirror bench-images bench-info bench-journey bench-purge bench-repair
+.PHONY: bench-signing
+.PHONY: check clean compose-test drill golden help planted simulate soak soak-images soak-simulation
+.PHONY: test up
 
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: $(RUNTIME) ## run it all on this machine until Ctrl-C (DATA=data PORT=8080)
 	@proxy_config/install-servers.sh
@@ -54,8 +56,19 @@ bench-edge: $(DEV) ## reading through the edge, against serving the bare file
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.edge
 
+bench-purge: $(DEV) ## how soon after a delete no edge serves any size, of 1,000 photos
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m bench.purge
+
 bench-repair: $(DEV) ## copying a mirror anew, in photos and in bytes a second
 	$(BIN)/python -m bench.repair
+
+bench-signing: $(DEV) ## permission URLs signed a second by one core
+	$(BIN)/python -m bench.signing
+
+bench-frozen-mirror: $(DEV) ## how long a mirror that freezes delays uploads
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m bench.frozen_mirror
 
 bench-images: $(DEV) ## making sizes, against Pillow and libvips; photos through the whole chain
 	@$(BIN)/pip install -qq --editable '.[bench]'

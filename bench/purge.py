@@ -1,6 +1,6 @@
 """How long after a delete the slowest edge still gives the slowest variant away, over many photos.
 
-`python -m bench.purge` has every edge of a local cluster cache every size of 1,000 photos, deletes
+`make bench-purge` has every edge of a local cluster cache every size of 1,000 photos, deletes
 these, and asks for each URL again and again from the moment the delete has returned.
 """
 

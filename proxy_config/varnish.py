@@ -23,6 +23,8 @@ _PARAMETERS = (
     # A client that reads slowly holds a thread; others wait for a new one, and are not refused.
     *("-p", "thread_pool_min=250"),
     *("-p", "thread_queue_limit=2000"),
+    # Each of many mirrors may be asked twice.
+    *("-p", "max_retries=16"),
     # The limits that nginx has.
     *("-p", "timeout_idle=65"),
     *("-p", "idle_send_timeout=30"),
@@ -55,7 +57,6 @@ def render_varnish(
         "choices": choices,
         "routes": routes,
         "nodes": _nodes_of(routes),
-        "retries_max": max(len(route.nodes) for route in routes),
         "purgers": purgers(cluster, choices.purge_networks),
         "object_bytes_max": choices.cache_bytes // _PARTS_OF_CACHE,
         "read_keys": read_keys,

@@ -64,7 +64,7 @@ class Purging:
                 for start in range(0, len(paths), PATHS_PER_REQUEST):
                     await send(edge, paths[start : start + PATHS_PER_REQUEST])
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("edge %s was not purged: %s", id_, error or type(error).__name__)
+            log.warning("edge %s was not purged: %s", id_, str(error) or type(error).__name__)
             return False
         return True
 

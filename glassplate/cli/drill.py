@@ -89,7 +89,7 @@ def drill(
         drills, not_run = _run(chosen, seed=seed, load_seconds=load_seconds, logs=report)
     except asyncio.CancelledError:
         sys.exit(EXIT_SIGTERM)
-    _tell(drills, not_run, load_seconds=load_seconds, report=report, as_json=as_json)
+    _tell(drills, not_run, report=report, as_json=as_json)
     held = not not_run and all(each.passed for each in drills)
     sys.exit(0 if held else EXIT_NOT_DONE)
 
@@ -123,10 +123,14 @@ def _run(
 
     from glassplate.cli.drill_tables import LiveDrills
     from glassplate.drill.campaign import run_campaign, why_not_here
+    from glassplate.drill.report import add_to_report
 
     not_run = {s.name: reason for s in scenarios if (reason := why_not_here(s))}
     shown = LiveDrills(scenarios, not_run, seed=seed, clock=time.monotonic)
     console = remarks()
+    over: list[Drill] = []
+    if logs is not None:
+        add_to_report(logs, over, not_run, seconds=load_seconds)
     runnable = [s for s in scenarios if s.name not in not_run]
     with Live(
         get_renderable=shown.render, console=console, transient=True, refresh_per_second=4
@@ -135,6 +139,9 @@ def _run(
 
         def ended(drill: "Drill") -> None:
             shown.end(drill)
+            over.append(drill)
+            if logs is not None:
+                add_to_report(logs, over, not_run, seconds=load_seconds)
             if not console.is_terminal:
                 click.echo(shown.line(drill), err=True)
 
@@ -155,18 +162,15 @@ def _tell(
     drills: "Sequence[Drill]",
     not_run: Mapping[str, str],
     *,
-    load_seconds: float,
     report: Path | None,
     as_json: bool,
 ) -> None:
     import json
 
     from glassplate.cli.drill_tables import table_of_drills, violations_of
-    from glassplate.drill.report import document_of, write_report
+    from glassplate.drill.report import PAGE, document_of
 
-    page = None
-    if report is not None:
-        page = write_report(report, drills, not_run, seconds=load_seconds)
+    page = report / PAGE if report is not None else None
     if as_json:
         document = {
             "passed": not not_run and all(drill.passed for drill in drills),

@@ -11,6 +11,7 @@ LINKS = (
         steps=steps(ColosCut()),
         edges_spared=ALL_EDGES,
         reads_ok_min=0.95,
+        keeps_colos_apart=True,
         is_representative=True,
     ),
     Scenario(

@@ -117,7 +117,7 @@ async def drilled_cluster(
         sites = {p.plan.name: p.plan.colo or "east" for p in local.processes}
         local = local.as_seen(write_views(links, local.data / CONFIG_NAME, sites, local.data))
         stack.push_async_callback(_stop, local)
-        await local.start(local.processes)
+        await _start(local)
         clients = {
             master: await stack.enter_async_context(
                 Client(
@@ -137,8 +137,18 @@ def can_mount() -> bool:
     return os.geteuid() == 0
 
 
+async def _start(local: LocalCluster) -> None:
+    """Start what all use, then all others at once: they find each other, and drills are many."""
+    shared = [process for process in local.processes if not process.plan.colo]
+    await local.start(shared)
+    async with asyncio.TaskGroup() as starting:
+        for process in local.processes:
+            if process not in shared:
+                starting.create_task(process.start())
+
+
 async def _stop(local: LocalCluster) -> None:
-    await local.stop(local.processes)
+    await asyncio.gather(*(process.stop() for process in local.processes))
 
 
 @contextlib.contextmanager

@@ -23,24 +23,24 @@ _ENVIRONMENT = Environment(
 )
 
 
-def write_report(
+def add_to_report(
     folder: Path, drills: Sequence[Drill], not_run: Mapping[str, str], *, seconds: float
-) -> Path:
-    """Write everything about some drills below a folder; the page to open.
+) -> None:
+    """Write everything about the last of some drills below a folder, and the page of all of them.
+
+    Whoever ends a campaign has what was found out until then.
 
     Raises:
         OSError: It cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for drill in drills:
+    for drill in drills[-1:]:
         own = folder / drill.scenario.name
-        own.mkdir(exist_ok=True)
+        own.mkdir(parents=True, exist_ok=True)
         lines = "".join(f"{render_operation(each)}\n" for each in drill.operations)
         (own / "history.jsonl").write_text(lines)
         (own / "verdict.json").write_text(json.dumps(document_of(drill), indent=1) + "\n")
-    page = folder / PAGE
-    page.write_text(render_report(drills, not_run, seconds=seconds))
-    return page
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PAGE).write_text(render_report(drills, not_run, seconds=seconds))
 
 
 def render_report(drills: Sequence[Drill], not_run: Mapping[str, str], *, seconds: float) -> str:

@@ -10,6 +10,8 @@ from glassplate.drill.verdict import (
 
 NOT_THERE = (404, 410)
 FORGIVEN_READS = 3
+DEGRADED = "degraded"
+"""What a receipt says of two copies in one colo."""
 
 
 def right_bytes(case: Case, finding: Finding) -> None:
@@ -53,13 +55,18 @@ def never_denied(case: Case, finding: Finding) -> None:
 def readable(case: Case, finding: Finding) -> None:
     """C12: of reads while the faults last, through edges they spare, enough succeed.
 
-    Some more are forgiven: in a short drill a few hiccups of the machine are a per cent.
+    Some more are forgiven: in a short drill a few hiccups are a per cent. Those that failed when
+    the machine stood still do not count. What was taken by one colo alone, and said so, is out of
+    reach of the other's edges while they are apart.
     """
     terms = case.terms
     reads = [
         get
         for get in _reads_of_promised(case)
-        if get.edge in terms.edges_spared and terms.began_ns <= get.invoke_ns <= terms.healed_ns
+        if get.edge in terms.edges_spared
+        and terms.began_ns <= get.invoke_ns <= terms.healed_ns
+        and not _is_out_of_reach(case, get)
+        and (_is_read(get) or not _is_excused(case, get))
     ]
     finding.look(len(reads))
     failed = [get for get in reads if not _is_read(get)]
@@ -78,6 +85,22 @@ def permitted(case: Case, finding: Finding) -> None:
             finding.look()
             if get.status == 200:
                 finding.blame(f"{get.edge} served {get.path} without a permission")
+
+
+def _is_out_of_reach(case: Case, get: Operation) -> bool:
+    """Whether both copies were promised to be in a colo that the edge is kept apart from."""
+    promise = case.told.promises.get(case.told.reference_of_path.get(get.path, ""))
+    colo_of = case.terms.colo_of
+    return (
+        promise is not None
+        and promise.durability == DEGRADED
+        and colo_of.get(promise.taken_by) != colo_of.get(get.edge)
+    )
+
+
+def _is_excused(case: Case, get: Operation) -> bool:
+    """Whether the machine stood still then, or just before."""
+    return any(s.may_have_failed(get.invoke_ns, get.complete_ns) for s in case.terms.stalls)
 
 
 def _bodies(case: Case) -> list[Operation]:

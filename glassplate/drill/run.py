@@ -21,8 +21,10 @@ from glassplate.drill.resting import (
 )
 from glassplate.drill.samples import Sample, Sampler
 from glassplate.drill.scenario import Scenario, Step
+from glassplate.drill.stalls import watching_stalls
 from glassplate.drill.told import tell
 from glassplate.drill.verdict import GONE_AFTER_HEAL_SECONDS_MAX, Terms, Verdict
+from volumes.cluster import Colo
 
 CONVERGING = "converging"
 
@@ -97,7 +99,7 @@ async def _run(drilled: Drilled, drill: Drill, load_seconds: float, watch: Watch
     scenario = drill.scenario
     sampler = Sampler(drilled, drill.samples)
     drill.begun_ns = now_ns()
-    async with sampler.running(watch):
+    async with sampler.running(watch), watching_stalls() as stalls:
         async with Load(drilled, scenario.pace, seed=drill.seed).running():
             began_ns = now_ns()
             timeline = [_step(drilled, drill, step, load_seconds) for step in scenario.steps]
@@ -120,6 +122,8 @@ async def _run(drilled: Drilled, drill: Drill, load_seconds: float, watch: Watch
         converge_seconds_max=scenario.converge_seconds_max,
         edges_spared=frozenset(scenario.edges_spared),
         reads_ok_min=scenario.reads_ok_min,
+        stalls=stalls,
+        colo_of=_colos(drilled) if scenario.keeps_colos_apart else {},
         quarantined_max=drill.evidence.damaged_files,
         missing_bytes=unrest.missing_bytes,
         moved_bytes=moved,
@@ -127,6 +131,7 @@ async def _run(drilled: Drilled, drill: Drill, load_seconds: float, watch: Watch
     )
     drill.verdict = check(drilled.history.operations, state, drill.terms)
     drill.counts = count_of_sets(tell(drilled.history.operations), state)
+    drill.counts["stalls_of_the_machine"] = len(stalls)
 
 
 async def _step(drilled: Drilled, drill: Drill, step: Step, load_seconds: float) -> None:
@@ -137,6 +142,13 @@ async def _step(drilled: Drilled, drill: Drill, step: Step, load_seconds: float)
     async with step.fault.at_work(drilled, drill.evidence):
         await asyncio.sleep(max(0.0, (ends - now_ns()) / SECOND))
     drill.marks.append(_mark(drill, _words(step.fault), begun, now_ns()))
+
+
+def _colos(drilled: Drilled) -> dict[str, Colo]:
+    """The colo of each edge and storagemaster."""
+    cluster = drilled.cluster
+    edges = {id_: edge.colo for id_, edge in cluster.edges.items()}
+    return edges | {id_: master.colo for id_, master in cluster.masters.items()}
 
 
 def _mark(drill: Drill, what: str, begun_ns: int, ended_ns: int) -> Mark:

@@ -30,6 +30,8 @@ class Scenario:
     edges_spared: tuple[str, ...] = ()
     """Edges through which reads must succeed while the faults last."""
     reads_ok_min: float = 0.99
+    keeps_colos_apart: bool = False
+    """Whether what one colo takes meanwhile is out of the other's reach."""
     pace: Pace = field(default_factory=Pace)
     needs: tuple[str, ...] = ()
     """What the machine must have: "root", or a program."""

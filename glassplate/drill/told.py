@@ -21,6 +21,10 @@ class Promise:
     """Of the original."""
     digest: str
     since_ns: int
+    taken_by: str
+    """The storagemaster that promised it."""
+    durability: str
+    """What its receipt said; nothing of a revocation."""
 
     @property
     def photo(self) -> str:
@@ -114,6 +118,8 @@ def _promise(told: Told, each: Operation, reference: str) -> None:
             path=each.path,
             digest=each.digest,
             since_ns=each.complete_ns,
+            taken_by=each.edge,
+            durability=each.durability,
         ),
     )
     _may_be_read(told, each.path, each, reference)

@@ -1,8 +1,10 @@
 """What a checker says of a drill: each rule with how much it looked at, and what broke it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from glassplate.drill.final_state import FinalState
+from glassplate.drill.stalls import Stall
 from glassplate.drill.told import Told
 
 GONE_SECONDS_MAX = 5.0
@@ -27,6 +29,10 @@ class Terms:
     edges_spared: frozenset[str] = frozenset()
     """Edges that the faults leave a way to a copy of every photo: reads there must succeed."""
     reads_ok_min: float = 0.99
+    colo_of: Mapping[str, str] = field(default_factory=dict)
+    """Of edges and storagemasters, where the faults keep the colos apart; else nothing."""
+    stalls: Sequence[Stall] = ()
+    """When the machine had no time for the drill."""
     quarantined_max: int = 0
     """How many files the drill itself made corrupt."""
     missing_bytes: int = 0

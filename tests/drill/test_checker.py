@@ -6,8 +6,9 @@ import pytest
 
 from glassplate.drill.checker import RULES, check, count_of_sets
 from glassplate.drill.final_state import Answer
-from glassplate.drill.history import Op, Outcome
+from glassplate.drill.history import SECOND, Op, Outcome
 from glassplate.drill.rules_of_history import FORGIVEN_READS
+from glassplate.drill.stalls import Stall
 from glassplate.drill.told import tell
 from tests.drill.made_up_drill import (
     CAT,
@@ -233,6 +234,36 @@ def test_c12_too_many_reads_that_fail_where_faults_leave_a_way():
     assert broken_rules(too_many, edges_spared=frozenset({"east-nginx"})) == set()
     after = at(25, Op.GET, Outcome.INFO, path=CAT_PATH, edge="varnish", error="timeout")
     assert broken_rules([*history(), *[after] * 9]) == set()
+
+
+def test_c12_a_machine_that_stood_still_is_not_the_cluster_s_fault():
+    """Nor is what it left behind, for as long as an edge leaves a node alone."""
+    failed = at(16, Op.GET, Outcome.INFO, path=CAT_PATH, edge="varnish", error="timeout")
+    reads = [failed] * (FORGIVEN_READS + 1)
+    for begun, ended, broken in (
+        (15, 15.5, set()),
+        (16.2, 17, set()),
+        (9, 9.9, {"C12"}),
+        (16.6, 17, {"C12"}),
+    ):
+        stall = Stall(int(begun * SECOND), int(ended * SECOND))
+        assert broken_rules([*history(), *reads], stalls=[stall]) == broken
+
+
+def test_c12_what_one_colo_took_alone_is_out_of_reach_while_they_are_apart():
+    """Its receipt said so. At its own edges, and where nothing keeps colos apart, it counts."""
+    cat, *others = history()
+    failed = at(16, Op.GET, Outcome.FAIL, path=CAT_PATH, edge="varnish", status=502)
+    reads = [failed] * (FORGIVEN_READS + 1)
+    colo_of = {"varnish": "east", "east-master": "east", "west-master": "west"}
+    for durability, master, apart, broken in (
+        ("degraded", "west-master", colo_of, set()),
+        ("degraded", "east-master", colo_of, {"C12"}),
+        ("mirrored", "west-master", colo_of, {"C12"}),
+        ("degraded", "west-master", {}, {"C12"}),
+    ):
+        taken = dataclasses.replace(cat, durability=durability, edge=master)
+        assert broken_rules([taken, *others, *reads], colo_of=apart) == broken
 
 
 def test_c13_served_without_a_permission():

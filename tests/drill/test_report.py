@@ -8,7 +8,7 @@ import pytest
 from glassplate.drill.checker import check
 from glassplate.drill.evidence import Evidence, Proof
 from glassplate.drill.history import read_history
-from glassplate.drill.report import write_report
+from glassplate.drill.report import PAGE, add_to_report
 from glassplate.drill.run import CONVERGING, Drill, Mark
 from glassplate.drill.samples import Sample
 from glassplate.drill.scenarios import SCENARIOS
@@ -67,7 +67,8 @@ def test_the_picture_is_an_svg_with_faults_and_lanes(held):
 
 def test_a_report_has_the_page_and_for_each_drill_its_history_and_verdict(tmp_path, held):
     """The history beside it is the one that was judged."""
-    page = write_report(tmp_path / "out", [held], {}, seconds=10).read_text()
+    add_to_report(tmp_path / "out", [held], {}, seconds=10)
+    page = (tmp_path / "out" / PAGE).read_text()
     assert "1 of 1 drills held every promise" in page
     assert "west-1 &lt;is&gt; gone" in page
     own = tmp_path / "out" / "colo-lost"
@@ -79,8 +80,21 @@ def test_a_report_has_the_page_and_for_each_drill_its_history_and_verdict(tmp_pa
 
 def test_what_was_broken_and_what_was_not_run_is_on_the_page(tmp_path, broken):
     """With the rule, the photo and the reason."""
-    page = write_report(tmp_path, [broken], {"disk-full": "only root can"}, seconds=10).read_text()
+    add_to_report(tmp_path, [broken], {"disk-full": "only root can"}, seconds=10)
+    page = (tmp_path / PAGE).read_text()
     assert "0 of 1 drills" in page
     assert "sent other bytes" in page
     assert "only root can" in page
     assert not broken.passed
+
+
+def test_a_report_grows_with_each_drill(tmp_path, held, broken):
+    """Who ends a campaign in the middle has what was found out until then."""
+    broken.scenario = SCENARIOS["node-killed"]
+    for drills in ([], [held], [held, broken]):
+        add_to_report(tmp_path, drills, {}, seconds=10)
+        assert f"of {len(drills)} drills" in (tmp_path / PAGE).read_text()
+    assert {path.parent.name for path in tmp_path.glob("*/verdict.json")} == {
+        "colo-lost",
+        "node-killed",
+    }

@@ -67,7 +67,7 @@ def test_watch_goes_on_until_ctrl_c(program, environment):
     ) as process:
         lines = [json.loads(process.stdout.readline()) for _ in range(2)]
         process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=10)
+        rest = process.communicate(timeout=60)
     assert all(line.keys() == STATUS_KEYS for line in lines)
     assert rest[1] == ""
     assert process.returncode == 0

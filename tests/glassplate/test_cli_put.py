@@ -180,7 +180,7 @@ def test_ctrl_c_loses_no_receipt(program, environment, cluster, tmp_path, seeds)
                 program, *command, env=environment, stdout=PIPE, stderr=PIPE
             )
             for _ in range(2):
-                await asyncio.wait_for(master.arrivals.get(), 20)
+                await asyncio.wait_for(master.arrivals.get(), 60)
             process.send_signal(signal.SIGINT)
             stdout, stderr = await process.communicate()
             return process.returncode, json.loads(stdout), stderr.decode()

@@ -103,7 +103,7 @@ def start_cluster(data, *, port=None, samples=False):
 def fetch(cluster, edge, url, *, method="GET", headers=None):
     """The answer of one edge to a request for a URL's path: status, headers, body."""
     address = cluster.config.edges[edge].listen
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=10)
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=30)
     try:
         connection.request(method, urlsplit(url).path, headers=headers or {})
         response = connection.getresponse()

@@ -12,10 +12,10 @@ from storagemaster.mirroring import Copies, Mirroring
 from storagemaster.photo_files import PhotoFiles
 from storagemaster.purging import Purging
 from storagemaster.sweep import Sweep
+from storagenode.client import NodeClient
 from storagenode.errors import Unreachable
 from tests.planted.finders import Simulation, Tests
 from tests.planted.planted_bug import PlantedBug
-from tests.simulation.node_link import NodeLink
 from volumes.photo_id import mint_photo_id, mint_version
 from volumes.sizes import Size
 
@@ -49,13 +49,13 @@ def takes_strict_for_a_wish(patch):
 
 def takes_silence_for_success(patch):
     """A node that does not answer will have taken it."""
-    bury = NodeLink.bury
+    bury = NodeClient.bury
 
-    async def bury_or_hope(link, place, *, mtime_seconds):
+    async def bury_or_hope(client, place, *, mtime_seconds):
         with contextlib.suppress(Unreachable):
-            await bury(link, place, mtime_seconds=mtime_seconds)
+            await bury(client, place, mtime_seconds=mtime_seconds)
 
-    patch.setattr(NodeLink, "bury", bury_or_hope)
+    patch.setattr(NodeClient, "bury", bury_or_hope)
 
 
 def mints_an_id_for_every_try(patch):
@@ -168,7 +168,7 @@ BUGS_OF_STORAGEMASTERS = (
     PlantedBug(
         what="a tombstone that was not answered counts as taken",
         plant=takes_silence_for_success,
-        found_by=Simulation("C16", first_seed=136),
+        found_by=Tests("tests/storagemaster/test_deletes.py"),
     ),
     PlantedBug(
         what="a retry with the same Idempotency-Key gets another id",

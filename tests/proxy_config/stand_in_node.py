@@ -36,6 +36,7 @@ class StandInNode:
     """Photos that are not `bytes_of` their path."""
     answering: threading.Event = field(default_factory=lambda: _set(threading.Event()))
     """While it is clear, photos are asked for and not answered."""
+    answers_probes: bool = True
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     _server: ThreadingHTTPServer | None = None
 
@@ -131,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         node = self.server.node
         if self.path == "/healthz":
-            return self.say(200, "ok")
+            return self.say(*((200, "ok") if node.answers_probes else (503, "busy")))
         node.requests.append((self.command, self.path, dict(self.headers)))
         path = photo_path_of(self.path)
         node.answering.wait()

@@ -16,6 +16,7 @@ HAS, LACKS, DOWN, FENCED, WRONG_BYTES = STATES = (
 BEHAVIOURS = {FENCED: Behaviour.UNAVAILABLE, WRONG_BYTES: Behaviour.WRONG_BYTES}
 # As long as a probe of Varnish's needs to find a node that came back, and more.
 RECOVERY_SECONDS_MAX = 20
+PROBES_SECONDS = 3.5
 # What an edge says that could not find out.
 UNKNOWN = {502, 503, 504}
 COMBINATIONS = [(near, far) for near in STATES for far in STATES]
@@ -52,6 +53,7 @@ def restore(pair):
     for node in pair:
         node.behaviour = Behaviour.WELL
         node.absent.clear()
+        node.answers_probes = True
         if not node.is_running:
             node.start()
 
@@ -99,11 +101,30 @@ def test_a_node_that_failed_and_is_well_again_is_asked_for_what_it_alone_has(
             near.start()
         deadline = time.monotonic() + RECOVERY_SECONDS_MAX
         while (answer := ask(edge.address, sign(path))).status != 200:
+            # Only as long as the edge still has what it was answered by the node that failed.
             assert answer.status in UNKNOWN
-            assert edge.kind == "varnish", "nginx asks whoever is left before it gives up"
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert answer.body == bytes_of(path)
+    finally:
+        restore(pair)
+
+
+@pytest.mark.parametrize(("near", "far"), [(HAS, HAS), (HAS, LACKS), (LACKS, HAS), (LACKS, LACKS)])
+def test_nodes_too_busy_for_probes_are_asked_before_a_request_fails(
+    edge, numbers, pairs, near, far
+):
+    """A probe that went wrong is no reason to refuse what a node would send."""
+    pair = pairs[near, far]
+    try:
+        for node in pair:
+            node.answers_probes = False
+        # Long enough for an edge that probes its nodes to have given them up.
+        time.sleep(PROBES_SECONDS)
+        path = new_photo_path(volume=numbers[near, far])
+        for node, state in zip(pair, (near, far), strict=True):
+            bring_into(node, state, path)
+        assert ask(edge.address, sign(path)).status in wanted(near, far)
     finally:
         restore(pair)
 

@@ -61,7 +61,7 @@ def _node(site_nodes):
 
 @pytest.fixture(name="place")
 def _place(of):
-    return variant_of(of, "m")
+    return variant_of(of)
 
 
 def test_a_scrub_is_made_when_it_is_asked_for(node, place):

@@ -237,7 +237,7 @@ def _nginx():
         nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         assert nginx, "make test installs nginx"
         process = subprocess.Popen([nginx, "-c", str(folder / "nginx.conf"), "-p", name])
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         try:
             wait_until_listening(port)
             yield connection

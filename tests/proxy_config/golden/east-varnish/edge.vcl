@@ -40,6 +40,16 @@ backend east_1 {
     .probe = node_health;
 }
 
+backend east_1_anyway {
+    .host = "10.1.0.1";
+    .port = "7101";
+    .connect_timeout = 250ms;
+    # A node reads and verifies a whole file before it sends the first byte of it.
+    .first_byte_timeout = 5s;
+    .between_bytes_timeout = 5s;
+    # The same without a probe, to be asked before a request fails: a busy node answers probes late.
+}
+
 backend west_1 {
     .host = "10.2.0.1";
     .port = "7101";
@@ -48,6 +58,16 @@ backend west_1 {
     .first_byte_timeout = 5s;
     .between_bytes_timeout = 5s;
     .probe = node_health;
+}
+
+backend west_1_anyway {
+    .host = "10.2.0.1";
+    .port = "7101";
+    .connect_timeout = 250ms;
+    # A node reads and verifies a whole file before it sends the first byte of it.
+    .first_byte_timeout = 5s;
+    .between_bytes_timeout = 5s;
+    # The same without a probe, to be asked before a request fails: a busy node answers probes late.
 }
 
 backend east_2 {
@@ -60,6 +80,16 @@ backend east_2 {
     .probe = node_health;
 }
 
+backend east_2_anyway {
+    .host = "10.1.0.2";
+    .port = "7101";
+    .connect_timeout = 250ms;
+    # A node reads and verifies a whole file before it sends the first byte of it.
+    .first_byte_timeout = 5s;
+    .between_bytes_timeout = 5s;
+    # The same without a probe, to be asked before a request fails: a busy node answers probes late.
+}
+
 backend west_2 {
     .host = "fd00:2::2";
     .port = "7101";
@@ -70,7 +100,18 @@ backend west_2 {
     .probe = node_health;
 }
 
-# The nodes of some volumes, in one order for each try: its first healthy one is asked.
+backend west_2_anyway {
+    .host = "fd00:2::2";
+    .port = "7101";
+    .connect_timeout = 250ms;
+    # A node reads and verifies a whole file before it sends the first byte of it.
+    .first_byte_timeout = 5s;
+    .between_bytes_timeout = 5s;
+    # The same without a probe, to be asked before a request fails: a busy node answers probes late.
+}
+
+# The nodes of some volumes, in one order for each try: its first healthy one is asked. Where that
+# does not do, as many tries ask every one of them, healthy or not.
 sub vcl_init {
     new east_1_west_1_try_0 = directors.fallback();
     east_1_west_1_try_0.add_backend(east_1);
@@ -104,51 +145,81 @@ sub vcl_backend_fetch {
     unset bereq.http.X-Forwarded-For;
     unset bereq.http.Via;
     set bereq.http.Host = "glassplate";
-    if (bereq.retries == 0) {
-        unset bereq.http.Photo-Unknown;
-    }
     set bereq.http.Photo-Volume = regsub(bereq.url, "^/([0-9]+)/.*$", "\1");
     if (
         (std.integer(bereq.http.Photo-Volume, 0) >= 1 && std.integer(bereq.http.Photo-Volume, 0) <= 4) ||
         (std.integer(bereq.http.Photo-Volume, 0) >= 6 && std.integer(bereq.http.Photo-Volume, 0) <= 7)) {
-        # A node that is not asked because it does not answer its probes may have the photo.
-        if (!std.healthy(east_1) || !std.healthy(west_1)) {
-            set bereq.http.Photo-Unknown = "1";
-        }
-        if (bereq.retries % 2 == 0) {
+        set bereq.http.Photo-Nodes = "2";
+        if (bereq.retries == 0) {
             set bereq.backend = east_1_west_1_try_0.backend();
         }
-        else if (bereq.retries % 2 == 1) {
+        else if (bereq.retries == 1) {
             set bereq.backend = east_1_west_1_try_1.backend();
+        }
+        else if (bereq.retries == 2) {
+            set bereq.backend = east_1_anyway;
+        }
+        else if (bereq.retries == 3) {
+            set bereq.backend = west_1_anyway;
+        }
+        if (bereq.retries == 0 || bereq.retries == 2) {
+            unset bereq.http.Photo-Unknown;
+        }
+        # A node that is not asked because it does not answer its probes may have the photo.
+        if (bereq.retries < 2 && (!std.healthy(east_1) || !std.healthy(west_1))) {
+            set bereq.http.Photo-Unknown = "1";
         }
     }
     else if (
         (std.integer(bereq.http.Photo-Volume, 0) == 5)) {
-        # A node that is not asked because it does not answer its probes may have the photo.
-        if (!std.healthy(east_2) || !std.healthy(west_2)) {
-            set bereq.http.Photo-Unknown = "1";
-        }
-        if (bereq.retries % 2 == 0) {
+        set bereq.http.Photo-Nodes = "2";
+        if (bereq.retries == 0) {
             set bereq.backend = east_2_west_2_try_0.backend();
         }
-        else if (bereq.retries % 2 == 1) {
+        else if (bereq.retries == 1) {
             set bereq.backend = east_2_west_2_try_1.backend();
+        }
+        else if (bereq.retries == 2) {
+            set bereq.backend = east_2_anyway;
+        }
+        else if (bereq.retries == 3) {
+            set bereq.backend = west_2_anyway;
+        }
+        if (bereq.retries == 0 || bereq.retries == 2) {
+            unset bereq.http.Photo-Unknown;
+        }
+        # A node that is not asked because it does not answer its probes may have the photo.
+        if (bereq.retries < 2 && (!std.healthy(east_2) || !std.healthy(west_2))) {
+            set bereq.http.Photo-Unknown = "1";
         }
     }
     else if (
         (std.integer(bereq.http.Photo-Volume, 0) == 8)) {
-        # A node that is not asked because it does not answer its probes may have the photo.
-        if (!std.healthy(east_2) || !std.healthy(east_1) || !std.healthy(west_2)) {
-            set bereq.http.Photo-Unknown = "1";
-        }
-        if (bereq.retries % 3 == 0) {
+        set bereq.http.Photo-Nodes = "3";
+        if (bereq.retries == 0) {
             set bereq.backend = east_2_east_1_west_2_try_0.backend();
         }
-        else if (bereq.retries % 3 == 1) {
+        else if (bereq.retries == 1) {
             set bereq.backend = east_2_east_1_west_2_try_1.backend();
         }
-        else if (bereq.retries % 3 == 2) {
+        else if (bereq.retries == 2) {
             set bereq.backend = east_2_east_1_west_2_try_2.backend();
+        }
+        else if (bereq.retries == 3) {
+            set bereq.backend = east_2_anyway;
+        }
+        else if (bereq.retries == 4) {
+            set bereq.backend = east_1_anyway;
+        }
+        else if (bereq.retries == 5) {
+            set bereq.backend = west_2_anyway;
+        }
+        if (bereq.retries == 0 || bereq.retries == 3) {
+            unset bereq.http.Photo-Unknown;
+        }
+        # A node that is not asked because it does not answer its probes may have the photo.
+        if (bereq.retries < 3 && (!std.healthy(east_2) || !std.healthy(east_1) || !std.healthy(west_2))) {
+            set bereq.http.Photo-Unknown = "1";
         }
     }
     else {
@@ -175,8 +246,11 @@ sub vcl_backend_response {
         if (beresp.status >= 500) {
             set bereq.http.Photo-Unknown = "1";
         }
-        # A node that does not have it, or has other bytes than were written, is no reason to give up.
-        if ((beresp.status == 404 || beresp.status >= 500) && bereq.retries < 3) {
+        # A node that does not have it, or has other bytes than were written, is no reason to give up,
+        # until all have said that they do not have it.
+        if ((beresp.status == 404 || beresp.status >= 500)
+            && bereq.retries < 2 * std.integer(bereq.http.Photo-Nodes, 1) - 1
+            && (bereq.http.Photo-Unknown || bereq.retries + 1 != std.integer(bereq.http.Photo-Nodes, 1))) {
             return (retry);
         }
         # Only a tombstone deletes: a copy that is here outlives its absence elsewhere.
@@ -212,7 +286,7 @@ sub vcl_backend_response {
 sub vcl_backend_error {
     if (beresp.status >= 500) {
         set bereq.http.Photo-Unknown = "1";
-        if (bereq.retries < 3) {
+        if (bereq.retries < 2 * std.integer(bereq.http.Photo-Nodes, 1) - 1) {
             return (retry);
         }
         # Better the copy that is here than an error.
