@@ -6,6 +6,7 @@ from glassplate.drill.faults_of_buckets import (
     BucketBusy,
     BucketGone,
     BucketLies,
+    BucketRead,
     BucketSlow,
 )
 from glassplate.drill.faults_of_disks import Emptied
@@ -56,6 +57,7 @@ BUCKETS = (
         "bucket-serves-when-both-disks-are-down",
         "Both nodes over disks of some volumes are killed, and the bucket's node serves for them.",
         Down(BOTH_DISKS),
+        BucketRead(),
         reads_ok_min=0.9,
     ),
     _scenario(

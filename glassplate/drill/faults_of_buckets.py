@@ -1,12 +1,25 @@
 """Faults of S3: slow, busy, breaking off, lying, gone."""
 
+import asyncio
 import contextlib
+import hashlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from http import HTTPStatus
+
+import aiohttp
 
 from glassplate.drill.drilled import Drilled
+from glassplate.drill.drilled_bucket import COLD
 from glassplate.drill.evidence import Evidence
 from glassplate.drill.s3_through_faults import S3ThroughFaults, to_objects
+
+READS = 5
+READ_SECONDS_MAX = 30.0
+# Reconcile fills the bucket within seconds, on a machine that has time for it.
+FILLED_SECONDS_MAX = 60.0
+POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,8 @@ class BucketBreaksOff:
         proxy = proxy_of(drilled)
         with proxy.failing(keep_bytes=self.keep_bytes, applies=to_objects) as fault:
             yield
+            seen = await read_from_bucket(drilled)
+        evidence.add(not seen.wrong, f"{seen.wrong} photos from the bucket's node were not whole")
         evidence.add(fault.befell, f"{fault.befell} bodies from S3 broke off")
 
 
@@ -70,8 +85,22 @@ class BucketLies:
 
         with proxy_of(drilled).failing(flip=True, applies=applies) as fault:
             yield
+            seen = await read_from_bucket(drilled)
+        evidence.add(not seen.wrong, f"{seen.wrong} photos from the bucket's node were wrong")
         evidence.add(fault.befell, f"{fault.befell} bodies from S3 had a wrong bit")
         evidence.damaged_files += len(lied)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketRead:
+    """No fault, but the proof that the bucket's node serves while others are away."""
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Read from it at the end."""
+        yield
+        seen = await read_from_bucket(drilled)
+        evidence.add(seen.whole, f"the bucket's node sent {seen.whole} of {READS} photos whole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +119,40 @@ def proxy_of(drilled: Drilled) -> S3ThroughFaults:
     """The way to the bucket of a cluster that has one."""
     assert drilled.bucket is not None, "the scenario has `has_bucket`"
     return drilled.bucket.proxy
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a reader saw of photos that are in the bucket."""
+
+    whole: int
+    wrong: int
+
+
+async def read_from_bucket(drilled: Drilled) -> Seen:
+    """Read some photos from the bucket's node itself, as soon as the bucket has so many."""
+    held = await _photos_in_bucket(drilled)
+    whole = wrong = 0
+    timeout = aiohttp.ClientTimeout(total=READ_SECONDS_MAX)
+    base = f"http://{drilled.cluster.nodes[COLD].read}"
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        for path, digest in held.items():
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with session.get(base + drilled.urls[path]) as response:
+                    data = await response.read()
+                    if response.status == HTTPStatus.OK:
+                        is_whole = hashlib.sha256(data).hexdigest() == digest
+                        whole, wrong = whole + is_whole, wrong + (not is_whole)
+    return Seen(whole, wrong)
+
+
+async def _photos_in_bucket(drilled: Drilled) -> dict[str, str]:
+    """Some of the photos that the cluster has told of, by path, with the digests of their bytes."""
+    assert drilled.bucket is not None, "the scenario has `has_bucket`"
+    ends = time.monotonic() + FILLED_SECONDS_MAX
+    while True:
+        files = await asyncio.to_thread(list, drilled.bucket.store.photo_files())
+        told = [(path, data) for path, data, _ in files if path in drilled.urls]
+        if len(told) >= READS or time.monotonic() > ends:
+            return {path: hashlib.sha256(data).hexdigest() for path, data in told[:READS]}
+        await asyncio.sleep(POLL_SECONDS)
