@@ -7,6 +7,7 @@ another user.
 import contextlib
 import getpass
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -38,6 +39,9 @@ from volumes.cluster import Cluster
 CACHE_BYTES = 64 * 1024 * 1024
 START_SECONDS_MAX = 30.0
 
+# Below what Linux takes for outgoing connections.
+_PORTS = (10_240, 32_768)
+
 _given_out: set[int] = set()
 
 
@@ -67,13 +71,24 @@ class RunningEdge:
 
 
 def find_free_port() -> int:
-    """A loopback port that nothing listens on, and that no other call has given out."""
+    """A loopback port that nothing listens on, and that no other call has given out.
+
+    The kernel gives none of these to outgoing connections: a server that is killed could not be
+    started again on a port that such a one has taken meanwhile.
+    """
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port: int = server.getsockname()[1]
-        if port not in _given_out:
+        port = random.randrange(*_PORTS)
+        if port not in _given_out and not _is_taken(port):
             _given_out.add(port)
             return port
+
+
+def _is_taken(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return True
+    return False
 
 
 @contextlib.contextmanager
