@@ -112,8 +112,15 @@ class Mirroring:
             was_there=not failed and all(p.was_there for p in done.values()),
         )
 
-    async def write_all(self, placed: Placed, write: Write, *, strict: bool = False) -> Copies:
-        """Do a short write at all targets, and at others where those fail.
+    async def write_all(
+        self,
+        placed: Placed,
+        write: Write,
+        *,
+        strict: bool = False,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> Copies:
+        """Do a short write at all targets, and at others where those fail or lag too far behind.
 
         Raises:
             Unavailable: It is not on two nodes, or not on any that is at home in the volume.
@@ -125,7 +132,7 @@ class Mirroring:
             return target
 
         sends = [partial(send, target) for target in placed.targets]
-        outcomes = await fan_out(_nothing(), sends, patience_seconds=PATIENCE_SECONDS)
+        outcomes = await fan_out(_nothing(), sends, patience_seconds=patience_seconds)
         done: list[Target] = []
         failed: list[Target] = []
         for target, outcome in zip(placed.targets, outcomes, strict=True):

@@ -12,12 +12,12 @@ from dataclasses import replace
 from storagemaster.deletes import Deletes
 from storagemaster.errors import PhotoGone, Unavailable
 from storagemaster.fleet import Fleet
-from storagemaster.mirroring import Mirroring
+from storagemaster.mirroring import PATIENCE_SECONDS, Mirroring
 from storagemaster.photo_files import PhotoFiles, PhotoReads
 from storagemaster.photos import Photos
 from storagemaster.placement import NoPlace, Target, place_in_volume
 from storagemaster.wire import Revocation
-from storagenode.client import NodeClient
+from storagenode.client import RELINK_SECONDS_MAX, NodeClient
 from storagenode.layout import Place
 from storagenode.wire import Pull
 from volumes.cluster import Cluster, NodeId
@@ -106,7 +106,10 @@ class Revokes:
             else:
                 await self._copy_to(target, await linked, new, _files_of(of, files))
 
-        await self._mirroring.write_all(placed, make)
+        # Of a chilled volume nobody else can make what its keeper, a slow bucket, is to make.
+        is_chilled = self._fleet.chill_of(of.volume) is not None
+        patience = RELINK_SECONDS_MAX if is_chilled else PATIENCE_SECONDS
+        await self._mirroring.write_all(placed, make, patience_seconds=patience)
         await self._refuse_unless_whole(of, new)
 
     async def _refuse_unless_whole(self, of: PhotoVersion, new: PhotoVersion) -> None:

@@ -16,6 +16,8 @@ from volumes.photo_path import Variant, parse_photo_version
 def _chilled(cluster, of):
     """A photo whose original and large sizes are in the bucket alone."""
     assert cluster.glassplate("volume", "chill", VOLUME, "--to", COLD, "--apply").exit_code == 0
+    # On a busy machine some call may have been given up, and a node be taken for down.
+    cluster.run(cluster.master.fleet.poll())
     return of
 
 

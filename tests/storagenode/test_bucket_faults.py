@@ -43,7 +43,7 @@ def _s3(request):
 @pytest.fixture(name="impatient", autouse=True)
 def _impatient(monkeypatch):
     """Waits are as short as they can be, and as many as ever."""
-    monkeypatch.setattr(bucket_opening, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(bucket_opening, "ANSWER_SECONDS", 20.0)
     monkeypatch.setattr(bucket_reading, "PAUSE_SECONDS", 0.001)
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
 
