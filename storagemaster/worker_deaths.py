@@ -23,6 +23,7 @@ from rq.utils import as_text
 
 from permission_urls import Forbidden, KeyRing, verify_job
 from storagemaster.attempts import Attempts
+from storagemaster.errors import MasterError
 from storagemaster.job_wire import (
     JOB_SECONDS_MAX,
     LANES,
@@ -33,6 +34,7 @@ from storagemaster.job_wire import (
     fields_to_sign,
 )
 from storagemaster.sizes_queue import SizesQueue
+from storagenode.errors import NodeError
 from volumes.photo_path import InvalidPath, Variant, parse_path
 
 log = logging.getLogger(__name__)
@@ -66,22 +68,33 @@ class WorkerDeaths:
         self._queue = queue
         self._attempts = attempts
         self._now_seconds = now_seconds
+        self._abandoned: list[_Abandoned] = []
 
     async def revive_all(self) -> int:
-        """Ask again for what dead workers have left; how much that was."""
+        """Ask again for what dead workers have left; how much that was.
+
+        Where a death cannot be noted beside the photo now, that waits for the next pass.
+        """
         try:
-            abandoned = await asyncio.to_thread(self._claim_all)
+            self._abandoned += await asyncio.to_thread(self._claim_all)
         except redis.RedisError:
             return 0
+        abandoned, self._abandoned = self._abandoned, []
         for each in abandoned:
             log.warning("the worker at %s died", each.original)
             # A second pass is the sweep's to ask for again: it counts how often it has.
             if each.kind is JobKind.SECOND_PASS:
                 continue
+            try:
+                is_to_go_on = await self._attempts.note(each.original, REASON)
+            except (MasterError, NodeError) as error:
+                log.warning("that cannot be noted yet: %s", error)
+                self._abandoned.append(each)
+                continue
             # A photo that has failed before is not worth a second worker: its note stays.
-            if await self._attempts.note(each.original, REASON):
+            if is_to_go_on:
                 self._queue.ask_for_sizes(each.original, lane=RETRY_LANE)
-        return len(abandoned)
+        return len(abandoned) - len(self._abandoned)
 
     async def workers_alive(self) -> int | None:
         """How many workers live; None if the queue cannot be asked."""

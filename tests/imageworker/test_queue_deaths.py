@@ -76,6 +76,19 @@ def test_a_photo_that_kills_its_worker_kills_three_of_them(cluster, seeds):
     assert [worker.poll() for worker in cluster.workers].count(None) == 1
 
 
+def test_a_death_while_the_mirrors_are_away_is_noted_when_they_are_back(cluster, seeds):
+    """Nobody can write the note at first, and nobody forgets it."""
+    receipt = cluster.put(jpeg(next(seeds)) + KILLS_ITS_WORKER, volume=1)
+    worker = cluster.start_worker()
+    wait_until("a worker to die", lambda: worker.poll() is not None)
+    with cluster.live.without(*cluster.files_of(receipt.reference)):
+        wait_until("the death to be seen", lambda: jobs_left(cluster.redis) == 0)
+    wait_until("the death to be noted", lambda: has_notes(cluster, receipt.reference, {"_1.try"}))
+    cluster.redis.flushall()
+    with cluster.client() as client:
+        client.delete(receipt.reference)
+
+
 def has_notes(cluster, reference, notes):
     """Whether every mirror has these notes and no others."""
     return all(
