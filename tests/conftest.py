@@ -1,6 +1,7 @@
 """What tests of every folder may ask for: free ports, and real edges that end with the module."""
 
 import contextlib
+import gc
 
 import pytest
 
@@ -25,3 +26,14 @@ def _varnish():
     """Starts Varnish edges: varnish(cluster, edge_id, read_keys, **choices) -> RunningEdge."""
     with contextlib.ExitStack() as stack:
         yield lambda *args, **choices: stack.enter_context(running_varnish(*args, **choices))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _old_objects_are_not_looked_through_again():
+    """Thousands of tests leave much in memory, and a collection of all of it stops the clusters.
+
+    They live in this process: what stands still for a second has missed its time-outs.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
