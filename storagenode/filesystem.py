@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from storagenode.direct_io import write_direct
 from storagenode.layout import NODE_MARKER
 
 DIGEST_XATTR = "user.sha256"
@@ -140,7 +141,7 @@ class DiskFileSystem:
 
     def write(self, handle: int, data: bytes) -> None:
         """Write all of the bytes: the kernel may take fewer than it is given."""
-        rest = memoryview(data)
+        rest = memoryview(data)[write_direct(handle, data) :]
         while rest:
             rest = rest[os.write(handle, rest) :]
 

@@ -14,11 +14,9 @@ from storagenode.publishing import Published
 from storagenode.store import Staged, Store
 from storagenode.wire import TRAILER_BYTES, parse_trailer
 
-# As much as is written to the disk at a time: large enough that a thread is worth its price.
+# As much as is written to the disk at a time: large enough that a thread is worth its price, and in
+# whole blocks.
 BATCH_BYTES = 1024 * 1024
-# A sender that trickles has its pieces written sooner: each costs more memory than its bytes. There
-# are more of them than a trailer has bytes.
-PIECES_MAX = 256
 
 CheckClosing = Callable[[str, str], None]
 """Given the closing signature and the digest of what came, raises unless they belong together."""
@@ -61,9 +59,9 @@ class Receiver:
             file = await self._in_thread(staging.__enter__)
             file.replaces = replaces
             stack.push_async_exit(partial(self._leave, staging))
-            await self._in_thread(partial(batch.write_to, file))
+            await self._in_thread(partial(file.write, batch.data))
             async for batch in batches:
-                await self._in_thread(partial(batch.write_to, file))
+                await self._in_thread(partial(file.write, batch.data))
             return await self._in_thread(
                 partial(self._publish, file, batch, place, mtime_seconds, check_closing)
             )
@@ -92,9 +90,9 @@ class Receiver:
         check_closing: CheckClosing,
         replaces: str,
     ) -> Published:
-        with self._store.staging(bytes_expected=batch.bytes) as file:
+        with self._store.staging(bytes_expected=len(batch.data)) as file:
             file.replaces = replaces
-            batch.write_to(file)
+            file.write(batch.data)
             return self._publish(file, batch, place, mtime_seconds, check_closing)
 
     def _publish(
@@ -127,45 +125,28 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Some pieces of a body, as they came; the last batch has the closing signature too."""
+    """Some of a body, as it came; the last batch has the closing signature too."""
 
-    pieces: list[bytes]
+    data: bytearray
     closing: str | None = None
-
-    @property
-    def bytes(self) -> int:
-        return sum(len(piece) for piece in self.pieces)
-
-    def write_to(self, file: Staged) -> None:
-        for piece in self.pieces:
-            file.write(piece)
 
 
 async def _in_batches(body: AsyncIterator[bytes]) -> AsyncIterator[_Batch]:
-    """The body in large batches, its trailer taken off."""
-    pieces: list[bytes] = []
-    size = 0
+    """The body in batches of one length, but for the last, which ends before the trailer."""
+    data = bytearray()
     try:
         async for piece in body:
-            pieces.append(piece)
-            size += len(piece)
-            if size >= BATCH_BYTES + TRAILER_BYTES or len(pieces) == PIECES_MAX:
-                tail = _take_tail(pieces)
-                yield _Batch(pieces)
-                pieces, size = [tail], TRAILER_BYTES
+            data += piece
+            while len(data) >= BATCH_BYTES + TRAILER_BYTES:
+                rest = data[BATCH_BYTES:]
+                del data[BATCH_BYTES:]
+                yield _Batch(data)
+                data = rest
     except OSError as error:
         # An error of the network, which must not be taken for one of the disk.
         raise Unreachable(f"the sender was lost: {error}") from error
-    if size < TRAILER_BYTES:
+    if len(data) < TRAILER_BYTES:
         raise BadRequest("the body ends before its closing signature")
-    tail = _take_tail(pieces)
-    yield _Batch(pieces, parse_trailer(tail))
-
-
-def _take_tail(pieces: list[bytes]) -> bytes:
-    """Take the bytes that may be the trailer off the end of the pieces, which have as many."""
-    tail = b""
-    while len(tail) < TRAILER_BYTES:
-        tail = pieces.pop() + tail
-    pieces.append(tail[:-TRAILER_BYTES])
-    return tail[-TRAILER_BYTES:]
+    closing = parse_trailer(bytes(data[-TRAILER_BYTES:]))
+    del data[-TRAILER_BYTES:]
+    yield _Batch(data, closing)
