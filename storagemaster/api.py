@@ -37,6 +37,7 @@ from storagemaster.revokes import Revokes
 from storagemaster.uploads import UploadRequest, Uploads
 from storagemaster.waiting import WAIT_SECONDS_MAX, wait_for_sizes
 from storagenode.wire import BUNDLE_BYTES_MAX, refuse_unless_signed
+from volumes.crashpoint import crashpoint
 from volumes.photo_id import parse_photo_id, parse_version
 from volumes.photo_path import PhotoVersion, parse_volume
 
@@ -139,6 +140,7 @@ class Api:
             receipt = await wait_for_sizes(
                 receipt, self._photos, self._events, wait_seconds=wait_seconds
             )
+        crashpoint("before_reply")
         return web.json_response(
             asdict(receipt), status=201 if is_new else 200, headers={"Location": receipt.status}
         )
@@ -170,6 +172,7 @@ class Api:
         deletion = await self._deletes.delete(
             parse_volume(match["volume"]), parse_photo_id(match["photo"]), version
         )
+        crashpoint("before_reply")
         return web.json_response(asdict(deletion))
 
     async def revoke(self, request: web.Request) -> web.Response:

@@ -20,6 +20,7 @@ from storagenode.client import NodeClient
 from storagenode.errors import NodeError
 from storagenode.layout import Place
 from volumes.cluster import Cluster, NodeId
+from volumes.crashpoint import crashpoint
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import (
     PhotoTombstone,
@@ -83,9 +84,10 @@ class Deletes:
         async def bury(target: Target) -> None:
             if target.node in unseen and target.owed_to is None:
                 await self._burying.bury(target.node, tombstone, mtime_seconds=mtime)
-                return
-            place = Place(tombstone, target.owed_to)
-            await self._nodes[target.node].bury(place, mtime_seconds=mtime)
+            else:
+                place = Place(tombstone, target.owed_to)
+                await self._nodes[target.node].bury(place, mtime_seconds=mtime)
+            crashpoint("tombstone_made")
 
         copies = await self._mirroring.write_all(placed, bury)
         self._events.publish(
@@ -95,7 +97,9 @@ class Deletes:
         for of in versions_of:
             await self._cache.drop(of)
         paths = [path for of in versions_of for path in all_variants(of, self._cluster.sizes)]
+        crashpoint("before_purge")
         purged = await self._purging.purge(paths)
+        crashpoint("purge_sent")
         unpurged = tuple(id_ for id_ in self._cluster.edges if id_ not in purged)
         holders = [target.node for target in copies.targets]
         for edge in unpurged:

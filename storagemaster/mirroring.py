@@ -15,6 +15,7 @@ from storagenode.layout import Place
 from storagenode.publishing import Published
 from storagenode.wire import Pull
 from volumes.cluster import Cluster, NodeId
+from volumes.crashpoint import crashpoint
 from volumes.photo_path import PhotoFile
 
 log = logging.getLogger(__name__)
@@ -153,13 +154,15 @@ class Mirroring:
         digest: Callable[[], str],
         body: AsyncIterator[bytes],
     ) -> Published:
-        return await self._nodes[target.node].put(
+        published = await self._nodes[target.node].put(
             Place(file, target.owed_to),
             body,
             mtime_seconds=mtime_seconds,
             bytes_total=bytes_total,
             digest=digest,
         )
+        crashpoint("copy_made")
+        return published
 
     async def _put_whole(
         self,
@@ -171,9 +174,11 @@ class Mirroring:
         _: AsyncIterator[bytes],
     ) -> Published:
         place = Place(file, target.owed_to)
-        return await self._nodes[target.node].put_whole(
+        published = await self._nodes[target.node].put_whole(
             place, data, mtime_seconds=mtime_seconds, digest=digest
         )
+        crashpoint("copy_made")
+        return published
 
     async def _pull(
         self, file: PhotoFile, source: Target, published: Published, target: Target

@@ -19,6 +19,7 @@ from rq.serializers import JSONSerializer
 
 from permission_urls import KeyRing, sign_job
 from storagemaster.job_wire import JOB_SECONDS_MAX, LANES, NEW_LANE, JobKind, fields_to_sign
+from volumes.crashpoint import crashpoint
 from volumes.photo_path import Variant, render_path
 
 log = logging.getLogger(__name__)
@@ -138,7 +139,9 @@ class SizesQueue:
         while len(batch) < BATCH_MAX and not self._waiting.empty():
             batch.append(self._waiting.get_nowait())
         try:
+            crashpoint("before_enqueue")
             await asyncio.to_thread(partial(self._enqueue, batch))
+            crashpoint("after_enqueue")
             self.is_reachable = True
         except redis.RedisError as error:
             if self.is_reachable:

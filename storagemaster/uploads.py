@@ -25,6 +25,7 @@ from storagemaster.sniff import Sniffed
 from storagemaster.wire import Copy, Receipt, version_path
 from storagenode.wire import WHOLE_BYTES_MAX
 from volumes.cluster import Cluster, Volume
+from volumes.crashpoint import crashpoint
 from volumes.photo_id import PhotoId, Version, derive_photo_id, mint_photo_id, mint_version
 from volumes.photo_path import PhotoVersion, Variant, VolumeId
 from volumes.sizes import ORIGINAL_LETTER
@@ -96,6 +97,7 @@ class Uploads:
         self._refuse_pixels(sniffed)
         strict = request.strict or self._cluster.strict
         plan = await self._plan(request, strict=strict)
+        crashpoint("id_minted")
         of = PhotoVersion(plan.placed.volume, plan.photo, plan.version)
         original = Variant(of, ORIGINAL_LETTER, sniffed.ext)
         copies = await self._mirroring.stream(
@@ -107,6 +109,7 @@ class Uploads:
             digest=incoming.digest,
             strict=strict,
         )
+        crashpoint("copies_made")
         lane = INTERACTIVE_LANE if request.is_waiting else NEW_LANE
         self._queue.ask_for_sizes(original, lane=lane)
         return self._receipt(of, sniffed, copies), not copies.was_there

@@ -1,0 +1,176 @@
+"""A storagemaster is killed at every named point of its work, and another one ends that work."""
+
+import ast
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.edge_servers import find_free_port
+from tests.journey.running_cluster import EDGES, fetch, wait_until
+
+PACKAGE = Path(__file__).parents[2] / "storagemaster"
+# Longer than is sent in one piece.
+STREAMED_BYTES_MIN = 300_000
+START_SECONDS = 60
+ANSWER_SECONDS = 30
+UPLOAD_POINTS = (
+    "id_minted",
+    "copy_made",
+    "copy_made:2",
+    "copies_made",
+    "before_reply",
+    "before_enqueue",
+    "after_enqueue",
+)
+DELETE_POINTS = ("tombstone_made", "tombstone_made:2", "before_purge", "purge_sent", "before_reply")
+
+
+@pytest.fixture(name="doomed")
+def _doomed(cluster, tmp_path):
+    """Starts one more storagemaster of the cluster, which dies at a point: doomed(point)."""
+    address = SimpleNamespace(host="127.0.0.1", port=find_free_port())
+    config = cluster.data / "cluster-and-doomed.toml"
+    doomed = f'\n[masters.doomed]\ncolo = "east"\naddress = "127.0.0.1:{address.port}"\n'
+    config.write_text((cluster.data / "cluster.toml").read_text() + doomed)
+    log = tmp_path / "crash"
+    with contextlib.ExitStack() as stack:
+
+        def start(point):
+            environment = {"GLASSPLATE_CRASH_AT": point, "GLASSPLATE_CRASH_LOG": str(log)}
+            process = subprocess.Popen(
+                [sys.executable, "-m", "storagemaster", "--config", config, "--master", "doomed"],
+                env=os.environ | environment,
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            wait_until_it_takes_photos(cluster, address)
+            return SimpleNamespace(address=address, process=process, log=log)
+
+        yield start
+
+
+def wait_until_it_takes_photos(cluster, address):
+    """Return when the storagemaster has heard of all nodes."""
+    headers = {"Authorization": f"Bearer {cluster.token('read')}"}
+
+    def has_heard():
+        with contextlib.suppress(OSError):
+            status = json.loads(ask(address, "GET", "/status", headers=headers)[1])
+            return all(node["up"] for node in status["nodes"])
+        return False
+
+    wait_until("a third storagemaster", has_heard, seconds_max=START_SECONDS)
+
+
+def ask(address, method, path, body=None, headers=None):
+    """Status and body of an answer."""
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=ANSWER_SECONDS)
+    with contextlib.closing(connection):
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+def ask_doomed(doomed, point, *request):
+    """Ask what it dies of, and make sure that it did; its answer, if one came before that."""
+    answer = None
+    with contextlib.suppress(http.client.HTTPException, OSError):
+        answer = ask(doomed.address, *request)
+    assert doomed.process.wait(START_SECONDS) == -signal.SIGKILL
+    assert doomed.log.read_text() == point.partition(":")[0]
+    return answer
+
+
+def only_copies_of(cluster, reference):
+    """The files of a photo by node, once both mirrors have the same."""
+
+    def are_equal():
+        found = cluster.files_of(reference)
+        return len(found) == 2 and all(a == b for a, b in itertools.pairwise(found.values()))
+
+    wait_until("equal mirrors", are_equal)
+    return cluster.files_of(reference)
+
+
+def test_every_point_is_one_at_which_a_storagemaster_is_killed_here():
+    """A point that no test passes would prove nothing."""
+    calls = (
+        node
+        for path in PACKAGE.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "crashpoint"
+    )
+    named = {ast.literal_eval(call.args[0]) for call in calls}
+    assert named == {point.partition(":")[0] for point in (*UPLOAD_POINTS, *DELETE_POINTS)}
+
+
+@pytest.mark.parametrize(
+    ("point", "is_streamed"),
+    [*((point, False) for point in UPLOAD_POINTS), ("copy_made", True), ("copy_made:2", True)],
+)
+def test_an_upload_that_is_sent_again_is_kept_once(cluster, doomed, jpeg, point, is_streamed):
+    """Another storagemaster ends it: one photo, two equal copies, every size."""
+    photo = jpeg(UPLOAD_POINTS.index(point) + 300, width=400, height=300)
+    if is_streamed:
+        photo += bytes(STREAMED_BYTES_MIN)
+    key = f"killed at {point} {is_streamed}"
+    headers = {
+        "Authorization": f"Bearer {cluster.token('upload')}",
+        "Content-Type": "image/jpeg",
+        "Idempotency-Key": key,
+    }
+    answer = ask_doomed(doomed(point), point, "POST", "/photos", photo, headers)
+    with cluster.client() as client:
+        receipt = client.put(photo, idempotency_key=key)
+        client.wait_until_ready(receipt.reference, timeout_seconds=60)
+    if answer is not None:
+        first = json.loads(answer[1])
+        assert (first["volume"], first["photo"]) == (receipt.volume, receipt.photo)
+    copies = only_copies_of(cluster, receipt.reference)
+    assert {
+        bytes(files[f"{receipt.photo}_{receipt.version}_o.jpg"]) for files in copies.values()
+    } == {photo}
+    assert len(everything_of(cluster, receipt.photo)) == 2
+
+
+def everything_of(cluster, photo):
+    """The nodes that have files of a photo, in whatever volume."""
+    return {
+        node.id
+        for node in cluster.config.nodes.values()
+        if any(Path(node.store).glob(f"[1-9]*/{photo[-2:]}/{photo}*"))
+    }
+
+
+@pytest.mark.parametrize("point", DELETE_POINTS)
+def test_a_delete_that_is_sent_again_is_whole(cluster, doomed, jpeg, point):
+    """Another storagemaster ends it: a tombstone on both mirrors, and no edge serves any size."""
+    with cluster.client() as client:
+        receipt = client.put(jpeg(DELETE_POINTS.index(point) + 320, width=300, height=200))
+        client.wait_until_ready(receipt.reference, timeout_seconds=60)
+        for edge, url in itertools.product(EDGES, receipt.urls.values()):
+            assert fetch(cluster, edge, url)[0] == 200
+        headers = {"Authorization": f"Bearer {cluster.token('delete')}"}
+        path = f"/photos/{receipt.reference}"
+        assert ask_doomed(doomed(point), point, "DELETE", path, None, headers) is None
+        assert set(client.delete(receipt.reference).purged) == set(EDGES)
+    time.sleep(1)  # which is how long an edge may go on with a file that it has open
+    answers = {
+        fetch(cluster, edge, url)[0]
+        for edge, url in itertools.product(EDGES, receipt.urls.values())
+    }
+    assert answers == {410}
+    tombstone = {f"{receipt.photo}_{receipt.version}.gone"}
+    assert all(
+        set(files) == tombstone for files in only_copies_of(cluster, receipt.reference).values()
+    )
