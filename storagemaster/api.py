@@ -30,7 +30,7 @@ from storagemaster.info_pages import InfoPages
 from storagemaster.metrics import CONTENT_TYPE, MasterMetrics
 from storagemaster.operator_api import OperatorApi
 from storagemaster.photos import Photos
-from storagemaster.problems import errors_as_problems
+from storagemaster.problems import SERVER_NAME, errors_as_problems
 from storagemaster.rebuild_api import RebuildApi
 from storagemaster.repairs import Repairs
 from storagemaster.revokes import Revokes
@@ -123,6 +123,7 @@ class Api:
                 web.get(wire.HEALTH_ROUTE, self.health),
             ]
         )
+        application.on_response_prepare.append(_name_server)
         return application
 
     async def upload(self, request: web.Request) -> web.Response:
@@ -274,6 +275,10 @@ class Api:
             raise NotAuthorized(f"the token was refused: {error.reason}") from error
         except WrongScope as error:
             raise NotAllowed(f"this needs a token of scope {scope}") from error
+
+
+async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = SERVER_NAME
 
 
 async def _first_file(request: web.Request) -> AsyncIterator[bytes]:

@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 PROBLEM_DOCS = "https://glassplate.example/problems/"
 """What problem types begin with: names, not links, as RFC 9457 allows."""
 
+SERVER_NAME = "glassplate"
+"""What answers call their server, in place of a library with its version."""
+
 
 @web.middleware
 async def errors_as_problems(
@@ -51,7 +54,7 @@ def refused_unheard(status: int) -> web.Response:
         if status < 500
         else MasterError("an error that was not foreseen; it is in the log")
     )
-    response.headers["Server"] = "glassplate"
+    response.headers["Server"] = SERVER_NAME
     return response
 
 

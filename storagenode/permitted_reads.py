@@ -189,6 +189,7 @@ class PermittedReads:
         return refused(503, "unavailable")
 
 
+@lru_cache(maxsize=4096)
 def _variant_of(permitted: PermittedPath) -> Variant:
     """As `parse_path` would have it, whose grammar the permission's has in it."""
     of = PhotoVersion(

@@ -135,3 +135,14 @@ def test_another_ring_opens_nothing(verifier, path, now):
     other = KeyRing(keys=(Key(key_id="a", secret=bytes(range(100, 132)), state=KeyState.SIGNING),))
     with pytest.raises(BadMac):
         verifier.verify(ReadSigner(other).url(path, size_class="web"), now)
+
+
+def test_a_url_that_was_opened_ends_all_the_same(ring, verifier, path, now):
+    """What is remembered of a URL is that its MAC is right, which time does not change."""
+    url = ReadSigner(ring).url(path, size_class="web", expiry_seconds=int(now) + 10)
+    for _ in range(2):
+        assert verifier.verify(url, now).path == path
+    for _ in range(2):
+        with pytest.raises(Expired):
+            verifier.verify(url, now + 10)
+    assert verifier.verify(url, now).path == path

@@ -116,3 +116,19 @@ async def test_what_is_no_http_is_answered_with_a_problem_that_echoes_nothing(cl
             assert PROBLEM_TYPE.encode() in head
             assert json.loads(body)["status"] == 400
             assert b"secret" not in head + body
+
+
+async def test_no_answer_says_what_library_it_was_made_by(cluster, master):
+    """Nor its version, which is of help to nobody but who looks for one with a hole."""
+    async with app.running_master(cluster.config, master, KEYS), aiohttp.ClientSession() as session:
+        headers = {"Authorization": f"Bearer {sign_token(KEYS, ['upload'])}"}
+        asked = (
+            session.get(f"http://{master.address}/healthz"),
+            session.get(f"http://{master.address}/nothing"),
+            session.get(f"http://{master.address}/status"),
+            session.post(f"http://{master.address}/photos", data=picture(), headers=headers),
+            session.post(f"http://{master.address}/photos", data=b"no photo", headers=headers),
+        )
+        for each in asked:
+            async with each as response:
+                assert response.headers["Server"] == "glassplate", response.status
