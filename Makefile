@@ -7,7 +7,7 @@ SEED ?= 1
 SEEDS ?= 1-100000
 DRILL_SECONDS ?= 12
 SOAK_SEEDS ?= 3
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 2
 
 BIN := .venv/bin
 # Made once for each pyproject.toml: what runs Glassplate, and what else its developers need.

@@ -9,35 +9,28 @@ import pytest
 
 from tests.edge_servers import find_free_port, running_nginx, running_varnish
 
-# Tests run in several processes, and each goes from file to file: what takes minutes begins first,
-# so that in the end none works on while the others have nothing left to do.
-LONGEST_FIRST = (
+# Tests run in two processes, and each goes from file to file: what only computes begins first, so
+# that it takes no time from servers, and what is long, so that in the end none works on alone.
+FIRST = (
     "simulation/test_simulation.py",
-    "imageworker/test_fuzz_decoders.py",
     "permission_urls/test_differential_fuzz.py",
-    "journey",
-    "deploy",
-    "storagenode/test_bucket_store_contract.py",
-    "cold",
+    "imageworker/test_fuzz_decoders.py",
     "planted/test_planted_bugs.py",
+    "drill",
+    "storagenode/test_bucket_store_contract.py",
     "storagenode/test_bucket_faults.py",
-    "drill/test_drill_command.py",
-    "imageworker",
-    "edges",
-    "proxy_config",
 )
 # How wide a table is, is for each test to say; pytest-xdist tells its processes a width.
 os.environ.pop("COLUMNS", None)
 
 
 def pytest_collection_modifyitems(items):
-    """Put the files that take longest first, and leave all else in its order."""
+    """Put these files first, and leave all else in its order."""
     folder = Path(__file__).parent
 
     def rank(item):
         name = item.path.relative_to(folder).as_posix()
-        places = (at for at, first in enumerate(LONGEST_FIRST) if name.startswith(first))
-        return next(places, len(LONGEST_FIRST))
+        return next((at for at, first in enumerate(FIRST) if name.startswith(first)), len(FIRST))
 
     items.sort(key=rank)
 
