@@ -7,7 +7,6 @@ SEED ?= 1
 SEEDS ?= 1-100000
 DRILL_SECONDS ?= 12
 SOAK_SEEDS ?= 3
-TEST_PROCESSES ?= 2
 
 BIN := .venv/bin
 # Made once for each pyproject.toml: what runs Glassplate, and what else its developers need.
@@ -38,7 +37,7 @@ check: $(DEV) ## lint, format, types, import directions, house rules
 
 test: $(DEV) ## every test
 	@proxy_config/install-servers.sh test
-	$(BIN)/python -m pytest -q --numprocesses $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest -q
 
 compose-test: $(DEV) ## really run compose.yaml, with podman, as root
 	@proxy_config/install-servers.sh compose

@@ -2,37 +2,10 @@
 
 import contextlib
 import gc
-import os
-from pathlib import Path
 
 import pytest
 
 from tests.edge_servers import find_free_port, running_nginx, running_varnish
-
-# Tests run in two processes, and each goes from file to file: what only computes begins first, so
-# that it takes no time from servers, and what is long, so that in the end none works on alone.
-FIRST = (
-    "simulation/test_simulation.py",
-    "permission_urls/test_differential_fuzz.py",
-    "imageworker/test_fuzz_decoders.py",
-    "planted/test_planted_bugs.py",
-    "drill",
-    "storagenode/test_bucket_store_contract.py",
-    "storagenode/test_bucket_faults.py",
-)
-# How wide a table is, is for each test to say; pytest-xdist tells its processes a width.
-os.environ.pop("COLUMNS", None)
-
-
-def pytest_collection_modifyitems(items):
-    """Put these files first, and leave all else in its order."""
-    folder = Path(__file__).parent
-
-    def rank(item):
-        name = item.path.relative_to(folder).as_posix()
-        return next((at for at, first in enumerate(FIRST) if name.startswith(first)), len(FIRST))
-
-    items.sort(key=rank)
 
 
 @pytest.fixture(name="free_port", scope="session")
