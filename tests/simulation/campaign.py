@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from tests.simulation.simulation import Outcome, simulate
 
 SEEDS_AT_A_TIME = 20
-NICENESS = 10
 
 
 @dataclass(slots=True)
@@ -52,8 +51,7 @@ def outcomes(seeds: Iterable[int], *, processes: int | None = None) -> Iterator[
     """The outcome of each seed, as they come; lines only of those that failed."""
     # Not forked: a test process has threads, and what they hold would be held for ever.
     context = multiprocessing.get_context("spawn")
-    # Nothing here waits for a clock, and what does, in another process, comes first.
-    with context.Pool(processes or os.cpu_count(), os.nice, (NICENESS,)) as pool:
+    with context.Pool(processes or os.cpu_count()) as pool:
         yield from pool.imap_unordered(_outcome, seeds, SEEDS_AT_A_TIME)
 
 
