@@ -5,7 +5,7 @@ DATA ?= data
 PORT ?= 8080
 SEED ?= 1
 SEEDS ?= 1-100000
-DRILL_SECONDS ?= 12
+DRILL_SECONDS ?= 10
 SOAK_SEEDS ?= 3
 
 BIN := .venv/bin

@@ -224,10 +224,11 @@ class LocalCluster:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on now, and that the kernel gives to no outgoing connection."""
+    while True:
+        port = secrets.choice(range(_FIRST_PORT, _LAST_PORT))
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def _find(program: str) -> str | None:

@@ -81,7 +81,6 @@ LINKS = (
         ),
         edges_spared=ALL_EDGES,
         reads_ok_min=0.9,
-        is_representative=True,
     ),
     Scenario(
         name="links-reset-in-the-body",

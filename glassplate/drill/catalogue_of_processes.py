@@ -98,7 +98,6 @@ PROCESSES = (
         steps=steps(Killed(("varnish",), times=2, every_seconds=3.0)),
         edges_spared=("east-nginx", "west-nginx"),
         needs=("varnishd",),
-        is_representative=True,
     ),
     Scenario(
         name="varnish-child-killed",

@@ -15,7 +15,7 @@ from glassplate.drill.history import History
 from glassplate.drill.links import CLIENTS, Links, running_links, write_views
 from glassplate.drill.stores import HeldDisk, HeldStore
 from glassplate.local_cluster import CONFIG_NAME, LocalCluster, prepare_on_free_ports
-from glassplate.processes import KeptProcess
+from glassplate.processes import POLL_SECONDS, READY_SECONDS_MAX, KeptProcess
 from glassplate.retries import Retries, Timeouts
 from storagenode.marker import mark_root
 from volumes.cluster import Cluster, NodeId
@@ -129,6 +129,7 @@ async def drilled_cluster(
             )
             for master in local.cluster.masters
         }
+        await asyncio.gather(*map(_until_all_nodes_send, clients.values()))
         yield Drilled(local, links, clients, bucket)
 
 
@@ -145,6 +146,20 @@ async def _start(local: LocalCluster) -> None:
         for process in local.processes:
             if process not in shared:
                 starting.create_task(process.start())
+
+
+async def _until_all_nodes_send(asked: Client) -> None:
+    """Wait for the word of what was deleted, before which a node that has just begun sends nothing.
+
+    Raises:
+        TimeoutError: A node is not up, or has not had it.
+    """
+    async with asyncio.timeout(READY_SECONDS_MAX):
+        while True:
+            nodes = (await asked.status())["nodes"]
+            if all(node["up"] and not node["fenced_volumes"] for node in nodes):
+                return
+            await asyncio.sleep(POLL_SECONDS)
 
 
 async def _stop(local: LocalCluster) -> None:
