@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -44,6 +45,8 @@ async def _serve(cluster: Cluster, node: Node) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with running_node(cluster, node, load_keys(Path(cluster.keys_file))):
+        # What is there by now stays, and need not be looked through for garbage again and again.
+        gc.freeze()
         await stopped.wait()
 
 

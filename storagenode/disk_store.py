@@ -350,7 +350,7 @@ class DiskStore:
 
     def refuse_if_gone(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file."""
-        self._publisher.refuse_if_gone(file)
+        self._publisher.refuse_to_read_if_gone(file)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 
 # No file has more bytes than eighteen digits can say.
 _RANGE = re.compile(r" *([0-9]{0,18}) *- *([0-9]{0,18}) *")
@@ -55,6 +56,7 @@ def etag_of(*, mtime_seconds: int, size: int) -> str:
     return f'"{mtime_seconds:x}-{size:x}"'
 
 
+@lru_cache(maxsize=4096)
 def http_date(seconds: int) -> str:
     """A second since 1970 as HTTP writes dates."""
     return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True)

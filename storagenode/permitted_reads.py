@@ -27,6 +27,7 @@ from storagenode.layout import Place
 from storagenode.reading import OpenFile
 from storagenode.store import Store
 from storagenode.streaming import stream
+from storagenode.whole_response import SAFETY_HEADERS, WholeResponse
 from volumes.media_types import MEDIA_TYPES
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoVersion, Variant, VolumeId
@@ -41,13 +42,6 @@ INLINE_BYTES_MAX = 256 * 1024
 # Up to here a file is held in memory whole; above, it is verified first and then streamed.
 WHOLE_BYTES_MAX = 8 * 1024 * 1024
 
-_SAFETY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "cross-origin",
-    "Server": "glassplate",
-}
 _SCHEME_AND_HOST = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
 
 
@@ -89,12 +83,12 @@ class PermittedReads:
         return await self._read(request, permitted)
 
     async def _read(self, request: web.BaseRequest, permitted: PermittedPath) -> web.StreamResponse:
-        variant = _variant_of(permitted)
+        variant, path = _variant_at(permitted)
         try:
             await self._of_store(self._store.refuse_if_gone, variant)
             if self._fence.holds(variant.of.volume):
                 return refused(503, "unavailable")
-            file = await self._of_store(self._store.open, permitted.path)
+            file = await self._of_store(self._store.open, path)
         except Gone:
             return refused(410, "gone", {"Cache-Control": "public, max-age=60"})
         except NotThere:
@@ -122,16 +116,15 @@ class PermittedReads:
         mtime, size = file.stat.mtime_seconds, file.stat.bytes
         etag = etag_of(mtime_seconds=mtime, size=size)
         headers = {
-            **_SAFETY_HEADERS,
             "ETag": etag,
-            "Last-Modified": _cached_http_date(mtime),
+            "Last-Modified": http_date(mtime),
             "Cache-Control": cache_control(permitted.permission.expiry, self._now_seconds()),
         }
         answer = decide(request.headers, etag=etag, mtime_seconds=mtime, size=size)
         if isinstance(answer, NotModified):
             # As it is in the caches that kept the photo.
-            digest = {"Repr-Digest": _repr_digest(file)} if file.digest else {}
-            return web.Response(status=304, headers=headers | digest)
+            digest = {"Repr-Digest": _repr_digest(file.digest)} if file.digest else {}
+            return WholeResponse(status=304, headers=headers | digest)
         if isinstance(answer, PreconditionFailed):
             return refused(412, "precondition failed")
         if not isinstance(answer, Full | Partial):
@@ -155,12 +148,12 @@ class PermittedReads:
             headers["Accept-Ranges"] = "bytes"
         if size <= WHOLE_BYTES_MAX:
             data = await self._load(file)
-            headers["Repr-Digest"] = _repr_digest(file)
+            headers["Repr-Digest"] = _repr_digest(file.digest)
             body = data if status == 200 else data[start:end]
-            return web.Response(status=status, headers=headers, body=body)
+            return WholeResponse(status=status, headers=headers, body=body)
         await self._in_thread(file.verify)
-        headers["Repr-Digest"] = _repr_digest(file)
-        response = web.StreamResponse(status=status, headers=headers)
+        headers["Repr-Digest"] = _repr_digest(file.digest)
+        response = web.StreamResponse(status=status, headers=SAFETY_HEADERS | headers)
         return await stream(request, response, file, start=start, end=end, threads=self._threads)
 
     async def _load(self, file: OpenFile) -> bytes | bytearray:
@@ -182,20 +175,19 @@ class PermittedReads:
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
-    def _health(self) -> web.Response:
+    def _health(self) -> WholeResponse:
         if self._store.is_intact():
-            headers = {"Cache-Control": "no-store", **_SAFETY_HEADERS}
-            return web.Response(text="ok\n", headers=headers)
+            return _text(200, "ok")
         return refused(503, "unavailable")
 
 
 @lru_cache(maxsize=4096)
-def _variant_of(permitted: PermittedPath) -> Variant:
-    """As `parse_path` would have it, whose grammar the permission's has in it."""
+def _variant_at(permitted: PermittedPath) -> tuple[Variant, str]:
+    """As `parse_path` would have it, whose grammar the permission's has in it; and its path."""
     of = PhotoVersion(
         VolumeId(permitted.volume), PhotoId(permitted.photo), Version(permitted.version)
     )
-    return Variant(of, permitted.size, permitted.ext)
+    return Variant(of, permitted.size, permitted.ext), permitted.path
 
 
 def _target_of(request: web.BaseRequest) -> str:
@@ -204,40 +196,40 @@ def _target_of(request: web.BaseRequest) -> str:
     return target if target.startswith("/") else _SCHEME_AND_HOST.sub("", target)
 
 
-def _options(target: str) -> web.Response:
+def _options(target: str) -> WholeResponse:
     if not target.startswith("/"):
         return refused(400, "bad request")
-    headers = {"Cache-Control": "no-store", **_SAFETY_HEADERS, "Allow": ALLOWED_METHODS}
-    return web.Response(status=204, headers=headers)
+    headers = {"Cache-Control": "no-store", "Allow": ALLOWED_METHODS}
+    return WholeResponse(status=204, headers=headers)
 
 
-def refused(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
+def refused(status: int, text: str, headers: dict[str, str] | None = None) -> WholeResponse:
     """An error that says no more than its status; no cache keeps it unless `headers` say so."""
-    return web.Response(
-        status=status,
-        text=f"{text}\n",
-        headers={"Cache-Control": "no-store", **_SAFETY_HEADERS, **(headers or {})},
-    )
+    return _text(status, text, headers)
 
 
-def _refused_for_good(status: int, text: str) -> web.Response:
+def _text(status: int, text: str, headers: dict[str, str] | None = None) -> WholeResponse:
+    about = {
+        "Cache-Control": "no-store",
+        **(headers or {}),
+        "Content-Type": "text/plain; charset=utf-8",
+    }
+    return WholeResponse(status=status, headers=about, body=f"{text}\n".encode())
+
+
+def _refused_for_good(status: int, text: str) -> WholeResponse:
     """An error that ends the connection: what else comes on it may be no request at all."""
     response = refused(status, text)
     response.force_close()
     return response
 
 
-def refused_unheard(status: int) -> web.Response:
+def refused_unheard(status: int) -> WholeResponse:
     """The answer to what was no HTTP, or to a fault of ours."""
     return refused(status, "bad request" if status < 500 else "unavailable")
 
 
 @lru_cache(maxsize=4096)
-def _cached_http_date(seconds: int) -> str:
-    return http_date(seconds)
-
-
-def _repr_digest(file: OpenFile) -> str:
-    """The digest that a file was written with."""
-    assert file.digest is not None, "a file without a digest is never sent"
-    return f"sha-256=:{base64.b64encode(bytes.fromhex(file.digest)).decode()}:"
+def _repr_digest(digest: str) -> str:
+    """A SHA-256 in hex as RFC 9530 has it."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(digest)).decode()}:"

@@ -4,6 +4,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from storagenode.directories import DurableDirectories
 from storagenode.errors import Conflict, Gone
@@ -17,6 +18,7 @@ from volumes.photo_path import (
     Info,
     PhotoFile,
     PhotoTombstone,
+    PhotoVersion,
     Variant,
     VersionTombstone,
     render_path,
@@ -24,6 +26,8 @@ from volumes.photo_path import (
 )
 
 _LOCKS = 256
+# Versions that are known to be under no tombstone; a page's worth of photos many times over.
+_CLEAR_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class Publisher:
         self._directories = directories
         self._now_seconds = now_seconds
         self._locks = [threading.RLock() for _ in range(_LOCKS)]
+        self._is_clear = lru_cache(_CLEAR_MAX)(self._look_for_tombstones)
+        self._since_last_tombstone = object()
 
     @contextlib.contextmanager
     def photo_locked(self, file: PhotoFile) -> Iterator[None]:
@@ -87,6 +93,21 @@ class Publisher:
             ):
                 raise Gone(f"{render_path(file)} is gone: {path} says so")
 
+    def refuse_to_read_if_gone(self, file: PhotoFile) -> None:
+        """As `refuse_if_gone`, for reads: the disk is asked once for each version that is clear.
+
+        It is asked again after any tombstone. No other process gives names in this root, whose
+        marker is locked; and what is new is noted after its link, by a thing that never comes
+        again, so that who looked before that link has not looked for all time.
+        """
+        if not isinstance(file, PhotoTombstone | VersionTombstone):
+            self._is_clear(file.of, self._since_last_tombstone)
+
+    def _look_for_tombstones(self, of: PhotoVersion, since: object) -> None:
+        """What it raises is not remembered, only that it raised nothing."""
+        del since
+        self.refuse_if_gone(Info(of))
+
     def set_aside(self, path: str) -> str:
         """Give a file a second name in the quarantine, and return it when it is on the disk."""
         aside = quarantine_path(path, unique=f"{self._now_seconds():.6f}")
@@ -107,6 +128,8 @@ class Publisher:
     def _link(self, staged: StagedFile, place: Place) -> Published:
         def link() -> None:
             self._file_system.link(staged.path, place.path)
+            if isinstance(place.file, PhotoTombstone | VersionTombstone):
+                self._since_last_tombstone = object()
 
         try:
             self._directories.give_name(place.path, link)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 log = logging.getLogger(__name__)
 
-Refuse = Callable[[int], web.Response]
+Refuse = Callable[[int], web.StreamResponse]
 """The answer, by its status, to a request that no handler got or that one failed at."""
 
 

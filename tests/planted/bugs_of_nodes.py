@@ -18,7 +18,7 @@ def serves_unverified_bytes(patch):
     patch.setattr(
         OpenFile,
         "read_cached",
-        lambda file: file.file_system.read_cached(file.handle, file.stat.bytes),
+        lambda file: file.source.read_cached(file.handle, file.stat.bytes),
     )
 
 
@@ -30,6 +30,15 @@ def takes_pulled_bytes_unverified(patch):
 def takes_files_past_a_tombstone(patch):
     """As if nothing were gone."""
     patch.setattr(Publisher, "refuse_if_gone", lambda *_, **__: None)
+
+
+def looks_for_a_tombstone_once(patch):
+    """What was there a minute ago is taken to be there still."""
+    patch.setattr(
+        Publisher,
+        "refuse_to_read_if_gone",
+        lambda publisher, file: publisher._is_clear(file.of, None),
+    )
 
 
 def leaves_deleted_files_where_they_are(patch):
@@ -154,6 +163,11 @@ BUGS_OF_NODES = (
     PlantedBug(
         what="a file is published though its tombstone is there",
         plant=takes_files_past_a_tombstone,
+        found_by=Tests("tests/storagenode/test_tombstone_race.py"),
+    ),
+    PlantedBug(
+        what="that a version is not gone is remembered past its delete",
+        plant=looks_for_a_tombstone_once,
         found_by=Tests("tests/storagenode/test_tombstone_race.py"),
     ),
     PlantedBug(

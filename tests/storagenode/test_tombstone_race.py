@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from storagenode.disk_store import DiskStore
 from storagenode.errors import Gone, NotThere
 from storagenode.filesystem import DiskFileSystem
 from storagenode.layout import Place
@@ -110,6 +111,49 @@ def test_a_tombstone_wins_whoever_comes_first(store, seed):
         with opened(store.file_system, path) as file:
             file.read()
     assert store.file_system.list(".staging") == []
+
+
+class FileSystemThatIsOvertaken(DiskFileSystem):
+    """A real one in which something happens just after it looked for a tombstone."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.meanwhile = None
+
+    def exists(self, path):
+        """As it was before what happens meanwhile."""
+        is_there = super().exists(path)
+        if self.meanwhile and path.endswith(".gone"):
+            happens, self.meanwhile = self.meanwhile, None
+            happens()
+        return is_there
+
+
+def test_a_read_after_a_delete_is_refused_though_one_before_it_was_not(store):
+    """That a version was clear is remembered, until there is any tombstone."""
+    of, other = version_of(1), version_of(2)
+    publish_or_be_told(store, of, "o")
+    store.refuse_if_gone(variant_of(of, "o").file)
+    store.bury(Place(VersionTombstone(other)), mtime_seconds=MTIME)
+    store.refuse_if_gone(variant_of(of, "o").file)
+    store.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)
+    with pytest.raises(Gone):
+        store.refuse_if_gone(variant_of(of, "o").file)
+
+
+def test_a_read_that_is_overtaken_by_a_delete_makes_nobody_remember(root):
+    """It may end well itself; all that begin after the delete are refused."""
+    file_system = FileSystemThatIsOvertaken(root)
+    store = DiskStore(file_system)
+    store.open_volume(VOLUME)
+    of = version_of(1)
+    publish_or_be_told(store, of, "o")
+    tombstone = Place(PhotoTombstone(of.volume, of.photo))
+    file_system.meanwhile = lambda: store.bury(tombstone, mtime_seconds=MTIME)
+    store.refuse_if_gone(variant_of(of, "o").file)
+    with pytest.raises(Gone):
+        store.refuse_if_gone(variant_of(of, "o").file)
+    file_system.close_root()
 
 
 def test_uploads_of_the_same_file_at_once_are_one_file(store):
