@@ -27,14 +27,9 @@ from proxy_config import (
 from volumes.address import Address
 from volumes.cluster import Cluster
 
-_CHECK = "    call check_permission;\n"
-# A sub must be called somewhere; Photo- headers of clients are gone by then, so this one never is.
-_NO_CHECK = r"""
-    set req.http.Photo-Path = regsub(req.url, "^/([^.]+).*(\.[^.]+)$", "\1\2");
-    if (req.http.Photo-First) {
-        call check_permission;
-    }
-"""
+# The parts of the VCL that check; each then lets everything through before it begins.
+_CHECKS = ("check_form", "check_permission", "vcl_hit")
+_NO_CHECK = {"vcl_hit": "return (deliver);"}
 
 
 @contextlib.asynccontextmanager
@@ -80,8 +75,13 @@ async def rendered_varnish(
 
 def without_check(vcl: str) -> str:
     """The same VCL, which takes every permission for a good one."""
-    assert vcl.count(_CHECK) == 1, "the VCL checks permissions in some other way by now"
-    return vcl.replace(_CHECK, _NO_CHECK)
+    for name in _CHECKS:
+        begins = f"sub {name} {{\n"
+        assert vcl.count(begins) == 1, "the VCL checks permissions in some other way by now"
+        # Not at once, because Varnish wants the rest to be reached.
+        at_once = f"    if (req.url) {{\n        {_NO_CHECK.get(name, 'return;')}\n    }}\n"
+        vcl = vcl.replace(begins, begins + at_once)
+    return vcl
 
 
 def _elsewhere(local: LocalCluster, edge_id: str, name: str) -> tuple[Cluster, Path]:

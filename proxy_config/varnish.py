@@ -1,5 +1,6 @@
 """Varnish edges: VCL and command line, as text."""
 
+import hashlib
 import ipaddress
 from collections.abc import Iterable, Mapping
 
@@ -52,6 +53,7 @@ def render_varnish(
     refuse_bad_read_keys(read_keys)
     edge = find_edge(cluster, choices.edge_id, "varnish")
     routes = mirror_routes(cluster, edge.colo)
+    letters_of_class = _letters_of_class(cluster.sizes)
     values = {
         "edge": edge,
         "choices": choices,
@@ -61,7 +63,8 @@ def render_varnish(
         "object_bytes_max": choices.cache_bytes // _PARTS_OF_CACHE,
         "read_keys": read_keys,
         "keys_with_zero_bytes": keys_with_zero_bytes(read_keys),
-        "letters_of_class": _letters_of_class(cluster.sizes),
+        "letters_of_class": letters_of_class,
+        "keys_fingerprint": _fingerprint(read_keys, letters_of_class),
         "permanent": cache_control(FOR_EVER, 0),
         "permission_url_regex": PERMISSION_URL_REGEX,
         "malformed_regex": MALFORMED_REGEX,
@@ -103,6 +106,14 @@ def _letters_of_class(sizes: tuple[Size, ...]) -> tuple[tuple[str, str], ...]:
     for letter, size_class in size_classes(sizes).items():
         letters[size_class] = letters.get(size_class, "") + letter
     return tuple(letters.items())
+
+
+def _fingerprint(
+    read_keys: Mapping[str, str], letters_of_class: tuple[tuple[str, str], ...]
+) -> str:
+    """Another text for other keys and classes. It tells nothing of keys of 32 random bytes."""
+    all_of_it = repr((sorted(read_keys.items()), letters_of_class))
+    return hashlib.sha256(all_of_it.encode()).hexdigest()[:16]
 
 
 def _vcl_name(name: str) -> str:

@@ -1,7 +1,7 @@
 """Bugs in what edges are configured with, in ETags, and in what workers make of a photo."""
 
 from imageworker import encode
-from proxy_config import nginx
+from proxy_config import nginx, varnish
 from storagenode import http_semantics
 from tests.planted.finders import Tests
 from tests.planted.planted_bug import PlantedBug
@@ -31,6 +31,11 @@ def _render_with(patch, right, wrong):
         return render(name, values).replace(right, wrong)
 
     patch.setattr(nginx, "render_template", render_wrong)
+
+
+def remembers_past_a_change_of_keys(patch):
+    """What a retired key has fetched, its URLs go on opening."""
+    patch.setattr(varnish, "_fingerprint", lambda _keys, _classes: "0123456789abcdef")
 
 
 def makes_etags_of_nothing(patch):
@@ -67,6 +72,11 @@ BUGS_OF_EDGES = (
         what="an edge lets anybody purge",
         plant=lets_anybody_purge,
         found_by=RENDERED,
+    ),
+    PlantedBug(
+        what="a Varnish edge believes what it checked with keys that are retired",
+        plant=remembers_past_a_change_of_keys,
+        found_by=Tests("tests/proxy_config/test_varnish_remembers.py"),
     ),
     PlantedBug(
         what="two photos have the same ETag",

@@ -1,8 +1,10 @@
 # The Varnish edge east-varnish in colo east, rendered from the cluster config: change that, not this.
 #
-# A request goes through: method and body, permission, cache, node of its own colo, node of another
-# colo. The permission is checked on the raw bytes of the request, before the cache is looked at,
-# every time. What is cached has the photo path as its key, so that all URLs of a photo share it.
+# A request goes through: method and body, form of the URL, permission, node of its own colo, node of
+# another colo. What is cached has the photo path as its key, so that all URLs of a photo share it. The
+# permission is checked on the raw bytes of the request, before anything is sent or fetched, every time.
+# An object knows the URL that it was fetched by, and the same bytes are as good as they were then:
+# so where one is found, it is asked first.
 #
 # Read keys are not here but in keys.vcl, which must have mode 0600.
 #
@@ -225,8 +227,6 @@ sub vcl_backend_fetch {
     else {
         return (error(404));
     }
-    unset bereq.http.Photo-Path;
-    unset bereq.http.Photo-Expiry;
     unset bereq.http.Photo-Class;
     unset bereq.http.Photo-Unchecked;
     # Always the whole photo: what part of it a client wants is seen to in vcl_deliver.
@@ -270,6 +270,12 @@ sub vcl_backend_response {
     unset beresp.http.Age;
     # The node's is for the permission that fetched it; vcl_deliver sets that of the client's own.
     unset beresp.http.Cache-Control;
+    # Nothing is fetched by a URL that was not checked. What this opens, vcl_hit need not check again.
+    set beresp.http.Photo-Opened = "66213fcd4721a7ad" + bereq.url;
+    unset beresp.http.Photo-Until;
+    if (bereq.http.Photo-Expiry) {
+        set beresp.http.Photo-Until = bereq.http.Photo-Expiry;
+    }
     # Files never change, so this is as long as is convenient; then it is revalidated, so that a
     # purge that never came is made good. Until then, and while no node answers, it is served.
     set beresp.ttl = 86400s;
@@ -330,7 +336,6 @@ acl purgers {
 }
 
 sub vcl_recv {
-    unset req.http.Photo-Path;
     unset req.http.Photo-Expiry;
     unset req.http.Photo-Class;
     unset req.http.Photo-Unchecked;
@@ -348,7 +353,6 @@ sub vcl_recv {
         if (req.method != "PURGE") {
             return (synth(405));
         }
-        set req.http.Photo-Path = regsub(req.url, "^/", "");
         return (purge);
     }
 
@@ -371,16 +375,12 @@ sub vcl_recv {
     if (req.url == "/healthz") {
         return (synth(200));
     }
-    call check_permission;
-    if (req.http.Photo-Unchecked) {
-        return (pass);
-    }
+    call check_form;
     return (hash);
 }
 
-# Returns only if the request has a permission for what it asks. Notes are kept to a few, because each
-# goes to the log; the MAC that would have been right is none of them.
-sub check_permission {
+# What is not even the form of a permission URL goes no further.
+sub check_form {
     if (req.url !~ "^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4})\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)") {
         if (req.url ~ "^(?!/)|[%;?]|/[/.]|[^\x00-\x7f]|^[\s\S]{513}") {
             return (synth(400));
@@ -388,6 +388,52 @@ sub check_permission {
         return (synth(403));
     }
     # From here on the URL is: stem _ size . key . expiry . MAC . ext, with no other dots.
+}
+
+# The key is the photo path, of all URLs of a photo and of its purge. Varnish comes here with what was
+# refused, too: each part of the expression ends at the first dot, so that nothing takes long.
+sub vcl_hash {
+    hash_data(regsub(req.url, "^(/[^.]+)\.[^.]+\.[^.]+\.[^.]+(\.[^.]+)$", "\1\2"));
+    return (lookup);
+}
+
+# The very bytes that an object was fetched by were checked then, with the keys and sizes that there
+# are now, or the fingerprint would be another. Only time may have made a difference.
+sub vcl_hit {
+    if (obj.http.Photo-Opened != "66213fcd4721a7ad" + req.url) {
+        call check_permission;
+    } else {
+        if (obj.http.Photo-Until) {
+            set req.http.Photo-Expiry = obj.http.Photo-Until;
+            call refuse_if_over;
+        }
+        call log_photo;
+    }
+    if (req.http.Photo-Unchecked) {
+        return (pass);
+    }
+    return (deliver);
+}
+
+sub vcl_miss {
+    call check_permission;
+    if (req.http.Photo-Unchecked) {
+        return (pass);
+    }
+    return (fetch);
+}
+
+# Only what is left to the nodes to check comes here.
+sub vcl_pass {
+    if (!req.http.Photo-Unchecked) {
+        return (synth(403));
+    }
+    return (fetch);
+}
+
+# Returns only if the request has a permission for what it asks. Notes are kept to a few, because each
+# goes to the log; the MAC that would have been right is none of them.
+sub check_permission {
     if (req.url ~ "^[^.]+_[sqtmnwdzcb]\.") {
         set req.http.Photo-Class = "web";
     } else if (req.url ~ "^[^.]+_[hk]\.") {
@@ -422,13 +468,20 @@ sub check_permission {
 
     if (req.url !~ "^[^.]+\.[^.]+\.0\.") {
         call read_expiry;
-        if (now >= std.time(integer=std.integer(req.http.Photo-Expiry))) {
-            return (synth(403));
-        }
+        call refuse_if_over;
     }
-    set req.http.Photo-Path = regsub(req.url, "^/([^.]+).*(\.[^.]+)$", "\1\2");
-    # For logs, in place of the URL: varnishncsa -F "%{VCL_Log:photo}x".
-    std.log("photo:" + req.http.Photo-Path);
+    call log_photo;
+}
+
+sub refuse_if_over {
+    if (now >= std.time(integer=std.integer(req.http.Photo-Expiry))) {
+        return (synth(403));
+    }
+}
+
+# In place of the URL: varnishncsa -F "%{VCL_Log:photo}x".
+sub log_photo {
+    std.log("photo:" + regsub(req.url, "^/([^.]+).*(\.[^.]+)$", "\1\2"));
 }
 
 # Notes the expiry in decimal, digit by digit: the value of a hex digit is how much of
@@ -448,11 +501,6 @@ sub read_expiry {
             "0123456789abcdef", regsub(req.http.Photo-Expiry, "^.{7}(.).*$", "\1")))))        + 16 * (16 - blob.length(blob.decode(IDENTITY, encoded=std.strstr(
             "0123456789abcdef", regsub(req.http.Photo-Expiry, "^.{8}(.).*$", "\1")))))        + 1 * (16 - blob.length(blob.decode(IDENTITY, encoded=std.strstr(
             "0123456789abcdef", regsub(req.http.Photo-Expiry, "^.{9}(.).*$", "\1")))));
-}
-
-sub vcl_hash {
-    hash_data(req.http.Photo-Path);
-    return (lookup);
 }
 
 sub vcl_purge {
@@ -480,6 +528,8 @@ sub vcl_deliver {
     }
     # Cache-Control counts from now, so there is no age; the rest is nobody's business.
     unset resp.http.Age;
+    unset resp.http.Photo-Opened;
+    unset resp.http.Photo-Until;
     unset resp.http.Via;
     unset resp.http.X-Varnish;
     call set_safety_headers;
