@@ -2,7 +2,7 @@
 
 aiohttp makes each answer ready for all that a handler might still want: cookies, compression, a
 length that is not known, hooks. Of a photo's answer nothing is left open when it is made, and a
-read costs a fifth less if it is simply sent.
+read costs a sixth less if it is simply sent.
 """
 
 import time
