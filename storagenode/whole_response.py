@@ -38,7 +38,7 @@ class WholeResponse(web.StreamResponse):
     ) -> None:
         super().__init__(status=status)
         self._lines = [f"{name}: {text}" for name, text in headers.items()]
-        self._whole_body = body
+        self.body = body
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Send all of it."""
@@ -46,7 +46,7 @@ class WholeResponse(web.StreamResponse):
             return
         if self._keep_alive is None:
             self._keep_alive = request.keep_alive
-        body = b"" if request.method == "HEAD" else self._whole_body
+        body = b"" if request.method == "HEAD" else self.body
         pieces = (self._head(request).encode("latin-1"), body)
         transport = request.transport
         if transport is None or transport.is_closing():
@@ -66,7 +66,7 @@ class WholeResponse(web.StreamResponse):
         date = http_date(int(time.time()))
         lines = [f"HTTP/{major}.{minor} {self.status} {self.reason}", *self._lines, _SAFETY_LINES]
         if self.status not in _BODILESS:
-            lines.append(f"Content-Length: {len(self._whole_body)}")
+            lines.append(f"Content-Length: {len(self.body)}")
         lines.append(f"Date: {date}")
         if not self._keep_alive:
             lines.append("Connection: close")
