@@ -157,7 +157,7 @@ def _running(
 ) -> Iterator[RunningEdge]:
     edge = cluster.edges[edge_id]
     for address in (edge.listen, edge.purge):
-        if _is_listening(address):
+        if is_listening(address):
             pytest.fail(f"{address} is taken, by another edge of the same cluster perhaps")
     said = folder / "said"
     with said.open("wb") as output:
@@ -179,16 +179,17 @@ def _running(
 
 def _wait_until_listening(address: Address, process: subprocess.Popen[bytes], said: Path) -> None:
     deadline = time.monotonic() + START_SECONDS_MAX
-    while not _is_listening(address):
+    while not is_listening(address):
         if process.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"{process.args} does not listen on {address}:\n{said.read_text()}")
         time.sleep(0.02)
 
 
-def _is_listening(address: Address) -> bool:
+def is_listening(address: Address) -> bool:
+    """Whether anybody takes connections there."""
     try:
         socket.create_connection((address.host, address.port)).close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
         return False
     return True
 

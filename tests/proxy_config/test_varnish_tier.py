@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.edge_servers import is_listening
 from tests.proxy_config.asking import PURGE_SECONDS, READ_KEYS, ask, new_photo_path, purge, sign
 from tests.proxy_config.stand_in_node import Behaviour, bytes_of
 
@@ -55,6 +56,16 @@ class Tier:
             wait_until_served(varnish)
         return owners
 
+    def lose(self, number):
+        """Kill a Varnish. Its child finds out by itself, and answers until then."""
+        lost = self.varnishes[number]
+        lost.process.kill()
+        lost.process.wait()
+        deadline = time.monotonic() + 20
+        while is_listening(lost.address):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def asked_for(self, path):
         """How often any node was asked."""
         return sum(node.asked_for(path) for node in self.nodes)
@@ -85,9 +96,7 @@ def test_each_photo_lives_on_one_varnish_and_a_lost_one_moves_only_its_share(tie
     assert all(shares.values()), "each has some"
 
     tier.forget_in_front(paths)
-    lost = tier.varnishes[0]
-    lost.process.kill()
-    lost.process.wait()
+    tier.lose(0)
     tier.read(paths)
     assert [path for path in paths if tier.asked_for(path) > 1] == shares[0]
     after = tier.owners(paths)
@@ -111,9 +120,8 @@ def test_a_photo_that_no_node_has_well_costs_its_varnish_nothing(tier):
 
 def test_with_all_of_the_tier_lost_the_nodes_are_asked(tier):
     """The tier is a cache: without it everything takes longer, and nothing fails."""
-    for varnish in tier.varnishes:
-        varnish.process.kill()
-        varnish.process.wait()
+    for number in range(VARNISHES):
+        tier.lose(number)
     paths = [new_photo_path() for _ in range(CLIENTS)]
     tier.read(paths)
     near, far = tier.nodes
