@@ -42,6 +42,7 @@ INLINE_BYTES_MAX = 256 * 1024
 # Up to here a file is held in memory whole; above, it is verified first and then streamed.
 WHOLE_BYTES_MAX = 8 * 1024 * 1024
 
+_UNCACHED_TEXT = {"Cache-Control": "no-store", "Content-Type": "text/plain; charset=utf-8"}
 _SCHEME_AND_HOST = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
 
 
@@ -177,7 +178,7 @@ class PermittedReads:
 
     def _health(self) -> WholeResponse:
         if self._store.is_intact():
-            return _text(200, "ok")
+            return WholeResponse(status=200, headers=_UNCACHED_TEXT, body=b"ok\n")
         return refused(503, "unavailable")
 
 
@@ -205,15 +206,7 @@ def _options(target: str) -> WholeResponse:
 
 def refused(status: int, text: str, headers: dict[str, str] | None = None) -> WholeResponse:
     """An error that says no more than its status; no cache keeps it unless `headers` say so."""
-    return _text(status, text, headers)
-
-
-def _text(status: int, text: str, headers: dict[str, str] | None = None) -> WholeResponse:
-    about = {
-        "Cache-Control": "no-store",
-        **(headers or {}),
-        "Content-Type": "text/plain; charset=utf-8",
-    }
+    about = _UNCACHED_TEXT | (headers or {})
     return WholeResponse(status=status, headers=about, body=f"{text}\n".encode())
 
 
