@@ -1,9 +1,13 @@
-"""Bringing home what nodes hold for others: a shortcut, because reconcile would find it all too."""
+"""Bringing home what nodes hold for others: a shortcut, because reconcile would find it all too.
+
+Sizes go home as they were made, all of a version at once and with their info, so that those of two
+workers with different libraries are not mixed.
+"""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from storagemaster.burying import Burying
@@ -22,9 +26,17 @@ from storagenode.errors import (
     Unreachable,
 )
 from storagenode.layout import OwedFile, Place
-from storagenode.wire import Pull
+from storagenode.wire import OWED_LIST_MAX, BundledFile, Pull, render_bundle
 from volumes.cluster import Cluster, NodeId
-from volumes.photo_path import PhotoTombstone, Variant, VersionTombstone
+from volumes.photo_path import (
+    Info,
+    PhotoFile,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+    render_path,
+)
 
 log = logging.getLogger(__name__)
 
@@ -36,19 +48,53 @@ ATTEMPTS_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A file that one node holds for another."""
+    """What one node holds for another: a file, or the sizes of a version and their info, last."""
 
     holder: NodeId
     home: NodeId
-    file: OwedFile
+    files: tuple[OwedFile, ...]
+
+    @property
+    def place(self) -> Place:
+        return self.files[-1].place
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(file.bytes for file in self.files)
 
     @property
     def key(self) -> tuple[NodeId, str]:
-        return self.holder, self.file.place.path
+        return self.holder, self.place.path
 
     @property
     def is_tombstone(self) -> bool:
-        return isinstance(self.file.place.file, PhotoTombstone | VersionTombstone)
+        return isinstance(self.place.file, PhotoTombstone | VersionTombstone)
+
+
+def _together(files: Sequence[OwedFile]) -> Iterable[tuple[OwedFile, ...]]:
+    """Each file of a list by itself, but the sizes of a version with their info.
+
+    A list that is as long as one may be ends in the middle of a version, whose turn comes later.
+    """
+    infos = {file.place.file.of for file in files if isinstance(file.place.file, Info)}
+    bundles: dict[PhotoVersion, list[OwedFile]] = {}
+    for file in files:
+        of = _sizes_of(file.place.file)
+        if of in infos:
+            bundles.setdefault(of, []).append(file)
+        else:
+            yield (file,)
+    if len(files) == OWED_LIST_MAX and (of := _sizes_of(files[-1].place.file)):
+        bundles.pop(of, None)
+    for bundle in bundles.values():
+        yield tuple(sorted(bundle, key=lambda file: isinstance(file.place.file, Info)))
+
+
+def _sizes_of(file: PhotoFile) -> PhotoVersion | None:
+    """The version that a size, or an info, is of."""
+    if isinstance(file, Info) or (isinstance(file, Variant) and not file.is_original):
+        return file.of
+    return None
 
 
 @dataclass(slots=True)
@@ -108,9 +154,9 @@ class OwedWork:
         homes = [node for node in self._nodes if node != holder and self._fleet.is_up(node)]
         try:
             return [
-                _Held(holder, home, file)
+                _Held(holder, home, files)
                 for home in homes
-                for file in await self._nodes[holder].owed(home)
+                for files in _together(await self._nodes[holder].owed(home))
             ]
         except NodeError as error:
             log.warning("owed work of %s was not listed: %s", holder, error)
@@ -140,22 +186,29 @@ class OwedWork:
         gate = asyncio.Semaphore(PULLS_AT_ONCE)
         closed = _Closed()
 
-        async def one(each: _Held) -> bool:
+        async def one(each: _Held) -> int:
             async with gate:
-                return (
+                is_done = (
                     self._fleet.is_up(each.home)
                     and not closed.is_for(each)
                     and self._attempts.get(each.key, 0) < ATTEMPTS_MAX
                     and await self._hand_over(each, closed)
                 )
+                return len(each.files) if is_done else 0
 
         return sum(await asyncio.gather(*(one(each) for each in held)))
 
     async def _hand_over(self, each: _Held, closed: _Closed) -> bool:
         try:
-            await self._bring_home(each)
+            if each.is_tombstone:
+                await self._bury_at_home(each)
+            elif isinstance(each.place.file, Info):
+                await self._bring_bundle_home(each)
+            else:
+                await self._bring_home(each)
             with self._asking(each.holder):
-                await self._nodes[each.holder].settle(each.file.place)
+                for file in each.files:
+                    await self._nodes[each.holder].settle(file.place)
         except NotThere:
             return False  # another storagemaster was faster
         except NodeError as error:
@@ -166,9 +219,38 @@ class OwedWork:
                 closed.ways.add((each.holder, each.home))
             elif not isinstance(error, Unreachable):
                 self._attempts[each.key] = self._attempts.get(each.key, 0) + 1
-            log.warning("%s was not brought home: %s", each.file.place, error)
+            log.warning("%s was not brought home: %s", each.place, error)
             return False
         return True
+
+    async def _bury_at_home(self, each: _Held) -> None:
+        tombstone = each.place.file
+        assert isinstance(tombstone, PhotoTombstone | VersionTombstone)
+        with self._asking(each.holder):
+            note = await self._nodes[each.holder].stat(each.place)
+        with self._asking(each.home):
+            await self._burying.bury(each.home, tombstone, mtime_seconds=note.mtime_seconds)
+
+    async def _bring_bundle_home(self, each: _Held) -> None:
+        """Return when the home has these sizes, or others, which are as good, or is to have none.
+
+        What it lacks of other ones it gets from the mirror that has them.
+        """
+        info, bundled = each.place.file, []
+        assert isinstance(info, Info)
+        with self._asking(each.holder):
+            for file in each.files:
+                fetched = await self._nodes[each.holder].fetch(file.place)
+                path = render_path(file.place.file)
+                bundled.append(BundledFile(path, file.digest, fetched.data))
+        with self._asking(each.home), contextlib.suppress(Gone, Conflict):
+            await self._nodes[each.home].put_bundle(
+                info.of,
+                render_bundle(bundled),
+                owed_to=None,
+                mtime_seconds=fetched.note.mtime_seconds,
+                timeout_seconds=pull_seconds(each.size_bytes),
+            )
 
     async def _bring_home(self, each: _Held) -> None:
         """Return when the home has it, or has the word that it is gone.
@@ -176,23 +258,16 @@ class OwedWork:
         Of an original, other bytes under the same name settle nothing: this copy may be the only
         other one. Of a size, those that are at home are as good.
         """
-        held, home, holder = each.file.place, self._nodes[each.home], self._nodes[each.holder]
-        if each.is_tombstone:
-            with self._asking(each.holder):
-                note = await holder.stat(held)
-            assert isinstance(held.file, PhotoTombstone | VersionTombstone)
-            with self._asking(each.home):
-                await self._burying.bury(each.home, held.file, mtime_seconds=note.mtime_seconds)
-            return
+        held = each.place
         pull = Pull(
             place=Place(held.file),
-            source=holder.url,
+            source=self._nodes[each.holder].url,
             source_place=held,
-            digest=each.file.digest,
+            digest=each.files[-1].digest,
         )
-        is_size = isinstance(held.file, Variant) and not held.file.is_original
+        is_size = _sizes_of(held.file) is not None
         with self._asking(each.home), contextlib.suppress(Gone, *([Conflict] if is_size else [])):
-            await home.pull(pull, timeout_seconds=pull_seconds(each.file.bytes))
+            await self._nodes[each.home].pull(pull, timeout_seconds=pull_seconds(each.size_bytes))
 
     @contextlib.contextmanager
     def _asking(self, node: NodeId) -> Iterator[None]:

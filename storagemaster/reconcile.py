@@ -5,24 +5,42 @@ later passes, a few times, and are listed with their reason; they never hold up 
 """
 
 import asyncio
+import contextlib
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from storagemaster.burying import Burying
 from storagemaster.fleet import Fleet
+from storagemaster.lost_digests import digest_elsewhere
 from storagemaster.mirroring import pull_seconds
 from storagemaster.repair_budget import RepairBudget
-from storagemaster.repair_plan import Adopt, Bury, Conflict, Copy, Plan, Replace, Step, plan_shard
+from storagemaster.repair_plan import plan_shard
+from storagemaster.repair_steps import (
+    Adopt,
+    Bury,
+    Conflict,
+    Copy,
+    Plan,
+    Replace,
+    ReplaceSizes,
+    Step,
+)
 from storagemaster.repair_tasks import RepairProgress, Task, Way, bytes_of, tasks_of
 from storagenode.client import NodeClient
-from storagenode.errors import DiskRefused, Gone, NodeError, SourceUnreachable, Unreachable
+from storagenode.errors import (
+    DiskRefused,
+    Gone,
+    NodeError,
+    SourceUnreachable,
+    Unreachable,
+)
 from storagenode.layout import Place
 from storagenode.wire import Pull
 from volumes.chill import Chill, Part
 from volumes.cluster import Cluster, NodeId
-from volumes.photo_path import Info, VolumeId
+from volumes.photo_path import Info, PhotoFile, VolumeId, volume_of
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +164,7 @@ class Reconcile:
         """Do the steps of a plan: tombstones, then all else but infos, then infos."""
         report = RepairReport()
         gate = asyncio.Semaphore(TASKS_AT_ONCE)
-        cut: dict[Way | None, NodeError] = {}
+        cut: dict[Way, NodeError] = {}
 
         async def one(task: Task) -> None:
             async with gate:
@@ -229,18 +247,16 @@ class Reconcile:
             plans.append(plan_shard(volume, listings, complete=complete, chill=chill))
         return plans
 
-    async def _try(
-        self, task: Task, report: RepairReport, cut: dict[Way | None, NodeError]
-    ) -> None:
+    async def _try(self, task: Task, report: RepairReport, cut: dict[Way, NodeError]) -> None:
         """Do a task, unless its way was found to be cut in this pass: each try takes a while."""
         try:
-            if task.way in cut:
+            if task.way and task.way in cut:
                 raise cut[task.way]
             outcomes = await self._do(task)
         except NodeError as error:
             if isinstance(error, Unreachable):
                 self._fleet.report_unreachable(task.node, str(error))
-            elif isinstance(error, SourceUnreachable):
+            elif isinstance(error, SourceUnreachable) and task.way:
                 cut[task.way] = error
             outcomes = [error] * len(task.steps)
         for step, outcome in zip(task.steps, outcomes, strict=True):
@@ -274,10 +290,29 @@ class Reconcile:
                 now = int(self._now_seconds())
                 await self._burying.bury(step.node, step.tombstone, mtime_seconds=now)
             case Adopt():
-                await node.adopt(Place(step.file), step.digest)
+                digest = step.digest or await self._lost_digest(step.file)
+                await node.adopt(Place(step.file), digest)
             case Copy() | Replace():
                 await node.pull(self._pull(step), timeout_seconds=pull_seconds(step.size_bytes))
+            case ReplaceSizes():
+                await self._replace_sizes(step)
         return [None]
+
+    async def _lost_digest(self, file: PhotoFile) -> str:
+        mirrors = self._cluster.volumes[volume_of(file)].mirrors
+        homes = {node: self._nodes[node] for node in mirrors}
+        with _others_asked():
+            return await digest_elsewhere(file, homes, self._nodes)
+
+    async def _replace_sizes(self, sizes: ReplaceSizes) -> None:
+        """Replace none unless the source has all: the rest would be of another maker."""
+        for step in sizes.steps:
+            with _others_asked():
+                await self._nodes[sizes.source].adopt(Place(step.file), step.digest)
+        for step in sizes.steps:
+            pull = self._pull(step)
+            seconds = pull_seconds(step.size_bytes)
+            await self._nodes[sizes.node].pull(pull, timeout_seconds=seconds)
 
     def _pull(self, step: Copy | Replace) -> Pull:
         place = Place(step.file)
@@ -288,6 +323,15 @@ class Reconcile:
         )
 
 
+@contextlib.contextmanager
+def _others_asked() -> Iterator[None]:
+    """That a node does not answer is no news of the one that is to do the step."""
+    try:
+        yield
+    except Unreachable as error:
+        raise SourceUnreachable(str(error)) from error
+
+
 def _unequal(found: Mapping[NodeId, Mapping[str, str]]) -> set[str]:
     shards = {shard for digests in found.values() for shard in digests}
     return {
@@ -296,7 +340,7 @@ def _unequal(found: Mapping[NodeId, Mapping[str, str]]) -> set[str]:
 
 
 def _is_info(step: Step) -> bool:
-    return not isinstance(step, Bury) and isinstance(step.file, Info)
+    return not isinstance(step, Bury | ReplaceSizes) and isinstance(step.file, Info)
 
 
 _TURNS: tuple[Callable[[Step], bool], ...] = (

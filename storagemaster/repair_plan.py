@@ -5,13 +5,23 @@ a file that one has and another lacks is pulled; absence never deletes. A mirror
 asked is not in the listings, and nothing is concluded from it.
 
 Different bytes under one name cannot come from writing once, but sizes may be made twice, by
-workers with different libraries: all of a version's are taken from one mirror then. Originals that
-differ are reported, both kept, and left to a person.
+workers with different libraries: all of a version's are taken from one mirror then, in one step, so
+that an info stands beside the sizes it tells of. Originals that differ are reported, both kept, and
+left to a person.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 
+from storagemaster.repair_steps import (
+    Adopt,
+    Bury,
+    Conflict,
+    Copy,
+    Plan,
+    Replace,
+    ReplaceSizes,
+    Step,
+)
 from storagenode.shard_listing import ListedFile
 from volumes.chill import Chill
 from volumes.cluster import NodeId
@@ -21,100 +31,17 @@ from volumes.photo_path import (
     Info,
     PhotoFile,
     PhotoTombstone,
+    PhotoVersion,
     Variant,
     VersionTombstone,
     VolumeId,
     parse_name,
-    volume_of,
 )
 
 LiveFile = Variant | Info | Attempt | Failure
 Listings = Mapping[NodeId, Iterable[ListedFile]]
-
-
-@dataclass(frozen=True, slots=True)
-class Bury:
-    """Write a tombstone on a mirror, or finish what it began there."""
-
-    node: NodeId
-    tombstone: PhotoTombstone | VersionTombstone
-
-    @property
-    def volume(self) -> VolumeId:
-        """The volume it is in."""
-        return volume_of(self.tombstone)
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """Have a mirror pull a file that it lacks."""
-
-    node: NodeId
-    file: PhotoFile
-    source: NodeId
-    digest: str
-    size_bytes: int
-
-    @property
-    def volume(self) -> VolumeId:
-        """The volume it is in."""
-        return volume_of(self.file)
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
-    """Have a mirror check bytes whose digest is missing against the digest another has noted."""
-
-    node: NodeId
-    file: PhotoFile
-    digest: str
-
-    @property
-    def volume(self) -> VolumeId:
-        """The volume it is in."""
-        return volume_of(self.file)
-
-
-@dataclass(frozen=True, slots=True)
-class Replace:
-    """Have a mirror pull another mirror's file, and set its own aside only when it has that."""
-
-    node: NodeId
-    file: PhotoFile
-    source: NodeId
-    digest: str
-    size_bytes: int
-    loses: str
-    """The digest of what is set aside."""
-
-    @property
-    def volume(self) -> VolumeId:
-        """The volume it is in."""
-        return volume_of(self.file)
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A name with different bytes, which only a person can settle."""
-
-    file: PhotoFile
-    digests: Mapping[NodeId, str] = field(hash=False)
-
-
-Step = Bury | Copy | Adopt | Replace
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The steps in the order they are to be done, and what cannot be done."""
-
-    steps: tuple[Step, ...] = ()
-    conflicts: tuple[Conflict, ...] = ()
-
-    @property
-    def copy_bytes(self) -> int:
-        """How many bytes the plan copies."""
-        return sum(s.size_bytes for s in self.steps if isinstance(s, Copy | Replace))
+Holders = Mapping[NodeId, ListedFile]
+"""Who has a file, and how it is listed there."""
 
 
 def plan_shard(
@@ -130,19 +57,28 @@ def plan_shard(
         for listed in files:
             held.setdefault(parse_name(volume, listed.name), {})[node] = listed
     tombstones = [file for file in held if isinstance(file, PhotoTombstone | VersionTombstone)]
-    gone = set(tombstones)
-    steps: list[Step] = []
-    for tombstone in tombstones:
-        steps += _bury(tombstone, held, listings)
+    buried = [step for tombstone in tombstones for step in _bury(tombstone, held, listings)]
     conflicts: list[Conflict] = []
-    live = [file for file in held if isinstance(file, LiveFile) and not _is_covered(file, gone)]
-    for file in sorted(live, key=lambda file: isinstance(file, Info)):
-        found = _settle(file, held, listings, complete=complete, chill=chill)
-        if isinstance(found, Conflict):
-            conflicts.append(found)
-        else:
-            steps += found
-    return Plan(tuple(steps), tuple(conflicts))
+    steps: list[Step] = []
+    for version in _live_versions(held, set(tombstones)):
+        for file, holders in version.items():
+            if _is_conflict(file, holders):
+                digests = {node: listed.digest for node, listed in holders.items()}
+                conflicts.append(Conflict(file, digests))
+        steps += _settle_version(version, set(listings), complete=complete, chill=chill)
+    steps.sort(key=lambda step: not isinstance(step, Bury) and isinstance(step.file, Info))
+    return Plan((*buried, *steps), tuple(conflicts))
+
+
+def _live_versions(
+    held: Mapping[PhotoFile, Holders], gone: set[PhotoTombstone | VersionTombstone]
+) -> Iterable[dict[LiveFile, Holders]]:
+    """The files of each version that no tombstone covers, its info last."""
+    versions: dict[PhotoVersion, dict[LiveFile, Holders]] = {}
+    for file in sorted(held, key=lambda file: isinstance(file, Info)):
+        if isinstance(file, LiveFile) and not _is_covered(file, gone):
+            versions.setdefault(file.of, {})[file] = held[file]
+    return versions.values()
 
 
 def _is_covered(file: LiveFile, gone: set[PhotoTombstone | VersionTombstone]) -> bool:
@@ -167,50 +103,80 @@ def _bury(
     return [Bury(node, tombstone) for node in sorted(unfinished | lacking | unverified)]
 
 
-def _settle(
-    file: LiveFile,
-    held: Mapping[PhotoFile, Mapping[NodeId, ListedFile]],
-    listings: Listings,
+def _is_conflict(file: LiveFile, holders: Holders) -> bool:
+    digests = {listed.digest for listed in holders.values() if listed.digest}
+    return len(digests) > 1 and isinstance(file, Variant) and file.is_original
+
+
+def _settle_version(
+    version: Mapping[LiveFile, Holders],
+    nodes: set[NodeId],
     *,
     complete: bool,
     chill: Chill | None,
-) -> list[Step] | Conflict:
-    holders = held[file]
-    digests = {listed.digest for listed in holders.values() if listed.digest}
-    if not digests:
-        # Nobody has noted a digest: each notes that of its bytes, and the next pass compares them.
-        return [Adopt(node, file, "") for node in sorted(holders)] if complete else []
-    if len(digests) > 1 and isinstance(file, Variant) and file.is_original:
-        return Conflict(file, {node: listed.digest for node, listed in holders.items()})
-    source = _source(file, holders, held)
+) -> Iterator[Step]:
+    """The steps of a version. Where a size is replaced, all from its source are one step."""
+    info = Info(next(iter(version)).of)
+    pulled: dict[tuple[NodeId, NodeId], list[Copy | Replace]] = {}
+    for file, holders in version.items():
+        if _is_conflict(file, holders):
+            continue
+        for step in _settle(file, holders, version, nodes, complete=complete, chill=chill):
+            if isinstance(step, Copy | Replace) and _is_of_sizes(file):
+                pulled.setdefault((step.node, step.source), []).append(step)
+            else:
+                yield step
+    for (node, source), pulls in pulled.items():
+        copies = [step for step in pulls if isinstance(step, Copy)]
+        if len(copies) == len(pulls):
+            yield from copies
+        else:
+            yield ReplaceSizes(node, info, source, tuple(pulls))
+
+
+def _settle(
+    file: LiveFile,
+    holders: Holders,
+    version: Mapping[LiveFile, Holders],
+    nodes: set[NodeId],
+    *,
+    complete: bool,
+    chill: Chill | None,
+) -> Iterator[Adopt | Copy | Replace]:
+    if not any(listed.digest for listed in holders.values()):
+        if complete:
+            # Nobody has noted a digest: each notes that of its bytes, and the next pass compares.
+            yield from (Adopt(node, file, "") for node in sorted(holders))
+        return
+    source = _source(file, holders, version)
     right = holders[source]
-    steps: list[Step] = []
-    for node in sorted(listings):
+    for node in sorted(nodes):
         listed = holders.get(node)
         if listed is None:
-            if chill is not None and not chill.is_kept_by(node, file):
-                continue
-            steps.append(Copy(node, file, source, right.digest, right.bytes))
+            if chill is None or chill.is_kept_by(node, file):
+                yield Copy(node, file, source, right.digest, right.bytes)
         elif not listed.digest:
-            steps.append(Adopt(node, file, right.digest))
+            yield Adopt(node, file, right.digest)
         elif listed.digest != right.digest:
-            steps.append(Replace(node, file, source, right.digest, right.bytes, listed.digest))
-    return steps
+            yield Replace(node, file, source, right.digest, right.bytes, listed.digest)
 
 
-def _source(
-    file: LiveFile,
-    holders: Mapping[NodeId, ListedFile],
-    held: Mapping[PhotoFile, Mapping[NodeId, ListedFile]],
-) -> NodeId:
+def _source(file: LiveFile, holders: Holders, version: Mapping[LiveFile, Holders]) -> NodeId:
     """The mirror to copy from. For sizes it is one mirror for the whole version, so that they fit.
 
-    That mirror is the one whose info has the least digest: any rule that all masters share will do.
+    That mirror is the one with an info that lacks the fewest sizes, and of those the one whose info
+    has the least digest, so that all masters who see the same choose the same.
     """
-    infos = held.get(Info(file.of), {})
+    infos = version.get(Info(file.of), {})
+    sizes = [by_node for each, by_node in version.items() if _is_of_sizes(each)]
 
-    def rank(node: NodeId) -> tuple[bool, str, NodeId]:
-        info = infos.get(node)
-        return (info is None or not info.digest, info.digest if info else "", node)
+    def rank(node: NodeId) -> tuple[bool, int, str, NodeId]:
+        digest = infos[node].digest if node in infos else ""
+        lacking = sum(node not in by_node or not by_node[node].digest for by_node in sizes)
+        return (not digest, lacking, digest, node)
 
     return min((node for node, listed in holders.items() if listed.digest), key=rank)
+
+
+def _is_of_sizes(file: LiveFile) -> bool:
+    return isinstance(file, Info) or (isinstance(file, Variant) and not file.is_original)

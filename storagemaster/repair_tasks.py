@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from storagemaster.repair_plan import Copy, Replace, Step
+from storagemaster.repair_steps import Adopt, Bury, Copy, Replace, Step
 from storagenode.batch_wire import BATCH_BYTES_MAX, BATCH_FILES_MAX, FILE_BYTES_MAX
 from volumes.cluster import NodeId
 
@@ -26,7 +26,7 @@ class Task:
     def way(self) -> Way | None:
         """The way that its copies go; None if it copies nothing."""
         first = self.steps[0]
-        return (first.source, first.node) if isinstance(first, Copy | Replace) else None
+        return None if isinstance(first, Adopt | Bury) else (first.source, first.node)
 
     @property
     def size_bytes(self) -> int:
@@ -63,7 +63,7 @@ class RepairProgress:
 
 def bytes_of(step: Step) -> int:
     """How much a step copies."""
-    return step.size_bytes if isinstance(step, Copy | Replace) else 0
+    return 0 if isinstance(step, Adopt | Bury) else step.size_bytes
 
 
 def tasks_of(steps: Iterable[Step]) -> list[Task]:

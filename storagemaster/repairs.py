@@ -1,11 +1,12 @@
 """Reconcile on demand, as documents: the plan of a volume, and what became of it."""
 
 import itertools
+import re
 from typing import Any
 
 from storagemaster.errors import UnknownVolume
 from storagemaster.reconcile import Reconcile, VolumePlan
-from storagemaster.repair_plan import Bury, Conflict, Copy, Replace, Step
+from storagemaster.repair_steps import Adopt, Bury, Conflict, Step
 from volumes.cluster import Cluster
 from volumes.photo_path import VolumeId, render_path
 
@@ -97,9 +98,9 @@ def state_document(reconcile: Reconcile, *, now_seconds: float) -> dict[str, Any
 def step_document(step: Step) -> dict[str, Any]:
     """A step of a plan: what is done, where, to which file, and what is copied from where."""
     file = step.tombstone if isinstance(step, Bury) else step.file
-    copied = step if isinstance(step, Copy | Replace) else None
+    copied = None if isinstance(step, Adopt | Bury) else step
     return {
-        "do": type(step).__name__.lower(),
+        "do": re.sub(r"\B(?=[A-Z])", "-", type(step).__name__).lower(),
         "node": step.node,
         "path": render_path(file),
         "source": copied.source if copied else "",

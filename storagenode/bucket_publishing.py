@@ -79,6 +79,13 @@ class BucketPublisher:
             if note is not None:
                 raise Gone(f"{render_path(file)} is gone: {path} says so")
 
+    def refuse_beside_others(self, infos: Sequence[tuple[SpooledFile, Place]]) -> None:
+        """Raise `Conflict` if a version has an info of other bytes, which tells of other sizes."""
+        for info, place in infos:
+            there = self._bucket.head(place.path)
+            if there is not None and there.digest != info.digest:
+                raise Conflict(f"{place} is there already, and tells of other sizes")
+
     def set_aside(self, path: str) -> str:
         """Give an object a second name in the quarantine, and return it."""
         aside = quarantine_path(path, unique=f"{self._now_seconds():.6f}")

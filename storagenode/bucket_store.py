@@ -153,6 +153,7 @@ class BucketStore:
                 ready.append((file, place))
             infos = [pair for pair in ready if isinstance(pair[1].file, Info)]
             others = [pair for pair in ready if not isinstance(pair[1].file, Info)]
+            self._publisher.refuse_beside_others(infos)
             return self._publish(others, mtime_seconds) + self._publish(infos, mtime_seconds)
 
     def bury(self, place: Place, *, mtime_seconds: int) -> Published:

@@ -58,10 +58,7 @@ class DiskStore:
     """Files below one root. Everything it says was written is on the disk, name and bytes."""
 
     def __init__(
-        self,
-        file_system: FileSystem,
-        *,
-        now_seconds: Callable[[], float] = time.time,
+        self, file_system: FileSystem, *, now_seconds: Callable[[], float] = time.time
     ) -> None:
         self.file_system = file_system
         self.health = DiskHealth(file_system)
@@ -167,6 +164,7 @@ class DiskStore:
             others = [pair for pair in sealed if not isinstance(pair[1].file, Info)]
             # A size without an info gives way to another's: none comes in before this one's info.
             with self._publisher.photo_locked(files[0][0].file):
+                self._publisher.refuse_beside_others(infos)
                 return self._publish_sealed(others) + self._publish_sealed(infos)
 
     def bury(self, place: Place, *, mtime_seconds: int) -> Published:
@@ -308,6 +306,7 @@ class DiskStore:
                 self._publisher,
                 of,
                 version,
+                set_aside=self.quarantine,
                 original_only=original_only,
                 is_chilled=of.volume in self._chills,
             )

@@ -91,13 +91,15 @@ class PermittedReads:
                 return refused(503, "unavailable")
             file = await self._of_store(self._store.open, path)
         except Gone:
-            return refused(410, "gone", {"Cache-Control": "public, max-age=60"})
+            return _gone()
         except NotThere:
             return refused(404, "not found", {"Cache-Control": "public, max-age=1"})
         except (NodeError, OSError):
             return refused(503, "unavailable")
         try:
-            return await self._send(request, permitted, file)
+            return await self._send(request, permitted, file, variant)
+        except Gone:
+            return _gone()
         except Corrupt:
             await self._set_aside(variant, file)
             return refused(502, "bad gateway")
@@ -112,7 +114,7 @@ class PermittedReads:
         return await self._in_thread(ask, about)
 
     async def _send(
-        self, request: web.BaseRequest, permitted: PermittedPath, file: OpenFile
+        self, request: web.BaseRequest, permitted: PermittedPath, file: OpenFile, variant: Variant
     ) -> web.StreamResponse:
         mtime, size = file.stat.mtime_seconds, file.stat.bytes
         etag = etag_of(mtime_seconds=mtime, size=size)
@@ -131,7 +133,7 @@ class PermittedReads:
         if not isinstance(answer, Full | Partial):
             return refused(416, "range not satisfiable", {"Content-Range": f"bytes */{size}"})
         headers["Content-Type"] = MEDIA_TYPES[permitted.ext]
-        return await self._send_bytes(request, file, answer, headers)
+        return await self._send_bytes(request, file, answer, headers, variant)
 
     async def _send_bytes(
         self,
@@ -139,6 +141,7 @@ class PermittedReads:
         file: OpenFile,
         answer: Full | Partial,
         headers: dict[str, str],
+        variant: Variant,
     ) -> web.StreamResponse:
         size = file.stat.bytes
         status, start, end = 200, 0, size
@@ -149,13 +152,24 @@ class PermittedReads:
             headers["Accept-Ranges"] = "bytes"
         if size <= WHOLE_BYTES_MAX:
             data = await self._load(file)
+            self._refuse_if_gone_meanwhile(variant)
             headers["Repr-Digest"] = _repr_digest(file.digest)
             body = data if status == 200 else data[start:end]
             return WholeResponse(status=status, headers=headers, body=body)
         await self._in_thread(file.verify)
+        self._refuse_if_gone_meanwhile(variant)
         headers["Repr-Digest"] = _repr_digest(file.digest)
         response = web.StreamResponse(status=status, headers=SAFETY_HEADERS | headers)
         return await stream(request, response, file, start=start, end=end, threads=self._threads)
+
+    def _refuse_if_gone_meanwhile(self, variant: Variant) -> None:
+        """A slow disk may have read for longer than a delete takes, whose purge would come first.
+
+        On a disk this is asked of memory. To ask a bucket again would cost more than it is worth:
+        there the second purge has to do.
+        """
+        if self._store.is_local:
+            self._store.refuse_if_gone(variant)
 
     async def _load(self, file: OpenFile) -> bytes | bytearray:
         if file.stat.bytes <= INLINE_BYTES_MAX:
@@ -208,6 +222,10 @@ def refused(status: int, text: str, headers: dict[str, str] | None = None) -> Wh
     """An error that says no more than its status; no cache keeps it unless `headers` say so."""
     about = _UNCACHED_TEXT | (headers or {})
     return WholeResponse(status=status, headers=about, body=f"{text}\n".encode())
+
+
+def _gone() -> WholeResponse:
+    return refused(410, "gone", {"Cache-Control": "public, max-age=60"})
 
 
 def _refused_for_good(status: int, text: str) -> WholeResponse:

@@ -10,7 +10,7 @@ from storagenode.directories import DurableDirectories
 from storagenode.errors import Conflict, Gone
 from storagenode.filesystem import FileSystem
 from storagenode.layout import QUARANTINE, Place, owed_path, parents_of, quarantine_path
-from storagenode.reading import opened
+from storagenode.reading import digest_noted, opened
 from storagenode.staging import StagedFile
 from volumes.cluster import NodeId
 from volumes.crashpoint import crashpoint
@@ -107,6 +107,17 @@ class Publisher:
         """What it raises is not remembered, only that it raised nothing."""
         del since
         self.refuse_if_gone(Info(of))
+
+    def refuse_beside_others(self, infos: Sequence[tuple[StagedFile, Place]]) -> None:
+        """Raise `Conflict` if a version has an info of other bytes, which is kept.
+
+        It tells of sizes that were made before; where one of those is missing or damaged, it is to
+        be had from another mirror, and not to be made up for by one that the info does not tell of.
+        """
+        for info, place in infos:
+            with contextlib.suppress(FileNotFoundError):
+                if digest_noted(self._file_system, place.path) != info.digest:
+                    raise Conflict(f"{place} is there already, and tells of other sizes")
 
     def set_aside(self, path: str) -> str:
         """Give a file a second name in the quarantine, and return it when it is on the disk."""

@@ -1,12 +1,14 @@
 """A photo under another version: every file linked to its new name, no byte copied."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 
 from storagenode.errors import Corrupt, NotThere
 from storagenode.filesystem import FileSystem
+from storagenode.layout import Place
 from storagenode.publishing import Publisher
-from storagenode.reading import digest_noted
+from storagenode.reading import opened
 from volumes.photo_id import Version
 from volumes.photo_path import (
     Failure,
@@ -25,6 +27,7 @@ def relink(
     of: PhotoVersion,
     version: Version,
     *,
+    set_aside: Callable[..., object],
     original_only: bool = False,
     is_chilled: bool = False,
 ) -> tuple[str, ...]:
@@ -37,7 +40,8 @@ def relink(
     Raises:
         Gone: A tombstone covers the old or the new version.
         NotThere: The old version has no original here.
-        Corrupt: Nobody has noted a digest of one of the files, which may be the only one to last.
+        Corrupt: A file does not have its digest, and was set aside, or has none. It may be the only
+            copy to last: that on the other mirror is deleted under its old name.
     """
     directory = f"{of.volume}/{of.shard}"
     new = replace(of, version=version)
@@ -54,8 +58,7 @@ def relink(
         # Infos last: they say that all else is there.
         for file in sorted(files, key=lambda file: isinstance(file, Info)):
             source, target = render_path(file), render_path(replace(file, of=new))
-            if not digest_noted(file_system, source):
-                raise Corrupt(f"{source} has no digest, so that its bytes cannot be believed")
+            _verify(file_system, Place(file), set_aside)
             if isinstance(file, Info):
                 file_system.fsync_directory(directory)
             with contextlib.suppress(FileExistsError):
@@ -63,6 +66,16 @@ def relink(
             made.append(target)
         file_system.fsync_directory(directory)
     return tuple(made)
+
+
+def _verify(file_system: FileSystem, place: Place, set_aside: Callable[..., object]) -> None:
+    with opened(file_system, place.path) as file:
+        try:
+            file.verify()
+        except Corrupt:
+            if file.digest is not None:
+                set_aside(place, inode=file.stat.inode)
+            raise
 
 
 def _files_of(file_system: FileSystem, of: PhotoVersion) -> list[Variant | Info | Failure]:

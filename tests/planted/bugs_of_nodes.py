@@ -1,11 +1,11 @@
 """Bugs in what a storage node takes, keeps, lists and serves."""
 
-from storagenode import disk_store, pulling, shard_listing
+from storagenode import disk_store, pulling, relinking, shard_listing
 from storagenode.disk_health import DiskHealth
 from storagenode.disk_store import DiskStore
+from storagenode.permitted_reads import PermittedReads
 from storagenode.publishing import Published, Publisher
 from storagenode.reading import OpenFile
-from storagenode.relinking import relink
 from storagenode.shard_listing import ShardListings
 from storagenode.staging import StagedFile
 from tests.planted.finders import Simulation, Tests
@@ -93,9 +93,18 @@ def does_not_tell_of_lost_digests(patch):
 
 
 def relinks_what_nobody_can_vouch_for(patch):
-    """A file without a digest gets another name, and the good copies a tombstone."""
-    notes = relink.__globals__["digest_noted"]
-    patch.setitem(relink.__globals__, "digest_noted", lambda *place: notes(*place) or "unknown")
+    """Damaged bytes, under a name that the other mirror has no copy of."""
+    patch.setattr(relinking, "_verify", lambda *_: None)
+
+
+def sends_what_was_deleted_meanwhile(patch):
+    """It was there when the read began."""
+    patch.setattr(PermittedReads, "_refuse_if_gone_meanwhile", lambda *_: None)
+
+
+def takes_sizes_beside_the_info_of_others(patch):
+    """Where one is missing or damaged, the info tells of another one."""
+    patch.setattr(Publisher, "refuse_beside_others", lambda *_: None)
 
 
 def leaves_staging_as_it_is(patch):
@@ -204,6 +213,16 @@ BUGS_OF_NODES = (
         what="a revocation relinks bytes that nobody can vouch for",
         plant=relinks_what_nobody_can_vouch_for,
         found_by=Tests("tests/storagenode/test_relinked_original.py"),
+    ),
+    PlantedBug(
+        what="a photo that is deleted while a slow disk reads it is sent, after the purge",
+        plant=sends_what_was_deleted_meanwhile,
+        found_by=Tests("tests/storagenode/test_read_port.py"),
+    ),
+    PlantedBug(
+        what="a bundle fills a gap in the sizes of another library",
+        plant=takes_sizes_beside_the_info_of_others,
+        found_by=Tests("tests/storagenode/test_disk_store_contract.py"),
     ),
     PlantedBug(
         what="staging is not emptied at start",

@@ -6,7 +6,7 @@ from storagemaster import owed_work, reconcile, repair_plan
 from storagemaster.burying import Burying
 from storagemaster.owed_work import OwedWork
 from storagemaster.reconcile import Reconcile
-from storagemaster.repair_plan import Bury, Plan
+from storagemaster.repair_steps import Bury, Plan
 from storagenode.errors import NodeError
 from tests.planted.finders import Simulation, Tests
 from tests.planted.planted_bug import PlantedBug
@@ -67,6 +67,31 @@ def mixes_sizes_of_two_libraries(patch):
             key=lambda node: (holders[node].digest, repr(file)),
         ),
     )
+
+
+def replaces_sizes_before_they_are_known_to_be_sound(patch):
+    """One that cannot be sent stays as it was, of another library than the rest."""
+
+    async def replace(repairs, sizes):
+        for step in sizes.steps:
+            pull = repairs._pull(step)
+            await repairs._nodes[sizes.node].pull(pull, timeout_seconds=10)
+
+    patch.setattr(Reconcile, "_replace_sizes", replace)
+
+
+def believes_bytes_that_lost_their_digest(patch):
+    """Without asking who else has them."""
+
+    async def nothing(*_):
+        return ""
+
+    patch.setattr(reconcile, "digest_elsewhere", nothing)
+
+
+def brings_owed_sizes_home_one_by_one(patch):
+    """Those of two libraries as they come."""
+    patch.setattr(owed_work, "_together", lambda files: [(file,) for file in files])
 
 
 def leaves_owed_work(patch):
@@ -172,6 +197,21 @@ BUGS_OF_REPAIRS = (
         what="sizes of one version are taken from two mirrors",
         plant=mixes_sizes_of_two_libraries,
         found_by=Tests("tests/storagemaster/test_repair_plan.py"),
+    ),
+    PlantedBug(
+        what="sizes are replaced before all that replace them are known to be sound",
+        plant=replaces_sizes_before_they_are_known_to_be_sound,
+        found_by=Tests("tests/probes/test_sizes_made_twice.py"),
+    ),
+    PlantedBug(
+        what="bytes that lost their digest are believed, whatever is noted of other copies",
+        plant=believes_bytes_that_lost_their_digest,
+        found_by=Tests("tests/probes/test_sizes_made_twice.py"),
+    ),
+    PlantedBug(
+        what="owed sizes of two libraries are brought home file by file",
+        plant=brings_owed_sizes_home_one_by_one,
+        found_by=Tests("tests/storagemaster/test_owed_work.py"),
     ),
     PlantedBug(
         what="owed work is never brought home",

@@ -11,6 +11,7 @@ from storagemaster.incoming import Incoming
 from storagemaster.mirroring import Copies, Mirroring
 from storagemaster.photo_files import PhotoFiles
 from storagemaster.purging import Purging
+from storagemaster.revokes import Revokes
 from storagemaster.sweep import Sweep
 from storagenode.client import NodeClient
 from storagenode.errors import Unreachable
@@ -149,6 +150,15 @@ def enlarges_small_photos(patch):
     patch.setattr(Size, "is_smaller_than", lambda *_: True)
 
 
+def revokes_with_sizes_missing(patch):
+    """Whatever the info tells of."""
+
+    async def yes(*_):
+        return True
+
+    patch.setattr(Revokes, "_has_every_size", yes)
+
+
 BUGS_OF_STORAGEMASTERS = (
     PlantedBug(
         what="an upload is acknowledged on one copy",
@@ -219,5 +229,10 @@ BUGS_OF_STORAGEMASTERS = (
         what="sizes are promised that are larger than the photo",
         plant=enlarges_small_photos,
         found_by=Tests("tests/volumes/test_size_table.py"),
+    ),
+    PlantedBug(
+        what="a revocation takes an info along that tells of sizes which are not there",
+        plant=revokes_with_sizes_missing,
+        found_by=Tests("tests/storagemaster/test_revokes.py"),
     ),
 )

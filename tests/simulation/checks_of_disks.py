@@ -101,13 +101,17 @@ def _not_whole(files: Files, ledger: Ledger) -> Iterator[str]:
 
 def _lies(info: Info, contents: Contents, files: Files) -> Iterator[str]:
     try:
-        made = [each["size"] for each in json.loads(contents.data)["variants"]]
+        said = json.loads(contents.data)
+        made = [each["size"] for each in said["variants"]]
     except ValueError:
         yield f"C8: {render_path(info)} is no info"
         return
     for size in made:
-        if Variant(info.of, size, "jpg") not in files:
+        found = files.get(Variant(info.of, size, "jpg"))
+        if found is None:
             yield f"C8: {render_path(info)} tells of size {size}, which is not there"
+        elif not found.data.startswith(f"{size} by {said['by']} of ".encode()):
+            yield f"C8: {render_path(info)} tells of another size {size} than is there"
 
 
 def _lost(ledger: Ledger, volume: VolumeId, files: Files) -> Iterator[str]:

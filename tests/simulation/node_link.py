@@ -19,7 +19,7 @@ from tests.simulation.simulated_node import SimulatedNode
 from volumes.chill import Part
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
-from volumes.photo_path import PhotoVersion, VolumeId
+from volumes.photo_path import PhotoFile, PhotoVersion, VolumeId
 
 # What a socket holds for a receiver that does not read.
 PIECES_IN_FLIGHT_MAX = 4
@@ -183,6 +183,10 @@ class NodeLink:
         return await self._ask(
             lambda: {shard: self._node.store.list_shard(volume, shard) for shard in shards}
         )
+
+    async def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
+        """The digests of those of these files that are at home on the node."""
+        return await self._ask(lambda: self._node.store.digests(files))
 
     async def tombstones(self, volume: VolumeId) -> set[str]:
         """The names of all tombstones of a volume."""

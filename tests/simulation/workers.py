@@ -60,7 +60,7 @@ def _sizes(original: Variant, data: bytes, library: str) -> list[BundledFile]:
         _file(Variant(of, size, "jpg"), f"{size} by {library} of ".encode() + data)
         for size in SIZES
     ]
-    info = {"by": library, "variants": [{"size": size} for size in SIZES]}
+    info = {"by": library, "variants": [{"size": size, "ext": "jpg"} for size in SIZES]}
     return [*made, _file(Info(of), json.dumps(info).encode())]
 
 

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from storagemaster.client import MasterRefused, NoMasterAnswered
+from storagenode.filesystem import DiskFileSystem
 from storagenode.wire import BundledFile
 from tests.storagemaster.bundles_to_send import (
     body_of,
@@ -42,13 +43,21 @@ async def test_a_bundle_lands_on_both_mirrors(cluster, photo):
         assert times == {1_700_000_000}
 
 
-async def test_the_info_is_the_last_to_be_there(cluster, photo):
+async def test_the_info_is_the_last_to_be_there(cluster, photo, monkeypatch):
     """Its presence says that all else is: it is linked after all of them."""
-    files = sizes_of(photo)
+    files, linked, link = sizes_of(photo), [], DiskFileSystem.link
+
+    def note(file_system, source, target):
+        link(file_system, source, target)
+        linked.append(target)
+
+    monkeypatch.setattr(DiskFileSystem, "link", note)
     await hand_in(cluster, photo, files)
-    for node in HOMES:
-        changed = [cluster.path(node, path).stat().st_ctime_ns for path in paths_of(files)]
-        assert max(changed) == changed[-1]
+    assert sorted(linked) == sorted([*paths_of(files)] * 2)
+    # Of two nodes at once: each one's info comes after as many others as there are.
+    info = files[-1].path
+    assert linked.index(info) >= len(files) - 1
+    assert linked[-1] == info
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
@@ -68,12 +77,13 @@ async def test_the_same_bundle_again_changes_nothing(cluster, photo):
     assert cluster.all_files() == before
 
 
-async def test_another_info_for_the_same_sizes_does_not_replace_the_first(cluster, photo):
+async def test_another_info_does_not_replace_the_first(cluster, photo):
     """What was made twice is as good the first time."""
     first, second = sizes_of(photo), sizes_of(photo)
     second[-1] = bundled(Info(photo), b'{"variants": [], "made": "later"}')
     await hand_in(cluster, photo, first)
-    await hand_in(cluster, photo, second)
+    with pytest.raises(MasterRefused):
+        await hand_in(cluster, photo, second)
     assert cluster.holders(first[-1].path) == dict.fromkeys(HOMES, first[-1].data)
 
 

@@ -7,11 +7,12 @@ import pytest
 from glassplate.drill.tcp_proxy import Fault, Towards
 from storagemaster import owed_work
 from storagemaster.owed_work import ATTEMPTS_MAX
+from storagenode import wire
 from storagenode.wire import Pull
 from tests.storagemaster.bundles_to_send import body_of, paths_of, sizes_of
 from tests.storagemaster.pictures import long_picture, picture
 from tests.storagemaster.small_cluster import HOST, free_port
-from volumes.photo_path import PhotoTombstone, render_path
+from volumes.photo_path import PhotoTombstone, PhotoVersion, render_path, render_stem
 
 
 async def owed_to_west_1(cluster, photo):
@@ -275,3 +276,55 @@ async def test_owed_work_is_counted_in_the_status(cluster):
     await cluster.master.hand_over()
     await cluster.poll()
     assert (await cluster.master.request("GET", "/status")).document["owed_files"] == 0
+
+
+async def test_sizes_of_two_makers_that_are_owed_are_not_mixed(cluster):
+    """Two nodes hold others for one home: it takes those that come first, and only those."""
+    of = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
+    small, large, info = (
+        f"{render_stem(of)}_m.jpg",
+        f"{render_stem(of)}_h.jpg",
+        f"{render_stem(of)}.json",
+    )
+    for holder in ("east-1", "west-2"):
+        for path in (small, large, info):
+            cluster.write(holder, path, f"{path} by {holder}".encode(), owed_to="west-1")
+    await cluster.master.hand_over()
+    at_home = {cluster.files("west-1")[path].rpartition(b" ")[2] for path in (small, large, info)}
+    assert len(at_home) == 1
+    for holder in ("east-1", "west-2"):
+        assert cluster.hidden(holder, ".owed") == set()
+
+
+async def test_a_size_that_is_owed_does_not_stand_in_for_one_of_another_maker(cluster):
+    """The home's info does not tell of it; reconcile brings the right one."""
+    of = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
+    small, info = f"{render_stem(of)}_m.jpg", f"{render_stem(of)}.json"
+    cluster.write("west-1", info, b"info of one")
+    cluster.write("west-2", small, b"m of two", owed_to="west-1")
+    cluster.write("west-2", info, b"info of two", owed_to="west-1")
+    await cluster.master.hand_over()
+    assert cluster.visible("west-1") == {info}
+    assert cluster.hidden("west-2", ".owed") == set()
+
+
+async def test_a_list_that_ends_within_a_version_brings_it_home_whole(cluster, monkeypatch):
+    """What is left of it is in the next list, and the info waits for it."""
+    for module in (wire, owed_work):
+        monkeypatch.setattr(module, "OWED_LIST_MAX", 5)
+    of = (await cluster.master.upload(picture())).version
+    other = (await cluster.master.upload(picture(number=1))).version
+    await cluster.stop_and_notice("west-1")
+    for each in (of, other):
+        body = body_of(sizes_of(each))
+        await cluster.master.worker.put_bundle(each, body, mtime_seconds=1)
+    await cluster.start_and_notice("west-1")
+    seen = []
+    for _ in range(3):
+        await cluster.master.owed_work.hand_over_all()
+        seen.append(cluster.visible("west-1"))
+    for each in (of, other):
+        paths = set(paths_of(sizes_of(each)))
+        assert all(paths <= now or paths.isdisjoint(now) for now in seen)
+        assert paths <= seen[-1]
+    assert cluster.hidden("west-2", ".owed") == set()

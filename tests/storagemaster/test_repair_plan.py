@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storagemaster.repair_plan import Adopt, Bury, Conflict, Copy, Plan, Replace, plan_shard
+from storagemaster.repair_plan import plan_shard
+from storagemaster.repair_steps import Adopt, Bury, Conflict, Copy, Plan, Replace, ReplaceSizes
 from storagenode.shard_listing import ListedFile
 from volumes.photo_path import (
     Info,
@@ -92,12 +93,40 @@ def test_originals_that_differ_are_a_conflict_and_both_stay():
 
 
 def test_sizes_that_differ_are_all_taken_from_one_mirror():
-    """So that the info fits the sizes beside it."""
-    found = plan(east=listing(m="a", info="2"), west=listing(m="b", info="1"))
-    assert [(type(step), step.node, step.source) for step in found.steps] == [
-        (Replace, "east", "west"),
-        (Replace, "east", "west"),
-    ]
+    """In one step, the info last, so that it fits the sizes beside it."""
+    found = plan(east=listing(info="2", m="a"), west=listing(info="1", m="b"))
+    size, info = Variant(OF, "m", "jpg"), Info(OF)
+    pulls = (
+        Replace("east", size, "west", "b", 10, loses="a"),
+        Replace("east", info, "west", "1", 10, loses="2"),
+    )
+    assert found.steps == (ReplaceSizes("east", info, "west", pulls),)
+    assert found.copy_bytes == 20
+
+
+def test_sizes_that_differ_are_taken_from_where_none_is_missing():
+    """Not from where one was set aside, which would then be made up for by one of another maker."""
+    found = plan(east=listing(m="a", info="2"), west=listing(o="o", info="1"))
+    assert Copy("west", Variant(OF, "m", "jpg"), "east", "a", 10) not in found.steps
+    (replaced,) = [step for step in found.steps if isinstance(step, ReplaceSizes)]
+    assert (replaced.node, replaced.source) == ("west", "east")
+    assert [step.file for step in replaced.steps] == [Variant(OF, "m", "jpg"), Info(OF)]
+
+
+def test_sizes_that_differ_are_taken_from_where_every_digest_is_known():
+    """Bytes without a digest are compared with those of the mirror that has noted it."""
+    found = plan(east=listing(m="a", info="2"), west=listing(m="", info="1"))
+    assert Adopt("west", Variant(OF, "m", "jpg"), "a") in found.steps
+    (replaced,) = [step for step in found.steps if isinstance(step, ReplaceSizes)]
+    assert (replaced.node, replaced.source) == ("west", "east")
+
+
+def test_notes_that_differ_are_replaced_by_themselves():
+    """They tell of no size."""
+    note = f"{STEM}.fail"
+    found = plan(east=[ListedFile(note, 10, "a")], west=[ListedFile(note, 10, "b")])
+    (step,) = found.steps
+    assert isinstance(step, Replace)
 
 
 MIRROR = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["", "a", "b"])).map(
@@ -115,10 +144,10 @@ def test_no_plan_copies_what_a_tombstone_covers_or_from_where_it_is_not(east, we
         if isinstance(step, Bury):
             continue
         assert not gone
-        if isinstance(step, Copy | Replace):
-            held = {parse_name(1, f.name): f.digest for f in mirrors[step.source]}
-            assert held[step.file] == step.digest
-            assert step.digest
+        for pull in _pulls(step):
+            held = {parse_name(1, f.name): f.digest for f in mirrors[pull.source]}
+            assert held[pull.file] == pull.digest
+            assert pull.digest
 
 
 @given(east=MIRROR, west=MIRROR)
@@ -133,6 +162,13 @@ def test_a_plan_that_is_carried_out_leaves_nothing_to_plan(east, west):
         for step in found.steps:
             _carry_out(step, mirrors)
     assert plan_shard(1, _listings(mirrors), complete=True).steps == ()
+
+
+def _pulls(step):
+    """What a step copies."""
+    if isinstance(step, ReplaceSizes):
+        return step.steps
+    return (step,) if isinstance(step, Copy | Replace) else ()
 
 
 def _listings(mirrors):
@@ -151,5 +187,6 @@ def _carry_out(step, mirrors):
         for covered in (ORIGINAL, SMALL, INFO):
             files.pop(covered, None)
         return
-    (name,) = [name for name in NAMES if parse_name(1, name) == step.file]
-    files[name] = step.digest or "noted"
+    for each in _pulls(step) or (step,):
+        (name,) = [name for name in NAMES if parse_name(1, name) == each.file]
+        files[name] = each.digest or "noted"

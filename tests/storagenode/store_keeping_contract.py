@@ -82,6 +82,21 @@ class KeepingContract:
         assert trial.read(place.path) == new
         assert any(path.startswith(".quarantine/") for path in trial.store.find(OF.photo))
 
+    def test_a_bundle_is_refused_beside_the_info_of_another(self, trial):
+        """Also where a size of the first is missing: the other mirror has it."""
+        first = bundle_of(OF)
+        trial.store.publish_bundle(first, mtime_seconds=MTIME)
+        trial.store.quarantine(first[0][0])
+        files = [(place, b"other" + data) for place, data, _ in first]
+        second = [(place, data, digest_of(data)) for place, data in files]
+        with pytest.raises(Conflict):
+            trial.store.publish_bundle(second, mtime_seconds=MTIME)
+        with pytest.raises(NotThere):
+            trial.read(first[0][0].path)
+        assert [trial.read(place.path) for place, _, _ in first[1:]] == [b for _, b, _ in first[1:]]
+        trial.store.publish_bundle(first, mtime_seconds=MTIME)
+        assert trial.read(first[0][0].path) == first[0][1]
+
     def _replace(self, store, place, data, replaces):
         with store.staging(bytes_expected=len(data)) as file:
             file.write(data)

@@ -10,6 +10,7 @@ import pytest
 
 from storagenode.http_semantics import etag_of, http_date
 from storagenode.layout import Place
+from storagenode.reading import OpenFile
 from tests.storagenode.photo_samples import (
     MTIME,
     VOLUME,
@@ -329,3 +330,20 @@ def test_a_connection_outlives_an_answer_that_is_an_error(node, url):
     assert received.startswith(b"HTTP/1.1 403 ")
     assert received.count(b"HTTP/1.1 ") == 4
     assert received.count(DATA) == 2
+
+
+@pytest.mark.parametrize(("size", "reads"), [(1000, "read_cached"), (9 * MIB, "verify")])
+def test_a_photo_that_is_deleted_while_it_is_read_is_gone(node, of, monkeypatch, size, reads):
+    """A slow disk may take longer than the delete, and its answer would come after the purge."""
+    place = variant_of(of, "m")
+    node.put(place, bytes_of("slow", size=size))
+    read = getattr(OpenFile, reads)
+
+    def read_slowly(file):
+        found = read(file)
+        node.store.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)
+        return found
+
+    monkeypatch.setattr(OpenFile, reads, read_slowly)
+    answer = node.read(node.url(place.file))
+    assert (answer.status, answer.body) == (410, b"gone\n")

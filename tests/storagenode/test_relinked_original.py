@@ -6,7 +6,8 @@ from storagenode.errors import Corrupt, Gone
 from storagenode.layout import Place
 from tests.storagenode.photo_samples import MTIME, bundle_of, bytes_of, variant_of, version_of
 from tests.storagenode.store_contract import names_of, put
-from volumes.photo_path import VersionTombstone
+from tests.storagenode.test_disk_store import flip
+from volumes.photo_path import Info, VersionTombstone
 
 OF, NEW = version_of(1), version_of(1, version=2)
 
@@ -45,3 +46,15 @@ def test_what_has_lost_its_digest_is_not_relinked(open_store):
     with pytest.raises(Corrupt):
         open_store.relink(OF, NEW.version, original_only=True)
     assert not open_store.file_system.exists(variant_of(NEW).path)
+
+
+@pytest.mark.parametrize("size", ["o", "m"])
+def test_what_is_damaged_is_not_relinked(open_store, root, size):
+    """It is set aside, so that the other mirror's is there when it is tried again."""
+    path = variant_of(OF, size).path
+    flip(root / path)
+    with pytest.raises(Corrupt):
+        open_store.relink(OF, NEW.version)
+    assert not open_store.file_system.exists(path)
+    assert not open_store.file_system.exists(variant_of(NEW, size).path)
+    assert not open_store.file_system.exists(Place(Info(NEW)).path)
