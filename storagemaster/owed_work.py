@@ -28,6 +28,7 @@ from storagenode.errors import (
 from storagenode.layout import OwedFile, Place
 from storagenode.wire import OWED_LIST_MAX, BundledFile, Pull, render_bundle
 from volumes.cluster import Cluster, NodeId
+from volumes.crashpoint import crashpoint
 from volumes.photo_path import (
     Info,
     PhotoFile,
@@ -206,9 +207,11 @@ class OwedWork:
                 await self._bring_bundle_home(each)
             else:
                 await self._bring_home(each)
+            crashpoint("brought_home")
             with self._asking(each.holder):
                 for file in each.files:
                     await self._nodes[each.holder].settle(file.place)
+                    crashpoint("let_go")
         except NotThere:
             return False  # another storagemaster was faster
         except NodeError as error:

@@ -40,6 +40,7 @@ from storagenode.layout import Place
 from storagenode.wire import Pull
 from volumes.chill import Chill, Part
 from volumes.cluster import Cluster, NodeId
+from volumes.crashpoint import crashpoint
 from volumes.photo_path import Info, PhotoFile, VolumeId, volume_of
 
 log = logging.getLogger(__name__)
@@ -309,10 +310,12 @@ class Reconcile:
         for step in sizes.steps:
             with _others_asked():
                 await self._nodes[sizes.source].adopt(Place(step.file), step.digest)
+        crashpoint("sizes_verified")
         for step in sizes.steps:
             pull = self._pull(step)
             seconds = pull_seconds(step.size_bytes)
             await self._nodes[sizes.node].pull(pull, timeout_seconds=seconds)
+            crashpoint("size_replaced")
 
     def _pull(self, step: Copy | Replace) -> Pull:
         place = Place(step.file)

@@ -17,6 +17,7 @@ import pytest
 
 from tests.edge_servers import find_free_port
 from tests.journey.running_cluster import EDGES, fetch, wait_until
+from tests.storagemaster.test_passes_cut_off import PASS_POINTS
 
 PACKAGE = Path(__file__).parents[2] / "storagemaster"
 # Longer than is sent in one piece.
@@ -103,7 +104,7 @@ def only_copies_of(cluster, reference):
 
 
 def test_every_point_is_one_at_which_a_storagemaster_is_killed_here():
-    """A point that no test passes would prove nothing."""
+    """Or in the middle of its own passes; a point that no test passes would prove nothing."""
     calls = (
         node
         for path in PACKAGE.glob("*.py")
@@ -111,7 +112,8 @@ def test_every_point_is_one_at_which_a_storagemaster_is_killed_here():
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "crashpoint"
     )
     named = {ast.literal_eval(call.args[0]) for call in calls}
-    assert named == {point.partition(":")[0] for point in (*UPLOAD_POINTS, *DELETE_POINTS)}
+    killed_at = (*UPLOAD_POINTS, *DELETE_POINTS, *PASS_POINTS)
+    assert named == {point.partition(":")[0] for point in killed_at}
 
 
 @pytest.mark.parametrize(
