@@ -6,7 +6,7 @@ would be believed.
 
 import contextlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from storagenode.client import NodeClient
 from storagenode.errors import NotThere
@@ -16,17 +16,18 @@ from volumes.photo_path import PhotoFile, Variant, parse_name
 
 
 async def digest_elsewhere(
-    file: PhotoFile, homes: Mapping[NodeId, NodeClient], nodes: Mapping[NodeId, NodeClient]
+    file: PhotoFile, homes: Mapping[NodeId, NodeClient], holders: Iterable[NodeClient]
 ) -> str:
     """What is noted of a copy that is held for a home, or of the same bytes of another version.
 
-    Empty if there is no such copy, or if such copies differ: then nobody can tell.
+    `holders` are the nodes that hold something for others. Empty if there is no such copy, or if
+    such copies differ: then nobody can tell.
 
     Raises:
         Unreachable: A node that may have one did not answer.
     """
     found = set()
-    for home, holder in itertools.product(homes, nodes.values()):
+    for home, holder in itertools.product(homes, holders):
         with contextlib.suppress(NotThere):
             found.add((await holder.stat(Place(file, owed_to=home))).digest)
     if isinstance(file, Variant):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from storagemaster.burying import Burying
-from storagemaster.fleet import Fleet
+from storagemaster.fleet import Fleet, NodeView
 from storagemaster.lost_digests import digest_elsewhere
 from storagemaster.mirroring import pull_seconds
 from storagemaster.repair_budget import RepairBudget
@@ -181,6 +181,8 @@ class Reconcile:
             if step not in waiting
         }
         self.progress = RepairProgress.of(waiting, now_seconds=self._now_seconds())
+        if any(isinstance(step, Adopt) and step.is_alone for step in waiting):
+            await self._fleet.poll()  # to know who holds something for others now
         for turn in _TURNS:
             tasks = tasks_of([step for step in waiting if turn(step)])
             await asyncio.gather(*(one(task) for task in tasks))
@@ -291,7 +293,7 @@ class Reconcile:
                 now = int(self._now_seconds())
                 await self._burying.bury(step.node, step.tombstone, mtime_seconds=now)
             case Adopt():
-                digest = step.digest or await self._lost_digest(step.file)
+                digest = await self._lost_digest(step.file) if step.is_alone else step.digest
                 await node.adopt(Place(step.file), digest)
             case Copy() | Replace():
                 await node.pull(self._pull(step), timeout_seconds=pull_seconds(step.size_bytes))
@@ -300,10 +302,20 @@ class Reconcile:
         return [None]
 
     async def _lost_digest(self, file: PhotoFile) -> str:
+        """What is noted of other copies of bytes that would be believed; empty if there are none.
+
+        Raises:
+            SourceUnreachable: A node that may have one is away.
+        """
+        views = self._fleet.view()
+        away = [node for node, view in views.items() if not view.up or view.status is None]
+        if away:
+            raise SourceUnreachable(f"{', '.join(away)} may have a copy that is noted, and is away")
         mirrors = self._cluster.volumes[volume_of(file)].mirrors
         homes = {node: self._nodes[node] for node in mirrors}
+        holders = [self._nodes[node] for node, view in views.items() if _holds_something(view)]
         with _others_asked():
-            return await digest_elsewhere(file, homes, self._nodes)
+            return await digest_elsewhere(file, homes, holders)
 
     async def _replace_sizes(self, sizes: ReplaceSizes) -> None:
         """Replace none unless the source has all: the rest would be of another maker."""
@@ -324,6 +336,10 @@ class Reconcile:
         return Pull(
             place=place, source=source, source_place=place, digest=step.digest, replaces=replaces
         )
+
+
+def _holds_something(view: NodeView) -> bool:
+    return view.status is not None and view.status.owed > 0
 
 
 @contextlib.contextmanager

@@ -146,7 +146,8 @@ def _settle(
     if not any(listed.digest for listed in holders.values()):
         if complete:
             # Nobody has noted a digest: each notes that of its bytes, and the next pass compares.
-            yield from (Adopt(node, file, "") for node in sorted(holders))
+            is_alone = len(holders) == 1
+            yield from (Adopt(node, file, "", is_alone=is_alone) for node in sorted(holders))
         return
     source = _source(file, holders, version)
     right = holders[source]

@@ -50,6 +50,9 @@ class Adopt:
     node: NodeId
     file: PhotoFile
     digest: str
+    """Empty if no mirror has noted it."""
+    is_alone: bool = False
+    """No other mirror has the file, so that nothing there would contradict its bytes."""
 
     @property
     def volume(self) -> VolumeId:

@@ -109,7 +109,7 @@ async def test_bytes_that_lost_their_digest_wait_for_a_node_that_may_know_it(clu
     """Nobody can say whether it holds another copy for a home."""
     cluster.write("east-1", SIZE, b"m")
     os.removexattr(cluster.path("east-1", SIZE), DIGEST_XATTR)
-    await cluster.stop("west-2")
+    await cluster.stop_and_notice("west-2")
     answer = await cluster.repair(1)
     assert [step["do"] for step in answer["failed"]] == ["adopt"]
     assert cluster.master.fleet.is_up("east-1")

@@ -85,6 +85,12 @@ def test_digests_lost_everywhere_are_noted_anew_only_when_all_mirrors_are_asked(
     assert plan(complete=False, east=listing(o="")).steps == ()
 
 
+def test_a_digest_lost_where_no_other_mirror_has_the_file_is_looked_for_elsewhere():
+    """Nothing would contradict the bytes."""
+    found = plan(east=listing(o=""), west=[])
+    assert found.steps == (Adopt("east", Variant(OF, "o", "jpg"), "", is_alone=True),)
+
+
 def test_originals_that_differ_are_a_conflict_and_both_stay():
     """Only a person can tell which is right."""
     found = plan(east=listing(o="a"), west=listing(o="b"))
