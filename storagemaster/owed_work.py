@@ -64,10 +64,6 @@ class _Held:
         return sum(file.bytes for file in self.files)
 
     @property
-    def key(self) -> tuple[NodeId, str]:
-        return self.holder, self.place.path
-
-    @property
     def is_tombstone(self) -> bool:
         return isinstance(self.place.file, PhotoTombstone | VersionTombstone)
 
@@ -127,7 +123,7 @@ class OwedWork:
         self._fleet = fleet
         self._purging = purging
         self._burying = burying
-        self._attempts: dict[tuple[NodeId, str], int] = {}
+        self._attempts: dict[_Held, int] = {}
 
     async def hand_over_all(self) -> int:
         """Go once through all that is held for nodes and edges that are up; how much was done.
@@ -141,9 +137,7 @@ class OwedWork:
             if view.up and view.status is not None and view.status.owed
         ]
         held = [each for holder in holders for each in await self._held_by(holder)]
-        self._attempts = {
-            each.key: self._attempts[each.key] for each in held if each.key in self._attempts
-        }
+        self._attempts = {each: self._attempts[each] for each in held if each in self._attempts}
         tombstones = [each for each in held if each.is_tombstone]
         others = [each for each in held if not each.is_tombstone]
         done = await self._hand_over_some(tombstones) + await self._hand_over_some(others)
@@ -192,7 +186,7 @@ class OwedWork:
                 is_done = (
                     self._fleet.is_up(each.home)
                     and not closed.is_for(each)
-                    and self._attempts.get(each.key, 0) < ATTEMPTS_MAX
+                    and self._attempts.get(each, 0) < ATTEMPTS_MAX
                     and await self._hand_over(each, closed)
                 )
                 return len(each.files) if is_done else 0
@@ -221,7 +215,7 @@ class OwedWork:
             elif isinstance(error, SourceUnreachable):
                 closed.ways.add((each.holder, each.home))
             elif not isinstance(error, Unreachable):
-                self._attempts[each.key] = self._attempts.get(each.key, 0) + 1
+                self._attempts[each] = self._attempts.get(each, 0) + 1
             log.warning("%s was not brought home: %s", each.place, error)
             return False
         return True
