@@ -82,7 +82,7 @@ drill: $(DEV) ## break clusters in the ways that stand for all, and check every 
 	@proxy_config/install-servers.sh test
 	$(BIN)/glassplate drill --duration $(DRILL_SECONDS) --report drills
 
-soak: soak-images ## broken photos, then every drill, longer, with seed after seed (SOAK_SEEDS=3)
+soak: soak-images soak-simulation ## broken photos, 100000 histories, every drill with seed after seed (SOAK_SEEDS=3)
 	@proxy_config/install-servers.sh test
 	for seed in $$(seq $(SOAK_SEEDS)); do \
 	  $(BIN)/glassplate drill --all --duration 60 --seed $$seed --report drills/$$seed || exit 1; done
