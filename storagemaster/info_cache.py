@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 # A sideline that is slower than the disk is no help.
 ANSWER_SECONDS = 0.1
 KEEP_SECONDS = 24 * 3600
+# Connections to one server.
+POOL_MAX = 8
 _DIGEST_BYTES = 32
 
 
@@ -30,7 +32,7 @@ class InfoCache:
                 timeout=ANSWER_SECONDS,
                 ignore_exc=True,
                 use_pooling=True,
-                max_pool_size=8,
+                max_pool_size=POOL_MAX,
             )
             if servers
             else None

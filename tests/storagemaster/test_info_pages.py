@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from storagemaster import info_cache, wire
-from storagemaster.info_cache import seal
+from storagemaster.info_cache import POOL_MAX, seal
 from storagemaster.info_pages import Sought, sought_infos
 from storagenode.internal_api import InternalApi
 from storagenode.repair_api import RepairApi
@@ -116,6 +116,8 @@ async def test_what_was_flushed_is_read_from_the_nodes_and_remembered(
         calls.clear()
         first = await page_of(cluster, photos)
         assert sorted(calls) == ["digests"] * 4 + ["send_infos"] * 2
+        for _ in range(POOL_MAX):  # each connection to the one that died is found out by use
+            await page_of(cluster, photos)
         calls.clear()
         assert await page_of(cluster, photos) == first
         assert calls == ["digests"] * 4
