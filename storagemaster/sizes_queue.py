@@ -6,11 +6,15 @@ sweep. So asking never waits, never fails an upload, and goes to Valkey in batch
 
 import asyncio
 import contextlib
+import itertools
 import logging
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
 import redis
+from redis.client import Pipeline
 from rq import Queue, Retry
 from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
@@ -32,6 +36,8 @@ WAITING_MAX = 100_000
 BATCH_MAX = 200
 GATHER_SECONDS = 0.02
 RECONNECT_SECONDS = 1.0
+# Far longer than a worker needs from taking a job off its lane to saying that it runs.
+TAKING_SECONDS = 1.0
 # How far down a lane a job is looked for; nobody is helped by a larger number.
 POSITION_MAX = 10_000
 
@@ -152,44 +158,62 @@ class SizesQueue:
     def _enqueue(self, batch: list[_Ask]) -> None:
         """What the queue does not know goes to it in one piece, and the rest one by one.
 
-        Two storagemasters that find the same job unknown put it into its lane twice; whoever does
-        it second finds it done.
+        Each piece is a transaction that is begun anew if another storagemaster, or a worker, has
+        changed one of its jobs meanwhile: a job that runs must not be made to wait again, or the
+        death of its worker is not seen.
         """
         asks = {job_id_of(ask.original, ask.kind): ask for ask in batch}
+        known: set[str] = set()
+
+        def put_unknown(pipeline: Pipeline) -> None:
+            known.clear()
+            known.update(self._known(asks))
+            pipeline.multi()
+            self._put([ask for job_id, ask in asks.items() if job_id not in known], pipeline)
+
+        self._connection.transaction(put_unknown, *map(Job.key_for, asks))
+        for job_id in known:
+            # Who changes the job between two of these steps has seen to it as well.
+            with contextlib.suppress(NoSuchJobError):
+                self._replace_what_is_over(job_id, asks[job_id])
+
+    def _known(self, job_ids: Iterable[str]) -> Iterable[str]:
+        """Those of which the queue has a job, in whatever state."""
+        ids = list(job_ids)
         with self._connection.pipeline(transaction=False) as pipeline:
-            for job_id in asks:
+            for job_id in ids:
                 pipeline.exists(Job.key_for(job_id))
-            is_known = dict(zip(asks, pipeline.execute(), strict=True))
-        self._enqueue_fresh([ask for job_id, ask in asks.items() if not is_known[job_id]])
-        for job_id, ask in asks.items():
-            if is_known[job_id]:
-                # Who changes the job between two of these steps has seen to it as well.
-                with contextlib.suppress(NoSuchJobError):
-                    self._replace_what_is_over(ask)
+            return list(itertools.compress(ids, pipeline.execute()))
 
-    def _replace_what_is_over(self, ask: _Ask) -> None:
+    def _replace_what_is_over(self, job_id: str, ask: _Ask) -> None:
         """Waiting or running already is once enough; a job that has ended is in the way."""
-        job_id = job_id_of(ask.original, ask.kind)
-        job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
-        if job.get_status() in _ENDED or self._is_lost(job):
-            job.delete()
-            self._enqueue_fresh([ask])
 
-    def _is_lost(self, job: Job) -> bool:
-        """Whether a worker took a job off its lane, and died before it said so."""
+        def replace(pipeline: Pipeline) -> None:
+            job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
+            is_off_its_lane = self._is_off_its_lane(job)
+            if is_off_its_lane:
+                # A worker that has just taken it says so meanwhile, which voids the transaction.
+                time.sleep(TAKING_SECONDS)
+            pipeline.multi()
+            if is_off_its_lane or job.get_status(refresh=False) in _ENDED:
+                job.delete(pipeline=pipeline)
+                self._put([ask], pipeline)
+
+        self._connection.transaction(replace, Job.key_for(job_id))
+
+    def _is_off_its_lane(self, job: Job) -> bool:
+        """Whether a worker took a job, and has not said so: it is about to, or it died."""
         return (
             job.get_status(refresh=False) == JobStatus.QUEUED
             and self._connection.lpos(self._lane(job.origin).key, job.id) is None
         )
 
-    def _enqueue_fresh(self, asks: list[_Ask]) -> None:
+    def _put(self, asks: Iterable[_Ask], pipeline: Pipeline) -> None:
         by_lane: dict[str, list[EnqueueData]] = {}
         for ask in asks:
             by_lane.setdefault(ask.lane, []).append(self._job(ask))
-        with self._connection.pipeline() as pipeline:
-            for lane, jobs in by_lane.items():
-                self._lane(lane).enqueue_many(jobs, pipeline=pipeline)
-            pipeline.execute()
+        for lane, jobs in by_lane.items():
+            self._lane(lane).enqueue_many(jobs, pipeline=pipeline)
 
     def _job(self, ask: _Ask) -> EnqueueData:
         path = render_path(ask.original)

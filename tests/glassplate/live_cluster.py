@@ -140,10 +140,12 @@ class LiveCluster:
         for name in names:
             self.stop(name)
         self.wait_until_seen()
-        yield
-        for name in names:
-            self.start(name)
-        self.wait_until_seen()
+        try:
+            yield
+        finally:
+            for name in names:
+                self.start(name)
+            self.wait_until_seen()
 
     def wait_until_seen(self):
         """Wait until every running master sees which nodes are up, and that all send photos."""

@@ -123,27 +123,61 @@ async def test_a_job_that_runs_is_left_alone(queue, connection):
     assert waiting(connection) == {}
 
 
-async def test_a_job_that_fell_out_of_its_lane_is_put_back(queue, connection):
+async def test_a_job_that_fell_out_of_its_lane_is_put_back(queue, connection, monkeypatch):
     """A worker took it and died before it said so: it says that it waits, and waits nowhere."""
+    monkeypatch.setattr(sizes_queue, "TAKING_SECONDS", 0.0)
     await ask(queue, original())
     Queue(NEW_LANE, connection=connection).remove(job_id_of(original()))
     await ask(queue, original())
     assert waiting(connection) == {NEW_LANE: [job_id_of(original())]}
 
 
+async def test_a_job_that_a_worker_is_taking_is_left_alone(queue, connection, monkeypatch):
+    """It is off its lane already, and the worker says only then that it runs."""
+    await ask(queue, original())
+    job = job_of(connection, original())
+    Queue(NEW_LANE, connection=connection).remove(job.id)
+    monkeypatch.setattr(sizes_queue.time, "sleep", lambda _: job.set_status(JobStatus.STARTED))
+    await ask(queue, original())
+    assert waiting(connection) == {}
+    assert job_of(connection, original()).get_status() == JobStatus.STARTED
+
+
+class MeanwhileQueue(SizesQueue):
+    """A storagemaster's queue, beside which something happens once it has seen what is known."""
+
+    meanwhile = staticmethod(lambda: None)
+
+    def _known(self, job_ids):
+        known = super()._known(job_ids)
+        self.meanwhile()
+        return known
+
+
+async def test_a_job_that_another_asked_for_and_a_worker_took_meanwhile_runs_once(
+    queue, connection
+):
+    """Made to wait again, it would run twice, and nobody would see the death of its worker."""
+
+    def put_and_take():
+        queue._enqueue([sizes_queue._Ask(NEW_LANE, JobKind.SIZES, original())])
+        Queue(NEW_LANE, connection=connection).remove(job_id_of(original()))
+        job_of(connection, original()).set_status(JobStatus.STARTED)
+        late.meanwhile = lambda: None
+
+    late = MeanwhileQueue(connection, KEYS)
+    late.meanwhile = put_and_take
+    await ask(late, original(), original(1))
+    assert waiting(connection) == {NEW_LANE: [job_id_of(original(1))]}
+    assert job_of(connection, original()).get_status() == JobStatus.STARTED
+
+
 async def test_a_job_that_vanishes_meanwhile_does_not_hold_up_the_others(queue, connection):
     """A worker may end and remove it between two questions of ours."""
-
-    class Vanishing(SizesQueue):
-        def _enqueue_once(self, *args):
-            try:
-                super()._enqueue_once(*args)
-            except sizes_queue.DuplicateJobError:
-                connection.delete(f"rq:job:{job_id_of(original(1))}")
-                raise
-
     await ask(queue, original(1))
-    await ask(Vanishing(connection, KEYS), original(1), original(2), original(3))
+    late = MeanwhileQueue(connection, KEYS)
+    late.meanwhile = lambda: connection.delete(f"rq:job:{job_id_of(original(1))}")
+    await ask(late, original(1), original(2), original(3))
     assert {job_id_of(original(2)), job_id_of(original(3))} < set(waiting(connection)[NEW_LANE])
 
 
