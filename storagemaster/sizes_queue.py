@@ -16,7 +16,7 @@ from functools import partial
 import redis
 from redis.client import Pipeline
 from rq import Queue, Retry
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.queue import EnqueueData
 from rq.serializers import JSONSerializer
@@ -174,7 +174,7 @@ class SizesQueue:
         self._connection.transaction(put_unknown, *map(Job.key_for, asks))
         for job_id in known:
             # Who changes the job between two of these steps has seen to it as well.
-            with contextlib.suppress(NoSuchJobError):
+            with contextlib.suppress(NoSuchJobError, InvalidJobOperation):
                 self._replace_what_is_over(job_id, asks[job_id])
 
     def _known(self, job_ids: Iterable[str]) -> Iterable[str]:

@@ -33,6 +33,7 @@ def test_a_rebuild_of_everything_keeps_an_upload_waiting_for_one_photo(cluster, 
     wait_until("the upload to be taken", lambda: path in cluster.taken())
     assert cluster.taken().index(path) <= seen + 1
     assert cluster.taken().index(path) < begun + len(old)
+    wait_until("the jobs to be done", lambda: jobs_left(cluster.redis) == 0)
     assert worker.poll() is None
 
 

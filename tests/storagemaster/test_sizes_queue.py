@@ -172,6 +172,18 @@ async def test_a_job_that_another_asked_for_and_a_worker_took_meanwhile_runs_onc
     assert job_of(connection, original()).get_status() == JobStatus.STARTED
 
 
+async def test_a_job_that_vanishes_while_it_is_looked_at_does_not_hold_up_the_others(
+    queue, connection, monkeypatch
+):
+    """So does each job when somebody flushes the queue."""
+    await ask(queue, original(1))
+    Queue(NEW_LANE, connection=connection).remove(job_id_of(original(1)))
+    monkeypatch.setattr(sizes_queue.time, "sleep", lambda _: connection.flushall())
+    await ask(queue, original(1))
+    await ask(queue, original(2))
+    assert waiting(connection) == {NEW_LANE: [job_id_of(original(2))]}
+
+
 async def test_a_job_that_vanishes_meanwhile_does_not_hold_up_the_others(queue, connection):
     """A worker may end and remove it between two questions of ours."""
     await ask(queue, original(1))
