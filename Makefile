@@ -37,7 +37,7 @@ check: $(DEV) ## lint, format, types, import directions, house rules
 
 test: $(DEV) ## every test
 	@proxy_config/install-servers.sh test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m tests
 
 compose-test: $(DEV) ## really run compose.yaml, with podman, as root
 	@proxy_config/install-servers.sh compose

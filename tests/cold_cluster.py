@@ -17,9 +17,10 @@ from storagenode.app import running_node
 from storagenode.client import NodeClient
 from storagenode.layout import Place
 from storagenode.opening import mark_store
+from tests.free_ports import free_ports
 from tests.storagemaster.hand_driven_master import HandDrivenMaster, running_by_hand
 from tests.storagenode.photo_samples import MTIME, bytes_of, version_of
-from tests.storagenode.served_site import LoopThread, chunked, free_ports, lift_fences
+from tests.storagenode.served_site import LoopThread, chunked, lift_fences
 from volumes.address import Address
 from volumes.cluster import Cluster, Edge, Master, Node, Volume
 from volumes.photo_path import Info, PhotoTombstone, PhotoVersion, Variant, parse_path, render_path

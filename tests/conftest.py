@@ -5,13 +5,14 @@ import gc
 
 import pytest
 
-from tests.edge_servers import find_free_port, running_nginx, running_varnish
+from tests.edge_servers import running_nginx, running_varnish
+from tests.free_ports import free_port
 
 
 @pytest.fixture(name="free_port", scope="session")
 def _free_port():
     """Gives a loopback port nobody listens on, a new one with every call."""
-    return find_free_port
+    return free_port
 
 
 @pytest.fixture(name="nginx", scope="module")

@@ -7,7 +7,6 @@ another user.
 import contextlib
 import getpass
 import os
-import random
 import shutil
 import socket
 import subprocess
@@ -39,11 +38,6 @@ from volumes.cluster import Cluster
 CACHE_BYTES = 64 * 1024 * 1024
 START_SECONDS_MAX = 30.0
 
-# Below what Linux takes for outgoing connections.
-_PORTS = (10_240, 32_768)
-
-_given_out: set[int] = set()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningEdge:
@@ -68,27 +62,6 @@ class RunningEdge:
     def logs(self) -> str:
         """All that the edge has logged so far."""
         return "".join(path.read_text() for path in sorted(self.run_dir.glob("*.log")))
-
-
-def find_free_port() -> int:
-    """A loopback port that nothing listens on, and that no other call has given out.
-
-    The kernel gives none of these to outgoing connections: a server that is killed could not be
-    started again on a port that such a one has taken meanwhile.
-    """
-    while True:
-        port = random.randrange(*_PORTS)
-        if port not in _given_out and not _is_taken(port):
-            _given_out.add(port)
-            return port
-
-
-def _is_taken(port: int) -> bool:
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        return True
-    return False
 
 
 @contextlib.contextmanager

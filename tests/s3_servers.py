@@ -12,7 +12,7 @@ from glassplate.drill.seaweedfs import (
     running_s3_server,
     seaweedfs,
 )
-from tests.storagenode.served_site import free_ports
+from tests.free_ports import free_ports
 
 __all__ = ["CREDENTIALS", "make_bucket", "moto_server", "ports_with_room_for_grpc", "seaweedfs"]
 

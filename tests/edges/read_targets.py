@@ -9,7 +9,8 @@ from pathlib import Path
 from permission_urls import Key, KeyRing, KeyState, save_keys
 from storagenode.layout import Place
 from storagenode.marker import mark_root
-from tests.edge_servers import RunningEdge, find_free_port, running_nginx, running_varnish
+from tests.edge_servers import RunningEdge, running_nginx, running_varnish
+from tests.free_ports import free_port
 from tests.proxy_config.asking import GOLDEN_URLS, READ_KEYS, sign
 from tests.storagenode.photo_samples import bytes_of, variant_of, version_of
 from tests.storagenode.served_site import ServedNode, Site, serving
@@ -80,12 +81,12 @@ def make_site(folder: Path) -> Site:
     text = 'public_url = "http://photos.test"\nkeys_file = "keys.toml"\nqueue_url = "redis://x"\n'
     for id_, colo in NODES:
         text += f'[nodes.{id_}]\ncolo = "{colo}"\nstore = "{id_}"\n'
-        text += f'read = "127.0.0.1:{find_free_port()}"\nwrite = "127.0.0.1:{find_free_port()}"\n'
+        text += f'read = "127.0.0.1:{free_port()}"\nwrite = "127.0.0.1:{free_port()}"\n'
     text += '[[volumes]]\nnumbers = "42"\nmirrors = ["east-1", "west-1"]\n'
-    text += f'[masters.one]\ncolo = "east"\naddress = "127.0.0.1:{find_free_port()}"\n'
+    text += f'[masters.one]\ncolo = "east"\naddress = "127.0.0.1:{free_port()}"\n'
     for kind in ("nginx", "varnish"):
         text += f'[edges.{kind}]\ncolo = "east"\nkind = "{kind}"\n'
-        text += f'listen = "127.0.0.1:{find_free_port()}"\npurge = "127.0.0.1:{find_free_port()}"\n'
+        text += f'listen = "127.0.0.1:{free_port()}"\npurge = "127.0.0.1:{free_port()}"\n'
     (folder / "cluster.toml").write_text(text)
     keys = KeyRing(
         keys=tuple(

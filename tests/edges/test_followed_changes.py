@@ -11,7 +11,7 @@ import time
 import pytest
 
 from permission_urls import ReadSigner, load_keys
-from tests.edge_servers import find_free_port
+from tests.free_ports import free_port
 from tests.proxy_config.asking import SIZE_CLASSES, ask, new_photo_path
 from tests.proxy_config.stand_in_node import StandInNode, bytes_of
 from volumes.address import Address
@@ -25,19 +25,19 @@ class FollowedEdge:
 
     def __init__(self, folder, kind, stack):
         self.config = folder / "cluster.toml"
-        self.address = Address("127.0.0.1", find_free_port())
-        nodes = [StandInNode(find_free_port()) for _ in range(2)]
+        self.address = Address("127.0.0.1", free_port())
+        nodes = [StandInNode(free_port()) for _ in range(2)]
         for node in nodes:
             node.start()
             stack.callback(node.stop)
         text = 'public_url = "http://x"\nkeys_file = "keys.toml"\nqueue_url = "redis://x"\n'
         for colo, node in zip(("east", "west"), nodes, strict=True):
             text += f'[nodes.{colo}-1]\ncolo = "{colo}"\nstore = "x"\n'
-            text += f'read = "127.0.0.1:{node.port}"\nwrite = "127.0.0.1:{find_free_port()}"\n'
+            text += f'read = "127.0.0.1:{node.port}"\nwrite = "127.0.0.1:{free_port()}"\n'
         text += '[[volumes]]\nnumbers = "42"\nmirrors = ["east-1", "west-1"]\n'
         text += f'[edges.one]\ncolo = "east"\nkind = "{kind}"\nlisten = "{self.address}"\n'
-        text += f'purge = "127.0.0.1:{find_free_port()}"\n'
-        text += f'[masters.one]\ncolo = "east"\naddress = "127.0.0.1:{find_free_port()}"\n'
+        text += f'purge = "127.0.0.1:{free_port()}"\n'
+        text += f'[masters.one]\ncolo = "east"\naddress = "127.0.0.1:{free_port()}"\n'
         self.config.write_text(text)
         self.glassplate("keys", "init")
         self.said = folder / "said"

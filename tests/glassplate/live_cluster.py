@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import os
-import socket
 import threading
 import time
 from pathlib import Path
@@ -27,6 +26,7 @@ from storagemaster.client import MasterClient
 from storagenode.app import running_node
 from storagenode.marker import mark_root
 from storagenode.wire import BundledFile, render_bundle
+from tests.free_ports import free_ports
 from volumes.cluster import NodeId
 from volumes.cluster_file import load_cluster
 from volumes.photo_path import Info, PhotoVersion, Variant, parse_photo_version, render_path
@@ -34,15 +34,6 @@ from volumes.photo_path import Info, PhotoVersion, Variant, parse_photo_version,
 COLOS = ("east", "west")
 NODES = ("east-1", "east-2", "west-1", "west-2")
 PASSED_ON = ("Content-Type", "Content-Range", "ETag", "Repr-Digest", "Cache-Control")
-
-
-def free_ports(count):
-    """So many ports of loopback that nobody has."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def jpeg(seed=0, *, width=300, height=200):

@@ -8,7 +8,7 @@ import pytest
 
 from glassplate import blocking
 from glassplate.cli.connection import Connection
-from tests.glassplate.live_cluster import free_ports
+from tests.free_ports import free_ports
 
 STATUS_KEYS = {
     "alarms",

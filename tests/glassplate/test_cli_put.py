@@ -7,7 +7,8 @@ from asyncio.subprocess import PIPE
 
 import pytest
 
-from tests.glassplate.live_cluster import free_ports, jpeg
+from tests.free_ports import free_ports
+from tests.glassplate.live_cluster import jpeg
 from tests.glassplate.misbehaving_servers import answers_too_late, misbehaving_master, passes
 
 RECEIPT_KEYS = {

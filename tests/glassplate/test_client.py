@@ -30,7 +30,7 @@ from glassplate import (
     Unreachable,
 )
 from permission_urls import Verifier, sign_token
-from tests.glassplate.live_cluster import free_ports
+from tests.free_ports import free_ports
 from volumes.sizes import DEFAULT_SIZES, size_classes
 
 NEVER = "3/01jd3x8m2c9qp4k7/3fz8qd"

@@ -6,7 +6,8 @@ import os
 import pytest
 
 from glassplate import Retries, Timeouts, Unavailable, Unreachable
-from tests.glassplate.live_cluster import free_ports, jpeg
+from tests.free_ports import free_ports
+from tests.glassplate.live_cluster import jpeg
 from tests.glassplate.misbehaving_servers import (
     answers_502_as_a_proxy_does,
     answers_503,

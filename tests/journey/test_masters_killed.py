@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.edge_servers import find_free_port
+from tests.free_ports import free_port
 from tests.journey.running_cluster import EDGES, fetch, wait_until
 from tests.storagemaster.test_passes_cut_off import PASS_POINTS
 
@@ -39,7 +39,7 @@ DELETE_POINTS = ("tombstone_made", "tombstone_made:2", "before_purge", "purge_se
 @pytest.fixture(name="doomed")
 def _doomed(cluster, tmp_path):
     """Starts one more storagemaster of the cluster, which dies at a point: doomed(point)."""
-    address = SimpleNamespace(host="127.0.0.1", port=find_free_port())
+    address = SimpleNamespace(host="127.0.0.1", port=free_port())
     config = cluster.data / "cluster-and-doomed.toml"
     doomed = f'\n[masters.doomed]\ncolo = "east"\naddress = "127.0.0.1:{address.port}"\n'
     config.write_text((cluster.data / "cluster.toml").read_text() + doomed)

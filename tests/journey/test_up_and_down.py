@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from tests.journey.running_cluster import fetch, free_port_block, start_cluster, stop_cluster
+from glassplate.local_plan import PORTS_USED
+from tests.free_ports import free_port_block
+from tests.journey.running_cluster import fetch, start_cluster, stop_cluster
 
 
 def processes_of(data):
@@ -21,7 +23,7 @@ def _data(tmp_path_factory):
 
 def test_samples_are_uploaded_once_and_found_again(data):
     """The second `up` over the same data serves the photos of the first, and has no others."""
-    port = free_port_block()
+    port = free_port_block(PORTS_USED)
     first = start_cluster(data, port=port, samples=True)
     receipts = sorted((data / "nodes").rglob("*_o.jpg"))
     assert stop_cluster(first) == 0

@@ -12,8 +12,9 @@ from storagenode.batch_wire import FILE_BYTES_MAX
 from storagenode.filesystem import DiskFileSystem
 from storagenode.shard_listing import SETTLED_SECONDS
 from storagenode.wire import Pull
+from tests.free_ports import free_port
 from tests.storagemaster.pictures import long_picture, picture
-from tests.storagemaster.small_cluster import HOST, free_port
+from tests.storagemaster.small_cluster import HOST
 from volumes.photo_path import SHARDS
 
 HOMES = ("east-1", "west-1")

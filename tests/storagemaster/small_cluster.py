@@ -8,11 +8,8 @@ Roots of nodes are made once and wiped between tests, because a volume has a tho
 import asyncio
 import contextlib
 import dataclasses
-import itertools
 import os
-import random
 import shutil
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
@@ -30,6 +27,7 @@ from storagenode.filesystem import DiskFileSystem
 from storagenode.layout import OWED, QUARANTINE, STAGING, TRASH, Place
 from storagenode.marker import mark_root
 from storagenode.upkeep import Upkeep
+from tests.free_ports import free_port
 from tests.storagemaster.hand_driven_master import HandDrivenMaster, running_by_hand
 from volumes.address import Address
 from volumes.cluster import Cluster, Colo, Master, Node, NodeId, Volume
@@ -41,7 +39,6 @@ MIRRORS = {1: ("east-1", "west-1"), 2: ("east-2", "west-2")}
 HOST = "127.0.0.1"
 NO_QUEUE_URL = "redis://127.0.0.1:1"
 # Below the range that outgoing connections take their ports from.
-PORTS = range(20_000, 32_000)
 
 KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
 KEY_SECRET = key_secret_of(KEYS)
@@ -278,15 +275,3 @@ async def wait_until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not is_so():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.005)
-
-
-_ports = itertools.cycle(random.SystemRandom().sample(PORTS, len(PORTS)))
-
-
-def free_port() -> int:
-    """A port that nobody listens on, and that was not given before."""
-    for port in _ports:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((HOST, port))
-            return port
-    raise AssertionError("there is no end of ports")

@@ -13,10 +13,11 @@ from pymemcache.client.base import Client
 
 from storagemaster import info_cache
 from storagemaster.info_cache import InfoCache, seal, unseal
+from tests.free_ports import free_port
 from tests.storagemaster.bundles_to_send import body_of, sizes_of
 from tests.storagemaster.memcached_servers import running_memcached
 from tests.storagemaster.pictures import picture
-from tests.storagemaster.small_cluster import HOST, free_port
+from tests.storagemaster.small_cluster import HOST
 from volumes.address import Address
 from volumes.photo_path import PhotoVersion
 

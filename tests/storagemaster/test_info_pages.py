@@ -10,10 +10,11 @@ from storagemaster.info_cache import POOL_MAX, seal
 from storagemaster.info_pages import Sought, sought_infos
 from storagenode.internal_api import InternalApi
 from storagenode.repair_api import RepairApi
+from tests.free_ports import free_port
 from tests.storagemaster.bundles_to_send import body_of, bundled, failure_of, sizes_of
 from tests.storagemaster.memcached_servers import LyingMemcached, running_memcached
 from tests.storagemaster.pictures import picture
-from tests.storagemaster.small_cluster import HOST, free_port
+from tests.storagemaster.small_cluster import HOST
 from volumes.address import Address
 from volumes.photo_path import Info, PhotoTombstone, PhotoVersion, VersionTombstone
 

@@ -9,9 +9,10 @@ from storagemaster import owed_work
 from storagemaster.owed_work import ATTEMPTS_MAX
 from storagenode import wire
 from storagenode.wire import Pull
+from tests.free_ports import free_port
 from tests.storagemaster.bundles_to_send import body_of, paths_of, sizes_of
 from tests.storagemaster.pictures import long_picture, picture
-from tests.storagemaster.small_cluster import HOST, free_port
+from tests.storagemaster.small_cluster import HOST
 from volumes.photo_path import PhotoTombstone, PhotoVersion, render_path, render_stem
 
 

@@ -10,10 +10,11 @@ import aiohttp
 import pytest
 
 from permission_urls import save_keys, sign_token
+from tests.free_ports import free_port
 from tests.storagemaster.bundles_to_send import body_of, paths_of, sizes_of
 from tests.storagemaster.hand_driven_master import ALL_SCOPES
 from tests.storagemaster.pictures import picture
-from tests.storagemaster.small_cluster import HOST, KEYS, free_port
+from tests.storagemaster.small_cluster import HOST, KEYS
 
 HOMES = ("east-1", "west-1")
 STEM = "1/k7/01jd3x8m2c9qp4k7_3fz8qd"

@@ -20,7 +20,8 @@ from storagemaster.queue_client import (
     queue_client,
 )
 from storagemaster.sizes_queue import QueueAway, SizesQueue
-from tests.storagemaster.small_cluster import HOST, KEYS, free_port
+from tests.free_ports import free_port
+from tests.storagemaster.small_cluster import HOST, KEYS
 from volumes.photo_path import PhotoVersion, Variant
 
 PASSWORD = "p@ss:word"

@@ -10,8 +10,9 @@ from permission_urls import sign_token
 from storagemaster import app
 from storagemaster.background import repeating
 from storagemaster.wire import PROBLEM_TYPE
+from tests.free_ports import free_port
 from tests.storagemaster.pictures import picture
-from tests.storagemaster.small_cluster import HOST, KEYS, free_port, wait_until
+from tests.storagemaster.small_cluster import HOST, KEYS, wait_until
 from volumes.address import Address
 from volumes.cluster import Colo, Master
 

@@ -15,8 +15,9 @@ from permission_urls import verify_job
 from storagemaster import app, sizes_queue
 from storagemaster.job_wire import LANES, NEW_LANE, RETRY_LANE, JobKind, fields_to_sign
 from storagemaster.sizes_queue import SizesQueue, job_id_of
+from tests.free_ports import free_port
 from tests.storagemaster.pictures import picture
-from tests.storagemaster.small_cluster import HOST, KEYS, free_port
+from tests.storagemaster.small_cluster import HOST, KEYS
 from volumes.address import Address
 from volumes.photo_path import PhotoVersion, Variant, parse_path, render_path
 

@@ -13,7 +13,7 @@ from storagemaster.background import repeating
 from storagemaster.events import Event, Events
 from storagemaster.webhooks import ATTEMPTS_MAX, PAUSE_SECONDS_MAX, Webhooks, pauses
 from storagemaster.wire import SIGNATURE_HEADER
-from tests.storagemaster.small_cluster import free_port
+from tests.free_ports import free_port
 from volumes.cluster_config import parse_cluster
 from volumes.config_reader import InvalidConfig
 

@@ -19,6 +19,7 @@ from storagenode.layout import Place
 from storagenode.opening import mark_store
 from storagenode.publishing import Published
 from storagenode.store import Store
+from tests.free_ports import free_ports
 from tests.storagenode.photo_samples import MTIME, VOLUME
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.cluster_file import load_cluster
@@ -66,15 +67,6 @@ def make_site(folder: Path, *, west_store: str = '"west-1"') -> Site:
     for node in cluster.nodes.values():
         mark_store(node)
     return Site(config, cluster, keys)
-
-
-def free_ports(count: int) -> list[int]:
-    """So many ports that nothing listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 class LoopThread:

@@ -24,8 +24,8 @@ from storagenode.filesystem import DIGEST_XATTR
 from storagenode.layout import Place
 from storagenode.receiving import BATCH_BYTES
 from storagenode.wire import DIGEST_HEADER, MTIME_HEADER, Pull
+from tests.free_ports import free_ports
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of
-from tests.storagenode.served_site import free_ports
 from tests.storagenode.test_disk_store import flip
 from volumes.photo_path import VersionTombstone, render_path
 
