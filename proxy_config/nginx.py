@@ -57,7 +57,6 @@ def render_nginx(
         "size_classes": size_classes(cluster.sizes),
         "permanent": cache_control(FOR_EVER, 0),
         "purgers": purgers(cluster, choices.purge_networks),
-        "map_hash_max_size": max(2048, 2 * len(cluster.volumes)),
         "keys_zone_megabytes": _keys_zone_megabytes(choices.cache_bytes),
         "purge_paths_max": PURGE_PATHS_MAX,
         "permission_url_regex": PERMISSION_URL_REGEX,

@@ -7,19 +7,22 @@
 local balancer = require "ngx.balancer"
 local resolve = require "resolve"
 
--- By the names that $photo_nodes has.
+-- For each, its volumes are in ranges, from the first to the last.
 local ROUTES = {
-    ["east-1_west-1"] = {
+    {
         near = {"10.1.0.1:7101"},
         far = {"10.2.0.1:7101"},
+        volumes = {{1, 4}, {6, 7}},
     },
-    ["east-2_west-2"] = {
+    {
         near = {"10.1.0.2:7101"},
         far = {"[fd00:2::2]:7101"},
+        volumes = {{5, 5}},
     },
-    ["east-2_east-1_west-2"] = {
+    {
         near = {"10.1.0.2:7101", "10.1.0.1:7101"},
         far = {"[fd00:2::2]:7101"},
+        volumes = {{8, 8}},
     },
 }
 local LEFT_ALONE_SECONDS = 5
@@ -28,9 +31,14 @@ local HANG_UP_SECONDS_MAX = 1
 -- Addresses of nodes that did not answer, for all workers.
 local silent = ngx.shared.silent_nodes
 
-local node_of = {}
-for _, route in pairs(ROUTES) do
-    for _, addresses in pairs(route) do
+local route_of, node_of = {}, {}
+for _, route in ipairs(ROUTES) do
+    for _, range in ipairs(route.volumes) do
+        for volume = range[1], range[2] do
+            route_of[volume] = route
+        end
+    end
+    for _, addresses in ipairs({ route.near, route.far }) do
         for _, address in ipairs(addresses) do
             local host, port = address:match("^(.+):(%d+)$")
             node_of[address] = { host = resolve.address_of(host), port = tonumber(port) }
@@ -90,13 +98,23 @@ end
 
 local nodes = {}
 
+function nodes.volume_of(photo_path)
+    return tonumber(photo_path:match("^%d+"))
+end
+
+-- Whether a volume is on any node.
+function nodes.have(volume)
+    return route_of[volume] ~= nil
+end
+
 -- Called for each try. Where no node is left it chooses none, and nginx answers 502 or what is stale.
 function nodes.choose()
     local tries = ngx.ctx.tries
     if tries then
         note_failure(tries)
     else
-        local order = order_of(ROUTES[ngx.var.photo_nodes], ngx.var.photo_path)
+        local photo_path = ngx.var.photo_path
+        local order = order_of(route_of[nodes.volume_of(photo_path)], photo_path)
         tries = { order = order, asked = 0, all_absent = true, again = {} }
         ngx.ctx.tries = tries
         -- That no server of the upstream block is up means no try to begin with.

@@ -5,6 +5,7 @@
 -- remembered. A reload begins anew, so that a retired key opens nothing from then on.
 
 local bit = require "bit"
+local nodes = require "nodes"
 local signing = require "signing"
 
 local URL_REGEX = [==[^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4})\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)]==]
@@ -36,7 +37,7 @@ local function judge(target)
     end
     return {
         photo_path = part[1] .. "_" .. part[5] .. "." .. part[9],
-        volume = part[2],
+        verdict = nodes.have(tonumber(part[2])) and "permitted" or "absent",
         ends_at = part[7] ~= "0" and tonumber(part[7], 16) or nil,
     }
 end
@@ -51,8 +52,8 @@ end
 
 local permission = {}
 
--- "permitted", "malformed" (400) or "forbidden" (403). Only if permitted, $photo_path, $photo_volume
--- and, where the permission ends one day, $photo_cache_control are set.
+-- "permitted", "malformed" (400), "forbidden" (403), or "absent" (404) where no node has the volume. Only
+-- with a good permission $photo_path is set and, where that ends one day, $photo_cache_control.
 function permission.verdict()
     local var = ngx.var
     -- The raw bytes as the client sent them: undecoded, and nothing normalised.
@@ -74,8 +75,7 @@ function permission.verdict()
             "public, max-age=" .. math.floor(math.min(left_seconds, YEAR_SECONDS))
     end
     var.photo_path = opened.photo_path
-    var.photo_volume = opened.volume
-    return "permitted"
+    return opened.verdict
 end
 
 return permission
