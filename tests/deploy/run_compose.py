@@ -12,7 +12,6 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any, TypeVar
 import yaml
 from PIL import Image
 
+from tests.free_ports import free_port
 from volumes.cluster_file import load_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -362,13 +362,6 @@ def render_photo() -> bytes:
     shade = Image.effect_noise((320, 200), 60)
     Image.merge("RGB", (shade, shade, shade)).save(buffer, "JPEG")
     return buffer.getvalue()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ local KEY_ID = "a"
 
 local reproxy = {}
 
--- The permission URL, or "" if it is no photo path, or no node has its volume. Sets what permission.lua sets; who may keep the
--- answer is for the application to say, and if it does not, nobody but the client may.
+-- The permission URL, or "" if it is no photo path, or no node has its volume. Sets what permission.lua
+-- sets; who may keep the answer is for the application to say, and if it does not, nobody but the
+-- client may.
 function reproxy.sign(path)
     local stem, letter, ext = path:match("^([^.]+)_([^.])%.([^.]+)$")
     local mac = stem and signing.mac(KEY_ID, "0", stem, signing.size_class(letter))
