@@ -31,7 +31,7 @@ from imageworker.icc_profile import ADOBE_RGB, DISPLAY_P3, render_profile
 from imageworker.made_sizes import MadeSizes
 from imageworker.make_sizes import make_second_pass, make_sizes
 from imageworker.recipe import DEFAULT_RECIPE, AvifSetting, Recipe, WebpSetting
-from imageworker.sandbox import Walls, give_up_privileges, wall_in
+from imageworker.sandbox import Walls, die_with, give_up_privileges, wall_in
 from imageworker.syscall_filter import SyscallFilter
 from imageworker.undoable import OverMemory, UndoablePhoto
 
@@ -96,9 +96,10 @@ def make_answer(request: Request, original: bytes) -> MadeSizes | UndoablePhoto:
 def _run_child(
     request: Request, control: socket.socket, descriptors: list[int], syscalls: SyscallFilter
 ) -> ChildEnd:
-    started = time.monotonic()
+    started, server = time.monotonic(), os.getpid()
     child = os.fork()
     if child == 0:
+        die_with(server)
         _be_child(request, control, descriptors, syscalls)
     for descriptor in descriptors:
         os.close(descriptor)

@@ -54,6 +54,17 @@ def give_up_privileges() -> tuple[bool, bool]:
     return has_left, os.geteuid() != 0
 
 
+def die_with(parent: int) -> None:
+    """Have this process killed when its parent dies, or now, if it is dead already.
+
+    The first thing that a child does: whoever is forked by a process that is killed in that moment
+    is never told.
+    """
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def wall_in(limits: Limits, syscalls: SyscallFilter) -> bool:
     """Put this process behind the walls, for ever; whether its system calls are filtered.
 
@@ -61,7 +72,6 @@ def wall_in(limits: Limits, syscalls: SyscallFilter) -> bool:
     """
     with contextlib.suppress(PermissionError):
         os.setsid()
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _limit(resource.RLIMIT_AS, limits.memory_bytes_max)
     _limit(resource.RLIMIT_CPU, limits.cpu_seconds_max, grace=_CPU_SECONDS_OF_GRACE)
     _limit(resource.RLIMIT_NOFILE, limits.open_files_max)

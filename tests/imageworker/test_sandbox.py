@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -47,6 +48,14 @@ def test_a_child_is_filtered_unprivileged_and_alone(told: dict[str, Any]) -> Non
     assert told["unprivileged"]
     assert told["leads its session"]
     assert told["dies with its parent"]
+
+
+def test_a_child_whose_parent_died_before_it_was_told_ends_at_once() -> None:
+    """It is another's child by then, and nobody would kill it any more."""
+    orphan = "import os; from imageworker.sandbox import die_with; die_with(os.getpid()); print(1)"
+    ended = subprocess.run([sys.executable, "-c", orphan], capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert ended.stdout == b""
 
 
 def test_the_limits_are_those_of_the_recipe(told: dict[str, Any]) -> None:

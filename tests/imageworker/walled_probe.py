@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from imageworker.recipe import Limits
-from imageworker.sandbox import give_up_privileges, wall_in
+from imageworker.sandbox import die_with, give_up_privileges, wall_in
 from imageworker.syscall_filter import SyscallFilter
 
 MEGABYTE = 1024 * 1024
@@ -46,6 +46,7 @@ def main() -> None:
     # Not even asking for one's limits is allowed later, so the kernel's own list is opened now.
     limits = os.open("/proc/self/limits", os.O_RDONLY)
     _, is_unprivileged = give_up_privileges()
+    die_with(os.getppid())
     is_filtered = wall_in(LIMITS, syscalls)
     death_signal = ctypes.c_int()
     ctypes.CDLL(None).prctl(2, ctypes.byref(death_signal), 0, 0, 0)
