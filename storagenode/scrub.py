@@ -21,8 +21,10 @@ from volumes.photo_path import SHARDS, PhotoFile, VolumeId, parse_name
 
 log = logging.getLogger(__name__)
 
-# Between two files of an idle pass, so that an empty node does not spin.
+# After each step of a pass, so that those who read are never kept from a core.
 PAUSE_SECONDS = 0.01
+# So many shards are a step where they are empty, as most are on a young node.
+SHARDS_AT_ONCE = 32
 
 
 @dataclass(slots=True)
@@ -64,7 +66,6 @@ class Scrub:
 
     async def run_pass(self) -> ScrubProgress:
         """Go once through everything; what was found."""
-        loop = asyncio.get_running_loop()
         last = self.progress.completed_seconds
         volumes = self._store.volumes
         self.progress = ScrubProgress(
@@ -74,12 +75,7 @@ class Scrub:
         )
         for volume in volumes:
             self.progress.volume = volume
-            for shard in SHARDS:
-                files = await loop.run_in_executor(self._threads, self._files, volume, shard)
-                for file in files:
-                    size = await loop.run_in_executor(self._threads, self._check, file)
-                    await self._sleep(max(PAUSE_SECONDS, size / self._bytes_per_second))
-                self.progress.shards += 1
+            await self._go_through(volume)
         self.progress.completed_seconds = self._now_seconds()
         return self.progress
 
@@ -87,8 +83,26 @@ class Scrub:
         """The progress as JSON."""
         return asdict(self.progress)
 
-    def _files(self, volume: VolumeId, shard: str) -> list[PhotoFile]:
-        return [parse_name(volume, file.name) for file in self._store.list_shard(volume, shard)]
+    async def _go_through(self, volume: VolumeId) -> None:
+        loop = asyncio.get_running_loop()
+        start = 0
+        while start < len(SHARDS):
+            files, end = await loop.run_in_executor(self._threads, self._next_files, volume, start)
+            for file in files:
+                size = await loop.run_in_executor(self._threads, self._check, file)
+                await self._sleep(max(PAUSE_SECONDS, size / self._bytes_per_second))
+            if not files:
+                await self._sleep(PAUSE_SECONDS)
+            self.progress.shards += end - start
+            start = end
+
+    def _next_files(self, volume: VolumeId, start: int) -> tuple[list[PhotoFile], int]:
+        """The files of the next shard that has any, if it is near; and where to go on."""
+        end = min(start + SHARDS_AT_ONCE, len(SHARDS))
+        for number in range(start, end):
+            if listed := self._store.list_shard(volume, SHARDS[number]):
+                return [parse_name(volume, file.name) for file in listed], number + 1
+        return [], end
 
     def _check(self, file: PhotoFile) -> int:
         """Compare one file with its digest; how many bytes that took."""
