@@ -16,8 +16,9 @@ from storagenode.fence import BEAT_SECONDS, Fence
 from storagenode.internal_api import InternalApi
 from storagenode.opening import opened_store
 from storagenode.permitted_reads import PermittedReads, refused_unheard
+from storagenode.plain_gets import PlainGetServer
 from storagenode.pulling import Puller
-from storagenode.quiet_server import QuietAppRunner, QuietServer
+from storagenode.quiet_server import QuietAppRunner
 from storagenode.receiving import Receiver
 from storagenode.scrub import Scrub
 from storagenode.store import Store
@@ -87,11 +88,12 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             keepalive_timeout=KEEPALIVE_SECONDS,
         )
         read_runner = web.ServerRunner(
-            QuietServer(
+            PlainGetServer(
                 reads.answer,
+                reads.answer_at_once,
                 refused_unheard,
+                idle_seconds=KEEPALIVE_SECONDS,
                 access_log=None,
-                keepalive_timeout=KEEPALIVE_SECONDS,
                 max_line_size=LINE_BYTES_MAX,
                 max_field_size=LINE_BYTES_MAX,
             )

@@ -27,7 +27,7 @@ from storagenode.layout import Place
 from storagenode.reading import OpenFile
 from storagenode.store import Store
 from storagenode.streaming import stream
-from storagenode.whole_response import SAFETY_HEADERS, WholeResponse
+from storagenode.whole_response import SAFETY_HEADERS, WholeResponse, render_head
 from volumes.media_types import MEDIA_TYPES
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoVersion, Variant, VolumeId
@@ -83,6 +83,38 @@ class PermittedReads:
             return refused(403, "forbidden")
         return await self._read(request, permitted)
 
+    def answer_at_once(self, target: bytes) -> tuple[bytes, bytearray] | None:
+        """Head and body of the 200 to a plain GET, if that waits for no disk and no thread.
+
+        None says nothing, not even that there is no such photo: `answer` knows.
+        """
+        if not self._store.is_local:
+            return None
+        now = self._now_seconds()
+        try:
+            permitted = self._verifier.verify(target, now)
+            variant, path = _variant_at(permitted)
+            self._store.refuse_if_gone(variant)
+            if self._fence.holds(variant.of.volume):
+                return None
+            file = self._store.open(path)
+        except (MalformedUrl, Forbidden, NodeError, OSError):
+            return None
+        try:
+            data = _load_at_once(file)
+            if data is None:
+                return None
+            self._refuse_if_gone_meanwhile(variant)
+        except (NodeError, OSError):
+            return None
+        finally:
+            file.close()
+        headers = _headers_about(file, permitted, now)
+        headers["Content-Type"] = MEDIA_TYPES[permitted.ext]
+        headers["Accept-Ranges"] = "bytes"
+        headers["Repr-Digest"] = _repr_digest(file.digest)
+        return render_head("HTTP/1.1 200 OK", headers, body_bytes=len(data)), data
+
     async def _read(self, request: web.BaseRequest, permitted: PermittedPath) -> web.StreamResponse:
         variant, path = _variant_at(permitted)
         try:
@@ -116,14 +148,9 @@ class PermittedReads:
     async def _send(
         self, request: web.BaseRequest, permitted: PermittedPath, file: OpenFile, variant: Variant
     ) -> web.StreamResponse:
+        headers = _headers_about(file, permitted, self._now_seconds())
         mtime, size = file.stat.mtime_seconds, file.stat.bytes
-        etag = etag_of(mtime_seconds=mtime, size=size)
-        headers = {
-            "ETag": etag,
-            "Last-Modified": http_date(mtime),
-            "Cache-Control": cache_control(permitted.permission.expiry, self._now_seconds()),
-        }
-        answer = decide(request.headers, etag=etag, mtime_seconds=mtime, size=size)
+        answer = decide(request.headers, etag=headers["ETag"], mtime_seconds=mtime, size=size)
         if isinstance(answer, NotModified):
             # As it is in the caches that kept the photo.
             digest = {"Repr-Digest": _repr_digest(file.digest)} if file.digest else {}
@@ -172,11 +199,8 @@ class PermittedReads:
             self._store.refuse_if_gone(variant)
 
     async def _load(self, file: OpenFile) -> bytes | bytearray:
-        if file.stat.bytes <= INLINE_BYTES_MAX:
-            data = file.read_cached()
-            if data is not None:
-                return data
-        return await self._in_thread(file.read)
+        data = _load_at_once(file)
+        return await self._in_thread(file.read) if data is None else data
 
     async def _set_aside(self, variant: Variant, file: OpenFile) -> None:
         # Without a digest nothing is proven against the bytes: they stay for reconcile to settle.
@@ -203,6 +227,20 @@ def _variant_at(permitted: PermittedPath) -> tuple[Variant, str]:
         VolumeId(permitted.volume), PhotoId(permitted.photo), Version(permitted.version)
     )
     return Variant(of, permitted.size, permitted.ext), permitted.path
+
+
+def _headers_about(file: OpenFile, permitted: PermittedPath, now_seconds: float) -> dict[str, str]:
+    """What is said of a photo with its bytes and without them."""
+    mtime = file.stat.mtime_seconds
+    return {
+        "ETag": etag_of(mtime_seconds=mtime, size=file.stat.bytes),
+        "Last-Modified": http_date(mtime),
+        "Cache-Control": cache_control(permitted.permission.expiry, now_seconds),
+    }
+
+
+def _load_at_once(file: OpenFile) -> bytearray | None:
+    return file.read_cached() if file.stat.bytes <= INLINE_BYTES_MAX else None
 
 
 def _target_of(request: web.BaseRequest) -> str:

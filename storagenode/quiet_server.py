@@ -33,7 +33,7 @@ class QuietServer(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         """The protocol of one new connection."""
-        return _QuietHandler(self, self._refuse, self._options)
+        return QuietHandler(self, self._refuse, self._options)
 
 
 class QuietAppRunner(web.AppRunner):
@@ -54,7 +54,9 @@ class QuietAppRunner(web.AppRunner):
         )
 
 
-class _QuietHandler(web.RequestHandler):
+class QuietHandler(web.RequestHandler):
+    """The protocol of one connection of a `QuietServer`."""
+
     __slots__ = ("_refuse",)
 
     def __init__(self, server: web.Server, refuse: Refuse, options: dict[str, Any]) -> None:
