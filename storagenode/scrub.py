@@ -8,10 +8,11 @@ left to reconcile.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from storagenode.errors import Corrupt, NodeError, NotThere
 from storagenode.layout import Place
@@ -43,6 +44,13 @@ class ScrubProgress:
     started_seconds: float = 0.0
     completed_seconds: float = 0.0
     """When the last whole pass ended; 0 if none has since the node's start."""
+
+
+class _Found(NamedTuple):
+    """What a step came by."""
+
+    shards: int
+    files: list[PhotoFile]
 
 
 class Scrub:
@@ -85,24 +93,26 @@ class Scrub:
 
     async def _go_through(self, volume: VolumeId) -> None:
         loop = asyncio.get_running_loop()
-        start = 0
-        while start < len(SHARDS):
-            files, end = await loop.run_in_executor(self._threads, self._next_files, volume, start)
-            for file in files:
+        shards = iter(SHARDS)
+        while True:
+            found = await loop.run_in_executor(self._threads, self._next_files, volume, shards)
+            if not found.shards:
+                return
+            for file in found.files:
                 size = await loop.run_in_executor(self._threads, self._check, file)
                 await self._sleep(max(PAUSE_SECONDS, size / self._bytes_per_second))
-            if not files:
+            if not found.files:
                 await self._sleep(PAUSE_SECONDS)
-            self.progress.shards += end - start
-            start = end
+            self.progress.shards += found.shards
 
-    def _next_files(self, volume: VolumeId, start: int) -> tuple[list[PhotoFile], int]:
-        """The files of the next shard that has any, if it is near; and where to go on."""
-        end = min(start + SHARDS_AT_ONCE, len(SHARDS))
-        for number in range(start, end):
-            if listed := self._store.list_shard(volume, SHARDS[number]):
-                return [parse_name(volume, file.name) for file in listed], number + 1
-        return [], end
+    def _next_files(self, volume: VolumeId, shards: Iterator[str]) -> _Found:
+        """The files of the next shard that has any, if it is near."""
+        passed = 0
+        for shard in islice(shards, SHARDS_AT_ONCE):
+            passed += 1
+            if listed := self._store.list_shard(volume, shard):
+                return _Found(passed, [parse_name(volume, file.name) for file in listed])
+        return _Found(passed, [])
 
     def _check(self, file: PhotoFile) -> int:
         """Compare one file with its digest; how many bytes that took."""
