@@ -41,7 +41,7 @@ NODE = NodeId("east-1")
 DAY_SECONDS = 86_400
 RUN_SECONDS = 1
 # One run differs from the next by a fifth where others use the machine too.
-RUNS = 15
+RUNS = 31
 
 HIT_FLOOR = 0.75
 VARNISH_FLOOR = 0.90

@@ -14,6 +14,7 @@ from storagemaster.app import running_master
 from volumes.cluster import Cluster, Master
 from volumes.cluster_file import load_cluster
 from volumes.config_reader import InvalidConfig
+from volumes.kept_memory import keep_freed_memory
 
 
 def main() -> int:
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--master", required=True, help="id of the storagemaster to run")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    keep_freed_memory()
     try:
         cluster = load_cluster(arguments.config)
         uvloop.run(_serve(cluster, cluster.masters[arguments.master]))

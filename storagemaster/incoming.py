@@ -39,7 +39,7 @@ class Incoming:
         self._pieces = pieces
         self._announced = announced
         self._bytes_max = bytes_max
-        self._head = bytearray()
+        self._head = b""
         self._ended = False
         self._hash = hashlib.sha256()
 
@@ -57,7 +57,7 @@ class Incoming:
         if (self._announced.bytes_total or 0) > self._bytes_max:
             raise self._too_large()
         while True:
-            found = sniff(bytes(self._head), complete=self._ended, head_bytes_max=HEAD_BYTES_MAX)
+            found = sniff(self._head, complete=self._ended, head_bytes_max=HEAD_BYTES_MAX)
             match found:
                 case Sniffed():
                     return found
@@ -74,7 +74,8 @@ class Incoming:
             if piece is None:
                 self._ended = True
             else:
-                self._head += piece
+                # The first piece, which is nearly always enough, is not copied.
+                self._head = self._head + piece if self._head else piece
 
     async def body(self, *, kept_digest: str | None = None) -> AsyncIterator[bytes]:
         """All bytes from the first on; raises instead of ending if they are not as announced.
@@ -97,7 +98,7 @@ class Incoming:
             raise KeyUsedOtherwise(f"SHA-256 {kept_digest} is kept under this key, {digest} came")
 
     async def _all_pieces(self) -> AsyncIterator[bytes]:
-        yield bytes(self._head)
+        yield self._head
         if not self._ended:
             async for piece in self._pieces:
                 yield piece

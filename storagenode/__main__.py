@@ -16,6 +16,7 @@ from storagenode.marker import RootRefused
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.cluster_file import load_cluster
 from volumes.config_reader import InvalidConfig
+from volumes.kept_memory import keep_freed_memory
 
 
 def main() -> int:
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("--config", type=Path, required=True, help="path of cluster.toml")
     parser.add_argument("--node", required=True, help="id of the node to run")
     arguments = parser.parse_args()
+    keep_freed_memory()
     try:
         cluster = load_cluster(arguments.config)
         node = cluster.nodes.get(NodeId(arguments.node))

@@ -296,13 +296,9 @@ class NodeClient(SignedRequests):
     async def _with_trailer(
         self, path: str, body: AsyncIterator[bytes], digest: Callable[[], str]
     ) -> AsyncIterator[bytes]:
-        # One piece behind, so that the trailer leaves with the last and costs no packet of its own.
-        last = b""
         async for piece in body:
-            if last:
-                yield last
-            last = piece
-        yield last + wire.render_trailer(self._sign("PUT", path, digest()))
+            yield piece
+        yield wire.render_trailer(self._sign("PUT", path, digest()))
 
 
 async def _hashing(body: AsyncIterator[bytes], hasher: "hashlib._Hash") -> AsyncIterator[bytes]:

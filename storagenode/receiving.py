@@ -127,26 +127,29 @@ class Receiver:
 class _Batch:
     """Some of a body, as it came; the last batch has the closing signature too."""
 
-    data: bytearray
+    data: memoryview
     closing: str | None = None
 
 
 async def _in_batches(body: AsyncIterator[bytes]) -> AsyncIterator[_Batch]:
     """The body in batches of one length, but for the last, which ends before the trailer."""
-    data = bytearray()
+    pieces: list[bytes | memoryview] = []
+    size = 0
     try:
         async for piece in body:
-            data += piece
-            while len(data) >= BATCH_BYTES + TRAILER_BYTES:
-                rest = data[BATCH_BYTES:]
-                del data[BATCH_BYTES:]
-                yield _Batch(data)
-                data = rest
+            pieces.append(piece)
+            size += len(piece)
+            if size >= BATCH_BYTES + TRAILER_BYTES:
+                data = memoryview(b"".join(pieces))
+                whole = (size - TRAILER_BYTES) // BATCH_BYTES * BATCH_BYTES
+                for start in range(0, whole, BATCH_BYTES):
+                    yield _Batch(data[start : start + BATCH_BYTES])
+                pieces, size = [data[whole:]], size - whole
     except OSError as error:
         # An error of the network, which must not be taken for one of the disk.
         raise Unreachable(f"the sender was lost: {error}") from error
-    if len(data) < TRAILER_BYTES:
+    if size < TRAILER_BYTES:
         raise BadRequest("the body ends before its closing signature")
+    data = memoryview(b"".join(pieces))
     closing = parse_trailer(bytes(data[-TRAILER_BYTES:]))
-    del data[-TRAILER_BYTES:]
-    yield _Batch(data, closing)
+    yield _Batch(data[:-TRAILER_BYTES], closing)
