@@ -3,10 +3,8 @@
 import contextlib
 import http.client
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +13,7 @@ import pytest
 
 from permission_urls import sign_token
 from tests.storagemaster.pictures import picture
-from tests.storagenode.node_process import node_process
+from tests.storagenode.node_process import end_traced, node_process
 from tests.storagenode.served_site import make_site
 
 NODES = ("east-1", "west-1")
@@ -62,9 +60,7 @@ def master_process(site, command):
     try:
         yield
     finally:
-        # The tracer's child is of the same session, which nothing else is.
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        end_traced(process)
 
 
 def wait_until_it_answers(address):

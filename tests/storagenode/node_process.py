@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import aiohttp
@@ -40,10 +41,23 @@ def node_process(
         _wait_until_listening(process, site.node(id_).write.port)
         yield process
     finally:
-        # The tracer's child is of the same session, which nothing else is.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        if tracer:
+            end_traced(process)
+        else:
+            process.kill()
         process.wait()
+
+
+def end_traced(tracer: subprocess.Popen[bytes]) -> None:
+    """Stop what strace runs, and wait for strace, whose log has all of its calls then.
+
+    Killed, a process may be gone before its last call has ended, though others saw what it did.
+    """
+    with contextlib.suppress(FileNotFoundError):  # it has ended
+        children = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text()
+        for child in children.split():
+            os.kill(int(child), signal.SIGTERM)
+    tracer.wait(timeout=START_SECONDS)
 
 
 def ask(site: Site, id_: str, question: Callable[[NodeClient], Awaitable[T]]) -> T:
