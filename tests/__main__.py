@@ -19,7 +19,10 @@ SECOND = (
     "cold",
     "deploy",
     "drill",
+    "imageworker/test_child.py",
     "imageworker/test_fuzz_decoders.py",
+    "imageworker/test_good_photos.py",
+    "imageworker/test_hostile_files.py",
     "imageworker/test_quality.py",
     "permission_urls",
     "planted",
@@ -27,7 +30,9 @@ SECOND = (
     "storagenode/test_bucket_faults.py",
     "storagenode/test_bucket_node.py",
     "storagenode/test_bucket_store_contract.py",
+    "storagenode/test_crash_points.py",
     "storagenode/test_crash_states.py",
+    "storagenode/test_syscall_errors.py",
     "volumes",
 )
 
