@@ -143,7 +143,9 @@ class Api:
             )
         crashpoint("before_reply")
         return web.json_response(
-            asdict(receipt), status=201 if is_new else 200, headers={"Location": receipt.status}
+            wire.render_receipt(receipt),
+            status=201 if is_new else 200,
+            headers={"Location": receipt.status},
         )
 
     async def photo(self, request: web.Request) -> web.Response:

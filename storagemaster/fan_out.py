@@ -1,9 +1,9 @@
-"""One body to several nodes at once: read once, and no node may hold up the others for long."""
+"""Several nodes at once: their one body is read once, and none may hold up the others for long."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 Send = Callable[[AsyncIterator[bytes]], Awaitable[T]]
@@ -21,11 +21,8 @@ class StalledError(Exception):
 @dataclass(slots=True)
 class _Branch(Generic[T]):
     task: asyncio.Task[T]
-    pieces: asyncio.Queue[bytes | None]
-    hungry: asyncio.Event
-    """Set while the send wants a piece and there is none."""
     patience_seconds: float
-    failure: StalledError | None = field(default=None)
+    failure: StalledError | None = field(default=None, init=False)
 
     @property
     def is_live(self) -> bool:
@@ -34,14 +31,6 @@ class _Branch(Generic[T]):
     @property
     def has_succeeded(self) -> bool:
         return self.task.done() and not self.task.cancelled() and self.task.exception() is None
-
-    def offer(self, piece: bytes | None) -> bool:
-        """Whether there is room for the piece, which is taken then."""
-        try:
-            self.pieces.put_nowait(piece)
-        except asyncio.QueueFull:
-            return False
-        return True
 
     def give_up(self, reason: str) -> None:
         self.failure = StalledError(reason)
@@ -54,6 +43,37 @@ class _Branch(Generic[T]):
         if isinstance(error, Exception):
             return error
         return self.task.result()
+
+
+@dataclass(slots=True)
+class _FedBranch(_Branch[T]):
+    pieces: asyncio.Queue[bytes | None]
+    hungry: asyncio.Event
+    """Set while the send wants a piece and there is none."""
+
+    def offer(self, piece: bytes | None) -> bool:
+        """Whether there is room for the piece, which is taken then."""
+        try:
+            self.pieces.put_nowait(piece)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+
+async def ask_all(
+    asks: Sequence[Coroutine[Any, Any, T]], *, patience_seconds: float
+) -> list[T | Exception]:
+    """Have all of it done at once; what each returned or raised, in their order.
+
+    What is not done this long after the first of the others is cancelled, and ends in
+    `StalledError`.
+    """
+    branches = [_Branch(asyncio.create_task(ask), patience_seconds) for ask in asks]
+    try:
+        await _wait_for_answers(branches)
+        return [branch.outcome() for branch in branches]
+    finally:
+        await _end(branches)
 
 
 async def fan_out(
@@ -73,20 +93,17 @@ async def fan_out(
         await _wait_for_answers(branches)
         return [branch.outcome() for branch in branches]
     finally:
-        for branch in branches:
-            if branch.is_live:  # a second cancel would break into the clean-up of the first
-                branch.task.cancel()
-        await asyncio.gather(*(branch.task for branch in branches), return_exceptions=True)
+        await _end(branches)
 
 
-def _start(send: Send[T], patience_seconds: float) -> _Branch[T]:
+def _start(send: Send[T], patience_seconds: float) -> _FedBranch[T]:
     pieces: asyncio.Queue[bytes | None] = asyncio.Queue(PIECES_AHEAD_MAX)
     hungry = asyncio.Event()
 
     async def run() -> T:
         return await send(_until_end(pieces, hungry))
 
-    return _Branch(asyncio.create_task(run()), pieces, hungry, patience_seconds)
+    return _FedBranch(asyncio.create_task(run()), patience_seconds, pieces, hungry)
 
 
 async def _until_end(
@@ -102,14 +119,16 @@ async def _until_end(
         yield piece
 
 
-async def _feed_all(branches: list[_Branch[T]], piece: bytes | None) -> None:
+async def _feed_all(branches: Sequence[_FedBranch[T]], piece: bytes | None) -> None:
     live = [branch for branch in branches if branch.is_live]
     full = [branch for branch in live if not branch.offer(piece)]
     if full:
         await asyncio.gather(*(_feed_slow(branch, piece, live) for branch in full))
 
 
-async def _feed_slow(branch: _Branch[T], piece: bytes | None, live: Sequence[_Branch[T]]) -> None:
+async def _feed_slow(
+    branch: _FedBranch[T], piece: bytes | None, live: Sequence[_FedBranch[T]]
+) -> None:
     """Wait for room, at the branch's own expense from when another has nothing left to go on with.
 
     A branch that ends meanwhile needs no piece.
@@ -132,7 +151,7 @@ async def _feed_slow(branch: _Branch[T], piece: bytes | None, live: Sequence[_Br
             task.cancel()
 
 
-async def _wait_for_answers(branches: list[_Branch[T]]) -> None:
+async def _wait_for_answers(branches: Sequence[_Branch[T]]) -> None:
     """Wait for one success without haste, then for the others while their patience lasts."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + ALL_SILENT_SECONDS
@@ -149,3 +168,11 @@ async def _wait_for_answers(branches: list[_Branch[T]]) -> None:
     for branch in branches:
         if branch.is_live:
             branch.give_up("it gave no answer in time")
+
+
+async def _end(branches: Sequence[_Branch[T]]) -> None:
+    for branch in branches:
+        if branch.is_live:  # a second cancel would break into the clean-up of the first
+            branch.task.cancel()
+    if going_on := [branch.task for branch in branches if not branch.task.done()]:
+        await asyncio.gather(*going_on, return_exceptions=True)

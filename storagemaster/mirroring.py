@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from storagemaster.errors import KeyUsedOtherwise, PhotoGone, Unavailable
-from storagemaster.fan_out import StalledError, fan_out
+from storagemaster.fan_out import StalledError, ask_all, fan_out
 from storagemaster.fleet import Fleet
 from storagemaster.placement import Placed, Target, spans_colos, stand_ins
 from storagenode.client import NodeClient
@@ -83,14 +83,20 @@ class Mirroring:
             Unavailable: There are not two copies; nothing was acknowledged.
             KeyUsedOtherwise, PhotoGone: As their names say.
         """
-        sends = [
-            partial(self._put_whole, target, file, mtime_seconds, body, digest())
-            if isinstance(body, bytes)
-            else partial(self._put, target, file, mtime_seconds, bytes_total, digest)
-            for target in placed.targets
-        ]
-        pieces = _nothing() if isinstance(body, bytes) else body
-        outcomes = await fan_out(pieces, sends, patience_seconds=PATIENCE_SECONDS)
+        outcomes: list[Published | Exception]
+        if isinstance(body, bytes):
+            sha256 = digest()
+            asks = [
+                self._put_whole(target, file, mtime_seconds, body, sha256)
+                for target in placed.targets
+            ]
+            outcomes = await ask_all(asks, patience_seconds=PATIENCE_SECONDS)
+        else:
+            sends = [
+                partial(self._put, target, file, mtime_seconds, bytes_total, digest)
+                for target in placed.targets
+            ]
+            outcomes = await fan_out(body, sends, patience_seconds=PATIENCE_SECONDS)
         done: dict[Target, Published] = {}
         failed: list[Target] = []
         for target, outcome in zip(placed.targets, outcomes, strict=True):
@@ -128,12 +134,12 @@ class Mirroring:
             KeyUsedOtherwise, PhotoGone: As their names say.
         """
 
-        async def send(target: Target, _: AsyncIterator[bytes]) -> Target:
+        async def ask(target: Target) -> Target:
             await write(target)
             return target
 
-        sends = [partial(send, target) for target in placed.targets]
-        outcomes = await fan_out(_nothing(), sends, patience_seconds=patience_seconds)
+        asks = [ask(target) for target in placed.targets]
+        outcomes = await ask_all(asks, patience_seconds=patience_seconds)
         done: list[Target] = []
         failed: list[Target] = []
         for target, outcome in zip(placed.targets, outcomes, strict=True):
@@ -171,7 +177,6 @@ class Mirroring:
         mtime_seconds: int,
         data: bytes,
         digest: str,
-        _: AsyncIterator[bytes],
     ) -> Published:
         place = Place(file, target.owed_to)
         published = await self._nodes[target.node].put_whole(
@@ -252,8 +257,3 @@ def _refuse_without_home(targets: Iterable[Target]) -> None:
 def pull_seconds(size_bytes: int) -> float:
     """How long a copy from node to node may take before it counts as stuck."""
     return PULL_SECONDS_MIN + size_bytes / PULL_BYTES_PER_SECOND_MIN
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""

@@ -1,9 +1,8 @@
 """The routes for operators: undelete, where a photo is and why, scrubs. Others say who may ask."""
 
-from dataclasses import asdict
-
 from aiohttp import web
 
+from storagemaster import wire
 from storagemaster.explanations import Explanations
 from storagemaster.photo_search import PhotoSearch
 from storagemaster.scrubs import Scrubs
@@ -34,7 +33,9 @@ class OperatorApi:
             parse_volume(match["volume"]), parse_photo_id(match["photo"])
         )
         return web.json_response(
-            asdict(receipt), status=201 if is_new else 200, headers={"Location": receipt.status}
+            wire.render_receipt(receipt),
+            status=201 if is_new else 200,
+            headers={"Location": receipt.status},
         )
 
     async def find(self, request: web.Request) -> web.Response:

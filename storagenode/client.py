@@ -3,18 +3,23 @@
 import contextlib
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
-from storagenode import batch_wire, wire
+from permission_urls import InternalSigner
+from storagenode import batch_wire, wire, writes_wire
 from storagenode.errors import Corrupt, NodeError, Unreachable
+from storagenode.gathered_writes import GatheredWrites
 from storagenode.layout import OwedFile, Place, TrashedFile
 from storagenode.publishing import Published
 from storagenode.shard_listing import ListedFile
 from storagenode.signed_requests import CALL_SECONDS, SignedRequests
+from storagenode.writes_wire import Outcome, WholeFile
+from volumes.address import Address
 from volumes.chill import Chill, Part, render_chill
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
@@ -61,6 +66,22 @@ class FileStream:
 class NodeClient(SignedRequests):
     """What can be asked of the write port of one node."""
 
+    def __init__(
+        self,
+        address: Address,
+        session: aiohttp.ClientSession,
+        signer: InternalSigner,
+        *,
+        now_seconds: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(address, session, signer, now_seconds=now_seconds)
+        self._writes = GatheredWrites(self._write_many)
+
+    def close(self) -> None:
+        """Let go of what only short requests need."""
+        self._writes.close()
+        super().close()
+
     async def status(self, *, timeout_seconds: float = CALL_SECONDS) -> wire.NodeStatus:
         """What the node says of itself."""
         fields = await self._call("GET", wire.STATUS_ROUTE, timeout_seconds=timeout_seconds)
@@ -103,12 +124,7 @@ class NodeClient(SignedRequests):
         self, place: Place, data: bytes, *, mtime_seconds: int, digest: str
     ) -> Published:
         """As `put`, for a file of at most `wire.WHOLE_BYTES_MAX` that is in memory."""
-        path = wire.file_path(place, mtime_seconds=mtime_seconds)
-        fields = await self._send_whole(path, data, digest)
-        try:
-            return Published(**fields)
-        except TypeError as error:
-            raise self._no_node(error) from error
+        return await self._writes.put(WholeFile(place, data, digest, mtime_seconds))
 
     async def put_bundle(
         self,
@@ -292,6 +308,15 @@ class NodeClient(SignedRequests):
         path = f"/trash/{file.day}/{render_path(file.file)}"
         async with self._streaming(path, "GET", timeout_seconds=None) as response:
             yield FileStream(_note_of(response), response.content.iter_any())
+
+    async def _write_many(self, files: Sequence[WholeFile]) -> list[Outcome]:
+        line = writes_wire.render_line(files)
+        body = b"".join([line, *(file.data for file in files)])
+        rows = await self._call_short("POST", writes_wire.WRITES_ROUTE, body, signed=line)
+        try:
+            return writes_wire.parse_outcomes(rows, count=len(files))
+        except (TypeError, KeyError) as error:
+            raise self._no_node(error) from error
 
     async def _with_trailer(
         self, path: str, body: AsyncIterator[bytes], digest: Callable[[], str]

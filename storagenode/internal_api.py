@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from permission_urls import InternalVerifier
-from storagenode import wire
+from storagenode import wire, writes_wire
 from storagenode.errors import BadRequest
 from storagenode.fence import Fence
 from storagenode.internal_errors import errors_as_statuses
@@ -88,6 +88,7 @@ class InternalApi:
                 web.get(wire.METRICS_ROUTE, self.metrics),
                 web.get(wire.FILE_ROUTE, self.send_file),
                 web.put(wire.FILE_ROUTE, self.take_file),
+                web.post(writes_wire.WRITES_ROUTE, self.take_many),
                 web.delete(wire.FILE_ROUTE, self.settle),
                 web.put(wire.TOMBSTONE_ROUTE, self.bury),
                 web.post(wire.BUNDLE_ROUTE, self.take_bundle),
@@ -145,27 +146,25 @@ class InternalApi:
         )
 
     async def take_file(self, request: web.Request) -> web.Response:
-        """Publish the body of a PUT, streamed or whole."""
-        digest = request.headers.get(wire.DIGEST_HEADER)
-        self._check_signature(request, digest or wire.DIGEST_LATER)
+        """Publish the streamed body of a PUT."""
+        self._check_signature(request, wire.DIGEST_LATER)
         place, mtime = self._place(request)
-        length = request.content_length or 0
-        if digest is None:
-            published = await self._receiver.receive(
-                request.content.iter_any(),
-                place,
-                mtime_seconds=mtime,
-                bytes_expected=max(0, length - wire.TRAILER_BYTES),
-                check_closing=partial(self._check_closing, request.raw_path),
-            )
-        elif length <= wire.WHOLE_BYTES_MAX:
-            data = await request.read()
-            published = await self._receiver.receive_whole(
-                data, place, mtime_seconds=mtime, digest=digest
-            )
-        else:
-            raise BadRequest(f"a file of more than {wire.WHOLE_BYTES_MAX} bytes is streamed")
+        published = await self._receiver.receive(
+            request.content.iter_any(),
+            place,
+            mtime_seconds=mtime,
+            bytes_expected=max(0, (request.content_length or 0) - wire.TRAILER_BYTES),
+            check_closing=partial(self._check_closing, request.raw_path),
+        )
         return _json(published)
+
+    async def take_many(self, request: web.Request) -> web.Response:
+        """Publish small files, and say of each what became of it."""
+        body = await request.read()
+        signed = writes_wire.signed_part(body)
+        self._check_signature(request, hashlib.sha256(signed).hexdigest())
+        outcomes = await self._receiver.receive_many(writes_wire.parse_writes(body))
+        return web.json_response(writes_wire.render_outcomes(outcomes))
 
     def _check_closing(self, path: str, signature: str, digest: str) -> None:
         self._check("PUT", path, signature, digest)

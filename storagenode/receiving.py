@@ -1,22 +1,30 @@
-"""Taking a streamed PUT: to staging as it comes, published if its closing signature is right."""
+"""Taking what is written: small files whole, and a streamed PUT to staging as it comes.
+
+What was streamed is published if its closing signature is right.
+"""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from storagenode.errors import BadRequest, Unreachable
+from storagenode.errors import BadRequest, NodeError, Unreachable
 from storagenode.layout import Place
 from storagenode.publishing import Published
 from storagenode.store import Staged, Store
 from storagenode.wire import TRAILER_BYTES, parse_trailer
+from storagenode.writes_wire import Outcome, WholeFile
 
 # As much as is written to the disk at a time: large enough that a thread is worth its price, and in
 # whole blocks.
 BATCH_BYTES = 1024 * 1024
+# Small files that one thread writes one after the other: as many as are worth waking it, and few
+# enough that a disk with a slow fsync is given several at once.
+FILES_A_THREAD = 4
 
 CheckClosing = Callable[[str, str], None]
 """Given the closing signature and the digest of what came, raises unless they belong together."""
@@ -66,21 +74,27 @@ class Receiver:
                 partial(self._publish, file, batch, place, mtime_seconds, check_closing)
             )
 
-    async def receive_whole(
-        self, data: bytes, place: Place, *, mtime_seconds: int, digest: str
-    ) -> Published:
-        """Publish a body that is here already, if it has this digest.
+    async def receive_many(self, files: Sequence[WholeFile]) -> list[Outcome]:
+        """Publish bodies that are here already, if each has its digest; what became of each."""
+        step = FILES_A_THREAD if self._store.is_local else 1
+        steps = [files[start : start + step] for start in range(0, len(files), step)]
+        done = await asyncio.gather(
+            *(self._in_thread(partial(self._publish_each, some)) for some in steps)
+        )
+        return [*itertools.chain(*done)]
 
-        Raises:
-            NodeError: What the store raises; nothing was published.
-        """
+    def _publish_each(self, files: Sequence[WholeFile]) -> list[Outcome]:
+        return [self._publish_one(file) for file in files]
 
-        def publish() -> Published:
-            with self._store.staging(bytes_expected=len(data)) as file:
-                file.write(data)
-                return self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
-
-        return await self._in_thread(publish)
+    def _publish_one(self, whole: WholeFile) -> Outcome:
+        try:
+            with self._store.staging(bytes_expected=len(whole.data)) as file:
+                file.write(whole.data)
+                return self._store.publish(
+                    file, whole.place, mtime_seconds=whole.mtime_seconds, digest=whole.digest
+                )
+        except NodeError as error:
+            return error
 
     def _publish_whole(
         self,

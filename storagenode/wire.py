@@ -3,8 +3,8 @@
 Every request carries `Glassplate-Signature` over its method, its path with the query, and the
 SHA-256 of its body. The body of a streamed PUT is not known when its headers leave: it is opened by
 a signature over the digest "-", which lets the bytes in, and closed by a second one over the real
-digest, in the last 64 bytes of the body, which lets them be published. A PUT of a small file, which
-its sender has whole, names its digest in `Glassplate-Sha256` and is signed over that, once.
+digest, in the last 64 bytes of the body, which lets them be published. Small files, which their
+sender has whole, go several to a request, and are signed by their digests (`writes_wire.py`).
 """
 
 import hashlib

@@ -9,11 +9,13 @@ from typing import Any
 from storagenode.batch_wire import Outcome
 from storagenode.client import FetchedFile, FileNote, FileStream
 from storagenode.errors import Corrupt, NodeError, Unreachable
+from storagenode.gathered_writes import GatheredWrites
 from storagenode.layout import OwedFile, Place, TrashedFile
 from storagenode.publishing import Published
 from storagenode.shard_listing import ListedFile
 from storagenode.signed_requests import CALL_SECONDS, SILENCE_SECONDS
 from storagenode.wire import OWED_LIST_MAX, NodeStatus, Pull, render_trailer
+from storagenode.writes_wire import WholeFile
 from tests.simulation.network import Machine, Network
 from tests.simulation.simulated_node import SimulatedNode
 from volumes.chill import Part
@@ -33,6 +35,9 @@ class NodeLink:
         self._network = network
         self._source = source
         self._node = node
+        self._writes = GatheredWrites(
+            lambda files: self._ask(lambda: self._node.receiver.receive_many(files), None)
+        )
 
     async def status(self, *, timeout_seconds: float = CALL_SECONDS) -> NodeStatus:
         """What the node says of itself."""
@@ -79,9 +84,7 @@ class NodeLink:
         self, place: Place, data: bytes, *, mtime_seconds: int, digest: str
     ) -> Published:
         """Send a small file in one piece."""
-        return await self._ask(
-            lambda: self._node.take_whole(place, data, mtime_seconds, digest), None
-        )
+        return await self._writes.put(WholeFile(place, data, digest, mtime_seconds))
 
     async def _feed(
         self, pipe: "_Pipe", piece: bytes | None, asking: "asyncio.Future[Any]"

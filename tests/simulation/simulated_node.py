@@ -148,12 +148,6 @@ class SimulatedNode(Machine):
             check_closing=_refuse_other_digest,
         )
 
-    async def take_whole(self, place: Place, data: bytes, mtime_seconds: int, digest: str) -> Any:
-        """Publish a body that came in one piece."""
-        return await self.receiver.receive_whole(
-            data, place, mtime_seconds=mtime_seconds, digest=digest
-        )
-
     def send(self, place: Place) -> tuple[FileNote, bytes]:
         """A file as it is on the disk, not verified."""
         if place.owed_to is None:

@@ -66,7 +66,11 @@ def ask(site: Site, id_: str, question: Callable[[NodeClient], Awaitable[T]]) ->
     async def run() -> T:
         async with aiohttp.ClientSession() as session:
             client = NodeClient(site.node(id_).write, session, InternalSigner(site.keys))
-            return await question(client)
+            try:
+                return await question(client)
+            finally:
+                client.close()
+                await asyncio.sleep(0)  # a transport that is aborted closes in the next turn
 
     return asyncio.run(run())
 

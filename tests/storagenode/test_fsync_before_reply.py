@@ -10,12 +10,14 @@ import pytest
 
 from storagenode.layout import Place
 from storagenode.wire import BundledFile, render_bundle
+from storagenode.writes_wire import WholeFile
 from tests.storagenode.node_process import ask, body_of, node_process
 from tests.storagenode.photo_samples import (
     MTIME,
     VOLUME,
     bundle_of,
     bytes_of,
+    digest_of,
     variant_of,
     version_of,
 )
@@ -119,6 +121,25 @@ def test_an_owed_file_is_not_lost_with_its_directories(trace):
     named = index_of(calls, rf"^fsync\(\d+<[^>]*/\.owed/west-1/{VOLUME}/{OF.shard}>\) += 0")
     assert new == sorted(new)
     assert new[-1] < linked < named < answer_in(calls)
+
+
+def test_files_of_one_request_are_all_on_the_disk_before_it_is_answered(trace):
+    """However many threads have written them."""
+    versions = [version_of(number) for number in range(40, 46)]
+    calls = trace(partial(write_at_once, [variant_of(of) for of in versions]))
+    answer = answer_in(calls)
+    for of in versions:
+        linked = index_of(calls, rf"^linkat\(.*\.staging/.*{re.escape(variant_of(of).path)}")
+        directory = index_of(calls, rf"^fsync\(\d+<[^>]*/{VOLUME}/{of.shard}>\) += 0")
+        assert linked < directory < answer
+    synced = [n for n, call in enumerate(calls) if re.search(r"^fsync\(.*/\.staging/", call)]
+    assert len(synced) == len(versions)
+    assert max(synced) < answer
+
+
+async def write_at_once(places, client):
+    """Have small files written by one request."""
+    await client._write_many([WholeFile(place, DATA, digest_of(DATA), MTIME) for place in places])
 
 
 def test_a_bundle_s_info_is_named_after_all_else_is_synced(trace):

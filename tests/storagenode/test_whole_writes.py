@@ -1,14 +1,22 @@
-"""A small file is sent whole, over a connection that is kept, signed over its digest."""
+"""A small file is sent whole, over a connection that is kept, signed by its digest."""
 
 import asyncio
 import contextlib
 
 import pytest
 
-from storagenode import wire
-from storagenode.errors import BadRequest, DigestMismatch, Gone, NodeError, Unreachable
+from storagenode import wire, writes_wire
+from storagenode.errors import (
+    BadRequest,
+    DigestMismatch,
+    Gone,
+    NodeError,
+    NotSigned,
+    Unreachable,
+)
 from storagenode.layout import Place
 from storagenode.short_requests import BadAnswer, ShortRequests
+from storagenode.writes_wire import WholeFile
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of, version_of
 from volumes.address import Address
 
@@ -44,9 +52,41 @@ def test_bytes_with_another_digest_are_not_published(node, of):
     assert node.run(node.client.find(of.photo)) == []
 
 
+def test_many_files_at_once_are_published_each_with_its_own_bytes(node):
+    """However they were gathered into requests; one that is refused stops no other."""
+    files = [(variant_of(version_of(number)), bytes_of(number, size=3000)) for number in range(500, 540)]
+
+    async def put_all():
+        puts = [
+            node.client.put_whole(
+                place, data, mtime_seconds=MTIME, digest=digest_of(data if number else b"other")
+            )
+            for number, (place, data) in enumerate(files)
+        ]
+        outcomes = await asyncio.gather(*puts, return_exceptions=True)
+        there = [await node.client.fetch(place) for place, _ in files[1:]]
+        return outcomes, [file.data for file in there]
+
+    outcomes, there = node.run(put_all())
+    assert isinstance(outcomes[0], DigestMismatch)
+    assert [each.digest for each in outcomes[1:]] == [digest_of(data) for _, data in files[1:]]
+    assert there == [data for _, data in files[1:]]
+
+
+@pytest.mark.parametrize("signed", [b"", b"another line\n"])
+def test_files_whose_line_is_not_signed_are_refused(node, of, signed):
+    """No byte of them is written."""
+    file = WholeFile(variant_of(of), DATA, digest_of(DATA), MTIME)
+    body = writes_wire.render_line([file]) + DATA
+    calling = node.client._call_short("POST", writes_wire.WRITES_ROUTE, body, signed=signed)
+    with pytest.raises(NotSigned):
+        node.run(calling)
+    assert node.run(node.client.find(of.photo)) == []
+
+
 def test_a_file_too_large_to_be_sent_whole_is_refused(node, of):
-    """Before its bytes are read."""
-    with pytest.raises((BadRequest, Unreachable)):
+    """It is to be streamed."""
+    with pytest.raises(BadRequest):
         put_whole(node, variant_of(of), bytes(wire.WHOLE_BYTES_MAX + 1))
     assert node.run(node.client.find(of.photo)) == []
 
