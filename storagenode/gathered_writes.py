@@ -1,21 +1,16 @@
-"""Small writes to one node: while some are under way, what else comes gathers for the next request.
+"""Small writes to one node: while a request is under way, what else comes gathers for the next.
 
 A write alone leaves at once. Under load a request carries several, and what a request costs, which
 is more than a small file does, is paid once for them.
 """
 
 import asyncio
-import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from storagenode.publishing import Published
 from storagenode.writes_wire import BYTES_MAX, FILES_MAX, Outcome, WholeFile
-
-# One is written by the node while the other one is on its way.
-UNDER_WAY_MAX = 1
 
 Send = Callable[[Sequence[WholeFile]], Awaitable[list[Outcome]]]
 """Has a node write files; what became of each, or `NodeError` if that is not known of any."""
@@ -33,7 +28,8 @@ class GatheredWrites:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._waiting: deque[_Write] = deque()
-        self._under_way: dict[asyncio.Task[None], list[_Write]] = {}
+        self._under_way: list[_Write] = []
+        self._request: asyncio.Task[None] | None = None
 
     async def put(self, file: WholeFile) -> Published:
         """Return when the file is published; who no longer waits for it stops no other.
@@ -48,16 +44,16 @@ class GatheredWrites:
 
     def close(self) -> None:
         """Wait for no answer any more."""
-        for write in (*self._waiting, *itertools.chain(*self._under_way.values())):
+        for write in (*self._waiting, *self._under_way):
             write.published.cancel()
 
     def _begin(self) -> None:
-        while len(self._under_way) < UNDER_WAY_MAX and (writes := self._next()):
-            task = asyncio.create_task(self._write(writes))
-            self._under_way[task] = writes
-            task.add_done_callback(self._end)
+        if self._request is None and (writes := self._next()):
+            self._under_way = writes
+            self._request = asyncio.create_task(self._write(writes))
+            self._request.add_done_callback(self._end)
             for write in writes:
-                write.published.add_done_callback(partial(self._stop_unless_wanted, task))
+                write.published.add_done_callback(self._stop_unless_wanted)
 
     def _next(self) -> list[_Write]:
         writes: list[_Write] = []
@@ -86,11 +82,11 @@ class GatheredWrites:
             else:
                 write.published.set_exception(outcome)
 
-    def _end(self, task: asyncio.Task[None]) -> None:
-        del self._under_way[task]
+    def _end(self, _: asyncio.Task[None]) -> None:
+        self._request, self._under_way = None, []
         self._begin()
 
-    def _stop_unless_wanted(self, task: asyncio.Task[None], _: asyncio.Future[Published]) -> None:
+    def _stop_unless_wanted(self, _: asyncio.Future[Published]) -> None:
         """Give up a request, which a frozen node may have, when nobody waits for any of it."""
-        if all(write.published.cancelled() for write in self._under_way.get(task, ())):
-            task.cancel()
+        if self._request and all(write.published.cancelled() for write in self._under_way):
+            self._request.cancel()

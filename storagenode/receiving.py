@@ -6,6 +6,7 @@ What was streamed is published if its closing signature is right.
 import asyncio
 import contextlib
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -17,14 +18,16 @@ from storagenode.layout import Place
 from storagenode.publishing import Published
 from storagenode.store import Staged, Store
 from storagenode.wire import TRAILER_BYTES, parse_trailer
-from storagenode.writes_wire import Outcome, WholeFile
+from storagenode.writes_wire import FILES_MAX, Outcome, WholeFile
 
 # As much as is written to the disk at a time: large enough that a thread is worth its price, and in
 # whole blocks.
 BATCH_BYTES = 1024 * 1024
-# Small files that one thread writes one after the other: as many as are worth waking it, and few
-# enough that a disk with a slow fsync is given several at once.
-FILES_A_THREAD = 4
+# How long a thread is kept busy with small files, one after the other. A thread that is woken for
+# each costs more than the file does; but where an fsync takes long, several are to wait at once.
+THREAD_SECONDS = 0.010
+# How much the last files weigh against those before in what a file is thought to take.
+_LAST_WEIGHT = 0.2
 
 CheckClosing = Callable[[str, str], None]
 """Given the closing signature and the digest of what came, raises unless they belong together."""
@@ -35,9 +38,17 @@ T = TypeVar("T")
 class Receiver:
     """Writes incoming bodies to a store, in threads, so that no disk stops the event loop."""
 
-    def __init__(self, store: Store, threads: Executor) -> None:
+    def __init__(
+        self,
+        store: Store,
+        threads: Executor,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._threads = threads
+        self._clock = clock
+        self._seconds_a_file = THREAD_SECONDS
 
     async def receive(
         self,
@@ -76,7 +87,8 @@ class Receiver:
 
     async def receive_many(self, files: Sequence[WholeFile]) -> list[Outcome]:
         """Publish bodies that are here already, if each has its digest; what became of each."""
-        step = FILES_A_THREAD if self._store.is_local else 1
+        seconds = max(self._seconds_a_file, THREAD_SECONDS / FILES_MAX)
+        step = max(1, round(THREAD_SECONDS / seconds))
         steps = [files[start : start + step] for start in range(0, len(files), step)]
         done = await asyncio.gather(
             *(self._in_thread(partial(self._publish_each, some)) for some in steps)
@@ -84,7 +96,11 @@ class Receiver:
         return [*itertools.chain(*done)]
 
     def _publish_each(self, files: Sequence[WholeFile]) -> list[Outcome]:
-        return [self._publish_one(file) for file in files]
+        started = self._clock()
+        outcomes = [self._publish_one(file) for file in files]
+        seconds = (self._clock() - started) / len(files)
+        self._seconds_a_file += _LAST_WEIGHT * (seconds - self._seconds_a_file)
+        return outcomes
 
     def _publish_one(self, whole: WholeFile) -> Outcome:
         try:

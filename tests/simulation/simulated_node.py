@@ -81,14 +81,15 @@ class SimulatedNode(Machine):
         self.store = DiskStore(self.disk, now_seconds=self._now_seconds)
         for volume in self._cluster.volumes_on(self.node.id):
             self.store.open_volume(volume)
-        self.receiver = Receiver(self.store, self.threads)  # type: ignore[arg-type]
+        clock = asyncio.get_running_loop().time
+        self.receiver = Receiver(self.store, self.threads, clock=clock)  # type: ignore[arg-type]
         self.puller = Puller(
             self.store,
             self.receiver,
             lambda url: self._client_of(self, url),
             self.threads,  # type: ignore[arg-type]
         )
-        self.fence = Fence(self.store.volumes, clock=asyncio.get_running_loop().time)
+        self.fence = Fence(self.store.volumes, clock=clock)
         marker = NodeMarker(uuid=self.node.id, id=self.node.id, colo=self.node.colo)
         api = InternalApi(
             self.store,

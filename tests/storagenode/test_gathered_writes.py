@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from storagenode.errors import Gone, Unreachable
-from storagenode.gathered_writes import UNDER_WAY_MAX, GatheredWrites
+from storagenode.gathered_writes import GatheredWrites
 from storagenode.publishing import Published
 from storagenode.writes_wire import BYTES_MAX, FILES_MAX, WholeFile
 from tests.storagenode.photo_samples import MTIME, digest_of, variant_of, version_of
@@ -62,13 +62,10 @@ async def settle():
         await asyncio.sleep(0)
 
 
-async def full(node, **sizes):
-    """Writes with as many requests under way as there may be, each of one file."""
+async def busy(node):
+    """Writes of which one is under way, and the task that waits for it."""
     writes = GatheredWrites(node.write)
-    tasks = []
-    for number in range(UNDER_WAY_MAX):
-        tasks += await begin(writes, [file_of(number, **sizes)])
-    return writes, tasks
+    return writes, *await begin(writes, [file_of(0)])
 
 
 def test_a_write_alone_leaves_at_once():
@@ -89,18 +86,16 @@ def test_what_comes_meanwhile_goes_in_one_request_in_the_order_it_came():
 
     async def run():
         node = Node()
-        writes, first = await full(node)
+        writes, first = await busy(node)
         files = [file_of(number) for number in range(10, 15)]
         later = await begin(writes, files)
-        assert node.sizes() == [1] * UNDER_WAY_MAX
+        assert node.sizes() == [1]
         node.answer()
+        assert await first == published_of(file_of(0))
         await settle()
-        assert node.requests[-1][0] == files
-        node.answer(-1)
+        assert node.requests[1][0] == files
+        node.answer(1)
         assert await asyncio.gather(*later) == [published_of(file) for file in files]
-        for number in range(1, UNDER_WAY_MAX):
-            node.answer(number)
-        await asyncio.gather(*first)
 
     asyncio.run(run())
 
@@ -110,13 +105,12 @@ def test_a_request_has_no_more_files_than_the_node_takes():
 
     async def run():
         node = Node()
-        writes, _ = await full(node)
+        writes, _ = await busy(node)
         later = await begin(writes, [file_of(number) for number in range(100, 100 + FILES_MAX + 3)])
-        for number in range(UNDER_WAY_MAX + 2):
-            if not node.requests[number][1].done():
-                node.answer(number)
+        for number in range(3):
+            node.answer(number)
             await settle()
-        assert sorted(node.sizes()[UNDER_WAY_MAX:]) == [3, FILES_MAX]
+        assert node.sizes() == [1, FILES_MAX, 3]
         await asyncio.gather(*later)
 
     asyncio.run(run())
@@ -127,12 +121,12 @@ def test_a_request_has_no_more_bytes_than_the_node_takes():
 
     async def run():
         node = Node()
-        writes, _ = await full(node)
+        writes, _ = await busy(node)
         size = BYTES_MAX // 4
         await begin(writes, [file_of(number, size=size) for number in range(10, 16)])
         node.answer()
         await settle()
-        assert node.sizes()[UNDER_WAY_MAX] == 4
+        assert node.sizes() == [1, 4]
         writes.close()
 
     asyncio.run(run())
@@ -146,9 +140,9 @@ def test_one_that_is_refused_stops_no_other():
             return [Gone("it is gone"), *(published_of(file) for file in files[1:])]
 
         node = Node()
-        writes, _ = await full(node)
+        writes, _ = await busy(node)
         later = await begin(writes, [file_of(7), file_of(8)])
-        node.write = writes._send = refusing_the_first
+        writes._send = refusing_the_first
         node.answer()
         with pytest.raises(Gone):
             await later[0]
@@ -164,10 +158,10 @@ def test_what_is_wrong_with_a_request_is_told_to_all_whose_files_it_has(error):
 
     async def run():
         node = Node()
-        writes, first = await full(node)
+        writes, first = await busy(node)
         node.requests[0][1].set_exception(error)
         with pytest.raises(type(error)):
-            await first[0]
+            await first
         (later,) = await begin(writes, [file_of(9)])
         node.answer(-1)
         assert await later == published_of(file_of(9))
@@ -181,7 +175,7 @@ def test_who_no_longer_waits_takes_nothing_from_who_does():
 
     async def run():
         node = Node()
-        writes, _ = await full(node)
+        writes, _ = await busy(node)
         later = await begin(writes, [file_of(7), file_of(8)])
         node.answer()
         await settle()
@@ -201,7 +195,7 @@ def test_a_file_that_nobody_waits_for_any_more_is_not_sent():
 
     async def run():
         node = Node()
-        writes, _ = await full(node)
+        writes, _ = await busy(node)
         later = await begin(writes, [file_of(7), file_of(8)])
         later[0].cancel()
         node.answer()
@@ -217,10 +211,10 @@ def test_closing_leaves_nothing_going_on():
 
     async def run():
         node = Node()
-        writes, first = await full(node)
+        writes, first = await busy(node)
         later = await begin(writes, [file_of(7)])
         writes.close()
-        ended = await asyncio.gather(*first, *later, return_exceptions=True)
+        ended = await asyncio.gather(first, *later, return_exceptions=True)
         assert all(isinstance(each, asyncio.CancelledError) for each in ended)
         await settle()
         assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -2,16 +2,18 @@
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from storagenode.disk_store import DiskStore
 from storagenode.errors import BadRequest, Unreachable
 from storagenode.filesystem import DiskFileSystem
-from storagenode.receiving import BATCH_BYTES, Receiver
+from storagenode.receiving import BATCH_BYTES, THREAD_SECONDS, Receiver
 from storagenode.wire import render_trailer
-from tests.storagenode.photo_samples import MTIME, VOLUME, variant_of, version_of
+from storagenode.writes_wire import WholeFile
+from tests.storagenode.fake_clock import FakeClock
+from tests.storagenode.photo_samples import MTIME, VOLUME, digest_of, variant_of, version_of
 
 PLACE = variant_of(version_of(5))
 WAIT_SECONDS = 30
@@ -131,3 +133,58 @@ def test_a_body_without_room_for_a_trailer_is_none(disk, receive):
         asyncio.run(receive(body()))
     assert disk.list(".staging") == []
     assert disk.list(f"{VOLUME}/{version_of(5).shard}") == []
+
+
+class ThreadsAtOnce:
+    """Does what it is given at once, and notes how many things that were."""
+
+    def __init__(self):
+        self.woken = 0
+
+    def submit(self, work, *arguments):
+        """As an executor."""
+        self.woken += 1
+        done = Future()
+        done.set_result(work(*arguments))
+        return done
+
+
+class SlowDisk(DiskFileSystem):
+    """A real one on which every file takes so long, by a clock of its own."""
+
+    def __init__(self, root, clock, *, seconds):
+        super().__init__(root)
+        self._clock, self.seconds = clock, seconds
+
+    def fsync(self, handle):
+        """As the real one, some time later."""
+        super().fsync(handle)
+        self._clock.advance(self.seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "threads_woken"),
+    [(0.0, 1), (THREAD_SECONDS / 5, 3), (THREAD_SECONDS / 2, 6), (1.0, 12)],
+    ids=["memory", "a quick disk", "a slow disk", "a bucket"],
+)
+def test_a_thread_is_given_as_many_small_files_as_are_worth_waking_it(root, seconds, threads_woken):
+    """Where one takes long, several wait for the disk at once."""
+    clock, threads = FakeClock(0), ThreadsAtOnce()
+    disk = SlowDisk(root, clock, seconds=seconds)
+    receiver = Receiver(DiskStore(disk), threads, clock=clock)
+
+    async def receive(first, count):
+        places = [variant_of(version_of(number)) for number in range(first, first + count)]
+        return await receiver.receive_many(
+            [WholeFile(place, b"photo", digest_of(b"photo"), MTIME) for place in places]
+        )
+
+    try:
+        for number in range(100, 150):
+            asyncio.run(receive(number, 1))
+        threads.woken = 0
+        outcomes = asyncio.run(receive(200, 12))
+    finally:
+        disk.close_root()
+    assert [outcome.digest for outcome in outcomes] == [digest_of(b"photo")] * 12
+    assert threads.woken == threads_woken

@@ -54,7 +54,8 @@ def test_bytes_with_another_digest_are_not_published(node, of):
 
 def test_many_files_at_once_are_published_each_with_its_own_bytes(node):
     """However they were gathered into requests; one that is refused stops no other."""
-    files = [(variant_of(version_of(number)), bytes_of(number, size=3000)) for number in range(500, 540)]
+    numbers = range(500, 540)
+    files = [(variant_of(version_of(number)), bytes_of(number, size=3000)) for number in numbers]
 
     async def put_all():
         puts = [
