@@ -8,6 +8,7 @@ A job has no expiry: running one twice writes the same files again, which change
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from permission_urls.errors import NoPermission, Unsignable
 from permission_urls.keys import KEY_ID_PATTERN, KeyRing
@@ -24,7 +25,7 @@ def sign_job(ring: KeyRing, fields: Mapping[str, str]) -> str:
         Unsignable: A name is empty or holds `=`, a newline is in a name or a value, or a field is
             not Unicode text.
     """
-    signer = PurposeSigner(ring, Purpose.JOB)
+    signer = _signer(ring)
     return f"{signer.key_id}.{signer.mac(_canonical_lines(fields))}"
 
 
@@ -44,6 +45,11 @@ def verify_job(ring: KeyRing, signature: str, fields: Mapping[str, str]) -> str:
         raise NoPermission from error
     PurposeVerifier.of_ring(ring, Purpose.JOB).check(message, key_id=key_id, mac=mac)
     return key_id
+
+
+@lru_cache(maxsize=8)
+def _signer(ring: KeyRing) -> PurposeSigner:
+    return PurposeSigner(ring, Purpose.JOB)
 
 
 def _canonical_lines(fields: Mapping[str, str]) -> bytes:

@@ -34,7 +34,7 @@ FAILURE_SECONDS = 24 * 3600
 RETRY_INTERVALS_SECONDS = [2, 10]
 WAITING_MAX = 100_000
 BATCH_MAX = 200
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.05
 RECONNECT_SECONDS = 1.0
 # Far longer than a worker needs from taking a job off its lane to saying that it runs.
 TAKING_SECONDS = 1.0
