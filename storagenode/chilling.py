@@ -2,7 +2,7 @@
 
 from storagenode.errors import Conflict, NodeError
 from storagenode.filesystem import FileSystem
-from storagenode.layout import Place, chill_marker, parents_of
+from storagenode.layout import Place, chill_marker, directory_of
 from storagenode.publishing import Publisher
 from storagenode.reading import digest_noted
 from storagenode.staging import staged
@@ -56,7 +56,7 @@ def drop(file_system: FileSystem, publisher: Publisher, place: Place, digest: st
         if digest_noted(file_system, place.path) != digest:
             raise Conflict(f"{place} has another digest than its keepers' copy, and stays")
         file_system.unlink(place.path)
-        file_system.fsync_directory(parents_of(place.path)[-1])
+        file_system.fsync_directory(directory_of(place.path))
 
 
 def refuse_to_drop(place: Place, chill: Chill | None) -> None:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from storagenode.filesystem import FileSystem
-from storagenode.layout import parents_of
+from storagenode.layout import directory_of, parents_of
 
 
 class DurableDirectories:
@@ -17,11 +17,9 @@ class DurableDirectories:
 
     def make_parents_of(self, path: str) -> None:
         """Return when every directory above the path exists and its own name is on the disk."""
-        parents = parents_of(path)
-        if parents and parents[-1] in self._known:
-            return
-        with self._lock:
-            self._make(parents)
+        if directory_of(path) not in self._known:
+            with self._lock:
+                self._make(parents_of(path))
 
     def give_name(self, path: str, name_it: Callable[[], None]) -> None:
         """Make the parents, then do what gives something this path.

@@ -23,7 +23,7 @@ from storagenode.layout import (
     Place,
     TrashedFile,
     covered_by,
-    parents_of,
+    directory_of,
     trash_path,
     volume_marker,
 )
@@ -292,7 +292,7 @@ class DiskStore:
                 return None
             aside = self._publisher.set_aside(place.path)
             self.file_system.unlink(place.path)
-            self.file_system.fsync_directory(parents_of(place.path)[-1])
+            self.file_system.fsync_directory(directory_of(place.path))
         return aside
 
     def relink(
@@ -327,7 +327,7 @@ class DiskStore:
             if found == wanted and file.digest is None:
                 self.file_system.set_digest(file.handle, found)
                 self.file_system.fsync(file.handle)
-                self._listings.forget(parents_of(place.path)[-1])
+                self._listings.forget(directory_of(place.path))
         if found != wanted:
             self.quarantine(place, inode=file.stat.inode)
             raise Corrupt(f"{place} has SHA-256 {found} instead of {wanted}, and was set aside")
@@ -345,7 +345,7 @@ class DiskStore:
 
     def doubt(self, place: Place) -> None:
         """Have the next comparison of mirrors look at a file that has lost its digest."""
-        self._listings.forget(parents_of(place.path)[-1])
+        self._listings.forget(directory_of(place.path))
 
     def refuse_if_gone(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file."""

@@ -1,6 +1,7 @@
 """Names below a node's root that are not photo paths: markers, owed work, trash and the like."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from volumes.cluster import NodeId
 from volumes.photo_path import (
@@ -23,16 +24,16 @@ VOLUME_MARKER_BYTES = b"glassplate volume\n"
 TOMBSTONE_BYTES = b"gone\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Place:
     """Where a file is on a node: at home, or held for the node it is owed to."""
 
     file: PhotoFile
     owed_to: NodeId | None = None
 
-    @property
+    @cached_property
     def path(self) -> str:
-        """The path below the node's root."""
+        """The path below the node's root, which every write asks for again and again."""
         photo_path = render_path(self.file)
         return owed_path(self.owed_to, photo_path) if self.owed_to else photo_path
 
@@ -94,6 +95,15 @@ def covered_by(tombstone: PhotoTombstone | VersionTombstone) -> tuple[str, str]:
     """The directory and the beginning of the names of what a tombstone covers."""
     directory, _, prefix = render_path(tombstone).removesuffix(".gone").rpartition("/")
     return directory, prefix
+
+
+def directory_of(path: str) -> str:
+    """The directory that a path is in.
+
+    >>> directory_of("42/k7/x.jpg")
+    '42/k7'
+    """
+    return path.rpartition("/")[0]
 
 
 def parents_of(path: str) -> list[str]:

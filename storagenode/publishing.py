@@ -9,7 +9,7 @@ from functools import lru_cache
 from storagenode.directories import DurableDirectories
 from storagenode.errors import Conflict, Gone
 from storagenode.filesystem import FileSystem
-from storagenode.layout import QUARANTINE, Place, owed_path, parents_of, quarantine_path
+from storagenode.layout import QUARANTINE, Place, directory_of, owed_path, quarantine_path
 from storagenode.reading import digest_noted, opened
 from storagenode.staging import StagedFile
 from volumes.cluster import NodeId
@@ -75,7 +75,7 @@ class Publisher:
         published = tuple(self._give_name(staged, place) for staged, place in files)
         crashpoint("before_dirsync")
         # Also of what was there before: whoever linked it may not have come to this fsync.
-        for directory in dict.fromkeys(parents_of(file.path)[-1] for file in published):
+        for directory in dict.fromkeys(directory_of(file.path) for file in published):
             self._file_system.fsync_directory(directory)
         crashpoint("after_dirsync")
         return published
