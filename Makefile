@@ -14,6 +14,8 @@ RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# What is compiled is kept, whatever the shell says: else each of many processes compiles all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: bench bench-edge bench-frozen-mirror bench-images bench-info bench-journey bench-purge bench-repair
@@ -117,7 +119,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
 
 # HEIC and SIMD are extras, because their wheels do not exist for every Python and processor. What is never
-# imported need not be compiled: that is a third of the time, and the rest is compiled when it is.
+# imported need not be compiled: that is a third of the time, and the rest is compiled, once, when it is.
 INSTALL = $(BIN)/pip install -qq --no-compile
 $(RUNTIME): pyproject.toml | $(BIN)/python
 	@echo 'Installing Python packages into .venv'
