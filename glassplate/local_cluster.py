@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import getpass
+import itertools
 import os
 import secrets
 import shutil
@@ -27,6 +28,8 @@ from volumes.cluster_file import load_cluster
 
 CONFIG_NAME = "cluster.toml"
 WORKERS_PER_COLO = 1
+# What all need is started first, then what is asked before what asks; they end the other way round.
+_SHARED, _NODES, _MASTERS, _REST = range(4)
 ANSWER_SECONDS = 1.0
 # Below what the kernel gives to outgoing connections.
 _FIRST_PORT = 12_000
@@ -124,16 +127,25 @@ class LocalCluster:
     async def start(
         self, processes: Iterable[KeptProcess], started: Callable[[str], None] = lambda _: None
     ) -> None:
-        """Start processes that are not running, in order; `started` hears of each that is ready."""
-        for process in processes:
-            if process.pid is None:
-                await process.start()
-            started(process.plan.name)
+        """Start processes that are not running; `started` hears of each that is ready.
+
+        Those of one stage start side by side: a start mostly computes, and machines have several
+        processors.
+
+        Raises:
+            ProcessFailed, OSError: One did not come up; none of a later stage was started.
+        """
+        for stage in _stages(processes):
+            ends = await asyncio.gather(*map(_start, stage), return_exceptions=True)
+            for process, end in zip(stage, ends, strict=True):
+                if end is not None:
+                    raise end
+                started(process.plan.name)
 
     async def stop(self, processes: Iterable[KeptProcess]) -> None:
-        """Stop processes, the last first."""
-        for process in reversed(list(processes)):
-            await process.stop()
+        """Stop processes, those of the last stage first."""
+        for stage in reversed(_stages(processes)):
+            await asyncio.gather(*(process.stop() for process in stage))
 
     def of_colo(self, colo: str) -> list[KeptProcess]:
         """The processes of one colo, in the order in which they start."""
@@ -171,17 +183,18 @@ class LocalCluster:
         plans = []
         for node in self.cluster.nodes.values():
             argv = self._python(node.id, "storagenode", "--node", node.id)
-            plans.append(self._plan(node.id, node.colo, argv, partial(_answers, node.read)))
+            ready = partial(_answers, node.read)
+            plans.append(self._plan(node.id, node.colo, argv, ready, stage=_NODES))
         for master in self.cluster.masters.values():
             argv = self._python(master.id, "storagemaster", "--master", master.id)
             ready = partial(_answers, master.address)
-            plans.append(self._plan(master.id, master.colo, argv, ready))
+            plans.append(self._plan(master.id, master.colo, argv, ready, stage=_MASTERS))
         # A worker sends what it makes to a storagemaster, and a colo of buckets has neither.
         for colo in dict.fromkeys(master.colo for master in self.cluster.masters.values()):
             for number in range(1, WORKERS_PER_COLO + 1):
                 name = f"{colo}-worker-{number}"
                 argv = self._python(name, "imageworker", "--colo", colo)
-                plans.append(self._plan(name, colo, argv, _at_once))
+                plans.append(self._plan(name, colo, argv, _at_once, stage=_REST))
         return plans
 
     def _edges(self) -> list[ProcessPlan]:
@@ -197,14 +210,20 @@ class LocalCluster:
                     self.missing.append(missing)
             else:
                 ready = partial(_answers, edge.listen)
-                plans.append(self._plan(edge.id, edge.colo, argv, ready))
+                plans.append(self._plan(edge.id, edge.colo, argv, ready, stage=_REST))
         return plans
 
     def _plan(
-        self, name: str, colo: str, argv: list[str], is_ready: Callable[[], Awaitable[bool]]
+        self,
+        name: str,
+        colo: str,
+        argv: list[str],
+        is_ready: Callable[[], Awaitable[bool]],
+        *,
+        stage: int = _SHARED,
     ) -> ProcessPlan:
         log = self.data / "log" / f"{name}.log"
-        return ProcessPlan(name=name, colo=colo, argv=argv, log=log, is_ready=is_ready)
+        return ProcessPlan(name=name, colo=colo, argv=argv, log=log, is_ready=is_ready, stage=stage)
 
     def _python(self, process: str, module: str, *arguments: str) -> list[str]:
         config = self._views.get(process, self.data / CONFIG_NAME)
@@ -248,6 +267,21 @@ def _is_taken(address: Address) -> bool:
         except OSError:
             return True
     return False
+
+
+def _stages(processes: Iterable[KeptProcess]) -> list[list[KeptProcess]]:
+    """Processes by their stages, the first stage first, in each as they were given."""
+    ordered = sorted(processes, key=_stage_of)
+    return [list(stage) for _, stage in itertools.groupby(ordered, key=_stage_of)]
+
+
+def _stage_of(process: KeptProcess) -> int:
+    return process.plan.stage
+
+
+async def _start(process: KeptProcess) -> None:
+    if process.pid is None:
+        await process.start()
 
 
 async def _at_once() -> bool:

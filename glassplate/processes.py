@@ -34,6 +34,8 @@ class ProcessPlan:
     log: Path
     is_ready: Callable[[], Awaitable[bool]]
     environment: Mapping[str, str] = field(default_factory=dict)
+    stage: int = 0
+    """It is started side by side with those of its stage, when all of earlier ones are ready."""
 
 
 class KeptProcess:
