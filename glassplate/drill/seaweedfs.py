@@ -26,6 +26,7 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "drill-secret",
     "AWS_DEFAULT_REGION": REGION,
 }
+_TRIES_MAX = 5
 # weed takes the port that is so far above each, too.
 _GRPC_PORTS_ABOVE = 10_000
 # Below are the ports of local clusters.
@@ -101,14 +102,18 @@ def make_bucket(endpoint: str, name: str, credentials: Mapping[str, str] = CREDE
         client.create_bucket(Bucket=name)
 
 
-def s3_client(endpoint: str, credentials: Mapping[str, str] = CREDENTIALS) -> "S3Client":
-    """A client of such a server."""
+def s3_client(
+    endpoint: str, credentials: Mapping[str, str] = CREDENTIALS, *, tries_max: int = _TRIES_MAX
+) -> "S3Client":
+    """A client of such a server, that tries so often before it fails."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint,
         region_name=REGION,
         # What is wrong is to be found by who is drilled, and read here as it is.
-        config=Config(response_checksum_validation="when_required"),
+        config=Config(
+            response_checksum_validation="when_required", retries={"total_max_attempts": tries_max}
+        ),
         aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
     )
@@ -116,14 +121,18 @@ def s3_client(endpoint: str, credentials: Mapping[str, str] = CREDENTIALS) -> "S
 
 def _wait_until_it_takes_buckets(url: str, credentials: Mapping[str, str]) -> None:
     deadline = time.monotonic() + START_SECONDS_MAX
-    while True:
-        try:
-            make_bucket(url, "ready", credentials)
-            return
-        except Exception as error:  # whatever it is, it is not ready
-            if time.monotonic() > deadline:
-                raise NoSeaweedFS(f"{url} does not take buckets: {error}") from error
-            time.sleep(0.05)
+    # boto3's own tries wait for seconds between them, and another client takes long to make.
+    with contextlib.closing(s3_client(url, credentials, tries_max=1)) as client:
+        while True:
+            try:
+                client.create_bucket(Bucket="ready")
+                return
+            except client.exceptions.BucketAlreadyOwnedByYou:
+                return  # it was made, and the answer was lost
+            except Exception as error:  # whatever it is, it is not ready
+                if time.monotonic() > deadline:
+                    raise NoSeaweedFS(f"{url} does not take buckets: {error}") from error
+                time.sleep(0.05)
 
 
 def ports_with_room_for_grpc(count: int) -> list[int]:
