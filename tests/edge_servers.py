@@ -37,6 +37,8 @@ from volumes.cluster import Cluster
 
 CACHE_BYTES = 64 * 1024 * 1024
 START_SECONDS_MAX = 30.0
+# Each start compiles its VCL, and a C compiler that does not optimise does so in half the time.
+QUICKLY_COMPILED = ("-p", "cc_command=%D -O0 -g0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,7 @@ def running_varnish(
         )
         write_files(folder / "config", render_varnish(cluster, chosen, read_keys))
         command = varnish_command(cluster.edges[edge_id], chosen, str(folder / "config"))
-        with _running(command, cluster, edge_id, folder) as edge:
+        with _running([*command, *QUICKLY_COMPILED], cluster, edge_id, folder) as edge:
             yield edge
 
 
