@@ -72,8 +72,8 @@ class KeptProcess:
         """Return when the process and all its children are gone."""
         if self._keeper is not None:
             self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+            # Not its outcome: who could not be started anew is no reason to leave others.
+            await asyncio.wait([self._keeper])
             self._keeper = None
         process, self._process = self._process, None
         if process is None:

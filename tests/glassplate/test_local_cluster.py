@@ -1,6 +1,8 @@
 """Starting the processes of a local cluster: stage by stage, and side by side within each."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 
@@ -86,3 +88,22 @@ def test_one_that_fails_ends_the_start_and_all_can_be_stopped(local, process):
 async def never():
     """Not ready, however long it is waited for."""
     return False
+
+
+def test_one_that_could_not_be_kept_running_does_not_keep_others_from_being_stopped(local, process):
+    """As when somebody has deleted the folder of its data."""
+    lost, other = process("lost"), process("other")
+
+    async def lose_one_and_stop_both():
+        await local.start([lost, other])
+        lost.plan.log.unlink()
+        lost.plan.log.mkdir()
+        keeper = lost._keeper
+        os.kill(lost.pid, signal.SIGKILL)
+        await asyncio.wait([keeper])
+        await local.stop([lost, other])
+        return keeper.exception()
+
+    error = asyncio.run(asyncio.wait_for(lose_one_and_stop_both(), 20))
+    assert isinstance(error, IsADirectoryError)
+    assert (lost.pid, other.pid) == (None, None)
