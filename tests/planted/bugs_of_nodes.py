@@ -1,8 +1,9 @@
 """Bugs in what a storage node takes, keeps, lists and serves."""
 
-from storagenode import disk_store, pulling, relinking, shard_listing
+from storagenode import disk_store, pulling, relinking, shard_listing, writes_wire
 from storagenode.disk_health import DiskHealth
 from storagenode.disk_store import DiskStore
+from storagenode.gathered_writes import GatheredWrites
 from storagenode.permitted_reads import PermittedReads
 from storagenode.publishing import Published, Publisher
 from storagenode.reading import OpenFile
@@ -158,6 +159,26 @@ def writes_to_volumes_of_others(patch):
     patch.setattr(DiskStore, "_refuse_unless_home", lambda _store, _place: None)
 
 
+def tells_all_what_became_of_the_first(patch):
+    """As if one request were one file."""
+    parse = writes_wire.parse_outcomes
+
+    def parse_first(rows, *, count):
+        return [parse(rows, count=count)[0]] * count
+
+    patch.setattr(writes_wire, "parse_outcomes", parse_first)
+
+
+def gives_up_a_request_with_the_first_that_does_not_wait(patch):
+    """Whoever else's files it has."""
+
+    def stop(writes, done):
+        if done.cancelled() and writes._request:
+            writes._request.cancel()
+
+    patch.setattr(GatheredWrites, "_stop_unless_wanted", stop)
+
+
 BUGS_OF_NODES = (
     PlantedBug(
         what="reads are not verified",
@@ -263,5 +284,15 @@ BUGS_OF_NODES = (
         what="a node takes photos of a volume that it is not a home of",
         plant=writes_to_volumes_of_others,
         found_by=Tests("tests/storagenode/test_disk_store_contract.py"),
+    ),
+    PlantedBug(
+        what="one file that is refused is all files of its request that are",
+        plant=tells_all_what_became_of_the_first,
+        found_by=Tests("tests/storagenode/test_whole_writes.py"),
+    ),
+    PlantedBug(
+        what="one upload that is given up takes others to the same node with it",
+        plant=gives_up_a_request_with_the_first_that_does_not_wait,
+        found_by=Tests("tests/storagenode/test_gathered_writes.py"),
     ),
 )
