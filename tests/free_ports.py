@@ -15,8 +15,14 @@ ALL = range(10_240, 32_768)
 
 _own = os.environ.get("GLASSPLATE_TEST_PORTS", f"{ALL[0]}-{ALL[-1]}")
 _first, _last = (int(port) for port in _own.split("-"))
+# A quarter is for blocks, or single ports would soon have left no block whole.
+BLOCK_PORTS = 40
+_boundary = _last - (_last - _first) // 4
 # In no order that a test could have as well.
-_left = random.SystemRandom().sample(range(_first, _last + 1), _last + 1 - _first)
+_random = random.SystemRandom()
+_left = _random.sample(range(_first, _boundary), _boundary - _first)
+_blocks = list(range(_boundary, _last + 2 - BLOCK_PORTS, BLOCK_PORTS))
+_random.shuffle(_blocks)
 
 
 def free_port() -> int:
@@ -34,11 +40,11 @@ def free_ports(count: int) -> list[int]:
 
 
 def free_port_block(count: int) -> int:
-    """The first of so many that follow each other."""
-    for first in list(_left):
-        block = range(first, first + count)
-        if set(block) <= set(_left) and all(is_free(port) for port in block):
-            _left[:] = [port for port in _left if port not in block]
+    """The first of so many, up to `BLOCK_PORTS`, that follow each other."""
+    assert count <= BLOCK_PORTS
+    while _blocks:
+        first = _blocks.pop()
+        if all(is_free(port) for port in range(first, first + count)):
             return first
     raise AssertionError("no block of free ports")
 

@@ -104,13 +104,13 @@ async def test_owed_work_that_was_deleted_by_hand_is_made_good(cluster):
 async def test_a_frozen_mirror_delays_an_upload_by_less_than_a_second(cluster, monkeypatch):
     """That is what the patience is; and once it was noticed, it delays none at all."""
     spent = []
-    fan_out = mirroring.fan_out
+    ask_all = mirroring.ask_all
 
-    async def timed(*arguments, **options):
-        spent.append(options["patience_seconds"])
-        return await fan_out(*arguments, **options)
+    async def timed(asks, *, patience_seconds):
+        spent.append(patience_seconds)
+        return await ask_all(asks, patience_seconds=patience_seconds)
 
-    monkeypatch.setattr(mirroring, "fan_out", timed)
+    monkeypatch.setattr(mirroring, "ask_all", timed)
     cluster.links["west-1"].freeze()
     answers = await asyncio.gather(*(cluster.upload(picture(number=n)) for n in range(8)))
     assert [answer.status for answer in answers] == [201] * 8
