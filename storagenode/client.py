@@ -3,14 +3,13 @@
 import contextlib
 import hashlib
 import json
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import aiohttp
 
-from permission_urls import InternalSigner
 from storagenode import batch_wire, wire, writes_wire
 from storagenode.errors import Corrupt, NodeError, Unreachable
 from storagenode.gathered_writes import GatheredWrites
@@ -19,7 +18,6 @@ from storagenode.publishing import Published
 from storagenode.shard_listing import ListedFile
 from storagenode.signed_requests import CALL_SECONDS, SignedRequests
 from storagenode.writes_wire import Outcome, WholeFile
-from volumes.address import Address
 from volumes.chill import Chill, Part, render_chill
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
@@ -66,16 +64,9 @@ class FileStream:
 class NodeClient(SignedRequests):
     """What can be asked of the write port of one node."""
 
-    def __init__(
-        self,
-        address: Address,
-        session: aiohttp.ClientSession,
-        signer: InternalSigner,
-        *,
-        now_seconds: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(address, session, signer, now_seconds=now_seconds)
-        self._writes = GatheredWrites(self._write_many)
+    @cached_property
+    def _writes(self) -> GatheredWrites:
+        return GatheredWrites(self._write_many)
 
     def close(self) -> None:
         """Let go of what only short requests need."""

@@ -13,6 +13,7 @@ from typing import Any
 from storagenode import batch_wire, errors, wire
 from storagenode.layout import Place
 from storagenode.publishing import Published
+from volumes.photo_path import render_path
 
 WRITES_ROUTE = "/writes"
 FILES_MAX = 64
@@ -38,7 +39,7 @@ Outcome = Published | errors.NodeError
 def render_line(files: Sequence[WholeFile]) -> bytes:
     """The first line of a body, which is what is signed; the bytes of the files follow it."""
     rows = [
-        [*wire.render_place(f.place).values(), f.mtime_seconds, f.digest, len(f.data)]
+        (render_path(f.place.file), f.place.owed_to or "", f.mtime_seconds, f.digest, len(f.data))
         for f in files
     ]
     return json.dumps(rows).encode() + b"\n"
