@@ -15,14 +15,14 @@ ALL = range(10_240, 32_768)
 
 _own = os.environ.get("GLASSPLATE_TEST_PORTS", f"{ALL[0]}-{ALL[-1]}")
 _first, _last = (int(port) for port in _own.split("-"))
-# A quarter is for blocks, or single ports would soon have left no block whole.
+# The last are for blocks, or single ports would soon have left no block whole.
 BLOCK_PORTS = 40
-_boundary = _last - (_last - _first) // 4
+BLOCKS = 20
+_boundary = _last + 1 - BLOCKS * BLOCK_PORTS
 # In no order that a test could have as well.
 _random = random.SystemRandom()
 _left = _random.sample(range(_first, _boundary), _boundary - _first)
-_blocks = list(range(_boundary, _last + 2 - BLOCK_PORTS, BLOCK_PORTS))
-_random.shuffle(_blocks)
+_blocks = _random.sample(range(_boundary, _last + 1, BLOCK_PORTS), BLOCKS)
 
 
 def free_port() -> int:
