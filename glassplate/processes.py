@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 READY_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 10.0
@@ -41,8 +42,9 @@ class ProcessPlan:
 class KeptProcess:
     """One process that is to run until it is stopped."""
 
-    def __init__(self, plan: ProcessPlan) -> None:
+    def __init__(self, plan: ProcessPlan, *, ready_seconds_max: float = READY_SECONDS_MAX) -> None:
         self.plan = plan
+        self._ready_seconds_max = ready_seconds_max
         self.restarts = 0
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -60,11 +62,15 @@ class KeptProcess:
             ProcessFailed: It died, or was not ready in time.
         """
         await self._spawn()
-        deadline = time.monotonic() + READY_SECONDS_MAX
+        deadline = time.monotonic() + self._ready_seconds_max
         while not await self.plan.is_ready():
-            if self.pid is None or time.monotonic() > deadline:
-                await self.stop()
-                raise ProcessFailed(f"{self.plan.name} did not start:\n{self._log_tail()}")
+            if (status := self._exit_status()) is not None:
+                await self._fail(f"ended with status {status} before it was ready")
+            if time.monotonic() > deadline:
+                await self._fail(
+                    f"was not ready after {self._ready_seconds_max:g} s; a disk that is slow or "
+                    "busy is a reason, and then a second try finds most of it done"
+                )
             await asyncio.sleep(POLL_SECONDS)
         self._keeper = asyncio.create_task(self._keep())
 
@@ -112,11 +118,19 @@ class KeptProcess:
             self.restarts += 1
             await self._spawn()
 
+    def _exit_status(self) -> int | None:
+        return None if self._process is None else self._process.returncode
+
+    async def _fail(self, how: str) -> NoReturn:
+        await self.stop()
+        raise ProcessFailed(f"{self.plan.name} {how}. {self._log_tail()}")
+
     def _log_tail(self) -> str:
         try:
-            return self.plan.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+            tail = self.plan.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
         except OSError:
-            return "(it has no log)"
+            tail = ""
+        return f"The end of {self.plan.log}:\n{tail}" if tail else f"{self.plan.log} is empty."
 
 
 def _dying_with_parent() -> list[str]:

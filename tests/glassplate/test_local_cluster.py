@@ -21,10 +21,10 @@ def _local(tmp_path):
 def _process(tmp_path):
     """Makes a process: process("a", stage=1, is_ready=...) -> KeptProcess."""
 
-    def make(name, argv=SLEEPS, *, stage=0, is_ready=at_once):
+    def make(name, argv=SLEEPS, *, stage=0, is_ready=at_once, ready_seconds_max=15.0):
         log = tmp_path / f"{name}.log"
         plan = ProcessPlan(name=name, colo="", argv=argv, log=log, is_ready=is_ready, stage=stage)
-        return KeptProcess(plan)
+        return KeptProcess(plan, ready_seconds_max=ready_seconds_max)
 
     return make
 
@@ -78,7 +78,8 @@ def test_one_that_fails_ends_the_start_and_all_can_be_stopped(local, process):
     fails = process("fails", ["sh", "-c", "echo it is broken; exit 3"], is_ready=never)
     well, later = process("well"), process("later", stage=1)
     heard = []
-    with pytest.raises(ProcessFailed, match="fails did not start:\nit is broken"):
+    said = "fails ended with status 3 before it was ready. The end of .*/fails.log:\nit is broken"
+    with pytest.raises(ProcessFailed, match=said):
         run(local, [well, fails, later], heard.append)
     assert heard == ["well"]
     assert not later.plan.log.exists()
@@ -88,6 +89,14 @@ def test_one_that_fails_ends_the_start_and_all_can_be_stopped(local, process):
 async def never():
     """Not ready, however long it is waited for."""
     return False
+
+
+def test_one_that_is_never_ready_is_stopped_and_not_taken_for_one_that_ended(local, process):
+    """A log with nothing in it is said to be empty, and not shown as nothing."""
+    slow = process("slow", is_ready=never, ready_seconds_max=0.1)
+    with pytest.raises(ProcessFailed, match=r"slow was not ready after 0.1 s; .*slow.log is empty"):
+        run(local, [slow])
+    assert slow.pid is None
 
 
 def test_one_that_could_not_be_kept_running_does_not_keep_others_from_being_stopped(local, process):
