@@ -61,16 +61,14 @@ class KeptProcess:
         Raises:
             ProcessFailed: It died, or was not ready in time.
         """
-        await self._spawn()
+        process = await self._spawn()
         deadline = time.monotonic() + self._ready_seconds_max
         while not await self.plan.is_ready():
-            if (status := self._exit_status()) is not None:
-                await self._fail(f"ended with status {status} before it was ready")
+            if process.returncode is not None:
+                await self._fail(f"ended with status {process.returncode} before it was ready")
             if time.monotonic() > deadline:
-                await self._fail(
-                    f"was not ready after {self._ready_seconds_max:g} s; a disk that is slow or "
-                    "busy is a reason, and then a second try finds most of it done"
-                )
+                seconds = f"{self._ready_seconds_max:g} s"
+                await self._fail(f"was not ready after {seconds}, as on a slow disk; try again")
             await asyncio.sleep(POLL_SECONDS)
         self._keeper = asyncio.create_task(self._keep())
 
@@ -91,9 +89,9 @@ class KeptProcess:
         _signal_group(process.pid, signal.SIGKILL)
         await process.wait()
 
-    async def _spawn(self) -> None:
+    async def _spawn(self) -> asyncio.subprocess.Process:
         with self.plan.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 *_dying_with_parent(),
                 *self.plan.argv,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -103,6 +101,8 @@ class KeptProcess:
                 # A group of its own: Ctrl-C is for us, and we stop the others in order.
                 start_new_session=True,
             )
+        self._process = process
+        return process
 
     async def _keep(self) -> None:
         pause_seconds = RESTART_SECONDS_MIN
@@ -117,9 +117,6 @@ class KeptProcess:
             pause_seconds = min(2 * pause_seconds, RESTART_SECONDS_MAX)
             self.restarts += 1
             await self._spawn()
-
-    def _exit_status(self) -> int | None:
-        return None if self._process is None else self._process.returncode
 
     async def _fail(self, how: str) -> NoReturn:
         await self.stop()

@@ -94,9 +94,28 @@ async def never():
 def test_one_that_is_never_ready_is_stopped_and_not_taken_for_one_that_ended(local, process):
     """A log with nothing in it is said to be empty, and not shown as nothing."""
     slow = process("slow", is_ready=never, ready_seconds_max=0.1)
-    with pytest.raises(ProcessFailed, match=r"slow was not ready after 0.1 s; .*slow.log is empty"):
+    with pytest.raises(ProcessFailed, match=r"slow was not ready after 0.1 s, .*slow.log is empty"):
         run(local, [slow])
     assert slow.pid is None
+
+
+def test_one_that_is_stopped_while_it_starts_is_waited_for_no_longer(process):
+    """Who starts it is told at once, and not when the time for it is up."""
+    asked = asyncio.Event()
+
+    async def asks_in_vain():
+        asked.set()
+        return False
+
+    async def stop_while_it_starts():
+        starting = asyncio.create_task(slow.start())
+        await asked.wait()
+        await slow.stop()
+        await starting
+
+    slow = process("slow", is_ready=asks_in_vain)
+    with pytest.raises(ProcessFailed, match="slow ended with status -15 before it was ready"):
+        asyncio.run(asyncio.wait_for(stop_while_it_starts(), 10))
 
 
 def test_one_that_could_not_be_kept_running_does_not_keep_others_from_being_stopped(local, process):
