@@ -40,7 +40,7 @@ class Batch:
 LARGE = Batch(
     name="durable two-colo ingest of 2 MB photos, against writing them twice",
     floor=0.60,
-    # Some seconds of work: with 100 photos the pairs lay between 0.36 and 0.77, now 0.72 and 0.91.
+    # Some seconds of work: the pairs of runs of one second lay still further apart.
     photos=300,
     photo_bytes=2_000_000,
     unit="MB/s",
