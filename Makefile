@@ -91,7 +91,7 @@ soak: soak-images soak-simulation ## broken photos, 100000 histories, every dril
 
 soak-images: $(DEV) ## 200000 broken photos (GLASSPLATE_FUZZ_SEED=1871)
 	GLASSPLATE_FUZZ_FILES=$${GLASSPLATE_FUZZ_FILES:-200000} \
-	  $(BIN)/python -m pytest -q -s tests/imageworker/test_fuzz_decoders.py
+	  $(BIN)/python -m pytest -q -s tests/imageworker/sandbox/test_fuzz_decoders.py
 
 simulate: $(DEV) ## one simulated history, told (SEED=1)
 	$(BIN)/python -m tests.simulation --seed $(SEED)

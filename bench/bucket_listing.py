@@ -20,9 +20,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from glassplate.drill.seaweedfs import CREDENTIALS, REGION, make_bucket, seaweedfs
-from storagenode.bucket_opening import marked_bucket, opened_bucket
-from storagenode.bucket_store import BucketStore
+from drill.cluster.seaweedfs import CREDENTIALS, REGION, make_bucket, seaweedfs
+from storagenode.bucket.opening import marked_bucket, opened_bucket
+from storagenode.bucket.store import BucketStore
 from volumes.address import Address
 from volumes.cluster import Colo, Node, NodeId
 from volumes.photo_id import mint_photo_id, mint_version

@@ -30,7 +30,7 @@ from bench.scratch_cluster import named, scratch_cluster
 from bench.seaweed import put_photos, seaweed
 from bench.theirs import free_address, running
 from bench.wrk import write_paths
-from glassplate.local_cluster import LocalCluster
+from glassplate.local.cluster import LocalCluster
 from permission_urls import ReadSigner
 from volumes.address import Address
 from volumes.cluster import NodeId

@@ -17,7 +17,7 @@ from bench.figures import Figure, report
 from bench.photo_bytes import render_photo
 from bench.scratch_cluster import named, scratch_cluster
 from glassplate.client import Client
-from glassplate.local_plan import NODES
+from glassplate.local.plan import NODES
 from permission_urls import sign_token
 
 BOUND_SECONDS = 1.0

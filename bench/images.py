@@ -26,9 +26,9 @@ from typing import Any
 from bench import photo_chain
 from bench.figures import Figure, compare, report
 from bench.ten_sizes import RECIPE, naive_pass, render_test_photo
-from imageworker.child import SizesMaker
 from imageworker.make_sizes import make_sizes
 from imageworker.recipe import JpegSetting
+from imageworker.sandbox.child import SizesMaker
 from volumes.sizes import Size
 
 NAIVE_FLOOR = 3.0

@@ -25,14 +25,14 @@ from bench.scratch_cluster import named, scratch_cluster
 from bench.ten_sizes import RECIPE, render_test_photo
 from bench.wrk import LoadFailed
 from glassplate import Client
-from glassplate.local_cluster import LocalCluster
-from glassplate.local_plan import NODES
-from glassplate.processes import KeptProcess
+from glassplate.local.cluster import LocalCluster
+from glassplate.local.plan import NODES
+from glassplate.local.processes import KeptProcess
 from imageworker.make_sizes import make_sizes
 from permission_urls import InternalSigner, Scope, sign_token
 from storagemaster import wire
 from storagemaster.client import MasterClient
-from storagenode.wire import BundledFile, render_bundle
+from storagenode.protocol.wire import BundledFile, render_bundle
 from volumes.address import Address
 from volumes.photo_path import Info, parse_photo_version, render_path
 

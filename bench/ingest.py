@@ -16,8 +16,8 @@ from bench.figures import Figure, compare_async
 from bench.photo_bytes import render_photo
 from bench.scratch_cluster import named, scratch_cluster
 from bench.wrk import LoadFailed
-from glassplate.local_cluster import LocalCluster
-from glassplate.local_plan import NODES
+from glassplate.local.cluster import LocalCluster
+from glassplate.local.plan import NODES
 from permission_urls import Scope, sign_token
 
 MASTER = "east-master"

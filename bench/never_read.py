@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.photo_set import BYTES_MIN, SIZE_LETTER, PhotoOfSet
 from bench.wrk import LoadFailed, run_wrk, write_paths
-from glassplate.local_cluster import LocalCluster
+from glassplate.local.cluster import LocalCluster
 from permission_urls import ReadSigner
 from volumes.address import Address
 from volumes.cluster import Node

@@ -19,10 +19,10 @@ from bench.figures import Figure, compare_async
 from bench.scratch_cluster import named, scratch_cluster
 from bench.ten_sizes import render_test_photo
 from bench.wrk import LoadFailed
-from glassplate.local_cluster import LocalCluster
-from glassplate.local_plan import NODES
-from imageworker.child import SizesMaker
+from glassplate.local.cluster import LocalCluster
+from glassplate.local.plan import NODES
 from imageworker.recipe import DEFAULT_RECIPE
+from imageworker.sandbox.child import SizesMaker
 from permission_urls import Scope, sign_token
 
 NAME = "12-megapixel photos through the whole chain, against making their sizes alone"

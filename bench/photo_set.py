@@ -11,7 +11,7 @@ from bench.photo_bytes import render_photo
 from bench.wrk import LoadFailed, run_wrk
 from permission_urls import InternalSigner, KeyRing, ReadSigner
 from storagenode.client import NodeClient
-from storagenode.layout import Place
+from storagenode.protocol.layout import Place
 from volumes.address import Address
 from volumes.cluster import Cluster, Node
 from volumes.photo_id import mint_photo_id, mint_version

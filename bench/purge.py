@@ -18,7 +18,7 @@ from PIL import Image
 from bench.figures import Figure, report
 from bench.scratch_cluster import scratch_cluster
 from glassplate.client import Client
-from glassplate.local_cluster import LocalCluster
+from glassplate.local.cluster import LocalCluster
 from permission_urls import sign_token
 
 PHOTOS = 1_000

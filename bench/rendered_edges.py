@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from bench.theirs import free_address, running
-from glassplate.edge_files import (
+from glassplate.edges.files import (
     LOCAL_CACHE_BYTES,
     LOCAL_VARNISH_BYTES,
     NGINX_WORKERS,
     read_keys_of,
     write_files,
 )
-from glassplate.local_cluster import LocalCluster
+from glassplate.local.cluster import LocalCluster
 from proxy_config import (
     NginxChoices,
     VarnishChoices,

@@ -17,14 +17,14 @@ import aiohttp
 from bench.figures import Figure, report, summarize
 from bench.photo_bytes import render_photo
 from bench.scratch_cluster import named, scratch_cluster
-from glassplate.local_cluster import LocalCluster
+from glassplate.local.cluster import LocalCluster
 from permission_urls import InternalSigner
-from storagemaster.burying import Burying
-from storagemaster.fleet import Fleet
-from storagemaster.purging import Purging
-from storagemaster.reconcile import Reconcile
+from storagemaster.caches.purging import Purging
+from storagemaster.lifecycle.tombstone_delivery import Burying
+from storagemaster.mirrors.fleet import Fleet
+from storagemaster.repair.reconcile import Reconcile
 from storagenode.client import NodeClient
-from storagenode.layout import Place
+from storagenode.protocol.layout import Place
 from volumes.photo_id import mint_photo_id, mint_version
 from volumes.photo_path import PhotoVersion, Variant, VolumeId
 

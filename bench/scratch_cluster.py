@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from glassplate.local_cluster import LocalCluster, prepare_on_free_ports
-from glassplate.processes import KeptProcess
+from glassplate.local.cluster import LocalCluster, prepare_on_free_ports
+from glassplate.local.processes import KeptProcess
 
 
 @contextlib.asynccontextmanager

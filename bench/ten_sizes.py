@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from bench.figures import Figure, compare
-from imageworker.encode import encode_jpeg
 from imageworker.make_sizes import make_sizes
+from imageworker.pixels.encode import encode_jpeg
 from imageworker.recipe import DEFAULT_RECIPE
 from volumes.sizes import DEFAULT_SIZES
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from glassplate.processes import KeptProcess, ProcessPlan
+from glassplate.local.processes import KeptProcess, ProcessPlan
 from volumes.address import Address
 
 

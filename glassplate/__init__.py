@@ -29,7 +29,7 @@ from glassplate.errors import (
     UnusableTarget,
     WrongBytes,
 )
-from glassplate.retries import Retries, Timeouts
+from glassplate.session.retries import Retries, Timeouts
 from storagemaster.wire import Copy, Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from glassplate import client as asynchronous
-from glassplate.retries import Retries, Timeouts
+from glassplate.session.retries import Retries, Timeouts
 from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
@@ -24,8 +24,8 @@ from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
 if TYPE_CHECKING:
     import asyncio
 
-    from glassplate.downloads import Downloaded
-    from glassplate.exchange import Progress
+    from glassplate.session.downloads import Downloaded
+    from glassplate.session.exchange import Progress
     from permission_urls import KeyRing
 
 _Result = TypeVar("_Result")

@@ -22,21 +22,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from glassplate.errors import BadConfig, Mistake, NoKeys, NotFound, NotReadyInTime, SizesFailed
-from glassplate.operations import Operations
-from glassplate.references import parse_reference, parse_version_reference
-from glassplate.retries import Retries, Timeouts
+from glassplate.session.operations import Operations
+from glassplate.session.retries import Retries, Timeouts
+from glassplate.urls.references import parse_reference, parse_version_reference
 from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
 
 if TYPE_CHECKING:
     # Imported when they are needed, so that the command line starts without them.
-    from glassplate.cluster_session import ClusterSession
-    from glassplate.downloads import Downloaded
-    from glassplate.exchange import Progress
-    from glassplate.rebuilds import Rebuilds
-    from glassplate.sinks import Sink
-    from glassplate.sources import Source
+    from glassplate.session.cluster_session import ClusterSession
+    from glassplate.session.downloads import Downloaded
+    from glassplate.session.exchange import Progress
+    from glassplate.session.regeneration import Rebuilds
+    from glassplate.session.sinks import Sink
+    from glassplate.session.sources import Source
     from permission_urls import KeyRing
 
 READY_PAUSE_SECONDS_MIN = 0.1
@@ -124,8 +124,8 @@ class Client(Operations):
         return client
 
     async def __aenter__(self) -> Self:
-        from glassplate.cluster_session import ClusterSession
-        from glassplate.masters import Credentials
+        from glassplate.session.cluster_session import ClusterSession
+        from glassplate.session.masters import Credentials
 
         credentials = Credentials(self._token, self._keys, why_no_keys=self._why_no_keys)
         self._session = ClusterSession(
@@ -193,7 +193,7 @@ class Client(Operations):
             NotFound: There is no such photo, or this size of it is not made.
             NotAllowed: The permission of the URL is not good, or is over.
         """
-        from glassplate.sinks import MemorySink
+        from glassplate.session.sinks import MemorySink
 
         sink = MemorySink()
         await self._download(photo, size, sink, on_progress)
@@ -214,7 +214,7 @@ class Client(Operations):
             UnusableTarget: The file is there already, or cannot be written.
             NotFound, NotAllowed: As for `get`.
         """
-        from glassplate.sinks import FileSink
+        from glassplate.session.sinks import FileSink
 
         sink = FileSink(Path(path), overwrite=overwrite)
         try:
@@ -310,7 +310,7 @@ class Client(Operations):
             NoKeys: The client has none.
             UnknownSize: There is no such size or format.
         """
-        from glassplate.photo_urls import sign_url
+        from glassplate.urls.photo_urls import sign_url
 
         of = parse_version_reference(reference)
         if self._keys is None:
@@ -363,7 +363,7 @@ class Client(Operations):
         return urls[size]
 
     def _judge(self, target: str) -> dict[str, Any] | None:
-        from glassplate.permissions import judge
+        from glassplate.urls.permissions import judge
 
         return judge(target, self._keys, self._sizes, now_seconds=time.time())
 

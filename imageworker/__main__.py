@@ -10,7 +10,7 @@ from pathlib import Path
 import redis
 
 from imageworker.app import sizes_workers
-from imageworker.metrics import JobMetrics
+from imageworker.queue.metrics import JobMetrics
 from permission_urls import KeysRefused, load_keys
 from volumes.address import InvalidAddress, parse_address
 from volumes.cluster import Colo

@@ -11,13 +11,13 @@ import aiohttp
 from rq import Queue, get_current_job
 from rq.serializers import JSONSerializer
 
-from imageworker.allowed_jobs import allowing
-from imageworker.child import SizesMaker
 from imageworker.configured_recipe import recipe_of
-from imageworker.jobs import SizesJob
-from imageworker.metrics import JobMetrics
-from imageworker.sign_of_life import SignOfLife
-from imageworker.sizes_worker import SizesWorker
+from imageworker.queue.allowed_jobs import allowing
+from imageworker.queue.heartbeat import SignOfLife
+from imageworker.queue.jobs import SizesJob
+from imageworker.queue.metrics import JobMetrics
+from imageworker.queue.sizes_worker import SizesWorker
+from imageworker.sandbox.child import SizesMaker
 from permission_urls import InternalSigner, KeyRing
 from storagemaster.client import MasterClient
 from storagemaster.job_wire import JOB_SECONDS_MAX, LANES, RETRY_LANE, JobKind

@@ -8,8 +8,8 @@ from types import MappingProxyType
 import PIL
 from PIL import features
 
-from imageworker.opening import IS_HEIC_READ
-from imageworker.resampling import IS_SIMD_USED
+from imageworker.pixels.opening import IS_HEIC_READ
+from imageworker.pixels.resampling import IS_SIMD_USED
 
 _FEATURES = {
     "libjpeg_turbo": "libjpeg_turbo",

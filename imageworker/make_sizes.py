@@ -3,16 +3,16 @@
 import hashlib
 from collections.abc import Iterator
 
-from imageworker.animation import encode_animation, is_animated_at
-from imageworker.decode import Photo, decode
-from imageworker.encode import encode_avif, encode_jpeg, encode_webp
 from imageworker.info import OriginalInfo, PhotoInfo, VariantInfo, render_info
 from imageworker.libraries import library_versions
 from imageworker.made_sizes import MadeSizes, MadeVariant
-from imageworker.metadata import render_credit
-from imageworker.placeholder import placeholder_of
+from imageworker.pixels.animation import encode_animation, is_animated_at
+from imageworker.pixels.decode import Photo, decode
+from imageworker.pixels.encode import encode_avif, encode_jpeg, encode_webp
+from imageworker.pixels.metadata import render_credit
+from imageworker.pixels.placeholder import placeholder_of
+from imageworker.pixels.render import Rendered, RenderedSize, render_sizes, upright_dimensions
 from imageworker.recipe import Recipe
-from imageworker.render import Rendered, RenderedSize, render_sizes, upright_dimensions
 
 __all__ = ["MadeSizes", "make_second_pass", "make_sizes"]
 

@@ -1,6 +1,6 @@
 """Configs of nginx and Varnish edges, rendered from the cluster as plain text."""
 
-from proxy_config.choices import NginxChoices, TlsFiles, VarnishChoices
+from proxy_config.edge_settings import NginxChoices, TlsFiles, VarnishChoices
 from proxy_config.errors import ProxyConfigError, UnknownEdge, UnusableChoice, UnusableReadKey
 from proxy_config.nginx import nginx_command, render_nginx
 from proxy_config.routing import MirrorRoute, find_edge, mirror_routes

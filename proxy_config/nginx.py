@@ -8,7 +8,13 @@ from permission_urls import (
     PERMISSION_URL_REGEX,
     cache_control,
 )
-from proxy_config.choices import LUA_MODULE_NAME, NGINX_PROGRAM, NginxChoices, disk_of, purgers
+from proxy_config.edge_settings import (
+    LUA_MODULE_NAME,
+    NGINX_PROGRAM,
+    NginxChoices,
+    disk_of,
+    purgers,
+)
 from proxy_config.read_keys import refuse_bad_read_keys
 from proxy_config.routing import find_edge, mirror_routes
 from proxy_config.templating import render_template

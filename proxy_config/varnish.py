@@ -5,7 +5,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 
 from permission_urls import FOR_EVER, MALFORMED_REGEX, PERMISSION_URL_REGEX, cache_control
-from proxy_config.choices import VARNISH_PROGRAM, VarnishChoices, purgers
+from proxy_config.edge_settings import VARNISH_PROGRAM, VarnishChoices, purgers
 from proxy_config.read_keys import keys_with_zero_bytes, refuse_bad_read_keys
 from proxy_config.routing import MirrorRoute, find_edge, mirror_routes
 from proxy_config.templating import render_template

@@ -10,11 +10,11 @@ from pathlib import Path
 import uvloop
 
 from permission_urls import KeysRefused, load_keys
+from runtime.malloc_tuning import keep_freed_memory
 from storagemaster.app import running_master
 from volumes.cluster import Cluster, Master
 from volumes.cluster_file import load_cluster
 from volumes.config_reader import InvalidConfig
-from volumes.kept_memory import keep_freed_memory
 
 
 def main() -> int:

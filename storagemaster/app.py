@@ -11,55 +11,55 @@ import redis
 from aiohttp import web
 
 from permission_urls import InternalSigner, KeyRing, ReadSigner
-from storagemaster.api import Api, key_secret_of
-from storagemaster.attempts import Attempts
 from storagemaster.background import repeating
-from storagemaster.bundles import Bundles
-from storagemaster.burying import Burying
-from storagemaster.catching_up import PASS_SECONDS as CATCHING_UP_PASS_SECONDS
-from storagemaster.catching_up import CatchingUp
-from storagemaster.chill_api import ChillApi
-from storagemaster.chills import Chills
-from storagemaster.cluster_status import ClusterStatus
-from storagemaster.deletes import Deletes
-from storagemaster.earlier_upload import EarlierUploads
-from storagemaster.edge_health import POLL_SECONDS as EDGE_POLL_SECONDS
-from storagemaster.edge_health import EdgeHealth
-from storagemaster.event_relay import RECONNECT_SECONDS as RELAY_RECONNECT_SECONDS
-from storagemaster.event_relay import EventRelay
-from storagemaster.events import Events
-from storagemaster.explanations import Explanations
-from storagemaster.fleet import POLL_SECONDS, Fleet
-from storagemaster.info_cache import InfoCache
-from storagemaster.info_pages import InfoPages
-from storagemaster.metrics import MasterMetrics
-from storagemaster.mirroring import Mirroring
-from storagemaster.operator_api import OperatorApi
-from storagemaster.owed_work import PASS_SECONDS as OWED_PASS_SECONDS
-from storagemaster.owed_work import OwedWork
-from storagemaster.photo_files import PhotoReads
-from storagemaster.photo_search import PhotoSearch
-from storagemaster.photo_urls import PhotoUrls
-from storagemaster.photos import Photos
-from storagemaster.problems import refused_unheard
-from storagemaster.purging import AGAIN_PASS_SECONDS, Purging
+from storagemaster.caches.edge_health import POLL_SECONDS as EDGE_POLL_SECONDS
+from storagemaster.caches.edge_health import EdgeHealth
+from storagemaster.caches.info_cache import InfoCache
+from storagemaster.caches.purging import AGAIN_PASS_SECONDS, Purging
+from storagemaster.events.events import Events
+from storagemaster.events.relay import RECONNECT_SECONDS as RELAY_RECONNECT_SECONDS
+from storagemaster.events.relay import EventRelay
+from storagemaster.events.webhooks import Webhooks
+from storagemaster.handlers.api import Api, key_secret_of
+from storagemaster.handlers.operator_api import OperatorApi
+from storagemaster.handlers.problems import refused_unheard
+from storagemaster.handlers.regenerate_api import RebuildApi
+from storagemaster.handlers.tiering_api import ChillApi
+from storagemaster.jobs.abandoned_jobs import PASS_SECONDS as DEATHS_PASS_SECONDS
+from storagemaster.jobs.abandoned_jobs import WorkerDeaths
+from storagemaster.jobs.attempts import Attempts
+from storagemaster.jobs.bundles import Bundles
+from storagemaster.jobs.sizes_queue import SizesQueue
+from storagemaster.jobs.sweep import PASS_SECONDS as SWEEP_PASS_SECONDS
+from storagemaster.jobs.sweep import Sweep
+from storagemaster.lifecycle.deletes import Deletes
+from storagemaster.lifecycle.regeneration import Rebuilds
+from storagemaster.lifecycle.revokes import Revokes
+from storagemaster.lifecycle.tombstone_delivery import Burying
+from storagemaster.lifecycle.undeletes import Undeletes
+from storagemaster.mirrors.fleet import POLL_SECONDS, Fleet
+from storagemaster.mirrors.mirroring import Mirroring
+from storagemaster.mirrors.photo_files import PhotoReads
+from storagemaster.operations.cluster_status import ClusterStatus
+from storagemaster.operations.metrics import MasterMetrics
+from storagemaster.operations.scrubs import Scrubs
+from storagemaster.photos.batch_lookup import InfoPages
+from storagemaster.photos.explanations import Explanations
+from storagemaster.photos.photo_search import PhotoSearch
+from storagemaster.photos.photo_urls import PhotoUrls
+from storagemaster.photos.photos import Photos
 from storagemaster.queue_client import queue_client
-from storagemaster.rebuild_api import RebuildApi
-from storagemaster.rebuilds import Rebuilds
-from storagemaster.reconcile import Reconcile
-from storagemaster.repairs import Repairs
-from storagemaster.revokes import Revokes
-from storagemaster.scrubs import Scrubs
-from storagemaster.sizes_queue import SizesQueue
-from storagemaster.sweep import PASS_SECONDS as SWEEP_PASS_SECONDS
-from storagemaster.sweep import Sweep
-from storagemaster.undeletes import Undeletes
-from storagemaster.uploads import Uploads
-from storagemaster.webhooks import Webhooks
-from storagemaster.worker_deaths import PASS_SECONDS as DEATHS_PASS_SECONDS
-from storagemaster.worker_deaths import WorkerDeaths
+from storagemaster.repair.fence_lifting import PASS_SECONDS as CATCHING_UP_PASS_SECONDS
+from storagemaster.repair.fence_lifting import CatchingUp
+from storagemaster.repair.hinted_handoff import PASS_SECONDS as OWED_PASS_SECONDS
+from storagemaster.repair.hinted_handoff import OwedWork
+from storagemaster.repair.reconcile import Reconcile
+from storagemaster.repair.repairs import Repairs
+from storagemaster.tiering.tiering import Chills
+from storagemaster.uploads.earlier_upload import EarlierUploads
+from storagemaster.uploads.uploads import Uploads
 from storagenode.client import NodeClient
-from storagenode.quiet_server import QuietAppRunner
+from storagenode.opaque_errors import QuietAppRunner
 from volumes.cluster import Cluster, Master, NodeId
 
 QUEUE_ANSWER_SECONDS = 2.0

@@ -10,13 +10,13 @@ from pathlib import Path
 import uvloop
 
 from permission_urls import KeysRefused, load_keys
+from runtime.malloc_tuning import keep_freed_memory
 from storagenode.app import running_node
-from storagenode.errors import NodeError
-from storagenode.marker import RootRefused
+from storagenode.disk.marker import RootRefused
+from storagenode.protocol.errors import NodeError
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.cluster_file import load_cluster
 from volumes.config_reader import InvalidConfig
-from volumes.kept_memory import keep_freed_memory
 
 
 def main() -> int:

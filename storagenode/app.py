@@ -12,17 +12,17 @@ from aiohttp import web
 
 from permission_urls import InternalSigner, InternalVerifier, KeyRing, Verifier
 from storagenode.client import NodeClient
-from storagenode.fence import BEAT_SECONDS, Fence
-from storagenode.internal_api import InternalApi
+from storagenode.opaque_errors import QuietAppRunner
 from storagenode.opening import opened_store
-from storagenode.permitted_reads import PermittedReads, refused_unheard
-from storagenode.plain_gets import PlainGetServer
-from storagenode.pulling import Puller
-from storagenode.quiet_server import QuietAppRunner
-from storagenode.receiving import Receiver
-from storagenode.scrub import Scrub
+from storagenode.read_port.fast_path import PlainGetServer
+from storagenode.read_port.read_api import PermittedReads, refused_unheard
 from storagenode.store import Store
-from storagenode.upkeep import Upkeep
+from storagenode.upkeep.fence import BEAT_SECONDS, Fence
+from storagenode.upkeep.scrub import Scrub
+from storagenode.upkeep.upkeep import Upkeep
+from storagenode.write_port.pulling import Puller
+from storagenode.write_port.receiving import Receiver
+from storagenode.write_port.write_api import InternalApi
 from volumes.address import parse_address
 from volumes.cluster import Cluster, Limits, Node
 from volumes.sizes import size_classes

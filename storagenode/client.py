@@ -10,16 +10,16 @@ from typing import Any
 
 import aiohttp
 
-from storagenode import batch_wire, wire, writes_wire
-from storagenode.errors import Corrupt, NodeError, Unreachable
-from storagenode.gathered_writes import GatheredWrites
-from storagenode.layout import OwedFile, Place, TrashedFile
-from storagenode.publishing import Published
-from storagenode.shard_listing import ListedFile
-from storagenode.signed_requests import CALL_SECONDS, SignedRequests
-from storagenode.writes_wire import Outcome, WholeFile
-from volumes.chill import Chill, Part, render_chill
+from storagenode.disk.publishing import Published
+from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol import batch_wire, wire, writes_wire
+from storagenode.protocol.errors import Corrupt, NodeError, Unreachable
+from storagenode.protocol.layout import OwedFile, Place, TrashedFile
+from storagenode.protocol.writes_wire import Outcome, WholeFile
+from storagenode.transport.signed_requests import CALL_SECONDS, SignedRequests
+from storagenode.transport.write_batcher import GatheredWrites
 from volumes.cluster import NodeId
+from volumes.cold_tier import Chill, Part, render_chill
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import (
     Info,

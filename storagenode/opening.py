@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from storagenode.disk_store import DiskStore
-from storagenode.filesystem import DiskFileSystem
-from storagenode.marker import NodeMarker, holding_root, mark_root, prove_root, read_marker
+from storagenode.disk.filesystem import DiskFileSystem
+from storagenode.disk.marker import NodeMarker, holding_root, mark_root, prove_root, read_marker
+from storagenode.disk.store import DiskStore
 from storagenode.store import Store
 from volumes.cluster import Cluster, Node
 
@@ -36,7 +36,7 @@ def mark_store(node: Node) -> NodeMarker:
     """
     if node.bucket is None:
         return mark_root(Path(node.store), node)
-    from storagenode.bucket_opening import marked_bucket
+    from storagenode.bucket.opening import marked_bucket
 
     return marked_bucket(node)
 
@@ -47,7 +47,7 @@ def _opened(
     if node.bucket is None:
         return _opened_disk(node)
     # What this imports takes half a second, which a node over a disk does not pay.
-    from storagenode.bucket_opening import opened_bucket
+    from storagenode.bucket.opening import opened_bucket
 
     return opened_bucket(node, threads=threads)
 

@@ -8,13 +8,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from storagenode.filesystem import Space
-from storagenode.layout import OwedFile, Place, TrashedFile
-from storagenode.publishing import Published
-from storagenode.reading import OpenFile
-from storagenode.shard_listing import ListedFile
-from volumes.chill import Chill, Part
+from storagenode.disk.filesystem import Space
+from storagenode.disk.publishing import Published
+from storagenode.disk.reading import OpenFile
+from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.layout import OwedFile, Place, TrashedFile
 from volumes.cluster import NodeId
+from volumes.cold_tier import Chill, Part
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoFile, PhotoVersion, VolumeId
 

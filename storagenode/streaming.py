@@ -5,8 +5,8 @@ from concurrent.futures import Executor
 
 from aiohttp import web
 
-from storagenode.errors import NodeError
-from storagenode.reading import OpenFile
+from storagenode.disk.reading import OpenFile
+from storagenode.protocol.errors import NodeError
 
 
 async def stream(

@@ -14,14 +14,12 @@ from typing import IO
 HERE = Path(__file__).parent
 # These have all their servers in processes of their own. What minds to be late is in the first.
 SERVING = (
-    "cold",
     "deploy",
     "drill",
     "imageworker",
-    "storagenode/test_bucket_faults.py",
-    "storagenode/test_bucket_node.py",
-    "storagenode/test_bucket_store_contract.py",
-    "storagenode/test_crash_points.py",
+    "storagenode/bucket",
+    "storagenode/disk/test_crash_points.py",
+    "tiering",
 )
 # These only compute, by no clock, and are given what processor time the others leave.
 COMPUTING = (
@@ -29,8 +27,8 @@ COMPUTING = (
     "permission_urls",
     "planted",
     "simulation",
-    "storagenode/test_crash_states.py",
-    "storagenode/test_syscall_errors.py",
+    "storagenode/disk/test_crash_states.py",
+    "storagenode/disk/test_syscall_errors.py",
     "volumes",
 )
 LEAST_URGENT = 19

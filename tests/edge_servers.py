@@ -26,7 +26,7 @@ from proxy_config import (
     render_varnish,
     varnish_command,
 )
-from proxy_config.choices import (
+from proxy_config.edge_settings import (
     LUA_MODULE_NAME,
     NGINX_MODULES,
     NGINX_PROGRAM,

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from glassplate.drill.seaweedfs import (
+from drill.cluster.seaweedfs import (
     CREDENTIALS,
     make_bucket,
     ports_with_room_for_grpc,

@@ -161,7 +161,12 @@ def test_print_is_found_outside_of_what_talks_to_people():
     text = "print(1)\nconsole.print(2)\n'print(3)'\n"
     (message,) = found(tidy_rules.no_print, text)
     assert message.startswith("volumes/photo_path.py:1: print")
-    for path in ("glassplate/cli/up.py", "bench/edge.py", "examples/upload.py", "tests/test_a.py"):
+    for path in (
+        "glassplate/cli/commands/up.py",
+        "bench/edge.py",
+        "examples/upload.py",
+        "tests/test_a.py",
+    ):
         assert found(tidy_rules.no_print, text, path) == []
 
 

@@ -263,7 +263,7 @@ def _mentions(path: str, text: str) -> Iterator[str]:
 
 
 def _dotted_prefixes(text: str) -> Iterator[str]:
-    """What a text such as "imageworker.jobs:make" or "imageworker.jobs.make" may name."""
+    """Yield the module names in a text such as "imageworker.queue.jobs:make"."""
     if re.fullmatch(r"[a-z_]+(\.\w+)+(:\w+)?", text):
         parts = text.partition(":")[0].split(".")
         yield from (".".join(parts[:count]) for count in range(2, len(parts) + 1))

@@ -13,51 +13,73 @@ SECTIONS = (
     Section(
         "Photos",
         (
-            LazyCommand("put", "glassplate.cli.put:put", "Upload photos."),
-            LazyCommand("url", "glassplate.cli.url:url", "Sign the URL of a photo."),
-            LazyCommand("get", "glassplate.cli.get:get", "Download a photo."),
+            LazyCommand("put", "glassplate.cli.commands.put:put", "Upload photos."),
+            LazyCommand("url", "glassplate.cli.commands.url:url", "Sign the URL of a photo."),
+            LazyCommand("get", "glassplate.cli.commands.get:get", "Download a photo."),
             LazyCommand(
                 "info",
-                "glassplate.cli.info:info",
+                "glassplate.cli.commands.info:info",
                 "Show what is known of a photo, or of many at once.",
             ),
-            LazyCommand("rm", "glassplate.cli.rm:rm", "Delete photos, for ever."),
+            LazyCommand("rm", "glassplate.cli.commands.rm:rm", "Delete photos, for ever."),
             LazyCommand(
-                "undelete", "glassplate.cli.undelete:undelete", "Bring deleted photos back."
+                "undelete",
+                "glassplate.cli.commands.undelete:undelete",
+                "Bring deleted photos back.",
             ),
             LazyCommand(
-                "revoke", "glassplate.cli.revoke:revoke", "Make every URL of a photo dead."
+                "revoke", "glassplate.cli.commands.revoke:revoke", "Make every URL of a photo dead."
             ),
         ),
     ),
     Section(
         "A cluster",
         (
-            LazyCommand("status", "glassplate.cli.status:status", "Show the state of the cluster."),
-            LazyCommand("diff", "glassplate.cli.diff:diff", "Compare the mirrors of volumes."),
             LazyCommand(
-                "repair", "glassplate.cli.repair:repair", "Make the mirrors of volumes equal."
+                "status", "glassplate.cli.commands.status:status", "Show the state of the cluster."
             ),
             LazyCommand(
-                "volume", "glassplate.cli.volume:volume", "Move large sizes to S3, and back."
+                "diff", "glassplate.cli.commands.diff:diff", "Compare the mirrors of volumes."
             ),
             LazyCommand(
-                "restore", "glassplate.cli.restore:restore", "Fill a node whose disk was lost."
+                "repair",
+                "glassplate.cli.commands.repair:repair",
+                "Make the mirrors of volumes equal.",
             ),
-            LazyCommand("scrub", "glassplate.cli.scrub:scrub", "Show the checks of all disks."),
-            LazyCommand("find", "glassplate.cli.find:find", "Find a photo on all nodes."),
             LazyCommand(
-                "explain", "glassplate.cli.explain:explain", "Explain what a URL is answered."
+                "volume",
+                "glassplate.cli.commands.volume:volume",
+                "Move large sizes to S3, and back.",
             ),
-            LazyCommand("token", "glassplate.cli.token:token", "Sign an API token."),
-            LazyCommand("node", "glassplate.cli.node:node", "Prepare the disks of storage nodes."),
-            LazyCommand("keys", "glassplate.cli.keys:keys", "Make, list and rotate the keys."),
             LazyCommand(
-                "rebuild", "glassplate.cli.rebuild:rebuild", "Have sizes of photos made again."
+                "restore",
+                "glassplate.cli.commands.restore:restore",
+                "Fill a node whose disk was lost.",
+            ),
+            LazyCommand(
+                "scrub", "glassplate.cli.commands.scrub:scrub", "Show the checks of all disks."
+            ),
+            LazyCommand("find", "glassplate.cli.commands.find:find", "Find a photo on all nodes."),
+            LazyCommand(
+                "explain",
+                "glassplate.cli.commands.explain:explain",
+                "Explain what a URL is answered.",
+            ),
+            LazyCommand("token", "glassplate.cli.commands.token:token", "Sign an API token."),
+            LazyCommand(
+                "node", "glassplate.cli.commands.node:node", "Prepare the disks of storage nodes."
+            ),
+            LazyCommand(
+                "keys", "glassplate.cli.commands.keys:keys", "Make, list and rotate the keys."
+            ),
+            LazyCommand(
+                "rebuild",
+                "glassplate.cli.commands.regenerate:rebuild",
+                "Have sizes of photos made again.",
             ),
             LazyCommand(
                 "proxy-config",
-                "glassplate.cli.proxy_config:proxy_config",
+                "glassplate.cli.commands.proxy_config:proxy_config",
                 "Write the config of an edge.",
             ),
         ),
@@ -67,13 +89,15 @@ SECTIONS = (
         (
             LazyCommand(
                 "up",
-                "glassplate.cli.up:up",
+                "glassplate.cli.commands.up:up",
                 "Run a whole cluster on this machine, until Ctrl-C.",
             ),
-            LazyCommand("colo", "glassplate.cli.colo:colo", "Stop and start a whole colo of it."),
+            LazyCommand(
+                "colo", "glassplate.cli.commands.colo:colo", "Stop and start a whole colo of it."
+            ),
             LazyCommand(
                 "drill",
-                "glassplate.cli.drill:drill",
+                "glassplate.cli.commands.drill:drill",
                 "Break a cluster on purpose, and check every promise.",
             ),
         ),

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.photo_bytes import EDGE_PIXELS, render_photo
-from storagemaster.sniff import Sniffed, sniff
+from storagemaster.image_header.sniff import Sniffed, sniff
 
 
 @pytest.mark.parametrize("size_bytes", [700, 3_000, 200_000])

@@ -5,7 +5,7 @@ import io
 from PIL import Image
 
 from bench.photo_chain import distinct
-from storagemaster.sniff import sniff
+from storagemaster.image_header.sniff import sniff
 from tests.glassplate.live_cluster import jpeg
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.deploy.processes_of_compose import site_of
+from tests.deploy.compose_processes import site_of
 
 READY_SECONDS_MAX = 30.0
 

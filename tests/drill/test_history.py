@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glassplate.drill.history import (
+from drill.history import (
     History,
     Op,
     Operation,

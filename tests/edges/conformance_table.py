@@ -7,7 +7,7 @@ Last-Modified, `{earlier}` and `{later}` a second beside that.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from storagenode.http_semantics import etag_of, http_date
+from storagenode.read_port.http_semantics import etag_of, http_date
 from tests.edges.read_targets import PHOTO_BYTES
 from tests.storagenode.photo_samples import MTIME
 

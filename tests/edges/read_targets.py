@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from permission_urls import Key, KeyRing, KeyState, save_keys
-from storagenode.layout import Place
-from storagenode.marker import mark_root
+from storagenode.disk.marker import mark_root
+from storagenode.protocol.layout import Place
 from tests.edge_servers import RunningEdge, running_nginx, running_varnish
 from tests.free_ports import free_port
-from tests.proxy_config.asking import GOLDEN_URLS, READ_KEYS, sign
+from tests.proxy_config.edge_requests import GOLDEN_URLS, READ_KEYS, sign
 from tests.storagenode.photo_samples import bytes_of, variant_of, version_of
 from tests.storagenode.served_site import ServedNode, Site, serving
 from volumes.address import Address

@@ -14,7 +14,7 @@ import pytest
 
 from tests.edge_servers import running_nginx, running_varnish
 from tests.edges.read_targets import NODES, make_site
-from tests.proxy_config.asking import READ_KEYS, ask, sign
+from tests.proxy_config.edge_requests import READ_KEYS, ask, sign
 from tests.storagenode.node_process import ask as ask_node
 from tests.storagenode.node_process import body_of, node_process
 from tests.storagenode.photo_samples import MTIME, bytes_of, variant_of, version_of

@@ -5,10 +5,10 @@ import hashlib
 
 import pytest
 
-from storagenode.http_semantics import etag_of, http_date
+from storagenode.read_port.http_semantics import etag_of, http_date
 from tests.edges.conformance_table import ERROR_TEXTS, Case, cases
 from tests.edges.read_targets import TARGETS, Photo
-from tests.proxy_config.asking import Answer, ask
+from tests.proxy_config.edge_requests import Answer, ask
 from tests.storagenode.photo_samples import MTIME
 
 SAFETY_HEADERS = {

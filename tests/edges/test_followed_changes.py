@@ -12,7 +12,7 @@ import pytest
 
 from permission_urls import ReadSigner, load_keys
 from tests.free_ports import free_port
-from tests.proxy_config.asking import SIZE_CLASSES, ask, new_photo_path
+from tests.proxy_config.edge_requests import SIZE_CLASSES, ask, new_photo_path
 from tests.proxy_config.stand_in_node import StandInNode, bytes_of
 from volumes.address import Address
 

@@ -11,7 +11,7 @@ import pytest
 from permission_urls import Forbidden, MalformedUrl, Verifier
 from tests.permission_urls import reference_verifier
 from tests.permission_urls.url_source import UrlSource
-from tests.proxy_config.asking import READ_KEYS, SIZE_CLASSES
+from tests.proxy_config.edge_requests import READ_KEYS, SIZE_CLASSES
 
 SEED = 4
 TARGETS = 100_000

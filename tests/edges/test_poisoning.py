@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.proxy_config.asking import ask, exchange, parse_answer
+from tests.proxy_config.edge_requests import ask, exchange, parse_answer
 
 POISON = {
     "Accept": "text/html",

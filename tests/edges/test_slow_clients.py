@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from tests.edges.read_targets import TARGETS
-from tests.proxy_config.asking import ask
+from tests.proxy_config.edge_requests import ask
 
 # Nodes are reached by edges alone, which read quickly: few suffice there.
 SLOW_CLIENTS = {"node": 50, "nginx": 300, "varnish": 300}

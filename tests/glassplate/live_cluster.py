@@ -24,8 +24,8 @@ from permission_urls import InternalSigner, KeyRing, generate_key, save_keys
 from storagemaster.app import running_master
 from storagemaster.client import MasterClient
 from storagenode.app import running_node
-from storagenode.marker import mark_root
-from storagenode.wire import BundledFile, render_bundle
+from storagenode.disk.marker import mark_root
+from storagenode.protocol.wire import BundledFile, render_bundle
 from tests.free_ports import free_ports
 from volumes.cluster import NodeId
 from volumes.cluster_file import load_cluster

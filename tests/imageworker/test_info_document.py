@@ -7,7 +7,7 @@ import json
 from imageworker.info import OriginalInfo, PhotoInfo, VariantInfo, render_info
 from imageworker.libraries import library_versions
 from imageworker.make_sizes import make_sizes
-from imageworker.placeholder import Placeholder
+from imageworker.pixels.placeholder import Placeholder
 from imageworker.recipe import DEFAULT_RECIPE, AvifSetting
 from tests.imageworker.hostile_zoo import full_of_secrets
 from tests.imageworker.photo_zoo import good

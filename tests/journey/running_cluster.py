@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from glassplate.blocking import Client
-from glassplate.local_control import ask
-from glassplate.local_plan import PORTS_USED
+from glassplate.local.control import ask
+from glassplate.local.plan import PORTS_USED
 from permission_urls import load_keys, sign_token
 from tests.free_ports import free_port_block
 from volumes.cluster_file import load_cluster

@@ -17,7 +17,7 @@ import pytest
 
 from tests.free_ports import free_port
 from tests.journey.running_cluster import EDGES, fetch, wait_until
-from tests.storagemaster.test_passes_cut_off import PASS_POINTS
+from tests.storagemaster.repair.test_interrupted_passes import PASS_POINTS
 
 PACKAGE = Path(__file__).parents[2] / "storagemaster"
 # Longer than is sent in one piece.

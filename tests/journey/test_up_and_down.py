@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from glassplate.local_plan import PORTS_USED
+from glassplate.local.plan import PORTS_USED
 from tests.free_ports import free_port_block
 from tests.journey.running_cluster import fetch, start_cluster, stop_cluster
 

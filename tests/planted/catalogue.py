@@ -1,11 +1,11 @@
 """All planted bugs."""
 
-from tests.planted.bugs_of_disks import BUGS_OF_DISKS
-from tests.planted.bugs_of_edges import BUGS_OF_EDGES
-from tests.planted.bugs_of_nodes import BUGS_OF_NODES
-from tests.planted.bugs_of_permissions import BUGS_OF_PERMISSIONS
-from tests.planted.bugs_of_repairs import BUGS_OF_REPAIRS
-from tests.planted.bugs_of_storagemasters import BUGS_OF_STORAGEMASTERS
+from tests.planted.disk_bugs import BUGS_OF_DISKS
+from tests.planted.edge_bugs import BUGS_OF_EDGES
+from tests.planted.node_bugs import BUGS_OF_NODES
+from tests.planted.permission_bugs import BUGS_OF_PERMISSIONS
+from tests.planted.repair_bugs import BUGS_OF_REPAIRS
+from tests.planted.storagemaster_bugs import BUGS_OF_STORAGEMASTERS
 
 BUGS = (
     *BUGS_OF_DISKS,

@@ -10,8 +10,8 @@ import pytest
 
 from tests.planted.planted_bug import PlantedBug
 from tests.simulation.simulation import simulate
-from tests.storagenode.crash_exploration import explore, prepared
-from tests.storagenode.crash_scenarios import SCENARIOS
+from tests.storagenode.disk.crash_exploration import explore, prepared
+from tests.storagenode.disk.crash_scenarios import SCENARIOS
 
 PLANTED = "GLASSPLATE_PLANTED_BUG"
 """Names the bug that a test process of its own is to plant in itself."""
@@ -82,7 +82,7 @@ class Tests:
 
     def find(self, bug: PlantedBug) -> str:
         """The first test that fails."""
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.planted.gardener"]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.planted.pytest_plugin"]
         done = subprocess.run(
             [*command, "-p", "no:cacheprovider", self.path],
             env={**os.environ, PLANTED: bug.name},

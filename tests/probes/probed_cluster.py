@@ -6,10 +6,10 @@ from typing import Any
 import aiohttp
 
 from permission_urls import ReadSigner
-from storagenode.layout import Place
-from storagenode.reading import opened
-from storagenode.scrub import Scrub
-from tests.storagemaster.hand_driven_master import Answer
+from storagenode.disk.reading import opened
+from storagenode.protocol.layout import Place
+from storagenode.upkeep.scrub import Scrub
+from tests.storagemaster.manual_master import Answer
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import KEYS, MIRRORS, SmallCluster
 from volumes.cluster import NodeId

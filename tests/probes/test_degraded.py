@@ -6,8 +6,8 @@ import statistics
 
 import pytest
 
-from glassplate.drill.tcp_proxy import Fault
-from storagemaster import mirroring
+from drill.cluster.tcp_proxy import Fault
+from storagemaster.mirrors import mirroring
 from tests.storagemaster.conftest import REAL_PATIENCE_SECONDS
 from tests.storagemaster.pictures import long_picture, picture
 

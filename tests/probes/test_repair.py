@@ -6,12 +6,12 @@ from collections import Counter
 
 import pytest
 
-from storagemaster import reconcile
-from storagemaster.reconcile import ATTEMPTS_MAX
-from storagenode.batch_wire import FILE_BYTES_MAX
-from storagenode.filesystem import DiskFileSystem
-from storagenode.shard_listing import SETTLED_SECONDS
-from storagenode.wire import Pull
+from storagemaster.repair import reconcile
+from storagemaster.repair.reconcile import ATTEMPTS_MAX
+from storagenode.disk.filesystem import DiskFileSystem
+from storagenode.disk.shard_listing import SETTLED_SECONDS
+from storagenode.protocol.batch_wire import FILE_BYTES_MAX
+from storagenode.protocol.wire import Pull
 from tests.free_ports import free_port
 from tests.storagemaster.pictures import long_picture, picture
 from tests.storagemaster.small_cluster import HOST

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from glassplate.drill.tcp_proxy import Fault, Towards
+from drill.cluster.tcp_proxy import Fault, Towards
 from storagemaster.client import MasterRefused
-from storagemaster.repair_steps import Plan
-from storagenode.filesystem import DIGEST_XATTR
-from storagenode.publishing import Publisher
+from storagemaster.repair.steps import Plan
+from storagenode.disk.filesystem import DIGEST_XATTR
+from storagenode.disk.publishing import Publisher
 from tests.storagemaster.bundles_to_send import body_of, bundled
 from volumes.photo_path import Info, PhotoVersion, Variant
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.proxy_config.asking import READ_KEYS
+from tests.proxy_config.edge_requests import READ_KEYS
 from tests.proxy_config.stand_in_node import StandInNode
 from volumes.cluster_config import parse_cluster
 

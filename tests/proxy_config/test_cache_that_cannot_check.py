@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxy_config.asking import ask, in_seconds, new_photo_path, sign
+from tests.proxy_config.edge_requests import ask, in_seconds, new_photo_path, sign
 from tests.proxy_config.stand_in_node import bytes_of
 from volumes.address import Address
 

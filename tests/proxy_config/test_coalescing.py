@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.proxy_config.asking import (
+from tests.proxy_config.edge_requests import (
     ANSWER_SECONDS_MAX,
     READ_KEYS,
     in_seconds,

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from proxy_config import NginxChoices, UnusableChoice, render_nginx
-from tests.proxy_config.asking import READ_KEYS, ask, in_seconds, new_photo_path, sign
+from tests.proxy_config.edge_requests import READ_KEYS, ask, in_seconds, new_photo_path, sign
 from tests.proxy_config.golden_configs import golden_cluster
 from tests.proxy_config.stand_in_node import LAST_MODIFIED, MTIME, bytes_of, etag_of
 

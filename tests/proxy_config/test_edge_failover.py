@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.proxy_config.asking import ask, new_photo_path, sign
+from tests.proxy_config.edge_requests import ask, new_photo_path, sign
 from tests.proxy_config.stand_in_node import Behaviour, bytes_of
 
 # Each case has a volume with two nodes of its own, so that none feels what another has broken.

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.permission_urls.reference_verifier import judge
-from tests.proxy_config.asking import (
+from tests.proxy_config.edge_requests import (
     GOLDEN_URLS,
     READ_KEYS,
     SIZE_CLASSES,

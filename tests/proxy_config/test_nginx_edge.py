@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 
 from proxy_config import TlsFiles
-from tests.proxy_config.asking import READ_KEYS, ask, in_seconds, new_photo_path, sign
+from tests.proxy_config.edge_requests import READ_KEYS, ask, in_seconds, new_photo_path, sign
 from tests.proxy_config.stand_in_node import bytes_of
 from volumes.address import Address
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.proxy_config.asking import READ_KEYS, ask, in_seconds, new_photo_path, sign
+from tests.proxy_config.edge_requests import READ_KEYS, ask, in_seconds, new_photo_path, sign
 from tests.proxy_config.stand_in_node import Behaviour, bytes_of
 
 ZERO_BYTE_KEY = "ab00" + "cd" * 30

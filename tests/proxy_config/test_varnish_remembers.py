@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from proxy_config import VarnishChoices, render_varnish
-from tests.proxy_config.asking import READ_KEYS, ask, in_seconds, new_photo_path, sign
+from tests.proxy_config.edge_requests import READ_KEYS, ask, in_seconds, new_photo_path, sign
 from tests.proxy_config.stand_in_node import bytes_of
 
 NOTES = {"photo-opened", "photo-until", "photo-expiry"}

@@ -6,7 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.edge_servers import is_listening
-from tests.proxy_config.asking import PURGE_SECONDS, READ_KEYS, ask, new_photo_path, purge, sign
+from tests.proxy_config.edge_requests import (
+    PURGE_SECONDS,
+    READ_KEYS,
+    ask,
+    new_photo_path,
+    purge,
+    sign,
+)
 from tests.proxy_config.stand_in_node import Behaviour, bytes_of
 
 VARNISHES = 3

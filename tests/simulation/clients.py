@@ -7,12 +7,12 @@ from random import Random
 from typing import Any
 
 from storagemaster.errors import MasterError
-from storagemaster.incoming import Announced, Incoming
-from storagemaster.uploads import UploadRequest
-from storagenode.errors import NodeError
-from tests.simulation.checks_of_answers import check_read, check_receipt, check_removal
+from storagemaster.uploads.upload_body import Announced, Incoming
+from storagemaster.uploads.uploads import UploadRequest
+from storagenode.protocol.errors import NodeError
 from tests.simulation.ledger import Kept
 from tests.simulation.network import Machine
+from tests.simulation.response_checks import check_read, check_receipt, check_removal
 from tests.simulation.simulated_master import SimulatedMaster
 from tests.simulation.world import World
 from volumes.photo_id import PhotoId, Version

@@ -5,10 +5,10 @@ A file may be damaged on a node while another home of it has it, whole, and sure
 
 import hashlib
 
-from storagenode.layout import OWED, Place
+from storagenode.protocol.layout import OWED, Place
 from tests.simulation.simulated_node import SimulatedNode
 from tests.simulation.world import World
-from tests.storagenode.crash_file_system import Contents
+from tests.storagenode.disk.crash_file_system import Contents
 from volumes.cluster import NodeId
 from volumes.photo_path import InvalidPath, PhotoTombstone, VolumeId, parse_path
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from storagenode.layout import OWED
+from storagenode.protocol.layout import OWED
 from tests.simulation.fault_atlas import FaultAtlas
 from tests.simulation.network import Link, Machine, Weather
 from tests.simulation.simulated_disk import TOTAL_BYTES, empty_root
 from tests.simulation.simulated_node import SimulatedNode
 from tests.simulation.world import World
-from tests.storagenode.crash_file_system import Contents
+from tests.storagenode.disk.crash_file_system import Contents
 from volumes.cluster import NodeId
 
 Episode = Callable[[], Coroutine[Any, Any, None]]

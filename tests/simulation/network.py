@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from storagenode.errors import NodeError, Unreachable
-from storagenode.signed_requests import CONNECT_SECONDS
-from storagenode.wire import parse_error, render_error
+from storagenode.protocol.errors import NodeError, Unreachable
+from storagenode.protocol.wire import parse_error, render_error
+from storagenode.transport.signed_requests import CONNECT_SECONDS
 from tests.simulation.simulated_disk import PowerLost
 
 # Nobody waits longer than this: a real connection is given up by the kernel at some time.

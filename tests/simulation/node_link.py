@@ -6,20 +6,20 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from storagenode.batch_wire import Outcome
 from storagenode.client import FetchedFile, FileNote, FileStream
-from storagenode.errors import Corrupt, NodeError, Unreachable
-from storagenode.gathered_writes import GatheredWrites
-from storagenode.layout import OwedFile, Place, TrashedFile
-from storagenode.publishing import Published
-from storagenode.shard_listing import ListedFile
-from storagenode.signed_requests import CALL_SECONDS, SILENCE_SECONDS
-from storagenode.wire import OWED_LIST_MAX, NodeStatus, Pull, render_trailer
-from storagenode.writes_wire import WholeFile
+from storagenode.disk.publishing import Published
+from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.batch_wire import Outcome
+from storagenode.protocol.errors import Corrupt, NodeError, Unreachable
+from storagenode.protocol.layout import OwedFile, Place, TrashedFile
+from storagenode.protocol.wire import OWED_LIST_MAX, NodeStatus, Pull, render_trailer
+from storagenode.protocol.writes_wire import WholeFile
+from storagenode.transport.signed_requests import CALL_SECONDS, SILENCE_SECONDS
+from storagenode.transport.write_batcher import GatheredWrites
 from tests.simulation.network import Machine, Network
 from tests.simulation.simulated_node import SimulatedNode
-from volumes.chill import Part
 from volumes.cluster import NodeId
+from volumes.cold_tier import Part
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoFile, PhotoVersion, VolumeId
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from storagenode.filesystem import FileStat, FsyncFailed, Space
-from storagenode.layout import OWED, QUARANTINE, STAGING, TRASH
+from storagenode.disk.filesystem import FileStat, FsyncFailed, Space
+from storagenode.protocol.layout import OWED, QUARANTINE, STAGING, TRASH
 from tests.simulation.sparse_shards import SparseShards
-from tests.storagenode.crash_file_system import (
+from tests.storagenode.disk.crash_file_system import (
     ROOT,
     Contents,
     CrashFileSystem,
@@ -18,7 +18,7 @@ from tests.storagenode.crash_file_system import (
     Named,
     Operation,
 )
-from tests.storagenode.crash_states import UnsettledDisk
+from tests.storagenode.disk.crash_states import UnsettledDisk
 
 TOTAL_BYTES = 1 << 40
 # The time of a directory is that of the kernel's last tick.

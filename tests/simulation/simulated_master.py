@@ -6,27 +6,27 @@ from random import Random
 from typing import Any
 
 from permission_urls import KeyRing, ReadSigner
-from storagemaster.api import key_secret_of
-from storagemaster.bundles import Bundles
-from storagemaster.burying import Burying
-from storagemaster.catching_up import PASS_SECONDS as CATCHING_UP_PASS_SECONDS
-from storagemaster.catching_up import CatchingUp
-from storagemaster.deletes import Deletes
-from storagemaster.earlier_upload import EarlierUploads
-from storagemaster.events import Events
-from storagemaster.fleet import Fleet
-from storagemaster.info_cache import InfoCache
-from storagemaster.mirroring import Mirroring
-from storagemaster.owed_work import OwedWork
-from storagemaster.photo_files import PhotoReads
-from storagemaster.photo_urls import PhotoUrls
-from storagemaster.photos import Photos
-from storagemaster.purging import AGAIN_PASS_SECONDS, Purging
-from storagemaster.reconcile import Reconcile
-from storagemaster.revokes import Revokes
-from storagemaster.sweep import Sweep
-from storagemaster.undeletes import Undeletes
-from storagemaster.uploads import Uploads
+from storagemaster.caches.info_cache import InfoCache
+from storagemaster.caches.purging import AGAIN_PASS_SECONDS, Purging
+from storagemaster.events.events import Events
+from storagemaster.handlers.api import key_secret_of
+from storagemaster.jobs.bundles import Bundles
+from storagemaster.jobs.sweep import Sweep
+from storagemaster.lifecycle.deletes import Deletes
+from storagemaster.lifecycle.revokes import Revokes
+from storagemaster.lifecycle.tombstone_delivery import Burying
+from storagemaster.lifecycle.undeletes import Undeletes
+from storagemaster.mirrors.fleet import Fleet
+from storagemaster.mirrors.mirroring import Mirroring
+from storagemaster.mirrors.photo_files import PhotoReads
+from storagemaster.photos.photo_urls import PhotoUrls
+from storagemaster.photos.photos import Photos
+from storagemaster.repair.fence_lifting import PASS_SECONDS as CATCHING_UP_PASS_SECONDS
+from storagemaster.repair.fence_lifting import CatchingUp
+from storagemaster.repair.hinted_handoff import OwedWork
+from storagemaster.repair.reconcile import Reconcile
+from storagemaster.uploads.earlier_upload import EarlierUploads
+from storagemaster.uploads.uploads import Uploads
 from tests.simulation.network import Machine
 from tests.simulation.sparse_shards import RandomInFewShards
 from tests.simulation.stand_ins import ForgetfulQueue

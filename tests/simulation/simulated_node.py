@@ -9,22 +9,22 @@ from typing import Any
 from aiohttp import web
 
 from permission_urls import InternalVerifier, KeyRing, Verifier
-from storagenode import wire
-from storagenode.batch_wire import Outcome, ReadFile
 from storagenode.client import FileNote
-from storagenode.disk_store import DiskStore
-from storagenode.errors import NodeError, NotSigned
-from storagenode.fence import BEAT_SECONDS, Fence
-from storagenode.internal_api import InternalApi
-from storagenode.layout import Place, TrashedFile
-from storagenode.marker import NodeMarker
-from storagenode.permitted_reads import PermittedReads
-from storagenode.publishing import Published
-from storagenode.pulling import Puller
-from storagenode.reading import CHUNK_BYTES, open_file
-from storagenode.receiving import Receiver
-from storagenode.trash import trashed_files
-from storagenode.wire import Pull
+from storagenode.disk.marker import NodeMarker
+from storagenode.disk.publishing import Published
+from storagenode.disk.reading import CHUNK_BYTES, open_file
+from storagenode.disk.store import DiskStore
+from storagenode.disk.trash import trashed_files
+from storagenode.protocol import wire
+from storagenode.protocol.batch_wire import Outcome, ReadFile
+from storagenode.protocol.errors import NodeError, NotSigned
+from storagenode.protocol.layout import Place, TrashedFile
+from storagenode.protocol.wire import Pull
+from storagenode.read_port.read_api import PermittedReads
+from storagenode.upkeep.fence import BEAT_SECONDS, Fence
+from storagenode.write_port.pulling import Puller
+from storagenode.write_port.receiving import Receiver
+from storagenode.write_port.write_api import InternalApi
 from tests.simulation.network import Machine
 from tests.simulation.simulated_disk import SimulatedDisk
 from volumes.cluster import Cluster, Node

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from storagenode.errors import NodeError
-from storagenode.scrub import Scrub
-from tests.simulation.checks_of_disks import what_is_wrong
+from storagenode.protocol.errors import NodeError
+from storagenode.upkeep.scrub import Scrub
 from tests.simulation.clients import Clients
+from tests.simulation.disk_checks import what_is_wrong
 from tests.simulation.faults import Faults
 from tests.simulation.simulated_disk import PowerLost
 from tests.simulation.simulated_node import SimulatedNode

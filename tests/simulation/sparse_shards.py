@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from storagenode import disk_store, scrub, shard_listing
+from storagenode.disk import shard_listing, store
+from storagenode.upkeep import scrub
 from volumes.photo_id import ALPHABET
 
 _SHARD_BITS = 10
@@ -54,7 +55,7 @@ def with_sparse_shards() -> Iterator[SparseShards]:
     """Have stores know only the shards in use."""
     shards = SparseShards()
     with pytest.MonkeyPatch.context() as patch:
-        for module in (disk_store, shard_listing, scrub):
+        for module in (store, shard_listing, scrub):
             patch.setattr(module, "SHARDS", shards)
         yield shards
 

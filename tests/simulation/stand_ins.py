@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from storagemaster.job_wire import NEW_LANE, JobKind
-from storagenode.errors import NodeError
+from storagenode.protocol.errors import NodeError
 from tests.simulation.network import Machine, Network
 from volumes.photo_path import Variant
 

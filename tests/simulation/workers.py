@@ -7,9 +7,9 @@ from random import Random
 from typing import Any
 
 from storagemaster.errors import MasterError
-from storagenode.errors import NodeError
-from storagenode.layout import Place
-from storagenode.wire import BundledFile, render_bundle
+from storagenode.protocol.errors import NodeError
+from storagenode.protocol.layout import Place
+from storagenode.protocol.wire import BundledFile, render_bundle
 from tests.simulation.simulated_master import SimulatedMaster
 from tests.simulation.world import World
 from volumes.attempts import note_of_failed_attempt

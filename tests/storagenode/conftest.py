@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from storagenode import upkeep
-from storagenode.disk_store import DiskStore
-from storagenode.filesystem import DiskFileSystem
+from storagenode.disk.filesystem import DiskFileSystem
+from storagenode.disk.store import DiskStore
+from storagenode.upkeep import upkeep
 from tests.s3_servers import CREDENTIALS, make_bucket, moto_server, seaweedfs
 from tests.storagenode.fake_clock import FakeClock
 from tests.storagenode.photo_samples import MTIME, version_of

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from storagenode.layout import Place
+from storagenode.protocol.layout import Place
 from volumes.cluster import NodeId
 from volumes.photo_id import ALPHABET, PhotoId, Version
 from volumes.photo_path import Info, PhotoVersion, Variant, VolumeId

@@ -3,10 +3,10 @@
 import shutil
 from pathlib import Path
 
-from storagenode.disk_store import DiskStore
-from storagenode.filesystem import DiskFileSystem
-from storagenode.layout import CHILL_MARKER, NODE_MARKER, OWED, QUARANTINE, STAGING, TRASH
-from storagenode.marker import mark_root
+from storagenode.disk.filesystem import DiskFileSystem
+from storagenode.disk.marker import mark_root
+from storagenode.disk.store import DiskStore
+from storagenode.protocol.layout import CHILL_MARKER, NODE_MARKER, OWED, QUARANTINE, STAGING, TRASH
 from tests.storagenode.photo_samples import VOLUME
 from volumes.cluster import Node
 

@@ -15,9 +15,9 @@ import aiohttp
 from permission_urls import InternalSigner, KeyRing, ReadSigner, generate_key, save_keys
 from storagenode.app import running_node
 from storagenode.client import NodeClient
-from storagenode.layout import Place
+from storagenode.disk.publishing import Published
 from storagenode.opening import mark_store
-from storagenode.publishing import Published
+from storagenode.protocol.layout import Place
 from storagenode.store import Store
 from tests.free_ports import free_ports
 from tests.storagenode.photo_samples import MTIME, VOLUME

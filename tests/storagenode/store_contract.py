@@ -7,10 +7,10 @@ the half that writes; `store_keeping_contract.py` is the other.
 
 import pytest
 
-from storagenode.disk_store import TOMBSTONE_BYTES
-from storagenode.errors import Conflict, DigestMismatch, Gone, NotHome, NotThere
-from storagenode.layout import Place
-from storagenode.publishing import Published
+from storagenode.disk.publishing import Published
+from storagenode.disk.store import TOMBSTONE_BYTES
+from storagenode.protocol.errors import Conflict, DigestMismatch, Gone, NotHome, NotThere
+from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import (
     MTIME,
     OTHER_VOLUME,
@@ -21,7 +21,7 @@ from tests.storagenode.photo_samples import (
     digest_of,
     variant_of,
 )
-from tests.storagenode.store_on_trial import OF, OTHER_PHOTO, OTHER_VERSION, names_of, put
+from tests.storagenode.store_under_test import OF, OTHER_PHOTO, OTHER_VERSION, names_of, put
 from volumes.photo_path import (
     EXTENSIONS,
     Attempt,

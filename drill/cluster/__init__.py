@@ -1,0 +1,1 @@
+"""A cluster whose links, disks, and buckets can be broken."""

@@ -1,0 +1,81 @@
+"""A bucket as third mirror of every drilled volume, reached through a proxy that fails.
+
+The config is the drilled cluster's, with one node more. Its credentials are in the environment that
+processes inherit, for as long as the drill lasts.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from drill.cluster.faulty_s3_proxy import S3ThroughFaults, s3_through_faults
+from drill.cluster.seaweedfs import CREDENTIALS, REGION, make_bucket, s3_client, seaweedfs
+from drill.cluster.stores import HeldBucket
+from glassplate.local.cluster import CONFIG_NAME, LocalCluster, free_port
+from volumes.cluster import NodeId
+
+COLD = NodeId("cold-1")
+COLO = "cold"
+BUCKET = "photos"
+
+
+@dataclass(frozen=True, slots=True)
+class DrilledBucket:
+    """The bucket's store as it is, and the proxy by which the node reaches it."""
+
+    store: HeldBucket
+    proxy: S3ThroughFaults
+
+
+@contextlib.contextmanager
+def with_bucket(local: LocalCluster) -> Iterator[tuple[LocalCluster, DrilledBucket]]:
+    """The same cluster with a node over a bucket, for as long as the block lasts.
+
+    Raises:
+        NoSeaweedFS: There is no server to have the bucket.
+    """
+    folder = local.data / "seaweedfs"
+    folder.mkdir()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_environment(CREDENTIALS))
+        url = stack.enter_context(seaweedfs(folder))
+        make_bucket(url, BUCKET)
+        proxy = stack.enter_context(s3_through_faults(url))
+        config = local.data / CONFIG_NAME
+        config.write_text(add_bucket(config.read_text(), proxy.url, (free_port(), free_port())))
+        with_node = LocalCluster.prepare(local.data, port=0)
+        location = with_node.cluster.nodes[COLD].bucket
+        assert location is not None, "its store is a bucket"
+        client = stack.enter_context(contextlib.closing(s3_client(url)))
+        yield with_node, DrilledBucket(HeldBucket(client, location), proxy)
+
+
+def add_bucket(config: str, endpoint: str, ports: tuple[int, int]) -> str:
+    """A config with one node more, over a bucket, which is a mirror of every volume."""
+    config = re.sub(r"(?m)^(mirrors = \[.*)\]$", rf'\1, "{COLD}"]', config)
+    read, write = ports
+    return f"""{config}
+[nodes.{COLD}]
+colo = "{COLO}"
+read = "127.0.0.1:{read}"
+write = "127.0.0.1:{write}"
+store = "s3://{BUCKET}/{COLD}"
+endpoint = "{endpoint}"
+region = "{REGION}"
+"""
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

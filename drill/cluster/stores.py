@@ -1,0 +1,111 @@
+"""What a node's store holds, read behind the node's back: a disk's files, or a bucket's objects."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from storagenode.disk.filesystem import DIGEST_XATTR
+from storagenode.protocol.layout import OWED, QUARANTINE, STAGING
+from volumes.bucket_location import BucketLocation
+from volumes.photo_path import InvalidPath, parse_path
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+Read = tuple[str, bytes, str]
+"""A photo file: its path, its bytes, and the digest that is noted of them."""
+
+
+class HeldStore(Protocol):
+    """A store as a drill reads it."""
+
+    def photo_files(self) -> Iterator[Read]:
+        """Every photo file."""
+
+    def leftovers(self) -> Iterator[str]:
+        """Paths of what is owed, or is not finished."""
+
+    def quarantined(self) -> int:
+        """How many files were set aside."""
+
+
+class HeldDisk:
+    """The folders below a node's root."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def photo_files(self) -> Iterator[Read]:
+        """As `HeldStore` has it; a file that goes while it is looked at is not there."""
+        for file in self._root.glob("[1-9]*/??/*"):
+            path = str(file.relative_to(self._root))
+            with contextlib.suppress(InvalidPath, FileNotFoundError):
+                parse_path(path)
+                yield path, file.read_bytes(), _noted(file)
+
+    def leftovers(self) -> Iterator[str]:
+        """As `HeldStore` has it."""
+        for folder in (OWED, STAGING):
+            for path in (self._root / folder).rglob("*"):
+                if path.is_file():
+                    yield str(path.relative_to(self._root))
+
+    def quarantined(self) -> int:
+        """As `HeldStore` has it."""
+        return sum(1 for _ in (self._root / QUARANTINE).iterdir())
+
+
+class HeldBucket:
+    """The objects below a node's prefix. What was read is not read again while its ETag stays."""
+
+    def __init__(self, client: "S3Client", location: BucketLocation) -> None:
+        self._client = client
+        self._location = location
+        self._known: dict[tuple[str, str], tuple[bytes, str]] = {}
+
+    def photo_files(self) -> Iterator[Read]:
+        """As `HeldStore` has it."""
+        for path, etag in self._objects(""):
+            if path.startswith("."):
+                continue
+            with contextlib.suppress(InvalidPath, self._client.exceptions.NoSuchKey):
+                parse_path(path)
+                if (path, etag) not in self._known:
+                    self._known[path, etag] = self._read(path)
+                yield path, *self._known[path, etag]
+
+    def leftovers(self) -> Iterator[str]:
+        """As `HeldStore` has it: owed objects, and uploads in parts that are not complete."""
+        for path, _ in self._objects(f"{OWED}/"):
+            yield path
+        pages = self._client.get_paginator("list_multipart_uploads")
+        for page in pages.paginate(Bucket=self._location.bucket, Prefix=self._location.key("")):
+            for upload in page.get("Uploads", []):
+                yield self._location.path(upload["Key"])
+
+    def quarantined(self) -> int:
+        """As `HeldStore` has it."""
+        return sum(1 for _ in self._objects(f"{QUARANTINE}/"))
+
+    def _objects(self, below: str) -> Iterator[tuple[str, str]]:
+        pages = self._client.get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self._location.bucket, Prefix=self._location.key(below)):
+            for each in page.get("Contents", []):
+                yield self._location.path(each["Key"]), each["ETag"]
+
+    def _read(self, path: str) -> tuple[bytes, str]:
+        key = self._location.key(path)
+        answer = self._client.get_object(Bucket=self._location.bucket, Key=key)
+        with contextlib.closing(answer["Body"]) as body:
+            return body.read(), answer["Metadata"].get("sha256", "")
+
+
+def _noted(file: Path) -> str:
+    try:
+        return os.getxattr(file, DIGEST_XATTR).decode("ascii", "replace")
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return ""

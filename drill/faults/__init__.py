@@ -1,0 +1,1 @@
+"""Faults, and the evidence that each took effect."""

@@ -1,0 +1,229 @@
+"""Faults of disks: bits, files, folders and whole roots that are not what a node wrote."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from drill.cluster.drill_cluster import Drilled
+from drill.faults.evidence import Evidence
+from drill.faults.processes import is_there
+from glassplate.local.processes import ProcessFailed
+from storagenode.disk.marker import mark_root
+from volumes.cluster import NodeId
+
+
+class Damage(Enum):
+    """What becomes of a file."""
+
+    FLIPPED = "one bit flipped"
+    EMPTIED = "cut to nothing"
+    HALVED = "cut in half"
+    SHORTENED = "a byte shorter"
+    LENGTHENED = "256 bytes longer"
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """Files of a node are changed behind its back, with everything that is noted of them kept."""
+
+    node: str
+    damage: Damage
+    files: int = 4
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Damage; the cluster is to find and heal it."""
+        for path in drilled.photo_files(self.node)[: self.files]:
+            before = path.read_bytes()
+            seen = path.stat()
+            path.chmod(0o644)
+            path.write_bytes(_damaged(before, self.damage))
+            path.chmod(0o444)
+            os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+            evidence.damaged_files += 1
+            differs = path.read_bytes() != before
+            evidence.add(differs, f"{path.name} on {self.node}: {self.damage.value}")
+        yield
+        await ask_for_scrubs(drilled)
+
+
+@dataclass(frozen=True, slots=True)
+class FilesLost:
+    """Names vanish from a node: of single files, or of whole shards."""
+
+    node: str
+    files: int = 0
+    shards: int = 0
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Remove; the cluster is to find out and to bring them back."""
+        for path in drilled.photo_files(self.node)[: self.files]:
+            path.unlink()
+            evidence.add(not path.exists(), f"{path.name} is not on {self.node} any more")
+        for shard in sorted(drilled.root(self.node).glob("[1-9]*/??"))[: self.shards]:
+            shutil.rmtree(shard)
+            name = f"{shard.parent.name}/{shard.name}"
+            evidence.add(not shard.exists(), f"shard {name} is not on {self.node} any more")
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """A node has an empty, newly marked disk, as after a replacement."""
+
+    node: str
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Stop it, empty its root, mark it, start it: rebuilding is the cluster's."""
+        process = drilled.process(self.node)
+        before = len(drilled.photo_files(self.node))
+        await process.stop()
+        _empty(drilled.root(self.node))
+        mark_root(drilled.root(self.node), drilled.cluster.nodes[NodeId(self.node)])
+        after = len(drilled.photo_files(self.node))
+        evidence.add(before > after, f"{self.node} had {before} photo files, and has {after}")
+        await process.start()
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class OldBackup:
+    """A node's disk is lost, and an old backup of it comes back: deleted photos are on it."""
+
+    node: str
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Back it up now, and bring that back at the end."""
+        process, root = drilled.process(self.node), drilled.root(self.node)
+        backup = root.with_name(f"{root.name}.backup")
+        await process.stop()
+        await asyncio.to_thread(_copy, root, backup)
+        await process.start()
+        yield
+        had = _names(root)
+        await process.stop()
+        _empty(root)
+        await asyncio.to_thread(_copy, backup, root)
+        shutil.rmtree(backup)
+        back, lost = _names(root) - had, had - _names(root)
+        evidence.add(
+            lost, f"{self.node} lost {len(lost)} files to its backup, and got {len(back)} back"
+        )
+        await process.start()
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """Two nodes are given each other's disks."""
+
+    one: str
+    other: str
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Both must refuse to serve; then the disks are changed back."""
+        processes = drilled.processes(self.one, self.other)
+        await drilled.local.stop(processes)
+        _swap(drilled.root(self.one), drilled.root(self.other))
+        for process in processes:
+            try:
+                await process.start()
+            except ProcessFailed as error:
+                refused = "is not the marker of" in str(error)
+                evidence.add(refused, f"{process.plan.name} refused the disk of another node")
+            else:
+                evidence.add(None, f"{process.plan.name} refused the disk of another node")
+        yield
+        await drilled.local.stop(processes)
+        _swap(drilled.root(self.one), drilled.root(self.other))
+        await drilled.local.start(processes)
+
+
+@dataclass(frozen=True, slots=True)
+class OwedLost:
+    """What nodes hold for others is deleted by hand."""
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Delete it at the end, when there is some."""
+        yield
+        roots = [drilled.root(node) for node in drilled.cluster.nodes]
+        owed = [p for root in roots for p in (root / ".owed").rglob("*") if p.is_file()]
+        for path in owed:
+            path.unlink(missing_ok=True)
+        evidence.add(owed, f"{len(owed)} owed files were deleted by hand")
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLost:
+    """All nodes of the cluster end in the same moment."""
+
+    names: tuple[str, ...]
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Kill them all before any can be started again, and hold them down."""
+        processes = drilled.processes(*self.names)
+        pids = [process.pid for process in processes if process.pid]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        await drilled.local.stop(processes)
+        gone = [pid for pid in pids if not is_there(pid)]
+        evidence.add(gone == pids and pids, f"{len(gone)} of {len(pids)} are gone, all at once")
+        yield
+        await drilled.local.start(processes)
+
+
+async def ask_for_scrubs(drilled: Drilled) -> None:
+    """Have all nodes read their bytes again now, so that a drill waits for repair and no clock."""
+    for client in drilled.clients.values():
+        with contextlib.suppress(Exception):
+            await client.scrub()
+            return
+
+
+def _damaged(data: bytes, damage: Damage) -> bytes:
+    middle = len(data) // 2
+    match damage:
+        case Damage.FLIPPED:
+            return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+        case Damage.EMPTIED:
+            return b""
+        case Damage.HALVED:
+            return data[:middle]
+        case Damage.SHORTENED:
+            return data[:-1]
+        case Damage.LENGTHENED:
+            return data + bytes(256)
+
+
+def _empty(root: Path) -> None:
+    for entry in root.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, dirs_exist_ok=True)
+
+
+def _names(root: Path) -> set[str]:
+    return {str(p.relative_to(root)) for p in root.glob("[1-9]*/??/*")}
+
+
+def _swap(one: Path, other: Path) -> None:
+    aside = one.with_name("aside")
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)

@@ -1,0 +1,133 @@
+"""Faults of queue, cache and input: lost jobs, lies, photos that nobody can decode."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import redis
+from pymemcache import Client as Memcached
+
+from drill.cluster.drill_cluster import Drilled
+from drill.faults.evidence import Evidence
+from drill.history import Op, Outcome
+from drill.load.recorded_requests import ask_to_put
+from drill.load.sample_uploads import make_originals, poisoned
+from glassplate.errors import SizesFailed
+
+QUEUE_ANSWER_SECONDS = 5.0
+FAIL_SECONDS_MAX = 90.0
+LIES_MIN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFlushed:
+    """The queue forgets all jobs, while no worker takes any."""
+
+    after_seconds: float = 2.0
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """FLUSHALL, when some jobs wait."""
+        await asyncio.sleep(self.after_seconds)
+        before, after = await asyncio.to_thread(_flush, drilled.cluster.queue_url)
+        evidence.add(before > after, f"the queue had {before} keys, and has {after}")
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLies:
+    """Memcached has another photo's document, or nonsense, under every key."""
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Change what it knows again and again, until the end."""
+        address = drilled.cluster.memcached[0]
+        lies = 0
+
+        async def lie() -> None:
+            nonlocal lies
+            while True:
+                lies += await asyncio.to_thread(_lie, address.host, address.port)
+                await asyncio.sleep(0.3)
+
+        task = asyncio.create_task(lie())
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        evidence.add(lies >= LIES_MIN, f"{lies} documents in memcached were replaced by others")
+
+
+@dataclass(frozen=True, slots=True)
+class Poisoned:
+    """Photos are uploaded that no worker can decode."""
+
+    photos: int = 3
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Upload them; in the end each must have a reason."""
+        client = next(iter(drilled.clients.items()))
+        original = make_originals(0)[0]
+        puts = [
+            await ask_to_put(drilled, client, f"poison-{n}", poisoned(original, f"poison {n}"))
+            for n in range(self.photos)
+        ]
+        yield
+        for put in puts:
+            reason = ""
+            try:
+                await client[1].wait_until_ready(put.photo, FAIL_SECONDS_MAX)
+            except SizesFailed as error:
+                reason = error.reason
+            evidence.add(reason, f"{put.photo} has no sizes, because: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class LateDuplicates:
+    """Uploads are delivered a second time, when their photos have been deleted."""
+
+    photos: int = 4
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Send each again at another storagemaster."""
+        yield
+        first, *_, last = drilled.clients.items()
+        gone = [o for o in drilled.history.operations if o.op is Op.DELETE and o.key]
+        deleted = {o.key for o in gone if o.outcome is Outcome.OK}
+        sent = 0
+        for put in list(drilled.history.operations):
+            if put.op is Op.PUT and put.key in deleted and sent < self.photos:
+                data = drilled.sent.get(put.key)
+                if data is not None:
+                    deleted.discard(put.key)
+                    for client in (first, last):
+                        await ask_to_put(drilled, client, put.key, data, is_recorded=False)
+                    sent += 1
+        evidence.add(sent, f"{sent} uploads of deleted photos were sent again, at two masters")
+
+
+def _flush(url: str) -> tuple[int, int]:
+    queue = redis.Redis.from_url(url, socket_timeout=QUEUE_ANSWER_SECONDS)
+    before = int(queue.dbsize())
+    queue.flushall()
+    after = int(queue.dbsize())
+    queue.close()
+    return before, after
+
+
+def _lie(host: str, port: int) -> int:
+    """Replace every document by that of another key, every third by nonsense; how many were."""
+    memcached = Memcached((host, port), connect_timeout=1, timeout=1)
+    try:
+        listing = memcached.raw_command(b"lru_crawler metadump all", end_tokens=b"END\r\n")
+        keys = [line[4:].split(b" ")[0] for line in listing.splitlines() if line[:4] == b"key="]
+        values = [memcached.get(key) for key in keys]
+        others = [*values[1:], *values[:1]]
+        for number, (key, other) in enumerate(zip(keys, others, strict=True)):
+            memcached.set(key, b"nonsense" if number % 3 == 0 or other is None else other)
+        return len(keys)
+    finally:
+        memcached.close()

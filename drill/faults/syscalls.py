@@ -1,0 +1,113 @@
+"""Faults of a disk that fails calls: real ones where it can be mounted, strace's for the others."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from drill.cluster.drill_cluster import SMALL_DISK, Drilled
+from drill.faults.evidence import Evidence
+
+MEGABYTE = bytes(1024 * 1024)
+ATTACH_SECONDS_MAX = 10.0
+REMOUNT_TRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class DiskFull:
+    """The disk of one node has not a byte left."""
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Fill it with ballast, and remove that at the end."""
+        ballast = drilled.root(SMALL_DISK) / ".staging" / "ballast"
+        said = await asyncio.to_thread(_fill, ballast)
+        free = os.statvfs(ballast.parent).f_bavail
+        evidence.add(said == errno.ENOSPC, f"{SMALL_DISK} said ENOSPC, {free} blocks are free")
+        yield
+        ballast.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class DiskReadOnly:
+    """The disk of one node is mounted read-only, as a kernel does that has found an error."""
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Remount it, and at the end remount it again and restart its node."""
+        root = drilled.root(SMALL_DISK)
+        await _remount(root, "ro")
+        evidence.add(_error_of_writing(root) == errno.EROFS, f"{SMALL_DISK} says EROFS")
+        yield
+        await _remount(root, "rw")
+        process = drilled.process(SMALL_DISK)
+        await process.stop()
+        await process.start()
+
+
+@dataclass(frozen=True, slots=True)
+class CallsFail:
+    """System calls of a node fail, or take long, as its disk were broken or slow.
+
+    `inject` is strace's: "error=EIO", "error=ENOSPC" or "delay_enter=500000".
+    """
+
+    node: str
+    calls: str
+    inject: str
+    is_restart_needed: bool = True
+    """Whether the node is right to take no more writes until it is started again."""
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+        """Attach strace to the running node, and detach it at the end."""
+        process = drilled.process(self.node)
+        log = drilled.local.data / "log" / f"{self.node}.strace"
+        tracer = await asyncio.create_subprocess_exec(
+            *("strace", "-f", "-qq", "-p", str(process.pid), "-o", str(log)),
+            *("-e", f"trace={self.calls}", "-e", f"inject={self.calls}:{self.inject}"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        yield
+        if tracer.returncode is None:
+            tracer.send_signal(signal.SIGINT)
+        _, said = await asyncio.wait_for(tracer.communicate(), ATTACH_SECONDS_MAX)
+        text = log.read_text(errors="replace") if log.exists() else ""
+        hit = sum("INJECTED" in line or "DELAYED" in line for line in text.splitlines())
+        evidence.add(hit, f"{hit} calls of {self.node} got {self.inject} {said.decode().strip()}")
+        if self.is_restart_needed:
+            await process.stop()
+            await process.start()
+
+
+def _fill(ballast: Path) -> int:
+    """Write until the disk takes no more; the error that it said."""
+    with ballast.open("wb", buffering=0) as file:
+        while True:
+            try:
+                file.write(MEGABYTE)
+            except OSError as error:
+                return error.errno or 0
+
+
+def _error_of_writing(root: Path) -> int:
+    try:
+        (root / ".staging" / "probe").touch()
+    except OSError as error:
+        return error.errno or 0
+    return 0
+
+
+async def _remount(root: Path, how: str) -> None:
+    """Remount, in some tries: a file that is being written keeps a disk writable."""
+    for _ in range(REMOUNT_TRIES):
+        command = ("mount", "-o", f"remount,{how}", str(root))
+        done = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+        if await done.wait() == 0:
+            return
+        await asyncio.sleep(0.02)

@@ -1,0 +1,1 @@
+"""Uploads, reads, deletes, and revocations during a drill."""

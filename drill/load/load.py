@@ -1,0 +1,163 @@
+"""The load of a drill: uploads, reads through the edges, deletes and revocations, at a pace."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from drill.cluster.drill_cluster import Drilled
+from drill.history import Operation, Outcome
+from drill.load.recorded_requests import (
+    Asked,
+    ask_for_sizes,
+    ask_to_delete,
+    ask_to_get,
+    ask_to_put,
+    ask_to_revoke,
+)
+from drill.load.sample_uploads import distinct, make_originals
+
+PUT_TRIES = 4
+PUT_PAUSE_SECONDS = 0.4
+GET_SECONDS_MAX = 4.0
+AT_ONCE_MAX = 48
+FORGED_MAC = "A" * 24
+SHARE_OF_FORGED = 0.04
+SHARE_OF_REMOVED = 0.1
+SEEDED_PHOTOS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How much of everything a second, and whether deletes hit the newest photos."""
+
+    uploads: float = 3.0
+    reads: float = 25.0
+    deletes: float = 0.5
+    revokes: float = 0.2
+    deletes_newest: bool = False
+
+
+class Load:
+    """Everything that clients do in one drill. The seed chooses what, and the cluster when."""
+
+    def __init__(self, drilled: Drilled, pace: Pace, *, seed: int) -> None:
+        self._drilled = drilled
+        self._pace = pace
+        self._chance = random.Random(seed)  # noqa: S311  # a load, and the same for a seed
+        self._originals = make_originals(seed)
+        self._numbers = itertools.count()
+        self._live: list[Operation] = []
+        """Uploads whose photos nobody has asked to be gone."""
+        self._removed: list[str] = []
+        self._pending: list[Operation] = []
+        self._gate = asyncio.Semaphore(AT_ONCE_MAX)
+        self._busy: set[asyncio.Task[None]] = set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Load for as long as the block lasts; at its end what was begun is ended."""
+        timeout = aiohttp.ClientTimeout(total=GET_SECONDS_MAX)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            self._session = session
+            await asyncio.gather(*(self._upload() for _ in range(SEEDED_PHOTOS)))
+            works = (
+                (self._upload, self._pace.uploads),
+                (self._read, self._pace.reads),
+                (self._delete, self._pace.deletes),
+                (self._revoke, self._pace.revokes),
+                (self._look_for_sizes, self._pace.uploads),
+            )
+            tasks = [asyncio.create_task(self._repeat(*work)) for work in works if work[1]]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.gather(*self._busy)
+
+    async def _repeat(self, work: Callable[[], Awaitable[None]], per_second: float) -> None:
+        while True:
+            await asyncio.sleep(self._chance.expovariate(per_second))
+            task = asyncio.create_task(self._at_most(work))
+            self._busy.add(task)
+            task.add_done_callback(self._busy.discard)
+
+    async def _at_most(self, work: Callable[[], Awaitable[None]]) -> None:
+        async with self._gate:
+            await work()
+
+    async def _upload(self) -> None:
+        number = next(self._numbers)
+        key = f"drill-{number}"
+        data = distinct(self._chance.choice(self._originals), key)
+        for turn in range(PUT_TRIES):
+            put = await ask_to_put(self._drilled, self._master(number + turn), key, data)
+            if put.outcome is Outcome.OK:
+                self._live.append(put)
+                self._pending.append(put)
+            if put.outcome is not Outcome.INFO:
+                return
+            await asyncio.sleep(PUT_PAUSE_SECONDS * (turn + 1))
+
+    async def _look_for_sizes(self) -> None:
+        if not self._pending:
+            return
+        put = self._pending.pop(0)
+        if not await ask_for_sizes(self._drilled, self._master(), put) and put in self._live:
+            self._pending.append(put)
+
+    async def _read(self) -> None:
+        path = self._path_to_read()
+        if path is None:
+            return
+        url, is_forged = self._drilled.urls[path], self._chance.random() < SHARE_OF_FORGED
+        if is_forged:
+            stem, key, expiry, _mac, ext = url.rsplit(".", 4)
+            url = f"{stem}.{key}.{expiry}.{FORGED_MAC}.{ext}"
+        edge = self._chance.choice(list(self._drilled.edges))
+        await ask_to_get(
+            self._drilled, self._session, edge, path=path, url=url, permitted=not is_forged
+        )
+
+    def _path_to_read(self) -> str | None:
+        if self._removed and self._chance.random() < SHARE_OF_REMOVED:
+            return self._chance.choice(self._removed)
+        if not self._live:
+            return None
+        put = self._chance.choice(self._live)
+        stem = put.path.rpartition("_")[0]
+        sizes = [path for path in self._drilled.urls if path.startswith(stem)]
+        return self._chance.choice(sizes)
+
+    async def _delete(self) -> None:
+        if put := self._take():
+            self._forget(put)
+            await ask_to_delete(self._drilled, self._master(), put)
+
+    async def _revoke(self) -> None:
+        if put := self._take():
+            self._forget(put)
+            await ask_to_revoke(self._drilled, self._master(), put)
+
+    def _take(self) -> Operation | None:
+        """A photo to be removed, which nothing else is done to from now on."""
+        if len(self._live) <= SEEDED_PHOTOS // 2:
+            return None
+        at = -1 if self._pace.deletes_newest else self._chance.randrange(len(self._live))
+        return self._live.pop(at)
+
+    def _forget(self, put: Operation) -> None:
+        stem = put.path.rpartition("_")[0]
+        self._removed += [path for path in self._drilled.urls if path.startswith(stem)]
+
+    def _master(self, number: int | None = None) -> Asked:
+        masters = list(self._drilled.clients.items())
+        return masters[
+            self._chance.randrange(len(masters)) if number is None else number % len(masters)
+        ]

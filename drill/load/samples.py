@@ -1,0 +1,84 @@
+"""Samples of a drill, twice a second: what clients met, and what the cluster says of itself."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from drill.cluster.drill_cluster import Drilled
+from drill.history import SECOND, Op, Operation, Outcome, now_ns
+
+SAMPLE_SECONDS = 0.5
+ANSWER_SECONDS_MAX = 1.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Half a second of a drill; None is what nobody could tell."""
+
+    second: float
+    reads_ok: int
+    reads_failed: int
+    writes_ok: int
+    writes_failed: int
+    owed_files: int | None
+    nodes_up: int | None
+    jobs: int | None
+
+
+class Sampler:
+    """Takes samples for as long as it runs."""
+
+    def __init__(self, drilled: Drilled, samples: list[Sample]) -> None:
+        self._drilled = drilled
+        self._samples = samples
+        self._counted = 0
+        self._begun_ns = now_ns()
+
+    @contextlib.asynccontextmanager
+    async def running(self, watch: Callable[[str, list[Sample]], None]) -> AsyncIterator[None]:
+        """Sample until the end of the block; `watch` hears of each."""
+
+        async def repeat() -> None:
+            while True:
+                await asyncio.sleep(SAMPLE_SECONDS)
+                self._samples.append(await self._sample())
+                watch("running", self._samples)
+
+        task = asyncio.create_task(repeat())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _sample(self) -> Sample:
+        fresh = self._drilled.history.operations[self._counted :]
+        self._counted += len(fresh)
+        reads = [each for each in fresh if each.op is Op.GET and each.permitted]
+        writes = [each for each in fresh if each.op in {Op.PUT, Op.DELETE, Op.REVOKE}]
+        status = await self._status()
+        queue = status.get("queue") or {}
+        return Sample(
+            second=(now_ns() - self._begun_ns) / SECOND,
+            reads_ok=sum(not is_trouble(each) for each in reads),
+            reads_failed=sum(is_trouble(each) for each in reads),
+            writes_ok=sum(each.outcome is Outcome.OK for each in writes),
+            writes_failed=sum(each.outcome is Outcome.INFO for each in writes),
+            owed_files=status.get("owed_files"),
+            nodes_up=sum(node["up"] for node in status["nodes"]) if "nodes" in status else None,
+            jobs=sum(queue.values()) if status.get("queue") is not None else None,
+        )
+
+    async def _status(self) -> dict[str, Any]:
+        for client in self._drilled.clients.values():
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                    return await client.status()
+        return {}
+
+
+def is_trouble(get: Operation) -> bool:
+    """Whether a read met anything but a photo, or the word that it is not there."""
+    return get.status not in {200, 404, 410}

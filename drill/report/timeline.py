@@ -1,0 +1,160 @@
+"""The timeline of a drill as an SVG: faults, load, errors, owed work and convergence, over seconds.
+
+Drawn here, stroke by stroke, so that a report needs nothing but a browser.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from drill.load.samples import SAMPLE_SECONDS, Sample
+from drill.run import CONVERGING, Drill
+
+WIDTH = 960
+LEFT = 150
+RIGHT = 20
+LANE_HEIGHT = 64
+LANE_GAP = 18
+FAULT_HEIGHT = 20
+AXIS_HEIGHT = 26
+TICKS_MAX = 12
+
+GOOD, BAD, OWED, JOBS, NODES, FAULT, REST = (
+    "#3b7dd8",
+    "#d03b3b",
+    "#c77d11",
+    "#7a5bc4",
+    "#2a8a57",
+    "#f0c7c2",
+    "#cfe6d8",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    colour: str
+    name: str
+    value: Callable[[Sample], int | None]
+
+
+_LANES: tuple[tuple[str, tuple[_Series, ...]], ...] = (
+    (
+        "reads a second",
+        (
+            _Series(GOOD, "answered", lambda s: s.reads_ok),
+            _Series(BAD, "not answered", lambda s: s.reads_failed),
+        ),
+    ),
+    (
+        "writes a second",
+        (
+            _Series(GOOD, "acknowledged", lambda s: s.writes_ok),
+            _Series(BAD, "not answered", lambda s: s.writes_failed),
+        ),
+    ),
+    (
+        "work left",
+        (
+            _Series(OWED, "owed files", lambda s: s.owed_files),
+            _Series(JOBS, "jobs", lambda s: s.jobs),
+        ),
+    ),
+    ("nodes up", (_Series(NODES, "nodes", lambda s: s.nodes_up),)),
+)
+_PER_SECOND = {"reads a second", "writes a second"}
+
+
+def render_timeline(drill: Drill) -> str:
+    """The picture of one drill."""
+    ends = [sample.second for sample in drill.samples] + [mark.ended for mark in drill.marks]
+    seconds = max([1.0, *ends])
+    faults = [mark for mark in drill.marks if mark.what != CONVERGING]
+    top = 8 + FAULT_HEIGHT * (len(faults) + 1)
+    height = top + len(_LANES) * (LANE_HEIGHT + LANE_GAP) + AXIS_HEIGHT
+
+    def x(second: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * second / seconds
+
+    parts = [
+        (
+            f'<svg viewBox="0 0 {WIDTH} {height}" role="img" '
+            f'aria-label="Timeline of {escape(drill.scenario.name)}">'
+        )
+    ]
+    rest = [mark for mark in drill.marks if mark.what == CONVERGING]
+    for number, mark in enumerate([*faults, *rest]):
+        colour = REST if mark.what == CONVERGING else FAULT
+        parts += _band(mark.what, x(mark.begun), x(mark.ended), 6 + number * FAULT_HEIGHT, colour)
+        parts.append(
+            f'<rect x="{x(mark.begun):.1f}" y="{top}" height="{height - top - AXIS_HEIGHT}" '
+            f'width="{max(1.0, x(mark.ended) - x(mark.begun)):.1f}" fill="{colour}" opacity=".28"/>'
+        )
+    for number, (title, series) in enumerate(_LANES):
+        lane_top = top + LANE_GAP + number * (LANE_HEIGHT + LANE_GAP)
+        parts += _lane(title, series, drill.samples, x, lane_top)
+    parts += _axis(seconds, x, height)
+    return "\n".join([*parts, "</svg>"])
+
+
+def _band(what: str, begun: float, ended: float, y: float, colour: str) -> Iterable[str]:
+    width = max(2.0, ended - begun)
+    yield (
+        f'<rect x="{begun:.1f}" y="{y}" width="{width:.1f}" height="{FAULT_HEIGHT - 5}" '
+        f'rx="3" fill="{colour}"/>'
+    )
+    # Beside the band where it is too far right for its words.
+    anchor, at = ("start", begun + 4) if begun < WIDTH * 0.55 else ("end", begun - 4)
+    yield f'<text x="{at:.1f}" y="{y + 11}" text-anchor="{anchor}">{escape(what)}</text>'
+
+
+def _lane(
+    title: str,
+    series: Sequence[_Series],
+    samples: Sequence[Sample],
+    x: Callable[[float], float],
+    top: float,
+) -> Iterable[str]:
+    scale = 1 / SAMPLE_SECONDS if title in _PER_SECOND else 1.0
+    values = [v * scale for s in samples for each in series if (v := each.value(s)) is not None]
+    most = max([1.0, *values])
+    bottom = top + LANE_HEIGHT
+    yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}" class="base"/>'
+    yield f'<text x="{LEFT - 8}" y="{top + 12}" text-anchor="end" class="title">{title}</text>'
+    yield f'<text x="{LEFT - 8}" y="{bottom}" text-anchor="end">0 to {most:.0f}</text>'
+    for number, each in enumerate(series):
+        yield (
+            f'<text x="{LEFT - 8}" y="{top + 27 + 13 * number}" text-anchor="end" '
+            f'fill="{each.colour}">{each.name}</text>'
+        )
+        for points in _runs(each, samples, scale / most, x, bottom):
+            yield f'<polyline points="{points}" stroke="{each.colour}"/>'
+
+
+def _runs(
+    series: _Series,
+    samples: Sequence[Sample],
+    scale: float,
+    x: Callable[[float], float],
+    bottom: float,
+) -> Iterable[str]:
+    """The line of a series, broken where nobody could tell."""
+    points: list[str] = []
+    for sample in samples:
+        value = series.value(sample)
+        if value is not None:
+            y = bottom - LANE_HEIGHT * value * scale
+            points.append(f"{x(sample.second):.1f},{y:.1f}")
+        elif points:
+            yield " ".join(points)
+            points = []
+    if points:
+        yield " ".join(points)
+
+
+def _axis(seconds: float, x: Callable[[float], float], height: float) -> Iterable[str]:
+    step = next(s for s in (1, 2, 5, 10, 20, 30, 60, 120, 600, 3600) if seconds / s <= TICKS_MAX)
+    for tick in range(0, int(seconds) + 1, step):
+        yield (
+            f'<text x="{x(tick):.1f}" y="{height - 8}" text-anchor="middle">{tick}'
+            f"{' s' if tick == 0 else ''}</text>"
+        )

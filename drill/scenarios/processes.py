@@ -1,0 +1,128 @@
+"""Scenarios of killed, paused, restarted processes, and wrong clocks."""
+
+from drill.faults.processes import ChildrenKilled, ClockSkewed, Down, Killed, Paused, Restarted
+from drill.load.load import Pace
+from drill.scenarios.scenario import ALL_EDGES, EAST_EDGES, WEST_EDGES, Scenario, steps
+
+NODES = ("east-?", "west-?")
+
+PROCESSES = (
+    Scenario(
+        name="node-killed",
+        story="A storage node is killed three times, and comes back each time.",
+        steps=steps(Killed(("west-1",), times=3)),
+        edges_spared=ALL_EDGES,
+        is_representative=True,
+    ),
+    Scenario(
+        name="node-paused",
+        story="A storage node stands still with all its connections open.",
+        steps=steps(Paused(("west-2",))),
+        edges_spared=EAST_EDGES,
+        is_representative=True,
+    ),
+    Scenario(
+        name="node-down-in-each-colo",
+        story="One node of each colo is away; some volumes have no home left, and say 503.",
+        steps=steps(Down(("east-1", "west-1"))),
+    ),
+    Scenario(
+        name="node-crash-loop",
+        story="A node dies again as soon as it is back, eight times.",
+        steps=steps(Killed(("east-1",), times=8, every_seconds=1.0)),
+        edges_spared=WEST_EDGES,
+    ),
+    Scenario(
+        name="master-killed",
+        story="A storagemaster is killed three times in the middle of its work.",
+        steps=steps(Killed(("east-master",), times=3)),
+        edges_spared=ALL_EDGES,
+        is_representative=True,
+    ),
+    Scenario(
+        name="master-paused",
+        story="A storagemaster stands still, with uploads half done.",
+        steps=steps(Paused(("west-master",))),
+        edges_spared=ALL_EDGES,
+    ),
+    Scenario(
+        name="workers-killed",
+        story="Both image workers are killed three times, with jobs in their hands.",
+        steps=steps(Killed(("*-worker-*",), times=3)),
+        edges_spared=ALL_EDGES,
+    ),
+    Scenario(
+        name="worker-children-killed",
+        story="The processes that decode photos are killed under their worker.",
+        steps=steps(ChildrenKilled("east-worker-1"), ChildrenKilled("west-worker-1")),
+        edges_spared=ALL_EDGES,
+    ),
+    Scenario(
+        name="workers-paused",
+        story="Both workers stand still with a job in their hands, and go on later.",
+        steps=steps(Paused(("*-worker-*",), with_children=True)),
+        edges_spared=ALL_EDGES,
+    ),
+    Scenario(
+        name="nginx-killed",
+        story="The nginx of a colo is killed with its master process, twice.",
+        steps=steps(Killed(("east-nginx",), times=2, every_seconds=3.0)),
+        edges_spared=("west-nginx", "varnish"),
+        needs=("nginx",),
+    ),
+    Scenario(
+        name="nginx-workers-killed",
+        story="The worker processes of an nginx are killed; its master makes new ones.",
+        steps=steps(ChildrenKilled("west-nginx")),
+        edges_spared=("east-nginx", "varnish"),
+        needs=("nginx",),
+    ),
+    Scenario(
+        name="nginx-paused",
+        story="An nginx stands still; deletes cannot reach its cache until it goes on.",
+        steps=steps(Paused(("east-nginx",), with_children=True)),
+        edges_spared=("west-nginx", "varnish"),
+        pace=Pace(deletes=2.0),
+        needs=("nginx",),
+    ),
+    Scenario(
+        name="varnish-killed",
+        story="Varnish is killed, and starts again with a cold cache under load.",
+        steps=steps(Killed(("varnish",), times=2, every_seconds=3.0)),
+        edges_spared=("east-nginx", "west-nginx"),
+        needs=("varnishd",),
+    ),
+    Scenario(
+        name="varnish-child-killed",
+        story="The process that serves for Varnish is killed under its manager.",
+        steps=steps(ChildrenKilled("varnish")),
+        edges_spared=("east-nginx", "west-nginx"),
+        needs=("varnishd",),
+    ),
+    Scenario(
+        name="rolling-restart",
+        story="Everything is restarted, one process after the other, as for a new release.",
+        steps=steps(
+            Restarted(("valkey", "memcached-*", *NODES, "*-master", "*-worker-*", "*nginx")),
+            begins=0.15,
+            ends=0.8,
+        ),
+        reads_ok_min=0.97,
+        edges_spared=("varnish",),
+    ),
+    Scenario(
+        name="clock-an-hour-ahead",
+        story="A node believes that it is an hour later.",
+        steps=steps(ClockSkewed("west-1", 3600)),
+        edges_spared=ALL_EDGES,
+        needs=("libfaketime",),
+        is_representative=True,
+    ),
+    Scenario(
+        name="clock-an-hour-behind",
+        story="A storagemaster believes that it is an hour earlier.",
+        steps=steps(ClockSkewed("east-master", -3600)),
+        edges_spared=ALL_EDGES,
+        needs=("libfaketime",),
+    ),
+)

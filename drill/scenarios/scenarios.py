@@ -1,0 +1,15 @@
+"""The scenarios by name, in the order of what fails."""
+
+from collections.abc import Mapping
+
+from drill.scenarios.buckets import BUCKETS
+from drill.scenarios.disks import DISKS
+from drill.scenarios.links import LINKS
+from drill.scenarios.processes import PROCESSES
+from drill.scenarios.scenario import Scenario
+from drill.scenarios.services_and_races import COLOS, RACES, SERVICES
+
+SCENARIOS: Mapping[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (*PROCESSES, *LINKS, *DISKS, *SERVICES, *BUCKETS, *RACES, *COLOS)
+}

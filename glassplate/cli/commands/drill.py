@@ -1,0 +1,188 @@
+"""`glassplate drill`: replication-failure tests against a cluster of its own, with a verdict."""
+
+import asyncio
+import secrets
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from glassplate.cli.failures import EXIT_NOT_DONE
+from glassplate.cli.views.consoles import remarks, results
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from drill.run import Drill
+    from drill.scenarios.scenario import Scenario
+
+SECONDS_DEFAULT = 15.0
+SECONDS_MIN = 8.0
+SEEDS = 2**32
+EXIT_SIGTERM = 128 + 15
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[SCENARIO]...")
+@click.option("--list", "is_listing", is_flag=True, help="Only list the scenarios.")
+@click.option("--all", "is_all", is_flag=True, help="All of them, and not only a few for all.")
+@click.option("--seed", type=click.IntRange(0, SEEDS), help="Of load and faults.  [default: any]")
+@click.option(
+    "--duration",
+    "load_seconds",
+    type=click.FloatRange(SECONDS_MIN),
+    default=SECONDS_DEFAULT,
+    show_default=True,
+    help="Seconds of load in each drill, faults included.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a page with pictures, the histories, verdicts and logs to this directory.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def drill(
+    names: tuple[str, ...],
+    *,
+    is_listing: bool,
+    is_all: bool,
+    seed: int | None,
+    load_seconds: float,
+    report: Path | None,
+    as_json: bool,
+) -> None:
+    r"""Break a cluster on purpose, and check every promise.
+
+    Each scenario starts a cluster of its own on loopback, loads it, injects its faults, proves that
+    they fired, takes them back, waits until all mirrors are equal, and reads everything from every
+    node and edge. Without a SCENARIO a few are run that stand for all.
+
+    Exit status 0 only if every promise held and every fault fired.
+
+    \b
+    Examples:
+      glassplate drill --list
+      glassplate drill colo-lost
+      glassplate drill bits-flipped old-backup-returned --seed 7 --duration 30 --report out/
+      glassplate drill --all --json > drills.json
+    """
+    from drill.scenarios.scenarios import SCENARIOS
+
+    unknown = [name for name in names if name not in SCENARIOS]
+    if unknown:
+        raise click.UsageError(
+            f"there is no scenario {', '.join(unknown)}; glassplate drill --list has all"
+        )
+    chosen = [
+        scenario
+        for scenario in SCENARIOS.values()
+        if (scenario.name in names if names else is_all or is_listing or scenario.is_representative)
+    ]
+    if is_listing:
+        _list(chosen, as_json=as_json)
+        return
+    seed = secrets.randbelow(SEEDS) if seed is None else seed
+    try:
+        drills, not_run = _run(chosen, seed=seed, load_seconds=load_seconds, logs=report)
+    except asyncio.CancelledError:
+        sys.exit(EXIT_SIGTERM)
+    _tell(drills, not_run, report=report, as_json=as_json)
+    held = not not_run and all(each.passed for each in drills)
+    sys.exit(0 if held else EXIT_NOT_DONE)
+
+
+def _list(scenarios: "Sequence[Scenario]", *, as_json: bool) -> None:
+    import json
+
+    if as_json:
+        fields = [
+            {"name": s.name, "story": s.story, "representative": s.is_representative}
+            for s in scenarios
+        ]
+        click.echo(json.dumps({"scenarios": fields}, indent=1))
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("scenario", no_wrap=True)
+    table.add_column("in the few", justify="center")
+    table.add_column("what happens")
+    for scenario in scenarios:
+        table.add_row(scenario.name, "*" if scenario.is_representative else "", scenario.story)
+    results().print(table)
+
+
+def _run(
+    scenarios: "Sequence[Scenario]", *, seed: int, load_seconds: float, logs: Path | None
+) -> "tuple[list[Drill], dict[str, str]]":
+    import uvloop
+    from rich.live import Live
+
+    from drill.campaign import run_campaign, why_not_here
+    from drill.report.report import add_to_report
+    from glassplate.cli.views.drill_tables import LiveDrills
+
+    not_run = {s.name: reason for s in scenarios if (reason := why_not_here(s))}
+    shown = LiveDrills(scenarios, not_run, seed=seed, clock=time.monotonic)
+    console = remarks()
+    over: list[Drill] = []
+    if logs is not None:
+        add_to_report(logs, over, not_run, seconds=load_seconds)
+    runnable = [s for s in scenarios if s.name not in not_run]
+    with Live(
+        get_renderable=shown.render, console=console, transient=True, refresh_per_second=4
+    ) as live:
+        live.auto_refresh = console.is_terminal
+
+        def ended(drill: "Drill") -> None:
+            shown.end(drill)
+            over.append(drill)
+            if logs is not None:
+                add_to_report(logs, over, not_run, seconds=load_seconds)
+            if not console.is_terminal:
+                click.echo(shown.line(drill), err=True)
+
+        drills = uvloop.run(
+            run_campaign(
+                runnable,
+                seed=seed,
+                load_seconds=load_seconds,
+                logs=logs,
+                hear=shown.hear,
+                ended=ended,
+            )
+        )
+    return drills, not_run
+
+
+def _tell(
+    drills: "Sequence[Drill]",
+    not_run: Mapping[str, str],
+    *,
+    report: Path | None,
+    as_json: bool,
+) -> None:
+    import json
+
+    from drill.report.report import PAGE, document_of
+    from glassplate.cli.views.drill_tables import table_of_drills, violations_of
+
+    page = report / PAGE if report is not None else None
+    if as_json:
+        document = {
+            "passed": not not_run and all(drill.passed for drill in drills),
+            "drills": [document_of(drill) for drill in drills],
+            "not_run": dict(not_run),
+            "report": str(page) if page else None,
+        }
+        click.echo(json.dumps(document, indent=1))
+        return
+    table: Table = table_of_drills(drills, not_run)
+    results().print(table)
+    for line in violations_of(drills):
+        click.echo(line)
+    if page is not None:
+        click.echo(f"report: {page}")

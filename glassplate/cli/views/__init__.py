@@ -1,0 +1,1 @@
+"""Tables, progress bars, and warnings on a terminal."""

@@ -1,0 +1,1 @@
+"""Edge configs written, watched, and reloaded."""

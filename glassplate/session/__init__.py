@@ -1,0 +1,1 @@
+"""Requests to a cluster: connections, retries, uploads, and downloads."""

@@ -1,0 +1,198 @@
+"""One request to one server and its answer: the one place where aiohttp's errors become ours."""
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from glassplate.errors import BadAnswer, BadConfig, Problem, parse_problem
+from glassplate.session.retries import Timeouts, parse_retry_after
+from glassplate.session.sources import Body, Counted
+
+# The status of the largest cluster, 65535 volumes, is about 10 MB.
+ANSWER_BYTES_MAX = 32 * 1024 * 1024
+NOT_NOW = frozenset({502, 503, 504})
+
+Progress = Callable[[int, int], None]
+"""Hears how many bytes of how many have gone over; from the first again when they are sent anew."""
+
+
+class NoAnswer(Exception):
+    """A server did not answer, or broke off; the message says how."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked of a server, whichever it is."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    first_attempt_headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers that are right only when nothing was sent before."""
+    body: Body | None = None
+    on_progress: Progress | None = None
+    answer_seconds_min: float = 0
+    """How long the server may work before its first byte, where that is longer than usual."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a server answered with."""
+
+    status: int
+    data: bytes
+    retry_after_seconds: float | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object it is.
+
+        Raises:
+            BadAnswer: It is none.
+        """
+        with contextlib.suppress(ValueError):
+            fields = json.loads(self.data)
+            if isinstance(fields, dict):
+                return fields
+        raise BadAnswer(
+            f"the answer with status {self.status} is no JSON object; is this the address of a "
+            "storagemaster?"
+        )
+
+    def problem(self) -> Problem:
+        """What it says of an error, if it says anything."""
+        try:
+            return parse_problem(self.status, self.document())
+        except BadAnswer:
+            return parse_problem(self.status, {})
+
+
+@dataclass(slots=True)
+class Sent:
+    """How far an attempt came before it had an answer, or failed."""
+
+    counted: Counted | None = None
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of the body that have left the source."""
+        return self.counted.bytes_sent if self.counted else 0
+
+    @property
+    def sha256(self) -> str:
+        """The digest of those bytes."""
+        return self.counted.sha256 if self.counted else ""
+
+
+async def exchange(
+    session: aiohttp.ClientSession,
+    server: str,
+    request: Request,
+    *,
+    timeouts: Timeouts,
+    headers: Mapping[str, str],
+    sent: Sent,
+) -> Answer:
+    """Send a request once. `sent` is kept up to date, so that it is known after a failure too.
+
+    Raises:
+        NoAnswer: There was none; the server may have done what was asked all the same.
+        UnusableSource: The body cannot be read, or is not as long as announced.
+    """
+    patience_seconds = max(timeouts.answer_seconds, request.answer_seconds_min)
+    async with asking(replace(timeouts, answer_seconds=patience_seconds)) as deadline:
+        sent.counted = _counted(request, deadline)
+        data = sent.counted.pieces() if sent.counted else None
+        length = {"Content-Length": str(request.body.length)} if request.body else {}
+        try:
+            async with session.request(
+                request.method,
+                address(server, request.path),
+                data=data,
+                headers={**headers, **length},
+                allow_redirects=False,
+            ) as response:
+                retry_after = parse_retry_after(response.headers.get("Retry-After"))
+                body = await _read_all(response, deadline)
+                return Answer(status=response.status, data=body, retry_after_seconds=retry_after)
+        except aiohttp.ClientError as error:
+            # What ends the source ends the request, as if the connection had been lost.
+            if sent.counted and sent.counted.fault:
+                raise sent.counted.fault from error
+            raise
+
+
+def address(server: str, path: str) -> URL:
+    """The URL of a path at a server, sent exactly as it is written.
+
+    Raises:
+        BadConfig: It is not an http or https URL.
+    """
+    try:
+        url = URL(server.rstrip("/") + path, encoded=True)
+    except ValueError as error:
+        raise BadConfig(f"{server!r} is not a URL: {error}") from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise BadConfig(f"{server!r} is not a URL such as http://127.0.0.1:8090")
+    return url
+
+
+@contextlib.asynccontextmanager
+async def asking(timeouts: Timeouts) -> AsyncIterator["Deadline"]:
+    """A block that speaks to one server, whose failures to answer end it with `NoAnswer`."""
+    try:
+        async with asyncio.timeout(timeouts.answer_seconds) as timeout:
+            yield Deadline(timeout, timeouts.answer_seconds)
+    except aiohttp.ConnectionTimeoutError as error:
+        raise NoAnswer(f"no connection within {timeouts.connect_seconds:g} s") from error
+    except TimeoutError as error:
+        raise NoAnswer(f"no answer within {timeouts.answer_seconds:g} s") from error
+    except aiohttp.ClientConnectorError as error:
+        number = error.os_error.errno
+        why = os.strerror(number) if number and number > 0 else str(error.os_error)
+        raise NoAnswer(f"cannot connect: {why}") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise NoAnswer(f"the connection was lost: {error or type(error).__name__}") from error
+
+
+class Deadline:
+    """The end of patience, which every byte that moves puts off."""
+
+    def __init__(self, timeout: asyncio.Timeout, seconds: float) -> None:
+        self._timeout = timeout
+        self._seconds = seconds
+
+    def put_off(self) -> None:
+        """Something moved: wait for the next as long again."""
+        # A body may still be on its way when the answer is there, and the block has been left.
+        with contextlib.suppress(RuntimeError):
+            self._timeout.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
+
+def _counted(request: Request, deadline: Deadline) -> Counted | None:
+    if request.body is None:
+        return None
+    length = request.body.length
+
+    def on_piece(bytes_sent: int) -> None:
+        deadline.put_off()
+        if request.on_progress:
+            request.on_progress(bytes_sent, length)
+
+    return Counted(request.body, on_piece)
+
+
+async def _read_all(response: aiohttp.ClientResponse, deadline: Deadline) -> bytes:
+    data = bytearray()
+    async for piece in response.content.iter_any():
+        deadline.put_off()
+        data += piece
+        if len(data) > ANSWER_BYTES_MAX:
+            raise BadAnswer(f"the answer has over {ANSWER_BYTES_MAX} bytes")
+    return bytes(data)

@@ -1,0 +1,1 @@
+"""Permission URLs and photo references."""

@@ -1,0 +1,1 @@
+"""Decoding, resizing, color, and encoding."""

@@ -1,0 +1,90 @@
+"""Colour: pixels of whatever space a photo has, as the sRGB that every screen takes them for."""
+
+import functools
+import io
+from dataclasses import dataclass
+
+from PIL import Image, ImageChops, ImageCms
+
+from imageworker.pixels.icc_profile import SRGB, render_profile
+
+SRGB_PROFILE = render_profile(SRGB)
+"""What every variant carries: 480 bytes."""
+
+_INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
+_FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
+_SPACE_OF_MODE = {"RGB": "RGB", "RGBA": "RGB", "L": "GRAY", "LA": "GRAY", "CMYK": "CMYK"}
+# A profile that moves no colour of a coarse grid by more than this is sRGB under another name.
+_SAME_LEVELS = 1
+_GRID_STEPS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class InSrgb:
+    """Pixels in sRGB, as RGB or RGBA, and what had to be guessed on the way, if anything."""
+
+    pixels: Image.Image
+    note: str | None = None
+
+
+def to_srgb(pixels: Image.Image, profile: bytes | None) -> InSrgb:
+    """The pixels (RGB, RGBA, L, LA or CMYK) in sRGB, by their profile where it can be used.
+
+    Relative colorimetric with black point compensation, which is what keeps a photo's neutrals
+    neutral and its shadows open.
+    """
+    if not profile:
+        note = "no colour profile: CMYK taken as plain ink" if pixels.mode == "CMYK" else None
+        return InSrgb(_without_profile(pixels), note)
+    try:
+        return InSrgb(_by_profile(pixels, ImageCms.ImageCmsProfile(io.BytesIO(profile))))
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return InSrgb(_without_profile(pixels), "colour profile ignored: it cannot be used")
+
+
+def _by_profile(pixels: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
+    if profile.profile.xcolor_space.strip() != _SPACE_OF_MODE[pixels.mode]:
+        raise ValueError("the profile is one of other pixels")
+    if pixels.mode == "LA":
+        grey, alpha = pixels.split()
+        coloured = _by_profile(grey, profile)
+        coloured.putalpha(alpha)
+        return coloured
+    if pixels.mode in {"RGB", "RGBA"} and _is_srgb(profile):
+        return pixels
+    target = "RGBA" if pixels.mode == "RGBA" else "RGB"
+    converted = _transform(profile, pixels.mode, target).apply(pixels)
+    converted.info.clear()
+    return converted
+
+
+def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
+    grid = _colour_grid()
+    moved = ImageChops.difference(grid, _transform(profile, "RGB", "RGB").apply(grid))
+    return max(moved.tobytes()) <= _SAME_LEVELS
+
+
+def _transform(
+    profile: ImageCms.ImageCmsProfile, mode: str, target: str
+) -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(
+        profile, _srgb(), mode, target, renderingIntent=_INTENT, flags=_FLAGS
+    )
+
+
+@functools.cache
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(io.BytesIO(SRGB_PROFILE))
+
+
+@functools.cache
+def _colour_grid() -> Image.Image:
+    levels = [255 * step // (_GRID_STEPS - 1) for step in range(_GRID_STEPS)]
+    colours = bytes(
+        v for red in levels for green in levels for blue in levels for v in (red, green, blue)
+    )
+    return Image.frombytes("RGB", (_GRID_STEPS**2, _GRID_STEPS), colours)
+
+
+def _without_profile(pixels: Image.Image) -> Image.Image:
+    return pixels.convert("RGBA" if pixels.mode in {"LA", "RGBA"} else "RGB")

@@ -1,0 +1,116 @@
+"""Decoding: an original's bytes as pixels, of the first frame and as large as the sizes need.
+
+A truncated file is refused, never filled up with grey.
+"""
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from imageworker.pixels.formats import JPEG, PhotoFormat
+from imageworker.pixels.icc_profile import ADOBE_RGB, DISPLAY_P3, render_profile
+from imageworker.pixels.metadata import Metadata, read_metadata
+from imageworker.pixels.opening import opened
+from imageworker.pixels.resize import draft_scale
+from imageworker.processing_errors import BrokenPhoto
+from imageworker.recipe import Limits
+from volumes.sizes import Size
+
+_NCLX_DISPLAY_P3 = 12
+_RESIZABLE_MODES = ("RGB", "RGBA", "L", "LA", "CMYK")
+_MODE_TO_RESIZE_AS = {
+    "1": "L",
+    "La": "LA",
+    "PA": "RGBA",
+    "RGBa": "RGBA",
+    "RGBX": "RGB",
+    "YCbCr": "RGB",
+    "LAB": "RGB",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photo:
+    """A decoded photo: the pixels of its first frame, still turned and coloured as stored.
+
+    `width` and `height` are the stored ones; the pixels are `drafted` times smaller. Their mode is
+    RGB, RGBA, L, LA or CMYK, of the colours that `profile` says.
+    """
+
+    pixels: Image.Image
+    format: PhotoFormat
+    width: int
+    height: int
+    drafted: int
+    frames: int
+    profile: bytes | None
+    metadata: Metadata
+
+
+def decode(original: bytes, *, limits: Limits, sizes: tuple[Size, ...]) -> Photo:
+    """The photo in the bytes, at least as large as the sizes need it.
+
+    Raises:
+        UnknownFormat, PhotoTooLarge, TruncatedPhoto, BrokenPhoto: It cannot be had.
+    """
+    with opened(original, limits=limits) as photo:
+        image = photo.image
+        width, height = image.size
+        drafted = 1
+        if photo.format is JPEG:
+            scale = draft_scale(sizes, width=width, height=height)
+            image.draft(None, (max(1, width // scale), max(1, height // scale)))
+            drafted = 1 if image.size == (width, height) else scale
+        image.load()
+        if drafted == 1:
+            # A HEIC may turn out to be of other dimensions than its header said.
+            width, height = image.size
+        # Not before: a PNG may keep it behind its pixels, and a TIFF's are turned in loading.
+        metadata = read_metadata(image)
+        profile = _profile_of(image, metadata)
+        return Photo(
+            pixels=resizable(image),
+            format=photo.format,
+            width=width,
+            height=height,
+            drafted=drafted,
+            frames=photo.frames,
+            profile=profile,
+            metadata=metadata,
+        )
+
+
+def resizable(image: Image.Image) -> Image.Image:
+    """The same pixels and nothing beside them, in a mode that can be shrunk.
+
+    Palettes are looked up, 16 bits made 8; no comment, profile or other remark is left on the
+    image for an encoder to find.
+
+    Raises:
+        BrokenPhoto: They are numbers of which nobody says what is white.
+    """
+    if image.mode == "P" or (image.mode in {"L", "RGB"} and image.has_transparency_data):
+        pixels = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode.startswith("I;16"):
+        pixels = image.point(lambda level: level * (255 / 65535) + 0.5).convert("L")
+    elif image.mode in _MODE_TO_RESIZE_AS:
+        pixels = image.convert(_MODE_TO_RESIZE_AS[image.mode])
+    elif image.mode in _RESIZABLE_MODES:
+        pixels = image
+    else:
+        raise BrokenPhoto(f"its pixels are of a kind no photo has (mode {image.mode})")
+    pixels.info.clear()
+    return pixels
+
+
+def _profile_of(image: Image.Image, metadata: Metadata) -> bytes | None:
+    """The colour profile: the one attached, or one that the metadata names."""
+    attached = image.info.get("icc_profile")
+    if isinstance(attached, bytes) and attached:
+        return attached
+    if image.mode == "RGB" and metadata.is_adobe_rgb:
+        return render_profile(ADOBE_RGB)
+    nclx = image.info.get("nclx_profile")
+    if isinstance(nclx, dict) and nclx.get("color_primaries") == _NCLX_DISPLAY_P3:
+        return render_profile(DISPLAY_P3)
+    return None

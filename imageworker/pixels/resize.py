@@ -1,0 +1,158 @@
+"""Sizes from pixels: a plan of which is made from what, and its carrying out.
+
+Decoding once and making each size from a larger one already made is most of the speed. How far
+apart the two must be was measured against one Lanczos step from the whole photo: docs/images.md
+has the figures.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from PIL import Image
+
+from imageworker.pixels.resampling import Box, resample
+from volumes.sizes import Size, sizes_of
+
+# A source this many times larger than the size is as good as the whole photo. A nearer one is
+# taken only where there is no other, for it then is the largest size there is.
+ENOUGH = 1.5
+# A JPEG decoded at 1/2, 1/4 or 1/8 must still be this many times larger than any of its sizes.
+DRAFT_ENOUGH = 1.9
+DRAFT_SCALES = (8, 4, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One size: made from the box of `source`, the letter of an earlier step or None, the photo."""
+
+    size: Size
+    source: str | None
+    box: Box
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """Pixels a step may start from, and how many of the photo's own pixels each stands for."""
+
+    letter: str | None
+    width: float
+    height: float
+    across: float
+    down: float
+
+
+def draft_scale(sizes: tuple[Size, ...], *, width: int, height: int) -> int:
+    """By how much a JPEG decoder may shrink while decoding: 1, 2, 4 or 8."""
+    wanted = sizes_of(sizes, width=width, height=height)
+    if not wanted:
+        return 1
+    least = min(_shrinking(size, width=width, height=height) for size in wanted)
+    return next((scale for scale in DRAFT_SCALES if least / scale >= DRAFT_ENOUGH), 1)
+
+
+def plan_sizes(
+    sizes: tuple[Size, ...], *, width: int, height: int, drafted: int = 1
+) -> tuple[Step, ...]:
+    """The steps that make every size a photo of these dimensions gets, largest first.
+
+    Args:
+        sizes: The size table.
+        width: The photo's, in pixels, as it is stored.
+        height: The same.
+        drafted: By how much the pixels at hand were shrunk while decoding.
+    """
+    photo = _Source(
+        letter=None,
+        width=width / drafted,
+        height=height / drafted,
+        across=1 / drafted,
+        down=1 / drafted,
+    )
+    wanted = sizes_of(sizes, width=width, height=height)
+    made: list[_Source] = []
+    steps = []
+    for size in sorted(wanted, key=lambda each: (each.square, -each.edge_pixels)):
+        step = _plan_step(size, photo, made, width=width, height=height)
+        steps.append(step)
+        if not size.square:
+            made.append(
+                _Source(
+                    letter=size.letter,
+                    width=step.width,
+                    height=step.height,
+                    across=step.width / width,
+                    down=step.height / height,
+                )
+            )
+    return tuple(steps)
+
+
+def run_plan(
+    photo: Image.Image, steps: tuple[Step, ...], *, finish: Callable[[Image.Image], Image.Image]
+) -> Iterator[tuple[Step, Image.Image]]:
+    """Each step with its pixels, in the plan's order; what no later step needs is let go.
+
+    `finish` is done to what comes out of the photo itself, and so once, in the size the first step
+    left: converting colour there costs a quarter of converting the photo.
+    """
+    made: dict[str | None, Image.Image] = {None: photo}
+    for at, step in enumerate(steps):
+        shrunk = shrink(made[step.source], step)
+        made[step.size.letter] = finish(shrunk) if step.source is None else shrunk
+        yield step, made[step.size.letter]
+        needed = {later.source for later in steps[at + 1 :]}
+        for letter in made.keys() - needed:
+            del made[letter]
+
+
+def shrink(source: Image.Image, step: Step) -> Image.Image:
+    """The size a step makes, from its source's pixels."""
+    return resample(source, step.box, width=step.width, height=step.height)
+
+
+def _plan_step(size: Size, photo: _Source, made: list[_Source], *, width: int, height: int) -> Step:
+    crop_width, crop_height = _crop(size, width=width, height=height)
+    target_width, target_height = size.dimensions_of(width, height)
+
+    def shrinking_from(source: _Source) -> float:
+        return min(
+            crop_width * source.across / target_width, crop_height * source.down / target_height
+        )
+
+    source = _choose([(each, shrinking_from(each)) for each in made], photo)
+    return Step(
+        size=size,
+        source=source.letter,
+        box=_central_box(source, crop_width * source.across, crop_height * source.down),
+        width=target_width,
+        height=target_height,
+    )
+
+
+def _choose(made: list[tuple[_Source, float]], photo: _Source) -> _Source:
+    """The smallest that is enough larger; else the largest that is not smaller; else the photo."""
+    # What was made comes largest first.
+    enough = [source for source, shrinking in made if shrinking >= ENOUGH]
+    if enough:
+        return enough[-1]
+    usable = [source for source, shrinking in made if shrinking > 1 - 1e-9]
+    return usable[0] if usable else photo
+
+
+def _crop(size: Size, *, width: int, height: int) -> tuple[int, int]:
+    """How much of the photo a size shows, in the photo's pixels: all, or the central square."""
+    side = min(width, height)
+    return (side, side) if size.square else (width, height)
+
+
+def _central_box(source: _Source, width: float, height: float) -> Box:
+    left, top = max(0.0, (source.width - width) / 2), max(0.0, (source.height - height) / 2)
+    return left, top, min(source.width, left + width), min(source.height, top + height)
+
+
+def _shrinking(size: Size, *, width: int, height: int) -> float:
+    crop_width, crop_height = _crop(size, width=width, height=height)
+    target_width, target_height = size.dimensions_of(width, height)
+    return min(crop_width / target_width, crop_height / target_height)

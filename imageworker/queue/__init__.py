@@ -1,0 +1,1 @@
+"""The RQ worker: jobs, heartbeat, and metrics."""

@@ -1,0 +1,204 @@
+"""The jobs there are: make the sizes of an original, and hand them in to be mirrored."""
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from imageworker.made_sizes import MadeSizes, MadeVariant
+from imageworker.processing_errors import OfTheAttempt, UndoablePhoto
+from imageworker.recipe import Recipe
+from imageworker.sandbox.child import SizesMaker
+from permission_urls import KeyRing, verify_job
+from runtime.crashpoint import crashpoint
+from storagemaster.client import MasterClient, MasterRefused
+from storagemaster.job_wire import JobKind, fields_to_sign
+from storagenode.client import FetchedFile, NodeClient
+from storagenode.protocol.errors import Gone, NodeError
+from storagenode.protocol.layout import Place
+from storagenode.protocol.wire import BundledFile, render_bundle
+from volumes.attempts import note_of_failed_attempt
+from volumes.cluster import Cluster, Colo, Node, NodeId
+from volumes.photo_path import (
+    Attempt,
+    Failure,
+    Info,
+    PhotoFile,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+    parse_name,
+    parse_path,
+    render_path,
+)
+
+log = logging.getLogger(__name__)
+
+
+class OriginalUnavailable(Exception):
+    """No mirror could send the original now."""
+
+
+class AttemptFailed(Exception):
+    """Making the sizes failed in a way that another try may not; the attempt is noted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    kind: JobKind
+    original: Variant
+    files: frozenset[PhotoFile]
+    """What the mirrors that answered have of the photo."""
+
+    @property
+    def of(self) -> PhotoVersion:
+        return self.original.of
+
+
+class SizesJob:
+    """Makes the sizes of one photo after another, for one worker."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        keys: KeyRing,
+        nodes: Mapping[NodeId, NodeClient],
+        masters: MasterClient,
+        maker: SizesMaker,
+        *,
+        colo: Colo,
+        recipe: Recipe,
+    ) -> None:
+        self._cluster = cluster
+        self._keys = keys
+        self._nodes = nodes
+        self._masters = masters
+        self._maker = maker
+        self._colo = colo
+        self._recipe = recipe
+
+    async def run(self, path: str, signature: str, *, kind: JobKind = JobKind.SIZES) -> str:
+        """What became of it: `ready`, `failed`, `gone`, `done before` or `failed before`.
+
+        Raises:
+            Forbidden: No storagemaster asked for this.
+            OriginalUnavailable, NoMasterAnswered, AttemptFailed: Worth another try.
+        """
+        verify_job(self._keys, signature, fields_to_sign(kind, path))
+        original = parse_path(path)
+        assert isinstance(original, Variant), "a storagemaster signs originals only"
+        crashpoint("job_taken")
+        work = _Work(kind, original, await self._files_of(original.of))
+        outcome = _outcome_before(work)
+        if outcome is None:
+            outcome = await self._do(work)
+        crashpoint("before_job_done")
+        return outcome
+
+    async def _do(self, work: _Work) -> str:
+        try:
+            fetched = await self._fetch(work.original)
+        except Gone:
+            return "gone"
+        crashpoint("fetched")
+        try:
+            files = await asyncio.to_thread(self._make, work, fetched.data)
+        except UndoablePhoto as error:
+            log.info("%s cannot be done: %s", render_path(work.original), error.reason)
+            return await self._give_up(work, error, fetched)
+        crashpoint("made")
+        return await self._hand_in(work.of, files, fetched, "ready") if files else "done before"
+
+    def _make(self, work: _Work, original: bytes) -> list[BundledFile]:
+        if work.kind is JobKind.SECOND_PASS:
+            return _variants(work.of, self._maker.make_second_pass(original, self._recipe))
+        return _bundle(work.of, self._maker.make(original, self._recipe))
+
+    async def _give_up(self, work: _Work, error: UndoablePhoto, fetched: FetchedFile) -> str:
+        """Note why it failed: for good, or for this time."""
+        if work.kind is JobKind.SECOND_PASS or Failure(work.of) in work.files:
+            return "failed before"
+        note: Attempt | Failure = Failure(work.of)
+        if isinstance(error, OfTheAttempt):
+            note = note_of_failed_attempt(work.of, work.files)
+        outcome = await self._hand_in(work.of, [_why(note, error)], fetched, "failed")
+        if outcome == "failed" and isinstance(note, Attempt):
+            raise AttemptFailed(f"attempt {note.number}: {error.reason}") from error
+        return outcome
+
+    async def _hand_in(
+        self, of: PhotoVersion, files: Sequence[BundledFile], fetched: FetchedFile, outcome: str
+    ) -> str:
+        # The sizes carry their original's second, so that every mirror and every retry agrees.
+        mtime = fetched.note.mtime_seconds
+        crashpoint("before_put")
+        try:
+            await self._masters.put_bundle(of, render_bundle(files), mtime_seconds=mtime)
+        except MasterRefused as error:
+            log.info("the sizes of %s were refused: %s", of, error)
+            return "gone"
+        crashpoint("after_put")
+        return outcome
+
+    async def _files_of(self, of: PhotoVersion) -> frozenset[PhotoFile]:
+        listings = await asyncio.gather(
+            *(self._nodes[n.id].list_photo(of.volume, of.photo) for n in self._mirrors(of)),
+            return_exceptions=True,
+        )
+        files = set()
+        for listing in listings:
+            if isinstance(listing, BaseException):
+                if not isinstance(listing, NodeError):
+                    raise listing
+                continue
+            files |= {parse_name(of.volume, listed.name) for listed in listing}
+        return frozenset(files)
+
+    async def _fetch(self, original: Variant) -> FetchedFile:
+        failures = []
+        for node in self._mirrors(original.of):
+            try:
+                return await self._nodes[node.id].fetch(Place(original))
+            except Gone:
+                raise
+            except NodeError as error:
+                failures.append(f"{node.id}: {error}")
+        raise OriginalUnavailable("; ".join(failures))
+
+    def _mirrors(self, of: PhotoVersion) -> list[Node]:
+        mirrors = self._cluster.mirrors_of(of.volume)
+        return sorted(mirrors, key=lambda node: node.colo != self._colo)
+
+
+def _outcome_before(work: _Work) -> str | None:
+    """What has become of the photo without this job; None if there is something to do."""
+    of, files = work.of, work.files
+    if PhotoTombstone(of.volume, of.photo) in files or VersionTombstone(of) in files:
+        return "gone"
+    if work.kind is JobKind.SECOND_PASS:
+        return None
+    if Info(of) in files:
+        return "done before"
+    if Failure(of) in files and work.kind is JobKind.SIZES:
+        return "failed before"
+    return None
+
+
+def _bundle(of: PhotoVersion, made: MadeSizes) -> list[BundledFile]:
+    return [*_variants(of, made.variants), _bundled(Info(of), made.info)]
+
+
+def _variants(of: PhotoVersion, made: Sequence[MadeVariant]) -> list[BundledFile]:
+    return [_bundled(Variant(of, v.letter, v.ext), v.data) for v in made]
+
+
+def _why(note: Attempt | Failure, error: UndoablePhoto) -> BundledFile:
+    document = {"reason": error.reason, "kind": type(error).__name__}
+    return _bundled(note, json.dumps(document, sort_keys=True).encode())
+
+
+def _bundled(file: PhotoFile, data: bytes) -> BundledFile:
+    return BundledFile(render_path(file), hashlib.sha256(data).hexdigest(), data)

@@ -1,0 +1,183 @@
+"""The fork server: a small process with the image libraries loaded, which forks a child a photo.
+
+Starting Python and loading Pillow takes longer than most photos do, and forking the worker itself
+would hand its keys and connections to whatever breaks a decoder. So this process is started afresh,
+with an environment made for it and one socket, and it has nothing worth taking.
+
+One thread, one photo at a time. A request is a packet with a pickled `Request` (from the worker,
+which is trusted; what a child says is never unpickled) and two descriptors: the original to read
+and a pipe for the answer. When the child has ended, a packet of JSON says how.
+"""
+
+import contextlib
+import gc
+import io
+import json
+import os
+import pickle
+import select
+import signal
+import socket
+import sys
+import time
+from dataclasses import asdict
+from typing import NoReturn
+
+from PIL import Image
+
+from imageworker.made_sizes import MadeSizes
+from imageworker.make_sizes import make_second_pass, make_sizes
+from imageworker.pixels.icc_profile import ADOBE_RGB, DISPLAY_P3, render_profile
+from imageworker.processing_errors import OverMemory, UndoablePhoto
+from imageworker.recipe import DEFAULT_RECIPE, AvifSetting, Recipe, WebpSetting
+from imageworker.sandbox.child_protocol import PACKET_BYTES_MAX, ChildEnd, Request
+from imageworker.sandbox.child_result import render_answer
+from imageworker.sandbox.sandbox import Walls, die_with, give_up_privileges, wall_in
+from imageworker.sandbox.syscall_filter import SyscallFilter
+
+_DESCRIPTORS = 2
+_READ_BYTES = 1024 * 1024
+
+
+def serve(control: socket.socket) -> None:
+    """Fork a child for every request, until the worker hangs up."""
+    syscalls = SyscallFilter()
+    warm_up()
+    has_left_network, is_unprivileged = give_up_privileges()
+    is_filtered = _try_filter(syscalls)
+    walls = Walls(
+        no_network_namespace=has_left_network,
+        unprivileged=is_unprivileged,
+        syscalls_filtered=is_filtered,
+    )
+    control.send(json.dumps(asdict(walls)).encode())
+    # What is here now is shared with every child; the collector would touch and so copy it.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    while True:
+        packet, descriptors, _, _ = socket.recv_fds(control, PACKET_BYTES_MAX, _DESCRIPTORS)
+        if not packet:
+            return
+        request = pickle.loads(packet)  # noqa: S301  the worker's own, over a socket nobody else has
+        end = _run_child(request, control, descriptors, syscalls)
+        control.send(json.dumps(asdict(end)).encode())
+
+
+def warm_up() -> None:
+    """Load what is loaded on first use, because a child can open no file to load it from."""
+    recipe = Recipe(
+        version="warm", jpeg=DEFAULT_RECIPE.jpeg, webp=WebpSetting(), avif=AvifSetting(speed=10)
+    )
+    picture = Image.radial_gradient("L").resize((120, 90)).convert("RGB")
+    for pillow_name in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF"):
+        buffer = io.BytesIO()
+        picture.save(buffer, pillow_name, icc_profile=render_profile(DISPLAY_P3))
+        render_answer(make_sizes(buffer.getvalue(), recipe=recipe))
+    make_second_pass(buffer.getvalue(), recipe=recipe)
+    render_profile(ADOBE_RGB)
+    with contextlib.suppress(UndoablePhoto):
+        make_sizes(buffer.getvalue()[:-100], recipe=recipe)
+
+
+def make_answer(request: Request, original: bytes) -> MadeSizes | UndoablePhoto:
+    """What a child has to say of its photo: sizes, or why there are none."""
+    try:
+        if request.is_second_pass:
+            return MadeSizes(make_second_pass(original, recipe=request.recipe), b"")
+        return make_sizes(original, recipe=request.recipe)
+    except UndoablePhoto as error:
+        return error
+    except MemoryError:
+        megabytes = request.recipe.limits.memory_bytes_max // (1024 * 1024)
+        return OverMemory(f"its sizes need more than the {megabytes} MiB of memory a photo may use")
+
+
+def _run_child(
+    request: Request, control: socket.socket, descriptors: list[int], syscalls: SyscallFilter
+) -> ChildEnd:
+    started, server = time.monotonic(), os.getpid()
+    child = os.fork()
+    if child == 0:
+        die_with(server)
+        _be_child(request, control, descriptors, syscalls)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    is_timed_out = not _wait_until_ended(
+        child, control, seconds=request.recipe.limits.wall_seconds_max
+    )
+    if is_timed_out:
+        for kill in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(child, signal.SIGKILL)
+    _, status, used = os.wait4(child, 0)
+    return ChildEnd(
+        status=status,
+        is_timed_out=is_timed_out,
+        memory_bytes_peak=used.ru_maxrss * 1024,
+        cpu_seconds=used.ru_utime + used.ru_stime,
+        wall_seconds=time.monotonic() - started,
+    )
+
+
+def _wait_until_ended(child: int, control: socket.socket, *, seconds: float) -> bool:
+    """Whether the child ended by itself; False once the time is up or the worker is gone."""
+    handle = os.pidfd_open(child)
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        # The worker waits for this answer, so whatever comes from it now is its end.
+        poll.register(control, select.POLLIN)
+        ready = [descriptor for descriptor, _ in poll.poll(seconds * 1000)]
+        return handle in ready
+    finally:
+        os.close(handle)
+
+
+def _be_child(
+    request: Request, control: socket.socket, descriptors: list[int], syscalls: SyscallFilter
+) -> NoReturn:
+    """Decode one photo behind the walls, say what came of it, and end without any clean-up."""
+    try:
+        original_file, answer_pipe = descriptors
+        control.close()
+        silence()
+        original = _read_all(original_file)
+        os.close(original_file)
+        wall_in(request.recipe.limits, syscalls)
+        _write_all(answer_pipe, render_answer(make_answer(request, original)))
+        os._exit(0)
+    except BaseException:  # noqa: BLE001  nothing may unwind into the server's own loop
+        os._exit(1)
+
+
+def silence() -> None:
+    """Let nothing a decoder prints, which may be the file's own words, reach the worker's log."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nowhere, standard)
+    os.close(nowhere)
+
+
+def _read_all(descriptor: int) -> bytes:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    pieces = iter(lambda: os.read(descriptor, _READ_BYTES), b"")
+    return b"".join(pieces)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _try_filter(syscalls: SyscallFilter) -> bool:
+    """Whether a child can be filtered, as one that is forked for the question finds out."""
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if syscalls.install() else 1)
+    return os.waitpid(child, 0)[1] == 0
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,86 @@
+"""The walls around a process that decodes strangers' files, and which of them stand here.
+
+Always, on any Linux: limits of address space, processor time, open files, file sizes and cores; a
+session of its own; no descriptor but its answer's; killed when its parent dies.
+Where the kernel has seccomp (x86-64 and ARM64): no program can be started, no network reached, no
+other process touched, no limit raised.
+Where the worker was started by root: besides, a network namespace with nothing in it, and the user
+`nobody`.
+Nowhere: a file system of its own. It has no descriptor to open a file with, so it needs none.
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+from dataclasses import dataclass
+
+from imageworker.recipe import Limits
+from imageworker.sandbox.syscall_filter import SyscallFilter
+
+NOBODY = 65534
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+_CLONE_NEWNET = 0x40000000
+# The kernel asks politely at the limit, and a second later does not ask.
+_CPU_SECONDS_OF_GRACE = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walls:
+    """Which of the walls that depend on the machine stand."""
+
+    no_network_namespace: bool
+    unprivileged: bool
+    syscalls_filtered: bool
+
+
+def give_up_privileges() -> tuple[bool, bool]:
+    """Leave the network and stop being root, where this process is root.
+
+    Returns:
+        Whether the network is gone, and whether this process is unprivileged.
+    """
+    if os.geteuid() != 0:
+        return False, True
+    has_left = _LIBC.unshare(_CLONE_NEWNET) == 0
+    # In a container root may lack the right to be anybody else.
+    with contextlib.suppress(PermissionError):
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+    return has_left, os.geteuid() != 0
+
+
+def die_with(parent: int) -> None:
+    """Have this process killed when its parent dies, or now, if it is dead already.
+
+    The first thing that a child does: whoever is forked by a process that is killed in that moment
+    is never told.
+    """
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wall_in(limits: Limits, syscalls: SyscallFilter) -> bool:
+    """Put this process behind the walls, for ever; whether its system calls are filtered.
+
+    The filter comes last, because it refuses what sets the rest.
+    """
+    with contextlib.suppress(PermissionError):
+        os.setsid()
+    _limit(resource.RLIMIT_AS, limits.memory_bytes_max)
+    _limit(resource.RLIMIT_CPU, limits.cpu_seconds_max, grace=_CPU_SECONDS_OF_GRACE)
+    _limit(resource.RLIMIT_NOFILE, limits.open_files_max)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    return syscalls.install()
+
+
+def _limit(kind: int, most: int, *, grace: int = 0) -> None:
+    _, hard = resource.getrlimit(kind)
+    highest = most + grace if hard == resource.RLIM_INFINITY else min(hard, most + grace)
+    resource.setrlimit(kind, (min(most, highest), highest))

@@ -1,0 +1,1 @@
+"""Purges of edges, and the cache of info documents."""

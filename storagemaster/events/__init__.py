@@ -1,0 +1,1 @@
+"""Events of photos, and their delivery as a stream and by webhook."""

@@ -1,0 +1,83 @@
+"""Events between storagemasters, through Valkey's pub/sub when it is there, and lost when not.
+
+Whoever can write to Valkey could send them, so each is signed, as jobs are.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from dataclasses import asdict
+from typing import Any
+
+import redis
+
+from permission_urls import Forbidden, KeyRing, sign_job, verify_job
+from storagemaster.events.events import Event, Events
+from storagemaster.queue_client import async_queue_client
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "glassplate:events"
+WAITING_MAX = 10_000
+RECONNECT_SECONDS = 1.0
+
+
+class EventRelay:
+    """Sends this storagemaster's events to the others, and tells of theirs here."""
+
+    def __init__(self, queue_url: str, keys: KeyRing, events: Events, *, boot: str) -> None:
+        self._url = queue_url
+        self._keys = keys
+        self._events = events
+        self._boot = boot
+        self._waiting: asyncio.Queue[Event] = asyncio.Queue(WAITING_MAX)
+        events.listen_to_own(self._send_soon)
+
+    async def run(self) -> None:
+        """Send and receive until the connection breaks."""
+        try:
+            async with async_queue_client(self._url) as client, client.pubsub() as heard:
+                await heard.subscribe(CHANNEL)
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._send(client))
+                    group.create_task(self._receive(heard))
+        except* (redis.RedisError, OSError) as error:
+            log.debug("events are not relayed: %s", error.exceptions)
+
+    def _send_soon(self, event: Event) -> None:
+        with contextlib.suppress(asyncio.QueueFull):
+            self._waiting.put_nowait(event)
+
+    async def _send(self, client: Any) -> None:
+        while True:
+            event = await self._waiting.get()
+            await client.publish(CHANNEL, render_message(event, self._boot, self._keys))
+
+    async def _receive(self, heard: Any) -> None:
+        async for message in heard.listen():
+            if message["type"] == "message":
+                event = parse_message(message["data"], self._boot, self._keys)
+                if event is not None:
+                    self._events.pass_on(event)
+
+
+def render_message(event: Event, boot: str, keys: KeyRing) -> str:
+    """An event as storagemasters tell each other of it; the inverse of `parse_message`."""
+    text = json.dumps(asdict(event))
+    signature = sign_job(keys, {"event": text, "boot": boot})
+    return json.dumps({"event": text, "boot": boot, "signature": signature})
+
+
+def parse_message(data: bytes | str, boot: str, keys: KeyRing) -> Event | None:
+    """The event of a message; None if it is this storagemaster's own, or nobody signed it."""
+    try:
+        message = json.loads(data)
+        fields = {"event": message["event"], "boot": message["boot"]}
+        if fields["boot"] == boot:
+            return None
+        verify_job(keys, message["signature"], fields)
+        return Event(**json.loads(fields["event"]))
+    except (Forbidden, ValueError, KeyError, TypeError) as error:
+        log.warning("an event was forged, and is dropped: %s", error)
+        return None

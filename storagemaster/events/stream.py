@@ -1,0 +1,62 @@
+"""`GET /events`: events as server-sent events, which any browser and `curl` understand."""
+
+import asyncio
+import contextlib
+import json
+from dataclasses import asdict
+
+from aiohttp import web
+
+from storagemaster.errors import Unavailable
+from storagemaster.events.events import Events, TooManyWatchers, Watch
+
+HEARTBEAT_SECONDS = 15.0
+RECONNECT_MILLISECONDS = 2_000
+LAST_ID_HEADER = "Last-Event-ID"
+
+
+async def stream_events(request: web.Request, events: Events) -> web.StreamResponse:
+    """Tell one watcher of events, until it goes.
+
+    Raises:
+        Unavailable: Too many watch already.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            watching = events.watching(after=request.headers.get(LAST_ID_HEADER, ""))
+            watch = stack.enter_context(watching)
+        except TooManyWatchers as error:
+            raise Unavailable(
+                "too many watch the events here; try another storagemaster"
+            ) from error
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "text/event-stream",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",
+            }
+        )
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionResetError):
+            await _tell(response, events, watch)
+        return response
+
+
+async def _tell(response: web.StreamResponse, events: Events, watch: Watch) -> None:
+    woken = asyncio.Event()
+    watch.wake = woken.set
+    await response.write(f"retry: {RECONNECT_MILLISECONDS}\n\n".encode())
+    if watch.has_missed:
+        await response.write(b"event: missed\ndata: {}\n\n")
+    while not watch.is_over:
+        woken.clear()
+        while watch.numbered:
+            numbered = watch.numbered.popleft()
+            data = json.dumps(asdict(numbered.event))
+            text = f"id: {events.id_of(numbered)}\nevent: {numbered.event.state}\ndata: {data}\n\n"
+            await response.write(text.encode())
+        try:
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
+                await woken.wait()
+        except TimeoutError:
+            await response.write(b": still here\n\n")

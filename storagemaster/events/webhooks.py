@@ -1,0 +1,114 @@
+"""Webhooks: events sent to the application's URLs, signed, tried again for a while, then given up.
+
+Each storagemaster sends the events of what it did itself. They wait in memory only: who must not
+miss one asks for the photo's status.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import aiohttp
+
+from permission_urls import KeyRing, sign_webhook
+from storagemaster.events.events import Event, Events
+from storagemaster.wire import SIGNATURE_HEADER
+
+log = logging.getLogger(__name__)
+
+WAITING_MAX = 10_000
+ANSWER_SECONDS = 10.0
+ATTEMPTS_MAX = 8
+FIRST_PAUSE_SECONDS = 1.0
+PAUSE_SECONDS_MAX = 60.0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the webhooks of one URL."""
+
+    delivered: int = 0
+    given_up: int = 0
+    dropped: int = 0
+
+
+class Webhooks:
+    """Sends events to URLs, to each in order, and to none later because of another."""
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        session: aiohttp.ClientSession,
+        keys: KeyRing,
+        events: Events,
+        *,
+        now_seconds: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._session = session
+        self._keys = keys
+        self._now_seconds = now_seconds
+        self._sleep = sleep
+        self._waiting: dict[str, asyncio.Queue[Event]] = {
+            url: asyncio.Queue(WAITING_MAX) for url in urls
+        }
+        self.counts = {url: Counts() for url in urls}
+        events.listen_to_own(self._send_soon)
+
+    async def send_all(self) -> None:
+        """Send what comes, for ever."""
+        async with asyncio.TaskGroup() as group:
+            for url in self._waiting:
+                group.create_task(self._send_to(url))
+            group.create_task(asyncio.Event().wait())  # there may be no URL
+
+    def _send_soon(self, event: Event) -> None:
+        for url, waiting in self._waiting.items():
+            try:
+                waiting.put_nowait(event)
+            except asyncio.QueueFull:
+                self.counts[url].dropped += 1
+
+    async def _send_to(self, url: str) -> None:
+        while True:
+            event = await self._waiting[url].get()
+            if await self._deliver(url, event):
+                self.counts[url].delivered += 1
+            else:
+                self.counts[url].given_up += 1
+                log.warning("%s never took the event that %s is %s", url, event.photo, event.state)
+
+    async def _deliver(self, url: str, event: Event) -> bool:
+        for pause_seconds in pauses():
+            if await self._post(url, json.dumps(asdict(event)).encode()):
+                return True
+            await self._sleep(pause_seconds)
+        return False
+
+    async def _post(self, url: str, body: bytes) -> bool:
+        """Whether the URL took it, with any 2xx."""
+        headers = {
+            "Content-Type": "application/json",
+            SIGNATURE_HEADER: sign_webhook(self._keys, body, now_seconds=self._now_seconds()),
+        }
+        try:
+            async with self._session.post(
+                url,
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
+            ) as response:
+                return 200 <= response.status < 300
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+
+def pauses() -> list[float]:
+    """How long to wait after each attempt in vain: doubling, up to a minute."""
+    return [
+        min(PAUSE_SECONDS_MAX, FIRST_PAUSE_SECONDS * 2**number) for number in range(ATTEMPTS_MAX)
+    ]

@@ -1,0 +1,79 @@
+"""Errors as RFC 9457 problems: one middleware, so that a handler only raises."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from storagemaster.errors import BadArgument, LengthLies, MasterError, NotAllowed, TooLarge
+from storagemaster.wire import PROBLEM_TYPE
+from storagenode.protocol.errors import BadRequest, NotSigned
+from volumes.photo_id import InvalidPhotoId
+from volumes.photo_path import InvalidPath
+
+log = logging.getLogger(__name__)
+
+PROBLEM_DOCS = "https://glassplate.example/problems/"
+"""What problem types begin with: names, not links, as RFC 9457 allows."""
+
+SERVER_NAME = "glassplate"
+"""What answers call their server, in place of a library with its version."""
+
+
+@web.middleware
+async def errors_as_problems(
+    request: web.Request,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> web.StreamResponse:
+    """Answer every error of this package, and those of others that are the caller's fault."""
+    try:
+        return await handler(request)
+    except MasterError as error:
+        return problem_of(error)
+    except (InvalidPath, InvalidPhotoId, BadRequest) as error:
+        return problem_of(BadArgument(str(error)))
+    except NotSigned as error:
+        return problem_of(NotAllowed(str(error)))
+    except web.HTTPRequestEntityTooLarge as error:
+        return problem_of(TooLarge(str(error)))
+    except (ConnectionResetError, web.RequestPayloadError) as error:
+        return problem_of(LengthLies(f"the body broke off: {error}"))
+    except web.HTTPException as error:
+        return _problem(
+            error.status, error.reason, error.reason, slug="http", headers=error.headers
+        )
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        return problem_of(MasterError("an error that was not foreseen; it is in the log"))
+
+
+def refused_unheard(status: int) -> web.Response:
+    """The answer to what was no HTTP, or to a fault of ours; it says nothing of the request."""
+    response = problem_of(
+        BadArgument("this is no HTTP/1.1 request that a server may answer")
+        if status < 500
+        else MasterError("an error that was not foreseen; it is in the log")
+    )
+    response.headers["Server"] = SERVER_NAME
+    return response
+
+
+def problem_of(error: MasterError) -> web.Response:
+    """An error as a response."""
+    response = _problem(
+        error.status, error.title, str(error), slug=error.slug, headers=error.headers
+    )
+    if error.status in {400, 413, 415, 422}:
+        # The rest of the body is not wanted, and must not be read as the next request.
+        response.force_close()
+    return response
+
+
+def _problem(status: int, title: str, detail: str, *, slug: str, headers: object) -> web.Response:
+    kept = {
+        name: value
+        for name, value in dict(headers).items()  # type: ignore[call-overload]  # a mapping of either kind
+        if name.lower() not in {"content-type", "content-length"}
+    }
+    body = {"type": PROBLEM_DOCS + slug, "title": title, "status": status, "detail": detail}
+    return web.json_response(body, status=status, headers=kept, content_type=PROBLEM_TYPE)

@@ -1,0 +1,1 @@
+"""Format and dimensions of a photo from its first bytes, without decoding."""

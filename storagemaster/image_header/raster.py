@@ -1,0 +1,55 @@
+"""Dimensions from the headers of JPEG, PNG and GIF."""
+
+import re
+
+from storagemaster.image_header.head import Head, HeadTooShort, UnusableHeader
+
+# Cameras write a dozen segments, and panoramas with depth maps some hundred.
+_JPEG_SEGMENTS_MAX = 1000
+# Fill bytes, stuffed bytes and junk between segments are all passed over by looking for this.
+_JPEG_MARKER = re.compile(rb"\xff[\x01-\xfe]")
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
+_JPEG_END_OF_IMAGE = 0xD9
+_JPEG_START_OF_SCAN = 0xDA
+
+
+def jpeg_dimensions(head: Head) -> tuple[int, int]:
+    """Width and height from the frame header, which may stand behind much metadata."""
+    offset = 2
+    for _ in range(_JPEG_SEGMENTS_MAX):
+        marker, offset = _next_marker(head, offset)
+        if marker in _JPEG_FRAMES:
+            return head.big(offset + 5, 2), head.big(offset + 3, 2)
+        if marker in {_JPEG_END_OF_IMAGE, _JPEG_START_OF_SCAN}:
+            raise UnusableHeader("the JPEG has no frame header before its pixels")
+        if marker not in _JPEG_WITHOUT_LENGTH:
+            offset += _segment_length(head, offset)
+    raise UnusableHeader(f"the JPEG has over {_JPEG_SEGMENTS_MAX} segments before its pixels")
+
+
+def png_dimensions(head: Head) -> tuple[int, int]:
+    """Width and height from the IHDR chunk, which must come first."""
+    if head.take(12, 4) != b"IHDR":
+        raise UnusableHeader("the PNG does not begin with its header chunk")
+    return head.big(16, 4), head.big(20, 4)
+
+
+def gif_dimensions(head: Head) -> tuple[int, int]:
+    """Width and height of the logical screen, which all frames are drawn on."""
+    return head.little(6, 2), head.little(8, 2)
+
+
+def _next_marker(head: Head, offset: int) -> tuple[int, int]:
+    """The next marker's code, and the offset behind it."""
+    match = _JPEG_MARKER.search(head.data, offset)
+    if match is None:
+        raise HeadTooShort(max(offset, len(head.data)) + 2)
+    return head.data[match.end() - 1], match.end()
+
+
+def _segment_length(head: Head, offset: int) -> int:
+    length = head.big(offset, 2)
+    if length < 2:
+        raise UnusableHeader("the JPEG has a segment of impossible length")
+    return length

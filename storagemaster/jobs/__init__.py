@@ -1,0 +1,1 @@
+"""Jobs for image workers: queued, swept, requeued, and their results stored."""

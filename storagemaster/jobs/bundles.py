@@ -1,0 +1,126 @@
+"""Taking the sizes of a photo from a worker and mirroring them, the info last."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from storagemaster.caches.info_cache import InfoCache
+from storagemaster.errors import BadArgument, Unavailable, UnknownVolume
+from storagemaster.events.events import Event, Events
+from storagemaster.job_wire import SECOND_PASS_LANE, JobKind
+from storagemaster.jobs.second_pass import SECOND_PASS_EXT, second_pass_of
+from storagemaster.jobs.sizes_queue import SizesQueue
+from storagemaster.mirrors.fleet import Fleet
+from storagemaster.mirrors.mirroring import Copies, Mirroring
+from storagemaster.mirrors.placement import NoPlace, Target, place_in_volume
+from storagenode.client import NodeClient
+from storagenode.protocol.wire import BundledFile, parse_bundle
+from volumes.cluster import Cluster, NodeId
+from volumes.photo_path import (
+    Attempt,
+    Failure,
+    Info,
+    InvalidPath,
+    PhotoVersion,
+    Variant,
+    parse_path,
+)
+
+
+class Bundles:
+    """Mirrors bundles of sizes."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        nodes: Mapping[NodeId, NodeClient],
+        fleet: Fleet,
+        mirroring: Mirroring,
+        cache: InfoCache,
+        events: Events,
+        queue: SizesQueue,
+    ) -> None:
+        self._cluster = cluster
+        self._nodes = nodes
+        self._fleet = fleet
+        self._mirroring = mirroring
+        self._cache = cache
+        self._events = events
+        self._queue = queue
+
+    async def take(self, of: PhotoVersion, body: bytes, *, mtime_seconds: int) -> Copies:
+        """Mirror a bundle; every file of it is fsynced on two nodes on return.
+
+        Raises:
+            BadArgument: It is not a bundle of this version's sizes.
+            UnknownVolume, PhotoGone: As their names say.
+            Unavailable: There are not two nodes that took it.
+        """
+        if of.volume not in self._cluster.volumes:
+            raise UnknownVolume(f"volume {of.volume} is not in the cluster's config")
+        files = parse_bundle(body)
+        info = _check(of, files)
+        volume = self._cluster.volumes[of.volume]
+        placed = place_in_volume(
+            self._cluster, self._fleet.view(), volume, strict=False, is_prompt=True
+        )
+        if isinstance(placed, NoPlace):
+            raise Unavailable(f"{placed.reason}; the sizes were not kept, try again")
+
+        async def put(target: Target) -> None:
+            await self._nodes[target.node].put_bundle(
+                of, body, owed_to=target.owed_to, mtime_seconds=mtime_seconds
+            )
+
+        copies = await self._mirroring.write_all(placed, put)
+        if info is not None:
+            await self._cache.put(of, info)
+            original = second_pass_of(of, info)
+            if original is not None:
+                self._queue.ask_for_sizes(original, lane=SECOND_PASS_LANE, kind=JobKind.SECOND_PASS)
+        self._tell(of, files)
+        return copies
+
+    def _tell(self, of: PhotoVersion, files: Sequence[BundledFile]) -> None:
+        """Publish what the bundle has made of the photo."""
+        match parse_path(files[-1].path):
+            case Info():
+                self._publish(of, "ready")
+            case Failure():
+                self._publish(of, "failed", reason_of(files[-1].data))
+            case _:
+                pass
+
+    def _publish(self, of: PhotoVersion, state: str, reason: str = "") -> None:
+        self._events.publish(
+            Event(volume=of.volume, photo=of.photo, version=of.version, state=state, reason=reason)
+        )
+
+
+def reason_of(failure: bytes) -> str:
+    """The reason in the note of a failure."""
+    try:
+        return str(json.loads(failure)["reason"])
+    except (ValueError, KeyError, TypeError):
+        return "no reason was given"
+
+
+def _check(of: PhotoVersion, files: Sequence[BundledFile]) -> bytes | None:
+    """The info document that ends this bundle; None of a failed attempt and of a second pass."""
+    is_second_pass = bool(files)
+    for position, bundled in enumerate(files):
+        try:
+            file = parse_path(bundled.path)
+        except InvalidPath as error:
+            raise BadArgument(str(error)) from error
+        match file:
+            case Variant() if file.of == of and not file.is_original:
+                is_second_pass = is_second_pass and file.ext == SECOND_PASS_EXT
+            case Info() if file.of == of and position == len(files) - 1:
+                return bundled.data
+            case Attempt() | Failure() if file.of == of and len(files) == 1:
+                return None
+            case _:
+                raise BadArgument(f"{bundled.path} cannot stand at this place in a bundle of {of}")
+    if not is_second_pass:
+        raise BadArgument(f"this bundle of {of} does not end with an info")
+    return None

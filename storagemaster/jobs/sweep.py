@@ -1,0 +1,99 @@
+"""Finding originals without sizes and asking for those again, so that a lost queue heals itself.
+
+A shard in which every original has its info or its failure, and what the info announces, is *done*,
+and is not listed again until its digest changes.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+
+from storagemaster.job_wire import RETRY_LANE
+from storagemaster.jobs.second_pass import SecondPasses
+from storagemaster.jobs.sizes_queue import SizesQueue
+from storagemaster.mirrors.fleet import Fleet
+from storagenode.client import NodeClient
+from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.errors import NodeError
+from volumes.cluster import Cluster, NodeId
+from volumes.photo_path import (
+    Failure,
+    Info,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+    VolumeId,
+    parse_name,
+)
+
+log = logging.getLogger(__name__)
+
+PASS_SECONDS = 20.0
+
+
+class Sweep:
+    """Looks through all volumes for work that the queue has forgotten."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        nodes: Mapping[NodeId, NodeClient],
+        fleet: Fleet,
+        queue: SizesQueue,
+    ) -> None:
+        self._cluster = cluster
+        self._nodes = nodes
+        self._fleet = fleet
+        self._queue = queue
+        self._second_passes = SecondPasses(cluster.variant_formats, cluster.sizes, queue)
+        self._done: dict[tuple[VolumeId, str], str] = {}
+        self._seen_pending: dict[VolumeId, set[Variant]] = {}
+
+    async def sweep_all(self) -> None:
+        """Go once through all volumes."""
+        for volume in self._cluster.volumes:
+            try:
+                await self.sweep(volume)
+            except NodeError as error:
+                log.warning("volume %s was not swept: %s", volume, error)
+
+    async def sweep(self, volume: VolumeId) -> int:
+        """Ask for what one volume lacks; how many photos that were.
+
+        An original is asked for at its second sight: at the first, its job may be on its way.
+        """
+        mirrors = self._fleet.whole_mirrors(self._cluster.volumes[volume])
+        if not mirrors:
+            return 0
+        node = self._nodes[mirrors[0]]
+        pending: set[Variant] = set()
+        for shard, digest in (await node.shard_digests(volume)).items():
+            if self._done.get((volume, shard)) != digest:
+                files = await node.list_shard(volume, shard)
+                found = pending_originals(volume, files)
+                pending |= found
+                if not await self._second_passes.sweep(node, volume, shard, files) and not found:
+                    self._done[volume, shard] = digest
+        again = pending & self._seen_pending.get(volume, set())
+        self._seen_pending[volume] = pending
+        for original in again:
+            self._queue.ask_for_sizes(original, lane=RETRY_LANE)
+        return len(again)
+
+
+def pending_originals(volume: VolumeId, files: Iterable[ListedFile]) -> set[Variant]:
+    """The originals among a shard's files that have neither info nor failure nor tombstone."""
+    originals: set[Variant] = set()
+    settled: set[PhotoVersion] = set()
+    gone: set[str] = set()
+    for listed in files:
+        match parse_name(volume, listed.name):
+            case Variant() as variant if variant.is_original:
+                originals.add(variant)
+            case Info(of) | Failure(of) | VersionTombstone(of):
+                settled.add(of)
+            case PhotoTombstone(_, photo):
+                gone.add(photo)
+            case _:
+                pass
+    return {o for o in originals if o.of not in settled and o.of.photo not in gone}

@@ -1,0 +1,1 @@
+"""Delete, undelete, revoke, and regenerate."""

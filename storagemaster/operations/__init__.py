@@ -1,0 +1,1 @@
+"""What operators see: status, alerts, metrics, and scrubs."""

@@ -1,0 +1,105 @@
+"""The state of the cluster as one document: what `glassplate status` shows."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from storagemaster.caches.edge_health import EdgeHealth
+from storagemaster.jobs.abandoned_jobs import WorkerDeaths
+from storagemaster.jobs.sizes_queue import SizesQueue
+from storagemaster.mirrors.fleet import Fleet, NodeView
+from storagemaster.operations.alerts import node_alarms, queue_alarms, repair_alarms
+from storagemaster.repair.reconcile import Reconcile
+from storagemaster.repair.repairs import state_document
+from volumes.cluster import Cluster, Node, Volume
+from volumes.cold_tier import Chill
+
+
+class ClusterStatus:
+    """Puts together what one storagemaster knows."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        fleet: Fleet,
+        queue: SizesQueue,
+        edge_health: EdgeHealth,
+        deaths: WorkerDeaths,
+        reconcile: Reconcile,
+        *,
+        master: str,
+        now_seconds: Callable[[], float] = time.time,
+    ) -> None:
+        self._cluster = cluster
+        self._fleet = fleet
+        self._queue = queue
+        self._edge_health = edge_health
+        self._deaths = deaths
+        self._reconcile = reconcile
+        self._master = master
+        self._now_seconds = now_seconds
+
+    async def document(self) -> dict[str, Any]:
+        """Nodes, volumes, owed work, queue and edges; `null` for what could not be asked."""
+        views = self._fleet.view()
+        depths = await self._queue.depths()
+        workers_alive = await self._deaths.workers_alive() if depths is not None else None
+        oldest_seconds = (
+            await self._queue.oldest_seconds(self._now_seconds()) if depths is not None else None
+        )
+        nodes = [_node(node, views[node.id]) for node in self._cluster.nodes.values()]
+        repair = state_document(self._reconcile, now_seconds=self._now_seconds())
+        return {
+            "cluster": self._cluster.name,
+            "master": self._master,
+            "nodes": nodes,
+            "volumes": [
+                _volume(volume, views, self._fleet.chill_of(volume.number))
+                for volume in self._cluster.volumes.values()
+            ],
+            "owed_files": sum(view.status.owed for view in views.values() if view.status),
+            "queue": depths,
+            "workers_alive": workers_alive,
+            "oldest_job_seconds": oldest_seconds,
+            "repair": repair,
+            "alarms": [
+                *node_alarms(nodes),
+                *repair_alarms(repair),
+                *queue_alarms(
+                    depths, workers_alive=workers_alive, oldest_job_seconds=oldest_seconds
+                ),
+            ],
+            "edges": [
+                {
+                    "id": id_,
+                    "colo": edge.colo,
+                    "kind": edge.kind,
+                    "up": self._edge_health.is_up(id_),
+                }
+                for id_, edge in self._cluster.edges.items()
+            ],
+        }
+
+
+def _node(node: Node, view: NodeView) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "colo": node.colo,
+        "up": view.up,
+        "reason": view.reason,
+        "free_bytes": view.status.free_bytes if view.status else None,
+        "total_bytes": view.status.total_bytes if view.status else None,
+        "accepts_new_photos": view.accepts_new_photos,
+        "owed_files": view.status.owed if view.status else None,
+        "fenced_volumes": list(view.status.fenced) if view.status else [],
+    }
+
+
+def _volume(volume: Volume, views: dict[Any, NodeView], chill: Chill | None) -> dict[str, Any]:
+    return {
+        "number": volume.number,
+        "state": volume.state.value,
+        "mirrors": list(volume.mirrors),
+        "mirrors_up": [node for node in volume.mirrors if views[node].up],
+        "chilled_to": list(chill.keepers) if chill else [],
+    }

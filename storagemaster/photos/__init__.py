@@ -1,0 +1,1 @@
+"""Reads of photos: state, batches, search, and explanations."""

@@ -1,0 +1,1 @@
+"""Mirrors made equal again: hinted handoff, fences, and reconciliation."""

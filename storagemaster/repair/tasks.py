@@ -1,0 +1,83 @@
+"""The steps of a plan as tasks: small files between the same two nodes are copied together."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from storagemaster.repair.steps import Adopt, Bury, Copy, Replace, Step
+from storagenode.protocol.batch_wire import BATCH_BYTES_MAX, BATCH_FILES_MAX, FILE_BYTES_MAX
+from volumes.cluster import NodeId
+
+Way = tuple[NodeId, NodeId]
+"""From the node that sends to the one that fetches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Steps of one node that are one request: any step alone, or small copies from one source."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def node(self) -> NodeId:
+        """The node that is to do it."""
+        return self.steps[0].node
+
+    @property
+    def way(self) -> Way | None:
+        """The way that its copies go; None if it copies nothing."""
+        first = self.steps[0]
+        return None if isinstance(first, Adopt | Bury) else (first.source, first.node)
+
+    @property
+    def size_bytes(self) -> int:
+        """How much it copies."""
+        return sum(map(bytes_of, self.steps))
+
+
+@dataclass(slots=True)
+class RepairProgress:
+    """How far the repair of a plan is."""
+
+    steps_total: int = 0
+    bytes_total: int = 0
+    steps: int = 0
+    bytes: int = 0
+    started_seconds: float = 0.0
+
+    @classmethod
+    def of(cls, steps: Sequence[Step], *, now_seconds: float) -> "RepairProgress":
+        """The progress of steps of which none is done yet."""
+        return cls(len(steps), sum(map(bytes_of, steps)), started_seconds=now_seconds)
+
+    def count(self, task: Task) -> None:
+        """A task has ended, well or not."""
+        self.steps += len(task.steps)
+        self.bytes += task.size_bytes
+
+    def seconds_left(self, *, now_seconds: float) -> float | None:
+        """How long the rest takes at the pace so far; None while that cannot be told."""
+        if not self.steps:
+            return None if self.steps_total else 0.0
+        return (now_seconds - self.started_seconds) * (self.steps_total - self.steps) / self.steps
+
+
+def bytes_of(step: Step) -> int:
+    """How much a step copies."""
+    return 0 if isinstance(step, Adopt | Bury) else step.size_bytes
+
+
+def tasks_of(steps: Iterable[Step]) -> list[Task]:
+    """The steps in their order, small copies between the same two nodes put together."""
+    tasks: list[Task] = []
+    open_batches: dict[tuple[NodeId, NodeId], list[Step]] = {}
+    for step in steps:
+        if not isinstance(step, Copy | Replace) or step.size_bytes > FILE_BYTES_MAX:
+            tasks.append(Task((step,)))
+            continue
+        batch = open_batches.setdefault((step.node, step.source), [])
+        full = sum(map(bytes_of, batch)) + step.size_bytes > BATCH_BYTES_MAX
+        if full or len(batch) == BATCH_FILES_MAX:
+            tasks.append(Task(tuple(batch)))
+            batch.clear()
+        batch.append(step)
+    return tasks + [Task(tuple(batch)) for batch in open_batches.values() if batch]

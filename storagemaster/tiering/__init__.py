@@ -1,0 +1,1 @@
+"""Large sizes that live in a cold tier: offload and recall."""

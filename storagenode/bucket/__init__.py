@@ -1,0 +1,1 @@
+"""A store over one S3 bucket."""

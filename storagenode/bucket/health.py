@@ -1,0 +1,62 @@
+"""Whether a bucket takes writes: asked now and then beside the requests, so that no one waits."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from storagenode.disk.marker import RootRefused
+from storagenode.protocol.errors import BucketAway, DiskSuspect, NodeError
+from storagenode.store import Condition
+
+log = logging.getLogger(__name__)
+
+PROBE_SECONDS = 5.0
+
+
+class BucketHealth:
+    """What is known of one bucket. Unlike a disk it may recover by itself."""
+
+    def __init__(
+        self, read_marker: Callable[[], object], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._read_marker = read_marker
+        self._clock = clock
+        self._probed_seconds = clock()
+        self._lock = threading.Lock()
+        self._is_ours = True
+        self._reason = ""
+
+    def condition(self) -> Condition:
+        """What was found last; when that is old, it is found out anew in a thread of its own."""
+        with self._lock:
+            is_due = self._clock() - self._probed_seconds > PROBE_SECONDS
+            if is_due:
+                self._probed_seconds = self._clock()
+        if is_due:
+            threading.Thread(target=self.probe, name="bucket-probe", daemon=True).start()
+        return Condition(accepts_new_photos=not self._reason, suspect_reason=self._reason)
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the marker was this node's when it was last read."""
+        return self._is_ours
+
+    def refuse_unless_ours(self) -> None:
+        """Raise `DiskSuspect` if the bucket is not what was opened."""
+        if not self._is_ours:
+            raise DiskSuspect(self._reason)
+
+    def probe(self) -> None:
+        """Read the marker, and remember what became of that."""
+        before = self._reason
+        try:
+            self._read_marker()
+        except RootRefused as error:
+            self._is_ours, self._reason = False, str(error)
+        except (NodeError, BucketAway) as error:
+            self._reason = str(error)
+        else:
+            self._is_ours, self._reason = True, ""
+        if self._reason != before:
+            log.warning("the bucket: %s", self._reason or "is well again")

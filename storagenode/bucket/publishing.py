@@ -1,0 +1,177 @@
+"""Giving a file its name in a bucket: never over another, never past a tombstone.
+
+There is no lock. A name is given once by a conditional put. Whoever writes a file looks for
+tombstones after it, and whoever writes a tombstone looks for files after it: one of the two sees
+the other, in whatever process they are. What is moved is copied, and only then deleted.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+
+from storagenode.bucket.bucket import Bucket
+from storagenode.bucket.errors import NameTaken
+from storagenode.bucket.listing import BucketListings
+from storagenode.bucket.reading import open_object
+from storagenode.bucket.staging import SpooledFile
+from storagenode.disk.publishing import Published, info_that_vouches_for
+from storagenode.protocol.errors import Conflict, Gone, NotThere
+from storagenode.protocol.layout import Place, covered_by, owed_path, quarantine_path, trash_path
+from volumes.cluster import NodeId
+from volumes.photo_path import (
+    PhotoFile,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+    VolumeId,
+    render_path,
+    tombstone_paths,
+)
+
+
+class BucketPublisher:
+    """Puts files at their names, and takes them away again."""
+
+    def __init__(
+        self, bucket: Bucket, listings: BucketListings, *, now_seconds: Callable[[], float]
+    ) -> None:
+        self._bucket = bucket
+        self._listings = listings
+        self._now_seconds = now_seconds
+
+    def publish(
+        self, files: Sequence[tuple[SpooledFile, Place]], *, mtime_seconds: int
+    ) -> tuple[Published, ...]:
+        """Give files of one version their names, and return when all of them are kept.
+
+        Raises:
+            Gone: A tombstone covers them.
+            Conflict: The name of a variant is taken by other, sound bytes that are finished.
+        """
+        kinds = {_version_at(place): place for _, place in files}
+        for place in kinds.values():
+            self.refuse_if_gone(place.file, owed_to=place.owed_to)
+        published = tuple(self._give_name(file, place, mtime_seconds) for file, place in files)
+        for place in kinds.values():
+            try:
+                self.refuse_if_gone(place.file, owed_to=place.owed_to)
+            except Gone:
+                self._take_back(published)
+                raise
+        for _, place in files:
+            if isinstance(place.file, PhotoTombstone | VersionTombstone) and not place.owed_to:
+                self._trash_what_is_covered(place.file)
+        return published
+
+    def refuse_if_gone(self, file: PhotoFile, *, owed_to: NodeId | None = None) -> None:
+        """Raise `Gone` if a tombstone covers this file.
+
+        For a file held for another node, a tombstone held for it counts too.
+        """
+        if isinstance(file, PhotoTombstone | VersionTombstone):
+            return
+        paths = [*tombstone_paths(file.of)]
+        if owed_to is not None:
+            paths += [owed_path(owed_to, path) for path in paths]
+        notes = self._bucket.side_by_side(self._bucket.head, paths)
+        for path, note in zip(paths, notes, strict=True):
+            if note is not None:
+                raise Gone(f"{render_path(file)} is gone: {path} says so")
+
+    def refuse_beside_others(self, infos: Sequence[tuple[SpooledFile, Place]]) -> None:
+        """Raise `Conflict` if a version has an info of other bytes, which tells of other sizes."""
+        for info, place in infos:
+            there = self._bucket.head(place.path)
+            if there is not None and there.digest != info.digest:
+                raise Conflict(f"{place} is there already, and tells of other sizes")
+
+    def set_aside(self, path: str) -> str:
+        """Give an object a second name in the quarantine, and return it."""
+        aside = quarantine_path(path, unique=f"{self._now_seconds():.6f}")
+        self._bucket.copy(path, aside)
+        return aside
+
+    def has_changed(self, path: str) -> None:
+        """Have the listings know that there is, or may be, a change at a photo path."""
+        volume, shard, _ = path.split("/")
+        self._listings.changed(VolumeId(int(volume)), shard)
+
+    def has_lost_digest(self, path: str) -> None:
+        """Have the listings ask for the digest of a photo path again."""
+        volume, shard, _ = path.split("/")
+        self._listings.doubt(VolumeId(int(volume)), shard, path)
+
+    def _give_name(self, file: SpooledFile, place: Place, mtime_seconds: int) -> Published:
+        try:
+            try:
+                self._put(file, place.path, mtime_seconds, only_if_new=True)
+            except NameTaken:
+                return self._meet(file, place, mtime_seconds)
+        finally:
+            # Also when it failed: the bucket may have it all the same.
+            if place.owed_to is None:
+                self.has_changed(place.path)
+        return Published(place.path, file.digest, file.bytes, was_there=False)
+
+    def _meet(self, file: SpooledFile, place: Place, mtime_seconds: int) -> Published:
+        """What becomes of a file whose name is taken."""
+        with contextlib.closing(open_object(self._bucket, place.path)) as there:
+            found = there.compute_digest()
+        if found == there.digest and (found != file.replaces or found == file.digest):
+            # What is made from a photo twice, or says only that it is gone, is as good the first
+            # time. The pixels themselves are never other ones.
+            if found == file.digest or not isinstance(place.file, Variant):
+                return Published(place.path, found, there.stat.bytes, was_there=True)
+            if not self._is_unfinished(place):
+                raise Conflict(f"{place} is there already, with other bytes")
+        # What is there is to give way, or no info or digest vouches for it, and this file is sound.
+        if found != file.digest:
+            self.set_aside(place.path)
+        self._put(file, place.path, mtime_seconds, only_if_new=False)
+        return Published(place.path, file.digest, file.bytes, was_there=False)
+
+    def _is_unfinished(self, place: Place) -> bool:
+        """Whether this is a size whose info never came: its maker has ended in the middle."""
+        info = info_that_vouches_for(place)
+        return info is not None and self._bucket.head(info.path) is None
+
+    def _put(self, file: SpooledFile, path: str, mtime_seconds: int, *, only_if_new: bool) -> None:
+        etag = self._bucket.put(
+            path,
+            file.file,
+            digest=file.digest,
+            mtime_seconds=mtime_seconds,
+            only_if_new=only_if_new,
+        )
+        self._listings.learn(path, etag, file.digest)
+
+    def _take_back(self, published: Sequence[Published]) -> None:
+        """A tombstone came in between: what was there before it, it has moved itself."""
+        for each in published:
+            if not each.was_there:
+                self._bucket.delete(each.path)
+
+    def _trash_what_is_covered(self, tombstone: PhotoTombstone | VersionTombstone) -> None:
+        directory, prefix = covered_by(tombstone)
+        day = time.strftime("%Y-%m-%d", time.gmtime(self._now_seconds()))
+        covered = [
+            each.path
+            for each in self._bucket.objects(f"{directory}/{prefix}")
+            if not each.path.endswith(".gone")
+        ]
+
+        def move(path: str) -> None:
+            # Another storagemaster may be burying the same.
+            with contextlib.suppress(NotThere):
+                self._bucket.copy(path, trash_path(day, path))
+                self._bucket.delete(path)
+
+        self._bucket.side_by_side(move, covered)
+        for path in covered[:1]:
+            self.has_changed(path)
+
+
+def _version_at(place: Place) -> tuple[PhotoVersion | None, NodeId | None]:
+    """What is gone together."""
+    return None if isinstance(place.file, PhotoTombstone) else place.file.of, place.owed_to

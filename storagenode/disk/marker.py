@@ -1,0 +1,184 @@
+"""The `.node` marker: what makes a directory the root of one node, and keeps every other out."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from storagenode.disk.filesystem import DIGEST_XATTR
+from storagenode.protocol.layout import NODE_MARKER, OWED, QUARANTINE, STAGING, TRASH
+from volumes.cluster import Node
+
+FORMAT_VERSION = 1
+
+_FOLDERS = (STAGING, OWED, TRASH, QUARANTINE)
+_FRESH = f"{NODE_MARKER}.new"
+
+
+class RootRefused(Exception):
+    """A directory cannot serve as this node's root; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeMarker:
+    """Which node a root belongs to."""
+
+    uuid: str
+    id: str
+    colo: str
+    format: int = FORMAT_VERSION
+
+
+def mark_root(root: Path, node: Node) -> NodeMarker:
+    """Make an empty directory the root of a node; a root that is marked already stays as it is.
+
+    One that an earlier call did not come to the end of counts as empty.
+
+    Raises:
+        RootRefused: It is another node's, or holds files that are not a node's.
+    """
+    _make_durably(root)
+    if (root / NODE_MARKER).exists():
+        return read_marker(root, node)
+    if not all(_is_of_an_empty_root(entry) for entry in root.iterdir()):
+        raise RootRefused(
+            f"{root} has files but no {NODE_MARKER} marker: it is not empty, and not a node's. "
+            "Give an empty directory; or, if the marker was lost, bring it back from a backup."
+        )
+    marker = new_marker(node)
+    for name in _FOLDERS:
+        (root / name).mkdir(exist_ok=True)
+    _write_durably(root / NODE_MARKER, render_marker(marker))
+    return marker
+
+
+def read_marker(root: Path, node: Node) -> NodeMarker:
+    """The root's marker, after checking that it is this node's.
+
+    Raises:
+        RootRefused: It is missing, unreadable, or another node's.
+    """
+    path = root / NODE_MARKER
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        raise RootRefused(
+            f"{path} is missing. If the disk of {node.id} is not mounted, mount it; if this is a "
+            f"new, empty disk, mark it first: glassplate node init {node.id}"
+        ) from None
+    except (ValueError, OSError) as error:
+        raise RootRefused(f"{path} cannot be read as a node's marker: {error}") from error
+    return parse_marker(text, node, where=str(path))
+
+
+def new_marker(node: Node) -> NodeMarker:
+    """The marker of a node that gets its root just now."""
+    return NodeMarker(uuid=node.uuid or str(uuid.uuid4()), id=node.id, colo=node.colo)
+
+
+def render_marker(marker: NodeMarker) -> str:
+    """A marker as the text that is kept."""
+    return json.dumps(asdict(marker), indent=1) + "\n"
+
+
+def parse_marker(text: str, node: Node, *, where: str) -> NodeMarker:
+    """The inverse of `render_marker`, after checking that it is this node's.
+
+    Raises:
+        RootRefused: It is unreadable, or another node's.
+    """
+    try:
+        marker = NodeMarker(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise RootRefused(f"{where} cannot be read as a node's marker: {error}") from error
+    wrong = [
+        f"{name} is {found!r}, must be {wanted!r}"
+        for name, found, wanted in (
+            ("id", marker.id, node.id),
+            ("colo", marker.colo, node.colo),
+            ("uuid", marker.uuid, node.uuid or marker.uuid),
+            ("format", marker.format, FORMAT_VERSION),
+        )
+        if found != wanted
+    ]
+    if wrong:
+        raise RootRefused(f"{where} is not the marker of {node.id}: {'; '.join(wrong)}")
+    return marker
+
+
+def prove_root(root: Path) -> None:
+    """Check that the file system can do what a node needs.
+
+    Raises:
+        RootRefused: It has no user xattrs, or its hidden folders are on another file system.
+    """
+    probe = root / STAGING / f"probe-{os.getpid():x}"
+    try:
+        probe.write_bytes(b"")
+        os.setxattr(probe, DIGEST_XATTR, b"0")
+    except OSError as error:
+        if error.errno not in {errno.ENOTSUP, errno.EPERM}:
+            raise RootRefused(f"{root} cannot be written: {error}") from error
+        raise RootRefused(
+            f"{root} is on a file system without user xattrs, where photos' digests are kept. "
+            "Use ext4, xfs or btrfs."
+        ) from error
+    finally:
+        probe.unlink(missing_ok=True)
+    for name in _FOLDERS:
+        if (root / name).stat().st_dev != root.stat().st_dev:
+            raise RootRefused(f"{root / name} is on another file system than {root}")
+
+
+@contextlib.contextmanager
+def holding_root(root: Path) -> Iterator[None]:
+    """Keep every other process off a marked root, whose locks and staging it knows nothing of.
+
+    Raises:
+        RootRefused: Another process holds it.
+    """
+    marker = os.open(root / NODE_MARKER, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RootRefused(f"{root} is being served by another process") from None
+        yield
+    finally:
+        os.close(marker)
+
+
+def _is_of_an_empty_root(entry: Path) -> bool:
+    if entry.name in _FOLDERS:
+        return not any(entry.iterdir())
+    return entry.name in {"lost+found", _FRESH}
+
+
+def _make_durably(directory: Path) -> None:
+    if not directory.exists():
+        _make_durably(directory.parent)
+        directory.mkdir(exist_ok=True)
+        _fsync_directory(directory.parent)
+
+
+def _write_durably(path: Path, text: str) -> None:
+    fresh = path.with_name(_FRESH)
+    with fresh.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.rename(path)
+    _fsync_directory(path.parent)
+
+
+def _fsync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

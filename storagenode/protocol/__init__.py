@@ -1,0 +1,1 @@
+"""The node protocol: names on disk, types, routes, framing, and errors."""

@@ -1,0 +1,1 @@
+"""How clients send requests to a node."""

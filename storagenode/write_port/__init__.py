@@ -1,0 +1,1 @@
+"""The internal port: writes, listings, and repairs."""

@@ -1,0 +1,185 @@
+"""Taking what is written: small files whole, and a streamed PUT to staging as it comes.
+
+What was streamed is published if its closing signature is right.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from storagenode.disk.publishing import Published
+from storagenode.protocol.errors import BadRequest, NodeError, Unreachable
+from storagenode.protocol.layout import Place
+from storagenode.protocol.wire import TRAILER_BYTES, parse_trailer
+from storagenode.protocol.writes_wire import FILES_MAX, Outcome, WholeFile
+from storagenode.store import Staged, Store
+
+# As much as is written to the disk at a time: large enough that a thread is worth its price, and in
+# whole blocks.
+BATCH_BYTES = 1024 * 1024
+# How long a thread is kept busy with small files, one after the other. A thread that is woken for
+# each costs more than the file does; but where an fsync takes long, several are to wait at once.
+THREAD_SECONDS = 0.010
+# How much the last files weigh against those before in what a file is thought to take.
+_LAST_WEIGHT = 0.2
+
+CheckClosing = Callable[[str, str], None]
+"""Given the closing signature and the digest of what came, raises unless they belong together."""
+
+T = TypeVar("T")
+
+
+class Receiver:
+    """Writes incoming bodies to a store, in threads, so that no disk stops the event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        threads: Executor,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._threads = threads
+        self._clock = clock
+        self._seconds_a_file = THREAD_SECONDS
+
+    async def receive(
+        self,
+        body: AsyncIterator[bytes],
+        place: Place,
+        *,
+        mtime_seconds: int,
+        bytes_expected: int,
+        check_closing: CheckClosing,
+        replaces: str = "",
+    ) -> Published:
+        """Publish a body at a place; what has the digest `replaces` there gives way to it.
+
+        Raises:
+            BadRequest: The body ends before its trailer.
+            Unreachable: The body breaks off.
+            NodeError: What the store or `check_closing` raises; nothing was published.
+        """
+        batches = _in_batches(body)
+        batch = await anext(batches)
+        if batch.closing is not None:
+            return await self._in_thread(
+                partial(self._publish_whole, batch, place, mtime_seconds, check_closing, replaces)
+            )
+        async with contextlib.AsyncExitStack() as stack:
+            staging = self._store.staging(bytes_expected=bytes_expected)
+            file = await self._in_thread(staging.__enter__)
+            file.replaces = replaces
+            stack.push_async_exit(partial(self._leave, staging))
+            await self._in_thread(partial(file.write, batch.data))
+            async for batch in batches:
+                await self._in_thread(partial(file.write, batch.data))
+            return await self._in_thread(
+                partial(self._publish, file, batch, place, mtime_seconds, check_closing)
+            )
+
+    async def receive_many(self, files: Sequence[WholeFile]) -> list[Outcome]:
+        """Publish bodies that are here already, if each has its digest; what became of each."""
+        seconds = max(self._seconds_a_file, THREAD_SECONDS / FILES_MAX)
+        step = max(1, round(THREAD_SECONDS / seconds))
+        steps = [files[start : start + step] for start in range(0, len(files), step)]
+        done = await asyncio.gather(
+            *(self._in_thread(partial(self._publish_each, some)) for some in steps)
+        )
+        return [*itertools.chain(*done)]
+
+    def _publish_each(self, files: Sequence[WholeFile]) -> list[Outcome]:
+        started = self._clock()
+        outcomes = [self._publish_one(file) for file in files]
+        seconds = (self._clock() - started) / len(files)
+        self._seconds_a_file += _LAST_WEIGHT * (seconds - self._seconds_a_file)
+        return outcomes
+
+    def _publish_one(self, whole: WholeFile) -> Outcome:
+        try:
+            with self._store.staging(bytes_expected=len(whole.data)) as file:
+                file.write(whole.data)
+                return self._store.publish(
+                    file, whole.place, mtime_seconds=whole.mtime_seconds, digest=whole.digest
+                )
+        except NodeError as error:
+            return error
+
+    def _publish_whole(
+        self,
+        batch: "_Batch",
+        place: Place,
+        mtime_seconds: int,
+        check_closing: CheckClosing,
+        replaces: str,
+    ) -> Published:
+        with self._store.staging(bytes_expected=len(batch.data)) as file:
+            file.replaces = replaces
+            file.write(batch.data)
+            return self._publish(file, batch, place, mtime_seconds, check_closing)
+
+    def _publish(
+        self,
+        file: Staged,
+        last: "_Batch",
+        place: Place,
+        mtime_seconds: int,
+        check_closing: CheckClosing,
+    ) -> Published:
+        assert last.closing is not None, "published before its body has ended"
+        digest = file.digest
+        check_closing(last.closing, digest)
+        return self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
+
+    async def _leave(
+        self, staging: contextlib.AbstractContextManager[Staged], *failure: object
+    ) -> None:
+        await self._in_thread(partial(staging.__exit__, *failure))  # type: ignore[arg-type]
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        working = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            # The thread goes on, and its file must not be closed under its hands.
+            await asyncio.wait([working])
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Some of a body, as it came; the last batch has the closing signature too."""
+
+    data: memoryview
+    closing: str | None = None
+
+
+async def _in_batches(body: AsyncIterator[bytes]) -> AsyncIterator[_Batch]:
+    """The body in batches of one length, but for the last, which ends before the trailer."""
+    pieces: list[bytes | memoryview] = []
+    size = 0
+    try:
+        async for piece in body:
+            pieces.append(piece)
+            size += len(piece)
+            if size >= BATCH_BYTES + TRAILER_BYTES:
+                data = memoryview(b"".join(pieces))
+                whole = (size - TRAILER_BYTES) // BATCH_BYTES * BATCH_BYTES
+                for start in range(0, whole, BATCH_BYTES):
+                    yield _Batch(data[start : start + BATCH_BYTES])
+                pieces, size = [data[whole:]], size - whole
+    except OSError as error:
+        # An error of the network, which must not be taken for one of the disk.
+        raise Unreachable(f"the sender was lost: {error}") from error
+    if size < TRAILER_BYTES:
+        raise BadRequest("the body ends before its closing signature")
+    data = memoryview(b"".join(pieces))
+    closing = parse_trailer(bytes(data[-TRAILER_BYTES:]))
+    yield _Batch(data[:-TRAILER_BYTES], closing)

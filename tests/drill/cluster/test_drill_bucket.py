@@ -1,0 +1,77 @@
+"""The bucket of a drilled cluster: a mirror of every volume, and read behind its node's back."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from drill.cluster.drill_bucket import COLD, add_bucket
+from drill.cluster.faulty_s3_proxy import s3_through_faults, to_objects
+from drill.cluster.seaweedfs import make_bucket, s3_client, seaweedfs
+from drill.cluster.stores import HeldBucket, HeldDisk
+from glassplate.local.plan import LocalPorts, render_local_cluster
+from tests.storagenode.photo_samples import variant_of, version_of
+from volumes.bucket_location import BucketLocation
+from volumes.cluster_config import parse_cluster
+
+PHOTO = variant_of(version_of(1)).path
+
+
+def test_the_bucket_is_the_third_mirror_of_every_volume():
+    """And nothing else of the cluster is another than without it."""
+    before = render_local_cluster(LocalPorts(21_000))
+    without = parse_cluster(before)
+    cluster = parse_cluster(add_bucket(before, "http://127.0.0.1:1", (31_000, 31_001)))
+    assert cluster.nodes.keys() - without.nodes.keys() == {COLD}
+    assert cluster.nodes[COLD].bucket == BucketLocation("photos", COLD)
+    for number, volume in without.volumes.items():
+        assert cluster.volumes[number].mirrors == (*volume.mirrors, COLD)
+    assert (cluster.masters, cluster.edges) == (without.masters, without.edges)
+
+
+@pytest.fixture(name="url", scope="module")
+def _url():
+    with tempfile.TemporaryDirectory() as folder, seaweedfs(Path(folder)) as url:
+        make_bucket(url, "photos")
+        yield url
+
+
+def test_a_bucket_is_read_as_a_disk_is(url, tmp_path):
+    """Photo files with what is noted of them, what is left over, and what was set aside."""
+    files = {
+        PHOTO: b"photo",
+        f".owed/east-1/{PHOTO}": b"owed",
+        ".quarantine/1-x": b"bad",
+        ".node": b"marker",
+        "42/.volume": b"marker",
+    }
+    with contextlib.closing(s3_client(url)) as client:
+        for path, data in files.items():
+            notes = {"sha256": f"digest of {path}"}
+            client.put_object(Bucket="photos", Key=f"n/{path}", Body=data, Metadata=notes)
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_bytes(data)
+            os.setxattr(tmp_path / path, "user.sha256", notes["sha256"].encode())
+        client.create_multipart_upload(Bucket="photos", Key="n/unfinished")
+        bucket = HeldBucket(client, BucketLocation("photos", "n"))
+        for store in (HeldDisk(tmp_path), bucket):
+            assert list(store.photo_files()) == [(PHOTO, b"photo", f"digest of {PHOTO}")]
+            assert f".owed/east-1/{PHOTO}" in set(store.leftovers())
+            assert store.quarantined() == 1
+        assert "unfinished" in set(bucket.leftovers())
+
+
+def test_a_fault_befalls_the_share_of_requests_that_it_should(url):
+    """It counts them; and what it does not concern is as ever."""
+    with contextlib.closing(s3_client(url)) as client:
+        client.put_object(Bucket="photos", Key="share.jpg", Body=b"photo")
+    with s3_through_faults(url) as proxy, contextlib.closing(s3_client(proxy.url)) as client:
+        with proxy.failing(flip=True, applies=to_objects) as fault:
+            bodies = [client.get_object(Bucket="photos", Key="share.jpg")["Body"].read()]
+            client.list_buckets()
+        assert (bodies, fault.befell) == ([b"qhoto"], 1)
+        with proxy.failing(flip=True, applies=to_objects, share=0.0) as fault:
+            assert client.get_object(Bucket="photos", Key="share.jpg")["Body"].read() == b"photo"
+        assert fault.befell == 0

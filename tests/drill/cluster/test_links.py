@@ -1,0 +1,45 @@
+"""Links: each site has its own way to each server, and each process a config that says so."""
+
+import asyncio
+
+from drill.cluster.links import CLIENTS, running_links, servers_of, write_views
+from glassplate.local.plan import LocalPorts, render_local_cluster
+from volumes.cluster_config import parse_cluster
+from volumes.cluster_file import load_cluster
+
+CONFIG = render_local_cluster(LocalPorts(21_000))
+
+
+def test_every_port_of_a_cluster_has_a_server():
+    """Nothing that listens is left out, or drills could not cut it off."""
+    servers = servers_of(parse_cluster(CONFIG))
+    assert {s.address.port for s in servers} == set(LocalPorts(21_000).all())
+    assert len({s.name for s in servers}) == len(servers)
+
+
+def test_a_process_sees_itself_as_it_is_and_all_others_by_its_sites_links(tmp_path):
+    """Two sites never share a link, so that one can be cut and the other not."""
+    path = tmp_path / "cluster.toml"
+    path.write_text(CONFIG)
+    true = parse_cluster(CONFIG)
+
+    async def views():
+        async with running_links(true, seed=1) as links:
+            sites = {"east-1": "east", "west-master": "west"}
+            found = write_views(links, path, sites, tmp_path)
+            east, west = (load_cluster(found[name]) for name in sites)
+            assert east.nodes["east-1"].write == true.nodes["east-1"].write
+            assert west.masters["west-master"].address == true.masters["west-master"].address
+            others = [n for n in true.nodes if n != "east-1"]
+            for node in others:
+                assert east.nodes[node].write == links.address("east", f"{node}.write")
+                assert west.nodes[node].read == links.address("west", f"{node}.read")
+            assert east.nodes["west-1"].write != west.nodes["west-1"].write
+            queue = links.address("east", "valkey")
+            assert east.queue_url == f"redis://{queue}/0"
+            assert links.address(CLIENTS, "varnish.listen") != true.edges["varnish"].listen
+            between = links.between("east", "west")
+            assert {link.site for link in between} == {"east"}
+            assert {link.server.colo for link in between} == {"west"}
+
+    asyncio.run(views())

@@ -1,0 +1,81 @@
+"""A cluster of their own for what operators do, in which nothing heals by itself."""
+
+import contextlib
+import os
+
+import pytest
+
+from storagemaster.repair import reconcile
+from storagenode.upkeep import upkeep
+from tests.glassplate.live_cluster import NODES, running_cluster
+
+
+@pytest.fixture(name="cluster", scope="session")
+def _cluster(tmp_path_factory):
+    """A running cluster that compares volumes and scrubs disks once by itself, at its start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reconcile, "CYCLE_SECONDS", 1_000_000.0)
+        # A scrub would find what the tests damage before they do.
+        patch.setattr(upkeep, "BETWEEN_PASSES_SECONDS", 86_400.0)
+        with running_cluster(tmp_path_factory.mktemp("operated")) as cluster:
+            yield cluster
+
+
+@pytest.fixture(name="receipt")
+def _receipt(client, photo):
+    """A photo in volume 3, whose mirrors are east-2 and west-2."""
+    return client.put(photo, volume=3)
+
+
+@pytest.fixture(name="original")
+def _original(receipt):
+    """The photo path of its original."""
+    stem = f"{receipt.volume}/{receipt.photo[-2:]}/{receipt.photo}_{receipt.version}"
+    return f"{stem}_o.{receipt.format}"
+
+
+@pytest.fixture(name="on_disk")
+def _on_disk(cluster):
+    """Where a path of a node is on the disk."""
+    return lambda node, path: cluster.root / node / path
+
+
+@pytest.fixture(name="corrupt")
+def _corrupt(on_disk):
+    """Changes bytes of a file, as a bad disk does: its digest stays the one it was written with."""
+
+    def corrupt(node, path):
+        data = on_disk(node, path).read_bytes()
+        with contextlib.closing(os.fdopen(os.open(on_disk(node, path), os.O_WRONLY), "wb")) as file:
+            file.write(data[:-1] + bytes([data[-1] ^ 1]))
+
+    return corrupt
+
+
+@pytest.fixture(name="note_digest")
+def _note_digest(on_disk):
+    """Changes the digest that is noted on a file, or with None takes it away."""
+
+    def note_digest(node, path, digest):
+        found = on_disk(node, path)
+        if digest is None:
+            os.removexattr(found, "user.sha256")
+        else:
+            os.setxattr(found, "user.sha256", digest.encode())
+        # Nodes look at a directory again when it has changed.
+        moved = found.rename(found.with_suffix(".moved"))
+        moved.rename(found)
+
+    return note_digest
+
+
+@pytest.fixture(name="lose")
+def _lose(on_disk):
+    """Takes a file away from a node."""
+    return lambda node, path: on_disk(node, path).unlink()
+
+
+@pytest.fixture(name="all_nodes")
+def _all_nodes():
+    """The nodes there are."""
+    return NODES

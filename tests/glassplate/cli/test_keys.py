@@ -1,0 +1,182 @@
+"""`glassplate keys`: made once, never shown, and rotated with no valid URL refused."""
+
+import json
+import stat
+
+import pytest
+from click.testing import CliRunner
+
+from glassplate.cli.main import main
+from glassplate.local.plan import LocalPorts, render_local_cluster
+from permission_urls import (
+    BadMac,
+    KeyState,
+    Purpose,
+    ReadSigner,
+    RetiredKey,
+    Verifier,
+    derived_key,
+    load_keys,
+)
+
+STEM = "42/k7/01jd3x8m2c9qp4k7_3fz8qd"
+SIZE_CLASSES = {"m": "web", "o": "original"}
+NOW_SECONDS = 1_700_000_000
+
+
+@pytest.fixture(name="key_file")
+def _key_file(tmp_path):
+    """Where the key file of a new cluster belongs; it is not there yet."""
+    (tmp_path / "cluster.toml").write_text(render_local_cluster(LocalPorts(20_000)))
+    return tmp_path / "keys.toml"
+
+
+@pytest.fixture(name="keys")
+def _keys(key_file):
+    """Runs `glassplate keys` for that cluster."""
+
+    def run(*arguments, **options):
+        cluster = str(key_file.with_name("cluster.toml"))
+        return CliRunner().invoke(main, ["--cluster", cluster, "keys", *arguments], **options)
+
+    return run
+
+
+def verify(ring, url):
+    """Return if a verifier with these keys lets the URL through."""
+    Verifier(ring, SIZE_CLASSES).verify(url, now_seconds=NOW_SECONDS)
+
+
+def signed(key_file):
+    """A URL signed by one who has read the key file."""
+    urls = ReadSigner(load_keys(key_file)).sign_sizes(
+        STEM, exts={"m": "jpg"}, size_classes=SIZE_CLASSES
+    )
+    return urls["m"]
+
+
+def test_init_makes_a_key_file_that_only_its_owner_reads(keys, key_file):
+    """With one key, which signs and which Varnish can hold."""
+    done = keys("init")
+    assert done.exit_code == 0
+    assert "key a signs" in done.stdout
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    ring = load_keys(key_file)
+    assert [(key.key_id, key.state) for key in ring.keys] == [("a", KeyState.SIGNING)]
+    assert 0 not in derived_key(ring, "a", Purpose.READ)
+
+
+def test_init_keeps_the_keys_that_are_there(keys, key_file):
+    """To make others would kill every URL."""
+    keys("init")
+    before = key_file.read_bytes()
+    again = keys("init")
+    assert again.exit_code == 0
+    assert "is there already" in again.stdout
+    assert key_file.read_bytes() == before
+
+
+def test_init_refuses_keys_that_others_can_read(keys, key_file):
+    """Exit status 2, and it says what to do."""
+    keys("init")
+    key_file.chmod(0o644)
+    refused = keys("init")
+    assert refused.exit_code == 2
+    assert "0600" in refused.stderr
+
+
+def test_a_rotation_in_steps_refuses_no_url(keys, key_file):
+    """While the file is rolled out, some have the new one and some the one before: both verify."""
+    keys("init")
+    before = signed(key_file)
+
+    announced = keys("add", "--announce")
+    assert announced.exit_code == 0
+    assert "glassplate keys sign b" in announced.stdout
+    behind = load_keys(key_file)
+    assert signed(key_file) == before
+
+    assert keys("sign", "b").exit_code == 0
+    after = signed(key_file)
+    assert after.split(".")[1] == "b"
+    for ring in (behind, load_keys(key_file)):
+        verify(ring, before)
+        verify(ring, after)
+
+
+def test_a_retired_key_opens_nothing(keys, key_file):
+    """And it is never used again, under any other secret."""
+    keys("init")
+    old = signed(key_file)
+    keys("add")
+    assert keys("retire", "a", "--yes").exit_code == 0
+    with pytest.raises(RetiredKey):
+        verify(load_keys(key_file), old)
+    verify(load_keys(key_file), signed(key_file))
+    assert keys("add", "a").exit_code == 2
+    assert keys("sign", "a").exit_code == 2
+
+
+def test_retiring_is_asked_about(keys, key_file):
+    """It cannot be undone, so without a yes nothing changes."""
+    keys("init")
+    keys("add")
+    before = key_file.read_bytes()
+    assert keys("retire", "a", input="n\n").exit_code == 1
+    assert key_file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["retire", "a", "--yes"], "let another key sign"),
+        (["retire", "x", "--yes"], "there is no key 'x'"),
+        (["sign", "x"], "there is no key 'x'"),
+        (["add", "A key"], "one to four of a-z and 0-9"),
+        (["add", "a"], "never used again"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_leaves_the_keys_as_they_are(arguments, why, keys, key_file):
+    """Exit status 2, one plain line, no change."""
+    keys("init")
+    before = key_file.read_bytes()
+    refused = keys(*arguments)
+    assert refused.exit_code == 2
+    assert why in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert key_file.read_bytes() == before
+
+
+def test_list_shows_states_and_no_secret(keys, key_file):
+    """For people and for programs, oldest first."""
+    keys("init")
+    keys("add", "2027")
+    keys("retire", "a", "--yes")
+    shown = keys("list")
+    rows = [line.split()[:2] for line in shown.stdout.splitlines()]
+    assert rows == [["a", "retired"], ["2027", "signing"]]
+    document = keys("list", "--json")
+    assert json.loads(document.stdout) == [
+        {"key": "a", "state": "retired"},
+        {"key": "2027", "state": "signing"},
+    ]
+    for key in load_keys(key_file).keys:
+        assert key.secret.hex() not in shown.stdout + document.stdout
+
+
+def test_without_a_key_file_the_message_names_it(keys, key_file):
+    """Everything but `init` needs it."""
+    refused = keys("list")
+    assert refused.exit_code == 2
+    assert str(key_file) in refused.stderr
+
+
+def test_a_signature_of_another_ring_is_refused(keys, key_file):
+    """The keys are random: two clusters never open each other's photos."""
+    keys("init")
+    foreign = signed(key_file)
+    key_file.unlink()
+    keys("init")
+    with pytest.raises(BadMac):
+        verify(load_keys(key_file), foreign)

@@ -1,0 +1,206 @@
+"""`glassplate put`: what is uploaded, what is said of what is not, and the exit status."""
+
+import asyncio
+import json
+import signal
+from asyncio.subprocess import PIPE
+
+import pytest
+
+from tests.free_ports import free_ports
+from tests.glassplate.faulty_servers import answers_too_late, misbehaving_master, passes
+from tests.glassplate.live_cluster import jpeg
+
+RECEIPT_KEYS = {
+    "file",
+    "reference",
+    "volume",
+    "photo",
+    "version",
+    "format",
+    "bytes",
+    "sha256",
+    "width",
+    "height",
+    "durability",
+    "copies",
+    "owed",
+    "urls",
+    "status",
+    "state",
+    "reason",
+}
+FAILURE_KEYS = {"file", "error", "message", "status", "type", "idempotency_key"}
+
+
+def test_one_photo_shows_its_receipt_and_every_url(glassplate, photo_file):
+    """The reference, two copies, and a URL a size."""
+    result = glassplate("put", photo_file)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert lines[0].split()[:2] == ["File", "Reference"]
+    assert "mirrored" in lines[1]
+    assert [line.split()[0] for line in lines[2:]] == ["s", "q", "t", "m", "o"]
+
+
+def test_json_has_these_keys(glassplate, photo_file, tmp_path):
+    """Programs read this, so it changes only on purpose."""
+    notes = tmp_path / "notes.txt"
+    notes.write_text("this is text " * 20)
+    result = glassplate("put", photo_file, notes, "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document.keys() == {"photos", "failed", "passed_over"}
+    (uploaded,) = document["photos"]
+    (failed,) = document["failed"]
+    assert uploaded.keys() == RECEIPT_KEYS
+    assert uploaded["copies"][0].keys() == {"node", "colo", "owed_to"}
+    assert failed.keys() == FAILURE_KEYS
+    assert (failed["error"], failed["status"]) == ("NotAPhoto", 415)
+
+
+def test_file_that_fails_stops_no_other(glassplate, photo_file, tmp_path):
+    """Each is told apart, in words, and counted in the summary."""
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "notes.txt").write_text("this is text " * 20)
+    (tmp_path / "folder").mkdir()
+    names = ["empty.jpg", "notes.txt", "missing.jpg", "folder"]
+    result = glassplate("put", *(tmp_path / name for name in names), photo_file)
+    assert result.exit_code == 1
+    assert "mirrored" in result.stdout
+    for words in (
+        "empty.jpg is empty: there is nothing to upload",
+        "notes.txt was not uploaded: Not a photo that can be kept",
+        "missing.jpg cannot be read: No such file or directory",
+        "folder is a directory; -r uploads the photos in it",
+        "1 uploaded, 4 not uploaded",
+    ):
+        assert words in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_directory_is_walked_and_other_files_are_counted(glassplate, tmp_path, seeds):
+    """Photos by their names, in order; one URL each, and what was passed over."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for name in ("a/2.jpg", "a/b/1.JPEG", "a/notes.txt", "a/.hidden.jpg"):
+        (tmp_path / name).write_bytes(jpeg(next(seeds)))
+    result = glassplate("put", "-r", tmp_path / "a", "--json")
+    document = json.loads(result.stdout)
+    assert result.exit_code == 0
+    names = [each["file"].removeprefix(f"{tmp_path}/") for each in document["photos"]]
+    assert names == ["a/2.jpg", "a/b/1.JPEG"]
+    assert len(document["passed_over"]) == 2
+    assert "2 uploaded, 2 passed over" in result.stderr
+    shown = glassplate("put", "-r", tmp_path / "a").stdout.splitlines()
+    assert [line.split()[0] for line in shown[-2:]] == ["m", "m"]
+
+
+def test_key_makes_two_uploads_one_photo(glassplate, photo_file):
+    """And it names one photo only."""
+    references = {
+        json.loads(glassplate("put", photo_file, "--key", f"{photo_file}", "--json").stdout)[
+            "photos"
+        ][0]["reference"]
+        for _ in range(2)
+    }
+    assert len(references) == 1
+    result = glassplate("put", photo_file, photo_file.with_name("b.jpg"), "--key", "k")
+    assert result.exit_code == 2
+    assert "--key names one photo" in result.stderr
+
+
+def test_waiting_ends_with_the_time_that_is_given(glassplate, photo_file):
+    """The photo is kept, its sizes are not made, and the exit status says so."""
+    result = glassplate("put", photo_file, "--wait", "--timeout", "0.2", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["photos"][0]["state"] == "pending"
+    assert "is kept, but the sizes" in result.stderr
+
+
+def test_waiting_shows_that_sizes_are_made(glassplate, cluster, photo_file):
+    """A photo whose sizes are there is ready at once."""
+    key = ("put", photo_file, "--key", f"wait {photo_file}", "--json")
+    reference = json.loads(glassplate(*key).stdout)["photos"][0]["reference"]
+    cluster.make_one_size(reference)
+    result = glassplate(*key, "--wait")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["photos"][0]["state"] == "ready"
+
+
+def test_degraded_upload_is_shown(glassplate, cluster, photo_file):
+    """Two nodes of one colo: the table says so, and for whom one of them holds its copy."""
+    with cluster.without("west-1", "west-2"):
+        result = glassplate("put", photo_file)
+    assert result.exit_code == 0
+    assert "degraded" in result.stdout
+    assert " for west-" in result.stdout
+
+
+def test_strict_upload_is_two_colos(glassplate, photo_file):
+    """The option goes all the way to the storagemaster."""
+    assert "mirrored" in glassplate("put", photo_file, "--strict").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--volume", "99"], "no such volume"), (["--volume", "0"], "1<=x<=65535")],
+)
+def test_volume_must_be_one(options, words, glassplate, photo_file):
+    """One that is not in the config is refused by the cluster, and one that cannot be, here."""
+    result = glassplate("put", photo_file, *options)
+    assert result.exit_code in {1, 2}
+    assert words in result.stderr
+
+
+def test_unreachable_cluster_ends_it_after_the_first(glassplate, photo_file, tmp_path):
+    """The rest is not tried for a long time each; the exit status is its own."""
+    (port,) = free_ports(1)
+    others = []
+    for number in range(6):
+        others.append(tmp_path / f"{number}.jpg")
+        others[-1].write_bytes(photo_file.read_bytes())
+    result = glassplate("--url", f"http://127.0.0.1:{port}", "put", photo_file, *others, "-j", "1")
+    assert result.exit_code == 3
+    assert "cannot connect: Connection refused" in result.stderr
+    assert result.stderr.count("not tried, because nobody answers") == 6
+    assert result.stderr.count("Is it running?") == 1
+    assert "may be kept" not in result.stderr
+
+
+def test_ctrl_c_loses_no_receipt(program, environment, cluster, tmp_path, seeds):
+    """What was done is shown, and of the rest whether it was begun."""
+    files = [tmp_path / f"{number}.jpg" for number in range(3)]
+    for file in files:
+        file.write_bytes(jpeg(next(seeds)))
+
+    async def interrupt_the_second():
+        async with misbehaving_master(cluster.masters[0], passes, answers_too_late) as master:
+            command = ["--url", master.url, "put", *map(str, files), "-j", "1", "--json"]
+            process = await asyncio.create_subprocess_exec(
+                program, *command, env=environment, stdout=PIPE, stderr=PIPE
+            )
+            for _ in range(2):
+                await asyncio.wait_for(master.arrivals.get(), 60)
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = await process.communicate()
+            return process.returncode, json.loads(stdout), stderr.decode()
+
+    status, document, stderr = asyncio.run(interrupt_the_second())
+    assert status == 1
+    assert [photo["file"] for photo in document["photos"]] == [str(files[0])]
+    assert [failed["error"] for failed in document["failed"]] == ["NotTried", "NotTried"]
+    assert "interrupted while it was sent, so it may be kept" in stderr
+    assert "not tried, because of the interruption" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_progress_is_shown_at_a_terminal(at_terminal, tmp_path, photo):
+    """A bar for the photos, with bytes, while the receipts come as ever."""
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(photo + bytes(3_000_000))
+    shown, status = at_terminal("put", tmp_path / "a.jpg", tmp_path / "b.jpg")
+    assert status == 0
+    assert "2 photos" in shown
+    assert "/6.0 MB" in shown
+    assert "mirrored" in shown

@@ -1,0 +1,51 @@
+"""When to ask again: the decision by itself."""
+
+import pytest
+
+from glassplate.session.retries import AskAgain, GiveUp, Retries, decide, parse_retry_after
+
+POLICY = Retries(attempts_max=4, first_pause_seconds=1, pause_seconds_max=3)
+
+
+def after(attempt, **changes):
+    """The decision after an attempt."""
+    facts = {"servers": 1, "can_send_again": True, "retry_after_seconds": None, "luck": 0.5}
+    return decide(POLICY, attempt=attempt, **{**facts, **changes})
+
+
+def test_pause_is_random_below_a_bound_that_doubles():
+    """Full jitter: from nothing to the bound, which stops growing at its maximum."""
+    assert [after(n, luck=1.0) for n in (1, 2, 3)] == [AskAgain(1), AskAgain(2), AskAgain(3)]
+    assert [after(n, luck=0.0) for n in (1, 2, 3)] == [AskAgain(0)] * 3
+
+
+def test_attempts_end():
+    """After the last attempt nothing is asked again."""
+    assert after(4) == GiveUp()
+
+
+def test_every_server_is_asked_once():
+    """More servers than attempts are all asked."""
+    assert isinstance(after(5, servers=6), AskAgain)
+    assert after(6, servers=6) == GiveUp()
+
+
+def test_what_cannot_be_sent_again_is_not():
+    """No policy makes up for bytes that are gone."""
+    assert after(1, can_send_again=False) == GiveUp()
+
+
+def test_retry_after_is_honoured_up_to_a_limit():
+    """A server may ask for more time, but not for all of it."""
+    assert after(1, retry_after_seconds=2.0) == AskAgain(2.0)
+    assert after(1, retry_after_seconds=3600.0) == AskAgain(POLICY.retry_after_seconds_max)
+    assert after(3, luck=1.0, retry_after_seconds=0.0) == AskAgain(3)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("2", 2.0), ("0", 0.0), (None, None), ("-1", None), ("soon", None), ("", None)],
+)
+def test_retry_after_is_a_number_of_seconds(header, seconds):
+    """What is no number is no reason to wait."""
+    assert parse_retry_after(header) == seconds

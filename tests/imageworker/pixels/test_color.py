@@ -1,0 +1,103 @@
+"""Colour into sRGB, by the profile where there is one that fits."""
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from imageworker.pixels.color import to_srgb
+from imageworker.pixels.icc_profile import ADOBE_RGB, DISPLAY_P3, SRGB, render_profile
+from tests.imageworker.cmyk_profile import cmyk_profile
+from tests.imageworker.photo_zoo import picture, translucent
+from tests.imageworker.similarity import mean_error
+
+BY_HAND: Mapping[str, tuple[bytes, str]] = {
+    "Display P3": (render_profile(DISPLAY_P3), "RGB"),
+    "Adobe RGB": (render_profile(ADOBE_RGB), "RGB"),
+    "inks": (cmyk_profile(), "CMYK"),
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_a_profile_is_followed_as_littlecms_follows_it(name: str) -> None:
+    """The same as a conversion written out, to LittleCMS's own sRGB, with its black point."""
+    profile, mode = BY_HAND[name]
+    pixels = picture().convert(mode)
+    expected = ImageCms.profileToProfile(
+        pixels,
+        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+        ImageCms.createProfile("sRGB"),
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        outputMode="RGB",
+        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    converted = to_srgb(pixels, profile)
+    assert converted.note is None
+    assert mean_error(converted.pixels, expected) < 0.5
+    assert mean_error(converted.pixels, pixels.convert("RGB")) > 3
+
+
+def test_an_ink_looks_as_its_profile_says() -> None:
+    """Full cyan of the made-up inks is a blue that no formula would guess."""
+    converted = to_srgb(Image.new("CMYK", (1, 1), (255, 0, 0, 0)), cmyk_profile())
+    red, green, blue = converted.pixels.getpixel((0, 0))
+    assert red < 40
+    assert 140 < green < 175
+    assert blue > 200
+
+
+def test_pixels_in_srgb_are_left_alone() -> None:
+    """A profile that is sRGB by any name costs nothing and moves nothing."""
+    ours, theirs = (
+        render_profile(SRGB),
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+    )
+    pixels = picture().copy()
+    assert to_srgb(pixels, ours).pixels is pixels
+    assert to_srgb(pixels, theirs).pixels is pixels
+
+
+def test_transparency_survives_a_conversion() -> None:
+    """Colours move, alpha does not."""
+    converted = to_srgb(translucent(), render_profile(DISPLAY_P3)).pixels
+    assert converted.mode == "RGBA"
+    assert np.array_equal(
+        np.asarray(converted.getchannel("A")), np.asarray(translucent().getchannel("A"))
+    )
+    assert mean_error(converted.convert("RGB"), translucent().convert("RGB")) > 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "profile"),
+    [
+        ("RGB", b"noise" * 100),
+        ("RGB", render_profile(SRGB)[:200]),
+        ("RGB", cmyk_profile()),
+        ("CMYK", render_profile(DISPLAY_P3)),
+        ("L", render_profile(DISPLAY_P3)),
+        ("LA", render_profile(DISPLAY_P3)),
+        ("RGBA", cmyk_profile()),
+    ],
+)
+def test_a_profile_that_cannot_be_used_is_said_and_ignored(mode: str, profile: bytes) -> None:
+    """Corrupt, or one of other pixels: the photo is done without, and a note says so."""
+    pixels = picture().convert(mode)
+    converted = to_srgb(pixels, profile)
+    assert converted.note == "colour profile ignored: it cannot be used"
+    assert converted.pixels.mode == ("RGBA" if "A" in mode else "RGB")
+    assert mean_error(converted.pixels.convert("RGB"), pixels.convert("RGB")) == 0
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
+def test_without_a_profile_pixels_are_srgb_already(mode: str) -> None:
+    """What says nothing of its colours means the ones everyone has, and no note is due."""
+    converted = to_srgb(picture().convert(mode), None)
+    assert converted.note is None
+    assert mean_error(converted.pixels.convert("RGB"), picture().convert(mode).convert("RGB")) == 0
+
+
+def test_inks_without_a_profile_are_guessed_and_said() -> None:
+    """Nobody knows what they look like, and the note says that we do not either."""
+    assert "plain ink" in (to_srgb(picture().convert("CMYK"), None).note or "")

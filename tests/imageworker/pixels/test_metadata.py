@@ -1,0 +1,131 @@
+"""What is kept of a photo's metadata, parsed from whatever it says."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import ExifTags, Image
+
+from imageworker.pixels.metadata import (
+    CREDIT_LENGTH_MAX,
+    TEXT_LENGTH_MAX,
+    Metadata,
+    parse_capture_time,
+    parse_orientation,
+    parse_text,
+    read_metadata,
+    render_credit,
+)
+from tests.imageworker.hostile_zoo import iptc_credited
+from tests.imageworker.photo_zoo import picture, save
+
+
+def _of(exif: Image.Exif) -> Metadata:
+    return read_metadata(Image.open(io.BytesIO(save(picture(), "JPEG", exif=exif.tobytes()))))
+
+
+@pytest.mark.parametrize(
+    ("value", "orientation"),
+    [(1, 1), (8, 8), (0, 1), (9, 1), (-1, 1), (None, 1), ("6", 1), ((6,), 1), (6.0, 1)],
+)
+def test_only_one_to_eight_is_an_orientation(value: object, orientation: int) -> None:
+    """Anything else leaves the photo as it is stored."""
+    assert parse_orientation(value) == orientation
+
+
+@pytest.mark.parametrize(
+    ("time", "offset", "expected"),
+    [
+        ("2024:05:01 10:20:30", "+02:00", "2024-05-01T10:20:30+02:00"),
+        ("2024:05:01 10:20:30", "Z", "2024-05-01T10:20:30Z"),
+        ("2024:05:01 10:20:30", None, "2024-05-01T10:20:30"),
+        ("2024:05:01 10:20:30", "+99:00", "2024-05-01T10:20:30"),
+        (b"2024:05:01 10:20:30\0", "", "2024-05-01T10:20:30"),
+        ("0000:00:00 00:00:00", None, None),
+        ("2024:13:01 10:20:30", None, None),
+        ("2024-05-01 10:20:30", None, None),
+        ("    :  :     :  :  ", None, None),
+        ("2024:05:01 10:20:30<script>", None, None),
+        (20240501, None, None),
+        (None, None, None),
+    ],
+)
+def test_a_capture_time_is_iso_or_nothing(
+    time: object, offset: object, expected: str | None
+) -> None:
+    """What is not exactly EXIF's form is dropped, and not repaired."""
+    assert parse_capture_time(time, offset) == expected
+
+
+@given(st.one_of(st.text(), st.binary(), st.none(), st.integers()))
+def test_text_from_metadata_is_short_and_printable(value: object) -> None:
+    """No control character, no line break and no more than the limit comes through."""
+    text = parse_text(value)
+    assert text is None or (text.isprintable() and 0 < len(text) <= TEXT_LENGTH_MAX)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("Jan\u00c3\u00a9", "Jané"),
+        ("Jané".encode(), "Jané"),
+        ("Jané".encode("latin-1"), "Jané"),
+        ("one\0two", "one"),
+        ("  a\t\n b  ", "a b"),
+        ("\x1b[2J", "[2J"),
+        ("é".encode() * 500, "é" * TEXT_LENGTH_MAX),
+    ],
+)
+def test_text_is_taken_for_utf8_before_latin1(value: object, text: str) -> None:
+    """EXIF says ASCII, cameras mean UTF-8, and old ones Latin-1."""
+    assert parse_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("make", "model", "camera"),
+    [
+        ("NIKON CORPORATION", "NIKON D850", "NIKON D850"),
+        ("FUJIFILM", "X-T5", "FUJIFILM X-T5"),
+        ("Apple", "", "Apple"),
+        ("", "iPhone 15", "iPhone 15"),
+        ("", "", None),
+        ("M" * 90, "N" * 90, ("M" * 90 + " " + "N" * 90)[:TEXT_LENGTH_MAX]),
+    ],
+)
+def test_a_camera_is_its_maker_and_model(make: str, model: str, camera: str | None) -> None:
+    """The maker's name comes once, and the two together keep the limit."""
+    exif = Image.Exif()
+    if make:
+        exif[ExifTags.Base.Make] = make
+    if model:
+        exif[ExifTags.Base.Model] = model
+    assert _of(exif).camera == camera
+
+
+def test_credit_is_found_in_iptc_too() -> None:
+    """Agencies write the photographer and the copyright there, and not in EXIF."""
+    metadata = read_metadata(Image.open(io.BytesIO(iptc_credited())))
+    assert (metadata.artist, metadata.copyright) == ("Press Photographer", "(c) An Agency")
+
+
+@pytest.mark.parametrize("pillow_name", ["JPEG", "WEBP", "AVIF"])
+def test_a_rendered_credit_reads_back(pillow_name: str) -> None:
+    """What variants carry is what the original said, with every letter."""
+    credit = Metadata(artist="Jané 日本", copyright="© " + "x" * (CREDIT_LENGTH_MAX - 2))
+    data = save(picture(), pillow_name, exif=render_credit(credit))
+    found = read_metadata(Image.open(io.BytesIO(data)))
+    assert (found.artist, found.copyright) == (credit.artist, credit.copyright)
+
+
+def test_no_credit_is_no_exif() -> None:
+    """A variant of a photo that names nobody has no EXIF at all."""
+    assert render_credit(Metadata(orientation=6, camera="X")) == b""
+
+
+def test_adobe_rgb_is_known_by_its_interoperability_index() -> None:
+    """Cameras say R03 there, and attach no profile."""
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.IFD.Interop] = {1: "R03"}
+    assert _of(exif).is_adobe_rgb
+    assert not _of(Image.Exif()).is_adobe_rgb

@@ -1,0 +1,151 @@
+"""The geometry of making sizes, which is a pure function."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from imageworker.pixels.resize import DRAFT_ENOUGH, Step, draft_scale, plan_sizes, run_plan, shrink
+from volumes.sizes import DEFAULT_SIZES, Size, sizes_of
+
+EDGES = st.integers(1, 12_000)
+TABLES = st.lists(
+    st.builds(Size, st.just("x"), st.integers(1, 3000), st.booleans()), min_size=1, max_size=12
+).map(
+    lambda sizes: tuple(
+        Size("abcdefghijklmn"[at], size.edge_pixels, square=size.square)
+        for at, size in enumerate(sizes)
+    )
+)
+
+
+def _plan(width: int, height: int) -> dict[str, Step]:
+    return {
+        step.size.letter: step for step in plan_sizes(DEFAULT_SIZES, width=width, height=height)
+    }
+
+
+def test_a_12_megapixel_photo_is_read_once_and_cascaded() -> None:
+    """The largest size comes from the photo; each other from one enough larger, or the next."""
+    sources = {letter: step.source for letter, step in _plan(4000, 3000).items()}
+    assert sources == {
+        "k": None, "h": "k", "b": "h", "c": "h", "z": "b", "d": "c",
+        "w": "z", "n": "d", "m": "w", "t": "m", "q": "n", "s": "m",
+    }  # fmt: skip
+
+
+def test_a_square_is_cut_from_the_middle() -> None:
+    """The box of a square is central in its source, whatever source it is."""
+    step = _plan(4000, 3000)["q"]
+    assert (step.source, step.width, step.height) == ("n", 150, 150)
+    assert step.box == pytest.approx((40, 0, 280, 240))
+
+
+def test_a_square_of_a_panorama_comes_from_the_photo() -> None:
+    """The other sizes are too low for it, so it must not be made from one of them."""
+    step = _plan(10_000, 100)["s"]
+    assert step.source is None
+    assert step.box == pytest.approx((4950, 0, 5050, 100))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "letters"),
+    [
+        (74, 74, ""),
+        (75, 75, "s"),
+        (100, 100, "s"),
+        (101, 80, "st"),
+        (2048, 1536, "sqtmnwdzcbh"),
+        (2049, 1537, "sqtmnwdzcbhk"),
+        (20_000, 1, "tmnwdzcbhk"),
+    ],
+)
+def test_a_photo_gets_the_sizes_smaller_than_itself(width: int, height: int, letters: str) -> None:
+    """Never enlarged; a square needs the shorter edge, any other size the longer."""
+    assert set(_plan(width, height)) == set(letters)
+    assert set(_plan(height, width)) == set(letters)
+
+
+@given(TABLES, EDGES, EDGES)
+def test_no_step_enlarges_and_no_box_leaves_its_source(
+    table: tuple[Size, ...], width: int, height: int
+) -> None:
+    """For any table and any photo, every step shrinks or keeps, within what its source has."""
+    drafted = draft_scale(table, width=width, height=height)
+    steps = plan_sizes(table, width=width, height=height, drafted=drafted)
+    assert {step.size for step in steps} == set(sizes_of(table, width=width, height=height))
+    extent: dict[str | None, tuple[float, float]] = {None: (width / drafted, height / drafted)}
+    for step in steps:
+        across, down = extent[step.source]
+        left, top, right, bottom = step.box
+        assert 0 <= left < right <= across
+        assert 0 <= top < bottom <= down
+        assert (step.width, step.height) == step.size.dimensions_of(width, height)
+        assert right - left > step.width - 1e-6 or step.width == 1
+        assert bottom - top > step.height - 1e-6 or step.height == 1
+        extent[step.size.letter] = (step.width, step.height)
+
+
+@given(TABLES, EDGES, EDGES)
+def test_a_plan_of_a_turned_photo_is_the_plan_turned(
+    table: tuple[Size, ...], width: int, height: int
+) -> None:
+    """So sizes may be made lying down and be turned upright at the end."""
+    lying = plan_sizes(table, width=width, height=height)
+    upright = plan_sizes(table, width=height, height=width)
+    assert [(step.size, step.source, step.width, step.height) for step in lying] == [
+        (step.size, step.source, step.height, step.width) for step in upright
+    ]
+    for one, other in zip(lying, upright, strict=True):
+        left, top, right, bottom = one.box
+        assert other.box == pytest.approx((top, left, bottom, right))
+
+
+@given(EDGES, EDGES)
+def test_a_draft_is_still_much_larger_than_any_size(width: int, height: int) -> None:
+    """What the decoder throws away must not be missed in the largest size or a square."""
+    scale = draft_scale(DEFAULT_SIZES, width=width, height=height)
+    assert scale in {1, 2, 4, 8}
+    if scale > 1:
+        for size in sizes_of(DEFAULT_SIZES, width=width, height=height):
+            edge = min(width, height) if size.square else max(width, height)
+            assert edge / scale >= DRAFT_ENOUGH * size.edge_pixels * 0.99
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "scale"),
+    [(4000, 3000, 1), (6000, 4000, 1), (8064, 6048, 2), (11_648, 8736, 2), (16_000, 12_000, 4)],
+)
+def test_only_very_large_photos_are_drafted(width: int, height: int, scale: int) -> None:
+    """A 12-megapixel photo is decoded whole, one of 48 at half its edge."""
+    assert draft_scale(DEFAULT_SIZES, width=width, height=height) == scale
+
+
+@given(TABLES, st.integers(1, 400), st.integers(1, 400))
+def test_any_plan_can_be_run(table: tuple[Size, ...], width: int, height: int) -> None:
+    """Pillow takes every box and every edge that a plan has, and gives the edges asked for."""
+    steps = plan_sizes(table, width=width, height=height)
+    photo = Image.new("L", (width, height))
+    made = list(run_plan(photo, steps, finish=lambda pixels: pixels))
+    assert [pixels.size for _, pixels in made] == [(step.width, step.height) for step in steps]
+
+
+def test_only_what_comes_from_the_photo_is_finished() -> None:
+    """Colour is converted once, after the first step, and handed down."""
+    finished = []
+    photo = Image.new("RGB", (500, 400))
+    steps = plan_sizes(DEFAULT_SIZES, width=500, height=400)
+
+    def finish(pixels: Image.Image) -> Image.Image:
+        finished.append(pixels.size)
+        return pixels
+
+    list(run_plan(photo, steps, finish=finish))
+    assert finished == [(400, 320)]
+
+
+def test_a_drafted_edge_that_does_not_divide_loses_no_fraction_of_a_pixel() -> None:
+    """Of a photo 8065 wide a half decode has 4033 columns, and the last is half a one."""
+    (step,) = plan_sizes((Size("k", 2048),), width=8065, height=6049, drafted=2)
+    assert step.box == (0, 0, 4032.5, 3024.5)
+    assert shrink(Image.new("L", (4033, 3025)), step).size == (2048, 1536)

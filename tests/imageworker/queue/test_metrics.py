@@ -1,0 +1,62 @@
+"""Workers count and time their jobs, and a cluster without a worker says so."""
+
+import urllib.request
+
+import pytest
+from prometheus_client import generate_latest
+
+from imageworker.queue.metrics import JobMetrics
+from permission_urls import sign_token
+from tests.glassplate.live_cluster import jpeg
+from tests.imageworker.queue_cluster import wait_until
+
+
+def sample(metrics, name, **labels):
+    """One number of a worker's metrics."""
+    return metrics.registry.get_sample_value(f"glassplate_{name}", labels)
+
+
+def test_a_job_is_counted_by_lane_and_outcome_and_timed():
+    """Also one that raises, and one of a lane that is none."""
+    seconds = iter((0.0, 3.0, 10.0, 10.5, 20.0, 20.1))
+    metrics = JobMetrics(clock=lambda: next(seconds))
+    with metrics.job("new") as say:
+        say("ready")
+    with pytest.raises(ZeroDivisionError), metrics.job("new"):
+        raise ZeroDivisionError
+    with metrics.job("'; DROP") as say:
+        say("gone")
+    assert sample(metrics, "jobs_total", lane="new", outcome="ready") == 1
+    assert sample(metrics, "jobs_total", lane="new", outcome="error") == 1
+    assert sample(metrics, "jobs_total", lane="other", outcome="gone") == 1
+    assert sample(metrics, "photo_seconds_sum", lane="new") == 3.5
+    assert b"glassplate_photo_seconds_bucket" in generate_latest(metrics.registry)
+
+
+def test_a_cluster_whose_last_worker_died_says_so(queue_cluster, seeds):
+    """In the status, as an alarm, and in the metrics, until another lives."""
+    queue_cluster.start_worker()
+    with queue_cluster.client() as client:
+        wait_until("a worker to live", lambda: client.status()["workers_alive"] == 1)
+        assert client.status()["alarms"] == []
+        queue_cluster.stop_workers()
+        waiting = queue_cluster.put(jpeg(next(seeds))).reference
+        wait_until("the alarm", lambda: client.status()["alarms"] != [])
+        assert "no worker is alive" in client.status()["alarms"][0]
+    token = sign_token(queue_cluster.live.keys, ("read",))
+    request = urllib.request.Request(
+        f"{queue_cluster.live.masters[0]}/metrics", headers={"Authorization": f"Bearer {token}"}
+    )
+    with urllib.request.urlopen(request) as response:
+        assert b"\nglassplate_workers_alive 0.0\n" in response.read()
+    # No photo is left waiting for tests that count what waits.
+    queue_cluster.start_worker()
+    queue_cluster.wait_until_settled([waiting])
+    queue_cluster.stop_workers()
+
+
+def test_a_node_gives_its_metrics_on_its_write_port(queue_cluster):
+    """To whoever can reach it, which no edge can."""
+    node = next(iter(queue_cluster.live.cluster.nodes.values()))
+    with urllib.request.urlopen(f"http://{node.write}/metrics") as response:
+        assert b"glassplate_node_free_bytes" in response.read()

@@ -1,0 +1,101 @@
+"""`glassplate rebuild` has sizes made again through the real queue, and overwrites nothing."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from glassplate.cli.commands import regenerate as rebuild_module
+from glassplate.cli.commands.regenerate import rebuild
+from glassplate.cli.connection import Connection
+from tests.glassplate.live_cluster import jpeg
+from tests.imageworker.impatient_worker import CRASHES_ITS_DECODER
+from tests.imageworker.queue_cluster import jobs_left, wait_until
+
+
+@pytest.fixture(name="cluster", scope="module")
+def _cluster(queue_cluster):
+    """With one worker."""
+    queue_cluster.start_worker()
+    yield queue_cluster
+    queue_cluster.stop_workers()
+
+
+@pytest.fixture(name="run")
+def _run(cluster):
+    """Runs the command; its exit status, and what it printed as documents."""
+    connection = Connection(
+        cluster_path=cluster.live.config, cluster_is_chosen=True, urls=(), token=None
+    )
+
+    def run(*arguments):
+        result = CliRunner().invoke(rebuild, arguments, obj=connection)
+        return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
+
+    return run
+
+
+def test_failed_photos_are_asked_for_again_and_ready_ones_are_not(cluster, seeds, run, monkeypatch):
+    """What failed for a fault that has gone is ready then: a later info overrules the failure."""
+    good = cluster.put(jpeg(next(seeds)), volume=3).reference
+    bad = cluster.put(jpeg(next(seeds)) + CRASHES_ITS_DECODER, volume=3).reference
+    assert cluster.wait_until_settled([good, bad])[bad].state == "failed"
+    code, printed = run("--failed", "--volume", "3")
+    assert code == 0
+    assert {"photo": bad, "rebuilt": bad} in printed
+    assert good not in {line["photo"] for line in printed}
+    monkeypatch.setenv("GLASSPLATE_SOUND_DECODER", "1")
+    # A rebuild that is under way would end with its worker.
+    wait_until("no job to be left", lambda: jobs_left(cluster.redis) == 0)
+    cluster.stop_workers()
+    cluster.start_worker()
+    code, printed = run("--failed", "--photo", bad)
+    assert (code, printed) == (0, [{"photo": bad, "rebuilt": bad}])
+    wait_until("the photo to be ready", lambda: cluster.states([bad])[bad].state == "ready")
+    for files in cluster.files_of(bad).values():
+        assert {".fail", ".json", "_1.try", "_2.try"} <= files.keys()
+
+
+def test_another_recipe_makes_a_new_version_and_leaves_the_old_one(
+    cluster, seeds, run, monkeypatch
+):
+    """With the same original, its own URLs, and sizes; twice is as good as once."""
+    old = cluster.put(jpeg(next(seeds))).reference
+    cluster.wait_until_settled([old])
+    before = cluster.files_of(old)
+    monkeypatch.setattr(rebuild_module, "_present_recipe", lambda _: "2")
+    code, printed = run("--recipe", "--volume", old.partition("/")[0])
+    assert code == 0
+    (new,) = [line["rebuilt"] for line in printed if line["photo"] == old]
+    assert new != old
+    assert cluster.wait_until_settled([new])[new].state == "ready"
+    assert run("--recipe", "--photo", old) == (0, [{"photo": old, "rebuilt": new}])
+    assert cluster.files_of(old) == before
+    for node, files in cluster.files_of(new).items():
+        assert files["_o.jpg"] == before[node]["_o.jpg"]
+    with cluster.client() as client:
+        client.delete(old)
+        assert client.info(new).state == "ready"
+
+
+def test_photos_of_the_present_recipe_are_left_alone(cluster, seeds, run):
+    """There is nothing better to make of them."""
+    reference = cluster.put(jpeg(next(seeds)), volume=2).reference
+    cluster.wait_until_settled([reference])
+    _, printed = run("--recipe", "--volume", "2")
+    assert reference not in {line["photo"] for line in printed}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--failed", "--recipe"), ("--failed", "--volume", "1", "--photo", "1/a/b")],
+)
+def test_a_rebuild_of_nothing_certain_is_refused(run, arguments):
+    """Before anything is asked."""
+    assert run(*arguments) == (2, [])
+
+
+def test_a_photo_that_is_not_there_is_said(run):
+    """And the exit status says so."""
+    code, printed = run("--failed", "--photo", "1/01jd3x8m2c9qp4k7/3fz8qd")
+    assert (code, printed) == (1, [])

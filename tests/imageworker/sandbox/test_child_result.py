@@ -1,0 +1,93 @@
+"""Answers between processes: what is rendered is read back, and a lie in one is not believed."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imageworker.made_sizes import MadeSizes, MadeVariant
+from imageworker.processing_errors import KINDS, DecoderCrashed, UndoablePhoto
+from imageworker.recipe import DEFAULT_RECIPE
+from imageworker.sandbox.child_result import parse_answer, render_answer
+
+JPEG = b"\xff\xd8\xff and more"
+MADE = MadeSizes(
+    (MadeVariant("s", "jpg", JPEG, 75, 75), MadeVariant("m", "jpg", JPEG + b"!", 240, 180)),
+    b'{"a":1}',
+)
+
+
+def _framed(header: object, rest: bytes = b"") -> bytes:
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(4, "big") + text + rest
+
+
+def _variant(**changed: object) -> bytes:
+    fields = {"letter": "s", "ext": "jpg", "width": 75, "height": 75, "length": len(JPEG)} | changed
+    return _framed({"info_bytes": 2, "variants": [list(fields.values())]}, b"{}" + JPEG)
+
+
+def test_sizes_read_back_as_they_were() -> None:
+    """Letters, dimensions, bytes and info, all of it."""
+    assert parse_answer(render_answer(MADE), recipe=DEFAULT_RECIPE) == MADE
+
+
+@pytest.mark.parametrize("kind", KINDS.values())
+def test_a_refusal_reads_back_as_the_same_error(kind: type[UndoablePhoto]) -> None:
+    """Its kind and its words survive the way between processes."""
+    with pytest.raises(kind, match="because of this"):
+        parse_answer(render_answer(kind("because of this")), recipe=DEFAULT_RECIPE)
+
+
+def test_words_of_a_refusal_are_cleaned_and_cut() -> None:
+    """A child that was taken over cannot write terminal codes or novels into a log."""
+    with pytest.raises(UndoablePhoto) as caught:
+        parse_answer(
+            _framed({"kind": "BrokenPhoto", "reason": "\x1b[2J\n" + "x" * 5000}),
+            recipe=DEFAULT_RECIPE,
+        )
+    assert caught.value.reason.isprintable()
+    assert len(caught.value.reason) <= 300
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\0\0\0\0",
+        b"\xff\xff\xff\xff",
+        _framed([]),
+        _framed("text"),
+        _framed({}),
+        _framed({"kind": "SystemExit", "reason": "x"}),
+        _framed({"kind": "UndoablePhoto", "reason": "x"}),
+        _framed({"info_bytes": 0, "variants": 7}),
+        _framed({"info_bytes": -1, "variants": []}, b"x"),
+        _framed({"info_bytes": 5, "variants": []}, b"[1,2]"),
+        _framed({"info_bytes": 0, "variants": []}, b"left over"),
+        _variant(letter="o"),
+        _variant(letter=["s"]),
+        _variant(ext="png"),
+        _variant(ext="html"),
+        _variant(width=0),
+        _variant(width=True),
+        _variant(height=99_999),
+        _variant(height="75"),
+        _variant(length=len(JPEG) + 1),
+        _variant(length=0),
+        _variant(length=-5),
+        b"\0\0\x20\0" + b"[" * 8192,
+    ],
+)
+def test_what_is_no_answer_to_the_recipe_is_a_crash(answer: bytes) -> None:
+    """Wrong types, sizes, formats, lengths, documents: none of them gets past the parser."""
+    with pytest.raises(DecoderCrashed, match="cannot be read"):
+        parse_answer(answer, recipe=DEFAULT_RECIPE)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_at_all_get_through_as_an_unforeseen_error(answer: bytes) -> None:
+    """Anything ends as sizes or as one of our errors."""
+    with pytest.raises(UndoablePhoto):
+        parse_answer(answer, recipe=DEFAULT_RECIPE)

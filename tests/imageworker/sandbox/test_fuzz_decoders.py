@@ -1,0 +1,159 @@
+"""Thousands of broken files: each ends ready or with a reason, and no child passes its limits.
+
+Most go in batches through walled children forked here, because forking one for each would be most
+of the time; one in so many goes the whole way, through a fork server, and has to end the same.
+`GLASSPLATE_FUZZ_FILES` says how many, `GLASSPLATE_FUZZ_SEED` from which seed.
+"""
+
+import json
+import os
+import random
+import select
+import signal
+import time
+from collections.abc import Sequence
+
+from imageworker.processing_errors import KINDS, OfTheAttempt, UndoablePhoto
+from imageworker.recipe import DEFAULT_RECIPE, Limits, Recipe
+from imageworker.sandbox.child import SizesMaker, why_it_ended
+from imageworker.sandbox.child_protocol import ChildEnd, Request
+from imageworker.sandbox.fork_server import make_answer, silence, warm_up
+from imageworker.sandbox.sandbox import wall_in
+from imageworker.sandbox.syscall_filter import SyscallFilter
+from tests.imageworker.mutations import mutate, small_photos
+from volumes.sizes import Size
+
+FILES = int(os.environ.get("GLASSPLATE_FUZZ_FILES", "20000"))
+SEED = int(os.environ.get("GLASSPLATE_FUZZ_SEED", "1871"))
+BATCH = 250
+ONE_IN_FOR_THE_WHOLE_WAY = 40
+MEGABYTE = 1024 * 1024
+
+RECIPE = Recipe(
+    version="fuzz",
+    sizes=(Size("s", 16, square=True), Size("t", 24), Size("m", 40)),
+    jpeg=DEFAULT_RECIPE.jpeg,
+    limits=Limits(memory_bytes_max=1024 * MEGABYTE),
+)
+
+Outcome = str
+"""`ready`, or the kind of the error a file ended with."""
+
+
+def test_every_broken_file_ends_ready_or_with_a_reason(maker: SizesMaker) -> None:
+    """Twenty thousand of them by default; the worker sees sizes or words, and lives on."""
+    print(f"seed {SEED}, {FILES} files")  # noqa: T201  a failure can be run again from it
+    warm_up()
+    photos = small_photos()
+    chance = random.Random(SEED)
+    syscalls = SyscallFilter()
+    outcomes: dict[Outcome, int] = {}
+    for start in range(0, FILES, BATCH):
+        batch = [mutate(photos, chance) for _ in range(min(BATCH, FILES - start))]
+        child = _Child(batch, syscalls)
+        # Those that go the whole way do so while the child is at the others.
+        whole_way = {
+            at: _through_a_server(maker, batch[at])
+            for at in range(-start % ONE_IN_FOR_THE_WHOLE_WAY, len(batch), ONE_IN_FOR_THE_WHOLE_WAY)
+        }
+        ended = _finish_batch(batch, child, syscalls)
+        for outcome in ended:
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        for at, outcome in whole_way.items():
+            assert ended[at] == outcome, (SEED, start + at)
+    print(outcomes)  # noqa: T201  shown with -s, and when it fails
+    assert sum(outcomes.values()) == FILES
+    assert set(outcomes) <= {"ready", *KINDS}
+    # A fuzzer that only makes nonsense, or only sound files, would test nothing.
+    assert outcomes["ready"] > FILES * 0.1
+    assert outcomes["BrokenPhoto"] > FILES * 0.1
+    assert outcomes["TruncatedPhoto"] > FILES * 0.05
+
+
+def _through_a_server(maker: SizesMaker, data: bytes) -> Outcome:
+    try:
+        maker.make(data, RECIPE)
+    except UndoablePhoto as error:
+        outcome = type(error).__name__
+    else:
+        outcome = "ready"
+    assert maker.last_end is not None
+    assert maker.last_end.memory_bytes_peak <= RECIPE.limits.memory_bytes_max
+    assert maker.last_end.cpu_seconds <= RECIPE.limits.cpu_seconds_max + 1
+    return outcome
+
+
+def _finish_batch(
+    batch: Sequence[bytes], child: "_Child", syscalls: SyscallFilter
+) -> list[Outcome]:
+    """How each file ended; a file that took its child along is named by it, and the rest go on."""
+    outcomes: list[Outcome] = []
+    while len(outcomes) < len(batch):
+        if outcomes:
+            child = _Child(batch[len(outcomes) :], syscalls)
+        told, end = child.finish()
+        outcomes += told
+        undoable = why_it_ended(end, RECIPE.limits)
+        if undoable is not None:
+            assert isinstance(undoable, OfTheAttempt)
+            outcomes.append(type(undoable).__name__)
+        assert end.memory_bytes_peak <= RECIPE.limits.memory_bytes_max
+    return outcomes
+
+
+class _Child:
+    """A walled child at a batch of files, from its fork on."""
+
+    def __init__(self, files: Sequence[bytes], syscalls: SyscallFilter) -> None:
+        self._reading, writing = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            _be_child(files, writing, syscalls)
+        os.close(writing)
+
+    def finish(self) -> tuple[list[Outcome], ChildEnd]:
+        """What it said of each file, and how it ended."""
+        deadline = time.monotonic() + RECIPE.limits.wall_seconds_max
+        poll = select.poll()
+        poll.register(self._reading, select.POLLIN)
+        told, is_timed_out = b"", False
+        while not is_timed_out:
+            is_timed_out = not poll.poll(1000 * max(0.0, deadline - time.monotonic()))
+            piece = b"" if is_timed_out else os.read(self._reading, 65_536)
+            if not piece:
+                break
+            told += piece
+        if is_timed_out:
+            os.kill(self._pid, signal.SIGKILL)
+        os.close(self._reading)
+        _, status, used = os.wait4(self._pid, 0)
+        end = ChildEnd(
+            status=status,
+            is_timed_out=is_timed_out,
+            memory_bytes_peak=used.ru_maxrss * 1024,
+            cpu_seconds=used.ru_utime + used.ru_stime,
+            wall_seconds=0.0,
+        )
+        return [_checked(json.loads(line)) for line in told.decode().splitlines()], end
+
+
+def _checked(line: dict[str, str]) -> Outcome:
+    assert line["outcome"] == "ready" or line["reason"].isprintable()
+    assert line["outcome"] == "ready" or 5 < len(line["reason"]) <= 300
+    return line["outcome"]
+
+
+def _be_child(files: Sequence[bytes], writing: int, syscalls: SyscallFilter) -> None:
+    """Answer for file after file, and end without any clean-up."""
+    try:
+        silence()
+        wall_in(RECIPE.limits, syscalls)
+        for data in files:
+            answer = make_answer(Request(RECIPE), data)
+            told = {"outcome": "ready"}
+            if isinstance(answer, UndoablePhoto):
+                told = {"outcome": type(answer).__name__, "reason": answer.reason}
+            os.write(writing, json.dumps(told).encode() + b"\n")
+        os._exit(0)
+    except BaseException:  # noqa: BLE001  nothing may unwind into the tests' own process
+        os._exit(1)

@@ -1,0 +1,241 @@
+"""The sideline cache: faster when a real memcached is there, and right whatever it does."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import time
+
+import pytest
+from pymemcache.client.base import Client
+
+from storagemaster.caches import info_cache
+from storagemaster.caches.info_cache import InfoCache, seal, unseal
+from tests.free_ports import free_port
+from tests.storagemaster.bundles_to_send import body_of, sizes_of
+from tests.storagemaster.memcached_servers import running_memcached
+from tests.storagemaster.pictures import picture
+from tests.storagemaster.small_cluster import HOST
+from volumes.address import Address
+from volumes.photo_path import PhotoVersion
+
+ONE = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
+TWO = PhotoVersion(1, "01jd3x8m2c9qp4k7", "000000")
+
+
+@pytest.fixture(name="patient_cache", autouse=True)
+def _patient_cache(monkeypatch):
+    """A busy machine is slow, which is no miss."""
+    monkeypatch.setattr(info_cache, "ANSWER_SECONDS", 10.0)
+
+
+@pytest.fixture(name="memcached", scope="module")
+def _memcached():
+    """The address of a memcached."""
+    port = free_port()
+    with running_memcached(port):
+        yield Address(HOST, port)
+
+
+@pytest.fixture(name="raw")
+def _raw(memcached):
+    """A client that sees what is stored; at the beginning nothing is."""
+    with contextlib.closing(Client((memcached.host, memcached.port))) as client:
+        client.flush_all(noreply=False)
+        yield client
+
+
+@pytest.fixture(name="cache")
+def _cache(memcached, raw):
+    """A cache over an empty memcached."""
+    assert raw
+    with contextlib.closing(InfoCache([memcached])) as cache:
+        yield cache
+
+
+def stored(raw, count=1):
+    """The keys there are, as soon as there are so many: a write is not waited for by anyone."""
+    for _ in range(1000):
+        keys = re.findall(rb"key=([0-9a-f]+) ", dump(raw))
+        if len(keys) == count:
+            return [key.decode() for key in keys]
+        time.sleep(0.01)
+    raise AssertionError(f"there are {len(keys)} keys")
+
+
+def value_when_it_is(raw, key, wanted):
+    """What stands under a key, as soon as it is what is wanted, or in the end."""
+    for _ in range(1000):
+        value = raw.get(key)
+        if value == wanted:
+            break
+        time.sleep(0.01)
+    return value
+
+
+def dump(raw):
+    """What memcached says of its keys."""
+    with socket.create_connection((raw.server[0], raw.server[1]), 2) as connection:
+        connection.sendall(b"lru_crawler metadump all\r\n")
+        data = b""
+        while not data.endswith(b"END\r\n"):
+            data += connection.recv(65536)
+    return data
+
+
+async def test_what_was_put_is_had(cache):
+    """And nothing else is."""
+    await cache.put(ONE, b"document")
+    assert await cache.get(ONE) == b"document"
+    assert await cache.get(TWO) is None
+
+
+async def test_what_was_dropped_is_not_had(cache):
+    """A deleted photo's info is forgotten."""
+    await cache.put(ONE, b"document")
+    await cache.drop(ONE)
+    assert await cache.get(ONE) is None
+
+
+async def test_what_was_flushed_is_not_had(cache, raw):
+    """A miss is no error."""
+    await cache.put(ONE, b"document")
+    async with asyncio.timeout(10):
+        while await cache.get(ONE) is not None:
+            # In the first seconds of its life a memcached flushes nothing.
+            raw.flush_all(noreply=False)
+            await asyncio.sleep(0.05)
+
+
+async def test_another_photo_s_document_is_not_believed(cache, raw):
+    """Values that were swapped between keys belong to nobody."""
+    await cache.put(ONE, b"one")
+    await cache.put(TWO, b"two")
+    first, second = stored(raw, 2)
+    values = raw.get(first), raw.get(second)
+    raw.set(first, values[1], noreply=False)
+    raw.set(second, values[0], noreply=False)
+    assert await cache.get(ONE) is None
+    assert await cache.get(TWO) is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"x", bytes(31), bytes(32), b"document", bytes(500)])
+async def test_a_damaged_document_is_not_believed(cache, raw, damage):
+    """Whatever stands under the key."""
+    await cache.put(ONE, b"document")
+    (key,) = stored(raw)
+    raw.set(key, damage, noreply=False)
+    assert await cache.get(ONE) is None
+
+
+def test_sealed_values_are_of_one_photo_and_whole():
+    """Every other reading of them is refused."""
+    value = seal(ONE, b"document")
+    assert unseal(ONE, value) == b"document"
+    assert unseal(TWO, value) is None
+    for changed in (value[:-1], value + b"x", value[1:], b"", bytes([value[0] ^ 1]) + value[1:]):
+        assert unseal(ONE, changed) is None
+
+
+async def test_nothing_of_a_request_stands_in_a_key(cache, raw):
+    """Keys have one alphabet and one length."""
+    await cache.put(ONE, b"document")
+    (key,) = stored(raw)
+    assert len(key) == 64
+    assert set(key) <= set("0123456789abcdef")
+
+
+async def test_without_servers_nothing_is_cached():
+    """A cluster need not have any."""
+    cache = InfoCache([])
+    await cache.put(ONE, b"document")
+    await cache.drop(ONE)
+    assert await cache.get(ONE) is None
+
+
+async def test_a_dead_memcached_is_a_miss():
+    """For many at once too, whatever its client makes of it."""
+    with contextlib.closing(InfoCache([Address(HOST, free_port())])) as cache:
+        for _ in range(5):
+            answers = await asyncio.gather(*(cache.get(ONE) for _ in range(20)))
+            assert answers == [None] * 20
+            await asyncio.gather(*(cache.put(ONE, b"document") for _ in range(20)))
+
+
+async def test_a_frozen_memcached_is_a_miss(monkeypatch):
+    """It accepts connections and says nothing."""
+    monkeypatch.setattr(info_cache, "ANSWER_SECONDS", 0.2)
+    port = free_port()
+    with (
+        running_memcached(port) as process,
+        contextlib.closing(InfoCache([Address(HOST, port)])) as cache,
+    ):
+        await cache.put(ONE, b"document")
+        process.send_signal(signal.SIGSTOP)
+        # A thread of it may go on for a moment, and answer.
+        await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED)
+        async with asyncio.timeout(20):
+            assert await cache.get(ONE) is None
+            await cache.put(TWO, b"document")
+            await cache.drop(ONE)
+
+
+@pytest.fixture(name="ready")
+def _ready(runner, cluster_with, memcached, raw):
+    """A cluster that uses the memcached, and a photo in it that is ready."""
+    assert raw
+
+    async def make():
+        cluster = await cluster_with(memcached=(memcached,))
+        of = (await cluster.master.upload(picture())).version
+        await cluster.master.worker.put_bundle(of, body_of(sizes_of(of)), mtime_seconds=1)
+        return cluster, of
+
+    return runner.run(make())
+
+
+async def test_a_ready_photo_is_read_from_the_cache(ready, raw):
+    """It is there from the moment the sizes are."""
+    cluster, of = ready
+    assert stored(raw)
+    for node in ("east-1", "west-1"):
+        info = cluster.path(node, f"1/{of.shard}/{of.photo}_{of.version}.json")
+        info.chmod(0o644)
+        info.write_bytes(b"damaged beyond reading")
+    answer = await cluster.master.photo(of)
+    assert (answer.status, answer.document["state"]) == (200, "ready")
+
+
+@pytest.mark.parametrize("lie", [b"", b"garbage" * 10, seal(TWO, b'{"variants": []}')])
+async def test_a_memcached_that_lies_changes_no_answer(ready, raw, lie):
+    """The info is read from the disk, and put right in the cache."""
+    cluster, of = ready
+    (key,) = stored(raw)
+    truth = raw.get(key)
+    raw.set(key, lie, noreply=False)
+    answer = await cluster.master.photo(of)
+    assert set(answer.document["urls"]) == {"s", "q", "t", "o"}
+    assert value_when_it_is(raw, key, truth) == truth
+
+
+async def test_a_lie_that_is_sealed_as_the_photo_s_own_is_not_believed(ready, raw):
+    """The digest that the nodes have noted decides, which nobody can make a document for."""
+    cluster, of = ready
+    (key,) = stored(raw)
+    truth = raw.get(key)
+    raw.set(key, seal(of, b'{"variants": []}'), noreply=False)
+    answer = await cluster.master.photo(of)
+    assert set(answer.document["urls"]) == {"s", "q", "t", "o"}
+    assert value_when_it_is(raw, key, truth) == truth
+
+
+async def test_a_deleted_photo_is_gone_though_the_cache_has_it(ready, raw):
+    """The disk is asked first, and the cache never says whether there is a photo."""
+    cluster, of = ready
+    (key,) = stored(raw)
+    value = raw.get(key)
+    await cluster.master.delete(of)
+    raw.set(key, value, noreply=False)
+    assert (await cluster.master.photo(of)).status == 410

@@ -1,0 +1,141 @@
+"""Events reach every watcher in order, and a watcher that was cut off goes on where it was."""
+
+import asyncio
+import json
+
+import pytest
+
+from permission_urls import Key, KeyRing, KeyState
+from storagemaster.events import events as events_module
+from storagemaster.events.events import Event, Events, TooManyWatchers
+from storagemaster.events.relay import parse_message, render_message
+from volumes.photo_path import parse_photo_version
+
+KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
+OTHER_KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(1, 33)), state=KeyState.SIGNING),))
+OF = parse_photo_version("42/01jd3x8m2c9qp4k7/3fz8qd")
+
+
+def event(number=0, **parts):
+    """An event; another number, another photo."""
+    fields = {"volume": 42, "photo": f"{number:016d}", "version": "3fz8qd", "state": "ready"}
+    return Event(**{**fields, **parts})
+
+
+def told(watch):
+    """What a watch has to tell."""
+    return [each.event for each in watch.numbered]
+
+
+def test_every_watch_is_told_of_what_comes_after_it_began():
+    """And of nothing before."""
+    events = Events("boot")
+    events.publish(event(1))
+    with events.watching() as first:
+        events.publish(event(2))
+        with events.watching() as second:
+            events.pass_on(event(3))
+    assert told(first) == [event(2), event(3)]
+    assert told(second) == [event(3)]
+
+
+def test_a_watch_that_was_cut_off_goes_on_after_the_last_id_it_saw():
+    """Nothing twice, nothing left out."""
+    events = Events("boot")
+    with events.watching() as watch:
+        for number in range(5):
+            events.publish(event(number))
+        seen = events.id_of(watch.numbered[1])
+    with events.watching(after=seen) as watch:
+        assert told(watch) == [event(2), event(3), event(4)]
+        assert not watch.has_missed
+
+
+@pytest.mark.parametrize("after", ["other-1", "boot-", "boot-x", "boot-99", "boot--1", "7", "-"])
+def test_an_id_that_is_not_known_here_is_told_so(after):
+    """With all that is known, because any of it may have been missed."""
+    events = Events("boot")
+    events.publish(event(1))
+    with events.watching(after=after) as watch:
+        assert watch.has_missed
+        assert told(watch) == [event(1)]
+
+
+def test_an_id_older_than_the_window_is_told_that_events_are_lost(monkeypatch):
+    """The oldest ones make room for new ones."""
+    monkeypatch.setattr(events_module, "WINDOW_MAX", 3)
+    events = Events("boot")
+    for number in range(1, 7):
+        events.publish(event(number))
+        events._window = type(events._window)(events._window, maxlen=3)
+    with events.watching(after="boot-2") as watch:
+        assert watch.has_missed
+    with events.watching(after="boot-3") as watch:
+        assert not watch.has_missed
+        assert told(watch) == [event(4), event(5), event(6)]
+
+
+def test_a_watcher_that_reads_nothing_is_cut_off(monkeypatch):
+    """It goes on after its last id when it comes back."""
+    monkeypatch.setattr(events_module, "WINDOW_MAX", 3)
+    events = Events("boot")
+    with events.watching() as watch:
+        for number in range(4):
+            assert not watch.is_over
+            events.publish(event(number))
+        assert watch.is_over
+
+
+def test_watchers_are_limited(monkeypatch):
+    """Those who are too many come back later, or ask another storagemaster."""
+    monkeypatch.setattr(events_module, "WATCHERS_MAX", 1)
+    events = Events("boot")
+    with events.watching(), pytest.raises(TooManyWatchers):
+        events.watching().__enter__()
+    with events.watching() as watch:
+        assert not watch.is_over
+
+
+def test_only_own_events_are_listened_to():
+    """Others' are sent on by others."""
+    events, own = Events("boot"), []
+    events.listen_to_own(own.append)
+    events.pass_on(event(1))
+    events.publish(event(2))
+    assert own == [event(2)]
+
+
+def test_a_delete_of_a_photo_is_of_all_its_versions():
+    """Its event names none."""
+    deleted = event(volume=OF.volume, photo=OF.photo, version="", state="deleted")
+    assert deleted.is_of(OF)
+    assert not event(volume=OF.volume, photo=OF.photo, version="zzzzzz").is_of(OF)
+    assert not event(volume=1, photo=OF.photo).is_of(OF)
+
+
+def test_events_come_back_from_what_storagemasters_tell_each_other():
+    """Those of others; one's own are known."""
+    message = render_message(event(1, reason="too large, r\xe9ally"), "mine", KEYS)
+    assert parse_message(message, "theirs", KEYS) == event(1, reason="too large, r\xe9ally")
+    assert parse_message(message, "mine", KEYS) is None
+
+
+def test_forged_events_are_dropped():
+    """Whoever can write to Valkey can tell nobody anything."""
+    message = render_message(event(1), "mine", OTHER_KEYS)
+    other = json.loads(render_message(event(1), "mine", KEYS))
+    other["event"] = json.dumps({**json.loads(other["event"]), "state": "deleted"})
+    for data in (message, json.dumps(other), b"", b"[]", b"\xff", json.dumps({"event": 1})):
+        assert parse_message(data, "theirs", KEYS) is None
+
+
+async def test_a_closed_watch_wakes_and_ends():
+    """So that a storagemaster can stop."""
+    events, woken = Events("boot"), asyncio.Event()
+    with events.watching() as watch:
+        watch.wake = woken.set
+        events.close()
+        await woken.wait()
+        assert watch.is_over
+    with events.watching() as late:
+        assert late.is_over

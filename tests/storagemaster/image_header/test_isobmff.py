@@ -1,0 +1,219 @@
+"""Sniffing AVIF and HEIC: brands, the primary item's properties, and boxes that make no sense."""
+
+import base64
+import random
+import struct
+
+import pytest
+
+from storagemaster.image_header.sniff import HEAD_BYTES_MAX, NeedMore, NotAPhoto, Sniffed, sniff
+
+SEED = 1_048_589
+
+# What libheif wrote for 301 x 203 pixels: coded as 302 x 204, and cropped by a clean aperture.
+HEAD_BY_LIBHEIF = base64.b64decode(
+    "AAAAGGZ0eXBoZWljAAAAAG1pZjFoZWljAAABgG1ldGEAAAAAAAAAIWhkbHIAAAAAAAAAAHBpY3QAAAAAAAAAAAAA"
+    "AAAAAAAAImlsb2MAAAAAREAAAQABAAAAAAGgAAEAAAAAAAAAYwAAACNpaW5mAAAAAAABAAAAFWluZmUCAAAAAAEA"
+    "AGh2YzEAAAAADnBpdG0AAAAAAAEAAAEAaXBycAAAAOBpcGNvAAAAeWh2Y0MBA3AAAACQAAAAAAA88AD8/fj4AAAP"
+    "A2AAAQAYQAEMAf//A3AAAAMAkAAAAwAAAwA8ugJAYQABACxCAQEDcAAAAwCQAAADAAADADygCYgNHV5bqSSmubgI"
+    "aDAgAAADAyAAAAMAIWIAAQAHRAHBcrBiQAAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAAEuAAAAzAAA"
+    "AChjbGFwAAABLQAAAAEAAADLAAAAAf////8AAAAC/////wAAAAIAAAAQcGl4aQAAAAADCAgIAAAAGGlwbWEAAAAA"
+    "AAAAAQABBYECAwWE"
+)
+
+
+def box(kind, content=b""):
+    """A box: its length, its kind and what it holds."""
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def ftyp(*brands):
+    """The list of brands, the major one first."""
+    return box(b"ftyp", brands[0] + bytes(4) + b"".join(brands))
+
+
+def ispe(width, height):
+    """The property that says how large an item is."""
+    return box(b"ispe", struct.pack(">III", 0, width, height))
+
+
+def irot(quarter_turns):
+    """The property that turns an item."""
+    return box(b"irot", bytes([quarter_turns]))
+
+
+def clap(width, height, parts=1):
+    """The property that crops an item about its middle."""
+    return box(b"clap", struct.pack(">8I", width, parts, height, parts, 0, 1, 0, 1))
+
+
+def pitm(item):
+    """The box that names the primary item."""
+    return box(b"pitm", struct.pack(">IH", 0, item))
+
+
+def ipma(items):
+    """The box that says which properties, counted from 1, belong to which item."""
+    rows = [struct.pack(">HB", item, len(own)) + bytes(own) for item, own in items.items()]
+    return box(b"ipma", struct.pack(">II", 0, len(items)) + b"".join(rows))
+
+
+def wide_ipma(items):
+    """The same with item numbers of four bytes and property numbers of two."""
+    rows = [
+        struct.pack(">IB", item, len(own)) + b"".join(struct.pack(">H", 0x8000 | at) for at in own)
+        for item, own in items.items()
+    ]
+    return box(b"ipma", b"\1\0\0\1" + struct.pack(">I", len(items)) + b"".join(rows))
+
+
+def meta(properties, items, *, primary=1, association=ipma):
+    """The box that describes a still image."""
+    ipco = box(b"ipco", b"".join(properties))
+    return box(b"meta", bytes(4) + pitm(primary) + box(b"iprp", ipco + association({**items})))
+
+
+def measured(properties, items, **options):
+    """The dimensions of a HEIC file that says this."""
+    answer = sniff(ftyp(b"heic", b"mif1") + meta(properties, items, **options))
+    assert isinstance(answer, Sniffed), answer
+    return answer.width, answer.height
+
+
+def refused(data):
+    """The reason why a file that is complete is refused."""
+    answer = sniff(data, complete=True)
+    assert isinstance(answer, NotAPhoto), answer
+    return answer.reason
+
+
+def test_heic_by_libheif_is_measured_after_its_crop():
+    """A real file's clean aperture takes off the pixel that its coding added to each edge."""
+    assert sniff(HEAD_BY_LIBHEIF) == Sniffed(ext="heic", width=301, height=203)
+
+
+def test_grid_has_its_own_extent_and_not_its_tiles():
+    """A phone's photo is a grid of tiles, and the grid is the primary item."""
+    properties = [ispe(512, 512), ispe(4032, 3024)]
+    assert measured(properties, {1: [1], 2: [1], 50: [2]}, primary=50) == (4032, 3024)
+
+
+@pytest.mark.parametrize(("quarter_turns", "size"), [(0, (40, 30)), (1, (30, 40)), (3, (30, 40))])
+def test_quarter_turns_swap_the_edges(quarter_turns, size):
+    """An odd number of quarter turns makes a wide picture tall."""
+    assert measured([ispe(40, 30), irot(quarter_turns)], {1: [1, 2]}) == size
+
+
+def test_crop_applies_before_or_after_the_turn_as_listed():
+    """Transformations are an ordered list."""
+    properties = [ispe(40, 30), irot(1), clap(20, 10)]
+    assert measured(properties, {1: [1, 3, 2]}) == (10, 20)
+    assert measured(properties, {1: [1, 2, 3]}) == (20, 10)
+
+
+def test_crop_that_makes_no_sense_is_no_crop():
+    """A fraction with zero below, or a crop wider than the picture, leaves it as it is."""
+    assert measured([ispe(40, 30), clap(20, 10, parts=0)], {1: [1, 2]}) == (40, 30)
+    assert measured([ispe(40, 30), clap(9999, 10)], {1: [1, 2]}) == (40, 10)
+
+
+def test_avif_is_not_cropped():
+    """Pillow shows the whole of an AVIF, so sizes are made of the whole."""
+    data = ftyp(b"avif") + meta([ispe(40, 30), clap(20, 10)], {1: [1, 2]})
+    assert sniff(data) == Sniffed(ext="avif", width=40, height=30)
+
+
+def test_wide_numbers_are_read():
+    """Files of many items number items in four bytes and properties in two."""
+    properties = [box(b"free")] * 130 + [ispe(40, 30)]
+    assert measured(properties, {7: [1], 1: [131]}, association=wide_ipma) == (40, 30)
+
+
+@pytest.mark.parametrize("items", [{}, {2: [1]}, {1: []}, {1: [99]}])
+def test_largest_extent_stands_in_for_an_unresolved_primary_item(items):
+    """Where the primary item has no extent, the largest there is must be the picture."""
+    assert measured([ispe(8, 8), ispe(40, 30), ispe(16, 16)], items) == (40, 30)
+
+
+@pytest.mark.parametrize(
+    ("brands", "ext"),
+    [
+        ((b"avif",), "avif"),
+        ((b"avis", b"avif", b"msf1"), "avif"),
+        ((b"mif1", b"miaf", b"avif"), "avif"),
+        ((b"heix", b"mif1"), "heic"),
+        ((b"mif1", b"heic"), "heic"),
+        ((b"msf1", b"hevc"), "heic"),
+    ],
+)
+def test_brands_name_the_format(brands, ext):
+    """The major brand decides, and the compatible ones where it leaves the codec open."""
+    answer = sniff(ftyp(*brands) + meta([ispe(40, 30)], {1: [1]}))
+    assert answer == Sniffed(ext=ext, width=40, height=30)
+
+
+@pytest.mark.parametrize(("kind", "ext"), [(b"av1C", "avif"), (b"hvcC", "heic")])
+def test_codec_names_the_format_where_the_brands_do_not(kind, ext):
+    """A file that claims only the container says by its decoder settings what is in it."""
+    answer = sniff(ftyp(b"mif1") + meta([ispe(40, 30), box(kind, b"\x81")], {1: [1, 2]}))
+    assert answer == Sniffed(ext=ext, width=40, height=30)
+
+
+@pytest.mark.parametrize(
+    ("brand", "words"),
+    [(b"isom", "video (MP4)"), (b"qt  ", "QuickTime"), (b"crx ", "camera raw file (CR3)")],
+)
+def test_videos_and_raw_files_of_the_family_are_refused_by_name(brand, words):
+    """The same boxes hold films, which are no photos."""
+    assert words in refused(ftyp(brand) + box(b"moov", bytes(50)))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (ftyp(b"mif1") + meta([ispe(4, 3), box(b"jpgC")], {1: [1]}), "neither an AVIF nor"),
+        (ftyp(b"heic") + meta([], {}), "how large"),
+        (ftyp(b"heic") + meta([ispe(0, 3)], {1: [1]}), "no picture"),
+        (ftyp(b"heic") + box(b"meta", bytes(4) + box(b"pitm")), "too short"),
+        (ftyp(b"heic") + box(b"meta", bytes(4) + b"\0\0\xff\xffpitm"), "too short"),
+        (ftyp(b"heic") + b"\0\0\0\2meta", "impossible length"),
+        (ftyp(b"heic") + b"\0\0\0\0mdat", "ends without"),
+        (ftyp(b"heic") + box(b"free") * 1001, "over 1000 boxes"),
+        (ftyp(b"heic") + box(b"meta", bytes(4) + box(b"free") * 1001), "over 1000 boxes"),
+        (ftyp(b"heic")[:20], "ends inside its header"),
+        (b"\0\0\0\x08ftypheic", "list of brands"),
+        (b"\xff\xff\xff\xffftypheic", "list of brands"),
+    ],
+)
+def test_boxes_that_make_no_sense_are_refused_with_a_reason(data, words):
+    """What is wrong with a file's boxes is said in words."""
+    assert words in refused(data)
+
+
+def test_description_behind_the_pixels_is_waited_for():
+    """Some writers put the description last; a length of eight bytes leads over the pixels."""
+    pixels = struct.pack(">I4sQ", 1, b"mdat", 16 + 90_000) + bytes(90_000)
+    description = meta([ispe(40, 30)], {1: [1]})
+    data = ftyp(b"heic") + pixels + description
+    first = sniff(data[:100])
+    assert isinstance(first, NeedMore)
+    assert 90_000 < first.at_least_bytes < len(data)
+    assert sniff(data) == Sniffed(ext="heic", width=40, height=30)
+
+
+def test_description_beyond_the_limit_is_refused_at_once():
+    """No caller is kept waiting for bytes that will not be looked at."""
+    answer = sniff(ftyp(b"heic") + struct.pack(">I4s", HEAD_BYTES_MAX, b"mdat"))
+    assert isinstance(answer, NotAPhoto)
+    assert "first 262,144 bytes" in answer.reason
+
+
+def test_damaged_boxes_have_an_answer():
+    """Every byte of a real head in turn set to each telling value raises nothing."""
+    chance = random.Random(SEED)
+    for at in range(len(HEAD_BY_LIBHEIF)):
+        for value in (0, 1, 0x7F, 0xFF, chance.randrange(256)):
+            damaged = bytearray(HEAD_BY_LIBHEIF)
+            damaged[at] = value
+            answer = sniff(bytes(damaged), complete=True)
+            assert isinstance(answer, Sniffed | NotAPhoto), f"byte {at} as {value}, seed {SEED}"

@@ -1,0 +1,236 @@
+"""Bundles: sizes that a worker has made are mirrored whole, with the info last."""
+
+import os
+
+import pytest
+
+from storagemaster.client import MasterRefused, NoMasterAnswered
+from storagenode.disk.filesystem import DiskFileSystem
+from storagenode.protocol.wire import BundledFile
+from tests.storagemaster.bundles_to_send import (
+    body_of,
+    bundled,
+    failure_of,
+    paths_of,
+    sizes_of,
+)
+from tests.storagemaster.pictures import picture
+from tests.storagemaster.uploads.test_bad_uploads import assert_problem
+from volumes.photo_id import PhotoId
+from volumes.photo_path import Info, PhotoVersion, Variant
+
+HOMES = {"east-1", "west-1"}
+
+
+@pytest.fixture(name="photo")
+def _photo(runner, cluster):
+    """The version of a photo that is there."""
+    return runner.run(cluster.master.upload(picture())).version
+
+
+async def hand_in(cluster, of, files, *, mtime_seconds=1_700_000_000):
+    """Send a bundle as a worker does."""
+    await cluster.master.worker.put_bundle(of, body_of(files), mtime_seconds=mtime_seconds)
+
+
+async def test_a_bundle_lands_on_both_mirrors(cluster, photo):
+    """Every file of it, byte for byte, with the same second."""
+    files = sizes_of(photo)
+    await hand_in(cluster, photo, files)
+    for file in files:
+        assert cluster.holders(file.path) == dict.fromkeys(HOMES, file.data)
+        times = {cluster.path(node, file.path).stat().st_mtime for node in HOMES}
+        assert times == {1_700_000_000}
+
+
+async def test_the_info_is_the_last_to_be_there(cluster, photo, monkeypatch):
+    """Its presence says that all else is: it is linked after all of them."""
+    files, linked, link = sizes_of(photo), [], DiskFileSystem.link
+
+    def note(file_system, source, target):
+        link(file_system, source, target)
+        linked.append(target)
+
+    monkeypatch.setattr(DiskFileSystem, "link", note)
+    await hand_in(cluster, photo, files)
+    assert sorted(linked) == sorted([*paths_of(files)] * 2)
+    # Of two nodes at once: each one's info comes after as many others as there are.
+    info = files[-1].path
+    assert linked.index(info) >= len(files) - 1
+    assert linked[-1] == info
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+async def test_a_large_bundle_lands_on_both_mirrors(cluster, photo):
+    """More than fits into one piece of anything on the way."""
+    data = os.urandom(3_000_000)
+    files = [bundled(Variant(photo, "k", "jpg"), data), *sizes_of(photo)]
+    await hand_in(cluster, photo, files)
+    assert cluster.holders(files[0].path) == dict.fromkeys(HOMES, data)
+
+
+async def test_the_same_bundle_again_changes_nothing(cluster, photo):
+    """A job may be delivered twice."""
+    await hand_in(cluster, photo, sizes_of(photo))
+    before = cluster.all_files()
+    await hand_in(cluster, photo, sizes_of(photo))
+    assert cluster.all_files() == before
+
+
+async def test_another_info_does_not_replace_the_first(cluster, photo):
+    """What was made twice is as good the first time."""
+    first, second = sizes_of(photo), sizes_of(photo)
+    second[-1] = bundled(Info(photo), b'{"variants": [], "made": "later"}')
+    await hand_in(cluster, photo, first)
+    with pytest.raises(MasterRefused):
+        await hand_in(cluster, photo, second)
+    assert cluster.holders(first[-1].path) == dict.fromkeys(HOMES, first[-1].data)
+
+
+async def test_a_failure_lands_on_both_mirrors(cluster, photo):
+    """And sizes that are made after all come beside it."""
+    await hand_in(cluster, photo, failure_of(photo, "the pixels are damaged"))
+    assert (await cluster.master.photo(photo)).document["state"] == "failed"
+    await hand_in(cluster, photo, sizes_of(photo))
+    assert (await cluster.master.photo(photo)).document["state"] == "ready"
+
+
+async def test_with_a_mirror_down_its_part_is_owed(cluster, photo):
+    """Another node holds every file for it."""
+    await cluster.stop_and_notice("west-1")
+    files = sizes_of(photo)
+    await hand_in(cluster, photo, files)
+    for file in files:
+        assert set(cluster.holders(file.path)) == {"east-1", "west-2 for west-1"}
+
+
+async def test_with_a_mirror_down_and_not_noticed_its_part_is_owed(cluster, photo):
+    """The storagemaster finds out by the bundle itself."""
+    await cluster.stop("west-1")
+    files = sizes_of(photo)
+    await hand_in(cluster, photo, files)
+    for file in files:
+        assert set(cluster.holders(file.path)) == {"east-1", "west-2 for west-1"}
+
+
+async def test_a_full_mirror_takes_sizes(cluster, photo):
+    """Its room is kept for this."""
+    for node in cluster.stores:
+        cluster.fill(node)
+    await cluster.poll()
+    files = sizes_of(photo)
+    await hand_in(cluster, photo, files)
+    assert cluster.holders(files[0].path) == dict.fromkeys(HOMES, files[0].data)
+
+
+async def test_with_both_mirrors_down_a_bundle_is_for_later(cluster, photo):
+    """The worker is to try again; nothing is kept anywhere."""
+    await cluster.stop_and_notice("east-1", "west-1")
+    with pytest.raises(NoMasterAnswered, match="try again"):
+        await hand_in(cluster, photo, sizes_of(photo))
+    assert cluster.files("east-2") == cluster.files("west-2") == {}
+
+
+async def test_a_bundle_of_a_deleted_photo_is_gone(cluster, photo):
+    """410: the worker stops trying, and no size comes back."""
+    await cluster.master.delete(photo)
+    with pytest.raises(MasterRefused, match="410"):
+        await hand_in(cluster, photo, sizes_of(photo))
+    for node in HOMES:
+        assert not any("_s.jpg" in path for path in cluster.files(node))
+
+
+async def test_a_bundle_of_a_photo_whose_delete_one_mirror_missed_is_gone(cluster, photo):
+    """One mirror's word is enough; what the other took is taken from it with the tombstone."""
+    await cluster.stop_and_notice("west-1")
+    await cluster.master.delete(photo)
+    await cluster.start_and_notice("west-1")
+    with pytest.raises(MasterRefused, match="410"):
+        await hand_in(cluster, photo, sizes_of(photo))
+    await cluster.master.hand_over()
+    visible = [path for path in cluster.files("west-1") if not path.startswith(".")]
+    assert visible == [f"1/{photo.shard}/{photo.photo}.gone"]
+
+
+async def test_a_bundle_that_nobody_signed_is_refused(cluster, photo):
+    """403, with or without an API token: those do not open this."""
+    path = f"/internal/bundles/{photo}?mtime=1"
+    before = cluster.all_files()
+    for headers in ({}, {"Glassplate-Signature": "a.ffffffff." + "A" * 24}):
+        answer = await cluster.master.request(
+            "POST", path, data=body_of(sizes_of(photo)), headers=headers
+        )
+        assert_problem(answer, 403, "not-allowed")
+    assert cluster.all_files() == before
+
+
+async def test_a_signature_opens_no_other_bundle(cluster, photo):
+    """It is for these bytes of this version."""
+    signed = cluster.master.worker._sign
+    path = f"/internal/bundles/{photo}?mtime=1"
+    body = body_of(sizes_of(photo))
+    other = body_of(sizes_of(photo, sizes=("s",)))
+    for of_path, of_body in ((path, other), (path.replace("mtime=1", "mtime=2"), body)):
+        headers = {"Glassplate-Signature": signed(of_path, of_body)}
+        answer = await cluster.master.request("POST", path, data=body, headers=headers)
+        assert_problem(answer, 403, "not-allowed")
+
+
+def other_photo(of):
+    """The same version of another photo."""
+    return PhotoVersion(of.volume, PhotoId("0" * 14 + of.shard), of.version)
+
+
+WRONG = {
+    "another photo's size": lambda of: [
+        bundled(Variant(other_photo(of), "s", "jpg"), b"x"),
+        *sizes_of(of),
+    ],
+    "the original": lambda of: [bundled(Variant(of, "o", "jpg"), b"x"), *sizes_of(of)],
+    "an info in the middle": lambda of: list(reversed(sizes_of(of))),
+    "no info": lambda of: sizes_of(of)[:-1],
+    "nothing": lambda _: [],
+    "a failure beside sizes": lambda of: failure_of(of, "x") + sizes_of(of),
+    "a tombstone": lambda of: [
+        BundledFile(f"1/{of.shard}/{of.photo}.gone", "0" * 64, b"gone\n"),
+    ],
+    "a path that climbs": lambda _: [BundledFile("../../etc/passwd", "0" * 64, b"x")],
+    "a hidden path": lambda _: [BundledFile(".owed/west-1/x", "0" * 64, b"x")],
+    "another volume": lambda of: [
+        bundled(Variant(PhotoVersion(2, of.photo, of.version), "s", "jpg"), b"x"),
+        *sizes_of(of),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_what_is_no_bundle_of_this_version_is_refused(cluster, photo, name):
+    """400: also from a machine of ours, nothing is written where it does not belong."""
+    before = cluster.all_files()
+    with pytest.raises(MasterRefused, match="400"):
+        await hand_in(cluster, photo, WRONG[name](photo))
+    assert cluster.all_files() == before
+
+
+@pytest.mark.parametrize("body", [b"", b"\n", b"[]", b"{}\n", b'[{"path": "x"}]\n', b"[[]]\n"])
+async def test_a_body_that_is_no_bundle_is_refused(cluster, photo, body):
+    """400, whatever it is instead."""
+    with pytest.raises(MasterRefused, match="400"):
+        await cluster.master.worker.put_bundle(photo, body, mtime_seconds=1)
+
+
+async def test_a_bundle_of_an_unknown_volume_is_refused(cluster, photo):
+    """The worker need not try again."""
+    of = PhotoVersion(9, photo.photo, photo.version)
+    with pytest.raises(MasterRefused, match="404"):
+        await hand_in(cluster, of, sizes_of(of))
+
+
+async def test_a_file_that_was_damaged_on_the_way_is_not_kept(cluster, photo):
+    """Each node compares it with the digest it came with."""
+    files = sizes_of(photo)
+    files[0] = BundledFile(files[0].path, files[0].digest, b"damaged")
+    before = cluster.all_files()
+    with pytest.raises(NoMasterAnswered):
+        await hand_in(cluster, photo, files)
+    assert cluster.all_files() == before

@@ -1,0 +1,163 @@
+"""A real storagemaster over HTTP, whose background passes run when a test says so."""
+
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+
+from permission_urls import InternalSigner, KeyRing, sign_token
+from storagemaster import app
+from storagemaster.client import MasterClient
+from storagemaster.jobs.sizes_queue import SizesQueue
+from storagemaster.jobs.sweep import Sweep
+from storagemaster.mirrors.fleet import Fleet
+from storagemaster.repair.fence_lifting import CatchingUp
+from storagemaster.repair.hinted_handoff import OwedWork
+from storagemaster.repair.reconcile import Reconcile
+from volumes.cluster import Cluster, Master
+from volumes.photo_path import PhotoVersion, parse_photo_version
+
+ALL_SCOPES = ("admin", "delete", "read", "upload")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a storagemaster answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    document: Any
+
+    @property
+    def version(self) -> PhotoVersion:
+        """The photo version that a receipt is for."""
+        d = self.document
+        return parse_photo_version(f"{d['volume']}/{d['photo']}/{d['version']}")
+
+    @property
+    def original(self) -> str:
+        """The photo path of the original that a receipt is for."""
+        return f"{stem(self.version)}_o.{self.document['format']}"
+
+    @property
+    def nodes(self) -> list[str]:
+        """The nodes that a receipt names, in order of names."""
+        return sorted(copy["node"] for copy in self.document["copies"])
+
+
+class Passes:
+    """Notes the work that would go on in the background, and leaves it to the test."""
+
+    def __init__(self) -> None:
+        self._works: dict[type[Any], Any] = {}
+
+    @contextlib.asynccontextmanager
+    async def repeating_by_hand(
+        self, work: Callable[[], Awaitable[object]], *, pause_seconds: float
+    ) -> AsyncIterator[None]:
+        """Stands in for `storagemaster.background.repeating`."""
+        assert pause_seconds >= 0
+        owner = getattr(work, "__self__", None)
+        self._works[type(owner)] = owner
+        yield
+
+    def owner(self, kind: type[Any]) -> Any:
+        """The part of this kind, whose method is a background pass."""
+        return self._works[kind]
+
+
+class HandDrivenMaster:
+    """One storagemaster: its passes, and a client of it."""
+
+    def __init__(
+        self, master: Master, keys: KeyRing, passes: Passes, session: aiohttp.ClientSession
+    ) -> None:
+        self.fleet: Fleet = passes.owner(Fleet)
+        self.queue: SizesQueue = passes.owner(SizesQueue)
+        self.owed_work: OwedWork = passes.owner(OwedWork)
+        self.catching_up: CatchingUp = passes.owner(CatchingUp)
+        self.reconcile: Reconcile = passes.owner(Reconcile)
+        self.sweep: Sweep = passes.owner(Sweep)
+        self.worker = MasterClient([master], session, InternalSigner(keys))
+        self.url = f"http://{master.address}"
+        self.address = master.address
+        self._token = sign_token(keys, ALL_SCOPES)
+        self._session = session
+
+    async def request(
+        self, method: str, path: str, *, data: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Ask with a token that opens everything, unless `headers` say otherwise."""
+        async with self._session.request(
+            method,
+            self.url + path,
+            data=io.BytesIO(data) if isinstance(data, bytes) else data,
+            headers={"Authorization": f"Bearer {self._token}", **(headers or {})},
+        ) as response:
+            text = await response.text()
+            return Answer(
+                status=response.status,
+                headers=response.headers,
+                document=json.loads(text) if "json" in response.content_type else text,
+            )
+
+    def upload_head(self, *, content_length: int) -> bytes:
+        """The head of an upload into volume 1, for tests that write the rest byte by byte."""
+        return (
+            "POST /photos?volume=1 HTTP/1.1\r\nHost: master\r\n"
+            f"Authorization: Bearer {self._token}\r\nContent-Length: {content_length}\r\n\r\n"
+        ).encode()
+
+    async def upload(
+        self,
+        data: Any,
+        *,
+        volume: int | None = 1,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Upload a photo, into volume 1 if nothing else is said."""
+        path = "/photos" if volume is None else f"/photos?volume={volume}"
+        keyed = {"Idempotency-Key": key} if key is not None else {}
+        return await self.request("POST", path, data=data, headers={**keyed, **(headers or {})})
+
+    async def photo(self, of: PhotoVersion) -> Answer:
+        """Ask what has become of a photo version."""
+        return await self.request("GET", f"/photos/{of}")
+
+    async def delete(self, of: PhotoVersion) -> Answer:
+        """Delete a photo with all its versions."""
+        return await self.request("DELETE", f"/photos/{of.volume}/{of.photo}")
+
+    async def delete_version(self, of: PhotoVersion) -> Answer:
+        """Delete one version of a photo."""
+        return await self.request("DELETE", f"/photos/{of}")
+
+    async def hand_over(self) -> None:
+        """Learn how the nodes are, then bring owed work home."""
+        await self.fleet.poll()
+        await self.owed_work.hand_over_all()
+
+
+@contextlib.asynccontextmanager
+async def running_by_hand(
+    cluster: Cluster, master: Master, keys: KeyRing
+) -> AsyncIterator[HandDrivenMaster]:
+    """A storagemaster that serves for as long as the block lasts, after one look at the nodes."""
+    passes = Passes()
+    async with contextlib.AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(app, "repeating", passes.repeating_by_hand)
+            await stack.enter_async_context(app.running_master(cluster, master, keys))
+        yield HandDrivenMaster(master, keys, passes, session)
+
+
+def stem(of: PhotoVersion) -> str:
+    """What the paths of a version begin with."""
+    return f"{of.volume}/{of.shard}/{of.photo}_{of.version}"

@@ -1,0 +1,386 @@
+"""Placement: where a photo goes, as a table of cases and as promises over any cluster."""
+
+import dataclasses
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storagemaster.mirrors.fleet import UNKNOWN, NodeView
+from storagemaster.mirrors.placement import (
+    NoPlace,
+    Placed,
+    Target,
+    order_by_key,
+    order_by_room,
+    place,
+    place_in_volume,
+    spans_colos,
+    stand_ins,
+)
+from storagenode.protocol.wire import NodeStatus
+from volumes.address import Address
+from volumes.cluster import Cluster, Node, Volume
+from volumes.volume_state import VolumeState
+
+SEED = 20_071
+"""Of every random order here."""
+GB = 10**9
+TWO_COLOS = {"e1": "east", "e2": "east", "w1": "west", "w2": "west"}
+TWO_VOLUMES = {1: ("e1", "w1"), 2: ("e2", "w2")}
+
+
+def cluster_of(colos=None, volumes=None, closed=()):
+    """A cluster with these nodes and volumes."""
+    return Cluster(
+        name="",
+        public_url="",
+        keys_file="",
+        queue_url="",
+        nodes={
+            id_: Node(id=id_, colo=colo, read=Address("h", 1), write=Address("h", 2), store="")
+            for id_, colo in (colos or TWO_COLOS).items()
+        },
+        volumes={
+            number: Volume(
+                number=number,
+                mirrors=mirrors,
+                state=VolumeState.CLOSED if number in closed else VolumeState.OPEN,
+            )
+            for number, mirrors in (volumes or TWO_VOLUMES).items()
+        },
+        masters={},
+        edges={},
+    )
+
+
+def view(*, up=True, full=False, suspect=False, free_bytes=GB):
+    """A node as the fleet sees it."""
+    status = NodeStatus(
+        node="",
+        uuid="",
+        colo="",
+        boot="",
+        volumes=(),
+        free_bytes=free_bytes,
+        total_bytes=10 * GB,
+        accepts_new_photos=not (full or suspect),
+        suspect_reason="EIO" if suspect else "",
+        owed=0,
+    )
+    return NodeView(up=up, status=status)
+
+
+UP, DOWN, FULL, SUSPECT = view(), view(up=False), view(full=True), view(suspect=True)
+
+
+def views_of(**changed):
+    """All four nodes up, but for those that are named."""
+    return dict.fromkeys(TWO_COLOS, UP) | changed
+
+
+def in_order(cluster):
+    """The volumes by number."""
+    return [cluster.volumes[number] for number in sorted(cluster.volumes)]
+
+
+def put(views, *, strict=False, **options):
+    """Where a new photo goes."""
+    cluster = cluster_of(**options)
+    return place(cluster, views, in_order(cluster), strict=strict)
+
+
+HOMES_1 = Placed(1, (Target("e1"), Target("w1")))
+HOMES_2 = Placed(2, (Target("e2"), Target("w2")))
+
+
+@pytest.mark.parametrize(
+    ("name", "views", "wanted"),
+    [
+        ("all up", views_of(), HOMES_1),
+        ("a mirror down", views_of(e1=DOWN), HOMES_2),
+        ("a mirror full", views_of(w1=FULL), HOMES_2),
+        ("a mirror suspect", views_of(e1=SUSPECT), HOMES_2),
+        ("a mirror unknown", views_of(e1=UNKNOWN), HOMES_2),
+        (
+            "one mirror of each down",
+            views_of(e1=DOWN, w2=DOWN),
+            Placed(1, (Target("w1"), Target("e2", owed_to="e1"))),
+        ),
+        (
+            "one mirror of each full",
+            views_of(e1=FULL, w2=FULL),
+            Placed(1, (Target("w1"), Target("e2", owed_to="e1"))),
+        ),
+        (
+            "a colo down",
+            views_of(e1=DOWN, e2=DOWN),
+            Placed(1, (Target("w1"), Target("w2", owed_to="e1"))),
+        ),
+        (
+            "a colo full",
+            views_of(e1=FULL, e2=FULL),
+            Placed(1, (Target("w1"), Target("w2", owed_to="e1"))),
+        ),
+        (
+            "both mirrors of the first down",
+            views_of(e1=DOWN, w1=DOWN),
+            HOMES_2,
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_new_photo_goes_to(name, views, wanted):
+    """Whole volumes first; then one whose missing copy another node can hold."""
+    assert put(views) == wanted, name
+
+
+@pytest.mark.parametrize(
+    "views",
+    [
+        dict.fromkeys(TWO_COLOS, DOWN),
+        dict.fromkeys(TWO_COLOS, FULL),
+        dict.fromkeys(TWO_COLOS, SUSPECT),
+        dict.fromkeys(TWO_COLOS, UNKNOWN),
+        dict.fromkeys(TWO_COLOS, DOWN) | {"e1": UP},
+        dict.fromkeys(TWO_COLOS, FULL) | {"e1": UP},
+    ],
+)
+def test_there_is_no_place_with_fewer_than_two_nodes(views):
+    """One copy is none; the reason names who cannot take it."""
+    placed = put(views)
+    assert isinstance(placed, NoPlace)
+    assert all(node in placed.reason for node, one in views.items() if one is not UP)
+
+
+def test_a_closed_volume_takes_no_new_photo():
+    """Nor does it when there is no other."""
+    assert put(views_of(), closed={1}) == HOMES_2
+    assert isinstance(put(views_of(), closed={1, 2}), NoPlace)
+
+
+def test_a_closed_volume_takes_sizes():
+    """What belongs to its photos still comes in."""
+    cluster = cluster_of(closed={1})
+    assert place_in_volume(cluster, views_of(), cluster.volumes[1], strict=False) == HOMES_1
+
+
+def test_a_strict_photo_goes_where_two_colos_have_it_or_nowhere():
+    """A stand-in in the home's colo will do; two copies in one colo will not."""
+    assert put(views_of(e1=DOWN, w2=DOWN), strict=True) == Placed(
+        1, (Target("w1"), Target("e2", owed_to="e1"))
+    )
+    assert isinstance(put(views_of(e1=DOWN, e2=DOWN), strict=True), NoPlace)
+
+
+def test_a_strict_photo_passes_over_a_volume_that_would_not_span_colos():
+    """A later volume in the order may still do."""
+    colos = {"e1": "east", "w1": "west", "n1": "north"}
+    volumes = {1: ("e1", "w1"), 2: ("e1", "n1")}
+    cluster = cluster_of(colos, volumes)
+    views = {"e1": DOWN, "w1": UP, "n1": UP}
+    placed = place(cluster, views, in_order(cluster), strict=True)
+    assert isinstance(placed, Placed)
+    assert spans_colos(cluster, placed.targets)
+
+
+def test_a_full_node_takes_sizes():
+    """Photos that are there already get what belongs to them, within the reserve."""
+    cluster = cluster_of()
+    for views in (views_of(e1=FULL), views_of(e1=FULL, w1=FULL)):
+        assert place_in_volume(cluster, views, cluster.volumes[1], strict=False) == HOMES_1
+
+
+def test_a_suspect_node_takes_no_sizes():
+    """It takes no writes at all: another node holds them for it."""
+    cluster = cluster_of()
+    placed = place_in_volume(cluster, views_of(e1=SUSPECT), cluster.volumes[1], strict=False)
+    assert placed == Placed(1, (Target("w1"), Target("e2", owed_to="e1")))
+
+
+def test_more_files_of_a_volume_without_mirrors_have_no_place():
+    """Two stand-ins are no volume."""
+    cluster = cluster_of()
+    views = views_of(e1=DOWN, w1=DOWN)
+    placed = place_in_volume(cluster, views, cluster.volumes[1], strict=False)
+    assert isinstance(placed, NoPlace)
+    assert "e1, w1" in placed.reason
+
+
+def test_stand_ins_prefer_the_colo_of_the_home_and_then_room():
+    """So two colos have the photo although a home is down."""
+    colos = TWO_COLOS | {"e3": "east", "w3": "west"}
+    cluster = cluster_of(colos)
+    views = dict.fromkeys(colos, UP) | {
+        "e2": view(free_bytes=GB),
+        "e3": view(free_bytes=3 * GB),
+        "w2": view(free_bytes=9 * GB),
+        "w3": DOWN,
+    }
+    assert stand_ins(cluster, views, home="e1", taken=["w1"]) == ["e3", "e2", "w2"]
+
+
+def test_stand_ins_hold_a_new_photo_only_if_they_have_room():
+    """A full node holds what belongs to old photos."""
+    views = views_of(e2=FULL)
+    cluster = cluster_of()
+    assert stand_ins(cluster, views, home="e1", taken=["w1"], new_photo=True) == ["w2"]
+    assert stand_ins(cluster, views, home="e1", taken=["w1"]) == ["e2", "w2"]
+
+
+def test_room_weighs_the_order():
+    """A volume with three times the room is first about three times as often."""
+    cluster = cluster_of()
+    views = {"e1": view(free_bytes=3 * GB), "w1": view(free_bytes=9 * GB)}
+    views |= {"e2": view(free_bytes=8 * GB), "w2": view(free_bytes=1 * GB)}
+    randomness = random.Random(SEED)
+    firsts = Counter(
+        order_by_room(cluster, views, randomness.random)[0].number for _ in range(8000)
+    )
+    assert 2.7 < firsts[1] / firsts[2] < 3.3
+
+
+def test_room_is_shared_among_the_volumes_of_a_node():
+    """A node of many volumes is not chosen once for each of them."""
+    volumes = {1: ("e1", "w1"), 2: ("e2", "w2"), 3: ("e2", "w2"), 4: ("e2", "w2")}
+    cluster = cluster_of(volumes=volumes)
+    randomness = random.Random(SEED)
+    firsts = Counter(
+        order_by_room(cluster, views_of(), randomness.random)[0].number for _ in range(8000)
+    )
+    assert 0.9 < firsts[1] / (firsts[2] + firsts[3] + firsts[4]) < 1.1
+
+
+@pytest.mark.parametrize("drawn", [0.0, 0.5, 0.999999])
+def test_an_order_has_every_volume_whatever_is_drawn(drawn):
+    """Also with no room anywhere, and with the least number there is."""
+    cluster = cluster_of()
+    for views in (views_of(), dict.fromkeys(TWO_COLOS, UNKNOWN)):
+        order = order_by_room(cluster, views, lambda: drawn)
+        assert {volume.number for volume in order} == {1, 2}
+
+
+def test_the_order_of_a_key_depends_on_nothing_else():
+    """Storagemasters with the same map agree, however the map is written down."""
+    one = cluster_of(volumes=dict.fromkeys(range(1, 30), ("e1", "w1")))
+    other = cluster_of(volumes=dict.fromkeys(reversed(range(1, 30)), ("e1", "w1")))
+    for key in ("", "a", "b", "\u00e9"):
+        numbers = [volume.number for volume in order_by_key(one, key)]
+        assert numbers == [volume.number for volume in order_by_key(other, key)]
+    assert order_by_key(one, "a") != order_by_key(one, "b")
+
+
+def test_the_order_of_a_key_hardly_changes_with_a_new_volume():
+    """The others keep their order, so that a retry still meets the first upload early."""
+    before = cluster_of(volumes=dict.fromkeys(range(1, 10), ("e1", "w1")))
+    after = cluster_of(volumes=dict.fromkeys(range(1, 11), ("e1", "w1")))
+    order = [volume.number for volume in order_by_key(after, "key")]
+    order.remove(10)
+    assert order == [volume.number for volume in order_by_key(before, "key")]
+
+
+@st.composite
+def clusters_with_views(draw):
+    """Any cluster that its config would allow, with its nodes in any state."""
+    colos = draw(st.lists(st.sampled_from("abc"), min_size=2, max_size=8))
+    colos += ["a", "b"]
+    nodes = {f"n{number}": colo for number, colo in enumerate(colos)}
+    volumes = {}
+    for number in range(1, draw(st.integers(1, 5)) + 1):
+        others = draw(st.lists(st.sampled_from(sorted(nodes)), max_size=2))
+        last = len(colos)
+        volumes[number] = tuple(dict.fromkeys([*others, f"n{last - 1}", f"n{last - 2}"]))
+    states = [UP, view(free_bytes=2 * GB), DOWN, FULL, SUSPECT, UNKNOWN]
+    drawn = draw(st.lists(st.sampled_from(states), min_size=len(nodes), max_size=len(nodes)))
+    views = dict(zip(nodes, drawn, strict=True))
+    closed = draw(st.sets(st.sampled_from(sorted(volumes))))
+    return cluster_of(nodes, volumes, closed), views
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(clusters_with_views(), st.booleans())
+def test_any_placement_of_a_new_photo_keeps_the_promises(found, strict):
+    """Two nodes at least, none twice, all able, homes of the volume; strict spans colos."""
+    cluster, views = found
+    placed = place(cluster, views, in_order(cluster), strict=strict)
+    whole = [
+        volume
+        for volume in in_order(cluster)
+        if volume.state.accepts_new_photos
+        and all(views[node].accepts_new_photos for node in volume.mirrors)
+    ]
+    if isinstance(placed, NoPlace):
+        assert not whole
+        return
+    keep_the_promises_of_all_placements(cluster, placed)
+    assert cluster.volumes[placed.volume].state.accepts_new_photos
+    assert all(views[target.node].accepts_new_photos for target in placed.targets)
+    assert spans_colos(cluster, placed.targets) or not strict
+    if whole:
+        assert placed.is_whole
+        assert placed.volume == whole[0].number
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(clusters_with_views(), st.booleans())
+def test_any_placement_of_more_files_keeps_the_promises(found, strict):
+    """As for new photos, but full nodes take part, and the volume is given."""
+    cluster, views = found
+    volume = cluster.volumes[1]
+    placed = place_in_volume(cluster, views, volume, strict=strict)
+    if isinstance(placed, NoPlace):
+        assert not all(views[node].writable for node in volume.mirrors)
+        return
+    keep_the_promises_of_all_placements(cluster, placed)
+    assert placed.volume == 1
+    assert all(views[target.node].writable for target in placed.targets)
+    assert spans_colos(cluster, placed.targets) or not strict
+    homes = {target.node for target in placed.targets if target.owed_to is None}
+    assert homes == {node for node in volume.mirrors if views[node].writable}
+
+
+def keep_the_promises_of_all_placements(cluster, placed):
+    """What holds for every file that is placed."""
+    nodes = [target.node for target in placed.targets]
+    assert len(nodes) == len(set(nodes)) >= 2
+    mirrors = cluster.volumes[placed.volume].mirrors
+    served = [target.owed_to or target.node for target in placed.targets]
+    assert len(served) == len(set(served))
+    assert set(served) <= set(mirrors)
+    assert any(target.owed_to is None for target in placed.targets)
+
+
+def with_bucket(mirrors):
+    """A cluster whose node s3 is over a bucket, and a volume on these nodes."""
+    cluster = cluster_of({**TWO_COLOS, "s3": "cold"}, {1: mirrors})
+    bucket = dataclasses.replace(cluster.nodes["s3"], store="s3://photos/s3")
+    return dataclasses.replace(cluster, nodes={**cluster.nodes, "s3": bucket})
+
+
+@pytest.mark.parametrize("bucket", [UP, DOWN])
+def test_an_upload_waits_for_no_bucket_where_disks_are_in_two_colos(bucket):
+    """Nor does it owe the bucket anything: reconcile copies what the disks have."""
+    cluster = with_bucket(("e1", "w1", "s3"))
+    views = dict.fromkeys(TWO_COLOS, UP) | {"s3": bucket}
+    wanted = Placed(1, (Target("e1"), Target("w1")))
+    assert place(cluster, views, list(cluster.volumes.values()), strict=True) == wanted
+    volume = cluster.volumes[1]
+    assert place_in_volume(cluster, views, volume, strict=True, is_prompt=True) == wanted
+
+
+def test_a_bucket_that_is_a_whole_colo_is_waited_for():
+    """There is no other copy in a second colo."""
+    cluster = with_bucket(("e1", "s3"))
+    views = {**dict.fromkeys(TWO_COLOS, UP), "s3": UP}
+    placed = place(cluster, views, list(cluster.volumes.values()), strict=True)
+    assert placed == Placed(1, (Target("e1"), Target("s3")))
+
+
+def test_a_tombstone_goes_to_the_bucket_at_once():
+    """What is deleted should be so everywhere."""
+    cluster = with_bucket(("e1", "w1", "s3"))
+    views = {**dict.fromkeys(TWO_COLOS, UP), "s3": UP}
+    placed = place_in_volume(cluster, views, cluster.volumes[1], strict=False)
+    assert [target.node for target in placed.targets] == ["e1", "w1", "s3"]

@@ -1,0 +1,124 @@
+"""A storagemaster is killed in the middle of a pass of its own, and another one ends its work."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+
+import aiohttp
+import pytest
+
+from permission_urls import save_keys, sign_token
+from tests.free_ports import free_port
+from tests.storagemaster.bundles_to_send import body_of, paths_of, sizes_of
+from tests.storagemaster.manual_master import ALL_SCOPES
+from tests.storagemaster.pictures import picture
+from tests.storagemaster.small_cluster import HOST, KEYS
+
+HOMES = ("east-1", "west-1")
+STEM = "1/k7/01jd3x8m2c9qp4k7_3fz8qd"
+SIZES = {f"{STEM}_m.jpg", f"{STEM}_h.jpg", f"{STEM}.json"}
+OWED_POINTS = ("brought_home", "brought_home:2", "let_go", "let_go:3")
+REPAIR_POINTS = ("sizes_verified", "size_replaced", "size_replaced:2", "size_replaced:3")
+PASS_POINTS = (*OWED_POINTS, *REPAIR_POINTS)
+
+
+@pytest.fixture(name="doomed")
+def _doomed(cluster, tmp_path):
+    """Runs a storagemaster in a process of its own until it dies at a point: doomed(point)."""
+
+    async def run_until_dead(point, *, asked=None):
+        address = f"{HOST}:{free_port()}"
+        log = tmp_path / "crash"
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "storagemaster", "--master", "doomed"),
+            *("--config", str(written_config(cluster.config, address, tmp_path))),
+            env=os.environ | {"GLASSPLATE_CRASH_AT": point, "GLASSPLATE_CRASH_LOG": str(log)},
+        )
+        try:
+            async with asyncio.timeout(60):
+                if asked is not None:
+                    await ask_when_up(f"http://{address}{asked}", process)
+                assert await process.wait() == -signal.SIGKILL
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        assert log.read_text() == point.partition(":")[0]
+
+    return run_until_dead
+
+
+def written_config(cluster, address, folder):
+    """The cluster as a file, with one more storagemaster, and its keys beside it."""
+    save_keys(folder / "keys.toml", KEYS)
+    tables = [
+        f'[nodes.{node.id}]\ncolo = "{node.colo}"\nstore = "{node.store}"\n'
+        f'read = "{node.read}"\nwrite = "{node.write}"\n'
+        for node in cluster.nodes.values()
+    ]
+    for volume in cluster.volumes.values():
+        mirrors = ", ".join(f'"{node}"' for node in volume.mirrors)
+        tables.append(f'[[volumes]]\nnumbers = "{volume.number}"\nmirrors = [{mirrors}]\n')
+    tables.append(f'[masters.doomed]\ncolo = "west"\naddress = "{address}"\n')
+    config = folder / "cluster.toml"
+    config.write_text(
+        f'name = "small"\npublic_url = "{cluster.public_url}"\nkeys_file = "keys.toml"\n'
+        f'queue_url = "{cluster.queue_url}"\n' + "".join(tables)
+    )
+    return config
+
+
+async def ask_when_up(url, process):
+    """Send a POST as soon as it is taken; the process dies of it."""
+    token = sign_token(KEYS, ALL_SCOPES)
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
+        while process.returncode is None:
+            with contextlib.suppress(aiohttp.ClientError):
+                await (await session.post(url)).read()
+            await asyncio.sleep(0.05)
+
+
+async def put_right(cluster):
+    """What another storagemaster makes of it, which was never told."""
+    successor = await cluster.another_master()
+    for _ in range(2):
+        await successor.fleet.poll()
+        await successor.catching_up.lift_all()
+        await successor.owed_work.hand_over_all()
+    for number in (1, 2):
+        answer = await successor.request("POST", f"/repairs/{number}")
+        assert not answer.document["failed"]
+
+
+@pytest.mark.parametrize("point", OWED_POINTS)
+async def test_what_is_owed_comes_home_whoever_dies_on_the_way(cluster, doomed, point):
+    """The home gets every file once, and nobody holds it any more."""
+    photo = picture()
+    await cluster.stop_and_notice("west-1")
+    uploaded = await cluster.master.upload(photo)
+    sizes = sizes_of(uploaded.version)
+    await cluster.master.worker.put_bundle(uploaded.version, body_of(sizes), mtime_seconds=1)
+    await cluster.start("west-1")
+    await doomed(point)
+    await put_right(cluster)
+    assert cluster.holders(uploaded.original) == dict.fromkeys(HOMES, photo)
+    for size in sizes:
+        assert cluster.holders(size.path) == dict.fromkeys(HOMES, size.data)
+    assert cluster.visible("west-1") == {uploaded.original, *paths_of(sizes)}
+    assert cluster.hidden("west-2", ".owed") == set()
+
+
+@pytest.mark.parametrize("point", REPAIR_POINTS)
+async def test_sizes_are_of_one_maker_whoever_dies_while_they_are_replaced(cluster, doomed, point):
+    """What was begun is ended in the same way."""
+    for node in HOMES:
+        for path in SIZES:
+            cluster.write(node, path, f"{path} by {node}".encode())
+    await cluster.poll()
+    await doomed(point, asked="/repairs/1")
+    await put_right(cluster)
+    assert cluster.mirrors_are_equal(1)
+    assert cluster.visible("east-1") == SIZES
+    assert len({cluster.files("east-1")[path].rpartition(b" ")[2] for path in SIZES}) == 1

@@ -1,0 +1,198 @@
+"""The plan of a repair: union, tombstones first, nothing concluded from what is not there."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storagemaster.repair.plan import plan_shard
+from storagemaster.repair.steps import Adopt, Bury, Conflict, Copy, Plan, Replace, ReplaceSizes
+from storagenode.disk.shard_listing import ListedFile
+from volumes.photo_path import (
+    Info,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+    parse_name,
+)
+
+OF = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
+STEM = f"{OF.photo}_{OF.version}"
+ORIGINAL, SMALL, INFO = f"{STEM}_o.jpg", f"{STEM}_m.jpg", f"{STEM}.json"
+VERSION_GONE, PHOTO_GONE = f"{STEM}.gone", f"{OF.photo}.gone"
+NAMES = (ORIGINAL, SMALL, INFO, VERSION_GONE, PHOTO_GONE)
+
+
+def listing(**digests):
+    """Files of a mirror: digests by short names."""
+    names = {"o": ORIGINAL, "m": SMALL, "info": INFO, "version": VERSION_GONE, "photo": PHOTO_GONE}
+    return [ListedFile(names[short], 10, digest) for short, digest in digests.items()]
+
+
+def plan(*, complete=True, **listings):
+    """The plan for mirrors by name."""
+    return plan_shard(1, listings, complete=complete)
+
+
+def test_equal_mirrors_need_nothing():
+    """No step, no conflict."""
+    assert plan(east=listing(o="a", info="b"), west=listing(o="a", info="b")) == Plan()
+
+
+def test_what_one_mirror_lacks_is_copied_from_the_other_and_the_info_last():
+    """The info's presence says that all else is there."""
+    steps = plan(east=listing(info="i", o="a", m="b"), west=[]).steps
+    assert [(step.node, step.file) for step in steps] == [
+        ("west", Variant(OF, "o", "jpg")),
+        ("west", Variant(OF, "m", "jpg")),
+        ("west", Info(OF)),
+    ]
+    assert all(isinstance(step, Copy) and step.source == "east" for step in steps)
+
+
+def test_a_tombstone_wins_over_every_copy():
+    """The mirror that has not heard of it buries; nothing that it covers is copied."""
+    for short, tombstone in (
+        ("photo", PhotoTombstone(OF.volume, OF.photo)),
+        ("version", VersionTombstone(OF)),
+    ):
+        found = plan(east=listing(**{short: "t"}), west=listing(o="a", m="b", info="i"))
+        assert found == Plan((Bury("west", tombstone),))
+
+
+def test_a_burial_that_was_broken_off_is_finished():
+    """A mirror with both the tombstone and what it covers buries again."""
+    found = plan(east=listing(photo="t", o="a"), west=listing(photo="t"))
+    assert found == Plan((Bury("east", PhotoTombstone(OF.volume, OF.photo)),))
+
+
+def test_a_mirror_that_could_not_be_asked_is_not_empty():
+    """Nothing is planned for it, and its silence deletes nothing."""
+    assert plan(complete=False, east=listing(o="a", m="b")) == Plan()
+
+
+def test_a_lost_digest_is_adopted_from_the_other_mirror():
+    """The bytes are compared with what the other has noted, and not overwritten."""
+    found = plan(east=listing(o="a"), west=listing(o=""))
+    assert found.steps == (Adopt("west", Variant(OF, "o", "jpg"), "a"),)
+
+
+def test_digests_lost_everywhere_are_noted_anew_only_when_all_mirrors_are_asked():
+    """With one away, nobody can say whose bytes are right."""
+    both = plan(east=listing(o=""), west=listing(o=""))
+    assert both.steps == tuple(
+        Adopt(node, Variant(OF, "o", "jpg"), "") for node in ("east", "west")
+    )
+    assert plan(complete=False, east=listing(o="")).steps == ()
+
+
+def test_a_digest_lost_where_no_other_mirror_has_the_file_is_looked_for_elsewhere():
+    """Nothing would contradict the bytes."""
+    found = plan(east=listing(o=""), west=[])
+    assert found.steps == (Adopt("east", Variant(OF, "o", "jpg"), "", is_alone=True),)
+
+
+def test_originals_that_differ_are_a_conflict_and_both_stay():
+    """Only a person can tell which is right."""
+    found = plan(east=listing(o="a"), west=listing(o="b"))
+    assert found.steps == ()
+    assert found.conflicts == (Conflict(Variant(OF, "o", "jpg"), {"east": "a", "west": "b"}),)
+
+
+def test_sizes_that_differ_are_all_taken_from_one_mirror():
+    """In one step, the info last, so that it fits the sizes beside it."""
+    found = plan(east=listing(info="2", m="a"), west=listing(info="1", m="b"))
+    size, info = Variant(OF, "m", "jpg"), Info(OF)
+    pulls = (
+        Replace("east", size, "west", "b", 10, loses="a"),
+        Replace("east", info, "west", "1", 10, loses="2"),
+    )
+    assert found.steps == (ReplaceSizes("east", info, "west", pulls),)
+    assert found.copy_bytes == 20
+
+
+def test_sizes_that_differ_are_taken_from_where_none_is_missing():
+    """Not from where one was set aside, which would then be made up for by one of another maker."""
+    found = plan(east=listing(m="a", info="2"), west=listing(o="o", info="1"))
+    assert Copy("west", Variant(OF, "m", "jpg"), "east", "a", 10) not in found.steps
+    (replaced,) = [step for step in found.steps if isinstance(step, ReplaceSizes)]
+    assert (replaced.node, replaced.source) == ("west", "east")
+    assert [step.file for step in replaced.steps] == [Variant(OF, "m", "jpg"), Info(OF)]
+
+
+def test_sizes_that_differ_are_taken_from_where_every_digest_is_known():
+    """Bytes without a digest are compared with those of the mirror that has noted it."""
+    found = plan(east=listing(m="a", info="2"), west=listing(m="", info="1"))
+    assert Adopt("west", Variant(OF, "m", "jpg"), "a") in found.steps
+    (replaced,) = [step for step in found.steps if isinstance(step, ReplaceSizes)]
+    assert (replaced.node, replaced.source) == ("west", "east")
+
+
+def test_notes_that_differ_are_replaced_by_themselves():
+    """They tell of no size."""
+    note = f"{STEM}.fail"
+    found = plan(east=[ListedFile(note, 10, "a")], west=[ListedFile(note, 10, "b")])
+    (step,) = found.steps
+    assert isinstance(step, Replace)
+
+
+MIRROR = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["", "a", "b"])).map(
+    lambda found: [ListedFile(name, 10, digest) for name, digest in found.items()]
+)
+
+
+@given(east=MIRROR, west=MIRROR)
+def test_no_plan_copies_what_a_tombstone_covers_or_from_where_it_is_not(east, west):
+    """Whatever the mirrors hold."""
+    mirrors = {"east": east, "west": west}
+    found = plan_shard(1, mirrors, complete=True)
+    gone = any(file.name in {VERSION_GONE, PHOTO_GONE} for file in (*east, *west))
+    for step in found.steps:
+        if isinstance(step, Bury):
+            continue
+        assert not gone
+        for pull in _pulls(step):
+            held = {parse_name(1, f.name): f.digest for f in mirrors[pull.source]}
+            assert held[pull.file] == pull.digest
+            assert pull.digest
+
+
+@given(east=MIRROR, west=MIRROR)
+def test_a_plan_that_is_carried_out_leaves_nothing_to_plan(east, west):
+    """Union is reached in at most three passes, except for conflicts."""
+    mirrors = {
+        "east": {f.name: f.digest for f in east},
+        "west": {f.name: f.digest for f in west},
+    }
+    for _ in range(3):
+        found = plan_shard(1, _listings(mirrors), complete=True)
+        for step in found.steps:
+            _carry_out(step, mirrors)
+    assert plan_shard(1, _listings(mirrors), complete=True).steps == ()
+
+
+def _pulls(step):
+    """What a step copies."""
+    if isinstance(step, ReplaceSizes):
+        return step.steps
+    return (step,) if isinstance(step, Copy | Replace) else ()
+
+
+def _listings(mirrors):
+    return {
+        node: [ListedFile(name, 10, digest) for name, digest in files.items()]
+        for node, files in mirrors.items()
+    }
+
+
+def _carry_out(step, mirrors):
+    """What a node does with a step, in a model of two dictionaries."""
+    files = mirrors[step.node]
+    if isinstance(step, Bury):
+        name = PHOTO_GONE if isinstance(step.tombstone, PhotoTombstone) else VERSION_GONE
+        files[name] = files.get(name) or "t"
+        for covered in (ORIGINAL, SMALL, INFO):
+            files.pop(covered, None)
+        return
+    for each in _pulls(step) or (step,):
+        (name,) = [name for name in NAMES if parse_name(1, name) == each.file]
+        files[name] = each.digest or "noted"

@@ -1,0 +1,179 @@
+"""The plan of a chill: nothing is let go of that its keepers have not read back."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storagemaster.tiering.plan import plan_chill, reason_against
+from storagenode.disk.shard_listing import ListedFile
+from volumes.address import Address
+from volumes.cluster import Cluster, Node, Volume
+from volumes.cold_tier import Chill, moved_sizes, parse_chill, render_chill
+from volumes.photo_path import PhotoVersion, parse_name
+from volumes.sizes import DEFAULT_SIZES
+
+OF = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
+STEM = f"{OF.photo}_{OF.version}"
+NAMES = {
+    "o": f"{STEM}_o.jpg",
+    "k": f"{STEM}_k.jpg",
+    "m": f"{STEM}_m.jpg",
+    "info": f"{STEM}.json",
+    "fail": f"{STEM}.fail",
+    "gone": f"{STEM}.gone",
+    "photo_gone": f"{OF.photo}.gone",
+}
+CHILL = Chill(sizes="hko", keepers=("cold",))
+WHOLE = {"o": "1", "k": "2", "m": "3", "info": "4"}
+
+
+def listing(files):
+    """Files of a mirror: digests by short names."""
+    return [ListedFile(NAMES[short], 10, digest) for short, digest in files.items()]
+
+
+def plan(chill=CHILL, **mirrors):
+    """The plan for mirrors by name."""
+    return plan_chill(1, chill, {node: listing(files) for node, files in mirrors.items()})
+
+
+def test_originals_and_large_sizes_are_copied_read_back_and_then_let_go_of():
+    """Small sizes and infos stay."""
+    found = plan(east=WHOLE, west=WHOLE, cold={})
+    assert [move.file.size for move in found.moves] == ["o", "k"]
+    for move in found.moves:
+        assert (move.copy_to, move.verify_on, move.drop_from) == (
+            ("cold",),
+            ("cold",),
+            ("east", "west"),
+        )
+    assert found.stays == ()
+
+
+def test_what_a_keeper_has_is_read_back_all_the_same():
+    """It may have been there for a year."""
+    (original, _) = plan(east=WHOLE, west={}, cold=WHOLE).moves
+    assert (original.copy_to, original.verify_on) == ((), ("cold",))
+    assert original.drop_from == ("east",)
+
+
+def test_with_two_keepers_both_have_it_first():
+    """Or the fault of one would be the loss of all."""
+    chill = dataclasses.replace(CHILL, keepers=("cold", "ice"))
+    (original, _) = plan(chill, east=WHOLE, cold=WHOLE, ice={}).moves
+    assert (original.copy_to, original.verify_on) == (("ice",), ("cold", "ice"))
+
+
+def test_a_shard_that_is_chilled_needs_nothing():
+    """Done again, it does nothing."""
+    small = {"m": "3", "info": "4"}
+    found = plan(east=small, west=small, cold=WHOLE)
+    assert (found.moves, found.stays) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("east", "cold", "reason"),
+    [
+        ({"o": "1", "m": "3"}, {}, "sizes are not made"),
+        (WHOLE | {"k": ""}, {}, "not alike"),
+        (WHOLE, {"k": "9"}, "not alike"),
+    ],
+)
+def test_what_is_not_settled_stays(east, cold, reason):
+    """And is said to."""
+    found = plan(east=east, west=east, cold=cold)
+    assert found.stays[-1].reason.find(reason) >= 0
+    assert found.stays[-1].file.size in {"o", "k"}
+
+
+def test_a_photo_that_failed_is_settled():
+    """Nobody will ask for it soon."""
+    assert len(plan(east={"o": "1", "fail": "2"}, cold={}).moves) == 1
+
+
+@pytest.mark.parametrize("tombstone", ["gone", "photo_gone"])
+def test_what_is_deleted_is_left_to_its_tombstone(tombstone):
+    """On whatever mirror that is."""
+    found = plan(east=WHOLE, west=WHOLE, cold={tombstone: "t"})
+    assert (found.moves, found.stays) == ((), ())
+
+
+MIRRORS = ("east", "west", "cold", "ice")
+
+
+@given(
+    listings=st.dictionaries(
+        st.sampled_from(MIRRORS),
+        st.dictionaries(st.sampled_from(sorted(NAMES)), st.sampled_from(["a", "b", ""])),
+        min_size=1,
+    ),
+    keepers=st.sampled_from([("cold",), ("cold", "ice")]),
+)
+def test_nothing_is_let_go_of_that_is_not_with_every_keeper(listings, keepers):
+    """Whatever mirrors have: after the copies of a move, and before it drops anything."""
+    chill = Chill(sizes="hko", keepers=keepers)
+    found = plan_chill(1, chill, {n: listing(files) for n, files in listings.items()})
+    for move in found.moves:
+        holders = {
+            node
+            for node, files in listings.items()
+            for short in files
+            if parse_name(1, NAMES[short]) == move.file
+        }
+        assert holders | set(move.copy_to) >= set(keepers)
+        assert move.verify_on == keepers
+        assert move.source in holders
+        assert set(move.drop_from) == holders - set(keepers)
+        assert chill.moves(move.file)
+        assert move.digest
+    assert len({move.file for move in found.moves}) == len(found.moves)
+
+
+def cluster_with(**copies):
+    """Two disks, and buckets that say how many copies they keep."""
+    nodes = {
+        name: Node(
+            id=name,
+            colo=name,
+            read=Address("x", 1),
+            write=Address("x", 2),
+            store=name,
+            copies=copies.get(name, 1),
+        )
+        for name in MIRRORS
+    }
+    return Cluster(
+        name="", public_url="", keys_file="", queue_url="", nodes=nodes, volumes={},
+        masters={}, edges={},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mirrors", "keepers", "copies", "reason"),
+    [
+        (("east", "west"), ("cold",), {"cold": 3}, "cold is no mirror of volume 1: add it"),
+        (("east", "west", "cold"), ("cold",), {}, "2 copies would be dropped, and cold says"),
+        (("east", "west", "cold"), ("cold",), {"cold": 2}, ""),
+        (("east", "west", "cold", "ice"), ("cold", "ice"), {}, ""),
+        (("cold", "ice"), ("cold", "ice"), {}, "every mirror of volume 1 would keep"),
+    ],
+)
+def test_a_volume_is_chilled_only_to_as_many_copies_as_are_dropped(
+    mirrors, keepers, copies, reason
+):
+    """A bucket counts as often as its operator vouches for."""
+    chill = Chill(sizes="o", keepers=keepers)
+    found = reason_against(cluster_with(**copies), Volume(number=1, mirrors=mirrors), chill)
+    assert found.startswith(reason)
+    assert bool(found) == bool(reason)
+
+
+def test_the_sizes_that_move_are_those_that_a_web_page_does_not_show():
+    """And a marker is read as it was written."""
+    assert moved_sizes(DEFAULT_SIZES) == "hko"
+    assert parse_chill(render_chill(CHILL)) == CHILL
+    for text in ("", "{}", '{"sizes": "K", "keepers": ["a"]}', '{"sizes": "k", "keepers": []}'):
+        with pytest.raises(ValueError, match=r"chill|JSON|Expecting"):
+            parse_chill(text)

@@ -1,0 +1,262 @@
+"""Idempotency-Key: however often and wherever an upload is sent again, there is one photo."""
+
+import asyncio
+import os
+
+import pytest
+
+from drill.cluster.tcp_proxy import Fault, Towards
+from tests.storagemaster.pictures import long_picture, picture
+from tests.storagemaster.small_cluster import KEY_SECRET
+from volumes.photo_id import derive_photo_id
+
+FIRST = {"Glassplate-First-Attempt": "1"}
+
+
+async def test_a_retry_at_another_master_finds_the_first_photo(cluster):
+    """200 and the same receipt; no node gets a third copy."""
+    other = await cluster.another_master()
+    photo = picture()
+    first = await cluster.master.upload(photo, key="k", volume=None)
+    before = cluster.all_files()
+    again = await other.upload(photo, key="k", volume=None)
+    assert (first.status, again.status) == (201, 200)
+    assert again.document == first.document
+    assert cluster.all_files() == before
+
+
+async def test_the_id_depends_on_the_key_alone(cluster):
+    """It is what any storagemaster of the cluster derives."""
+    answer = await cluster.master.upload(picture(), key="holiday 7", volume=None)
+    assert (answer.version.photo, answer.version.version) == derive_photo_id(
+        "holiday 7", secret=KEY_SECRET
+    )
+
+
+async def test_a_retry_has_the_time_of_the_first_upload(cluster):
+    """A mirror that lacked the photo gets it with the same second."""
+    photo = picture()
+    await cluster.stop_and_notice("west-1")
+    first = await cluster.master.upload(photo, key="k")
+    east, stand_in = (cluster.path("east-1", first.original), "west-2")
+    seconds = east.stat().st_mtime
+    backdate(east, seconds - 100)
+    backdate(cluster.path(stand_in, f".owed/west-1/{first.original}"), seconds - 100)
+    await cluster.start_and_notice("west-1")
+    await cluster.master.upload(photo, key="k")
+    assert cluster.path("west-1", first.original).stat().st_mtime == seconds - 100
+
+
+def backdate(path, seconds):
+    """Give a file another time, as if it had been written then."""
+    os.utime(path, (seconds, seconds))
+
+
+async def test_two_keys_are_two_photos(cluster):
+    """Also with the same bytes: nothing is merged that the client did not ask for."""
+    photo = picture()
+    one = await cluster.master.upload(photo, key="one")
+    two = await cluster.master.upload(photo, key="two")
+    assert (one.status, two.status) == (201, 201)
+    assert one.original != two.original
+
+
+@pytest.mark.parametrize(
+    "other_photo",
+    [picture(number=1), picture(file_format="PNG"), long_picture(2 * 1024 * 1024, number=1)],
+    ids=["other pixels", "other format", "other length"],
+)
+async def test_the_same_key_with_other_bytes_is_refused(cluster, other_photo):
+    """409, and the first photo is on both mirrors as it was, with nothing beside it."""
+    first = await cluster.master.upload(picture(), key="k")
+    before = cluster.all_files()
+    answer = await cluster.master.upload(other_photo, key="k")
+    assert answer.status == 409
+    assert answer.document["title"] == "The Idempotency-Key was used for other bytes"
+    await cluster.wait_until_nothing_is_staged()
+    assert cluster.all_files() == before
+    assert (await cluster.master.photo(first.version)).status == 200
+
+
+async def test_other_bytes_do_not_reach_a_mirror_that_lacks_the_photo(cluster):
+    """The first photo stays on two nodes: its owed copy is not given up for the others."""
+    photo = picture()
+    await cluster.stop_and_notice("west-1")
+    first = await cluster.master.upload(photo, key="k")
+    await cluster.start_and_notice("west-1")
+    answer = await cluster.master.upload(picture(number=1), key="k")
+    assert answer.status == 409
+    assert cluster.holders(first.original) == {"east-1": photo, "west-2 for west-1": photo}
+    await cluster.master.hand_over()
+    assert cluster.holders(first.original) == {"east-1": photo, "west-1": photo}
+
+
+async def test_a_retry_of_a_degraded_upload_finds_the_copy_that_is_owed(cluster):
+    """Also when that is the only one that can be reached."""
+    photo = picture()
+    await cluster.stop_and_notice("west-1")
+    first = await cluster.master.upload(photo, key="k")
+    await cluster.stop("east-1")
+    await cluster.start_and_notice("west-1")
+    again = await cluster.master.upload(photo, key="k", volume=None)
+    assert again.status in {200, 201}
+    assert again.original == first.original
+    assert set(cluster.holders(first.original)) >= {"west-1", "west-2 for west-1"}
+
+
+async def test_a_retry_while_degraded_makes_no_third_copy(cluster):
+    """The stand-in is found again."""
+    photo = picture()
+    await cluster.stop_and_notice("west-1")
+    first = await cluster.master.upload(photo, key="k")
+    before = cluster.all_files()
+    again = await cluster.master.upload(photo, key="k")
+    assert (again.status, again.document["owed"]) == (200, ["west-1"])
+    assert again.document == first.document
+    assert cluster.all_files() == before
+
+
+@pytest.mark.parametrize("volume", [None, 2])
+async def test_a_retry_goes_to_the_volume_of_the_first_upload(cluster, volume):
+    """Whatever volume it asks for, or would be chosen for it now."""
+    photo = picture()
+    first = await cluster.master.upload(photo, key="k", volume=1)
+    await cluster.stop_and_notice("west-1")
+    again = await cluster.master.upload(photo, key="k", volume=volume)
+    assert again.original == first.original
+    assert set(cluster.holders(first.original)) == {"east-1", "west-1", "west-2 for west-1"}
+
+
+async def test_a_retry_while_the_mirrors_of_the_first_volume_are_down_is_refused(cluster):
+    """Whether there was a first upload cannot be told: 503, and no second photo elsewhere."""
+    photo = picture()
+    first = await cluster.master.upload(photo, key="k", volume=1)
+    await cluster.stop_and_notice("east-1", "west-1")
+    answer = await cluster.master.upload(photo, key="k", volume=None)
+    assert answer.status == 503
+    assert "used before cannot be told" in answer.document["detail"]
+    await cluster.start_and_notice("east-1", "west-1")
+    assert set(cluster.holders(first.original)) == {"east-1", "west-1"}
+    assert cluster.files("east-2") == cluster.files("west-2") == {}
+    assert (await cluster.master.upload(photo, key="k", volume=None)).status == 200
+
+
+async def test_a_first_attempt_is_spared_the_search(cluster):
+    """It is kept even while a volume has no mirror up: the client says that the key is fresh."""
+    await cluster.stop_and_notice("east-1", "west-1")
+    answer = await cluster.master.upload(picture(), key="k", volume=None, headers=FIRST)
+    assert (answer.status, answer.document["volume"]) == (201, 2)
+
+
+async def test_a_first_attempt_that_was_none_is_harmless(cluster):
+    """With the same bytes it ends at the same photo, while all nodes are up."""
+    photo = picture()
+    first = await cluster.master.upload(photo, key="k", volume=None, headers=FIRST)
+    again = await cluster.master.upload(photo, key="k", volume=None, headers=FIRST)
+    assert (again.status, again.original) == (200, first.original)
+
+
+async def test_a_retry_after_a_lost_answer_finds_what_was_written(cluster):
+    """The node had the photo, and nobody was told."""
+    photo = picture()
+    for node in ("east-1", "west-1"):
+        cluster.links[node].plan(Fault.RESET, after_bytes=1, towards=Towards.CLIENT)
+    lost = await cluster.master.upload(photo, key="k", headers=FIRST)
+    assert lost.status == 503
+    await cluster.poll()
+    again = await cluster.master.upload(photo, key="k")
+    assert again.status == 200
+    assert cluster.holders(again.original) == {"east-1": photo, "west-1": photo}
+
+
+async def test_a_retry_completes_an_upload_that_left_one_copy(cluster):
+    """The one copy was not acknowledged; the retry makes it two."""
+    photo = long_picture(300_000)
+    await cluster.stop("west-1", "west-2", "east-2")
+    lost = await cluster.master.upload(photo, key="k", headers=FIRST)
+    assert lost.status == 503
+    assert set(cluster.all_files()) == {"east-1"}
+    await cluster.start_and_notice("west-1", "west-2", "east-2")
+    again = await cluster.master.upload(photo, key="k", volume=None)
+    assert again.status == 201
+    assert cluster.holders(again.original) == {"east-1": photo, "west-1": photo}
+
+
+async def test_the_same_upload_at_two_masters_at_once_is_one_photo(cluster):
+    """Whoever is first, both receipts are for the same two copies."""
+    other = await cluster.another_master()
+    photo = long_picture(500_000)
+    answers = await asyncio.gather(
+        cluster.master.upload(photo, key="k"), other.upload(photo, key="k")
+    )
+    assert {answer.status for answer in answers} <= {200, 201}
+    assert len({answer.original for answer in answers}) == 1
+    assert cluster.holders(answers[0].original) == {"east-1": photo, "west-1": photo}
+
+
+async def test_a_retry_after_a_delete_is_gone(cluster):
+    """410, and the photo does not come back, in its volume or another."""
+    photo = picture()
+    first = await cluster.master.upload(photo, key="k", volume=None)
+    await cluster.master.delete(first.version)
+    before = cluster.all_files()
+    answer = await cluster.master.upload(photo, key="k", volume=None)
+    assert answer.status == 410
+    assert cluster.all_files() == before
+
+
+async def test_a_retry_after_a_delete_of_its_version_is_gone(cluster):
+    """The key stands for that version, and for no other."""
+    photo = picture()
+    first = await cluster.master.upload(photo, key="k", volume=None)
+    await cluster.master.delete_version(first.version)
+    answer = await cluster.master.upload(photo, key="k", volume=None)
+    assert answer.status == 410
+
+
+async def test_a_retry_does_not_trust_a_copy_that_has_not_heard_of_the_delete(cluster):
+    """One mirror slept through the delete and the other is down: the word of a third node wins."""
+    photo = picture()
+    first = await cluster.master.upload(photo, key="k")
+    await cluster.stop_and_notice("east-1")
+    deleted = await cluster.master.delete(first.version)
+    assert deleted.document["owed"] == ["east-1"]
+    await cluster.stop("west-1")
+    await cluster.start_and_notice("east-1")
+    assert (await cluster.master.upload(photo, key="k")).status == 410
+
+
+async def test_a_retry_after_a_revocation_is_gone(cluster):
+    """The bytes have another version now, which the key does not stand for."""
+    photo = picture()
+    first = await cluster.master.upload(photo, key="k")
+    revoked = await cluster.master.request("POST", f"/photos/{first.version}/revoke")
+    assert revoked.status == 200
+    assert (await cluster.master.upload(photo, key="k")).status == 410
+
+
+async def test_a_retry_while_the_first_copy_cannot_be_read_is_refused(cluster):
+    """It is known that there is one, and not what it is: nothing is guessed."""
+    photo = picture()
+    first = await cluster.master.upload(photo, key="k")
+    for node in ("east-1", "west-1"):
+        cluster.path(node, first.original).unlink()
+        cluster.path(node, first.original).mkdir()
+    answer = await cluster.master.upload(photo, key="k")
+    for node in ("east-1", "west-1"):
+        cluster.path(node, first.original).rmdir()
+    assert answer.status == 503
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])
+async def test_a_key_that_is_none_is_refused(cluster, key):
+    """One to 255 printable characters, so that it has one spelling on the wire."""
+    answer = await cluster.master.upload(picture(), key=key)
+    assert answer.status == 400
+    assert "Idempotency-Key" in answer.document["detail"]
+
+
+async def test_a_key_may_be_long_and_in_any_language(cluster):
+    """Up to the limit."""
+    for key in ("x" * 255, "Fot\u00f3grafo \u5199\u771f"):
+        assert (await cluster.master.upload(picture(), key=key)).status == 201

@@ -1,0 +1,247 @@
+"""Uploads: where the copies are, and that what is acknowledged is there."""
+
+import asyncio
+import hashlib
+import os
+
+import pytest
+
+from storagenode.disk.filesystem import DIGEST_XATTR
+from tests.storagemaster.pictures import long_picture, picture
+
+MIB = 1024 * 1024
+
+
+async def test_an_upload_is_on_two_nodes_in_two_colos_byte_for_byte(cluster):
+    """The receipt names them, and each has the bytes under the photo's path."""
+    photo = picture()
+    answer = await cluster.master.upload(photo)
+    assert answer.status == 201
+    assert answer.document["durability"] == "mirrored"
+    assert answer.document["owed"] == []
+    assert {copy["colo"] for copy in answer.document["copies"]} == {"east", "west"}
+    assert cluster.holders(answer.original) == dict.fromkeys(answer.nodes, photo)
+
+
+async def test_both_copies_have_the_same_time_and_digest(cluster):
+    """So that ETag and Last-Modified agree, and mirrors can be compared without reading."""
+    photo = picture()
+    answer = await cluster.master.upload(photo)
+    paths = [cluster.path(node, answer.original) for node in ("east-1", "west-1")]
+    times = {path.stat().st_mtime_ns for path in paths}
+    assert len(times) == 1
+    assert times.pop() % 1_000_000_000 == 0
+    wanted = hashlib.sha256(photo).hexdigest()
+    assert [os.getxattr(path, DIGEST_XATTR).decode() for path in paths] == [wanted, wanted]
+    assert answer.document["sha256"] == wanted
+
+
+async def test_a_receipt_says_what_the_photo_is(cluster):
+    """Format, bytes and pixels, a URL for each size it will have, and where to ask for it."""
+    photo = picture(file_format="PNG", width=320, height=200)
+    answer = await cluster.master.upload(photo)
+    document = answer.document
+    assert (document["format"], document["bytes"]) == ("png", len(photo))
+    assert (document["width"], document["height"]) == (320, 200)
+    assert set(document["urls"]) == {*"sqtm", "o"}
+    assert all(url.startswith("http://photos.example/1/") for url in document["urls"].values())
+    assert document["urls"]["o"].endswith(".png")
+    assert answer.headers["Location"] == document["status"] == f"/photos/{answer.version}"
+
+
+@pytest.mark.parametrize("bytes_total", [700, 64 * 1024, MIB - 64, MIB, 3 * MIB + 17])
+async def test_photos_of_any_length_arrive_whole(cluster, bytes_total):
+    """Also at and around the lengths that are buffered and batched on the way."""
+    photo = long_picture(bytes_total)
+    answer = await cluster.master.upload(photo)
+    assert answer.status == 201
+    assert cluster.holders(answer.original) == {"east-1": photo, "west-1": photo}
+
+
+async def test_a_chunked_body_of_unknown_length_arrives_whole(cluster):
+    """As of a client that makes the photo while it sends it."""
+    photo = long_picture(MIB)
+
+    async def pieces():
+        for start in range(0, len(photo), 50_000):
+            yield photo[start : start + 50_000]
+
+    answer = await cluster.master.upload(pieces())
+    assert answer.status == 201
+    assert cluster.holders(answer.original) == {"east-1": photo, "west-1": photo}
+
+
+async def test_the_master_chooses_a_volume_if_the_client_does_not(cluster):
+    """Either will do when all nodes are up."""
+    answer = await cluster.master.upload(picture(), volume=None)
+    assert answer.status == 201
+    assert answer.document["volume"] in {1, 2}
+    assert answer.document["durability"] == "mirrored"
+
+
+async def test_a_volume_with_a_node_down_is_passed_over(cluster):
+    """Another volume has both mirrors up: nothing is degraded."""
+    await cluster.stop_and_notice("east-1")
+    for number in range(4):
+        answer = await cluster.master.upload(picture(number=number), volume=None)
+        assert (answer.status, answer.document["volume"]) == (201, 2)
+        assert answer.document["durability"] == "mirrored"
+
+
+async def test_a_chosen_volume_with_a_node_down_gets_a_stand_in_in_the_same_colo(cluster):
+    """Two colos have the photo, and the receipt says who is owed a copy."""
+    await cluster.stop_and_notice("east-1")
+    photo = picture()
+    answer = await cluster.master.upload(photo)
+    assert answer.status == 201
+    assert answer.document["durability"] == "mirrored"
+    assert answer.document["owed"] == ["east-1"]
+    assert cluster.holders(answer.original) == {"west-1": photo, "east-2 for east-1": photo}
+    stand_in = next(copy for copy in answer.document["copies"] if copy["node"] == "east-2")
+    assert stand_in == {"node": "east-2", "colo": "east", "owed_to": "east-1"}
+
+
+@pytest.mark.parametrize(("down", "live"), [("east", "west"), ("west", "east")])
+async def test_with_a_colo_down_both_copies_are_in_the_live_one(cluster, down, live):
+    """The receipt says that this is less than was wanted, and who is owed."""
+    await cluster.stop_and_notice(f"{down}-1", f"{down}-2")
+    photo = picture()
+    answer = await cluster.master.upload(photo)
+    assert answer.status == 201
+    assert answer.document["durability"] == "degraded"
+    assert answer.document["owed"] == [f"{down}-1"]
+    assert cluster.holders(answer.original) == {
+        f"{live}-1": photo,
+        f"{live}-2 for {down}-1": photo,
+    }
+
+
+async def test_with_a_colo_down_a_strict_upload_is_refused(cluster):
+    """Nothing is acknowledged, and nothing is kept."""
+    await cluster.stop_and_notice("west-1", "west-2")
+    answer = await cluster.master.upload(picture(), headers={"Durability": "strict"})
+    assert answer.status == 503
+    assert answer.headers["Retry-After"] == "2"
+    assert cluster.all_files() == {}
+
+
+async def test_a_strict_cluster_refuses_for_everyone(cluster_with):
+    """The cluster's setting is that of every upload that says nothing, or less."""
+    cluster = await cluster_with(strict=True)
+    assert (await cluster.master.upload(picture())).status == 201
+    await cluster.stop_and_notice("west-1", "west-2")
+    for headers in ({}, {"Durability": "degraded"}):
+        assert (await cluster.master.upload(picture(), headers=headers)).status == 503
+
+
+async def test_a_strict_upload_is_kept_while_two_colos_can_have_it(cluster):
+    """One node down is no reason to refuse."""
+    await cluster.stop_and_notice("east-1")
+    answer = await cluster.master.upload(picture(), headers={"Durability": "strict"})
+    assert (answer.status, answer.document["durability"]) == (201, "mirrored")
+
+
+@pytest.mark.parametrize("left", ["east-1", "east-2", "west-1", None])
+async def test_with_one_node_left_or_none_nothing_is_acknowledged(cluster, left):
+    """One copy is none: 503, when to try again, and nothing kept."""
+    down = [node for node in ("east-1", "east-2", "west-1", "west-2") if node != left]
+    await cluster.stop_and_notice(*down)
+    answer = await cluster.master.upload(picture())
+    assert answer.status == 503
+    assert answer.headers["Retry-After"] == "2"
+    assert "nothing was kept" in answer.document["detail"]
+    assert cluster.all_files() == {}
+
+
+async def test_nodes_that_are_down_and_not_noticed_yet_are_replaced(cluster):
+    """The survivor's copy is finished, and a second is pulled from it, to the same colo."""
+    await cluster.stop("west-1")
+    photo = long_picture(300_000)
+    answer = await cluster.master.upload(photo)
+    assert answer.status == 201
+    assert answer.document["durability"] == "mirrored"
+    assert cluster.holders(answer.original) == {"east-1": photo, "west-2 for west-1": photo}
+
+
+async def test_a_colo_that_is_down_and_not_noticed_yet_is_replaced(cluster):
+    """The second copy goes to the live colo, and the receipt says degraded."""
+    await cluster.stop("west-1", "west-2")
+    photo = long_picture(300_000)
+    answer = await cluster.master.upload(photo)
+    assert (answer.status, answer.document["durability"]) == (201, "degraded")
+    assert cluster.holders(answer.original) == {"east-1": photo, "east-2 for west-1": photo}
+
+
+async def test_a_strict_upload_that_loses_a_colo_on_the_way_is_not_acknowledged(cluster):
+    """It was placed in two colos, but only one took it."""
+    await cluster.stop("west-1", "west-2")
+    answer = await cluster.master.upload(picture(), headers={"Durability": "strict"})
+    assert answer.status == 503
+    assert "strict" in answer.document["detail"]
+
+
+async def test_mirrors_that_are_both_down_and_not_noticed_yet_are_a_503(cluster):
+    """The client's bytes are gone with the body: it sends again, and then others take it."""
+    await cluster.stop("east-1", "west-1")
+    answer = await cluster.master.upload(picture())
+    assert answer.status == 503
+    again = await cluster.master.upload(picture(), volume=None)
+    assert (again.status, again.document["volume"]) == (201, 2)
+
+
+async def test_a_suspect_disk_gets_no_photo(cluster):
+    """A node that failed a write takes none until it is looked at, and others do."""
+    cluster.doubt("west-1")
+    await cluster.poll()
+    photo = picture()
+    answer = await cluster.master.upload(photo)
+    assert answer.status == 201
+    assert cluster.holders(answer.original) == {"east-1": photo, "west-2 for west-1": photo}
+
+
+async def test_a_disk_that_becomes_suspect_on_the_way_is_replaced(cluster):
+    """What the storagemaster did not know yet, the node says."""
+    cluster.doubt("west-1")
+    photo = picture()
+    answer = await cluster.master.upload(photo)
+    assert answer.status == 201
+    assert cluster.holders(answer.original) == {"east-1": photo, "west-2 for west-1": photo}
+
+
+async def test_a_full_disk_gets_no_photo(cluster):
+    """Its room is kept for what belongs to photos that are there."""
+    cluster.fill("east-1")
+    await cluster.poll()
+    photo = picture()
+    answer = await cluster.master.upload(photo)
+    assert answer.status == 201
+    assert cluster.holders(answer.original) == {"west-1": photo, "east-2 for east-1": photo}
+
+
+async def test_a_disk_that_becomes_full_on_the_way_is_replaced(cluster):
+    """The node refuses, and another one pulls the copy."""
+    cluster.fill("east-1", to_the_brim=True)
+    photo = picture()
+    answer = await cluster.master.upload(photo)
+    assert answer.status == 201
+    assert cluster.holders(answer.original) == {"west-1": photo, "east-2 for east-1": photo}
+
+
+async def test_when_every_disk_is_full_nothing_is_acknowledged(cluster):
+    """Nothing is squeezed in above the mark."""
+    for node in cluster.stores:
+        cluster.fill(node)
+    await cluster.poll()
+    answer = await cluster.master.upload(picture(), volume=None)
+    assert answer.status == 503
+    assert cluster.all_files() == {}
+
+
+async def test_many_uploads_at_once_are_all_mirrored(cluster):
+    """Each is on both its nodes, with its own bytes."""
+    photos = [picture(number=number) for number in range(24)]
+    answers = await asyncio.gather(*(cluster.master.upload(photo, volume=None) for photo in photos))
+    assert {answer.status for answer in answers} == {201}
+    assert len({answer.original for answer in answers}) == len(photos)
+    for photo, answer in zip(photos, answers, strict=True):
+        assert cluster.holders(answer.original) == dict.fromkeys(answer.nodes, photo)

@@ -1,0 +1,306 @@
+"""A bucket that is slow, busy, breaks off, is wrong or gone: nothing is lost, every error helps."""
+
+import contextlib
+import dataclasses
+import itertools
+import time
+
+import pytest
+
+from drill.cluster.faulty_s3_proxy import s3_through_faults, to_objects
+from storagenode.bucket import opening, reading
+from storagenode.bucket.bucket import PART_BYTES, SIDE_BY_SIDE
+from storagenode.bucket.health import BucketHealth
+from storagenode.bucket.opening import connect, marked_bucket, opened_bucket
+from storagenode.bucket.store import BucketStore
+from storagenode.disk.marker import RootRefused
+from storagenode.protocol.errors import BucketAway, Corrupt, DiskSuspect, Gone, NodeError, NotThere
+from storagenode.protocol.layout import Place
+from tests.storagenode.bucket.bucket_under_test import node_over
+from tests.storagenode.photo_samples import (
+    MTIME,
+    VOLUME,
+    bytes_of,
+    digest_of,
+    variant_of,
+    version_of,
+)
+from tests.storagenode.store_under_test import OF, put
+from volumes.photo_path import VersionTombstone
+
+_numbers = itertools.count()
+
+LARGE = bytes_of("large", size=2 * PART_BYTES + 1000)
+
+
+@pytest.fixture(name="s3", scope="module", params=["moto", "seaweed"])
+def _s3(request):
+    """Either server behind a proxy that may fail."""
+    with s3_through_faults(request.getfixturevalue(request.param)) as proxy:
+        yield proxy
+
+
+@pytest.fixture(name="impatient", autouse=True)
+def _impatient(monkeypatch):
+    """Waits are as short as they can be, and as many as ever."""
+    monkeypatch.setattr(opening, "ANSWER_SECONDS", 20.0)
+    monkeypatch.setattr(reading, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
+
+
+@pytest.fixture(name="store")
+def _store(s3):
+    node = node_over(s3.url, prefix=f"faults/{next(_numbers)}")
+    marked_bucket(node)
+    with contextlib.closing(connect(node, threads=4)) as bucket:
+        store = BucketStore(bucket, BucketHealth(lambda: None))
+        store.open_volume(VOLUME)
+        yield store
+
+
+def read(store, place):
+    """All bytes, verified."""
+    with contextlib.closing(store.open(place.path)) as file:
+        return file.read()
+
+
+def test_a_large_file_goes_in_parts_and_comes_back_whole(store, s3):
+    """Each part is a request of its own; so many at once and no more."""
+    s3.requests.clear()
+    s3.in_flight_most = 0
+    assert put_large(store).bytes == len(LARGE)
+    assert sum("partNumber" in path for _, path in s3.requests) == 3
+    assert s3.in_flight_most <= SIDE_BY_SIDE + 1
+    assert read(store, variant_of(OF)) == LARGE
+    assert put_large(store).was_there
+
+
+def put_large(store):
+    """Write the large file as one that is received does."""
+    with store.staging(bytes_expected=0) as file:
+        file.write(LARGE)
+        return store.publish(file, variant_of(OF), mtime_seconds=MTIME, digest=digest_of(LARGE))
+
+
+def test_a_part_that_fails_is_sent_again_by_itself(store, s3):
+    """And the others are not."""
+    s3.requests.clear()
+    with s3.failing(
+        status=503, code="SlowDown", times=1, applies=lambda _, path: "partNumber" in path
+    ):
+        put_large(store)
+    assert sum("partNumber" in path for _, path in s3.requests) == 4
+    assert read(store, variant_of(OF)) == LARGE
+
+
+def test_an_upload_in_parts_that_fails_leaves_no_parts(store, s3):
+    """They would be paid for, and seen by nobody."""
+    with (
+        s3.failing(status=500, code="InternalError", applies=lambda _, p: "partNumber=2" in p),
+        pytest.raises(BucketAway),
+    ):
+        put_large(store)
+    assert s3.requests[-1][0] == "DELETE"
+    with pytest.raises(NotThere):
+        read(store, variant_of(OF))
+    assert not put_large(store).was_there
+
+
+@pytest.mark.parametrize(
+    "how", [{"status": 503, "code": "SlowDown"}, {"status": 500, "code": "x"}, {"hang_up": True}]
+)
+def test_what_passes_is_waited_for(store, s3, how):
+    """Two failures in a row are nothing that a caller learns of."""
+    for name, work in (
+        ("put", lambda: put(store, variant_of(OF), b"photo")),
+        ("read", lambda: read(store, variant_of(OF))),
+        ("list", lambda: store.shard_digests(VOLUME)),
+    ):
+        with s3.failing(**how, times=2) as fault:
+            assert work(), name
+        assert fault.times == 0, name
+
+
+def test_a_server_that_is_gone_is_said_to_be(store, s3):
+    """Nothing was there, nothing is believed, and all is well once it is back."""
+    put(store, variant_of(OF), b"photo")
+    with s3.failing(hang_up=True):
+        for work in (
+            lambda: put(store, variant_of(version_of(3)), b"photo"),
+            lambda: read(store, variant_of(OF)),
+            lambda: store.list_photo(VOLUME, OF.photo),
+            lambda: store.shard_digests(VOLUME),
+            lambda: store.refuse_if_gone(variant_of(OF).file),
+            lambda: store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME),
+        ):
+            with pytest.raises(BucketAway, match="does not answer"):
+                work()
+    assert read(store, variant_of(OF)) == b"photo"
+    assert store.shard_digests(VOLUME).keys() == {OF.shard}
+    assert len(store.list_photo(VOLUME, OF.photo)) == 1
+
+
+def test_a_server_that_keeps_silent_is_given_up(store, s3, monkeypatch):
+    """Each try costs its time-out and no more."""
+    monkeypatch.setattr(opening, "ANSWER_SECONDS", 0.1)
+    node = node_over(s3.url, prefix=store.bucket.location.prefix)
+    with (
+        contextlib.closing(connect(node, threads=1)) as bucket,
+        s3.failing(slow_seconds=0.5),
+        pytest.raises(BucketAway, match="does not answer"),
+    ):
+        bucket.head(".node")
+
+
+def test_a_slow_server_is_only_slow(store, s3):
+    """Below its time-out, everything is as ever."""
+    with s3.failing(slow_seconds=0.05):
+        put(store, variant_of(OF), b"photo")
+        assert read(store, variant_of(OF)) == b"photo"
+
+
+def test_a_body_that_breaks_off_is_gone_on_with(store, s3):
+    """From where it broke off, and not from the start."""
+    data = bytes_of("broken", size=300_000)
+    put_whole(store, data)
+    s3.requests.clear()
+    with s3.failing(keep_bytes=100_000, times=2, applies=to_objects):
+        assert read(store, variant_of(OF)) == data
+    assert sum(to_objects(*each) for each in s3.requests) == 3
+
+
+def put_whole(store, data):
+    """Write a file in one piece."""
+    with store.staging(bytes_expected=0) as file:
+        file.write(data)
+        store.publish(file, variant_of(OF), mtime_seconds=MTIME, digest=digest_of(data))
+
+
+def test_a_body_that_always_breaks_off_is_not_taken_for_whole(store, s3):
+    """Nor for corrupt: what is there may be sound."""
+    put_whole(store, bytes_of("broken", size=300_000))
+    with (
+        s3.failing(keep_bytes=0, applies=to_objects),
+        pytest.raises(BucketAway, match="breaks off at byte 0"),
+    ):
+        read(store, variant_of(OF))
+
+
+def test_wrong_bytes_are_never_given_out(store, s3):
+    """The digest that was noted with them is compared on every read."""
+    put(store, variant_of(OF), b"photo")
+    with s3.failing(flip=True, applies=to_objects), pytest.raises(Corrupt):
+        read(store, variant_of(OF))
+
+
+def test_what_was_spoilt_on_its_way_is_not_set_aside(store, s3):
+    """It is read once more; only what is wrong twice is wrong in the bucket."""
+    put(store, variant_of(OF), b"photo")
+    with contextlib.closing(store.open(variant_of(OF).path)) as file:
+        inode = file.stat.inode
+        with s3.failing(flip=True, times=1, applies=to_objects), pytest.raises(Corrupt):
+            file.read()
+    assert store.quarantine(variant_of(OF), inode=inode) is None
+    assert read(store, variant_of(OF)) == b"photo"
+    with s3.failing(flip=True, applies=to_objects):
+        aside = store.quarantine(variant_of(OF), inode=inode)
+    assert aside is not None
+    with pytest.raises(NotThere):
+        read(store, variant_of(OF))
+
+
+def test_what_is_wrong_in_the_bucket_makes_room_for_the_right_bytes(store):
+    """A copy that nobody can vouch for holds no name; it is kept aside."""
+    put(store, variant_of(OF), b"photo")
+    client, at = store.bucket._client, store.bucket._at(variant_of(OF).path)
+    notes = client.head_object(**at)["Metadata"]
+    client.put_object(**at, Body=b"other", Metadata=notes)
+    assert not put(store, variant_of(OF), b"photo").was_there
+    assert read(store, variant_of(OF)) == b"photo"
+    assert any(path.startswith(".quarantine/") for path in store.find(OF.photo))
+
+
+def test_a_tombstone_that_comes_while_a_file_is_sent_wins(store, s3):
+    """Though another process wrote it, which knows of no lock of this one."""
+    other = node_over(s3.target, prefix=store.bucket.location.prefix)
+
+    def bury(method, path):
+        if method == "PUT" and ".jpg" in path and not path.endswith("/copied"):
+            with contextlib.closing(connect(other, threads=1)) as bucket:
+                elsewhere = BucketStore(bucket, BucketHealth(lambda: None))
+                elsewhere.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+        return False
+
+    with s3.failing(applies=bury), pytest.raises(Gone):
+        put(store, variant_of(OF), b"photo")
+    assert [file.name for file in store.list_photo(VOLUME, OF.photo)] == [
+        f"{OF.photo}_{OF.version}.gone"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "advice"),
+    [
+        (403, "InvalidAccessKeyId", "AWS_ACCESS_KEY_ID"),
+        (403, "SignatureDoesNotMatch", "AWS_ACCESS_KEY_ID"),
+        (400, "ExpiredToken", "AWS_ACCESS_KEY_ID"),
+        (403, "AccessDenied", "needs to get, put, delete and list"),
+        (404, "NoSuchBucket", "there is no such bucket: make it"),
+        (403, "RequestTimeTooSkewed", r"clock .* 2030-01-01T00:00:00Z: have it set by NTP"),
+        (400, "AuthorizationHeaderMalformed", "set `region`"),
+        (503, "SlowDown", "too busy"),
+        (500, "InternalError", "500 InternalError"),
+        (507, "InsufficientStorage", "full"),
+    ],
+)
+def test_every_refusal_says_what_to_do(store, s3, status, code, advice):
+    """Whoever reads the log need not know S3."""
+    with s3.failing(status=status, code=code), pytest.raises(NodeError, match=advice):
+        put(store, variant_of(OF), b"photo")
+
+
+def test_a_node_without_credentials_says_where_they_are_looked_for(s3, monkeypatch, tmp_path):
+    """Before it serves."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(BucketAway, match="there are no credentials: give the node's process"):
+        marked_bucket(node_over(s3.target, prefix="nobody"))
+
+
+def test_a_prefix_without_a_marker_and_another_node_s_are_refused(s3):
+    """As a disk is that is not mounted, or another's."""
+    node = node_over(s3.url, prefix="marked")
+    with pytest.raises(RootRefused, match="glassplate node init cold-1"):
+        contextlib.ExitStack().enter_context(opened_bucket(node, threads=1))
+    uuid = marked_bucket(node).uuid
+    assert marked_bucket(node).uuid == uuid
+    other = dataclasses.replace(node, id="cold-2")
+    with pytest.raises(RootRefused, match="id is 'cold-1', must be 'cold-2'"):
+        marked_bucket(other)
+    inner = node_over(s3.url, prefix="")
+    with pytest.raises(RootRefused, match="not empty, and not a node's"):
+        marked_bucket(dataclasses.replace(inner, store="s3://photos"))
+
+
+def test_a_bucket_that_lost_its_marker_takes_no_writes_until_it_has_it_again(store):
+    """It may be another bucket of the same name; a disk that is not mounted looks like this."""
+    marker = [RootRefused("the marker is missing")]
+
+    def read_marker():
+        if marker:
+            raise marker[0]
+
+    health = BucketHealth(read_marker, clock=time.monotonic)
+    health.probe()
+    assert health.condition().suspect_reason == "the marker is missing"
+    assert not health.is_intact
+    lost = BucketStore(store.bucket, health)
+    with pytest.raises(DiskSuspect):
+        put(lost, variant_of(OF), b"photo")
+    marker.clear()
+    health.probe()
+    assert health.condition().suspect_reason == ""
+    assert not put(lost, variant_of(OF), b"photo").was_there

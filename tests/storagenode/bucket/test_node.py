@@ -1,0 +1,303 @@
+"""A node over a bucket, on both its ports, beside one over a disk: nobody can tell them apart."""
+
+import os
+import threading
+import time
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from drill.cluster.faulty_s3_proxy import s3_through_faults, to_objects
+from storagenode.bucket import opening, reading
+from storagenode.protocol import wire
+from storagenode.protocol.errors import BadRequest, BucketAway, Conflict, Corrupt, Gone, NotThere
+from storagenode.protocol.layout import Place
+from storagenode.protocol.wire import BundledFile, Pull
+from tests.storagenode.photo_samples import (
+    MTIME,
+    VOLUME,
+    bundle_of,
+    bytes_of,
+    digest_of,
+    variant_of,
+    version_of,
+)
+from tests.storagenode.served_site import chunked, make_site, serving
+from volumes.photo_path import Info, VersionTombstone
+
+DATA = bytes_of("photo", size=1000)
+LARGE = bytes_of("large", size=9_000_000)
+
+
+@pytest.fixture(name="s3", scope="module", params=["moto", "seaweed"])
+def _s3(request):
+    """Either server behind a proxy that may fail."""
+    with s3_through_faults(request.getfixturevalue(request.param)) as proxy:
+        yield proxy
+
+
+@pytest.fixture(name="site_nodes", scope="module")
+def _site_nodes(s3, tmp_path_factory):
+    """The east over a disk, the west over a bucket, with little patience."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(opening, "ANSWER_SECONDS", 20.0)
+        patch.setattr(reading, "PAUSE_SECONDS", 0.001)
+        patch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
+        store = f'"s3://photos/node-{os.getpid()}"\nendpoint = "{s3.url}"\nregion = "us-east-1"'
+        site = make_site(tmp_path_factory.mktemp("site"), west_store=store)
+        with serving(site, ["east-1", "west-1"]) as nodes:
+            yield nodes
+
+
+@pytest.fixture(name="disk", scope="module")
+def _disk(site_nodes):
+    return site_nodes["east-1"]
+
+
+@pytest.fixture(name="node", scope="module")
+def _node(site_nodes):
+    return site_nodes["west-1"]
+
+
+@pytest.fixture(name="place")
+def _place(of):
+    return variant_of(of)
+
+
+def test_a_scrub_is_made_when_it_is_asked_for(node, place):
+    """And never otherwise, because reading costs."""
+    node.put(place, DATA)
+    assert node.run(node.client.scrub())["completed_seconds"] == 0
+    node.run(node.client.scrub(ask=True))
+    wait_until(lambda: node.run(node.client.scrub())["completed_seconds"])
+    found = node.run(node.client.scrub())
+    assert found["files"] > 0
+    assert found["corrupt"] == []
+
+
+def test_a_photo_is_put_fetched_and_listed(node, place):
+    """As at a disk; other bytes are a conflict, the same are not."""
+    assert not node.put(place, DATA).was_there
+    assert node.put(place, DATA).was_there
+    with pytest.raises(Conflict):
+        node.put(place, b"other")
+    fetched = node.run(node.client.fetch(place))
+    assert (fetched.data, fetched.note.mtime_seconds) == (DATA, MTIME)
+    assert node.run(node.client.stat(place)).digest == digest_of(DATA)
+    (listed,) = node.run(node.client.list_photo(VOLUME, place.file.of.photo))
+    assert (listed.bytes, listed.digest) == (1000, digest_of(DATA))
+    assert place.file.of.shard in node.run(node.client.shard_digests(VOLUME))
+
+
+@pytest.mark.parametrize("size", [0, 1, 64, 1_048_576 + 64, 9_000_000])
+def test_bodies_of_every_length_arrive_whole(node, place, size):
+    """In one request or in parts."""
+    data = bytes_of("length", size=size)
+    body = chunked(data)
+    node.run(node.client.put(place, body, mtime_seconds=MTIME, bytes_total=None))
+    assert node.run(node.client.fetch(place)).data == data
+
+
+def test_both_mirrors_answer_a_browser_in_the_same_way(disk, node, place):
+    """Whatever is asked: whole, in part, by condition, the head alone."""
+    for each in (disk, node):
+        each.put(place, LARGE)
+    url = node.url(place.file)
+    etag = node.read(url).headers["ETag"]
+    for method in ("GET", "HEAD"):
+        for headers in (
+            {},
+            {"Range": "bytes=8999990-"},
+            {"Range": "bytes=10-19", "If-Range": etag},
+            {"If-None-Match": etag},
+            {"If-Match": '"other"'},
+            {"Range": "bytes=9000000-"},
+        ):
+            answers = [each.read(url, headers, method=method) for each in (disk, node)]
+            for answer in answers:
+                del answer.headers["Date"]
+            assert answers[0] == answers[1], (method, headers)
+
+
+def test_a_photo_is_fetched_once_and_a_condition_costs_no_bytes(node, s3, place):
+    """What was verified is what is sent; a head and a 304 need the notes alone."""
+    node.put(place, LARGE)
+    url = node.url(place.file)
+    s3.requests.clear()
+    whole = node.read(url)
+    assert whole.body == LARGE
+    assert sum(to_objects(*each) for each in s3.requests) == 1
+    s3.requests.clear()
+    since = {"If-Modified-Since": whole.headers["Last-Modified"]}
+    assert node.read(url, since).status == 304
+    assert not any(to_objects(*each) for each in s3.requests)
+
+
+def test_what_is_not_there_or_gone_is_said_to_be(node, of, place):
+    """404, 410, and by name to the cluster."""
+    url = node.url(place.file)
+    assert node.read(url).status == 404
+    with pytest.raises(NotThere):
+        node.run(node.client.fetch(place))
+    node.put(place, DATA)
+    for _ in range(2):
+        node.run(node.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+    assert node.read(url).status == 410
+    with pytest.raises(Gone):
+        node.put(place, DATA)
+    (trashed,) = node.run(node.client.trashed(VOLUME, of.photo))
+    assert (trashed.bytes, trashed.digest) == (1000, digest_of(DATA))
+
+    async def read():
+        async with node.client.stream_trashed(trashed) as stream:
+            return b"".join([piece async for piece in stream.chunks])
+
+    assert node.run(read()) == DATA
+
+
+def test_no_answer_tells_where_the_bytes_are(node, place):
+    """Whoever has a URL learns of no bucket, and gets none of its URLs."""
+    node.put(place, DATA)
+    for target in (node.url(place.file), node.url(variant_of(version_of(999), "m").file)):
+        answer = node.read(target)
+        said = str(answer.headers) + answer.body.decode("latin-1") * (answer.status != 200)
+        for word in ("amz", "amazon", "s3", "photos/"):
+            assert word not in said.lower()
+
+
+def test_wrong_bytes_are_a_502_and_a_bucket_that_is_gone_a_503(node, s3, place):
+    """So that an edge asks the other mirror; then all is well again."""
+    node.put(place, DATA)
+    url = node.url(place.file)
+    with s3.failing(flip=True, times=1, applies=to_objects):
+        assert node.read(url).status == 502
+    with s3.failing(keep_bytes=10, times=1, applies=to_objects):
+        assert node.read(url).body == DATA
+    for how in ({"hang_up": True}, {"status": 503, "code": "SlowDown"}):
+        with s3.failing(**how):
+            assert node.read(url).status == 503
+            with pytest.raises(BucketAway):
+                node.put(variant_of(place.file.of, "z"), DATA)
+    assert node.read(url).body == DATA
+
+
+def test_a_large_photo_that_breaks_off_for_good_is_never_half_a_photo(node, s3, place):
+    """It is verified before its first byte leaves."""
+    node.put(place, LARGE)
+    with s3.failing(keep_bytes=1000, applies=to_objects):
+        assert node.read(node.url(place.file)).status == 503
+
+
+def test_a_slow_bucket_holds_up_nobody_who_does_not_need_it(node, s3, place):
+    """The event loop waits for no request: a status comes while many of them are under way."""
+    node.put(place, DATA)
+    url = node.url(place.file)
+    with s3.failing(slow_seconds=0.4):
+        readers = [threading.Thread(target=node.read, args=(url,)) for _ in range(6)]
+        for reader in readers:
+            reader.start()
+        wait_until(lambda: s3.in_flight >= 6)
+        assert node.run(node.client.status(timeout_seconds=0.4)).node == "west-1"
+        assert node.read("/healthz").status == 200
+        for reader in readers:
+            reader.join()
+
+
+def test_copies_go_from_disk_to_bucket_and_back(disk, node, of, place):
+    """As between any two mirrors, large or small."""
+    for source, target, name, data in (
+        (disk, node, "m", DATA),
+        (disk, node, "z", LARGE),
+        (node, disk, "k", DATA),
+        (node, disk, "h", LARGE),
+    ):
+        held = variant_of(of, name)
+        source.put(held, data)
+        pull = Pull(place=held, source=source.client.url, source_place=held, digest=digest_of(data))
+        assert target.run(target.client.pull(pull)).digest == digest_of(data)
+        assert target.run(target.client.fetch(held)).data == data
+    shard = of.shard
+    digests = [each.run(each.client.shard_digests(VOLUME))[shard] for each in (disk, node)]
+    assert digests[0] == digests[1]
+    del place
+
+
+def test_a_copy_that_is_wrong_on_its_way_is_not_published(disk, node, s3, place):
+    """The one who pulls compares."""
+    node.put(place, DATA)
+    pull = Pull(place=place, source=node.client.url, source_place=place, digest=digest_of(DATA))
+    with s3.failing(flip=True, applies=to_objects), pytest.raises(Exception, match="SHA-256"):
+        disk.run(disk.client.pull(pull))
+    with pytest.raises(NotThere):
+        disk.run(disk.client.stat(place))
+
+
+def test_a_bundle_is_published_and_relinked(node, of):
+    """The info last; every object copied by the server."""
+    files = bundle_of(of, sizes="osm")
+    body = wire.render_bundle(BundledFile(p.path, digest, data) for p, data, digest in files)
+    node.run(node.client.put_bundle(of, body, owed_to=None, mtime_seconds=MTIME))
+    assert node.run(node.client.stat(Place(Info(of)))).size_bytes > 0
+    paths = node.run(node.client.relink(of, "zzzzzz"))
+    assert len(paths) == 4
+    with pytest.raises(BadRequest):
+        node.run(node.client.put_bundle(of, b"noise", owed_to=None, mtime_seconds=MTIME))
+
+
+def test_owed_files_are_held_and_settled(node, of):
+    """A bucket may stand in for a disk."""
+    held = variant_of(of, owed_to="east-1")
+    node.put(held, DATA)
+    assert node.run(node.client.status()).owed == 1
+    (owed,) = node.run(node.client.owed("east-1"))
+    assert (owed.place, owed.digest) == (held, digest_of(DATA))
+    node.run(node.client.settle(held))
+    assert node.run(node.client.status()).owed == 0
+
+
+def test_what_is_wrong_in_the_bucket_is_set_aside_by_its_reader(node, place):
+    """It is read twice, and wrong twice."""
+    node.put(place, DATA)
+    bucket = node.store.bucket
+    at = bucket._at(place.path)
+    notes = bucket._client.head_object(**at)["Metadata"]
+    bucket._client.put_object(**at, Body=b"x" * 1000, Metadata=notes)
+    with pytest.raises(Corrupt):
+        node.run(node.client.fetch(place))
+    assert node.read(node.url(place.file)).status == 502
+    assert node.read(node.url(place.file)).status == 404
+    assert not node.put(place, DATA).was_there
+
+
+def test_a_node_says_that_its_bucket_is_away_and_that_it_is_back(node, s3, monkeypatch):
+    """Masters place nothing there meanwhile; nobody has to restart it."""
+    monkeypatch.setattr("storagenode.bucket.health.PROBE_SECONDS", 0.0)
+    with s3.failing(hang_up=True):
+        wait_until(lambda: "does not answer" in status_of(node).suspect_reason)
+        assert not status_of(node).accepts_new_photos
+    wait_until(lambda: status_of(node).suspect_reason == "")
+
+
+def status_of(node):
+    """What it says of itself."""
+    return node.run(node.client.status())
+
+
+def wait_until(is_so):
+    """A probe runs beside the requests."""
+    for turn in count():
+        if is_so():
+            return
+        assert turn < 1000
+        time.sleep(0.01)
+
+
+def test_nothing_is_left_on_the_disk_of_a_node_over_a_bucket(site_nodes):
+    """Its files are in the bucket and nowhere else."""
+    folder = Path(site_nodes["east-1"].site.config).parent
+    assert sorted(entry.name for entry in folder.iterdir()) == [
+        "cluster.toml",
+        "east-1",
+        "keys.toml",
+    ]

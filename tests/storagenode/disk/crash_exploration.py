@@ -1,0 +1,205 @@
+"""Crashing a scenario at every point, in every way, and looking at what is left.
+
+The real store runs over a `CrashFileSystem`. After each change of the disk every state that a crash
+could leave is built, a new store is opened over it, as after a restart, and the promises are held
+against it. In some of the states the work is done once more, to its end.
+"""
+
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from storagenode.disk.store import TOMBSTONE_BYTES, DiskStore
+from storagenode.protocol.errors import NodeError
+from storagenode.protocol.layout import OWED, QUARANTINE, STAGING, TRASH, Place
+from tests.storagenode.disk.crash_file_system import (
+    Acknowledged,
+    Contents,
+    CrashFileSystem,
+    Created,
+    Image,
+    Operation,
+    Synced,
+)
+from tests.storagenode.disk.crash_promises import Survivor, is_gone, is_there
+from tests.storagenode.disk.crash_scenarios import OF, OLD, OLD_GONE, OLD_OWED, Scenario, put
+from tests.storagenode.disk.crash_states import MANY_NAMES, StateKey, UnsettledDisk
+from tests.storagenode.fake_clock import FakeClock
+from tests.storagenode.photo_samples import MTIME, VOLUME, Bundle, bundle_of, digest_of
+from volumes.cluster import NodeId
+from volumes.photo_path import SHARDS, Info, InvalidPath, Variant, VersionTombstone, parse_path
+
+AGAIN_EVERY = 32
+# While a thousand like names are being made, not every one of them is a new case.
+LOOK_EVERY = 64
+OLD_FILES = bundle_of(OLD, sizes="osm")
+OLD_TOMBSTONE = Place(VersionTombstone(OLD_GONE))
+
+
+@dataclass(slots=True)
+class Exploration:
+    """How many different disks a scenario can leave behind, and what was wrong with any."""
+
+    states: int = 0
+    checks: int = 0
+    violations: list[str] = field(default_factory=list)
+
+
+def explore(
+    scenario: Scenario, *, base: Image | None = None, violations_max: int = 20
+) -> Exploration:
+    """Crash a scenario everywhere. It begins from `base`, or from what it prepares itself."""
+    base = base or prepared(scenario)
+    disk = CrashFileSystem(base)
+    store = DiskStore(disk, now_seconds=FakeClock(MTIME + 1000))
+    disk.log.clear()
+    scenario.operate(store, disk)
+
+    exploration = Exploration()
+    disks: set[StateKey] = set()
+    for key, image, moment in _crashes(base, disk):
+        exploration.checks += 1
+        disks.add(key)
+        found = _examine(scenario, image, moment, again=exploration.checks % AGAIN_EVERY == 0)
+        exploration.violations += [f"{scenario.name}, {moment}: {each}" for each in found]
+        if len(exploration.violations) >= violations_max:
+            break
+    exploration.states = len(disks)
+    return exploration
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When the power failed: after which change, and what had been acknowledged by then."""
+
+    operation: Operation
+    acknowledged: tuple[str, ...]
+
+
+def _crashes(base: Image, disk: CrashFileSystem) -> Iterator[tuple[StateKey, Image, Moment]]:
+    """Every disk that can be left, once for each set of acknowledgements it can come with."""
+    unsettled = UnsettledDisk(base)
+    acknowledged: tuple[str, ...] = ()
+    seen: set[tuple[StateKey, tuple[str, ...]]] = set()
+    for number, operation in enumerate((Acknowledged(""), *disk.log)):
+        unsettled.apply(operation)
+        if isinstance(operation, Acknowledged):
+            acknowledged += (operation.what,)
+        # What is left after an fsync could have been left before it.
+        is_old = isinstance(operation, Created | Synced)
+        is_one_of_many = unsettled.pending_names > MANY_NAMES and number % LOOK_EVERY != 0
+        if is_old or (is_one_of_many and not isinstance(operation, Acknowledged)):
+            continue
+        for key, image in unsettled.states():
+            if (key, acknowledged) not in seen:
+                seen.add((key, acknowledged))
+                yield key, image(), Moment(operation, acknowledged)
+
+
+def prepared(scenario: Scenario) -> Image:
+    """A disk with some photos, and with what the scenario begins from, all of it settled."""
+    disk = CrashFileSystem(_empty_root())
+    store = DiskStore(disk, now_seconds=FakeClock(MTIME))
+    store.publish_bundle(OLD_FILES, mtime_seconds=MTIME)
+    put(store, OLD_OWED, b"owed long since")
+    store.bury(OLD_TOMBSTONE, mtime_seconds=MTIME)
+    scenario.prepare(store, disk)
+    return disk.image()
+
+
+@functools.cache
+def _empty_root() -> Image:
+    """A root with one volume, of which only the shards in use are there: the others are alike."""
+    disk = CrashFileSystem()
+    for name in (STAGING, OWED, TRASH, QUARANTINE):
+        disk.make_directory(name)
+    DiskStore(disk).open_volume(VOLUME)
+    for shard in set(SHARDS) - {OF.shard, OLD.shard, OLD_GONE.shard}:
+        disk.lose_directory(f"{VOLUME}/{shard}")
+    return disk.image()
+
+
+def _examine(scenario: Scenario, image: Image, moment: Moment, *, again: bool) -> list[str]:
+    disk = CrashFileSystem(image)
+    try:
+        store = DiskStore(disk, now_seconds=FakeClock(MTIME + 2000))
+        survivor = Survivor(store, disk.contents())
+        violations = [*_look(scenario, survivor, moment.acknowledged)]
+        if again and not violations:
+            scenario.operate(store, disk)
+            survivor = Survivor(store, disk.contents())
+            violations += [
+                f"done again: {each}" for each in _look(scenario, survivor, scenario.promises)
+            ]
+    except (NodeError, OSError, AssertionError) as error:
+        return [f"the store failed: {error!r}"]
+    return violations
+
+
+def _look(scenario: Scenario, survivor: Survivor, acknowledged: Iterable[str]) -> Iterator[str]:
+    """All that is wrong with one disk."""
+    yield from (f"{p} is in staging" for p in survivor.contents if p.startswith(STAGING))
+    yield from _look_at_files(scenario, survivor)
+    yield from is_there(OLD_FILES)(survivor)
+    yield from is_gone([], OLD_TOMBSTONE)(survivor)
+    if survivor.serves(OLD_OWED) != b"owed long since":
+        yield "what was owed before is lost"
+    yield from scenario.always(survivor)
+    for what in acknowledged:
+        if what in scenario.promises:
+            yield from scenario.promises[what](survivor)
+
+
+def _look_at_files(scenario: Scenario, survivor: Survivor) -> Iterator[str]:
+    """Whatever has the name of a photo file is whole, and an info never lies."""
+    whole = _whole_files(scenario)
+    for path, contents in survivor.contents.items():
+        place = _place_of(path)
+        if place is None:
+            continue
+        if contents not in whole.get(path, set()):
+            yield f"{path} has {len(contents.data)} bytes, digest {contents.digest}: not as written"
+        if isinstance(place.file, Info) and survivor.serves(place) is not None:
+            for sibling in _siblings(place, scenario.files):
+                if survivor.serves(sibling) is None:
+                    yield f"{path} is there, and {sibling} is not"
+
+
+def _siblings(info: Place, files: Bundle) -> list[Place]:
+    """The variants that an info says are there."""
+    return [
+        place
+        for place, _, _ in files
+        if isinstance(place.file, Variant)
+        and place.owed_to == info.owed_to
+        and Info(place.file.of) == info.file
+    ]
+
+
+@functools.cache
+def _whole_files(scenario: Scenario) -> dict[str, set[Contents]]:
+    """What may be found under which path."""
+    whole = {
+        place.path: {Contents(data, digest, MTIME)}
+        for place, data, digest in (*scenario.files, *_old_files())
+    }
+    for place, contents in scenario.tolerated:
+        whole.setdefault(place.path, set()).add(contents)
+    return whole
+
+
+def _old_files() -> Bundle:
+    owed = b"owed long since"
+    tombstone = (OLD_TOMBSTONE, TOMBSTONE_BYTES, digest_of(TOMBSTONE_BYTES))
+    return [*OLD_FILES, (OLD_OWED, owed, digest_of(owed)), tombstone]
+
+
+def _place_of(path: str) -> Place | None:
+    """The place a path stands for, at home or owed; None for what is hidden or a marker."""
+    owed_to = None
+    if path.startswith(f"{OWED}/"):
+        _, owed_to, path = path.split("/", 2)
+    try:
+        return Place(parse_path(path), NodeId(owed_to) if owed_to else None)
+    except InvalidPath:
+        return None

@@ -1,0 +1,320 @@
+"""A file system in memory that remembers every change, so that any crash can be played through.
+
+`CrashFileSystem` is a `FileSystem` like the real one: what was written is read back at once. Beside
+that it keeps a log of what was done to the disk, which `crash_states.py` turns into all that a
+power failure could have left of it.
+"""
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from storagenode.disk.filesystem import FileStat, Space
+
+ROOT = 0
+_SPACE = Space(1 << 40, 1 << 41, 1 << 20, 1 << 21)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A file's bytes and what is noted of them."""
+
+    data: bytes = b""
+    digest: str | None = None
+    mtime_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """All that is on a disk: names by directory, contents by file. Numbers stand for both."""
+
+    directories: Mapping[int, Mapping[str, int]] = field(default_factory=lambda: {ROOT: {}})
+    files: Mapping[int, Contents] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A file or directory came into being; it has no name yet."""
+
+    node: int
+    is_directory: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name now stands for something, or with None for nothing.
+
+    If `needs` is given, this happens on the disk only together with what was done to that name.
+    """
+
+    directory: int
+    name: str
+    node: int | None
+    needs: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """Bytes were appended to a file."""
+
+    file: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The digest and time of a file were set."""
+
+    file: int
+    digest: str | None
+    mtime_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """A file or a directory was fsynced."""
+
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Somebody was told that something is done."""
+
+    what: str
+
+
+Operation = Created | Named | Wrote | Noted | Synced | Acknowledged
+
+
+class CrashFileSystem:
+    """A `FileSystem` in memory, with a log."""
+
+    def __init__(self, image: Image | None = None) -> None:
+        image = image or Image()
+        self.log: list[Operation] = []
+        self._directories = dict(image.directories)
+        self._files = dict(image.files)
+        self._next_node = max([*self._directories, *self._files]) + 1
+        self._handles: dict[int, int] = {}
+        self._next_handle = 1
+
+    def image(self) -> Image:
+        """All that is there now."""
+        return Image(dict(self._directories), dict(self._files))
+
+    def acknowledge(self, what: str) -> None:
+        """Note that somebody was told of something."""
+        self.log.append(Acknowledged(what))
+
+    def contents(self) -> dict[str, Contents]:
+        """Every file there is, by its path."""
+        return dict(self._walk(ROOT, ""))
+
+    def corrupt(self, path: str) -> None:
+        """Change a file's bytes behind everyone's back, as a bad sector does."""
+        node = self._find(path)
+        data = self._files[node].data
+        self._files[node] = replace(self._files[node], data=bytes([data[0] ^ 1]) + data[1:])
+
+    def lose_digest(self, path: str) -> None:
+        """Take a file's digest away, as a copy by other programs does."""
+        node = self._find(path)
+        self._files[node] = replace(self._files[node], digest=None)
+
+    def lose_directory(self, path: str) -> None:
+        """Take a directory away, with all that is in it."""
+        parent, name = self._split(path)
+        self._directories[parent] = _without(self._directories[parent], name)
+
+    # What follows are the calls of a `FileSystem`.
+
+    def create(self, path: str) -> int:
+        """Open a new file."""
+        parent, name = self._split(path)
+        self._refuse_if_taken(parent, name, path)
+        node = self._new_node(is_directory=False)
+        self._files[node] = Contents()
+        self._name(Named(parent, name, node))
+        return self._open(node)
+
+    def write(self, handle: int, data: bytes) -> None:
+        """Append bytes."""
+        node = self._handles[handle]
+        self._files[node] = replace(self._files[node], data=self._files[node].data + data)
+        self.log.append(Wrote(node, bytes(data)))
+
+    def set_digest(self, handle: int, digest: str) -> None:
+        """Note the digest."""
+        self._note(replace(self._files[self._handles[handle]], digest=digest), handle)
+
+    def set_mtime(self, handle: int, seconds: int) -> None:
+        """Note the time."""
+        self._note(replace(self._files[self._handles[handle]], mtime_seconds=seconds), handle)
+
+    def fsync(self, handle: int) -> None:
+        """Bytes and notes are on the disk."""
+        self.log.append(Synced(self._handles[handle]))
+
+    def drop_cache(self, handle: int) -> None:
+        """There is nothing but memory here."""
+
+    def close(self, handle: int) -> None:
+        """Let go of a handle."""
+        del self._handles[handle]
+
+    def link(self, source: str, target: str) -> None:
+        """A second name."""
+        node = self._find(source)
+        parent, name = self._split(target)
+        self._refuse_if_taken(parent, name, target)
+        self._name(Named(parent, name, node))
+
+    def rename(self, source: str, target: str) -> None:
+        """A new name; on the disk the old one is never gone before the new one is there."""
+        node = self._find(source)
+        parent, name = self._split(target)
+        self._name(Named(parent, name, node))
+        old_parent, old_name = self._split(source)
+        self._name(Named(old_parent, old_name, None, needs=(parent, name)))
+
+    def unlink(self, path: str) -> None:
+        """No name."""
+        self._find(path)
+        parent, name = self._split(path)
+        self._name(Named(parent, name, None))
+
+    def make_directory(self, path: str) -> bool:
+        """A directory, unless it is there."""
+        parent, name = self._split(path)
+        if name in self._directories[parent]:
+            return False
+        node = self._new_node(is_directory=True)
+        self._directories[node] = {}
+        self._name(Named(parent, name, node))
+        return True
+
+    def remove_directory(self, path: str) -> bool:
+        """No directory, if it was empty."""
+        if not self.exists(path) or self._directories[self._find(path)]:
+            return False
+        parent, name = self._split(path)
+        self._name(Named(parent, name, None))
+        return True
+
+    def fsync_directory(self, path: str) -> None:
+        """The directory's names are on the disk."""
+        self.log.append(Synced(self._find_directory(path)))
+
+    def list(self, path: str) -> list[str]:
+        """The names in a directory."""
+        return list(self._directories[self._find_directory(path)])
+
+    def stat(self, path: str) -> FileStat:
+        """A file's length and time; a directory's time is not kept here, and always new."""
+        return self._stat(self._find(path))
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a name."""
+        try:
+            self._find(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def open_to_read(self, path: str) -> int:
+        """Open a file."""
+        return self._open(self._find(path))
+
+    def stat_open(self, handle: int) -> FileStat:
+        """Length and time of an open file."""
+        return self._stat(self._handles[handle])
+
+    def digest_open(self, handle: int) -> str | None:
+        """The digest noted of an open file."""
+        return self._files[self._handles[handle]].digest
+
+    def read_at(self, handle: int, offset: int, bytes_max: int) -> bytes:
+        """Bytes of an open file."""
+        return self._files[self._handles[handle]].data[offset : offset + bytes_max]
+
+    def read_cached(self, handle: int, size: int) -> bytearray | None:
+        """Bytes of an open file: all is in memory here."""
+        return bytearray(self.read_at(handle, 0, size))
+
+    def space(self) -> Space:
+        """Plenty."""
+        return _SPACE
+
+    def is_intact(self) -> bool:
+        """Always."""
+        return True
+
+    def _name(self, change: Named) -> None:
+        entries = self._directories[change.directory]
+        if change.node is None:
+            self._directories[change.directory] = _without(entries, change.name)
+        else:
+            self._directories[change.directory] = {**entries, change.name: change.node}
+        self.log.append(change)
+
+    def _note(self, contents: Contents, handle: int) -> None:
+        node = self._handles[handle]
+        self._files[node] = contents
+        self.log.append(Noted(node, contents.digest, contents.mtime_seconds))
+
+    def _stat(self, node: int) -> FileStat:
+        if node in self._directories:
+            return FileStat(0, len(self.log) * 1_000_000_000, node)
+        contents = self._files[node]
+        return FileStat(len(contents.data), contents.mtime_seconds * 1_000_000_000, node)
+
+    def _open(self, node: int) -> int:
+        handle = self._next_handle
+        self._next_handle += 1
+        self._handles[handle] = node
+        return handle
+
+    def _new_node(self, *, is_directory: bool) -> int:
+        node = self._next_node
+        self._next_node += 1
+        self.log.append(Created(node, is_directory))
+        return node
+
+    def _refuse_if_taken(self, parent: int, name: str, path: str) -> None:
+        if name in self._directories[parent]:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+
+    def _split(self, path: str) -> tuple[int, str]:
+        head, _, name = path.rpartition("/")
+        return self._find_directory(head or "."), name
+
+    def _find_directory(self, path: str) -> int:
+        node = self._find(path)
+        if node not in self._directories:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        return node
+
+    def _find(self, path: str) -> int:
+        node = ROOT
+        for part in [] if path == "." else path.split("/"):
+            entries = self._directories.get(node)
+            if entries is None:
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+            if part not in entries:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+            node = entries[part]
+        return node
+
+    def _walk(self, directory: int, prefix: str) -> Iterator[tuple[str, Contents]]:
+        for name, node in self._directories[directory].items():
+            entries = self._directories.get(node)
+            if entries is None:
+                yield f"{prefix}{name}", self._files[node]
+            elif entries:
+                yield from self._walk(node, f"{prefix}{name}/")
+
+
+def _without(entries: Mapping[str, int], name: str) -> dict[str, int]:
+    return {each: node for each, node in entries.items() if each != name}

@@ -1,0 +1,372 @@
+"""What is done to a store while the power fails, and what must be true of it afterwards."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from storagenode.disk.store import TOMBSTONE_BYTES, DiskStore
+from storagenode.protocol.errors import Conflict
+from storagenode.protocol.layout import QUARANTINE, Place
+from tests.storagenode.disk.crash_file_system import Contents, CrashFileSystem
+from tests.storagenode.disk.crash_promises import (
+    Check,
+    Survivor,
+    is_gone,
+    is_there,
+    is_there_or_gone,
+    nothing,
+)
+from tests.storagenode.photo_samples import (
+    MTIME,
+    OTHER_VOLUME,
+    Bundle,
+    bundle_of,
+    bytes_of,
+    digest_of,
+    variant_of,
+    version_of,
+)
+from volumes.photo_path import PhotoTombstone, PhotoVersion, Variant, VersionTombstone
+
+OF = version_of(7)
+NEW = version_of(7, version=1)
+DATA = bytes_of("photo", size=300)
+HELD = variant_of(OF, owed_to="west-1")
+
+OLD = version_of(1)
+OLD_OWED = variant_of(version_of(2), owed_to="west-1")
+OLD_GONE = version_of(3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scenario:
+    """Something done to a store.
+
+    `prepare` is on the disk for certain. `operate` acknowledges as it goes; `promises` has what
+    each acknowledgement promised, and `always` what holds at any time.
+    """
+
+    name: str
+    prepare: Callable[[DiskStore, CrashFileSystem], None] = lambda _store, _disk: None
+    operate: Callable[[DiskStore, CrashFileSystem], None]
+    files: Bundle
+    """What may be found, whole, under which path."""
+    tolerated: tuple[tuple[Place, Contents], ...] = ()
+    """What may be found besides, because it was there before."""
+    promises: Mapping[str, Check] = field(default_factory=dict)
+    always: Check = nothing
+
+
+def put(store: DiskStore, place: Place, data: bytes) -> None:
+    """A streamed upload, in three pieces."""
+    with store.staging(bytes_expected=len(data)) as file:
+        for start in range(0, len(data), -(-len(data) // 3)):
+            file.write(data[start : start + -(-len(data) // 3)])
+        store.publish(file, place, mtime_seconds=MTIME, digest=digest_of(data))
+
+
+def file_of(place: Place, data: bytes) -> tuple[Place, bytes, str]:
+    """A file as a bundle has it."""
+    return place, data, digest_of(data)
+
+
+def tombstone_of(place: Place) -> tuple[Place, bytes, str]:
+    """A tombstone as a file."""
+    return file_of(place, TOMBSTONE_BYTES)
+
+
+def putting(place: Place, what: str) -> Callable[[DiskStore, CrashFileSystem], None]:
+    """Put the photo, and acknowledge it."""
+
+    def operate(store: DiskStore, disk: CrashFileSystem) -> None:
+        put(store, place, DATA)
+        disk.acknowledge(what)
+
+    return operate
+
+
+def bundling(bundle: Bundle) -> Callable[[DiskStore, CrashFileSystem], None]:
+    """Publish sizes, and acknowledge them."""
+
+    def operate(store: DiskStore, disk: CrashFileSystem) -> None:
+        store.publish_bundle(bundle, mtime_seconds=MTIME)
+        disk.acknowledge("bundle")
+
+    return operate
+
+
+def burying(*tombstones: Place) -> Callable[[DiskStore, CrashFileSystem], None]:
+    """Bury, and acknowledge each."""
+
+    def operate(store: DiskStore, disk: CrashFileSystem) -> None:
+        for tombstone in tombstones:
+            store.bury(tombstone, mtime_seconds=MTIME)
+            disk.acknowledge(tombstone.path)
+
+    return operate
+
+
+def in_turn(
+    *steps: Callable[[DiskStore, CrashFileSystem], None],
+) -> Callable[[DiskStore, CrashFileSystem], None]:
+    """One thing after the other."""
+
+    def operate(store: DiskStore, disk: CrashFileSystem) -> None:
+        for step in steps:
+            step(store, disk)
+
+    return operate
+
+
+def put_other_bytes(store: DiskStore, disk: CrashFileSystem) -> None:
+    """Be refused."""
+    with contextlib.suppress(Conflict):
+        put(store, ORIGINAL[0], bytes_of("other", size=300))
+    disk.acknowledge("refused")
+
+
+def settle(store: DiskStore, disk: CrashFileSystem) -> None:
+    """Let go of what was held."""
+    store.settle(HELD)
+    disk.acknowledge("settled")
+
+
+def have_whole_photo(store: DiskStore, _: CrashFileSystem) -> None:
+    """An original with some sizes and its info."""
+    store.publish_bundle(WHOLE, mtime_seconds=MTIME)
+
+
+def have_unfinished_sizes(store: DiskStore, _: CrashFileSystem) -> None:
+    """Sizes without an info, of other bytes than those that come."""
+    for place, _data, _digest in FEW[:-1]:
+        put(store, place, UNFINISHED.data)
+
+
+def have_corrupt_photo(store: DiskStore, disk: CrashFileSystem) -> None:
+    """An original with a flipped bit."""
+    put(store, ORIGINAL[0], DATA)
+    disk.corrupt(ORIGINAL[0].path)
+
+
+def have_unverified_photo(store: DiskStore, disk: CrashFileSystem) -> None:
+    """An original without its digest."""
+    put(store, ORIGINAL[0], DATA)
+    disk.lose_digest(ORIGINAL[0].path)
+
+
+def lose_shard(_: DiskStore, disk: CrashFileSystem) -> None:
+    """The shard's directory is not there any more."""
+    disk.lose_directory(f"{OF.volume}/{OF.shard}")
+
+
+def quarantine(store: DiskStore, disk: CrashFileSystem) -> None:
+    """Set the photo aside."""
+    store.quarantine(ORIGINAL[0])
+    disk.acknowledge("aside")
+
+
+def adopt(store: DiskStore, disk: CrashFileSystem) -> None:
+    """Note the photo's digest."""
+    store.adopt(ORIGINAL[0], "")
+    disk.acknowledge("adopted")
+
+
+def relink(store: DiskStore, disk: CrashFileSystem) -> None:
+    """Give the photo another version."""
+    store.relink(OF, NEW.version)
+    disk.acknowledge("relinked")
+
+
+def open_volume(store: DiskStore, disk: CrashFileSystem) -> None:
+    """Become a home of another volume."""
+    store.open_volume(OTHER_VOLUME)
+    disk.acknowledge("opened")
+
+
+def is_open(survivor: Survivor) -> Iterator[str]:
+    """The other volume is here, and takes photos."""
+    if OTHER_VOLUME not in survivor.store.volumes:
+        yield "the volume was acknowledged and is not open"
+
+
+def is_aside(survivor: Survivor) -> Iterator[str]:
+    """The corrupt file has lost its name."""
+    if ORIGINAL[0].path in survivor.contents:
+        yield "the corrupt file has its name again"
+
+
+def corrupt_bytes_are_kept(survivor: Survivor) -> Iterator[str]:
+    """For inspection, in place or aside."""
+    if not survivor.keeps(CORRUPT.data, ORIGINAL[0].path, QUARANTINE):
+        yield "the corrupt bytes were deleted"
+
+
+def unfinished_sizes_give_way(survivor: Survivor) -> Iterator[str]:
+    """They are kept for inspection, in place or aside, and no info is ever beside them."""
+    for place, _, _ in FEW[:-1]:
+        if not survivor.keeps(UNFINISHED.data, place.path, QUARANTINE):
+            yield f"the bytes that had the name {place} were deleted"
+    if FEW[-1][0].path in survivor.contents:
+        yield from is_there(FEW)(survivor)
+
+
+def good_bytes_never_vanish(survivor: Survivor) -> Iterator[str]:
+    """What was acknowledged is held or at home."""
+    if HELD.path not in survivor.contents and survivor.serves(ORIGINAL[0]) != DATA:
+        yield "let go of what is held before it was at home"
+
+
+def with_version(bundle: Bundle, of: PhotoVersion) -> Bundle:
+    """The same bytes under another version."""
+    moved = []
+    for (place, data, digest), (target, _, _) in zip(
+        bundle, bundle_of(of, sizes="osmqtn"), strict=True
+    ):
+        assert type(place.file) is type(target.file)
+        moved.append((target, data, digest))
+    return moved
+
+
+ORIGINAL = file_of(variant_of(OF), DATA)
+CORRUPT = Contents(bytes([DATA[0] ^ 1]) + DATA[1:], digest_of(DATA), MTIME)
+UNFINISHED = Contents(bytes_of("unfinished"), digest_of(bytes_of("unfinished")), MTIME)
+HELD_FILE = file_of(HELD, DATA)
+SIZES = bundle_of(OF)
+FEW = bundle_of(OF, sizes="sm")
+OWED_SIZES = bundle_of(OF, owed_to="west-1")
+WHOLE = bundle_of(OF, sizes="osmqtn")
+RELINKED = with_version(WHOLE, NEW)
+GONE = Place(VersionTombstone(OF))
+ALL_GONE = Place(PhotoTombstone(OF.volume, OF.photo))
+OWED_GONE = Place(VersionTombstone(OF), HELD.owed_to)
+IN_OTHER_VOLUME = Place(Variant(PhotoVersion(OTHER_VOLUME, OF.photo, OF.version), "o", "jpg"))
+
+SCENARIOS = (
+    Scenario(
+        name="put",
+        operate=putting(ORIGINAL[0], "put"),
+        files=[ORIGINAL],
+        promises={"put": is_there([ORIGINAL])},
+    ),
+    Scenario(
+        name="put the same again",
+        operate=in_turn(putting(ORIGINAL[0], "put"), putting(ORIGINAL[0], "put again")),
+        files=[ORIGINAL],
+        promises={"put": is_there([ORIGINAL]), "put again": is_there([ORIGINAL])},
+    ),
+    Scenario(
+        name="put other bytes",
+        operate=in_turn(putting(ORIGINAL[0], "put"), put_other_bytes),
+        files=[ORIGINAL],
+        promises={"put": is_there([ORIGINAL]), "refused": is_there([ORIGINAL])},
+    ),
+    Scenario(
+        name="put into a lost directory",
+        prepare=lose_shard,
+        operate=putting(ORIGINAL[0], "put"),
+        files=[ORIGINAL],
+        promises={"put": is_there([ORIGINAL])},
+    ),
+    Scenario(
+        name="put over a corrupt copy",
+        prepare=have_corrupt_photo,
+        operate=putting(ORIGINAL[0], "put"),
+        files=[ORIGINAL],
+        tolerated=((ORIGINAL[0], CORRUPT),),
+        promises={"put": is_there([ORIGINAL])},
+        always=corrupt_bytes_are_kept,
+    ),
+    Scenario(
+        name="bundle",
+        operate=bundling(SIZES),
+        files=SIZES,
+        promises={"bundle": is_there(SIZES)},
+    ),
+    Scenario(
+        name="few sizes, twice",
+        operate=in_turn(bundling(FEW[::-1]), bundling(FEW)),
+        files=FEW,
+        promises={"bundle": is_there(FEW)},
+    ),
+    Scenario(
+        name="bundle over sizes that were never finished",
+        prepare=have_unfinished_sizes,
+        operate=bundling(FEW),
+        files=FEW,
+        tolerated=tuple((place, UNFINISHED) for place, _, _ in FEW[:-1]),
+        promises={"bundle": is_there(FEW)},
+        always=unfinished_sizes_give_way,
+    ),
+    Scenario(
+        name="owed bundle",
+        operate=bundling(OWED_SIZES),
+        files=OWED_SIZES,
+        promises={"bundle": is_there(OWED_SIZES)},
+    ),
+    Scenario(
+        name="bury a version",
+        prepare=have_whole_photo,
+        operate=burying(GONE),
+        files=[*WHOLE, tombstone_of(GONE)],
+        promises={GONE.path: is_gone(WHOLE, GONE)},
+        always=is_there_or_gone(WHOLE, GONE),
+    ),
+    Scenario(
+        name="bury a version, then the photo",
+        prepare=have_whole_photo,
+        operate=burying(GONE, ALL_GONE),
+        files=[*WHOLE, tombstone_of(GONE), tombstone_of(ALL_GONE)],
+        promises={GONE.path: is_gone(WHOLE, GONE), ALL_GONE.path: is_gone(WHOLE, ALL_GONE)},
+        always=is_there_or_gone(WHOLE, GONE, ALL_GONE),
+    ),
+    Scenario(
+        name="bury what is owed",
+        operate=burying(OWED_GONE),
+        files=[tombstone_of(OWED_GONE)],
+        promises={OWED_GONE.path: is_gone([], OWED_GONE)},
+    ),
+    Scenario(
+        name="hand over what is owed",
+        operate=in_turn(putting(HELD, "held"), putting(ORIGINAL[0], "home"), settle),
+        files=[ORIGINAL, HELD_FILE],
+        promises={"held": good_bytes_never_vanish, "home": is_there([ORIGINAL])},
+    ),
+    Scenario(
+        name="quarantine",
+        prepare=have_corrupt_photo,
+        operate=quarantine,
+        files=[],
+        tolerated=((ORIGINAL[0], CORRUPT),),
+        promises={"aside": is_aside},
+        always=corrupt_bytes_are_kept,
+    ),
+    Scenario(
+        name="adopt",
+        prepare=have_unverified_photo,
+        operate=adopt,
+        files=[ORIGINAL],
+        tolerated=((ORIGINAL[0], Contents(DATA, None, MTIME)),),
+        promises={"adopted": is_there([ORIGINAL])},
+    ),
+    Scenario(
+        name="relink",
+        prepare=have_whole_photo,
+        operate=relink,
+        files=[*WHOLE, *RELINKED],
+        promises={"relinked": is_there(RELINKED)},
+        always=is_there(WHOLE),
+    ),
+    Scenario(
+        name="open a volume",
+        operate=open_volume,
+        files=[],
+        promises={"opened": is_open},
+    ),
+    Scenario(
+        name="open a volume and put into it",
+        prepare=lambda store, _disk: store.open_volume(OTHER_VOLUME),
+        operate=putting(IN_OTHER_VOLUME, "put"),
+        files=[file_of(IN_OTHER_VOLUME, DATA)],
+        promises={"put": is_there([file_of(IN_OTHER_VOLUME, DATA)])},
+    ),
+)

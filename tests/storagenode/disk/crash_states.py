@@ -1,0 +1,286 @@
+"""Every state that a power failure may leave of a disk, from the log of what was done to it.
+
+The rules, which are those of a disk that keeps no promise but fsync's:
+
+- Bytes written since the last fsync of a file are there, or half of each write, or none of them.
+  What lies between is zeros. Digest and time are there or not, apart from the bytes.
+- Names changed since the last fsync of their directory are changed or not, each by itself and in
+  any order; only changes of the same name happen in theirs. A rename never loses both its names.
+- A directory whose own name is lost is lost with all that is in it, fsynced or not.
+
+Up to ALL_SUBSETS_MAX pending names of a directory are taken in every combination; of more, the
+beginnings, each name alone, and all but each.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from random import Random
+from typing import TypeVar
+
+from tests.storagenode.disk.crash_file_system import (
+    ROOT,
+    Acknowledged,
+    Contents,
+    Created,
+    Image,
+    Named,
+    Noted,
+    Operation,
+    Synced,
+    Wrote,
+)
+
+ALL_SUBSETS_MAX = 8
+PRODUCT_MAX = 3000
+MANY_NAMES = 64
+
+T = TypeVar("T")
+
+Dirent = tuple[int, str]
+Applied = dict[Dirent, int]
+"""How many of the pending changes of each name have reached the disk."""
+
+StateKey = tuple[frozenset[tuple[int, str, int | None]], frozenset[tuple[int, Contents]]]
+"""What of a disk differs from how it was at first; equal keys are equal disks."""
+
+
+class UnsettledDisk:
+    """A disk with changes that are not fsynced yet."""
+
+    def __init__(self, base: Image) -> None:
+        self._base = base
+        self._directories: dict[int, dict[str, int]] = {
+            directory: dict(entries) for directory, entries in base.directories.items()
+        }
+        self._files: dict[int, Contents] = dict(base.files)
+        self._parents: dict[int, Dirent] = {}
+        self._names: dict[Dirent, list[Named]] = {}
+        self._writes: dict[int, list[bytes]] = {}
+        self._notes: dict[int, Noted] = {}
+        self._touched_names: dict[Dirent, None] = {}
+        self._touched_files: dict[int, None] = {}
+
+    def apply(self, operation: Operation) -> None:
+        """One more thing was done."""
+        match operation:
+            case Created(node, is_directory=True):
+                self._directories[node] = {}
+            case Created(node):
+                self._files[node] = Contents()
+                self._touched_files[node] = None
+            case Named(directory, name, node):
+                self._names.setdefault((directory, name), []).append(operation)
+                self._touched_names[directory, name] = None
+                if node in self._directories and node not in self._base.directories:
+                    self._parents[node] = (directory, name)
+            case Wrote(file, data):
+                self._writes.setdefault(file, []).append(data)
+            case Noted(file):
+                self._notes[file] = operation
+                self._touched_files[file] = None
+            case Synced(node) if node in self._directories:
+                self._settle([dirent for dirent in self._names if dirent[0] == node])
+            case Synced(file):
+                self._files[file] = self._whole(file)
+                self._writes.pop(file, None)
+                self._notes.pop(file, None)
+            case Acknowledged():
+                pass
+
+    def damage_file(self, file: int, contents: Contents) -> None:
+        """A file that is durable is another one now, on the platter itself."""
+        self._files[file] = contents
+
+    def damage_name(self, directory: int, name: str) -> None:
+        """A name is gone from the platter itself."""
+        self._directories[directory].pop(name, None)
+        self._names.pop((directory, name), None)
+
+    @property
+    def pending_names(self) -> int:
+        """How many names are not fsynced."""
+        return len(self._names)
+
+    def states(self) -> Iterator[tuple[StateKey, Callable[[], Image]]]:
+        """Every state this disk could be in after a crash; some may come more than once."""
+        for applied in self._name_choices():
+            directories = self._with_names(applied)
+            reachable = {
+                d: entries for d, entries in directories.items() if self._leads_to(d, directories)
+            }
+            changed = frozenset(
+                (directory, name, reachable[directory].get(name))
+                for directory, name in self._touched_names
+                if directory in reachable
+                and reachable[directory].get(name)
+                != self._base.directories.get(directory, {}).get(name)
+            )
+            present = {node for _, _, node in changed if node is not None}
+            touched = [
+                file for file in self._touched_files if file in present or file in self._base.files
+            ]
+            for contents in self._content_choices(touched):
+                key = (changed, frozenset(contents.items()))
+                yield key, partial(self._image, directories, contents)
+
+    def any_state(self, random: Random) -> Image:
+        """One of the states, as chance will have it."""
+        counts = {dirent: self._different_counts(dirent) for dirent in self._names}
+        applied = {dirent: random.choice(options) for dirent, options in counts.items()}
+        while not self._has_what_it_needs(applied):
+            applied = {
+                dirent: random.choice((0, max(options))) for dirent, options in counts.items()
+            }
+        contents = {file: self._any_contents(file, random) for file in self._touched_files}
+        return self._image(self._with_names(applied), contents)
+
+    def durable(self, path: str) -> Contents | None:
+        """What is left of a file in every state; None if in any its name is lost."""
+        node = ROOT
+        for part in path.split("/"):
+            found = self._directories.get(node, {}).get(part)
+            if found is None:
+                return None
+            node = found
+        return None if node in self._writes or node in self._notes else self._files.get(node)
+
+    def _image(
+        self, directories: Mapping[int, Mapping[str, int]], contents: Mapping[int, Contents]
+    ) -> Image:
+        return Image({**self._directories, **directories}, {**self._files, **contents})
+
+    def _settle(self, dirents: Sequence[Dirent]) -> None:
+        """Let the changes of some names reach the disk, and what they need."""
+        changes = [change for dirent in dirents for change in self._names.pop(dirent, [])]
+        for directory in {change.directory for change in changes}:
+            self._directories[directory] = dict(self._directories[directory])
+        for change in changes:
+            _change(self._directories[change.directory], change)
+        needed = [change.needs for change in changes if change.needs is not None]
+        if needed:
+            self._settle(needed)
+
+    def _name_choices(self) -> Iterator[Applied]:
+        by_directory: dict[int, list[Dirent]] = {}
+        for dirent in self._names:
+            by_directory.setdefault(dirent[0], []).append(dirent)
+        options = [
+            [dict(zip(dirents, counts, strict=True)) for counts in self._counts(dirents)]
+            for dirents in by_directory.values()
+        ]
+        for choice in _combinations(options):
+            applied = {dirent: count for part in choice for dirent, count in part.items()}
+            if self._has_what_it_needs(applied):
+                yield applied
+
+    def _counts(self, dirents: Sequence[Dirent]) -> Iterator[tuple[int, ...]]:
+        ranges = [self._different_counts(dirent) for dirent in dirents]
+        if len(dirents) <= ALL_SUBSETS_MAX:
+            return itertools.product(*ranges)
+        return _some_of_many([max(counts) for counts in ranges])
+
+    def _different_counts(self, dirent: Dirent) -> list[int]:
+        """Of the numbers of changes applied, those that differ in what they leave."""
+        before = self._directories[dirent[0]].get(dirent[1])
+        seen: dict[object, int] = {before: 0}
+        for count, change in enumerate(self._names[dirent], 1):
+            seen.setdefault((change.node, count) if change.needs else change.node, count)
+        return sorted(set(seen.values()))
+
+    def _has_what_it_needs(self, applied: Applied) -> bool:
+        for dirent, count in applied.items():
+            for change in self._names[dirent][:count]:
+                needed = change.needs
+                if needed in applied and applied[needed] < len(self._names[needed]):
+                    return False
+        return True
+
+    def _with_names(self, applied: Applied) -> dict[int, dict[str, int]]:
+        """The directories that were touched, as the choice leaves them."""
+        touched = dict.fromkeys(directory for directory, _ in self._touched_names)
+        directories = {directory: dict(self._directories[directory]) for directory in touched}
+        for dirent, count in applied.items():
+            if count:
+                _change(directories[dirent[0]], self._names[dirent][count - 1])
+        return directories
+
+    def _leads_to(self, directory: int, directories: Mapping[int, Mapping[str, int]]) -> bool:
+        """Whether a directory can be reached from the root."""
+        while directory in self._parents:
+            parent, name = self._parents[directory]
+            entries = directories.get(parent, self._directories[parent])
+            if entries.get(name) != directory:
+                return False
+            directory = parent
+        return True
+
+    def _content_choices(self, files: Sequence[int]) -> Iterator[dict[int, Contents]]:
+        options = [[(file, contents) for contents in self._contents_left(file)] for file in files]
+        return map(dict, _combinations(options))
+
+    def _contents_left(self, file: int) -> list[Contents]:
+        """What may be left of a file; what was fsynced is always left."""
+        synced, notes, writes = self._files[file], self._notes.get(file), self._writes.get(file, [])
+        kept = [(synced.digest, synced.mtime_seconds)]
+        if notes is not None:
+            kept.append((notes.digest, notes.mtime_seconds))
+        parts = itertools.product(*([0, len(write) // 2, len(write)] for write in writes))
+        data = dict.fromkeys(_torn(synced.data, writes, lengths) for lengths in parts)
+        return [Contents(each, *note) for each in data for note in kept]
+
+    def _any_contents(self, file: int, random: Random) -> Contents:
+        """One of what may be left of a file."""
+        synced, notes, writes = self._files[file], self._notes.get(file), self._writes.get(file, [])
+        lengths = [random.choice((0, len(write) // 2, len(write))) for write in writes]
+        noted = notes if notes is not None and random.random() < 0.5 else synced
+        return Contents(_torn(synced.data, writes, lengths), noted.digest, noted.mtime_seconds)
+
+    def _whole(self, file: int) -> Contents:
+        """A file with all that was done to it."""
+        synced, notes = self._files[file], self._notes.get(file)
+        data = synced.data + b"".join(self._writes.get(file, []))
+        if notes is None:
+            return Contents(data, synced.digest, synced.mtime_seconds)
+        return Contents(data, notes.digest, notes.mtime_seconds)
+
+
+def _combinations(options: Sequence[Sequence[T]]) -> Iterator[tuple[T, ...]]:
+    """One of each; if that were too many, each in turn with the others at their first or last."""
+    if math.prod(map(len, options)) <= PRODUCT_MAX:
+        yield from itertools.product(*options)
+        return
+    for place, choices in enumerate(options):
+        for end in (0, -1):
+            others = [[option[end]] for option in options]
+            yield from itertools.product(*others[:place], choices, *others[place + 1 :])
+
+
+def _some_of_many(last: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """None, all, beginnings, each alone, all but each; of very many, only some of those."""
+    step = 1 if len(last) <= MANY_NAMES else len(last) // 3
+    yield tuple(0 for _ in last)
+    yield tuple(last)
+    for place in range(0, len(last), step):
+        yield tuple(count if n <= place else 0 for n, count in enumerate(last))
+        yield tuple(count if n == place else 0 for n, count in enumerate(last))
+        yield tuple(count if n != place else 0 for n, count in enumerate(last))
+
+
+def _torn(synced: bytes, writes: Sequence[bytes], lengths: Sequence[int]) -> bytes:
+    """Bytes of which only the beginning of each write has reached the disk."""
+    data, offset = bytearray(synced), len(synced)
+    for write, length in zip(writes, lengths, strict=True):
+        if length:
+            data.extend(bytes(offset - len(data)))
+            data.extend(write[:length])
+        offset += len(write)
+    return bytes(data)
+
+
+def _change(entries: dict[str, int], change: Named) -> None:
+    if change.node is None:
+        entries.pop(change.name, None)
+    else:
+        entries[change.name] = change.node

@@ -1,0 +1,155 @@
+"""A real node is killed at every named point of a write; what is left is a whole photo or none."""
+
+import ast
+import signal
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from storagenode.disk.filesystem import DiskFileSystem
+from storagenode.disk.reading import opened
+from storagenode.disk.store import DiskStore
+from storagenode.protocol.errors import NotThere, Unreachable
+from storagenode.protocol.layout import Place
+from tests.storagenode.node_process import ask, body_of, node_process
+from tests.storagenode.photo_samples import (
+    MTIME,
+    VOLUME,
+    bytes_of,
+    digest_of,
+    variant_of,
+    version_of,
+)
+from tests.storagenode.served_site import make_site
+from tests.storagenode.store_under_test import put
+from volumes.photo_path import VersionTombstone
+
+PACKAGE = Path(__file__).parents[3] / "storagenode"
+PUT_POINTS = (
+    "tmp_created",
+    "mid_write",
+    "before_digest_check",
+    "before_fsync",
+    "after_fsync",
+    "after_mkdir",
+    "before_link",
+    "after_link",
+    "before_dirsync",
+    "after_dirsync",
+)
+BURY_POINTS = ("tomb_synced", "before_unlink", "after_unlink")
+# Large enough to be written in several pieces, the first of them before the last has come.
+DATA = bytes_of("photo", size=2_500_000)
+BEFORE = variant_of(version_of(900))
+
+
+@pytest.fixture(name="site", scope="module")
+def _site():
+    with tempfile.TemporaryDirectory() as folder:
+        site = make_site(Path(folder))
+        with node_process(site, "east-1"):
+            ask(site, "east-1", partial(put_file, BEFORE))
+        yield site
+
+
+@pytest.fixture(name="crash_log")
+def _crash_log(tmp_path):
+    return tmp_path / "crash"
+
+
+async def put_file(place, client):
+    """Upload a file."""
+    return await client.put(place, body_of(DATA), mtime_seconds=MTIME, bytes_total=len(DATA))
+
+
+async def bury(of, client):
+    """Delete a version."""
+    await client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)
+
+
+def crash(site, point, log, work):
+    """Have a node die at a point of some work, and make sure that it did."""
+    environment = {"GLASSPLATE_CRASH_AT": point, "GLASSPLATE_CRASH_LOG": str(log)}
+    with node_process(site, "east-1", environment=environment) as process:
+        with pytest.raises(Unreachable):
+            ask(site, "east-1", work)
+        assert process.wait(60) == -signal.SIGKILL
+    assert log.read_text() == point.partition(":")[0]
+
+
+@pytest.fixture(name="restarted")
+def _restarted(site):
+    """Gives the node's store as its next process will find it."""
+    file_systems = []
+
+    def restart():
+        file_systems.append(DiskFileSystem(Path(site.node("east-1").store)))
+        return DiskStore(file_systems[-1])
+
+    yield restart
+    for file_system in file_systems:
+        file_system.close_root()
+
+
+def read(store, place):
+    """The verified bytes of a file; None if there is none."""
+    try:
+        with opened(store.file_system, place.path) as file:
+            return file.read()
+    except NotThere:
+        return None
+
+
+def test_every_crash_point_is_tried_here():
+    """One that is added to the package is to be crashed at too."""
+    named = set()
+    for path in PACKAGE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "crashpoint":
+                named.add(node.args[0].value)
+    assert named == {*PUT_POINTS, *BURY_POINTS}
+
+
+@pytest.mark.parametrize(("number", "point"), list(enumerate((*PUT_POINTS, "mid_write:2"))))
+def test_a_put_that_dies_leaves_a_whole_photo_or_none(site, crash_log, restarted, number, point):
+    """Nothing that is half, nothing in staging, and what was there before is there."""
+    of = version_of(number)
+    place = variant_of(of)
+    crash(site, point, crash_log, partial(put_file, place))
+
+    store = restarted()
+    assert store.file_system.list(".staging") == []
+    assert read(store, BEFORE) == DATA
+    assert read(store, place) in {None, DATA}
+    is_there = read(store, place) is not None
+    assert is_there is (point in {"after_link", "before_dirsync", "after_dirsync"})
+    listed = [file.digest for file in store.list_shard(VOLUME, of.shard)]
+    assert listed == ([digest_of(DATA)] if is_there else [])
+    assert put(store, place, DATA).was_there is is_there
+    assert read(store, place) == DATA
+
+
+@pytest.mark.parametrize(("number", "point"), list(enumerate(BURY_POINTS)))
+def test_a_delete_that_dies_is_finished_by_asking_again(site, crash_log, restarted, number, point):
+    """Once the tombstone has its name nothing is served; the bytes are in place or in the trash."""
+    of = version_of(100 + number)
+    places = [variant_of(of, size) for size in "osm"]
+    store = restarted()
+    for place in places:
+        put(store, place, DATA)
+    crash(site, point, crash_log, partial(bury, of))
+
+    store = restarted()
+    has_tombstone = store.file_system.exists(Place(VersionTombstone(of)).path)
+    assert has_tombstone is (point != "tomb_synced")
+    in_place = [place for place in places if read(store, place) == DATA]
+    trashed = [path for path in store.find(of.photo) if path.startswith(".trash/")]
+    assert len(in_place) + len(trashed) == len(places)
+    assert bool(trashed) is (point == "after_unlink")
+
+    assert store.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME).was_there is has_tombstone
+    names = [file.name for file in store.list_photo(VOLUME, of.photo)]
+    assert names == [f"{of.photo}_{of.version}.gone"]
+    assert sum(path.startswith(".trash/") for path in store.find(of.photo)) == len(places)

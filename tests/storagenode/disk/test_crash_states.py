@@ -1,0 +1,29 @@
+"""A power failure at any point of anything a store does, in every way that it can go."""
+
+import functools
+import sys
+
+import pytest
+
+from tests.storagenode.disk.crash_exploration import explore
+from tests.storagenode.disk.crash_scenarios import SCENARIOS
+
+STATES_MIN = 20_000
+
+explored = functools.cache(explore)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_no_crash_breaks_a_promise(scenario):
+    """Acknowledged is kept, partial is never seen, an info never lies, gone stays gone."""
+    exploration = explored(scenario)
+    sys.stdout.write(f"{scenario.name}: {exploration.states} states, {exploration.checks} checks\n")
+    assert exploration.violations == []
+    assert exploration.states >= 3
+
+
+def test_enough_states_were_looked_at():
+    """A harness that explores nothing finds nothing."""
+    states = sum(explored(scenario).states for scenario in SCENARIOS)
+    sys.stdout.write(f"{states} different states of a disk after a crash\n")
+    assert states >= STATES_MIN

@@ -1,0 +1,207 @@
+"""When a disk takes writes: room against the reserve, and what its errors say of it."""
+
+import errno
+
+import pytest
+
+from storagenode.disk.filesystem import DiskFileSystem, FsyncFailed, Space
+from storagenode.disk.health import DiskHealth, Reserve, reserve_of
+from storagenode.disk.reading import opened
+from storagenode.disk.store import DiskStore
+from storagenode.protocol.errors import DiskSuspect, NodeError, NotThere, OutOfSpace
+from storagenode.protocol.layout import Place
+from tests.storagenode.photo_samples import (
+    MTIME,
+    VOLUME,
+    bundle_of,
+    bytes_of,
+    variant_of,
+    version_of,
+)
+from tests.storagenode.store_under_test import put
+from volumes.photo_path import VersionTombstone
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+OF = version_of(7)
+
+
+class DiskOfAnySize(DiskFileSystem):
+    """A real file system that says what the test wants of its room."""
+
+    told = Space(free_bytes=GIB, total_bytes=10 * GIB, free_inodes=500, total_inodes=1000)
+
+    def space(self):
+        """What was told."""
+        return self.told
+
+    def tell(self, *, free_bytes=GIB, free_inodes=500):
+        """From now on, say this."""
+        self.told = Space(free_bytes, 10 * GIB, free_inodes, 1000)
+
+
+@pytest.fixture(name="disk")
+def _disk(root):
+    disk = DiskOfAnySize(root)
+    yield disk
+    disk.close_root()
+
+
+@pytest.fixture(name="store")
+def _store(disk, clock):
+    return DiskStore(disk, now_seconds=clock)
+
+
+@pytest.mark.parametrize(
+    ("total_bytes", "total_inodes", "reserve"),
+    [
+        (0, 0, Reserve(bytes=0, inodes=0)),
+        (100 * MIB, 1000, Reserve(bytes=10 * MIB, inodes=10)),
+        (10 * GIB, 0, Reserve(bytes=256 * MIB, inodes=0)),
+        (1000 * GIB, 10_000, Reserve(bytes=10 * GIB, inodes=100)),
+    ],
+)
+def test_the_reserve_of_a_disk(total_bytes, total_inodes, reserve):
+    """A hundredth, at least 256 MiB, and on a tiny disk at most a tenth."""
+    assert reserve_of(Space(0, total_bytes, 0, total_inodes)) == reserve
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "free_inodes", "accepts", "takes"),
+    [
+        (GIB, 500, True, True),
+        (512 * MIB + 1, 500, True, True),
+        (512 * MIB, 500, False, True),
+        (256 * MIB + 100, 500, False, True),
+        (256 * MIB + 99, 500, False, False),
+        (GIB, 21, True, True),
+        (GIB, 20, False, True),
+        (GIB, 10, False, False),
+    ],
+)
+def test_new_photos_stop_before_sizes_do(store, disk, free_bytes, free_inodes, accepts, takes):
+    """Between the soft mark and the reserve there is room for what belongs to photos here."""
+    disk.tell(free_bytes=free_bytes, free_inodes=free_inodes)
+    assert store.health.accepts_new_photos() is accepts
+    if takes:
+        put(store, variant_of(OF), bytes_of("photo"))
+    else:
+        with pytest.raises(OutOfSpace):
+            put(store, variant_of(OF), bytes_of("photo"))
+
+
+def test_a_body_of_unknown_length_is_refused_on_a_full_disk_too(store, disk):
+    """It would eat the reserve until the disk itself refuses."""
+    disk.tell(free_bytes=256 * MIB - 1)
+    with pytest.raises(OutOfSpace), store.staging(bytes_expected=0):
+        pass
+
+
+def test_a_bundle_is_measured_whole(store, disk):
+    """Not file by file."""
+    disk.tell(free_bytes=256 * MIB + 1200)
+    with pytest.raises(OutOfSpace):
+        store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
+    disk.tell(free_bytes=256 * MIB + 1300)
+    assert len(store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)) == 13
+
+
+def test_a_delete_works_on_a_full_disk(store, disk):
+    """That is what the reserve is for."""
+    put(store, variant_of(OF), bytes_of("photo"))
+    disk.tell(free_bytes=0, free_inodes=0)
+    store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+    assert len(store.list_shard(VOLUME, OF.shard)) == 1
+
+
+def test_a_disk_without_a_count_of_inodes_has_enough(store, disk):
+    """Some file systems make them as they are needed."""
+    disk.told = Space(GIB, 10 * GIB, 0, 0)
+    assert store.health.accepts_new_photos()
+    put(store, variant_of(OF), bytes_of("photo"))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "is_suspect"),
+    [
+        (OSError(errno.ENOSPC, "full"), OutOfSpace, False),
+        (OSError(errno.EDQUOT, "quota"), OutOfSpace, False),
+        (OSError(errno.EIO, "broken"), DiskSuspect, True),
+        (OSError(errno.EROFS, "read-only"), DiskSuspect, True),
+        (OSError(errno.ENODEV, "gone"), DiskSuspect, True),
+        (OSError(errno.EMFILE, "too many"), NodeError, False),
+        (OSError(errno.ENOENT, "missing"), NodeError, False),
+        (FsyncFailed(errno.EIO, "fsync"), DiskSuspect, True),
+        (FsyncFailed(errno.ENOSPC, "fsync"), DiskSuspect, True),
+        (FsyncFailed(errno.EDQUOT, "fsync"), DiskSuspect, True),
+    ],
+)
+def test_what_an_error_of_the_disk_means(disk, error, kind, is_suspect):
+    """After a failed fsync nothing is believed, whatever the error."""
+    health = DiskHealth(disk)
+    with pytest.raises(NodeError) as caught, health.watching_writes():
+        raise error
+    assert type(caught.value) is kind
+    assert bool(health.suspect_reason) is is_suspect
+
+
+def test_other_errors_pass_unchanged(disk):
+    """They are not the disk's."""
+    health = DiskHealth(disk)
+    with pytest.raises(NotThere), health.watching_writes():
+        raise NotThere("no")
+    with pytest.raises(ZeroDivisionError), health.watching_writes():
+        raise ZeroDivisionError
+    assert health.suspect_reason == ""
+
+
+def test_a_suspect_disk_is_read_and_not_written(store, root):
+    """Until a restart, when somebody has looked."""
+    put(store, variant_of(OF), bytes_of("photo"))
+    put(store, variant_of(OF, owed_to="west-1"), bytes_of("photo"))
+    store.health.suspect_reason = "an fsync failed"
+    before = sorted(str(path) for path in root.rglob("*"))
+    for write in (
+        lambda: put(store, variant_of(OF, "m"), b"m"),
+        lambda: store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME),
+        lambda: store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME),
+        lambda: store.settle(variant_of(OF, owed_to="west-1")),
+        lambda: store.quarantine(variant_of(OF)),
+        lambda: store.adopt(variant_of(OF), ""),
+        lambda: store.relink(OF, "000009"),
+        lambda: store.open_volume(43),
+    ):
+        with pytest.raises(DiskSuspect):
+            write()
+    assert sorted(str(path) for path in root.rglob("*")) == before
+    assert not store.health.accepts_new_photos()
+    with opened(store.file_system, variant_of(OF).path) as file:
+        assert file.read() == bytes_of("photo")
+    assert len(store.list_shard(VOLUME, OF.shard)) == 1
+
+
+def test_a_root_that_is_another_one_now_is_not_written(store, root):
+    """An unmounted disk leaves an empty folder, and a full root file system is not a mirror."""
+    put(store, variant_of(OF), bytes_of("photo"))
+    marker = (root / ".node").read_bytes()
+    (root / ".node").unlink()
+    with pytest.raises(DiskSuspect, match="mounted"):
+        put(store, variant_of(OF, "m"), b"m")
+    (root / ".node").write_bytes(marker)
+    put(store, variant_of(OF, "m"), b"m")
+
+
+def test_a_root_whose_path_leads_elsewhere_is_not_written(store, root):
+    """The store holds the old directory; its path has another one, with a marker of its own."""
+    aside = root.with_name("aside")
+    root.rename(aside)
+    root.mkdir()
+    (root / ".node").write_bytes((aside / ".node").read_bytes())
+    try:
+        with pytest.raises(DiskSuspect, match="mounted"):
+            put(store, variant_of(OF), b"photo")
+    finally:
+        (root / ".node").unlink()
+        root.rmdir()
+        aside.rename(root)
+    put(store, variant_of(OF), b"photo")

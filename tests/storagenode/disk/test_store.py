@@ -1,0 +1,324 @@
+"""What is particular to a disk: damaged files, lost directories, digests kept in xattrs."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from storagenode.disk.filesystem import DIGEST_XATTR, DiskFileSystem
+from storagenode.disk.marker import mark_root
+from storagenode.disk.reading import opened
+from storagenode.disk.store import DiskStore
+from storagenode.protocol.errors import Conflict, Corrupt, NodeError, NotThere
+from storagenode.protocol.layout import Place
+from tests.storagenode.photo_samples import (
+    MTIME,
+    VOLUME,
+    bundle_of,
+    bytes_of,
+    digest_of,
+    variant_of,
+    version_of,
+)
+from tests.storagenode.store_under_test import put
+from volumes.photo_path import Info, PhotoTombstone, VersionTombstone, render_path
+
+OF = version_of(7)
+DATA = bytes_of("photo")
+NOBODY = 65534
+
+
+def flip(path):
+    """Change one bit of a file, and nothing else about it."""
+    path.chmod(0o600)
+    times = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def digest_noted_on(path):
+    """The digest in a file's xattr."""
+    return os.getxattr(path, DIGEST_XATTR).decode()
+
+
+@contextlib.contextmanager
+def not_root():
+    """For as long as the block lasts, what root may do is not allowed."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.fixture(name="path")
+def _path(store, root):
+    put(store, variant_of(OF), DATA)
+    return root / variant_of(OF).path
+
+
+def test_a_file_is_read_only_and_has_its_digest_beside_it(path):
+    """Nobody writes it again, and whoever reads it can verify it."""
+    assert path.stat().st_mode & 0o777 == 0o444
+    assert digest_noted_on(path) == digest_of(DATA)
+    assert path.stat().st_nlink == 1
+
+
+def test_a_corrupt_file_gives_way_to_the_right_bytes(store, root, path):
+    """A mirror's copy takes the name at once; the damaged one is kept."""
+    flip(path)
+    damaged = path.read_bytes()
+    published = put(store, variant_of(OF), DATA)
+    assert not published.was_there
+    assert path.read_bytes() == DATA
+    (aside,) = (root / ".quarantine").iterdir()
+    assert aside.read_bytes() == damaged
+    assert aside.name.endswith(f"-{variant_of(OF).path.replace('/', '_')}")
+
+
+def test_a_corrupt_file_does_not_give_way_to_wrong_bytes_unseen(store, root, path):
+    """Whatever comes is published as what it is, and what was there can be looked at."""
+    flip(path)
+    put(store, variant_of(OF), bytes_of("another"))
+    assert path.read_bytes() == bytes_of("another")
+    assert len(list((root / ".quarantine").iterdir())) == 1
+
+
+def test_a_file_without_a_digest_gets_it_with_the_same_bytes(store, root, path):
+    """Nothing has to be set aside for that."""
+    path.chmod(0o600)
+    os.removexattr(path, DIGEST_XATTR)
+    assert [file.digest for file in store.list_shard(VOLUME, OF.shard)] == [""]
+    put(store, variant_of(OF), DATA)
+    assert digest_noted_on(path) == digest_of(DATA)
+    assert list((root / ".quarantine").iterdir()) == []
+    assert [file.digest for file in store.list_shard(VOLUME, OF.shard)] == [digest_of(DATA)]
+
+
+def test_a_file_without_a_digest_is_set_aside_for_other_bytes(store, root, path):
+    """It is no licence to delete it."""
+    path.chmod(0o600)
+    os.removexattr(path, DIGEST_XATTR)
+    put(store, variant_of(OF), bytes_of("another"))
+    (aside,) = (root / ".quarantine").iterdir()
+    assert aside.read_bytes() == DATA
+
+
+def test_a_sound_file_gives_way_to_nothing(store, path):
+    """However often other bytes come."""
+    for _ in range(2):
+        with pytest.raises(Conflict):
+            put(store, variant_of(OF), bytes_of("another"))
+    assert path.read_bytes() == DATA
+
+
+def test_a_truncated_file_gives_way_too(store, path):
+    """To nought, as a crash of other programs leaves files."""
+    path.chmod(0o600)
+    os.truncate(path, 0)
+    put(store, variant_of(OF), DATA)
+    assert path.read_bytes() == DATA
+
+
+def test_a_corrupt_info_does_not_stay_for_being_first(store, root):
+    """The first info wins only if it can be believed."""
+    put(store, Place(Info(OF)), b'{"made": 1}')
+    flip(root / render_path(Info(OF)))
+    assert not put(store, Place(Info(OF)), b'{"made": 2}').was_there
+    assert (root / render_path(Info(OF))).read_bytes() == b'{"made": 2}'
+
+
+def test_a_late_reader_of_a_corrupt_file_does_not_take_the_healed_one(store, clock, path):
+    """What it read has another inode by now."""
+    flip(path)
+    read_inode = path.stat().st_ino
+    put(store, variant_of(OF), DATA)
+    assert store.quarantine(variant_of(OF), inode=read_inode) is None
+    assert path.read_bytes() == DATA
+    clock.advance(1)
+    assert store.quarantine(variant_of(OF), inode=path.stat().st_ino) is not None
+
+
+def test_quarantined_files_never_take_each_other_s_name(store, root, clock):
+    """Not even by a clock that stands still; rather, the second one stays where it is."""
+    put(store, variant_of(OF), DATA)
+    store.quarantine(variant_of(OF))
+    put(store, variant_of(OF), bytes_of("another"))
+    with pytest.raises(NodeError):
+        store.quarantine(variant_of(OF))
+    clock.advance(0.000_001)
+    store.quarantine(variant_of(OF))
+    kept = {entry.read_bytes() for entry in (root / ".quarantine").iterdir()}
+    assert kept == {DATA, bytes_of("another")}
+
+
+def test_a_digest_is_adopted_when_the_mirror_agrees(store, path):
+    """Or when no mirror knows better."""
+    for wanted in (digest_of(DATA), ""):
+        path.chmod(0o600)
+        os.removexattr(path, DIGEST_XATTR)
+        assert store.adopt(variant_of(OF), wanted) == digest_of(DATA)
+        assert digest_noted_on(path) == digest_of(DATA)
+        assert path.stat().st_mode & 0o777 == 0o444
+        assert path.stat().st_mtime == MTIME
+
+
+def test_bytes_that_the_mirror_does_not_have_are_set_aside(store, root, path):
+    """Without a digest of its own the file cannot say that it is right."""
+    path.chmod(0o600)
+    os.removexattr(path, DIGEST_XATTR)
+    with pytest.raises(Corrupt):
+        store.adopt(variant_of(OF), digest_of(b"other"))
+    assert not path.exists()
+    assert len(list((root / ".quarantine").iterdir())) == 1
+
+
+def test_a_file_with_a_digest_is_not_given_another(store, root, path):
+    """A corrupt file must not become sound by being asked."""
+    assert store.adopt(variant_of(OF), "") == digest_of(DATA)
+    flip(path)
+    with pytest.raises(Corrupt):
+        store.adopt(variant_of(OF), "")
+    assert len(list((root / ".quarantine").iterdir())) == 1
+    with pytest.raises(NotThere):
+        store.adopt(variant_of(OF), "")
+
+
+def test_an_adopted_digest_shows_in_the_digest_of_the_shard(store, clock, path):
+    """Though the directory has not changed."""
+    path.chmod(0o600)
+    os.removexattr(path, DIGEST_XATTR)
+    clock.seconds = path.parent.stat().st_mtime + 100
+    before = store.shard_digests(VOLUME)
+    store.adopt(variant_of(OF), "")
+    assert store.shard_digests(VOLUME) != before
+
+
+def test_a_store_needs_no_root(node, clock):
+    """All of a file's life, by a user to whom read-only means read-only."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        with not_root():
+            mark_root(folder / "root", node)
+            file_system = DiskFileSystem(folder / "root")
+            store = DiskStore(file_system, now_seconds=clock)
+            store.open_volume(VOLUME)
+            put(store, variant_of(OF), DATA)
+            path = folder / "root" / variant_of(OF).path
+            path.chmod(0o600)
+            os.removexattr(path, DIGEST_XATTR)
+            path.chmod(0o444)
+            store.adopt(variant_of(OF), "")
+            store.relink(OF, "000009")
+            store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
+            put(store, variant_of(OF, owed_to="west-1"), DATA)
+            store.settle(variant_of(OF, owed_to="west-1"))
+            store.quarantine(variant_of(OF))
+            store.bury(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
+            assert len(store.list_shard(VOLUME, OF.shard)) == 1
+            file_system.close_root()
+
+
+def test_a_lost_shard_directory_is_made_anew(store, root):
+    """By an operator's mistake, while the node runs."""
+    shutil.rmtree(root / str(VOLUME) / OF.shard)
+    assert store.list_shard(VOLUME, OF.shard) == ()
+    put(store, variant_of(OF), DATA)
+    assert (root / variant_of(OF).path).read_bytes() == DATA
+    shutil.rmtree(root / str(VOLUME) / OF.shard)
+    store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+    assert (root / render_path(VersionTombstone(OF))).exists()
+    shutil.rmtree(root / str(VOLUME) / OF.shard)
+    store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
+    assert len(store.list_shard(VOLUME, OF.shard)) == 13
+
+
+def test_a_trash_that_was_emptied_takes_the_next_delete(store, root, path):
+    """Retention removes whole days."""
+    store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+    other = version_of(7, version=1)
+    put(store, variant_of(other), DATA)
+    for day in (root / ".trash").iterdir():
+        shutil.rmtree(day)
+    store.bury(Place(VersionTombstone(other)), mtime_seconds=MTIME)
+    assert len(list((root / ".trash").glob("*/*/*/*"))) == 1
+    assert not path.exists()
+
+
+def test_a_delete_goes_to_the_day_it_was_made(store, root, clock, path):
+    """In UTC, so that a day ends at once everywhere."""
+    clock.seconds = 1_704_067_199
+    store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+    clock.advance(1)
+    other = version_of(8)
+    put(store, variant_of(other), DATA)
+    store.bury(Place(VersionTombstone(other)), mtime_seconds=MTIME)
+    days = sorted(day.name for day in (root / ".trash").iterdir())
+    assert days == ["2023-12-31", "2024-01-01"]
+    assert not path.exists()
+
+
+def test_owed_work_may_be_thrown_away(store, root):
+    """It is a shortcut; the node goes on without it."""
+    put(store, variant_of(OF, owed_to="west-1"), DATA)
+    shutil.rmtree(root / ".owed" / "west-1")
+    assert store.owed(10) == []
+    assert store.count_owed(10) == 0
+    store.settle(variant_of(OF, owed_to="west-1"))
+    put(store, variant_of(OF, owed_to="west-1"), DATA)
+    assert len(store.owed(10)) == 1
+
+
+def test_settling_leaves_no_empty_directories(store, root):
+    """They would be walked through whenever somebody asks for what is owed."""
+    for number in range(3):
+        put(store, variant_of(version_of(number), owed_to="west-1"), DATA)
+    for owed in store.owed(10):
+        store.settle(owed.place)
+    assert list((root / ".owed").iterdir()) == []
+
+
+def test_strangers_in_a_shard_are_passed_over(store, root, path):
+    """Nothing of ours is named like that, so nothing is said of it."""
+    for name in (".hidden", "notes.txt", f"{path.name}.tmp", f"{OF.photo}_m.jpg"):
+        (path.parent / name).write_bytes(b"x")
+    assert [file.name for file in store.list_shard(VOLUME, OF.shard)] == [path.name]
+    (root / "lost+found").mkdir()
+    (root / "99").mkdir()
+    (root / "not-a-volume").write_text("x")
+    assert DiskStore(store.file_system).volumes == (VOLUME,)
+
+
+def test_a_symbolic_link_is_never_followed(store, root, tmp_path):
+    """Not to read, and not to be taken for a photo that is there."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(DATA)
+    (root / variant_of(OF).path).symlink_to(secret)
+    with (
+        pytest.raises(OSError, match="symbolic links"),
+        opened(store.file_system, variant_of(OF).path),
+    ):
+        pass
+    (root / variant_of(OF).path).unlink()
+
+
+def test_a_tombstone_outlives_an_interrupted_trash(store, root):
+    """What the process that died did not come to is done by the next burial."""
+    put(store, variant_of(OF), DATA)
+    put(store, Place(VersionTombstone(version_of(9))), b"gone\n")
+    os.link(
+        root / render_path(VersionTombstone(version_of(9))),
+        root / render_path(VersionTombstone(OF)),
+    )
+    assert len(store.list_shard(VOLUME, OF.shard)) == 2
+    assert store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME).was_there
+    assert len(store.list_shard(VOLUME, OF.shard)) == 1

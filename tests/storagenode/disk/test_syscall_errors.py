@@ -1,0 +1,142 @@
+"""Every call of every operation fails once with every error that a disk has."""
+
+import errno
+import hashlib
+import itertools
+import os
+import sys
+
+import pytest
+
+from storagenode.disk.filesystem import DIGEST_XATTR
+from storagenode.disk.reading import opened
+from storagenode.disk.store import DiskStore
+from storagenode.protocol.errors import DiskSuspect, NodeError, OutOfSpace
+from tests.storagenode.disk.failing_file_system import FSYNCS, TORN, FileSystemThatFails
+from tests.storagenode.disk.sweep_operations import DAMAGED, UNVERIFIED, WORKS
+from tests.storagenode.photo_samples import VOLUME, bytes_of, variant_of, version_of
+from tests.storagenode.store_under_test import put
+
+CELLS_MIN = 500
+ERRORS = {
+    errno.EIO: DiskSuspect,
+    errno.EROFS: DiskSuspect,
+    errno.ENOSPC: OutOfSpace,
+    errno.EDQUOT: OutOfSpace,
+    errno.EMFILE: NodeError,
+    TORN: OutOfSpace,
+}
+# What removes what is not needed any more may fail and be left for the next start.
+MAY_FAIL_UNNOTICED = {"unlink", "close"}
+BEFORE = variant_of(version_of(1023))
+
+
+class Sweep:
+    """One work, failed at each of its calls in turn until there is no call left."""
+
+    def __init__(self, root, work):
+        self.root, self.work = root, work
+        self.cells = 0
+        self._numbers = itertools.count()
+
+    def sweep(self):
+        """Every call with every error; how many there were."""
+        disk = FileSystemThatFails(self.root)
+        put(DiskStore(disk), BEFORE, bytes_of("before"))
+        disk.close_root()
+        for error in ERRORS:
+            for at in itertools.count():
+                if not self._cell(error, at):
+                    break
+        return self.cells
+
+    def _cell(self, error, at):
+        """One call failed; whether there was such a call."""
+        of = version_of(next(self._numbers))
+        disk = FileSystemThatFails(self.root)
+        try:
+            return self._fail_at(at, error, disk, of)
+        finally:
+            disk.close_root()
+
+    def _fail_at(self, at, error, disk, of):
+        store = DiskStore(disk)
+        self.work.prepare(store, of)
+        disk.fail(error, at=at)
+        outcome = None
+        try:
+            self.work.run(store, of)
+        except NodeError as raised:
+            outcome = raised
+        calls, failed = disk.calls, disk.failed
+        disk.recover()
+        if failed:
+            self.cells += 1
+            where = f"{self.work.name}: {failed} (call {at}) with {error}"
+            self._examine_outcome(where, store, of, outcome, error, calls[at:])
+            self._examine_disk(where, store, of)
+        return at < len(calls)
+
+    def _examine_outcome(self, where, store, of, outcome, error, calls_since):
+        failed = calls_since[0]
+        if outcome is None:
+            assert failed in MAY_FAIL_UNNOTICED, where
+            assert self.work.is_done(store, of), where
+            return
+        wanted = DiskSuspect if failed in FSYNCS else ERRORS[error]
+        assert type(outcome) is wanted, f"{where}: {outcome!r}"
+        assert bool(store.health.suspect_reason) is (wanted is DiskSuspect), where
+        if wanted is DiskSuspect:
+            assert not set(calls_since[1:]) & set(FSYNCS), f"{where}: an fsync after it"
+            with pytest.raises(DiskSuspect):
+                put(store, variant_of(of, "z"), b"z")
+
+    def _examine_disk(self, where, store, of):
+        with opened(store.file_system, BEFORE.path) as file:
+            assert file.read() == bytes_of("before"), where
+        self._nothing_partial(where, of)
+        restarted = DiskStore(store.file_system)
+        assert restarted.file_system.list(".staging") == [], where
+        self.work.run(restarted, of)
+        assert self.work.is_done(restarted, of), f"{where}: and doing it again did not help"
+        self._nothing_partial(where, of)
+
+    def _nothing_partial(self, where, of):
+        """Every file with the photo's name is whole, or was not before either."""
+        home = self.root / str(VOLUME) / of.shard
+        held = self.root / ".owed" / "west-1" / str(VOLUME) / of.shard
+        for path in (*home.glob(f"{of.photo}*"), *held.glob(f"{of.photo}*")):
+            data = path.read_bytes()
+            if data not in {DAMAGED, UNVERIFIED}:
+                noted = os.getxattr(path, DIGEST_XATTR).decode()
+                assert noted == hashlib.sha256(data).hexdigest(), f"{where}: {path}"
+
+
+@pytest.fixture(name="cells", scope="module")
+def _cells():
+    """How many cells each work had."""
+    return {}
+
+
+@pytest.fixture(name="sweep")
+def _sweep(roots, cells):
+    def sweep(work):
+        if work.name not in cells:
+            cells[work.name] = Sweep(roots.take(), work).sweep()
+            sys.stdout.write(f"{work.name}: {cells[work.name]} cells\n")
+        return cells[work.name]
+
+    return sweep
+
+
+@pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
+def test_every_call_may_fail(sweep, work):
+    """The error says whose it is, nothing partial is seen, and doing it again works."""
+    assert sweep(work) >= 10
+
+
+def test_enough_cells_were_swept(sweep):
+    """A sweep that never fires proves nothing."""
+    cells = sum(sweep(work) for work in WORKS)
+    sys.stdout.write(f"{cells} cells\n")
+    assert cells >= CELLS_MIN

@@ -1,0 +1,183 @@
+"""Publishing against burying, from many threads at once: afterwards no file can be read."""
+
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from storagenode.disk.filesystem import DiskFileSystem
+from storagenode.disk.reading import opened
+from storagenode.disk.store import DiskStore
+from storagenode.protocol.errors import Gone, NotThere
+from storagenode.protocol.layout import Place
+from tests.storagenode.photo_samples import (
+    MTIME,
+    VOLUME,
+    bundle_of,
+    bytes_of,
+    digest_of,
+    variant_of,
+    version_of,
+)
+from volumes.photo_path import PhotoTombstone, VersionTombstone, parse_path
+
+ROUNDS = 12
+THREADS = 8
+DAWDLE_SECONDS = 0.003
+
+
+class FileSystemThatDawdles(DiskFileSystem):
+    """A real one that, having looked for a tombstone, leaves time for one to be written."""
+
+    def exists(self, path):
+        """As the real one, and a little later."""
+        is_there = super().exists(path)
+        if path.endswith(".gone"):
+            time.sleep(DAWDLE_SECONDS)
+        return is_there
+
+
+@pytest.fixture(name="file_system")
+def _file_system(root):
+    file_system = FileSystemThatDawdles(root)
+    yield file_system
+    file_system.close_root()
+
+
+def publish_or_be_told(store, of, size):
+    """One thread's upload; whether it was taken."""
+    place, data = variant_of(of, size), bytes_of(size)
+    try:
+        with store.staging(bytes_expected=len(data)) as file:
+            file.write(data)
+            store.publish(file, place, mtime_seconds=MTIME, digest=digest_of(data))
+    except Gone:
+        return False
+    return True
+
+
+def bundle_or_be_told(store, of):
+    """One worker's sizes; whether they were taken."""
+    try:
+        store.publish_bundle(bundle_of(of, sizes="sqt"), mtime_seconds=MTIME)
+    except Gone:
+        return False
+    return True
+
+
+def is_readable(store, path):
+    """Whether a reader would be given the file: no tombstone covers it, and it is there."""
+    try:
+        store.refuse_if_gone(parse_path(path))
+        with opened(store.file_system, path) as file:
+            file.read()
+    except (Gone, NotThere):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_a_tombstone_wins_whoever_comes_first(store, seed):
+    """Every file that was taken is in the trash, and none is at its name."""
+    of = version_of(seed)
+    dice = random.Random(seed)
+    tombstone = dice.choice([VersionTombstone(of), PhotoTombstone(of.volume, of.photo)])
+    work = [lambda s=size: publish_or_be_told(store, of, s) for size in "abcdefghij"]
+    work += [lambda: bundle_or_be_told(store, of)]
+    work += [lambda: bool(store.bury(Place(tombstone), mtime_seconds=MTIME))] * 2
+    dice.shuffle(work)
+    start = threading.Barrier(THREADS)
+
+    def one(task, number):
+        if number < THREADS:
+            start.wait()
+        return task()
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        outcomes = list(threads.map(one, work, range(len(work))))
+
+    assert all(isinstance(outcome, bool) for outcome in outcomes)
+    listed = [file.name for file in store.list_shard(VOLUME, of.shard)]
+    assert listed == [Place(tombstone).path.rpartition("/")[2]]
+    names = [
+        f"{of.volume}/{of.shard}/{of.photo}_{of.version}_{size}.jpg" for size in "abcdefghijsqt"
+    ]
+    assert not any(is_readable(store, name) for name in names)
+    trashed = [path for path in store.find(of.photo) if path.startswith(".trash/")]
+    assert len(trashed) >= sum(outcomes) - 2
+    for path in trashed:
+        with opened(store.file_system, path) as file:
+            file.read()
+    assert store.file_system.list(".staging") == []
+
+
+class FileSystemThatIsOvertaken(DiskFileSystem):
+    """A real one in which something happens just after it looked for a tombstone."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.meanwhile = None
+
+    def exists(self, path):
+        """As it was before what happens meanwhile."""
+        is_there = super().exists(path)
+        if self.meanwhile and path.endswith(".gone"):
+            happens, self.meanwhile = self.meanwhile, None
+            happens()
+        return is_there
+
+
+def test_a_read_after_a_delete_is_refused_though_one_before_it_was_not(store):
+    """That a version was clear is remembered, until there is any tombstone."""
+    of, other = version_of(1), version_of(2)
+    publish_or_be_told(store, of, "o")
+    store.refuse_if_gone(variant_of(of, "o").file)
+    store.bury(Place(VersionTombstone(other)), mtime_seconds=MTIME)
+    store.refuse_if_gone(variant_of(of, "o").file)
+    store.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)
+    with pytest.raises(Gone):
+        store.refuse_if_gone(variant_of(of, "o").file)
+
+
+def test_a_read_that_is_overtaken_by_a_delete_makes_nobody_remember(root):
+    """It may end well itself; all that begin after the delete are refused."""
+    file_system = FileSystemThatIsOvertaken(root)
+    store = DiskStore(file_system)
+    store.open_volume(VOLUME)
+    of = version_of(1)
+    publish_or_be_told(store, of, "o")
+    tombstone = Place(PhotoTombstone(of.volume, of.photo))
+    file_system.meanwhile = lambda: store.bury(tombstone, mtime_seconds=MTIME)
+    store.refuse_if_gone(variant_of(of, "o").file)
+    with pytest.raises(Gone):
+        store.refuse_if_gone(variant_of(of, "o").file)
+    file_system.close_root()
+
+
+def test_uploads_of_the_same_file_at_once_are_one_file(store):
+    """Retries at several storagemasters may run side by side."""
+    of = version_of(1)
+    with ThreadPoolExecutor(THREADS) as threads:
+        taken = list(threads.map(lambda _: publish_or_be_told(store, of, "o"), range(24)))
+    assert taken == [True] * 24
+    (listed,) = store.list_shard(VOLUME, of.shard)
+    assert listed.digest == digest_of(bytes_of("o"))
+
+
+def test_owed_work_may_be_settled_while_more_comes(store):
+    """The directories that settling removes are made anew under those that publish."""
+    places = [variant_of(version_of(5, version=n), owed_to="west-1") for n in range(60)]
+
+    def hold_and_settle(place):
+        data = bytes_of(place)
+        with store.staging(bytes_expected=len(data)) as file:
+            file.write(data)
+            store.publish(file, place, mtime_seconds=MTIME, digest=digest_of(data))
+        store.settle(place)
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(hold_and_settle, places))
+    assert store.owed(100) == []
+    assert store.file_system.list(".owed") == []

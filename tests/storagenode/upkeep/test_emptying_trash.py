@@ -1,0 +1,101 @@
+"""The trash is emptied of days whose retention has ended, and of nothing younger."""
+
+import asyncio
+import doctest
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from storagenode.disk import trash
+from storagenode.disk.trash import empty_trash, ended_days
+from storagenode.protocol import layout
+from storagenode.protocol.errors import DiskSuspect
+from storagenode.protocol.layout import Place
+from storagenode.upkeep.scrub import Scrub
+from storagenode.upkeep.upkeep import Upkeep
+from tests.storagenode.photo_samples import MTIME, VOLUME, bundle_of, version_of
+from volumes.photo_path import VersionTombstone
+
+DAY_SECONDS = 86_400
+NOON = 1_704_110_400
+"""The first of January 2024, at noon in UTC."""
+
+
+@pytest.fixture(name="deleted")
+def _deleted(store, clock):
+    """Deletes the photo of a number, a day later than the one before."""
+
+    def delete(number):
+        clock.seconds = NOON + number * DAY_SECONDS
+        of = version_of(number)
+        store.publish_bundle(bundle_of(of, sizes="om"), mtime_seconds=MTIME)
+        store.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)
+
+    for number in range(4):
+        delete(number)
+
+
+def days_in(store):
+    """The days that the trash has something of."""
+    return sorted(store.file_system.list(".trash"))
+
+
+@pytest.mark.parametrize(
+    ("retention_days", "kept"),
+    [(0, ["2024-01-04"]), (1, ["2024-01-03", "2024-01-04"]), (3, None), (30, None)],
+)
+@pytest.mark.usefixtures("deleted")
+def test_a_day_is_emptied_when_all_of_it_is_older_than_the_retention(
+    store, clock, retention_days, kept
+):
+    """To the last second of it, and with its directories."""
+    before = days_in(store)
+    kept = before if kept is None else kept
+    removed = empty_trash(
+        store.file_system, now_seconds=clock.seconds, retention_days=retention_days
+    )
+    assert days_in(store) == kept
+    assert removed == 3 * (len(before) - len(kept))
+    assert len(store.find(version_of(3).photo)) == 4
+
+
+@pytest.mark.usefixtures("deleted")
+def test_what_is_no_day_is_left_alone(store, clock):
+    """Somebody put it there."""
+    store.file_system.make_directory(".trash/by-hand")
+    empty_trash(store.file_system, now_seconds=clock.seconds + 1e9, retention_days=1)
+    assert days_in(store) == ["by-hand"]
+
+
+def test_the_days_that_have_ended_are_told_by_date():
+    """A second before midnight is still the day before."""
+    midnight = NOON + DAY_SECONDS // 2
+    days = ["2023-12-31", "2024-01-01", "2024-01-02", "x", "2024-1-1"]
+    assert ended_days(days, now_seconds=midnight - 1, retention_days=0) == ["2023-12-31"]
+    assert ended_days(days, now_seconds=midnight, retention_days=0) == days[:2]
+
+
+@pytest.mark.usefixtures("deleted")
+def test_a_suspect_disk_keeps_its_trash(store, clock):
+    """It takes no writes, and what is there may be all that is left."""
+    store.health.suspect_reason = "an fsync failed"
+    clock.advance(1e9)
+
+    async def empty():
+        with ThreadPoolExecutor(1) as threads:
+            scrub = Scrub(store, threads, bytes_per_second=1, now_seconds=clock)
+            upkeep = Upkeep(store, scrub, threads, trash_days=1)
+            upkeep._empty_trash()
+
+    with pytest.raises(DiskSuspect):
+        asyncio.run(empty())
+    assert len(days_in(store)) == 4
+    assert store.list_shard(VOLUME, version_of(0).shard)
+
+
+@pytest.mark.parametrize("module", [layout, trash], ids=lambda module: module.__name__)
+def test_the_examples_in_the_docstrings_are_true(module):
+    """They show what a name looks like."""
+    outcome = doctest.testmod(module)
+    assert outcome.attempted >= 1
+    assert outcome.failed == 0

@@ -1,0 +1,50 @@
+"""What a node says of many photos at once, through its client."""
+
+import pytest
+
+from storagenode.protocol import wire
+from storagenode.protocol.errors import BadRequest, NotHome
+from storagenode.protocol.layout import Place
+from tests.storagenode.disk.test_store import flip
+from tests.storagenode.photo_samples import (
+    OTHER_VOLUME,
+    VOLUME,
+    bytes_of,
+    digest_of,
+    variant_of,
+    version_of,
+)
+from tests.storagenode.write_port.test_write_port import bundle, put_bundle
+from volumes.photo_path import Info, PhotoTombstone
+
+
+@pytest.fixture(name="node", scope="module")
+def _node(served):
+    return served
+
+
+def test_many_photos_are_asked_for_in_one_request(node):
+    """Which of their files are here, and their infos; what is missing or damaged is left out."""
+    whole, damaged, missing = (version_of(number) for number in (901, 902, 903))
+    for of in (whole, damaged):
+        put_bundle(node, of, bundle(of))
+    flip(node.store.file_system.root / Place(Info(damaged)).path)
+    infos = [Info(of) for of in (whole, damaged, missing)]
+    data = bytes_of(Place(Info(whole)))
+    digests = node.run(node.client.digests([*infos, PhotoTombstone(VOLUME, whole.photo)]))
+    assert digests.keys() == {Info(whole), Info(damaged)}
+    assert digests[Info(whole)] == digest_of(data)
+    assert node.run(node.client.infos(infos)) == {Info(whole): data}
+
+
+def test_what_is_asked_of_many_photos_is_limited(node, of):
+    """In number, and to what is small."""
+    with pytest.raises(BadRequest, match="too many"):
+        node.run(node.client.digests([Info(of)] * (wire.LOOK_FILES_MAX + 1)))
+    with pytest.raises(BadRequest, match="only infos"):
+        node.run(node.client.infos([variant_of(of).file]))
+    for body in (b"", b"{}", b"[1]"):
+        with pytest.raises(BadRequest, match="list of paths"):
+            wire.parse_paths(body, count_max=1)
+    with pytest.raises(NotHome):
+        node.run(node.client.digests([Info(version_of(1, volume=OTHER_VOLUME))]))

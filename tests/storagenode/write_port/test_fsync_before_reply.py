@@ -1,0 +1,180 @@
+"""What a real node asks of the kernel: file and directory are fsynced before the answer leaves."""
+
+import re
+import shutil
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from storagenode.protocol.layout import Place
+from storagenode.protocol.wire import BundledFile, render_bundle
+from storagenode.protocol.writes_wire import WholeFile
+from tests.storagenode.node_process import ask, body_of, node_process
+from tests.storagenode.photo_samples import (
+    MTIME,
+    VOLUME,
+    bundle_of,
+    bytes_of,
+    digest_of,
+    variant_of,
+    version_of,
+)
+from tests.storagenode.served_site import make_site
+from volumes.photo_path import VersionTombstone
+
+CALLS = "fsync,fdatasync,linkat,rename,renameat,renameat2,write,writev,sendto,sendmsg,fsetxattr"
+ANSWER = "HTTP/1.1 200"
+DATA = bytes_of("photo", size=2000)
+OF = version_of(33)
+"""A photo of a shard of its own."""
+
+
+@pytest.fixture(name="trace", scope="module")
+def _trace():
+    """Gives the calls a node made for some work, in order, as texts with the paths of files."""
+    strace = shutil.which("strace")
+    assert strace, "make test installs strace"
+    with tempfile.TemporaryDirectory() as name:
+        site, log = make_site(Path(name)), Path(name) / "trace"
+        tracer = [strace, "-f", "-y", "-qq", "-s", "16", "-e", f"trace={CALLS}", "-o", str(log)]
+
+        def trace(work):
+            before = len(calls_of(log))
+            ask(site, "east-1", work)
+            return calls_of(log)[before:]
+
+        with node_process(site, "east-1", tracer=tracer):
+            yield trace
+
+
+def calls_of(log):
+    """The calls in the order in which they returned; an answer, in which it was begun."""
+    begun, calls = {}, []
+    for line in log.read_text(errors="replace").splitlines():
+        thread, _, call = line.partition(" ")
+        call = call.strip()
+        if call.endswith("<unfinished ...>"):
+            begun[thread] = call.removesuffix("<unfinished ...>").strip()
+            if ANSWER in begun[thread]:
+                calls.append(begun.pop(thread))
+        elif call.startswith("<... "):
+            if thread in begun:
+                calls.append(begun.pop(thread) + call.partition("resumed>")[2])
+        elif not call.startswith(("+++", "---")):
+            calls.append(call)
+    return [re.sub(r"\s*\)\s+= ", ") = ", call) for call in calls]
+
+
+def index_of(calls, pattern):
+    """Where the one call is that matches, and succeeded."""
+    found = [n for n, call in enumerate(calls) if re.search(pattern, call)]
+    assert len(found) == 1, f"{pattern}: {len(found)} in\n" + "\n".join(calls)
+    assert " = -1 " not in calls[found[0]]
+    return found[0]
+
+
+def answer_in(calls):
+    """Where the answer left."""
+    answers = [number for number, call in enumerate(calls) if ANSWER in call]
+    assert len(answers) == 1, "\n".join(calls)
+    return answers[0]
+
+
+async def put(place, client):
+    """Upload a file."""
+    await client.put(place, body_of(DATA), mtime_seconds=MTIME, bytes_total=len(DATA))
+
+
+def test_a_put_is_on_the_disk_before_it_is_answered(trace):
+    """Bytes and digest, then fsync, then the name, then its directory's fsync, then the answer."""
+    place = variant_of(OF)
+    calls = trace(partial(put, place))
+    shard = f"/{VOLUME}/{OF.shard}"
+    written = index_of(calls, r"^write\(\d+<[^>]*/\.staging/[^>]*>.* = 2000$")
+    noted = index_of(calls, r"^fsetxattr\(\d+<[^>]*/\.staging/[^>]*>, \"user\.sha256\"")
+    synced = index_of(calls, r"^fsync\(\d+<[^>]*/\.staging/[^>]*>\) += 0")
+    linked = index_of(calls, rf"^linkat\(.*\.staging/.*{re.escape(place.path)}")
+    directory = index_of(calls, rf"^fsync\(\d+<[^>]*{shard}>\) += 0")
+    assert written < noted < synced < linked < directory < answer_in(calls)
+
+
+def test_a_file_that_was_there_is_fsynced_again_by_name(trace):
+    """Whoever linked it may not have come to that."""
+    place = variant_of(version_of(34))
+    trace(partial(put, place))
+    calls = trace(partial(put, place))
+    directory = index_of(calls, rf"^fsync\(\d+<[^>]*/{VOLUME}/{version_of(34).shard}>\) += 0")
+    assert directory < answer_in(calls)
+
+
+def test_an_owed_file_is_not_lost_with_its_directories(trace):
+    """Each of them is new, and its name is fsynced in the one above."""
+    place = variant_of(OF, owed_to="west-1")
+    calls = trace(partial(put, place))
+    linked = index_of(calls, r"^linkat\(.*\.staging/.*\.owed/west-1")
+    new = [
+        index_of(calls, rf"^fsync\(\d+<[^>]*{re.escape(parent)}>\) += 0")
+        for parent in ("/.owed", "/.owed/west-1", f"/.owed/west-1/{VOLUME}")
+    ]
+    named = index_of(calls, rf"^fsync\(\d+<[^>]*/\.owed/west-1/{VOLUME}/{OF.shard}>\) += 0")
+    assert new == sorted(new)
+    assert new[-1] < linked < named < answer_in(calls)
+
+
+def test_files_of_one_request_are_all_on_the_disk_before_it_is_answered(trace):
+    """However many threads have written them."""
+    versions = [version_of(number) for number in range(40, 46)]
+    calls = trace(partial(write_at_once, [variant_of(of) for of in versions]))
+    answer = answer_in(calls)
+    for of in versions:
+        linked = index_of(calls, rf"^linkat\(.*\.staging/.*{re.escape(variant_of(of).path)}")
+        directory = index_of(calls, rf"^fsync\(\d+<[^>]*/{VOLUME}/{of.shard}>\) += 0")
+        assert linked < directory < answer
+    synced = [n for n, call in enumerate(calls) if re.search(r"^fsync\(.*/\.staging/", call)]
+    assert len(synced) == len(versions)
+    assert max(synced) < answer
+
+
+async def write_at_once(places, client):
+    """Have small files written by one request."""
+    await client._write_many([WholeFile(place, DATA, digest_of(DATA), MTIME) for place in places])
+
+
+def test_a_bundle_s_info_is_named_after_all_else_is_synced(trace):
+    """One fsync of the directory for all sizes, and one for the info."""
+    of = version_of(35)
+    calls = trace(partial(put_sizes, of))
+    shard = f"/{VOLUME}/{of.shard}"
+    links = [n for n, call in enumerate(calls) if call.startswith("linkat(")]
+    info = index_of(calls, r"^linkat\(.*\.json")
+    files = [n for n, call in enumerate(calls) if re.search(r"^fsync\(.*/\.staging/", call)]
+    names = [n for n, call in enumerate(calls) if re.search(rf"^fsync\(\d+<[^>]*{shard}>\)", call)]
+    assert (len(links), len(files), len(names)) == (13, 13, 2)
+    assert max(files) < min(links)
+    assert max(link for link in links if link != info) < names[0] < info < names[1]
+    assert names[1] < answer_in(calls)
+
+
+async def put_sizes(of, client):
+    """Upload all sizes of a photo."""
+    files = [BundledFile(p.path, digest, data) for p, data, digest in bundle_of(of)]
+    await client.put_bundle(of, render_bundle(files), owed_to=None, mtime_seconds=MTIME)
+
+
+def test_a_tombstone_is_on_the_disk_before_what_it_covers_is_moved(trace):
+    """And before the answer."""
+    of = version_of(36)
+    trace(partial(put, variant_of(of)))
+    calls = trace(partial(bury, of))
+    shard = f"/{VOLUME}/{of.shard}"
+    linked = index_of(calls, r"^linkat\(.*\.gone")
+    moved = index_of(calls, r"^rename.*_o\.jpg.*\.trash/")
+    names = [n for n, call in enumerate(calls) if re.search(rf"^fsync\(\d+<[^>]*{shard}>\)", call)]
+    assert linked < names[0] < moved < names[1] < answer_in(calls)
+
+
+async def bury(of, client):
+    """Delete a version."""
+    await client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)

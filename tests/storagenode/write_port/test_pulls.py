@@ -1,0 +1,341 @@
+"""Pulls: one node fetches a file from another, and publishes it only if it is the right one."""
+
+import contextlib
+import dataclasses
+import os
+import socket
+import threading
+
+import pytest
+
+from storagenode.disk.filesystem import DIGEST_XATTR
+from storagenode.protocol.errors import (
+    BadRequest,
+    Conflict,
+    Corrupt,
+    DigestMismatch,
+    Gone,
+    NodeError,
+    NotThere,
+    SourceUnreachable,
+    Unreachable,
+)
+from storagenode.protocol.layout import Place
+from storagenode.protocol.wire import DIGEST_HEADER, MTIME_HEADER, Pull
+from storagenode.transport import signed_requests
+from storagenode.write_port.receiving import BATCH_BYTES
+from tests.free_ports import free_ports
+from tests.storagenode.disk.test_store import flip
+from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of
+from volumes.photo_path import VersionTombstone, render_path
+
+DATA = bytes_of("photo", size=1000)
+
+
+@pytest.fixture(name="east", scope="module")
+def _east(nodes):
+    return nodes["east-1"]
+
+
+@pytest.fixture(name="west", scope="module")
+def _west(nodes):
+    return nodes["west-1"]
+
+
+@pytest.fixture(name="place")
+def _place(of):
+    return variant_of(of)
+
+
+@pytest.fixture(name="nothing_left", autouse=True)
+def _nothing_left(east, west):
+    """Whatever a test does, no unfinished write outlives it."""
+    yield
+    assert east.staged() == west.staged() == []
+
+
+def head_of(length, *, digest=None):
+    """The head of an answer with a file."""
+    lines = (
+        "HTTP/1.1 200 OK",
+        f"Content-Length: {length}",
+        f"{DIGEST_HEADER}: {digest or digest_of(DATA)}",
+        f"{MTIME_HEADER}: {MTIME}",
+    )
+    return "".join(f"{line}\r\n" for line in (*lines, "")).encode()
+
+
+def pull_of(place, source, *, digest=None, source_place=None):
+    """Instructions to fetch a file."""
+    return Pull(
+        place=place,
+        source=source if isinstance(source, str) else source.client.url,
+        source_place=source_place or place,
+        digest=digest or digest_of(DATA),
+    )
+
+
+def pull(node, *args, **kwargs):
+    """Have a node fetch a file."""
+    return node.run(node.client.pull(pull_of(*args, **kwargs)))
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, BATCH_BYTES, 3 * BATCH_BYTES + 5])
+def test_a_file_is_pulled_whole(east, west, place, size):
+    """Bytes, digest and time are those of the source."""
+    data = bytes_of(size, size=size)
+    east.put(place, data, mtime_seconds=1_234_567_890)
+    published = pull(west, place, east, digest=digest_of(data))
+    assert (published.bytes, published.was_there) == (size, False)
+    assert (west.root / place.path).read_bytes() == data
+    assert (west.root / place.path).stat().st_mtime == 1_234_567_890
+    assert west.run(west.client.stat(place)) == east.run(east.client.stat(place))
+
+
+def test_a_pull_may_be_asked_twice(east, west, place):
+    """By two storagemasters at once, or again."""
+    east.put(place, DATA)
+    assert [pull(west, place, east).was_there for _ in range(2)] == [False, True]
+
+
+def test_an_owed_file_is_pulled_home(east, west, place):
+    """From where it is held, to where it belongs."""
+    held = Place(place.file, "west-1")
+    east.put(held, DATA)
+    pull(west, place, east, source_place=held)
+    east.run(east.client.settle(held))
+    assert (west.root / place.path).read_bytes() == DATA
+    assert east.run(east.client.owed("west-1")) == []
+
+
+def test_a_pull_may_be_for_a_third_node(east, west, place):
+    """A stand-in holds what it fetched."""
+    east.put(place, DATA)
+    held = Place(place.file, "west-2")
+    pull(west, held, east, source_place=place)
+    assert (west.root / held.path).read_bytes() == DATA
+    west.run(west.client.settle(held))
+
+
+def test_a_source_that_has_no_such_file_is_said_so(east, west, place):
+    """Nothing is published."""
+    with pytest.raises(NotThere):
+        pull(west, place, east)
+    assert not (west.root / place.path).exists()
+
+
+def test_a_corrupt_source_spreads_nothing(east, west, place):
+    """Its bytes are not those that were asked for."""
+    east.put(place, DATA)
+    flip(east.root / place.path)
+    with pytest.raises(DigestMismatch):
+        pull(west, place, east)
+    assert not (west.root / place.path).exists()
+
+
+def test_a_source_with_other_bytes_is_refused(east, west, place):
+    """Whatever the source thinks of them."""
+    east.put(place, bytes_of("other"))
+    with pytest.raises(DigestMismatch):
+        pull(west, place, east)
+
+
+def test_a_source_without_a_digest_may_have_the_right_bytes(east, west, place):
+    """What was asked for decides."""
+    east.put(place, DATA)
+    path = east.root / place.path
+    path.chmod(0o600)
+    os.removexattr(path, DIGEST_XATTR)
+    pull(west, place, east)
+    assert west.run(west.client.stat(place)).digest == digest_of(DATA)
+
+
+def test_a_corrupt_copy_is_healed_by_a_pull(east, west, place):
+    """The good bytes take the name, the bad ones are kept."""
+    for node in (east, west):
+        node.put(place, DATA)
+    flip(west.root / place.path)
+    assert not pull(west, place, east).was_there
+    assert (west.root / place.path).read_bytes() == DATA
+
+
+def test_what_the_store_refuses_a_pull_refuses(east, west, of, place):
+    """Other bytes in place, a tombstone."""
+    east.put(place, DATA)
+    west.put(place, bytes_of("other"))
+    with pytest.raises(Conflict):
+        pull(west, place, east)
+    west.run(west.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+    with pytest.raises(Gone):
+        pull(west, place, east)
+
+
+def test_a_tombstone_that_is_pulled_buries(east, west, of, place):
+    """It covers what is there at once."""
+    west.put(place, DATA)
+    tombstone = Place(VersionTombstone(of))
+    east.run(east.client.bury(tombstone, mtime_seconds=MTIME))
+    digest = east.run(east.client.stat(tombstone)).digest
+    pull(west, tombstone, east, digest=digest)
+    assert not (west.root / place.path).exists()
+    assert (west.root / render_path(tombstone.file)).exists()
+
+
+def test_what_is_gone_is_not_fetched_to_be_refused(west, of, place):
+    """Owed copies of what was deleted meanwhile would all come over the wire for nothing."""
+    west.run(west.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+    nowhere = pull_of(place, f"http://127.0.0.1:{free_ports(1)[0]}")
+    with pytest.raises(Gone):
+        west.run(west.client.pull(nowhere))
+    (outcome,) = west.run(west.client.pull_many([nowhere], timeout_seconds=5))
+    assert isinstance(outcome, Gone)
+
+
+def test_of_many_only_what_is_not_gone_is_fetched(east, west, of, place):
+    """Each outcome belongs to its pull."""
+    other = variant_of(dataclasses.replace(of, version="zzzzzz"))
+    lost = variant_of(dataclasses.replace(of, version="yyyyyy"))
+    for each in (place, other):
+        east.put(each, DATA)
+    west.run(west.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+    pulls = [pull_of(each, east) for each in (lost, place, other)]
+    outcomes = west.run(west.client.pull_many(pulls, timeout_seconds=5))
+    assert [type(outcome) for outcome in outcomes] == [NotThere, Gone, type(None)]
+    assert (west.root / other.path).read_bytes() == DATA
+    assert not (west.root / place.path).exists()
+
+
+def test_a_source_that_is_down_says_nothing_of_the_node_that_was_asked(west, place):
+    """It is up, and answered; so the error is not that it cannot be reached."""
+    with pytest.raises(SourceUnreachable) as caught:
+        pull(west, place, f"http://127.0.0.1:{free_ports(1)[0]}")
+    assert "disk" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "source", ["", "nowhere", "http://", "http://x:0", "ftp://x:1", "http://x/y:1"]
+)
+def test_a_source_that_is_no_address_is_refused(west, place, source):
+    """It is not a request of this protocol."""
+    with pytest.raises(BadRequest):
+        pull(west, place, source)
+
+
+@pytest.fixture(name="answers")
+def _answers():
+    """Starts servers that answer one request with the bytes they are given, and hang up."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*pieces, until=None):
+            server = socket.create_server(("127.0.0.1", 0))
+
+            def serve():
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        if not connection.recv(65536):
+                            return
+                        for piece in pieces:
+                            connection.sendall(piece)
+                        if until is not None:
+                            until.wait()
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            stack.callback(server.close)
+            stack.callback(thread.join)
+            # A connection that says nothing is the end.
+            stack.callback(lambda: socket.create_connection(server.getsockname()).close())
+            return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+        yield start
+
+
+@pytest.mark.parametrize("sent", [0, 1, 999])
+@pytest.mark.parametrize("announced", [1000, 3 * BATCH_BYTES])
+def test_a_source_that_dies_on_the_way_leaves_nothing(west, place, answers, sent, announced):
+    """And the disk, which has no part in it, is not suspect."""
+    source = answers(head_of(announced), DATA[:sent])
+    with pytest.raises(NodeError) as caught:
+        pull(west, place, source)
+    assert not isinstance(caught.value, Unreachable)
+    assert "disk" not in str(caught.value)
+    assert not (west.root / place.path).exists()
+    assert west.run(west.client.status()).suspect_reason == ""
+
+
+def test_a_source_that_dies_in_a_large_file_leaves_nothing(west, place, answers):
+    """After some of it is in staging already."""
+    source = answers(head_of(4 * BATCH_BYTES), bytes(2 * BATCH_BYTES))
+    with pytest.raises(NodeError) as caught:
+        pull(west, place, source)
+    assert "disk" not in str(caught.value)
+    assert west.run(west.client.status()).suspect_reason == ""
+
+
+@pytest.mark.parametrize("pieces", [(), (head_of(1000),), (head_of(1000), DATA[:10])])
+def test_a_source_that_falls_silent_is_given_up(west, place, answers, monkeypatch, pieces):
+    """Before its answer, or within; the caller may have gone long since."""
+    monkeypatch.setattr(signed_requests, "SILENCE_SECONDS", 0.2)
+    is_over = threading.Event()
+    try:
+        with pytest.raises(NodeError, match=r"in time|Timeout"):
+            pull(west, place, answers(*pieces, until=is_over))
+    finally:
+        is_over.set()
+    assert not (west.root / place.path).exists()
+
+
+def test_a_source_that_lies_about_the_digest_is_found_out(west, place, answers):
+    """Nothing is believed but what was computed here."""
+    other = bytes_of("other", size=1000)
+    source = answers(head_of(1000), other)
+    with pytest.raises(DigestMismatch):
+        pull(west, place, source)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"nonsense", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]
+)
+def test_a_source_that_is_no_node_is_refused(west, place, answers, answer):
+    """It has no digest, or is no HTTP."""
+    with pytest.raises((NodeError, Corrupt)):
+        pull(west, place, answers(answer))
+    assert not (west.root / place.path).exists()
+
+
+def test_a_sender_that_is_cut_off_leaves_nothing(west, place):
+    """In the middle of an upload."""
+    path = f"/files/{place.path}?mtime={MTIME}"
+    soon = 4_000_000_000
+    opening = west.sign("PUT", path, "-", expiry_seconds=soon)
+    head = (
+        f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {4 * BATCH_BYTES}\r\n"
+        f"Glassplate-Signature: {opening}\r\n\r\n"
+    ).encode()
+    for sent in (0, 100, 2 * BATCH_BYTES):
+        address = west.node.write
+        with socket.create_connection((address.host, address.port)) as connection:
+            connection.sendall(head + bytes(sent))
+            wait_until_noticed(west, sent)
+        wait_until_nothing_is_staged(west)
+        assert not (west.root / place.path).exists()
+    assert west.run(west.client.status()).suspect_reason == ""
+
+
+def wait_until_noticed(node, sent):
+    """Return when the node has begun to write what is long enough to be written."""
+    for _ in range(5000):
+        if sent < BATCH_BYTES or node.staged():
+            return
+        node.run(node.client.status())
+    raise AssertionError("the upload never began")
+
+
+def wait_until_nothing_is_staged(node):
+    """Return when the node has found out that the sender is gone."""
+    for _ in range(5000):
+        if not node.staged():
+            return
+        node.run(node.client.status())
+    raise AssertionError("an unfinished write was left behind")

@@ -1,0 +1,190 @@
+"""Receiving a body in threads: whatever becomes of it, no file is closed under a thread."""
+
+import asyncio
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from storagenode.disk.filesystem import DiskFileSystem
+from storagenode.disk.store import DiskStore
+from storagenode.protocol.errors import BadRequest, Unreachable
+from storagenode.protocol.wire import render_trailer
+from storagenode.protocol.writes_wire import WholeFile
+from storagenode.write_port.receiving import BATCH_BYTES, THREAD_SECONDS, Receiver
+from tests.storagenode.fake_clock import FakeClock
+from tests.storagenode.photo_samples import MTIME, VOLUME, digest_of, variant_of, version_of
+
+PLACE = variant_of(version_of(5))
+WAIT_SECONDS = 30
+
+
+class FileSystemThatWaits(DiskFileSystem):
+    """A real one whose writes begin at once and end when they are let."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.has_begun, self.may_end = threading.Event(), threading.Event()
+        self.done = []
+
+    def write(self, handle, data):
+        """Wait in the middle."""
+        self.has_begun.set()
+        assert self.may_end.wait(WAIT_SECONDS)
+        super().write(handle, data)
+        self.done.append("write")
+
+    def close(self, handle):
+        """As the real one."""
+        self.done.append("close")
+        super().close(handle)
+
+
+@pytest.fixture(name="disk")
+def _disk(root):
+    disk = FileSystemThatWaits(root)
+    yield disk
+    disk.close_root()
+
+
+@pytest.fixture(name="threads")
+def _threads():
+    with ThreadPoolExecutor(4) as threads:
+        yield threads
+
+
+@pytest.fixture(name="receive")
+def _receive(disk, threads):
+    """Gives the coroutine that receives a body."""
+    receiver = Receiver(DiskStore(disk), threads)
+
+    def receive(body):
+        return receiver.receive(
+            body, PLACE, mtime_seconds=MTIME, bytes_expected=0, check_closing=lambda *_: None
+        )
+
+    return receive
+
+
+async def large_body(*, then=None):
+    """More than is kept in memory, and something after it."""
+    yield bytes(2 * BATCH_BYTES)
+    if then is not None:
+        raise then
+    yield bytes(2 * BATCH_BYTES)
+    yield render_trailer("")
+
+
+async def small_body():
+    """A body of one batch."""
+    yield b"bytes"
+    yield render_trailer("")
+
+
+@pytest.mark.parametrize("body", [large_body, small_body])
+def test_a_request_that_is_cancelled_waits_for_its_thread(disk, receive, body):
+    """A descriptor that is closed too soon may be another file's by the time it is written to."""
+
+    async def cancel_in_the_middle():
+        receiving = asyncio.create_task(receive(body()))
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, disk.has_begun.wait, WAIT_SECONDS)
+        receiving.cancel()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert "close" not in disk.done
+        assert not receiving.done()
+        disk.may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await receiving
+
+    asyncio.run(cancel_in_the_middle())
+    assert disk.done[0] == "write"
+    assert disk.done.count("close") == 1
+    assert disk.list(".staging") == []
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError("gone"), TimeoutError("late"), OSError(5, "of the network")]
+)
+def test_an_error_of_the_network_is_not_the_disk_s(disk, receive, error):
+    """Whatever its number is."""
+    disk.may_end.set()
+    with pytest.raises(Unreachable, match="the sender was lost"):
+        asyncio.run(receive(large_body(then=error)))
+    assert disk.list(".staging") == []
+
+
+def test_other_errors_of_a_body_are_its_own(disk, receive):
+    """And leave nothing behind either."""
+    disk.may_end.set()
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(receive(large_body(then=ZeroDivisionError())))
+    assert disk.list(".staging") == []
+
+
+def test_a_body_without_room_for_a_trailer_is_none(disk, receive):
+    """It ended too soon."""
+
+    async def body():
+        yield b"x" * 63
+
+    with pytest.raises(BadRequest):
+        asyncio.run(receive(body()))
+    assert disk.list(".staging") == []
+    assert disk.list(f"{VOLUME}/{version_of(5).shard}") == []
+
+
+class ThreadsAtOnce:
+    """Does what it is given at once, and notes how many things that were."""
+
+    def __init__(self):
+        self.woken = 0
+
+    def submit(self, work, *arguments):
+        """As an executor."""
+        self.woken += 1
+        done = Future()
+        done.set_result(work(*arguments))
+        return done
+
+
+class SlowDisk(DiskFileSystem):
+    """A real one on which every file takes so long, by a clock of its own."""
+
+    def __init__(self, root, clock, *, seconds):
+        super().__init__(root)
+        self._clock, self.seconds = clock, seconds
+
+    def fsync(self, handle):
+        """As the real one, some time later."""
+        super().fsync(handle)
+        self._clock.advance(self.seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "threads_woken"),
+    [(0.0, 1), (THREAD_SECONDS / 5, 3), (THREAD_SECONDS / 2, 6), (1.0, 12)],
+    ids=["memory", "a quick disk", "a slow disk", "a bucket"],
+)
+def test_a_thread_is_given_as_many_small_files_as_are_worth_waking_it(root, seconds, threads_woken):
+    """Where one takes long, several wait for the disk at once."""
+    clock, threads = FakeClock(0), ThreadsAtOnce()
+    disk = SlowDisk(root, clock, seconds=seconds)
+    receiver = Receiver(DiskStore(disk), threads, clock=clock)
+
+    async def receive(first, count):
+        places = [variant_of(version_of(number)) for number in range(first, first + count)]
+        return await receiver.receive_many(
+            [WholeFile(place, b"photo", digest_of(b"photo"), MTIME) for place in places]
+        )
+
+    try:
+        for number in range(100, 150):
+            asyncio.run(receive(number, 1))
+        threads.woken = 0
+        outcomes = asyncio.run(receive(200, 12))
+    finally:
+        disk.close_root()
+    assert [outcome.digest for outcome in outcomes] == [digest_of(b"photo")] * 12
+    assert threads.woken == threads_woken

@@ -1,0 +1,374 @@
+"""The write port through its client: what every call does, and what every refusal is."""
+
+import contextlib
+import json
+import shutil
+
+import pytest
+
+from storagenode.disk.filesystem import Space
+from storagenode.protocol import wire
+from storagenode.protocol.errors import (
+    BadRequest,
+    Conflict,
+    Corrupt,
+    DigestMismatch,
+    DiskSuspect,
+    Gone,
+    NodeError,
+    NotHome,
+    NotThere,
+    OutOfSpace,
+    Unreachable,
+)
+from storagenode.protocol.layout import Place
+from storagenode.protocol.wire import BundledFile
+from storagenode.write_port.receiving import BATCH_BYTES
+from tests.storagenode.disk.test_store import flip
+from tests.storagenode.photo_samples import (
+    MTIME,
+    OTHER_VOLUME,
+    VOLUME,
+    bundle_of,
+    bytes_of,
+    digest_of,
+    variant_of,
+    version_of,
+)
+from tests.storagenode.served_site import chunked
+from volumes.photo_path import Info, PhotoTombstone, PhotoVersion, Variant, VersionTombstone
+
+DATA = bytes_of("photo", size=1000)
+
+
+@pytest.fixture(name="node", scope="module")
+def _node(served):
+    return served
+
+
+@pytest.fixture(name="place")
+def _place(of):
+    return variant_of(of)
+
+
+@pytest.fixture(name="nothing_left", autouse=True)
+def _nothing_left(node):
+    """Whatever a test does, no unfinished write outlives it."""
+    yield
+    assert node.staged() == []
+
+
+def bundle(of, *, sizes="sm"):
+    """A bundle as it goes over the wire."""
+    files = bundle_of(of, sizes=sizes)
+    return wire.render_bundle(BundledFile(p.path, digest, data) for p, data, digest in files)
+
+
+def put_bundle(node, of, body, *, owed_to=None):
+    """Send a bundle."""
+    node.run(node.client.put_bundle(of, body, owed_to=owed_to, mtime_seconds=MTIME))
+
+
+def test_a_file_is_put_and_fetched(node, place):
+    """With its digest and its time."""
+    published = node.put(place, DATA)
+    assert (published.path, published.digest) == (place.path, digest_of(DATA))
+    assert (published.bytes, published.was_there) == (1000, False)
+    fetched = node.run(node.client.fetch(place))
+    assert fetched.data == DATA
+    note = node.run(node.client.stat(place))
+    assert (note.digest, note.size_bytes, note.mtime_seconds) == (digest_of(DATA), 1000, MTIME)
+    assert fetched.note == note
+
+
+@pytest.mark.parametrize("is_length_known", [True, False])
+@pytest.mark.parametrize(
+    "size", [0, 1, 63, 64, 65, BATCH_BYTES - 1, BATCH_BYTES + 64, 3 * BATCH_BYTES + 17]
+)
+def test_bodies_of_every_length_arrive_whole(node, place, size, is_length_known):
+    """Around what is written at a time, and around the trailer."""
+    data = bytes_of(size, size=size)
+    published = node.run(
+        node.client.put(
+            place,
+            chunked(data),
+            mtime_seconds=MTIME,
+            bytes_total=size if is_length_known else None,
+        )
+    )
+    assert (published.bytes, published.digest) == (size, digest_of(data))
+    assert (node.root / place.path).read_bytes() == data
+
+
+@pytest.mark.parametrize("piece", [1, 7, 63, 64, 65])
+def test_a_sender_that_trickles_is_served(node, place, piece):
+    """However small its pieces, and wherever they part the trailer."""
+    data = bytes_of("trickle", size=900)
+    body = chunked(data, size=piece)
+    node.run(node.client.put(place, body, mtime_seconds=MTIME, bytes_total=None))
+    assert (node.root / place.path).read_bytes() == data
+
+
+def test_a_large_file_is_streamed_back(node, place):
+    """Piece by piece, and the caller compares the digest."""
+    data = bytes_of("large", size=3 * BATCH_BYTES)
+    node.put(place, data)
+
+    async def stream():
+        async with node.client.stream(place) as stream:
+            pieces = [piece async for piece in stream.chunks]
+            return stream.note, b"".join(pieces)
+
+    note, received = node.run(stream())
+    assert received == data
+    assert (note.size_bytes, note.digest) == (len(data), digest_of(data))
+
+
+def test_a_body_that_raises_is_not_published(node, place):
+    """The request breaks off, and the error names what the body raised."""
+
+    async def body():
+        yield DATA
+        raise ZeroDivisionError
+
+    with pytest.raises(Unreachable, match="ZeroDivisionError"):
+        node.run(node.client.put(place, body(), mtime_seconds=MTIME, bytes_total=None))
+    wait_until_nothing_is_staged(node)
+    assert not (node.root / place.path).exists()
+
+
+def wait_until_nothing_is_staged(node):
+    """The node notices by itself that a sender is gone, at its next turn."""
+    for _ in range(2000):
+        if node.staged() == []:
+            return
+        with contextlib.suppress(NodeError):
+            node.run(node.client.status())
+
+
+def test_the_same_again_is_no_error_and_other_bytes_are_a_conflict(node, place):
+    """As the store says."""
+    node.put(place, DATA)
+    assert node.put(place, DATA).was_there
+    with pytest.raises(Conflict):
+        node.put(place, b"other bytes")
+    assert (node.root / place.path).read_bytes() == DATA
+
+
+def test_what_is_gone_or_not_here_is_refused_as_such(node, of, place):
+    """Each by its own error."""
+    with pytest.raises(NotThere):
+        node.run(node.client.fetch(place))
+    with pytest.raises(NotThere):
+        node.run(node.client.stat(place))
+    with pytest.raises(NotHome):
+        node.put(variant_of(PhotoVersion(OTHER_VOLUME, of.photo, of.version)), DATA)
+    node.run(node.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+    with pytest.raises(Gone):
+        node.put(place, DATA)
+    with pytest.raises(Gone):
+        put_bundle(node, of, bundle(of))
+
+
+def test_a_full_disk_is_told_from_a_broken_one(node, of, place, monkeypatch):
+    """Both are 507, and the client knows which."""
+    full = Space(0, 10**12, 0, 10**6)
+    with monkeypatch.context() as patch:
+        patch.setattr(node.store.file_system, "space", lambda: full)
+        with pytest.raises(OutOfSpace):
+            node.put(place, DATA)
+        with pytest.raises(OutOfSpace):
+            node.run(node.client.put(place, chunked(DATA), mtime_seconds=MTIME, bytes_total=None))
+        with pytest.raises(OutOfSpace):
+            node.put(place, bytes(2 * BATCH_BYTES))
+        assert not node.run(node.client.status()).accepts_new_photos
+        node.run(node.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+    monkeypatch.setattr(node.store.health, "suspect_reason", "an fsync failed")
+    other = variant_of(version_of(700))
+    with pytest.raises(DiskSuspect):
+        node.put(other, DATA)
+    status = node.run(node.client.status())
+    assert (status.suspect_reason, status.accepts_new_photos) == ("an fsync failed", False)
+
+
+def test_a_missing_marker_stops_all_writes(node, of, place):
+    """The disk may not be mounted; nothing is written to what is there instead."""
+    marker = node.root / ".node"
+    shutil.move(marker, marker.with_name("aside"))
+    try:
+        for write in (
+            lambda: node.put(place, DATA),
+            lambda: put_bundle(node, of, bundle(of)),
+            lambda: node.run(node.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)),
+        ):
+            with pytest.raises(DiskSuspect, match="mounted"):
+                write()
+        assert "mounted" in node.run(node.client.status()).suspect_reason
+    finally:
+        shutil.move(marker.with_name("aside"), marker)
+    node.put(place, DATA)
+
+
+def test_a_bundle_is_published(node, of):
+    """All sizes and the info."""
+    put_bundle(node, of, bundle(of))
+    names = [file.name for file in node.run(node.client.list_photo(VOLUME, of.photo))]
+    assert names == [f"{of.photo}_{of.version}{end}" for end in (".json", "_m.jpg", "_s.jpg")]
+
+
+def test_a_bundle_of_something_else_is_refused(node, of):
+    """Files of another version, another photo, or of none at all; and bytes with another digest."""
+    other = version_of(701)
+    foreign = bundle_of(of, sizes="m") + bundle_of(other, sizes="m")
+    body = wire.render_bundle(BundledFile(p.path, digest, data) for p, data, digest in foreign)
+    for refused in (bundle(other), body, b"noise", bundle(of)[:-1], bundle(of) + b"x"):
+        with pytest.raises(BadRequest):
+            put_bundle(node, of, refused)
+    tombstone = BundledFile(f"{VOLUME}/{of.shard}/{of.photo}.gone", digest_of(b""), b"")
+    with pytest.raises(BadRequest):
+        put_bundle(node, of, wire.render_bundle([tombstone]))
+    wrong = BundledFile(variant_of(of).path, digest_of(b"other"), DATA)
+    with pytest.raises(DigestMismatch):
+        put_bundle(node, of, wire.render_bundle([wrong]))
+    assert node.run(node.client.list_photo(VOLUME, of.photo)) == ()
+
+
+def test_a_tombstone_is_written_by_its_own_route(node, of, place):
+    """Which takes nothing else."""
+    node.put(place, DATA)
+    with pytest.raises(BadRequest):
+        node.run(node.client.bury(place, mtime_seconds=MTIME))
+    for _ in range(2):
+        node.run(node.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+    (listed,) = node.run(node.client.list_photo(VOLUME, of.photo))
+    assert listed.name.endswith(".gone")
+    assert any(path.startswith(".trash/") for path in node.run(node.client.find(of.photo)))
+
+
+def test_owed_files_are_held_listed_and_settled(node, of):
+    """For each home by itself."""
+    held = variant_of(of, owed_to="west-1")
+    tombstone = Place(PhotoTombstone(VOLUME, version_of(702).photo), "west-2")
+    node.put(held, DATA)
+    node.run(node.client.bury(tombstone, mtime_seconds=MTIME))
+    assert node.run(node.client.status()).owed == 2
+    (owed,) = node.run(node.client.owed("west-1"))
+    assert (owed.place, owed.bytes, owed.digest) == (held, 1000, digest_of(DATA))
+    assert [entry.place for entry in node.run(node.client.owed("west-2"))] == [tombstone]
+    assert node.run(node.client.fetch(held)).data == DATA
+    for place in (held, tombstone, held):
+        node.run(node.client.settle(place))
+    assert node.run(node.client.status()).owed == 0
+
+
+def test_what_is_at_home_cannot_be_let_go_of(node, place):
+    """Photos are deleted by tombstone, and by nothing else."""
+    node.put(place, DATA)
+    with pytest.raises(BadRequest):
+        node.run(node.client.settle(place))
+    assert (node.root / place.path).exists()
+
+
+def test_listings_and_digests_are_those_of_the_store(node, of, place):
+    """Over the wire as at the disk."""
+    node.put(place, DATA)
+    listed = node.run(node.client.list_shard(VOLUME, of.shard))
+    assert listed == node.store.list_shard(VOLUME, of.shard)
+    assert node.run(node.client.list_photo(VOLUME, of.photo)) == listed
+    digests = node.run(node.client.shard_digests(VOLUME))
+    assert digests == node.store.shard_digests(VOLUME)
+    assert node.run(node.client.find(of.photo)) == [place.path]
+
+
+def test_a_volume_that_is_not_here_is_not_an_empty_one(node, of):
+    """Nothing is known of it."""
+    for ask in (
+        node.client.list_shard(OTHER_VOLUME, of.shard),
+        node.client.list_photo(OTHER_VOLUME, of.photo),
+        node.client.shard_digests(OTHER_VOLUME),
+    ):
+        with pytest.raises(NotHome):
+            node.run(ask)
+
+
+def test_a_volume_is_opened(node, of):
+    """And is in the status from then on."""
+    volume = 44
+    node.run(node.client.open_volume(volume))
+    assert node.run(node.client.status()).volumes == (VOLUME, volume)
+    node.put(variant_of(PhotoVersion(volume, of.photo, of.version)), DATA)
+
+
+def test_a_digest_is_adopted_and_a_version_relinked(node, of, place):
+    """What reconcile and a revocation ask for."""
+    node.put(place, DATA)
+    assert node.run(node.client.adopt(place, digest_of(DATA))) == digest_of(DATA)
+    new = version_of(703).version[:-1] + "9"
+    assert node.run(node.client.relink(of, new))
+    flip(node.root / place.path)
+    with pytest.raises(Corrupt):
+        node.run(node.client.adopt(place, ""))
+    put_again = node.put(place, DATA)
+    assert not put_again.was_there
+
+
+def test_a_corrupt_file_is_not_taken_for_whole(node, place):
+    """The receiver compares what came with what was noted."""
+    node.put(place, DATA)
+    flip(node.root / place.path)
+    with pytest.raises(Corrupt):
+        node.run(node.client.fetch(place))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/files/42/k7/nothing.jpg"),
+        ("GET", "/files/.node"),
+        ("GET", "/files/42/.volume"),
+        ("GET", "/files/..%2f..%2fetc%2fpasswd"),
+        ("DELETE", "/files/.node?owed_to=west-1"),
+        ("DELETE", "/files/42/k7/01jd3x8m2c9qp4k7.gone?owed_to=..%2f.."),
+        ("PUT", "/tombstones/42/k7/01jd3x8m2c9qp4k7.gone?mtime=yesterday"),
+        ("GET", "/volumes/0/shards"),
+        ("GET", "/volumes/x/shards/k7"),
+        ("GET", "/volumes/42/shards/ui"),
+        ("GET", "/volumes/42/photos/me"),
+        ("PUT", "/volumes/65536"),
+        ("GET", "/find/..%2f"),
+        ("POST", "/pulls"),
+        ("POST", "/bundles/42/k7/01jd3x8m2c9qp4k7_3fz8qd"),
+        ("POST", "/relinks/42/01jd3x8m2c9qp4k7/3fz8qd/x"),
+    ],
+)
+def test_a_request_that_is_none_is_400(node, method, path):
+    """Though it is signed."""
+    with pytest.raises(BadRequest):
+        node.run(node.client._call(method, path))
+    assert (node.root / ".node").exists()
+
+
+def test_a_node_says_who_it_is(node):
+    """And another boot after a restart."""
+    status = node.run(node.client.status())
+    marker = json.loads((node.root / ".node").read_text())
+    assert (status.node, status.colo, status.uuid) == ("east-1", "east", marker["uuid"])
+    assert len(status.boot) == 16
+    assert 0 < status.free_bytes <= status.total_bytes
+    assert status.suspect_reason == ""
+
+
+def test_metrics_are_for_anyone_on_this_port(node):
+    """Numbers, and nothing of photos."""
+    text = node.send_raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").decode()
+    assert text.startswith("HTTP/1.1 200 ")
+    assert 'glassplate_node_suspect{colo="east",node="east-1"} 0.0' in text
+
+
+def test_an_info_is_in_place_only_with_its_sizes(node, of):
+    """The bundle's order on the wire does not matter."""
+    files = bundle_of(of, sizes="sm")[::-1]
+    body = wire.render_bundle(BundledFile(p.path, digest, data) for p, data, digest in files)
+    put_bundle(node, of, body)
+    assert node.run(node.client.stat(Place(Info(of)))).size_bytes > 0
+    assert node.run(node.client.stat(Place(Variant(of, "m", "jpg")))).size_bytes > 0

@@ -1,0 +1,31 @@
+"""A node over a disk that returns, when the bucket that mirrors it cannot say what was deleted."""
+
+import pytest
+
+from storagenode.protocol.layout import Place
+from tests.storagenode.photo_samples import MTIME
+from tests.tiering_cluster import DISKS
+from volumes.photo_path import PhotoTombstone
+
+
+@pytest.fixture(name="impatient", autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
+
+
+def test_what_the_other_disk_knows_is_brought_at_once(cluster, of, s3):
+    """The fence stays up, because the bucket may know more; what was deleted is gone already."""
+    east, west = DISKS
+    tombstone = Place(PhotoTombstone(of.volume, of.photo))
+    cluster.run(cluster.stop(east))
+    cluster.run(cluster.clients[west].bury(tombstone, mtime_seconds=MTIME))
+    cluster.run(cluster.start_fenced(east))
+    cluster.run(cluster.master.fleet.poll())
+    assert cluster.sizes_on(east, of)
+    with s3.failing(hang_up=True):
+        assert cluster.run(cluster.master.catching_up.lift_all()) == 0
+        assert cluster.sizes_on(east, of) == ""
+        assert cluster.run(cluster.clients[east].status()).fenced
+    cluster.run(cluster.master.fleet.poll())
+    assert cluster.run(cluster.master.catching_up.lift_all()) == 1
+    assert not cluster.run(cluster.clients[east].status()).fenced

@@ -1,0 +1,111 @@
+"""A chilled volume behind a real nginx: same URLs, cached; revoked, rebuilt and deleted as ever."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+from drill.cluster.faulty_s3_proxy import to_objects
+from storagemaster.wire import REBUILDS_ROUTE
+from tests.tiering_cluster import COLD, DISKS, MOVED, SIZES, VOLUME, photo_bytes
+from volumes.photo_path import Variant, parse_photo_version
+
+
+@pytest.fixture(name="chilled")
+def _chilled(cluster, of):
+    """A photo whose original and large sizes are in the bucket alone."""
+    assert cluster.glassplate("volume", "chill", VOLUME, "--to", COLD, "--apply").exit_code == 0
+    # On a busy machine some call may have been given up, and a node be taken for down.
+    cluster.run(cluster.master.fleet.poll())
+    return of
+
+
+def get(edge, path):
+    """What the edge answers: status and body."""
+    try:
+        with urllib.request.urlopen(f"http://{edge.address}{path}", timeout=20) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, b""
+
+
+def every_size(cluster, edge, of):
+    """What the edge answers for all sizes, by size."""
+    return {size: get(edge, cluster.url_of(of, size)) for size in SIZES}
+
+
+def good(of, bytes_from=None):
+    """Every size with its bytes, which may have been made for another version."""
+    return {size: (200, photo_bytes(Variant(bytes_from or of, size, "jpg"))) for size in SIZES}
+
+
+def test_the_same_urls_answer_and_the_bucket_is_asked_once(cluster, edge, chilled, s3):
+    """What was moved is read through the bucket's node, cached, and then asked of nobody."""
+    s3.requests.clear()
+    assert every_size(cluster, edge, chilled) == good(chilled)
+    fetched = [path for method, path in s3.requests if to_objects(method, path)]
+    assert len(fetched) == len(MOVED)
+    s3.requests.clear()
+    assert every_size(cluster, edge, chilled) == good(chilled)
+    assert s3.requests == []
+
+
+def test_with_the_bucket_gone_what_is_cached_or_small_is_served(cluster, edge, chilled, s3):
+    """The rest is unavailable and not missing, and there again when the bucket is."""
+    original = cluster.url_of(chilled, "o")
+    assert get(edge, original)[0] == 200
+    with s3.failing(hang_up=True):
+        assert get(edge, original)[0] == 200
+        assert get(edge, cluster.url_of(chilled, "m"))[0] == 200
+        assert get(edge, cluster.url_of(chilled, "k"))[0] in {502, 503, 504}
+    assert get(edge, cluster.url_of(chilled, "k"))[0] == 200
+
+
+def test_a_deleted_photo_is_gone_from_edge_disks_and_bucket(cluster, edge, chilled):
+    """Though it was cached."""
+    assert every_size(cluster, edge, chilled) == good(chilled)
+    result = cluster.glassplate("rm", f"{chilled}", "--yes", "--json")
+    assert result.exit_code == 0, result.output
+    (deleted,) = json.loads(result.stdout)["deleted"]
+    assert (deleted["owed"], deleted["unpurged"]) == ([], [])
+    assert {status for status, _ in every_size(cluster, edge, chilled).values()} == {410}
+    assert [cluster.sizes_on(node, chilled) for node in (*DISKS, COLD)] == ["", "", ""]
+
+
+def test_a_revoked_photo_has_all_its_sizes_under_new_urls(cluster, edge, chilled):
+    """The bucket copies what it alone has; old URLs are dead, though they were cached."""
+    assert every_size(cluster, edge, chilled) == good(chilled)
+    document = cluster.glassplate_json("revoke", chilled, "--yes")
+    new = parse_photo_version(document["reference"])
+    assert every_size(cluster, edge, new) == good(new, bytes_from=chilled)
+    assert {status for status, _ in every_size(cluster, edge, chilled).values()} == {410}
+    cluster.delete_later(new)
+
+
+def test_a_photo_whose_bucket_is_gone_is_not_revoked(cluster, chilled, s3, monkeypatch):
+    """Its original would go with the old version, and be nowhere under the new one."""
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
+    with s3.failing(hang_up=True):
+        result = cluster.glassplate("revoke", chilled, "--yes")
+        assert result.exit_code == 1
+        assert "nothing was revoked" in " ".join(result.output.split())
+    for size in SIZES:
+        assert cluster.browse(chilled, size)[0] == 200
+    assert cluster.sizes_on(COLD, chilled) == "".join(sorted(SIZES))
+    cluster.run(cluster.master.fleet.poll())
+    document = cluster.glassplate_json("revoke", chilled, "--yes")
+    cluster.delete_later(parse_photo_version(document["reference"]))
+
+
+def test_a_chilled_photo_is_rebuilt_from_the_bucket(cluster, edge, chilled):
+    """The original of the new version is where the old one's is, and workers get it from there."""
+    asked = json.dumps({"photo": str(chilled), "recipe": "another"}).encode()
+    answer = cluster.run(cluster.master.request("POST", REBUILDS_ROUTE, data=asked))
+    assert answer.status == 202
+    new = parse_photo_version(answer.document["rebuilt"])
+    assert new.version != chilled.version
+    original = photo_bytes(Variant(chilled, "o", "jpg"))
+    assert get(edge, cluster.url_of(new, "o")) == (200, original)
+    assert every_size(cluster, edge, chilled) == good(chilled)
+    cluster.delete_later(new)

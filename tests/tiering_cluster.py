@@ -1,0 +1,226 @@
+"""Two nodes over disks, one over a bucket, and a storagemaster whose passes a test calls itself."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from click.testing import CliRunner
+
+from glassplate.cli.main import main
+from permission_urls import InternalSigner, Key, KeyRing, KeyState, ReadSigner, sign_token
+from storagenode.app import running_node
+from storagenode.client import NodeClient
+from storagenode.opening import mark_store
+from storagenode.protocol.layout import Place
+from tests.free_ports import free_ports
+from tests.storagemaster.manual_master import HandDrivenMaster, running_by_hand
+from tests.storagenode.photo_samples import MTIME, bytes_of, version_of
+from tests.storagenode.served_site import LoopThread, chunked, lift_fences
+from volumes.address import Address
+from volumes.cluster import Cluster, Edge, Master, Node, Volume
+from volumes.photo_path import Info, PhotoTombstone, PhotoVersion, Variant, parse_path, render_path
+from volumes.sizes import size_classes
+
+VOLUME = 42
+DISKS = ("east-1", "west-1")
+COLD = "cold-1"
+EDGE = "east-nginx"
+SIZES = "mbhko"
+MOVED = "hko"
+KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
+
+
+class ColdCluster:
+    """One volume with three mirrors: two disks and a bucket that keeps two copies of all.
+
+    It has an edge in its config, which runs where a test runs it.
+    """
+
+    def __init__(self, folder: Path, endpoint: str, prefix: str) -> None:
+        ports = iter(free_ports(9))
+        stores = {id_: str(folder / id_) for id_ in DISKS} | {COLD: f"s3://photos/{prefix}"}
+        nodes = {
+            id_: Node(
+                id=id_,
+                colo=id_.split("-", maxsplit=1)[0],
+                read=Address("127.0.0.1", next(ports)),
+                write=Address("127.0.0.1", next(ports)),
+                store=store,
+                endpoint=endpoint if id_ == COLD else "",
+                region="us-east-1" if id_ == COLD else "",
+                copies=2 if id_ == COLD else 1,
+            )
+            for id_, store in stores.items()
+        }
+        self.config = Cluster(
+            name="cold",
+            public_url="http://photos.example",
+            keys_file="",
+            queue_url="redis://127.0.0.1:1",
+            nodes=nodes,
+            volumes={VOLUME: Volume(number=VOLUME, mirrors=tuple(nodes))},
+            masters={},
+            edges={EDGE: _edge(next(ports), next(ports))},
+        )
+        self.thread = LoopThread()
+        self.clients: dict[str, NodeClient] = {}
+        self.stores: dict[str, Any] = {}
+        self.master: HandDrivenMaster
+        self._photos: list[PhotoVersion] = []
+        self._address = Address("127.0.0.1", next(ports))
+        self._running: dict[str, contextlib.AsyncExitStack] = {}
+        self._stack = contextlib.AsyncExitStack()
+
+    def run(self, work: Any) -> Any:
+        """The result of a coroutine."""
+        return self.thread.run(work)
+
+    async def open(self) -> None:
+        """Start everything."""
+        session = await self._stack.enter_async_context(aiohttp.ClientSession())
+        for id_, node in self.config.nodes.items():
+            self.clients[id_] = NodeClient(node.write, session, InternalSigner(KEYS))
+            await self.start(id_)
+        master = Master(id="m1", colo="east", address=self._address)
+        running = running_by_hand(self.config, master, KEYS)
+        self.master = await self._stack.enter_async_context(running)
+
+    async def close(self) -> None:
+        """Stop everything."""
+        await self._stack.aclose()
+        for id_ in tuple(self._running):
+            await self.stop(id_)
+
+    async def start(self, id_: str) -> None:
+        """Start a node, over an empty store if it has none, that sends photos at once."""
+        await self.start_fenced(id_)
+        await lift_fences(self.clients[id_])
+
+    async def start_fenced(self, id_: str) -> None:
+        """Start a node as it starts by itself."""
+        node = self.config.nodes[id_]
+        await asyncio.to_thread(mark_store, node)
+        stack = contextlib.AsyncExitStack()
+        self.stores[id_] = await stack.enter_async_context(running_node(self.config, node, KEYS))
+        self._running[id_] = stack
+
+    async def stop(self, id_: str) -> None:
+        """Stop a node."""
+        await self._running.pop(id_).aclose()
+
+    def lose_disk(self, id_: str) -> None:
+        """Put an empty disk in the place of a node's."""
+        self.run(self.stop(id_))
+        shutil.rmtree(self.config.nodes[id_].store)
+        self.run(self.start(id_))
+        self.run(self.master.fleet.poll())
+
+    def put_photo(self, number: int, *, nodes: tuple[str, ...] = DISKS) -> PhotoVersion:
+        """A photo with all its sizes on some nodes."""
+        of = version_of(number)
+        self._photos.append(of)
+        files = [Variant(of, size, "jpg") for size in SIZES] + [Info(of)]
+        for node in nodes:
+            for file in files:
+                data = photo_bytes(file)
+                put = self.clients[node].put(
+                    Place(file), chunked(data), mtime_seconds=MTIME, bytes_total=len(data)
+                )
+                self.run(put)
+        return of
+
+    def thaw(self) -> None:
+        """Take the chill off the volume, without a repair."""
+        for client in self.clients.values():
+            self.run(client.chill(VOLUME, None))
+        self.run(self.master.fleet.poll())
+
+    def delete_later(self, of: PhotoVersion) -> None:
+        """Have a photo deleted with the others."""
+        self._photos.append(of)
+
+    def delete_all(self) -> None:
+        """Leave no photo that the next test would have to wait for."""
+        while self._photos:
+            of = self._photos.pop()
+            tombstone = Place(PhotoTombstone(of.volume, of.photo))
+            for client in self.clients.values():
+                self.run(client.bury(tombstone, mtime_seconds=MTIME))
+
+    def sizes_on(self, node: str, of: PhotoVersion) -> str:
+        """The letters of the sizes that a node has whole, read back and compared."""
+        letters = ""
+        for listed in self.run(self.clients[node].list_photo(VOLUME, of.photo)):
+            file = parse_path(f"{VOLUME}/{of.shard}/{listed.name}")
+            if isinstance(file, Variant):
+                fetched = self.run(self.clients[node].fetch(Place(file)))
+                assert fetched.data == photo_bytes(file)
+                letters += file.size
+        return "".join(sorted(letters))
+
+    def good_copies(self, of: PhotoVersion, size: str) -> int:
+        """How many good copies of a size there are, a bucket's counted as often as it says."""
+        nodes = self.config.nodes
+        return sum(nodes[node].copies for node in nodes if size in self.sizes_on(node, of))
+
+    def browse(self, of: PhotoVersion, size: str) -> tuple[int, bytes, str]:
+        """What an edge gets that asks mirror after mirror: status, bytes, and from whom."""
+        return self.run(self._browse(self.url_of(of, size)))
+
+    def url_of(self, of: PhotoVersion, size: str) -> str:
+        """The URL of a size, without a host."""
+        path = render_path(Variant(of, size, "jpg"))
+        classes = size_classes(self.config.sizes)
+        return ReadSigner(KEYS).url(path, size_class=classes[size], expiry_seconds=0)
+
+    async def _browse(self, url: str) -> tuple[int, bytes, str]:
+        status, data, found = 0, b"", ""
+        async with aiohttp.ClientSession() as session:
+            for id_, node in self.config.nodes.items():
+                async with session.get(f"http://{node.read}{url}") as response:
+                    status, data, found = response.status, await response.read(), id_
+                    if status == 200:
+                        break
+        return status, data, found
+
+    def glassplate(self, *arguments: object) -> Any:
+        """What a command prints, and its exit status."""
+        token = sign_token(KEYS, ("admin", "delete", "read"), expiry_seconds=0)
+        options = ["--url", f"http://{self._address}", "--token", token]
+        return CliRunner().invoke(main, [*options, *map(str, arguments)])
+
+    def glassplate_json(self, *arguments: object, exit_code: int = 0) -> Any:
+        """The document that a command prints."""
+        result = self.glassplate(*arguments, "--json")
+        assert result.exit_code == exit_code, result.output
+        return json.loads(result.stdout)
+
+
+def _edge(listen: int, purge: int) -> Edge:
+    listens, purges = Address("127.0.0.1", listen), Address("127.0.0.1", purge)
+    return Edge(id=EDGE, colo="east", kind="nginx", listen=listens, purge=purges)
+
+
+def photo_bytes(file: object) -> bytes:
+    """What a file of a photo has in it."""
+    if isinstance(file, Info):
+        made = [{"size": size, "ext": "jpg"} for size in SIZES if size != "o"]
+        return json.dumps({"width": 64, "height": 48, "variants": made}).encode()
+    return bytes_of(file, size=500)
+
+
+@contextlib.contextmanager
+def cold_cluster(folder: Path, endpoint: str, prefix: str) -> Iterator[ColdCluster]:
+    """A cluster that is up for as long as the block lasts."""
+    cluster = ColdCluster(folder, endpoint, prefix)
+    try:
+        cluster.run(cluster.open())
+        yield cluster
+    finally:
+        cluster.run(cluster.close())
+        cluster.thread.close()
