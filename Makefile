@@ -44,7 +44,7 @@ test: $(DEV) ## every test
 compose-test: $(DEV) ## really run compose.yaml, with podman, as root
 	@proxy_config/install-servers.sh compose
 	@$(BIN)/pip install -qq --editable '.[compose]'
-	@tests/deploy/stand_ins/make-images.sh
+	@tests/deploy/debian_images/make-images.sh
 	$(BIN)/python -m tests.deploy.run_compose
 
 bench: ## every bench; fails where a median is under its floor

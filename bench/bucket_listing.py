@@ -72,19 +72,19 @@ def _fill(store: BucketStore, count: int) -> None:
 
 def _paths(rng: random.Random, count: int) -> Iterator[str]:
     for number in range(count):
-        of = PhotoVersion(
+        photo_version = PhotoVersion(
             VOLUME,
             mint_photo_id(now_milliseconds=number, random_bits=rng.getrandbits),
             mint_version(rng.getrandbits),
         )
-        yield render_path(Variant(of, "o", "jpg"))
+        yield render_path(Variant(photo_version, "o", "jpg"))
 
 
 @contextlib.contextmanager
 def _store(node: Node) -> Iterator[BucketStore]:
     """A store that remembers nothing yet, like that of a node which has just started."""
     with opened_bucket(node, threads=AT_ONCE) as (store, _):
-        store.open_volume(VOLUME)
+        store.create_volume(VOLUME)
         yield store
 
 

@@ -85,7 +85,7 @@ def child_use(original: bytes) -> dict[str, float]:
         return {
             "child_peak_mib": round(maker.last_end.memory_bytes_peak / 1024**2, 1),
             "child_cpu_seconds": round(maker.last_end.cpu_seconds, 3),
-            "child_wall_seconds": round(maker.last_end.wall_seconds, 3),
+            "child_wall_seconds": round(maker.last_end.elapsed_seconds, 3),
         }
 
 

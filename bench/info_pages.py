@@ -27,7 +27,7 @@ from bench.wrk import LoadFailed
 from glassplate import Client
 from glassplate.local.cluster import LocalCluster
 from glassplate.local.plan import NODES
-from glassplate.local.processes import KeptProcess
+from glassplate.local.processes import SupervisedProcess
 from imageworker.make_sizes import make_sizes
 from permission_urls import InternalSigner, Scope, sign_token
 from storagemaster import wire
@@ -37,7 +37,7 @@ from volumes.address import Address
 from volumes.photo_path import Info, parse_photo_version, render_path
 
 PHOTOS = 400
-PAGE_PHOTOS = 100
+BATCH_PHOTOS = 100
 AT_ONCE = 4
 SECONDS_EACH = 3.0
 PHOTO_BYTES = 3_000
@@ -56,11 +56,11 @@ async def _measure() -> list[Figure]:
             load = Load(session, sign_token(local.keys, [Scope.READ]), references)
             cached = str(local.cluster.masters["east-master"].address)
 
-            async def pages_with() -> float:
-                return await load.rate(lambda: load.page(cached))
+            async def batches_with() -> float:
+                return await load.rate(lambda: load.lookup(cached))
 
-            async def pages_without() -> float:
-                return await load.rate(lambda: load.page(without))
+            async def batches_without() -> float:
+                return await load.rate(lambda: load.lookup(without))
 
             async def photo_by_photo() -> float:
                 return await load.rate(lambda: load.one_by_one(without))
@@ -69,13 +69,13 @@ async def _measure() -> list[Figure]:
                 await compare_async(
                     "pages of 100 photos, with memcached against without",
                     1.0,
-                    pages_with,
-                    pages_without,
+                    batches_with,
+                    batches_without,
                 ),
                 await compare_async(
                     "pages of 100 photos without memcached, against 100 requests",
                     4.0,
-                    pages_without,
+                    batches_without,
                     photo_by_photo,
                     runs=3,
                 ),
@@ -105,16 +105,16 @@ class Load:
         pages = sum(await asyncio.gather(*(ask_on() for _ in range(AT_ONCE))))
         return pages / (time.perf_counter() - started)
 
-    async def page(self, master: str) -> None:
+    async def lookup(self, master: str) -> None:
         """One page in one request."""
         versions = [parse_photo_version(reference) for reference in self._sample()]
         async with self._session.post(
-            f"http://{master}{wire.PAGE_ROUTE}",
-            data=wire.render_page_request(versions),
+            f"http://{master}{wire.BATCH_ROUTE}",
+            data=wire.render_batch_request(versions),
             headers=self._headers,
         ) as response:
             body = await response.read()
-        if response.status != 200 or body.count(b'"state": "ready"') != PAGE_PHOTOS:
+        if response.status != 200 or body.count(b'"state": "ready"') != BATCH_PHOTOS:
             raise LoadFailed(f"a page was answered {response.status}: {body[:200]!r}")
 
     async def one_by_one(self, master: str) -> None:
@@ -129,7 +129,7 @@ class Load:
             raise LoadFailed(f"{url} was answered {response.status}")
 
     def _sample(self) -> list[str]:
-        return self._dice.sample(self._references, PAGE_PHOTOS)
+        return self._dice.sample(self._references, BATCH_PHOTOS)
 
 
 async def _upload(local: LocalCluster) -> list[str]:
@@ -144,10 +144,10 @@ async def _upload(local: LocalCluster) -> list[str]:
         references = []
         for number in range(PHOTOS):
             reference = (await client.put(render_photo(number, PHOTO_BYTES))).reference
-            of = parse_photo_version(reference)
-            path, digest = render_path(Info(of)), hashlib.sha256(info).hexdigest()
+            photo_version = parse_photo_version(reference)
+            path, digest = render_path(Info(photo_version)), hashlib.sha256(info).hexdigest()
             bundle = render_bundle([BundledFile(path, digest, info)])
-            await worker.put_bundle(of, bundle, mtime_seconds=1_700_000_000)
+            await worker.put_bundle(photo_version, bundle, mtime_seconds=1_700_000_000)
             references.append(reference)
     return references
 
@@ -160,7 +160,7 @@ async def _master_without_memcached(local: LocalCluster) -> AsyncIterator[str]:
     (master,) = named(local, "east-master")
     config, other = str(local.data / "cluster.toml"), str(local.data / "without.toml")
     _write_without_memcached(local, address, Path(other))
-    process = KeptProcess(
+    process = SupervisedProcess(
         dataclasses.replace(
             master.plan,
             name="without",

@@ -29,7 +29,7 @@ class NeverRead:
         self._root = Path(node.store)
         self._signer = ReadSigner(local.keys)
         self._size_class = size_classes(local.cluster.sizes)[SIZE_LETTER]
-        self._chance = random.Random(_SEED)
+        self._rng = random.Random(_SEED)
 
     async def per_second(self, address: Address, *, seconds: int) -> float:
         """How many photos a server gives in a second, none of them for the second time.
@@ -48,7 +48,7 @@ class NeverRead:
     def _name_anew(self, photo: PhotoOfSet) -> list[str]:
         # A digest is noted beside the bytes, so that it is there under every name.
         source, urls = self._root / render_path(photo.variant), []
-        for variant in photo.other_names(NAMES_EACH, self._chance):
+        for variant in photo.other_names(NAMES_EACH, self._rng):
             path = render_path(variant)
             (self._root / path).parent.mkdir(exist_ok=True)
             os.link(source, self._root / path)

@@ -36,17 +36,17 @@ class PhotoOfSet:
     url: str
     data: bytes
 
-    def other_names(self, count: int, chance: random.Random) -> list[Variant]:
+    def other_names(self, count: int, rng: random.Random) -> list[Variant]:
         """Names of other photos of the same volume, which may have the same bytes."""
-        volume, letter, ext = self.variant.of.volume, self.variant.size, self.variant.ext
+        volume, letter, ext = self.variant.photo_version.volume, self.variant.size, self.variant.ext
         return [
             Variant(
                 PhotoVersion(
                     volume,
                     mint_photo_id(
-                        now_milliseconds=_MTIME_SECONDS * 1000, random_bits=chance.getrandbits
+                        now_milliseconds=_MTIME_SECONDS * 1000, random_bits=rng.getrandbits
                     ),
-                    mint_version(chance.getrandbits),
+                    mint_version(rng.getrandbits),
                 ),
                 letter,
                 ext,
@@ -62,18 +62,18 @@ class PhotoOfSet:
 
 def make_photo_set(cluster: Cluster, keys: KeyRing, volume: VolumeId) -> list[PhotoOfSet]:
     """The photos of one volume, the same ones each time."""
-    chance = random.Random(_SEED)
+    rng = random.Random(_SEED)
     signer = ReadSigner(keys)
     size_class = size_classes(cluster.sizes)[SIZE_LETTER]
     photos = []
     for number in range(PHOTOS):
         photo = mint_photo_id(
-            now_milliseconds=_MTIME_SECONDS * 1000 + number, random_bits=chance.getrandbits
+            now_milliseconds=_MTIME_SECONDS * 1000 + number, random_bits=rng.getrandbits
         )
-        of = PhotoVersion(volume, photo, mint_version(chance.getrandbits))
-        variant = Variant(of, SIZE_LETTER, "jpg")
+        photo_version = PhotoVersion(volume, photo, mint_version(rng.getrandbits))
+        variant = Variant(photo_version, SIZE_LETTER, "jpg")
         url = signer.url(render_path(variant), size_class=size_class)
-        data = render_photo(number, chance.randint(BYTES_MIN, BYTES_MAX))
+        data = render_photo(number, rng.randint(BYTES_MIN, BYTES_MAX))
         photos.append(PhotoOfSet(variant, url, data))
     return photos
 

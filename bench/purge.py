@@ -25,7 +25,7 @@ PHOTOS = 1_000
 AT_ONCE = 16
 BOUND_SECONDS = 1.0
 GIVE_UP_SECONDS = 10.0
-LOOK_SECONDS = 0.02
+POLL_SECONDS = 0.02
 
 
 async def measure() -> Figure:
@@ -76,7 +76,7 @@ async def _purge_one(
 async def _until_refused(session: aiohttp.ClientSession, target: str) -> None:
     async with asyncio.timeout(GIVE_UP_SECONDS):
         while await _status(session, target) == 200:  # noqa: ASYNC110  # it is an edge's to tell
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
 
 async def _status(session: aiohttp.ClientSession, target: str) -> int:

@@ -17,8 +17,8 @@ from glassplate.edges.files import (
 )
 from glassplate.local.cluster import LocalCluster
 from proxy_config import (
-    NginxChoices,
-    VarnishChoices,
+    NginxSettings,
+    VarnishSettings,
     nginx_command,
     render_nginx,
     render_varnish,
@@ -36,10 +36,10 @@ _NO_CHECK = {"vcl_hit": "return (deliver);"}
 async def rendered_nginx(
     local: LocalCluster, name: str, **choices: object
 ) -> AsyncIterator[Address]:
-    """An nginx edge of the first colo; `choices` are more of `NginxChoices`."""
+    """An nginx edge of the first colo; `choices` are more of `NginxSettings`."""
     edge_id = "east-nginx"
     cluster, folder = _elsewhere(local, edge_id, name)
-    chosen = NginxChoices(
+    chosen = NginxSettings(
         edge_id=edge_id,
         cache_dir=str(folder / "cache"),
         cache_bytes=LOCAL_CACHE_BYTES,
@@ -62,7 +62,7 @@ async def rendered_varnish(
     """A Varnish edge; `change` is done to its VCL first."""
     edge_id = "varnish"
     cluster, folder = _elsewhere(local, edge_id, name)
-    chosen = VarnishChoices(
+    chosen = VarnishSettings(
         edge_id=edge_id, cache_bytes=LOCAL_VARNISH_BYTES, run_dir=str(folder / "run")
     )
     files = render_varnish(cluster, chosen, read_keys_of(local.keys))

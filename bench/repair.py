@@ -19,10 +19,10 @@ from bench.photo_bytes import render_photo
 from bench.scratch_cluster import named, scratch_cluster
 from glassplate.local.cluster import LocalCluster
 from permission_urls import InternalSigner
-from storagemaster.caches.purging import Purging
-from storagemaster.lifecycle.tombstone_delivery import Burying
+from storagemaster.caches.purging import EdgePurger
+from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.fleet import Fleet
-from storagemaster.repair.reconcile import Reconcile
+from storagemaster.repair.reconcile import Reconciler
 from storagenode.client import NodeClient
 from storagenode.protocol.layout import Place
 from volumes.photo_id import mint_photo_id, mint_version
@@ -74,13 +74,13 @@ async def _measure(
     fleet = Fleet(nodes)
     await fleet.poll()
     # There is no edge to purge.
-    burying = Burying(local.cluster, nodes, Purging({}, session))
-    reconcile = Reconcile(local.cluster, nodes, fleet, burying, now_seconds=time.time)
+    tombstone_delivery = TombstoneDelivery(local.cluster, nodes, EdgePurger({}, session))
+    reconcile = Reconciler(local.cluster, nodes, fleet, tombstone_delivery, now_seconds=time.time)
     rates = []
     for run in range(1 + RUNS):
         await _fill(nodes[mirrors[0]], volume, batch, run)
         started = time.perf_counter()
-        done = await reconcile.reconcile(volume, at_once=True)
+        done = await reconcile.reconcile(volume, unthrottled=True)
         seconds = time.perf_counter() - started
         if done.done != batch.photos or (await reconcile.plan(volume)).plan.steps:
             raise RepairFailed(f"{done.done} of {batch.photos} photos were copied")
@@ -96,10 +96,10 @@ async def _fill(node: NodeClient, volume: VolumeId, batch: Batch, run: int) -> N
     async def some() -> None:
         while (number := next(numbers)) < batch.photos:
             photo = mint_photo_id(now_milliseconds=MTIME_SECONDS * 1000, random_bits=_random_bits)
-            of = PhotoVersion(volume, photo, mint_version(_random_bits))
+            photo_version = PhotoVersion(volume, photo, mint_version(_random_bits))
             body = data[:-8] + number.to_bytes(8, "big")
             await node.put(
-                Place(Variant(of, "o", "jpg")),
+                Place(Variant(photo_version, "o", "jpg")),
                 _in_one_piece(body),
                 mtime_seconds=MTIME_SECONDS,
                 bytes_total=len(body),

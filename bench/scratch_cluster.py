@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from glassplate.local.cluster import LocalCluster, prepare_on_free_ports
-from glassplate.local.processes import KeptProcess
+from glassplate.local.processes import SupervisedProcess
 
 
 @contextlib.asynccontextmanager
@@ -23,7 +23,7 @@ async def scratch_cluster() -> AsyncIterator[LocalCluster]:
             await cluster.stop(cluster.processes)
 
 
-def named(cluster: LocalCluster, *names: str) -> list[KeptProcess]:
+def named(cluster: LocalCluster, *names: str) -> list[SupervisedProcess]:
     """The processes with these names, in the order in which they start.
 
     Raises:

@@ -12,7 +12,7 @@ import aiohttp
 from bench.theirs import free_address, running
 from volumes.address import Address
 
-DATA_CENTRES = ("east", "west")
+DATA_CENTERS = ("east", "west")
 # One more copy, in another data centre.
 REPLICATION = "100"
 ASSIGN_SECONDS_MAX = 30
@@ -36,7 +36,7 @@ async def seaweed(folder: Path) -> AsyncIterator[Address]:
         argv = [*_server(program, "master", master, folder), "-defaultReplication", REPLICATION]
         argv += ["-mdir", str(_made(folder / "master")), "-peers", "none"]
         await stack.enter_async_context(running(argv, master, log=folder / "master.log"))
-        for place in DATA_CENTRES:
+        for place in DATA_CENTERS:
             address = _address()
             argv = [*_server(program, "volume", address, folder), "-dataCenter", place]
             argv += ["-dir", str(_made(folder / place)), "-master", f"{master}", "-max", "20"]

@@ -56,12 +56,12 @@ def naive_pass(original: bytes) -> list[bytes]:
 
 def render_test_photo() -> bytes:
     """A JPEG with what photos have: soft light, hard edges, and grain; the same one each time."""
-    chance = np.random.default_rng(_SEED)
+    rng = np.random.default_rng(_SEED)
     y, x = np.mgrid[0:_HEIGHT, 0:_WIDTH].astype(np.float32)
     light = 110 + 70 * np.sin(x / 900) * np.cos(y / 700)
     edges = 40 * (((x // 250).astype(int) + (y // 180).astype(int)) % 2)
     channels = np.stack([light + edges, 0.8 * light + y / 40, 200 - 0.5 * light + edges], axis=2)
-    grain = chance.normal(0, _GRAIN, size=(_HEIGHT, _WIDTH, 1)).astype(np.float32)
+    grain = rng.normal(0, _GRAIN, size=(_HEIGHT, _WIDTH, 1)).astype(np.float32)
     pixels = np.clip(channels + grain, 0, 255).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY)

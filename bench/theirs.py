@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from glassplate.local.processes import KeptProcess, ProcessPlan
+from glassplate.local.processes import ProcessPlan, SupervisedProcess
 from volumes.address import Address
 
 
@@ -20,7 +20,7 @@ async def running(argv: Sequence[str], address: Address, *, log: Path) -> AsyncI
     """
     name = Path(argv[0]).name
     plan = ProcessPlan(name=name, colo="", argv=argv, log=log, is_ready=partial(_listens, address))
-    process = KeptProcess(plan)
+    process = SupervisedProcess(plan)
     await process.start()
     try:
         yield

@@ -44,7 +44,9 @@ def main() -> int:
         for number in numbers
     ]
     try:
-        seconds = uvloop.run(_upload_all(arguments.address, requests, at_once=arguments.at_once))
+        seconds = uvloop.run(
+            _upload_all(arguments.address, requests, concurrency=arguments.at_once)
+        )
     except NotMirrored as error:
         print(error, file=sys.stderr)
         return 1
@@ -64,10 +66,10 @@ def render_request(address: Address, token: str, photo: bytes) -> bytes:
     return "\r\n".join([*head, "", ""]).encode() + photo
 
 
-async def _upload_all(address: Address, requests: list[bytes], *, at_once: int) -> float:
+async def _upload_all(address: Address, requests: list[bytes], *, concurrency: int) -> float:
     left = iter(requests)
     started = time.perf_counter()
-    await asyncio.gather(*(_upload_some(address, left) for _ in range(at_once)))
+    await asyncio.gather(*(_upload_some(address, left) for _ in range(concurrency)))
     return time.perf_counter() - started
 
 

@@ -15,10 +15,10 @@ from drill.run import Drill, run_drill
 from drill.scenarios.scenario import Scenario
 from glassplate.local.cluster import SERVER_PATH
 
-Hear = Callable[[Scenario, str, list[Sample]], None]
+OnProgress = Callable[[Scenario, str, list[Sample]], None]
 
 
-def why_not_here(scenario: Scenario) -> str:
+def missing_requirement(scenario: Scenario) -> str:
     """What this machine lacks for a scenario; nothing if it can be run."""
     for need in scenario.needs:
         if need == "root":
@@ -41,7 +41,7 @@ async def run_campaign(
     seed: int,
     load_seconds: float,
     logs: Path | None,
-    hear: Hear,
+    on_progress: OnProgress,
     ended: Callable[[Drill], None],
 ) -> list[Drill]:
     """Drill each scenario with a cluster of its own; `ended` hears of each that is over.
@@ -54,7 +54,7 @@ async def run_campaign(
         for scenario in scenarios:
 
             def watch(what: str, samples: list[Sample], scenario: Scenario = scenario) -> None:
-                hear(scenario, what, samples)
+                on_progress(scenario, what, samples)
 
             drill = await run_drill(
                 scenario,

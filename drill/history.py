@@ -64,9 +64,9 @@ class Operation:
     """Of a PUT: what its receipt says."""
     new_photo: str = ""
     """Of a REVOKE: the reference that is good from now on."""
-    owed: tuple[str, ...] = ()
+    pending_mirrors: tuple[str, ...] = ()
     """Of a DELETE or REVOKE: mirrors that have yet to hear of it."""
-    unpurged: tuple[str, ...] = ()
+    purge_pending: tuple[str, ...] = ()
     """Of a DELETE or REVOKE: edges that have yet to hear of it."""
 
     @property
@@ -92,7 +92,7 @@ def render_operation(operation: Operation) -> str:
 def parse_operation(line: str) -> Operation:
     """The operation of a line; the inverse of `render_operation`."""
     said: dict[str, Any] = json.loads(line)
-    for name in ("owed", "unpurged"):
+    for name in ("pending_mirrors", "purge_pending"):
         said[name] = tuple(said.get(name, ()))
     return Operation(**{**said, "op": Op(said["op"]), "outcome": Outcome(said["outcome"])})
 

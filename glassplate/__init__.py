@@ -3,16 +3,15 @@
 from glassplate import blocking
 from glassplate.client import Client
 from glassplate.errors import (
-    BadAnswer,
     BadConfig,
     BadReference,
-    ClusterTrouble,
+    ClusterError,
+    ContentMismatch,
     GlassplateError,
-    KeyUsedOtherwise,
-    Mistake,
+    IdempotencyKeyReused,
+    InvalidResponse,
     NoKeys,
     NotAllowed,
-    NotAPhoto,
     NotAuthorized,
     NotFound,
     NoToken,
@@ -25,28 +24,28 @@ from glassplate.errors import (
     Unavailable,
     UnknownSize,
     Unreachable,
+    UnsupportedFormat,
     UnusableSource,
     UnusableTarget,
-    WrongBytes,
+    UsageError,
 )
 from glassplate.session.retries import Retries, Timeouts
 from storagemaster.wire import Copy, Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
 
 __all__ = [
-    "BadAnswer",
     "BadConfig",
     "BadReference",
     "Client",
-    "ClusterTrouble",
+    "ClusterError",
+    "ContentMismatch",
     "Copy",
     "Deletion",
     "GlassplateError",
-    "KeyUsedOtherwise",
-    "Mistake",
+    "IdempotencyKeyReused",
+    "InvalidResponse",
     "NoKeys",
     "NoToken",
-    "NotAPhoto",
     "NotAllowed",
     "NotAuthorized",
     "NotFound",
@@ -65,8 +64,9 @@ __all__ = [
     "Unavailable",
     "UnknownSize",
     "Unreachable",
+    "UnsupportedFormat",
     "UnusableSource",
     "UnusableTarget",
-    "WrongBytes",
+    "UsageError",
     "blocking",
 ]

@@ -110,7 +110,7 @@ class Client:
         """Upload a photo: a path, bytes, or pieces of bytes that have `length` bytes in all."""
         return self._call(
             self._client.put(
-                source if isinstance(source, Path | str | bytes) else _pieces(iter(source)),
+                source if isinstance(source, Path | str | bytes) else _chunks(iter(source)),
                 length=length,
                 volume=volume,
                 durability=durability,
@@ -265,9 +265,9 @@ class _LoopThread:
         await self._stopped.wait()
 
 
-async def _pieces(source: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _chunks(source: Iterator[bytes]) -> AsyncIterator[bytes]:
     """The pieces of a source that may wait for each of them."""
     import asyncio
 
-    while (piece := await asyncio.to_thread(next, source, None)) is not None:
-        yield piece
+    while (chunk := await asyncio.to_thread(next, source, None)) is not None:
+        yield chunk

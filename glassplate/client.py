@@ -1,6 +1,4 @@
-"""The client of a Glassplate cluster: put a photo, get it, ask for it, delete it, sign its URLs.
-
-`glassplate.Client` is asynchronous; `glassplate.blocking.Client` is the same for code that is not.
+"""The asynchronous client of a cluster; `glassplate.blocking.Client` is the same for other code.
 
 >>> import asyncio
 >>> from pathlib import Path
@@ -21,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from glassplate.errors import BadConfig, Mistake, NoKeys, NotFound, NotReadyInTime, SizesFailed
+from glassplate.errors import BadConfig, NoKeys, NotFound, NotReadyInTime, SizesFailed, UsageError
 from glassplate.session.operations import Operations
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.urls.references import parse_reference, parse_version_reference
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from glassplate.session.cluster_session import ClusterSession
     from glassplate.session.downloads import Downloaded
     from glassplate.session.exchange import Progress
-    from glassplate.session.regeneration import Rebuilds
+    from glassplate.session.regeneration import Regeneration
     from glassplate.session.sinks import Sink
     from glassplate.session.sources import Source
     from permission_urls import KeyRing
@@ -52,8 +50,8 @@ class Client(Operations):
     `keys` also sign permission URLs, without any network. `edges` are the URLs where photos are
     read, the public one first; `sizes` is the size table of the cluster.
 
-    Every method may raise `ClusterTrouble`, which may pass, and `Refused`, which will not;
-    `glassplate.errors` has them all. What is safe to ask again is asked again, as `retries` say.
+    Every method may raise `ClusterError`, which may pass, and `Refused`, which will not. Requests
+    that are safe to repeat are retried, as `retries` say.
 
     >>> client = Client("http://127.0.0.1:8090", token="gp1.a.read.0.VHvGwY3dJ7gqkB1cKJ5yQf0x")
     """
@@ -165,8 +163,8 @@ class Client(Operations):
 
         Raises:
             UnusableSource: It cannot be read, is empty, or has not `length` bytes.
-            NotAPhoto, TooLarge, KeyUsedOtherwise, NotFound: As their names say.
-            ClusterTrouble: Its `idempotency_key` makes trying again safe.
+            NotAPhoto, TooLarge, IdempotencyKeyReused, NotFound: As their names say.
+            ClusterError: Its `idempotency_key` makes trying again safe.
         """
         return await self._opened().upload(
             source,
@@ -289,9 +287,9 @@ class Client(Operations):
         return await self._opened().status()
 
     @property
-    def rebuilds(self) -> "Rebuilds":
-        """What has sizes made again."""
-        return self._opened().rebuilds
+    def regeneration(self) -> "Regeneration":
+        """Regeneration of sizes."""
+        return self._opened().regeneration
 
     def url(
         self,
@@ -312,7 +310,7 @@ class Client(Operations):
         """
         from glassplate.urls.photo_urls import sign_url
 
-        of = parse_version_reference(reference)
+        photo_version = parse_version_reference(reference)
         if self._keys is None:
             raise NoKeys(f"a URL is signed with keys: {self._why_no_keys}")
         if not self._edges:
@@ -320,7 +318,7 @@ class Client(Operations):
         path = sign_url(
             self._keys,
             self._sizes,
-            of,
+            photo_version,
             size,
             ext=ext,
             expires=expires,
@@ -334,15 +332,15 @@ class Client(Operations):
         Raises:
             NoKeys: The client has none.
         """
-        from permission_urls import FOR_EVER, Unsignable, sign_token
+        from permission_urls import NO_EXPIRY, Unsignable, sign_token
 
         if self._keys is None:
             raise NoKeys(f"a token is signed with keys: {self._why_no_keys}")
-        expiry = int(time.time() + expires.total_seconds()) if expires else FOR_EVER
+        expiry = int(time.time() + expires.total_seconds()) if expires else NO_EXPIRY
         try:
             return sign_token(self._keys, scopes, expiry_seconds=expiry)
         except Unsignable as error:
-            raise Mistake(str(error)) from error
+            raise UsageError(str(error)) from error
 
     async def find_url(self, photo: str | PhotoVersion, size: str) -> str:
         """The permission URL of one size: signed here with keys, asked for without.
@@ -354,18 +352,20 @@ class Client(Operations):
         """
         if isinstance(photo, str) and photo.startswith(("http://", "https://")):
             return photo
-        of = parse_version_reference(photo)
+        photo_version = parse_version_reference(photo)
         if self._keys and self._edges and size != ORIGINAL_LETTER:
-            return self.url(of, size)
-        urls = (await self.info(of)).urls
+            return self.url(photo_version, size)
+        urls = (await self.info(photo_version)).urls
         if size not in urls:
-            raise NotFound(f"size {size} of {of} is not made; there are {', '.join(urls)}")
+            raise NotFound(
+                f"size {size} of {photo_version} is not made; there are {', '.join(urls)}"
+            )
         return urls[size]
 
     def _judge(self, target: str) -> dict[str, Any] | None:
-        from glassplate.urls.permissions import judge
+        from glassplate.urls.permissions import check_permission
 
-        return judge(target, self._keys, self._sizes, now_seconds=time.time())
+        return check_permission(target, self._keys, self._sizes, now_seconds=time.time())
 
     async def _download(
         self,
@@ -379,11 +379,11 @@ class Client(Operations):
 
     def _everywhere(self, url: str) -> list[str]:
         """The URL and, if it is one of an edge, that of the same photo at every other."""
-        home = next((edge for edge in self._edges if url.startswith(f"{edge}/")), None)
-        if home is None:
+        mirror = next((edge for edge in self._edges if url.startswith(f"{edge}/")), None)
+        if mirror is None:
             return [url]
-        others = [edge for edge in self._edges if edge != home]
-        return [url, *(edge + url.removeprefix(home) for edge in others)]
+        others = [edge for edge in self._edges if edge != mirror]
+        return [url, *(edge + url.removeprefix(mirror) for edge in others)]
 
     def _opened(self) -> "ClusterSession":
         if self._session is None:
@@ -392,9 +392,9 @@ class Client(Operations):
 
 
 def _load_keys(path: Path | str) -> "KeyRing":
-    from permission_urls import KeysRefused, load_keys
+    from permission_urls import KeyRingError, load_keys
 
     try:
         return load_keys(Path(path))
-    except KeysRefused as error:
+    except KeyRingError as error:
         raise BadConfig(str(error)) from error

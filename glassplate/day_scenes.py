@@ -28,12 +28,12 @@ WIDE = (2400, 1600)
 DUNES_SIZE = (3000, 4000)
 
 
-def ridges(chance: random.Random) -> Image.Image:
+def ridges(rng: random.Random) -> Image.Image:
     """Mountains behind mountains at dusk."""
     width, height = WIDE
     sky = ((0, (46, 52, 98)), (0.35, (128, 92, 132)), (0.6, (236, 150, 122)), (1, (255, 214, 160)))
     picture = gradient(WIDE, sky)
-    veil = curve(clouds(chance, WIDE, cells=(3, 12)), 120, 255, 1.6)
+    veil = curve(clouds(rng, WIDE, cells=(3, 12)), 120, 255, 1.6)
     picture = painted(picture, (255, 196, 170), veil.point([v // 3 for v in range(256)]))
     picture = lit(picture, glow(WIDE, (1560, 830), 900, 2.4), (255, 190, 110))
     picture = lit(picture, glow(WIDE, (1560, 830), 130, 0.9), (255, 236, 190))
@@ -41,16 +41,16 @@ def ridges(chance: random.Random) -> Image.Image:
     for layer in range(7):
         depth = layer / 6
         middle = height * (0.53 + 0.42 * depth**1.15)
-        line = ridge(chance, width, height=60 + 130 * depth, rough=0.50 + 0.05 * depth)
+        line = ridge(rng, width, height=60 + 130 * depth, rough=0.50 + 0.05 * depth)
         skyline = [middle + y for y in line]
-        colour = mixed(far, near, depth**0.75)
-        mist = mixed(colour, (250, 190, 160), 0.45 * (1 - depth))
-        slope = gradient(WIDE, ((0, colour), (middle / height, colour), (1, mist)))
+        color = mixed(far, near, depth**0.75)
+        mist = mixed(color, (250, 190, 160), 0.45 * (1 - depth))
+        slope = gradient(WIDE, ((0, color), (middle / height, color), (1, mist)))
         picture = painted(picture, slope, below(WIDE, skyline))
-    return grained(chance, vignetted(picture, 0.25), 6)
+    return grained(rng, vignetted(picture, 0.25), 6)
 
 
-def sea(chance: random.Random) -> Image.Image:
+def sea(rng: random.Random) -> Image.Image:
     """The sun over a calm sea."""
     width, height = WIDE
     horizon, sun = 820, (860.0, 640.0)
@@ -61,7 +61,7 @@ def sea(chance: random.Random) -> Image.Image:
         (0.52, (255, 222, 160)),
     )
     picture = gradient(WIDE, sky)
-    bank = curve(clouds(chance, WIDE, cells=(4, 10)), 140, 240, 1.2)
+    bank = curve(clouds(rng, WIDE, cells=(4, 10)), 140, 240, 1.2)
     picture = painted(picture, (246, 170, 150), bank.point([v * 2 // 3 for v in range(256)]))
     picture = lit(picture, glow(WIDE, sun, 760, 2.6), (255, 176, 90))
     picture = lit(picture, glow(WIDE, sun, 96, 0.35), (255, 244, 210))
@@ -69,21 +69,21 @@ def sea(chance: random.Random) -> Image.Image:
         WIDE, ((0, (90, 100, 130)), (horizon / height, (196, 160, 140)), (1, (20, 44, 74)))
     )
     surface = (width, height - horizon)
-    swell = receding(clouds(chance, (1500, 1500), cells=(40, 130), octaves=3), surface, 7)
+    swell = receding(clouds(rng, (1500, 1500), cells=(40, 130), octaves=3), surface, 7)
     spread = ((sun[0] - 60, 0), (sun[0] + 60, 0), (sun[0] + 430, 780), (sun[0] - 430, 780))
     path = polygon_mask(surface, spread).reduce(8).filter(ImageFilter.GaussianBlur(12))
     glitter = ImageChops.multiply(curve(swell, 118, 200, 1.5), path.resize(surface))
     waves_lit = shaded(sea.crop((0, horizon, width, height)), swell, 0.55)
     waves_lit = lit(waves_lit, glitter, (255, 214, 150))
     picture.paste(waves_lit, (0, horizon))
-    return grained(chance, vignetted(picture, 0.2), 6)
+    return grained(rng, vignetted(picture, 0.2), 6)
 
 
-def fields(chance: random.Random) -> Image.Image:
+def fields(rng: random.Random) -> Image.Image:
     """Hills under cultivation, and fair weather."""
     width, height = WIDE
     picture = gradient(WIDE, ((0, (84, 148, 214)), (0.5, (188, 220, 238)), (1, (236, 240, 226))))
-    cover = clouds(chance, WIDE, cells=(4, 7), octaves=6)
+    cover = clouds(rng, WIDE, cells=(4, 7), octaves=6)
     picture = painted(picture, (255, 255, 255), curve(cover, 128, 235, 0.9))
     shadow = ImageChops.offset(curve(cover, 150, 250, 1.4), 0, 26)
     picture = painted(picture, (196, 208, 222), ImageChops.multiply(shadow, curve(cover, 128, 235)))
@@ -100,43 +100,43 @@ def fields(chance: random.Random) -> Image.Image:
         middle = height * (0.54 + 0.36 * depth)
         swell = waves(
             width,
-            (34 + 60 * depth, width * (0.7 + 0.5 * chance.random()), chance.uniform(0, 6)),
-            (14 + 22 * depth, width * 0.31, chance.uniform(0, 6)),
+            (34 + 60 * depth, width * (0.7 + 0.5 * rng.random()), rng.uniform(0, 6)),
+            (14 + 22 * depth, width * 0.31, rng.uniform(0, 6)),
         )
         hill = gradient(
             WIDE, ((0, green), (middle / height, green), (1, mixed(green, (30, 60, 20), 0.5)))
         )
-        furrows = noise(chance, WIDE, (6, 90 + 40 * (5 - layer)))
-        crops = Image.blend(furrows, noise(chance, WIDE, (300, 220)), 0.55)
+        furrows = noise(rng, WIDE, (6, 90 + 40 * (5 - layer)))
+        crops = Image.blend(furrows, noise(rng, WIDE, (300, 220)), 0.55)
         hill = shaded(hill, crops, 0.20 + 0.27 * depth)
         skyline = [middle + y for y in swell]
         picture = painted(picture, hill, below(WIDE, skyline))
-        picture = _with_hedge(chance, picture, skyline, depth)
-    return grained(chance, lit(picture, glow(WIDE, (300, 100), 1500, 2.0), (90, 80, 50)), 6)
+        picture = _with_hedge(rng, picture, skyline, depth)
+    return grained(rng, lit(picture, glow(WIDE, (300, 100), 1500, 2.0), (90, 80, 50)), 6)
 
 
 def _with_hedge(
-    chance: random.Random, picture: Image.Image, skyline: list[float], depth: float
+    rng: random.Random, picture: Image.Image, skyline: list[float], depth: float
 ) -> Image.Image:
     draw = ImageDraw.Draw(picture)
-    x = chance.uniform(0, 200)
+    x = rng.uniform(0, 200)
     while x < picture.width - 1:
-        size = (6 + 26 * depth) * chance.uniform(0.6, 1.3)
+        size = (6 + 26 * depth) * rng.uniform(0.6, 1.3)
         y = skyline[int(x)]
         dark = mixed((88, 112, 84), (34, 62, 30), depth)
         for _ in range(5):
-            dx, dy = chance.uniform(-size, size), chance.uniform(-size, 0)
-            round_of = size * chance.uniform(0.5, 0.9)
-            leaf = mixed(dark, (120, 150, 70), chance.uniform(0, 0.25))
+            dx, dy = rng.uniform(-size, size), rng.uniform(-size, 0)
+            round_of = size * rng.uniform(0.5, 0.9)
+            leaf = mixed(dark, (120, 150, 70), rng.uniform(0, 0.25))
             draw.ellipse(
                 (x + dx - round_of, y + dy - round_of, x + dx + round_of, y + dy + round_of * 0.7),
                 fill=leaf,
             )
-        x += chance.choice((size * 1.2, size * 1.5, 160, 420))
+        x += rng.choice((size * 1.2, size * 1.5, 160, 420))
     return picture
 
 
-def dunes(chance: random.Random) -> Image.Image:
+def dunes(rng: random.Random) -> Image.Image:
     """Dunes in the low sun, upright."""
     width, height = size = (DUNES_SIZE[0] // 2, DUNES_SIZE[1] // 2)
     sky = ((0, (64, 112, 176)), (0.2, (160, 190, 214)), (0.42, (252, 222, 178)))
@@ -144,7 +144,7 @@ def dunes(chance: random.Random) -> Image.Image:
     for layer, peak in enumerate((0.72, 0.22, 0.58, 0.34, 0.80)):
         depth = layer / 4
         top, tall = height * (0.33 + 0.36 * depth), 60 + 190 * depth
-        crest = waves(width, (8 + 12 * depth, width * 0.7, chance.uniform(0, 6)))
+        crest = waves(width, (8 + 12 * depth, width * 0.7, rng.uniform(0, 6)))
         skyline = [
             top + crest[x] + tall * (1 - math.exp(-(((x / width - peak) / 0.34) ** 2)))
             for x in range(width)
@@ -153,7 +153,7 @@ def dunes(chance: random.Random) -> Image.Image:
         dark = mixed((214, 168, 142), (104, 54, 42), depth)
         horizon = top / height
         sand = gradient(size, ((0, bright), (horizon, bright), (1, mixed(bright, dark, 0.35))))
-        ripples = receding(noise(chance, (900, 900), (14, 170)), size, 2 + layer)
+        ripples = receding(noise(rng, (900, 900), (14, 170)), size, 2 + layer)
         sand = shaded(sand, ripples, 0.10 + 0.16 * depth)
         lee = gradient(size, ((0, dark), (horizon, dark), (1, mixed(dark, bright, 0.25))))
         sand = painted(
@@ -161,7 +161,7 @@ def dunes(chance: random.Random) -> Image.Image:
         )
         picture = painted(picture, sand, below(size, skyline))
     large = picture.resize(DUNES_SIZE, Image.Resampling.BICUBIC)
-    return grained(chance, vignetted(large, 0.15), 9)
+    return grained(rng, vignetted(large, 0.15), 9)
 
 
 def _lee_side(

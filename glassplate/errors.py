@@ -1,7 +1,7 @@
 """What can go wrong for a caller, as one family; the class says whose fault it is.
 
 GlassplateError
-├── Mistake                  the caller's, found before anything was sent
+├── UsageError               the caller's, found before anything was sent
 │   ├── BadConfig            cluster.toml, a URL of a storagemaster or the key file is wrong
 │   ├── BadReference         not VOLUME/PHOTO/VERSION
 │   ├── UnknownSize          not a size, or not a format, that a photo can have
@@ -13,17 +13,17 @@ GlassplateError
 │   ├── NotAuthorized   401  no API token, or not a good one
 │   ├── NotAllowed      403  the token, or the permission of the URL, does not open this
 │   ├── NotFound        404  no such volume, photo or size
-│   ├── KeyUsedOtherwise 409 the Idempotency-Key was used for other bytes
+│   ├── IdempotencyKeyReused 409  the Idempotency-Key was used for other bytes
 │   ├── PhotoGone       410  deleted, for ever
 │   ├── TooLarge        413  more bytes than the cluster takes
-│   └── NotAPhoto       415  not a photo of a format that is kept
+│   └── UnsupportedFormat 415 not a photo of a format that is kept
 ├── SizesFailed              the photo's: it is kept, and sizes cannot be made of it
-└── ClusterTrouble           the cluster's; asking again later may help
+└── ClusterError             the cluster's; asking again later may help
     ├── Unavailable     503  somebody answered: not now (502 and 504 too)
     ├── Unreachable          nobody answered
     ├── NotReadyInTime       the sizes are not made yet
-    ├── BadAnswer            an answer that makes no sense, or 500
-    └── WrongBytes           what came is not what was sent or kept
+    ├── InvalidResponse      an answer that makes no sense, or 500
+    └── ContentMismatch      what came is not what was sent or kept
 """
 
 from collections.abc import Mapping
@@ -52,35 +52,35 @@ class GlassplateError(Exception):
         self.problem = problem
 
 
-class Mistake(GlassplateError):
+class UsageError(GlassplateError):
     """The caller's fault, found before anything was sent."""
 
 
-class BadConfig(Mistake):
+class BadConfig(UsageError):
     """The config, a storagemaster's URL or the key file is wrong or missing."""
 
 
-class BadReference(Mistake):
+class BadReference(UsageError):
     """The text is not a reference to a photo."""
 
 
-class UnknownSize(Mistake):
+class UnknownSize(UsageError):
     """There is no such size, or no such format."""
 
 
-class NoKeys(Mistake):
+class NoKeys(UsageError):
     """This is signed with keys, and there are none."""
 
 
-class NoToken(Mistake):
+class NoToken(UsageError):
     """There is no API token, and there are no keys to sign one with."""
 
 
-class UnusableSource(Mistake):
+class UnusableSource(UsageError):
     """What is to be uploaded is missing, empty, or not as long as announced."""
 
 
-class UnusableTarget(Mistake):
+class UnusableTarget(UsageError):
     """Where a photo is to be written, nothing can be."""
 
 
@@ -100,7 +100,7 @@ class NotFound(Refused):
     """There is no such volume, photo or size."""
 
 
-class KeyUsedOtherwise(Refused):
+class IdempotencyKeyReused(Refused):
     """The Idempotency-Key was used for other bytes."""
 
 
@@ -112,7 +112,7 @@ class TooLarge(Refused):
     """The cluster takes no photo with so many bytes."""
 
 
-class NotAPhoto(Refused):
+class UnsupportedFormat(Refused):
     """Not a photo of a format that is kept."""
 
 
@@ -124,35 +124,35 @@ class SizesFailed(GlassplateError):
         self.reason = reason
 
 
-class ClusterTrouble(GlassplateError):
+class ClusterError(GlassplateError):
     """The cluster's fault; asking again later may help.
 
     After an upload, `idempotency_key` is the key it was tried with: putting the photo again with
-    this key never makes a second one. `may_be_done` says that bytes have left, and nobody told
-    what became of them.
+    this key never makes a second one. `may_have_succeeded` is True if bytes were sent and no
+    response came.
     """
 
     idempotency_key: str = ""
-    may_be_done: bool = False
+    may_have_succeeded: bool = False
 
 
-class Unavailable(ClusterTrouble):
+class Unavailable(ClusterError):
     """Somebody answered: not now."""
 
 
-class Unreachable(ClusterTrouble):
+class Unreachable(ClusterError):
     """Nobody answered."""
 
 
-class NotReadyInTime(ClusterTrouble):
+class NotReadyInTime(ClusterError):
     """The sizes are not made yet."""
 
 
-class BadAnswer(ClusterTrouble):
+class InvalidResponse(ClusterError):
     """An answer that makes no sense, or that says that the server failed."""
 
 
-class WrongBytes(ClusterTrouble):
+class ContentMismatch(ClusterError):
     """What came is not what was sent or kept."""
 
 
@@ -160,10 +160,10 @@ _CLASS_OF_STATUS: Mapping[int, type[Refused]] = {
     401: NotAuthorized,
     403: NotAllowed,
     404: NotFound,
-    409: KeyUsedOtherwise,
+    409: IdempotencyKeyReused,
     410: PhotoGone,
     413: TooLarge,
-    415: NotAPhoto,
+    415: UnsupportedFormat,
 }
 _NOT_NOW = frozenset({502, 503, 504})
 
@@ -175,7 +175,7 @@ def error_of(problem: Problem) -> GlassplateError:
         return Unavailable(message, problem=problem)
     if 400 <= problem.status < 500:
         return _CLASS_OF_STATUS.get(problem.status, Refused)(message, problem=problem)
-    return BadAnswer(f"the answer was {problem.status}: {message}", problem=problem)
+    return InvalidResponse(f"the answer was {problem.status}: {message}", problem=problem)
 
 
 def parse_problem(status: int, fields: Mapping[str, Any]) -> Problem:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-Colour = tuple[int, int, int]
-Stops = Sequence[tuple[float, Colour]]
+Color = tuple[int, int, int]
+Stops = Sequence[tuple[float, Color]]
 """Colours by their place, 0 to 1, in order."""
 Point = tuple[float, float]
 
@@ -24,13 +24,13 @@ def gradient(size: tuple[int, int], stops: Stops) -> Image.Image:
     """Colours from top to bottom."""
     column = Image.new("RGB", (1, _GRADIENT_STEPS))
     column.putdata(
-        [colour_at(stops, step / (_GRADIENT_STEPS - 1)) for step in range(_GRADIENT_STEPS)]
+        [color_at(stops, step / (_GRADIENT_STEPS - 1)) for step in range(_GRADIENT_STEPS)]
     )
     upright = column.resize((1, size[1]), _BICUBIC)
     return upright.resize(size, Image.Resampling.NEAREST)
 
 
-def colour_at(stops: Stops, place: float) -> Colour:
+def color_at(stops: Stops, place: float) -> Color:
     """The colour at a place between the stops."""
     for (start, low), (end, high) in itertools.pairwise(stops):
         if place <= end:
@@ -38,16 +38,16 @@ def colour_at(stops: Stops, place: float) -> Colour:
     return stops[-1][1]
 
 
-def mixed(low: Colour, high: Colour, share: float) -> Colour:
+def mixed(low: Color, high: Color, share: float) -> Color:
     """The colour so much of the way from one to another."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(low, high, strict=True))
     return red, green, blue
 
 
-def noise(chance: random.Random, size: tuple[int, int], cells: tuple[int, int]) -> Image.Image:
+def noise(rng: random.Random, size: tuple[int, int], cells: tuple[int, int]) -> Image.Image:
     """Soft random light and dark, so many cells across and down."""
     across, down = cells
-    cell_values = Image.frombytes("L", cells, chance.randbytes(across * down))
+    cell_values = Image.frombytes("L", cells, rng.randbytes(across * down))
     # In fine cells nobody sees the corners that the faster filter leaves.
     is_fine = across >= _FINE_CELLS
     return cell_values.resize(size, Image.Resampling.BILINEAR if is_fine else _BICUBIC)
@@ -60,12 +60,12 @@ def softened(mask: Image.Image, radius: float) -> Image.Image:
 
 
 def clouds(
-    chance: random.Random, size: tuple[int, int], *, cells: tuple[int, int], octaves: int = 5
+    rng: random.Random, size: tuple[int, int], *, cells: tuple[int, int], octaves: int = 5
 ) -> Image.Image:
     """Noise over finer noise, each half as strong, as clouds and stone have it."""
-    texture = noise(chance, size, cells)
+    texture = noise(rng, size, cells)
     for octave in range(1, octaves):
-        finer = noise(chance, size, (cells[0] << octave, cells[1] << octave))
+        finer = noise(rng, size, (cells[0] << octave, cells[1] << octave))
         texture = Image.blend(texture, finer, 0.36 if octave == 1 else 0.26 / octave)
     return stretched(texture)
 
@@ -107,7 +107,7 @@ def clamp(level: int) -> int:
     return max(0, min(255, level))
 
 
-def glow(size: tuple[int, int], centre: Point, radius: float, power: float = 2.0) -> Image.Image:
+def glow(size: tuple[int, int], center: Point, radius: float, power: float = 2.0) -> Image.Image:
     """Light that falls off around a point, as a mask."""
     # Pillow's gradient reaches white in the corners of its square; ours ends at the edges.
     disc = Image.radial_gradient("L").point(
@@ -115,7 +115,7 @@ def glow(size: tuple[int, int], centre: Point, radius: float, power: float = 2.0
     )
     edge = max(2, round(2 * radius))
     mask = Image.new("L", size)
-    at = (round(centre[0] - radius), round(centre[1] - radius))
+    at = (round(center[0] - radius), round(center[1] - radius))
     mask.paste(disc.resize((edge, edge), _BICUBIC), at)
     return mask
 
@@ -129,13 +129,13 @@ def polygon_mask(size: tuple[int, int], points: Sequence[Point]) -> Image.Image:
 
 
 def ridge(
-    chance: random.Random, width: int, *, height: float, rough: float, steps: int = 9
+    rng: random.Random, width: int, *, height: float, rough: float, steps: int = 9
 ) -> list[float]:
     """A skyline by midpoint displacement, as heights around 0; `rough` near 0.5 is smooth."""
-    line = [chance.uniform(-1, 1), chance.uniform(-1, 1)]
+    line = [rng.uniform(-1, 1), rng.uniform(-1, 1)]
     reach = 1.0
     for _ in range(steps):
-        line = _with_midpoints(chance, line, reach)
+        line = _with_midpoints(rng, line, reach)
         reach *= rough
     scale = height / max(abs(value) for value in line)
     at = [x * (len(line) - 1) / (width - 1) for x in range(width)]
@@ -157,15 +157,15 @@ def below(size: tuple[int, int], skyline: Sequence[float]) -> Image.Image:
     return mask
 
 
-def lit(picture: Image.Image, mask: Image.Image, colour: Colour) -> Image.Image:
+def lit(picture: Image.Image, mask: Image.Image, color: Color) -> Image.Image:
     """The picture with coloured light added where the mask is bright."""
     light = Image.merge(
-        "RGB", [mask.point([v * part // 255 for v in range(256)]) for part in colour]
+        "RGB", [mask.point([v * part // 255 for v in range(256)]) for part in color]
     )
     return ImageChops.screen(picture, light)
 
 
-def painted(picture: Image.Image, paint: Image.Image | Colour, mask: Image.Image) -> Image.Image:
+def painted(picture: Image.Image, paint: Image.Image | Color, mask: Image.Image) -> Image.Image:
     """The picture with paint over it where the mask is bright."""
     layer = paint if isinstance(paint, Image.Image) else Image.new("RGB", picture.size, paint)
     return Image.composite(layer, picture, mask)
@@ -177,10 +177,10 @@ def shaded(picture: Image.Image, texture: Image.Image, strength: float) -> Image
     return ImageChops.overlay(picture, Image.merge("RGB", [factors] * 3))
 
 
-def grained(chance: random.Random, picture: Image.Image, levels: int) -> Image.Image:
+def grained(rng: random.Random, picture: Image.Image, levels: int) -> Image.Image:
     """The picture with the grain of a film, which also hides the steps of its gradients."""
     edge = 512
-    tile = Image.frombytes("L", (edge, edge), chance.randbytes(edge * edge))
+    tile = Image.frombytes("L", (edge, edge), rng.randbytes(edge * edge))
     tile = tile.filter(ImageFilter.GaussianBlur(0.7))
     grain = Image.new("L", picture.size)
     for x in range(0, picture.width, edge):
@@ -201,10 +201,10 @@ def vignetted(picture: Image.Image, strength: float) -> Image.Image:
     )
 
 
-def _with_midpoints(chance: random.Random, line: list[float], reach: float) -> list[float]:
+def _with_midpoints(rng: random.Random, line: list[float], reach: float) -> list[float]:
     finer = []
     for left, right in itertools.pairwise(line):
-        finer += [left, (left + right) / 2 + chance.uniform(-reach, reach)]
+        finer += [left, (left + right) / 2 + rng.uniform(-reach, reach)]
     return [*finer, line[-1]]
 
 

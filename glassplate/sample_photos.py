@@ -29,11 +29,11 @@ _QUALITY = 90
 def make_sample_photos() -> Iterator[tuple[str, bytes]]:
     """The photos one by one: a name that is good for a file, and a JPEG."""
     for name, draw in _SCENES.items():
-        yield f"{name}.jpg", _jpeg(draw(_chance(name)))
-    yield "dunes.jpg", _turned_jpeg(day_scenes.dunes(_chance("dunes")))
+        yield f"{name}.jpg", _jpeg(draw(_rng(name)))
+    yield "dunes.jpg", _turned_jpeg(day_scenes.dunes(_rng("dunes")))
 
 
-def _chance(name: str) -> random.Random:
+def _rng(name: str) -> random.Random:
     return random.Random(name)  # noqa: S311  chance that is the same every time, for pictures
 
 

@@ -11,7 +11,7 @@ import redis
 
 from imageworker.app import sizes_workers
 from imageworker.queue.metrics import JobMetrics
-from permission_urls import KeysRefused, load_keys
+from permission_urls import KeyRingError, load_keys
 from volumes.address import InvalidAddress, parse_address
 from volumes.cluster import Colo
 from volumes.cluster_file import load_cluster
@@ -36,7 +36,7 @@ def main() -> int:
         metrics = JobMetrics()
         if arguments.metrics:
             metrics.serve(parse_address(arguments.metrics))
-    except (InvalidConfig, InvalidAddress, KeysRefused, OSError) as error:
+    except (InvalidConfig, InvalidAddress, KeyRingError, OSError) as error:
         sys.stderr.write(f"imageworker: {error}\n")
         return 2
     with sizes_workers(cluster, keys, colo=Colo(arguments.colo), metrics=metrics) as new_worker:
@@ -46,7 +46,7 @@ def main() -> int:
                 worker.work(with_scheduler=False, logging_level="WARNING")
             except redis.RedisError as error:
                 log.warning("the queue is away: %s", error)
-                if worker.was_asked_to_stop:
+                if worker.stop_requested:
                     return 0
                 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
                 time.sleep(RECONNECT_SECONDS)

@@ -13,14 +13,14 @@ from rq.serializers import JSONSerializer
 
 from imageworker.configured_recipe import recipe_of
 from imageworker.queue.allowed_jobs import allowing
-from imageworker.queue.heartbeat import SignOfLife
+from imageworker.queue.heartbeat import Heartbeat
 from imageworker.queue.jobs import SizesJob
 from imageworker.queue.metrics import JobMetrics
 from imageworker.queue.sizes_worker import SizesWorker
 from imageworker.sandbox.child import SizesMaker
 from permission_urls import InternalSigner, KeyRing
 from storagemaster.client import MasterClient
-from storagemaster.job_wire import JOB_SECONDS_MAX, LANES, RETRY_LANE, JobKind
+from storagemaster.job_wire import JOB_SECONDS_MAX, QUEUES, RETRY_QUEUE, JobKind
 from storagemaster.queue_client import queue_client
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Colo
@@ -72,8 +72,8 @@ def sizes_workers(
         connection = queue_client(cluster.queue_url, socket_connect_timeout=QUEUE_CONNECT_SECONDS)
 
         counted = metrics or JobMetrics()
-        sign_of_life = stack.enter_context(
-            SignOfLife(
+        heartbeat = stack.enter_context(
+            Heartbeat(
                 queue_client(
                     cluster.queue_url,
                     socket_timeout=BEAT_ANSWER_SECONDS,
@@ -84,14 +84,18 @@ def sizes_workers(
 
         def new_worker() -> SizesWorker:
             name = f"{colo}-{socket.gethostname()}-{secrets.token_hex(4)}"
-            sign_of_life.say(name)
+            heartbeat.register(name)
             return SizesWorker(
-                [Queue(lane, connection=connection, serializer=JSONSerializer) for lane in LANES],
+                [
+                    Queue(queue_name, connection=connection, serializer=JSONSerializer)
+                    for queue_name in QUEUES
+                ],
                 name=name,
                 connection=connection,
                 serializer=JSONSerializer,
                 job_class=allowing(
-                    {kind.value: partial(run, kind) for kind in JobKind}, retry_lane=RETRY_LANE
+                    {kind.value: partial(run, kind) for kind in JobKind},
+                    retry_queue_name=RETRY_QUEUE,
                 ),
                 maintenance_interval=MAINTENANCE_SECONDS,
             )

@@ -1,7 +1,7 @@
 """The recipe that a cluster's config asks for: the default one, with what the config changes.
 
 Its version is the default's where the bytes are, and has a digest of the changes where they are
-not, so that `glassplate rebuild --recipe` finds what was made before the config was changed.
+not, so that `glassplate regenerate --recipe` finds what was made before the config was changed.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ def recipe_of(cluster: Cluster) -> Recipe:
         if wanted.avif
         else None,
         animation=AnimationSetting(quality=wanted.animation_quality) if wanted.animation else None,
-        keeps_credit=wanted.keeps_credit,
+        keep_credit=wanted.keep_credit,
     )
     version = DEFAULT_RECIPE.version
     if recipe != DEFAULT_RECIPE:

@@ -72,7 +72,7 @@ def render_info(info: PhotoInfo) -> bytes:
         },
         "placeholder": {
             "blurhash": info.placeholder.blurhash,
-            "colour": info.placeholder.colour,
+            "color": info.placeholder.color,
             "thumbhash": info.placeholder.thumbhash,
         },
         "recipe": info.recipe,

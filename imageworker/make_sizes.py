@@ -21,7 +21,7 @@ def make_sizes(original: bytes, *, recipe: Recipe) -> MadeSizes:
     """All sizes of a photo, and its info: the first pass.
 
     Raises:
-        UndoablePhoto: They cannot be made; the error says why.
+        UnprocessablePhoto: They cannot be made; the error says why.
         MemoryError: They need more memory than there is.
     """
     photo = decode(original, limits=recipe.limits, sizes=recipe.sizes)
@@ -40,7 +40,7 @@ def make_second_pass(original: bytes, *, recipe: Recipe) -> tuple[MadeVariant, .
     """The variants whose encoding is slow, which the info has announced already.
 
     Raises:
-        UndoablePhoto: They cannot be made; the error says why.
+        UnprocessablePhoto: They cannot be made; the error says why.
         MemoryError: They need more memory than there is.
     """
     setting = recipe.avif
@@ -72,7 +72,7 @@ def _variant(each: RenderedSize, ext: str, data: bytes) -> MadeVariant:
 
 
 def _credit(photo: Photo, recipe: Recipe) -> bytes:
-    return render_credit(photo.metadata) if recipe.keeps_credit else b""
+    return render_credit(photo.metadata) if recipe.keep_credit else b""
 
 
 def _info(

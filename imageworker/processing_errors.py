@@ -1,14 +1,14 @@
 """Why sizes cannot be made of a photo, as one family of errors whose words a person understands.
 
-UndoablePhoto
-├── OfThePhoto               the same bytes fail the same way: trying again is no use
+UnprocessablePhoto
+├── PermanentFailure               the same bytes fail the same way: trying again is no use
 │   ├── UnknownFormat        not a photo, or not of a format on the list
 │   ├── PhotoTooLarge        over a limit that its bytes or its header already show
 │   ├── TruncatedPhoto       the file ends before its image does
 │   ├── BrokenPhoto          the header is sound, what is behind it is not
-│   └── OverMemory           needs more memory than one photo may have
-└── OfTheAttempt             may pass another time, and is given up after a few
-    ├── OverTime             took too long, of the processor or of the clock
+│   └── MemoryLimitExceeded           needs more memory than one photo may have
+└── TransientFailure             may pass another time, and is given up after a few
+    ├── TimeLimitExceeded             took too long, of the processor or of the clock
     └── DecoderCrashed       the process that decoded it died, or said nothing that can be read
 
 A reason is a clause without a capital or a period, so that it can stand in a sentence.
@@ -19,63 +19,63 @@ from typing import ClassVar
 REASON_LENGTH_MAX = 300
 
 
-class UndoablePhoto(Exception):
+class UnprocessablePhoto(Exception):
     """Sizes cannot be made of this photo; `reason` says why, in words for a person."""
 
-    worth_retrying: ClassVar[bool] = False
+    is_retryable: ClassVar[bool] = False
 
     def __init__(self, reason: str) -> None:
         self.reason = printable(reason, length_max=REASON_LENGTH_MAX)
         super().__init__(self.reason)
 
 
-class OfThePhoto(UndoablePhoto):
+class PermanentFailure(UnprocessablePhoto):
     """The photo's own fault."""
 
 
-class UnknownFormat(OfThePhoto):
+class UnknownFormat(PermanentFailure):
     """Not a photo, or not of a format on the list."""
 
 
-class PhotoTooLarge(OfThePhoto):
+class PhotoTooLarge(PermanentFailure):
     """Too many bytes, pixels or frames."""
 
 
-class TruncatedPhoto(OfThePhoto):
+class TruncatedPhoto(PermanentFailure):
     """The file ends before its image does."""
 
 
-class BrokenPhoto(OfThePhoto):
+class BrokenPhoto(PermanentFailure):
     """The image data, or something on the way to it, cannot be decoded."""
 
 
-class OverMemory(OfThePhoto):
+class MemoryLimitExceeded(PermanentFailure):
     """Needs more memory than one photo may have."""
 
 
-class OfTheAttempt(UndoablePhoto):
+class TransientFailure(UnprocessablePhoto):
     """Perhaps the photo's fault, perhaps that of a machine short of memory or time."""
 
-    worth_retrying = True
+    is_retryable = True
 
 
-class OverTime(OfTheAttempt):
+class TimeLimitExceeded(TransientFailure):
     """Took longer than one photo may."""
 
 
-class DecoderCrashed(OfTheAttempt):
+class DecoderCrashed(TransientFailure):
     """The process that decoded it died, or gave an answer that cannot be read."""
 
 
-KINDS: dict[str, type[UndoablePhoto]] = {
+KINDS: dict[str, type[UnprocessablePhoto]] = {
     kind.__name__: kind
     for kind in (
         UnknownFormat,
         PhotoTooLarge,
         TruncatedPhoto,
         BrokenPhoto,
-        OverMemory,
-        OverTime,
+        MemoryLimitExceeded,
+        TimeLimitExceeded,
         DecoderCrashed,
     )
 }

@@ -90,7 +90,7 @@ class Limits:
     # CMYK; of a WebP, whose decoder keeps several copies, it is enough for about 80.
     memory_bytes_max: int = 1536 * _MEGABYTE
     cpu_seconds_max: int = 20
-    wall_seconds_max: int = 30
+    elapsed_seconds_max: int = 30
     # File descriptors it may open: none, so that it reaches no file and no network.
     open_files_max: int = 0
     # All variants together; ten times what the default recipe makes of noise.
@@ -107,7 +107,7 @@ class Recipe:
     """How sizes are made. `webp`, `avif` and `animation` are off where they are None.
 
     `jpeg` goes from the smallest edge to the largest, and covers the largest size.
-    `keeps_credit` decides whether artist and copyright stay in every variant.
+    `keep_credit` decides whether artist and copyright stay in every variant.
 
     Raises:
         InvalidRecipe: The values contradict each other.
@@ -119,7 +119,7 @@ class Recipe:
     webp: WebpSetting | None = None
     avif: AvifSetting | None = None
     animation: AnimationSetting | None = None
-    keeps_credit: bool = True
+    keep_credit: bool = True
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

@@ -6,22 +6,22 @@ from permission_urls.errors import (
     Expired,
     Forbidden,
     InvalidKeys,
-    KeysRefused,
+    InvalidToken,
+    KeyRingError,
     MalformedToken,
     MalformedUrl,
     NoPermission,
     PermissionUrlError,
     RetiredKey,
     TokenExpired,
-    TokenRefused,
     UnknownKey,
     UnknownSize,
     Unsignable,
     UnusableKeyFile,
     WrongScope,
 )
-from permission_urls.expiry import FOR_EVER, cache_control, round_up_expiry
-from permission_urls.internal import DIGEST_LATER, InternalSigner, InternalVerifier
+from permission_urls.expiry import NO_EXPIRY, cache_control, round_up_expiry
+from permission_urls.internal import DIGEST_IN_TRAILER, InternalSigner, InternalVerifier
 from permission_urls.jobs import sign_job, verify_job
 from permission_urls.key_file import load_keys, parse_keys, render_keys, save_keys
 from permission_urls.keys import Key, KeyRing, KeyState, generate_key
@@ -42,9 +42,9 @@ from permission_urls.verifier import Verifier
 from permission_urls.webhooks import sign_webhook, verify_webhook
 
 __all__ = [
-    "DIGEST_LATER",
-    "FOR_EVER",
+    "DIGEST_IN_TRAILER",
     "MALFORMED_REGEX",
+    "NO_EXPIRY",
     "PERMISSION_URL_REGEX",
     "TARGET_BYTES_MAX",
     "BadMac",
@@ -54,10 +54,11 @@ __all__ = [
     "InternalSigner",
     "InternalVerifier",
     "InvalidKeys",
+    "InvalidToken",
     "Key",
     "KeyRing",
+    "KeyRingError",
     "KeyState",
-    "KeysRefused",
     "MalformedToken",
     "MalformedUrl",
     "NoPermission",
@@ -70,7 +71,6 @@ __all__ = [
     "Scope",
     "Token",
     "TokenExpired",
-    "TokenRefused",
     "TokenVerifier",
     "UnknownKey",
     "UnknownSize",

@@ -10,12 +10,12 @@
     │   ├── BadMac                signed by someone else, for something else, or changed
     │   ├── Expired               the MAC is good, the time is over
     │   └── WrongScope            the API token is good, but does not open this
-    ├── TokenRefused              401, the caller: not an API token of ours, `reason` is for logs
+    ├── InvalidToken              401, the caller: not an API token of ours, `reason` is for logs
     │   ├── MalformedToken
     │   ├── BadTokenSignature
     │   └── TokenExpired
     ├── Unsignable                us: asked to sign what has no one spelling
-    └── KeysRefused               the operator: nothing may start with these keys
+    └── KeyRingError               the operator: nothing may start with these keys
         ├── InvalidKeys           all problems of a key ring, together
         └── UnusableKeyFile       cannot be read, or others can read it
 
@@ -93,7 +93,7 @@ class WrongScope(Forbidden):
         self.scope_needed = scope_needed
 
 
-class TokenRefused(PermissionUrlError):
+class InvalidToken(PermissionUrlError):
     """The text is not a valid API token. `reason` is for logs."""
 
     def __init__(self, reason: str) -> None:
@@ -101,15 +101,15 @@ class TokenRefused(PermissionUrlError):
         self.reason = reason
 
 
-class MalformedToken(TokenRefused):
+class MalformedToken(InvalidToken):
     """The text is not in the grammar of API tokens."""
 
 
-class BadTokenSignature(TokenRefused):
+class BadTokenSignature(InvalidToken):
     """The token was not signed with a key that verifies here."""
 
 
-class TokenExpired(TokenRefused):
+class TokenExpired(InvalidToken):
     """The token was good once."""
 
 
@@ -117,11 +117,11 @@ class Unsignable(PermissionUrlError):
     """What was to be signed would have none or more than one reading."""
 
 
-class KeysRefused(PermissionUrlError):
+class KeyRingError(PermissionUrlError):
     """Nothing may start with these keys."""
 
 
-class InvalidKeys(KeysRefused):
+class InvalidKeys(KeyRingError):
     """The keys have `problems`, all of them listed."""
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -129,7 +129,7 @@ class InvalidKeys(KeysRefused):
         super().__init__("; ".join(self.problems))
 
 
-class UnusableKeyFile(KeysRefused):
+class UnusableKeyFile(KeyRingError):
     """The key file at `path` cannot be used."""
 
     def __init__(self, path: Path, why: str) -> None:

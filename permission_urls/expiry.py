@@ -10,7 +10,7 @@ from permission_urls.errors import Unsignable
 
 EXPIRY_PATTERN = "(?:0|[1-9a-f][0-9a-f]{0,9})"
 EXPIRY_SECONDS_MAX = 16**10 - 1
-FOR_EVER = 0
+NO_EXPIRY = 0
 WINDOW_SECONDS = 300
 
 # One year is what caches take for "for ever"; more only invites an overflow in one of them.
@@ -41,9 +41,9 @@ def parse_expiry(text: str) -> int:
     return int(text, 16)
 
 
-def is_over(expiry_seconds: int, now_seconds: float) -> bool:
+def is_expired(expiry_seconds: int, now_seconds: float) -> bool:
     """Whether the permission has ended."""
-    return expiry_seconds != FOR_EVER and now_seconds >= expiry_seconds
+    return expiry_seconds != NO_EXPIRY and now_seconds >= expiry_seconds
 
 
 def round_up_expiry(
@@ -65,7 +65,7 @@ def cache_control(expiry_seconds: int, now_seconds: float) -> str:
     >>> cache_control(1700000100, 1700000000)
     'public, max-age=100'
     """
-    if expiry_seconds == FOR_EVER:
+    if expiry_seconds == NO_EXPIRY:
         return _PERMANENT
     left_seconds = math.floor(expiry_seconds - now_seconds)
     return f"public, max-age={min(max(left_seconds, 0), _MAX_AGE_SECONDS_MAX)}"

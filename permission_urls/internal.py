@@ -17,11 +17,17 @@ verified with `-`.
 import re
 
 from permission_urls.errors import Expired, NoPermission, Unsignable
-from permission_urls.expiry import EXPIRY_PATTERN, FOR_EVER, is_over, parse_expiry, render_expiry
+from permission_urls.expiry import (
+    EXPIRY_PATTERN,
+    NO_EXPIRY,
+    is_expired,
+    parse_expiry,
+    render_expiry,
+)
 from permission_urls.keys import KEY_ID_PATTERN, KeyRing
 from permission_urls.signing import MAC_PATTERN, Purpose, PurposeSigner, PurposeVerifier
 
-DIGEST_LATER = "-"
+DIGEST_IN_TRAILER = "-"
 
 _HEADER = re.compile(rf"({KEY_ID_PATTERN})\.({EXPIRY_PATTERN})\.({MAC_PATTERN})")
 _REQUEST = re.compile(r"[A-Z]{1,16}\n/[!-~]*\n(?:-|[0-9a-f]{64})")
@@ -44,7 +50,7 @@ class InternalSigner:
         request = _join_request(method, path, digest)
         if request is None:
             raise Unsignable(f"{method!r} {path!r} with digest {digest!r} has no one reading")
-        if expiry_seconds == FOR_EVER:
+        if expiry_seconds == NO_EXPIRY:
             raise Unsignable("an internal request must expire")
         expiry_text = render_expiry(expiry_seconds)
         mac = self._signer.mac(f"{expiry_text}\n{request}".encode())
@@ -75,7 +81,7 @@ class InternalVerifier:
             raise NoPermission
         key_id, expiry_text, mac = header.groups()
         self._keys.check(f"{expiry_text}\n{request}".encode(), key_id=key_id, mac=mac)
-        if is_over(parse_expiry(expiry_text), now_seconds):
+        if is_expired(parse_expiry(expiry_text), now_seconds):
             raise Expired
         return key_id
 

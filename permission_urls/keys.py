@@ -3,7 +3,7 @@
 A rotation that refuses no valid URL takes two roll-outs, because a verifier must hold a key before
 anything is signed with it:
 
-    ring = ring.with_announced_key(key)        roll out to everything that verifies
+    ring = ring.with_accepted_key(key)        roll out to everything that verifies
     ring = ring.with_signing_key(key.key_id)   roll out to everything that signs
     ring = ring.with_retired(old_id)           when the last URL of the old key may die
 
@@ -84,7 +84,7 @@ class KeyRing:
         """The key of this id, in whatever state, or None."""
         return next((key for key in self.keys if key.key_id == key_id), None)
 
-    def with_announced_key(self, key: Key) -> "KeyRing":
+    def with_accepted_key(self, key: Key) -> "KeyRing":
         """This ring with one more key, which verifies and does not sign yet.
 
         Raises:
@@ -109,7 +109,7 @@ class KeyRing:
         Raises:
             InvalidKeys: The id is, or once was, another key's.
         """
-        return self.with_announced_key(key).with_signing_key(key.key_id)
+        return self.with_accepted_key(key).with_signing_key(key.key_id)
 
     def with_retired(self, key_id: str) -> "KeyRing":
         """This ring with one key retired: every signature it ever made is refused.

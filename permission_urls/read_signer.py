@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from permission_urls.errors import Unsignable
-from permission_urls.expiry import FOR_EVER, render_expiry
+from permission_urls.expiry import NO_EXPIRY, render_expiry
 from permission_urls.keys import KeyRing
 from permission_urls.permission import is_stem, join_url, parse_photo_path, signed_bytes
 from permission_urls.signing import Purpose, PurposeSigner
@@ -17,7 +17,7 @@ class ReadSigner:
     def __init__(self, ring: KeyRing) -> None:
         self._signer = PurposeSigner(ring, Purpose.READ)
 
-    def url(self, path: str, *, size_class: str, expiry_seconds: int = FOR_EVER) -> str:
+    def url(self, path: str, *, size_class: str, expiry_seconds: int = NO_EXPIRY) -> str:
         """The permission URL of one photo path, with its leading slash.
 
         `size_class` is the class of the size letter in the path; `expiry_seconds` is absolute.
@@ -35,7 +35,7 @@ class ReadSigner:
         *,
         exts: Mapping[str, str],
         size_classes: Mapping[str, str],
-        expiry_seconds: int = FOR_EVER,
+        expiry_seconds: int = NO_EXPIRY,
     ) -> dict[str, str]:
         """The permission URLs of many sizes of one photo version, by size letter.
 

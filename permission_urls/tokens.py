@@ -21,7 +21,13 @@ from permission_urls.errors import (
     Unsignable,
     WrongScope,
 )
-from permission_urls.expiry import EXPIRY_PATTERN, FOR_EVER, is_over, parse_expiry, render_expiry
+from permission_urls.expiry import (
+    EXPIRY_PATTERN,
+    NO_EXPIRY,
+    is_expired,
+    parse_expiry,
+    render_expiry,
+)
 from permission_urls.keys import KEY_ID_PATTERN, KeyRing
 from permission_urls.signing import MAC_PATTERN, Purpose, PurposeSigner, PurposeVerifier
 
@@ -48,7 +54,7 @@ class Token:
     expiry: int
 
 
-def sign_token(ring: KeyRing, scopes: Iterable[str], *, expiry_seconds: int = FOR_EVER) -> str:
+def sign_token(ring: KeyRing, scopes: Iterable[str], *, expiry_seconds: int = NO_EXPIRY) -> str:
     """A token for these scopes, signed with the ring's signing key.
 
     Raises:
@@ -74,7 +80,7 @@ class TokenVerifier:
         """What the token says, if it is good at this time and has the scope.
 
         Raises:
-            TokenRefused: Answer 401: MalformedToken, BadTokenSignature or TokenExpired.
+            InvalidToken: Answer 401: MalformedToken, BadTokenSignature or TokenExpired.
             WrongScope: Answer 403: the token is good, but does not open this.
         """
         match = _TOKEN.fullmatch(text)
@@ -87,7 +93,7 @@ class TokenVerifier:
         except Forbidden as error:
             raise BadTokenSignature(error.reason) from error
         token = Token(key_id=key_id, scopes=scopes, expiry=parse_expiry(expiry_text))
-        if is_over(token.expiry, now_seconds):
+        if is_expired(token.expiry, now_seconds):
             raise TokenExpired("expired")
         if scope_needed not in token.scopes:
             raise WrongScope(scope_needed)

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from permission_urls.errors import Expired, UnknownSize
-from permission_urls.expiry import is_over, render_expiry
+from permission_urls.expiry import is_expired, render_expiry
 from permission_urls.keys import KeyRing
 from permission_urls.permission import PermittedPath, parse_permission_url, signed_bytes
 from permission_urls.signing import Purpose, PurposeVerifier
 
 # What is asked for once is often asked for again: a photo that is new, or a page of photos.
-REMEMBERED_MAX = 4096
+CACHE_ENTRIES_MAX = 4096
 
 
 class Verifier:
@@ -35,7 +35,7 @@ class Verifier:
         )
         self._size_classes = dict(size_classes)
         # Only what was found good is remembered, and not for how long it is.
-        self._open = lru_cache(REMEMBERED_MAX)(self._check)
+        self._open = lru_cache(CACHE_ENTRIES_MAX)(self._check)
 
     def verify(self, raw: str | bytes, now_seconds: float) -> PermittedPath:
         """The photo path a raw, undecoded request target opens at this time.
@@ -45,7 +45,7 @@ class Verifier:
             Forbidden: Answer the constant 403; the subclass says why, for logs only.
         """
         permitted = self._open(raw)
-        if is_over(permitted.permission.expiry, now_seconds):
+        if is_expired(permitted.permission.expiry, now_seconds):
             raise Expired
         return permitted
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from proxy_config.errors import UnusableChoice
+from proxy_config.errors import InvalidSetting
 from volumes.address import Address
 from volumes.cluster import Cluster, Edge, NodeId
 
@@ -34,13 +34,13 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NginxChoices:
+class NginxSettings:
     """How one nginx runs. Paths are absolute, and belong to the user of the workers.
 
     `cache_dir` is only the cache's; `run_dir` is for the pid, logs and temporary files.
     `worker_user` is for a master that is started by root; empty keeps the server's own default.
     `module_dir` has the Lua module; empty means that it is part of nginx itself, as in OpenResty.
-    `remembered_urls` is how many good URLs a worker need not check again; 16,384 are some 13 MB.
+    `verified_urls_max` is how many good URLs a worker need not check again; 16,384 are some 13 MB.
     `varnish_tier` are Varnish servers to ask before the nodes; empty asks the nodes directly.
     `purge_networks` may purge; empty means the storagemasters, which must then be IP addresses.
     `disk_node` is the node on this machine, whose photos are served straight from its disk; empty
@@ -48,7 +48,7 @@ class NginxChoices:
     `site_include` is a glob of files with locations of the operator's own; empty means none.
 
     Raises:
-        UnusableChoice: nginx could not start with these.
+        InvalidSetting: nginx could not start with these.
     """
 
     edge_id: str
@@ -63,8 +63,8 @@ class NginxChoices:
     purge_networks: tuple[str, ...] = ()
     site_include: str = ""
     disk_node: str = ""
-    remembered_urls: int = 16_384
-    fresh_seconds: int = 86_400
+    verified_urls_max: int = 16_384
+    revalidate_after_seconds: int = 86_400
     connect_timeout_milliseconds: int = 250
 
     def __post_init__(self) -> None:
@@ -74,17 +74,17 @@ class NginxChoices:
         if self.site_include:
             _refuse_paths(site_include=self.site_include.replace("*", ""))
         if self.worker_user and not _USER.fullmatch(self.worker_user):
-            raise UnusableChoice(f"worker_user {self.worker_user!r} is not the name of a user")
+            raise InvalidSetting(f"worker_user {self.worker_user!r} is not the name of a user")
         _refuse_networks(self.purge_networks)
         _refuse_below("cache_bytes", self.cache_bytes, _CACHE_BYTES_MIN)
         _refuse_below("worker_processes", self.worker_processes, 1)
-        _refuse_below("remembered_urls", self.remembered_urls, 1)
-        _refuse_below("fresh_seconds", self.fresh_seconds, 1)
+        _refuse_below("verified_urls_max", self.verified_urls_max, 1)
+        _refuse_below("revalidate_after_seconds", self.revalidate_after_seconds, 1)
         _refuse_below("connect_timeout_milliseconds", self.connect_timeout_milliseconds, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VarnishChoices:
+class VarnishSettings:
     """How one Varnish runs. `run_dir` is an absolute path that belongs to its user.
 
     `jail` is varnishd's. "none" stays the user that started it, who alone can read the keys: give
@@ -92,7 +92,7 @@ class VarnishChoices:
     `purge_networks` may purge; empty means the storagemasters, which must then be IP addresses.
 
     Raises:
-        UnusableChoice: Varnish could not start with these.
+        InvalidSetting: Varnish could not start with these.
     """
 
     edge_id: str
@@ -100,47 +100,47 @@ class VarnishChoices:
     run_dir: str
     jail: str = "none"
     purge_networks: tuple[str, ...] = ()
-    fresh_seconds: int = 86_400
+    revalidate_after_seconds: int = 86_400
     connect_timeout_milliseconds: int = 250
 
     def __post_init__(self) -> None:
         _refuse_paths(run_dir=self.run_dir)
         if not _JAIL.fullmatch(self.jail):
-            raise UnusableChoice(f"jail {self.jail!r} is none of varnishd's")
+            raise InvalidSetting(f"jail {self.jail!r} is none of varnishd's")
         _refuse_networks(self.purge_networks)
         _refuse_below("cache_bytes", self.cache_bytes, _CACHE_BYTES_MIN)
-        _refuse_below("fresh_seconds", self.fresh_seconds, 1)
+        _refuse_below("revalidate_after_seconds", self.revalidate_after_seconds, 1)
         _refuse_below("connect_timeout_milliseconds", self.connect_timeout_milliseconds, 1)
 
 
-def purgers(cluster: Cluster, networks: tuple[str, ...]) -> tuple[str, ...]:
+def allowed_purge_networks(cluster: Cluster, networks: tuple[str, ...]) -> tuple[str, ...]:
     """The networks that may purge: the chosen ones or, if none are, each storagemaster's host.
 
     Raises:
-        UnusableChoice: A storagemaster has a host name, and no networks were chosen.
+        InvalidSetting: A storagemaster has a host name, and no networks were chosen.
     """
     if networks:
         return networks
     hosts = tuple(dict.fromkeys(m.address.host.strip("[]") for m in cluster.masters.values()))
     for host in hosts:
         if not _is_network(host):
-            raise UnusableChoice(
+            raise InvalidSetting(
                 f"storagemaster host {host!r} is no IP address, so purge_networks must be chosen"
             )
     return hosts
 
 
-def disk_of(cluster: Cluster, edge: Edge, node_id: str) -> str:
+def local_disk_root(cluster: Cluster, edge: Edge, node_id: str) -> str:
     """The folder of the node that shares this edge's machine, or nothing where none was chosen.
 
     Raises:
-        UnusableChoice: There is no such node in the edge's colo, or it has no disk.
+        InvalidSetting: There is no such node in the edge's colo, or it has no disk.
     """
     if not node_id:
         return ""
     node = cluster.nodes.get(NodeId(node_id))
     if node is None or node.colo != edge.colo:
-        raise UnusableChoice(f"disk_node {node_id!r} is no node of colo {edge.colo}")
+        raise InvalidSetting(f"disk_node {node_id!r} is no node of colo {edge.colo}")
     _refuse_paths(disk_node_store=node.store)
     return node.store.rstrip("/")
 
@@ -149,18 +149,18 @@ def _refuse_paths(**paths: str) -> None:
     # These few characters need no quoting in any server's language.
     for name, path in paths.items():
         if not _PATH.fullmatch(path):
-            raise UnusableChoice(f"{name} {path!r} is not a plain absolute path")
+            raise InvalidSetting(f"{name} {path!r} is not a plain absolute path")
 
 
 def _refuse_networks(networks: Iterable[str]) -> None:
     for network in networks:
         if not _is_network(network):
-            raise UnusableChoice(f"purge_networks: {network!r} is no IP address and no network")
+            raise InvalidSetting(f"purge_networks: {network!r} is no IP address and no network")
 
 
 def _refuse_below(name: str, value: int, least: int) -> None:
     if value < least:
-        raise UnusableChoice(f"{name} must be at least {least}, is {value}")
+        raise InvalidSetting(f"{name} must be at least {least}, is {value}")
 
 
 def _is_network(text: str) -> bool:

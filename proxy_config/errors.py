@@ -2,7 +2,7 @@
 
     ProxyConfigError
     ├── UnknownEdge        the cluster has no edge of this id and kind
-    ├── UnusableChoice     a process choice that the server could not start with
+    ├── InvalidSetting     a process choice that the server could not start with
     └── UnusableReadKey    a read key that is none, or no key at all
 
 No message holds a key.
@@ -21,7 +21,7 @@ class UnknownEdge(ProxyConfigError):
         super().__init__(f"the cluster has no {kind} edge {edge_id!r}")
 
 
-class UnusableChoice(ProxyConfigError):
+class InvalidSetting(ProxyConfigError):
     """A process choice that the server could not start with."""
 
 

@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 
 from permission_urls import (
-    FOR_EVER,
     MALFORMED_REGEX,
+    NO_EXPIRY,
     PERMISSION_URL_REGEX,
     cache_control,
 )
 from proxy_config.edge_settings import (
     LUA_MODULE_NAME,
     NGINX_PROGRAM,
-    NginxChoices,
-    disk_of,
-    purgers,
+    NginxSettings,
+    allowed_purge_networks,
+    local_disk_root,
 )
-from proxy_config.read_keys import refuse_bad_read_keys
+from proxy_config.read_keys import check_read_keys
 from proxy_config.routing import find_edge, mirror_routes
 from proxy_config.templating import render_template
 from volumes.cluster import Cluster
@@ -36,7 +36,7 @@ _SCRIPTS = ("signing.lua", "permission.lua", "reproxy.lua", "purge.lua", "resolv
 
 
 def render_nginx(
-    cluster: Cluster, choices: NginxChoices, read_keys: Mapping[str, str]
+    cluster: Cluster, settings: NginxSettings, read_keys: Mapping[str, str]
 ) -> dict[str, str]:
     """The files of one nginx edge by name, to be written into one folder.
 
@@ -45,25 +45,25 @@ def render_nginx(
 
     Raises:
         UnknownEdge: The cluster has no such nginx edge.
-        UnusableChoice: nginx could not start with these choices.
+        InvalidSetting: nginx could not start with these settings.
         UnusableReadKey: A key is none.
     """
-    refuse_bad_read_keys(read_keys)
-    edge = find_edge(cluster, choices.edge_id, "nginx")
+    check_read_keys(read_keys)
+    edge = find_edge(cluster, settings.edge_id, "nginx")
     routes = mirror_routes(cluster, edge.colo)
     values = {
         "edge": edge,
-        "choices": choices,
+        "settings": settings,
         "lua_module_name": LUA_MODULE_NAME,
         "routes": routes,
-        "disk": disk_of(cluster, edge, choices.disk_node),
+        "disk": local_disk_root(cluster, edge, settings.disk_node),
         "media_types": MEDIA_TYPES,
         "key_ids": tuple(read_keys),
         "read_keys": read_keys,
         "size_classes": size_classes(cluster.sizes),
-        "permanent": cache_control(FOR_EVER, 0),
-        "purgers": purgers(cluster, choices.purge_networks),
-        "keys_zone_megabytes": _keys_zone_megabytes(choices.cache_bytes),
+        "permanent": cache_control(NO_EXPIRY, 0),
+        "purgers": allowed_purge_networks(cluster, settings.purge_networks),
+        "keys_zone_megabytes": _keys_zone_megabytes(settings.cache_bytes),
         "purge_paths_max": PURGE_PATHS_MAX,
         "permission_url_regex": PERMISSION_URL_REGEX,
         "malformed_regex": MALFORMED_REGEX,
@@ -73,13 +73,13 @@ def render_nginx(
 
 
 def nginx_command(
-    choices: NginxChoices, config_dir: str, *, program: str = NGINX_PROGRAM
+    settings: NginxSettings, config_dir: str, *, program: str = NGINX_PROGRAM
 ) -> list[str]:
     """The arguments that run nginx in the foreground, with its files in `config_dir`."""
     return [
         program,
         "-e",
-        f"{choices.run_dir}/error.log",
+        f"{settings.run_dir}/error.log",
         "-p",
         config_dir,
         "-c",

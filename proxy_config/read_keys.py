@@ -10,7 +10,7 @@ _READ_KEY = re.compile(r"[0-9a-f]{64}")
 _BYTE = re.compile(r"..")
 
 
-def refuse_bad_read_keys(read_keys: Mapping[str, str]) -> None:
+def check_read_keys(read_keys: Mapping[str, str]) -> None:
     """Return only if every id and key is in its grammar and there is at least one.
 
     Raises:

@@ -15,8 +15,8 @@ class MirrorRoute:
     the colo has no mirror of its own, all of them are near. `volumes` are in ascending order.
     """
 
-    near: tuple[Node, ...]
-    far: tuple[Node, ...]
+    local: tuple[Node, ...]
+    remote: tuple[Node, ...]
     volumes: tuple[VolumeId, ...]
 
     @property
@@ -27,7 +27,7 @@ class MirrorRoute:
     @property
     def nodes(self) -> tuple[Node, ...]:
         """All nodes, in the order they are asked."""
-        return self.near + self.far
+        return self.local + self.remote
 
     @property
     def volume_ranges(self) -> tuple[tuple[int, int], ...]:
@@ -46,11 +46,11 @@ def mirror_routes(cluster: Cluster, colo: Colo) -> tuple[MirrorRoute, ...]:
     volumes_of: dict[tuple[tuple[Node, ...], tuple[Node, ...]], list[VolumeId]] = {}
     for number in sorted(cluster.volumes):
         nodes = cluster.mirrors_of(number)
-        near = tuple(node for node in nodes if node.colo == colo) or nodes
-        far = tuple(node for node in nodes if node not in near)
-        volumes_of.setdefault((near, far), []).append(number)
+        local = tuple(node for node in nodes if node.colo == colo) or nodes
+        remote = tuple(node for node in nodes if node not in local)
+        volumes_of.setdefault((local, remote), []).append(number)
     return tuple(
-        MirrorRoute(near=near, far=far, volumes=tuple(volumes))
+        MirrorRoute(local=near, remote=far, volumes=tuple(volumes))
         for (near, far), volumes in volumes_of.items()
     )
 

@@ -4,9 +4,9 @@ import hashlib
 import ipaddress
 from collections.abc import Iterable, Mapping
 
-from permission_urls import FOR_EVER, MALFORMED_REGEX, PERMISSION_URL_REGEX, cache_control
-from proxy_config.edge_settings import VARNISH_PROGRAM, VarnishChoices, purgers
-from proxy_config.read_keys import keys_with_zero_bytes, refuse_bad_read_keys
+from permission_urls import MALFORMED_REGEX, NO_EXPIRY, PERMISSION_URL_REGEX, cache_control
+from proxy_config.edge_settings import VARNISH_PROGRAM, VarnishSettings, allowed_purge_networks
+from proxy_config.read_keys import check_read_keys, keys_with_zero_bytes
 from proxy_config.routing import MirrorRoute, find_edge, mirror_routes
 from proxy_config.templating import render_template
 from volumes.cluster import Cluster, Edge, Node
@@ -37,7 +37,7 @@ _PARTS_OF_CACHE = 8
 
 
 def render_varnish(
-    cluster: Cluster, choices: VarnishChoices, read_keys: Mapping[str, str]
+    cluster: Cluster, settings: VarnishSettings, read_keys: Mapping[str, str]
 ) -> dict[str, str]:
     """The files of one Varnish edge by name, to be written into one folder.
 
@@ -47,25 +47,25 @@ def render_varnish(
 
     Raises:
         UnknownEdge: The cluster has no such Varnish edge.
-        UnusableChoice: Varnish could not start with these choices.
+        InvalidSetting: Varnish could not start with these settings.
         UnusableReadKey: A key is none.
     """
-    refuse_bad_read_keys(read_keys)
-    edge = find_edge(cluster, choices.edge_id, "varnish")
+    check_read_keys(read_keys)
+    edge = find_edge(cluster, settings.edge_id, "varnish")
     routes = mirror_routes(cluster, edge.colo)
     letters_of_class = _letters_of_class(cluster.sizes)
     values = {
         "edge": edge,
-        "choices": choices,
+        "settings": settings,
         "routes": routes,
         "nodes": _nodes_of(routes),
-        "purgers": purgers(cluster, choices.purge_networks),
-        "object_bytes_max": choices.cache_bytes // _PARTS_OF_CACHE,
+        "purgers": allowed_purge_networks(cluster, settings.purge_networks),
+        "object_bytes_max": settings.cache_bytes // _PARTS_OF_CACHE,
         "read_keys": read_keys,
         "keys_with_zero_bytes": keys_with_zero_bytes(read_keys),
         "letters_of_class": letters_of_class,
         "keys_fingerprint": _fingerprint(read_keys, letters_of_class),
-        "permanent": cache_control(FOR_EVER, 0),
+        "permanent": cache_control(NO_EXPIRY, 0),
         "permission_url_regex": PERMISSION_URL_REGEX,
         "malformed_regex": MALFORMED_REGEX,
         "vcl_name": _vcl_name,
@@ -75,26 +75,26 @@ def render_varnish(
 
 
 def varnish_command(
-    edge: Edge, choices: VarnishChoices, config_dir: str, *, program: str = VARNISH_PROGRAM
+    edge: Edge, settings: VarnishSettings, config_dir: str, *, program: str = VARNISH_PROGRAM
 ) -> list[str]:
     """The arguments that run Varnish in the foreground, with its files in `config_dir`."""
     return [
         program,
-        *(("-j", choices.jail) if choices.jail else ()),
-        *("-F", "-n", work_dir(choices)),
+        *(("-j", settings.jail) if settings.jail else ()),
+        *("-F", "-n", work_dir(settings)),
         *("-f", f"{config_dir}/{CONFIG_NAME}"),
         *("-a", f"http={edge.listen},HTTP"),
         *("-a", f"purge={edge.purge},HTTP"),
-        *("-s", f"malloc,{choices.cache_bytes}"),
+        *("-s", f"malloc,{settings.cache_bytes}"),
         # What only passes through has a bound too: better a refused original than no memory.
-        *("-s", f"Transient=malloc,{choices.cache_bytes}"),
+        *("-s", f"Transient=malloc,{settings.cache_bytes}"),
         *_PARAMETERS,
     ]
 
 
-def work_dir(choices: VarnishChoices) -> str:
+def work_dir(settings: VarnishSettings) -> str:
     """Varnish's own folder, by which its tools find it."""
-    return f"{choices.run_dir}/varnish"
+    return f"{settings.run_dir}/varnish"
 
 
 def _nodes_of(routes: Iterable[MirrorRoute]) -> tuple[Node, ...]:

@@ -11,7 +11,7 @@ _ALLOCATED_FROM_HEAP_BYTES_MAX = 16 * 1024 * 1024
 _KEPT_BYTES_MAX = 64 * 1024 * 1024
 
 
-def keep_freed_memory() -> None:
+def tune_malloc() -> None:
     """Have the C library keep what is freed, for the next buffer.
 
     As it comes, glibc gives every large buffer back to the kernel, which has to clear each page

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import uvloop
 
-from permission_urls import KeysRefused, load_keys
-from runtime.malloc_tuning import keep_freed_memory
+from permission_urls import KeyRingError, load_keys
+from runtime.malloc_tuning import tune_malloc
 from storagemaster.app import running_master
 from volumes.cluster import Cluster, Master
 from volumes.cluster_file import load_cluster
@@ -24,14 +24,14 @@ def main() -> int:
     parser.add_argument("--master", required=True, help="id of the storagemaster to run")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    keep_freed_memory()
+    tune_malloc()
     try:
         cluster = load_cluster(arguments.config)
         uvloop.run(_serve(cluster, cluster.masters[arguments.master]))
     except KeyError:
         sys.stderr.write(f"storagemaster: there is no {arguments.master} in the config\n")
         return 2
-    except (InvalidConfig, KeysRefused, OSError) as error:
+    except (InvalidConfig, KeyRingError, OSError) as error:
         sys.stderr.write(f"storagemaster: {error}\n")
         return 2
     return 0

@@ -15,51 +15,51 @@ from storagemaster.background import repeating
 from storagemaster.caches.edge_health import POLL_SECONDS as EDGE_POLL_SECONDS
 from storagemaster.caches.edge_health import EdgeHealth
 from storagemaster.caches.info_cache import InfoCache
-from storagemaster.caches.purging import AGAIN_PASS_SECONDS, Purging
+from storagemaster.caches.purging import AGAIN_PASS_SECONDS, EdgePurger
 from storagemaster.events.events import Events
 from storagemaster.events.relay import RECONNECT_SECONDS as RELAY_RECONNECT_SECONDS
 from storagemaster.events.relay import EventRelay
 from storagemaster.events.webhooks import Webhooks
-from storagemaster.handlers.api import Api, key_secret_of
+from storagemaster.handlers.api import Api, idempotency_secret
 from storagemaster.handlers.operator_api import OperatorApi
-from storagemaster.handlers.problems import refused_unheard
-from storagemaster.handlers.regenerate_api import RebuildApi
-from storagemaster.handlers.tiering_api import ChillApi
+from storagemaster.handlers.problems import malformed_request_response
+from storagemaster.handlers.regenerate_api import RegenerateApi
+from storagemaster.handlers.tiering_api import TieringApi
 from storagemaster.jobs.abandoned_jobs import PASS_SECONDS as DEATHS_PASS_SECONDS
-from storagemaster.jobs.abandoned_jobs import WorkerDeaths
+from storagemaster.jobs.abandoned_jobs import AbandonedJobs
 from storagemaster.jobs.attempts import Attempts
 from storagemaster.jobs.bundles import Bundles
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.jobs.sweep import PASS_SECONDS as SWEEP_PASS_SECONDS
 from storagemaster.jobs.sweep import Sweep
 from storagemaster.lifecycle.deletes import Deletes
-from storagemaster.lifecycle.regeneration import Rebuilds
+from storagemaster.lifecycle.regeneration import Regeneration
 from storagemaster.lifecycle.revokes import Revokes
-from storagemaster.lifecycle.tombstone_delivery import Burying
+from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.mirrors.fleet import POLL_SECONDS, Fleet
 from storagemaster.mirrors.mirroring import Mirroring
-from storagemaster.mirrors.photo_files import PhotoReads
+from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import MasterMetrics
 from storagemaster.operations.scrubs import Scrubs
-from storagemaster.photos.batch_lookup import InfoPages
+from storagemaster.photos.batch_lookup import BatchLookup
 from storagemaster.photos.explanations import Explanations
 from storagemaster.photos.photo_search import PhotoSearch
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.photos.photos import Photos
 from storagemaster.queue_client import queue_client
-from storagemaster.repair.fence_lifting import PASS_SECONDS as CATCHING_UP_PASS_SECONDS
-from storagemaster.repair.fence_lifting import CatchingUp
-from storagemaster.repair.hinted_handoff import PASS_SECONDS as OWED_PASS_SECONDS
-from storagemaster.repair.hinted_handoff import OwedWork
-from storagemaster.repair.reconcile import Reconcile
+from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECONDS
+from storagemaster.repair.fence_lifting import FenceLifter
+from storagemaster.repair.hinted_handoff import PASS_SECONDS as HINTS_PASS_SECONDS
+from storagemaster.repair.hinted_handoff import HintedHandoff
+from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import Repairs
-from storagemaster.tiering.tiering import Chills
+from storagemaster.tiering.tiering import Tiering
 from storagemaster.uploads.earlier_upload import EarlierUploads
 from storagemaster.uploads.uploads import Uploads
 from storagenode.client import NodeClient
-from storagenode.opaque_errors import QuietAppRunner
+from storagenode.opaque_errors import OpaqueErrorRunner
 from volumes.cluster import Cluster, Master, NodeId
 
 QUEUE_ANSWER_SECONDS = 2.0
@@ -102,9 +102,9 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
             await poll()
         for work, pause_seconds in parts.works:
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
-        runner = QuietAppRunner(
+        runner = OpaqueErrorRunner(
             parts.api.application(),
-            refused_unheard,
+            malformed_request_response,
             access_log=None,
             keepalive_timeout=KEEPALIVE_SECONDS,
             auto_decompress=False,
@@ -135,36 +135,36 @@ def _wire(
     events = Events(boot)
     webhooks = Webhooks(cluster.webhook_urls, session, keys, events)
     urls = PhotoUrls(cluster, ReadSigner(keys))
-    reads = PhotoReads(cluster, nodes, fleet, master.colo)
+    reads = PhotoReader(cluster, nodes, fleet, master.colo)
     edge_health = EdgeHealth(cluster.edges, session)
-    purging = Purging(cluster.edges, session)
-    burying = Burying(cluster, nodes, purging)
+    purging = EdgePurger(cluster.edges, session)
+    tombstones = TombstoneDelivery(cluster, nodes, purging)
     photos = Photos(reads, urls, cache, queue)
-    deletes = Deletes(cluster, nodes, fleet, reads, mirroring, purging, burying, cache, events)
+    deletes = Deletes(cluster, nodes, fleet, reads, mirroring, purging, tombstones, cache, events)
     bundles = Bundles(cluster, nodes, fleet, mirroring, cache, events, queue)
     attempts = Attempts(nodes, reads, bundles)
-    deaths = WorkerDeaths(connection, keys, queue, attempts, now_seconds=time.time)
-    catching_up = CatchingUp(cluster, nodes, fleet, burying, now_seconds=time.time)
-    reconcile = Reconcile(cluster, nodes, fleet, burying, now_seconds=time.time)
-    secret = key_secret_of(keys)
+    deaths = AbandonedJobs(connection, keys, queue, attempts, now_seconds=time.time)
+    fence_lifter = FenceLifter(cluster, nodes, fleet, tombstones, now_seconds=time.time)
+    reconcile = Reconciler(cluster, nodes, fleet, tombstones, now_seconds=time.time)
+    secret = idempotency_secret(keys)
     earlier = EarlierUploads(cluster, nodes, fleet)
-    rebuilds = Rebuilds(cluster, nodes, fleet, reads, mirroring, queue, key_secret=secret)
+    regeneration = Regeneration(cluster, nodes, fleet, reads, mirroring, queue, key_secret=secret)
     uploads = Uploads(cluster, fleet, mirroring, earlier, urls, queue, key_secret=secret)
     api = Api(
         keys=keys,
         upload_bytes_max=cluster.limits.upload_bytes_max,
         uploads=uploads,
         photos=photos,
-        pages=InfoPages(cluster, nodes, fleet, photos, cache, master.colo),
+        pages=BatchLookup(cluster, nodes, fleet, photos, cache, master.colo),
         deletes=deletes,
         revokes=Revokes(
             cluster, nodes, fleet, reads, photos, mirroring, deletes, key_secret=secret
         ),
         repairs=Repairs(cluster, reconcile),
         bundles=bundles,
-        rebuilds=RebuildApi(rebuilds),
+        regeneration=RegenerateApi(regeneration),
         operators=_operators(cluster, nodes, fleet, uploads, photos, queue),
-        chills=ChillApi(Chills(cluster, nodes, fleet)),
+        tiering=TieringApi(Tiering(cluster, nodes, fleet)),
         events=events,
         metrics=MasterMetrics(events, webhooks),
         status=ClusterStatus(
@@ -174,13 +174,16 @@ def _wire(
     works: tuple[tuple[Work, float], ...] = (
         (fleet.poll, POLL_SECONDS),
         (edge_health.poll, EDGE_POLL_SECONDS),
-        (catching_up.lift_all, CATCHING_UP_PASS_SECONDS),
-        (queue.hand_over, 0.0),
-        (OwedWork(cluster, nodes, fleet, purging, burying).hand_over_all, OWED_PASS_SECONDS),
-        (purging.purge_again, AGAIN_PASS_SECONDS),
+        (fence_lifter.lift_fences, FENCE_PASS_SECONDS),
+        (queue.flush_batch, 0.0),
+        (
+            HintedHandoff(cluster, nodes, fleet, purging, tombstones).deliver_all,
+            HINTS_PASS_SECONDS,
+        ),
+        (purging.repeat_due, AGAIN_PASS_SECONDS),
         (EventRelay(cluster.queue_url, keys, events, boot=boot).run, RELAY_RECONNECT_SECONDS),
         (webhooks.send_all, 0.0),
-        (deaths.revive_all, DEATHS_PASS_SECONDS),
+        (deaths.requeue_all, DEATHS_PASS_SECONDS),
         (Sweep(cluster, nodes, fleet, queue).sweep_all, SWEEP_PASS_SECONDS),
         (reconcile.reconcile_next, reconcile.pause_seconds),
     )

@@ -41,14 +41,16 @@ class MasterClient:
         self._signer = signer
         self._now_seconds = now_seconds
 
-    async def put_bundle(self, of: PhotoVersion, body: bytes, *, mtime_seconds: int) -> None:
+    async def put_bundle(
+        self, photo_version: PhotoVersion, body: bytes, *, mtime_seconds: int
+    ) -> None:
         """Hand in the sizes of a version; they are on two nodes on return.
 
         Raises:
             MasterRefused: The photo is gone, or the bundle is wrong.
             NoMasterAnswered: Try again later.
         """
-        path = f"{wire.bundle_path(of)}?mtime={mtime_seconds}"
+        path = f"{wire.bundle_path(photo_version)}?mtime={mtime_seconds}"
         failures = []
         for master in self._masters:
             try:

@@ -2,18 +2,18 @@
 
 MasterError
 ├── BadUpload                 the caller's fault
-│   ├── NotAPhotoError        415  not a photo of a format we keep
+│   ├── UnsupportedFormat        415  not a photo of a format we keep
 │   ├── TooLarge              413  more bytes than the limit
 │   ├── TooManyPixels         422  more pixels than the limit
-│   ├── LengthLies            400  the body is not as long as announced
-│   ├── DigestLies            422  the body is not what its digest says
+│   ├── LengthMismatch            400  the body is not as long as announced
+│   ├── DigestMismatch            422  the body is not what its digest says
 │   └── BadArgument           400  a query or header of the request makes no sense
 ├── NotAuthorized             401  no API token, or not a good one
 ├── NotAllowed                403  the token does not open this
 ├── UnknownVolume             404  no such volume
 ├── UnknownPhoto              404  no such photo, and every mirror was asked
 ├── PhotoGone                 410  deleted, for ever
-├── KeyUsedOtherwise          409  the Idempotency-Key was used for other bytes
+├── IdempotencyKeyReused          409  the Idempotency-Key was used for other bytes
 └── Unavailable               503  not now; try again
 """
 
@@ -23,109 +23,119 @@ from typing import ClassVar
 class MasterError(Exception):
     """A request that was not done; the message says what happened, why, and what to do."""
 
+    slug: ClassVar[str] = "internal-error"
+    """Last part of the problem's `type`. Part of the API: it does not follow the class name."""
     status: ClassVar[int] = 500
-    title: ClassVar[str] = "Something went wrong here"
+    title: ClassVar[str] = "Internal error"
     headers: ClassVar[dict[str, str]] = {}
-
-    @property
-    def slug(self) -> str:
-        """The last part of the problem's type."""
-        name = type(self).__name__.removesuffix("Error")
-        return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
 
 
 class BadUpload(MasterError):
     """The upload cannot be kept."""
 
+    slug = "bad-upload"
     status = 400
 
 
-class NotAPhotoError(BadUpload):
+class UnsupportedFormat(BadUpload):
     """Not a photo of a format we keep."""
 
+    slug = "unsupported-format"
     status = 415
-    title = "Not a photo that can be kept"
+    title = "Unsupported format"
 
 
 class TooLarge(BadUpload):
     """More bytes than the limit."""
 
+    slug = "too-large"
     status = 413
-    title = "The upload is too large"
+    title = "Upload too large"
 
 
 class TooManyPixels(BadUpload):
     """More pixels than the limit."""
 
+    slug = "too-many-pixels"
     status = 422
-    title = "The photo has too many pixels"
+    title = "Too many pixels"
 
 
-class LengthLies(BadUpload):
+class LengthMismatch(BadUpload):
     """The body is not as long as announced, or broke off."""
 
-    title = "The body is not as long as announced"
+    slug = "length-mismatch"
+    title = "Length mismatch"
 
 
-class DigestLies(BadUpload):
+class DigestMismatch(BadUpload):
     """The body does not have the digest it was sent with."""
 
+    slug = "digest-mismatch"
     status = 422
-    title = "The body does not have the digest that was announced"
+    title = "Digest mismatch"
 
 
 class BadArgument(BadUpload):
     """A part of the request makes no sense."""
 
-    title = "The request makes no sense"
+    slug = "bad-argument"
+    title = "Invalid request"
 
 
 class NotAuthorized(MasterError):
     """No API token, or not a good one."""
 
+    slug = "not-authorized"
     status = 401
-    title = "An API token is needed"
+    title = "API token required"
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="glassplate"'}
 
 
 class NotAllowed(MasterError):
     """The token is good, but not for this."""
 
+    slug = "not-allowed"
     status = 403
-    title = "The API token does not open this"
+    title = "API token lacks the required scope"
 
 
 class UnknownVolume(MasterError):
     """There is no such volume."""
 
+    slug = "unknown-volume"
     status = 404
-    title = "There is no such volume"
+    title = "Unknown volume"
 
 
 class UnknownPhoto(MasterError):
     """There is no such photo."""
 
+    slug = "unknown-photo"
     status = 404
-    title = "There is no such photo"
+    title = "Unknown photo"
 
 
 class PhotoGone(MasterError):
     """The photo was deleted, for ever."""
 
+    slug = "photo-gone"
     status = 410
-    title = "The photo is gone"
+    title = "Photo deleted"
 
 
-class KeyUsedOtherwise(MasterError):
+class IdempotencyKeyReused(MasterError):
     """The name is taken by other bytes: only a key that is used twice can do that."""
 
+    slug = "idempotency-key-reused"
     status = 409
-    title = "The Idempotency-Key was used for other bytes"
+    title = "Idempotency-Key reused"
 
 
 class Unavailable(MasterError):
     """Not now. Nothing was acknowledged."""
 
+    slug = "unavailable"
     status = 503
-    title = "Not possible at the moment"
+    title = "Temporarily unavailable"
     headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}

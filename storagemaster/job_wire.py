@@ -8,17 +8,17 @@ from enum import StrEnum
 
 # A worker takes from the first lane that has a job, so that what is behind never delays an upload
 # by more than the one photo that it is at.
-INTERACTIVE_LANE = "interactive"
-NEW_LANE = "new"
-RETRY_LANE = "retry"
-REBUILD_LANE = "rebuild"
-SECOND_PASS_LANE = "second-pass"  # noqa: S105  # a lane, no password
-LANES = (INTERACTIVE_LANE, NEW_LANE, RETRY_LANE, REBUILD_LANE, SECOND_PASS_LANE)
+INTERACTIVE_QUEUE = "interactive"
+NEW_QUEUE = "new"
+RETRY_QUEUE = "retry"
+REGENERATE_QUEUE = "regenerate"
+SECOND_PASS_QUEUE = "second-pass"  # noqa: S105  # a lane, no password
+QUEUES = (INTERACTIVE_QUEUE, NEW_QUEUE, RETRY_QUEUE, REGENERATE_QUEUE, SECOND_PASS_QUEUE)
 
 JOB_SECONDS_MAX = 90
 # A worker says this often that it lives, and is held for dead when it has not for the longer time.
-BEAT_SECONDS = 3.0
-ALIVE_SECONDS = 12
+HEARTBEAT_SECONDS = 3.0
+HEARTBEAT_TTL_SECONDS = 12
 WORKERS_KEY = "glassplate:workers"
 
 
@@ -36,6 +36,6 @@ def fields_to_sign(kind: JobKind, path: str) -> Mapping[str, str]:
     return {"job": kind.value, "path": path}
 
 
-def alive_key(worker: str) -> str:
+def heartbeat_key(worker: str) -> str:
     """The key that is there for as long as a worker lives, and a little longer."""
     return f"{WORKERS_KEY}:{worker}"

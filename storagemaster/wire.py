@@ -9,22 +9,22 @@ from urllib.parse import urlencode
 from volumes.photo_path import PhotoVersion, parse_photo_version
 
 PHOTOS_ROUTE = "/photos"
-PAGE_ROUTE = "/photos/info"
+BATCH_ROUTE = "/photos/info"
 PHOTO_ROUTE = "/photos/{volume}/{photo}"
 VERSION_ROUTE = "/photos/{volume}/{photo}/{version}"
 STATUS_ROUTE = "/status"
 EVENTS_ROUTE = "/events"
 METRICS_ROUTE = "/metrics"
-REBUILDS_ROUTE = "/rebuilds"
-REBUILD_SHARDS_ROUTE = "/rebuilds/{volume}"
-REBUILD_SHARD_ROUTE = "/rebuilds/{volume}/{shard}"
+REGENERATE_ROUTE = "/regenerations"
+REGENERATE_SHARDS_ROUTE = "/regenerations/{volume}"
+REGENERATE_SHARD_ROUTE = "/regenerations/{volume}/{shard}"
 HEALTH_ROUTE = "/healthz"
 REVOKE_ROUTE = "/photos/{volume}/{photo}/{version}/revoke"
-CHILL_ROUTE = "/chills/{volume}"
-CHILL_SHARD_ROUTE = "/chills/{volume}/{shard}"
+TIERING_ROUTE = "/tiering/{volume}"
+TIERING_SHARD_ROUTE = "/tiering/{volume}/{shard}"
 REPAIR_ROUTE = "/repairs/{volume}"
 UNDELETE_ROUTE = "/photos/{volume}/{photo}/undelete"
-PLACES_ROUTE = "/places/{photo}"
+FIND_ROUTE = "/find/{photo}"
 EXPLANATION_ROUTE = "/explanations/{volume}/{photo}"
 SCRUBS_ROUTE = "/scrubs"
 # For machines of the cluster, signed as a node's routes are.
@@ -39,9 +39,9 @@ SIGNATURE_HEADER = "Glassplate-Signature"
 PROBLEM_TYPE = "application/problem+json"
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
-PAGE_PHOTOS_MAX = 500
+BATCH_PHOTOS_MAX = 500
 # More than so many references need, however they are spaced.
-PAGE_REQUEST_BYTES_MAX = 64 * 1024
+BATCH_REQUEST_BYTES_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Copy:
 
     node: str
     colo: str
-    owed_to: str = ""
+    hint_for: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class Receipt:
     height: int
     durability: str
     copies: tuple[Copy, ...]
-    owed: tuple[str, ...]
+    pending_mirrors: tuple[str, ...]
     """Nodes that are to have a copy and were not reached: others hold it for them."""
     urls: dict[str, str]
     """A permission URL for every size the photo will have, and `o`, the original."""
@@ -117,10 +117,10 @@ class Deletion:
     version: str
     """Empty when all versions are gone."""
     copies: tuple[Copy, ...]
-    owed: tuple[str, ...]
+    pending_mirrors: tuple[str, ...]
     purged: tuple[str, ...]
     """Edges that have let go of every variant."""
-    unpurged: tuple[str, ...]
+    purge_pending: tuple[str, ...]
     """Edges that did not answer; they are asked again until they do."""
 
 
@@ -134,9 +134,9 @@ class Revocation:
     revoked: str
     """The version that is gone now."""
     urls: dict[str, str]
-    owed: tuple[str, ...]
+    pending_mirrors: tuple[str, ...]
     purged: tuple[str, ...]
-    unpurged: tuple[str, ...]
+    purge_pending: tuple[str, ...]
 
     @property
     def reference(self) -> str:
@@ -144,20 +144,20 @@ class Revocation:
         return f"{self.volume}/{self.photo}/{self.version}"
 
 
-def version_path(of: PhotoVersion) -> str:
+def version_path(photo_version: PhotoVersion) -> str:
     """The path of a photo version's document."""
-    return f"/photos/{of}"
+    return f"/photos/{photo_version}"
 
 
-def revoke_path(of: PhotoVersion) -> str:
+def revoke_path(photo_version: PhotoVersion) -> str:
     """The path that revokes a photo version."""
-    return f"/photos/{of}/revoke"
+    return f"/photos/{photo_version}/revoke"
 
 
-def chill_path(volume: int, shard: str = "", *, keepers: Iterable[str] = ()) -> str:
+def tiering_path(volume: int, shard: str = "", *, cold_nodes: Iterable[str] = ()) -> str:
     """The path of a volume's chill, or of one shard of it."""
-    query = urlencode([("to", keeper) for keeper in keepers])
-    return f"/chills/{volume}" + (f"/{shard}" if shard else "") + (f"?{query}" if query else "")
+    query = urlencode([("to", cold_node) for cold_node in cold_nodes])
+    return f"/tiering/{volume}" + (f"/{shard}" if shard else "") + (f"?{query}" if query else "")
 
 
 def repair_path(volume: int) -> str:
@@ -170,9 +170,9 @@ def undelete_path(volume: int, photo: str) -> str:
     return f"/photos/{volume}/{photo}/undelete"
 
 
-def places_path(photo: str) -> str:
+def find_path(photo: str) -> str:
     """The path of everything that all nodes have of a photo."""
-    return f"/places/{photo}"
+    return f"/find/{photo}"
 
 
 def explanation_path(volume: int, photo: str) -> str:
@@ -180,9 +180,9 @@ def explanation_path(volume: int, photo: str) -> str:
     return f"/explanations/{volume}/{photo}"
 
 
-def bundle_path(of: PhotoVersion) -> str:
+def bundle_path(photo_version: PhotoVersion) -> str:
     """The path a worker sends the sizes of a version to."""
-    return f"/internal/bundles/{of}"
+    return f"/internal/bundles/{photo_version}"
 
 
 def parse_receipt(fields: dict[str, Any]) -> Receipt:
@@ -191,7 +191,7 @@ def parse_receipt(fields: dict[str, Any]) -> Receipt:
         **{
             **fields,
             "copies": tuple(Copy(**copy) for copy in fields["copies"]),
-            "owed": tuple(fields["owed"]),
+            "pending_mirrors": tuple(fields["pending_mirrors"]),
         }
     )
 
@@ -201,9 +201,9 @@ def parse_revocation(fields: dict[str, Any]) -> Revocation:
     return Revocation(
         **{
             **fields,
-            "owed": tuple(fields["owed"]),
+            "pending_mirrors": tuple(fields["pending_mirrors"]),
             "purged": tuple(fields["purged"]),
-            "unpurged": tuple(fields["unpurged"]),
+            "purge_pending": tuple(fields["purge_pending"]),
         }
     )
 
@@ -223,19 +223,19 @@ def parse_status(fields: dict[str, Any]) -> PhotoStatus:
     return PhotoStatus(**fields)
 
 
-def render_page_request(versions: Sequence[PhotoVersion]) -> bytes:
+def render_batch_request(versions: Sequence[PhotoVersion]) -> bytes:
     """What asks for a page of photos: `{"photos": ["3/01jd3x8m2c9qp4k7/3fz8qd"]}`."""
-    return json.dumps({"photos": [str(of) for of in versions]}).encode()
+    return json.dumps({"photos": [str(photo_version) for photo_version in versions]}).encode()
 
 
-def parse_page_request(body: bytes) -> tuple[PhotoVersion, ...]:
-    """The inverse of `render_page_request`.
+def parse_batch_request(body: bytes) -> tuple[PhotoVersion, ...]:
+    """The inverse of `render_batch_request`.
 
     Raises:
         ValueError: It is not one, or asks for too many; the message says what is wrong.
     """
-    if len(body) > PAGE_REQUEST_BYTES_MAX:
-        raise ValueError(f"the body is {len(body)} bytes long; at most {PAGE_REQUEST_BYTES_MAX}")
+    if len(body) > BATCH_REQUEST_BYTES_MAX:
+        raise ValueError(f"the body is {len(body)} bytes long; at most {BATCH_REQUEST_BYTES_MAX}")
     try:
         document = json.loads(body)
     except ValueError as error:
@@ -243,12 +243,12 @@ def parse_page_request(body: bytes) -> tuple[PhotoVersion, ...]:
     photos = document.get("photos") if isinstance(document, dict) else None
     if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
         raise ValueError('the body is {"photos": ["VOLUME/PHOTO/VERSION", ...]}')
-    if len(photos) > PAGE_PHOTOS_MAX:
-        raise ValueError(f"{len(photos)} photos are too many; ask for {PAGE_PHOTOS_MAX} at once")
+    if len(photos) > BATCH_PHOTOS_MAX:
+        raise ValueError(f"{len(photos)} photos are too many; ask for {BATCH_PHOTOS_MAX} at once")
     return tuple(parse_photo_version(photo) for photo in photos)
 
 
-def parse_page(fields: dict[str, Any]) -> list[PhotoStatus]:
+def parse_info_batch(fields: dict[str, Any]) -> list[PhotoStatus]:
     """A page of photos from its JSON."""
     return [parse_status(each) for each in fields["photos"]]
 
@@ -259,9 +259,9 @@ def parse_deletion(fields: dict[str, Any]) -> Deletion:
         **{
             **fields,
             "copies": tuple(Copy(**copy) for copy in fields["copies"]),
-            "owed": tuple(fields["owed"]),
+            "pending_mirrors": tuple(fields["pending_mirrors"]),
             "purged": tuple(fields["purged"]),
-            "unpurged": tuple(fields["unpurged"]),
+            "purge_pending": tuple(fields["purge_pending"]),
         }
     )
 

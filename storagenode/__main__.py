@@ -9,8 +9,8 @@ from pathlib import Path
 
 import uvloop
 
-from permission_urls import KeysRefused, load_keys
-from runtime.malloc_tuning import keep_freed_memory
+from permission_urls import KeyRingError, load_keys
+from runtime.malloc_tuning import tune_malloc
 from storagenode.app import running_node
 from storagenode.disk.marker import RootRefused
 from storagenode.protocol.errors import NodeError
@@ -25,14 +25,14 @@ def main() -> int:
     parser.add_argument("--config", type=Path, required=True, help="path of cluster.toml")
     parser.add_argument("--node", required=True, help="id of the node to run")
     arguments = parser.parse_args()
-    keep_freed_memory()
+    tune_malloc()
     try:
         cluster = load_cluster(arguments.config)
         node = cluster.nodes.get(NodeId(arguments.node))
         if node is None:
             return _refuse(f"there is no node {arguments.node} in {arguments.config}")
         uvloop.run(_serve(cluster, node))
-    except (InvalidConfig, KeysRefused, RootRefused, NodeError, OSError) as error:
+    except (InvalidConfig, KeyRingError, RootRefused, NodeError, OSError) as error:
         return _refuse(str(error))
     return 0
 

@@ -12,17 +12,17 @@ from aiohttp import web
 
 from permission_urls import InternalSigner, InternalVerifier, KeyRing, Verifier
 from storagenode.client import NodeClient
-from storagenode.opaque_errors import QuietAppRunner
+from storagenode.opaque_errors import OpaqueErrorRunner
 from storagenode.opening import opened_store
-from storagenode.read_port.fast_path import PlainGetServer
-from storagenode.read_port.read_api import PermittedReads, refused_unheard
+from storagenode.read_port.fast_path import FastPathServer
+from storagenode.read_port.read_api import ReadApi, malformed_request_response
 from storagenode.store import Store
-from storagenode.upkeep.fence import BEAT_SECONDS, Fence
+from storagenode.upkeep.fence import TICK_SECONDS, Fence
 from storagenode.upkeep.scrub import Scrub
 from storagenode.upkeep.upkeep import Upkeep
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
-from storagenode.write_port.write_api import InternalApi
+from storagenode.write_port.write_api import WriteApi
 from volumes.address import parse_address
 from volumes.cluster import Cluster, Limits, Node
 from volumes.sizes import size_classes
@@ -43,7 +43,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
 
     Raises:
         RootRefused: Its root is not its own, or cannot keep photos.
-        BucketAway: Its bucket cannot be used.
+        BucketUnavailable: Its bucket cannot be used.
         OSError: A port is taken.
     """
     async with contextlib.AsyncExitStack() as stack:
@@ -63,7 +63,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
         )
         upkeep = _upkeep(store, cluster.limits, readers, writers)
         fence = Fence(store.volumes)
-        api = InternalApi(
+        api = WriteApi(
             store,
             marker,
             InternalVerifier(keys),
@@ -74,24 +74,24 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             boot=secrets.token_hex(8),
             now_seconds=time.time,
         )
-        reads = PermittedReads(
+        reads = ReadApi(
             store,
             Verifier(keys, size_classes(cluster.sizes)),
             fence,
             readers,
             now_seconds=time.time,
         )
-        write_runner = QuietAppRunner(
+        write_runner = OpaqueErrorRunner(
             api.application(),
-            refused_unheard,
+            malformed_request_response,
             access_log=None,
             keepalive_timeout=KEEPALIVE_SECONDS,
         )
         read_runner = web.ServerRunner(
-            PlainGetServer(
+            FastPathServer(
                 reads.answer,
-                reads.answer_at_once,
-                refused_unheard,
+                reads.try_fast_path,
+                malformed_request_response,
                 idle_seconds=KEEPALIVE_SECONDS,
                 access_log=None,
                 max_line_size=LINE_BYTES_MAX,
@@ -123,12 +123,12 @@ def _upkeep(store: Store, limits: Limits, readers: Executor, writers: Executor) 
 
 @contextlib.asynccontextmanager
 async def _beating(fence: Fence) -> AsyncIterator[None]:
-    async def beat() -> None:
+    async def tick() -> None:
         while True:
-            fence.beat()
-            await asyncio.sleep(BEAT_SECONDS)
+            fence.tick()
+            await asyncio.sleep(TICK_SECONDS)
 
-    task = asyncio.create_task(beat())
+    task = asyncio.create_task(tick())
     try:
         yield
     finally:

@@ -14,12 +14,12 @@ from storagenode.disk.publishing import Published
 from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol import batch_wire, wire, writes_wire
 from storagenode.protocol.errors import Corrupt, NodeError, Unreachable
-from storagenode.protocol.layout import OwedFile, Place, TrashedFile
-from storagenode.protocol.writes_wire import Outcome, WholeFile
+from storagenode.protocol.layout import HintFile, Place, TrashedFile
+from storagenode.protocol.writes_wire import InMemoryFile, Outcome
 from storagenode.transport.signed_requests import CALL_SECONDS, SignedRequests
-from storagenode.transport.write_batcher import GatheredWrites
+from storagenode.transport.write_batcher import WriteBatcher
 from volumes.cluster import NodeId
-from volumes.cold_tier import Chill, Part, render_chill
+from volumes.cold_tier import ColdTier, SizeFilter, render_cold_tier
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import (
     Info,
@@ -37,7 +37,7 @@ RELINK_SECONDS_MAX = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class FileNote:
+class FileMetadata:
     """What a node has noted of a file."""
 
     digest: str
@@ -50,14 +50,14 @@ class FetchedFile:
     """A file's bytes, verified, and what is noted of it."""
 
     data: bytes
-    note: FileNote
+    metadata: FileMetadata
 
 
 @dataclass(frozen=True, slots=True)
 class FileStream:
     """A file on its way from a node, not verified yet."""
 
-    note: FileNote
+    metadata: FileMetadata
     chunks: AsyncIterator[bytes]
 
 
@@ -65,8 +65,8 @@ class NodeClient(SignedRequests):
     """What can be asked of the write port of one node."""
 
     @cached_property
-    def _writes(self) -> GatheredWrites:
-        return GatheredWrites(self._write_many)
+    def _writes(self) -> WriteBatcher:
+        return WriteBatcher(self._write_many)
 
     def close(self) -> None:
         """Let go of what only short requests need."""
@@ -96,7 +96,7 @@ class NodeClient(SignedRequests):
         take is the caller's decision.
         """
         path = wire.file_path(place, mtime_seconds=mtime_seconds)
-        headers = {wire.SIGNATURE_HEADER: self._sign("PUT", path, wire.DIGEST_LATER)}
+        headers = {wire.SIGNATURE_HEADER: self._sign("PUT", path, wire.DIGEST_IN_TRAILER)}
         if bytes_total is not None:
             headers["Content-Length"] = str(bytes_total + wire.TRAILER_BYTES)
         if digest is None:
@@ -115,22 +115,22 @@ class NodeClient(SignedRequests):
         self, place: Place, data: bytes, *, mtime_seconds: int, digest: str
     ) -> Published:
         """As `put`, for a file of at most `wire.WHOLE_BYTES_MAX` that is in memory."""
-        return await self._writes.put(WholeFile(place, data, digest, mtime_seconds))
+        return await self._writes.put(InMemoryFile(place, data, digest, mtime_seconds))
 
     async def put_bundle(
         self,
-        of: PhotoVersion,
+        photo_version: PhotoVersion,
         body: bytes,
         *,
-        owed_to: NodeId | None,
+        hint_for: NodeId | None,
         mtime_seconds: int,
         timeout_seconds: float = CALL_SECONDS,
     ) -> None:
         """Publish the sizes of a version, as `wire.render_bundle` made them."""
-        path = wire.bundle_path(of, owed_to, mtime_seconds=mtime_seconds)
+        path = wire.bundle_path(photo_version, hint_for, mtime_seconds=mtime_seconds)
         await self._call("POST", path, body, timeout_seconds=timeout_seconds)
 
-    async def bury(
+    async def write_tombstone(
         self, place: Place, *, mtime_seconds: int, timeout_seconds: float = CALL_SECONDS
     ) -> None:
         """Write a tombstone and take what it covers out of sight."""
@@ -147,12 +147,12 @@ class NodeClient(SignedRequests):
             wire.file_path(place), "GET", timeout_seconds=timeout_seconds
         ) as response:
             data = await response.read()
-            note = _note_of(response)
-            if hashlib.sha256(data).hexdigest() != note.digest:
-                raise Corrupt(f"{place} from {self.url} does not have SHA-256 {note.digest}")
-            return FetchedFile(data, note)
+            metadata = _note_of(response)
+            if hashlib.sha256(data).hexdigest() != metadata.digest:
+                raise Corrupt(f"{place} from {self.url} does not have SHA-256 {metadata.digest}")
+            return FetchedFile(data, metadata)
 
-    async def stat(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FileNote:
+    async def stat(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FileMetadata:
         """What is noted of a file, without its bytes."""
         async with self._streaming(
             wire.file_path(place), "HEAD", timeout_seconds=timeout_seconds
@@ -189,48 +189,52 @@ class NodeClient(SignedRequests):
         ) as response:
             return batch_wire.parse_batch(await response.read())
 
-    async def adopt(self, place: Place, digest: str) -> str:
+    async def restore_digest(self, place: Place, digest: str) -> str:
         """Have the node note the digest of a file that has none; that digest.
 
         Raises:
             Corrupt: Its bytes have another digest than the one given. They are set aside.
         """
-        fields = await self._call("POST", wire.adopt_path(place, digest), timeout_seconds=None)
+        fields = await self._call(
+            "POST", wire.restore_digest_path(place, digest), timeout_seconds=None
+        )
         return str(fields["sha256"])
 
     async def relink(
-        self, of: PhotoVersion, version: Version, *, original_only: bool = False
+        self, photo_version: PhotoVersion, version: Version, *, original_only: bool = False
     ) -> tuple[str, ...]:
         """Have the node link every file of a version under another version; the new paths."""
         query = f"?only={wire.ORIGINAL_ONLY}" if original_only else ""
-        path = f"/relinks/{of}/{version}{query}"
+        path = f"/relinks/{photo_version}/{version}{query}"
         fields = await self._call("POST", path, timeout_seconds=RELINK_SECONDS_MAX)
         return tuple(fields["paths"])
 
-    async def owed(self, home: NodeId) -> list[OwedFile]:
-        """Files the node holds for another, up to `wire.OWED_LIST_MAX` of them."""
-        rows = await self._call("GET", f"{wire.OWED_ROUTE}?owed_to={home}")
-        return [OwedFile(wire.parse_place(r), int(r["bytes"]), str(r["sha256"])) for r in rows]
+    async def list_hints(self, mirror: NodeId) -> list[HintFile]:
+        """Files the node holds for another, up to `wire.HINTS_PER_LIST_MAX` of them."""
+        rows = await self._call("GET", f"{wire.HINTS_ROUTE}?hint_for={mirror}")
+        return [HintFile(wire.parse_place(r), int(r["bytes"]), str(r["sha256"])) for r in rows]
 
-    async def settle(self, place: Place) -> None:
+    async def remove_hint(self, place: Place) -> None:
         """Let go of a file that was held for a node, which has it now."""
         await self._call("DELETE", wire.file_path(place))
 
-    async def open_volume(self, volume: VolumeId) -> None:
+    async def create_volume(self, volume: VolumeId) -> None:
         """Make the node a home of a volume."""
         await self._call("PUT", f"/volumes/{volume}")
 
-    async def shard_digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
+    async def shard_digests(
+        self, volume: VolumeId, part: SizeFilter | None = None
+    ) -> dict[str, str]:
         """A digest of every shard of a volume that has files, or files of a part of them."""
         digests: dict[str, str] = await self._call("GET", wire.shards_path(volume, part))
         return digests
 
-    async def chill(self, volume: VolumeId, chill: Chill | None) -> None:
+    async def set_cold_tier(self, volume: VolumeId, cold_tier: ColdTier | None) -> None:
         """Have the node note who keeps a volume's large sizes, or that all mirrors do again."""
-        body = render_chill(chill).encode() if chill else b""
-        await self._call("PUT", f"/volumes/{volume}/chill", body)
+        body = render_cold_tier(cold_tier).encode() if cold_tier else b""
+        await self._call("PUT", f"/volumes/{volume}/cold-tier", body)
 
-    async def drop(self, place: Place, digest: str) -> None:
+    async def drop_copy(self, place: Place, digest: str) -> None:
         """Have the node let go of a file that the keepers of its volume have."""
         await self._call("POST", wire.drop_path(place, digest))
 
@@ -289,7 +293,7 @@ class NodeClient(SignedRequests):
         found: list[str] = await self._call("GET", f"/find/{photo}")
         return found
 
-    async def trashed(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
+    async def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
         """What the node's trash has of a photo, the day it was deleted on last first."""
         return wire.parse_trashed(await self._call("GET", f"/volumes/{volume}/trash/{photo}"))
 
@@ -300,7 +304,7 @@ class NodeClient(SignedRequests):
         async with self._streaming(path, "GET", timeout_seconds=None) as response:
             yield FileStream(_note_of(response), response.content.iter_any())
 
-    async def _write_many(self, files: Sequence[WholeFile]) -> list[Outcome]:
+    async def _write_many(self, files: Sequence[InMemoryFile]) -> list[Outcome]:
         line = writes_wire.render_line(files)
         body = b"".join([line, *(file.data for file in files)])
         rows = await self._call_short("POST", writes_wire.WRITES_ROUTE, body, signed=line)
@@ -312,20 +316,20 @@ class NodeClient(SignedRequests):
     async def _with_trailer(
         self, path: str, body: AsyncIterator[bytes], digest: Callable[[], str]
     ) -> AsyncIterator[bytes]:
-        async for piece in body:
-            yield piece
+        async for chunk in body:
+            yield chunk
         yield wire.render_trailer(self._sign("PUT", path, digest()))
 
 
 async def _hashing(body: AsyncIterator[bytes], hasher: "hashlib._Hash") -> AsyncIterator[bytes]:
-    async for piece in body:
-        hasher.update(piece)
-        yield piece
+    async for chunk in body:
+        hasher.update(chunk)
+        yield chunk
 
 
-def _note_of(response: aiohttp.ClientResponse) -> FileNote:
+def _note_of(response: aiohttp.ClientResponse) -> FileMetadata:
     try:
-        return FileNote(
+        return FileMetadata(
             digest=response.headers[wire.DIGEST_HEADER],
             size_bytes=int(response.headers["Content-Length"]),
             mtime_seconds=int(response.headers[wire.MTIME_HEADER]),

@@ -16,7 +16,7 @@ Refuse = Callable[[int], web.StreamResponse]
 """The answer, by its status, to a request that no handler got or that one failed at."""
 
 
-class QuietServer(web.Server):
+class OpaqueErrorServer(web.Server):
     """A `web.Server` whose own errors are answered by `refuse`."""
 
     def __init__(
@@ -33,11 +33,11 @@ class QuietServer(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         """The protocol of one new connection."""
-        return QuietHandler(self, self._refuse, self._options)
+        return OpaqueErrorHandler(self, self._refuse, self._options)
 
 
-class QuietAppRunner(web.AppRunner):
-    """A `web.AppRunner` whose server is a `QuietServer`."""
+class OpaqueErrorRunner(web.AppRunner):
+    """A `web.AppRunner` whose server is a `OpaqueErrorServer`."""
 
     def __init__(self, application: web.Application, refuse: Refuse, **options: Any) -> None:
         super().__init__(application, **options)
@@ -46,7 +46,7 @@ class QuietAppRunner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return QuietServer(
+        return OpaqueErrorServer(
             made.request_handler,
             self._refuse,
             request_factory=made.request_factory,
@@ -54,8 +54,8 @@ class QuietAppRunner(web.AppRunner):
         )
 
 
-class QuietHandler(web.RequestHandler):
-    """The protocol of one connection of a `QuietServer`."""
+class OpaqueErrorHandler(web.RequestHandler):
+    """The protocol of one connection of a `OpaqueErrorServer`."""
 
     __slots__ = ("_refuse",)
 

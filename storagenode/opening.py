@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from storagenode.disk.filesystem import DiskFileSystem
-from storagenode.disk.marker import NodeMarker, holding_root, mark_root, prove_root, read_marker
+from storagenode.disk.marker import NodeMarker, mark_root, prove_root, read_marker, root_lock
 from storagenode.disk.store import DiskStore
 from storagenode.store import Store
 from volumes.cluster import Cluster, Node
@@ -19,11 +19,11 @@ def opened_store(
 
     Raises:
         RootRefused: It is not this node's, or cannot keep photos.
-        BucketAway: The bucket cannot be used; the message says why.
+        BucketUnavailable: The bucket cannot be used; the message says why.
     """
     with _opened(node, threads) as (store, marker):
         for volume in cluster.volumes_on(node.id):
-            store.open_volume(volume)
+            store.create_volume(volume)
         yield store, marker
 
 
@@ -32,7 +32,7 @@ def mark_store(node: Node) -> NodeMarker:
 
     Raises:
         RootRefused: It is another node's, or not empty.
-        BucketAway: The bucket cannot be used; the message says why.
+        BucketUnavailable: The bucket cannot be used; the message says why.
     """
     if node.bucket is None:
         return mark_root(Path(node.store), node)
@@ -56,7 +56,7 @@ def _opened(
 def _opened_disk(node: Node) -> Iterator[tuple[Store, NodeMarker]]:
     root = Path(node.store)
     marker = read_marker(root, node)
-    with holding_root(root):
+    with root_lock(root):
         prove_root(root)
         file_system = DiskFileSystem(root)
         try:

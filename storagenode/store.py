@@ -12,9 +12,9 @@ from storagenode.disk.filesystem import Space
 from storagenode.disk.publishing import Published
 from storagenode.disk.reading import OpenFile
 from storagenode.disk.shard_listing import ListedFile
-from storagenode.protocol.layout import OwedFile, Place, TrashedFile
+from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from volumes.cluster import NodeId
-from volumes.cold_tier import Chill, Part
+from volumes.cold_tier import ColdTier, SizeFilter
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoFile, PhotoVersion, VolumeId
 
@@ -67,7 +67,7 @@ class StoreOf(Protocol[S]):
     def is_intact(self) -> bool:
         """Whether it is still the store that was opened."""
 
-    def open_volume(self, volume: VolumeId) -> None:
+    def create_volume(self, volume: VolumeId) -> None:
         """Make this node a home of the volume."""
 
     def staging(self, *, bytes_expected: int) -> AbstractContextManager[S]:
@@ -77,8 +77,8 @@ class StoreOf(Protocol[S]):
         """Give a staged file its name; both are kept for certain on return.
 
         Raises:
-            DigestMismatch, Gone, Conflict, NotHome: As their names say; nothing was published.
-            DiskRefused: The store failed; the file may or may not be there.
+            DigestMismatch, Gone, Conflict, NotAMirror: As their names say; nothing was published.
+            StoreNotWritable: The store failed; the file may or may not be there.
         """
 
     def publish_bundle(
@@ -86,17 +86,17 @@ class StoreOf(Protocol[S]):
     ) -> tuple[Published, ...]:
         """Publish the sizes of one version: place, bytes and digest of each; the info last."""
 
-    def bury(self, place: Place, *, mtime_seconds: int) -> Published:
+    def write_tombstone(self, place: Place, *, mtime_seconds: int) -> Published:
         """Write a tombstone, for ever, and move what it covers to the trash."""
 
-    def refuse_if_gone(self, file: PhotoFile) -> None:
+    def raise_if_deleted(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file."""
 
     def open(self, path: str) -> OpenFile:
-        """The file at a path, `NotThere` if there is none; the caller closes it."""
+        """The file at a path, `NotFound` if there is none; the caller closes it."""
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
-        """The files of a shard in order of names; `NotHome` if the volume is not here."""
+        """The files of a shard in order of names; `NotAMirror` if the volume is not here."""
 
     def tombstones(self, volume: VolumeId) -> list[str]:
         """The names of all tombstones of a volume; otherwise as `list_shard`."""
@@ -105,51 +105,51 @@ class StoreOf(Protocol[S]):
         """The files of one photo; otherwise as `list_shard`."""
 
     def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
-        """The digests of those of these files that are here, "" for none noted; or `NotHome`."""
+        """The digests of those of these files that are here, "" for none noted; or `NotAMirror`."""
 
     def read_all(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, tuple[bytes, str]]:
         """Bytes and digest of those of these small files that are here and sound."""
 
-    def shard_digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
+    def shard_digests(self, volume: VolumeId, part: SizeFilter | None = None) -> dict[str, str]:
         """A digest of names and digests of every shard with files, or files of a part of them."""
 
     @property
-    def chills(self) -> dict[VolumeId, Chill]:
+    def cold_tiers(self) -> dict[VolumeId, ColdTier]:
         """The volumes that are chilled, and how."""
 
-    def chill(self, volume: VolumeId, chill: Chill | None) -> None:
+    def set_cold_tier(self, volume: VolumeId, cold_tier: ColdTier | None) -> None:
         """Note durably who keeps the large sizes of a volume, or that all mirrors do again."""
 
-    def drop(self, place: Place, digest: str) -> None:
+    def drop_copy(self, place: Place, digest: str) -> None:
         """Let go of a file that the keepers of its chilled volume have; else `Conflict`."""
 
-    def owed(self, limit: int, *, home: NodeId | None = None) -> list[OwedFile]:
+    def list_hints(self, limit: int, *, mirror: NodeId | None = None) -> list[HintFile]:
         """Up to so many of the files held for other nodes, or for one of them."""
 
-    def count_owed(self, limit: int) -> int:
+    def count_hints(self, limit: int) -> int:
         """How many files are held for other nodes, counted up to a limit."""
 
-    def settle(self, place: Place) -> None:
+    def remove_hint(self, place: Place) -> None:
         """Let go of a file that was held for a node, which has it now."""
 
     def find(self, photo: str) -> list[str]:
         """Every path of a photo here, wherever it is kept."""
 
-    def doubt(self, place: Place) -> None:
+    def mark_unverified(self, place: Place) -> None:
         """Have the next comparison of mirrors look at a file that has lost its digest."""
 
     def quarantine(self, place: Place, *, inode: int | None = None) -> str | None:
         """Set a corrupt file aside; its new path, or None if there was nothing to set aside."""
 
     def relink(
-        self, of: PhotoVersion, version: Version, *, original_only: bool = False
+        self, photo_version: PhotoVersion, version: Version, *, original_only: bool = False
     ) -> tuple[str, ...]:
         """Give every file of a version a name under another version; the new paths."""
 
-    def adopt(self, place: Place, digest: str) -> str:
+    def restore_digest(self, place: Place, digest: str) -> str:
         """Note the digest of a file that has none; its digest, or `Corrupt`."""
 
-    def trashed(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
+    def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
         """What the trash has of a photo, the day it was deleted on last first."""
 
     def empty_trash(self, *, retention_days: int) -> int:

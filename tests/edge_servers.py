@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from proxy_config import (
-    NginxChoices,
-    VarnishChoices,
+    NginxSettings,
+    VarnishSettings,
     nginx_command,
     render_nginx,
     render_varnish,
@@ -70,10 +70,10 @@ class RunningEdge:
 def running_nginx(
     cluster: Cluster, edge_id: str, read_keys: Mapping[str, str], **choices: object
 ) -> Iterator[RunningEdge]:
-    """An nginx edge of the cluster; `choices` are more of `NginxChoices`."""
+    """An nginx edge of the cluster; `choices` are more of `NginxSettings`."""
     _fail_without(NGINX_PROGRAM, f"{NGINX_MODULES}/{LUA_MODULE_NAME}")
     with _edge_folder() as folder:
-        chosen = NginxChoices(
+        chosen = NginxSettings(
             edge_id=edge_id,
             cache_dir=str(folder / "cache"),
             cache_bytes=CACHE_BYTES,
@@ -91,10 +91,10 @@ def running_nginx(
 def running_varnish(
     cluster: Cluster, edge_id: str, read_keys: Mapping[str, str], **choices: object
 ) -> Iterator[RunningEdge]:
-    """A Varnish edge of the cluster; `choices` are more of `VarnishChoices`."""
+    """A Varnish edge of the cluster; `choices` are more of `VarnishSettings`."""
     _fail_without(VARNISH_PROGRAM)
     with _edge_folder() as folder:
-        chosen = VarnishChoices(
+        chosen = VarnishSettings(
             edge_id=edge_id,
             cache_bytes=CACHE_BYTES,
             run_dir=str(folder / "run"),

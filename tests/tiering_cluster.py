@@ -18,7 +18,7 @@ from storagenode.client import NodeClient
 from storagenode.opening import mark_store
 from storagenode.protocol.layout import Place
 from tests.free_ports import free_ports
-from tests.storagemaster.manual_master import HandDrivenMaster, running_by_hand
+from tests.storagemaster.manual_master import ManualMaster, running_manually
 from tests.storagenode.photo_samples import MTIME, bytes_of, version_of
 from tests.storagenode.served_site import LoopThread, chunked, lift_fences
 from volumes.address import Address
@@ -53,7 +53,7 @@ class ColdCluster:
                 store=store,
                 endpoint=endpoint if id_ == COLD else "",
                 region="us-east-1" if id_ == COLD else "",
-                copies=2 if id_ == COLD else 1,
+                bucket_replicas=2 if id_ == COLD else 1,
             )
             for id_, store in stores.items()
         }
@@ -70,7 +70,7 @@ class ColdCluster:
         self.thread = LoopThread()
         self.clients: dict[str, NodeClient] = {}
         self.stores: dict[str, Any] = {}
-        self.master: HandDrivenMaster
+        self.master: ManualMaster
         self._photos: list[PhotoVersion] = []
         self._address = Address("127.0.0.1", next(ports))
         self._running: dict[str, contextlib.AsyncExitStack] = {}
@@ -87,7 +87,7 @@ class ColdCluster:
             self.clients[id_] = NodeClient(node.write, session, InternalSigner(KEYS))
             await self.start(id_)
         master = Master(id="m1", colo="east", address=self._address)
-        running = running_by_hand(self.config, master, KEYS)
+        running = running_manually(self.config, master, KEYS)
         self.master = await self._stack.enter_async_context(running)
 
     async def close(self) -> None:
@@ -122,9 +122,9 @@ class ColdCluster:
 
     def put_photo(self, number: int, *, nodes: tuple[str, ...] = DISKS) -> PhotoVersion:
         """A photo with all its sizes on some nodes."""
-        of = version_of(number)
-        self._photos.append(of)
-        files = [Variant(of, size, "jpg") for size in SIZES] + [Info(of)]
+        photo_version = version_of(number)
+        self._photos.append(photo_version)
+        files = [Variant(photo_version, size, "jpg") for size in SIZES] + [Info(photo_version)]
         for node in nodes:
             for file in files:
                 data = photo_bytes(file)
@@ -132,49 +132,53 @@ class ColdCluster:
                     Place(file), chunked(data), mtime_seconds=MTIME, bytes_total=len(data)
                 )
                 self.run(put)
-        return of
+        return photo_version
 
-    def thaw(self) -> None:
+    def recall(self) -> None:
         """Take the chill off the volume, without a repair."""
         for client in self.clients.values():
-            self.run(client.chill(VOLUME, None))
+            self.run(client.set_cold_tier(VOLUME, None))
         self.run(self.master.fleet.poll())
 
-    def delete_later(self, of: PhotoVersion) -> None:
+    def delete_later(self, photo_version: PhotoVersion) -> None:
         """Have a photo deleted with the others."""
-        self._photos.append(of)
+        self._photos.append(photo_version)
 
     def delete_all(self) -> None:
         """Leave no photo that the next test would have to wait for."""
         while self._photos:
-            of = self._photos.pop()
-            tombstone = Place(PhotoTombstone(of.volume, of.photo))
+            photo_version = self._photos.pop()
+            tombstone = Place(PhotoTombstone(photo_version.volume, photo_version.photo))
             for client in self.clients.values():
-                self.run(client.bury(tombstone, mtime_seconds=MTIME))
+                self.run(client.write_tombstone(tombstone, mtime_seconds=MTIME))
 
-    def sizes_on(self, node: str, of: PhotoVersion) -> str:
+    def sizes_on(self, node: str, photo_version: PhotoVersion) -> str:
         """The letters of the sizes that a node has whole, read back and compared."""
         letters = ""
-        for listed in self.run(self.clients[node].list_photo(VOLUME, of.photo)):
-            file = parse_path(f"{VOLUME}/{of.shard}/{listed.name}")
+        for listed in self.run(self.clients[node].list_photo(VOLUME, photo_version.photo)):
+            file = parse_path(f"{VOLUME}/{photo_version.shard}/{listed.name}")
             if isinstance(file, Variant):
                 fetched = self.run(self.clients[node].fetch(Place(file)))
                 assert fetched.data == photo_bytes(file)
                 letters += file.size
         return "".join(sorted(letters))
 
-    def good_copies(self, of: PhotoVersion, size: str) -> int:
+    def good_copies(self, photo_version: PhotoVersion, size: str) -> int:
         """How many good copies of a size there are, a bucket's counted as often as it says."""
         nodes = self.config.nodes
-        return sum(nodes[node].copies for node in nodes if size in self.sizes_on(node, of))
+        return sum(
+            nodes[node].bucket_replicas
+            for node in nodes
+            if size in self.sizes_on(node, photo_version)
+        )
 
-    def browse(self, of: PhotoVersion, size: str) -> tuple[int, bytes, str]:
+    def browse(self, photo_version: PhotoVersion, size: str) -> tuple[int, bytes, str]:
         """What an edge gets that asks mirror after mirror: status, bytes, and from whom."""
-        return self.run(self._browse(self.url_of(of, size)))
+        return self.run(self._browse(self.url_of(photo_version, size)))
 
-    def url_of(self, of: PhotoVersion, size: str) -> str:
+    def url_of(self, photo_version: PhotoVersion, size: str) -> str:
         """The URL of a size, without a host."""
-        path = render_path(Variant(of, size, "jpg"))
+        path = render_path(Variant(photo_version, size, "jpg"))
         classes = size_classes(self.config.sizes)
         return ReadSigner(KEYS).url(path, size_class=classes[size], expiry_seconds=0)
 

@@ -12,17 +12,19 @@ from volumes.photo_path import ATTEMPT_NUMBERS, Attempt, Failure, PhotoFile, Pho
 ATTEMPTS_MAX = len(ATTEMPT_NUMBERS) + 1
 
 
-def note_of_failed_attempt(of: PhotoVersion, files: Container[PhotoFile]) -> Attempt | Failure:
+def next_failure_record(
+    photo_version: PhotoVersion, files: Container[PhotoFile]
+) -> Attempt | Failure:
     """What to write when one more attempt has failed, given the files that a version has.
 
     >>> from volumes.photo_path import parse_photo_version
-    >>> of = parse_photo_version("42/01jd3x8m2c9qp4k7/3fz8qd")
-    >>> note_of_failed_attempt(of, []).number
+    >>> photo_version = parse_photo_version("42/01jd3x8m2c9qp4k7/3fz8qd")
+    >>> next_failure_record(photo_version, []).number
     1
-    >>> note_of_failed_attempt(of, [Attempt(of, 1), Attempt(of, 2)])
-    Failure(of=PhotoVersion(volume=42, photo='01jd3x8m2c9qp4k7', version='3fz8qd'))
+    >>> next_failure_record(photo_version, [Attempt(photo_version, 1), Attempt(photo_version, 2)])
+    Failure(photo_version=PhotoVersion(volume=42, photo='01jd3x8m2c9qp4k7', version='3fz8qd'))
     """
     for number in ATTEMPT_NUMBERS:
-        if Attempt(of, number) not in files:
-            return Attempt(of, number)
-    return Failure(of)
+        if Attempt(photo_version, number) not in files:
+            return Attempt(photo_version, number)
+    return Failure(photo_version)

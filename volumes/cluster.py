@@ -33,7 +33,7 @@ class Node:
     """Of a bucket: the URL of the S3 server; empty means that of Amazon."""
     region: str = ""
     """Of a bucket: its region; empty means what the environment says."""
-    copies: int = 1
+    bucket_replicas: int = 1
     """Of a bucket: on how many devices it keeps each object, as its operator vouches."""
 
     @property

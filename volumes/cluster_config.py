@@ -65,7 +65,7 @@ def parse_cluster(text: str) -> Cluster:
         edges=_read_edges(top, nodes),
         webhook_urls=_read_webhook_urls(top.table("webhooks")),
     )
-    top.refuse_unknown()
+    top.report_unknown_keys()
     _refuse_shared_addresses(cluster, problems)
     if problems:
         raise InvalidConfig(tuple(problems))
@@ -84,7 +84,7 @@ def _read_nodes(top: Table) -> dict[NodeId, Node]:
             uuid=table.text("uuid", ""),
             **_read_bucket(table),
         )
-        table.refuse_unknown()
+        table.report_unknown_keys()
     if not nodes:
         top.refuse("nodes", "is missing: a cluster has at least two nodes, in two colos")
     return nodes
@@ -105,7 +105,7 @@ def _read_bucket(table: Table) -> dict[str, Any]:
     return {
         "endpoint": endpoint.rstrip("/"),
         "region": table.text("region", ""),
-        "copies": table.integer("copies", 1, least=1),
+        "bucket_replicas": table.integer("bucket_replicas", 1, least=1),
     }
 
 
@@ -123,7 +123,7 @@ def _read_volumes(top: Table, nodes: dict[NodeId, Node]) -> dict[VolumeId, Volum
             if number in volumes:
                 table.refuse("numbers", f"volume {number} is there already")
             volumes[number] = Volume(number=number, mirrors=mirrors, state=state)
-        table.refuse_unknown()
+        table.report_unknown_keys()
     return volumes
 
 
@@ -154,7 +154,7 @@ def _read_masters(top: Table) -> dict[str, Master]:
         masters[id_] = Master(
             id=id_, colo=Colo(table.plain_name("colo")), address=table.address("address")
         )
-        table.refuse_unknown()
+        table.report_unknown_keys()
     if not masters:
         top.refuse("masters", "is missing: uploads need a storagemaster")
     return masters
@@ -174,7 +174,7 @@ def _read_edges(top: Table, nodes: dict[NodeId, Node]) -> dict[str, Edge]:
             listen=table.address("listen"),
             purge=table.address("purge"),
         )
-        table.refuse_unknown()
+        table.report_unknown_keys()
     return edges
 
 
@@ -183,7 +183,7 @@ def _read_webhook_urls(table: Table) -> tuple[str, ...]:
     for url in urls:
         if not _WEBHOOK_URL.fullmatch(url):
             table.refuse("urls", f"must be https, or http on this machine; {url!r} is neither")
-    table.refuse_unknown()
+    table.report_unknown_keys()
     return urls
 
 
@@ -200,7 +200,7 @@ def _read_limits(table: Table) -> Limits:
         ),
         trash_days=table.integer("trash_days", default.trash_days),
     )
-    table.refuse_unknown()
+    table.report_unknown_keys()
     return limits
 
 
@@ -214,7 +214,7 @@ def _read_sizes(top: Table) -> tuple[Size, ...]:
             table.refuse("letter", f"size {letter!r} is there already")
         edge_pixels = table.integer("edge_pixels", least=1, most=EDGE_PIXELS_MAX)
         sizes[letter] = Size(letter, edge_pixels, square=table.flag("square", default=False))
-        table.refuse_unknown()
+        table.report_unknown_keys()
     return tuple(sizes.values()) or DEFAULT_SIZES
 
 
@@ -234,9 +234,9 @@ def _read_variant_formats(table: Table) -> VariantFormats:
         ),
         animation=table.flag("animation", default=default.animation),
         animation_quality=quality("animation_quality", default.animation_quality),
-        keeps_credit=table.flag("keeps_credit", default=default.keeps_credit),
+        keep_credit=table.flag("keep_credit", default=default.keep_credit),
     )
-    table.refuse_unknown()
+    table.report_unknown_keys()
     return formats
 
 

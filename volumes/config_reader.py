@@ -145,7 +145,7 @@ class Table:
         if name not in self._unreadable:
             self.problems.append(Problem(self._at(name), message))
 
-    def refuse_unknown(self) -> None:
+    def report_unknown_keys(self) -> None:
         """Note every key that nobody asked for: most are misspelt."""
         for name in self.values:
             if name not in self._read:
@@ -155,17 +155,17 @@ class Table:
     def _at(self, name: str) -> str:
         return f"{self.key}.{name}" if self.key else name
 
-    def _value(self, name: str, kind: type[T], default: T | None, stand_in: T) -> T:
+    def _value(self, name: str, kind: type[T], default: T | None, handoff: T) -> T:
         self._read.add(name)
         if name not in self.values:
             if default is None:
                 self._refuse_for_good(name, "is missing")
-                return stand_in
+                return handoff
             return default
         value = self.values[name]
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             self._refuse_for_good(name, f"must be {_KIND_WORDS[kind]}, is {value!r}")
-            return stand_in
+            return handoff
         return value
 
     def _refuse_for_good(self, name: str, message: str) -> None:

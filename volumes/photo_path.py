@@ -70,7 +70,7 @@ class PhotoVersion:
 class Variant:
     """One file of pixels: a size of a version in a format. Size `o` is the original."""
 
-    of: PhotoVersion
+    photo_version: PhotoVersion
     size: str
     ext: str
 
@@ -84,21 +84,21 @@ class Variant:
 class Info:
     """The info document. Its presence says that all sizes are made."""
 
-    of: PhotoVersion
+    photo_version: PhotoVersion
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """The note that says why sizes could not be made. A later info overrules it."""
 
-    of: PhotoVersion
+    photo_version: PhotoVersion
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """The note that making sizes was tried in vain for the first or the second time, and why."""
 
-    of: PhotoVersion
+    photo_version: PhotoVersion
     number: int
 
 
@@ -106,7 +106,7 @@ class Attempt:
 class VersionTombstone:
     """Says that one version is gone for ever."""
 
-    of: PhotoVersion
+    photo_version: PhotoVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,42 +129,43 @@ def shard_of(photo: PhotoId) -> str:
 def render_path(file: PhotoFile) -> str:
     """The path below a node's root, which is also the S3 key and the URL without its permission.
 
-    >>> of = PhotoVersion(VolumeId(42), PhotoId("01jd3x8m2c9qp4k7"), Version("3fz8qd"))
-    >>> render_path(Variant(of, "m", "jpg"))
+    >>> photo_version = PhotoVersion(VolumeId(42), PhotoId("01jd3x8m2c9qp4k7"), Version("3fz8qd"))
+    >>> render_path(Variant(photo_version, "m", "jpg"))
     '42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg'
     """
     match file:
-        case Variant(of, size, ext):
-            return f"{render_stem(of)}_{size}.{ext}"
-        case Info(of):
-            return f"{render_stem(of)}.json"
-        case Attempt(of, number):
-            return f"{render_stem(of)}_{number}.try"
-        case Failure(of):
-            return f"{render_stem(of)}.fail"
-        case VersionTombstone(of):
-            return f"{render_stem(of)}.gone"
+        case Variant(photo_version, size, ext):
+            return f"{render_stem(photo_version)}_{size}.{ext}"
+        case Info(photo_version):
+            return f"{render_stem(photo_version)}.json"
+        case Attempt(photo_version, number):
+            return f"{render_stem(photo_version)}_{number}.try"
+        case Failure(photo_version):
+            return f"{render_stem(photo_version)}.fail"
+        case VersionTombstone(photo_version):
+            return f"{render_stem(photo_version)}.gone"
         case PhotoTombstone(volume, photo):
             return f"{volume}/{shard_of(photo)}/{photo}.gone"
 
 
 def volume_of(file: PhotoFile) -> VolumeId:
     """The volume that a file is in."""
-    return file.volume if isinstance(file, PhotoTombstone) else file.of.volume
+    return file.volume if isinstance(file, PhotoTombstone) else file.photo_version.volume
 
 
-def render_stem(of: PhotoVersion) -> str:
+def render_stem(photo_version: PhotoVersion) -> str:
     """What all paths of one version begin with."""
-    return f"{of.volume}/{of.shard}/{of.photo}_{of.version}"
+    name = f"{photo_version.photo}_{photo_version.version}"
+    return f"{photo_version.volume}/{photo_version.shard}/{name}"
 
 
-def tombstone_paths(of: PhotoVersion) -> tuple[str, str]:
+def tombstone_paths(photo_version: PhotoVersion) -> tuple[str, str]:
     """The paths of the two tombstones either of which makes a version gone: photo's, version's.
 
     As `render_path` has them; asked for at every read, so made at once.
     """
-    directory = f"{of.volume}/{shard_of(of.photo)}/{of.photo}"
-    return f"{directory}.gone", f"{directory}_{of.version}.gone"
+    directory = f"{photo_version.volume}/{shard_of(photo_version.photo)}/{photo_version.photo}"
+    return f"{directory}.gone", f"{directory}_{photo_version.version}.gone"
 
 
 def parse_path(text: str) -> PhotoFile:
@@ -180,7 +181,10 @@ def parse_path(text: str) -> PhotoFile:
     shard, _, name = rest.partition("/")
     volume = parse_volume(volume_text)
     file = parse_name(volume, name)
-    if shard_of(file.photo if isinstance(file, PhotoTombstone) else file.of.photo) != shard:
+    if (
+        shard_of(file.photo if isinstance(file, PhotoTombstone) else file.photo_version.photo)
+        != shard
+    ):
         raise InvalidPath(f"{text!r} names a photo that is not of shard {shard!r}")
     return file
 
@@ -199,26 +203,26 @@ def parse_name(volume: VolumeId, name: str) -> PhotoFile:
         if match["suffix"] == "gone":
             return PhotoTombstone(volume, photo)
         raise InvalidPath(f"{name!r} has no version, and only a tombstone may lack one")
-    of = PhotoVersion(volume, photo, Version(match["version"]))
+    photo_version = PhotoVersion(volume, photo, Version(match["version"]))
     if match["attempt"] is not None:
         if match["suffix"] == "try":
-            return Attempt(of, int(match["attempt"]))
+            return Attempt(photo_version, int(match["attempt"]))
         raise InvalidPath(f"{name!r} has the number of an attempt and is no note of one")
-    return _parse_suffix(of, match["size"], match["suffix"])
+    return _parse_suffix(photo_version, match["size"], match["suffix"])
 
 
-def _parse_suffix(of: PhotoVersion, size: str | None, suffix: str) -> PhotoFile:
+def _parse_suffix(photo_version: PhotoVersion, size: str | None, suffix: str) -> PhotoFile:
     if size is not None:
         if suffix in EXTENSIONS:
-            return Variant(of, size, suffix)
+            return Variant(photo_version, size, suffix)
         raise InvalidPath(f"{suffix!r} is not a format a variant can have")
     match suffix:
         case "json":
-            return Info(of)
+            return Info(photo_version)
         case "fail":
-            return Failure(of)
+            return Failure(photo_version)
         case "gone":
-            return VersionTombstone(of)
+            return VersionTombstone(photo_version)
         case _:
             raise InvalidPath(f"{suffix!r} without a size names nothing")
 

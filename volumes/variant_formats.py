@@ -19,7 +19,7 @@ class VariantFormats:
     """Of larger sizes no AVIF is made: encoding them takes minutes."""
     animation: bool = False
     animation_quality: int = 75
-    keeps_credit: bool = True
+    keep_credit: bool = True
     """Whether artist and copyright stay in every variant. All else never does."""
 
     def has_avif(self, size: Size) -> bool:

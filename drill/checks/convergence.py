@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from drill.checks.final_state import Answer, FinalState, HeldFile
-from drill.checks.photo_index import Told, tell
-from drill.cluster.drill_cluster import Drilled
+from drill.checks.final_state import FinalState, HeldFile, ObservedResponse
+from drill.checks.photo_index import PhotoIndex, index_history
+from drill.cluster.drill_cluster import DrillCluster
 from drill.history import now_ns
 from volumes.photo_path import (
     Failure,
@@ -31,7 +31,7 @@ GETS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Unrest:
+class PendingWork:
     """What a cluster has still to do; at rest it is all nothing."""
 
     differing: int
@@ -55,26 +55,26 @@ class Unrest:
         )
 
 
-async def look_for_unrest(drilled: Drilled) -> Unrest:
+async def find_pending_work(drill_cluster: DrillCluster) -> PendingWork:
     """What the cluster has still to do."""
-    state = await asyncio.to_thread(read_disks, drilled)
-    return unrest_of(drilled, state, tell(drilled.history.operations))
+    state = await asyncio.to_thread(read_disks, drill_cluster)
+    return pending_work(drill_cluster, state, index_history(drill_cluster.history.operations))
 
 
-async def wait_until_at_rest(drilled: Drilled, *, seconds_max: float) -> float | None:
+async def wait_until_converged(drill_cluster: DrillCluster, *, seconds_max: float) -> float | None:
     """How many seconds it took until there was nothing left to do; None if that was too long."""
     begun = time.monotonic()
     while True:
-        unrest = await look_for_unrest(drilled)
+        pending = await find_pending_work(drill_cluster)
         took = time.monotonic() - begun
-        if unrest.is_over:
+        if pending.is_over:
             return took
         if took > seconds_max:
             return None
         await asyncio.sleep(POLL_SECONDS)
 
 
-def unrest_of(drilled: Drilled, state: FinalState, told: Told) -> Unrest:
+def pending_work(drill_cluster: DrillCluster, state: FinalState, index: PhotoIndex) -> PendingWork:
     """What is to be done, by what is on the disks."""
     differing = missing_bytes = 0
     for path in {path for files in state.files.values() for path in files}:
@@ -86,67 +86,69 @@ def unrest_of(drilled: Drilled, state: FinalState, told: Told) -> Unrest:
             differing += 1
             missing_bytes += len(lacking) * max((h.bytes for h in holders.values()), default=0)
     unsized = 0
-    for promise in told.promises.values():
-        if state.is_buried(promise.reference):
+    for promise in index.promises.values():
+        if state.is_deleted(promise.reference):
             continue
-        of = parse_photo_version(promise.reference)
-        notes = [render_path(Info(of)), render_path(Failure(of))]
+        photo_version = parse_photo_version(promise.reference)
+        notes = [render_path(Info(photo_version)), render_path(Failure(photo_version))]
         if not any(state.holders(note) for note in notes):
             unsized += 1
             missing_bytes += sum(h.bytes for h in state.holders(promise.path).values())
-    down = sum(process.pid is None for process in drilled.local.processes)
-    return Unrest(differing, missing_bytes, len(state.leftovers), unsized, down)
+    down = sum(process.pid is None for process in drill_cluster.local.processes)
+    return PendingWork(differing, missing_bytes, len(state.leftovers), unsized, down)
 
 
-def read_disks(drilled: Drilled) -> FinalState:
+def read_disks(drill_cluster: DrillCluster) -> FinalState:
     """Everything in the stores of all nodes, read byte by byte."""
     files: dict[str, dict[str, HeldFile]] = {}
     infos: dict[str, dict[str, str]] = {}
-    for node, store in drilled.stores.items():
+    for node, store in drill_cluster.stores.items():
         files[node] = {}
         for path, data, noted in store.photo_files():
             files[node][path] = HeldFile(hashlib.sha256(data).hexdigest(), noted, len(data))
             file = parse_path(path)
             if isinstance(file, Info):
-                infos.setdefault(str(file.of), _named(file, data))
-    stores = drilled.stores.items()
+                infos.setdefault(str(file.photo_version), _named(file, data))
+    stores = drill_cluster.stores.items()
     leftovers = [f"{node}:{path}" for node, store in stores for path in store.leftovers()]
     quarantined = sum(store.quarantined() for _, store in stores)
     return FinalState(
-        mirrors={int(n): tuple(v.mirrors) for n, v in drilled.cluster.volumes.items()},
+        mirrors={int(n): tuple(v.mirrors) for n, v in drill_cluster.cluster.volumes.items()},
         files=files,
         infos=infos,
         leftovers=tuple(leftovers),
         quarantined=quarantined,
-        nodes=frozenset(drilled.cluster.nodes),
+        nodes=frozenset(drill_cluster.cluster.nodes),
     )
 
 
-async def ask_everybody(
-    drilled: Drilled, told: Told, *, until_ns: int
-) -> dict[str, dict[str, Answer]]:
+async def read_from_all_servers(
+    drill_cluster: DrillCluster, index: PhotoIndex, *, until_ns: int
+) -> dict[str, dict[str, ObservedResponse]]:
     """What every mirror and every edge says to a GET of every path that was ever told of.
 
     An edge that has yet to forget what was removed while a mirror did not know is asked again,
     until its bound is over.
     """
-    answers = await _ask(drilled, drilled.urls)
+    answers = await _ask(drill_cluster, drill_cluster.urls)
     while now_ns() < until_ns:
         late = [
             path
             for path, given in answers.items()
-            if told.removed_by(told.reference_of_path.get(path, ""))
+            if index.removed_by(index.reference_of_path.get(path, ""))
             and any(answer.status == 200 for answer in given.values())
         ]
         if not late:
             break
         await asyncio.sleep(POLL_SECONDS)
-        answers |= await _ask(drilled, late)
+        answers |= await _ask(drill_cluster, late)
     return answers
 
 
-async def _ask(drilled: Drilled, paths: Iterable[str]) -> dict[str, dict[str, Answer]]:
-    answers: dict[str, dict[str, Answer]] = {path: {} for path in paths}
+async def _ask(
+    drill_cluster: DrillCluster, paths: Iterable[str]
+) -> dict[str, dict[str, ObservedResponse]]:
+    answers: dict[str, dict[str, ObservedResponse]] = {path: {} for path in paths}
     gate = asyncio.Semaphore(GETS_AT_ONCE)
     timeout = aiohttp.ClientTimeout(total=GET_SECONDS_MAX)
     async with aiohttp.ClientSession(timeout=timeout) as session:
@@ -157,30 +159,30 @@ async def _ask(drilled: Drilled, paths: Iterable[str]) -> dict[str, dict[str, An
 
         await asyncio.gather(
             *(
-                one(path, server, base + drilled.urls[path])
+                one(path, server, base + drill_cluster.urls[path])
                 for path in answers
-                for server, base in _servers(drilled, path).items()
+                for server, base in _servers(drill_cluster, path).items()
             )
         )
     return answers
 
 
-def _servers(drilled: Drilled, path: str) -> Mapping[str, str]:
-    cluster = drilled.cluster
+def _servers(drill_cluster: DrillCluster, path: str) -> Mapping[str, str]:
+    cluster = drill_cluster.cluster
     volume = parse_path(path)
-    mirrors = cluster.mirrors_of(volume.of.volume) if isinstance(volume, Variant) else ()
+    mirrors = cluster.mirrors_of(volume.photo_version.volume) if isinstance(volume, Variant) else ()
     return {
         **{node.id: f"http://{node.read}" for node in mirrors},
-        **{edge: drilled.edge_url(edge) for edge in drilled.edges},
+        **{edge: drill_cluster.edge_url(edge) for edge in drill_cluster.edges},
     }
 
 
-async def _get(session: aiohttp.ClientSession, url: str) -> Answer:
+async def _get(session: aiohttp.ClientSession, url: str) -> ObservedResponse:
     try:
         async with session.get(url) as response:
             body = await response.read()
             headers = response.headers
-            return Answer(
+            return ObservedResponse(
                 status=response.status,
                 digest=hashlib.sha256(body).hexdigest(),
                 bytes=len(body),
@@ -189,7 +191,7 @@ async def _get(session: aiohttp.ClientSession, url: str) -> Answer:
                 content_type=headers.get("Content-Type", ""),
             )
     except (aiohttp.ClientError, TimeoutError, OSError):
-        return Answer(status=0)
+        return ObservedResponse(status=0)
 
 
 def _named(info: Info, data: bytes) -> dict[str, str]:
@@ -201,9 +203,11 @@ def _named(info: Info, data: bytes) -> dict[str, str]:
     original, variants = document["original"], document["variants"]
     assert isinstance(original, dict), "an info document has its original"
     assert isinstance(variants, list), "an info document has its variants"
-    named = {render_path(Variant(info.of, "o", original["ext"])): str(original["sha256"])}
+    named = {
+        render_path(Variant(info.photo_version, "o", original["ext"])): str(original["sha256"])
+    }
     for each in variants:
         if each["sha256"] is not None:
-            path = render_path(Variant(info.of, each["size"], each["ext"]))
+            path = render_path(Variant(info.photo_version, each["size"], each["ext"]))
             named[path] = str(each["sha256"])
     return named

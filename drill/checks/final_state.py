@@ -23,7 +23,7 @@ class HeldFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ObservedResponse:
     """What one server answered to a GET of one path."""
 
     status: int
@@ -49,7 +49,7 @@ class FinalState:
     """By node and photo path; what is held for others, trash and quarantine left out."""
     infos: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By the reference of a version: the digest of each path that its info document names."""
-    answers: Mapping[str, Mapping[str, Answer]] = field(default_factory=dict)
+    answers: Mapping[str, Mapping[str, ObservedResponse]] = field(default_factory=dict)
     """By photo path and server: nodes by their ids, and edges by theirs."""
     leftovers: tuple[str, ...] = ()
     """Staged files, owed files, and work that nobody will do, as NODE:PATH."""
@@ -67,7 +67,7 @@ class FinalState:
         nodes = self.mirrors.get(int(path.partition("/")[0]), ())
         return tuple(n for n in nodes if path not in self.files.get(n, {}))
 
-    def is_buried(self, reference: str) -> bool:
+    def is_deleted(self, reference: str) -> bool:
         """Whether any mirror says that a version is gone."""
-        of = parse_photo_version(reference)
-        return any(self.holders(path) for path in tombstone_paths(of))
+        photo_version = parse_photo_version(reference)
+        return any(self.holders(path) for path in tombstone_paths(photo_version))

@@ -33,7 +33,7 @@ class Promise:
 
 
 @dataclass(slots=True)
-class Told:
+class PhotoIndex:
     """A history, by photo."""
 
     operations: tuple[Operation, ...]
@@ -75,29 +75,29 @@ class Told:
             if removal is not None:
                 yield promise, removal
 
-    def of(self, op: Op, *outcomes: Outcome) -> Iterator[Operation]:
+    def photo_version(self, op: Op, *outcomes: Outcome) -> Iterator[Operation]:
         """The operations of one kind that ended in one of these ways, or in any."""
         for each in self.operations:
             if each.op is op and (not outcomes or each.outcome in outcomes):
                 yield each
 
 
-def tell(operations: Iterable[Operation]) -> Told:
+def index_history(operations: Iterable[Operation]) -> PhotoIndex:
     """Sort a history by photo."""
-    told = Told(tuple(sorted(operations, key=lambda each: each.complete_ns)))
-    for each in told.operations:
+    index = PhotoIndex(tuple(sorted(operations, key=lambda each: each.complete_ns)))
+    for each in index.operations:
         match each.op, each.outcome:
             case Op.PUT, Outcome.OK:
-                _promise(told, each, each.photo)
+                _promise(index, each, each.photo)
             case Op.SIZES, Outcome.OK:
-                _may_be_read(told, each.path, each)
+                _may_be_read(index, each.path, each)
             case ((Op.DELETE | Op.REVOKE), (Outcome.OK | Outcome.INFO)):
-                told._removals[each.photo].append(each)  # noqa: SLF001  # it is filled here
+                index._removals[each.photo].append(each)  # noqa: SLF001  # it is filled here
                 if each.new_photo:
-                    _promise(told, each, each.new_photo)
+                    _promise(index, each, each.new_photo)
             case _:
                 pass
-    return told
+    return index
 
 
 def photo_of(reference: str) -> str:
@@ -109,8 +109,8 @@ def photo_of(reference: str) -> str:
     return "/".join(reference.split("/")[:2])
 
 
-def _promise(told: Told, each: Operation, reference: str) -> None:
-    told.promises.setdefault(
+def _promise(index: PhotoIndex, each: Operation, reference: str) -> None:
+    index.promises.setdefault(
         reference,
         Promise(
             reference=reference,
@@ -122,10 +122,10 @@ def _promise(told: Told, each: Operation, reference: str) -> None:
             durability=each.durability,
         ),
     )
-    _may_be_read(told, each.path, each, reference)
+    _may_be_read(index, each.path, each, reference)
 
 
-def _may_be_read(told: Told, path: str, each: Operation, reference: str = "") -> None:
-    told.sent[path].add(each.digest)
-    told.known_since_ns.setdefault(path, each.complete_ns)
-    told.reference_of_path.setdefault(path, reference or each.photo)
+def _may_be_read(index: PhotoIndex, path: str, each: Operation, reference: str = "") -> None:
+    index.sent[path].add(each.digest)
+    index.known_since_ns.setdefault(path, each.complete_ns)
+    index.reference_of_path.setdefault(path, reference or each.photo)

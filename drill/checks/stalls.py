@@ -32,7 +32,7 @@ class Stall:
 
 
 @contextlib.asynccontextmanager
-async def watching_stalls() -> AsyncIterator[Sequence[Stall]]:
+async def detect_stalls() -> AsyncIterator[Sequence[Stall]]:
     """The stalls of the block, as they end."""
     stalls: list[Stall] = []
 

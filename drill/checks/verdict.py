@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drill.checks.final_state import FinalState
-from drill.checks.photo_index import Told
+from drill.checks.photo_index import PhotoIndex
 from drill.checks.stalls import Stall
 
 GONE_SECONDS_MAX = 5.0
@@ -16,7 +16,7 @@ REPAIR_RATIO_MAX = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Criteria:
     """What a cluster was held to in one drill."""
 
     began_ns: int
@@ -26,9 +26,9 @@ class Terms:
     converged_seconds: float | None
     """How long after that, or after the load's end, the mirrors were equal; None: not in time."""
     converge_seconds_max: float
-    edges_spared: frozenset[str] = frozenset()
+    unaffected_edges: frozenset[str] = frozenset()
     """Edges that the faults leave a way to a copy of every photo: reads there must succeed."""
-    reads_ok_min: float = 0.99
+    read_success_min: float = 0.99
     colo_of: Mapping[str, str] = field(default_factory=dict)
     """Of edges and storagemasters, where the faults keep the colos apart; else nothing."""
     stalls: Sequence[Stall] = ()
@@ -47,9 +47,9 @@ class Terms:
 class Case:
     """What is judged: what the load saw, and what the cluster holds in the end."""
 
-    told: Told
+    index: PhotoIndex
     state: FinalState
-    terms: Terms
+    terms: Criteria
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Finding:
 
     rule: str
     promise: str
-    looked_at: int = 0
+    checked: int = 0
     violations: list[Violation] = field(default_factory=list)
 
     @property
@@ -78,11 +78,11 @@ class Finding:
         """Whether nothing broke it."""
         return not self.violations
 
-    def look(self, things: int = 1) -> None:
+    def count(self, things: int = 1) -> None:
         """Count what is looked at: a rule that looked at nothing has proved nothing."""
-        self.looked_at += things
+        self.checked += things
 
-    def blame(self, what: str, photo: str = "") -> None:
+    def add_violation(self, what: str, photo: str = "") -> None:
         """Note what broke it."""
         self.violations.append(Violation(self.rule, what, photo))
 

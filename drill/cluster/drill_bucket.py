@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from drill.cluster.faulty_s3_proxy import S3ThroughFaults, s3_through_faults
+from drill.cluster.faulty_s3_proxy import FaultyS3Proxy, s3_through_faults
 from drill.cluster.seaweedfs import CREDENTIALS, REGION, make_bucket, s3_client, seaweedfs
-from drill.cluster.stores import HeldBucket
+from drill.cluster.stores import RawBucket
 from glassplate.local.cluster import CONFIG_NAME, LocalCluster, free_port
 from volumes.cluster import NodeId
 
@@ -22,15 +22,15 @@ BUCKET = "photos"
 
 
 @dataclass(frozen=True, slots=True)
-class DrilledBucket:
+class DrillBucket:
     """The bucket's store as it is, and the proxy by which the node reaches it."""
 
-    store: HeldBucket
-    proxy: S3ThroughFaults
+    store: RawBucket
+    proxy: FaultyS3Proxy
 
 
 @contextlib.contextmanager
-def with_bucket(local: LocalCluster) -> Iterator[tuple[LocalCluster, DrilledBucket]]:
+def with_bucket(local: LocalCluster) -> Iterator[tuple[LocalCluster, DrillBucket]]:
     """The same cluster with a node over a bucket, for as long as the block lasts.
 
     Raises:
@@ -49,7 +49,7 @@ def with_bucket(local: LocalCluster) -> Iterator[tuple[LocalCluster, DrilledBuck
         location = with_node.cluster.nodes[COLD].bucket
         assert location is not None, "its store is a bucket"
         client = stack.enter_context(contextlib.closing(s3_client(url)))
-        yield with_node, DrilledBucket(HeldBucket(client, location), proxy)
+        yield with_node, DrillBucket(RawBucket(client, location), proxy)
 
 
 def add_bucket(config: str, endpoint: str, ports: tuple[int, int]) -> str:

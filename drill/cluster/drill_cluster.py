@@ -9,13 +9,13 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
-from drill.cluster.drill_bucket import COLD, DrilledBucket, with_bucket
+from drill.cluster.drill_bucket import COLD, DrillBucket, with_bucket
 from drill.cluster.links import CLIENTS, Links, running_links, write_views
-from drill.cluster.stores import HeldDisk, HeldStore
+from drill.cluster.stores import RawDisk, RawStore
 from drill.history import History
 from glassplate.client import Client
 from glassplate.local.cluster import CONFIG_NAME, LocalCluster, prepare_on_free_ports
-from glassplate.local.processes import POLL_SECONDS, READY_SECONDS_MAX, KeptProcess
+from glassplate.local.processes import POLL_SECONDS, READY_SECONDS_MAX, SupervisedProcess
 from glassplate.session.retries import Retries, Timeouts
 from storagenode.disk.marker import mark_root
 from volumes.cluster import Cluster, NodeId
@@ -24,10 +24,10 @@ SMALL_DISK = NodeId("east-2")
 """The node that has a disk of its own, so that it can be filled and mounted read-only."""
 SMALL_DISK_BYTES = 256 * 1024 * 1024
 ONCE = Retries(attempts_max=1)
-PATIENCE = Timeouts(connect_seconds=2, answer_seconds=8)
+PATIENCE = Timeouts(connect_seconds=2, response_seconds=8)
 
 
-class Drilled:
+class DrillCluster:
     """A running cluster, its links, and the history of what is asked of it."""
 
     def __init__(
@@ -35,13 +35,13 @@ class Drilled:
         local: LocalCluster,
         links: Links,
         clients: Mapping[str, Client],
-        bucket: DrilledBucket | None = None,
+        bucket: DrillBucket | None = None,
     ) -> None:
         self.local = local
         self.bucket = bucket
         """The third mirror, where the scenario has one."""
-        self.stores: dict[str, HeldStore] = {
-            id_: HeldDisk(Path(node.store))
+        self.stores: dict[str, RawStore] = {
+            id_: RawDisk(Path(node.store))
             for id_, node in local.cluster.nodes.items()
             if node.bucket is None
         }
@@ -61,13 +61,13 @@ class Drilled:
         """What the cluster was planned as, with the true addresses."""
         return self.local.cluster
 
-    def processes(self, *patterns: str) -> list[KeptProcess]:
+    def processes(self, *patterns: str) -> list[SupervisedProcess]:
         """Processes by the patterns of their names.
 
         Raises:
             LookupError: A pattern names none.
         """
-        found: list[KeptProcess] = []
+        found: list[SupervisedProcess] = []
         for pattern in patterns:
             named = [p for p in self.local.processes if fnmatch.fnmatch(p.plan.name, pattern)]
             if not named:
@@ -75,7 +75,7 @@ class Drilled:
             found += [process for process in named if process not in found]
         return found
 
-    def process(self, name: str) -> KeptProcess:
+    def process(self, name: str) -> SupervisedProcess:
         """One process."""
         (process,) = self.processes(name)
         return process
@@ -100,9 +100,9 @@ class Drilled:
 
 
 @contextlib.asynccontextmanager
-async def drilled_cluster(
+async def running_drill_cluster(
     *, seed: int, scratch: Path | None = None, has_bucket: bool = False
-) -> AsyncIterator[Drilled]:
+) -> AsyncIterator[DrillCluster]:
     """A cluster that runs for as long as the block lasts, and leaves nothing behind."""
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(
@@ -115,7 +115,7 @@ async def drilled_cluster(
             local, bucket = await asyncio.to_thread(stack.enter_context, with_bucket(local))
         links = await stack.enter_async_context(running_links(local.cluster, seed=seed))
         sites = {p.plan.name: p.plan.colo or "east" for p in local.processes}
-        local = local.as_seen(write_views(links, local.data / CONFIG_NAME, sites, local.data))
+        local = local.with_views(write_views(links, local.data / CONFIG_NAME, sites, local.data))
         stack.push_async_callback(_stop, local)
         await _start(local)
         clients = {
@@ -130,7 +130,7 @@ async def drilled_cluster(
             for master in local.cluster.masters
         }
         await asyncio.gather(*map(_until_all_nodes_send, clients.values()))
-        yield Drilled(local, links, clients, bucket)
+        yield DrillCluster(local, links, clients, bucket)
 
 
 def can_mount() -> bool:

@@ -39,7 +39,7 @@ class Fault:
     applies: Applies = field(default=lambda *_: True)
 
 
-class S3ThroughFaults:
+class FaultyS3Proxy:
     """Forwards to a server, and spoils what it is told to."""
 
     def __init__(self, target: str) -> None:
@@ -130,9 +130,9 @@ class S3ThroughFaults:
 
 
 @contextlib.contextmanager
-def s3_through_faults(target: str) -> Iterator[S3ThroughFaults]:
+def s3_through_faults(target: str) -> Iterator[FaultyS3Proxy]:
     """A proxy that forwards for as long as the block lasts."""
-    proxy = S3ThroughFaults(target)
+    proxy = FaultyS3Proxy(target)
     thread = Thread(target=proxy.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

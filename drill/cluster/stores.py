@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from storagenode.disk.filesystem import DIGEST_XATTR
-from storagenode.protocol.layout import OWED, QUARANTINE, STAGING
+from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING
 from volumes.bucket_location import BucketLocation
 from volumes.photo_path import InvalidPath, parse_path
 
@@ -18,7 +18,7 @@ Read = tuple[str, bytes, str]
 """A photo file: its path, its bytes, and the digest that is noted of them."""
 
 
-class HeldStore(Protocol):
+class RawStore(Protocol):
     """A store as a drill reads it."""
 
     def photo_files(self) -> Iterator[Read]:
@@ -31,14 +31,14 @@ class HeldStore(Protocol):
         """How many files were set aside."""
 
 
-class HeldDisk:
+class RawDisk:
     """The folders below a node's root."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def photo_files(self) -> Iterator[Read]:
-        """As `HeldStore` has it; a file that goes while it is looked at is not there."""
+        """As `RawStore` has it; a file that goes while it is looked at is not there."""
         for file in self._root.glob("[1-9]*/??/*"):
             path = str(file.relative_to(self._root))
             with contextlib.suppress(InvalidPath, FileNotFoundError):
@@ -46,18 +46,18 @@ class HeldDisk:
                 yield path, file.read_bytes(), _noted(file)
 
     def leftovers(self) -> Iterator[str]:
-        """As `HeldStore` has it."""
-        for folder in (OWED, STAGING):
+        """As `RawStore` has it."""
+        for folder in (HINTS, STAGING):
             for path in (self._root / folder).rglob("*"):
                 if path.is_file():
                     yield str(path.relative_to(self._root))
 
     def quarantined(self) -> int:
-        """As `HeldStore` has it."""
+        """As `RawStore` has it."""
         return sum(1 for _ in (self._root / QUARANTINE).iterdir())
 
 
-class HeldBucket:
+class RawBucket:
     """The objects below a node's prefix. What was read is not read again while its ETag stays."""
 
     def __init__(self, client: "S3Client", location: BucketLocation) -> None:
@@ -66,7 +66,7 @@ class HeldBucket:
         self._known: dict[tuple[str, str], tuple[bytes, str]] = {}
 
     def photo_files(self) -> Iterator[Read]:
-        """As `HeldStore` has it."""
+        """As `RawStore` has it."""
         for path, etag in self._objects(""):
             if path.startswith("."):
                 continue
@@ -77,8 +77,8 @@ class HeldBucket:
                 yield path, *self._known[path, etag]
 
     def leftovers(self) -> Iterator[str]:
-        """As `HeldStore` has it: owed objects, and uploads in parts that are not complete."""
-        for path, _ in self._objects(f"{OWED}/"):
+        """As `RawStore` has it: owed objects, and uploads in parts that are not complete."""
+        for path, _ in self._objects(f"{HINTS}/"):
             yield path
         pages = self._client.get_paginator("list_multipart_uploads")
         for page in pages.paginate(Bucket=self._location.bucket, Prefix=self._location.key("")):
@@ -86,7 +86,7 @@ class HeldBucket:
                 yield self._location.path(upload["Key"])
 
     def quarantined(self) -> int:
-        """As `HeldStore` has it."""
+        """As `RawStore` has it."""
         return sum(1 for _ in self._objects(f"{QUARANTINE}/"))
 
     def _objects(self, below: str) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from volumes.address import Address
 READ_BYTES = 64 * 1024
 
 
-class Towards(Enum):
+class Direction(Enum):
     """Which way bytes go."""
 
     TARGET = "target"
@@ -34,7 +34,7 @@ class Fault(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weather:
+class LinkConditions:
     """How a link treats each piece of what passes; the chances are of a piece."""
 
     delay_seconds: float = 0.0
@@ -51,7 +51,7 @@ class Weather:
     """Each connection is reset when so many bytes have come back to its client."""
 
 
-FAIR = Weather()
+UNIMPAIRED = LinkConditions()
 
 
 class TcpProxy:
@@ -60,8 +60,8 @@ class TcpProxy:
     def __init__(self, listen: Address, target: Address, *, seed: int = 0) -> None:
         self.address = listen
         self.connections = 0
-        self.bytes_passed = dict.fromkeys(Towards, 0)
-        self.weather = FAIR
+        self.bytes_passed = dict.fromkeys(Direction, 0)
+        self.conditions = UNIMPAIRED
         self.is_cut = False
         """Whether connections are refused; `cut` ends those that are there."""
         self.did: Counter[str] = Counter()
@@ -69,18 +69,18 @@ class TcpProxy:
         self.fired = asyncio.Event()
         """Set when a planned fault has happened: a test that waits for it proves that it did."""
         self._target = target
-        self._chance = random.Random(seed)  # noqa: S311  # faults, and the same ones for a seed
-        self._gates = {towards: asyncio.Event() for towards in Towards}
-        self._planned: tuple[Fault, Towards, int] | None = None
+        self._rng = random.Random(seed)  # noqa: S311  # faults, and the same ones for a seed
+        self._gates = {towards: asyncio.Event() for towards in Direction}
+        self._planned: tuple[Fault, Direction, int] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.thaw()
+        self.unfreeze()
 
-    def freeze(self, *ways: Towards) -> None:
+    def freeze(self, *ways: Direction) -> None:
         """Let nothing pass, both ways or one; connections are still accepted and stay open."""
-        for towards in ways or Towards:
+        for towards in ways or Direction:
             self._gates[towards].clear()
 
-    def thaw(self) -> None:
+    def unfreeze(self) -> None:
         """Let everything pass again, beginning with what was held back."""
         for gate in self._gates.values():
             gate.set()
@@ -90,7 +90,7 @@ class TcpProxy:
         self.is_cut = True
         self.reset_all()
 
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         """Take connections again."""
         self.is_cut = False
 
@@ -100,7 +100,9 @@ class TcpProxy:
         for task in self._tasks:
             task.cancel()
 
-    def plan(self, fault: Fault, *, after_bytes: int, towards: Towards = Towards.TARGET) -> None:
+    def plan(
+        self, fault: Fault, *, after_bytes: int, towards: Direction = Direction.TARGET
+    ) -> None:
         """Have a fault happen once, when so many more bytes have passed one way."""
         self.fired.clear()
         self._planned = (fault, towards, self.bytes_passed[towards] + after_bytes)
@@ -132,8 +134,8 @@ class TcpProxy:
                 return
             stack.callback(back.transport.abort)
             pumps = [
-                asyncio.create_task(self._pump(reader, back, Towards.TARGET)),
-                asyncio.create_task(self._pump(there, writer, Towards.CLIENT)),
+                asyncio.create_task(self._pump(reader, back, Direction.TARGET)),
+                asyncio.create_task(self._pump(there, writer, Direction.CLIENT)),
             ]
             for pump in pumps:
                 stack.callback(pump.cancel)
@@ -143,11 +145,11 @@ class TcpProxy:
                     _abort_with_reset(side)
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, towards: Towards
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, towards: Direction
     ) -> None:
         passed = 0
-        while piece := await reader.read(READ_BYTES):
-            data = await self._weathered(piece, passed, towards)
+        while chunk := await reader.read(READ_BYTES):
+            data = await self._with_conditions(chunk, passed, towards)
             passed += len(data)
             if not self._gates[towards].is_set():
                 self.did["held"] += 1
@@ -161,29 +163,31 @@ class TcpProxy:
         if writer.can_write_eof():
             writer.write_eof()
 
-    async def _weathered(self, data: bytes, passed: int, towards: Towards) -> bytes:
+    async def _with_conditions(self, data: bytes, passed: int, towards: Direction) -> bytes:
         """What comes of a piece on its way, after the time that it takes."""
-        weather, chance = self.weather, self._chance
-        wait = weather.delay_seconds + chance.random() * weather.jitter_seconds
-        if weather.bytes_per_second:
-            wait += len(data) / weather.bytes_per_second
-        if chance.random() < weather.stall_chance:
+        conditions, rng = self.conditions, self._rng
+        wait = conditions.delay_seconds + rng.random() * conditions.jitter_seconds
+        if conditions.bytes_per_second:
+            wait += len(data) / conditions.bytes_per_second
+        if rng.random() < conditions.stall_chance:
             self.did["stalled"] += 1
-            wait += weather.stall_seconds
+            wait += conditions.stall_seconds
         if wait:
             self.did["delayed"] += 1
             await asyncio.sleep(wait)
-        ends_here = towards is Towards.CLIENT and 0 < weather.reset_after_bytes < passed + len(data)
-        if ends_here or chance.random() < weather.reset_chance:
+        ends_here = towards is Direction.CLIENT and 0 < conditions.reset_after_bytes < passed + len(
+            data
+        )
+        if ends_here or rng.random() < conditions.reset_chance:
             self.did["reset"] += 1
             raise _WasReset
-        if chance.random() < weather.flip_chance:
+        if rng.random() < conditions.flip_chance:
             self.did["flipped"] += 1
-            at = chance.randrange(len(data))
+            at = rng.randrange(len(data))
             data = data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
         return data
 
-    def _split(self, data: bytes, towards: Towards) -> tuple[bytes, Fault | None]:
+    def _split(self, data: bytes, towards: Direction) -> tuple[bytes, Fault | None]:
         """What may pass before the planned fault, and the fault if it is its turn."""
         if self._planned is None or self._planned[1] is not towards:
             return data, None
@@ -202,7 +206,7 @@ class TcpProxy:
             case Fault.RESET:
                 raise _WasReset
 
-    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, towards: Towards) -> None:
+    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, towards: Direction) -> None:
         writer.write(data)
         await writer.drain()
         self.bytes_passed[towards] += len(data)

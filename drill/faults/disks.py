@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from drill.cluster.drill_cluster import Drilled
+from drill.cluster.drill_cluster import DrillCluster
 from drill.faults.evidence import Evidence
 from drill.faults.processes import is_there
 from glassplate.local.processes import ProcessFailed
@@ -37,9 +37,11 @@ class Damaged:
     files: int = 4
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Damage; the cluster is to find and heal it."""
-        for path in drilled.photo_files(self.node)[: self.files]:
+        for path in drill_cluster.photo_files(self.node)[: self.files]:
             before = path.read_bytes()
             seen = path.stat()
             path.chmod(0o644)
@@ -50,7 +52,7 @@ class Damaged:
             differs = path.read_bytes() != before
             evidence.add(differs, f"{path.name} on {self.node}: {self.damage.value}")
         yield
-        await ask_for_scrubs(drilled)
+        await request_scrubs(drill_cluster)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,14 @@ class FilesLost:
     shards: int = 0
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Remove; the cluster is to find out and to bring them back."""
-        for path in drilled.photo_files(self.node)[: self.files]:
+        for path in drill_cluster.photo_files(self.node)[: self.files]:
             path.unlink()
             evidence.add(not path.exists(), f"{path.name} is not on {self.node} any more")
-        for shard in sorted(drilled.root(self.node).glob("[1-9]*/??"))[: self.shards]:
+        for shard in sorted(drill_cluster.root(self.node).glob("[1-9]*/??"))[: self.shards]:
             shutil.rmtree(shard)
             name = f"{shard.parent.name}/{shard.name}"
             evidence.add(not shard.exists(), f"shard {name} is not on {self.node} any more")
@@ -75,20 +79,22 @@ class FilesLost:
 
 
 @dataclass(frozen=True, slots=True)
-class Emptied:
+class DiskReplaced:
     """A node has an empty, newly marked disk, as after a replacement."""
 
     node: str
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Stop it, empty its root, mark it, start it: rebuilding is the cluster's."""
-        process = drilled.process(self.node)
-        before = len(drilled.photo_files(self.node))
+        process = drill_cluster.process(self.node)
+        before = len(drill_cluster.photo_files(self.node))
         await process.stop()
-        _empty(drilled.root(self.node))
-        mark_root(drilled.root(self.node), drilled.cluster.nodes[NodeId(self.node)])
-        after = len(drilled.photo_files(self.node))
+        _empty(drill_cluster.root(self.node))
+        mark_root(drill_cluster.root(self.node), drill_cluster.cluster.nodes[NodeId(self.node)])
+        after = len(drill_cluster.photo_files(self.node))
         evidence.add(before > after, f"{self.node} had {before} photo files, and has {after}")
         await process.start()
         yield
@@ -101,9 +107,11 @@ class OldBackup:
     node: str
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Back it up now, and bring that back at the end."""
-        process, root = drilled.process(self.node), drilled.root(self.node)
+        process, root = drill_cluster.process(self.node), drill_cluster.root(self.node)
         backup = root.with_name(f"{root.name}.backup")
         await process.stop()
         await asyncio.to_thread(_copy, root, backup)
@@ -122,18 +130,20 @@ class OldBackup:
 
 
 @dataclass(frozen=True, slots=True)
-class Swapped:
+class DisksSwapped:
     """Two nodes are given each other's disks."""
 
     one: str
     other: str
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Both must refuse to serve; then the disks are changed back."""
-        processes = drilled.processes(self.one, self.other)
-        await drilled.local.stop(processes)
-        _swap(drilled.root(self.one), drilled.root(self.other))
+        processes = drill_cluster.processes(self.one, self.other)
+        await drill_cluster.local.stop(processes)
+        _swap(drill_cluster.root(self.one), drill_cluster.root(self.other))
         for process in processes:
             try:
                 await process.start()
@@ -143,21 +153,23 @@ class Swapped:
             else:
                 evidence.add(None, f"{process.plan.name} refused the disk of another node")
         yield
-        await drilled.local.stop(processes)
-        _swap(drilled.root(self.one), drilled.root(self.other))
-        await drilled.local.start(processes)
+        await drill_cluster.local.stop(processes)
+        _swap(drill_cluster.root(self.one), drill_cluster.root(self.other))
+        await drill_cluster.local.start(processes)
 
 
 @dataclass(frozen=True, slots=True)
-class OwedLost:
+class HintsLost:
     """What nodes hold for others is deleted by hand."""
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Delete it at the end, when there is some."""
         yield
-        roots = [drilled.root(node) for node in drilled.cluster.nodes]
-        owed = [p for root in roots for p in (root / ".owed").rglob("*") if p.is_file()]
+        roots = [drill_cluster.root(node) for node in drill_cluster.cluster.nodes]
+        owed = [p for root in roots for p in (root / ".hints").rglob("*") if p.is_file()]
         for path in owed:
             path.unlink(missing_ok=True)
         evidence.add(owed, f"{len(owed)} owed files were deleted by hand")
@@ -170,22 +182,24 @@ class PowerLost:
     names: tuple[str, ...]
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Kill them all before any can be started again, and hold them down."""
-        processes = drilled.processes(*self.names)
+        processes = drill_cluster.processes(*self.names)
         pids = [process.pid for process in processes if process.pid]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        await drilled.local.stop(processes)
+        await drill_cluster.local.stop(processes)
         gone = [pid for pid in pids if not is_there(pid)]
         evidence.add(gone == pids and pids, f"{len(gone)} of {len(pids)} are gone, all at once")
         yield
-        await drilled.local.start(processes)
+        await drill_cluster.local.start(processes)
 
 
-async def ask_for_scrubs(drilled: Drilled) -> None:
+async def request_scrubs(drill_cluster: DrillCluster) -> None:
     """Have all nodes read their bytes again now, so that a drill waits for repair and no clock."""
-    for client in drilled.clients.values():
+    for client in drill_cluster.clients.values():
         with contextlib.suppress(Exception):
             await client.scrub()
             return

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from drill.cluster.drill_cluster import Drilled
+from drill.cluster.drill_cluster import DrillCluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +41,7 @@ class Evidence:
 class Fault(Protocol):
     """Something that goes wrong for a while."""
 
-    def at_work(self, drilled: Drilled, evidence: Evidence) -> AbstractAsyncContextManager[None]:
+    def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AbstractAsyncContextManager[None]:
         """Inject it; and at the end of the block take it back, with proof that it fired."""

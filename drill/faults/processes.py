@@ -13,9 +13,9 @@ from pathlib import Path
 
 import aiohttp
 
-from drill.cluster.drill_cluster import Drilled
+from drill.cluster.drill_cluster import DrillCluster
 from drill.faults.evidence import Evidence
-from glassplate.local.processes import KeptProcess
+from glassplate.local.processes import SupervisedProcess
 from volumes.cluster import NodeId
 
 POLL_SECONDS = 0.02
@@ -33,16 +33,18 @@ class Killed:
     every_seconds: float = 2.0
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Kill; the rest is the cluster's."""
         for turn in range(self.times):
             if turn:
                 await asyncio.sleep(self.every_seconds)
             await asyncio.gather(
-                *(_kill(process, evidence) for process in drilled.processes(*self.names))
+                *(_kill(process, evidence) for process in drill_cluster.processes(*self.names))
             )
         yield
-        for process in drilled.processes(*self.names):
+        for process in drill_cluster.processes(*self.names):
             await _wait_until_back(process, evidence)
 
 
@@ -53,9 +55,11 @@ class Down:
     names: tuple[str, ...]
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Kill, and start again at the end."""
-        processes = drilled.processes(*self.names)
+        processes = drill_cluster.processes(*self.names)
         for process in processes:
             pid = process.pid
             if pid is not None:
@@ -63,7 +67,7 @@ class Down:
             await process.stop()
             evidence.add(pid and not is_there(pid), f"{process.plan.name} (pid {pid}) is gone")
         yield
-        await drilled.local.start(processes)
+        await drill_cluster.local.start(processes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +78,12 @@ class Paused:
     with_children: bool = False
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """SIGSTOP, and SIGCONT at the end."""
         pids: list[int] = []
-        for process in drilled.processes(*self.names):
+        for process in drill_cluster.processes(*self.names):
             own = [process.pid] if process.pid else []
             found = own + [c for p in own for c in children_of(p) if self.with_children]
             for pid in found:
@@ -103,11 +109,13 @@ class ChildrenKilled:
     every_seconds: float = 1.5
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Kill whatever children there are."""
         killed: list[int] = []
         for _ in range(self.times):
-            pid = drilled.process(self.name).pid
+            pid = drill_cluster.process(self.name).pid
             for child in children_of(pid) if pid else ():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
@@ -125,9 +133,11 @@ class Restarted:
     names: tuple[str, ...]
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Restart them in good order."""
-        for process in drilled.processes(*self.names):
+        for process in drill_cluster.processes(*self.names):
             before = process.pid
             await process.stop()
             await process.start()
@@ -145,9 +155,11 @@ class ClockSkewed:
     seconds: int
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Restart it under libfaketime, and at the end without."""
-        process = drilled.process(self.name)
+        process = drill_cluster.process(self.name)
         true_plan = process.plan
         await process.stop()
         process.plan = dataclasses.replace(
@@ -159,7 +171,7 @@ class ClockSkewed:
             },
         )
         await process.start()
-        off = await self._seconds_off(drilled)
+        off = await self._seconds_off(drill_cluster)
         right = off is not None and abs(off - self.seconds) < 5
         evidence.add(right, f"{self.name} dates its answers {off} s from now")
         yield
@@ -167,8 +179,8 @@ class ClockSkewed:
         process.plan = true_plan
         await process.start()
 
-    async def _seconds_off(self, drilled: Drilled) -> int | None:
-        cluster = drilled.cluster
+    async def _seconds_off(self, drill_cluster: DrillCluster) -> int | None:
+        cluster = drill_cluster.cluster
         node = cluster.nodes.get(NodeId(self.name))
         address = node.read if node else cluster.masters[self.name].address
         url = f"http://{address}/healthz"
@@ -188,7 +200,7 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-async def _kill(process: KeptProcess, evidence: Evidence) -> None:
+async def _kill(process: SupervisedProcess, evidence: Evidence) -> None:
     pid = process.pid
     if pid is None:
         await _wait_until_back(process, evidence)
@@ -203,7 +215,7 @@ async def _kill(process: KeptProcess, evidence: Evidence) -> None:
     evidence.add(process.pid != pid, f"{process.plan.name} (pid {pid}) is gone")
 
 
-async def _wait_until_back(process: KeptProcess, evidence: Evidence) -> None:
+async def _wait_until_back(process: SupervisedProcess, evidence: Evidence) -> None:
     deadline = time.monotonic() + BACK_SECONDS_MAX
     while process.pid is None or not await process.plan.is_ready():
         if time.monotonic() > deadline:

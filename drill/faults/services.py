@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import redis
 from pymemcache import Client as Memcached
 
-from drill.cluster.drill_cluster import Drilled
+from drill.cluster.drill_cluster import DrillCluster
 from drill.faults.evidence import Evidence
 from drill.history import Op, Outcome
-from drill.load.recorded_requests import ask_to_put
-from drill.load.sample_uploads import make_originals, poisoned
+from drill.load.recorded_requests import record_put
+from drill.load.sample_uploads import make_originals, make_undecodable
 from glassplate.errors import SizesFailed
 
 QUEUE_ANSWER_SECONDS = 5.0
@@ -27,22 +27,26 @@ class QueueFlushed:
     after_seconds: float = 2.0
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """FLUSHALL, when some jobs wait."""
         await asyncio.sleep(self.after_seconds)
-        before, after = await asyncio.to_thread(_flush, drilled.cluster.queue_url)
+        before, after = await asyncio.to_thread(_flush, drill_cluster.cluster.queue_url)
         evidence.add(before > after, f"the queue had {before} keys, and has {after}")
         yield
 
 
 @dataclass(frozen=True, slots=True)
-class CacheLies:
+class CacheCorrupts:
     """Memcached has another photo's document, or nonsense, under every key."""
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Change what it knows again and again, until the end."""
-        address = drilled.cluster.memcached[0]
+        address = drill_cluster.cluster.memcached[0]
         lies = 0
 
         async def lie() -> None:
@@ -60,18 +64,22 @@ class CacheLies:
 
 
 @dataclass(frozen=True, slots=True)
-class Poisoned:
+class UndecodableUploads:
     """Photos are uploaded that no worker can decode."""
 
     photos: int = 3
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Upload them; in the end each must have a reason."""
-        client = next(iter(drilled.clients.items()))
+        client = next(iter(drill_cluster.clients.items()))
         original = make_originals(0)[0]
         puts = [
-            await ask_to_put(drilled, client, f"poison-{n}", poisoned(original, f"poison {n}"))
+            await record_put(
+                drill_cluster, client, f"poison-{n}", make_undecodable(original, f"poison {n}")
+            )
             for n in range(self.photos)
         ]
         yield
@@ -91,20 +99,22 @@ class LateDuplicates:
     photos: int = 4
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Send each again at another storagemaster."""
         yield
-        first, *_, last = drilled.clients.items()
-        gone = [o for o in drilled.history.operations if o.op is Op.DELETE and o.key]
+        first, *_, last = drill_cluster.clients.items()
+        gone = [o for o in drill_cluster.history.operations if o.op is Op.DELETE and o.key]
         deleted = {o.key for o in gone if o.outcome is Outcome.OK}
         sent = 0
-        for put in list(drilled.history.operations):
+        for put in list(drill_cluster.history.operations):
             if put.op is Op.PUT and put.key in deleted and sent < self.photos:
-                data = drilled.sent.get(put.key)
+                data = drill_cluster.sent.get(put.key)
                 if data is not None:
                     deleted.discard(put.key)
                     for client in (first, last):
-                        await ask_to_put(drilled, client, put.key, data, is_recorded=False)
+                        await record_put(drill_cluster, client, put.key, data, is_recorded=False)
                     sent += 1
         evidence.add(sent, f"{sent} uploads of deleted photos were sent again, at two masters")
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from drill.cluster.drill_cluster import SMALL_DISK, Drilled
+from drill.cluster.drill_cluster import SMALL_DISK, DrillCluster
 from drill.faults.evidence import Evidence
 
 MEGABYTE = bytes(1024 * 1024)
@@ -22,9 +22,11 @@ class DiskFull:
     """The disk of one node has not a byte left."""
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Fill it with ballast, and remove that at the end."""
-        ballast = drilled.root(SMALL_DISK) / ".staging" / "ballast"
+        ballast = drill_cluster.root(SMALL_DISK) / ".staging" / "ballast"
         said = await asyncio.to_thread(_fill, ballast)
         free = os.statvfs(ballast.parent).f_bavail
         evidence.add(said == errno.ENOSPC, f"{SMALL_DISK} said ENOSPC, {free} blocks are free")
@@ -37,14 +39,16 @@ class DiskReadOnly:
     """The disk of one node is mounted read-only, as a kernel does that has found an error."""
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Remount it, and at the end remount it again and restart its node."""
-        root = drilled.root(SMALL_DISK)
+        root = drill_cluster.root(SMALL_DISK)
         await _remount(root, "ro")
         evidence.add(_error_of_writing(root) == errno.EROFS, f"{SMALL_DISK} says EROFS")
         yield
         await _remount(root, "rw")
-        process = drilled.process(SMALL_DISK)
+        process = drill_cluster.process(SMALL_DISK)
         await process.stop()
         await process.start()
 
@@ -63,10 +67,12 @@ class CallsFail:
     """Whether the node is right to take no more writes until it is started again."""
 
     @contextlib.asynccontextmanager
-    async def at_work(self, drilled: Drilled, evidence: Evidence) -> AsyncIterator[None]:
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
         """Attach strace to the running node, and detach it at the end."""
-        process = drilled.process(self.node)
-        log = drilled.local.data / "log" / f"{self.node}.strace"
+        process = drill_cluster.process(self.node)
+        log = drill_cluster.local.data / "log" / f"{self.node}.strace"
         tracer = await asyncio.create_subprocess_exec(
             *("strace", "-f", "-qq", "-p", str(process.pid), "-o", str(log)),
             *("-e", f"trace={self.calls}", "-e", f"inject={self.calls}:{self.inject}"),

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from drill.cluster.drill_cluster import Drilled
+from drill.cluster.drill_cluster import DrillCluster
 from drill.history import Operation, Outcome
 from drill.load.recorded_requests import (
-    Asked,
-    ask_for_sizes,
-    ask_to_delete,
-    ask_to_get,
-    ask_to_put,
-    ask_to_revoke,
+    Endpoint,
+    record_delete,
+    record_get,
+    record_put,
+    record_revoke,
+    record_sizes,
 )
-from drill.load.sample_uploads import distinct, make_originals
+from drill.load.sample_uploads import make_originals, make_unique
 
 PUT_TRIES = 4
 PUT_PAUSE_SECONDS = 0.4
@@ -45,10 +45,10 @@ class Pace:
 class Load:
     """Everything that clients do in one drill. The seed chooses what, and the cluster when."""
 
-    def __init__(self, drilled: Drilled, pace: Pace, *, seed: int) -> None:
-        self._drilled = drilled
+    def __init__(self, drill_cluster: DrillCluster, pace: Pace, *, seed: int) -> None:
+        self._drill_cluster = drill_cluster
         self._pace = pace
-        self._chance = random.Random(seed)  # noqa: S311  # a load, and the same for a seed
+        self._rng = random.Random(seed)  # noqa: S311  # a load, and the same for a seed
         self._originals = make_originals(seed)
         self._numbers = itertools.count()
         self._live: list[Operation] = []
@@ -83,7 +83,7 @@ class Load:
 
     async def _repeat(self, work: Callable[[], Awaitable[None]], per_second: float) -> None:
         while True:
-            await asyncio.sleep(self._chance.expovariate(per_second))
+            await asyncio.sleep(self._rng.expovariate(per_second))
             task = asyncio.create_task(self._at_most(work))
             self._busy.add(task)
             task.add_done_callback(self._busy.discard)
@@ -95,9 +95,9 @@ class Load:
     async def _upload(self) -> None:
         number = next(self._numbers)
         key = f"drill-{number}"
-        data = distinct(self._chance.choice(self._originals), key)
+        data = make_unique(self._rng.choice(self._originals), key)
         for turn in range(PUT_TRIES):
-            put = await ask_to_put(self._drilled, self._master(number + turn), key, data)
+            put = await record_put(self._drill_cluster, self._master(number + turn), key, data)
             if put.outcome is Outcome.OK:
                 self._live.append(put)
                 self._pending.append(put)
@@ -109,55 +109,55 @@ class Load:
         if not self._pending:
             return
         put = self._pending.pop(0)
-        if not await ask_for_sizes(self._drilled, self._master(), put) and put in self._live:
+        if not await record_sizes(self._drill_cluster, self._master(), put) and put in self._live:
             self._pending.append(put)
 
     async def _read(self) -> None:
         path = self._path_to_read()
         if path is None:
             return
-        url, is_forged = self._drilled.urls[path], self._chance.random() < SHARE_OF_FORGED
+        url, is_forged = self._drill_cluster.urls[path], self._rng.random() < SHARE_OF_FORGED
         if is_forged:
             stem, key, expiry, _mac, ext = url.rsplit(".", 4)
             url = f"{stem}.{key}.{expiry}.{FORGED_MAC}.{ext}"
-        edge = self._chance.choice(list(self._drilled.edges))
-        await ask_to_get(
-            self._drilled, self._session, edge, path=path, url=url, permitted=not is_forged
+        edge = self._rng.choice(list(self._drill_cluster.edges))
+        await record_get(
+            self._drill_cluster, self._session, edge, path=path, url=url, permitted=not is_forged
         )
 
     def _path_to_read(self) -> str | None:
-        if self._removed and self._chance.random() < SHARE_OF_REMOVED:
-            return self._chance.choice(self._removed)
+        if self._removed and self._rng.random() < SHARE_OF_REMOVED:
+            return self._rng.choice(self._removed)
         if not self._live:
             return None
-        put = self._chance.choice(self._live)
+        put = self._rng.choice(self._live)
         stem = put.path.rpartition("_")[0]
-        sizes = [path for path in self._drilled.urls if path.startswith(stem)]
-        return self._chance.choice(sizes)
+        sizes = [path for path in self._drill_cluster.urls if path.startswith(stem)]
+        return self._rng.choice(sizes)
 
     async def _delete(self) -> None:
         if put := self._take():
             self._forget(put)
-            await ask_to_delete(self._drilled, self._master(), put)
+            await record_delete(self._drill_cluster, self._master(), put)
 
     async def _revoke(self) -> None:
         if put := self._take():
             self._forget(put)
-            await ask_to_revoke(self._drilled, self._master(), put)
+            await record_revoke(self._drill_cluster, self._master(), put)
 
     def _take(self) -> Operation | None:
         """A photo to be removed, which nothing else is done to from now on."""
         if len(self._live) <= SEEDED_PHOTOS // 2:
             return None
-        at = -1 if self._pace.deletes_newest else self._chance.randrange(len(self._live))
+        at = -1 if self._pace.deletes_newest else self._rng.randrange(len(self._live))
         return self._live.pop(at)
 
     def _forget(self, put: Operation) -> None:
         stem = put.path.rpartition("_")[0]
-        self._removed += [path for path in self._drilled.urls if path.startswith(stem)]
+        self._removed += [path for path in self._drill_cluster.urls if path.startswith(stem)]
 
-    def _master(self, number: int | None = None) -> Asked:
-        masters = list(self._drilled.clients.items())
+    def _master(self, number: int | None = None) -> Endpoint:
+        masters = list(self._drill_cluster.clients.items())
         return masters[
-            self._chance.randrange(len(masters)) if number is None else number % len(masters)
+            self._rng.randrange(len(masters)) if number is None else number % len(masters)
         ]

@@ -7,25 +7,30 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from drill.cluster.drill_cluster import Drilled
+from drill.cluster.drill_cluster import DrillCluster
 from drill.history import Op, Operation, Outcome, now_ns
 from glassplate.client import Client
 from glassplate.errors import GlassplateError, Refused
 from storagemaster.wire import Receipt
 from volumes.photo_path import PhotoVersion, Variant, parse_photo_version, render_path
 
-Asked = tuple[str, Client]
+Endpoint = tuple[str, Client]
 """A storagemaster's id, and a client that asks it alone."""
 
 _Answer = TypeVar("_Answer")
 
 
-async def ask_to_put(
-    drilled: Drilled, asked: Asked, key: str, data: bytes, *, is_recorded: bool = True
+async def record_put(
+    drill_cluster: DrillCluster,
+    endpoint: Endpoint,
+    key: str,
+    data: bytes,
+    *,
+    is_recorded: bool = True,
 ) -> Operation:
     """Upload a photo."""
-    master, client = asked
-    drilled.sent[key] = data
+    master, client = endpoint
+    drill_cluster.sent[key] = data
     begun, digest = now_ns(), hashlib.sha256(data).hexdigest()
     answer, said = await _answer_of(lambda: client.put(data, idempotency_key=key))
     operation = Operation(
@@ -42,27 +47,27 @@ async def ask_to_put(
         **{"status": 201 if answer else 0, **said},
     )
     if is_recorded:
-        drilled.history.add(operation)
+        drill_cluster.history.add(operation)
     if answer:
-        drilled.urls[operation.path] = urlsplit(answer.urls["o"]).path
+        drill_cluster.urls[operation.path] = urlsplit(answer.urls["o"]).path
     return operation
 
 
-async def ask_for_sizes(drilled: Drilled, asked: Asked, put: Operation) -> bool:
+async def record_sizes(drill_cluster: DrillCluster, endpoint: Endpoint, put: Operation) -> bool:
     """Ask what became of a photo's sizes, and note each; whether they are made."""
-    master, client = asked
+    master, client = endpoint
     begun = now_ns()
     answer, _ = await _answer_of(lambda: client.info(put.photo))
     if answer is None or answer.info is None:
         return answer is not None and answer.state == "failed"
-    of = parse_photo_version(put.photo)
+    photo_version = parse_photo_version(put.photo)
     for variant in answer.info["variants"]:
         if variant["sha256"] is None or variant["size"] not in answer.urls:
             continue
-        path = render_path(Variant(of, variant["size"], variant["ext"]))
+        path = render_path(Variant(photo_version, variant["size"], variant["ext"]))
         if urlsplit(answer.urls[variant["size"]]).path.endswith(f".{variant['ext']}"):
-            drilled.urls[path] = urlsplit(answer.urls[variant["size"]]).path
-            drilled.history.add(
+            drill_cluster.urls[path] = urlsplit(answer.urls[variant["size"]]).path
+            drill_cluster.history.add(
                 Operation(
                     op=Op.SIZES,
                     outcome=Outcome.OK,
@@ -80,9 +85,11 @@ async def ask_for_sizes(drilled: Drilled, asked: Asked, put: Operation) -> bool:
     return True
 
 
-async def ask_to_delete(drilled: Drilled, asked: Asked, put: Operation) -> Operation:
+async def record_delete(
+    drill_cluster: DrillCluster, endpoint: Endpoint, put: Operation
+) -> Operation:
     """Delete a photo with all its versions."""
-    master, client = asked
+    master, client = endpoint
     photo = put.photo.rpartition("/")[0]
     begun = now_ns()
     answer, said = await _answer_of(lambda: client.delete(photo))
@@ -93,17 +100,19 @@ async def ask_to_delete(drilled: Drilled, asked: Asked, put: Operation) -> Opera
         key=put.key,
         photo=photo,
         edge=master,
-        owed=answer.owed if answer else (),
-        unpurged=answer.unpurged if answer else (),
+        pending_mirrors=answer.pending_mirrors if answer else (),
+        purge_pending=answer.purge_pending if answer else (),
         **{"status": 200, **said},
     )
-    drilled.history.add(operation)
+    drill_cluster.history.add(operation)
     return operation
 
 
-async def ask_to_revoke(drilled: Drilled, asked: Asked, put: Operation) -> Operation:
+async def record_revoke(
+    drill_cluster: DrillCluster, endpoint: Endpoint, put: Operation
+) -> Operation:
     """Give a photo a new version."""
-    master, client = asked
+    master, client = endpoint
     begun = now_ns()
     answer, said = await _answer_of(lambda: client.revoke(put.photo))
     operation = Operation(
@@ -116,16 +125,16 @@ async def ask_to_revoke(drilled: Drilled, asked: Asked, put: Operation) -> Opera
         path=_path_like(put.path, parse_photo_version(answer.reference)) if answer else "",
         digest=put.digest,
         edge=master,
-        owed=answer.owed if answer else (),
-        unpurged=answer.unpurged if answer else (),
+        pending_mirrors=answer.pending_mirrors if answer else (),
+        purge_pending=answer.purge_pending if answer else (),
         **{"status": 200, **said},
     )
-    drilled.history.add(operation)
+    drill_cluster.history.add(operation)
     return operation
 
 
-async def ask_to_get(
-    drilled: Drilled,
+async def record_get(
+    drill_cluster: DrillCluster,
     session: aiohttp.ClientSession,
     edge: str,
     *,
@@ -137,7 +146,7 @@ async def ask_to_get(
     begun = now_ns()
     said: dict[str, object] = {"outcome": Outcome.INFO}
     try:
-        async with session.get(drilled.edge_url(edge) + url) as response:
+        async with session.get(drill_cluster.edge_url(edge) + url) as response:
             body = await response.read()
             said = {
                 "outcome": Outcome.OK if response.status == 200 else Outcome.FAIL,
@@ -156,7 +165,7 @@ async def ask_to_get(
         permitted=permitted,
         **said,  # type: ignore[arg-type]  # the names of its fields
     )
-    drilled.history.add(operation)
+    drill_cluster.history.add(operation)
     return operation
 
 
@@ -179,5 +188,5 @@ def _path_of_original(receipt: Receipt) -> str:
     return render_path(Variant(parse_photo_version(receipt.reference), "o", ext))
 
 
-def _path_like(path: str, of: PhotoVersion) -> str:
-    return render_path(Variant(of, "o", path.rpartition(".")[2]))
+def _path_like(path: str, photo_version: PhotoVersion) -> str:
+    return render_path(Variant(photo_version, "o", path.rpartition(".")[2]))

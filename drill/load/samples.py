@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from drill.cluster.drill_cluster import Drilled
+from drill.cluster.drill_cluster import DrillCluster
 from drill.history import SECOND, Op, Operation, Outcome, now_ns
 
 SAMPLE_SECONDS = 0.5
@@ -22,7 +22,7 @@ class Sample:
     reads_failed: int
     writes_ok: int
     writes_failed: int
-    owed_files: int | None
+    pending_hints: int | None
     nodes_up: int | None
     jobs: int | None
 
@@ -30,8 +30,8 @@ class Sample:
 class Sampler:
     """Takes samples for as long as it runs."""
 
-    def __init__(self, drilled: Drilled, samples: list[Sample]) -> None:
-        self._drilled = drilled
+    def __init__(self, drill_cluster: DrillCluster, samples: list[Sample]) -> None:
+        self._drill_cluster = drill_cluster
         self._samples = samples
         self._counted = 0
         self._begun_ns = now_ns()
@@ -54,25 +54,25 @@ class Sampler:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _sample(self) -> Sample:
-        fresh = self._drilled.history.operations[self._counted :]
+        fresh = self._drill_cluster.history.operations[self._counted :]
         self._counted += len(fresh)
         reads = [each for each in fresh if each.op is Op.GET and each.permitted]
         writes = [each for each in fresh if each.op in {Op.PUT, Op.DELETE, Op.REVOKE}]
         status = await self._status()
-        queue = status.get("queue") or {}
+        queue = status.get("queues") or {}
         return Sample(
             second=(now_ns() - self._begun_ns) / SECOND,
             reads_ok=sum(not is_trouble(each) for each in reads),
             reads_failed=sum(is_trouble(each) for each in reads),
             writes_ok=sum(each.outcome is Outcome.OK for each in writes),
             writes_failed=sum(each.outcome is Outcome.INFO for each in writes),
-            owed_files=status.get("owed_files"),
+            pending_hints=status.get("pending_hints"),
             nodes_up=sum(node["up"] for node in status["nodes"]) if "nodes" in status else None,
-            jobs=sum(queue.values()) if status.get("queue") is not None else None,
+            jobs=sum(queue.values()) if status.get("queues") is not None else None,
         )
 
     async def _status(self) -> dict[str, Any]:
-        for client in self._drilled.clients.values():
+        for client in self._drill_cluster.clients.values():
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(ANSWER_SECONDS_MAX):
                     return await client.status()

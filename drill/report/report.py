@@ -60,7 +60,7 @@ def document_of(drill: Drill) -> dict[str, Any]:
     """What became of a drill, as JSON."""
     return {
         "scenario": drill.scenario.name,
-        "story": drill.scenario.story,
+        "description": drill.scenario.description,
         "seed": drill.seed,
         "passed": drill.passed,
         "seconds": round(drill.seconds, 1),
@@ -71,11 +71,11 @@ def document_of(drill: Drill) -> dict[str, Any]:
             {
                 "rule": finding.rule,
                 "promise": finding.promise,
-                "looked_at": finding.looked_at,
+                "checked": finding.checked,
                 "violations": [str(each) for each in finding.violations],
             }
             for finding in (drill.verdict.findings if drill.verdict else ())
         ],
         "sets": drill.counts,
-        "trouble": drill.trouble,
+        "failure_reason": drill.failure_reason,
     }

@@ -13,13 +13,13 @@ from drill.run import CONVERGING, Drill
 WIDTH = 960
 LEFT = 150
 RIGHT = 20
-LANE_HEIGHT = 64
-LANE_GAP = 18
+TRACK_HEIGHT = 64
+TRACK_GAP = 18
 FAULT_HEIGHT = 20
 AXIS_HEIGHT = 26
 TICKS_MAX = 12
 
-GOOD, BAD, OWED, JOBS, NODES, FAULT, REST = (
+GOOD, BAD, HINTS, JOBS, NODES, FAULT, REST = (
     "#3b7dd8",
     "#d03b3b",
     "#c77d11",
@@ -32,12 +32,12 @@ GOOD, BAD, OWED, JOBS, NODES, FAULT, REST = (
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    colour: str
+    color: str
     name: str
     value: Callable[[Sample], int | None]
 
 
-_LANES: tuple[tuple[str, tuple[_Series, ...]], ...] = (
+_TRACKS: tuple[tuple[str, tuple[_Series, ...]], ...] = (
     (
         "reads a second",
         (
@@ -55,7 +55,7 @@ _LANES: tuple[tuple[str, tuple[_Series, ...]], ...] = (
     (
         "work left",
         (
-            _Series(OWED, "owed files", lambda s: s.owed_files),
+            _Series(HINTS, "pending hints", lambda s: s.pending_hints),
             _Series(JOBS, "jobs", lambda s: s.jobs),
         ),
     ),
@@ -70,7 +70,7 @@ def render_timeline(drill: Drill) -> str:
     seconds = max([1.0, *ends])
     faults = [mark for mark in drill.marks if mark.what != CONVERGING]
     top = 8 + FAULT_HEIGHT * (len(faults) + 1)
-    height = top + len(_LANES) * (LANE_HEIGHT + LANE_GAP) + AXIS_HEIGHT
+    height = top + len(_TRACKS) * (TRACK_HEIGHT + TRACK_GAP) + AXIS_HEIGHT
 
     def x(second: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * second / seconds
@@ -83,31 +83,31 @@ def render_timeline(drill: Drill) -> str:
     ]
     rest = [mark for mark in drill.marks if mark.what == CONVERGING]
     for number, mark in enumerate([*faults, *rest]):
-        colour = REST if mark.what == CONVERGING else FAULT
-        parts += _band(mark.what, x(mark.begun), x(mark.ended), 6 + number * FAULT_HEIGHT, colour)
+        color = REST if mark.what == CONVERGING else FAULT
+        parts += _band(mark.what, x(mark.begun), x(mark.ended), 6 + number * FAULT_HEIGHT, color)
         parts.append(
             f'<rect x="{x(mark.begun):.1f}" y="{top}" height="{height - top - AXIS_HEIGHT}" '
-            f'width="{max(1.0, x(mark.ended) - x(mark.begun)):.1f}" fill="{colour}" opacity=".28"/>'
+            f'width="{max(1.0, x(mark.ended) - x(mark.begun)):.1f}" fill="{color}" opacity=".28"/>'
         )
-    for number, (title, series) in enumerate(_LANES):
-        lane_top = top + LANE_GAP + number * (LANE_HEIGHT + LANE_GAP)
-        parts += _lane(title, series, drill.samples, x, lane_top)
+    for number, (title, series) in enumerate(_TRACKS):
+        track_top = top + TRACK_GAP + number * (TRACK_HEIGHT + TRACK_GAP)
+        parts += _track(title, series, drill.samples, x, track_top)
     parts += _axis(seconds, x, height)
     return "\n".join([*parts, "</svg>"])
 
 
-def _band(what: str, begun: float, ended: float, y: float, colour: str) -> Iterable[str]:
+def _band(what: str, begun: float, ended: float, y: float, color: str) -> Iterable[str]:
     width = max(2.0, ended - begun)
     yield (
         f'<rect x="{begun:.1f}" y="{y}" width="{width:.1f}" height="{FAULT_HEIGHT - 5}" '
-        f'rx="3" fill="{colour}"/>'
+        f'rx="3" fill="{color}"/>'
     )
     # Beside the band where it is too far right for its words.
     anchor, at = ("start", begun + 4) if begun < WIDTH * 0.55 else ("end", begun - 4)
     yield f'<text x="{at:.1f}" y="{y + 11}" text-anchor="{anchor}">{escape(what)}</text>'
 
 
-def _lane(
+def _track(
     title: str,
     series: Sequence[_Series],
     samples: Sequence[Sample],
@@ -117,17 +117,17 @@ def _lane(
     scale = 1 / SAMPLE_SECONDS if title in _PER_SECOND else 1.0
     values = [v * scale for s in samples for each in series if (v := each.value(s)) is not None]
     most = max([1.0, *values])
-    bottom = top + LANE_HEIGHT
+    bottom = top + TRACK_HEIGHT
     yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}" class="base"/>'
     yield f'<text x="{LEFT - 8}" y="{top + 12}" text-anchor="end" class="title">{title}</text>'
     yield f'<text x="{LEFT - 8}" y="{bottom}" text-anchor="end">0 to {most:.0f}</text>'
     for number, each in enumerate(series):
         yield (
             f'<text x="{LEFT - 8}" y="{top + 27 + 13 * number}" text-anchor="end" '
-            f'fill="{each.colour}">{each.name}</text>'
+            f'fill="{each.color}">{each.name}</text>'
         )
         for points in _runs(each, samples, scale / most, x, bottom):
-            yield f'<polyline points="{points}" stroke="{each.colour}"/>'
+            yield f'<polyline points="{points}" stroke="{each.color}"/>'
 
 
 def _runs(
@@ -142,7 +142,7 @@ def _runs(
     for sample in samples:
         value = series.value(sample)
         if value is not None:
-            y = bottom - LANE_HEIGHT * value * scale
+            y = bottom - TRACK_HEIGHT * value * scale
             points.append(f"{x(sample.second):.1f},{y:.1f}")
         elif points:
             yield " ".join(points)

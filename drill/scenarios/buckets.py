@@ -3,12 +3,12 @@
 from drill.faults.buckets import (
     BucketBreaksOff,
     BucketBusy,
+    BucketCorrupts,
     BucketGone,
-    BucketLies,
     BucketRead,
     BucketSlow,
 )
-from drill.faults.disks import Emptied
+from drill.faults.disks import DiskReplaced
 from drill.faults.evidence import Fault
 from drill.faults.processes import Down
 from drill.scenarios.scenario import ALL_EDGES, Scenario, Step, steps
@@ -16,24 +16,24 @@ from drill.scenarios.scenario import ALL_EDGES, Scenario, Step, steps
 # Both disks of volumes 1 and 2: what is read of these is read from the bucket.
 BOTH_DISKS = ("east-1", "west-1")
 CONVERGE_SECONDS_MAX = 120.0
-STAND_FOR_ALL = ("bucket-gone", "bucket-lies-when-both-disks-are-down")
+REPRESENTATIVE = ("bucket-gone", "bucket-corrupts-when-both-disks-are-down")
 
 
 def _scenario(
     name: str,
-    story: str,
+    description: str,
     *faults: Fault,
     timeline: tuple[Step, ...] = (),
-    reads_ok_min: float = 0.99,
+    read_success_min: float = 0.99,
 ) -> Scenario:
     return Scenario(
         name=name,
-        story=story,
+        description=description,
         steps=timeline or steps(*faults),
-        edges_spared=ALL_EDGES,
-        reads_ok_min=reads_ok_min,
+        unaffected_edges=ALL_EDGES,
+        read_success_min=read_success_min,
         needs=("weed",),
-        is_representative=name in STAND_FOR_ALL,
+        is_representative=name in REPRESENTATIVE,
         has_bucket=True,
         converge_seconds_max=CONVERGE_SECONDS_MAX,
     )
@@ -51,27 +51,27 @@ BUCKETS = (
         "bucket-gone-and-node-emptied",
         "S3 answers nobody, and a node starts again with an empty disk.",
         BucketGone(),
-        Emptied("east-1"),
+        DiskReplaced("east-1"),
     ),
     _scenario(
         "bucket-serves-when-both-disks-are-down",
         "Both nodes over disks of some volumes are killed, and the bucket's node serves for them.",
         Down(BOTH_DISKS),
         BucketRead(),
-        reads_ok_min=0.9,
+        read_success_min=0.9,
     ),
     _scenario(
         "bucket-breaks-off-when-both-disks-are-down",
         "The bucket's node serves for two that are down, and bodies that S3 sends it break off.",
         Down(BOTH_DISKS),
         BucketBreaksOff(),
-        reads_ok_min=0.5,
+        read_success_min=0.5,
     ),
     _scenario(
-        "bucket-lies-when-both-disks-are-down",
+        "bucket-corrupts-when-both-disks-are-down",
         "The bucket's node serves for two that are down, and S3 sends it wrong bytes.",
         Down(BOTH_DISKS),
-        BucketLies(),
-        reads_ok_min=0.5,
+        BucketCorrupts(),
+        read_success_min=0.5,
     ),
 )

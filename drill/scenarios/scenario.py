@@ -24,13 +24,13 @@ class Scenario:
     """A replication-failure test."""
 
     name: str
-    story: str
+    description: str
     """What happens, in one sentence."""
     steps: tuple[Step, ...]
-    edges_spared: tuple[str, ...] = ()
+    unaffected_edges: tuple[str, ...] = ()
     """Edges through which reads must succeed while the faults last."""
-    reads_ok_min: float = 0.99
-    keeps_colos_apart: bool = False
+    read_success_min: float = 0.99
+    partitions_colos: bool = False
     """Whether what one colo takes meanwhile is out of the other's reach."""
     pace: Pace = field(default_factory=Pace)
     needs: tuple[str, ...] = ()

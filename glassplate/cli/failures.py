@@ -6,15 +6,15 @@ from typing import IO, Any
 import click
 
 from glassplate.errors import (
-    ClusterTrouble,
+    ClusterError,
     GlassplateError,
-    Mistake,
     NoKeys,
     NotAuthorized,
     NoToken,
     Unreachable,
     UnusableSource,
     UnusableTarget,
+    UsageError,
 )
 
 EXIT_NOT_DONE = 1
@@ -54,15 +54,15 @@ class ClusterUnreachable(Failure):
 _FAILURES = {kind.exit_code: kind for kind in (Failure, WrongUsage, ClusterUnreachable)}
 
 
-def failure_of(error: Exception) -> Failure:
+def to_click_exception(error: Exception) -> Failure:
     """How the program ends after an error."""
-    from permission_urls import KeysRefused
+    from permission_urls import KeyRingError
     from volumes.config_reader import InvalidConfig
 
     match error:
         case GlassplateError():
-            return _FAILURES[exit_code_of(error)](words_of(error))
-        case InvalidConfig() | KeysRefused():
+            return _FAILURES[exit_code_of(error)](format_error(error))
+        case InvalidConfig() | KeyRingError():
             return WrongUsage(str(error))
         case OSError():
             return Failure(str(error))
@@ -73,20 +73,20 @@ def failure_of(error: Exception) -> Failure:
             )
 
 
-def words_of(error: GlassplateError) -> str:
+def format_error(error: GlassplateError) -> str:
     """What happened and why; what to do stands on a line of its own."""
-    what, todo = what_and_why(error), what_to_do(error)
+    what, todo = describe_error(error), suggest_fix(error)
     return f"{what}\n{todo}" if todo else what
 
 
-def what_and_why(error: GlassplateError) -> str:
+def describe_error(error: GlassplateError) -> str:
     """What happened and why."""
     if isinstance(error, Unreachable):
         return f"the cluster cannot be reached: {error}"
     return str(error)
 
 
-def what_to_do(error: GlassplateError) -> str:
+def suggest_fix(error: GlassplateError) -> str:
     """What may help, if anything is known to."""
     return next((todo for kind, todo in _WHAT_TO_DO if isinstance(error, kind)), "")
 
@@ -95,7 +95,7 @@ def exit_code_of(error: GlassplateError) -> int:
     """The exit status that an error ends the program with."""
     if isinstance(error, Unreachable):
         return EXIT_UNREACHABLE
-    if isinstance(error, Mistake) and not isinstance(error, UnusableSource | UnusableTarget):
+    if isinstance(error, UsageError) and not isinstance(error, UnusableSource | UnusableTarget):
         return EXIT_USAGE
     return EXIT_NOT_DONE
 
@@ -110,7 +110,7 @@ def exit_code_of_all(errors: Sequence[GlassplateError], *, is_some_done: bool) -
 
 def key_hint(error: Exception) -> str:
     """How to find out whether a photo was kept after all; nothing where that is known."""
-    if isinstance(error, ClusterTrouble) and error.idempotency_key and error.may_be_done:
+    if isinstance(error, ClusterError) and error.idempotency_key and error.may_have_succeeded:
         return (
             f"It may be kept. This makes sure, and no second photo: --key {error.idempotency_key}"
         )

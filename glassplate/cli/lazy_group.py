@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from glassplate.cli.failures import failure_of
+from glassplate.cli.failures import to_click_exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class LazyGroup(click.Group):
             is_broken_pipe = isinstance(error, OSError) and error.errno == errno.EPIPE
             if is_broken_pipe or os.environ.get("GLASSPLATE_DEBUG"):
                 raise
-            raise failure_of(error) from error
+            raise to_click_exception(error) from error
 
 
 def _mark_examples(command: click.Command) -> None:

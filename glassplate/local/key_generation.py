@@ -7,7 +7,7 @@ _KEY_ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _DRAWS_MAX = 1000
 
 
-def generate_holdable_key(key_id: str, random_bytes: RandomBytes) -> Key:
+def generate_varnish_safe_key(key_id: str, random_bytes: RandomBytes) -> Key:
     """A new key that signs, whose read key has no zero byte.
 
     Varnish keeps a key as text that ends at the first zero byte. One key in eight has one; drawing

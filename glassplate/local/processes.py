@@ -39,7 +39,7 @@ class ProcessPlan:
     """It is started side by side with those of its stage, when all of earlier ones are ready."""
 
 
-class KeptProcess:
+class SupervisedProcess:
     """One process that is to run until it is stopped."""
 
     def __init__(self, plan: ProcessPlan, *, ready_seconds_max: float = READY_SECONDS_MAX) -> None:
@@ -47,7 +47,7 @@ class KeptProcess:
         self._ready_seconds_max = ready_seconds_max
         self.restarts = 0
         self._process: asyncio.subprocess.Process | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._cold_node: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -70,15 +70,15 @@ class KeptProcess:
                 seconds = f"{self._ready_seconds_max:g} s"
                 await self._fail(f"was not ready after {seconds}, as on a slow disk; try again")
             await asyncio.sleep(POLL_SECONDS)
-        self._keeper = asyncio.create_task(self._keep())
+        self._cold_node = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
         """Return when the process and all its children are gone."""
-        if self._keeper is not None:
-            self._keeper.cancel()
+        if self._cold_node is not None:
+            self._cold_node.cancel()
             # Not its outcome: who could not be started anew is no reason to leave others.
-            await asyncio.wait([self._keeper])
-            self._keeper = None
+            await asyncio.wait([self._cold_node])
+            self._cold_node = None
         process, self._process = self._process, None
         if process is None:
             return

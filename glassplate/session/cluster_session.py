@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from glassplate.errors import BadAnswer, ClusterTrouble, Mistake, WrongBytes
+from glassplate.errors import ClusterError, ContentMismatch, InvalidResponse, UsageError
 from glassplate.session.downloads import Downloaded, download
-from glassplate.session.exchange import Progress, Request, Sent
+from glassplate.session.exchange import Progress, Request, SendProgress
 from glassplate.session.masters import Credentials, Masters
-from glassplate.session.regeneration import Rebuilds
+from glassplate.session.regeneration import Regeneration
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.sinks import Sink
-from glassplate.session.sources import Body, HeldBody, Source, open_source
-from glassplate.session.tiering import Chills
+from glassplate.session.sources import Body, MemoryBody, Source, open_source
+from glassplate.session.tiering import Tiering
 from glassplate.urls.references import PhotoReference
 from permission_urls import Scope
 from storagemaster import wire
@@ -51,8 +51,8 @@ class ClusterSession:
         self._masters = Masters(
             servers, self._session, credentials, retries=retries, timeouts=timeouts
         )
-        self.rebuilds = Rebuilds(self._masters)
-        self.chills = Chills(self._masters)
+        self.regeneration = Regeneration(self._masters)
+        self.tiering = Tiering(self._masters)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -90,33 +90,33 @@ class ClusterSession:
             body=body,
             on_progress=on_progress,
         )
-        sent = Sent()
+        sent = SendProgress()
         try:
             answer = await self._masters.ask(request, Scope.UPLOAD, sent=sent)
             receipt = _parsed(wire.parse_receipt, answer.document())
             _refuse_other_bytes(receipt, body, sent)
-        except ClusterTrouble as error:
+        except ClusterError as error:
             error.idempotency_key = key
             raise
         return receipt
 
-    async def photo(self, of: PhotoVersion) -> PhotoStatus:
+    async def photo(self, photo_version: PhotoVersion) -> PhotoStatus:
         """What has become of a photo version."""
-        request = Request(method="GET", path=wire.version_path(of))
+        request = Request(method="GET", path=wire.version_path(photo_version))
         return await self._document(request, Scope.READ, wire.parse_status)
 
     async def photos(self, versions: Sequence[PhotoVersion]) -> list[PhotoStatus]:
         """What has become of many photo versions, page by page."""
         statuses: list[PhotoStatus] = []
-        for start in range(0, len(versions), wire.PAGE_PHOTOS_MAX):
-            page = versions[start : start + wire.PAGE_PHOTOS_MAX]
+        for start in range(0, len(versions), wire.BATCH_PHOTOS_MAX):
+            page = versions[start : start + wire.BATCH_PHOTOS_MAX]
             request = Request(
                 method="POST",
-                path=wire.PAGE_ROUTE,
+                path=wire.BATCH_ROUTE,
                 headers={"Content-Type": "application/json"},
-                body=HeldBody(wire.render_page_request(page)),
+                body=MemoryBody(wire.render_batch_request(page)),
             )
-            statuses += await self._document(request, Scope.READ, wire.parse_page)
+            statuses += await self._document(request, Scope.READ, wire.parse_info_batch)
         return statuses
 
     async def delete(self, reference: PhotoReference) -> Deletion:
@@ -124,9 +124,9 @@ class ClusterSession:
         request = Request(method="DELETE", path=f"{wire.PHOTOS_ROUTE}/{reference}")
         return await self._document(request, Scope.DELETE, wire.parse_deletion)
 
-    async def revoke(self, of: PhotoVersion) -> Revocation:
+    async def revoke(self, photo_version: PhotoVersion) -> Revocation:
         """Give a photo a new version, and make the old one gone for ever."""
-        request = Request(method="POST", path=wire.revoke_path(of))
+        request = Request(method="POST", path=wire.revoke_path(photo_version))
         return await self._document(request, Scope.DELETE, wire.parse_revocation)
 
     async def undelete(self, reference: PhotoReference) -> Receipt:
@@ -171,16 +171,16 @@ def _parsed(parse: Callable[[dict[str, Any]], _Document], fields: dict[str, Any]
     try:
         return parse(fields)
     except (KeyError, TypeError, ValueError) as error:
-        raise BadAnswer(
+        raise InvalidResponse(
             f"the answer is not what a storagemaster of this version sends: {error!r}"
         ) from error
 
 
-def _refuse_other_bytes(receipt: Receipt, body: Body, sent: Sent) -> None:
+def _refuse_other_bytes(receipt: Receipt, body: Body, sent: SendProgress) -> None:
     """A digest that was not told beforehand is compared now."""
     expected = body.sha256 or sent.sha256
     if sent.bytes_sent == body.length and receipt.sha256 != expected:
-        raise WrongBytes(
+        raise ContentMismatch(
             f"{receipt.reference} has SHA-256 {receipt.sha256}, and {expected} was sent; the "
             "source changed while it was read, or the bytes did on their way"
         )
@@ -189,7 +189,7 @@ def _refuse_other_bytes(receipt: Receipt, body: Body, sent: Sent) -> None:
 def _refuse_bad_key(key: str) -> None:
     longest = wire.IDEMPOTENCY_KEY_CHARACTERS_MAX
     if not 0 < len(key) <= longest or not (key.isascii() and key.isprintable()):
-        raise Mistake(f"an Idempotency-Key has 1 to {longest} printable ASCII characters")
+        raise UsageError(f"an Idempotency-Key has 1 to {longest} printable ASCII characters")
 
 
 def _digest_header(sha256: str) -> str:

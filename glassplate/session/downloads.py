@@ -11,21 +11,21 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from glassplate.errors import Problem, WrongBytes, error_of
+from glassplate.errors import ContentMismatch, Problem, error_of
 from glassplate.session.exchange import (
-    NOT_NOW,
-    Answer,
+    RETRYABLE_STATUSES,
     Deadline,
-    NoAnswer,
+    NoResponse,
     Progress,
+    Response,
     address,
-    asking,
+    translate_client_errors,
 )
 from glassplate.session.masters import Failures
 from glassplate.session.retries import GiveUp, Retries, Timeouts, decide, parse_retry_after
 from glassplate.session.sinks import Sink
 
-PIECE_BYTES = 256 * 1024
+CHUNK_BYTES = 256 * 1024
 
 _SHA256_FIELD = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
@@ -37,7 +37,7 @@ class Downloaded:
 
     bytes: int
     sha256: str
-    is_checked: bool
+    is_verified: bool
     """Whether the server told the digest, so that the bytes are known to be right."""
 
 
@@ -54,30 +54,30 @@ async def download(
 
     Raises:
         Refused: There is no such photo, or the URL does not open it.
-        ClusterTrouble: Nobody gave it, or nobody gave it right.
+        ClusterError: Nobody gave it, or nobody gave it right.
         UnusableTarget: The sink has no room.
     """
     reading = _Reading(sink, on_progress)
     failures = Failures()
-    luck = random.SystemRandom().random
+    jitter = random.SystemRandom().random
     for attempt in itertools.count(1):
         url = urls[(attempt - 1) % len(urls)]
         outcome = await _try(session, url, reading, timeouts)
         if isinstance(outcome, Downloaded):
             return outcome
-        failures.note(_server_of(url), outcome)
+        failures.record(_server_of(url), outcome)
         next_step = decide(
             retries,
             attempt=attempt,
             servers=len(urls),
             can_send_again=True,
             retry_after_seconds=outcome.retry_after_seconds
-            if isinstance(outcome, Answer)
+            if isinstance(outcome, Response)
             else None,
-            luck=luck(),
+            jitter=jitter(),
         )
         if isinstance(next_step, GiveUp):
-            raise outcome if isinstance(outcome, WrongBytes) else failures.error()
+            raise outcome if isinstance(outcome, ContentMismatch) else failures.error()
         await asyncio.sleep(next_step.pause_seconds)
     raise AssertionError
 
@@ -92,7 +92,7 @@ class _Reading:
         self.bytes_read = 0
         self.bytes_total = 0
         self.etag = ""
-        self.sha256_told = ""
+        self.sha256_declared = ""
 
     def restart(self) -> None:
         """Begin anew, if anything has been read."""
@@ -114,18 +114,18 @@ class _Reading:
         """Take note of what is coming.
 
         Raises:
-            WrongBytes: It is another part than was asked for.
+            ContentMismatch: It is another part than was asked for.
         """
         if status == 206:
             match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
             if match is None or int(match[1]) != self.bytes_read:
-                raise WrongBytes("another part of the photo came than was asked for")
+                raise ContentMismatch("another part of the photo came than was asked for")
             self.bytes_total = int(match[2])
         else:
             self.restart()
             self.bytes_total = int(headers.get("Content-Length", "0"))
             self.etag = headers.get("ETag", "")
-        self.sha256_told = _parse_digest(headers.get("Repr-Digest", ""))
+        self.sha256_declared = _parse_digest(headers.get("Repr-Digest", ""))
 
     def take(self, data: bytes) -> None:
         """Take some bytes."""
@@ -139,31 +139,33 @@ class _Reading:
         """The photo, whole.
 
         Raises:
-            WrongBytes: Its digest is not the one that was told.
+            ContentMismatch: Its digest is not the one that was told.
         """
         sha256 = self._hasher.hexdigest()
-        if self.sha256_told not in {"", sha256}:
-            raise WrongBytes(f"SHA-256 {self.sha256_told} was announced, {sha256} came")
-        return Downloaded(bytes=self.bytes_read, sha256=sha256, is_checked=bool(self.sha256_told))
+        if self.sha256_declared not in {"", sha256}:
+            raise ContentMismatch(f"SHA-256 {self.sha256_declared} was announced, {sha256} came")
+        return Downloaded(
+            bytes=self.bytes_read, sha256=sha256, is_verified=bool(self.sha256_declared)
+        )
 
 
 async def _try(
     session: aiohttp.ClientSession, url: str, reading: _Reading, timeouts: Timeouts
-) -> Downloaded | Answer | NoAnswer | WrongBytes:
+) -> Downloaded | Response | NoResponse | ContentMismatch:
     try:
         return await _read_once(session, url, reading, timeouts)
-    except NoAnswer as error:
+    except NoResponse as error:
         return error
-    except WrongBytes as error:
+    except ContentMismatch as error:
         reading.restart()
         return error
 
 
 async def _read_once(
     session: aiohttp.ClientSession, url: str, reading: _Reading, timeouts: Timeouts
-) -> Downloaded | Answer:
+) -> Downloaded | Response:
     async with (
-        asking(timeouts) as deadline,
+        translate_client_errors(timeouts) as deadline,
         session.get(address(url, ""), headers=reading.headers(), allow_redirects=False) as response,
     ):
         if response.status in {200, 206}:
@@ -172,17 +174,17 @@ async def _read_once(
             return reading.end()
         if response.status == 416:
             reading.restart()
-            raise NoAnswer("the rest of the photo could not be had; once more from the beginning")
-        if response.status not in NOT_NOW:
+            raise NoResponse("the rest of the photo could not be had; once more from the beginning")
+        if response.status not in RETRYABLE_STATUSES:
             raise error_of(_problem_of(response.status))
         retry_after = parse_retry_after(response.headers.get("Retry-After"))
-        return Answer(status=response.status, data=b"", retry_after_seconds=retry_after)
+        return Response(status=response.status, data=b"", retry_after_seconds=retry_after)
 
 
 async def _read_on(response: aiohttp.ClientResponse, reading: _Reading, deadline: Deadline) -> None:
-    async for piece in response.content.iter_chunked(PIECE_BYTES):
-        deadline.put_off()
-        reading.take(piece)
+    async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+        deadline.extend()
+        reading.take(chunk)
 
 
 def _problem_of(status: int) -> Problem:

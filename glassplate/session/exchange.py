@@ -11,19 +11,19 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from glassplate.errors import BadAnswer, BadConfig, Problem, parse_problem
+from glassplate.errors import BadConfig, InvalidResponse, Problem, parse_problem
 from glassplate.session.retries import Timeouts, parse_retry_after
-from glassplate.session.sources import Body, Counted
+from glassplate.session.sources import Body, CountingBody
 
 # The status of the largest cluster, 65535 volumes, is about 10 MB.
-ANSWER_BYTES_MAX = 32 * 1024 * 1024
-NOT_NOW = frozenset({502, 503, 504})
+RESPONSE_BYTES_MAX = 32 * 1024 * 1024
+RETRYABLE_STATUSES = frozenset({502, 503, 504})
 
 Progress = Callable[[int, int], None]
 """Hears how many bytes of how many have gone over; from the first again when they are sent anew."""
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """A server did not answer, or broke off; the message says how."""
 
 
@@ -43,7 +43,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Response:
     """What a server answered with."""
 
     status: int
@@ -60,7 +60,7 @@ class Answer:
             fields = json.loads(self.data)
             if isinstance(fields, dict):
                 return fields
-        raise BadAnswer(
+        raise InvalidResponse(
             f"the answer with status {self.status} is no JSON object; is this the address of a "
             "storagemaster?"
         )
@@ -69,15 +69,15 @@ class Answer:
         """What it says of an error, if it says anything."""
         try:
             return parse_problem(self.status, self.document())
-        except BadAnswer:
+        except InvalidResponse:
             return parse_problem(self.status, {})
 
 
 @dataclass(slots=True)
-class Sent:
+class SendProgress:
     """How far an attempt came before it had an answer, or failed."""
 
-    counted: Counted | None = None
+    counted: CountingBody | None = None
 
     @property
     def bytes_sent(self) -> int:
@@ -90,25 +90,27 @@ class Sent:
         return self.counted.sha256 if self.counted else ""
 
 
-async def exchange(
+async def send_request(
     session: aiohttp.ClientSession,
     server: str,
     request: Request,
     *,
     timeouts: Timeouts,
     headers: Mapping[str, str],
-    sent: Sent,
-) -> Answer:
+    sent: SendProgress,
+) -> Response:
     """Send a request once. `sent` is kept up to date, so that it is known after a failure too.
 
     Raises:
         NoAnswer: There was none; the server may have done what was asked all the same.
         UnusableSource: The body cannot be read, or is not as long as announced.
     """
-    patience_seconds = max(timeouts.answer_seconds, request.answer_seconds_min)
-    async with asking(replace(timeouts, answer_seconds=patience_seconds)) as deadline:
+    patience_seconds = max(timeouts.response_seconds, request.answer_seconds_min)
+    async with translate_client_errors(
+        replace(timeouts, response_seconds=patience_seconds)
+    ) as deadline:
         sent.counted = _counted(request, deadline)
-        data = sent.counted.pieces() if sent.counted else None
+        data = sent.counted.chunks() if sent.counted else None
         length = {"Content-Length": str(request.body.length)} if request.body else {}
         try:
             async with session.request(
@@ -120,7 +122,7 @@ async def exchange(
             ) as response:
                 retry_after = parse_retry_after(response.headers.get("Retry-After"))
                 body = await _read_all(response, deadline)
-                return Answer(status=response.status, data=body, retry_after_seconds=retry_after)
+                return Response(status=response.status, data=body, retry_after_seconds=retry_after)
         except aiohttp.ClientError as error:
             # What ends the source ends the request, as if the connection had been lost.
             if sent.counted and sent.counted.fault:
@@ -144,21 +146,21 @@ def address(server: str, path: str) -> URL:
 
 
 @contextlib.asynccontextmanager
-async def asking(timeouts: Timeouts) -> AsyncIterator["Deadline"]:
+async def translate_client_errors(timeouts: Timeouts) -> AsyncIterator["Deadline"]:
     """A block that speaks to one server, whose failures to answer end it with `NoAnswer`."""
     try:
-        async with asyncio.timeout(timeouts.answer_seconds) as timeout:
-            yield Deadline(timeout, timeouts.answer_seconds)
+        async with asyncio.timeout(timeouts.response_seconds) as timeout:
+            yield Deadline(timeout, timeouts.response_seconds)
     except aiohttp.ConnectionTimeoutError as error:
-        raise NoAnswer(f"no connection within {timeouts.connect_seconds:g} s") from error
+        raise NoResponse(f"no connection within {timeouts.connect_seconds:g} s") from error
     except TimeoutError as error:
-        raise NoAnswer(f"no answer within {timeouts.answer_seconds:g} s") from error
+        raise NoResponse(f"no answer within {timeouts.response_seconds:g} s") from error
     except aiohttp.ClientConnectorError as error:
         number = error.os_error.errno
         why = os.strerror(number) if number and number > 0 else str(error.os_error)
-        raise NoAnswer(f"cannot connect: {why}") from error
+        raise NoResponse(f"cannot connect: {why}") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise NoAnswer(f"the connection was lost: {error or type(error).__name__}") from error
+        raise NoResponse(f"the connection was lost: {error or type(error).__name__}") from error
 
 
 class Deadline:
@@ -168,31 +170,31 @@ class Deadline:
         self._timeout = timeout
         self._seconds = seconds
 
-    def put_off(self) -> None:
+    def extend(self) -> None:
         """Something moved: wait for the next as long again."""
         # A body may still be on its way when the answer is there, and the block has been left.
         with contextlib.suppress(RuntimeError):
             self._timeout.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
 
-def _counted(request: Request, deadline: Deadline) -> Counted | None:
+def _counted(request: Request, deadline: Deadline) -> CountingBody | None:
     if request.body is None:
         return None
     length = request.body.length
 
-    def on_piece(bytes_sent: int) -> None:
-        deadline.put_off()
+    def on_chunk(bytes_sent: int) -> None:
+        deadline.extend()
         if request.on_progress:
             request.on_progress(bytes_sent, length)
 
-    return Counted(request.body, on_piece)
+    return CountingBody(request.body, on_chunk)
 
 
 async def _read_all(response: aiohttp.ClientResponse, deadline: Deadline) -> bytes:
     data = bytearray()
-    async for piece in response.content.iter_any():
-        deadline.put_off()
-        data += piece
-        if len(data) > ANSWER_BYTES_MAX:
-            raise BadAnswer(f"the answer has over {ANSWER_BYTES_MAX} bytes")
+    async for chunk in response.content.iter_any():
+        deadline.extend()
+        data += chunk
+        if len(data) > RESPONSE_BYTES_MAX:
+            raise InvalidResponse(f"the answer has over {RESPONSE_BYTES_MAX} bytes")
     return bytes(data)

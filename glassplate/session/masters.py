@@ -10,14 +10,21 @@ import aiohttp
 
 from glassplate.errors import (
     BadConfig,
-    ClusterTrouble,
+    ClusterError,
     NoToken,
     Problem,
     Unavailable,
     Unreachable,
     error_of,
 )
-from glassplate.session.exchange import NOT_NOW, Answer, NoAnswer, Request, Sent, exchange
+from glassplate.session.exchange import (
+    RETRYABLE_STATUSES,
+    NoResponse,
+    Request,
+    Response,
+    SendProgress,
+    send_request,
+)
 from glassplate.session.retries import GiveUp, Retries, Timeouts, decide
 from permission_urls import KeyRing, Scope, sign_token
 
@@ -71,17 +78,19 @@ class Masters:
         self._first = 0
         self._luck = random.SystemRandom().random
 
-    async def ask(self, request: Request, scope: Scope, *, sent: Sent | None = None) -> Answer:
+    async def ask(
+        self, request: Request, scope: Scope, *, sent: SendProgress | None = None
+    ) -> Response:
         """The answer of the first storagemaster that has one, with a status below 400.
 
         `sent` is told what left in the last attempt.
 
         Raises:
             Refused: The request is at fault.
-            ClusterTrouble: Nobody did what was asked, or said so.
+            ClusterError: Nobody did what was asked, or said so.
             UnusableSource: The body cannot be read.
         """
-        sent = sent or Sent()
+        sent = sent or SendProgress()
         failures = Failures()
         first = self._first
         for attempt in itertools.count(1):
@@ -89,11 +98,11 @@ class Masters:
             extra = request.first_attempt_headers if attempt == 1 else {}
             headers = {**request.headers, **extra, **self._credentials.headers(scope)}
             outcome = await self._try(server, request, headers, sent)
-            if isinstance(outcome, Answer) and outcome.status not in NOT_NOW:
+            if isinstance(outcome, Response) and outcome.status not in RETRYABLE_STATUSES:
                 return _accept(outcome)
-            failures.note(server, outcome, has_left=sent.bytes_sent > 0 or not request.body)
+            failures.record(server, outcome, has_left=sent.bytes_sent > 0 or not request.body)
             can_send_again = (
-                request.body is None or request.body.can_be_sent_again or not sent.bytes_sent
+                request.body is None or request.body.is_replayable or not sent.bytes_sent
             )
             next_step = decide(
                 self._retries,
@@ -101,7 +110,7 @@ class Masters:
                 servers=len(self._servers),
                 can_send_again=can_send_again,
                 retry_after_seconds=retry_after_of(outcome),
-                luck=self._luck(),
+                jitter=self._luck(),
             )
             if isinstance(next_step, GiveUp):
                 raise failures.error(can_send_again=can_send_again)
@@ -109,10 +118,10 @@ class Masters:
         raise AssertionError
 
     async def _try(
-        self, server: str, request: Request, headers: Mapping[str, str], sent: Sent
-    ) -> Answer | NoAnswer:
+        self, server: str, request: Request, headers: Mapping[str, str], sent: SendProgress
+    ) -> Response | NoResponse:
         try:
-            return await exchange(
+            return await send_request(
                 self._session,
                 server,
                 request,
@@ -120,7 +129,7 @@ class Masters:
                 headers=headers,
                 sent=sent,
             )
-        except NoAnswer as error:
+        except NoResponse as error:
             if self._servers[self._first] == server:
                 self._first = (self._first + 1) % len(self._servers)
             return error
@@ -134,37 +143,37 @@ class Failures:
         self._problem: Problem | None = None
         self._may_be_done = False
 
-    def note(self, server: str, outcome: Answer | Exception, *, has_left: bool = True) -> None:
+    def record(self, server: str, outcome: Response | Exception, *, has_left: bool = True) -> None:
         """Remember one more; `has_left` says whether the server may have got the request."""
         words = str(outcome)
-        if isinstance(outcome, Answer):
+        if isinstance(outcome, Response):
             self._problem = outcome.problem()
             words = str(error_of(self._problem))
         # A 503 is a storagemaster's word; the others are a proxy's, which does not know.
-        if not (isinstance(outcome, Answer) and outcome.status == 503):
+        if not (isinstance(outcome, Response) and outcome.status == 503):
             self._may_be_done = self._may_be_done or has_left
         self._servers_by_words.setdefault(words, {})[server] = None
 
-    def error(self, *, can_send_again: bool = True) -> ClusterTrouble:
+    def error(self, *, can_send_again: bool = True) -> ClusterError:
         """All of them as one error: `Unavailable` if any server answered at all."""
         said = "; ".join(
             f"{', '.join(servers)}: {words}" for words, servers in self._servers_by_words.items()
         )
         if not can_send_again:
             said += "; what has been read of the source cannot be sent again"
-        error: ClusterTrouble = Unreachable(said)
+        error: ClusterError = Unreachable(said)
         if self._problem is not None:
             error = Unavailable(said, problem=self._problem)
-        error.may_be_done = self._may_be_done
+        error.may_have_succeeded = self._may_be_done
         return error
 
 
-def _accept(answer: Answer) -> Answer:
+def _accept(answer: Response) -> Response:
     if answer.status >= 300:
         raise error_of(answer.problem())
     return answer
 
 
-def retry_after_of(outcome: Answer | Exception) -> float | None:
+def retry_after_of(outcome: Response | Exception) -> float | None:
     """How long the server wants to be left alone, if it said so."""
-    return outcome.retry_after_seconds if isinstance(outcome, Answer) else None
+    return outcome.retry_after_seconds if isinstance(outcome, Response) else None

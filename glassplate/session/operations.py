@@ -12,7 +12,7 @@ from volumes.photo_path import PhotoVersion
 
 if TYPE_CHECKING:
     from glassplate.session.cluster_session import ClusterSession
-    from glassplate.session.tiering import Chills
+    from glassplate.session.tiering import Tiering
 
 # A whole volume may have to be copied from one colo to another before there is an answer.
 REPAIR_SECONDS_MAX = 24 * 3600.0
@@ -50,9 +50,9 @@ class Operations(ABC):
         )
 
     @property
-    def chills(self) -> "Chills":
+    def tiering(self) -> "Tiering":
         """What moves the large sizes of volumes to other nodes, and back."""
-        return self._opened().chills
+        return self._opened().tiering
 
     async def undelete(self, reference: str | PhotoVersion) -> Receipt:
         """Bring the photo that VOLUME/PHOTO names back from the trash, as a new photo.
@@ -69,10 +69,10 @@ class Operations(ABC):
     async def find(self, photo: str) -> dict[str, Any]:
         """Every path of a photo on every node: at home, owed, in the trash, in quarantine.
 
-        The document has `found` (`node`, `colo`, `where`, `owed_to`, `path`), and `unknown`: the
+        The document has `found` (`node`, `colo`, `where`, `hint_for`, `path`), and `unknown`: the
         nodes that could not be asked, and why.
         """
-        return await self._opened().ask("GET", wire.places_path(parse_photo(photo)), Scope.ADMIN)
+        return await self._opened().ask("GET", wire.find_path(parse_photo(photo)), Scope.ADMIN)
 
     async def explain(self, photo: str | PhotoVersion) -> dict[str, Any]:
         """All there is to know of a photo, and what a GET of its URL would be answered, and why.
@@ -86,9 +86,9 @@ class Operations(ABC):
             BadReference: It is none of those.
             NotFound: There is no such volume.
         """
-        from glassplate.urls.explaining import explain, parse_asked
+        from glassplate.urls.explaining import explain, parse_target
 
-        asked = parse_asked(photo)
+        asked = parse_target(photo)
         if asked.volume is None or asked.photo is None:
             return explain(asked, None, self._judge(asked.target))
         path = wire.explanation_path(asked.volume, asked.photo)

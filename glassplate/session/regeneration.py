@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from glassplate.errors import BadAnswer
+from glassplate.errors import InvalidResponse
 from glassplate.session.exchange import Request
 from glassplate.session.masters import Masters
-from glassplate.session.sources import HeldBody
+from glassplate.session.sources import MemoryBody
 from glassplate.urls.references import parse_version_reference
 from permission_urls import Scope
 from storagemaster import wire
@@ -17,7 +17,7 @@ from volumes.photo_path import PhotoVersion
 _Result = TypeVar("_Result")
 
 
-class Rebuilds:
+class Regeneration:
     """What an open client asks of storagemasters to have sizes made again; of scope admin."""
 
     def __init__(self, masters: Masters) -> None:
@@ -25,7 +25,7 @@ class Rebuilds:
 
     async def shards(self, volume: int) -> list[str]:
         """The shards of a volume that have photos."""
-        request = Request(method="GET", path=f"{wire.REBUILDS_ROUTE}/{volume}")
+        request = Request(method="GET", path=f"{wire.REGENERATE_ROUTE}/{volume}")
         return await self._ask(request, lambda fields: list(map(str, fields["shards"])))
 
     async def find(
@@ -33,12 +33,14 @@ class Rebuilds:
     ) -> list[PhotoVersion]:
         """The photos of a shard without sizes; with a recipe, those that another one made."""
         query = "" if recipe is None else f"?recipe={quote(recipe)}"
-        request = Request(method="GET", path=f"{wire.REBUILDS_ROUTE}/{volume}/{shard}{query}")
+        request = Request(method="GET", path=f"{wire.REGENERATE_ROUTE}/{volume}/{shard}{query}")
         return await self._ask(
             request, lambda fields: [parse_version_reference(text) for text in fields["photos"]]
         )
 
-    async def rebuild(self, of: PhotoVersion, *, recipe: str | None = None) -> PhotoVersion:
+    async def regenerate(
+        self, photo_version: PhotoVersion, *, recipe: str | None = None
+    ) -> PhotoVersion:
         """Have a photo's sizes made again; the version that will have them.
 
         With a recipe that is a new version, the same one every time; the old one stays.
@@ -46,18 +48,20 @@ class Rebuilds:
         Raises:
             NotFound: There is no such photo.
         """
-        document = {"photo": str(of)} | ({} if recipe is None else {"recipe": recipe})
+        document = {"photo": str(photo_version)} | ({} if recipe is None else {"recipe": recipe})
         request = Request(
             method="POST",
-            path=wire.REBUILDS_ROUTE,
+            path=wire.REGENERATE_ROUTE,
             headers={"Content-Type": "application/json"},
-            body=HeldBody(json.dumps(document).encode()),
+            body=MemoryBody(json.dumps(document).encode()),
         )
-        return await self._ask(request, lambda fields: parse_version_reference(fields["rebuilt"]))
+        return await self._ask(
+            request, lambda fields: parse_version_reference(fields["regenerated"])
+        )
 
     async def _ask(self, request: Request, read: Callable[[dict[str, Any]], _Result]) -> _Result:
         answer = await self._masters.ask(request, Scope.ADMIN)
         try:
             return read(answer.document())
         except (KeyError, TypeError) as error:
-            raise BadAnswer(f"the answer lacks what was asked for: {error!r}") from error
+            raise InvalidResponse(f"the answer lacks what was asked for: {error!r}") from error

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 class Timeouts:
     """How long to wait for a server.
 
-    >>> Timeouts(answer_seconds=5)
-    Timeouts(connect_seconds=3, answer_seconds=5)
+    >>> Timeouts(response_seconds=5)
+    Timeouts(connect_seconds=3, response_seconds=5)
     """
 
     connect_seconds: float = 3
-    answer_seconds: float = 30
+    response_seconds: float = 30
     """Without a byte going either way: a slow link that moves is waited for as long as it takes."""
 
 
@@ -35,7 +35,7 @@ class Retries:
 
 
 @dataclass(frozen=True, slots=True)
-class AskAgain:
+class Retry:
     """Ask again, at the next server, after a pause."""
 
     pause_seconds: float
@@ -53,8 +53,8 @@ def decide(
     servers: int,
     can_send_again: bool,
     retry_after_seconds: float | None,
-    luck: float,
-) -> AskAgain | GiveUp:
+    jitter: float,
+) -> Retry | GiveUp:
     """What to do after attempt number `attempt` failed in a way that may pass.
 
     Every server is asked once before giving up, even if there are more than attempts. `luck` is a
@@ -64,7 +64,7 @@ def decide(
         return GiveUp()
     bound = min(retries.first_pause_seconds * 2 ** (attempt - 1), retries.pause_seconds_max)
     wanted = min(retry_after_seconds or 0.0, retries.retry_after_seconds_max)
-    return AskAgain(max(luck * bound, wanted))
+    return Retry(max(jitter * bound, wanted))
 
 
 def parse_retry_after(text: str | None) -> float | None:

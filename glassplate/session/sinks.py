@@ -8,7 +8,7 @@ from typing import Protocol
 from glassplate.errors import UnusableTarget
 
 # What is larger is for a file.
-HELD_BYTES_MAX = 512 * 1024 * 1024
+MEMORY_BYTES_MAX = 512 * 1024 * 1024
 
 
 class Sink(Protocol):
@@ -33,9 +33,9 @@ class MemorySink:
 
     def write(self, data: bytes) -> None:
         """Take some more."""
-        if len(self._data) + len(data) > HELD_BYTES_MAX:
+        if len(self._data) + len(data) > MEMORY_BYTES_MAX:
             raise UnusableTarget(
-                f"the photo has over {HELD_BYTES_MAX} bytes: download it to a file"
+                f"the photo has over {MEMORY_BYTES_MAX} bytes: download it to a file"
             )
         self._data += data
 

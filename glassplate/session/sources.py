@@ -7,11 +7,11 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 from pathlib import Path
 from typing import Protocol
 
-from glassplate.errors import Mistake, UnusableSource
+from glassplate.errors import UnusableSource, UsageError
 
-PIECE_BYTES = 256 * 1024
+CHUNK_BYTES = 256 * 1024
 # Up to here a file, or a stream, is read into memory once: hashed, sent, and sent again from there.
-HELD_BYTES_MAX = 1024 * 1024
+MEMORY_BYTES_MAX = 1024 * 1024
 # The digest stands before the body, so a file is read twice. Up to here the second time comes from
 # the page cache; a larger one would wait for its disk twice, and is compared with its receipt only.
 HASHED_FIRST_BYTES_MAX = 64 * 1024 * 1024
@@ -26,9 +26,9 @@ class Body(Protocol):
     length: int
     sha256: str | None
     """Hex, if it is known before the first byte is sent."""
-    can_be_sent_again: bool
+    is_replayable: bool
 
-    def pieces(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncIterator[bytes]:
         """All bytes from the first on.
 
         Raises:
@@ -50,12 +50,12 @@ async def open_source(source: Source, length: int | None) -> Body:
     if isinstance(source, Path):
         body: Body = await asyncio.to_thread(_open_file, source)
     elif isinstance(source, bytes):
-        body = await asyncio.to_thread(HeldBody, source)
+        body = await asyncio.to_thread(MemoryBody, source)
     elif length is None:
         raise UnusableSource("the length of the pieces must be told: put(pieces, length=...)")
-    elif length <= HELD_BYTES_MAX:
-        streamed = Counted(StreamBody(source, length))
-        body = HeldBody(b"".join([piece async for piece in streamed.pieces()]))
+    elif length <= MEMORY_BYTES_MAX:
+        streamed = CountingBody(StreamBody(source, length))
+        body = MemoryBody(b"".join([chunk async for chunk in streamed.chunks()]))
     else:
         body = StreamBody(source, length)
     if body.length == 0:
@@ -64,41 +64,41 @@ async def open_source(source: Source, length: int | None) -> Body:
     return body
 
 
-class HeldBody:
+class MemoryBody:
     """Bytes in memory."""
 
-    can_be_sent_again = True
+    is_replayable = True
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self.length = len(data)
         self.sha256: str | None = hashlib.sha256(data).hexdigest()
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[bytes]:
         """All bytes, in pieces, so that progress shows."""
-        for start in range(0, self.length, PIECE_BYTES):
-            yield self._data[start : start + PIECE_BYTES]
+        for start in range(0, self.length, CHUNK_BYTES):
+            yield self._data[start : start + CHUNK_BYTES]
 
 
 class FileBody:
     """A file, read again for each attempt."""
 
-    can_be_sent_again = True
+    is_replayable = True
 
     def __init__(self, path: Path, *, length: int, sha256: str | None) -> None:
         self._path = path
         self.length = length
         self.sha256 = sha256
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[bytes]:
         """All bytes of the file."""
         import asyncio
 
         try:
             file = await asyncio.to_thread(self._path.open, "rb")
             with file:
-                while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-                    yield piece
+                while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                    yield chunk
         except OSError as error:
             raise _unreadable(self._path, error) from error
 
@@ -106,28 +106,28 @@ class FileBody:
 class StreamBody:
     """Pieces as they come: they come once."""
 
-    can_be_sent_again = False
+    is_replayable = False
 
     def __init__(self, source: AsyncIterable[bytes], length: int) -> None:
         self._source = source
         self.length = length
         self.sha256: str | None = None
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[bytes]:
         """The pieces as the source gives them."""
-        async for piece in self._source:
-            yield piece
+        async for chunk in self._source:
+            yield chunk
 
 
-class Counted:
+class CountingBody:
     """A body on its way: counted, hashed, and held to the length that was announced for it.
 
     `fault` is why the source ended it, which whoever sends the bytes may not pass on.
     """
 
-    def __init__(self, body: Body, on_piece: Callable[[int], None] | None = None) -> None:
+    def __init__(self, body: Body, on_chunk: Callable[[int], None] | None = None) -> None:
         self._body = body
-        self._on_piece = on_piece
+        self._on_chunk = on_chunk
         self._hasher = hashlib.sha256()
         self.bytes_sent = 0
         self.fault: Exception | None = None
@@ -137,12 +137,12 @@ class Counted:
         """The digest of what was sent so far, as hex."""
         return self._hasher.hexdigest()
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[bytes]:
         """All bytes of the body; raises instead of ending if there are more or fewer."""
         try:
-            async for piece in self._body.pieces():
-                self._take(piece)
-                yield piece
+            async for chunk in self._body.chunks():
+                self._take(chunk)
+                yield chunk
             self._end()
         except OSError as error:
             # Not to be taken for an error of the connection that these bytes go out on.
@@ -152,13 +152,13 @@ class Counted:
             self.fault = error
             raise
 
-    def _take(self, piece: bytes) -> None:
-        self.bytes_sent += len(piece)
+    def _take(self, chunk: bytes) -> None:
+        self.bytes_sent += len(chunk)
         if self.bytes_sent > self._body.length:
             raise self._wrong_length("there are at least")
-        self._hasher.update(piece)
-        if self._on_piece:
-            self._on_piece(self.bytes_sent)
+        self._hasher.update(chunk)
+        if self._on_chunk:
+            self._on_chunk(self.bytes_sent)
 
     def _end(self) -> None:
         if self.bytes_sent < self._body.length:
@@ -176,8 +176,8 @@ def _open_file(path: Path) -> Body:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise UnusableSource(f"{path} is not a file")
-            if status.st_size <= HELD_BYTES_MAX:
-                return HeldBody(file.read())
+            if status.st_size <= MEMORY_BYTES_MAX:
+                return MemoryBody(file.read())
             digest = None
             if status.st_size <= HASHED_FIRST_BYTES_MAX:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -186,5 +186,5 @@ def _open_file(path: Path) -> Body:
         raise _unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: OSError) -> Mistake:
+def _unreadable(path: Path, error: OSError) -> UsageError:
     return UnusableSource(f"{path} cannot be read: {error.strerror or error}")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from permission_urls import (
-    FOR_EVER,
+    NO_EXPIRY,
     Forbidden,
     KeyRing,
     MalformedUrl,
@@ -15,7 +15,7 @@ from permission_urls import (
 from volumes.sizes import Size, size_classes
 
 
-def judge(
+def check_permission(
     target: str, keys: KeyRing | None, sizes: Sequence[Size], *, now_seconds: float
 ) -> dict[str, Any] | None:
     """`key`, `expires`, `verdict` and `status` of a request target; None where there is none.
@@ -34,7 +34,7 @@ def judge(
     verdict, status = _verdict(target, keys, sizes, now_seconds=now_seconds)
     expires = (
         "never"
-        if permission.expiry == FOR_EVER
+        if permission.expiry == NO_EXPIRY
         else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(permission.expiry))
     )
     return {**_document(verdict, status), "key": permission.key_id, "expires": expires}

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from glassplate.errors import Mistake, UnknownSize
-from permission_urls import FOR_EVER, KeyRing, ReadSigner, Unsignable, round_up_expiry
+from glassplate.errors import UnknownSize, UsageError
+from permission_urls import NO_EXPIRY, KeyRing, ReadSigner, Unsignable, round_up_expiry
 from volumes.photo_path import EXTENSIONS, PhotoVersion, Variant, render_path
 from volumes.sizes import ORIGINAL_LETTER, Size, size_classes
 
@@ -15,7 +15,7 @@ SIZE_EXT = "jpg"
 def sign_url(
     keys: KeyRing,
     sizes: Sequence[Size],
-    of: PhotoVersion,
+    photo_version: PhotoVersion,
     size: str,
     *,
     ext: str | None,
@@ -31,18 +31,18 @@ def sign_url(
     classes = size_classes(tuple(sizes))
     if size not in classes:
         raise UnknownSize(f"there is no size {size!r}; there are {', '.join(classes)}")
-    variant = Variant(of, size, _ext_of(size, ext))
-    expiry = FOR_EVER
+    variant = Variant(photo_version, size, _ext_of(size, ext))
+    expiry = NO_EXPIRY
     if expires is not None:
         if expires <= timedelta(0):
-            raise Mistake(f"a URL that expires after {expires} would never open anything")
+            raise UsageError(f"a URL that expires after {expires} would never open anything")
         lifetime = int(expires.total_seconds())
         expiry = round_up_expiry(now_seconds, lifetime_seconds=lifetime)
     try:
         path = render_path(variant)
         return ReadSigner(keys).url(path, size_class=classes[size], expiry_seconds=expiry)
     except Unsignable as error:
-        raise Mistake(str(error)) from error
+        raise UsageError(str(error)) from error
 
 
 def _ext_of(size: str, ext: str | None) -> str:

@@ -32,7 +32,7 @@ def encode_animation(
     Frames are decoded anew for every size: all of them at once would be too much to hold.
 
     Raises:
-        UndoablePhoto: A frame cannot be decoded.
+        UnprocessablePhoto: A frame cannot be decoded.
     """
     setting = recipe.animation
     assert setting is not None, "asked for only where the recipe has it"

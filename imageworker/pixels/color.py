@@ -46,10 +46,10 @@ def _by_profile(pixels: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image
     if profile.profile.xcolor_space.strip() != _SPACE_OF_MODE[pixels.mode]:
         raise ValueError("the profile is one of other pixels")
     if pixels.mode == "LA":
-        grey, alpha = pixels.split()
-        coloured = _by_profile(grey, profile)
-        coloured.putalpha(alpha)
-        return coloured
+        gray, alpha = pixels.split()
+        colored = _by_profile(gray, profile)
+        colored.putalpha(alpha)
+        return colored
     if pixels.mode in {"RGB", "RGBA"} and _is_srgb(profile):
         return pixels
     target = "RGBA" if pixels.mode == "RGBA" else "RGB"
@@ -59,7 +59,7 @@ def _by_profile(pixels: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image
 
 
 def _is_srgb(profile: ImageCms.ImageCmsProfile) -> bool:
-    grid = _colour_grid()
+    grid = _color_grid()
     moved = ImageChops.difference(grid, _transform(profile, "RGB", "RGB").apply(grid))
     return max(moved.tobytes()) <= _SAME_LEVELS
 
@@ -78,12 +78,12 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 
 
 @functools.cache
-def _colour_grid() -> Image.Image:
+def _color_grid() -> Image.Image:
     levels = [255 * step // (_GRID_STEPS - 1) for step in range(_GRID_STEPS)]
-    colours = bytes(
+    colors = bytes(
         v for red in levels for green in levels for blue in levels for v in (red, green, blue)
     )
-    return Image.frombytes("RGB", (_GRID_STEPS**2, _GRID_STEPS), colours)
+    return Image.frombytes("RGB", (_GRID_STEPS**2, _GRID_STEPS), colors)
 
 
 def _without_profile(pixels: Image.Image) -> Image.Image:

@@ -81,8 +81,8 @@ def parse_text(value: object, *, length_max: int = TEXT_LENGTH_MAX) -> str | Non
     start = value[:bytes_max].split(b"\0")[0]
     try:
         # The last letter may be cut in two by the limit, but not otherwise.
-        is_whole = len(start) < bytes_max
-        text = codecs.getincrementaldecoder("utf-8")().decode(start, final=is_whole)
+        is_complete = len(start) < bytes_max
+        text = codecs.getincrementaldecoder("utf-8")().decode(start, final=is_complete)
     except UnicodeDecodeError:
         text = start.decode("latin-1")
     return printable(text, length_max=length_max) or None

@@ -36,14 +36,14 @@ from imageworker.pixels.formats import (
     format_of,
 )
 from imageworker.pixels.gif_frames import count_gif_frames
-from imageworker.pixels.truncation import announces_more, truncation_reason
+from imageworker.pixels.truncation import declares_more, truncation_reason
 from imageworker.processing_errors import (
     BrokenPhoto,
-    OverMemory,
+    MemoryLimitExceeded,
     PhotoTooLarge,
     TruncatedPhoto,
-    UndoablePhoto,
     UnknownFormat,
+    UnprocessablePhoto,
 )
 from imageworker.recipe import Limits
 
@@ -110,7 +110,7 @@ def opened(original: bytes, *, limits: Limits) -> Iterator[Opened]:
                 frames = _count_frames(original, image, photo_format, at_most=limits.frames_max + 1)
                 _require_frames_within(limits, image, frames)
                 yield Opened(image=image, format=photo_format, frames=frames)
-        except (UndoablePhoto, MemoryError):
+        except (UnprocessablePhoto, MemoryError):
             raise
         except Exception as error:
             raise _as_ours(error, original, photo_format, image, limits) from error
@@ -179,15 +179,15 @@ def _as_ours(
     photo_format: PhotoFormat,
     image: ImageFile.ImageFile | None,
     limits: Limits,
-) -> UndoablePhoto:
+) -> UnprocessablePhoto:
     said = str(error)
     if isinstance(error, (Image.DecompressionBombWarning, Image.DecompressionBombError)):
         return _too_many_pixels(said, limits)
     is_short = any(word in said.lower() for word in _WORDS_OF_TRUNCATION)
-    if is_short or announces_more(original, photo_format):
+    if is_short or declares_more(original, photo_format):
         return TruncatedPhoto(truncation_reason(original, photo_format, image))
     if "out of memory" in said.lower():
-        return OverMemory("its sizes need more memory than a photo may use")
+        return MemoryLimitExceeded("its sizes need more memory than a photo may use")
     if isinstance(error, UnidentifiedImageError):
         return BrokenPhoto(f"the file begins like a {photo_format.title}, but has no sound header")
     return BrokenPhoto(

@@ -20,7 +20,7 @@ from imageworker.pixels.encode import on_white
 MINIATURE_EDGE_PIXELS = 32
 
 _BASE83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
-_MAIN_COLOURS = 8
+_MAIN_COLORS = 8
 # Over one flat colour the cosines sum to not quite 0, and that noise would be taken for a picture.
 _FLAT = 1e-9
 
@@ -32,7 +32,7 @@ Plane = Sequence[Sequence[float]]
 class Placeholder:
     """The colour as #rrggbb, the BlurHash as its text, the ThumbHash in base64."""
 
-    colour: str
+    color: str
     blurhash: str
     thumbhash: str
 
@@ -45,15 +45,15 @@ def placeholder_of(pixels: Image.Image) -> Placeholder:
     )
     opaque = on_white(miniature)
     return Placeholder(
-        colour=main_colour(opaque),
+        color=dominant_color(opaque),
         blurhash=blurhash(opaque),
         thumbhash=base64.b64encode(thumbhash(miniature.convert("RGBA"))).decode(),
     )
 
 
-def main_colour(pixels: Image.Image) -> str:
+def dominant_color(pixels: Image.Image) -> str:
     """The colour most of the photo is near to, as #rrggbb."""
-    reduced = pixels.quantize(_MAIN_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    reduced = pixels.quantize(_MAIN_COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     palette = reduced.getpalette() or []
     counts = reduced.histogram()[: len(palette) // 3]
     most = max(range(len(counts)), key=lambda index: (counts[index], -index))
@@ -75,7 +75,7 @@ def blurhash(pixels: Image.Image, *, across: int = 4, down: int = 3) -> str:
     return (
         _base83(across - 1 + (down - 1) * 9, digits=1)
         + _base83(scale_code if varying else 0, digits=1)
-        + _base83(_colour_code(average), digits=4)
+        + _base83(_color_code(average), digits=4)
         + "".join(_base83(_term_code(term, scale), digits=2) for term in varying)
     )
 
@@ -205,7 +205,7 @@ def _srgb_level(linear: float) -> int:
     return int(curved * 255 + 0.5)
 
 
-def _colour_code(linear: Sequence[float]) -> int:
+def _color_code(linear: Sequence[float]) -> int:
     red, green, blue = (_srgb_level(value) for value in linear)
     return red << 16 | green << 8 | blue
 

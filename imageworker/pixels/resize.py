@@ -15,9 +15,9 @@ from volumes.sizes import Size, sizes_of
 
 # A source this many times larger than the size is as good as the whole photo. A nearer one is
 # taken only where there is no other, for it then is the largest size there is.
-ENOUGH = 1.5
+DOWNSCALE_MIN = 1.5
 # A JPEG decoded at 1/2, 1/4 or 1/8 must still be this many times larger than any of its sizes.
-DRAFT_ENOUGH = 1.9
+DRAFT_DOWNSCALE_MIN = 1.9
 DRAFT_SCALES = (8, 4, 2)
 
 
@@ -49,7 +49,7 @@ def draft_scale(sizes: tuple[Size, ...], *, width: int, height: int) -> int:
     if not wanted:
         return 1
     least = min(_shrinking(size, width=width, height=height) for size in wanted)
-    return next((scale for scale in DRAFT_SCALES if least / scale >= DRAFT_ENOUGH), 1)
+    return next((scale for scale in DRAFT_SCALES if least / scale >= DRAFT_DOWNSCALE_MIN), 1)
 
 
 def plan_sizes(
@@ -134,7 +134,7 @@ def _plan_step(size: Size, photo: _Source, made: list[_Source], *, width: int, h
 def _choose(made: list[tuple[_Source, float]], photo: _Source) -> _Source:
     """The smallest that is enough larger; else the largest that is not smaller; else the photo."""
     # What was made comes largest first.
-    enough = [source for source, shrinking in made if shrinking >= ENOUGH]
+    enough = [source for source, shrinking in made if shrinking >= DOWNSCALE_MIN]
     if enough:
         return enough[-1]
     usable = [source for source, shrinking in made if shrinking > 1 - 1e-9]

@@ -7,17 +7,17 @@ from imageworker.pixels.formats import AVIF, HEIC, JPEG, PNG, TIFF, WEBP, PhotoF
 _BOX_HEADER_BYTES = 8
 
 
-def announces_more(original: bytes, photo_format: PhotoFormat) -> bool:
+def declares_more(original: bytes, photo_format: PhotoFormat) -> bool:
     """Whether the file itself says that it is longer than what there is of it."""
-    return _announced_bytes(original, photo_format) > len(original)
+    return _declared_bytes(original, photo_format) > len(original)
 
 
 def truncation_reason(
     original: bytes, photo_format: PhotoFormat, image: ImageFile.ImageFile | None
 ) -> str:
     """Words for a file that ends too early, with how far it got wherever that can be told."""
-    if announces_more(original, photo_format):
-        share = _percent(len(original), _announced_bytes(original, photo_format))
+    if declares_more(original, photo_format):
+        share = _percent(len(original), _declared_bytes(original, photo_format))
         return f"the file ends after {share} of what it announces"
     if image is not None and photo_format in (JPEG, PNG, TIFF) and not image.info.get("interlace"):
         rows = _rows_decoded(image)
@@ -26,7 +26,7 @@ def truncation_reason(
     return "the file ends before its image data does"
 
 
-def _announced_bytes(original: bytes, photo_format: PhotoFormat) -> int:
+def _declared_bytes(original: bytes, photo_format: PhotoFormat) -> int:
     """How long the file says it is: 0 where its format does not say."""
     if photo_format is WEBP:
         return int.from_bytes(original[4:8], "little") + 8

@@ -25,7 +25,7 @@ class AllowedJob(Job):
     """A job whose function comes from `handlers`, and which has no callbacks."""
 
     handlers: ClassVar[Mapping[str, Handler]] = {}
-    retry_lane: ClassVar[str] = ""
+    retry_queue_name: ClassVar[str] = ""
 
     @property
     def func(self) -> Handler:
@@ -53,10 +53,14 @@ class AllowedJob(Job):
 
     def retry(self, queue: Queue, pipeline: "Pipeline") -> None:
         """Be tried again later, behind what has not failed yet."""
-        lane = Queue(self.retry_lane, queue.connection, serializer=self.serializer)
-        super().retry(lane, pipeline)
+        queue_ = Queue(self.retry_queue_name, queue.connection, serializer=self.serializer)
+        super().retry(queue_, pipeline)
 
 
-def allowing(handlers: Mapping[str, Handler], *, retry_lane: str) -> type[AllowedJob]:
+def allowing(handlers: Mapping[str, Handler], *, retry_queue_name: str) -> type[AllowedJob]:
     """A job class that runs these handlers, by the names that jobs give them, and nothing else."""
-    return type("AllowedJob", (AllowedJob,), {"handlers": dict(handlers), "retry_lane": retry_lane})
+    return type(
+        "AllowedJob",
+        (AllowedJob,),
+        {"handlers": dict(handlers), "retry_queue_name": retry_queue_name},
+    )

@@ -6,10 +6,15 @@ from typing import Self
 
 import redis
 
-from storagemaster.job_wire import ALIVE_SECONDS, BEAT_SECONDS, WORKERS_KEY, alive_key
+from storagemaster.job_wire import (
+    HEARTBEAT_SECONDS,
+    HEARTBEAT_TTL_SECONDS,
+    WORKERS_KEY,
+    heartbeat_key,
+)
 
 
-class SignOfLife:
+class Heartbeat:
     """A thread that says every few seconds which worker lives here; a context manager.
 
     Nothing is said before `name` is set.
@@ -18,7 +23,7 @@ class SignOfLife:
     def __init__(self, connection: redis.Redis) -> None:
         self._connection = connection
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat_for_ever, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._name = ""
 
     def __enter__(self) -> Self:
@@ -35,7 +40,7 @@ class SignOfLife:
         self._ended.set()
         self._thread.join()
 
-    def say(self, name: str) -> None:
+    def register(self, name: str) -> None:
         """Say at once, and from now on, that a worker of this name lives.
 
         Raises:
@@ -44,8 +49,8 @@ class SignOfLife:
         self._name = name
         self._beat()
 
-    def _beat_for_ever(self) -> None:
-        while not self._ended.wait(BEAT_SECONDS):
+    def _run(self) -> None:
+        while not self._ended.wait(HEARTBEAT_SECONDS):
             try:
                 self._beat()
             except redis.RedisError:
@@ -55,5 +60,5 @@ class SignOfLife:
         if self._name:
             with self._connection.pipeline() as pipeline:
                 pipeline.sadd(WORKERS_KEY, self._name)
-                pipeline.set(alive_key(self._name), 1, ex=ALIVE_SECONDS)
+                pipeline.set(heartbeat_key(self._name), 1, ex=HEARTBEAT_TTL_SECONDS)
                 pipeline.execute()

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from imageworker.made_sizes import MadeSizes, MadeVariant
-from imageworker.processing_errors import OfTheAttempt, UndoablePhoto
+from imageworker.processing_errors import TransientFailure, UnprocessablePhoto
 from imageworker.recipe import Recipe
 from imageworker.sandbox.child import SizesMaker
 from permission_urls import KeyRing, verify_job
@@ -19,7 +19,7 @@ from storagenode.client import FetchedFile, NodeClient
 from storagenode.protocol.errors import Gone, NodeError
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import BundledFile, render_bundle
-from volumes.attempts import note_of_failed_attempt
+from volumes.attempts import next_failure_record
 from volumes.cluster import Cluster, Colo, Node, NodeId
 from volumes.photo_path import (
     Attempt,
@@ -54,8 +54,8 @@ class _Work:
     """What the mirrors that answered have of the photo."""
 
     @property
-    def of(self) -> PhotoVersion:
-        return self.original.of
+    def photo_version(self) -> PhotoVersion:
+        return self.original.photo_version
 
 
 class SizesJob:
@@ -81,7 +81,7 @@ class SizesJob:
         self._recipe = recipe
 
     async def run(self, path: str, signature: str, *, kind: JobKind = JobKind.SIZES) -> str:
-        """What became of it: `ready`, `failed`, `gone`, `done before` or `failed before`.
+        """What became of it: `ready`, `failed`, `gone`, `already_done` or `already_failed`.
 
         Raises:
             Forbidden: No storagemaster asked for this.
@@ -91,7 +91,7 @@ class SizesJob:
         original = parse_path(path)
         assert isinstance(original, Variant), "a storagemaster signs originals only"
         crashpoint("job_taken")
-        work = _Work(kind, original, await self._files_of(original.of))
+        work = _Work(kind, original, await self._files_of(original.photo_version))
         outcome = _outcome_before(work)
         if outcome is None:
             outcome = await self._do(work)
@@ -106,46 +106,59 @@ class SizesJob:
         crashpoint("fetched")
         try:
             files = await asyncio.to_thread(self._make, work, fetched.data)
-        except UndoablePhoto as error:
+        except UnprocessablePhoto as error:
             log.info("%s cannot be done: %s", render_path(work.original), error.reason)
             return await self._give_up(work, error, fetched)
         crashpoint("made")
-        return await self._hand_in(work.of, files, fetched, "ready") if files else "done before"
+        return (
+            await self._hand_in(work.photo_version, files, fetched, "ready")
+            if files
+            else "already_done"
+        )
 
     def _make(self, work: _Work, original: bytes) -> list[BundledFile]:
         if work.kind is JobKind.SECOND_PASS:
-            return _variants(work.of, self._maker.make_second_pass(original, self._recipe))
-        return _bundle(work.of, self._maker.make(original, self._recipe))
+            return _variants(
+                work.photo_version, self._maker.make_second_pass(original, self._recipe)
+            )
+        return _bundle(work.photo_version, self._maker.make(original, self._recipe))
 
-    async def _give_up(self, work: _Work, error: UndoablePhoto, fetched: FetchedFile) -> str:
+    async def _give_up(self, work: _Work, error: UnprocessablePhoto, fetched: FetchedFile) -> str:
         """Note why it failed: for good, or for this time."""
-        if work.kind is JobKind.SECOND_PASS or Failure(work.of) in work.files:
-            return "failed before"
-        note: Attempt | Failure = Failure(work.of)
-        if isinstance(error, OfTheAttempt):
-            note = note_of_failed_attempt(work.of, work.files)
-        outcome = await self._hand_in(work.of, [_why(note, error)], fetched, "failed")
-        if outcome == "failed" and isinstance(note, Attempt):
-            raise AttemptFailed(f"attempt {note.number}: {error.reason}") from error
+        if work.kind is JobKind.SECOND_PASS or Failure(work.photo_version) in work.files:
+            return "already_failed"
+        failure: Attempt | Failure = Failure(work.photo_version)
+        if isinstance(error, TransientFailure):
+            failure = next_failure_record(work.photo_version, work.files)
+        outcome = await self._hand_in(work.photo_version, [_why(failure, error)], fetched, "failed")
+        if outcome == "failed" and isinstance(failure, Attempt):
+            raise AttemptFailed(f"attempt {failure.number}: {error.reason}") from error
         return outcome
 
     async def _hand_in(
-        self, of: PhotoVersion, files: Sequence[BundledFile], fetched: FetchedFile, outcome: str
+        self,
+        photo_version: PhotoVersion,
+        files: Sequence[BundledFile],
+        fetched: FetchedFile,
+        outcome: str,
     ) -> str:
         # The sizes carry their original's second, so that every mirror and every retry agrees.
-        mtime = fetched.note.mtime_seconds
+        mtime = fetched.metadata.mtime_seconds
         crashpoint("before_put")
         try:
-            await self._masters.put_bundle(of, render_bundle(files), mtime_seconds=mtime)
+            await self._masters.put_bundle(photo_version, render_bundle(files), mtime_seconds=mtime)
         except MasterRefused as error:
-            log.info("the sizes of %s were refused: %s", of, error)
+            log.info("the sizes of %s were refused: %s", photo_version, error)
             return "gone"
         crashpoint("after_put")
         return outcome
 
-    async def _files_of(self, of: PhotoVersion) -> frozenset[PhotoFile]:
+    async def _files_of(self, photo_version: PhotoVersion) -> frozenset[PhotoFile]:
         listings = await asyncio.gather(
-            *(self._nodes[n.id].list_photo(of.volume, of.photo) for n in self._mirrors(of)),
+            *(
+                self._nodes[n.id].list_photo(photo_version.volume, photo_version.photo)
+                for n in self._mirrors(photo_version)
+            ),
             return_exceptions=True,
         )
         files = set()
@@ -154,12 +167,12 @@ class SizesJob:
                 if not isinstance(listing, NodeError):
                     raise listing
                 continue
-            files |= {parse_name(of.volume, listed.name) for listed in listing}
+            files |= {parse_name(photo_version.volume, listed.name) for listed in listing}
         return frozenset(files)
 
     async def _fetch(self, original: Variant) -> FetchedFile:
         failures = []
-        for node in self._mirrors(original.of):
+        for node in self._mirrors(original.photo_version):
             try:
                 return await self._nodes[node.id].fetch(Place(original))
             except Gone:
@@ -168,36 +181,39 @@ class SizesJob:
                 failures.append(f"{node.id}: {error}")
         raise OriginalUnavailable("; ".join(failures))
 
-    def _mirrors(self, of: PhotoVersion) -> list[Node]:
-        mirrors = self._cluster.mirrors_of(of.volume)
+    def _mirrors(self, photo_version: PhotoVersion) -> list[Node]:
+        mirrors = self._cluster.mirrors_of(photo_version.volume)
         return sorted(mirrors, key=lambda node: node.colo != self._colo)
 
 
 def _outcome_before(work: _Work) -> str | None:
     """What has become of the photo without this job; None if there is something to do."""
-    of, files = work.of, work.files
-    if PhotoTombstone(of.volume, of.photo) in files or VersionTombstone(of) in files:
+    photo_version, files = work.photo_version, work.files
+    if (
+        PhotoTombstone(photo_version.volume, photo_version.photo) in files
+        or VersionTombstone(photo_version) in files
+    ):
         return "gone"
     if work.kind is JobKind.SECOND_PASS:
         return None
-    if Info(of) in files:
-        return "done before"
-    if Failure(of) in files and work.kind is JobKind.SIZES:
-        return "failed before"
+    if Info(photo_version) in files:
+        return "already_done"
+    if Failure(photo_version) in files and work.kind is JobKind.SIZES:
+        return "already_failed"
     return None
 
 
-def _bundle(of: PhotoVersion, made: MadeSizes) -> list[BundledFile]:
-    return [*_variants(of, made.variants), _bundled(Info(of), made.info)]
+def _bundle(photo_version: PhotoVersion, made: MadeSizes) -> list[BundledFile]:
+    return [*_variants(photo_version, made.variants), _bundled(Info(photo_version), made.info)]
 
 
-def _variants(of: PhotoVersion, made: Sequence[MadeVariant]) -> list[BundledFile]:
-    return [_bundled(Variant(of, v.letter, v.ext), v.data) for v in made]
+def _variants(photo_version: PhotoVersion, made: Sequence[MadeVariant]) -> list[BundledFile]:
+    return [_bundled(Variant(photo_version, v.letter, v.ext), v.data) for v in made]
 
 
-def _why(note: Attempt | Failure, error: UndoablePhoto) -> BundledFile:
+def _why(failure: Attempt | Failure, error: UnprocessablePhoto) -> BundledFile:
     document = {"reason": error.reason, "kind": type(error).__name__}
-    return _bundled(note, json.dumps(document, sort_keys=True).encode())
+    return _bundled(failure, json.dumps(document, sort_keys=True).encode())
 
 
 def _bundled(file: PhotoFile, data: bytes) -> BundledFile:

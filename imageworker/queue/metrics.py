@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 
-from storagemaster.job_wire import LANES
+from storagemaster.job_wire import QUEUES
 from volumes.address import Address
 
 BUCKETS_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
-OTHER_LANE = "other"
+OTHER_QUEUE = "other"
 
 
 class JobMetrics:
@@ -22,22 +22,22 @@ class JobMetrics:
         self._jobs = Counter(
             "glassplate_jobs",
             "Jobs that ended, by lane and by what became of them.",
-            ["lane", "outcome"],
+            ["queue", "outcome"],
             registry=self.registry,
         )
         self._seconds = Histogram(
-            "glassplate_photo_seconds",
+            "glassplate_photo_processing_seconds",
             "From taking a job to its sizes being mirrored.",
-            ["lane"],
+            ["queue"],
             buckets=BUCKETS_SECONDS,
             registry=self.registry,
         )
 
     @contextlib.contextmanager
-    def job(self, lane: str) -> Iterator[Callable[[str], None]]:
+    def job(self, queue_name: str) -> Iterator[Callable[[str], None]]:
         """A block that does one job, and says how it ended; one that raises is an `error`."""
         # Lanes come out of a queue that others may write to.
-        lane = lane if lane in LANES else OTHER_LANE
+        queue_name = queue_name if queue_name in QUEUES else OTHER_QUEUE
         outcome = "error"
 
         def say(word: str) -> None:
@@ -48,8 +48,8 @@ class JobMetrics:
         try:
             yield say
         finally:
-            self._jobs.labels(lane, outcome).inc()
-            self._seconds.labels(lane).observe(self._clock() - began)
+            self._jobs.labels(queue_name, outcome).inc()
+            self._seconds.labels(queue_name).observe(self._clock() - began)
 
     def serve(self, address: Address) -> None:
         """Answer `GET /metrics` at an address, for as long as the process lives.

@@ -10,12 +10,12 @@ from rq.utils import now
 class SizesWorker(SimpleWorker):
     """An RQ worker that does not take dead workers' jobs for failed: their deaths are counted."""
 
-    was_asked_to_stop = False
+    stop_requested = False
     """Whether a signal has come, also when the queue was away and RQ forgot it over that."""
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Note the signal, and stop as RQ does."""
-        self.was_asked_to_stop = True
+        self.stop_requested = True
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ has no types here
 
     def clean_registries(self) -> None:

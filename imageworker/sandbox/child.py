@@ -24,11 +24,11 @@ from types import TracebackType
 from typing import Self
 
 from imageworker.made_sizes import MadeSizes, MadeVariant
-from imageworker.processing_errors import DecoderCrashed, OverTime, UndoablePhoto
+from imageworker.processing_errors import DecoderCrashed, TimeLimitExceeded, UnprocessablePhoto
 from imageworker.recipe import Limits, Recipe
-from imageworker.sandbox.child_protocol import PACKET_BYTES_MAX, ChildEnd, Request
-from imageworker.sandbox.child_result import parse_answer
-from imageworker.sandbox.sandbox import Walls
+from imageworker.sandbox.child_protocol import PACKET_BYTES_MAX, ChildExit, Request
+from imageworker.sandbox.child_result import parse_result
+from imageworker.sandbox.sandbox import SandboxStatus
 
 STARTING_SECONDS_MAX = 30.0
 # The server kills a child whose time is up; this is how much longer a hanging server is waited for.
@@ -45,7 +45,7 @@ class ServerLost(Exception):
 class _Server:
     process: subprocess.Popen[bytes]
     control: socket.socket
-    walls: Walls
+    sandbox_status: SandboxStatus
 
 
 class SizesMaker:
@@ -57,7 +57,7 @@ class SizesMaker:
     def __init__(self) -> None:
         self._server: _Server | None = None
         self._busy = threading.Lock()
-        self.last_end: ChildEnd | None = None
+        self.last_end: ChildExit | None = None
 
     def __enter__(self) -> Self:
         """Start the fork server.
@@ -77,16 +77,16 @@ class SizesMaker:
         self._stop()
 
     @property
-    def walls(self) -> Walls:
+    def sandbox_status(self) -> SandboxStatus:
         """Which walls stand around the children on this machine."""
         with self._busy:
-            return self._running().walls
+            return self._running().sandbox_status
 
     def make(self, original: bytes, recipe: Recipe) -> MadeSizes:
         """All sizes of a photo, and its info.
 
         Raises:
-            UndoablePhoto: They cannot be made; `worth_retrying` says whether another try may do.
+            UnprocessablePhoto: They cannot be made; `is_retryable` says whether another try may do.
         """
         return self._make(original, Request(recipe))
 
@@ -94,7 +94,7 @@ class SizesMaker:
         """The variants whose encoding is slow, which the info has announced already.
 
         Raises:
-            UndoablePhoto: They cannot be made; `worth_retrying` says whether another try may do.
+            UnprocessablePhoto: They cannot be made; `is_retryable` says whether another try may do.
         """
         return self._make(original, Request(recipe, is_second_pass=True)).variants
 
@@ -105,19 +105,19 @@ class SizesMaker:
             except ServerLost as error:
                 raise DecoderCrashed("the process that starts decoders died") from error
         self.last_end = end
-        undoable = why_it_ended(end, request.recipe.limits)
+        undoable = describe_exit(end, request.recipe.limits)
         if undoable is not None:
             raise undoable
-        return parse_answer(answer, recipe=request.recipe)
+        return parse_result(answer, recipe=request.recipe)
 
-    def _ask_twice(self, original: bytes, request: Request) -> tuple[ChildEnd, bytes]:
+    def _ask_twice(self, original: bytes, request: Request) -> tuple[ChildExit, bytes]:
         """Ask; where the server turns out to be dead, start another and ask once more."""
         try:
             return self._ask(original, request)
         except ServerLost:
             return self._ask(original, request)
 
-    def _ask(self, original: bytes, request: Request) -> tuple[ChildEnd, bytes]:
+    def _ask(self, original: bytes, request: Request) -> tuple[ChildExit, bytes]:
         server = self._running()
         try:
             return _exchange(server.control, original, request)
@@ -144,10 +144,10 @@ class SizesMaker:
         server.process.wait()
 
 
-def why_it_ended(end: ChildEnd, limits: Limits) -> UndoablePhoto | None:
+def describe_exit(end: ChildExit, limits: Limits) -> UnprocessablePhoto | None:
     """Why a child that ended so has no answer, as words; None where it ended well."""
     if end.is_timed_out:
-        return OverTime(f"making its sizes took more than {limits.wall_seconds_max} s")
+        return TimeLimitExceeded(f"making its sizes took more than {limits.elapsed_seconds_max} s")
     code = os.waitstatus_to_exitcode(end.status)
     if code == 0:
         return None
@@ -155,7 +155,7 @@ def why_it_ended(end: ChildEnd, limits: Limits) -> UndoablePhoto | None:
         return DecoderCrashed("the decoder ended without an answer")
     is_out_of_time = end.cpu_seconds >= limits.cpu_seconds_max
     if -code == signal.SIGXCPU or (-code == signal.SIGKILL and is_out_of_time):
-        return OverTime(
+        return TimeLimitExceeded(
             f"making its sizes took more than {limits.cpu_seconds_max} s of processor time"
         )
     if -code == signal.SIGKILL:
@@ -184,13 +184,13 @@ def _start() -> _Server:
         )
     ours.settimeout(STARTING_SECONDS_MAX)
     try:
-        walls = Walls(**json.loads(_receive(ours)))
+        sandbox_status = SandboxStatus(**json.loads(_receive(ours)))
     except (OSError, ServerLost) as error:
         ours.close()
         process.kill()
         process.wait()
         raise ServerLost("the fork server does not start") from error
-    return _Server(process, ours, walls)
+    return _Server(process, ours, sandbox_status)
 
 
 def _clean_environment() -> dict[str, str]:
@@ -203,9 +203,9 @@ def _clean_environment() -> dict[str, str]:
     }
 
 
-def _exchange(control: socket.socket, original: bytes, request: Request) -> tuple[ChildEnd, bytes]:
+def _exchange(control: socket.socket, original: bytes, request: Request) -> tuple[ChildExit, bytes]:
     limits = request.recipe.limits
-    deadline = time.monotonic() + limits.wall_seconds_max + PATIENCE_SECONDS
+    deadline = time.monotonic() + limits.elapsed_seconds_max + PATIENCE_SECONDS
     answer_pipe, childs_end = os.pipe()
     try:
         with _memory_file(original) as original_file:
@@ -217,7 +217,7 @@ def _exchange(control: socket.socket, original: bytes, request: Request) -> tupl
     finally:
         os.close(answer_pipe)
     control.settimeout(max(0.1, deadline - time.monotonic()))
-    return ChildEnd(**json.loads(_receive(control))), answer
+    return ChildExit(**json.loads(_receive(control))), answer
 
 
 def _read_answer(pipe: int, deadline: float, *, bytes_max: int) -> bytes:
@@ -228,11 +228,11 @@ def _read_answer(pipe: int, deadline: float, *, bytes_max: int) -> bytes:
     while length <= bytes_max:
         if not poll.poll(1000 * max(0.0, deadline - time.monotonic())):
             raise ServerLost("no answer in time")
-        piece = os.read(pipe, _READ_BYTES)
-        if not piece:
+        chunk = os.read(pipe, _READ_BYTES)
+        if not chunk:
             break
-        pieces.append(piece)
-        length += len(piece)
+        pieces.append(chunk)
+        length += len(chunk)
     return b"".join(pieces)
 
 

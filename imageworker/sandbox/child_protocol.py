@@ -16,11 +16,11 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChildEnd:
+class ChildExit:
     """How a child ended, and what it used: its wait status, and whether the clock ran out first."""
 
     status: int
     is_timed_out: bool
     memory_bytes_peak: int
     cpu_seconds: float
-    wall_seconds: float
+    elapsed_seconds: float

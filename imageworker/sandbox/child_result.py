@@ -1,4 +1,4 @@
-"""What a child says of its photo, as bytes: `render_answer` and `parse_answer` are inverses.
+"""What a child says of its photo, as bytes: `render_result` and `parse_answer` are inverses.
 
 The child has met a stranger's file, so nothing it says is believed for its form: the header is
 JSON, every number is held against the recipe and the bytes at hand, and every variant must begin
@@ -10,7 +10,7 @@ from typing import Any
 
 from imageworker.made_sizes import MadeSizes, MadeVariant
 from imageworker.pixels.formats import HEAD_BYTES, format_of
-from imageworker.processing_errors import KINDS, DecoderCrashed, UndoablePhoto
+from imageworker.processing_errors import KINDS, DecoderCrashed, UnprocessablePhoto
 from imageworker.recipe import Recipe
 from volumes.sizes import EDGE_PIXELS_MAX
 
@@ -19,27 +19,27 @@ HEADER_BYTES_MAX = 65_536
 _LENGTH_BYTES = 4
 
 
-def render_answer(answer: MadeSizes | UndoablePhoto) -> bytes:
+def render_result(answer: MadeSizes | UnprocessablePhoto) -> bytes:
     """The answer as bytes: the length of a JSON header, the header, the info, the variants."""
-    if isinstance(answer, UndoablePhoto):
+    if isinstance(answer, UnprocessablePhoto):
         return _framed({"kind": type(answer).__name__, "reason": answer.reason})
     variants = [[v.letter, v.ext, v.width, v.height, len(v.data)] for v in answer.variants]
     header = _framed({"info_bytes": len(answer.info), "variants": variants})
     return b"".join([header, answer.info, *(variant.data for variant in answer.variants)])
 
 
-def parse_answer(data: bytes, *, recipe: Recipe) -> MadeSizes:
+def parse_result(data: bytes, *, recipe: Recipe) -> MadeSizes:
     """The sizes in an answer.
 
     Raises:
-        UndoablePhoto: The answer says that there are none, and why.
+        UnprocessablePhoto: The answer says that there are none, and why.
         DecoderCrashed: It is no answer to this recipe.
     """
     try:
         answer = _parse(data, recipe)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DecoderCrashed("the decoder gave an answer that cannot be read") from error
-    if isinstance(answer, UndoablePhoto):
+    if isinstance(answer, UnprocessablePhoto):
         raise answer
     return answer
 
@@ -49,7 +49,7 @@ def _framed(header: dict[str, Any]) -> bytes:
     return len(text).to_bytes(_LENGTH_BYTES, "big") + text
 
 
-def _parse(data: bytes, recipe: Recipe) -> MadeSizes | UndoablePhoto:
+def _parse(data: bytes, recipe: Recipe) -> MadeSizes | UnprocessablePhoto:
     header_end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "big")
     _require(header_end <= HEADER_BYTES_MAX, "the header is too long")
     header = json.loads(data[_LENGTH_BYTES:header_end])

@@ -28,11 +28,16 @@ from PIL import Image
 from imageworker.made_sizes import MadeSizes
 from imageworker.make_sizes import make_second_pass, make_sizes
 from imageworker.pixels.icc_profile import ADOBE_RGB, DISPLAY_P3, render_profile
-from imageworker.processing_errors import OverMemory, UndoablePhoto
+from imageworker.processing_errors import MemoryLimitExceeded, UnprocessablePhoto
 from imageworker.recipe import DEFAULT_RECIPE, AvifSetting, Recipe, WebpSetting
-from imageworker.sandbox.child_protocol import PACKET_BYTES_MAX, ChildEnd, Request
-from imageworker.sandbox.child_result import render_answer
-from imageworker.sandbox.sandbox import Walls, die_with, give_up_privileges, wall_in
+from imageworker.sandbox.child_protocol import PACKET_BYTES_MAX, ChildExit, Request
+from imageworker.sandbox.child_result import render_result
+from imageworker.sandbox.sandbox import (
+    SandboxStatus,
+    die_with_parent,
+    drop_privileges,
+    enter_sandbox,
+)
 from imageworker.sandbox.syscall_filter import SyscallFilter
 
 _DESCRIPTORS = 2
@@ -43,14 +48,14 @@ def serve(control: socket.socket) -> None:
     """Fork a child for every request, until the worker hangs up."""
     syscalls = SyscallFilter()
     warm_up()
-    has_left_network, is_unprivileged = give_up_privileges()
+    has_left_network, is_unprivileged = drop_privileges()
     is_filtered = _try_filter(syscalls)
-    walls = Walls(
-        no_network_namespace=has_left_network,
+    sandbox_status = SandboxStatus(
+        network_isolated=has_left_network,
         unprivileged=is_unprivileged,
         syscalls_filtered=is_filtered,
     )
-    control.send(json.dumps(asdict(walls)).encode())
+    control.send(json.dumps(asdict(sandbox_status)).encode())
     # What is here now is shared with every child; the collector would touch and so copy it.
     gc.collect()
     gc.freeze()
@@ -73,50 +78,52 @@ def warm_up() -> None:
     for pillow_name in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF"):
         buffer = io.BytesIO()
         picture.save(buffer, pillow_name, icc_profile=render_profile(DISPLAY_P3))
-        render_answer(make_sizes(buffer.getvalue(), recipe=recipe))
+        render_result(make_sizes(buffer.getvalue(), recipe=recipe))
     make_second_pass(buffer.getvalue(), recipe=recipe)
     render_profile(ADOBE_RGB)
-    with contextlib.suppress(UndoablePhoto):
+    with contextlib.suppress(UnprocessablePhoto):
         make_sizes(buffer.getvalue()[:-100], recipe=recipe)
 
 
-def make_answer(request: Request, original: bytes) -> MadeSizes | UndoablePhoto:
+def build_result(request: Request, original: bytes) -> MadeSizes | UnprocessablePhoto:
     """What a child has to say of its photo: sizes, or why there are none."""
     try:
         if request.is_second_pass:
             return MadeSizes(make_second_pass(original, recipe=request.recipe), b"")
         return make_sizes(original, recipe=request.recipe)
-    except UndoablePhoto as error:
+    except UnprocessablePhoto as error:
         return error
     except MemoryError:
         megabytes = request.recipe.limits.memory_bytes_max // (1024 * 1024)
-        return OverMemory(f"its sizes need more than the {megabytes} MiB of memory a photo may use")
+        return MemoryLimitExceeded(
+            f"its sizes need more than the {megabytes} MiB of memory a photo may use"
+        )
 
 
 def _run_child(
     request: Request, control: socket.socket, descriptors: list[int], syscalls: SyscallFilter
-) -> ChildEnd:
+) -> ChildExit:
     started, server = time.monotonic(), os.getpid()
     child = os.fork()
     if child == 0:
-        die_with(server)
+        die_with_parent(server)
         _be_child(request, control, descriptors, syscalls)
     for descriptor in descriptors:
         os.close(descriptor)
     is_timed_out = not _wait_until_ended(
-        child, control, seconds=request.recipe.limits.wall_seconds_max
+        child, control, seconds=request.recipe.limits.elapsed_seconds_max
     )
     if is_timed_out:
         for kill in (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 kill(child, signal.SIGKILL)
     _, status, used = os.wait4(child, 0)
-    return ChildEnd(
+    return ChildExit(
         status=status,
         is_timed_out=is_timed_out,
         memory_bytes_peak=used.ru_maxrss * 1024,
         cpu_seconds=used.ru_utime + used.ru_stime,
-        wall_seconds=time.monotonic() - started,
+        elapsed_seconds=time.monotonic() - started,
     )
 
 
@@ -141,17 +148,17 @@ def _be_child(
     try:
         original_file, answer_pipe = descriptors
         control.close()
-        silence()
+        discard_output()
         original = _read_all(original_file)
         os.close(original_file)
-        wall_in(request.recipe.limits, syscalls)
-        _write_all(answer_pipe, render_answer(make_answer(request, original)))
+        enter_sandbox(request.recipe.limits, syscalls)
+        _write_all(answer_pipe, render_result(build_result(request, original)))
         os._exit(0)
     except BaseException:  # noqa: BLE001  nothing may unwind into the server's own loop
         os._exit(1)
 
 
-def silence() -> None:
+def discard_output() -> None:
     """Let nothing a decoder prints, which may be the file's own words, reach the worker's log."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -161,8 +168,8 @@ def silence() -> None:
 
 def _read_all(descriptor: int) -> bytes:
     os.lseek(descriptor, 0, os.SEEK_SET)
-    pieces = iter(lambda: os.read(descriptor, _READ_BYTES), b"")
-    return b"".join(pieces)
+    chunks = iter(lambda: os.read(descriptor, _READ_BYTES), b"")
+    return b"".join(chunks)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

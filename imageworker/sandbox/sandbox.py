@@ -29,15 +29,15 @@ _CPU_SECONDS_OF_GRACE = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Walls:
+class SandboxStatus:
     """Which of the walls that depend on the machine stand."""
 
-    no_network_namespace: bool
+    network_isolated: bool
     unprivileged: bool
     syscalls_filtered: bool
 
 
-def give_up_privileges() -> tuple[bool, bool]:
+def drop_privileges() -> tuple[bool, bool]:
     """Leave the network and stop being root, where this process is root.
 
     Returns:
@@ -54,7 +54,7 @@ def give_up_privileges() -> tuple[bool, bool]:
     return has_left, os.geteuid() != 0
 
 
-def die_with(parent: int) -> None:
+def die_with_parent(parent: int) -> None:
     """Have this process killed when its parent dies, or now, if it is dead already.
 
     The first thing that a child does: whoever is forked by a process that is killed in that moment
@@ -65,7 +65,7 @@ def die_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def wall_in(limits: Limits, syscalls: SyscallFilter) -> bool:
+def enter_sandbox(limits: Limits, syscalls: SyscallFilter) -> bool:
     """Put this process behind the walls, for ever; whether its system calls are filtered.
 
     The filter comes last, because it refuses what sets the rest.

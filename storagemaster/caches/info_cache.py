@@ -38,34 +38,44 @@ class InfoCache:
             else None
         )
 
-    async def get(self, of: PhotoVersion) -> bytes | None:
+    async def get(self, photo_version: PhotoVersion) -> bytes | None:
         """The document, or None when there is none, or what is there is not it."""
-        return (await self.get_many([of])).get(of)
+        return (await self.get_many([photo_version])).get(photo_version)
 
     async def get_many(self, versions: Sequence[PhotoVersion]) -> dict[PhotoVersion, bytes]:
         """The documents that are there and are what they should be, in one question a server."""
         if self._client is None or not versions:
             return {}
-        keys = {_key(of): of for of in versions}
+        keys = {_key(photo_version): photo_version for photo_version in versions}
         answer = await self._ask(partial(self._client.get_many, list(keys)))
         values = answer if isinstance(answer, dict) else {}
-        documents = {of: unseal(of, values.get(key)) for key, of in keys.items()}
-        return {of: document for of, document in documents.items() if document is not None}
+        documents = {
+            photo_version: decode_entry(photo_version, values.get(key))
+            for key, photo_version in keys.items()
+        }
+        return {
+            photo_version: document
+            for photo_version, document in documents.items()
+            if document is not None
+        }
 
-    async def put(self, of: PhotoVersion, document: bytes) -> None:
+    async def put(self, photo_version: PhotoVersion, document: bytes) -> None:
         """Remember a document."""
-        await self.put_many({of: document})
+        await self.put_many({photo_version: document})
 
     async def put_many(self, documents: Mapping[PhotoVersion, bytes]) -> None:
         """Remember documents."""
         if self._client is not None and documents:
-            values = {_key(of): seal(of, document) for of, document in documents.items()}
+            values = {
+                _key(photo_version): encode_entry(photo_version, document)
+                for photo_version, document in documents.items()
+            }
             await self._ask(partial(self._client.set_many, values, expire=KEEP_SECONDS))
 
-    async def drop(self, of: PhotoVersion) -> None:
+    async def drop(self, photo_version: PhotoVersion) -> None:
         """Forget a document."""
         if self._client is not None:
-            await self._ask(partial(self._client.delete, _key(of)))
+            await self._ask(partial(self._client.delete, _key(photo_version)))
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -80,23 +90,23 @@ class InfoCache:
             return None
 
 
-def seal(of: PhotoVersion, document: bytes) -> bytes:
+def encode_entry(photo_version: PhotoVersion, document: bytes) -> bytes:
     """A document as it is stored: after a digest of itself and of what it belongs to."""
-    return _digest(of, document) + document
+    return _digest(photo_version, document) + document
 
 
-def unseal(of: PhotoVersion, value: object) -> bytes | None:
+def decode_entry(photo_version: PhotoVersion, value: object) -> bytes | None:
     """The document in a stored value; None if it is none, damaged, or another photo's."""
     if not isinstance(value, bytes):
         return None
     digest, document = value[:_DIGEST_BYTES], value[_DIGEST_BYTES:]
-    return document if digest == _digest(of, document) else None
+    return document if digest == _digest(photo_version, document) else None
 
 
-def _digest(of: PhotoVersion, document: bytes) -> bytes:
-    return hashlib.sha256(f"{of}\n".encode() + document).digest()
+def _digest(photo_version: PhotoVersion, document: bytes) -> bytes:
+    return hashlib.sha256(f"{photo_version}\n".encode() + document).digest()
 
 
-def _key(of: PhotoVersion) -> str:
+def _key(photo_version: PhotoVersion) -> str:
     """A key of fixed length and alphabet, in which nothing of a request can stand."""
-    return hashlib.sha256(f"info\n{of}".encode()).hexdigest()
+    return hashlib.sha256(f"info\n{photo_version}".encode()).hexdigest()

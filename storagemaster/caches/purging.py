@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 ANSWER_SECONDS = 0.8
 PATHS_PER_REQUEST = 100
 # Longer than any fetch by an edge may take.
-AGAIN_SECONDS = 20.0
+REPEAT_AFTER_SECONDS = 20.0
 AGAIN_PASS_SECONDS = 2.0
 AGAIN_MAX = 100_000
 
 
-class Purging:
+class EdgePurger:
     """Purges the edges of a cluster."""
 
     def __init__(
@@ -37,10 +37,10 @@ class Purging:
 
     async def purge(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Have every edge forget these photo paths, now and once more; the edges that have."""
-        self._again.append((self._clock() + AGAIN_SECONDS, paths))
+        self._again.append((self._clock() + REPEAT_AFTER_SECONDS, paths))
         return await self._purge_all(paths)
 
-    async def purge_again(self) -> None:
+    async def repeat_due(self) -> None:
         """Repeat the purges whose time has come.
 
         A fetch that an edge had begun before the tombstone was there may have ended, and been

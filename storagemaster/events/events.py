@@ -27,14 +27,14 @@ class Event:
     """`ready`, `failed` or `deleted`."""
     reason: str = ""
 
-    def is_of(self, of: PhotoVersion) -> bool:
+    def is_of(self, photo_version: PhotoVersion) -> bool:
         """Whether it is about this version."""
-        mine = (self.volume, self.photo) == (of.volume, of.photo)
-        return mine and self.version in {"", of.version}
+        mine = (self.volume, self.photo) == (photo_version.volume, photo_version.photo)
+        return mine and self.version in {"", photo_version.version}
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class NumberedEvent:
     """An event with its place in the order in which this storagemaster heard of them."""
 
     number: int
@@ -43,10 +43,10 @@ class Numbered:
 
 @dataclass(slots=True)
 class Watch:
-    """What one watcher has still to be told. `has_missed` says that events before it are lost."""
+    """Undelivered events of one watcher. `missed_events` is True if earlier ones were lost."""
 
-    has_missed: bool
-    numbered: deque[Numbered] = field(default_factory=deque)
+    missed_events: bool
+    numbered: deque[NumberedEvent] = field(default_factory=deque)
     wake: Callable[[], None] = lambda: None
     is_over: bool = False
 
@@ -61,21 +61,21 @@ class Events:
     def __init__(self, boot: str) -> None:
         self._boot = boot
         self._last = 0
-        self._window: deque[Numbered] = deque(maxlen=WINDOW_MAX)
+        self._window: deque[NumberedEvent] = deque(maxlen=WINDOW_MAX)
         self._watches: list[Watch] = []
         self._own_listeners: list[Callable[[Event], None]] = []
         self._is_over = False
 
     def publish(self, event: Event) -> None:
         """Tell of what this storagemaster did itself."""
-        self.pass_on(event)
+        self.publish_remote(event)
         for listen in self._own_listeners:
             listen(event)
 
-    def pass_on(self, event: Event) -> None:
+    def publish_remote(self, event: Event) -> None:
         """Tell of what another storagemaster did."""
         self._last += 1
-        numbered = Numbered(self._last, event)
+        numbered = NumberedEvent(self._last, event)
         self._window.append(numbered)
         for watch in self._watches:
             watch.numbered.append(numbered)
@@ -83,11 +83,11 @@ class Events:
                 watch.is_over = True
             watch.wake()
 
-    def listen_to_own(self, listen: Callable[[Event], None]) -> None:
+    def subscribe_local(self, listen: Callable[[Event], None]) -> None:
         """Have a function called with every event that this storagemaster publishes."""
         self._own_listeners.append(listen)
 
-    def id_of(self, numbered: Numbered) -> str:
+    def id_of(self, numbered: NumberedEvent) -> str:
         """What a watcher that was cut off gives to go on after an event."""
         return f"{self._boot}-{numbered.number}"
 
@@ -117,11 +117,11 @@ class Events:
 
     def _watch_after(self, after: str) -> Watch:
         if not after:
-            return Watch(has_missed=False)
+            return Watch(missed_events=False)
         boot, _, number = after.rpartition("-")
         first = self._window[0].number if self._window else self._last + 1
         is_known = boot == self._boot and number.isascii() and number.isdigit()
         if not is_known or not first - 1 <= int(number) <= self._last:
-            return Watch(has_missed=True, numbered=deque(self._window))
+            return Watch(missed_events=True, numbered=deque(self._window))
         missed = [each for each in self._window if each.number > int(number)]
-        return Watch(has_missed=False, numbered=deque(missed))
+        return Watch(missed_events=False, numbered=deque(missed))

@@ -32,7 +32,7 @@ class EventRelay:
         self._events = events
         self._boot = boot
         self._waiting: asyncio.Queue[Event] = asyncio.Queue(WAITING_MAX)
-        events.listen_to_own(self._send_soon)
+        events.subscribe_local(self._send_soon)
 
     async def run(self) -> None:
         """Send and receive until the connection breaks."""
@@ -59,7 +59,7 @@ class EventRelay:
             if message["type"] == "message":
                 event = parse_message(message["data"], self._boot, self._keys)
                 if event is not None:
-                    self._events.pass_on(event)
+                    self._events.publish_remote(event)
 
 
 def render_message(event: Event, boot: str, keys: KeyRing) -> str:

@@ -38,15 +38,15 @@ async def stream_events(request: web.Request, events: Events) -> web.StreamRespo
         )
         await response.prepare(request)
         with contextlib.suppress(ConnectionResetError):
-            await _tell(response, events, watch)
+            await _send_events(response, events, watch)
         return response
 
 
-async def _tell(response: web.StreamResponse, events: Events, watch: Watch) -> None:
+async def _send_events(response: web.StreamResponse, events: Events, watch: Watch) -> None:
     woken = asyncio.Event()
     watch.wake = woken.set
     await response.write(f"retry: {RECONNECT_MILLISECONDS}\n\n".encode())
-    if watch.has_missed:
+    if watch.missed_events:
         await response.write(b"event: missed\ndata: {}\n\n")
     while not watch.is_over:
         woken.clear()

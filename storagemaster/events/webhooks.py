@@ -56,7 +56,7 @@ class Webhooks:
             url: asyncio.Queue(WAITING_MAX) for url in urls
         }
         self.counts = {url: Counts() for url in urls}
-        events.listen_to_own(self._send_soon)
+        events.subscribe_local(self._send_soon)
 
     async def send_all(self) -> None:
         """Send what comes, for ever."""
@@ -82,7 +82,7 @@ class Webhooks:
                 log.warning("%s never took the event that %s is %s", url, event.photo, event.state)
 
     async def _deliver(self, url: str, event: Event) -> bool:
-        for pause_seconds in pauses():
+        for pause_seconds in backoff_delays():
             if await self._post(url, json.dumps(asdict(event)).encode()):
                 return True
             await self._sleep(pause_seconds)
@@ -107,7 +107,7 @@ class Webhooks:
             return False
 
 
-def pauses() -> list[float]:
+def backoff_delays() -> list[float]:
     """How long to wait after each attempt in vain: doubling, up to a minute."""
     return [
         min(PAUSE_SECONDS_MAX, FIRST_PAUSE_SECONDS * 2**number) for number in range(ATTEMPTS_MAX)

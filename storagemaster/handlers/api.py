@@ -11,30 +11,30 @@ from aiohttp.http import HttpProcessingError
 
 from permission_urls import (
     InternalVerifier,
+    InvalidToken,
     KeyRing,
     Scope,
-    TokenRefused,
     TokenVerifier,
     WrongScope,
 )
 from runtime.crashpoint import crashpoint
 from storagemaster import wire
-from storagemaster.errors import BadArgument, LengthLies, NotAllowed, NotAuthorized
+from storagemaster.errors import BadArgument, LengthMismatch, NotAllowed, NotAuthorized
 from storagemaster.events.events import Events
 from storagemaster.events.stream import stream_events
 from storagemaster.handlers.operator_api import OperatorApi
-from storagemaster.handlers.problems import SERVER_NAME, errors_as_problems
-from storagemaster.handlers.regenerate_api import RebuildApi
-from storagemaster.handlers.tiering_api import ChillApi
+from storagemaster.handlers.problems import SERVER_NAME, problem_middleware
+from storagemaster.handlers.regenerate_api import RegenerateApi
+from storagemaster.handlers.tiering_api import TieringApi
 from storagemaster.jobs.bundles import Bundles
 from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.lifecycle.revokes import Revokes
 from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import CONTENT_TYPE, MasterMetrics
-from storagemaster.photos.batch_lookup import InfoPages
+from storagemaster.photos.batch_lookup import BatchLookup
 from storagemaster.photos.photos import Photos
 from storagemaster.repair.repairs import Repairs
-from storagemaster.uploads.upload_body import Announced, Incoming, parse_digest_header
+from storagemaster.uploads.upload_body import DeclaredBody, UploadBody, parse_digest_header
 from storagemaster.uploads.uploads import UploadRequest, Uploads
 from storagemaster.uploads.waiting import WAIT_SECONDS_MAX, wait_for_sizes
 from storagenode.protocol.wire import BUNDLE_BYTES_MAX, refuse_unless_signed
@@ -55,7 +55,7 @@ class Api:
         upload_bytes_max: int,
         uploads: Uploads,
         photos: Photos,
-        pages: InfoPages,
+        pages: BatchLookup,
         deletes: Deletes,
         revokes: Revokes,
         bundles: Bundles,
@@ -63,9 +63,9 @@ class Api:
         status: ClusterStatus,
         events: Events,
         metrics: MasterMetrics,
-        rebuilds: RebuildApi,
+        regeneration: RegenerateApi,
         operators: OperatorApi,
-        chills: ChillApi,
+        tiering: TieringApi,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self._tokens = TokenVerifier(keys)
@@ -81,20 +81,20 @@ class Api:
         self._status = status
         self._events = events
         self._metrics = metrics
-        self._rebuilds = rebuilds
+        self._regeneration = regeneration
         self._operators = operators
-        self._chills = chills
+        self._cold_tiers = tiering
         self._now_seconds = now_seconds
 
     def application(self) -> web.Application:
         """The routes as an aiohttp application."""
         application = web.Application(
-            middlewares=[errors_as_problems], client_max_size=BUNDLE_BYTES_MAX
+            middlewares=[problem_middleware], client_max_size=BUNDLE_BYTES_MAX
         )
         application.add_routes(
             [
                 web.post(wire.PHOTOS_ROUTE, self.upload),
-                web.post(wire.PAGE_ROUTE, self.page),
+                web.post(wire.BATCH_ROUTE, self.lookup),
                 web.get(wire.VERSION_ROUTE, self.photo),
                 web.delete(wire.PHOTO_ROUTE, self.delete),
                 web.delete(wire.VERSION_ROUTE, self.delete),
@@ -102,20 +102,20 @@ class Api:
                 web.post(
                     wire.UNDELETE_ROUTE, self._with_scope(Scope.DELETE, self._operators.undelete)
                 ),
-                web.get(wire.PLACES_ROUTE, self._as_admin(self._operators.find)),
+                web.get(wire.FIND_ROUTE, self._as_admin(self._operators.find)),
                 web.get(wire.EXPLANATION_ROUTE, self._as_admin(self._operators.explain)),
                 web.get(wire.SCRUBS_ROUTE, self._with_scope(Scope.READ, self._operators.scrubs)),
-                web.post(wire.SCRUBS_ROUTE, self._as_admin(self._operators.ask_for_scrubs)),
+                web.post(wire.SCRUBS_ROUTE, self._as_admin(self._operators.request_scrubs)),
                 web.get(wire.REPAIR_ROUTE, self.plan_repair),
                 web.post(wire.REPAIR_ROUTE, self.repair),
-                web.get(wire.REBUILD_SHARDS_ROUTE, self._as_admin(self._rebuilds.shards)),
-                web.get(wire.REBUILD_SHARD_ROUTE, self._as_admin(self._rebuilds.find)),
-                web.post(wire.REBUILDS_ROUTE, self._as_admin(self._rebuilds.rebuild)),
-                web.get(wire.CHILL_ROUTE, self._as_admin(self._chills.shards)),
-                web.get(wire.CHILL_SHARD_ROUTE, self._as_admin(self._chills.plan)),
-                web.post(wire.CHILL_ROUTE, self._as_admin(self._chills.begin)),
-                web.post(wire.CHILL_SHARD_ROUTE, self._as_admin(self._chills.move)),
-                web.delete(wire.CHILL_ROUTE, self._as_admin(self._chills.thaw)),
+                web.get(wire.REGENERATE_SHARDS_ROUTE, self._as_admin(self._regeneration.shards)),
+                web.get(wire.REGENERATE_SHARD_ROUTE, self._as_admin(self._regeneration.find)),
+                web.post(wire.REGENERATE_ROUTE, self._as_admin(self._regeneration.regenerate)),
+                web.get(wire.TIERING_ROUTE, self._as_admin(self._cold_tiers.shards)),
+                web.get(wire.TIERING_SHARD_ROUTE, self._as_admin(self._cold_tiers.plan)),
+                web.post(wire.TIERING_ROUTE, self._as_admin(self._cold_tiers.begin)),
+                web.post(wire.TIERING_SHARD_ROUTE, self._as_admin(self._cold_tiers.move)),
+                web.delete(wire.TIERING_ROUTE, self._as_admin(self._cold_tiers.recall)),
                 web.post(wire.BUNDLE_ROUTE, self.take_bundle),
                 web.get(wire.STATUS_ROUTE, self.status),
                 web.get(wire.EVENTS_ROUTE, self.events),
@@ -131,10 +131,10 @@ class Api:
         self._authorize(request, Scope.UPLOAD)
         wanted = self._upload_request(request)
         if request.content_type.startswith("multipart/"):
-            pieces = _first_file(request)
+            chunks = _first_file(request)
         else:
-            pieces = request.content.iter_any()
-        incoming = Incoming(pieces, wanted.announced, bytes_max=self._upload_bytes_max)
+            chunks = request.content.iter_any()
+        incoming = UploadBody(chunks, wanted.announced, bytes_max=self._upload_bytes_max)
         receipt, is_new = await self._uploads.take(incoming, wanted)
         if wanted.is_waiting:
             wait_seconds = _wait_seconds(request)
@@ -154,14 +154,14 @@ class Api:
         status = await self._photos.status(_version_of(request))
         return web.json_response(wire.render_status(status), headers={"Cache-Control": "no-store"})
 
-    async def page(self, request: web.Request) -> web.Response:
+    async def lookup(self, request: web.Request) -> web.Response:
         """What has become of many photo versions."""
         self._authorize(request, Scope.READ)
         try:
-            versions = wire.parse_page_request(await request.read())
+            versions = wire.parse_batch_request(await request.read())
         except ValueError as error:
             raise BadArgument(str(error)) from error
-        statuses = await self._pages.page(versions)
+        statuses = await self._pages.lookup(versions)
         return web.json_response(
             {"photos": [wire.render_status(status) for status in statuses]},
             headers={"Cache-Control": "no-store"},
@@ -187,8 +187,8 @@ class Api:
         """What would make a volume's mirrors equal; nothing is changed."""
         self._authorize(request, Scope.READ)
         volume = parse_volume(request.match_info["volume"])
-        is_thawed = request.query.get("thawed") == "1"
-        return web.json_response(await self._repairs.plan(volume, is_thawed=is_thawed))
+        after_recall = request.query.get("thawed") == "1"
+        return web.json_response(await self._repairs.plan(volume, after_recall=after_recall))
 
     async def repair(self, request: web.Request) -> web.Response:
         """Make a volume's mirrors equal."""
@@ -209,7 +209,9 @@ class Api:
         )
         mtime = _whole_number(request, "mtime")
         copies = await self._bundles.take(_version_of(request), body, mtime_seconds=mtime)
-        return web.json_response({"durability": copies.durability, "owed": copies.owed})
+        return web.json_response(
+            {"durability": copies.durability, "pending_mirrors": copies.pending_mirrors}
+        )
 
     async def status(self, request: web.Request) -> web.Response:
         """The state of the cluster, as this storagemaster sees it."""
@@ -256,7 +258,7 @@ class Api:
         digest = request.headers.get(wire.DIGEST_HEADER)
         volume = request.query.get("volume")
         return UploadRequest(
-            announced=Announced(
+            announced=DeclaredBody(
                 bytes_total=None if is_multipart else request.content_length,
                 sha256=parse_digest_header(digest) if digest else None,
             ),
@@ -273,7 +275,7 @@ class Api:
             raise NotAuthorized(f"send Authorization: Bearer with a token of scope {scope}")
         try:
             self._tokens.verify(token.strip(), scope_needed=scope, now_seconds=self._now_seconds())
-        except TokenRefused as error:
+        except InvalidToken as error:
             raise NotAuthorized(f"the token was refused: {error.reason}") from error
         except WrongScope as error:
             raise NotAllowed(f"this needs a token of scope {scope}") from error
@@ -287,10 +289,10 @@ async def _first_file(request: web.Request) -> AsyncIterator[bytes]:
     try:
         async for part in await request.multipart():
             if isinstance(part, BodyPartReader) and (part.filename or part.name == "photo"):
-                while piece := await part.read_chunk(64 * 1024):
-                    yield piece
+                while chunk := await part.read_chunk(64 * 1024):
+                    yield chunk
                 if not part.at_eof():
-                    raise LengthLies("the form ends before its closing boundary")
+                    raise LengthMismatch("the form ends before its closing boundary")
                 return
     except (ValueError, HttpProcessingError) as error:
         raise BadArgument(f"the form cannot be read: {error}") from error
@@ -340,6 +342,6 @@ def _version_of(request: web.Request) -> PhotoVersion:
     )
 
 
-def key_secret_of(keys: KeyRing) -> bytes:
+def idempotency_secret(keys: KeyRing) -> bytes:
     """What Idempotency-Keys become ids with: of the oldest key, so that it never changes."""
     return hmac.digest(keys.keys[0].secret, b"glassplate idempotency", hashlib.sha256)

@@ -53,7 +53,7 @@ class OperatorApi:
         """How far the scrubs are."""
         return web.json_response(await self._scrubs.document(request.query.get("node", "")))
 
-    async def ask_for_scrubs(self, request: web.Request) -> web.Response:
+    async def request_scrubs(self, request: web.Request) -> web.Response:
         """Have another pass of the scrubs begin; how far they were before."""
         only = request.query.get("node", "")
         return web.json_response(await self._scrubs.document(only, ask=True))

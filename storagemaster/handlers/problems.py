@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from storagemaster.errors import BadArgument, LengthLies, MasterError, NotAllowed, TooLarge
+from storagemaster.errors import BadArgument, LengthMismatch, MasterError, NotAllowed, TooLarge
 from storagemaster.wire import PROBLEM_TYPE
-from storagenode.protocol.errors import BadRequest, NotSigned
+from storagenode.protocol.errors import BadRequest, InvalidSignature
 from volumes.photo_id import InvalidPhotoId
 from volumes.photo_path import InvalidPath
 
@@ -21,7 +21,7 @@ SERVER_NAME = "glassplate"
 
 
 @web.middleware
-async def errors_as_problems(
+async def problem_middleware(
     request: web.Request,
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
@@ -32,12 +32,12 @@ async def errors_as_problems(
         return problem_of(error)
     except (InvalidPath, InvalidPhotoId, BadRequest) as error:
         return problem_of(BadArgument(str(error)))
-    except NotSigned as error:
+    except InvalidSignature as error:
         return problem_of(NotAllowed(str(error)))
     except web.HTTPRequestEntityTooLarge as error:
         return problem_of(TooLarge(str(error)))
     except (ConnectionResetError, web.RequestPayloadError) as error:
-        return problem_of(LengthLies(f"the body broke off: {error}"))
+        return problem_of(LengthMismatch(f"the body broke off: {error}"))
     except web.HTTPException as error:
         return _problem(
             error.status, error.reason, error.reason, slug="http", headers=error.headers
@@ -47,7 +47,7 @@ async def errors_as_problems(
         return problem_of(MasterError("an error that was not foreseen; it is in the log"))
 
 
-def refused_unheard(status: int) -> web.Response:
+def malformed_request_response(status: int) -> web.Response:
     """The answer to what was no HTTP, or to a fault of ours; it says nothing of the request."""
     response = problem_of(
         BadArgument("this is no HTTP/1.1 request that a server may answer")

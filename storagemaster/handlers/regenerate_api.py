@@ -5,23 +5,23 @@ import json
 from aiohttp import web
 
 from storagemaster.errors import BadArgument
-from storagemaster.lifecycle.regeneration import Rebuilds
+from storagemaster.lifecycle.regeneration import Regeneration
 from volumes.photo_id import InvalidPhotoId
 from volumes.photo_path import SHARDS, InvalidPath, parse_photo_version, parse_volume
 
 RECIPE_CHARACTERS_MAX = 32
 
 
-class RebuildApi:
+class RegenerateApi:
     """Reads requests for rebuilding and writes responses; who may ask is settled before."""
 
-    def __init__(self, rebuilds: Rebuilds) -> None:
-        self._rebuilds = rebuilds
+    def __init__(self, regeneration: Regeneration) -> None:
+        self._regeneration = regeneration
 
     async def shards(self, request: web.Request) -> web.Response:
         """The shards of a volume that have files."""
         volume = parse_volume(request.match_info["volume"])
-        return web.json_response({"shards": await self._rebuilds.shards(volume)})
+        return web.json_response({"shards": await self._regeneration.shards(volume)})
 
     async def find(self, request: web.Request) -> web.Response:
         """The photos of a shard that have something to rebuild."""
@@ -30,14 +30,14 @@ class RebuildApi:
         if shard not in SHARDS:
             raise BadArgument(f"{shard!r} is no shard")
         recipe = _recipe(request.query.get("recipe"))
-        found = await self._rebuilds.find(volume, shard, recipe=recipe)
-        return web.json_response({"photos": [str(of) for of in found]})
+        found = await self._regeneration.find(volume, shard, recipe=recipe)
+        return web.json_response({"photos": [str(photo_version) for photo_version in found]})
 
-    async def rebuild(self, request: web.Request) -> web.Response:
+    async def regenerate(self, request: web.Request) -> web.Response:
         """Have one photo's sizes made again."""
         try:
             document = json.loads(await request.read())
-            of = parse_photo_version(document["photo"])
+            photo_version = parse_photo_version(document["photo"])
             recipe = _recipe(document.get("recipe"))
         except (InvalidPath, InvalidPhotoId) as error:
             raise BadArgument(str(error)) from error
@@ -45,8 +45,8 @@ class RebuildApi:
             raise BadArgument(
                 'send {"photo": "VOLUME/PHOTO/VERSION"}, and perhaps a recipe'
             ) from error
-        new = await self._rebuilds.rebuild(of, recipe=recipe)
-        return web.json_response({"photo": str(of), "rebuilt": str(new)}, status=202)
+        new = await self._regeneration.regenerate(photo_version, recipe=recipe)
+        return web.json_response({"photo": str(photo_version), "regenerated": str(new)}, status=202)
 
 
 def _recipe(value: object) -> str | None:

@@ -25,12 +25,12 @@ from permission_urls import Forbidden, KeyRing, verify_job
 from storagemaster.errors import MasterError
 from storagemaster.job_wire import (
     JOB_SECONDS_MAX,
-    LANES,
-    RETRY_LANE,
+    QUEUES,
+    RETRY_QUEUE,
     WORKERS_KEY,
     JobKind,
-    alive_key,
     fields_to_sign,
+    heartbeat_key,
 )
 from storagemaster.jobs.attempts import Attempts
 from storagemaster.jobs.sizes_queue import SizesQueue
@@ -51,7 +51,7 @@ class _Abandoned:
     original: Variant
 
 
-class WorkerDeaths:
+class AbandonedJobs:
     """Takes jobs from dead workers."""
 
     def __init__(
@@ -70,7 +70,7 @@ class WorkerDeaths:
         self._now_seconds = now_seconds
         self._abandoned: list[_Abandoned] = []
 
-    async def revive_all(self) -> int:
+    async def requeue_all(self) -> int:
         """Ask again for what dead workers have left; how much that was.
 
         Where a death cannot be noted beside the photo now, that waits for the next pass.
@@ -86,14 +86,14 @@ class WorkerDeaths:
             if each.kind is JobKind.SECOND_PASS:
                 continue
             try:
-                is_to_go_on = await self._attempts.note(each.original, REASON)
+                is_to_go_on = await self._attempts.record(each.original, REASON)
             except (MasterError, NodeError) as error:
                 log.warning("that cannot be noted yet: %s", error)
                 self._abandoned.append(each)
                 continue
             # A photo that has failed before is not worth a second worker: its note stays.
             if is_to_go_on:
-                self._queue.ask_for_sizes(each.original, lane=RETRY_LANE)
+                self._queue.enqueue(each.original, queue_name=RETRY_QUEUE)
         return len(abandoned) - len(self._abandoned)
 
     async def workers_alive(self) -> int | None:
@@ -108,7 +108,7 @@ class WorkerDeaths:
         alive = set()
         for raw in self._connection.smembers(WORKERS_KEY):
             name = as_text(raw)
-            if self._connection.exists(alive_key(name)):
+            if self._connection.exists(heartbeat_key(name)):
                 alive.add(name)
             else:
                 self._connection.srem(WORKERS_KEY, name)
@@ -117,9 +117,9 @@ class WorkerDeaths:
     def _claim_all(self) -> list[_Abandoned]:
         alive = self._alive()
         found = []
-        for lane in LANES:
-            self._put_back(lane)
-            started = StartedJobRegistry(lane, self._connection, serializer=JSONSerializer)
+        for queue_name in QUEUES:
+            self._put_back(queue_name)
+            started = StartedJobRegistry(queue_name, self._connection, serializer=JSONSerializer)
             entries = cast("list[bytes]", self._connection.zrange(started.key, 0, -1))
             for entry in entries:
                 job_id = started.parse_job_id(entry.decode())
@@ -134,10 +134,10 @@ class WorkerDeaths:
             self._connection.zremrangebyscore(started.key, 0, int(self._now_seconds()))
         return [each for each in found if each is not None]
 
-    def _put_back(self, lane: str) -> None:
+    def _put_back(self, queue_name: str) -> None:
         """Have the jobs of a lane that are due again done after those that wait in it."""
         due = ScheduledJobRegistry(  # type: ignore[no-untyped-call]  # RQ leaves it untyped
-            lane, self._connection, serializer=JSONSerializer
+            queue_name, self._connection, serializer=JSONSerializer
         )
         for job_id in due.get_jobs_to_schedule(int(self._now_seconds())):
             try:
@@ -147,7 +147,7 @@ class WorkerDeaths:
                 continue
             # Of several storagemasters, the one that removes the entry puts the job back.
             if self._connection.zrem(due.key, job_id):
-                Queue(lane, self._connection, serializer=JSONSerializer).enqueue_job(job)
+                Queue(queue_name, self._connection, serializer=JSONSerializer).enqueue_job(job)
 
     def _is_abandoned(self, job: Job, alive: set[str]) -> bool:
         if job.get_status(refresh=False) != JobStatus.STARTED or job.started_at is None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from storagemaster.errors import PhotoGone, Unavailable, UnknownPhoto
 from storagemaster.jobs.bundles import Bundles
-from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReads
+from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagenode.client import NodeClient
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import BundledFile, render_bundle
-from volumes.attempts import note_of_failed_attempt
+from volumes.attempts import next_failure_record
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     Failure,
@@ -26,37 +26,42 @@ class Attempts:
     """Notes failed attempts beside the photos."""
 
     def __init__(
-        self, nodes: Mapping[NodeId, NodeClient], reads: PhotoReads, bundles: Bundles
+        self, nodes: Mapping[NodeId, NodeClient], reads: PhotoReader, bundles: Bundles
     ) -> None:
         self._nodes = nodes
         self._reads = reads
         self._bundles = bundles
 
-    async def note(self, original: Variant, reason: str) -> bool:
+    async def record(self, original: Variant, reason: str) -> bool:
         """Note one more failed attempt at a photo; whether it is to be tried again.
 
         Raises:
             MasterError, NodeError: The note cannot be written now.
         """
-        of = original.of
-        settled = {Info(of), Failure(of), VersionTombstone(of), PhotoTombstone(of.volume, of.photo)}
+        photo_version = original.photo_version
+        settled = {
+            Info(photo_version),
+            Failure(photo_version),
+            VersionTombstone(photo_version),
+            PhotoTombstone(photo_version.volume, photo_version.photo),
+        }
         try:
-            files = await self._reads.files_of(of.volume, of.photo)
+            files = await self._reads.files_of(photo_version.volume, photo_version.photo)
             if not settled.isdisjoint(files.holders):
                 return False
-            note = note_of_failed_attempt(of, files.holders)
+            record = next_failure_record(photo_version, files.holders)
             mtime_seconds = await self._mtime_of(original, files)
             document = json.dumps({"kind": "WorkerDied", "reason": reason}).encode()
             digest = hashlib.sha256(document).hexdigest()
-            body = render_bundle([BundledFile(render_path(note), digest, document)])
-            await self._bundles.take(of, body, mtime_seconds=mtime_seconds)
+            body = render_bundle([BundledFile(render_path(record), digest, document)])
+            await self._bundles.take(photo_version, body, mtime_seconds=mtime_seconds)
         except (PhotoGone, UnknownPhoto):
             return False
-        return not isinstance(note, Failure)
+        return not isinstance(record, Failure)
 
     async def _mtime_of(self, original: Variant, files: PhotoFiles) -> int:
         for node in files.holders.get(original, ()):
             return (await self._nodes[node].stat(Place(original))).mtime_seconds
-        if files.unknown:
+        if files.unreachable:
             raise Unavailable(f"no mirror that answered has {render_path(original)}")
         raise UnknownPhoto(f"no mirror has {render_path(original)}")

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from storagemaster.caches.info_cache import InfoCache
 from storagemaster.errors import BadArgument, Unavailable, UnknownVolume
 from storagemaster.events.events import Event, Events
-from storagemaster.job_wire import SECOND_PASS_LANE, JobKind
+from storagemaster.job_wire import SECOND_PASS_QUEUE, JobKind
 from storagemaster.jobs.second_pass import SECOND_PASS_EXT, second_pass_of
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirroring import Copies, Mirroring
-from storagemaster.mirrors.placement import NoPlace, Target, place_in_volume
+from storagemaster.mirrors.placement import NoPlacement, Target, place_in_volume
 from storagenode.client import NodeClient
 from storagenode.protocol.wire import BundledFile, parse_bundle
 from volumes.cluster import Cluster, NodeId
@@ -47,7 +47,7 @@ class Bundles:
         self._events = events
         self._queue = queue
 
-    async def take(self, of: PhotoVersion, body: bytes, *, mtime_seconds: int) -> Copies:
+    async def take(self, photo_version: PhotoVersion, body: bytes, *, mtime_seconds: int) -> Copies:
         """Mirror a bundle; every file of it is fsynced on two nodes on return.
 
         Raises:
@@ -55,44 +55,52 @@ class Bundles:
             UnknownVolume, PhotoGone: As their names say.
             Unavailable: There are not two nodes that took it.
         """
-        if of.volume not in self._cluster.volumes:
-            raise UnknownVolume(f"volume {of.volume} is not in the cluster's config")
+        if photo_version.volume not in self._cluster.volumes:
+            raise UnknownVolume(f"volume {photo_version.volume} is not in the cluster's config")
         files = parse_bundle(body)
-        info = _check(of, files)
-        volume = self._cluster.volumes[of.volume]
+        info = _check(photo_version, files)
+        volume = self._cluster.volumes[photo_version.volume]
         placed = place_in_volume(
-            self._cluster, self._fleet.view(), volume, strict=False, is_prompt=True
+            self._cluster, self._fleet.view(), volume, strict=False, synchronous_only=True
         )
-        if isinstance(placed, NoPlace):
+        if isinstance(placed, NoPlacement):
             raise Unavailable(f"{placed.reason}; the sizes were not kept, try again")
 
         async def put(target: Target) -> None:
             await self._nodes[target.node].put_bundle(
-                of, body, owed_to=target.owed_to, mtime_seconds=mtime_seconds
+                photo_version, body, hint_for=target.hint_for, mtime_seconds=mtime_seconds
             )
 
         copies = await self._mirroring.write_all(placed, put)
         if info is not None:
-            await self._cache.put(of, info)
-            original = second_pass_of(of, info)
+            await self._cache.put(photo_version, info)
+            original = second_pass_of(photo_version, info)
             if original is not None:
-                self._queue.ask_for_sizes(original, lane=SECOND_PASS_LANE, kind=JobKind.SECOND_PASS)
-        self._tell(of, files)
+                self._queue.enqueue(
+                    original, queue_name=SECOND_PASS_QUEUE, kind=JobKind.SECOND_PASS
+                )
+        self._publish_event(photo_version, files)
         return copies
 
-    def _tell(self, of: PhotoVersion, files: Sequence[BundledFile]) -> None:
+    def _publish_event(self, photo_version: PhotoVersion, files: Sequence[BundledFile]) -> None:
         """Publish what the bundle has made of the photo."""
         match parse_path(files[-1].path):
             case Info():
-                self._publish(of, "ready")
+                self._publish(photo_version, "ready")
             case Failure():
-                self._publish(of, "failed", reason_of(files[-1].data))
+                self._publish(photo_version, "failed", reason_of(files[-1].data))
             case _:
                 pass
 
-    def _publish(self, of: PhotoVersion, state: str, reason: str = "") -> None:
+    def _publish(self, photo_version: PhotoVersion, state: str, reason: str = "") -> None:
         self._events.publish(
-            Event(volume=of.volume, photo=of.photo, version=of.version, state=state, reason=reason)
+            Event(
+                volume=photo_version.volume,
+                photo=photo_version.photo,
+                version=photo_version.version,
+                state=state,
+                reason=reason,
+            )
         )
 
 
@@ -104,7 +112,7 @@ def reason_of(failure: bytes) -> str:
         return "no reason was given"
 
 
-def _check(of: PhotoVersion, files: Sequence[BundledFile]) -> bytes | None:
+def _check(photo_version: PhotoVersion, files: Sequence[BundledFile]) -> bytes | None:
     """The info document that ends this bundle; None of a failed attempt and of a second pass."""
     is_second_pass = bool(files)
     for position, bundled in enumerate(files):
@@ -113,14 +121,16 @@ def _check(of: PhotoVersion, files: Sequence[BundledFile]) -> bytes | None:
         except InvalidPath as error:
             raise BadArgument(str(error)) from error
         match file:
-            case Variant() if file.of == of and not file.is_original:
+            case Variant() if file.photo_version == photo_version and not file.is_original:
                 is_second_pass = is_second_pass and file.ext == SECOND_PASS_EXT
-            case Info() if file.of == of and position == len(files) - 1:
+            case Info() if file.photo_version == photo_version and position == len(files) - 1:
                 return bundled.data
-            case Attempt() | Failure() if file.of == of and len(files) == 1:
+            case Attempt() | Failure() if file.photo_version == photo_version and len(files) == 1:
                 return None
             case _:
-                raise BadArgument(f"{bundled.path} cannot stand at this place in a bundle of {of}")
+                raise BadArgument(
+                    f"{bundled.path} cannot stand at this place in a bundle of {photo_version}"
+                )
     if not is_second_pass:
-        raise BadArgument(f"this bundle of {of} does not end with an info")
+        raise BadArgument(f"this bundle of {photo_version} does not end with an info")
     return None

@@ -8,7 +8,7 @@ is no note on a disk of a second pass that failed: the photo is ready all the sa
 import json
 from collections.abc import Iterable
 
-from storagemaster.job_wire import SECOND_PASS_LANE, JobKind
+from storagemaster.job_wire import SECOND_PASS_QUEUE, JobKind
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagenode.client import NodeClient
 from storagenode.disk.shard_listing import ListedFile
@@ -28,7 +28,7 @@ from volumes.sizes import ORIGINAL_LETTER, Size
 from volumes.variant_formats import VariantFormats
 
 SECOND_PASS_EXT = "avif"  # noqa: S105  # a format, no password
-ASKS_MAX = 3
+ENQUEUES_MAX = 3
 WAITING_STATES = ("queued", "started", "scheduled", "deferred")
 
 
@@ -49,60 +49,62 @@ class SecondPasses:
         """
         before = self._asks.pop((volume, shard), {})
         now: dict[PhotoVersion, int] = {}
-        for of in lacking_second_pass(volume, files, self._letters):
-            asks = before.get(of)
-            if asks == ASKS_MAX:
-                now[of] = asks
+        for photo_version in missing_second_pass(volume, files, self._letters):
+            asks = before.get(photo_version)
+            if asks == ENQUEUES_MAX:
+                now[photo_version] = asks
                 continue
             try:
-                original = second_pass_of(of, (await node.fetch(Place(Info(of)))).data)
+                original = second_pass_of(
+                    photo_version, (await node.fetch(Place(Info(photo_version)))).data
+                )
             except NodeError:
-                now[of] = asks or 0
+                now[photo_version] = asks or 0
                 continue
             if original is None:
-                now[of] = ASKS_MAX
+                now[photo_version] = ENQUEUES_MAX
             else:
-                now[of] = 0 if asks is None else asks + await self._ask(original)
+                now[photo_version] = 0 if asks is None else asks + await self._ask(original)
         if now:
             self._asks[volume, shard] = now
-        return any(asks < ASKS_MAX for asks in now.values())
+        return any(asks < ENQUEUES_MAX for asks in now.values())
 
     async def _ask(self, original: Variant) -> bool:
         """Ask for one; whether that counts. What only waits behind all else has not been tried."""
         state = await self._queue.job_state(original, JobKind.SECOND_PASS)
         if state is None:
             return False
-        self._queue.ask_for_sizes(original, lane=SECOND_PASS_LANE, kind=JobKind.SECOND_PASS)
+        self._queue.enqueue(original, queue_name=SECOND_PASS_QUEUE, kind=JobKind.SECOND_PASS)
         return state not in WAITING_STATES
 
 
-def lacking_second_pass(
+def missing_second_pass(
     volume: VolumeId, files: Iterable[ListedFile], letters: frozenset[str]
 ) -> set[PhotoVersion]:
     """The photos of a shard that are ready, and have a JPEG of one of these sizes but no AVIF."""
     found = {parse_name(volume, listed.name) for listed in files}
     lacking = {
-        file.of
+        file.photo_version
         for file in found
         if isinstance(file, Variant)
         and file.ext == "jpg"
         and file.size in letters
-        and Variant(file.of, file.size, SECOND_PASS_EXT) not in found
+        and Variant(file.photo_version, file.size, SECOND_PASS_EXT) not in found
     }
     return {
-        of
-        for of in lacking
-        if Info(of) in found
-        and VersionTombstone(of) not in found
-        and PhotoTombstone(volume, of.photo) not in found
+        photo_version
+        for photo_version in lacking
+        if Info(photo_version) in found
+        and VersionTombstone(photo_version) not in found
+        and PhotoTombstone(volume, photo_version.photo) not in found
     }
 
 
-def second_pass_of(of: PhotoVersion, info: bytes) -> Variant | None:
+def second_pass_of(photo_version: PhotoVersion, info: bytes) -> Variant | None:
     """The original to make slow variants of, if the info document announces any."""
     try:
         document = json.loads(info)
         announced, ext = document.get("second_pass"), document["original"]["ext"]
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return Variant(of, ORIGINAL_LETTER, ext) if announced and ext in EXTENSIONS else None
+    return Variant(photo_version, ORIGINAL_LETTER, ext) if announced and ext in EXTENSIONS else None

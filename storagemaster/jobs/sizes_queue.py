@@ -23,7 +23,7 @@ from rq.serializers import JSONSerializer
 
 from permission_urls import KeyRing, sign_job
 from runtime.crashpoint import crashpoint
-from storagemaster.job_wire import JOB_SECONDS_MAX, LANES, NEW_LANE, JobKind, fields_to_sign
+from storagemaster.job_wire import JOB_SECONDS_MAX, NEW_QUEUE, QUEUES, JobKind, fields_to_sign
 from volumes.photo_path import Variant, render_path
 
 log = logging.getLogger(__name__)
@@ -34,10 +34,10 @@ FAILURE_SECONDS = 24 * 3600
 RETRY_INTERVALS_SECONDS = [2, 10]
 WAITING_MAX = 100_000
 BATCH_MAX = 200
-GATHER_SECONDS = 0.05
+BATCH_WAIT_SECONDS = 0.05
 RECONNECT_SECONDS = 1.0
 # Far longer than a worker needs from taking a job off its lane to saying that it runs.
-TAKING_SECONDS = 1.0
+PICKUP_SECONDS = 1.0
 # How far down a lane a job is looked for; nobody is helped by a larger number.
 POSITION_MAX = 10_000
 
@@ -46,12 +46,12 @@ _ENDED = {JobStatus.FAILED, JobStatus.FINISHED, JobStatus.STOPPED, JobStatus.CAN
 
 @dataclass(frozen=True, slots=True)
 class _Ask:
-    lane: str
+    queue_name: str
     kind: JobKind
     original: Variant
 
 
-class QueueAway(Exception):
+class QueueUnavailable(Exception):
     """The queue cannot be asked now."""
 
 
@@ -64,23 +64,23 @@ class SizesQueue:
         self._waiting: asyncio.Queue[_Ask] = asyncio.Queue(WAITING_MAX)
         self.is_reachable = True
 
-    def ask_for_sizes(
-        self, original: Variant, *, lane: str = NEW_LANE, kind: JobKind = JobKind.SIZES
+    def enqueue(
+        self, original: Variant, *, queue_name: str = NEW_QUEUE, kind: JobKind = JobKind.SIZES
     ) -> None:
         """Have the sizes of an original made, some time soon."""
         with contextlib.suppress(asyncio.QueueFull):
-            self._waiting.put_nowait(_Ask(lane, kind, original))
+            self._waiting.put_nowait(_Ask(queue_name, kind, original))
 
-    async def ask_now(self, original: Variant, *, lane: str, kind: JobKind) -> None:
+    async def enqueue_now(self, original: Variant, *, queue_name: str, kind: JobKind) -> None:
         """Have the sizes of an original made; returns when the job is in the queue.
 
         Raises:
-            QueueAway: It is not, and nothing will ask again.
+            QueueUnavailable: It is not, and nothing will ask again.
         """
         try:
-            await asyncio.to_thread(self._enqueue, [_Ask(lane, kind, original)])
+            await asyncio.to_thread(self._enqueue, [_Ask(queue_name, kind, original)])
         except (redis.RedisError, NoSuchJobError) as error:
-            raise QueueAway(str(error)) from error
+            raise QueueUnavailable(str(error)) from error
 
     async def depths(self) -> dict[str, int] | None:
         """Jobs that wait, by lane; None if the queue cannot be asked."""
@@ -90,9 +90,9 @@ class SizesQueue:
             return None
 
     def _depths(self) -> dict[str, int]:
-        return {lane: self._lane(lane).count for lane in LANES}
+        return {queue_name: self._queue(queue_name).count for queue_name in QUEUES}
 
-    async def oldest_seconds(self, now_seconds: float) -> float | None:
+    async def oldest_job_seconds(self, now_seconds: float) -> float | None:
         """How long the oldest waiting job has waited, 0 if none does; None if that is not known."""
         try:
             return await asyncio.to_thread(self._oldest_seconds, now_seconds)
@@ -101,8 +101,8 @@ class SizesQueue:
 
     def _oldest_seconds(self, now_seconds: float) -> float:
         ages = [0.0]
-        for lane in LANES:
-            for job_id in self._lane(lane).get_job_ids(0, 1):
+        for queue_name in QUEUES:
+            for job_id in self._queue(queue_name).get_job_ids(0, 1):
                 with contextlib.suppress(NoSuchJobError):
                     job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
                     if job.enqueued_at is not None:
@@ -118,8 +118,8 @@ class SizesQueue:
 
     def _position(self, job_id: str) -> int | None:
         with self._connection.pipeline(transaction=False) as pipeline:
-            for lane in LANES:
-                pipeline.lpos(self._lane(lane).key, job_id, maxlen=POSITION_MAX)
+            for queue_name in QUEUES:
+                pipeline.lpos(self._queue(queue_name).key, job_id, maxlen=POSITION_MAX)
             found: list[int | None] = pipeline.execute()
         return next((position for position in found if position is not None), None)
 
@@ -137,11 +137,11 @@ class SizesQueue:
             return ""
         return str(job.get_status(refresh=False).value)
 
-    async def hand_over(self) -> None:
+    async def flush_batch(self) -> None:
         """Wait for jobs, and give a batch of them to RQ."""
         batch = [await self._waiting.get()]
         # A batch is much cheaper than as many jobs, and nobody sees sizes come this much later.
-        await asyncio.sleep(GATHER_SECONDS)
+        await asyncio.sleep(BATCH_WAIT_SECONDS)
         while len(batch) < BATCH_MAX and not self._waiting.empty():
             batch.append(self._waiting.get_nowait())
         try:
@@ -190,30 +190,30 @@ class SizesQueue:
 
         def replace(pipeline: Pipeline) -> None:
             job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
-            is_off_its_lane = self._is_off_its_lane(job)
-            if is_off_its_lane:
+            is_off_its_queue = self._is_off_its_queue(job)
+            if is_off_its_queue:
                 # A worker that has just taken it says so meanwhile, which voids the transaction.
-                time.sleep(TAKING_SECONDS)
+                time.sleep(PICKUP_SECONDS)
             pipeline.multi()
-            if is_off_its_lane or job.get_status(refresh=False) in _ENDED:
+            if is_off_its_queue or job.get_status(refresh=False) in _ENDED:
                 job.delete(pipeline=pipeline)
                 self._put([ask], pipeline)
 
         self._connection.transaction(replace, Job.key_for(job_id))
 
-    def _is_off_its_lane(self, job: Job) -> bool:
+    def _is_off_its_queue(self, job: Job) -> bool:
         """Whether a worker took a job, and has not said so: it is about to, or it died."""
         return (
             job.get_status(refresh=False) == JobStatus.QUEUED
-            and self._connection.lpos(self._lane(job.origin).key, job.id) is None
+            and self._connection.lpos(self._queue(job.origin).key, job.id) is None
         )
 
     def _put(self, asks: Iterable[_Ask], pipeline: Pipeline) -> None:
-        by_lane: dict[str, list[EnqueueData]] = {}
+        by_queue: dict[str, list[EnqueueData]] = {}
         for ask in asks:
-            by_lane.setdefault(ask.lane, []).append(self._job(ask))
-        for lane, jobs in by_lane.items():
-            self._lane(lane).enqueue_many(jobs, pipeline=pipeline)
+            by_queue.setdefault(ask.queue_name, []).append(self._job(ask))
+        for lane, jobs in by_queue.items():
+            self._queue(lane).enqueue_many(jobs, pipeline=pipeline)
 
     def _job(self, ask: _Ask) -> EnqueueData:
         path = render_path(ask.original)
@@ -227,11 +227,11 @@ class SizesQueue:
             retry=Retry(max=len(RETRY_INTERVALS_SECONDS), interval=RETRY_INTERVALS_SECONDS),
         )
 
-    def _lane(self, lane: str) -> Queue:
-        return Queue(lane, connection=self._connection, serializer=JSONSerializer)
+    def _queue(self, queue_name: str) -> Queue:
+        return Queue(queue_name, connection=self._connection, serializer=JSONSerializer)
 
 
 def job_id_of(original: Variant, kind: JobKind = JobKind.SIZES) -> str:
     """The one id that the job of a photo version has, whoever asks for it, and however often."""
     prefix = "second" if kind is JobKind.SECOND_PASS else "sizes"
-    return f"{prefix}-{original.of.photo}-{original.of.version}"
+    return f"{prefix}-{original.photo_version.photo}-{original.photo_version.version}"

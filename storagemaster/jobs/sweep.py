@@ -7,7 +7,7 @@ and is not listed again until its digest changes.
 import logging
 from collections.abc import Iterable, Mapping
 
-from storagemaster.job_wire import RETRY_LANE
+from storagemaster.job_wire import RETRY_QUEUE
 from storagemaster.jobs.second_pass import SecondPasses
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.fleet import Fleet
@@ -62,7 +62,7 @@ class Sweep:
 
         An original is asked for at its second sight: at the first, its job may be on its way.
         """
-        mirrors = self._fleet.whole_mirrors(self._cluster.volumes[volume])
+        mirrors = self._fleet.full_mirrors(self._cluster.volumes[volume])
         if not mirrors:
             return 0
         node = self._nodes[mirrors[0]]
@@ -77,7 +77,7 @@ class Sweep:
         again = pending & self._seen_pending.get(volume, set())
         self._seen_pending[volume] = pending
         for original in again:
-            self._queue.ask_for_sizes(original, lane=RETRY_LANE)
+            self._queue.enqueue(original, queue_name=RETRY_QUEUE)
         return len(again)
 
 
@@ -90,10 +90,12 @@ def pending_originals(volume: VolumeId, files: Iterable[ListedFile]) -> set[Vari
         match parse_name(volume, listed.name):
             case Variant() as variant if variant.is_original:
                 originals.add(variant)
-            case Info(of) | Failure(of) | VersionTombstone(of):
-                settled.add(of)
+            case Info(photo_version) | Failure(photo_version) | VersionTombstone(photo_version):
+                settled.add(photo_version)
             case PhotoTombstone(_, photo):
                 gone.add(photo)
             case _:
                 pass
-    return {o for o in originals if o.of not in settled and o.of.photo not in gone}
+    return {
+        o for o in originals if o.photo_version not in settled and o.photo_version.photo not in gone
+    }

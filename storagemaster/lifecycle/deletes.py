@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from runtime.crashpoint import crashpoint
 from storagemaster.caches.info_cache import InfoCache
-from storagemaster.caches.purging import Purging
+from storagemaster.caches.purging import EdgePurger
 from storagemaster.caches.variants import all_variants
 from storagemaster.errors import Unavailable
 from storagemaster.events.events import Event, Events
-from storagemaster.lifecycle.tombstone_delivery import Burying
+from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirroring import Mirroring
-from storagemaster.mirrors.photo_files import PhotoReads
-from storagemaster.mirrors.placement import NoPlace, Target, place_in_volume
+from storagemaster.mirrors.photo_files import PhotoReader
+from storagemaster.mirrors.placement import NoPlacement, Target, place_in_volume
 from storagemaster.uploads.uploads import copies_of
 from storagemaster.wire import Deletion
 from storagenode.client import NodeClient
@@ -40,10 +40,10 @@ class Deletes:
         cluster: Cluster,
         nodes: Mapping[NodeId, NodeClient],
         fleet: Fleet,
-        reads: PhotoReads,
+        reads: PhotoReader,
         mirroring: Mirroring,
-        purging: Purging,
-        burying: Burying,
+        purging: EdgePurger,
+        tombstone_delivery: TombstoneDelivery,
         cache: InfoCache,
         events: Events,
         *,
@@ -55,7 +55,7 @@ class Deletes:
         self._reads = reads
         self._mirroring = mirroring
         self._purging = purging
-        self._burying = burying
+        self._tombstone_delivery = tombstone_delivery
         self._cache = cache
         self._events = events
         self._now_seconds = now_seconds
@@ -77,41 +77,47 @@ class Deletes:
         placed = place_in_volume(
             self._cluster, self._fleet.view(), self._cluster.volumes[volume], strict=False
         )
-        if isinstance(placed, NoPlace):
+        if isinstance(placed, NoPlacement):
             raise Unavailable(f"{placed.reason}; the photo was not deleted, try again")
         mtime = int(self._now_seconds())
 
-        async def bury(target: Target) -> None:
-            if target.node in unseen and target.owed_to is None:
-                await self._burying.bury(target.node, tombstone, mtime_seconds=mtime)
+        async def write_tombstone(target: Target) -> None:
+            if target.node in unseen and target.hint_for is None:
+                await self._tombstone_delivery.write_tombstone(
+                    target.node, tombstone, mtime_seconds=mtime
+                )
             else:
-                place = Place(tombstone, target.owed_to)
-                await self._nodes[target.node].bury(place, mtime_seconds=mtime)
+                place = Place(tombstone, target.hint_for)
+                await self._nodes[target.node].write_tombstone(place, mtime_seconds=mtime)
             crashpoint("tombstone_made")
 
-        copies = await self._mirroring.write_all(placed, bury)
+        copies = await self._mirroring.write_all(placed, write_tombstone)
         self._events.publish(
             Event(volume=volume, photo=photo, version=version or "", state="deleted")
         )
         versions_of = [PhotoVersion(volume, photo, each) for each in sorted(versions)]
-        for of in versions_of:
-            await self._cache.drop(of)
-        paths = [path for of in versions_of for path in all_variants(of, self._cluster.sizes)]
+        for photo_version in versions_of:
+            await self._cache.drop(photo_version)
+        paths = [
+            path
+            for photo_version in versions_of
+            for path in all_variants(photo_version, self._cluster.sizes)
+        ]
         crashpoint("before_purge")
         purged = await self._purging.purge(paths)
         crashpoint("purge_sent")
-        unpurged = tuple(id_ for id_ in self._cluster.edges if id_ not in purged)
+        purge_pending = tuple(id_ for id_ in self._cluster.edges if id_ not in purged)
         holders = [target.node for target in copies.targets]
-        for edge in unpurged:
+        for edge in purge_pending:
             await self._owe_purge(edge, versions_of, holders, mtime_seconds=mtime)
         return Deletion(
             volume=volume,
             photo=photo,
             version=version or "",
             copies=copies_of(self._cluster, copies),
-            owed=copies.owed,
+            pending_mirrors=copies.pending_mirrors,
             purged=purged,
-            unpurged=unpurged,
+            purge_pending=purge_pending,
         )
 
     async def _owe_purge(
@@ -123,14 +129,18 @@ class Deletes:
         mtime_seconds: int,
     ) -> None:
         """Have the nodes that took the tombstone remember what an edge has still to forget."""
-        for of in versions:
-            place = Place(VersionTombstone(of), NodeId(edge))
+        for photo_version in versions:
+            place = Place(VersionTombstone(photo_version), NodeId(edge))
             for holder in holders:
                 try:
-                    await self._nodes[holder].bury(place, mtime_seconds=mtime_seconds)
+                    await self._nodes[holder].write_tombstone(place, mtime_seconds=mtime_seconds)
                 except NodeError as error:
                     log.warning(
-                        "the purge of %s at %s is not owed by %s: %s", of, edge, holder, error
+                        "the purge of %s at %s is not owed by %s: %s",
+                        photo_version,
+                        edge,
+                        holder,
+                        error,
                     )
 
     async def _versions(
@@ -142,12 +152,14 @@ class Deletes:
         """
         files = await self._reads.files_of(volume, photo)
         is_gone = PhotoTombstone(volume, photo) in files.holders
-        found = {f.of.version for f in files.holders if not isinstance(f, PhotoTombstone)}
-        if not (files.unknown or is_gone or (version in found if version else found)):
+        found = {
+            f.photo_version.version for f in files.holders if not isinstance(f, PhotoTombstone)
+        }
+        if not (files.unreachable or is_gone or (version in found if version else found)):
             files.refuse(f"photo {photo}" + (f" with version {version}" if version else ""))
         if version is not None:
             return {version}, ()
         # Whoever deleted it first may have died before the edges knew: the trash has its versions.
         if is_gone:
             found |= await self._reads.versions_in_trash(volume, photo)
-        return found, files.unknown
+        return found, files.unreachable

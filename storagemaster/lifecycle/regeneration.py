@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from storagemaster.errors import PhotoGone, Unavailable, UnknownVolume
-from storagemaster.job_wire import REBUILD_LANE, JobKind
-from storagemaster.jobs.sizes_queue import QueueAway, SizesQueue
+from storagemaster.job_wire import REGENERATE_QUEUE, JobKind
+from storagemaster.jobs.sizes_queue import QueueUnavailable, SizesQueue
 from storagemaster.lifecycle.revokes import VERSION_BITS
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirroring import Mirroring
-from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReads
-from storagemaster.mirrors.placement import NoPlace, Target, place_in_volume
+from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
+from storagemaster.mirrors.placement import NoPlacement, Target, place_in_volume
 from storagenode.client import NodeClient
 from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol.errors import NodeError
@@ -49,7 +49,7 @@ class FoundPhoto:
     """`pending`, `failed` or `ready`."""
 
 
-class Rebuilds:
+class Regeneration:
     """The rebuilding of one storagemaster: it finds, and does what it is told, photo by photo."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Rebuilds:
         cluster: Cluster,
         nodes: Mapping[NodeId, NodeClient],
         fleet: Fleet,
-        reads: PhotoReads,
+        reads: PhotoReader,
         mirroring: Mirroring,
         queue: SizesQueue,
         *,
@@ -89,11 +89,15 @@ class Rebuilds:
         with _unavailable_if_it_fails():
             found = photos_of(volume, await self._mirror(volume).list_shard(volume, shard))
         if recipe is None:
-            return [each.original.of for each in found if each.state != "ready"]
-        ready = [each.original.of for each in found if each.state == "ready"]
-        return [of for of in ready if await self._recipe_of(of) != recipe]
+            return [each.original.photo_version for each in found if each.state != "ready"]
+        ready = [each.original.photo_version for each in found if each.state == "ready"]
+        return [
+            photo_version
+            for photo_version in ready
+            if await self._recipe_of(photo_version) != recipe
+        ]
 
-    async def rebuild(self, of: PhotoVersion, *, recipe: str | None) -> PhotoVersion:
+    async def regenerate(self, photo_version: PhotoVersion, *, recipe: str | None) -> PhotoVersion:
         """Have the sizes of a photo made again; the version that will have them.
 
         With a recipe this is a new version, the same one for every call; else the photo's own,
@@ -103,65 +107,72 @@ class Rebuilds:
             UnknownVolume, UnknownPhoto, PhotoGone: As their names say.
             Unavailable: There are not two nodes to hold the new version.
         """
-        files = await self._reads.files_of(of.volume, of.photo)
-        if PhotoTombstone(of.volume, of.photo) in files.holders:
-            raise PhotoGone(f"photo {of.photo} was deleted")
-        if VersionTombstone(of) in files.holders:
-            raise PhotoGone(f"version {of} was deleted")
-        original = _original_of(of, files)
+        files = await self._reads.files_of(photo_version.volume, photo_version.photo)
+        if PhotoTombstone(photo_version.volume, photo_version.photo) in files.holders:
+            raise PhotoGone(f"photo {photo_version.photo} was deleted")
+        if VersionTombstone(photo_version) in files.holders:
+            raise PhotoGone(f"version {photo_version} was deleted")
+        original = _original_of(photo_version, files)
         if original is None:
-            files.refuse(f"photo {of}")
+            files.refuse(f"photo {photo_version}")
         if recipe is None:
-            if Info(of) not in files.holders:
+            if Info(photo_version) not in files.holders:
                 await self._ask(original)
-            return of
-        new = replace(of, version=version_for_recipe(of, recipe, secret=self._key_secret))
-        await self._link(original, replace(original, of=new))
-        self._queue.ask_for_sizes(replace(original, of=new), lane=REBUILD_LANE)
+            return photo_version
+        new = replace(
+            photo_version,
+            version=version_for_recipe(photo_version, recipe, secret=self._key_secret),
+        )
+        await self._link(original, replace(original, photo_version=new))
+        self._queue.enqueue(replace(original, photo_version=new), queue_name=REGENERATE_QUEUE)
         return new
 
     async def _ask(self, original: Variant) -> None:
         """Ask at once: the sweep does not look at photos that have failed."""
         try:
-            await self._queue.ask_now(original, lane=REBUILD_LANE, kind=JobKind.AGAIN)
-        except QueueAway as error:
+            await self._queue.enqueue_now(original, queue_name=REGENERATE_QUEUE, kind=JobKind.AGAIN)
+        except QueueUnavailable as error:
             raise Unavailable(f"the queue is away: {error}; try again") from error
 
     async def _link(self, original: Variant, new: Variant) -> None:
         """Return when two nodes have the original under its new version."""
-        volume = self._cluster.volumes[original.of.volume]
+        volume = self._cluster.volumes[original.photo_version.volume]
         placed = place_in_volume(self._cluster, self._fleet.view(), volume, strict=False)
-        if isinstance(placed, NoPlace):
+        if isinstance(placed, NoPlacement):
             raise Unavailable(f"{placed.reason}; nothing was rebuilt, try again")
         linked: asyncio.Future[NodeId] = asyncio.get_running_loop().create_future()
 
         async def make(target: Target) -> None:
             node = self._nodes[target.node]
-            if target.owed_to is None:
-                await node.relink(original.of, new.of.version, original_only=True)
+            if target.hint_for is None:
+                await node.relink(
+                    original.photo_version, new.photo_version.version, original_only=True
+                )
                 if not linked.done():
                     linked.set_result(target.node)
                 return
             source = self._nodes[await linked]
-            note = await source.stat(Place(new))
-            place = Place(new, target.owed_to)
+            metadata = await source.stat(Place(new))
+            place = Place(new, target.hint_for)
             await node.pull(
-                Pull(place=place, source=source.url, source_place=Place(new), digest=note.digest)
+                Pull(
+                    place=place, source=source.url, source_place=Place(new), digest=metadata.digest
+                )
             )
 
         await self._mirroring.write_all(placed, make)
 
-    async def _recipe_of(self, of: PhotoVersion) -> str:
-        files = await self._reads.files_of(of.volume, of.photo)
-        if Info(of) not in files.holders:
+    async def _recipe_of(self, photo_version: PhotoVersion) -> str:
+        files = await self._reads.files_of(photo_version.volume, photo_version.photo)
+        if Info(photo_version) not in files.holders:
             return ""
-        info = json.loads(await self._reads.fetch(Info(of), files))
+        info = json.loads(await self._reads.fetch(Info(photo_version), files))
         return str(info.get("recipe", ""))
 
     def _mirror(self, volume: VolumeId) -> NodeClient:
         if volume not in self._cluster.volumes:
             raise UnknownVolume(f"volume {volume} is not in the cluster's config")
-        mirrors = self._fleet.whole_mirrors(self._cluster.volumes[volume])
+        mirrors = self._fleet.full_mirrors(self._cluster.volumes[volume])
         if not mirrors:
             raise Unavailable(f"no mirror of volume {volume} is up; try again")
         return self._nodes[mirrors[0]]
@@ -182,26 +193,35 @@ def photos_of(volume: VolumeId, files: Iterable[ListedFile]) -> list[FoundPhoto]
     for file in found:
         if not (isinstance(file, Variant) and file.is_original):
             continue
-        of = file.of
-        if VersionTombstone(of) in found or PhotoTombstone(volume, of.photo) in found:
+        photo_version = file.photo_version
+        if (
+            VersionTombstone(photo_version) in found
+            or PhotoTombstone(volume, photo_version.photo) in found
+        ):
             continue
-        state = "ready" if Info(of) in found else "failed" if Failure(of) in found else "pending"
+        state = (
+            "ready"
+            if Info(photo_version) in found
+            else "failed"
+            if Failure(photo_version) in found
+            else "pending"
+        )
         photos.append(FoundPhoto(original=file, state=state))
-    return sorted(photos, key=lambda each: str(each.original.of))
+    return sorted(photos, key=lambda each: str(each.original.photo_version))
 
 
-def version_for_recipe(of: PhotoVersion, recipe: str, *, secret: bytes) -> Version:
+def version_for_recipe(photo_version: PhotoVersion, recipe: str, *, secret: bytes) -> Version:
     """The version that a recipe makes of one: always the same, so that doing it again is harmless.
 
     Keyed with the cluster's secret, as versions cannot be guessed.
     """
-    digest = hmac.digest(secret, f"rebuild {of} {recipe}".encode(), hashlib.sha256)
+    digest = hmac.digest(secret, f"rebuild {photo_version} {recipe}".encode(), hashlib.sha256)
     number = int.from_bytes(digest, "big") & ((1 << VERSION_BITS) - 1)
     return Version(encode_base32(number, VERSION_LENGTH))
 
 
-def _original_of(of: PhotoVersion, files: PhotoFiles) -> Variant | None:
+def _original_of(photo_version: PhotoVersion, files: PhotoFiles) -> Variant | None:
     for file in files.holders:
-        if isinstance(file, Variant) and file.of == of and file.is_original:
+        if isinstance(file, Variant) and file.photo_version == photo_version and file.is_original:
             return file
     return None

@@ -6,7 +6,7 @@ delete; and it may have versions that whoever deleted could not see.
 
 from collections.abc import Mapping
 
-from storagemaster.caches.purging import Purging
+from storagemaster.caches.purging import EdgePurger
 from storagemaster.caches.variants import all_variants
 from storagenode.client import NodeClient
 from storagenode.protocol.layout import Place
@@ -21,17 +21,19 @@ from volumes.photo_path import (
 Tombstone = PhotoTombstone | VersionTombstone
 
 
-class Burying:
+class TombstoneDelivery:
     """Brings tombstones to mirrors, after the fact."""
 
     def __init__(
-        self, cluster: Cluster, nodes: Mapping[NodeId, NodeClient], purging: Purging
+        self, cluster: Cluster, nodes: Mapping[NodeId, NodeClient], purging: EdgePurger
     ) -> None:
         self._cluster = cluster
         self._nodes = nodes
         self._purging = purging
 
-    async def bury(self, node: NodeId, tombstone: Tombstone, *, mtime_seconds: int) -> None:
+    async def write_tombstone(
+        self, node: NodeId, tombstone: Tombstone, *, mtime_seconds: int
+    ) -> None:
         """Return when a mirror has the tombstone, and the edges were told of what it covers there.
 
         The purges are owed before they are due, so that none is lost with this process.
@@ -41,12 +43,16 @@ class Burying:
         """
         versions = await self._versions_on(node, tombstone)
         client = self._nodes[node]
-        for of in versions:
+        for photo_version in versions:
             for edge in self._cluster.edges:
-                owed = Place(VersionTombstone(of), NodeId(edge))
-                await client.bury(owed, mtime_seconds=mtime_seconds)
-        await client.bury(Place(tombstone), mtime_seconds=mtime_seconds)
-        paths = [path for of in versions for path in all_variants(of, self._cluster.sizes)]
+                delivered_edge = Place(VersionTombstone(photo_version), NodeId(edge))
+                await client.write_tombstone(delivered_edge, mtime_seconds=mtime_seconds)
+        await client.write_tombstone(Place(tombstone), mtime_seconds=mtime_seconds)
+        paths = [
+            path
+            for photo_version in versions
+            for path in all_variants(photo_version, self._cluster.sizes)
+        ]
         if paths:
             await self._purging.purge(paths)
 
@@ -55,10 +61,12 @@ class Burying:
         if isinstance(tombstone, PhotoTombstone):
             volume, photo = tombstone.volume, tombstone.photo
         else:
-            volume, photo = tombstone.of.volume, tombstone.of.photo
+            volume, photo = tombstone.photo_version.volume, tombstone.photo_version.photo
         listed = await self._nodes[node].list_photo(volume, photo)
         files = [parse_name(volume, each.name) for each in listed]
-        live = {f.of for f in files if not isinstance(f, PhotoTombstone | VersionTombstone)}
+        live = {
+            f.photo_version for f in files if not isinstance(f, PhotoTombstone | VersionTombstone)
+        }
         if isinstance(tombstone, VersionTombstone):
-            live &= {tombstone.of}
+            live &= {tombstone.photo_version}
         return sorted(live, key=str)

@@ -16,8 +16,8 @@ from storagemaster.errors import (
     UnknownVolume,
 )
 from storagemaster.mirrors.fleet import Fleet
-from storagemaster.mirrors.node_queries import ask_nodes
-from storagemaster.uploads.upload_body import Announced, Incoming
+from storagemaster.mirrors.node_queries import query_nodes
+from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.uploads.uploads import UploadRequest, Uploads
 from storagemaster.wire import Receipt
 from storagenode.client import NodeClient
@@ -81,20 +81,20 @@ class Undeletes:
     ) -> list[tuple[NodeId, TrashedFile]]:
         """All copies of the original that was deleted last, none of them verified yet."""
         mirrors = self._cluster.volumes[volume].mirrors
-        answers = await ask_nodes(
-            mirrors, self._nodes, self._fleet, lambda _, node: node.trashed(volume, photo)
+        answers = await query_nodes(
+            mirrors, self._nodes, self._fleet, lambda _, node: node.list_trash(volume, photo)
         )
         originals = [
             (node, file)
-            for node, files in answers.said.items()
+            for node, files in answers.results.items()
             for file in files
             if isinstance(file.file, Variant) and file.file.is_original and file.digest
         ]
         if not originals:
-            if answers.unknown:
+            if answers.unreachable:
                 raise Unavailable(
                     f"no trash that could be looked into has an original of photo {photo}, but "
-                    f"{', '.join(answers.unknown)} could not be asked; try again"
+                    f"{', '.join(answers.unreachable)} could not be asked; try again"
                 )
             raise UnknownPhoto(
                 f"no trash has an original of photo {photo}: it was not deleted, or longer ago "
@@ -106,14 +106,14 @@ class Undeletes:
     async def _take(self, node: NodeId, file: TrashedFile) -> tuple[Receipt, bool]:
         assert isinstance(file.file, Variant), "only originals are brought back"
         async with self._nodes[node].stream_trashed(file) as stream:
-            incoming = Incoming(
+            incoming = UploadBody(
                 stream.chunks,
-                Announced(bytes_total=file.bytes, sha256=file.digest),
+                DeclaredBody(bytes_total=file.bytes, sha256=file.digest),
                 # It was taken once, whatever the limit is today.
                 bytes_max=file.bytes,
             )
             request = UploadRequest(
-                announced=Announced(bytes_total=file.bytes, sha256=file.digest),
-                idempotency_key=f"{KEY_PREFIX}{file.file.of}",
+                announced=DeclaredBody(bytes_total=file.bytes, sha256=file.digest),
+                idempotency_key=f"{KEY_PREFIX}{file.file.photo_version}",
             )
             return await self._uploads.take(incoming, request)

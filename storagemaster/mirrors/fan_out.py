@@ -9,9 +9,9 @@ T = TypeVar("T")
 Send = Callable[[AsyncIterator[bytes]], Awaitable[T]]
 
 # How far a node may lag behind the body, in pieces of up to 256 KiB or so.
-PIECES_AHEAD_MAX = 8
+CHUNKS_AHEAD_MAX = 8
 # How long all may keep silent together, with none to compare them to: busy disks do.
-ALL_SILENT_SECONDS = 10.0
+ALL_IDLE_SECONDS = 10.0
 
 
 class StalledError(Exception):
@@ -47,20 +47,20 @@ class _Branch(Generic[T]):
 
 @dataclass(slots=True)
 class _FedBranch(_Branch[T]):
-    pieces: asyncio.Queue[bytes | None]
-    hungry: asyncio.Event
+    chunks: asyncio.Queue[bytes | None]
+    starved: asyncio.Event
     """Set while the send wants a piece and there is none."""
 
-    def offer(self, piece: bytes | None) -> bool:
+    def offer(self, chunk: bytes | None) -> bool:
         """Whether there is room for the piece, which is taken then."""
         try:
-            self.pieces.put_nowait(piece)
+            self.chunks.put_nowait(chunk)
         except asyncio.QueueFull:
             return False
         return True
 
 
-async def ask_all(
+async def run_all(
     asks: Sequence[Coroutine[Any, Any, T]], *, patience_seconds: float
 ) -> list[T | Exception]:
     """Have all of it done at once; what each returned or raised, in their order.
@@ -87,8 +87,8 @@ async def fan_out(
     """
     branches = [_start(send, patience_seconds) for send in sends]
     try:
-        async for piece in body:
-            await _feed_all(branches, piece)
+        async for chunk in body:
+            await _feed_all(branches, chunk)
         await _feed_all(branches, None)
         await _wait_for_answers(branches)
         return [branch.outcome() for branch in branches]
@@ -97,48 +97,48 @@ async def fan_out(
 
 
 def _start(send: Send[T], patience_seconds: float) -> _FedBranch[T]:
-    pieces: asyncio.Queue[bytes | None] = asyncio.Queue(PIECES_AHEAD_MAX)
-    hungry = asyncio.Event()
+    chunks: asyncio.Queue[bytes | None] = asyncio.Queue(CHUNKS_AHEAD_MAX)
+    starved = asyncio.Event()
 
     async def run() -> T:
-        return await send(_until_end(pieces, hungry))
+        return await send(_until_end(chunks, starved))
 
-    return _FedBranch(asyncio.create_task(run()), patience_seconds, pieces, hungry)
+    return _FedBranch(asyncio.create_task(run()), patience_seconds, chunks, starved)
 
 
 async def _until_end(
-    pieces: asyncio.Queue[bytes | None], hungry: asyncio.Event
+    chunks: asyncio.Queue[bytes | None], starved: asyncio.Event
 ) -> AsyncIterator[bytes]:
     while True:
-        if pieces.empty():
-            hungry.set()
-        piece = await pieces.get()
-        hungry.clear()
-        if piece is None:
+        if chunks.empty():
+            starved.set()
+        chunk = await chunks.get()
+        starved.clear()
+        if chunk is None:
             return
-        yield piece
+        yield chunk
 
 
-async def _feed_all(branches: Sequence[_FedBranch[T]], piece: bytes | None) -> None:
+async def _feed_all(branches: Sequence[_FedBranch[T]], chunk: bytes | None) -> None:
     live = [branch for branch in branches if branch.is_live]
-    full = [branch for branch in live if not branch.offer(piece)]
+    full = [branch for branch in live if not branch.offer(chunk)]
     if full:
-        await asyncio.gather(*(_feed_slow(branch, piece, live) for branch in full))
+        await asyncio.gather(*(_feed_slow(branch, chunk, live) for branch in full))
 
 
 async def _feed_slow(
-    branch: _FedBranch[T], piece: bytes | None, live: Sequence[_FedBranch[T]]
+    branch: _FedBranch[T], chunk: bytes | None, live: Sequence[_FedBranch[T]]
 ) -> None:
     """Wait for room, at the branch's own expense from when another has nothing left to go on with.
 
     A branch that ends meanwhile needs no piece.
     """
     clock, first = asyncio.get_running_loop().time, asyncio.FIRST_COMPLETED
-    put = asyncio.create_task(branch.pieces.put(piece))
-    hungers = [asyncio.create_task(other.hungry.wait()) for other in live if other is not branch]
+    put = asyncio.create_task(branch.chunks.put(chunk))
+    hungers = [asyncio.create_task(other.starved.wait()) for other in live if other is not branch]
     try:
         await asyncio.wait(
-            {put, branch.task, *hungers}, timeout=ALL_SILENT_SECONDS, return_when=first
+            {put, branch.task, *hungers}, timeout=ALL_IDLE_SECONDS, return_when=first
         )
         started = clock()
         patience = max(0.0, branch.patience_seconds)
@@ -154,7 +154,7 @@ async def _feed_slow(
 async def _wait_for_answers(branches: Sequence[_Branch[T]]) -> None:
     """Wait for one success without haste, then for the others while their patience lasts."""
     clock = asyncio.get_running_loop().time
-    deadline = clock() + ALL_SILENT_SECONDS
+    deadline = clock() + ALL_IDLE_SECONDS
     while pending := {branch.task for branch in branches if branch.is_live}:
         if any(branch.has_succeeded for branch in branches):
             break

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from storagenode.protocol.wire import NodeStatus
 from volumes.cluster import NodeId, Volume
-from volumes.cold_tier import Chill, parse_chill
+from volumes.cold_tier import ColdTier, parse_cold_tier
 from volumes.photo_path import VolumeId
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ POLL_SECONDS = 1.0
 ANSWER_SECONDS = 0.5
 
 
-class ReportsStatus(Protocol):
+class StatusSource(Protocol):
     """A node as the fleet needs it."""
 
     async def status(self, *, timeout_seconds: float) -> NodeStatus:
@@ -55,7 +55,7 @@ UNKNOWN = NodeView(up=False, status=None, reason="has not answered yet")
 class Fleet:
     """Asks every node for its status, once a second, and remembers the answers."""
 
-    def __init__(self, nodes: Mapping[NodeId, ReportsStatus]) -> None:
+    def __init__(self, nodes: Mapping[NodeId, StatusSource]) -> None:
         self._nodes = nodes
         self._views: dict[NodeId, NodeView] = dict.fromkeys(nodes, UNKNOWN)
 
@@ -67,23 +67,23 @@ class Fleet:
         """Whether the node answered when it was last asked for anything."""
         return self._views[node].up
 
-    def chill_of(self, volume: VolumeId) -> Chill | None:
+    def cold_tier_of(self, volume: VolumeId) -> ColdTier | None:
         """How a volume is chilled, by the word of any node that has said so."""
         for _, view in sorted(self._views.items()):
-            if view.status is not None and str(volume) in view.status.chills:
-                return parse_chill(view.status.chills[str(volume)])
+            if view.status is not None and str(volume) in view.status.cold_tiers:
+                return parse_cold_tier(view.status.cold_tiers[str(volume)])
         return None
 
-    def whole_mirrors(self, volume: Volume) -> list[NodeId]:
+    def full_mirrors(self, volume: Volume) -> list[NodeId]:
         """The mirrors that are up and are to have all of a volume."""
-        chill = self.chill_of(volume.number)
+        cold_tier = self.cold_tier_of(volume.number)
         return [
             node
             for node in volume.mirrors
-            if self.is_up(node) and (chill is None or node in chill.keepers)
+            if self.is_up(node) and (cold_tier is None or node in cold_tier.cold_nodes)
         ]
 
-    def report_unreachable(self, node: NodeId, reason: str) -> None:
+    def mark_down(self, node: NodeId, reason: str) -> None:
         """A request to the node had no answer: take it as down until it answers again."""
         view = self._views[node]
         if view.up:
@@ -98,10 +98,10 @@ class Fleet:
         try:
             status = await self._nodes[node].status(timeout_seconds=ANSWER_SECONDS)
         except Exception as error:  # noqa: BLE001  # who answers nonsense is no node of ours
-            self.report_unreachable(node, str(error) or type(error).__name__)
+            self.mark_down(node, str(error) or type(error).__name__)
             return
         if status.node != node:
-            self.report_unreachable(node, f"it says that it is {status.node}")
+            self.mark_down(node, f"it says that it is {status.node}")
             return
         if not self._views[node].up:
             log.info("node %s is up", node)

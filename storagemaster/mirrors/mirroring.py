@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from runtime.crashpoint import crashpoint
-from storagemaster.errors import KeyUsedOtherwise, PhotoGone, Unavailable
-from storagemaster.mirrors.fan_out import StalledError, ask_all, fan_out
+from storagemaster.errors import IdempotencyKeyReused, PhotoGone, Unavailable
+from storagemaster.mirrors.fan_out import StalledError, fan_out, run_all
 from storagemaster.mirrors.fleet import Fleet
-from storagemaster.mirrors.placement import Placed, Target, spans_colos, stand_ins
+from storagemaster.mirrors.placement import Placement, Target, handoff_nodes, spans_colos
 from storagenode.client import NodeClient
 from storagenode.disk.publishing import Published
 from storagenode.protocol.errors import Conflict, Gone, NodeError, Unreachable
@@ -38,7 +38,7 @@ class Copies:
     spans_colos: bool
     digest: str = ""
     size_bytes: int = 0
-    was_there: bool = False
+    existed: bool = False
     """Whether every copy had been there before."""
 
     @property
@@ -47,9 +47,9 @@ class Copies:
         return "mirrored" if self.spans_colos else "degraded"
 
     @property
-    def owed(self) -> tuple[NodeId, ...]:
+    def pending_mirrors(self) -> tuple[NodeId, ...]:
         """The homes whose copy another node holds for now."""
-        return tuple(target.owed_to for target in self.targets if target.owed_to)
+        return tuple(target.hint_for for target in self.targets if target.hint_for)
 
 
 class Mirroring:
@@ -64,7 +64,7 @@ class Mirroring:
         self,
         file: PhotoFile,
         body: AsyncIterator[bytes] | bytes,
-        placed: Placed,
+        placed: Placement,
         *,
         mtime_seconds: int,
         bytes_total: int | None,
@@ -81,7 +81,7 @@ class Mirroring:
 
         Raises:
             Unavailable: There are not two copies; nothing was acknowledged.
-            KeyUsedOtherwise, PhotoGone: As their names say.
+            IdempotencyKeyReused, PhotoGone: As their names say.
         """
         outcomes: list[Published | Exception]
         if isinstance(body, bytes):
@@ -90,7 +90,7 @@ class Mirroring:
                 self._put_whole(target, file, mtime_seconds, body, sha256)
                 for target in placed.targets
             ]
-            outcomes = await ask_all(asks, patience_seconds=PATIENCE_SECONDS)
+            outcomes = await run_all(asks, patience_seconds=PATIENCE_SECONDS)
         else:
             sends = [
                 partial(self._put, target, file, mtime_seconds, bytes_total, digest)
@@ -107,7 +107,7 @@ class Mirroring:
                 failed.append(target)
         if not done:
             raise Unavailable("no node took the photo; nothing was kept, try again")
-        _refuse_without_home(done)
+        _require_mirror(done)
         source, published = next(iter(done.items()))
         write = partial(self._pull, file, source, published)
         targets = await self._replace(failed, list(done), write)
@@ -116,12 +116,12 @@ class Mirroring:
             strict=strict,
             digest=published.digest,
             size_bytes=published.bytes,
-            was_there=not failed and all(p.was_there for p in done.values()),
+            existed=not failed and all(p.existed for p in done.values()),
         )
 
     async def write_all(
         self,
-        placed: Placed,
+        placed: Placement,
         write: Write,
         *,
         strict: bool = False,
@@ -131,7 +131,7 @@ class Mirroring:
 
         Raises:
             Unavailable: It is not on two nodes, or not on any that is at home in the volume.
-            KeyUsedOtherwise, PhotoGone: As their names say.
+            IdempotencyKeyReused, PhotoGone: As their names say.
         """
 
         async def ask(target: Target) -> Target:
@@ -139,7 +139,7 @@ class Mirroring:
             return target
 
         asks = [ask(target) for target in placed.targets]
-        outcomes = await ask_all(asks, patience_seconds=patience_seconds)
+        outcomes = await run_all(asks, patience_seconds=patience_seconds)
         done: list[Target] = []
         failed: list[Target] = []
         for target, outcome in zip(placed.targets, outcomes, strict=True):
@@ -148,7 +148,7 @@ class Mirroring:
             else:
                 self._note_failure(target, outcome)
                 failed.append(target)
-        _refuse_without_home(done)
+        _require_mirror(done)
         return self._copies(await self._replace(failed, done, write), strict=strict)
 
     async def _put(
@@ -161,7 +161,7 @@ class Mirroring:
         body: AsyncIterator[bytes],
     ) -> Published:
         published = await self._nodes[target.node].put(
-            Place(file, target.owed_to),
+            Place(file, target.hint_for),
             body,
             mtime_seconds=mtime_seconds,
             bytes_total=bytes_total,
@@ -178,7 +178,7 @@ class Mirroring:
         data: bytes,
         digest: str,
     ) -> Published:
-        place = Place(file, target.owed_to)
+        place = Place(file, target.hint_for)
         published = await self._nodes[target.node].put_whole(
             place, data, mtime_seconds=mtime_seconds, digest=digest
         )
@@ -189,9 +189,9 @@ class Mirroring:
         self, file: PhotoFile, source: Target, published: Published, target: Target
     ) -> None:
         pull = Pull(
-            place=Place(file, target.owed_to),
+            place=Place(file, target.hint_for),
             source=self._nodes[source.node].url,
-            source_place=Place(file, source.owed_to),
+            source_place=Place(file, source.hint_for),
             digest=published.digest,
         )
         await self._nodes[target.node].pull(pull, timeout_seconds=pull_seconds(published.bytes))
@@ -202,16 +202,18 @@ class Mirroring:
         """The targets that have it, once every failed one has had its stand-ins tried."""
         targets = list(done)
         for target in failed:
-            home = target.owed_to or target.node
+            mirror = target.hint_for or target.node
             tried = [t.node for t in (*targets, *failed)]
-            for node in stand_ins(self._cluster, self._fleet.view(), home=home, taken=tried):
-                stand_in = Target(node, owed_to=home)
+            for node in handoff_nodes(
+                self._cluster, self._fleet.view(), mirror=mirror, taken=tried
+            ):
+                handoff = Target(node, hint_for=mirror)
                 try:
-                    await write(stand_in)
+                    await write(handoff)
                 except NodeError as error:
-                    self._note_failure(stand_in, error)
+                    self._note_failure(handoff, error)
                 else:
-                    targets.append(stand_in)
+                    targets.append(handoff)
                     break
         return tuple(targets)
 
@@ -222,7 +224,7 @@ class Mirroring:
         strict: bool,
         digest: str = "",
         size_bytes: int = 0,
-        was_there: bool = False,
+        existed: bool = False,
     ) -> Copies:
         spans = spans_colos(self._cluster, targets)
         if len(targets) < COPIES_MIN:
@@ -234,7 +236,7 @@ class Mirroring:
             spans_colos=spans,
             digest=digest,
             size_bytes=size_bytes,
-            was_there=was_there,
+            existed=existed,
         )
 
     def _note_failure(self, target: Target, error: Exception) -> None:
@@ -242,15 +244,15 @@ class Mirroring:
         if isinstance(error, Gone):
             raise PhotoGone(str(error))
         if isinstance(error, Conflict):
-            raise KeyUsedOtherwise(str(error))
+            raise IdempotencyKeyReused(str(error))
         if isinstance(error, Unreachable | StalledError):
-            self._fleet.report_unreachable(target.node, str(error))
+            self._fleet.mark_down(target.node, str(error))
         log.warning("%s did not take a write: %s", target.node, error)
 
 
-def _refuse_without_home(targets: Iterable[Target]) -> None:
+def _require_mirror(targets: Iterable[Target]) -> None:
     """Raise unless a mirror of the volume has it: edges ask no other node, and would say 404."""
-    if not any(target.owed_to is None for target in targets):
+    if not any(target.hint_for is None for target in targets):
         raise Unavailable("no mirror of the volume took it; try again")
 
 

@@ -14,37 +14,37 @@ _Said = TypeVar("_Said")
 
 
 @dataclass(frozen=True, slots=True)
-class Answers(Generic[_Said]):
+class NodeResults(Generic[_Said]):
     """What nodes said, and which could not be asked and why."""
 
-    said: Mapping[NodeId, _Said]
-    unknown: Mapping[NodeId, str]
+    results: Mapping[NodeId, _Said]
+    unreachable: Mapping[NodeId, str]
 
 
-async def ask_nodes(
+async def query_nodes(
     ids: Iterable[NodeId],
     nodes: Mapping[NodeId, NodeClient],
     fleet: Fleet,
     ask: Callable[[NodeId, NodeClient], Awaitable[_Said]],
-) -> Answers[_Said]:
+) -> NodeResults[_Said]:
     """Ask these nodes; one that is down is not waited for."""
-    said: dict[NodeId, _Said] = {}
-    unknown: dict[NodeId, str] = {}
+    results: dict[NodeId, _Said] = {}
+    unreachable: dict[NodeId, str] = {}
 
     async def one(id_: NodeId) -> None:
         if not fleet.is_up(id_):
-            unknown[id_] = fleet.view()[id_].reason
+            unreachable[id_] = fleet.view()[id_].reason
             return
         try:
-            said[id_] = await ask(id_, nodes[id_])
+            results[id_] = await ask(id_, nodes[id_])
         except NodeError as error:
             if isinstance(error, Unreachable):
-                fleet.report_unreachable(id_, str(error))
-            unknown[id_] = str(error)
+                fleet.mark_down(id_, str(error))
+            unreachable[id_] = str(error)
 
     asked = list(ids)
     await asyncio.gather(*(one(id_) for id_ in asked))
-    return Answers(
-        {id_: said[id_] for id_ in asked if id_ in said},
-        {id_: unknown[id_] for id_ in asked if id_ in unknown},
+    return NodeResults(
+        {id_: results[id_] for id_ in asked if id_ in results},
+        {id_: unreachable[id_] for id_ in asked if id_ in unreachable},
     )

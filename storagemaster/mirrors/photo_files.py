@@ -22,7 +22,7 @@ class PhotoFiles:
     """The files of a photo and who has each; and which mirrors could not be asked, and why."""
 
     holders: Mapping[PhotoFile, tuple[NodeId, ...]]
-    unknown: Mapping[NodeId, str]
+    unreachable: Mapping[NodeId, str]
     unverified: frozenset[tuple[NodeId, PhotoFile]] = frozenset()
     """Files that have lost their digest on a node, so that their bytes cannot be believed."""
     digests: Mapping[PhotoFile, frozenset[str]] = field(default_factory=dict)
@@ -30,13 +30,13 @@ class PhotoFiles:
 
     def refuse(self, what: str) -> NoReturn:
         """Raise for something that was not found: `UnknownPhoto` only if every mirror was asked."""
-        if self.unknown:
-            reasons = "; ".join(f"{node}: {reason}" for node, reason in self.unknown.items())
+        if self.unreachable:
+            reasons = "; ".join(f"{node}: {reason}" for node, reason in self.unreachable.items())
             raise Unavailable(f"{what} was not found, but not every mirror answered ({reasons})")
         raise UnknownPhoto(f"no mirror has {what}")
 
 
-class PhotoReads:
+class PhotoReader:
     """Asks mirrors, those of the storagemaster's own colo first."""
 
     def __init__(
@@ -58,12 +58,12 @@ class PhotoReads:
         mirrors = self._in_order(self._cluster.volumes[volume].mirrors)
         answers = await asyncio.gather(*(self._list(node, volume, photo) for node in mirrors))
         holders: dict[PhotoFile, tuple[NodeId, ...]] = {}
-        unknown: dict[NodeId, str] = {}
+        unreachable: dict[NodeId, str] = {}
         unverified = set()
         digests: dict[PhotoFile, frozenset[str]] = {}
         for node, answer in zip(mirrors, answers, strict=True):
             if isinstance(answer, NodeError):
-                unknown[node] = str(answer)
+                unreachable[node] = str(answer)
             else:
                 for listed in answer:
                     file = parse_name(volume, listed.name)
@@ -72,7 +72,7 @@ class PhotoReads:
                         digests[file] = digests.get(file, frozenset()) | {listed.digest}
                     else:
                         unverified.add((node, file))
-        return PhotoFiles(holders, unknown, frozenset(unverified), digests)
+        return PhotoFiles(holders, unreachable, frozenset(unverified), digests)
 
     async def versions_in_trash(self, volume: VolumeId, photo: PhotoId) -> set[Version]:
         """The versions of a deleted photo that mirrors which are up have still files of."""
@@ -111,7 +111,7 @@ class PhotoReads:
             return await self._nodes[node].list_photo(volume, photo)
         except NodeError as error:
             if isinstance(error, Unreachable):
-                self._fleet.report_unreachable(node, str(error))
+                self._fleet.mark_down(node, str(error))
             return error
 
     def _in_order(self, mirrors: tuple[NodeId, ...]) -> list[NodeId]:
@@ -123,5 +123,5 @@ def _versions_of(volume: VolumeId, path: str) -> set[Version]:
     with contextlib.suppress(InvalidPath):
         file = parse_name(volume, path.rpartition("/")[2])
         if not isinstance(file, PhotoTombstone):
-            return {file.of.version}
+            return {file.photo_version.version}
     return set()

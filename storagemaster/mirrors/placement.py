@@ -22,71 +22,71 @@ Views = Mapping[NodeId, NodeView]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A node that is to take a copy: as a home or, if `owed_to` is set, for that home."""
+    """A node that is to take a copy: as a home or, if `hint_for` is set, for that home."""
 
     node: NodeId
-    owed_to: NodeId | None = None
+    hint_for: NodeId | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class Placement:
     """The volume, and the nodes that are to take the copies."""
 
     volume: VolumeId
     targets: tuple[Target, ...]
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether every mirror of the volume takes its own copy."""
-        return all(target.owed_to is None for target in self.targets)
+        return all(target.hint_for is None for target in self.targets)
 
 
 @dataclass(frozen=True, slots=True)
-class NoPlace:
+class NoPlacement:
     """No two nodes can take the photo now."""
 
     reason: str
 
 
-def place(
+def place_photo(
     cluster: Cluster, views: Views, order: Sequence[Volume], *, strict: bool
-) -> Placed | NoPlace:
+) -> Placement | NoPlacement:
     """The first volume of an order that can take a photo, whole if any can.
 
     A strict placement has its copies in two colos, or there is none.
     """
     open_volumes = [volume for volume in order if volume.state.accepts_new_photos]
     for volume in open_volumes:
-        homes = prompt_mirrors(cluster, volume)
-        if all(views[node].accepts_new_photos for node in homes):
-            return Placed(volume.number, tuple(Target(node) for node in homes))
+        mirrors = synchronous_mirrors(cluster, volume)
+        if all(views[node].accepts_new_photos for node in mirrors):
+            return Placement(volume.number, tuple(Target(node) for node in mirrors))
     for volume in open_volumes:
-        homes = prompt_mirrors(cluster, volume)
-        placed = _place_degraded(cluster, views, volume, homes, new_photo=True)
+        mirrors = synchronous_mirrors(cluster, volume)
+        placed = _place_degraded(cluster, views, volume, mirrors, new_photo=True)
         if placed is not None and (not strict or spans_colos(cluster, placed.targets)):
             return placed
     down = sorted(node for node, view in views.items() if not view.accepts_new_photos)
-    return NoPlace(f"no volume can take a photo now; down, full or suspect: {', '.join(down)}")
+    return NoPlacement(f"no volume can take a photo now; down, full or suspect: {', '.join(down)}")
 
 
 def place_in_volume(
-    cluster: Cluster, views: Views, volume: Volume, *, strict: bool, is_prompt: bool = False
-) -> Placed | NoPlace:
+    cluster: Cluster, views: Views, volume: Volume, *, strict: bool, synchronous_only: bool = False
+) -> Placement | NoPlacement:
     """The placement of more files of a volume that was chosen already, whatever its state.
 
     On all mirrors or, if it is to be prompt, on those that are not far away.
     """
-    homes = prompt_mirrors(cluster, volume) if is_prompt else volume.mirrors
-    down = [node for node in homes if not views[node].writable]
+    mirrors = synchronous_mirrors(cluster, volume) if synchronous_only else volume.mirrors
+    down = [node for node in mirrors if not views[node].writable]
     if not down:
-        return Placed(volume.number, tuple(Target(node) for node in homes))
-    placed = _place_degraded(cluster, views, volume, homes, new_photo=False)
+        return Placement(volume.number, tuple(Target(node) for node in mirrors))
+    placed = _place_degraded(cluster, views, volume, mirrors, new_photo=False)
     if placed is None or (strict and not spans_colos(cluster, placed.targets)):
-        return NoPlace(f"volume {volume.number} cannot be written: {', '.join(down)} down")
+        return NoPlacement(f"volume {volume.number} cannot be written: {', '.join(down)} down")
     return placed
 
 
-def prompt_mirrors(cluster: Cluster, volume: Volume) -> tuple[NodeId, ...]:
+def synchronous_mirrors(cluster: Cluster, volume: Volume) -> tuple[NodeId, ...]:
     """The mirrors that an upload waits for: those over disks, if they are in two colos."""
     disks = tuple(node for node in volume.mirrors if cluster.nodes[node].bucket is None)
     colos = {cluster.nodes[node].colo for node in disks}
@@ -98,11 +98,11 @@ def spans_colos(cluster: Cluster, targets: Sequence[Target]) -> bool:
     return len({cluster.nodes[target.node].colo for target in targets}) > 1
 
 
-def stand_ins(
+def handoff_nodes(
     cluster: Cluster,
     views: Views,
     *,
-    home: NodeId,
+    mirror: NodeId,
     taken: Sequence[NodeId],
     new_photo: bool = False,
 ) -> list[NodeId]:
@@ -110,11 +110,11 @@ def stand_ins(
 
     A full node holds no `new_photo`, but what belongs to photos that are there already.
     """
-    colo = cluster.nodes[home].colo
+    colo = cluster.nodes[mirror].colo
     able = [
         node
         for node, view in views.items()
-        if _can_take(view, new_photo=new_photo) and node not in {home, *taken}
+        if _can_take(view, new_photo=new_photo) and node not in {mirror, *taken}
     ]
     return sorted(
         able,
@@ -122,19 +122,21 @@ def stand_ins(
     )
 
 
-def order_by_room(cluster: Cluster, views: Views, random: Callable[[], float]) -> list[Volume]:
+def order_by_free_space(
+    cluster: Cluster, views: Views, random: Callable[[], float]
+) -> list[Volume]:
     """All volumes in a random order in which one with twice the room is twice as often first.
 
     The room of a volume is that of its fullest mirror, shared among the volumes there. The keys
     are those of Efraimidis and Spirakis (2006), weighted random sampling with a reservoir.
     """
-    crowd: dict[NodeId, int] = dict.fromkeys(cluster.nodes, 0)
+    volumes_per_node: dict[NodeId, int] = dict.fromkeys(cluster.nodes, 0)
     for volume in cluster.volumes.values():
         for node in volume.mirrors:
-            crowd[node] += 1
+            volumes_per_node[node] += 1
 
     def key(volume: Volume) -> float:
-        room = min(views[node].free_bytes // crowd[node] for node in volume.mirrors)
+        room = min(views[node].free_bytes // volumes_per_node[node] for node in volume.mirrors)
         return math.log(random() or 1e-300) / max(room, 1)
 
     return sorted(cluster.volumes.values(), key=key, reverse=True)
@@ -153,21 +155,21 @@ def _place_degraded(
     cluster: Cluster,
     views: Views,
     volume: Volume,
-    homes: Sequence[NodeId],
+    mirrors: Sequence[NodeId],
     *,
     new_photo: bool,
-) -> Placed | None:
-    up = [node for node in homes if _can_take(views[node], new_photo=new_photo)]
+) -> Placement | None:
+    up = [node for node in mirrors if _can_take(views[node], new_photo=new_photo)]
     if not up:
         return None
     targets = [Target(node) for node in up]
-    for home in homes:
-        if home not in up:
+    for mirror in mirrors:
+        if mirror not in up:
             taken = [target.node for target in targets]
-            found = stand_ins(cluster, views, home=home, taken=taken, new_photo=new_photo)
+            found = handoff_nodes(cluster, views, mirror=mirror, taken=taken, new_photo=new_photo)
             if found:
-                targets.append(Target(found[0], owed_to=home))
-    return Placed(volume.number, tuple(targets)) if len(targets) > 1 else None
+                targets.append(Target(found[0], hint_for=mirror))
+    return Placement(volume.number, tuple(targets)) if len(targets) > 1 else None
 
 
 def _can_take(view: NodeView, *, new_photo: bool) -> bool:

@@ -6,39 +6,39 @@ from typing import Any
 OLDEST_JOB_SECONDS_MAX = 300.0
 
 
-def node_alarms(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
+def node_alerts(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     """What somebody should see to at nodes that are up, by what the status says of them."""
-    alarms = []
+    alerts = []
     for node in nodes:
         if node["up"] and node["reason"]:
-            alarms.append(f"node {node['id']} takes no writes: {node['reason']}")
+            alerts.append(f"node {node['id']} takes no writes: {node['reason']}")
         elif node["up"] and not node["accepts_new_photos"]:
-            alarms.append(
+            alerts.append(
                 f"node {node['id']} takes no new photos: {node['free_bytes']} bytes are free"
             )
-    return alarms
+    return alerts
 
 
-def repair_alarms(repair: Mapping[str, Any]) -> list[str]:
+def repair_alerts(repair: Mapping[str, Any]) -> list[str]:
     """What repair cannot heal without a person."""
-    alarms = []
-    if repair["unhealed_total"]:
-        first = repair["unhealed"][0]
-        alarms.append(
-            f"files that could not be healed: {repair['unhealed_total']}, such as {first['path']} "
+    alerts = []
+    if repair["failed_total"]:
+        first = repair["failed"][0]
+        alerts.append(
+            f"files that could not be healed: {repair['failed_total']}, such as {first['path']} "
             f"on {first['node']}: {first['reason']}; see to the cause, then: glassplate repair "
             "--apply"
         )
     if repair["conflicts"]:
         first = repair["conflicts"][0]
-        alarms.append(
+        alerts.append(
             f"names with different bytes on each mirror: {len(repair['conflicts'])}, such as "
             f"{first['path']}; glassplate repair lists them"
         )
-    return alarms
+    return alerts
 
 
-def queue_alarms(
+def queue_alerts(
     depths: Mapping[str, int] | None,
     *,
     workers_alive: int | None,
@@ -47,12 +47,12 @@ def queue_alarms(
     """What somebody should see to, worst first; empty when all is well."""
     if depths is None:
         return ["the queue is away: photos are kept, and their sizes are made when it is back"]
-    alarms = []
+    alerts = []
     if workers_alive == 0:
         waiting = sum(depths.values())
-        alarms.append(f"no worker is alive: no sizes are made, and {waiting} jobs wait")
+        alerts.append(f"no worker is alive: no sizes are made, and {waiting} jobs wait")
     if oldest_job_seconds is not None and oldest_job_seconds > OLDEST_JOB_SECONDS_MAX:
-        alarms.append(
+        alerts.append(
             f"a photo has waited {oldest_job_seconds:.0f} s for its sizes: more workers are needed"
         )
-    return alarms
+    return alerts

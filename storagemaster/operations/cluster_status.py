@@ -5,14 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from storagemaster.caches.edge_health import EdgeHealth
-from storagemaster.jobs.abandoned_jobs import WorkerDeaths
+from storagemaster.jobs.abandoned_jobs import AbandonedJobs
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.fleet import Fleet, NodeView
-from storagemaster.operations.alerts import node_alarms, queue_alarms, repair_alarms
-from storagemaster.repair.reconcile import Reconcile
+from storagemaster.operations.alerts import node_alerts, queue_alerts, repair_alerts
+from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import state_document
 from volumes.cluster import Cluster, Node, Volume
-from volumes.cold_tier import Chill
+from volumes.cold_tier import ColdTier
 
 
 class ClusterStatus:
@@ -24,8 +24,8 @@ class ClusterStatus:
         fleet: Fleet,
         queue: SizesQueue,
         edge_health: EdgeHealth,
-        deaths: WorkerDeaths,
-        reconcile: Reconcile,
+        deaths: AbandonedJobs,
+        reconcile: Reconciler,
         *,
         master: str,
         now_seconds: Callable[[], float] = time.time,
@@ -44,8 +44,10 @@ class ClusterStatus:
         views = self._fleet.view()
         depths = await self._queue.depths()
         workers_alive = await self._deaths.workers_alive() if depths is not None else None
-        oldest_seconds = (
-            await self._queue.oldest_seconds(self._now_seconds()) if depths is not None else None
+        oldest_job_seconds = (
+            await self._queue.oldest_job_seconds(self._now_seconds())
+            if depths is not None
+            else None
         )
         nodes = [_node(node, views[node.id]) for node in self._cluster.nodes.values()]
         repair = state_document(self._reconcile, now_seconds=self._now_seconds())
@@ -54,19 +56,19 @@ class ClusterStatus:
             "master": self._master,
             "nodes": nodes,
             "volumes": [
-                _volume(volume, views, self._fleet.chill_of(volume.number))
+                _volume(volume, views, self._fleet.cold_tier_of(volume.number))
                 for volume in self._cluster.volumes.values()
             ],
-            "owed_files": sum(view.status.owed for view in views.values() if view.status),
-            "queue": depths,
+            "pending_hints": sum(view.status.hints for view in views.values() if view.status),
+            "queues": depths,
             "workers_alive": workers_alive,
-            "oldest_job_seconds": oldest_seconds,
+            "oldest_job_seconds": oldest_job_seconds,
             "repair": repair,
-            "alarms": [
-                *node_alarms(nodes),
-                *repair_alarms(repair),
-                *queue_alarms(
-                    depths, workers_alive=workers_alive, oldest_job_seconds=oldest_seconds
+            "alerts": [
+                *node_alerts(nodes),
+                *repair_alerts(repair),
+                *queue_alerts(
+                    depths, workers_alive=workers_alive, oldest_job_seconds=oldest_job_seconds
                 ),
             ],
             "edges": [
@@ -90,16 +92,18 @@ def _node(node: Node, view: NodeView) -> dict[str, Any]:
         "free_bytes": view.status.free_bytes if view.status else None,
         "total_bytes": view.status.total_bytes if view.status else None,
         "accepts_new_photos": view.accepts_new_photos,
-        "owed_files": view.status.owed if view.status else None,
+        "pending_hints": view.status.hints if view.status else None,
         "fenced_volumes": list(view.status.fenced) if view.status else [],
     }
 
 
-def _volume(volume: Volume, views: dict[Any, NodeView], chill: Chill | None) -> dict[str, Any]:
+def _volume(
+    volume: Volume, views: dict[Any, NodeView], cold_tier: ColdTier | None
+) -> dict[str, Any]:
     return {
         "number": volume.number,
         "state": volume.state.value,
         "mirrors": list(volume.mirrors),
         "mirrors_up": [node for node in volume.mirrors if views[node].up],
-        "chilled_to": list(chill.keepers) if chill else [],
+        "cold_nodes": list(cold_tier.cold_nodes) if cold_tier else [],
     }

@@ -20,7 +20,7 @@ class MasterMetrics:
     def __init__(self, events: Events, webhooks: Webhooks) -> None:
         self._outcomes: Counter[str] = Counter(ready=0, failed=0, deleted=0)
         self._webhooks = webhooks
-        events.listen_to_own(self._count)
+        events.subscribe_local(self._count)
 
     def render(self, status: Mapping[str, Any]) -> bytes:
         """The metrics as text; `status` is the document of `ClusterStatus`."""
@@ -62,39 +62,43 @@ def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
         "glassplate_node_suspect", "Whether its disk takes no writes.", labels=["node", "colo"]
     )
     owed = GaugeMetricFamily(
-        "glassplate_owed_files", "Files a node holds for others.", labels=["node", "colo"]
+        "glassplate_pending_hints", "Files a node holds for others.", labels=["node", "colo"]
     )
     for node in status["nodes"]:
         up.add_metric([node["id"], node["colo"]], float(node["up"]))
         if node["up"]:
             suspect.add_metric([node["id"], node["colo"]], float(bool(node["reason"])))
-        if node["owed_files"] is not None:
-            owed.add_metric([node["id"], node["colo"]], node["owed_files"])
+        if node["pending_hints"] is not None:
+            owed.add_metric([node["id"], node["colo"]], node["pending_hints"])
     reachable = GaugeMetricFamily(
         "glassplate_queue_reachable",
         "Whether the queue answers.",
-        float(status["queue"] is not None),
+        float(status["queues"] is not None),
     )
     metrics = [up, suspect, owed, reachable]
-    if status["queue"] is not None:
-        waiting = GaugeMetricFamily("glassplate_jobs_waiting", "Jobs that wait.", labels=["lane"])
-        for lane, count in status["queue"].items():
+    if status["queues"] is not None:
+        waiting = GaugeMetricFamily("glassplate_jobs_waiting", "Jobs that wait.", labels=["queue"])
+        for lane, count in status["queues"].items():
             waiting.add_metric([lane], count)
         metrics.append(waiting)
     for name, about, value in (
-        ("oldest_job_seconds", "How long the oldest job has waited.", status["oldest_job_seconds"]),
+        (
+            "oldest_job_age_seconds",
+            "How long the oldest job has waited.",
+            status["oldest_job_seconds"],
+        ),
         ("workers_alive", "Workers that live.", status["workers_alive"]),
     ):
         if value is not None:
             metrics.append(GaugeMetricFamily(f"glassplate_{name}", about, value))
-    for name, about in (
-        ("steps_left", "Steps of the repair under way."),
-        ("bytes_left", "Bytes that the repair under way has still to copy."),
-        ("unhealed_total", "Steps that failed too often to be tried again."),
+    repair = status["repair"]
+    for name, about, value in (
+        ("steps_left", "Steps left of the running repair.", repair["steps_left"]),
+        ("bytes_left", "Bytes left to copy by the running repair.", repair["bytes_left"]),
+        ("failed_steps", "Steps that failed and are not retried.", repair["failed_total"]),
     ):
-        value = status["repair"][name]
-        metrics.append(
-            GaugeMetricFamily(f"glassplate_repair_{name.removesuffix('_total')}", about, value)
-        )
-    alarms = GaugeMetricFamily("glassplate_alarms", "Alarms in the status.", len(status["alarms"]))
-    return [*metrics, alarms]
+        metrics.append(GaugeMetricFamily(f"glassplate_repair_{name}", about, value))
+    alerts = GaugeMetricFamily(
+        "glassplate_alerts", "Number of alerts in the status.", len(status["alerts"])
+    )
+    return [*metrics, alerts]

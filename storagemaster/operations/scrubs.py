@@ -5,7 +5,7 @@ from typing import Any
 
 from storagemaster.errors import BadArgument
 from storagemaster.mirrors.fleet import Fleet
-from storagemaster.mirrors.node_queries import ask_nodes
+from storagemaster.mirrors.node_queries import query_nodes
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, NodeId
 
@@ -26,7 +26,7 @@ class Scrubs:
         """
         if only and only not in self._nodes:
             raise BadArgument(f"there is no node {only}; there are {', '.join(self._nodes)}")
-        answers = await ask_nodes(
+        answers = await query_nodes(
             [NodeId(only)] if only else self._nodes,
             self._nodes,
             self._fleet,
@@ -35,7 +35,7 @@ class Scrubs:
         return {
             "nodes": [
                 {"node": node, "colo": self._cluster.nodes[node].colo, **progress}
-                for node, progress in answers.said.items()
+                for node, progress in answers.results.items()
             ],
-            "unknown": dict(answers.unknown),
+            "unreachable": dict(answers.unreachable),
         }

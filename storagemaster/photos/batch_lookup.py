@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from storagemaster.caches.info_cache import InfoCache
 from storagemaster.errors import MasterError, PhotoGone, Unavailable
 from storagemaster.mirrors.fleet import Fleet
-from storagemaster.mirrors.node_queries import Answers, ask_nodes
+from storagemaster.mirrors.node_queries import NodeResults, query_nodes
 from storagemaster.photos.photos import Photos
 from storagemaster.wire import PhotoStatus
 from storagenode.client import NodeClient
@@ -27,7 +27,7 @@ ONE_BY_ONE_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class InfoSource:
     """An info that is there: its digest, and the nodes that have it, nearest first."""
 
     digest: str
@@ -37,8 +37,8 @@ class Sought:
 Digests = Mapping[NodeId, Mapping[PhotoFile, str]]
 
 
-class InfoPages:
-    """Answers for up to `wire.PAGE_PHOTOS_MAX` photos at once."""
+class BatchLookup:
+    """Answers for up to `wire.BATCH_PHOTOS_MAX` photos at once."""
 
     def __init__(
         self,
@@ -56,88 +56,109 @@ class InfoPages:
         self._cache = cache
         self._colo = colo
 
-    async def page(self, versions: Sequence[PhotoVersion]) -> list[PhotoStatus]:
+    async def lookup(self, versions: Sequence[PhotoVersion]) -> list[PhotoStatus]:
         """The state of each photo version, in the order asked for; none of them fails the rest."""
         asked = tuple(dict.fromkeys(versions))
         cached, answers = await asyncio.gather(self._cache.get_many(asked), self._digests(asked))
-        sought = sought_infos(asked, answers.said)
+        sought = locate_infos(asked, answers.results)
         documents = {
-            of: document
-            for of, document in cached.items()
-            if of in sought and hashlib.sha256(document).hexdigest() == sought[of].digest
+            photo_version: document
+            for photo_version, document in cached.items()
+            if photo_version in sought
+            and hashlib.sha256(document).hexdigest() == sought[photo_version].digest
         }
-        missed = {of: found for of, found in sought.items() if of not in documents}
+        missed = {
+            photo_version: found
+            for photo_version, found in sought.items()
+            if photo_version not in documents
+        }
         read = await self._read(missed)
         await self._cache.put_many(read)
         documents |= read
-        ready = {of: self._ready(of, document) for of, document in documents.items()}
-        rest = await self._one_by_one(of for of in asked if ready.get(of) is None)
-        return [ready.get(of) or rest[of] for of in versions]
+        ready = {
+            photo_version: self._ready(photo_version, document)
+            for photo_version, document in documents.items()
+        }
+        rest = await self._one_by_one(
+            photo_version for photo_version in asked if ready.get(photo_version) is None
+        )
+        return [ready.get(photo_version) or rest[photo_version] for photo_version in versions]
 
-    def _ready(self, of: PhotoVersion, document: bytes) -> PhotoStatus | None:
+    def _ready(self, photo_version: PhotoVersion, document: bytes) -> PhotoStatus | None:
         """The status that an info means; None if it does not say all that is needed."""
         try:
             info = json.loads(document)
-            return self._photos.ready(of, info, original_ext=info["original"]["ext"])
+            return self._photos.ready(photo_version, info, original_ext=info["original"]["ext"])
         except (ValueError, KeyError, TypeError):
             return None
 
-    async def _digests(self, asked: Sequence[PhotoVersion]) -> Answers[Mapping[PhotoFile, str]]:
+    async def _digests(self, asked: Sequence[PhotoVersion]) -> NodeResults[Mapping[PhotoFile, str]]:
         """What each mirror says of the files that decide; those of our own colo first."""
         files: dict[NodeId, list[PhotoFile]] = defaultdict(list)
-        for of in asked:
-            if of.volume in self._cluster.volumes:
-                for node in self._cluster.volumes[of.volume].mirrors:
+        for photo_version in asked:
+            if photo_version.volume in self._cluster.volumes:
+                for node in self._cluster.volumes[photo_version.volume].mirrors:
                     files[node] += (
-                        PhotoTombstone(of.volume, of.photo),
-                        VersionTombstone(of),
-                        Info(of),
+                        PhotoTombstone(photo_version.volume, photo_version.photo),
+                        VersionTombstone(photo_version),
+                        Info(photo_version),
                     )
         order = sorted(files, key=lambda node: self._cluster.nodes[node].colo != self._colo)
-        return await ask_nodes(
+        return await query_nodes(
             order, self._nodes, self._fleet, lambda id_, node: node.digests(files[id_])
         )
 
-    async def _read(self, missed: Mapping[PhotoVersion, Sought]) -> dict[PhotoVersion, bytes]:
+    async def _read(self, missed: Mapping[PhotoVersion, InfoSource]) -> dict[PhotoVersion, bytes]:
         """The documents of these infos, each from the nearest node that has it, if it answers."""
         infos: dict[NodeId, list[Info]] = defaultdict(list)
-        for of, found in missed.items():
-            infos[found.holders[0]].append(Info(of))
-        answers = await ask_nodes(
+        for photo_version, found in missed.items():
+            infos[found.holders[0]].append(Info(photo_version))
+        answers = await query_nodes(
             infos, self._nodes, self._fleet, lambda id_, node: node.infos(infos[id_])
         )
-        return {info.of: data for read in answers.said.values() for info, data in read.items()}
+        return {
+            info.photo_version: data
+            for read in answers.results.values()
+            for info, data in read.items()
+        }
 
     async def _one_by_one(self, rest: Iterable[PhotoVersion]) -> dict[PhotoVersion, PhotoStatus]:
         """What is pending, failed, gone or unknown; and why something cannot be said now."""
         turns = asyncio.Semaphore(ONE_BY_ONE_MAX)
 
-        async def one(of: PhotoVersion) -> PhotoStatus:
+        async def one(photo_version: PhotoVersion) -> PhotoStatus:
             async with turns:
                 try:
-                    return await self._photos.status(of)
+                    return await self._photos.status(photo_version)
                 except MasterError as error:
-                    return unanswered(of, error)
+                    return error_entry(photo_version, error)
 
         asked = list(rest)
-        statuses = await asyncio.gather(*(one(of) for of in asked))
+        statuses = await asyncio.gather(*(one(photo_version) for photo_version in asked))
         return dict(zip(asked, statuses, strict=True))
 
 
-def sought_infos(asked: Sequence[PhotoVersion], said: Digests) -> dict[PhotoVersion, Sought]:
+def locate_infos(asked: Sequence[PhotoVersion], results: Digests) -> dict[PhotoVersion, InfoSource]:
     """The infos of photos that are ready, which is all but those a tombstone is known of."""
     found = {}
-    for of in asked:
-        tombstones = (PhotoTombstone(of.volume, of.photo), VersionTombstone(of))
-        if any(tombstone in files for files in said.values() for tombstone in tombstones):
+    for photo_version in asked:
+        tombstones = (
+            PhotoTombstone(photo_version.volume, photo_version.photo),
+            VersionTombstone(photo_version),
+        )
+        if any(tombstone in files for files in results.values() for tombstone in tombstones):
             continue
-        holders = {node: files[Info(of)] for node, files in said.items() if files.get(Info(of))}
+        holders = {
+            node: files[Info(photo_version)]
+            for node, files in results.items()
+            if files.get(Info(photo_version))
+        }
         if holders:
-            found[of] = Sought(next(iter(holders.values())), tuple(holders))
+            found[photo_version] = InfoSource(next(iter(holders.values())), tuple(holders))
     return found
 
 
-def unanswered(of: PhotoVersion, error: MasterError) -> PhotoStatus:
+def error_entry(photo_version: PhotoVersion, error: MasterError) -> PhotoStatus:
     """The entry of a photo that has no status: it is gone, unknown, or not to be had now."""
     match error:
         case PhotoGone():
@@ -147,9 +168,9 @@ def unanswered(of: PhotoVersion, error: MasterError) -> PhotoStatus:
         case _:
             state = "unknown"
     return PhotoStatus(
-        volume=of.volume,
-        photo=of.photo,
-        version=of.version,
+        volume=photo_version.volume,
+        photo=photo_version.photo,
+        version=photo_version.version,
         state=state,
         reason=str(error),
         urls={},

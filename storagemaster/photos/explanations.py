@@ -7,11 +7,11 @@ from typing import Any
 from storagemaster.errors import MasterError, PhotoGone, UnknownPhoto, UnknownVolume
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.fleet import Fleet
-from storagemaster.mirrors.node_queries import ask_nodes
-from storagemaster.photos.photo_search import found_document, places_of
+from storagemaster.mirrors.node_queries import query_nodes
+from storagemaster.photos.photo_search import found_document, locations_of
 from storagemaster.photos.photos import Photos
 from storagenode.client import NodeClient
-from storagenode.protocol.layout import OWED, TRASH, Place
+from storagenode.protocol.layout import HINTS, TRASH, Place
 from volumes.cluster import Cluster, NodeId
 from volumes.photo_id import PhotoId
 from volumes.photo_path import (
@@ -57,8 +57,8 @@ class Explanations:
         async def copies_on(id_: NodeId, node: NodeClient) -> list[Document]:
             return await self._copies_on(id_, node, volume, photo)
 
-        answers = await ask_nodes(self._nodes, self._nodes, self._fleet, copies_on)
-        copies = [copy for found in answers.said.values() for copy in found]
+        answers = await query_nodes(self._nodes, self._nodes, self._fleet, copies_on)
+        copies = [copy for found in answers.results.values() for copy in found]
         return {
             "volume": volume,
             "volume_state": self._cluster.volumes[volume].state.value,
@@ -68,9 +68,10 @@ class Explanations:
                 for node in self._cluster.mirrors_of(volume)
             ],
             "copies": copies,
-            "unknown": dict(answers.unknown),
+            "unreachable": dict(answers.unreachable),
             "versions": [
-                await self._version(of, copies) for of in _versions_of(volume, photo, copies)
+                await self._version(photo_version, copies)
+                for photo_version in _versions_of(volume, photo, copies)
             ],
         }
 
@@ -78,40 +79,40 @@ class Explanations:
         self, id_: NodeId, node: NodeClient, volume: VolumeId, photo: PhotoId
     ) -> list[Document]:
         paths = await node.find(photo)
-        places = places_of(paths)
+        places = locations_of(paths)
         noted: dict[str, tuple[int, str]] = {}
-        if "home" in places:
-            home = f"{volume}/{shard_of(photo)}"
+        if "live" in places:
+            mirror = f"{volume}/{shard_of(photo)}"
             for listed in await node.list_photo(volume, photo):
-                noted[f"{home}/{listed.name}"] = (listed.bytes, listed.digest)
+                noted[f"{mirror}/{listed.name}"] = (listed.bytes, listed.digest)
         if "trash" in places:
-            for trashed in await node.trashed(volume, photo):
+            for trashed in await node.list_trash(volume, photo):
                 noted[trashed.path] = (trashed.bytes, trashed.digest)
         documents = [found_document(self._cluster, id_, path) for path in paths]
         for document in documents:
-            if document["where"] == "owed":
-                held = Place(_file_at(document["path"]), NodeId(document["owed_to"]))
-                note = await node.stat(held)
-                noted[held.path] = (note.size_bytes, note.digest)
+            if document["location"] == "hint":
+                held = Place(_file_at(document["path"]), NodeId(document["hint_for"]))
+                metadata = await node.stat(held)
+                noted[held.path] = (metadata.size_bytes, metadata.digest)
         for document in documents:
             document["bytes"], document["sha256"] = noted.get(document["path"], (None, ""))
         return documents
 
-    async def _version(self, of: PhotoVersion, copies: Iterable[Document]) -> Document:
-        state, reason, position = await self._state(of)
-        original = _original_of(of, copies)
+    async def _version(self, photo_version: PhotoVersion, copies: Iterable[Document]) -> Document:
+        state, reason, position = await self._state(photo_version)
+        original = _original_of(photo_version, copies)
         job = await self._queue.job_state(original) if original else ""
         return {
-            "version": of.version,
+            "version": photo_version.version,
             "state": state,
             "reason": reason,
             "job": job,
             "position": position,
         }
 
-    async def _state(self, of: PhotoVersion) -> tuple[str, str, int | None]:
+    async def _state(self, photo_version: PhotoVersion) -> tuple[str, str, int | None]:
         try:
-            status = await self._photos.status(of)
+            status = await self._photos.status(photo_version)
         except PhotoGone as error:
             return "gone", str(error), None
         except UnknownPhoto as error:
@@ -124,7 +125,7 @@ class Explanations:
 def _file_at(path: str) -> PhotoFile:
     """The file that a path on a node is of, whichever part of the node it is in."""
     head, _, rest = path.partition("/")
-    return parse_path(rest.partition("/")[2] if head in {OWED, TRASH} else path)
+    return parse_path(rest.partition("/")[2] if head in {HINTS, TRASH} else path)
 
 
 def _files_of(copies: Iterable[Document]) -> list[PhotoFile]:
@@ -140,12 +141,14 @@ def _versions_of(
     volume: VolumeId, photo: PhotoId, copies: Iterable[Document]
 ) -> list[PhotoVersion]:
     files = _files_of(copies)
-    versions = {file.of.version for file in files if not isinstance(file, PhotoTombstone)}
+    versions = {
+        file.photo_version.version for file in files if not isinstance(file, PhotoTombstone)
+    }
     return [PhotoVersion(volume, photo, version) for version in sorted(versions)]
 
 
-def _original_of(of: PhotoVersion, copies: Iterable[Document]) -> Variant | None:
+def _original_of(photo_version: PhotoVersion, copies: Iterable[Document]) -> Variant | None:
     for file in _files_of(copies):
-        if isinstance(file, Variant) and file.of == of and file.is_original:
+        if isinstance(file, Variant) and file.photo_version == photo_version and file.is_original:
             return file
     return None

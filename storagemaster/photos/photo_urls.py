@@ -18,16 +18,20 @@ class PhotoUrls:
         self._classes = {k: str(v) for k, v in size_classes(cluster.sizes).items()}
 
     def all_sizes(
-        self, of: PhotoVersion, *, width: int, height: int, original_ext: str
+        self, photo_version: PhotoVersion, *, width: int, height: int, original_ext: str
     ) -> dict[str, str]:
         """A URL by size letter, for every size that a photo of these dimensions gets."""
         sizes = sizes_of(self._cluster.sizes, width=width, height=height)
-        return self.of_letters(of, [size.letter for size in sizes], original_ext=original_ext)
+        return self.of_letters(
+            photo_version, [size.letter for size in sizes], original_ext=original_ext
+        )
 
     def of_letters(
-        self, of: PhotoVersion, letters: list[str], *, original_ext: str
+        self, photo_version: PhotoVersion, letters: list[str], *, original_ext: str
     ) -> dict[str, str]:
         """A URL by size letter, for these sizes and the original."""
         exts = dict.fromkeys(letters, SIZE_EXT) | {ORIGINAL_LETTER: original_ext}
-        paths = self._signer.sign_sizes(render_stem(of), exts=exts, size_classes=self._classes)
+        paths = self._signer.sign_sizes(
+            render_stem(photo_version), exts=exts, size_classes=self._classes
+        )
         return {letter: self._cluster.public_url + path for letter, path in paths.items()}

@@ -10,11 +10,11 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from storagemaster.lifecycle.tombstone_delivery import Burying, Tombstone
+from storagemaster.lifecycle.tombstone_delivery import Tombstone, TombstoneDelivery
 from storagemaster.mirrors.fleet import Fleet
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError, Unreachable
-from storagenode.protocol.wire import OWED_LIST_MAX
+from storagenode.protocol.wire import HINTS_PER_LIST_MAX
 from volumes.cluster import Cluster, NodeId
 from volumes.photo_path import (
     InvalidPath,
@@ -30,10 +30,10 @@ log = logging.getLogger(__name__)
 # Looking for fenced volumes asks nobody; all of them have nothing to send until they are found.
 PASS_SECONDS = 0.25
 VOLUMES_AT_ONCE = 4
-BURIALS_AT_ONCE = 16
+TOMBSTONES_AT_ONCE = 16
 
 
-class CatchingUp:
+class FenceLifter:
     """Lifts the fences of nodes, for ever."""
 
     def __init__(
@@ -41,18 +41,18 @@ class CatchingUp:
         cluster: Cluster,
         nodes: Mapping[NodeId, NodeClient],
         fleet: Fleet,
-        burying: Burying,
+        tombstone_delivery: TombstoneDelivery,
         *,
         now_seconds: Callable[[], float],
     ) -> None:
         self._cluster = cluster
         self._nodes = nodes
         self._fleet = fleet
-        self._burying = burying
+        self._tombstone_delivery = tombstone_delivery
         self._now_seconds = now_seconds
         self._lifted: set[tuple[str, VolumeId]] = set()
 
-    async def lift_all(self) -> int:
+    async def lift_fences(self) -> int:
         """Go once through all volumes that are fenced; how many of their fences were lifted."""
         fences = [
             (node, VolumeId(volume), view.status.fence_serial)
@@ -67,12 +67,12 @@ class CatchingUp:
         if not waiting:
             return 0
         away = dict.fromkeys(node for node, _, _ in fences)
-        owed_to = {node: await self._owed_volumes(node) for node in away}
+        hint_for = {node: await self._hinted_volumes(node) for node in away}
         gate = asyncio.Semaphore(VOLUMES_AT_ONCE)
 
         async def one(node: NodeId, volume: VolumeId, serial: str) -> bool:
             async with gate:
-                return await self._lift(node, volume, serial, owed=volume in owed_to[node])
+                return await self._lift(node, volume, serial, owed=volume in hint_for[node])
 
         return sum(await asyncio.gather(*(one(*fence) for fence in waiting)))
 
@@ -106,29 +106,29 @@ class CatchingUp:
         await self._bury(node, missed_tombstones(volume, own, theirs))
 
     async def _bury(self, node: NodeId, tombstones: Iterable[Tombstone]) -> None:
-        gate = asyncio.Semaphore(BURIALS_AT_ONCE)
+        gate = asyncio.Semaphore(TOMBSTONES_AT_ONCE)
         mtime = int(self._now_seconds())
 
         async def one(tombstone: Tombstone) -> None:
             async with gate:
-                await self._burying.bury(node, tombstone, mtime_seconds=mtime)
+                await self._tombstone_delivery.write_tombstone(node, tombstone, mtime_seconds=mtime)
 
         await asyncio.gather(*(one(tombstone) for tombstone in tombstones))
 
-    async def _owed_volumes(self, home: NodeId) -> set[VolumeId]:
+    async def _hinted_volumes(self, mirror: NodeId) -> set[VolumeId]:
         """The volumes of which some node that is up holds files for this one."""
         found: set[VolumeId] = set()
         for holder, view in self._fleet.view().items():
-            if holder == home or not (view.up and view.status is not None and view.status.owed):
+            if holder == mirror or not (view.up and view.status is not None and view.status.hints):
                 continue
             try:
-                held = await self._nodes[holder].owed(home)
+                held = await self._nodes[holder].list_hints(mirror)
             except NodeError as error:
                 if isinstance(error, Unreachable):
-                    self._fleet.report_unreachable(holder, str(error))
+                    self._fleet.mark_down(holder, str(error))
                 continue
             found |= {volume_of(each.place.file) for each in held}
-            if len(held) == OWED_LIST_MAX:
+            if len(held) == HINTS_PER_LIST_MAX:
                 return set(self._cluster.volumes)
         return found
 

@@ -11,23 +11,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runtime.crashpoint import crashpoint
-from storagemaster.caches.purging import Purging
+from storagemaster.caches.purging import EdgePurger
 from storagemaster.caches.variants import all_variants
-from storagemaster.lifecycle.tombstone_delivery import Burying
+from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirroring import pull_seconds
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import (
     Conflict,
-    DiskRefused,
     Gone,
     NodeError,
-    NotThere,
+    NotFound,
     SourceUnreachable,
+    StoreNotWritable,
     Unreachable,
 )
-from storagenode.protocol.layout import OwedFile, Place
-from storagenode.protocol.wire import OWED_LIST_MAX, BundledFile, Pull, render_bundle
+from storagenode.protocol.layout import HintFile, Place
+from storagenode.protocol.wire import HINTS_PER_LIST_MAX, BundledFile, Pull, render_bundle
 from volumes.cluster import Cluster, NodeId
 from volumes.photo_path import (
     Info,
@@ -48,12 +48,12 @@ ATTEMPTS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _PendingHint:
     """What one node holds for another: a file, or the sizes of a version and their info, last."""
 
     holder: NodeId
-    home: NodeId
-    files: tuple[OwedFile, ...]
+    mirror: NodeId
+    files: tuple[HintFile, ...]
 
     @property
     def place(self) -> Place:
@@ -68,21 +68,21 @@ class _Held:
         return isinstance(self.place.file, PhotoTombstone | VersionTombstone)
 
 
-def _together(files: Sequence[OwedFile]) -> Iterable[tuple[OwedFile, ...]]:
+def _together(files: Sequence[HintFile]) -> Iterable[tuple[HintFile, ...]]:
     """Each file of a list by itself, but the sizes of a version with their info.
 
     A list that is as long as one may be ends in the middle of a version, whose turn comes later.
     """
-    infos = {file.place.file.of for file in files if isinstance(file.place.file, Info)}
-    bundles: dict[PhotoVersion, list[OwedFile]] = {}
+    infos = {file.place.file.photo_version for file in files if isinstance(file.place.file, Info)}
+    bundles: dict[PhotoVersion, list[HintFile]] = {}
     for file in files:
-        of = _sizes_of(file.place.file)
-        if of in infos:
-            bundles.setdefault(of, []).append(file)
+        photo_version = _sizes_of(file.place.file)
+        if photo_version in infos:
+            bundles.setdefault(photo_version, []).append(file)
         else:
             yield (file,)
-    if len(files) == OWED_LIST_MAX and (of := _sizes_of(files[-1].place.file)):
-        bundles.pop(of, None)
+    if len(files) == HINTS_PER_LIST_MAX and (photo_version := _sizes_of(files[-1].place.file)):
+        bundles.pop(photo_version, None)
     for bundle in bundles.values():
         yield tuple(sorted(bundle, key=lambda file: isinstance(file.place.file, Info)))
 
@@ -90,7 +90,7 @@ def _together(files: Sequence[OwedFile]) -> Iterable[tuple[OwedFile, ...]]:
 def _sizes_of(file: PhotoFile) -> PhotoVersion | None:
     """The version that a size, or an info, is of."""
     if isinstance(file, Info) or (isinstance(file, Variant) and not file.is_original):
-        return file.of
+        return file.photo_version
     return None
 
 
@@ -98,16 +98,16 @@ def _sizes_of(file: PhotoFile) -> PhotoVersion | None:
 class _Closed:
     """What is not tried again in this pass."""
 
-    homes: set[NodeId] = field(default_factory=set)
+    mirrors: set[NodeId] = field(default_factory=set)
     """Their disks are full."""
     ways: set[tuple[NodeId, NodeId]] = field(default_factory=set)
     """The holder gives the home no answer."""
 
-    def is_for(self, each: _Held) -> bool:
-        return each.home in self.homes or (each.holder, each.home) in self.ways
+    def is_for(self, each: _PendingHint) -> bool:
+        return each.mirror in self.mirrors or (each.holder, each.mirror) in self.ways
 
 
-class OwedWork:
+class HintedHandoff:
     """Hands owed files over to their homes, and owed purges to their edges, once those are up."""
 
     def __init__(
@@ -115,17 +115,17 @@ class OwedWork:
         cluster: Cluster,
         nodes: Mapping[NodeId, NodeClient],
         fleet: Fleet,
-        purging: Purging,
-        burying: Burying,
+        purging: EdgePurger,
+        tombstone_delivery: TombstoneDelivery,
     ) -> None:
         self._cluster = cluster
         self._nodes = nodes
         self._fleet = fleet
         self._purging = purging
-        self._burying = burying
-        self._attempts: dict[_Held, int] = {}
+        self._tombstone_delivery = tombstone_delivery
+        self._attempts: dict[_PendingHint, int] = {}
 
-    async def hand_over_all(self) -> int:
+    async def deliver_all(self) -> int:
         """Go once through all that is held for nodes and edges that are up; how much was done.
 
         Tombstones go first, whoever holds them: a copy must not arrive before the word that it is
@@ -134,24 +134,24 @@ class OwedWork:
         holders = [
             node
             for node, view in self._fleet.view().items()
-            if view.up and view.status is not None and view.status.owed
+            if view.up and view.status is not None and view.status.hints
         ]
         held = [each for holder in holders for each in await self._held_by(holder)]
         self._attempts = {each: self._attempts[each] for each in held if each in self._attempts}
         tombstones = [each for each in held if each.is_tombstone]
         others = [each for each in held if not each.is_tombstone]
-        done = await self._hand_over_some(tombstones) + await self._hand_over_some(others)
+        done = await self._deliver_some(tombstones) + await self._deliver_some(others)
         for holder in holders:
             done += await self._purge_from(holder)
         return done
 
-    async def _held_by(self, holder: NodeId) -> list[_Held]:
-        homes = [node for node in self._nodes if node != holder and self._fleet.is_up(node)]
+    async def _held_by(self, holder: NodeId) -> list[_PendingHint]:
+        mirrors = [node for node in self._nodes if node != holder and self._fleet.is_up(node)]
         try:
             return [
-                _Held(holder, home, files)
-                for home in homes
-                for files in _together(await self._nodes[holder].owed(home))
+                _PendingHint(holder, mirror, files)
+                for mirror in mirrors
+                for files in _together(await self._nodes[holder].list_hints(mirror))
             ]
         except NodeError as error:
             log.warning("owed work of %s was not listed: %s", holder, error)
@@ -168,67 +168,69 @@ class OwedWork:
     async def _purge(self, edge: str, holder: NodeId) -> int:
         """Carry out the purges that an edge has missed; how many of them."""
         done = 0
-        for entry in await self._nodes[holder].owed(NodeId(edge)):
+        for entry in await self._nodes[holder].list_hints(NodeId(edge)):
             assert isinstance(entry.place.file, VersionTombstone), "a purge is owed as a tombstone"
-            paths = all_variants(entry.place.file.of, self._cluster.sizes)
+            paths = all_variants(entry.place.file.photo_version, self._cluster.sizes)
             if not await self._purging.purge_edge(edge, paths):
                 break
-            await self._nodes[holder].settle(entry.place)
+            await self._nodes[holder].remove_hint(entry.place)
             done += 1
         return done
 
-    async def _hand_over_some(self, held: Sequence[_Held]) -> int:
+    async def _deliver_some(self, held: Sequence[_PendingHint]) -> int:
         gate = asyncio.Semaphore(PULLS_AT_ONCE)
         closed = _Closed()
 
-        async def one(each: _Held) -> int:
+        async def one(each: _PendingHint) -> int:
             async with gate:
                 is_done = (
-                    self._fleet.is_up(each.home)
+                    self._fleet.is_up(each.mirror)
                     and not closed.is_for(each)
                     and self._attempts.get(each, 0) < ATTEMPTS_MAX
-                    and await self._hand_over(each, closed)
+                    and await self._deliver(each, closed)
                 )
                 return len(each.files) if is_done else 0
 
         return sum(await asyncio.gather(*(one(each) for each in held)))
 
-    async def _hand_over(self, each: _Held, closed: _Closed) -> bool:
+    async def _deliver(self, each: _PendingHint, closed: _Closed) -> bool:
         try:
             if each.is_tombstone:
-                await self._bury_at_home(each)
+                await self._deliver_tombstone(each)
             elif isinstance(each.place.file, Info):
-                await self._bring_bundle_home(each)
+                await self._deliver_bundle(each)
             else:
-                await self._bring_home(each)
-            crashpoint("brought_home")
+                await self._deliver_file(each)
+            crashpoint("hint_delivered")
             with self._asking(each.holder):
                 for file in each.files:
-                    await self._nodes[each.holder].settle(file.place)
-                    crashpoint("let_go")
-        except NotThere:
+                    await self._nodes[each.holder].remove_hint(file.place)
+                    crashpoint("hint_removed")
+        except NotFound:
             return False  # another storagemaster was faster
         except NodeError as error:
             # A full disk and a link that is cut say nothing of the file.
-            if isinstance(error, DiskRefused):
-                closed.homes.add(each.home)
+            if isinstance(error, StoreNotWritable):
+                closed.mirrors.add(each.mirror)
             elif isinstance(error, SourceUnreachable):
-                closed.ways.add((each.holder, each.home))
+                closed.ways.add((each.holder, each.mirror))
             elif not isinstance(error, Unreachable):
                 self._attempts[each] = self._attempts.get(each, 0) + 1
             log.warning("%s was not brought home: %s", each.place, error)
             return False
         return True
 
-    async def _bury_at_home(self, each: _Held) -> None:
+    async def _deliver_tombstone(self, each: _PendingHint) -> None:
         tombstone = each.place.file
         assert isinstance(tombstone, PhotoTombstone | VersionTombstone)
         with self._asking(each.holder):
-            note = await self._nodes[each.holder].stat(each.place)
-        with self._asking(each.home):
-            await self._burying.bury(each.home, tombstone, mtime_seconds=note.mtime_seconds)
+            metadata = await self._nodes[each.holder].stat(each.place)
+        with self._asking(each.mirror):
+            await self._tombstone_delivery.write_tombstone(
+                each.mirror, tombstone, mtime_seconds=metadata.mtime_seconds
+            )
 
-    async def _bring_bundle_home(self, each: _Held) -> None:
+    async def _deliver_bundle(self, each: _PendingHint) -> None:
         """Return when the home has these sizes, or others, which are as good, or is to have none.
 
         What it lacks of other ones it gets from the mirror that has them.
@@ -240,16 +242,16 @@ class OwedWork:
                 fetched = await self._nodes[each.holder].fetch(file.place)
                 path = render_path(file.place.file)
                 bundled.append(BundledFile(path, file.digest, fetched.data))
-        with self._asking(each.home), contextlib.suppress(Gone, Conflict):
-            await self._nodes[each.home].put_bundle(
-                info.of,
+        with self._asking(each.mirror), contextlib.suppress(Gone, Conflict):
+            await self._nodes[each.mirror].put_bundle(
+                info.photo_version,
                 render_bundle(bundled),
-                owed_to=None,
-                mtime_seconds=fetched.note.mtime_seconds,
+                hint_for=None,
+                mtime_seconds=fetched.metadata.mtime_seconds,
                 timeout_seconds=pull_seconds(each.size_bytes),
             )
 
-    async def _bring_home(self, each: _Held) -> None:
+    async def _deliver_file(self, each: _PendingHint) -> None:
         """Return when the home has it, or has the word that it is gone.
 
         Of an original, other bytes under the same name settle nothing: this copy may be the only
@@ -263,8 +265,8 @@ class OwedWork:
             digest=each.files[-1].digest,
         )
         is_size = _sizes_of(held.file) is not None
-        with self._asking(each.home), contextlib.suppress(Gone, *([Conflict] if is_size else [])):
-            await self._nodes[each.home].pull(pull, timeout_seconds=pull_seconds(each.size_bytes))
+        with self._asking(each.mirror), contextlib.suppress(Gone, *([Conflict] if is_size else [])):
+            await self._nodes[each.mirror].pull(pull, timeout_seconds=pull_seconds(each.size_bytes))
 
     @contextlib.contextmanager
     def _asking(self, node: NodeId) -> Iterator[None]:
@@ -272,5 +274,5 @@ class OwedWork:
         try:
             yield
         except Unreachable as error:
-            self._fleet.report_unreachable(node, str(error))
+            self._fleet.mark_down(node, str(error))
             raise

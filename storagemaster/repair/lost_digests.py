@@ -9,14 +9,14 @@ import itertools
 from collections.abc import Iterable, Mapping
 
 from storagenode.client import NodeClient
-from storagenode.protocol.errors import NotThere
+from storagenode.protocol.errors import NotFound
 from storagenode.protocol.layout import Place
 from volumes.cluster import NodeId
 from volumes.photo_path import PhotoFile, Variant, parse_name
 
 
 async def digest_elsewhere(
-    file: PhotoFile, homes: Mapping[NodeId, NodeClient], holders: Iterable[NodeClient]
+    file: PhotoFile, mirrors: Mapping[NodeId, NodeClient], holders: Iterable[NodeClient]
 ) -> str:
     """What is noted of a copy that is held for a home, or of the same bytes of another version.
 
@@ -27,11 +27,11 @@ async def digest_elsewhere(
         Unreachable: A node that may have one did not answer.
     """
     found = set()
-    for home, holder in itertools.product(homes, holders):
-        with contextlib.suppress(NotThere):
-            found.add((await holder.stat(Place(file, owed_to=home))).digest)
+    for mirror, holder in itertools.product(mirrors, holders):
+        with contextlib.suppress(NotFound):
+            found.add((await holder.stat(Place(file, hint_for=mirror))).digest)
     if isinstance(file, Variant):
-        for node in homes.values():
+        for node in mirrors.values():
             found |= await _digests_of_versions(file, node)
     return found.pop() if len(found) == 1 else ""
 
@@ -41,10 +41,10 @@ async def _digests_of_versions(file: Variant, node: NodeClient) -> set[str]:
 
     The trash may have sizes that were made by another library, before a rebuild.
     """
-    listed = await node.list_photo(file.of.volume, file.of.photo)
-    noted = [(parse_name(file.of.volume, each.name), each.digest) for each in listed]
+    listed = await node.list_photo(file.photo_version.volume, file.photo_version.photo)
+    noted = [(parse_name(file.photo_version.volume, each.name), each.digest) for each in listed]
     if file.is_original:
-        trashed = await node.trashed(file.of.volume, file.of.photo)
+        trashed = await node.list_trash(file.photo_version.volume, file.photo_version.photo)
         noted += [(each.file, each.digest) for each in trashed]
     return {
         digest

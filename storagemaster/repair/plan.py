@@ -13,18 +13,18 @@ left to a person.
 from collections.abc import Iterable, Iterator, Mapping
 
 from storagemaster.repair.steps import (
-    Adopt,
-    Bury,
     Conflict,
     Copy,
     Plan,
     Replace,
     ReplaceSizes,
+    RestoreDigest,
     Step,
+    WriteTombstone,
 )
 from storagenode.disk.shard_listing import ListedFile
 from volumes.cluster import NodeId
-from volumes.cold_tier import Chill
+from volumes.cold_tier import ColdTier
 from volumes.photo_path import (
     Attempt,
     Failure,
@@ -45,7 +45,7 @@ Holders = Mapping[NodeId, ListedFile]
 
 
 def plan_shard(
-    volume: VolumeId, listings: Listings, *, complete: bool, chill: Chill | None = None
+    volume: VolumeId, listings: Listings, *, complete: bool, cold_tier: ColdTier | None = None
 ) -> Plan:
     """The steps that make the mirrors of one shard equal: tombstones first, infos last.
 
@@ -65,8 +65,10 @@ def plan_shard(
             if _is_conflict(file, holders):
                 digests = {node: listed.digest for node, listed in holders.items()}
                 conflicts.append(Conflict(file, digests))
-        steps += _settle_version(version, set(listings), complete=complete, chill=chill)
-    steps.sort(key=lambda step: not isinstance(step, Bury) and isinstance(step.file, Info))
+        steps += _settle_version(version, set(listings), complete=complete, cold_tier=cold_tier)
+    steps.sort(
+        key=lambda step: not isinstance(step, WriteTombstone) and isinstance(step.file, Info)
+    )
     return Plan((*buried, *steps), tuple(conflicts))
 
 
@@ -77,13 +79,13 @@ def _live_versions(
     versions: dict[PhotoVersion, dict[LiveFile, Holders]] = {}
     for file in sorted(held, key=lambda file: isinstance(file, Info)):
         if isinstance(file, LiveFile) and not _is_covered(file, gone):
-            versions.setdefault(file.of, {})[file] = held[file]
+            versions.setdefault(file.photo_version, {})[file] = held[file]
     return versions.values()
 
 
 def _is_covered(file: LiveFile, gone: set[PhotoTombstone | VersionTombstone]) -> bool:
-    whole = PhotoTombstone(file.of.volume, file.of.photo)
-    return whole in gone or VersionTombstone(file.of) in gone
+    whole = PhotoTombstone(file.photo_version.volume, file.photo_version.photo)
+    return whole in gone or VersionTombstone(file.photo_version) in gone
 
 
 def _bury(
@@ -100,7 +102,7 @@ def _bury(
     lacking = set(listings) - held[tombstone].keys()
     # All tombstones have the same bytes, so that one without a digest is written anew.
     unverified = {node for node, listed in held[tombstone].items() if not listed.digest}
-    return [Bury(node, tombstone) for node in sorted(unfinished | lacking | unverified)]
+    return [WriteTombstone(node, tombstone) for node in sorted(unfinished | lacking | unverified)]
 
 
 def _is_conflict(file: LiveFile, holders: Holders) -> bool:
@@ -113,15 +115,15 @@ def _settle_version(
     nodes: set[NodeId],
     *,
     complete: bool,
-    chill: Chill | None,
+    cold_tier: ColdTier | None,
 ) -> Iterator[Step]:
     """The steps of a version. Where a size is replaced, all from its source are one step."""
-    info = Info(next(iter(version)).of)
+    info = Info(next(iter(version)).photo_version)
     pulled: dict[tuple[NodeId, NodeId], list[Copy | Replace]] = {}
     for file, holders in version.items():
         if _is_conflict(file, holders):
             continue
-        for step in _settle(file, holders, version, nodes, complete=complete, chill=chill):
+        for step in _settle(file, holders, version, nodes, complete=complete, cold_tier=cold_tier):
             if isinstance(step, Copy | Replace) and _is_of_sizes(file):
                 pulled.setdefault((step.node, step.source), []).append(step)
             else:
@@ -141,23 +143,25 @@ def _settle(
     nodes: set[NodeId],
     *,
     complete: bool,
-    chill: Chill | None,
-) -> Iterator[Adopt | Copy | Replace]:
+    cold_tier: ColdTier | None,
+) -> Iterator[RestoreDigest | Copy | Replace]:
     if not any(listed.digest for listed in holders.values()):
         if complete:
             # Nobody has noted a digest: each notes that of its bytes, and the next pass compares.
-            is_alone = len(holders) == 1
-            yield from (Adopt(node, file, "", is_alone=is_alone) for node in sorted(holders))
+            is_sole_copy = len(holders) == 1
+            yield from (
+                RestoreDigest(node, file, "", is_sole_copy=is_sole_copy) for node in sorted(holders)
+            )
         return
     source = _source(file, holders, version)
     right = holders[source]
     for node in sorted(nodes):
         listed = holders.get(node)
         if listed is None:
-            if chill is None or chill.is_kept_by(node, file):
+            if cold_tier is None or cold_tier.belongs_on(node, file):
                 yield Copy(node, file, source, right.digest, right.bytes)
         elif not listed.digest:
-            yield Adopt(node, file, right.digest)
+            yield RestoreDigest(node, file, right.digest)
         elif listed.digest != right.digest:
             yield Replace(node, file, source, right.digest, right.bytes, listed.digest)
 
@@ -168,7 +172,7 @@ def _source(file: LiveFile, holders: Holders, version: Mapping[LiveFile, Holders
     That mirror is the one with an info that lacks the fewest sizes, and of those the one whose info
     has the least digest, so that all masters who see the same choose the same.
     """
-    infos = version.get(Info(file.of), {})
+    infos = version.get(Info(file.photo_version), {})
     sizes = [by_node for each, by_node in version.items() if _is_of_sizes(each)]
 
     def rank(node: NodeId) -> tuple[bool, int, str, NodeId]:

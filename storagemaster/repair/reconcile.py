@@ -12,29 +12,35 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runtime.crashpoint import crashpoint
-from storagemaster.lifecycle.tombstone_delivery import Burying
+from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.fleet import Fleet, NodeView
 from storagemaster.mirrors.mirroring import pull_seconds
 from storagemaster.repair.lost_digests import digest_elsewhere
 from storagemaster.repair.plan import plan_shard
 from storagemaster.repair.steps import (
-    Adopt,
-    Bury,
     Conflict,
     Copy,
     Plan,
     Replace,
     ReplaceSizes,
+    RestoreDigest,
     Step,
+    WriteTombstone,
 )
-from storagemaster.repair.tasks import RepairProgress, Task, Way, bytes_of, tasks_of
-from storagemaster.repair.throttle import RepairBudget
+from storagemaster.repair.tasks import NodePair, RepairProgress, Task, group_steps, step_bytes
+from storagemaster.repair.throttle import RepairThrottle
 from storagenode.client import NodeClient
-from storagenode.protocol.errors import DiskRefused, Gone, NodeError, SourceUnreachable, Unreachable
+from storagenode.protocol.errors import (
+    Gone,
+    NodeError,
+    SourceUnreachable,
+    StoreNotWritable,
+    Unreachable,
+)
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import Pull
 from volumes.cluster import Cluster, NodeId
-from volumes.cold_tier import Chill, Part
+from volumes.cold_tier import ColdTier, SizeFilter
 from volumes.photo_path import Info, PhotoFile, VolumeId, volume_of
 
 log = logging.getLogger(__name__)
@@ -54,7 +60,7 @@ class VolumePlan:
 
     volume: VolumeId
     plan: Plan
-    unknown: tuple[NodeId, ...]
+    unreachable: tuple[NodeId, ...]
 
 
 @dataclass(slots=True)
@@ -66,7 +72,7 @@ class RepairReport:
     failed: dict[Step, str] = field(default_factory=dict)
 
 
-class Reconcile:
+class Reconciler:
     """Makes mirrors equal, for ever."""
 
     def __init__(
@@ -74,7 +80,7 @@ class Reconcile:
         cluster: Cluster,
         nodes: Mapping[NodeId, NodeClient],
         fleet: Fleet,
-        burying: Burying,
+        tombstone_delivery: TombstoneDelivery,
         *,
         now_seconds: Callable[[], float],
         shuffle: Callable[[list[VolumeId]], None] = random.shuffle,
@@ -82,10 +88,10 @@ class Reconcile:
         self._cluster = cluster
         self._nodes = nodes
         self._fleet = fleet
-        self._burying = burying
+        self._tombstone_delivery = tombstone_delivery
         self._now_seconds = now_seconds
         self._shuffle = shuffle
-        self._budget = RepairBudget(cluster.limits.repair_bytes_per_second)
+        self._budget = RepairThrottle(cluster.limits.repair_bytes_per_second)
         self._attempts: dict[Step, int] = {}
         self._reasons: dict[Step, str] = {}
         self.progress = RepairProgress()
@@ -106,13 +112,13 @@ class Reconcile:
             self._shuffle(self._waiting)
         await self.reconcile(self._waiting.pop())
 
-    async def reconcile(self, volume: VolumeId, *, at_once: bool = False) -> RepairReport:
+    async def reconcile(self, volume: VolumeId, *, unthrottled: bool = False) -> RepairReport:
         """Compare one volume and repair it, within the budget unless somebody waits for it."""
         found = await self.plan(volume)
         self.conflicts[volume] = found.plan.conflicts
-        if not found.unknown:
+        if not found.unreachable:
             self._forget_settled(volume, found.plan.steps)
-        report = await self.apply(found.plan, at_once=at_once)
+        report = await self.apply(found.plan, unthrottled=unthrottled)
         self.failures[volume] = report.failed
         if report.done or report.failed:
             log.info(
@@ -133,39 +139,41 @@ class Reconcile:
             if attempts >= ATTEMPTS_MAX
         }
 
-    def try_again(self, volume: VolumeId) -> None:
+    def reset_failures(self, volume: VolumeId) -> None:
         """Forget how often steps of this volume have failed: somebody has seen to the cause."""
         self._attempts = {
             step: attempts for step, attempts in self._attempts.items() if step.volume != volume
         }
 
-    async def plan(self, volume: VolumeId, *, is_thawed: bool = False) -> VolumePlan:
+    async def plan(self, volume: VolumeId, *, after_recall: bool = False) -> VolumePlan:
         """What would make the mirrors equal, or would if it were thawed. Nothing is changed."""
         mirrors = self._cluster.volumes[volume].mirrors
-        chill = None if is_thawed else self._fleet.chill_of(volume)
-        unequal, known = await self._unequal_shards(volume, mirrors, chill)
-        unknown = tuple(node for node in mirrors if node not in known)
+        cold_tier = None if after_recall else self._fleet.cold_tier_of(volume)
+        unequal, known = await self._unequal_shards(volume, mirrors, cold_tier)
+        unreachable = tuple(node for node in mirrors if node not in known)
         shards = sorted(unequal)
         steps: list[Step] = []
         conflicts: list[Conflict] = []
         for start in range(0, len(shards), SHARDS_AT_ONCE):
             some = shards[start : start + SHARDS_AT_ONCE]
-            for plan in await self._plan_shards(volume, some, known, chill, complete=not unknown):
+            for plan in await self._plan_shards(
+                volume, some, known, cold_tier, complete=not unreachable
+            ):
                 steps += plan.steps
                 conflicts += plan.conflicts
-        return VolumePlan(volume, Plan(tuple(steps), tuple(conflicts)), unknown)
+        return VolumePlan(volume, Plan(tuple(steps), tuple(conflicts)), unreachable)
 
-    async def apply(self, plan: Plan, *, at_once: bool = False) -> RepairReport:
+    async def apply(self, plan: Plan, *, unthrottled: bool = False) -> RepairReport:
         """Do the steps of a plan: tombstones, then all else but infos, then infos."""
         report = RepairReport()
         gate = asyncio.Semaphore(TASKS_AT_ONCE)
-        cut: dict[Way, NodeError] = {}
+        broken_links: dict[NodePair, NodeError] = {}
 
         async def one(task: Task) -> None:
             async with gate:
-                if not at_once:
-                    await self._budget.spend(task)
-                await self._try(task, report, cut)
+                if not unthrottled:
+                    await self._budget.acquire(task)
+                await self._try(task, report, broken_links)
                 self.progress.count(task)
 
         waiting = [step for step in plan.steps if self._attempts.get(step, 0) < ATTEMPTS_MAX]
@@ -174,11 +182,11 @@ class Reconcile:
             for step in plan.steps
             if step not in waiting
         }
-        self.progress = RepairProgress.of(waiting, now_seconds=self._now_seconds())
-        if any(isinstance(step, Adopt) and step.is_alone for step in waiting):
+        self.progress = RepairProgress.photo_version(waiting, now_seconds=self._now_seconds())
+        if any(isinstance(step, RestoreDigest) and step.is_sole_copy for step in waiting):
             await self._fleet.poll()  # to know who holds something for others now
-        for turn in _TURNS:
-            tasks = tasks_of([step for step in waiting if turn(step)])
+        for turn in _PHASES:
+            tasks = group_steps([step for step in waiting if turn(step)])
             await asyncio.gather(*(one(task) for task in tasks))
         return report
 
@@ -191,27 +199,27 @@ class Reconcile:
             self._reasons.pop(step, None)
 
     async def _unequal_shards(
-        self, volume: VolumeId, mirrors: Sequence[NodeId], chill: Chill | None
+        self, volume: VolumeId, mirrors: Sequence[NodeId], cold_tier: ColdTier | None
     ) -> tuple[set[str], list[NodeId]]:
         """The shards that mirrors have not the same of, and the mirrors that have said so."""
-        if chill is None:
+        if cold_tier is None:
             found = await self._compared(volume, mirrors, None)
             return _unequal(found), list(found)
-        rest = await self._compared(volume, mirrors, Part(chill.sizes, is_inside=False))
-        moved = await self._compared(volume, list(rest), Part(chill.sizes, is_inside=True))
-        keepers = {node: moved[node] for node in moved if node in chill.keepers}
+        rest = await self._compared(volume, mirrors, SizeFilter(cold_tier.sizes, include=False))
+        moved = await self._compared(volume, list(rest), SizeFilter(cold_tier.sizes, include=True))
+        cold_nodes = {node: moved[node] for node in moved if node in cold_tier.cold_nodes}
         # What the others still have of the sizes that are moved must be with the keepers, too.
-        others = {shard for node in moved if node not in keepers for shard in moved[node]}
-        return _unequal(rest) | _unequal(keepers) | others, list(moved)
+        others = {shard for node in moved if node not in cold_nodes for shard in moved[node]}
+        return _unequal(rest) | _unequal(cold_nodes) | others, list(moved)
 
     async def _compared(
-        self, volume: VolumeId, mirrors: Sequence[NodeId], part: Part | None
+        self, volume: VolumeId, mirrors: Sequence[NodeId], part: SizeFilter | None
     ) -> dict[NodeId, dict[str, str]]:
         answers = await asyncio.gather(*(self._digests(node, volume, part) for node in mirrors))
         return {n: a for n, a in zip(mirrors, answers, strict=True) if a is not None}
 
     async def _digests(
-        self, node: NodeId, volume: VolumeId, part: Part | None
+        self, node: NodeId, volume: VolumeId, part: SizeFilter | None
     ) -> dict[str, str] | None:
         if not self._fleet.is_up(node):
             return None
@@ -226,7 +234,7 @@ class Reconcile:
         volume: VolumeId,
         shards: Sequence[str],
         nodes: list[NodeId],
-        chill: Chill | None,
+        cold_tier: ColdTier | None,
         *,
         complete: bool,
     ) -> list[Plan]:
@@ -241,20 +249,22 @@ class Reconcile:
         plans = []
         for shard in shards:
             listings = {node: by_shard[shard] for node, by_shard in by_node.items()}
-            plans.append(plan_shard(volume, listings, complete=complete, chill=chill))
+            plans.append(plan_shard(volume, listings, complete=complete, cold_tier=cold_tier))
         return plans
 
-    async def _try(self, task: Task, report: RepairReport, cut: dict[Way, NodeError]) -> None:
+    async def _try(
+        self, task: Task, report: RepairReport, broken_links: dict[NodePair, NodeError]
+    ) -> None:
         """Do a task, unless its way was found to be cut in this pass: each try takes a while."""
         try:
-            if task.way and task.way in cut:
-                raise cut[task.way]
+            if task.way and task.way in broken_links:
+                raise broken_links[task.way]
             outcomes = await self._do(task)
         except NodeError as error:
             if isinstance(error, Unreachable):
-                self._fleet.report_unreachable(task.node, str(error))
+                self._fleet.mark_down(task.node, str(error))
             elif isinstance(error, SourceUnreachable) and task.way:
-                cut[task.way] = error
+                broken_links[task.way] = error
             outcomes = [error] * len(task.steps)
         for step, outcome in zip(task.steps, outcomes, strict=True):
             self._note(step, outcome, report)
@@ -265,9 +275,9 @@ class Reconcile:
             self._reasons.pop(step, None)
         if outcome is None:
             report.done += 1
-            report.copied_bytes += bytes_of(step)
+            report.copied_bytes += step_bytes(step)
         elif not isinstance(outcome, Gone):
-            if not isinstance(outcome, DiskRefused | SourceUnreachable | Unreachable):
+            if not isinstance(outcome, StoreNotWritable | SourceUnreachable | Unreachable):
                 # A full disk and a node that is away say nothing of the file: such a step is tried
                 # as often as it takes.
                 self._attempts[step] = self._attempts.get(step, 0) + 1
@@ -283,12 +293,14 @@ class Reconcile:
             return await node.pull_many(pulls, timeout_seconds=seconds)
         (step,) = task.steps
         match step:
-            case Bury():
+            case WriteTombstone():
                 now = int(self._now_seconds())
-                await self._burying.bury(step.node, step.tombstone, mtime_seconds=now)
-            case Adopt():
-                digest = await self._lost_digest(step.file) if step.is_alone else step.digest
-                await node.adopt(Place(step.file), digest)
+                await self._tombstone_delivery.write_tombstone(
+                    step.node, step.tombstone, mtime_seconds=now
+                )
+            case RestoreDigest():
+                digest = await self._lost_digest(step.file) if step.is_sole_copy else step.digest
+                await node.restore_digest(Place(step.file), digest)
             case Copy() | Replace():
                 await node.pull(self._pull(step), timeout_seconds=pull_seconds(step.size_bytes))
             case ReplaceSizes():
@@ -306,16 +318,16 @@ class Reconcile:
         if away:
             raise SourceUnreachable(f"{', '.join(away)} may have a copy that is noted, and is away")
         mirrors = self._cluster.volumes[volume_of(file)].mirrors
-        homes = {node: self._nodes[node] for node in mirrors}
+        mirror_clients = {node: self._nodes[node] for node in mirrors}
         holders = [self._nodes[node] for node, view in views.items() if _holds_something(view)]
         with _others_asked():
-            return await digest_elsewhere(file, homes, holders)
+            return await digest_elsewhere(file, mirror_clients, holders)
 
     async def _replace_sizes(self, sizes: ReplaceSizes) -> None:
         """Replace none unless the source has all: the rest would be of another maker."""
         for step in sizes.steps:
             with _others_asked():
-                await self._nodes[sizes.source].adopt(Place(step.file), step.digest)
+                await self._nodes[sizes.source].restore_digest(Place(step.file), step.digest)
         crashpoint("sizes_verified")
         for step in sizes.steps:
             pull = self._pull(step)
@@ -326,14 +338,14 @@ class Reconcile:
     def _pull(self, step: Copy | Replace) -> Pull:
         place = Place(step.file)
         source = self._nodes[step.source].url
-        replaces = step.loses if isinstance(step, Replace) else ""
+        replaces = step.old_digest if isinstance(step, Replace) else ""
         return Pull(
             place=place, source=source, source_place=place, digest=step.digest, replaces=replaces
         )
 
 
 def _holds_something(view: NodeView) -> bool:
-    return view.status is not None and view.status.owed > 0
+    return view.status is not None and view.status.hints > 0
 
 
 @contextlib.contextmanager
@@ -353,11 +365,11 @@ def _unequal(found: Mapping[NodeId, Mapping[str, str]]) -> set[str]:
 
 
 def _is_info(step: Step) -> bool:
-    return not isinstance(step, Bury | ReplaceSizes) and isinstance(step.file, Info)
+    return not isinstance(step, WriteTombstone | ReplaceSizes) and isinstance(step.file, Info)
 
 
-_TURNS: tuple[Callable[[Step], bool], ...] = (
-    lambda step: isinstance(step, Bury),
-    lambda step: not isinstance(step, Bury) and not _is_info(step),
+_PHASES: tuple[Callable[[Step], bool], ...] = (
+    lambda step: isinstance(step, WriteTombstone),
+    lambda step: not isinstance(step, WriteTombstone) and not _is_info(step),
     _is_info,
 )

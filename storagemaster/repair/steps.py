@@ -15,7 +15,7 @@ from volumes.photo_path import (
 
 
 @dataclass(frozen=True, slots=True)
-class Bury:
+class WriteTombstone:
     """Write a tombstone on a mirror, or finish what it began there."""
 
     node: NodeId
@@ -44,14 +44,14 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopt:
+class RestoreDigest:
     """Have a mirror check bytes whose digest is missing against the digest another has noted."""
 
     node: NodeId
     file: PhotoFile
     digest: str
     """Empty if no mirror has noted it."""
-    is_alone: bool = False
+    is_sole_copy: bool = False
     """No other mirror has the file, so that nothing there would contradict its bytes."""
 
     @property
@@ -69,7 +69,7 @@ class Replace:
     source: NodeId
     digest: str
     size_bytes: int
-    loses: str
+    old_digest: str
     """The digest of what is set aside."""
 
     @property
@@ -108,7 +108,7 @@ class Conflict:
     digests: Mapping[NodeId, str] = field(hash=False)
 
 
-Step = Bury | Copy | Adopt | Replace | ReplaceSizes
+Step = WriteTombstone | Copy | RestoreDigest | Replace | ReplaceSizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +121,8 @@ class Plan:
     @property
     def copy_bytes(self) -> int:
         """How many bytes the plan copies."""
-        return sum(step.size_bytes for step in self.steps if not isinstance(step, Adopt | Bury))
+        return sum(
+            step.size_bytes
+            for step in self.steps
+            if not isinstance(step, RestoreDigest | WriteTombstone)
+        )

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from storagemaster.repair.steps import Adopt, Bury, Copy, Replace, Step
+from storagemaster.repair.steps import Copy, Replace, RestoreDigest, Step, WriteTombstone
 from storagenode.protocol.batch_wire import BATCH_BYTES_MAX, BATCH_FILES_MAX, FILE_BYTES_MAX
 from volumes.cluster import NodeId
 
-Way = tuple[NodeId, NodeId]
+NodePair = tuple[NodeId, NodeId]
 """From the node that sends to the one that fetches."""
 
 
@@ -23,15 +23,19 @@ class Task:
         return self.steps[0].node
 
     @property
-    def way(self) -> Way | None:
+    def way(self) -> NodePair | None:
         """The way that its copies go; None if it copies nothing."""
         first = self.steps[0]
-        return None if isinstance(first, Adopt | Bury) else (first.source, first.node)
+        return (
+            None
+            if isinstance(first, RestoreDigest | WriteTombstone)
+            else (first.source, first.node)
+        )
 
     @property
     def size_bytes(self) -> int:
         """How much it copies."""
-        return sum(map(bytes_of, self.steps))
+        return sum(map(step_bytes, self.steps))
 
 
 @dataclass(slots=True)
@@ -45,9 +49,9 @@ class RepairProgress:
     started_seconds: float = 0.0
 
     @classmethod
-    def of(cls, steps: Sequence[Step], *, now_seconds: float) -> "RepairProgress":
+    def photo_version(cls, steps: Sequence[Step], *, now_seconds: float) -> "RepairProgress":
         """The progress of steps of which none is done yet."""
-        return cls(len(steps), sum(map(bytes_of, steps)), started_seconds=now_seconds)
+        return cls(len(steps), sum(map(step_bytes, steps)), started_seconds=now_seconds)
 
     def count(self, task: Task) -> None:
         """A task has ended, well or not."""
@@ -61,12 +65,12 @@ class RepairProgress:
         return (now_seconds - self.started_seconds) * (self.steps_total - self.steps) / self.steps
 
 
-def bytes_of(step: Step) -> int:
+def step_bytes(step: Step) -> int:
     """How much a step copies."""
-    return 0 if isinstance(step, Adopt | Bury) else step.size_bytes
+    return 0 if isinstance(step, RestoreDigest | WriteTombstone) else step.size_bytes
 
 
-def tasks_of(steps: Iterable[Step]) -> list[Task]:
+def group_steps(steps: Iterable[Step]) -> list[Task]:
     """The steps in their order, small copies between the same two nodes put together."""
     tasks: list[Task] = []
     open_batches: dict[tuple[NodeId, NodeId], list[Step]] = {}
@@ -75,7 +79,7 @@ def tasks_of(steps: Iterable[Step]) -> list[Task]:
             tasks.append(Task((step,)))
             continue
         batch = open_batches.setdefault((step.node, step.source), [])
-        full = sum(map(bytes_of, batch)) + step.size_bytes > BATCH_BYTES_MAX
+        full = sum(map(step_bytes, batch)) + step.size_bytes > BATCH_BYTES_MAX
         if full or len(batch) == BATCH_FILES_MAX:
             tasks.append(Task(tuple(batch)))
             batch.clear()

@@ -8,10 +8,10 @@ from storagemaster.repair.tasks import Task
 # A small file costs a disk as much as this many bytes do.
 STEP_BYTES_MIN = 64 * 1024
 # Unused budget is kept for so long, and no longer.
-SAVED_SECONDS_MAX = 1.0
+BURST_SECONDS_MAX = 1.0
 
 
-class RepairBudget:
+class RepairThrottle:
     """Has whoever spends too fast wait for as long as it takes."""
 
     def __init__(
@@ -26,11 +26,11 @@ class RepairBudget:
         self._sleep = sleep
         self._free_at: float | None = None
 
-    async def spend(self, task: Task) -> None:
+    async def acquire(self, task: Task) -> None:
         """Return when the task may begin."""
         now = (self._clock or asyncio.get_running_loop().time)()
         cost_bytes = max(task.size_bytes, STEP_BYTES_MIN * len(task.steps))
-        earliest = now - SAVED_SECONDS_MAX
+        earliest = now - BURST_SECONDS_MAX
         begins = max(self._free_at if self._free_at is not None else earliest, earliest)
         self._free_at = begins + cost_bytes / self._bytes_per_second
         if begins > now:

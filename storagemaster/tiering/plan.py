@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from storagemaster.repair.plan import Listings
 from storagenode.disk.shard_listing import ListedFile
 from volumes.cluster import Cluster, NodeId, Volume
-from volumes.cold_tier import Chill
+from volumes.cold_tier import ColdTier
 from volumes.photo_path import (
     Failure,
     Info,
@@ -42,7 +42,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
+class SkippedFile:
     """One file that is not moved now, and why."""
 
     file: Variant
@@ -50,52 +50,56 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True)
-class ChillPlan:
+class TieringPlan:
     """What is to be done in a shard, and what stays."""
 
     moves: tuple[Move, ...] = ()
-    stays: tuple[Stay, ...] = ()
+    skipped: tuple[SkippedFile, ...] = ()
 
 
-def plan_chill(volume: VolumeId, chill: Chill, listings: Listings) -> ChillPlan:
+def plan_offload(volume: VolumeId, cold_tier: ColdTier, listings: Listings) -> TieringPlan:
     """The moves of one shard. Every mirror of the volume must be in the listings."""
     held: dict[PhotoFile, dict[NodeId, ListedFile]] = {}
     for node, files in listings.items():
         for listed in files:
             held.setdefault(parse_name(volume, listed.name), {})[node] = listed
     moves: list[Move] = []
-    stays: list[Stay] = []
+    skipped: list[SkippedFile] = []
     for file, holders in held.items():
-        if isinstance(file, Variant) and chill.moves(file) and set(holders) - set(chill.keepers):
+        if (
+            isinstance(file, Variant)
+            and cold_tier.covers(file)
+            and set(holders) - set(cold_tier.cold_nodes)
+        ):
             reason = _reason_to_stay(file, holders, held)
             if reason is None:
-                moves.append(_move(file, holders, chill))
+                moves.append(_move(file, holders, cold_tier))
             elif reason:
-                stays.append(Stay(file, reason))
-    return ChillPlan(tuple(moves), tuple(stays))
+                skipped.append(SkippedFile(file, reason))
+    return TieringPlan(tuple(moves), tuple(skipped))
 
 
-def reason_against(cluster: Cluster, volume: Volume, chill: Chill) -> str:
+def refusal_reason(cluster: Cluster, volume: Volume, cold_tier: ColdTier) -> str:
     """Why a volume cannot be chilled in this way; empty if it can.
 
     What the keepers have must survive as many faults as what the others let go of.
     """
-    strangers = [node for node in chill.keepers if node not in volume.mirrors]
+    strangers = [node for node in cold_tier.cold_nodes if node not in volume.mirrors]
     if strangers:
         names = ", ".join(strangers)
         return (
             f"{names} is no mirror of volume {volume.number}: add it to `mirrors` in cluster.toml, "
             "and restart nodes, storagemasters and edges with that; nothing else is to be done"
         )
-    others = [node for node in volume.mirrors if node not in chill.keepers]
+    others = [node for node in volume.mirrors if node not in cold_tier.cold_nodes]
     if not others:
         return f"every mirror of volume {volume.number} would keep everything"
-    copies = sum(cluster.nodes[node].copies for node in chill.keepers)
+    copies = sum(cluster.nodes[node].bucket_replicas for node in cold_tier.cold_nodes)
     if copies < len(others):
         return (
-            f"{len(others)} copies would be dropped, and {', '.join(chill.keepers)} says that it "
-            f"keeps {copies}: say `copies = N` of its bucket in cluster.toml, if it keeps every "
-            "object on N devices, or chill to more nodes"
+            f"{len(others)} copies would be dropped, but {', '.join(cold_tier.cold_nodes)} "
+            f"stores {copies}: set `bucket_replicas = N` in cluster.toml if its bucket stores "
+            "every object on N devices, or offload to more nodes"
         )
     return ""
 
@@ -106,27 +110,30 @@ def _reason_to_stay(
     held: Mapping[PhotoFile, object],
 ) -> str | None:
     """Why a file is not moved now; empty if that goes without saying, None if it is moved."""
-    of = file.of
-    if VersionTombstone(of) in held or PhotoTombstone(of.volume, of.photo) in held:
+    photo_version = file.photo_version
+    if (
+        VersionTombstone(photo_version) in held
+        or PhotoTombstone(photo_version.volume, photo_version.photo) in held
+    ):
         return ""
     digests = {listed.digest for listed in holders.values()}
     if len(digests) > 1 or "" in digests:
         return "its copies are not alike; repair the volume first"
-    if Info(of) not in held and Failure(of) not in held:
+    if Info(photo_version) not in held and Failure(photo_version) not in held:
         return "its sizes are not made yet"
     return None
 
 
-def _move(file: Variant, holders: Mapping[NodeId, ListedFile], chill: Chill) -> Move:
-    kept = [node for node in chill.keepers if node in holders]
-    others = tuple(sorted(set(holders) - set(chill.keepers)))
+def _move(file: Variant, holders: Mapping[NodeId, ListedFile], cold_tier: ColdTier) -> Move:
+    kept = [node for node in cold_tier.cold_nodes if node in holders]
+    others = tuple(sorted(set(holders) - set(cold_tier.cold_nodes)))
     source = others[0]
     return Move(
         file=file,
         digest=holders[source].digest,
         size_bytes=holders[source].bytes,
         source=source,
-        copy_to=tuple(node for node in chill.keepers if node not in kept),
-        verify_on=chill.keepers,
+        copy_to=tuple(node for node in cold_tier.cold_nodes if node not in kept),
+        verify_on=cold_tier.cold_nodes,
         drop_from=others,
     )

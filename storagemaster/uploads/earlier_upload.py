@@ -9,7 +9,7 @@ from storagemaster.errors import PhotoGone, Unavailable
 from storagemaster.mirrors.fleet import Fleet
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError, Unreachable
-from storagenode.protocol.layout import OWED, Place
+from storagenode.protocol.layout import HINTS, Place
 from volumes.cluster import Cluster, NodeId
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import (
@@ -66,16 +66,18 @@ class EarlierUploads:
             paths = await self._nodes[node].find(photo)
         except NodeError as error:
             if isinstance(error, Unreachable):
-                self._fleet.report_unreachable(node, str(error))
+                self._fleet.mark_down(node, str(error))
             return None
         return [place for path in paths if (place := _parse_place(path)) is not None]
 
     async def _first_noted(self, originals: Sequence[tuple[NodeId, Place]]) -> EarlierUpload:
         for node, place in originals:
             with contextlib.suppress(NodeError):
-                note = await self._nodes[node].stat(place)
+                metadata = await self._nodes[node].stat(place)
                 assert isinstance(place.file, Variant)
-                return EarlierUpload(place.file.of.volume, note.mtime_seconds, note.digest)
+                return EarlierUpload(
+                    place.file.photo_version.volume, metadata.mtime_seconds, metadata.digest
+                )
         raise Unavailable("this key was used before, and its photo cannot be read now; try again")
 
     def _refuse_unless_sure(self, answered: set[NodeId]) -> None:
@@ -91,18 +93,18 @@ def _parse_place(path: str) -> Place | None:
     """The place a path on a node is; None for trash, quarantine and whatever else."""
     head, _, rest = path.partition("/")
     with contextlib.suppress(InvalidPath):
-        if head == OWED:
-            home, _, photo_path = rest.partition("/")
-            return Place(parse_path(photo_path), NodeId(home))
+        if head == HINTS:
+            mirror, _, photo_path = rest.partition("/")
+            return Place(parse_path(photo_path), NodeId(mirror))
         return Place(parse_path(path))
     return None
 
 
 def _says_gone(file: PhotoFile, version: Version) -> bool:
     return isinstance(file, PhotoTombstone) or (
-        isinstance(file, VersionTombstone) and file.of.version == version
+        isinstance(file, VersionTombstone) and file.photo_version.version == version
     )
 
 
 def _is_original(file: PhotoFile, version: Version) -> bool:
-    return isinstance(file, Variant) and file.is_original and file.of.version == version
+    return isinstance(file, Variant) and file.is_original and file.photo_version.version == version

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from storagemaster.errors import (
     BadArgument,
-    DigestLies,
-    KeyUsedOtherwise,
-    LengthLies,
-    NotAPhotoError,
+    DigestMismatch,
+    IdempotencyKeyReused,
+    LengthMismatch,
     TooLarge,
+    UnsupportedFormat,
 )
 from storagemaster.image_header.sniff import NeedMore, NotAPhoto, Sniffed, sniff
 
@@ -23,20 +23,20 @@ _SHA256_FIELD = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Announced:
+class DeclaredBody:
     """What the client said of the body before sending it."""
 
     bytes_total: int | None = None
     sha256: str | None = None
 
 
-class Incoming:
+class UploadBody:
     """A body of which the beginning has been read, and which can be read to its end once."""
 
     def __init__(
-        self, pieces: AsyncIterator[bytes], announced: Announced, *, bytes_max: int
+        self, chunks: AsyncIterator[bytes], announced: DeclaredBody, *, bytes_max: int
     ) -> None:
-        self._pieces = pieces
+        self._chunks = chunks
         self._announced = announced
         self._bytes_max = bytes_max
         self._head = b""
@@ -51,8 +51,8 @@ class Incoming:
         """What kind of photo it is, after reading as little of it as tells.
 
         Raises:
-            NotAPhotoError: It is none that is kept.
-            TooLarge, LengthLies: As their names say.
+            UnsupportedFormat: It is none that is kept.
+            TooLarge, LengthMismatch: As their names say.
         """
         if (self._announced.bytes_total or 0) > self._bytes_max:
             raise self._too_large()
@@ -62,7 +62,7 @@ class Incoming:
                 case Sniffed():
                     return found
                 case NotAPhoto(reason):
-                    raise NotAPhotoError(
+                    raise UnsupportedFormat(
                         f"{reason}; JPEG, PNG, GIF, WebP, AVIF, HEIC and TIFF are kept"
                     )
                 case NeedMore(at_least_bytes):
@@ -70,12 +70,12 @@ class Incoming:
 
     async def _read_head(self, at_least_bytes: int) -> None:
         while len(self._head) < at_least_bytes and not self._ended:
-            piece = await anext(self._pieces, None)
-            if piece is None:
+            chunk = await anext(self._chunks, None)
+            if chunk is None:
                 self._ended = True
             else:
                 # The first piece, which is nearly always enough, is not copied.
-                self._head = self._head + piece if self._head else piece
+                self._head = self._head + chunk if self._head else chunk
 
     async def body(self, *, kept_digest: str | None = None) -> AsyncIterator[bytes]:
         """All bytes from the first on; raises instead of ending if they are not as announced.
@@ -83,25 +83,27 @@ class Incoming:
         With a `kept_digest` they must have that SHA-256: no node may publish others beside it.
         """
         size = 0
-        async for piece in self._all_pieces():
-            size += len(piece)
+        async for chunk in self._all_pieces():
+            size += len(chunk)
             if size > self._bytes_max:
                 raise self._too_large()
-            self._hash.update(piece)
-            yield piece
+            self._hash.update(chunk)
+            yield chunk
         if self._announced.bytes_total not in {None, size}:
-            raise LengthLies(f"{self._announced.bytes_total} bytes were announced, {size} came")
+            raise LengthMismatch(f"{self._announced.bytes_total} bytes were announced, {size} came")
         digest = self.digest()
         if self._announced.sha256 not in {None, digest}:
-            raise DigestLies(f"SHA-256 {self._announced.sha256} was announced, {digest} came")
+            raise DigestMismatch(f"SHA-256 {self._announced.sha256} was announced, {digest} came")
         if kept_digest not in {None, digest}:
-            raise KeyUsedOtherwise(f"SHA-256 {kept_digest} is kept under this key, {digest} came")
+            raise IdempotencyKeyReused(
+                f"SHA-256 {kept_digest} is kept under this key, {digest} came"
+            )
 
     async def _all_pieces(self) -> AsyncIterator[bytes]:
         yield self._head
         if not self._ended:
-            async for piece in self._pieces:
-                yield piece
+            async for chunk in self._chunks:
+                yield chunk
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"the limit is {self._bytes_max} bytes (limits.upload_bytes_max)")

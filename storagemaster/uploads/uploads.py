@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from runtime.crashpoint import crashpoint
 from storagemaster.errors import TooManyPixels, Unavailable, UnknownVolume
 from storagemaster.image_header.sniff import Sniffed
-from storagemaster.job_wire import INTERACTIVE_LANE, NEW_LANE
+from storagemaster.job_wire import INTERACTIVE_QUEUE, NEW_QUEUE
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirroring import Copies, Mirroring
 from storagemaster.mirrors.placement import (
-    NoPlace,
-    Placed,
+    NoPlacement,
+    Placement,
+    order_by_free_space,
     order_by_key,
-    order_by_room,
-    place,
     place_in_volume,
+    place_photo,
 )
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.uploads.earlier_upload import EarlierUploads
-from storagemaster.uploads.upload_body import Announced, Incoming
+from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.wire import Copy, Receipt, version_path
 from storagenode.protocol.wire import WHOLE_BYTES_MAX
 from volumes.cluster import Cluster, Volume
@@ -35,7 +35,7 @@ from volumes.sizes import ORIGINAL_LETTER
 class UploadRequest:
     """What a client asks for beside the bytes."""
 
-    announced: Announced
+    announced: DeclaredBody
     volume: VolumeId | None = None
     """The volume it wants; None lets the storagemaster choose."""
     idempotency_key: str | None = None
@@ -53,7 +53,7 @@ class _Plan:
 
     photo: PhotoId
     version: Version
-    placed: Placed
+    placed: Placement
     mtime_seconds: int
     kept_digest: str | None = None
     """What an earlier upload with the same key has left: only the same bytes may follow."""
@@ -85,9 +85,9 @@ class Uploads:
         self._now_seconds = now_seconds
         self._random = randomness or random.SystemRandom()
         # Which volume comes first is no secret, and each number of the system's is a call to it.
-        self._chance = randomness or random.Random()  # noqa: S311  # see above
+        self._rng = randomness or random.Random()  # noqa: S311  # see above
 
-    async def take(self, incoming: Incoming, request: UploadRequest) -> tuple[Receipt, bool]:
+    async def take(self, incoming: UploadBody, request: UploadRequest) -> tuple[Receipt, bool]:
         """Keep a photo; its receipt, and whether it is new.
 
         Raises:
@@ -98,8 +98,8 @@ class Uploads:
         strict = request.strict or self._cluster.strict
         plan = await self._plan(request, strict=strict)
         crashpoint("id_minted")
-        of = PhotoVersion(plan.placed.volume, plan.photo, plan.version)
-        original = Variant(of, ORIGINAL_LETTER, sniffed.ext)
+        photo_version = PhotoVersion(plan.placed.volume, plan.photo, plan.version)
+        original = Variant(photo_version, ORIGINAL_LETTER, sniffed.ext)
         copies = await self._mirroring.stream(
             original,
             await _whole_or_stream(incoming.body(kept_digest=plan.kept_digest), request.announced),
@@ -110,9 +110,9 @@ class Uploads:
             strict=strict,
         )
         crashpoint("copies_made")
-        lane = INTERACTIVE_LANE if request.is_waiting else NEW_LANE
-        self._queue.ask_for_sizes(original, lane=lane)
-        return self._receipt(of, sniffed, copies), not copies.was_there
+        queue_name = INTERACTIVE_QUEUE if request.is_waiting else NEW_QUEUE
+        self._queue.enqueue(original, queue_name=queue_name)
+        return self._receipt(photo_version, sniffed, copies), not copies.existed
 
     def _refuse_pixels(self, sniffed: Sniffed) -> None:
         pixels = sniffed.width * sniffed.height
@@ -139,18 +139,18 @@ class Uploads:
                 return _Plan(photo, version, placed, earlier.mtime_seconds, earlier.digest)
         return _Plan(photo, version, self._place(request, strict=strict), int(now))
 
-    def _place(self, request: UploadRequest, *, strict: bool) -> Placed:
-        placed = place(self._cluster, self._fleet.view(), self._order(request), strict=strict)
-        if isinstance(placed, NoPlace):
+    def _place(self, request: UploadRequest, *, strict: bool) -> Placement:
+        placed = place_photo(self._cluster, self._fleet.view(), self._order(request), strict=strict)
+        if isinstance(placed, NoPlacement):
             raise Unavailable(f"{placed.reason}; nothing was kept, try again")
         return placed
 
-    def _place_again(self, volume: VolumeId, *, strict: bool) -> Placed:
+    def _place_again(self, volume: VolumeId, *, strict: bool) -> Placement:
         found = self._cluster.volumes[volume]
         placed = place_in_volume(
-            self._cluster, self._fleet.view(), found, strict=strict, is_prompt=True
+            self._cluster, self._fleet.view(), found, strict=strict, synchronous_only=True
         )
-        if isinstance(placed, NoPlace):
+        if isinstance(placed, NoPlacement):
             raise Unavailable(f"{placed.reason}; try again")
         return placed
 
@@ -161,13 +161,13 @@ class Uploads:
             return [self._cluster.volumes[request.volume]]
         if request.idempotency_key is not None:
             return order_by_key(self._cluster, request.idempotency_key)
-        return order_by_room(self._cluster, self._fleet.view(), self._chance.random)
+        return order_by_free_space(self._cluster, self._fleet.view(), self._rng.random)
 
-    def _receipt(self, of: PhotoVersion, sniffed: Sniffed, copies: Copies) -> Receipt:
+    def _receipt(self, photo_version: PhotoVersion, sniffed: Sniffed, copies: Copies) -> Receipt:
         return Receipt(
-            volume=of.volume,
-            photo=of.photo,
-            version=of.version,
+            volume=photo_version.volume,
+            photo=photo_version.photo,
+            version=photo_version.version,
             format=sniffed.ext,
             bytes=copies.size_bytes,
             sha256=copies.digest,
@@ -175,21 +175,21 @@ class Uploads:
             height=sniffed.height,
             durability=copies.durability,
             copies=copies_of(self._cluster, copies),
-            owed=copies.owed,
+            pending_mirrors=copies.pending_mirrors,
             urls=self._urls.all_sizes(
-                of, width=sniffed.width, height=sniffed.height, original_ext=sniffed.ext
+                photo_version, width=sniffed.width, height=sniffed.height, original_ext=sniffed.ext
             ),
-            status=version_path(of),
+            status=version_path(photo_version),
         )
 
 
 async def _whole_or_stream(
-    body: AsyncIterator[bytes], announced: Announced
+    body: AsyncIterator[bytes], announced: DeclaredBody
 ) -> AsyncIterator[bytes] | bytes:
     """A body that is announced as short is read here, and sent to the nodes in one piece each."""
     if announced.bytes_total is None or announced.bytes_total > WHOLE_BYTES_MAX:
         return body
-    return b"".join([piece async for piece in body])
+    return b"".join([chunk async for chunk in body])
 
 
 def copies_of(cluster: Cluster, copies: Copies) -> tuple[Copy, ...]:
@@ -198,7 +198,7 @@ def copies_of(cluster: Cluster, copies: Copies) -> tuple[Copy, ...]:
         Copy(
             node=target.node,
             colo=cluster.nodes[target.node].colo,
-            owed_to=target.owed_to or "",
+            hint_for=target.hint_for or "",
         )
         for target in copies.targets
     )

@@ -18,19 +18,19 @@ async def wait_for_sizes(
     receipt: Receipt, photos: Photos, events: Events, *, wait_seconds: float
 ) -> Receipt:
     """The receipt with the photo's state, once it is settled or the time is over."""
-    of = parse_photo_version(receipt.reference)
+    photo_version = parse_photo_version(receipt.reference)
     ends = asyncio.get_running_loop().time() + wait_seconds
     try:
         with events.watching() as watch:
             woken = asyncio.Event()
             watch.wake = woken.set
             while True:
-                receipt = await _with_state(receipt, of, photos)
+                receipt = await _with_state(receipt, photo_version, photos)
                 left_seconds = ends - asyncio.get_running_loop().time()
                 if receipt.state not in {"pending", "unknown"} or left_seconds <= 0:
                     return receipt
                 ask_at = asyncio.get_running_loop().time() + min(ASK_SECONDS, left_seconds)
-                while not any(numbered.event.is_of(of) for numbered in watch.numbered):
+                while not any(numbered.event.is_of(photo_version) for numbered in watch.numbered):
                     watch.numbered.clear()
                     woken.clear()
                     try:
@@ -40,12 +40,12 @@ async def wait_for_sizes(
                         break
                 watch.numbered.clear()
     except TooManyWatchers:
-        return await _with_state(receipt, of, photos)
+        return await _with_state(receipt, photo_version, photos)
 
 
-async def _with_state(receipt: Receipt, of: PhotoVersion, photos: Photos) -> Receipt:
+async def _with_state(receipt: Receipt, photo_version: PhotoVersion, photos: Photos) -> Receipt:
     try:
-        status = await photos.status(of)
+        status = await photos.status(photo_version)
     except MasterError:
         # The photo is kept, whatever can be said of its sizes now.
         return replace(receipt, state="unknown")

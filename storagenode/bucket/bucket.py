@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from storagenode.bucket.errors import NameTaken, errors_as_ours
-from storagenode.protocol.errors import NodeError, NotThere
+from storagenode.bucket.errors import ObjectExists, translate_errors
+from storagenode.protocol.errors import NodeError, NotFound
 from volumes.bucket_location import BucketLocation
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Above this an object goes in parts, each sent and tried again by itself.
 PART_BYTES = 8 * 1024 * 1024
 # Parts and small requests that one call of a store makes side by side, all calls together.
-SIDE_BY_SIDE = 8
+PARALLEL_CALLS_MAX = 8
 # An upload in parts takes minutes; one that is this old has lost its process.
 ABANDONED_HOURS = 24
 
@@ -39,7 +39,7 @@ A = TypeVar("A")
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectNote:
+class ObjectMetadata:
     """What is noted of an object."""
 
     bytes: int
@@ -65,7 +65,7 @@ class Bucket:
         self.puts_are_conditional = True
         """Whether the server itself keeps a name from being given twice (If-None-Match)."""
         self._client = client
-        self._side_by_side = ThreadPoolExecutor(SIDE_BY_SIDE, "bucket")
+        self._side_by_side = ThreadPoolExecutor(PARALLEL_CALLS_MAX, "bucket")
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
 
     def close(self) -> None:
@@ -73,12 +73,12 @@ class Bucket:
         self._side_by_side.shutdown()
         self._client.close()
 
-    def head(self, path: str) -> ObjectNote | None:
+    def head(self, path: str) -> ObjectMetadata | None:
         """What is noted of an object, or None if there is none."""
         try:
             with self._errors_at(path):
                 return _note_of(self._client.head_object(**self._at(path)))
-        except NotThere:
+        except NotFound:
             return None
         except NodeError:
             # The answer to a HEAD has no body, and so no reason; that to a GET has.
@@ -98,7 +98,7 @@ class Bucket:
         try:
             with self._errors_at(path), contextlib.closing(self.read(path)) as body:
                 return body.read()
-        except NotThere:
+        except NotFound:
             return None
 
     def put(
@@ -107,7 +107,7 @@ class Bucket:
         """Write an object from the start of a file, and return its ETag when it is kept.
 
         Raises:
-            NameTaken: It was only to be written if new, and is not.
+            ObjectExists: It was only to be written if new, and is not.
         """
         notes = {_DIGEST: digest, _MTIME: str(mtime_seconds)}
         if not only_if_new or self.puts_are_conditional:
@@ -116,7 +116,7 @@ class Bucket:
         # As far as this process can see: another one's write may come between.
         with self._locks[hash(path) % _LOCKS]:
             if self.head(path) is not None:
-                raise NameTaken(path)
+                raise ObjectExists(path)
             return self._put(path, file, notes, {})
 
     def copy(self, source: str, target: str, *, digest: str = "", mtime_seconds: int = 0) -> None:
@@ -155,7 +155,7 @@ class Bucket:
                 for each in page.get("CommonPrefixes", [])
             ]
 
-    def side_by_side(self, call: Callable[[A], T], arguments: Iterable[A]) -> list[T]:
+    def map_parallel(self, call: Callable[[A], T], arguments: Iterable[A]) -> list[T]:
         """What a call returns for each argument; several are made at once.
 
         The call must not come back here: it would wait for itself.
@@ -211,7 +211,7 @@ class Bucket:
             return {"PartNumber": number, "ETag": etag}
 
         try:
-            parts = self.side_by_side(send, range(1, -(-size // PART_BYTES) + 1))
+            parts = self.map_parallel(send, range(1, -(-size // PART_BYTES) + 1))
             answer = self._client.complete_multipart_upload(
                 **at, UploadId=upload, MultipartUpload={"Parts": parts}, **condition
             )
@@ -229,14 +229,14 @@ class Bucket:
         return {"Bucket": self.location.bucket, "Key": self.location.key(path)}
 
     def _errors_at(self, path: str) -> contextlib.AbstractContextManager[None]:
-        return errors_as_ours(f"{self.location}/{path}")
+        return translate_errors(f"{self.location}/{path}")
 
 
-def _note_of(answer: Any) -> ObjectNote:
+def _note_of(answer: Any) -> ObjectMetadata:
     notes = answer["Metadata"]
     mtime = notes.get(_MTIME, "")
     written = int(mtime) if mtime.isdecimal() else int(answer["LastModified"].timestamp())
-    return ObjectNote(
+    return ObjectMetadata(
         bytes=answer["ContentLength"],
         digest=notes.get(_DIGEST),
         mtime_seconds=written,

@@ -13,7 +13,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from storagenode.protocol.errors import BucketAway, NodeError, NotThere, OutOfSpace
+from storagenode.protocol.errors import BucketUnavailable, NodeError, NotFound, OutOfSpace
 
 CREDENTIALS_ADVICE = (
     "give the node's process AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile in "
@@ -33,21 +33,23 @@ _FULL = {"QuotaExceeded", "QuotaExceededException", "InsufficientStorage", "XMin
 _NOT_THERE = {"NoSuchKey", "404", "NoSuchUpload"}
 
 
-class NameTaken(Exception):
+class ObjectExists(Exception):
     """There is an object of this name already."""
 
 
 @contextlib.contextmanager
-def errors_as_ours(what: str) -> Iterator[None]:
+def translate_errors(what: str) -> Iterator[None]:
     """Raise what boto3 raises inside as an error of this package; `what` names the object."""
     try:
         yield
     except ClientError as error:
         raise error_of(error, what) from error
     except (NoCredentialsError, PartialCredentialsError) as error:
-        raise BucketAway(f"{what}: there are no credentials: {CREDENTIALS_ADVICE}") from error
+        raise BucketUnavailable(
+            f"{what}: there are no credentials: {CREDENTIALS_ADVICE}"
+        ) from error
     except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
-        raise BucketAway(f"{what}: the bucket's server does not answer: {error}") from error
+        raise BucketUnavailable(f"{what}: the bucket's server does not answer: {error}") from error
     except BotoCoreError as error:
         raise NodeError(f"{what}: {error}") from error
 
@@ -58,14 +60,16 @@ def error_of(error: ClientError, what: str) -> Exception:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     said = str(error.response.get("Error", {}).get("Message", "")) or code
     if code in {"PreconditionFailed", "412"}:
-        return NameTaken(what)
+        return ObjectExists(what)
     if code in _NOT_THERE:
-        return NotThere(f"{what} is not there")
+        return NotFound(f"{what} is not there")
     if code in _FULL or status == 507:
         return OutOfSpace(f"{what}: the bucket is full: {said}")
     advice = _advice_of(code, error, said)
     if advice or status >= 500 or code == "ConditionalRequestConflict":
-        return BucketAway(f"{what}: {advice or f'the bucket answers {status} {code}: {said}'}")
+        return BucketUnavailable(
+            f"{what}: {advice or f'the bucket answers {status} {code}: {said}'}"
+        )
     return NodeError(f"{what}: the bucket answers {status} {code}: {said}")
 
 

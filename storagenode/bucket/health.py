@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from storagenode.disk.marker import RootRefused
-from storagenode.protocol.errors import BucketAway, DiskSuspect, NodeError
+from storagenode.protocol.errors import BucketUnavailable, DiskSuspect, NodeError
 from storagenode.store import Condition
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class BucketHealth:
         """Whether the marker was this node's when it was last read."""
         return self._is_ours
 
-    def refuse_unless_ours(self) -> None:
+    def check_marker(self) -> None:
         """Raise `DiskSuspect` if the bucket is not what was opened."""
         if not self._is_ours:
             raise DiskSuspect(self._reason)
@@ -54,7 +54,7 @@ class BucketHealth:
             self._read_marker()
         except RootRefused as error:
             self._is_ours, self._reason = False, str(error)
-        except (NodeError, BucketAway) as error:
+        except (NodeError, BucketUnavailable) as error:
             self._reason = str(error)
         else:
             self._is_ours, self._reason = True, ""

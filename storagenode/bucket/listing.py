@@ -18,20 +18,20 @@ from dataclasses import dataclass, field
 from storagenode.bucket.bucket import Bucket, ListedObject
 from storagenode.disk.shard_listing import (
     ListedFile,
-    digest_of_listing,
     files_of_part,
     is_photo_file,
+    listing_digest,
 )
 from storagenode.protocol.errors import NodeError
-from volumes.cold_tier import Part
+from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
 from volumes.photo_path import SHARDS, VolumeId, shard_of
 
 RELIST_SECONDS = 3600.0
 # Some dozen megabytes of memory.
-LEARNED_MAX = 100_000
+DIGEST_CACHE_MAX = 100_000
 # Fewer unknown digests than this are asked for one by one, and are not worth writing down.
-FEW = 16
+SINGLE_LOOKUPS_MAX = 16
 
 DIGESTS = ".digests"
 
@@ -41,7 +41,7 @@ class _Shard:
     """A shard as it was listed: what tells whether it has changed, and its files."""
 
     signature: str
-    digests: dict[Part | None, str]
+    digests: dict[SizeFilter | None, str]
     """Those that were asked for."""
 
 
@@ -74,15 +74,15 @@ class BucketListings:
             known = self._volumes[volume]
         if shard not in known.shards.keys() | known.changed:
             return ()
-        return self._listed(volume, shard, self._objects(f"{volume}/{shard}/"), is_whole=True)
+        return self._listed(volume, shard, self._objects(f"{volume}/{shard}/"), is_complete=True)
 
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
         """The files of one photo, in order of names."""
         shard = shard_of(photo)
         objects = self._objects(f"{volume}/{shard}/{photo}")
-        return self._listed(volume, shard, objects, is_whole=False)
+        return self._listed(volume, shard, objects, is_complete=False)
 
-    def digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
+    def digests(self, volume: VolumeId, part: SizeFilter | None = None) -> dict[str, str]:
         """The digest of every shard that has photo files, or files of one part of them."""
         with self._listing:
             known = self._volumes.get(volume)
@@ -100,7 +100,7 @@ class BucketListings:
             if known is not None:
                 known.changed.add(shard)
 
-    def doubt(self, volume: VolumeId, shard: str, path: str) -> None:
+    def mark_unverified(self, volume: VolumeId, shard: str, path: str) -> None:
         """An object has lost its digest, and its ETag does not tell."""
         with self._listing, self._lock:
             self._doubted.add(path)
@@ -114,13 +114,15 @@ class BucketListings:
         with self._lock:
             self._learned[path, etag] = digest
             self._doubted.discard(path)
-            if len(self._learned) > LEARNED_MAX:
+            if len(self._learned) > DIGEST_CACHE_MAX:
                 self._learned.popitem(last=False)
 
     def _is_old(self, known: _Volume) -> bool:
         return self._now_seconds() - known.listed_seconds > RELIST_SECONDS
 
-    def _relist(self, volume: VolumeId, before: dict[str, _Shard], part: Part | None) -> _Volume:
+    def _relist(
+        self, volume: VolumeId, before: dict[str, _Shard], part: SizeFilter | None
+    ) -> _Volume:
         # Known from now on, so that what changes while it is listed is listed again.
         known = _Volume(self._now_seconds(), before)
         with self._lock:
@@ -140,7 +142,7 @@ class BucketListings:
         return known
 
     def _list_again(
-        self, volume: VolumeId, known: _Volume, shards: set[str], part: Part | None
+        self, volume: VolumeId, known: _Volume, shards: set[str], part: SizeFilter | None
     ) -> None:
         for shard in sorted(shards):
             with self._lock:
@@ -162,18 +164,18 @@ class BucketListings:
         shard: str,
         objects: Sequence[ListedObject],
         before: _Shard | None,
-        part: Part | None,
+        part: SizeFilter | None,
     ) -> _Shard:
         lines = "".join(f"{each.path} {each.etag}\n" for each in objects)
         signature = hashlib.sha256(lines.encode()).hexdigest()
         kept = before.digests if before is not None and before.signature == signature else {}
         if before is not None and part in kept:
             return before
-        files = self._listed(volume, shard, objects, is_whole=True)
+        files = self._listed(volume, shard, objects, is_complete=True)
         if not all(file.digest for file in files):
             # What nobody can vouch for is like no mirror's, so that reconcile looks into it.
-            return _Shard("", {part: f"{digest_of_listing(files)}-{self._bucket.location}"})
-        digest = digest_of_listing(files_of_part(volume, files, part))
+            return _Shard("", {part: f"{listing_digest(files)}-{self._bucket.location}"})
+        digest = listing_digest(files_of_part(volume, files, part))
         return _Shard(signature, {**kept, part: digest})
 
     def _objects(self, prefix: str) -> list[ListedObject]:
@@ -185,14 +187,14 @@ class BucketListings:
         ]
 
     def _listed(
-        self, volume: VolumeId, shard: str, objects: Sequence[ListedObject], *, is_whole: bool
+        self, volume: VolumeId, shard: str, objects: Sequence[ListedObject], *, is_complete: bool
     ) -> tuple[ListedFile, ...]:
         unknown = [each for each in objects if self._digest(each) is None]
-        if len(unknown) > FEW:
+        if len(unknown) > SINGLE_LOOKUPS_MAX:
             self._read_digests(volume, shard)
             unknown = [each for each in objects if self._digest(each) is None]
-        gone = set(self._bucket.side_by_side(self._ask, unknown))
-        if is_whole and len(unknown) > FEW:
+        gone = set(self._bucket.map_parallel(self._ask, unknown))
+        if is_complete and len(unknown) > SINGLE_LOOKUPS_MAX:
             self._write_digests(volume, shard, objects)
         return tuple(
             ListedFile(each.path.rpartition("/")[2], each.bytes, self._digest(each) or "")
@@ -205,11 +207,11 @@ class BucketListings:
 
     def _ask(self, each: ListedObject) -> str:
         """Learn an object's digest; its path if it was deleted since it was listed."""
-        note = self._bucket.head(each.path)
-        if note is None:
+        metadata = self._bucket.head(each.path)
+        if metadata is None:
             return each.path
-        if note.digest:
-            self.learn(each.path, note.etag, note.digest)
+        if metadata.digest:
+            self.learn(each.path, metadata.etag, metadata.digest)
         return ""
 
     def _read_digests(self, volume: VolumeId, shard: str) -> None:

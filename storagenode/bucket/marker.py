@@ -9,7 +9,7 @@ import io
 import itertools
 
 from storagenode.bucket.bucket import Bucket
-from storagenode.bucket.errors import NameTaken
+from storagenode.bucket.errors import ObjectExists
 from storagenode.disk.marker import NodeMarker, RootRefused, new_marker, parse_marker, render_marker
 from storagenode.protocol.layout import NODE_MARKER
 from volumes.cluster import Node
@@ -22,7 +22,7 @@ def mark_bucket(bucket: Bucket, node: Node) -> NodeMarker:
 
     Raises:
         RootRefused: It is another node's, or has objects that are not a node's.
-        BucketAway: The bucket cannot be used.
+        BucketUnavailable: The bucket cannot be used.
     """
     if bucket.head(NODE_MARKER) is None:
         others = itertools.islice(bucket.objects(""), 3)
@@ -31,7 +31,7 @@ def mark_bucket(bucket: Bucket, node: Node) -> NodeMarker:
                 f"{bucket.location} has objects ({', '.join(found)}) but no {NODE_MARKER} marker: "
                 "it is not empty, and not a node's. Give a prefix that nothing else uses."
             )
-        with contextlib.suppress(NameTaken):  # by another process, just now
+        with contextlib.suppress(ObjectExists):  # by another process, just now
             _put(bucket, NODE_MARKER, render_marker(new_marker(node)), only_if_new=True)
     return read_bucket_marker(bucket, node)
 
@@ -41,7 +41,7 @@ def read_bucket_marker(bucket: Bucket, node: Node) -> NodeMarker:
 
     Raises:
         RootRefused: It is missing, unreadable, or another node's.
-        BucketAway: The bucket cannot be used.
+        BucketUnavailable: The bucket cannot be used.
     """
     data = bucket.read_whole(NODE_MARKER)
     where = f"{bucket.location}/{NODE_MARKER}"
@@ -57,12 +57,12 @@ def prove_bucket(bucket: Bucket) -> None:
     """Find out by writing whether the server keeps a name from being given twice.
 
     Raises:
-        BucketAway: The bucket cannot be written.
+        BucketUnavailable: The bucket cannot be written.
     """
     _put(bucket, _PROBE, "probe\n", only_if_new=False)
     try:
         _put(bucket, _PROBE, "probe\n", only_if_new=True)
-    except NameTaken:
+    except ObjectExists:
         return
     bucket.puts_are_conditional = False
 

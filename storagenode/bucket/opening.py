@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import boto3
 from botocore.config import Config
 
-from storagenode.bucket.bucket import SIDE_BY_SIDE, Bucket
-from storagenode.bucket.errors import errors_as_ours
+from storagenode.bucket.bucket import PARALLEL_CALLS_MAX, Bucket
+from storagenode.bucket.errors import translate_errors
 from storagenode.bucket.health import BucketHealth
 from storagenode.bucket.marker import mark_bucket, prove_bucket, read_bucket_marker
 from storagenode.bucket.store import BucketStore
@@ -26,7 +26,7 @@ def opened_bucket(node: Node, *, threads: int) -> Iterator[tuple[BucketStore, No
 
     Raises:
         RootRefused: It is not this node's.
-        BucketAway: It cannot be used; the message says why.
+        BucketUnavailable: It cannot be used; the message says why.
     """
     with contextlib.closing(connect(node, threads=threads)) as bucket:
         marker = read_bucket_marker(bucket, node)
@@ -49,7 +49,7 @@ def connect(node: Node, *, threads: int) -> Bucket:
         signature_version="s3v4",
         connect_timeout=CONNECT_SECONDS,
         read_timeout=ANSWER_SECONDS,
-        max_pool_connections=threads + SIDE_BY_SIDE,
+        max_pool_connections=threads + PARALLEL_CALLS_MAX,
         # Between tries it waits twice as long each time, by chance a part of that.
         retries={"mode": "standard", "total_max_attempts": TRIES_MAX},
         # Content-MD5 and our own SHA-256 do as much, and are known to every server.
@@ -57,7 +57,7 @@ def connect(node: Node, *, threads: int) -> Bucket:
         response_checksum_validation="when_required",
         s3={"addressing_style": "path" if node.endpoint else "auto"},
     )
-    with errors_as_ours(str(node.bucket)):
+    with translate_errors(str(node.bucket)):
         client = boto3.Session().client(
             "s3",
             endpoint_url=node.endpoint or None,

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from storagenode.bucket.bucket import Bucket
-from storagenode.bucket.errors import NameTaken
+from storagenode.bucket.errors import ObjectExists
 from storagenode.bucket.listing import BucketListings
 from storagenode.bucket.reading import open_object
 from storagenode.bucket.staging import SpooledFile
-from storagenode.disk.publishing import Published, info_that_vouches_for
-from storagenode.protocol.errors import Conflict, Gone, NotThere
-from storagenode.protocol.layout import Place, covered_by, owed_path, quarantine_path, trash_path
+from storagenode.disk.publishing import Published, info_for
+from storagenode.protocol.errors import Conflict, Gone, NotFound
+from storagenode.protocol.layout import Place, covered_by, hint_path, quarantine_path, trash_path
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     PhotoFile,
@@ -51,70 +51,70 @@ class BucketPublisher:
         """
         kinds = {_version_at(place): place for _, place in files}
         for place in kinds.values():
-            self.refuse_if_gone(place.file, owed_to=place.owed_to)
+            self.raise_if_deleted(place.file, hint_for=place.hint_for)
         published = tuple(self._give_name(file, place, mtime_seconds) for file, place in files)
         for place in kinds.values():
             try:
-                self.refuse_if_gone(place.file, owed_to=place.owed_to)
+                self.raise_if_deleted(place.file, hint_for=place.hint_for)
             except Gone:
                 self._take_back(published)
                 raise
         for _, place in files:
-            if isinstance(place.file, PhotoTombstone | VersionTombstone) and not place.owed_to:
+            if isinstance(place.file, PhotoTombstone | VersionTombstone) and not place.hint_for:
                 self._trash_what_is_covered(place.file)
         return published
 
-    def refuse_if_gone(self, file: PhotoFile, *, owed_to: NodeId | None = None) -> None:
+    def raise_if_deleted(self, file: PhotoFile, *, hint_for: NodeId | None = None) -> None:
         """Raise `Gone` if a tombstone covers this file.
 
         For a file held for another node, a tombstone held for it counts too.
         """
         if isinstance(file, PhotoTombstone | VersionTombstone):
             return
-        paths = [*tombstone_paths(file.of)]
-        if owed_to is not None:
-            paths += [owed_path(owed_to, path) for path in paths]
-        notes = self._bucket.side_by_side(self._bucket.head, paths)
+        paths = [*tombstone_paths(file.photo_version)]
+        if hint_for is not None:
+            paths += [hint_path(hint_for, path) for path in paths]
+        notes = self._bucket.map_parallel(self._bucket.head, paths)
         for path, note in zip(paths, notes, strict=True):
             if note is not None:
                 raise Gone(f"{render_path(file)} is gone: {path} says so")
 
-    def refuse_beside_others(self, infos: Sequence[tuple[SpooledFile, Place]]) -> None:
+    def raise_if_info_differs(self, infos: Sequence[tuple[SpooledFile, Place]]) -> None:
         """Raise `Conflict` if a version has an info of other bytes, which tells of other sizes."""
         for info, place in infos:
             there = self._bucket.head(place.path)
             if there is not None and there.digest != info.digest:
                 raise Conflict(f"{place} is there already, and tells of other sizes")
 
-    def set_aside(self, path: str) -> str:
+    def add_to_quarantine(self, path: str) -> str:
         """Give an object a second name in the quarantine, and return it."""
         aside = quarantine_path(path, unique=f"{self._now_seconds():.6f}")
         self._bucket.copy(path, aside)
         return aside
 
-    def has_changed(self, path: str) -> None:
+    def mark_changed(self, path: str) -> None:
         """Have the listings know that there is, or may be, a change at a photo path."""
         volume, shard, _ = path.split("/")
         self._listings.changed(VolumeId(int(volume)), shard)
 
-    def has_lost_digest(self, path: str) -> None:
+    def mark_unverified(self, path: str) -> None:
         """Have the listings ask for the digest of a photo path again."""
         volume, shard, _ = path.split("/")
-        self._listings.doubt(VolumeId(int(volume)), shard, path)
+        self._listings.mark_unverified(VolumeId(int(volume)), shard, path)
 
     def _give_name(self, file: SpooledFile, place: Place, mtime_seconds: int) -> Published:
         try:
             try:
                 self._put(file, place.path, mtime_seconds, only_if_new=True)
-            except NameTaken:
-                return self._meet(file, place, mtime_seconds)
+            except ObjectExists:
+                return self._resolve_existing(file, place, mtime_seconds)
         finally:
             # Also when it failed: the bucket may have it all the same.
-            if place.owed_to is None:
-                self.has_changed(place.path)
-        return Published(place.path, file.digest, file.bytes, was_there=False)
+            if place.hint_for is None:
+                self.mark_changed(place.path)
+        return Published(place.path, file.digest, file.bytes, existed=False)
 
-    def _meet(self, file: SpooledFile, place: Place, mtime_seconds: int) -> Published:
+    def _resolve_existing(self, file: SpooledFile, place: Place, mtime_seconds: int) -> Published:
         """What becomes of a file whose name is taken."""
         with contextlib.closing(open_object(self._bucket, place.path)) as there:
             found = there.compute_digest()
@@ -122,18 +122,18 @@ class BucketPublisher:
             # What is made from a photo twice, or says only that it is gone, is as good the first
             # time. The pixels themselves are never other ones.
             if found == file.digest or not isinstance(place.file, Variant):
-                return Published(place.path, found, there.stat.bytes, was_there=True)
+                return Published(place.path, found, there.stat.bytes, existed=True)
             if not self._is_unfinished(place):
                 raise Conflict(f"{place} is there already, with other bytes")
         # What is there is to give way, or no info or digest vouches for it, and this file is sound.
         if found != file.digest:
-            self.set_aside(place.path)
+            self.add_to_quarantine(place.path)
         self._put(file, place.path, mtime_seconds, only_if_new=False)
-        return Published(place.path, file.digest, file.bytes, was_there=False)
+        return Published(place.path, file.digest, file.bytes, existed=False)
 
     def _is_unfinished(self, place: Place) -> bool:
         """Whether this is a size whose info never came: its maker has ended in the middle."""
-        info = info_that_vouches_for(place)
+        info = info_for(place)
         return info is not None and self._bucket.head(info.path) is None
 
     def _put(self, file: SpooledFile, path: str, mtime_seconds: int, *, only_if_new: bool) -> None:
@@ -149,7 +149,7 @@ class BucketPublisher:
     def _take_back(self, published: Sequence[Published]) -> None:
         """A tombstone came in between: what was there before it, it has moved itself."""
         for each in published:
-            if not each.was_there:
+            if not each.existed:
                 self._bucket.delete(each.path)
 
     def _trash_what_is_covered(self, tombstone: PhotoTombstone | VersionTombstone) -> None:
@@ -163,15 +163,17 @@ class BucketPublisher:
 
         def move(path: str) -> None:
             # Another storagemaster may be burying the same.
-            with contextlib.suppress(NotThere):
+            with contextlib.suppress(NotFound):
                 self._bucket.copy(path, trash_path(day, path))
                 self._bucket.delete(path)
 
-        self._bucket.side_by_side(move, covered)
+        self._bucket.map_parallel(move, covered)
         for path in covered[:1]:
-            self.has_changed(path)
+            self.mark_changed(path)
 
 
 def _version_at(place: Place) -> tuple[PhotoVersion | None, NodeId | None]:
     """What is gone together."""
-    return None if isinstance(place.file, PhotoTombstone) else place.file.of, place.owed_to
+    return None if isinstance(
+        place.file, PhotoTombstone
+    ) else place.file.photo_version, place.hint_for

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
 
-from storagenode.bucket.bucket import Bucket, ObjectNote
-from storagenode.bucket.errors import NameTaken
+from storagenode.bucket.bucket import Bucket, ObjectMetadata
+from storagenode.bucket.errors import ObjectExists
 from storagenode.disk.filesystem import FileStat
 from storagenode.disk.reading import OpenFile
-from storagenode.protocol.errors import BucketAway, NotThere
+from storagenode.protocol.errors import BucketUnavailable, NotFound
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -31,8 +31,8 @@ PAUSE_SECONDS = 0.1
 class ObjectSource:
     """The bytes of one object. Its one handle is 0."""
 
-    def __init__(self, bucket: Bucket, path: str, note: ObjectNote) -> None:
-        self._bucket, self._path, self._note = bucket, path, note
+    def __init__(self, bucket: Bucket, path: str, metadata: ObjectMetadata) -> None:
+        self._bucket, self._path, self._note = bucket, path, metadata
         self._kept = tempfile.SpooledTemporaryFile(MEMORY_BYTES_MAX)  # noqa: SIM115  # see close
         self._kept_bytes = 0
         self._body: StreamingBody | None = None
@@ -81,8 +81,8 @@ class ObjectSource:
                         self._path, start=self._kept_bytes, etag=self._note.etag
                     )
                 data = self._body.read(bytes_max)
-            except NameTaken:
-                raise NotThere(f"{self._path} was replaced while it was read") from None
+            except ObjectExists:
+                raise NotFound(f"{self._path} was replaced while it was read") from None
             except (BotoCoreError, HTTPError, OSError) as error:
                 failure = str(error)
             else:
@@ -92,7 +92,7 @@ class ObjectSource:
             self._breaks += 1
             pause = random.uniform(0, PAUSE_SECONDS * 2**self._breaks)  # noqa: S311  # no secret
             time.sleep(pause)
-        raise BucketAway(f"{self._path} breaks off at byte {self._kept_bytes}: {failure}")
+        raise BucketUnavailable(f"{self._path} breaks off at byte {self._kept_bytes}: {failure}")
 
     def _hang_up(self) -> None:
         if self._body is not None:
@@ -106,13 +106,15 @@ def open_object(bucket: Bucket, path: str) -> OpenFile:
     """The object at a path, of which no byte is fetched yet; the caller closes it.
 
     Raises:
-        NotThere: There is no such object.
+        NotFound: There is no such object.
     """
-    note = bucket.head(path)
-    if note is None:
-        raise NotThere(f"{path} is not there")
-    stat = FileStat(note.bytes, note.mtime_seconds * 1_000_000_000, identity_of(note.etag))
-    return OpenFile(path, 0, stat, note.digest, ObjectSource(bucket, path, note))
+    metadata = bucket.head(path)
+    if metadata is None:
+        raise NotFound(f"{path} is not there")
+    stat = FileStat(
+        metadata.bytes, metadata.mtime_seconds * 1_000_000_000, identity_of(metadata.etag)
+    )
+    return OpenFile(path, 0, stat, metadata.digest, ObjectSource(bucket, path, metadata))
 
 
 def identity_of(etag: str) -> int:

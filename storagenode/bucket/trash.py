@@ -18,7 +18,7 @@ def trashed_objects(bucket: Bucket, volume: VolumeId, photo: PhotoId) -> list[Tr
     for day in days_in_trash(bucket):
         objects = bucket.objects(trash_path(day, f"{volume}/{shard_of(photo)}/{photo}"))
         paths = [each.path for each in objects]
-        for path, note in zip(paths, bucket.side_by_side(bucket.head, paths), strict=True):
+        for path, note in zip(paths, bucket.map_parallel(bucket.head, paths), strict=True):
             if note is not None:  # deleted since it was listed
                 file = parse_name(volume, path.rpartition("/")[2])
                 found.append(TrashedFile(file, day, note.bytes, note.digest or ""))
@@ -29,5 +29,5 @@ def empty_bucket_trash(bucket: Bucket, *, now_seconds: float, retention_days: in
     """Delete what was deleted longer ago than the retention; how many files that were."""
     days = ended_days(days_in_trash(bucket), now_seconds=now_seconds, retention_days=retention_days)
     paths = [each.path for day in days for each in bucket.objects(f"{TRASH}/{day}/")]
-    bucket.side_by_side(bucket.delete, paths)
+    bucket.map_parallel(bucket.delete, paths)
     return len(paths)

@@ -43,14 +43,14 @@ class DiskHealth:
         self.reserve = reserve_of(file_system.space())
         self.suspect_reason = ""
 
-    def refuse_unless_sound(self) -> None:
+    def check_writable(self) -> None:
         """Raise `DiskSuspect` if the disk must not be written."""
         if not self._file_system.is_intact():
             raise DiskSuspect("the root or its marker is not what it was: is the disk mounted?")
         if self.suspect_reason:
             raise DiskSuspect(f"the disk is read-only here since an error: {self.suspect_reason}")
 
-    def refuse_unless_room(self, bytes_needed: int) -> None:
+    def check_free_space(self, bytes_needed: int) -> None:
         """Raise `OutOfSpace` if so many bytes would eat into the reserve."""
         space = self._file_system.space()
         if space.free_bytes - bytes_needed < self.reserve.bytes:
@@ -70,7 +70,7 @@ class DiskHealth:
         return not self.suspect_reason and space.free_bytes > soft_bytes and has_inodes
 
     @contextlib.contextmanager
-    def watching_writes(self) -> Iterator[None]:
+    def translate_write_errors(self) -> Iterator[None]:
         """Turn the disk's errors into ours, and remember the ones that make it suspect.
 
         A failed fsync is never tried again: the kernel may have dropped the bytes already.

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from storagenode.disk.filesystem import DIGEST_XATTR
-from storagenode.protocol.layout import NODE_MARKER, OWED, QUARANTINE, STAGING, TRASH
+from storagenode.protocol.layout import HINTS, NODE_MARKER, QUARANTINE, STAGING, TRASH
 from volumes.cluster import Node
 
 FORMAT_VERSION = 1
 
-_FOLDERS = (STAGING, OWED, TRASH, QUARANTINE)
+_FOLDERS = (STAGING, HINTS, TRASH, QUARANTINE)
 _FRESH = f"{NODE_MARKER}.new"
 
 
@@ -136,7 +136,7 @@ def prove_root(root: Path) -> None:
 
 
 @contextlib.contextmanager
-def holding_root(root: Path) -> Iterator[None]:
+def root_lock(root: Path) -> Iterator[None]:
     """Keep every other process off a marked root, whose locks and staging it knows nothing of.
 
     Raises:

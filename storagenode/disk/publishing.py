@@ -9,10 +9,10 @@ from functools import lru_cache
 from runtime.crashpoint import crashpoint
 from storagenode.disk.directories import DurableDirectories
 from storagenode.disk.filesystem import FileSystem
-from storagenode.disk.reading import digest_noted, opened
+from storagenode.disk.reading import opened, recorded_digest
 from storagenode.disk.staging import StagedFile
 from storagenode.protocol.errors import Conflict, Gone
-from storagenode.protocol.layout import QUARANTINE, Place, directory_of, owed_path, quarantine_path
+from storagenode.protocol.layout import QUARANTINE, Place, directory_of, hint_path, quarantine_path
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     Info,
@@ -32,12 +32,12 @@ _CLEAR_MAX = 4096
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The file is at its name, bytes and name fsynced. `was_there` says that it was so before."""
+    """The file is at its name, bytes and name fsynced. `existed` says that it was so before."""
 
     path: str
     digest: str
     bytes: int
-    was_there: bool
+    existed: bool
 
 
 class Publisher:
@@ -58,9 +58,9 @@ class Publisher:
         self._since_last_tombstone = object()
 
     @contextlib.contextmanager
-    def photo_locked(self, file: PhotoFile) -> Iterator[None]:
+    def photo_lock(self, file: PhotoFile) -> Iterator[None]:
         """No other file of this photo, and no tombstone, can come between what is done inside."""
-        photo = file.photo if isinstance(file, PhotoTombstone) else file.of.photo
+        photo = file.photo if isinstance(file, PhotoTombstone) else file.photo_version.photo
         with self._locks[hash(photo) % _LOCKS]:
             yield
 
@@ -80,35 +80,35 @@ class Publisher:
         crashpoint("after_dirsync")
         return published
 
-    def refuse_if_gone(self, file: PhotoFile, *, owed_to: NodeId | None = None) -> None:
+    def raise_if_deleted(self, file: PhotoFile, *, hint_for: NodeId | None = None) -> None:
         """Raise `Gone` if a tombstone covers this file.
 
         For a file held for another node, a tombstone held for it counts too.
         """
         if isinstance(file, PhotoTombstone | VersionTombstone):
             return
-        for path in tombstone_paths(file.of):
+        for path in tombstone_paths(file.photo_version):
             if self._file_system.exists(path) or (
-                owed_to is not None and self._file_system.exists(owed_path(owed_to, path))
+                hint_for is not None and self._file_system.exists(hint_path(hint_for, path))
             ):
                 raise Gone(f"{render_path(file)} is gone: {path} says so")
 
-    def refuse_to_read_if_gone(self, file: PhotoFile) -> None:
-        """As `refuse_if_gone`, for reads: the disk is asked once for each version that is clear.
+    def raise_if_deleted_cached(self, file: PhotoFile) -> None:
+        """As `raise_if_deleted`, for reads: the disk is asked once for each version that is clear.
 
         It is asked again after any tombstone. No other process gives names in this root, whose
         marker is locked; and what is new is noted after its link, by a thing that never comes
         again, so that who looked before that link has not looked for all time.
         """
         if not isinstance(file, PhotoTombstone | VersionTombstone):
-            self._is_clear(file.of, self._since_last_tombstone)
+            self._is_clear(file.photo_version, self._since_last_tombstone)
 
-    def _look_for_tombstones(self, of: PhotoVersion, since: object) -> None:
+    def _look_for_tombstones(self, photo_version: PhotoVersion, since: object) -> None:
         """What it raises is not remembered, only that it raised nothing."""
         del since
-        self.refuse_if_gone(Info(of))
+        self.raise_if_deleted(Info(photo_version))
 
-    def refuse_beside_others(self, infos: Sequence[tuple[StagedFile, Place]]) -> None:
+    def raise_if_info_differs(self, infos: Sequence[tuple[StagedFile, Place]]) -> None:
         """Raise `Conflict` if a version has an info of other bytes, which is kept.
 
         It tells of sizes that were made before; where one of those is missing or damaged, it is to
@@ -116,10 +116,10 @@ class Publisher:
         """
         for info, place in infos:
             with contextlib.suppress(FileNotFoundError):
-                if digest_noted(self._file_system, place.path) != info.digest:
+                if recorded_digest(self._file_system, place.path) != info.digest:
                     raise Conflict(f"{place} is there already, and tells of other sizes")
 
-    def set_aside(self, path: str) -> str:
+    def add_to_quarantine(self, path: str) -> str:
         """Give a file a second name in the quarantine, and return it when it is on the disk."""
         aside = quarantine_path(path, unique=f"{self._now_seconds():.6f}")
         self._file_system.link(path, aside)
@@ -129,8 +129,8 @@ class Publisher:
     def _give_name(self, staged: StagedFile, place: Place) -> Published:
         self._directories.make_parents_of(place.path)
         crashpoint("after_mkdir")
-        with self.photo_locked(place.file):
-            self.refuse_if_gone(place.file, owed_to=place.owed_to)
+        with self.photo_lock(place.file):
+            self.raise_if_deleted(place.file, hint_for=place.hint_for)
             crashpoint("before_link")
             published = self._link(staged, place)
             crashpoint("after_link")
@@ -145,10 +145,10 @@ class Publisher:
         try:
             self._directories.give_name(place.path, link)
         except FileExistsError:
-            return self._meet(staged, place)
-        return Published(place.path, staged.digest, staged.bytes, was_there=False)
+            return self._resolve_existing(staged, place)
+        return Published(place.path, staged.digest, staged.bytes, existed=False)
 
-    def _meet(self, staged: StagedFile, place: Place) -> Published:
+    def _resolve_existing(self, staged: StagedFile, place: Place) -> Published:
         """What becomes of a staged file whose name is taken."""
         with opened(self._file_system, place.path) as there:
             found, noted, size = there.compute_digest(), there.digest, there.stat.bytes
@@ -156,25 +156,25 @@ class Publisher:
             # What is made from a photo twice, or says only that it is gone, is as good the first
             # time. The pixels themselves are never other ones.
             if found == staged.digest or not isinstance(place.file, Variant):
-                return Published(place.path, found, size, was_there=True)
+                return Published(place.path, found, size, existed=True)
             if not self._is_unfinished(place):
                 raise Conflict(f"{place} is there already, with other bytes")
         # What is there is to give way, or no info or digest vouches for it, and what was just
         # sealed is sound: it takes the name in one step, so that there is no moment without either.
         if found != staged.digest:
-            self.set_aside(place.path)
+            self.add_to_quarantine(place.path)
         self._file_system.rename(staged.path, place.path)
-        return Published(place.path, staged.digest, staged.bytes, was_there=False)
+        return Published(place.path, staged.digest, staged.bytes, existed=False)
 
     def _is_unfinished(self, place: Place) -> bool:
         """Whether this is a size whose info never came: its maker has ended in the middle."""
-        info = info_that_vouches_for(place)
+        info = info_for(place)
         return info is not None and not self._file_system.exists(info.path)
 
 
-def info_that_vouches_for(place: Place) -> Place | None:
+def info_for(place: Place) -> Place | None:
     """The info that says of a size that it is finished; an original needs none."""
     file = place.file
     if isinstance(file, Variant) and not file.is_original:
-        return Place(Info(file.of), place.owed_to)
+        return Place(Info(file.photo_version), place.hint_for)
     return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from storagenode.disk.filesystem import FileStat, FileSystem
-from storagenode.protocol.errors import Corrupt, NotThere
+from storagenode.protocol.errors import Corrupt, NotFound
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -100,7 +100,7 @@ def opened(file_system: FileSystem, path: str) -> Iterator[OpenFile]:
     """The file at a path, open for as long as the block lasts.
 
     Raises:
-        NotThere: There is no such file.
+        NotFound: There is no such file.
     """
     file = open_file(file_system, path)
     try:
@@ -113,12 +113,12 @@ def open_file(file_system: FileSystem, path: str) -> OpenFile:
     """The file at a path; the caller closes its handle.
 
     Raises:
-        NotThere: There is no such file.
+        NotFound: There is no such file.
     """
     try:
         handle = file_system.open_to_read(path)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotThere(f"{path} is not there") from None
+        raise NotFound(f"{path} is not there") from None
     try:
         stat = file_system.stat_open(handle)
         return OpenFile(path, handle, stat, file_system.digest_open(handle), file_system)
@@ -127,7 +127,7 @@ def open_file(file_system: FileSystem, path: str) -> OpenFile:
         raise
 
 
-def digest_noted(file_system: FileSystem, path: str) -> str:
+def recorded_digest(file_system: FileSystem, path: str) -> str:
     """The digest noted on a file; empty when it is missing."""
     handle = file_system.open_to_read(path)
     try:

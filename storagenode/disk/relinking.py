@@ -7,7 +7,7 @@ from dataclasses import replace
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.publishing import Publisher
 from storagenode.disk.reading import opened
-from storagenode.protocol.errors import Corrupt, NotThere
+from storagenode.protocol.errors import Corrupt, NotFound
 from storagenode.protocol.layout import Place
 from volumes.photo_id import Version
 from volumes.photo_path import (
@@ -24,12 +24,12 @@ from volumes.photo_path import (
 def relink(
     file_system: FileSystem,
     publisher: Publisher,
-    of: PhotoVersion,
+    photo_version: PhotoVersion,
     version: Version,
     *,
-    set_aside: Callable[..., object],
+    add_to_quarantine: Callable[..., object],
     original_only: bool = False,
-    is_chilled: bool = False,
+    is_offloaded: bool = False,
 ) -> tuple[str, ...]:
     """Link every file of a version to the same name with another version; the new paths.
 
@@ -39,26 +39,26 @@ def relink(
 
     Raises:
         Gone: A tombstone covers the old or the new version.
-        NotThere: The old version has no original here.
+        NotFound: The old version has no original here.
         Corrupt: A file does not have its digest, and was set aside, or has none. It may be the only
             copy to last: that on the other mirror is deleted under its old name.
     """
-    directory = f"{of.volume}/{of.shard}"
-    new = replace(of, version=version)
-    with publisher.photo_locked(Info(of)):
-        publisher.refuse_if_gone(Info(of))
-        publisher.refuse_if_gone(Info(new))
-        files = _files_of(file_system, of)
+    directory = f"{photo_version.volume}/{photo_version.shard}"
+    new = replace(photo_version, version=version)
+    with publisher.photo_lock(Info(photo_version)):
+        publisher.raise_if_deleted(Info(photo_version))
+        publisher.raise_if_deleted(Info(new))
+        files = _files_of(file_system, photo_version)
         has_original = any(isinstance(file, Variant) and file.is_original for file in files)
-        if not (has_original or (is_chilled and files)):
-            raise NotThere(f"{render_stem(of)} has no original here")
+        if not (has_original or (is_offloaded and files)):
+            raise NotFound(f"{render_stem(photo_version)} has no original here")
         if original_only:
             files = [file for file in files if isinstance(file, Variant) and file.is_original]
         made = []
         # Infos last: they say that all else is there.
         for file in sorted(files, key=lambda file: isinstance(file, Info)):
-            source, target = render_path(file), render_path(replace(file, of=new))
-            _verify(file_system, Place(file), set_aside)
+            source, target = render_path(file), render_path(replace(file, photo_version=new))
+            _verify(file_system, Place(file), add_to_quarantine)
             if isinstance(file, Info):
                 file_system.fsync_directory(directory)
             with contextlib.suppress(FileExistsError):
@@ -68,22 +68,26 @@ def relink(
     return tuple(made)
 
 
-def _verify(file_system: FileSystem, place: Place, set_aside: Callable[..., object]) -> None:
+def _verify(
+    file_system: FileSystem, place: Place, add_to_quarantine: Callable[..., object]
+) -> None:
     with opened(file_system, place.path) as file:
         try:
             file.verify()
         except Corrupt:
             if file.digest is not None:
-                set_aside(place, inode=file.stat.inode)
+                add_to_quarantine(place, inode=file.stat.inode)
             raise
 
 
-def _files_of(file_system: FileSystem, of: PhotoVersion) -> list[Variant | Info | Failure]:
-    prefix = f"{of.photo}_{of.version}"
+def _files_of(
+    file_system: FileSystem, photo_version: PhotoVersion
+) -> list[Variant | Info | Failure]:
+    prefix = f"{photo_version.photo}_{photo_version.version}"
     files = []
-    for name in file_system.list(f"{of.volume}/{of.shard}"):
+    for name in file_system.list(f"{photo_version.volume}/{photo_version.shard}"):
         if name.startswith(prefix):
-            file = parse_name(of.volume, name)
+            file = parse_name(photo_version.volume, name)
             if isinstance(file, Variant | Info | Failure):
                 files.append(file)
     return files

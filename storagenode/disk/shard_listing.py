@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from storagenode.disk.filesystem import FileSystem
-from storagenode.disk.reading import digest_noted
-from volumes.cold_tier import Part
+from storagenode.disk.reading import recorded_digest
+from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PHOTO_ID_LENGTH, VERSION_LENGTH, PhotoId
 from volumes.photo_path import SHARDS, InvalidPath, VolumeId, parse_name, shard_of
 
 # A directory changed as recently as this may change again within the same tick of its mtime.
-SETTLED_SECONDS = 2.0
+MTIME_SETTLE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ShardListings:
     def __init__(self, file_system: FileSystem, *, now_seconds: Callable[[], float]) -> None:
         self._file_system = file_system
         self._now_seconds = now_seconds
-        self._remembered: dict[tuple[str, Part | None], _Remembered] = {}
+        self._remembered: dict[tuple[str, SizeFilter | None], _Remembered] = {}
         self._own_suffix = f"-{secrets.token_hex(4)}"
         self._times_forgotten = 0
 
@@ -66,7 +66,7 @@ class ShardListings:
         )
         return tuple(file for file in listed if file is not None)
 
-    def digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
+    def digests(self, volume: VolumeId, part: SizeFilter | None = None) -> dict[str, str]:
         """The digest of every shard that has photo files, or files of one part of them."""
         digests = {shard: self._digest(volume, shard, part) for shard in SHARDS}
         return {shard: digest for shard, digest in digests.items() if digest}
@@ -77,7 +77,7 @@ class ShardListings:
         for part in {part for _, part in tuple(self._remembered)}:
             self._remembered.pop((directory, part), None)
 
-    def _digest(self, volume: VolumeId, shard: str, part: Part | None) -> str:
+    def _digest(self, volume: VolumeId, shard: str, part: SizeFilter | None) -> str:
         directory = f"{volume}/{shard}"
         # Before the listing: what changes while it is made must have another mtime to be noticed.
         now, times_forgotten = self._now_seconds(), self._times_forgotten
@@ -89,11 +89,11 @@ class ShardListings:
         if remembered is not None and remembered.mtime_nanoseconds == mtime:
             return remembered.digest
         files = files_of_part(volume, self.list_shard(volume, shard), part)
-        digest = digest_of_listing(files)
-        if not all(file.digest for file in files) or has_burial_to_finish(files):
+        digest = listing_digest(files)
+        if not all(file.digest for file in files) or has_unfinished_delete(files):
             # Like no mirror's, so that reconcile looks into it: also where all have the same.
             digest += self._own_suffix
-        has_settled = now - mtime / 1e9 > SETTLED_SECONDS
+        has_settled = now - mtime / 1e9 > MTIME_SETTLE_SECONDS
         if has_settled and times_forgotten == self._times_forgotten:
             self._remembered[directory, part] = _Remembered(mtime, digest)
         return digest
@@ -101,21 +101,21 @@ class ShardListings:
     def _listed(self, path: str, name: str) -> ListedFile | None:
         try:
             size = self._file_system.stat(path).bytes
-            return ListedFile(name, size, digest_noted(self._file_system, path))
+            return ListedFile(name, size, recorded_digest(self._file_system, path))
         except FileNotFoundError:
             return None  # deleted since it was listed
 
 
 def files_of_part(
-    volume: VolumeId, files: tuple[ListedFile, ...], part: Part | None
+    volume: VolumeId, files: tuple[ListedFile, ...], part: SizeFilter | None
 ) -> tuple[ListedFile, ...]:
     """Those of a shard's files that are of a part; all of them, where there is none."""
     if part is None:
         return files
-    return tuple(file for file in files if part.has(parse_name(volume, file.name)))
+    return tuple(file for file in files if part.matches(parse_name(volume, file.name)))
 
 
-def has_burial_to_finish(files: tuple[ListedFile, ...]) -> bool:
+def has_unfinished_delete(files: tuple[ListedFile, ...]) -> bool:
     """Whether a tombstone is among the files and what it covers, as after a power failure."""
     gone = {file.name.removesuffix(".gone") for file in files if file.name.endswith(".gone")}
     return any(
@@ -125,7 +125,7 @@ def has_burial_to_finish(files: tuple[ListedFile, ...]) -> bool:
     )
 
 
-def digest_of_listing(files: tuple[ListedFile, ...]) -> str:
+def listing_digest(files: tuple[ListedFile, ...]) -> str:
     """One digest of names and digests; empty for an empty shard."""
     if not files:
         return ""

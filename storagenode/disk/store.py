@@ -8,26 +8,26 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from runtime.crashpoint import crashpoint
+from storagenode.disk import tiering
 from storagenode.disk.directories import DurableDirectories
 from storagenode.disk.filesystem import FileSystem, Space
 from storagenode.disk.health import DiskHealth
 from storagenode.disk.publishing import Published, Publisher
-from storagenode.disk.reading import OpenFile, digest_noted, open_file, opened
+from storagenode.disk.reading import OpenFile, open_file, opened, recorded_digest
 from storagenode.disk.relinking import relink
 from storagenode.disk.shard_listing import ListedFile, ShardListings
 from storagenode.disk.staging import StagedFile, empty_staging, staged
-from storagenode.disk.tiering import drop, read_chill, refuse_to_drop, remove_chill, write_chill
 from storagenode.disk.trash import empty_trash, trashed_files
-from storagenode.disk.walking import files_below, names_in, owed_files, owed_places
-from storagenode.protocol.errors import Corrupt, NotHome, NotThere
+from storagenode.disk.walking import files_below, hint_files, hint_places, names_in
+from storagenode.protocol.errors import Corrupt, NotAMirror, NotFound
 from storagenode.protocol.layout import (
-    OWED,
+    HINTS,
     QUARANTINE,
     TOMBSTONE_BYTES,
     TRASH,
     VOLUME_MARKER,
     VOLUME_MARKER_BYTES,
-    OwedFile,
+    HintFile,
     Place,
     TrashedFile,
     covered_by,
@@ -37,7 +37,7 @@ from storagenode.protocol.layout import (
 )
 from storagenode.store import Condition
 from volumes.cluster import NodeId
-from volumes.cold_tier import Chill, Part
+from volumes.cold_tier import ColdTier, SizeFilter
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import (
     SHARDS,
@@ -69,7 +69,8 @@ class DiskStore:
         self._listings = ShardListings(file_system, now_seconds=now_seconds)
         self._opening = threading.Lock()
         self._volumes = self._find_volumes()
-        self._chills = {v: c for v in self._volumes if (c := read_chill(file_system, v))}
+        tiers = ((each, tiering.read_cold_tier(file_system, each)) for each in self._volumes)
+        self._cold_tiers = {volume: tier for volume, tier in tiers if tier}
 
     @property
     def volumes(self) -> tuple[VolumeId, ...]:
@@ -103,7 +104,7 @@ class DiskStore:
         """The file at a path; the caller closes it."""
         return open_file(self.file_system, path)
 
-    def open_volume(self, volume: VolumeId) -> None:
+    def create_volume(self, volume: VolumeId) -> None:
         """Make this node a home of the volume: its shards, then its marker."""
         with self._opening, self._writing():
             if volume in self._volumes:
@@ -125,7 +126,7 @@ class DiskStore:
         `bytes_expected` is 0 where the length is not known.
         """
         with self._writing():
-            self.health.refuse_unless_room(bytes_expected)
+            self.health.check_free_space(bytes_expected)
             with staged(self.file_system) as file:
                 yield file
 
@@ -135,11 +136,11 @@ class DiskStore:
         """Seal a staged file and give it its name, all of it on the disk on return.
 
         Raises:
-            DigestMismatch, Gone, Conflict, NotHome: As their names say; nothing was published.
-            DiskRefused: The disk failed; the file may or may not be there.
+            DigestMismatch, Gone, Conflict, NotAMirror: As their names say; nothing was published.
+            StoreNotWritable: The disk failed; the file may or may not be there.
         """
         with self._writing():
-            self._refuse_unless_home(place)
+            self._require_mirror(place)
             file.seal(mtime_seconds=mtime_seconds, digest=digest)
             (published,) = self._publish_sealed([(file, place)])
             return published
@@ -152,10 +153,10 @@ class DiskStore:
         The info is linked only when all else is on the disk, because its presence says so.
         """
         with contextlib.ExitStack() as stack, self._writing():
-            self.health.refuse_unless_room(sum(len(data) for _, data, _ in files))
+            self.health.check_free_space(sum(len(data) for _, data, _ in files))
             sealed = []
             for place, data, digest in files:
-                self._refuse_unless_home(place)
+                self._require_mirror(place)
                 file = stack.enter_context(staged(self.file_system))
                 file.write(data)
                 file.seal(mtime_seconds=mtime_seconds, digest=digest)
@@ -163,21 +164,21 @@ class DiskStore:
             infos = [pair for pair in sealed if isinstance(pair[1].file, Info)]
             others = [pair for pair in sealed if not isinstance(pair[1].file, Info)]
             # A size without an info gives way to another's: none comes in before this one's info.
-            with self._publisher.photo_locked(files[0][0].file):
-                self._publisher.refuse_beside_others(infos)
+            with self._publisher.photo_lock(files[0][0].file):
+                self._publisher.raise_if_info_differs(infos)
                 return self._publish_sealed(others) + self._publish_sealed(infos)
 
-    def bury(self, place: Place, *, mtime_seconds: int) -> Published:
+    def write_tombstone(self, place: Place, *, mtime_seconds: int) -> Published:
         """Write a tombstone, for ever, and move what it covers to the trash.
 
         Works on a full disk: deletes may use the reserve.
         """
         assert isinstance(place.file, PhotoTombstone | VersionTombstone)
         with self._writing(), staged(self.file_system) as file:
-            self._refuse_unless_home(place)
+            self._require_mirror(place)
             file.write(TOMBSTONE_BYTES)
             file.seal(mtime_seconds=mtime_seconds, digest=file.digest)
-            crashpoint("tomb_synced")
+            crashpoint("tombstone_synced")
             (published,) = self._publish_sealed([(file, place)])
             return published
 
@@ -185,7 +186,7 @@ class DiskStore:
         """Name, bytes and digest of every file of a shard, in order of names.
 
         Raises:
-            NotHome: The volume is not here, so that nothing is known of what it has.
+            NotAMirror: The volume is not here, so that nothing is known of what it has.
         """
         self._refuse_unless_open(volume)
         return self._listings.list_shard(volume, shard)
@@ -196,15 +197,15 @@ class DiskStore:
         return self._listings.list_photo(volume, photo)
 
     def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
-        """The digests of those of these files that are here; `NotHome` as above.
+        """The digests of those of these files that are here; `NotAMirror` as above.
 
         An empty digest means unverified. No directory is listed, however many files it has.
         """
         found = {}
         for file in files:
-            self._refuse_unless_home(Place(file))
+            self._require_mirror(Place(file))
             with contextlib.suppress(FileNotFoundError):
-                found[file] = digest_noted(self.file_system, render_path(file))
+                found[file] = recorded_digest(self.file_system, render_path(file))
         return found
 
     def read_all(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, tuple[bytes, str]]:
@@ -212,69 +213,69 @@ class DiskStore:
         found = {}
         for file in files:
             with (
-                contextlib.suppress(NotThere, Corrupt),
+                contextlib.suppress(NotFound, Corrupt),
                 opened(self.file_system, render_path(file)) as open_,
             ):
                 found[file] = (open_.read(), open_.digest or "")
         return found
 
-    def shard_digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
-        """A digest of the names and digests of every shard with files; `NotHome` as above."""
+    def shard_digests(self, volume: VolumeId, part: SizeFilter | None = None) -> dict[str, str]:
+        """A digest of the names and digests of every shard with files; `NotAMirror` as above."""
         self._refuse_unless_open(volume)
         return self._listings.digests(volume, part)
 
     @property
-    def chills(self) -> dict[VolumeId, Chill]:
+    def cold_tiers(self) -> dict[VolumeId, ColdTier]:
         """The volumes that are chilled, and how."""
-        return dict(self._chills)
+        return dict(self._cold_tiers)
 
-    def chill(self, volume: VolumeId, chill: Chill | None) -> None:
+    def set_cold_tier(self, volume: VolumeId, cold_tier: ColdTier | None) -> None:
         """Note durably who keeps the large sizes of a volume, or that all mirrors do again."""
         self._refuse_unless_open(volume)
         with self._opening, self._writing():
-            if chill is None:
-                remove_chill(self.file_system, volume)
-                self._chills.pop(volume, None)
+            if cold_tier is None:
+                tiering.remove_cold_tier(self.file_system, volume)
+                self._cold_tiers.pop(volume, None)
             else:
                 now = int(self._now_seconds())
-                write_chill(self.file_system, volume, chill, mtime_seconds=now)
-                self._chills[volume] = chill
+                tiering.write_cold_tier(self.file_system, volume, cold_tier, mtime_seconds=now)
+                self._cold_tiers[volume] = cold_tier
 
-    def drop(self, place: Place, digest: str) -> None:
+    def drop_copy(self, place: Place, digest: str) -> None:
         """Let go of a file that the keepers of its chilled volume have."""
-        refuse_to_drop(place, self._chills.get(volume_of(place.file)))
+        tiering.refuse_to_drop(place, self._cold_tiers.get(volume_of(place.file)))
         with self._writing():
-            drop(self.file_system, self._publisher, place, digest)
+            tiering.drop_copy(self.file_system, self._publisher, place, digest)
 
     def tombstones(self, volume: VolumeId) -> list[str]:
-        """The names of all tombstones of a volume; `NotHome` as above."""
+        """The names of all tombstones of a volume; `NotAMirror` as above."""
         self._refuse_unless_open(volume)
         names = itertools.chain.from_iterable(
             names_in(self.file_system, f"{volume}/{each}") for each in SHARDS
         )
         return [name for name in names if name.endswith(".gone")]
 
-    def owed(self, limit: int, *, home: NodeId | None = None) -> list[OwedFile]:
+    def list_hints(self, limit: int, *, mirror: NodeId | None = None) -> list[HintFile]:
         """Up to so many of the files held for other nodes, or for one of them."""
-        return owed_files(self.file_system, limit, home)
+        return hint_files(self.file_system, limit, mirror)
 
-    def count_owed(self, limit: int) -> int:
+    def count_hints(self, limit: int) -> int:
         """How many files are held for other nodes, counted up to a limit."""
-        return sum(1 for _ in itertools.islice(owed_places(self.file_system), limit))
+        return sum(1 for _ in itertools.islice(hint_places(self.file_system), limit))
 
-    def settle(self, place: Place) -> None:
+    def remove_hint(self, place: Place) -> None:
         """Let go of a file that was held for another node, which has it now."""
-        assert place.owed_to is not None, "only what is owed can be settled"
+        assert place.hint_for is not None, "only what is owed can be settled"
         with self._writing(), contextlib.suppress(FileNotFoundError):
             self.file_system.unlink(place.path)
             # A thousand empty directories would be walked through at every count.
-            self._directories.remove_empty_parents_of(place.path, below=OWED)
+            self._directories.remove_empty_parents_of(place.path, below=HINTS)
 
     def find(self, photo: str) -> list[str]:
         """Every path on this node whose name begins with the photo's id, wherever it is kept."""
-        homes = [f"{volume}/{photo[-2:]}" for volume in self.volumes]
-        found = [f"{home}/{name}" for home in homes for name in names_in(self.file_system, home)]
-        for hidden in (OWED, TRASH, QUARANTINE):
+        shards = [f"{volume}/{photo[-2:]}" for volume in self.volumes]
+        found = [f"{each}/{name}" for each in shards for name in names_in(self.file_system, each)]
+        for hidden in (HINTS, TRASH, QUARANTINE):
             found += files_below(self.file_system, hidden)
         return sorted(path for path in found if photo in path.rpartition("/")[2])
 
@@ -283,42 +284,42 @@ class DiskStore:
 
         With the `inode` that was read, a sound file that has the name by now stays where it is.
         """
-        with self._writing(), self._publisher.photo_locked(place.file):
+        with self._writing(), self._publisher.photo_lock(place.file):
             try:
                 found = self.file_system.stat(place.path).inode
             except FileNotFoundError:
                 return None
             if inode not in {None, found}:
                 return None
-            aside = self._publisher.set_aside(place.path)
+            aside = self._publisher.add_to_quarantine(place.path)
             self.file_system.unlink(place.path)
             self.file_system.fsync_directory(directory_of(place.path))
         return aside
 
     def relink(
-        self, of: PhotoVersion, version: Version, *, original_only: bool = False
+        self, photo_version: PhotoVersion, version: Version, *, original_only: bool = False
     ) -> tuple[str, ...]:
         """Link every file of a version under another version; as `relinking.relink`."""
         with self._writing():
-            self._refuse_unless_open(of.volume)
+            self._refuse_unless_open(photo_version.volume)
             return relink(
                 self.file_system,
                 self._publisher,
-                of,
+                photo_version,
                 version,
-                set_aside=self.quarantine,
+                add_to_quarantine=self.quarantine,
                 original_only=original_only,
-                is_chilled=of.volume in self._chills,
+                is_offloaded=photo_version.volume in self._cold_tiers,
             )
 
-    def adopt(self, place: Place, digest: str) -> str:
+    def restore_digest(self, place: Place, digest: str) -> str:
         """Note the digest of a file that has none; its digest.
 
         `digest` is what another mirror has noted, or empty when none has. A file that has a digest
         already is compared with that one.
 
         Raises:
-            NotThere: There is no such file.
+            NotFound: There is no such file.
             Corrupt: The bytes have another digest. They are set aside.
         """
         with self._writing(), opened(self.file_system, place.path) as file:
@@ -333,51 +334,51 @@ class DiskStore:
             raise Corrupt(f"{place} has SHA-256 {found} instead of {wanted}, and was set aside")
         return found
 
-    def trashed(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
+    def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
         """What the trash has of a photo, the day it was deleted on last first."""
         return trashed_files(self.file_system, volume, photo)
 
     def empty_trash(self, *, retention_days: int) -> int:
         """Unlink what was deleted longer ago than the retention; how many files that were."""
-        self.health.refuse_unless_sound()
+        self.health.check_writable()
         now = self._now_seconds()
         return empty_trash(self.file_system, now_seconds=now, retention_days=retention_days)
 
-    def doubt(self, place: Place) -> None:
+    def mark_unverified(self, place: Place) -> None:
         """Have the next comparison of mirrors look at a file that has lost its digest."""
         self._listings.forget(directory_of(place.path))
 
-    def refuse_if_gone(self, file: PhotoFile) -> None:
+    def raise_if_deleted(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file."""
-        self._publisher.refuse_to_read_if_gone(file)
+        self._publisher.raise_if_deleted_cached(file)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        self.health.refuse_unless_sound()
-        with self.health.watching_writes():
+        self.health.check_writable()
+        with self.health.translate_write_errors():
             yield
 
     def _publish_sealed(self, files: Sequence[tuple[StagedFile, Place]]) -> tuple[Published, ...]:
         """However a tombstone comes here, what it covers goes."""
         published = self._publisher.publish(files)
         for _, place in files:
-            if isinstance(place.file, PhotoTombstone | VersionTombstone) and not place.owed_to:
+            if isinstance(place.file, PhotoTombstone | VersionTombstone) and not place.hint_for:
                 crashpoint("before_unlink")
                 self._trash_what_is_covered(place.file)
         return published
 
-    def _refuse_unless_home(self, place: Place) -> None:
-        if place.owed_to is None:
+    def _require_mirror(self, place: Place) -> None:
+        if place.hint_for is None:
             self._refuse_unless_open(volume_of(place.file))
 
     def _refuse_unless_open(self, volume: VolumeId) -> None:
         if volume not in self._volumes:
-            raise NotHome(f"this node is not a home of volume {volume}")
+            raise NotAMirror(f"this node is not a home of volume {volume}")
 
     def _trash_what_is_covered(self, tombstone: PhotoTombstone | VersionTombstone) -> None:
         directory, prefix = covered_by(tombstone)
         day = time.strftime("%Y-%m-%d", time.gmtime(self._now_seconds()))
-        with self._publisher.photo_locked(tombstone):
+        with self._publisher.photo_lock(tombstone):
             for name in names_in(self.file_system, directory):
                 if name.startswith(prefix) and not name.endswith(".gone"):
                     path = f"{directory}/{name}"

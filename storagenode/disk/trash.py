@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from storagenode.disk.filesystem import FileSystem
-from storagenode.disk.reading import digest_noted
+from storagenode.disk.reading import recorded_digest
 from storagenode.protocol.layout import TRASH, TrashedFile, trash_path
 from volumes.photo_id import PhotoId
 from volumes.photo_path import InvalidPath, VolumeId, parse_name, shard_of
@@ -58,7 +58,7 @@ def _trashed_on(
             if name.startswith(photo):
                 with contextlib.suppress(FileNotFoundError, InvalidPath):
                     path = f"{directory}/{name}"
-                    size, digest = file_system.stat(path).bytes, digest_noted(file_system, path)
+                    size, digest = file_system.stat(path).bytes, recorded_digest(file_system, path)
                     found.append(TrashedFile(parse_name(volume, name), day, size, digest))
     return found
 

@@ -5,8 +5,8 @@ import itertools
 from collections.abc import Iterator
 
 from storagenode.disk.filesystem import FileSystem
-from storagenode.disk.reading import digest_noted
-from storagenode.protocol.layout import OWED, OwedFile, Place
+from storagenode.disk.reading import recorded_digest
+from storagenode.protocol.layout import HINTS, HintFile, Place
 from volumes.cluster import NodeId
 from volumes.photo_path import InvalidPath, parse_path
 
@@ -29,20 +29,20 @@ def files_below(file_system: FileSystem, directory: str) -> Iterator[str]:
             yield from files_below(file_system, path)
 
 
-def owed_places(file_system: FileSystem, home: NodeId | None = None) -> Iterator[Place]:
+def hint_places(file_system: FileSystem, mirror: NodeId | None = None) -> Iterator[Place]:
     """The places of the files held for other nodes, or for one of them."""
-    for path in files_below(file_system, f"{OWED}/{home}" if home else OWED):
-        owed_to, _, photo_path = path.removeprefix(f"{OWED}/").partition("/")
+    for path in files_below(file_system, f"{HINTS}/{mirror}" if mirror else HINTS):
+        hint_for, _, photo_path = path.removeprefix(f"{HINTS}/").partition("/")
         with contextlib.suppress(InvalidPath):
-            yield Place(parse_path(photo_path), NodeId(owed_to))
+            yield Place(parse_path(photo_path), NodeId(hint_for))
 
 
-def owed_files(file_system: FileSystem, limit: int, home: NodeId | None = None) -> list[OwedFile]:
+def hint_files(file_system: FileSystem, limit: int, mirror: NodeId | None = None) -> list[HintFile]:
     """Up to so many of those files, with what is noted of them."""
     found = []
-    for place in itertools.islice(owed_places(file_system, home), limit):
+    for place in itertools.islice(hint_places(file_system, mirror), limit):
         # One that is settled meanwhile is not owed any more.
         with contextlib.suppress(FileNotFoundError):
             size = file_system.stat(place.path).bytes
-            found.append(OwedFile(place, size, digest_noted(file_system, place.path)))
+            found.append(HintFile(place, size, recorded_digest(file_system, place.path)))
     return found

@@ -2,17 +2,17 @@
 
 NodeError
 ├── RequestRefused           the caller's fault
-│   ├── NotThere             no such file
+│   ├── NotFound             no such file
 │   ├── Gone                 a tombstone says so, for ever
 │   ├── Conflict             the name is taken by other bytes
-│   ├── NotHome              this node is not a home of the volume
+│   ├── NotAMirror              this node is not a home of the volume
 │   ├── DigestMismatch       the bytes that came are not the bytes that were signed
 │   ├── BadRequest           not a request of this protocol
-│   └── NotSigned            not signed by a machine of this cluster
-├── DiskRefused              the disk's fault: nothing was written
+│   └── InvalidSignature            not signed by a machine of this cluster
+├── StoreNotWritable              the disk's fault: nothing was written
 │   ├── OutOfSpace           below the reserve
 │   ├── DiskSuspect          an fsync failed, or the marker is missing: no writes
-│   └── BucketAway           the bucket cannot be reached or used now
+│   └── BucketUnavailable           the bucket cannot be reached or used now
 ├── Corrupt                  the bytes on disk are not the bytes that were written
 ├── SourceUnreachable        the node that a file was to come from gave the asked one no answer
 └── Unreachable              no answer in time: nothing is known
@@ -27,7 +27,7 @@ class RequestRefused(NodeError):
     """The node understood, and will not."""
 
 
-class NotThere(RequestRefused):
+class NotFound(RequestRefused):
     """No such file, and no tombstone either: nothing is known of it here."""
 
 
@@ -39,7 +39,7 @@ class Conflict(RequestRefused):
     """The name is taken by other bytes. Files are written once."""
 
 
-class NotHome(RequestRefused):
+class NotAMirror(RequestRefused):
     """The node has no marker of this volume, so that it is not a home of it."""
 
 
@@ -51,23 +51,23 @@ class BadRequest(RequestRefused):
     """Not a request of this protocol."""
 
 
-class NotSigned(RequestRefused):
+class InvalidSignature(RequestRefused):
     """Not signed by a machine of this cluster, or too long ago."""
 
 
-class DiskRefused(NodeError):
+class StoreNotWritable(NodeError):
     """The disk takes no writes now."""
 
 
-class OutOfSpace(DiskRefused):
+class OutOfSpace(StoreNotWritable):
     """The disk is below its reserve."""
 
 
-class DiskSuspect(DiskRefused):
+class DiskSuspect(StoreNotWritable):
     """The disk has failed a write, or is not the disk it should be."""
 
 
-class BucketAway(DiskRefused):
+class BucketUnavailable(StoreNotWritable):
     """The bucket cannot be used now: it is away, too busy, or refuses us."""
 
 

@@ -14,9 +14,9 @@ from volumes.photo_path import (
 
 NODE_MARKER = ".node"
 VOLUME_MARKER = ".volume"
-CHILL_MARKER = ".chilled"
+COLD_TIER_MARKER = ".cold-tier"
 STAGING = ".staging"
-OWED = ".owed"
+HINTS = ".hints"
 TRASH = ".trash"
 QUARANTINE = ".quarantine"
 
@@ -29,20 +29,20 @@ class Place:
     """Where a file is on a node: at home, or held for the node it is owed to."""
 
     file: PhotoFile
-    owed_to: NodeId | None = None
+    hint_for: NodeId | None = None
 
     @cached_property
     def path(self) -> str:
         """The path below the node's root, which every write asks for again and again."""
         photo_path = render_path(self.file)
-        return owed_path(self.owed_to, photo_path) if self.owed_to else photo_path
+        return hint_path(self.hint_for, photo_path) if self.hint_for else photo_path
 
     def __str__(self) -> str:
         return self.path
 
 
 @dataclass(frozen=True, slots=True)
-class OwedFile:
+class HintFile:
     """A file held for a node that was down."""
 
     place: Place
@@ -66,9 +66,9 @@ class TrashedFile:
         return trash_path(self.day, render_path(self.file))
 
 
-def owed_path(home: NodeId, path: str) -> str:
+def hint_path(mirror: NodeId, path: str) -> str:
     """Where the file of a photo path is held for a node."""
-    return f"{OWED}/{home}/{path}"
+    return f"{HINTS}/{mirror}/{path}"
 
 
 def volume_marker(volume: VolumeId) -> str:
@@ -76,9 +76,9 @@ def volume_marker(volume: VolumeId) -> str:
     return f"{volume}/{VOLUME_MARKER}"
 
 
-def chill_marker(volume: VolumeId) -> str:
+def cold_tier_marker(volume: VolumeId) -> str:
     """The file that says who keeps the large sizes of a volume."""
-    return f"{volume}/{CHILL_MARKER}"
+    return f"{volume}/{COLD_TIER_MARKER}"
 
 
 def trash_path(day: str, path: str) -> str:

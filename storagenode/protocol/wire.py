@@ -20,7 +20,7 @@ from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol import errors
 from storagenode.protocol.layout import Place, TrashedFile
 from volumes.cluster import NAME_PATTERN, NodeId
-from volumes.cold_tier import Part
+from volumes.cold_tier import SizeFilter
 from volumes.photo_path import (
     PhotoFile,
     PhotoVersion,
@@ -37,7 +37,7 @@ ERROR_HEADER = "Glassplate-Error"
 """The kind of an error: in a header, because the answer to a HEAD has no body."""
 
 TRAILER_BYTES = 64
-DIGEST_LATER = "-"
+DIGEST_IN_TRAILER = "-"
 EMPTY_DIGEST = hashlib.sha256(b"").hexdigest()
 
 # The header line of a bundle is below 200 bytes a file; the largest is a page of infos.
@@ -45,9 +45,9 @@ BUNDLE_HEADER_BYTES_MAX = 128 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
 # As much of a photo as is cheaper to have in memory whole than to stream.
 WHOLE_BYTES_MAX = 256 * 1024
-OWED_LIST_MAX = 1000
+HINTS_PER_LIST_MAX = 1000
 # A page of photos, of each of which three files are looked for.
-LOOK_FILES_MAX = 1500
+LOOKUP_FILES_MAX = 1500
 INFOS_MAX = 500
 
 STATUS_ROUTE = "/status"
@@ -57,17 +57,17 @@ TOMBSTONE_ROUTE = "/tombstones/{path:.+}"
 BUNDLE_ROUTE = "/bundles/{path:.+}"
 PULL_ROUTE = "/pulls"
 DROP_ROUTE = "/drops/{path:.+}"
-ADOPT_ROUTE = "/adoptions/{path:.+}"
+RESTORE_DIGEST_ROUTE = "/digest-restores/{path:.+}"
 RELINK_ROUTE = "/relinks/{volume}/{photo}/{version}/{new_version}"
 ORIGINAL_ONLY = "original"
 """What `?only=` says to a relink that leaves all sizes behind."""
-OWED_ROUTE = "/owed"
+HINTS_ROUTE = "/hints"
 DIGESTS_ROUTE = "/digests"
 INFOS_ROUTE = "/infos"
 SHARDS_ROUTE = "/volumes/{volume}/shards"
 SHARD_ROUTE = "/volumes/{volume}/shards/{shard}"
 VOLUME_ROUTE = "/volumes/{volume}"
-CHILL_ROUTE = "/volumes/{volume}/chill"
+COLD_TIER_ROUTE = "/volumes/{volume}/cold-tier"
 PHOTO_ROUTE = "/volumes/{volume}/photos/{photo}"
 TOMBSTONES_ROUTE = "/volumes/{volume}/tombstones"
 FENCE_ROUTE = "/volumes/{volume}/fence/{serial}"
@@ -78,16 +78,16 @@ TRASHED_FILE_ROUTE = "/trash/{day}/{path:.+}"
 
 STATUS_OF_ERROR: dict[type[errors.NodeError], int] = {
     errors.BadRequest: 400,
-    errors.NotSigned: 403,
-    errors.NotThere: 404,
+    errors.InvalidSignature: 403,
+    errors.NotFound: 404,
     errors.Conflict: 409,
-    errors.NotHome: 409,
+    errors.NotAMirror: 409,
     errors.Gone: 410,
     errors.DigestMismatch: 422,
     errors.Corrupt: 502,
     errors.SourceUnreachable: 504,
     errors.DiskSuspect: 507,
-    errors.BucketAway: 507,
+    errors.BucketUnavailable: 507,
     errors.OutOfSpace: 507,
     errors.NodeError: 500,
 }
@@ -110,9 +110,9 @@ class NodeStatus:
     total_bytes: int
     accepts_new_photos: bool
     suspect_reason: str
-    owed: int
+    hints: int
     """Files held for other nodes; counted up to a limit."""
-    chills: Mapping[str, str] = field(default_factory=dict)
+    cold_tiers: Mapping[str, str] = field(default_factory=dict)
     """How volumes are chilled, by their numbers, as in their markers."""
     fenced: tuple[int, ...] = ()
     """Volumes whose photos it does not send before it has heard of their tombstones."""
@@ -144,25 +144,25 @@ class BundledFile:
 def file_path(place: Place, *, route: str = "files", mtime_seconds: int | None = None) -> str:
     """The request path of a place on a node, with the query."""
     query: dict[str, str] = {}
-    if place.owed_to is not None:
-        query["owed_to"] = place.owed_to
+    if place.hint_for is not None:
+        query["hint_for"] = place.hint_for
     if mtime_seconds is not None:
         query["mtime"] = str(mtime_seconds)
     suffix = f"?{urlencode(query)}" if query else ""
     return f"/{route}/{render_path(place.file)}{suffix}"
 
 
-def shards_path(volume: VolumeId, part: Part | None) -> str:
+def shards_path(volume: VolumeId, part: SizeFilter | None) -> str:
     """The request path of a volume's shard digests, or of those of a part of its files."""
-    query = f"?{'only' if part.is_inside else 'without'}={part.sizes}" if part else ""
+    query = f"?{'only' if part.include else 'without'}={part.sizes}" if part else ""
     return f"/volumes/{volume}/shards{query}"
 
 
-def parse_part(query: str) -> Part | None:
+def parse_size_filter(query: str) -> SizeFilter | None:
     """The part that a request for shard digests is about."""
     for name, sizes in parse_qsl(query):
         if name in {"only", "without"}:
-            return Part(sizes, is_inside=name == "only")
+            return SizeFilter(sizes, include=name == "only")
     return None
 
 
@@ -171,20 +171,20 @@ def drop_path(place: Place, digest: str) -> str:
     return f"/drops/{render_path(place.file)}?{urlencode({'sha256': digest})}"
 
 
-def adopt_path(place: Place, digest: str) -> str:
+def restore_digest_path(place: Place, digest: str) -> str:
     """The request path of an adoption, with the query."""
-    query = {"sha256": digest} | ({"owed_to": place.owed_to} if place.owed_to else {})
-    return f"/adoptions/{render_path(place.file)}?{urlencode(query)}"
+    query = {"sha256": digest} | ({"hint_for": place.hint_for} if place.hint_for else {})
+    return f"/digest-restores/{render_path(place.file)}?{urlencode(query)}"
 
 
-def bundle_path(of: PhotoVersion, owed_to: NodeId | None, *, mtime_seconds: int) -> str:
+def bundle_path(photo_version: PhotoVersion, hint_for: NodeId | None, *, mtime_seconds: int) -> str:
     """The request path of a bundle, with the query."""
-    query = {"mtime": str(mtime_seconds)} | ({"owed_to": owed_to} if owed_to else {})
-    return f"/bundles/{render_stem(of)}?{urlencode(query)}"
+    query = {"mtime": str(mtime_seconds)} | ({"hint_for": hint_for} if hint_for else {})
+    return f"/bundles/{render_stem(photo_version)}?{urlencode(query)}"
 
 
 def parse_query(query: str) -> tuple[NodeId | None, int]:
-    """The `owed_to` and `mtime` of a request's query; no mtime is 0.
+    """The `hint_for` and `mtime` of a request's query; no mtime is 0.
 
     Raises:
         BadRequest: They are not a node's id and a whole second.
@@ -193,7 +193,7 @@ def parse_query(query: str) -> tuple[NodeId | None, int]:
     mtime = fields.get("mtime", "0")
     if not _SECONDS.fullmatch(mtime):
         raise errors.BadRequest(f"{mtime!r} is not a time in seconds")
-    return _parse_owed_to(fields.get("owed_to", "")), int(mtime)
+    return _parse_hint_for(fields.get("hint_for", "")), int(mtime)
 
 
 def refuse_unless_signed(
@@ -205,13 +205,15 @@ def refuse_unless_signed(
     digest: str,
     now_seconds: float,
 ) -> None:
-    """Raise `NotSigned` unless one of our own machines signed this request."""
+    """Raise `InvalidSignature` unless one of our own machines signed this request."""
     try:
         verifier.verify_request(
             signature or "", method=method, path=path, digest=digest, now_seconds=now_seconds
         )
     except Forbidden as error:
-        raise errors.NotSigned(f"{method} {path} is not signed: {type(error).__name__}") from error
+        raise errors.InvalidSignature(
+            f"{method} {path} is not signed: {type(error).__name__}"
+        ) from error
 
 
 def render_trailer(signature: str) -> bytes:
@@ -288,12 +290,12 @@ def parse_pull(body: bytes) -> Pull:
 
 def render_place(place: Place) -> dict[str, str]:
     """A place as JSON."""
-    return {"path": render_path(place.file), "owed_to": place.owed_to or ""}
+    return {"path": render_path(place.file), "hint_for": place.hint_for or ""}
 
 
 def parse_place(fields: dict[str, str]) -> Place:
     """The inverse of `render_place`; `ValueError`, `KeyError` or `BadRequest` if it is none."""
-    return Place(parse_path(str(fields["path"])), _parse_owed_to(str(fields["owed_to"])))
+    return Place(parse_path(str(fields["path"])), _parse_hint_for(str(fields["hint_for"])))
 
 
 def render_paths(files: Iterable[PhotoFile]) -> bytes:
@@ -358,7 +360,7 @@ def parse_error(status: int, name: str, text: str) -> errors.NodeError:
     return kind(text or f"the node answered {status}")
 
 
-def _parse_owed_to(text: str) -> NodeId | None:
+def _parse_hint_for(text: str) -> NodeId | None:
     # It becomes the name of a directory.
     if text and not _NODE_ID.fullmatch(text):
         raise errors.BadRequest(f"{text!r} is not the id of a node")

@@ -24,7 +24,7 @@ MTIME_SECONDS_MAX = 999_999_999_999
 
 
 @dataclass(frozen=True, slots=True)
-class WholeFile:
+class InMemoryFile:
     """A file that is in memory, and where it is to be published."""
 
     place: Place
@@ -36,10 +36,10 @@ class WholeFile:
 Outcome = Published | errors.NodeError
 
 
-def render_line(files: Sequence[WholeFile]) -> bytes:
+def render_line(files: Sequence[InMemoryFile]) -> bytes:
     """The first line of a body, which is what is signed; the bytes of the files follow it."""
     rows = [
-        (render_path(f.place.file), f.place.owed_to or "", f.mtime_seconds, f.digest, len(f.data))
+        (render_path(f.place.file), f.place.hint_for or "", f.mtime_seconds, f.digest, len(f.data))
         for f in files
     ]
     return json.dumps(rows).encode() + b"\n"
@@ -50,7 +50,7 @@ def signed_part(body: bytes) -> bytes:
     return body[: body.find(b"\n", 0, _LINE_BYTES_MAX) + 1] or body
 
 
-def parse_writes(body: bytes) -> list[WholeFile]:
+def parse_writes(body: bytes) -> list[InMemoryFile]:
     """The files of a body; whether their bytes are right is not looked at.
 
     Raises:
@@ -60,11 +60,11 @@ def parse_writes(body: bytes) -> list[WholeFile]:
     offset = len(line)
     files = []
     try:
-        for path, owed_to, mtime, digest, size in json.loads(line):
-            place = wire.parse_place({"path": path, "owed_to": owed_to})
+        for path, hint_for, mtime, digest, size in json.loads(line):
+            place = wire.parse_place({"path": path, "hint_for": hint_for})
             if not 0 <= size <= wire.WHOLE_BYTES_MAX or not 0 <= mtime <= MTIME_SECONDS_MAX:
                 raise errors.BadRequest(f"{path}: {size} bytes of second {mtime} are not taken")
-            files.append(WholeFile(place, body[offset : offset + size], str(digest), int(mtime)))
+            files.append(InMemoryFile(place, body[offset : offset + size], str(digest), int(mtime)))
             offset += size
     except (ValueError, TypeError) as error:
         raise errors.BadRequest(f"not the first line of writes: {error}") from error
@@ -82,7 +82,7 @@ def render_outcomes(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
             "path": each.path,
             "digest": each.digest,
             "bytes": each.bytes,
-            "was_there": each.was_there,
+            "existed": each.existed,
         }
         for each in outcomes
     ]

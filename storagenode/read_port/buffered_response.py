@@ -28,7 +28,7 @@ _SAFETY_LINES = "\r\n".join(f"{name}: {text}" for name, text in SAFETY_HEADERS.i
 _BODILESS = {204, 304}
 
 
-class WholeResponse(web.StreamResponse):
+class BufferedResponse(web.StreamResponse):
     """Status, headers and all bytes of an answer, with `SAFETY_HEADERS` and what HTTP asks for.
 
     The headers must be our own words: they are sent as they are.
@@ -48,11 +48,11 @@ class WholeResponse(web.StreamResponse):
         if self._keep_alive is None:
             self._keep_alive = request.keep_alive
         body = b"" if request.method == "HEAD" else self.body
-        pieces = (self._head(request), body)
+        chunks = (self._head(request), body)
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has hung up")
-        transport.writelines(pieces)
+        transport.writelines(chunks)
         self._eof_sent = True
         self._body_length = len(body)
         # A client that reads slowly holds up its own next request alone.

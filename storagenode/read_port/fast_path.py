@@ -13,9 +13,9 @@ from typing import Any
 
 from aiohttp import web
 
-from storagenode.opaque_errors import QuietHandler, QuietServer, Refuse
+from storagenode.opaque_errors import OpaqueErrorHandler, OpaqueErrorServer, Refuse
 
-AnswerAtOnce = Callable[[bytes], Sequence[bytes | bytearray] | None]
+FastPath = Callable[[bytes], Sequence[bytes | bytearray] | None]
 """The whole answer to a plain GET of a raw target, or None: only the handler can say."""
 
 # No edge sends more for a photo; what is longer is looked at by the parser.
@@ -42,8 +42,8 @@ _ONE_REQUEST = re.compile(
 )
 
 
-class PlainGetServer(QuietServer):
-    """A `QuietServer` that has an answer at once to some requests.
+class FastPathServer(OpaqueErrorServer):
+    """A `OpaqueErrorServer` that has an answer at once to some requests.
 
     A connection is closed when nothing has come on it for `idle_seconds`.
     """
@@ -51,7 +51,7 @@ class PlainGetServer(QuietServer):
     def __init__(
         self,
         handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
-        answer_at_once: AnswerAtOnce,
+        try_fast_path: FastPath,
         refuse: Refuse,
         *,
         idle_seconds: float,
@@ -63,7 +63,7 @@ class PlainGetServer(QuietServer):
             return await handler(request)
 
         super().__init__(noted, refuse, keepalive_timeout=_NEVER_SECONDS, **options)
-        self._answer_at_once = answer_at_once
+        self._answer_at_once = try_fast_path
         self._idle_seconds = idle_seconds
 
     def __call__(self) -> web.RequestHandler:
@@ -73,7 +73,7 @@ class PlainGetServer(QuietServer):
         )
 
 
-class _PlainGetHandler(QuietHandler):
+class _PlainGetHandler(OpaqueErrorHandler):
     __slots__ = (
         "_answer_at_once",
         "_heard_at",
@@ -89,11 +89,11 @@ class _PlainGetHandler(QuietHandler):
         server: web.Server,
         refuse: Refuse,
         options: dict[str, Any],
-        answer_at_once: AnswerAtOnce,
+        try_fast_path: FastPath,
         idle_seconds: float,
     ) -> None:
         super().__init__(server, refuse, options)
-        self._answer_at_once = answer_at_once
+        self._answer_at_once = try_fast_path
         self._idle_seconds = idle_seconds
         self._heard_at = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None

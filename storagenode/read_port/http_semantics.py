@@ -44,7 +44,7 @@ class RangeNotSatisfiable:
     """416: the file has no such bytes."""
 
 
-Answer = Full | Partial | NotModified | PreconditionFailed | RangeNotSatisfiable
+ReadOutcome = Full | Partial | NotModified | PreconditionFailed | RangeNotSatisfiable
 
 
 def etag_of(*, mtime_seconds: int, size: int) -> str:
@@ -62,7 +62,7 @@ def http_date(seconds: int) -> str:
     return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True)
 
 
-def decide(headers: Mapping[str, str], *, etag: str, mtime_seconds: int, size: int) -> Answer:
+def decide(headers: Mapping[str, str], *, etag: str, mtime_seconds: int, size: int) -> ReadOutcome:
     """What to answer to a GET or HEAD with these headers."""
     if not _preconditions_hold(headers, etag=etag, mtime_seconds=mtime_seconds):
         return PreconditionFailed()
@@ -116,7 +116,7 @@ def _parse_date(text: str) -> int | None:
         return None
 
 
-def _decide_range(wanted: str, size: int) -> Answer:
+def _decide_range(wanted: str, size: int) -> ReadOutcome:
     unit, _, ranges = wanted.partition("=")
     if unit.lower() != "bytes" or not ranges or "," in ranges:
         return Full()

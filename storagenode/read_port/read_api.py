@@ -13,9 +13,9 @@ from aiohttp import web
 
 from permission_urls import Forbidden, MalformedUrl, PermittedPath, Verifier, cache_control
 from storagenode.disk.reading import OpenFile
-from storagenode.protocol.errors import Corrupt, Gone, NodeError, NotThere
+from storagenode.protocol.errors import Corrupt, Gone, NodeError, NotFound
 from storagenode.protocol.layout import Place
-from storagenode.read_port.buffered_response import SAFETY_HEADERS, WholeResponse, render_head
+from storagenode.read_port.buffered_response import SAFETY_HEADERS, BufferedResponse, render_head
 from storagenode.read_port.http_semantics import (
     Full,
     NotModified,
@@ -46,7 +46,7 @@ _UNCACHED_TEXT = {"Cache-Control": "no-store", "Content-Type": "text/plain; char
 _SCHEME_AND_HOST = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
 
 
-class PermittedReads:
+class ReadApi:
     """Answers GET, HEAD and OPTIONS for anyone who has a permission."""
 
     def __init__(
@@ -83,7 +83,7 @@ class PermittedReads:
             return refused(403, "forbidden")
         return await self._read(request, permitted)
 
-    def answer_at_once(self, target: bytes) -> tuple[bytes, bytearray] | None:
+    def try_fast_path(self, target: bytes) -> tuple[bytes, bytearray] | None:
         """Head and body of the 200 to a plain GET, if that waits for no disk and no thread.
 
         None says nothing, not even that there is no such photo: `answer` knows.
@@ -94,8 +94,8 @@ class PermittedReads:
         try:
             permitted = self._verifier.verify(target, now)
             variant, path = _variant_at(permitted)
-            self._store.refuse_if_gone(variant)
-            if self._fence.holds(variant.of.volume):
+            self._store.raise_if_deleted(variant)
+            if self._fence.is_fenced(variant.photo_version.volume):
                 return None
             file = self._store.open(path)
         except (MalformedUrl, Forbidden, NodeError, OSError):
@@ -118,13 +118,13 @@ class PermittedReads:
     async def _read(self, request: web.BaseRequest, permitted: PermittedPath) -> web.StreamResponse:
         variant, path = _variant_at(permitted)
         try:
-            await self._of_store(self._store.refuse_if_gone, variant)
-            if self._fence.holds(variant.of.volume):
+            await self._of_store(self._store.raise_if_deleted, variant)
+            if self._fence.is_fenced(variant.photo_version.volume):
                 return refused(503, "unavailable")
             file = await self._of_store(self._store.open, path)
         except Gone:
             return _gone()
-        except NotThere:
+        except NotFound:
             return refused(404, "not found", {"Cache-Control": "public, max-age=1"})
         except (NodeError, OSError):
             return refused(503, "unavailable")
@@ -154,7 +154,7 @@ class PermittedReads:
         if isinstance(answer, NotModified):
             # As it is in the caches that kept the photo.
             digest = {"Repr-Digest": _repr_digest(file.digest)} if file.digest else {}
-            return WholeResponse(status=304, headers=headers | digest)
+            return BufferedResponse(status=304, headers=headers | digest)
         if isinstance(answer, PreconditionFailed):
             return refused(412, "precondition failed")
         if not isinstance(answer, Full | Partial):
@@ -182,7 +182,7 @@ class PermittedReads:
             self._refuse_if_gone_meanwhile(variant)
             headers["Repr-Digest"] = _repr_digest(file.digest)
             body = data if status == 200 else data[start:end]
-            return WholeResponse(status=status, headers=headers, body=body)
+            return BufferedResponse(status=status, headers=headers, body=body)
         await self._in_thread(file.verify)
         self._refuse_if_gone_meanwhile(variant)
         headers["Repr-Digest"] = _repr_digest(file.digest)
@@ -196,7 +196,7 @@ class PermittedReads:
         there the second purge has to do.
         """
         if self._store.is_local:
-            self._store.refuse_if_gone(variant)
+            self._store.raise_if_deleted(variant)
 
     async def _load(self, file: OpenFile) -> bytes | bytearray:
         data = _load_at_once(file)
@@ -206,27 +206,27 @@ class PermittedReads:
         # Without a digest nothing is proven against the bytes: they stay for reconcile to settle.
         if file.digest is None:
             return
-        set_aside = partial(self._store.quarantine, Place(variant), inode=file.stat.inode)
+        add_to_quarantine = partial(self._store.quarantine, Place(variant), inode=file.stat.inode)
         # A disk that takes no writes keeps its corrupt file; the answer is the same.
         with contextlib.suppress(NodeError):
-            await self._in_thread(set_aside)
+            await self._in_thread(add_to_quarantine)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
-    def _health(self) -> WholeResponse:
+    def _health(self) -> BufferedResponse:
         if self._store.is_intact():
-            return WholeResponse(status=200, headers=_UNCACHED_TEXT, body=b"ok\n")
+            return BufferedResponse(status=200, headers=_UNCACHED_TEXT, body=b"ok\n")
         return refused(503, "unavailable")
 
 
 @lru_cache(maxsize=4096)
 def _variant_at(permitted: PermittedPath) -> tuple[Variant, str]:
     """As `parse_path` would have it, whose grammar the permission's has in it; and its path."""
-    of = PhotoVersion(
+    photo_version = PhotoVersion(
         VolumeId(permitted.volume), PhotoId(permitted.photo), Version(permitted.version)
     )
-    return Variant(of, permitted.size, permitted.ext), permitted.path
+    return Variant(photo_version, permitted.size, permitted.ext), permitted.path
 
 
 def _headers_about(file: OpenFile, permitted: PermittedPath, now_seconds: float) -> dict[str, str]:
@@ -249,31 +249,31 @@ def _target_of(request: web.BaseRequest) -> str:
     return target if target.startswith("/") else _SCHEME_AND_HOST.sub("", target)
 
 
-def _options(target: str) -> WholeResponse:
+def _options(target: str) -> BufferedResponse:
     if not target.startswith("/"):
         return refused(400, "bad request")
     headers = {"Cache-Control": "no-store", "Allow": ALLOWED_METHODS}
-    return WholeResponse(status=204, headers=headers)
+    return BufferedResponse(status=204, headers=headers)
 
 
-def refused(status: int, text: str, headers: dict[str, str] | None = None) -> WholeResponse:
+def refused(status: int, text: str, headers: dict[str, str] | None = None) -> BufferedResponse:
     """An error that says no more than its status; no cache keeps it unless `headers` say so."""
     about = _UNCACHED_TEXT | (headers or {})
-    return WholeResponse(status=status, headers=about, body=f"{text}\n".encode())
+    return BufferedResponse(status=status, headers=about, body=f"{text}\n".encode())
 
 
-def _gone() -> WholeResponse:
+def _gone() -> BufferedResponse:
     return refused(410, "gone", {"Cache-Control": "public, max-age=60"})
 
 
-def _refused_for_good(status: int, text: str) -> WholeResponse:
+def _refused_for_good(status: int, text: str) -> BufferedResponse:
     """An error that ends the connection: what else comes on it may be no request at all."""
     response = refused(status, text)
     response.force_close()
     return response
 
 
-def refused_unheard(status: int) -> WholeResponse:
+def malformed_request_response(status: int) -> BufferedResponse:
     """The answer to what was no HTTP, or to a fault of ours."""
     return refused(status, "bad request" if status < 500 else "unavailable")
 

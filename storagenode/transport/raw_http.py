@@ -15,12 +15,12 @@ IDLE_MAX = 64
 HEAD_BYTES_MAX = 16 * 1024
 
 
-class BadAnswer(Exception):
+class MalformedResponse(Exception):
     """What came is no HTTP that a node sends."""
 
 
 @dataclass(frozen=True, slots=True)
-class ShortAnswer:
+class RawResponse:
     """An answer, whole; the names of its headers are in lower case."""
 
     status: int
@@ -34,7 +34,7 @@ class _Connection:
     writer: asyncio.StreamWriter
 
 
-class ShortRequests:
+class RawHttpClient:
     """Connections to one address, each for one request at a time."""
 
     def __init__(self, address: Address, *, connect_seconds: float) -> None:
@@ -45,7 +45,7 @@ class ShortRequests:
 
     async def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
-    ) -> ShortAnswer:
+    ) -> RawResponse:
         """What the node answers. A request may be sent twice, so it must be harmless to repeat.
 
         Raises:
@@ -80,7 +80,7 @@ class ShortRequests:
         )
         return _Connection(*await asyncio.wait_for(opening, self._connect_seconds))
 
-    async def _exchange(self, connection: _Connection, request: bytes) -> ShortAnswer:
+    async def _exchange(self, connection: _Connection, request: bytes) -> RawResponse:
         is_kept = False
         try:
             connection.writer.write(request)
@@ -95,11 +95,11 @@ class ShortRequests:
         return answer
 
 
-async def _read_answer(reader: asyncio.StreamReader) -> ShortAnswer:
+async def _read_answer(reader: asyncio.StreamReader) -> RawResponse:
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.LimitOverrunError as error:
-        raise BadAnswer("its head does not end") from error
+        raise MalformedResponse("its head does not end") from error
     try:
         first, *lines = head.decode("latin-1").split("\r\n")[:-2]
         headers = {
@@ -107,5 +107,5 @@ async def _read_answer(reader: asyncio.StreamReader) -> ShortAnswer:
         }
         status, length = int(first.split(" ", 2)[1]), int(headers["content-length"])
     except (ValueError, IndexError, KeyError) as error:
-        raise BadAnswer(f"its head cannot be read: {error!r}") from error
-    return ShortAnswer(status, headers, await reader.readexactly(length))
+        raise MalformedResponse(f"its head cannot be read: {error!r}") from error
+    return RawResponse(status, headers, await reader.readexactly(length))

@@ -14,7 +14,7 @@ from yarl import URL
 from permission_urls import InternalSigner
 from storagenode.protocol import wire
 from storagenode.protocol.errors import NodeError, Unreachable
-from storagenode.transport.raw_http import BadAnswer, ShortRequests
+from storagenode.transport.raw_http import MalformedResponse, RawHttpClient
 from volumes.address import Address
 
 CONNECT_SECONDS = 0.5
@@ -41,7 +41,7 @@ class SignedRequests:
     ) -> None:
         self.url = f"http://{address}"
         self._session = session
-        self._short = ShortRequests(address, connect_seconds=CONNECT_SECONDS)
+        self._short = RawHttpClient(address, connect_seconds=CONNECT_SECONDS)
         self._signer = signer
         self._now_seconds = now_seconds
 
@@ -59,7 +59,7 @@ class SignedRequests:
                 name = answer.headers.get(wire.ERROR_HEADER.lower(), "")
                 raise wire.parse_error(answer.status, name, answer.body.decode("utf-8", "replace"))
             return json.loads(answer.body)
-        except (BadAnswer, ValueError) as error:
+        except (MalformedResponse, ValueError) as error:
             raise self._no_node(error) from error
         except _UNREACHABLE as error:
             raise _unreachable(self.url, error) from error

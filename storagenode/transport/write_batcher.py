@@ -10,19 +10,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from storagenode.disk.publishing import Published
-from storagenode.protocol.writes_wire import BYTES_MAX, FILES_MAX, Outcome, WholeFile
+from storagenode.protocol.writes_wire import BYTES_MAX, FILES_MAX, InMemoryFile, Outcome
 
-Send = Callable[[Sequence[WholeFile]], Awaitable[list[Outcome]]]
+Send = Callable[[Sequence[InMemoryFile]], Awaitable[list[Outcome]]]
 """Has a node write files; what became of each, or `NodeError` if that is not known of any."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    file: WholeFile
+    file: InMemoryFile
     published: asyncio.Future[Published]
 
 
-class GatheredWrites:
+class WriteBatcher:
     """Sends what it is given in as few requests as keep the node busy, in the order it came."""
 
     def __init__(self, send: Send) -> None:
@@ -31,7 +31,7 @@ class GatheredWrites:
         self._under_way: list[_Write] = []
         self._request: asyncio.Task[None] | None = None
 
-    async def put(self, file: WholeFile) -> Published:
+    async def put(self, file: InMemoryFile) -> Published:
         """Return when the file is published; who no longer waits for it stops no other.
 
         Raises:

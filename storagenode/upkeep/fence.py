@@ -16,11 +16,11 @@ from volumes.photo_path import VolumeId
 log = logging.getLogger(__name__)
 
 # A process that did nothing for so long may have been taken for dead, and deletes went past it.
-STOOD_STILL_SECONDS = 5.0
+STALL_SECONDS = 5.0
 # Storagemasters look once a second, and need less than another. Longer than this, there are none,
 # or the other mirror is away.
-HELD_SECONDS_MAX = 10.0
-BEAT_SECONDS = 1.0
+FENCE_SECONDS_MAX = 10.0
+TICK_SECONDS = 1.0
 
 
 class Fence:
@@ -38,32 +38,32 @@ class Fence:
         self._raise()
 
     @property
-    def held(self) -> tuple[VolumeId, ...]:
+    def fenced_volumes(self) -> tuple[VolumeId, ...]:
         """The volumes that are held back."""
-        self.beat()
+        self.tick()
         return tuple(sorted(self._held))
 
-    def holds(self, volume: VolumeId) -> bool:
+    def is_fenced(self, volume: VolumeId) -> bool:
         """Whether photos of the volume must not be sent now."""
-        self.beat()
+        self.tick()
         return volume in self._held
 
     def lift(self, volume: VolumeId, *, serial: str) -> bool:
         """Send the volume's photos again, unless the fence was raised after that serial."""
-        self.beat()
+        self.tick()
         if serial != self.serial:
             return False
         self._held.discard(volume)
         return True
 
-    def beat(self) -> None:
+    def tick(self) -> None:
         """Notice how much time has passed: called every second, and at every read."""
         now, before = self._clock(), self._beat_at
         self._beat_at = now
-        if now - before > STOOD_STILL_SECONDS:
+        if now - before > STALL_SECONDS:
             log.warning("stood still for %.0f s: photos wait for tombstones", now - before)
             self._raise()
-        elif self._held and now - self._raised_at > HELD_SECONDS_MAX:
+        elif self._held and now - self._raised_at > FENCE_SECONDS_MAX:
             log.warning("nobody could tell what was deleted: %s volumes are sent", len(self._held))
             self._held.clear()
 

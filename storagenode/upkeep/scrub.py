@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from storagenode.disk.reading import OpenFile
-from storagenode.protocol.errors import Corrupt, NodeError, NotThere
+from storagenode.protocol.errors import Corrupt, NodeError, NotFound
 from storagenode.protocol.layout import Place
 from storagenode.store import Store
 from volumes.photo_path import SHARDS, PhotoFile, VolumeId, parse_name
@@ -120,7 +120,7 @@ class Scrub:
         try:
             with contextlib.closing(self._store.open(place.path)) as found:
                 return self._compare(place, found)
-        except NotThere:
+        except NotFound:
             return 0  # deleted since it was listed
         except OSError as error:
             # As bad as corrupt, but it stays where it is: a disk may recover.
@@ -132,7 +132,7 @@ class Scrub:
         self.progress.files += 1
         if found.digest is None:
             self.progress.unverified += 1
-            self._store.doubt(place)
+            self._store.mark_unverified(place)
             return 0
         # The disk is what is checked, and not what memory still has of it.
         found.drop_cache()

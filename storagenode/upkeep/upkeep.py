@@ -33,7 +33,7 @@ class Upkeep:
         self._trash_days = trash_days
         self._asked = asyncio.Event()
 
-    def ask_for_scrub(self) -> None:
+    def request_scrub(self) -> None:
         """Have a pass begin as soon as the present one has ended."""
         self._asked.set()
 

@@ -6,18 +6,18 @@ from storagenode.store import Store
 from volumes.photo_path import Info, render_path
 
 
-def digests_of(store: Store, body: bytes) -> dict[str, str]:
+def lookup_digests(store: Store, body: bytes) -> dict[str, str]:
     """The digest noted on each of the files that the body names, by path, of those that are here.
 
     Raises:
         BadRequest: The body does not name files.
-        NotHome: One of them is of a volume that is not here.
+        NotAMirror: One of them is of a volume that is not here.
     """
-    files = wire.parse_paths(body, count_max=wire.LOOK_FILES_MAX)
+    files = wire.parse_paths(body, count_max=wire.LOOKUP_FILES_MAX)
     return {render_path(file): digest for file, digest in store.digests(files).items()}
 
 
-def infos_of(store: Store, body: bytes) -> bytes:
+def lookup_infos(store: Store, body: bytes) -> bytes:
     """The infos that the body names, those that are here and sound, as a bundle.
 
     Raises:

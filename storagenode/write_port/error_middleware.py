@@ -12,7 +12,7 @@ from volumes.photo_path import InvalidPath
 
 
 @web.middleware
-async def errors_as_statuses(
+async def error_middleware(
     request: web.Request,
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:

@@ -13,7 +13,7 @@ def render_metrics(status: NodeStatus) -> bytes:
     for name, about, value in (
         ("free_bytes", "Bytes that are free on the disk.", status.free_bytes),
         ("total_bytes", "Bytes that the disk has.", status.total_bytes),
-        ("owed_files", "Files that the node holds for others.", status.owed),
+        ("pending_hints", "Files that the node holds for others.", status.hints),
         ("volumes", "Volumes that the node is a home of.", len(status.volumes)),
         (
             "suspect",

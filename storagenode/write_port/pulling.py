@@ -45,22 +45,22 @@ class Puller:
 
         Raises:
             Gone: A tombstone covers it; the source is not asked.
-            NotThere, Corrupt: The source does not have it, or not whole.
+            NotFound, Corrupt: The source does not have it, or not whole.
             SourceUnreachable: The source did not answer.
             Unreachable: The source was lost in the middle.
             NodeError: What publishing raises.
         """
         source = self._client_of(pull.source)
-        await self._in_thread(partial(self._store.refuse_if_gone, pull.place.file))
+        await self._in_thread(partial(self._store.raise_if_deleted, pull.place.file))
         async with contextlib.AsyncExitStack() as stack:
             with _source_asked():
                 stream = await stack.enter_async_context(source.stream(pull.source_place))
             return await self._receiver.receive(
                 _with_trailer(stream),
                 pull.place,
-                mtime_seconds=stream.note.mtime_seconds,
-                bytes_expected=stream.note.size_bytes,
-                check_closing=lambda _, digest: _compare(digest, pull.digest),
+                mtime_seconds=stream.metadata.mtime_seconds,
+                bytes_expected=stream.metadata.size_bytes,
+                check_trailer=lambda _, digest: _compare(digest, pull.digest),
                 replaces=pull.replaces,
             )
 
@@ -94,7 +94,7 @@ class Puller:
     def _gone(self, pull: Pull) -> Gone | None:
         """What was deleted need not come over the wire to be refused."""
         try:
-            self._store.refuse_if_gone(pull.place.file)
+            self._store.raise_if_deleted(pull.place.file)
         except Gone as error:
             return error
         return None

@@ -17,7 +17,7 @@ from storagenode.disk.publishing import Published
 from storagenode.protocol.errors import BadRequest, NodeError, Unreachable
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import TRAILER_BYTES, parse_trailer
-from storagenode.protocol.writes_wire import FILES_MAX, Outcome, WholeFile
+from storagenode.protocol.writes_wire import FILES_MAX, InMemoryFile, Outcome
 from storagenode.store import Staged, Store
 
 # As much as is written to the disk at a time: large enough that a thread is worth its price, and in
@@ -57,7 +57,7 @@ class Receiver:
         *,
         mtime_seconds: int,
         bytes_expected: int,
-        check_closing: CheckClosing,
+        check_trailer: CheckClosing,
         replaces: str = "",
     ) -> Published:
         """Publish a body at a place; what has the digest `replaces` there gives way to it.
@@ -65,13 +65,13 @@ class Receiver:
         Raises:
             BadRequest: The body ends before its trailer.
             Unreachable: The body breaks off.
-            NodeError: What the store or `check_closing` raises; nothing was published.
+            NodeError: What the store or `check_trailer` raises; nothing was published.
         """
         batches = _in_batches(body)
         batch = await anext(batches)
         if batch.closing is not None:
             return await self._in_thread(
-                partial(self._publish_whole, batch, place, mtime_seconds, check_closing, replaces)
+                partial(self._publish_whole, batch, place, mtime_seconds, check_trailer, replaces)
             )
         async with contextlib.AsyncExitStack() as stack:
             staging = self._store.staging(bytes_expected=bytes_expected)
@@ -82,10 +82,10 @@ class Receiver:
             async for batch in batches:
                 await self._in_thread(partial(file.write, batch.data))
             return await self._in_thread(
-                partial(self._publish, file, batch, place, mtime_seconds, check_closing)
+                partial(self._publish, file, batch, place, mtime_seconds, check_trailer)
             )
 
-    async def receive_many(self, files: Sequence[WholeFile]) -> list[Outcome]:
+    async def receive_many(self, files: Sequence[InMemoryFile]) -> list[Outcome]:
         """Publish bodies that are here already, if each has its digest; what became of each."""
         seconds = max(self._seconds_a_file, THREAD_SECONDS / FILES_MAX)
         step = max(1, round(THREAD_SECONDS / seconds))
@@ -95,14 +95,14 @@ class Receiver:
         )
         return [*itertools.chain(*done)]
 
-    def _publish_each(self, files: Sequence[WholeFile]) -> list[Outcome]:
+    def _publish_each(self, files: Sequence[InMemoryFile]) -> list[Outcome]:
         started = self._clock()
         outcomes = [self._publish_one(file) for file in files]
         seconds = (self._clock() - started) / len(files)
         self._seconds_a_file += _LAST_WEIGHT * (seconds - self._seconds_a_file)
         return outcomes
 
-    def _publish_one(self, whole: WholeFile) -> Outcome:
+    def _publish_one(self, whole: InMemoryFile) -> Outcome:
         try:
             with self._store.staging(bytes_expected=len(whole.data)) as file:
                 file.write(whole.data)
@@ -117,13 +117,13 @@ class Receiver:
         batch: "_Batch",
         place: Place,
         mtime_seconds: int,
-        check_closing: CheckClosing,
+        check_trailer: CheckClosing,
         replaces: str,
     ) -> Published:
         with self._store.staging(bytes_expected=len(batch.data)) as file:
             file.replaces = replaces
             file.write(batch.data)
-            return self._publish(file, batch, place, mtime_seconds, check_closing)
+            return self._publish(file, batch, place, mtime_seconds, check_trailer)
 
     def _publish(
         self,
@@ -131,11 +131,11 @@ class Receiver:
         last: "_Batch",
         place: Place,
         mtime_seconds: int,
-        check_closing: CheckClosing,
+        check_trailer: CheckClosing,
     ) -> Published:
         assert last.closing is not None, "published before its body has ended"
         digest = file.digest
-        check_closing(last.closing, digest)
+        check_trailer(last.closing, digest)
         return self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
 
     async def _leave(
@@ -163,23 +163,23 @@ class _Batch:
 
 async def _in_batches(body: AsyncIterator[bytes]) -> AsyncIterator[_Batch]:
     """The body in batches of one length, but for the last, which ends before the trailer."""
-    pieces: list[bytes | memoryview] = []
+    chunks: list[bytes | memoryview] = []
     size = 0
     try:
-        async for piece in body:
-            pieces.append(piece)
-            size += len(piece)
+        async for chunk in body:
+            chunks.append(chunk)
+            size += len(chunk)
             if size >= BATCH_BYTES + TRAILER_BYTES:
-                data = memoryview(b"".join(pieces))
+                data = memoryview(b"".join(chunks))
                 whole = (size - TRAILER_BYTES) // BATCH_BYTES * BATCH_BYTES
                 for start in range(0, whole, BATCH_BYTES):
                     yield _Batch(data[start : start + BATCH_BYTES])
-                pieces, size = [data[whole:]], size - whole
+                chunks, size = [data[whole:]], size - whole
     except OSError as error:
         # An error of the network, which must not be taken for one of the disk.
         raise Unreachable(f"the sender was lost: {error}") from error
     if size < TRAILER_BYTES:
         raise BadRequest("the body ends before its closing signature")
-    data = memoryview(b"".join(pieces))
+    data = memoryview(b"".join(chunks))
     closing = parse_trailer(bytes(data[-TRAILER_BYTES:]))
     yield _Batch(data[:-TRAILER_BYTES], closing)

@@ -61,7 +61,7 @@ class RepairApi:
         """A digest of every shard that has files."""
         await self._signed_body(request)
         volume = parse_volume(request.match_info["volume"])
-        part = wire.parse_part(request.query_string)
+        part = wire.parse_size_filter(request.query_string)
         return web.json_response(
             await self._in_thread(partial(self._store.shard_digests, volume, part))
         )
@@ -129,8 +129,8 @@ class RepairApi:
 
     def _read(self, place: Place) -> Outcome:
         try:
-            if place.owed_to is None:
-                self._store.refuse_if_gone(place.file)
+            if place.hint_for is None:
+                self._store.raise_if_deleted(place.file)
             with contextlib.closing(self._store.open(place.path)) as file:
                 if file.stat.bytes > batch_wire.FILE_BYTES_MAX:
                     raise BadRequest(f"{place} is too large for a batch")

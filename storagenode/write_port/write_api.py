@@ -22,13 +22,13 @@ from storagenode.store import Store
 from storagenode.streaming import stream
 from storagenode.upkeep.fence import Fence
 from storagenode.upkeep.upkeep import Upkeep
-from storagenode.write_port.batch_lookup import digests_of, infos_of
-from storagenode.write_port.error_middleware import errors_as_statuses
+from storagenode.write_port.batch_lookup import lookup_digests, lookup_infos
+from storagenode.write_port.error_middleware import error_middleware
 from storagenode.write_port.metrics import CONTENT_TYPE, render_metrics
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
 from storagenode.write_port.repair_api import RepairApi
-from volumes.cold_tier import parse_chill, render_chill
+from volumes.cold_tier import parse_cold_tier, render_cold_tier
 from volumes.photo_id import parse_photo_id, parse_version
 from volumes.photo_path import (
     InvalidPath,
@@ -43,7 +43,7 @@ from volumes.photo_path import (
 T = TypeVar("T")
 
 
-class InternalApi:
+class WriteApi:
     """The routes of the write port, over one store."""
 
     def __init__(
@@ -80,7 +80,7 @@ class InternalApi:
     def application(self) -> web.Application:
         """The routes as an aiohttp application."""
         application = web.Application(
-            middlewares=[errors_as_statuses], client_max_size=wire.BUNDLE_BYTES_MAX
+            middlewares=[error_middleware], client_max_size=wire.BUNDLE_BYTES_MAX
         )
         application.add_routes(
             [
@@ -89,24 +89,24 @@ class InternalApi:
                 web.get(wire.FILE_ROUTE, self.send_file),
                 web.put(wire.FILE_ROUTE, self.take_file),
                 web.post(writes_wire.WRITES_ROUTE, self.take_many),
-                web.delete(wire.FILE_ROUTE, self.settle),
-                web.put(wire.TOMBSTONE_ROUTE, self.bury),
+                web.delete(wire.FILE_ROUTE, self.remove_hint),
+                web.put(wire.TOMBSTONE_ROUTE, self.write_tombstone),
                 web.post(wire.BUNDLE_ROUTE, self.take_bundle),
                 web.post(wire.PULL_ROUTE, self.pull),
-                web.post(wire.ADOPT_ROUTE, self.adopt),
+                web.post(wire.RESTORE_DIGEST_ROUTE, self.restore_digest),
                 web.post(wire.RELINK_ROUTE, self.relink),
-                web.get(wire.OWED_ROUTE, self.owed),
+                web.get(wire.HINTS_ROUTE, self.list_hints),
                 web.post(wire.DIGESTS_ROUTE, self.digests),
                 web.post(wire.INFOS_ROUTE, self.send_infos),
-                web.put(wire.VOLUME_ROUTE, self.open_volume),
-                web.put(wire.CHILL_ROUTE, self.chill),
-                web.post(wire.DROP_ROUTE, self.drop),
+                web.put(wire.VOLUME_ROUTE, self.create_volume),
+                web.put(wire.COLD_TIER_ROUTE, self.set_cold_tier),
+                web.post(wire.DROP_ROUTE, self.drop_copy),
                 *self._repair.routes(),
                 web.get(wire.FIND_ROUTE, self.find),
                 web.get(wire.TRASHED_ROUTE, self.list_trashed),
                 web.get(wire.TRASHED_FILE_ROUTE, self.send_trashed),
                 web.get(wire.SCRUB_ROUTE, self.scrub_progress),
-                web.post(wire.SCRUB_ROUTE, self.ask_for_scrub),
+                web.post(wire.SCRUB_ROUTE, self.request_scrub),
             ]
         )
         return application
@@ -122,7 +122,7 @@ class InternalApi:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     async def _status(self) -> wire.NodeStatus:
-        fenced, serial = self._fence.held, self._fence.serial
+        fenced, serial = self._fence.fenced_volumes, self._fence.serial
         # Not in the threads that write: who waits behind their fsyncs would be taken for dead.
         return await asyncio.to_thread(self._status_now, fenced, serial)
 
@@ -139,22 +139,22 @@ class InternalApi:
             total_bytes=space.total_bytes,
             accepts_new_photos=condition.accepts_new_photos,
             suspect_reason=condition.suspect_reason,
-            owed=store.count_owed(wire.OWED_LIST_MAX),
-            chills={str(v): render_chill(chill) for v, chill in store.chills.items()},
+            hints=store.count_hints(wire.HINTS_PER_LIST_MAX),
+            cold_tiers={str(v): render_cold_tier(chill) for v, chill in store.cold_tiers.items()},
             fenced=fenced,
             fence_serial=fence_serial,
         )
 
     async def take_file(self, request: web.Request) -> web.Response:
         """Publish the streamed body of a PUT."""
-        self._check_signature(request, wire.DIGEST_LATER)
+        self._check_signature(request, wire.DIGEST_IN_TRAILER)
         place, mtime = self._place(request)
         published = await self._receiver.receive(
             request.content.iter_any(),
             place,
             mtime_seconds=mtime,
             bytes_expected=max(0, (request.content_length or 0) - wire.TRAILER_BYTES),
-            check_closing=partial(self._check_closing, request.raw_path),
+            check_trailer=partial(self._check_closing, request.raw_path),
         )
         return _json(published)
 
@@ -173,8 +173,8 @@ class InternalApi:
         """The bytes of a file, as they are on the disk; the receiver verifies them."""
         await self._signed_body(request)
         place, _ = self._place(request)
-        if place.owed_to is None:
-            await self._in_thread(partial(self._store.refuse_if_gone, place.file))
+        if place.hint_for is None:
+            await self._in_thread(partial(self._store.raise_if_deleted, place.file))
         return await self._send(request, place.path)
 
     async def _send(self, request: web.Request, path: str) -> web.StreamResponse:
@@ -200,34 +200,36 @@ class InternalApi:
     async def take_bundle(self, request: web.Request) -> web.Response:
         """Publish the sizes of a version."""
         files = wire.parse_bundle(await self._signed_body(request))
-        owed_to, mtime = wire.parse_query(request.query_string)
+        hint_for, mtime = wire.parse_query(request.query_string)
         stem = request.match_info["path"]
         if not files:
             raise BadRequest("a bundle without files")
         placed = []
         for file in files:
-            place = Place(_parse(file.path), owed_to)
-            if not file.path.startswith(stem) or render_stem(place.file.of) != stem:  # type: ignore[union-attr]
+            place = Place(_parse(file.path), hint_for)
+            if not file.path.startswith(stem) or render_stem(place.file.photo_version) != stem:  # type: ignore[union-attr]
                 raise BadRequest(f"{file.path} is not a file of {stem}")
             placed.append((place, file.data, file.digest))
         await self._in_thread(partial(self._store.publish_bundle, placed, mtime_seconds=mtime))
         return web.json_response({})
 
-    async def bury(self, request: web.Request) -> web.Response:
+    async def write_tombstone(self, request: web.Request) -> web.Response:
         """Write a tombstone."""
         await self._signed_body(request)
         place, mtime = self._place(request)
         if not place.path.endswith(".gone"):
             raise BadRequest(f"{place} is not a tombstone")
-        return _json(await self._in_thread(partial(self._store.bury, place, mtime_seconds=mtime)))
+        return _json(
+            await self._in_thread(partial(self._store.write_tombstone, place, mtime_seconds=mtime))
+        )
 
-    async def settle(self, request: web.Request) -> web.Response:
+    async def remove_hint(self, request: web.Request) -> web.Response:
         """Drop a file that was held for another node."""
         await self._signed_body(request)
         place, _ = self._place(request)
-        if place.owed_to is None:
+        if place.hint_for is None:
             raise BadRequest("only what is owed can be let go of; photos are deleted by tombstone")
-        await self._in_thread(partial(self._store.settle, place))
+        await self._in_thread(partial(self._store.remove_hint, place))
         return web.json_response({})
 
     async def pull(self, request: web.Request) -> web.Response:
@@ -235,19 +237,19 @@ class InternalApi:
         pull = wire.parse_pull(await self._signed_body(request))
         return _json(await self._puller.pull(pull))
 
-    async def adopt(self, request: web.Request) -> web.Response:
+    async def restore_digest(self, request: web.Request) -> web.Response:
         """Note the digest of a file that has none."""
         await self._signed_body(request)
         place, _ = self._place(request)
         wanted = request.query.get("sha256", "")
-        digest = await self._in_thread(partial(self._store.adopt, place, wanted))
+        digest = await self._in_thread(partial(self._store.restore_digest, place, wanted))
         return web.json_response({"sha256": digest})
 
     async def relink(self, request: web.Request) -> web.Response:
         """Link every file of a version, or its original alone, under another version."""
         await self._signed_body(request)
         match = request.match_info
-        of = PhotoVersion(
+        photo_version = PhotoVersion(
             parse_volume(match["volume"]),
             parse_photo_id(match["photo"]),
             parse_version(match["version"]),
@@ -257,15 +259,17 @@ class InternalApi:
         if only not in {None, wire.ORIGINAL_ONLY}:
             raise BadRequest(f"{only!r} is nothing that can be relinked alone")
         paths = await self._in_thread(
-            partial(self._store.relink, of, new, original_only=only is not None)
+            partial(self._store.relink, photo_version, new, original_only=only is not None)
         )
         return web.json_response({"paths": paths})
 
-    async def owed(self, request: web.Request) -> web.Response:
+    async def list_hints(self, request: web.Request) -> web.Response:
         """Files held for one other node."""
         await self._signed_body(request)
-        home, _ = wire.parse_query(request.query_string)
-        entries = await self._in_thread(partial(self._store.owed, wire.OWED_LIST_MAX, home=home))
+        mirror, _ = wire.parse_query(request.query_string)
+        entries = await self._in_thread(
+            partial(self._store.list_hints, wire.HINTS_PER_LIST_MAX, mirror=mirror)
+        )
         return web.json_response(
             [
                 {**wire.render_place(entry.place), "bytes": entry.bytes, "sha256": entry.digest}
@@ -276,37 +280,37 @@ class InternalApi:
     async def digests(self, request: web.Request) -> web.Response:
         """Which of many files are here, and the digests noted on them."""
         body = await self._signed_body(request)
-        return web.json_response(await self._in_thread(partial(digests_of, self._store, body)))
+        return web.json_response(await self._in_thread(partial(lookup_digests, self._store, body)))
 
     async def send_infos(self, request: web.Request) -> web.Response:
         """The info documents of many photos, those that are here and sound, as one bundle."""
         body = await self._signed_body(request)
-        return web.Response(body=await self._in_thread(partial(infos_of, self._store, body)))
+        return web.Response(body=await self._in_thread(partial(lookup_infos, self._store, body)))
 
-    async def open_volume(self, request: web.Request) -> web.Response:
+    async def create_volume(self, request: web.Request) -> web.Response:
         """Become a home of a volume."""
         await self._signed_body(request)
         volume = parse_volume(request.match_info["volume"])
-        await self._in_thread(partial(self._store.open_volume, volume))
+        await self._in_thread(partial(self._store.create_volume, volume))
         return web.json_response({})
 
-    async def chill(self, request: web.Request) -> web.Response:
+    async def set_cold_tier(self, request: web.Request) -> web.Response:
         """Note who keeps the large sizes of a volume; with no body, that all mirrors do."""
         body = await self._signed_body(request)
         volume = parse_volume(request.match_info["volume"])
         try:
-            chill = parse_chill(body) if body else None
+            cold_tier = parse_cold_tier(body) if body else None
         except ValueError as error:
             raise BadRequest(str(error)) from error
-        await self._in_thread(partial(self._store.chill, volume, chill))
+        await self._in_thread(partial(self._store.set_cold_tier, volume, cold_tier))
         return web.json_response({})
 
-    async def drop(self, request: web.Request) -> web.Response:
+    async def drop_copy(self, request: web.Request) -> web.Response:
         """Let go of a file that the keepers of its volume have."""
         await self._signed_body(request)
         place, _ = self._place(request)
         digest = request.query.get("sha256", "")
-        await self._in_thread(partial(self._store.drop, place, digest))
+        await self._in_thread(partial(self._store.drop_copy, place, digest))
         return web.json_response({})
 
     async def find(self, request: web.Request) -> web.Response:
@@ -320,7 +324,7 @@ class InternalApi:
         await self._signed_body(request)
         volume = parse_volume(request.match_info["volume"])
         photo = parse_photo_id(request.match_info["photo"])
-        files = await self._in_thread(partial(self._store.trashed, volume, photo))
+        files = await self._in_thread(partial(self._store.list_trash, volume, photo))
         return web.json_response(wire.render_trashed(files))
 
     async def send_trashed(self, request: web.Request) -> web.StreamResponse:
@@ -337,15 +341,15 @@ class InternalApi:
         await self._signed_body(request)
         return web.json_response(self._upkeep.scrub_document())
 
-    async def ask_for_scrub(self, request: web.Request) -> web.Response:
+    async def request_scrub(self, request: web.Request) -> web.Response:
         """Have a scrub pass begin as soon as the present one has ended."""
         await self._signed_body(request)
-        self._upkeep.ask_for_scrub()
+        self._upkeep.request_scrub()
         return web.json_response(self._upkeep.scrub_document())
 
     def _place(self, request: web.Request) -> tuple[Place, int]:
-        owed_to, mtime = wire.parse_query(request.query_string)
-        return Place(_parse(request.match_info["path"]), owed_to), mtime
+        hint_for, mtime = wire.parse_query(request.query_string)
+        return Place(_parse(request.match_info["path"]), hint_for), mtime
 
     async def _signed_body(self, request: web.Request) -> bytes:
         """The body, after checking that this very request was signed."""

@@ -246,8 +246,8 @@ class Drill:
     def _refuse_if_owed(self) -> None:
         status = json.loads(self._command("status", "--json"))
         down = [node["id"] for node in status["nodes"] if not node["up"]]
-        if down or status["owed_files"]:
-            raise Failed(f"{status['owed_files']} files are owed; down: {down}")
+        if down or status["pending_hints"]:
+            raise Failed(f"{status['pending_hints']} files are owed; down: {down}")
 
     def _refuse_unequal_mirrors(self) -> None:
         """Every volume's files, by the names that its mirrors list themselves."""

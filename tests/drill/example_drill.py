@@ -6,8 +6,8 @@ Each test of the checker spoils one thing of it.
 import dataclasses
 import hashlib
 
-from drill.checks.final_state import Answer, FinalState, HeldFile
-from drill.checks.verdict import Terms
+from drill.checks.final_state import FinalState, HeldFile, ObservedResponse
+from drill.checks.verdict import Criteria
 from drill.history import SECOND, Op, Operation, Outcome
 
 CAT = "1/000000000000cats/111111"
@@ -19,12 +19,12 @@ HEN_PATH = "1/ns/000000000000hens_222222_o.jpg"
 HEN_GONE = "1/ns/000000000000hens.gone"
 MIRRORS = ("east-1", "west-1")
 EDGES = ("east-nginx", "varnish")
-TERMS = Terms(
+TERMS = Criteria(
     began_ns=10 * SECOND,
     healed_ns=20 * SECOND,
     converged_seconds=5,
     converge_seconds_max=60,
-    edges_spared=frozenset(EDGES),
+    unaffected_edges=frozenset(EDGES),
 )
 
 
@@ -82,7 +82,7 @@ def state():
         CAT_INFO: held("info"),
         HEN_GONE: held("gone"),
     }
-    answer = Answer(
+    answer = ObservedResponse(
         status=200,
         digest=digest_of("cat"),
         bytes=3,
@@ -96,7 +96,7 @@ def state():
         infos={CAT: {CAT_PATH: digest_of("cat"), CAT_SMALL: digest_of("small cat")}},
         answers={
             CAT_PATH: dict.fromkeys((*MIRRORS, *EDGES), answer),
-            HEN_PATH: dict.fromkeys((*MIRRORS, *EDGES), Answer(status=410)),
+            HEN_PATH: dict.fromkeys((*MIRRORS, *EDGES), ObservedResponse(status=410)),
         },
     )
 

@@ -28,7 +28,7 @@ def test_the_list_names_all_scenarios():
     assert "colo-lost" in run_drill("--list").stdout
     listed = json.loads(run_drill("--list", "--json").stdout)["scenarios"]
     assert len(listed) >= 30
-    assert all(each["story"] for each in listed)
+    assert all(each["description"] for each in listed)
 
 
 def test_an_unknown_scenario_is_a_mistake_of_the_caller():
@@ -84,7 +84,7 @@ def test_a_drill_of_real_processes_holds_and_is_reported(scenario, tmp_path):
     (drill,) = document["drills"]
     assert drill["passed"]
     assert all(proof["fired"] for proof in drill["evidence"])
-    looked_at = {rule["rule"]: rule["looked_at"] for rule in drill["rules"]}
-    assert all(looked_at[rule] for rule in ("C1", "C3", "C4", "C5", "C9", "C11", "C12", "C13"))
+    checked = {rule["rule"]: rule["checked"] for rule in drill["rules"]}
+    assert all(checked[rule] for rule in ("C1", "C3", "C4", "C5", "C9", "C11", "C12", "C13"))
     assert (tmp_path / "out" / "index.html").exists()
     assert (tmp_path / "out" / scenario / "history.jsonl").exists()

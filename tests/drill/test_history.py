@@ -30,7 +30,7 @@ operations = st.builds(
     error=words,
     permitted=st.booleans(),
     owed=st.lists(words, max_size=3).map(tuple),
-    unpurged=st.lists(words, max_size=3).map(tuple),
+    purge_pending=st.lists(words, max_size=3).map(tuple),
 )
 
 

@@ -183,7 +183,7 @@ OTHER_TARGETS = {
     "/42/00/": 403,
     "/42/.volume": 400,
     "/.staging/x": 400,
-    "/.owed/x": 400,
+    "/.hints/x": 400,
     "/proc/self/environ": 403,
     "/*": 403,
     "/~": 403,

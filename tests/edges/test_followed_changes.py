@@ -13,7 +13,7 @@ import pytest
 from permission_urls import ReadSigner, load_keys
 from tests.free_ports import free_port
 from tests.proxy_config.edge_requests import SIZE_CLASSES, ask, new_photo_path
-from tests.proxy_config.stand_in_node import StandInNode, bytes_of
+from tests.proxy_config.fake_node import FakeNode, bytes_of
 from volumes.address import Address
 
 SECONDS_MAX = 20.0
@@ -26,7 +26,7 @@ class FollowedEdge:
     def __init__(self, folder, kind, stack):
         self.config = folder / "cluster.toml"
         self.address = Address("127.0.0.1", free_port())
-        nodes = [StandInNode(free_port()) for _ in range(2)]
+        nodes = [FakeNode(free_port()) for _ in range(2)]
         for node in nodes:
             node.start()
             stack.callback(node.stop)
@@ -146,7 +146,7 @@ def test_a_rotation_refuses_no_good_url_and_then_every_url_of_the_retired_key(ed
         thread.start()
     try:
         old = edge.url(path)
-        edge.glassplate("keys", "add", "next", "--announce")
+        edge.glassplate("keys", "add", "next", "--verify-only")
         edge.wait_until_always(200, edge.url_of("next", path))
         edge.glassplate("keys", "sign", "next")
         assert edge.status(old) == edge.status(edge.url(path)) == 200

@@ -17,7 +17,7 @@ from tests.glassplate.live_cluster import jpeg, running_cluster
 # Enough attempts for every misbehaviour in a test, and no waiting for the sake of it.
 QUICK = {
     "retries": Retries(attempts_max=4, first_pause_seconds=0.01, retry_after_seconds_max=0.1),
-    "timeouts": Timeouts(connect_seconds=1, answer_seconds=5),
+    "timeouts": Timeouts(connect_seconds=1, response_seconds=5),
 }
 
 
@@ -116,12 +116,12 @@ def read_terminal(terminal, seconds_max=30):
     ends = time.monotonic() + seconds_max
     while time.monotonic() < ends:
         try:
-            piece = os.read(terminal, 65536)
+            chunk = os.read(terminal, 65536)
         except OSError:
             # Linux says so when the other side has closed its terminal.
             break
-        if not piece:
+        if not chunk:
             break
-        shown += piece
+        shown += chunk
     os.close(terminal)
     return shown.decode()

@@ -64,9 +64,9 @@ async def answers_502_as_a_proxy_does(request, master):
 class MisbehavingMaster:
     """Answers each request as the next of its behaviours does, and properly when there is none."""
 
-    def __init__(self, real, behaviours):
+    def __init__(self, real, behaviors):
         self._real = real
-        self._behaviours = list(behaviours)
+        self._behaviors = list(behaviors)
         self._session = None
         self.url = ""
         self.headers = []
@@ -76,7 +76,7 @@ class MisbehavingMaster:
         """Misbehave."""
         self.headers.append(request.headers)
         self.arrivals.put_nowait(request.path)
-        behave = self._behaviours.pop(0) if self._behaviours else passes
+        behave = self._behaviors.pop(0) if self._behaviors else passes
         return await behave(request, self)
 
     async def forward(self, request):
@@ -102,9 +102,9 @@ class MisbehavingMaster:
 
 
 @contextlib.asynccontextmanager
-async def misbehaving_master(real, *behaviours):
+async def misbehaving_master(real, *behaviors):
     """A server in front of a real master, which misbehaves so many times."""
-    async with MisbehavingMaster(real, behaviours).serving() as master:
+    async with MisbehavingMaster(real, behaviors).serving() as master:
         yield master
 
 

@@ -173,19 +173,22 @@ class LiveCluster:
 
     def make_one_size(self, reference):
         """Do a worker's work for size t: hand in a bundle, so that the photo is ready."""
-        of = parse_photo_version(reference)
-        self.run(self._put_bundle(of, jpeg(1, width=100, height=67)))
+        photo_version = parse_photo_version(reference)
+        self.run(self._put_bundle(photo_version, jpeg(1, width=100, height=67)))
 
-    async def _put_bundle(self, of: PhotoVersion, data):
+    async def _put_bundle(self, photo_version: PhotoVersion, data):
         info = json.dumps({"variants": [{"size": "t", "ext": "jpg", "bytes": len(data)}]}).encode()
         body = render_bundle(
             BundledFile(render_path(file), hashlib.sha256(content).hexdigest(), content)
-            for file, content in ((Variant(of, "t", "jpg"), data), (Info(of), info))
+            for file, content in (
+                (Variant(photo_version, "t", "jpg"), data),
+                (Info(photo_version), info),
+            )
         )
         async with aiohttp.ClientSession() as session:
             masters = list(self.cluster.masters.values())
             client = MasterClient(masters, session, InternalSigner(self.keys))
-            await client.put_bundle(of, body, mtime_seconds=1_700_000_000)
+            await client.put_bundle(photo_version, body, mtime_seconds=1_700_000_000)
 
     async def _enter(self, name, part):
         """Keep a context manager entered in a task of its own, as `async with` needs."""

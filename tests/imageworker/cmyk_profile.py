@@ -46,10 +46,10 @@ def mixed(*inks: float) -> tuple[float, float, float]:
 def _table() -> bytes:
     identity = bytes(range(256))
     steps = [step / (_GRID - 1) for step in range(_GRID)]
-    colours = (mixed(*inks) for inks in itertools.product(steps, repeat=4))
+    colors = (mixed(*inks) for inks in itertools.product(steps, repeat=4))
     grid = bytes(
         value
-        for lightness, a, b in colours
+        for lightness, a, b in colors
         for value in (round(lightness * 2.55), round(a + 128), round(b + 128))
     )
     matrix = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)

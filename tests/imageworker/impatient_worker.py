@@ -20,8 +20,8 @@ PAUSE_SECONDS = 0.05
 
 def main():
     """Run a worker; the arguments are those of `python -m imageworker`."""
-    job_wire.BEAT_SECONDS = 0.3
-    job_wire.ALIVE_SECONDS = 2
+    job_wire.HEARTBEAT_SECONDS = 0.3
+    job_wire.HEARTBEAT_TTL_SECONDS = 2
 
     from imageworker.__main__ import main as run_worker
     from imageworker.processing_errors import DecoderCrashed

@@ -56,56 +56,56 @@ def small_photos() -> list[bytes]:
     ]
 
 
-def mutate(photos: Sequence[bytes], chance: random.Random) -> bytes:
+def mutate(photos: Sequence[bytes], rng: random.Random) -> bytes:
     """One of the photos, hurt in one to four ways."""
-    data = bytearray(chance.choice(photos))
-    for _ in range(chance.choice((1, 1, 2, 4))):
-        chance.choice(_WAYS)(data, photos, chance)
+    data = bytearray(rng.choice(photos))
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        rng.choice(_WAYS)(data, photos, rng)
     return bytes(data)
 
 
-def _flip_bits(data: bytearray, _photos: Sequence[bytes], chance: random.Random) -> None:
-    for _ in range(chance.choice((1, 1, 4, 32))):
+def _flip_bits(data: bytearray, _photos: Sequence[bytes], rng: random.Random) -> None:
+    for _ in range(rng.choice((1, 1, 4, 32))):
         if data:
-            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
 
 
-def _write_number(data: bytearray, _photos: Sequence[bytes], chance: random.Random) -> None:
-    length = chance.choice((1, 2, 4))
-    value = chance.choice(_TELLING) & (1 << 8 * length) - 1
+def _write_number(data: bytearray, _photos: Sequence[bytes], rng: random.Random) -> None:
+    length = rng.choice((1, 2, 4))
+    value = rng.choice(_TELLING) & (1 << 8 * length) - 1
     # Headers are where numbers rule, so half of them go there.
-    reach = min(len(data), chance.choice((64, 600, len(data) or 1)))
-    at = chance.randrange(max(1, reach))
-    data[at : at + length] = value.to_bytes(length, chance.choice(("big", "little")))
+    reach = min(len(data), rng.choice((64, 600, len(data) or 1)))
+    at = rng.randrange(max(1, reach))
+    data[at : at + length] = value.to_bytes(length, rng.choice(("big", "little")))
 
 
-def _cut(data: bytearray, _photos: Sequence[bytes], chance: random.Random) -> None:
-    del data[chance.randrange(len(data) + 1) :]
+def _cut(data: bytearray, _photos: Sequence[bytes], rng: random.Random) -> None:
+    del data[rng.randrange(len(data) + 1) :]
 
 
-def _drop(data: bytearray, _photos: Sequence[bytes], chance: random.Random) -> None:
-    at = chance.randrange(len(data) + 1)
-    del data[at : at + chance.choice((1, 2, 16, 200))]
+def _drop(data: bytearray, _photos: Sequence[bytes], rng: random.Random) -> None:
+    at = rng.randrange(len(data) + 1)
+    del data[at : at + rng.choice((1, 2, 16, 200))]
 
 
-def _repeat(data: bytearray, _photos: Sequence[bytes], chance: random.Random) -> None:
-    at = chance.randrange(len(data) + 1)
-    data[at:at] = data[at : at + chance.choice((1, 8, 100))] * chance.choice((1, 3, 20))
+def _repeat(data: bytearray, _photos: Sequence[bytes], rng: random.Random) -> None:
+    at = rng.randrange(len(data) + 1)
+    data[at:at] = data[at : at + rng.choice((1, 8, 100))] * rng.choice((1, 3, 20))
 
 
-def _noise(data: bytearray, _photos: Sequence[bytes], chance: random.Random) -> None:
-    at, length = chance.randrange(len(data) + 1), chance.choice((1, 8, 64))
-    data[at : at + length] = chance.randbytes(length)
+def _noise(data: bytearray, _photos: Sequence[bytes], rng: random.Random) -> None:
+    at, length = rng.randrange(len(data) + 1), rng.choice((1, 8, 64))
+    data[at : at + length] = rng.randbytes(length)
 
 
-def _splice(data: bytearray, photos: Sequence[bytes], chance: random.Random) -> None:
-    other = chance.choice(photos)
-    at = chance.randrange(len(data) + 1)
-    data[at:] = other[chance.randrange(len(other)) :]
+def _splice(data: bytearray, photos: Sequence[bytes], rng: random.Random) -> None:
+    other = rng.choice(photos)
+    at = rng.randrange(len(data) + 1)
+    data[at:] = other[rng.randrange(len(other)) :]
 
 
-Way = Callable[[bytearray, Sequence[bytes], random.Random], None]
-_WAYS: tuple[Way, ...] = (
+NodePair = Callable[[bytearray, Sequence[bytes], random.Random], None]
+_WAYS: tuple[NodePair, ...] = (
     _flip_bits,
     _flip_bits,
     _write_number,

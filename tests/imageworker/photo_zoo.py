@@ -90,18 +90,18 @@ def moving(frames: int = 4, size: tuple[int, int] = (WIDTH, HEIGHT)) -> list[Ima
     return [Image.new("RGB", size, (60 * n % 256, 200 - 40 * n % 200, 90)) for n in range(frames)]
 
 
-def _sixteen_bits(colour: int, channels: int, *, interlaced: bool = False) -> bytes:
-    grey_or_colour = {
+def _sixteen_bits(color: int, channels: int, *, interlaced: bool = False) -> bytes:
+    gray_or_color = {
         1: picture().convert("L"),
         2: picture().convert("LA"),
         3: picture(),
         4: picture().convert("RGBA"),
     }[channels]
-    samples = np.asarray(grey_or_colour).reshape(HEIGHT, WIDTH, channels).astype(np.uint16) * 257
-    return png_writer.write_png(samples, colour=colour, interlaced=interlaced)
+    samples = np.asarray(gray_or_color).reshape(HEIGHT, WIDTH, channels).astype(np.uint16) * 257
+    return png_writer.write_png(samples, color=color, interlaced=interlaced)
 
 
-def _grey_tiff() -> bytes:
+def _gray_tiff() -> bytes:
     samples = np.asarray(picture().convert("L")).astype(np.uint16) * 257
     return save(Image.fromarray(samples), "TIFF")
 
@@ -137,8 +137,8 @@ def _makers() -> Mapping[str, tuple[str, Callable[[], bytes]]]:
         "multi-picture JPEG": ("jpg", _multi_picture),
         "PNG": ("png", lambda: save(shown, "PNG")),
         "16-bit PNG": ("png", lambda: _sixteen_bits(png_writer.RGB, 3)),
-        "16-bit grey PNG": ("png", lambda: _sixteen_bits(png_writer.GREY, 1)),
-        "16-bit grey PNG with alpha": ("png", lambda: _sixteen_bits(png_writer.GREY_ALPHA, 2)),
+        "16-bit grey PNG": ("png", lambda: _sixteen_bits(png_writer.GRAY, 1)),
+        "16-bit grey PNG with alpha": ("png", lambda: _sixteen_bits(png_writer.GRAY_ALPHA, 2)),
         "16-bit PNG with alpha": ("png", lambda: _sixteen_bits(png_writer.RGBA, 4)),
         "interlaced PNG": ("png", lambda: _sixteen_bits(png_writer.RGB, 3, interlaced=True)),
         "grey PNG": ("png", lambda: save(shown.convert("L"), "PNG")),
@@ -153,7 +153,7 @@ def _makers() -> Mapping[str, tuple[str, Callable[[], bytes]]]:
         "TIFF": ("tif", lambda: save(shown, "TIFF")),
         "LZW TIFF": ("tif", lambda: save(shown, "TIFF", compression="tiff_lzw")),
         "JPEG in TIFF": ("tif", lambda: save(shown, "TIFF", compression="jpeg", quality=95)),
-        "16-bit grey TIFF": ("tif", _grey_tiff),
+        "16-bit grey TIFF": ("tif", _gray_tiff),
         "CMYK TIFF": ("tif", lambda: save(shown.convert("CMYK"), "TIFF")),
         "HEIC": ("heic", lambda: save(shown, "HEIF", quality=90)),
     }
@@ -170,7 +170,7 @@ def good(name: str) -> Specimen:
     """A good photo by its name."""
     ext, make = _makers()[name]
     shows = on_white(translucent()) if "alpha" in name and "16-bit" not in name else picture()
-    return Specimen(make(), ext, shows.convert("L").convert("RGB") if "grey" in name else shows)
+    return Specimen(make(), ext, shows.convert("L").convert("RGB") if "gray" in name else shows)
 
 
 def animated(pillow_name: str) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
+GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
 
 # Adam7: first column and row of each pass, and its steps.
 _PASSES = (
@@ -27,14 +27,14 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def header(
-    width: int, height: int, *, depth: int = 8, colour: int = RGB, interlaced: bool = False
+    width: int, height: int, *, depth: int = 8, color: int = RGB, interlaced: bool = False
 ) -> bytes:
     """The IHDR chunk."""
-    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced))
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced))
 
 
 def write_png(
-    samples: np.ndarray, *, colour: int, interlaced: bool = False, extra: bytes = b""
+    samples: np.ndarray, *, color: int, interlaced: bool = False, extra: bytes = b""
 ) -> bytes:
     """A PNG of height x width x channels samples, 8 or 16 bits by their type."""
     height, width = samples.shape[:2]
@@ -42,7 +42,7 @@ def write_png(
     raw = b"".join(_passes(samples) if interlaced else _rows(samples))
     return (
         SIGNATURE
-        + header(width, height, depth=depth, colour=colour, interlaced=interlaced)
+        + header(width, height, depth=depth, color=color, interlaced=interlaced)
         + extra
         + chunk(b"IDAT", zlib.compress(raw, 6))
         + chunk(b"IEND", b"")

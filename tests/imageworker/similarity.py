@@ -21,7 +21,7 @@ def mean_error(one: Image.Image, other: Image.Image) -> float:
     return float(np.abs(_samples(one) - _samples(other)).mean())
 
 
-def colour_shift(one: Image.Image, other: Image.Image) -> float:
+def color_shift(one: Image.Image, other: Image.Image) -> float:
     """How many levels apart the mean colours are, in the channel where they are furthest apart."""
     return float(np.abs((_samples(one) - _samples(other)).mean(axis=(0, 1))).max())
 

@@ -42,13 +42,13 @@ def test_a_config_that_says_all_is_followed() -> None:
             avif_edge_pixels_max=320,
             animation=True,
             animation_quality=60,
-            keeps_credit=False,
+            keep_credit=False,
         )
     )
     assert recipe.webp == WebpSetting(quality=70)
     assert recipe.avif == AvifSetting(quality=50, edge_pixels_max=320)
     assert recipe.animation == AnimationSetting(quality=60)
-    assert not recipe.keeps_credit
+    assert not recipe.keep_credit
 
 
 def test_a_quality_of_what_is_not_made_changes_nothing() -> None:
@@ -63,7 +63,7 @@ def test_a_quality_of_what_is_not_made_changes_nothing() -> None:
         _with(webp=True, webp_quality=70),
         _with(avif=True),
         _with(animation=True),
-        _with(keeps_credit=False),
+        _with(keep_credit=False),
         dataclasses.replace(CLUSTER, sizes=(Size("m", 240),)),
     ],
 )

@@ -17,7 +17,7 @@ INFO = PhotoInfo(
     original=OriginalInfo(ext="jpg", width=4, height=3, frames=1, bytes=9, sha256="ab"),
     variants=(VariantInfo(size="t", ext="jpg", width=2, height=1, bytes=5, sha256="cd"),),
     second_pass=(VariantInfo(size="t", ext="avif", width=2, height=1, bytes=None, sha256=None),),
-    placeholder=Placeholder(colour="#010203", blurhash="L0<>", thumbhash="AA=="),
+    placeholder=Placeholder(color="#010203", blurhash="L0<>", thumbhash="AA=="),
     captured=None,
     camera="A & B </script>",
     artist="Jané",
@@ -35,7 +35,7 @@ def test_the_document_is_canonical_byte_for_byte() -> None:
         b'"credit":{"artist":"Jan\\u00e9","copyright":null},'
         b'"libraries":{"a":"1","pillow":"13"},"notes":["one"],'
         b'"original":{"bytes":9,"ext":"jpg","frames":1,"height":3,"sha256":"ab","width":4},'
-        b'"placeholder":{"blurhash":"L0\\u003c\\u003e","colour":"#010203","thumbhash":"AA=="},'
+        b'"placeholder":{"blurhash":"L0\\u003c\\u003e","color":"#010203","thumbhash":"AA=="},'
         b'"recipe":"1","second_pass":[{"ext":"avif","height":1,"size":"t","width":2}],'
         b'"variants":[{"bytes":5,"ext":"jpg","height":1,"sha256":"cd","size":"t","width":2}]}'
     )

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from glassplate.errors import ClusterTrouble
+from glassplate.errors import ClusterError
 from tests.journey.running_cluster import EDGES, fetch, wait_until
 
 
@@ -38,13 +38,13 @@ def test_uploads_succeed_and_say_that_they_are_degraded(dark_east, degraded):
     for data, receipt in degraded:
         assert receipt.durability == "degraded"
         assert {copy.colo for copy in receipt.copies} == {"west"}
-        assert [owed.partition("-")[0] for owed in receipt.owed] == ["east"]
+        assert [owed.partition("-")[0] for owed in receipt.pending_mirrors] == ["east"]
         assert fetch(dark_east, "west-nginx", receipt.urls["o"])[2] == data
 
 
 def test_a_strict_upload_is_refused_rather_than_degraded(dark_east, jpeg):
     """`Durability: strict` is two colos or 503."""
-    with dark_east.client() as client, pytest.raises(ClusterTrouble):
+    with dark_east.client() as client, pytest.raises(ClusterError):
         client.put(jpeg(20), durability="strict")
 
 
@@ -61,7 +61,7 @@ def test_what_was_owed_comes_home_and_the_mirrors_are_equal(cluster, degraded):
     cluster.control("start", "east")
     with cluster.client() as client:
         wait_until("all nodes up", lambda: all(n["up"] for n in client.status()["nodes"]))
-        wait_until("nothing owed", lambda: client.status()["owed_files"] == 0)
+        wait_until("nothing owed", lambda: client.status()["pending_hints"] == 0)
     for _, receipt in degraded:
         reference = receipt.reference
 

@@ -107,7 +107,7 @@ def test_every_point_is_one_at_which_a_storagemaster_is_killed_here():
     """Or in the middle of its own passes; a point that no test passes would prove nothing."""
     calls = (
         node
-        for path in PACKAGE.glob("*.py")
+        for path in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "crashpoint"
     )

@@ -52,7 +52,7 @@ def test_an_edge_that_was_down_is_purged_when_it_returns(cluster, warm_photos):
     cluster.control("stop", "west")
     try:
         with cluster.client() as client:
-            assert "west-nginx" in client.delete(receipt.reference).unpurged
+            assert "west-nginx" in client.delete(receipt.reference).purge_pending
     finally:
         cluster.control("start", "west")
     wait_until(

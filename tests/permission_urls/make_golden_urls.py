@@ -205,7 +205,7 @@ def forbidden_bytes() -> Iterator[Case]:
     yield "/.node", "400", "U60 node marker"
     yield "/.quarantine/1-a", "400", "U60 quarantine"
     yield "/.trash/1/a", "400", "U60 trash"
-    yield "/.owed/node/a", "400", "U60 owed"
+    yield "/.hints/node/a", "400", "U60 owed"
 
 
 def strange_paths() -> Iterator[Case]:

@@ -116,8 +116,8 @@ def expect(raw: bytes, at: int, byte: bytes) -> int:
 
 def take(raw: bytes, at: int, allowed: bytes, count_max: int) -> tuple[bytes, int]:
     """As many allowed bytes as there are, up to a number, and the place after them."""
-    piece = raw[at : at + count_max]
-    for count, byte in enumerate(piece):
+    chunk = raw[at : at + count_max]
+    for count, byte in enumerate(chunk):
         if byte not in allowed:
-            return piece[:count], at + count
-    return piece, at + len(piece)
+            return chunk[:count], at + count
+    return chunk, at + len(chunk)

@@ -5,11 +5,11 @@ import pytest
 from permission_urls import (
     BadTokenSignature,
     Forbidden,
+    InvalidToken,
     MalformedToken,
     Scope,
     Token,
     TokenExpired,
-    TokenRefused,
     TokenVerifier,
     Unsignable,
     WrongScope,
@@ -45,7 +45,7 @@ def test_no_scope_opens_another(ring, now, scope, scope_needed):
         TokenVerifier(ring).verify(text, scope_needed=scope_needed, now_seconds=now)
     assert caught.value.scope_needed == scope_needed
     assert isinstance(caught.value, Forbidden)
-    assert not isinstance(caught.value, TokenRefused)
+    assert not isinstance(caught.value, InvalidToken)
 
 
 @pytest.mark.parametrize("left_seconds", [-86_400, -1, 0])
@@ -94,7 +94,7 @@ def test_a_token_has_one_spelling(ring, now):
         changes = {text[:at] + c + text[at + 1 :] for c in [*PRINTABLE, "\n", "é", ""]}
         changes |= {text[:at] + c + text[at:] for c in [*PRINTABLE, "\n", "é"]}
         for changed in changes - {text}:
-            with pytest.raises(TokenRefused):
+            with pytest.raises(InvalidToken):
                 TokenVerifier(ring).verify(changed, scope_needed=Scope.READ, now_seconds=now)
 
 

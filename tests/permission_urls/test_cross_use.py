@@ -85,4 +85,4 @@ def test_the_right_bytes_signed_for_another_purpose_open_no_url(
 
 def mac_of(text: str) -> str:
     """The MAC in a signed text of any kind: the piece of 24 characters."""
-    return next(piece for piece in reversed(text.split(".")) if len(piece) == 24)
+    return next(chunk for chunk in reversed(text.split(".")) if len(chunk) == 24)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from permission_urls import Unsignable, cache_control, round_up_expiry
-from permission_urls.expiry import EXPIRY_SECONDS_MAX, is_over, parse_expiry, render_expiry
+from permission_urls.expiry import EXPIRY_SECONDS_MAX, is_expired, parse_expiry, render_expiry
 
 
 @settings(derandomize=True, database=None, deadline=None)
@@ -29,15 +29,17 @@ def test_an_expiry_out_of_range_is_refused(expiry_seconds):
 @pytest.mark.parametrize("left_seconds", [-600, -1, 0, 1, 60, 300, 600])
 def test_a_skewed_clock_moves_the_end_by_its_skew_and_no_more(now, skew_seconds, left_seconds):
     """Ten minutes of skew either way change nothing but when the permission ends."""
-    assert is_over(now + left_seconds, now + skew_seconds) is (skew_seconds >= left_seconds)
-    assert is_over(0, now + skew_seconds) is False
+    assert is_expired(now + left_seconds, now + skew_seconds) is (skew_seconds >= left_seconds)
+    assert is_expired(0, now + skew_seconds) is False
 
 
 def test_fractions_of_a_second_do_not_matter(now):
     """A clock with fractions and one that cuts them off agree."""
     for fraction in (0.0, 0.001, 0.5, 0.999):
-        assert is_over(now + 1, now + fraction) is is_over(now + 1, int(now + fraction)) is False
-        assert is_over(now, now + fraction) is is_over(now, int(now + fraction)) is True
+        assert (
+            is_expired(now + 1, now + fraction) is is_expired(now + 1, int(now + fraction)) is False
+        )
+        assert is_expired(now, now + fraction) is is_expired(now, int(now + fraction)) is True
 
 
 @settings(derandomize=True, database=None, deadline=None)

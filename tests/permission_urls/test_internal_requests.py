@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from permission_urls import (
-    DIGEST_LATER,
+    DIGEST_IN_TRAILER,
     BadMac,
     Expired,
     Forbidden,
@@ -44,7 +44,7 @@ def test_a_signed_request_is_accepted(verifier, header, request_facts, now):
 @pytest.mark.parametrize(
     ("fact", "value"),
     [("method", "DELETE"), ("path", PATH + "?x=1"), ("path", "/43" + PATH[3:]), ("path", "/"),
-     ("digest", DIGEST_LATER), ("digest", hashlib.sha256(b"other").hexdigest())],
+     ("digest", DIGEST_IN_TRAILER), ("digest", hashlib.sha256(b"other").hexdigest())],
 )  # fmt: skip
 def test_a_signature_is_for_one_request(verifier, header, request_facts, now, fact, value):
     """Neither method nor path nor digest can be exchanged."""
@@ -55,7 +55,7 @@ def test_a_signature_is_for_one_request(verifier, header, request_facts, now, fa
 def test_a_streamed_put_opens_and_closes_with_two_signatures(ring, verifier, request_facts, now):
     """Neither serves as the other, so a stolen opening commits nothing."""
     signer = InternalSigner(ring)
-    opening = request_facts | {"digest": DIGEST_LATER}
+    opening = request_facts | {"digest": DIGEST_IN_TRAILER}
     first = signer.sign_request(**opening, expiry_seconds=now + 60)
     last = signer.sign_request(**request_facts, expiry_seconds=now + 60)
     verifier.verify_request(first, **opening, now_seconds=now)

@@ -80,7 +80,7 @@ def test_a_new_signing_key_leaves_the_old_one_accepted():
 def test_an_announced_key_verifies_before_it_signs():
     """The slow rotation: known everywhere first, signing later."""
     ring = KeyRing(keys=(make_key("a", state=KeyState.SIGNING),))
-    announced = ring.with_announced_key(make_key("b", 1, KeyState.SIGNING))
+    announced = ring.with_accepted_key(make_key("b", 1, KeyState.SIGNING))
     assert announced.signing_key.key_id == "a"
     assert announced.find("b").state is KeyState.ACCEPTED
     assert announced.with_signing_key("b") == ring.with_new_signing_key(make_key("b", 1))

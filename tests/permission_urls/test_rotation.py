@@ -29,7 +29,7 @@ PATHS = [f"{volume}/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg" for volume in range(1, 50)
 def _stages():
     """The rings of a rotation, in the order they are rolled out."""
     start = KeyRing(keys=(generate_key("a", os.urandom),))
-    announced = start.with_announced_key(generate_key("b", os.urandom))
+    announced = start.with_accepted_key(generate_key("b", os.urandom))
     rotated = announced.with_signing_key("b")
     return start, announced, rotated, rotated.with_retired("a")
 

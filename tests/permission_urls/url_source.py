@@ -29,10 +29,10 @@ class UrlSource:
 
     def mutations(self, count: int) -> Iterator[str]:
         """URLs of the pool, most with one or two characters changed, put in, left out or cut."""
-        chance, urls = self._random.random, self._urls
+        rng, urls = self._random.random, self._urls
         for _ in range(count):
-            url = urls[int(chance() * POOL_COUNT)]
-            kind = chance()
+            url = urls[int(rng() * POOL_COUNT)]
+            kind = rng()
             if kind > 0.12:
                 url = self._change(url)
             if kind > 0.85:
@@ -41,20 +41,20 @@ class UrlSource:
 
     def recombinations(self, count: int) -> Iterator[str]:
         """URLs of the pool with one to nine fields taken from others, or out of the grammar."""
-        chance, pool, values = self._random.random, self._pool, self._values
+        rng, pool, values = self._random.random, self._pool, self._values
         for _ in range(count):
-            fields = list(pool[int(chance() * POOL_COUNT)])
-            changed = 1 if chance() < 0.7 else int(chance() * 9) + 1
+            fields = list(pool[int(rng() * POOL_COUNT)])
+            changed = 1 if rng() < 0.7 else int(rng() * 9) + 1
             for _ in range(changed):
-                field = int(chance() * 9)
+                field = int(rng() * 9)
                 choices = values[field]
-                fields[field] = choices[int(chance() * len(choices))]
+                fields[field] = choices[int(rng() * len(choices))]
             yield join(fields)
 
     def _change(self, url: str) -> str:
-        chance = self._random.random
-        at, kind = int(chance() * len(url)), chance()
-        character = CHANGES[int(chance() * len(CHANGES))]
+        rng = self._random.random
+        at, kind = int(rng() * len(url)), rng()
+        character = CHANGES[int(rng() * len(CHANGES))]
         if kind < 0.5:
             return url[:at] + character + url[at + 1 :]
         if kind < 0.7:
@@ -65,7 +65,7 @@ class UrlSource:
             return url[:at] + url[at : at + 1].swapcase() + url[at + 1 :]
         if kind < 0.95:
             return url[:at]
-        other = self._urls[int(chance() * POOL_COUNT)]
+        other = self._urls[int(rng() * POOL_COUNT)]
         return url[:at] + other[at:] if kind < 0.995 else url + other * 6
 
     def _make_fields(self) -> tuple[str, ...]:

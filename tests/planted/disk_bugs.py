@@ -141,14 +141,14 @@ def forgets_the_tombstone(patch):
     """Files are moved away, and nothing says why."""
     patch.setattr(
         DiskStore,
-        "bury",
+        "write_tombstone",
         lambda store, place, mtime_seconds: store._trash_what_is_covered(place.file),  # noqa: ARG005
     )
 
 
 def throws_corrupt_copies_away(patch):
     """Nobody can look at them any more."""
-    patch.setattr(Publisher, "set_aside", lambda _publisher, path: path)
+    patch.setattr(Publisher, "add_to_quarantine", lambda _publisher, path: path)
 
 
 BUGS_OF_DISKS = (

@@ -8,8 +8,8 @@ from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.staging import StagedFile
 from storagenode.disk.store import DiskStore
 from storagenode.protocol import writes_wire
-from storagenode.read_port.read_api import PermittedReads
-from storagenode.transport.write_batcher import GatheredWrites
+from storagenode.read_port.read_api import ReadApi
+from storagenode.transport.write_batcher import WriteBatcher
 from storagenode.write_port import pulling
 from tests.planted.finders import Simulation, Tests
 from tests.planted.planted_bug import PlantedBug
@@ -32,15 +32,15 @@ def takes_pulled_bytes_unverified(patch):
 
 def takes_files_past_a_tombstone(patch):
     """As if nothing were gone."""
-    patch.setattr(Publisher, "refuse_if_gone", lambda *_, **__: None)
+    patch.setattr(Publisher, "raise_if_deleted", lambda *_, **__: None)
 
 
 def looks_for_a_tombstone_once(patch):
     """What was there a minute ago is taken to be there still."""
     patch.setattr(
         Publisher,
-        "refuse_to_read_if_gone",
-        lambda publisher, file: publisher._is_clear(file.of, None),
+        "raise_if_deleted_cached",
+        lambda publisher, file: publisher._is_clear(file.photo_version, None),
     )
 
 
@@ -67,7 +67,7 @@ def compares_names_only(patch):
     """Other bytes under the same name are as good."""
     patch.setattr(
         shard_listing,
-        "digest_of_listing",
+        "listing_digest",
         lambda files: "".join(sorted(file.name for file in files)),
     )
 
@@ -92,7 +92,7 @@ def does_not_scrub(patch):
 
 def does_not_tell_of_lost_digests(patch):
     """The scrub counts them, and that is all."""
-    patch.setattr(DiskStore, "doubt", lambda _store, _place: None)
+    patch.setattr(DiskStore, "mark_unverified", lambda _store, _place: None)
 
 
 def relinks_what_nobody_can_vouch_for(patch):
@@ -102,12 +102,12 @@ def relinks_what_nobody_can_vouch_for(patch):
 
 def sends_what_was_deleted_meanwhile(patch):
     """It was there when the read began."""
-    patch.setattr(PermittedReads, "_refuse_if_gone_meanwhile", lambda *_: None)
+    patch.setattr(ReadApi, "_refuse_if_gone_meanwhile", lambda *_: None)
 
 
 def takes_sizes_beside_the_info_of_others(patch):
     """Where one is missing or damaged, the info tells of another one."""
-    patch.setattr(Publisher, "refuse_beside_others", lambda *_: None)
+    patch.setattr(Publisher, "raise_if_info_differs", lambda *_: None)
 
 
 def leaves_staging_as_it_is(patch):
@@ -125,9 +125,9 @@ def takes_other_bytes_for_the_same(patch):
 
     def meet(publisher, staged, place):
         del publisher
-        return Published(place.path, staged.digest, staged.bytes, was_there=True)
+        return Published(place.path, staged.digest, staged.bytes, existed=True)
 
-    patch.setattr(Publisher, "_meet", meet)
+    patch.setattr(Publisher, "_resolve_existing", meet)
 
 
 def keeps_sizes_that_were_never_finished(patch):
@@ -142,23 +142,23 @@ def lets_finished_sizes_give_way(patch):
 
 def fills_the_reserve(patch):
     """New photos take the room of tombstones."""
-    patch.setattr(DiskHealth, "refuse_unless_room", lambda _health, _bytes: None)
+    patch.setattr(DiskHealth, "check_free_space", lambda _health, _bytes: None)
 
 
 def refuses_deletes_on_a_full_disk(patch):
     """As if they were photos."""
-    bury = DiskStore.bury
+    bury = DiskStore.write_tombstone
 
     def need_room(store, place, *, mtime_seconds):
-        store.health.refuse_unless_room(1)
+        store.health.check_free_space(1)
         return bury(store, place, mtime_seconds=mtime_seconds)
 
-    patch.setattr(DiskStore, "bury", need_room)
+    patch.setattr(DiskStore, "write_tombstone", need_room)
 
 
 def writes_to_volumes_of_others(patch):
     """Without a marker."""
-    patch.setattr(DiskStore, "_refuse_unless_home", lambda _store, _place: None)
+    patch.setattr(DiskStore, "_require_mirror", lambda _store, _place: None)
 
 
 def tells_all_what_became_of_the_first(patch):
@@ -178,7 +178,7 @@ def gives_up_a_request_with_the_first_that_does_not_wait(patch):
         if done.cancelled() and writes._request:
             writes._request.cancel()
 
-    patch.setattr(GatheredWrites, "_stop_unless_wanted", stop)
+    patch.setattr(WriteBatcher, "_stop_unless_wanted", stop)
 
 
 BUGS_OF_NODES = (

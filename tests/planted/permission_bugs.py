@@ -30,7 +30,7 @@ def forgets_the_expiry(patch):
 
 def is_lenient_about_the_expiry(patch):
     """A minute more will do."""
-    is_over = expiry.is_over
+    is_over = expiry.is_expired
     patch.setattr(verifier, "is_over", lambda until, now: is_over(until, now - 60))
 
 

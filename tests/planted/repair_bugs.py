@@ -2,11 +2,11 @@
 
 import contextlib
 
-from storagemaster.lifecycle.tombstone_delivery import Burying
+from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.repair import hinted_handoff, plan, reconcile
-from storagemaster.repair.hinted_handoff import OwedWork
-from storagemaster.repair.reconcile import Reconcile
-from storagemaster.repair.steps import Bury, Plan
+from storagemaster.repair.hinted_handoff import HintedHandoff
+from storagemaster.repair.reconcile import Reconciler
+from storagemaster.repair.steps import Plan, WriteTombstone
 from storagenode.protocol.errors import NodeError
 from tests.planted.finders import Simulation, Tests
 from tests.planted.planted_bug import PlantedBug
@@ -22,11 +22,15 @@ def takes_absence_for_a_delete(patch):
         names = [{each.name for each in files} for files in listings.values()]
         lacking = set.union(*names) - set.intersection(*names)
         gone = {
-            VersionTombstone(file.of)
+            VersionTombstone(file.photo_version)
             for file in (parse_name(volume, name) for name in lacking)
             if not isinstance(file, PhotoTombstone | VersionTombstone)
         }
-        steps = [Bury(node, each) for each in sorted(gone, key=repr) for node in sorted(listings)]
+        steps = [
+            WriteTombstone(node, each)
+            for each in sorted(gone, key=repr)
+            for node in sorted(listings)
+        ]
         return Plan((*steps, *found.steps), found.conflicts)
 
     patch.setattr(reconcile, "plan_shard", plan)
@@ -49,7 +53,7 @@ def copies_nothing(patch):
         del at_once
         return reconcile.RepairReport(done=len(plan.steps) * 0)
 
-    patch.setattr(Reconcile, "apply", apply)
+    patch.setattr(Reconciler, "apply", apply)
 
 
 def chooses_between_originals(patch):
@@ -77,7 +81,7 @@ def replaces_sizes_before_they_are_known_to_be_sound(patch):
             pull = repairs._pull(step)
             await repairs._nodes[sizes.node].pull(pull, timeout_seconds=10)
 
-    patch.setattr(Reconcile, "_replace_sizes", replace)
+    patch.setattr(Reconciler, "_replace_sizes", replace)
 
 
 def believes_bytes_that_lost_their_digest(patch):
@@ -100,18 +104,18 @@ def leaves_owed_work(patch):
     async def nothing(_):
         return 0
 
-    patch.setattr(OwedWork, "hand_over_all", nothing)
+    patch.setattr(HintedHandoff, "deliver_all", nothing)
 
 
 def settles_before_it_is_at_home(patch):
     """As soon as it was tried."""
-    bring_home = OwedWork._bring_home
+    bring_home = HintedHandoff._deliver_file
 
     async def bring(work, each):
         with contextlib.suppress(NodeError):
             await bring_home(work, each)
 
-    patch.setattr(OwedWork, "_bring_home", bring)
+    patch.setattr(HintedHandoff, "_deliver_file", bring)
 
 
 def purges_nothing_that_comes_late(patch):
@@ -120,7 +124,7 @@ def purges_nothing_that_comes_late(patch):
     async def none(*_):
         return []
 
-    patch.setattr(Burying, "_versions_on", none)
+    patch.setattr(TombstoneDelivery, "_versions_on", none)
 
 
 def keeps_owed_sizes_for_ever(patch):

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from storagemaster.caches.purging import Purging
+from storagemaster.caches.purging import EdgePurger
 from storagemaster.errors import UnknownPhoto
 from storagemaster.jobs.sweep import Sweep
 from storagemaster.lifecycle.deletes import Deletes
@@ -13,7 +13,7 @@ from storagemaster.mirrors.mirroring import Copies, Mirroring
 from storagemaster.mirrors.photo_files import PhotoFiles
 from storagemaster.uploads import uploads
 from storagemaster.uploads.earlier_upload import EarlierUploads
-from storagemaster.uploads.upload_body import Incoming
+from storagemaster.uploads.upload_body import UploadBody
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import Unreachable
 from tests.planted.finders import Simulation, Tests
@@ -34,7 +34,7 @@ def calls_everything_mirrored(patch):
 
 def takes_strict_for_a_wish(patch):
     """One colo will do."""
-    copies, place = Mirroring._copies, uploads.place
+    copies, place = Mirroring._copies, uploads.place_photo
     patch.setattr(
         Mirroring,
         "_copies",
@@ -44,20 +44,20 @@ def takes_strict_for_a_wish(patch):
     )
     patch.setattr(
         uploads,
-        "place",
+        "place_photo",
         lambda cluster, views, order, strict: place(cluster, views, order, strict=strict and False),
     )
 
 
 def takes_silence_for_success(patch):
     """A node that does not answer will have taken it."""
-    bury = NodeClient.bury
+    bury = NodeClient.write_tombstone
 
     async def bury_or_hope(client, place, *, mtime_seconds):
         with contextlib.suppress(Unreachable):
             await bury(client, place, mtime_seconds=mtime_seconds)
 
-    patch.setattr(NodeClient, "bury", bury_or_hope)
+    patch.setattr(NodeClient, "write_tombstone", bury_or_hope)
 
 
 def mints_an_id_for_every_try(patch):
@@ -98,7 +98,7 @@ def loses_purges(patch):
         del paths
         return tuple(purging._edges)
 
-    patch.setattr(Purging, "purge", purge)
+    patch.setattr(EdgePurger, "purge", purge)
 
 
 def owes_no_purges(patch):
@@ -130,13 +130,13 @@ def waits_for_a_frozen_mirror(patch):
 
 def ignores_the_announced_digest(patch):
     """Whatever came is kept."""
-    body = Incoming.body
+    body = UploadBody.body
 
     def unchecked(incoming, *, kept_digest=None):
         incoming._announced = type(incoming._announced)()
         return body(incoming, kept_digest=kept_digest)
 
-    patch.setattr(Incoming, "body", unchecked)
+    patch.setattr(UploadBody, "body", unchecked)
 
 
 def places_photos_on_full_nodes(patch):

@@ -7,7 +7,7 @@ from tests.planted.finders import CrashStates, Tests
 from tests.planted.planted_bug import PlantedBug
 
 BUGS_MIN = 40
-SOUND_SCENARIOS = ("put", "put other bytes", "quarantine", "adopt", "relink")
+SOUND_SCENARIOS = ("put", "put other bytes", "quarantine", "restore digest", "relink")
 
 
 # Those that have a file of tests fail start a process each: `make planted` has the time for them.

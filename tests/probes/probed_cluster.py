@@ -52,10 +52,10 @@ class ProbedCluster:
         """Look at the nodes, bring owed work home, and lift the fences."""
         for master in self.masters:
             await master.fleet.poll()
-            await master.catching_up.lift_all()
-            await master.owed_work.hand_over_all()
+            await master.fence_lifter.lift_fences()
+            await master.hinted_handoff.deliver_all()
             await master.fleet.poll()
-            await master.catching_up.lift_all()
+            await master.fence_lifter.lift_fences()
 
     async def mend(self) -> None:
         """Hand over what is owed, and reconcile every volume until nothing is left to do."""
@@ -89,7 +89,7 @@ class ProbedCluster:
         config = self.nodes_config
         url = ReadSigner(KEYS).url(path, size_class=size_classes(config.sizes)[file.size])
         found = Got(502, b"", "")
-        for node in [at] if at else MIRRORS[file.of.volume]:
+        for node in [at] if at else MIRRORS[file.photo_version.volume]:
             found = await self._get(node, url)
             if found.status not in NEXT_TRIED:
                 break
@@ -120,7 +120,7 @@ class ProbedCluster:
 
     def equal(self, *numbers: int) -> bool:
         """Whether the mirrors of volumes are the same, and nothing is owed."""
-        owed = any(self.hidden(node, ".owed") for node in self.stores)
+        owed = any(self.hidden(node, ".hints") for node in self.stores)
         return not owed and all(self.mirrors_are_equal(VolumeId(n)) for n in numbers or MIRRORS)
 
 

@@ -28,7 +28,11 @@ async def test_another_volume_takes_what_one_cannot(cluster):
     """A client that leaves the choice to the storagemaster notices nothing."""
     await cluster.stop_and_notice("west-1")
     answer = await cluster.master.upload(picture(), volume=None)
-    assert (answer.status, answer.document["volume"], answer.document["owed"]) == (201, 2, [])
+    assert (answer.status, answer.document["volume"], answer.document["pending_mirrors"]) == (
+        201,
+        2,
+        [],
+    )
 
 
 @pytest.mark.parametrize("home", HOMES)
@@ -51,9 +55,9 @@ async def test_a_home_that_just_returned_does_not_deny_a_photo_it_is_owed(cluste
     await cluster.start("west-1")
     await cluster.stop_and_notice("east-1")
     assert (await cluster.read(path)).status in {502, 503}
-    await cluster.master.catching_up.lift_all()
+    await cluster.master.fence_lifter.lift_fences()
     assert (await cluster.read(path)).status in {502, 503}
-    await cluster.master.owed_work.hand_over_all()
+    await cluster.master.hinted_handoff.deliver_all()
     assert cluster.path("west-1", path).exists()
 
 
@@ -91,8 +95,8 @@ async def test_owed_work_that_was_deleted_by_hand_is_made_good(cluster):
     paths = [await cluster.keep(picture(number=number)) for number in range(4)]
     gone = await cluster.upload(picture(number=8))
     await cluster.master.delete(gone.version)
-    shutil.rmtree(cluster.root("west-2") / ".owed")
-    (cluster.root("west-2") / ".owed").mkdir()
+    shutil.rmtree(cluster.root("west-2") / ".hints")
+    (cluster.root("west-2") / ".hints").mkdir()
     await cluster.start_and_notice("west-1")
     await cluster.mend()
     assert cluster.equal(1)
@@ -104,13 +108,13 @@ async def test_owed_work_that_was_deleted_by_hand_is_made_good(cluster):
 async def test_a_frozen_mirror_delays_an_upload_by_less_than_a_second(cluster, monkeypatch):
     """That is what the patience is; and once it was noticed, it delays none at all."""
     spent = []
-    ask_all = mirroring.ask_all
+    ask_all = mirroring.run_all
 
     async def timed(asks, *, patience_seconds):
         spent.append(patience_seconds)
         return await ask_all(asks, patience_seconds=patience_seconds)
 
-    monkeypatch.setattr(mirroring, "ask_all", timed)
+    monkeypatch.setattr(mirroring, "run_all", timed)
     cluster.links["west-1"].freeze()
     answers = await asyncio.gather(*(cluster.upload(picture(number=n)) for n in range(8)))
     assert [answer.status for answer in answers] == [201] * 8
@@ -125,20 +129,20 @@ async def test_a_frozen_mirror_delays_an_upload_by_less_than_a_second(cluster, m
 async def test_a_suspect_disk_is_told_and_written_around(cluster):
     """Its volume is read there, and written elsewhere; somebody is told."""
     path = await cluster.keep(picture(number=1))
-    cluster.doubt("west-1")
+    cluster.mark_unverified("west-1")
     await cluster.poll()
     answer = await cluster.upload(picture(number=2))
-    assert answer.document["owed"] == ["west-1"]
+    assert answer.document["pending_mirrors"] == ["west-1"]
     assert (await cluster.read(path, at="west-1")).status == 200
     status = (await cluster.master.request("GET", "/status")).document
-    assert any("west-1 takes no writes" in alarm for alarm in status["alarms"])
+    assert any("west-1 takes no writes" in alert for alert in status["alerts"])
     metrics = (await cluster.master.request("GET", "/metrics")).document
     assert 'glassplate_node_suspect{colo="west",node="west-1"} 1.0' in metrics
 
 
 async def test_a_suspect_disk_that_was_replaced_gets_what_it_missed(cluster):
     """After a restart it is trusted again, and no copy was lost meanwhile."""
-    cluster.doubt("west-1")
+    cluster.mark_unverified("west-1")
     await cluster.poll()
     path = await cluster.keep()
     await cluster.stop("west-1")
@@ -157,8 +161,8 @@ async def test_a_full_cluster_takes_deletes_and_says_why_it_takes_no_photo(clust
     assert refused.status == 503
     assert "full" in refused.document["detail"]
     assert (await cluster.master.delete(kept.version)).status == 200
-    alarms = (await cluster.master.request("GET", "/status")).document["alarms"]
-    assert any("takes no new photos" in alarm for alarm in alarms)
+    alerts = (await cluster.master.request("GET", "/status")).document["alerts"]
+    assert any("takes no new photos" in alert for alert in alerts)
 
 
 async def test_a_delete_in_one_half_is_not_undone_by_the_other(cluster):
@@ -166,12 +170,12 @@ async def test_a_delete_in_one_half_is_not_undone_by_the_other(cluster):
     answer = await cluster.upload()
     for node in ("west-1", "west-2"):
         cluster.links[node].freeze()
-        cluster.master.fleet.report_unreachable(node, "cut")
+        cluster.master.fleet.mark_down(node, "cut")
     deletion = await cluster.master.delete(answer.version)
-    assert (deletion.status, deletion.document["owed"]) == (200, ["west-1"])
+    assert (deletion.status, deletion.document["pending_mirrors"]) == (200, ["west-1"])
     assert (await cluster.read(answer.original, at="west-1")).status == 200
     for node in ("west-1", "west-2"):
-        cluster.links[node].thaw()
+        cluster.links[node].unfreeze()
     await cluster.mend()
     assert (await cluster.read(answer.original, at="west-1")).status == 410
     assert cluster.equal(1)
@@ -183,7 +187,7 @@ async def test_both_halves_of_a_cut_cluster_may_take_photos(cluster):
     cut = {cluster.master: ("west-1", "west-2"), other: ("east-1", "east-2")}
     for master, nodes in cut.items():
         for node in nodes:
-            master.fleet.report_unreachable(node, "cut")
+            master.fleet.mark_down(node, "cut")
     answers = [await master.upload(picture(number=7)) for master in cut]
     assert [answer.document["durability"] for answer in answers] == ["degraded"] * 2
     await cluster.mend()
@@ -196,12 +200,12 @@ async def test_the_same_key_in_both_halves_is_one_photo_or_none(cluster, asked):
     """A retry finds the first; where that half cannot be asked, it is refused, not doubled."""
     photo = picture()
     for node in ("west-1", "west-2"):
-        cluster.master.fleet.report_unreachable(node, "cut")
+        cluster.master.fleet.mark_down(node, "cut")
     first = await cluster.upload(photo, key="k")
     other = await cluster.another_master()
     if asked == "the other half":
         for node in ("east-1", "east-2"):
-            other.fleet.report_unreachable(node, "cut")
+            other.fleet.mark_down(node, "cut")
     again = await other.upload(photo, key="k")
     assert again.status in {200, 201, 503}
     await cluster.mend()
@@ -216,5 +220,5 @@ async def test_a_photo_is_deleted_that_a_stand_in_still_holds(cluster):
     await cluster.master.delete(answer.version)
     await cluster.start_and_notice("west-1")
     await cluster.mend()
-    assert all(not cluster.hidden(node, ".owed") for node in cluster.stores)
+    assert all(not cluster.hidden(node, ".hints") for node in cluster.stores)
     assert (await cluster.read(answer.original, at="west-1")).status == 410

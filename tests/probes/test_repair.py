@@ -9,7 +9,7 @@ import pytest
 from storagemaster.repair import reconcile
 from storagemaster.repair.reconcile import ATTEMPTS_MAX
 from storagenode.disk.filesystem import DiskFileSystem
-from storagenode.disk.shard_listing import SETTLED_SECONDS
+from storagenode.disk.shard_listing import MTIME_SETTLE_SECONDS
 from storagenode.protocol.batch_wire import FILE_BYTES_MAX
 from storagenode.protocol.wire import Pull
 from tests.free_ports import free_port
@@ -109,7 +109,7 @@ async def test_a_digest_that_is_remembered_does_not_hide_a_lost_file(cluster):
     """Swift's remembered digests do; here the directory's own time tells."""
     path = await cluster.keep()
     shards = [cluster.path(node, path).parent for node in HOMES]
-    settle(shards)
+    remove_hint(shards)
     assert (await cluster.plan())["equal"]
     cluster.path("west-1", path).unlink()
     assert not (await cluster.plan())["equal"]
@@ -159,7 +159,7 @@ async def test_a_repair_says_what_it_could_not_ask(cluster):
     await cluster.keep()
     await cluster.stop_and_notice("west-1")
     plan = await cluster.plan()
-    assert (plan["equal"], plan["unknown"], plan["steps"]) == (False, ["west-1"], [])
+    assert (plan["equal"], plan["unreachable"], plan["steps"]) == (False, ["west-1"], [])
 
 
 async def test_one_poisoned_file_holds_up_no_other(cluster):
@@ -174,14 +174,14 @@ async def test_one_poisoned_file_holds_up_no_other(cluster):
         report = await cluster.master.reconcile.reconcile(1)
     assert list(cluster.master.reconcile.given_up) == list(report.failed)
     state = (await cluster.master.request("GET", "/status")).document
-    (unhealed,) = state["repair"]["unhealed"]
+    (unhealed,) = state["repair"]["failed"]
     assert (unhealed["path"], unhealed["node"]) == (kept[3], "west-1")
     assert "SHA-256" in unhealed["reason"]
-    assert any("could not be healed" in alarm for alarm in state["alarms"])
+    assert any("could not be healed" in alert for alert in state["alerts"])
 
 
 async def test_what_was_given_up_is_forgotten_when_its_cause_is_gone(cluster):
-    """The alarm ends with it."""
+    """The alert ends with it."""
     path = await cluster.keep()
     data = cluster.path("east-1", path).read_bytes()
     cluster.path("west-1", path).unlink()
@@ -202,8 +202,8 @@ async def test_an_original_with_other_bytes_on_each_mirror_is_left_to_a_person(c
         cluster.write(node, path, node.encode())
     await cluster.repair(1)
     assert cluster.holders(path) == {node: node.encode() for node in HOMES}
-    alarms = (await cluster.master.request("GET", "/status")).document["alarms"]
-    assert any("different bytes" in alarm for alarm in alarms)
+    alerts = (await cluster.master.request("GET", "/status")).document["alerts"]
+    assert any("different bytes" in alert for alert in alerts)
 
 
 async def test_repair_never_fills_a_disk(cluster):
@@ -295,7 +295,7 @@ async def test_comparing_equal_mirrors_costs_a_stat_a_shard(cluster, monkeypatch
     """No directory is listed and no file opened, however many there are."""
     paths = [await cluster.keep(picture(number=number)) for number in range(5)]
     shards = [cluster.path(node, f"1/{shard}") for node in HOMES for shard in SHARDS]
-    settle(shards)
+    remove_hint(shards)
     assert (await cluster.plan())["equal"]
     calls = Counter()
     roots = {cluster.path(node, "1").parent for node in HOMES}
@@ -309,10 +309,10 @@ async def test_comparing_equal_mirrors_costs_a_stat_a_shard(cluster, monkeypatch
     touch(cluster.path(node, path).parent for node in HOMES for path in paths)
 
 
-def settle(directories):
+def remove_hint(directories):
     """Have directories that were last changed a while ago."""
     for directory in directories:
-        before = directory.stat().st_mtime - SETTLED_SECONDS - 1
+        before = directory.stat().st_mtime - MTIME_SETTLE_SECONDS - 1
         os.utime(directory, (before, before))
 
 

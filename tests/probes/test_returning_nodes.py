@@ -21,7 +21,7 @@ async def test_a_node_that_returns_sends_nothing_deleted_not_even_for_a_moment(c
     assert cluster.path("west-1", path).exists()
     assert (await cluster.read(path, at="west-1")).status == 503
     await cluster.poll()
-    assert await cluster.master.catching_up.lift_all() >= 0
+    assert await cluster.master.fence_lifter.lift_fences() >= 0
     assert (await cluster.read(path, at="west-1")).status == 410
 
 
@@ -30,7 +30,7 @@ async def test_a_returned_node_is_fenced_until_what_it_is_owed_is_home(cluster):
     await cluster.stop_and_notice("west-1")
     path = await cluster.keep(picture(number=2))
     await cluster.start_and_notice("west-1")
-    assert await cluster.master.catching_up.lift_all() == 0
+    assert await cluster.master.fence_lifter.lift_fences() == 0
     assert (await cluster.read(path, at="west-1")).status == 503
     await cluster.catch_up()
     assert (await cluster.read(path, at="west-1")).status == 200
@@ -58,7 +58,7 @@ async def test_with_the_other_mirror_away_the_fence_stays(cluster):
     path = await cluster.keep()
     await cluster.stop_and_notice("east-1", "west-1")
     await cluster.start_and_notice("west-1")
-    assert await cluster.master.catching_up.lift_all() == 0
+    assert await cluster.master.fence_lifter.lift_fences() == 0
     assert (await cluster.read(path, at="west-1")).status == 503
 
 
@@ -66,7 +66,7 @@ async def test_a_fence_that_nobody_can_lift_falls(cluster, monkeypatch):
     """A colo that comes back alone serves its photos."""
     path = await cluster.keep()
     await cluster.stop_and_notice("east-1", "west-1")
-    monkeypatch.setattr(fence, "HELD_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(fence, "FENCE_SECONDS_MAX", 0.0)
     await cluster.start_and_notice("west-1")
     assert (await cluster.read(path)).status == 200
 
@@ -78,7 +78,7 @@ async def test_when_all_nodes_lose_power_at_once_one_pass_opens_them_all(cluster
     await cluster.start(*cluster.stores)
     assert {(await cluster.read(path)).status for path in paths} == {503}
     await cluster.poll()
-    assert await cluster.master.catching_up.lift_all() == 4
+    assert await cluster.master.fence_lifter.lift_fences() == 4
     assert [(await cluster.read(path)).status for path in paths] == [200, 200]
 
 
@@ -92,7 +92,7 @@ async def test_tombstones_go_both_ways_between_two_nodes_that_were_away(cluster)
     await cluster.master.delete(second.version)
     await cluster.stop("west-1")
     await cluster.start_and_notice("east-1", "west-1")
-    await cluster.master.catching_up.lift_all()
+    await cluster.master.fence_lifter.lift_fences()
     for node in ("east-1", "west-1"):
         for answer in (first, second):
             assert (await cluster.read(answer.original, at=node)).status == 410
@@ -105,7 +105,7 @@ async def test_a_node_that_starts_again_in_between_is_fenced_anew(cluster):
     await cluster.start_and_notice("west-1")
     await cluster.stop("west-1")
     await cluster.start("west-1")
-    await cluster.master.catching_up.lift_all()
+    await cluster.master.fence_lifter.lift_fences()
     assert (await cluster.read(path, at="west-1")).status == 503
     await cluster.catch_up()
     assert (await cluster.read(path, at="west-1")).status == 200
@@ -117,8 +117,8 @@ async def test_two_storagemasters_may_lift_a_fence_at_once(cluster):
     other = await cluster.another_master()
     await cluster.stop("west-1")
     await cluster.start_and_notice("west-1")
-    await cluster.master.catching_up.lift_all()
-    await other.catching_up.lift_all()
+    await cluster.master.fence_lifter.lift_fences()
+    await other.fence_lifter.lift_fences()
     assert (await cluster.read(path, at="west-1")).status == 200
 
 
@@ -145,7 +145,7 @@ async def test_a_node_that_was_away_for_many_deletes_is_open_after_one_pass(clus
         assert answer.status == 200
     await cluster.start("west-1")
     await cluster.poll()
-    await cluster.master.catching_up.lift_all()
+    await cluster.master.fence_lifter.lift_fences()
     assert {(await cluster.read(path, at="west-1")).status for path in paths} == {410}
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from drill.cluster.tcp_proxy import Fault, Towards
+from drill.cluster.tcp_proxy import Direction, Fault
 from storagemaster.client import MasterRefused
 from storagemaster.repair.steps import Plan
 from storagenode.disk.filesystem import DIGEST_XATTR
@@ -43,14 +43,14 @@ async def test_all_sizes_of_a_version_are_taken_from_one_mirror(cluster, twice):
 async def test_a_copy_gives_way_only_to_one_that_is_on_the_disk(cluster, twice, monkeypatch):
     """At every moment its name has bytes: the name is moved over, not taken away."""
     loser = "west-1" if twice == "east-1" else "east-1"
-    set_aside, seen = Publisher.set_aside, []
+    add_to_quarantine, seen = Publisher.add_to_quarantine, []
 
     def look(publisher, path):
-        aside = set_aside(publisher, path)
+        aside = add_to_quarantine(publisher, path)
         seen.append(cluster.is_sound(loser, path))
         return aside
 
-    monkeypatch.setattr(Publisher, "set_aside", look)
+    monkeypatch.setattr(Publisher, "add_to_quarantine", look)
     await cluster.mend()
     assert seen == [True, True]
 
@@ -59,8 +59,8 @@ async def test_a_source_that_is_lost_on_the_way_costs_no_copy(cluster, twice):
     """What was to give way stays, whole, until the next pass."""
     loser = "west-1" if twice == "east-1" else "east-1"
     plan = await cluster.plan()
-    assert [step["do"] for step in plan["steps"]] == ["replace-sizes"]
-    cluster.links[twice].plan(Fault.CUT, after_bytes=1, towards=Towards.CLIENT)
+    assert [step["action"] for step in plan["steps"]] == ["replace-sizes"]
+    cluster.links[twice].plan(Fault.CUT, after_bytes=1, towards=Direction.CLIENT)
     await cluster.repair(1)
     assert cluster.links[twice].fired.is_set()
     assert cluster.is_sound(loser, SIZE)
@@ -75,7 +75,7 @@ async def test_what_changed_since_the_plan_does_not_give_way(cluster, twice):
     plan = await cluster.master.reconcile.plan(1)
     kept = cluster.path(loser, SIZE).read_bytes()
     (step,) = plan.plan.steps
-    stale = replace(step, steps=tuple(replace(each, loses="0" * 64) for each in step.steps))
+    stale = replace(step, steps=tuple(replace(each, old_digest="0" * 64) for each in step.steps))
     await cluster.master.reconcile.apply(Plan((stale,)))
     assert cluster.path(loser, SIZE).read_bytes() == kept
 
@@ -97,7 +97,7 @@ async def test_bytes_that_lost_their_digest_are_compared_with_a_copy_that_is_owe
     """They are the only ones at home, and damaged: they would be believed."""
     cluster.write("east-1", SIZE, b"damaged")
     os.removexattr(cluster.path("east-1", SIZE), DIGEST_XATTR)
-    cluster.write("west-2", SIZE, b"m", owed_to="west-1")
+    cluster.write("west-2", SIZE, b"m", hint_for="west-1")
     await cluster.repair(1)
     assert cluster.holders(SIZE) == {"west-2 for west-1": b"m"}
     assert len(cluster.hidden("east-1", ".quarantine")) == 1
@@ -111,7 +111,7 @@ async def test_bytes_that_lost_their_digest_wait_for_a_node_that_may_know_it(clu
     os.removexattr(cluster.path("east-1", SIZE), DIGEST_XATTR)
     await cluster.stop_and_notice("west-2")
     answer = await cluster.repair(1)
-    assert [step["do"] for step in answer["failed"]] == ["adopt"]
+    assert [step["action"] for step in answer["failed"]] == ["restore-digest"]
     assert cluster.master.fleet.is_up("east-1")
     await cluster.start("west-2")
     await cluster.mend()
@@ -120,13 +120,23 @@ async def test_bytes_that_lost_their_digest_wait_for_a_node_that_may_know_it(clu
 
 async def test_a_bundle_of_another_library_does_not_make_up_for_a_damaged_size(cluster):
     """The info that is there does not tell of it; the other mirror has the right one."""
-    of = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
-    first = [bundled(Variant(of, "m", "jpg"), b"m of one"), bundled(Info(of), b"info of one")]
-    second = [bundled(Variant(of, "m", "jpg"), b"m of two"), bundled(Info(of), b"info of two")]
-    await cluster.master.worker.put_bundle(of, body_of(first), mtime_seconds=1_700_000_000)
+    photo_version = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
+    first = [
+        bundled(Variant(photo_version, "m", "jpg"), b"m of one"),
+        bundled(Info(photo_version), b"info of one"),
+    ]
+    second = [
+        bundled(Variant(photo_version, "m", "jpg"), b"m of two"),
+        bundled(Info(photo_version), b"info of two"),
+    ]
+    await cluster.master.worker.put_bundle(
+        photo_version, body_of(first), mtime_seconds=1_700_000_000
+    )
     cluster.damage("east-1", SIZE, lambda _: b"damaged")
     with pytest.raises(MasterRefused):
-        await cluster.master.worker.put_bundle(of, body_of(second), mtime_seconds=1_700_000_000)
+        await cluster.master.worker.put_bundle(
+            photo_version, body_of(second), mtime_seconds=1_700_000_000
+        )
     await cluster.scrub("east-1")
     await cluster.mend()
     assert cluster.holders(SIZE) == dict.fromkeys(HOMES, b"m of one")

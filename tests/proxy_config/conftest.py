@@ -3,7 +3,7 @@
 import pytest
 
 from tests.proxy_config.edge_requests import READ_KEYS
-from tests.proxy_config.stand_in_node import StandInNode
+from tests.proxy_config.fake_node import FakeNode
 from volumes.cluster_config import parse_cluster
 
 
@@ -13,7 +13,7 @@ def _make_nodes(free_port):
     nodes = []
 
     def make(count):
-        made = [StandInNode(free_port()) for _ in range(count)]
+        made = [FakeNode(free_port()) for _ in range(count)]
         for node in made:
             node.start()
         nodes.extend(made)

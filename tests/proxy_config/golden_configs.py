@@ -6,7 +6,7 @@ python -m tests.proxy_config.golden_configs
 from collections.abc import Mapping
 from pathlib import Path
 
-from proxy_config import NginxChoices, TlsFiles, VarnishChoices, render_nginx, render_varnish
+from proxy_config import NginxSettings, TlsFiles, VarnishSettings, render_nginx, render_varnish
 from volumes.address import Address
 from volumes.cluster import Cluster
 from volumes.cluster_config import parse_cluster
@@ -18,13 +18,13 @@ READ_KEYS = {
 }
 VARNISH_READ_KEYS = READ_KEYS | {"a": READ_KEYS["a"].replace("00", "ff", 1)}
 
-EAST_NGINX = NginxChoices(
+EAST_NGINX = NginxSettings(
     edge_id="east-nginx",
     cache_dir="/var/cache/glassplate",
     cache_bytes=10 * 1024**3,
     run_dir="/run/glassplate",
 )
-WEST_NGINX = NginxChoices(
+WEST_NGINX = NginxSettings(
     edge_id="west-nginx",
     cache_dir="/srv/cache",
     cache_bytes=200 * 1024**3,
@@ -35,10 +35,10 @@ WEST_NGINX = NginxChoices(
     varnish_tier=(Address("10.2.0.11", 6081), Address("10.2.0.12", 6081)),
     purge_networks=("10.0.0.0/8", "fd00::/16"),
     site_include="/etc/glassplate/locations/*.conf",
-    fresh_seconds=3600,
+    revalidate_after_seconds=3600,
     connect_timeout_milliseconds=400,
 )
-EAST_VARNISH = VarnishChoices(
+EAST_VARNISH = VarnishSettings(
     edge_id="east-varnish", cache_bytes=4 * 1024**3, run_dir="/run/glassplate"
 )
 

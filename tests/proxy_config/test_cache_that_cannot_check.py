@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.proxy_config.edge_requests import ask, in_seconds, new_photo_path, sign
-from tests.proxy_config.stand_in_node import bytes_of
+from tests.proxy_config.fake_node import bytes_of
 from volumes.address import Address
 
 # Its key is the whole URL, and it does what Cache-Control says.

@@ -14,7 +14,7 @@ from tests.proxy_config.edge_requests import (
     parse_answer,
     sign,
 )
-from tests.proxy_config.stand_in_node import bytes_of
+from tests.proxy_config.fake_node import bytes_of
 
 CLIENTS = 40
 

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from proxy_config import NginxChoices, UnusableChoice, render_nginx
+from proxy_config import InvalidSetting, NginxSettings, render_nginx
 from tests.proxy_config.edge_requests import READ_KEYS, ask, in_seconds, new_photo_path, sign
+from tests.proxy_config.fake_node import LAST_MODIFIED, MTIME, bytes_of, etag_of
 from tests.proxy_config.golden_configs import golden_cluster
-from tests.proxy_config.stand_in_node import LAST_MODIFIED, MTIME, bytes_of, etag_of
 
-FOR_EVER = 0
+NO_EXPIRY = 0
 # As long as a worker believes what it knows of a file, and a little.
 OPEN_FILE_SECONDS = 1.1
 
@@ -45,11 +45,11 @@ def _keep(disk):
     return keep
 
 
-@pytest.mark.parametrize("lasts_seconds", [FOR_EVER, 600])
+@pytest.mark.parametrize("lasts_seconds", [NO_EXPIRY, 600])
 def test_a_photo_on_the_disk_is_served_without_its_node(edge, keep, nodes, lasts_seconds):
     """The bytes and headers are those of a node, which is not asked."""
     path = keep()
-    expiry = in_seconds(lasts_seconds) if lasts_seconds else FOR_EVER
+    expiry = in_seconds(lasts_seconds) if lasts_seconds else NO_EXPIRY
     for _ in range(2):
         answer = ask(edge.address, sign(path, expiry=expiry))
         assert (answer.status, answer.body) == (200, bytes_of(path))
@@ -57,7 +57,7 @@ def test_a_photo_on_the_disk_is_served_without_its_node(edge, keep, nodes, lasts
         assert answer.headers["last-modified"] == LAST_MODIFIED
         assert answer.headers["content-type"] == "image/jpeg"
         assert "public, max-age=" in answer.headers["cache-control"]
-        assert ("immutable" in answer.headers["cache-control"]) == (expiry == FOR_EVER)
+        assert ("immutable" in answer.headers["cache-control"]) == (expiry == NO_EXPIRY)
     assert nodes[0].asked_for(path) == nodes[1].asked_for(path) == 0
 
 
@@ -115,8 +115,8 @@ def test_an_unlinked_photo_is_served_no_longer(edge, keep, disk, nodes):
 @pytest.mark.parametrize("node_id", ["nobody", "west-2"])
 def test_only_a_node_of_the_colo_can_share_the_machine(node_id):
     """Anything else is a mistake, and said so."""
-    choices = NginxChoices(
+    choices = NginxSettings(
         edge_id="east-nginx", cache_dir="/c", cache_bytes=1 << 30, run_dir="/r", disk_node=node_id
     )
-    with pytest.raises(UnusableChoice, match="disk_node"):
+    with pytest.raises(InvalidSetting, match="disk_node"):
         render_nginx(golden_cluster(), choices, READ_KEYS)

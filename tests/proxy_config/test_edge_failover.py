@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.proxy_config.edge_requests import ask, new_photo_path, sign
-from tests.proxy_config.stand_in_node import Behaviour, bytes_of
+from tests.proxy_config.fake_node import Behavior, bytes_of
 
 # Each case has a volume with two nodes of its own, so that none feels what another has broken.
 VOLUMES = range(1, 10)
@@ -34,7 +34,7 @@ def _pairs(make_nodes):
 def _edge(request, start_edge, make_cluster, pairs):
     """An edge whose cached photos are stale after a second."""
     ports = {str(volume): [node.port for node in pair] for volume, pair in pairs.items()}
-    return start_edge(request.param, make_cluster(ports), fresh_seconds=1)
+    return start_edge(request.param, make_cluster(ports), revalidate_after_seconds=1)
 
 
 @pytest.fixture(name="restored", autouse=True)
@@ -43,7 +43,7 @@ def _restored(pairs):
     yield
     for pair in pairs.values():
         for node in pair:
-            node.behaviour = Behaviour.WELL
+            node.behavior = Behavior.WELL
             if not node.is_running:
                 node.start()
 
@@ -109,17 +109,17 @@ def test_a_node_that_swallows_connections_is_replaced(edge, pairs, black_hole):
 
 def test_a_node_that_never_answers_is_replaced(edge, pairs):
     """A node that hangs with open connections is given up on in time."""
-    pairs[STALLED][0].behaviour = Behaviour.STALLED
+    pairs[STALLED][0].behavior = Behavior.STALLED
     assert fetch(edge, STALLED, count=1) == [(200, True)]
 
 
 @pytest.mark.parametrize(
-    ("volume", "behaviour"),
-    [(WRONG_BYTES, Behaviour.WRONG_BYTES), (UNAVAILABLE, Behaviour.UNAVAILABLE)],
+    ("volume", "behavior"),
+    [(WRONG_BYTES, Behavior.WRONG_BYTES), (UNAVAILABLE, Behavior.UNAVAILABLE)],
 )
-def test_a_node_that_says_it_cannot_is_replaced(edge, pairs, volume, behaviour):
+def test_a_node_that_says_it_cannot_is_replaced(edge, pairs, volume, behavior):
     """502 (its bytes are wrong) and 503 (it has no disk) are not for the client."""
-    pairs[volume][0].behaviour = behaviour
+    pairs[volume][0].behavior = behavior
     assert fetch(edge, volume) == [(200, True)] * 5
 
 

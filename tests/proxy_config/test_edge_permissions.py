@@ -14,7 +14,7 @@ from tests.proxy_config.edge_requests import (
     new_photo_path,
     sign,
 )
-from tests.proxy_config.stand_in_node import bytes_of
+from tests.proxy_config.fake_node import bytes_of
 
 KEYS = {key_id: bytes.fromhex(key) for key_id, key in READ_KEYS.items()}
 

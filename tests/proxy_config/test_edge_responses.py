@@ -10,7 +10,7 @@ from tests.proxy_config.edge_requests import (
     parse_answer,
     sign,
 )
-from tests.proxy_config.stand_in_node import LAST_MODIFIED, bytes_of, etag_of
+from tests.proxy_config.fake_node import LAST_MODIFIED, bytes_of, etag_of
 
 PERMANENT = "public, max-age=31536000, immutable"
 SAFETY_HEADERS = {

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy_config import NginxChoices, TlsFiles, UnusableChoice, VarnishChoices, render_nginx
+from proxy_config import InvalidSetting, NginxSettings, TlsFiles, VarnishSettings, render_nginx
 from tests.proxy_config.golden_configs import READ_KEYS, golden_cluster
 from volumes.address import Address
 
@@ -23,9 +23,9 @@ VARNISH = {"edge_id": "east-varnish", "cache_bytes": 1 << 30, "run_dir": "/r"}
         {"site_include": "/x/*.conf;"},
         {"worker_user": "www data"},
         {"worker_processes": 0},
-        {"remembered_urls": 0},
+        {"verified_urls_max": 0},
         {"cache_bytes": 10},
-        {"fresh_seconds": 0},
+        {"revalidate_after_seconds": 0},
         {"connect_timeout_milliseconds": 0},
         {"purge_networks": ("anywhere",)},
         {"purge_networks": ("10.0.0.1/8",)},
@@ -35,8 +35,8 @@ VARNISH = {"edge_id": "east-varnish", "cache_bytes": 1 << 30, "run_dir": "/r"}
 )
 def test_bad_nginx_choices_are_refused(bad):
     """Each is named in the message."""
-    with pytest.raises(UnusableChoice, match=next(iter(bad))):
-        NginxChoices(**(NGINX | bad))
+    with pytest.raises(InvalidSetting, match=next(iter(bad))):
+        NginxSettings(**(NGINX | bad))
 
 
 @pytest.mark.parametrize(
@@ -46,27 +46,27 @@ def test_bad_nginx_choices_are_refused(bad):
         {"jail": "none; rm"},
         {"cache_bytes": 10},
         {"purge_networks": ("::/0",)},
-        {"fresh_seconds": -1},
+        {"revalidate_after_seconds": -1},
         {"connect_timeout_milliseconds": 0},
     ],
     ids=str,
 )
 def test_bad_varnish_choices_are_refused(bad):
     """Each is named in the message."""
-    with pytest.raises(UnusableChoice, match=next(iter(bad))):
-        VarnishChoices(**(VARNISH | bad))
+    with pytest.raises(InvalidSetting, match=next(iter(bad))):
+        VarnishSettings(**(VARNISH | bad))
 
 
 @pytest.mark.parametrize("bad", [{"certificate": "c.pem"}, {"key": "/k e y"}], ids=str)
 def test_bad_tls_files_are_refused(bad):
     """Paths are absolute and plain."""
-    with pytest.raises(UnusableChoice, match=next(iter(bad))):
+    with pytest.raises(InvalidSetting, match=next(iter(bad))):
         TlsFiles(**({"certificate": "/c", "key": "/k"} | bad))
 
 
 def test_storagemasters_may_purge_by_default():
     """Without chosen networks, the list is the storagemasters' addresses."""
-    text = render_nginx(golden_cluster(), NginxChoices(**NGINX), READ_KEYS)["nginx.conf"]
+    text = render_nginx(golden_cluster(), NginxSettings(**NGINX), READ_KEYS)["nginx.conf"]
     assert "allow 10.1.0.9;" in text
     assert "allow fd00:2::9;" in text
     assert "deny all;" in text
@@ -77,7 +77,7 @@ def test_storagemasters_with_host_names_need_chosen_networks():
     cluster = golden_cluster()
     named = replace(cluster.masters["east-master"], address=Address("master-1", 7001))
     cluster = replace(cluster, masters={"east-master": named})
-    with pytest.raises(UnusableChoice, match="purge_networks"):
-        render_nginx(cluster, NginxChoices(**NGINX), READ_KEYS)
-    chosen = NginxChoices(**NGINX, purge_networks=("172.16.0.0/12",))
+    with pytest.raises(InvalidSetting, match="purge_networks"):
+        render_nginx(cluster, NginxSettings(**NGINX), READ_KEYS)
+    chosen = NginxSettings(**NGINX, purge_networks=("172.16.0.0/12",))
     assert "allow 172.16.0.0/12;" in render_nginx(cluster, chosen, READ_KEYS)["nginx.conf"]

@@ -8,12 +8,12 @@ import time
 import pytest
 
 from tests.proxy_config.edge_requests import ask, new_photo_path, sign
-from tests.proxy_config.stand_in_node import Behaviour, bytes_of
+from tests.proxy_config.fake_node import Behavior, bytes_of
 
 HAS, LACKS, DOWN, FENCED, WRONG_BYTES = STATES = (
     *("has it", "lacks it", "is down", "is fenced", "has wrong bytes"),
 )
-BEHAVIOURS = {FENCED: Behaviour.UNAVAILABLE, WRONG_BYTES: Behaviour.WRONG_BYTES}
+BEHAVIORS = {FENCED: Behavior.UNAVAILABLE, WRONG_BYTES: Behavior.WRONG_BYTES}
 # As long as a probe of Varnish's needs to find a node that came back, and more.
 RECOVERY_SECONDS_MAX = 20
 PROBES_SECONDS = 3.5
@@ -36,12 +36,12 @@ def _pairs(make_nodes):
 @pytest.fixture(name="edge", scope="module", params=["nginx", "varnish"])
 def _edge(request, start_edge, make_cluster, numbers, pairs):
     ports = {str(numbers[at]): [node.port for node in pairs[at]] for at in COMBINATIONS}
-    return start_edge(request.param, make_cluster(ports), fresh_seconds=1)
+    return start_edge(request.param, make_cluster(ports), revalidate_after_seconds=1)
 
 
 def bring_into(node, state, path):
     """Have a node be in a state, as far as this photo goes."""
-    node.behaviour = BEHAVIOURS.get(state, Behaviour.WELL)
+    node.behavior = BEHAVIORS.get(state, Behavior.WELL)
     if state == LACKS:
         node.absent.add(path)
     if state == DOWN and node.is_running:
@@ -51,7 +51,7 @@ def bring_into(node, state, path):
 def restore(pair):
     """All is well again, and every node has every photo."""
     for node in pair:
-        node.behaviour = Behaviour.WELL
+        node.behavior = Behavior.WELL
         node.absent.clear()
         node.answers_probes = True
         if not node.is_running:
@@ -96,7 +96,7 @@ def test_a_node_that_failed_and_is_well_again_is_asked_for_what_it_alone_has(
         bring_into(near, broken, path)
         bring_into(far, LACKS, path)
         assert ask(edge.address, sign(path)).status in UNKNOWN
-        near.behaviour = Behaviour.WELL
+        near.behavior = Behavior.WELL
         if not near.is_running:
             near.start()
         deadline = time.monotonic() + RECOVERY_SECONDS_MAX

@@ -12,7 +12,7 @@ import pytest
 
 from proxy_config import TlsFiles
 from tests.proxy_config.edge_requests import READ_KEYS, ask, in_seconds, new_photo_path, sign
-from tests.proxy_config.stand_in_node import bytes_of
+from tests.proxy_config.fake_node import bytes_of
 from volumes.address import Address
 
 
@@ -175,7 +175,7 @@ def test_photos_over_tls(nginx, cluster, tmp_path):
 
 def test_a_url_is_judged_the_same_whether_remembered_or_forgotten(nginx, cluster):
     """With room for two URLs, many in turn are each permitted, and what is bad stays forbidden."""
-    edge = nginx(cluster, "nginx", READ_KEYS, remembered_urls=1, worker_processes=1)
+    edge = nginx(cluster, "nginx", READ_KEYS, verified_urls_max=1, worker_processes=1)
     good = [sign(new_photo_path(), expiry=expiry) for expiry in (0, in_seconds(600), 0)]
     bad = [f"{url[:-5]}{'B' if url[-5] == 'A' else 'A'}.jpg" for url in good]
     for _ in range(3):

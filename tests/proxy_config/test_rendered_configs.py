@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from proxy_config import (
-    NginxChoices,
+    NginxSettings,
     UnknownEdge,
     UnusableReadKey,
-    VarnishChoices,
+    VarnishSettings,
     nginx_command,
     render_nginx,
     render_varnish,
@@ -88,7 +88,7 @@ def test_nginx_accepts_its_config(cluster, folder, choices, free_port):
             check=True,
             capture_output=True,
         )
-    here = NginxChoices(
+    here = NginxSettings(
         edge_id=choices.edge_id,
         cache_dir=f"{folder}/cache",
         cache_bytes=choices.cache_bytes,
@@ -161,13 +161,13 @@ def test_the_other_colo_is_the_backup_of_every_volume(cluster):
 @pytest.mark.parametrize("edge_id", ["nobody", "east-varnish"])
 def test_an_edge_that_is_not_there_is_refused(cluster, edge_id):
     """Only an edge of the cluster, of the right kind, can be rendered."""
-    choices = NginxChoices(edge_id=edge_id, cache_dir="/c", cache_bytes=1 << 30, run_dir="/r")
+    choices = NginxSettings(edge_id=edge_id, cache_dir="/c", cache_bytes=1 << 30, run_dir="/r")
     with pytest.raises(UnknownEdge):
         render_nginx(cluster, choices, READ_KEYS)
     with pytest.raises(UnknownEdge):
         render_varnish(
             cluster,
-            VarnishChoices(edge_id="east-nginx", cache_bytes=1 << 30, run_dir="/r"),
+            VarnishSettings(edge_id="east-nginx", cache_bytes=1 << 30, run_dir="/r"),
             VARNISH_READ_KEYS,
         )
 

@@ -8,7 +8,7 @@ from volumes.cluster import Colo
 def shape(cluster, colo):
     """Routes as plain values."""
     return [
-        ([n.id for n in route.near], [n.id for n in route.far], list(route.volumes))
+        ([n.id for n in route.local], [n.id for n in route.remote], list(route.volumes))
         for route in mirror_routes(cluster, Colo(colo))
     ]
 

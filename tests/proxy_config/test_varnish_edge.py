@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tests.proxy_config.edge_requests import READ_KEYS, ask, in_seconds, new_photo_path, sign
-from tests.proxy_config.stand_in_node import Behaviour, bytes_of
+from tests.proxy_config.fake_node import Behavior, bytes_of
 
 ZERO_BYTE_KEY = "ab00" + "cd" * 30
 
@@ -92,7 +92,7 @@ def test_a_key_with_a_zero_byte_is_left_to_the_nodes(varnish, make_cluster, node
 def test_what_a_node_forbids_is_forbidden(varnish, make_cluster, make_nodes):
     """The node has the last word, and its mirror is not asked for another."""
     near, far = make_nodes(2)
-    near.behaviour = Behaviour.FORBIDS
+    near.behavior = Behavior.FORBIDS
     edge = varnish(make_cluster({"42": [near.port, far.port]}), "varnish", READ_KEYS)
     path = new_photo_path()
     answer = ask(edge.address, sign(path))

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from proxy_config import VarnishChoices, render_varnish
+from proxy_config import VarnishSettings, render_varnish
 from tests.proxy_config.edge_requests import READ_KEYS, ask, in_seconds, new_photo_path, sign
-from tests.proxy_config.stand_in_node import bytes_of
+from tests.proxy_config.fake_node import bytes_of
 
 NOTES = {"photo-opened", "photo-until", "photo-expiry"}
 
@@ -77,7 +77,7 @@ def test_a_key_that_is_retired_opens_nothing_that_it_fetched(varnish, make_clust
     path = new_photo_path()
     old, new = sign(path, key_id="b2"), sign(path, key_id="a")
     assert [ask(edge.address, url).status for url in (old, old, new)] == [200, 200, 200]
-    chosen = VarnishChoices(
+    chosen = VarnishSettings(
         edge_id="varnish", cache_bytes=64 * 2**20, run_dir=str(edge.folder / "run")
     )
     left = {key_id: key for key_id, key in READ_KEYS.items() if key_id != "b2"}
@@ -117,7 +117,7 @@ def test_no_client_is_told_what_is_remembered(varnish_edge, method, headers):
 
 def test_the_fingerprint_is_another_for_other_keys_and_other_classes(cluster):
     """So that a reload with any of them has everything checked anew."""
-    choices = VarnishChoices(edge_id="varnish", cache_bytes=2**20, run_dir="/run/x")
+    choices = VarnishSettings(edge_id="varnish", cache_bytes=2**20, run_dir="/run/x")
 
     def fingerprint(of_cluster, keys):
         vcl = render_varnish(of_cluster, choices, keys)["edge.vcl"]

@@ -14,7 +14,7 @@ from tests.proxy_config.edge_requests import (
     purge,
     sign,
 )
-from tests.proxy_config.stand_in_node import Behaviour, bytes_of
+from tests.proxy_config.fake_node import Behavior, bytes_of
 
 VARNISHES = 3
 PHOTOS = 60
@@ -116,10 +116,10 @@ def test_a_photo_that_no_node_has_well_costs_its_varnish_nothing(tier):
     near, far = tier.nodes
     paths = [new_photo_path() for _ in range(PHOTOS)]
     tier.read(paths)
-    near.behaviour = far.behaviour = Behaviour.WRONG_BYTES
+    near.behavior = far.behavior = Behavior.WRONG_BYTES
     for _ in range(10):
         assert ask(tier.front.address, sign(new_photo_path())).status in {502, 503}
-    near.behaviour = far.behaviour = Behaviour.WELL
+    near.behavior = far.behavior = Behavior.WELL
     tier.forget_in_front(paths)
     tier.read(paths)
     assert {tier.asked_for(path) for path in paths} == {1}

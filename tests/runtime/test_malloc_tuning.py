@@ -5,9 +5,9 @@ import sys
 
 PROGRAM = """
 import resource, sys
-from runtime.malloc_tuning import keep_freed_memory
+from runtime.malloc_tuning import tune_malloc
 if sys.argv[1] == "kept":
-    keep_freed_memory()
+    tune_malloc()
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(3):

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from storagemaster.errors import MasterError
-from storagemaster.uploads.upload_body import Announced, Incoming
+from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.uploads.uploads import UploadRequest
 from storagenode.protocol.errors import NodeError
 from tests.simulation.ledger import Kept
@@ -49,7 +49,7 @@ class Clients:
         )
         for attempt in range(4 if key else 1):
             request = UploadRequest(
-                announced=Announced(),
+                announced=DeclaredBody(),
                 volume=volume,
                 idempotency_key=key,
                 first_attempt=attempt == 0 and random.random() < 0.5,
@@ -60,14 +60,16 @@ class Clients:
                 break
             await asyncio.sleep(random.random() * 1.5)
         if key is not None and random.random() < 0.1:
-            await self._try_upload(body, UploadRequest(announced=Announced(), idempotency_key=key))
+            await self._try_upload(
+                body, UploadRequest(announced=DeclaredBody(), idempotency_key=key)
+            )
 
     async def upload_twice_at_once(self) -> None:
         """Upload with one key at two storagemasters at the same time."""
         number = next(self._numbers)
         body = _photo(self._random, number)
         self._ledger.bodies[hashlib.sha256(body).hexdigest()] = body
-        request = UploadRequest(announced=Announced(), idempotency_key=f"key {number}")
+        request = UploadRequest(announced=DeclaredBody(), idempotency_key=f"key {number}")
         await asyncio.gather(*(self._try_upload(body, request) for _ in range(2)))
 
     async def _try_upload(self, body: bytes, request: UploadRequest) -> bool:
@@ -75,7 +77,8 @@ class Clients:
         try:
             receipt, _ = await self._ask(
                 lambda master: master.uploads.take(
-                    Incoming(self._pieces(body), Announced(), bytes_max=UPLOAD_BYTES_MAX), request
+                    UploadBody(self._chunks(body), DeclaredBody(), bytes_max=UPLOAD_BYTES_MAX),
+                    request,
                 )
             )
         except (NoAnswer, MasterError, NodeError, ConnectionResetError) as error:
@@ -92,13 +95,15 @@ class Clients:
         kept = self._any_kept()
         if kept is None:
             return
-        version = kept.of.version if self._random.random() < 0.4 else None
-        removal = self._ledger.ask_removal(kept.of, version)
+        version = kept.photo_version.version if self._random.random() < 0.4 else None
+        removal = self._ledger.ask_removal(kept.photo_version, version)
         for _ in range(3):
             started = self._ledger.now()
             try:
                 deletion = await self._ask(
-                    lambda master: master.deletes.delete(kept.of.volume, kept.of.photo, version)
+                    lambda master: master.deletes.delete(
+                        kept.photo_version.volume, kept.photo_version.photo, version
+                    )
                 )
             except (NoAnswer, MasterError, NodeError) as error:
                 self._ledger.note(f"not deleted: {type(error).__name__}")
@@ -113,11 +118,11 @@ class Clients:
         kept = self._any_kept()
         if kept is None:
             return
-        removal = self._ledger.ask_removal(kept.of, kept.of.version)
+        removal = self._ledger.ask_removal(kept.photo_version, kept.photo_version.version)
         for _ in range(3):
             started = self._ledger.now()
             try:
-                said = await self._ask(lambda master: master.revokes.revoke(kept.of))
+                said = await self._ask(lambda master: master.revokes.revoke(kept.photo_version))
             except (NoAnswer, MasterError, NodeError) as error:
                 self._ledger.note(f"not revoked: {type(error).__name__}")
                 await asyncio.sleep(self._random.random() * 1.5)
@@ -130,14 +135,16 @@ class Clients:
 
     async def undelete(self) -> None:
         """Bring back a photo that was deleted."""
-        gone = [k for k in self._ledger.kept if self._ledger.removals_told(k.of)]
+        gone = [k for k in self._ledger.kept if self._ledger.removals_told(k.photo_version)]
         if not gone:
             return
         kept = self._random.choice(gone)
         started = self._ledger.now()
         try:
             receipt, _ = await self._ask(
-                lambda master: master.undeletes.undelete(kept.of.volume, kept.of.photo)
+                lambda master: master.undeletes.undelete(
+                    kept.photo_version.volume, kept.photo_version.photo
+                )
             )
         except (NoAnswer, MasterError, NodeError) as error:
             self._ledger.note(f"not undeleted: {type(error).__name__}")
@@ -154,13 +161,13 @@ class Clients:
         if self._ledger.removals and self._random.random() < 0.5:
             # Where an answer can be wrong is soon after a delete.
             last = self._ledger.removals[-1]
-            kept = next((k for k in self._ledger.kept if last.covers(k.of)), kept)
-        node = self._random.choice(self._world.mirrors_of(kept.of.volume))
+            kept = next((k for k in self._ledger.kept if last.covers(k.photo_version)), kept)
+        node = self._random.choice(self._world.mirrors_of(kept.photo_version.volume))
         edge = self._random.choice([*self._world.edges.values(), None])
         path = render_path(kept.original)
         if edge is not None and path in edge.cache:
             if edge.cache[path] != kept.body:
-                self._ledger.violation(f"C1: {edge.name} sent other bytes for {kept.of}")
+                self._ledger.violation(f"C1: {edge.name} sent other bytes for {kept.photo_version}")
             return
         link = self._world.links_of(edge or self._machine)[node.node.id]
         started = self._ledger.now()
@@ -170,12 +177,14 @@ class Clients:
             return
         if edge is not None and response.status == 200:
             edge.cache[path] = bytes(response.body)
-        self._ledger.note(f"read {kept.of} at {node.name}: {response.status}")
+        self._ledger.note(f"read {kept.photo_version} at {node.name}: {response.status}")
         check_read(self._world, kept, node, response, started)
 
     def _any_kept(self, *, even_if_gone: bool = False) -> Kept | None:
         found = [
-            k for k in self._ledger.kept if even_if_gone or not self._ledger.removals_told(k.of)
+            k
+            for k in self._ledger.kept
+            if even_if_gone or not self._ledger.removals_told(k.photo_version)
         ]
         return self._random.choice(found) if found else None
 
@@ -206,7 +215,7 @@ class Clients:
             self._ledger.violation(f"{master.name} broke: {error!r}")
             raise NoAnswer from error
 
-    async def _pieces(self, body: bytes) -> AsyncIterator[bytes]:
+    async def _chunks(self, body: bytes) -> AsyncIterator[bytes]:
         """The body as it comes from the client, who may go away in the middle."""
         random = self._random
         count = random.choice((1, 1, 2, 3, 12))

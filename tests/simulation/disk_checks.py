@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 
-from storagenode.protocol.layout import OWED, STAGING
+from storagenode.protocol.layout import HINTS, STAGING
 from tests.simulation.ledger import Ledger, Removal
 from tests.simulation.world import World
 from tests.storagenode.disk.crash_file_system import Contents
@@ -52,7 +52,7 @@ def what_is_wrong(world: World) -> list[str]:
         wrong += (
             f"C7: {path} is left at {node.name}"
             for path in node.disk.contents()
-            if path.startswith((f"{STAGING}/", f"{OWED}/"))
+            if path.startswith((f"{STAGING}/", f"{HINTS}/"))
         )
     wrong += _not_forgotten(world)
     return sorted(wrong)
@@ -86,7 +86,7 @@ def _unlike(at_home: Mapping[str, Files], ledger: Ledger) -> Iterator[str]:
 
 def _has_one_time(file: PhotoFile, ledger: Ledger) -> bool:
     """Tombstones are never served. Of uploads with one key at once, each has its own second."""
-    return isinstance(file, Variant) and file.of.photo in ledger.asked_once
+    return isinstance(file, Variant) and file.photo_version.photo in ledger.asked_once
 
 
 def _not_whole(files: Files, ledger: Ledger) -> Iterator[str]:
@@ -94,7 +94,9 @@ def _not_whole(files: Files, ledger: Ledger) -> Iterator[str]:
     for file, contents in files.items():
         if hashlib.sha256(contents.data).hexdigest() != contents.digest:
             yield f"C8: {render_path(file)} does not have its digest"
-        elif isinstance(file, Info) and any(kept.of == file.of for kept in ledger.kept):
+        elif isinstance(file, Info) and any(
+            kept.photo_version == file.photo_version for kept in ledger.kept
+        ):
             # Of a revocation that nobody was told of, what is missing comes when it is tried again.
             yield from _lies(file, contents, files)
 
@@ -107,7 +109,7 @@ def _lies(info: Info, contents: Contents, files: Files) -> Iterator[str]:
         yield f"C8: {render_path(info)} is no info"
         return
     for size in made:
-        found = files.get(Variant(info.of, size, "jpg"))
+        found = files.get(Variant(info.photo_version, size, "jpg"))
         if found is None:
             yield f"C8: {render_path(info)} tells of size {size}, which is not there"
         elif not found.data.startswith(f"{size} by {said['by']} of ".encode()):
@@ -117,12 +119,12 @@ def _lies(info: Info, contents: Contents, files: Files) -> Iterator[str]:
 def _lost(ledger: Ledger, volume: VolumeId, files: Files) -> Iterator[str]:
     """What was acknowledged, was never to be removed, and is not there."""
     for kept in ledger.kept:
-        if kept.of.volume == volume and not ledger.is_removal_asked(kept.of):
+        if kept.photo_version.volume == volume and not ledger.is_removal_asked(kept.photo_version):
             found = files.get(kept.original)
             if found is None:
-                yield f"C4: {kept.of} is lost"
+                yield f"C4: {kept.photo_version} is lost"
             elif found.data != kept.body:
-                yield f"C4: {kept.of} has other bytes"
+                yield f"C4: {kept.photo_version} has other bytes"
     for file, contents in files.items():
         is_original = isinstance(file, Variant) and file.is_original
         if is_original and hashlib.sha256(contents.data).hexdigest() not in ledger.bodies:
@@ -139,16 +141,16 @@ def _back_again(ledger: Ledger, volume: VolumeId, files: Files) -> Iterator[str]
     gone = {file for file in files if isinstance(file, PhotoTombstone | VersionTombstone)}
     for file in files:
         if isinstance(file, Variant | Info | Attempt | Failure) and not gone.isdisjoint(
-            (VersionTombstone(file.of), PhotoTombstone(volume, file.of.photo))
+            (VersionTombstone(file.photo_version), PhotoTombstone(volume, file.photo_version.photo))
         ):
             yield f"C5: {render_path(file)} is there, and its tombstone too"
 
 
 def _without_sizes(files: Files, ledger: Ledger) -> Iterator[str]:
-    known = {kept.of for kept in ledger.kept}
+    known = {kept.photo_version for kept in ledger.kept}
     for file in files:
-        if isinstance(file, Variant) and file.is_original and file.of in known:
-            settled = {Info(file.of), Failure(file.of)}
+        if isinstance(file, Variant) and file.is_original and file.photo_version in known:
+            settled = {Info(file.photo_version), Failure(file.photo_version)}
             if settled.isdisjoint(files):
                 yield f"C11: {render_path(file)} has neither sizes nor a reason"
 
@@ -156,10 +158,10 @@ def _without_sizes(files: Files, ledger: Ledger) -> Iterator[str]:
 def _not_forgotten(world: World) -> Iterator[str]:
     """What an edge has not been purged of since it was gone."""
     for kept in world.ledger.kept:
-        if world.ledger.removals_told(kept.of):
+        if world.ledger.removals_told(kept.photo_version):
             for id_, edge in world.edges.items():
                 if render_path(kept.original) in edge.cache:
-                    yield f"C5: {id_} has {kept.of} in its cache"
+                    yield f"C5: {id_} has {kept.photo_version} in its cache"
 
 
 def _tombstone_of(removal: Removal) -> PhotoFile:

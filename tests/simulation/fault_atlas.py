@@ -5,7 +5,7 @@ A file may be damaged on a node while another home of it has it, whole, and sure
 
 import hashlib
 
-from storagenode.protocol.layout import OWED, Place
+from storagenode.protocol.layout import HINTS, Place
 from tests.simulation.simulated_node import SimulatedNode
 from tests.simulation.world import World
 from tests.storagenode.disk.crash_file_system import Contents
@@ -44,7 +44,7 @@ class FaultAtlas:
         place = _place_of(path)
         if place is None:
             return False
-        if place.owed_to in self._world.edges:
+        if place.hint_for in self._world.edges:
             return self._is_elsewhere(node, path, list(self._world.nodes.values()))
         homes = self._world.mirrors_of(_volume_of(place))
         return self._is_elsewhere(node, Place(place.file).path, homes)
@@ -59,15 +59,15 @@ class FaultAtlas:
 
 def _volume_of(place: Place) -> VolumeId:
     file = place.file
-    return file.volume if isinstance(file, PhotoTombstone) else file.of.volume
+    return file.volume if isinstance(file, PhotoTombstone) else file.photo_version.volume
 
 
 def _place_of(path: str) -> Place | None:
     """The place of a photo file, at home or owed; None for all else."""
-    owed_to = None
-    if path.startswith(f"{OWED}/"):
-        _, owed_to, path = path.split("/", 2)
+    hint_for = None
+    if path.startswith(f"{HINTS}/"):
+        _, hint_for, path = path.split("/", 2)
     try:
-        return Place(parse_path(path), NodeId(owed_to) if owed_to else None)
+        return Place(parse_path(path), NodeId(hint_for) if hint_for else None)
     except InvalidPath:
         return None

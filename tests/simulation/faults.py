@@ -7,9 +7,9 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from storagenode.protocol.layout import OWED
+from storagenode.protocol.layout import HINTS
 from tests.simulation.fault_atlas import FaultAtlas
-from tests.simulation.network import Link, Machine, Weather
+from tests.simulation.network import Link, LinkConditions, Machine
 from tests.simulation.simulated_disk import TOTAL_BYTES, empty_root
 from tests.simulation.simulated_node import SimulatedNode
 from tests.simulation.world import World
@@ -49,7 +49,7 @@ class Faults:
             edge.is_up = True
         world.queue.loses = 0.0
         for node in world.nodes.values():
-            node.thaw()
+            node.unfreeze()
             node.power_was_cut()
             node.disk.changes_until_power_cut = None
             self._repair_disk(node)
@@ -126,7 +126,7 @@ class Faults:
         node = self._any_node()
         node.freeze()
         await self._lasts()
-        node.thaw()
+        node.unfreeze()
 
     async def master_is_killed(self) -> None:
         """In the middle of whatever it does."""
@@ -171,7 +171,7 @@ class Faults:
     async def links_are_bad(self) -> None:
         """Slow, lossy, doubling, resetting and garbling, each a little or not at all."""
         random, network = self._random, self._world.network
-        network.weather = Weather(
+        network.conditions = LinkConditions(
             slow=random.choice((0.0, 0.5)),
             lost=random.choice((0.0, 0.05, 0.2)),
             duplicated=random.choice((0.0, 0.3)),
@@ -181,7 +181,7 @@ class Faults:
         machines = self._world.machines()
         network.bad_links = {m.name for m in random.sample(machines, random.randint(1, 3))}
         await self._lasts()
-        network.weather = Weather()
+        network.conditions = LinkConditions()
 
     # Disks.
 
@@ -261,7 +261,7 @@ class Faults:
     async def owed_work_is_deleted(self) -> None:
         """By hand."""
         node = self._any_node()
-        held = [path for path in sorted(node.disk.contents()) if path.startswith(f"{OWED}/")]
+        held = [path for path in sorted(node.disk.contents()) if path.startswith(f"{HINTS}/")]
         for path in held:
             if self._atlas.has_another(node, path):
                 node.damaged_at = self._world.ledger.now()

@@ -16,7 +16,7 @@ EXT = "gif"
 class Kept:
     """A photo version that a client was told is kept."""
 
-    of: PhotoVersion
+    photo_version: PhotoVersion
     body: bytes
     told_at: float
     homes: frozenset[str]
@@ -26,7 +26,7 @@ class Kept:
     @property
     def original(self) -> Variant:
         """The file that must be there."""
-        return Variant(self.of, ORIGINAL_LETTER, EXT)
+        return Variant(self.photo_version, ORIGINAL_LETTER, EXT)
 
 
 @dataclass(slots=True)
@@ -41,10 +41,10 @@ class Removal:
     homes: frozenset[str] = frozenset()
     """The nodes that were said to have the tombstone at home."""
 
-    def covers(self, of: PhotoVersion) -> bool:
+    def covers(self, photo_version: PhotoVersion) -> bool:
         """Whether this version is gone by it."""
-        mine = (self.volume, self.photo) == (of.volume, of.photo)
-        return mine and self.version in {None, of.version}
+        mine = (self.volume, self.photo) == (photo_version.volume, photo_version.photo)
+        return mine and self.version in {None, photo_version.version}
 
 
 @dataclass(slots=True)
@@ -78,21 +78,23 @@ class Ledger:
 
     def keep(self, receipt: Receipt, body: bytes) -> None:
         """An upload was acknowledged."""
-        of = version_of(receipt)
-        homes = frozenset(copy.node for copy in receipt.copies if not copy.owed_to)
-        self.note(f"kept {of} {receipt.durability} {sorted(homes)}")
-        if all(kept.of != of for kept in self.kept):
-            self.kept.append(Kept(of, body, self.now(), homes, _path_of(receipt.urls["o"])))
+        photo_version = version_of(receipt)
+        homes = frozenset(copy.node for copy in receipt.copies if not copy.hint_for)
+        self.note(f"kept {photo_version} {receipt.durability} {sorted(homes)}")
+        if all(kept.photo_version != photo_version for kept in self.kept):
+            self.kept.append(
+                Kept(photo_version, body, self.now(), homes, _path_of(receipt.urls["o"]))
+            )
 
     def keep_revoked(self, new: PhotoVersion, body: bytes, urls: dict[str, str]) -> None:
         """A new version was acknowledged."""
         self.note(f"kept {new} by revocation")
-        if all(kept.of != new for kept in self.kept):
+        if all(kept.photo_version != new for kept in self.kept):
             self.kept.append(Kept(new, body, self.now(), frozenset(), _path_of(urls["o"])))
 
-    def ask_removal(self, of: PhotoVersion, version: Version | None) -> Removal:
+    def ask_removal(self, photo_version: PhotoVersion, version: Version | None) -> Removal:
         """A client asks for a delete or a revocation."""
-        removal = Removal(of.volume, of.photo, version, self.now())
+        removal = Removal(photo_version.volume, photo_version.photo, version, self.now())
         self.removals.append(removal)
         return removal
 
@@ -100,16 +102,16 @@ class Ledger:
         """The removal was acknowledged."""
         removal.told_at = self.now()
         if deletion is not None:
-            removal.homes = frozenset(c.node for c in deletion.copies if not c.owed_to)
+            removal.homes = frozenset(c.node for c in deletion.copies if not c.hint_for)
         self.note(f"gone {removal.volume}/{removal.photo}/{removal.version or '*'}")
 
-    def is_removal_asked(self, of: PhotoVersion) -> bool:
+    def is_removal_asked(self, photo_version: PhotoVersion) -> bool:
         """Whether anybody has ever wanted this version gone."""
-        return any(removal.covers(of) for removal in self.removals)
+        return any(removal.covers(photo_version) for removal in self.removals)
 
-    def removals_told(self, of: PhotoVersion) -> list[Removal]:
+    def removals_told(self, photo_version: PhotoVersion) -> list[Removal]:
         """The acknowledged removals of a version."""
-        return [r for r in self.removals if r.told_at is not None and r.covers(of)]
+        return [r for r in self.removals if r.told_at is not None and r.covers(photo_version)]
 
 
 def version_of(receipt: Receipt) -> PhotoVersion:

@@ -24,7 +24,7 @@ Link = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Weather:
+class LinkConditions:
     """How bad the links are. Chances are of each message."""
 
     slow: float = 0.0
@@ -65,7 +65,7 @@ class Machine:
         """Nothing moves, and nothing is lost."""
         self.is_frozen = True
 
-    def thaw(self) -> None:
+    def unfreeze(self) -> None:
         """Everything that waited happens at once."""
         self.is_frozen = False
         waiting, self._thaw = self._thaw, []
@@ -100,7 +100,7 @@ class Network:
         self.random = random
         self.report = report
         """Is told of errors that no machine should have."""
-        self.weather = Weather()
+        self.conditions = LinkConditions()
         self.bad_links: set[str] = set()
         """Machines whose links the weather is on."""
         self._cut: set[Link] = set()
@@ -123,7 +123,7 @@ class Network:
 
     def mend_all(self) -> None:
         """The weather is fine everywhere."""
-        self.weather = Weather()
+        self.conditions = LinkConditions()
         self.bad_links.clear()
         self.mend(*tuple(self._cut))
 
@@ -131,15 +131,13 @@ class Network:
         """Whether nothing passes in this direction."""
         return (source, target) in self._cut
 
-    def happens(self, chance: float, link: Link) -> bool:
+    def happens(self, rng: float, link: Link) -> bool:
         """Whether the weather strikes this time."""
-        return (
-            chance > 0.0 and not self.bad_links.isdisjoint(link) and self.random.random() < chance
-        )
+        return rng > 0.0 and not self.bad_links.isdisjoint(link) and self.random.random() < rng
 
     def latency_seconds(self, link: Link) -> float:
         """How long one message takes."""
-        slow = SLOW_SECONDS if self.happens(self.weather.slow, link) else 0.0005
+        slow = SLOW_SECONDS if self.happens(self.conditions.slow, link) else 0.0005
         return self.random.random() * slow + 0.0002
 
     async def ask(
@@ -178,7 +176,7 @@ class Network:
                 self._parked.append((link, deliver))
                 return True
             return False
-        if self.happens(self.weather.lost, link):
+        if self.happens(self.conditions.lost, link):
             return False
         asyncio.get_running_loop().call_later(self.latency_seconds(link), deliver)
         return True
@@ -201,7 +199,7 @@ class _Exchange:
     def send(self, *, only_once: bool) -> None:
         """Let the request go."""
         network = self._network
-        is_duplicated = network.happens(network.weather.duplicated, self._link)
+        is_duplicated = network.happens(network.conditions.duplicated, self._link)
         times = 2 if is_duplicated and not only_once else 1
         for _ in range(times):
             if not network.carry(self._link, self._arrive, is_answer=False):
@@ -251,7 +249,7 @@ class _Exchange:
 
     def _answer_with(self, what: Any) -> None:
         network, link = self._network, (self._target.name, self._source.name)
-        if network.happens(network.weather.reset, link):
+        if network.happens(network.conditions.reset, link):
             what = ConnectionResetError("connection reset")
 
         def arrive() -> None:

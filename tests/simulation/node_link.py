@@ -6,20 +6,20 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from storagenode.client import FetchedFile, FileNote, FileStream
+from storagenode.client import FetchedFile, FileMetadata, FileStream
 from storagenode.disk.publishing import Published
 from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol.batch_wire import Outcome
 from storagenode.protocol.errors import Corrupt, NodeError, Unreachable
-from storagenode.protocol.layout import OwedFile, Place, TrashedFile
-from storagenode.protocol.wire import OWED_LIST_MAX, NodeStatus, Pull, render_trailer
-from storagenode.protocol.writes_wire import WholeFile
+from storagenode.protocol.layout import HintFile, Place, TrashedFile
+from storagenode.protocol.wire import HINTS_PER_LIST_MAX, NodeStatus, Pull, render_trailer
+from storagenode.protocol.writes_wire import InMemoryFile
 from storagenode.transport.signed_requests import CALL_SECONDS, SILENCE_SECONDS
-from storagenode.transport.write_batcher import GatheredWrites
+from storagenode.transport.write_batcher import WriteBatcher
 from tests.simulation.network import Machine, Network
 from tests.simulation.simulated_node import SimulatedNode
 from volumes.cluster import NodeId
-from volumes.cold_tier import Part
+from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoFile, PhotoVersion, VolumeId
 
@@ -35,7 +35,7 @@ class NodeLink:
         self._network = network
         self._source = source
         self._node = node
-        self._writes = GatheredWrites(
+        self._writes = WriteBatcher(
             lambda files: self._ask(lambda: self._node.receiver.receive_many(files), None)
         )
 
@@ -61,15 +61,15 @@ class NodeLink:
             self._network.ask(
                 self._source,
                 self._node,
-                lambda: self._node.take(place, pipe.pieces(), mtime_seconds),
+                lambda: self._node.take(place, pipe.chunks(), mtime_seconds),
                 timeout_seconds=None,
                 only_once=True,
             )
         )
         try:
-            async for piece in body:
-                if piece:
-                    await self._feed(pipe, piece, asking)
+            async for chunk in body:
+                if chunk:
+                    await self._feed(pipe, chunk, asking)
             await self._feed(pipe, render_trailer(digest()), asking)
             await self._feed(pipe, None, asking)
             return await asking
@@ -84,17 +84,17 @@ class NodeLink:
         self, place: Place, data: bytes, *, mtime_seconds: int, digest: str
     ) -> Published:
         """Send a small file in one piece."""
-        return await self._writes.put(WholeFile(place, data, digest, mtime_seconds))
+        return await self._writes.put(InMemoryFile(place, data, digest, mtime_seconds))
 
     async def _feed(
-        self, pipe: "_Pipe", piece: bytes | None, asking: "asyncio.Future[Any]"
+        self, pipe: "_Pipe", chunk: bytes | None, asking: "asyncio.Future[Any]"
     ) -> None:
         """Send a piece, unless the node has answered meanwhile."""
         if asking.done():
             return
-        if pipe.offer(piece):
+        if pipe.offer(chunk):
             return
-        sending = asyncio.ensure_future(pipe.send(piece))
+        sending = asyncio.ensure_future(pipe.send(chunk))
         try:
             await asyncio.wait((sending, asking), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -103,25 +103,26 @@ class NodeLink:
 
     async def put_bundle(
         self,
-        of: PhotoVersion,
+        photo_version: PhotoVersion,
         body: bytes,
         *,
-        owed_to: NodeId | None,
+        hint_for: NodeId | None,
         mtime_seconds: int,
         timeout_seconds: float = CALL_SECONDS,
     ) -> None:
         """Publish the sizes of a version."""
-        del of
+        del photo_version
         await self._ask(
-            lambda: self._node.take_bundle(body, owed_to, mtime_seconds), timeout_seconds
+            lambda: self._node.take_bundle(body, hint_for, mtime_seconds), timeout_seconds
         )
 
-    async def bury(
+    async def write_tombstone(
         self, place: Place, *, mtime_seconds: int, timeout_seconds: float = CALL_SECONDS
     ) -> None:
         """Write a tombstone."""
         await self._ask(
-            lambda: self._node.store.bury(place, mtime_seconds=mtime_seconds), timeout_seconds
+            lambda: self._node.store.write_tombstone(place, mtime_seconds=mtime_seconds),
+            timeout_seconds,
         )
 
     async def fetch(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FetchedFile:
@@ -131,7 +132,7 @@ class NodeLink:
             raise Corrupt(f"{place} does not have SHA-256 {note.digest}")
         return FetchedFile(data, note)
 
-    async def stat(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FileNote:
+    async def stat(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FileMetadata:
         """What is noted of a file."""
         return await self._ask(lambda: self._node.note_of(place), timeout_seconds)
 
@@ -151,31 +152,33 @@ class NodeLink:
         """Have the node fetch a file from another."""
         return await self._ask(lambda: self._node.pull(pull), timeout_seconds)
 
-    async def adopt(self, place: Place, digest: str) -> str:
+    async def restore_digest(self, place: Place, digest: str) -> str:
         """Have the node note a digest."""
-        return await self._ask(lambda: self._node.store.adopt(place, digest), None)
+        return await self._ask(lambda: self._node.store.restore_digest(place, digest), None)
 
     async def relink(
-        self, of: PhotoVersion, version: Version, *, original_only: bool = False
+        self, photo_version: PhotoVersion, version: Version, *, original_only: bool = False
     ) -> tuple[str, ...]:
         """Have the node link a version under another."""
         return await self._ask(
-            lambda: self._node.store.relink(of, version, original_only=original_only)
+            lambda: self._node.store.relink(photo_version, version, original_only=original_only)
         )
 
     async def quarantine(self, place: Place) -> None:
         """Have the node set a file aside."""
         await self._ask(lambda: self._node.store.quarantine(place))
 
-    async def owed(self, home: NodeId) -> list[OwedFile]:
+    async def list_hints(self, home: NodeId) -> list[HintFile]:
         """Files the node holds for another."""
-        return await self._ask(lambda: self._node.store.owed(OWED_LIST_MAX, home=home))
+        return await self._ask(lambda: self._node.store.list_hints(HINTS_PER_LIST_MAX, mirror=home))
 
-    async def settle(self, place: Place) -> None:
+    async def remove_hint(self, place: Place) -> None:
         """Let go of a file that was held for a node."""
-        await self._ask(lambda: self._node.store.settle(place))
+        await self._ask(lambda: self._node.store.remove_hint(place))
 
-    async def shard_digests(self, volume: VolumeId, part: Part | None = None) -> dict[str, str]:
+    async def shard_digests(
+        self, volume: VolumeId, part: SizeFilter | None = None
+    ) -> dict[str, str]:
         """A digest of every shard that has files."""
         return await self._ask(lambda: self._node.store.shard_digests(volume, part))
 
@@ -221,9 +224,9 @@ class NodeLink:
         """Every path of a photo on the node."""
         return await self._ask(lambda: self._node.store.find(photo))
 
-    async def trashed(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
+    async def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
         """What the node's trash has of a photo."""
-        return await self._ask(lambda: self._node.trashed(volume, photo))
+        return await self._ask(lambda: self._node.list_trash(volume, photo))
 
     async def read(self, url_path: str, *, timeout_seconds: float) -> Any:
         """What the read port answers."""
@@ -241,10 +244,10 @@ class NodeLink:
         network, link = self._network, (self._node.name, self._source.name)
         half = len(data) // 2
         yield data[:half]
-        if network.happens(network.weather.reset, link) or network.is_cut(*link):
+        if network.happens(network.conditions.reset, link) or network.is_cut(*link):
             raise Unreachable(f"{self._node.name}: connection reset in the middle")
         rest = data[half:]
-        if network.happens(network.weather.garbled, link):
+        if network.happens(network.conditions.garbled, link):
             rest = rest[:-1] + bytes([rest[-1] ^ 1])
         yield rest
 
@@ -256,48 +259,48 @@ class _Pipe:
         self._network = network
         self._node = node
         self._link = (source, node.name)
-        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(PIECES_IN_FLIGHT_MAX)
+        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(PIECES_IN_FLIGHT_MAX)
         self._is_broken = False
         self._has_ended = False
 
-    def offer(self, piece: bytes | None) -> bool:
+    def offer(self, chunk: bytes | None) -> bool:
         """Whether there was room for the piece."""
         network = self._network
-        if network.happens(network.weather.reset, self._link):
+        if network.happens(network.conditions.reset, self._link):
             raise Unreachable(f"{self._node.name}: connection reset in the middle")
-        if piece and network.happens(network.weather.garbled, self._link):
-            piece = bytes([piece[0] ^ 1]) + piece[1:]
-        if network.is_cut(*self._link) or self._pieces.full():
+        if chunk and network.happens(network.conditions.garbled, self._link):
+            chunk = bytes([chunk[0] ^ 1]) + chunk[1:]
+        if network.is_cut(*self._link) or self._chunks.full():
             return False
-        self._put(piece)
+        self._put(chunk)
         return True
 
-    async def send(self, piece: bytes | None) -> None:
+    async def send(self, chunk: bytes | None) -> None:
         """Wait for room. On a cut link there is none until the sender gives up."""
         while self._network.is_cut(*self._link):  # noqa: ASYNC110 - links tell nobody
             await asyncio.sleep(0.2)
-        await self._pieces.put(piece)
-        self._has_ended = self._has_ended or piece is None
+        await self._chunks.put(chunk)
+        self._has_ended = self._has_ended or chunk is None
 
-    def _put(self, piece: bytes | None) -> None:
-        self._pieces.put_nowait(piece)
-        self._has_ended = self._has_ended or piece is None
+    def _put(self, chunk: bytes | None) -> None:
+        self._chunks.put_nowait(chunk)
+        self._has_ended = self._has_ended or chunk is None
 
     def break_off(self) -> None:
         """The connection is gone; what was sent to its end arrives nevertheless."""
         if not self._has_ended:
             self._is_broken = True
-            while not self._pieces.empty():
-                self._pieces.get_nowait()
-            self._pieces.put_nowait(None)
+            while not self._chunks.empty():
+                self._chunks.get_nowait()
+            self._chunks.put_nowait(None)
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[bytes]:
         """What the node reads."""
         while True:
-            piece = await self._pieces.get()
+            chunk = await self._chunks.get()
             await self._node.wait_until_thawed()
             if self._is_broken:
                 raise ConnectionResetError("the sender is gone")
-            if piece is None:
+            if chunk is None:
                 return
-            yield piece
+            yield chunk

@@ -30,27 +30,27 @@ def check_receipt(
     world: World, receipt: Receipt, body: bytes, request: UploadRequest | None, started: float
 ) -> None:
     """An upload was acknowledged."""
-    ledger, of = world.ledger, version_of(receipt)
+    ledger, photo_version = world.ledger, version_of(receipt)
     if receipt.sha256 != hashlib.sha256(body).hexdigest():
-        ledger.violation(f"C1: the receipt of {of} is for other bytes")
-    copies = durable_copies(world, Variant(of, "o", EXT), receipt.sha256)
-    is_excused = _was_damaged(world, started) or ledger.is_removal_asked(of)
+        ledger.violation(f"C1: the receipt of {photo_version} is for other bytes")
+    copies = durable_copies(world, Variant(photo_version, "o", EXT), receipt.sha256)
+    is_excused = _was_damaged(world, started) or ledger.is_removal_asked(photo_version)
     if len(copies) < 2 and not is_excused:
-        ledger.violation(f"C16: {of} was acknowledged with copies on {copies}")
+        ledger.violation(f"C16: {photo_version} was acknowledged with copies on {copies}")
     spans = len({copy.colo for copy in receipt.copies}) > 1
     if (receipt.durability == "mirrored") != spans:
-        ledger.violation(f"C16: {of} says {receipt.durability}, and its copies do not")
+        ledger.violation(f"C16: {photo_version} says {receipt.durability}, and its copies do not")
     if request is None:
         return
     if request.strict and not spans:
-        ledger.violation(f"C16: {of} was to be strict, and is {receipt.durability}")
+        ledger.violation(f"C16: {photo_version} was to be strict, and is {receipt.durability}")
     key = request.idempotency_key
     if key is not None:
         first, told_at = ledger.receipts.setdefault(key, (receipt, ledger.now()))
         # Of two that are at it at once, neither can know which volume the other has found; nor can
         # one colo know what the other has kept by itself.
         is_known = told_at <= started and first.durability == "mirrored"
-        if version_of(first) != of and (is_known or first.photo != receipt.photo):
+        if version_of(first) != photo_version and (is_known or first.photo != receipt.photo):
             ledger.violation(f"C10: {key!r} is {first.reference} and {receipt.reference}")
 
 
@@ -58,8 +58,8 @@ def check_removal(world: World, removal: Removal, started: float) -> None:
     """A delete or a revocation was acknowledged."""
     tombstone: PhotoFile = PhotoTombstone(removal.volume, removal.photo)
     if removal.version is not None:
-        of = PhotoVersion(removal.volume, removal.photo, removal.version)
-        tombstone = VersionTombstone(of)
+        photo_version = PhotoVersion(removal.volume, removal.photo, removal.version)
+        tombstone = VersionTombstone(photo_version)
     copies = durable_copies(world, tombstone)
     if len(copies) < 2 and not _was_damaged(world, started):
         world.ledger.violation(f"C16: {render_path(tombstone)} was acknowledged on {copies}")
@@ -73,19 +73,21 @@ def check_read(
     match response.status:
         case 200:
             if bytes(response.body) != kept.body:
-                ledger.violation(f"C1: {node.name} sent other bytes for {kept.of}")
-            for removal in ledger.removals_told(kept.of):
+                ledger.violation(f"C1: {node.name} sent other bytes for {kept.photo_version}")
+            for removal in ledger.removals_told(kept.photo_version):
                 told_at = removal.told_at or 0.0
                 if told_at < started and node.name in removal.homes and told_at > node.damaged_at:
-                    ledger.violation(f"C2: {node.name} serves {kept.of} after its delete")
+                    ledger.violation(
+                        f"C2: {node.name} serves {kept.photo_version} after its delete"
+                    )
         case 404 | 410:
             is_home = node.name in kept.homes and node.damaged_at < kept.told_at
-            if is_home and not ledger.is_removal_asked(kept.of):
-                ledger.violation(f"C3: {node.name} says {response.status} for {kept.of}")
+            if is_home and not ledger.is_removal_asked(kept.photo_version):
+                ledger.violation(f"C3: {node.name} says {response.status} for {kept.photo_version}")
         case 502 | 503:
             pass
         case status:
-            ledger.violation(f"C12: {node.name} says {status} for {kept.of}")
+            ledger.violation(f"C12: {node.name} says {status} for {kept.photo_version}")
 
 
 def durable_copies(world: World, file: PhotoFile, digest: str | None = None) -> list[str]:

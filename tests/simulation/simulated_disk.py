@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from storagenode.disk.filesystem import FileStat, FsyncFailed, Space
-from storagenode.protocol.layout import OWED, QUARANTINE, STAGING, TRASH
+from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH
 from tests.simulation.sparse_shards import SparseShards
 from tests.storagenode.disk.crash_file_system import (
     ROOT,
@@ -156,7 +156,7 @@ class SimulatedDisk(CrashFileSystem):
 
 def empty_root() -> Image:
     """What a freshly marked root has."""
-    folders = {name: number for number, name in enumerate((STAGING, OWED, TRASH, QUARANTINE), 1)}
+    folders = {name: number for number, name in enumerate((STAGING, HINTS, TRASH, QUARANTINE), 1)}
     return Image({ROOT: folders, **{number: {} for number in folders.values()}}, {})
 
 

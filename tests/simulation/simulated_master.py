@@ -7,29 +7,29 @@ from typing import Any
 
 from permission_urls import KeyRing, ReadSigner
 from storagemaster.caches.info_cache import InfoCache
-from storagemaster.caches.purging import AGAIN_PASS_SECONDS, Purging
+from storagemaster.caches.purging import AGAIN_PASS_SECONDS, EdgePurger
 from storagemaster.events.events import Events
-from storagemaster.handlers.api import key_secret_of
+from storagemaster.handlers.api import idempotency_secret
 from storagemaster.jobs.bundles import Bundles
 from storagemaster.jobs.sweep import Sweep
 from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.lifecycle.revokes import Revokes
-from storagemaster.lifecycle.tombstone_delivery import Burying
+from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirroring import Mirroring
-from storagemaster.mirrors.photo_files import PhotoReads
+from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.photos.photos import Photos
-from storagemaster.repair.fence_lifting import PASS_SECONDS as CATCHING_UP_PASS_SECONDS
-from storagemaster.repair.fence_lifting import CatchingUp
-from storagemaster.repair.hinted_handoff import OwedWork
-from storagemaster.repair.reconcile import Reconcile
+from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECONDS
+from storagemaster.repair.fence_lifting import FenceLifter
+from storagemaster.repair.hinted_handoff import HintedHandoff
+from storagemaster.repair.reconcile import Reconciler
 from storagemaster.uploads.earlier_upload import EarlierUploads
 from storagemaster.uploads.uploads import Uploads
+from tests.simulation.fake_services import ForgetfulQueue
 from tests.simulation.network import Machine
 from tests.simulation.sparse_shards import RandomInFewShards
-from tests.simulation.stand_ins import ForgetfulQueue
 from volumes.cluster import Cluster, Colo, NodeId
 
 # Shorter than the real ones where those are long, so that a history is short.
@@ -70,14 +70,16 @@ class SimulatedMaster(Machine):
     def start(self) -> None:
         """A process begins, and its background works with it."""
         cluster, nodes = self._cluster, self._nodes
-        secret = key_secret_of(self._keys)
+        secret = idempotency_secret(self._keys)
         fleet = Fleet(nodes)
         mirroring = Mirroring(cluster, nodes, fleet)
         urls = PhotoUrls(cluster, ReadSigner(self._keys))
-        purging = Purging(cluster.edges, self._edge_session, clock=asyncio.get_running_loop().time)
-        burying = Burying(cluster, nodes, purging)
+        purging = EdgePurger(
+            cluster.edges, self._edge_session, clock=asyncio.get_running_loop().time
+        )
+        tombstone_delivery = TombstoneDelivery(cluster, nodes, purging)
         cache, events = InfoCache(()), Events(str(self.boot))
-        self.reads = PhotoReads(cluster, nodes, fleet, self.colo)
+        self.reads = PhotoReader(cluster, nodes, fleet, self.colo)
         photos = Photos(self.reads, urls, cache, self._queue)
         deletes = Deletes(
             cluster,
@@ -86,7 +88,7 @@ class SimulatedMaster(Machine):
             self.reads,
             mirroring,
             purging,
-            burying,
+            tombstone_delivery,
             cache,
             events,
             now_seconds=self._now_seconds,
@@ -108,22 +110,24 @@ class SimulatedMaster(Machine):
             cluster, nodes, fleet, self.reads, photos, mirroring, deletes, key_secret=secret
         )
         self.undeletes = Undeletes(cluster, nodes, fleet, self.uploads)
-        self.reconcile = Reconcile(
+        self.reconcile = Reconciler(
             cluster,
             nodes,
             fleet,
-            burying,
+            tombstone_delivery,
             now_seconds=self._now_seconds,
             shuffle=self._random.shuffle,
         )
         self.fleet = fleet
         self.is_up = True
-        self._repeat(fleet.poll, POLL_SECONDS, at_once=True)
-        owed = OwedWork(cluster, nodes, fleet, purging, burying)
-        self._repeat(owed.hand_over_all, OWED_SECONDS)
-        self._repeat(purging.purge_again, AGAIN_PASS_SECONDS)
-        catching_up = CatchingUp(cluster, nodes, fleet, burying, now_seconds=self._now_seconds)
-        self._repeat(catching_up.lift_all, CATCHING_UP_PASS_SECONDS)
+        self._repeat(fleet.poll, POLL_SECONDS, unthrottled=True)
+        owed = HintedHandoff(cluster, nodes, fleet, purging, tombstone_delivery)
+        self._repeat(owed.deliver_all, OWED_SECONDS)
+        self._repeat(purging.repeat_due, AGAIN_PASS_SECONDS)
+        fence_lifter = FenceLifter(
+            cluster, nodes, fleet, tombstone_delivery, now_seconds=self._now_seconds
+        )
+        self._repeat(fence_lifter.lift_fences, FENCE_PASS_SECONDS)
         self._repeat(self.reconcile.reconcile_next, RECONCILE_SECONDS)
         self._repeat(Sweep(cluster, nodes, fleet, self._queue).sweep_all, SWEEP_SECONDS)
 
@@ -132,10 +136,14 @@ class SimulatedMaster(Machine):
         self.end_process()
 
     def _repeat(
-        self, work: Callable[[], Awaitable[object]], pause_seconds: float, *, at_once: bool = False
+        self,
+        work: Callable[[], Awaitable[object]],
+        pause_seconds: float,
+        *,
+        unthrottled: bool = False,
     ) -> None:
         async def repeat() -> None:
-            if not at_once:
+            if not unthrottled:
                 await asyncio.sleep(self._random.random() * pause_seconds)
             while True:
                 try:

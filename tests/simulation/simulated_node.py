@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from permission_urls import InternalVerifier, KeyRing, Verifier
-from storagenode.client import FileNote
+from storagenode.client import FileMetadata
 from storagenode.disk.marker import NodeMarker
 from storagenode.disk.publishing import Published
 from storagenode.disk.reading import CHUNK_BYTES, open_file
@@ -17,14 +17,14 @@ from storagenode.disk.store import DiskStore
 from storagenode.disk.trash import trashed_files
 from storagenode.protocol import wire
 from storagenode.protocol.batch_wire import Outcome, ReadFile
-from storagenode.protocol.errors import NodeError, NotSigned
+from storagenode.protocol.errors import InvalidSignature, NodeError
 from storagenode.protocol.layout import Place, TrashedFile
 from storagenode.protocol.wire import Pull
-from storagenode.read_port.read_api import PermittedReads
-from storagenode.upkeep.fence import BEAT_SECONDS, Fence
+from storagenode.read_port.read_api import ReadApi
+from storagenode.upkeep.fence import TICK_SECONDS, Fence
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
-from storagenode.write_port.write_api import InternalApi
+from storagenode.write_port.write_api import WriteApi
 from tests.simulation.network import Machine
 from tests.simulation.simulated_disk import SimulatedDisk
 from volumes.cluster import Cluster, Node
@@ -80,7 +80,7 @@ class SimulatedNode(Machine):
         self.disk = self.disk.for_next_process()
         self.store = DiskStore(self.disk, now_seconds=self._now_seconds)
         for volume in self._cluster.volumes_on(self.node.id):
-            self.store.open_volume(volume)
+            self.store.create_volume(volume)
         clock = asyncio.get_running_loop().time
         self.receiver = Receiver(self.store, self.threads, clock=clock)  # type: ignore[arg-type]
         self.puller = Puller(
@@ -91,7 +91,7 @@ class SimulatedNode(Machine):
         )
         self.fence = Fence(self.store.volumes, clock=clock)
         marker = NodeMarker(uuid=self.node.id, id=self.node.id, colo=self.node.colo)
-        api = InternalApi(
+        api = WriteApi(
             self.store,
             marker,
             InternalVerifier(self._keys),
@@ -103,7 +103,7 @@ class SimulatedNode(Machine):
             now_seconds=self._now_seconds,
         )
         self.status = api._status
-        self._reads = PermittedReads(
+        self._reads = ReadApi(
             self.store,
             Verifier(self._keys, size_classes(self._cluster.sizes)),
             self.fence,
@@ -117,8 +117,8 @@ class SimulatedNode(Machine):
     async def _beat(self) -> None:
         while True:
             await self.wait_until_thawed()
-            self.fence.beat()
-            await asyncio.sleep(BEAT_SECONDS)
+            self.fence.tick()
+            await asyncio.sleep(TICK_SECONDS)
 
     def kill(self) -> None:
         """The process ends; what it has written is still there."""
@@ -139,20 +139,20 @@ class SimulatedNode(Machine):
 
     # What follows is what the write port does with a request.
 
-    async def take(self, place: Place, pieces: AsyncIterator[bytes], mtime_seconds: int) -> Any:
+    async def take(self, place: Place, chunks: AsyncIterator[bytes], mtime_seconds: int) -> Any:
         """Publish a streamed body."""
         return await self.receiver.receive(
-            pieces,
+            chunks,
             place,
             mtime_seconds=mtime_seconds,
             bytes_expected=0,
-            check_closing=_refuse_other_digest,
+            check_trailer=_refuse_other_digest,
         )
 
-    def send(self, place: Place) -> tuple[FileNote, bytes]:
+    def send(self, place: Place) -> tuple[FileMetadata, bytes]:
         """A file as it is on the disk, not verified."""
-        if place.owed_to is None:
-            self.store.refuse_if_gone(place.file)
+        if place.hint_for is None:
+            self.store.raise_if_deleted(place.file)
         return self._read(place.path)
 
     def send_many(self, places: Sequence[Place]) -> list[Outcome]:
@@ -167,22 +167,22 @@ class SimulatedNode(Machine):
 
         return [one(place) for place in places]
 
-    def send_trashed(self, file: TrashedFile) -> tuple[FileNote, bytes]:
+    def send_trashed(self, file: TrashedFile) -> tuple[FileMetadata, bytes]:
         """A file of the trash, not verified."""
         return self._read(file.path)
 
-    def trashed(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
+    def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
         """What the trash has of a photo."""
         return trashed_files(self.disk, volume, photo)
 
-    def note_of(self, place: Place) -> FileNote:
+    def note_of(self, place: Place) -> FileMetadata:
         """What is noted of a file."""
         return self.send(place)[0]
 
-    def take_bundle(self, body: bytes, owed_to: Any, mtime_seconds: int) -> None:
+    def take_bundle(self, body: bytes, hint_for: Any, mtime_seconds: int) -> None:
         """Publish sizes."""
         files = [
-            (Place(parse_path(file.path), owed_to), file.data, file.digest)
+            (Place(parse_path(file.path), hint_for), file.data, file.digest)
             for file in wire.parse_bundle(body)
         ]
         self.store.publish_bundle(files, mtime_seconds=mtime_seconds)
@@ -198,16 +198,16 @@ class SimulatedNode(Machine):
         )
         return await self._reads.answer(request)
 
-    def _read(self, path: str) -> tuple[FileNote, bytes]:
+    def _read(self, path: str) -> tuple[FileMetadata, bytes]:
         file = open_file(self.disk, path)
         try:
             digest = file.digest or file.compute_digest()
-            note = FileNote(digest, file.stat.bytes, file.stat.mtime_seconds)
-            return note, self.disk.read_at(file.handle, 0, CHUNK_BYTES)
+            metadata = FileMetadata(digest, file.stat.bytes, file.stat.mtime_seconds)
+            return metadata, self.disk.read_at(file.handle, 0, CHUNK_BYTES)
         finally:
             self.disk.close(file.handle)
 
 
 def _refuse_other_digest(closing: str, digest: str) -> None:
     if closing != digest:
-        raise NotSigned("the closing signature is not of these bytes")
+        raise InvalidSignature("the closing signature is not of these bytes")

@@ -28,7 +28,7 @@ from tests.simulation.world import World
 UNREST_SECONDS = 4.0
 # How long after the last fault all must be well, and how often that is looked at.
 BOUND_SECONDS = 60.0
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 SCRUB_BYTES_PER_SECOND = 1 << 30
 
 
@@ -117,7 +117,7 @@ async def _wait_until_all_is_well(world: World, *, until: float) -> list[str]:
         wrong = what_is_wrong(world)
         if not wrong or loop.time() >= until:
             return wrong
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _scrub(node: SimulatedNode) -> None:

@@ -12,7 +12,7 @@ from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import BundledFile, render_bundle
 from tests.simulation.simulated_master import SimulatedMaster
 from tests.simulation.world import World
-from volumes.attempts import note_of_failed_attempt
+from volumes.attempts import next_failure_record
 from volumes.photo_path import Failure, Info, PhotoFile, Variant, render_path
 
 PAUSE_SECONDS = 0.15
@@ -38,30 +38,32 @@ async def work(world: World, library: str) -> None:
 async def _make(
     master: SimulatedMaster, original: Variant, library: str, duration_seconds: float
 ) -> None:
-    of = original.of
-    files = await master.reads.files_of(of.volume, of.photo)
+    photo_version = original.photo_version
+    files = await master.reads.files_of(photo_version.volume, photo_version.photo)
     holders = files.holders.get(original, ())
-    if not holders or {Info(of), Failure(of)} & files.holders.keys():
+    if not holders or {Info(photo_version), Failure(photo_version)} & files.holders.keys():
         return
     data = await master.reads.fetch(original, files)
     await asyncio.sleep(duration_seconds)
-    note = await master._nodes[holders[0]].stat(Place(original))
+    metadata = await master._nodes[holders[0]].stat(Place(original))
     if sum(data) % 100 < POISON_PER_CENT:
-        failure = note_of_failed_attempt(of, files.holders)
+        failure = next_failure_record(photo_version, files.holders)
         made = [_file(failure, json.dumps({"reason": "poison"}).encode())]
     else:
         made = _sizes(original, data, library)
-    await master.bundles.take(of, render_bundle(made), mtime_seconds=note.mtime_seconds)
+    await master.bundles.take(
+        photo_version, render_bundle(made), mtime_seconds=metadata.mtime_seconds
+    )
 
 
 def _sizes(original: Variant, data: bytes, library: str) -> list[BundledFile]:
-    of = original.of
+    photo_version = original.photo_version
     made = [
-        _file(Variant(of, size, "jpg"), f"{size} by {library} of ".encode() + data)
+        _file(Variant(photo_version, size, "jpg"), f"{size} by {library} of ".encode() + data)
         for size in SIZES
     ]
     info = {"by": library, "variants": [{"size": size, "ext": "jpg"} for size in SIZES]}
-    return [*made, _file(Info(of), json.dumps(info).encode())]
+    return [*made, _file(Info(photo_version), json.dumps(info).encode())]
 
 
 def _file(file: PhotoFile, data: bytes) -> BundledFile:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from random import Random
 
 from permission_urls import Key, KeyRing, KeyState
+from tests.simulation.fake_services import EdgeSession, EverlastingEdge, ForgetfulQueue
 from tests.simulation.ledger import Ledger
 from tests.simulation.network import Machine, Network
 from tests.simulation.node_link import NodeLink
@@ -12,7 +13,6 @@ from tests.simulation.simulated_disk import SimulatedDisk
 from tests.simulation.simulated_master import SimulatedMaster
 from tests.simulation.simulated_node import SimulatedNode
 from tests.simulation.sparse_shards import SparseShards
-from tests.simulation.stand_ins import EdgeSession, EverlastingEdge, ForgetfulQueue
 from volumes.address import Address
 from volumes.cluster import Cluster, Colo, Edge, Node, NodeId, Volume
 from volumes.photo_path import VolumeId

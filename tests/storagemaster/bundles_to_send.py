@@ -14,19 +14,22 @@ def bundled(file: PhotoFile, data: bytes) -> BundledFile:
     return BundledFile(render_path(file), hashlib.sha256(data).hexdigest(), data)
 
 
-def sizes_of(of: PhotoVersion, *, sizes: tuple[str, ...] = SIZES) -> list[BundledFile]:
+def sizes_of(photo_version: PhotoVersion, *, sizes: tuple[str, ...] = SIZES) -> list[BundledFile]:
     """Some sizes of a version, and the info that says so, last."""
     variants = [
-        bundled(Variant(of, size, "jpg"), f"size {size} of {of}".encode()) for size in sizes
+        bundled(Variant(photo_version, size, "jpg"), f"size {size} of {photo_version}".encode())
+        for size in sizes
     ]
     made = [{"size": size, "ext": "jpg"} for size in sizes]
     info = json.dumps({"width": 64, "height": 48, "variants": made}).encode()
-    return [*variants, bundled(Info(of), info)]
+    return [*variants, bundled(Info(photo_version), info)]
 
 
-def failure_of(of: PhotoVersion, reason: str) -> list[BundledFile]:
+def failure_of(photo_version: PhotoVersion, reason: str) -> list[BundledFile]:
     """The word that sizes could not be made."""
-    return [bundled(Failure(of), json.dumps({"reason": reason, "kind": "Damaged"}).encode())]
+    return [
+        bundled(Failure(photo_version), json.dumps({"reason": reason, "kind": "Damaged"}).encode())
+    ]
 
 
 def body_of(files: list[BundledFile]) -> bytes:

@@ -70,7 +70,7 @@ def _despair(monkeypatch, impatience):
     """For tests in which nobody answers: the waits of last resort are short."""
     assert impatience is None
     monkeypatch.setattr(mirroring, "PULL_SECONDS_MIN", 1.5)
-    monkeypatch.setattr(fan_out, "ALL_SILENT_SECONDS", 1.5)
+    monkeypatch.setattr(fan_out, "ALL_IDLE_SECONDS", 1.5)
 
 
 @pytest.fixture(name="cluster_with")
@@ -102,9 +102,11 @@ def _photo(runner, cluster):
     """The version of a photo that is there with its sizes."""
 
     async def make():
-        of = (await cluster.master.upload(picture())).version
-        await cluster.master.worker.put_bundle(of, body_of(sizes_of(of)), mtime_seconds=1)
-        return of
+        photo_version = (await cluster.master.upload(picture())).version
+        await cluster.master.worker.put_bundle(
+            photo_version, body_of(sizes_of(photo_version)), mtime_seconds=1
+        )
+        return photo_version
 
     return runner.run(make())
 

@@ -16,11 +16,11 @@ from storagemaster.client import MasterClient
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.jobs.sweep import Sweep
 from storagemaster.mirrors.fleet import Fleet
-from storagemaster.repair.fence_lifting import CatchingUp
-from storagemaster.repair.hinted_handoff import OwedWork
-from storagemaster.repair.reconcile import Reconcile
+from storagemaster.repair.fence_lifting import FenceLifter
+from storagemaster.repair.hinted_handoff import HintedHandoff
+from storagemaster.repair.reconcile import Reconciler
 from volumes.cluster import Cluster, Master
-from volumes.photo_path import PhotoVersion, parse_photo_version
+from volumes.photo_path import PhotoVersion, parse_photo_version, render_stem
 
 ALL_SCOPES = ("admin", "delete", "read", "upload")
 
@@ -42,7 +42,7 @@ class Answer:
     @property
     def original(self) -> str:
         """The photo path of the original that a receipt is for."""
-        return f"{stem(self.version)}_o.{self.document['format']}"
+        return f"{render_stem(self.version)}_o.{self.document['format']}"
 
     @property
     def nodes(self) -> list[str]:
@@ -71,7 +71,7 @@ class Passes:
         return self._works[kind]
 
 
-class HandDrivenMaster:
+class ManualMaster:
     """One storagemaster: its passes, and a client of it."""
 
     def __init__(
@@ -79,9 +79,9 @@ class HandDrivenMaster:
     ) -> None:
         self.fleet: Fleet = passes.owner(Fleet)
         self.queue: SizesQueue = passes.owner(SizesQueue)
-        self.owed_work: OwedWork = passes.owner(OwedWork)
-        self.catching_up: CatchingUp = passes.owner(CatchingUp)
-        self.reconcile: Reconcile = passes.owner(Reconcile)
+        self.hinted_handoff: HintedHandoff = passes.owner(HintedHandoff)
+        self.fence_lifter: FenceLifter = passes.owner(FenceLifter)
+        self.reconcile: Reconciler = passes.owner(Reconciler)
         self.sweep: Sweep = passes.owner(Sweep)
         self.worker = MasterClient([master], session, InternalSigner(keys))
         self.url = f"http://{master.address}"
@@ -126,28 +126,28 @@ class HandDrivenMaster:
         keyed = {"Idempotency-Key": key} if key is not None else {}
         return await self.request("POST", path, data=data, headers={**keyed, **(headers or {})})
 
-    async def photo(self, of: PhotoVersion) -> Answer:
+    async def photo(self, photo_version: PhotoVersion) -> Answer:
         """Ask what has become of a photo version."""
-        return await self.request("GET", f"/photos/{of}")
+        return await self.request("GET", f"/photos/{photo_version}")
 
-    async def delete(self, of: PhotoVersion) -> Answer:
+    async def delete(self, photo_version: PhotoVersion) -> Answer:
         """Delete a photo with all its versions."""
-        return await self.request("DELETE", f"/photos/{of.volume}/{of.photo}")
+        return await self.request("DELETE", f"/photos/{photo_version.volume}/{photo_version.photo}")
 
-    async def delete_version(self, of: PhotoVersion) -> Answer:
+    async def delete_version(self, photo_version: PhotoVersion) -> Answer:
         """Delete one version of a photo."""
-        return await self.request("DELETE", f"/photos/{of}")
+        return await self.request("DELETE", f"/photos/{photo_version}")
 
-    async def hand_over(self) -> None:
+    async def deliver_hints(self) -> None:
         """Learn how the nodes are, then bring owed work home."""
         await self.fleet.poll()
-        await self.owed_work.hand_over_all()
+        await self.hinted_handoff.deliver_all()
 
 
 @contextlib.asynccontextmanager
-async def running_by_hand(
+async def running_manually(
     cluster: Cluster, master: Master, keys: KeyRing
-) -> AsyncIterator[HandDrivenMaster]:
+) -> AsyncIterator[ManualMaster]:
     """A storagemaster that serves for as long as the block lasts, after one look at the nodes."""
     passes = Passes()
     async with contextlib.AsyncExitStack() as stack:
@@ -155,9 +155,4 @@ async def running_by_hand(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(app, "repeating", passes.repeating_by_hand)
             await stack.enter_async_context(app.running_master(cluster, master, keys))
-        yield HandDrivenMaster(master, keys, passes, session)
-
-
-def stem(of: PhotoVersion) -> str:
-    """What the paths of a version begin with."""
-    return f"{of.volume}/{of.shard}/{of.photo}_{of.version}"
+        yield ManualMaster(master, keys, passes, session)

@@ -11,9 +11,9 @@ def picture(
 ) -> bytes:
     """A small photo; another number is another picture."""
     shade = random.Random(number)
-    colour = (shade.randrange(256), shade.randrange(256), shade.randrange(256))
+    color = (shade.randrange(256), shade.randrange(256), shade.randrange(256))
     buffer = io.BytesIO()
-    Image.new("RGB", (width, height), colour).save(buffer, file_format)
+    Image.new("RGB", (width, height), color).save(buffer, file_format)
     return buffer.getvalue() + number.to_bytes(4, "big")
 
 

@@ -19,16 +19,16 @@ import pytest
 
 from drill.cluster.tcp_proxy import TcpProxy, running_proxy
 from permission_urls import Key, KeyRing, KeyState
-from storagemaster.handlers.api import key_secret_of
+from storagemaster.handlers.api import idempotency_secret
 from storagenode.app import running_node
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.health import Reserve
 from storagenode.disk.marker import mark_root
 from storagenode.disk.store import DiskStore
-from storagenode.protocol.layout import OWED, QUARANTINE, STAGING, TRASH, Place
+from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH, Place
 from storagenode.upkeep.upkeep import Upkeep
 from tests.free_ports import free_port
-from tests.storagemaster.manual_master import HandDrivenMaster, running_by_hand
+from tests.storagemaster.manual_master import ManualMaster, running_manually
 from volumes.address import Address
 from volumes.cluster import Cluster, Colo, Master, Node, NodeId, Volume
 from volumes.photo_path import VolumeId, parse_path
@@ -41,7 +41,7 @@ NO_QUEUE_URL = "redis://127.0.0.1:1"
 # Below the range that outgoing connections take their ports from.
 
 KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
-KEY_SECRET = key_secret_of(KEYS)
+KEY_SECRET = idempotency_secret(KEYS)
 
 
 class SmallCluster:
@@ -53,7 +53,7 @@ class SmallCluster:
         self.since_nanoseconds = time.time_ns() - 1_000_000_000
         self.links: dict[str, TcpProxy] = {}
         self.stores: dict[str, DiskStore] = {}
-        self.masters: list[HandDrivenMaster] = []
+        self.masters: list[ManualMaster] = []
         self._roots = roots
         self._staging = [root / STAGING for root in roots.values()]
         self._options = options
@@ -61,7 +61,7 @@ class SmallCluster:
         self._stack = contextlib.AsyncExitStack()
 
     @property
-    def master(self) -> HandDrivenMaster:
+    def master(self) -> ManualMaster:
         """The first storagemaster."""
         return self.masters[0]
 
@@ -89,10 +89,10 @@ class SmallCluster:
         for id_ in tuple(self._running):
             await self.stop(id_)
 
-    async def another_master(self, name: str = "m2", *, colo: str = "west") -> HandDrivenMaster:
+    async def another_master(self, name: str = "m2", *, colo: str = "west") -> ManualMaster:
         """One more storagemaster, which knows nothing but the config."""
         master = Master(id=name, colo=Colo(colo), address=Address(HOST, free_port()))
-        running = running_by_hand(self.config, master, KEYS)
+        running = running_manually(self.config, master, KEYS)
         self.masters.append(await self._stack.enter_async_context(running))
         return self.masters[-1]
 
@@ -127,7 +127,7 @@ class SmallCluster:
         for master in self.masters:
             await master.fleet.poll()
 
-    def doubt(self, node: str) -> None:
+    def mark_unverified(self, node: str) -> None:
         """Have a node take no writes, as after a failed fsync."""
         self.stores[node].health.suspect_reason = "an fsync failed"
 
@@ -168,10 +168,10 @@ class SmallCluster:
         """The paths in one of a node's hidden places, such as `.trash`."""
         return {path for path in self.files(node) if path.startswith(f"{place}/")}
 
-    def write(self, node: str, path: str, data: bytes, *, owed_to: str | None = None) -> None:
+    def write(self, node: str, path: str, data: bytes, *, hint_for: str | None = None) -> None:
         """Have a node keep a file, as if it had come over the wire."""
         store = self.stores[node]
-        place = Place(parse_path(path), NodeId(owed_to) if owed_to else None)
+        place = Place(parse_path(path), NodeId(hint_for) if hint_for else None)
         with store.staging(bytes_expected=len(data)) as file:
             file.write(data)
             store.publish(file, place, mtime_seconds=1_700_000_000, digest=file.digest)
@@ -189,7 +189,9 @@ class SmallCluster:
         """The bytes each node has of a file: by `node`, or by `node for home` where it is owed."""
         found = {}
         for node in NODES:
-            places = {node: path} | {f"{node} for {home}": f".owed/{home}/{path}" for home in NODES}
+            places = {node: path} | {
+                f"{node} for {home}": f".hints/{home}/{path}" for home in NODES
+            }
             for name, place in places.items():
                 if self.path(node, place).exists():
                     found[name] = self.path(node, place).read_bytes()
@@ -209,7 +211,7 @@ def make_roots(folder: Path) -> dict[str, Path]:
         mark_root(Path(node.store), node)
         store = DiskStore(DiskFileSystem(Path(node.store)))
         for volume in cluster.volumes_on(node.id):
-            store.open_volume(volume)
+            store.create_volume(volume)
     return {id_: folder / id_ for id_ in NODES}
 
 
@@ -245,14 +247,14 @@ def wipe(root: Path, *, since_nanoseconds: int) -> None:
     """Take from a node's root what came there since a moment before which it was empty."""
     for path in files_below(root, since_nanoseconds=since_nanoseconds):
         (root / path).unlink()
-    for hidden in (OWED, TRASH):
+    for hidden in (HINTS, TRASH):
         shutil.rmtree(root / hidden)
         (root / hidden).mkdir()
 
 
 def files_below(root: Path, *, since_nanoseconds: int) -> Iterator[str]:
     """The files of a node, markers left out, whose directories have changed since a moment."""
-    for folder in (STAGING, OWED, TRASH, QUARANTINE):
+    for folder in (STAGING, HINTS, TRASH, QUARANTINE):
         for parent, _, names in os.walk(root / folder):
             yield from (str((Path(parent) / name).relative_to(root)) for name in names)
     for number in MIRRORS:

@@ -35,7 +35,7 @@ def _master():
 def _impatient(monkeypatch):
     """What is repeated every second is repeated twenty times as often."""
     monkeypatch.setattr(app, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(app, "OWED_PASS_SECONDS", 0.05)
+    monkeypatch.setattr(app, "HINTS_PASS_SECONDS", 0.05)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -47,9 +47,9 @@ async def test_owed_work_goes_home_by_itself(cluster, master):
         headers = {"Authorization": f"Bearer {sign_token(KEYS, ['upload'])}"}
         async with session.post(url, data=picture(), headers=headers) as response:
             assert response.status == 201
-        assert cluster.hidden("west-2", ".owed")
+        assert cluster.hidden("west-2", ".hints")
         await cluster.start("west-1")
-        await wait_until(lambda: not cluster.hidden("west-2", ".owed"))
+        await wait_until(lambda: not cluster.hidden("west-2", ".hints"))
     assert cluster.mirrors_are_equal(1)
 
 

@@ -112,7 +112,7 @@ def _numbers():
     return iter(range(500))
 
 
-@pytest.fixture(name="of")
+@pytest.fixture(name="photo_version")
 def _of(numbers):
     """A version that no other test of the module uses."""
     return version_of(next(numbers))

@@ -77,8 +77,8 @@ def ask(site: Site, id_: str, question: Callable[[NodeClient], Awaitable[T]]) ->
 
 async def body_of(*pieces: bytes) -> AsyncIterator[bytes]:
     """A body in pieces."""
-    for piece in pieces:
-        yield piece
+    for chunk in pieces:
+        yield chunk
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:

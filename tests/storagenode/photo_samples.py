@@ -22,9 +22,11 @@ def version_of(number: int, *, version: int = 0, volume: VolumeId = VOLUME) -> P
     return PhotoVersion(volume, photo, Version(f"{version:06d}"))
 
 
-def variant_of(of: PhotoVersion, size: str = "o", *, owed_to: str | None = None) -> Place:
+def variant_of(
+    photo_version: PhotoVersion, size: str = "o", *, hint_for: str | None = None
+) -> Place:
     """One JPEG of a version."""
-    return Place(Variant(of, size, "jpg"), NodeId(owed_to) if owed_to else None)
+    return Place(Variant(photo_version, size, "jpg"), NodeId(hint_for) if hint_for else None)
 
 
 def bytes_of(name: object, *, size: int = 100) -> bytes:
@@ -38,9 +40,11 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def bundle_of(of: PhotoVersion, *, sizes: str = SIZES, owed_to: str | None = None) -> Bundle:
+def bundle_of(
+    photo_version: PhotoVersion, *, sizes: str = SIZES, hint_for: str | None = None
+) -> Bundle:
     """All sizes of a version and its info, which is last."""
-    node = NodeId(owed_to) if owed_to else None
-    places = [Place(Variant(of, size, "jpg"), node) for size in sizes]
-    places.append(Place(Info(of), node))
+    node = NodeId(hint_for) if hint_for else None
+    places = [Place(Variant(photo_version, size, "jpg"), node) for size in sizes]
+    places.append(Place(Info(photo_version), node))
     return [(place, data, digest_of(data)) for place in places for data in [bytes_of(place)]]

@@ -6,7 +6,14 @@ from pathlib import Path
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.marker import mark_root
 from storagenode.disk.store import DiskStore
-from storagenode.protocol.layout import CHILL_MARKER, NODE_MARKER, OWED, QUARANTINE, STAGING, TRASH
+from storagenode.protocol.layout import (
+    COLD_TIER_MARKER,
+    HINTS,
+    NODE_MARKER,
+    QUARANTINE,
+    STAGING,
+    TRASH,
+)
 from tests.storagenode.photo_samples import VOLUME
 from volumes.cluster import Node
 
@@ -28,7 +35,7 @@ class Roots:
         else:
             mark_root(root, self._node)
             file_system = DiskFileSystem(root)
-            DiskStore(file_system).open_volume(VOLUME)
+            DiskStore(file_system).create_volume(VOLUME)
             file_system.close_root()
         return root
 
@@ -39,13 +46,13 @@ class Roots:
 
 def _empty(root: Path) -> None:
     for entry in root.iterdir():
-        if entry.name in {OWED, TRASH, QUARANTINE, STAGING}:
+        if entry.name in {HINTS, TRASH, QUARANTINE, STAGING}:
             shutil.rmtree(entry)
             entry.mkdir()
         elif entry.name == str(VOLUME):
             for photo_file in entry.glob("*/*"):
                 photo_file.unlink()
-            (entry / CHILL_MARKER).unlink(missing_ok=True)
+            (entry / COLD_TIER_MARKER).unlink(missing_ok=True)
         elif entry.is_dir():
             shutil.rmtree(entry)
         elif entry.name != NODE_MARKER:

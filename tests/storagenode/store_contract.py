@@ -1,6 +1,6 @@
 """What any store of a node promises, as tests for a subclass to run over its own stores.
 
-A subclass has a fixture `trial`, which gives a `StoreOnTrial`: one store that is a home of VOLUME,
+A subclass has a fixture `trial`, which gives a `StoreUnderTest`: one store that mirrors VOLUME,
 and what the tests need beside it. See `test_disk_store_contract.py` for how little that is. This is
 the half that writes; `store_keeping_contract.py` is the other.
 """
@@ -9,7 +9,7 @@ import pytest
 
 from storagenode.disk.publishing import Published
 from storagenode.disk.store import TOMBSTONE_BYTES
-from storagenode.protocol.errors import Conflict, DigestMismatch, Gone, NotHome, NotThere
+from storagenode.protocol.errors import Conflict, DigestMismatch, Gone, NotAMirror, NotFound
 from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import (
     MTIME,
@@ -43,7 +43,7 @@ class WritingContract:
         data = bytes_of("photo")
         published = put(trial.store, variant_of(OF), data)
         path = render_path(Variant(OF, "o", "jpg"))
-        assert published == Published(path, digest_of(data), len(data), was_there=False)
+        assert published == Published(path, digest_of(data), len(data), existed=False)
         assert trial.read(path) == data
 
     @pytest.mark.parametrize("ext", EXTENSIONS)
@@ -62,7 +62,7 @@ class WritingContract:
         """A sender that was not told must be able to ask again."""
         first = put(trial.store, variant_of(OF), bytes_of("photo"))
         second = put(trial.store, variant_of(OF), bytes_of("photo"))
-        assert (first.was_there, second.was_there) == (False, True)
+        assert (first.existed, second.existed) == (False, True)
         assert second.digest == first.digest
         assert names_of(trial.store) == [f"{OF.photo}_{OF.version}_o.jpg"]
 
@@ -77,7 +77,7 @@ class WritingContract:
         """Two infos of one photo are as good as each other."""
         first = put(trial.store, Place(Info(OF)), b'{"made": 1}')
         second = put(trial.store, Place(Info(OF)), b'{"made": 2}')
-        assert second.was_there
+        assert second.existed
         assert second.digest == first.digest
         assert trial.read(render_path(Info(OF))) == b'{"made": 1}'
 
@@ -100,36 +100,39 @@ class WritingContract:
             assert len(trial.unfinished()) == 1
             assert trial.store.shard_digests(VOLUME) == {}
         assert trial.unfinished() == []
-        with pytest.raises(NotThere):
+        with pytest.raises(NotFound):
             trial.read(variant_of(OF).path)
 
     def test_a_volume_that_is_not_here_takes_nothing(self, trial):
         """A sender with another map must be told."""
-        of = PhotoVersion(OTHER_VOLUME, OF.photo, OF.version)
-        with pytest.raises(NotHome):
-            put(trial.store, variant_of(of), b"photo")
-        with pytest.raises(NotHome):
-            trial.store.publish_bundle(bundle_of(of), mtime_seconds=MTIME)
-        with pytest.raises(NotHome):
-            trial.store.bury(Place(PhotoTombstone(of.volume, of.photo)), mtime_seconds=MTIME)
-        with pytest.raises(NotHome):
-            trial.store.relink(of, OTHER_VERSION.version)
+        photo_version = PhotoVersion(OTHER_VOLUME, OF.photo, OF.version)
+        with pytest.raises(NotAMirror):
+            put(trial.store, variant_of(photo_version), b"photo")
+        with pytest.raises(NotAMirror):
+            trial.store.publish_bundle(bundle_of(photo_version), mtime_seconds=MTIME)
+        with pytest.raises(NotAMirror):
+            trial.store.write_tombstone(
+                Place(PhotoTombstone(photo_version.volume, photo_version.photo)),
+                mtime_seconds=MTIME,
+            )
+        with pytest.raises(NotAMirror):
+            trial.store.relink(photo_version, OTHER_VERSION.version)
         assert trial.store.find(OF.photo) == []
         assert trial.unfinished() == []
 
     def test_a_volume_that_is_not_here_is_unknown_and_not_empty(self, trial):
         """Absence is never evidence."""
-        with pytest.raises(NotHome):
+        with pytest.raises(NotAMirror):
             trial.store.list_shard(OTHER_VOLUME, OF.shard)
-        with pytest.raises(NotHome):
+        with pytest.raises(NotAMirror):
             trial.store.list_photo(OTHER_VOLUME, OF.photo)
-        with pytest.raises(NotHome):
+        with pytest.raises(NotAMirror):
             trial.store.shard_digests(OTHER_VOLUME)
 
     def test_a_volume_is_opened_for_good(self, trial):
         """Twice is as once, and a restart changes nothing."""
         for _ in range(2):
-            trial.store.open_volume(OTHER_VOLUME)
+            trial.store.create_volume(OTHER_VOLUME)
             assert trial.store.volumes == (VOLUME, OTHER_VOLUME)
         trial.restart()
         assert trial.store.volumes == (VOLUME, OTHER_VOLUME)
@@ -141,7 +144,9 @@ class WritingContract:
         for store in (trial.store, there):
             put(store, variant_of(OF), bytes_of("photo"), mtime_seconds=1_234_567_890)
             store.publish_bundle(bundle_of(OF, sizes="m"), mtime_seconds=1_234_567_891)
-            store.bury(Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=1_234_567_892)
+            store.write_tombstone(
+                Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=1_234_567_892
+            )
         assert trial.mtime_of(variant_of(OF).path) == 1_234_567_890.0
         assert trial.mtime_of(variant_of(OF, "m").path) == 1_234_567_891.0
         assert trial.mtime_of(render_path(VersionTombstone(OTHER_VERSION))) == 1_234_567_892.0
@@ -149,7 +154,7 @@ class WritingContract:
     def test_a_bundle_is_published_whole(self, trial):
         """Every size and the info."""
         published = trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
-        assert [file.was_there for file in published] == [False] * 13
+        assert [file.existed for file in published] == [False] * 13
         for place, data, _ in bundle_of(OF):
             assert trial.read(place.path) == data
 
@@ -163,7 +168,7 @@ class WritingContract:
         """A worker that was not told does its job again."""
         first = trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
         second = trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
-        assert {file.was_there for file in second} == {True}
+        assert {file.existed for file in second} == {True}
         assert [file.digest for file in second] == [file.digest for file in first]
 
     def test_a_bundle_with_one_wrong_digest_leaves_nothing(self, trial):
@@ -176,14 +181,14 @@ class WritingContract:
         assert names_of(trial.store) == []
         assert trial.unfinished() == []
 
-    @pytest.mark.parametrize("owed_to", [None, "west-1"], ids=["home", "owed"])
-    def test_sizes_that_were_never_finished_give_way_to_a_bundle(self, trial, owed_to):
+    @pytest.mark.parametrize("hint_for", [None, "west-1"], ids=["home", "owed"])
+    def test_sizes_that_were_never_finished_give_way_to_a_bundle(self, trial, hint_for):
         """A node ended in the middle of them, and who makes them now makes other bytes."""
         for size in "sm":
-            put(trial.store, variant_of(OF, size, owed_to=owed_to), bytes_of(f"another {size}"))
-        bundle = bundle_of(OF, owed_to=owed_to)
+            put(trial.store, variant_of(OF, size, hint_for=hint_for), bytes_of(f"another {size}"))
+        bundle = bundle_of(OF, hint_for=hint_for)
         published = trial.store.publish_bundle(bundle, mtime_seconds=MTIME)
-        assert [file.was_there for file in published] == [False] * 13
+        assert [file.existed for file in published] == [False] * 13
         for place, data, _ in bundle:
             assert trial.read(place.path) == data
         aside = [path for path in trial.store.find(OF.photo) if path.startswith(".quarantine/")]
@@ -207,7 +212,7 @@ class WritingContract:
         put(trial.store, variant_of(OF), bytes_of("photo"))
         with pytest.raises(Conflict):
             trial.store.publish_bundle(bundle_of(OF, sizes="o"), mtime_seconds=MTIME)
-        with pytest.raises(NotThere):
+        with pytest.raises(NotFound):
             trial.read(render_path(Info(OF)))
         assert trial.read(variant_of(OF).path) == bytes_of("photo")
 
@@ -218,10 +223,10 @@ class WritingContract:
         """The names are free of it, the bytes are kept."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
-        published = trial.store.bury(Place(tombstone), mtime_seconds=MTIME)
+        published = trial.store.write_tombstone(Place(tombstone), mtime_seconds=MTIME)
         path = render_path(tombstone)
         assert published == Published(
-            path, digest_of(TOMBSTONE_BYTES), len(TOMBSTONE_BYTES), was_there=False
+            path, digest_of(TOMBSTONE_BYTES), len(TOMBSTONE_BYTES), existed=False
         )
         assert names_of(trial.store) == [path.rpartition("/")[2]]
         kept = {p.rpartition("/")[2]: p for p in trial.store.find(OF.photo) if p != path}
@@ -232,26 +237,26 @@ class WritingContract:
     def test_a_version_s_tombstone_covers_no_other_version(self, trial):
         """Nor another photo of the shard."""
         put(trial.store, variant_of(OTHER_VERSION), bytes_of("photo"))
-        trial.store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+        trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
         assert trial.read(variant_of(OTHER_VERSION).path) == bytes_of("photo")
         put(trial.store, variant_of(OTHER_VERSION, "m"), bytes_of("m"))
-        trial.store.refuse_if_gone(Variant(OTHER_VERSION, "o", "jpg"))
+        trial.store.raise_if_deleted(Variant(OTHER_VERSION, "o", "jpg"))
 
     def test_a_photo_s_tombstone_covers_every_version_and_no_other_photo(self, trial):
         """Those there are, and those to come."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
-        trial.store.bury(Place(PhotoTombstone(OF.volume, OF.photo)), mtime_seconds=MTIME)
-        for of in (OF, OTHER_VERSION):
+        trial.store.write_tombstone(Place(PhotoTombstone(OF.volume, OF.photo)), mtime_seconds=MTIME)
+        for photo_version in (OF, OTHER_VERSION):
             with pytest.raises(Gone):
-                put(trial.store, variant_of(of), bytes_of("photo"))
+                put(trial.store, variant_of(photo_version), bytes_of("photo"))
             with pytest.raises(Gone):
-                trial.store.refuse_if_gone(Info(of))
+                trial.store.raise_if_deleted(Info(photo_version))
         assert trial.read(variant_of(OTHER_PHOTO).path) == bytes_of("other")
 
     def test_a_tombstone_wins_though_it_comes_first(self, trial):
         """A copy that was long on its way does not bring a photo back."""
-        trial.store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+        trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
         with pytest.raises(Gone):
             put(trial.store, variant_of(OF), bytes_of("photo"))
         with pytest.raises(Gone):
@@ -263,9 +268,9 @@ class WritingContract:
 
     def test_burying_again_is_no_error_and_finishes_what_was_begun(self, trial):
         """The trash of a first delete may not have been reached."""
-        first = trial.store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
-        second = trial.store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME + 5)
-        assert (first.was_there, second.was_there) == (False, True)
+        first = trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+        second = trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME + 5)
+        assert (first.existed, second.existed) == (False, True)
         assert trial.mtime_of(render_path(VersionTombstone(OF))) == MTIME
 
     def test_a_tombstone_that_comes_as_a_file_buries_too(self, trial):
@@ -273,4 +278,4 @@ class WritingContract:
         put(trial.store, variant_of(OF), bytes_of("photo"))
         put(trial.store, Place(VersionTombstone(OF)), b"gone, says a mirror\n")
         assert names_of(trial.store) == [f"{OF.photo}_{OF.version}.gone"]
-        assert trial.store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME).was_there
+        assert trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME).existed

@@ -3,7 +3,7 @@
 import pytest
 
 from storagenode.disk.store import TOMBSTONE_BYTES
-from storagenode.protocol.errors import Conflict, Gone, NotHome, NotThere
+from storagenode.protocol.errors import Conflict, Gone, NotAMirror, NotFound
 from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import (
     MTIME,
@@ -16,7 +16,7 @@ from tests.storagenode.photo_samples import (
     version_of,
 )
 from tests.storagenode.store_under_test import OF, OTHER_PHOTO, OTHER_VERSION, names_of, put
-from volumes.cold_tier import Chill, Part
+from volumes.cold_tier import ColdTier, SizeFilter
 from volumes.photo_path import (
     Info,
     PhotoTombstone,
@@ -25,7 +25,7 @@ from volumes.photo_path import (
     render_path,
 )
 
-CHILL = Chill(sizes="hko", keepers=("cold-1",))
+COLD_TIER = ColdTier(sizes="hko", cold_nodes=("cold-1",))
 
 
 class KeepingContract:
@@ -47,9 +47,11 @@ class KeepingContract:
     def test_a_photo_s_listing_has_nothing_else(self, trial):
         """All versions of it, its tombstones, and no neighbour in the shard."""
         neighbour = PhotoVersion(VOLUME, f"0{OF.photo[1:-3]}0{OF.shard}", OF.version)
-        for of in (OF, OTHER_VERSION, neighbour):
-            put(trial.store, variant_of(of), bytes_of(of))
-        trial.store.bury(Place(VersionTombstone(version_of(7, version=2))), mtime_seconds=MTIME)
+        for photo_version in (OF, OTHER_VERSION, neighbour):
+            put(trial.store, variant_of(photo_version), bytes_of(photo_version))
+        trial.store.write_tombstone(
+            Place(VersionTombstone(version_of(7, version=2))), mtime_seconds=MTIME
+        )
         assert len(trial.store.list_shard(VOLUME, OF.shard)) == 4
         assert [file.name for file in trial.store.list_photo(VOLUME, OF.photo)] == [
             f"{OF.photo}_000000_o.jpg",
@@ -61,13 +63,13 @@ class KeepingContract:
         """Of photos and of versions; of a volume that is not here nothing is known."""
         put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
         assert trial.store.tombstones(VOLUME) == []
-        trial.store.bury(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
-        trial.store.bury(Place(VersionTombstone(OTHER_PHOTO)), mtime_seconds=MTIME)
+        trial.store.write_tombstone(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
+        trial.store.write_tombstone(Place(VersionTombstone(OTHER_PHOTO)), mtime_seconds=MTIME)
         assert set(trial.store.tombstones(VOLUME)) == {
             f"{OF.photo}.gone",
             f"{OTHER_PHOTO.photo}_{OTHER_PHOTO.version}.gone",
         }
-        with pytest.raises(NotHome):
+        with pytest.raises(NotAMirror):
             trial.store.tombstones(OTHER_VOLUME)
 
     def test_only_what_is_to_give_way_does(self, trial):
@@ -91,7 +93,7 @@ class KeepingContract:
         second = [(place, data, digest_of(data)) for place, data in files]
         with pytest.raises(Conflict):
             trial.store.publish_bundle(second, mtime_seconds=MTIME)
-        with pytest.raises(NotThere):
+        with pytest.raises(NotFound):
             trial.read(first[0][0].path)
         assert [trial.read(place.path) for place, _, _ in first[1:]] == [b for _, b, _ in first[1:]]
         trial.store.publish_bundle(first, mtime_seconds=MTIME)
@@ -107,19 +109,19 @@ class KeepingContract:
         """It is asked for again, and that is all."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         before = trial.store.shard_digests(VOLUME)
-        trial.store.doubt(variant_of(OF))
+        trial.store.mark_unverified(variant_of(OF))
         assert trial.store.shard_digests(VOLUME) == before
 
     def test_digests_of_many_files_are_of_those_that_are_here(self, trial):
         """What is missing is left out, and a volume that is not here is not an empty one."""
         trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
-        trial.store.bury(Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME)
+        trial.store.write_tombstone(Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME)
         files = [Info(OF), VersionTombstone(OF), Info(OTHER_PHOTO), VersionTombstone(OTHER_VERSION)]
         assert trial.store.digests(files) == {
             Info(OF): digest_of(bytes_of(Place(Info(OF)))),
             VersionTombstone(OTHER_VERSION): digest_of(TOMBSTONE_BYTES),
         }
-        with pytest.raises(NotHome):
+        with pytest.raises(NotAMirror):
             trial.store.digests([Info(OF), Info(version_of(1, volume=OTHER_VOLUME))])
 
     def test_many_small_files_are_read_at_once(self, trial):
@@ -137,9 +139,13 @@ class KeepingContract:
         for change in (
             lambda: put(store, variant_of(OF), bytes_of("photo")),
             lambda: store.publish_bundle(bundle_of(OF, sizes="sm"), mtime_seconds=MTIME),
-            lambda: store.bury(Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME),
-            lambda: store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME),
-            lambda: store.bury(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME),
+            lambda: store.write_tombstone(
+                Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME
+            ),
+            lambda: store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME),
+            lambda: store.write_tombstone(
+                Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME
+            ),
         ):
             change()
             seen.append(store.shard_digests(VOLUME))
@@ -165,79 +171,79 @@ class KeepingContract:
 
     def test_what_is_owed_is_held_apart_until_it_is_settled(self, trial):
         """It is not listed as the node's own, and needs no home here."""
-        of = PhotoVersion(OTHER_VOLUME, OF.photo, OF.version)
-        held = variant_of(of, owed_to="west-1")
+        photo_version = PhotoVersion(OTHER_VOLUME, OF.photo, OF.version)
+        held = variant_of(photo_version, hint_for="west-1")
         published = put(trial.store, held, bytes_of("photo"))
-        assert published.path == f".owed/west-1/{render_path(held.file)}"
-        (owed,) = trial.store.owed(10)
+        assert published.path == f".hints/west-1/{render_path(held.file)}"
+        (owed,) = trial.store.list_hints(10)
         assert (owed.place, owed.bytes, owed.digest) == (held, 100, digest_of(bytes_of("photo")))
-        assert trial.store.count_owed(10) == 1
+        assert trial.store.count_hints(10) == 1
         assert trial.store.shard_digests(VOLUME) == {}
-        trial.store.settle(held)
-        trial.store.settle(held)
-        assert trial.store.owed(10) == []
-        assert trial.store.count_owed(10) == 0
+        trial.store.remove_hint(held)
+        trial.store.remove_hint(held)
+        assert trial.store.list_hints(10) == []
+        assert trial.store.count_hints(10) == 0
         assert trial.store.find(OF.photo) == []
 
     def test_owed_files_are_counted_and_listed_up_to_a_limit(self, trial):
         """Of all homes together."""
         for number in range(5):
             for node in ("west-1", "west-2"):
-                put(trial.store, variant_of(version_of(number), owed_to=node), bytes_of(number))
-        assert len(trial.store.owed(100)) == trial.store.count_owed(100) == 10
-        assert len(trial.store.owed(3)) == trial.store.count_owed(3) == 3
-        for owed in trial.store.owed(100):
-            trial.store.settle(owed.place)
-        assert trial.store.owed(100) == []
+                put(trial.store, variant_of(version_of(number), hint_for=node), bytes_of(number))
+        assert len(trial.store.list_hints(100)) == trial.store.count_hints(100) == 10
+        assert len(trial.store.list_hints(3)) == trial.store.count_hints(3) == 3
+        for owed in trial.store.list_hints(100):
+            trial.store.remove_hint(owed.place)
+        assert trial.store.list_hints(100) == []
 
     def test_an_owed_bundle_is_held_whole(self, trial):
         """Info last, as at home."""
-        trial.store.publish_bundle(bundle_of(OF, owed_to="west-1"), mtime_seconds=MTIME)
-        assert len(trial.store.owed(100)) == 13
+        trial.store.publish_bundle(bundle_of(OF, hint_for="west-1"), mtime_seconds=MTIME)
+        assert len(trial.store.list_hints(100)) == 13
         assert trial.store.list_photo(VOLUME, OF.photo) == ()
 
     def test_an_owed_tombstone_covers_what_is_owed_to_the_same_node(self, trial):
         """And says nothing of what this node has at home."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         held = Place(VersionTombstone(OF), "west-1")
-        trial.store.bury(held, mtime_seconds=MTIME)
+        trial.store.write_tombstone(held, mtime_seconds=MTIME)
         assert trial.read(held.path) == TOMBSTONE_BYTES
         with pytest.raises(Gone):
-            put(trial.store, variant_of(OF, owed_to="west-1"), bytes_of("photo"))
-        put(trial.store, variant_of(OF, owed_to="west-2"), bytes_of("photo"))
+            put(trial.store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
+        put(trial.store, variant_of(OF, hint_for="west-2"), bytes_of("photo"))
         assert trial.read(variant_of(OF).path) == bytes_of("photo")
 
     def test_what_is_gone_at_home_is_not_taken_for_others_either(self, trial):
         """A tombstone here is known to be one everywhere."""
-        trial.store.bury(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
+        trial.store.write_tombstone(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
         with pytest.raises(Gone):
-            put(trial.store, variant_of(OF, owed_to="west-1"), bytes_of("photo"))
+            put(trial.store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
 
     def test_an_owed_file_goes_home_and_is_let_go_of(self, trial):
         """Copied, and only then removed."""
         home = trial.another_store()
-        held = variant_of(OF, owed_to="west-1")
+        held = variant_of(OF, hint_for="west-1")
         put(trial.store, held, bytes_of("photo"))
-        (owed,) = trial.store.owed(1)
+        (owed,) = trial.store.list_hints(1)
         published = put(home, Place(owed.place.file), trial.read(owed.place.path))
         assert published.digest == owed.digest
-        trial.store.settle(held)
+        trial.store.remove_hint(held)
         assert home.list_photo(VOLUME, OF.photo)[0].digest == owed.digest
 
     def test_a_photo_is_found_wherever_it_is_kept(self, trial):
         """At home, owed, deleted and quarantined."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         put(trial.store, variant_of(OTHER_VERSION), bytes_of("photo"))
-        put(trial.store, variant_of(OF, owed_to="west-1"), bytes_of("photo"))
+        put(trial.store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
         put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
         aside = trial.store.quarantine(variant_of(OF))
-        trial.store.bury(Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME)
+        trial.store.write_tombstone(Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME)
         found = trial.store.find(OF.photo)
         assert found == sorted(found)
         assert aside in found
-        assert variant_of(OF, owed_to="west-1").path in found
+        assert variant_of(OF, hint_for="west-1").path in found
         assert render_path(VersionTombstone(OTHER_VERSION)) in found
-        assert [path.split("/")[0] for path in found] == [".owed", ".quarantine", ".trash", "42"]
+        assert [path.split("/")[0] for path in found] == [".hints", ".quarantine", ".trash", "42"]
 
     def test_what_is_quarantined_is_kept_and_out_of_the_way(self, trial):
         """The name is free for the right bytes; what was there is never deleted."""
@@ -246,7 +252,7 @@ class KeepingContract:
         aside = trial.store.quarantine(variant_of(OF))
         assert trial.read(aside) == bytes_of("photo")
         assert trial.store.shard_digests(VOLUME) == {}
-        assert not put(trial.store, variant_of(OF), bytes_of("photo")).was_there
+        assert not put(trial.store, variant_of(OF), bytes_of("photo")).existed
         assert trial.store.shard_digests(VOLUME) == before
 
     def test_quarantining_twice_is_no_error(self, trial):
@@ -273,7 +279,7 @@ class KeepingContract:
         """One name goes to the trash, the other stays."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         trial.store.relink(OF, OTHER_VERSION.version)
-        trial.store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+        trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
         assert trial.read(variant_of(OTHER_VERSION).path) == bytes_of("photo")
         with pytest.raises(Gone):
             trial.store.relink(OF, "000009")
@@ -283,21 +289,21 @@ class KeepingContract:
     def test_a_version_without_its_original_is_not_relinked(self, trial):
         """Half a photo would be made to look whole."""
         put(trial.store, variant_of(OF, "m"), bytes_of("m"))
-        with pytest.raises(NotThere):
+        with pytest.raises(NotFound):
             trial.store.relink(OF, OTHER_VERSION.version)
 
     def test_a_chill_is_noted_for_good_until_it_is_taken_back(self, trial):
         """It outlives the process; a volume that is not here cannot be chilled."""
-        trial.store.chill(VOLUME, CHILL)
-        trial.store.chill(VOLUME, CHILL)
+        trial.store.set_cold_tier(VOLUME, COLD_TIER)
+        trial.store.set_cold_tier(VOLUME, COLD_TIER)
         trial.restart()
-        assert trial.store.chills == {VOLUME: CHILL}
-        with pytest.raises(NotHome):
-            trial.store.chill(OTHER_VOLUME, CHILL)
+        assert trial.store.cold_tiers == {VOLUME: COLD_TIER}
+        with pytest.raises(NotAMirror):
+            trial.store.set_cold_tier(OTHER_VOLUME, COLD_TIER)
         for _ in range(2):
-            trial.store.chill(VOLUME, None)
+            trial.store.set_cold_tier(VOLUME, None)
         trial.restart()
-        assert trial.store.chills == {}
+        assert trial.store.cold_tiers == {}
 
     def test_only_what_is_chilled_and_the_very_same_can_be_dropped(self, trial):
         """Nothing else is ever removed without a tombstone; what is gone already is no error."""
@@ -306,22 +312,22 @@ class KeepingContract:
             put(trial.store, place, bytes_of("photo"))
         digest = digest_of(bytes_of("photo"))
         with pytest.raises(Conflict):
-            trial.store.drop(large, digest)
-        trial.store.chill(VOLUME, CHILL)
+            trial.store.drop_copy(large, digest)
+        trial.store.set_cold_tier(VOLUME, COLD_TIER)
         for place, wanted in ((small, digest), (large, digest_of(b"other")), (large, "")):
             with pytest.raises(Conflict):
-                trial.store.drop(place, wanted)
+                trial.store.drop_copy(place, wanted)
         assert len(names_of(trial.store)) == 2
         before = trial.store.shard_digests(VOLUME)
         for _ in range(2):
-            trial.store.drop(large, digest)
+            trial.store.drop_copy(large, digest)
         assert names_of(trial.store) == [small.path.rpartition("/")[2]]
         assert trial.store.shard_digests(VOLUME) != before
 
     def test_a_part_of_the_files_has_digests_of_its_own(self, trial):
         """So that mirrors of a chilled volume are compared by what both are to have."""
         here, there = trial.store, trial.another_store()
-        small, large = Part("ko", is_inside=False), Part("ko", is_inside=True)
+        small, large = SizeFilter("ko", include=False), SizeFilter("ko", include=True)
         for store, sizes in ((here, "smko"), (there, "sm")):
             for size in sizes:
                 put(store, variant_of(OF, size), bytes_of(size))
@@ -339,7 +345,7 @@ class KeepingContract:
     def test_a_chilled_version_is_relinked_without_its_original(self, trial):
         """Which the keepers relink."""
         put(trial.store, variant_of(OF, "m"), bytes_of("m"))
-        trial.store.chill(VOLUME, CHILL)
+        trial.store.set_cold_tier(VOLUME, COLD_TIER)
         assert trial.store.relink(OF, OTHER_VERSION.version) == (
             variant_of(OTHER_VERSION, "m").path,
         )
@@ -347,20 +353,22 @@ class KeepingContract:
     def test_all_is_there_after_a_restart(self, trial):
         """The disk is the only truth."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
-        put(trial.store, variant_of(OF, owed_to="west-1"), bytes_of("photo"))
+        put(trial.store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
         trial.store.publish_bundle(bundle_of(OF, sizes="sm"), mtime_seconds=MTIME)
-        trial.store.bury(Place(PhotoTombstone(VOLUME, OTHER_PHOTO.photo)), mtime_seconds=MTIME)
+        trial.store.write_tombstone(
+            Place(PhotoTombstone(VOLUME, OTHER_PHOTO.photo)), mtime_seconds=MTIME
+        )
         before = (
             trial.store.volumes,
             trial.store.shard_digests(VOLUME),
-            trial.store.owed(10),
+            trial.store.list_hints(10),
             trial.store.find(OF.photo),
         )
         trial.restart()
         assert before == (
             trial.store.volumes,
             trial.store.shard_digests(VOLUME),
-            trial.store.owed(10),
+            trial.store.list_hints(10),
             trial.store.find(OF.photo),
         )
         with pytest.raises(Gone):

@@ -13,7 +13,7 @@ OTHER_VERSION = version_of(7, version=1)
 OTHER_PHOTO = version_of(8)
 
 
-class StoreOnTrial(Protocol):
+class StoreUnderTest(Protocol):
     """A store, and what a test may do to it that a store itself does not offer."""
 
     store: DiskStore
@@ -25,7 +25,7 @@ class StoreOnTrial(Protocol):
         """A new and empty store of its own, a home of VOLUME too."""
 
     def read(self, path: str) -> bytes:
-        """The bytes at any path below the root, verified; `NotThere` if there is none."""
+        """The bytes at any path below the root, verified; `NotFound` if there is none."""
 
     def mtime_of(self, path: str) -> float:
         """The time a file says that it was written at."""
@@ -42,6 +42,6 @@ def put(store: DiskStore, place: Place, data: bytes, *, mtime_seconds: int = MTI
         return store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest_of(data))
 
 
-def names_of(store: DiskStore, of: PhotoVersion = OF) -> list[str]:
+def names_of(store: DiskStore, photo_version: PhotoVersion = OF) -> list[str]:
     """What the shard of a photo lists."""
-    return [file.name for file in store.list_shard(of.volume, of.shard)]
+    return [file.name for file in store.list_shard(photo_version.volume, photo_version.shard)]

@@ -53,10 +53,10 @@ def _edge(cluster):
 _numbers = itertools.count()
 
 
-@pytest.fixture(name="of")
+@pytest.fixture(name="photo_version")
 def _of(cluster):
     """A photo on both disks, of a volume that is thawed."""
-    cluster.thaw()
-    of = cluster.put_photo(next(_numbers))
-    yield of
+    cluster.recall()
+    photo_version = cluster.put_photo(next(_numbers))
+    yield photo_version
     cluster.delete_all()

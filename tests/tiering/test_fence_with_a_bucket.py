@@ -13,19 +13,19 @@ def _impatient(monkeypatch):
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
 
 
-def test_what_the_other_disk_knows_is_brought_at_once(cluster, of, s3):
+def test_what_the_other_disk_knows_is_brought_at_once(cluster, photo_version, s3):
     """The fence stays up, because the bucket may know more; what was deleted is gone already."""
     east, west = DISKS
-    tombstone = Place(PhotoTombstone(of.volume, of.photo))
+    tombstone = Place(PhotoTombstone(photo_version.volume, photo_version.photo))
     cluster.run(cluster.stop(east))
-    cluster.run(cluster.clients[west].bury(tombstone, mtime_seconds=MTIME))
+    cluster.run(cluster.clients[west].write_tombstone(tombstone, mtime_seconds=MTIME))
     cluster.run(cluster.start_fenced(east))
     cluster.run(cluster.master.fleet.poll())
-    assert cluster.sizes_on(east, of)
+    assert cluster.sizes_on(east, photo_version)
     with s3.failing(hang_up=True):
-        assert cluster.run(cluster.master.catching_up.lift_all()) == 0
-        assert cluster.sizes_on(east, of) == ""
+        assert cluster.run(cluster.master.fence_lifter.lift_fences()) == 0
+        assert cluster.sizes_on(east, photo_version) == ""
         assert cluster.run(cluster.clients[east].status()).fenced
     cluster.run(cluster.master.fleet.poll())
-    assert cluster.run(cluster.master.catching_up.lift_all()) == 1
+    assert cluster.run(cluster.master.fence_lifter.lift_fences()) == 1
     assert not cluster.run(cluster.clients[east].status()).fenced

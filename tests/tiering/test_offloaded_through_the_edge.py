@@ -7,18 +7,18 @@ import urllib.request
 import pytest
 
 from drill.cluster.faulty_s3_proxy import to_objects
-from storagemaster.wire import REBUILDS_ROUTE
+from storagemaster.wire import REGENERATE_ROUTE
 from tests.tiering_cluster import COLD, DISKS, MOVED, SIZES, VOLUME, photo_bytes
 from volumes.photo_path import Variant, parse_photo_version
 
 
-@pytest.fixture(name="chilled")
-def _chilled(cluster, of):
+@pytest.fixture(name="offloaded")
+def _offloaded(cluster, photo_version):
     """A photo whose original and large sizes are in the bucket alone."""
-    assert cluster.glassplate("volume", "chill", VOLUME, "--to", COLD, "--apply").exit_code == 0
+    assert cluster.glassplate("volume", "offload", VOLUME, "--to", COLD, "--apply").exit_code == 0
     # On a busy machine some call may have been given up, and a node be taken for down.
     cluster.run(cluster.master.fleet.poll())
-    return of
+    return photo_version
 
 
 def get(edge, path):
@@ -30,82 +30,85 @@ def get(edge, path):
         return error.code, b""
 
 
-def every_size(cluster, edge, of):
+def every_size(cluster, edge, photo_version):
     """What the edge answers for all sizes, by size."""
-    return {size: get(edge, cluster.url_of(of, size)) for size in SIZES}
+    return {size: get(edge, cluster.url_of(photo_version, size)) for size in SIZES}
 
 
-def good(of, bytes_from=None):
+def good(photo_version, bytes_from=None):
     """Every size with its bytes, which may have been made for another version."""
-    return {size: (200, photo_bytes(Variant(bytes_from or of, size, "jpg"))) for size in SIZES}
+    return {
+        size: (200, photo_bytes(Variant(bytes_from or photo_version, size, "jpg")))
+        for size in SIZES
+    }
 
 
-def test_the_same_urls_answer_and_the_bucket_is_asked_once(cluster, edge, chilled, s3):
+def test_the_same_urls_answer_and_the_bucket_is_asked_once(cluster, edge, offloaded, s3):
     """What was moved is read through the bucket's node, cached, and then asked of nobody."""
     s3.requests.clear()
-    assert every_size(cluster, edge, chilled) == good(chilled)
+    assert every_size(cluster, edge, offloaded) == good(offloaded)
     fetched = [path for method, path in s3.requests if to_objects(method, path)]
     assert len(fetched) == len(MOVED)
     s3.requests.clear()
-    assert every_size(cluster, edge, chilled) == good(chilled)
+    assert every_size(cluster, edge, offloaded) == good(offloaded)
     assert s3.requests == []
 
 
-def test_with_the_bucket_gone_what_is_cached_or_small_is_served(cluster, edge, chilled, s3):
+def test_with_the_bucket_gone_what_is_cached_or_small_is_served(cluster, edge, offloaded, s3):
     """The rest is unavailable and not missing, and there again when the bucket is."""
-    original = cluster.url_of(chilled, "o")
+    original = cluster.url_of(offloaded, "o")
     assert get(edge, original)[0] == 200
     with s3.failing(hang_up=True):
         assert get(edge, original)[0] == 200
-        assert get(edge, cluster.url_of(chilled, "m"))[0] == 200
-        assert get(edge, cluster.url_of(chilled, "k"))[0] in {502, 503, 504}
-    assert get(edge, cluster.url_of(chilled, "k"))[0] == 200
+        assert get(edge, cluster.url_of(offloaded, "m"))[0] == 200
+        assert get(edge, cluster.url_of(offloaded, "k"))[0] in {502, 503, 504}
+    assert get(edge, cluster.url_of(offloaded, "k"))[0] == 200
 
 
-def test_a_deleted_photo_is_gone_from_edge_disks_and_bucket(cluster, edge, chilled):
+def test_a_deleted_photo_is_gone_from_edge_disks_and_bucket(cluster, edge, offloaded):
     """Though it was cached."""
-    assert every_size(cluster, edge, chilled) == good(chilled)
-    result = cluster.glassplate("rm", f"{chilled}", "--yes", "--json")
+    assert every_size(cluster, edge, offloaded) == good(offloaded)
+    result = cluster.glassplate("rm", f"{offloaded}", "--yes", "--json")
     assert result.exit_code == 0, result.output
     (deleted,) = json.loads(result.stdout)["deleted"]
-    assert (deleted["owed"], deleted["unpurged"]) == ([], [])
-    assert {status for status, _ in every_size(cluster, edge, chilled).values()} == {410}
-    assert [cluster.sizes_on(node, chilled) for node in (*DISKS, COLD)] == ["", "", ""]
+    assert (deleted["pending_mirrors"], deleted["purge_pending"]) == ([], [])
+    assert {status for status, _ in every_size(cluster, edge, offloaded).values()} == {410}
+    assert [cluster.sizes_on(node, offloaded) for node in (*DISKS, COLD)] == ["", "", ""]
 
 
-def test_a_revoked_photo_has_all_its_sizes_under_new_urls(cluster, edge, chilled):
+def test_a_revoked_photo_has_all_its_sizes_under_new_urls(cluster, edge, offloaded):
     """The bucket copies what it alone has; old URLs are dead, though they were cached."""
-    assert every_size(cluster, edge, chilled) == good(chilled)
-    document = cluster.glassplate_json("revoke", chilled, "--yes")
+    assert every_size(cluster, edge, offloaded) == good(offloaded)
+    document = cluster.glassplate_json("revoke", offloaded, "--yes")
     new = parse_photo_version(document["reference"])
-    assert every_size(cluster, edge, new) == good(new, bytes_from=chilled)
-    assert {status for status, _ in every_size(cluster, edge, chilled).values()} == {410}
+    assert every_size(cluster, edge, new) == good(new, bytes_from=offloaded)
+    assert {status for status, _ in every_size(cluster, edge, offloaded).values()} == {410}
     cluster.delete_later(new)
 
 
-def test_a_photo_whose_bucket_is_gone_is_not_revoked(cluster, chilled, s3, monkeypatch):
+def test_a_photo_whose_bucket_is_gone_is_not_revoked(cluster, offloaded, s3, monkeypatch):
     """Its original would go with the old version, and be nowhere under the new one."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
     with s3.failing(hang_up=True):
-        result = cluster.glassplate("revoke", chilled, "--yes")
+        result = cluster.glassplate("revoke", offloaded, "--yes")
         assert result.exit_code == 1
         assert "nothing was revoked" in " ".join(result.output.split())
     for size in SIZES:
-        assert cluster.browse(chilled, size)[0] == 200
-    assert cluster.sizes_on(COLD, chilled) == "".join(sorted(SIZES))
+        assert cluster.browse(offloaded, size)[0] == 200
+    assert cluster.sizes_on(COLD, offloaded) == "".join(sorted(SIZES))
     cluster.run(cluster.master.fleet.poll())
-    document = cluster.glassplate_json("revoke", chilled, "--yes")
+    document = cluster.glassplate_json("revoke", offloaded, "--yes")
     cluster.delete_later(parse_photo_version(document["reference"]))
 
 
-def test_a_chilled_photo_is_rebuilt_from_the_bucket(cluster, edge, chilled):
+def test_a_chilled_photo_is_rebuilt_from_the_bucket(cluster, edge, offloaded):
     """The original of the new version is where the old one's is, and workers get it from there."""
-    asked = json.dumps({"photo": str(chilled), "recipe": "another"}).encode()
-    answer = cluster.run(cluster.master.request("POST", REBUILDS_ROUTE, data=asked))
+    asked = json.dumps({"photo": str(offloaded), "recipe": "another"}).encode()
+    answer = cluster.run(cluster.master.request("POST", REGENERATE_ROUTE, data=asked))
     assert answer.status == 202
-    new = parse_photo_version(answer.document["rebuilt"])
-    assert new.version != chilled.version
-    original = photo_bytes(Variant(chilled, "o", "jpg"))
+    new = parse_photo_version(answer.document["regenerated"])
+    assert new.version != offloaded.version
+    original = photo_bytes(Variant(offloaded, "o", "jpg"))
     assert get(edge, cluster.url_of(new, "o")) == (200, original)
-    assert every_size(cluster, edge, chilled) == good(chilled)
+    assert every_size(cluster, edge, offloaded) == good(offloaded)
     cluster.delete_later(new)

@@ -99,7 +99,7 @@ def bad_volumes() -> Iterator[tuple[str, str]]:
     for text in ("", "0", "00", "01", "042", "65536", "65540", "65600", "66000", "70000", "99999",
                  "100000", "4294967338", "18446744073709551616", "-1", "+1", "1e3", "0x2a", "4.2",
                  "4_2", "1,000", "forty", "42a", "a42", " 42", "42 ", "4 2", "\t42", "42\n", "None",
-                 "\u0664\u0662", "\uff14\uff12", "\u00b2", "\u2155", ".", "..", ".owed",
+                 "\u0664\u0662", "\uff14\uff12", "\u00b2", "\u2155", ".", "..", ".hints",
                  ".trash"):  # fmt: skip
         yield f"{text}/k7/{NAME}_m.jpg", f"volume {text!r}"
 
@@ -178,7 +178,7 @@ def bad_shapes() -> Iterator[tuple[str, str]]:
         (f"../42/k7/{name}", "out of the root"),
         (f"42\\k7\\{name}", "backslashes"),
         (f"42/k7\\{name}", "one backslash"),
-        (f".owed/west-1/42/k7/{name}", "an owed file's place"),
+        (f".hints/west-1/42/k7/{name}", "an owed file's place"),
         (f".trash/2026-01-01/42/k7/{name}", "a deleted file's place"),
         (f".quarantine/1.5-42_k7_{name}", "a corrupt file's place"),
         (".node", "the node's marker"),

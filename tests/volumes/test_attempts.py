@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volumes import attempts
-from volumes.attempts import ATTEMPTS_MAX, note_of_failed_attempt
+from volumes.attempts import ATTEMPTS_MAX, next_failure_record
 from volumes.photo_path import ATTEMPT_NUMBERS, Attempt, Failure, parse_photo_version
 
 OF = parse_photo_version("42/01jd3x8m2c9qp4k7/3fz8qd")
@@ -17,19 +17,19 @@ def test_the_last_of_three_attempts_is_the_failure():
     """Each note makes the next one another."""
     files = []
     for _ in range(ATTEMPTS_MAX):
-        files.append(note_of_failed_attempt(OF, files))
+        files.append(next_failure_record(OF, files))
     assert files == [Attempt(OF, 1), Attempt(OF, 2), Failure(OF)]
 
 
 def test_attempts_at_another_version_do_not_count():
     """A version is tried afresh."""
-    assert note_of_failed_attempt(OF, [Attempt(OTHER, 1), Attempt(OTHER, 2)]) == Attempt(OF, 1)
+    assert next_failure_record(OF, [Attempt(OTHER, 1), Attempt(OTHER, 2)]) == Attempt(OF, 1)
 
 
 @given(st.sets(st.sampled_from([Attempt(OF, number) for number in ATTEMPT_NUMBERS])))
 def test_a_note_is_never_one_that_is_there(files):
     """Whichever of them a mirror has lost."""
-    assert note_of_failed_attempt(OF, files) not in files
+    assert next_failure_record(OF, files) not in files
 
 
 def test_the_example_in_the_docstring_is_true():

@@ -10,9 +10,9 @@ from volumes.cluster_config import parse_cluster
 def test_a_node_over_a_bucket_says_where_it_is():
     """Its server, region and copies; and nothing that is secret."""
     bucket = 'store = "s3://photos/west-1"\nendpoint = "https://s3.example:8333/"\nregion = "r"\n'
-    text = SMALLEST.replace('store = "s3://photos/west-1"', bucket + "copies = 3")
+    text = SMALLEST.replace('store = "s3://photos/west-1"', bucket + "bucket_replicas = 3")
     node = parse_cluster(text).nodes["west-1"]
-    assert (node.endpoint, node.region, node.copies) == ("https://s3.example:8333", "r", 3)
+    assert (node.endpoint, node.region, node.bucket_replicas) == ("https://s3.example:8333", "r", 3)
     assert node.bucket == BucketLocation("photos", "west-1")
     assert parse_location(str(node.bucket)) == node.bucket
     assert parse_cluster(SMALLEST).nodes["east-1"].bucket is None
@@ -26,7 +26,10 @@ def test_a_node_over_a_bucket_says_where_it_is():
         ('store = "s3://photos/../x"', "nodes.west-1.store: must be as in"),
         ('store = "s3://photos"\nendpoint = "s3.example"', "nodes.west-1.endpoint: must be as in"),
         ('store = "s3://photos"\nendpoint = "http://k:s@x"', "nodes.west-1.endpoint: must be as"),
-        ('store = "s3://photos"\ncopies = 0', "nodes.west-1.copies: must be at least 1, is 0"),
+        (
+            'store = "s3://photos"\nbucket_replicas = 0',
+            "nodes.west-1.bucket_replicas: must be at least 1, is 0",
+        ),
         ('store = "west-1"\nendpoint = "http://x"', "nodes.west-1.endpoint: is not a key here"),
     ],
 )

@@ -88,7 +88,7 @@ webp_quality = 70
 avif = true
 avif_edge_pixels_max = 320
 animation = true
-keeps_credit = false
+keep_credit = false
 """
 )
 
@@ -267,7 +267,7 @@ def test_a_full_config_is_read_whole():
         avif=True,
         avif_edge_pixels_max=320,
         animation=True,
-        keeps_credit=False,
+        keep_credit=False,
     )
 
 

@@ -52,12 +52,12 @@ def file_of(vector):
     """The photo file that a good vector's parts stand for."""
     if vector["kind"] == "photo_tombstone":
         return PhotoTombstone(vector["volume"], vector["photo"])
-    of = PhotoVersion(vector["volume"], vector["photo"], vector["version"])
+    photo_version = PhotoVersion(vector["volume"], vector["photo"], vector["version"])
     if vector["kind"] == "variant":
-        return Variant(of, vector["size"], vector["ext"])
+        return Variant(photo_version, vector["size"], vector["ext"])
     if vector["kind"] == "attempt":
-        return Attempt(of, vector["number"])
-    return KINDS[vector["kind"]](of)
+        return Attempt(photo_version, vector["number"])
+    return KINDS[vector["kind"]](photo_version)
 
 
 def test_golden_paths_are_what_the_script_makes(maker):

@@ -87,22 +87,22 @@ def test_a_name_in_its_directory_names_the_same_file(file):
 
 
 @given(VERSIONS)
-def test_a_photo_version_comes_back_from_what_a_person_types(of):
+def test_a_photo_version_comes_back_from_what_a_person_types(photo_version):
     """VOLUME/PHOTO/VERSION, as receipts show it."""
-    assert parse_photo_version(str(of)) == of
+    assert parse_photo_version(str(photo_version)) == photo_version
 
 
 @given(VERSIONS)
-def test_all_paths_of_a_version_begin_with_its_stem(of):
+def test_all_paths_of_a_version_begin_with_its_stem(photo_version):
     """So a version's files are found by prefix."""
     for file in (
-        Variant(of, "m", "jpg"),
-        Info(of),
-        Attempt(of, 2),
-        Failure(of),
-        VersionTombstone(of),
+        Variant(photo_version, "m", "jpg"),
+        Info(photo_version),
+        Attempt(photo_version, 2),
+        Failure(photo_version),
+        VersionTombstone(photo_version),
     ):
-        assert render_path(file).startswith(render_stem(of))
+        assert render_path(file).startswith(render_stem(photo_version))
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,10 @@ def test_volumes_are_accepted_to_the_last_and_no_further():
 
 def test_an_original_knows_that_it_is_one():
     """Size `o` is the bytes as uploaded, and no other letter is."""
-    of = PhotoVersion(42, "01jd3x8m2c9qp4k7", "3fz8qd")
-    originals = [s for s in "abcdefghijklmnopqrstuvwxyz" if Variant(of, s, "jpg").is_original]
+    photo_version = PhotoVersion(42, "01jd3x8m2c9qp4k7", "3fz8qd")
+    originals = [
+        s for s in "abcdefghijklmnopqrstuvwxyz" if Variant(photo_version, s, "jpg").is_original
+    ]
     assert originals == ["o"]
 
 

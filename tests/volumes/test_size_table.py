@@ -116,9 +116,15 @@ def test_the_table_is_the_one_that_urls_are_read_by():
 def test_a_size_up_to_1024_is_web_and_a_larger_one_is_large():
     """What one permission opens; the original has a class of its own."""
     classes = size_classes((*DEFAULT_SIZES, Size("x", 1025)))
-    assert {letter for letter, of in classes.items() if of is SizeClass.WEB} == set("sqtmnwdzcb")
-    assert {letter for letter, of in classes.items() if of is SizeClass.LARGE} == set("hkx")
-    assert {letter for letter, of in classes.items() if of is SizeClass.ORIGINAL} == {"o"}
+    assert {
+        letter for letter, photo_version in classes.items() if photo_version is SizeClass.WEB
+    } == set("sqtmnwdzcb")
+    assert {
+        letter for letter, photo_version in classes.items() if photo_version is SizeClass.LARGE
+    } == set("hkx")
+    assert {
+        letter for letter, photo_version in classes.items() if photo_version is SizeClass.ORIGINAL
+    } == {"o"}
 
 
 def test_the_example_in_the_docstring_is_true():

@@ -6,7 +6,7 @@ import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.failures import EXIT_NOT_DONE
-from glassplate.cli.options.volume_arguments import VOLUME, Document, of_all_volumes
+from glassplate.cli.options.volume_arguments import VOLUME, Document, map_volumes
 from glassplate.client import Client
 
 
@@ -32,14 +32,14 @@ def diff(connection: Connection, volumes: tuple[int, ...], *, as_json: bool) -> 
 
         click.echo(json.dumps({"equal": is_equal, "volumes": plans}, indent=2))
     else:
-        from glassplate.cli.views.consoles import results
+        from glassplate.cli.views.consoles import stdout_console
         from glassplate.cli.views.repair_tables import plan_view
 
         for plan in plans:
             for part in plan_view(plan):
-                results().print(part)
+                stdout_console().print(part)
     sys.exit(0 if is_equal else EXIT_NOT_DONE)
 
 
 async def _plans(client: Client, volumes: tuple[int, ...]) -> list[Document]:
-    return await of_all_volumes(list(dict.fromkeys(volumes)), client.diff)
+    return await map_volumes(list(dict.fromkeys(volumes)), client.diff)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from glassplate.cli.failures import EXIT_NOT_DONE
-from glassplate.cli.views.consoles import remarks, results
+from glassplate.cli.views.consoles import stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -89,7 +89,7 @@ def drill(
         drills, not_run = _run(chosen, seed=seed, load_seconds=load_seconds, logs=report)
     except asyncio.CancelledError:
         sys.exit(EXIT_SIGTERM)
-    _tell(drills, not_run, report=report, as_json=as_json)
+    _print_progress(drills, not_run, report=report, as_json=as_json)
     held = not not_run and all(each.passed for each in drills)
     sys.exit(0 if held else EXIT_NOT_DONE)
 
@@ -99,7 +99,7 @@ def _list(scenarios: "Sequence[Scenario]", *, as_json: bool) -> None:
 
     if as_json:
         fields = [
-            {"name": s.name, "story": s.story, "representative": s.is_representative}
+            {"name": s.name, "description": s.description, "representative": s.is_representative}
             for s in scenarios
         ]
         click.echo(json.dumps({"scenarios": fields}, indent=1))
@@ -111,8 +111,10 @@ def _list(scenarios: "Sequence[Scenario]", *, as_json: bool) -> None:
     table.add_column("in the few", justify="center")
     table.add_column("what happens")
     for scenario in scenarios:
-        table.add_row(scenario.name, "*" if scenario.is_representative else "", scenario.story)
-    results().print(table)
+        table.add_row(
+            scenario.name, "*" if scenario.is_representative else "", scenario.description
+        )
+    stdout_console().print(table)
 
 
 def _run(
@@ -121,13 +123,13 @@ def _run(
     import uvloop
     from rich.live import Live
 
-    from drill.campaign import run_campaign, why_not_here
+    from drill.campaign import missing_requirement, run_campaign
     from drill.report.report import add_to_report
     from glassplate.cli.views.drill_tables import LiveDrills
 
-    not_run = {s.name: reason for s in scenarios if (reason := why_not_here(s))}
+    not_run = {s.name: reason for s in scenarios if (reason := missing_requirement(s))}
     shown = LiveDrills(scenarios, not_run, seed=seed, clock=time.monotonic)
-    console = remarks()
+    console = stderr_console()
     over: list[Drill] = []
     if logs is not None:
         add_to_report(logs, over, not_run, seconds=load_seconds)
@@ -151,14 +153,14 @@ def _run(
                 seed=seed,
                 load_seconds=load_seconds,
                 logs=logs,
-                hear=shown.hear,
+                on_progress=shown.update,
                 ended=ended,
             )
         )
     return drills, not_run
 
 
-def _tell(
+def _print_progress(
     drills: "Sequence[Drill]",
     not_run: Mapping[str, str],
     *,
@@ -181,7 +183,7 @@ def _tell(
         click.echo(json.dumps(document, indent=1))
         return
     table: Table = table_of_drills(drills, not_run)
-    results().print(table)
+    stdout_console().print(table)
     for line in violations_of(drills):
         click.echo(line)
     if page is not None:

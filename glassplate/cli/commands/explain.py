@@ -31,9 +31,9 @@ def explain(connection: Connection, photo: str, *, as_json: bool) -> None:
 
         click.echo(json.dumps(document, indent=2))
     else:
-        from glassplate.cli.views.consoles import results
+        from glassplate.cli.views.consoles import stdout_console
         from glassplate.cli.views.copy_tables import explanation_view
 
         for part in explanation_view(document):
-            results().print(part)
+            stdout_console().print(part)
     sys.exit(0 if document["answer"]["status"] == 200 else EXIT_NOT_DONE)

@@ -25,17 +25,17 @@ def find(connection: Connection, photo: str, *, as_json: bool) -> None:
       glassplate find 3/01jd3x8m2c9qp4k7 --json | jq -r '.found[].path'
     """
     document = connection.run(lambda client: client.find(photo))
-    found, unknown = document["found"], document["unknown"]
+    found, unknown = document["files"], document["unreachable"]
     if as_json:
         import json
 
         click.echo(json.dumps(document, indent=2))
     else:
-        from glassplate.cli.views.consoles import results
+        from glassplate.cli.views.consoles import stdout_console
         from glassplate.cli.views.copy_tables import found_table
 
         if found:
-            results().print(found_table(found))
+            stdout_console().print(found_table(found))
         elif not unknown:
             click.echo(f"No node has anything of photo {document['photo']}.", err=True)
         for node, reason in unknown.items():

@@ -51,7 +51,7 @@ def get(connection: Connection, photo: str, size: str, output: Path | None, *, f
             _, on_progress = progress.start(name_of(url), None)
             done = await client.download(url, target, overwrite=force, on_progress=on_progress)
         click.echo(target)
-        if not done.is_checked:
+        if not done.is_verified:
             click.echo("The server told no digest, so the bytes are not checked.", err=True)
 
     connection.run(to_stdout if output == STDOUT else to_file)

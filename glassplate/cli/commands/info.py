@@ -47,11 +47,11 @@ def _show_one(connection: Connection, reference: str, *, as_json: bool) -> None:
     if as_json:
         _print_json(_document(status))
         return
-    from glassplate.cli.views.consoles import results
+    from glassplate.cli.views.consoles import stdout_console
 
     click.echo(f"{reference} is {_state(status)}")
     if status.info:
-        results().print(_variants_table(status))
+        stdout_console().print(_variants_table(status))
     for letter, url in status.urls.items():
         click.echo(f"  {letter}  {url}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.local.key_generation import generate_holdable_key, next_key_id
+from glassplate.local.key_generation import generate_varnish_safe_key, next_key_id
 from permission_urls import KeyRing, KeyState, load_keys, save_keys
 from volumes.cluster_file import load_cluster
 
@@ -32,8 +32,8 @@ def keys() -> None:
     know a key before anything signs with it:
 
     \b
-      1. glassplate keys add --announce   makes key b, which verifies and does not sign yet
-      2. glassplate keys sign b           has b sign; the former key, a, goes on verifying
+      1. glassplate keys add --verify-only   makes key b, which verifies and does not sign yet
+      2. glassplate keys promote b           has b sign; the former key, a, goes on verifying
       3. glassplate keys retire a         much later: every URL and token of a is refused
 
     Roll the file out after each, and before the next: copy it to every machine; restart storage
@@ -62,7 +62,7 @@ def init(connection: Connection) -> None:
     if path.exists():
         click.echo(f"{path} is there already; key {load_keys(path).signing_key.key_id} signs")
         return
-    save_keys(path, KeyRing(keys=(generate_holdable_key(FIRST_KEY_ID, os.urandom),)))
+    save_keys(path, KeyRing(keys=(generate_varnish_safe_key(FIRST_KEY_ID, os.urandom),)))
     click.echo(f"{path} is made; key {FIRST_KEY_ID} signs. Keep it secret, and keep a copy.")
 
 
@@ -81,26 +81,27 @@ def list_keys(connection: Connection, *, as_json: bool) -> None:
 
 @keys.command()
 @click.argument("key_id", required=False)
-@click.option("--announce", is_flag=True, help="It verifies, and does not sign yet.")
+@click.option("--verify-only", is_flag=True, help="It verifies, and does not sign yet.")
 @click.pass_obj
-def add(connection: Connection, key_id: str | None, *, announce: bool) -> None:
+def add(connection: Connection, key_id: str | None, *, verify_only: bool) -> None:
     r"""Make a new key, KEY_ID or of the next free id.
 
-    It signs at once, and the former key goes on verifying. With --announce it only verifies, until
-    `glassplate keys sign`; then nothing is refused while the file is being rolled out.
+    It signs at once, and the former key continues to verify. With --verify-only it does not sign
+    until `glassplate keys promote`, so that nothing is refused while the file is rolled out.
 
     \b
     Examples:
-      glassplate keys add --announce
+      glassplate keys add --verify-only
       glassplate keys add 2027
     """
     path = _key_file(connection)
     ring = load_keys(path)
-    key = generate_holdable_key(key_id or next_key_id(ring), os.urandom)
-    if announce:
-        save_keys(path, ring.with_announced_key(key))
+    key = generate_varnish_safe_key(key_id or next_key_id(ring), os.urandom)
+    if verify_only:
+        save_keys(path, ring.with_accepted_key(key))
         click.echo(
-            f"Key {key.key_id} verifies. Roll the file out, then: glassplate keys sign {key.key_id}"
+            f"Key {key.key_id} verifies. Roll the file out, then run: "
+            f"glassplate keys promote {key.key_id}"
         )
     else:
         save_keys(path, ring.with_new_signing_key(key))
@@ -111,8 +112,8 @@ def add(connection: Connection, key_id: str | None, *, announce: bool) -> None:
 @keys.command()
 @click.argument("key_id")
 @click.pass_obj
-def sign(connection: Connection, key_id: str) -> None:
-    """Have the announced key KEY_ID sign; the former one goes on verifying."""
+def promote(connection: Connection, key_id: str) -> None:
+    """Sign with the accepted key KEY_ID. The former key continues to verify."""
     path = _key_file(connection)
     ring = load_keys(path)
     save_keys(path, ring.with_signing_key(key_id))

@@ -13,7 +13,7 @@ from glassplate.cli.failures import Failure, WrongUsage
 from glassplate.cli.options.edge_values import ADDRESS, BYTES
 from glassplate.edges.files import read_keys_of
 from glassplate.edges.rendered_edge import (
-    EdgeRefused,
+    ConfigRejected,
     RenderedEdge,
     rendered_nginx,
     rendered_varnish,
@@ -21,7 +21,7 @@ from glassplate.edges.rendered_edge import (
 )
 from glassplate.edges.watch import EdgeWatch
 from permission_urls import load_keys
-from proxy_config.edge_settings import NginxChoices, TlsFiles, VarnishChoices
+from proxy_config.edge_settings import NginxSettings, TlsFiles, VarnishSettings
 from proxy_config.errors import ProxyConfigError
 from volumes.cluster import Cluster, Edge
 from volumes.cluster_file import load_cluster
@@ -143,7 +143,7 @@ def nginx(
 
     def render() -> RenderedEdge:
         cluster = load_cluster(connection.cluster_path)
-        chosen = NginxChoices(
+        chosen = NginxSettings(
             edge_id=pick_edge(cluster, "nginx", edge_id=edge_id, colo=colo).id,
             worker_processes=workers,
             worker_user=user,
@@ -179,7 +179,7 @@ def varnish(
     def render() -> RenderedEdge:
         cluster = load_cluster(connection.cluster_path)
         edge = pick_edge(cluster, "varnish", edge_id=edge_id, colo=colo)
-        chosen = VarnishChoices(edge_id=edge.id, **choices)
+        chosen = VarnishSettings(edge_id=edge.id, **choices)
         return rendered_varnish(cluster, chosen, _read_keys(cluster))
 
     _deliver(connection, render, out, check=check, watch=watch)
@@ -239,7 +239,7 @@ def _deliver(
             render=rendered,
             folder=folder,
             check=check,
-            tell=lambda what: click.echo(f"{folder}: {what}", err=True),
+            report=lambda what: click.echo(f"{folder}: {what}", err=True),
         ).run()
 
 
@@ -258,5 +258,5 @@ def _plain_refusals() -> Iterator[None]:
         yield
     except ProxyConfigError as error:
         raise WrongUsage(str(error)) from error
-    except EdgeRefused as error:
+    except ConfigRejected as error:
         raise Failure(str(error)) from error

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.option("-r", "--recursive", is_flag=True, help="Upload the photos in directories too.")
 @click.option("--volume", type=click.IntRange(1, 65535), help="The volume to put them in.")
 @click.option("--strict", is_flag=True, help="Two colos or nothing: refuse a degraded upload.")
-@click.option("--key", help="An Idempotency-Key: all uploads with one key are one photo.")
+@click.option(
+    "--idempotency-key", "key", help="An Idempotency-Key: all uploads with one key are one photo."
+)
 @click.option("--wait", is_flag=True, help="Wait until all sizes are made.")
 @click.option(
     "--timeout",
@@ -78,15 +80,15 @@ def put(
         durability="strict" if strict else None,
         idempotency_key=key,
         wait_seconds=timeout if wait else None,
-        at_once=jobs,
+        concurrency=jobs,
     )
     outcomes: list[Outcome] = [NotUploaded(path, error) for path, error in chosen.refused]
     outcomes += _upload(connection, chosen.files, options)
     if as_json:
-        _print_json(outcomes, chosen.passed_over)
+        _print_json(outcomes, chosen.skipped)
     else:
         _print_tables(outcomes)
-    sys.exit(_report(outcomes, len(chosen.passed_over)))
+    sys.exit(_report(outcomes, len(chosen.skipped)))
 
 
 def _upload(
@@ -100,7 +102,7 @@ def _upload(
         return connection.run(lambda client: upload_all(client, files, options, progress))
 
 
-def _print_json(outcomes: "list[Outcome]", passed_over: tuple[Path, ...]) -> None:
+def _print_json(outcomes: "list[Outcome]", skipped: tuple[Path, ...]) -> None:
     import json
 
     from glassplate.cli.commands.uploading import Uploaded, outcome_document
@@ -108,7 +110,7 @@ def _print_json(outcomes: "list[Outcome]", passed_over: tuple[Path, ...]) -> Non
     document = {
         "photos": [outcome_document(o) for o in outcomes if isinstance(o, Uploaded)],
         "failed": [outcome_document(o) for o in outcomes if not isinstance(o, Uploaded)],
-        "passed_over": [str(path) for path in passed_over],
+        "skipped": [str(path) for path in skipped],
     }
     click.echo(json.dumps(document, indent=2))
 
@@ -116,54 +118,54 @@ def _print_json(outcomes: "list[Outcome]", passed_over: tuple[Path, ...]) -> Non
 def _print_tables(outcomes: "list[Outcome]") -> None:
     from glassplate.cli.commands.receipt_tables import receipts_table, url_lines
     from glassplate.cli.commands.uploading import Uploaded
-    from glassplate.cli.views.consoles import results
+    from glassplate.cli.views.consoles import stdout_console
 
     done = [outcome for outcome in outcomes if isinstance(outcome, Uploaded)]
     if done:
-        results().print(receipts_table(done))
+        stdout_console().print(receipts_table(done))
         for line in url_lines([uploaded.receipt for uploaded in done]):
             click.echo(line)
 
 
-def _report(outcomes: "list[Outcome]", passed_over: int) -> int:
+def _report(outcomes: "list[Outcome]", skipped: int) -> int:
     """Say on stderr what was not done, and in all; the exit status."""
-    from glassplate.cli.commands.uploading import NotTried, Uploaded
-    from glassplate.cli.failures import EXIT_NOT_DONE, exit_code_of_all, what_to_do
+    from glassplate.cli.commands.uploading import NotAttempted, Uploaded
+    from glassplate.cli.failures import EXIT_NOT_DONE, exit_code_of_all, suggest_fix
 
     failed = [outcome for outcome in outcomes if not isinstance(outcome, Uploaded)]
     for outcome in failed:
         click.echo(f"glassplate: {_why_not(outcome)}", err=True)
-    for todo in dict.fromkeys(what_to_do(outcome.error) for outcome in failed):
+    for todo in dict.fromkeys(suggest_fix(outcome.error) for outcome in failed):
         if todo:
             click.echo(todo, err=True)
-    troubled = [o for o in outcomes if isinstance(o, Uploaded) and o.trouble]
+    troubled = [o for o in outcomes if isinstance(o, Uploaded) and o.sizes_error]
     for uploaded in troubled:
-        click.echo(f"glassplate: {uploaded.path} is kept, but {uploaded.trouble}", err=True)
-    if failed or passed_over or len(outcomes) > 1:
+        click.echo(f"glassplate: {uploaded.path} is kept, but {uploaded.sizes_error}", err=True)
+    if failed or skipped or len(outcomes) > 1:
         done = len(outcomes) - len(failed)
-        click.echo(_summary(done=done, failed=len(failed), passed_over=passed_over), err=True)
-    tried = [o.error for o in failed if not isinstance(o.error, NotTried)]
+        click.echo(_summary(done=done, failed=len(failed), skipped=skipped), err=True)
+    tried = [o.error for o in failed if not isinstance(o.error, NotAttempted)]
     if tried:
         return exit_code_of_all(tried, is_some_done=len(failed) < len(outcomes))
     return EXIT_NOT_DONE if failed or troubled else 0
 
 
 def _why_not(outcome: "NotUploaded") -> str:
-    from glassplate.cli.failures import key_hint, what_and_why
+    from glassplate.cli.failures import describe_error, key_hint
     from glassplate.errors import UnusableSource
 
     # These name the file themselves.
     if isinstance(outcome.error, UnusableSource):
         return str(outcome.error)
     hint = key_hint(outcome.error)
-    words = f"{outcome.path} was not uploaded: {what_and_why(outcome.error)}"
+    words = f"{outcome.path} was not uploaded: {describe_error(outcome.error)}"
     return f"{words}\n{hint}" if hint else words
 
 
-def _summary(*, done: int, failed: int, passed_over: int) -> str:
+def _summary(*, done: int, failed: int, skipped: int) -> str:
     parts = [f"{done} uploaded"]
     if failed:
         parts.append(f"{failed} not uploaded")
-    if passed_over:
-        parts.append(f"{passed_over} passed over, not called photos")
+    if skipped:
+        parts.append(f"{skipped} passed over, not called photos")
     return ", ".join(parts)

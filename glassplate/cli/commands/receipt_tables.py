@@ -28,7 +28,7 @@ def receipts_table(uploads: Sequence[Uploaded]) -> Table:
             uploaded.state,
             receipt.durability,
             describe_copies(receipt.copies),
-            style="yellow" if receipt.durability != "mirrored" or uploaded.trouble else "",
+            style="yellow" if receipt.durability != "mirrored" or uploaded.sizes_error else "",
         )
     return table
 
@@ -36,7 +36,7 @@ def receipts_table(uploads: Sequence[Uploaded]) -> Table:
 def describe_copies(copies: Sequence[Copy]) -> str:
     """Where the copies are: "east-1, west-2 for west-1"."""
     return ", ".join(
-        f"{copy.node} for {copy.owed_to}" if copy.owed_to else copy.node for copy in copies
+        f"{copy.node} for {copy.hint_for}" if copy.hint_for else copy.node for copy in copies
     )
 
 

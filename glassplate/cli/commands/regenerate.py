@@ -1,4 +1,4 @@
-"""`glassplate rebuild`: having the sizes of photos made again."""
+"""`glassplate regenerate`: having the sizes of photos made again."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import exit_code_of_all, words_of
+from glassplate.cli.failures import exit_code_of_all, format_error
 from glassplate.client import Client
 from glassplate.errors import GlassplateError
 from glassplate.urls.references import parse_version_reference
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class _Rebuild:
+class _Regenerated:
     """What is to be rebuilt, and how it went."""
 
     volumes: list[int]
@@ -39,7 +39,7 @@ class _Rebuild:
     "--recipe", "by_recipe", is_flag=True, help="Photos of another recipe than the config's."
 )
 @click.pass_obj
-def rebuild(
+def regenerate(
     connection: Connection,
     *,
     volumes: tuple[int, ...],
@@ -57,20 +57,20 @@ def rebuild(
 
     \b
     Examples:
-      glassplate rebuild --failed
-      glassplate rebuild --failed --photo 3/01jd3x8m2c9qp4k7/3fz8qd
-      glassplate rebuild --recipe --volume 3 > renewed.jsonl
+      glassplate regenerate --failed
+      glassplate regenerate --failed --photo 3/01jd3x8m2c9qp4k7/3fz8qd
+      glassplate regenerate --recipe --volume 3 > renewed.jsonl
     """
     if failed == by_recipe:
         raise click.UsageError("give one of --failed and --recipe")
     if photo and volumes:
         raise click.UsageError("--photo names its volume; leave out --volume")
-    work = _Rebuild(list(volumes), _present_recipe(connection.cluster()) if by_recipe else None)
+    work = _Regenerated(list(volumes), _present_recipe(connection.cluster()) if by_recipe else None)
     if photo:
-        of = parse_version_reference(photo)
-        connection.run(lambda client: _rebuild_one(client, work, of))
+        photo_version = parse_version_reference(photo)
+        connection.run(lambda client: _regenerate_one(client, work, photo_version))
     else:
-        connection.run(lambda client: _rebuild_all(client, work))
+        connection.run(lambda client: _regenerate_all(client, work))
     click.echo(f"{work.rebuilt} photos will be rebuilt", err=True)
     sys.exit(exit_code_of_all(work.errors, is_some_done=work.rebuilt > 0))
 
@@ -81,30 +81,32 @@ def _present_recipe(cluster: "Cluster") -> str:
     return recipe_of(cluster).version
 
 
-async def _rebuild_all(client: Client, work: _Rebuild) -> None:
+async def _regenerate_all(client: Client, work: _Regenerated) -> None:
     if not work.volumes:
         status = await client.status()
         work.volumes = [volume["number"] for volume in status["volumes"]]
-    shards = [(v, s) for v in work.volumes for s in await client.rebuilds.shards(v)]
+    shards = [(v, s) for v in work.volumes for s in await client.regeneration.shards(v)]
     async with _progress() as progress:
         bar = progress.add_task("shards", total=len(shards))
         for volume, shard in shards:
-            for of in await client.rebuilds.find(volume, shard, recipe=work.recipe):
-                await _rebuild_one(client, work, of)
+            for photo_version in await client.regeneration.find(volume, shard, recipe=work.recipe):
+                await _regenerate_one(client, work, photo_version)
             progress.advance(bar)
 
 
-async def _rebuild_one(client: Client, work: _Rebuild, of: "PhotoVersion") -> None:
+async def _regenerate_one(
+    client: Client, work: _Regenerated, photo_version: "PhotoVersion"
+) -> None:
     import json
 
     try:
-        new = await client.rebuilds.rebuild(of, recipe=work.recipe)
+        new = await client.regeneration.regenerate(photo_version, recipe=work.recipe)
     except GlassplateError as error:
         work.errors.append(error)
-        click.echo(f"glassplate: {of} was not rebuilt: {words_of(error)}", err=True)
+        click.echo(f"glassplate: {photo_version} was not rebuilt: {format_error(error)}", err=True)
     else:
         work.rebuilt += 1
-        click.echo(json.dumps({"photo": str(of), "rebuilt": str(new)}))
+        click.echo(json.dumps({"photo": str(photo_version), "regenerated": str(new)}))
 
 
 @asynccontextmanager
@@ -113,9 +115,9 @@ async def _progress() -> "AsyncIterator[Progress]":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
 
-    from glassplate.cli.views.consoles import remarks
+    from glassplate.cli.views.consoles import stderr_console
 
-    console = remarks()
+    console = stderr_console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeLeft())
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal

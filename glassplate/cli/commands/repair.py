@@ -7,7 +7,7 @@ import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.failures import EXIT_NOT_DONE
-from glassplate.cli.options.volume_arguments import VOLUME, Document, chosen_or_all, of_all_volumes
+from glassplate.cli.options.volume_arguments import VOLUME, Document, chosen_or_all, map_volumes
 from glassplate.client import Client
 
 
@@ -51,7 +51,7 @@ def repair(
 
 
 async def _plans(client: Client, volumes: tuple[int, ...]) -> list[Document]:
-    return await of_all_volumes(await chosen_or_all(client, volumes), client.diff)
+    return await map_volumes(await chosen_or_all(client, volumes), client.diff)
 
 
 async def _repair_all(client: Client, plans: Sequence[Document]) -> list[Document]:
@@ -64,25 +64,25 @@ async def _repair_all(client: Client, plans: Sequence[Document]) -> list[Documen
             progress.end(repaired)
             return repaired
 
-        return await of_all_volumes([plan["volume"] for plan in plans], one)
+        return await map_volumes([plan["volume"] for plan in plans], one)
 
 
 def _print_plans(unequal: Sequence[Document], *, volumes_total: int) -> None:
-    from glassplate.cli.views.consoles import results
+    from glassplate.cli.views.consoles import stdout_console
     from glassplate.cli.views.repair_tables import plan_view
 
     for plan in unequal:
         for part in plan_view(plan):
-            results().print(part)
+            stdout_console().print(part)
     click.echo(
         f"Volumes whose mirrors are equal: {volumes_total - len(unequal)} of {volumes_total}"
     )
 
 
 def _print_repairs(repairs: Sequence[Document]) -> None:
-    from glassplate.cli.views.consoles import results
+    from glassplate.cli.views.consoles import stdout_console
     from glassplate.cli.views.repair_tables import repair_view
 
     for repaired in repairs:
         for part in repair_view(repaired):
-            results().print(part)
+            stdout_console().print(part)

@@ -8,7 +8,7 @@ import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.failures import EXIT_NOT_DONE
-from glassplate.cli.options.volume_arguments import Document, of_all_volumes
+from glassplate.cli.options.volume_arguments import Document, map_volumes
 from glassplate.client import Client
 
 
@@ -66,7 +66,7 @@ async def _plans(client: Client, node: str) -> list[Document]:
             f"{node}`, start it, and do this again"
         )
     volumes = [each["number"] for each in status["volumes"] if node in each["mirrors"]]
-    plans = await of_all_volumes(volumes, client.diff)
+    plans = await map_volumes(volumes, client.diff)
     for plan in plans:
         plan["steps"] = [step for step in plan["steps"] if step["node"] == node]
         plan["copy_bytes"] = sum(step["bytes"] for step in plan["steps"])
@@ -83,7 +83,7 @@ async def _fill(client: Client, plans: Sequence[Document]) -> list[Document]:
             progress.end(repaired)
             return repaired
 
-        return await of_all_volumes([plan["volume"] for plan in plans], one)
+        return await map_volumes([plan["volume"] for plan in plans], one)
 
 
 def _print_plan(plan: Document, node: str) -> None:
@@ -94,7 +94,7 @@ def _print_plan(plan: Document, node: str) -> None:
     size = filesize.decimal(plan["copy_bytes"])
     lacks = f"{node} lacks {len(plan['steps'])} files of {size}" if plan["steps"] else "whole"
     click.echo(f"Volume {plan['volume']}: {lacks}{f' ({origin})' if origin else ''}")
-    for unknown in plan["unknown"]:
+    for unknown in plan["unreachable"]:
         click.echo(f"  {unknown} cannot be asked, so nothing is known of what it has")
 
 

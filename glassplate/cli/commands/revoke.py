@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def revoke(connection: Connection, reference: str, *, yes: bool, as_json: bool) -> None:
-    r"""Make every URL of a photo dead.
+    r"""Invalidate all URLs of a photo.
 
     The photo is kept, under a new version: its bytes are linked, not copied. Whatever has the old
     URLs or the old reference breaks, so the new reference has to be remembered in its place. Doing
@@ -30,10 +30,10 @@ def revoke(connection: Connection, reference: str, *, yes: bool, as_json: bool) 
       glassplate revoke 3/01jd3x8m2c9qp4k7/3fz8qd
       glassplate revoke 3/01jd3x8m2c9qp4k7/3fz8qd --yes --json | jq -r .reference
     """
-    of = parse_version_reference(reference)
+    photo_version = parse_version_reference(reference)
     if not yes:
-        _ask(of)
-    revocation = connection.run(lambda client: client.revoke(of))
+        _ask(photo_version)
+    revocation = connection.run(lambda client: client.revoke(photo_version))
     if as_json:
         import json
         from dataclasses import asdict
@@ -41,17 +41,17 @@ def revoke(connection: Connection, reference: str, *, yes: bool, as_json: bool) 
         document = {"reference": revocation.reference, **asdict(revocation)}
         click.echo(json.dumps(document, indent=2))
         return
-    click.echo(f"{of} is revoked; from now on it is {revocation.reference}")
+    click.echo(f"{photo_version} is revoked; from now on it is {revocation.reference}")
     for letter, url in revocation.urls.items():
         click.echo(f"  {letter}  {url}")
     for line in _what_is_left(revocation):
         click.echo(line, err=True)
 
 
-def _ask(of: "PhotoVersion") -> None:
+def _ask(photo_version: "PhotoVersion") -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("nobody can be asked here whether to revoke; say --yes")
-    click.echo(f"  {of}", err=True)
+    click.echo(f"  {photo_version}", err=True)
     click.echo(
         "Every URL of this version dies for ever, in every size, wherever it was written down, "
         "and so does the reference itself. The photo stays, under a new reference and new URLs.",
@@ -65,11 +65,11 @@ def _what_is_left(revocation: "Revocation") -> list[str]:
     lines = []
     if revocation.purged:
         lines.append(f"Forgotten by the edges: {', '.join(revocation.purged)}")
-    if revocation.unpurged:
+    if revocation.purge_pending:
         lines.append(
-            f"Not by {', '.join(revocation.unpurged)}, which did not answer: they may serve what "
-            "they have cached until they do."
+            f"{', '.join(revocation.purge_pending)} did not answer, and may serve cached sizes "
+            "until they do."
         )
-    if revocation.owed:
-        lines.append(f"{', '.join(revocation.owed)} will learn of it when back.")
+    if revocation.pending_mirrors:
+        lines.append(f"{', '.join(revocation.pending_mirrors)} will learn of it when back.")
     return lines

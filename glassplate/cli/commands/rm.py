@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import exit_code_of_all, words_of
+from glassplate.cli.failures import exit_code_of_all, format_error
 from glassplate.client import Client
 from glassplate.errors import GlassplateError
 from glassplate.urls.references import PhotoReference, parse_reference
@@ -43,7 +43,9 @@ def rm(connection: Connection, references: tuple[str, ...], *, yes: bool, as_jso
     for reference, outcome in outcomes:
         if isinstance(outcome, GlassplateError):
             errors.append(outcome)
-            click.echo(f"glassplate: {reference} was not deleted: {words_of(outcome)}", err=True)
+            click.echo(
+                f"glassplate: {reference} was not deleted: {format_error(outcome)}", err=True
+            )
         elif not as_json:
             click.echo(f"{reference} is deleted{_what_is_left(outcome)}")
     sys.exit(exit_code_of_all(errors, is_some_done=len(errors) < len(outcomes)))
@@ -78,10 +80,10 @@ async def _delete_all(
 def _what_is_left(deletion: "Deletion") -> str:
     """What has yet to learn of it, if anything has."""
     parts = []
-    if deletion.owed:
-        parts.append(f"{', '.join(deletion.owed)} will learn of it when back")
-    if deletion.unpurged:
-        parts.append(f"not purged yet: {', '.join(deletion.unpurged)}")
+    if deletion.pending_mirrors:
+        parts.append(f"{', '.join(deletion.pending_mirrors)} will learn of it when back")
+    if deletion.purge_pending:
+        parts.append(f"not purged yet: {', '.join(deletion.purge_pending)}")
     return f" ({'; '.join(parts)})" if parts else ""
 
 

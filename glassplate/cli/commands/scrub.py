@@ -21,7 +21,7 @@ WAIT_SECONDS = 0.5
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def scrub(connection: Connection, node: str | None, *, is_waiting: bool, as_json: bool) -> None:
-    r"""Show the checks of all disks.
+    r"""Show scrub progress of all nodes.
 
     Nodes read every byte again, all the time and within a budget, and set aside what is not what
     was written; reconcile then brings a good copy. With --wait a whole pass is made first, on each
@@ -43,7 +43,7 @@ def scrub(connection: Connection, node: str | None, *, is_waiting: bool, as_json
         click.echo(json.dumps(document, indent=2))
     else:
         _print_all(document)
-    is_well = not document["unknown"] and not any(n["corrupt"] for n in document["nodes"])
+    is_well = not document["unreachable"] and not any(n["corrupt"] for n in document["nodes"])
     sys.exit(0 if is_well else EXIT_NOT_DONE)
 
 
@@ -77,12 +77,12 @@ async def _scrub_all(client: Client, node: str | None) -> Document:
 def _print_all(document: Document) -> None:
     import time
 
-    from glassplate.cli.views.consoles import results
+    from glassplate.cli.views.consoles import stdout_console
     from glassplate.cli.views.scrub_tables import scrubs_table
 
-    results().print(scrubs_table(document["nodes"], now_seconds=time.time()))
+    stdout_console().print(scrubs_table(document["nodes"], now_seconds=time.time()))
     for found in document["nodes"]:
         for path in found["corrupt"]:
             click.echo(f"! {found['node']} has set aside {path}, which was corrupt")
-    for node, reason in document["unknown"].items():
+    for node, reason in document["unreachable"].items():
         click.echo(f"! {node} could not be asked: {reason}", err=True)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import EXIT_NOT_DONE, words_of
-from glassplate.cli.views.health_warnings import attention
+from glassplate.cli.failures import EXIT_NOT_DONE, format_error
+from glassplate.cli.views.health_warnings import list_warnings
 from glassplate.client import Client
-from glassplate.errors import ClusterTrouble
+from glassplate.errors import ClusterError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,14 +40,14 @@ def status(connection: Connection, *, watch: bool, check: bool, as_json: bool) -
         _watch(connection, as_json=as_json)
         return
     document = connection.run(lambda client: client.status())
-    wrong = attention(document)
+    wrong = list_warnings(document)
     if as_json:
-        _print_json({**document, "attention": wrong}, indent=2)
+        _print_json({**document, "warnings": wrong}, indent=2)
     else:
-        from glassplate.cli.views.consoles import results
+        from glassplate.cli.views.consoles import stdout_console
         from glassplate.cli.views.status_tables import status_view
 
-        results().print(status_view(document, wrong))
+        stdout_console().print(status_view(document, wrong))
     if check and wrong:
         sys.exit(EXIT_NOT_DONE)
 
@@ -66,7 +66,7 @@ async def _watch_json(client: Client) -> None:
 
     while True:
         document = await client.status()
-        _print_json({**document, "attention": attention(document)})
+        _print_json({**document, "warnings": list_warnings(document)})
         await asyncio.sleep(WATCH_SECONDS)
 
 
@@ -75,9 +75,9 @@ async def _watch_tables(client: Client) -> None:
 
     from rich.live import Live
 
-    from glassplate.cli.views.consoles import results
+    from glassplate.cli.views.consoles import stdout_console
 
-    with Live(console=results(), auto_refresh=False) as live:
+    with Live(console=stdout_console(), auto_refresh=False) as live:
         while True:
             live.update(await _view(client), refresh=True)
             await asyncio.sleep(WATCH_SECONDS)
@@ -91,9 +91,9 @@ async def _view(client: Client) -> "RenderableType":
 
     try:
         document = await client.status()
-    except ClusterTrouble as error:
-        return Text(f"! {words_of(error)}", style="red")
-    return status_view(document, attention(document))
+    except ClusterError as error:
+        return Text(f"! {format_error(error)}", style="red")
+    return status_view(document, list_warnings(document))
 
 
 def _print_json(document: dict[str, Any], indent: int | None = None) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import exit_code_of_all, words_of
+from glassplate.cli.failures import exit_code_of_all, format_error
 from glassplate.client import Client
 from glassplate.errors import GlassplateError
 from glassplate.urls.references import PhotoReference, parse_reference
@@ -39,7 +39,9 @@ def undelete(connection: Connection, references: tuple[str, ...], *, as_json: bo
     for reference, outcome in outcomes:
         if isinstance(outcome, GlassplateError):
             errors.append(outcome)
-            click.echo(f"glassplate: {reference} was not undeleted: {words_of(outcome)}", err=True)
+            click.echo(
+                f"glassplate: {reference} was not undeleted: {format_error(outcome)}", err=True
+            )
         elif not as_json:
             click.echo(f"{reference} is back as {outcome.reference} ({outcome.durability})")
             for letter, url in outcome.urls.items():

@@ -11,12 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from glassplate.errors import GlassplateError
-from glassplate.local.cluster import LocalCluster, PortsTaken
+from glassplate.local.cluster import LocalCluster, PortsInUse
 from glassplate.local.control import control_server
 from glassplate.local.plan import PORTS_USED
-from glassplate.local.processes import KeptProcess, ProcessFailed
+from glassplate.local.processes import ProcessFailed, SupervisedProcess
 from glassplate.local.samples import SampleOutcome, upload_samples
-from permission_urls import KeysRefused, Scope, sign_token
+from permission_urls import KeyRingError, Scope, sign_token
 from storagenode.disk.marker import RootRefused
 from volumes.config_reader import InvalidConfig
 
@@ -55,7 +55,7 @@ def up(data: Path, port: int, *, samples: bool) -> None:
         cluster = LocalCluster.prepare(data, port=port)
         cluster.refuse_taken_ports()
         asyncio.run(_run(cluster, console, samples=samples))
-    except (InvalidConfig, KeysRefused, RootRefused, PortsTaken, ProcessFailed, OSError) as error:
+    except (InvalidConfig, KeyRingError, RootRefused, PortsInUse, ProcessFailed, OSError) as error:
         console.print(f"glassplate up: {error}", style="red", markup=False, highlight=False)
         raise SystemExit(2) from error
 
@@ -65,7 +65,7 @@ async def _run(cluster: LocalCluster, console: Console, *, samples: bool) -> Non
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     for missing in cluster.missing:
-        console.print(f"[yellow]{missing.name} is not installed: {missing.loss}[/]")
+        console.print(f"[yellow]{missing.name} is not installed: {missing.consequence}[/]")
     try:
         running = asyncio.create_task(_serve(cluster, console, stopping, samples=samples))
         stopped = asyncio.create_task(stopping.wait())
@@ -174,7 +174,7 @@ class _Control:
             ],
         }
 
-    def _chosen(self, request: dict[str, Any]) -> list[KeptProcess]:
+    def _chosen(self, request: dict[str, Any]) -> list[SupervisedProcess]:
         if request.get("colo"):
             return self._cluster.of_colo(request["colo"])
         return self._cluster.processes

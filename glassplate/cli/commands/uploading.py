@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from glassplate.cli.views.progress import TransferProgress
 from glassplate.client import Client
-from glassplate.errors import ClusterTrouble, GlassplateError, SizesFailed, Unreachable
+from glassplate.errors import ClusterError, GlassplateError, SizesFailed, Unreachable
 from storagemaster.wire import Receipt
 
 
@@ -21,7 +21,7 @@ class UploadOptions:
     idempotency_key: str | None = None
     wait_seconds: float | None = None
     """How long to wait for the sizes of a photo; None does not wait."""
-    at_once: int = 4
+    concurrency: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Uploaded:
     path: Path
     receipt: Receipt
     state: str = "pending"
-    trouble: GlassplateError | None = None
+    sizes_error: GlassplateError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class NotUploaded:
 Outcome = Uploaded | NotUploaded
 
 
-class NotTried(ClusterTrouble):
+class NotAttempted(ClusterError):
     """The upload was not begun, or not ended: nobody answers, or somebody pressed Ctrl-C."""
 
 
@@ -72,7 +72,7 @@ class _Uploading:
         self._client = client
         self._options = options
         self._progress = progress
-        self._turns = asyncio.Semaphore(options.at_once)
+        self._turns = asyncio.Semaphore(options.concurrency)
         self._nobody_answers = False
         self._begun: set[Path] = set()
         self._outcomes: dict[Path, Outcome] = {}
@@ -89,12 +89,14 @@ class _Uploading:
         if path in self._outcomes:
             return self._outcomes[path]
         if path in self._begun:
-            return NotUploaded(path, NotTried("interrupted while it was sent, so it may be kept"))
-        return NotUploaded(path, NotTried("not tried, because of the interruption"))
+            return NotUploaded(
+                path, NotAttempted("interrupted while it was sent, so it may be kept")
+            )
+        return NotUploaded(path, NotAttempted("not tried, because of the interruption"))
 
     async def _put(self, path: Path) -> Outcome:
         if self._nobody_answers:
-            return NotUploaded(path, NotTried("not tried, because nobody answers"))
+            return NotUploaded(path, NotAttempted("not tried, because nobody answers"))
         task, on_progress = self._progress.start(path.name, _size_of(path))
         try:
             receipt = await self._client.put(
@@ -115,9 +117,9 @@ class _Uploading:
         try:
             status = await self._client.wait_until_ready(uploaded.receipt.reference, seconds)
         except SizesFailed as error:
-            return replace(uploaded, state="failed", trouble=error)
+            return replace(uploaded, state="failed", sizes_error=error)
         except GlassplateError as error:
-            return replace(uploaded, trouble=error)
+            return replace(uploaded, sizes_error=error)
         return replace(uploaded, state=status.state)
 
 
@@ -138,7 +140,7 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
         "reference": outcome.receipt.reference,
         **asdict(outcome.receipt),
         "state": outcome.state,
-        "reason": str(outcome.trouble or ""),
+        "reason": str(outcome.sizes_error or ""),
     }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from glassplate.errors import Mistake, UnusableSource
+from glassplate.errors import UnusableSource, UsageError
 
 # In a directory, what is called a photo. A file that is named is tried, whatever it is called.
 PHOTO_SUFFIXES = frozenset(
@@ -18,15 +18,15 @@ class ChosenFiles:
     """What is to be uploaded, what cannot be, and what is no photo by its name."""
 
     files: tuple[Path, ...]
-    refused: tuple[tuple[Path, Mistake], ...]
-    passed_over: tuple[Path, ...]
+    refused: tuple[tuple[Path, UsageError], ...]
+    skipped: tuple[Path, ...]
 
 
 def choose_files(paths: Sequence[Path], *, recursive: bool) -> ChosenFiles:
     """The files that these paths stand for, each once, in order."""
     files: dict[Path, None] = {}
-    refused: list[tuple[Path, Mistake]] = []
-    passed_over: list[Path] = []
+    refused: list[tuple[Path, UsageError]] = []
+    skipped: list[Path] = []
     for path in paths:
         if not path.is_dir():
             files[path] = None
@@ -38,11 +38,11 @@ def choose_files(paths: Sequence[Path], *, recursive: bool) -> ChosenFiles:
                 if file.suffix.lower() in PHOTO_SUFFIXES and not file.name.startswith("."):
                     files[file] = None
                 else:
-                    passed_over.append(file)
-    return ChosenFiles(files=tuple(files), refused=tuple(refused), passed_over=tuple(passed_over))
+                    skipped.append(file)
+    return ChosenFiles(files=tuple(files), refused=tuple(refused), skipped=tuple(skipped))
 
 
-def _files_below(root: Path, refused: list[tuple[Path, Mistake]]) -> Iterator[Path]:
+def _files_below(root: Path, refused: list[tuple[Path, UsageError]]) -> Iterator[Path]:
     """Every file below a directory, in order of names; what cannot be listed is refused."""
 
     def refuse(error: OSError) -> None:

@@ -15,7 +15,7 @@ VOLUMES_AT_ONCE = 4
 Document = dict[str, Any]
 
 
-async def of_all_volumes(
+async def map_volumes(
     volumes: Sequence[int], ask: Callable[[int], Awaitable[Document]]
 ) -> list[Document]:
     """The documents of volumes, in their order; several are asked for at once."""

@@ -9,12 +9,12 @@ from rich.console import Console
 PIPED_COLUMNS = 240
 
 
-def results() -> Console:
+def stdout_console() -> Console:
     """Where results go: in colour at a terminal, plain and unfolded elsewhere."""
     is_piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Console(highlight=False, markup=False, width=PIPED_COLUMNS if is_piped else None)
 
 
-def remarks() -> Console:
+def stderr_console() -> Console:
     """Where progress, questions and remarks go."""
     return Console(stderr=True, highlight=False, markup=False)

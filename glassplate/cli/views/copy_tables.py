@@ -7,7 +7,7 @@ from rich import filesize
 from rich.console import RenderableType
 from rich.table import Table
 
-from glassplate.urls.explaining import job_words
+from glassplate.urls.explaining import describe_job
 
 Document = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ def found_table(found: Sequence[Document]) -> Table:
 def explanation_view(document: Document) -> Iterator[RenderableType]:
     """All of an explanation, the answer first."""
     answer, permission = document["answer"], document["permission"]
-    yield f"{document['asked']}: {answer['status'] or 'unsure'}, because {answer['because']}"
+    yield f"{document['asked']}: {answer['status'] or 'unsure'}, because {answer['reason']}"
     if permission is not None:
         key = f" (key {permission['key']}, expires {permission['expires']})"
         yield f"Permission: {permission['verdict']}{key if permission['key'] else ''}"
@@ -40,14 +40,14 @@ def explanation_view(document: Document) -> Iterator[RenderableType]:
     if document["copies"]:
         yield ""
         yield _copies_table(document["copies"])
-    for node, reason in document["unknown"].items():
+    for node, reason in document["unreachable"].items():
         yield f"{node} could not be asked: {reason}"
 
 
 def _state(version: Document) -> str:
     if version["state"] == "pending":
-        return f"pending: {job_words(version)}"
-    job = f"; {job_words(version)}" if version["job"] else ""
+        return f"pending: {describe_job(version)}"
+    job = f"; {describe_job(version)}" if version["job"] else ""
     reason = f": {version['reason']}" if version["reason"] else ""
     return f"{version['state']}{reason}{job}"
 
@@ -62,7 +62,7 @@ def _copies_table(copies: Sequence[Document]) -> Table:
 
 
 def _where(copy: Document) -> str:
-    return f"owed to {copy['owed_to']}" if copy["owed_to"] else copy["where"]
+    return f"hint for {copy['hint_for']}" if copy["hint_for"] else copy["location"]
 
 
 def _table(*names: str) -> Table:

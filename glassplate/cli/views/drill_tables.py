@@ -33,7 +33,7 @@ class LiveDrills:
         self._now = ""
         self._samples: list[Sample] = []
 
-    def hear(self, scenario: Scenario, what: str, samples: list[Sample]) -> None:
+    def update(self, scenario: Scenario, what: str, samples: list[Sample]) -> None:
         """Note what the running drill is at."""
         self._now = f"{scenario.name}: {what}"
         self._samples = samples
@@ -65,7 +65,7 @@ class LiveDrills:
             f"{self._now}; reads {last.reads_ok / SAMPLE_SECONDS:.0f} a second, "
             f"{last.reads_failed} failed; writes {last.writes_ok / SAMPLE_SECONDS:.0f} a second, "
             f"{last.writes_failed} failed; nodes up {_or_unknown(last.nodes_up)}, "
-            f"owed {_or_unknown(last.owed_files)}, jobs {_or_unknown(last.jobs)}"
+            f"owed {_or_unknown(last.pending_hints)}, jobs {_or_unknown(last.jobs)}"
         )
 
 
@@ -105,8 +105,8 @@ def broken_rules(drill: Drill) -> str:
 def violations_of(drills: Sequence[Drill]) -> Iterator[str]:
     """What was not as promised, in lines."""
     for drill in drills:
-        if drill.trouble:
-            yield f"{drill.scenario.name}: {drill.trouble.strip().splitlines()[-1]}"
+        if drill.failure_reason:
+            yield f"{drill.scenario.name}: {drill.failure_reason.strip().splitlines()[-1]}"
         for what in drill.evidence.missing():
             yield f"{drill.scenario.name}: not seen: {what}"
         found = drill.verdict.violations if drill.verdict else []

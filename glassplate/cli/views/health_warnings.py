@@ -6,13 +6,13 @@ from typing import Any
 Document = Mapping[str, Any]
 
 
-def attention(document: Document) -> list[str]:
+def list_warnings(document: Document) -> list[str]:
     """One line for each thing that is wrong; none when all is well."""
     return [
         *_of_nodes(document["nodes"]),
         *_of_volumes(document["volumes"]),
         *_of_owed_work(document),
-        *document["alarms"],
+        *document["alerts"],
     ]
 
 
@@ -53,8 +53,8 @@ def _of_volumes(volumes: Iterable[Document]) -> Iterator[str]:
 
 
 def _of_owed_work(document: Document) -> Iterator[str]:
-    if document["owed_files"]:
-        yield f"files held for nodes that have yet to take them: {document['owed_files']}"
+    if document["pending_hints"]:
+        yield f"files held for nodes that have yet to take them: {document['pending_hints']}"
     for edge in document["edges"]:
         if not edge["up"]:
             yield f"edge {edge['id']} does not answer; photos that are deleted now are purged later"

@@ -14,7 +14,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from glassplate.cli.views.consoles import remarks
+from glassplate.cli.views.consoles import stderr_console
 
 NAME_CHARACTERS_MAX = 32
 
@@ -26,7 +26,7 @@ class TransferProgress:
     """A bar for each transfer under way, and one for all of them if there are several."""
 
     def __init__(self, bytes_total: int, *, transfers: int) -> None:
-        console = remarks()
+        console = stderr_console()
         self._progress = Progress(
             TextColumn("{task.description:<32}", markup=False),
             BarColumn(),

@@ -7,7 +7,7 @@ from typing import Any, Self
 from rich import filesize
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from glassplate.cli.views.consoles import remarks
+from glassplate.cli.views.consoles import stderr_console
 
 Document = Mapping[str, Any]
 
@@ -16,7 +16,7 @@ class RepairProgress:
     """One bar, which every volume moves by as many bytes and steps as its plan had."""
 
     def __init__(self, plans: Sequence[Document]) -> None:
-        console = remarks()
+        console = stderr_console()
         self._weights = {plan["volume"]: _weight(plan) for plan in plans}
         self._bytes_total = sum(plan["copy_bytes"] for plan in plans)
         self._bytes_done = 0

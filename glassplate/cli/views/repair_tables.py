@@ -40,7 +40,7 @@ def count(things: Sequence[object], noun: str) -> str:
 
 
 def _left(document: Document, steps: Sequence[Document]) -> Iterator[RenderableType]:
-    for node in document["unknown"]:
+    for node in document["unreachable"]:
         yield f"  {node} cannot be asked, so nothing is known of what it lacks"
     if steps:
         yield _steps_table(steps)
@@ -59,5 +59,5 @@ def _steps_table(steps: Sequence[Document]) -> Table:
     for step in steps[:STEPS_SHOWN_MAX]:
         size = filesize.decimal(step["bytes"]) if step["bytes"] else ""
         reason = [step["reason"]] if has_reasons else []
-        table.add_row(step["do"], step["node"], step["source"], size, step["path"], *reason)
+        table.add_row(step["action"], step["node"], step["source"], size, step["path"], *reason)
     return table

@@ -8,7 +8,7 @@ from rich import filesize
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from glassplate.cli.views.consoles import remarks
+from glassplate.cli.views.consoles import stderr_console
 
 Document = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ class ScrubProgress:
     """A bar for each node that is waited for, where somebody watches."""
 
     def __init__(self) -> None:
-        console = remarks()
+        console = stderr_console()
         self._tasks: dict[str, TaskID] = {}
         self._progress = Progress(
             TextColumn("{task.description:<32}", markup=False),

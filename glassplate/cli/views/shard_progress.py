@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from glassplate.cli.views.consoles import remarks
+from glassplate.cli.views.consoles import stderr_console
 
 
 class ShardProgress:
@@ -33,7 +33,7 @@ class ShardProgress:
 @contextmanager
 def shard_progress(shards_total: int) -> Iterator[ShardProgress]:
     """A bar for as long as the block lasts."""
-    console = remarks()
+    console = stderr_console()
     columns = (TextColumn("shards:"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(
         *columns,

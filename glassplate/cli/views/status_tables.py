@@ -22,7 +22,7 @@ def status_view(document: Document, needs_attention: Sequence[str]) -> Renderabl
         "",
         _volumes_table(document["volumes"]),
         "",
-        Text(f"Owed files: {document['owed_files']}    Queue: {_queue(document['queue'])}"),
+        Text(f"Owed files: {document['pending_hints']}    Queue: {_queue(document['queue'])}"),
     ]
     if document["edges"]:
         parts += ["", _edges_table(document["edges"])]
@@ -51,7 +51,7 @@ def _nodes_table(nodes: Sequence[Document]) -> Table:
             _node_state(node),
             _bytes(node["free_bytes"]),
             _bytes(node["total_bytes"]),
-            "?" if node["owed_files"] is None else str(node["owed_files"]),
+            "?" if node["pending_hints"] is None else str(node["pending_hints"]),
         )
         shown_colo = node["colo"]
     return table
@@ -83,8 +83,8 @@ def _volumes_table(volumes: Sequence[Document]) -> Table:
 
 def _volume_state(volume: Document) -> str:
     """Whether it takes photos, and where the large files are if not on every mirror."""
-    keepers = ", ".join(volume["chilled_to"])
-    return f"{volume['state']}, chilled to {keepers}" if keepers else str(volume["state"])
+    cold_nodes = ", ".join(volume["cold_nodes"])
+    return f"{volume['state']}, chilled to {cold_nodes}" if cold_nodes else str(volume["state"])
 
 
 def _edges_table(edges: Sequence[Document]) -> Table:

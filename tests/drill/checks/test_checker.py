@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from drill.checks.checker import RULES, check, count_of_sets
-from drill.checks.final_state import Answer
+from drill.checks.final_state import ObservedResponse
 from drill.checks.history_rules import FORGIVEN_READS
-from drill.checks.photo_index import tell
+from drill.checks.photo_index import index_history
 from drill.checks.stalls import Stall
 from drill.history import SECOND, Op, Outcome
 from tests.drill.example_drill import (
@@ -49,7 +49,7 @@ def test_a_drill_in_which_all_is_as_promised_breaks_no_rule():
     """And no rule passes because it looked at nothing, but those for what did not happen."""
     verdict = check(history(), state(), TERMS)
     assert verdict.violations == []
-    looked_at_nothing = {f.rule for f in verdict.findings if not f.looked_at}
+    looked_at_nothing = {f.rule for f in verdict.findings if not f.checked}
     assert looked_at_nothing == {"C2", "C6"}
     assert [finding.rule for finding in verdict.findings] == list(RULES)
 
@@ -71,7 +71,9 @@ def test_c2_served_past_the_bound_after_a_delete():
     assert broken_rules([*history(), get(20, HEN_PATH, "hen")]) == {"C2"}
 
 
-@pytest.mark.parametrize("said", [{"unpurged": ("varnish",)}, {"owed": ("west-1",)}])
+@pytest.mark.parametrize(
+    "said", [{"purge_pending": ("varnish",)}, {"pending_mirrors": ("west-1",)}]
+)
 def test_c2_who_could_not_be_told_has_until_its_links_have_healed(said):
     """And a minute; an edge that was told has no more than ever."""
     told = [
@@ -80,7 +82,7 @@ def test_c2_who_could_not_be_told_has_until_its_links_have_healed(said):
     assert broken_rules([*told, get(79, HEN_PATH, "hen", edge="varnish")]) == set()
     assert broken_rules([*told, get(81, HEN_PATH, "hen", edge="varnish")]) == {"C2"}
     late = broken_rules([*told, get(21, HEN_PATH, "hen", edge="east-nginx")])
-    assert late == ({"C2"} if "unpurged" in said else set())
+    assert late == ({"C2"} if "purge_pending" in said else set())
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -230,8 +232,8 @@ def test_c12_too_many_reads_that_fail_where_faults_leave_a_way():
     assert broken_rules([*history(), *[failed] * FORGIVEN_READS]) == set()
     too_many = [*history(), *[failed] * (FORGIVEN_READS + 1)]
     assert broken_rules(too_many) == {"C12"}
-    assert broken_rules(too_many, reads_ok_min=0.5) == set()
-    assert broken_rules(too_many, edges_spared=frozenset({"east-nginx"})) == set()
+    assert broken_rules(too_many, read_success_min=0.5) == set()
+    assert broken_rules(too_many, unaffected_edges=frozenset({"east-nginx"})) == set()
     after = at(25, Op.GET, Outcome.INFO, path=CAT_PATH, edge="varnish", error="timeout")
     assert broken_rules([*history(), *[after] * 9]) == set()
 
@@ -304,7 +306,7 @@ def test_a_plain_no_is_no_removal():
 
 def test_sets_are_counted():
     """How many were acknowledged, lost, never read, and refused at least once."""
-    counted = count_of_sets(tell(history()), state())
+    counted = count_of_sets(index_history(history()), state())
     assert counted == {
         "acknowledged": 2,
         "removed": 1,
@@ -314,4 +316,4 @@ def test_sets_are_counted():
         "stale": 0,
         "unknown_uploads": 0,
     }
-    assert Answer(status=200).identity == ("", "", "", "0")
+    assert ObservedResponse(status=200).identity == ("", "", "", "0")

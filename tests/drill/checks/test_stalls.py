@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from drill.checks.stalls import LATE_SECONDS, watching_stalls
+from drill.checks.stalls import LATE_SECONDS, detect_stalls
 from drill.history import SECOND
 
 
@@ -11,7 +11,7 @@ def test_a_loop_that_is_held_up_is_a_stall():
     """From when the timer was due to when it fired."""
 
     async def be_held_up():
-        async with watching_stalls() as stalls:
+        async with detect_stalls() as stalls:
             asyncio.get_running_loop().call_soon(time.sleep, 2 * LATE_SECONDS)
             # The watch's timer is due before this one.
             await asyncio.sleep(4 * LATE_SECONDS)

@@ -10,7 +10,7 @@ import pytest
 from drill.cluster.drill_bucket import COLD, add_bucket
 from drill.cluster.faulty_s3_proxy import s3_through_faults, to_objects
 from drill.cluster.seaweedfs import make_bucket, s3_client, seaweedfs
-from drill.cluster.stores import HeldBucket, HeldDisk
+from drill.cluster.stores import RawBucket, RawDisk
 from glassplate.local.plan import LocalPorts, render_local_cluster
 from tests.storagenode.photo_samples import variant_of, version_of
 from volumes.bucket_location import BucketLocation
@@ -42,7 +42,7 @@ def test_a_bucket_is_read_as_a_disk_is(url, tmp_path):
     """Photo files with what is noted of them, what is left over, and what was set aside."""
     files = {
         PHOTO: b"photo",
-        f".owed/east-1/{PHOTO}": b"owed",
+        f".hints/east-1/{PHOTO}": b"owed",
         ".quarantine/1-x": b"bad",
         ".node": b"marker",
         "42/.volume": b"marker",
@@ -55,10 +55,10 @@ def test_a_bucket_is_read_as_a_disk_is(url, tmp_path):
             (tmp_path / path).write_bytes(data)
             os.setxattr(tmp_path / path, "user.sha256", notes["sha256"].encode())
         client.create_multipart_upload(Bucket="photos", Key="n/unfinished")
-        bucket = HeldBucket(client, BucketLocation("photos", "n"))
-        for store in (HeldDisk(tmp_path), bucket):
+        bucket = RawBucket(client, BucketLocation("photos", "n"))
+        for store in (RawDisk(tmp_path), bucket):
             assert list(store.photo_files()) == [(PHOTO, b"photo", f"digest of {PHOTO}")]
-            assert f".owed/east-1/{PHOTO}" in set(store.leftovers())
+            assert f".hints/east-1/{PHOTO}" in set(store.leftovers())
             assert store.quarantined() == 1
         assert "unfinished" in set(bucket.leftovers())
 

@@ -11,7 +11,7 @@ from drill.history import read_history
 from drill.load.samples import Sample
 from drill.report.report import PAGE, add_to_report
 from drill.report.timeline import render_timeline
-from drill.run import CONVERGING, Drill, Mark
+from drill.run import CONVERGING, Drill, Interval
 from drill.scenarios.scenarios import SCENARIOS
 from tests.drill.example_drill import CAT_PATH, TERMS, get, history, state
 
@@ -24,7 +24,7 @@ def sample(second, *, owed=0):
         reads_failed=1,
         writes_ok=2,
         writes_failed=0,
-        owed_files=owed,
+        pending_hints=owed,
         nodes_up=4,
         jobs=3,
     )
@@ -36,7 +36,7 @@ def drill_of(operations):
         scenario=SCENARIOS["colo-lost"],
         seed=7,
         evidence=Evidence([Proof(True, "west-1 <is> gone")]),
-        marks=[Mark("Down <names>", 2.0, 6.0), Mark(CONVERGING, 9.0, 12.0)],
+        marks=[Interval("Down <names>", 2.0, 6.0), Interval(CONVERGING, 9.0, 12.0)],
         samples=[sample(0.5), sample(1.0), sample(1.5, owed=None), sample(2.0, owed=9)],
         operations=operations,
         counts={"acknowledged": 2},
@@ -59,7 +59,7 @@ def test_the_picture_is_an_svg_with_faults_and_lanes(held):
     """It is well-formed, and words in it are escaped."""
     picture = ET.fromstring(render_timeline(held))
     words = " ".join(text.text or "" for text in picture.iter("text"))
-    for expected in ("Down <names>", "converging", "reads a second", "owed files", "nodes up"):
+    for expected in ("Down <names>", "converging", "reads a second", "pending hints", "nodes up"):
         assert expected in words
     owed = [line for line in picture.iter("polyline") if line.get("stroke") == "#c77d11"]
     assert len(owed) == 2, "the line is broken where nobody could tell"

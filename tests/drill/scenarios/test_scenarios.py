@@ -20,10 +20,10 @@ def test_there_are_enough_and_some_stand_for_all():
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda s: s.name)
 def test_a_scenario_is_whole(scenario):
     """It has a story, faults in the time of the load, and spares edges that there are."""
-    assert scenario.story.endswith(".")
+    assert scenario.description.endswith(".")
     assert scenario.steps
     assert all(0 < step.begins < step.ends < 1 for step in scenario.steps)
-    assert set(scenario.edges_spared) <= EDGES
+    assert set(scenario.unaffected_edges) <= EDGES
 
 
 def test_evidence_is_complete_only_when_all_of_it_fired():

@@ -11,15 +11,15 @@ from glassplate.cli.connection import Connection
 from tests.free_ports import free_ports
 
 STATUS_KEYS = {
-    "alarms",
-    "attention",
+    "alerts",
+    "warnings",
     "cluster",
     "edges",
     "master",
     "nodes",
     "oldest_job_seconds",
-    "owed_files",
-    "queue",
+    "pending_hints",
+    "queues",
     "repair",
     "volumes",
     "workers_alive",

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from glassplate.cli.views.health_warnings import attention, compact_ranges
+from glassplate.cli.views.health_warnings import compact_ranges, list_warnings
 
 NODE = {
     "id": "east-1",
@@ -16,16 +16,16 @@ NODE = {
 WELL = {
     "nodes": [NODE],
     "volumes": [{"number": n, "mirrors": ["a", "b"], "mirrors_up": ["a", "b"]} for n in (1, 2, 3)],
-    "owed_files": 0,
-    "queue": {"new": 7, "retry": 0},
-    "alarms": [],
+    "pending_hints": 0,
+    "queues": {"new": 7, "retry": 0},
+    "alerts": [],
     "edges": [{"id": "east-nginx", "up": True}],
 }
 
 
 def test_nothing_needs_attention_when_all_is_well():
     """A queue with jobs in it is a queue at work."""
-    assert attention(WELL) == []
+    assert list_warnings(WELL) == []
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_nothing_needs_attention_when_all_is_well():
         (("nodes", 0, "up"), False, "node east-1 in east is down: no answer"),
         (("volumes", 0, "mirrors_up"), [], "volumes 1: no mirror is up"),
         (("volumes", 1, "mirrors_up"), ["b"], "volumes 2: not every mirror is up"),
-        (("owed_files",), 4, "files held for nodes that have yet to take them: 4"),
-        (("alarms",), ["the queue is away"], "the queue is away"),
+        (("pending_hints",), 4, "files held for nodes that have yet to take them: 4"),
+        (("alerts",), ["the queue is away"], "the queue is away"),
         (("edges", 0, "up"), False, "edge east-nginx does not answer"),
     ],
     ids=lambda each: ".".join(map(str, each)) if isinstance(each, tuple) else "",
@@ -47,7 +47,7 @@ def test_one_line_for_each_thing_that_is_wrong(path, value, line):
     for step in path[:-1]:
         at = at[step]
     at[path[-1]] = value
-    (found,) = attention(document)
+    (found,) = list_warnings(document)
     assert found.startswith(line)
 
 

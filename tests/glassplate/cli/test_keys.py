@@ -90,13 +90,13 @@ def test_a_rotation_in_steps_refuses_no_url(keys, key_file):
     keys("init")
     before = signed(key_file)
 
-    announced = keys("add", "--announce")
+    announced = keys("add", "--verify-only")
     assert announced.exit_code == 0
-    assert "glassplate keys sign b" in announced.stdout
+    assert "glassplate keys promote b" in announced.stdout
     behind = load_keys(key_file)
     assert signed(key_file) == before
 
-    assert keys("sign", "b").exit_code == 0
+    assert keys("promote", "b").exit_code == 0
     after = signed(key_file)
     assert after.split(".")[1] == "b"
     for ring in (behind, load_keys(key_file)):
@@ -114,7 +114,7 @@ def test_a_retired_key_opens_nothing(keys, key_file):
         verify(load_keys(key_file), old)
     verify(load_keys(key_file), signed(key_file))
     assert keys("add", "a").exit_code == 2
-    assert keys("sign", "a").exit_code == 2
+    assert keys("promote", "a").exit_code == 2
 
 
 def test_retiring_is_asked_about(keys, key_file):
@@ -131,7 +131,7 @@ def test_retiring_is_asked_about(keys, key_file):
     [
         (["retire", "a", "--yes"], "let another key sign"),
         (["retire", "x", "--yes"], "there is no key 'x'"),
-        (["sign", "x"], "there is no key 'x'"),
+        (["promote", "x"], "there is no key 'x'"),
         (["add", "A key"], "one to four of a-z and 0-9"),
         (["add", "a"], "never used again"),
     ],

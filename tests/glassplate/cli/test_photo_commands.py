@@ -110,7 +110,7 @@ def test_info_says_why_not(glassplate, client, receipt):
     """Unknown, gone, or not a reference."""
     client.delete(receipt.reference)
     for reference, status, words in (
-        (NEVER, 1, "There is no such photo"),
+        (NEVER, 1, "Unknown photo"),
         (receipt.reference, 1, "The photo is gone"),
         (f"{receipt.volume}/{receipt.photo}", 2, "lacks the version"),
     ):
@@ -150,8 +150,8 @@ def test_rm_goes_on_after_one_that_fails(glassplate, receipt):
     assert result.exit_code == 1
     document = json.loads(result.stdout)
     assert document.keys() == {"deleted", "failed"}
-    deleted_keys = {"reference", "volume", "photo", "version", "copies", "owed"}
-    assert document["deleted"][0].keys() == deleted_keys | {"purged", "unpurged"}
+    deleted_keys = {"reference", "volume", "photo", "version", "copies", "pending_mirrors"}
+    assert document["deleted"][0].keys() == deleted_keys | {"purged", "purge_pending"}
     assert document["failed"][0].keys() == {"reference", "error", "message", "status"}
 
 

@@ -14,7 +14,7 @@ from glassplate.cli.main import main
 from glassplate.edges.files import read_keys_of
 from glassplate.local.plan import LocalPorts, render_local_cluster
 from permission_urls import load_keys
-from proxy_config.edge_settings import NginxChoices, TlsFiles, VarnishChoices
+from proxy_config.edge_settings import NginxSettings, TlsFiles, VarnishSettings
 from proxy_config.nginx import nginx_command, render_nginx
 from proxy_config.varnish import render_varnish, varnish_command
 from volumes.address import Address
@@ -77,7 +77,7 @@ def test_prints_the_main_file_alone(proxy_config, cluster, read_keys):
     """Without --out: nginx.conf on stdout, and what it needs beside it on stderr."""
     shown = proxy_config("nginx", "--edge", "east-nginx")
     assert shown.exit_code == 0
-    choices = NginxChoices(
+    choices = NginxSettings(
         edge_id="east-nginx",
         cache_dir="/var/cache/glassplate",
         cache_bytes=10 * 1024**3,
@@ -118,7 +118,7 @@ def test_writes_all_files_of_nginx(proxy_config, site, cluster, read_keys):
         *("--purge-network", "10.1.0.0/16", "--purge-network", "10.2.0.1"),
     )
     assert done.exit_code == 0
-    choices = NginxChoices(
+    choices = NginxSettings(
         edge_id="east-nginx",
         cache_dir="/srv/cache",
         cache_bytes=20 * 1024**3,
@@ -142,7 +142,7 @@ def test_writes_all_files_of_varnish(proxy_config, site, cluster, read_keys):
         *("--cache-bytes", "512M", "--run-dir", "/srv/run", "--purge-network", "10.1.0.0/16"),
     )
     assert done.exit_code == 0
-    choices = VarnishChoices(
+    choices = VarnishSettings(
         edge_id="varnish",
         cache_bytes=512 * 1024**2,
         run_dir="/srv/run",

@@ -24,7 +24,7 @@ RECEIPT_KEYS = {
     "height",
     "durability",
     "copies",
-    "owed",
+    "pending_mirrors",
     "urls",
     "status",
     "state",
@@ -51,13 +51,13 @@ def test_json_has_these_keys(glassplate, photo_file, tmp_path):
     result = glassplate("put", photo_file, notes, "--json")
     assert result.exit_code == 1
     document = json.loads(result.stdout)
-    assert document.keys() == {"photos", "failed", "passed_over"}
+    assert document.keys() == {"photos", "failed", "skipped"}
     (uploaded,) = document["photos"]
     (failed,) = document["failed"]
     assert uploaded.keys() == RECEIPT_KEYS
-    assert uploaded["copies"][0].keys() == {"node", "colo", "owed_to"}
+    assert uploaded["copies"][0].keys() == {"node", "colo", "hint_for"}
     assert failed.keys() == FAILURE_KEYS
-    assert (failed["error"], failed["status"]) == ("NotAPhoto", 415)
+    assert (failed["error"], failed["status"]) == ("UnsupportedFormat", 415)
 
 
 def test_file_that_fails_stops_no_other(glassplate, photo_file, tmp_path):
@@ -71,7 +71,7 @@ def test_file_that_fails_stops_no_other(glassplate, photo_file, tmp_path):
     assert "mirrored" in result.stdout
     for words in (
         "empty.jpg is empty: there is nothing to upload",
-        "notes.txt was not uploaded: Not a photo that can be kept",
+        "notes.txt was not uploaded: Unsupported format",
         "missing.jpg cannot be read: No such file or directory",
         "folder is a directory; -r uploads the photos in it",
         "1 uploaded, 4 not uploaded",
@@ -90,7 +90,7 @@ def test_directory_is_walked_and_other_files_are_counted(glassplate, tmp_path, s
     assert result.exit_code == 0
     names = [each["file"].removeprefix(f"{tmp_path}/") for each in document["photos"]]
     assert names == ["a/2.jpg", "a/b/1.JPEG"]
-    assert len(document["passed_over"]) == 2
+    assert len(document["skipped"]) == 2
     assert "2 uploaded, 2 passed over" in result.stderr
     shown = glassplate("put", "-r", tmp_path / "a").stdout.splitlines()
     assert [line.split()[0] for line in shown[-2:]] == ["m", "m"]
@@ -99,13 +99,13 @@ def test_directory_is_walked_and_other_files_are_counted(glassplate, tmp_path, s
 def test_key_makes_two_uploads_one_photo(glassplate, photo_file):
     """And it names one photo only."""
     references = {
-        json.loads(glassplate("put", photo_file, "--key", f"{photo_file}", "--json").stdout)[
-            "photos"
-        ][0]["reference"]
+        json.loads(
+            glassplate("put", photo_file, "--idempotency-key", f"{photo_file}", "--json").stdout
+        )["photos"][0]["reference"]
         for _ in range(2)
     }
     assert len(references) == 1
-    result = glassplate("put", photo_file, photo_file.with_name("b.jpg"), "--key", "k")
+    result = glassplate("put", photo_file, photo_file.with_name("b.jpg"), "--idempotency-key", "k")
     assert result.exit_code == 2
     assert "--key names one photo" in result.stderr
 
@@ -120,7 +120,7 @@ def test_waiting_ends_with_the_time_that_is_given(glassplate, photo_file):
 
 def test_waiting_shows_that_sizes_are_made(glassplate, cluster, photo_file):
     """A photo whose sizes are there is ready at once."""
-    key = ("put", photo_file, "--key", f"wait {photo_file}", "--json")
+    key = ("put", photo_file, "--idempotency-key", f"wait {photo_file}", "--json")
     reference = json.loads(glassplate(*key).stdout)["photos"][0]["reference"]
     cluster.make_one_size(reference)
     result = glassplate(*key, "--wait")
@@ -144,7 +144,7 @@ def test_strict_upload_is_two_colos(glassplate, photo_file):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["--volume", "99"], "no such volume"), (["--volume", "0"], "1<=x<=65535")],
+    [(["--volume", "99"], "volume 99 is not in"), (["--volume", "0"], "1<=x<=65535")],
 )
 def test_volume_must_be_one(options, words, glassplate, photo_file):
     """One that is not in the config is refused by the cluster, and one that cannot be, here."""
@@ -189,7 +189,7 @@ def test_ctrl_c_loses_no_receipt(program, environment, cluster, tmp_path, seeds)
     status, document, stderr = asyncio.run(interrupt_the_second())
     assert status == 1
     assert [photo["file"] for photo in document["photos"]] == [str(files[0])]
-    assert [failed["error"] for failed in document["failed"]] == ["NotTried", "NotTried"]
+    assert [failed["error"] for failed in document["failed"]] == ["NotAttempted", "NotAttempted"]
     assert "interrupted while it was sent, so it may be kept" in stderr
     assert "not tried, because of the interruption" in stderr
     assert "Traceback" not in stderr

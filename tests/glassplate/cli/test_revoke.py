@@ -68,9 +68,9 @@ def test_revoke_names_the_edges_that_remember():
         version="3fz8qd",
         revoked="7fz8qd",
         urls={},
-        owed=("west-1",),
+        pending_mirrors=("west-1",),
         purged=("east-edge",),
-        unpurged=("west-edge",),
+        purge_pending=("west-edge",),
     )
     forgotten, remembered, owed = _what_is_left(revocation)
     assert forgotten == "Forgotten by the edges: east-edge"

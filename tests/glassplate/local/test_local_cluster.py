@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from glassplate.local.cluster import prepare_on_free_ports
-from glassplate.local.processes import KeptProcess, ProcessFailed, ProcessPlan
+from glassplate.local.processes import ProcessFailed, ProcessPlan, SupervisedProcess
 
 SLEEPS = ["sleep", "60"]
 
@@ -19,12 +19,12 @@ def _local(tmp_path):
 
 @pytest.fixture(name="process")
 def _process(tmp_path):
-    """Makes a process: process("a", stage=1, is_ready=...) -> KeptProcess."""
+    """Makes a process: process("a", stage=1, is_ready=...) -> SupervisedProcess."""
 
     def make(name, argv=SLEEPS, *, stage=0, is_ready=at_once, ready_seconds_max=15.0):
         log = tmp_path / f"{name}.log"
         plan = ProcessPlan(name=name, colo="", argv=argv, log=log, is_ready=is_ready, stage=stage)
-        return KeptProcess(plan, ready_seconds_max=ready_seconds_max)
+        return SupervisedProcess(plan, ready_seconds_max=ready_seconds_max)
 
     return make
 
@@ -126,11 +126,11 @@ def test_one_that_could_not_be_kept_running_does_not_keep_others_from_being_stop
         await local.start([lost, other])
         lost.plan.log.unlink()
         lost.plan.log.mkdir()
-        keeper = lost._keeper
+        cold_node = lost._cold_node
         os.kill(lost.pid, signal.SIGKILL)
-        await asyncio.wait([keeper])
+        await asyncio.wait([cold_node])
         await local.stop([lost, other])
-        return keeper.exception()
+        return cold_node.exception()
 
     error = asyncio.run(asyncio.wait_for(lose_one_and_stop_both(), 20))
     assert isinstance(error, IsADirectoryError)

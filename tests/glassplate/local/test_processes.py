@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from glassplate.local.processes import KeptProcess, ProcessPlan
+from glassplate.local.processes import ProcessPlan, SupervisedProcess
 
 # Its child would outlive it, as a worker of nginx does that loses its master.
 PARENT = """
@@ -48,7 +48,7 @@ def test_children_of_a_process_that_was_killed_end_before_the_next_is_started(tm
     plan = ProcessPlan(name="p", colo="", argv=argv, log=tmp_path / "log", is_ready=at_once)
 
     async def kill_once():
-        process = KeptProcess(plan)
+        process = SupervisedProcess(plan)
         await process.start()
         try:
             await until(lambda: noted.exists() and noted.read_text())

@@ -20,7 +20,7 @@ from tests.glassplate.faulty_servers import (
 from tests.glassplate.live_cluster import jpeg
 from volumes.photo_path import Variant, parse_photo_version, render_path
 
-BEHAVIOURS = [
+BEHAVIORS = [
     drops_the_connection_before_the_body,
     drops_the_connection_after_the_body,
     loses_the_answer,
@@ -31,20 +31,20 @@ BEHAVIOURS = [
 
 def assert_kept_once(cluster, receipt, data):
     """The photo is on two nodes under the receipt's name, and there is no second one."""
-    of = parse_photo_version(receipt.reference)
-    path = render_path(Variant(of, "o", receipt.format))
+    photo_version = parse_photo_version(receipt.reference)
+    path = render_path(Variant(photo_version, "o", receipt.format))
     assert cluster.originals_of(data) == {path: 2}
 
 
-@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("behavior", BEHAVIORS, ids=lambda each: each.__name__)
 @pytest.mark.parametrize("size", ["small", "large"])
-def test_upload_succeeds_once_when_a_master(behaviour, size, cluster, open_client, photo):
+def test_upload_succeeds_once_when_a_master(behavior, size, cluster, open_client, photo):
     """It is tried again with the same key, and there is one more photo, on two nodes."""
     data = photo if size == "small" else photo + os.urandom(3_000_000)
 
     async def upload():
         async with (
-            misbehaving_master(cluster.masters[0], behaviour) as master,
+            misbehaving_master(cluster.masters[0], behavior) as master,
             open_client(master.url) as client,
         ):
             return await client.put(data), master.headers
@@ -59,7 +59,7 @@ def test_upload_that_timed_out_is_found_by_its_second_attempt(cluster, open_clie
     """A master that has kept the photo and says so too late costs time, and no second photo."""
 
     async def upload():
-        timeouts = Timeouts(connect_seconds=1, answer_seconds=0.7)
+        timeouts = Timeouts(connect_seconds=1, response_seconds=0.7)
         async with (
             misbehaving_master(cluster.masters[0], answers_too_late) as master,
             open_client(master.url, timeouts=timeouts) as client,
@@ -116,7 +116,7 @@ def test_giving_up_tells_the_key_that_makes_trying_again_safe(cluster, open_clie
         ):
             with pytest.raises(Unreachable) as caught:
                 await client.put(photo)
-            assert caught.value.may_be_done
+            assert caught.value.may_have_succeeded
             return await client.put(photo, idempotency_key=caught.value.idempotency_key)
 
     assert_kept_once(cluster, asyncio.run(upload()), photo)

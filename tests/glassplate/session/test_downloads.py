@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from glassplate import Client, NotAllowed, Retries, Unreachable, UnusableTarget, WrongBytes
+from glassplate import Client, ContentMismatch, NotAllowed, Retries, Unreachable, UnusableTarget
 from tests.free_ports import free_ports
 from tests.glassplate.conftest import QUICK
 from tests.glassplate.faulty_servers import EdgeThatBreaksOff, edge_with_wrong_bytes, serving
@@ -71,13 +71,13 @@ def test_edge_that_always_breaks_off_is_given_up():
 def test_wrong_bytes_are_never_given(tmp_path):
     """Every attempt is checked, and a file is never there under its name."""
     handler = edge_with_wrong_bytes(DATA)
-    with pytest.raises(WrongBytes, match="was announced"):
+    with pytest.raises(ContentMismatch, match="was announced"):
         get_from(handler, get)
 
     async def download(client, url):
         await client.download(url, tmp_path / "cat.jpg")
 
-    with pytest.raises(WrongBytes):
+    with pytest.raises(ContentMismatch):
         get_from(handler, download)
     assert list(tmp_path.iterdir()) == []
 
@@ -90,7 +90,7 @@ def test_download_without_digest_says_that_it_is_not_checked(tmp_path):
         return await client.download(url, tmp_path / "cat.jpg")
 
     downloaded = get_from(edge.answer, download)
-    assert not downloaded.is_checked
+    assert not downloaded.is_verified
     assert downloaded.bytes == len(DATA)
 
 
@@ -102,7 +102,7 @@ def test_file_is_written_whole_and_not_overwritten(client, photo, tmp_path):
     downloaded = client.download(
         receipt.reference, target, on_progress=lambda *progress: heard.append(progress)
     )
-    assert downloaded.is_checked
+    assert downloaded.is_verified
     assert downloaded.sha256 == receipt.sha256
     assert heard[-1] == (len(photo), len(photo))
     target.write_bytes(b"mine")

@@ -2,21 +2,21 @@
 
 import pytest
 
-from glassplate.session.retries import AskAgain, GiveUp, Retries, decide, parse_retry_after
+from glassplate.session.retries import GiveUp, Retries, Retry, decide, parse_retry_after
 
 POLICY = Retries(attempts_max=4, first_pause_seconds=1, pause_seconds_max=3)
 
 
 def after(attempt, **changes):
     """The decision after an attempt."""
-    facts = {"servers": 1, "can_send_again": True, "retry_after_seconds": None, "luck": 0.5}
+    facts = {"servers": 1, "can_send_again": True, "retry_after_seconds": None, "jitter": 0.5}
     return decide(POLICY, attempt=attempt, **{**facts, **changes})
 
 
 def test_pause_is_random_below_a_bound_that_doubles():
     """Full jitter: from nothing to the bound, which stops growing at its maximum."""
-    assert [after(n, luck=1.0) for n in (1, 2, 3)] == [AskAgain(1), AskAgain(2), AskAgain(3)]
-    assert [after(n, luck=0.0) for n in (1, 2, 3)] == [AskAgain(0)] * 3
+    assert [after(n, jitter=1.0) for n in (1, 2, 3)] == [Retry(1), Retry(2), Retry(3)]
+    assert [after(n, jitter=0.0) for n in (1, 2, 3)] == [Retry(0)] * 3
 
 
 def test_attempts_end():
@@ -26,7 +26,7 @@ def test_attempts_end():
 
 def test_every_server_is_asked_once():
     """More servers than attempts are all asked."""
-    assert isinstance(after(5, servers=6), AskAgain)
+    assert isinstance(after(5, servers=6), Retry)
     assert after(6, servers=6) == GiveUp()
 
 
@@ -37,9 +37,9 @@ def test_what_cannot_be_sent_again_is_not():
 
 def test_retry_after_is_honoured_up_to_a_limit():
     """A server may ask for more time, but not for all of it."""
-    assert after(1, retry_after_seconds=2.0) == AskAgain(2.0)
-    assert after(1, retry_after_seconds=3600.0) == AskAgain(POLICY.retry_after_seconds_max)
-    assert after(3, luck=1.0, retry_after_seconds=0.0) == AskAgain(3)
+    assert after(1, retry_after_seconds=2.0) == Retry(2.0)
+    assert after(1, retry_after_seconds=3600.0) == Retry(POLICY.retry_after_seconds_max)
+    assert after(3, jitter=1.0, retry_after_seconds=0.0) == Retry(3)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,18 @@ import os
 import pytest
 
 from glassplate import UnusableSource
-from glassplate.session.sources import HASHED_FIRST_BYTES_MAX, HELD_BYTES_MAX, Counted, open_source
+from glassplate.session.sources import (
+    HASHED_FIRST_BYTES_MAX,
+    MEMORY_BYTES_MAX,
+    CountingBody,
+    open_source,
+)
 
 
 async def pieces_of(*pieces):
     """Pieces as they come from somewhere."""
-    for piece in pieces:
-        yield piece
+    for chunk in pieces:
+        yield chunk
 
 
 def opened(source, length=None):
@@ -25,14 +30,14 @@ def read(body):
     """All that a body sends, and what was counted on its way."""
 
     async def read_all():
-        counted = Counted(body)
-        data = b"".join([piece async for piece in counted.pieces()])
+        counted = CountingBody(body)
+        data = b"".join([chunk async for chunk in counted.chunks()])
         return data, counted
 
     return asyncio.run(read_all())
 
 
-@pytest.mark.parametrize("size", [1, HELD_BYTES_MAX, HELD_BYTES_MAX + 1])
+@pytest.mark.parametrize("size", [1, MEMORY_BYTES_MAX, MEMORY_BYTES_MAX + 1])
 def test_file_is_sent_whole_with_its_digest_known(size, tmp_path):
     """Held in memory or read again each time, a file is the same bytes."""
     data = os.urandom(size)
@@ -40,7 +45,7 @@ def test_file_is_sent_whole_with_its_digest_known(size, tmp_path):
     path.write_bytes(data)
     body = opened(path)
     assert body.length == size
-    assert body.can_be_sent_again
+    assert body.is_replayable
     assert body.sha256 == hashlib.sha256(data).hexdigest()
     assert read(body)[0] == read(body)[0] == data
 
@@ -52,27 +57,27 @@ def test_huge_file_is_hashed_while_it_is_sent(tmp_path):
         file.truncate(HASHED_FIRST_BYTES_MAX + 1)
     body = opened(path)
     assert body.sha256 is None
-    assert body.can_be_sent_again
+    assert body.is_replayable
 
 
 def test_short_pieces_are_held():
     """So they can be sent again."""
     body = opened(pieces_of(b"a" * 10, b"b" * 10), 20)
-    assert body.can_be_sent_again
+    assert body.is_replayable
     assert read(body)[0] == b"a" * 10 + b"b" * 10
 
 
 def test_long_pieces_come_once():
     """They are hashed on their way."""
-    data = os.urandom(HELD_BYTES_MAX)
-    body = opened(pieces_of(data, b"!"), HELD_BYTES_MAX + 1)
-    assert not body.can_be_sent_again
+    data = os.urandom(MEMORY_BYTES_MAX)
+    body = opened(pieces_of(data, b"!"), MEMORY_BYTES_MAX + 1)
+    assert not body.is_replayable
     sent, counted = read(body)
     assert sent == data + b"!"
     assert counted.sha256 == hashlib.sha256(sent).hexdigest()
 
 
-@pytest.mark.parametrize("length", [100, HELD_BYTES_MAX + 5], ids=["short", "long"])
+@pytest.mark.parametrize("length", [100, MEMORY_BYTES_MAX + 5], ids=["short", "long"])
 @pytest.mark.parametrize("lie", [-1, 1], ids=["fewer", "more"])
 def test_length_that_lies_is_found_out_here(length, lie):
     """More or fewer bytes than announced end the upload, with numbers."""
@@ -104,4 +109,4 @@ def test_source_that_fails_is_not_taken_for_a_connection():
         raise ConnectionResetError("the camera was unplugged")
 
     with pytest.raises(UnusableSource, match="the camera was unplugged"):
-        read(opened(broken(), HELD_BYTES_MAX + 1))
+        read(opened(broken(), MEMORY_BYTES_MAX + 1))

@@ -10,11 +10,11 @@ TEXT = "42/01jd3x8m2c9qp4k7/3fz8qd"
 
 def test_reference_of_a_version_is_its_text():
     """VOLUME/PHOTO/VERSION and the value are each other's inverse."""
-    of = parse_version_reference(TEXT)
-    assert of == PhotoVersion(42, "01jd3x8m2c9qp4k7", "3fz8qd")
-    assert str(of) == str(parse_reference(TEXT)) == TEXT
-    assert parse_version_reference(of) is of
-    assert str(parse_reference(of)) == TEXT
+    photo_version = parse_version_reference(TEXT)
+    assert photo_version == PhotoVersion(42, "01jd3x8m2c9qp4k7", "3fz8qd")
+    assert str(photo_version) == str(parse_reference(TEXT)) == TEXT
+    assert parse_version_reference(photo_version) is photo_version
+    assert str(parse_reference(photo_version)) == TEXT
 
 
 def test_reference_of_a_photo_has_no_version():

@@ -27,9 +27,9 @@ def test_a_profile_is_small_and_says_its_own_length(space: RgbSpace) -> None:
 def test_the_small_srgb_moves_no_colour() -> None:
     """Through our sRGB to LittleCMS's own, every level of every channel stays what it is."""
     levels = np.arange(256, dtype=np.uint8)
-    colours = np.stack([levels, levels[::-1], np.roll(levels, 77)], axis=-1)[None]
-    pixels = Image.fromarray(colours)
-    assert np.array_equal(np.asarray(_through(render_profile(SRGB), pixels)), colours)
+    colors = np.stack([levels, levels[::-1], np.roll(levels, 77)], axis=-1)[None]
+    pixels = Image.fromarray(colors)
+    assert np.array_equal(np.asarray(_through(render_profile(SRGB), pixels)), colors)
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def test_wide_spaces_come_out_as_colour_science_says(
     space: RgbSpace, expected: dict[tuple[int, ...], tuple[int, ...]]
 ) -> None:
     """The matrices and curves agree with the published spaces, within a level."""
-    for colour, wanted in expected.items():
-        pixels = Image.new("RGB", (1, 1), colour)
+    for color, wanted in expected.items():
+        pixels = Image.new("RGB", (1, 1), color)
         found = _through(render_profile(space), pixels).getpixel((0, 0))
-        assert max(abs(a - b) for a, b in zip(found, wanted, strict=True)) <= 1, (colour, found)
+        assert max(abs(a - b) for a, b in zip(found, wanted, strict=True)) <= 1, (color, found)
 
 
 def test_primaries_are_those_of_the_standard() -> None:

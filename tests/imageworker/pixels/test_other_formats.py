@@ -144,7 +144,7 @@ def test_credit_goes_along_in_every_format_and_stays_out_where_it_should() -> No
     """The policy is one switch of the recipe."""
     data = full_of_secrets("JPEG")
     keeping = dataclasses.replace(WITH_WEBP, avif=WITH_AVIF.avif)
-    leaving = dataclasses.replace(keeping, keeps_credit=False)
+    leaving = dataclasses.replace(keeping, keep_credit=False)
     for recipe, is_kept in ((keeping, True), (leaving, False)):
         variants = (
             *make_sizes(data, recipe=recipe).variants,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from imageworker.pixels.placeholder import blurhash, main_colour, placeholder_of, thumbhash
+from imageworker.pixels.placeholder import blurhash, dominant_color, placeholder_of, thumbhash
 from tests.imageworker.photo_zoo import picture, translucent
 
 BASE83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
@@ -27,8 +27,8 @@ def _hold_alike(decoded: np.ndarray, shown: Image.Image) -> None:
     assert np.abs(decoded.mean(axis=(0, 1)) - mean).max() < 8
 
 
-def _flat(*colour: int, size: tuple[int, int] = (20, 15)) -> Image.Image:
-    return Image.new("RGB" if len(colour) == 3 else "RGBA", size, colour)
+def _flat(*color: int, size: tuple[int, int] = (20, 15)) -> Image.Image:
+    return Image.new("RGB" if len(color) == 3 else "RGBA", size, color)
 
 
 def _decoded_blurhash(text: str, width: int, height: int) -> np.ndarray:
@@ -93,7 +93,7 @@ def _decoded_thumbhash(data: bytes, width: int, height: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("colour", "across", "down", "expected"),
+    ("color", "across", "down", "expected"),
     [
         ((0, 0, 0), 1, 1, "000000"),
         ((0, 0, 0), 4, 3, "L00000" + "fQ" * 11),
@@ -102,10 +102,10 @@ def _decoded_thumbhash(data: bytes, width: int, height: int) -> np.ndarray:
     ],
 )
 def test_a_blurhash_of_one_colour_is_what_the_description_gives(
-    colour: tuple[int, int, int], across: int, down: int, expected: str
+    color: tuple[int, int, int], across: int, down: int, expected: str
 ) -> None:
     """No terms but the average: 24 bits in four digits, and fQ where a term is nothing."""
-    assert blurhash(_flat(*colour), across=across, down=down) == expected
+    assert blurhash(_flat(*color), across=across, down=down) == expected
 
 
 def test_a_blurhash_decodes_to_the_picture_out_of_focus() -> None:
@@ -151,14 +151,14 @@ def test_a_wholly_transparent_photo_has_a_thumbhash() -> None:
 
 def test_a_photo_of_one_pixel_has_placeholders() -> None:
     """The smallest photo there is does not divide by nothing either."""
-    assert placeholder_of(_flat(1, 2, 3, size=(1, 1))).colour == "#010203"
+    assert placeholder_of(_flat(1, 2, 3, size=(1, 1))).color == "#010203"
 
 
 def test_the_main_colour_is_that_of_the_most_pixels() -> None:
     """A photo that is two thirds one blue is blue, not the mixture."""
     pixels = _flat(10, 20, 230, size=(30, 30))
     pixels.paste((240, 200, 10), (0, 0, 30, 10))
-    assert main_colour(pixels) == "#0a14e6"
+    assert dominant_color(pixels) == "#0a14e6"
 
 
 def test_placeholders_are_text_and_the_same_every_time() -> None:
@@ -167,4 +167,4 @@ def test_placeholders_are_text_and_the_same_every_time() -> None:
     assert first == placeholder_of(translucent())
     assert len(base64.b64decode(first.thumbhash, validate=True)) >= 20
     assert first.blurhash.isprintable()
-    assert first.colour.startswith("#")
+    assert first.color.startswith("#")

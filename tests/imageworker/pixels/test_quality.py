@@ -18,7 +18,7 @@ from imageworker.recipe import DEFAULT_RECIPE, Limits
 from tests.imageworker.cmyk_profile import cmyk_profile
 from tests.imageworker.lifelike import KINDS, lifelike
 from tests.imageworker.photo_zoo import save
-from tests.imageworker.similarity import colour_shift, mean_error, ssim
+from tests.imageworker.similarity import color_shift, mean_error, ssim
 from volumes.sizes import Size
 
 SSIM_LEAST = 0.98
@@ -124,6 +124,6 @@ def test_what_jpeg_loses_is_little(kind: str) -> None:
     for each in rendered.sizes:
         setting = DEFAULT_RECIPE.jpeg_for(each.size)
         coded = _opened(encode_jpeg(each.pixels, setting, credit=b""))
-        assert colour_shift(coded, each.pixels) < 0.5, each.size
+        assert color_shift(coded, each.pixels) < 0.5, each.size
         brightness = [_middle(pixels.convert("L")) for pixels in (coded, each.pixels)]
         assert ssim(*brightness) > 0.97, each.size

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imageworker.pixels.resize import DRAFT_ENOUGH, Step, draft_scale, plan_sizes, run_plan, shrink
+from imageworker.pixels.resize import (
+    DRAFT_DOWNSCALE_MIN,
+    Step,
+    draft_scale,
+    plan_sizes,
+    run_plan,
+    shrink,
+)
 from volumes.sizes import DEFAULT_SIZES, Size, sizes_of
 
 EDGES = st.integers(1, 12_000)
@@ -109,7 +116,7 @@ def test_a_draft_is_still_much_larger_than_any_size(width: int, height: int) -> 
     if scale > 1:
         for size in sizes_of(DEFAULT_SIZES, width=width, height=height):
             edge = min(width, height) if size.square else max(width, height)
-            assert edge / scale >= DRAFT_ENOUGH * size.edge_pixels * 0.99
+            assert edge / scale >= DRAFT_DOWNSCALE_MIN * size.edge_pixels * 0.99
 
 
 @pytest.mark.parametrize(

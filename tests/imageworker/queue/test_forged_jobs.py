@@ -10,7 +10,7 @@ from rq.serializers import JSONSerializer, PickleSerializer
 from rq.webhook import Webhook
 
 from permission_urls import sign_job
-from storagemaster.job_wire import NEW_LANE, JobKind, fields_to_sign
+from storagemaster.job_wire import NEW_QUEUE, JobKind, fields_to_sign
 from tests.glassplate.live_cluster import jpeg
 from tests.imageworker.queue_cluster import wait_until
 
@@ -56,7 +56,7 @@ def _listener():
 
 def lane(cluster, serializer=JSONSerializer):
     """The lane that a forger writes to."""
-    return Queue(NEW_LANE, connection=cluster.redis, serializer=serializer)
+    return Queue(NEW_QUEUE, connection=cluster.redis, serializer=serializer)
 
 
 def why_it_failed(cluster, job):
@@ -127,6 +127,6 @@ def test_a_signed_job_runs_no_callbacks_and_asks_for_no_urls(cluster, seeds, tra
     path = f"{receipt.volume}/{receipt.photo[-2:]}/{receipt.photo}_{receipt.version}_o.jpg"
     done = lane(cluster).enqueue(JobKind.SIZES.value, *signed(cluster, path), **hostile)
     wait_until("the job to be done", lambda: done.get_status() == "finished")
-    assert done.return_value() == "done before"
+    assert done.return_value() == "already_done"
     assert asked == []
     assert not trace.exists()

@@ -26,23 +26,23 @@ def test_a_job_is_counted_by_lane_and_outcome_and_timed():
         raise ZeroDivisionError
     with metrics.job("'; DROP") as say:
         say("gone")
-    assert sample(metrics, "jobs_total", lane="new", outcome="ready") == 1
-    assert sample(metrics, "jobs_total", lane="new", outcome="error") == 1
-    assert sample(metrics, "jobs_total", lane="other", outcome="gone") == 1
-    assert sample(metrics, "photo_seconds_sum", lane="new") == 3.5
-    assert b"glassplate_photo_seconds_bucket" in generate_latest(metrics.registry)
+    assert sample(metrics, "jobs_total", queue="new", outcome="ready") == 1
+    assert sample(metrics, "jobs_total", queue="new", outcome="error") == 1
+    assert sample(metrics, "jobs_total", queue="other", outcome="gone") == 1
+    assert sample(metrics, "photo_seconds_sum", queue="new") == 3.5
+    assert b"glassplate_photo_processing_seconds_bucket" in generate_latest(metrics.registry)
 
 
 def test_a_cluster_whose_last_worker_died_says_so(queue_cluster, seeds):
-    """In the status, as an alarm, and in the metrics, until another lives."""
+    """In the status, as an alert, and in the metrics, until another lives."""
     queue_cluster.start_worker()
     with queue_cluster.client() as client:
         wait_until("a worker to live", lambda: client.status()["workers_alive"] == 1)
-        assert client.status()["alarms"] == []
+        assert client.status()["alerts"] == []
         queue_cluster.stop_workers()
         waiting = queue_cluster.put(jpeg(next(seeds))).reference
-        wait_until("the alarm", lambda: client.status()["alarms"] != [])
-        assert "no worker is alive" in client.status()["alarms"][0]
+        wait_until("the alert", lambda: client.status()["alerts"] != [])
+        assert "no worker is alive" in client.status()["alerts"][0]
     token = sign_token(queue_cluster.live.keys, ("read",))
     request = urllib.request.Request(
         f"{queue_cluster.live.masters[0]}/metrics", headers={"Authorization": f"Bearer {token}"}

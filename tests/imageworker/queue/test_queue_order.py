@@ -2,10 +2,11 @@
 
 import pytest
 
-from storagemaster.job_wire import LANES, NEW_LANE, REBUILD_LANE, JobKind
+from storagemaster.job_wire import NEW_QUEUE, QUEUES, REGENERATE_QUEUE, JobKind
 from storagemaster.jobs.sizes_queue import job_id_of
 from tests.glassplate.live_cluster import jpeg
 from tests.imageworker.queue_cluster import jobs_left, original_of, wait_until, waiting_jobs
+from volumes.photo_path import render_stem
 
 
 @pytest.fixture(name="cluster")
@@ -21,10 +22,10 @@ def test_a_rebuild_of_everything_keeps_an_upload_waiting_for_one_photo(cluster, 
     cluster.wait_until_settled([receipt.reference for receipt in old])
     wait_until("the jobs to be done", lambda: jobs_left(cluster.redis) == 0)
     begun = len(cluster.taken())
-    cluster.ask(old, lane=REBUILD_LANE, kind=JobKind.AGAIN)
+    cluster.ask(old, queue_name=REGENERATE_QUEUE, kind=JobKind.AGAIN)
     wait_until("the rebuild to begin", lambda: len(cluster.taken()) > begun)
     new = original_of(cluster.put(jpeg(next(seeds))))
-    lane, path = f"rq:queue:{NEW_LANE}", job_path(new)
+    lane, path = f"rq:queue:{NEW_QUEUE}", job_path(new)
     wait_until(
         "the upload to be asked for",
         lambda: cluster.redis.llen(lane) or path in cluster.taken(),
@@ -39,24 +40,23 @@ def test_a_rebuild_of_everything_keeps_an_upload_waiting_for_one_photo(cluster, 
 
 def job_path(original):
     """The photo path in a job."""
-    of = original.of
-    return f"{of.volume}/{of.shard}/{of.photo}_{of.version}_o.{original.ext}"
+    return f"{render_stem(original.photo_version)}_o.{original.ext}"
 
 
 def test_a_worker_takes_the_lanes_in_their_order(cluster, seeds):
     """Interactive, new, retry, rebuild and the second pass, whatever came first."""
     receipts = {}
-    ready = [cluster.put(jpeg(next(seeds))) for _ in LANES]
+    ready = [cluster.put(jpeg(next(seeds))) for _ in QUEUES]
     cluster.start_worker()
     cluster.wait_until_settled([receipt.reference for receipt in ready])
     wait_until("the jobs to be done", lambda: jobs_left(cluster.redis) == 0)
     cluster.stop_workers()
-    for lane, receipt in zip(reversed(LANES), ready, strict=True):
-        cluster.ask([receipt], lane=lane, kind=JobKind.AGAIN)
+    for lane, receipt in zip(reversed(QUEUES), ready, strict=True):
+        cluster.ask([receipt], queue_name=lane, kind=JobKind.AGAIN)
         receipts[lane] = receipt
     begun = len(cluster.taken())
     cluster.start_worker()
-    asked = [job_path(original_of(receipts[lane])) for lane in LANES]
+    asked = [job_path(original_of(receipts[lane])) for lane in QUEUES]
     wait_until("all to be taken", lambda: set(cluster.taken()[begun:]) >= set(asked))
     # The sweep may ask for another photo meanwhile.
     assert [path for path in cluster.taken()[begun:] if path in asked] == asked
@@ -77,7 +77,7 @@ def test_a_job_taken_off_its_lane_by_a_worker_that_died_at_once_is_asked_for_aga
     """It is on no lane and nobody has begun it, though RQ says that it waits."""
     receipt = cluster.put(jpeg(next(seeds)))
     wait_until("the job to be there", lambda: waiting_jobs(cluster.redis) == 1)
-    assert cluster.redis.lpop(f"rq:queue:{NEW_LANE}").decode() == job_id_of(original_of(receipt))
+    assert cluster.redis.lpop(f"rq:queue:{NEW_QUEUE}").decode() == job_id_of(original_of(receipt))
     cluster.start_worker()
     statuses = cluster.wait_until_settled([receipt.reference])
     assert statuses[receipt.reference].state == "ready"

@@ -1,12 +1,12 @@
-"""`glassplate rebuild` has sizes made again through the real queue, and overwrites nothing."""
+"""`glassplate regenerate` has sizes made again through the real queue, and overwrites nothing."""
 
 import json
 
 import pytest
 from click.testing import CliRunner
 
-from glassplate.cli.commands import regenerate as rebuild_module
-from glassplate.cli.commands.regenerate import rebuild
+from glassplate.cli.commands import regenerate as regenerate_module
+from glassplate.cli.commands.regenerate import regenerate
 from glassplate.cli.connection import Connection
 from tests.glassplate.live_cluster import jpeg
 from tests.imageworker.impatient_worker import CRASHES_ITS_DECODER
@@ -29,7 +29,7 @@ def _run(cluster):
     )
 
     def run(*arguments):
-        result = CliRunner().invoke(rebuild, arguments, obj=connection)
+        result = CliRunner().invoke(regenerate, arguments, obj=connection)
         return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
 
     return run
@@ -42,7 +42,7 @@ def test_failed_photos_are_asked_for_again_and_ready_ones_are_not(cluster, seeds
     assert cluster.wait_until_settled([good, bad])[bad].state == "failed"
     code, printed = run("--failed", "--volume", "3")
     assert code == 0
-    assert {"photo": bad, "rebuilt": bad} in printed
+    assert {"photo": bad, "regenerated": bad} in printed
     assert good not in {line["photo"] for line in printed}
     monkeypatch.setenv("GLASSPLATE_SOUND_DECODER", "1")
     # A rebuild that is under way would end with its worker.
@@ -50,7 +50,7 @@ def test_failed_photos_are_asked_for_again_and_ready_ones_are_not(cluster, seeds
     cluster.stop_workers()
     cluster.start_worker()
     code, printed = run("--failed", "--photo", bad)
-    assert (code, printed) == (0, [{"photo": bad, "rebuilt": bad}])
+    assert (code, printed) == (0, [{"photo": bad, "regenerated": bad}])
     wait_until("the photo to be ready", lambda: cluster.states([bad])[bad].state == "ready")
     for files in cluster.files_of(bad).values():
         assert {".fail", ".json", "_1.try", "_2.try"} <= files.keys()
@@ -63,13 +63,13 @@ def test_another_recipe_makes_a_new_version_and_leaves_the_old_one(
     old = cluster.put(jpeg(next(seeds))).reference
     cluster.wait_until_settled([old])
     before = cluster.files_of(old)
-    monkeypatch.setattr(rebuild_module, "_present_recipe", lambda _: "2")
+    monkeypatch.setattr(regenerate_module, "_present_recipe", lambda _: "2")
     code, printed = run("--recipe", "--volume", old.partition("/")[0])
     assert code == 0
-    (new,) = [line["rebuilt"] for line in printed if line["photo"] == old]
+    (new,) = [line["regenerated"] for line in printed if line["photo"] == old]
     assert new != old
     assert cluster.wait_until_settled([new])[new].state == "ready"
-    assert run("--recipe", "--photo", old) == (0, [{"photo": old, "rebuilt": new}])
+    assert run("--recipe", "--photo", old) == (0, [{"photo": old, "regenerated": new}])
     assert cluster.files_of(old) == before
     for node, files in cluster.files_of(new).items():
         assert files["_o.jpg"] == before[node]["_o.jpg"]

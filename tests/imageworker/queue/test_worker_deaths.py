@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from storagemaster.job_wire import REBUILD_LANE, JobKind
+from storagemaster.job_wire import REGENERATE_QUEUE, JobKind
 from tests.glassplate.live_cluster import jpeg
 from tests.imageworker.impatient_worker import CRASHES_ITS_DECODER, KILLS_ITS_WORKER
 from tests.imageworker.queue_cluster import jobs_left, wait_until, waiting_jobs
@@ -66,7 +66,7 @@ def test_a_photo_that_kills_its_worker_kills_three_of_them(cluster, seeds):
         cluster.redis.flushall()
     assert cluster.states([poison])[poison].reason == "the worker that made its sizes died"
     # Who asks for it again, in spite of that, loses one more worker and no second one.
-    cluster.ask([receipt], lane=REBUILD_LANE, kind=JobKind.AGAIN)
+    cluster.ask([receipt], queue_name=REGENERATE_QUEUE, kind=JobKind.AGAIN)
     worker = cluster.start_worker()
     wait_until("a worker to die", lambda: worker.poll() is not None)
     other = cluster.put(jpeg(next(seeds))).reference

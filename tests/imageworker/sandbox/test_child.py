@@ -13,17 +13,22 @@ from pathlib import Path
 import pytest
 
 from imageworker.make_sizes import make_sizes
-from imageworker.processing_errors import DecoderCrashed, OverMemory, OverTime, UndoablePhoto
+from imageworker.processing_errors import (
+    DecoderCrashed,
+    MemoryLimitExceeded,
+    TimeLimitExceeded,
+    UnprocessablePhoto,
+)
 from imageworker.recipe import DEFAULT_RECIPE, AvifSetting, Limits, Recipe
-from imageworker.sandbox.child import ServerLost, SizesMaker, why_it_ended
-from imageworker.sandbox.child_protocol import ChildEnd
+from imageworker.sandbox.child import ServerLost, SizesMaker, describe_exit
+from imageworker.sandbox.child_protocol import ChildExit
 from tests.imageworker.photo_zoo import good, picture, save
 
 MEGABYTE = 1024 * 1024
 PATIENCE_SECONDS = 20.0
 
-WELL = ChildEnd(
-    status=0, is_timed_out=False, memory_bytes_peak=1, cpu_seconds=0.1, wall_seconds=0.1
+WELL = ChildExit(
+    status=0, is_timed_out=False, memory_bytes_peak=1, cpu_seconds=0.1, elapsed_seconds=0.1
 )
 
 
@@ -82,9 +87,13 @@ def _when_busy(server: int, act: Callable[[int], None]) -> threading.Thread:
 @pytest.mark.parametrize(
     ("changed", "kind", "words"),
     [
-        ({"is_timed_out": True, "status": signal.SIGKILL}, OverTime, "more than 30 s"),
-        ({"status": signal.SIGXCPU}, OverTime, "20 s of processor time"),
-        ({"status": signal.SIGKILL, "cpu_seconds": 21.0}, OverTime, "20 s of processor time"),
+        ({"is_timed_out": True, "status": signal.SIGKILL}, TimeLimitExceeded, "more than 30 s"),
+        ({"status": signal.SIGXCPU}, TimeLimitExceeded, "20 s of processor time"),
+        (
+            {"status": signal.SIGKILL, "cpu_seconds": 21.0},
+            TimeLimitExceeded,
+            "20 s of processor time",
+        ),
         ({"status": signal.SIGKILL}, DecoderCrashed, "memory ran out"),
         ({"status": signal.SIGSEGV}, DecoderCrashed, "signal 11"),
         ({"status": signal.SIGABRT}, DecoderCrashed, "signal 6"),
@@ -92,33 +101,33 @@ def _when_busy(server: int, act: Callable[[int], None]) -> threading.Thread:
     ],
 )
 def test_every_way_to_end_has_its_words(
-    changed: dict[str, object], kind: type[UndoablePhoto], words: str
+    changed: dict[str, object], kind: type[UnprocessablePhoto], words: str
 ) -> None:
     """A pure table: how a child ended, and what a person is told."""
-    error = why_it_ended(dataclasses.replace(WELL, **changed), Limits())
+    error = describe_exit(dataclasses.replace(WELL, **changed), Limits())
     assert type(error) is kind
     assert words in error.reason
-    assert error.worth_retrying
+    assert error.is_retryable
 
 
 def test_a_child_that_ended_well_has_no_words() -> None:
     """Then its answer counts."""
-    assert why_it_ended(WELL, Limits()) is None
+    assert describe_exit(WELL, Limits()) is None
 
 
 def test_a_child_over_its_memory_is_the_photos_fault(maker: SizesMaker) -> None:
     """It says so itself, with the limit, and trying again is no use."""
     recipe = dataclasses.replace(DEFAULT_RECIPE, limits=Limits(memory_bytes_max=180 * MEGABYTE))
-    with pytest.raises(OverMemory, match="180 MiB of memory") as caught:
+    with pytest.raises(MemoryLimitExceeded, match="180 MiB of memory") as caught:
         maker.make(save(picture(6000, 4500), "PNG"), recipe)
-    assert not caught.value.worth_retrying
+    assert not caught.value.is_retryable
     assert maker.last_end is not None
     assert maker.last_end.memory_bytes_peak < 180 * MEGABYTE
 
 
 def test_a_child_over_its_processor_time_is_ended(maker: SizesMaker, slow_photo: bytes) -> None:
     """The kernel ends it, within a second of the limit."""
-    with pytest.raises(OverTime, match="1 s of processor time"):
+    with pytest.raises(TimeLimitExceeded, match="1 s of processor time"):
         maker.make_second_pass(slow_photo, _slow(cpu_seconds_max=1))
     assert maker.last_end is not None
     assert maker.last_end.cpu_seconds < 3
@@ -126,8 +135,8 @@ def test_a_child_over_its_processor_time_is_ended(maker: SizesMaker, slow_photo:
 
 def test_a_child_over_its_time_is_killed(maker: SizesMaker, slow_photo: bytes) -> None:
     """The fork server kills it, and answers for the next photo at once."""
-    with pytest.raises(OverTime, match="more than 1 s"):
-        maker.make_second_pass(slow_photo, _slow(wall_seconds_max=1))
+    with pytest.raises(TimeLimitExceeded, match="more than 1 s"):
+        maker.make_second_pass(slow_photo, _slow(elapsed_seconds_max=1))
     assert maker.make(good("JPEG").data, DEFAULT_RECIPE).variants
 
 
@@ -242,9 +251,9 @@ def test_a_fork_server_has_nothing_worth_taking(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_walls_of_this_machine_are_told(maker: SizesMaker) -> None:
     """So that a status page can say what protects it."""
-    assert maker.walls.unprivileged
-    assert maker.walls.syscalls_filtered
-    assert isinstance(maker.walls.no_network_namespace, bool)
+    assert maker.sandbox_status.unprivileged
+    assert maker.sandbox_status.syscalls_filtered
+    assert isinstance(maker.sandbox_status.network_isolated, bool)
 
 
 def test_threads_that_share_a_maker_get_their_own_answers(maker: SizesMaker) -> None:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imageworker.made_sizes import MadeSizes, MadeVariant
-from imageworker.processing_errors import KINDS, DecoderCrashed, UndoablePhoto
+from imageworker.processing_errors import KINDS, DecoderCrashed, UnprocessablePhoto
 from imageworker.recipe import DEFAULT_RECIPE
-from imageworker.sandbox.child_result import parse_answer, render_answer
+from imageworker.sandbox.child_result import parse_result, render_result
 
 JPEG = b"\xff\xd8\xff and more"
 MADE = MadeSizes(
@@ -30,20 +30,20 @@ def _variant(**changed: object) -> bytes:
 
 def test_sizes_read_back_as_they_were() -> None:
     """Letters, dimensions, bytes and info, all of it."""
-    assert parse_answer(render_answer(MADE), recipe=DEFAULT_RECIPE) == MADE
+    assert parse_result(render_result(MADE), recipe=DEFAULT_RECIPE) == MADE
 
 
 @pytest.mark.parametrize("kind", KINDS.values())
-def test_a_refusal_reads_back_as_the_same_error(kind: type[UndoablePhoto]) -> None:
+def test_a_refusal_reads_back_as_the_same_error(kind: type[UnprocessablePhoto]) -> None:
     """Its kind and its words survive the way between processes."""
     with pytest.raises(kind, match="because of this"):
-        parse_answer(render_answer(kind("because of this")), recipe=DEFAULT_RECIPE)
+        parse_result(render_result(kind("because of this")), recipe=DEFAULT_RECIPE)
 
 
 def test_words_of_a_refusal_are_cleaned_and_cut() -> None:
     """A child that was taken over cannot write terminal codes or novels into a log."""
-    with pytest.raises(UndoablePhoto) as caught:
-        parse_answer(
+    with pytest.raises(UnprocessablePhoto) as caught:
+        parse_result(
             _framed({"kind": "BrokenPhoto", "reason": "\x1b[2J\n" + "x" * 5000}),
             recipe=DEFAULT_RECIPE,
         )
@@ -61,7 +61,7 @@ def test_words_of_a_refusal_are_cleaned_and_cut() -> None:
         _framed("text"),
         _framed({}),
         _framed({"kind": "SystemExit", "reason": "x"}),
-        _framed({"kind": "UndoablePhoto", "reason": "x"}),
+        _framed({"kind": "UnprocessablePhoto", "reason": "x"}),
         _framed({"info_bytes": 0, "variants": 7}),
         _framed({"info_bytes": -1, "variants": []}, b"x"),
         _framed({"info_bytes": 5, "variants": []}, b"[1,2]"),
@@ -83,11 +83,11 @@ def test_words_of_a_refusal_are_cleaned_and_cut() -> None:
 def test_what_is_no_answer_to_the_recipe_is_a_crash(answer: bytes) -> None:
     """Wrong types, sizes, formats, lengths, documents: none of them gets past the parser."""
     with pytest.raises(DecoderCrashed, match="cannot be read"):
-        parse_answer(answer, recipe=DEFAULT_RECIPE)
+        parse_result(answer, recipe=DEFAULT_RECIPE)
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_at_all_get_through_as_an_unforeseen_error(answer: bytes) -> None:
     """Anything ends as sizes or as one of our errors."""
-    with pytest.raises(UndoablePhoto):
-        parse_answer(answer, recipe=DEFAULT_RECIPE)
+    with pytest.raises(UnprocessablePhoto):
+        parse_result(answer, recipe=DEFAULT_RECIPE)

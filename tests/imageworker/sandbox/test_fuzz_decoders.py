@@ -13,12 +13,12 @@ import signal
 import time
 from collections.abc import Sequence
 
-from imageworker.processing_errors import KINDS, OfTheAttempt, UndoablePhoto
+from imageworker.processing_errors import KINDS, TransientFailure, UnprocessablePhoto
 from imageworker.recipe import DEFAULT_RECIPE, Limits, Recipe
-from imageworker.sandbox.child import SizesMaker, why_it_ended
-from imageworker.sandbox.child_protocol import ChildEnd, Request
-from imageworker.sandbox.fork_server import make_answer, silence, warm_up
-from imageworker.sandbox.sandbox import wall_in
+from imageworker.sandbox.child import SizesMaker, describe_exit
+from imageworker.sandbox.child_protocol import ChildExit, Request
+from imageworker.sandbox.fork_server import build_result, discard_output, warm_up
+from imageworker.sandbox.sandbox import enter_sandbox
 from imageworker.sandbox.syscall_filter import SyscallFilter
 from tests.imageworker.mutations import mutate, small_photos
 from volumes.sizes import Size
@@ -45,11 +45,11 @@ def test_every_broken_file_ends_ready_or_with_a_reason(maker: SizesMaker) -> Non
     print(f"seed {SEED}, {FILES} files")  # noqa: T201  a failure can be run again from it
     warm_up()
     photos = small_photos()
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     syscalls = SyscallFilter()
     outcomes: dict[Outcome, int] = {}
     for start in range(0, FILES, BATCH):
-        batch = [mutate(photos, chance) for _ in range(min(BATCH, FILES - start))]
+        batch = [mutate(photos, rng) for _ in range(min(BATCH, FILES - start))]
         child = _Child(batch, syscalls)
         # Those that go the whole way do so while the child is at the others.
         whole_way = {
@@ -73,7 +73,7 @@ def test_every_broken_file_ends_ready_or_with_a_reason(maker: SizesMaker) -> Non
 def _through_a_server(maker: SizesMaker, data: bytes) -> Outcome:
     try:
         maker.make(data, RECIPE)
-    except UndoablePhoto as error:
+    except UnprocessablePhoto as error:
         outcome = type(error).__name__
     else:
         outcome = "ready"
@@ -93,9 +93,9 @@ def _finish_batch(
             child = _Child(batch[len(outcomes) :], syscalls)
         told, end = child.finish()
         outcomes += told
-        undoable = why_it_ended(end, RECIPE.limits)
+        undoable = describe_exit(end, RECIPE.limits)
         if undoable is not None:
-            assert isinstance(undoable, OfTheAttempt)
+            assert isinstance(undoable, TransientFailure)
             outcomes.append(type(undoable).__name__)
         assert end.memory_bytes_peak <= RECIPE.limits.memory_bytes_max
     return outcomes
@@ -111,28 +111,28 @@ class _Child:
             _be_child(files, writing, syscalls)
         os.close(writing)
 
-    def finish(self) -> tuple[list[Outcome], ChildEnd]:
+    def finish(self) -> tuple[list[Outcome], ChildExit]:
         """What it said of each file, and how it ended."""
-        deadline = time.monotonic() + RECIPE.limits.wall_seconds_max
+        deadline = time.monotonic() + RECIPE.limits.elapsed_seconds_max
         poll = select.poll()
         poll.register(self._reading, select.POLLIN)
         told, is_timed_out = b"", False
         while not is_timed_out:
             is_timed_out = not poll.poll(1000 * max(0.0, deadline - time.monotonic()))
-            piece = b"" if is_timed_out else os.read(self._reading, 65_536)
-            if not piece:
+            chunk = b"" if is_timed_out else os.read(self._reading, 65_536)
+            if not chunk:
                 break
-            told += piece
+            told += chunk
         if is_timed_out:
             os.kill(self._pid, signal.SIGKILL)
         os.close(self._reading)
         _, status, used = os.wait4(self._pid, 0)
-        end = ChildEnd(
+        end = ChildExit(
             status=status,
             is_timed_out=is_timed_out,
             memory_bytes_peak=used.ru_maxrss * 1024,
             cpu_seconds=used.ru_utime + used.ru_stime,
-            wall_seconds=0.0,
+            elapsed_seconds=0.0,
         )
         return [_checked(json.loads(line)) for line in told.decode().splitlines()], end
 
@@ -146,12 +146,12 @@ def _checked(line: dict[str, str]) -> Outcome:
 def _be_child(files: Sequence[bytes], writing: int, syscalls: SyscallFilter) -> None:
     """Answer for file after file, and end without any clean-up."""
     try:
-        silence()
-        wall_in(RECIPE.limits, syscalls)
+        discard_output()
+        enter_sandbox(RECIPE.limits, syscalls)
         for data in files:
-            answer = make_answer(Request(RECIPE), data)
+            answer = build_result(Request(RECIPE), data)
             told = {"outcome": "ready"}
-            if isinstance(answer, UndoablePhoto):
+            if isinstance(answer, UnprocessablePhoto):
                 told = {"outcome": type(answer).__name__, "reason": answer.reason}
             os.write(writing, json.dumps(told).encode() + b"\n")
         os._exit(0)

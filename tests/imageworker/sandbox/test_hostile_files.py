@@ -11,8 +11,8 @@ from imageworker.processing_errors import (
     BrokenPhoto,
     PhotoTooLarge,
     TruncatedPhoto,
-    UndoablePhoto,
     UnknownFormat,
+    UnprocessablePhoto,
 )
 from imageworker.recipe import DEFAULT_RECIPE
 from imageworker.sandbox.child import SizesMaker
@@ -28,13 +28,13 @@ CUTS = 100
 CUT_FORMATS = ("JPEG", "progressive JPEG", "PNG", "interlaced PNG", "WebP", "AVIF", "HEIC", "TIFF")
 
 
-def _undoable(maker: SizesMaker, data: bytes) -> UndoablePhoto:
-    with pytest.raises(UndoablePhoto) as caught:
+def _undoable(maker: SizesMaker, data: bytes) -> UnprocessablePhoto:
+    with pytest.raises(UnprocessablePhoto) as caught:
         maker.make(data, DEFAULT_RECIPE)
     assert maker.last_end is not None
     assert maker.last_end.memory_bytes_peak < MEMORY_BYTES_MOST
     assert caught.value.reason
-    assert not caught.value.worth_retrying
+    assert not caught.value.is_retryable
     return caught.value
 
 
@@ -85,8 +85,8 @@ def test_a_pixel_of_no_colour_in_the_palette_is_black_and_no_end_of_a_child(
 ) -> None:
     """Of 256 columns two have a colour; memory beside the palette is shown to nobody."""
     columns = np.tile(np.arange(256, dtype=np.uint8), (256, 1)).reshape(256, 256, 1)
-    colours = png_writer.chunk(b"PLTE", bytes([255, 0, 0, 0, 0, 255]))
-    data = png_writer.write_png(columns, colour=png_writer.PALETTE, extra=colours)
+    colors = png_writer.chunk(b"PLTE", bytes([255, 0, 0, 0, 0, 255]))
+    data = png_writer.write_png(columns, color=png_writer.PALETTE, extra=colors)
     made = maker.make(data, DEFAULT_RECIPE)
     pixels = np.asarray(shown(made, "m"))
     assert pixels.shape == (240, 240, 3)
@@ -110,7 +110,7 @@ def test_a_photo_cut_anywhere_is_refused_and_never_filled_up(name: str) -> None:
     for cut in range(CUTS):
         try:
             made = make_sizes(data[: len(data) * cut // CUTS], recipe=DEFAULT_RECIPE)
-        except UndoablePhoto:
+        except UnprocessablePhoto:
             continue
         # What was cut off held no pixels.
         assert [v.data for v in made.variants] == [v.data for v in whole.variants]

@@ -53,8 +53,8 @@ def test_a_child_is_filtered_unprivileged_and_alone(told: dict[str, Any]) -> Non
 def test_a_child_whose_parent_died_before_it_was_told_ends_at_once() -> None:
     """It is another's child by then, and nobody would kill it any more."""
     orphan = (
-        "import os; from imageworker.sandbox.sandbox import die_with; "
-        "die_with(os.getpid()); print(1)"
+        "import os; from imageworker.sandbox.sandbox import die_with_parent; "
+        "die_with_parent(os.getpid()); print(1)"
     )
     ended = subprocess.run([sys.executable, "-c", orphan], capture_output=True, check=False)
     assert ended.returncode == -signal.SIGKILL

@@ -12,7 +12,7 @@ import pytest
 from pymemcache.client.base import Client
 
 from storagemaster.caches import info_cache
-from storagemaster.caches.info_cache import InfoCache, seal, unseal
+from storagemaster.caches.info_cache import InfoCache, decode_entry, encode_entry
 from tests.free_ports import free_port
 from tests.storagemaster.bundles_to_send import body_of, sizes_of
 from tests.storagemaster.memcached_servers import running_memcached
@@ -132,11 +132,11 @@ async def test_a_damaged_document_is_not_believed(cache, raw, damage):
 
 def test_sealed_values_are_of_one_photo_and_whole():
     """Every other reading of them is refused."""
-    value = seal(ONE, b"document")
-    assert unseal(ONE, value) == b"document"
-    assert unseal(TWO, value) is None
+    value = encode_entry(ONE, b"document")
+    assert decode_entry(ONE, value) == b"document"
+    assert decode_entry(TWO, value) is None
     for changed in (value[:-1], value + b"x", value[1:], b"", bytes([value[0] ^ 1]) + value[1:]):
-        assert unseal(ONE, changed) is None
+        assert decode_entry(ONE, changed) is None
 
 
 async def test_nothing_of_a_request_stands_in_a_key(cache, raw):
@@ -189,53 +189,57 @@ def _ready(runner, cluster_with, memcached, raw):
 
     async def make():
         cluster = await cluster_with(memcached=(memcached,))
-        of = (await cluster.master.upload(picture())).version
-        await cluster.master.worker.put_bundle(of, body_of(sizes_of(of)), mtime_seconds=1)
-        return cluster, of
+        photo_version = (await cluster.master.upload(picture())).version
+        await cluster.master.worker.put_bundle(
+            photo_version, body_of(sizes_of(photo_version)), mtime_seconds=1
+        )
+        return cluster, photo_version
 
     return runner.run(make())
 
 
 async def test_a_ready_photo_is_read_from_the_cache(ready, raw):
     """It is there from the moment the sizes are."""
-    cluster, of = ready
+    cluster, photo_version = ready
     assert stored(raw)
     for node in ("east-1", "west-1"):
-        info = cluster.path(node, f"1/{of.shard}/{of.photo}_{of.version}.json")
+        info = cluster.path(
+            node, f"1/{photo_version.shard}/{photo_version.photo}_{photo_version.version}.json"
+        )
         info.chmod(0o644)
         info.write_bytes(b"damaged beyond reading")
-    answer = await cluster.master.photo(of)
+    answer = await cluster.master.photo(photo_version)
     assert (answer.status, answer.document["state"]) == (200, "ready")
 
 
-@pytest.mark.parametrize("lie", [b"", b"garbage" * 10, seal(TWO, b'{"variants": []}')])
+@pytest.mark.parametrize("lie", [b"", b"garbage" * 10, encode_entry(TWO, b'{"variants": []}')])
 async def test_a_memcached_that_lies_changes_no_answer(ready, raw, lie):
     """The info is read from the disk, and put right in the cache."""
-    cluster, of = ready
+    cluster, photo_version = ready
     (key,) = stored(raw)
     truth = raw.get(key)
     raw.set(key, lie, noreply=False)
-    answer = await cluster.master.photo(of)
+    answer = await cluster.master.photo(photo_version)
     assert set(answer.document["urls"]) == {"s", "q", "t", "o"}
     assert value_when_it_is(raw, key, truth) == truth
 
 
 async def test_a_lie_that_is_sealed_as_the_photo_s_own_is_not_believed(ready, raw):
     """The digest that the nodes have noted decides, which nobody can make a document for."""
-    cluster, of = ready
+    cluster, photo_version = ready
     (key,) = stored(raw)
     truth = raw.get(key)
-    raw.set(key, seal(of, b'{"variants": []}'), noreply=False)
-    answer = await cluster.master.photo(of)
+    raw.set(key, encode_entry(photo_version, b'{"variants": []}'), noreply=False)
+    answer = await cluster.master.photo(photo_version)
     assert set(answer.document["urls"]) == {"s", "q", "t", "o"}
     assert value_when_it_is(raw, key, truth) == truth
 
 
 async def test_a_deleted_photo_is_gone_though_the_cache_has_it(ready, raw):
     """The disk is asked first, and the cache never says whether there is a photo."""
-    cluster, of = ready
+    cluster, photo_version = ready
     (key,) = stored(raw)
     value = raw.get(key)
-    await cluster.master.delete(of)
+    await cluster.master.delete(photo_version)
     raw.set(key, value, noreply=False)
-    assert (await cluster.master.photo(of)).status == 410
+    assert (await cluster.master.photo(photo_version)).status == 410

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from storagemaster.caches import purging
-from storagemaster.caches.purging import AGAIN_SECONDS, PATHS_PER_REQUEST, Purging
+from storagemaster.caches.purging import PATHS_PER_REQUEST, REPEAT_AFTER_SECONDS, EdgePurger
 from storagemaster.caches.variants import all_variants
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.purged_edges import PurgedEdge
@@ -53,7 +53,7 @@ def _patient_purges(monkeypatch):
 @pytest.fixture(name="purge")
 def _purge(session, edges):
     """Purges both edges."""
-    return Purging({edge.config.id: edge.config for edge in edges}, session).purge
+    return EdgePurger({edge.config.id: edge.config for edge in edges}, session).purge
 
 
 async def test_every_edge_forgets_every_path(edges, purge):
@@ -89,7 +89,7 @@ async def test_an_edge_that_is_down_has_not_forgotten(edges, session):
     """Nobody listens there; the other one is purged all the same."""
     gone = PurgedEdge("gone", "nginx")
     both = {edge.config.id: edge.config for edge in (gone, edges[0])}
-    assert await Purging(both, session).purge(PATHS) == ("east-edge",)
+    assert await EdgePurger(both, session).purge(PATHS) == ("east-edge",)
 
 
 async def test_an_edge_that_freezes_has_not_forgotten(edges, purge, monkeypatch):
@@ -101,7 +101,7 @@ async def test_an_edge_that_freezes_has_not_forgotten(edges, purge, monkeypatch)
 
 async def test_no_edges_are_purged_at_once(session):
     """A cluster need not have any."""
-    assert await Purging({}, session).purge(PATHS) == ()
+    assert await EdgePurger({}, session).purge(PATHS) == ()
 
 
 @pytest.fixture(name="edge")
@@ -116,9 +116,9 @@ def _cluster(runner, cluster_with, edge):
     return runner.run(cluster_with(edges={"edge": edge.config}))
 
 
-def variants_of(of):
+def variants_of(photo_version):
     """Every path that a version can have."""
-    return set(all_variants(of, DEFAULT_SIZES))
+    return set(all_variants(photo_version, DEFAULT_SIZES))
 
 
 async def test_a_delete_purges_every_variant(cluster, edge):
@@ -126,56 +126,58 @@ async def test_a_delete_purges_every_variant(cluster, edge):
     async with edge.running():
         first = (await cluster.master.upload(picture())).version
         answer = await cluster.master.delete(first)
-    assert (answer.document["purged"], answer.document["unpurged"]) == (["edge"], [])
+    assert (answer.document["purged"], answer.document["purge_pending"]) == (["edge"], [])
     assert edge.forgotten == variants_of(first)
 
 
 @pytest.mark.parametrize("owed_is_lost", [False, True])
 async def test_a_tombstone_that_comes_late_purges_what_was_served(cluster, edge, owed_is_lost):
     """Also a version that whoever deleted could not see; by owed work, or by reconcile."""
-    of = (await cluster.master.upload(picture(), volume=1)).version
-    unseen = replace(of, version=Version("000000"))
+    photo_version = (await cluster.master.upload(picture(), volume=1)).version
+    unseen = replace(photo_version, version=Version("000000"))
     async with edge.running():
         cluster.write("west-1", render_path(Variant(unseen, "o", "jpg")), b"unseen")
         await cluster.stop_and_notice("west-1")
-        await cluster.master.delete(of)
-        assert edge.forgotten == variants_of(of)
+        await cluster.master.delete(photo_version)
+        assert edge.forgotten == variants_of(photo_version)
         edge.forgotten.clear()
         if owed_is_lost:
-            shutil.rmtree(cluster.path("west-2", ".owed/west-1"))
+            shutil.rmtree(cluster.path("west-2", ".hints/west-1"))
         await cluster.start_and_notice("west-1")
-        await cluster.master.hand_over()
+        await cluster.master.deliver_hints()
         await cluster.master.request("POST", "/repairs/1")
-        await cluster.master.hand_over()
-    assert edge.forgotten == variants_of(of) | variants_of(unseen)
-    assert not any(cluster.hidden(node, ".owed") for node in ("east-1", "west-1", "west-2"))
+        await cluster.master.deliver_hints()
+    assert edge.forgotten == variants_of(photo_version) | variants_of(unseen)
+    assert not any(cluster.hidden(node, ".hints") for node in ("east-1", "west-1", "west-2"))
 
 
 async def test_an_edge_that_is_down_is_purged_when_it_is_back(cluster, edge):
     """Nodes remember it on their disks until it has answered; then nothing is owed."""
-    of = (await cluster.master.upload(picture())).version
-    answer = await cluster.master.delete(of)
-    assert (answer.status, answer.document["unpurged"]) == (200, ["edge"])
-    owed = {f".owed/edge/1/{of.shard}/{of.photo}_{of.version}.gone"}
+    photo_version = (await cluster.master.upload(picture())).version
+    answer = await cluster.master.delete(photo_version)
+    assert (answer.status, answer.document["purge_pending"]) == (200, ["edge"])
+    owed = {
+        f".hints/edge/1/{photo_version.shard}/{photo_version.photo}_{photo_version.version}.gone"
+    }
     for node in ("east-1", "west-1"):
-        assert cluster.hidden(node, ".owed") == owed
-    await cluster.master.hand_over()
-    assert cluster.hidden("east-1", ".owed") == owed
+        assert cluster.hidden(node, ".hints") == owed
+    await cluster.master.deliver_hints()
+    assert cluster.hidden("east-1", ".hints") == owed
     async with edge.running():
-        await cluster.master.hand_over()
-    assert edge.forgotten == variants_of(of)
+        await cluster.master.deliver_hints()
+    assert edge.forgotten == variants_of(photo_version)
     for node in ("east-1", "west-1"):
-        assert cluster.hidden(node, ".owed") == set()
+        assert cluster.hidden(node, ".hints") == set()
 
 
 async def test_an_owed_purge_outlives_the_master_that_owed_it(cluster, edge):
     """It is on the nodes: any storagemaster carries it out."""
-    of = (await cluster.master.upload(picture())).version
-    await cluster.master.delete(of)
+    photo_version = (await cluster.master.upload(picture())).version
+    await cluster.master.delete(photo_version)
     other = await cluster.another_master()
     async with edge.running():
-        await other.hand_over()
-    assert edge.forgotten == variants_of(of)
+        await other.deliver_hints()
+    assert edge.forgotten == variants_of(photo_version)
 
 
 async def test_a_purge_that_is_owed_does_not_hold_up_owed_copies(cluster, edge):
@@ -185,66 +187,68 @@ async def test_a_purge_that_is_owed_does_not_hold_up_owed_copies(cluster, edge):
     other = (await cluster.master.upload(picture(number=1))).version
     await cluster.master.delete(other)
     await cluster.start("west-1")
-    await cluster.master.hand_over()
+    await cluster.master.deliver_hints()
     assert set(cluster.holders(photo)) == {"east-1", "west-1"}
     assert edge.requests == 0
 
 
 async def test_a_delete_that_was_cut_short_purges_when_it_is_sent_again(cluster, edge):
     """Its storagemaster died after the tombstones: the trash tells which versions to purge."""
-    of = (await cluster.master.upload(picture())).version
-    await cluster.master.delete(of)
+    photo_version = (await cluster.master.upload(picture())).version
+    await cluster.master.delete(photo_version)
     for node in ("east-1", "west-1"):
-        for path in cluster.hidden(node, ".owed"):
+        for path in cluster.hidden(node, ".hints"):
             cluster.path(node, path).unlink()
     async with edge.running():
-        answer = await cluster.master.delete(of)
+        answer = await cluster.master.delete(photo_version)
     assert answer.document["purged"] == ["edge"]
-    assert edge.forgotten == variants_of(of)
+    assert edge.forgotten == variants_of(photo_version)
 
 
 async def test_a_delete_of_a_version_purges_that_version(cluster, edge):
     """And no other."""
-    of = (await cluster.master.upload(picture())).version
+    photo_version = (await cluster.master.upload(picture())).version
     async with edge.running():
-        answer = await cluster.master.delete_version(of)
-        again = await cluster.master.delete_version(of)
+        answer = await cluster.master.delete_version(photo_version)
+        again = await cluster.master.delete_version(photo_version)
     assert answer.document["purged"] == again.document["purged"] == ["edge"]
-    assert edge.forgotten == variants_of(of)
+    assert edge.forgotten == variants_of(photo_version)
 
 
 async def test_a_revocation_purges_the_old_version(cluster, edge):
     """Its URLs are dead in the caches too."""
-    of = (await cluster.master.upload(picture())).version
+    photo_version = (await cluster.master.upload(picture())).version
     async with edge.running():
-        answer = await cluster.master.request("POST", f"/photos/{of}/revoke")
+        answer = await cluster.master.request("POST", f"/photos/{photo_version}/revoke")
     assert answer.document["purged"] == ["edge"]
-    assert edge.forgotten == variants_of(of)
+    assert edge.forgotten == variants_of(photo_version)
 
 
 async def test_a_purge_is_repeated_when_no_older_fetch_can_be_left(edges, session):
     """What an edge kept from a fetch that began before the tombstone is forgotten later."""
     now = [100.0]
-    purges = Purging({edge.config.id: edge.config for edge in edges}, session, clock=lambda: now[0])
+    purges = EdgePurger(
+        {edge.config.id: edge.config for edge in edges}, session, clock=lambda: now[0]
+    )
     await purges.purge(PATHS)
-    await purges.purge_again()
+    await purges.repeat_due()
     assert edges[0].requests == 1
-    now[0] += AGAIN_SECONDS
-    await purges.purge_again()
-    await purges.purge_again()
+    now[0] += REPEAT_AFTER_SECONDS
+    await purges.repeat_due()
+    await purges.repeat_due()
     assert edges[0].requests == 2
 
 
 @pytest.mark.parametrize("what", ["photo", "version"])
 async def test_edges_are_purged_again_when_a_late_tombstone_comes_home(cluster, edge, what):
     """An edge may have kept what it got from the home that had not heard of the delete."""
-    of = (await cluster.master.upload(picture())).version
+    photo_version = (await cluster.master.upload(picture())).version
     await cluster.stop_and_notice("west-1")
     async with edge.running():
         delete = cluster.master.delete if what == "photo" else cluster.master.delete_version
-        assert (await delete(of)).document["purged"] == ["edge"]
+        assert (await delete(photo_version)).document["purged"] == ["edge"]
         edge.forgotten.clear()
         await cluster.start("west-1")
-        await cluster.master.hand_over()
-    assert edge.forgotten == variants_of(of)
+        await cluster.master.deliver_hints()
+    assert edge.forgotten == variants_of(photo_version)
     assert cluster.mirrors_are_equal(1)

@@ -34,7 +34,7 @@ def test_every_watch_is_told_of_what_comes_after_it_began():
     with events.watching() as first:
         events.publish(event(2))
         with events.watching() as second:
-            events.pass_on(event(3))
+            events.publish_remote(event(3))
     assert told(first) == [event(2), event(3)]
     assert told(second) == [event(3)]
 
@@ -48,7 +48,7 @@ def test_a_watch_that_was_cut_off_goes_on_after_the_last_id_it_saw():
         seen = events.id_of(watch.numbered[1])
     with events.watching(after=seen) as watch:
         assert told(watch) == [event(2), event(3), event(4)]
-        assert not watch.has_missed
+        assert not watch.missed_events
 
 
 @pytest.mark.parametrize("after", ["other-1", "boot-", "boot-x", "boot-99", "boot--1", "7", "-"])
@@ -57,7 +57,7 @@ def test_an_id_that_is_not_known_here_is_told_so(after):
     events = Events("boot")
     events.publish(event(1))
     with events.watching(after=after) as watch:
-        assert watch.has_missed
+        assert watch.missed_events
         assert told(watch) == [event(1)]
 
 
@@ -69,9 +69,9 @@ def test_an_id_older_than_the_window_is_told_that_events_are_lost(monkeypatch):
         events.publish(event(number))
         events._window = type(events._window)(events._window, maxlen=3)
     with events.watching(after="boot-2") as watch:
-        assert watch.has_missed
+        assert watch.missed_events
     with events.watching(after="boot-3") as watch:
-        assert not watch.has_missed
+        assert not watch.missed_events
         assert told(watch) == [event(4), event(5), event(6)]
 
 
@@ -99,8 +99,8 @@ def test_watchers_are_limited(monkeypatch):
 def test_only_own_events_are_listened_to():
     """Others' are sent on by others."""
     events, own = Events("boot"), []
-    events.listen_to_own(own.append)
-    events.pass_on(event(1))
+    events.subscribe_local(own.append)
+    events.publish_remote(event(1))
     events.publish(event(2))
     assert own == [event(2)]
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from permission_urls import Forbidden, Key, KeyRing, KeyState, verify_webhook
 from storagemaster.background import repeating
 from storagemaster.events.events import Event, Events
-from storagemaster.events.webhooks import ATTEMPTS_MAX, PAUSE_SECONDS_MAX, Webhooks, pauses
+from storagemaster.events.webhooks import ATTEMPTS_MAX, PAUSE_SECONDS_MAX, Webhooks, backoff_delays
 from storagemaster.wire import SIGNATURE_HEADER
 from tests.free_ports import free_port
 from volumes.cluster_config import parse_cluster
@@ -144,9 +144,9 @@ async def test_an_application_that_takes_nothing_is_given_up_and_delays_no_other
 
 def test_pauses_double_up_to_a_minute():
     """So that an application that was away for minutes misses nothing."""
-    assert len(pauses()) == ATTEMPTS_MAX
-    assert max(pauses()) == PAUSE_SECONDS_MAX
-    assert pauses() == sorted(pauses())
+    assert len(backoff_delays()) == ATTEMPTS_MAX
+    assert max(backoff_delays()) == PAUSE_SECONDS_MAX
+    assert backoff_delays() == sorted(backoff_delays())
 
 
 def problems_with(urls):

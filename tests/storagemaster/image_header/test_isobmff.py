@@ -210,9 +210,9 @@ def test_description_beyond_the_limit_is_refused_at_once():
 
 def test_damaged_boxes_have_an_answer():
     """Every byte of a real head in turn set to each telling value raises nothing."""
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     for at in range(len(HEAD_BY_LIBHEIF)):
-        for value in (0, 1, 0x7F, 0xFF, chance.randrange(256)):
+        for value in (0, 1, 0x7F, 0xFF, rng.randrange(256)):
             damaged = bytearray(HEAD_BY_LIBHEIF)
             damaged[at] = value
             answer = sniff(bytes(damaged), complete=True)

@@ -308,14 +308,14 @@ def test_file_cut_anywhere_has_the_right_dimensions_or_none(name):
 @pytest.mark.parametrize("name", REAL_FILES)
 def test_damaged_file_has_an_answer(name):
     """Flipped, doubled and missing bytes make another answer, and no exception."""
-    chance = random.Random(f"{SEED} {name}")
+    rng = random.Random(f"{SEED} {name}")
     head = REAL_FILES[name][:1500]
     for round_number in range(150):
         damaged = bytearray(head)
-        for _ in range(chance.randint(1, 6)):
-            at = chance.randrange(len(damaged))
-            damaged[at : at + chance.choice((0, 1, 1, 1, 4))] = chance.choice(
-                (b"", b"\0", b"\xff", b"\xff\xff\xff\xff", chance.randbytes(1), bytes(4))
+        for _ in range(rng.randint(1, 6)):
+            at = rng.randrange(len(damaged))
+            damaged[at : at + rng.choice((0, 1, 1, 1, 4))] = rng.choice(
+                (b"", b"\0", b"\xff", b"\xff\xff\xff\xff", rng.randbytes(1), bytes(4))
             )
         answer = outcome_of(bytes(damaged))
         assert isinstance(answer, Sniffed | NotAPhoto), f"seed {SEED}, round {round_number}"

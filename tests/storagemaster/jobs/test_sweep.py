@@ -28,7 +28,9 @@ ONE, TWO = "01jd3x8m2c9qp4k7_3fz8qd", "01jd3x8m2c9qp4k7_000000"
 def test_pending_is_an_original_with_nothing_that_settles_it(names, pending):
     """Neither info nor failure, and no tombstone of it or of its photo."""
     found = pending_originals(1, [ListedFile(name, 1, "") for name in names])
-    assert sorted(f"{o.of.photo}_{o.of.version}" for o in found) == sorted(pending)
+    assert sorted(f"{o.photo_version.photo}_{o.photo_version.version}" for o in found) == sorted(
+        pending
+    )
 
 
 async def test_what_is_settled_is_not_asked_for(cluster):
@@ -43,14 +45,16 @@ async def test_what_is_settled_is_not_asked_for(cluster):
     await cluster.master.sweep.sweep(1)
     assert await cluster.master.sweep.sweep(1) == 1
     lane_kind_original = cluster.master.queue._waiting._queue[-1]
-    assert lane_kind_original.original.of == pending
+    assert lane_kind_original.original.photo_version == pending
 
 
 async def test_a_photo_is_asked_for_until_it_has_its_sizes(cluster):
     """Every pass again: what waits or runs is not done twice, and what was lost is found."""
-    of = (await cluster.master.upload(picture())).version
+    photo_version = (await cluster.master.upload(picture())).version
     assert [await cluster.master.sweep.sweep(1) for _ in range(3)] == [0, 1, 1]
-    await cluster.master.worker.put_bundle(of, body_of(sizes_of(of)), mtime_seconds=1)
+    await cluster.master.worker.put_bundle(
+        photo_version, body_of(sizes_of(photo_version)), mtime_seconds=1
+    )
     assert await cluster.master.sweep.sweep(1) == 0
 
 

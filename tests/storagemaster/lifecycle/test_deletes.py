@@ -15,14 +15,14 @@ from volumes.photo_path import (
 HOMES = ("east-1", "west-1")
 
 
-def tombstone_of(of):
+def tombstone_of(photo_version):
     """The path of the whole photo's tombstone."""
-    return render_path(PhotoTombstone(of.volume, of.photo))
+    return render_path(PhotoTombstone(photo_version.volume, photo_version.photo))
 
 
-def assert_gone_on(cluster, node, of):
+def assert_gone_on(cluster, node, photo_version):
     """The node has the tombstone at home and nothing beside it."""
-    assert cluster.visible(node) == {tombstone_of(of)}
+    assert cluster.visible(node) == {tombstone_of(photo_version)}
 
 
 async def test_a_delete_is_on_both_mirrors(cluster, photo):
@@ -30,7 +30,7 @@ async def test_a_delete_is_on_both_mirrors(cluster, photo):
     answer = await cluster.master.delete(photo)
     assert answer.status == 200
     assert sorted(copy["node"] for copy in answer.document["copies"]) == [*HOMES]
-    assert (answer.document["owed"], answer.document["version"]) == ([], "")
+    assert (answer.document["pending_mirrors"], answer.document["version"]) == ([], "")
     for node in HOMES:
         assert_gone_on(cluster, node, photo)
 
@@ -58,9 +58,9 @@ async def test_a_delete_again_is_harmless(cluster, photo):
 
 async def test_a_photo_that_nobody_has_cannot_be_deleted(cluster):
     """404, and no tombstone of it is left behind."""
-    of = PhotoVersion(1, "0" * 16, "0" * 6)
-    assert_problem(await cluster.master.delete(of), 404, "unknown-photo")
-    assert_problem(await cluster.master.delete_version(of), 404, "unknown-photo")
+    photo_version = PhotoVersion(1, "0" * 16, "0" * 6)
+    assert_problem(await cluster.master.delete(photo_version), 404, "unknown-photo")
+    assert_problem(await cluster.master.delete_version(photo_version), 404, "unknown-photo")
     assert cluster.all_files() == {}
 
 
@@ -105,13 +105,13 @@ async def test_with_a_mirror_down_its_tombstone_is_owed(cluster, photo, down, up
         await cluster.poll()
     answer = await cluster.master.delete(photo)
     assert answer.status == 200
-    assert answer.document["owed"] == [down]
-    stand_in = down.replace("1", "2")
-    assert set(cluster.holders(tombstone_of(photo))) == {up, f"{stand_in} for {down}"}
+    assert answer.document["pending_mirrors"] == [down]
+    handoff = down.replace("1", "2")
+    assert set(cluster.holders(tombstone_of(photo))) == {up, f"{handoff} for {down}"}
     await cluster.start(down)
-    await cluster.master.hand_over()
+    await cluster.master.deliver_hints()
     assert_gone_on(cluster, down, photo)
-    assert cluster.hidden(stand_in, ".owed") == set()
+    assert cluster.hidden(handoff, ".hints") == set()
     assert cluster.mirrors_are_equal(1)
 
 
@@ -121,9 +121,9 @@ async def test_a_frozen_mirror_is_owed_its_tombstone(cluster, photo):
     cluster.links["west-1"].freeze()
     await cluster.poll()
     answer = await cluster.master.delete(photo)
-    assert (answer.status, answer.document["owed"]) == (200, ["west-1"])
-    cluster.links["west-1"].thaw()
-    await cluster.master.hand_over()
+    assert (answer.status, answer.document["pending_mirrors"]) == (200, ["west-1"])
+    cluster.links["west-1"].unfreeze()
+    await cluster.master.deliver_hints()
     assert_gone_on(cluster, "west-1", photo)
 
 
@@ -134,7 +134,7 @@ async def test_with_a_colo_down_a_delete_is_on_two_nodes_of_the_other(cluster, p
     assert answer.status == 200
     assert set(cluster.holders(tombstone_of(photo))) == {"east-1", "east-2 for west-1"}
     await cluster.start("west-1", "west-2")
-    await cluster.master.hand_over()
+    await cluster.master.deliver_hints()
     assert_gone_on(cluster, "west-1", photo)
     assert cluster.mirrors_are_equal(1)
 
@@ -146,7 +146,7 @@ async def test_what_was_deleted_while_a_node_was_away_does_not_come_back(cluster
     await cluster.start("west-1")
     assert (await cluster.master.photo(photo)).status == 410
     for _ in range(2):
-        await cluster.master.hand_over()
+        await cluster.master.deliver_hints()
         assert (await cluster.master.request("POST", "/repairs/1")).status == 200
     for node in HOMES:
         assert_gone_on(cluster, node, photo)
@@ -157,7 +157,7 @@ async def test_what_was_deleted_does_not_come_back_with_the_owed_work_lost(clust
     """Owed work is a shortcut: without it the mirrors find out by comparing."""
     await cluster.stop_and_notice("west-1")
     await cluster.master.delete(photo)
-    for path in cluster.hidden("west-2", ".owed"):
+    for path in cluster.hidden("west-2", ".hints"):
         cluster.path("west-2", path).unlink()
     await cluster.start_and_notice("west-1")
     assert (await cluster.master.request("POST", "/repairs/1")).status == 200
@@ -195,7 +195,7 @@ async def test_a_delete_with_one_node_left_is_not_acknowledged(cluster, photo):
 async def test_a_delete_that_no_mirror_takes_is_not_acknowledged(cluster, photo):
     """Two nodes that hold it for others are not enough: the photo would still be served."""
     await cluster.stop_and_notice("west-1")
-    cluster.doubt("east-1")
+    cluster.mark_unverified("east-1")
     assert_problem(await cluster.master.delete(photo), 503, "unavailable")
 
 
@@ -203,7 +203,7 @@ async def test_a_delete_that_no_mirror_takes_is_not_acknowledged(cluster, photo)
 async def test_a_revocation_that_no_mirror_takes_is_not_acknowledged(cluster, photo):
     """The wait has an end, and the old version is still there."""
     await cluster.stop_and_notice("west-1")
-    cluster.doubt("east-1")
+    cluster.mark_unverified("east-1")
     async with asyncio.timeout(20):
         answer = await cluster.master.request("POST", f"/photos/{photo}/revoke")
     assert_problem(answer, 503, "unavailable")
@@ -213,10 +213,10 @@ async def test_a_revocation_that_no_mirror_takes_is_not_acknowledged(cluster, ph
 async def test_a_photo_that_may_exist_is_deleted(cluster):
     """A mirror that cannot be asked may have it: the tombstone is written for when it is back."""
     await cluster.stop_and_notice("west-1")
-    of = PhotoVersion(1, "0" * 16, "0" * 6)
-    answer = await cluster.master.delete(of)
+    photo_version = PhotoVersion(1, "0" * 16, "0" * 6)
+    answer = await cluster.master.delete(photo_version)
     assert answer.status == 200
-    assert set(cluster.holders(tombstone_of(of))) == {"east-1", "west-2 for west-1"}
+    assert set(cluster.holders(tombstone_of(photo_version))) == {"east-1", "west-2 for west-1"}
 
 
 async def test_full_disks_take_tombstones(cluster, photo):
@@ -225,15 +225,15 @@ async def test_full_disks_take_tombstones(cluster, photo):
         cluster.fill(node, to_the_brim=True)
     await cluster.poll()
     answer = await cluster.master.delete(photo)
-    assert (answer.status, answer.document["owed"]) == (200, [])
+    assert (answer.status, answer.document["pending_mirrors"]) == (200, [])
     for node in HOMES:
         assert_gone_on(cluster, node, photo)
 
 
 async def test_a_suspect_mirror_is_owed_its_tombstone(cluster, photo):
     """It takes no writes; what it serves meanwhile is for the edges to know."""
-    cluster.doubt("east-1")
+    cluster.mark_unverified("east-1")
     await cluster.poll()
     answer = await cluster.master.delete(photo)
-    assert (answer.status, answer.document["owed"]) == (200, ["east-1"])
+    assert (answer.status, answer.document["pending_mirrors"]) == (200, ["east-1"])
     assert set(cluster.holders(tombstone_of(photo))) == {"west-1", "east-2 for east-1"}

@@ -12,16 +12,21 @@ OF = parse_photo_version(f"42/{PHOTO}/3fz8qd")
 def states(*names):
     """The state of every photo version of a shard that has these files."""
     found = photos_of(42, [ListedFile(name, 1, "") for name in names])
-    return {f"{each.original.of.photo}/{each.original.of.version}": each.state for each in found}
+    return {
+        f"{each.original.photo_version.photo}/{each.original.photo_version.version}": each.state
+        for each in found
+    }
 
 
 def test_a_photo_is_pending_failed_or_ready_by_the_files_beside_its_original():
     """An info overrules a failure, and attempts change nothing."""
-    original, of = f"{PHOTO}_3fz8qd_o.jpg", f"{PHOTO}/3fz8qd"
-    assert states(original) == {of: "pending"}
-    assert states(original, f"{PHOTO}_3fz8qd_1.try") == {of: "pending"}
-    assert states(original, f"{PHOTO}_3fz8qd.fail") == {of: "failed"}
-    assert states(original, f"{PHOTO}_3fz8qd.fail", f"{PHOTO}_3fz8qd.json") == {of: "ready"}
+    original, photo_version = f"{PHOTO}_3fz8qd_o.jpg", f"{PHOTO}/3fz8qd"
+    assert states(original) == {photo_version: "pending"}
+    assert states(original, f"{PHOTO}_3fz8qd_1.try") == {photo_version: "pending"}
+    assert states(original, f"{PHOTO}_3fz8qd.fail") == {photo_version: "failed"}
+    assert states(original, f"{PHOTO}_3fz8qd.fail", f"{PHOTO}_3fz8qd.json") == {
+        photo_version: "ready"
+    }
 
 
 def test_what_is_gone_is_not_rebuilt():

@@ -12,16 +12,16 @@ from volumes.photo_path import Info, PhotoVersion, Variant, render_path
 HOMES = ("east-1", "west-1")
 
 
-async def revoke(cluster, of):
+async def revoke(cluster, photo_version):
     """What a revocation is answered with, and the new version."""
-    answer = await cluster.master.request("POST", f"/photos/{of}/revoke")
+    answer = await cluster.master.request("POST", f"/photos/{photo_version}/revoke")
     new = answer.document.get("version")
-    return answer, PhotoVersion(of.volume, of.photo, new) if new else None
+    return answer, PhotoVersion(photo_version.volume, photo_version.photo, new) if new else None
 
 
-def original_of(of):
+def original_of(photo_version):
     """The path of a version's original."""
-    return render_path(Variant(of, "o", "jpg"))
+    return render_path(Variant(photo_version, "o", "jpg"))
 
 
 async def test_a_size_that_no_mirror_in_reach_has_is_made_anew(cluster, photo):
@@ -37,9 +37,9 @@ async def test_a_size_that_no_mirror_in_reach_has_is_made_anew(cluster, photo):
     assert status.document["state"] == "pending"
 
 
-def sizes_paths(of):
+def sizes_paths(photo_version):
     """The paths of all files of a bundle."""
-    return [file.path for file in sizes_of(of)]
+    return [file.path for file in sizes_of(photo_version)]
 
 
 async def test_a_size_that_is_damaged_is_not_given_a_new_name(cluster, photo):
@@ -71,5 +71,5 @@ async def test_what_was_damaged_since_it_was_linked_is_not_copied(cluster, photo
     monkeypatch.setattr(cluster.stores["east-1"], "relink", relink_and_rot)
     answer, _ = await revoke(cluster, photo)
     assert_problem(answer, 503, "unavailable")
-    owed = cluster.hidden("west-2", ".owed")
+    owed = cluster.hidden("west-2", ".hints")
     assert not any(path.endswith("_o.jpg") for path in owed)

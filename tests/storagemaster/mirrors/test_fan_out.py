@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from storagemaster.mirrors.fan_out import (
-    ALL_SILENT_SECONDS,
-    PIECES_AHEAD_MAX,
+    ALL_IDLE_SECONDS,
+    CHUNKS_AHEAD_MAX,
     StalledError,
     fan_out,
 )
@@ -41,27 +41,27 @@ class BodyBroke(Exception):
 
 async def whole_body(pieces=PIECES):
     """A body that comes as fast as it is taken."""
-    for piece in pieces:
-        yield piece
+    for chunk in pieces:
+        yield chunk
 
 
 async def body_that_breaks(after):
     """A body that raises in the middle."""
-    for piece in PIECES[:after]:
-        yield piece
+    for chunk in PIECES[:after]:
+        yield chunk
     raise BodyBroke
 
 
 async def body_that_trickles(seconds):
     """A body with a pause before each piece."""
-    for piece in PIECES:
+    for chunk in PIECES:
         await asyncio.sleep(seconds)
-        yield piece
+        yield chunk
 
 
 async def taking_all(body):
     """A send that takes everything at once, and returns it."""
-    return b"".join([piece async for piece in body])
+    return b"".join([chunk async for chunk in body])
 
 
 async def failing_at_once(_):
@@ -102,9 +102,9 @@ def taking_one_every(seconds):
 
     async def send(body):
         taken = []
-        async for piece in body:
+        async for chunk in body:
             await asyncio.sleep(seconds)
-            taken.append(piece)
+            taken.append(chunk)
         return b"".join(taken)
 
     return send
@@ -149,7 +149,7 @@ async def test_outcomes_come_in_the_order_of_the_sends():
     assert isinstance(outcomes[1], Refused)
 
 
-@pytest.mark.parametrize("count", [0, 1, PIECES_AHEAD_MAX, 30])
+@pytest.mark.parametrize("count", [0, 1, CHUNKS_AHEAD_MAX, 30])
 async def test_a_send_that_freezes_costs_its_patience_and_no_more(count):
     """The others finish; the frozen one is given up after exactly its patience."""
     outcomes, seconds = await run(taking_all, freezing_after(count), taking_all)
@@ -192,14 +192,14 @@ async def test_when_all_are_silent_the_wait_has_an_end():
     """Nothing is waited for without bound."""
     outcomes, seconds = await run(silent_after_the_body, silent_after_the_body)
     assert [type(outcome) for outcome in outcomes] == [StalledError] * 2
-    assert seconds == pytest.approx(ALL_SILENT_SECONDS + PATIENCE)
+    assert seconds == pytest.approx(ALL_IDLE_SECONDS + PATIENCE)
 
 
 async def test_when_all_freeze_in_the_middle_the_wait_has_an_end():
     """Nothing is waited for without bound, in the middle of a body either."""
     outcomes, seconds = await run(freezing_after(2), freezing_after(7))
     assert [type(outcome) for outcome in outcomes] == [StalledError] * 2
-    assert seconds <= 2 * (ALL_SILENT_SECONDS + PATIENCE)
+    assert seconds <= 2 * (ALL_IDLE_SECONDS + PATIENCE)
 
 
 async def test_sends_that_are_equally_slow_do_not_wait_for_each_other():
@@ -313,8 +313,8 @@ async def test_memory_is_bounded_by_the_pieces_ahead():
     taken = 0
 
     async def counted():
-        for given, piece in enumerate(PIECES, 1):
-            yield piece
+        for given, chunk in enumerate(PIECES, 1):
+            yield chunk
             ahead.append(given - taken)
 
     async def counting(body):
@@ -324,4 +324,4 @@ async def test_memory_is_bounded_by_the_pieces_ahead():
             await asyncio.sleep(0.01)
 
     await run(counting, body=counted())
-    assert max(ahead) <= PIECES_AHEAD_MAX + 1
+    assert max(ahead) <= CHUNKS_AHEAD_MAX + 1

@@ -31,7 +31,7 @@ class Answering:
                 "total_bytes": 9,
                 "accepts_new_photos": True,
                 "suspect_reason": "",
-                "owed": 0,
+                "hints": 0,
                 **self.fields,
             }
         )
@@ -112,7 +112,7 @@ async def test_a_failed_request_makes_a_node_down_until_it_answers_again():
     """Nobody waits for the next poll to know."""
     fleet = Fleet({"a": Answering()})
     await fleet.poll()
-    fleet.report_unreachable("a", "no answer to a write")
+    fleet.mark_down("a", "no answer to a write")
     assert not fleet.is_up("a")
     await fleet.poll()
     assert fleet.is_up("a")
@@ -122,7 +122,7 @@ def test_a_view_is_of_one_moment():
     """What is decided by it does not change under the decision."""
     fleet = Fleet({"a": Answering()})
     view = fleet.view()
-    fleet.report_unreachable("a", "later")
+    fleet.mark_down("a", "later")
     assert view["a"].reason != "later"
 
 
@@ -136,14 +136,14 @@ async def test_real_nodes_are_seen_going_and_coming(cluster):
     cluster.links["west-1"].freeze()
     await cluster.poll()
     assert [node for node in cluster.stores if not fleet.is_up(node)] == ["west-1"]
-    cluster.links["west-1"].thaw()
+    cluster.links["west-1"].unfreeze()
     await cluster.poll()
     assert all(fleet.is_up(node) for node in cluster.stores)
 
 
 async def test_a_real_node_says_when_its_disk_is_suspect_or_full(cluster):
     """As the placement needs to know it."""
-    cluster.doubt("east-1")
+    cluster.mark_unverified("east-1")
     cluster.fill("west-1")
     await cluster.poll()
     views = cluster.master.fleet.view()

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from storagemaster.mirrors.fleet import UNKNOWN, NodeView
 from storagemaster.mirrors.placement import (
-    NoPlace,
-    Placed,
+    NoPlacement,
+    Placement,
     Target,
+    handoff_nodes,
+    order_by_free_space,
     order_by_key,
-    order_by_room,
-    place,
     place_in_volume,
+    place_photo,
     spans_colos,
-    stand_ins,
 )
 from storagenode.protocol.wire import NodeStatus
 from volumes.address import Address
@@ -68,7 +68,7 @@ def view(*, up=True, full=False, suspect=False, free_bytes=GB):
         total_bytes=10 * GB,
         accepts_new_photos=not (full or suspect),
         suspect_reason="EIO" if suspect else "",
-        owed=0,
+        hints=0,
     )
     return NodeView(up=up, status=status)
 
@@ -89,11 +89,11 @@ def in_order(cluster):
 def put(views, *, strict=False, **options):
     """Where a new photo goes."""
     cluster = cluster_of(**options)
-    return place(cluster, views, in_order(cluster), strict=strict)
+    return place_photo(cluster, views, in_order(cluster), strict=strict)
 
 
-HOMES_1 = Placed(1, (Target("e1"), Target("w1")))
-HOMES_2 = Placed(2, (Target("e2"), Target("w2")))
+HOMES_1 = Placement(1, (Target("e1"), Target("w1")))
+HOMES_2 = Placement(2, (Target("e2"), Target("w2")))
 
 
 @pytest.mark.parametrize(
@@ -107,22 +107,22 @@ HOMES_2 = Placed(2, (Target("e2"), Target("w2")))
         (
             "one mirror of each down",
             views_of(e1=DOWN, w2=DOWN),
-            Placed(1, (Target("w1"), Target("e2", owed_to="e1"))),
+            Placement(1, (Target("w1"), Target("e2", hint_for="e1"))),
         ),
         (
             "one mirror of each full",
             views_of(e1=FULL, w2=FULL),
-            Placed(1, (Target("w1"), Target("e2", owed_to="e1"))),
+            Placement(1, (Target("w1"), Target("e2", hint_for="e1"))),
         ),
         (
             "a colo down",
             views_of(e1=DOWN, e2=DOWN),
-            Placed(1, (Target("w1"), Target("w2", owed_to="e1"))),
+            Placement(1, (Target("w1"), Target("w2", hint_for="e1"))),
         ),
         (
             "a colo full",
             views_of(e1=FULL, e2=FULL),
-            Placed(1, (Target("w1"), Target("w2", owed_to="e1"))),
+            Placement(1, (Target("w1"), Target("w2", hint_for="e1"))),
         ),
         (
             "both mirrors of the first down",
@@ -151,14 +151,14 @@ def test_a_new_photo_goes_to(name, views, wanted):
 def test_there_is_no_place_with_fewer_than_two_nodes(views):
     """One copy is none; the reason names who cannot take it."""
     placed = put(views)
-    assert isinstance(placed, NoPlace)
+    assert isinstance(placed, NoPlacement)
     assert all(node in placed.reason for node, one in views.items() if one is not UP)
 
 
 def test_a_closed_volume_takes_no_new_photo():
     """Nor does it when there is no other."""
     assert put(views_of(), closed={1}) == HOMES_2
-    assert isinstance(put(views_of(), closed={1, 2}), NoPlace)
+    assert isinstance(put(views_of(), closed={1, 2}), NoPlacement)
 
 
 def test_a_closed_volume_takes_sizes():
@@ -169,10 +169,10 @@ def test_a_closed_volume_takes_sizes():
 
 def test_a_strict_photo_goes_where_two_colos_have_it_or_nowhere():
     """A stand-in in the home's colo will do; two copies in one colo will not."""
-    assert put(views_of(e1=DOWN, w2=DOWN), strict=True) == Placed(
-        1, (Target("w1"), Target("e2", owed_to="e1"))
+    assert put(views_of(e1=DOWN, w2=DOWN), strict=True) == Placement(
+        1, (Target("w1"), Target("e2", hint_for="e1"))
     )
-    assert isinstance(put(views_of(e1=DOWN, e2=DOWN), strict=True), NoPlace)
+    assert isinstance(put(views_of(e1=DOWN, e2=DOWN), strict=True), NoPlacement)
 
 
 def test_a_strict_photo_passes_over_a_volume_that_would_not_span_colos():
@@ -181,8 +181,8 @@ def test_a_strict_photo_passes_over_a_volume_that_would_not_span_colos():
     volumes = {1: ("e1", "w1"), 2: ("e1", "n1")}
     cluster = cluster_of(colos, volumes)
     views = {"e1": DOWN, "w1": UP, "n1": UP}
-    placed = place(cluster, views, in_order(cluster), strict=True)
-    assert isinstance(placed, Placed)
+    placed = place_photo(cluster, views, in_order(cluster), strict=True)
+    assert isinstance(placed, Placement)
     assert spans_colos(cluster, placed.targets)
 
 
@@ -197,7 +197,7 @@ def test_a_suspect_node_takes_no_sizes():
     """It takes no writes at all: another node holds them for it."""
     cluster = cluster_of()
     placed = place_in_volume(cluster, views_of(e1=SUSPECT), cluster.volumes[1], strict=False)
-    assert placed == Placed(1, (Target("w1"), Target("e2", owed_to="e1")))
+    assert placed == Placement(1, (Target("w1"), Target("e2", hint_for="e1")))
 
 
 def test_more_files_of_a_volume_without_mirrors_have_no_place():
@@ -205,7 +205,7 @@ def test_more_files_of_a_volume_without_mirrors_have_no_place():
     cluster = cluster_of()
     views = views_of(e1=DOWN, w1=DOWN)
     placed = place_in_volume(cluster, views, cluster.volumes[1], strict=False)
-    assert isinstance(placed, NoPlace)
+    assert isinstance(placed, NoPlacement)
     assert "e1, w1" in placed.reason
 
 
@@ -219,15 +219,15 @@ def test_stand_ins_prefer_the_colo_of_the_home_and_then_room():
         "w2": view(free_bytes=9 * GB),
         "w3": DOWN,
     }
-    assert stand_ins(cluster, views, home="e1", taken=["w1"]) == ["e3", "e2", "w2"]
+    assert handoff_nodes(cluster, views, mirror="e1", taken=["w1"]) == ["e3", "e2", "w2"]
 
 
 def test_stand_ins_hold_a_new_photo_only_if_they_have_room():
     """A full node holds what belongs to old photos."""
     views = views_of(e2=FULL)
     cluster = cluster_of()
-    assert stand_ins(cluster, views, home="e1", taken=["w1"], new_photo=True) == ["w2"]
-    assert stand_ins(cluster, views, home="e1", taken=["w1"]) == ["e2", "w2"]
+    assert handoff_nodes(cluster, views, mirror="e1", taken=["w1"], new_photo=True) == ["w2"]
+    assert handoff_nodes(cluster, views, mirror="e1", taken=["w1"]) == ["e2", "w2"]
 
 
 def test_room_weighs_the_order():
@@ -237,7 +237,7 @@ def test_room_weighs_the_order():
     views |= {"e2": view(free_bytes=8 * GB), "w2": view(free_bytes=1 * GB)}
     randomness = random.Random(SEED)
     firsts = Counter(
-        order_by_room(cluster, views, randomness.random)[0].number for _ in range(8000)
+        order_by_free_space(cluster, views, randomness.random)[0].number for _ in range(8000)
     )
     assert 2.7 < firsts[1] / firsts[2] < 3.3
 
@@ -248,7 +248,7 @@ def test_room_is_shared_among_the_volumes_of_a_node():
     cluster = cluster_of(volumes=volumes)
     randomness = random.Random(SEED)
     firsts = Counter(
-        order_by_room(cluster, views_of(), randomness.random)[0].number for _ in range(8000)
+        order_by_free_space(cluster, views_of(), randomness.random)[0].number for _ in range(8000)
     )
     assert 0.9 < firsts[1] / (firsts[2] + firsts[3] + firsts[4]) < 1.1
 
@@ -258,7 +258,7 @@ def test_an_order_has_every_volume_whatever_is_drawn(drawn):
     """Also with no room anywhere, and with the least number there is."""
     cluster = cluster_of()
     for views in (views_of(), dict.fromkeys(TWO_COLOS, UNKNOWN)):
-        order = order_by_room(cluster, views, lambda: drawn)
+        order = order_by_free_space(cluster, views, lambda: drawn)
         assert {volume.number for volume in order} == {1, 2}
 
 
@@ -304,14 +304,14 @@ def clusters_with_views(draw):
 def test_any_placement_of_a_new_photo_keeps_the_promises(found, strict):
     """Two nodes at least, none twice, all able, homes of the volume; strict spans colos."""
     cluster, views = found
-    placed = place(cluster, views, in_order(cluster), strict=strict)
+    placed = place_photo(cluster, views, in_order(cluster), strict=strict)
     whole = [
         volume
         for volume in in_order(cluster)
         if volume.state.accepts_new_photos
         and all(views[node].accepts_new_photos for node in volume.mirrors)
     ]
-    if isinstance(placed, NoPlace):
+    if isinstance(placed, NoPlacement):
         assert not whole
         return
     keep_the_promises_of_all_placements(cluster, placed)
@@ -319,7 +319,7 @@ def test_any_placement_of_a_new_photo_keeps_the_promises(found, strict):
     assert all(views[target.node].accepts_new_photos for target in placed.targets)
     assert spans_colos(cluster, placed.targets) or not strict
     if whole:
-        assert placed.is_whole
+        assert placed.is_complete
         assert placed.volume == whole[0].number
 
 
@@ -330,14 +330,14 @@ def test_any_placement_of_more_files_keeps_the_promises(found, strict):
     cluster, views = found
     volume = cluster.volumes[1]
     placed = place_in_volume(cluster, views, volume, strict=strict)
-    if isinstance(placed, NoPlace):
+    if isinstance(placed, NoPlacement):
         assert not all(views[node].writable for node in volume.mirrors)
         return
     keep_the_promises_of_all_placements(cluster, placed)
     assert placed.volume == 1
     assert all(views[target.node].writable for target in placed.targets)
     assert spans_colos(cluster, placed.targets) or not strict
-    homes = {target.node for target in placed.targets if target.owed_to is None}
+    homes = {target.node for target in placed.targets if target.hint_for is None}
     assert homes == {node for node in volume.mirrors if views[node].writable}
 
 
@@ -346,10 +346,10 @@ def keep_the_promises_of_all_placements(cluster, placed):
     nodes = [target.node for target in placed.targets]
     assert len(nodes) == len(set(nodes)) >= 2
     mirrors = cluster.volumes[placed.volume].mirrors
-    served = [target.owed_to or target.node for target in placed.targets]
+    served = [target.hint_for or target.node for target in placed.targets]
     assert len(served) == len(set(served))
     assert set(served) <= set(mirrors)
-    assert any(target.owed_to is None for target in placed.targets)
+    assert any(target.hint_for is None for target in placed.targets)
 
 
 def with_bucket(mirrors):
@@ -364,18 +364,18 @@ def test_an_upload_waits_for_no_bucket_where_disks_are_in_two_colos(bucket):
     """Nor does it owe the bucket anything: reconcile copies what the disks have."""
     cluster = with_bucket(("e1", "w1", "s3"))
     views = dict.fromkeys(TWO_COLOS, UP) | {"s3": bucket}
-    wanted = Placed(1, (Target("e1"), Target("w1")))
-    assert place(cluster, views, list(cluster.volumes.values()), strict=True) == wanted
+    wanted = Placement(1, (Target("e1"), Target("w1")))
+    assert place_photo(cluster, views, list(cluster.volumes.values()), strict=True) == wanted
     volume = cluster.volumes[1]
-    assert place_in_volume(cluster, views, volume, strict=True, is_prompt=True) == wanted
+    assert place_in_volume(cluster, views, volume, strict=True, synchronous_only=True) == wanted
 
 
 def test_a_bucket_that_is_a_whole_colo_is_waited_for():
     """There is no other copy in a second colo."""
     cluster = with_bucket(("e1", "s3"))
     views = {**dict.fromkeys(TWO_COLOS, UP), "s3": UP}
-    placed = place(cluster, views, list(cluster.volumes.values()), strict=True)
-    assert placed == Placed(1, (Target("e1"), Target("s3")))
+    placed = place_photo(cluster, views, list(cluster.volumes.values()), strict=True)
+    assert placed == Placement(1, (Target("e1"), Target("s3")))
 
 
 def test_a_tombstone_goes_to_the_bucket_at_once():

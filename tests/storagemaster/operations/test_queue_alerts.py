@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from permission_urls import Key, KeyRing, KeyState
 from storagemaster.events.events import Event, Events
 from storagemaster.events.webhooks import Webhooks
-from storagemaster.operations.alerts import OLDEST_JOB_SECONDS_MAX, node_alarms, queue_alarms
+from storagemaster.operations.alerts import OLDEST_JOB_SECONDS_MAX, node_alerts, queue_alerts
 from storagemaster.operations.metrics import MasterMetrics
 from storagenode.protocol.wire import NodeStatus
 from storagenode.write_port.metrics import render_metrics
@@ -13,34 +13,34 @@ from storagenode.write_port.metrics import render_metrics
 KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
 
 
-def alarms(depths, *, workers_alive=1, oldest_job_seconds=0.0):
-    """The alarms of a cluster in which all is well but for what is given."""
-    return queue_alarms(depths, workers_alive=workers_alive, oldest_job_seconds=oldest_job_seconds)
+def alerts(depths, *, workers_alive=1, oldest_job_seconds=0.0):
+    """The alerts of a cluster in which all is well but for what is given."""
+    return queue_alerts(depths, workers_alive=workers_alive, oldest_job_seconds=oldest_job_seconds)
 
 
 def test_nothing_is_said_when_all_is_well():
     """With work or without."""
-    assert alarms({"new": 0}) == []
-    assert alarms({"new": 9}, oldest_job_seconds=OLDEST_JOB_SECONDS_MAX) == []
+    assert alerts({"new": 0}) == []
+    assert alerts({"new": 9}, oldest_job_seconds=OLDEST_JOB_SECONDS_MAX) == []
 
 
 def test_a_cluster_without_workers_says_so_and_how_many_jobs_wait():
     """Also when none waits yet."""
-    (alarm,) = alarms({"new": 3, "retry": 1}, workers_alive=0)
-    assert alarm == "no worker is alive: no sizes are made, and 4 jobs wait"
-    assert alarms({"new": 0}, workers_alive=0) != []
+    (alert,) = alerts({"new": 3, "retry": 1}, workers_alive=0)
+    assert alert == "no worker is alive: no sizes are made, and 4 jobs wait"
+    assert alerts({"new": 0}, workers_alive=0) != []
 
 
 def test_a_photo_that_waits_for_long_is_said():
     """Workers live, and do not keep up."""
-    (alarm,) = alarms({"new": 3}, oldest_job_seconds=600)
-    assert "600 s" in alarm
+    (alert,) = alerts({"new": 3}, oldest_job_seconds=600)
+    assert "600 s" in alert
 
 
 def test_a_queue_that_is_away_is_all_that_can_be_said():
     """Nothing is known of what is behind it."""
-    (alarm,) = alarms(None, workers_alive=None, oldest_job_seconds=None)
-    assert "the queue is away" in alarm
+    (alert,) = alerts(None, workers_alive=None, oldest_job_seconds=None)
+    assert "the queue is away" in alert
 
 
 NODE = {"id": "a", "up": True, "reason": "", "accepts_new_photos": True, "free_bytes": 9}
@@ -48,31 +48,31 @@ NODE = {"id": "a", "up": True, "reason": "", "accepts_new_photos": True, "free_b
 
 def test_a_suspect_disk_is_an_alarm_with_its_reason():
     """An fsync that failed once is enough."""
-    (alarm,) = node_alarms([NODE, {**NODE, "reason": "fsync: EIO"}])
-    assert alarm == "node a takes no writes: fsync: EIO"
+    (alert,) = node_alerts([NODE, {**NODE, "reason": "fsync: EIO"}])
+    assert alert == "node a takes no writes: fsync: EIO"
 
 
 def test_a_disk_above_its_soft_mark_is_an_alarm():
     """While sizes and repairs still fit."""
-    (alarm,) = node_alarms([{**NODE, "accepts_new_photos": False}])
-    assert alarm == "node a takes no new photos: 9 bytes are free"
+    (alert,) = node_alerts([{**NODE, "accepts_new_photos": False}])
+    assert alert == "node a takes no new photos: 9 bytes are free"
 
 
 def test_a_node_that_is_down_is_no_alarm_of_its_disk():
     """The status says so already."""
-    assert node_alarms([{**NODE, "up": False, "reason": "no answer"}]) == []
+    assert node_alerts([{**NODE, "up": False, "reason": "no answer"}]) == []
 
 
 STATUS = {
     "nodes": [
-        {"id": "east-1", "colo": "east", "up": True, "reason": "EIO", "owed_files": 3},
-        {"id": "west-1", "colo": "west", "up": False, "reason": "", "owed_files": None},
+        {"id": "east-1", "colo": "east", "up": True, "reason": "EIO", "pending_hints": 3},
+        {"id": "west-1", "colo": "west", "up": False, "reason": "", "pending_hints": None},
     ],
-    "queue": {"new": 2, "retry": 0},
+    "queues": {"new": 2, "retry": 0},
     "workers_alive": 1,
     "oldest_job_seconds": 12.5,
-    "repair": {"steps_left": 4, "bytes_left": 9, "unhealed_total": 1},
-    "alarms": ["no"],
+    "repair": {"steps_left": 4, "bytes_left": 9, "failed_total": 1},
+    "alerts": ["no"],
 }
 
 
@@ -96,27 +96,27 @@ def metrics_of(status, *events):
 
 
 def test_metrics_say_what_the_status_says():
-    """Nodes, owed files, jobs by lane, the oldest job, workers and alarms."""
+    """Nodes, owed files, jobs by lane, the oldest job, workers and alerts."""
     found = metrics_of(STATUS, "ready", "ready", "failed")
     assert found["glassplate_node_up", "east", "east-1"] == 1
     assert found["glassplate_node_up", "west", "west-1"] == 0
-    assert found["glassplate_owed_files", "east", "east-1"] == 3
-    assert ("glassplate_owed_files", "west", "west-1") not in found
+    assert found["glassplate_pending_hints", "east", "east-1"] == 3
+    assert ("glassplate_pending_hints", "west", "west-1") not in found
     assert found["glassplate_node_suspect", "east", "east-1"] == 1
     assert ("glassplate_node_suspect", "west", "west-1") not in found
     assert found["glassplate_jobs_waiting", "new"] == 2
-    assert found["glassplate_oldest_job_seconds",] == 12.5
+    assert found["glassplate_oldest_job_age_seconds",] == 12.5
     assert found["glassplate_workers_alive",] == 1
-    assert found["glassplate_alarms",] == 1
+    assert found["glassplate_alerts",] == 1
     assert found["glassplate_repair_steps_left",] == 4
-    assert found["glassplate_repair_unhealed",] == 1
+    assert found["glassplate_repair_failed_steps",] == 1
     assert found["glassplate_photos_total", "ready"] == 2
     assert found["glassplate_photos_total", "failed"] == 1
 
 
 def test_metrics_leave_out_what_could_not_be_asked():
     """An unknown number is not zero."""
-    away = {**STATUS, "queue": None, "workers_alive": None, "oldest_job_seconds": None}
+    away = {**STATUS, "queues": None, "workers_alive": None, "oldest_job_seconds": None}
     found = metrics_of(away)
     assert found["glassplate_queue_reachable",] == 0
     assert not any("jobs" in name[0] or "workers" in name[0] for name in found)
@@ -134,9 +134,9 @@ def test_a_node_says_how_its_disk_is():
         total_bytes=9,
         accepts_new_photos=True,
         suspect_reason="",
-        owed=4,
+        hints=4,
     )
     found = samples(render_metrics(status))
     assert found["glassplate_node_free_bytes", "east", "east-1"] == 5
-    assert found["glassplate_node_owed_files", "east", "east-1"] == 4
+    assert found["glassplate_node_pending_hints", "east", "east-1"] == 4
     assert found["glassplate_node_suspect", "east", "east-1"] == 0

@@ -7,10 +7,10 @@ import pytest
 
 from storagemaster import wire
 from storagemaster.caches import info_cache
-from storagemaster.caches.info_cache import POOL_MAX, seal
-from storagemaster.photos.batch_lookup import Sought, sought_infos
+from storagemaster.caches.info_cache import POOL_MAX, encode_entry
+from storagemaster.photos.batch_lookup import InfoSource, locate_infos
 from storagenode.write_port.repair_api import RepairApi
-from storagenode.write_port.write_api import InternalApi
+from storagenode.write_port.write_api import WriteApi
 from tests.free_ports import free_port
 from tests.storagemaster.bundles_to_send import body_of, bundled, failure_of, sizes_of
 from tests.storagemaster.memcached_servers import LyingMemcached, running_memcached
@@ -28,10 +28,10 @@ def _calls(monkeypatch):
     """What the nodes are asked while the test lasts, by the name of the route."""
     calls = []
     for owner, name in (
-        (InternalApi, "digests"),
-        (InternalApi, "send_infos"),
+        (WriteApi, "digests"),
+        (WriteApi, "send_infos"),
         (RepairApi, "list_photo"),
-        (InternalApi, "send_file"),
+        (WriteApi, "send_file"),
     ):
         handle = getattr(owner, name)
 
@@ -57,28 +57,30 @@ def _memcached():
         yield process, Address(HOST, port)
 
 
-def with_info(of, *, colour="#000000"):
+def with_info(photo_version, *, color="#000000"):
     """Sizes of a version, whose info says what a real one does."""
-    *variants, info = sizes_of(of)
-    document = json.loads(info.data) | {"original": {"ext": "jpg"}, "colour": colour}
-    return [*variants, bundled(Info(of), json.dumps(document).encode())]
+    *variants, info = sizes_of(photo_version)
+    document = json.loads(info.data) | {"original": {"ext": "jpg"}, "color": color}
+    return [*variants, bundled(Info(photo_version), json.dumps(document).encode())]
 
 
 async def ready_photos(cluster, count):
     """So many photos in both volumes whose sizes are made."""
     photos = []
     for number in range(count):
-        of = (await cluster.master.upload(picture(number=number), volume=1 + number % 2)).version
-        body = body_of(with_info(of, colour=f"#{number:06x}"))
-        await cluster.master.worker.put_bundle(of, body, mtime_seconds=1)
-        photos.append(of)
+        photo_version = (
+            await cluster.master.upload(picture(number=number), volume=1 + number % 2)
+        ).version
+        body = body_of(with_info(photo_version, color=f"#{number:06x}"))
+        await cluster.master.worker.put_bundle(photo_version, body, mtime_seconds=1)
+        photos.append(photo_version)
     return photos
 
 
-async def page_of(cluster, photos):
+async def batch_of(cluster, photos):
     """The entries of a page."""
     answer = await cluster.master.request(
-        "POST", wire.PAGE_ROUTE, data=wire.render_page_request(photos)
+        "POST", wire.BATCH_ROUTE, data=wire.render_batch_request(photos)
     )
     assert answer.status == 200, answer.document
     return answer.document["photos"]
@@ -91,7 +93,7 @@ def states_of(page):
 
 async def one_by_one(cluster, photos):
     """What the storagemaster says of each photo by itself."""
-    return [(await cluster.master.photo(of)).document for of in photos]
+    return [(await cluster.master.photo(photo_version)).document for photo_version in photos]
 
 
 async def test_a_page_says_what_each_photo_s_own_document_says(cluster_with, memcached, calls):
@@ -101,7 +103,7 @@ async def test_a_page_says_what_each_photo_s_own_document_says(cluster_with, mem
     photos = await ready_photos(cluster, 6)
     truth = await one_by_one(cluster, photos)
     calls.clear()
-    assert await page_of(cluster, photos) == truth
+    assert await batch_of(cluster, photos) == truth
     assert calls == ["digests"] * 4
 
 
@@ -116,12 +118,12 @@ async def test_what_was_flushed_is_read_from_the_nodes_and_remembered(
     process.wait()
     with running_memcached(address.port):
         calls.clear()
-        first = await page_of(cluster, photos)
+        first = await batch_of(cluster, photos)
         assert sorted(calls) == ["digests"] * 4 + ["send_infos"] * 2
         for _ in range(POOL_MAX):  # each connection to the one that died is found out by use
-            await page_of(cluster, photos)
+            await batch_of(cluster, photos)
         calls.clear()
-        assert await page_of(cluster, photos) == first
+        assert await batch_of(cluster, photos) == first
         assert calls == ["digests"] * 4
 
 
@@ -131,7 +133,7 @@ async def test_without_memcached_a_page_is_the_same(cluster_with, calls):
     photos = await ready_photos(cluster, 4)
     truth = await one_by_one(cluster, photos)
     calls.clear()
-    assert await page_of(cluster, photos) == truth
+    assert await batch_of(cluster, photos) == truth
     assert sorted(calls) == ["digests"] * 4 + ["send_infos"] * 2
 
 
@@ -142,7 +144,7 @@ async def test_a_frozen_memcached_only_costs_time(cluster_with, memcached, monke
     cluster = await cluster_with(memcached=(address,))
     photos = await ready_photos(cluster, 2)
     process.send_signal(signal.SIGSTOP)
-    assert states_of(await page_of(cluster, photos)) == ["ready", "ready"]
+    assert states_of(await batch_of(cluster, photos)) == ["ready", "ready"]
 
 
 async def test_a_photo_that_memcached_missed_the_end_of_is_gone(cluster_with, memcached):
@@ -157,14 +159,16 @@ async def test_a_photo_that_memcached_missed_the_end_of_is_gone(cluster_with, me
         hasty = await cluster.another_master("hasty", colo="east")
         await hasty.delete(deleted)
     process.send_signal(signal.SIGCONT)
-    assert states_of(await page_of(cluster, [deleted, other])) == ["gone", "ready"]
+    assert states_of(await batch_of(cluster, [deleted, other])) == ["gone", "ready"]
 
 
 FOREIGN = PhotoVersion(1, "01jd3x8m2c9qp4k7", "000000")
 LIES = {
     "nothing": lambda _: b"",
     "noise": lambda key: key * 20,
-    "another photo's": lambda _: seal(FOREIGN, b'{"variants": [], "original": {"ext": "jpg"}}'),
+    "another photo's": lambda _: encode_entry(
+        FOREIGN, b'{"variants": [], "original": {"ext": "jpg"}}'
+    ),
 }
 
 
@@ -175,9 +179,9 @@ async def test_a_memcached_that_lies_changes_nothing(cluster_with, lie):
     async with liar.running():
         cluster = await cluster_with(memcached=(liar.address,))
         photos = await ready_photos(cluster, 3)
-        page = await page_of(cluster, photos)
+        page = await batch_of(cluster, photos)
         assert liar.questions == 1
-        assert [entry["info"]["colour"] for entry in page] == ["#000000", "#000001", "#000002"]
+        assert [entry["info"]["color"] for entry in page] == ["#000000", "#000001", "#000002"]
 
 
 async def test_a_lie_that_is_sealed_as_the_photo_s_own_is_not_believed(cluster_with):
@@ -186,11 +190,11 @@ async def test_a_lie_that_is_sealed_as_the_photo_s_own_is_not_believed(cluster_w
     liar = LyingMemcached(lambda key: lies.get(key, b""))
     async with liar.running():
         cluster = await cluster_with(memcached=(liar.address,))
-        (of,) = await ready_photos(cluster, 1)
-        older = with_info(of, colour="#ffffff")[-1].data
-        lies[info_cache._key(of).encode()] = seal(of, older)
-        (entry,) = await page_of(cluster, [of])
-        assert entry["info"]["colour"] == "#000000"
+        (photo_version,) = await ready_photos(cluster, 1)
+        older = with_info(photo_version, color="#ffffff")[-1].data
+        lies[info_cache._key(photo_version).encode()] = encode_entry(photo_version, older)
+        (entry,) = await batch_of(cluster, [photo_version])
+        assert entry["info"]["color"] == "#000000"
 
 
 async def test_one_photo_that_cannot_be_had_does_not_fail_the_rest(cluster):
@@ -202,7 +206,7 @@ async def test_one_photo_that_cannot_be_had_does_not_fail_the_rest(cluster):
     await cluster.master.worker.put_bundle(
         failed, body_of(failure_of(failed, "too dark")), mtime_seconds=1
     )
-    page = await page_of(cluster, [ready, gone, pending, failed, NEVER, NO_VOLUME, ready])
+    page = await batch_of(cluster, [ready, gone, pending, failed, NEVER, NO_VOLUME, ready])
     assert states_of(page) == ["ready", "gone", "pending", "failed", "unknown", "unknown", "ready"]
     assert page[0] == page[-1]
     assert page[3]["reason"] == "too dark"
@@ -211,36 +215,40 @@ async def test_one_photo_that_cannot_be_had_does_not_fail_the_rest(cluster):
 
 async def test_a_deleted_version_is_gone_though_only_one_mirror_knows(cluster):
     """A tombstone wins, wherever it is."""
-    (of,) = await ready_photos(cluster, 1)
+    (photo_version,) = await ready_photos(cluster, 1)
     await cluster.stop_and_notice("west-1")
-    await cluster.master.delete_version(of)
+    await cluster.master.delete_version(photo_version)
     await cluster.start_and_notice("west-1")
-    assert states_of(await page_of(cluster, [of])) == ["gone"]
+    assert states_of(await batch_of(cluster, [photo_version])) == ["gone"]
 
 
 async def test_with_a_colo_down_a_page_is_answered_and_what_is_not_found_is_not_known(cluster):
     """What the other colo has is ready; what it has not may be in the one that is down."""
     photos = await ready_photos(cluster, 2)
     await cluster.stop_and_notice("east-1", "east-2")
-    page = await page_of(cluster, [*photos, NEVER])
+    page = await batch_of(cluster, [*photos, NEVER])
     assert states_of(page) == ["ready", "ready", "unavailable"]
 
 
 async def test_a_damaged_info_is_read_from_the_other_mirror(cluster):
     """The nearest node's is not believed, and the photo is ready all the same."""
-    (of,) = await ready_photos(cluster, 1)
-    info = cluster.path("east-1", f"1/{of.shard}/{of.photo}_{of.version}.json")
+    (photo_version,) = await ready_photos(cluster, 1)
+    info = cluster.path(
+        "east-1", f"1/{photo_version.shard}/{photo_version.photo}_{photo_version.version}.json"
+    )
     info.chmod(0o644)
     info.write_bytes(b"damaged beyond reading")
-    (entry,) = await page_of(cluster, [of])
-    assert (entry["state"], entry["info"]["colour"]) == ("ready", "#000000")
+    (entry,) = await batch_of(cluster, [photo_version])
+    assert (entry["state"], entry["info"]["color"]) == ("ready", "#000000")
 
 
 async def test_an_info_that_says_too_little_is_looked_into(cluster):
     """One without the original's format: the listing of the photo has that."""
-    of = (await cluster.master.upload(picture())).version
-    await cluster.master.worker.put_bundle(of, body_of(sizes_of(of)), mtime_seconds=1)
-    assert await page_of(cluster, [of]) == await one_by_one(cluster, [of])
+    photo_version = (await cluster.master.upload(picture())).version
+    await cluster.master.worker.put_bundle(
+        photo_version, body_of(sizes_of(photo_version)), mtime_seconds=1
+    )
+    assert await batch_of(cluster, [photo_version]) == await one_by_one(cluster, [photo_version])
 
 
 @pytest.mark.parametrize(
@@ -250,13 +258,13 @@ async def test_an_info_that_says_too_little_is_looked_into(cluster):
         (b"[]", "VOLUME/PHOTO/VERSION"),
         (b'{"photos": [1]}', "VOLUME/PHOTO/VERSION"),
         (b'{"photos": ["1/01jd3x8m2c9qp4k7"]}', "1/01jd3x8m2c9qp4k7"),
-        (wire.render_page_request([NEVER] * 501), "501 photos are too many"),
-        (b" " * (wire.PAGE_REQUEST_BYTES_MAX + 1), "bytes long"),
+        (wire.render_batch_request([NEVER] * 501), "501 photos are too many"),
+        (b" " * (wire.BATCH_REQUEST_BYTES_MAX + 1), "bytes long"),
     ],
 )
 async def test_a_bad_request_says_what_is_wrong(cluster, body, words):
     """And what is right."""
-    answer = await cluster.master.request("POST", wire.PAGE_ROUTE, data=body)
+    answer = await cluster.master.request("POST", wire.BATCH_ROUTE, data=body)
     assert answer.status == 400
     assert words in answer.document["detail"]
 
@@ -264,7 +272,7 @@ async def test_a_bad_request_says_what_is_wrong(cluster, body, words):
 async def test_a_page_needs_a_token(cluster):
     """Of scope read."""
     answer = await cluster.master.request(
-        "POST", wire.PAGE_ROUTE, data=b"{}", headers={"Authorization": ""}
+        "POST", wire.BATCH_ROUTE, data=b"{}", headers={"Authorization": ""}
     )
     assert answer.status == 401
 
@@ -282,5 +290,5 @@ def test_what_is_sought_is_what_has_an_info_and_no_tombstone():
             PhotoTombstone(deleted.volume, deleted.photo): "tt",
         },
     }
-    sought = sought_infos([ready, gone, dead, deleted, unsure], said)
-    assert sought == {ready: Sought("aa", ("east-1", "west-1"))}
+    sought = locate_infos([ready, gone, dead, deleted, unsure], said)
+    assert sought == {ready: InfoSource("aa", ("east-1", "west-1"))}

@@ -20,9 +20,9 @@ def _receipt(runner, cluster):
     return runner.run(cluster.master.upload(picture()))
 
 
-async def hand_in(cluster, of, files):
+async def hand_in(cluster, photo_version, files):
     """Send a bundle as a worker does."""
-    await cluster.master.worker.put_bundle(of, body_of(files), mtime_seconds=1)
+    await cluster.master.worker.put_bundle(photo_version, body_of(files), mtime_seconds=1)
 
 
 async def test_a_photo_without_sizes_is_pending(cluster, receipt):
@@ -107,11 +107,11 @@ async def test_a_deleted_version_is_gone(cluster, receipt):
 
 async def test_a_photo_that_no_mirror_has_is_unknown(cluster, receipt):
     """404: every mirror was asked."""
-    of = receipt.version
+    photo_version = receipt.version
     for other in (
-        PhotoVersion(of.volume, of.photo, "0" * 6),
-        PhotoVersion(of.volume, "0" * 16, of.version),
-        PhotoVersion(2, of.photo, of.version),
+        PhotoVersion(photo_version.volume, photo_version.photo, "0" * 6),
+        PhotoVersion(photo_version.volume, "0" * 16, photo_version.version),
+        PhotoVersion(2, photo_version.photo, photo_version.version),
     ):
         assert_problem(await cluster.master.photo(other), 404, "unknown-photo")
 

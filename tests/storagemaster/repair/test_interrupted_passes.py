@@ -19,9 +19,9 @@ from tests.storagemaster.small_cluster import HOST, KEYS
 HOMES = ("east-1", "west-1")
 STEM = "1/k7/01jd3x8m2c9qp4k7_3fz8qd"
 SIZES = {f"{STEM}_m.jpg", f"{STEM}_h.jpg", f"{STEM}.json"}
-OWED_POINTS = ("brought_home", "brought_home:2", "let_go", "let_go:3")
+HINT_POINTS = ("hint_delivered", "hint_delivered:2", "hint_removed", "hint_removed:3")
 REPAIR_POINTS = ("sizes_verified", "size_replaced", "size_replaced:2", "size_replaced:3")
-PASS_POINTS = (*OWED_POINTS, *REPAIR_POINTS)
+PASS_POINTS = (*HINT_POINTS, *REPAIR_POINTS)
 
 
 @pytest.fixture(name="doomed")
@@ -85,14 +85,14 @@ async def put_right(cluster):
     successor = await cluster.another_master()
     for _ in range(2):
         await successor.fleet.poll()
-        await successor.catching_up.lift_all()
-        await successor.owed_work.hand_over_all()
+        await successor.fence_lifter.lift_fences()
+        await successor.hinted_handoff.deliver_all()
     for number in (1, 2):
         answer = await successor.request("POST", f"/repairs/{number}")
         assert not answer.document["failed"]
 
 
-@pytest.mark.parametrize("point", OWED_POINTS)
+@pytest.mark.parametrize("point", HINT_POINTS)
 async def test_what_is_owed_comes_home_whoever_dies_on_the_way(cluster, doomed, point):
     """The home gets every file once, and nobody holds it any more."""
     photo = picture()
@@ -107,7 +107,7 @@ async def test_what_is_owed_comes_home_whoever_dies_on_the_way(cluster, doomed, 
     for size in sizes:
         assert cluster.holders(size.path) == dict.fromkeys(HOMES, size.data)
     assert cluster.visible("west-1") == {uploaded.original, *paths_of(sizes)}
-    assert cluster.hidden("west-2", ".owed") == set()
+    assert cluster.hidden("west-2", ".hints") == set()
 
 
 @pytest.mark.parametrize("point", REPAIR_POINTS)

@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storagemaster.repair.plan import plan_shard
-from storagemaster.repair.steps import Adopt, Bury, Conflict, Copy, Plan, Replace, ReplaceSizes
+from storagemaster.repair.steps import (
+    Conflict,
+    Copy,
+    Plan,
+    Replace,
+    ReplaceSizes,
+    RestoreDigest,
+    WriteTombstone,
+)
 from storagenode.disk.shard_listing import ListedFile
 from volumes.photo_path import (
     Info,
@@ -56,13 +64,13 @@ def test_a_tombstone_wins_over_every_copy():
         ("version", VersionTombstone(OF)),
     ):
         found = plan(east=listing(**{short: "t"}), west=listing(o="a", m="b", info="i"))
-        assert found == Plan((Bury("west", tombstone),))
+        assert found == Plan((WriteTombstone("west", tombstone),))
 
 
 def test_a_burial_that_was_broken_off_is_finished():
     """A mirror with both the tombstone and what it covers buries again."""
     found = plan(east=listing(photo="t", o="a"), west=listing(photo="t"))
-    assert found == Plan((Bury("east", PhotoTombstone(OF.volume, OF.photo)),))
+    assert found == Plan((WriteTombstone("east", PhotoTombstone(OF.volume, OF.photo)),))
 
 
 def test_a_mirror_that_could_not_be_asked_is_not_empty():
@@ -73,14 +81,14 @@ def test_a_mirror_that_could_not_be_asked_is_not_empty():
 def test_a_lost_digest_is_adopted_from_the_other_mirror():
     """The bytes are compared with what the other has noted, and not overwritten."""
     found = plan(east=listing(o="a"), west=listing(o=""))
-    assert found.steps == (Adopt("west", Variant(OF, "o", "jpg"), "a"),)
+    assert found.steps == (RestoreDigest("west", Variant(OF, "o", "jpg"), "a"),)
 
 
 def test_digests_lost_everywhere_are_noted_anew_only_when_all_mirrors_are_asked():
     """With one away, nobody can say whose bytes are right."""
     both = plan(east=listing(o=""), west=listing(o=""))
     assert both.steps == tuple(
-        Adopt(node, Variant(OF, "o", "jpg"), "") for node in ("east", "west")
+        RestoreDigest(node, Variant(OF, "o", "jpg"), "") for node in ("east", "west")
     )
     assert plan(complete=False, east=listing(o="")).steps == ()
 
@@ -88,7 +96,7 @@ def test_digests_lost_everywhere_are_noted_anew_only_when_all_mirrors_are_asked(
 def test_a_digest_lost_where_no_other_mirror_has_the_file_is_looked_for_elsewhere():
     """Nothing would contradict the bytes."""
     found = plan(east=listing(o=""), west=[])
-    assert found.steps == (Adopt("east", Variant(OF, "o", "jpg"), "", is_alone=True),)
+    assert found.steps == (RestoreDigest("east", Variant(OF, "o", "jpg"), "", is_sole_copy=True),)
 
 
 def test_originals_that_differ_are_a_conflict_and_both_stay():
@@ -103,8 +111,8 @@ def test_sizes_that_differ_are_all_taken_from_one_mirror():
     found = plan(east=listing(info="2", m="a"), west=listing(info="1", m="b"))
     size, info = Variant(OF, "m", "jpg"), Info(OF)
     pulls = (
-        Replace("east", size, "west", "b", 10, loses="a"),
-        Replace("east", info, "west", "1", 10, loses="2"),
+        Replace("east", size, "west", "b", 10, old_digest="a"),
+        Replace("east", info, "west", "1", 10, old_digest="2"),
     )
     assert found.steps == (ReplaceSizes("east", info, "west", pulls),)
     assert found.copy_bytes == 20
@@ -122,7 +130,7 @@ def test_sizes_that_differ_are_taken_from_where_none_is_missing():
 def test_sizes_that_differ_are_taken_from_where_every_digest_is_known():
     """Bytes without a digest are compared with those of the mirror that has noted it."""
     found = plan(east=listing(m="a", info="2"), west=listing(m="", info="1"))
-    assert Adopt("west", Variant(OF, "m", "jpg"), "a") in found.steps
+    assert RestoreDigest("west", Variant(OF, "m", "jpg"), "a") in found.steps
     (replaced,) = [step for step in found.steps if isinstance(step, ReplaceSizes)]
     assert (replaced.node, replaced.source) == ("west", "east")
 
@@ -147,7 +155,7 @@ def test_no_plan_copies_what_a_tombstone_covers_or_from_where_it_is_not(east, we
     found = plan_shard(1, mirrors, complete=True)
     gone = any(file.name in {VERSION_GONE, PHOTO_GONE} for file in (*east, *west))
     for step in found.steps:
-        if isinstance(step, Bury):
+        if isinstance(step, WriteTombstone):
             continue
         assert not gone
         for pull in _pulls(step):
@@ -187,7 +195,7 @@ def _listings(mirrors):
 def _carry_out(step, mirrors):
     """What a node does with a step, in a model of two dictionaries."""
     files = mirrors[step.node]
-    if isinstance(step, Bury):
+    if isinstance(step, WriteTombstone):
         name = PHOTO_GONE if isinstance(step.tombstone, PhotoTombstone) else VERSION_GONE
         files[name] = files.get(name) or "t"
         for covered in (ORIGINAL, SMALL, INFO):

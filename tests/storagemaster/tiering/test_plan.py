@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storagemaster.tiering.plan import plan_chill, reason_against
+from storagemaster.tiering.plan import plan_offload, refusal_reason
 from storagenode.disk.shard_listing import ListedFile
 from volumes.address import Address
 from volumes.cluster import Cluster, Node, Volume
-from volumes.cold_tier import Chill, moved_sizes, parse_chill, render_chill
+from volumes.cold_tier import ColdTier, cold_sizes, parse_cold_tier, render_cold_tier
 from volumes.photo_path import PhotoVersion, parse_name
 from volumes.sizes import DEFAULT_SIZES
 
@@ -25,7 +25,7 @@ NAMES = {
     "gone": f"{STEM}.gone",
     "photo_gone": f"{OF.photo}.gone",
 }
-CHILL = Chill(sizes="hko", keepers=("cold",))
+COLD_TIER = ColdTier(sizes="hko", cold_nodes=("cold",))
 WHOLE = {"o": "1", "k": "2", "m": "3", "info": "4"}
 
 
@@ -34,9 +34,9 @@ def listing(files):
     return [ListedFile(NAMES[short], 10, digest) for short, digest in files.items()]
 
 
-def plan(chill=CHILL, **mirrors):
+def plan(cold_tier=COLD_TIER, **mirrors):
     """The plan for mirrors by name."""
-    return plan_chill(1, chill, {node: listing(files) for node, files in mirrors.items()})
+    return plan_offload(1, cold_tier, {node: listing(files) for node, files in mirrors.items()})
 
 
 def test_originals_and_large_sizes_are_copied_read_back_and_then_let_go_of():
@@ -49,7 +49,7 @@ def test_originals_and_large_sizes_are_copied_read_back_and_then_let_go_of():
             ("cold",),
             ("east", "west"),
         )
-    assert found.stays == ()
+    assert found.skipped == ()
 
 
 def test_what_a_keeper_has_is_read_back_all_the_same():
@@ -61,8 +61,8 @@ def test_what_a_keeper_has_is_read_back_all_the_same():
 
 def test_with_two_keepers_both_have_it_first():
     """Or the fault of one would be the loss of all."""
-    chill = dataclasses.replace(CHILL, keepers=("cold", "ice"))
-    (original, _) = plan(chill, east=WHOLE, cold=WHOLE, ice={}).moves
+    cold_tier = dataclasses.replace(COLD_TIER, cold_nodes=("cold", "ice"))
+    (original, _) = plan(cold_tier, east=WHOLE, cold=WHOLE, ice={}).moves
     assert (original.copy_to, original.verify_on) == (("ice",), ("cold", "ice"))
 
 
@@ -70,7 +70,7 @@ def test_a_shard_that_is_chilled_needs_nothing():
     """Done again, it does nothing."""
     small = {"m": "3", "info": "4"}
     found = plan(east=small, west=small, cold=WHOLE)
-    assert (found.moves, found.stays) == ((), ())
+    assert (found.moves, found.skipped) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_a_shard_that_is_chilled_needs_nothing():
 def test_what_is_not_settled_stays(east, cold, reason):
     """And is said to."""
     found = plan(east=east, west=east, cold=cold)
-    assert found.stays[-1].reason.find(reason) >= 0
-    assert found.stays[-1].file.size in {"o", "k"}
+    assert found.skipped[-1].reason.find(reason) >= 0
+    assert found.skipped[-1].file.size in {"o", "k"}
 
 
 def test_a_photo_that_failed_is_settled():
@@ -97,7 +97,7 @@ def test_a_photo_that_failed_is_settled():
 def test_what_is_deleted_is_left_to_its_tombstone(tombstone):
     """On whatever mirror that is."""
     found = plan(east=WHOLE, west=WHOLE, cold={tombstone: "t"})
-    assert (found.moves, found.stays) == ((), ())
+    assert (found.moves, found.skipped) == ((), ())
 
 
 MIRRORS = ("east", "west", "cold", "ice")
@@ -109,12 +109,12 @@ MIRRORS = ("east", "west", "cold", "ice")
         st.dictionaries(st.sampled_from(sorted(NAMES)), st.sampled_from(["a", "b", ""])),
         min_size=1,
     ),
-    keepers=st.sampled_from([("cold",), ("cold", "ice")]),
+    cold_nodes=st.sampled_from([("cold",), ("cold", "ice")]),
 )
-def test_nothing_is_let_go_of_that_is_not_with_every_keeper(listings, keepers):
+def test_nothing_is_let_go_of_that_is_not_with_every_keeper(listings, cold_nodes):
     """Whatever mirrors have: after the copies of a move, and before it drops anything."""
-    chill = Chill(sizes="hko", keepers=keepers)
-    found = plan_chill(1, chill, {n: listing(files) for n, files in listings.items()})
+    cold_tier = ColdTier(sizes="hko", cold_nodes=cold_nodes)
+    found = plan_offload(1, cold_tier, {n: listing(files) for n, files in listings.items()})
     for move in found.moves:
         holders = {
             node
@@ -122,11 +122,11 @@ def test_nothing_is_let_go_of_that_is_not_with_every_keeper(listings, keepers):
             for short in files
             if parse_name(1, NAMES[short]) == move.file
         }
-        assert holders | set(move.copy_to) >= set(keepers)
-        assert move.verify_on == keepers
+        assert holders | set(move.copy_to) >= set(cold_nodes)
+        assert move.verify_on == cold_nodes
         assert move.source in holders
-        assert set(move.drop_from) == holders - set(keepers)
-        assert chill.moves(move.file)
+        assert set(move.drop_from) == holders - set(cold_nodes)
+        assert cold_tier.covers(move.file)
         assert move.digest
     assert len({move.file for move in found.moves}) == len(found.moves)
 
@@ -140,7 +140,7 @@ def cluster_with(**copies):
             read=Address("x", 1),
             write=Address("x", 2),
             store=name,
-            copies=copies.get(name, 1),
+            bucket_replicas=copies.get(name, 1),
         )
         for name in MIRRORS
     }
@@ -151,29 +151,29 @@ def cluster_with(**copies):
 
 
 @pytest.mark.parametrize(
-    ("mirrors", "keepers", "copies", "reason"),
+    ("mirrors", "cold_nodes", "copies", "reason"),
     [
         (("east", "west"), ("cold",), {"cold": 3}, "cold is no mirror of volume 1: add it"),
-        (("east", "west", "cold"), ("cold",), {}, "2 copies would be dropped, and cold says"),
+        (("east", "west", "cold"), ("cold",), {}, "2 copies would be dropped, but cold stores"),
         (("east", "west", "cold"), ("cold",), {"cold": 2}, ""),
         (("east", "west", "cold", "ice"), ("cold", "ice"), {}, ""),
         (("cold", "ice"), ("cold", "ice"), {}, "every mirror of volume 1 would keep"),
     ],
 )
 def test_a_volume_is_chilled_only_to_as_many_copies_as_are_dropped(
-    mirrors, keepers, copies, reason
+    mirrors, cold_nodes, copies, reason
 ):
     """A bucket counts as often as its operator vouches for."""
-    chill = Chill(sizes="o", keepers=keepers)
-    found = reason_against(cluster_with(**copies), Volume(number=1, mirrors=mirrors), chill)
+    cold_tier = ColdTier(sizes="o", cold_nodes=cold_nodes)
+    found = refusal_reason(cluster_with(**copies), Volume(number=1, mirrors=mirrors), cold_tier)
     assert found.startswith(reason)
     assert bool(found) == bool(reason)
 
 
 def test_the_sizes_that_move_are_those_that_a_web_page_does_not_show():
     """And a marker is read as it was written."""
-    assert moved_sizes(DEFAULT_SIZES) == "hko"
-    assert parse_chill(render_chill(CHILL)) == CHILL
+    assert cold_sizes(DEFAULT_SIZES) == "hko"
+    assert parse_cold_tier(render_cold_tier(COLD_TIER)) == COLD_TIER
     for text in ("", "{}", '{"sizes": "K", "keepers": ["a"]}', '{"sizes": "k", "keepers": []}'):
         with pytest.raises(ValueError, match=r"chill|JSON|Expecting"):
-            parse_chill(text)
+            parse_cold_tier(text)

@@ -65,7 +65,7 @@ def digest_header(data):
 async def test_what_is_no_photo_is_refused(cluster, name):
     """415, with a reason and the formats that are kept."""
     answer = await cluster.master.upload(NOT_PHOTOS[name])
-    assert_problem(answer, 415, "not-a-photo")
+    assert_problem(answer, 415, "unsupported-format")
     assert "JPEG" in answer.document["detail"]
     await assert_nothing_is_left(cluster)
 
@@ -160,7 +160,7 @@ async def test_a_header_that_makes_no_sense_is_refused(cluster, headers):
 async def test_a_body_with_another_digest_than_announced_is_refused(cluster):
     """422: it was damaged on the way, or it is another file."""
     answer = await cluster.master.upload(JPEG, headers=digest_header(b"other bytes"))
-    assert_problem(answer, 422, "digest-lies")
+    assert_problem(answer, 422, "digest-mismatch")
     await assert_nothing_is_left(cluster)
 
 

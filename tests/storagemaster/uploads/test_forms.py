@@ -75,7 +75,7 @@ async def test_a_form_without_a_file_is_refused(cluster):
 async def test_a_form_whose_file_is_no_photo_is_refused(cluster):
     """As a raw body would be."""
     answer = await cluster.master.upload(form(("f", b"words", "words.jpg")))
-    assert_problem(answer, 415, "not-a-photo")
+    assert_problem(answer, 415, "unsupported-format")
     await assert_nothing_is_left(cluster)
 
 
@@ -83,7 +83,7 @@ async def test_a_form_that_ends_before_its_boundary_is_not_kept(cluster):
     """A part of a photo is not taken for the whole, though the request itself ends as it should."""
     data, headers = raw_form(b"--line", FILE_HEADER, b"", JPEG)
     answer = await cluster.master.upload(data, headers=headers)
-    assert_problem(answer, 400, "length-lies")
+    assert_problem(answer, 400, "length-mismatch")
     await assert_nothing_is_left(cluster)
 
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from drill.cluster.tcp_proxy import Fault, Towards
+from drill.cluster.tcp_proxy import Direction, Fault
 from tests.storagemaster.pictures import long_picture, picture
 from tests.storagemaster.small_cluster import KEY_SECRET
 from volumes.photo_id import derive_photo_id
@@ -38,10 +38,10 @@ async def test_a_retry_has_the_time_of_the_first_upload(cluster):
     photo = picture()
     await cluster.stop_and_notice("west-1")
     first = await cluster.master.upload(photo, key="k")
-    east, stand_in = (cluster.path("east-1", first.original), "west-2")
+    east, handoff = (cluster.path("east-1", first.original), "west-2")
     seconds = east.stat().st_mtime
     backdate(east, seconds - 100)
-    backdate(cluster.path(stand_in, f".owed/west-1/{first.original}"), seconds - 100)
+    backdate(cluster.path(handoff, f".hints/west-1/{first.original}"), seconds - 100)
     await cluster.start_and_notice("west-1")
     await cluster.master.upload(photo, key="k")
     assert cluster.path("west-1", first.original).stat().st_mtime == seconds - 100
@@ -72,7 +72,7 @@ async def test_the_same_key_with_other_bytes_is_refused(cluster, other_photo):
     before = cluster.all_files()
     answer = await cluster.master.upload(other_photo, key="k")
     assert answer.status == 409
-    assert answer.document["title"] == "The Idempotency-Key was used for other bytes"
+    assert answer.document["title"] == "Idempotency-Key reused"
     await cluster.wait_until_nothing_is_staged()
     assert cluster.all_files() == before
     assert (await cluster.master.photo(first.version)).status == 200
@@ -87,7 +87,7 @@ async def test_other_bytes_do_not_reach_a_mirror_that_lacks_the_photo(cluster):
     answer = await cluster.master.upload(picture(number=1), key="k")
     assert answer.status == 409
     assert cluster.holders(first.original) == {"east-1": photo, "west-2 for west-1": photo}
-    await cluster.master.hand_over()
+    await cluster.master.deliver_hints()
     assert cluster.holders(first.original) == {"east-1": photo, "west-1": photo}
 
 
@@ -111,7 +111,7 @@ async def test_a_retry_while_degraded_makes_no_third_copy(cluster):
     first = await cluster.master.upload(photo, key="k")
     before = cluster.all_files()
     again = await cluster.master.upload(photo, key="k")
-    assert (again.status, again.document["owed"]) == (200, ["west-1"])
+    assert (again.status, again.document["pending_mirrors"]) == (200, ["west-1"])
     assert again.document == first.document
     assert cluster.all_files() == before
 
@@ -160,7 +160,7 @@ async def test_a_retry_after_a_lost_answer_finds_what_was_written(cluster):
     """The node had the photo, and nobody was told."""
     photo = picture()
     for node in ("east-1", "west-1"):
-        cluster.links[node].plan(Fault.RESET, after_bytes=1, towards=Towards.CLIENT)
+        cluster.links[node].plan(Fault.RESET, after_bytes=1, towards=Direction.CLIENT)
     lost = await cluster.master.upload(photo, key="k", headers=FIRST)
     assert lost.status == 503
     await cluster.poll()
@@ -220,7 +220,7 @@ async def test_a_retry_does_not_trust_a_copy_that_has_not_heard_of_the_delete(cl
     first = await cluster.master.upload(photo, key="k")
     await cluster.stop_and_notice("east-1")
     deleted = await cluster.master.delete(first.version)
-    assert deleted.document["owed"] == ["east-1"]
+    assert deleted.document["pending_mirrors"] == ["east-1"]
     await cluster.stop("west-1")
     await cluster.start_and_notice("east-1")
     assert (await cluster.master.upload(photo, key="k")).status == 410

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from storagemaster.errors import (
     BadArgument,
-    DigestLies,
-    KeyUsedOtherwise,
-    LengthLies,
-    NotAPhotoError,
+    DigestMismatch,
+    IdempotencyKeyReused,
+    LengthMismatch,
     TooLarge,
+    UnsupportedFormat,
 )
-from storagemaster.uploads.upload_body import Announced, Incoming, parse_digest_header
+from storagemaster.uploads.upload_body import DeclaredBody, UploadBody, parse_digest_header
 from tests.storagemaster.pictures import long_picture, picture
 
 JPEG = picture()
@@ -33,13 +33,13 @@ async def arriving(data, sizes=(1000,)):
 
 def incoming(data, *, bytes_max=10**6, sizes=(1000,), **announced):
     """An upload that has arrived in part."""
-    return Incoming(arriving(data, sizes), Announced(**announced), bytes_max=bytes_max)
+    return UploadBody(arriving(data, sizes), DeclaredBody(**announced), bytes_max=bytes_max)
 
 
 async def whole(upload, **kept):
     """Everything that comes out of it."""
     await upload.sniff()
-    return b"".join([piece async for piece in upload.body(**kept)])
+    return b"".join([chunk async for chunk in upload.body(**kept)])
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -50,7 +50,7 @@ def test_however_a_body_arrives_it_is_the_same(sizes):
     async def read():
         upload = incoming(JPEG, sizes=sizes)
         sniffed = await upload.sniff()
-        return sniffed, b"".join([piece async for piece in upload.body()])
+        return sniffed, b"".join([chunk async for chunk in upload.body()])
 
     sniffed, data = asyncio.run(read())
     assert (sniffed.ext, sniffed.width, sniffed.height) == ("jpg", 64, 48)
@@ -63,11 +63,11 @@ async def test_as_little_is_read_as_tells():
 
     async def counted():
         nonlocal read
-        async for piece in arriving(long_picture(500_000)):
-            read += len(piece)
-            yield piece
+        async for chunk in arriving(long_picture(500_000)):
+            read += len(chunk)
+            yield chunk
 
-    await Incoming(counted(), Announced(), bytes_max=10**6).sniff()
+    await UploadBody(counted(), DeclaredBody(), bytes_max=10**6).sniff()
     assert read <= 4000
 
 
@@ -80,10 +80,10 @@ async def test_a_body_that_keeps_its_word_passes():
 @pytest.mark.parametrize(
     ("announced", "kept", "error"),
     [
-        ({"bytes_total": len(JPEG) + 1}, {}, LengthLies),
-        ({"bytes_total": len(JPEG) - 1}, {}, LengthLies),
-        ({"sha256": "0" * 64}, {}, DigestLies),
-        ({}, {"kept_digest": "0" * 64}, KeyUsedOtherwise),
+        ({"bytes_total": len(JPEG) + 1}, {}, LengthMismatch),
+        ({"bytes_total": len(JPEG) - 1}, {}, LengthMismatch),
+        ({"sha256": "0" * 64}, {}, DigestMismatch),
+        ({}, {"kept_digest": "0" * 64}, IdempotencyKeyReused),
         ({"bytes_max": len(JPEG) - 1}, {}, TooLarge),
     ],
     ids=["shorter", "longer", "another digest", "other bytes than kept", "too long"],
@@ -93,7 +93,7 @@ async def test_a_body_that_does_not_keep_its_word_never_ends(announced, kept, er
     upload = incoming(JPEG, **announced)
     await upload.sniff()
     with pytest.raises(error):
-        b"".join([piece async for piece in upload.body(**kept)])
+        b"".join([chunk async for chunk in upload.body(**kept)])
 
 
 async def test_a_body_announced_too_long_is_not_read():
@@ -104,13 +104,13 @@ async def test_a_body_announced_too_long_is_not_read():
         yield b""
 
     with pytest.raises(TooLarge, match="upload_bytes_max"):
-        await Incoming(never(), Announced(bytes_total=11), bytes_max=10).sniff()
+        await UploadBody(never(), DeclaredBody(bytes_total=11), bytes_max=10).sniff()
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"no picture" * 100])
 async def test_what_is_no_photo_is_refused_before_anything_is_written(data):
     """By its beginning."""
-    with pytest.raises(NotAPhotoError):
+    with pytest.raises(UnsupportedFormat):
         await incoming(data).sniff()
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from drill.cluster.tcp_proxy import Fault, Towards, Weather
+from drill.cluster.tcp_proxy import Direction, Fault, LinkConditions
 from storagemaster.mirrors import mirroring
 from tests.storagemaster.pictures import long_picture, picture
 from tests.storagemaster.small_cluster import wait_until
@@ -26,7 +26,7 @@ async def test_a_mirror_lost_in_mid_stream_is_replaced(cluster, fault, after_byt
     answer = await cluster.master.upload(photo)
     assert link.fired.is_set()
     assert answer.status == 201
-    assert answer.document["owed"] == ["west-1"]
+    assert answer.document["pending_mirrors"] == ["west-1"]
     assert answer.document["durability"] == "mirrored"
     assert cluster.holders(answer.original) == dict.fromkeys(REPLACED, photo)
 
@@ -59,7 +59,7 @@ async def test_a_mirror_that_stalled_is_asked_no_more_until_it_answers_again(clu
     answer = await cluster.master.upload(picture(number=2))
     assert answer.status == 201
     assert cluster.links["west-1"].connections == connections
-    cluster.links["west-1"].thaw()
+    cluster.links["west-1"].unfreeze()
     await cluster.poll()
     assert cluster.master.fleet.is_up("west-1")
 
@@ -70,27 +70,27 @@ async def test_a_lost_mirror_keeps_nothing_of_a_broken_upload(cluster):
     link.plan(Fault.FREEZE, after_bytes=500_000)
     answer = await cluster.master.upload(long_picture(2 * MIB))
     assert answer.status == 201
-    link.thaw()
+    link.unfreeze()
     await cluster.wait_until_nothing_is_staged()
     assert cluster.files("west-1") == {}
 
 
 async def test_a_mirror_whose_answer_is_lost_may_have_the_photo_too(cluster):
     """One more copy than was asked for: hand-over finds it there, and settles."""
-    cluster.links["west-1"].freeze(Towards.CLIENT)
+    cluster.links["west-1"].freeze(Direction.CLIENT)
     photo = picture()
     answer = await cluster.master.upload(photo)
     assert answer.status == 201
     assert cluster.holders(answer.original) == dict.fromkeys([*REPLACED, "west-1"], photo)
-    cluster.links["west-1"].thaw()
-    await cluster.master.hand_over()
+    cluster.links["west-1"].unfreeze()
+    await cluster.master.deliver_hints()
     assert cluster.holders(answer.original) == {"east-1": photo, "west-1": photo}
 
 
 async def test_two_slow_links_are_no_fault(cluster):
     """Where both are slow neither keeps the other waiting, and both get their copy."""
     for node in ("east-1", "west-1"):
-        cluster.links[node].weather = Weather(delay_seconds=0.02)
+        cluster.links[node].conditions = LinkConditions(delay_seconds=0.02)
     photo = long_picture(5 * MIB)
     answer = await cluster.master.upload(photo)
     assert answer.status == 201
@@ -117,7 +117,7 @@ async def test_when_both_mirrors_freeze_nothing_is_acknowledged(cluster):
     assert answer.status == 503
     for node in ("east-1", "west-1"):
         assert cluster.links[node].fired.is_set()
-        cluster.links[node].thaw()
+        cluster.links[node].unfreeze()
     await cluster.wait_until_nothing_is_staged()
     assert cluster.all_files() == {}
 
@@ -164,7 +164,7 @@ async def test_a_client_that_pauses_is_waited_for(cluster):
         yield photo[500_000:]
 
     answer = await cluster.master.upload(pieces())
-    assert (answer.status, answer.document["owed"]) == (201, [])
+    assert (answer.status, answer.document["pending_mirrors"]) == (201, [])
 
 
 def address_of(master):

@@ -18,7 +18,7 @@ async def test_an_upload_is_on_two_nodes_in_two_colos_byte_for_byte(cluster):
     answer = await cluster.master.upload(photo)
     assert answer.status == 201
     assert answer.document["durability"] == "mirrored"
-    assert answer.document["owed"] == []
+    assert answer.document["pending_mirrors"] == []
     assert {copy["colo"] for copy in answer.document["copies"]} == {"east", "west"}
     assert cluster.holders(answer.original) == dict.fromkeys(answer.nodes, photo)
 
@@ -95,10 +95,10 @@ async def test_a_chosen_volume_with_a_node_down_gets_a_stand_in_in_the_same_colo
     answer = await cluster.master.upload(photo)
     assert answer.status == 201
     assert answer.document["durability"] == "mirrored"
-    assert answer.document["owed"] == ["east-1"]
+    assert answer.document["pending_mirrors"] == ["east-1"]
     assert cluster.holders(answer.original) == {"west-1": photo, "east-2 for east-1": photo}
-    stand_in = next(copy for copy in answer.document["copies"] if copy["node"] == "east-2")
-    assert stand_in == {"node": "east-2", "colo": "east", "owed_to": "east-1"}
+    handoff = next(copy for copy in answer.document["copies"] if copy["node"] == "east-2")
+    assert handoff == {"node": "east-2", "colo": "east", "hint_for": "east-1"}
 
 
 @pytest.mark.parametrize(("down", "live"), [("east", "west"), ("west", "east")])
@@ -109,7 +109,7 @@ async def test_with_a_colo_down_both_copies_are_in_the_live_one(cluster, down, l
     answer = await cluster.master.upload(photo)
     assert answer.status == 201
     assert answer.document["durability"] == "degraded"
-    assert answer.document["owed"] == [f"{down}-1"]
+    assert answer.document["pending_mirrors"] == [f"{down}-1"]
     assert cluster.holders(answer.original) == {
         f"{live}-1": photo,
         f"{live}-2 for {down}-1": photo,
@@ -191,7 +191,7 @@ async def test_mirrors_that_are_both_down_and_not_noticed_yet_are_a_503(cluster)
 
 async def test_a_suspect_disk_gets_no_photo(cluster):
     """A node that failed a write takes none until it is looked at, and others do."""
-    cluster.doubt("west-1")
+    cluster.mark_unverified("west-1")
     await cluster.poll()
     photo = picture()
     answer = await cluster.master.upload(photo)
@@ -201,7 +201,7 @@ async def test_a_suspect_disk_gets_no_photo(cluster):
 
 async def test_a_disk_that_becomes_suspect_on_the_way_is_replaced(cluster):
     """What the storagemaster did not know yet, the node says."""
-    cluster.doubt("west-1")
+    cluster.mark_unverified("west-1")
     photo = picture()
     answer = await cluster.master.upload(photo)
     assert answer.status == 201

@@ -14,8 +14,8 @@ from volumes.cluster import Node
 _numbers = itertools.count()
 
 
-class BucketStoreOnTrial:
-    """A `StoreOnTrial` over prefixes of a bucket, with as little waiting as may be."""
+class BucketStoreUnderTest:
+    """A `StoreUnderTest` over prefixes of a bucket, with as little waiting as may be."""
 
     def __init__(self, endpoint, clock, *, has_conditional_puts=True) -> None:
         self._endpoint, self._clock = endpoint, clock
@@ -27,7 +27,7 @@ class BucketStoreOnTrial:
     def another_store(self):
         """Over another prefix."""
         store = self._open(node_over(self._endpoint, prefix=f"trial-{next(_numbers)}"))
-        store.open_volume(VOLUME)
+        store.create_volume(VOLUME)
         return store
 
     def restart(self):

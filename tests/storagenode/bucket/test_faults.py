@@ -9,12 +9,19 @@ import pytest
 
 from drill.cluster.faulty_s3_proxy import s3_through_faults, to_objects
 from storagenode.bucket import opening, reading
-from storagenode.bucket.bucket import PART_BYTES, SIDE_BY_SIDE
+from storagenode.bucket.bucket import PARALLEL_CALLS_MAX, PART_BYTES
 from storagenode.bucket.health import BucketHealth
 from storagenode.bucket.opening import connect, marked_bucket, opened_bucket
 from storagenode.bucket.store import BucketStore
 from storagenode.disk.marker import RootRefused
-from storagenode.protocol.errors import BucketAway, Corrupt, DiskSuspect, Gone, NodeError, NotThere
+from storagenode.protocol.errors import (
+    BucketUnavailable,
+    Corrupt,
+    DiskSuspect,
+    Gone,
+    NodeError,
+    NotFound,
+)
 from storagenode.protocol.layout import Place
 from tests.storagenode.bucket.bucket_under_test import node_over
 from tests.storagenode.photo_samples import (
@@ -54,7 +61,7 @@ def _store(s3):
     marked_bucket(node)
     with contextlib.closing(connect(node, threads=4)) as bucket:
         store = BucketStore(bucket, BucketHealth(lambda: None))
-        store.open_volume(VOLUME)
+        store.create_volume(VOLUME)
         yield store
 
 
@@ -70,9 +77,9 @@ def test_a_large_file_goes_in_parts_and_comes_back_whole(store, s3):
     s3.in_flight_most = 0
     assert put_large(store).bytes == len(LARGE)
     assert sum("partNumber" in path for _, path in s3.requests) == 3
-    assert s3.in_flight_most <= SIDE_BY_SIDE + 1
+    assert s3.in_flight_most <= PARALLEL_CALLS_MAX + 1
     assert read(store, variant_of(OF)) == LARGE
-    assert put_large(store).was_there
+    assert put_large(store).existed
 
 
 def put_large(store):
@@ -97,13 +104,13 @@ def test_an_upload_in_parts_that_fails_leaves_no_parts(store, s3):
     """They would be paid for, and seen by nobody."""
     with (
         s3.failing(status=500, code="InternalError", applies=lambda _, p: "partNumber=2" in p),
-        pytest.raises(BucketAway),
+        pytest.raises(BucketUnavailable),
     ):
         put_large(store)
     assert s3.requests[-1][0] == "DELETE"
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         read(store, variant_of(OF))
-    assert not put_large(store).was_there
+    assert not put_large(store).existed
 
 
 @pytest.mark.parametrize(
@@ -130,10 +137,10 @@ def test_a_server_that_is_gone_is_said_to_be(store, s3):
             lambda: read(store, variant_of(OF)),
             lambda: store.list_photo(VOLUME, OF.photo),
             lambda: store.shard_digests(VOLUME),
-            lambda: store.refuse_if_gone(variant_of(OF).file),
-            lambda: store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME),
+            lambda: store.raise_if_deleted(variant_of(OF).file),
+            lambda: store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME),
         ):
-            with pytest.raises(BucketAway, match="does not answer"):
+            with pytest.raises(BucketUnavailable, match="does not answer"):
                 work()
     assert read(store, variant_of(OF)) == b"photo"
     assert store.shard_digests(VOLUME).keys() == {OF.shard}
@@ -147,7 +154,7 @@ def test_a_server_that_keeps_silent_is_given_up(store, s3, monkeypatch):
     with (
         contextlib.closing(connect(node, threads=1)) as bucket,
         s3.failing(slow_seconds=0.5),
-        pytest.raises(BucketAway, match="does not answer"),
+        pytest.raises(BucketUnavailable, match="does not answer"),
     ):
         bucket.head(".node")
 
@@ -181,7 +188,7 @@ def test_a_body_that_always_breaks_off_is_not_taken_for_whole(store, s3):
     put_whole(store, bytes_of("broken", size=300_000))
     with (
         s3.failing(keep_bytes=0, applies=to_objects),
-        pytest.raises(BucketAway, match="breaks off at byte 0"),
+        pytest.raises(BucketUnavailable, match="breaks off at byte 0"),
     ):
         read(store, variant_of(OF))
 
@@ -205,7 +212,7 @@ def test_what_was_spoilt_on_its_way_is_not_set_aside(store, s3):
     with s3.failing(flip=True, applies=to_objects):
         aside = store.quarantine(variant_of(OF), inode=inode)
     assert aside is not None
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         read(store, variant_of(OF))
 
 
@@ -215,7 +222,7 @@ def test_what_is_wrong_in_the_bucket_makes_room_for_the_right_bytes(store):
     client, at = store.bucket._client, store.bucket._at(variant_of(OF).path)
     notes = client.head_object(**at)["Metadata"]
     client.put_object(**at, Body=b"other", Metadata=notes)
-    assert not put(store, variant_of(OF), b"photo").was_there
+    assert not put(store, variant_of(OF), b"photo").existed
     assert read(store, variant_of(OF)) == b"photo"
     assert any(path.startswith(".quarantine/") for path in store.find(OF.photo))
 
@@ -228,7 +235,7 @@ def test_a_tombstone_that_comes_while_a_file_is_sent_wins(store, s3):
         if method == "PUT" and ".jpg" in path and not path.endswith("/copied"):
             with contextlib.closing(connect(other, threads=1)) as bucket:
                 elsewhere = BucketStore(bucket, BucketHealth(lambda: None))
-                elsewhere.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+                elsewhere.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
         return False
 
     with s3.failing(applies=bury), pytest.raises(Gone):
@@ -266,7 +273,9 @@ def test_a_node_without_credentials_says_where_they_are_looked_for(s3, monkeypat
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(BucketAway, match="there are no credentials: give the node's process"):
+    with pytest.raises(
+        BucketUnavailable, match="there are no credentials: give the node's process"
+    ):
         marked_bucket(node_over(s3.target, prefix="nobody"))
 
 
@@ -303,4 +312,4 @@ def test_a_bucket_that_lost_its_marker_takes_no_writes_until_it_has_it_again(sto
     marker.clear()
     health.probe()
     assert health.condition().suspect_reason == ""
-    assert not put(lost, variant_of(OF), b"photo").was_there
+    assert not put(lost, variant_of(OF), b"photo").existed

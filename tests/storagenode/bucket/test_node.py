@@ -11,7 +11,14 @@ import pytest
 from drill.cluster.faulty_s3_proxy import s3_through_faults, to_objects
 from storagenode.bucket import opening, reading
 from storagenode.protocol import wire
-from storagenode.protocol.errors import BadRequest, BucketAway, Conflict, Corrupt, Gone, NotThere
+from storagenode.protocol.errors import (
+    BadRequest,
+    BucketUnavailable,
+    Conflict,
+    Corrupt,
+    Gone,
+    NotFound,
+)
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import BundledFile, Pull
 from tests.storagenode.photo_samples import (
@@ -61,8 +68,8 @@ def _node(site_nodes):
 
 
 @pytest.fixture(name="place")
-def _place(of):
-    return variant_of(of)
+def _place(photo_version):
+    return variant_of(photo_version)
 
 
 def test_a_scrub_is_made_when_it_is_asked_for(node, place):
@@ -78,16 +85,16 @@ def test_a_scrub_is_made_when_it_is_asked_for(node, place):
 
 def test_a_photo_is_put_fetched_and_listed(node, place):
     """As at a disk; other bytes are a conflict, the same are not."""
-    assert not node.put(place, DATA).was_there
-    assert node.put(place, DATA).was_there
+    assert not node.put(place, DATA).existed
+    assert node.put(place, DATA).existed
     with pytest.raises(Conflict):
         node.put(place, b"other")
     fetched = node.run(node.client.fetch(place))
-    assert (fetched.data, fetched.note.mtime_seconds) == (DATA, MTIME)
+    assert (fetched.data, fetched.metadata.mtime_seconds) == (DATA, MTIME)
     assert node.run(node.client.stat(place)).digest == digest_of(DATA)
-    (listed,) = node.run(node.client.list_photo(VOLUME, place.file.of.photo))
+    (listed,) = node.run(node.client.list_photo(VOLUME, place.file.photo_version.photo))
     assert (listed.bytes, listed.digest) == (1000, digest_of(DATA))
-    assert place.file.of.shard in node.run(node.client.shard_digests(VOLUME))
+    assert place.file.photo_version.shard in node.run(node.client.shard_digests(VOLUME))
 
 
 @pytest.mark.parametrize("size", [0, 1, 64, 1_048_576 + 64, 9_000_000])
@@ -134,24 +141,26 @@ def test_a_photo_is_fetched_once_and_a_condition_costs_no_bytes(node, s3, place)
     assert not any(to_objects(*each) for each in s3.requests)
 
 
-def test_what_is_not_there_or_gone_is_said_to_be(node, of, place):
+def test_what_is_not_there_or_gone_is_said_to_be(node, photo_version, place):
     """404, 410, and by name to the cluster."""
     url = node.url(place.file)
     assert node.read(url).status == 404
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         node.run(node.client.fetch(place))
     node.put(place, DATA)
     for _ in range(2):
-        node.run(node.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+        node.run(
+            node.client.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+        )
     assert node.read(url).status == 410
     with pytest.raises(Gone):
         node.put(place, DATA)
-    (trashed,) = node.run(node.client.trashed(VOLUME, of.photo))
+    (trashed,) = node.run(node.client.list_trash(VOLUME, photo_version.photo))
     assert (trashed.bytes, trashed.digest) == (1000, digest_of(DATA))
 
     async def read():
         async with node.client.stream_trashed(trashed) as stream:
-            return b"".join([piece async for piece in stream.chunks])
+            return b"".join([chunk async for chunk in stream.chunks])
 
     assert node.run(read()) == DATA
 
@@ -177,8 +186,8 @@ def test_wrong_bytes_are_a_502_and_a_bucket_that_is_gone_a_503(node, s3, place):
     for how in ({"hang_up": True}, {"status": 503, "code": "SlowDown"}):
         with s3.failing(**how):
             assert node.read(url).status == 503
-            with pytest.raises(BucketAway):
-                node.put(variant_of(place.file.of, "z"), DATA)
+            with pytest.raises(BucketUnavailable):
+                node.put(variant_of(place.file.photo_version, "z"), DATA)
     assert node.read(url).body == DATA
 
 
@@ -204,7 +213,7 @@ def test_a_slow_bucket_holds_up_nobody_who_does_not_need_it(node, s3, place):
             reader.join()
 
 
-def test_copies_go_from_disk_to_bucket_and_back(disk, node, of, place):
+def test_copies_go_from_disk_to_bucket_and_back(disk, node, photo_version, place):
     """As between any two mirrors, large or small."""
     for source, target, name, data in (
         (disk, node, "m", DATA),
@@ -212,12 +221,12 @@ def test_copies_go_from_disk_to_bucket_and_back(disk, node, of, place):
         (node, disk, "k", DATA),
         (node, disk, "h", LARGE),
     ):
-        held = variant_of(of, name)
+        held = variant_of(photo_version, name)
         source.put(held, data)
         pull = Pull(place=held, source=source.client.url, source_place=held, digest=digest_of(data))
         assert target.run(target.client.pull(pull)).digest == digest_of(data)
         assert target.run(target.client.fetch(held)).data == data
-    shard = of.shard
+    shard = photo_version.shard
     digests = [each.run(each.client.shard_digests(VOLUME))[shard] for each in (disk, node)]
     assert digests[0] == digests[1]
     del place
@@ -229,31 +238,33 @@ def test_a_copy_that_is_wrong_on_its_way_is_not_published(disk, node, s3, place)
     pull = Pull(place=place, source=node.client.url, source_place=place, digest=digest_of(DATA))
     with s3.failing(flip=True, applies=to_objects), pytest.raises(Exception, match="SHA-256"):
         disk.run(disk.client.pull(pull))
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         disk.run(disk.client.stat(place))
 
 
-def test_a_bundle_is_published_and_relinked(node, of):
+def test_a_bundle_is_published_and_relinked(node, photo_version):
     """The info last; every object copied by the server."""
-    files = bundle_of(of, sizes="osm")
+    files = bundle_of(photo_version, sizes="osm")
     body = wire.render_bundle(BundledFile(p.path, digest, data) for p, data, digest in files)
-    node.run(node.client.put_bundle(of, body, owed_to=None, mtime_seconds=MTIME))
-    assert node.run(node.client.stat(Place(Info(of)))).size_bytes > 0
-    paths = node.run(node.client.relink(of, "zzzzzz"))
+    node.run(node.client.put_bundle(photo_version, body, hint_for=None, mtime_seconds=MTIME))
+    assert node.run(node.client.stat(Place(Info(photo_version)))).size_bytes > 0
+    paths = node.run(node.client.relink(photo_version, "zzzzzz"))
     assert len(paths) == 4
     with pytest.raises(BadRequest):
-        node.run(node.client.put_bundle(of, b"noise", owed_to=None, mtime_seconds=MTIME))
+        node.run(
+            node.client.put_bundle(photo_version, b"noise", hint_for=None, mtime_seconds=MTIME)
+        )
 
 
-def test_owed_files_are_held_and_settled(node, of):
+def test_owed_files_are_held_and_settled(node, photo_version):
     """A bucket may stand in for a disk."""
-    held = variant_of(of, owed_to="east-1")
+    held = variant_of(photo_version, hint_for="east-1")
     node.put(held, DATA)
-    assert node.run(node.client.status()).owed == 1
-    (owed,) = node.run(node.client.owed("east-1"))
+    assert node.run(node.client.status()).hints == 1
+    (owed,) = node.run(node.client.list_hints("east-1"))
     assert (owed.place, owed.digest) == (held, digest_of(DATA))
-    node.run(node.client.settle(held))
-    assert node.run(node.client.status()).owed == 0
+    node.run(node.client.remove_hint(held))
+    assert node.run(node.client.status()).hints == 0
 
 
 def test_what_is_wrong_in_the_bucket_is_set_aside_by_its_reader(node, place):
@@ -267,7 +278,7 @@ def test_what_is_wrong_in_the_bucket_is_set_aside_by_its_reader(node, place):
         node.run(node.client.fetch(place))
     assert node.read(node.url(place.file)).status == 502
     assert node.read(node.url(place.file)).status == 404
-    assert not node.put(place, DATA).was_there
+    assert not node.put(place, DATA).existed
 
 
 def test_a_node_says_that_its_bucket_is_away_and_that_it_is_back(node, s3, monkeypatch):

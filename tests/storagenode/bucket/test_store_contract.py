@@ -5,7 +5,7 @@ A third time on a server that has no conditional puts, where the store looks bef
 
 import pytest
 
-from tests.storagenode.bucket.bucket_under_test import BucketStoreOnTrial
+from tests.storagenode.bucket.bucket_under_test import BucketStoreUnderTest
 from tests.storagenode.store_contract import WritingContract
 from tests.storagenode.store_keeping_contract import KeepingContract
 
@@ -15,7 +15,7 @@ class TestOnMoto(WritingContract, KeepingContract):
 
     @pytest.fixture(name="trial")
     def _trial(self, moto, clock):
-        trial = BucketStoreOnTrial(moto, clock)
+        trial = BucketStoreUnderTest(moto, clock)
         yield trial
         trial.close()
 
@@ -25,7 +25,7 @@ class TestWithoutConditionalPuts(WritingContract):
 
     @pytest.fixture(name="trial")
     def _trial(self, moto, clock):
-        trial = BucketStoreOnTrial(moto, clock, has_conditional_puts=False)
+        trial = BucketStoreUnderTest(moto, clock, has_conditional_puts=False)
         yield trial
         trial.close()
 
@@ -35,6 +35,6 @@ class TestOnSeaweedFS(WritingContract, KeepingContract):
 
     @pytest.fixture(name="trial")
     def _trial(self, seaweed, clock):
-        trial = BucketStoreOnTrial(seaweed, clock)
+        trial = BucketStoreUnderTest(seaweed, clock)
         yield trial
         trial.close()

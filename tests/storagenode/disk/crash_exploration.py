@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from storagenode.disk.store import TOMBSTONE_BYTES, DiskStore
 from storagenode.protocol.errors import NodeError
-from storagenode.protocol.layout import OWED, QUARANTINE, STAGING, TRASH, Place
+from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH, Place
 from tests.storagenode.disk.crash_file_system import (
     Acknowledged,
     Contents,
@@ -22,7 +22,7 @@ from tests.storagenode.disk.crash_file_system import (
     Synced,
 )
 from tests.storagenode.disk.crash_promises import Survivor, is_gone, is_there
-from tests.storagenode.disk.crash_scenarios import OF, OLD, OLD_GONE, OLD_OWED, Scenario, put
+from tests.storagenode.disk.crash_scenarios import OF, OLD, OLD_GONE, OLD_HINT, Scenario, put
 from tests.storagenode.disk.crash_states import MANY_NAMES, StateKey, UnsettledDisk
 from tests.storagenode.fake_clock import FakeClock
 from tests.storagenode.photo_samples import MTIME, VOLUME, Bundle, bundle_of, digest_of
@@ -101,8 +101,8 @@ def prepared(scenario: Scenario) -> Image:
     disk = CrashFileSystem(_empty_root())
     store = DiskStore(disk, now_seconds=FakeClock(MTIME))
     store.publish_bundle(OLD_FILES, mtime_seconds=MTIME)
-    put(store, OLD_OWED, b"owed long since")
-    store.bury(OLD_TOMBSTONE, mtime_seconds=MTIME)
+    put(store, OLD_HINT, b"owed long since")
+    store.write_tombstone(OLD_TOMBSTONE, mtime_seconds=MTIME)
     scenario.prepare(store, disk)
     return disk.image()
 
@@ -111,9 +111,9 @@ def prepared(scenario: Scenario) -> Image:
 def _empty_root() -> Image:
     """A root with one volume, of which only the shards in use are there: the others are alike."""
     disk = CrashFileSystem()
-    for name in (STAGING, OWED, TRASH, QUARANTINE):
+    for name in (STAGING, HINTS, TRASH, QUARANTINE):
         disk.make_directory(name)
-    DiskStore(disk).open_volume(VOLUME)
+    DiskStore(disk).create_volume(VOLUME)
     for shard in set(SHARDS) - {OF.shard, OLD.shard, OLD_GONE.shard}:
         disk.lose_directory(f"{VOLUME}/{shard}")
     return disk.image()
@@ -142,7 +142,7 @@ def _look(scenario: Scenario, survivor: Survivor, acknowledged: Iterable[str]) -
     yield from _look_at_files(scenario, survivor)
     yield from is_there(OLD_FILES)(survivor)
     yield from is_gone([], OLD_TOMBSTONE)(survivor)
-    if survivor.serves(OLD_OWED) != b"owed long since":
+    if survivor.serves(OLD_HINT) != b"owed long since":
         yield "what was owed before is lost"
     yield from scenario.always(survivor)
     for what in acknowledged:
@@ -171,8 +171,8 @@ def _siblings(info: Place, files: Bundle) -> list[Place]:
         place
         for place, _, _ in files
         if isinstance(place.file, Variant)
-        and place.owed_to == info.owed_to
-        and Info(place.file.of) == info.file
+        and place.hint_for == info.hint_for
+        and Info(place.file.photo_version) == info.file
     ]
 
 
@@ -191,15 +191,15 @@ def _whole_files(scenario: Scenario) -> dict[str, set[Contents]]:
 def _old_files() -> Bundle:
     owed = b"owed long since"
     tombstone = (OLD_TOMBSTONE, TOMBSTONE_BYTES, digest_of(TOMBSTONE_BYTES))
-    return [*OLD_FILES, (OLD_OWED, owed, digest_of(owed)), tombstone]
+    return [*OLD_FILES, (OLD_HINT, owed, digest_of(owed)), tombstone]
 
 
 def _place_of(path: str) -> Place | None:
     """The place a path stands for, at home or owed; None for what is hidden or a marker."""
-    owed_to = None
-    if path.startswith(f"{OWED}/"):
-        _, owed_to, path = path.split("/", 2)
+    hint_for = None
+    if path.startswith(f"{HINTS}/"):
+        _, hint_for, path = path.split("/", 2)
     try:
-        return Place(parse_path(path), NodeId(owed_to) if owed_to else None)
+        return Place(parse_path(path), NodeId(hint_for) if hint_for else None)
     except InvalidPath:
         return None

@@ -21,7 +21,7 @@ class Survivor:
     def serves(self, place: Place) -> bytes | None:
         """What a reader gets: verified bytes that no tombstone covers, or None."""
         try:
-            self.store.refuse_if_gone(place.file)
+            self.store.raise_if_deleted(place.file)
             with opened(self.store.file_system, place.path) as file:
                 return file.read()
         except NodeError:

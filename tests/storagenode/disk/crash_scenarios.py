@@ -31,10 +31,10 @@ from volumes.photo_path import PhotoTombstone, PhotoVersion, Variant, VersionTom
 OF = version_of(7)
 NEW = version_of(7, version=1)
 DATA = bytes_of("photo", size=300)
-HELD = variant_of(OF, owed_to="west-1")
+HELD = variant_of(OF, hint_for="west-1")
 
 OLD = version_of(1)
-OLD_OWED = variant_of(version_of(2), owed_to="west-1")
+OLD_HINT = variant_of(version_of(2), hint_for="west-1")
 OLD_GONE = version_of(3)
 
 
@@ -95,12 +95,12 @@ def bundling(bundle: Bundle) -> Callable[[DiskStore, CrashFileSystem], None]:
     return operate
 
 
-def burying(*tombstones: Place) -> Callable[[DiskStore, CrashFileSystem], None]:
+def tombstone_delivery(*tombstones: Place) -> Callable[[DiskStore, CrashFileSystem], None]:
     """Bury, and acknowledge each."""
 
     def operate(store: DiskStore, disk: CrashFileSystem) -> None:
         for tombstone in tombstones:
-            store.bury(tombstone, mtime_seconds=MTIME)
+            store.write_tombstone(tombstone, mtime_seconds=MTIME)
             disk.acknowledge(tombstone.path)
 
     return operate
@@ -125,9 +125,9 @@ def put_other_bytes(store: DiskStore, disk: CrashFileSystem) -> None:
     disk.acknowledge("refused")
 
 
-def settle(store: DiskStore, disk: CrashFileSystem) -> None:
+def remove_hint(store: DiskStore, disk: CrashFileSystem) -> None:
     """Let go of what was held."""
-    store.settle(HELD)
+    store.remove_hint(HELD)
     disk.acknowledge("settled")
 
 
@@ -138,7 +138,7 @@ def have_whole_photo(store: DiskStore, _: CrashFileSystem) -> None:
 
 def have_unfinished_sizes(store: DiskStore, _: CrashFileSystem) -> None:
     """Sizes without an info, of other bytes than those that come."""
-    for place, _data, _digest in FEW[:-1]:
+    for place, _data, _digest in SINGLE_LOOKUPS_MAX[:-1]:
         put(store, place, UNFINISHED.data)
 
 
@@ -165,9 +165,9 @@ def quarantine(store: DiskStore, disk: CrashFileSystem) -> None:
     disk.acknowledge("aside")
 
 
-def adopt(store: DiskStore, disk: CrashFileSystem) -> None:
+def restore_digest(store: DiskStore, disk: CrashFileSystem) -> None:
     """Note the photo's digest."""
-    store.adopt(ORIGINAL[0], "")
+    store.restore_digest(ORIGINAL[0], "")
     disk.acknowledge("adopted")
 
 
@@ -177,9 +177,9 @@ def relink(store: DiskStore, disk: CrashFileSystem) -> None:
     disk.acknowledge("relinked")
 
 
-def open_volume(store: DiskStore, disk: CrashFileSystem) -> None:
+def create_volume(store: DiskStore, disk: CrashFileSystem) -> None:
     """Become a home of another volume."""
-    store.open_volume(OTHER_VOLUME)
+    store.create_volume(OTHER_VOLUME)
     disk.acknowledge("opened")
 
 
@@ -203,11 +203,11 @@ def corrupt_bytes_are_kept(survivor: Survivor) -> Iterator[str]:
 
 def unfinished_sizes_give_way(survivor: Survivor) -> Iterator[str]:
     """They are kept for inspection, in place or aside, and no info is ever beside them."""
-    for place, _, _ in FEW[:-1]:
+    for place, _, _ in SINGLE_LOOKUPS_MAX[:-1]:
         if not survivor.keeps(UNFINISHED.data, place.path, QUARANTINE):
             yield f"the bytes that had the name {place} were deleted"
-    if FEW[-1][0].path in survivor.contents:
-        yield from is_there(FEW)(survivor)
+    if SINGLE_LOOKUPS_MAX[-1][0].path in survivor.contents:
+        yield from is_there(SINGLE_LOOKUPS_MAX)(survivor)
 
 
 def good_bytes_never_vanish(survivor: Survivor) -> Iterator[str]:
@@ -216,11 +216,11 @@ def good_bytes_never_vanish(survivor: Survivor) -> Iterator[str]:
         yield "let go of what is held before it was at home"
 
 
-def with_version(bundle: Bundle, of: PhotoVersion) -> Bundle:
+def with_version(bundle: Bundle, photo_version: PhotoVersion) -> Bundle:
     """The same bytes under another version."""
     moved = []
     for (place, data, digest), (target, _, _) in zip(
-        bundle, bundle_of(of, sizes="osmqtn"), strict=True
+        bundle, bundle_of(photo_version, sizes="osmqtn"), strict=True
     ):
         assert type(place.file) is type(target.file)
         moved.append((target, data, digest))
@@ -232,13 +232,13 @@ CORRUPT = Contents(bytes([DATA[0] ^ 1]) + DATA[1:], digest_of(DATA), MTIME)
 UNFINISHED = Contents(bytes_of("unfinished"), digest_of(bytes_of("unfinished")), MTIME)
 HELD_FILE = file_of(HELD, DATA)
 SIZES = bundle_of(OF)
-FEW = bundle_of(OF, sizes="sm")
-OWED_SIZES = bundle_of(OF, owed_to="west-1")
+SINGLE_LOOKUPS_MAX = bundle_of(OF, sizes="sm")
+OWED_SIZES = bundle_of(OF, hint_for="west-1")
 WHOLE = bundle_of(OF, sizes="osmqtn")
 RELINKED = with_version(WHOLE, NEW)
 GONE = Place(VersionTombstone(OF))
 ALL_GONE = Place(PhotoTombstone(OF.volume, OF.photo))
-OWED_GONE = Place(VersionTombstone(OF), HELD.owed_to)
+HINTED_TOMBSTONE = Place(VersionTombstone(OF), HELD.hint_for)
 IN_OTHER_VOLUME = Place(Variant(PhotoVersion(OTHER_VOLUME, OF.photo, OF.version), "o", "jpg"))
 
 SCENARIOS = (
@@ -284,17 +284,17 @@ SCENARIOS = (
     ),
     Scenario(
         name="few sizes, twice",
-        operate=in_turn(bundling(FEW[::-1]), bundling(FEW)),
-        files=FEW,
-        promises={"bundle": is_there(FEW)},
+        operate=in_turn(bundling(SINGLE_LOOKUPS_MAX[::-1]), bundling(SINGLE_LOOKUPS_MAX)),
+        files=SINGLE_LOOKUPS_MAX,
+        promises={"bundle": is_there(SINGLE_LOOKUPS_MAX)},
     ),
     Scenario(
         name="bundle over sizes that were never finished",
         prepare=have_unfinished_sizes,
-        operate=bundling(FEW),
-        files=FEW,
-        tolerated=tuple((place, UNFINISHED) for place, _, _ in FEW[:-1]),
-        promises={"bundle": is_there(FEW)},
+        operate=bundling(SINGLE_LOOKUPS_MAX),
+        files=SINGLE_LOOKUPS_MAX,
+        tolerated=tuple((place, UNFINISHED) for place, _, _ in SINGLE_LOOKUPS_MAX[:-1]),
+        promises={"bundle": is_there(SINGLE_LOOKUPS_MAX)},
         always=unfinished_sizes_give_way,
     ),
     Scenario(
@@ -306,7 +306,7 @@ SCENARIOS = (
     Scenario(
         name="bury a version",
         prepare=have_whole_photo,
-        operate=burying(GONE),
+        operate=tombstone_delivery(GONE),
         files=[*WHOLE, tombstone_of(GONE)],
         promises={GONE.path: is_gone(WHOLE, GONE)},
         always=is_there_or_gone(WHOLE, GONE),
@@ -314,20 +314,20 @@ SCENARIOS = (
     Scenario(
         name="bury a version, then the photo",
         prepare=have_whole_photo,
-        operate=burying(GONE, ALL_GONE),
+        operate=tombstone_delivery(GONE, ALL_GONE),
         files=[*WHOLE, tombstone_of(GONE), tombstone_of(ALL_GONE)],
         promises={GONE.path: is_gone(WHOLE, GONE), ALL_GONE.path: is_gone(WHOLE, ALL_GONE)},
         always=is_there_or_gone(WHOLE, GONE, ALL_GONE),
     ),
     Scenario(
         name="bury what is owed",
-        operate=burying(OWED_GONE),
-        files=[tombstone_of(OWED_GONE)],
-        promises={OWED_GONE.path: is_gone([], OWED_GONE)},
+        operate=tombstone_delivery(HINTED_TOMBSTONE),
+        files=[tombstone_of(HINTED_TOMBSTONE)],
+        promises={HINTED_TOMBSTONE.path: is_gone([], HINTED_TOMBSTONE)},
     ),
     Scenario(
         name="hand over what is owed",
-        operate=in_turn(putting(HELD, "held"), putting(ORIGINAL[0], "home"), settle),
+        operate=in_turn(putting(HELD, "held"), putting(ORIGINAL[0], "home"), remove_hint),
         files=[ORIGINAL, HELD_FILE],
         promises={"held": good_bytes_never_vanish, "home": is_there([ORIGINAL])},
     ),
@@ -341,9 +341,9 @@ SCENARIOS = (
         always=corrupt_bytes_are_kept,
     ),
     Scenario(
-        name="adopt",
+        name="restore digest",
         prepare=have_unverified_photo,
-        operate=adopt,
+        operate=restore_digest,
         files=[ORIGINAL],
         tolerated=((ORIGINAL[0], Contents(DATA, None, MTIME)),),
         promises={"adopted": is_there([ORIGINAL])},
@@ -358,13 +358,13 @@ SCENARIOS = (
     ),
     Scenario(
         name="open a volume",
-        operate=open_volume,
+        operate=create_volume,
         files=[],
         promises={"opened": is_open},
     ),
     Scenario(
         name="open a volume and put into it",
-        prepare=lambda store, _disk: store.open_volume(OTHER_VOLUME),
+        prepare=lambda store, _disk: store.create_volume(OTHER_VOLUME),
         operate=putting(IN_OTHER_VOLUME, "put"),
         files=[file_of(IN_OTHER_VOLUME, DATA)],
         promises={"put": is_there([file_of(IN_OTHER_VOLUME, DATA)])},

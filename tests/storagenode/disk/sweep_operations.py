@@ -44,47 +44,47 @@ def root_of(store: DiskStore) -> DiskFileSystem:
     return store.file_system
 
 
-def _put(store: DiskStore, of: PhotoVersion) -> None:
-    put(store, variant_of(of), DATA)
+def _put(store: DiskStore, photo_version: PhotoVersion) -> None:
+    put(store, variant_of(photo_version), DATA)
 
 
-def _put_owed(store: DiskStore, of: PhotoVersion) -> None:
-    put(store, _held(of), DATA)
+def _put_hint(store: DiskStore, photo_version: PhotoVersion) -> None:
+    put(store, _held(photo_version), DATA)
 
 
-def _put_damaged(store: DiskStore, of: PhotoVersion) -> None:
-    _put(store, of)
-    path = root_of(store).root / variant_of(of).path
+def _put_damaged(store: DiskStore, photo_version: PhotoVersion) -> None:
+    _put(store, photo_version)
+    path = root_of(store).root / variant_of(photo_version).path
     path.chmod(0o600)
     path.write_bytes(DAMAGED)
 
 
-def _put_unverified(store: DiskStore, of: PhotoVersion) -> None:
-    put(store, variant_of(of), UNVERIFIED)
-    path = root_of(store).root / variant_of(of).path
+def _put_unverified(store: DiskStore, photo_version: PhotoVersion) -> None:
+    put(store, variant_of(photo_version), UNVERIFIED)
+    path = root_of(store).root / variant_of(photo_version).path
     path.chmod(0o600)
     os.removexattr(path, DIGEST_XATTR)
 
 
-def _publish_sizes(store: DiskStore, of: PhotoVersion) -> None:
-    store.publish_bundle(bundle_of(of, sizes="os"), mtime_seconds=MTIME)
+def _publish_sizes(store: DiskStore, photo_version: PhotoVersion) -> None:
+    store.publish_bundle(bundle_of(photo_version, sizes="os"), mtime_seconds=MTIME)
 
 
-def _bury(store: DiskStore, of: PhotoVersion) -> None:
-    store.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)
+def _bury(store: DiskStore, photo_version: PhotoVersion) -> None:
+    store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
 
 
-def _bury_owed(store: DiskStore, of: PhotoVersion) -> None:
-    store.bury(_owed_tombstone(of), mtime_seconds=MTIME)
+def _bury_owed(store: DiskStore, photo_version: PhotoVersion) -> None:
+    store.write_tombstone(_hinted_tombstone(photo_version), mtime_seconds=MTIME)
 
 
-def _open_volume(store: DiskStore, of: PhotoVersion) -> None:
+def _open_volume(store: DiskStore, photo_version: PhotoVersion) -> None:
     directories = store._directories
     make_all = directories.make_all
     with pytest.MonkeyPatch.context() as patch:
         # A thousand directories are made by the same call, so that one of them stands for all.
         patch.setattr(directories, "make_all", lambda parent, names: make_all(parent, names[:1]))
-        store.open_volume(_other_volume(of))
+        store.create_volume(_other_volume(photo_version))
 
 
 def _has(place: Place, data: bytes) -> Do:
@@ -95,79 +95,87 @@ def _has(place: Place, data: bytes) -> Do:
     return check
 
 
-def _names(store: DiskStore, of: PhotoVersion) -> list[str]:
-    return [file.name for file in store.list_photo(VOLUME, of.photo)]
+def _names(store: DiskStore, photo_version: PhotoVersion) -> list[str]:
+    return [file.name for file in store.list_photo(VOLUME, photo_version.photo)]
 
 
 def _lacks(place: Place) -> Do:
     return lambda store, _: not store.file_system.exists(place.path)
 
 
-def _held(of: PhotoVersion) -> Place:
-    return variant_of(of, owed_to="west-1")
+def _held(photo_version: PhotoVersion) -> Place:
+    return variant_of(photo_version, hint_for="west-1")
 
 
-def _owed_tombstone(of: PhotoVersion) -> Place:
-    return Place(PhotoTombstone(VOLUME, of.photo), _held(of).owed_to)
+def _hinted_tombstone(photo_version: PhotoVersion) -> Place:
+    return Place(PhotoTombstone(VOLUME, photo_version.photo), _held(photo_version).hint_for)
 
 
-def _other_volume(of: PhotoVersion) -> VolumeId:
-    return VolumeId(1000 + int(of.photo[10:14]))
+def _other_volume(photo_version: PhotoVersion) -> VolumeId:
+    return VolumeId(1000 + int(photo_version.photo[10:14]))
 
 
 def _with(make: Callable[[PhotoVersion], Do]) -> Do:
-    return lambda store, of: make(of)(store, of)
+    return lambda store, photo_version: make(photo_version)(store, photo_version)
 
 
-HAS_PHOTO = _with(lambda of: _has(variant_of(of), DATA))
-HAS_SIZES: Do = lambda store, of: len(_names(store, of)) == 3  # noqa: E731  # beside its like
+HAS_PHOTO = _with(lambda photo_version: _has(variant_of(photo_version), DATA))
+HAS_SIZES: Do = lambda store, photo_version: len(_names(store, photo_version)) == 3  # noqa: E731  # beside its like
 
 WORKS = (
     Work(name="put", run=_put, is_done=HAS_PHOTO),
     Work(name="put the same again", prepare=_put, run=_put, is_done=HAS_PHOTO),
     Work(name="put over a damaged copy", prepare=_put_damaged, run=_put, is_done=HAS_PHOTO),
     Work(
-        name="put for another node", run=_put_owed, is_done=_with(lambda of: _has(_held(of), DATA))
+        name="put for another node",
+        run=_put_hint,
+        is_done=_with(lambda photo_version: _has(_held(photo_version), DATA)),
     ),
     Work(
-        name="settle",
-        prepare=_put_owed,
-        run=lambda store, of: store.settle(_held(of)),
-        is_done=_with(lambda of: _lacks(_held(of))),
+        name="remove hint",
+        prepare=_put_hint,
+        run=lambda store, photo_version: store.remove_hint(_held(photo_version)),
+        is_done=_with(lambda photo_version: _lacks(_held(photo_version))),
     ),
     Work(name="bundle", run=_publish_sizes, is_done=HAS_SIZES),
     Work(
-        name="bury",
+        name="write tombstone",
         prepare=_publish_sizes,
         run=_bury,
-        is_done=lambda store, of: _names(store, of) == [f"{of.photo}_{of.version}.gone"],
+        is_done=lambda store, photo_version: (
+            _names(store, photo_version) == [f"{photo_version.photo}_{photo_version.version}.gone"]
+        ),
     ),
     Work(
         name="bury for another node",
         run=_bury_owed,
-        is_done=lambda store, of: store.file_system.exists(_owed_tombstone(of).path),
+        is_done=lambda store, photo_version: store.file_system.exists(
+            _hinted_tombstone(photo_version).path
+        ),
     ),
     Work(
         name="quarantine",
         prepare=_put,
-        run=lambda store, of: store.quarantine(variant_of(of)),
-        is_done=_with(lambda of: _lacks(variant_of(of))),
+        run=lambda store, photo_version: store.quarantine(variant_of(photo_version)),
+        is_done=_with(lambda photo_version: _lacks(variant_of(photo_version))),
     ),
     Work(
-        name="adopt",
+        name="restore digest",
         prepare=_put_unverified,
-        run=lambda store, of: store.adopt(variant_of(of), ""),
-        is_done=_with(lambda of: _has(variant_of(of), UNVERIFIED)),
+        run=lambda store, photo_version: store.restore_digest(variant_of(photo_version), ""),
+        is_done=_with(lambda photo_version: _has(variant_of(photo_version), UNVERIFIED)),
     ),
     Work(
         name="relink",
         prepare=_publish_sizes,
-        run=lambda store, of: store.relink(of, Version("000001")),
-        is_done=lambda store, of: len(_names(store, of)) == 6,
+        run=lambda store, photo_version: store.relink(photo_version, Version("000001")),
+        is_done=lambda store, photo_version: len(_names(store, photo_version)) == 6,
     ),
     Work(
         name="open a volume",
         run=_open_volume,
-        is_done=lambda store, of: _other_volume(of) in DiskStore(store.file_system).volumes,
+        is_done=lambda store, photo_version: (
+            _other_volume(photo_version) in DiskStore(store.file_system).volumes
+        ),
     ),
 )

@@ -11,7 +11,7 @@ import pytest
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
-from storagenode.protocol.errors import NotThere, Unreachable
+from storagenode.protocol.errors import NotFound, Unreachable
 from storagenode.protocol.layout import Place
 from tests.storagenode.node_process import ask, body_of, node_process
 from tests.storagenode.photo_samples import (
@@ -39,7 +39,7 @@ PUT_POINTS = (
     "before_dirsync",
     "after_dirsync",
 )
-BURY_POINTS = ("tomb_synced", "before_unlink", "after_unlink")
+TOMBSTONE_POINTS = ("tombstone_synced", "before_unlink", "after_unlink")
 # Large enough to be written in several pieces, the first of them before the last has come.
 DATA = bytes_of("photo", size=2_500_000)
 BEFORE = variant_of(version_of(900))
@@ -64,9 +64,9 @@ async def put_file(place, client):
     return await client.put(place, body_of(DATA), mtime_seconds=MTIME, bytes_total=len(DATA))
 
 
-async def bury(of, client):
+async def bury(photo_version, client):
     """Delete a version."""
-    await client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)
+    await client.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
 
 
 def crash(site, point, log, work):
@@ -98,25 +98,25 @@ def read(store, place):
     try:
         with opened(store.file_system, place.path) as file:
             return file.read()
-    except NotThere:
+    except NotFound:
         return None
 
 
 def test_every_crash_point_is_tried_here():
     """One that is added to the package is to be crashed at too."""
     named = set()
-    for path in PACKAGE.glob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "crashpoint":
                 named.add(node.args[0].value)
-    assert named == {*PUT_POINTS, *BURY_POINTS}
+    assert named == {*PUT_POINTS, *TOMBSTONE_POINTS}
 
 
 @pytest.mark.parametrize(("number", "point"), list(enumerate((*PUT_POINTS, "mid_write:2"))))
 def test_a_put_that_dies_leaves_a_whole_photo_or_none(site, crash_log, restarted, number, point):
     """Nothing that is half, nothing in staging, and what was there before is there."""
-    of = version_of(number)
-    place = variant_of(of)
+    photo_version = version_of(number)
+    place = variant_of(photo_version)
     crash(site, point, crash_log, partial(put_file, place))
 
     store = restarted()
@@ -125,31 +125,36 @@ def test_a_put_that_dies_leaves_a_whole_photo_or_none(site, crash_log, restarted
     assert read(store, place) in {None, DATA}
     is_there = read(store, place) is not None
     assert is_there is (point in {"after_link", "before_dirsync", "after_dirsync"})
-    listed = [file.digest for file in store.list_shard(VOLUME, of.shard)]
+    listed = [file.digest for file in store.list_shard(VOLUME, photo_version.shard)]
     assert listed == ([digest_of(DATA)] if is_there else [])
-    assert put(store, place, DATA).was_there is is_there
+    assert put(store, place, DATA).existed is is_there
     assert read(store, place) == DATA
 
 
-@pytest.mark.parametrize(("number", "point"), list(enumerate(BURY_POINTS)))
+@pytest.mark.parametrize(("number", "point"), list(enumerate(TOMBSTONE_POINTS)))
 def test_a_delete_that_dies_is_finished_by_asking_again(site, crash_log, restarted, number, point):
     """Once the tombstone has its name nothing is served; the bytes are in place or in the trash."""
-    of = version_of(100 + number)
-    places = [variant_of(of, size) for size in "osm"]
+    photo_version = version_of(100 + number)
+    places = [variant_of(photo_version, size) for size in "osm"]
     store = restarted()
     for place in places:
         put(store, place, DATA)
-    crash(site, point, crash_log, partial(bury, of))
+    crash(site, point, crash_log, partial(bury, photo_version))
 
     store = restarted()
-    has_tombstone = store.file_system.exists(Place(VersionTombstone(of)).path)
-    assert has_tombstone is (point != "tomb_synced")
+    has_tombstone = store.file_system.exists(Place(VersionTombstone(photo_version)).path)
+    assert has_tombstone is (point != "tombstone_synced")
     in_place = [place for place in places if read(store, place) == DATA]
-    trashed = [path for path in store.find(of.photo) if path.startswith(".trash/")]
+    trashed = [path for path in store.find(photo_version.photo) if path.startswith(".trash/")]
     assert len(in_place) + len(trashed) == len(places)
     assert bool(trashed) is (point == "after_unlink")
 
-    assert store.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME).was_there is has_tombstone
-    names = [file.name for file in store.list_photo(VOLUME, of.photo)]
-    assert names == [f"{of.photo}_{of.version}.gone"]
-    assert sum(path.startswith(".trash/") for path in store.find(of.photo)) == len(places)
+    assert (
+        store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME).existed
+        is has_tombstone
+    )
+    names = [file.name for file in store.list_photo(VOLUME, photo_version.photo)]
+    assert names == [f"{photo_version.photo}_{photo_version.version}.gone"]
+    assert sum(path.startswith(".trash/") for path in store.find(photo_version.photo)) == len(
+        places
+    )

@@ -8,7 +8,7 @@ from storagenode.disk.filesystem import DiskFileSystem, FsyncFailed, Space
 from storagenode.disk.health import DiskHealth, Reserve, reserve_of
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
-from storagenode.protocol.errors import DiskSuspect, NodeError, NotThere, OutOfSpace
+from storagenode.protocol.errors import DiskSuspect, NodeError, NotFound, OutOfSpace
 from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import (
     MTIME,
@@ -110,7 +110,7 @@ def test_a_delete_works_on_a_full_disk(store, disk):
     """That is what the reserve is for."""
     put(store, variant_of(OF), bytes_of("photo"))
     disk.tell(free_bytes=0, free_inodes=0)
-    store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+    store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
     assert len(store.list_shard(VOLUME, OF.shard)) == 1
 
 
@@ -139,7 +139,7 @@ def test_a_disk_without_a_count_of_inodes_has_enough(store, disk):
 def test_what_an_error_of_the_disk_means(disk, error, kind, is_suspect):
     """After a failed fsync nothing is believed, whatever the error."""
     health = DiskHealth(disk)
-    with pytest.raises(NodeError) as caught, health.watching_writes():
+    with pytest.raises(NodeError) as caught, health.translate_write_errors():
         raise error
     assert type(caught.value) is kind
     assert bool(health.suspect_reason) is is_suspect
@@ -148,9 +148,9 @@ def test_what_an_error_of_the_disk_means(disk, error, kind, is_suspect):
 def test_other_errors_pass_unchanged(disk):
     """They are not the disk's."""
     health = DiskHealth(disk)
-    with pytest.raises(NotThere), health.watching_writes():
-        raise NotThere("no")
-    with pytest.raises(ZeroDivisionError), health.watching_writes():
+    with pytest.raises(NotFound), health.translate_write_errors():
+        raise NotFound("no")
+    with pytest.raises(ZeroDivisionError), health.translate_write_errors():
         raise ZeroDivisionError
     assert health.suspect_reason == ""
 
@@ -158,18 +158,18 @@ def test_other_errors_pass_unchanged(disk):
 def test_a_suspect_disk_is_read_and_not_written(store, root):
     """Until a restart, when somebody has looked."""
     put(store, variant_of(OF), bytes_of("photo"))
-    put(store, variant_of(OF, owed_to="west-1"), bytes_of("photo"))
+    put(store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
     store.health.suspect_reason = "an fsync failed"
     before = sorted(str(path) for path in root.rglob("*"))
     for write in (
         lambda: put(store, variant_of(OF, "m"), b"m"),
         lambda: store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME),
-        lambda: store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME),
-        lambda: store.settle(variant_of(OF, owed_to="west-1")),
+        lambda: store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME),
+        lambda: store.remove_hint(variant_of(OF, hint_for="west-1")),
         lambda: store.quarantine(variant_of(OF)),
-        lambda: store.adopt(variant_of(OF), ""),
+        lambda: store.restore_digest(variant_of(OF), ""),
         lambda: store.relink(OF, "000009"),
-        lambda: store.open_volume(43),
+        lambda: store.create_volume(43),
     ):
         with pytest.raises(DiskSuspect):
             write()

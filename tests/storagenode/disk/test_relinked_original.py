@@ -33,7 +33,7 @@ def test_the_sizes_stay_behind(open_store):
 
 def test_a_version_that_is_gone_does_not_come_back(open_store):
     """Neither as the old one nor as the new one."""
-    open_store.bury(Place(VersionTombstone(NEW)), mtime_seconds=MTIME)
+    open_store.write_tombstone(Place(VersionTombstone(NEW)), mtime_seconds=MTIME)
     with pytest.raises(Gone):
         open_store.relink(OF, NEW.version, original_only=True)
 

@@ -111,7 +111,7 @@ def test_a_digest_that_was_adopted_while_listing_is_not_lost(store, shard, file_
 
     def adopt_after_looking(listed_path, name):
         listed = look(listed_path, name)
-        store.adopt(variant_of(OF), "")
+        store.restore_digest(variant_of(OF), "")
         return listed
 
     store._listings._listed = adopt_after_looking

@@ -14,17 +14,17 @@ from storagenode.disk.filesystem import DIGEST_XATTR
 from storagenode.disk.marker import (
     NodeMarker,
     RootRefused,
-    holding_root,
     mark_root,
     prove_root,
     read_marker,
+    root_lock,
 )
-from storagenode.protocol.layout import NODE_MARKER, OWED, QUARANTINE, STAGING, TRASH
+from storagenode.protocol.layout import HINTS, NODE_MARKER, QUARANTINE, STAGING, TRASH
 from tests.storagenode.served_site import LoopThread, make_site
 from volumes.address import Address
 from volumes.cluster import Node
 
-FOLDERS = {STAGING, OWED, TRASH, QUARANTINE}
+FOLDERS = {STAGING, HINTS, TRASH, QUARANTINE}
 
 
 def node_of(id_="east-1", *, colo="east", uuid=""):
@@ -86,7 +86,7 @@ def test_a_directory_with_files_is_not_made_a_root(folder, name):
 
 def test_owed_work_of_a_root_that_lost_its_marker_is_not_made_another_s(folder):
     """An empty folder is what an interrupted call left; one with files is not."""
-    (folder / OWED / "west-1").mkdir(parents=True)
+    (folder / HINTS / "west-1").mkdir(parents=True)
     with pytest.raises(RootRefused):
         mark_root(folder, node_of())
 
@@ -155,13 +155,13 @@ def test_a_root_is_held_by_one_process_only(folder):
     """The locks and the staging of one know nothing of those of another."""
     mark_root(folder, node_of())
     script = (
-        "import sys; from pathlib import Path; from storagenode.disk.marker import holding_root\n"
-        "with holding_root(Path(sys.argv[1])): pass\n"
+        "import sys; from pathlib import Path; from storagenode.disk.marker import root_lock\n"
+        "with root_lock(Path(sys.argv[1])): pass\n"
     )
     command = [sys.executable, "-c", script, str(folder)]
-    with holding_root(folder):
+    with root_lock(folder):
         refused = subprocess.run(command, capture_output=True, text=True, check=False)
-        with pytest.raises(RootRefused), holding_root(folder):
+        with pytest.raises(RootRefused), root_lock(folder):
             pass
     assert "is being served by another process" in refused.stderr
     assert subprocess.run(command, check=False).returncode == 0

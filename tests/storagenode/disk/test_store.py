@@ -12,7 +12,7 @@ from storagenode.disk.filesystem import DIGEST_XATTR, DiskFileSystem
 from storagenode.disk.marker import mark_root
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
-from storagenode.protocol.errors import Conflict, Corrupt, NodeError, NotThere
+from storagenode.protocol.errors import Conflict, Corrupt, NodeError, NotFound
 from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import (
     MTIME,
@@ -41,7 +41,7 @@ def flip(path):
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def digest_noted_on(path):
+def digest_recorded_on(path):
     """The digest in a file's xattr."""
     return os.getxattr(path, DIGEST_XATTR).decode()
 
@@ -68,7 +68,7 @@ def _path(store, root):
 def test_a_file_is_read_only_and_has_its_digest_beside_it(path):
     """Nobody writes it again, and whoever reads it can verify it."""
     assert path.stat().st_mode & 0o777 == 0o444
-    assert digest_noted_on(path) == digest_of(DATA)
+    assert digest_recorded_on(path) == digest_of(DATA)
     assert path.stat().st_nlink == 1
 
 
@@ -77,7 +77,7 @@ def test_a_corrupt_file_gives_way_to_the_right_bytes(store, root, path):
     flip(path)
     damaged = path.read_bytes()
     published = put(store, variant_of(OF), DATA)
-    assert not published.was_there
+    assert not published.existed
     assert path.read_bytes() == DATA
     (aside,) = (root / ".quarantine").iterdir()
     assert aside.read_bytes() == damaged
@@ -98,7 +98,7 @@ def test_a_file_without_a_digest_gets_it_with_the_same_bytes(store, root, path):
     os.removexattr(path, DIGEST_XATTR)
     assert [file.digest for file in store.list_shard(VOLUME, OF.shard)] == [""]
     put(store, variant_of(OF), DATA)
-    assert digest_noted_on(path) == digest_of(DATA)
+    assert digest_recorded_on(path) == digest_of(DATA)
     assert list((root / ".quarantine").iterdir()) == []
     assert [file.digest for file in store.list_shard(VOLUME, OF.shard)] == [digest_of(DATA)]
 
@@ -132,7 +132,7 @@ def test_a_corrupt_info_does_not_stay_for_being_first(store, root):
     """The first info wins only if it can be believed."""
     put(store, Place(Info(OF)), b'{"made": 1}')
     flip(root / render_path(Info(OF)))
-    assert not put(store, Place(Info(OF)), b'{"made": 2}').was_there
+    assert not put(store, Place(Info(OF)), b'{"made": 2}').existed
     assert (root / render_path(Info(OF))).read_bytes() == b'{"made": 2}'
 
 
@@ -165,8 +165,8 @@ def test_a_digest_is_adopted_when_the_mirror_agrees(store, path):
     for wanted in (digest_of(DATA), ""):
         path.chmod(0o600)
         os.removexattr(path, DIGEST_XATTR)
-        assert store.adopt(variant_of(OF), wanted) == digest_of(DATA)
-        assert digest_noted_on(path) == digest_of(DATA)
+        assert store.restore_digest(variant_of(OF), wanted) == digest_of(DATA)
+        assert digest_recorded_on(path) == digest_of(DATA)
         assert path.stat().st_mode & 0o777 == 0o444
         assert path.stat().st_mtime == MTIME
 
@@ -176,20 +176,20 @@ def test_bytes_that_the_mirror_does_not_have_are_set_aside(store, root, path):
     path.chmod(0o600)
     os.removexattr(path, DIGEST_XATTR)
     with pytest.raises(Corrupt):
-        store.adopt(variant_of(OF), digest_of(b"other"))
+        store.restore_digest(variant_of(OF), digest_of(b"other"))
     assert not path.exists()
     assert len(list((root / ".quarantine").iterdir())) == 1
 
 
 def test_a_file_with_a_digest_is_not_given_another(store, root, path):
     """A corrupt file must not become sound by being asked."""
-    assert store.adopt(variant_of(OF), "") == digest_of(DATA)
+    assert store.restore_digest(variant_of(OF), "") == digest_of(DATA)
     flip(path)
     with pytest.raises(Corrupt):
-        store.adopt(variant_of(OF), "")
+        store.restore_digest(variant_of(OF), "")
     assert len(list((root / ".quarantine").iterdir())) == 1
-    with pytest.raises(NotThere):
-        store.adopt(variant_of(OF), "")
+    with pytest.raises(NotFound):
+        store.restore_digest(variant_of(OF), "")
 
 
 def test_an_adopted_digest_shows_in_the_digest_of_the_shard(store, clock, path):
@@ -198,7 +198,7 @@ def test_an_adopted_digest_shows_in_the_digest_of_the_shard(store, clock, path):
     os.removexattr(path, DIGEST_XATTR)
     clock.seconds = path.parent.stat().st_mtime + 100
     before = store.shard_digests(VOLUME)
-    store.adopt(variant_of(OF), "")
+    store.restore_digest(variant_of(OF), "")
     assert store.shard_digests(VOLUME) != before
 
 
@@ -211,19 +211,19 @@ def test_a_store_needs_no_root(node, clock):
             mark_root(folder / "root", node)
             file_system = DiskFileSystem(folder / "root")
             store = DiskStore(file_system, now_seconds=clock)
-            store.open_volume(VOLUME)
+            store.create_volume(VOLUME)
             put(store, variant_of(OF), DATA)
             path = folder / "root" / variant_of(OF).path
             path.chmod(0o600)
             os.removexattr(path, DIGEST_XATTR)
             path.chmod(0o444)
-            store.adopt(variant_of(OF), "")
+            store.restore_digest(variant_of(OF), "")
             store.relink(OF, "000009")
             store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
-            put(store, variant_of(OF, owed_to="west-1"), DATA)
-            store.settle(variant_of(OF, owed_to="west-1"))
+            put(store, variant_of(OF, hint_for="west-1"), DATA)
+            store.remove_hint(variant_of(OF, hint_for="west-1"))
             store.quarantine(variant_of(OF))
-            store.bury(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
+            store.write_tombstone(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
             assert len(store.list_shard(VOLUME, OF.shard)) == 1
             file_system.close_root()
 
@@ -235,7 +235,7 @@ def test_a_lost_shard_directory_is_made_anew(store, root):
     put(store, variant_of(OF), DATA)
     assert (root / variant_of(OF).path).read_bytes() == DATA
     shutil.rmtree(root / str(VOLUME) / OF.shard)
-    store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+    store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
     assert (root / render_path(VersionTombstone(OF))).exists()
     shutil.rmtree(root / str(VOLUME) / OF.shard)
     store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
@@ -244,12 +244,12 @@ def test_a_lost_shard_directory_is_made_anew(store, root):
 
 def test_a_trash_that_was_emptied_takes_the_next_delete(store, root, path):
     """Retention removes whole days."""
-    store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+    store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
     other = version_of(7, version=1)
     put(store, variant_of(other), DATA)
     for day in (root / ".trash").iterdir():
         shutil.rmtree(day)
-    store.bury(Place(VersionTombstone(other)), mtime_seconds=MTIME)
+    store.write_tombstone(Place(VersionTombstone(other)), mtime_seconds=MTIME)
     assert len(list((root / ".trash").glob("*/*/*/*"))) == 1
     assert not path.exists()
 
@@ -257,11 +257,11 @@ def test_a_trash_that_was_emptied_takes_the_next_delete(store, root, path):
 def test_a_delete_goes_to_the_day_it_was_made(store, root, clock, path):
     """In UTC, so that a day ends at once everywhere."""
     clock.seconds = 1_704_067_199
-    store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+    store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
     clock.advance(1)
     other = version_of(8)
     put(store, variant_of(other), DATA)
-    store.bury(Place(VersionTombstone(other)), mtime_seconds=MTIME)
+    store.write_tombstone(Place(VersionTombstone(other)), mtime_seconds=MTIME)
     days = sorted(day.name for day in (root / ".trash").iterdir())
     assert days == ["2023-12-31", "2024-01-01"]
     assert not path.exists()
@@ -269,22 +269,22 @@ def test_a_delete_goes_to_the_day_it_was_made(store, root, clock, path):
 
 def test_owed_work_may_be_thrown_away(store, root):
     """It is a shortcut; the node goes on without it."""
-    put(store, variant_of(OF, owed_to="west-1"), DATA)
-    shutil.rmtree(root / ".owed" / "west-1")
-    assert store.owed(10) == []
-    assert store.count_owed(10) == 0
-    store.settle(variant_of(OF, owed_to="west-1"))
-    put(store, variant_of(OF, owed_to="west-1"), DATA)
-    assert len(store.owed(10)) == 1
+    put(store, variant_of(OF, hint_for="west-1"), DATA)
+    shutil.rmtree(root / ".hints" / "west-1")
+    assert store.list_hints(10) == []
+    assert store.count_hints(10) == 0
+    store.remove_hint(variant_of(OF, hint_for="west-1"))
+    put(store, variant_of(OF, hint_for="west-1"), DATA)
+    assert len(store.list_hints(10)) == 1
 
 
 def test_settling_leaves_no_empty_directories(store, root):
     """They would be walked through whenever somebody asks for what is owed."""
     for number in range(3):
-        put(store, variant_of(version_of(number), owed_to="west-1"), DATA)
-    for owed in store.owed(10):
-        store.settle(owed.place)
-    assert list((root / ".owed").iterdir()) == []
+        put(store, variant_of(version_of(number), hint_for="west-1"), DATA)
+    for owed in store.list_hints(10):
+        store.remove_hint(owed.place)
+    assert list((root / ".hints").iterdir()) == []
 
 
 def test_strangers_in_a_shard_are_passed_over(store, root, path):
@@ -320,5 +320,5 @@ def test_a_tombstone_outlives_an_interrupted_trash(store, root):
         root / render_path(VersionTombstone(OF)),
     )
     assert len(store.list_shard(VOLUME, OF.shard)) == 2
-    assert store.bury(Place(VersionTombstone(OF)), mtime_seconds=MTIME).was_there
+    assert store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME).existed
     assert len(store.list_shard(VOLUME, OF.shard)) == 1

@@ -10,8 +10,8 @@ from tests.storagenode.store_contract import WritingContract
 from tests.storagenode.store_keeping_contract import KeepingContract
 
 
-class DiskStoreOnTrial:
-    """A `StoreOnTrial` over a root."""
+class DiskStoreUnderTest:
+    """A `StoreUnderTest` over a root."""
 
     def __init__(self, roots, clock) -> None:
         self._roots, self._clock = roots, clock
@@ -55,7 +55,7 @@ class DiskStoreOnTrial:
 
 @pytest.fixture(name="trial")
 def _trial(roots, clock):
-    trial = DiskStoreOnTrial(roots, clock)
+    trial = DiskStoreUnderTest(roots, clock)
     yield trial
     trial.close()
 

@@ -52,20 +52,20 @@ class Sweep:
 
     def _cell(self, error, at):
         """One call failed; whether there was such a call."""
-        of = version_of(next(self._numbers))
+        photo_version = version_of(next(self._numbers))
         disk = FileSystemThatFails(self.root)
         try:
-            return self._fail_at(at, error, disk, of)
+            return self._fail_at(at, error, disk, photo_version)
         finally:
             disk.close_root()
 
-    def _fail_at(self, at, error, disk, of):
+    def _fail_at(self, at, error, disk, photo_version):
         store = DiskStore(disk)
-        self.work.prepare(store, of)
+        self.work.prepare(store, photo_version)
         disk.fail(error, at=at)
         outcome = None
         try:
-            self.work.run(store, of)
+            self.work.run(store, photo_version)
         except NodeError as raised:
             outcome = raised
         calls, failed = disk.calls, disk.failed
@@ -73,15 +73,15 @@ class Sweep:
         if failed:
             self.cells += 1
             where = f"{self.work.name}: {failed} (call {at}) with {error}"
-            self._examine_outcome(where, store, of, outcome, error, calls[at:])
-            self._examine_disk(where, store, of)
+            self._examine_outcome(where, store, photo_version, outcome, error, calls[at:])
+            self._examine_disk(where, store, photo_version)
         return at < len(calls)
 
-    def _examine_outcome(self, where, store, of, outcome, error, calls_since):
+    def _examine_outcome(self, where, store, photo_version, outcome, error, calls_since):
         failed = calls_since[0]
         if outcome is None:
             assert failed in MAY_FAIL_UNNOTICED, where
-            assert self.work.is_done(store, of), where
+            assert self.work.is_done(store, photo_version), where
             return
         wanted = DiskSuspect if failed in FSYNCS else ERRORS[error]
         assert type(outcome) is wanted, f"{where}: {outcome!r}"
@@ -89,23 +89,25 @@ class Sweep:
         if wanted is DiskSuspect:
             assert not set(calls_since[1:]) & set(FSYNCS), f"{where}: an fsync after it"
             with pytest.raises(DiskSuspect):
-                put(store, variant_of(of, "z"), b"z")
+                put(store, variant_of(photo_version, "z"), b"z")
 
-    def _examine_disk(self, where, store, of):
+    def _examine_disk(self, where, store, photo_version):
         with opened(store.file_system, BEFORE.path) as file:
             assert file.read() == bytes_of("before"), where
-        self._nothing_partial(where, of)
+        self._nothing_partial(where, photo_version)
         restarted = DiskStore(store.file_system)
         assert restarted.file_system.list(".staging") == [], where
-        self.work.run(restarted, of)
-        assert self.work.is_done(restarted, of), f"{where}: and doing it again did not help"
-        self._nothing_partial(where, of)
+        self.work.run(restarted, photo_version)
+        assert self.work.is_done(restarted, photo_version), (
+            f"{where}: and doing it again did not help"
+        )
+        self._nothing_partial(where, photo_version)
 
-    def _nothing_partial(self, where, of):
+    def _nothing_partial(self, where, photo_version):
         """Every file with the photo's name is whole, or was not before either."""
-        home = self.root / str(VOLUME) / of.shard
-        held = self.root / ".owed" / "west-1" / str(VOLUME) / of.shard
-        for path in (*home.glob(f"{of.photo}*"), *held.glob(f"{of.photo}*")):
+        home = self.root / str(VOLUME) / photo_version.shard
+        held = self.root / ".hints" / "west-1" / str(VOLUME) / photo_version.shard
+        for path in (*home.glob(f"{photo_version.photo}*"), *held.glob(f"{photo_version.photo}*")):
             data = path.read_bytes()
             if data not in {DAMAGED, UNVERIFIED}:
                 noted = os.getxattr(path, DIGEST_XATTR).decode()

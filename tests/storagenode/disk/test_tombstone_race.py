@@ -10,7 +10,7 @@ import pytest
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
-from storagenode.protocol.errors import Gone, NotThere
+from storagenode.protocol.errors import Gone, NotFound
 from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import (
     MTIME,
@@ -46,9 +46,9 @@ def _file_system(root):
     file_system.close_root()
 
 
-def publish_or_be_told(store, of, size):
+def publish_or_be_told(store, photo_version, size):
     """One thread's upload; whether it was taken."""
-    place, data = variant_of(of, size), bytes_of(size)
+    place, data = variant_of(photo_version, size), bytes_of(size)
     try:
         with store.staging(bytes_expected=len(data)) as file:
             file.write(data)
@@ -58,10 +58,10 @@ def publish_or_be_told(store, of, size):
     return True
 
 
-def bundle_or_be_told(store, of):
+def bundle_or_be_told(store, photo_version):
     """One worker's sizes; whether they were taken."""
     try:
-        store.publish_bundle(bundle_of(of, sizes="sqt"), mtime_seconds=MTIME)
+        store.publish_bundle(bundle_of(photo_version, sizes="sqt"), mtime_seconds=MTIME)
     except Gone:
         return False
     return True
@@ -70,10 +70,10 @@ def bundle_or_be_told(store, of):
 def is_readable(store, path):
     """Whether a reader would be given the file: no tombstone covers it, and it is there."""
     try:
-        store.refuse_if_gone(parse_path(path))
+        store.raise_if_deleted(parse_path(path))
         with opened(store.file_system, path) as file:
             file.read()
-    except (Gone, NotThere):
+    except (Gone, NotFound):
         return False
     return True
 
@@ -81,12 +81,14 @@ def is_readable(store, path):
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_a_tombstone_wins_whoever_comes_first(store, seed):
     """Every file that was taken is in the trash, and none is at its name."""
-    of = version_of(seed)
+    photo_version = version_of(seed)
     dice = random.Random(seed)
-    tombstone = dice.choice([VersionTombstone(of), PhotoTombstone(of.volume, of.photo)])
-    work = [lambda s=size: publish_or_be_told(store, of, s) for size in "abcdefghij"]
-    work += [lambda: bundle_or_be_told(store, of)]
-    work += [lambda: bool(store.bury(Place(tombstone), mtime_seconds=MTIME))] * 2
+    tombstone = dice.choice(
+        [VersionTombstone(photo_version), PhotoTombstone(photo_version.volume, photo_version.photo)]
+    )
+    work = [lambda s=size: publish_or_be_told(store, photo_version, s) for size in "abcdefghij"]
+    work += [lambda: bundle_or_be_told(store, photo_version)]
+    work += [lambda: bool(store.write_tombstone(Place(tombstone), mtime_seconds=MTIME))] * 2
     dice.shuffle(work)
     start = threading.Barrier(THREADS)
 
@@ -99,13 +101,14 @@ def test_a_tombstone_wins_whoever_comes_first(store, seed):
         outcomes = list(threads.map(one, work, range(len(work))))
 
     assert all(isinstance(outcome, bool) for outcome in outcomes)
-    listed = [file.name for file in store.list_shard(VOLUME, of.shard)]
+    listed = [file.name for file in store.list_shard(VOLUME, photo_version.shard)]
     assert listed == [Place(tombstone).path.rpartition("/")[2]]
     names = [
-        f"{of.volume}/{of.shard}/{of.photo}_{of.version}_{size}.jpg" for size in "abcdefghijsqt"
+        f"{photo_version.volume}/{photo_version.shard}/{photo_version.photo}_{photo_version.version}_{size}.jpg"
+        for size in "abcdefghijsqt"
     ]
     assert not any(is_readable(store, name) for name in names)
-    trashed = [path for path in store.find(of.photo) if path.startswith(".trash/")]
+    trashed = [path for path in store.find(photo_version.photo) if path.startswith(".trash/")]
     assert len(trashed) >= sum(outcomes) - 2
     for path in trashed:
         with opened(store.file_system, path) as file:
@@ -131,53 +134,55 @@ class FileSystemThatIsOvertaken(DiskFileSystem):
 
 def test_a_read_after_a_delete_is_refused_though_one_before_it_was_not(store):
     """That a version was clear is remembered, until there is any tombstone."""
-    of, other = version_of(1), version_of(2)
-    publish_or_be_told(store, of, "o")
-    store.refuse_if_gone(variant_of(of, "o").file)
-    store.bury(Place(VersionTombstone(other)), mtime_seconds=MTIME)
-    store.refuse_if_gone(variant_of(of, "o").file)
-    store.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)
+    photo_version, other = version_of(1), version_of(2)
+    publish_or_be_told(store, photo_version, "o")
+    store.raise_if_deleted(variant_of(photo_version, "o").file)
+    store.write_tombstone(Place(VersionTombstone(other)), mtime_seconds=MTIME)
+    store.raise_if_deleted(variant_of(photo_version, "o").file)
+    store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
     with pytest.raises(Gone):
-        store.refuse_if_gone(variant_of(of, "o").file)
+        store.raise_if_deleted(variant_of(photo_version, "o").file)
 
 
 def test_a_read_that_is_overtaken_by_a_delete_makes_nobody_remember(root):
     """It may end well itself; all that begin after the delete are refused."""
     file_system = FileSystemThatIsOvertaken(root)
     store = DiskStore(file_system)
-    store.open_volume(VOLUME)
-    of = version_of(1)
-    publish_or_be_told(store, of, "o")
-    tombstone = Place(PhotoTombstone(of.volume, of.photo))
-    file_system.meanwhile = lambda: store.bury(tombstone, mtime_seconds=MTIME)
-    store.refuse_if_gone(variant_of(of, "o").file)
+    store.create_volume(VOLUME)
+    photo_version = version_of(1)
+    publish_or_be_told(store, photo_version, "o")
+    tombstone = Place(PhotoTombstone(photo_version.volume, photo_version.photo))
+    file_system.meanwhile = lambda: store.write_tombstone(tombstone, mtime_seconds=MTIME)
+    store.raise_if_deleted(variant_of(photo_version, "o").file)
     with pytest.raises(Gone):
-        store.refuse_if_gone(variant_of(of, "o").file)
+        store.raise_if_deleted(variant_of(photo_version, "o").file)
     file_system.close_root()
 
 
 def test_uploads_of_the_same_file_at_once_are_one_file(store):
     """Retries at several storagemasters may run side by side."""
-    of = version_of(1)
+    photo_version = version_of(1)
     with ThreadPoolExecutor(THREADS) as threads:
-        taken = list(threads.map(lambda _: publish_or_be_told(store, of, "o"), range(24)))
+        taken = list(
+            threads.map(lambda _: publish_or_be_told(store, photo_version, "o"), range(24))
+        )
     assert taken == [True] * 24
-    (listed,) = store.list_shard(VOLUME, of.shard)
+    (listed,) = store.list_shard(VOLUME, photo_version.shard)
     assert listed.digest == digest_of(bytes_of("o"))
 
 
 def test_owed_work_may_be_settled_while_more_comes(store):
     """The directories that settling removes are made anew under those that publish."""
-    places = [variant_of(version_of(5, version=n), owed_to="west-1") for n in range(60)]
+    places = [variant_of(version_of(5, version=n), hint_for="west-1") for n in range(60)]
 
     def hold_and_settle(place):
         data = bytes_of(place)
         with store.staging(bytes_expected=len(data)) as file:
             file.write(data)
             store.publish(file, place, mtime_seconds=MTIME, digest=digest_of(data))
-        store.settle(place)
+        store.remove_hint(place)
 
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(hold_and_settle, places))
-    assert store.owed(100) == []
-    assert store.file_system.list(".owed") == []
+    assert store.list_hints(100) == []
+    assert store.file_system.list(".hints") == []

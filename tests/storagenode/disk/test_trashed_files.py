@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from storagenode.disk.trash import is_day, trashed_files
-from storagenode.protocol.errors import BadRequest, NotThere
+from storagenode.protocol.errors import BadRequest, NotFound
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import parse_trashed, render_trashed
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of
@@ -15,28 +15,28 @@ DATA = bytes_of("deleted", size=3000)
 
 
 @pytest.fixture(name="deleted")
-def _deleted(store, of):
+def _deleted(store, photo_version):
     """An original that is deleted."""
-    place = variant_of(of)
+    place = variant_of(photo_version)
     with store.staging(bytes_expected=len(DATA)) as file:
         file.write(DATA)
         store.publish(file, place, mtime_seconds=MTIME, digest=digest_of(DATA))
-    store.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)
+    store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
     return place.file
 
 
-def test_deleted_original_is_listed_with_its_digest(store, of, deleted):
+def test_deleted_original_is_listed_with_its_digest(store, photo_version, deleted):
     """Under the day it was deleted on, and not for another photo."""
-    (found,) = trashed_files(store.file_system, of.volume, of.photo)
+    (found,) = trashed_files(store.file_system, photo_version.volume, photo_version.photo)
     assert (found.file, found.bytes, found.digest) == (deleted, len(DATA), digest_of(DATA))
     assert is_day(found.day)
     assert store.file_system.stat(found.path).bytes == len(DATA)
-    assert trashed_files(store.file_system, of.volume, "01jd3x8m2c9qp4k7") == []
+    assert trashed_files(store.file_system, photo_version.volume, "01jd3x8m2c9qp4k7") == []
 
 
-def test_listing_survives_the_wire(store, of, deleted):
+def test_listing_survives_the_wire(store, photo_version, deleted):
     """Rendered and parsed, it is the same."""
-    files = trashed_files(store.file_system, of.volume, of.photo)
+    files = trashed_files(store.file_system, photo_version.volume, photo_version.photo)
     assert files[0].file == deleted
     assert parse_trashed(render_trashed(files)) == files
 
@@ -48,21 +48,26 @@ def test_day_is_no_way_out_of_the_trash():
         assert not is_day(text)
 
 
-def test_node_sends_what_its_trash_has(served, of):
+def test_node_sends_what_its_trash_has(served, photo_version):
     """Byte for byte, and nothing that is not there or no day of the trash."""
-    served.put(variant_of(of), DATA)
-    bury = served.client.bury(Place(PhotoTombstone(of.volume, of.photo)), mtime_seconds=MTIME)
+    served.put(variant_of(photo_version), DATA)
+    bury = served.client.write_tombstone(
+        Place(PhotoTombstone(photo_version.volume, photo_version.photo)), mtime_seconds=MTIME
+    )
     served.run(bury)
-    (file,) = served.run(served.client.trashed(of.volume, of.photo))
+    (file,) = served.run(served.client.list_trash(photo_version.volume, photo_version.photo))
     assert served.run(received(served.client, file)) == (DATA, digest_of(DATA))
-    for day, refusal in (("2001-01-01", NotThere), ("now", BadRequest)):
+    for day, refusal in (("2001-01-01", NotFound), ("now", BadRequest)):
         with pytest.raises(refusal):
             served.run(received(served.client, replace(file, day=day)))
 
 
-def test_trash_is_shown_to_machines_of_the_cluster_only(served, of):
+def test_trash_is_shown_to_machines_of_the_cluster_only(served, photo_version):
     """A request that nobody signed is answered with 403."""
-    for path in (f"/volumes/{of.volume}/trash/{of.photo}", "/trash/2026-01-30/x"):
+    for path in (
+        f"/volumes/{photo_version.volume}/trash/{photo_version.photo}",
+        "/trash/2026-01-30/x",
+    ):
         answer = served.send_raw(
             f"GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n".encode()
         )
@@ -72,4 +77,4 @@ def test_trash_is_shown_to_machines_of_the_cluster_only(served, of):
 async def received(client, file):
     """The bytes that come of a file in the trash, and the digest that comes with them."""
     async with client.stream_trashed(file) as stream:
-        return b"".join([chunk async for chunk in stream.chunks]), stream.note.digest
+        return b"".join([chunk async for chunk in stream.chunks]), stream.metadata.digest

@@ -22,6 +22,7 @@ from volumes.photo_path import (
     Variant,
     VersionTombstone,
     parse_path,
+    render_stem,
 )
 
 VERSIONS = st.builds(
@@ -46,39 +47,39 @@ SECONDS = st.integers(0, 999_999_999_999)
 def test_a_place_comes_back_from_its_request_path(place, mtime_seconds, route):
     """Path and query together."""
     url = urlsplit(wire.file_path(place, route=route, mtime_seconds=mtime_seconds))
-    owed_to, mtime = wire.parse_query(url.query)
+    hint_for, mtime = wire.parse_query(url.query)
     assert url.path.startswith(f"/{route}/")
     file = parse_path(url.path.removeprefix(f"/{route}/"))
-    assert (Place(file, owed_to), mtime) == (place, mtime_seconds)
+    assert (Place(file, hint_for), mtime) == (place, mtime_seconds)
 
 
 @given(PLACES)
 def test_a_place_without_a_time_has_the_time_nought(place):
     """A GET has none."""
-    assert wire.parse_query(urlsplit(wire.file_path(place)).query) == (place.owed_to, 0)
+    assert wire.parse_query(urlsplit(wire.file_path(place)).query) == (place.hint_for, 0)
 
 
 @given(VERSIONS, st.none() | NODES, SECONDS)
-def test_a_bundle_s_request_path_says_whose_it_is(of, owed_to, mtime_seconds):
+def test_a_bundle_s_request_path_says_whose_it_is(photo_version, hint_for, mtime_seconds):
     """Its stem, whom it is owed to, its time."""
-    url = urlsplit(wire.bundle_path(of, owed_to, mtime_seconds=mtime_seconds))
-    assert wire.parse_query(url.query) == (owed_to, mtime_seconds)
-    assert url.path == f"/bundles/{of.volume}/{of.shard}/{of.photo}_{of.version}"
+    url = urlsplit(wire.bundle_path(photo_version, hint_for, mtime_seconds=mtime_seconds))
+    assert wire.parse_query(url.query) == (hint_for, mtime_seconds)
+    assert url.path == f"/bundles/{render_stem(photo_version)}"
 
 
 @given(PLACES, DIGESTS)
 def test_an_adoption_s_request_path_has_place_and_digest(place, digest):
     """The digest stands beside what every query has."""
-    url = urlsplit(wire.adopt_path(place, digest))
-    assert wire.parse_query(url.query) == (place.owed_to, 0)
+    url = urlsplit(wire.restore_digest_path(place, digest))
+    assert wire.parse_query(url.query) == (place.hint_for, 0)
     assert f"sha256={digest}" in url.query
 
 
 @pytest.mark.parametrize(
     "query",
     [
-        "owed_to=../../42", "owed_to=.", "owed_to=a/b", "owed_to=West", "owed_to=%2e%2e",
-        "owed_to=" + "a" * 33, "mtime=x", "mtime=-1", "mtime=1.5", "mtime=%D9%A1", "mtime=1e9",
+        "hint_for=../../42", "hint_for=.", "hint_for=a/b", "hint_for=West", "hint_for=%2e%2e",
+        "hint_for=" + "a" * 33, "mtime=x", "mtime=-1", "mtime=1.5", "mtime=%D9%A1", "mtime=1e9",
         "mtime=" + "1" * 13,
     ],
 )  # fmt: skip
@@ -140,11 +141,11 @@ def test_a_pull_comes_back_from_its_json(pull):
     [
         {"place": None},
         {"place": {}},
-        {"place": {"path": "42/k7/x", "owed_to": ""}},
-        {"place": {"path": ".node", "owed_to": ""}},
-        {"place": {"path": 7, "owed_to": ""}},
-        {"source_place": {"path": "42/k7/01jd3x8m2c9qp4k7.gone", "owed_to": "../x"}},
-        {"source_place": {"path": "42/k7/01jd3x8m2c9qp4k7.gone", "owed_to": 7}},
+        {"place": {"path": "42/k7/x", "hint_for": ""}},
+        {"place": {"path": ".node", "hint_for": ""}},
+        {"place": {"path": 7, "hint_for": ""}},
+        {"source_place": {"path": "42/k7/01jd3x8m2c9qp4k7.gone", "hint_for": "../x"}},
+        {"source_place": {"path": "42/k7/01jd3x8m2c9qp4k7.gone", "hint_for": 7}},
         {"source": ...},
         {"sha256": ...},
     ],
@@ -191,7 +192,7 @@ def test_a_status_comes_back_from_its_json():
     """As the client makes it."""
     status = wire.NodeStatus(
         node="east-1", uuid="u", colo="east", boot="b", volumes=(1, 2), free_bytes=3,
-        total_bytes=4, accepts_new_photos=True, suspect_reason="", owed=5,
+        total_bytes=4, accepts_new_photos=True, suspect_reason="", hints=5,
     )  # fmt: skip
     fields = json.loads(json.dumps(asdict(status)))
     tuples = {name: tuple(fields[name]) for name in ("volumes", "fenced")}
@@ -211,7 +212,7 @@ def test_an_error_comes_back_from_its_answer(kind, status):
 def test_errors_that_have_no_status_of_their_own_are_plain():
     """That a third node cannot be reached is no news of the one that was asked."""
     assert wire.render_error(errors.Unreachable("x")) == (500, "NodeError", "x")
-    assert wire.render_error(errors.DiskRefused("x")) == (500, "NodeError", "x")
+    assert wire.render_error(errors.StoreNotWritable("x")) == (500, "NodeError", "x")
     unknown = wire.parse_error(418, "Teapot", "")
     assert type(unknown) is errors.NodeError
     assert str(unknown) == "the node answered 418"

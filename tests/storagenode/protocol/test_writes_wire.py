@@ -7,14 +7,16 @@ import pytest
 from storagenode.disk.publishing import Published
 from storagenode.protocol import wire, writes_wire
 from storagenode.protocol.errors import BadRequest, Conflict, Gone
-from storagenode.protocol.writes_wire import FILES_MAX, WholeFile
+from storagenode.protocol.writes_wire import FILES_MAX, InMemoryFile
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of, version_of
 
 
-def file_of(number, *, size=3000, owed_to=None):
+def file_of(number, *, size=3000, hint_for=None):
     """A small file that is told apart by its number."""
     data = bytes_of(number, size=size)
-    return WholeFile(variant_of(version_of(number), owed_to=owed_to), data, digest_of(data), MTIME)
+    return InMemoryFile(
+        variant_of(version_of(number), hint_for=hint_for), data, digest_of(data), MTIME
+    )
 
 
 def body_of(files):
@@ -24,7 +26,7 @@ def body_of(files):
 
 def test_files_come_as_they_were_sent():
     """Those at home and those held for another, empty ones too."""
-    files = [file_of(1), file_of(2, owed_to="east-1"), file_of(3, size=0)]
+    files = [file_of(1), file_of(2, hint_for="east-1"), file_of(3, size=0)]
     assert writes_wire.parse_writes(body_of(files)) == files
 
 
@@ -44,7 +46,7 @@ def line_with(**changes):
     """The first line of one file, with other fields."""
     fields = dict(
         zip(
-            ("path", "owed_to", "mtime", "digest", "size"),
+            ("path", "hint_for", "mtime", "digest", "size"),
             json.loads(writes_wire.render_line([file_of(1)]))[0],
             strict=True,
         )
@@ -64,7 +66,7 @@ def line_with(**changes):
         b"[[1, 2, 3, 4, 5]]\n",
         line_with(path="../../etc/passwd"),
         line_with(path="42/k7/x.jpg"),
-        line_with(owed_to="../x"),
+        line_with(hint_for="../x"),
         line_with(size=-1) + file_of(1).data,
         line_with(size=2999) + file_of(1).data,
         line_with(size=3001) + file_of(1).data,
@@ -84,7 +86,7 @@ def test_what_is_no_such_body_is_refused(body):
 
 def test_outcomes_come_as_they_were_told():
     """What was published, and why the others were not."""
-    published = Published("42/k7/x.jpg", "a" * 64, 3000, was_there=True)
+    published = Published("42/k7/x.jpg", "a" * 64, 3000, existed=True)
     outcomes = [Gone("it is gone"), published, Conflict("it is taken")]
     rows = json.loads(json.dumps(writes_wire.render_outcomes(outcomes)))
     parsed = writes_wire.parse_outcomes(rows, count=3)

@@ -21,8 +21,8 @@ def _node(served):
 
 
 @pytest.fixture(name="variant")
-def _variant(node, of):
-    place = variant_of(of, "m")
+def _variant(node, photo_version):
+    place = variant_of(photo_version, "m")
     node.put(place, DATA)
     return place.file
 
@@ -156,17 +156,17 @@ def test_a_range_of_a_large_file_is_streamed(node, large, wanted, start, end):
     assert answer.body == LARGE[start:end]
 
 
-def test_a_large_corrupt_file_is_refused_before_its_first_byte(node, of):
+def test_a_large_corrupt_file_is_refused_before_its_first_byte(node, photo_version):
     """The whole of it is verified, also for a range that is sound."""
-    place = variant_of(of, "o")
+    place = variant_of(photo_version, "o")
     node.put(place, LARGE)
     flip(node.root / place.path)
     assert node.read(node.url(place.file), {"Range": "bytes=0-9"}).status == 502
 
 
-def test_a_large_file_that_fails_half_way_is_cut_off(node, of, monkeypatch):
+def test_a_large_file_that_fails_half_way_is_cut_off(node, photo_version, monkeypatch):
     """No error can be put into its middle; a length that is not reached is one."""
-    place = variant_of(of, "o")
+    place = variant_of(photo_version, "o")
     node.put(place, LARGE)
     real = node.store.file_system.read_at
     reads = []

@@ -7,9 +7,9 @@ import re
 import pytest
 from aiohttp import web
 
-from storagenode.read_port.buffered_response import WholeResponse
-from storagenode.read_port.fast_path import PlainGetServer
-from storagenode.read_port.read_api import refused_unheard
+from storagenode.read_port.buffered_response import BufferedResponse
+from storagenode.read_port.fast_path import FastPathServer
+from storagenode.read_port.read_api import malformed_request_response
 from tests.storagenode.photo_samples import bytes_of, variant_of
 
 PLAIN = b"GET /photo HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -36,9 +36,9 @@ class Port:
         if self.wait_for is not None:
             await self.wait_for.wait()
         await request.read()
-        return WholeResponse(status=200, headers={}, body=b"handled")
+        return BufferedResponse(status=200, headers={}, body=b"handled")
 
-    def answer_at_once(self, target):
+    def try_fast_path(self, target):
         """The short way."""
         self.targets.append(target)
         return self.at_once(target)
@@ -52,10 +52,10 @@ class Port:
     async def serve(self, stack):
         """Begin."""
         runner = web.ServerRunner(
-            PlainGetServer(
+            FastPathServer(
                 self.handle,
-                self.answer_at_once,
-                refused_unheard,
+                self.try_fast_path,
+                malformed_request_response,
                 idle_seconds=IDLE_SECONDS,
                 access_log=None,
             )
@@ -313,19 +313,19 @@ def test_half_a_request_is_not_waited_for_for_ever():
 
 
 @pytest.mark.parametrize("letter", ["m", "o"])
-def test_both_ways_answer_with_the_same_bytes(served, of, letter, monkeypatch):
+def test_both_ways_answer_with_the_same_bytes(served, photo_version, letter, monkeypatch):
     """Status, headers and their order, and the body; but for the second of the day."""
-    place = variant_of(of, letter)
+    place = variant_of(photo_version, letter)
     served.put(place, bytes_of("both", size=1000))
     url = served.url(place.file)
     handled_ones = []
-    prepare = WholeResponse.prepare
+    prepare = BufferedResponse.prepare
 
     async def noted(response, request):
         handled_ones.append(request.path)
         await prepare(response, request)
 
-    monkeypatch.setattr(WholeResponse, "prepare", noted)
+    monkeypatch.setattr(BufferedResponse, "prepare", noted)
     plain = served.read(url)
     assert handled_ones == []
     handled = served.read(url, {"Never-Heard-Of": "it"})

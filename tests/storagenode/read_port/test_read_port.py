@@ -48,8 +48,8 @@ def _node(served):
 
 
 @pytest.fixture(name="variant")
-def _variant(node, of):
-    place = variant_of(of, "m")
+def _variant(node, photo_version):
+    place = variant_of(photo_version, "m")
     node.put(place, DATA)
     return place.file
 
@@ -90,16 +90,16 @@ def test_a_photo_is_sent_with_all_that_a_cache_and_a_browser_need(node, url):
 
 
 @pytest.mark.parametrize("ext", EXTENSIONS)
-def test_every_format_has_its_media_type(node, of, ext):
+def test_every_format_has_its_media_type(node, photo_version, ext):
     """Of the ext, and of nothing that is in the bytes."""
-    variant = Variant(of, "o", ext)
+    variant = Variant(photo_version, "o", ext)
     node.put(Place(variant), b"<html>")
     assert node.read(node.url(variant)).headers["Content-Type"] == MEDIA_TYPES[ext]
 
 
-def test_both_mirrors_give_the_same_answer(nodes, of):
+def test_both_mirrors_give_the_same_answer(nodes, photo_version):
     """A client may get one half of a photo from each."""
-    place = variant_of(of, "m")
+    place = variant_of(photo_version, "m")
     for node in nodes.values():
         node.put(place, DATA)
     answers = [node.read(node.url(place.file)) for node in nodes.values()]
@@ -250,20 +250,28 @@ def test_what_is_not_there_is_404_for_a_second(node):
     assert answer.headers["Cache-Control"] == "public, max-age=1"
 
 
-def test_what_has_a_tombstone_is_410(node, of, url):
+def test_what_has_a_tombstone_is_410(node, photo_version, url):
     """Of its version, or of the photo; also for sizes that never were."""
     other = version_of(501)
     node.put(variant_of(other, "m"), DATA)
-    node.run(node.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
-    node.run(node.client.bury(Place(PhotoTombstone(VOLUME, other.photo)), mtime_seconds=MTIME))
-    for target in (url, node.url(Variant(other, "m", "jpg")), node.url(Variant(of, "z", "jpg"))):
+    node.run(
+        node.client.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+    )
+    node.run(
+        node.client.write_tombstone(Place(PhotoTombstone(VOLUME, other.photo)), mtime_seconds=MTIME)
+    )
+    for target in (
+        url,
+        node.url(Variant(other, "m", "jpg")),
+        node.url(Variant(photo_version, "z", "jpg")),
+    ):
         answer = node.read(target)
         assert (answer.status, answer.body) == (410, b"gone\n")
 
 
-def test_a_tombstone_hides_what_is_still_in_place(node, of, url, path):
+def test_a_tombstone_hides_what_is_still_in_place(node, photo_version, url, path):
     """The process may have died before it moved the files away."""
-    (path.parent / f"{of.photo}_{of.version}.gone").write_bytes(b"gone\n")
+    (path.parent / f"{photo_version.photo}_{photo_version.version}.gone").write_bytes(b"gone\n")
     assert node.read(url).status == 410
     assert path.exists()
 
@@ -314,7 +322,7 @@ def test_a_fault_of_ours_is_answered_with_nothing_of_it(node, url, monkeypatch, 
     def fail(*_):
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(node.store, "refuse_if_gone", fail)
+    monkeypatch.setattr(node.store, "raise_if_deleted", fail)
     answer = node.read(url)
     assert (answer.status, answer.body) == (500, b"unavailable\n")
     assert "a secret" in caplog.text
@@ -333,15 +341,17 @@ def test_a_connection_outlives_an_answer_that_is_an_error(node, url):
 
 
 @pytest.mark.parametrize(("size", "reads"), [(1000, "read_cached"), (9 * MIB, "verify")])
-def test_a_photo_that_is_deleted_while_it_is_read_is_gone(node, of, monkeypatch, size, reads):
+def test_a_photo_that_is_deleted_while_it_is_read_is_gone(
+    node, photo_version, monkeypatch, size, reads
+):
     """A slow disk may take longer than the delete, and its answer would come after the purge."""
-    place = variant_of(of, "m")
+    place = variant_of(photo_version, "m")
     node.put(place, bytes_of("slow", size=size))
     read = getattr(OpenFile, reads)
 
     def read_slowly(file):
         found = read(file)
-        node.store.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)
+        node.store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
         return found
 
     monkeypatch.setattr(OpenFile, reads, read_slowly)

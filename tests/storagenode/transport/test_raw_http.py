@@ -10,13 +10,13 @@ from storagenode.protocol.errors import (
     BadRequest,
     DigestMismatch,
     Gone,
+    InvalidSignature,
     NodeError,
-    NotSigned,
     Unreachable,
 )
 from storagenode.protocol.layout import Place
-from storagenode.protocol.writes_wire import WholeFile
-from storagenode.transport.raw_http import BadAnswer, ShortRequests
+from storagenode.protocol.writes_wire import InMemoryFile
+from storagenode.transport.raw_http import MalformedResponse, RawHttpClient
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of, version_of
 from volumes.address import Address
 
@@ -36,20 +36,20 @@ def put_whole(node, place, data=DATA, *, digest=None):
     return node.run(putting)
 
 
-def test_a_whole_file_is_published_as_a_streamed_one_is(node, of):
+def test_a_whole_file_is_published_as_a_streamed_one_is(node, photo_version):
     """And a second time is as good as the first."""
-    place = variant_of(of)
-    assert not put_whole(node, place).was_there
-    assert put_whole(node, place).was_there
+    place = variant_of(photo_version)
+    assert not put_whole(node, place).existed
+    assert put_whole(node, place).existed
     fetched = node.run(node.client.fetch(place))
-    assert (fetched.data, fetched.note.mtime_seconds) == (DATA, MTIME)
+    assert (fetched.data, fetched.metadata.mtime_seconds) == (DATA, MTIME)
 
 
-def test_bytes_with_another_digest_are_not_published(node, of):
+def test_bytes_with_another_digest_are_not_published(node, photo_version):
     """What was signed is the digest, and the node computes its own."""
     with pytest.raises(DigestMismatch):
-        put_whole(node, variant_of(of), digest=digest_of(b"other bytes"))
-    assert node.run(node.client.find(of.photo)) == []
+        put_whole(node, variant_of(photo_version), digest=digest_of(b"other bytes"))
+    assert node.run(node.client.find(photo_version.photo)) == []
 
 
 def test_many_files_at_once_are_published_each_with_its_own_bytes(node):
@@ -75,30 +75,32 @@ def test_many_files_at_once_are_published_each_with_its_own_bytes(node):
 
 
 @pytest.mark.parametrize("signed", [b"", b"another line\n"])
-def test_files_whose_line_is_not_signed_are_refused(node, of, signed):
+def test_files_whose_line_is_not_signed_are_refused(node, photo_version, signed):
     """No byte of them is written."""
-    file = WholeFile(variant_of(of), DATA, digest_of(DATA), MTIME)
+    file = InMemoryFile(variant_of(photo_version), DATA, digest_of(DATA), MTIME)
     body = writes_wire.render_line([file]) + DATA
     calling = node.client._call_short("POST", writes_wire.WRITES_ROUTE, body, signed=signed)
-    with pytest.raises(NotSigned):
+    with pytest.raises(InvalidSignature):
         node.run(calling)
-    assert node.run(node.client.find(of.photo)) == []
+    assert node.run(node.client.find(photo_version.photo)) == []
 
 
-def test_a_file_too_large_to_be_sent_whole_is_refused(node, of):
+def test_a_file_too_large_to_be_sent_whole_is_refused(node, photo_version):
     """It is to be streamed."""
     with pytest.raises(BadRequest):
-        put_whole(node, variant_of(of), bytes(wire.WHOLE_BYTES_MAX + 1))
-    assert node.run(node.client.find(of.photo)) == []
+        put_whole(node, variant_of(photo_version), bytes(wire.WHOLE_BYTES_MAX + 1))
+    assert node.run(node.client.find(photo_version.photo)) == []
 
 
 def test_the_nodes_refusals_are_told_as_its_errors(node):
     """A tombstone wins over what is sent whole too."""
-    of = version_of(901)
-    tombstone = Place(wire.parse_path(f"{of.volume}/{of.shard}/{of.photo}.gone"))
-    node.run(node.client.bury(tombstone, mtime_seconds=MTIME))
+    photo_version = version_of(901)
+    tombstone = Place(
+        wire.parse_path(f"{photo_version.volume}/{photo_version.shard}/{photo_version.photo}.gone")
+    )
+    node.run(node.client.write_tombstone(tombstone, mtime_seconds=MTIME))
     with pytest.raises(Gone):
-        put_whole(node, variant_of(of))
+        put_whole(node, variant_of(photo_version))
 
 
 async def _answering(answers, requests, served):
@@ -128,7 +130,7 @@ def ask(answers, paths):
     async def run():
         server = await _answering(answers, requests, served)
         port = server.sockets[0].getsockname()[1]
-        short = ShortRequests(Address("127.0.0.1", port), connect_seconds=1)
+        short = RawHttpClient(Address("127.0.0.1", port), connect_seconds=1)
         try:
             return [await short.send("GET", path, {}, b"") for path in paths]
         finally:
@@ -165,7 +167,7 @@ def test_a_request_over_a_connection_that_was_closed_meanwhile_is_sent_again():
 )
 def test_what_is_no_answer_of_a_node_is_an_error(answer):
     """Whoever sent it."""
-    with pytest.raises(BadAnswer):
+    with pytest.raises(MalformedResponse):
         ask([answer], ["/1"])
 
 
@@ -175,15 +177,15 @@ def test_an_answer_that_breaks_off_is_a_lost_connection():
         ask([b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhang up"], ["/1"])
 
 
-def test_a_node_that_is_not_there_is_unreachable(node, of, monkeypatch):
+def test_a_node_that_is_not_there_is_unreachable(node, photo_version, monkeypatch):
     """Which is not a no."""
-    nobody = ShortRequests(Address("127.0.0.1", 1), connect_seconds=0.2)
+    nobody = RawHttpClient(Address("127.0.0.1", 1), connect_seconds=0.2)
     monkeypatch.setattr(node.client, "_short", nobody)
     with pytest.raises(Unreachable):
-        put_whole(node, variant_of(of))
+        put_whole(node, variant_of(photo_version))
 
 
-def test_an_answer_that_is_no_receipt_is_an_error_of_the_node(node, of, monkeypatch):
+def test_an_answer_that_is_no_receipt_is_an_error_of_the_node(node, photo_version, monkeypatch):
     """As when something else has taken its port."""
 
     async def send(*_):
@@ -192,4 +194,4 @@ def test_an_answer_that_is_no_receipt_is_an_error_of_the_node(node, of, monkeypa
     wire_answer = type("Answer", (), {"status": 200, "headers": {}, "body": b"{}"})()
     monkeypatch.setattr(node.client, "_short", type("Other", (), {"send": send})())
     with pytest.raises(NodeError):
-        put_whole(node, variant_of(of))
+        put_whole(node, variant_of(photo_version))

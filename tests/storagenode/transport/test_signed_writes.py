@@ -7,7 +7,7 @@ import pytest
 from permission_urls import InternalSigner, KeyRing, generate_key
 from storagenode.client import NodeClient
 from storagenode.protocol import batch_wire, wire
-from storagenode.protocol.errors import NotSigned
+from storagenode.protocol.errors import InvalidSignature
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of, version_of
 from tests.storagenode.served_site import chunked
 
@@ -19,15 +19,15 @@ ROUTES = [
     ("PUT", "/files/{path}?mtime=1"),
     ("PUT", "/files/{path}?mtime=not-a-time"),
     ("PUT", "/files/nothing"),
-    ("DELETE", "/files/{path}?owed_to=west-1"),
+    ("DELETE", "/files/{path}?hint_for=west-1"),
     ("PUT", "/tombstones/{stem}.gone?mtime=1"),
     ("POST", "/bundles/{stem}?mtime=1"),
     ("POST", "/pulls"),
-    ("POST", "/adoptions/{path}?sha256="),
+    ("POST", "/digest-restores/{path}?sha256="),
     ("POST", "/relinks/42/{photo}/{version}/000009"),
-    ("GET", "/owed?owed_to=west-1"),
+    ("GET", "/hints?hint_for=west-1"),
     ("PUT", "/volumes/45"),
-    ("PUT", "/volumes/42/chill"),
+    ("PUT", "/volumes/42/cold-tier"),
     ("POST", "/drops/{path}?sha256="),
     ("GET", "/volumes/42/shards"),
     ("GET", "/volumes/42/shards/00"),
@@ -53,8 +53,8 @@ def _node(served):
 
 
 @pytest.fixture(name="place")
-def _place(of):
-    return variant_of(of)
+def _place(photo_version):
+    return variant_of(photo_version)
 
 
 @pytest.fixture(name="soon")
@@ -82,7 +82,7 @@ def put_request(node, place, data, soon, *, opening=None, closing=None, path=Non
     """A streamed PUT, whose signatures may be others than they should."""
     path = path or wire.file_path(place, mtime_seconds=MTIME)
     if opening is None:
-        opening = node.sign("PUT", path, wire.DIGEST_LATER, expiry_seconds=soon)
+        opening = node.sign("PUT", path, wire.DIGEST_IN_TRAILER, expiry_seconds=soon)
     if closing is None:
         closing = node.sign("PUT", path, digest_of(data), expiry_seconds=soon)
     body = data + wire.render_trailer(closing)
@@ -103,18 +103,18 @@ def test_a_signed_put_is_taken(node, place, soon):
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_no_route_answers_without_a_signature(node, method, path):
     """Not even that the request is nonsense; and nothing changes."""
-    of = version_of(800)
-    node.put(variant_of(of), DATA)
+    photo_version = version_of(800)
+    node.put(variant_of(photo_version), DATA)
     before = node.run(node.client.shard_digests(42))
     target = path.format(
-        path=variant_of(of).path,
-        stem=variant_of(of).path.removesuffix("_o.jpg"),
-        photo=of.photo,
-        version=of.version,
+        path=variant_of(photo_version).path,
+        stem=variant_of(photo_version).path.removesuffix("_o.jpg"),
+        photo=photo_version.photo,
+        version=photo_version.version,
     )
     assert status_of(node.send_raw(request(method, target, body=b"x" * 70))) == 403
     status = node.run(node.client.status())
-    assert (status.volumes, status.owed) == ((42,), 0)
+    assert (status.volumes, status.hints) == ((42,), 0)
     assert node.run(node.client.shard_digests(42)) == before
 
 
@@ -134,9 +134,9 @@ def test_a_key_of_nobody_signs_nothing(node, place):
         KeyRing(keys=(generate_key("b", lambda count: bytes(range(count))),)),
     ):
         stranger = NodeClient(node.node.write, node.client._session, InternalSigner(ring))
-        with pytest.raises(NotSigned):
+        with pytest.raises(InvalidSignature):
             node.run(stranger.status())
-        with pytest.raises(NotSigned):
+        with pytest.raises(InvalidSignature):
             node.run(stranger.put(place, chunked(DATA), mtime_seconds=MTIME, bytes_total=len(DATA)))
     assert is_nothing_there(node, place)
 
@@ -146,7 +146,7 @@ def test_a_large_body_without_a_right_signature_is_refused_as_such(node, place):
     ring = KeyRing(keys=(generate_key("a", lambda count: bytes(range(1, count + 1))),))
     stranger = NodeClient(node.node.write, node.client._session, InternalSigner(ring))
     data = bytes(4 * 1024 * 1024)
-    with pytest.raises(NotSigned):
+    with pytest.raises(InvalidSignature):
         node.run(stranger.put(place, chunked(data), mtime_seconds=MTIME, bytes_total=len(data)))
     assert is_nothing_there(node, place)
 
@@ -155,7 +155,7 @@ def test_an_expired_signature_is_none(node, place):
     """Neither to open nor to close."""
     past = int(time.time()) - 1
     path = wire.file_path(place, mtime_seconds=MTIME)
-    old_opening = node.sign("PUT", path, wire.DIGEST_LATER, expiry_seconds=past)
+    old_opening = node.sign("PUT", path, wire.DIGEST_IN_TRAILER, expiry_seconds=past)
     old_closing = node.sign("PUT", path, digest_of(DATA), expiry_seconds=past)
     soon = past + 100
     for case in ({"opening": old_opening}, {"closing": old_closing}):
@@ -166,13 +166,13 @@ def test_an_expired_signature_is_none(node, place):
 def test_a_signature_is_good_for_one_path_only(node, place, soon):
     """Not for another photo, another home, another time, or another spelling."""
     path = wire.file_path(place, mtime_seconds=MTIME)
-    opening = node.sign("PUT", path, wire.DIGEST_LATER, expiry_seconds=soon)
+    opening = node.sign("PUT", path, wire.DIGEST_IN_TRAILER, expiry_seconds=soon)
     closing = node.sign("PUT", path, digest_of(DATA), expiry_seconds=soon)
     other = variant_of(version_of(801))
     for replayed in (
         wire.file_path(other, mtime_seconds=MTIME),
         f"{path}0",
-        f"{path}&owed_to=west-1",
+        f"{path}&hint_for=west-1",
         path.partition("?")[0],
         path.replace("/42/", "/%34%32/"),
     ):
@@ -184,20 +184,20 @@ def test_a_signature_is_good_for_one_path_only(node, place, soon):
 
 def test_a_signature_is_good_for_one_method_only(node, soon):
     """One that reads deletes nothing."""
-    held = variant_of(version_of(802), owed_to="west-1")
+    held = variant_of(version_of(802), hint_for="west-1")
     node.put(held, DATA)
     path = wire.file_path(held)
     reading = node.sign("GET", path, wire.EMPTY_DIGEST, expiry_seconds=soon)
     assert status_of(node.send_raw(request("GET", path, signature=reading))) == 200
     assert status_of(node.send_raw(request("DELETE", path, signature=reading))) == 403
     assert (node.root / held.path).exists()
-    node.run(node.client.settle(held))
+    node.run(node.client.remove_hint(held))
 
 
 def test_neither_signature_of_a_put_serves_as_the_other(node, place, soon):
     """What lets bytes in does not publish them."""
     path = wire.file_path(place, mtime_seconds=MTIME)
-    opening = node.sign("PUT", path, wire.DIGEST_LATER, expiry_seconds=soon)
+    opening = node.sign("PUT", path, wire.DIGEST_IN_TRAILER, expiry_seconds=soon)
     closing = node.sign("PUT", path, digest_of(DATA), expiry_seconds=soon)
     for case in (
         {"opening": closing},
@@ -224,7 +224,7 @@ def test_a_trailer_that_is_no_signature_publishes_nothing(node, place, soon, clo
     data = bytes_of("body", size=size)
     body = data + closing.encode().ljust(wire.TRAILER_BYTES)
     path = wire.file_path(place, mtime_seconds=MTIME)
-    opening = node.sign("PUT", path, wire.DIGEST_LATER, expiry_seconds=soon)
+    opening = node.sign("PUT", path, wire.DIGEST_IN_TRAILER, expiry_seconds=soon)
     assert status_of(node.send_raw(request("PUT", path, signature=opening, body=body))) == 403
     assert is_nothing_there(node, place)
 

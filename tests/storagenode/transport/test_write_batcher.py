@@ -6,20 +6,20 @@ import pytest
 
 from storagenode.disk.publishing import Published
 from storagenode.protocol.errors import Gone, Unreachable
-from storagenode.protocol.writes_wire import BYTES_MAX, FILES_MAX, WholeFile
-from storagenode.transport.write_batcher import GatheredWrites
+from storagenode.protocol.writes_wire import BYTES_MAX, FILES_MAX, InMemoryFile
+from storagenode.transport.write_batcher import WriteBatcher
 from tests.storagenode.photo_samples import MTIME, digest_of, variant_of, version_of
 
 
 def file_of(number, *, size=3000):
     """A small file that is told apart by its number."""
     data = bytes([number % 256]) * size
-    return WholeFile(variant_of(version_of(number)), data, digest_of(data), MTIME)
+    return InMemoryFile(variant_of(version_of(number)), data, digest_of(data), MTIME)
 
 
 def published_of(file):
     """What a node says when it has written it."""
-    return Published(file.place.path, file.digest, len(file.data), was_there=False)
+    return Published(file.place.path, file.digest, len(file.data), existed=False)
 
 
 class Node:
@@ -52,11 +52,11 @@ class Node:
 async def begin(writes, files):
     """Put files at once; the tasks that wait for them."""
     tasks = [asyncio.create_task(writes.put(file)) for file in files]
-    await settle()
+    await remove_hint()
     return tasks
 
 
-async def settle():
+async def remove_hint():
     """Let everything happen that waits for nothing else."""
     for _ in range(8):
         await asyncio.sleep(0)
@@ -64,7 +64,7 @@ async def settle():
 
 async def busy(node):
     """Writes of which one is under way, and the task that waits for it."""
-    writes = GatheredWrites(node.write)
+    writes = WriteBatcher(node.write)
     return writes, *await begin(writes, [file_of(0)])
 
 
@@ -73,7 +73,7 @@ def test_a_write_alone_leaves_at_once():
 
     async def run():
         node = Node()
-        (task,) = await begin(GatheredWrites(node.write), [file_of(1)])
+        (task,) = await begin(WriteBatcher(node.write), [file_of(1)])
         assert node.sizes() == [1]
         node.answer()
         assert await task == published_of(file_of(1))
@@ -92,7 +92,7 @@ def test_what_comes_meanwhile_goes_in_one_request_in_the_order_it_came():
         assert node.sizes() == [1]
         node.answer()
         assert await first == published_of(file_of(0))
-        await settle()
+        await remove_hint()
         assert node.requests[1][0] == files
         node.answer(1)
         assert await asyncio.gather(*later) == [published_of(file) for file in files]
@@ -109,7 +109,7 @@ def test_a_request_has_no_more_files_than_the_node_takes():
         later = await begin(writes, [file_of(number) for number in range(100, 100 + FILES_MAX + 3)])
         for number in range(3):
             node.answer(number)
-            await settle()
+            await remove_hint()
         assert node.sizes() == [1, FILES_MAX, 3]
         await asyncio.gather(*later)
 
@@ -125,7 +125,7 @@ def test_a_request_has_no_more_bytes_than_the_node_takes():
         size = BYTES_MAX // 4
         await begin(writes, [file_of(number, size=size) for number in range(10, 16)])
         node.answer()
-        await settle()
+        await remove_hint()
         assert node.sizes() == [1, 4]
         writes.close()
 
@@ -178,12 +178,12 @@ def test_who_no_longer_waits_takes_nothing_from_who_does():
         writes, _ = await busy(node)
         later = await begin(writes, [file_of(7), file_of(8)])
         node.answer()
-        await settle()
+        await remove_hint()
         later[0].cancel()
-        await settle()
+        await remove_hint()
         assert node.gave_up == 0
         later[1].cancel()
-        await settle()
+        await remove_hint()
         assert node.gave_up == 1
         writes.close()
 
@@ -199,7 +199,7 @@ def test_a_file_that_nobody_waits_for_any_more_is_not_sent():
         later = await begin(writes, [file_of(7), file_of(8)])
         later[0].cancel()
         node.answer()
-        await settle()
+        await remove_hint()
         assert node.requests[-1][0] == [file_of(8)]
         writes.close()
 
@@ -216,7 +216,7 @@ def test_closing_leaves_nothing_going_on():
         writes.close()
         ended = await asyncio.gather(first, *later, return_exceptions=True)
         assert all(isinstance(each, asyncio.CancelledError) for each in ended)
-        await settle()
+        await remove_hint()
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(run())

@@ -27,9 +27,9 @@ def _deleted(store, clock):
 
     def delete(number):
         clock.seconds = NOON + number * DAY_SECONDS
-        of = version_of(number)
-        store.publish_bundle(bundle_of(of, sizes="om"), mtime_seconds=MTIME)
-        store.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)
+        photo_version = version_of(number)
+        store.publish_bundle(bundle_of(photo_version, sizes="om"), mtime_seconds=MTIME)
+        store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
 
     for number in range(4):
         delete(number)

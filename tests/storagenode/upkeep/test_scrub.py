@@ -180,7 +180,9 @@ def test_what_is_deleted_meanwhile_is_passed_over(scrub, store, disk):
 
     def open_after_a_delete(path):
         if path == PLACES[2].path:
-            store.bury(Place(VersionTombstone(PLACES[2].file.of)), mtime_seconds=MTIME)
+            store.write_tombstone(
+                Place(VersionTombstone(PLACES[2].file.photo_version)), mtime_seconds=MTIME
+            )
         return real(path)
 
     files = store.list_shard
@@ -188,7 +190,9 @@ def test_what_is_deleted_meanwhile_is_passed_over(scrub, store, disk):
 
     def list_first(volume, shard):
         listed[shard] = files(volume, shard)
-        disk.open_to_read = open_after_a_delete if shard == PLACES[2].file.of.shard else real
+        disk.open_to_read = (
+            open_after_a_delete if shard == PLACES[2].file.photo_version.shard else real
+        )
         return listed[shard]
 
     store.list_shard = list_first

@@ -3,7 +3,7 @@
 import pytest
 
 from storagenode.protocol import wire
-from storagenode.protocol.errors import BadRequest, NotHome
+from storagenode.protocol.errors import BadRequest, NotAMirror
 from storagenode.protocol.layout import Place
 from tests.storagenode.disk.test_store import flip
 from tests.storagenode.photo_samples import (
@@ -26,10 +26,10 @@ def _node(served):
 def test_many_photos_are_asked_for_in_one_request(node):
     """Which of their files are here, and their infos; what is missing or damaged is left out."""
     whole, damaged, missing = (version_of(number) for number in (901, 902, 903))
-    for of in (whole, damaged):
-        put_bundle(node, of, bundle(of))
+    for photo_version in (whole, damaged):
+        put_bundle(node, photo_version, bundle(photo_version))
     flip(node.store.file_system.root / Place(Info(damaged)).path)
-    infos = [Info(of) for of in (whole, damaged, missing)]
+    infos = [Info(photo_version) for photo_version in (whole, damaged, missing)]
     data = bytes_of(Place(Info(whole)))
     digests = node.run(node.client.digests([*infos, PhotoTombstone(VOLUME, whole.photo)]))
     assert digests.keys() == {Info(whole), Info(damaged)}
@@ -37,14 +37,14 @@ def test_many_photos_are_asked_for_in_one_request(node):
     assert node.run(node.client.infos(infos)) == {Info(whole): data}
 
 
-def test_what_is_asked_of_many_photos_is_limited(node, of):
+def test_what_is_asked_of_many_photos_is_limited(node, photo_version):
     """In number, and to what is small."""
     with pytest.raises(BadRequest, match="too many"):
-        node.run(node.client.digests([Info(of)] * (wire.LOOK_FILES_MAX + 1)))
+        node.run(node.client.digests([Info(photo_version)] * (wire.LOOKUP_FILES_MAX + 1)))
     with pytest.raises(BadRequest, match="only infos"):
-        node.run(node.client.infos([variant_of(of).file]))
+        node.run(node.client.infos([variant_of(photo_version).file]))
     for body in (b"", b"{}", b"[1]"):
         with pytest.raises(BadRequest, match="list of paths"):
             wire.parse_paths(body, count_max=1)
-    with pytest.raises(NotHome):
+    with pytest.raises(NotAMirror):
         node.run(node.client.digests([Info(version_of(1, volume=OTHER_VOLUME))]))

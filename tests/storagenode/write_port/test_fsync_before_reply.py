@@ -10,7 +10,7 @@ import pytest
 
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import BundledFile, render_bundle
-from storagenode.protocol.writes_wire import WholeFile
+from storagenode.protocol.writes_wire import InMemoryFile
 from tests.storagenode.node_process import ask, body_of, node_process
 from tests.storagenode.photo_samples import (
     MTIME,
@@ -111,14 +111,14 @@ def test_a_file_that_was_there_is_fsynced_again_by_name(trace):
 
 def test_an_owed_file_is_not_lost_with_its_directories(trace):
     """Each of them is new, and its name is fsynced in the one above."""
-    place = variant_of(OF, owed_to="west-1")
+    place = variant_of(OF, hint_for="west-1")
     calls = trace(partial(put, place))
-    linked = index_of(calls, r"^linkat\(.*\.staging/.*\.owed/west-1")
+    linked = index_of(calls, r"^linkat\(.*\.staging/.*\.hints/west-1")
     new = [
         index_of(calls, rf"^fsync\(\d+<[^>]*{re.escape(parent)}>\) += 0")
-        for parent in ("/.owed", "/.owed/west-1", f"/.owed/west-1/{VOLUME}")
+        for parent in ("/.hints", "/.hints/west-1", f"/.hints/west-1/{VOLUME}")
     ]
-    named = index_of(calls, rf"^fsync\(\d+<[^>]*/\.owed/west-1/{VOLUME}/{OF.shard}>\) += 0")
+    named = index_of(calls, rf"^fsync\(\d+<[^>]*/\.hints/west-1/{VOLUME}/{OF.shard}>\) += 0")
     assert new == sorted(new)
     assert new[-1] < linked < named < answer_in(calls)
 
@@ -126,11 +126,13 @@ def test_an_owed_file_is_not_lost_with_its_directories(trace):
 def test_files_of_one_request_are_all_on_the_disk_before_it_is_answered(trace):
     """However many threads have written them."""
     versions = [version_of(number) for number in range(40, 46)]
-    calls = trace(partial(write_at_once, [variant_of(of) for of in versions]))
+    calls = trace(partial(write_at_once, [variant_of(photo_version) for photo_version in versions]))
     answer = answer_in(calls)
-    for of in versions:
-        linked = index_of(calls, rf"^linkat\(.*\.staging/.*{re.escape(variant_of(of).path)}")
-        directory = index_of(calls, rf"^fsync\(\d+<[^>]*/{VOLUME}/{of.shard}>\) += 0")
+    for photo_version in versions:
+        linked = index_of(
+            calls, rf"^linkat\(.*\.staging/.*{re.escape(variant_of(photo_version).path)}"
+        )
+        directory = index_of(calls, rf"^fsync\(\d+<[^>]*/{VOLUME}/{photo_version.shard}>\) += 0")
         assert linked < directory < answer
     synced = [n for n, call in enumerate(calls) if re.search(r"^fsync\(.*/\.staging/", call)]
     assert len(synced) == len(versions)
@@ -139,14 +141,16 @@ def test_files_of_one_request_are_all_on_the_disk_before_it_is_answered(trace):
 
 async def write_at_once(places, client):
     """Have small files written by one request."""
-    await client._write_many([WholeFile(place, DATA, digest_of(DATA), MTIME) for place in places])
+    await client._write_many(
+        [InMemoryFile(place, DATA, digest_of(DATA), MTIME) for place in places]
+    )
 
 
 def test_a_bundle_s_info_is_named_after_all_else_is_synced(trace):
     """One fsync of the directory for all sizes, and one for the info."""
-    of = version_of(35)
-    calls = trace(partial(put_sizes, of))
-    shard = f"/{VOLUME}/{of.shard}"
+    photo_version = version_of(35)
+    calls = trace(partial(put_sizes, photo_version))
+    shard = f"/{VOLUME}/{photo_version.shard}"
     links = [n for n, call in enumerate(calls) if call.startswith("linkat(")]
     info = index_of(calls, r"^linkat\(.*\.json")
     files = [n for n, call in enumerate(calls) if re.search(r"^fsync\(.*/\.staging/", call)]
@@ -157,24 +161,24 @@ def test_a_bundle_s_info_is_named_after_all_else_is_synced(trace):
     assert names[1] < answer_in(calls)
 
 
-async def put_sizes(of, client):
+async def put_sizes(photo_version, client):
     """Upload all sizes of a photo."""
-    files = [BundledFile(p.path, digest, data) for p, data, digest in bundle_of(of)]
-    await client.put_bundle(of, render_bundle(files), owed_to=None, mtime_seconds=MTIME)
+    files = [BundledFile(p.path, digest, data) for p, data, digest in bundle_of(photo_version)]
+    await client.put_bundle(photo_version, render_bundle(files), hint_for=None, mtime_seconds=MTIME)
 
 
 def test_a_tombstone_is_on_the_disk_before_what_it_covers_is_moved(trace):
     """And before the answer."""
-    of = version_of(36)
-    trace(partial(put, variant_of(of)))
-    calls = trace(partial(bury, of))
-    shard = f"/{VOLUME}/{of.shard}"
+    photo_version = version_of(36)
+    trace(partial(put, variant_of(photo_version)))
+    calls = trace(partial(bury, photo_version))
+    shard = f"/{VOLUME}/{photo_version.shard}"
     linked = index_of(calls, r"^linkat\(.*\.gone")
     moved = index_of(calls, r"^rename.*_o\.jpg.*\.trash/")
     names = [n for n, call in enumerate(calls) if re.search(rf"^fsync\(\d+<[^>]*{shard}>\)", call)]
     assert linked < names[0] < moved < names[1] < answer_in(calls)
 
 
-async def bury(of, client):
+async def bury(photo_version, client):
     """Delete a version."""
-    await client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)
+    await client.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)

@@ -16,7 +16,7 @@ from storagenode.protocol.errors import (
     DigestMismatch,
     Gone,
     NodeError,
-    NotThere,
+    NotFound,
     SourceUnreachable,
     Unreachable,
 )
@@ -43,8 +43,8 @@ def _west(nodes):
 
 
 @pytest.fixture(name="place")
-def _place(of):
-    return variant_of(of)
+def _place(photo_version):
+    return variant_of(photo_version)
 
 
 @pytest.fixture(name="nothing_left", autouse=True)
@@ -86,7 +86,7 @@ def test_a_file_is_pulled_whole(east, west, place, size):
     data = bytes_of(size, size=size)
     east.put(place, data, mtime_seconds=1_234_567_890)
     published = pull(west, place, east, digest=digest_of(data))
-    assert (published.bytes, published.was_there) == (size, False)
+    assert (published.bytes, published.existed) == (size, False)
     assert (west.root / place.path).read_bytes() == data
     assert (west.root / place.path).stat().st_mtime == 1_234_567_890
     assert west.run(west.client.stat(place)) == east.run(east.client.stat(place))
@@ -95,7 +95,7 @@ def test_a_file_is_pulled_whole(east, west, place, size):
 def test_a_pull_may_be_asked_twice(east, west, place):
     """By two storagemasters at once, or again."""
     east.put(place, DATA)
-    assert [pull(west, place, east).was_there for _ in range(2)] == [False, True]
+    assert [pull(west, place, east).existed for _ in range(2)] == [False, True]
 
 
 def test_an_owed_file_is_pulled_home(east, west, place):
@@ -103,9 +103,9 @@ def test_an_owed_file_is_pulled_home(east, west, place):
     held = Place(place.file, "west-1")
     east.put(held, DATA)
     pull(west, place, east, source_place=held)
-    east.run(east.client.settle(held))
+    east.run(east.client.remove_hint(held))
     assert (west.root / place.path).read_bytes() == DATA
-    assert east.run(east.client.owed("west-1")) == []
+    assert east.run(east.client.list_hints("west-1")) == []
 
 
 def test_a_pull_may_be_for_a_third_node(east, west, place):
@@ -114,12 +114,12 @@ def test_a_pull_may_be_for_a_third_node(east, west, place):
     held = Place(place.file, "west-2")
     pull(west, held, east, source_place=place)
     assert (west.root / held.path).read_bytes() == DATA
-    west.run(west.client.settle(held))
+    west.run(west.client.remove_hint(held))
 
 
 def test_a_source_that_has_no_such_file_is_said_so(east, west, place):
     """Nothing is published."""
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         pull(west, place, east)
     assert not (west.root / place.path).exists()
 
@@ -155,35 +155,39 @@ def test_a_corrupt_copy_is_healed_by_a_pull(east, west, place):
     for node in (east, west):
         node.put(place, DATA)
     flip(west.root / place.path)
-    assert not pull(west, place, east).was_there
+    assert not pull(west, place, east).existed
     assert (west.root / place.path).read_bytes() == DATA
 
 
-def test_what_the_store_refuses_a_pull_refuses(east, west, of, place):
+def test_what_the_store_refuses_a_pull_refuses(east, west, photo_version, place):
     """Other bytes in place, a tombstone."""
     east.put(place, DATA)
     west.put(place, bytes_of("other"))
     with pytest.raises(Conflict):
         pull(west, place, east)
-    west.run(west.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+    west.run(
+        west.client.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+    )
     with pytest.raises(Gone):
         pull(west, place, east)
 
 
-def test_a_tombstone_that_is_pulled_buries(east, west, of, place):
+def test_a_tombstone_that_is_pulled_buries(east, west, photo_version, place):
     """It covers what is there at once."""
     west.put(place, DATA)
-    tombstone = Place(VersionTombstone(of))
-    east.run(east.client.bury(tombstone, mtime_seconds=MTIME))
+    tombstone = Place(VersionTombstone(photo_version))
+    east.run(east.client.write_tombstone(tombstone, mtime_seconds=MTIME))
     digest = east.run(east.client.stat(tombstone)).digest
     pull(west, tombstone, east, digest=digest)
     assert not (west.root / place.path).exists()
     assert (west.root / render_path(tombstone.file)).exists()
 
 
-def test_what_is_gone_is_not_fetched_to_be_refused(west, of, place):
+def test_what_is_gone_is_not_fetched_to_be_refused(west, photo_version, place):
     """Owed copies of what was deleted meanwhile would all come over the wire for nothing."""
-    west.run(west.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+    west.run(
+        west.client.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+    )
     nowhere = pull_of(place, f"http://127.0.0.1:{free_ports(1)[0]}")
     with pytest.raises(Gone):
         west.run(west.client.pull(nowhere))
@@ -191,16 +195,18 @@ def test_what_is_gone_is_not_fetched_to_be_refused(west, of, place):
     assert isinstance(outcome, Gone)
 
 
-def test_of_many_only_what_is_not_gone_is_fetched(east, west, of, place):
+def test_of_many_only_what_is_not_gone_is_fetched(east, west, photo_version, place):
     """Each outcome belongs to its pull."""
-    other = variant_of(dataclasses.replace(of, version="zzzzzz"))
-    lost = variant_of(dataclasses.replace(of, version="yyyyyy"))
+    other = variant_of(dataclasses.replace(photo_version, version="zzzzzz"))
+    lost = variant_of(dataclasses.replace(photo_version, version="yyyyyy"))
     for each in (place, other):
         east.put(each, DATA)
-    west.run(west.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+    west.run(
+        west.client.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+    )
     pulls = [pull_of(each, east) for each in (lost, place, other)]
     outcomes = west.run(west.client.pull_many(pulls, timeout_seconds=5))
-    assert [type(outcome) for outcome in outcomes] == [NotThere, Gone, type(None)]
+    assert [type(outcome) for outcome in outcomes] == [NotFound, Gone, type(None)]
     assert (west.root / other.path).read_bytes() == DATA
     assert not (west.root / place.path).exists()
 
@@ -235,8 +241,8 @@ def _answers():
                     with connection:
                         if not connection.recv(65536):
                             return
-                        for piece in pieces:
-                            connection.sendall(piece)
+                        for chunk in pieces:
+                            connection.sendall(chunk)
                         if until is not None:
                             until.wait()
 

@@ -10,7 +10,7 @@ from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.errors import BadRequest, Unreachable
 from storagenode.protocol.wire import render_trailer
-from storagenode.protocol.writes_wire import WholeFile
+from storagenode.protocol.writes_wire import InMemoryFile
 from storagenode.write_port.receiving import BATCH_BYTES, THREAD_SECONDS, Receiver
 from tests.storagenode.fake_clock import FakeClock
 from tests.storagenode.photo_samples import MTIME, VOLUME, digest_of, variant_of, version_of
@@ -60,7 +60,7 @@ def _receive(disk, threads):
 
     def receive(body):
         return receiver.receive(
-            body, PLACE, mtime_seconds=MTIME, bytes_expected=0, check_closing=lambda *_: None
+            body, PLACE, mtime_seconds=MTIME, bytes_expected=0, check_trailer=lambda *_: None
         )
 
     return receive
@@ -176,7 +176,7 @@ def test_a_thread_is_given_as_many_small_files_as_are_worth_waking_it(root, seco
     async def receive(first, count):
         places = [variant_of(version_of(number)) for number in range(first, first + count)]
         return await receiver.receive_many(
-            [WholeFile(place, b"photo", digest_of(b"photo"), MTIME) for place in places]
+            [InMemoryFile(place, b"photo", digest_of(b"photo"), MTIME) for place in places]
         )
 
     try:

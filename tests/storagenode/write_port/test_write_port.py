@@ -16,8 +16,8 @@ from storagenode.protocol.errors import (
     DiskSuspect,
     Gone,
     NodeError,
-    NotHome,
-    NotThere,
+    NotAMirror,
+    NotFound,
     OutOfSpace,
     Unreachable,
 )
@@ -47,8 +47,8 @@ def _node(served):
 
 
 @pytest.fixture(name="place")
-def _place(of):
-    return variant_of(of)
+def _place(photo_version):
+    return variant_of(photo_version)
 
 
 @pytest.fixture(name="nothing_left", autouse=True)
@@ -58,27 +58,27 @@ def _nothing_left(node):
     assert node.staged() == []
 
 
-def bundle(of, *, sizes="sm"):
+def bundle(photo_version, *, sizes="sm"):
     """A bundle as it goes over the wire."""
-    files = bundle_of(of, sizes=sizes)
+    files = bundle_of(photo_version, sizes=sizes)
     return wire.render_bundle(BundledFile(p.path, digest, data) for p, data, digest in files)
 
 
-def put_bundle(node, of, body, *, owed_to=None):
+def put_bundle(node, photo_version, body, *, hint_for=None):
     """Send a bundle."""
-    node.run(node.client.put_bundle(of, body, owed_to=owed_to, mtime_seconds=MTIME))
+    node.run(node.client.put_bundle(photo_version, body, hint_for=hint_for, mtime_seconds=MTIME))
 
 
 def test_a_file_is_put_and_fetched(node, place):
     """With its digest and its time."""
     published = node.put(place, DATA)
     assert (published.path, published.digest) == (place.path, digest_of(DATA))
-    assert (published.bytes, published.was_there) == (1000, False)
+    assert (published.bytes, published.existed) == (1000, False)
     fetched = node.run(node.client.fetch(place))
     assert fetched.data == DATA
     note = node.run(node.client.stat(place))
     assert (note.digest, note.size_bytes, note.mtime_seconds) == (digest_of(DATA), 1000, MTIME)
-    assert fetched.note == note
+    assert fetched.metadata == note
 
 
 @pytest.mark.parametrize("is_length_known", [True, False])
@@ -100,11 +100,11 @@ def test_bodies_of_every_length_arrive_whole(node, place, size, is_length_known)
     assert (node.root / place.path).read_bytes() == data
 
 
-@pytest.mark.parametrize("piece", [1, 7, 63, 64, 65])
-def test_a_sender_that_trickles_is_served(node, place, piece):
+@pytest.mark.parametrize("chunk", [1, 7, 63, 64, 65])
+def test_a_sender_that_trickles_is_served(node, place, chunk):
     """However small its pieces, and wherever they part the trailer."""
     data = bytes_of("trickle", size=900)
-    body = chunked(data, size=piece)
+    body = chunked(data, size=chunk)
     node.run(node.client.put(place, body, mtime_seconds=MTIME, bytes_total=None))
     assert (node.root / place.path).read_bytes() == data
 
@@ -116,8 +116,8 @@ def test_a_large_file_is_streamed_back(node, place):
 
     async def stream():
         async with node.client.stream(place) as stream:
-            pieces = [piece async for piece in stream.chunks]
-            return stream.note, b"".join(pieces)
+            pieces = [chunk async for chunk in stream.chunks]
+            return stream.metadata, b"".join(pieces)
 
     note, received = node.run(stream())
     assert received == data
@@ -149,28 +149,32 @@ def wait_until_nothing_is_staged(node):
 def test_the_same_again_is_no_error_and_other_bytes_are_a_conflict(node, place):
     """As the store says."""
     node.put(place, DATA)
-    assert node.put(place, DATA).was_there
+    assert node.put(place, DATA).existed
     with pytest.raises(Conflict):
         node.put(place, b"other bytes")
     assert (node.root / place.path).read_bytes() == DATA
 
 
-def test_what_is_gone_or_not_here_is_refused_as_such(node, of, place):
+def test_what_is_gone_or_not_here_is_refused_as_such(node, photo_version, place):
     """Each by its own error."""
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         node.run(node.client.fetch(place))
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         node.run(node.client.stat(place))
-    with pytest.raises(NotHome):
-        node.put(variant_of(PhotoVersion(OTHER_VOLUME, of.photo, of.version)), DATA)
-    node.run(node.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+    with pytest.raises(NotAMirror):
+        node.put(
+            variant_of(PhotoVersion(OTHER_VOLUME, photo_version.photo, photo_version.version)), DATA
+        )
+    node.run(
+        node.client.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+    )
     with pytest.raises(Gone):
         node.put(place, DATA)
     with pytest.raises(Gone):
-        put_bundle(node, of, bundle(of))
+        put_bundle(node, photo_version, bundle(photo_version))
 
 
-def test_a_full_disk_is_told_from_a_broken_one(node, of, place, monkeypatch):
+def test_a_full_disk_is_told_from_a_broken_one(node, photo_version, place, monkeypatch):
     """Both are 507, and the client knows which."""
     full = Space(0, 10**12, 0, 10**6)
     with monkeypatch.context() as patch:
@@ -182,7 +186,9 @@ def test_a_full_disk_is_told_from_a_broken_one(node, of, place, monkeypatch):
         with pytest.raises(OutOfSpace):
             node.put(place, bytes(2 * BATCH_BYTES))
         assert not node.run(node.client.status()).accepts_new_photos
-        node.run(node.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
+        node.run(
+            node.client.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+        )
     monkeypatch.setattr(node.store.health, "suspect_reason", "an fsync failed")
     other = variant_of(version_of(700))
     with pytest.raises(DiskSuspect):
@@ -191,15 +197,19 @@ def test_a_full_disk_is_told_from_a_broken_one(node, of, place, monkeypatch):
     assert (status.suspect_reason, status.accepts_new_photos) == ("an fsync failed", False)
 
 
-def test_a_missing_marker_stops_all_writes(node, of, place):
+def test_a_missing_marker_stops_all_writes(node, photo_version, place):
     """The disk may not be mounted; nothing is written to what is there instead."""
     marker = node.root / ".node"
     shutil.move(marker, marker.with_name("aside"))
     try:
         for write in (
             lambda: node.put(place, DATA),
-            lambda: put_bundle(node, of, bundle(of)),
-            lambda: node.run(node.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME)),
+            lambda: put_bundle(node, photo_version, bundle(photo_version)),
+            lambda: node.run(
+                node.client.write_tombstone(
+                    Place(VersionTombstone(photo_version)), mtime_seconds=MTIME
+                )
+            ),
         ):
             with pytest.raises(DiskSuspect, match="mounted"):
                 write()
@@ -209,107 +219,122 @@ def test_a_missing_marker_stops_all_writes(node, of, place):
     node.put(place, DATA)
 
 
-def test_a_bundle_is_published(node, of):
+def test_a_bundle_is_published(node, photo_version):
     """All sizes and the info."""
-    put_bundle(node, of, bundle(of))
-    names = [file.name for file in node.run(node.client.list_photo(VOLUME, of.photo))]
-    assert names == [f"{of.photo}_{of.version}{end}" for end in (".json", "_m.jpg", "_s.jpg")]
+    put_bundle(node, photo_version, bundle(photo_version))
+    names = [file.name for file in node.run(node.client.list_photo(VOLUME, photo_version.photo))]
+    assert names == [
+        f"{photo_version.photo}_{photo_version.version}{end}"
+        for end in (".json", "_m.jpg", "_s.jpg")
+    ]
 
 
-def test_a_bundle_of_something_else_is_refused(node, of):
+def test_a_bundle_of_something_else_is_refused(node, photo_version):
     """Files of another version, another photo, or of none at all; and bytes with another digest."""
     other = version_of(701)
-    foreign = bundle_of(of, sizes="m") + bundle_of(other, sizes="m")
+    foreign = bundle_of(photo_version, sizes="m") + bundle_of(other, sizes="m")
     body = wire.render_bundle(BundledFile(p.path, digest, data) for p, data, digest in foreign)
-    for refused in (bundle(other), body, b"noise", bundle(of)[:-1], bundle(of) + b"x"):
+    for refused in (
+        bundle(other),
+        body,
+        b"noise",
+        bundle(photo_version)[:-1],
+        bundle(photo_version) + b"x",
+    ):
         with pytest.raises(BadRequest):
-            put_bundle(node, of, refused)
-    tombstone = BundledFile(f"{VOLUME}/{of.shard}/{of.photo}.gone", digest_of(b""), b"")
+            put_bundle(node, photo_version, refused)
+    tombstone = BundledFile(
+        f"{VOLUME}/{photo_version.shard}/{photo_version.photo}.gone", digest_of(b""), b""
+    )
     with pytest.raises(BadRequest):
-        put_bundle(node, of, wire.render_bundle([tombstone]))
-    wrong = BundledFile(variant_of(of).path, digest_of(b"other"), DATA)
+        put_bundle(node, photo_version, wire.render_bundle([tombstone]))
+    wrong = BundledFile(variant_of(photo_version).path, digest_of(b"other"), DATA)
     with pytest.raises(DigestMismatch):
-        put_bundle(node, of, wire.render_bundle([wrong]))
-    assert node.run(node.client.list_photo(VOLUME, of.photo)) == ()
+        put_bundle(node, photo_version, wire.render_bundle([wrong]))
+    assert node.run(node.client.list_photo(VOLUME, photo_version.photo)) == ()
 
 
-def test_a_tombstone_is_written_by_its_own_route(node, of, place):
+def test_a_tombstone_is_written_by_its_own_route(node, photo_version, place):
     """Which takes nothing else."""
     node.put(place, DATA)
     with pytest.raises(BadRequest):
-        node.run(node.client.bury(place, mtime_seconds=MTIME))
+        node.run(node.client.write_tombstone(place, mtime_seconds=MTIME))
     for _ in range(2):
-        node.run(node.client.bury(Place(VersionTombstone(of)), mtime_seconds=MTIME))
-    (listed,) = node.run(node.client.list_photo(VOLUME, of.photo))
+        node.run(
+            node.client.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+        )
+    (listed,) = node.run(node.client.list_photo(VOLUME, photo_version.photo))
     assert listed.name.endswith(".gone")
-    assert any(path.startswith(".trash/") for path in node.run(node.client.find(of.photo)))
+    assert any(
+        path.startswith(".trash/") for path in node.run(node.client.find(photo_version.photo))
+    )
 
 
-def test_owed_files_are_held_listed_and_settled(node, of):
+def test_owed_files_are_held_listed_and_settled(node, photo_version):
     """For each home by itself."""
-    held = variant_of(of, owed_to="west-1")
+    held = variant_of(photo_version, hint_for="west-1")
     tombstone = Place(PhotoTombstone(VOLUME, version_of(702).photo), "west-2")
     node.put(held, DATA)
-    node.run(node.client.bury(tombstone, mtime_seconds=MTIME))
-    assert node.run(node.client.status()).owed == 2
-    (owed,) = node.run(node.client.owed("west-1"))
+    node.run(node.client.write_tombstone(tombstone, mtime_seconds=MTIME))
+    assert node.run(node.client.status()).hints == 2
+    (owed,) = node.run(node.client.list_hints("west-1"))
     assert (owed.place, owed.bytes, owed.digest) == (held, 1000, digest_of(DATA))
-    assert [entry.place for entry in node.run(node.client.owed("west-2"))] == [tombstone]
+    assert [entry.place for entry in node.run(node.client.list_hints("west-2"))] == [tombstone]
     assert node.run(node.client.fetch(held)).data == DATA
     for place in (held, tombstone, held):
-        node.run(node.client.settle(place))
-    assert node.run(node.client.status()).owed == 0
+        node.run(node.client.remove_hint(place))
+    assert node.run(node.client.status()).hints == 0
 
 
 def test_what_is_at_home_cannot_be_let_go_of(node, place):
     """Photos are deleted by tombstone, and by nothing else."""
     node.put(place, DATA)
     with pytest.raises(BadRequest):
-        node.run(node.client.settle(place))
+        node.run(node.client.remove_hint(place))
     assert (node.root / place.path).exists()
 
 
-def test_listings_and_digests_are_those_of_the_store(node, of, place):
+def test_listings_and_digests_are_those_of_the_store(node, photo_version, place):
     """Over the wire as at the disk."""
     node.put(place, DATA)
-    listed = node.run(node.client.list_shard(VOLUME, of.shard))
-    assert listed == node.store.list_shard(VOLUME, of.shard)
-    assert node.run(node.client.list_photo(VOLUME, of.photo)) == listed
+    listed = node.run(node.client.list_shard(VOLUME, photo_version.shard))
+    assert listed == node.store.list_shard(VOLUME, photo_version.shard)
+    assert node.run(node.client.list_photo(VOLUME, photo_version.photo)) == listed
     digests = node.run(node.client.shard_digests(VOLUME))
     assert digests == node.store.shard_digests(VOLUME)
-    assert node.run(node.client.find(of.photo)) == [place.path]
+    assert node.run(node.client.find(photo_version.photo)) == [place.path]
 
 
-def test_a_volume_that_is_not_here_is_not_an_empty_one(node, of):
+def test_a_volume_that_is_not_here_is_not_an_empty_one(node, photo_version):
     """Nothing is known of it."""
     for ask in (
-        node.client.list_shard(OTHER_VOLUME, of.shard),
-        node.client.list_photo(OTHER_VOLUME, of.photo),
+        node.client.list_shard(OTHER_VOLUME, photo_version.shard),
+        node.client.list_photo(OTHER_VOLUME, photo_version.photo),
         node.client.shard_digests(OTHER_VOLUME),
     ):
-        with pytest.raises(NotHome):
+        with pytest.raises(NotAMirror):
             node.run(ask)
 
 
-def test_a_volume_is_opened(node, of):
+def test_a_volume_is_opened(node, photo_version):
     """And is in the status from then on."""
     volume = 44
-    node.run(node.client.open_volume(volume))
+    node.run(node.client.create_volume(volume))
     assert node.run(node.client.status()).volumes == (VOLUME, volume)
-    node.put(variant_of(PhotoVersion(volume, of.photo, of.version)), DATA)
+    node.put(variant_of(PhotoVersion(volume, photo_version.photo, photo_version.version)), DATA)
 
 
-def test_a_digest_is_adopted_and_a_version_relinked(node, of, place):
+def test_a_digest_is_adopted_and_a_version_relinked(node, photo_version, place):
     """What reconcile and a revocation ask for."""
     node.put(place, DATA)
-    assert node.run(node.client.adopt(place, digest_of(DATA))) == digest_of(DATA)
+    assert node.run(node.client.restore_digest(place, digest_of(DATA))) == digest_of(DATA)
     new = version_of(703).version[:-1] + "9"
-    assert node.run(node.client.relink(of, new))
+    assert node.run(node.client.relink(photo_version, new))
     flip(node.root / place.path)
     with pytest.raises(Corrupt):
-        node.run(node.client.adopt(place, ""))
+        node.run(node.client.restore_digest(place, ""))
     put_again = node.put(place, DATA)
-    assert not put_again.was_there
+    assert not put_again.existed
 
 
 def test_a_corrupt_file_is_not_taken_for_whole(node, place):
@@ -327,8 +352,8 @@ def test_a_corrupt_file_is_not_taken_for_whole(node, place):
         ("GET", "/files/.node"),
         ("GET", "/files/42/.volume"),
         ("GET", "/files/..%2f..%2fetc%2fpasswd"),
-        ("DELETE", "/files/.node?owed_to=west-1"),
-        ("DELETE", "/files/42/k7/01jd3x8m2c9qp4k7.gone?owed_to=..%2f.."),
+        ("DELETE", "/files/.node?hint_for=west-1"),
+        ("DELETE", "/files/42/k7/01jd3x8m2c9qp4k7.gone?hint_for=..%2f.."),
         ("PUT", "/tombstones/42/k7/01jd3x8m2c9qp4k7.gone?mtime=yesterday"),
         ("GET", "/volumes/0/shards"),
         ("GET", "/volumes/x/shards/k7"),
@@ -365,10 +390,10 @@ def test_metrics_are_for_anyone_on_this_port(node):
     assert 'glassplate_node_suspect{colo="east",node="east-1"} 0.0' in text
 
 
-def test_an_info_is_in_place_only_with_its_sizes(node, of):
+def test_an_info_is_in_place_only_with_its_sizes(node, photo_version):
     """The bundle's order on the wire does not matter."""
-    files = bundle_of(of, sizes="sm")[::-1]
+    files = bundle_of(photo_version, sizes="sm")[::-1]
     body = wire.render_bundle(BundledFile(p.path, digest, data) for p, data, digest in files)
-    put_bundle(node, of, body)
-    assert node.run(node.client.stat(Place(Info(of)))).size_bytes > 0
-    assert node.run(node.client.stat(Place(Variant(of, "m", "jpg")))).size_bytes > 0
+    put_bundle(node, photo_version, body)
+    assert node.run(node.client.stat(Place(Info(photo_version)))).size_bytes > 0
+    assert node.run(node.client.stat(Place(Variant(photo_version, "m", "jpg")))).size_bytes > 0

@@ -52,11 +52,11 @@ def _corrupt(on_disk):
     return corrupt
 
 
-@pytest.fixture(name="note_digest")
+@pytest.fixture(name="record_digest")
 def _note_digest(on_disk):
     """Changes the digest that is noted on a file, or with None takes it away."""
 
-    def note_digest(node, path, digest):
+    def record_digest(node, path, digest):
         found = on_disk(node, path)
         if digest is None:
             os.removexattr(found, "user.sha256")
@@ -66,7 +66,7 @@ def _note_digest(on_disk):
         moved = found.rename(found.with_suffix(".moved"))
         moved.rename(found)
 
-    return note_digest
+    return record_digest
 
 
 @pytest.fixture(name="lose")

@@ -9,7 +9,7 @@ import pytest
 from glassplate import BadReference, blocking
 
 KEYS = {
-    "asked",
+    "target",
     "answer",
     "permission",
     "volume",
@@ -17,10 +17,10 @@ KEYS = {
     "photo",
     "mirrors",
     "copies",
-    "unknown",
+    "unreachable",
     "versions",
     "tombstones",
-    "owed",
+    "hints",
 }
 NEVER = "3/01jd3x8m2c9qp4k7/3fz8qd"
 
@@ -31,7 +31,7 @@ def _said(client):
 
     def said(photo):
         answer = client.explain(photo)["answer"]
-        return answer["status"], answer["because"]
+        return answer["status"], answer["reason"]
 
     return said
 
@@ -70,9 +70,9 @@ def test_size_that_is_not_made_is_404(said, cluster, client, receipt):
         time.sleep(0.05)
     assert said(url)[0] == 404
     cluster.make_one_size(receipt.reference)
-    status, because = said(url)
+    status, reason = said(url)
     assert status == 404
-    assert "its sizes are made, and this is none of them" in because
+    assert "its sizes are made, and this is none of them" in reason
     assert said(client.url(receipt.reference, "t"))[0] == 200
 
 
@@ -102,7 +102,7 @@ def test_deleted_photo_is_410(said, client, receipt):
     assert said(receipt.reference)[1].startswith("the photo was deleted")
     document = client.explain(receipt.reference)
     assert len(document["tombstones"]) == 4
-    assert {copy["where"] for copy in document["copies"]} == {"home", "trash"}
+    assert {copy["location"] for copy in document["copies"]} == {"live", "trash"}
     assert document["versions"][0]["state"] == "gone"
 
 
@@ -111,24 +111,24 @@ def test_mirrors_that_are_down_make_it_unsure(said, glassplate, cluster, client,
     with cluster.without("west-2"):
         receipt = client.put(photo, volume=3)
         assert said(receipt.reference) == (200, "it is at home on east-2.")
-        (owed,) = client.explain(receipt.reference)["owed"]
-        assert (owed["owed_to"], owed["sha256"]) == ("west-2", receipt.sha256)
-        status, because = said(NEVER)
+        (owed,) = client.explain(receipt.reference)["pending_mirrors"]
+        assert (owed["hint_for"], owed["sha256"]) == ("west-2", receipt.sha256)
+        status, reason = said(NEVER)
         assert status is None
-        assert "west-2 does not answer" in because
+        assert "west-2 does not answer" in reason
         assert "unsure" in glassplate("explain", NEVER).stdout
     with cluster.without("east-2", "west-2"):
         assert said(NEVER) == (502, "no mirror of volume 3 answers: east-2, west-2.")
 
 
-def test_file_without_a_digest_is_502(said, receipt, original, note_digest):
+def test_file_without_a_digest_is_502(said, receipt, original, record_digest):
     """Its bytes are not believed; on a mirror that has one they are."""
     for node in ("east-2", "west-2"):
         assert said(receipt.reference)[0] == 200
-        note_digest(node, original, None)
+        record_digest(node, original, None)
     assert said(receipt.reference)[0] == 502
     for node in ("east-2", "west-2"):
-        note_digest(node, original, receipt.sha256)
+        record_digest(node, original, receipt.sha256)
     assert said(receipt.reference)[0] == 200
 
 
@@ -149,4 +149,4 @@ def test_without_keys_the_permission_is_not_checked(cluster, client, receipt):
         document = keyless.explain(receipt.urls["o"])
     assert document["permission"]["status"] is None
     assert document["answer"]["status"] is None
-    assert document["answer"]["because"].startswith("if its permission is good, 200: ")
+    assert document["answer"]["reason"].startswith("if its permission is good, 200: ")

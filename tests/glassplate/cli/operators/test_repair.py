@@ -6,8 +6,8 @@ import pytest
 
 from glassplate import NotFound
 
-PLAN_KEYS = {"volume", "equal", "unknown", "copy_bytes", "steps", "conflicts"}
-REPAIR_KEYS = {"volume", "equal", "unknown", "done", "copied_bytes", "failed", "conflicts"}
+PLAN_KEYS = {"volume", "equal", "unreachable", "copy_bytes", "steps", "conflicts"}
+REPAIR_KEYS = {"volume", "equal", "unreachable", "done", "copied_bytes", "failed", "conflicts"}
 STEP_KEYS = {"do", "node", "path", "source", "bytes"}
 
 
@@ -83,7 +83,7 @@ def test_repair_says_what_was_not_healed_and_why(
     corrupt("east-2", original)
     for _ in range(2):
         (failed,) = client.repair(3)["failed"]
-        assert (failed["do"], failed["path"]) == ("copy", original)
+        assert (failed["action"], failed["path"]) == ("copy", original)
         assert failed["reason"]
     result = glassplate("repair", "3", "--apply")
     assert result.exit_code == 1
@@ -94,15 +94,15 @@ def test_repair_says_what_was_not_healed_and_why(
 
 
 def test_different_originals_are_left_to_a_person(
-    glassplate, client, receipt, original, note_digest
+    glassplate, client, receipt, original, record_digest
 ):
     """Both are kept, and their digests told."""
-    note_digest("west-2", original, "0" * 64)
+    record_digest("west-2", original, "0" * 64)
     result = glassplate("repair", "3", "--apply")
     assert result.exit_code == 1
     assert "which a person must settle" in result.stdout
     assert receipt.sha256 in result.stdout
-    note_digest("west-2", original, receipt.sha256)
+    record_digest("west-2", original, receipt.sha256)
     assert client.diff(3)["equal"]
 
 

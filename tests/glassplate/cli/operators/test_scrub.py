@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from glassplate import Mistake, Refused
+from glassplate import Refused, UsageError
 from glassplate.cli.commands.scrub import is_done
 from glassplate.cli.views.scrub_tables import age, percent_through
 
@@ -52,7 +52,7 @@ def test_node_that_is_none_or_down_is_said_to_be(glassplate, client, cluster):
     result = glassplate("scrub", "--node", "east-9")
     assert result.exit_code == 1
     assert "there is no node east-9" in result.stderr
-    with pytest.raises((Mistake, Refused)):
+    with pytest.raises((UsageError, Refused)):
         client.scrub("east-9")
     with cluster.without("east-1"):
         result = glassplate("scrub", "--wait", "--node", "east-1")

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from storagemaster.job_wire import NEW_LANE, JobKind
+from storagemaster.job_wire import NEW_QUEUE, JobKind
 from storagenode.protocol.errors import NodeError
 from tests.simulation.network import Machine, Network
 from volumes.photo_path import Variant
@@ -23,15 +23,15 @@ class ForgetfulQueue:
         self.jobs: deque[Variant] = deque()
         self.loses = 0.2
 
-    def ask_for_sizes(
-        self, original: Variant, *, lane: str = NEW_LANE, kind: JobKind = JobKind.SIZES
+    def enqueue(
+        self, original: Variant, *, queue_name: str = NEW_QUEUE, kind: JobKind = JobKind.SIZES
     ) -> None:
         """Have sizes made, perhaps."""
-        del lane, kind
-        chance = self._random.random()
-        if chance >= self.loses:
+        del queue_name, kind
+        rng = self._random.random()
+        if rng >= self.loses:
             self.jobs.append(original)
-        if chance > 0.7:
+        if rng > 0.7:
             self.jobs.append(original)
 
     async def position(self, original: Variant) -> int | None:

@@ -14,7 +14,7 @@ LAST_MODIFIED = "Tue, 12 Mar 2024 20:57:06 GMT"
 _PERMISSION_URL = re.compile(r"/([^.]+)\.[^.]+\.[^.]+\.[^.]+\.([a-z]+)")
 
 
-class Behaviour(Enum):
+class Behavior(Enum):
     """What the node does with a request."""
 
     WELL = "answers"
@@ -25,11 +25,11 @@ class Behaviour(Enum):
 
 
 @dataclass
-class StandInNode:
+class FakeNode:
     """A node on a port. It has every photo but those in `absent` and `gone`."""
 
     port: int
-    behaviour: Behaviour = Behaviour.WELL
+    behavior: Behavior = Behavior.WELL
     absent: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     bytes_by_path: dict[str, bytes] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
-    node: StandInNode
+    node: FakeNode
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -121,9 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "glassplate"
     sys_version = ""
     refusals: ClassVar = {
-        Behaviour.WRONG_BYTES: (502, "bad gateway"),
-        Behaviour.UNAVAILABLE: (503, "unavailable"),
-        Behaviour.FORBIDS: (403, "forbidden"),
+        Behavior.WRONG_BYTES: (502, "bad gateway"),
+        Behavior.UNAVAILABLE: (503, "unavailable"),
+        Behavior.FORBIDS: (403, "forbidden"),
     }
 
     def log_message(self, *_: Any) -> None:
@@ -136,10 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
         node.requests.append((self.command, self.path, dict(self.headers)))
         path = photo_path_of(self.path)
         node.answering.wait()
-        if node.behaviour is Behaviour.STALLED:
+        if node.behavior is Behavior.STALLED:
             self.server.over.wait()
-        elif node.behaviour in self.refusals:
-            self.say(*self.refusals[node.behaviour])
+        elif node.behavior in self.refusals:
+            self.say(*self.refusals[node.behavior])
         elif path in node.gone:
             self.say(410, "gone")
         elif path in node.absent:
