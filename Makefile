@@ -26,9 +26,9 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: $(RUNTIME) ## run it all on this machine until Ctrl-C (DATA=data PORT=8080)
+up: $(RUNTIME) ## run it all here until Ctrl-C (DATA=data PORT=8080 URLS=1: every URL)
 	@proxy_config/install-servers.sh
-	@$(BIN)/glassplate up --data '$(DATA)' --port $(PORT)
+	@$(BIN)/glassplate up --data '$(DATA)' --port $(PORT) $(if $(URLS),--urls)
 
 check: $(DEV) ## lint, format, types, import directions, house rules
 	$(BIN)/ruff check .
