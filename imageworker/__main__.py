@@ -7,15 +7,18 @@ import sys
 import time
 from pathlib import Path
 
-import redis
-
-from imageworker.app import sizes_workers
-from imageworker.queue.metrics import JobMetrics
 from permission_urls import KeyRingError, load_keys
+from runtime.server_extra import needs_server_packages
 from volumes.address import InvalidAddress, parse_address
 from volumes.cluster import Colo
 from volumes.cluster_file import load_cluster
 from volumes.config_reader import InvalidConfig
+
+with needs_server_packages("imageworker"):
+    import redis
+
+    from imageworker.app import sizes_workers
+    from imageworker.queue.metrics import JobMetrics
 
 RECONNECT_SECONDS = 1.0
 

@@ -5,11 +5,14 @@
 #   install-servers.sh test       these, wrk for the benches, strace and libfaketime for tests and drills
 #   install-servers.sh compose    what runs compose.yaml as root: podman, runc, DNS for its networks
 #   install-servers.sh browser    these and Chromium, which the pages are looked at with
+#   install-servers.sh venv       what PYTHON (python3) lacks to make virtual environments
 #
 # Uses apt-get as root or through `sudo -n`, and starts nothing. What cannot be installed is named
 # with what is lost without it. That is no failure (exit 0) for running Glassplate, and one (exit 1)
-# for its tests: with `test`, and wherever CI=true.
+# for its tests: with `test`, `compose` and `venv`, and wherever CI=true.
 set -euo pipefail
+# shellcheck source=deploy/progress.sh
+. "$(dirname "$0")/../deploy/progress.sh"
 
 # Debian keeps servers where a user's PATH does not look.
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -19,9 +22,9 @@ main() {
   local purpose="${1:-up}" package
   local -a missing=()
   case "$purpose" in
-    up | test | compose | browser) ;;
+    up | test | compose | browser | venv) ;;
     *)
-      echo "usage: install-servers.sh [test|compose|browser]" >&2
+      echo "usage: install-servers.sh [test|compose|browser|venv]" >&2
       exit 2
       ;;
   esac
@@ -31,12 +34,14 @@ main() {
   mapfile -t missing < <(missing_of "$purpose")
   [ "${#missing[@]}" -eq 0 ] && return
   for package in "${missing[@]}"; do
-    echo "missing: $package. Without it: $(loss_of "$package")." >&2
+    printf '%s is not installed:\n  %s.\n' "$package" "$(loss_of "$package")" >&2
   done
-  echo "To install: sudo apt-get install --no-install-recommends ${missing[*]}" >&2
-  if [ "$purpose" = test ] || [ "$purpose" = compose ] || [ "${CI:-}" = true ]; then
-    exit 1
-  fi
+  echo "To install what is missing:" >&2
+  printf '  sudo apt-get install --no-install-recommends' >&2
+  printf ' \\\n    %s' "${missing[@]}" >&2
+  echo >&2
+  case "$purpose" in test | compose | venv) exit 1 ;; esac
+  [ "${CI:-}" != true ] || exit 1
 }
 
 # Prints the packages that a purpose needs and this machine lacks, one a line.
@@ -47,10 +52,16 @@ missing_of() {
     test) wanted+=(wrk strace libfaketime) ;;
     compose) wanted=(podman runc netavark aardvark-dns iptables debootstrap) ;;
     browser) wanted+=(chromium) ;;
+    venv) wanted=("$(venv_package)") ;;
   esac
   for package in "${wanted[@]}"; do
     is_present "$package" || echo "$package"
   done
+}
+
+# Debian keeps `venv` apart from Python.
+venv_package() {
+  "${PYTHON:-python3}" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'
 }
 
 # Looks for the thing itself, so that one built from source counts as well.
@@ -61,6 +72,7 @@ is_present() {
     varnish) command -v varnishd >/dev/null ;;
     varnish-vmod-digest) any_file /usr{,/local}/lib{,64}{,/*}/varnish/vmods/libvmod_digest.so ;;
     libfaketime) any_file /usr{,/local}/lib{,64}{,/*}/faketime/libfaketime.so.1 ;;
+    python*-venv) "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -86,6 +98,7 @@ loss_of() {
     podman | runc | netavark | aardvark-dns | iptables) echo "compose.yaml cannot be run" ;;
     debootstrap) echo "no images where no registry is reached" ;;
     chromium) echo "nobody looks at the pages in a browser" ;;
+    python*-venv) echo "no virtual environment, so nothing can be installed" ;;
   esac
 }
 
@@ -100,24 +113,32 @@ install_packages() {
     echo "Installing servers needs root, or sudo without a password." >&2
     return
   fi
-  echo "Installing $*" >&2
   log="$(mktemp)"
-  trap 'rm -f "$log"; allow_starts' EXIT
+  trap 'stop_step; rm -f "$log"; allow_starts' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   forbid_starts
-  apt_get update || echo "The package lists could not be renewed; trying with those here." >&2
+  if ! run_first_download 'Hit:|Get:|Waiting' "Reading Debian's package lists" "$log" \
+    apt_get update; then
+    echo "Debian's archive is not reachable: trying with the lists that are here." >&2
+  fi
   # One package that this release lacks must not keep the others out.
-  if ! apt_get install "$@"; then
-    for package in "$@"; do
-      apt_get install "$package" || tail -n 3 "$log" >&2
-    done
+  if ! run_step "Installing servers: $# Debian packages" "$log" apt_get install "$@"; then
+    if grep -q 'Failed to fetch' "$log"; then
+      echo "Debian's archive is not reachable. Connect this machine to the network." >&2
+    else
+      for package in "$@"; do
+        run_step "Installing $package" "$log" apt_get install "$package" || tail -n 3 "$log" >&2
+      done
+    fi
   fi
   keep_from_boot "$@"
   allow_starts
 }
 
 apt_get() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get --yes -qq --no-install-recommends \
-    -o DPkg::Lock::Timeout=300 "$@" >"$log" 2>&1 </dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get --yes -q --no-install-recommends \
+    -o DPkg::Lock::Timeout=300 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15 "$@"
 }
 
 as_root() {

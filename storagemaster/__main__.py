@@ -7,14 +7,17 @@ import signal
 import sys
 from pathlib import Path
 
-import uvloop
-
 from permission_urls import KeyRingError, load_keys
 from runtime.malloc_tuning import tune_malloc
-from storagemaster.app import running_master
+from runtime.server_extra import needs_server_packages
 from volumes.cluster import Cluster, Master
 from volumes.cluster_file import load_cluster
 from volumes.config_reader import InvalidConfig
+
+with needs_server_packages("storagemaster"):
+    import uvloop
+
+    from storagemaster.app import running_master
 
 
 def main() -> int:

@@ -7,16 +7,19 @@ import signal
 import sys
 from pathlib import Path
 
-import uvloop
-
 from permission_urls import KeyRingError, load_keys
 from runtime.malloc_tuning import tune_malloc
-from storagenode.app import running_node
+from runtime.server_extra import needs_server_packages
 from storagenode.disk.marker import RootRefused
 from storagenode.protocol.errors import NodeError
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.cluster_file import load_cluster
 from volumes.config_reader import InvalidConfig
+
+with needs_server_packages("storagenode"):
+    import uvloop
+
+    from storagenode.app import running_node
 
 
 def main() -> int:

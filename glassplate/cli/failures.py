@@ -57,8 +57,11 @@ _FAILURES = {kind.exit_code: kind for kind in (Failure, WrongUsage, ClusterUnrea
 def to_click_exception(error: Exception) -> Failure:
     """How the program ends after an error."""
     from permission_urls import KeyRingError
+    from runtime.server_extra import describe_missing_package
     from volumes.config_reader import InvalidConfig
 
+    if isinstance(error, ModuleNotFoundError) and (missing := describe_missing_package(error)):
+        return WrongUsage(missing)
     match error:
         case GlassplateError():
             return _FAILURES[exit_code_of(error)](format_error(error))

@@ -115,13 +115,26 @@ class LocalCluster:
             mark_store(node)
         return cls(data, cluster, load_keys(keys_file))
 
+    @property
+    def config_path(self) -> Path:
+        """The cluster's config."""
+        return self.data / CONFIG_NAME
+
+    @property
+    def first_port(self) -> int:
+        """The port of the first edge, which a new cluster counts its other ports from."""
+        edge = next(iter(self.cluster.edges.values()), None)
+        master = next(iter(self.cluster.masters.values()))
+        return edge.listen.port if edge else master.address.port
+
     def refuse_taken_ports(self) -> None:
         """Raise `PortsInUse` unless everything can listen where it should."""
         taken = [f"{address} ({name})" for name, address in self._addresses() if _is_taken(address)]
         if taken:
+            listed = "\n  ".join(taken)
             raise PortsInUse(
-                f"these ports are in use: {', '.join(taken)}. Is another cluster up? "
-                "Stop it, or run this one with --port and another --data"
+                f"these ports are in use:\n  {listed}\n"
+                "Stop the other cluster, or run this one with another --port and --data"
             )
 
     async def start(
@@ -138,11 +151,10 @@ class LocalCluster:
             ProcessFailed, OSError: One did not come up; none of a later stage was started.
         """
         for stage in _stages(processes):
-            ends = await asyncio.gather(*map(_start, stage), return_exceptions=True)
-            for process, end in zip(stage, ends, strict=True):
+            starts = [_start(process, started) for process in stage]
+            for end in await asyncio.gather(*starts, return_exceptions=True):
                 if end is not None:
                     raise end
-                started(process.plan.name)
 
     async def stop(self, processes: Iterable[SupervisedProcess]) -> None:
         """Stop processes, those of the last stage first."""
@@ -228,7 +240,7 @@ class LocalCluster:
         return ProcessPlan(name=name, colo=colo, argv=argv, log=log, is_ready=is_ready, stage=stage)
 
     def _python(self, process: str, module: str, *arguments: str) -> list[str]:
-        config = self._views.get(process, self.data / CONFIG_NAME)
+        config = self._views.get(process, self.config_path)
         return [sys.executable, "-m", module, "--config", str(config), *arguments]
 
     def _addresses(self) -> list[tuple[str, Address]]:
@@ -281,9 +293,10 @@ def _stage_of(process: SupervisedProcess) -> int:
     return process.plan.stage
 
 
-async def _start(process: SupervisedProcess) -> None:
+async def _start(process: SupervisedProcess, started: Callable[[str], None]) -> None:
     if process.pid is None:
         await process.start()
+    started(process.plan.name)
 
 
 async def _at_once() -> bool:

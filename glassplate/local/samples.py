@@ -37,7 +37,7 @@ async def upload_samples(cluster: Cluster, token: str, report: Report) -> list[S
             receipts.append((name, await client.put(data, idempotency_key=f"sample {name}")))
         outcomes = []
         for number, (name, receipt) in enumerate(receipts):
-            report(len(photos) + number, 2 * len(photos), f"Waiting for the sizes of {name}")
+            report(len(photos) + number, 2 * len(photos), f"Sizes of {name}")
             outcomes.append(await _wait_for(client, name, receipt))
         report(2 * len(photos), 2 * len(photos), "All sizes are made")
         return outcomes

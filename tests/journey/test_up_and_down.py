@@ -1,5 +1,6 @@
 """`glassplate up`: starts, refuses taken ports, finds its data again, leaves nothing behind."""
 
+import re
 import subprocess
 import sys
 
@@ -16,6 +17,11 @@ def processes_of(data):
     return [line for line in listing.stdout.splitlines() if str(data) in line]
 
 
+def printed_by(data):
+    """Return the lines that `up` has printed for a data directory."""
+    return (data.parent / f"{data.name}.log").read_text().splitlines()
+
+
 @pytest.fixture(name="data", scope="module")
 def _data(tmp_path_factory):
     return tmp_path_factory.mktemp("up") / "data"
@@ -29,8 +35,14 @@ def test_samples_are_uploaded_once_and_found_again(data):
     assert stop_cluster(first) == 0
     assert processes_of(data) == []
     assert len(receipts) > 0
+    lines = printed_by(data)
+    assert len([line for line in lines if re.match(r"http://.*_m[.]", line)]) == len(
+        {path.name for path in receipts}
+    )
+    assert not [line for line in lines if len(line) > 80 and not line.startswith("http://")]
     second = start_cluster(data, samples=True)
     try:
+        assert f"Port {port} is in force, not " in "\n".join(printed_by(data)[len(lines) :])
         assert sorted((data / "nodes").rglob("*_o.jpg")) == receipts
         with second.client() as client:
             path = receipts[0].relative_to(data / "nodes").parts

@@ -7,9 +7,13 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
+from glassplate.cli.views.start_report import (
+    missing_lines,
+    port_lines,
+    reported_steps,
+    welcome_lines,
+)
 from glassplate.errors import GlassplateError
 from glassplate.local.cluster import LocalCluster, PortsInUse
 from glassplate.local.control import control_server
@@ -38,8 +42,9 @@ DEFAULT_PORT = 8080
     show_default=True,
     help=f"The first of {PORTS_USED} ports of a new cluster; one that exists keeps its own.",
 )
-@click.option("--samples/--no-samples", default=True, help="Whether to upload the sample photos.")
-def up(data: Path, port: int, *, samples: bool) -> None:
+@click.option("--samples/--no-samples", default=True, help="Upload the sample photos.")
+@click.option("--urls", is_flag=True, help="Print every URL of every sample photo.")
+def up(data: Path, port: int, *, samples: bool, urls: bool) -> None:
     r"""Run a whole cluster on this machine, until Ctrl-C.
 
     Two colos of two storage nodes, two storagemasters, two image workers, an nginx edge for each
@@ -50,24 +55,24 @@ def up(data: Path, port: int, *, samples: bool) -> None:
       glassplate up
       glassplate up --data /srv/photos --port 9000 --no-samples
     """
-    console = Console(stderr=True)
+    click.echo(f"Starting a cluster in {data}", err=True)
     try:
         cluster = LocalCluster.prepare(data, port=port)
+        for line in (*missing_lines(cluster), *port_lines(cluster, port)):
+            click.echo(line, err=True)
         cluster.refuse_taken_ports()
-        asyncio.run(_run(cluster, console, samples=samples))
+        asyncio.run(_run(cluster, samples=samples, all_urls=urls))
     except (InvalidConfig, KeyRingError, RootRefused, PortsInUse, ProcessFailed, OSError) as error:
-        console.print(f"glassplate up: {error}", style="red", markup=False, highlight=False)
+        click.secho(f"glassplate up: {error}", fg="red", err=True)
         raise SystemExit(2) from error
 
 
-async def _run(cluster: LocalCluster, console: Console, *, samples: bool) -> None:
+async def _run(cluster: LocalCluster, *, samples: bool, all_urls: bool) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    for missing in cluster.missing:
-        console.print(f"[yellow]{missing.name} is not installed: {missing.consequence}[/]")
     try:
-        running = asyncio.create_task(_serve(cluster, console, stopping, samples=samples))
+        running = asyncio.create_task(_serve(cluster, stopping, samples=samples, all_urls=all_urls))
         stopped = asyncio.create_task(stopping.wait())
         await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -76,76 +81,38 @@ async def _run(cluster: LocalCluster, console: Console, *, samples: bool) -> Non
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     finally:
-        console.print("Stopping…")
+        click.echo("Stopping…", err=True)
         await cluster.stop(cluster.processes)
-        console.print(f"Stopped. The photos are in {cluster.data}; `up` finds them again.")
+        click.echo("Stopped. `glassplate up` finds the photos again in", err=True)
+        click.echo(f"  {cluster.data}", err=True)
 
 
 async def _serve(
-    cluster: LocalCluster, console: Console, stopping: asyncio.Event, *, samples: bool
+    cluster: LocalCluster, stopping: asyncio.Event, *, samples: bool, all_urls: bool
 ) -> None:
-    with _progress(console) as progress:
-        task = progress.add_task("Starting", total=len(cluster.processes))
+    console = Console(stderr=True)
+    async with reported_steps(console) as report:
+        names: list[str] = []
 
         def started(name: str) -> None:
-            progress.update(task, advance=1, description=f"Started {name}")
+            names.append(name)
+            report(len(names), len(cluster.processes), f"Started {name}")
 
         await cluster.start(cluster.processes, started)
-        progress.update(task, description="Started")
     control = _Control(cluster)
     async with control_server(cluster.data / "run", control.handle):
         token = sign_token(cluster.keys, [Scope.UPLOAD, Scope.READ, Scope.DELETE])
-        outcomes = []
+        outcomes: list[SampleOutcome] = []
         if samples:
             try:
-                outcomes = await _samples(cluster, token, console)
+                async with reported_steps(console) as report:
+                    outcomes = await upload_samples(cluster.cluster, token, report)
             except GlassplateError as error:
-                console.print(f"The sample photos are not there: {error}", markup=False)
+                click.echo(f"The sample photos are not there: {error}", err=True)
         control.is_settled = True
-        _print_welcome(cluster, token, outcomes)
+        for line in welcome_lines(cluster, token, outcomes, all_urls=all_urls):
+            click.echo(line)
         await stopping.wait()
-
-
-async def _samples(cluster: LocalCluster, token: str, console: Console) -> list[SampleOutcome]:
-    with _progress(console) as progress:
-        task = progress.add_task("Sample photos", total=None)
-
-        def report(done: int, total: int, what: str) -> None:
-            progress.update(task, completed=done, total=total, description=what)
-
-        return await upload_samples(cluster.cluster, token, report)
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), console=console
-    )
-
-
-def _print_welcome(cluster: LocalCluster, token: str, outcomes: list[SampleOutcome]) -> None:
-    console = Console(soft_wrap=True, highlight=False)
-    for outcome in outcomes:
-        console.print(f"{outcome.name}  {outcome.state}", markup=False)
-        for letter, url in outcome.urls.items():
-            console.print(f"  {letter}  {url}", markup=False)
-    table = Table(box=None, show_header=False, padding=(0, 2))
-    for edge in cluster.cluster.edges.values():
-        table.add_row(f"{edge.kind} in {edge.colo}", f"http://{edge.listen}")
-    for master in cluster.cluster.masters.values():
-        table.add_row(f"storagemaster in {master.colo}", f"http://{master.address}")
-    table.add_row("API token", token)
-    table.add_row("config, keys, logs", str(cluster.data))
-    console.print(table)
-    master = next(iter(cluster.cluster.masters.values()))
-    console.print(
-        "\nTry, in another terminal:\n"
-        f"  glassplate --cluster {cluster.data}/cluster.toml status\n"
-        f"  glassplate --cluster {cluster.data}/cluster.toml colo stop east\n"
-        f"  curl --data-binary @cat.jpg -H 'Authorization: Bearer {token}' "
-        f"http://{master.address}/photos\n"
-        "Ctrl-C stops it all.",
-        markup=False,
-    )
 
 
 class _Control:

@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Installs Glassplate and its Python packages, with the versions and hashes of requirements/.
+#
+#   install-packages.sh VENV server          packages that run a cluster; the project as editable
+#   install-packages.sh VENV dev             also packages that test and check it
+#   install-packages.sh VENV server --copy   a copy of the project; for images, by pip alone
+#
+# Makes the virtual environment if it is missing. PYTHON names the Python to make it with.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=deploy/progress.sh
+. deploy/progress.sh
+
+PYTHON="${PYTHON:-python3}"
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+# By default, pip retries for a minute and more without a network.
+export PIP_RETRIES="${PIP_RETRIES:-2}" UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-15}"
+ANSWERS='Downloading|Using cached|Processing|already satisfied'
+UNREACHABLE='Retrying \(|NewConnectionError|NameResolution|ConnectTimeout|timed out|unreachable'
+
+main() {
+  if [ $# -lt 2 ] || { [ "$2" != server ] && [ "$2" != dev ]; }; then
+    echo "usage: install-packages.sh VENV server|dev [--copy]" >&2
+    exit 2
+  fi
+  venv="$1" purpose="$2"
+  project=(--editable .)
+  [ "${3:-}" != --copy ] || project=(.)
+  files="$(mktemp -d)"
+  log="$files/log"
+  trap 'stop_step; rm -rf "$files"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+
+  echo "Installing Python packages into $venv"
+  make_venv
+  installer=pip
+  [ "${3:-}" = --copy ] || get_uv
+  install_locked
+  install_project
+  install_optional pillow-heif \
+    "No pillow-heif wheel for this platform: HEIC photos are kept, without sizes."
+  install_optional cykooz-resizer \
+    "No cykooz-resizer wheel for this platform: sizes take twice as long to make."
+}
+
+make_venv() {
+  [ ! -x "$venv/bin/python" ] || [ ! -x "$venv/bin/pip" ] || return 0
+  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "$PYTHON is not Python 3.11 or later; name another: make PYTHON=python3.11" >&2
+    exit 1
+  }
+  # Debian keeps `venv` apart from Python.
+  if ! "$PYTHON" -c 'import ensurepip' 2>/dev/null; then
+    PYTHON="$PYTHON" proxy_config/install-servers.sh venv
+  fi
+  run_step "Making the virtual environment" "$log" "$PYTHON" -m venv --clear "$venv" || {
+    rm -rf "$venv"
+    fail "$PYTHON cannot make a virtual environment"
+  }
+}
+
+# Sets `installer` to uv, unless it has no wheel for this machine.
+get_uv() {
+  local status=0 index
+  pin_of uv >"$files/uv.txt"
+  run_first_download "$ANSWERS" "Getting uv, which installs the packages" "$log" \
+    "$venv/bin/pip" install --no-compile --no-deps --only-binary :all: --progress-bar off \
+    --require-hashes --requirement "$files/uv.txt" || status=$?
+  if [ "$status" -eq 0 ]; then
+    installer=uv
+    # Uv does not read pip's config.
+    index="$("$venv/bin/pip" config list | sed -n "s/^[^ ]*[.]index-url='\(.*\)'$/\1/p")"
+    index="${index##*$'\n'}"
+    [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
+  elif [ "$status" -eq 124 ] || grep -qE "$UNREACHABLE" "$log"; then
+    fail_offline
+  fi
+}
+
+install_locked() {
+  local lock="requirements/$purpose.lock" label
+  local options=(--require-hashes --requirement "$lock")
+  label="Installing $(grep -cE '^[a-z].*==' "$lock") packages"
+  if [ "$installer" = uv ]; then
+    ! run_step "$label by uv" "$log" uv_install "${options[@]}" || return 0
+    # Some proxies and indexes are configured for pip alone.
+    echo "uv failed: $(tail -n 1 "$log")" >&2
+    installer=pip
+  fi
+  ! run_step "$label by pip" "$log" pip_install "${options[@]}" || return 0
+  if grep -qE "$UNREACHABLE" "$log"; then fail_offline; fi
+  fail "the packages of $lock were not installed"
+}
+
+install_project() {
+  local options=(--no-deps --no-build-isolation "${project[@]}")
+  run_step "Installing Glassplate" "$log" "${installer}_install" "${options[@]}" ||
+    fail "Glassplate itself was not installed"
+}
+
+# install_optional NAME LOSS: a package whose wheel does not exist for every Python and processor.
+install_optional() {
+  pin_of "$1" >"$files/optional.txt"
+  run_step "Installing $1" "$log" "${installer}_install" --no-deps --only-binary :all: \
+    --require-hashes --requirement "$files/optional.txt" || echo "$2" >&2
+}
+
+uv_install() {
+  "$venv/bin/uv" pip install --python "$venv/bin/python" "$@"
+}
+
+# Python compiles a module when it is first imported; compiling all takes a third of the time.
+pip_install() {
+  "$venv/bin/pip" install --no-compile --progress-bar off "$@"
+}
+
+# Prints the pin and the hashes of one package.
+pin_of() {
+  awk -v pin="$1==" 'index($0, pin) == 1 { found = 1 } found { print } found && !/\\$/ { exit }' \
+    requirements/optional.lock
+}
+
+fail_offline() {
+  echo "No package index is reachable. Connect this machine to the network, or name" >&2
+  echo "an index that is reachable in PIP_INDEX_URL; then run make again." >&2
+  echo "On a slow network, run it with OFFLINE_SECONDS=60." >&2
+  exit 1
+}
+
+fail() {
+  echo "$1:" >&2
+  tail -n 20 "$log" >&2
+  exit 1
+}
+
+main "$@"

@@ -1,0 +1,59 @@
+# shellcheck shell=bash
+# A step of an installation, with a sign of life for the person who waits. To be sourced.
+
+PROGRESS_SECONDS=3
+# How long the first answer of a package index may take: counted from the start of the script, so
+# that a person soon learns that there is no network, and at least this long for the step itself.
+OFFLINE_SECONDS="${OFFLINE_SECONDS:-8}"
+FIRST_DOWNLOAD_SECONDS_MIN=5
+step_pid=""
+
+# run_step LABEL LOG COMMAND...: prints the label, runs the command with its output in LOG, and
+# prints the seconds while it runs. Returns the command's status.
+run_step() {
+  watch_step "" "$@"
+}
+
+# run_first_download PATTERN LABEL LOG COMMAND...: the same, but stops the command unless a line of
+# LOG matches PATTERN within OFFLINE_SECONDS. Returns 124 then.
+run_first_download() {
+  watch_step "$@"
+}
+
+watch_step() {
+  local pattern="$1" label="$2" log="$3" began="$SECONDS" shown="$SECONDS"
+  shift 3
+  echo "$label"
+  # With job control the step is a process group, which is stopped as a whole.
+  set -m
+  "$@" >"$log" 2>&1 </dev/null &
+  step_pid=$!
+  set +m
+  while kill -0 "$step_pid" 2>/dev/null; do
+    sleep 0.1
+    if [ $((SECONDS - shown)) -ge "$PROGRESS_SECONDS" ]; then
+      shown="$SECONDS"
+      echo "  still at it after $((SECONDS - began)) s"
+    fi
+    if [ -n "$pattern" ] && [ "$SECONDS" -ge "$OFFLINE_SECONDS" ] &&
+      [ $((SECONDS - began)) -ge "$FIRST_DOWNLOAD_SECONDS_MIN" ]; then
+      if ! grep -qE "$pattern" "$log"; then
+        stop_step
+        return 124
+      fi
+      pattern=""
+    fi
+  done
+  local status=0
+  wait "$step_pid" || status=$?
+  step_pid=""
+  return "$status"
+}
+
+# Ends the step under way. A script that is interrupted calls this from its trap.
+stop_step() {
+  [ -n "$step_pid" ] || return 0
+  kill -- "-$step_pid" 2>/dev/null || true
+  wait "$step_pid" 2>/dev/null || true
+  step_pid=""
+}

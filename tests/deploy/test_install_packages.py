@@ -1,0 +1,74 @@
+"""`deploy/install-packages.sh`: progress, no network, no uv. A fake pip takes the calls."""
+
+import os
+
+import pytest
+
+from tests.deploy.timed_script import calls_of, make_program, run_timed
+
+LOCKED = "--require-hashes --requirement requirements/server.lock"
+NO_WHEEL = 'echo "ERROR: No matching distribution found" >&2; exit 1'
+NO_INDEX = """\
+echo "WARNING: Retrying (Retry(total=1)) after connection broken by 'NewConnectionError'" >&2
+echo "ERROR: No matching distribution found for uv" >&2
+exit 1"""
+
+
+@pytest.fixture(name="venv")
+def _venv(tmp_path):
+    """A virtual environment that exists, with a Python that does nothing."""
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    make_program(tmp_path / "venv" / "bin" / "python", "exit 0")
+    return tmp_path / "venv"
+
+
+def install(root, venv):
+    """Run the script as `make up` does."""
+    return run_timed([root / "deploy" / "install-packages.sh", venv, "server"], os.environ)
+
+
+@pytest.mark.parametrize("pip", ["exec sleep 60", NO_INDEX], ids=["silence", "no route"])
+def test_without_a_network_it_says_so_within_ten_seconds(root, venv, pip):
+    """With what to do, and never silent for more than five seconds before that."""
+    make_program(venv / "bin" / "pip", pip)
+    run = install(root, venv)
+    assert run.status == 1
+    assert "No package index is reachable. Connect this machine to the network" in run.text
+    assert run.lines[0][0] < 2.0
+    assert run.seconds < 10.0
+    assert run.longest_silence_seconds < 5.0
+    assert all(len(line) <= 80 for _, line in run.lines[1:])
+
+
+def test_where_uv_has_no_wheel_pip_installs_the_same_lock(root, venv):
+    """Every package with its hash, and the project without looking for a build tool."""
+    pip = venv / "bin" / "pip"
+    make_program(pip, f'case "$*" in *uv.txt) {NO_WHEEL} ;; esac')
+    run = install(root, venv)
+    assert run.status == 0, run.text
+    calls = calls_of(pip)
+    assert any(LOCKED in call for call in calls)
+    assert any("--no-deps --no-build-isolation --editable ." in call for call in calls)
+
+
+def test_pip_takes_over_where_uv_fails(root, venv):
+    """A proxy that only pip knows of does not end the installation."""
+    pip, uv = venv / "bin" / "pip", venv / "bin" / "uv"
+    make_program(pip, "exit 0")
+    make_program(uv, 'echo "error: invalid peer certificate" >&2; exit 2')
+    run = install(root, venv)
+    assert run.status == 0, run.text
+    assert "uv failed: error: invalid peer certificate" in run.text
+    [call] = calls_of(uv)
+    assert LOCKED in call
+    assert any(LOCKED in call for call in calls_of(pip))
+
+
+def test_a_package_without_a_wheel_for_this_platform_is_left_out(root, venv):
+    """HEIC and SIMD are extras: the message says what is lost, and the installation succeeds."""
+    make_program(venv / "bin" / "pip", "exit 0")
+    make_program(venv / "bin" / "uv", f'case "$*" in *optional.txt) {NO_WHEEL} ;; esac')
+    run = install(root, venv)
+    assert run.status == 0, run.text
+    assert "No pillow-heif wheel for this platform: HEIC photos are kept" in run.text
+    assert "No cykooz-resizer wheel for this platform: sizes take twice as long" in run.text

@@ -1,0 +1,136 @@
+"""Output of `glassplate up`: at 80 columns nothing folds, and each service has one line."""
+
+import asyncio
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from glassplate.cli.views import start_report
+from glassplate.cli.views.start_report import (
+    missing_lines,
+    port_lines,
+    reported_steps,
+    welcome_lines,
+)
+from glassplate.local.cluster import (
+    MISSING_MEMCACHED,
+    MISSING_NGINX,
+    MISSING_VARNISH,
+    LocalCluster,
+)
+from glassplate.local.plan import PORTS_USED
+from glassplate.local.samples import SampleOutcome
+from permission_urls import Scope, sign_token
+
+HIGHEST_PORT = 65535 - PORTS_USED
+STEP = "Sizes of a-photo-with-a-long-name.jpg"
+
+
+@pytest.fixture(name="local", scope="module")
+def _local(tmp_path_factory):
+    """A cluster that is prepared and not started, on ports of five digits."""
+    return LocalCluster.prepare(tmp_path_factory.mktemp("data"), port=HIGHEST_PORT)
+
+
+@pytest.fixture(name="token")
+def _token(local):
+    return sign_token(local.keys, [Scope.UPLOAD, Scope.READ, Scope.DELETE])
+
+
+def outcomes(*states):
+    """Sample photos in these states, each with URLs of three sizes."""
+    return [
+        SampleOutcome(
+            f"{number}.jpg", state, {c: f"http://h/{number}_{c}.{'x' * 90}" for c in "smo"}
+        )
+        for number, state in enumerate(states)
+    ]
+
+
+def too_wide(lines):
+    """The lines over 80 columns that are neither a URL nor a path nor a setting."""
+    may_be_wide = re.compile(r"http://\S+| *(export \w+=)?/\S+")
+    return [line for line in lines if len(line) > 80 and not may_be_wide.fullmatch(line)]
+
+
+def test_every_service_has_one_line(local, token):
+    """With its name at the beginning, and its address unless it has none."""
+    lines = list(welcome_lines(local, token, [], all_urls=False))
+    for process in local.processes:
+        [line] = [line for line in lines if line.split() and line.split()[0] == process.plan.name]
+        assert "127.0.0.1:" in line or "image worker" in line
+    assert too_wide(lines) == []
+
+
+def test_every_sample_photo_has_one_url(local, token):
+    """On a line of its own, so that a terminal that folds it can still copy it."""
+    lines = list(welcome_lines(local, token, outcomes("ready", "ready"), all_urls=False))
+    urls = [line for line in lines if line.startswith("http://h/")]
+    assert [url[:12] for url in urls] == ["http://h/0_m", "http://h/1_m"]
+    assert too_wide(lines) == []
+
+
+def test_all_urls_of_all_sizes_can_be_printed(local, token):
+    """With --urls."""
+    lines = list(welcome_lines(local, token, outcomes("ready", "ready"), all_urls=True))
+    assert len([line for line in lines if line.startswith("http://h/")]) == 6
+    assert too_wide(lines) == []
+
+
+def test_a_long_reason_is_wrapped(local, token):
+    """Sizes that failed come with what went wrong."""
+    reason = "not ready after 120 s: " + "the queue is down, and " * 6
+    lines = list(welcome_lines(local, token, outcomes(reason), all_urls=False))
+    assert " ".join(" ".join(lines).split()).count("the queue is down") == 6
+    assert too_wide(lines) == []
+
+
+def test_a_cluster_that_exists_names_its_port_and_the_reason(local):
+    """If another port was requested; it prints nothing if the port is the same."""
+    lines = list(port_lines(local, 8080))
+    assert lines[0].startswith(f"Port {HIGHEST_PORT} is in force, not 8080: this cluster exists")
+    assert str(local.config_path) in lines[-1]
+    assert too_wide(lines) == []
+    assert list(port_lines(local, HIGHEST_PORT)) == []
+
+
+def test_missing_servers_fit_as_well(local, monkeypatch):
+    """Each with its consequence on the line below."""
+    monkeypatch.setattr(local, "missing", [MISSING_NGINX, MISSING_VARNISH, MISSING_MEMCACHED])
+    lines = list(missing_lines(local))
+    assert len(lines) == 6
+    assert too_wide(lines) == []
+
+
+def test_a_slow_step_shows_signs_of_life_without_a_terminal(capsys, monkeypatch):
+    """Lines say which step it is at, and for how long."""
+    monkeypatch.setattr(start_report, "SILENT_SECONDS_MAX", 0.05)
+
+    async def start_slowly():
+        async with reported_steps(Console(file=io.StringIO())) as report:
+            report(3, 16, STEP)
+            await asyncio.sleep(0.3)
+
+    asyncio.run(start_slowly())
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first == f"{STEP} (3 of 16)"
+    assert others
+    assert all(re.fullmatch(r"  still at it after \d+ s", line) for line in others)
+
+
+def test_the_bar_fits_a_terminal_of_80_columns():
+    """A long step is cut, and the bar stays on one line."""
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=80)
+
+    async def start():
+        async with reported_steps(console) as report:
+            report(3, 16, STEP)
+
+    asyncio.run(start())
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
+    shown = [line for line in re.split(r"[\r\n]+", text) if "3/16" in line]
+    assert shown
+    assert all(len(line) <= 80 for line in shown)
