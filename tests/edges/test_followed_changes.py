@@ -148,7 +148,7 @@ def test_a_rotation_refuses_no_good_url_and_then_every_url_of_the_retired_key(ed
         old = edge.url(path)
         edge.glassplate("keys", "add", "next", "--verify-only")
         edge.wait_until_always(200, edge.url_of("next", path))
-        edge.glassplate("keys", "sign", "next")
+        edge.glassplate("keys", "promote", "next")
         assert edge.status(old) == edge.status(edge.url(path)) == 200
         edge.glassplate("keys", "retire", former, "--yes")
         edge.wait_until_always(403, old)

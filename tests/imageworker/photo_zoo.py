@@ -132,19 +132,19 @@ def _makers() -> Mapping[str, tuple[str, Callable[[], bytes]]]:
         "JPEG": ("jpg", lambda: save(shown, "JPEG", quality=95)),
         "progressive JPEG": ("jpg", lambda: save(shown, "JPEG", quality=95, progressive=True)),
         "4:4:4 JPEG": ("jpg", lambda: save(shown, "JPEG", quality=95, subsampling=0)),
-        "grey JPEG": ("jpg", lambda: save(shown.convert("L"), "JPEG", quality=95)),
+        "gray JPEG": ("jpg", lambda: save(shown.convert("L"), "JPEG", quality=95)),
         "CMYK JPEG": ("jpg", lambda: save(shown.convert("CMYK"), "JPEG", quality=95)),
         "multi-picture JPEG": ("jpg", _multi_picture),
         "PNG": ("png", lambda: save(shown, "PNG")),
         "16-bit PNG": ("png", lambda: _sixteen_bits(png_writer.RGB, 3)),
-        "16-bit grey PNG": ("png", lambda: _sixteen_bits(png_writer.GRAY, 1)),
-        "16-bit grey PNG with alpha": ("png", lambda: _sixteen_bits(png_writer.GRAY_ALPHA, 2)),
+        "16-bit gray PNG": ("png", lambda: _sixteen_bits(png_writer.GRAY, 1)),
+        "16-bit gray PNG with alpha": ("png", lambda: _sixteen_bits(png_writer.GRAY_ALPHA, 2)),
         "16-bit PNG with alpha": ("png", lambda: _sixteen_bits(png_writer.RGBA, 4)),
         "interlaced PNG": ("png", lambda: _sixteen_bits(png_writer.RGB, 3, interlaced=True)),
-        "grey PNG": ("png", lambda: save(shown.convert("L"), "PNG")),
+        "gray PNG": ("png", lambda: save(shown.convert("L"), "PNG")),
         "palette PNG": ("png", lambda: save(shown.quantize(200), "PNG")),
         "PNG with alpha": ("png", lambda: save(translucent(), "PNG")),
-        "grey PNG with alpha": ("png", lambda: save(translucent().convert("LA"), "PNG")),
+        "gray PNG with alpha": ("png", lambda: save(translucent().convert("LA"), "PNG")),
         "GIF": ("gif", lambda: save(shown.quantize(200), "GIF")),
         "WebP": ("webp", lambda: save(shown, "WEBP", quality=95)),
         "lossless WebP with alpha": ("webp", lambda: save(translucent(), "WEBP", lossless=True)),
@@ -153,14 +153,14 @@ def _makers() -> Mapping[str, tuple[str, Callable[[], bytes]]]:
         "TIFF": ("tif", lambda: save(shown, "TIFF")),
         "LZW TIFF": ("tif", lambda: save(shown, "TIFF", compression="tiff_lzw")),
         "JPEG in TIFF": ("tif", lambda: save(shown, "TIFF", compression="jpeg", quality=95)),
-        "16-bit grey TIFF": ("tif", _gray_tiff),
+        "16-bit gray TIFF": ("tif", _gray_tiff),
         "CMYK TIFF": ("tif", lambda: save(shown.convert("CMYK"), "TIFF")),
         "HEIC": ("heic", lambda: save(shown, "HEIF", quality=90)),
     }
 
 
 GOOD = tuple(_makers())
-"""The names of the good photos that show `picture()`, grey or on white where the name says so."""
+"""The names of the good photos that show `picture()`, gray or on white where the name says so."""
 
 ANIMATED = {"GIF": "gif", "WEBP": "webp", "PNG": "png"}
 

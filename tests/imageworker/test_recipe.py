@@ -77,7 +77,7 @@ def test_a_recipe_that_contradicts_itself_is_refused(wrong: dict[str, object]) -
         (AnimationSetting, {"pixels_max": 0}),
         (Limits, {"bytes_max": 0}),
         (Limits, {"open_files_max": -1}),
-        (Limits, {"wall_seconds_max": 0}),
+        (Limits, {"elapsed_seconds_max": 0}),
     ],
 )
 def test_a_setting_no_encoder_can_follow_is_refused(

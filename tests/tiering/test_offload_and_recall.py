@@ -49,7 +49,7 @@ def test_originals_and_large_sizes_go_to_the_bucket_and_are_read_through_it(clus
     (volume,) = cluster.glassplate_json("status")["volumes"]
     assert volume["cold_nodes"] == [COLD]
     shown = " ".join(cluster.glassplate("status").stdout.split())
-    assert f"42 open, chilled to {COLD} " in shown
+    assert f"42 open, offloaded to {COLD} " in shown
 
 
 def test_reconcile_leaves_alone_what_was_moved_and_repairs_all_else(cluster, photo_version):
@@ -85,10 +85,10 @@ def test_a_thaw_brings_everything_back(cluster, photo_version):
     for node in (*DISKS, COLD):
         assert cluster.sizes_on(node, photo_version) == "".join(sorted(SIZES))
     assert cluster.glassplate("diff", VOLUME).exit_code == 0
-    assert "chilled" not in cluster.glassplate("status").stdout
+    assert "offloaded" not in cluster.glassplate("status").stdout
 
 
-STEPS = ("pull", "adopt", "drop", "chill")
+STEPS = ("pull", "restore_digest", "drop_copy", "set_cold_tier")
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -84,7 +84,7 @@ def _volumes_table(volumes: Sequence[Document]) -> Table:
 def _volume_state(volume: Document) -> str:
     """Whether it takes photos, and where the large files are if not on every mirror."""
     cold_nodes = ", ".join(volume["cold_nodes"])
-    return f"{volume['state']}, chilled to {cold_nodes}" if cold_nodes else str(volume["state"])
+    return f"{volume['state']}, offloaded to {cold_nodes}" if cold_nodes else str(volume["state"])
 
 
 def _edges_table(edges: Sequence[Document]) -> Table:

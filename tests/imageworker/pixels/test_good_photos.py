@@ -55,7 +55,7 @@ def test_every_orientation_comes_out_upright(orientation: int, pillow_name: str)
     assert _error(made, middle, "q") < 4
 
 
-@pytest.mark.parametrize("name", ["PNG with alpha", "grey PNG with alpha", "AVIF with alpha"])
+@pytest.mark.parametrize("name", ["PNG with alpha", "gray PNG with alpha", "AVIF with alpha"])
 def test_transparency_is_white_in_jpeg_and_the_info_says_so(name: str) -> None:
     """What shines through is paper, and nobody is left to wonder."""
     made = _made(good(name).data)
@@ -113,7 +113,7 @@ def test_a_multi_picture_jpeg_is_its_first_picture() -> None:
     assert _error(_made(good("multi-picture JPEG").data), picture()) < 3
 
 
-@pytest.mark.parametrize("name", ["JPEG", "PNG with alpha", "AVIF", "HEIC", "16-bit grey TIFF"])
+@pytest.mark.parametrize("name", ["JPEG", "PNG with alpha", "AVIF", "HEIC", "16-bit gray TIFF"])
 def test_the_same_photo_makes_the_same_bytes(name: str) -> None:
     """Same input, same recipe, same libraries: every variant and the info, byte for byte."""
     assert _made(good(name).data) == _made(good(name).data)

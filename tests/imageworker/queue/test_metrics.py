@@ -29,7 +29,7 @@ def test_a_job_is_counted_by_lane_and_outcome_and_timed():
     assert sample(metrics, "jobs_total", queue="new", outcome="ready") == 1
     assert sample(metrics, "jobs_total", queue="new", outcome="error") == 1
     assert sample(metrics, "jobs_total", queue="other", outcome="gone") == 1
-    assert sample(metrics, "photo_seconds_sum", queue="new") == 3.5
+    assert sample(metrics, "photo_processing_seconds_sum", queue="new") == 3.5
     assert b"glassplate_photo_processing_seconds_bucket" in generate_latest(metrics.registry)
 
 
