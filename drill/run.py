@@ -59,7 +59,7 @@ class Drill:
     terms: Criteria | None = None
     verdict: Verdict | None = None
     failure_reason: str = ""
-    """Why the drill itself did not come to its end."""
+    """The traceback of the exception that ended the drill early, or empty."""
     begun_ns: int = 0
     seconds: float = 0.0
 

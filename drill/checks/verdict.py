@@ -8,7 +8,7 @@ from drill.checks.photo_index import PhotoIndex
 from drill.checks.stalls import Stall
 
 GONE_SECONDS_MAX = 5.0
-"""How long an edge that was told may go on serving what was deleted."""
+"""Seconds after the last fault for which an edge that missed the purge may serve the photo."""
 GONE_AFTER_HEAL_SECONDS_MAX = 60.0
 """The same, for one that could not be told until its links healed."""
 REPAIR_RATIO_MAX = 3.0

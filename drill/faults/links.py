@@ -18,7 +18,7 @@ class FailureMode(Enum):
 
     REFUSED = "refused"
     """Connections are reset, and new ones are as well."""
-    SWALLOWED = "swallowed"
+    HANGING = "hanging"
     """Connections stay open, and nothing passes either way: nobody is told."""
 
 
@@ -154,7 +154,7 @@ async def _failing(
     yield
     for link in links:
         link.proxy.reconnect()
-        if ways is FailureMode.SWALLOWED:
+        if ways is FailureMode.HANGING:
             # What was in a network that is gone does not come out of it later.
             link.proxy.reset_all()
             link.proxy.unfreeze()

@@ -24,7 +24,7 @@ LINKS = (
     Scenario(
         name="colos-cut-silently",
         description="Whatever goes from one colo to the other is swallowed, and nobody is told.",
-        steps=steps(ColosCut(FailureMode.SWALLOWED)),
+        steps=steps(ColosCut(FailureMode.HANGING)),
     ),
     Scenario(
         name="colo-cut-one-way",
@@ -45,7 +45,7 @@ LINKS = (
     Scenario(
         name="node-hangs",
         description="One node takes connections and never answers.",
-        steps=steps(Failing("*", "west-1.*", FailureMode.SWALLOWED)),
+        steps=steps(Failing("*", "west-1.*", FailureMode.HANGING)),
     ),
     Scenario(
         name="master-without-nodes",

@@ -22,7 +22,7 @@ def status_view(document: Document, needs_attention: Sequence[str]) -> Renderabl
         "",
         _volumes_table(document["volumes"]),
         "",
-        Text(f"Owed files: {document['pending_hints']}    Queue: {_queue(document['queue'])}"),
+        Text(f"Owed files: {document['pending_hints']}    Queue: {_queue(document['queues'])}"),
     ]
     if document["edges"]:
         parts += ["", _edges_table(document["edges"])]
