@@ -171,7 +171,7 @@ def _of_absence(asked: ExplainTarget, found: Document, held: Sequence[Document])
             f"the mirrors that answer do not have it, and {', '.join(silent)} does not answer.",
         )
     if held:
-        where = ", ".join(f"{copy['where']} of {copy['node']}" for copy in held)
+        where = ", ".join(f"{copy['location']} of {copy['node']}" for copy in held)
         return Response(404, f"it is in places that are never served: {where}.")
     return Response(404, _why_not_made(asked, found))
 
