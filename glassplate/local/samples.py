@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from glassplate.client import Client
 from glassplate.errors import NotReadyInTime, SizesFailed
-from glassplate.sample_photos import make_sample_photos
 from storagemaster.wire import Receipt
 from volumes.cluster import Cluster
 
 READY_SECONDS_MAX = 120.0
+_FOLDER = Path(__file__).parents[1] / "samples"
 
 Report = Callable[[int, int, str], None]
 """Hears how many of how many photos are done, and what is being done."""
@@ -25,14 +26,18 @@ class SampleOutcome:
     urls: dict[str, str]
 
 
+def read_sample_photos() -> dict[str, bytes]:
+    """Return the eight JPEGs in `glassplate/samples/` by file name."""
+    return {path.name: path.read_bytes() for path in sorted(_FOLDER.glob("*.jpg"))}
+
+
 async def upload_samples(cluster: Cluster, token: str, report: Report) -> list[SampleOutcome]:
     """Upload every sample photo, wait for its sizes, and say where it is to be seen."""
     masters = [f"http://{master.address}" for master in cluster.masters.values()]
-    report(0, 0, "Painting the sample photos")
-    photos = await asyncio.to_thread(lambda: list(make_sample_photos()))
+    photos = await asyncio.to_thread(read_sample_photos)
     async with Client(masters, token=token) as client:
         receipts = []
-        for number, (name, data) in enumerate(photos):
+        for number, (name, data) in enumerate(photos.items()):
             report(number, 2 * len(photos), f"Uploading {name}")
             receipts.append((name, await client.put(data, idempotency_key=f"sample {name}")))
         outcomes = []
