@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageCms
 
-from imageworker.pixels.icc_profile import SRGB, render_profile
-
-SRGB_PROFILE = render_profile(SRGB)
-"""What every variant carries: 480 bytes."""
+from imageworker.pixels.icc_profile import SRGB_PROFILE
 
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION

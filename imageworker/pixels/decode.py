@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from imageworker.pixels.formats import JPEG, PhotoFormat
-from imageworker.pixels.icc_profile import ADOBE_RGB, DISPLAY_P3, render_profile
+from imageworker.pixels.icc_profile import ADOBE_RGB_PROFILE, DISPLAY_P3_PROFILE
 from imageworker.pixels.metadata import Metadata, read_metadata
 from imageworker.pixels.opening import opened
 from imageworker.pixels.resize import draft_scale
@@ -109,8 +109,8 @@ def _profile_of(image: Image.Image, metadata: Metadata) -> bytes | None:
     if isinstance(attached, bytes) and attached:
         return attached
     if image.mode == "RGB" and metadata.is_adobe_rgb:
-        return render_profile(ADOBE_RGB)
+        return ADOBE_RGB_PROFILE
     nclx = image.info.get("nclx_profile")
     if isinstance(nclx, dict) and nclx.get("color_primaries") == _NCLX_DISPLAY_P3:
-        return render_profile(DISPLAY_P3)
+        return DISPLAY_P3_PROFILE
     return None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageFile
 
-from imageworker.pixels.color import SRGB_PROFILE
+from imageworker.pixels.icc_profile import SRGB_PROFILE
 from imageworker.recipe import AnimationSetting, AvifSetting, JpegSetting, WebpSetting
 
 _SUBSAMPLING_CODES = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}

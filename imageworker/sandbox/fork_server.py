@@ -27,7 +27,7 @@ from PIL import Image
 
 from imageworker.made_sizes import MadeSizes
 from imageworker.make_sizes import make_second_pass, make_sizes
-from imageworker.pixels.icc_profile import ADOBE_RGB, DISPLAY_P3, render_profile
+from imageworker.pixels.icc_profile import DISPLAY_P3_PROFILE
 from imageworker.processing_errors import MemoryLimitExceeded, UnprocessablePhoto
 from imageworker.recipe import DEFAULT_RECIPE, AvifSetting, Recipe, WebpSetting
 from imageworker.sandbox.child_protocol import PACKET_BYTES_MAX, ChildExit, Request
@@ -77,10 +77,9 @@ def warm_up() -> None:
     picture = Image.radial_gradient("L").resize((120, 90)).convert("RGB")
     for pillow_name in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "AVIF"):
         buffer = io.BytesIO()
-        picture.save(buffer, pillow_name, icc_profile=render_profile(DISPLAY_P3))
+        picture.save(buffer, pillow_name, icc_profile=DISPLAY_P3_PROFILE)
         render_result(make_sizes(buffer.getvalue(), recipe=recipe))
     make_second_pass(buffer.getvalue(), recipe=recipe)
-    render_profile(ADOBE_RGB)
     with contextlib.suppress(UnprocessablePhoto):
         make_sizes(buffer.getvalue()[:-100], recipe=recipe)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image
 
-from imageworker.pixels.icc_profile import DISPLAY_P3, render_profile
+from imageworker.pixels.icc_profile import DISPLAY_P3_PROFILE
 from tests.imageworker.cmyk_profile import cmyk_profile
 from tests.imageworker.hostile_zoo import full_of_secrets, many_frames
 from tests.imageworker.photo_zoo import moving, picture, save
@@ -23,7 +23,7 @@ def small_photos() -> list[bytes]:
     see_through.putalpha(Image.linear_gradient("L").resize(shown.size))
     first, *rest = moving(3, (WIDTH, HEIGHT))
     animated = {"save_all": True, "append_images": rest}
-    profile = render_profile(DISPLAY_P3)
+    profile = DISPLAY_P3_PROFILE
     # A table of inks takes as long to prepare as ten photos do: it comes in a third as often.
     with_table = save(shown.convert("CMYK"), "JPEG", icc_profile=cmyk_profile())
     return [with_table] + 3 * [

@@ -9,7 +9,7 @@ import numpy as np
 import pillow_heif
 from PIL import ExifTags, Image, ImageDraw
 
-from imageworker.pixels.icc_profile import ADOBE_RGB, DISPLAY_P3, render_profile
+from imageworker.pixels.icc_profile import ADOBE_RGB_PROFILE, DISPLAY_P3_PROFILE
 from tests.imageworker import png_writer
 from tests.imageworker.cmyk_profile import cmyk_profile
 
@@ -118,7 +118,7 @@ def _multi_picture() -> bytes:
 
 
 def _heic_in_p3() -> bytes:
-    return save(picture(), "HEIF", quality=95, icc_profile=render_profile(DISPLAY_P3))
+    return save(picture(), "HEIF", quality=95, icc_profile=DISPLAY_P3_PROFILE)
 
 
 def _animated(pillow_name: str) -> bytes:
@@ -180,7 +180,7 @@ def animated(pillow_name: str) -> bytes:
 
 def in_adobe_rgb() -> bytes:
     """A JPEG whose profile says Adobe RGB."""
-    return save(picture(), "JPEG", quality=98, icc_profile=render_profile(ADOBE_RGB))
+    return save(picture(), "JPEG", quality=98, icc_profile=ADOBE_RGB_PROFILE)
 
 
 def in_adobe_rgb_by_index() -> bytes:
@@ -190,7 +190,7 @@ def in_adobe_rgb_by_index() -> bytes:
 
 def in_display_p3(pillow_name: str = "JPEG") -> bytes:
     """A photo whose profile says Display P3, as telephones write it."""
-    return save(picture(), pillow_name, quality=98, icc_profile=render_profile(DISPLAY_P3))
+    return save(picture(), pillow_name, quality=98, icc_profile=DISPLAY_P3_PROFILE)
 
 
 def in_inks() -> bytes:

@@ -8,14 +8,14 @@ import pytest
 from PIL import Image, ImageCms
 
 from imageworker.pixels.color import to_srgb
-from imageworker.pixels.icc_profile import ADOBE_RGB, DISPLAY_P3, SRGB, render_profile
+from imageworker.pixels.icc_profile import ADOBE_RGB_PROFILE, DISPLAY_P3_PROFILE, SRGB_PROFILE
 from tests.imageworker.cmyk_profile import cmyk_profile
 from tests.imageworker.photo_zoo import picture, translucent
 from tests.imageworker.similarity import mean_error
 
 BY_HAND: Mapping[str, tuple[bytes, str]] = {
-    "Display P3": (render_profile(DISPLAY_P3), "RGB"),
-    "Adobe RGB": (render_profile(ADOBE_RGB), "RGB"),
+    "Display P3": (DISPLAY_P3_PROFILE, "RGB"),
+    "Adobe RGB": (ADOBE_RGB_PROFILE, "RGB"),
     "inks": (cmyk_profile(), "CMYK"),
 }
 
@@ -51,7 +51,7 @@ def test_an_ink_looks_as_its_profile_says() -> None:
 def test_pixels_in_srgb_are_left_alone() -> None:
     """A profile that is sRGB by any name costs nothing and moves nothing."""
     ours, theirs = (
-        render_profile(SRGB),
+        SRGB_PROFILE,
         ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
     )
     pixels = picture().copy()
@@ -61,7 +61,7 @@ def test_pixels_in_srgb_are_left_alone() -> None:
 
 def test_transparency_survives_a_conversion() -> None:
     """Colours move, alpha does not."""
-    converted = to_srgb(translucent(), render_profile(DISPLAY_P3)).pixels
+    converted = to_srgb(translucent(), DISPLAY_P3_PROFILE).pixels
     assert converted.mode == "RGBA"
     assert np.array_equal(
         np.asarray(converted.getchannel("A")), np.asarray(translucent().getchannel("A"))
@@ -73,11 +73,11 @@ def test_transparency_survives_a_conversion() -> None:
     ("mode", "profile"),
     [
         ("RGB", b"noise" * 100),
-        ("RGB", render_profile(SRGB)[:200]),
+        ("RGB", SRGB_PROFILE[:200]),
         ("RGB", cmyk_profile()),
-        ("CMYK", render_profile(DISPLAY_P3)),
-        ("L", render_profile(DISPLAY_P3)),
-        ("LA", render_profile(DISPLAY_P3)),
+        ("CMYK", DISPLAY_P3_PROFILE),
+        ("L", DISPLAY_P3_PROFILE),
+        ("LA", DISPLAY_P3_PROFILE),
         ("RGBA", cmyk_profile()),
     ],
 )

@@ -7,7 +7,7 @@ from PIL import Image
 
 from imageworker.made_sizes import MadeSizes
 from imageworker.make_sizes import make_sizes
-from imageworker.pixels.color import SRGB_PROFILE
+from imageworker.pixels.icc_profile import SRGB_PROFILE
 from imageworker.recipe import DEFAULT_RECIPE
 from imageworker.sandbox.child import SizesMaker
 from tests.imageworker import photo_zoo

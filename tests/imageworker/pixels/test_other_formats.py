@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, ImageSequence
 
 from imageworker.make_sizes import make_second_pass, make_sizes
-from imageworker.pixels.color import SRGB_PROFILE
 from imageworker.pixels.encode import encode_jpeg
+from imageworker.pixels.icc_profile import SRGB_PROFILE
 from imageworker.processing_errors import PhotoTooLarge
 from imageworker.recipe import (
     DEFAULT_RECIPE,

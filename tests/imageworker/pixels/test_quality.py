@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from imageworker.pixels import resampling
 from imageworker.pixels.decode import decode
 from imageworker.pixels.encode import encode_jpeg
-from imageworker.pixels.icc_profile import ADOBE_RGB, DISPLAY_P3, render_profile
+from imageworker.pixels.icc_profile import ADOBE_RGB_PROFILE, DISPLAY_P3_PROFILE
 from imageworker.pixels.render import Rendered, render_sizes
 from imageworker.recipe import DEFAULT_RECIPE, Limits
 from tests.imageworker.cmyk_profile import cmyk_profile
@@ -95,8 +95,8 @@ def test_a_jpeg_decoded_at_half_size_is_as_good(kind: str) -> None:
 @pytest.mark.parametrize(
     ("mode", "profile"),
     [
-        ("RGB", render_profile(DISPLAY_P3)),
-        ("RGB", render_profile(ADOBE_RGB)),
+        ("RGB", DISPLAY_P3_PROFILE),
+        ("RGB", ADOBE_RGB_PROFILE),
         ("CMYK", cmyk_profile()),
     ],
     ids=["Display P3", "Adobe RGB", "inks"],
