@@ -5,14 +5,13 @@ its own are those of its site's links: so a colo can be cut off from another, on
 no process has to know.
 """
 
-import asyncio
 import contextlib
 import fnmatch
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from drill.cluster.tcp_proxy import TcpProxy
+from drill.cluster.tcp_proxy import TcpProxy, running_proxy
 from volumes.address import Address, parse_address
 from volumes.cluster import Cluster
 
@@ -104,16 +103,12 @@ def servers_of(cluster: Cluster) -> list[Server]:
 async def running_links(cluster: Cluster, *, seed: int) -> AsyncIterator[Links]:
     """A link for every site and server, for as long as the block lasts."""
     links: list[Link] = []
+    any_port = Address("127.0.0.1", 0)
     async with contextlib.AsyncExitStack() as stack:
         for site in (*cluster.colos, CLIENTS):
             for server in servers_of(cluster):
-                nowhere = Address("127.0.0.1", 0)
-                proxy = TcpProxy(nowhere, server.address, seed=seed + len(links))
-                listener = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
-                proxy.address = Address("127.0.0.1", listener.sockets[0].getsockname()[1])
-                stack.push_async_callback(proxy.close)
-                stack.callback(listener.close)
-                links.append(Link(site, server, proxy))
+                running = running_proxy(any_port, server.address, seed=seed + len(links))
+                links.append(Link(site, server, await stack.enter_async_context(running)))
         yield Links(links)
 
 

@@ -217,10 +217,13 @@ class _WasReset(ConnectionError):
 
 
 @contextlib.asynccontextmanager
-async def running_proxy(listen: Address, target: Address) -> AsyncIterator[TcpProxy]:
-    """A proxy that forwards for as long as the block lasts."""
-    proxy = TcpProxy(listen, target)
+async def running_proxy(
+    listen: Address, target: Address, *, seed: int = 0
+) -> AsyncIterator[TcpProxy]:
+    """Run a proxy until the block exits; port 0 of `listen` takes any free port."""
+    proxy = TcpProxy(listen, target, seed=seed)
     server = await asyncio.start_server(proxy.accept, listen.host, listen.port)
+    proxy.address = Address(listen.host, server.sockets[0].getsockname()[1])
     try:
         yield proxy
     finally:
