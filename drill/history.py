@@ -6,11 +6,9 @@ cluster by its history and by what is on its disks in the end.
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 SECOND = 1_000_000_000
 """Nanoseconds in a second."""
@@ -89,14 +87,6 @@ def render_operation(operation: Operation) -> str:
     return json.dumps(said)
 
 
-def parse_operation(line: str) -> Operation:
-    """The operation of a line; the inverse of `render_operation`."""
-    said: dict[str, Any] = json.loads(line)
-    for name in ("pending_mirrors", "purge_pending"):
-        said[name] = tuple(said.get(name, ()))
-    return Operation(**{**said, "op": Op(said["op"]), "outcome": Outcome(said["outcome"])})
-
-
 class History:
     """All operations so far, in the order in which they ended."""
 
@@ -111,13 +101,6 @@ class History:
         """Write it as JSON lines."""
         with path.open("w") as file:
             file.writelines(f"{render_operation(each)}\n" for each in self.operations)
-
-
-def read_history(path: Path) -> Iterator[Operation]:
-    """The operations of a file of JSON lines."""
-    with path.open() as file:
-        for line in file:
-            yield parse_operation(line)
 
 
 def now_ns() -> int:

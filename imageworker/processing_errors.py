@@ -14,15 +14,11 @@ UnprocessablePhoto
 A reason is a clause without a capital or a period, so that it can stand in a sentence.
 """
 
-from typing import ClassVar
-
 REASON_LENGTH_MAX = 300
 
 
 class UnprocessablePhoto(Exception):
     """Sizes cannot be made of this photo; `reason` says why, in words for a person."""
-
-    is_retryable: ClassVar[bool] = False
 
     def __init__(self, reason: str) -> None:
         self.reason = printable(reason, length_max=REASON_LENGTH_MAX)
@@ -55,8 +51,6 @@ class MemoryLimitExceeded(PermanentFailure):
 
 class TransientFailure(UnprocessablePhoto):
     """Perhaps the photo's fault, perhaps that of a machine short of memory or time."""
-
-    is_retryable = True
 
 
 class TimeLimitExceeded(TransientFailure):

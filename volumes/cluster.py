@@ -111,10 +111,6 @@ class Cluster:
         """The colos that have nodes, in alphabetical order."""
         return tuple(sorted({node.colo for node in self.nodes.values()}))
 
-    def nodes_of(self, colo: Colo) -> tuple[Node, ...]:
-        """The nodes of one colo, in the order of the config."""
-        return tuple(node for node in self.nodes.values() if node.colo == colo)
-
     def mirrors_of(self, volume: VolumeId) -> tuple[Node, ...]:
         """The nodes a volume is mirrored on.
 

@@ -20,7 +20,6 @@ class Promise:
     path: str
     """Of the original."""
     digest: str
-    since_ns: int
     taken_by: str
     """The storagemaster that promised it."""
     durability: str
@@ -117,7 +116,6 @@ def _promise(index: PhotoIndex, each: Operation, reference: str) -> None:
             key=each.key,
             path=each.path,
             digest=each.digest,
-            since_ns=each.complete_ns,
             taken_by=each.edge,
             durability=each.durability,
         ),

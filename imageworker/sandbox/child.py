@@ -86,7 +86,7 @@ class SizesMaker:
         """All sizes of a photo, and its info.
 
         Raises:
-            UnprocessablePhoto: They cannot be made; `is_retryable` says whether another try may do.
+            UnprocessablePhoto: They cannot be made; `TransientFailure` if they may be later.
         """
         return self._make(original, Request(recipe))
 
@@ -94,7 +94,7 @@ class SizesMaker:
         """The variants whose encoding is slow, which the info has announced already.
 
         Raises:
-            UnprocessablePhoto: They cannot be made; `is_retryable` says whether another try may do.
+            UnprocessablePhoto: They cannot be made; `TransientFailure` if they may be later.
         """
         return self._make(original, Request(recipe, is_second_pass=True)).variants
 

@@ -22,16 +22,6 @@ from storagemaster.image_header.webp import webp_dimensions
 HEAD_BYTES_MAX = 256 * 1024
 """Room for EXIF with a thumbnail (64 KiB), a display profile and XMP before a JPEG's frame."""
 
-MEDIA_TYPES = {
-    "jpg": "image/jpeg",
-    "png": "image/png",
-    "gif": "image/gif",
-    "webp": "image/webp",
-    "avif": "image/avif",
-    "heic": "image/heic",
-    "tif": "image/tiff",
-}
-
 # A text format may open with a long comment or declaration before the word that gives it away.
 _REFUSAL_BYTES = 512
 
@@ -43,11 +33,6 @@ class Sniffed:
     ext: str
     width: int
     height: int
-
-    @property
-    def media_type(self) -> str:
-        """What goes into Content-Type."""
-        return MEDIA_TYPES[self.ext]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ digest, in the last 64 bytes of the body, which lets them be published. Small fi
 sender has whole, go several to a request, and are signed by their digests (`writes_wire.py`).
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -38,7 +37,6 @@ ERROR_HEADER = "Glassplate-Error"
 
 TRAILER_BYTES = 64
 DIGEST_IN_TRAILER = "-"
-EMPTY_DIGEST = hashlib.sha256(b"").hexdigest()
 
 # The header line of a bundle is below 200 bytes a file; the largest is a page of infos.
 BUNDLE_HEADER_BYTES_MAX = 128 * 1024

@@ -38,7 +38,8 @@ def test_either_machine_has_everything(two_machines):
         [address.host for address in two_machines.memcached],
     ):
         assert sorted(hosts) == sorted(machines)
-    assert all(len(two_machines.nodes_of(colo)) == 2 for colo in two_machines.colos)
+    colos = [node.colo for node in two_machines.nodes.values()]
+    assert all(colos.count(colo) == 2 for colo in two_machines.colos)
 
 
 def test_every_port_of_the_config_is_in_the_table(two_machines):

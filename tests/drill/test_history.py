@@ -1,4 +1,7 @@
-"""Histories: written as JSON lines and read back the same."""
+"""Histories: one JSON line for each operation."""
+
+import json
+from dataclasses import fields
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,8 +11,6 @@ from drill.history import (
     Op,
     Operation,
     Outcome,
-    parse_operation,
-    read_history,
     render_operation,
 )
 
@@ -29,17 +30,22 @@ operations = st.builds(
     status=st.integers(0, 599),
     error=words,
     permitted=st.booleans(),
-    owed=st.lists(words, max_size=3).map(tuple),
+    pending_mirrors=st.lists(words, max_size=3).map(tuple),
     purge_pending=st.lists(words, max_size=3).map(tuple),
 )
 
 
 @given(operations)
-def test_a_line_is_read_back_as_what_was_written(operation):
-    """Rendering and parsing are inverses, and a line is one line."""
+def test_a_line_has_every_field_that_differs_from_its_default(operation):
+    """An operation is one line of JSON, and a missing field has its default."""
     line = render_operation(operation)
     assert "\n" not in line
-    assert parse_operation(line) == operation
+    rendered = json.loads(line)
+    for field in fields(operation):
+        value = getattr(operation, field.name)
+        assert rendered.get(field.name, field.default) == (
+            list(value) if isinstance(value, tuple) and value else value
+        )
 
 
 def test_a_history_is_kept_in_a_file(tmp_path):
@@ -48,4 +54,5 @@ def test_a_history_is_kept_in_a_file(tmp_path):
     for number in range(3):
         history.add(Operation(op=Op.PUT, outcome=Outcome.OK, invoke_ns=number, complete_ns=9))
     history.write(tmp_path / "history.jsonl")
-    assert list(read_history(tmp_path / "history.jsonl")) == history.operations
+    lines = (tmp_path / "history.jsonl").read_text().splitlines()
+    assert lines == [render_operation(each) for each in history.operations]

@@ -17,6 +17,7 @@ from imageworker.processing_errors import (
     DecoderCrashed,
     MemoryLimitExceeded,
     TimeLimitExceeded,
+    TransientFailure,
     UnprocessablePhoto,
 )
 from imageworker.recipe import DEFAULT_RECIPE, AvifSetting, Limits, Recipe
@@ -107,7 +108,7 @@ def test_every_way_to_end_has_its_words(
     error = describe_exit(dataclasses.replace(WELL, **changed), Limits())
     assert type(error) is kind
     assert words in error.reason
-    assert error.is_retryable
+    assert isinstance(error, TransientFailure)
 
 
 def test_a_child_that_ended_well_has_no_words() -> None:
@@ -120,7 +121,7 @@ def test_a_child_over_its_memory_is_the_photos_fault(maker: SizesMaker) -> None:
     recipe = dataclasses.replace(DEFAULT_RECIPE, limits=Limits(memory_bytes_max=180 * MEGABYTE))
     with pytest.raises(MemoryLimitExceeded, match="180 MiB of memory") as caught:
         maker.make(save(picture(6000, 4500), "PNG"), recipe)
-    assert not caught.value.is_retryable
+    assert not isinstance(caught.value, TransientFailure)
     assert maker.last_end is not None
     assert maker.last_end.memory_bytes_peak < 180 * MEGABYTE
 

@@ -10,6 +10,7 @@ from imageworker.make_sizes import make_sizes
 from imageworker.processing_errors import (
     BrokenPhoto,
     PhotoTooLarge,
+    TransientFailure,
     TruncatedPhoto,
     UnknownFormat,
     UnprocessablePhoto,
@@ -34,7 +35,7 @@ def _undoable(maker: SizesMaker, data: bytes) -> UnprocessablePhoto:
     assert maker.last_end is not None
     assert maker.last_end.memory_bytes_peak < MEMORY_BYTES_MOST
     assert caught.value.reason
-    assert not caught.value.is_retryable
+    assert not isinstance(caught.value, TransientFailure)
     return caught.value
 
 

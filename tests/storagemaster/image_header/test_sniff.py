@@ -119,12 +119,6 @@ def test_webp_of_the_largest_edge_is_measured():
         assert answer == Sniffed(ext="webp", width=16383, height=2)
 
 
-def test_media_type_follows_the_format():
-    """The name of a format in Content-Type is not always its extension."""
-    types = {name: sniff(REAL_FILES[name]).media_type for name in ("jpg", "tif", "avif")}
-    assert types == {"jpg": "image/jpeg", "tif": "image/tiff", "avif": "image/avif"}
-
-
 def test_exif_orientation_is_not_applied():
     """Dimensions are as stored; turning is the image worker's business."""
     assert sniff(encode("JPEG", exif=orientation(6))) == Sniffed(ext="jpg", width=301, height=203)

@@ -187,7 +187,7 @@ def test_a_signature_is_good_for_one_method_only(node, soon):
     held = variant_of(version_of(802), hint_for="west-1")
     node.put(held, DATA)
     path = wire.file_path(held)
-    reading = node.sign("GET", path, wire.EMPTY_DIGEST, expiry_seconds=soon)
+    reading = node.sign("GET", path, digest_of(b""), expiry_seconds=soon)
     assert status_of(node.send_raw(request("GET", path, signature=reading))) == 200
     assert status_of(node.send_raw(request("DELETE", path, signature=reading))) == 403
     assert (node.root / held.path).exists()
