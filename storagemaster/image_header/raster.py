@@ -1,4 +1,4 @@
-"""Dimensions from the headers of JPEG, PNG and GIF."""
+"""Dimensions from the headers of JPEG, PNG, GIF, and WebP."""
 
 import re
 
@@ -12,6 +12,13 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _JPEG_END_OF_IMAGE = 0xD9
 _JPEG_START_OF_SCAN = 0xDA
+
+_WEBP_CHUNK = 12
+_WEBP_PAYLOAD = 20
+_WEBP_LOSSLESS_SIGNATURE = 0x2F
+_WEBP_LOSSY_START_CODE = b"\x9d\x01\x2a"
+_WEBP_EDGE_BITS = 14
+_WEBP_EDGE_MASK = (1 << _WEBP_EDGE_BITS) - 1
 
 
 def jpeg_dimensions(head: Head) -> tuple[int, int]:
@@ -40,6 +47,19 @@ def gif_dimensions(head: Head) -> tuple[int, int]:
     return head.little(6, 2), head.little(8, 2)
 
 
+def webp_dimensions(head: Head) -> tuple[int, int]:
+    """Width and height of the canvas."""
+    match head.take(_WEBP_CHUNK, 4):
+        case b"VP8 ":
+            return _lossy_webp(head)
+        case b"VP8L":
+            return _lossless_webp(head)
+        case b"VP8X":
+            return head.little(_WEBP_PAYLOAD + 4, 3) + 1, head.little(_WEBP_PAYLOAD + 7, 3) + 1
+        case _:
+            raise UnusableHeader("the WebP does not begin with a chunk of an image")
+
+
 def _next_marker(head: Head, offset: int) -> tuple[int, int]:
     """The next marker's code, and the offset behind it."""
     match = _JPEG_MARKER.search(head.data, offset)
@@ -53,3 +73,19 @@ def _segment_length(head: Head, offset: int) -> int:
     if length < 2:
         raise UnusableHeader("the JPEG has a segment of impossible length")
     return length
+
+
+def _lossy_webp(head: Head) -> tuple[int, int]:
+    if head.take(_WEBP_PAYLOAD + 3, 3) != _WEBP_LOSSY_START_CODE:
+        raise UnusableHeader("the WebP's first frame is not a key frame")
+    # The two bits above each edge are a hint for scaling on a screen, and no part of the size.
+    return head.little(_WEBP_PAYLOAD + 6, 2) & _WEBP_EDGE_MASK, head.little(
+        _WEBP_PAYLOAD + 8, 2
+    ) & _WEBP_EDGE_MASK
+
+
+def _lossless_webp(head: Head) -> tuple[int, int]:
+    if head.big(_WEBP_PAYLOAD, 1) != _WEBP_LOSSLESS_SIGNATURE:
+        raise UnusableHeader("the WebP's lossless chunk lacks its signature")
+    bits = head.little(_WEBP_PAYLOAD + 1, 4)
+    return (bits & _WEBP_EDGE_MASK) + 1, (bits >> _WEBP_EDGE_BITS & _WEBP_EDGE_MASK) + 1

@@ -14,10 +14,14 @@ from dataclasses import dataclass
 
 from storagemaster.image_header.head import Head, HeadTooShort, UnusableHeader
 from storagemaster.image_header.isobmff import is_isobmff, read_isobmff
-from storagemaster.image_header.raster import gif_dimensions, jpeg_dimensions, png_dimensions
+from storagemaster.image_header.raster import (
+    gif_dimensions,
+    jpeg_dimensions,
+    png_dimensions,
+    webp_dimensions,
+)
 from storagemaster.image_header.refused import refusal_reason
 from storagemaster.image_header.tiff import tiff_dimensions
-from storagemaster.image_header.webp import webp_dimensions
 
 HEAD_BYTES_MAX = 256 * 1024
 """Room for EXIF with a thumbnail (64 KiB), a display profile and XMP before a JPEG's frame."""
