@@ -27,8 +27,14 @@ from storagemaster.repair.steps import (
     Step,
     WriteTombstone,
 )
-from storagemaster.repair.tasks import NodePair, RepairProgress, Task, group_steps, step_bytes
-from storagemaster.repair.throttle import RepairThrottle
+from storagemaster.repair.tasks import (
+    NodePair,
+    RepairProgress,
+    RepairThrottle,
+    Task,
+    group_steps,
+    step_bytes,
+)
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import (
     Gone,

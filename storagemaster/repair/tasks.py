@@ -1,11 +1,21 @@
-"""The steps of a plan as tasks: small files between the same two nodes are copied together."""
+"""Repair tasks: the steps of a plan in groups, their progress, and the budget of bytes a second.
 
+Small files between the same two nodes are copied together. Reads of photos come before repair, so
+repair has a budget.
+"""
+
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from storagemaster.repair.steps import Copy, Replace, RestoreDigest, Step, WriteTombstone
 from storagenode.protocol.batch_wire import BATCH_BYTES_MAX, BATCH_FILES_MAX, FILE_BYTES_MAX
 from volumes.cluster import NodeId
+
+# A small file costs a disk as much as this many bytes do.
+STEP_BYTES_MIN = 64 * 1024
+# An unused budget is kept for this long.
+BURST_SECONDS_MAX = 1.0
 
 NodePair = tuple[NodeId, NodeId]
 """From the node that sends to the one that fetches."""
@@ -63,6 +73,24 @@ class RepairProgress:
         if not self.steps:
             return None if self.steps_total else 0.0
         return (now_seconds - self.started_seconds) * (self.steps_total - self.steps) / self.steps
+
+
+class RepairThrottle:
+    """Rate limiter for background repair: delays a task until its bytes fit the budget."""
+
+    def __init__(self, bytes_per_second: int) -> None:
+        self._bytes_per_second = bytes_per_second
+        self._free_at: float | None = None
+
+    async def acquire(self, task: Task) -> None:
+        """Return when the task may begin."""
+        now = asyncio.get_running_loop().time()
+        cost_bytes = max(task.size_bytes, STEP_BYTES_MIN * len(task.steps))
+        earliest = now - BURST_SECONDS_MAX
+        begins = max(self._free_at if self._free_at is not None else earliest, earliest)
+        self._free_at = begins + cost_bytes / self._bytes_per_second
+        if begins > now:
+            await asyncio.sleep(begins - now)
 
 
 def step_bytes(step: Step) -> int:
