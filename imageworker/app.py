@@ -6,17 +6,19 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import FrameType
 
 import aiohttp
-from rq import Queue, get_current_job
+from rq import Queue, SimpleWorker, get_current_job, worker_registration
+from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
+from rq.utils import now
 
 from imageworker.configured_recipe import recipe_of
 from imageworker.queue.allowed_jobs import allowing
 from imageworker.queue.heartbeat import Heartbeat
 from imageworker.queue.jobs import SizesJob
 from imageworker.queue.metrics import JobMetrics
-from imageworker.queue.sizes_worker import SizesWorker
 from imageworker.sandbox.child import SizesMaker
 from permission_urls import InternalSigner, KeyRing
 from storagemaster.client import MasterClient
@@ -31,6 +33,25 @@ OWN_SECONDS_MAX = JOB_SECONDS_MAX - 10
 MAINTENANCE_SECONDS = 30
 QUEUE_CONNECT_SECONDS = 5
 BEAT_ANSWER_SECONDS = 3
+
+
+class SizesWorker(SimpleWorker):
+    """An RQ worker that does not take dead workers' jobs for failed: their deaths are counted."""
+
+    stop_requested = False
+    """Whether a signal has come, also when the queue was away and RQ forgot it over that."""
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Note the signal, and stop as RQ does."""
+        self.stop_requested = True
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ has no types here
+
+    def clean_registries(self) -> None:
+        """Forget failures that are old, and workers that are gone."""
+        for queue in self.queues:
+            FailedJobRegistry(queue=queue).cleanup()
+            worker_registration.clean_worker_registry(queue)
+        self.last_cleaned_at = now()  # type: ignore[assignment]  # RQ says None, and means later
 
 
 @contextlib.contextmanager
