@@ -20,6 +20,9 @@ from rich.table import Table
 from bench.chart import Bar, draw_bars
 from bench.machine import describe_machine
 
+# Run before those that count, and discarded.
+_WARMUP_PAIRS = 1
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -61,7 +64,6 @@ def compare(
     *,
     runs: int = 5,
     higher_is_better: bool = True,
-    warmup: int = 1,
 ) -> Figure:
     """Runs ours (`a`) and theirs (`b`) in turns.
 
@@ -72,13 +74,12 @@ def compare(
         b: One run of theirs, in the same unit.
         runs: How many pairs count.
         higher_is_better: Whether the runs return rates rather than times.
-        warmup: How many pairs are run before, and forgotten.
 
     Raises:
         ValueError: A run returned what is no rate: zero, less, or not a number.
     """
-    pairs = [(a(), b()) for _ in range(warmup + runs)]
-    return summarize(name, floor, pairs[warmup:], higher_is_better=higher_is_better)
+    pairs = [(a(), b()) for _ in range(_WARMUP_PAIRS + runs)]
+    return summarize(name, floor, pairs[_WARMUP_PAIRS:], higher_is_better=higher_is_better)
 
 
 async def compare_async(
@@ -89,11 +90,10 @@ async def compare_async(
     *,
     runs: int = 5,
     higher_is_better: bool = True,
-    warmup: int = 1,
 ) -> Figure:
     """What `compare` does, for runs that are awaited; never two at once."""
-    pairs = [(await a(), await b()) for _ in range(warmup + runs)]
-    return summarize(name, floor, pairs[warmup:], higher_is_better=higher_is_better)
+    pairs = [(await a(), await b()) for _ in range(_WARMUP_PAIRS + runs)]
+    return summarize(name, floor, pairs[_WARMUP_PAIRS:], higher_is_better=higher_is_better)
 
 
 def summarize(

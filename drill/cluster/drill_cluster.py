@@ -101,13 +101,11 @@ class DrillCluster:
 
 @contextlib.asynccontextmanager
 async def running_drill_cluster(
-    *, seed: int, scratch: Path | None = None, has_bucket: bool = False
+    *, seed: int, has_bucket: bool = False
 ) -> AsyncIterator[DrillCluster]:
     """A cluster that runs for as long as the block lasts, and leaves nothing behind."""
     async with contextlib.AsyncExitStack() as stack:
-        folder = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="glassplate-drill-", dir=scratch)
-        )
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="glassplate-drill-"))
         local = prepare_on_free_ports(Path(folder))
         stack.enter_context(_small_disk(local))
         bucket = None

@@ -95,9 +95,9 @@ def running_s3_server(
             process.kill()
 
 
-def make_bucket(endpoint: str, name: str, credentials: Mapping[str, str] = CREDENTIALS) -> None:
-    """A new bucket."""
-    client = s3_client(endpoint, credentials)
+def make_bucket(endpoint: str, name: str) -> None:
+    """Create a bucket."""
+    client = s3_client(endpoint)
     with contextlib.closing(client):
         client.create_bucket(Bucket=name)
 
