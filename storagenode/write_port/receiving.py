@@ -5,8 +5,6 @@ What was streamed is published if its closing signature is right.
 
 import asyncio
 import contextlib
-import itertools
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -17,17 +15,12 @@ from storagenode.disk.publishing import Published
 from storagenode.protocol.errors import BadRequest, NodeError, Unreachable
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import TRAILER_BYTES, parse_trailer
-from storagenode.protocol.writes_wire import FILES_MAX, InMemoryFile, Outcome
+from storagenode.protocol.writes_wire import InMemoryFile, Outcome
 from storagenode.store import Staged, Store
 
 # As much as is written to the disk at a time: large enough that a thread is worth its price, and in
 # whole blocks.
 BATCH_BYTES = 1024 * 1024
-# How long a thread is kept busy with small files, one after the other. A thread that is woken for
-# each costs more than the file does; but where an fsync takes long, several are to wait at once.
-THREAD_SECONDS = 0.010
-# How much the last files weigh against those before in what a file is thought to take.
-_LAST_WEIGHT = 0.2
 
 CheckClosing = Callable[[str, str], None]
 """Given the closing signature and the digest of what came, raises unless they belong together."""
@@ -38,17 +31,9 @@ T = TypeVar("T")
 class Receiver:
     """Writes incoming bodies to a store, in threads, so that no disk stops the event loop."""
 
-    def __init__(
-        self,
-        store: Store,
-        threads: Executor,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, store: Store, threads: Executor) -> None:
         self._store = store
         self._threads = threads
-        self._clock = clock
-        self._seconds_a_file = THREAD_SECONDS
 
     async def receive(
         self,
@@ -86,21 +71,12 @@ class Receiver:
             )
 
     async def receive_many(self, files: Sequence[InMemoryFile]) -> list[Outcome]:
-        """Publish bodies that are here already, if each has its digest; what became of each."""
-        seconds = max(self._seconds_a_file, THREAD_SECONDS / FILES_MAX)
-        step = max(1, round(THREAD_SECONDS / seconds))
-        steps = [files[start : start + step] for start in range(0, len(files), step)]
-        done = await asyncio.gather(
-            *(self._in_thread(partial(self._publish_each, some)) for some in steps)
-        )
-        return [*itertools.chain(*done)]
+        """Publish complete bodies whose digests match; return the outcome of each.
 
-    def _publish_each(self, files: Sequence[InMemoryFile]) -> list[Outcome]:
-        started = self._clock()
-        outcomes = [self._publish_one(file) for file in files]
-        seconds = (self._clock() - started) / len(files)
-        self._seconds_a_file += _LAST_WEIGHT * (seconds - self._seconds_a_file)
-        return outcomes
+        Each file has a thread, so that their fsyncs overlap.
+        """
+        publishing = (self._in_thread(partial(self._publish_one, file)) for file in files)
+        return list(await asyncio.gather(*publishing))
 
     def _publish_one(self, whole: InMemoryFile) -> Outcome:
         try:

@@ -82,7 +82,7 @@ class SimulatedNode(Machine):
         for volume in self._cluster.volumes_on(self.node.id):
             self.store.create_volume(volume)
         clock = asyncio.get_running_loop().time
-        self.receiver = Receiver(self.store, self.threads, clock=clock)  # type: ignore[arg-type]
+        self.receiver = Receiver(self.store, self.threads)  # type: ignore[arg-type]
         self.puller = Puller(
             self.store,
             self.receiver,

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,8 +11,7 @@ from storagenode.disk.store import DiskStore
 from storagenode.protocol.errors import BadRequest, Unreachable
 from storagenode.protocol.wire import render_trailer
 from storagenode.protocol.writes_wire import InMemoryFile
-from storagenode.write_port.receiving import BATCH_BYTES, THREAD_SECONDS, Receiver
-from tests.storagenode.fake_clock import FakeClock
+from storagenode.write_port.receiving import BATCH_BYTES, Receiver
 from tests.storagenode.photo_samples import MTIME, VOLUME, digest_of, variant_of, version_of
 
 PLACE = variant_of(version_of(5))
@@ -135,56 +134,30 @@ def test_a_body_without_room_for_a_trailer_is_none(disk, receive):
     assert disk.list(f"{VOLUME}/{version_of(5).shard}") == []
 
 
-class ThreadsAtOnce:
-    """Does what it is given at once, and notes how many things that were."""
+class MeetingDisk(DiskFileSystem):
+    """A disk on which no fsync of a file ends before several have begun."""
 
-    def __init__(self):
-        self.woken = 0
-
-    def submit(self, work, *arguments):
-        """As an executor."""
-        self.woken += 1
-        done = Future()
-        done.set_result(work(*arguments))
-        return done
-
-
-class SlowDisk(DiskFileSystem):
-    """A real one on which every file takes so long, by a clock of its own."""
-
-    def __init__(self, root, clock, *, seconds):
+    def __init__(self, root, *, files):
         super().__init__(root)
-        self._clock, self.seconds = clock, seconds
+        self._begun = threading.Barrier(files)
 
     def fsync(self, handle):
-        """As the real one, some time later."""
+        """Wait for the others, then flush the file."""
+        self._begun.wait(WAIT_SECONDS)
         super().fsync(handle)
-        self._clock.advance(self.seconds)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "threads_woken"),
-    [(0.0, 1), (THREAD_SECONDS / 5, 3), (THREAD_SECONDS / 2, 6), (1.0, 12)],
-    ids=["memory", "a quick disk", "a slow disk", "a bucket"],
-)
-def test_a_thread_is_given_as_many_small_files_as_are_worth_waking_it(root, seconds, threads_woken):
-    """Where one takes long, several wait for the disk at once."""
-    clock, threads = FakeClock(0), ThreadsAtOnce()
-    disk = SlowDisk(root, clock, seconds=seconds)
-    receiver = Receiver(DiskStore(disk), threads, clock=clock)
-
-    async def receive(first, count):
-        places = [variant_of(version_of(number)) for number in range(first, first + count)]
-        return await receiver.receive_many(
-            [InMemoryFile(place, b"photo", digest_of(b"photo"), MTIME) for place in places]
-        )
-
+def test_small_files_of_one_request_wait_for_the_disk_at_once(root):
+    """Where an fsync takes long, each file of a request has its own thread."""
+    disk = MeetingDisk(root, files=4)
+    files = [
+        InMemoryFile(variant_of(version_of(number)), b"photo", digest_of(b"photo"), MTIME)
+        for number in range(200, 204)
+    ]
     try:
-        for number in range(100, 150):
-            asyncio.run(receive(number, 1))
-        threads.woken = 0
-        outcomes = asyncio.run(receive(200, 12))
+        with ThreadPoolExecutor(4) as threads:
+            receiver = Receiver(DiskStore(disk), threads)
+            outcomes = asyncio.run(receiver.receive_many(files))
     finally:
         disk.close_root()
-    assert [outcome.digest for outcome in outcomes] == [digest_of(b"photo")] * 12
-    assert threads.woken == threads_woken
+    assert [outcome.digest for outcome in outcomes] == [digest_of(b"photo")] * 4
