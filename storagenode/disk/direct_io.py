@@ -1,7 +1,8 @@
 """Writing past the page cache, where the disk allows it.
 
-An original is read once, for its sizes, and these are read all day: through the page cache every
-byte of it would be copied once more, and take the place of a size.
+An original is read once, for its sizes, and the sizes are read all day. Through the page cache,
+originals evict sizes once a memory limit is reached. `posix_fadvise` after the fsync is not enough:
+large originals fill the limit before their fsync.
 """
 
 import errno
