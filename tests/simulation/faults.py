@@ -16,7 +16,6 @@ from tests.simulation.world import World
 from tests.storagenode.disk.crash_file_system import Contents
 from volumes.cluster import NodeId
 
-Episode = Callable[[], Coroutine[Any, Any, None]]
 LASTS_SECONDS_MAX = 3.0
 
 

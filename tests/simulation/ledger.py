@@ -36,7 +36,6 @@ class Removal:
     volume: VolumeId
     photo: PhotoId
     version: Version | None
-    asked_at: float
     told_at: float | None = None
     homes: frozenset[str] = frozenset()
     """The nodes that were said to have the tombstone at home."""
@@ -94,7 +93,7 @@ class Ledger:
 
     def ask_removal(self, photo_version: PhotoVersion, version: Version | None) -> Removal:
         """A client asks for a delete or a revocation."""
-        removal = Removal(photo_version.volume, photo_version.photo, version, self.now())
+        removal = Removal(photo_version.volume, photo_version.photo, version)
         self.removals.append(removal)
         return removal
 

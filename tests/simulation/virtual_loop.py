@@ -5,18 +5,11 @@ Nothing here asks the system for anything, so that the same work is always done 
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 
 class NothingWillHappen(Exception):
     """Everything waits, and for nothing that has a time."""
-
-
-class TakesTime(Protocol):
-    """An executor of this loop: what is given to it is done at once, and its answer is late."""
-
-    def delay_seconds(self) -> float:
-        """How late the next answer is."""
 
 
 class _VirtualTime:
