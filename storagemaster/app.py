@@ -11,6 +11,7 @@ import redis
 from aiohttp import web
 
 from permission_urls import InternalSigner, KeyRing, ReadSigner
+from runtime.opaque_errors import OpaqueErrorRunner
 from storagemaster.background import repeating
 from storagemaster.caches.edge_health import POLL_SECONDS as EDGE_POLL_SECONDS
 from storagemaster.caches.edge_health import EdgeHealth
@@ -59,7 +60,6 @@ from storagemaster.tiering.tiering import Tiering
 from storagemaster.uploads.earlier_upload import EarlierUploads
 from storagemaster.uploads.uploads import Uploads
 from storagenode.client import NodeClient
-from storagenode.opaque_errors import OpaqueErrorRunner
 from volumes.cluster import Cluster, Master, NodeId
 
 QUEUE_ANSWER_SECONDS = 2.0

@@ -11,8 +11,8 @@ import aiohttp
 from aiohttp import web
 
 from permission_urls import InternalSigner, InternalVerifier, KeyRing, Verifier
+from runtime.opaque_errors import OpaqueErrorRunner
 from storagenode.client import NodeClient
-from storagenode.opaque_errors import OpaqueErrorRunner
 from storagenode.opening import opened_store
 from storagenode.read_port.fast_path import FastPathServer
 from storagenode.read_port.read_api import ReadApi, malformed_request_response

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from storagenode.opaque_errors import OpaqueErrorHandler, OpaqueErrorServer, Refuse
+from runtime.opaque_errors import OpaqueErrorHandler, OpaqueErrorServer, Refuse
 
 FastPath = Callable[[bytes], Sequence[bytes | bytearray] | None]
 """The whole answer to a plain GET of a raw target, or None: only the handler can say."""
