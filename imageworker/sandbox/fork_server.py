@@ -20,6 +20,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import NoReturn
 
@@ -32,6 +33,7 @@ from imageworker.processing_errors import MemoryLimitExceeded, UnprocessablePhot
 from imageworker.recipe import DEFAULT_RECIPE, AvifSetting, Recipe, WebpSetting
 from imageworker.sandbox.child_protocol import PACKET_BYTES_MAX, ChildExit, Request
 from imageworker.sandbox.child_result import render_result
+from imageworker.sandbox.landlock import deny_file_system
 from imageworker.sandbox.sandbox import (
     SandboxStatus,
     die_with_parent,
@@ -49,11 +51,11 @@ def serve(control: socket.socket) -> None:
     syscalls = SyscallFilter()
     warm_up()
     has_left_network, is_unprivileged = drop_privileges()
-    is_filtered = _try_filter(syscalls)
     sandbox_status = SandboxStatus(
         network_isolated=has_left_network,
         unprivileged=is_unprivileged,
-        syscalls_filtered=is_filtered,
+        syscalls_filtered=_works_in_a_child(syscalls.install),
+        file_system_denied=_works_in_a_child(deny_file_system),
     )
     control.send(json.dumps(asdict(sandbox_status)).encode())
     # What is here now is shared with every child; the collector would touch and so copy it.
@@ -177,11 +179,11 @@ def _write_all(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _try_filter(syscalls: SyscallFilter) -> bool:
-    """Whether a child can be filtered, as one that is forked for the question finds out."""
+def _works_in_a_child(restrict: Callable[[], bool]) -> bool:
+    """Return True if a forked child can restrict itself so."""
     child = os.fork()
     if child == 0:
-        os._exit(0 if syscalls.install() else 1)
+        os._exit(0 if restrict() else 1)
     return os.waitpid(child, 0)[1] == 0
 
 

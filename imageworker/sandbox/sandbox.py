@@ -1,12 +1,11 @@
-"""The walls around a process that decodes strangers' files, and which of them stand here.
+"""The sandbox around a process that decodes untrusted files, and which parts this machine has.
 
-Always, on any Linux: limits of address space, processor time, open files, file sizes and cores; a
-session of its own; no descriptor but its answer's; killed when its parent dies.
-Where the kernel has seccomp (x86-64 and ARM64): no program can be started, no network reached, no
-other process touched, no limit raised.
-Where the worker was started by root: besides, a network namespace with nothing in it, and the user
-`nobody`.
-Nowhere: a file system of its own. It has no descriptor to open a file with, so it needs none.
+Always, on any Linux: limits of address space, processor time, open files, file sizes, and cores; a
+session of its own; no descriptor but the one for its result; killed when its parent dies.
+Where the kernel has seccomp (x86-64 and ARM64): only the system calls that decoding needs. A path,
+a program, the network, another process, and the limits are out of reach.
+Where the kernel has Landlock (5.13 and later): the file system is denied a second time.
+Where the worker was started by root: an empty network namespace, and the user `nobody`.
 """
 
 import contextlib
@@ -17,6 +16,7 @@ import signal
 from dataclasses import dataclass
 
 from imageworker.recipe import Limits
+from imageworker.sandbox.landlock import deny_file_system
 from imageworker.sandbox.syscall_filter import SyscallFilter
 
 NOBODY = 65534
@@ -35,6 +35,7 @@ class SandboxStatus:
     network_isolated: bool
     unprivileged: bool
     syscalls_filtered: bool
+    file_system_denied: bool
 
 
 def drop_privileges() -> tuple[bool, bool]:
@@ -72,6 +73,8 @@ def enter_sandbox(limits: Limits, syscalls: SyscallFilter) -> bool:
     """
     with contextlib.suppress(PermissionError):
         os.setsid()
+    # Landlock needs a descriptor for a moment, so it precedes the limit on open files.
+    deny_file_system()
     _limit(resource.RLIMIT_AS, limits.memory_bytes_max)
     _limit(resource.RLIMIT_CPU, limits.cpu_seconds_max, grace=_CPU_SECONDS_OF_GRACE)
     _limit(resource.RLIMIT_NOFILE, limits.open_files_max)

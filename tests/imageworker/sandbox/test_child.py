@@ -254,6 +254,7 @@ def test_the_walls_of_this_machine_are_told(maker: SizesMaker) -> None:
     """So that a status page can say what protects it."""
     assert maker.sandbox_status.unprivileged
     assert maker.sandbox_status.syscalls_filtered
+    assert maker.sandbox_status.file_system_denied
     assert isinstance(maker.sandbox_status.network_isolated, bool)
 
 

@@ -6,6 +6,7 @@ import signal
 import struct
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,11 @@ from tests.imageworker.sandbox_probe import ALLOWED, ATTEMPTS, LIMITS
 
 # Numbers of <asm/unistd_64.h> and of the generic table: what a decoder cannot do without, and not.
 NEEDED = {"x86_64": (0, 1, 9, 11, 12, 60, 202, 231), "aarch64": (63, 64, 222, 215, 214, 93, 98, 94)}
-REFUSED = {"x86_64": (59, 41, 42, 57, 62, 101, 302), "aarch64": (221, 198, 203, 129, 117, 261)}
+REFUSED = {
+    "x86_64": (2, 4, 41, 42, 57, 59, 62, 76, 82, 86, 87, 88, 90, 101, 141, 188, 257, 263, 302, 452),
+    "aarch64": (5, 35, 36, 37, 38, 45, 52, 53, 56, 117, 129, 140, 198, 203, 221, 261, 276, 452),
+}
+PRCTL = {"x86_64": 157, "aarch64": 167}
 AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 CLONE = {"x86_64": 56, "aarch64": 220}
 ALLOW, REFUSE, NO_SUCH, KILL = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000
@@ -27,7 +32,11 @@ def _told() -> dict[str, Any]:
     probe = subprocess.run(
         [sys.executable, "-m", "tests.imageworker.sandbox_probe"], capture_output=True, check=True
     )
-    return json.loads(probe.stdout)
+    told = json.loads(probe.stdout)
+    victim = Path(told["victim"])
+    assert victim.read_bytes() == b"a photo"
+    victim.unlink()
+    return told
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS)
@@ -105,6 +114,8 @@ def test_the_filter_refuses_what_it_should_and_nothing_it_must_not(machine: str)
     assert {verdict(number) for number in REFUSED[machine]} == {REFUSE}
     assert verdict(CLONE[machine], THREAD_FLAG) == ALLOW
     assert verdict(CLONE[machine], 17) == REFUSE
+    assert verdict(PRCTL[machine], 15) == ALLOW
+    assert verdict(PRCTL[machine], 1) == REFUSE
     assert verdict(435) == NO_SUCH
     assert verdict(0x40000000 + 59) == REFUSE
     assert _verdict(program, architecture=0x40000003, number=11) == KILL
