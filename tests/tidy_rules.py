@@ -6,8 +6,10 @@ relative to the project's root. Nothing here reads a disk; `test_tidy.py` does.
 """
 
 import ast
+import io
 import posixpath
 import re
+import tokenize
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from pathlib import PurePosixPath
@@ -45,6 +47,68 @@ _SKIPPING = frozenset(
 )
 _SENTENCE = re.compile(r"\S.*?\.(\s|\Z)")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+_PLAIN_ENGLISH = tuple(
+    (re.compile(pattern, re.IGNORECASE), instead)
+    for pattern, instead in (
+        (r'^\s*[rR]?"""(What|Whether|How|Who|Which|Where|Why)\b', "a noun phrase or an imperative"),
+        (r'^\s*[rR]?"""(Have|Let) \b', "the verb itself"),
+        (r"\bas (its|their) names? says?\b", "the condition"),
+        (r"\bfor ever\b", "never expires; until stopped; permanently"),
+        (r"\blets? go of\b|\blet go\b", "release, close, remove"),
+        (r"\bwhat (became|becomes|comes|came) of\b|\bcame of\b", "result, outcome"),
+        (r"\b(tells?|told) of\b|\btold\b", "lists, reports, received"),
+        (r"\bsaid\b", "reported, returned"),
+        (r"\b(nobody|somebody|whoever)\b", "the component's name"),
+        (r"\bask(s|ed|ing)?\b", "request, query, enqueue"),
+        (r"\b(is|are) to (be|have|go|do|take|keep|hold)\b", "must; will"),
+        (r"\b(is|are|was) no (?!longer|more)[a-z]+", "is not a ..."),
+        (r"\bthere (is|are) none\b", "or None; if there is no X"),
+        (r"; there (is|are) ", "known Xs: ..."),
+        (r"\b(cannot|could not|can) be asked\b", "is unreachable"),
+        (r"\b(is|are|was|were|be) away\b", "is down; is unavailable"),
+        (r"\bso many\b", "count, or the parameter's name"),
+        (r"\banew\b|\bonce more\b|\bmade again\b", "again; recreate; regenerate"),
+        (r"\bin vain\b|\bof no use\b|\bmakes? no sense\b", "failed; invalid"),
+        (r"\bgo(es)? on\b|\bgoing on\b", "continues"),
+        (r"\bset(s|ting)? (\w+ ){0,2}aside\b", "quarantine"),
+        (
+            r"\bbr(ing|ings|ought) (\w+ )?home\b|\bcomes? home\b|\bat home\b",
+            "deliver; on its mirrors",
+        ),
+        (r"\b(owed?|owes|keepers?|stand-?ins?|lanes?)\b", "the glossary's word"),
+        (r"\b(chill|thaw)(s|ed|ing)?\b", "offload, recall"),
+        (
+            r"\bbur(y|ies|ied|ying|ials?)\b|\badopt(s|ed|ions?)?\b",
+            "write a tombstone; restore a digest",
+        ),
+        (r"\bnoted\b|\bnotes? (of|that|why|who)\b", "recorded"),
+        (
+            r"\b(hears?|heard|heeds?|heeded|believed?|betrays?|lies|vanish\w*|mends?)\b",
+            "receives, honors, trusts, reveals, corrupts, disappears, fixes",
+        ),
+        (r"\b(walls?|strangers?'?)\b", "sandbox; untrusted"),
+        (r"\bst(an|oo)ds? (still|for)\b", "stalls; represents"),
+        (r"\b(ours|we)\b", "the cluster's; Glassplate"),
+        (r", too\b", "also, before the verb"),
+        (r"(?<=[.:;] )Of [a-z]", "the noun behind the verb"),
+        (r"(?<=[.:;] )Who(ever)? ", "a caller that ..."),
+        (r"\b(by|of|for|from|to) (which|whom)\b", "two sentences"),
+        (r"\ball else\b|\bthe rest\b|; else\b|, else\b", "everything else; otherwise"),
+        (r"\bthose (of|that)\b", "the noun"),
+        (
+            r"\bby hand\b|\bin the last run\b|\ban hour later\b|\bon another day\b",
+            "a figure in docs/performance.md with its command",
+        ),
+        (
+            r"\b(colour|grey|centre|behaviour|(normal|author|optim|recogn)is\w+|honoured|licence)\w*",
+            "American spelling",
+        ),
+    )
+)
+ALLOWED_LINES: frozenset[str] = frozenset()
+"""Lines, without indentation, whose words are right although the rule lists them."""
 
 
 def short_modules(path: str, text: str) -> Iterator[str]:
@@ -147,6 +211,18 @@ def no_print(path: str, text: str) -> Iterator[str]:
             and node.func.id == "print"
         ):
             yield f"{path}:{node.lineno}: print; log it, return it, or move it to {MAY_PRINT[0]}"
+
+
+def plain_english(path: str, text: str) -> Iterator[str]:
+    """Prose uses plain words: docstrings, comments and strings of a module, all text elsewhere."""
+    lines = text.splitlines()
+    for number in sorted(_prose_lines(path, text)):
+        line = lines[number - 1]
+        if line.strip() in ALLOWED_LINES:
+            continue
+        for pattern, instead in _PLAIN_ENGLISH:
+            for match in pattern.finditer(line):
+                yield f"{path}:{number}: {match[0].strip()!r}; write instead: {instead}"
 
 
 def one_title(path: str, text: str) -> Iterator[str]:
@@ -293,6 +369,17 @@ def _prose(path: str, text: str) -> str:
     documented = (ast.Module, ast.ClassDef, *_FUNCTIONS)
     nodes = (node for node in ast.walk(_parse(path, text)) if isinstance(node, documented))
     return "\n".join(filter(None, (ast.get_docstring(node) for node in nodes)))
+
+
+def _prose_lines(path: str, text: str) -> set[int]:
+    """Return the numbers of the lines that hold prose, from 1."""
+    if not path.endswith(".py"):
+        return set(range(1, len(text.splitlines()) + 1))
+    found: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in {tokenize.STRING, tokenize.COMMENT}:
+            found.update(range(token.start[0], token.end[0] + 1))
+    return found
 
 
 def _exists(name: str, paths: Collection[str]) -> bool:

@@ -44,13 +44,14 @@ class _Machine:
     clone3: int
     prctl: int
     allowed: tuple[int, ...]
-    """In rows: descriptors (read, write, close, fstat, lseek, readv, writev, pread64); memory (mmap,
-    mprotect, munmap, mremap, madvise, brk, membarrier); signals (rt_sigaction, rt_sigprocmask,
-    rt_sigreturn, sigaltstack, restart_syscall); threads (futex, sched_yield, sched_getaffinity,
-    getcpu, set_robust_list, get_robust_list, rseq); clocks (nanosleep, clock_gettime, clock_getres,
-    clock_nanosleep, gettimeofday, times, getrusage); the process itself (getpid, gettid, getppid,
-    getuid, geteuid, getgid, getegid, getpriority, uname, sysinfo); the end (getrandom, ppoll, exit,
-    exit_group). On x86-64 also poll, time, and arch_prctl."""
+    """In rows: descriptors (read, write, close, fstat, lseek, readv, writev, pread64); memory
+    (mmap, mprotect, munmap, mremap, madvise, brk, membarrier); signals (rt_sigaction,
+    rt_sigprocmask, rt_sigreturn, sigaltstack, restart_syscall); threads (futex, sched_yield,
+    sched_getaffinity, getcpu, set_robust_list, get_robust_list, rseq); clocks (nanosleep,
+    clock_gettime, clock_getres, clock_nanosleep, gettimeofday, times, getrusage); the process
+    itself (getpid, gettid, getppid, getuid, geteuid, getgid, getegid, getpriority, uname,
+    sysinfo); the end (getrandom, ppoll, exit, exit_group). On x86-64 also poll, time, and
+    arch_prctl."""
 
 
 _MACHINES = {
