@@ -344,3 +344,38 @@ def test_every_message_says_what_to_do():
     ]
     assert len(messages) == 9
     assert all("; " in message and ": " in message for message in messages)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"""Whether it is there."""\n',
+        "x = 1  # nobody reads this\n",
+        'raise ValueError("the colour makes no sense")\n',
+        'x = f"{name} is away"\n',
+        '"""Returns.\n\nWhat came of it is told.\n"""\n',
+    ],
+)
+def test_word_of_the_list_is_found_in_prose(text):
+    """Docstrings, comments, and strings of a module are prose."""
+    assert found(tidy_rules.plain_english, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"""Return True if it exists."""\n',
+        "told = asked(said)\n",
+        "class Away: ...\n",
+        'raise ValueError("the color is invalid")\n',
+    ],
+)
+def test_plain_words_and_names_are_left_alone(text):
+    """Names in code are not prose, and plain words pass."""
+    assert found(tidy_rules.plain_english, text) == []
+
+
+def test_a_page_is_prose_as_a_whole():
+    """Each line of a page is looked at."""
+    (message,) = found(tidy_rules.plain_english, "# Title\n\nIt lasts for ever.\n", "docs/wire.md")
+    assert message.startswith("docs/wire.md:3: 'for ever'")
