@@ -11,7 +11,8 @@ import redis
 from aiohttp import web
 
 from permission_urls import InternalSigner, KeyRing, ReadSigner
-from runtime.opaque_errors import OpaqueErrorRunner
+from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
+from runtime.http_server import BoundedRunner
 from storagemaster.background import repeating
 from storagemaster.caches.edge_health import POLL_SECONDS as EDGE_POLL_SECONDS
 from storagemaster.caches.edge_health import EdgeHealth
@@ -102,15 +103,19 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
             await poll()
         for work, pause_seconds in parts.works:
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
-        runner = OpaqueErrorRunner(
+        limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=1))
+        clients = Clients(limits)
+        runner = BoundedRunner(
             parts.api.application(),
             malformed_request_response,
+            clients,
             access_log=None,
             keepalive_timeout=KEEPALIVE_SECONDS,
             auto_decompress=False,
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
+        await stack.enter_async_context(clients.watching())
         # Before that, or it would wait for those who watch.
         stack.callback(parts.events.close)
         await web.TCPSite(

@@ -11,7 +11,8 @@ import aiohttp
 from aiohttp import web
 
 from permission_urls import InternalSigner, InternalVerifier, KeyRing, Verifier
-from runtime.opaque_errors import OpaqueErrorRunner
+from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
+from runtime.http_server import BoundedRunner
 from storagenode.client import NodeClient
 from storagenode.opening import opened_store
 from storagenode.read_port.fast_path import FastPathServer
@@ -81,10 +82,14 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             readers,
             now_seconds=time.time,
         )
-        write_runner = OpaqueErrorRunner(
+        limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=2))
+        read_clients, write_clients = Clients(limits), Clients(limits)
+        write_runner = BoundedRunner(
             api.application(),
             malformed_request_response,
+            write_clients,
             access_log=None,
+            auto_decompress=False,
             keepalive_timeout=KEEPALIVE_SECONDS,
         )
         read_runner = web.ServerRunner(
@@ -92,12 +97,15 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
                 reads.answer,
                 reads.try_fast_path,
                 malformed_request_response,
+                read_clients,
                 idle_seconds=KEEPALIVE_SECONDS,
                 access_log=None,
                 max_line_size=LINE_BYTES_MAX,
                 max_field_size=LINE_BYTES_MAX,
             )
         )
+        await stack.enter_async_context(read_clients.watching())
+        await stack.enter_async_context(write_clients.watching())
         for runner, address in ((write_runner, node.write), (read_runner, node.read)):
             await runner.setup()
             stack.push_async_callback(runner.cleanup)

@@ -13,7 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from runtime.opaque_errors import OpaqueErrorHandler, OpaqueErrorServer, Refuse
+from runtime.clients import Clients
+from runtime.http_server import BoundedHandler, BoundedServer, Refuse
 
 FastPath = Callable[[bytes], Sequence[bytes | bytearray] | None]
 """The whole answer to a plain GET of a raw target, or None: only the handler can say."""
@@ -42,8 +43,8 @@ _ONE_REQUEST = re.compile(
 )
 
 
-class FastPathServer(OpaqueErrorServer):
-    """A `OpaqueErrorServer` that has an answer at once to some requests.
+class FastPathServer(BoundedServer):
+    """A `BoundedServer` that has an answer at once to some requests.
 
     A connection is closed when nothing has come on it for `idle_seconds`.
     """
@@ -53,6 +54,7 @@ class FastPathServer(OpaqueErrorServer):
         handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         try_fast_path: FastPath,
         refuse: Refuse,
+        clients: Clients,
         *,
         idle_seconds: float,
         **options: Any,
@@ -62,18 +64,16 @@ class FastPathServer(OpaqueErrorServer):
             protocol.is_answering = True
             return await handler(request)
 
-        super().__init__(noted, refuse, keepalive_timeout=_NEVER_SECONDS, **options)
+        super().__init__(noted, refuse, clients, keepalive_timeout=_NEVER_SECONDS, **options)
         self._answer_at_once = try_fast_path
         self._idle_seconds = idle_seconds
 
     def __call__(self) -> web.RequestHandler:
         """The protocol of one new connection."""
-        return _PlainGetHandler(
-            self, self._refuse, self._options, self._answer_at_once, self._idle_seconds
-        )
+        return _PlainGetHandler(self, self._options, self._answer_at_once, self._idle_seconds)
 
 
-class _PlainGetHandler(OpaqueErrorHandler):
+class _PlainGetHandler(BoundedHandler):
     __slots__ = (
         "_answer_at_once",
         "_heard_at",
@@ -86,13 +86,12 @@ class _PlainGetHandler(OpaqueErrorHandler):
 
     def __init__(
         self,
-        server: web.Server,
-        refuse: Refuse,
+        server: BoundedServer,
         options: dict[str, Any],
         try_fast_path: FastPath,
         idle_seconds: float,
     ) -> None:
-        super().__init__(server, refuse, options)
+        super().__init__(server, options)
         self._answer_at_once = try_fast_path
         self._idle_seconds = idle_seconds
         self._heard_at = self._loop.time()

@@ -7,6 +7,7 @@ import re
 import pytest
 from aiohttp import web
 
+from runtime.clients import ClientLimits, Clients
 from storagenode.read_port.buffered_response import BufferedResponse
 from storagenode.read_port.fast_path import FastPathServer
 from storagenode.read_port.read_api import malformed_request_response
@@ -56,6 +57,7 @@ class Port:
                 self.handle,
                 self.try_fast_path,
                 malformed_request_response,
+                Clients(ClientLimits(connections_max=100)),
                 idle_seconds=IDLE_SECONDS,
                 access_log=None,
             )

@@ -1,0 +1,143 @@
+"""An HTTP server that bounds its clients, and whose own errors reveal nothing of the request.
+
+aiohttp's own error pages quote the request, permission and all, and name its version. Here the
+caller renders the response to a malformed request. `clients` says what a client may do.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from runtime.clients import Clients, ConnectionState, Offense, progress_of
+
+log = logging.getLogger(__name__)
+
+Refuse = Callable[[int], web.StreamResponse]
+"""Render the response, by its status, to a request that no handler got or that made one fail."""
+
+
+class BoundedServer(web.Server):
+    """A `web.Server` with limits on its clients, whose own errors are rendered by `refuse`."""
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        refuse: Refuse,
+        clients: Clients,
+        *,
+        request_factory: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(handler, request_factory=request_factory)
+        self.refuse = refuse
+        self.clients = clients
+        self._options = options
+
+    def __call__(self) -> web.RequestHandler:
+        """Return the protocol of a new connection."""
+        return BoundedHandler(self, self._options)
+
+
+class BoundedRunner(web.AppRunner):
+    """A `web.AppRunner` whose server is a `BoundedServer`."""
+
+    def __init__(
+        self, application: web.Application, refuse: Refuse, clients: Clients, **options: Any
+    ) -> None:
+        super().__init__(application, **options)
+        self._refuse = refuse
+        self._clients = clients
+        self._options = options
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return BoundedServer(
+            made.request_handler,
+            self._refuse,
+            self._clients,
+            request_factory=made.request_factory,
+            **self._options,
+        )
+
+
+class BoundedHandler(web.RequestHandler):
+    """The protocol of one connection of a `BoundedServer`; a `Connection` of its `Clients`."""
+
+    __slots__ = ("_clients", "_has_timed_out", "_head_since", "_refuse")
+
+    def __init__(self, server: BoundedServer, options: dict[str, Any]) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), **options)
+        self._refuse = server.refuse
+        self._clients = server.clients
+        self._head_since: float | None = None
+        self._has_timed_out = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Serve the connection, unless there are too many."""
+        super().connection_made(transport)
+        self._clients.admit(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the connection."""
+        self._clients.forget(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse the data, and remember since when a head is incomplete."""
+        is_idle = self._current_request is None and not self._messages
+        super().data_received(data)
+        if self._messages or not is_idle:
+            self._head_since = None
+        elif self._head_since is None:
+            self._head_since = self._loop.time()
+
+    def state(self, now_seconds: float) -> ConnectionState | None:
+        """Return what the client is at, and how far."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return None
+        request = self._current_request
+        received, acknowledged = progress_of(transport.get_extra_info("socket"))
+        return ConnectionState(
+            head_seconds=0.0 if self._head_since is None else now_seconds - self._head_since,
+            # A handler that reads no further stops the transport: then the client is not at fault.
+            is_receiving=request is not None
+            and not request.content.is_eof()
+            and not (self._buffer_paused or self._reading_paused),
+            is_sending=transport.get_write_buffer_size() > 0,
+            bytes_received=received,
+            bytes_acknowledged=acknowledged,
+        )
+
+    def reject(self, offense: Offense) -> None:
+        """Time out the body that a handler waits for, or end the connection at once."""
+        request = self._current_request
+        if offense is Offense.SLOW_BODY and request is not None and not self._has_timed_out:
+            self._has_timed_out = True
+            request.content.set_exception(web.HTTPRequestTimeout(reason="the body came too slowly"))
+            self.close()
+            return
+        transport = self.transport
+        self.force_close()
+        if transport is not None:
+            transport.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the response to an error that no handler caught; the connection ends with it."""
+        del message
+        if status >= 500:
+            log.error("a request failed", exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("part of another response has already been sent")
+        response = self._refuse(status)
+        response.force_close()
+        return response
