@@ -212,7 +212,7 @@ def test_tombstones(root):
         put(root.store, place_of("42/k7/01jd3x8m2f6yq1k7_5t6v7w_m.jpg"))
 
 
-def test_the_areas_are_the_folders_of_a_root(root):
+def test_the_areas_are_the_folders_of_a_root():
     """The table of what can be removed has a row for each, and the default retention."""
     rows = {row["area"]: row for row in table(PAGE, "## What can be removed")}
     drawn = {each for each in drawn_tree() if each.count("/") == 1 and each.endswith("/")}
@@ -221,7 +221,7 @@ def test_the_areas_are_the_folders_of_a_root(root):
 
 
 def test_a_restart_empties_the_staging_folder_only(tmp_path):
-    """What a store removes when it starts is the content of `.staging/`."""
+    """A store removes the content of `.staging/` when it starts, and no other file."""
     mark_root(tmp_path, NODE)
     for name in (".staging/1-0", ".hints/x.y", ".trash/x.y", ".quarantine/x.y"):
         (tmp_path / name).write_bytes(b"")

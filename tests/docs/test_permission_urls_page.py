@@ -1,4 +1,4 @@
-"""docs/formats/permission-urls.md: grammar, keys, vectors, verdicts, and signing in four languages."""
+"""docs/formats/permission-urls.md: grammar, keys, vectors, verdicts, and signing elsewhere."""
 
 import json
 import subprocess
@@ -30,10 +30,12 @@ RUNNERS = {
 """Interpreters that read a program from their standard input."""
 CALLS = {
     "javascript": """
-        for (const [secret, ...parts] of VECTORS) console.log(sign(Buffer.from(secret, "hex"), ...parts));
+        for (const [secret, ...parts] of VECTORS)
+            console.log(sign(Buffer.from(secret, "hex"), ...parts));
     """,
     "php": """
-        foreach (json_decode('VECTORS') as $v) echo sign(hex2bin($v[0]), ...array_slice($v, 1)), "\\n";
+        foreach (json_decode('VECTORS') as $parts)
+            echo sign(hex2bin(array_shift($parts)), ...$parts), "\\n";
     """,
     "ruby": """
         require "json"
