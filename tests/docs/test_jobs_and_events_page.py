@@ -14,7 +14,7 @@ from PIL import ExifTags, Image
 from imageworker import libraries
 from imageworker.make_sizes import make_sizes
 from imageworker.pixels.metadata import CREDIT_LENGTH_MAX, TEXT_LENGTH_MAX
-from imageworker.processing_errors import KINDS, REASON_LENGTH_MAX
+from imageworker.processing_errors import KINDS, REASON_LENGTH_MAX, TransientFailure
 from imageworker.queue.jobs import _why
 from imageworker.recipe import DEFAULT_RECIPE, AvifSetting
 from permission_urls import KeyRing, sign_job, verify_job, verify_webhook
@@ -159,7 +159,8 @@ def test_the_failure_document():
     assert written.data.decode() == text.removesuffix("\n")
     rows = {row["kind"]: row["written as"] for row in table(PAGE, "## Failure document")}
     assert rows == {"WorkerDied": ".try"} | {
-        name: ".try" if kind.is_retryable else ".fail" for name, kind in KINDS.items()
+        name: ".try" if issubclass(kind, TransientFailure) else ".fail"
+        for name, kind in KINDS.items()
     }
     assert f"at most {REASON_LENGTH_MAX} printable" in section(PAGE, "## Failure document")
 
