@@ -2,7 +2,8 @@
 # Installs the servers that Glassplate runs beside its own processes, where they are missing.
 #
 #   install-servers.sh            nginx with Lua, Varnish with vmod-digest, memcached
-#   install-servers.sh test       these, wrk for the benches, strace and libfaketime for tests and drills
+#   install-servers.sh test       these, wrk for the benches, strace and libfaketime for tests and drills,
+#                                 Node.js, PHP, and Ruby for the examples in docs/formats
 #   install-servers.sh compose    what runs compose.yaml as root: podman, runc, DNS for its networks
 #   install-servers.sh browser    these and Chromium, which the pages are looked at with
 #   install-servers.sh venv       what PYTHON (python3) lacks to make virtual environments
@@ -49,7 +50,7 @@ missing_of() {
   local -a wanted=(nginx libnginx-mod-http-lua varnish varnish-vmod-digest memcached)
   local package
   case "$1" in
-    test) wanted+=(wrk strace libfaketime) ;;
+    test) wanted+=(wrk strace libfaketime nodejs php-cli ruby) ;;
     compose) wanted=(podman runc netavark aardvark-dns iptables debootstrap) ;;
     browser) wanted+=(chromium) ;;
     venv) wanted=("$(venv_package)") ;;
@@ -73,6 +74,8 @@ is_present() {
     varnish-vmod-digest) any_file /usr{,/local}/lib{,64}{,/*}/varnish/vmods/libvmod_digest.so ;;
     libfaketime) any_file /usr{,/local}/lib{,64}{,/*}/faketime/libfaketime.so.1 ;;
     python*-venv) "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null ;;
+    nodejs) command -v node >/dev/null ;;
+    php-cli) command -v php >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -95,6 +98,7 @@ loss_of() {
     wrk) echo "no benches of the read path" ;;
     strace) echo "no proof that fsync comes before the answer, and no drills of failing disks" ;;
     libfaketime) echo "no drills of wrong clocks" ;;
+    nodejs | php-cli | ruby) echo "no proof that the examples in docs/formats run" ;;
     podman | runc | netavark | aardvark-dns | iptables) echo "compose.yaml cannot be run" ;;
     debootstrap) echo "no images where no registry is reached" ;;
     chromium) echo "nobody looks at the pages in a browser" ;;
