@@ -5,8 +5,9 @@ caller renders the response to a malformed request. `clients` says what a client
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -17,6 +18,24 @@ log = logging.getLogger(__name__)
 
 Refuse = Callable[[int], web.StreamResponse]
 """Render the response, by its status, to a request that no handler got or that made one fail."""
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    runner: web.BaseRunner, host: str, port: int, clients: Clients
+) -> AsyncIterator[None]:
+    """Listen at an address, and watch its clients, until the block exits.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, reuse_address=True).start()
+        async with clients.watching():
+            yield
+    finally:
+        await runner.cleanup()
 
 
 class BoundedServer(web.Server):

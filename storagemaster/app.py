@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import aiohttp
 import redis
-from aiohttp import web
 
 from permission_urls import InternalSigner, KeyRing, ReadSigner
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
-from runtime.http_server import BoundedRunner
+from runtime.http_server import BoundedRunner, serving
 from storagemaster.background import repeating
 from storagemaster.caches.edge_health import POLL_SECONDS as EDGE_POLL_SECONDS
 from storagemaster.caches.edge_health import EdgeHealth
@@ -113,14 +112,11 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
             keepalive_timeout=KEEPALIVE_SECONDS,
             auto_decompress=False,
         )
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await stack.enter_async_context(clients.watching())
-        # Before that, or it would wait for those who watch.
+        await stack.enter_async_context(
+            serving(runner, master.address.host, master.address.port, clients)
+        )
+        # The server stops after the events, because it waits for those who watch them.
         stack.callback(parts.events.close)
-        await web.TCPSite(
-            runner, master.address.host, master.address.port, reuse_address=True
-        ).start()
         yield
 
 

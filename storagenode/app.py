@@ -6,13 +6,14 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 from aiohttp import web
 
 from permission_urls import InternalSigner, InternalVerifier, KeyRing, Verifier
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
-from runtime.http_server import BoundedRunner
+from runtime.http_server import BoundedRunner, serving
 from storagenode.client import NodeClient
 from storagenode.opening import opened_store
 from storagenode.read_port.fast_path import FastPathServer
@@ -24,7 +25,7 @@ from storagenode.upkeep.upkeep import Upkeep
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
 from storagenode.write_port.write_api import WriteApi
-from volumes.address import parse_address
+from volumes.address import Address, parse_address
 from volumes.cluster import Cluster, Limits, Node
 from volumes.sizes import size_classes
 
@@ -83,36 +84,41 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             now_seconds=time.time,
         )
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=2))
-        read_clients, write_clients = Clients(limits), Clients(limits)
-        write_runner = BoundedRunner(
-            api.application(),
-            malformed_request_response,
-            write_clients,
-            access_log=None,
-            auto_decompress=False,
-            keepalive_timeout=KEEPALIVE_SECONDS,
-        )
-        read_runner = web.ServerRunner(
-            FastPathServer(
-                reads.answer,
-                reads.try_fast_path,
-                malformed_request_response,
-                read_clients,
-                idle_seconds=KEEPALIVE_SECONDS,
-                access_log=None,
-                max_line_size=LINE_BYTES_MAX,
-                max_field_size=LINE_BYTES_MAX,
-            )
-        )
-        await stack.enter_async_context(read_clients.watching())
-        await stack.enter_async_context(write_clients.watching())
-        for runner, address in ((write_runner, node.write), (read_runner, node.read)):
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, address.host, address.port, reuse_address=True).start()
+        await stack.enter_async_context(_write_port(api, node.write, Clients(limits)))
+        await stack.enter_async_context(_read_port(reads, node.read, Clients(limits)))
         await stack.enter_async_context(upkeep.running())
         await stack.enter_async_context(_beating(fence))
         yield store
+
+
+def _write_port(
+    api: WriteApi, address: Address, clients: Clients
+) -> AbstractAsyncContextManager[None]:
+    runner = BoundedRunner(
+        api.application(),
+        malformed_request_response,
+        clients,
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+    )
+    return serving(runner, address.host, address.port, clients)
+
+
+def _read_port(
+    reads: ReadApi, address: Address, clients: Clients
+) -> AbstractAsyncContextManager[None]:
+    server = FastPathServer(
+        reads.answer,
+        reads.try_fast_path,
+        malformed_request_response,
+        clients,
+        idle_seconds=KEEPALIVE_SECONDS,
+        access_log=None,
+        max_line_size=LINE_BYTES_MAX,
+        max_field_size=LINE_BYTES_MAX,
+    )
+    return serving(web.ServerRunner(server), address.host, address.port, clients)
 
 
 def _upkeep(store: Store, limits: Limits, readers: Executor, writers: Executor) -> Upkeep:
