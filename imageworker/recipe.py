@@ -163,7 +163,7 @@ def _require(holds: bool, what: str) -> None:  # noqa: FBT001  the condition is 
         raise InvalidRecipe(what)
 
 
-# Measured in docs/images.md. Small sizes are looked at pixel by pixel and cost few bytes, so they
+# Measured in docs/performance.md. Small sizes are looked at pixel by pixel and cost few bytes, so they
 # keep full colour resolution, and tables of their own are a large part of them.
 DEFAULT_RECIPE = Recipe(
     version="1",

@@ -2,7 +2,7 @@
 
 With the `simd` extra it is Lanczos by a library that does many multiplications at a time; its bytes
 are the same on every processor. Without it, and for grey with transparency, it is Pillow, with the
-short cuts that pay there. docs/images.md has the figures of both.
+short cuts that pay there. docs/performance.md has the figures of both.
 """
 
 from PIL import Image

@@ -1,4 +1,4 @@
-"""docs/deploy.md says what is so: its config is one, its commands run, its figures add up."""
+"""docs/deploy.md: its config is valid, its commands run, and its calculation adds up."""
 
 import os
 import re
@@ -15,19 +15,19 @@ TEXT = PAGE.read_text()
 
 
 def block(language):
-    """The one block of a language that the page has."""
+    """Return the only code block of a language."""
     (text,) = re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
     return text
 
 
 @pytest.fixture(name="two_machines", scope="module")
 def _two_machines():
-    """The cluster of two machines, as the page has it."""
+    """The cluster of two machines in the page."""
     return parse_cluster(block("toml"))
 
 
-def test_either_machine_has_everything(two_machines):
-    """A mirror of each volume, a storagemaster, an edge, and two nodes to be degraded on."""
+def test_each_machine_has_every_role(two_machines):
+    """Each has a mirror of every volume, a storagemaster, an edge, and two nodes."""
     machines = {node.read.host for node in two_machines.nodes.values()}
     assert len(machines) == 2
     for volume in two_machines.volumes:
@@ -43,7 +43,7 @@ def test_either_machine_has_everything(two_machines):
 
 
 def test_every_port_of_the_config_is_in_the_table(two_machines):
-    """And says who may reach it."""
+    """The table of ports has a row for each port of the config."""
     addresses = [
         *(node.read for node in two_machines.nodes.values()),
         *(node.write for node in two_machines.nodes.values()),
@@ -59,7 +59,7 @@ def test_every_port_of_the_config_is_in_the_table(two_machines):
 
 
 def test_the_commands_of_a_machine_run(tmp_path):
-    """As they stand, with the machine's folders moved below another."""
+    """The commands run, with the machine's folders moved below a temporary one."""
 
     def moved(text):
         return re.sub(r"(?<![\w.])/(etc|srv|var|run)/", rf"{tmp_path}/\1/", text)
@@ -84,8 +84,8 @@ def test_the_commands_of_a_machine_run(tmp_path):
     assert (tmp_path / "etc/glassplate/edge/nginx.conf").exists()
 
 
-def test_the_reckoning_adds_up():
-    """Bytes, disks, reads and cores of the worked example."""
+def test_the_calculation_adds_up():
+    """Bytes, disks, reads, and hours of the example are right."""
     photos, monthly, photo_bytes = 50e6, 2e6, 4.2e6
     assert photos * photo_bytes == 210e12
     assert round(monthly * photo_bytes / 1e12, 1) == 8.4

@@ -1,4 +1,4 @@
-"""The documentation of the client: every example runs, against a real cluster."""
+"""docs/client.md and docstrings of the client: every example runs against a real cluster."""
 
 import doctest
 import re
@@ -21,7 +21,7 @@ MODULES = [health_warnings, blocking, client, get, photo_urls, references, retri
 
 @pytest.fixture(name="folder", autouse=True)
 def _folder(cluster, tmp_path, monkeypatch, seeds):
-    """A folder as the examples expect it: the config of a cluster, and a cat."""
+    """The folder that the examples expect: with a cluster's config and a photo."""
     (tmp_path / "cluster.toml").symlink_to(cluster.config)
     (tmp_path / "cat.jpg").write_bytes(jpeg(next(seeds), width=1200, height=900))
     monkeypatch.chdir(tmp_path)
@@ -30,18 +30,17 @@ def _folder(cluster, tmp_path, monkeypatch, seeds):
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_example_of_the_page_runs(number):
-    """As it stands there."""
-    # Running what the page shows is the point.
+    """Each example runs unchanged."""
     exec(compile(EXAMPLES[number], f"docs/client.md, example {number}", "exec"), {})
 
 
 def test_page_has_examples():
-    """A page that lost its fences would pass otherwise."""
+    """The page has five examples, so that a lost fence is noticed."""
     assert len(EXAMPLES) == 5
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_examples_of_docstrings_show_what_happens(module):
-    """Each line gives what stands below it."""
+def test_examples_of_docstrings_are_right(module):
+    """Each example in a docstring has the result below it."""
     result = doctest.testmod(module)
     assert result.failed == 0
