@@ -68,7 +68,7 @@ def test_config_blocks_are_accepted(path):
 def test_the_images_page_shows_the_defaults():
     """The `[images]` block has every setting with its default."""
     (text,) = config_blocks("docs/images.md")
-    shown = parse_cluster(CLUSTER + text).formats
+    shown = parse_cluster(CLUSTER + text).variant_formats
     assert shown == VariantFormats()
     assert all(f"\n{name} = " in text for name in VariantFormats.__slots__)
 
