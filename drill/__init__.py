@@ -1,1 +1,1 @@
-"""Drills: faults injected into a running cluster under load, and what became of its promises."""
+"""Fault injection into a running cluster under load, and a check of every promise."""

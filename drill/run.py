@@ -1,4 +1,4 @@
-"""One drill: a cluster of its own, load, faults with proof, rest, and the verdict."""
+"""One drill: start a cluster, load it, inject faults, wait for convergence, and check."""
 
 import asyncio
 import dataclasses
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drill.checks.checker import check, count_of_sets
+from drill.checks.checker import check, count_photos
 from drill.checks.convergence import (
     find_pending_work,
     read_disks,
@@ -28,17 +28,17 @@ from volumes.cluster import Colo
 
 CONVERGING = "converging"
 
-# Comparing all mirrors by both storagemasters, and asking all nodes how they are.
+# Traffic without any repair: both storagemasters compare all mirrors and poll all nodes.
 LISTING_BYTES_PER_SECOND = 400_000
 LISTING_BYTES_MIN = 2_000_000
 
 Watch = Callable[[str, list[Sample]], None]
-"""Hears what a drill is at, and what was sampled so far."""
+"""Callback with the phase of a drill and all samples so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Something that began and ended, in seconds from the beginning of the load."""
+    """An interval of the timeline, in seconds from the start of the load."""
 
     what: str
     begun: float
@@ -47,16 +47,16 @@ class Interval:
 
 @dataclass(slots=True, kw_only=True)
 class Drill:
-    """What became of one scenario."""
+    """Result of one scenario."""
 
     scenario: Scenario
     seed: int
     evidence: Evidence = field(default_factory=Evidence)
-    marks: list[Interval] = field(default_factory=list)
+    intervals: list[Interval] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
     counts: dict[str, float] = field(default_factory=dict)
-    terms: Criteria | None = None
+    criteria: Criteria | None = None
     verdict: Verdict | None = None
     failure_reason: str = ""
     """The traceback of the exception that ended the drill early, or empty."""
@@ -65,7 +65,7 @@ class Drill:
 
     @property
     def passed(self) -> bool:
-        """Whether every promise held, and every fault was proven to have fired."""
+        """True if every promise held and every fault is proven to have fired."""
         return (
             not self.failure_reason
             and self.verdict is not None
@@ -77,7 +77,7 @@ class Drill:
 async def run_drill(
     scenario: Scenario, *, seed: int, load_seconds: float, keep_logs: Path | None, watch: Watch
 ) -> Drill:
-    """Drill one scenario; whatever happens, what was found out is returned."""
+    """Run one scenario. An exception of the drill is recorded in the result, not raised."""
     drill = Drill(scenario=scenario, seed=seed)
     begun = time.monotonic()
     watch("starting", drill.samples)
@@ -91,7 +91,7 @@ async def run_drill(
             finally:
                 if keep_logs is not None:
                     await asyncio.to_thread(_keep_logs, drill_cluster, keep_logs)
-    except Exception:  # noqa: BLE001  # a drill that breaks is a result, and others are to follow
+    except Exception:  # noqa: BLE001  # the campaign continues
         drill.failure_reason = traceback.format_exc()
     drill.seconds = time.monotonic() - begun
     return drill
@@ -110,18 +110,18 @@ async def _run(
             await asyncio.gather(*timeline, asyncio.sleep(load_seconds))
             healed_ns = now_ns()
         pending = await find_pending_work(drill_cluster)
-        sent, rest_begun = _sent_bytes(drill_cluster), time.monotonic()
+        sent, converging_since = _sent_bytes(drill_cluster), time.monotonic()
         took = await wait_until_converged(drill_cluster, seconds_max=scenario.converge_seconds_max)
         moved = _sent_bytes(drill_cluster) - sent
-        rested = time.monotonic() - rest_begun
-        drill.marks.append(_mark(drill, CONVERGING, healed_ns, now_ns()))
+        converging_seconds = time.monotonic() - converging_since
+        drill.intervals.append(_interval(drill, CONVERGING, healed_ns, now_ns()))
     state = await asyncio.to_thread(read_disks, drill_cluster)
     until = healed_ns + int(GONE_AFTER_HEAL_SECONDS_MAX * SECOND)
-    answers = await read_from_all_servers(
+    responses = await read_from_all_servers(
         drill_cluster, index_history(drill_cluster.history.operations), until_ns=until
     )
-    state = dataclasses.replace(state, answers=answers)
-    drill.terms = Criteria(
+    state = dataclasses.replace(state, responses=responses)
+    drill.criteria = Criteria(
         began_ns=began_ns,
         healed_ns=healed_ns,
         converged_seconds=took,
@@ -133,47 +133,47 @@ async def _run(
         quarantined_max=drill.evidence.damaged_files,
         missing_bytes=pending.missing_bytes,
         moved_bytes=moved,
-        listing_bytes=LISTING_BYTES_MIN + int(rested * LISTING_BYTES_PER_SECOND),
+        listing_bytes=LISTING_BYTES_MIN + int(converging_seconds * LISTING_BYTES_PER_SECOND),
     )
-    drill.verdict = check(drill_cluster.history.operations, state, drill.terms)
-    drill.counts = count_of_sets(index_history(drill_cluster.history.operations), state)
+    drill.verdict = check(drill_cluster.history.operations, state, drill.criteria)
+    drill.counts = count_photos(index_history(drill_cluster.history.operations), state)
     drill.counts["machine_stalls"] = len(stalls)
 
 
 async def _step(drill_cluster: DrillCluster, drill: Drill, step: Step, load_seconds: float) -> None:
-    """Inject one fault in its time, and take it back."""
+    """Inject one fault at its time, and remove it."""
     await asyncio.sleep(step.begins * load_seconds)
     begun = now_ns()
     ends = begun + int((step.ends - step.begins) * load_seconds * SECOND)
     async with step.fault.injected(drill_cluster, drill.evidence):
         await asyncio.sleep(max(0.0, (ends - now_ns()) / SECOND))
-    drill.marks.append(_mark(drill, _words(step.fault), begun, now_ns()))
+    drill.intervals.append(_interval(drill, _describe(step.fault), begun, now_ns()))
 
 
 def _colos(drill_cluster: DrillCluster) -> dict[str, Colo]:
-    """The colo of each edge and storagemaster."""
+    """Return the colo of each edge and storagemaster."""
     cluster = drill_cluster.cluster
     edges = {id_: edge.colo for id_, edge in cluster.edges.items()}
     return edges | {id_: master.colo for id_, master in cluster.masters.items()}
 
 
-def _mark(drill: Drill, what: str, begun_ns: int, ended_ns: int) -> Interval:
+def _interval(drill: Drill, what: str, begun_ns: int, ended_ns: int) -> Interval:
     origin = drill.begun_ns
     return Interval(what, (begun_ns - origin) / SECOND, (ended_ns - origin) / SECOND)
 
 
-def _words(fault: object) -> str:
-    """A fault as a line in a picture: its class and what it was given.
+def _describe(fault: object) -> str:
+    """Return the text of a fault for the timeline: its class and parameters.
 
     >>> from drill.faults.processes import Down
-    >>> _words(Down(("west-1",)))
+    >>> _describe(Down(("west-1",)))
     "Down names=('west-1',)"
     """
     return repr(fault).replace("(", " ", 1).removesuffix(")")
 
 
 def _sent_bytes(drill_cluster: DrillCluster) -> int:
-    """What all nodes have sent from their write ports so far."""
+    """Return the number of bytes that all nodes have sent from their write ports."""
     from drill.cluster.tcp_proxy import Direction
 
     return sum(

@@ -1,6 +1,6 @@
-"""Waiting until a cluster is at rest, and gathering what it holds then.
+"""Convergence of a cluster, and its final state.
 
-Disks are read as they are, behind the nodes' backs; and every server is asked for every photo.
+The drill reads the disks directly, without the nodes, and reads every photo from every server.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from drill.checks.final_state import FinalState, HeldFile, ObservedResponse
+from drill.checks.final_state import FinalState, ObservedResponse, StoredFile
 from drill.checks.photo_index import PhotoIndex, index_history
 from drill.cluster.drill_cluster import DrillCluster
 from drill.history import now_ns
@@ -32,20 +32,20 @@ GETS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class PendingWork:
-    """What a cluster has still to do; at rest it is all nothing."""
+    """Pending work of a cluster. A converged cluster has none."""
 
     differing: int
-    """Files that a mirror lacks, or that are not what is noted of them."""
+    """Files that a mirror lacks, or whose bytes differ from the recorded digest."""
     missing_bytes: int
     left_over: int
-    """Owed and staged files."""
+    """Hints and staged files."""
     unsized: int
-    """Photos with neither sizes nor a reason."""
+    """Photos with neither sizes nor a failure record."""
     down: int
 
     @property
     def is_over(self) -> bool:
-        """Whether the cluster is at rest."""
+        """True if the cluster has converged."""
         return not (self.differing or self.left_over or self.unsized or self.down)
 
     def __str__(self) -> str:
@@ -56,13 +56,13 @@ class PendingWork:
 
 
 async def find_pending_work(drill_cluster: DrillCluster) -> PendingWork:
-    """What the cluster has still to do."""
+    """Return the pending work of the cluster."""
     state = await asyncio.to_thread(read_disks, drill_cluster)
     return pending_work(drill_cluster, state, index_history(drill_cluster.history.operations))
 
 
 async def wait_until_converged(drill_cluster: DrillCluster, *, seconds_max: float) -> float | None:
-    """How many seconds it took until there was nothing left to do; None if that was too long."""
+    """Wait until no work is pending; return the seconds it took, or None after `seconds_max`."""
     begun = time.monotonic()
     while True:
         pending = await find_pending_work(drill_cluster)
@@ -75,12 +75,12 @@ async def wait_until_converged(drill_cluster: DrillCluster, *, seconds_max: floa
 
 
 def pending_work(drill_cluster: DrillCluster, state: FinalState, index: PhotoIndex) -> PendingWork:
-    """What is to be done, by what is on the disks."""
+    """Return the pending work that the disks show."""
     differing = missing_bytes = 0
     for path in {path for files in state.files.values() for path in files}:
         holders = state.holders(path)
-        whole = {h.digest for h in holders.values() if h.digest == h.noted}
-        bad = [h for h in holders.values() if h.digest != h.noted]
+        whole = {h.digest for h in holders.values() if h.digest == h.recorded}
+        bad = [h for h in holders.values() if h.digest != h.recorded]
         lacking = state.lacking(path) if holders else ()
         if lacking or bad or len(whole) != 1:
             differing += 1
@@ -90,8 +90,8 @@ def pending_work(drill_cluster: DrillCluster, state: FinalState, index: PhotoInd
         if state.is_deleted(promise.reference):
             continue
         photo_version = parse_photo_version(promise.reference)
-        notes = [render_path(Info(photo_version)), render_path(Failure(photo_version))]
-        if not any(state.holders(note) for note in notes):
+        documents = [render_path(Info(photo_version)), render_path(Failure(photo_version))]
+        if not any(state.holders(each) for each in documents):
             unsized += 1
             missing_bytes += sum(h.bytes for h in state.holders(promise.path).values())
     down = sum(process.pid is None for process in drill_cluster.local.processes)
@@ -99,16 +99,16 @@ def pending_work(drill_cluster: DrillCluster, state: FinalState, index: PhotoInd
 
 
 def read_disks(drill_cluster: DrillCluster) -> FinalState:
-    """Everything in the stores of all nodes, read byte by byte."""
-    files: dict[str, dict[str, HeldFile]] = {}
+    """Return the files of all nodes, read byte by byte."""
+    files: dict[str, dict[str, StoredFile]] = {}
     infos: dict[str, dict[str, str]] = {}
     for node, store in drill_cluster.stores.items():
         files[node] = {}
-        for path, data, noted in store.photo_files():
-            files[node][path] = HeldFile(hashlib.sha256(data).hexdigest(), noted, len(data))
+        for path, data, recorded in store.photo_files():
+            files[node][path] = StoredFile(hashlib.sha256(data).hexdigest(), recorded, len(data))
             file = parse_path(path)
             if isinstance(file, Info):
-                infos.setdefault(str(file.photo_version), _named(file, data))
+                infos.setdefault(str(file.photo_version), _info_digests(file, data))
     stores = drill_cluster.stores.items()
     leftovers = [f"{node}:{path}" for node, store in stores for path in store.leftovers()]
     quarantined = sum(store.quarantined() for _, store in stores)
@@ -125,46 +125,46 @@ def read_disks(drill_cluster: DrillCluster) -> FinalState:
 async def read_from_all_servers(
     drill_cluster: DrillCluster, index: PhotoIndex, *, until_ns: int
 ) -> dict[str, dict[str, ObservedResponse]]:
-    """What every mirror and every edge says to a GET of every path that was ever told of.
+    """Return the response of every mirror and edge to a GET of every known path.
 
-    An edge that has yet to forget what was removed while a mirror did not know is asked again,
-    until its bound is over.
+    An edge may still serve a removed photo if a mirror did not know of the removal. Such an edge
+    is read again until its bound is over.
     """
-    answers = await _ask(drill_cluster, drill_cluster.urls)
+    responses = await _read_all(drill_cluster, drill_cluster.urls)
     while now_ns() < until_ns:
         late = [
             path
-            for path, given in answers.items()
+            for path, given in responses.items()
             if index.removed_by(index.reference_of_path.get(path, ""))
-            and any(answer.status == 200 for answer in given.values())
+            and any(response.status == 200 for response in given.values())
         ]
         if not late:
             break
         await asyncio.sleep(POLL_SECONDS)
-        answers |= await _ask(drill_cluster, late)
-    return answers
+        responses |= await _read_all(drill_cluster, late)
+    return responses
 
 
-async def _ask(
+async def _read_all(
     drill_cluster: DrillCluster, paths: Iterable[str]
 ) -> dict[str, dict[str, ObservedResponse]]:
-    answers: dict[str, dict[str, ObservedResponse]] = {path: {} for path in paths}
+    responses: dict[str, dict[str, ObservedResponse]] = {path: {} for path in paths}
     gate = asyncio.Semaphore(GETS_AT_ONCE)
     timeout = aiohttp.ClientTimeout(total=GET_SECONDS_MAX)
     async with aiohttp.ClientSession(timeout=timeout) as session:
 
         async def one(path: str, server: str, url: str) -> None:
             async with gate:
-                answers[path][server] = await _get(session, url)
+                responses[path][server] = await _get(session, url)
 
         await asyncio.gather(
             *(
                 one(path, server, base + drill_cluster.urls[path])
-                for path in answers
+                for path in responses
                 for server, base in _servers(drill_cluster, path).items()
             )
         )
-    return answers
+    return responses
 
 
 def _servers(drill_cluster: DrillCluster, path: str) -> Mapping[str, str]:
@@ -194,8 +194,8 @@ async def _get(session: aiohttp.ClientSession, url: str) -> ObservedResponse:
         return ObservedResponse(status=0)
 
 
-def _named(info: Info, data: bytes) -> dict[str, str]:
-    """The digest of each path that an info document names; nothing where it is damaged."""
+def _info_digests(info: Info, data: bytes) -> dict[str, str]:
+    """Return the digest of each path that an info document names; empty if it is damaged."""
     try:
         document = json.loads(data)
     except ValueError:
@@ -203,11 +203,11 @@ def _named(info: Info, data: bytes) -> dict[str, str]:
     original, variants = document["original"], document["variants"]
     assert isinstance(original, dict), "an info document has its original"
     assert isinstance(variants, list), "an info document has its variants"
-    named = {
+    digests = {
         render_path(Variant(info.photo_version, "o", original["ext"])): str(original["sha256"])
     }
     for each in variants:
         if each["sha256"] is not None:
             path = render_path(Variant(info.photo_version, each["size"], each["ext"]))
-            named[path] = str(each["sha256"])
-    return named
+            digests[path] = str(each["sha256"])
+    return digests

@@ -1,4 +1,4 @@
-"""Rules for a cluster at rest: what must be on every node, and in no cache, when all is healed."""
+"""Rules over the final state: the files on every node, and the responses of every server."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from volumes.photo_path import (
 
 
 def kept(case: Case, finding: Finding) -> None:
-    """C4: every acknowledged photo that nobody asked to be gone is the same on every mirror."""
+    """C4: every acknowledged photo without a request for removal is equal on every mirror."""
     files = _files_by_version(case.state)
     for promise in case.index.kept():
         finding.count()
@@ -37,7 +37,7 @@ def kept(case: Case, finding: Finding) -> None:
 
 
 def gone(case: Case, finding: Finding) -> None:
-    """C5: what was removed is on no node, not as a note either, and no server has it."""
+    """C5: a removed photo has no file on any node, and no server returns it."""
     files = _files_by_version(case.state)
     removed = {promise.reference for promise, _ in case.index.ended()}
     finding.count(len(removed))
@@ -47,28 +47,26 @@ def gone(case: Case, finding: Finding) -> None:
                 finding.add_violation(f"{path} is on {node}", reference)
         if tombstone := _missing_tombstone(case.state, reference):
             finding.add_violation(f"no tombstone on {', '.join(tombstone)}", reference)
-    for path, answers in case.state.answers.items():
+    for path, responses in case.state.responses.items():
         reference = _reference_of(path)
         if reference in removed:
-            for server, answer in answers.items():
-                if answer.status == 200:
+            for server, response in responses.items():
+                if response.status == 200:
                     finding.add_violation(f"{server} serves {path}", reference)
 
 
 def all_or_nothing(case: Case, finding: Finding) -> None:
-    """C6: an upload or a removal without an answer is on all mirrors, or on none."""
+    """C6: an upload or a removal without a response is on all mirrors or on none."""
     paths = _originals_by_digest(case.state)
     acknowledged = {promise.key for promise in case.index.promises.values()}
-    for put in case.index.photo_version(Op.PUT, Outcome.INFO):
+    for put in case.index.select(Op.PUT, Outcome.INFO):
         if put.key in acknowledged:
             continue
         finding.count()
         for path in paths.get(put.digest, ()):
             if lacking := case.state.lacking(path):
-                finding.add_violation(
-                    f"{path} was not answered, and is not on {', '.join(lacking)}"
-                )
-    for removal in (each for op in (Op.DELETE, Op.REVOKE) for each in case.index.photo_version(op)):
+                finding.add_violation(f"{path} has no response, and is not on {', '.join(lacking)}")
+    for removal in (each for op in (Op.DELETE, Op.REVOKE) for each in case.index.select(op)):
         references = _versions_of(case, removal.photo) if removal.outcome is Outcome.INFO else ()
         for reference in references:
             finding.count()
@@ -78,19 +76,19 @@ def all_or_nothing(case: Case, finding: Finding) -> None:
 
 
 def nothing_left_over(case: Case, finding: Finding) -> None:
-    """C7: nothing is staged or owed, and only what a fault made corrupt is in quarantine."""
+    """C7: no hint and no staged file remains; only files that a fault damaged are quarantined."""
     finding.count()
     for leftover in case.state.leftovers:
         finding.add_violation(f"left over: {leftover}")
-    if case.state.quarantined > case.terms.quarantined_max:
+    if case.state.quarantined > case.criteria.quarantined_max:
         finding.add_violation(
-            f"{case.state.quarantined} files are in quarantine, and the faults explain "
-            f"{case.terms.quarantined_max}"
+            f"{case.state.quarantined} files are in quarantine, and the faults damaged "
+            f"{case.criteria.quarantined_max}"
         )
 
 
 def infos_agree(case: Case, finding: Finding) -> None:
-    """C8: what an info document names is there with its digest; bytes hash to what is noted."""
+    """C8: files match the digests in info documents and their recorded digests."""
     for reference, named in case.state.infos.items():
         if case.state.is_deleted(reference):
             continue
@@ -99,31 +97,35 @@ def infos_agree(case: Case, finding: Finding) -> None:
             if case.state.lacking(path):
                 finding.add_violation(f"the info names {path}, which a mirror lacks", reference)
             elif {h.digest for h in case.state.holders(path).values()} != {digest}:
-                finding.add_violation(f"{path} is not what the info says", reference)
+                finding.add_violation(f"{path} is not what the info names", reference)
     for node, files in case.state.files.items():
         for path, held in files.items():
             finding.count()
-            if held.noted != held.digest:
-                said = f"is noted as {held.noted[:12]}" if held.noted else "has no digest noted"
-                finding.add_violation(f"{path} on {node} hashes to {held.digest[:12]} and {said}")
+            if held.recorded != held.digest:
+                recorded = held.recorded[:12] or "nothing"
+                finding.add_violation(
+                    f"{path} on {node} hashes to {held.digest[:12]}, and {recorded} is recorded"
+                )
 
 
 def same_headers(case: Case, finding: Finding) -> None:
-    """C9: every server that has a photo says the same of it, to the second and to the byte."""
-    for path, answers in case.state.answers.items():
-        good = {server: answer for server, answer in answers.items() if answer.status == 200}
+    """C9: every server that has a photo returns the same headers and bytes."""
+    for path, responses in case.state.responses.items():
+        good = {
+            server: response for server, response in responses.items() if response.status == 200
+        }
         finding.count(len(good))
-        if len({(answer.identity, answer.digest) for answer in good.values()}) > 1:
-            said = "; ".join(f"{s}: {' '.join(a.identity)}" for s, a in sorted(good.items()))
-            finding.add_violation(f"{path} differs: {said}")
+        if len({(response.identity, response.digest) for response in good.values()}) > 1:
+            headers = "; ".join(f"{s}: {' '.join(a.identity)}" for s, a in sorted(good.items()))
+            finding.add_violation(f"{path} differs: {headers}")
 
 
 def unique(case: Case, finding: Finding) -> None:
-    """C10: one key never has two photos, and one path never two contents."""
+    """C10: a key never has two photos, and a path never has two contents."""
     paths = _originals_by_digest(case.state)
     photos: dict[str, set[str]] = defaultdict(set)
     digests: dict[str, set[str]] = defaultdict(set)
-    for put in case.index.photo_version(Op.PUT):
+    for put in case.index.select(Op.PUT):
         digests[put.key].add(put.digest)
         if put.outcome is Outcome.OK:
             photos[put.key].add(photo_of(put.photo))
@@ -145,41 +147,40 @@ def unique(case: Case, finding: Finding) -> None:
 
 
 def processed(case: Case, finding: Finding) -> None:
-    """C11: every acknowledged photo has an info document, or a note why it has none."""
+    """C11: every acknowledged photo has an info document or a failure record."""
     for promise in case.index.kept():
         finding.count()
         photo_version = parse_photo_version(promise.reference)
         if not any(
-            case.state.holders(render_path(note))
-            for note in (Info(photo_version), Failure(photo_version))
+            case.state.holders(render_path(each))
+            for each in (Info(photo_version), Failure(photo_version))
         ):
-            finding.add_violation("has neither sizes nor a reason", promise.reference)
+            finding.add_violation("has neither sizes nor a failure record", promise.reference)
 
 
 def converged(case: Case, finding: Finding) -> None:
-    """C14: the mirrors were equal, and nothing was owed, within the bound."""
+    """C14: the mirrors were equal, and no hint was pending, within the bound."""
     finding.count()
-    took = case.terms.converged_seconds
-    if took is None or took > case.terms.converge_seconds_max:
-        said = "not at all" if took is None else f"after {took:.1f} s"
-        finding.add_violation(
-            f"converged {said}; {case.terms.converge_seconds_max:.0f} s are the bound"
-        )
+    took = case.criteria.converged_seconds
+    if took is None or took > case.criteria.converge_seconds_max:
+        text = "not converged" if took is None else f"converged after {took:.1f} s"
+        finding.add_violation(f"{text}; the bound is {case.criteria.converge_seconds_max:.0f} s")
 
 
 def repair_traffic_bounded(case: Case, finding: Finding) -> None:
-    """C15: the nodes did not send much more than was missing."""
+    """C15: the nodes did not send much more than the missing bytes."""
     finding.count()
-    terms = case.terms
-    allowed = REPAIR_RATIO_MAX * terms.missing_bytes + terms.listing_bytes
-    if terms.moved_bytes > allowed:
+    criteria = case.criteria
+    allowed = REPAIR_RATIO_MAX * criteria.missing_bytes + criteria.listing_bytes
+    if criteria.moved_bytes > allowed:
         finding.add_violation(
-            f"nodes sent {terms.moved_bytes:,} bytes when {terms.missing_bytes:,} were missing"
+            f"nodes sent {criteria.moved_bytes:,} bytes, "
+            f"and {criteria.missing_bytes:,} were missing"
         )
 
 
 def _files_by_version(state: FinalState) -> dict[str, set[str]]:
-    """The paths of each version's files on any node, its tombstones left out."""
+    """Return the paths of each version's files on any node, without tombstones."""
     found: dict[str, set[str]] = defaultdict(set)
     for files in state.files.values():
         for path in files:
@@ -199,12 +200,12 @@ def _originals_by_digest(state: FinalState) -> dict[str, set[str]]:
 
 
 def _versions_of(case: Case, removed: str) -> Iterator[str]:
-    """The promised versions that a removal is about: one, or all of a photo."""
+    """Return the acknowledged versions that a removal covers: one, or all of a photo."""
     return (r for r in case.index.promises if removed in {r, photo_of(r)})
 
 
 def _missing_tombstone(state: FinalState, reference: str) -> tuple[str, ...]:
-    """The mirrors that do not know that a version is gone."""
+    """Return the mirrors without a tombstone that covers a version."""
     photo, version = tombstone_paths(parse_photo_version(reference))
     return tuple(set(state.lacking(version)) & set(state.lacking(photo)))
 
@@ -214,7 +215,7 @@ def _nodes_with(state: FinalState, path: str) -> list[str]:
 
 
 def _reference_of(path: str) -> str:
-    """VOLUME/PHOTO/VERSION of a path; of a photo's tombstone, VOLUME/PHOTO."""
+    """Return VOLUME/PHOTO/VERSION of a path, or VOLUME/PHOTO of a photo's tombstone."""
     try:
         file = parse_path(path)
     except InvalidPath:

@@ -1,16 +1,16 @@
-"""Rules that a history breaks by itself: what the load was answered, and when."""
+"""Rules over a history alone: the responses to the load, and their times."""
 
 from drill.checks.verdict import GONE_AFTER_HEAL_SECONDS_MAX, GONE_SECONDS_MAX, Case, Finding
 from drill.history import SECOND, Op, Operation, Outcome
 
-NOT_THERE = (404, 410)
+NOT_FOUND_STATUSES = (404, 410)
 FORGIVEN_READS = 3
 DEGRADED = "degraded"
-"""What a receipt says of two copies in one colo."""
+"""Durability in a receipt if both copies are in one colo."""
 
 
 def right_bytes(case: Case, finding: Finding) -> None:
-    """C1: a 200 has the bytes of an upload under its path: none partial, mixed, foreign or bad."""
+    """C1: every 200 has the bytes of an upload under its path, complete and unmixed."""
     for get in _bodies(case):
         finding.count()
         sent = case.index.sent.get(get.path, set())
@@ -19,7 +19,7 @@ def right_bytes(case: Case, finding: Finding) -> None:
 
 
 def gone_in_time(case: Case, finding: Finding) -> None:
-    """C2: no 200 past the bound after a removal was acknowledged."""
+    """C2: no 200 after the bound of an acknowledged removal."""
     for get in _bodies(case):
         reference = case.index.reference_of_path.get(get.path, "")
         removal = case.index.removed_by(reference)
@@ -34,50 +34,50 @@ def gone_in_time(case: Case, finding: Finding) -> None:
 
 
 def _gone_at_ns(case: Case, removal: Operation, edge: str) -> int:
-    """From when on a server may not serve what was removed."""
+    """Return the end of the time in which a server may still serve a removed photo."""
     if removal.pending_mirrors or edge in removal.purge_pending:
-        since = max(removal.complete_ns, case.terms.healed_ns)
+        since = max(removal.complete_ns, case.criteria.healed_ns)
         return since + int(GONE_AFTER_HEAL_SECONDS_MAX * SECOND)
     return removal.complete_ns + int(GONE_SECONDS_MAX * SECOND)
 
 
 def never_denied(case: Case, finding: Finding) -> None:
-    """C3: no 404 and no 410 for what was acknowledged, and nobody asked to be gone."""
+    """C3: no 404 or 410 for an acknowledged photo without any request for removal."""
     for get in _reads_of_promised(case):
         finding.count()
-        if get.status in NOT_THERE:
-            finding.add_violation(f"{get.edge} said {get.status} to {get.path}", get.photo)
+        if get.status in NOT_FOUND_STATUSES:
+            finding.add_violation(f"{get.edge} returned {get.status} for {get.path}", get.photo)
 
 
 def readable(case: Case, finding: Finding) -> None:
-    """C12: of reads while the faults last, through edges they spare, enough succeed.
+    """C12: enough reads succeed at edges that the faults do not affect, while the faults last.
 
-    Some more are forgiven: in a short drill a few hiccups are a per cent. Those that failed when
-    the machine stood still do not count. What was taken by one colo alone, and said so, is out of
-    reach of the other's edges while they are apart.
+    `FORGIVEN_READS` more failures are allowed: in a short run a few of them exceed the share.
+    Failures during a stall of the machine do not count. Photos that one colo stored alone, as their
+    receipts say, do not count at the other colo's edges while the colos are partitioned.
     """
-    terms = case.terms
+    criteria = case.criteria
     reads = [
         get
         for get in _reads_of_promised(case)
-        if get.edge in terms.unaffected_edges
-        and terms.began_ns <= get.invoke_ns <= terms.healed_ns
+        if get.edge in criteria.unaffected_edges
+        and criteria.began_ns <= get.invoke_ns <= criteria.healed_ns
         and not _is_out_of_reach(case, get)
         and (_is_read(get) or not _is_excused(case, get))
     ]
     finding.count(len(reads))
     failed = [get for get in reads if not _is_read(get)]
-    if len(failed) > (1 - terms.read_success_min) * len(reads) + FORGIVEN_READS:
-        said = sorted({f"{get.edge}: {get.status or get.error}" for get in failed})
+    if len(failed) > (1 - criteria.read_success_min) * len(reads) + FORGIVEN_READS:
+        failures = sorted({f"{get.edge}: {get.status or get.error}" for get in failed})
         finding.add_violation(
-            f"{len(failed)} of {len(reads)} reads failed, and {terms.read_success_min:.1%} "
-            f"were to succeed: {'; '.join(said)}"
+            f"{len(failed)} of {len(reads)} reads failed; at least {criteria.read_success_min:.1%} "
+            f"must succeed: {'; '.join(failures)}"
         )
 
 
 def permitted(case: Case, finding: Finding) -> None:
-    """C13: no 200 for a URL that the verifier refuses."""
-    for get in case.index.photo_version(Op.GET):
+    """C13: no 200 for a URL that the verifier rejects."""
+    for get in case.index.select(Op.GET):
         if not get.permitted:
             finding.count()
             if get.status == 200:
@@ -85,9 +85,9 @@ def permitted(case: Case, finding: Finding) -> None:
 
 
 def _is_out_of_reach(case: Case, get: Operation) -> bool:
-    """Whether both copies were promised to be in a colo that the edge is kept apart from."""
+    """Return True if both copies are in a colo that is partitioned from the edge's colo."""
     promise = case.index.promises.get(case.index.reference_of_path.get(get.path, ""))
-    colo_of = case.terms.colo_of
+    colo_of = case.criteria.colo_of
     return (
         promise is not None
         and promise.durability == DEGRADED
@@ -96,25 +96,27 @@ def _is_out_of_reach(case: Case, get: Operation) -> bool:
 
 
 def _is_excused(case: Case, get: Operation) -> bool:
-    """Whether the machine stood still then, or just before."""
-    return any(s.may_have_failed(get.invoke_ns, get.complete_ns) for s in case.terms.stalls)
+    """Return True if the machine stalled during the read or shortly before it."""
+    return any(s.may_have_failed(get.invoke_ns, get.complete_ns) for s in case.criteria.stalls)
 
 
 def _bodies(case: Case) -> list[Operation]:
-    """Reads that were answered with a whole body."""
-    return [get for get in case.index.photo_version(Op.GET, Outcome.OK) if get.status == 200]
+    """Return the reads with status 200 and a complete body."""
+    return [get for get in case.index.select(Op.GET, Outcome.OK) if get.status == 200]
 
 
 def _reads_of_promised(case: Case) -> list[Operation]:
-    """Permitted reads of what was acknowledged before, and nobody asked to be gone by their end."""
+    """Return the permitted reads of acknowledged photos that no client had removed by their end."""
     index = case.index
     return [
         get
-        for get in index.photo_version(Op.GET)
+        for get in index.select(Op.GET)
         if get.permitted
         and get.path in index.known_since_ns
         and index.known_since_ns[get.path] <= get.invoke_ns
-        and not index.is_removal_asked_before(index.reference_of_path[get.path], get.complete_ns)
+        and not index.is_removal_requested_before(
+            index.reference_of_path[get.path], get.complete_ns
+        )
     ]
 
 

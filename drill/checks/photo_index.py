@@ -1,6 +1,6 @@
-"""What a history tells of each photo: when it was promised, with which bytes, and who removed it.
+"""Index of a history by photo: when it was acknowledged, with which bytes, and its removals.
 
-Pure. A revocation is told as the removal of one version and the promise of the next.
+Pure. A revocation removes one version and acknowledges the next.
 """
 
 from collections import defaultdict
@@ -12,18 +12,18 @@ from drill.history import Op, Operation, Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """A version that the cluster said it has."""
+    """A version that the cluster acknowledged."""
 
     reference: str
     """VOLUME/PHOTO/VERSION."""
     key: str
     path: str
-    """Of the original."""
+    """Path of the original."""
     digest: str
     taken_by: str
-    """The storagemaster that promised it."""
+    """The storagemaster that acknowledged it."""
     durability: str
-    """What its receipt said; nothing of a revocation."""
+    """Durability in its receipt; empty for a revocation."""
 
     @property
     def photo(self) -> str:
@@ -41,48 +41,48 @@ class PhotoIndex:
     sent: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """The digests that a path may have, by path."""
     known_since_ns: dict[str, int] = field(default_factory=dict)
-    """When the cluster first said that a path is there."""
+    """When the cluster first reported each path."""
     reference_of_path: dict[str, str] = field(default_factory=dict)
     _removals: dict[str, list[Operation]] = field(default_factory=lambda: defaultdict(list))
-    """By what they were asked to remove: a photo or one version of it."""
+    """By the photo or version to remove."""
 
     def removals(self, reference: str) -> list[Operation]:
-        """The deletes and revocations of a version, whatever came of them; a plain no is none."""
+        """Return all deletes and revocations of a version except the rejected ones."""
         return self._removals[reference] + self._removals[photo_of(reference)]
 
-    def is_removal_asked(self, reference: str) -> bool:
-        """Whether anybody ever asked for it to be gone."""
+    def is_removal_requested(self, reference: str) -> bool:
+        """Return True if a client ever requested its removal."""
         return bool(self.removals(reference))
 
-    def is_removal_asked_before(self, reference: str, ns: int) -> bool:
-        """Whether anybody had asked by then for it to be gone."""
+    def is_removal_requested_before(self, reference: str, ns: int) -> bool:
+        """Return True if a client requested its removal before a time."""
         return any(each.invoke_ns < ns for each in self.removals(reference))
 
     def removed_by(self, reference: str) -> Operation | None:
-        """The first delete or revocation of a version that was answered with a yes."""
+        """Return the first acknowledged delete or revocation of a version, or None."""
         done = [each for each in self.removals(reference) if each.outcome is Outcome.OK]
         return min(done, key=lambda each: each.complete_ns, default=None)
 
     def kept(self) -> Iterator[Promise]:
-        """Promises that nobody asked to end."""
-        return (p for p in self.promises.values() if not self.is_removal_asked(p.reference))
+        """Yield the promises without any request for removal."""
+        return (p for p in self.promises.values() if not self.is_removal_requested(p.reference))
 
     def ended(self) -> Iterator[tuple[Promise, Operation]]:
-        """Promises that were ended, each with what ended it."""
+        """Yield each removed promise with its first acknowledged removal."""
         for promise in self.promises.values():
             removal = self.removed_by(promise.reference)
             if removal is not None:
                 yield promise, removal
 
-    def photo_version(self, op: Op, *outcomes: Outcome) -> Iterator[Operation]:
-        """The operations of one kind that ended in one of these ways, or in any."""
+    def select(self, op: Op, *outcomes: Outcome) -> Iterator[Operation]:
+        """Yield the operations of one kind with one of these outcomes, or with any."""
         for each in self.operations:
             if each.op is op and (not outcomes or each.outcome in outcomes):
                 yield each
 
 
 def index_history(operations: Iterable[Operation]) -> PhotoIndex:
-    """Sort a history by photo."""
+    """Return the index of a history."""
     index = PhotoIndex(tuple(sorted(operations, key=lambda each: each.complete_ns)))
     for each in index.operations:
         match each.op, each.outcome:
@@ -91,7 +91,7 @@ def index_history(operations: Iterable[Operation]) -> PhotoIndex:
             case Op.SIZES, Outcome.OK:
                 _may_be_read(index, each.path, each)
             case ((Op.DELETE | Op.REVOKE), (Outcome.OK | Outcome.INFO)):
-                index._removals[each.photo].append(each)  # noqa: SLF001  # it is filled here
+                index._removals[each.photo].append(each)  # noqa: SLF001  # this function builds the index
                 if each.new_photo:
                     _promise(index, each, each.new_photo)
             case _:
@@ -100,7 +100,7 @@ def index_history(operations: Iterable[Operation]) -> PhotoIndex:
 
 
 def photo_of(reference: str) -> str:
-    """The photo of a version: VOLUME/PHOTO.
+    """Return the photo of a version: VOLUME/PHOTO.
 
     >>> photo_of("7/01jd3x8m2c9qp4k7/3fz8qd")
     '7/01jd3x8m2c9qp4k7'

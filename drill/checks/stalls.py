@@ -1,7 +1,7 @@
-"""When the machine had no time for a drill: what fails then says nothing of the cluster.
+"""Stalls of the machine. A failure during a stall does not count against the cluster.
 
-Load, links and the cluster's processes share the machine with whatever else runs on it. When a
-timer of the drill's own is late by far, so was everything that went through its links.
+Load, links, and the cluster's processes share the machine with other programs. A late timer of
+the drill shows that everything on its links was late as well.
 """
 
 import asyncio
@@ -13,27 +13,27 @@ from drill.history import SECOND, now_ns
 
 TICK_SECONDS = 0.05
 LATE_SECONDS = 0.25
-"""Half of what a node may take to say how it is, before it counts as down."""
+"""Half of the time after which a storagemaster considers a silent node down."""
 AFTERMATH_SECONDS = 6.0
-"""An edge leaves a node that gave no answer alone for 5 s."""
+"""An edge avoids a failed node for 5 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """A time in which the drill's own timer did not fire."""
+    """An interval in which the drill's timer did not fire."""
 
     begun_ns: int
     ended_ns: int
 
     def may_have_failed(self, begun_ns: int, ended_ns: int) -> bool:
-        """Whether what happened in this time may have failed because of it."""
+        """Return True if an operation in this interval may have failed because of the stall."""
         over = self.ended_ns + int(AFTERMATH_SECONDS * SECOND)
         return self.begun_ns <= ended_ns and begun_ns <= over
 
 
 @contextlib.asynccontextmanager
 async def detect_stalls() -> AsyncIterator[Sequence[Stall]]:
-    """The stalls of the block, as they end."""
+    """Record the stalls until the block exits."""
     stalls: list[Stall] = []
 
     async def watch() -> None:

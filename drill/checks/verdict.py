@@ -1,4 +1,4 @@
-"""What a checker says of a drill: each rule with how much it looked at, and what broke it."""
+"""Verdict of a checker: each rule with the number of its checks and its violations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,53 +8,53 @@ from drill.checks.photo_index import PhotoIndex
 from drill.checks.stalls import Stall
 
 GONE_SECONDS_MAX = 5.0
-"""Seconds after the last fault for which an edge that missed the purge may serve the photo."""
+"""Limit, in seconds, for an edge that received the purge to serve a deleted photo."""
 GONE_AFTER_HEAL_SECONDS_MAX = 60.0
-"""The same, for one that could not be told until its links healed."""
+"""Limit after the last fault, in seconds, for an edge that missed the purge."""
 REPAIR_RATIO_MAX = 3.0
-"""How many times what was missing a repair may move."""
+"""Limit of repair traffic, as a multiple of the missing bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
-    """What a cluster was held to in one drill."""
+    """Bounds and conditions of one run."""
 
     began_ns: int
-    """When the first fault was injected."""
+    """Time of the first fault."""
     healed_ns: int
-    """When the last one was taken back."""
+    """Time at which the last fault was removed."""
     converged_seconds: float | None
-    """How long after that, or after the load's end, the mirrors were equal; None: not in time."""
+    """Seconds from `healed_ns` or the end of the load until the mirrors were equal, or None."""
     converge_seconds_max: float
     unaffected_edges: frozenset[str] = frozenset()
-    """Edges that the faults leave a way to a copy of every photo: reads there must succeed."""
+    """Edges that can reach a copy of every photo despite the faults: their reads must succeed."""
     read_success_min: float = 0.99
     colo_of: Mapping[str, str] = field(default_factory=dict)
-    """Of edges and storagemasters, where the faults keep the colos apart; else nothing."""
+    """Colos of edges and storagemasters if the faults partition the colos; otherwise empty."""
     stalls: Sequence[Stall] = ()
-    """When the machine had no time for the drill."""
+    """Stalls of the machine during the run."""
     quarantined_max: int = 0
-    """How many files the drill itself made corrupt."""
+    """Number of files that the faults damaged."""
     missing_bytes: int = 0
-    """What the mirrors lacked, and what workers had to fetch, when repair had the cluster alone."""
+    """Bytes that mirrors and workers lacked when the load ended."""
     moved_bytes: int = 0
-    """What the nodes sent from then on."""
+    """Bytes that the nodes sent from then on."""
     listing_bytes: int = 0
-    """What comparing the mirrors takes in that time, with nothing to repair."""
+    """Bytes that the comparison of mirrors takes in that time without any repair."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is judged: what the load saw, and what the cluster holds in the end."""
+    """Input of the rules: a history, a final state, and the criteria."""
 
     index: PhotoIndex
     state: FinalState
-    terms: Criteria
+    criteria: Criteria
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One promise that was not kept."""
+    """One broken promise."""
 
     rule: str
     what: str
@@ -66,7 +66,7 @@ class Violation:
 
 @dataclass(slots=True)
 class Finding:
-    """One rule: what it says, at how many things it looked, and what broke it."""
+    """Result of one rule."""
 
     rule: str
     promise: str
@@ -75,30 +75,30 @@ class Finding:
 
     @property
     def held(self) -> bool:
-        """Whether nothing broke it."""
+        """True if the rule has no violation."""
         return not self.violations
 
     def count(self, things: int = 1) -> None:
-        """Count what is looked at: a rule that looked at nothing has proved nothing."""
+        """Count checks. A rule without any check proves nothing."""
         self.checked += things
 
     def add_violation(self, what: str, photo: str = "") -> None:
-        """Note what broke it."""
+        """Record a violation."""
         self.violations.append(Violation(self.rule, what, photo))
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All rules of one drill."""
+    """Results of all rules."""
 
     findings: tuple[Finding, ...]
 
     @property
     def held(self) -> bool:
-        """Whether every promise was kept."""
+        """True if no rule has a violation."""
         return all(finding.held for finding in self.findings)
 
     @property
     def violations(self) -> list[Violation]:
-        """Everything that was not as promised."""
+        """The violations of all rules."""
         return [each for finding in self.findings for each in finding.violations]

@@ -1,7 +1,7 @@
-"""A bucket as third mirror of every drilled volume, reached through a proxy that fails.
+"""A bucket as third mirror of every volume, behind a proxy that injects faults.
 
-The config is the drilled cluster's, with one node more. Its credentials are in the environment that
-processes inherit, for as long as the drill lasts.
+The bucket's node is added to the config of the drill cluster. Child processes inherit its
+credentials from the environment until the drill ends.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from drill.cluster.faulty_s3_proxy import FaultyS3Proxy, s3_through_faults
+from drill.cluster.faulty_s3_proxy import FaultyS3Proxy, running_faulty_s3_proxy
 from drill.cluster.seaweedfs import CREDENTIALS, REGION, make_bucket, s3_client, seaweedfs
 from drill.cluster.stores import RawBucket
 from glassplate.local.cluster import CONFIG_NAME, LocalCluster, free_port
@@ -23,7 +23,7 @@ BUCKET = "photos"
 
 @dataclass(frozen=True, slots=True)
 class DrillBucket:
-    """The bucket's store as it is, and the proxy by which the node reaches it."""
+    """The bucket itself, and the proxy in front of it that the node uses."""
 
     store: RawBucket
     proxy: FaultyS3Proxy
@@ -31,10 +31,10 @@ class DrillBucket:
 
 @contextlib.contextmanager
 def with_bucket(local: LocalCluster) -> Iterator[tuple[LocalCluster, DrillBucket]]:
-    """The same cluster with a node over a bucket, for as long as the block lasts.
+    """Add a node over a bucket to the cluster until the block exits.
 
     Raises:
-        NoSeaweedFS: There is no server to have the bucket.
+        NoSeaweedFS: SeaweedFS is not installed or does not start.
     """
     folder = local.data / "seaweedfs"
     folder.mkdir()
@@ -42,7 +42,7 @@ def with_bucket(local: LocalCluster) -> Iterator[tuple[LocalCluster, DrillBucket
         stack.enter_context(_environment(CREDENTIALS))
         url = stack.enter_context(seaweedfs(folder))
         make_bucket(url, BUCKET)
-        proxy = stack.enter_context(s3_through_faults(url))
+        proxy = stack.enter_context(running_faulty_s3_proxy(url))
         config = local.data / CONFIG_NAME
         config.write_text(add_bucket(config.read_text(), proxy.url, (free_port(), free_port())))
         with_node = LocalCluster.prepare(local.data, port=0)
@@ -53,7 +53,7 @@ def with_bucket(local: LocalCluster) -> Iterator[tuple[LocalCluster, DrillBucket
 
 
 def add_bucket(config: str, endpoint: str, ports: tuple[int, int]) -> str:
-    """A config with one node more, over a bucket, which is a mirror of every volume."""
+    """Return the config with one more node, over a bucket, that mirrors every volume."""
     config = re.sub(r"(?m)^(mirrors = \[.*)\]$", rf'\1, "{COLD}"]', config)
     read, write = ports
     return f"""{config}

@@ -1,4 +1,4 @@
-"""The cluster that is drilled: real processes below a scratch folder, joined by links of ours."""
+"""The cluster under test: real processes in a scratch folder, connected by proxied links."""
 
 import asyncio
 import contextlib
@@ -21,14 +21,14 @@ from storagenode.disk.marker import mark_root
 from volumes.cluster import Cluster, NodeId
 
 SMALL_DISK = NodeId("east-2")
-"""The node that has a disk of its own, so that it can be filled and mounted read-only."""
+"""The node with its own mounted disk, which a fault can fill or remount read-only."""
 SMALL_DISK_BYTES = 256 * 1024 * 1024
 ONCE = Retries(attempts_max=1)
-PATIENCE = Timeouts(connect_seconds=2, response_seconds=8)
+TIMEOUTS = Timeouts(connect_seconds=2, response_seconds=8)
 
 
 class DrillCluster:
-    """A running cluster, its links, and the history of what is asked of it."""
+    """A running cluster, its links, and the history of its load."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class DrillCluster:
     ) -> None:
         self.local = local
         self.bucket = bucket
-        """The third mirror, where the scenario has one."""
+        """The third mirror, if the scenario has one."""
         self.stores: dict[str, RawStore] = {
             id_: RawDisk(Path(node.store))
             for id_, node in local.cluster.nodes.items()
@@ -49,53 +49,53 @@ class DrillCluster:
             self.stores[COLD] = bucket.store
         self.links = links
         self.clients = clients
-        """A client of each storagemaster, which asks it once, by its id."""
+        """By storagemaster: a client that never retries."""
         self.history = History()
         self.sent: dict[str, bytes] = {}
-        """What was uploaded, by Idempotency-Key."""
+        """The uploaded bytes, by Idempotency-Key."""
         self.urls: dict[str, str] = {}
-        """The permission URL of each photo path that the cluster has told of."""
+        """The permission URL of each known photo path."""
 
     @property
     def cluster(self) -> Cluster:
-        """What the cluster was planned as, with the true addresses."""
+        """The config with the real addresses of all servers, not with the addresses of links."""
         return self.local.cluster
 
     def processes(self, *patterns: str) -> list[SupervisedProcess]:
-        """Processes by the patterns of their names.
+        """Return the processes whose names match any pattern.
 
         Raises:
-            LookupError: A pattern names none.
+            LookupError: A pattern matches no process.
         """
         found: list[SupervisedProcess] = []
         for pattern in patterns:
             named = [p for p in self.local.processes if fnmatch.fnmatch(p.plan.name, pattern)]
             if not named:
-                raise LookupError(f"the cluster has no process {pattern}: is it installed?")
+                raise LookupError(f"no process matches {pattern!r}; check that it is installed")
             found += [process for process in named if process not in found]
         return found
 
     def process(self, name: str) -> SupervisedProcess:
-        """One process."""
+        """Return the process of this name."""
         (process,) = self.processes(name)
         return process
 
     def root(self, node: str) -> Path:
-        """The root of a node."""
+        """Return the root directory of a node."""
         return Path(self.cluster.nodes[NodeId(node)].store)
 
     def photo_files(self, node: str) -> list[Path]:
-        """The pixels on a node, in the order of their names."""
+        """Return the JPEG files on a node, sorted by name."""
         return sorted(p for p in self.root(node).glob("[1-9]*/??/*") if p.suffix == ".jpg")
 
     @property
     def edges(self) -> tuple[str, ...]:
-        """The edges that there are."""
+        """The edges that are running."""
         running = {process.plan.name for process in self.local.processes}
         return tuple(edge for edge in self.cluster.edges if edge in running)
 
     def edge_url(self, edge: str) -> str:
-        """Where clients reach an edge."""
+        """Return the URL of an edge for clients."""
         return f"http://{self.links.address(CLIENTS, f'{edge}.listen')}"
 
 
@@ -103,7 +103,7 @@ class DrillCluster:
 async def running_drill_cluster(
     *, seed: int, has_bucket: bool = False
 ) -> AsyncIterator[DrillCluster]:
-    """A cluster that runs for as long as the block lasts, and leaves nothing behind."""
+    """Run a cluster until the block exits, and leave nothing behind."""
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="glassplate-drill-"))
         local = prepare_on_free_ports(Path(folder))
@@ -122,22 +122,22 @@ async def running_drill_cluster(
                     f"http://{links.address(CLIENTS, master)}",
                     keys=local.keys,
                     retries=ONCE,
-                    timeouts=PATIENCE,
+                    timeouts=TIMEOUTS,
                 )
             )
             for master in local.cluster.masters
         }
-        await asyncio.gather(*map(_until_all_nodes_send, clients.values()))
+        await asyncio.gather(*map(_wait_until_all_nodes_serve, clients.values()))
         yield DrillCluster(local, links, clients, bucket)
 
 
 def can_mount() -> bool:
-    """Whether a node can be given a disk of its own here."""
+    """Return True if this process can mount a disk for a node."""
     return os.geteuid() == 0
 
 
 async def _start(local: LocalCluster) -> None:
-    """Start what all use, then all others at once: they find each other, and drills are many."""
+    """Start the shared services, then all other processes at once, which is faster."""
     shared = [process for process in local.processes if not process.plan.colo]
     await local.start(shared)
     async with asyncio.TaskGroup() as starting:
@@ -146,15 +146,15 @@ async def _start(local: LocalCluster) -> None:
                 starting.create_task(process.start())
 
 
-async def _until_all_nodes_send(asked: Client) -> None:
-    """Wait for the word of what was deleted, before which a node that has just begun sends nothing.
+async def _wait_until_all_nodes_serve(client: Client) -> None:
+    """Wait until every node is up and no volume is fenced.
 
     Raises:
-        TimeoutError: A node is not up, or has not had it.
+        TimeoutError: A node is down or still fenced after `READY_SECONDS_MAX`.
     """
     async with asyncio.timeout(READY_SECONDS_MAX):
         while True:
-            nodes = (await asked.status())["nodes"]
+            nodes = (await client.status())["nodes"]
             if all(node["up"] and not node["fenced_volumes"] for node in nodes):
                 return
             await asyncio.sleep(POLL_SECONDS)
@@ -166,7 +166,7 @@ async def _stop(local: LocalCluster) -> None:
 
 @contextlib.contextmanager
 def _small_disk(local: LocalCluster) -> Iterator[None]:
-    """A disk in memory for one node, where this machine lets us mount one."""
+    """Mount a disk in memory for one node if this process can mount."""
     node = local.cluster.nodes[SMALL_DISK]
     if not can_mount():
         yield
@@ -177,9 +177,9 @@ def _small_disk(local: LocalCluster) -> Iterator[None]:
         mark_root(Path(node.store), node)
         yield
     finally:
-        # Lazily: a process that did not end in time must not keep the mount for ever.
+        # Lazy, so that a process that did not stop in time cannot keep the mount.
         _run("umount", "--lazy", node.store)
 
 
 def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # its arguments are ours
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # fixed arguments

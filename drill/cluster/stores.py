@@ -1,4 +1,4 @@
-"""What a node's store holds, read behind the node's back: a disk's files, or a bucket's objects."""
+"""Direct access to a node's store, without the node: files of a disk or objects of a bucket."""
 
 import contextlib
 import os
@@ -15,35 +15,35 @@ if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
 Read = tuple[str, bytes, str]
-"""A photo file: its path, its bytes, and the digest that is noted of them."""
+"""A photo file: its path, its bytes, and its recorded digest (empty if it has none)."""
 
 
 class RawStore(Protocol):
-    """A store as a drill reads it."""
+    """A store that a drill reads directly."""
 
     def photo_files(self) -> Iterator[Read]:
-        """Every photo file."""
+        """Yield every photo file. A file that disappears during the call may be missing."""
 
     def leftovers(self) -> Iterator[str]:
-        """Paths of what is owed, or is not finished."""
+        """Yield the paths of hints and unfinished writes."""
 
     def quarantined(self) -> int:
-        """How many files were set aside."""
+        """Return the number of quarantined files."""
 
 
 class RawDisk:
-    """The folders below a node's root."""
+    """The directories below a node's root."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def photo_files(self) -> Iterator[Read]:
-        """As `RawStore` has it; a file that goes while it is looked at is not there."""
+        """Yield every photo file, as in `RawStore`."""
         for file in self._root.glob("[1-9]*/??/*"):
             path = str(file.relative_to(self._root))
             with contextlib.suppress(InvalidPath, FileNotFoundError):
                 parse_path(path)
-                yield path, file.read_bytes(), _noted(file)
+                yield path, file.read_bytes(), _recorded_digest(file)
 
     def leftovers(self) -> Iterator[str]:
         """As `RawStore` has it."""
@@ -58,7 +58,7 @@ class RawDisk:
 
 
 class RawBucket:
-    """The objects below a node's prefix. What was read is not read again while its ETag stays."""
+    """The objects below a node's prefix. An object is read again only if its ETag changes."""
 
     def __init__(self, client: "S3Client", location: BucketLocation) -> None:
         self._client = client
@@ -77,7 +77,7 @@ class RawBucket:
                 yield path, *self._known[path, etag]
 
     def leftovers(self) -> Iterator[str]:
-        """As `RawStore` has it: owed objects, and uploads in parts that are not complete."""
+        """Yield the paths of hints and of incomplete multipart uploads."""
         for path, _ in self._objects(f"{HINTS}/"):
             yield path
         pages = self._client.get_paginator("list_multipart_uploads")
@@ -102,7 +102,7 @@ class RawBucket:
             return body.read(), answer["Metadata"].get("sha256", "")
 
 
-def _noted(file: Path) -> str:
+def _recorded_digest(file: Path) -> str:
     try:
         return os.getxattr(file, DIGEST_XATTR).decode("ascii", "replace")
     except FileNotFoundError:

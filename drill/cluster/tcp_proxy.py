@@ -1,4 +1,4 @@
-"""A TCP proxy that misbehaves on request: it delays, holds, cuts, corrupts what it forwards."""
+"""A TCP proxy with faults: delays, freezes, cuts, resets, and flipped bits."""
 
 import asyncio
 import contextlib
@@ -16,46 +16,46 @@ READ_BYTES = 64 * 1024
 
 
 class Direction(Enum):
-    """Which way bytes go."""
+    """Direction of bytes through the proxy, by receiver."""
 
     TARGET = "target"
     CLIENT = "client"
 
 
 class Fault(Enum):
-    """What happens to a connection when so many bytes have passed."""
+    """A fault that occurs after a number of bytes."""
 
     FREEZE = "freeze"
-    """All connections stay open, and nothing more passes in either direction."""
+    """All connections stay open, and no more bytes pass in either direction."""
     CUT = "cut"
-    """The connection is closed, as by a process that ends."""
+    """The connection closes, as when a process exits."""
     RESET = "reset"
-    """The connection is reset, as by a process that is killed."""
+    """The connection is reset, as when a process is killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkConditions:
-    """How a link treats each piece of what passes; the chances are of a piece."""
+    """Conditions of a link. Each probability applies to one chunk."""
 
     delay_seconds: float = 0.0
     jitter_seconds: float = 0.0
-    """Up to so much more."""
+    """Maximum random addition to the delay."""
     bytes_per_second: int = 0
-    """Of one connection; 0 is as fast as it goes."""
-    stall_chance: float = 0.0
+    """Bandwidth of one connection; 0 is unlimited."""
+    stall_probability: float = 0.0
     stall_seconds: float = 0.0
-    reset_chance: float = 0.0
-    flip_chance: float = 0.0
-    """Of one bit of the piece to be the other way round."""
+    reset_probability: float = 0.0
+    flip_probability: float = 0.0
+    """Probability that one bit of a chunk flips."""
     reset_after_bytes: int = 0
-    """Each connection is reset when so many bytes have come back to its client."""
+    """Each connection is reset after this many bytes to its client."""
 
 
 UNIMPAIRED = LinkConditions()
 
 
 class TcpProxy:
-    """Forwards connections to a target. Everything it did can be counted afterwards."""
+    """Proxy that forwards connections to a target and counts its faults."""
 
     def __init__(self, listen: Address, target: Address, *, seed: int = 0) -> None:
         self.address = listen
@@ -63,52 +63,52 @@ class TcpProxy:
         self.bytes_passed = dict.fromkeys(Direction, 0)
         self.conditions = UNIMPAIRED
         self.is_cut = False
-        """Whether connections are refused; `cut` ends those that are there."""
+        """True if the proxy resets new connections."""
         self.did: Counter[str] = Counter()
-        """How often it did what: `held`, `cut`, `delayed`, `stalled`, `reset`, `flipped`."""
+        """Number of faults by kind: `held`, `cut`, `delayed`, `stalled`, `reset`, `flipped`."""
         self.fired = asyncio.Event()
-        """Set when a planned fault has happened: a test that waits for it proves that it did."""
+        """Set when the planned fault has occurred, so that a test can prove that it did."""
         self._target = target
-        self._rng = random.Random(seed)  # noqa: S311  # faults, and the same ones for a seed
-        self._gates = {towards: asyncio.Event() for towards in Direction}
+        self._rng = random.Random(seed)  # noqa: S311  # reproducible faults
+        self._gates = {direction: asyncio.Event() for direction in Direction}
         self._planned: tuple[Fault, Direction, int] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.unfreeze()
 
-    def freeze(self, *ways: Direction) -> None:
-        """Let nothing pass, both ways or one; connections are still accepted and stay open."""
-        for towards in ways or Direction:
-            self._gates[towards].clear()
+    def freeze(self, *directions: Direction) -> None:
+        """Hold all bytes in these directions, or in both; accept connections and keep them open."""
+        for direction in directions or Direction:
+            self._gates[direction].clear()
 
     def unfreeze(self) -> None:
-        """Let everything pass again, beginning with what was held back."""
+        """Forward again, starting with the held bytes."""
         for gate in self._gates.values():
             gate.set()
 
     def cut(self) -> None:
-        """Reset every connection, and refuse new ones until `mend`."""
+        """Reset every connection, and reject new ones until `reconnect`."""
         self.is_cut = True
         self.reset_all()
 
     def reconnect(self) -> None:
-        """Take connections again."""
+        """Accept connections again."""
         self.is_cut = False
 
     def reset_all(self) -> None:
-        """End every connection there is, as a network does that has forgotten them."""
+        """Reset every open connection."""
         self.did["cut"] += len(self._tasks)
         for task in self._tasks:
             task.cancel()
 
     def plan(
-        self, fault: Fault, *, after_bytes: int, towards: Direction = Direction.TARGET
+        self, fault: Fault, *, after_bytes: int, direction: Direction = Direction.TARGET
     ) -> None:
-        """Have a fault happen once, when so many more bytes have passed one way."""
+        """Plan a fault to occur once, after this many more bytes in one direction."""
         self.fired.clear()
-        self._planned = (fault, towards, self.bytes_passed[towards] + after_bytes)
+        self._planned = (fault, direction, self.bytes_passed[direction] + after_bytes)
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Forward one connection until it ends."""
+        """Start to forward one connection."""
         if self.is_cut:
             self.did["cut"] += 1
             _abort_with_reset(writer)
@@ -119,7 +119,7 @@ class TcpProxy:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Drop all connections."""
+        """Close all connections."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -129,70 +129,72 @@ class TcpProxy:
         with contextlib.ExitStack() as stack:
             stack.callback(writer.transport.abort)
             try:
-                there, back = await asyncio.open_connection(self._target.host, self._target.port)
+                target_reader, target_writer = await asyncio.open_connection(
+                    self._target.host, self._target.port
+                )
             except OSError:
                 return
-            stack.callback(back.transport.abort)
+            stack.callback(target_writer.transport.abort)
             pumps = [
-                asyncio.create_task(self._pump(reader, back, Direction.TARGET)),
-                asyncio.create_task(self._pump(there, writer, Direction.CLIENT)),
+                asyncio.create_task(self._pump(reader, target_writer, Direction.TARGET)),
+                asyncio.create_task(self._pump(target_reader, writer, Direction.CLIENT)),
             ]
             for pump in pumps:
                 stack.callback(pump.cancel)
             done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_EXCEPTION)
             if any(isinstance(pump.exception(), _WasReset) for pump in done):
-                for side in (writer, back):
+                for side in (writer, target_writer):
                     _abort_with_reset(side)
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, towards: Direction
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: Direction
     ) -> None:
         passed = 0
         while chunk := await reader.read(READ_BYTES):
-            data = await self._with_conditions(chunk, passed, towards)
+            data = await self._with_conditions(chunk, passed, direction)
             passed += len(data)
-            if not self._gates[towards].is_set():
+            if not self._gates[direction].is_set():
                 self.did["held"] += 1
-            await self._gates[towards].wait()
-            before, fault = self._split(data, towards)
-            await self._pass(before, writer, towards)
+            await self._gates[direction].wait()
+            before, fault = self._split(data, direction)
+            await self._pass(before, writer, direction)
             if fault is not None:
                 self._fire(fault)
-                await self._gates[towards].wait()
-                await self._pass(data[len(before) :], writer, towards)
+                await self._gates[direction].wait()
+                await self._pass(data[len(before) :], writer, direction)
         if writer.can_write_eof():
             writer.write_eof()
 
-    async def _with_conditions(self, data: bytes, passed: int, towards: Direction) -> bytes:
-        """What comes of a piece on its way, after the time that it takes."""
+    async def _with_conditions(self, data: bytes, passed: int, direction: Direction) -> bytes:
+        """Apply the conditions to a chunk; return it after the time that it takes."""
         conditions, rng = self.conditions, self._rng
         wait = conditions.delay_seconds + rng.random() * conditions.jitter_seconds
         if conditions.bytes_per_second:
             wait += len(data) / conditions.bytes_per_second
-        if rng.random() < conditions.stall_chance:
+        if rng.random() < conditions.stall_probability:
             self.did["stalled"] += 1
             wait += conditions.stall_seconds
         if wait:
             self.did["delayed"] += 1
             await asyncio.sleep(wait)
-        ends_here = towards is Direction.CLIENT and 0 < conditions.reset_after_bytes < passed + len(
-            data
+        ends_here = (
+            direction is Direction.CLIENT and 0 < conditions.reset_after_bytes < passed + len(data)
         )
-        if ends_here or rng.random() < conditions.reset_chance:
+        if ends_here or rng.random() < conditions.reset_probability:
             self.did["reset"] += 1
             raise _WasReset
-        if rng.random() < conditions.flip_chance:
+        if rng.random() < conditions.flip_probability:
             self.did["flipped"] += 1
             at = rng.randrange(len(data))
             data = data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
         return data
 
-    def _split(self, data: bytes, towards: Direction) -> tuple[bytes, Fault | None]:
-        """What may pass before the planned fault, and the fault if it is its turn."""
-        if self._planned is None or self._planned[1] is not towards:
+    def _split(self, data: bytes, direction: Direction) -> tuple[bytes, Fault | None]:
+        """Return the bytes before the planned fault, and the fault if it is due in this chunk."""
+        if self._planned is None or self._planned[1] is not direction:
             return data, None
         fault, _, at_bytes = self._planned
-        left = at_bytes - self.bytes_passed[towards]
+        left = at_bytes - self.bytes_passed[direction]
         return (data, None) if left > len(data) else (data[:left], fault)
 
     def _fire(self, fault: Fault) -> None:
@@ -206,14 +208,14 @@ class TcpProxy:
             case Fault.RESET:
                 raise _WasReset
 
-    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, towards: Direction) -> None:
+    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, direction: Direction) -> None:
         writer.write(data)
         await writer.drain()
-        self.bytes_passed[towards] += len(data)
+        self.bytes_passed[direction] += len(data)
 
 
 class _WasReset(ConnectionError):
-    """The plan was to reset the connection here."""
+    """A fault resets the connection."""
 
 
 @contextlib.asynccontextmanager
@@ -233,7 +235,7 @@ async def running_proxy(
 
 
 def _abort_with_reset(writer: asyncio.StreamWriter) -> None:
-    """Close so that the other side is told of a reset, and not of an end."""
+    """Close the connection with RST, not FIN."""
     endpoint: socket.socket = writer.get_extra_info("socket")
     endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

@@ -1,4 +1,4 @@
-"""Faults of S3: slow, busy, breaking off, lying, gone."""
+"""Faults of S3: slow, busy, truncated, corrupt, and unreachable."""
 
 import asyncio
 import contextlib
@@ -12,19 +12,19 @@ import aiohttp
 
 from drill.cluster.drill_bucket import COLD
 from drill.cluster.drill_cluster import DrillCluster
-from drill.cluster.faulty_s3_proxy import FaultyS3Proxy, to_objects
+from drill.cluster.faulty_s3_proxy import FaultyS3Proxy, is_photo_read
 from drill.faults.evidence import Evidence
 
 READS = 5
 READ_SECONDS_MAX = 30.0
-# Reconcile fills the bucket within seconds, on a machine that has time for it.
+# Reconcile fills the bucket within seconds on an idle machine.
 FILLED_SECONDS_MAX = 60.0
 POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class BucketSlow:
-    """Every answer of S3 takes longer."""
+    """Every response of S3 is delayed."""
 
     seconds: float = 1.0
 
@@ -32,15 +32,18 @@ class BucketSlow:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Hold every request."""
+        """Delay every request until the block exits."""
         with proxy_of(drill_cluster).failing(slow_seconds=self.seconds) as fault:
             yield
-        evidence.add(fault.befell, f"{fault.befell} requests to S3 took {self.seconds} s more")
+        evidence.add(
+            fault.injected_count,
+            f"{fault.injected_count} requests to S3 took {self.seconds} s more",
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class BucketBusy:
-    """S3 says 503 SlowDown to most requests."""
+    """S3 rejects most requests with 503 SlowDown."""
 
     share: float = 0.8
 
@@ -48,16 +51,18 @@ class BucketBusy:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Refuse by chance."""
+        """Reject a share of the requests at random until the block exits."""
         proxy = proxy_of(drill_cluster)
         with proxy.failing(status=503, code="SlowDown", share=self.share) as fault:
             yield
-        evidence.add(fault.befell, f"{fault.befell} requests to S3 were answered 503 SlowDown")
+        evidence.add(
+            fault.injected_count, f"{fault.injected_count} requests to S3 got 503 SlowDown"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class BucketBreaksOff:
-    """The bodies of photos that S3 sends end early."""
+    """S3 truncates the bodies of photos."""
 
     keep_bytes: int = 100
 
@@ -65,83 +70,83 @@ class BucketBreaksOff:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Break connections off."""
+        """Close connections in the body until the block exits, and read some photos."""
         proxy = proxy_of(drill_cluster)
-        with proxy.failing(keep_bytes=self.keep_bytes, applies=to_objects) as fault:
+        with proxy.failing(keep_bytes=self.keep_bytes, applies=is_photo_read) as fault:
             yield
             seen = await read_from_bucket(drill_cluster)
-        evidence.add(not seen.wrong, f"{seen.wrong} photos from the bucket's node were not whole")
-        evidence.add(fault.befell, f"{fault.befell} bodies from S3 broke off")
+        evidence.add(not seen.wrong, f"{seen.wrong} incomplete photos from the bucket's node")
+        evidence.add(fault.injected_count, f"{fault.injected_count} bodies from S3 were truncated")
 
 
 @dataclass(frozen=True, slots=True)
 class BucketCorrupts:
-    """The bodies of photos that S3 sends have a wrong bit each."""
+    """S3 returns the bodies of photos with a flipped bit."""
 
     @contextlib.asynccontextmanager
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Flip bits. What is wrong twice is set aside, though only the way from it was bad."""
-        with proxy_of(drill_cluster).failing(flip=True, applies=to_objects) as fault:
+        """Flip bits until the block exits. The node quarantines a file after two wrong reads."""
+        with proxy_of(drill_cluster).failing(flip=True, applies=is_photo_read) as fault:
             yield
             seen = await read_from_bucket(drill_cluster)
-        evidence.add(not seen.wrong, f"{seen.wrong} photos from the bucket's node were wrong")
-        evidence.add(fault.befell, f"{fault.befell} bodies from S3 had a wrong bit")
-        # Not so many objects: two readers of one may each set it aside, each by its own two lies.
-        evidence.damaged_files += fault.befell
+        evidence.add(not seen.wrong, f"{seen.wrong} corrupt photos from the bucket's node")
+        evidence.add(fault.injected_count, f"{fault.injected_count} bodies from S3 had a wrong bit")
+        # An upper bound: two concurrent readers can each quarantine the same object.
+        evidence.damaged_files += fault.injected_count
 
 
 @dataclass(frozen=True, slots=True)
 class BucketRead:
-    """No fault, but the proof that the bucket's node serves while others are away."""
+    """No fault: proof that the bucket's node serves photos while other mirrors are down."""
 
     @contextlib.asynccontextmanager
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Read from it at the end."""
+        """Read some photos after the block."""
         yield
         seen = await read_from_bucket(drill_cluster)
-        evidence.add(seen.whole, f"the bucket's node sent {seen.whole} of {READS} photos whole")
+        evidence.add(seen.whole, f"the bucket's node served {seen.whole} of {READS} photos")
 
 
 @dataclass(frozen=True, slots=True)
 class BucketGone:
-    """S3 hangs up on everybody."""
+    """S3 closes every connection without a response."""
 
     @contextlib.asynccontextmanager
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Answer nobody."""
+        """Close connections until the block exits."""
         with proxy_of(drill_cluster).failing(hang_up=True) as fault:
             yield
-        evidence.add(fault.befell, f"S3 hung up {fault.befell} times")
+        evidence.add(fault.injected_count, f"S3 closed {fault.injected_count} connections")
 
 
 def proxy_of(drill_cluster: DrillCluster) -> FaultyS3Proxy:
-    """The way to the bucket of a cluster that has one."""
+    """Return the proxy of the cluster's bucket."""
     assert drill_cluster.bucket is not None, "the scenario has `has_bucket`"
     return drill_cluster.bucket.proxy
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a reader saw of photos that are in the bucket."""
+    """Number of complete and of corrupt photos that a reader got."""
 
     whole: int
     wrong: int
 
 
 async def read_from_bucket(drill_cluster: DrillCluster) -> Seen:
-    """Read some photos from the bucket's node itself, as soon as the bucket has so many."""
-    held = await _photos_in_bucket(drill_cluster)
+    """Read some photos from the bucket's node once the bucket has `READS` photos."""
+    stored = await _photos_in_bucket(drill_cluster)
     whole = wrong = 0
     timeout = aiohttp.ClientTimeout(total=READ_SECONDS_MAX)
     base = f"http://{drill_cluster.cluster.nodes[COLD].read}"
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        for path, digest in held.items():
+        for path, digest in stored.items():
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 async with session.get(base + drill_cluster.urls[path]) as response:
                     data = await response.read()
@@ -152,12 +157,12 @@ async def read_from_bucket(drill_cluster: DrillCluster) -> Seen:
 
 
 async def _photos_in_bucket(drill_cluster: DrillCluster) -> dict[str, str]:
-    """Some of the photos that the cluster has told of, by path, with the digests of their bytes."""
+    """Return `READS` known photos in the bucket: the digest of the bytes, by path."""
     assert drill_cluster.bucket is not None, "the scenario has `has_bucket`"
     ends = time.monotonic() + FILLED_SECONDS_MAX
     while True:
         files = await asyncio.to_thread(list, drill_cluster.bucket.store.photo_files())
-        told = [(path, data) for path, data, _ in files if path in drill_cluster.urls]
-        if len(told) >= READS or time.monotonic() > ends:
-            return {path: hashlib.sha256(data).hexdigest() for path, data in told[:READS]}
+        known = [(path, data) for path, data, _ in files if path in drill_cluster.urls]
+        if len(known) >= READS or time.monotonic() > ends:
+            return {path: hashlib.sha256(data).hexdigest() for path, data in known[:READS]}
         await asyncio.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Faults of disks: bits, files, folders and whole roots that are not what a node wrote."""
+"""Faults of disks: corrupt, lost, and replaced files, directories, and roots."""
 
 import asyncio
 import contextlib
@@ -12,25 +12,25 @@ from pathlib import Path
 
 from drill.cluster.drill_cluster import DrillCluster
 from drill.faults.evidence import Evidence
-from drill.faults.processes import is_there
+from drill.faults.processes import is_running
 from glassplate.local.processes import ProcessFailed
 from storagenode.disk.marker import mark_root
 from volumes.cluster import NodeId
 
 
 class Damage(Enum):
-    """What becomes of a file."""
+    """A kind of damage to a file."""
 
     FLIPPED = "one bit flipped"
-    EMPTIED = "cut to nothing"
-    HALVED = "cut in half"
+    EMPTIED = "truncated to 0 bytes"
+    HALVED = "truncated to half"
     SHORTENED = "a byte shorter"
     LENGTHENED = "256 bytes longer"
 
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """Files of a node are changed behind its back, with everything that is noted of them kept."""
+    """Files of a node change, while their times and recorded digests stay."""
 
     node: str
     damage: Damage
@@ -40,7 +40,7 @@ class Damaged:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Damage; the cluster is to find and heal it."""
+        """Damage files, and request a scrub after the block. The cluster must repair them."""
         for path in drill_cluster.photo_files(self.node)[: self.files]:
             before = path.read_bytes()
             seen = path.stat()
@@ -57,7 +57,7 @@ class Damaged:
 
 @dataclass(frozen=True, slots=True)
 class FilesLost:
-    """Names vanish from a node: of single files, or of whole shards."""
+    """Files or whole shards disappear from a node."""
 
     node: str
     files: int = 0
@@ -67,20 +67,20 @@ class FilesLost:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Remove; the cluster is to find out and to bring them back."""
+        """Remove files. The cluster must detect and restore them."""
         for path in drill_cluster.photo_files(self.node)[: self.files]:
             path.unlink()
-            evidence.add(not path.exists(), f"{path.name} is not on {self.node} any more")
+            evidence.add(not path.exists(), f"{path.name} is no longer on {self.node}")
         for shard in sorted(drill_cluster.root(self.node).glob("[1-9]*/??"))[: self.shards]:
             shutil.rmtree(shard)
             name = f"{shard.parent.name}/{shard.name}"
-            evidence.add(not shard.exists(), f"shard {name} is not on {self.node} any more")
+            evidence.add(not shard.exists(), f"shard {name} is no longer on {self.node}")
         yield
 
 
 @dataclass(frozen=True, slots=True)
 class DiskReplaced:
-    """A node has an empty, newly marked disk, as after a replacement."""
+    """A node starts with an empty, newly marked disk, as after a replacement."""
 
     node: str
 
@@ -88,7 +88,7 @@ class DiskReplaced:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Stop it, empty its root, mark it, start it: rebuilding is the cluster's."""
+        """Stop the node, empty and mark its root, and start it. The cluster must refill it."""
         process = drill_cluster.process(self.node)
         before = len(drill_cluster.photo_files(self.node))
         await process.stop()
@@ -102,7 +102,7 @@ class DiskReplaced:
 
 @dataclass(frozen=True, slots=True)
 class OldBackup:
-    """A node's disk is lost, and an old backup of it comes back: deleted photos are on it."""
+    """A node starts with an old backup of its disk, which holds deleted photos."""
 
     node: str
 
@@ -110,7 +110,7 @@ class OldBackup:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Back it up now, and bring that back at the end."""
+        """Back up the disk, and restore the backup after the block."""
         process, root = drill_cluster.process(self.node), drill_cluster.root(self.node)
         backup = root.with_name(f"{root.name}.backup")
         await process.stop()
@@ -124,14 +124,14 @@ class OldBackup:
         shutil.rmtree(backup)
         back, lost = _names(root) - had, had - _names(root)
         evidence.add(
-            lost, f"{self.node} lost {len(lost)} files to its backup, and got {len(back)} back"
+            lost, f"{self.node} lost {len(lost)} files and regained {len(back)} from its backup"
         )
         await process.start()
 
 
 @dataclass(frozen=True, slots=True)
 class DisksSwapped:
-    """Two nodes are given each other's disks."""
+    """Two nodes have each other's disks."""
 
     one: str
     other: str
@@ -140,7 +140,7 @@ class DisksSwapped:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Both must refuse to serve; then the disks are changed back."""
+        """Swap the disks until the block exits. Both nodes must refuse to start."""
         processes = drill_cluster.processes(self.one, self.other)
         await drill_cluster.local.stop(processes)
         _swap(drill_cluster.root(self.one), drill_cluster.root(self.other))
@@ -148,10 +148,10 @@ class DisksSwapped:
             try:
                 await process.start()
             except ProcessFailed as error:
-                refused = "is not the marker of" in str(error)
-                evidence.add(refused, f"{process.plan.name} refused the disk of another node")
+                rejected = "is not the marker of" in str(error)
+                evidence.add(rejected, f"{process.plan.name} rejected the disk of another node")
             else:
-                evidence.add(None, f"{process.plan.name} refused the disk of another node")
+                evidence.add(None, f"{process.plan.name} rejected the disk of another node")
         yield
         await drill_cluster.local.stop(processes)
         _swap(drill_cluster.root(self.one), drill_cluster.root(self.other))
@@ -160,24 +160,24 @@ class DisksSwapped:
 
 @dataclass(frozen=True, slots=True)
 class HintsLost:
-    """What nodes hold for others is deleted by hand."""
+    """All hints are deleted."""
 
     @contextlib.asynccontextmanager
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Delete it at the end, when there is some."""
+        """Delete the hints after the block; the fault fired if there were any."""
         yield
         roots = [drill_cluster.root(node) for node in drill_cluster.cluster.nodes]
-        owed = [p for root in roots for p in (root / ".hints").rglob("*") if p.is_file()]
-        for path in owed:
+        hints = [p for root in roots for p in (root / ".hints").rglob("*") if p.is_file()]
+        for path in hints:
             path.unlink(missing_ok=True)
-        evidence.add(owed, f"{len(owed)} owed files were deleted by hand")
+        evidence.add(hints, f"{len(hints)} hints were deleted")
 
 
 @dataclass(frozen=True, slots=True)
 class PowerLost:
-    """All nodes of the cluster end in the same moment."""
+    """All nodes are killed at the same moment."""
 
     names: tuple[str, ...]
 
@@ -185,20 +185,20 @@ class PowerLost:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Kill them all before any can be started again, and hold them down."""
+        """Kill all nodes at once, and start them after the block."""
         processes = drill_cluster.processes(*self.names)
         pids = [process.pid for process in processes if process.pid]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         await drill_cluster.local.stop(processes)
-        gone = [pid for pid in pids if not is_there(pid)]
-        evidence.add(gone == pids and pids, f"{len(gone)} of {len(pids)} are gone, all at once")
+        gone = [pid for pid in pids if not is_running(pid)]
+        evidence.add(gone == pids and pids, f"{len(gone)} of {len(pids)} nodes ended at once")
         yield
         await drill_cluster.local.start(processes)
 
 
 async def request_scrubs(drill_cluster: DrillCluster) -> None:
-    """Have all nodes read their bytes again now, so that a drill waits for repair and no clock."""
+    """Start a scrub on all nodes now, so that the drill does not wait for the scrub interval."""
     for client in drill_cluster.clients.values():
         with contextlib.suppress(Exception):
             await client.scrub()
@@ -237,7 +237,7 @@ def _names(root: Path) -> set[str]:
 
 
 def _swap(one: Path, other: Path) -> None:
-    aside = one.with_name("aside")
-    one.rename(aside)
+    temporary = one.with_name("temporary")
+    one.rename(temporary)
     other.rename(one)
-    aside.rename(other)
+    temporary.rename(other)

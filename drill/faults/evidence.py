@@ -1,4 +1,4 @@
-"""Evidence that faults fired: what was seen of each, and whether it is proof."""
+"""Evidence that the faults of a drill fired."""
 
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
@@ -10,7 +10,7 @@ from drill.cluster.drill_cluster import DrillCluster
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One thing that was seen of a fault; one that did not fire proves a drill worthless."""
+    """One observation of a fault. A drill with a fault that did not fire is invalid."""
 
     fired: bool
     what: str
@@ -18,30 +18,30 @@ class Proof:
 
 @dataclass(slots=True)
 class Evidence:
-    """All that was seen of the faults of one drill."""
+    """All observations of the faults of one drill."""
 
     proofs: list[Proof] = field(default_factory=list)
     damaged_files: int = 0
-    """How many files the faults made corrupt, which nodes may then have set aside."""
+    """Number of files that the faults damaged. Nodes may have quarantined them."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether there is any, and all of it proves what it should."""
+        """True if there are proofs, and every fault fired."""
         return bool(self.proofs) and all(proof.fired for proof in self.proofs)
 
     def add(self, fired: object, what: str) -> None:
-        """Note what was seen; what it proves is whether it is true, or not nothing."""
+        """Record an observation; a true `fired` proves that the fault fired."""
         self.proofs.append(Proof(bool(fired), what))
 
     def missing(self) -> Iterator[str]:
-        """What was not seen, though it was to be."""
+        """Yield the observations that do not show their fault."""
         return (proof.what for proof in self.proofs if not proof.fired)
 
 
 class Fault(Protocol):
-    """Something that goes wrong for a while."""
+    """A temporary fault."""
 
     def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AbstractAsyncContextManager[None]:
-        """Inject it; and at the end of the block take it back, with proof that it fired."""
+        """Inject the fault until the block exits, and add evidence that it fired."""

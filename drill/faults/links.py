@@ -1,4 +1,4 @@
-"""Faults of the network: sites cut off, one way or both, and links that are slow, lossy, lying."""
+"""Faults of the network: partitions in one or both directions, and degraded links."""
 
 import asyncio
 import contextlib
@@ -14,35 +14,35 @@ from drill.faults.evidence import Evidence
 
 
 class FailureMode(Enum):
-    """How a link fails."""
+    """Failure mode of a link."""
 
     REFUSED = "refused"
-    """Connections are reset, and new ones are as well."""
+    """Open and new connections are reset."""
     HANGING = "hanging"
-    """Connections stay open, and nothing passes either way: nobody is told."""
+    """Connections stay open, and no bytes pass in either direction."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColosCut:
-    """Two colos do not reach each other; clients and what is shared reach both."""
+    """Two colos cannot reach each other. Clients and shared services reach both."""
 
-    ways: FailureMode = FailureMode.REFUSED
+    mode: FailureMode = FailureMode.REFUSED
 
     @contextlib.asynccontextmanager
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Cut all links between them."""
+        """Cut all links between the colos until the block exits."""
         there = drill_cluster.links.between("east", "west") + drill_cluster.links.between(
             "west", "east"
         )
-        async with _failing(there, self.ways, evidence, "between the colos"):
+        async with _failing(there, self.mode, evidence, "between the colos"):
             yield
 
 
 @dataclass(frozen=True, slots=True)
 class ColoOneWayLoss:
-    """What one colo sends to the other is lost, and what it is sent arrives."""
+    """Bytes from one colo to the other are lost; bytes in the other direction arrive."""
 
     site: str
     other: str
@@ -51,20 +51,20 @@ class ColoOneWayLoss:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Hold back the requests of its own links, and the answers of the other's."""
-        asks = drill_cluster.links.between(self.site, self.other)
-        answers = drill_cluster.links.between(self.other, self.site)
-        before = _counted(asks + answers)
-        for link in asks:
+        """Freeze the requests of the one and the responses of the other until the block exits."""
+        requests = drill_cluster.links.between(self.site, self.other)
+        responses = drill_cluster.links.between(self.other, self.site)
+        before = _counted(requests + responses)
+        for link in requests:
             link.proxy.freeze(Direction.TARGET)
-        for link in answers:
+        for link in responses:
             link.proxy.freeze(Direction.CLIENT)
         yield
-        for link in asks + answers:
+        for link in requests + responses:
             link.proxy.reset_all()
             link.proxy.unfreeze()
-        held = _counted(asks + answers)["held"] - before["held"]
-        evidence.add(held, f"{held} pieces from {self.site} to {self.other} were held back")
+        held = _counted(requests + responses)["held"] - before["held"]
+        evidence.add(held, f"{held} chunks from {self.site} to {self.other} were held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +73,21 @@ class Failing:
 
     sites: str
     servers: str
-    ways: FailureMode = FailureMode.REFUSED
+    mode: FailureMode = FailureMode.REFUSED
 
     @contextlib.asynccontextmanager
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Have them fail until the end."""
+        """Fail these links until the block exits."""
         links = drill_cluster.links.chosen(self.sites, self.servers)
-        async with _failing(links, self.ways, evidence, f"{self.sites} to {self.servers}"):
+        async with _failing(links, self.mode, evidence, f"{self.sites} to {self.servers}"):
             yield
 
 
 @dataclass(frozen=True, slots=True)
 class Flapping:
-    """Links are cut and mended, again and again."""
+    """Links are cut and reconnected repeatedly."""
 
     sites: str
     servers: str
@@ -98,7 +98,7 @@ class Flapping:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Cut for half of the time."""
+        """Cut the links for half of each period, `times` periods long."""
         links = drill_cluster.links.chosen(self.sites, self.servers)
         for _ in range(self.times):
             async with _failing(
@@ -111,25 +111,25 @@ class Flapping:
                 await asyncio.sleep(self.every_seconds / 2)
             await asyncio.sleep(self.every_seconds / 2)
         cut = _counted(links)["cut"]
-        evidence.add(cut, f"{cut} connections were cut in {self.times} turns")
+        evidence.add(cut, f"{cut} connections were cut in {self.times} periods")
         yield
 
 
 @dataclass(frozen=True, slots=True)
 class DegradedLinks:
-    """Links treat what passes badly."""
+    """Links have bad conditions."""
 
     sites: str
     servers: str
     conditions: LinkConditions
-    shows_as: str
-    """What the proxies must have counted: `delayed`, `stalled`, `reset` or `flipped`."""
+    counted_as: str
+    """The counter that proves the fault: `delayed`, `stalled`, `reset` or `flipped`."""
 
     @contextlib.asynccontextmanager
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Until the end."""
+        """Apply the conditions until the block exits."""
         links = drill_cluster.links.chosen(self.sites, self.servers)
         before = _counted(links)
         for link in links:
@@ -137,29 +137,29 @@ class DegradedLinks:
         yield
         for link in links:
             link.proxy.conditions = UNIMPAIRED
-        did = _counted(links)[self.shows_as] - before[self.shows_as]
-        evidence.add(did, f"{did} pieces {self.shows_as} from {self.sites} to {self.servers}")
+        did = _counted(links)[self.counted_as] - before[self.counted_as]
+        evidence.add(did, f"{did} chunks {self.counted_as} from {self.sites} to {self.servers}")
 
 
 @contextlib.asynccontextmanager
 async def _failing(
-    links: list[Link], ways: FailureMode, evidence: Evidence, which: str, *, is_short: bool = False
+    links: list[Link], mode: FailureMode, evidence: Evidence, which: str, *, is_short: bool = False
 ) -> AsyncIterator[None]:
     before = _counted(links)
     for link in links:
-        if ways is FailureMode.REFUSED:
+        if mode is FailureMode.REFUSED:
             link.proxy.cut()
         else:
             link.proxy.freeze()
     yield
     for link in links:
         link.proxy.reconnect()
-        if ways is FailureMode.HANGING:
-            # What was in a network that is gone does not come out of it later.
+        if mode is FailureMode.HANGING:
+            # A partition loses its packets: they must not arrive after it.
             link.proxy.reset_all()
             link.proxy.unfreeze()
     if not is_short:
-        word = "cut" if ways is FailureMode.REFUSED else "held"
+        word = "cut" if mode is FailureMode.REFUSED else "held"
         did = _counted(links)[word] - before[word]
         evidence.add(did, f"{did} times {word} on {len(links)} links, {which}")
 

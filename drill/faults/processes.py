@@ -1,4 +1,4 @@
-"""Faults of processes: killed, kept down, paused, restarted, their clocks wrong."""
+"""Faults of processes: killed, down, paused, restarted, and with a wrong clock."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """Processes are killed, all at once, as often as is said, and come back by themselves."""
+    """Processes are killed together, `times` times. Their supervisor restarts them."""
 
     names: tuple[str, ...]
     times: int = 1
@@ -36,7 +36,7 @@ class Killed:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Kill; the rest is the cluster's."""
+        """Kill the processes, and wait after the block until they are ready."""
         for turn in range(self.times):
             if turn:
                 await asyncio.sleep(self.every_seconds)
@@ -50,7 +50,7 @@ class Killed:
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """Processes are killed, and stay away until the fault is over."""
+    """Processes are down."""
 
     names: tuple[str, ...]
 
@@ -58,21 +58,21 @@ class Down:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Kill, and start again at the end."""
+        """Kill the processes, and start them after the block."""
         processes = drill_cluster.processes(*self.names)
         for process in processes:
             pid = process.pid
             if pid is not None:
                 os.killpg(pid, signal.SIGKILL)
             await process.stop()
-            evidence.add(pid and not is_there(pid), f"{process.plan.name} (pid {pid}) is gone")
+            evidence.add(pid and not is_running(pid), f"{process.plan.name} (pid {pid}) is gone")
         yield
         await drill_cluster.local.start(processes)
 
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """Processes stand still, with all their connections open."""
+    """Processes are stopped, with all their connections open."""
 
     names: tuple[str, ...]
     with_children: bool = False
@@ -81,7 +81,7 @@ class Paused:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """SIGSTOP, and SIGCONT at the end."""
+        """Send SIGSTOP, and SIGCONT after the block."""
         pids: list[int] = []
         for process in drill_cluster.processes(*self.names):
             own = [process.pid] if process.pid else []
@@ -89,7 +89,7 @@ class Paused:
             for pid in found:
                 os.kill(pid, signal.SIGSTOP)
             await asyncio.sleep(0.05)
-            states = {_state(pid) for pid in found}
+            states = {_process_state(pid) for pid in found}
             evidence.add(states == {"T"}, f"{process.plan.name} is stopped, pids {found}")
             pids += found
         try:
@@ -102,7 +102,7 @@ class Paused:
 
 @dataclass(frozen=True, slots=True)
 class ChildrenKilled:
-    """The children of a process are killed, as often as is said: it is to make new ones."""
+    """The children of a process are killed `times` times. The process must replace them."""
 
     name: str
     times: int = 3
@@ -112,7 +112,7 @@ class ChildrenKilled:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Kill whatever children there are."""
+        """Kill all children of the process."""
         killed: list[int] = []
         for _ in range(self.times):
             pid = drill_cluster.process(self.name).pid
@@ -121,14 +121,14 @@ class ChildrenKilled:
                     os.kill(child, signal.SIGKILL)
                     killed.append(child)
             await asyncio.sleep(self.every_seconds)
-        gone = [pid for pid in killed if not is_there(pid)]
+        gone = [pid for pid in killed if not is_running(pid)]
         evidence.add(killed and gone == killed, f"children {gone} of {self.name} are gone")
         yield
 
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """Processes are stopped and started one after the other, as for a new release."""
+    """Processes are restarted one after the other, as for a new release."""
 
     names: tuple[str, ...]
 
@@ -136,7 +136,7 @@ class Restarted:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Restart them in good order."""
+        """Stop and start each process in turn."""
         for process in drill_cluster.processes(*self.names):
             before = process.pid
             await process.stop()
@@ -149,7 +149,7 @@ class Restarted:
 
 @dataclass(frozen=True, slots=True)
 class ClockSkewed:
-    """A process believes that it is another time."""
+    """A process runs with a wrong clock."""
 
     name: str
     seconds: int
@@ -158,7 +158,7 @@ class ClockSkewed:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Restart it under libfaketime, and at the end without."""
+        """Restart the process under libfaketime, and without it after the block."""
         process = drill_cluster.process(self.name)
         true_plan = process.plan
         await process.stop()
@@ -173,7 +173,7 @@ class ClockSkewed:
         await process.start()
         off = await self._seconds_off(drill_cluster)
         right = off is not None and abs(off - self.seconds) < 5
-        evidence.add(right, f"{self.name} dates its answers {off} s from now")
+        evidence.add(right, f"{self.name} sends a Date that is {off} s off")
         yield
         await process.stop()
         process.plan = true_plan
@@ -192,7 +192,7 @@ class ClockSkewed:
 
 
 def children_of(pid: int) -> list[int]:
-    """The children of all threads of a process."""
+    """Return the pids of the children of all threads of a process."""
     found: list[int] = []
     for listing in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
@@ -219,18 +219,18 @@ async def _wait_until_back(process: SupervisedProcess, evidence: Evidence) -> No
     deadline = time.monotonic() + BACK_SECONDS_MAX
     while process.pid is None or not await process.plan.is_ready():
         if time.monotonic() > deadline:
-            evidence.add(None, f"{process.plan.name} came back")
+            evidence.add(None, f"{process.plan.name} is ready again")
             return
         await asyncio.sleep(0.1)
 
 
-def is_there(pid: int) -> bool:
-    """Whether a process is there, and not only its exit status."""
+def is_running(pid: int) -> bool:
+    """Return True if a process exists and is not a zombie."""
     try:
-        return _state(pid) != "Z"
+        return _process_state(pid) != "Z"
     except OSError:
         return False
 
 
-def _state(pid: int) -> str:
+def _process_state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]

@@ -1,4 +1,4 @@
-"""Faults of queue, cache and input: lost jobs, lies, photos that nobody can decode."""
+"""Faults of queue, cache, and input: lost jobs, corrupt cache entries, undecodable photos."""
 
 import asyncio
 import contextlib
@@ -15,14 +15,14 @@ from drill.load.recorded_requests import record_put
 from drill.load.sample_uploads import make_originals, make_undecodable
 from glassplate.errors import SizesFailed
 
-QUEUE_ANSWER_SECONDS = 5.0
+QUEUE_TIMEOUT_SECONDS = 5.0
 FAIL_SECONDS_MAX = 90.0
-LIES_MIN = 5
+CORRUPTED_MIN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class QueueFlushed:
-    """The queue forgets all jobs, while no worker takes any."""
+    """The queue loses all jobs while no worker takes any."""
 
     after_seconds: float = 2.0
 
@@ -30,7 +30,7 @@ class QueueFlushed:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """FLUSHALL, when some jobs wait."""
+        """Send FLUSHALL once some jobs wait."""
         await asyncio.sleep(self.after_seconds)
         before, after = await asyncio.to_thread(_flush, drill_cluster.cluster.queue_url)
         evidence.add(before > after, f"the queue had {before} keys, and has {after}")
@@ -39,33 +39,33 @@ class QueueFlushed:
 
 @dataclass(frozen=True, slots=True)
 class CacheCorrupts:
-    """Memcached has another photo's document, or nonsense, under every key."""
+    """Memcached has the document of another photo, or garbage, under every key."""
 
     @contextlib.asynccontextmanager
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Change what it knows again and again, until the end."""
+        """Replace all documents every 0.3 s until the block exits."""
         address = drill_cluster.cluster.memcached[0]
-        lies = 0
+        replaced = 0
 
-        async def lie() -> None:
-            nonlocal lies
+        async def corrupt() -> None:
+            nonlocal replaced
             while True:
-                lies += await asyncio.to_thread(_lie, address.host, address.port)
+                replaced += await asyncio.to_thread(_corrupt_entries, address.host, address.port)
                 await asyncio.sleep(0.3)
 
-        task = asyncio.create_task(lie())
+        task = asyncio.create_task(corrupt())
         yield
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        evidence.add(lies >= LIES_MIN, f"{lies} documents in memcached were replaced by others")
+        evidence.add(replaced >= CORRUPTED_MIN, f"{replaced} documents in memcached were replaced")
 
 
 @dataclass(frozen=True, slots=True)
 class UndecodableUploads:
-    """Photos are uploaded that no worker can decode."""
+    """Clients upload photos that no worker can decode."""
 
     photos: int = 3
 
@@ -73,12 +73,15 @@ class UndecodableUploads:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Upload them; in the end each must have a reason."""
+        """Upload the photos. After the block, each must have a failure record."""
         client = next(iter(drill_cluster.clients.items()))
         original = make_originals(0)[0]
         puts = [
             await record_put(
-                drill_cluster, client, f"poison-{n}", make_undecodable(original, f"poison {n}")
+                drill_cluster,
+                client,
+                f"undecodable-{n}",
+                make_undecodable(original, f"undecodable {n}"),
             )
             for n in range(self.photos)
         ]
@@ -89,12 +92,12 @@ class UndecodableUploads:
                 await client[1].wait_until_ready(put.photo, FAIL_SECONDS_MAX)
             except SizesFailed as error:
                 reason = error.reason
-            evidence.add(reason, f"{put.photo} has no sizes, because: {reason}")
+            evidence.add(reason, f"{put.photo} has no sizes: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
 class LateDuplicates:
-    """Uploads are delivered a second time, when their photos have been deleted."""
+    """Uploads arrive a second time after their photos were deleted."""
 
     photos: int = 4
 
@@ -102,7 +105,7 @@ class LateDuplicates:
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Send each again at another storagemaster."""
+        """Repeat some uploads at two storagemasters after the block."""
         yield
         first, *_, last = drill_cluster.clients.items()
         gone = [o for o in drill_cluster.history.operations if o.op is Op.DELETE and o.key]
@@ -116,11 +119,11 @@ class LateDuplicates:
                     for client in (first, last):
                         await record_put(drill_cluster, client, put.key, data, is_recorded=False)
                     sent += 1
-        evidence.add(sent, f"{sent} uploads of deleted photos were sent again, at two masters")
+        evidence.add(sent, f"{sent} uploads of deleted photos were repeated at two masters")
 
 
 def _flush(url: str) -> tuple[int, int]:
-    queue = redis.Redis.from_url(url, socket_timeout=QUEUE_ANSWER_SECONDS)
+    queue = redis.Redis.from_url(url, socket_timeout=QUEUE_TIMEOUT_SECONDS)
     before = int(queue.dbsize())
     queue.flushall()
     after = int(queue.dbsize())
@@ -128,8 +131,8 @@ def _flush(url: str) -> tuple[int, int]:
     return before, after
 
 
-def _lie(host: str, port: int) -> int:
-    """Replace every document by that of another key, every third by nonsense; how many were."""
+def _corrupt_entries(host: str, port: int) -> int:
+    """Replace each document by another one, every third by garbage; return the number of keys."""
     memcached = Memcached((host, port), connect_timeout=1, timeout=1)
     try:
         listing = memcached.raw_command(b"lru_crawler metadump all", end_tokens=b"END\r\n")
@@ -137,7 +140,7 @@ def _lie(host: str, port: int) -> int:
         values = [memcached.get(key) for key in keys]
         others = [*values[1:], *values[:1]]
         for number, (key, other) in enumerate(zip(keys, others, strict=True)):
-            memcached.set(key, b"nonsense" if number % 3 == 0 or other is None else other)
+            memcached.set(key, b"garbage" if number % 3 == 0 or other is None else other)
         return len(keys)
     finally:
         memcached.close()

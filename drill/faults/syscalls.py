@@ -1,4 +1,4 @@
-"""Faults of a disk that fails calls: real ones where it can be mounted, strace's for the others."""
+"""Faults of system calls: a full or read-only mount, or errors that strace injects."""
 
 import asyncio
 import contextlib
@@ -19,33 +19,33 @@ REMOUNT_TRIES = 200
 
 @dataclass(frozen=True, slots=True)
 class DiskFull:
-    """The disk of one node has not a byte left."""
+    """The disk of one node has no free byte."""
 
     @contextlib.asynccontextmanager
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Fill it with ballast, and remove that at the end."""
+        """Fill the disk with one file, and remove the file after the block."""
         ballast = drill_cluster.root(SMALL_DISK) / ".staging" / "ballast"
-        said = await asyncio.to_thread(_fill, ballast)
+        error = await asyncio.to_thread(_fill_disk, ballast)
         free = os.statvfs(ballast.parent).f_bavail
-        evidence.add(said == errno.ENOSPC, f"{SMALL_DISK} said ENOSPC, {free} blocks are free")
+        evidence.add(error == errno.ENOSPC, f"{SMALL_DISK} returned ENOSPC, {free} blocks are free")
         yield
         ballast.unlink()
 
 
 @dataclass(frozen=True, slots=True)
 class DiskReadOnly:
-    """The disk of one node is mounted read-only, as a kernel does that has found an error."""
+    """The disk of one node is mounted read-only, as the kernel does after an error."""
 
     @contextlib.asynccontextmanager
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Remount it, and at the end remount it again and restart its node."""
+        """Remount the disk read-only. After the block, remount it writable and restart the node."""
         root = drill_cluster.root(SMALL_DISK)
         await _remount(root, "ro")
-        evidence.add(_error_of_writing(root) == errno.EROFS, f"{SMALL_DISK} says EROFS")
+        evidence.add(_error_of_writing(root) == errno.EROFS, f"{SMALL_DISK} returned EROFS")
         yield
         await _remount(root, "rw")
         process = drill_cluster.process(SMALL_DISK)
@@ -55,22 +55,22 @@ class DiskReadOnly:
 
 @dataclass(frozen=True, slots=True)
 class CallsFail:
-    """System calls of a node fail, or take long, as its disk were broken or slow.
+    """System calls of a node fail or are delayed, as on a broken or slow disk.
 
-    `inject` is strace's: "error=EIO", "error=ENOSPC" or "delay_enter=500000".
+    `inject` is an option of strace: "error=EIO", "error=ENOSPC" or "delay_enter=500000".
     """
 
     node: str
     calls: str
     inject: str
     is_restart_needed: bool = True
-    """Whether the node is right to take no more writes until it is started again."""
+    """True if the node may reject writes until it restarts."""
 
     @contextlib.asynccontextmanager
     async def injected(
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
-        """Attach strace to the running node, and detach it at the end."""
+        """Attach strace to the running node until the block exits."""
         process = drill_cluster.process(self.node)
         log = drill_cluster.local.data / "log" / f"{self.node}.strace"
         tracer = await asyncio.create_subprocess_exec(
@@ -82,17 +82,17 @@ class CallsFail:
         yield
         if tracer.returncode is None:
             tracer.send_signal(signal.SIGINT)
-        _, said = await asyncio.wait_for(tracer.communicate(), ATTACH_SECONDS_MAX)
+        _, stderr = await asyncio.wait_for(tracer.communicate(), ATTACH_SECONDS_MAX)
         text = log.read_text(errors="replace") if log.exists() else ""
         hit = sum("INJECTED" in line or "DELAYED" in line for line in text.splitlines())
-        evidence.add(hit, f"{hit} calls of {self.node} got {self.inject} {said.decode().strip()}")
+        evidence.add(hit, f"{hit} calls of {self.node} got {self.inject} {stderr.decode().strip()}")
         if self.is_restart_needed:
             await process.stop()
             await process.start()
 
 
-def _fill(ballast: Path) -> int:
-    """Write until the disk takes no more; the error that it said."""
+def _fill_disk(ballast: Path) -> int:
+    """Write until the disk is full; return the errno."""
     with ballast.open("wb", buffering=0) as file:
         while True:
             try:
@@ -110,7 +110,7 @@ def _error_of_writing(root: Path) -> int:
 
 
 async def _remount(root: Path, how: str) -> None:
-    """Remount, in some tries: a file that is being written keeps a disk writable."""
+    """Remount, with retries: an open file keeps a disk writable."""
     for _ in range(REMOUNT_TRIES):
         command = ("mount", "-o", f"remount,{how}", str(root))
         done = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""The load of a drill: uploads, reads through the edges, deletes and revocations, at a pace."""
+"""The load of a drill: uploads, reads through edges, deletes, and revocations."""
 
 import asyncio
 import contextlib
@@ -26,14 +26,14 @@ PUT_PAUSE_SECONDS = 0.4
 GET_SECONDS_MAX = 4.0
 AT_ONCE_MAX = 48
 FORGED_MAC = "A" * 24
-SHARE_OF_FORGED = 0.04
-SHARE_OF_REMOVED = 0.1
+FORGED_SHARE = 0.04
+REMOVED_SHARE = 0.1
 SEEDED_PHOTOS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How much of everything a second, and whether deletes hit the newest photos."""
+    """Operations per second, and whether deletes take the newest photos."""
 
     uploads: float = 3.0
     reads: float = 25.0
@@ -43,16 +43,16 @@ class Pace:
 
 
 class Load:
-    """Everything that clients do in one drill. The seed chooses what, and the cluster when."""
+    """The clients of one drill. The seed determines the operations, but not their timing."""
 
     def __init__(self, drill_cluster: DrillCluster, pace: Pace, *, seed: int) -> None:
         self._drill_cluster = drill_cluster
         self._pace = pace
-        self._rng = random.Random(seed)  # noqa: S311  # a load, and the same for a seed
+        self._rng = random.Random(seed)  # noqa: S311  # a reproducible load
         self._originals = make_originals(seed)
         self._numbers = itertools.count()
         self._live: list[Operation] = []
-        """Uploads whose photos nobody has asked to be gone."""
+        """Uploads whose photos no client has removed."""
         self._removed: list[str] = []
         self._pending: list[Operation] = []
         self._gate = asyncio.Semaphore(AT_ONCE_MAX)
@@ -60,7 +60,7 @@ class Load:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Load for as long as the block lasts; at its end what was begun is ended."""
+        """Run the load until the block exits, then wait for the operations in flight."""
         timeout = aiohttp.ClientTimeout(total=GET_SECONDS_MAX)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             self._session = session
@@ -70,7 +70,7 @@ class Load:
                 (self._read, self._pace.reads),
                 (self._delete, self._pace.deletes),
                 (self._revoke, self._pace.revokes),
-                (self._look_for_sizes, self._pace.uploads),
+                (self._check_sizes, self._pace.uploads),
             )
             tasks = [asyncio.create_task(self._repeat(*work)) for work in works if work[1]]
             try:
@@ -105,7 +105,7 @@ class Load:
                 return
             await asyncio.sleep(PUT_PAUSE_SECONDS * (turn + 1))
 
-    async def _look_for_sizes(self) -> None:
+    async def _check_sizes(self) -> None:
         if not self._pending:
             return
         put = self._pending.pop(0)
@@ -116,7 +116,7 @@ class Load:
         path = self._path_to_read()
         if path is None:
             return
-        url, is_forged = self._drill_cluster.urls[path], self._rng.random() < SHARE_OF_FORGED
+        url, is_forged = self._drill_cluster.urls[path], self._rng.random() < FORGED_SHARE
         if is_forged:
             stem, key, expiry, _mac, ext = url.rsplit(".", 4)
             url = f"{stem}.{key}.{expiry}.{FORGED_MAC}.{ext}"
@@ -126,7 +126,7 @@ class Load:
         )
 
     def _path_to_read(self) -> str | None:
-        if self._removed and self._rng.random() < SHARE_OF_REMOVED:
+        if self._removed and self._rng.random() < REMOVED_SHARE:
             return self._rng.choice(self._removed)
         if not self._live:
             return None
@@ -146,7 +146,7 @@ class Load:
             await record_revoke(self._drill_cluster, self._master(), put)
 
     def _take(self) -> Operation | None:
-        """A photo to be removed, which nothing else is done to from now on."""
+        """Take a photo to remove, so that no other operation uses it; None if too few are left."""
         if len(self._live) <= SEEDED_PHOTOS // 2:
             return None
         at = -1 if self._pace.deletes_newest else self._rng.randrange(len(self._live))

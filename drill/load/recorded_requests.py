@@ -1,4 +1,4 @@
-"""Asking a drilled cluster, once, with what came of it written into the history."""
+"""Requests to a drill cluster, without retries, recorded in its history."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -15,9 +15,9 @@ from storagemaster.wire import Receipt
 from volumes.photo_path import PhotoVersion, Variant, parse_photo_version, render_path
 
 Endpoint = tuple[str, Client]
-"""A storagemaster's id, and a client that asks it alone."""
+"""A storagemaster's id and its client."""
 
-_Answer = TypeVar("_Answer")
+_Response = TypeVar("_Response")
 
 
 async def record_put(
@@ -28,45 +28,45 @@ async def record_put(
     *,
     is_recorded: bool = True,
 ) -> Operation:
-    """Upload a photo."""
+    """Upload a photo, and return the operation; record it unless `is_recorded` is false."""
     master, client = endpoint
     drill_cluster.sent[key] = data
     begun, digest = now_ns(), hashlib.sha256(data).hexdigest()
-    answer, said = await _answer_of(lambda: client.put(data, idempotency_key=key))
+    response, result = await _outcome_of(lambda: client.put(data, idempotency_key=key))
     operation = Operation(
         op=Op.PUT,
         invoke_ns=begun,
         complete_ns=now_ns(),
         key=key,
-        photo=answer.reference if answer else "",
-        path=_path_of_original(answer) if answer else "",
+        photo=response.reference if response else "",
+        path=_path_of_original(response) if response else "",
         digest=digest,
         bytes=len(data),
         edge=master,
-        durability=answer.durability if answer else "",
-        **{"status": 201 if answer else 0, **said},
+        durability=response.durability if response else "",
+        **{"status": 201 if response else 0, **result},
     )
     if is_recorded:
         drill_cluster.history.add(operation)
-    if answer:
-        drill_cluster.urls[operation.path] = urlsplit(answer.urls["o"]).path
+    if response:
+        drill_cluster.urls[operation.path] = urlsplit(response.urls["o"]).path
     return operation
 
 
 async def record_sizes(drill_cluster: DrillCluster, endpoint: Endpoint, put: Operation) -> bool:
-    """Ask what became of a photo's sizes, and note each; whether they are made."""
+    """Record each size that the info document names. Return True if the photo is processed."""
     master, client = endpoint
     begun = now_ns()
-    answer, _ = await _answer_of(lambda: client.info(put.photo))
-    if answer is None or answer.info is None:
-        return answer is not None and answer.state == "failed"
+    response, _ = await _outcome_of(lambda: client.info(put.photo))
+    if response is None or response.info is None:
+        return response is not None and response.state == "failed"
     photo_version = parse_photo_version(put.photo)
-    for variant in answer.info["variants"]:
-        if variant["sha256"] is None or variant["size"] not in answer.urls:
+    for variant in response.info["variants"]:
+        if variant["sha256"] is None or variant["size"] not in response.urls:
             continue
         path = render_path(Variant(photo_version, variant["size"], variant["ext"]))
-        if urlsplit(answer.urls[variant["size"]]).path.endswith(f".{variant['ext']}"):
-            drill_cluster.urls[path] = urlsplit(answer.urls[variant["size"]]).path
+        if urlsplit(response.urls[variant["size"]]).path.endswith(f".{variant['ext']}"):
+            drill_cluster.urls[path] = urlsplit(response.urls[variant["size"]]).path
             drill_cluster.history.add(
                 Operation(
                     op=Op.SIZES,
@@ -88,11 +88,11 @@ async def record_sizes(drill_cluster: DrillCluster, endpoint: Endpoint, put: Ope
 async def record_delete(
     drill_cluster: DrillCluster, endpoint: Endpoint, put: Operation
 ) -> Operation:
-    """Delete a photo with all its versions."""
+    """Delete a photo with all its versions, and record the operation."""
     master, client = endpoint
     photo = put.photo.rpartition("/")[0]
     begun = now_ns()
-    answer, said = await _answer_of(lambda: client.delete(photo))
+    response, result = await _outcome_of(lambda: client.delete(photo))
     operation = Operation(
         op=Op.DELETE,
         invoke_ns=begun,
@@ -100,9 +100,9 @@ async def record_delete(
         key=put.key,
         photo=photo,
         edge=master,
-        pending_mirrors=answer.pending_mirrors if answer else (),
-        purge_pending=answer.purge_pending if answer else (),
-        **{"status": 200, **said},
+        pending_mirrors=response.pending_mirrors if response else (),
+        purge_pending=response.purge_pending if response else (),
+        **{"status": 200, **result},
     )
     drill_cluster.history.add(operation)
     return operation
@@ -111,23 +111,23 @@ async def record_delete(
 async def record_revoke(
     drill_cluster: DrillCluster, endpoint: Endpoint, put: Operation
 ) -> Operation:
-    """Give a photo a new version."""
+    """Revoke a photo version, and record the operation."""
     master, client = endpoint
     begun = now_ns()
-    answer, said = await _answer_of(lambda: client.revoke(put.photo))
+    response, result = await _outcome_of(lambda: client.revoke(put.photo))
     operation = Operation(
         op=Op.REVOKE,
         invoke_ns=begun,
         complete_ns=now_ns(),
         key=put.key,
         photo=put.photo,
-        new_photo=answer.reference if answer else "",
-        path=_path_like(put.path, parse_photo_version(answer.reference)) if answer else "",
+        new_photo=response.reference if response else "",
+        path=_path_like(put.path, parse_photo_version(response.reference)) if response else "",
         digest=put.digest,
         edge=master,
-        pending_mirrors=answer.pending_mirrors if answer else (),
-        purge_pending=answer.purge_pending if answer else (),
-        **{"status": 200, **said},
+        pending_mirrors=response.pending_mirrors if response else (),
+        purge_pending=response.purge_pending if response else (),
+        **{"status": 200, **result},
     )
     drill_cluster.history.add(operation)
     return operation
@@ -142,20 +142,20 @@ async def record_get(
     url: str,
     permitted: bool = True,
 ) -> Operation:
-    """Read a photo through an edge, whole."""
+    """Read a photo or size through an edge, and record the operation."""
     begun = now_ns()
-    said: dict[str, object] = {"outcome": Outcome.INFO}
+    result: dict[str, object] = {"outcome": Outcome.INFO}
     try:
         async with session.get(drill_cluster.edge_url(edge) + url) as response:
             body = await response.read()
-            said = {
+            result = {
                 "outcome": Outcome.OK if response.status == 200 else Outcome.FAIL,
                 "status": response.status,
                 "digest": hashlib.sha256(body).hexdigest() if response.status == 200 else "",
                 "bytes": len(body),
             }
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        said["error"] = type(error).__name__
+        result["error"] = type(error).__name__
     operation = Operation(
         op=Op.GET,
         invoke_ns=begun,
@@ -163,24 +163,27 @@ async def record_get(
         path=path,
         edge=edge,
         permitted=permitted,
-        **said,  # type: ignore[arg-type]  # the names of its fields
+        **result,  # type: ignore[arg-type]  # field names
     )
     drill_cluster.history.add(operation)
     return operation
 
 
-async def _answer_of(
-    ask: Callable[[], Awaitable[_Answer]],
-) -> tuple[_Answer | None, dict[str, Any]]:
-    """An answer, and what of an operation it settles: only a plain no is surely not done."""
+async def _outcome_of(
+    request: Callable[[], Awaitable[_Response]],
+) -> tuple[_Response | None, dict[str, Any]]:
+    """Return the response, or None, with the fields of the operation that the result determines.
+
+    Only a rejected request certainly did not happen.
+    """
     try:
-        return await ask(), {"outcome": Outcome.OK}
+        return await request(), {"outcome": Outcome.OK}
     except Refused as error:
         status = error.problem.status if error.problem else 400
         return None, {"outcome": Outcome.FAIL, "status": status, "error": str(error)[:200]}
     except (GlassplateError, aiohttp.ClientError, TimeoutError, OSError) as error:
-        said = f"{type(error).__name__}: {error}"[:200]
-        return None, {"outcome": Outcome.INFO, "status": 0, "error": said}
+        text = f"{type(error).__name__}: {error}"[:200]
+        return None, {"outcome": Outcome.INFO, "status": 0, "error": text}
 
 
 def _path_of_original(receipt: Receipt) -> str:

@@ -1,4 +1,4 @@
-"""Photos for a drill: small, real, and each with bytes that no other has."""
+"""Photos for a drill: small real JPEGs, each with unique bytes."""
 
 import io
 import random
@@ -10,8 +10,8 @@ _COMMENT = b"\xff\xfe"
 
 
 def make_originals(seed: int) -> tuple[bytes, ...]:
-    """A few JPEGs of different dimensions, the same for a seed."""
-    rng = random.Random(seed)  # noqa: S311  # pictures, and the same ones for a seed
+    """Return a few JPEGs of different dimensions, the same for the same seed."""
+    rng = random.Random(seed)  # noqa: S311  # reproducible pictures
     found = []
     for width, height in ((320, 240), (480, 640), (1100, 800)):
         noise = rng.randbytes((width // 20) * (height // 20) * 3)
@@ -23,14 +23,14 @@ def make_originals(seed: int) -> tuple[bytes, ...]:
 
 
 def make_unique(original: bytes, words: str) -> bytes:
-    """The same picture as bytes that nothing else has: the words stand in them as a comment."""
+    """Return the JPEG with a comment that makes its bytes unique."""
     comment = words.encode()
     segment = _COMMENT + (len(comment) + 2).to_bytes(2, "big") + comment
     return _START + segment + original.removeprefix(_START)
 
 
 def make_undecodable(original: bytes, words: str) -> bytes:
-    """A photo that looks good until somebody decodes it: its tables for that are nonsense."""
+    """Return a JPEG with a valid header and invalid Huffman tables, which no decoder accepts."""
     whole = make_unique(original, words)
     at = whole.index(b"\xff\xc4")
     length = int.from_bytes(whole[at + 2 : at + 4], "big")

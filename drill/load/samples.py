@@ -1,4 +1,4 @@
-"""Samples of a drill, twice a second: what clients met, and what the cluster says of itself."""
+"""Samples of a drill, every half second: results of clients, and the cluster's status."""
 
 import asyncio
 import contextlib
@@ -10,12 +10,12 @@ from drill.cluster.drill_cluster import DrillCluster
 from drill.history import SECOND, Op, Operation, Outcome, now_ns
 
 SAMPLE_SECONDS = 0.5
-ANSWER_SECONDS_MAX = 1.5
+STATUS_SECONDS_MAX = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Half a second of a drill; None is what nobody could tell."""
+    """Half a second of a drill. A value is None if no storagemaster reported it."""
 
     second: float
     reads_ok: int
@@ -28,7 +28,7 @@ class Sample:
 
 
 class Sampler:
-    """Takes samples for as long as it runs."""
+    """Sampler of a running drill."""
 
     def __init__(self, drill_cluster: DrillCluster, samples: list[Sample]) -> None:
         self._drill_cluster = drill_cluster
@@ -38,7 +38,7 @@ class Sampler:
 
     @contextlib.asynccontextmanager
     async def running(self, watch: Callable[[str, list[Sample]], None]) -> AsyncIterator[None]:
-        """Sample until the end of the block; `watch` hears of each."""
+        """Sample until the block exits; call `watch` after each sample."""
 
         async def repeat() -> None:
             while True:
@@ -62,8 +62,8 @@ class Sampler:
         queue = status.get("queues") or {}
         return Sample(
             second=(now_ns() - self._begun_ns) / SECOND,
-            reads_ok=sum(not is_trouble(each) for each in reads),
-            reads_failed=sum(is_trouble(each) for each in reads),
+            reads_ok=sum(not is_failed_read(each) for each in reads),
+            reads_failed=sum(is_failed_read(each) for each in reads),
             writes_ok=sum(each.outcome is Outcome.OK for each in writes),
             writes_failed=sum(each.outcome is Outcome.INFO for each in writes),
             pending_hints=status.get("pending_hints"),
@@ -74,11 +74,11 @@ class Sampler:
     async def _status(self) -> dict[str, Any]:
         for client in self._drill_cluster.clients.values():
             with contextlib.suppress(Exception):
-                async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                async with asyncio.timeout(STATUS_SECONDS_MAX):
                     return await client.status()
         return {}
 
 
-def is_trouble(get: Operation) -> bool:
-    """Whether a read met anything but a photo, or the word that it is not there."""
+def is_failed_read(get: Operation) -> bool:
+    """Return True if a read got neither a photo nor a 404 or 410."""
     return get.status not in {200, 404, 410}

@@ -1,1 +1,1 @@
-"""The report of a drill, and its timeline."""
+"""Report of a campaign, with a timeline for each drill."""

@@ -1,4 +1,4 @@
-"""The report of drills: one page, and beside it histories and verdicts, for people and programs."""
+"""Report of a campaign: one HTML page, with a history and a verdict as JSON for each drill."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,12 @@ _ENVIRONMENT = Environment(
 def add_to_report(
     folder: Path, drills: Sequence[Drill], not_run: Mapping[str, str], *, seconds: float
 ) -> None:
-    """Write everything about the last of some drills below a folder, and the page of all of them.
+    """Write the files of the last of `drills` below a folder, and the page of all.
 
-    Whoever ends a campaign has what was found out until then.
+    Call this after each drill, so that an interrupted campaign leaves a complete report.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The folder cannot be written.
     """
     for drill in drills[-1:]:
         own = folder / drill.scenario.name
@@ -44,20 +44,20 @@ def add_to_report(
 
 
 def render_report(drills: Sequence[Drill], not_run: Mapping[str, str], *, seconds: float) -> str:
-    """The page."""
+    """Return the HTML page."""
     return _ENVIRONMENT.get_template("report.html.j2").render(
         drills=drills,
         not_run=not_run,
         passed=sum(drill.passed for drill in drills),
         seed=drills[0].seed if drills else "none",
         seconds=seconds,
-        # Every word in a picture is escaped where it is drawn.
+        # `render_timeline` escapes all text.
         pictures={d.scenario.name: Markup(render_timeline(d)) for d in drills},  # noqa: S704
     )
 
 
 def document_of(drill: Drill) -> dict[str, Any]:
-    """What became of a drill, as JSON."""
+    """Return the result of a drill as JSON."""
     return {
         "scenario": drill.scenario.name,
         "description": drill.scenario.description,
@@ -65,7 +65,7 @@ def document_of(drill: Drill) -> dict[str, Any]:
         "passed": drill.passed,
         "seconds": round(drill.seconds, 1),
         "operations": len(drill.operations),
-        "converged_seconds": drill.terms.converged_seconds if drill.terms else None,
+        "converged_seconds": drill.criteria.converged_seconds if drill.criteria else None,
         "evidence": [{"fired": proof.fired, "what": proof.what} for proof in drill.evidence.proofs],
         "rules": [
             {

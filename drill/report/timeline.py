@@ -1,6 +1,6 @@
-"""The timeline of a drill as an SVG: faults, load, errors, owed work and convergence, over seconds.
+"""Timeline of a drill as an SVG: faults, load, errors, pending work, and convergence.
 
-Drawn here, stroke by stroke, so that a report needs nothing but a browser.
+The page needs no script and no other file.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -41,19 +41,19 @@ _TRACKS: tuple[tuple[str, tuple[_Series, ...]], ...] = (
     (
         "reads a second",
         (
-            _Series(GOOD, "answered", lambda s: s.reads_ok),
-            _Series(BAD, "not answered", lambda s: s.reads_failed),
+            _Series(GOOD, "succeeded", lambda s: s.reads_ok),
+            _Series(BAD, "failed", lambda s: s.reads_failed),
         ),
     ),
     (
         "writes a second",
         (
             _Series(GOOD, "acknowledged", lambda s: s.writes_ok),
-            _Series(BAD, "not answered", lambda s: s.writes_failed),
+            _Series(BAD, "no response", lambda s: s.writes_failed),
         ),
     ),
     (
-        "work left",
+        "pending work",
         (
             _Series(HINTS, "pending hints", lambda s: s.pending_hints),
             _Series(JOBS, "jobs", lambda s: s.jobs),
@@ -65,10 +65,12 @@ _PER_SECOND = {"reads a second", "writes a second"}
 
 
 def render_timeline(drill: Drill) -> str:
-    """The picture of one drill."""
-    ends = [sample.second for sample in drill.samples] + [mark.ended for mark in drill.marks]
+    """Return the SVG of one drill."""
+    ends = [sample.second for sample in drill.samples] + [
+        interval.ended for interval in drill.intervals
+    ]
     seconds = max([1.0, *ends])
-    faults = [mark for mark in drill.marks if mark.what != CONVERGING]
+    faults = [interval for interval in drill.intervals if interval.what != CONVERGING]
     top = 8 + FAULT_HEIGHT * (len(faults) + 1)
     height = top + len(_TRACKS) * (TRACK_HEIGHT + TRACK_GAP) + AXIS_HEIGHT
 
@@ -81,13 +83,14 @@ def render_timeline(drill: Drill) -> str:
             f'aria-label="Timeline of {escape(drill.scenario.name)}">'
         )
     ]
-    rest = [mark for mark in drill.marks if mark.what == CONVERGING]
-    for number, mark in enumerate([*faults, *rest]):
-        color = REST if mark.what == CONVERGING else FAULT
-        parts += _band(mark.what, x(mark.begun), x(mark.ended), 6 + number * FAULT_HEIGHT, color)
+    rest = [interval for interval in drill.intervals if interval.what == CONVERGING]
+    for number, interval in enumerate([*faults, *rest]):
+        begun, ended = x(interval.begun), x(interval.ended)
+        color = REST if interval.what == CONVERGING else FAULT
+        parts += _band(interval.what, begun, ended, 6 + number * FAULT_HEIGHT, color)
         parts.append(
-            f'<rect x="{x(mark.begun):.1f}" y="{top}" height="{height - top - AXIS_HEIGHT}" '
-            f'width="{max(1.0, x(mark.ended) - x(mark.begun)):.1f}" fill="{color}" opacity=".28"/>'
+            f'<rect x="{begun:.1f}" y="{top}" height="{height - top - AXIS_HEIGHT}" '
+            f'width="{max(1.0, ended - begun):.1f}" fill="{color}" opacity=".28"/>'
         )
     for number, (title, series) in enumerate(_TRACKS):
         track_top = top + TRACK_GAP + number * (TRACK_HEIGHT + TRACK_GAP)
@@ -102,7 +105,7 @@ def _band(what: str, begun: float, ended: float, y: float, color: str) -> Iterab
         f'<rect x="{begun:.1f}" y="{y}" width="{width:.1f}" height="{FAULT_HEIGHT - 5}" '
         f'rx="3" fill="{color}"/>'
     )
-    # Beside the band where it is too far right for its words.
+    # A label near the right edge is drawn to the left of its band.
     anchor, at = ("start", begun + 4) if begun < WIDTH * 0.55 else ("end", begun - 4)
     yield f'<text x="{at:.1f}" y="{y + 11}" text-anchor="{anchor}">{escape(what)}</text>'
 
@@ -137,7 +140,7 @@ def _runs(
     x: Callable[[float], float],
     bottom: float,
 ) -> Iterable[str]:
-    """The line of a series, broken where nobody could tell."""
+    """Yield the lines of a series, interrupted at samples without a value."""
     points: list[str] = []
     for sample in samples:
         value = series.value(sample)

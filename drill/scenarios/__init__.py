@@ -1,1 +1,1 @@
-"""The scenarios, by the kind of fault."""
+"""Scenarios, by kind of fault."""

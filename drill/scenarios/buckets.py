@@ -1,4 +1,4 @@
-"""Scenarios of a cluster whose third mirrors are in S3. Time is compressed: an hour is seconds."""
+"""Scenarios with a third mirror in S3. Time is compressed: an hour is a few seconds."""
 
 from drill.faults.buckets import (
     BucketBreaksOff,
@@ -13,7 +13,7 @@ from drill.faults.evidence import Fault
 from drill.faults.processes import Down
 from drill.scenarios.scenario import ALL_EDGES, Scenario, Step, steps
 
-# Both disks of volumes 1 and 2: what is read of these is read from the bucket.
+# The disk mirrors of volumes 1 and 2. While both are down, the bucket serves these volumes.
 BOTH_DISKS = ("east-1", "west-1")
 CONVERGE_SECONDS_MAX = 120.0
 REPRESENTATIVE = ("bucket-gone", "bucket-corrupts-when-both-disks-are-down")
@@ -40,36 +40,36 @@ def _scenario(
 
 
 BUCKETS = (
-    _scenario("bucket-slow", "Every answer of S3 takes a second longer.", BucketSlow()),
-    _scenario("bucket-busy", "S3 says 503 SlowDown four times in five.", BucketBusy()),
+    _scenario("bucket-slow", "Every response of S3 takes a second longer.", BucketSlow()),
+    _scenario("bucket-busy", "S3 rejects four of five requests with 503 SlowDown.", BucketBusy()),
     _scenario(
         "bucket-gone",
-        "S3 answers nobody for a long while, and the bucket is filled when it is back.",
+        "S3 is unreachable for a long time; the bucket is filled when it is back.",
         timeline=steps(BucketGone(), begins=0.1, ends=0.9),
     ),
     _scenario(
         "bucket-gone-and-node-emptied",
-        "S3 answers nobody, and a node starts again with an empty disk.",
+        "S3 is unreachable, and a node restarts with an empty disk.",
         BucketGone(),
         DiskReplaced("east-1"),
     ),
     _scenario(
         "bucket-serves-when-both-disks-are-down",
-        "Both nodes over disks of some volumes are killed, and the bucket's node serves for them.",
+        "Both disk mirrors of some volumes are down, and the bucket's node serves them.",
         Down(BOTH_DISKS),
         BucketRead(),
         read_success_min=0.9,
     ),
     _scenario(
         "bucket-breaks-off-when-both-disks-are-down",
-        "The bucket's node serves for two that are down, and bodies that S3 sends it break off.",
+        "The bucket's node serves for two down mirrors, and S3 truncates bodies.",
         Down(BOTH_DISKS),
         BucketBreaksOff(),
         read_success_min=0.5,
     ),
     _scenario(
         "bucket-corrupts-when-both-disks-are-down",
-        "The bucket's node serves for two that are down, and S3 sends it wrong bytes.",
+        "The bucket's node serves for two down mirrors, and S3 returns corrupt bodies.",
         Down(BOTH_DISKS),
         BucketCorrupts(),
         read_success_min=0.5,

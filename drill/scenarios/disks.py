@@ -1,4 +1,4 @@
-"""Scenarios of disks that lose, change or refuse what they are given."""
+"""Scenarios of disks that lose, corrupt, or reject data."""
 
 from drill.faults.disks import (
     Damage,
@@ -20,14 +20,14 @@ NODES = ("east-?", "west-?")
 DISKS = (
     Scenario(
         name="bits-flipped",
-        description="Single bits flip in files of a node, with nothing else changed.",
+        description="A single bit flips in each of some files of a node.",
         steps=steps(Damaged("west-1", Damage.FLIPPED)),
         unaffected_edges=ALL_EDGES,
         is_representative=True,
     ),
     Scenario(
         name="files-truncated",
-        description="Files of two nodes are cut in half, cut to nothing, shorter and longer.",
+        description="Files of three nodes are cut in half, cut to 0 bytes, or lack a byte.",
         steps=steps(
             Damaged("east-1", Damage.HALVED, 2),
             Damaged("west-2", Damage.EMPTIED, 2),
@@ -37,45 +37,45 @@ DISKS = (
     ),
     Scenario(
         name="files-lengthened",
-        description="Something has written behind the end of files.",
+        description="Files of a node have 256 more bytes at their end.",
         steps=steps(Damaged("east-1", Damage.LENGTHENED)),
         unaffected_edges=ALL_EDGES,
     ),
     Scenario(
         name="files-lost",
-        description="Files vanish from a node.",
+        description="Files disappear from a node.",
         steps=steps(FilesLost("east-1", files=8)),
         unaffected_edges=ALL_EDGES,
     ),
     Scenario(
         name="shards-lost",
-        description="Whole directories vanish from a node.",
+        description="Whole shards disappear from a node.",
         steps=steps(FilesLost("west-2", shards=5)),
         unaffected_edges=ALL_EDGES,
     ),
     Scenario(
         name="node-emptied",
-        description="A node comes back with a new, empty disk.",
+        description="A node restarts with a new, empty disk.",
         steps=steps(DiskReplaced("west-1")),
         unaffected_edges=ALL_EDGES,
         is_representative=True,
     ),
     Scenario(
         name="old-backup-returned",
-        description="A node comes back with an old backup of its disk; deleted photos are on it.",
+        description="A node restarts with an old backup of its disk, which holds deleted photos.",
         steps=steps(OldBackup("west-1")),
         pace=Pace(deletes=3.0, uploads=4.0),
         is_representative=True,
     ),
     Scenario(
         name="disks-swapped",
-        description="Two nodes are given each other's disks, and refuse them.",
+        description="Two nodes have each other's disks, and reject them.",
         steps=steps(DisksSwapped("west-1", "west-2")),
         unaffected_edges=ALL_EDGES,
     ),
     Scenario(
         name="hints-lost",
-        description="A colo is cut off, and what is owed to it is deleted by hand.",
+        description="A colo is partitioned, and the hints for it are deleted.",
         steps=(
             Step(fault=ColosCut(), begins=0.2, ends=0.65),
             Step(fault=HintsLost(), begins=0.2, ends=0.6),
@@ -92,14 +92,14 @@ DISKS = (
     ),
     Scenario(
         name="disk-read-only",
-        description="The disk of a node is mounted read-only under it.",
+        description="The disk of a running node is remounted read-only.",
         steps=steps(DiskReadOnly()),
         unaffected_edges=ALL_EDGES,
         needs=("root",),
     ),
     Scenario(
         name="fsync-fails",
-        description="fsync fails with EIO on one node; it is not tried again.",
+        description="fsync fails with EIO on one node, which must not retry it.",
         steps=steps(CallsFail("west-1", "fsync", "error=EIO")),
         unaffected_edges=ALL_EDGES,
         needs=("strace",),
@@ -107,7 +107,7 @@ DISKS = (
     ),
     Scenario(
         name="names-fail",
-        description="One node can give no file its name: link fails with EDQUOT.",
+        description="One node cannot link files to their names: linkat fails with EDQUOT.",
         steps=steps(CallsFail("east-1", "linkat", "error=EDQUOT")),
         unaffected_edges=ALL_EDGES,
         needs=("strace",),
@@ -121,7 +121,7 @@ DISKS = (
     ),
     Scenario(
         name="power-lost",
-        description="All nodes of both colos end in the same moment, and come back.",
+        description="All nodes of both colos are killed at the same moment, and restart.",
         steps=steps(PowerLost(NODES), begins=0.4, ends=0.6),
         is_representative=True,
     ),

@@ -1,4 +1,4 @@
-"""Scenarios of killed, paused, restarted processes, and wrong clocks."""
+"""Scenarios of killed, paused, and restarted processes, and of wrong clocks."""
 
 from drill.faults.processes import ChildrenKilled, ClockSkewed, Down, Killed, Paused, Restarted
 from drill.load.load import Pace
@@ -9,77 +9,77 @@ NODES = ("east-?", "west-?")
 PROCESSES = (
     Scenario(
         name="node-killed",
-        description="A storage node is killed three times, and comes back each time.",
+        description="A node is killed three times, and restarts each time.",
         steps=steps(Killed(("west-1",), times=3)),
         unaffected_edges=ALL_EDGES,
         is_representative=True,
     ),
     Scenario(
         name="node-paused",
-        description="A storage node stands still with all its connections open.",
+        description="A node is stopped with all its connections open.",
         steps=steps(Paused(("west-2",))),
         unaffected_edges=EAST_EDGES,
         is_representative=True,
     ),
     Scenario(
         name="node-down-in-each-colo",
-        description="One node of each colo is away; some volumes have no home left, and say 503.",
+        description="One node of each colo is down; volumes without a mirror get 503.",
         steps=steps(Down(("east-1", "west-1"))),
     ),
     Scenario(
         name="node-crash-loop",
-        description="A node dies again as soon as it is back, eight times.",
+        description="A node is killed eight times, once a second.",
         steps=steps(Killed(("east-1",), times=8, every_seconds=1.0)),
         unaffected_edges=WEST_EDGES,
     ),
     Scenario(
         name="master-killed",
-        description="A storagemaster is killed three times in the middle of its work.",
+        description="A storagemaster is killed three times under load.",
         steps=steps(Killed(("east-master",), times=3)),
         unaffected_edges=ALL_EDGES,
         is_representative=True,
     ),
     Scenario(
         name="master-paused",
-        description="A storagemaster stands still, with uploads half done.",
+        description="A storagemaster is stopped during uploads.",
         steps=steps(Paused(("west-master",))),
         unaffected_edges=ALL_EDGES,
     ),
     Scenario(
         name="workers-killed",
-        description="Both image workers are killed three times, with jobs in their hands.",
+        description="Both image workers are killed three times during jobs.",
         steps=steps(Killed(("*-worker-*",), times=3)),
         unaffected_edges=ALL_EDGES,
     ),
     Scenario(
         name="worker-children-killed",
-        description="The processes that decode photos are killed under their worker.",
+        description="The child processes that decode photos are killed.",
         steps=steps(ChildrenKilled("east-worker-1"), ChildrenKilled("west-worker-1")),
         unaffected_edges=ALL_EDGES,
     ),
     Scenario(
         name="workers-paused",
-        description="Both workers stand still with a job in their hands, and go on later.",
+        description="Both workers are stopped during jobs, and continue later.",
         steps=steps(Paused(("*-worker-*",), with_children=True)),
         unaffected_edges=ALL_EDGES,
     ),
     Scenario(
         name="nginx-killed",
-        description="The nginx of a colo is killed with its master process, twice.",
+        description="The nginx master process of a colo is killed twice.",
         steps=steps(Killed(("east-nginx",), times=2, every_seconds=3.0)),
         unaffected_edges=("west-nginx", "varnish"),
         needs=("nginx",),
     ),
     Scenario(
         name="nginx-workers-killed",
-        description="The worker processes of an nginx are killed; its master makes new ones.",
+        description="The worker processes of an nginx are killed; its master replaces them.",
         steps=steps(ChildrenKilled("west-nginx")),
         unaffected_edges=("east-nginx", "varnish"),
         needs=("nginx",),
     ),
     Scenario(
         name="nginx-paused",
-        description="An nginx stands still; deletes cannot reach its cache until it goes on.",
+        description="An nginx is stopped; deletes cannot purge its cache until it continues.",
         steps=steps(Paused(("east-nginx",), with_children=True)),
         unaffected_edges=("west-nginx", "varnish"),
         pace=Pace(deletes=2.0),
@@ -87,21 +87,21 @@ PROCESSES = (
     ),
     Scenario(
         name="varnish-killed",
-        description="Varnish is killed, and starts again with a cold cache under load.",
+        description="Varnish is killed, and restarts with a cold cache under load.",
         steps=steps(Killed(("varnish",), times=2, every_seconds=3.0)),
         unaffected_edges=("east-nginx", "west-nginx"),
         needs=("varnishd",),
     ),
     Scenario(
         name="varnish-child-killed",
-        description="The process that serves for Varnish is killed under its manager.",
+        description="The child process of Varnish, which serves requests, is killed.",
         steps=steps(ChildrenKilled("varnish")),
         unaffected_edges=("east-nginx", "west-nginx"),
         needs=("varnishd",),
     ),
     Scenario(
         name="rolling-restart",
-        description="Everything is restarted, one process after the other, as for a new release.",
+        description="All processes are restarted one after the other, as for a new release.",
         steps=steps(
             Restarted(("valkey", "memcached-*", *NODES, "*-master", "*-worker-*", "*nginx")),
             begins=0.15,
@@ -112,7 +112,7 @@ PROCESSES = (
     ),
     Scenario(
         name="clock-an-hour-ahead",
-        description="A node believes that it is an hour later.",
+        description="The clock of a node is an hour ahead.",
         steps=steps(ClockSkewed("west-1", 3600)),
         unaffected_edges=ALL_EDGES,
         needs=("libfaketime",),
@@ -120,7 +120,7 @@ PROCESSES = (
     ),
     Scenario(
         name="clock-an-hour-behind",
-        description="A storagemaster believes that it is an hour earlier.",
+        description="The clock of a storagemaster is an hour behind.",
         steps=steps(ClockSkewed("east-master", -3600)),
         unaffected_edges=ALL_EDGES,
         needs=("libfaketime",),

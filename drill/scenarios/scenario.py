@@ -1,4 +1,4 @@
-"""A scenario: which faults happen when, and what the cluster is held to meanwhile."""
+"""A scenario: its faults with their times, and the criteria of the run."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ ALL_EDGES = EAST_EDGES + WEST_EDGES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One fault, and when: in parts of the time that the load lasts."""
+    """One fault, with its begin and end as shares of the load time."""
 
     fault: Fault
     begins: float = 0.25
@@ -21,27 +21,27 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A replication-failure test."""
+    """A scenario of faults under load."""
 
     name: str
     description: str
-    """What happens, in one sentence."""
+    """The faults, in one sentence."""
     steps: tuple[Step, ...]
     unaffected_edges: tuple[str, ...] = ()
     """Edges through which reads must succeed while the faults last."""
     read_success_min: float = 0.99
     partitions_colos: bool = False
-    """Whether what one colo takes meanwhile is out of the other's reach."""
+    """True if the colos cannot reach each other's photos while the faults last."""
     pace: Pace = field(default_factory=Pace)
     needs: tuple[str, ...] = ()
-    """What the machine must have: "root", or a program."""
+    """Requirements on the machine: "root", or the name of a program."""
     has_bucket: bool = False
-    """Whether every volume has a third mirror, in S3."""
+    """True if every volume has a third mirror, in S3."""
     is_representative: bool = False
-    """Whether it is one of the few that stand for all."""
+    """True if `make drill` runs it, as one of a few for its kind of fault."""
     converge_seconds_max: float = 60.0
 
 
 def steps(*faults: Fault, begins: float = 0.25, ends: float = 0.7) -> tuple[Step, ...]:
-    """Faults that happen in the same time."""
+    """Return steps for faults that last for the same interval."""
     return tuple(Step(fault=fault, begins=begins, ends=ends) for fault in faults)

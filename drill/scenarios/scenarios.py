@@ -1,4 +1,4 @@
-"""The scenarios by name, in the order of what fails."""
+"""All scenarios by name, in order of the failing component."""
 
 from collections.abc import Mapping
 

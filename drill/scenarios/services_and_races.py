@@ -1,4 +1,4 @@
-"""Scenarios of services, of deletes in the middle of everything, of colos, and two at once."""
+"""Scenarios of shared services, deletes during other work, lost colos, and two faults."""
 
 from drill.faults.disks import Damage, Damaged, DiskReplaced
 from drill.faults.links import ColosCut
@@ -12,33 +12,33 @@ MANY_DELETES = Pace(deletes=4.0, uploads=5.0, deletes_newest=True)
 SERVICES = (
     Scenario(
         name="queue-killed",
-        description="Valkey is killed and starts again with nothing.",
+        description="Valkey is killed, and restarts empty.",
         steps=steps(Killed(("valkey",))),
         unaffected_edges=ALL_EDGES,
     ),
     Scenario(
         name="queue-paused",
-        description="Valkey takes connections and never answers.",
+        description="Valkey accepts connections and never responds.",
         steps=steps(Paused(("valkey",))),
         unaffected_edges=ALL_EDGES,
     ),
     Scenario(
         name="queue-flushed",
-        description="Valkey forgets all jobs while the workers stand still.",
+        description="Valkey loses all jobs while the workers are stopped.",
         steps=steps(Paused(("*-worker-*",), with_children=True), QueueFlushed()),
         unaffected_edges=ALL_EDGES,
         is_representative=True,
     ),
     Scenario(
         name="memcached-killed",
-        description="Memcached is away for a while.",
+        description="Memcached is down.",
         steps=steps(Down(("memcached-1",))),
         unaffected_edges=ALL_EDGES,
         needs=("memcached",),
     ),
     Scenario(
         name="memcached-corrupt",
-        description="Memcached answers with other photos' documents, and with nonsense.",
+        description="Memcached returns the documents of other photos, and garbage.",
         steps=steps(CacheCorrupts()),
         unaffected_edges=ALL_EDGES,
         needs=("memcached",),
@@ -46,7 +46,7 @@ SERVICES = (
     ),
     Scenario(
         name="undecodable-photos",
-        description="Photos that nobody can decode are uploaded among good ones.",
+        description="Clients upload photos that no worker can decode.",
         steps=steps(UndecodableUploads()),
         unaffected_edges=ALL_EDGES,
         converge_seconds_max=90.0,
@@ -56,34 +56,34 @@ SERVICES = (
 RACES = (
     Scenario(
         name="delete-while-sizes-are-made",
-        description="The newest photos are deleted, when their sizes are just being made.",
+        description="The newest photos are deleted while workers make their sizes.",
         steps=steps(Killed(("east-worker-1",), times=2)),
         pace=MANY_DELETES,
         unaffected_edges=ALL_EDGES,
     ),
     Scenario(
         name="delete-while-a-mirror-is-paused",
-        description="The newest photos are deleted, when one of their mirrors stands still.",
+        description="The newest photos are deleted while one mirror is stopped.",
         steps=steps(Paused(("east-1",))),
         pace=MANY_DELETES,
         is_representative=True,
     ),
     Scenario(
         name="delete-while-colos-are-cut",
-        description="Photos are deleted in either colo, when they do not reach each other.",
+        description="Photos are deleted in both colos while these cannot reach each other.",
         steps=steps(ColosCut()),
         pace=MANY_DELETES,
     ),
     Scenario(
         name="delete-while-a-node-is-rebuilt",
-        description="Photos are deleted, when an emptied node is being filled again.",
+        description="Photos are deleted while the cluster refills an empty node.",
         steps=steps(DiskReplaced("east-1"), begins=0.4),
         pace=MANY_DELETES,
         unaffected_edges=ALL_EDGES,
     ),
     Scenario(
         name="delete-then-a-late-upload",
-        description="Uploads arrive a second time when their photos are deleted already.",
+        description="Uploads arrive a second time after their photos were deleted.",
         steps=steps(LateDuplicates()),
         pace=Pace(deletes=2.0, uploads=4.0),
         unaffected_edges=ALL_EDGES,
@@ -93,7 +93,7 @@ RACES = (
 COLOS = (
     Scenario(
         name="colo-lost",
-        description="Everything in one colo is killed, and comes back later.",
+        description="All processes of one colo are killed, and restart later.",
         steps=steps(Down(("west-?", "west-master", "west-worker-*", "west-nginx"))),
         unaffected_edges=EAST_EDGES,
         read_success_min=0.98,
@@ -101,7 +101,7 @@ COLOS = (
     ),
     Scenario(
         name="colo-lost-while-repairing",
-        description="A node is emptied, and while it is filled again the other colo is cut off.",
+        description="The colos are partitioned while the cluster refills an empty node.",
         steps=(
             Step(fault=DiskReplaced("west-1"), begins=0.2, ends=0.25),
             Step(fault=ColosCut(), begins=0.35, ends=0.7),
@@ -109,13 +109,13 @@ COLOS = (
     ),
     Scenario(
         name="node-down-and-queue-flushed",
-        description="A node is away, and the queue forgets everything.",
+        description="A node is down, and the queue loses all jobs.",
         steps=steps(Down(("east-2",)), QueueFlushed(after_seconds=3.0)),
         unaffected_edges=ALL_EDGES,
     ),
     Scenario(
         name="node-paused-and-bits-flipped",
-        description="A node stands still, and on another the bits flip.",
+        description="A node is stopped, and bits flip on another.",
         steps=steps(Paused(("west-2",)), Damaged("east-1", Damage.FLIPPED, 3)),
     ),
 )

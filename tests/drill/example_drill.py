@@ -1,12 +1,12 @@
-"""A drill that never ran: two photos on two mirrors, one of them deleted, and all as promised.
+"""An invented run without any violation: two photos on two mirrors, one of them deleted.
 
-Each test of the checker spoils one thing of it.
+Each test of the checker changes one thing of it.
 """
 
 import dataclasses
 import hashlib
 
-from drill.checks.final_state import FinalState, HeldFile, ObservedResponse
+from drill.checks.final_state import FinalState, ObservedResponse, StoredFile
 from drill.checks.verdict import Criteria
 from drill.history import SECOND, Op, Operation, Outcome
 
@@ -19,7 +19,7 @@ HEN_PATH = "1/ns/000000000000hens_222222_o.jpg"
 HEN_GONE = "1/ns/000000000000hens.gone"
 MIRRORS = ("east-1", "west-1")
 EDGES = ("east-nginx", "varnish")
-TERMS = Criteria(
+CRITERIA = Criteria(
     began_ns=10 * SECOND,
     healed_ns=20 * SECOND,
     converged_seconds=5,
@@ -29,31 +29,33 @@ TERMS = Criteria(
 
 
 def digest_of(words):
-    """The digest of the bytes that these words stand for."""
+    """Return the digest of these words."""
     return hashlib.sha256(words.encode()).hexdigest()
 
 
-def at(second, op, outcome=Outcome.OK, **said):
-    """An operation that took half a second."""
+def at(second, op, outcome=Outcome.OK, **fields):
+    """Return an operation of half a second."""
     begun = int(second * SECOND)
     return Operation(
-        op=op, outcome=outcome, invoke_ns=begun, complete_ns=begun + SECOND // 2, **said
+        op=op, outcome=outcome, invoke_ns=begun, complete_ns=begun + SECOND // 2, **fields
     )
 
 
-def put(second, reference, path, words, **said):
-    """An upload that was acknowledged."""
-    said = {"photo": reference, "path": path, "digest": digest_of(words), "status": 201, **said}
-    return at(second, Op.PUT, **{"key": words, **said})
+def put(second, reference, path, words, **fields):
+    """Return an acknowledged upload."""
+    fields = {"photo": reference, "path": path, "digest": digest_of(words), "status": 201, **fields}
+    return at(second, Op.PUT, **{"key": words, **fields})
 
 
-def get(second, path, words, *, edge="east-nginx", status=200, **said):
-    """A read with a whole body."""
-    return at(second, Op.GET, path=path, digest=digest_of(words), edge=edge, status=status, **said)
+def get(second, path, words, *, edge="east-nginx", status=200, **fields):
+    """Return a read with a complete body."""
+    return at(
+        second, Op.GET, path=path, digest=digest_of(words), edge=edge, status=status, **fields
+    )
 
 
 def history():
-    """A history in which everything is as promised."""
+    """Return a history without any violation."""
     hen = HEN.rpartition("/")[0]
     return [
         put(1, CAT, CAT_PATH, "cat"),
@@ -69,20 +71,22 @@ def history():
     ]
 
 
-def held(words, noted=None):
-    """A file of these words."""
-    return HeldFile(digest_of(words), digest_of(words) if noted is None else noted, len(words))
+def stored(words, recorded=None):
+    """Return a file of these words."""
+    return StoredFile(
+        digest_of(words), digest_of(words) if recorded is None else recorded, len(words)
+    )
 
 
 def state():
-    """A final state in which everything is as promised."""
+    """Return a final state without any violation."""
     files = {
-        CAT_PATH: held("cat"),
-        CAT_SMALL: held("small cat"),
-        CAT_INFO: held("info"),
-        HEN_GONE: held("gone"),
+        CAT_PATH: stored("cat"),
+        CAT_SMALL: stored("small cat"),
+        CAT_INFO: stored("info"),
+        HEN_GONE: stored("gone"),
     }
-    answer = ObservedResponse(
+    response = ObservedResponse(
         status=200,
         digest=digest_of("cat"),
         bytes=3,
@@ -94,15 +98,15 @@ def state():
         mirrors={1: MIRRORS},
         files={**{node: dict(files) for node in MIRRORS}, "east-2": {}},
         infos={CAT: {CAT_PATH: digest_of("cat"), CAT_SMALL: digest_of("small cat")}},
-        answers={
-            CAT_PATH: dict.fromkeys((*MIRRORS, *EDGES), answer),
+        responses={
+            CAT_PATH: dict.fromkeys((*MIRRORS, *EDGES), response),
             HEN_PATH: dict.fromkeys((*MIRRORS, *EDGES), ObservedResponse(status=410)),
         },
     )
 
 
-def changed(node, path, file):
-    """The final state with one file of one node replaced, or with None taken away."""
+def with_file(node, path, file):
+    """Return the final state with one file of one node replaced, or removed for None."""
     found = state()
     files = {name: dict(held) for name, held in found.files.items()}
     files[node].pop(path, None)
@@ -111,9 +115,9 @@ def changed(node, path, file):
     return dataclasses.replace(found, files=files)
 
 
-def answered(path, server, **said):
-    """The final state with another answer of one server."""
+def with_response(path, server, **fields):
+    """Return the final state with a changed response of one server."""
     found = state()
-    answers = {name: dict(given) for name, given in found.answers.items()}
-    answers[path][server] = dataclasses.replace(answers[path][server], **said)
-    return dataclasses.replace(found, answers=answers)
+    responses = {name: dict(given) for name, given in found.responses.items()}
+    responses[path][server] = dataclasses.replace(responses[path][server], **fields)
+    return dataclasses.replace(found, responses=responses)

@@ -1,4 +1,4 @@
-"""`glassplate drill` as it is typed: the list, mistakes, and a drill of real processes."""
+"""The command `glassplate drill`, and one drill with real processes."""
 
 import contextlib
 import json
@@ -17,31 +17,31 @@ SEED = "20240229"
 
 
 def run_drill(*arguments):
-    """What a drill printed, and its exit status."""
+    """Run the command to its end."""
     return subprocess.run(
         [*DRILL, *arguments], capture_output=True, text=True, timeout=150, check=False
     )
 
 
 def test_the_list_names_all_scenarios():
-    """As a table, and as JSON."""
+    """`--list` prints all scenarios as a table or as JSON."""
     assert "colo-lost" in run_drill("--list").stdout
     listed = json.loads(run_drill("--list", "--json").stdout)["scenarios"]
     assert len(listed) >= 30
     assert all(each["description"] for each in listed)
 
 
-def test_an_unknown_scenario_is_a_mistake_of_the_caller():
-    """It starts nothing."""
+def test_an_unknown_scenario_is_a_usage_error():
+    """An unknown scenario exits with status 2 and names `--list`."""
     done = run_drill("colo-on-fire")
     assert done.returncode == 2
     assert "colo-on-fire" in done.stderr
     assert "--list" in done.stderr
 
 
-def test_a_drill_that_is_ended_leaves_nothing_behind(tmp_path):
-    """Neither a mounted disk, nor a folder, nor a process."""
-    # Not below `tmp_path`: sockets have short names.
+def test_a_terminated_drill_leaves_nothing_behind(tmp_path):
+    """After SIGTERM no mount, no folder, and no process remains."""
+    # `tmp_path` is too long for the names of sockets.
     with tempfile.TemporaryDirectory(prefix="drilled-") as scratch:
         drilling = subprocess.Popen(
             [*DRILL, "node-killed", "--report", str(tmp_path)],
@@ -57,7 +57,7 @@ def test_a_drill_that_is_ended_leaves_nothing_behind(tmp_path):
 
 
 def processes_with(text):
-    """The commands that are running and have a text among their arguments."""
+    """Return the command lines of running processes that contain a text."""
     found = []
     for each in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
@@ -66,7 +66,7 @@ def processes_with(text):
 
 
 def wait_until(find):
-    """What is found, once there is something."""
+    """Call `find` until it returns something, and return that."""
     deadline = time.monotonic() + 60
     while not (found := find()):
         assert time.monotonic() < deadline
@@ -75,8 +75,8 @@ def wait_until(find):
 
 
 @pytest.mark.parametrize("scenario", ["node-killed"])
-def test_a_drill_of_real_processes_holds_and_is_reported(scenario, tmp_path):
-    """Every promise held, the fault fired, and the page is there."""
+def test_a_drill_of_real_processes_passes_and_writes_a_report(scenario, tmp_path):
+    """Every promise holds, every fault fires, and the report is written."""
     report = ("--report", str(tmp_path / "out"))
     done = run_drill(scenario, "--seed", SEED, "--duration", "8", "--json", *report)
     document = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""Histories: one JSON line for each operation."""
+"""Histories as JSON lines."""
 
 import json
 from dataclasses import fields
@@ -48,8 +48,8 @@ def test_a_line_has_every_field_that_differs_from_its_default(operation):
         )
 
 
-def test_a_history_is_kept_in_a_file(tmp_path):
-    """In the order in which the operations ended."""
+def test_a_history_is_written_to_a_file(tmp_path):
+    """A file has the operations in the order in which they ended."""
     history = History()
     for number in range(3):
         history.add(Operation(op=Op.PUT, outcome=Outcome.OK, invoke_ns=number, complete_ns=9))

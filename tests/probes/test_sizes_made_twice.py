@@ -60,7 +60,7 @@ async def test_a_source_that_is_lost_on_the_way_costs_no_copy(cluster, twice):
     loser = "west-1" if twice == "east-1" else "east-1"
     plan = await cluster.plan()
     assert [step["action"] for step in plan["steps"]] == ["replace-sizes"]
-    cluster.links[twice].plan(Fault.CUT, after_bytes=1, towards=Direction.CLIENT)
+    cluster.links[twice].plan(Fault.CUT, after_bytes=1, direction=Direction.CLIENT)
     await cluster.repair(1)
     assert cluster.links[twice].fired.is_set()
     assert cluster.is_sound(loser, SIZE)

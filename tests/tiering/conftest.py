@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from drill.cluster.faulty_s3_proxy import s3_through_faults
+from drill.cluster.faulty_s3_proxy import running_faulty_s3_proxy
 from permission_urls import Purpose, derived_keys
 from storagemaster.mirrors import fleet
 from storagemaster.tiering import tiering
@@ -26,7 +26,7 @@ def _s3(request, tmp_path_factory):
             if request.param == "moto"
             else seaweedfs(tmp_path_factory.mktemp("seaweed"), CREDENTIALS)
         )
-        with server as url, s3_through_faults(url) as proxy:
+        with server as url, running_faulty_s3_proxy(url) as proxy:
             make_bucket(url, "photos")
             yield proxy
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from drill.cluster.faulty_s3_proxy import to_objects
+from drill.cluster.faulty_s3_proxy import is_photo_read
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import Conflict, Unreachable
 from storagenode.protocol.layout import Place
@@ -124,7 +124,7 @@ def test_a_copy_that_reads_back_wrong_is_the_end_of_no_other(cluster, photo_vers
     """What the bucket gives back is compared before anything is let go of."""
     assert cluster.glassplate("repair", VOLUME, "--apply").exit_code == 0
     wrong = Place(Variant(photo_version, "o", "jpg")).path
-    with s3.failing(flip=True, applies=lambda m, p: to_objects(m, p) and wrong in p):
+    with s3.failing(flip=True, applies=lambda m, p: is_photo_read(m, p) and wrong in p):
         code, document = chill(cluster)
     assert code == 1
     assert "SHA-256" in document["skipped"][wrong]

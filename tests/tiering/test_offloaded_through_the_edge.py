@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from drill.cluster.faulty_s3_proxy import to_objects
+from drill.cluster.faulty_s3_proxy import is_photo_read
 from storagemaster.wire import REGENERATE_ROUTE
 from tests.tiering_cluster import COLD, DISKS, MOVED, SIZES, VOLUME, photo_bytes
 from volumes.photo_path import Variant, parse_photo_version
@@ -47,7 +47,7 @@ def test_the_same_urls_answer_and_the_bucket_is_asked_once(cluster, edge, offloa
     """What was moved is read through the bucket's node, cached, and then asked of nobody."""
     s3.requests.clear()
     assert every_size(cluster, edge, offloaded) == good(offloaded)
-    fetched = [path for method, path in s3.requests if to_objects(method, path)]
+    fetched = [path for method, path in s3.requests if is_photo_read(method, path)]
     assert len(fetched) == len(MOVED)
     s3.requests.clear()
     assert every_size(cluster, edge, offloaded) == good(offloaded)

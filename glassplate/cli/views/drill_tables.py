@@ -79,7 +79,7 @@ def table_of_drills(drills: Sequence[Drill], not_run: Mapping[str, str]) -> Tabl
     table.add_column("broken rules")
     for drill in drills:
         proofs = drill.evidence.proofs
-        rest = drill.terms.converged_seconds if drill.terms else None
+        rest = drill.criteria.converged_seconds if drill.criteria else None
         table.add_row(
             drill.scenario.name,
             Text("held", "green") if drill.passed else Text("broken", "red"),

@@ -1,4 +1,4 @@
-"""The bucket of a drilled cluster: a mirror of every volume, and read behind its node's back."""
+"""The bucket of a drill cluster, and direct reads of its objects."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drill.cluster.drill_bucket import COLD, add_bucket
-from drill.cluster.faulty_s3_proxy import s3_through_faults, to_objects
+from drill.cluster.faulty_s3_proxy import is_photo_read, running_faulty_s3_proxy
 from drill.cluster.seaweedfs import make_bucket, s3_client, seaweedfs
 from drill.cluster.stores import RawBucket, RawDisk
 from glassplate.local.plan import LocalPorts, render_local_cluster
@@ -20,7 +20,7 @@ PHOTO = variant_of(version_of(1)).path
 
 
 def test_the_bucket_is_the_third_mirror_of_every_volume():
-    """And nothing else of the cluster is another than without it."""
+    """The bucket's node is added to every volume; services and edges are unchanged."""
     before = render_local_cluster(LocalPorts(21_000))
     without = parse_cluster(before)
     cluster = parse_cluster(add_bucket(before, "http://127.0.0.1:1", (31_000, 31_001)))
@@ -38,22 +38,22 @@ def _url():
         yield url
 
 
-def test_a_bucket_is_read_as_a_disk_is(url, tmp_path):
-    """Photo files with what is noted of them, what is left over, and what was set aside."""
+def test_a_bucket_is_read_like_a_disk(url, tmp_path):
+    """Both stores return photo files with digests, leftovers, and the quarantined count."""
     files = {
         PHOTO: b"photo",
-        f".hints/east-1/{PHOTO}": b"owed",
+        f".hints/east-1/{PHOTO}": b"hint",
         ".quarantine/1-x": b"bad",
         ".node": b"marker",
         "42/.volume": b"marker",
     }
     with contextlib.closing(s3_client(url)) as client:
         for path, data in files.items():
-            notes = {"sha256": f"digest of {path}"}
-            client.put_object(Bucket="photos", Key=f"n/{path}", Body=data, Metadata=notes)
+            metadata = {"sha256": f"digest of {path}"}
+            client.put_object(Bucket="photos", Key=f"n/{path}", Body=data, Metadata=metadata)
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).write_bytes(data)
-            os.setxattr(tmp_path / path, "user.sha256", notes["sha256"].encode())
+            os.setxattr(tmp_path / path, "user.sha256", metadata["sha256"].encode())
         client.create_multipart_upload(Bucket="photos", Key="n/unfinished")
         bucket = RawBucket(client, BucketLocation("photos", "n"))
         for store in (RawDisk(tmp_path), bucket):
@@ -63,15 +63,15 @@ def test_a_bucket_is_read_as_a_disk_is(url, tmp_path):
         assert "unfinished" in set(bucket.leftovers())
 
 
-def test_a_fault_befalls_the_share_of_requests_that_it_should(url):
-    """It counts them; and what it does not concern is as ever."""
+def test_a_fault_hits_its_share_of_the_matching_requests(url):
+    """The proxy counts the requests that a fault hits, and forwards all others unchanged."""
     with contextlib.closing(s3_client(url)) as client:
         client.put_object(Bucket="photos", Key="share.jpg", Body=b"photo")
-    with s3_through_faults(url) as proxy, contextlib.closing(s3_client(proxy.url)) as client:
-        with proxy.failing(flip=True, applies=to_objects) as fault:
+    with running_faulty_s3_proxy(url) as proxy, contextlib.closing(s3_client(proxy.url)) as client:
+        with proxy.failing(flip=True, applies=is_photo_read) as fault:
             bodies = [client.get_object(Bucket="photos", Key="share.jpg")["Body"].read()]
             client.list_buckets()
-        assert (bodies, fault.befell) == ([b"qhoto"], 1)
-        with proxy.failing(flip=True, applies=to_objects, share=0.0) as fault:
+        assert (bodies, fault.injected_count) == ([b"qhoto"], 1)
+        with proxy.failing(flip=True, applies=is_photo_read, share=0.0) as fault:
             assert client.get_object(Bucket="photos", Key="share.jpg")["Body"].read() == b"photo"
-        assert fault.befell == 0
+        assert fault.injected_count == 0

@@ -1,4 +1,4 @@
-"""Links: each site has its own way to each server, and each process a config that says so."""
+"""Links: one for each pair of site and server, and a config for each process."""
 
 import asyncio
 
@@ -11,14 +11,14 @@ CONFIG = render_local_cluster(LocalPorts(21_000))
 
 
 def test_every_port_of_a_cluster_has_a_server():
-    """Nothing that listens is left out, or drills could not cut it off."""
+    """Every port has a link, so that a drill can cut it."""
     servers = servers_of(parse_cluster(CONFIG))
     assert {s.address.port for s in servers} == set(LocalPorts(21_000).all())
     assert len({s.name for s in servers}) == len(servers)
 
 
-def test_a_process_sees_itself_as_it_is_and_all_others_by_its_sites_links(tmp_path):
-    """Two sites never share a link, so that one can be cut and the other not."""
+def test_a_process_reaches_all_others_through_the_links_of_its_site(tmp_path):
+    """A config has the process's own ports unchanged, and links that no other site shares."""
     path = tmp_path / "cluster.toml"
     path.write_text(CONFIG)
     true = parse_cluster(CONFIG)

@@ -1,4 +1,4 @@
-"""The proxy of the links: what each kind of weather and each cut does to what passes."""
+"""The TCP proxy with each fault and each link condition."""
 
 import asyncio
 import contextlib
@@ -10,12 +10,12 @@ from drill.cluster.tcp_proxy import UNIMPAIRED, Direction, LinkConditions, TcpPr
 from volumes.address import Address
 
 HOST = "127.0.0.1"
-PATIENCE_SECONDS = 0.2
+SILENCE_SECONDS = 0.2
 
 
 @contextlib.asynccontextmanager
 async def echo_through_proxy(free_port):
-    """A proxy before a server that sends back what it gets, and how to connect to it."""
+    """Run a proxy in front of an echo server."""
 
     async def echo(reader, writer):
         with contextlib.suppress(ConnectionError):
@@ -30,12 +30,12 @@ async def echo_through_proxy(free_port):
     ):
         yield proxy
         await proxy.close()
-        # Connections that were given up are closed in the loop's next turns.
+        # The loop closes abandoned connections in its next turns.
         await asyncio.sleep(0.1)
 
 
-async def say(proxy: TcpProxy, words: bytes, *, wait=5.0):
-    """What comes back for some bytes on a fresh connection; None if nothing does in time."""
+async def echo(proxy: TcpProxy, words: bytes, *, wait=5.0):
+    """Send bytes on a new connection; return the echo, or None after `wait` seconds."""
     reader, writer = await asyncio.open_connection(proxy.address.host, proxy.address.port)
     try:
         writer.write(words)
@@ -48,31 +48,31 @@ async def say(proxy: TcpProxy, words: bytes, *, wait=5.0):
             await writer.wait_closed()
 
 
-def drive(free_port, description):
-    """Run a story with an echo behind a proxy."""
+def run_with_echo(free_port, scenario):
+    """Run a scenario with an echo server behind a proxy."""
 
     async def run():
         async with echo_through_proxy(free_port) as proxy:
-            await description(proxy)
+            await scenario(proxy)
 
     asyncio.run(asyncio.wait_for(run(), 20))
 
 
-def test_fair_weather_changes_nothing(free_port):
-    """Bytes come back as they went, and are counted both ways."""
+def test_an_unimpaired_link_forwards_bytes_unchanged(free_port):
+    """Bytes return unchanged, and the proxy counts them in both directions."""
 
-    async def description(proxy):
-        assert await say(proxy, b"photo" * 1000) == b"photo" * 1000
+    async def scenario(proxy):
+        assert await echo(proxy, b"photo" * 1000) == b"photo" * 1000
         assert proxy.bytes_passed == {Direction.TARGET: 5000, Direction.CLIENT: 5000}
         assert not proxy.did
 
-    drive(free_port, description)
+    run_with_echo(free_port, scenario)
 
 
-def test_a_cut_link_resets_and_refuses_until_it_is_mended(free_port):
-    """Whoever is connected loses it, whoever comes is refused; both are counted."""
+def test_a_cut_link_resets_connections_until_it_is_reconnected(free_port):
+    """A cut link resets open and new connections, and counts both."""
 
-    async def description(proxy):
+    async def scenario(proxy):
         reader, writer = await asyncio.open_connection(HOST, proxy.address.port)
         writer.write(b"x")
         assert await reader.readexactly(1) == b"x"
@@ -81,56 +81,56 @@ def test_a_cut_link_resets_and_refuses_until_it_is_mended(free_port):
             assert await reader.read() == b""
         writer.close()
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await say(proxy, b"hello")
+            await echo(proxy, b"hello")
         assert proxy.did["cut"] == 2
         proxy.reconnect()
-        assert await say(proxy, b"hello") == b"hello"
+        assert await echo(proxy, b"hello") == b"hello"
 
-    drive(free_port, description)
+    run_with_echo(free_port, scenario)
 
 
-@pytest.mark.parametrize("towards", list(Direction))
-def test_one_way_is_held_back_and_counted(free_port, towards):
-    """Connections stay open, nothing comes, and all of it comes when it thaws."""
+@pytest.mark.parametrize("direction", list(Direction))
+def test_a_frozen_direction_is_held_and_counted(free_port, direction):
+    """Connections stay open, and bytes pass again after `unfreeze`."""
 
-    async def description(proxy):
-        proxy.freeze(towards)
-        assert await say(proxy, b"hello", wait=PATIENCE_SECONDS) is None
+    async def scenario(proxy):
+        proxy.freeze(direction)
+        assert await echo(proxy, b"hello", wait=SILENCE_SECONDS) is None
         assert proxy.did["held"] == 1
-        passed = 5 if towards is Direction.CLIENT else 0
+        passed = 5 if direction is Direction.CLIENT else 0
         assert proxy.bytes_passed[Direction.TARGET] == passed
         proxy.unfreeze()
-        assert await say(proxy, b"hello") == b"hello"
+        assert await echo(proxy, b"hello") == b"hello"
 
-    drive(free_port, description)
+    run_with_echo(free_port, scenario)
 
 
-def test_bad_weather_flips_bits(free_port):
-    """What arrives has as many bytes, and other ones."""
+def test_flipped_bits(free_port):
+    """The proxy flips bits without changing the length."""
 
-    async def description(proxy):
-        proxy.conditions = LinkConditions(flip_chance=1.0)
-        came = await say(proxy, bytes(100))
+    async def scenario(proxy):
+        proxy.conditions = LinkConditions(flip_probability=1.0)
+        came = await echo(proxy, bytes(100))
         assert came is not None
         assert came != bytes(100)
         assert proxy.did["flipped"] == 2
         proxy.conditions = UNIMPAIRED
-        assert await say(proxy, b"fine") == b"fine"
+        assert await echo(proxy, b"fine") == b"fine"
 
-    drive(free_port, description)
+    run_with_echo(free_port, scenario)
 
 
-def test_bad_weather_ends_answers_in_the_middle(free_port):
-    """A connection is reset when so many bytes have come back."""
+def test_a_reset_in_the_middle_of_a_response(free_port):
+    """The proxy resets a connection after the configured number of bytes to the client."""
 
-    async def description(proxy):
+    async def scenario(proxy):
         proxy.conditions = LinkConditions(reset_after_bytes=1000)
-        assert await say(proxy, bytes(900)) == bytes(900)
+        assert await echo(proxy, bytes(900)) == bytes(900)
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await say(proxy, bytes(200_000))
+            await echo(proxy, bytes(200_000))
         assert proxy.did["reset"] >= 1
 
-    drive(free_port, description)
+    run_with_echo(free_port, scenario)
 
 
 @pytest.mark.parametrize(
@@ -138,25 +138,25 @@ def test_bad_weather_ends_answers_in_the_middle(free_port):
     [
         (LinkConditions(delay_seconds=0.1), "delayed"),
         (LinkConditions(bytes_per_second=1000), "delayed"),
-        (LinkConditions(stall_chance=1.0, stall_seconds=0.1), "stalled"),
+        (LinkConditions(stall_probability=1.0, stall_seconds=0.1), "stalled"),
     ],
 )
-def test_bad_weather_takes_time(free_port, conditions, count):
-    """Slow, thin and stalling links pass everything, later: a tenth of a second each way."""
+def test_slow_links_delay_all_bytes(free_port, conditions, count):
+    """Delay, low bandwidth, and stalls add 0.1 s in each direction, and lose nothing."""
 
-    async def description(proxy):
+    async def scenario(proxy):
         proxy.conditions = conditions
         begun = time.monotonic()
-        assert await say(proxy, bytes(100)) == bytes(100)
+        assert await echo(proxy, bytes(100)) == bytes(100)
         assert time.monotonic() - begun >= 2 * 0.1
         assert proxy.did[count] == 2
 
-    drive(free_port, description)
+    run_with_echo(free_port, scenario)
 
 
-def test_the_same_seed_has_the_same_weather(free_port):
-    """What a proxy does by chance can be repeated."""
-    conditions = LinkConditions(flip_chance=0.5)
+def test_the_same_seed_flips_the_same_bits(free_port):
+    """Random faults are reproducible."""
+    conditions = LinkConditions(flip_probability=0.5)
 
     async def flips(seed):
         proxy = TcpProxy(Address(HOST, 0), Address(HOST, free_port()), seed=seed)

@@ -1,4 +1,4 @@
-"""Photos for a drill: real ones, distinct ones, and ones that nobody can decode."""
+"""Photos for a drill."""
 
 import io
 
@@ -8,8 +8,8 @@ from PIL import Image
 from drill.load.sample_uploads import make_originals, make_undecodable, make_unique
 
 
-def test_distinct_photos_are_the_same_picture_in_other_bytes():
-    """So that a photo under another's name is always found out."""
+def test_unique_photos_have_the_same_pixels_and_other_bytes():
+    """Unique bytes reveal a photo that is served under the path of another one."""
     for original in make_originals(3):
         one, other = make_unique(original, "one"), make_unique(original, "two")
         assert len({original, one, other}) == 3
@@ -18,14 +18,14 @@ def test_distinct_photos_are_the_same_picture_in_other_bytes():
 
 
 def test_the_same_seed_makes_the_same_photos():
-    """A drill can be repeated with what it was."""
+    """Photos depend on the seed alone."""
     assert make_originals(3) == make_originals(3)
     assert make_originals(3) != make_originals(4)
 
 
-def test_a_poisoned_photo_looks_good_and_cannot_be_decoded():
-    """Its header is sound, which is all that an upload looks at."""
-    bad = make_undecodable(make_originals(3)[0], "poison")
+def test_an_undecodable_photo_has_a_valid_header():
+    """The header parses, as uploads require, and the pixels cannot be decoded."""
+    bad = make_undecodable(make_originals(3)[0], "undecodable")
     with Image.open(io.BytesIO(bad)) as picture:
         assert picture.size == (320, 240)
         with pytest.raises(OSError, match=r"broken|decode|truncated|process"):

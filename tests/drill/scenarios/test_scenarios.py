@@ -1,4 +1,4 @@
-"""The table of scenarios: enough of them, and each says what it does to whom."""
+"""The table of scenarios."""
 
 import pytest
 
@@ -10,16 +10,16 @@ SCENARIOS_MIN = 30
 EDGES = set(LocalPorts(8080).edges)
 
 
-def test_there_are_enough_and_some_stand_for_all():
-    """Thirty at least; the representative ones are a part of them."""
+def test_there_are_thirty_scenarios_and_ten_representative_ones():
+    """There are at least 30 scenarios, and at least 10 but not all are representative."""
     representative = [s for s in SCENARIOS.values() if s.is_representative]
     assert len(SCENARIOS) >= SCENARIOS_MIN
     assert 10 <= len(representative) < len(SCENARIOS)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda s: s.name)
-def test_a_scenario_is_whole(scenario):
-    """It has a story, faults in the time of the load, and spares edges that there are."""
+def test_a_scenario_is_complete(scenario):
+    """A scenario has a description, steps within the load, and existing edges."""
     assert scenario.description.endswith(".")
     assert scenario.steps
     assert all(0 < step.begins < step.ends < 1 for step in scenario.steps)
@@ -27,7 +27,7 @@ def test_a_scenario_is_whole(scenario):
 
 
 def test_evidence_is_complete_only_when_all_of_it_fired():
-    """No evidence is no proof."""
+    """Evidence is complete if there is some, and every fault fired."""
     evidence = Evidence()
     assert not evidence.is_complete
     evidence.add(3, "three connections were cut")

@@ -87,7 +87,7 @@ async def test_a_copy_is_let_go_only_when_the_home_has_it(cluster, fault):
     original = await owed_to_west_1(cluster, photo)
     await cluster.start_and_notice("west-1")
     # The home pulls through the link of the holder.
-    cluster.links["west-2"].plan(fault, after_bytes=400_000, towards=Direction.CLIENT)
+    cluster.links["west-2"].plan(fault, after_bytes=400_000, direction=Direction.CLIENT)
     await cluster.master.hinted_handoff.deliver_all()
     assert cluster.links["west-2"].fired.is_set()
     assert cluster.holders(original) == {"east-1": photo, "west-2 for west-1": photo}
@@ -100,7 +100,7 @@ async def test_a_lost_answer_of_the_home_settles_later(cluster):
     photo = picture()
     original = await owed_to_west_1(cluster, photo)
     await cluster.start_and_notice("west-1")
-    cluster.links["west-1"].plan(Fault.RESET, after_bytes=1, towards=Direction.CLIENT)
+    cluster.links["west-1"].plan(Fault.RESET, after_bytes=1, direction=Direction.CLIENT)
     await cluster.master.hinted_handoff.deliver_all()
     assert cluster.links["west-1"].fired.is_set()
     assert len(cluster.holders(original)) == 3

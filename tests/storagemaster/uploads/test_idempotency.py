@@ -160,7 +160,7 @@ async def test_a_retry_after_a_lost_answer_finds_what_was_written(cluster):
     """The node had the photo, and nobody was told."""
     photo = picture()
     for node in ("east-1", "west-1"):
-        cluster.links[node].plan(Fault.RESET, after_bytes=1, towards=Direction.CLIENT)
+        cluster.links[node].plan(Fault.RESET, after_bytes=1, direction=Direction.CLIENT)
     lost = await cluster.master.upload(photo, key="k", headers=FIRST)
     assert lost.status == 503
     await cluster.poll()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from drill.cluster.faulty_s3_proxy import s3_through_faults, to_objects
+from drill.cluster.faulty_s3_proxy import is_photo_read, running_faulty_s3_proxy
 from storagenode.bucket import opening, reading
 from storagenode.bucket.bucket import PARALLEL_CALLS_MAX, PART_BYTES
 from storagenode.bucket.health import BucketHealth
@@ -43,7 +43,7 @@ LARGE = bytes_of("large", size=2 * PART_BYTES + 1000)
 @pytest.fixture(name="s3", scope="module", params=["moto", "seaweed"])
 def _s3(request):
     """Either server behind a proxy that may fail."""
-    with s3_through_faults(request.getfixturevalue(request.param)) as proxy:
+    with running_faulty_s3_proxy(request.getfixturevalue(request.param)) as proxy:
         yield proxy
 
 
@@ -171,9 +171,9 @@ def test_a_body_that_breaks_off_is_gone_on_with(store, s3):
     data = bytes_of("broken", size=300_000)
     put_whole(store, data)
     s3.requests.clear()
-    with s3.failing(keep_bytes=100_000, times=2, applies=to_objects):
+    with s3.failing(keep_bytes=100_000, times=2, applies=is_photo_read):
         assert read(store, variant_of(OF)) == data
-    assert sum(to_objects(*each) for each in s3.requests) == 3
+    assert sum(is_photo_read(*each) for each in s3.requests) == 3
 
 
 def put_whole(store, data):
@@ -187,7 +187,7 @@ def test_a_body_that_always_breaks_off_is_not_taken_for_whole(store, s3):
     """Nor for corrupt: what is there may be sound."""
     put_whole(store, bytes_of("broken", size=300_000))
     with (
-        s3.failing(keep_bytes=0, applies=to_objects),
+        s3.failing(keep_bytes=0, applies=is_photo_read),
         pytest.raises(BucketUnavailable, match="breaks off at byte 0"),
     ):
         read(store, variant_of(OF))
@@ -196,7 +196,7 @@ def test_a_body_that_always_breaks_off_is_not_taken_for_whole(store, s3):
 def test_wrong_bytes_are_never_given_out(store, s3):
     """The digest that was noted with them is compared on every read."""
     put(store, variant_of(OF), b"photo")
-    with s3.failing(flip=True, applies=to_objects), pytest.raises(Corrupt):
+    with s3.failing(flip=True, applies=is_photo_read), pytest.raises(Corrupt):
         read(store, variant_of(OF))
 
 
@@ -205,11 +205,11 @@ def test_what_was_spoilt_on_its_way_is_not_set_aside(store, s3):
     put(store, variant_of(OF), b"photo")
     with contextlib.closing(store.open(variant_of(OF).path)) as file:
         inode = file.stat.inode
-        with s3.failing(flip=True, times=1, applies=to_objects), pytest.raises(Corrupt):
+        with s3.failing(flip=True, times=1, applies=is_photo_read), pytest.raises(Corrupt):
             file.read()
     assert store.quarantine(variant_of(OF), inode=inode) is None
     assert read(store, variant_of(OF)) == b"photo"
-    with s3.failing(flip=True, applies=to_objects):
+    with s3.failing(flip=True, applies=is_photo_read):
         aside = store.quarantine(variant_of(OF), inode=inode)
     assert aside is not None
     with pytest.raises(NotFound):

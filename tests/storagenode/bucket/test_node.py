@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drill.cluster.faulty_s3_proxy import s3_through_faults, to_objects
+from drill.cluster.faulty_s3_proxy import is_photo_read, running_faulty_s3_proxy
 from storagenode.bucket import opening, reading
 from storagenode.protocol import wire
 from storagenode.protocol.errors import (
@@ -40,7 +40,7 @@ LARGE = bytes_of("large", size=9_000_000)
 @pytest.fixture(name="s3", scope="module", params=["moto", "seaweed"])
 def _s3(request):
     """Either server behind a proxy that may fail."""
-    with s3_through_faults(request.getfixturevalue(request.param)) as proxy:
+    with running_faulty_s3_proxy(request.getfixturevalue(request.param)) as proxy:
         yield proxy
 
 
@@ -134,11 +134,11 @@ def test_a_photo_is_fetched_once_and_a_condition_costs_no_bytes(node, s3, place)
     s3.requests.clear()
     whole = node.read(url)
     assert whole.body == LARGE
-    assert sum(to_objects(*each) for each in s3.requests) == 1
+    assert sum(is_photo_read(*each) for each in s3.requests) == 1
     s3.requests.clear()
     since = {"If-Modified-Since": whole.headers["Last-Modified"]}
     assert node.read(url, since).status == 304
-    assert not any(to_objects(*each) for each in s3.requests)
+    assert not any(is_photo_read(*each) for each in s3.requests)
 
 
 def test_what_is_not_there_or_gone_is_said_to_be(node, photo_version, place):
@@ -179,9 +179,9 @@ def test_wrong_bytes_are_a_502_and_a_bucket_that_is_gone_a_503(node, s3, place):
     """So that an edge asks the other mirror; then all is well again."""
     node.put(place, DATA)
     url = node.url(place.file)
-    with s3.failing(flip=True, times=1, applies=to_objects):
+    with s3.failing(flip=True, times=1, applies=is_photo_read):
         assert node.read(url).status == 502
-    with s3.failing(keep_bytes=10, times=1, applies=to_objects):
+    with s3.failing(keep_bytes=10, times=1, applies=is_photo_read):
         assert node.read(url).body == DATA
     for how in ({"hang_up": True}, {"status": 503, "code": "SlowDown"}):
         with s3.failing(**how):
@@ -194,7 +194,7 @@ def test_wrong_bytes_are_a_502_and_a_bucket_that_is_gone_a_503(node, s3, place):
 def test_a_large_photo_that_breaks_off_for_good_is_never_half_a_photo(node, s3, place):
     """It is verified before its first byte leaves."""
     node.put(place, LARGE)
-    with s3.failing(keep_bytes=1000, applies=to_objects):
+    with s3.failing(keep_bytes=1000, applies=is_photo_read):
         assert node.read(node.url(place.file)).status == 503
 
 
@@ -236,7 +236,7 @@ def test_a_copy_that_is_wrong_on_its_way_is_not_published(disk, node, s3, place)
     """The one who pulls compares."""
     node.put(place, DATA)
     pull = Pull(place=place, source=node.client.url, source_place=place, digest=digest_of(DATA))
-    with s3.failing(flip=True, applies=to_objects), pytest.raises(Exception, match="SHA-256"):
+    with s3.failing(flip=True, applies=is_photo_read), pytest.raises(Exception, match="SHA-256"):
         disk.run(disk.client.pull(pull))
     with pytest.raises(NotFound):
         disk.run(disk.client.stat(place))
