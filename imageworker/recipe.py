@@ -163,8 +163,8 @@ def _require(holds: bool, what: str) -> None:  # noqa: FBT001  the condition is 
         raise InvalidRecipe(what)
 
 
-# Measured in docs/performance.md. Small sizes are looked at pixel by pixel and cost few bytes, so they
-# keep full colour resolution, and tables of their own are a large part of them.
+# Measured in docs/performance.md. Small sizes are viewed pixel by pixel and cost few bytes, so they
+# keep full color resolution, and tables of their own are a large part of them.
 DEFAULT_RECIPE = Recipe(
     version="1",
     jpeg=(

@@ -1,8 +1,8 @@
 """Sizes from pixels: a plan of which is made from what, and its carrying out.
 
 Decoding once and making each size from a larger one already made is most of the speed. How far
-apart the two must be was measured against one Lanczos step from the whole photo: docs/performance.md
-has the figures.
+apart the two must be was measured against one Lanczos step from the whole photo: the figures are in
+docs/performance.md.
 """
 
 from collections.abc import Callable, Iterator
