@@ -7,12 +7,16 @@ from pathlib import Path
 
 import botocore.loaders
 import botocore.session
+import hypothesis
 import pytest
 
 from tests.edge_servers import running_nginx, running_varnish
 from tests.free_ports import free_port
 
 HERE = Path(__file__).parent
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("glassplate", deadline=None)
+hypothesis.settings.load_profile("glassplate")
 # Each has a cluster that its tests share, and that is up until all tests are done. It never rests:
 # its parts ask each other all the time how they are. The one that does most is the very last.
 LAST = ("imageworker", "edges", "glassplate", "journey")
