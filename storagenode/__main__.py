@@ -10,8 +10,8 @@ from pathlib import Path
 from permission_urls import KeyRingError, load_keys
 from runtime.malloc_tuning import tune_malloc
 from runtime.server_extra import needs_server_packages
-from storagenode.disk.marker import RootRefused
 from storagenode.protocol.errors import NodeError
+from storagenode.store import RootRefused
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.cluster_file import load_cluster
 from volumes.config_reader import InvalidConfig

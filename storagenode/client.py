@@ -4,16 +4,14 @@ import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import aiohttp
 
-from storagenode.disk.publishing import Published
-from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol import batch_wire, wire, writes_wire
 from storagenode.protocol.errors import Corrupt, NodeError, Unreachable
+from storagenode.protocol.files import FetchedFile, FileMetadata, FileStream, ListedFile, Published
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from storagenode.protocol.writes_wire import InMemoryFile, Outcome
 from storagenode.transport.signed_requests import CALL_SECONDS, SignedRequests
@@ -34,31 +32,6 @@ from volumes.photo_path import (
 TOMBSTONES_SECONDS = 30.0
 # A bucket's server copies every byte, of an original as large as any.
 RELINK_SECONDS_MAX = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class FileMetadata:
-    """What a node has noted of a file."""
-
-    digest: str
-    size_bytes: int
-    mtime_seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedFile:
-    """A file's bytes, verified, and what is noted of it."""
-
-    data: bytes
-    metadata: FileMetadata
-
-
-@dataclass(frozen=True, slots=True)
-class FileStream:
-    """A file on its way from a node, not verified yet."""
-
-    metadata: FileMetadata
-    chunks: AsyncIterator[bytes]
 
 
 class NodeClient(SignedRequests):

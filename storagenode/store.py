@@ -8,15 +8,27 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from storagenode.disk.filesystem import Space
-from storagenode.disk.publishing import Published
-from storagenode.disk.reading import OpenFile
-from storagenode.disk.shard_listing import ListedFile
+from storagenode.open_file import OpenFile
+from storagenode.protocol.files import ListedFile, Published
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoFile, PhotoVersion, VolumeId
+
+
+class RootRefused(Exception):
+    """A directory cannot serve as this node's root; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Room on the disk: bytes and inodes."""
+
+    free_bytes: int
+    total_bytes: int
+    free_inodes: int
+    total_inodes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 
 from aiohttp import web
 
-from storagenode.disk.reading import OpenFile
+from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import NodeError
 
 

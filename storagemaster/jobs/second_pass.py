@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from storagemaster.job_wire import SECOND_PASS_QUEUE, JobKind
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagenode.client import NodeClient
-from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol.errors import NodeError
+from storagenode.protocol.files import ListedFile
 from storagenode.protocol.layout import Place
 from volumes.photo_path import (
     EXTENSIONS,

@@ -12,8 +12,8 @@ from storagemaster.jobs.second_pass import SecondPasses
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.fleet import Fleet
 from storagenode.client import NodeClient
-from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol.errors import NodeError
+from storagenode.protocol.files import ListedFile
 from volumes.cluster import Cluster, NodeId
 from volumes.photo_path import (
     Failure,

@@ -22,8 +22,8 @@ from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagemaster.mirrors.placement import NoPlacement, Target, place_in_volume
 from storagenode.client import NodeClient
-from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol.errors import NodeError
+from storagenode.protocol.files import ListedFile
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import Pull
 from volumes.cluster import Cluster, NodeId

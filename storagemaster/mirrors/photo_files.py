@@ -9,8 +9,8 @@ from typing import NoReturn
 from storagemaster.errors import Unavailable, UnknownPhoto, UnknownVolume
 from storagemaster.mirrors.fleet import Fleet
 from storagenode.client import NodeClient
-from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol.errors import NodeError, Unreachable
+from storagenode.protocol.files import ListedFile
 from storagenode.protocol.layout import Place
 from volumes.cluster import Cluster, Colo, NodeId
 from volumes.photo_id import PhotoId, Version

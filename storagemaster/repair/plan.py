@@ -22,7 +22,7 @@ from storagemaster.repair.steps import (
     Step,
     WriteTombstone,
 )
-from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.files import ListedFile
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier
 from volumes.photo_path import (

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from storagemaster.repair.plan import Listings
-from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.files import ListedFile
 from volumes.cluster import Cluster, NodeId, Volume
 from volumes.cold_tier import ColdTier
 from volumes.photo_path import (

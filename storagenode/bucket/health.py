@@ -5,9 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from storagenode.disk.marker import RootRefused
 from storagenode.protocol.errors import BucketUnavailable, DiskSuspect, NodeError
-from storagenode.store import Condition
+from storagenode.store import Condition, RootRefused
 
 log = logging.getLogger(__name__)
 

@@ -16,13 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from storagenode.bucket.bucket import Bucket, ListedObject
-from storagenode.disk.shard_listing import (
-    ListedFile,
-    files_of_part,
-    is_photo_file,
-    listing_digest,
-)
+from storagenode.disk.shard_listing import files_of_part, is_photo_file, listing_digest
 from storagenode.protocol.errors import NodeError
+from storagenode.protocol.files import ListedFile
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
 from volumes.photo_path import SHARDS, VolumeId, shard_of

@@ -10,8 +10,9 @@ import itertools
 
 from storagenode.bucket.bucket import Bucket
 from storagenode.bucket.errors import ObjectExists
-from storagenode.disk.marker import NodeMarker, RootRefused, new_marker, parse_marker, render_marker
+from storagenode.disk.marker import NodeMarker, new_marker, parse_marker, render_marker
 from storagenode.protocol.layout import NODE_MARKER
+from storagenode.store import RootRefused
 from volumes.cluster import Node
 
 _PROBE = ".probe"

@@ -14,8 +14,9 @@ from storagenode.bucket.errors import ObjectExists
 from storagenode.bucket.listing import BucketListings
 from storagenode.bucket.reading import open_object
 from storagenode.bucket.staging import SpooledFile
-from storagenode.disk.publishing import Published, info_for
+from storagenode.disk.publishing import info_for
 from storagenode.protocol.errors import Conflict, Gone, NotFound
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place, covered_by, hint_path, quarantine_path, trash_path
 from volumes.cluster import NodeId
 from volumes.photo_path import (

@@ -16,8 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from storagenode.bucket.bucket import Bucket, ObjectMetadata
 from storagenode.bucket.errors import ObjectExists
-from storagenode.disk.filesystem import FileStat
-from storagenode.disk.reading import OpenFile
+from storagenode.open_file import FileStat, OpenFile
 from storagenode.protocol.errors import BucketUnavailable, NotFound
 
 if TYPE_CHECKING:

@@ -16,11 +16,8 @@ from storagenode.bucket.reading import identity_of, open_object
 from storagenode.bucket.relinking import relink_objects
 from storagenode.bucket.staging import SpooledFile, spooled
 from storagenode.bucket.trash import days_in_trash, empty_bucket_trash, trashed_objects
-from storagenode.disk.filesystem import Space
-from storagenode.disk.publishing import Published
-from storagenode.disk.reading import OpenFile
-from storagenode.disk.shard_listing import ListedFile
 from storagenode.disk.tiering import refuse_to_drop
+from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import (
     Conflict,
     Corrupt,
@@ -30,6 +27,7 @@ from storagenode.protocol.errors import (
     NotFound,
     OutOfSpace,
 )
+from storagenode.protocol.files import ListedFile, Published
 from storagenode.protocol.layout import (
     HINTS,
     QUARANTINE,
@@ -42,7 +40,7 @@ from storagenode.protocol.layout import (
     trash_path,
     volume_marker,
 )
-from storagenode.store import Condition
+from storagenode.store import Condition, Space
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter, parse_cold_tier, render_cold_tier
 from volumes.photo_id import PhotoId, Version

@@ -6,12 +6,13 @@ they mean for a photo is decided by the callers. Only a failed fsync has a name 
 
 import errno
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from storagenode.disk.direct_io import write_direct
+from storagenode.open_file import FileStat
 from storagenode.protocol.layout import NODE_MARKER
+from storagenode.store import Space
 
 DIGEST_XATTR = "user.sha256"
 STAGED_MODE = 0o600
@@ -21,32 +22,6 @@ DIRECTORY_MODE = 0o755
 
 class FsyncFailed(OSError):
     """What was written may be lost, whatever the error, and even if a next fsync succeeds."""
-
-
-class FileStat(NamedTuple):
-    """What a directory entry says of a file; a directory's mtime tells of changes in it.
-
-    A named tuple, because every read makes one, and dataclasses are slower.
-    """
-
-    bytes: int
-    mtime_nanoseconds: int
-    inode: int
-
-    @property
-    def mtime_seconds(self) -> int:
-        """The whole second it was written, the same on every mirror."""
-        return self.mtime_nanoseconds // 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Space:
-    """Room on the disk: bytes and inodes."""
-
-    free_bytes: int
-    total_bytes: int
-    free_inodes: int
-    total_inodes: int
 
 
 class FileSystem(Protocol):

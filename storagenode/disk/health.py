@@ -5,8 +5,9 @@ import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from storagenode.disk.filesystem import FileSystem, FsyncFailed, Space
+from storagenode.disk.filesystem import FileSystem, FsyncFailed
 from storagenode.protocol.errors import DiskSuspect, NodeError, OutOfSpace
+from storagenode.store import Space
 
 RESERVE_FRACTION = 0.01
 RESERVE_BYTES_MIN = 256 * 1024 * 1024

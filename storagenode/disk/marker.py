@@ -12,16 +12,13 @@ from pathlib import Path
 
 from storagenode.disk.filesystem import DIGEST_XATTR
 from storagenode.protocol.layout import HINTS, NODE_MARKER, QUARANTINE, STAGING, TRASH
+from storagenode.store import RootRefused
 from volumes.cluster import Node
 
 FORMAT_VERSION = 1
 
 _FOLDERS = (STAGING, HINTS, TRASH, QUARANTINE)
 _FRESH = f"{NODE_MARKER}.new"
-
-
-class RootRefused(Exception):
-    """A directory cannot serve as this node's root; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from runtime.crashpoint import crashpoint
@@ -12,6 +11,7 @@ from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.reading import opened, recorded_digest
 from storagenode.disk.staging import StagedFile
 from storagenode.protocol.errors import Conflict, Gone
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import QUARANTINE, Place, directory_of, hint_path, quarantine_path
 from volumes.cluster import NodeId
 from volumes.photo_path import (
@@ -28,16 +28,6 @@ from volumes.photo_path import (
 _LOCKS = 256
 # Versions that are known to be under no tombstone; a page's worth of photos many times over.
 _CLEAR_MAX = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The file is at its name, bytes and name fsynced. `existed` says that it was so before."""
-
-    path: str
-    digest: str
-    bytes: int
-    existed: bool
 
 
 class Publisher:

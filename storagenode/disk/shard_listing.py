@@ -12,21 +12,13 @@ from dataclasses import dataclass
 
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.reading import recorded_digest
+from storagenode.protocol.files import ListedFile
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PHOTO_ID_LENGTH, VERSION_LENGTH, PhotoId
 from volumes.photo_path import SHARDS, InvalidPath, VolumeId, parse_name, shard_of
 
 # A directory changed as recently as this may change again within the same tick of its mtime.
 MTIME_SETTLE_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class ListedFile:
-    """One file of a shard. An empty digest means unverified: its xattr is missing."""
-
-    name: str
-    bytes: int
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)

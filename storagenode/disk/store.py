@@ -10,16 +10,18 @@ from functools import partial
 from runtime.crashpoint import crashpoint
 from storagenode.disk import tiering
 from storagenode.disk.directories import DurableDirectories
-from storagenode.disk.filesystem import FileSystem, Space
+from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.health import DiskHealth
-from storagenode.disk.publishing import Published, Publisher
-from storagenode.disk.reading import OpenFile, open_file, opened, recorded_digest
+from storagenode.disk.publishing import Publisher
+from storagenode.disk.reading import open_file, opened, recorded_digest
 from storagenode.disk.relinking import relink
-from storagenode.disk.shard_listing import ListedFile, ShardListings
+from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.staging import StagedFile, empty_staging, staged
 from storagenode.disk.trash import empty_trash, trashed_files
 from storagenode.disk.walking import files_below, hint_files, hint_places, names_in
+from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import Corrupt, NotAMirror, NotFound
+from storagenode.protocol.files import ListedFile, Published
 from storagenode.protocol.layout import (
     HINTS,
     QUARANTINE,
@@ -35,7 +37,7 @@ from storagenode.protocol.layout import (
     trash_path,
     volume_marker,
 )
-from storagenode.store import Condition
+from storagenode.store import Condition, Space
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter
 from volumes.photo_id import PhotoId, Version

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from permission_urls import Forbidden, InternalVerifier
-from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol import errors
+from storagenode.protocol.files import ListedFile
 from storagenode.protocol.layout import Place, TrashedFile
 from volumes.cluster import NAME_PATTERN, NodeId
 from volumes.cold_tier import SizeFilter

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storagenode.disk.publishing import Published
 from storagenode.protocol import batch_wire, errors, wire
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place
 from volumes.photo_path import render_path
 

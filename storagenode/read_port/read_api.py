@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from permission_urls import Forbidden, MalformedUrl, PermittedPath, Verifier, cache_control
-from storagenode.disk.reading import OpenFile
+from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import Corrupt, Gone, NodeError, NotFound
 from storagenode.protocol.layout import Place
 from storagenode.read_port.buffered_response import SAFETY_HEADERS, BufferedResponse, render_head

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from storagenode.disk.publishing import Published
+from storagenode.protocol.files import Published
 from storagenode.protocol.writes_wire import BYTES_MAX, FILES_MAX, InMemoryFile, Outcome
 
 Send = Callable[[Sequence[InMemoryFile]], Awaitable[list[Outcome]]]

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
-from storagenode.disk.reading import OpenFile
+from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import Corrupt, NodeError, NotFound
 from storagenode.protocol.layout import Place
 from storagenode.store import Store

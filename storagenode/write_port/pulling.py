@@ -7,8 +7,7 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import TypeVar
 
-from storagenode.client import FileStream, NodeClient
-from storagenode.disk.publishing import Published
+from storagenode.client import NodeClient
 from storagenode.protocol.batch_wire import Outcome
 from storagenode.protocol.errors import (
     DigestMismatch,
@@ -17,6 +16,7 @@ from storagenode.protocol.errors import (
     SourceUnreachable,
     Unreachable,
 )
+from storagenode.protocol.files import FileStream, Published
 from storagenode.protocol.wire import Pull, render_trailer
 from storagenode.store import Store
 from storagenode.write_port.receiving import Receiver

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from storagenode.disk.publishing import Published
 from storagenode.protocol.errors import BadRequest, NodeError, Unreachable
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import TRAILER_BYTES, parse_trailer
 from storagenode.protocol.writes_wire import InMemoryFile, Outcome

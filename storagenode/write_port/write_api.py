@@ -12,11 +12,11 @@ from aiohttp import web
 
 from permission_urls import InternalVerifier
 from storagenode.disk.marker import NodeMarker
-from storagenode.disk.publishing import Published
-from storagenode.disk.reading import OpenFile
 from storagenode.disk.trash import is_day
+from storagenode.open_file import OpenFile
 from storagenode.protocol import wire, writes_wire
 from storagenode.protocol.errors import BadRequest
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place, trash_path
 from storagenode.store import Store
 from storagenode.streaming import stream

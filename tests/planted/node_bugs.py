@@ -2,12 +2,13 @@
 
 from storagenode.disk import relinking, shard_listing, store
 from storagenode.disk.health import DiskHealth
-from storagenode.disk.publishing import Published, Publisher
-from storagenode.disk.reading import OpenFile
+from storagenode.disk.publishing import Publisher
 from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.staging import StagedFile
 from storagenode.disk.store import DiskStore
+from storagenode.open_file import OpenFile
 from storagenode.protocol import writes_wire
+from storagenode.protocol.files import Published
 from storagenode.read_port.read_api import ReadApi
 from storagenode.transport.write_batcher import WriteBatcher
 from storagenode.write_port import pulling

@@ -6,11 +6,9 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from storagenode.client import FetchedFile, FileMetadata, FileStream
-from storagenode.disk.publishing import Published
-from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol.batch_wire import Outcome
 from storagenode.protocol.errors import Corrupt, NodeError, Unreachable
+from storagenode.protocol.files import FetchedFile, FileMetadata, FileStream, ListedFile, Published
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX, NodeStatus, Pull, render_trailer
 from storagenode.protocol.writes_wire import InMemoryFile

@@ -9,15 +9,15 @@ from typing import Any
 from aiohttp import web
 
 from permission_urls import InternalVerifier, KeyRing, Verifier
-from storagenode.client import FileMetadata
 from storagenode.disk.marker import NodeMarker
-from storagenode.disk.publishing import Published
-from storagenode.disk.reading import CHUNK_BYTES, open_file
+from storagenode.disk.reading import open_file
 from storagenode.disk.store import DiskStore
 from storagenode.disk.trash import trashed_files
+from storagenode.open_file import CHUNK_BYTES
 from storagenode.protocol import wire
 from storagenode.protocol.batch_wire import Outcome, ReadFile
 from storagenode.protocol.errors import InvalidSignature, NodeError
+from storagenode.protocol.files import FileMetadata, Published
 from storagenode.protocol.layout import Place, TrashedFile
 from storagenode.protocol.wire import Pull
 from storagenode.read_port.read_api import ReadApi

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from storagenode.disk.marker import RootRefused
 from storagenode.opening import mark_store
 from storagenode.protocol.errors import NodeError
+from storagenode.store import RootRefused
 from volumes.cluster import NodeId
 from volumes.cluster_file import load_cluster
 

@@ -21,7 +21,7 @@ from glassplate.local.plan import PORTS_USED
 from glassplate.local.processes import ProcessFailed, SupervisedProcess
 from glassplate.local.samples import SampleOutcome, upload_samples
 from permission_urls import KeyRingError, Scope, sign_token
-from storagenode.disk.marker import RootRefused
+from storagenode.store import RootRefused
 from volumes.config_reader import InvalidConfig
 
 DEFAULT_PORT = 8080

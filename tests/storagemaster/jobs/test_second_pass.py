@@ -8,7 +8,7 @@ import pytest
 from storagemaster.client import MasterRefused
 from storagemaster.job_wire import SECOND_PASS_QUEUE, JobKind
 from storagemaster.jobs.second_pass import SecondPasses, missing_second_pass, second_pass_of
-from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.files import ListedFile
 from storagenode.protocol.wire import BundledFile, render_bundle
 from tests.storagemaster.pictures import picture
 from volumes.photo_path import Attempt, Info, Variant, parse_photo_version, render_path

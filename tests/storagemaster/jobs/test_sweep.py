@@ -3,7 +3,7 @@
 import pytest
 
 from storagemaster.jobs.sweep import pending_originals
-from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.files import ListedFile
 from tests.storagemaster.bundles_to_send import body_of, failure_of, sizes_of
 from tests.storagemaster.pictures import picture
 

@@ -1,7 +1,7 @@
 """What of a shard there is to rebuild, and which version a recipe makes of one."""
 
 from storagemaster.lifecycle.regeneration import photos_of, version_for_recipe
-from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.files import ListedFile
 from volumes.photo_path import parse_photo_version
 
 PHOTO = "01jd3x8m2c9qp4k7"

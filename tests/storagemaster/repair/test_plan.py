@@ -13,7 +13,7 @@ from storagemaster.repair.steps import (
     RestoreDigest,
     WriteTombstone,
 )
-from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.files import ListedFile
 from volumes.photo_path import (
     Info,
     PhotoTombstone,

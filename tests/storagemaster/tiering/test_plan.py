@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storagemaster.tiering.plan import plan_offload, refusal_reason
-from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.files import ListedFile
 from volumes.address import Address
 from volumes.cluster import Cluster, Node, Volume
 from volumes.cold_tier import ColdTier, cold_sizes, parse_cold_tier, render_cold_tier

@@ -13,7 +13,6 @@ from storagenode.bucket.bucket import PARALLEL_CALLS_MAX, PART_BYTES
 from storagenode.bucket.health import BucketHealth
 from storagenode.bucket.opening import connect, marked_bucket, opened_bucket
 from storagenode.bucket.store import BucketStore
-from storagenode.disk.marker import RootRefused
 from storagenode.protocol.errors import (
     BucketUnavailable,
     Corrupt,
@@ -23,6 +22,7 @@ from storagenode.protocol.errors import (
     NotFound,
 )
 from storagenode.protocol.layout import Place
+from storagenode.store import RootRefused
 from tests.storagenode.bucket.bucket_under_test import node_over
 from tests.storagenode.photo_samples import (
     MTIME,

@@ -13,13 +13,13 @@ from storagenode.app import running_node
 from storagenode.disk.filesystem import DIGEST_XATTR
 from storagenode.disk.marker import (
     NodeMarker,
-    RootRefused,
     mark_root,
     prove_root,
     read_marker,
     root_lock,
 )
 from storagenode.protocol.layout import HINTS, NODE_MARKER, QUARANTINE, STAGING, TRASH
+from storagenode.store import RootRefused
 from tests.storagenode.served_site import LoopThread, make_site
 from volumes.address import Address
 from volumes.cluster import Node

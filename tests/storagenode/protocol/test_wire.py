@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol import errors, wire
+from storagenode.protocol.files import ListedFile
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import BundledFile, Pull
 from tests.storagenode.photo_samples import variant_of, version_of

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from storagenode.disk.publishing import Published
 from storagenode.protocol import wire, writes_wire
 from storagenode.protocol.errors import BadRequest, Conflict, Gone
+from storagenode.protocol.files import Published
 from storagenode.protocol.writes_wire import FILES_MAX, InMemoryFile
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of, version_of
 

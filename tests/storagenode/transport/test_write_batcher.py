@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from storagenode.disk.publishing import Published
 from storagenode.protocol.errors import Gone, Unreachable
+from storagenode.protocol.files import Published
 from storagenode.protocol.writes_wire import BYTES_MAX, FILES_MAX, InMemoryFile
 from storagenode.transport.write_batcher import WriteBatcher
 from tests.storagenode.photo_samples import MTIME, digest_of, variant_of, version_of

@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 
-from storagenode.disk.filesystem import Space
 from storagenode.protocol import wire
 from storagenode.protocol.errors import (
     BadRequest,
@@ -23,6 +22,7 @@ from storagenode.protocol.errors import (
 )
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import BundledFile
+from storagenode.store import Space
 from storagenode.write_port.receiving import BATCH_BYTES
 from tests.storagenode.disk.test_store import flip
 from tests.storagenode.photo_samples import (
