@@ -30,7 +30,7 @@ class Scrubs:
             [NodeId(only)] if only else self._nodes,
             self._nodes,
             self._fleet,
-            lambda _, node: node.scrub(ask=ask),
+            lambda _, node: node.scrub(start=ask),
         )
         return {
             "nodes": [

@@ -14,16 +14,15 @@ from storagenode.bucket.errors import ObjectExists
 from storagenode.bucket.listing import BucketListings
 from storagenode.bucket.reading import open_object
 from storagenode.bucket.staging import SpooledFile
-from storagenode.disk.publishing import info_for
 from storagenode.protocol.errors import Conflict, Gone, NotFound
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place, covered_by, hint_path, quarantine_path, trash_path
+from storagenode.taken_names import Resolution, resolve_taken_name
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     PhotoFile,
     PhotoTombstone,
     PhotoVersion,
-    Variant,
     VersionTombstone,
     VolumeId,
     render_path,
@@ -116,26 +115,21 @@ class BucketPublisher:
         return Published(place.path, file.digest, file.bytes, existed=False)
 
     def _resolve_existing(self, file: SpooledFile, place: Place, mtime_seconds: int) -> Published:
-        """What becomes of a file whose name is taken."""
-        with contextlib.closing(open_object(self._bucket, place.path)) as there:
-            found = there.compute_digest()
-        if found == there.digest and (found != file.replaces or found == file.digest):
-            # What is made from a photo twice, or says only that it is gone, is as good the first
-            # time. The pixels themselves are never other ones.
-            if found == file.digest or not isinstance(place.file, Variant):
-                return Published(place.path, found, there.stat.bytes, existed=True)
-            if not self._is_unfinished(place):
-                raise Conflict(f"{place} is there already, with other bytes")
-        # What is there is to give way, or no info or digest vouches for it, and this file is sound.
-        if found != file.digest:
+        with contextlib.closing(open_object(self._bucket, place.path)) as existing:
+            found = existing.compute_digest()
+        resolution = resolve_taken_name(
+            file,
+            place,
+            found=found,
+            recorded=existing.digest,
+            exists=lambda other: self._bucket.head(other.path) is not None,
+        )
+        if resolution is Resolution.KEEP:
+            return Published(place.path, found, existing.stat.bytes, existed=True)
+        if resolution is Resolution.QUARANTINE_AND_REPLACE:
             self.add_to_quarantine(place.path)
         self._put(file, place.path, mtime_seconds, only_if_new=False)
         return Published(place.path, file.digest, file.bytes, existed=False)
-
-    def _is_unfinished(self, place: Place) -> bool:
-        """Whether this is a size whose info never came: its maker has ended in the middle."""
-        info = info_for(place)
-        return info is not None and self._bucket.head(info.path) is None
 
     def _put(self, file: SpooledFile, path: str, mtime_seconds: int, *, only_if_new: bool) -> None:
         etag = self._bucket.put(

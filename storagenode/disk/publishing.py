@@ -13,13 +13,13 @@ from storagenode.disk.staging import StagedFile
 from storagenode.protocol.errors import Conflict, Gone
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import QUARANTINE, Place, directory_of, hint_path, quarantine_path
+from storagenode.taken_names import Resolution, resolve_taken_name
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     Info,
     PhotoFile,
     PhotoTombstone,
     PhotoVersion,
-    Variant,
     VersionTombstone,
     render_path,
     tombstone_paths,
@@ -139,32 +139,19 @@ class Publisher:
         return Published(place.path, staged.digest, staged.bytes, existed=False)
 
     def _resolve_existing(self, staged: StagedFile, place: Place) -> Published:
-        """What becomes of a staged file whose name is taken."""
-        with opened(self._file_system, place.path) as there:
-            found, noted, size = there.compute_digest(), there.digest, there.stat.bytes
-        if found == noted and (found != staged.replaces or found == staged.digest):
-            # What is made from a photo twice, or says only that it is gone, is as good the first
-            # time. The pixels themselves are never other ones.
-            if found == staged.digest or not isinstance(place.file, Variant):
-                return Published(place.path, found, size, existed=True)
-            if not self._is_unfinished(place):
-                raise Conflict(f"{place} is there already, with other bytes")
-        # What is there is to give way, or no info or digest vouches for it, and what was just
-        # sealed is sound: it takes the name in one step, so that there is no moment without either.
-        if found != staged.digest:
+        with opened(self._file_system, place.path) as existing:
+            found, recorded, size = existing.compute_digest(), existing.digest, existing.stat.bytes
+        resolution = resolve_taken_name(
+            staged,
+            place,
+            found=found,
+            recorded=recorded,
+            exists=lambda other: self._file_system.exists(other.path),
+        )
+        if resolution is Resolution.KEEP:
+            return Published(place.path, found, size, existed=True)
+        if resolution is Resolution.QUARANTINE_AND_REPLACE:
             self.add_to_quarantine(place.path)
+        # The rename is atomic, so the name always has a file.
         self._file_system.rename(staged.path, place.path)
         return Published(place.path, staged.digest, staged.bytes, existed=False)
-
-    def _is_unfinished(self, place: Place) -> bool:
-        """Whether this is a size whose info never came: its maker has ended in the middle."""
-        info = info_for(place)
-        return info is not None and not self._file_system.exists(info.path)
-
-
-def info_for(place: Place) -> Place | None:
-    """The info that says of a size that it is finished; an original needs none."""
-    file = place.file
-    if isinstance(file, Variant) and not file.is_original:
-        return Place(Info(file.photo_version), place.hint_for)
-    return None

@@ -15,6 +15,7 @@ from permission_urls import Forbidden, MalformedUrl, PermittedPath, Verifier, ca
 from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import Corrupt, Gone, NodeError, NotFound
 from storagenode.protocol.layout import Place
+from storagenode.protocol.routes import HEALTH_PATH
 from storagenode.read_port.buffered_response import SAFETY_HEADERS, BufferedResponse, render_head
 from storagenode.read_port.http_semantics import (
     Full,
@@ -34,7 +35,6 @@ from volumes.photo_path import PhotoVersion, Variant, VolumeId
 
 T = TypeVar("T")
 
-HEALTH_PATH = "/healthz"
 ALLOWED_METHODS = "GET, HEAD, OPTIONS"
 
 # Up to here a file is read and hashed on the event loop, if memory has it: a thread costs as much.

@@ -15,7 +15,7 @@ from storagenode.disk.store import DiskStore
 from storagenode.disk.trash import trashed_files
 from storagenode.open_file import CHUNK_BYTES
 from storagenode.protocol import wire
-from storagenode.protocol.batch_wire import Outcome, ReadFile
+from storagenode.protocol.batch_wire import ReadFile, ReadOutcome
 from storagenode.protocol.errors import InvalidSignature, NodeError
 from storagenode.protocol.files import FileMetadata, Published
 from storagenode.protocol.layout import Place, TrashedFile
@@ -155,10 +155,10 @@ class SimulatedNode(Machine):
             self.store.raise_if_deleted(place.file)
         return self._read(place.path)
 
-    def send_many(self, places: Sequence[Place]) -> list[Outcome]:
+    def send_many(self, places: Sequence[Place]) -> list[ReadOutcome]:
         """Several files, not verified; why one cannot be sent stands in its place."""
 
-        def one(place: Place) -> Outcome:
+        def one(place: Place) -> ReadOutcome:
             try:
                 note, data = self.send(place)
             except NodeError as error:

@@ -76,7 +76,7 @@ def test_a_scrub_is_made_when_it_is_asked_for(node, place):
     """And never otherwise, because reading costs."""
     node.put(place, DATA)
     assert node.run(node.client.scrub())["completed_seconds"] == 0
-    node.run(node.client.scrub(ask=True))
+    node.run(node.client.scrub(start=True))
     wait_until(lambda: node.run(node.client.scrub())["completed_seconds"])
     found = node.run(node.client.scrub())
     assert found["files"] > 0
