@@ -1,4 +1,4 @@
-"""An open file of any store. It compares every byte with the recorded digest before use."""
+"""Open files of any store, with their recorded digests."""
 
 import hashlib
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ CHUNK_BYTES = 1024 * 1024
 
 
 class FileStat(NamedTuple):
-    """What a directory entry says of a file; a directory's mtime tells of changes in it.
+    """Size, modification time, and inode of a file. The mtime of a directory reveals changes in it.
 
-    A named tuple, because every read makes one, and dataclasses are slower.
+    Every read creates one, and named tuples are faster than dataclasses.
     """
 
     bytes: int
@@ -22,29 +22,29 @@ class FileStat(NamedTuple):
 
     @property
     def mtime_seconds(self) -> int:
-        """The whole second it was written, the same on every mirror."""
+        """The modification time in whole seconds, the same on every mirror."""
         return self.mtime_nanoseconds // 1_000_000_000
 
 
 class Source(Protocol):
-    """Where the bytes of open files come from: a file system, or an object of a bucket."""
+    """The source of an open file's bytes: a file system, or an object of a bucket."""
 
     def read_at(self, handle: int, offset: int, bytes_max: int) -> bytes:
-        """Up to so many bytes from an offset; none at the end of the file."""
+        """Return up to `bytes_max` bytes from an offset, none at the end of the file."""
 
     def read_cached(self, handle: int, size: int) -> bytearray | None:
-        """The first so many bytes if memory has them all."""
+        """Return the first `size` bytes or None if some are not in memory."""
 
     def drop_cache(self, handle: int) -> None:
-        """Have memory forget the file."""
+        """Drop the file from the page cache."""
 
     def close(self, handle: int) -> None:
-        """Let go of the handle."""
+        """Close the handle."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file open for reading, with what is noted of it."""
+    """A file open for reading, with its metadata."""
 
     path: str
     handle: int
@@ -53,18 +53,18 @@ class OpenFile:
     source: Source
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the file."""
         self.source.close(self.handle)
 
     def drop_cache(self) -> None:
-        """Have memory forget it, so that the next read is of what is kept."""
+        """Drop the file from the page cache, so that the next read is from the disk."""
         self.source.drop_cache(self.handle)
 
     def read_cached(self) -> bytearray | None:
-        """All bytes, verified, if memory has them; None if a disk would have to be waited for.
+        """Return all bytes, verified, if they are in memory; None if a disk must be read.
 
         Raises:
-            Corrupt: They are not the bytes that were written.
+            Corrupt: The bytes do not match the recorded digest, or no digest is recorded.
         """
         data = self.source.read_cached(self.handle, self.stat.bytes)
         if data is not None:
@@ -72,38 +72,40 @@ class OpenFile:
         return data
 
     def read(self) -> bytes:
-        """All bytes, verified.
+        """Return all bytes, verified.
 
         Raises:
-            Corrupt: They are not the bytes that were written.
+            Corrupt: The bytes do not match the recorded digest, or no digest is recorded.
         """
         data = b"".join(self.chunks(0, self.stat.bytes))
         self._compare(hashlib.sha256(data).hexdigest())
         return data
 
     def verify(self) -> None:
-        """Read all of it, piece by piece, and raise `Corrupt` unless its digest is right."""
+        """Read the file in chunks and raise `Corrupt` unless it matches its recorded digest."""
         self._compare(self.compute_digest())
 
     def compute_digest(self) -> str:
-        """The SHA-256 of what the file holds now."""
+        """Return the SHA-256 of the present bytes."""
         hasher = hashlib.sha256()
         for chunk in self.chunks(0, self.stat.bytes):
             hasher.update(chunk)
         return hasher.hexdigest()
 
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
-        """The bytes from start to before end, piece by piece, not verified."""
+        """Yield the bytes from `start` to before `end` in chunks, unverified."""
         offset = start
         while offset < end:
             chunk = self.source.read_at(self.handle, offset, min(CHUNK_BYTES, end - offset))
             if not chunk:
-                raise Corrupt(f"{self.path} ends at byte {offset}, before {end}")
+                raise Corrupt(f"{self.path} is truncated: it ends at byte {offset} of {end}")
             yield chunk
             offset += len(chunk)
 
     def _compare(self, found: str) -> None:
         if self.digest is None:
-            raise Corrupt(f"{self.path} has no digest, so that its bytes cannot be believed")
+            raise Corrupt(f"{self.path} has no recorded digest, so its bytes cannot be verified")
         if found != self.digest:
-            raise Corrupt(f"{self.path} has SHA-256 {found}, was written with {self.digest}")
+            raise Corrupt(
+                f"digest mismatch in {self.path}: its SHA-256 is {found}, recorded is {self.digest}"
+            )

@@ -10,10 +10,10 @@ from volumes.photo_path import Info, Variant
 
 
 class Resolution(Enum):
-    """What a store does with the existing file."""
+    """The fate of the existing file."""
 
     KEEP = "keep"
-    """The existing file stands for the staged one, which is discarded."""
+    """The existing file is equivalent, and the staged one is discarded."""
     REPLACE = "replace"
     QUARANTINE_AND_REPLACE = "quarantine and replace"
 

@@ -1,4 +1,4 @@
-"""Reading files back, with the digest they were written with compared before a byte is believed."""
+"""Opening of files on a disk, and their recorded digests."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from storagenode.protocol.errors import NotFound
 
 @contextlib.contextmanager
 def opened(file_system: FileSystem, path: str) -> Iterator[OpenFile]:
-    """The file at a path, open for as long as the block lasts.
+    """Open the file at a path until the block exits.
 
     Raises:
-        NotFound: There is no such file.
+        NotFound: The file does not exist.
     """
     file = open_file(file_system, path)
     try:
@@ -23,15 +23,15 @@ def opened(file_system: FileSystem, path: str) -> Iterator[OpenFile]:
 
 
 def open_file(file_system: FileSystem, path: str) -> OpenFile:
-    """The file at a path; the caller closes its handle.
+    """Open the file at a path. The caller closes its handle.
 
     Raises:
-        NotFound: There is no such file.
+        NotFound: The file does not exist.
     """
     try:
         handle = file_system.open_to_read(path)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"{path} is not there") from None
+        raise NotFound(f"{path} does not exist") from None
     try:
         stat = file_system.stat_open(handle)
         return OpenFile(path, handle, stat, file_system.digest_open(handle), file_system)
@@ -41,7 +41,7 @@ def open_file(file_system: FileSystem, path: str) -> OpenFile:
 
 
 def recorded_digest(file_system: FileSystem, path: str) -> str:
-    """The digest noted on a file; empty when it is missing."""
+    """Return the recorded digest of a file, or "" if it has none."""
     handle = file_system.open_to_read(path)
     try:
         return file_system.digest_open(handle) or ""

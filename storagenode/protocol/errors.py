@@ -2,7 +2,7 @@
 
 NodeError
 ├── RequestRefused           the caller is at fault
-│   ├── NotFound             there is no such file
+│   ├── NotFound             the file does not exist
 │   ├── Gone                 a tombstone covers the file
 │   ├── Conflict             the name holds other bytes
 │   ├── NotAMirror           this node is not a mirror of the volume
@@ -28,7 +28,7 @@ class RequestRefused(NodeError):
 
 
 class NotFound(RequestRefused):
-    """The node has neither such a file nor a tombstone for it."""
+    """The node has neither the file nor a tombstone for it."""
 
 
 class Gone(RequestRefused):

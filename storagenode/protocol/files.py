@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The file is at its name, bytes and name fsynced. `existed` says that it was so before."""
+    """A published file, with durable bytes and name. `existed` is True if it was there before."""
 
     path: str
     digest: str
@@ -16,7 +16,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """One file of a shard. An empty digest means unverified: its xattr is missing."""
+    """One file of a shard. The digest of an unverified file is empty."""
 
     name: str
     bytes: int
@@ -25,7 +25,7 @@ class ListedFile:
 
 @dataclass(frozen=True, slots=True)
 class FileMetadata:
-    """What a node has noted of a file."""
+    """Metadata of a file on a node."""
 
     digest: str
     size_bytes: int
@@ -34,7 +34,7 @@ class FileMetadata:
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """A file's bytes, verified, and what is noted of it."""
+    """The verified bytes of a file, and its metadata."""
 
     data: bytes
     metadata: FileMetadata
@@ -42,7 +42,7 @@ class FetchedFile:
 
 @dataclass(frozen=True, slots=True)
 class FileStream:
-    """A file on its way from a node, not verified yet."""
+    """A file that is being received from a node, not verified yet."""
 
     metadata: FileMetadata
     chunks: AsyncIterator[bytes]

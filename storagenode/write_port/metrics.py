@@ -15,10 +15,14 @@ def render_metrics(status: NodeStatus) -> bytes:
         ("total_bytes", "Size of the disk, in bytes.", status.total_bytes),
         ("pending_hints", "Number of hints for other nodes.", status.hints),
         ("volumes", "Number of volumes that the node mirrors.", len(status.volumes)),
-        ("suspect", "1 if the node's disk takes no writes, else 0.", bool(status.suspect_reason)),
+        (
+            "suspect",
+            "1 if the node's disk takes no writes, 0 otherwise.",
+            bool(status.suspect_reason),
+        ),
         (
             "accepts_new_photos",
-            "1 if the node takes new photos, else 0.",
+            "1 if the node takes new photos, 0 otherwise.",
             status.accepts_new_photos,
         ),
     ):

@@ -42,13 +42,13 @@ def looks_for_a_tombstone_once(patch):
     patch.setattr(
         Publisher,
         "raise_if_deleted_cached",
-        lambda publisher, file: publisher._is_clear(file.photo_version, None),
+        lambda publisher, file: publisher._is_undeleted(file.photo_version, None),
     )
 
 
 def leaves_deleted_files_where_they_are(patch):
     """The tombstone is all."""
-    patch.setattr(DiskStore, "_trash_what_is_covered", lambda _store, _tombstone: None)
+    patch.setattr(DiskStore, "_trash_covered_files", lambda _store, _tombstone: None)
 
 
 def lists_no_tombstones(patch):
@@ -104,7 +104,7 @@ def relinks_what_nobody_can_vouch_for(patch):
 
 def sends_what_was_deleted_meanwhile(patch):
     """It was there when the read began."""
-    patch.setattr(ReadApi, "_refuse_if_gone_meanwhile", lambda *_: None)
+    patch.setattr(ReadApi, "_raise_if_deleted_meanwhile", lambda *_: None)
 
 
 def takes_sizes_beside_the_info_of_others(patch):

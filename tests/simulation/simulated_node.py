@@ -196,7 +196,7 @@ class SimulatedNode(Machine):
         request: Any = SimpleNamespace(
             method="GET", raw_path=url_path, headers={}, body_exists=False
         )
-        return await self._reads.answer(request)
+        return await self._reads.respond(request)
 
     def _read(self, path: str) -> tuple[FileMetadata, bytes]:
         file = open_file(self.disk, path)

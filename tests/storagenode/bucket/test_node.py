@@ -48,7 +48,7 @@ def _s3(request):
 def _site_nodes(s3, tmp_path_factory):
     """The east over a disk, the west over a bucket, with little patience."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(opening, "ANSWER_SECONDS", 20.0)
+        patch.setattr(opening, "RESPONSE_SECONDS", 20.0)
         patch.setattr(reading, "PAUSE_SECONDS", 0.001)
         patch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
         store = f'"s3://photos/node-{os.getpid()}"\nendpoint = "{s3.url}"\nregion = "us-east-1"'
