@@ -24,7 +24,7 @@ _HEAD_BYTES_MAX = 4096
 _HEADERS_MAX = 40
 # The fast path has its own idle timer, because that of aiohttp does not see its responses.
 _NEVER_SECONDS = 365 * 86400
-# Headers that have no effect on a response. Conditions, ranges, bodies, and connection headers have.
+# Headers without effect on a response, unlike conditions, ranges, bodies, and connections.
 _NEUTRAL_NAMES = (
     rb"(?i:accept|cache-control|dnt|photo-|pragma|priority|referer|sec-(?:ch-|fetch-|gpc)|"
     rb"upgrade-insecure-requests|user-agent|via|x-)[A-Za-z-]*"
