@@ -35,11 +35,11 @@ def _calls(monkeypatch):
     ):
         handle = getattr(owner, name)
 
-        async def noting(self, request, name=name, handle=handle):
+        async def recording(self, request, body, name=name, handle=handle):
             calls.append(name)
-            return await handle(self, request)
+            return await handle(self, request, body)
 
-        monkeypatch.setattr(owner, name, noting)
+        monkeypatch.setattr(owner, name, recording)
     return calls
 
 
