@@ -177,7 +177,7 @@ async def test_one_poisoned_file_holds_up_no_other(cluster):
     (unhealed,) = state["repair"]["failed"]
     assert (unhealed["path"], unhealed["node"]) == (kept[3], "west-1")
     assert "SHA-256" in unhealed["reason"]
-    assert any("could not be healed" in alert for alert in state["alerts"])
+    assert any("could not be repaired" in alert for alert in state["alerts"])
 
 
 async def test_what_was_given_up_is_forgotten_when_its_cause_is_gone(cluster):

@@ -163,7 +163,7 @@ def test_a_chill_that_would_leave_fewer_copies_is_refused(cluster, photo_version
     """Or one to a node that is no mirror, or to another than before; each with what to do."""
     for cold_nodes, words in (
         (["east-1"], "2 copies would be dropped, but east-1 stores 1"),
-        (["nobody"], "nobody is no mirror of volume 42: add it to `mirrors` in cluster.toml"),
+        (["nobody"], "not a mirror of volume 42: nobody; add it to `mirrors` in cluster.toml"),
     ):
         arguments = [part for cold_node in cold_nodes for part in ("--to", cold_node)]
         result = cluster.glassplate("volume", "offload", VOLUME, *arguments)
@@ -171,7 +171,7 @@ def test_a_chill_that_would_leave_fewer_copies_is_refused(cluster, photo_version
         assert words in " ".join(result.output.split())
     chill(cluster)
     result = cluster.glassplate("volume", "offload", VOLUME, "--to", COLD, "--to", "east-1")
-    assert "thaw it first" in " ".join(result.output.split())
+    assert "recall it first" in " ".join(result.output.split())
     assert cluster.good_copies(photo_version, "o") == 2
 
 

@@ -196,7 +196,7 @@ def _carry_out(step, mirrors):
     """What a node does with a step, in a model of two dictionaries."""
     files = mirrors[step.node]
     if isinstance(step, WriteTombstone):
-        name = PHOTO_GONE if isinstance(step.tombstone, PhotoTombstone) else VERSION_GONE
+        name = PHOTO_GONE if isinstance(step.file, PhotoTombstone) else VERSION_GONE
         files[name] = files.get(name) or "t"
         for covered in (ORIGINAL, SMALL, INFO):
             files.pop(covered, None)

@@ -77,8 +77,8 @@ def test_a_shard_that_is_chilled_needs_nothing():
     ("east", "cold", "reason"),
     [
         ({"o": "1", "m": "3"}, {}, "sizes are not made"),
-        (WHOLE | {"k": ""}, {}, "not alike"),
-        (WHOLE, {"k": "9"}, "not alike"),
+        (WHOLE | {"k": ""}, {}, "copies differ"),
+        (WHOLE, {"k": "9"}, "copies differ"),
     ],
 )
 def test_what_is_not_settled_stays(east, cold, reason):
@@ -153,11 +153,11 @@ def cluster_with(**copies):
 @pytest.mark.parametrize(
     ("mirrors", "cold_nodes", "copies", "reason"),
     [
-        (("east", "west"), ("cold",), {"cold": 3}, "cold is no mirror of volume 1: add it"),
+        (("east", "west"), ("cold",), {"cold": 3}, "not a mirror of volume 1: cold; add it"),
         (("east", "west", "cold"), ("cold",), {}, "2 copies would be dropped, but cold stores"),
         (("east", "west", "cold"), ("cold",), {"cold": 2}, ""),
         (("east", "west", "cold", "ice"), ("cold", "ice"), {}, ""),
-        (("cold", "ice"), ("cold", "ice"), {}, "every mirror of volume 1 would keep"),
+        (("cold", "ice"), ("cold", "ice"), {}, "nothing to offload: every mirror"),
     ],
 )
 def test_a_volume_is_chilled_only_to_as_many_copies_as_are_dropped(
