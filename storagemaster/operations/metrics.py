@@ -80,7 +80,7 @@ def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
             suspect.add_metric(labels, float(bool(node["reason"])))
         if node["pending_hints"] is not None:
             hints.add_metric(labels, node["pending_hints"])
-    metrics = [up, suspect, hints]
+    metrics: list[Metric] = [up, suspect, hints]
     if status["queues"] is not None:
         waiting = GaugeMetricFamily(
             "glassplate_jobs_waiting", "Number of waiting jobs.", labels=["queue"]

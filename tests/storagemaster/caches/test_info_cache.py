@@ -28,7 +28,7 @@ TWO = PhotoVersion(1, "01jd3x8m2c9qp4k7", "000000")
 @pytest.fixture(name="patient_cache", autouse=True)
 def _patient_cache(monkeypatch):
     """A busy machine is slow, which is no miss."""
-    monkeypatch.setattr(info_cache, "ANSWER_SECONDS", 10.0)
+    monkeypatch.setattr(info_cache, "RESPONSE_SECONDS", 10.0)
 
 
 @pytest.fixture(name="memcached", scope="module")
@@ -166,7 +166,7 @@ async def test_a_dead_memcached_is_a_miss():
 
 async def test_a_frozen_memcached_is_a_miss(monkeypatch):
     """It accepts connections and says nothing."""
-    monkeypatch.setattr(info_cache, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(info_cache, "RESPONSE_SECONDS", 0.2)
     port = free_port()
     with (
         running_memcached(port) as process,

@@ -47,7 +47,7 @@ def _edges(runner):
 @pytest.fixture(autouse=True)
 def _patient_purges(monkeypatch):
     """A busy machine is slow, which is no refusal."""
-    monkeypatch.setattr(purging, "ANSWER_SECONDS", 10.0)
+    monkeypatch.setattr(purging, "RESPONSE_SECONDS", 10.0)
 
 
 @pytest.fixture(name="purge")
@@ -94,7 +94,7 @@ async def test_an_edge_that_is_down_has_not_forgotten(edges, session):
 
 async def test_an_edge_that_freezes_has_not_forgotten(edges, purge, monkeypatch):
     """It is not waited for without end, and leaves nothing going on."""
-    monkeypatch.setattr(purging, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(purging, "RESPONSE_SECONDS", 1.0)
     edges[1].is_frozen = True
     assert await purge(PATHS) == ("east-edge",)
 

@@ -162,7 +162,7 @@ async def test_a_job_that_another_asked_for_and_a_worker_took_meanwhile_runs_onc
     """Made to wait again, it would run twice, and nobody would see the death of its worker."""
 
     def put_and_take():
-        queue._enqueue([sizes_queue._Ask(NEW_QUEUE, JobKind.SIZES, original())])
+        queue._enqueue([sizes_queue._Entry(NEW_QUEUE, JobKind.SIZES, original())])
         Queue(NEW_QUEUE, connection=connection).remove(job_id_of(original()))
         job_of(connection, original()).set_status(JobStatus.STARTED)
         late.meanwhile = lambda: None
