@@ -129,7 +129,7 @@ async def test_a_frozen_mirror_delays_an_upload_by_less_than_a_second(cluster, m
 async def test_a_suspect_disk_is_an_alert_and_gets_no_writes(cluster):
     """Its photos are still read."""
     path = await cluster.store_photo(picture(number=1))
-    cluster.mark_unverified("west-1")
+    cluster.mark_suspect("west-1")
     await cluster.poll()
     response = await cluster.upload(picture(number=2))
     assert response.document["pending_mirrors"] == ["west-1"]
@@ -142,7 +142,7 @@ async def test_a_suspect_disk_is_an_alert_and_gets_no_writes(cluster):
 
 async def test_a_suspect_disk_that_was_replaced_gets_what_it_missed(cluster):
     """After a restart the node takes writes, and no copy is lost."""
-    cluster.mark_unverified("west-1")
+    cluster.mark_suspect("west-1")
     await cluster.poll()
     path = await cluster.store_photo()
     await cluster.stop("west-1")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from storagemaster.client import MasterRefused, NoMasterAnswered
+from storagemaster.client import MasterRefused, NoMasterAvailable
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.protocol.wire import BundledFile
 from tests.storagemaster.bundles_to_send import (
@@ -120,7 +120,7 @@ async def test_a_full_mirror_takes_sizes(cluster, photo):
 async def test_with_both_mirrors_down_a_bundle_is_refused(cluster, photo):
     """The worker must retry; nothing is stored."""
     await cluster.stop_and_notice("east-1", "west-1")
-    with pytest.raises(NoMasterAnswered, match="try again"):
+    with pytest.raises(NoMasterAvailable, match="try again"):
         await send_bundle(cluster, photo, sizes_of(photo))
     assert cluster.files("east-2") == cluster.files("west-2") == {}
 
@@ -234,6 +234,6 @@ async def test_a_file_damaged_in_transit_is_not_stored(cluster, photo):
     files = sizes_of(photo)
     files[0] = BundledFile(files[0].path, files[0].digest, b"damaged")
     before = cluster.all_files()
-    with pytest.raises(NoMasterAnswered):
+    with pytest.raises(NoMasterAvailable):
         await send_bundle(cluster, photo, files)
     assert cluster.all_files() == before
