@@ -94,7 +94,7 @@ class _Blocked:
     mirrors: set[NodeId] = field(default_factory=set)
     """The mirrors whose store is not writable."""
     links: set[tuple[NodeId, NodeId]] = field(default_factory=set)
-    """The holders and mirrors such that the holder does not respond to the mirror."""
+    """The pairs of holder and mirror between which the pull failed."""
 
     def has(self, hint: _PendingHint) -> bool:
         return hint.mirror in self.mirrors or (hint.holder, hint.mirror) in self.links

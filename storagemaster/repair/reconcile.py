@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runtime.crashpoint import crashpoint
@@ -92,12 +92,10 @@ class Reconciler:
         self._now_seconds = now_seconds
         self._shuffle = shuffle
         self._throttle = RepairThrottle(cluster.limits.repair_bytes_per_second)
-        self._attempts: dict[Step, int] = {}
-        self._reasons: dict[Step, str] = {}
+        self._failed: dict[Step, tuple[int, str]] = {}
         self.progress = RepairProgress()
         self._waiting: list[VolumeId] = []
         self.conflicts: dict[VolumeId, tuple[Conflict, ...]] = {}
-        self.failures: dict[VolumeId, dict[Step, str]] = {}
 
     @property
     def pause_seconds(self) -> float:
@@ -117,9 +115,8 @@ class Reconciler:
         found = await self.plan(volume)
         self.conflicts[volume] = found.plan.conflicts
         if not found.unreachable:
-            self._forget_resolved(volume, found.plan.steps)
+            self.forget_failures(volume, keep=found.plan.steps)
         report = await self.apply(found.plan, unthrottled=unthrottled)
-        self.failures[volume] = report.failed
         if report.done or report.failed:
             log.info(
                 "volume %s: %s steps done, %s bytes copied, %s steps failed",
@@ -134,17 +131,18 @@ class Reconciler:
     def given_up(self) -> dict[Step, str]:
         """The steps that failed too often to be retried, with the reason of the last failure."""
         return {
-            step: self._reasons.get(step, "")
-            for step, attempts in self._attempts.items()
+            step: reason
+            for step, (attempts, reason) in self._failed.items()
             if attempts >= ATTEMPTS_MAX
         }
 
-    def reset_failures(self, volume: VolumeId) -> None:
-        """Forget the failed attempts of a volume, so that its steps are retried."""
-        self._attempts = {
-            step: attempts
-            for step, attempts in self._attempts.items()
-            if volume_of(step.file) != volume
+    def forget_failures(self, volume: VolumeId, *, keep: Iterable[Step] = ()) -> None:
+        """Forget the failed attempts at steps of a volume, except at the steps to keep."""
+        kept = set(keep)
+        self._failed = {
+            step: failure
+            for step, failure in self._failed.items()
+            if volume_of(step.file) != volume or step in kept
         }
 
     async def plan(self, volume: VolumeId, *, after_recall: bool = False) -> VolumePlan:
@@ -178,11 +176,12 @@ class Reconciler:
                 await self._try(task, report, broken_links)
                 self.progress.count(task)
 
-        waiting = [step for step in plan.steps if self._attempts.get(step, 0) < ATTEMPTS_MAX]
+        given_up = self.given_up
+        waiting = [step for step in plan.steps if step not in given_up]
         report.failed |= {
-            step: f"not retried after {ATTEMPTS_MAX} failed attempts: {self._reasons[step]}"
+            step: f"not retried after {ATTEMPTS_MAX} failed attempts: {given_up[step]}"
             for step in plan.steps
-            if step not in waiting
+            if step in given_up
         }
         self.progress = RepairProgress.start(waiting, now_seconds=self._now_seconds())
         if any(isinstance(step, RestoreDigest) and step.is_sole_copy for step in waiting):
@@ -191,14 +190,6 @@ class Reconciler:
             tasks = group_steps([step for step in waiting if is_in_phase(step)])
             await asyncio.gather(*(one(task) for task in tasks))
         return report
-
-    def _forget_resolved(self, volume: VolumeId, steps: Sequence[Step]) -> None:
-        """Forget the failed attempts at steps that the plan no longer contains."""
-        left = set(steps)
-        for step in list(self._attempts):
-            if volume_of(step.file) == volume and step not in left:
-                del self._attempts[step]
-                self._reasons.pop(step, None)
 
     async def _unequal_shards(
         self, volume: VolumeId, mirrors: Sequence[NodeId], cold_tier: ColdTier | None
@@ -278,18 +269,16 @@ class Reconciler:
 
     def _record(self, step: Step, outcome: NodeError | None, report: RepairReport) -> None:
         if outcome is None or isinstance(outcome, Gone):  # a delete resolves the step as well
-            self._attempts.pop(step, None)
-            self._reasons.pop(step, None)
-        if outcome is None:
-            report.done += 1
-            report.copied_bytes += step.size_bytes
-        elif not isinstance(outcome, Gone):
-            if not isinstance(outcome, StoreNotWritable | SourceUnreachable | Unreachable):
-                # A full disk and an unreachable node are not faults of the file. Such a step is
-                # retried without limit.
-                self._attempts[step] = self._attempts.get(step, 0) + 1
-                self._reasons[step] = str(outcome)
-            report.failed[step] = str(outcome)
+            self._failed.pop(step, None)
+            if outcome is None:
+                report.done += 1
+                report.copied_bytes += step.size_bytes
+            return
+        # A full disk and an unreachable node are not faults of the file: retry without limit.
+        if not isinstance(outcome, StoreNotWritable | SourceUnreachable | Unreachable):
+            attempts, _ = self._failed.get(step, (0, ""))
+            self._failed[step] = (attempts + 1, str(outcome))
+        report.failed[step] = str(outcome)
 
     async def _run(self, task: Task) -> list[NodeError | None]:
         """Run the steps of a task, and return the error of each, or None."""

@@ -60,7 +60,7 @@ class Repairs:
             UnknownVolume: The cluster has no such volume.
         """
         self._check_known(volume)
-        self._reconcile.reset_failures(volume)
+        self._reconcile.forget_failures(volume)
         done = copied_bytes = 0
         for _ in range(ROUNDS_MAX):
             report = await self._reconcile.reconcile(volume, unthrottled=True)

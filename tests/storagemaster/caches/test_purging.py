@@ -121,13 +121,17 @@ def variants_of(photo_version):
     return set(all_variants(photo_version, DEFAULT_SIZES))
 
 
-async def test_a_delete_purges_every_variant(cluster, edge):
+@pytest.mark.parametrize("verb", ["delete", "delete_version", "revoke"])
+async def test_every_variant_is_purged_of_what_is_deleted_or_revoked(cluster, edge, verb):
     """The response names the purged edges."""
+    photo_version = (await cluster.master.upload(picture())).version
     async with edge.running():
-        first = (await cluster.master.upload(picture())).version
-        response = await cluster.master.delete(first)
+        if verb == "revoke":
+            response = await cluster.master.request("POST", f"/photos/{photo_version}/revoke")
+        else:
+            response = await getattr(cluster.master, verb)(photo_version)
     assert (response.document["purged"], response.document["purge_pending"]) == (["edge"], [])
-    assert edge.forgotten == variants_of(first)
+    assert edge.forgotten == variants_of(photo_version)
 
 
 @pytest.mark.parametrize("hints_are_lost", [False, True])
@@ -192,34 +196,16 @@ async def test_a_pending_purge_does_not_delay_hints(cluster, edge):
     assert edge.requests == 0
 
 
-async def test_a_repeated_delete_purges_what_the_first_did_not(cluster, edge):
+@pytest.mark.parametrize("verb", ["delete", "delete_version"])
+async def test_a_repeated_delete_purges_what_the_first_did_not(cluster, edge, verb):
     """The first storagemaster died after the tombstones. The trash lists the versions to purge."""
     photo_version = (await cluster.master.upload(picture())).version
-    await cluster.master.delete(photo_version)
+    await getattr(cluster.master, verb)(photo_version)
     for node in ("east-1", "west-1"):
         for path in cluster.hidden(node, ".hints"):
             cluster.path(node, path).unlink()
     async with edge.running():
-        response = await cluster.master.delete(photo_version)
-    assert response.document["purged"] == ["edge"]
-    assert edge.forgotten == variants_of(photo_version)
-
-
-async def test_a_delete_of_a_version_purges_that_version(cluster, edge):
-    """Other versions stay cached."""
-    photo_version = (await cluster.master.upload(picture())).version
-    async with edge.running():
-        response = await cluster.master.delete_version(photo_version)
-        again = await cluster.master.delete_version(photo_version)
-    assert response.document["purged"] == again.document["purged"] == ["edge"]
-    assert edge.forgotten == variants_of(photo_version)
-
-
-async def test_a_revocation_purges_the_old_version(cluster, edge):
-    """The caches drop its old URLs."""
-    photo_version = (await cluster.master.upload(picture())).version
-    async with edge.running():
-        response = await cluster.master.request("POST", f"/photos/{photo_version}/revoke")
+        response = await getattr(cluster.master, verb)(photo_version)
     assert response.document["purged"] == ["edge"]
     assert edge.forgotten == variants_of(photo_version)
 
@@ -239,14 +225,14 @@ async def test_a_purge_is_repeated_after_the_longest_fetch(edges, session):
     assert edges[0].requests == 2
 
 
-@pytest.mark.parametrize("what", ["photo", "version"])
-async def test_edges_are_purged_again_when_a_tombstone_is_delivered(cluster, edge, what):
+@pytest.mark.parametrize("verb", ["delete", "delete_version"])
+async def test_edges_are_purged_again_when_a_tombstone_is_delivered(cluster, edge, verb):
     """An edge may have cached a response of the mirror that missed the delete."""
     photo_version = (await cluster.master.upload(picture())).version
     await cluster.stop_and_notice("west-1")
     async with edge.running():
-        delete = cluster.master.delete if what == "photo" else cluster.master.delete_version
-        assert (await delete(photo_version)).document["purged"] == ["edge"]
+        response = await getattr(cluster.master, verb)(photo_version)
+        assert response.document["purged"] == ["edge"]
         edge.forgotten.clear()
         await cluster.start("west-1")
         await cluster.master.deliver_hints()

@@ -83,6 +83,13 @@ def outcome_of(data, **options):
     return sniff(data, complete=True, **options)
 
 
+def refusal_of(data):
+    """Return the reason why a complete file is refused."""
+    found = outcome_of(data)
+    assert isinstance(found, NotAPhoto), found
+    return found.reason
+
+
 def outcome_in_steps(data, step):
     """Return the result for a file that arrives in steps of the requested bytes."""
     had = 0
@@ -142,9 +149,7 @@ def test_a_jpeg_with_much_metadata_needs_more_bytes():
 def test_jpeg_with_metadata_over_the_limit_is_refused_with_advice():
     """A caller can raise the limit."""
     data = encode("JPEG", icc_profile=bytes(HEAD_BYTES_MAX))
-    found = outcome_of(data)
-    assert isinstance(found, NotAPhoto)
-    assert "first 262,144 bytes" in found.reason
+    assert "first 262,144 bytes" in refusal_of(data)
     assert sniff(data, head_bytes_max=2 * HEAD_BYTES_MAX) == Sniffed(
         ext="jpg", width=301, height=203
     )
@@ -175,9 +180,7 @@ def test_fill_bytes_and_junk_between_jpeg_segments_are_skipped():
 )
 def test_a_broken_header_is_refused_with_a_reason(data, words):
     """The reason names the fault of the header."""
-    found = outcome_of(data)
-    assert isinstance(found, NotAPhoto)
-    assert words in found.reason
+    assert words in refusal_of(data)
 
 
 @pytest.mark.parametrize(
@@ -188,9 +191,7 @@ def test_a_zero_dimension_is_refused(ext, offset, zeros):
     data = bytearray(REAL_FILES[ext])
     offset = data.index(b"\xff\xc0\0\x11") + 5 if offset is None else offset
     data[offset : offset + zeros] = bytes(zeros)
-    found = outcome_of(bytes(data))
-    assert isinstance(found, NotAPhoto)
-    assert "not a picture" in found.reason
+    assert "not a picture" in refusal_of(bytes(data))
 
 
 def tiff(*entries, offset=8, order="<"):
@@ -229,9 +230,7 @@ def test_tiff_with_its_directory_beyond_the_limit_is_refused_at_once():
 )
 def test_camera_raw_file_is_refused(tag, words):
     """A raw file is a TIFF whose first image is a thumbnail."""
-    found = sniff(tiff((256, 3, 640), (257, 3, 480), tag))
-    assert isinstance(found, NotAPhoto)
-    assert words in found.reason
+    assert words in refusal_of(tiff((256, 3, 640), (257, 3, 480), tag))
 
 
 @pytest.mark.parametrize(
@@ -265,11 +264,10 @@ def test_camera_raw_file_is_refused(tag, words):
 )
 def test_bytes_of_another_kind_are_refused_by_name(data, words):
     """The reason names the format that the bytes look like."""
-    found = outcome_of(data)
-    assert isinstance(found, NotAPhoto)
-    assert words in found.reason
-    assert found.reason[0].islower()
-    assert not found.reason.endswith(".")
+    reason = refusal_of(data)
+    assert words in reason
+    assert reason[0].islower()
+    assert not reason.endswith(".")
 
 
 @pytest.mark.parametrize("name", REAL_FILES)

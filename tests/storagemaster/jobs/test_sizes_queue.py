@@ -61,6 +61,13 @@ def waiting(connection):
     return {queue_name: ids for queue_name, ids in found.items() if ids}
 
 
+def take(connection, each):
+    """Remove the job of a photo from its queue, as a worker does, and return it."""
+    job = job_of(connection, each)
+    Queue(NEW_QUEUE, connection=connection).remove(job.id)
+    return job
+
+
 def job_of(connection, each):
     """Return the job of a photo."""
     return Job.fetch(job_id_of(each), connection, serializer=JSONSerializer)
@@ -107,8 +114,7 @@ async def test_jobs_of_different_photos_keep_their_order(queue, connection):
 async def test_an_ended_job_is_replaced(queue, connection, status):
     """The photo is enqueued again."""
     await enqueue(queue, original())
-    job = job_of(connection, original())
-    Queue(NEW_QUEUE, connection=connection).remove(job.id)
+    job = take(connection, original())
     job.set_status(status)
     await enqueue(queue, original(), queue_name=RETRY_QUEUE)
     assert waiting(connection) == {RETRY_QUEUE: [job.id]}
@@ -118,9 +124,7 @@ async def test_an_ended_job_is_replaced(queue, connection, status):
 async def test_a_running_job_is_not_replaced(queue, connection):
     """The photo is not enqueued a second time."""
     await enqueue(queue, original())
-    job = job_of(connection, original())
-    Queue(NEW_QUEUE, connection=connection).remove(job.id)
-    job.set_status(JobStatus.STARTED)
+    take(connection, original()).set_status(JobStatus.STARTED)
     await enqueue(queue, original())
     assert waiting(connection) == {}
 
@@ -129,7 +133,7 @@ async def test_a_job_lost_from_its_queue_is_enqueued_again(queue, connection, mo
     """A worker took it and died before it marked the job as started."""
     monkeypatch.setattr(sizes_queue, "PICKUP_SECONDS", 0.0)
     await enqueue(queue, original())
-    Queue(NEW_QUEUE, connection=connection).remove(job_id_of(original()))
+    take(connection, original())
     await enqueue(queue, original())
     assert waiting(connection) == {NEW_QUEUE: [job_id_of(original())]}
 
@@ -137,8 +141,7 @@ async def test_a_job_lost_from_its_queue_is_enqueued_again(queue, connection, mo
 async def test_a_job_that_a_worker_is_taking_is_not_replaced(queue, connection, monkeypatch):
     """The job has left its queue, and the worker has not marked it as started yet."""
     await enqueue(queue, original())
-    job = job_of(connection, original())
-    Queue(NEW_QUEUE, connection=connection).remove(job.id)
+    job = take(connection, original())
     monkeypatch.setattr(sizes_queue.time, "sleep", lambda _: job.set_status(JobStatus.STARTED))
     await enqueue(queue, original())
     assert waiting(connection) == {}
@@ -161,8 +164,7 @@ async def test_a_job_enqueued_and_started_meanwhile_runs_once(queue, connection)
 
     def put_and_take():
         queue._enqueue([sizes_queue._Entry(NEW_QUEUE, JobKind.SIZES, original())])
-        Queue(NEW_QUEUE, connection=connection).remove(job_id_of(original()))
-        job_of(connection, original()).set_status(JobStatus.STARTED)
+        take(connection, original()).set_status(JobStatus.STARTED)
         late.meanwhile = lambda: None
 
     late = MeanwhileQueue(connection, KEYS)
@@ -177,7 +179,7 @@ async def test_a_flush_during_a_replacement_does_not_stop_later_jobs(
 ):
     """All jobs disappear when the operator flushes the queue."""
     await enqueue(queue, original(1))
-    Queue(NEW_QUEUE, connection=connection).remove(job_id_of(original(1)))
+    take(connection, original(1))
     monkeypatch.setattr(sizes_queue.time, "sleep", lambda _: connection.flushall())
     await enqueue(queue, original(1))
     await enqueue(queue, original(2))
