@@ -1,9 +1,12 @@
 """The repair plan: union, tombstones first, and no conclusion from an unreachable mirror."""
 
+from typing import get_args
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from storagemaster.repair.plan import plan_shard
+from storagemaster.repair.repairs import ACTIONS
 from storagemaster.repair.steps import (
     Conflict,
     Copy,
@@ -11,6 +14,7 @@ from storagemaster.repair.steps import (
     Replace,
     ReplaceSizes,
     RestoreDigest,
+    Step,
     WriteTombstone,
 )
 from storagenode.disk.shard_listing import ListedFile
@@ -141,6 +145,12 @@ def test_differing_failures_are_replaced_on_their_own():
     found = plan(east=[ListedFile(failure, 10, "a")], west=[ListedFile(failure, 10, "b")])
     (step,) = found.steps
     assert isinstance(step, Replace)
+
+
+def test_the_json_name_of_every_step_is_fixed():
+    """Renaming a class must not change the API."""
+    names = ["write-tombstone", "copy", "restore-digest", "replace", "replace-sizes"]
+    assert [ACTIONS[kind] for kind in get_args(Step)] == names
 
 
 MIRROR = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["", "a", "b"])).map(
