@@ -1,4 +1,4 @@
-"""The client of the storagemasters' internal routes: how a worker hands in sizes."""
+"""Client of the storagemasters' internal routes, with which a worker sends its bundles."""
 
 import hashlib
 import time
@@ -12,21 +12,21 @@ from storagemaster import wire
 from volumes.cluster import Master
 from volumes.photo_path import PhotoVersion
 
-ANSWER_SECONDS = 15.0
+RESPONSE_SECONDS = 15.0
 CONNECT_SECONDS = 0.5
 SIGNATURE_SECONDS = 300
 
 
 class MasterRefused(Exception):
-    """A storagemaster answered, and will not take the sizes: trying again is of no use."""
+    """A storagemaster rejected the bundle permanently; a retry fails as well."""
 
 
-class NoMasterAnswered(Exception):
-    """No storagemaster took the sizes now; the message has what each said."""
+class NoMasterAvailable(Exception):
+    """No storagemaster accepted the bundle now; the message has the reason of each."""
 
 
 class MasterClient:
-    """Speaks to whichever storagemaster answers, in the given order."""
+    """Client that tries the storagemasters in the given order."""
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class MasterClient:
     async def put_bundle(
         self, photo_version: PhotoVersion, body: bytes, *, mtime_seconds: int
     ) -> None:
-        """Hand in the sizes of a version; they are on two nodes on return.
+        """Send the bundle of a version; on return it is on two nodes.
 
         Raises:
-            MasterRefused: The photo is gone, or the bundle is wrong.
-            NoMasterAnswered: Try again later.
+            MasterRefused: The photo is deleted, or the bundle is invalid.
+            NoMasterAvailable: No storagemaster accepted the bundle; the caller can retry later.
         """
         path = f"{wire.bundle_path(photo_version)}?mtime={mtime_seconds}"
         failures = []
@@ -59,18 +59,18 @@ class MasterClient:
                     data=body,
                     headers={wire.SIGNATURE_HEADER: self._sign(path, body)},
                     timeout=aiohttp.ClientTimeout(
-                        total=ANSWER_SECONDS, sock_connect=CONNECT_SECONDS
+                        total=RESPONSE_SECONDS, sock_connect=CONNECT_SECONDS
                     ),
                 ) as response:
                     if response.status == 200:
                         return
-                    said = await response.text()
+                    failure = f"{master.id} returned {response.status}: {await response.text()}"
                     if response.status < 500:
-                        raise MasterRefused(f"{master.id} answered {response.status}: {said}")
-                    failures.append(f"{master.id} answered {response.status}: {said}")
+                        raise MasterRefused(failure)
+                    failures.append(failure)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 failures.append(f"{master.id}: {error or type(error).__name__}")
-        raise NoMasterAnswered("; ".join(failures))
+        raise NoMasterAvailable("; ".join(failures))
 
     def _sign(self, path: str, body: bytes) -> str:
         return self._signer.sign_request(

@@ -1,10 +1,10 @@
-"""Connections to the queue: at one address, or wherever Sentinels say that its primary is now.
+"""Connections to the queue server: at one address, or at the primary that Sentinels report.
 
     redis://user:password@host:6379/0
     redis+sentinel://user:password@host1:26379,host2:26379/service/0
 
-Of Sentinels any one is asked whenever a connection is made, so that after a failover the next
-connection is to the new primary. User and password are those of the queue; Sentinels have none.
+Every new connection queries a Sentinel first, so that it reaches the new primary after a failover.
+User and password are for the queue server; Sentinels have none.
 """
 
 import contextlib
@@ -20,17 +20,17 @@ import redis.sentinel
 
 SENTINEL_SCHEME = "redis+sentinel://"
 SENTINEL_PORT = 26379
-# A Sentinel that takes longer is taken as away, and the next one is asked.
+# A Sentinel that takes longer counts as down, and the client queries the next one.
 SENTINEL_SECONDS = 1.0
 
 
 class InvalidQueueUrl(ValueError):
-    """The text is not the URL of a queue; the message says what is wrong with it."""
+    """The text is not the URL of a queue server; the message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentinelQueue:
-    """Who knows the primary, what they call it, and how to log in there."""
+    """The Sentinels, the service that they monitor, and the login of the queue server."""
 
     sentinels: tuple[tuple[str, int], ...]
     service: str
@@ -40,10 +40,10 @@ class SentinelQueue:
 
 
 def parse_sentinel_url(url: str) -> SentinelQueue:
-    """A `redis+sentinel://` URL, taken apart.
+    """Parse a `redis+sentinel://` URL.
 
     Raises:
-        InvalidQueueUrl: It is none.
+        InvalidQueueUrl: The URL has no service, no host, or an invalid number.
     """
     login, _, rest = url.removeprefix(SENTINEL_SCHEME).rpartition("@")
     hosts, _, path = rest.partition("/")
@@ -53,11 +53,11 @@ def parse_sentinel_url(url: str) -> SentinelQueue:
         sentinels = tuple(_host_and_port(host) for host in hosts.split(","))
         number = int(database or 0)
     except ValueError as error:
-        raise InvalidQueueUrl(f"a port or database of queue_url is no number: {error}") from error
+        raise InvalidQueueUrl(f"invalid port or database in queue_url: {error}") from error
     if not service or not all(host for host, _ in sentinels):
         raise InvalidQueueUrl(
-            f"queue_url needs {SENTINEL_SCHEME}HOST:PORT,.../SERVICE, with the service that the "
-            "Sentinels monitor"
+            f"invalid queue_url: it must be {SENTINEL_SCHEME}HOST:PORT,.../SERVICE, with the "
+            "service that the Sentinels monitor"
         )
     return SentinelQueue(
         sentinels, service, number, unquote(username) or None, unquote(password) or None
@@ -65,10 +65,10 @@ def parse_sentinel_url(url: str) -> SentinelQueue:
 
 
 def queue_client(url: str, **options: Any) -> redis.Redis:
-    """A client of the queue; `options` are redis-py's for connections.
+    """Return a client of the queue server; `options` are redis-py's options of connections.
 
     Raises:
-        InvalidQueueUrl, ValueError: The URL is none.
+        InvalidQueueUrl, ValueError: The URL is invalid.
     """
     if not url.startswith(SENTINEL_SCHEME):
         return redis.Redis.from_url(url, **options)
@@ -83,7 +83,7 @@ def queue_client(url: str, **options: Any) -> redis.Redis:
 
 @contextlib.asynccontextmanager
 async def async_queue_client(url: str) -> AsyncIterator[Any]:
-    """The same for an event loop, for as long as the block lasts."""
+    """Yield a client of the queue server for an event loop, and close it after the block."""
     if not url.startswith(SENTINEL_SCHEME):
         async with redis.asyncio.Redis.from_url(url) as client:
             yield client

@@ -86,7 +86,7 @@ class SizesJob:
 
         Raises:
             Forbidden: No storagemaster asked for this.
-            OriginalUnavailable, NoMasterAnswered, AttemptFailed: Worth another try.
+            OriginalUnavailable, NoMasterAvailable, AttemptFailed: Worth another try.
         """
         verify_job(self._keys, signature, fields_to_sign(kind, path))
         original = parse_path(path)

@@ -56,4 +56,4 @@ class OperatorApi:
     async def request_scrubs(self, request: web.Request) -> web.Response:
         """Have another pass of the scrubs begin; how far they were before."""
         only = request.query.get("node", "")
-        return web.json_response(await self._scrubs.document(only, ask=True))
+        return web.json_response(await self._scrubs.document(only, request_pass=True))

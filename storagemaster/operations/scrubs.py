@@ -1,4 +1,4 @@
-"""How far the nodes' scrubs are, and having another pass begin."""
+"""Scrub progress of the nodes, and requests for another pass."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,31 +11,31 @@ from volumes.cluster import Cluster, NodeId
 
 
 class Scrubs:
-    """Asks nodes for their scrubs."""
+    """The scrubs of all nodes."""
 
     def __init__(self, cluster: Cluster, nodes: Mapping[NodeId, NodeClient], fleet: Fleet) -> None:
         self._cluster = cluster
         self._nodes = nodes
         self._fleet = fleet
 
-    async def document(self, only: str = "", *, ask: bool = False) -> dict[str, Any]:
-        """The progress of one node's scrub, or of all; `ask` has another pass begin first.
+    async def document(self, only: str = "", *, request_pass: bool = False) -> dict[str, Any]:
+        """Return the scrub progress of one node or of all. `request_pass` first requests a pass.
 
         Raises:
-            BadArgument: There is no such node.
+            BadArgument: The cluster has no such node.
         """
         if only and only not in self._nodes:
-            raise BadArgument(f"there is no node {only}; there are {', '.join(self._nodes)}")
-        answers = await query_nodes(
+            raise BadArgument(f"unknown node '{only}'; known nodes: {', '.join(self._nodes)}")
+        found = await query_nodes(
             [NodeId(only)] if only else self._nodes,
             self._nodes,
             self._fleet,
-            lambda _, node: node.scrub(start=ask),
+            lambda _, node: node.scrub(start=request_pass),
         )
         return {
             "nodes": [
                 {"node": node, "colo": self._cluster.nodes[node].colo, **progress}
-                for node, progress in answers.results.items()
+                for node, progress in found.results.items()
             ],
-            "unreachable": dict(answers.unreachable),
+            "unreachable": dict(found.unreachable),
         }

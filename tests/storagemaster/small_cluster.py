@@ -127,8 +127,8 @@ class SmallCluster:
         for master in self.masters:
             await master.fleet.poll()
 
-    def mark_unverified(self, node: str) -> None:
-        """Have a node take no writes, as after a failed fsync."""
+    def mark_suspect(self, node: str) -> None:
+        """Make the store of a node refuse writes, as after a failed fsync."""
         self.stores[node].health.suspect_reason = "an fsync failed"
 
     def fill(self, node: str, *, to_the_brim: bool = False) -> None:

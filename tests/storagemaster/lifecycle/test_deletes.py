@@ -195,7 +195,7 @@ async def test_a_delete_with_one_node_left_is_not_acknowledged(cluster, photo):
 async def test_a_delete_that_no_mirror_takes_is_not_acknowledged(cluster, photo):
     """Two nodes that hold it for others are not enough: the photo would still be served."""
     await cluster.stop_and_notice("west-1")
-    cluster.mark_unverified("east-1")
+    cluster.mark_suspect("east-1")
     assert_problem(await cluster.master.delete(photo), 503, "unavailable")
 
 
@@ -203,7 +203,7 @@ async def test_a_delete_that_no_mirror_takes_is_not_acknowledged(cluster, photo)
 async def test_a_revocation_that_no_mirror_takes_is_not_acknowledged(cluster, photo):
     """The wait has an end, and the old version is still there."""
     await cluster.stop_and_notice("west-1")
-    cluster.mark_unverified("east-1")
+    cluster.mark_suspect("east-1")
     async with asyncio.timeout(20):
         answer = await cluster.master.request("POST", f"/photos/{photo}/revoke")
     assert_problem(answer, 503, "unavailable")
@@ -232,7 +232,7 @@ async def test_full_disks_take_tombstones(cluster, photo):
 
 async def test_a_suspect_mirror_is_owed_its_tombstone(cluster, photo):
     """It takes no writes; what it serves meanwhile is for the edges to know."""
-    cluster.mark_unverified("east-1")
+    cluster.mark_suspect("east-1")
     await cluster.poll()
     answer = await cluster.master.delete(photo)
     assert (answer.status, answer.document["pending_mirrors"]) == (200, ["east-1"])

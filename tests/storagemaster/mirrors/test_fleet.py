@@ -143,7 +143,7 @@ async def test_real_nodes_are_seen_going_and_coming(cluster):
 
 async def test_a_real_node_says_when_its_disk_is_suspect_or_full(cluster):
     """As the placement needs to know it."""
-    cluster.mark_unverified("east-1")
+    cluster.mark_suspect("east-1")
     cluster.fill("west-1")
     await cluster.poll()
     views = cluster.master.fleet.view()

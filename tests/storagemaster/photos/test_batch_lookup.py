@@ -46,7 +46,7 @@ def _calls(monkeypatch):
 @pytest.fixture(name="patient_cache", autouse=True)
 def _patient_cache(monkeypatch):
     """A busy machine is slow, which is no miss."""
-    monkeypatch.setattr(info_cache, "ANSWER_SECONDS", 10.0)
+    monkeypatch.setattr(info_cache, "RESPONSE_SECONDS", 10.0)
 
 
 @pytest.fixture(name="memcached")
@@ -139,7 +139,7 @@ async def test_without_memcached_a_page_is_the_same(cluster_with, calls):
 
 async def test_a_frozen_memcached_only_costs_time(cluster_with, memcached, monkeypatch):
     """It accepts connections and says nothing."""
-    monkeypatch.setattr(info_cache, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(info_cache, "RESPONSE_SECONDS", 0.2)
     process, address = memcached
     cluster = await cluster_with(memcached=(address,))
     photos = await ready_photos(cluster, 2)
@@ -155,7 +155,7 @@ async def test_a_photo_that_memcached_missed_the_end_of_is_gone(cluster_with, me
     process.send_signal(signal.SIGSTOP)
     with pytest.MonkeyPatch.context() as patch:
         # The master's client was made with patience; a new one gives up soon.
-        patch.setattr(info_cache, "ANSWER_SECONDS", 0.2)
+        patch.setattr(info_cache, "RESPONSE_SECONDS", 0.2)
         hasty = await cluster.another_master("hasty", colo="east")
         await hasty.delete(deleted)
     process.send_signal(signal.SIGCONT)

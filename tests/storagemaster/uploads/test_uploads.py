@@ -191,7 +191,7 @@ async def test_mirrors_that_are_both_down_and_not_noticed_yet_are_a_503(cluster)
 
 async def test_a_suspect_disk_gets_no_photo(cluster):
     """A node that failed a write takes none until it is looked at, and others do."""
-    cluster.mark_unverified("west-1")
+    cluster.mark_suspect("west-1")
     await cluster.poll()
     photo = picture()
     answer = await cluster.master.upload(photo)
@@ -201,7 +201,7 @@ async def test_a_suspect_disk_gets_no_photo(cluster):
 
 async def test_a_disk_that_becomes_suspect_on_the_way_is_replaced(cluster):
     """What the storagemaster did not know yet, the node says."""
-    cluster.mark_unverified("west-1")
+    cluster.mark_suspect("west-1")
     photo = picture()
     answer = await cluster.master.upload(photo)
     assert answer.status == 201

@@ -8,7 +8,7 @@ from glassplate import NotFound
 
 PLAN_KEYS = {"volume", "equal", "unreachable", "copy_bytes", "steps", "conflicts"}
 REPAIR_KEYS = {"volume", "equal", "unreachable", "done", "copied_bytes", "failed", "conflicts"}
-STEP_KEYS = {"do", "node", "path", "source", "bytes"}
+STEP_KEYS = {"action", "node", "path", "source", "bytes"}
 
 
 @pytest.fixture(name="healed", autouse=True)
@@ -34,9 +34,12 @@ def test_diff_lists_what_a_mirror_lacks(glassplate, receipt, original, lose, pho
         (plan,) = document["volumes"]
         assert plan.keys() == PLAN_KEYS
         assert plan["copy_bytes"] == len(photo)
-        assert {"do": "copy", "node": "west-2", "path": original, "source": "east-2"}.items() <= (
-            plan["steps"][0].items()
-        )
+        assert {
+            "action": "copy",
+            "node": "west-2",
+            "path": original,
+            "source": "east-2",
+        }.items() <= (plan["steps"][0].items())
         assert plan["steps"][0].keys() == STEP_KEYS
     shown = glassplate("diff", "3").stdout
     assert "1 step," in shown
