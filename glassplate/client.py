@@ -378,7 +378,7 @@ class Client(Operations):
         return await self._opened().download(urls, sink, on_progress)
 
     def _urls_at_edges(self, url: str) -> list[str]:
-        """Return the URL and, if it is at an edge, the URL of the same photo at every other edge."""
+        """Return the URL and, if it is an edge's, the URLs of the photo at all other edges."""
         at = next((edge for edge in self._edges if url.startswith(f"{edge}/")), None)
         if at is None:
             return [url]

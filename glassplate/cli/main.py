@@ -110,7 +110,7 @@ SECTIONS = (
 def main(
     context: click.Context, cluster_path: Path | None, urls: tuple[str, ...], token: str | None
 ) -> None:
-    r"""Store photos in two colos, and serve them by permission URLs.
+    r"""Store photos in two colos, and sign URLs that serve them.
 
     These options go before the command.
 

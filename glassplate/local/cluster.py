@@ -82,7 +82,7 @@ class LocalCluster:
         *,
         views: Mapping[str, Path] | None = None,
     ) -> None:
-        """Plan the processes. `views` are configs for processes that see others at other addresses."""
+        """Plan the processes. `views` are configs with other addresses, by process."""
         self.data = data
         self.cluster = cluster
         self.keys = keys
@@ -91,7 +91,7 @@ class LocalCluster:
         self.processes = [SupervisedProcess(plan) for plan in self._plans()]
 
     def with_views(self, views: Mapping[str, Path]) -> "LocalCluster":
-        """Return the same cluster, in which some processes see others at other addresses."""
+        """Return the same cluster, in which some processes use these configs."""
         return LocalCluster(self.data, self.cluster, self.keys, views=views)
 
     @classmethod

@@ -73,7 +73,7 @@ def render_local_cluster(ports: LocalPorts) -> str:
     """Return the `cluster.toml` of a local cluster. Its paths are relative to its folder."""
     return "\n".join(
         [
-            "# Written by `glassplate up`, which never overwrites it. Edit it while the cluster is down.",
+            "# Written once by `glassplate up`. Edit it while the cluster is down.",
             'name = "local"',
             f'public_url = "http://127.0.0.1:{ports.first}"',
             'keys_file = "keys.toml"',

@@ -98,7 +98,7 @@ class SupervisedProcess:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self.plan.environment},
-                # A group of its own, so that Ctrl-C reaches only the supervisor, which stops in order.
+                # A group of its own: Ctrl-C must reach only the supervisor, which stops in order.
                 start_new_session=True,
             )
         self._process = process

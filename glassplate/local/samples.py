@@ -27,7 +27,6 @@ class SampleOutcome:
 
 
 def read_sample_photos() -> dict[str, bytes]:
-    """Return the sample photos by name."""
     """Return the eight JPEGs in `glassplate/samples/` by file name."""
     return {path.name: path.read_bytes() for path in sorted(_FOLDER.glob("*.jpg"))}
 

@@ -181,8 +181,8 @@ def _check_digest(receipt: Receipt, body: Body, sent: SendProgress) -> None:
     expected = body.sha256 or sent.sha256
     if sent.bytes_sent == body.length and receipt.sha256 != expected:
         raise ContentMismatch(
-            f"digest mismatch: {receipt.reference} has SHA-256 {receipt.sha256}, but {expected} was "
-            "sent; the source changed during the upload, or the network corrupted it"
+            f"digest mismatch: {receipt.reference} has SHA-256 {receipt.sha256}, expected "
+            f"{expected}; the source changed during the upload, or the network corrupted it"
         )
 
 

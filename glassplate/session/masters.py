@@ -74,7 +74,7 @@ class Masters:
         self._credentials = credentials
         self._retries = retries
         self._timeouts = timeouts
-        # Index of the server that gets the next request. A server that fails to respond advances it.
+        # Index of the server that gets the next request. A server without a response advances it.
         self._first = 0
         self._jitter = random.SystemRandom().random
 

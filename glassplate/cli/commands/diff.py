@@ -6,7 +6,8 @@ import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.failures import EXIT_FAILED
-from glassplate.cli.options.volume_arguments import VOLUME, map_volumes
+from glassplate.cli.options.parameter_types import VOLUME
+from glassplate.cli.options.volume_arguments import map_volumes
 from glassplate.cli.views.output import json_option, print_json, print_parts
 
 

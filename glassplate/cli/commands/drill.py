@@ -65,7 +65,7 @@ def drill(
     Examples:
       glassplate drill --list
       glassplate drill colo-lost
-      glassplate drill bits-flipped old-backup-returned --seed 7 --duration 30 --report out/
+      glassplate drill bits-flipped --seed 7 --duration 30 --report out/
       glassplate drill --all --json > drills.json
     """
     from drill.scenarios.scenarios import SCENARIOS

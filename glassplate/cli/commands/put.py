@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.options.volume_arguments import VOLUME
+from glassplate.cli.options.parameter_types import VOLUME
 from glassplate.cli.views.output import json_option, print_json, print_parts
 
 if TYPE_CHECKING:

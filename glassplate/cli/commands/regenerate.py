@@ -8,7 +8,8 @@ import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.failures import exit_code_of_all, format_error
-from glassplate.cli.options.volume_arguments import VOLUME, chosen_or_all
+from glassplate.cli.options.parameter_types import VOLUME
+from glassplate.cli.options.volume_arguments import chosen_or_all
 from glassplate.cli.views.output import print_json
 from glassplate.client import Client
 from glassplate.errors import GlassplateError

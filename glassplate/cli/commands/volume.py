@@ -7,9 +7,9 @@ import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.failures import EXIT_FAILED
+from glassplate.cli.options.parameter_types import VOLUME
 from glassplate.cli.options.volume_arguments import (
     NOT_APPLIED,
-    VOLUME,
     Document,
     apply_option,
     repair_all,

@@ -1,4 +1,4 @@
-"""Types of option values: durations (1h, 30d), byte counts (512M, 20G), and host:port."""
+"""Types of values: volumes, durations (1h, 30d), byte counts (512M, 20G), and host:port."""
 
 import re
 from datetime import timedelta
@@ -63,6 +63,7 @@ class AddressType(click.ParamType[Address]):
             self.fail(str(error), param, ctx)
 
 
+VOLUME = click.IntRange(1, 65535)
 DURATION = DurationType()
 BYTES = BytesType()
 ADDRESS = AddressType()

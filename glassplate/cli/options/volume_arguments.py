@@ -1,4 +1,4 @@
-"""Volume arguments, plans of volumes, and repairs."""
+"""Volumes that a command names, and requests and repairs for each."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,7 +8,6 @@ import click
 
 from glassplate.client import Client
 
-VOLUME = click.IntRange(1, 65535)
 # A storagemaster queries two nodes for each volume, so more requests would only wait there.
 CONCURRENT_VOLUMES = 4
 

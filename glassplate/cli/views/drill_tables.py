@@ -50,8 +50,9 @@ class LiveDrills:
             if self._finished
             else 0
         )
+        number = min(len(self._finished) + 1, self._total)
         title = (
-            f"drill {min(len(self._finished) + 1, self._total)} of {self._total}, seed {self._seed}, "
+            f"drill {number} of {self._total}, seed {self._seed}, "
             f"{took:.0f} s{f', about {left:.0f} s left' if left else ''}"
         )
         table = table_of_drills(self._finished, self._not_run)
