@@ -187,7 +187,7 @@ class Api:
         """What would make a volume's mirrors equal; nothing is changed."""
         self._authorize(request, Scope.READ)
         volume = parse_volume(request.match_info["volume"])
-        after_recall = request.query.get("thawed") == "1"
+        after_recall = request.query.get("after_recall") == "1"
         return web.json_response(await self._repairs.plan(volume, after_recall=after_recall))
 
     async def repair(self, request: web.Request) -> web.Response:
