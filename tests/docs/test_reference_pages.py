@@ -87,7 +87,7 @@ def test_every_metric_is_listed():
 
 
 def test_the_labels_of_metrics_are_right():
-    """Labels in braces are those of the metric."""
+    """A metric has the labels that the table shows in braces."""
     for row in tables(METRICS)[1]:
         for span in codes(f"`{row['metric']}`"):
             name, _, labels = span.rstrip("}").partition("{")
