@@ -174,6 +174,11 @@ def test_the_sizes_that_move_are_those_that_a_web_page_does_not_show():
     """And a marker is read as it was written."""
     assert cold_sizes(DEFAULT_SIZES) == "hko"
     assert parse_cold_tier(render_cold_tier(COLD_TIER)) == COLD_TIER
-    for text in ("", "{}", '{"sizes": "K", "keepers": ["a"]}', '{"sizes": "k", "keepers": []}'):
+    for text in (
+        "",
+        "{}",
+        '{"sizes": "K", "cold_nodes": ["a"]}',
+        '{"sizes": "k", "cold_nodes": []}',
+    ):
         with pytest.raises(ValueError, match=r"chill|JSON|Expecting"):
             parse_cold_tier(text)
