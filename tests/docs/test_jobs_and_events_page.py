@@ -73,7 +73,7 @@ def fields_of(value: object, prefix: str = "") -> dict[str, object]:
 
 @pytest.fixture(name="info", scope="module")
 def _info():
-    """The info document of a JPEG, with a second pass."""
+    """Return the info document of a JPEG, with a second pass."""
     buffer = io.BytesIO()
     exif = Image.Exif()
     exif[ExifTags.Base.Model], exif[ExifTags.Base.Artist] = "Model", "Artist"

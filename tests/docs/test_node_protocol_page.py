@@ -118,7 +118,7 @@ def test_the_limits_of_signatures():
     text = section(PAGE, "## Signature")
     assert f"signs for {SIGNATURE_SECONDS} seconds" in text
     assert f"trailer of {wire.TRAILER_BYTES} bytes" in text
-    assert text.count(wire.SIGNATURE_HEADER) == 1
+    assert wire.SIGNATURE_HEADER in text
 
 
 def test_a_streamed_file_needs_its_trailer(node):
