@@ -24,6 +24,8 @@ from glassplate.session.config_files import load_config, load_key_file
 from glassplate.session.operations import Operations
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.urls.references import parse_reference, parse_version_reference
+from permission_urls import Scope
+from storagemaster import wire
 from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
@@ -226,7 +228,8 @@ class Client(Operations):
             NotFound: The photo version does not exist.
             PhotoGone: The photo version was deleted.
         """
-        return await self._opened().photo(parse_version_reference(reference))
+        path = wire.version_path(parse_version_reference(reference))
+        return await self._opened().request("GET", path, Scope.READ, wire.parse_status)
 
     async def infos(self, references: Sequence[str | PhotoVersion]) -> list[PhotoStatus]:
         """Return the states of many photo versions, in order, including `gone` and `unknown`."""
@@ -268,7 +271,8 @@ class Client(Operations):
         Raises:
             NotFound: The photo does not exist.
         """
-        return await self._opened().delete(parse_reference(reference))
+        path = f"{wire.PHOTOS_ROUTE}/{parse_reference(reference)}"
+        return await self._opened().request("DELETE", path, Scope.DELETE, wire.parse_deletion)
 
     async def revoke(self, reference: str | PhotoVersion) -> Revocation:
         """Give a photo a new version with new URLs, and invalidate the old ones.
@@ -279,11 +283,12 @@ class Client(Operations):
             NotFound: The photo version does not exist.
             PhotoGone: The photo was deleted.
         """
-        return await self._opened().revoke(parse_version_reference(reference))
+        path = wire.revoke_path(parse_version_reference(reference))
+        return await self._opened().request("POST", path, Scope.DELETE, wire.parse_revocation)
 
     async def status(self) -> dict[str, Any]:
         """Return the state of the cluster, as reported by one storagemaster."""
-        return await self._opened().status()
+        return await self._opened().request("GET", wire.STATUS_ROUTE, Scope.READ, dict)
 
     @property
     def regeneration(self) -> "Regeneration":

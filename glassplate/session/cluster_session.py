@@ -17,17 +17,14 @@ from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.sinks import Sink
 from glassplate.session.sources import Body, MemoryBody, Source, open_source
 from glassplate.session.tiering import Tiering
-from glassplate.urls.references import PhotoReference
 from permission_urls import Scope
 from storagemaster import wire
-from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
+from storagemaster.wire import PhotoStatus, Receipt
 from volumes.photo_path import PhotoVersion
 
 IDEMPOTENCY_KEY_BYTES = 16
-# The storagemaster copies the whole photo before it responds.
-UNDELETE_SECONDS_MIN = 300.0
 
-_Document = TypeVar("_Document")
+_Result = TypeVar("_Result")
 
 
 class ClusterSession:
@@ -51,8 +48,8 @@ class ClusterSession:
         self._masters = Masters(
             servers, self._session, credentials, retries=retries, timeouts=timeouts
         )
-        self.regeneration = Regeneration(self._masters)
-        self.tiering = Tiering(self._masters)
+        self.regeneration = Regeneration(self)
+        self.tiering = Tiering(self)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -100,45 +97,19 @@ class ClusterSession:
             raise
         return receipt
 
-    async def photo(self, photo_version: PhotoVersion) -> PhotoStatus:
-        """Return the state of a photo version."""
-        request = Request(method="GET", path=wire.version_path(photo_version))
-        return await self._document(request, Scope.READ, wire.parse_status)
-
     async def photos(self, versions: Sequence[PhotoVersion]) -> list[PhotoStatus]:
         """Return the states of many photo versions, requested in batches."""
         statuses: list[PhotoStatus] = []
         for start in range(0, len(versions), wire.BATCH_PHOTOS_MAX):
             batch = versions[start : start + wire.BATCH_PHOTOS_MAX]
-            request = Request(
-                method="POST",
-                path=wire.BATCH_ROUTE,
-                headers={"Content-Type": "application/json"},
-                body=MemoryBody(wire.render_batch_request(batch)),
+            statuses += await self.request(
+                "POST",
+                wire.BATCH_ROUTE,
+                Scope.READ,
+                wire.parse_info_batch,
+                json_body=wire.render_batch_request(batch),
             )
-            statuses += await self._document(request, Scope.READ, wire.parse_info_batch)
         return statuses
-
-    async def delete(self, reference: PhotoReference) -> Deletion:
-        """Delete a photo, or one version of it."""
-        request = Request(method="DELETE", path=f"{wire.PHOTOS_ROUTE}/{reference}")
-        return await self._document(request, Scope.DELETE, wire.parse_deletion)
-
-    async def revoke(self, photo_version: PhotoVersion) -> Revocation:
-        """Give a photo a new version, and delete the old one."""
-        request = Request(method="POST", path=wire.revoke_path(photo_version))
-        return await self._document(request, Scope.DELETE, wire.parse_revocation)
-
-    async def undelete(self, reference: PhotoReference) -> Receipt:
-        """Restore a deleted photo as a new one."""
-        path = wire.undelete_path(reference.volume, reference.photo)
-        request = Request(method="POST", path=path, response_seconds_min=UNDELETE_SECONDS_MIN)
-        return await self._document(request, Scope.DELETE, wire.parse_receipt)
-
-    async def status(self) -> dict[str, Any]:
-        """Return the state of the cluster."""
-        request = Request(method="GET", path=wire.STATUS_ROUTE)
-        return await self._document(request, Scope.READ, dict)
 
     async def download(
         self, urls: Sequence[str], sink: Sink, on_progress: Progress | None
@@ -154,20 +125,28 @@ class ClusterSession:
         )
 
     async def request(
-        self, method: str, path: str, scope: Scope, *, response_seconds_min: float = 0
-    ) -> dict[str, Any]:
-        """Send a request without a body, and return the document of the response."""
-        request = Request(method=method, path=path, response_seconds_min=response_seconds_min)
-        return await self._document(request, scope, dict)
-
-    async def _document(
-        self, request: Request, scope: Scope, parse: Callable[[dict[str, Any]], _Document]
-    ) -> _Document:
+        self,
+        method: str,
+        path: str,
+        scope: Scope,
+        parse: Callable[[dict[str, Any]], _Result],
+        *,
+        json_body: bytes | None = None,
+        response_seconds_min: float = 0,
+    ) -> _Result:
+        """Send a request to a storagemaster, and parse the document of the response."""
+        request = Request(
+            method=method,
+            path=path,
+            headers={"Content-Type": "application/json"} if json_body is not None else {},
+            body=MemoryBody(json_body) if json_body is not None else None,
+            response_seconds_min=response_seconds_min,
+        )
         response = await self._masters.send(request, scope)
         return _parse(parse, response.document())
 
 
-def _parse(parse: Callable[[dict[str, Any]], _Document], fields: dict[str, Any]) -> _Document:
+def _parse(parse: Callable[[dict[str, Any]], _Result], fields: dict[str, Any]) -> _Result:
     try:
         return parse(fields)
     except (KeyError, TypeError, ValueError) as error:

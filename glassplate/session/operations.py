@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # A storagemaster may copy a whole volume between colos before it responds.
 REPAIR_SECONDS_MAX = 24 * 3600.0
+# A storagemaster copies the whole photo before it responds.
+UNDELETE_SECONDS_MIN = 300.0
 
 
 class Operations(ABC):
@@ -30,7 +32,7 @@ class Operations(ABC):
         Raises:
             NotFound: The volume does not exist.
         """
-        return await self._opened().request("GET", wire.repair_path(volume), Scope.READ)
+        return await self._opened().request("GET", wire.repair_path(volume), Scope.READ, dict)
 
     async def repair(self, volume: int) -> dict[str, Any]:
         """Make the mirrors of a volume equal, and return the result.
@@ -45,6 +47,7 @@ class Operations(ABC):
             "POST",
             wire.repair_path(volume),
             Scope.ADMIN,
+            dict,
             response_seconds_min=REPAIR_SECONDS_MAX,
         )
 
@@ -63,7 +66,14 @@ class Operations(ABC):
             NotFound: The photo was not deleted, or it has left the trash.
             PhotoGone: The photo was restored before, and the new one was deleted.
         """
-        return await self._opened().undelete(parse_reference(reference))
+        deleted = parse_reference(reference)
+        return await self._opened().request(
+            "POST",
+            wire.undelete_path(deleted.volume, deleted.photo),
+            Scope.DELETE,
+            wire.parse_receipt,
+            response_seconds_min=UNDELETE_SECONDS_MIN,
+        )
 
     async def find(self, photo: str) -> dict[str, Any]:
         """Return every file of a photo on every node: live, hints, trash, and quarantine.
@@ -71,7 +81,9 @@ class Operations(ABC):
         The document has `files` (`node`, `colo`, `location`, `hint_for`, `path`), and
         `unreachable`: the reasons by node.
         """
-        return await self._opened().request("GET", wire.find_path(parse_photo(photo)), Scope.ADMIN)
+        return await self._opened().request(
+            "GET", wire.find_path(parse_photo(photo)), Scope.ADMIN, dict
+        )
 
     async def explain(self, photo: str | PhotoVersion) -> dict[str, Any]:
         """Return all facts about a photo, and the response to a GET of its URL.
@@ -92,7 +104,7 @@ class Operations(ABC):
         if target.volume is None or target.photo is None:
             return explain(target, None, permission)
         path = wire.explanation_path(target.volume, target.photo)
-        found = await self._opened().request("GET", path, Scope.ADMIN)
+        found = await self._opened().request("GET", path, Scope.ADMIN, dict)
         return explain(target, found, permission)
 
     async def scrubs(self, node: str | None = None) -> dict[str, Any]:
@@ -100,14 +112,14 @@ class Operations(ABC):
 
         The document has `nodes`, and `unreachable`: the reasons by node.
         """
-        return await self._opened().request("GET", _scrubs_path(node), Scope.READ)
+        return await self._opened().request("GET", _scrubs_path(node), Scope.READ, dict)
 
     async def scrub(self, node: str | None = None) -> dict[str, Any]:
         """Start another scrub pass after the current one, and return the progress before it.
 
         The document is that of `scrubs`.
         """
-        return await self._opened().request("POST", _scrubs_path(node), Scope.ADMIN)
+        return await self._opened().request("POST", _scrubs_path(node), Scope.ADMIN, dict)
 
     @abstractmethod
     def _check_permission(self, target: str) -> dict[str, Any] | None:

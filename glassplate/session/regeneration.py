@@ -1,41 +1,43 @@
 """Regeneration of sizes: the photos of each shard that need it, and their jobs."""
 
 import json
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from glassplate.errors import InvalidResponse
-from glassplate.session.exchange import Request
-from glassplate.session.masters import Masters
-from glassplate.session.sources import MemoryBody
 from glassplate.urls.references import parse_version_reference
 from permission_urls import Scope
 from storagemaster import wire
 from volumes.photo_path import PhotoVersion
 
-_Result = TypeVar("_Result")
+if TYPE_CHECKING:
+    from glassplate.session.cluster_session import ClusterSession
 
 
 class Regeneration:
     """Regeneration requests of an open client. They require scope admin."""
 
-    def __init__(self, masters: Masters) -> None:
-        self._masters = masters
+    def __init__(self, session: "ClusterSession") -> None:
+        self._session = session
 
     async def shards(self, volume: int) -> list[str]:
         """Return the shards of a volume that have photos."""
-        request = Request(method="GET", path=f"{wire.REGENERATE_ROUTE}/{volume}")
-        return await self._request(request, lambda fields: list(map(str, fields["shards"])))
+        return await self._session.request(
+            "GET",
+            f"{wire.REGENERATE_ROUTE}/{volume}",
+            Scope.ADMIN,
+            lambda fields: list(map(str, fields["shards"])),
+        )
 
     async def find(
         self, volume: int, shard: str, *, recipe: str | None = None
     ) -> list[PhotoVersion]:
         """Return the photos of a shard without sizes or, given a recipe, with sizes of another."""
         query = "" if recipe is None else f"?recipe={quote(recipe)}"
-        request = Request(method="GET", path=f"{wire.REGENERATE_ROUTE}/{volume}/{shard}{query}")
-        return await self._request(
-            request, lambda fields: [parse_version_reference(text) for text in fields["photos"]]
+        return await self._session.request(
+            "GET",
+            f"{wire.REGENERATE_ROUTE}/{volume}/{shard}{query}",
+            Scope.ADMIN,
+            lambda fields: list(map(parse_version_reference, fields["photos"])),
         )
 
     async def regenerate(
@@ -49,21 +51,10 @@ class Regeneration:
             NotFound: The photo does not exist.
         """
         document = {"photo": str(photo_version)} | ({} if recipe is None else {"recipe": recipe})
-        request = Request(
-            method="POST",
-            path=wire.REGENERATE_ROUTE,
-            headers={"Content-Type": "application/json"},
-            body=MemoryBody(json.dumps(document).encode()),
+        return await self._session.request(
+            "POST",
+            wire.REGENERATE_ROUTE,
+            Scope.ADMIN,
+            lambda fields: parse_version_reference(fields["regenerated"]),
+            json_body=json.dumps(document).encode(),
         )
-        return await self._request(
-            request, lambda fields: parse_version_reference(fields["regenerated"])
-        )
-
-    async def _request(
-        self, request: Request, parse: Callable[[dict[str, Any]], _Result]
-    ) -> _Result:
-        response = await self._masters.send(request, Scope.ADMIN)
-        try:
-            return parse(response.document())
-        except (KeyError, TypeError) as error:
-            raise InvalidResponse(f"invalid response of a storagemaster: {error!r}") from error

@@ -1,12 +1,13 @@
 """Tiering of volumes: the plan, the move of each shard, and the recall."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from glassplate.session.exchange import Request
-from glassplate.session.masters import Masters
 from permission_urls import Scope
 from storagemaster import wire
+
+if TYPE_CHECKING:
+    from glassplate.session.cluster_session import ClusterSession
 
 # A storagemaster copies, reads back, and removes a whole shard before it responds.
 MOVE_SECONDS_MAX = 24 * 3600.0
@@ -15,8 +16,8 @@ MOVE_SECONDS_MAX = 24 * 3600.0
 class Tiering:
     """Tiering requests of an open client. They require scope admin."""
 
-    def __init__(self, masters: Masters) -> None:
-        self._masters = masters
+    def __init__(self, session: "ClusterSession") -> None:
+        self._session = session
 
     async def shards(self, volume: int, cold_nodes: Iterable[str]) -> list[str]:
         """Return the shards that an offload to these nodes would process.
@@ -57,6 +58,6 @@ class Tiering:
         await self._request("DELETE", wire.tiering_path(volume))
 
     async def _request(self, method: str, path: str) -> dict[str, Any]:
-        request = Request(method=method, path=path, response_seconds_min=MOVE_SECONDS_MAX)
-        response = await self._masters.send(request, Scope.ADMIN)
-        return response.document()
+        return await self._session.request(
+            method, path, Scope.ADMIN, dict, response_seconds_min=MOVE_SECONDS_MAX
+        )
