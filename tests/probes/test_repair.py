@@ -197,7 +197,7 @@ async def test_repair_never_fills_a_disk(cluster):
     cluster.fill("west-1", to_the_brim=True)
     for _ in range(ATTEMPTS_MAX + 1):
         response = await cluster.repair(1)
-        assert "kept for deletes" in response["failed"][0]["reason"]
+        assert "reserved for deletes" in response["failed"][0]["reason"]
     assert not cluster.master.reconcile.given_up
     cluster.stores["west-1"].health.reserve = reserve
     await cluster.repair_all()
