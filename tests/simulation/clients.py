@@ -1,16 +1,16 @@
 """Those who use a simulated cluster: they upload, try again, delete, revoke, undelete and read."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from random import Random
 from typing import Any
 
+from drill.history import Op
 from storagemaster.errors import MasterError
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.uploads.uploads import UploadRequest
 from storagenode.protocol.errors import NodeError
-from tests.simulation.ledger import Kept
+from tests.simulation.ledger import StoredPhoto
 from tests.simulation.network import Machine
 from tests.simulation.response_checks import check_read, check_receipt, check_removal
 from tests.simulation.simulated_master import SimulatedMaster
@@ -42,7 +42,7 @@ class Clients:
         random = self._random
         number = next(self._numbers)
         body = _photo(random, number)
-        self._ledger.bodies[hashlib.sha256(body).hexdigest()] = body
+        self._ledger.send_body(body)
         key = f"key {number}" if random.random() < 0.7 else None
         volume = (
             random.choice(sorted(self._world.cluster.volumes)) if random.random() < 0.2 else None
@@ -68,7 +68,7 @@ class Clients:
         """Upload with one key at two storagemasters at the same time."""
         number = next(self._numbers)
         body = _photo(self._random, number)
-        self._ledger.bodies[hashlib.sha256(body).hexdigest()] = body
+        self._ledger.send_body(body)
         request = UploadRequest(announced=DeclaredBody(), idempotency_key=f"key {number}")
         await asyncio.gather(*(self._try_upload(body, request) for _ in range(2)))
 
@@ -82,109 +82,113 @@ class Clients:
                 )
             )
         except (NoAnswer, MasterError, NodeError, ConnectionResetError) as error:
-            self._ledger.note(f"not uploaded: {type(error).__name__}")
+            self._ledger.log(f"not uploaded: {type(error).__name__}")
             return False
         check_receipt(self._world, receipt, body, request, started)
-        self._ledger.keep(receipt, body)
+        self._ledger.acknowledge_upload(receipt, body)
         if request.idempotency_key is None:
-            self._ledger.asked_once.add(PhotoId(receipt.photo))
+            self._ledger.sent_once.add(PhotoId(receipt.photo))
         return True
 
     async def delete(self) -> None:
         """Delete a photo, or one version of it, as often as it takes."""
-        kept = self._any_kept()
-        if kept is None:
+        stored = self._any_photo()
+        if stored is None:
             return
-        version = kept.photo_version.version if self._random.random() < 0.4 else None
-        removal = self._ledger.ask_removal(kept.photo_version, version)
+        whole = self._random.random() >= 0.4
+        removal = self._ledger.request_removal(Op.DELETE, stored.photo_version, whole=whole)
         for _ in range(3):
             started = self._ledger.now()
             try:
                 deletion = await self._ask(
                     lambda master: master.deletes.delete(
-                        kept.photo_version.volume, kept.photo_version.photo, version
+                        removal.volume, removal.photo, removal.version
                     )
                 )
             except (NoAnswer, MasterError, NodeError) as error:
-                self._ledger.note(f"not deleted: {type(error).__name__}")
+                self._ledger.log(f"not deleted: {type(error).__name__}")
                 await asyncio.sleep(self._random.random() * 1.5)
                 continue
             check_removal(self._world, removal, started)
-            self._ledger.confirm(removal, deletion)
+            self._ledger.acknowledge_delete(removal, deletion)
             return
 
     async def revoke(self) -> None:
         """Revoke a photo's URLs."""
-        kept = self._any_kept()
-        if kept is None:
+        stored = self._any_photo()
+        if stored is None:
             return
-        removal = self._ledger.ask_removal(kept.photo_version, kept.photo_version.version)
+        removal = self._ledger.request_removal(Op.REVOKE, stored.photo_version, whole=False)
         for _ in range(3):
             started = self._ledger.now()
             try:
-                said = await self._ask(lambda master: master.revokes.revoke(kept.photo_version))
+                revoked = await self._ask(
+                    lambda master: master.revokes.revoke(stored.photo_version)
+                )
             except (NoAnswer, MasterError, NodeError) as error:
-                self._ledger.note(f"not revoked: {type(error).__name__}")
+                self._ledger.log(f"not revoked: {type(error).__name__}")
                 await asyncio.sleep(self._random.random() * 1.5)
                 continue
             check_removal(self._world, removal, started)
-            self._ledger.confirm(removal, None)
-            new = PhotoVersion(VolumeId(said.volume), PhotoId(said.photo), Version(said.version))
-            self._ledger.keep_revoked(new, kept.body, said.urls)
+            new = PhotoVersion(
+                VolumeId(revoked.volume), PhotoId(revoked.photo), Version(revoked.version)
+            )
+            self._ledger.acknowledge_revocation(removal, new, stored.body, revoked.urls)
             return
 
     async def undelete(self) -> None:
         """Bring back a photo that was deleted."""
-        gone = [k for k in self._ledger.kept if self._ledger.removals_told(k.photo_version)]
+        gone = [each for each in self._ledger.photos if self._ledger.acknowledged_removals(each)]
         if not gone:
             return
-        kept = self._random.choice(gone)
+        stored = self._random.choice(gone)
         started = self._ledger.now()
         try:
             receipt, _ = await self._ask(
                 lambda master: master.undeletes.undelete(
-                    kept.photo_version.volume, kept.photo_version.photo
+                    stored.photo_version.volume, stored.photo_version.photo
                 )
             )
         except (NoAnswer, MasterError, NodeError) as error:
-            self._ledger.note(f"not undeleted: {type(error).__name__}")
+            self._ledger.log(f"not undeleted: {type(error).__name__}")
             return
         body = self._ledger.bodies.get(receipt.sha256, b"")
         check_receipt(self._world, receipt, body, None, started)
-        self._ledger.keep(receipt, body)
+        self._ledger.acknowledge_upload(receipt, body)
 
     async def read(self) -> None:
         """Read a photo by its URL, from any of its homes."""
-        kept = self._any_kept(even_if_gone=True)
-        if kept is None:
+        stored = self._any_photo(even_if_deleted=True)
+        if stored is None:
             return
         if self._ledger.removals and self._random.random() < 0.5:
             # Where an answer can be wrong is soon after a delete.
             last = self._ledger.removals[-1]
-            kept = next((k for k in self._ledger.kept if last.covers(k.photo_version)), kept)
-        node = self._random.choice(self._world.mirrors_of(kept.photo_version.volume))
+            stored = next(
+                (each for each in self._ledger.photos if last.covers(each.photo_version)), stored
+            )
+        node = self._random.choice(self._world.mirrors_of(stored.photo_version.volume))
         edge = self._random.choice([*self._world.edges.values(), None])
-        path = render_path(kept.original)
+        path = render_path(stored.original)
         if edge is not None and path in edge.cache:
-            if edge.cache[path] != kept.body:
-                self._ledger.violation(f"C1: {edge.name} sent other bytes for {kept.photo_version}")
+            self._ledger.record_read(stored, edge.name, edge.cache[path])
             return
         link = self._world.links_of(edge or self._machine)[node.node.id]
         started = self._ledger.now()
         try:
-            response = await link.read(kept.url_path, timeout_seconds=READ_SECONDS)
+            response = await link.read(stored.url_path, timeout_seconds=READ_SECONDS)
         except NodeError:
             return
         if edge is not None and response.status == 200:
             edge.cache[path] = bytes(response.body)
-        self._ledger.note(f"read {kept.photo_version} at {node.name}: {response.status}")
-        check_read(self._world, kept, node, response, started)
+        self._ledger.log(f"read {stored.photo_version} at {node.name}: {response.status}")
+        check_read(self._world, stored, node, response, started)
 
-    def _any_kept(self, *, even_if_gone: bool = False) -> Kept | None:
+    def _any_photo(self, *, even_if_deleted: bool = False) -> StoredPhoto | None:
         found = [
-            k
-            for k in self._ledger.kept
-            if even_if_gone or not self._ledger.removals_told(k.photo_version)
+            each
+            for each in self._ledger.photos
+            if even_if_deleted or not self._ledger.acknowledged_removals(each)
         ]
         return self._random.choice(found) if found else None
 
@@ -212,7 +216,7 @@ class Clients:
         except (MasterError, NodeError, ConnectionResetError):
             raise
         except Exception as error:
-            self._ledger.violation(f"{master.name} broke: {error!r}")
+            self._ledger.add_violation(f"{master.name} broke: {error!r}")
             raise NoAnswer from error
 
     async def _chunks(self, body: bytes) -> AsyncIterator[bytes]:

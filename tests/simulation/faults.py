@@ -67,7 +67,7 @@ class Faults:
 
     def _fire(self, what: str, where: str = "") -> None:
         self.fired.append(what)
-        self._world.ledger.note(f"fault {what} {where}".rstrip())
+        self._world.ledger.log(f"fault {what} {where}".rstrip())
 
     async def _lasts(self) -> None:
         await asyncio.sleep(0.05 + self._random.random() ** 2 * LASTS_SECONDS_MAX)

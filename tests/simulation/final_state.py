@@ -1,170 +1,75 @@
-"""What must be true of all disks when everything has healed. Each rule has its promise's number.
+"""The final state of a simulated cluster, judged by the rules of the drill.
 
-C4   what was acknowledged is on every home, byte for byte
-C5   what was deleted is on none, its tombstone is on all, and every edge has forgotten it
-C6   the homes of a volume have the same files
-C7   nothing is left in staging or owed
-C8   every file has the digest that is noted of it, and an info speaks the truth
-C9   a photo has the same time everywhere, unless it was uploaded twice at once
-C11  every original that a client knows of has its sizes, or the reason why not
+The rules over reads, time, and traffic do not apply. `response_checks` has the stricter checks that
+need the virtual instant of a response.
 """
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
 
+from drill.checks.checker import check
+from drill.checks.final_state import FinalState, ObservedResponse, StoredFile, info_digests
+from drill.checks.verdict import Criteria
 from storagenode.protocol.layout import HINTS, STAGING
-from tests.simulation.ledger import Ledger, Removal
 from tests.simulation.world import World
 from tests.storagenode.disk.crash_file_system import Contents
-from volumes.photo_path import (
-    Attempt,
-    Failure,
-    Info,
-    InvalidPath,
-    PhotoFile,
-    PhotoTombstone,
-    PhotoVersion,
-    Variant,
-    VersionTombstone,
-    VolumeId,
-    parse_path,
-    render_path,
-)
+from volumes.photo_path import Info, InvalidPath, PhotoFile, Variant, parse_path, render_path
 
-Files = Mapping[PhotoFile, Contents]
+WORK = (f"{STAGING}/", f"{HINTS}/")
+RULES = ("C1", "C4", "C5", "C6", "C7", "C8", "C9", "C11")
+CRITERIA = Criteria(began_ns=0, healed_ns=0, converged_seconds=None, converge_seconds_max=0)
 
 
-def what_is_wrong(world: World) -> list[str]:
-    """Everything that is not as it must be, in words."""
-    wrong: list[str] = []
-    for volume in world.cluster.volumes:
-        at_home = {node.name: {} for node in world.mirrors_of(volume)}
-        for node in world.mirrors_of(volume):
-            at_home[node.name] = _files(volume, node.disk.contents())
-        wrong += _unlike(at_home, world.ledger)
-        for name, files in at_home.items():
-            wrong += (f"{each} at {name}" for each in _not_whole(files, world.ledger))
-            wrong += (f"{each} at {name}" for each in _lost(world.ledger, volume, files))
-            wrong += (f"{each} at {name}" for each in _back_again(world.ledger, volume, files))
-            wrong += (f"{each} at {name}" for each in _without_sizes(files, world.ledger))
+def find_violations(world: World) -> list[str]:
+    """Return the violations of all rules that apply to the disks and caches."""
+    verdict = check(world.ledger.operations, read_state(world), CRITERIA, RULES)
+    return sorted(map(str, verdict.violations))
+
+
+def read_state(world: World) -> FinalState:
+    """Return the files on all disks, and what the caches of the edges hold."""
+    files: dict[str, dict[str, StoredFile]] = {}
+    infos: dict[str, dict[str, str]] = {}
+    responses: dict[str, dict[str, ObservedResponse]] = {}
+    leftovers = []
+    # A revocation without a response may lack sizes until it is retried.
+    acknowledged = {str(photo.photo_version) for photo in world.ledger.photos}
     for node in world.nodes.values():
-        wrong += (
-            f"C7: {path} is left at {node.name}"
-            for path in node.disk.contents()
-            if path.startswith((f"{STAGING}/", f"{HINTS}/"))
-        )
-    wrong += _not_forgotten(world)
-    return sorted(wrong)
+        contents = node.disk.contents()
+        leftovers += [f"{node.name}:{path}" for path in contents if path.startswith(WORK)]
+        files[node.name] = {}
+        for file, each in _photo_files(contents).items():
+            path, digest = render_path(file), hashlib.sha256(each.data).hexdigest()
+            files[node.name][path] = StoredFile(digest, each.digest or "", len(each.data))
+            if isinstance(file, Info) and str(file.photo_version) in acknowledged:
+                infos.setdefault(str(file.photo_version), info_digests(file, each.data))
+            # Two concurrent uploads with one key each have their own second.
+            if isinstance(file, Variant) and file.photo_version.photo in world.ledger.sent_once:
+                responses.setdefault(path, {})[node.name] = _response(each)
+    deleted = [p for p in world.ledger.photos if world.ledger.acknowledged_removals(p)]
+    for edge in world.edges.values():
+        for path in edge.cache.keys() & {render_path(photo.original) for photo in deleted}:
+            responses.setdefault(path, {})[edge.name] = ObservedResponse(status=200)
+    return FinalState(
+        mirrors={int(n): tuple(v.mirrors) for n, v in world.cluster.volumes.items()},
+        files=files,
+        infos=infos,
+        responses=responses,
+        leftovers=tuple(leftovers),
+        nodes=frozenset(files),
+    )
 
 
-def _files(volume: VolumeId, contents: Mapping[str, Contents]) -> dict[PhotoFile, Contents]:
+def _photo_files(contents: dict[str, Contents]) -> dict[PhotoFile, Contents]:
     found = {}
     for path, each in contents.items():
-        if path.startswith(f"{volume}/"):
-            try:
-                found[parse_path(path)] = each
-            except InvalidPath:
-                continue
+        try:
+            found[parse_path(path)] = each
+        except InvalidPath:
+            continue
     return found
 
 
-def _unlike(at_home: Mapping[str, Files], ledger: Ledger) -> Iterator[str]:
-    """How homes differ."""
-    first, *others = at_home
-    for other in others:
-        one, two = at_home[first], at_home[other]
-        for file in {**one, **two}:
-            a, b = one.get(file), two.get(file)
-            if a is None or b is None:
-                yield f"C6: {render_path(file)} is not at {first if a is None else other}"
-            elif a.data != b.data:
-                yield f"C6: {render_path(file)} differs between {first} and {other}"
-            elif a.mtime_seconds != b.mtime_seconds and _has_one_time(file, ledger):
-                yield f"C9: {render_path(file)} has two times at {first} and {other}"
-
-
-def _has_one_time(file: PhotoFile, ledger: Ledger) -> bool:
-    """Tombstones are never served. Of uploads with one key at once, each has its own second."""
-    return isinstance(file, Variant) and file.photo_version.photo in ledger.asked_once
-
-
-def _not_whole(files: Files, ledger: Ledger) -> Iterator[str]:
-    """Files whose bytes are not those noted, and infos that lie."""
-    for file, contents in files.items():
-        if hashlib.sha256(contents.data).hexdigest() != contents.digest:
-            yield f"C8: {render_path(file)} does not have its digest"
-        elif isinstance(file, Info) and any(
-            kept.photo_version == file.photo_version for kept in ledger.kept
-        ):
-            # Of a revocation that nobody was told of, what is missing comes when it is tried again.
-            yield from _lies(file, contents, files)
-
-
-def _lies(info: Info, contents: Contents, files: Files) -> Iterator[str]:
-    try:
-        said = json.loads(contents.data)
-        made = [each["size"] for each in said["variants"]]
-    except ValueError:
-        yield f"C8: {render_path(info)} is no info"
-        return
-    for size in made:
-        found = files.get(Variant(info.photo_version, size, "jpg"))
-        if found is None:
-            yield f"C8: {render_path(info)} tells of size {size}, which is not there"
-        elif not found.data.startswith(f"{size} by {said['by']} of ".encode()):
-            yield f"C8: {render_path(info)} tells of another size {size} than is there"
-
-
-def _lost(ledger: Ledger, volume: VolumeId, files: Files) -> Iterator[str]:
-    """What was acknowledged, was never to be removed, and is not there."""
-    for kept in ledger.kept:
-        if kept.photo_version.volume == volume and not ledger.is_removal_asked(kept.photo_version):
-            found = files.get(kept.original)
-            if found is None:
-                yield f"C4: {kept.photo_version} is lost"
-            elif found.data != kept.body:
-                yield f"C4: {kept.photo_version} has other bytes"
-    for file, contents in files.items():
-        is_original = isinstance(file, Variant) and file.is_original
-        if is_original and hashlib.sha256(contents.data).hexdigest() not in ledger.bodies:
-            yield f"C1: {render_path(file)} was never uploaded"
-
-
-def _back_again(ledger: Ledger, volume: VolumeId, files: Files) -> Iterator[str]:
-    """What a tombstone covers, and tombstones that are not there."""
-    for removal in ledger.removals:
-        if removal.volume == volume and removal.told_at is not None:
-            tombstone = _tombstone_of(removal)
-            if tombstone not in files:
-                yield f"C5: {render_path(tombstone)} is not there"
-    gone = {file for file in files if isinstance(file, PhotoTombstone | VersionTombstone)}
-    for file in files:
-        if isinstance(file, Variant | Info | Attempt | Failure) and not gone.isdisjoint(
-            (VersionTombstone(file.photo_version), PhotoTombstone(volume, file.photo_version.photo))
-        ):
-            yield f"C5: {render_path(file)} is there, and its tombstone too"
-
-
-def _without_sizes(files: Files, ledger: Ledger) -> Iterator[str]:
-    known = {kept.photo_version for kept in ledger.kept}
-    for file in files:
-        if isinstance(file, Variant) and file.is_original and file.photo_version in known:
-            settled = {Info(file.photo_version), Failure(file.photo_version)}
-            if settled.isdisjoint(files):
-                yield f"C11: {render_path(file)} has neither sizes nor a reason"
-
-
-def _not_forgotten(world: World) -> Iterator[str]:
-    """What an edge has not been purged of since it was gone."""
-    for kept in world.ledger.kept:
-        if world.ledger.removals_told(kept.photo_version):
-            for id_, edge in world.edges.items():
-                if render_path(kept.original) in edge.cache:
-                    yield f"C5: {id_} has {kept.photo_version} in its cache"
-
-
-def _tombstone_of(removal: Removal) -> PhotoFile:
-    if removal.version is None:
-        return PhotoTombstone(removal.volume, removal.photo)
-    return VersionTombstone(PhotoVersion(removal.volume, removal.photo, removal.version))
+def _response(contents: Contents) -> ObservedResponse:
+    return ObservedResponse(
+        status=200, bytes=len(contents.data), last_modified=str(contents.mtime_seconds)
+    )

@@ -16,8 +16,8 @@ from random import Random
 from storagenode.protocol.errors import NodeError
 from storagenode.upkeep.scrub import Scrub
 from tests.simulation.clients import Clients
-from tests.simulation.disk_checks import what_is_wrong
 from tests.simulation.faults import Faults
+from tests.simulation.final_state import find_violations
 from tests.simulation.simulated_disk import PowerLost
 from tests.simulation.simulated_node import SimulatedNode
 from tests.simulation.sparse_shards import with_sparse_shards
@@ -75,18 +75,18 @@ class _History:
         busy = [loop.create_task(_be_busy(clients, random)) for _ in range(2)]
         await faults.run(until_seconds=UNREST_SECONDS)
         faults.heal()
-        world.ledger.note("healed")
+        world.ledger.log("healed")
         healed_at = loop.time()
         await asyncio.gather(*busy)
         wrong = await _wait_until_all_is_well(world, until=healed_at + BOUND_SECONDS)
         for each in wrong:
-            world.ledger.violation(each)
+            world.ledger.add_violation(each)
         for task in background:
             task.cancel()
         ledger = world.ledger
         return Outcome(
             seed=self._seed,
-            digest=ledger.digest(),
+            digest=ledger.log_digest(),
             violations=tuple(ledger.violations),
             faults=tuple(faults.fired),
             messages=world.network.messages,
@@ -114,7 +114,7 @@ async def _wait_until_all_is_well(world: World, *, until: float) -> list[str]:
     while True:
         for node in world.nodes.values():
             await _scrub(node)
-        wrong = what_is_wrong(world)
+        wrong = find_violations(world)
         if not wrong or loop.time() >= until:
             return wrong
         await asyncio.sleep(POLL_SECONDS)
@@ -143,7 +143,7 @@ def _handler(
         error = context.get("exception")
         # Who asked a thread may be gone when it fails.
         if not isinstance(error, PowerLost | NodeError | OSError):
-            world.ledger.violation(f"nobody looked at {error!r}: {context.get('message')}")
+            world.ledger.add_violation(f"nobody looked at {error!r}: {context.get('message')}")
 
     return handle
 

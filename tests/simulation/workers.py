@@ -62,7 +62,13 @@ def _sizes(original: Variant, data: bytes, library: str) -> list[BundledFile]:
         _file(Variant(photo_version, size, "jpg"), f"{size} by {library} of ".encode() + data)
         for size in SIZES
     ]
-    info = {"by": library, "variants": [{"size": size, "ext": "jpg"} for size in SIZES]}
+    info = {
+        "original": {"ext": original.ext, "sha256": hashlib.sha256(data).hexdigest()},
+        "variants": [
+            {"size": size, "ext": "jpg", "sha256": file.digest}
+            for size, file in zip(SIZES, made, strict=True)
+        ],
+    }
     return [*made, _file(Info(photo_version), json.dumps(info).encode())]
 
 
@@ -74,4 +80,4 @@ def _take_note(world: World, task: "asyncio.Task[Any]") -> None:
     if not task.cancelled():
         error = task.exception()
         if error is not None and not isinstance(error, MasterError | NodeError):
-            world.ledger.violation(f"a worker's master broke: {error!r}")
+            world.ledger.add_violation(f"a worker's master broke: {error!r}")

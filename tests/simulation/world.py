@@ -32,7 +32,7 @@ class World:
         loop = asyncio.get_running_loop()
         self.random = random
         self.ledger = Ledger(loop.time)
-        self.network = Network(random, self.ledger.violation)
+        self.network = Network(random, self.ledger.add_violation)
         self.skew_seconds: dict[str, float] = {}
         self.cluster = _cluster(random)
         self.queue = ForgetfulQueue(random)
@@ -61,7 +61,7 @@ class World:
                 nodes=self.links_of,
                 queue=self.queue,
                 edge_session=self._edge_session,
-                report=self.ledger.violation,
+                report=self.ledger.add_violation,
             )
             for name, colo in (("m1", "east"), ("m2", "west"))
         ]
