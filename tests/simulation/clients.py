@@ -1,4 +1,4 @@
-"""Those who use a simulated cluster: they upload, try again, delete, revoke, undelete and read."""
+"""Clients of a simulated cluster: upload, retry, delete, revoke, undelete, and read."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,17 +18,17 @@ from tests.simulation.world import World
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoVersion, VolumeId, render_path
 
-PATIENCE_SECONDS = 12.0
+WAIT_SECONDS_MAX = 12.0
 UPLOAD_BYTES_MAX = 10_000
 READ_SECONDS = 2.0
 
 
-class NoAnswer(Exception):
-    """The storagemaster is down, or was lost, or took too long: nothing is known."""
+class NoResponse(Exception):
+    """No response came: the result is unknown."""
 
 
 class Clients:
-    """All clients of one history."""
+    """The clients of one history."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -38,7 +38,7 @@ class Clients:
         self._numbers = iter(range(1_000_000))
 
     async def upload(self) -> None:
-        """Upload a photo; with an Idempotency-Key, as often as it takes."""
+        """Upload a photo, with retries if it has an Idempotency-Key."""
         random = self._random
         number = next(self._numbers)
         body = _photo(random, number)
@@ -65,7 +65,7 @@ class Clients:
             )
 
     async def upload_twice_at_once(self) -> None:
-        """Upload with one key at two storagemasters at the same time."""
+        """Upload with one key at two storagemasters concurrently."""
         number = next(self._numbers)
         body = _photo(self._random, number)
         self._ledger.send_body(body)
@@ -75,13 +75,13 @@ class Clients:
     async def _try_upload(self, body: bytes, request: UploadRequest) -> bool:
         started = self._ledger.now()
         try:
-            receipt, _ = await self._ask(
+            receipt, _ = await self._request(
                 lambda master: master.uploads.take(
                     UploadBody(self._chunks(body), DeclaredBody(), bytes_max=UPLOAD_BYTES_MAX),
                     request,
                 )
             )
-        except (NoAnswer, MasterError, NodeError, ConnectionResetError) as error:
+        except (NoResponse, MasterError, NodeError, ConnectionResetError) as error:
             self._ledger.log(f"not uploaded: {type(error).__name__}")
             return False
         check_receipt(self._world, receipt, body, request, started)
@@ -91,7 +91,7 @@ class Clients:
         return True
 
     async def delete(self) -> None:
-        """Delete a photo, or one version of it, as often as it takes."""
+        """Delete a photo or one version, with retries."""
         stored = self._any_photo()
         if stored is None:
             return
@@ -100,12 +100,12 @@ class Clients:
         for _ in range(3):
             started = self._ledger.now()
             try:
-                deletion = await self._ask(
+                deletion = await self._request(
                     lambda master: master.deletes.delete(
                         removal.volume, removal.photo, removal.version
                     )
                 )
-            except (NoAnswer, MasterError, NodeError) as error:
+            except (NoResponse, MasterError, NodeError) as error:
                 self._ledger.log(f"not deleted: {type(error).__name__}")
                 await asyncio.sleep(self._random.random() * 1.5)
                 continue
@@ -114,7 +114,7 @@ class Clients:
             return
 
     async def revoke(self) -> None:
-        """Revoke a photo's URLs."""
+        """Revoke a photo version, with retries."""
         stored = self._any_photo()
         if stored is None:
             return
@@ -122,10 +122,10 @@ class Clients:
         for _ in range(3):
             started = self._ledger.now()
             try:
-                revoked = await self._ask(
+                revoked = await self._request(
                     lambda master: master.revokes.revoke(stored.photo_version)
                 )
-            except (NoAnswer, MasterError, NodeError) as error:
+            except (NoResponse, MasterError, NodeError) as error:
                 self._ledger.log(f"not revoked: {type(error).__name__}")
                 await asyncio.sleep(self._random.random() * 1.5)
                 continue
@@ -137,19 +137,19 @@ class Clients:
             return
 
     async def undelete(self) -> None:
-        """Bring back a photo that was deleted."""
+        """Undelete a photo."""
         gone = [each for each in self._ledger.photos if self._ledger.acknowledged_removals(each)]
         if not gone:
             return
         stored = self._random.choice(gone)
         started = self._ledger.now()
         try:
-            receipt, _ = await self._ask(
+            receipt, _ = await self._request(
                 lambda master: master.undeletes.undelete(
                     stored.photo_version.volume, stored.photo_version.photo
                 )
             )
-        except (NoAnswer, MasterError, NodeError) as error:
+        except (NoResponse, MasterError, NodeError) as error:
             self._ledger.log(f"not undeleted: {type(error).__name__}")
             return
         body = self._ledger.bodies.get(receipt.sha256, b"")
@@ -157,7 +157,7 @@ class Clients:
         self._ledger.acknowledge_upload(receipt, body)
 
     async def read(self) -> None:
-        """Read a photo by its URL, from any of its homes."""
+        """Read a photo from one of its mirrors, directly or through an edge."""
         stored = self._any_photo(even_if_deleted=True)
         if stored is None:
             return
@@ -192,54 +192,54 @@ class Clients:
         ]
         return self._random.choice(found) if found else None
 
-    async def _ask(self, work: Callable[[SimulatedMaster], Awaitable[Any]]) -> Any:
-        """Have a storagemaster do something, and wait for its answer with a person's patience.
+    async def _request(self, work: Callable[[SimulatedMaster], Awaitable[Any]]) -> Any:
+        """Send a request to a storagemaster, and wait for the response.
 
         Raises:
-            NoAnswer: As it says. The storagemaster may go on with it.
+            NoResponse: No response came in time. The storagemaster may still process the request.
         """
         master = self._random.choice(self._world.masters)
         if not master.is_up:
             await asyncio.sleep(0.01)
-            raise NoAnswer
-        task = master.go_on_with(work(master))
-        patience = 0.3 if self._random.random() < 0.05 else PATIENCE_SECONDS
-        await asyncio.wait((task,), timeout=patience)
+            raise NoResponse
+        task = master.run_task(work(master))
+        wait_seconds = 0.3 if self._random.random() < 0.05 else WAIT_SECONDS_MAX
+        await asyncio.wait((task,), timeout=wait_seconds)
         if not task.done():
-            task.add_done_callback(_look_at)
-            raise NoAnswer
+            task.add_done_callback(_ignore_result)
+            raise NoResponse
         if task.cancelled() or self._random.random() < 0.05:
-            _look_at(task)
-            raise NoAnswer
+            _ignore_result(task)
+            raise NoResponse
         try:
             return task.result()
         except (MasterError, NodeError, ConnectionResetError):
             raise
         except Exception as error:
-            self._ledger.add_violation(f"{master.name} broke: {error!r}")
-            raise NoAnswer from error
+            self._ledger.add_violation(f"{master.name} raised {error!r}")
+            raise NoResponse from error
 
     async def _chunks(self, body: bytes) -> AsyncIterator[bytes]:
-        """The body as it comes from the client, who may go away in the middle."""
+        """Yield a body in chunks. Sometimes the client disconnects."""
         random = self._random
         count = random.choice((1, 1, 2, 3, 12))
         step = -(-len(body) // count)
         breaks_at = random.randrange(count) if random.random() < 0.04 else None
         for number in range(count):
             if number == breaks_at:
-                raise ConnectionResetError("the client is gone")
+                raise ConnectionResetError("the client disconnected")
             if random.random() < 0.1:
                 await asyncio.sleep(random.random() * 0.4)
             yield body[number * step : (number + 1) * step]
 
 
 def _photo(random: Random, number: int) -> bytes:
-    """A body that begins as a GIF does, and that no other has."""
+    """Return a unique body with the header of a GIF."""
     size = (1000).to_bytes(2, "little") * 2
     return b"GIF89a" + size + number.to_bytes(3, "big") + random.randbytes(random.randrange(4, 40))
 
 
-def _look_at(task: "asyncio.Task[Any]") -> None:
-    """Take note of how a task ended that nobody waits for."""
+def _ignore_result(task: "asyncio.Task[Any]") -> None:
+    """Retrieve the exception of an abandoned task, so that asyncio does not report it."""
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""Checks of a response at its virtual instant. Numbers are those of the drill's rules.
+"""Checks of a response at its virtual instant. The rules have the numbers of the drill.
 
 C1   A receipt has the digest of the uploaded body.
 C2   A node never serves a photo after it has stored its tombstone.
