@@ -2,11 +2,11 @@
 
 from storagenode.disk import shard_listing
 from storagenode.disk.publishing import Publisher
-from storagenode.disk.reading import OpenFile
 from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.staging import StagedFile
 from storagenode.disk.store import DiskStore
-from storagenode.protocol import writes_wire
+from storagenode.open_file import OpenFile
+from storagenode.protocol import batch_wire
 from storagenode.transport.write_batcher import WriteBatcher
 from tests.planted.finders import Simulation, Tests
 from tests.planted.planted_bug import PlantedBug
@@ -32,7 +32,7 @@ def caches_absent_tombstones_permanently(patch):
     patch.setattr(
         Publisher,
         "raise_if_deleted_cached",
-        lambda publisher, file: publisher._is_clear(file.photo_version, None),
+        lambda publisher, file: publisher._is_undeleted(file.photo_version, None),
     )
 
 
@@ -95,12 +95,12 @@ def writes_to_any_volume(patch):
 
 def returns_the_first_outcome_for_all(patch):
     """Return the outcome of the first file for all files of a request."""
-    parse = writes_wire.parse_outcomes
+    parse = batch_wire.parse_outcomes
 
     def parse_first(rows, *, count):
         return [parse(rows, count=count)[0]] * count
 
-    patch.setattr(writes_wire, "parse_outcomes", parse_first)
+    patch.setattr(batch_wire, "parse_outcomes", parse_first)
 
 
 def cancels_a_request_with_its_first_caller(patch):
@@ -110,7 +110,7 @@ def cancels_a_request_with_its_first_caller(patch):
         if done.cancelled() and writes._request:
             writes._request.cancel()
 
-    patch.setattr(WriteBatcher, "_stop_unless_wanted", stop)
+    patch.setattr(WriteBatcher, "_cancel_if_unwanted", stop)
 
 
 BUGS_OF_NODES = (

@@ -60,7 +60,7 @@ def replaces_sizes_one_by_one(patch):
 
 def delivers_hinted_sizes_one_by_one(patch):
     """Deliver each hinted size independently of its info document."""
-    patch.setattr(hinted_handoff, "_together", lambda files: [(file,) for file in files])
+    patch.setattr(hinted_handoff, "_bundle_sizes", lambda files: [(file,) for file in files])
 
 
 def removes_hints_before_delivery(patch):
@@ -95,7 +95,7 @@ def counts_an_unreachable_source_as_a_failure(patch):
 
 def leaves_tombstones_without_digest(patch):
     """Write a tombstone only to mirrors without one, not to those without its digest."""
-    bury = plan._bury
+    plan_tombstone = plan._plan_tombstone
 
     def only_where_missing(tombstone, held, listings):
         present = set(held[tombstone])
@@ -107,11 +107,11 @@ def leaves_tombstones_without_digest(patch):
         }
         return [
             step
-            for step in bury(tombstone, held, listings)
+            for step in plan_tombstone(tombstone, held, listings)
             if step.node not in present or step.node in covered
         ]
 
-    patch.setattr(plan, "_bury", only_where_missing)
+    patch.setattr(plan, "_plan_tombstone", only_where_missing)
 
 
 BUGS_OF_REPAIRS = (

@@ -7,7 +7,7 @@ from typing import Any
 
 from permission_urls import KeyRing, ReadSigner
 from storagemaster.caches.info_cache import InfoCache
-from storagemaster.caches.purging import AGAIN_PASS_SECONDS, EdgePurger
+from storagemaster.caches.purging import REPEAT_PASS_SECONDS, EdgePurger
 from storagemaster.events.events import Events
 from storagemaster.handlers.api import idempotency_secret
 from storagemaster.jobs.bundles import Bundles
@@ -123,7 +123,7 @@ class SimulatedMaster(Machine):
         self._repeat(fleet.poll, POLL_SECONDS, unthrottled=True)
         handoff = HintedHandoff(cluster, nodes, fleet, purging, tombstone_delivery)
         self._repeat(handoff.deliver_all, HINTS_SECONDS)
-        self._repeat(purging.repeat_due, AGAIN_PASS_SECONDS)
+        self._repeat(purging.repeat_due, REPEAT_PASS_SECONDS)
         fence_lifter = FenceLifter(
             cluster, nodes, fleet, tombstone_delivery, now_seconds=self._now_seconds
         )
