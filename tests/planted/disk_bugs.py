@@ -131,7 +131,7 @@ def clears_away_before_the_tombstone(patch):
     def trash_and_publish(store, files):
         for _, place in files:
             if place.path.endswith(".gone"):
-                store._trash_what_is_covered(place.file)
+                store._trash_covered_files(place.file)
         return publish_sealed(store, files)
 
     patch.setattr(DiskStore, "_publish_sealed", trash_and_publish)
@@ -142,7 +142,7 @@ def forgets_the_tombstone(patch):
     patch.setattr(
         DiskStore,
         "write_tombstone",
-        lambda store, place, mtime_seconds: store._trash_what_is_covered(place.file),  # noqa: ARG005
+        lambda store, place, mtime_seconds: store._trash_covered_files(place.file),  # noqa: ARG005
     )
 
 
@@ -160,7 +160,7 @@ BUGS_OF_DISKS = (
     PlantedBug(
         what="a write is acknowledged without an fsync of its directory",
         plant=skips_fsync_of_directories,
-        found_by=CrashStates("bury a version"),
+        found_by=CrashStates("delete a version"),
     ),
     PlantedBug(
         what="the parents of a new directory are not fsynced",
@@ -210,12 +210,12 @@ BUGS_OF_DISKS = (
     PlantedBug(
         what="a delete clears files away before its tombstone is durable",
         plant=clears_away_before_the_tombstone,
-        found_by=CrashStates("bury a version"),
+        found_by=CrashStates("delete a version"),
     ),
     PlantedBug(
         what="a delete leaves no tombstone",
         plant=forgets_the_tombstone,
-        found_by=CrashStates("bury a version"),
+        found_by=CrashStates("delete a version"),
     ),
     PlantedBug(
         what="a corrupt copy is thrown away instead of set aside",

@@ -78,11 +78,13 @@ def never_looks_into_a_shard_again(patch):
     """What was remembered once is believed for ever."""
     digest = ShardListings._digest
 
-    def remembered(listings, volume, shard):
+    def remembered(listings, volume, shard, sizes):
         known = listings.__dict__.setdefault("planted", {})
-        if (volume, shard) not in known and (found := digest(listings, volume, shard)):
-            known[volume, shard] = found
-        return known.get((volume, shard), "")
+        if (volume, shard, sizes) not in known and (
+            found := digest(listings, volume, shard, sizes)
+        ):
+            known[volume, shard, sizes] = found
+        return known.get((volume, shard, sizes), "")
 
     patch.setattr(ShardListings, "_digest", remembered)
 
@@ -180,7 +182,7 @@ def gives_up_a_request_with_the_first_that_does_not_wait(patch):
         if done.cancelled() and writes._request:
             writes._request.cancel()
 
-    patch.setattr(WriteBatcher, "_stop_unless_wanted", stop)
+    patch.setattr(WriteBatcher, "_cancel_if_unwanted", stop)
 
 
 BUGS_OF_NODES = (
