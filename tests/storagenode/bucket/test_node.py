@@ -285,7 +285,7 @@ def test_a_node_reports_that_its_bucket_is_down_and_that_it_is_back(node, s3, mo
     """Without a restart."""
     monkeypatch.setattr("storagenode.bucket.health.PROBE_SECONDS", 0.0)
     with s3.failing(hang_up=True):
-        wait_until(lambda: "does not response" in status_of(node).suspect_reason)
+        wait_until(lambda: "is unreachable" in status_of(node).suspect_reason)
         assert not status_of(node).accepts_new_photos
     wait_until(lambda: status_of(node).suspect_reason == "")
 
