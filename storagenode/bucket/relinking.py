@@ -36,7 +36,9 @@ def relink_objects(
     for each in (photo_version, new):
         publisher.raise_if_deleted(Info(each))
     files = _files_of(bucket, photo_version)
-    files = files_to_relink(files, original_only=original_only, is_offloaded=is_offloaded)
+    files = files_to_relink(
+        photo_version, files, original_only=original_only, is_offloaded=is_offloaded
+    )
 
     def copy(file: VersionFile) -> str:
         source, target = render_path(file), render_path(replace(file, photo_version=new))

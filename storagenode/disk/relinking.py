@@ -17,6 +17,7 @@ from volumes.photo_path import (
     Variant,
     parse_name,
     render_path,
+    render_stem,
 )
 
 VersionFile = Variant | Info | Failure
@@ -50,7 +51,9 @@ def relink(
         publisher.raise_if_deleted(Info(photo_version))
         publisher.raise_if_deleted(Info(new))
         files = _files_of(file_system, photo_version)
-        files = files_to_relink(files, original_only=original_only, is_offloaded=is_offloaded)
+        files = files_to_relink(
+            photo_version, files, original_only=original_only, is_offloaded=is_offloaded
+        )
         paths = []
         for file in files:
             source, target = render_path(file), render_path(replace(file, photo_version=new))
@@ -65,7 +68,11 @@ def relink(
 
 
 def files_to_relink(
-    files: Sequence[VersionFile], *, original_only: bool, is_offloaded: bool
+    photo_version: PhotoVersion,
+    files: Sequence[VersionFile],
+    *,
+    original_only: bool,
+    is_offloaded: bool,
 ) -> list[VersionFile]:
     """Return the files of a version to relink. Infos come last, as in a bundle.
 
@@ -74,7 +81,7 @@ def files_to_relink(
     """
     originals = [file for file in files if isinstance(file, Variant) and file.is_original]
     if not (originals or (is_offloaded and files)):
-        raise NotFound("the version has no original on this node")
+        raise NotFound(f"{render_stem(photo_version)} has no original on this node")
     chosen: Sequence[VersionFile] = originals if original_only else files
     return sorted(chosen, key=lambda file: isinstance(file, Info))
 
