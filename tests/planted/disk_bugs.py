@@ -126,7 +126,7 @@ BUGS_OF_DISKS = (
     PlantedBug(
         what="a write is acknowledged without an fsync of its directory",
         plant=skips_fsync_of_directories,
-        found_by=CrashStates("bury a version"),
+        found_by=CrashStates("delete a version"),
     ),
     PlantedBug(
         what="a published file replaces another one",
@@ -166,6 +166,6 @@ BUGS_OF_DISKS = (
     PlantedBug(
         what="a delete trashes files before its tombstone is durable",
         plant=trashes_files_before_the_tombstone,
-        found_by=CrashStates("bury a version"),
+        found_by=CrashStates("delete a version"),
     ),
 )

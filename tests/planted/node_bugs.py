@@ -63,11 +63,13 @@ def caches_shard_digests_permanently(patch):
     """Return the first digest of each shard."""
     digest = ShardListings._digest
 
-    def remembered(listings, volume, shard):
+    def remembered(listings, volume, shard, sizes):
         known = listings.__dict__.setdefault("planted", {})
-        if (volume, shard) not in known and (found := digest(listings, volume, shard)):
-            known[volume, shard] = found
-        return known.get((volume, shard), "")
+        if (volume, shard, sizes) not in known and (
+            found := digest(listings, volume, shard, sizes)
+        ):
+            known[volume, shard, sizes] = found
+        return known.get((volume, shard, sizes), "")
 
     patch.setattr(ShardListings, "_digest", remembered)
 
