@@ -40,7 +40,7 @@ def main():
         if KILLS_ITS_WORKER in original:
             os.kill(os.getpid(), signal.SIGKILL)
         if CRASHES_ITS_DECODER in original and "GLASSPLATE_SOUND_DECODER" not in os.environ:
-            raise DecoderCrashed("the decoder crashed on it (signal 11)")
+            raise DecoderCrashed("the decoder crashed (signal 11)")
         return make(self, original, recipe)
 
     SizesMaker.make, SizesJob.run = make_or_suffer, run_and_note

@@ -85,7 +85,7 @@ def test_a_profile_that_cannot_be_used_is_said_and_ignored(mode: str, profile: b
     """Corrupt, or one of other pixels: the photo is done without, and a note says so."""
     pixels = picture().convert(mode)
     converted = to_srgb(pixels, profile)
-    assert converted.note == "colour profile ignored: it cannot be used"
+    assert converted.note == "color profile ignored: it cannot be used"
     assert converted.pixels.mode == ("RGBA" if "A" in mode else "RGB")
     assert mean_error(converted.pixels.convert("RGB"), pixels.convert("RGB")) == 0
 

@@ -83,7 +83,7 @@ def test_an_upload_that_waits_is_answered_when_the_photo_has_failed(cluster, see
     """With the reason."""
     status, receipt = upload(cluster, jpeg(next(seeds)) + CRASHES_ITS_DECODER, wait=20)
     assert (status, receipt["state"]) == (201, "failed")
-    assert receipt["reason"] == "the decoder crashed on it (signal 11)"
+    assert receipt["reason"] == "the decoder crashed (signal 11)"
 
 
 def test_an_upload_that_waits_in_vain_is_answered_when_the_time_is_over(cluster, seeds):
@@ -115,7 +115,7 @@ def test_every_master_tells_of_ready_failed_and_deleted(cluster, seeds):
             _, name, data = stream.next_of(receipt["photo"])
             assert (name, data["state"], data["version"]) == ("ready", "ready", receipt["version"])
             _, name, data = stream.next_of(failed["photo"])
-            assert (name, data["reason"]) == ("failed", "the decoder crashed on it (signal 11)")
+            assert (name, data["reason"]) == ("failed", "the decoder crashed (signal 11)")
             _, name, data = stream.next_of(receipt["photo"])
             assert (name, data["version"]) == ("deleted", "")
 

@@ -98,7 +98,7 @@ def _when_busy(server: int, act: Callable[[int], None]) -> threading.Thread:
         ({"status": signal.SIGKILL}, DecoderCrashed, "memory ran out"),
         ({"status": signal.SIGSEGV}, DecoderCrashed, "signal 11"),
         ({"status": signal.SIGABRT}, DecoderCrashed, "signal 6"),
-        ({"status": 1 << 8}, DecoderCrashed, "without an answer"),
+        ({"status": 1 << 8}, DecoderCrashed, "without a result"),
     ],
 )
 def test_every_way_to_end_has_its_words(
@@ -122,16 +122,16 @@ def test_a_child_over_its_memory_is_the_photos_fault(maker: SizesMaker) -> None:
     with pytest.raises(MemoryLimitExceeded, match="180 MiB of memory") as caught:
         maker.make(save(picture(6000, 4500), "PNG"), recipe)
     assert not isinstance(caught.value, TransientFailure)
-    assert maker.last_end is not None
-    assert maker.last_end.memory_bytes_peak < 180 * MEGABYTE
+    assert maker.last_exit is not None
+    assert maker.last_exit.memory_bytes_peak < 180 * MEGABYTE
 
 
 def test_a_child_over_its_processor_time_is_ended(maker: SizesMaker, slow_photo: bytes) -> None:
     """The kernel ends it, within a second of the limit."""
     with pytest.raises(TimeLimitExceeded, match="1 s of processor time"):
         maker.make_second_pass(slow_photo, _slow(cpu_seconds_max=1))
-    assert maker.last_end is not None
-    assert maker.last_end.cpu_seconds < 3
+    assert maker.last_exit is not None
+    assert maker.last_exit.cpu_seconds < 3
 
 
 def test_a_child_over_its_time_is_killed(maker: SizesMaker, slow_photo: bytes) -> None:
@@ -143,7 +143,7 @@ def test_a_child_over_its_time_is_killed(maker: SizesMaker, slow_photo: bytes) -
 
 def test_an_answer_too_long_to_be_true_is_refused(maker: SizesMaker) -> None:
     """The worker's memory is not the child's to fill."""
-    recipe = dataclasses.replace(DEFAULT_RECIPE, limits=Limits(answer_bytes_max=1000))
+    recipe = dataclasses.replace(DEFAULT_RECIPE, limits=Limits(result_bytes_max=1000))
     with pytest.raises(DecoderCrashed):
         maker.make(save(picture(1600, 1200), "JPEG"), recipe)
     assert maker.make(good("JPEG").data, DEFAULT_RECIPE).variants

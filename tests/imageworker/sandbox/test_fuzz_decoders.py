@@ -77,9 +77,9 @@ def _through_a_server(maker: SizesMaker, data: bytes) -> Outcome:
         outcome = type(error).__name__
     else:
         outcome = "ready"
-    assert maker.last_end is not None
-    assert maker.last_end.memory_bytes_peak <= RECIPE.limits.memory_bytes_max
-    assert maker.last_end.cpu_seconds <= RECIPE.limits.cpu_seconds_max + 1
+    assert maker.last_exit is not None
+    assert maker.last_exit.memory_bytes_peak <= RECIPE.limits.memory_bytes_max
+    assert maker.last_exit.cpu_seconds <= RECIPE.limits.cpu_seconds_max + 1
     return outcome
 
 

@@ -32,8 +32,8 @@ CUT_FORMATS = ("JPEG", "progressive JPEG", "PNG", "interlaced PNG", "WebP", "AVI
 def _undoable(maker: SizesMaker, data: bytes) -> UnprocessablePhoto:
     with pytest.raises(UnprocessablePhoto) as caught:
         maker.make(data, DEFAULT_RECIPE)
-    assert maker.last_end is not None
-    assert maker.last_end.memory_bytes_peak < MEMORY_BYTES_MOST
+    assert maker.last_exit is not None
+    assert maker.last_exit.memory_bytes_peak < MEMORY_BYTES_MOST
     assert caught.value.reason
     assert not isinstance(caught.value, TransientFailure)
     return caught.value
@@ -58,9 +58,9 @@ def test_what_is_small_and_costly_stays_within_the_limits(maker: SizesMaker, nam
     """Whether it ends ready or in words, and the maker is there for the next one."""
     with contextlib.suppress(BrokenPhoto):
         maker.make(hostile_zoo.small_and_costly()[name], DEFAULT_RECIPE)
-    assert maker.last_end is not None
-    assert maker.last_end.memory_bytes_peak < 1.5 * MEMORY_BYTES_MOST
-    assert maker.last_end.cpu_seconds < DEFAULT_RECIPE.limits.cpu_seconds_max
+    assert maker.last_exit is not None
+    assert maker.last_exit.memory_bytes_peak < 1.5 * MEMORY_BYTES_MOST
+    assert maker.last_exit.cpu_seconds < DEFAULT_RECIPE.limits.cpu_seconds_max
     assert maker.make(good("JPEG").data, DEFAULT_RECIPE).variants
 
 
@@ -105,7 +105,7 @@ def test_a_heic_that_lies_about_its_width_is_made_as_it_is(said: int, true: int)
 
 @pytest.mark.parametrize("name", CUT_FORMATS)
 def test_a_photo_cut_anywhere_is_refused_and_never_filled_up(name: str) -> None:
-    """Cut at a hundred places, no photo comes out grey at the bottom as if it were whole."""
+    """Cut at a hundred places, no photo comes out gray at the bottom as if it were whole."""
     data = good(name).data
     whole = make_sizes(data, recipe=DEFAULT_RECIPE)
     for cut in range(CUTS):
@@ -126,7 +126,7 @@ def test_the_reason_says_how_far_a_truncated_photo_got() -> None:
             make_sizes(good(name).data[: len(good(name).data) // 2], recipe=DEFAULT_RECIPE)
         reasons[name] = caught.value.reason
     assert all(" % of " in reason for reason in reasons.values()), reasons
-    assert reasons["WebP"] == "the file ends after 50 % of what it announces"
+    assert reasons["WebP"] == "the file ends after 50 % of its declared length"
 
 
 @pytest.mark.parametrize("name", hostile_zoo.polyglots())
