@@ -30,7 +30,7 @@ def test_a_node_over_a_bucket_says_where_it_is():
             'store = "s3://photos"\nbucket_replicas = 0',
             "nodes.west-1.bucket_replicas: must be at least 1, is 0",
         ),
-        ('store = "west-1"\nendpoint = "http://x"', "nodes.west-1.endpoint: is not a key here"),
+        ('store = "west-1"\nendpoint = "http://x"', "nodes.west-1.endpoint: unknown key"),
     ],
 )
 def test_a_bucket_that_is_none_is_refused(line, problem):

@@ -174,23 +174,23 @@ PROBLEMS_OF_BROKEN = """
     queue_url: must not be empty
     durability: must be one of degraded, strict; is 'often'
     memcached: must be a host and a port, as in "127.0.0.1:7101"; is '127.0.0.1'
-    colour: is not a key here
-    nodes.east-1.colo: must be a-z, 0-9 and dashes
-    nodes.east-1.stoer: is not a key here; known are: colo, read, store, uuid, write
-    nodes.east-1.write: 127.0.0.1:7101 is taken by nodes.east-1.read
+    colour: unknown key
+    nodes.east-1.colo: must be a-z, 0-9, and dashes
+    nodes.east-1.stoer: unknown key; known keys: colo, read, store, uuid, write
+    nodes.east-1.write: 127.0.0.1:7101 is already used by nodes.east-1.read
     nodes.east-2.read: must be a host and a port
     nodes.east-2.write: must be a string, is 7112
     nodes.east-2.store: must be a string, is ['east-2']
-    nodes.East_3: must be a-z, 0-9 and dashes
+    nodes.East_3: must be a-z, 0-9, and dashes
     nodes.west-1.store: is missing
-    volumes[0].mirrors: 'nobody' is not one of the nodes
+    volumes[0].mirrors: unknown node 'nobody'; known nodes:
     volumes[0].mirrors: must be in at least 2 colos
-    volumes[1].numbers: volume 16 is there already
-    volumes[1].mirrors: names a node twice
+    volumes[1].numbers: volume 16 is listed twice
+    volumes[1].mirrors: lists a node twice
     volumes[1].state: must be one of open, closed; is 'ajar'
     volumes[2].numbers: must be as in "7" or "1-16", up to 65535; is '9-4'
     volumes[2].mirrors: must be a list, is 'east-1'
-    masters.m1.address: 127.0.0.1:7202 is taken by nodes.west-1.write
+    masters.m1.address: 127.0.0.1:7202 is already used by nodes.west-1.write
     edges.e1.kind: must be one of nginx, varnish; is 'apache'
     edges.e1.purge: is missing
     limits.upload_bytes_max: must be at least 1, is 0
@@ -199,11 +199,11 @@ PROBLEMS_OF_BROKEN = """
     sizes[0].edge_pixels: must be a whole number, is 'many'
     sizes[0].square: must be true or false, is 1
     sizes[2].edge_pixels: must be at most 16383, is 20000
-    sizes[2].letter: size 'x' is there already
+    sizes[2].letter: size 'x' is listed twice
     images.webp: must be true or false, is 'yes'
     images.webp_quality: must be at most 100, is 101
     images.avif_quality: must be at least 1, is 0
-    images.avif_speed: is not a key here; known are: animation, animation_quality, avif
+    images.avif_speed: unknown key; known keys: animation, animation_quality, avif
 """
 
 
@@ -228,7 +228,7 @@ def test_the_message_of_the_error_shows_all_problems():
     with pytest.raises(InvalidConfig) as caught:
         parse_cluster(BROKEN)
     lines = str(caught.value).splitlines()
-    assert lines[0] == f"the config has {len(lines) - 1} mistake(s):"
+    assert lines[0] == f"the config has {len(lines) - 1} problem(s):"
     assert [line.strip() for line in lines[1:]] == [str(p) for p in caught.value.problems]
 
 
@@ -287,7 +287,7 @@ def test_an_unknown_key_is_refused_in_every_table(table):
     """Most are misspelt, and a misspelt key would silently be the default."""
     text = FULL.replace(f"[{table}]", f"[{table}]\nstroe = 1")
     (problem,) = problems_of(text)
-    assert problem.startswith(f"{table}.stroe: is not a key here; known are: ")
+    assert problem.startswith(f"{table}.stroe: unknown key; known keys: ")
 
 
 @pytest.mark.parametrize("table", ["volumes", "sizes"])
@@ -323,10 +323,10 @@ def test_a_volume_with_one_mirror_is_refused():
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        (7202, 7101, "nodes.west-1.write: 127.0.0.1:7101 is taken by nodes.east-1.read"),
-        (7001, 7201, "masters.m1.address: 127.0.0.1:7201 is taken by nodes.west-1.read"),
-        (8081, 7302, "edges.e1.purge: 127.0.0.1:7302 is taken by nodes.west-2.write"),
-        (8082, 8081, "edges.e2.purge: 127.0.0.1:8081 is taken by edges.e1.purge"),
+        (7202, 7101, "nodes.west-1.write: 127.0.0.1:7101 is already used by nodes.east-1.read"),
+        (7001, 7201, "masters.m1.address: 127.0.0.1:7201 is already used by nodes.west-1.read"),
+        (8081, 7302, "edges.e1.purge: 127.0.0.1:7302 is already used by nodes.west-2.write"),
+        (8082, 8081, "edges.e2.purge: 127.0.0.1:8081 is already used by edges.e1.purge"),
     ],
 )
 def test_an_address_that_is_taken_is_refused_with_who_has_it(old, new, problem):
