@@ -53,7 +53,7 @@ def test_rendering_and_parsing_are_inverse(ring):
 def test_all_problems_of_a_file_are_reported_together():
     """One reading of the message is enough to mend the file."""
     text = f"""
-        colour = "red"
+                color = "red"
         [keys.TOOLONG]
         state = "signing"
         secret = "{bytes(range(32)).hex()}"
@@ -73,13 +73,13 @@ def test_all_problems_of_a_file_are_reported_together():
     with pytest.raises(InvalidKeys) as caught:
         parse_keys(text)
     assert caught.value.problems == (
-        "'colour' is not known here",
-        "key 'TOOLONG': an id is one to four of a-z and 0-9",
-        "key 'a': the state must be signing, accepted or retired",
+        "unknown table 'color'; known tables: keys",
+        "key 'TOOLONG': the id must be one to four of a-z and 0-9",
+        "key 'a': the state must be signing, accepted, or retired",
         "key 'a': the secret must be lower-case hex",
-        "key 'b': 'size' is not known here",
-        "key 'b': the secret is weak, it repeats a few bytes over and over",
-        "key 'c': the state must be signing, accepted or retired",
+        "key 'b': unknown field 'size'; known fields: secret, state",
+        "key 'b': the secret is weak: it repeats a few bytes",
+        "key 'c': the state must be signing, accepted, or retired",
         "key 'c': the secret must be lower-case hex",
         "key 'd': the secret has 2 bytes, not 32",
     )
@@ -167,7 +167,7 @@ def test_a_file_that_others_have_access_to_is_refused(tmp_path, ring, mode):
     path = tmp_path / "keys.toml"
     save_keys(path, ring)
     path.chmod(mode)
-    with pytest.raises(UnusableKeyFile, match=rf"is {mode:04o} and must be 0600 \(chmod 600 "):
+    with pytest.raises(UnusableKeyFile, match=rf"mode is {mode:04o}, must be 0600; chmod 600 "):
         load_keys(path)
 
 

@@ -53,7 +53,7 @@ def test_derived_keys_are_enough_to_verify(ring, size_classes, url, path, now):
         ((".a.", ".old."), RetiredKey, "retired key"),
         ((".a.", ".b2."), BadMac, "bad mac"),
         ((".0.", ".1."), BadMac, "bad mac"),
-        ((".a.0.", "."), NoPermission, "missing or garbled permission"),
+        ((".a.0.", "."), NoPermission, "missing or malformed permission"),
     ],
 )
 def test_every_refusal_has_its_reason(verifier, url, now, change, error, reason):
