@@ -19,6 +19,7 @@ _NO_CHECK = {"vcl_hit": "return (deliver);"}
 
 
 @contextlib.asynccontextmanager
+<<<<<<< HEAD
 async def rendered_nginx(local: LocalCluster, name: str, **choices: Any) -> AsyncIterator[Address]:
     """An nginx edge of the first colo; `choices` are more of `NginxSettings`."""
     edge_id = "east-nginx"
@@ -28,6 +29,25 @@ async def rendered_nginx(local: LocalCluster, name: str, **choices: Any) -> Asyn
     edge = rendered_edge.rendered_nginx(cluster, settings, local.keys)
     rendered_edge.write_edge(edge, folder / "config")
     argv = edge.command(str(folder / "config"))
+=======
+async def rendered_nginx(
+    local: LocalCluster, name: str, **settings: object
+) -> AsyncIterator[Address]:
+    """An nginx edge of the first colo; `settings` are more of `NginxSettings`."""
+    edge_id = "east-nginx"
+    cluster, folder = _elsewhere(local, edge_id, name)
+    chosen = NginxSettings(
+        edge_id=edge_id,
+        cache_dir=str(folder / "cache"),
+        cache_bytes=LOCAL_CACHE_BYTES,
+        run_dir=str(folder / "run"),
+        worker_processes=NGINX_WORKERS,
+        worker_user=getpass.getuser() if os.geteuid() == 0 else "",
+        **settings,  # type: ignore[arg-type]  # checked by the class itself
+    )
+    write_files(folder / "config", render_nginx(cluster, chosen, read_keys_of(local.keys)))
+    argv = nginx_command(chosen, str(folder / "config"))
+>>>>>>> 57b6bf1 (Describe edge configs plainly, and call their options settings)
     address = cluster.edges[edge_id].listen
     async with running(argv, address, log=local.data / "log" / f"{name}.log"):
         yield address

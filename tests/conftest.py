@@ -40,16 +40,16 @@ def _free_port():
 
 @pytest.fixture(name="nginx", scope="module")
 def _nginx():
-    """Starts nginx edges: nginx(cluster, edge_id, read_keys, **choices) -> RunningEdge."""
+    """Starts nginx edges: nginx(cluster, edge_id, read_keys, **settings) -> RunningEdge."""
     with contextlib.ExitStack() as stack:
-        yield lambda *args, **choices: stack.enter_context(running_nginx(*args, **choices))
+        yield lambda *args, **settings: stack.enter_context(running_nginx(*args, **settings))
 
 
 @pytest.fixture(name="varnish", scope="module")
 def _varnish():
-    """Starts Varnish edges: varnish(cluster, edge_id, read_keys, **choices) -> RunningEdge."""
+    """Starts Varnish edges: varnish(cluster, edge_id, read_keys, **settings) -> RunningEdge."""
     with contextlib.ExitStack() as stack:
-        yield lambda *args, **choices: stack.enter_context(running_varnish(*args, **choices))
+        yield lambda *args, **settings: stack.enter_context(running_varnish(*args, **settings))
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -68,9 +68,9 @@ class RunningEdge:
 
 @contextlib.contextmanager
 def running_nginx(
-    cluster: Cluster, edge_id: str, read_keys: Mapping[str, str], **choices: object
+    cluster: Cluster, edge_id: str, read_keys: Mapping[str, str], **settings: object
 ) -> Iterator[RunningEdge]:
-    """An nginx edge of the cluster; `choices` are more of `NginxSettings`."""
+    """An nginx edge of the cluster; `settings` are more of `NginxSettings`."""
     _fail_without(NGINX_PROGRAM, f"{NGINX_MODULES}/{LUA_MODULE_NAME}")
     with _edge_folder() as folder:
         chosen = NginxSettings(
@@ -79,7 +79,7 @@ def running_nginx(
             cache_bytes=CACHE_BYTES,
             run_dir=str(folder / "run"),
             worker_user=getpass.getuser() if os.geteuid() == 0 else "",
-            **choices,  # type: ignore[arg-type]  # checked by the class itself
+            **settings,  # type: ignore[arg-type]  # checked by the class itself
         )
         write_files(folder / "config", render_nginx(cluster, chosen, read_keys))
         command = nginx_command(chosen, str(folder / "config"))
@@ -89,16 +89,16 @@ def running_nginx(
 
 @contextlib.contextmanager
 def running_varnish(
-    cluster: Cluster, edge_id: str, read_keys: Mapping[str, str], **choices: object
+    cluster: Cluster, edge_id: str, read_keys: Mapping[str, str], **settings: object
 ) -> Iterator[RunningEdge]:
-    """A Varnish edge of the cluster; `choices` are more of `VarnishSettings`."""
+    """A Varnish edge of the cluster; `settings` are more of `VarnishSettings`."""
     _fail_without(VARNISH_PROGRAM)
     with _edge_folder() as folder:
         chosen = VarnishSettings(
             edge_id=edge_id,
             cache_bytes=CACHE_BYTES,
             run_dir=str(folder / "run"),
-            **choices,  # type: ignore[arg-type]  # checked by the class itself
+            **settings,  # type: ignore[arg-type]  # checked by the class itself
         )
         write_files(folder / "config", render_varnish(cluster, chosen, read_keys))
         command = varnish_command(cluster.edges[edge_id], chosen, str(folder / "config"))

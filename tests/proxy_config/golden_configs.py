@@ -52,8 +52,8 @@ def rendered() -> Mapping[str, str]:
     """Every golden file by its path below golden/."""
     cluster = golden_cluster()
     return {
-        f"{choices.edge_id}/{name}": text
-        for choices, files in (
+        f"{settings.edge_id}/{name}": text
+        for settings, files in (
             (EAST_NGINX, render_nginx(cluster, EAST_NGINX, READ_KEYS)),
             (WEST_NGINX, render_nginx(cluster, WEST_NGINX, READ_KEYS)),
             (EAST_VARNISH, render_varnish(cluster, EAST_VARNISH, VARNISH_READ_KEYS)),
