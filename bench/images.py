@@ -81,11 +81,11 @@ def child_use(original: bytes) -> dict[str, float]:
     with SizesMaker() as maker:
         for _ in range(3):
             maker.make(original, RECIPE)
-        assert maker.last_end is not None
+        assert maker.last_exit is not None
         return {
-            "child_peak_mib": round(maker.last_end.memory_bytes_peak / 1024**2, 1),
-            "child_cpu_seconds": round(maker.last_end.cpu_seconds, 3),
-            "child_wall_seconds": round(maker.last_end.elapsed_seconds, 3),
+            "child_peak_mib": round(maker.last_exit.memory_bytes_peak / 1024**2, 1),
+            "child_cpu_seconds": round(maker.last_exit.cpu_seconds, 3),
+            "child_wall_seconds": round(maker.last_exit.elapsed_seconds, 3),
         }
 
 
