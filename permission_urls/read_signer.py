@@ -39,8 +39,8 @@ class ReadSigner:
     ) -> dict[str, str]:
         """Return the permission URLs of several sizes of one photo version, by size letter.
 
-        `exts` has the ext of each wanted size, such as {"m": "jpg", "o": "png"}. The sizes of a class
-        share one MAC.
+        `exts` has the ext of each wanted size, such as {"m": "jpg", "o": "png"}. All sizes of one
+        class share a MAC.
 
         Raises:
             Unsignable: The stem is invalid, a size has no class, or the expiry is out of range.
