@@ -36,18 +36,18 @@ HEARTBEAT_RESPONSE_SECONDS = 3
 
 
 class SizesWorker(SimpleWorker):
-    """An RQ worker that does not take dead workers' jobs for failed: their deaths are counted."""
+    """RQ worker for sizes jobs. The storagemasters requeue the jobs of dead workers, not RQ."""
 
     stop_requested = False
-    """Whether a signal has come, also when the queue was away and RQ forgot it over that."""
+    """True after a stop signal. RQ loses the signal if the queue server is unavailable then."""
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Note the signal, and stop as RQ does."""
+        """Record the signal, and stop as RQ does."""
         self.stop_requested = True
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ has no types here
 
     def clean_registries(self) -> None:
-        """Forget failures that are old, and workers that are gone."""
+        """Remove old failures, and workers that no longer exist."""
         for queue in self.queues:
             FailedJobRegistry(queue=queue).cleanup()
             worker_registration.clean_worker_registry(queue)

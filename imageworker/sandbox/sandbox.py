@@ -1,11 +1,11 @@
-"""The sandbox around a process that decodes untrusted files, and which parts this machine has.
+"""Sandbox of a process that decodes untrusted files, and the parts that this machine supports.
 
-Always, on any Linux: limits of address space, processor time, open files, file sizes, and cores; a
-session of its own; no descriptor but the one for its result; killed when its parent dies.
-Where the kernel has seccomp (x86-64 and ARM64): only the system calls that decoding needs. A path,
-a program, the network, another process, and the limits are out of reach.
-Where the kernel has Landlock (5.13 and later): the file system is denied a second time.
-Where the worker was started by root: an empty network namespace, and the user `nobody`.
+On every Linux: limits of address space, processor time, open files, file sizes, and core dumps; a
+session of its own; no descriptor except the result pipe; SIGKILL when the parent dies.
+With seccomp (x86-64 and ARM64): only the system calls that decoding needs. The process cannot use a
+path, a program, the network, another process, or a limit.
+With Landlock (Linux 5.13 and later): access to the file system is denied a second time.
+If root started the worker: an empty network namespace, and an unprivileged user.
 """
 
 import contextlib

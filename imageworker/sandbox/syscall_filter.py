@@ -1,4 +1,4 @@
-"""A seccomp filter that allows a decoder of untrusted files the few system calls it needs.
+"""Seccomp filter that allows a decoder of untrusted files only the system calls it needs.
 
 A decoder computes, takes memory, starts threads, reads the clock, and writes its result to an open
 descriptor. Every other call fails with EPERM: calls that name a path, start a program, reach a
