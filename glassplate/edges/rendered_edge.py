@@ -45,28 +45,16 @@ class RenderedEdge:
 
 
 def rendered_nginx(
-<<<<<<< HEAD
     cluster: Cluster, settings: NginxSettings, keys: KeyRing, *, program: str = NGINX_PROGRAM
-=======
-    cluster: Cluster, settings: NginxSettings, read_keys: Mapping[str, str]
->>>>>>> 57b6bf1 (Describe edge configs plainly, and call their options settings)
 ) -> RenderedEdge:
     """Render an nginx edge.
 
     Raises:
-<<<<<<< HEAD
         ProxyConfigError: The settings or keys are invalid.
     """
     command = partial(nginx.nginx_command, settings, program=program)
     return RenderedEdge(
         files=nginx.render_nginx(cluster, settings, read_keys_of(keys)),
-=======
-        ProxyConfigError: The settings or keys make none.
-    """
-    command = functools.partial(nginx.nginx_command, settings)
-    return RenderedEdge(
-        files=nginx.render_nginx(cluster, settings, read_keys),
->>>>>>> 57b6bf1 (Describe edge configs plainly, and call their options settings)
         main_file=nginx.CONFIG_NAME,
         secret_files=frozenset({nginx.KEYS_NAME}),
         program=program,
@@ -77,25 +65,16 @@ def rendered_nginx(
 
 
 def rendered_varnish(
-<<<<<<< HEAD
     cluster: Cluster, settings: VarnishSettings, keys: KeyRing, *, program: str = VARNISH_PROGRAM
-=======
-    cluster: Cluster, settings: VarnishSettings, read_keys: Mapping[str, str]
->>>>>>> 57b6bf1 (Describe edge configs plainly, and call their options settings)
 ) -> RenderedEdge:
     """Render a Varnish edge.
 
     Raises:
-<<<<<<< HEAD
         ProxyConfigError: The settings or keys are invalid.
-=======
-        ProxyConfigError: The settings or keys make none.
->>>>>>> 57b6bf1 (Describe edge configs plainly, and call their options settings)
     """
     main_file = varnish.CONFIG_NAME
     edge = find_edge(cluster, settings.edge_id, "varnish")
     return RenderedEdge(
-<<<<<<< HEAD
         files=varnish.render_varnish(cluster, settings, read_keys_of(keys)),
         main_file=main_file,
         secret_files=frozenset({varnish.KEYS_NAME}),
@@ -104,18 +83,6 @@ def rendered_varnish(
         # Without a jail: root's Varnish would otherwise read the files as a user without access.
         check_command=lambda folder: [program, "-j", "none", "-C", "-f", f"{folder}/{main_file}"],
         reload=lambda folder: reload_varnish(varnish.work_dir(settings), f"{folder}/{main_file}"),
-=======
-        files=varnish.render_varnish(cluster, settings, read_keys),
-        main_file=main_file,
-        secret_files=frozenset({varnish.KEYS_NAME}),
-        program=VARNISH_PROGRAM,
-        command=functools.partial(varnish.varnish_command, edge, settings),
-        # Started by root, Varnish reads its files as another user, for whom these are not.
-        check_command=lambda folder: [
-            *(VARNISH_PROGRAM, "-j", "none", "-C", "-f", f"{folder}/{main_file}")
-        ],
-        reload=reloading_varnish(varnish.work_dir(settings), main_file),
->>>>>>> 57b6bf1 (Describe edge configs plainly, and call their options settings)
     )
 
 

@@ -135,11 +135,7 @@ def nginx(
     user: str,
     tls_cert: str | None,
     tls_key: str | None,
-<<<<<<< HEAD
     **settings: Any,
-=======
-    **options: Any,
->>>>>>> 57b6bf1 (Describe edge configs plainly, and call their options settings)
 ) -> None:
     r"""Write the config of an nginx edge.
 
@@ -156,20 +152,14 @@ def nginx(
 
     def render() -> RenderedEdge:
         cluster = load_cluster(connection.cluster_path)
-        settings = NginxSettings(
+        chosen = NginxSettings(
             edge_id=pick_edge(cluster, "nginx", edge_id=edge_id, colo=colo).id,
             worker_processes=workers,
             worker_user=user,
             tls=TlsFiles(certificate=tls_cert, key=tls_key) if tls_cert and tls_key else None,
-<<<<<<< HEAD
             **settings,
         )
         return rendered_nginx(cluster, chosen, load_keys(Path(cluster.keys_file)))
-=======
-            **options,
-        )
-        return rendered_nginx(cluster, settings, _read_keys(cluster))
->>>>>>> 57b6bf1 (Describe edge configs plainly, and call their options settings)
 
     _write(connection, render, out, check=check, watch=watch)
 
@@ -187,11 +177,7 @@ def varnish(
     out: Path | None,
     check: bool,
     watch: bool,
-<<<<<<< HEAD
     **settings: Any,
-=======
-    **options: Any,
->>>>>>> 57b6bf1 (Describe edge configs plainly, and call their options settings)
 ) -> None:
     r"""Write the config of a Varnish edge.
 
@@ -206,13 +192,8 @@ def varnish(
     def render() -> RenderedEdge:
         cluster = load_cluster(connection.cluster_path)
         edge = pick_edge(cluster, "varnish", edge_id=edge_id, colo=colo)
-<<<<<<< HEAD
         chosen = VarnishSettings(edge_id=edge.id, **settings)
         return rendered_varnish(cluster, chosen, load_keys(Path(cluster.keys_file)))
-=======
-        settings = VarnishSettings(edge_id=edge.id, **options)
-        return rendered_varnish(cluster, settings, _read_keys(cluster))
->>>>>>> 57b6bf1 (Describe edge configs plainly, and call their options settings)
 
     _write(connection, render, out, check=check, watch=watch)
 
