@@ -101,7 +101,7 @@ def test_init_marks_what_is_new_and_keeps_the_rest(site, cluster):
     keys = (site.folder / "keys" / "keys.toml").read_bytes()
     disks = [node.id for node in cluster.nodes.values() if node.bucket is None]
     markers = [(site.folder / "nodes" / disk / ".node").read_bytes() for disk in disks]
-    assert "is there already" in site.run_once("init")
+    assert "already exists" in site.run_once("init")
     assert (site.folder / "keys" / "keys.toml").read_bytes() == keys
     again = [(site.folder / "nodes" / disk / ".node").read_bytes() for disk in disks]
     assert again == markers
