@@ -13,7 +13,7 @@ SUDO = 'shift; case "$1" in sh) cat >/dev/null ;; rm) ;; *) exec "$@" ;; esac'
 
 @pytest.fixture(name="programs")
 def _programs(tmp_path):
-    """A folder of fakes: a user without rights, and a Python that lacks venv until it is there."""
+    """Create fake programs: an unprivileged user, and a Python without venv."""
     make_program(tmp_path / "id", "echo 1000")
     make_program(tmp_path / "sudo", SUDO)
     is_installed = f"test -e {tmp_path}/installed"

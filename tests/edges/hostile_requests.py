@@ -39,7 +39,7 @@ def _line(line: bytes) -> bytes:
 
 
 def _framing() -> list[Hostile]:
-    """Requests that two servers can split differently."""
+    """Return requests that two servers can split differently."""
     lengths = {
         "negative": b"-1",
         "signed": b"+5",
@@ -104,7 +104,7 @@ def _framing() -> list[Hostile]:
 
 
 def _chunks() -> list[Hostile]:
-    """Chunks that overflow, have wrong lengths, or never end."""
+    """Return chunks that overflow, have wrong lengths, or never end."""
     bodies = {
         "size overflow": b"FFFFFFFFFFFFFFFFF\r\nx\r\n0\r\n\r\n",
         "size 2**64": b"10000000000000000\r\nx\r\n0\r\n\r\n",
@@ -135,7 +135,7 @@ def _chunks() -> list[Hostile]:
 
 
 def _headers() -> list[Hostile]:
-    """Malformed or duplicate header lines."""
+    """Return malformed or duplicate header lines."""
     lines = {
         "no Host": (b"", REFUSED),
         "two Hosts": (H + b"Host: evil.test\r\n", REFUSED),
@@ -188,7 +188,7 @@ def _headers() -> list[Hostile]:
 
 
 def _request_lines() -> list[Hostile]:
-    """Malformed request lines."""
+    """Return malformed request lines."""
     lines = {
         "HTTP/0.9": (b"GET A", REFUSED | {BARE}),
         "HTTP/1.2": (b"GET A HTTP/1.2", SERVED_OR_REFUSED),

@@ -123,7 +123,7 @@ def mac_of(url: str) -> str:
 
 
 def every_size_and_ext() -> Iterator[Case]:
-    """Each size in each format, with alternating keys and expiries."""
+    """Yield each size in each format, with alternating keys and expiries."""
     key_ids = tuple(READ_KEYS)
     for number, (size, ext) in enumerate((s, e) for s in SIZE_CLASSES for e in EXT_NAMES):
         key_id, expiry = key_ids[number % len(key_ids)], FAR[number % len(FAR)]
@@ -132,7 +132,7 @@ def every_size_and_ext() -> Iterator[Case]:
 
 
 def every_key_and_expiry() -> Iterator[Case]:
-    """Each key with each expiry, in each class."""
+    """Yield each key with each expiry, in each class."""
     for key_id in READ_KEYS:
         for expiry in FAR:
             for size in "mko":
@@ -141,7 +141,7 @@ def every_key_and_expiry() -> Iterator[Case]:
 
 
 def edges_of_the_grammar() -> Iterator[Case]:
-    """The first and last allowed values, and the first forbidden ones."""
+    """Yield the first and last allowed values, and the first forbidden ones."""
     photo = "k7/01jd3x8m2c9qp4k7_3fz8qd"
     for volume in (1, 9, 10, 99, 100, 999, 1000, 9999, 10000, 59999, 60000, 64999, 65000, 65499,
                    65500, 65529, 65530, 65535):  # fmt: skip
@@ -170,7 +170,7 @@ def edges_of_the_grammar() -> Iterator[Case]:
 
 
 def forbidden_bytes() -> Iterator[Case]:
-    """Each byte that makes a target a 400, before, within, and after a valid URL."""
+    """Yield each byte that makes a target a 400, before, within, and after a valid URL."""
     url = signed()
     for label, text in (
         ("U1", "/../"), ("U2", "/..%2f"), ("U3", "/%2e%2e/"), ("U4", "/%2e%2e%2f"),
@@ -209,7 +209,7 @@ def forbidden_bytes() -> Iterator[Case]:
 
 
 def strange_paths() -> Iterator[Case]:
-    """Targets without a forbidden byte that are not permission URLs."""
+    """Yield targets without a forbidden byte that are not permission URLs."""
     url = signed()
     for label, text in (
         ("U10", "..\\"), ("U16", "."), ("U17", " "), ("U21", "/"), ("U26", "\0"), ("U29", "\r"),
@@ -254,7 +254,7 @@ def strange_paths() -> Iterator[Case]:
 
 
 def strange_permissions() -> Iterator[Case]:
-    """A valid photo path with a missing or malformed permission."""
+    """Yield a valid photo path with a missing or malformed permission."""
     url = signed()
     mac = mac_of(url)
     begin = f"/{STEM}_m"
@@ -293,7 +293,7 @@ def strange_permissions() -> Iterator[Case]:
 
 
 def permissions_of_others() -> Iterator[Case]:
-    """A well-formed permission for something else."""
+    """Yield well-formed permissions for something else."""
     url, large, original = signed(), signed(size="k"), signed(size="o")
     mac = mac_of(url)
     yield url.replace(mac, mac_of(signed(OTHER_STEM))), "403", "K73 another photo's"
@@ -342,7 +342,7 @@ def permissions_of_others() -> Iterator[Case]:
 
 
 def cut_and_flipped() -> Iterator[Case]:
-    """A valid URL cut, or with the lowest bit of one character changed, at each place."""
+    """Yield a valid URL cut, or with the lowest bit of one character changed, at each place."""
     url = signed()
     mac = mac_of(url)
     for length in range(24):
@@ -356,7 +356,7 @@ def cut_and_flipped() -> Iterator[Case]:
 
 
 def clocks() -> Iterator[Case]:
-    """Expiries long past, and around the exact second."""
+    """Yield expiries long past, and around the exact second."""
     for expiry in ("1", "a", "5f5e100", "3b9aca00"):
         yield signed(expiry=expiry), "403", f"K79 expired long ago, {expiry}"
     for seconds in (1, 59, 60, 300, 600, 3600, 86400, 31_536_000):

@@ -58,7 +58,7 @@ def make_vectors() -> list[Vector]:
 
 
 def good() -> Iterator[Vector]:
-    """Every kind of file, and the limits of every part."""
+    """Yield every kind of file, and the limits of every part."""
     for size in LETTERS:
         yield variant(size=size)
     for ext in EXTS:
@@ -88,13 +88,13 @@ def good() -> Iterator[Vector]:
 
 
 def bad() -> Iterator[Vector]:
-    """Texts similar to a photo path."""
+    """Yield texts similar to a photo path."""
     for path, why in (*bad_volumes(), *bad_shards(), *bad_names(), *bad_shapes(), *disguised()):
         yield {"path": path, "why": why}
 
 
 def bad_volumes() -> Iterator[tuple[str, str]]:
-    """Volume numbers that are invalid, out of range, or spelled differently."""
+    """Yield volume numbers that are invalid, out of range, or spelled differently."""
     for text in ("", "0", "00", "01", "042", "65536", "65540", "65600", "66000", "70000", "99999",
                  "100000", "4294967338", "18446744073709551616", "-1", "+1", "1e3", "0x2a", "4.2",
                  "4_2", "1,000", "forty", "42a", "a42", " 42", "42 ", "4 2", "\t42", "42\n", "None",
@@ -104,7 +104,7 @@ def bad_volumes() -> Iterator[tuple[str, str]]:
 
 
 def bad_shards() -> Iterator[tuple[str, str]]:
-    """Shards that are not the last two characters of the photo."""
+    """Yield shards that are not the last two characters of the photo."""
     for text in ("", "k", "7", "7k", "k8", "j7", "K7", "k77", "4k7", "01", "qd", "k7 ", " k7", "..",
                  ".", "k7.", "il", "k\u0667", "k7\n"):  # fmt: skip
         yield f"42/{text}/{NAME}_m.jpg", f"shard {text!r}"
@@ -112,7 +112,7 @@ def bad_shards() -> Iterator[tuple[str, str]]:
 
 
 def bad_names() -> Iterator[tuple[str, str]]:
-    """Invalid names in the right directory."""
+    """Yield invalid names in the right directory."""
     for letter in "ilouAKZ-.~\u00e9":
         yield f"42/k7/01jd3x8m2c9qp{letter}k7_{VERSION}_m.jpg", f"photo with {letter!r}"
         yield f"42/k7/{PHOTO}_3fz8q{letter}_m.jpg", f"version with {letter!r}"
@@ -152,7 +152,7 @@ def bad_names() -> Iterator[tuple[str, str]]:
 
 
 def bad_shapes() -> Iterator[tuple[str, str]]:
-    """Too few or too many parts."""
+    """Yield paths with too few or too many parts."""
     name = f"{NAME}_m.jpg"
     yield from (
         ("", "nothing"),
@@ -187,7 +187,7 @@ def bad_shapes() -> Iterator[tuple[str, str]]:
 
 
 def disguised() -> Iterator[tuple[str, str]]:
-    """A valid path with additional characters."""
+    """Yield a valid path with additional characters."""
     path = f"42/k7/{NAME}_m.jpg"
     for text in ("\0", "\n", "\r\n", " ", "\t", "%00", "%2f", "?", "#", ";", "*", "~", "\x7f",
                  "\u202e", "\ufeff"):  # fmt: skip

@@ -1,11 +1,8 @@
 """Counting of failed attempts by their files."""
 
-import doctest
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volumes import attempts
 from volumes.attempts import ATTEMPTS_MAX, next_failure_record
 from volumes.photo_path import ATTEMPT_NUMBERS, Attempt, Failure, parse_photo_version
 
@@ -30,8 +27,3 @@ def test_attempts_at_another_version_do_not_count():
 def test_a_record_never_overwrites_another(files):
     """A new record never overwrites an existing one, also after a mirror has lost one."""
     assert next_failure_record(OF, files) not in files
-
-
-def test_the_example_in_the_docstring_is_true():
-    """The doctest passes."""
-    assert doctest.testmod(attempts).failed == 0

@@ -1,12 +1,9 @@
 """Size table: the sizes of a photo, and their dimensions."""
 
-import doctest
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volumes import sizes
 from volumes.sizes import DEFAULT_SIZES, Size, SizeClass, size_classes, sizes_of
 
 SIDES = st.integers(1, 70_000)
@@ -125,9 +122,3 @@ def test_a_size_up_to_1024_is_web_and_a_larger_one_is_large():
     assert {
         letter for letter, photo_version in classes.items() if photo_version is SizeClass.ORIGINAL
     } == {"o"}
-
-
-def test_the_example_in_the_docstring_is_true():
-    """The doctest passes."""
-    outcome = doctest.testmod(sizes)
-    assert (outcome.attempted >= 1, outcome.failed) == (True, 0)

@@ -104,7 +104,7 @@ def test_an_invalid_wait_is_rejected(cluster, seeds, wait):
 
 
 def test_every_master_sends_ready_failed_and_deleted(cluster, seeds):
-    """Every storagemaster sends the events, regardless of which one mirrored the files."""
+    """Every storagemaster sends the events, also if another one mirrored the files."""
     with Stream(cluster, master=0) as first, Stream(cluster, master=1) as second:
         _, receipt = upload(cluster, jpeg(next(seeds)), wait=20)
         _, failed = upload(cluster, jpeg(next(seeds)) + CRASHES_ITS_DECODER, wait=20)
