@@ -1,7 +1,7 @@
 """The writing half of the store contract, as tests for subclasses to run on their own stores.
 
 A subclass has a fixture `trial` with a `StoreUnderTest`: a store that mirrors VOLUME, and helpers.
-`test_disk_store_contract.py` shows how little that takes. `store_keeping_contract.py` has the other
+`disk/test_store_contract.py` shows how little that takes. `store_keeping_contract.py` has the other
 half.
 """
 
