@@ -10,6 +10,8 @@ anything is signed with it:
 Where everything reads the same file at once, `with_new_signing_key` does the first two in one.
 """
 
+import hashlib
+import hmac
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -79,6 +81,14 @@ class KeyRing:
     def signing_key(self) -> Key:
         """The one key that signs."""
         return next(key for key in self.keys if key.state is KeyState.SIGNING)
+
+    @property
+    def idempotency_secret(self) -> bytes:
+        """The secret that derives photo ids and versions.
+
+        It is that of the oldest key, which stays in the ring, so it survives every rotation.
+        """
+        return hmac.digest(self.keys[0].secret, b"glassplate idempotency", hashlib.sha256)
 
     def find(self, key_id: str) -> Key | None:
         """The key of this id, in whatever state, or None."""

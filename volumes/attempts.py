@@ -5,6 +5,7 @@ written once and a set of names only grows, so every failed attempt but the last
 own, and the last is the `Failure`.
 """
 
+import json
 from collections.abc import Container
 
 from volumes.photo_path import ATTEMPT_NUMBERS, Attempt, Failure, PhotoFile, PhotoVersion
@@ -28,3 +29,15 @@ def next_failure_record(
         if Attempt(photo_version, number) not in files:
             return Attempt(photo_version, number)
     return Failure(photo_version)
+
+
+def reason_in(record: bytes) -> str:
+    """Return the reason in a failure record.
+
+    >>> reason_in(b'{"kind": "TimeLimitExceeded", "reason": "it took longer than 60 s"}')
+    'it took longer than 60 s'
+    """
+    try:
+        return str(json.loads(record)["reason"])
+    except (ValueError, KeyError, TypeError):
+        return "no reason was recorded"
