@@ -21,7 +21,7 @@ from storagemaster.events.events import Events
 from storagemaster.events.relay import RECONNECT_SECONDS as RELAY_RECONNECT_SECONDS
 from storagemaster.events.relay import EventRelay
 from storagemaster.events.webhooks import Webhooks
-from storagemaster.handlers.api import Api, idempotency_secret
+from storagemaster.handlers.api import Api
 from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.problems import malformed_request_response
 from storagemaster.handlers.regenerate_api import RegenerateApi
@@ -35,11 +35,13 @@ from storagemaster.jobs.sweep import PASS_SECONDS as SWEEP_PASS_SECONDS
 from storagemaster.jobs.sweep import Sweep
 from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.lifecycle.regeneration import Regeneration
+from storagemaster.lifecycle.relinking import Relinking
 from storagemaster.lifecycle.revokes import Revokes
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.mirrors.fleet import POLL_SECONDS, Fleet
 from storagemaster.mirrors.mirroring import Mirroring
+from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import MasterMetrics
@@ -129,43 +131,48 @@ def _wire(
     cache: InfoCache,
 ) -> _Parts:
     fleet = Fleet(nodes)
-    mirroring = Mirroring(cluster, nodes, fleet)
+    mirrors = Mirrors(cluster, nodes, fleet, master.colo)
+    mirroring = Mirroring(mirrors)
     connection = _connect_to_queue(cluster)
     queue = SizesQueue(connection, keys)
     boot = secrets.token_hex(8)
     events = Events(boot)
     webhooks = Webhooks(cluster.webhook_urls, session, keys, events)
     urls = PhotoUrls(cluster, ReadSigner(keys))
-    reads = PhotoReader(cluster, nodes, fleet, master.colo)
+    reads = PhotoReader(mirrors)
     edge_health = EdgeHealth(cluster.edges, session)
     purging = EdgePurger(cluster.edges, session)
-    tombstones = TombstoneDelivery(cluster, nodes, purging)
+    tombstones = TombstoneDelivery(mirrors, purging)
     photos = Photos(reads, urls, cache, queue)
-    deletes = Deletes(cluster, nodes, fleet, reads, mirroring, purging, tombstones, cache, events)
-    bundles = Bundles(cluster, nodes, fleet, mirroring, cache, events, queue)
-    attempts = Attempts(nodes, reads, bundles)
+    deletes = Deletes(mirrors, reads, mirroring, purging, tombstones, cache, events)
+    bundles = Bundles(mirrors, mirroring, cache, events, queue)
+    attempts = Attempts(mirrors, reads, bundles)
     deaths = AbandonedJobs(connection, keys, queue, attempts, now_seconds=time.time)
-    fence_lifter = FenceLifter(cluster, nodes, fleet, tombstones, now_seconds=time.time)
-    reconcile = Reconciler(cluster, nodes, fleet, tombstones, now_seconds=time.time)
-    secret = idempotency_secret(keys)
-    earlier = EarlierUploads(cluster, nodes, fleet)
-    regeneration = Regeneration(cluster, nodes, fleet, reads, mirroring, queue, key_secret=secret)
-    uploads = Uploads(cluster, fleet, mirroring, earlier, urls, queue, key_secret=secret)
+    fence_lifter = FenceLifter(mirrors, tombstones, now_seconds=time.time)
+    reconcile = Reconciler(mirrors, tombstones, now_seconds=time.time)
+    secret = keys.idempotency_secret
+    earlier = EarlierUploads(mirrors)
+    relinking = Relinking(mirrors, reads, mirroring)
+    regeneration = Regeneration(mirrors, reads, relinking, queue, key_secret=secret)
+    uploads = Uploads(mirrors, mirroring, earlier, urls, queue, key_secret=secret)
     api = Api(
         keys=keys,
         upload_bytes_max=cluster.limits.upload_bytes_max,
         uploads=uploads,
         photos=photos,
-        pages=BatchLookup(cluster, nodes, fleet, photos, cache, master.colo),
+        pages=BatchLookup(mirrors, photos, cache),
         deletes=deletes,
-        revokes=Revokes(
-            cluster, nodes, fleet, reads, photos, mirroring, deletes, key_secret=secret
-        ),
+        revokes=Revokes(mirrors, reads, photos, relinking, deletes, key_secret=secret),
         repairs=Repairs(cluster, reconcile),
         bundles=bundles,
         regeneration=RegenerateApi(regeneration),
-        operators=_operators(cluster, nodes, fleet, uploads, photos, queue),
-        tiering=TieringApi(Tiering(cluster, nodes, fleet)),
+        operators=OperatorApi(
+            Undeletes(mirrors, uploads),
+            PhotoSearch(mirrors),
+            Explanations(mirrors, photos, queue),
+            Scrubs(mirrors),
+        ),
+        tiering=TieringApi(Tiering(mirrors)),
         events=events,
         metrics=MasterMetrics(events, webhooks),
         status=ClusterStatus(
@@ -177,34 +184,15 @@ def _wire(
         (edge_health.poll, EDGE_POLL_SECONDS),
         (fence_lifter.lift_fences, FENCE_PASS_SECONDS),
         (queue.flush_batch, 0.0),
-        (
-            HintedHandoff(cluster, nodes, fleet, purging, tombstones).deliver_all,
-            HINTS_PASS_SECONDS,
-        ),
+        (HintedHandoff(mirrors, purging, tombstones).deliver_all, HINTS_PASS_SECONDS),
         (purging.repeat_due, AGAIN_PASS_SECONDS),
         (EventRelay(cluster.queue_url, keys, events, boot=boot).run, RELAY_RECONNECT_SECONDS),
         (webhooks.send_all, 0.0),
         (deaths.requeue_all, DEATHS_PASS_SECONDS),
-        (Sweep(cluster, nodes, fleet, queue).sweep_all, SWEEP_PASS_SECONDS),
+        (Sweep(mirrors, queue).sweep_all, SWEEP_PASS_SECONDS),
         (reconcile.reconcile_next, reconcile.pause_seconds),
     )
     return _Parts(api, events, (fleet.poll, edge_health.poll), works)
-
-
-def _operators(
-    cluster: Cluster,
-    nodes: Mapping[NodeId, NodeClient],
-    fleet: Fleet,
-    uploads: Uploads,
-    photos: Photos,
-    queue: SizesQueue,
-) -> OperatorApi:
-    return OperatorApi(
-        Undeletes(cluster, nodes, fleet, uploads),
-        PhotoSearch(cluster, nodes, fleet),
-        Explanations(cluster, nodes, fleet, photos, queue),
-        Scrubs(cluster, nodes, fleet),
-    )
 
 
 def _connect_to_queue(cluster: Cluster) -> redis.Redis:

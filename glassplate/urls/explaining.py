@@ -12,11 +12,11 @@ from volumes.photo_path import (
     InvalidPath,
     PhotoTombstone,
     PhotoVersion,
-    VersionTombstone,
     VolumeId,
     parse_volume,
     render_path,
     render_stem,
+    tombstone_paths,
 )
 from volumes.sizes import ORIGINAL_LETTER
 
@@ -122,7 +122,7 @@ def _of_tombstones(asked: ExplainTarget, found: Document) -> Response | None:
     names = {render_path(PhotoTombstone(asked.volume, asked.photo)): "the photo"}
     if asked.version is not None:
         photo_version = PhotoVersion(asked.volume, asked.photo, asked.version)
-        names[render_path(VersionTombstone(photo_version))] = "this version"
+        names[tombstone_paths(photo_version)[1]] = "this version"
     for path, what in names.items():
         holders = [copy["node"] for copy in _mirror(found) if copy["path"] == path]
         if holders:

@@ -1,7 +1,6 @@
 """The storagemaster's routes: uploads, photos, deletes and the cluster's state."""
 
 import hashlib
-import hmac
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
@@ -134,7 +133,7 @@ class Api:
             chunks = _first_file(request)
         else:
             chunks = request.content.iter_any()
-        incoming = UploadBody(chunks, wanted.announced, bytes_max=self._upload_bytes_max)
+        incoming = UploadBody(chunks, wanted.declared, bytes_max=self._upload_bytes_max)
         receipt, is_new = await self._uploads.take(incoming, wanted)
         if wanted.is_waiting:
             wait_seconds = _wait_seconds(request)
@@ -258,7 +257,7 @@ class Api:
         digest = request.headers.get(wire.DIGEST_HEADER)
         volume = request.query.get("volume")
         return UploadRequest(
-            announced=DeclaredBody(
+            declared=DeclaredBody(
                 bytes_total=None if is_multipart else request.content_length,
                 sha256=parse_digest_header(digest) if digest else None,
             ),
@@ -340,8 +339,3 @@ def _version_of(request: web.Request) -> PhotoVersion:
         parse_photo_id(match["photo"]),
         parse_version(match["version"]),
     )
-
-
-def idempotency_secret(keys: KeyRing) -> bytes:
-    """What Idempotency-Keys become ids with: of the oldest key, so that it never changes."""
-    return hmac.digest(keys.keys[0].secret, b"glassplate idempotency", hashlib.sha256)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from runtime.crashpoint import crashpoint
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
-from storagemaster.mirrors.fleet import Fleet, NodeView
+from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.mirroring import pull_seconds
+from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.repair.lost_digests import digest_elsewhere
 from storagemaster.repair.plan import plan_shard
 from storagemaster.repair.steps import (
@@ -35,7 +36,6 @@ from storagemaster.repair.tasks import (
     group_steps,
     step_bytes,
 )
-from storagenode.client import NodeClient
 from storagenode.protocol.errors import (
     Gone,
     NodeError,
@@ -45,7 +45,7 @@ from storagenode.protocol.errors import (
 )
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import Pull
-from volumes.cluster import Cluster, NodeId
+from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter
 from volumes.photo_path import Info, PhotoFile, VolumeId, volume_of
 
@@ -83,21 +83,19 @@ class Reconciler:
 
     def __init__(
         self,
-        cluster: Cluster,
-        nodes: Mapping[NodeId, NodeClient],
-        fleet: Fleet,
+        mirrors: Mirrors,
         tombstone_delivery: TombstoneDelivery,
         *,
         now_seconds: Callable[[], float],
         shuffle: Callable[[list[VolumeId]], None] = random.shuffle,
     ) -> None:
-        self._cluster = cluster
-        self._nodes = nodes
-        self._fleet = fleet
+        self._cluster = mirrors.cluster
+        self._nodes = mirrors.nodes
+        self._fleet = mirrors.fleet
         self._tombstone_delivery = tombstone_delivery
         self._now_seconds = now_seconds
         self._shuffle = shuffle
-        self._budget = RepairThrottle(cluster.limits.repair_bytes_per_second)
+        self._budget = RepairThrottle(mirrors.cluster.limits.repair_bytes_per_second)
         self._attempts: dict[Step, int] = {}
         self._reasons: dict[Step, str] = {}
         self.progress = RepairProgress()

@@ -12,16 +12,8 @@ from storagemaster.repair.plan import Listings
 from storagenode.disk.shard_listing import ListedFile
 from volumes.cluster import Cluster, NodeId, Volume
 from volumes.cold_tier import ColdTier
-from volumes.photo_path import (
-    Failure,
-    Info,
-    PhotoFile,
-    PhotoTombstone,
-    Variant,
-    VersionTombstone,
-    VolumeId,
-    parse_name,
-)
+from volumes.photo_path import PhotoFile, Variant, VolumeId, parse_name
+from volumes.version_files import UNFINISHED_STATES, VersionFiles, VersionState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,16 +102,13 @@ def _reason_to_stay(
     held: Mapping[PhotoFile, object],
 ) -> str | None:
     """Why a file is not moved now; empty if that goes without saying, None if it is moved."""
-    photo_version = file.photo_version
-    if (
-        VersionTombstone(photo_version) in held
-        or PhotoTombstone(photo_version.volume, photo_version.photo) in held
-    ):
+    state = VersionFiles(file.photo_version, held).state
+    if state is VersionState.GONE:
         return ""
     digests = {listed.digest for listed in holders.values()}
     if len(digests) > 1 or "" in digests:
         return "its copies are not alike; repair the volume first"
-    if Info(photo_version) not in held and Failure(photo_version) not in held:
+    if state in UNFINISHED_STATES:
         return "its sizes are not made yet"
     return None
 

@@ -15,6 +15,7 @@ from volumes.photo_path import (
     render_path,
     render_stem,
 )
+from volumes.version_files import originals_in
 
 
 def relink_objects(
@@ -34,7 +35,7 @@ def relink_objects(
     for each in (photo_version, new):
         publisher.raise_if_deleted(Info(each))
     files = _files_of(bucket, photo_version)
-    originals = [file for file in files if isinstance(file, Variant) and file.is_original]
+    originals = originals_in(files)
     if not (originals or (is_offloaded and files)):
         raise NotFound(f"{render_stem(photo_version)} has no original here")
 

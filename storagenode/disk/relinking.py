@@ -19,6 +19,7 @@ from volumes.photo_path import (
     render_path,
     render_stem,
 )
+from volumes.version_files import originals_in
 
 
 def relink(
@@ -49,14 +50,13 @@ def relink(
         publisher.raise_if_deleted(Info(photo_version))
         publisher.raise_if_deleted(Info(new))
         files = _files_of(file_system, photo_version)
-        has_original = any(isinstance(file, Variant) and file.is_original for file in files)
-        if not (has_original or (is_offloaded and files)):
+        originals = originals_in(files)
+        if not (originals or (is_offloaded and files)):
             raise NotFound(f"{render_stem(photo_version)} has no original here")
-        if original_only:
-            files = [file for file in files if isinstance(file, Variant) and file.is_original]
+        chosen = originals if original_only else files
         made = []
         # Infos last: they say that all else is there.
-        for file in sorted(files, key=lambda file: isinstance(file, Info)):
+        for file in sorted(chosen, key=lambda file: isinstance(file, Info)):
             source, target = render_path(file), render_path(replace(file, photo_version=new))
             _verify(file_system, Place(file), add_to_quarantine)
             if isinstance(file, Info):

@@ -107,7 +107,7 @@ def owes_no_purges(patch):
     async def owe(*_, **__):
         pass
 
-    patch.setattr(Deletes, "_owe_purge", owe)
+    patch.setattr(Deletes, "_record_purge", owe)
 
 
 def sweeps_nothing(patch):
@@ -128,13 +128,13 @@ def waits_for_a_frozen_mirror(patch):
     patch.setattr(fan_out, "_wait_for_answers", wait)
 
 
-def ignores_the_announced_digest(patch):
+def ignores_the_declared_digest(patch):
     """Whatever came is kept."""
     body = UploadBody.body
 
-    def unchecked(incoming, *, kept_digest=None):
-        incoming._announced = type(incoming._announced)()
-        return body(incoming, kept_digest=kept_digest)
+    def unchecked(incoming, *, stored_digest=None):
+        incoming._declared = type(incoming._declared)()
+        return body(incoming, stored_digest=stored_digest)
 
     patch.setattr(UploadBody, "body", unchecked)
 
@@ -218,7 +218,7 @@ BUGS_OF_STORAGEMASTERS = (
     ),
     PlantedBug(
         what="a body that is not what was announced is kept",
-        plant=ignores_the_announced_digest,
+        plant=ignores_the_declared_digest,
         found_by=Tests("tests/storagemaster/uploads/test_bad_uploads.py"),
     ),
     PlantedBug(

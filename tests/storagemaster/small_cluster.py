@@ -19,7 +19,6 @@ import pytest
 
 from drill.cluster.tcp_proxy import TcpProxy, running_proxy
 from permission_urls import Key, KeyRing, KeyState
-from storagemaster.handlers.api import idempotency_secret
 from storagenode.app import running_node
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.health import Reserve
@@ -41,7 +40,7 @@ NO_QUEUE_URL = "redis://127.0.0.1:1"
 # Below the range that outgoing connections take their ports from.
 
 KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
-KEY_SECRET = idempotency_secret(KEYS)
+KEY_SECRET = KEYS.idempotency_secret
 
 
 class SmallCluster:

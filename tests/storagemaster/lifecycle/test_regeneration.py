@@ -1,6 +1,6 @@
 """What of a shard there is to rebuild, and which version a recipe makes of one."""
 
-from storagemaster.lifecycle.regeneration import photos_of, version_for_recipe
+from storagemaster.lifecycle.regeneration import live_versions, version_for_recipe
 from storagenode.disk.shard_listing import ListedFile
 from volumes.photo_path import parse_photo_version
 
@@ -11,11 +11,8 @@ OF = parse_photo_version(f"42/{PHOTO}/3fz8qd")
 
 def states(*names):
     """The state of every photo version of a shard that has these files."""
-    found = photos_of(42, [ListedFile(name, 1, "") for name in names])
-    return {
-        f"{each.original.photo_version.photo}/{each.original.photo_version.version}": each.state
-        for each in found
-    }
+    found = live_versions(42, [ListedFile(name, 1, "") for name in names])
+    return {f"{v.photo_version.photo}/{v.photo_version.version}": v.state for v in found}
 
 
 def test_a_photo_is_pending_failed_or_ready_by_the_files_beside_its_original():

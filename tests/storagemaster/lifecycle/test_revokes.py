@@ -1,14 +1,21 @@
 """Revocations: the new version has all that the old one had, or its sizes are made anew."""
 
+import json
 import os
+import time
+
+import pytest
 
 from storagenode.disk.filesystem import DIGEST_XATTR
+from storagenode.protocol.errors import NotFound
 from tests.storagemaster.bundles_to_send import sizes_of
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.uploads.test_bad_uploads import assert_problem
 from tests.storagenode.disk.test_store import flip
 from volumes.photo_path import Info, PhotoVersion, Variant, render_path
 
+# Within this time the storagemaster responds when nothing has to be waited for.
+PATIENCE_SECONDS = 3.0
 HOMES = ("east-1", "west-1")
 
 
@@ -73,3 +80,28 @@ async def test_what_was_damaged_since_it_was_linked_is_not_copied(cluster, photo
     assert_problem(answer, 503, "unavailable")
     owed = cluster.hidden("west-2", ".hints")
     assert not any(path.endswith("_o.jpg") for path in owed)
+
+
+@pytest.mark.parametrize("action", ["revoke", "regenerate"])
+async def test_refusal_of_the_only_reachable_mirror_fails_at_once(
+    cluster, photo, action, impatience, monkeypatch
+):
+    """The handoff node does not wait for a link that never comes, and still accepts photos."""
+    assert impatience is None
+    await cluster.stop_and_notice("west-1")
+    monkeypatch.setattr(cluster.stores["east-1"], "relink", refuse_to_relink)
+    started = time.monotonic()
+    if action == "revoke":
+        response, _ = await revoke(cluster, photo)
+    else:
+        body = json.dumps({"photo": str(photo), "recipe": "another"}).encode()
+        response = await cluster.master.request("POST", "/regenerations", data=body)
+    assert_problem(response, 503, "unavailable")
+    assert time.monotonic() - started < PATIENCE_SECONDS
+    up = {node for node, view in cluster.master.fleet.view().items() if view.accepts_new_photos}
+    assert up == {"east-1", "east-2", "west-2"}
+
+
+def refuse_to_relink(*_, **__):
+    """Raise what a mirror without the original raises."""
+    raise NotFound("no original here")

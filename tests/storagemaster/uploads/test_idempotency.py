@@ -134,7 +134,7 @@ async def test_a_retry_while_the_mirrors_of_the_first_volume_are_down_is_refused
     await cluster.stop_and_notice("east-1", "west-1")
     answer = await cluster.master.upload(photo, key="k", volume=None)
     assert answer.status == 503
-    assert "used before cannot be told" in answer.document["detail"]
+    assert "cannot check whether this key was used before" in answer.document["detail"]
     await cluster.start_and_notice("east-1", "west-1")
     assert set(cluster.holders(first.original)) == {"east-1", "west-1"}
     assert cluster.files("east-2") == cluster.files("west-2") == {}

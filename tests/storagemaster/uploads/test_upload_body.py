@@ -74,7 +74,7 @@ async def test_as_little_is_read_as_tells():
 async def test_a_body_that_keeps_its_word_passes():
     """Length and digest as announced, and the digest that is kept already."""
     upload = incoming(JPEG, bytes_total=len(JPEG), sha256=SHA256)
-    assert await whole(upload, kept_digest=SHA256) == JPEG
+    assert await whole(upload, stored_digest=SHA256) == JPEG
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ async def test_a_body_that_keeps_its_word_passes():
         ({"bytes_total": len(JPEG) + 1}, {}, LengthMismatch),
         ({"bytes_total": len(JPEG) - 1}, {}, LengthMismatch),
         ({"sha256": "0" * 64}, {}, DigestMismatch),
-        ({}, {"kept_digest": "0" * 64}, IdempotencyKeyReused),
+        ({}, {"stored_digest": "0" * 64}, IdempotencyKeyReused),
         ({"bytes_max": len(JPEG) - 1}, {}, TooLarge),
     ],
     ids=["shorter", "longer", "another digest", "other bytes than kept", "too long"],

@@ -35,7 +35,7 @@ def test_new_photo_can_be_deleted_and_brought_back_too(client, deleted):
     """The first one cannot: what came of it is gone."""
     back = client.undelete(deleted)
     client.delete(f"{back.volume}/{back.photo}")
-    with pytest.raises(PhotoGone, match="brought back before"):
+    with pytest.raises(PhotoGone, match="undeleted before"):
         client.undelete(deleted)
     again = client.undelete(f"{back.volume}/{back.photo}")
     assert again.sha256 == back.sha256
