@@ -22,6 +22,7 @@ from storagemaster.events.relay import RECONNECT_SECONDS as RELAY_RECONNECT_SECO
 from storagemaster.events.relay import EventRelay
 from storagemaster.events.webhooks import Webhooks
 from storagemaster.handlers.api import Api
+from storagemaster.handlers.authorization import Authorization
 from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.problems import malformed_request_response
 from storagemaster.handlers.regenerate_api import RegenerateApi
@@ -156,11 +157,11 @@ def _wire(
     regeneration = Regeneration(mirrors, reads, relinking, queue, key_secret=secret)
     uploads = Uploads(mirrors, mirroring, earlier, urls, queue, key_secret=secret)
     api = Api(
-        keys=keys,
+        authorization=Authorization(keys),
         upload_bytes_max=cluster.limits.upload_bytes_max,
         uploads=uploads,
         photos=photos,
-        pages=BatchLookup(mirrors, photos, cache),
+        batches=BatchLookup(mirrors, photos, cache),
         deletes=deletes,
         revokes=Revokes(mirrors, reads, photos, relinking, deletes, key_secret=secret),
         repairs=Repairs(cluster, reconcile),

@@ -1,8 +1,9 @@
-"""The client of the storagemasters' internal routes: how a worker hands in sizes."""
+"""Client of the storagemasters' internal routes, with which workers deliver sizes."""
 
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import aiohttp
 from yarl import URL
@@ -12,21 +13,21 @@ from storagemaster import wire
 from volumes.cluster import Master
 from volumes.photo_path import PhotoVersion
 
-ANSWER_SECONDS = 15.0
+RESPONSE_SECONDS = 15.0
 CONNECT_SECONDS = 0.5
 SIGNATURE_SECONDS = 300
 
 
 class MasterRefused(Exception):
-    """A storagemaster answered, and will not take the sizes: trying again is of no use."""
+    """A storagemaster rejected the sizes permanently: a retry would fail as well."""
 
 
 class NoMasterAnswered(Exception):
-    """No storagemaster took the sizes now; the message has what each said."""
+    """No storagemaster stored the sizes now; the message has the reason of each."""
 
 
 class MasterClient:
-    """Speaks to whichever storagemaster answers, in the given order."""
+    """Client of the first storagemaster that responds, in the given order."""
 
     def __init__(
         self,
@@ -44,37 +45,37 @@ class MasterClient:
     async def put_bundle(
         self, photo_version: PhotoVersion, body: bytes, *, mtime_seconds: int
     ) -> None:
-        """Hand in the sizes of a version; they are on two nodes on return.
+        """Deliver the sizes of a version; they are fsynced on two nodes on return.
 
         Raises:
-            MasterRefused: The photo is gone, or the bundle is wrong.
-            NoMasterAnswered: Try again later.
+            MasterRefused: The photo was deleted, or the bundle is malformed.
+            NoMasterAnswered: No storagemaster stored the sizes; try again later.
         """
-        path = f"{wire.bundle_path(photo_version)}?mtime={mtime_seconds}"
+        path = wire.BUNDLE.path(asdict(photo_version), [("mtime", str(mtime_seconds))])
+        timeout = aiohttp.ClientTimeout(total=RESPONSE_SECONDS, sock_connect=CONNECT_SECONDS)
         failures = []
         for master in self._masters:
             try:
-                async with self._session.post(
+                async with self._session.request(
+                    wire.BUNDLE.method,
                     URL(f"http://{master.address}{path}", encoded=True),
                     data=body,
                     headers={wire.SIGNATURE_HEADER: self._sign(path, body)},
-                    timeout=aiohttp.ClientTimeout(
-                        total=ANSWER_SECONDS, sock_connect=CONNECT_SECONDS
-                    ),
+                    timeout=timeout,
                 ) as response:
                     if response.status == 200:
                         return
-                    said = await response.text()
+                    reason = f"{master.id} returned {response.status}: {await response.text()}"
                     if response.status < 500:
-                        raise MasterRefused(f"{master.id} answered {response.status}: {said}")
-                    failures.append(f"{master.id} answered {response.status}: {said}")
+                        raise MasterRefused(reason)
+                    failures.append(reason)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 failures.append(f"{master.id}: {error or type(error).__name__}")
         raise NoMasterAnswered("; ".join(failures))
 
     def _sign(self, path: str, body: bytes) -> str:
         return self._signer.sign_request(
-            method="POST",
+            method=wire.BUNDLE.method,
             path=path,
             digest=hashlib.sha256(body).hexdigest(),
             expiry_seconds=int(self._now_seconds()) + SIGNATURE_SECONDS,

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 import aiohttp
@@ -18,7 +19,6 @@ from glassplate.session.sinks import Sink
 from glassplate.session.sources import Body, MemoryBody, Source, open_source
 from glassplate.session.tiering import Tiering
 from glassplate.urls.references import PhotoReference
-from permission_urls import Scope
 from storagemaster import wire
 from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
@@ -82,8 +82,8 @@ class ClusterSession:
         if body.sha256 is not None:
             headers[wire.DIGEST_HEADER] = _digest_header(body.sha256)
         request = Request(
-            method="POST",
-            path=wire.PHOTOS_ROUTE + (f"?volume={volume}" if volume is not None else ""),
+            route=wire.UPLOAD,
+            query=[("volume", str(volume))] if volume is not None else [],
             headers={"Content-Type": "application/octet-stream", **headers},
             # Only a key that was made just now is surely fresh.
             first_attempt_headers={wire.FIRST_ATTEMPT_HEADER: "1"} if is_fresh else {},
@@ -92,7 +92,7 @@ class ClusterSession:
         )
         sent = SendProgress()
         try:
-            answer = await self._masters.ask(request, Scope.UPLOAD, sent=sent)
+            answer = await self._masters.ask(request, sent=sent)
             receipt = _parsed(wire.parse_receipt, answer.document())
             _refuse_other_bytes(receipt, body, sent)
         except ClusterError as error:
@@ -102,8 +102,8 @@ class ClusterSession:
 
     async def photo(self, photo_version: PhotoVersion) -> PhotoStatus:
         """What has become of a photo version."""
-        request = Request(method="GET", path=wire.version_path(photo_version))
-        return await self._document(request, Scope.READ, wire.parse_status)
+        request = Request(route=wire.PHOTO, fields=asdict(photo_version))
+        return await self._document(request, wire.parse_status)
 
     async def photos(self, versions: Sequence[PhotoVersion]) -> list[PhotoStatus]:
         """What has become of many photo versions, page by page."""
@@ -111,34 +111,34 @@ class ClusterSession:
         for start in range(0, len(versions), wire.BATCH_PHOTOS_MAX):
             page = versions[start : start + wire.BATCH_PHOTOS_MAX]
             request = Request(
-                method="POST",
-                path=wire.BATCH_ROUTE,
+                route=wire.LOOKUP,
                 headers={"Content-Type": "application/json"},
                 body=MemoryBody(wire.render_batch_request(page)),
             )
-            statuses += await self._document(request, Scope.READ, wire.parse_info_batch)
+            statuses += await self._document(request, wire.parse_info_batch)
         return statuses
 
     async def delete(self, reference: PhotoReference) -> Deletion:
         """Make a photo, or one version of it, gone for ever."""
-        request = Request(method="DELETE", path=f"{wire.PHOTOS_ROUTE}/{reference}")
-        return await self._document(request, Scope.DELETE, wire.parse_deletion)
+        route = wire.DELETE_PHOTO if reference.version is None else wire.DELETE_VERSION
+        request = Request(route=route, fields=asdict(reference))
+        return await self._document(request, wire.parse_deletion)
 
     async def revoke(self, photo_version: PhotoVersion) -> Revocation:
         """Give a photo a new version, and make the old one gone for ever."""
-        request = Request(method="POST", path=wire.revoke_path(photo_version))
-        return await self._document(request, Scope.DELETE, wire.parse_revocation)
+        request = Request(route=wire.REVOKE, fields=asdict(photo_version))
+        return await self._document(request, wire.parse_revocation)
 
     async def undelete(self, reference: PhotoReference) -> Receipt:
         """Bring a deleted photo back as a new one."""
-        path = wire.undelete_path(reference.volume, reference.photo)
-        request = Request(method="POST", path=path, answer_seconds_min=UNDELETE_SECONDS_MIN)
-        return await self._document(request, Scope.DELETE, wire.parse_receipt)
+        request = Request(
+            route=wire.UNDELETE, fields=asdict(reference), answer_seconds_min=UNDELETE_SECONDS_MIN
+        )
+        return await self._document(request, wire.parse_receipt)
 
     async def status(self) -> dict[str, Any]:
         """The state of the cluster."""
-        request = Request(method="GET", path=wire.STATUS_ROUTE)
-        return await self._document(request, Scope.READ, dict)
+        return await self._document(Request(route=wire.STATUS), dict)
 
     async def download(
         self, urls: Sequence[str], sink: Sink, on_progress: Progress | None
@@ -153,17 +153,14 @@ class ClusterSession:
             on_progress=on_progress,
         )
 
-    async def ask(
-        self, method: str, path: str, scope: Scope, *, answer_seconds_min: float = 0
-    ) -> dict[str, Any]:
+    async def ask(self, request: Request) -> dict[str, Any]:
         """The document that a storagemaster answers a request without a body with."""
-        request = Request(method=method, path=path, answer_seconds_min=answer_seconds_min)
-        return await self._document(request, scope, dict)
+        return await self._document(request, dict)
 
     async def _document(
-        self, request: Request, scope: Scope, parse: Callable[[dict[str, Any]], _Document]
+        self, request: Request, parse: Callable[[dict[str, Any]], _Document]
     ) -> _Document:
-        answer = await self._masters.ask(request, scope)
+        answer = await self._masters.ask(request)
         return _parsed(parse, answer.document())
 
 

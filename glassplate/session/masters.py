@@ -78,9 +78,7 @@ class Masters:
         self._first = 0
         self._luck = random.SystemRandom().random
 
-    async def ask(
-        self, request: Request, scope: Scope, *, sent: SendProgress | None = None
-    ) -> Response:
+    async def ask(self, request: Request, *, sent: SendProgress | None = None) -> Response:
         """The answer of the first storagemaster that has one, with a status below 400.
 
         `sent` is told what left in the last attempt.
@@ -90,13 +88,19 @@ class Masters:
             ClusterError: Nobody did what was asked, or said so.
             UnusableSource: The body cannot be read.
         """
+        scope = request.route.access
+        assert isinstance(scope, Scope), "a client sends only requests that need a token"
         sent = sent or SendProgress()
         failures = Failures()
         first = self._first
         for attempt in itertools.count(1):
             server = self._servers[(first + attempt - 1) % len(self._servers)]
             extra = request.first_attempt_headers if attempt == 1 else {}
-            headers = {**request.headers, **extra, **self._credentials.headers(scope)}
+            headers = {
+                **request.headers,
+                **extra,
+                **self._credentials.headers(scope),
+            }
             outcome = await self._try(server, request, headers, sent)
             if isinstance(outcome, Response) and outcome.status not in RETRYABLE_STATUSES:
                 return _accept(outcome)

@@ -2,10 +2,9 @@
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
+from glassplate.session.exchange import Request
 from glassplate.urls.references import parse_photo, parse_reference
-from permission_urls import Scope
 from storagemaster import wire
 from storagemaster.wire import Receipt
 from volumes.photo_path import PhotoVersion
@@ -31,7 +30,7 @@ class Operations(ABC):
         Raises:
             NotFound: There is no such volume.
         """
-        return await self._opened().ask("GET", wire.repair_path(volume), Scope.READ)
+        return await self._opened().ask(Request(route=wire.DIFF, fields={"volume": volume}))
 
     async def repair(self, volume: int) -> dict[str, Any]:
         """Make the mirrors of a volume equal; what was done, and what was not and why.
@@ -43,10 +42,11 @@ class Operations(ABC):
             NotFound: There is no such volume.
         """
         return await self._opened().ask(
-            "POST",
-            wire.repair_path(volume),
-            Scope.ADMIN,
-            answer_seconds_min=REPAIR_SECONDS_MAX,
+            Request(
+                route=wire.REPAIR,
+                fields={"volume": volume},
+                answer_seconds_min=REPAIR_SECONDS_MAX,
+            )
         )
 
     @property
@@ -72,7 +72,8 @@ class Operations(ABC):
         The document has `found` (`node`, `colo`, `where`, `hint_for`, `path`), and `unknown`: the
         nodes that could not be asked, and why.
         """
-        return await self._opened().ask("GET", wire.find_path(parse_photo(photo)), Scope.ADMIN)
+        fields = {"photo": parse_photo(photo)}
+        return await self._opened().ask(Request(route=wire.FIND, fields=fields))
 
     async def explain(self, photo: str | PhotoVersion) -> dict[str, Any]:
         """All there is to know of a photo, and what a GET of its URL would be answered, and why.
@@ -91,8 +92,8 @@ class Operations(ABC):
         asked = parse_target(photo)
         if asked.volume is None or asked.photo is None:
             return explain(asked, None, self._judge(asked.target))
-        path = wire.explanation_path(asked.volume, asked.photo)
-        found = await self._opened().ask("GET", path, Scope.ADMIN)
+        fields = {"volume": asked.volume, "photo": asked.photo}
+        found = await self._opened().ask(Request(route=wire.EXPLAIN, fields=fields))
         return explain(asked, found, self._judge(asked.target))
 
     async def scrubs(self, node: str | None = None) -> dict[str, Any]:
@@ -100,14 +101,14 @@ class Operations(ABC):
 
         The document has `nodes`, and `unknown`: those that could not be asked, and why.
         """
-        return await self._opened().ask("GET", _scrubs_path(node), Scope.READ)
+        return await self._opened().ask(Request(route=wire.SCRUBS, query=_node_query(node)))
 
     async def scrub(self, node: str | None = None) -> dict[str, Any]:
         """Have another pass begin as soon as the present one has ended.
 
         The document is that of `scrubs`, from before.
         """
-        return await self._opened().ask("POST", _scrubs_path(node), Scope.ADMIN)
+        return await self._opened().ask(Request(route=wire.START_SCRUBS, query=_node_query(node)))
 
     @abstractmethod
     def _judge(self, target: str) -> dict[str, Any] | None:
@@ -118,5 +119,5 @@ class Operations(ABC):
         """What speaks to the cluster."""
 
 
-def _scrubs_path(node: str | None) -> str:
-    return wire.SCRUBS_ROUTE + (f"?{urlencode({'node': node})}" if node else "")
+def _node_query(node: str | None) -> list[tuple[str, str]]:
+    return [("node", node)] if node else []

@@ -3,14 +3,12 @@
 import json
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from glassplate.errors import InvalidResponse
 from glassplate.session.exchange import Request
 from glassplate.session.masters import Masters
 from glassplate.session.sources import MemoryBody
 from glassplate.urls.references import parse_version_reference
-from permission_urls import Scope
 from storagemaster import wire
 from volumes.photo_path import PhotoVersion
 
@@ -25,15 +23,18 @@ class Regeneration:
 
     async def shards(self, volume: int) -> list[str]:
         """The shards of a volume that have photos."""
-        request = Request(method="GET", path=f"{wire.REGENERATE_ROUTE}/{volume}")
+        request = Request(route=wire.REGENERATION_SHARDS, fields={"volume": volume})
         return await self._ask(request, lambda fields: list(map(str, fields["shards"])))
 
     async def find(
         self, volume: int, shard: str, *, recipe: str | None = None
     ) -> list[PhotoVersion]:
         """The photos of a shard without sizes; with a recipe, those that another one made."""
-        query = "" if recipe is None else f"?recipe={quote(recipe)}"
-        request = Request(method="GET", path=f"{wire.REGENERATE_ROUTE}/{volume}/{shard}{query}")
+        request = Request(
+            route=wire.REGENERATION_PHOTOS,
+            fields={"volume": volume, "shard": shard},
+            query=[] if recipe is None else [("recipe", recipe)],
+        )
         return await self._ask(
             request, lambda fields: [parse_version_reference(text) for text in fields["photos"]]
         )
@@ -50,8 +51,7 @@ class Regeneration:
         """
         document = {"photo": str(photo_version)} | ({} if recipe is None else {"recipe": recipe})
         request = Request(
-            method="POST",
-            path=wire.REGENERATE_ROUTE,
+            route=wire.REGENERATE,
             headers={"Content-Type": "application/json"},
             body=MemoryBody(json.dumps(document).encode()),
         )
@@ -60,7 +60,7 @@ class Regeneration:
         )
 
     async def _ask(self, request: Request, read: Callable[[dict[str, Any]], _Result]) -> _Result:
-        answer = await self._masters.ask(request, Scope.ADMIN)
+        answer = await self._masters.ask(request)
         try:
             return read(answer.document())
         except (KeyError, TypeError) as error:

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from runtime.crashpoint import crashpoint
 from storagemaster.errors import TooManyPixels, Unavailable
@@ -22,7 +22,7 @@ from storagemaster.mirrors.placement import (
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.uploads.earlier_upload import EarlierUploads
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
-from storagemaster.wire import Receipt, version_path
+from storagemaster.wire import PHOTO, Receipt
 from storagenode.protocol.wire import WHOLE_BYTES_MAX
 from volumes.cluster import Volume
 from volumes.photo_id import PhotoId, Version, derive_photo_id, mint_photo_id, mint_version
@@ -173,7 +173,7 @@ class Uploads:
             urls=self._urls.all_sizes(
                 photo_version, width=sniffed.width, height=sniffed.height, original_ext=sniffed.ext
             ),
-            status=version_path(photo_version),
+            status=PHOTO.path(asdict(photo_version)),
         )
 
 

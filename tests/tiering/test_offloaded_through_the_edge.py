@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from drill.cluster.faulty_s3_proxy import is_photo_read
-from storagemaster.wire import REGENERATE_ROUTE
+from storagemaster.wire import REGENERATE
 from tests.tiering_cluster import COLD, DISKS, MOVED, SIZES, VOLUME, photo_bytes
 from volumes.photo_path import Variant, parse_photo_version
 
@@ -104,7 +104,7 @@ def test_a_photo_whose_bucket_is_gone_is_not_revoked(cluster, offloaded, s3, mon
 def test_a_chilled_photo_is_rebuilt_from_the_bucket(cluster, edge, offloaded):
     """The original of the new version is where the old one's is, and workers get it from there."""
     asked = json.dumps({"photo": str(offloaded), "recipe": "another"}).encode()
-    answer = cluster.run(cluster.master.request("POST", REGENERATE_ROUTE, data=asked))
+    answer = cluster.run(cluster.master.request("POST", REGENERATE.path(), data=asked))
     assert answer.status == 202
     new = parse_photo_version(answer.document["regenerated"])
     assert new.version != offloaded.version

@@ -80,7 +80,7 @@ async def ready_photos(cluster, count):
 async def batch_of(cluster, photos):
     """The entries of a page."""
     answer = await cluster.master.request(
-        "POST", wire.BATCH_ROUTE, data=wire.render_batch_request(photos)
+        "POST", wire.LOOKUP.path(), data=wire.render_batch_request(photos)
     )
     assert answer.status == 200, answer.document
     return answer.document["photos"]
@@ -258,13 +258,13 @@ async def test_an_info_that_says_too_little_is_looked_into(cluster):
         (b"[]", "VOLUME/PHOTO/VERSION"),
         (b'{"photos": [1]}', "VOLUME/PHOTO/VERSION"),
         (b'{"photos": ["1/01jd3x8m2c9qp4k7"]}', "1/01jd3x8m2c9qp4k7"),
-        (wire.render_batch_request([NEVER] * 501), "501 photos are too many"),
+        (wire.render_batch_request([NEVER] * 501), "too many photos: 501"),
         (b" " * (wire.BATCH_REQUEST_BYTES_MAX + 1), "bytes long"),
     ],
 )
 async def test_a_bad_request_says_what_is_wrong(cluster, body, words):
     """And what is right."""
-    answer = await cluster.master.request("POST", wire.BATCH_ROUTE, data=body)
+    answer = await cluster.master.request("POST", wire.LOOKUP.path(), data=body)
     assert answer.status == 400
     assert words in answer.document["detail"]
 
@@ -272,7 +272,7 @@ async def test_a_bad_request_says_what_is_wrong(cluster, body, words):
 async def test_a_page_needs_a_token(cluster):
     """Of scope read."""
     answer = await cluster.master.request(
-        "POST", wire.BATCH_ROUTE, data=b"{}", headers={"Authorization": ""}
+        "POST", wire.LOOKUP.path(), data=b"{}", headers={"Authorization": ""}
     )
     assert answer.status == 401
 
