@@ -1,4 +1,4 @@
-"""The composition root of a storagemaster: wires the write path, the repairs and the API."""
+"""Composition root of a storagemaster: wires the write path, the repairs and the API."""
 
 import contextlib
 import secrets
@@ -27,7 +27,7 @@ from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.problems import malformed_request_response
 from storagemaster.handlers.regenerate_api import RegenerateApi
 from storagemaster.handlers.tiering_api import TieringApi
-from storagemaster.jobs.abandoned_jobs import PASS_SECONDS as DEATHS_PASS_SECONDS
+from storagemaster.jobs.abandoned_jobs import PASS_SECONDS as ABANDONED_PASS_SECONDS
 from storagemaster.jobs.abandoned_jobs import AbandonedJobs
 from storagemaster.jobs.attempts import Attempts
 from storagemaster.jobs.bundles import Bundles
@@ -65,7 +65,7 @@ from storagemaster.uploads.uploads import Uploads
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Master, NodeId
 
-QUEUE_ANSWER_SECONDS = 2.0
+QUEUE_RESPONSE_SECONDS = 2.0
 KEEPALIVE_SECONDS = 75
 
 Work = Callable[[], Awaitable[object]]
@@ -73,22 +73,22 @@ Work = Callable[[], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """A storagemaster that is wired and does nothing yet."""
+    """A storagemaster that is wired but not running."""
 
     api: Api
     events: Events
     polls: tuple[Work, ...]
-    """What is done once before it serves, and again and again afterwards."""
+    """Polls that run once before it serves, and repeatedly afterwards."""
     works: tuple[tuple[Work, float], ...]
-    """What goes on beside the requests, and how many seconds are between two passes."""
+    """Background passes, and the pause between two of them in seconds."""
 
 
 @contextlib.asynccontextmanager
 async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> AsyncIterator[None]:
-    """A storagemaster that serves for as long as the block lasts.
+    """Run a storagemaster until the block exits.
 
     Raises:
-        OSError: Its port is taken.
+        OSError: The port is in use.
     """
     async with contextlib.AsyncExitStack() as stack:
         session = await stack.enter_async_context(
@@ -118,7 +118,7 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
         await stack.enter_async_context(
             serving(runner, master.address.host, master.address.port, clients)
         )
-        # The server stops after the events, because it waits for those who watch them.
+        # Runs before the server stops, which waits for the event streams.
         stack.callback(parts.events.close)
         yield
 
@@ -148,7 +148,7 @@ def _wire(
     deletes = Deletes(mirrors, reads, mirroring, purging, tombstones, cache, events)
     bundles = Bundles(mirrors, mirroring, cache, events, queue)
     attempts = Attempts(mirrors, reads, bundles)
-    deaths = AbandonedJobs(connection, keys, queue, attempts, now_seconds=time.time)
+    abandoned_jobs = AbandonedJobs(connection, keys, queue, attempts, now_seconds=time.time)
     fence_lifter = FenceLifter(mirrors, tombstones, now_seconds=time.time)
     reconcile = Reconciler(mirrors, tombstones, now_seconds=time.time)
     secret = keys.idempotency_secret
@@ -177,7 +177,7 @@ def _wire(
         events=events,
         metrics=MasterMetrics(events, webhooks),
         status=ClusterStatus(
-            cluster, fleet, queue, edge_health, deaths, reconcile, master=master.id
+            cluster, fleet, queue, edge_health, abandoned_jobs, reconcile, master=master.id
         ),
     )
     works: tuple[tuple[Work, float], ...] = (
@@ -189,7 +189,7 @@ def _wire(
         (purging.repeat_due, AGAIN_PASS_SECONDS),
         (EventRelay(cluster.queue_url, keys, events, boot=boot).run, RELAY_RECONNECT_SECONDS),
         (webhooks.send_all, 0.0),
-        (deaths.requeue_all, DEATHS_PASS_SECONDS),
+        (abandoned_jobs.requeue_all, ABANDONED_PASS_SECONDS),
         (Sweep(mirrors, queue).sweep_all, SWEEP_PASS_SECONDS),
         (reconcile.reconcile_next, reconcile.pause_seconds),
     )
@@ -199,6 +199,6 @@ def _wire(
 def _connect_to_queue(cluster: Cluster) -> redis.Redis:
     return queue_client(
         cluster.queue_url,
-        socket_timeout=QUEUE_ANSWER_SECONDS,
-        socket_connect_timeout=QUEUE_ANSWER_SECONDS,
+        socket_timeout=QUEUE_RESPONSE_SECONDS,
+        socket_connect_timeout=QUEUE_RESPONSE_SECONDS,
     )

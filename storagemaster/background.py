@@ -1,4 +1,4 @@
-"""Work that goes on beside the requests: repeated for ever, and never ended by an error."""
+"""Background passes, which run until cancelled; an error never ends them."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 async def repeating(
     work: Callable[[], Awaitable[object]], *, pause_seconds: float
 ) -> AsyncIterator[None]:
-    """Do the work again and again, with a pause between, for as long as the block lasts."""
+    """Repeat the work, with a pause before each pass, until the block exits."""
     task = asyncio.create_task(_repeat(work, pause_seconds))
     try:
         yield
@@ -28,5 +28,5 @@ async def _repeat(work: Callable[[], Awaitable[object]], pause_seconds: float) -
         try:
             await work()
         except Exception:
-            # A mistake in one pass must not end all later ones.
+            # A bug in one pass must not prevent later passes.
             log.exception("a pass of %s failed", getattr(work, "__qualname__", work))

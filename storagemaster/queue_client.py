@@ -1,10 +1,10 @@
-"""Connections to the queue: at one address, or wherever Sentinels say that its primary is now.
+"""Connections to the queue server, at one address or at the primary that Sentinels report.
 
     redis://user:password@host:6379/0
     redis+sentinel://user:password@host1:26379,host2:26379/service/0
 
-Of Sentinels any one is asked whenever a connection is made, so that after a failover the next
-connection is to the new primary. User and password are those of the queue; Sentinels have none.
+Every new connection queries one of the Sentinels, so it reaches the new primary after a failover.
+User and password belong to the queue server; Sentinels have none.
 """
 
 import contextlib
@@ -20,17 +20,17 @@ import redis.sentinel
 
 SENTINEL_SCHEME = "redis+sentinel://"
 SENTINEL_PORT = 26379
-# A Sentinel that takes longer is taken as away, and the next one is asked.
+# A Sentinel that is slower counts as down, and the next one is queried.
 SENTINEL_SECONDS = 1.0
 
 
 class InvalidQueueUrl(ValueError):
-    """The text is not the URL of a queue; the message says what is wrong with it."""
+    """The text is not the URL of a queue server; the message states the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentinelQueue:
-    """Who knows the primary, what they call it, and how to log in there."""
+    """The Sentinels, their name for the primary, and the credentials of the primary."""
 
     sentinels: tuple[tuple[str, int], ...]
     service: str
@@ -40,24 +40,24 @@ class SentinelQueue:
 
 
 def parse_sentinel_url(url: str) -> SentinelQueue:
-    """A `redis+sentinel://` URL, taken apart.
+    """Parse a `redis+sentinel://` URL.
 
     Raises:
-        InvalidQueueUrl: It is none.
+        InvalidQueueUrl: The URL is malformed.
     """
-    login, _, rest = url.removeprefix(SENTINEL_SCHEME).rpartition("@")
-    hosts, _, path = rest.partition("/")
+    login, _, location = url.removeprefix(SENTINEL_SCHEME).rpartition("@")
+    hosts, _, path = location.partition("/")
     service, _, database = path.partition("/")
     username, _, password = login.partition(":")
     try:
         sentinels = tuple(_host_and_port(host) for host in hosts.split(","))
         number = int(database or 0)
     except ValueError as error:
-        raise InvalidQueueUrl(f"a port or database of queue_url is no number: {error}") from error
+        raise InvalidQueueUrl(f"invalid port or database in queue_url: {error}") from error
     if not service or not all(host for host, _ in sentinels):
         raise InvalidQueueUrl(
-            f"queue_url needs {SENTINEL_SCHEME}HOST:PORT,.../SERVICE, with the service that the "
-            "Sentinels monitor"
+            f"invalid queue_url: must be {SENTINEL_SCHEME}HOST:PORT,.../SERVICE, where SERVICE is "
+            "the name that the Sentinels monitor"
         )
     return SentinelQueue(
         sentinels, service, number, unquote(username) or None, unquote(password) or None
@@ -65,38 +65,38 @@ def parse_sentinel_url(url: str) -> SentinelQueue:
 
 
 def queue_client(url: str, **options: Any) -> redis.Redis:
-    """A client of the queue; `options` are redis-py's for connections.
+    """Return a client of the queue server; `options` are redis-py's connection options.
 
     Raises:
-        InvalidQueueUrl, ValueError: The URL is none.
+        InvalidQueueUrl, ValueError: The URL is malformed.
     """
     if not url.startswith(SENTINEL_SCHEME):
         return redis.Redis.from_url(url, **options)
     queue = parse_sentinel_url(url)
-    # redis-py leaves its Sentinels untyped.
-    known: Any = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
+    # redis-py has no types for Sentinels.
+    sentinel: Any = redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
         queue.sentinels, sentinel_kwargs=_sentinel_options()
     )
-    client: redis.Redis = known.master_for(queue.service, **_options_of(queue), **options)
+    client: redis.Redis = sentinel.master_for(queue.service, **_options_of(queue), **options)
     return client
 
 
 @contextlib.asynccontextmanager
 async def async_queue_client(url: str) -> AsyncIterator[Any]:
-    """The same for an event loop, for as long as the block lasts."""
+    """Yield a client for an event loop, and close it when the block exits."""
     if not url.startswith(SENTINEL_SCHEME):
         async with redis.asyncio.Redis.from_url(url) as client:
             yield client
         return
     queue = parse_sentinel_url(url)
-    known: Any = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
+    sentinel: Any = redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
         queue.sentinels, sentinel_kwargs=_sentinel_options()
     )
     try:
-        async with known.master_for(queue.service, **_options_of(queue)) as client:
+        async with sentinel.master_for(queue.service, **_options_of(queue)) as client:
             yield client
     finally:
-        for each in known.sentinels:
+        for each in sentinel.sentinels:
             await each.aclose()
 
 

@@ -250,7 +250,7 @@ def _is_strict(request: web.Request) -> bool:
 
 
 def _wait_seconds(request: web.Request) -> int:
-    """Return the time for which the client waits for the sizes, or 0 by default."""
+    """Return how long the client waits for the sizes, or 0 by default."""
     wait_seconds = _whole_number(request, "wait") if "wait" in request.query else 0
     if wait_seconds > WAIT_SECONDS_MAX:
         raise BadArgument(f"invalid wait {wait_seconds}: at most {WAIT_SECONDS_MAX} seconds")

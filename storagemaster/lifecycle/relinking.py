@@ -70,7 +70,7 @@ class Relinking:
     ) -> None:
         """Return when two nodes have the files of `old` as `new`. Repeating it is harmless.
 
-        `files` are those of the photo. `outcome` is the outcome of the request for error messages.
+        `files` belong to the photo. `outcome` is the outcome of the request for error messages.
 
         Raises:
             UnknownVolume: The config has no such volume.
@@ -108,7 +108,7 @@ class Relinking:
         """Copy a linked file to a handoff node.
 
         Raises:
-            Corrupt: The source's digest is none of those that the mirrors had recorded.
+            Corrupt: No mirror had recorded the source's digest.
         """
         place = Place(file)
         metadata = await self._mirrors.nodes[source].stat(place)

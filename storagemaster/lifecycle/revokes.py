@@ -1,6 +1,6 @@
 """Revocation of a photo's URLs: the bytes get a new version, and a tombstone the old one.
 
-There is no list of revoked URLs.
+Nothing stores a list of revoked URLs.
 """
 
 from dataclasses import replace

@@ -46,7 +46,7 @@ class Copies:
 
     @property
     def durability(self) -> str:
-        """`mirrored` if the copies are in two colos, else `degraded`."""
+        """`mirrored` for copies in two colos, `degraded` for copies in one."""
         return "mirrored" if self.spans_colos else "degraded"
 
     @property

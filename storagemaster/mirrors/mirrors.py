@@ -78,7 +78,7 @@ class Mirrors:
         return placed
 
     def local_first(self, ids: Iterable[NodeId]) -> list[NodeId]:
-        """Return the nodes with those of the storagemaster's own colo first."""
+        """Return the nodes, the storagemaster's own colo first."""
         return sorted(ids, key=lambda id_: self.cluster.nodes[id_].colo != self.colo)
 
     async def query(

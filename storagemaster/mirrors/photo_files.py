@@ -62,7 +62,7 @@ class PhotoFiles:
 
 
 class PhotoReader:
-    """Reads of photos from the mirrors, those of the storagemaster's own colo first."""
+    """Reads of photos from the mirrors, the storagemaster's own colo first."""
 
     def __init__(self, mirrors: Mirrors) -> None:
         self._mirrors = mirrors

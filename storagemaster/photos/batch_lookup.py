@@ -114,7 +114,7 @@ class BatchLookup:
         }
 
     async def _statuses(self, versions: Iterable[PhotoVersion]) -> dict[PhotoVersion, PhotoStatus]:
-        """Return the status of each version, with the reason if there is none."""
+        """Return the status of each version, or the reason for having no status."""
         slots = asyncio.Semaphore(CONCURRENT_STATUSES_MAX)
 
         async def status(photo_version: PhotoVersion) -> PhotoStatus:

@@ -1,4 +1,4 @@
-"""An upload's body as it comes in: its header sniffed, its length and digest held to their word."""
+"""Body of an upload: its format is sniffed, its declared length and digest are verified."""
 
 import base64
 import hashlib
@@ -31,7 +31,7 @@ class DeclaredBody:
 
 
 class UploadBody:
-    """The body of an upload, of which the beginning is kept; it can be read to its end once."""
+    """The body of an upload. The beginning is kept; the whole body can be read once."""
 
     def __init__(
         self, chunks: AsyncIterator[bytes], declared: DeclaredBody, *, bytes_max: int

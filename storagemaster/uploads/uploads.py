@@ -32,7 +32,7 @@ from volumes.sizes import ORIGINAL_LETTER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadRequest:
-    """What a client requests, without the bytes."""
+    """An upload request without its body."""
 
     declared: DeclaredBody
     volume: VolumeId | None = None

@@ -125,7 +125,7 @@ def waits_for_a_frozen_mirror(patch):
     async def wait(branches):
         await asyncio.wait([branch.task for branch in branches])
 
-    patch.setattr(fan_out, "_wait_for_answers", wait)
+    patch.setattr(fan_out, "_wait_for_outcomes", wait)
 
 
 def ignores_the_declared_digest(patch):
@@ -142,7 +142,7 @@ def ignores_the_declared_digest(patch):
 def places_photos_on_full_nodes(patch):
     """As if they were sizes."""
     patch.setattr(
-        placement, "_can_take", lambda view, new_photo: view.writable and new_photo is not None
+        placement, "_can_store", lambda view, new_photo: view.writable and new_photo is not None
     )
 
 

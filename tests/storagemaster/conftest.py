@@ -53,7 +53,7 @@ def _roots(tmp_path_factory):
 def _patience(monkeypatch):
     """A busy machine is slow, which must not look like a fault: only what is frozen is too late."""
     monkeypatch.setattr(signed_requests, "CONNECT_SECONDS", 10.0)
-    monkeypatch.setattr(fleet, "ANSWER_SECONDS", 10.0)
+    monkeypatch.setattr(fleet, "RESPONSE_SECONDS", 10.0)
     monkeypatch.setattr(mirroring, "PATIENCE_SECONDS", 10.0)
 
 
@@ -61,7 +61,7 @@ def _patience(monkeypatch):
 def _impatience(monkeypatch, patience):
     """For tests that freeze something: what does not answer is given up as fast as it should."""
     assert patience is None
-    monkeypatch.setattr(fleet, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(fleet, "RESPONSE_SECONDS", 1.0)
     monkeypatch.setattr(mirroring, "PATIENCE_SECONDS", REAL_PATIENCE_SECONDS)
 
 

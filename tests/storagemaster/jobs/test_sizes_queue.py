@@ -246,7 +246,7 @@ async def test_an_upload_is_kept_while_the_queue_is_away(cluster_with, tmp_path)
 
 async def test_an_upload_does_not_wait_for_a_frozen_queue(cluster_with, valkey, monkeypatch):
     """It is asked in the background, and gives up there; the status says that it is away."""
-    monkeypatch.setattr(app, "QUEUE_ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(app, "QUEUE_RESPONSE_SECONDS", 0.3)
     link = Address(HOST, free_port())
     async with running_proxy(link, Address(HOST, valkey.port)) as proxy:
         cluster = await cluster_with(queue_url=f"redis://{link}/0")

@@ -19,7 +19,7 @@ class Answering:
 
     async def status(self, *, timeout_seconds):
         """What it says of itself."""
-        assert timeout_seconds == fleet_module.ANSWER_SECONDS
+        assert timeout_seconds == fleet_module.RESPONSE_SECONDS
         return NodeStatus(
             **{
                 "node": "a",
@@ -93,7 +93,7 @@ async def test_another_node_at_the_address_is_not_this_one():
     fleet = Fleet({"b": Answering(node="a")})
     await fleet.poll()
     assert not fleet.is_up("b")
-    assert fleet.view()["b"].reason == "it says that it is a"
+    assert fleet.view()["b"].reason == "it responds as node a"
 
 
 async def test_a_node_that_went_down_keeps_its_last_status():
@@ -159,7 +159,7 @@ async def test_swapped_nodes_are_down(cluster):
     master = await cluster.another_master()
     assert not master.fleet.is_up("east-1")
     assert not master.fleet.is_up("west-1")
-    assert master.fleet.view()["east-1"].reason == "it says that it is west-1"
+    assert master.fleet.view()["east-1"].reason == "it responds as node west-1"
 
 
 async def test_a_web_server_at_a_node_s_address_is_down(cluster):
