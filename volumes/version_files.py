@@ -1,4 +1,4 @@
-"""State of a photo version and its original, decided by which of its files exist. Pure.
+"""State of a photo version and its original, decided by the files that exist. Pure.
 
     gone      a tombstone covers the version; it overrules every other file
     ready     the info document exists: all sizes are made
@@ -42,7 +42,7 @@ UNFINISHED_STATES = frozenset({VersionState.PENDING, VersionState.UNKNOWN})
 
 @dataclass(frozen=True, slots=True)
 class VersionFiles:
-    """One version, and known files: those of its photo, of its shard, or of any set.
+    """One version, and a set of known files, such as the files of its photo or its shard.
 
     Every property is a few membership tests, whatever the number of files.
     """

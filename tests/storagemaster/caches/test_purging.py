@@ -59,7 +59,7 @@ def _purge(session, edges):
 async def test_every_edge_forgets_every_path(edges, purge):
     """An nginx in one request, a Varnish in one for each."""
     assert await purge(PATHS) == ("east-edge", "east-varnish")
-    assert [edge.forgotten for edge in edges] == [set(PATHS)] * 2
+    assert [edge.purged for edge in edges] == [set(PATHS)] * 2
     assert [edge.requests for edge in edges] == [1, len(PATHS)]
 
 
@@ -67,14 +67,14 @@ async def test_a_purge_again_is_harmless(edges, purge):
     """The list is the same whoever sends it, and however often."""
     for _ in range(2):
         assert await purge(PATHS) == ("east-edge", "east-varnish")
-    assert [edge.forgotten for edge in edges] == [set(PATHS)] * 2
+    assert [edge.purged for edge in edges] == [set(PATHS)] * 2
 
 
 async def test_a_long_list_goes_in_parts(edges, purge):
     """No request grows without bound."""
     paths = [f"1/k7/{number:016d}_3fz8qd_m.jpg" for number in range(2 * PATHS_PER_REQUEST + 1)]
     await purge(paths)
-    assert [edge.forgotten for edge in edges] == [set(paths)] * 2
+    assert [edge.purged for edge in edges] == [set(paths)] * 2
     assert edges[0].requests == 3
 
 
@@ -127,7 +127,7 @@ async def test_a_delete_purges_every_variant(cluster, edge):
         first = (await cluster.master.upload(picture())).version
         answer = await cluster.master.delete(first)
     assert (answer.document["purged"], answer.document["purge_pending"]) == (["edge"], [])
-    assert edge.forgotten == variants_of(first)
+    assert edge.purged == variants_of(first)
 
 
 @pytest.mark.parametrize("owed_is_lost", [False, True])
@@ -139,15 +139,15 @@ async def test_a_tombstone_that_comes_late_purges_what_was_served(cluster, edge,
         cluster.write("west-1", render_path(Variant(unseen, "o", "jpg")), b"unseen")
         await cluster.stop_and_notice("west-1")
         await cluster.master.delete(photo_version)
-        assert edge.forgotten == variants_of(photo_version)
-        edge.forgotten.clear()
+        assert edge.purged == variants_of(photo_version)
+        edge.purged.clear()
         if owed_is_lost:
             shutil.rmtree(cluster.path("west-2", ".hints/west-1"))
         await cluster.start_and_notice("west-1")
         await cluster.master.deliver_hints()
         await cluster.master.request("POST", "/repairs/1")
         await cluster.master.deliver_hints()
-    assert edge.forgotten == variants_of(photo_version) | variants_of(unseen)
+    assert edge.purged == variants_of(photo_version) | variants_of(unseen)
     assert not any(cluster.hidden(node, ".hints") for node in ("east-1", "west-1", "west-2"))
 
 
@@ -165,7 +165,7 @@ async def test_an_edge_that_is_down_is_purged_when_it_is_back(cluster, edge):
     assert cluster.hidden("east-1", ".hints") == owed
     async with edge.running():
         await cluster.master.deliver_hints()
-    assert edge.forgotten == variants_of(photo_version)
+    assert edge.purged == variants_of(photo_version)
     for node in ("east-1", "west-1"):
         assert cluster.hidden(node, ".hints") == set()
 
@@ -177,7 +177,7 @@ async def test_an_owed_purge_outlives_the_master_that_owed_it(cluster, edge):
     other = await cluster.another_master()
     async with edge.running():
         await other.deliver_hints()
-    assert edge.forgotten == variants_of(photo_version)
+    assert edge.purged == variants_of(photo_version)
 
 
 async def test_a_purge_that_is_owed_does_not_hold_up_owed_copies(cluster, edge):
@@ -202,7 +202,7 @@ async def test_a_delete_that_was_cut_short_purges_when_it_is_sent_again(cluster,
     async with edge.running():
         answer = await cluster.master.delete(photo_version)
     assert answer.document["purged"] == ["edge"]
-    assert edge.forgotten == variants_of(photo_version)
+    assert edge.purged == variants_of(photo_version)
 
 
 async def test_a_delete_of_a_version_purges_that_version(cluster, edge):
@@ -212,7 +212,7 @@ async def test_a_delete_of_a_version_purges_that_version(cluster, edge):
         answer = await cluster.master.delete_version(photo_version)
         again = await cluster.master.delete_version(photo_version)
     assert answer.document["purged"] == again.document["purged"] == ["edge"]
-    assert edge.forgotten == variants_of(photo_version)
+    assert edge.purged == variants_of(photo_version)
 
 
 async def test_a_revocation_purges_the_old_version(cluster, edge):
@@ -221,7 +221,7 @@ async def test_a_revocation_purges_the_old_version(cluster, edge):
     async with edge.running():
         answer = await cluster.master.request("POST", f"/photos/{photo_version}/revoke")
     assert answer.document["purged"] == ["edge"]
-    assert edge.forgotten == variants_of(photo_version)
+    assert edge.purged == variants_of(photo_version)
 
 
 async def test_a_purge_is_repeated_when_no_older_fetch_can_be_left(edges, session):
@@ -247,8 +247,8 @@ async def test_edges_are_purged_again_when_a_late_tombstone_comes_home(cluster, 
     async with edge.running():
         delete = cluster.master.delete if what == "photo" else cluster.master.delete_version
         assert (await delete(photo_version)).document["purged"] == ["edge"]
-        edge.forgotten.clear()
+        edge.purged.clear()
         await cluster.start("west-1")
         await cluster.master.deliver_hints()
-    assert edge.forgotten == variants_of(photo_version)
+    assert edge.purged == variants_of(photo_version)
     assert cluster.mirrors_are_equal(1)

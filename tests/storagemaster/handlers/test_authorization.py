@@ -1,4 +1,4 @@
-"""API tokens: what opens a route, and that nothing else does."""
+"""Authorization: each route accepts only a token of its scope."""
 
 import time
 
@@ -36,53 +36,53 @@ async def test_route_accepts_only_a_token_of_its_scope(cluster, name):
     method, scope = ROUTES[name].method, ROUTES[name].access
     path = ROUTES[name].path(FIELDS)
     others = [other for other in SCOPES if other != scope]
-    refused = await ask(cluster, method, path, f"Bearer {sign_token(KEYS, others)}")
+    refused = await send(cluster, method, path, f"Bearer {sign_token(KEYS, others)}")
     assert_problem(refused, 403, "not-allowed")
     assert scope in refused.document["detail"]
-    missing = await ask(cluster, method, path, "")
+    missing = await send(cluster, method, path, "")
     assert_problem(missing, 401, "not-authorized")
     if ROUTES[name] is not wire.EVENTS:  # a stream without end
-        accepted = await ask(cluster, method, path, f"Bearer {sign_token(KEYS, [scope])}")
+        accepted = await send(cluster, method, path, f"Bearer {sign_token(KEYS, [scope])}")
         assert accepted.status not in {401, 403}
 
 
 async def test_bundle_without_a_signature_is_rejected(cluster):
     """A token does not open a route for machines of the cluster."""
     path = wire.BUNDLE.path(FIELDS)
-    refused = await ask(cluster, "POST", path, f"Bearer {sign_token(KEYS, SCOPES)}")
+    refused = await send(cluster, "POST", path, f"Bearer {sign_token(KEYS, SCOPES)}")
     assert_problem(refused, 403, "not-allowed")
 
 
-async def ask(cluster, method, path, authorization):
-    """Ask with this header, sending a photo where one is taken."""
+async def send(cluster, method, path, authorization):
+    """Send a request with this header, and a photo if it is an upload."""
     data = picture() if path == "/photos" else None
     headers = {"Authorization": authorization}
     return await cluster.master.request(method, path, data=data, headers=headers)
 
 
 @pytest.mark.parametrize("name", BAD_TOKENS)
-async def test_a_token_that_is_none_of_ours_opens_nothing(cluster, name):
-    """401 with how to ask, and nothing is kept."""
-    answer = await ask(cluster, "POST", "/photos", BAD_TOKENS[name])
+async def test_invalid_token_is_rejected(cluster, name):
+    """The response is 401 with WWW-Authenticate, and nothing is stored."""
+    answer = await send(cluster, "POST", "/photos", BAD_TOKENS[name])
     assert_problem(answer, 401, "not-authorized")
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="glassplate"'
     await assert_nothing_is_left(cluster)
 
 
-async def test_a_refusal_does_not_repeat_the_token(cluster):
-    """An answer may end up in a log."""
+async def test_rejection_does_not_repeat_the_token(cluster):
+    """A response can end up in a log."""
     for name, authorization in BAD_TOKENS.items():
-        answer = await ask(cluster, "POST", "/photos", authorization)
+        answer = await send(cluster, "POST", "/photos", authorization)
         assert "gp1." not in answer.document["detail"], name
 
 
-async def test_a_token_for_some_time_opens_until_then(cluster):
-    """The scheme's name may be written in any case."""
+async def test_token_with_an_expiry_is_accepted_until_then(cluster):
+    """The name of the scheme can have any case."""
     token = sign_token(KEYS, ["upload"], expiry_seconds=int(time.time()) + 60)
-    assert (await ask(cluster, "POST", "/photos", f"bearer {token}")).status == 201
+    assert (await send(cluster, "POST", "/photos", f"bearer {token}")).status == 201
 
 
 async def test_health_needs_no_token(cluster):
-    """A balancer has none."""
+    """A load balancer has none."""
     answer = await cluster.master.request("GET", "/healthz", headers={"Authorization": ""})
     assert (answer.status, answer.document) == (200, "ok\n")
