@@ -15,17 +15,6 @@ def states(*names):
     return {f"{v.photo_version.photo}/{v.photo_version.version}": v.state for v in found}
 
 
-def test_versions_have_the_state_of_their_files():
-    """Records of attempts change nothing."""
-    original, photo_version = f"{PHOTO}_3fz8qd_o.jpg", f"{PHOTO}/3fz8qd"
-    assert states(original) == {photo_version: "pending"}
-    assert states(original, f"{PHOTO}_3fz8qd_1.try") == {photo_version: "pending"}
-    assert states(original, f"{PHOTO}_3fz8qd.fail") == {photo_version: "failed"}
-    assert states(original, f"{PHOTO}_3fz8qd.fail", f"{PHOTO}_3fz8qd.json") == {
-        photo_version: "ready"
-    }
-
-
 def test_deleted_versions_and_photos_are_skipped():
     """Another version of the photo is not."""
     names = [f"{PHOTO}_3fz8qd_o.jpg", f"{PHOTO}_000001_o.jpg", f"{OTHER}_3fz8qd_o.png"]
