@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from permission_urls import Scope
 from volumes.photo_path import PhotoVersion, parse_photo_version
+
+_Document = TypeVar("_Document")
 
 
 class Access(Enum):
@@ -184,25 +186,17 @@ class Revocation:
 
 def parse_receipt(fields: dict[str, Any]) -> Receipt:
     """Parse what `render_receipt` returns."""
-    return Receipt(
-        **{
-            **fields,
-            "copies": tuple(Copy(**copy) for copy in fields["copies"]),
-            "pending_mirrors": tuple(fields["pending_mirrors"]),
-        }
-    )
+    return _parse(Receipt, fields)
+
+
+def parse_deletion(fields: dict[str, Any]) -> Deletion:
+    """Parse the JSON of a deletion."""
+    return _parse(Deletion, fields)
 
 
 def parse_revocation(fields: dict[str, Any]) -> Revocation:
     """Parse the JSON of a revocation."""
-    return Revocation(
-        **{
-            **fields,
-            "pending_mirrors": tuple(fields["pending_mirrors"]),
-            "purged": tuple(fields["purged"]),
-            "purge_pending": tuple(fields["purge_pending"]),
-        }
-    )
+    return _parse(Revocation, fields)
 
 
 def render_receipt(receipt: Receipt) -> dict[str, Any]:
@@ -250,17 +244,12 @@ def parse_info_batch(fields: dict[str, Any]) -> list[PhotoStatus]:
     return [parse_status(each) for each in fields["photos"]]
 
 
-def parse_deletion(fields: dict[str, Any]) -> Deletion:
-    """Parse the JSON of a deletion."""
-    return Deletion(
-        **{
-            **fields,
-            "copies": tuple(Copy(**copy) for copy in fields["copies"]),
-            "pending_mirrors": tuple(fields["pending_mirrors"]),
-            "purged": tuple(fields["purged"]),
-            "purge_pending": tuple(fields["purge_pending"]),
-        }
-    )
+def _parse(document: type[_Document], fields: dict[str, Any]) -> _Document:
+    """Return a document from its JSON, which has lists in place of tuples."""
+    values = {n: tuple(value) if isinstance(value, list) else value for n, value in fields.items()}
+    if "copies" in values:
+        values["copies"] = tuple(Copy(**copy) for copy in values["copies"])
+    return document(**values)
 
 
 def _fields_of(document: Any) -> dict[str, Any]:

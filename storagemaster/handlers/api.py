@@ -13,6 +13,12 @@ from storagemaster.events.events import Events
 from storagemaster.events.stream import stream_events
 from storagemaster.handlers.authorization import Authorization, Handler
 from storagemaster.handlers.operator_api import OperatorApi
+from storagemaster.handlers.path_fields import (
+    photo_in,
+    photo_version_in,
+    version_in,
+    volume_in,
+)
 from storagemaster.handlers.problems import SERVER_NAME, problem_middleware
 from storagemaster.handlers.regenerate_api import RegenerateApi
 from storagemaster.handlers.tiering_api import TieringApi
@@ -28,8 +34,7 @@ from storagemaster.uploads.upload_body import DeclaredBody, UploadBody, parse_di
 from storagemaster.uploads.uploads import UploadRequest, Uploads
 from storagemaster.uploads.waiting import WAIT_SECONDS_MAX, wait_for_sizes
 from storagenode.protocol.wire import BUNDLE_BYTES_MAX
-from volumes.photo_id import parse_photo_id, parse_version
-from volumes.photo_path import PhotoVersion, parse_volume
+from volumes.photo_path import parse_volume
 
 UPLOAD_QUERY = ("volume", "wait")
 
@@ -121,7 +126,7 @@ class Api:
 
     async def photo(self, request: web.Request) -> web.Response:
         """Return the status of a photo version."""
-        status = await self._photos.status(_version_of(request))
+        status = await self._photos.status(photo_version_in(request))
         return web.json_response(wire.render_status(status), headers={"Cache-Control": "no-store"})
 
     async def lookup(self, request: web.Request) -> web.Response:
@@ -138,34 +143,32 @@ class Api:
 
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a photo, or one version of it."""
-        match = request.match_info
-        version = parse_version(match["version"]) if "version" in match else None
         deletion = await self._deletes.delete(
-            parse_volume(match["volume"]), parse_photo_id(match["photo"]), version
+            volume_in(request), photo_in(request), version_in(request)
         )
         crashpoint("before_reply")
         return web.json_response(asdict(deletion))
 
     async def revoke(self, request: web.Request) -> web.Response:
         """Give a photo a new version, which invalidates all its URLs."""
-        return web.json_response(asdict(await self._revokes.revoke(_version_of(request))))
+        return web.json_response(asdict(await self._revokes.revoke(photo_version_in(request))))
 
     async def diff(self, request: web.Request) -> web.Response:
         """Return the steps that would make a volume's mirrors equal. Nothing is changed."""
-        volume = parse_volume(request.match_info["volume"])
+        volume = volume_in(request)
         after_recall = request.query.get("after_recall") == "1"
         return web.json_response(await self._repairs.plan(volume, after_recall=after_recall))
 
     async def repair(self, request: web.Request) -> web.Response:
         """Make a volume's mirrors equal."""
-        volume = parse_volume(request.match_info["volume"])
+        volume = volume_in(request)
         return web.json_response(await self._repairs.apply(volume))
 
     async def take_bundle(self, request: web.Request) -> web.Response:
         """Mirror the sizes that a worker has made."""
         body = await request.read()
         mtime = _whole_number(request, "mtime")
-        copies = await self._bundles.take(_version_of(request), body, mtime_seconds=mtime)
+        copies = await self._bundles.take(photo_version_in(request), body, mtime_seconds=mtime)
         return web.json_response(
             {"durability": copies.durability, "pending_mirrors": copies.pending_mirrors}
         )
@@ -262,12 +265,3 @@ def _whole_number(request: web.Request, name: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise BadArgument(f"invalid {name} {text!r}: must be a whole number")
     return int(text)
-
-
-def _version_of(request: web.Request) -> PhotoVersion:
-    match = request.match_info
-    return PhotoVersion(
-        parse_volume(match["volume"]),
-        parse_photo_id(match["photo"]),
-        parse_version(match["version"]),
-    )

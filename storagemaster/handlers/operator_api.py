@@ -6,12 +6,11 @@ from aiohttp import web
 
 from storagemaster import wire
 from storagemaster.handlers.authorization import Handler
+from storagemaster.handlers.path_fields import photo_in, volume_in
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.operations.scrubs import Scrubs
 from storagemaster.photos.explanations import Explanations
 from storagemaster.photos.photo_search import PhotoSearch
-from volumes.photo_id import parse_photo_id
-from volumes.photo_path import parse_volume
 
 
 class OperatorApi:
@@ -38,10 +37,7 @@ class OperatorApi:
 
     async def undelete(self, request: web.Request) -> web.Response:
         """Store a deleted photo as a new one."""
-        match = request.match_info
-        receipt, is_new = await self._undeletes.undelete(
-            parse_volume(match["volume"]), parse_photo_id(match["photo"])
-        )
+        receipt, is_new = await self._undeletes.undelete(volume_in(request), photo_in(request))
         return web.json_response(
             wire.render_receipt(receipt),
             status=201 if is_new else 200,
@@ -50,14 +46,12 @@ class OperatorApi:
 
     async def find(self, request: web.Request) -> web.Response:
         """Return every path of a photo on every node."""
-        photo = parse_photo_id(request.match_info["photo"])
-        return web.json_response(await self._search.find(photo))
+        return web.json_response(await self._search.find(photo_in(request)))
 
     async def explain(self, request: web.Request) -> web.Response:
         """Return every copy and job of a photo."""
-        match = request.match_info
-        volume, photo = parse_volume(match["volume"]), parse_photo_id(match["photo"])
-        return web.json_response(await self._explanations.document(volume, photo))
+        document = await self._explanations.document(volume_in(request), photo_in(request))
+        return web.json_response(document)
 
     async def scrubs(self, request: web.Request) -> web.Response:
         """Return the progress of the scrubs."""

@@ -8,9 +8,10 @@ from aiohttp import web
 from storagemaster import wire
 from storagemaster.errors import BadArgument
 from storagemaster.handlers.authorization import Handler
+from storagemaster.handlers.path_fields import shard_in, volume_in
 from storagemaster.lifecycle.regeneration import Regeneration
 from volumes.photo_id import InvalidPhotoId
-from volumes.photo_path import SHARDS, InvalidPath, parse_photo_version, parse_volume
+from volumes.photo_path import InvalidPath, parse_photo_version
 
 RECIPE_CHARACTERS_MAX = 32
 
@@ -28,17 +29,13 @@ class RegenerateApi:
 
     async def shards(self, request: web.Request) -> web.Response:
         """Return the shards of a volume that have files."""
-        volume = parse_volume(request.match_info["volume"])
-        return web.json_response({"shards": await self._regeneration.shards(volume)})
+        shards = await self._regeneration.shards(volume_in(request))
+        return web.json_response({"shards": shards})
 
     async def find(self, request: web.Request) -> web.Response:
         """Return the photos of a shard whose sizes can be regenerated."""
-        volume = parse_volume(request.match_info["volume"])
-        shard = request.match_info["shard"]
-        if shard not in SHARDS:
-            raise BadArgument(f"unknown shard {shard!r}")
         recipe = _recipe(request.query.get("recipe"))
-        found = await self._regeneration.find(volume, shard, recipe=recipe)
+        found = await self._regeneration.find(volume_in(request), shard_in(request), recipe=recipe)
         return web.json_response({"photos": [str(photo_version) for photo_version in found]})
 
     async def regenerate(self, request: web.Request) -> web.Response:

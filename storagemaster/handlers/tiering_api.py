@@ -7,12 +7,12 @@ from typing import Any
 from aiohttp import web
 
 from storagemaster import wire
-from storagemaster.errors import BadArgument
 from storagemaster.handlers.authorization import Handler
+from storagemaster.handlers.path_fields import shard_in, volume_in
 from storagemaster.tiering.plan import TieringPlan
 from storagemaster.tiering.tiering import Tiering
 from volumes.cluster import NodeId
-from volumes.photo_path import SHARDS, VolumeId, parse_volume, render_path
+from volumes.photo_path import render_path
 
 
 class TieringApi:
@@ -30,27 +30,27 @@ class TieringApi:
 
     async def shards(self, request: web.Request) -> web.Response:
         """Return the shards that have files to offload."""
-        shards = await self._tiering.shards(_volume(request), _cold_nodes(request))
+        shards = await self._tiering.shards(volume_in(request), _cold_nodes(request))
         return web.json_response({"shards": shards})
 
     async def plan(self, request: web.Request) -> web.Response:
         """Return what offloading one shard would move."""
-        plan = await self._tiering.plan(_volume(request), _shard(request), _cold_nodes(request))
+        plan = await self._tiering.plan(volume_in(request), shard_in(request), _cold_nodes(request))
         return web.json_response(plan_document(plan))
 
     async def begin(self, request: web.Request) -> web.Response:
         """Record the volume's cold tier on every mirror."""
-        cold_tier = await self._tiering.begin(_volume(request), _cold_nodes(request))
+        cold_tier = await self._tiering.begin(volume_in(request), _cold_nodes(request))
         return web.json_response(asdict(cold_tier))
 
     async def move(self, request: web.Request) -> web.Response:
         """Offload one shard."""
-        report = await self._tiering.move(_volume(request), _shard(request))
+        report = await self._tiering.move(volume_in(request), shard_in(request))
         return web.json_response(asdict(report))
 
     async def recall(self, request: web.Request) -> web.Response:
         """Remove the volume's cold tier from every mirror."""
-        await self._tiering.recall(_volume(request))
+        await self._tiering.recall(volume_in(request))
         return web.json_response({})
 
 
@@ -63,17 +63,6 @@ def plan_document(plan: TieringPlan) -> dict[str, Any]:
         "freed_bytes": sum(move.size_bytes * len(move.drop_from) for move in plan.moves),
         "skipped": {render_path(stay.file): stay.reason for stay in plan.skipped},
     }
-
-
-def _volume(request: web.Request) -> VolumeId:
-    return parse_volume(request.match_info["volume"])
-
-
-def _shard(request: web.Request) -> str:
-    shard = request.match_info["shard"]
-    if shard not in SHARDS:
-        raise BadArgument(f"unknown shard {shard!r}")
-    return shard
 
 
 def _cold_nodes(request: web.Request) -> list[NodeId]:
