@@ -152,10 +152,9 @@ def _wire(
     fence_lifter = FenceLifter(mirrors, tombstones, now_seconds=time.time)
     reconcile = Reconciler(mirrors, tombstones, now_seconds=time.time)
     secret = keys.idempotency_secret
-    earlier = EarlierUploads(mirrors)
     relinking = Relinking(mirrors, reads, mirroring)
     regeneration = Regeneration(mirrors, reads, relinking, queue, key_secret=secret)
-    uploads = Uploads(mirrors, mirroring, earlier, urls, queue, key_secret=secret)
+    uploads = Uploads(mirrors, mirroring, EarlierUploads(mirrors), urls, queue, key_secret=secret)
     api = Api(
         authorization=Authorization(keys),
         upload_bytes_max=cluster.limits.upload_bytes_max,

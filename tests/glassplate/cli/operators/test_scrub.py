@@ -51,7 +51,7 @@ def test_node_that_is_none_or_down_is_said_to_be(glassplate, client, cluster):
     """One is a mistake; the other is exit status 1."""
     result = glassplate("scrub", "--node", "east-9")
     assert result.exit_code == 1
-    assert "there is no node east-9" in result.stderr
+    assert "unknown node 'east-9'" in result.stderr
     with pytest.raises((UsageError, Refused)):
         client.scrub("east-9")
     with cluster.without("east-1"):
