@@ -5,8 +5,8 @@ import os
 import shutil
 from pathlib import Path
 
-from glassplate.edges.files import NGINX_WORKERS
 from glassplate.local.cluster import SERVER_PATH
+from glassplate.local.edges import NGINX_WORKERS
 from volumes.address import Address
 
 # What makes nginx fast with static files is here, the cache of open files too; nothing is logged.

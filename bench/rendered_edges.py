@@ -2,28 +2,14 @@
 
 import contextlib
 import dataclasses
-import getpass
-import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 from bench.theirs import free_address, running
-from glassplate.edges.files import (
-    LOCAL_CACHE_BYTES,
-    LOCAL_VARNISH_BYTES,
-    NGINX_WORKERS,
-    read_keys_of,
-    write_files,
-)
+from glassplate.edges import rendered_edge
 from glassplate.local.cluster import LocalCluster
-from proxy_config import (
-    NginxSettings,
-    VarnishSettings,
-    nginx_command,
-    render_nginx,
-    render_varnish,
-    varnish_command,
-)
+from glassplate.local.edges import nginx_settings, varnish_settings
 from volumes.address import Address
 from volumes.cluster import Cluster
 
@@ -33,23 +19,15 @@ _NO_CHECK = {"vcl_hit": "return (deliver);"}
 
 
 @contextlib.asynccontextmanager
-async def rendered_nginx(
-    local: LocalCluster, name: str, **choices: object
-) -> AsyncIterator[Address]:
+async def rendered_nginx(local: LocalCluster, name: str, **choices: Any) -> AsyncIterator[Address]:
     """An nginx edge of the first colo; `choices` are more of `NginxSettings`."""
     edge_id = "east-nginx"
     cluster, folder = _elsewhere(local, edge_id, name)
-    chosen = NginxSettings(
-        edge_id=edge_id,
-        cache_dir=str(folder / "cache"),
-        cache_bytes=LOCAL_CACHE_BYTES,
-        run_dir=str(folder / "run"),
-        worker_processes=NGINX_WORKERS,
-        worker_user=getpass.getuser() if os.geteuid() == 0 else "",
-        **choices,  # type: ignore[arg-type]  # checked by the class itself
-    )
-    write_files(folder / "config", render_nginx(cluster, chosen, read_keys_of(local.keys)))
-    argv = nginx_command(chosen, str(folder / "config"))
+    settings = nginx_settings(edge_id, cache=folder / "cache", run=folder / "run")
+    settings = dataclasses.replace(settings, **choices)
+    edge = rendered_edge.rendered_nginx(cluster, settings, local.keys)
+    rendered_edge.write_edge(edge, folder / "config")
+    argv = edge.command(str(folder / "config"))
     address = cluster.edges[edge_id].listen
     async with running(argv, address, log=local.data / "log" / f"{name}.log"):
         yield address
@@ -62,15 +40,14 @@ async def rendered_varnish(
     """A Varnish edge; `change` is done to its VCL first."""
     edge_id = "varnish"
     cluster, folder = _elsewhere(local, edge_id, name)
-    chosen = VarnishSettings(
-        edge_id=edge_id, cache_bytes=LOCAL_VARNISH_BYTES, run_dir=str(folder / "run")
-    )
-    files = render_varnish(cluster, chosen, read_keys_of(local.keys))
-    write_files(folder / "config", files | {"edge.vcl": change(files["edge.vcl"])})
-    edge = cluster.edges[edge_id]
-    argv = varnish_command(edge, chosen, str(folder / "config"))
-    async with running(argv, edge.listen, log=local.data / "log" / f"{name}.log"):
-        yield edge.listen
+    settings = varnish_settings(edge_id, run=folder / "run")
+    edge = rendered_edge.rendered_varnish(cluster, settings, local.keys)
+    changed = {**edge.files, edge.main_file: change(edge.files[edge.main_file])}
+    rendered_edge.write_edge(dataclasses.replace(edge, files=changed), folder / "config")
+    argv = edge.command(str(folder / "config"))
+    address = cluster.edges[edge_id].listen
+    async with running(argv, address, log=local.data / "log" / f"{name}.log"):
+        yield address
 
 
 def without_check(vcl: str) -> str:

@@ -1,7 +1,7 @@
-"""Upload every photo of a folder, and print what to remember of each.
+"""Upload every photo of a folder, and print the reference of each.
 
-`python upload_folder.py cluster.toml FOLDER`. Run again after an interruption it uploads nothing
-twice: the key of an upload is the digest of the bytes. Exits 1 if a file was refused.
+Usage: `python upload_folder.py cluster.toml FOLDER`. A second run uploads nothing twice: the
+idempotency key of an upload is the digest of its bytes. The exit status is 1 after a rejected file.
 """
 
 import asyncio
@@ -11,28 +11,28 @@ from pathlib import Path
 
 from glassplate import Client, Refused
 
-UPLOADS_AT_ONCE = 8
+CONCURRENT_UPLOADS = 8
 
 
 async def upload_all(config: str, files: list[Path]) -> int:
-    """How many files were refused."""
-    room = asyncio.Semaphore(UPLOADS_AT_ONCE)
+    """Upload files, and return the number of rejected ones."""
+    semaphore = asyncio.Semaphore(CONCURRENT_UPLOADS)
     async with Client.from_cluster(config) as client:
 
         async def upload(file: Path) -> bool:
-            async with room:
+            async with semaphore:
                 data = await asyncio.to_thread(file.read_bytes)
                 key = hashlib.sha256(data).hexdigest()
                 try:
                     receipt = await client.put(data, idempotency_key=key)
-                except Refused as refused:
-                    print(f"{file.name}: {refused}", file=sys.stderr)
+                except Refused as error:
+                    print(f"{file.name}: {error}", file=sys.stderr)
                     return False
                 print(receipt.reference, file.name, flush=True)
                 return True
 
-        kept = await asyncio.gather(*map(upload, files))
-    return kept.count(False)
+        stored = await asyncio.gather(*map(upload, files))
+    return stored.count(False)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A page of photos whose URLs are good for an hour, signed here with no network.
+"""Write a page of photos with URLs that expire after an hour, signed without a network.
 
-`python write_gallery.py cluster.toml REFERENCE... > gallery.html`, each reference as an upload gave
-it: VOLUME/PHOTO/VERSION.
+Usage: `python write_gallery.py cluster.toml REFERENCE... > gallery.html`. A reference is
+VOLUME/PHOTO/VERSION, from the receipt of an upload.
 """
 
 import sys
@@ -11,15 +11,15 @@ from html import escape
 
 from glassplate import Client
 
-LASTS = timedelta(hours=1)
+LIFETIME = timedelta(hours=1)
 
 
 def gallery(config: str, references: Iterable[str]) -> str:
-    """The page: small photos, each a link to its large one."""
+    """Return the page: small photos that link to large ones."""
     client = Client.from_cluster(config)
     photos = []
     for reference in references:
-        small, large = (escape(client.url(reference, size, expires=LASTS)) for size in "qb")
+        small, large = (escape(client.url(reference, size, expires=LIFETIME)) for size in "qb")
         photos.append(f'<a href="{large}"><img src="{small}" alt="{escape(reference)}"></a>')
     return "\n".join(["<!doctype html>", "<title>Photos</title>", *photos, ""])
 

@@ -1,4 +1,4 @@
-"""Glassplate, as programs use it: clients of a cluster, what they answer, and what goes wrong."""
+"""Public names of Glassplate: the clients, their results, and their errors."""
 
 from glassplate import blocking
 from glassplate.client import Client

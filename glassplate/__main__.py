@@ -1,4 +1,4 @@
-"""`python -m glassplate` is the command line."""
+"""Entry point of `python -m glassplate`."""
 
 from glassplate.cli.main import main
 

@@ -1,4 +1,4 @@
-"""The client for code that is not asynchronous: the same surface, over an event loop of its own.
+"""The client for synchronous code, over an event loop of its own.
 
 >>> from pathlib import Path
 >>> from glassplate import blocking
@@ -32,11 +32,11 @@ _Result = TypeVar("_Result")
 
 
 class Client:
-    """A cluster, as an application uses it; a context manager, for any number of threads at once.
+    """A client of a cluster, for applications. A context manager that is thread-safe.
 
-    Arguments, methods and errors are those of `glassplate.Client`, whose documentation holds here
-    too. `on_progress` is called in the client's own thread, and pieces of bytes are asked for
-    outside of the caller's. Closing it ends what other threads have under way.
+    It has the arguments, methods, and errors of `glassplate.Client`, whose docstrings apply. It
+    calls `on_progress` in its own thread, and reads chunks in worker threads. Closing the client
+    cancels the calls of other threads.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Client:
         retries: Retries | None = None,
         timeouts: Timeouts | None = None,
     ) -> Self:
-        """A client of the cluster that a `cluster.toml` describes."""
+        """Return a client of the cluster that a `cluster.toml` describes."""
         client = cls.__new__(cls)
         client._client = asynchronous.Client.from_cluster(  # noqa: SLF001  # a constructor too
             path, masters=masters, token=token, retries=retries, timeouts=timeouts
@@ -107,7 +107,7 @@ class Client:
         idempotency_key: str | None = None,
         on_progress: "Progress | None" = None,
     ) -> Receipt:
-        """Upload a photo: a path, bytes, or pieces of bytes that have `length` bytes in all."""
+        """Upload a photo: a path, bytes, or chunks of `length` bytes in total."""
         return self._call(
             self._client.put(
                 source if isinstance(source, Path | str | bytes) else _chunks(iter(source)),
@@ -126,7 +126,7 @@ class Client:
         *,
         on_progress: "Progress | None" = None,
     ) -> bytes:
-        """The bytes of a photo, by its URL, or by its reference and a size."""
+        """Return the bytes of a photo, by its URL, or by its reference and a size."""
         return self._call(self._client.get(photo, size, on_progress=on_progress))
 
     def download(
@@ -138,17 +138,17 @@ class Client:
         overwrite: bool = False,
         on_progress: "Progress | None" = None,
     ) -> "Downloaded":
-        """Write a photo to a file, which has its name only when it is whole and checked."""
+        """Write a photo to a file. The file appears only when it is complete and checked."""
         return self._call(
             self._client.download(photo, path, size, overwrite=overwrite, on_progress=on_progress)
         )
 
     def info(self, reference: str | PhotoVersion) -> PhotoStatus:
-        """What has become of a photo version: pending, ready or failed, with its URLs."""
+        """Return the state of a photo version (pending, ready, or failed) and its URLs."""
         return self._call(self._client.info(reference))
 
     def infos(self, references: Sequence[str | PhotoVersion]) -> list[PhotoStatus]:
-        """What has become of many, in order; one that is `gone` or `unknown` fails no other."""
+        """Return the states of many photo versions, in order, including `gone` and `unknown`."""
         return self._call(self._client.infos(references))
 
     def wait_until_ready(
@@ -158,43 +158,43 @@ class Client:
         return self._call(self._client.wait_until_ready(reference, timeout_seconds))
 
     def delete(self, reference: str | PhotoVersion) -> Deletion:
-        """Make VOLUME/PHOTO/VERSION, or with VOLUME/PHOTO all versions, gone for ever."""
+        """Delete VOLUME/PHOTO/VERSION, or all versions of VOLUME/PHOTO, permanently."""
         return self._call(self._client.delete(reference))
 
     def revoke(self, reference: str | PhotoVersion) -> Revocation:
-        """Give a photo a new version, whose URLs are the only good ones: all old ones are dead."""
+        """Give a photo a new version with new URLs, and invalidate the old ones."""
         return self._call(self._client.revoke(reference))
 
     def status(self) -> dict[str, Any]:
-        """The cluster as one storagemaster sees it: nodes, volumes, owed work, queue and edges."""
+        """Return the state of the cluster, as reported by one storagemaster."""
         return self._call(self._client.status())
 
     def diff(self, volume: int) -> dict[str, Any]:
-        """What would make the mirrors of a volume equal; nothing is changed."""
+        """Return the steps that would make the mirrors of a volume equal."""
         return self._call(self._client.diff(volume))
 
     def repair(self, volume: int) -> dict[str, Any]:
-        """Make the mirrors of a volume equal; what was done, and what was not and why."""
+        """Make the mirrors of a volume equal, and return the result."""
         return self._call(self._client.repair(volume))
 
     def undelete(self, reference: str | PhotoVersion) -> Receipt:
-        """Bring the photo that VOLUME/PHOTO names back from the trash, as a new photo."""
+        """Restore the deleted photo VOLUME/PHOTO from the trash, as a new photo."""
         return self._call(self._client.undelete(reference))
 
     def find(self, photo: str) -> dict[str, Any]:
-        """Every path of a photo on every node: at home, owed, in the trash, in quarantine."""
+        """Return every file of a photo on every node: live, hints, trash, and quarantine."""
         return self._call(self._client.find(photo))
 
     def explain(self, photo: str | PhotoVersion) -> dict[str, Any]:
-        """All there is to know of a photo, and what a GET of its URL would be answered, and why."""
+        """Return all facts about a photo, and the response to a GET of its URL."""
         return self._call(self._client.explain(photo))
 
     def scrubs(self, node: str | None = None) -> dict[str, Any]:
-        """How far the scrub of a node is, or of all: bytes read again, and what was corrupt."""
+        """Return the scrub progress of a node, or of all nodes."""
         return self._call(self._client.scrubs(node))
 
     def scrub(self, node: str | None = None) -> dict[str, Any]:
-        """Have another pass begin as soon as the present one has ended."""
+        """Start another scrub pass after the current one."""
         return self._call(self._client.scrub(node))
 
     def url(
@@ -205,27 +205,27 @@ class Client:
         ext: str | None = None,
         expires: timedelta | None = None,
     ) -> str:
-        """The permission URL of one size, made without any network."""
+        """Return the permission URL of one size, signed without a network."""
         return self._client.url(reference, size, ext=ext, expires=expires)
 
     def sign_token(self, scopes: Iterable[str], *, expires: timedelta | None = None) -> str:
-        """An API token for some of "upload", "read", "delete" and "admin", made without network."""
+        """Sign an API token for some of "upload", "read", "delete", and "admin"."""
         return self._client.sign_token(scopes, expires=expires)
 
     def find_url(self, photo: str | PhotoVersion, size: str) -> str:
-        """The permission URL of one size: signed here with keys, asked for without."""
+        """Return the permission URL of one size: signed locally, or requested from the cluster."""
         return self._call(self._client.find_url(photo, size))
 
     def _call(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         loop = self._loop
         if loop is None:
             work.close()
-            raise RuntimeError("a client is used inside its `with` block")
+            raise RuntimeError("the client is not open: use it inside its `with` block")
         return loop.run(work)
 
 
 class _LoopThread:
-    """An event loop in a thread of its own, which ends with the program at the latest."""
+    """An event loop in a daemon thread."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop
@@ -236,18 +236,18 @@ class _LoopThread:
         self._started.wait()
 
     def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """Run a coroutine in the loop, and wait for its result."""
+        """Run a coroutine in the loop, and return its result."""
         import asyncio
 
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         finally:
-            # Ctrl-C ends the waiting, and is to end the work as well.
+            # Ctrl-C interrupts only the waiting thread, so cancel the work as well.
             future.cancel()
 
     def stop(self) -> None:
-        """End the loop and everything in it."""
+        """Stop the loop, and cancel everything in it."""
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
 
@@ -266,7 +266,7 @@ class _LoopThread:
 
 
 async def _chunks(source: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces of a source that may wait for each of them."""
+    """Yield the chunks of an iterator that can block."""
     import asyncio
 
     while (chunk := await asyncio.to_thread(next, source, None)) is not None:

@@ -1,4 +1,4 @@
-"""The asynchronous client of a cluster; `glassplate.blocking.Client` is the same for other code.
+"""The asynchronous client of a cluster. `glassplate.blocking.Client` is the synchronous one.
 
 >>> import asyncio
 >>> from pathlib import Path
@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from glassplate.errors import BadConfig, NoKeys, NotFound, NotReadyInTime, SizesFailed, UsageError
+from glassplate.session.config_files import load_config, load_key_file
 from glassplate.session.operations import Operations
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.urls.references import parse_reference, parse_version_reference
@@ -28,7 +29,7 @@ from volumes.photo_path import PhotoVersion
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
 
 if TYPE_CHECKING:
-    # Imported when they are needed, so that the command line starts without them.
+    # Imported late, so that the command line starts without the network library.
     from glassplate.session.cluster_session import ClusterSession
     from glassplate.session.downloads import Downloaded
     from glassplate.session.exchange import Progress
@@ -42,16 +43,16 @@ READY_PAUSE_SECONDS_MAX = 1.0
 
 
 class Client(Operations):
-    """A cluster, as an application uses it; an asynchronous context manager.
+    """A client of a cluster, for applications. An asynchronous context manager.
 
-    `masters` are URLs of storagemasters, as in "http://127.0.0.1:8090": any of them will do, and
-    the next is asked when one does not answer. `token` is an API token. Without one, `keys` (a key
-    ring, or the path of a key file) sign one for each request, with the one scope it needs.
-    `keys` also sign permission URLs, without any network. `edges` are the URLs where photos are
-    read, the public one first; `sizes` is the size table of the cluster.
+    `masters` are URLs of storagemasters, such as "http://127.0.0.1:8090". If one does not respond,
+    the client tries the next. `token` is an API token. Without one, `keys` (a key ring, or the path
+    of a key file) sign a token for each request, with the scope that it needs. `keys` also sign
+    permission URLs, without a network. `edges` are the URLs that serve photos, the public one
+    first. `sizes` is the size table of the cluster.
 
-    Every method may raise `ClusterError`, which may pass, and `Refused`, which will not. Requests
-    that are safe to repeat are retried, as `retries` say.
+    Every method can raise `ClusterError`, after which a retry can help, and `Refused`, after which
+    it cannot. Requests that are safe to repeat are retried within the limits of `retries`.
 
     >>> client = Client("http://127.0.0.1:8090", token="gp1.a.read.0.VHvGwY3dJ7gqkB1cKJ5yQf0x")
     """
@@ -69,10 +70,10 @@ class Client(Operations):
     ) -> None:
         self._servers = (masters,) if isinstance(masters, str) else tuple(masters)
         if not self._servers:
-            raise BadConfig("no storagemaster is named: a client needs at least one")
+            raise BadConfig("no storagemaster given: a client needs at least one URL")
         self._token = token
-        self._keys = _load_keys(keys) if isinstance(keys, Path | str) else keys
-        self._why_no_keys = "this client has neither a token nor keys"
+        self._keys = load_key_file(keys) if isinstance(keys, Path | str) else keys
+        self._keys_error = "this client has neither a token nor keys"
         self._edges = tuple(edge.rstrip("/") for edge in edges)
         self._sizes = tuple(sizes)
         self._retries = retries or Retries()
@@ -89,23 +90,15 @@ class Client(Operations):
         retries: Retries | None = None,
         timeouts: Timeouts | None = None,
     ) -> Self:
-        """A client of the cluster that a `cluster.toml` describes.
+        """Return a client of the cluster that a `cluster.toml` describes.
 
-        The keys are those of the config's `keys_file`. Where it cannot be read, the client works
-        with a token, and signs nothing. `masters` replace those of the config.
+        The client reads the keys from the config's `keys_file`. If that is not readable, the client
+        needs a token and signs nothing. `masters` replace the storagemasters of the config.
 
         Raises:
-            BadConfig: The config has mistakes, or cannot be read.
+            BadConfig: The config is invalid, or cannot be read.
         """
-        from volumes.cluster_file import load_cluster
-        from volumes.config_reader import InvalidConfig
-
-        try:
-            cluster = load_cluster(Path(path))
-        except InvalidConfig as error:
-            raise BadConfig(f"{path}: {error}") from error
-        except OSError as error:
-            raise BadConfig(f"{path} cannot be read: {error.strerror}") from error
+        cluster = load_config(Path(path))
         edges = [cluster.public_url, *(f"http://{e.listen}" for e in cluster.edges.values())]
         client = cls(
             list(masters) or [f"http://{master.address}" for master in cluster.masters.values()],
@@ -116,16 +109,16 @@ class Client(Operations):
             timeouts=timeouts,
         )
         try:
-            client._keys = _load_keys(cluster.keys_file)
+            client._keys = load_key_file(cluster.keys_file)
         except BadConfig as error:
-            client._why_no_keys = str(error)
+            client._keys_error = str(error)
         return client
 
     async def __aenter__(self) -> Self:
         from glassplate.session.cluster_session import ClusterSession
         from glassplate.session.masters import Credentials
 
-        credentials = Credentials(self._token, self._keys, why_no_keys=self._why_no_keys)
+        credentials = Credentials(self._token, self._keys, keys_error=self._keys_error)
         self._session = ClusterSession(
             self._servers, credentials, retries=self._retries, timeouts=self._timeouts
         )
@@ -151,20 +144,23 @@ class Client(Operations):
         idempotency_key: str | None = None,
         on_progress: "Progress | None" = None,
     ) -> Receipt:
-        """Upload a photo: a path, bytes, or pieces of bytes that have `length` bytes in all.
+        """Upload a photo: a path, bytes, or chunks of `length` bytes in total.
 
-        On return it is fsynced on two nodes; the receipt says where, and under which URLs its
-        sizes will be. "strict" durability is two colos or nothing. `on_progress` hears how many
-        bytes of how many have been sent, from the first again when they are sent again.
+        On return, the photo is fsynced on two nodes. The receipt names them and has the URLs of the
+        future sizes. "strict" durability requires two colos. `on_progress` receives the sent bytes
+        and the total; it starts from zero when the upload is retried.
 
-        Trying again never makes a second photo: each upload carries a key, a fresh one unless
-        `idempotency_key` is given, and all uploads with one key are one photo. What comes in
-        pieces and is larger than 1 MiB cannot be sent again once a part of it has been.
+        A retry never makes a second photo: all uploads with one key are one photo. Each upload has
+        a new key unless `idempotency_key` is given. Chunks of more than 1 MiB in total cannot be
+        sent again after the first of them was sent.
 
         Raises:
-            UnusableSource: It cannot be read, is empty, or has not `length` bytes.
-            NotAPhoto, TooLarge, IdempotencyKeyReused, NotFound: As their names say.
-            ClusterError: Its `idempotency_key` makes trying again safe.
+            UnusableSource: The source cannot be read, is empty, or does not have `length` bytes.
+            UnsupportedFormat: The source is not a photo in a supported format.
+            TooLarge: The source has more bytes than the cluster accepts.
+            IdempotencyKeyReused: The key belongs to other bytes.
+            NotFound: The volume does not exist.
+            ClusterError: The upload failed. Its `idempotency_key` makes a retry safe.
         """
         return await self._opened().upload(
             source,
@@ -182,14 +178,14 @@ class Client(Operations):
         *,
         on_progress: "Progress | None" = None,
     ) -> bytes:
-        """The bytes of a photo, by its URL, or by its reference and a size.
+        """Return the bytes of a photo, by its URL, or by its reference and a size.
 
-        They are checked against the digest that the cluster tells, and continued where a
-        connection broke. `size` is not looked at when a URL is given.
+        The bytes are checked against the cluster's digest. A download continues where a connection
+        was lost. `size` is ignored for a URL.
 
         Raises:
-            NotFound: There is no such photo, or this size of it is not made.
-            NotAllowed: The permission of the URL is not good, or is over.
+            NotFound: The photo does not exist, or this size is not made.
+            NotAllowed: The permission of the URL is invalid or expired.
         """
         from glassplate.session.sinks import MemorySink
 
@@ -206,11 +202,12 @@ class Client(Operations):
         overwrite: bool = False,
         on_progress: "Progress | None" = None,
     ) -> "Downloaded":
-        """Write a photo to a file, which has its name only when it is whole and checked.
+        """Write a photo to a file. The file appears only when it is complete and checked.
 
         Raises:
-            UnusableTarget: The file is there already, or cannot be written.
-            NotFound, NotAllowed: As for `get`.
+            UnusableTarget: The file exists already, or cannot be written.
+            NotFound: The photo does not exist, or this size is not made.
+            NotAllowed: The permission of the URL is invalid or expired.
         """
         from glassplate.session.sinks import FileSink
 
@@ -223,15 +220,16 @@ class Client(Operations):
         return downloaded
 
     async def info(self, reference: str | PhotoVersion) -> PhotoStatus:
-        """What has become of a photo version: pending, ready or failed, with its URLs.
+        """Return the state of a photo version (pending, ready, or failed) and its URLs.
 
         Raises:
-            NotFound, PhotoGone: As their names say.
+            NotFound: The photo version does not exist.
+            PhotoGone: The photo version was deleted.
         """
         return await self._opened().photo(parse_version_reference(reference))
 
     async def infos(self, references: Sequence[str | PhotoVersion]) -> list[PhotoStatus]:
-        """What has become of many, in order; one that is `gone` or `unknown` fails no other."""
+        """Return the states of many photo versions, in order, including `gone` and `unknown`."""
         return await self._opened().photos([parse_version_reference(each) for each in references])
 
     async def wait_until_ready(
@@ -240,8 +238,8 @@ class Client(Operations):
         """Wait until every size of a photo version is made.
 
         Raises:
-            SizesFailed: They cannot be made; its `reason` says why. The original is kept.
-            NotReadyInTime: They are not made yet.
+            SizesFailed: The sizes cannot be made, for its `reason`. The original is stored.
+            NotReadyInTime: The timeout expired.
         """
         import asyncio
 
@@ -263,27 +261,28 @@ class Client(Operations):
             pause_seconds = min(2 * pause_seconds, READY_PAUSE_SECONDS_MAX)
 
     async def delete(self, reference: str | PhotoVersion) -> Deletion:
-        """Make VOLUME/PHOTO/VERSION, or with VOLUME/PHOTO all versions, gone for ever.
+        """Delete VOLUME/PHOTO/VERSION, or all versions of VOLUME/PHOTO, permanently.
 
-        Doing it again is harmless.
+        It is safe to repeat.
 
         Raises:
-            NotFound: There is no such photo.
+            NotFound: The photo does not exist.
         """
         return await self._opened().delete(parse_reference(reference))
 
     async def revoke(self, reference: str | PhotoVersion) -> Revocation:
-        """Give a photo a new version, whose URLs are the only good ones: all old ones are dead.
+        """Give a photo a new version with new URLs, and invalidate the old ones.
 
-        No bytes are copied. Doing it again is harmless, and is answered with the same new version.
+        No bytes are copied. It is safe to repeat: the new version is always the same.
 
         Raises:
-            NotFound, PhotoGone: As their names say.
+            NotFound: The photo version does not exist.
+            PhotoGone: The photo was deleted.
         """
         return await self._opened().revoke(parse_version_reference(reference))
 
     async def status(self) -> dict[str, Any]:
-        """The cluster as one storagemaster sees it: nodes, volumes, owed work, queue and edges."""
+        """Return the state of the cluster, as reported by one storagemaster."""
         return await self._opened().status()
 
     @property
@@ -299,22 +298,23 @@ class Client(Operations):
         ext: str | None = None,
         expires: timedelta | None = None,
     ) -> str:
-        """The permission URL of one size, made without any network; for ever unless it `expires`.
+        """Return the permission URL of one size, signed without a network.
 
-        An expiry is rounded up to five minutes, so that URLs repeat and caches know them. Every
-        size is there as "jpg"; the format of an original must be told.
+        The URL never expires unless `expires` is given. An expiry is rounded up to five minutes,
+        so that URLs repeat and caches can reuse them. Every size has the format "jpg"; an original
+        requires `ext`.
 
         Raises:
-            NoKeys: The client has none.
-            UnknownSize: There is no such size or format.
+            NoKeys: The client has no keys.
+            UnknownSize: The size or format does not exist.
         """
         from glassplate.urls.photo_urls import sign_url
 
         photo_version = parse_version_reference(reference)
         if self._keys is None:
-            raise NoKeys(f"a URL is signed with keys: {self._why_no_keys}")
+            raise NoKeys(f"cannot sign a URL without keys: {self._keys_error}")
         if not self._edges:
-            raise BadConfig("where photos are read is not known: Client(..., edges=[...])")
+            raise BadConfig("cannot make a URL without edges: use Client(..., edges=[...])")
         path = sign_url(
             self._keys,
             self._sizes,
@@ -327,15 +327,15 @@ class Client(Operations):
         return self._edges[0] + path
 
     def sign_token(self, scopes: Iterable[str], *, expires: timedelta | None = None) -> str:
-        """An API token for some of "upload", "read", "delete" and "admin", made without network.
+        """Sign an API token for some of "upload", "read", "delete", and "admin".
 
         Raises:
-            NoKeys: The client has none.
+            NoKeys: The client has no keys.
         """
         from permission_urls import NO_EXPIRY, Unsignable, sign_token
 
         if self._keys is None:
-            raise NoKeys(f"a token is signed with keys: {self._why_no_keys}")
+            raise NoKeys(f"cannot sign a token without keys: {self._keys_error}")
         expiry = int(time.time() + expires.total_seconds()) if expires else NO_EXPIRY
         try:
             return sign_token(self._keys, scopes, expiry_seconds=expiry)
@@ -343,12 +343,12 @@ class Client(Operations):
             raise UsageError(str(error)) from error
 
     async def find_url(self, photo: str | PhotoVersion, size: str) -> str:
-        """The permission URL of one size: signed here with keys, asked for without.
+        """Return the permission URL of one size: signed locally, or requested from the cluster.
 
-        A URL is its own. Unlike `url`, this knows the format of an original.
+        A URL is returned unchanged. Unlike `url`, this finds the format of an original.
 
         Raises:
-            NotFound: There is no such photo, or this size of it is not made.
+            NotFound: The photo does not exist, or this size is not made.
         """
         if isinstance(photo, str) and photo.startswith(("http://", "https://")):
             return photo
@@ -358,11 +358,11 @@ class Client(Operations):
         urls = (await self.info(photo_version)).urls
         if size not in urls:
             raise NotFound(
-                f"size {size} of {photo_version} is not made; there are {', '.join(urls)}"
+                f"size {size!r} of {photo_version} is not made; known sizes: {', '.join(urls)}"
             )
         return urls[size]
 
-    def _judge(self, target: str) -> dict[str, Any] | None:
+    def _check_permission(self, target: str) -> dict[str, Any] | None:
         from glassplate.urls.permissions import check_permission
 
         return check_permission(target, self._keys, self._sizes, now_seconds=time.time())
@@ -374,27 +374,17 @@ class Client(Operations):
         sink: "Sink",
         on_progress: "Progress | None",
     ) -> "Downloaded":
-        urls = self._everywhere(await self.find_url(photo, size))
+        urls = self._urls_at_edges(await self.find_url(photo, size))
         return await self._opened().download(urls, sink, on_progress)
 
-    def _everywhere(self, url: str) -> list[str]:
-        """The URL and, if it is one of an edge, that of the same photo at every other."""
-        mirror = next((edge for edge in self._edges if url.startswith(f"{edge}/")), None)
-        if mirror is None:
+    def _urls_at_edges(self, url: str) -> list[str]:
+        """Return the URL and, if it is an edge's, the URLs of the photo at all other edges."""
+        at = next((edge for edge in self._edges if url.startswith(f"{edge}/")), None)
+        if at is None:
             return [url]
-        others = [edge for edge in self._edges if edge != mirror]
-        return [url, *(edge + url.removeprefix(mirror) for edge in others)]
+        return [url, *(edge + url.removeprefix(at) for edge in self._edges if edge != at)]
 
     def _opened(self) -> "ClusterSession":
         if self._session is None:
-            raise RuntimeError("a client is used inside its `with` block")
+            raise RuntimeError("the client is not open: use it inside its `with` block")
         return self._session
-
-
-def _load_keys(path: Path | str) -> "KeyRing":
-    from permission_urls import KeyRingError, load_keys
-
-    try:
-        return load_keys(Path(path))
-    except KeyRingError as error:
-        raise BadConfig(str(error)) from error

@@ -1,39 +1,39 @@
-"""What can go wrong for a caller, as one family; the class says whose fault it is.
+"""Errors of the client, as one family. The class says whether a retry can help.
 
 GlassplateError
-├── UsageError               the caller's, found before anything was sent
-│   ├── BadConfig            cluster.toml, a URL of a storagemaster or the key file is wrong
+├── UsageError               a caller's fault, found before anything was sent
+│   ├── BadConfig            cluster.toml, a storagemaster URL, or the key file is invalid
 │   ├── BadReference         not VOLUME/PHOTO/VERSION
-│   ├── UnknownSize          not a size, or not a format, that a photo can have
-│   ├── NoKeys               this is signed with keys, and there are none
-│   ├── NoToken              there is no API token, and there are no keys to sign one with
-│   ├── UnusableSource       what is to be uploaded is missing, empty, or not as announced
-│   └── UnusableTarget       where a photo is to be written, nothing can be
-├── Refused                  the caller's, found by the cluster; asking again is of no use
-│   ├── NotAuthorized   401  no API token, or not a good one
-│   ├── NotAllowed      403  the token, or the permission of the URL, does not open this
-│   ├── NotFound        404  no such volume, photo or size
-│   ├── IdempotencyKeyReused 409  the Idempotency-Key was used for other bytes
-│   ├── PhotoGone       410  deleted, for ever
-│   ├── TooLarge        413  more bytes than the cluster takes
-│   └── UnsupportedFormat 415 not a photo of a format that is kept
-├── SizesFailed              the photo's: it is kept, and sizes cannot be made of it
-└── ClusterError             the cluster's; asking again later may help
-    ├── Unavailable     503  somebody answered: not now (502 and 504 too)
-    ├── Unreachable          nobody answered
+│   ├── UnknownSize          not a size or format that a photo can have
+│   ├── NoKeys               signing needs keys, and the client has none
+│   ├── NoToken              the client has no API token, and no keys to sign one with
+│   ├── UnusableSource       the upload is missing, empty, or not of the declared length
+│   └── UnusableTarget       the photo cannot be written there
+├── Refused                  a caller's fault, found by the cluster; a retry fails again
+│   ├── NotAuthorized   401  no API token, or an invalid one
+│   ├── NotAllowed      403  the token or the permission does not allow this
+│   ├── NotFound        404  no such volume, photo, or size
+│   ├── IdempotencyKeyReused 409  the Idempotency-Key belongs to other bytes
+│   ├── PhotoGone       410  deleted permanently
+│   ├── TooLarge        413  more bytes than the cluster accepts
+│   └── UnsupportedFormat 415 not a photo in a supported format
+├── SizesFailed              the photo is stored, but its sizes cannot be made
+└── ClusterError             a fault of the cluster; a later retry can help
+    ├── Unavailable     503  a server is temporarily unable (502 and 504 also)
+    ├── Unreachable          no server responded
     ├── NotReadyInTime       the sizes are not made yet
-    ├── InvalidResponse      an answer that makes no sense, or 500
-    └── ContentMismatch      what came is not what was sent or kept
+    ├── InvalidResponse      an unreadable response, or status 500
+    └── ContentMismatch      the bytes differ from the sent or stored ones
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What a server said of an error: the fields of RFC 9457."""
+    """The RFC 9457 fields of an error response."""
 
     status: int
     title: str
@@ -42,10 +42,13 @@ class Problem:
 
 
 class GlassplateError(Exception):
-    """Something was not done; the message says what, why, and what to do.
+    """An operation that failed. The message says what happened, why, and what to do.
 
-    `problem` is what the server said, if it was a server that said so.
+    `problem` is the server's error response, if a server sent one. `code` is the class's stable
+    name in `--json` output.
     """
+
+    code: ClassVar[str] = "error"
 
     def __init__(self, message: str, *, problem: Problem | None = None) -> None:
         super().__init__(message)
@@ -53,71 +56,105 @@ class GlassplateError(Exception):
 
 
 class UsageError(GlassplateError):
-    """The caller's fault, found before anything was sent."""
+    """A caller's fault, found before anything was sent."""
+
+    code = "usage"
 
 
 class BadConfig(UsageError):
-    """The config, a storagemaster's URL or the key file is wrong or missing."""
+    """A config, a storagemaster URL, or a key file that is invalid or missing."""
+
+    code = "bad-config"
 
 
 class BadReference(UsageError):
-    """The text is not a reference to a photo."""
+    """A text that is not a reference to a photo."""
+
+    code = "bad-reference"
 
 
 class UnknownSize(UsageError):
-    """There is no such size, or no such format."""
+    """A size or format that does not exist."""
+
+    code = "unknown-size"
 
 
 class NoKeys(UsageError):
-    """This is signed with keys, and there are none."""
+    """A signature without keys to make it."""
+
+    code = "no-keys"
 
 
 class NoToken(UsageError):
-    """There is no API token, and there are no keys to sign one with."""
+    """A request without an API token, or keys to sign one with."""
+
+    code = "no-token"
 
 
 class UnusableSource(UsageError):
-    """What is to be uploaded is missing, empty, or not as long as announced."""
+    """An upload that is missing, empty, or not of the declared length."""
+
+    code = "unusable-source"
 
 
 class UnusableTarget(UsageError):
-    """Where a photo is to be written, nothing can be."""
+    """A path where the photo cannot be written."""
+
+    code = "unusable-target"
 
 
 class Refused(GlassplateError):
-    """The cluster says that the request is at fault; asking again is of no use."""
+    """A request that the cluster rejected as the caller's fault. A retry fails again."""
+
+    code = "refused"
 
 
 class NotAuthorized(Refused):
-    """No API token, or not a good one."""
+    """A missing or invalid API token."""
+
+    code = "not-authorized"
 
 
 class NotAllowed(Refused):
-    """The token, or the permission of the URL, does not open this."""
+    """A token without the scope, or a URL whose permission is not valid."""
+
+    code = "not-allowed"
 
 
 class NotFound(Refused):
-    """There is no such volume, photo or size."""
+    """An unknown volume, photo, or size."""
+
+    code = "not-found"
 
 
 class IdempotencyKeyReused(Refused):
-    """The Idempotency-Key was used for other bytes."""
+    """An Idempotency-Key that belongs to other bytes."""
+
+    code = "idempotency-key-reused"
 
 
 class PhotoGone(Refused):
-    """The photo was deleted, for ever."""
+    """A photo that was deleted permanently."""
+
+    code = "photo-gone"
 
 
 class TooLarge(Refused):
-    """The cluster takes no photo with so many bytes."""
+    """A photo with more bytes than the cluster accepts."""
+
+    code = "too-large"
 
 
 class UnsupportedFormat(Refused):
-    """Not a photo of a format that is kept."""
+    """A file that is not a photo in a supported format."""
+
+    code = "unsupported-format"
 
 
 class SizesFailed(GlassplateError):
-    """The photo is kept, and sizes cannot be made of it. `reason` is for a person."""
+    """A stored photo whose sizes cannot be made. `reason` is for a person."""
+
+    code = "sizes-failed"
 
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
@@ -125,35 +162,45 @@ class SizesFailed(GlassplateError):
 
 
 class ClusterError(GlassplateError):
-    """The cluster's fault; asking again later may help.
+    """A fault of the cluster. A later retry can help.
 
-    After an upload, `idempotency_key` is the key it was tried with: putting the photo again with
-    this key never makes a second one. `may_have_succeeded` is True if bytes were sent and no
-    response came.
+    After an upload, `idempotency_key` is the key of the attempts: a retry with this key never
+    makes a second photo. `may_have_succeeded` is True if bytes were sent and no response came.
     """
 
+    code = "cluster-error"
     idempotency_key: str = ""
     may_have_succeeded: bool = False
 
 
 class Unavailable(ClusterError):
-    """Somebody answered: not now."""
+    """A server that is temporarily unable to handle the request."""
+
+    code = "unavailable"
 
 
 class Unreachable(ClusterError):
-    """Nobody answered."""
+    """A cluster without a responding server."""
+
+    code = "unreachable"
 
 
 class NotReadyInTime(ClusterError):
-    """The sizes are not made yet."""
+    """A photo whose sizes are not made yet."""
+
+    code = "not-ready-in-time"
 
 
 class InvalidResponse(ClusterError):
-    """An answer that makes no sense, or that says that the server failed."""
+    """A response that cannot be read, or that reports a failure of the server."""
+
+    code = "invalid-response"
 
 
 class ContentMismatch(ClusterError):
-    """What came is not what was sent or kept."""
+    """Bytes that differ from the sent or stored ones."""
+
+    code = "content-mismatch"
 
 
 _CLASS_OF_STATUS: Mapping[int, type[Refused]] = {
@@ -165,21 +212,21 @@ _CLASS_OF_STATUS: Mapping[int, type[Refused]] = {
     413: TooLarge,
     415: UnsupportedFormat,
 }
-_NOT_NOW = frozenset({502, 503, 504})
+RETRYABLE_STATUSES = frozenset({502, 503, 504})
 
 
 def error_of(problem: Problem) -> GlassplateError:
-    """The error that an answer with this problem stands for."""
+    """Return the error for a problem."""
     message = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
-    if problem.status in _NOT_NOW:
+    if problem.status in RETRYABLE_STATUSES:
         return Unavailable(message, problem=problem)
     if 400 <= problem.status < 500:
         return _CLASS_OF_STATUS.get(problem.status, Refused)(message, problem=problem)
-    return InvalidResponse(f"the answer was {problem.status}: {message}", problem=problem)
+    return InvalidResponse(f"unexpected status {problem.status}: {message}", problem=problem)
 
 
 def parse_problem(status: int, fields: Mapping[str, Any]) -> Problem:
-    """A problem from its JSON; what is missing is filled in from the status."""
+    """Parse a problem from JSON. Missing fields get defaults from the status."""
     return Problem(
         status=status,
         title=str(fields.get("title") or f"HTTP status {status}"),

@@ -16,7 +16,7 @@ from storagemaster.background import repeating
 from storagemaster.caches.edge_health import POLL_SECONDS as EDGE_POLL_SECONDS
 from storagemaster.caches.edge_health import EdgeHealth
 from storagemaster.caches.info_cache import InfoCache
-from storagemaster.caches.purging import AGAIN_PASS_SECONDS, EdgePurger
+from storagemaster.caches.purging import REPEAT_PASS_SECONDS, EdgePurger
 from storagemaster.events.events import Events
 from storagemaster.events.relay import RECONNECT_SECONDS as RELAY_RECONNECT_SECONDS
 from storagemaster.events.relay import EventRelay
@@ -185,7 +185,7 @@ def _wire(
         (fence_lifter.lift_fences, FENCE_PASS_SECONDS),
         (queue.flush_batch, 0.0),
         (HintedHandoff(mirrors, purging, tombstones).deliver_all, HINTS_PASS_SECONDS),
-        (purging.repeat_due, AGAIN_PASS_SECONDS),
+        (purging.repeat_due, REPEAT_PASS_SECONDS),
         (EventRelay(cluster.queue_url, keys, events, boot=boot).run, RELAY_RECONNECT_SECONDS),
         (webhooks.send_all, 0.0),
         (abandoned_jobs.requeue_all, ABANDONED_PASS_SECONDS),

@@ -1,4 +1,4 @@
-"""Background passes, which run until cancelled; an error never ends them."""
+"""Background work beside the requests, which an error in one pass does not end."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 async def repeating(
     work: Callable[[], Awaitable[object]], *, pause_seconds: float
 ) -> AsyncIterator[None]:
-    """Repeat the work, with a pause before each pass, until the block exits."""
+    """Repeat the work, after a pause each time, until the block exits."""
     task = asyncio.create_task(_repeat(work, pause_seconds))
     try:
         yield
@@ -28,5 +28,5 @@ async def _repeat(work: Callable[[], Awaitable[object]], pause_seconds: float) -
         try:
             await work()
         except Exception:
-            # A bug in one pass must not prevent later passes.
+            # A bug in one pass must not end all later passes.
             log.exception("a pass of %s failed", getattr(work, "__qualname__", work))

@@ -22,7 +22,7 @@ class MasterRefused(Exception):
     """A storagemaster rejected the sizes permanently: a retry would fail as well."""
 
 
-class NoMasterAnswered(Exception):
+class NoMasterAvailable(Exception):
     """No storagemaster stored the sizes now; the message has the reason of each."""
 
 
@@ -49,7 +49,7 @@ class MasterClient:
 
         Raises:
             MasterRefused: The photo was deleted, or the bundle is malformed.
-            NoMasterAnswered: No storagemaster stored the sizes; try again later.
+            NoMasterAvailable: No storagemaster stored the sizes; try again later.
         """
         path = wire.BUNDLE.path(asdict(photo_version), [("mtime", str(mtime_seconds))])
         timeout = aiohttp.ClientTimeout(total=RESPONSE_SECONDS, sock_connect=CONNECT_SECONDS)
@@ -71,7 +71,7 @@ class MasterClient:
                     failures.append(reason)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 failures.append(f"{master.id}: {error or type(error).__name__}")
-        raise NoMasterAnswered("; ".join(failures))
+        raise NoMasterAvailable("; ".join(failures))
 
     def _sign(self, path: str, body: bytes) -> str:
         return self._signer.sign_request(

@@ -1,4 +1,4 @@
-"""Protocol of jobs between storagemasters and workers: names, queues, limits, and signatures.
+"""Jobs between storagemasters and workers: names, queues, limits, and signatures.
 
 A job has two arguments: the photo path of an original, and a signature of the path and the kind.
 """
@@ -6,8 +6,8 @@ A job has two arguments: the photo path of an original, and a signature of the p
 from collections.abc import Mapping
 from enum import StrEnum
 
-# A worker takes the next job from the first queue that has one. So jobs of later queues delay an
-# upload by at most the photo in progress.
+# A worker takes a job from the first queue that has one. Later queues therefore delay an upload by
+# at most the photo that the worker is processing.
 INTERACTIVE_QUEUE = "interactive"
 NEW_QUEUE = "new"
 RETRY_QUEUE = "retry"
@@ -23,11 +23,11 @@ WORKERS_KEY = "glassplate:workers"
 
 
 class JobKind(StrEnum):
-    """Name of a job in the queue. A worker runs only these names, and imports nothing by name."""
+    """Names of jobs in the queue; a worker maps them to functions and never imports by name."""
 
     SIZES = "make_sizes"
     AGAIN = "make_sizes_again"
-    """As `SIZES`, but also for a photo that has failed permanently."""
+    """Job that also processes a photo with a permanent failure."""
     SECOND_PASS = "make_second_pass"  # noqa: S105  # the name of a job
 
 
@@ -37,5 +37,5 @@ def fields_to_sign(kind: JobKind, path: str) -> Mapping[str, str]:
 
 
 def heartbeat_key(worker: str) -> str:
-    """Return the key of a worker's heartbeat, which expires after `HEARTBEAT_TTL_SECONDS`."""
+    """Return the key that exists while a worker sends heartbeats, and for the TTL after that."""
     return f"{WORKERS_KEY}:{worker}"

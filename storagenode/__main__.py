@@ -1,4 +1,4 @@
-"""Runs one storage node: `python -m storagenode --config cluster.toml --node east-1`."""
+"""Run one storagenode: `python -m storagenode --config cluster.toml --node east-1`."""
 
 import argparse
 import asyncio
@@ -10,8 +10,8 @@ from pathlib import Path
 from permission_urls import KeyRingError, load_keys
 from runtime.malloc_tuning import tune_malloc
 from runtime.server_extra import needs_server_packages
-from storagenode.disk.marker import RootRefused
 from storagenode.protocol.errors import NodeError
+from storagenode.store import RootRefused
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.cluster_file import load_cluster
 from volumes.config_reader import InvalidConfig
@@ -23,7 +23,7 @@ with needs_server_packages("storagenode"):
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; the exit status is 2 when the node cannot start."""
+    """Serve until SIGTERM or SIGINT; return exit status 2 if the node cannot start."""
     parser = argparse.ArgumentParser(prog="storagenode", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="path of cluster.toml")
     parser.add_argument("--node", required=True, help="id of the node to run")
@@ -33,7 +33,10 @@ def main() -> int:
         cluster = load_cluster(arguments.config)
         node = cluster.nodes.get(NodeId(arguments.node))
         if node is None:
-            return _refuse(f"there is no node {arguments.node} in {arguments.config}")
+            known = ", ".join(cluster.nodes)
+            return _refuse(
+                f"unknown node {arguments.node!r} in {arguments.config}; known nodes: {known}"
+            )
         uvloop.run(_serve(cluster, node))
     except (InvalidConfig, KeyRingError, RootRefused, NodeError, OSError) as error:
         return _refuse(str(error))
@@ -50,7 +53,7 @@ async def _serve(cluster: Cluster, node: Node) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with running_node(cluster, node, load_keys(Path(cluster.keys_file))):
-        # What is there by now stays, and need not be looked through for garbage again and again.
+        # These objects live until the end, so the garbage collector can skip them.
         gc.freeze()
         await stopped.wait()
 

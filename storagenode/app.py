@@ -1,4 +1,4 @@
-"""The composition root of a storage node: proves its store, then opens its two ports."""
+"""The composition root of a storagenode: it checks the store, then opens the two ports."""
 
 import asyncio
 import contextlib
@@ -29,24 +29,24 @@ from volumes.address import Address, parse_address
 from volumes.cluster import Cluster, Limits, Node
 from volumes.sizes import size_classes
 
-# Enough that fsyncs of many uploads share a journal commit; more only wait in the kernel. Of a
-# bucket this is how many uploads and reads are under way at once, all others waiting for a thread.
+# Enough threads for the fsyncs of many uploads to share a journal commit. More would only wait in
+# the kernel. For a bucket, this limits the number of parallel uploads and reads.
 WRITE_THREADS = 16
 READ_THREADS = 8
-# No header of ours is near this; the edge has the same limits.
+# Glassplate's own headers are much shorter. The edges have the same limit.
 LINE_BYTES_MAX = 8190
-# An edge keeps its connections for less, so that it never sends on one that is just closing.
+# Edges close idle connections earlier, so they never send on a connection that is closing.
 KEEPALIVE_SECONDS = 75
 
 
 @contextlib.asynccontextmanager
 async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIterator[Store]:
-    """A node that serves for as long as the block lasts.
+    """Run the node until the block exits.
 
     Raises:
-        RootRefused: Its root is not its own, or cannot keep photos.
-        BucketUnavailable: Its bucket cannot be used.
-        OSError: A port is taken.
+        RootRefused: The root belongs to another node, or cannot store photos.
+        BucketUnavailable: The bucket is not usable.
+        OSError: A port is in use.
     """
     async with contextlib.AsyncExitStack() as stack:
         opened = opened_store(cluster, node, threads=WRITE_THREADS + READ_THREADS)
@@ -87,7 +87,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
         await stack.enter_async_context(_write_port(api, node.write, Clients(limits)))
         await stack.enter_async_context(_read_port(reads, node.read, Clients(limits)))
         await stack.enter_async_context(upkeep.running())
-        await stack.enter_async_context(_beating(fence))
+        await stack.enter_async_context(_ticking(fence))
         yield store
 
 
@@ -109,7 +109,7 @@ def _read_port(
     reads: ReadApi, address: Address, clients: Clients
 ) -> AbstractAsyncContextManager[None]:
     server = FastPathServer(
-        reads.answer,
+        reads.respond,
         reads.try_fast_path,
         malformed_request_response,
         clients,
@@ -136,7 +136,7 @@ def _upkeep(store: Store, limits: Limits, readers: Executor, writers: Executor) 
 
 
 @contextlib.asynccontextmanager
-async def _beating(fence: Fence) -> AsyncIterator[None]:
+async def _ticking(fence: Fence) -> AsyncIterator[None]:
     async def tick() -> None:
         while True:
             fence.tick()

@@ -1,4 +1,4 @@
-"""Opening a node's store, whatever it is over, after proving that it is this node's and works."""
+"""Opening of a node's store, a disk or a bucket, after checking that it is this node's."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from volumes.cluster import Cluster, Node
 def opened_store(
     cluster: Cluster, node: Node, *, threads: int
 ) -> Iterator[tuple[Store, NodeMarker]]:
-    """The node's store, its volumes opened; `threads` is how many use it at once.
+    """Open the node's store and its volumes, for use by `threads` threads at once.
 
     Raises:
-        RootRefused: It is not this node's, or cannot keep photos.
-        BucketUnavailable: The bucket cannot be used; the message says why.
+        RootRefused: The root is not this node's, or cannot store photos.
+        BucketUnavailable: The bucket is not usable. The message says why.
     """
     with _opened(node, threads) as (store, marker):
         for volume in cluster.volumes_on(node.id):
@@ -28,11 +28,11 @@ def opened_store(
 
 
 def mark_store(node: Node) -> NodeMarker:
-    """Mark an empty directory, or an empty prefix of a bucket, as a node's.
+    """Mark an empty directory, or an empty prefix of a bucket, as the root of a node.
 
     Raises:
-        RootRefused: It is another node's, or not empty.
-        BucketUnavailable: The bucket cannot be used; the message says why.
+        RootRefused: The root is another node's, or not empty.
+        BucketUnavailable: The bucket is not usable. The message says why.
     """
     if node.bucket is None:
         return mark_root(Path(node.store), node)
@@ -46,7 +46,7 @@ def _opened(
 ) -> contextlib.AbstractContextManager[tuple[Store, NodeMarker]]:
     if node.bucket is None:
         return _opened_disk(node)
-    # What this imports takes half a second, which a node over a disk does not pay.
+    # This import takes half a second, so nodes with a disk skip it.
     from storagenode.bucket.opening import opened_bucket
 
     return opened_bucket(node, threads=threads)

@@ -1,6 +1,6 @@
-"""What a node needs of whatever keeps its files: a disk or a bucket. All calls block, for threads.
+"""The interface of a node's store, a disk or a bucket. All calls block and are thread-safe.
 
-`tests/storagenode/store_contract.py` and `store_keeping_contract.py` are these promises as tests.
+`tests/storagenode/store_contract.py` and `store_keeping_contract.py` test these promises.
 """
 
 from collections.abc import Sequence
@@ -8,10 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from storagenode.disk.filesystem import Space
-from storagenode.disk.publishing import Published
-from storagenode.disk.reading import OpenFile
-from storagenode.disk.shard_listing import ListedFile
+from storagenode.open_file import OpenFile
+from storagenode.protocol.files import ListedFile, Published
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter
@@ -19,25 +17,39 @@ from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoFile, PhotoVersion, VolumeId
 
 
+class RootRefused(Exception):
+    """A directory or bucket is not usable as this node's root. The message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Free and total bytes and inodes of a store."""
+
+    free_bytes: int
+    total_bytes: int
+    free_inodes: int
+    total_inodes: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """Whether a store takes writes, and if not, why."""
+    """The write state of a store. The reason is empty while it accepts writes."""
 
     accepts_new_photos: bool
     suspect_reason: str
 
 
 class Staged(Protocol):
-    """A file that is being written, and that nobody sees yet."""
+    """A file that is being written and is not visible yet."""
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of what was written so far, as lower-case hex."""
+        """The SHA-256 of the bytes written so far, as lower-case hex."""
 
     replaces: str
-    """The digest of what gives way to it, if that has the name.
+    """The digest of an existing file that this file replaces.
 
-    So does a size that no info vouches for, and no other sound file.
+    A size without an info is also replaced. No other sound file ever is.
     """
 
     def write(self, data: bytes) -> None:
@@ -48,112 +60,142 @@ S = TypeVar("S", bound=Staged)
 
 
 class StoreOf(Protocol[S]):
-    """A store whose unfinished files are of one kind, which only the store itself looks into."""
+    """A store with one type of staged file, which is opaque to callers."""
 
     @property
     def volumes(self) -> tuple[VolumeId, ...]:
-        """The volumes that this node is a home of, by their markers."""
+        """The volumes that this node mirrors, by their markers."""
 
     @property
     def is_local(self) -> bool:
-        """Whether opening a file waits for no network, so that an event loop may do it."""
+        """True if opening a file never waits for a network, so an event loop can do it."""
 
     def space(self) -> Space:
-        """How much room there is."""
+        """Return the free and total space."""
 
     def condition(self) -> Condition:
-        """Whether it takes writes, as far as that is known without waiting."""
+        """Return the write state, as far as it is known without waiting."""
 
     def is_intact(self) -> bool:
-        """Whether it is still the store that was opened."""
+        """Return True if this is still the store that was opened."""
 
     def create_volume(self, volume: VolumeId) -> None:
-        """Make this node a home of the volume."""
+        """Make this node a mirror of the volume."""
 
     def staging(self, *, bytes_expected: int) -> AbstractContextManager[S]:
-        """A hidden file to write, for `publish`; gone at the end unless it was published."""
+        """Yield a hidden file to write and publish; discard it at the end if it is unpublished."""
 
     def publish(self, file: S, place: Place, *, mtime_seconds: int, digest: str) -> Published:
-        """Give a staged file its name; both are kept for certain on return.
+        """Publish a staged file. Its bytes and its name are durable on return.
 
         Raises:
-            DigestMismatch, Gone, Conflict, NotAMirror: As their names say; nothing was published.
-            StoreNotWritable: The store failed; the file may or may not be there.
+            DigestMismatch: The bytes do not match `digest`.
+            Gone: A tombstone covers the file.
+            Conflict: The name holds other bytes.
+            NotAMirror: The volume is not on this node.
+            StoreNotWritable: The store failed, and the file may or may not be published. In the
+                other cases nothing is published.
         """
 
     def publish_bundle(
         self, files: Sequence[tuple[Place, bytes, str]], *, mtime_seconds: int
     ) -> tuple[Published, ...]:
-        """Publish the sizes of one version: place, bytes and digest of each; the info last."""
+        """Publish the sizes of one version, given by place, bytes, and digest; the info last."""
 
     def write_tombstone(self, place: Place, *, mtime_seconds: int) -> Published:
-        """Write a tombstone, for ever, and move what it covers to the trash."""
+        """Write a permanent tombstone and move the files that it covers to the trash."""
 
     def raise_if_deleted(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file."""
 
     def open(self, path: str) -> OpenFile:
-        """The file at a path, `NotFound` if there is none; the caller closes it."""
+        """Open the file at a path or raise `NotFound`. The caller closes it."""
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
-        """The files of a shard in order of names; `NotAMirror` if the volume is not here."""
+        """Return the files of a shard, sorted by name.
+
+        Raises:
+            NotAMirror: The volume is not on this node.
+        """
 
     def tombstones(self, volume: VolumeId) -> list[str]:
-        """The names of all tombstones of a volume; otherwise as `list_shard`."""
+        """Return the names of all tombstones of a volume; raise as `list_shard` does."""
 
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
-        """The files of one photo; otherwise as `list_shard`."""
+        """Return the files of one photo, sorted by name; raise as `list_shard` does."""
 
     def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
-        """The digests of those of these files that are here, "" for none noted; or `NotAMirror`."""
+        """Return the recorded digest of each existing file, "" if it has none.
+
+        Raises:
+            NotAMirror: The volume of a file is not on this node.
+        """
 
     def read_all(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, tuple[bytes, str]]:
-        """Bytes and digest of those of these small files that are here and sound."""
+        """Return the bytes and digest of each small file that exists and is sound."""
 
-    def shard_digests(self, volume: VolumeId, part: SizeFilter | None = None) -> dict[str, str]:
-        """A digest of names and digests of every shard with files, or files of a part of them."""
+    def shard_digests(self, volume: VolumeId, sizes: SizeFilter | None = None) -> dict[str, str]:
+        """Return a digest of the names and digests of each shard that has matching files."""
 
     @property
     def cold_tiers(self) -> dict[VolumeId, ColdTier]:
-        """The volumes that are chilled, and how."""
+        """The cold tier of each offloaded volume."""
 
     def set_cold_tier(self, volume: VolumeId, cold_tier: ColdTier | None) -> None:
-        """Note durably who keeps the large sizes of a volume, or that all mirrors do again."""
+        """Record the cold tier of a volume durably, or remove it."""
 
     def drop_copy(self, place: Place, digest: str) -> None:
-        """Let go of a file that the keepers of its chilled volume have; else `Conflict`."""
+        """Drop a copy of a file that cold nodes store.
+
+        Raises:
+            Conflict: The volume is not offloaded, or the copy has another digest.
+        """
 
     def list_hints(self, limit: int, *, mirror: NodeId | None = None) -> list[HintFile]:
-        """Up to so many of the files held for other nodes, or for one of them."""
+        """Return up to `limit` hints, for all mirrors or for one."""
 
     def count_hints(self, limit: int) -> int:
-        """How many files are held for other nodes, counted up to a limit."""
+        """Return the number of hints, counted up to `limit`."""
 
     def remove_hint(self, place: Place) -> None:
-        """Let go of a file that was held for a node, which has it now."""
+        """Remove a hint after its delivery."""
 
     def find(self, photo: str) -> list[str]:
-        """Every path of a photo here, wherever it is kept."""
+        """Return every path of a photo in this store, in any area, sorted."""
 
     def mark_unverified(self, place: Place) -> None:
-        """Have the next comparison of mirrors look at a file that has lost its digest."""
+        """Mark a file as unverified, so that the next reconcile pass checks it."""
 
     def quarantine(self, place: Place, *, inode: int | None = None) -> str | None:
-        """Set a corrupt file aside; its new path, or None if there was nothing to set aside."""
+        """Quarantine a corrupt file; return its new path, or None if it no longer exists.
+
+        With the `inode` that was read, a sound file that has the name by now is not affected.
+        """
 
     def relink(
         self, photo_version: PhotoVersion, version: Version, *, original_only: bool = False
     ) -> tuple[str, ...]:
-        """Give every file of a version a name under another version; the new paths."""
+        """Link every file of a version, or only the original, under another version.
+
+        Return the new paths. Repeated calls have the same effect.
+        """
 
     def restore_digest(self, place: Place, digest: str) -> str:
-        """Note the digest of a file that has none; its digest, or `Corrupt`."""
+        """Record the digest of a file that has none; return its digest.
+
+        `digest` is the digest that another mirror has recorded, or "". A file with a recorded
+        digest is compared with that one.
+
+        Raises:
+            NotFound: The file does not exist.
+            Corrupt: The bytes have another digest. The file is quarantined.
+        """
 
     def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
-        """What the trash has of a photo, the day it was deleted on last first."""
+        """Return the files of a photo in the trash, the latest day first."""
 
     def empty_trash(self, *, retention_days: int) -> int:
-        """Let go of what was deleted longer ago than the retention; how many files that were."""
+        """Remove files deleted before the retention; return the number of removed files."""
 
 
 Store: TypeAlias = StoreOf[Any]

@@ -1,11 +1,11 @@
-"""Sending a large file piece by piece, so that it is never in memory whole."""
+"""Responses that stream a large file in chunks."""
 
 import asyncio
 from concurrent.futures import Executor
 
 from aiohttp import web
 
-from storagenode.disk.reading import OpenFile
+from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import NodeError
 
 
@@ -18,7 +18,7 @@ async def stream(
     end: int,
     threads: Executor,
 ) -> web.StreamResponse:
-    """Send the bytes from `start` to before `end` as the body of a response; none for a HEAD."""
+    """Send the bytes from `start` to before `end` as the body of a response, none for a HEAD."""
     response.content_length = end - start
     await response.prepare(request)
     chunks = file.chunks(start, start if request.method == "HEAD" else end)
@@ -27,7 +27,7 @@ async def stream(
         while chunk := await loop.run_in_executor(threads, next, chunks, b""):
             await response.write(chunk)
     except (NodeError, OSError):
-        # Part of it has left. Only a broken connection says that the rest is not coming.
+        # Part of the body is sent. Only a broken connection tells the client that it is incomplete.
         if request.transport is not None:
             request.transport.abort()
         return response

@@ -1,4 +1,4 @@
-"""Two nodes over disks, one over a bucket, and a storagemaster whose passes a test calls itself."""
+"""A cluster of two disk nodes, a bucket node, and a storagemaster whose passes a test runs."""
 
 import asyncio
 import contextlib
@@ -36,9 +36,9 @@ KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIG
 
 
 class ColdCluster:
-    """One volume with three mirrors: two disks and a bucket that keeps two copies of all.
+    """A volume with three mirrors: two disks, and a bucket with two replicas.
 
-    It has an edge in its config, which runs where a test runs it.
+    The config has an edge, which a test can start.
     """
 
     def __init__(self, folder: Path, endpoint: str, prefix: str) -> None:
@@ -77,7 +77,7 @@ class ColdCluster:
         self._stack = contextlib.AsyncExitStack()
 
     def run(self, work: Any) -> Any:
-        """The result of a coroutine."""
+        """Run a coroutine, and return its result."""
         return self.thread.run(work)
 
     async def open(self) -> None:
@@ -97,12 +97,12 @@ class ColdCluster:
             await self.stop(id_)
 
     async def start(self, id_: str) -> None:
-        """Start a node, over an empty store if it has none, that sends photos at once."""
+        """Start a node without fences, over a new store if it has none."""
         await self.start_fenced(id_)
         await lift_fences(self.clients[id_])
 
     async def start_fenced(self, id_: str) -> None:
-        """Start a node as it starts by itself."""
+        """Start a node with its fences up."""
         node = self.config.nodes[id_]
         await asyncio.to_thread(mark_store, node)
         stack = contextlib.AsyncExitStack()
@@ -114,14 +114,14 @@ class ColdCluster:
         await self._running.pop(id_).aclose()
 
     def lose_disk(self, id_: str) -> None:
-        """Put an empty disk in the place of a node's."""
+        """Replace the disk of a node with an empty one."""
         self.run(self.stop(id_))
         shutil.rmtree(self.config.nodes[id_].store)
         self.run(self.start(id_))
         self.run(self.master.fleet.poll())
 
     def put_photo(self, number: int, *, nodes: tuple[str, ...] = DISKS) -> PhotoVersion:
-        """A photo with all its sizes on some nodes."""
+        """Store a photo with all its sizes on some nodes."""
         photo_version = version_of(number)
         self._photos.append(photo_version)
         files = [Variant(photo_version, size, "jpg") for size in SIZES] + [Info(photo_version)]
@@ -135,17 +135,17 @@ class ColdCluster:
         return photo_version
 
     def recall(self) -> None:
-        """Take the chill off the volume, without a repair."""
+        """Remove the cold tier of the volume, without a repair."""
         for client in self.clients.values():
             self.run(client.set_cold_tier(VOLUME, None))
         self.run(self.master.fleet.poll())
 
     def delete_later(self, photo_version: PhotoVersion) -> None:
-        """Have a photo deleted with the others."""
+        """Add a photo to the photos that `delete_all` deletes."""
         self._photos.append(photo_version)
 
     def delete_all(self) -> None:
-        """Leave no photo that the next test would have to wait for."""
+        """Delete all photos, so that the next test does not process them."""
         while self._photos:
             photo_version = self._photos.pop()
             tombstone = Place(PhotoTombstone(photo_version.volume, photo_version.photo))
@@ -153,7 +153,7 @@ class ColdCluster:
                 self.run(client.write_tombstone(tombstone, mtime_seconds=MTIME))
 
     def sizes_on(self, node: str, photo_version: PhotoVersion) -> str:
-        """The letters of the sizes that a node has whole, read back and compared."""
+        """Return the letters of the sizes on a node, after verifying their bytes."""
         letters = ""
         for listed in self.run(self.clients[node].list_photo(VOLUME, photo_version.photo)):
             file = parse_path(f"{VOLUME}/{photo_version.shard}/{listed.name}")
@@ -164,7 +164,7 @@ class ColdCluster:
         return "".join(sorted(letters))
 
     def good_copies(self, photo_version: PhotoVersion, size: str) -> int:
-        """How many good copies of a size there are, a bucket's counted as often as it says."""
+        """Return the number of good copies of a size; a bucket counts with its replicas."""
         nodes = self.config.nodes
         return sum(
             nodes[node].bucket_replicas
@@ -173,11 +173,11 @@ class ColdCluster:
         )
 
     def browse(self, photo_version: PhotoVersion, size: str) -> tuple[int, bytes, str]:
-        """What an edge gets that asks mirror after mirror: status, bytes, and from whom."""
+        """GET a size from mirror after mirror, and return status, bytes, and node."""
         return self.run(self._browse(self.url_of(photo_version, size)))
 
     def url_of(self, photo_version: PhotoVersion, size: str) -> str:
-        """The URL of a size, without a host."""
+        """Return the URL of a size, without the host."""
         path = render_path(Variant(photo_version, size, "jpg"))
         classes = size_classes(self.config.sizes)
         return ReadSigner(KEYS).url(path, size_class=classes[size], expiry_seconds=0)
@@ -193,13 +193,13 @@ class ColdCluster:
         return status, data, found
 
     def glassplate(self, *arguments: object) -> Any:
-        """What a command prints, and its exit status."""
+        """Run a command, and return its result."""
         token = sign_token(KEYS, ("admin", "delete", "read"), expiry_seconds=0)
         options = ["--url", f"http://{self._address}", "--token", token]
         return CliRunner().invoke(main, [*options, *map(str, arguments)])
 
     def glassplate_json(self, *arguments: object, exit_code: int = 0) -> Any:
-        """The document that a command prints."""
+        """Run a command, and return the document that it prints."""
         result = self.glassplate(*arguments, "--json")
         assert result.exit_code == exit_code, result.output
         return json.loads(result.stdout)
@@ -211,7 +211,7 @@ def _edge(listen: int, purge: int) -> Edge:
 
 
 def photo_bytes(file: object) -> bytes:
-    """What a file of a photo has in it."""
+    """Return the content of a file of a photo."""
     if isinstance(file, Info):
         made = [{"size": size, "ext": "jpg"} for size in SIZES if size != "o"]
         return json.dumps({"width": 64, "height": 48, "variants": made}).encode()
@@ -220,7 +220,7 @@ def photo_bytes(file: object) -> bytes:
 
 @contextlib.contextmanager
 def cold_cluster(folder: Path, endpoint: str, prefix: str) -> Iterator[ColdCluster]:
-    """A cluster that is up for as long as the block lasts."""
+    """Run a cluster until the block exits."""
     cluster = ColdCluster(folder, endpoint, prefix)
     try:
         cluster.run(cluster.open())

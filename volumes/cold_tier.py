@@ -49,7 +49,7 @@ def cold_sizes(table: Iterable[Size]) -> str:
 
 def render_cold_tier(cold_tier: ColdTier) -> str:
     """A chill as the text of a volume's marker."""
-    return json.dumps({"sizes": cold_tier.sizes, "keepers": list(cold_tier.cold_nodes)})
+    return json.dumps({"sizes": cold_tier.sizes, "cold_nodes": list(cold_tier.cold_nodes)})
 
 
 def parse_cold_tier(text: str | bytes) -> ColdTier:
@@ -60,7 +60,8 @@ def parse_cold_tier(text: str | bytes) -> ColdTier:
     """
     try:
         fields = json.loads(text)
-        sizes, cold_nodes = str(fields["sizes"]), tuple(NodeId(str(n)) for n in fields["keepers"])
+        sizes = str(fields["sizes"])
+        cold_nodes = tuple(NodeId(str(node)) for node in fields["cold_nodes"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a chill: {error!r}") from error
     if not (cold_nodes and sizes.isalpha() and sizes.islower()):

@@ -1,4 +1,4 @@
-"""From the options all commands share to a client of the cluster they mean."""
+"""The options that all commands share, and the client that they describe."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from glassplate.client import Client
 from glassplate.errors import BadConfig
+from glassplate.session.config_files import load_config
 from volumes.cluster import Cluster
 
 _Result = TypeVar("_Result")
@@ -14,47 +15,39 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """Which cluster is meant, and what opens it."""
+    """The address and the credentials of a cluster."""
 
     cluster_path: Path
     cluster_is_chosen: bool
-    """Whether somebody named the config, so that it has to be there."""
+    """True if the user named the config, so that it must exist."""
     urls: tuple[str, ...]
     token: str | None
 
     def client(self) -> Client:
-        """A client, not yet opened.
+        """Return a client, not yet opened.
 
         Raises:
-            BadConfig: The config is missing or has mistakes, and no URL stands in for it.
+            BadConfig: The config is invalid, or it is missing and no URL replaces it.
         """
         if self.cluster_path.exists():
             return Client.from_cluster(self.cluster_path, masters=self.urls, token=self.token)
         if self.urls and not self.cluster_is_chosen:
             return Client(self.urls, token=self.token)
         raise BadConfig(
-            f"there is no {self.cluster_path}\n"
-            "`glassplate up` makes one; --cluster or GLASSPLATE_CLUSTER names another."
+            f"config not found: {self.cluster_path}\n"
+            "Create a cluster with `glassplate up`, or pass --cluster or GLASSPLATE_CLUSTER."
         )
 
     def cluster(self) -> Cluster:
-        """The cluster's config, for what only that can say.
+        """Load the cluster's config.
 
         Raises:
-            BadConfig: It is missing, or has mistakes.
+            BadConfig: The config is missing or invalid.
         """
-        from volumes.cluster_file import load_cluster
-        from volumes.config_reader import InvalidConfig
-
-        try:
-            return load_cluster(self.cluster_path)
-        except InvalidConfig as error:
-            raise BadConfig(f"{self.cluster_path}: {error}") from error
-        except OSError as error:
-            raise BadConfig(f"{self.cluster_path} cannot be read: {error.strerror}") from error
+        return load_config(self.cluster_path)
 
     def run(self, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
-        """Do something with an open client."""
+        """Run work with an open client, and return its result."""
         import asyncio
 
         async def run() -> _Result:

@@ -1,4 +1,4 @@
-"""Errors as a person at a terminal meets them: what, why and what to do, and an exit status."""
+"""Errors as shown at a terminal: what happened, why, what to do, and an exit status."""
 
 from collections.abc import Sequence
 from typing import IO, Any
@@ -17,36 +17,36 @@ from glassplate.errors import (
     UsageError,
 )
 
-EXIT_NOT_DONE = 1
+EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 
-_WHAT_TO_DO: tuple[tuple[type[GlassplateError], str], ...] = (
-    (NoKeys, "Name a cluster.toml whose key file can be read: glassplate --cluster PATH ..."),
-    (NoToken, "Give a token: glassplate --token TOKEN ..., or GLASSPLATE_TOKEN."),
-    (NotAuthorized, "Sign another where the keys are: glassplate token --scope upload"),
-    (Unreachable, "Is it running? `glassplate up` runs one here; --url names another."),
+_FIXES: tuple[tuple[type[GlassplateError], str], ...] = (
+    (NoKeys, "Pass a cluster.toml whose key file is readable: glassplate --cluster PATH ..."),
+    (NoToken, "Pass a token: glassplate --token TOKEN ..., or set GLASSPLATE_TOKEN."),
+    (NotAuthorized, "Sign a new token where the keys are: glassplate token --scope upload"),
+    (Unreachable, "Start it with `glassplate up`, or pass --url."),
 )
 
 
 class Failure(click.ClickException):
-    """Something was not done; ends the program."""
+    """A failed operation. It ends the program."""
 
-    exit_code = EXIT_NOT_DONE
+    exit_code = EXIT_FAILED
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Write the message to stderr."""
+        """Print the message to stderr."""
         click.echo(f"glassplate: {self.message}", file=file, err=True)
 
 
 class WrongUsage(Failure):
-    """The command line, the config or the keys are wrong."""
+    """An invalid command line, config, or key file."""
 
     exit_code = EXIT_USAGE
 
 
 class ClusterUnreachable(Failure):
-    """Nobody answered."""
+    """A cluster without a responding server."""
 
     exit_code = EXIT_UNREACHABLE
 
@@ -55,7 +55,7 @@ _FAILURES = {kind.exit_code: kind for kind in (Failure, WrongUsage, ClusterUnrea
 
 
 def to_click_exception(error: Exception) -> Failure:
-    """How the program ends after an error."""
+    """Convert an error to the exception that ends the program."""
     from permission_urls import KeyRingError
     from runtime.server_extra import describe_missing_package
     from volumes.config_reader import InvalidConfig
@@ -71,50 +71,54 @@ def to_click_exception(error: Exception) -> Failure:
             return Failure(str(error))
         case _:
             return Failure(
-                f"something went wrong that was not foreseen: {error!r}\n"
-                "GLASSPLATE_DEBUG=1 shows where; please report it."
+                f"internal error: {error!r}\n"
+                "Set GLASSPLATE_DEBUG=1 for a traceback, and please report this."
             )
 
 
 def format_error(error: GlassplateError) -> str:
-    """What happened and why; what to do stands on a line of its own."""
-    what, todo = describe_error(error), suggest_fix(error)
-    return f"{what}\n{todo}" if todo else what
+    """Return the description of an error, and the suggested fix on a second line."""
+    description, fix = describe_error(error), suggest_fix(error)
+    return f"{description}\n{fix}" if fix else description
 
 
 def describe_error(error: GlassplateError) -> str:
-    """What happened and why."""
+    """Return what happened and why."""
     if isinstance(error, Unreachable):
-        return f"the cluster cannot be reached: {error}"
+        return f"the cluster is unreachable: {error}"
     return str(error)
 
 
 def suggest_fix(error: GlassplateError) -> str:
-    """What may help, if anything is known to."""
-    return next((todo for kind, todo in _WHAT_TO_DO if isinstance(error, kind)), "")
+    """Return what the user can do, or an empty string."""
+    return next((fix for kind, fix in _FIXES if isinstance(error, kind)), "")
 
 
 def exit_code_of(error: GlassplateError) -> int:
-    """The exit status that an error ends the program with."""
+    """Return the exit status for an error."""
     if isinstance(error, Unreachable):
         return EXIT_UNREACHABLE
     if isinstance(error, UsageError) and not isinstance(error, UnusableSource | UnusableTarget):
         return EXIT_USAGE
-    return EXIT_NOT_DONE
+    return EXIT_FAILED
 
 
 def exit_code_of_all(errors: Sequence[GlassplateError], *, is_some_done: bool) -> int:
-    """The exit status after many things of which some failed: their own, if nothing else was."""
+    """Return the exit status for several operations.
+
+    If all of them failed with the same status, that status is returned.
+    """
     codes = {exit_code_of(error) for error in errors}
     if not codes:
         return 0
-    return codes.pop() if len(codes) == 1 and not is_some_done else EXIT_NOT_DONE
+    return codes.pop() if len(codes) == 1 and not is_some_done else EXIT_FAILED
 
 
-def key_hint(error: Exception) -> str:
-    """How to find out whether a photo was kept after all; nothing where that is known."""
+def idempotency_hint(error: Exception) -> str:
+    """Return how to repeat an upload whose outcome is unknown, or an empty string."""
     if isinstance(error, ClusterError) and error.idempotency_key and error.may_have_succeeded:
         return (
-            f"It may be kept. This makes sure, and no second photo: --key {error.idempotency_key}"
+            "The photo may be stored. To retry without a duplicate, pass "
+            f"--idempotency-key {error.idempotency_key}"
         )
     return ""

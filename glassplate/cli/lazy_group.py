@@ -1,4 +1,4 @@
-"""A group of commands that are imported when they are run, so that the command line starts fast."""
+"""A group that imports a command only to run it, so that the command line starts fast."""
 
 import errno
 import importlib
@@ -14,45 +14,49 @@ from glassplate.cli.failures import to_click_exception
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
-    """A command by its name, where it is ("package.module:attribute"), and one line of help."""
+    """A command by its location ("package.module:function") and its line of help."""
 
-    name: str
-    where: str
+    location: str
     summary: str
+
+    @property
+    def name(self) -> str:
+        """The name on the command line."""
+        return self.location.rpartition(":")[2].replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Commands that stand together in the help."""
+    """A titled part of the command list in the help."""
 
     title: str
     commands: tuple[LazyCommand, ...]
 
 
 class LazyGroup(click.Group):
-    """Knows its commands by name, and makes every error one or two plain lines."""
+    """A group of lazy commands. It reports every error as one or two plain lines."""
 
     def __init__(self, *args: Any, sections: Sequence[Section], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _mark_examples(self)
+        _keep_line_breaks(self)
         self._sections = sections
         self._commands = {command.name: command for s in sections for command in s.commands}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, section by section."""
+        """Return the names of all commands, section by section."""
         del ctx
         return list(self._commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
+        """Import a command, or return None if it does not exist."""
         del ctx
         command = self._commands.get(cmd_name)
         if command is None:
             return None
-        module, _, attribute = command.where.partition(":")
+        module, _, attribute = command.location.partition(":")
         found = getattr(importlib.import_module(module), attribute)
         assert isinstance(found, click.Command)
-        _mark_examples(found)
+        _keep_line_breaks(found)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -63,25 +67,25 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(c.name, c.summary) for c in section.commands], col_max=12)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that was asked for."""
+        """Run the command."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            # A reader that has gone, as `head` does, is no error; click ends quietly then.
+            # Click handles a closed pipe, as with `| head`, and exits without a message.
             is_broken_pipe = isinstance(error, OSError) and error.errno == errno.EPIPE
             if is_broken_pipe or os.environ.get("GLASSPLATE_DEBUG"):
                 raise
             raise to_click_exception(error) from error
 
 
-def _mark_examples(command: click.Command) -> None:
-    r"""Have click leave the line breaks of paragraphs that begin with a line of `\b`.
+def _keep_line_breaks(command: click.Command) -> None:
+    r"""Make click keep the line breaks of paragraphs that begin with a line of `\b`.
 
-    Click looks for the character that this escapes, which a raw docstring does not have.
+    Click looks for a backspace character, which a raw docstring does not contain.
     """
     if command.help:
         command.help = command.help.replace("\\b\n", "\b\n")
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
-        _mark_examples(inner)
+        _keep_line_breaks(inner)

@@ -1,4 +1,4 @@
-"""The command line `glassplate`: which commands there are, and the options they share."""
+"""The command line `glassplate`: its commands and the options that they share."""
 
 from pathlib import Path
 
@@ -13,92 +13,58 @@ SECTIONS = (
     Section(
         "Photos",
         (
-            LazyCommand("put", "glassplate.cli.commands.put:put", "Upload photos."),
-            LazyCommand("url", "glassplate.cli.commands.url:url", "Sign the URL of a photo."),
-            LazyCommand("get", "glassplate.cli.commands.get:get", "Download a photo."),
+            LazyCommand("glassplate.cli.commands.put:put", "Upload photos."),
+            LazyCommand("glassplate.cli.commands.url:url", "Sign the URL of a photo."),
+            LazyCommand("glassplate.cli.commands.get:get", "Download a photo."),
+            LazyCommand("glassplate.cli.commands.info:info", "Show the state of photos."),
+            LazyCommand("glassplate.cli.commands.rm:rm", "Delete photos permanently."),
             LazyCommand(
-                "info",
-                "glassplate.cli.commands.info:info",
-                "Show what is known of a photo, or of many at once.",
+                "glassplate.cli.commands.undelete:undelete", "Restore deleted photos as new photos."
             ),
-            LazyCommand("rm", "glassplate.cli.commands.rm:rm", "Delete photos, for ever."),
+            LazyCommand("glassplate.cli.commands.revoke:revoke", "Invalidate all URLs of a photo."),
+        ),
+    ),
+    Section(
+        "Cluster",
+        (
+            LazyCommand("glassplate.cli.commands.status:status", "Show the state of the cluster."),
+            LazyCommand("glassplate.cli.commands.diff:diff", "Compare the mirrors of volumes."),
             LazyCommand(
-                "undelete",
-                "glassplate.cli.commands.undelete:undelete",
-                "Bring deleted photos back.",
+                "glassplate.cli.commands.repair:repair", "Make the mirrors of volumes equal."
             ),
             LazyCommand(
-                "revoke", "glassplate.cli.commands.revoke:revoke", "Invalidate all URLs of a photo."
+                "glassplate.cli.commands.volume:volume", "Move large sizes to cold nodes, and back."
+            ),
+            LazyCommand(
+                "glassplate.cli.commands.restore:restore", "Refill a node after disk loss."
+            ),
+            LazyCommand("glassplate.cli.commands.scrub:scrub", "Show scrub progress of all nodes."),
+            LazyCommand("glassplate.cli.commands.find:find", "Find a photo on all nodes."),
+            LazyCommand(
+                "glassplate.cli.commands.explain:explain", "Explain the response to a photo URL."
+            ),
+            LazyCommand("glassplate.cli.commands.token:token", "Sign an API token."),
+            LazyCommand("glassplate.cli.commands.node:node", "Prepare disks for storage nodes."),
+            LazyCommand(
+                "glassplate.cli.commands.keys:keys", "Create, list, and rotate signing keys."
+            ),
+            LazyCommand(
+                "glassplate.cli.commands.regenerate:regenerate", "Regenerate sizes of photos."
+            ),
+            LazyCommand(
+                "glassplate.cli.commands.proxy_config:proxy_config", "Write the config of an edge."
             ),
         ),
     ),
     Section(
-        "A cluster",
+        "Local cluster",
         (
+            LazyCommand("glassplate.cli.commands.up:up", "Run a local cluster until Ctrl-C."),
             LazyCommand(
-                "status", "glassplate.cli.commands.status:status", "Show the state of the cluster."
+                "glassplate.cli.commands.colo:colo", "Stop and start colos of a local cluster."
             ),
             LazyCommand(
-                "diff", "glassplate.cli.commands.diff:diff", "Compare the mirrors of volumes."
-            ),
-            LazyCommand(
-                "repair",
-                "glassplate.cli.commands.repair:repair",
-                "Make the mirrors of volumes equal.",
-            ),
-            LazyCommand(
-                "volume",
-                "glassplate.cli.commands.volume:volume",
-                "Move large sizes to S3, and back.",
-            ),
-            LazyCommand(
-                "restore",
-                "glassplate.cli.commands.restore:restore",
-                "Fill a node whose disk was lost.",
-            ),
-            LazyCommand(
-                "scrub", "glassplate.cli.commands.scrub:scrub", "Show scrub progress of all nodes."
-            ),
-            LazyCommand("find", "glassplate.cli.commands.find:find", "Find a photo on all nodes."),
-            LazyCommand(
-                "explain",
-                "glassplate.cli.commands.explain:explain",
-                "Explain what a URL is answered.",
-            ),
-            LazyCommand("token", "glassplate.cli.commands.token:token", "Sign an API token."),
-            LazyCommand(
-                "node", "glassplate.cli.commands.node:node", "Prepare the disks of storage nodes."
-            ),
-            LazyCommand(
-                "keys", "glassplate.cli.commands.keys:keys", "Make, list and rotate the keys."
-            ),
-            LazyCommand(
-                "regenerate",
-                "glassplate.cli.commands.regenerate:regenerate",
-                "Regenerate sizes of photos.",
-            ),
-            LazyCommand(
-                "proxy-config",
-                "glassplate.cli.commands.proxy_config:proxy_config",
-                "Write the config of an edge.",
-            ),
-        ),
-    ),
-    Section(
-        "A cluster on this machine",
-        (
-            LazyCommand(
-                "up",
-                "glassplate.cli.commands.up:up",
-                "Run a whole cluster on this machine, until Ctrl-C.",
-            ),
-            LazyCommand(
-                "colo", "glassplate.cli.commands.colo:colo", "Stop and start a whole colo of it."
-            ),
-            LazyCommand(
-                "drill",
-                "glassplate.cli.commands.drill:drill",
-                "Break a cluster on purpose, and check every promise.",
+                "glassplate.cli.commands.drill:drill", "Inject faults into a test cluster."
             ),
         ),
     ),
@@ -108,8 +74,11 @@ SECTIONS = (
 @click.group(
     cls=LazyGroup,
     sections=SECTIONS,
-    epilog="Exit status: 0 done; 1 something was not done; 2 wrong usage or config; "
-    "3 the cluster cannot be reached.",
+    epilog="\b\nExit status:\n"
+    "  0  Success.\n"
+    "  1  The operation failed, in whole or in part, or a check found a fault.\n"
+    "  2  The arguments, the config, or the keys are invalid.\n"
+    "  3  The cluster is unreachable.",
 )
 @click.option(
     "--cluster",
@@ -117,7 +86,8 @@ SECTIONS = (
     type=click.Path(path_type=Path),
     envvar="GLASSPLATE_CLUSTER",
     show_envvar=True,
-    help=f"cluster.toml of the cluster.  [default: {DEFAULT_CLUSTER_PATH}]",
+    show_default=str(DEFAULT_CLUSTER_PATH),
+    help="Path of the cluster's config.",
 )
 @click.option(
     "--url",
@@ -125,22 +95,24 @@ SECTIONS = (
     multiple=True,
     envvar="GLASSPLATE_URL",
     show_envvar=True,
-    help="A storagemaster's URL; may be given again.  [default: those in cluster.toml]",
+    show_default="from the config",
+    help="URL of a storagemaster. Repeatable.",
 )
 @click.option(
     "--token",
     envvar="GLASSPLATE_TOKEN",
     show_envvar=True,
-    help="An API token.  [default: signed on the spot, if the key file can be read]",
+    show_default="signed with the key file",
+    help="API token.",
 )
 @click.version_option(package_name="glassplate", message="glassplate %(version)s")
 @click.pass_context
 def main(
     context: click.Context, cluster_path: Path | None, urls: tuple[str, ...], token: str | None
 ) -> None:
-    r"""Store photos in two places at once, and serve them by URLs that carry their permission.
+    r"""Store photos in two colos, and sign URLs that serve them.
 
-    These options stand before the command.
+    These options go before the command.
 
     \b
     Examples:

@@ -1,1 +1,1 @@
-"""Edge configs written, watched, and reloaded."""
+"""Files of edges: rendered, written, watched, and reloaded."""

@@ -1,63 +1,53 @@
-"""Having a running edge read its files again, with no request lost, and no restart."""
+"""Reloads of running edges, without a restart and without losing a request."""
 
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 RELOAD_SECONDS_MAX = 30
 VARNISHADM_PROGRAM = "/usr/bin/varnishadm"
 
-_OURS = "edge_"
+_NAME_PREFIX = "edge_"
 
 
 class ReloadFailed(Exception):
-    """The edge did not take its files: it is not running, or says why."""
+    """An edge that is not running, or that rejected its files."""
 
 
 def reload_nginx(command: Iterable[str]) -> None:
-    """Signal the nginx that a command runs.
+    """Send the reload signal to the nginx that runs with this command.
 
     Raises:
-        ReloadFailed: There is none.
+        ReloadFailed: It is not running.
     """
     _run([*command, "-s", "reload"])
 
 
 def reload_varnish(work_dir: str, main_file: str) -> None:
-    """Have the Varnish of a working folder compile a file and use it; what it used is thrown away.
+    """Make the Varnish of a working folder compile and use a file, and discard the old VCLs.
 
     Raises:
-        ReloadFailed: There is none, or it refused the file and goes on with what it had.
+        ReloadFailed: It is not running, or rejected the file. It keeps its VCL.
     """
     admin = [VARNISHADM_PROGRAM, "-n", work_dir]
     former = _loaded(_run([*admin, "vcl.list", "-j"]))
-    name = f"{_OURS}{time.time_ns()}"
+    name = f"{_NAME_PREFIX}{time.time_ns()}"
     _run([*admin, "vcl.load", name, main_file])
     _run([*admin, "vcl.use", name])
     for old in former:
         _run([*admin, "vcl.discard", old])
 
 
-def reloading_nginx(command: Callable[[str], list[str]]) -> Callable[[str], None]:
-    """Reloads the nginx that a command runs from the folder it is given."""
-    return lambda folder: reload_nginx(command(folder))
-
-
-def reloading_varnish(work_dir: str, main_file: str) -> Callable[[str], None]:
-    """Reloads the Varnish of a working folder from the folder it is given."""
-    return lambda folder: reload_varnish(work_dir, f"{folder}/{main_file}")
-
-
 def _loaded(listing: str) -> list[str]:
-    """The names of what Varnish was started with, and of what it was reloaded with since."""
+    """Return the names of the initial VCL and of the VCLs from earlier reloads."""
     names = [entry["name"] for entry in json.loads(listing) if isinstance(entry, dict)]
-    return [name for name in names if name == "boot" or name.startswith(_OURS)]
+    return [name for name in names if name == "boot" or name.startswith(_NAME_PREFIX)]
 
 
 def _run(command: list[str]) -> str:
     try:
-        done = subprocess.run(  # noqa: S603  # its arguments are ours
+        done = subprocess.run(  # noqa: S603  # the arguments come from this program
             command,
             capture_output=True,
             text=True,

@@ -1,15 +1,15 @@
-"""An edge's files as one thing: rendered for its kind, judged by its server, written together."""
+"""The files of an edge: rendered for its kind, checked by its server, and written together."""
 
-import functools
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from glassplate.edges.files import write_files
-from glassplate.edges.reload import reloading_nginx, reloading_varnish
+from glassplate.edges.reload import reload_nginx, reload_varnish
+from permission_urls import KeyRing, Purpose, derived_keys
 from proxy_config import nginx, varnish
 from proxy_config.edge_settings import (
     NGINX_PROGRAM,
@@ -21,94 +21,104 @@ from proxy_config.routing import find_edge
 from volumes.cluster import Cluster
 
 CHECK_SECONDS_MAX = 60
+_SECRET_MODE = 0o600
 
 
 class ConfigRejected(Exception):
-    """The server does not accept the files, or is not here to say so; nothing was written."""
+    """Files that the server did not accept, or could not check. Nothing was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedEdge:
-    """An edge's files by name, and what to do with them."""
+    """The files of an edge by name, and the operations on them."""
 
     files: Mapping[str, str]
     main_file: str
     secret_files: frozenset[str]
     program: str
     command: Callable[[str], list[str]]
-    """The arguments that run the edge, given the folder of its files."""
+    """The command that runs the edge, given the folder of its files."""
     check_command: Callable[[str], list[str]]
-    """The arguments that have the server read the files, judge them, and end."""
+    """The command that validates the files of a folder."""
     reload: Callable[[str], None]
-    """Has the edge, where it is running, take the files of the folder."""
+    """Makes a running edge load the files of a folder. Raises `ReloadFailed`."""
 
 
 def rendered_nginx(
-    cluster: Cluster, choices: NginxSettings, read_keys: Mapping[str, str]
+    cluster: Cluster, settings: NginxSettings, keys: KeyRing, *, program: str = NGINX_PROGRAM
 ) -> RenderedEdge:
-    """An nginx edge.
+    """Render an nginx edge.
 
     Raises:
-        ProxyConfigError: The choices or keys make none.
+        ProxyConfigError: The settings or keys are invalid.
     """
-    command = functools.partial(nginx.nginx_command, choices)
+    command = partial(nginx.nginx_command, settings, program=program)
     return RenderedEdge(
-        files=nginx.render_nginx(cluster, choices, read_keys),
+        files=nginx.render_nginx(cluster, settings, read_keys_of(keys)),
         main_file=nginx.CONFIG_NAME,
         secret_files=frozenset({nginx.KEYS_NAME}),
-        program=NGINX_PROGRAM,
+        program=program,
         command=command,
         check_command=lambda folder: [*command(folder), "-t"],
-        reload=reloading_nginx(command),
+        reload=lambda folder: reload_nginx(command(folder)),
     )
 
 
 def rendered_varnish(
-    cluster: Cluster, choices: VarnishSettings, read_keys: Mapping[str, str]
+    cluster: Cluster, settings: VarnishSettings, keys: KeyRing, *, program: str = VARNISH_PROGRAM
 ) -> RenderedEdge:
-    """A Varnish edge.
+    """Render a Varnish edge.
 
     Raises:
-        ProxyConfigError: The choices or keys make none.
+        ProxyConfigError: The settings or keys are invalid.
     """
     main_file = varnish.CONFIG_NAME
-    edge = find_edge(cluster, choices.edge_id, "varnish")
+    edge = find_edge(cluster, settings.edge_id, "varnish")
     return RenderedEdge(
-        files=varnish.render_varnish(cluster, choices, read_keys),
+        files=varnish.render_varnish(cluster, settings, read_keys_of(keys)),
         main_file=main_file,
         secret_files=frozenset({varnish.KEYS_NAME}),
-        program=VARNISH_PROGRAM,
-        command=functools.partial(varnish.varnish_command, edge, choices),
-        # Started by root, Varnish reads its files as another user, for whom these are not.
-        check_command=lambda folder: [
-            *(VARNISH_PROGRAM, "-j", "none", "-C", "-f", f"{folder}/{main_file}")
-        ],
-        reload=reloading_varnish(varnish.work_dir(choices), main_file),
+        program=program,
+        command=partial(varnish.varnish_command, edge, settings, program=program),
+        # Without a jail: root's Varnish would otherwise read the files as a user without access.
+        check_command=lambda folder: [program, "-j", "none", "-C", "-f", f"{folder}/{main_file}"],
+        reload=lambda folder: reload_varnish(varnish.work_dir(settings), f"{folder}/{main_file}"),
     )
 
 
-def write_edge(edge: RenderedEdge, folder: Path, *, check: bool) -> None:
-    """Write all files of an edge to a folder, which is made if it is not there.
+def read_keys_of(keys: KeyRing) -> dict[str, str]:
+    """Return the keys of an edge by id, in hex. They verify read permissions and nothing else."""
+    return {id_: key.hex() for id_, key in derived_keys(keys, Purpose.READ).items()}
 
-    All are written, and checked where asked, before the first takes the place of an old one.
+
+def write_edge(edge: RenderedEdge, folder: Path, *, check: bool = False) -> None:
+    """Write all files of an edge to a folder, which is created if it is missing.
+
+    All files are written, and checked if `check` is True, before the first one replaces an old one.
+    Only their owner can read them.
 
     Raises:
-        ConfigRejected: They were to be checked, and that did not go well.
-        OSError: They cannot be written.
+        ConfigRejected: The check failed.
+        OSError: The files cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as staging:
-        write_files(Path(staging), dict(edge.files))
+        for name, text in edge.files.items():
+            fresh = Path(staging, name)
+            fresh.touch(mode=_SECRET_MODE)
+            fresh.write_text(text)
         if check:
             _check(edge, staging)
         for name in edge.files:
-            (Path(staging) / name).replace(folder / name)
+            Path(staging, name).replace(folder / name)
 
 
 def _check(edge: RenderedEdge, folder: str) -> None:
     if shutil.which(edge.program) is None:
-        raise ConfigRejected(f"{edge.program} is not here to check the files; nothing was written")
-    done = subprocess.run(  # noqa: S603  # its arguments are ours
+        raise ConfigRejected(
+            f"cannot check the files: {edge.program} is not installed; nothing was written"
+        )
+    done = subprocess.run(  # noqa: S603  # the arguments come from this program
         edge.check_command(folder),
         capture_output=True,
         text=True,
@@ -117,4 +127,6 @@ def _check(edge: RenderedEdge, folder: str) -> None:
         timeout=CHECK_SECONDS_MAX,
     )
     if done.returncode:
-        raise ConfigRejected(f"{edge.program} refused the files:\n{done.stderr.strip()}")
+        raise ConfigRejected(
+            f"{edge.program} rejected the files; nothing was written:\n{done.stderr.strip()}"
+        )

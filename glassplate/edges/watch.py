@@ -1,6 +1,6 @@
-"""Keeping an edge at what the config and the keys of its cluster say, for as long as it runs.
+"""Updates of an edge whenever the config or the keys of its cluster change.
 
-Whatever is wrong with either is told and changes nothing: the edge goes on with what it has.
+An invalid config or key file is reported once and changes nothing: the edge keeps its files.
 """
 
 import time
@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
 from glassplate.edges.reload import ReloadFailed
 from glassplate.edges.rendered_edge import ConfigRejected, RenderedEdge, write_edge
 from permission_urls import KeyRingError
+from proxy_config.errors import ProxyConfigError
 from volumes.cluster_file import load_cluster
 from volumes.config_reader import InvalidConfig
 
@@ -29,16 +28,16 @@ class EdgeWatch:
     check: bool
     report: Callable[[str], None]
     _seen: tuple[bytes, bytes] | None = None
-    _told: str = ""
+    _reported: str = ""
 
     def run(self) -> None:
-        """Look for ever, until the program is interrupted."""
+        """Poll until interrupted."""
         while True:
             self.check_for_changes()
             time.sleep(POLL_SECONDS)
 
     def check_for_changes(self) -> None:
-        """Bring the edge up to date, if what it is made of is not what it was."""
+        """Write and reload the edge if the config or the keys have changed."""
         try:
             found = self._sources()
             if found == self._seen:
@@ -47,16 +46,10 @@ class EdgeWatch:
             is_new = not _is_written(edge, self.folder)
             if is_new:
                 write_edge(edge, self.folder, check=self.check)
-        except (
-            click.ClickException,
-            ConfigRejected,
-            InvalidConfig,
-            KeyRingError,
-            OSError,
-        ) as error:
-            self._tell_once(str(error))
+        except (ConfigRejected, InvalidConfig, KeyRingError, OSError, ProxyConfigError) as error:
+            self._report_once(str(error))
             return
-        self._seen, self._told = found, ""
+        self._seen, self._reported = found, ""
         if is_new:
             self._reload(edge)
 
@@ -64,18 +57,18 @@ class EdgeWatch:
         try:
             edge.reload(str(self.folder))
         except ReloadFailed as error:
-            self.report(f"written, and not reloaded: {error}")
+            self.report(f"written, but not reloaded: {error}")
         else:
-            self.report("written, and reloaded")
+            self.report("written and reloaded")
 
     def _sources(self) -> tuple[bytes, bytes]:
         keys_file = load_cluster(self.cluster_path).keys_file
         return self.cluster_path.read_bytes(), Path(keys_file).read_bytes()
 
-    def _tell_once(self, what: str) -> None:
-        if what != self._told:
-            self.report(f"left as it is: {what}")
-        self._told = what
+    def _report_once(self, reason: str) -> None:
+        if reason != self._reported:
+            self.report(f"not changed: {reason}")
+        self._reported = reason
 
 
 def _is_written(edge: RenderedEdge, folder: Path) -> bool:

@@ -1,1 +1,1 @@
-"""A whole cluster on this machine."""
+"""A cluster on this machine."""

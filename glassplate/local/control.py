@@ -1,4 +1,4 @@
-"""How `glassplate colo` speaks to a cluster that `glassplate up` runs: JSON over a Unix socket."""
+"""Control of a running local cluster by `glassplate colo`: JSON over a Unix socket."""
 
 import asyncio
 import contextlib
@@ -10,34 +10,34 @@ from pathlib import Path
 from typing import Any
 
 SOCKET_NAME = "control.sock"
-ANSWER_SECONDS_MAX = 120.0
+RESPONSE_SECONDS_MAX = 120.0
 LINE_BYTES_MAX = 64 * 1024
 
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class NotRunning(Exception):
-    """No cluster runs from this data directory."""
+    """A data directory without a running cluster."""
 
 
 @contextlib.asynccontextmanager
 async def control_server(run_folder: Path, handle: Handler) -> AsyncIterator[None]:
-    """Answer one JSON line per connection while the block lasts; only the owner may ask."""
+    """Handle one JSON line per connection until the block exits. Only the owner can connect."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             request = json.loads(await reader.readline())
-            answer = await handle(request)
-        except Exception as error:  # noqa: BLE001  # whatever it was, the asker is told
-            answer = {"error": f"{type(error).__name__}: {error}"}
+            response = await handle(request)
+        except Exception as error:  # noqa: BLE001  # the client gets every error
+            response = {"error": f"{type(error).__name__}: {error}"}
         with contextlib.suppress(ConnectionError):
-            writer.write(json.dumps(answer).encode() + b"\n")
+            writer.write(json.dumps(response).encode() + b"\n")
             await writer.drain()
             writer.close()
 
     path = run_folder / SOCKET_NAME
     path.unlink(missing_ok=True)
-    # From within the folder: a socket's path may have no more than 107 characters.
+    # A socket path has at most 107 characters, so the program binds it from within the folder.
     with contextlib.chdir(run_folder):
         listener = socket.socket(socket.AF_UNIX)
         previous = os.umask(0o077)
@@ -53,20 +53,20 @@ async def control_server(run_folder: Path, handle: Handler) -> AsyncIterator[Non
             path.unlink(missing_ok=True)
 
 
-def ask(run_folder: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """The cluster's answer to one request.
+def send_control_request(run_folder: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """Send one request to the running cluster, and return its response.
 
     Raises:
-        NotRunning: Nobody answers.
+        NotRunning: No process listens on the socket.
     """
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(ANSWER_SECONDS_MAX)
+        connection.settimeout(RESPONSE_SECONDS_MAX)
         try:
             with contextlib.chdir(run_folder):
                 connection.connect(SOCKET_NAME)
         except OSError as error:
-            raise NotRunning(f"no cluster is up from {run_folder.parent}: {error}") from error
+            raise NotRunning(f"no cluster runs from {run_folder.parent}: {error}") from error
         connection.sendall(json.dumps(request).encode() + b"\n")
         with connection.makefile("rb") as lines:
-            answer: dict[str, Any] = json.loads(lines.readline() or b'{"error": "no answer"}')
-    return answer
+            response: dict[str, Any] = json.loads(lines.readline() or b'{"error": "no response"}')
+    return response

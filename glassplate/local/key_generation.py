@@ -1,4 +1,4 @@
-"""New keys, such as every kind of edge can hold."""
+"""Generation of keys that every kind of edge can use."""
 
 from permission_urls import Key, KeyRing, Purpose, derived_key, generate_key
 from permission_urls.keys import RandomBytes
@@ -8,23 +8,23 @@ _DRAWS_MAX = 1000
 
 
 def generate_varnish_safe_key(key_id: str, random_bytes: RandomBytes) -> Key:
-    """A new key that signs, whose read key has no zero byte.
+    """Generate a signing key whose read key has no zero byte.
 
-    Varnish keeps a key as text that ends at the first zero byte. One key in eight has one; drawing
-    again costs a fifth of a bit of 256.
+    Varnish stores a key as text, which ends at the first zero byte. One key in eight has such a
+    byte. Drawing again costs 0.2 of 256 bits.
 
     Raises:
-        InvalidKeys: The id is out of the grammar, or the randomness is none.
+        InvalidKeys: The id is malformed, or the bytes are not random.
     """
     for _ in range(_DRAWS_MAX):
         key = generate_key(key_id, random_bytes)
         if 0 not in derived_key(KeyRing(keys=(key,)), key_id, Purpose.READ):
             return key
-    raise AssertionError("a thousand keys with a zero byte in a row: this is no randomness")
+    raise AssertionError(f"{_DRAWS_MAX} keys in a row had a zero byte: the bytes are not random")
 
 
 def next_key_id(ring: KeyRing) -> str:
-    """The first id of one character that no key has, or ever had; then of two.
+    """Return the first id of one character, or else of two, that no key has ever had.
 
     >>> next_key_id(KeyRing(keys=(generate_key("a", os.urandom),)))
     'b'

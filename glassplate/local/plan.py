@@ -1,12 +1,12 @@
-"""The cluster that `glassplate up` runs on one machine, as a config: pure text.
+"""The config of the cluster that `glassplate up` runs, as text.
 
-Two colos of two nodes on loopback, every volume in both colos, every pair of nodes sharing some.
+Two colos have two nodes each, on loopback. Each pair of nodes from both colos mirrors two volumes.
 """
 
 from dataclasses import dataclass
 
 PORTS_USED = 40
-"""`--port N` uses N to N + 39: the edges first, because people type those."""
+"""Size of the port range. The edges come first, because people type their ports."""
 
 COLOS = ("east", "west")
 VOLUMES_PER_PAIR = 2
@@ -14,7 +14,7 @@ VOLUMES_PER_PAIR = 2
 
 @dataclass(frozen=True, slots=True)
 class LocalPorts:
-    """The ports of a local cluster, counted from its first."""
+    """The ports of a local cluster, relative to the first."""
 
     first: int
 
@@ -25,7 +25,7 @@ class LocalPorts:
 
     @property
     def purge(self) -> dict[str, int]:
-        """The port at which storagemasters purge each edge."""
+        """The purge port of each edge."""
         return {name: self.first + 5 + i for i, name in enumerate(self.edges)}
 
     @property
@@ -45,16 +45,16 @@ class LocalPorts:
 
     @property
     def valkey(self) -> int:
-        """The port of the queue."""
+        """The port of the queue server."""
         return self.first + 30
 
     @property
     def memcached(self) -> int:
-        """The port of the sideline cache."""
+        """The port of memcached."""
         return self.first + 31
 
     def all(self) -> dict[int, str]:
-        """Every port and whose it is."""
+        """Return every port and its owner."""
         return {
             **{port: name for name, port in self.edges.items()},
             **{port: f"{name} (purge)" for name, port in self.purge.items()},
@@ -70,10 +70,10 @@ NODES = tuple(f"{colo}-{number}" for colo in COLOS for number in (1, 2))
 
 
 def render_local_cluster(ports: LocalPorts) -> str:
-    """`cluster.toml` of a local cluster, relative to the folder it is in."""
+    """Return the `cluster.toml` of a local cluster. Its paths are relative to its folder."""
     return "\n".join(
         [
-            "# Written by `glassplate up`, which keeps what it finds: edit it while it is down.",
+            "# Written once by `glassplate up`. Edit it while the cluster is down.",
             'name = "local"',
             f'public_url = "http://127.0.0.1:{ports.first}"',
             'keys_file = "keys.toml"',
@@ -89,7 +89,7 @@ def render_local_cluster(ports: LocalPorts) -> str:
 
 
 def colo_of(name: str) -> str:
-    """The colo a process is in, by its name; the one Varnish is in the first."""
+    """Return the colo of a process by its name. Varnish is in the first colo."""
     return next((colo for colo in COLOS if name.startswith(colo)), COLOS[0])
 
 

@@ -1,4 +1,4 @@
-"""Processes kept running: started, watched, started again when they die, stopped in good order."""
+"""Supervision of processes: start, readiness, restart after a crash, and orderly stop."""
 
 import asyncio
 import contextlib
@@ -14,102 +14,102 @@ from typing import NoReturn
 READY_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 10.0
 POLL_SECONDS = 0.05
-# A process that dies at once is not started in a tight loop.
+# Backoff between restarts, so that a process that fails at once does not restart in a loop.
 RESTART_SECONDS_MIN = 0.5
 RESTART_SECONDS_MAX = 10.0
 LOG_TAIL_BYTES = 2000
 
 
 class ProcessFailed(Exception):
-    """A process did not come up; the message has the end of its log."""
+    """A process that did not become ready. The message has the end of its log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessPlan:
-    """How a process is run, and how to tell that it is ready."""
+    """The command of a process, and its readiness check."""
 
     name: str
     colo: str
-    """Empty for what both colos share."""
+    """Empty for a process that both colos share."""
     argv: Sequence[str]
     log: Path
     is_ready: Callable[[], Awaitable[bool]]
     environment: Mapping[str, str] = field(default_factory=dict)
     stage: int = 0
-    """It is started side by side with those of its stage, when all of earlier ones are ready."""
+    """Processes of one stage start in parallel, after all of the earlier stages are ready."""
 
 
 class SupervisedProcess:
-    """One process that is to run until it is stopped."""
+    """A process that is restarted until it is stopped."""
 
     def __init__(self, plan: ProcessPlan, *, ready_seconds_max: float = READY_SECONDS_MAX) -> None:
         self.plan = plan
         self._ready_seconds_max = ready_seconds_max
         self.restarts = 0
         self._process: asyncio.subprocess.Process | None = None
-        self._cold_node: asyncio.Task[None] | None = None
+        self._supervisor: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
-        """The process id while it runs."""
+        """The process id, or None if the process is not running."""
         running = self._process is not None and self._process.returncode is None
         return self._process.pid if running and self._process else None
 
     async def start(self) -> None:
-        """Return when the process is ready.
+        """Start the process, and return when it is ready.
 
         Raises:
-            ProcessFailed: It died, or was not ready in time.
+            ProcessFailed: The process ended, or was not ready in time.
         """
         process = await self._spawn()
         deadline = time.monotonic() + self._ready_seconds_max
         while not await self.plan.is_ready():
             if process.returncode is not None:
-                await self._fail(f"ended with status {process.returncode} before it was ready")
+                await self._fail(f"exited with status {process.returncode} before it was ready")
             if time.monotonic() > deadline:
                 seconds = f"{self._ready_seconds_max:g} s"
-                await self._fail(f"was not ready after {seconds}, as on a slow disk; try again")
+                await self._fail(f"was not ready after {seconds}; try again if the disk is slow")
             await asyncio.sleep(POLL_SECONDS)
-        self._cold_node = asyncio.create_task(self._keep())
+        self._supervisor = asyncio.create_task(self._supervise())
 
     async def stop(self) -> None:
-        """Return when the process and all its children are gone."""
-        if self._cold_node is not None:
-            self._cold_node.cancel()
-            # Not its outcome: who could not be started anew is no reason to leave others.
-            await asyncio.wait([self._cold_node])
-            self._cold_node = None
+        """Stop the process, and return when it and all its children have ended."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            # Ignore its result: a failed restart must not prevent the stop of the other processes.
+            await asyncio.wait([self._supervisor])
+            self._supervisor = None
         process, self._process = self._process, None
         if process is None:
             return
         _signal_group(process.pid, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), STOP_SECONDS_MAX)
-        # Children that outlive their parent, and a parent that does not end.
+        # End children that outlive their parent, and a parent that ignores SIGTERM.
         _signal_group(process.pid, signal.SIGKILL)
         await process.wait()
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         with self.plan.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *_dying_with_parent(),
+                *_die_with_parent(),
                 *self.plan.argv,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self.plan.environment},
-                # A group of its own: Ctrl-C is for us, and we stop the others in order.
+                # A group of its own: Ctrl-C must reach only the supervisor, which stops in order.
                 start_new_session=True,
             )
         self._process = process
         return process
 
-    async def _keep(self) -> None:
+    async def _supervise(self) -> None:
         pause_seconds = RESTART_SECONDS_MIN
         while self._process is not None:
             started = time.monotonic()
             await self._process.wait()
-            # Its orphans have its port, and nobody who would tell them to let go of it.
+            # Orphaned children still hold the port.
             _signal_group(self._process.pid, signal.SIGKILL)
             if time.monotonic() - started > RESTART_SECONDS_MAX:
                 pause_seconds = RESTART_SECONDS_MIN
@@ -120,18 +120,18 @@ class SupervisedProcess:
 
     async def _fail(self, how: str) -> NoReturn:
         await self.stop()
-        raise ProcessFailed(f"{self.plan.name} {how}. {self._log_tail()}")
+        raise ProcessFailed(f"{self.plan.name} {how}\n{self._log_tail()}")
 
     def _log_tail(self) -> str:
         try:
             tail = self.plan.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
         except OSError:
             tail = ""
-        return f"The end of {self.plan.log}:\n{tail}" if tail else f"{self.plan.log} is empty."
+        return f"Last lines of {self.plan.log}:\n{tail}" if tail else f"{self.plan.log} is empty."
 
 
-def _dying_with_parent() -> list[str]:
-    """What makes the kernel end a process whose parent was killed, where util-linux is there."""
+def _die_with_parent() -> list[str]:
+    """Return a prefix that ends the process when its parent dies, if util-linux is installed."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
 

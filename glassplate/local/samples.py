@@ -1,4 +1,4 @@
-"""Uploading the sample photos to a local cluster, once: a second time finds them there."""
+"""Upload of the sample photos to a local cluster. A second upload changes nothing."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,12 +14,12 @@ READY_SECONDS_MAX = 120.0
 _FOLDER = Path(__file__).parents[1] / "samples"
 
 Report = Callable[[int, int, str], None]
-"""Hears how many of how many photos are done, and what is being done."""
+"""Receives the number of finished steps, the total, and the current step."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleOutcome:
-    """What became of one sample photo."""
+    """Result of uploading one sample photo."""
 
     name: str
     state: str
@@ -32,7 +32,7 @@ def read_sample_photos() -> dict[str, bytes]:
 
 
 async def upload_samples(cluster: Cluster, token: str, report: Report) -> list[SampleOutcome]:
-    """Upload every sample photo, wait for its sizes, and say where it is to be seen."""
+    """Upload every sample photo, wait for its sizes, and return its state and URLs."""
     masters = [f"http://{master.address}" for master in cluster.masters.values()]
     photos = await asyncio.to_thread(read_sample_photos)
     async with Client(masters, token=token) as client:

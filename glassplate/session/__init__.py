@@ -1,1 +1,1 @@
-"""Requests to a cluster: connections, retries, uploads, and downloads."""
+"""An open client: requests to storagemasters, uploads, and downloads."""

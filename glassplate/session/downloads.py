@@ -1,4 +1,4 @@
-"""Reading a photo at the edges: continued where a connection broke, checked against its digest."""
+"""Downloads from the edges: resumed after a lost connection, and checked against the digest."""
 
 import asyncio
 import base64
@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from glassplate.errors import ContentMismatch, Problem, error_of
+from glassplate.errors import RETRYABLE_STATUSES, ContentMismatch, Problem, error_of
 from glassplate.session.exchange import (
-    RETRYABLE_STATUSES,
     Deadline,
     NoResponse,
     Progress,
@@ -21,7 +20,7 @@ from glassplate.session.exchange import (
     address,
     translate_client_errors,
 )
-from glassplate.session.masters import Failures
+from glassplate.session.masters import Failures, retry_after_of
 from glassplate.session.retries import GiveUp, Retries, Timeouts, decide, parse_retry_after
 from glassplate.session.sinks import Sink
 
@@ -33,12 +32,12 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downloaded:
-    """A photo that has been read whole."""
+    """A complete download."""
 
     bytes: int
     sha256: str
     is_verified: bool
-    """Whether the server told the digest, so that the bytes are known to be right."""
+    """True if the server sent a digest and the bytes match it."""
 
 
 async def download(
@@ -50,19 +49,19 @@ async def download(
     timeouts: Timeouts,
     on_progress: Progress | None = None,
 ) -> Downloaded:
-    """Read one photo from whichever of these URLs answers; they are the same photo.
+    """Download one photo from the first of these URLs that responds. All must name one photo.
 
     Raises:
-        Refused: There is no such photo, or the URL does not open it.
-        ClusterError: Nobody gave it, or nobody gave it right.
-        UnusableTarget: The sink has no room.
+        Refused: The photo does not exist, or the permission is invalid.
+        ClusterError: No server sent the photo, or none sent it intact.
+        UnusableTarget: The sink cannot store the bytes.
     """
-    reading = _Reading(sink, on_progress)
+    transfer = _Transfer(sink, on_progress)
     failures = Failures()
     jitter = random.SystemRandom().random
     for attempt in itertools.count(1):
         url = urls[(attempt - 1) % len(urls)]
-        outcome = await _try(session, url, reading, timeouts)
+        outcome = await _try(session, url, transfer, timeouts)
         if isinstance(outcome, Downloaded):
             return outcome
         failures.record(_server_of(url), outcome)
@@ -71,9 +70,7 @@ async def download(
             attempt=attempt,
             servers=len(urls),
             can_send_again=True,
-            retry_after_seconds=outcome.retry_after_seconds
-            if isinstance(outcome, Response)
-            else None,
+            retry_after_seconds=retry_after_of(outcome),
             jitter=jitter(),
         )
         if isinstance(next_step, GiveUp):
@@ -82,8 +79,8 @@ async def download(
     raise AssertionError
 
 
-class _Reading:
-    """How far one photo has been read."""
+class _Transfer:
+    """The progress of one download."""
 
     def __init__(self, sink: Sink, on_progress: Progress | None) -> None:
         self._sink = sink
@@ -95,7 +92,7 @@ class _Reading:
         self.sha256_declared = ""
 
     def restart(self) -> None:
-        """Begin anew, if anything has been read."""
+        """Start again from the first byte."""
         if self.bytes_read:
             self._sink.restart()
         self._hasher = hashlib.sha256()
@@ -103,23 +100,23 @@ class _Reading:
         self.etag = ""
 
     def headers(self) -> dict[str, str]:
-        """What asks for the rest, or for all of it if the photo is another by now."""
-        # Compressed on the way, its length and ranges would not be those of the photo.
+        """Return headers that request the missing bytes, or all if the photo has changed."""
+        # A compressed response would have other lengths and ranges than the photo.
         headers = {"Accept-Encoding": "identity"}
         if self.bytes_read and self.etag:
             headers |= {"Range": f"bytes={self.bytes_read}-", "If-Range": self.etag}
         return headers
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
-        """Take note of what is coming.
+        """Record the status and headers of a response.
 
         Raises:
-            ContentMismatch: It is another part than was asked for.
+            ContentMismatch: The response is not the requested range.
         """
         if status == 206:
             match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
             if match is None or int(match[1]) != self.bytes_read:
-                raise ContentMismatch("another part of the photo came than was asked for")
+                raise ContentMismatch("the response is not the requested range of the photo")
             self.bytes_total = int(match[2])
         else:
             self.restart()
@@ -128,7 +125,7 @@ class _Reading:
         self.sha256_declared = _parse_digest(headers.get("Repr-Digest", ""))
 
     def take(self, data: bytes) -> None:
-        """Take some bytes."""
+        """Add bytes."""
         self._sink.write(data)
         self._hasher.update(data)
         self.bytes_read += len(data)
@@ -136,66 +133,72 @@ class _Reading:
             self._on_progress(self.bytes_read, max(self.bytes_read, self.bytes_total))
 
     def end(self) -> Downloaded:
-        """The photo, whole.
+        """Return the complete download.
 
         Raises:
-            ContentMismatch: Its digest is not the one that was told.
+            ContentMismatch: The bytes do not match the declared digest.
         """
         sha256 = self._hasher.hexdigest()
         if self.sha256_declared not in {"", sha256}:
-            raise ContentMismatch(f"SHA-256 {self.sha256_declared} was announced, {sha256} came")
+            raise ContentMismatch(
+                f"digest mismatch: received SHA-256 {sha256}, expected {self.sha256_declared}"
+            )
         return Downloaded(
             bytes=self.bytes_read, sha256=sha256, is_verified=bool(self.sha256_declared)
         )
 
 
 async def _try(
-    session: aiohttp.ClientSession, url: str, reading: _Reading, timeouts: Timeouts
+    session: aiohttp.ClientSession, url: str, transfer: _Transfer, timeouts: Timeouts
 ) -> Downloaded | Response | NoResponse | ContentMismatch:
     try:
-        return await _read_once(session, url, reading, timeouts)
+        return await _read_once(session, url, transfer, timeouts)
     except NoResponse as error:
         return error
     except ContentMismatch as error:
-        reading.restart()
+        transfer.restart()
         return error
 
 
 async def _read_once(
-    session: aiohttp.ClientSession, url: str, reading: _Reading, timeouts: Timeouts
+    session: aiohttp.ClientSession, url: str, transfer: _Transfer, timeouts: Timeouts
 ) -> Downloaded | Response:
     async with (
         translate_client_errors(timeouts) as deadline,
-        session.get(address(url, ""), headers=reading.headers(), allow_redirects=False) as response,
+        session.get(
+            address(url, ""), headers=transfer.headers(), allow_redirects=False
+        ) as response,
     ):
         if response.status in {200, 206}:
-            reading.begin(response.status, response.headers)
-            await _read_on(response, reading, deadline)
-            return reading.end()
+            transfer.begin(response.status, response.headers)
+            await _read_body(response, transfer, deadline)
+            return transfer.end()
         if response.status == 416:
-            reading.restart()
-            raise NoResponse("the rest of the photo could not be had; once more from the beginning")
+            transfer.restart()
+            raise NoResponse("the server cannot resume the download")
         if response.status not in RETRYABLE_STATUSES:
             raise error_of(_problem_of(response.status))
         retry_after = parse_retry_after(response.headers.get("Retry-After"))
         return Response(status=response.status, data=b"", retry_after_seconds=retry_after)
 
 
-async def _read_on(response: aiohttp.ClientResponse, reading: _Reading, deadline: Deadline) -> None:
+async def _read_body(
+    response: aiohttp.ClientResponse, transfer: _Transfer, deadline: Deadline
+) -> None:
     async for chunk in response.content.iter_chunked(CHUNK_BYTES):
         deadline.extend()
-        reading.take(chunk)
+        transfer.take(chunk)
 
 
 def _problem_of(status: int) -> Problem:
-    title, detail = _WORDS.get(status, (f"The answer was {status}", ""))
+    title, detail = _PROBLEMS.get(status, (f"Unexpected status {status}", ""))
     return Problem(status=status, title=title, detail=detail)
 
 
-_WORDS = {
-    403: ("The URL does not open the photo", "its permission is not good, or is over"),
-    404: ("There is no such photo, or this size of it is not made", ""),
-    410: ("The photo is gone", "it was deleted, for ever"),
+_PROBLEMS = {
+    403: ("Not allowed", "the permission of the URL is invalid or expired"),
+    404: ("Unknown photo", "it does not exist, or this size is not made"),
+    410: ("Photo deleted", "it was deleted permanently"),
 }
 
 
@@ -205,5 +208,5 @@ def _parse_digest(header: str) -> str:
 
 
 def _server_of(url: str) -> str:
-    """The server alone: the path has a permission in it, which belongs in no message."""
+    """Return the server of a URL. The path contains a permission, which must not be logged."""
     return "/".join(url.split("/")[:3])

@@ -1,4 +1,4 @@
-"""One request to one server and its answer: the one place where aiohttp's errors become ours."""
+"""One request to one server, and its response. This module translates aiohttp's errors."""
 
 import asyncio
 import contextlib
@@ -18,19 +18,18 @@ from storagemaster.wire import Route
 
 # The status of the largest cluster, 65535 volumes, is about 10 MB.
 RESPONSE_BYTES_MAX = 32 * 1024 * 1024
-RETRYABLE_STATUSES = frozenset({502, 503, 504})
 
 Progress = Callable[[int, int], None]
-"""Hears how many bytes of how many have gone over; from the first again when they are sent anew."""
+"""Receives the transferred bytes and the total. A retry starts from zero."""
 
 
 class NoResponse(Exception):
-    """A server did not answer, or broke off; the message says how."""
+    """A server that sent no complete response. The message has the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked of a server, whichever it is."""
+    """A request, for any server."""
 
     route: Route
     fields: Mapping[str, object] = field(default_factory=dict)
@@ -38,38 +37,38 @@ class Request:
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     first_attempt_headers: Mapping[str, str] = field(default_factory=dict)
-    """Headers that are right only when nothing was sent before."""
+    """Headers for the first attempt only."""
     body: Body | None = None
     on_progress: Progress | None = None
-    answer_seconds_min: float = 0
-    """How long the server may work before its first byte, where that is longer than usual."""
+    response_seconds_min: float = 0
+    """Minimum timeout, for requests that take the server longer than usual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What a server answered with."""
+    """A response of a server."""
 
     status: int
     data: bytes
     retry_after_seconds: float | None = None
 
     def document(self) -> dict[str, Any]:
-        """The JSON object it is.
+        """Parse the body as a JSON object.
 
         Raises:
-            BadAnswer: It is none.
+            InvalidResponse: The body is not a JSON object.
         """
         with contextlib.suppress(ValueError):
             fields = json.loads(self.data)
             if isinstance(fields, dict):
                 return fields
         raise InvalidResponse(
-            f"the answer with status {self.status} is no JSON object; is this the address of a "
-            "storagemaster?"
+            f"the response with status {self.status} is not a JSON object; check that the address "
+            "is a storagemaster's"
         )
 
     def problem(self) -> Problem:
-        """What it says of an error, if it says anything."""
+        """Parse the body as a problem, with defaults if it is not one."""
         try:
             return parse_problem(self.status, self.document())
         except InvalidResponse:
@@ -78,18 +77,18 @@ class Response:
 
 @dataclass(slots=True)
 class SendProgress:
-    """How far an attempt came before it had an answer, or failed."""
+    """The sent part of the body in the current attempt."""
 
     counted: CountingBody | None = None
 
     @property
     def bytes_sent(self) -> int:
-        """Bytes of the body that have left the source."""
+        """Bytes of the body that were read from the source."""
         return self.counted.bytes_sent if self.counted else 0
 
     @property
     def sha256(self) -> str:
-        """The digest of those bytes."""
+        """The digest of the sent bytes, in hex."""
         return self.counted.sha256 if self.counted else ""
 
 
@@ -102,16 +101,14 @@ async def send_request(
     headers: Mapping[str, str],
     sent: SendProgress,
 ) -> Response:
-    """Send a request once. `sent` is kept up to date, so that it is known after a failure too.
+    """Send a request once. `sent` is also valid after a failure.
 
     Raises:
-        NoAnswer: There was none; the server may have done what was asked all the same.
-        UnusableSource: The body cannot be read, or is not as long as announced.
+        NoResponse: No complete response came. The server may have handled the request.
+        UnusableSource: The body cannot be read, or does not have the declared length.
     """
-    patience_seconds = max(timeouts.response_seconds, request.answer_seconds_min)
-    async with translate_client_errors(
-        replace(timeouts, response_seconds=patience_seconds)
-    ) as deadline:
+    seconds = max(timeouts.response_seconds, request.response_seconds_min)
+    async with translate_client_errors(replace(timeouts, response_seconds=seconds)) as deadline:
         sent.counted = _counted(request, deadline)
         data = sent.counted.chunks() if sent.counted else None
         length = {"Content-Length": str(request.body.length)} if request.body else {}
@@ -127,14 +124,14 @@ async def send_request(
                 body = await _read_all(response, deadline)
                 return Response(status=response.status, data=body, retry_after_seconds=retry_after)
         except aiohttp.ClientError as error:
-            # What ends the source ends the request, as if the connection had been lost.
+            # An error of the source looks like a lost connection.
             if sent.counted and sent.counted.fault:
                 raise sent.counted.fault from error
             raise
 
 
 def address(server: str, path: str) -> URL:
-    """The URL of a path at a server, sent exactly as it is written.
+    """Return the URL of a path at a server, without normalization.
 
     Raises:
         BadConfig: It is not an http or https URL.
@@ -150,32 +147,32 @@ def address(server: str, path: str) -> URL:
 
 @contextlib.asynccontextmanager
 async def translate_client_errors(timeouts: Timeouts) -> AsyncIterator["Deadline"]:
-    """A block that speaks to one server, whose failures to answer end it with `NoAnswer`."""
+    """Convert network errors of the block to `NoResponse`, and enforce the timeouts."""
     try:
         async with asyncio.timeout(timeouts.response_seconds) as timeout:
             yield Deadline(timeout, timeouts.response_seconds)
     except aiohttp.ConnectionTimeoutError as error:
         raise NoResponse(f"no connection within {timeouts.connect_seconds:g} s") from error
     except TimeoutError as error:
-        raise NoResponse(f"no answer within {timeouts.response_seconds:g} s") from error
+        raise NoResponse(f"no response within {timeouts.response_seconds:g} s") from error
     except aiohttp.ClientConnectorError as error:
         number = error.os_error.errno
-        why = os.strerror(number) if number and number > 0 else str(error.os_error)
-        raise NoResponse(f"cannot connect: {why}") from error
+        reason = os.strerror(number) if number and number > 0 else str(error.os_error)
+        raise NoResponse(f"cannot connect: {reason}") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise NoResponse(f"the connection was lost: {error or type(error).__name__}") from error
+        raise NoResponse(f"connection lost: {error or type(error).__name__}") from error
 
 
 class Deadline:
-    """The end of patience, which every byte that moves puts off."""
+    """A timeout that every transferred byte restarts."""
 
     def __init__(self, timeout: asyncio.Timeout, seconds: float) -> None:
         self._timeout = timeout
         self._seconds = seconds
 
     def extend(self) -> None:
-        """Something moved: wait for the next as long again."""
-        # A body may still be on its way when the answer is there, and the block has been left.
+        """Restart the timeout."""
+        # The body can still be in transit after the response, when the block has exited.
         with contextlib.suppress(RuntimeError):
             self._timeout.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
@@ -199,5 +196,5 @@ async def _read_all(response: aiohttp.ClientResponse, deadline: Deadline) -> byt
         deadline.extend()
         data += chunk
         if len(data) > RESPONSE_BYTES_MAX:
-            raise InvalidResponse(f"the answer has over {RESPONSE_BYTES_MAX} bytes")
+            raise InvalidResponse(f"the response has more than {RESPONSE_BYTES_MAX} bytes")
     return bytes(data)

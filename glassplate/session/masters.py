@@ -1,4 +1,4 @@
-"""Asking the storagemasters: whichever answers, again where that is safe, and who may ask what."""
+"""Requests to the storagemasters: authorization, failover, and retries."""
 
 import asyncio
 import itertools
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import aiohttp
 
 from glassplate.errors import (
+    RETRYABLE_STATUSES,
     BadConfig,
     ClusterError,
     NoToken,
@@ -18,7 +19,6 @@ from glassplate.errors import (
     error_of,
 )
 from glassplate.session.exchange import (
-    RETRYABLE_STATUSES,
     NoResponse,
     Request,
     Response,
@@ -28,37 +28,37 @@ from glassplate.session.exchange import (
 from glassplate.session.retries import GiveUp, Retries, Timeouts, decide
 from permission_urls import KeyRing, Scope, sign_token
 
-# Long enough for clocks that differ; a token is signed anew for each request.
+# Long enough for clock skew. Each request has a new token.
 TOKEN_SECONDS = 600
 
 
 class Credentials:
-    """The API token that is shown: one that was given, or one signed for each request."""
+    """The API token of requests: a given one, or a new one for each request."""
 
-    def __init__(self, token: str | None, keys: KeyRing | None, *, why_no_keys: str) -> None:
+    def __init__(self, token: str | None, keys: KeyRing | None, *, keys_error: str) -> None:
         self._token = token.strip() if token is not None else None
         self._keys = keys
-        self._why_no_keys = why_no_keys
+        self._keys_error = keys_error
 
     def headers(self, scope: Scope) -> dict[str, str]:
-        """The headers that show it; a token that is signed here opens this scope alone.
+        """Return the headers with the token. A token that is signed here has this scope only.
 
         Raises:
-            NoToken: There is neither a token nor a key.
+            NoToken: The client has neither a token nor keys.
         """
         token = self._token
         if token is None:
             if self._keys is None:
-                raise NoToken(f"an API token of scope {scope} is needed: {self._why_no_keys}")
+                raise NoToken(f"this requires an API token of scope {scope}: {self._keys_error}")
             expiry = int(time.time()) + TOKEN_SECONDS
             token = sign_token(self._keys, [scope], expiry_seconds=expiry)
         elif not (token.isascii() and token.isprintable()):
-            raise BadConfig("the API token has characters that no token has")
+            raise BadConfig("invalid API token: it must be printable ASCII")
         return {"Authorization": f"Bearer {token}"}
 
 
 class Masters:
-    """All storagemasters of a cluster, as one to ask."""
+    """All storagemasters of a cluster."""
 
     def __init__(
         self,
@@ -74,18 +74,18 @@ class Masters:
         self._credentials = credentials
         self._retries = retries
         self._timeouts = timeouts
-        # Where asking begins: the next one, after one that gave no answer.
+        # Index of the server that gets the next request. A server without a response advances it.
         self._first = 0
-        self._luck = random.SystemRandom().random
+        self._jitter = random.SystemRandom().random
 
-    async def ask(self, request: Request, *, sent: SendProgress | None = None) -> Response:
-        """The answer of the first storagemaster that has one, with a status below 400.
+    async def send(self, request: Request, *, sent: SendProgress | None = None) -> Response:
+        """Send a request until a storagemaster handles it, and return the response.
 
-        `sent` is told what left in the last attempt.
+        `sent` holds the progress of the last attempt.
 
         Raises:
-            Refused: The request is at fault.
-            ClusterError: Nobody did what was asked, or said so.
+            Refused: The cluster rejected the request.
+            ClusterError: No storagemaster confirmed the request.
             UnusableSource: The body cannot be read.
         """
         scope = request.route.access
@@ -96,14 +96,12 @@ class Masters:
         for attempt in itertools.count(1):
             server = self._servers[(first + attempt - 1) % len(self._servers)]
             extra = request.first_attempt_headers if attempt == 1 else {}
-            headers = {
-                **request.headers,
-                **extra,
-                **self._credentials.headers(scope),
-            }
+            headers = {**request.headers, **extra, **self._credentials.headers(scope)}
             outcome = await self._try(server, request, headers, sent)
             if isinstance(outcome, Response) and outcome.status not in RETRYABLE_STATUSES:
-                return _accept(outcome)
+                if outcome.status >= 300:
+                    raise error_of(outcome.problem())
+                return outcome
             failures.record(server, outcome, has_left=sent.bytes_sent > 0 or not request.body)
             can_send_again = (
                 request.body is None or request.body.is_replayable or not sent.bytes_sent
@@ -114,7 +112,7 @@ class Masters:
                 servers=len(self._servers),
                 can_send_again=can_send_again,
                 retry_after_seconds=retry_after_of(outcome),
-                jitter=self._luck(),
+                jitter=self._jitter(),
             )
             if isinstance(next_step, GiveUp):
                 raise failures.error(can_send_again=can_send_again)
@@ -140,44 +138,40 @@ class Masters:
 
 
 class Failures:
-    """What the servers that were asked said, or did not say, each thing once."""
+    """The failures of the attempts, each message once with its servers."""
 
     def __init__(self) -> None:
-        self._servers_by_words: dict[str, dict[str, None]] = {}
+        self._servers_by_message: dict[str, dict[str, None]] = {}
         self._problem: Problem | None = None
-        self._may_be_done = False
+        self._may_have_succeeded = False
 
     def record(self, server: str, outcome: Response | Exception, *, has_left: bool = True) -> None:
-        """Remember one more; `has_left` says whether the server may have got the request."""
-        words = str(outcome)
+        """Record a failure. `has_left` is True if the server may have received the request."""
+        message = str(outcome)
         if isinstance(outcome, Response):
             self._problem = outcome.problem()
-            words = str(error_of(self._problem))
-        # A 503 is a storagemaster's word; the others are a proxy's, which does not know.
+            message = str(error_of(self._problem))
+        # A 503 comes from a storagemaster and means that nothing was acknowledged. 502 and 504 come
+        # from a proxy, which cannot know.
         if not (isinstance(outcome, Response) and outcome.status == 503):
-            self._may_be_done = self._may_be_done or has_left
-        self._servers_by_words.setdefault(words, {})[server] = None
+            self._may_have_succeeded = self._may_have_succeeded or has_left
+        self._servers_by_message.setdefault(message, {})[server] = None
 
     def error(self, *, can_send_again: bool = True) -> ClusterError:
-        """All of them as one error: `Unavailable` if any server answered at all."""
-        said = "; ".join(
-            f"{', '.join(servers)}: {words}" for words, servers in self._servers_by_words.items()
+        """Return all failures as one error: `Unavailable` if any server responded."""
+        summary = "; ".join(
+            f"{', '.join(servers)}: {message}"
+            for message, servers in self._servers_by_message.items()
         )
         if not can_send_again:
-            said += "; what has been read of the source cannot be sent again"
-        error: ClusterError = Unreachable(said)
+            summary += "; the consumed part of the source cannot be sent again"
+        error: ClusterError = Unreachable(summary)
         if self._problem is not None:
-            error = Unavailable(said, problem=self._problem)
-        error.may_have_succeeded = self._may_be_done
+            error = Unavailable(summary, problem=self._problem)
+        error.may_have_succeeded = self._may_have_succeeded
         return error
 
 
-def _accept(answer: Response) -> Response:
-    if answer.status >= 300:
-        raise error_of(answer.problem())
-    return answer
-
-
 def retry_after_of(outcome: Response | Exception) -> float | None:
-    """How long the server wants to be left alone, if it said so."""
+    """Return the server's Retry-After in seconds, or None."""
     return outcome.retry_after_seconds if isinstance(outcome, Response) else None

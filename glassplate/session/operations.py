@@ -1,4 +1,4 @@
-"""What operators ask of a cluster: compare and repair volumes, look for photos, check disks."""
+"""Operator requests: compare and repair volumes, find and explain photos, and scrub disks."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -13,110 +13,112 @@ if TYPE_CHECKING:
     from glassplate.session.cluster_session import ClusterSession
     from glassplate.session.tiering import Tiering
 
-# A whole volume may have to be copied from one colo to another before there is an answer.
+# A storagemaster may copy a whole volume between colos before it responds.
 REPAIR_SECONDS_MAX = 24 * 3600.0
 
 
 class Operations(ABC):
-    """The part of a client that applications have no use for."""
+    """The part of a client that is for operators."""
 
     async def diff(self, volume: int) -> dict[str, Any]:
-        """What would make the mirrors of a volume equal; nothing is changed.
+        """Return the steps that would make the mirrors of a volume equal.
 
-        The document has `equal`, the mirrors that are `unknown` because they cannot be asked, the
-        `steps` to be done (`do`, `node`, `path`, `source`, `bytes`), their `copy_bytes`, and the
-        `conflicts` that only a person can settle.
+        The document has `equal`, the `unreachable` mirrors, the `steps` (`action`, `node`, `path`,
+        `source`, `bytes`), their `copy_bytes`, and the `conflicts` that an operator must resolve.
 
         Raises:
-            NotFound: There is no such volume.
+            NotFound: The volume does not exist.
         """
-        return await self._opened().ask(Request(route=wire.DIFF, fields={"volume": volume}))
+        return await self._opened().request(Request(route=wire.DIFF, fields={"volume": volume}))
 
     async def repair(self, volume: int) -> dict[str, Any]:
-        """Make the mirrors of a volume equal; what was done, and what was not and why.
+        """Make the mirrors of a volume equal, and return the result.
 
-        The document has `equal` as it is now, the mirrors that are `unknown`, the number of steps
-        `done`, `copied_bytes`, the steps that `failed` with a `reason` each, and the `conflicts`.
+        The document has the new `equal`, the `unreachable` mirrors, the number of steps `done`,
+        `copied_bytes`, the `failed` steps with a `reason` each, and the `conflicts`.
 
         Raises:
-            NotFound: There is no such volume.
+            NotFound: The volume does not exist.
         """
-        return await self._opened().ask(
+        return await self._opened().request(
             Request(
                 route=wire.REPAIR,
                 fields={"volume": volume},
-                answer_seconds_min=REPAIR_SECONDS_MAX,
+                response_seconds_min=REPAIR_SECONDS_MAX,
             )
         )
 
     @property
     def tiering(self) -> "Tiering":
-        """What moves the large sizes of volumes to other nodes, and back."""
+        """Tiering of volumes."""
         return self._opened().tiering
 
     async def undelete(self, reference: str | PhotoVersion) -> Receipt:
-        """Bring the photo that VOLUME/PHOTO names back from the trash, as a new photo.
+        """Restore the deleted photo VOLUME/PHOTO from the trash, as a new photo.
 
-        The receipt has its new reference and URLs; the old ones stay dead. Doing it again is
-        harmless, and is answered with the same new photo.
+        The receipt has the new reference and URLs. The old ones stay invalid. It is safe to repeat:
+        the result is the same new photo.
 
         Raises:
-            NotFound: It was not deleted, or so long ago that the trash has forgotten it.
-            PhotoGone: It was brought back before, and deleted again.
+            NotFound: The photo was not deleted, or it has left the trash.
+            PhotoGone: The photo was restored before, and the new one was deleted.
         """
         return await self._opened().undelete(parse_reference(reference))
 
     async def find(self, photo: str) -> dict[str, Any]:
-        """Every path of a photo on every node: at home, owed, in the trash, in quarantine.
+        """Return every file of a photo on every node: live, hints, trash, and quarantine.
 
-        The document has `found` (`node`, `colo`, `where`, `hint_for`, `path`), and `unknown`: the
-        nodes that could not be asked, and why.
+        The document has `files` (`node`, `colo`, `location`, `hint_for`, `path`), and
+        `unreachable`: the reasons by node.
         """
         fields = {"photo": parse_photo(photo)}
-        return await self._opened().ask(Request(route=wire.FIND, fields=fields))
+        return await self._opened().request(Request(route=wire.FIND, fields=fields))
 
     async def explain(self, photo: str | PhotoVersion) -> dict[str, Any]:
-        """All there is to know of a photo, and what a GET of its URL would be answered, and why.
+        """Return all facts about a photo, and the response to a GET of its URL.
 
-        `photo` is a permission URL, VOLUME/PHOTO/VERSION, or VOLUME/PHOTO. The document never has a
-        MAC. It says what was `asked` for, the `answer` (`status`, `because`), what the `permission`
-        of a URL is worth, the photo's `mirrors`, `copies`, `tombstones`, `owed` work and `versions`
-        with the state of their sizes and jobs, and which nodes are `unknown`, and why.
+        `photo` is a permission URL, VOLUME/PHOTO/VERSION, or VOLUME/PHOTO. The document has the
+        `target`, the `answer` (`status`, `reason`), the `permission` of a URL, the photo's
+        `mirrors`, `copies`, `tombstones`, and `hints`, the `versions` with the state of their sizes
+        and jobs, and `unreachable`: the reasons by node. It never contains a MAC.
 
         Raises:
-            BadReference: It is none of those.
-            NotFound: There is no such volume.
+            BadReference: `photo` has another form.
+            NotFound: The volume does not exist.
         """
         from glassplate.urls.explaining import explain, parse_target
 
-        asked = parse_target(photo)
-        if asked.volume is None or asked.photo is None:
-            return explain(asked, None, self._judge(asked.target))
-        fields = {"volume": asked.volume, "photo": asked.photo}
-        found = await self._opened().ask(Request(route=wire.EXPLAIN, fields=fields))
-        return explain(asked, found, self._judge(asked.target))
+        target = parse_target(photo)
+        permission = self._check_permission(target.request_target)
+        if target.volume is None or target.photo is None:
+            return explain(target, None, permission)
+        fields = {"volume": target.volume, "photo": target.photo}
+        found = await self._opened().request(Request(route=wire.EXPLAIN, fields=fields))
+        return explain(target, found, permission)
 
     async def scrubs(self, node: str | None = None) -> dict[str, Any]:
-        """How far the scrub of a node is, or of all: bytes read again, and what was corrupt.
+        """Return the scrub progress of a node, or of all nodes.
 
-        The document has `nodes`, and `unknown`: those that could not be asked, and why.
+        The document has `nodes`, and `unreachable`: the reasons by node.
         """
-        return await self._opened().ask(Request(route=wire.SCRUBS, query=_node_query(node)))
+        return await self._opened().request(Request(route=wire.SCRUBS, query=_node_query(node)))
 
     async def scrub(self, node: str | None = None) -> dict[str, Any]:
-        """Have another pass begin as soon as the present one has ended.
+        """Start another scrub pass after the current one, and return the progress before it.
 
-        The document is that of `scrubs`, from before.
+        The document is that of `scrubs`.
         """
-        return await self._opened().ask(Request(route=wire.START_SCRUBS, query=_node_query(node)))
+        return await self._opened().request(
+            Request(route=wire.START_SCRUBS, query=_node_query(node))
+        )
 
     @abstractmethod
-    def _judge(self, target: str) -> dict[str, Any] | None:
-        """What the permission of a request target is worth; None if it has none."""
+    def _check_permission(self, target: str) -> dict[str, Any] | None:
+        """Check the permission of a request target; None if `target` is empty."""
 
     @abstractmethod
     def _opened(self) -> "ClusterSession":
-        """What speaks to the cluster."""
+        """Return the open session."""
 
 
 def _node_query(node: str | None) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Having sizes made again: what there is to rebuild, shard by shard, and each photo of it."""
+"""Regeneration of sizes: the photos of each shard that need it, and their jobs."""
 
 import json
 from collections.abc import Callable
@@ -16,38 +16,38 @@ _Result = TypeVar("_Result")
 
 
 class Regeneration:
-    """What an open client asks of storagemasters to have sizes made again; of scope admin."""
+    """Regeneration requests of an open client. They require scope admin."""
 
     def __init__(self, masters: Masters) -> None:
         self._masters = masters
 
     async def shards(self, volume: int) -> list[str]:
-        """The shards of a volume that have photos."""
+        """Return the shards of a volume that have photos."""
         request = Request(route=wire.REGENERATION_SHARDS, fields={"volume": volume})
-        return await self._ask(request, lambda fields: list(map(str, fields["shards"])))
+        return await self._request(request, lambda fields: list(map(str, fields["shards"])))
 
     async def find(
         self, volume: int, shard: str, *, recipe: str | None = None
     ) -> list[PhotoVersion]:
-        """The photos of a shard without sizes; with a recipe, those that another one made."""
+        """Return the photos of a shard without sizes or, given a recipe, with sizes of another."""
         request = Request(
             route=wire.REGENERATION_PHOTOS,
             fields={"volume": volume, "shard": shard},
             query=[] if recipe is None else [("recipe", recipe)],
         )
-        return await self._ask(
+        return await self._request(
             request, lambda fields: [parse_version_reference(text) for text in fields["photos"]]
         )
 
     async def regenerate(
         self, photo_version: PhotoVersion, *, recipe: str | None = None
     ) -> PhotoVersion:
-        """Have a photo's sizes made again; the version that will have them.
+        """Enqueue a photo's sizes, and return the version that will have them.
 
-        With a recipe that is a new version, the same one every time; the old one stays.
+        Given a recipe, that is a new version, which is always the same. The old one stays.
 
         Raises:
-            NotFound: There is no such photo.
+            NotFound: The photo does not exist.
         """
         document = {"photo": str(photo_version)} | ({} if recipe is None else {"recipe": recipe})
         request = Request(
@@ -55,13 +55,15 @@ class Regeneration:
             headers={"Content-Type": "application/json"},
             body=MemoryBody(json.dumps(document).encode()),
         )
-        return await self._ask(
+        return await self._request(
             request, lambda fields: parse_version_reference(fields["regenerated"])
         )
 
-    async def _ask(self, request: Request, read: Callable[[dict[str, Any]], _Result]) -> _Result:
-        answer = await self._masters.ask(request)
+    async def _request(
+        self, request: Request, parse: Callable[[dict[str, Any]], _Result]
+    ) -> _Result:
+        response = await self._masters.send(request)
         try:
-            return read(answer.document())
+            return parse(response.document())
         except (KeyError, TypeError) as error:
-            raise InvalidResponse(f"the answer lacks what was asked for: {error!r}") from error
+            raise InvalidResponse(f"invalid response of a storagemaster: {error!r}") from error

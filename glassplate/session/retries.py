@@ -1,11 +1,11 @@
-"""When to ask again, and when to stop: pure decisions, with the limits they go by."""
+"""Limits of retries, and the decision to retry or to give up."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """How long to wait for a server.
+    """Timeouts for a server.
 
     >>> Timeouts(response_seconds=5)
     Timeouts(connect_seconds=3, response_seconds=5)
@@ -13,17 +13,17 @@ class Timeouts:
 
     connect_seconds: float = 3
     response_seconds: float = 30
-    """Without a byte going either way: a slow link that moves is waited for as long as it takes."""
+    """Time without a byte in either direction. Any progress restarts it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
-    """How often to ask again, and how long to pause in between.
+    """Number of attempts, and the pauses between them.
 
-    A pause is random, up to a bound that doubles each time (full jitter), so that many clients
-    that lost the same server do not come back all at once.
+    A pause is random up to a bound that doubles each time (full jitter), so that many clients of a
+    failed server do not return at once.
 
-    >>> Retries(attempts_max=1)  # never again
+    >>> Retries(attempts_max=1)  # no retries
     Retries(attempts_max=1, first_pause_seconds=0.2, pause_seconds_max=5, retry_after_seconds_max=10)
     """  # noqa: E501  # the output of an example cannot be broken
 
@@ -31,19 +31,19 @@ class Retries:
     first_pause_seconds: float = 0.2
     pause_seconds_max: float = 5
     retry_after_seconds_max: float = 10
-    """Of a server's Retry-After, which is honoured no longer than this."""
+    """Upper bound for a server's Retry-After."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Ask again, at the next server, after a pause."""
+    """The decision to try the next server after a pause."""
 
     pause_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Tell the caller."""
+    """The decision to report the error."""
 
 
 def decide(
@@ -55,10 +55,10 @@ def decide(
     retry_after_seconds: float | None,
     jitter: float,
 ) -> Retry | GiveUp:
-    """What to do after attempt number `attempt` failed in a way that may pass.
+    """Decide what to do after attempt number `attempt` failed with a transient error.
 
-    Every server is asked once before giving up, even if there are more than attempts. `luck` is a
-    random number from 0 to 1.
+    Every server is tried once, even if there are more servers than attempts. `jitter` is a random
+    number from 0 to 1.
     """
     if not can_send_again or attempt >= max(retries.attempts_max, servers):
         return GiveUp()
@@ -68,7 +68,7 @@ def decide(
 
 
 def parse_retry_after(text: str | None) -> float | None:
-    """The seconds of a Retry-After header; None if it has none, or names a date.
+    """Parse a Retry-After header in seconds; None if it is missing or a date.
 
     >>> parse_retry_after("2")
     2.0

@@ -1,4 +1,4 @@
-"""What can be uploaded: a file, bytes, or pieces as they come; each as a body of known length."""
+"""Sources of uploads (a file, bytes, or chunks) as bodies of known length."""
 
 import hashlib
 import os
@@ -10,49 +10,49 @@ from typing import Protocol
 from glassplate.errors import UnusableSource, UsageError
 
 CHUNK_BYTES = 256 * 1024
-# Up to here a file, or a stream, is read into memory once: hashed, sent, and sent again from there.
+# Up to this size, a file or stream is read into memory once, and retries send it from there.
 MEMORY_BYTES_MAX = 1024 * 1024
-# The digest stands before the body, so a file is read twice. Up to here the second time comes from
-# the page cache; a larger one would wait for its disk twice, and is compared with its receipt only.
+# The digest precedes the body, so a file is read twice. Up to this size, the second read comes from
+# the page cache. A larger file is not hashed first; its digest is compared with the receipt.
 HASHED_FIRST_BYTES_MAX = 64 * 1024 * 1024
 
 Source = Path | str | bytes | AsyncIterable[bytes]
-"""The path of a file, bytes, or pieces of bytes, whose number of bytes is told beside them."""
+"""The path of a file, bytes, or chunks of bytes with a declared total length."""
 
 
 class Body(Protocol):
-    """What is sent as the body of a request."""
+    """The body of a request."""
 
     length: int
     sha256: str | None
-    """Hex, if it is known before the first byte is sent."""
+    """The digest in hex, or None if it is not known before the first byte is sent."""
     is_replayable: bool
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """All bytes from the first on.
+        """Yield all bytes, from the first.
 
         Raises:
-            UnusableSource: They cannot be read to their end.
+            UnusableSource: The source cannot be read to its end.
         """
 
 
 async def open_source(source: Source, length: int | None) -> Body:
-    """The body that a source stands for; `length` is that of pieces, in bytes.
+    """Open a source as a body. `length` is the total length of chunks, in bytes.
 
     Raises:
-        UnusableSource: It is missing, empty, not a file, or of unknown length.
+        UnusableSource: The source is missing, empty, not a file, or of unknown length.
     """
     import asyncio
 
     if isinstance(source, str):
         source = Path(source)
-    # Reading and hashing take time, which other uploads are to use.
+    # Reading and hashing must not block other uploads.
     if isinstance(source, Path):
         body: Body = await asyncio.to_thread(_open_file, source)
     elif isinstance(source, bytes):
         body = await asyncio.to_thread(MemoryBody, source)
     elif length is None:
-        raise UnusableSource("the length of the pieces must be told: put(pieces, length=...)")
+        raise UnusableSource("chunks need a declared length: use put(chunks, length=...)")
     elif length <= MEMORY_BYTES_MAX:
         streamed = CountingBody(StreamBody(source, length))
         body = MemoryBody(b"".join([chunk async for chunk in streamed.chunks()]))
@@ -60,12 +60,12 @@ async def open_source(source: Source, length: int | None) -> Body:
         body = StreamBody(source, length)
     if body.length == 0:
         name = source if isinstance(source, Path) else "the source"
-        raise UnusableSource(f"{name} is empty: there is nothing to upload")
+        raise UnusableSource(f"{name} is empty: nothing to upload")
     return body
 
 
 class MemoryBody:
-    """Bytes in memory."""
+    """A body in memory."""
 
     is_replayable = True
 
@@ -75,13 +75,13 @@ class MemoryBody:
         self.sha256: str | None = hashlib.sha256(data).hexdigest()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """All bytes, in pieces, so that progress shows."""
+        """Yield all bytes in chunks, so that progress is visible."""
         for start in range(0, self.length, CHUNK_BYTES):
             yield self._data[start : start + CHUNK_BYTES]
 
 
 class FileBody:
-    """A file, read again for each attempt."""
+    """A file that is read for each attempt."""
 
     is_replayable = True
 
@@ -91,7 +91,7 @@ class FileBody:
         self.sha256 = sha256
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """All bytes of the file."""
+        """Yield all bytes of the file."""
         import asyncio
 
         try:
@@ -104,7 +104,7 @@ class FileBody:
 
 
 class StreamBody:
-    """Pieces as they come: they come once."""
+    """Chunks that can be read once."""
 
     is_replayable = False
 
@@ -114,15 +114,15 @@ class StreamBody:
         self.sha256: str | None = None
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The pieces as the source gives them."""
+        """Yield the chunks of the source."""
         async for chunk in self._source:
             yield chunk
 
 
 class CountingBody:
-    """A body on its way: counted, hashed, and held to the length that was announced for it.
+    """A body that counts and hashes its bytes, and enforces the declared length.
 
-    `fault` is why the source ended it, which whoever sends the bytes may not pass on.
+    `fault` is the error of the source. An HTTP client may replace it by an error of its own.
     """
 
     def __init__(self, body: Body, on_chunk: Callable[[int], None] | None = None) -> None:
@@ -134,19 +134,19 @@ class CountingBody:
 
     @property
     def sha256(self) -> str:
-        """The digest of what was sent so far, as hex."""
+        """The digest of the bytes so far, in hex."""
         return self._hasher.hexdigest()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """All bytes of the body; raises instead of ending if there are more or fewer."""
+        """Yield all bytes of the body. Raise `UnusableSource` if there are more or fewer."""
         try:
             async for chunk in self._body.chunks():
                 self._take(chunk)
                 yield chunk
             self._end()
         except OSError as error:
-            # Not to be taken for an error of the connection that these bytes go out on.
-            self.fault = UnusableSource(f"the source cannot be read: {error}")
+            # Convert it, because the HTTP client treats an OSError as a lost connection.
+            self.fault = UnusableSource(f"cannot read the source: {error}")
             raise self.fault from error
         except Exception as error:
             self.fault = error
@@ -155,18 +155,19 @@ class CountingBody:
     def _take(self, chunk: bytes) -> None:
         self.bytes_sent += len(chunk)
         if self.bytes_sent > self._body.length:
-            raise self._wrong_length("there are at least")
+            raise self._wrong_length("it has at least")
         self._hasher.update(chunk)
         if self._on_chunk:
             self._on_chunk(self.bytes_sent)
 
     def _end(self) -> None:
         if self.bytes_sent < self._body.length:
-            raise self._wrong_length("it ended after")
+            raise self._wrong_length("it has")
 
     def _wrong_length(self, what: str) -> UnusableSource:
         return UnusableSource(
-            f"the source was to have {self._body.length} bytes, and {what} {self.bytes_sent}"
+            f"length mismatch: the source must have {self._body.length} bytes, but {what} "
+            f"{self.bytes_sent}"
         )
 
 
@@ -187,4 +188,4 @@ def _open_file(path: Path) -> Body:
 
 
 def _unreadable(path: Path, error: OSError) -> UsageError:
-    return UnusableSource(f"{path} cannot be read: {error.strerror or error}")
+    return UnusableSource(f"cannot read {path}: {error.strerror or error}")

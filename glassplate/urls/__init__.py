@@ -1,1 +1,1 @@
-"""Permission URLs and photo references."""
+"""Permission URLs and photo references, without a network."""

@@ -1,4 +1,4 @@
-"""Why a GET would answer what it answers: a pure reading of what is known of a photo."""
+"""The predicted response to a GET, and its reason, from the facts about a photo."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,45 +25,47 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainTarget:
-    """What is asked about: a URL, whose `target` is as it would be sent, or a reference."""
+    """The URL or reference to explain."""
 
     shown: str
-    target: str = ""
+    """The target without a MAC."""
+    request_target: str = ""
+    """The request target of a URL; empty for a reference."""
     volume: VolumeId | None = None
-    """None for a URL that names no photo."""
+    """None for a URL that is not a photo's."""
     photo: PhotoId | None = None
     version: Version | None = None
     size: str = ORIGINAL_LETTER
     ext: str = ""
-    """Empty where any will do."""
+    """Empty for any format."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The status a GET would be answered with, None where that cannot be told, and why."""
+    """The predicted status, or None if it is uncertain, and the reason."""
 
     status: int | None
     reason: str
 
 
 def parse_target(text: str | PhotoVersion) -> ExplainTarget:
-    """What a URL, its path, VOLUME/PHOTO/VERSION or VOLUME/PHOTO asks about.
+    """Parse a URL, its path, VOLUME/PHOTO/VERSION, or VOLUME/PHOTO.
 
     Raises:
-        BadReference: It is none of those.
+        BadReference: The text has another form.
     """
     if isinstance(text, PhotoVersion) or not ("://" in text or text.startswith("/")):
         named = parse_reference(text)
         return ExplainTarget(
             shown=str(named), volume=named.volume, photo=named.photo, version=named.version
         )
-    target = "/" + text.partition("://")[2].partition("/")[2] if "://" in text else text
-    shown = strip_permission(target)
+    request_target = "/" + text.partition("://")[2].partition("/")[2] if "://" in text else text
+    shown = strip_permission(request_target)
     try:
-        permitted = parse_permission_url(target)
+        permitted = parse_permission_url(request_target)
         return ExplainTarget(
             shown=shown,
-            target=target,
+            request_target=request_target,
             volume=parse_volume(str(permitted.volume)),
             photo=parse_photo_id(permitted.photo),
             version=parse_version(permitted.version),
@@ -71,20 +73,20 @@ def parse_target(text: str | PhotoVersion) -> ExplainTarget:
             ext=permitted.ext,
         )
     except (MalformedUrl, Forbidden):
-        return ExplainTarget(shown=shown, target=target)
+        return ExplainTarget(shown=shown, request_target=request_target)
     except (InvalidPath, InvalidPhotoId) as error:
-        raise BadReference(f"{shown} names no photo: {error}") from error
+        raise BadReference(f"{shown} is not the URL of a photo: {error}") from error
 
 
 def explain(
-    asked: ExplainTarget, found: Document | None, permission: Document | None
+    target: ExplainTarget, found: Document | None, permission: Document | None
 ) -> dict[str, Any]:
-    """The whole explanation as a document; `found` is what a storagemaster knows of the photo."""
-    answer = predict_response(asked, found, permission)
+    """Return the whole explanation. `found` are the facts that a storagemaster reported."""
+    response = predict_response(target, found, permission)
     copies = found["copies"] if found else []
     return {
-        "target": asked.shown,
-        "answer": {"status": answer.status, "reason": answer.reason},
+        "target": target.shown,
+        "answer": {"status": response.status, "reason": response.reason},
         "permission": permission,
         **(found or {}),
         "tombstones": [
@@ -95,111 +97,103 @@ def explain(
 
 
 def predict_response(
-    asked: ExplainTarget, found: Document | None, permission: Document | None
+    target: ExplainTarget, found: Document | None, permission: Document | None
 ) -> Response:
-    """What a GET would be answered, and why, in one sentence."""
+    """Predict the response to a GET, with the reason in one sentence."""
     if permission is not None and permission["status"] in {400, 403}:
+        expired = f" at {permission['expires']}" if permission["verdict"] == "expired" else ""
         return Response(
-            permission["status"], f"its permission does not open it: {_why(permission)}."
+            permission["status"], f"the permission is invalid: {permission['verdict']}{expired}."
         )
-    assert found is not None, "a URL with a good permission names a photo"
-    answer = _of_tombstones(asked, found) or _of_version(asked, found)
+    assert found is not None, "a URL with a valid permission names a photo"
+    response = _of_tombstones(target, found) or _of_version(target, found)
     if permission is not None and permission["status"] is None:
-        return Response(
-            None, f"if its permission is good, {answer.status or 'unsure'}: {answer.reason}"
-        )
-    return answer
+        status = response.status or "an unknown status"
+        return Response(None, f"if the permission is valid, {status}: {response.reason}")
+    return response
 
 
-def _why(permission: Document) -> str:
-    expired = permission["expires"] if permission["verdict"] == "expired" else ""
-    return f"{permission['verdict']}{f' at {expired}' if expired else ''}"
-
-
-def _of_tombstones(asked: ExplainTarget, found: Document) -> Response | None:
-    assert asked.volume is not None
-    assert asked.photo is not None
-    names = {render_path(PhotoTombstone(asked.volume, asked.photo)): "the photo"}
-    if asked.version is not None:
-        photo_version = PhotoVersion(asked.volume, asked.photo, asked.version)
-        names[tombstone_paths(photo_version)[1]] = "this version"
-    for path, what in names.items():
-        holders = [copy["node"] for copy in _mirror(found) if copy["path"] == path]
+def _of_tombstones(target: ExplainTarget, found: Document) -> Response | None:
+    assert target.volume is not None
+    assert target.photo is not None
+    tombstones = {render_path(PhotoTombstone(target.volume, target.photo)): "the photo"}
+    if target.version is not None:
+        photo_version = PhotoVersion(target.volume, target.photo, target.version)
+        tombstones[tombstone_paths(photo_version)[1]] = "this version"
+    for path, subject in tombstones.items():
+        holders = [
+            copy["node"]
+            for copy in found["copies"]
+            if copy["location"] == "live" and copy["path"] == path
+        ]
         if holders:
-            return Response(410, f"{what} was deleted: its tombstone is on {', '.join(holders)}.")
+            return Response(
+                410, f"{subject} was deleted: its tombstone is on {', '.join(holders)}."
+            )
     return None
 
 
-def _of_version(asked: ExplainTarget, found: Document) -> Response:
-    if asked.version is None:
+def _of_version(target: ExplainTarget, found: Document) -> Response:
+    if target.version is None:
         names = ", ".join(version["version"] for version in found["versions"]) or "none"
-        return Response(None, f"no version is named, and a URL is of one; there are: {names}.")
-    assert asked.volume is not None
-    assert asked.photo is not None
-    stem = render_stem(PhotoVersion(asked.volume, asked.photo, asked.version))
-    begin = f"{stem}_{asked.size}.{asked.ext}"
-    held = [c for c in found["copies"] if c["path"].rpartition(stem)[1] and begin in c["path"]]
-    mirror = [copy for copy in held if copy["location"] == "live"]
-    if mirror:
-        return _of_copies(mirror)
-    return _of_absence(asked, found, held)
+        return Response(None, f"a URL names one version; known versions: {names}.")
+    assert target.volume is not None
+    assert target.photo is not None
+    stem = render_stem(PhotoVersion(target.volume, target.photo, target.version))
+    begin = f"{stem}_{target.size}.{target.ext}"
+    copies = [c for c in found["copies"] if c["path"].rpartition(stem)[1] and begin in c["path"]]
+    live = [copy for copy in copies if copy["location"] == "live"]
+    if live:
+        return _of_live_copies(live)
+    return _of_absence(target, found, copies)
 
 
-def _of_copies(mirror: Sequence[Document]) -> Response:
-    noted = [copy for copy in mirror if copy["sha256"]]
-    if not noted:
-        nodes = _nodes(mirror)
-        return Response(
-            502, f"{nodes} has it without a digest, so that its bytes are not believed."
-        )
-    if len({copy["sha256"] for copy in noted}) > 1:
-        return Response(
-            200, f"{_nodes(noted)} have it, but different bytes: see `glassplate diff`."
-        )
-    return Response(200, f"it is at home on {_nodes(noted)}.")
+def _of_live_copies(live: Sequence[Document]) -> Response:
+    verified = [copy for copy in live if copy["sha256"]]
+    if not verified:
+        return Response(502, f"the copy on {_nodes(live)} has no digest, so it is not served.")
+    if len({copy["sha256"] for copy in verified}) > 1:
+        return Response(200, f"the copies on {_nodes(verified)} differ: see `glassplate diff`.")
+    return Response(200, f"it is on {_nodes(verified)}.")
 
 
-def _of_absence(asked: ExplainTarget, found: Document, held: Sequence[Document]) -> Response:
-    silent = [
+def _of_absence(target: ExplainTarget, found: Document, copies: Sequence[Document]) -> Response:
+    unreachable = [
         mirror["node"] for mirror in found["mirrors"] if mirror["node"] in found["unreachable"]
     ]
-    if len(silent) == len(found["mirrors"]):
-        return Response(502, f"no mirror of volume {found['volume']} answers: {', '.join(silent)}.")
-    if silent:
+    names = ", ".join(unreachable)
+    if len(unreachable) == len(found["mirrors"]):
+        return Response(502, f"every mirror of volume {found['volume']} is unreachable: {names}.")
+    if unreachable:
         return Response(
-            None,
-            f"the mirrors that answer do not have it, and {', '.join(silent)} does not answer.",
+            None, f"the reachable mirrors do not have it, and others are unreachable: {names}."
         )
-    if held:
-        where = ", ".join(f"{copy['location']} of {copy['node']}" for copy in held)
-        return Response(404, f"it is in places that are never served: {where}.")
-    return Response(404, _why_not_made(asked, found))
+    if copies:
+        places = ", ".join(f"{copy['location']} of {copy['node']}" for copy in copies)
+        return Response(404, f"its only copies are in areas that are never served: {places}.")
+    return Response(404, _absence_reason(target, found))
 
 
-def _why_not_made(asked: ExplainTarget, found: Document) -> str:
-    version = next((v for v in found["versions"] if v["version"] == asked.version), None)
+def _absence_reason(target: ExplainTarget, found: Document) -> str:
+    version = next((v for v in found["versions"] if v["version"] == target.version), None)
     if version is None or version["state"] in {"missing", "unknown"}:
-        return "no mirror has this version of the photo, nor a tombstone of it."
+        return "no mirror has this version of the photo, or a tombstone of it."
     if version["state"] == "failed":
         return f"its sizes could not be made: {version['reason']}."
     if version["state"] == "pending":
         return f"its sizes are not made yet; {describe_job(version)}."
-    return "its sizes are made, and this is none of them: the photo is no larger, or not so kept."
+    return "the photo does not have this size: it is smaller, or its format is another."
 
 
 def describe_job(version: Document) -> str:
-    """What is known of the job of a version's sizes, in words."""
+    """Return the state of the job that makes a version's sizes, in words."""
     if version["job"] is None:
-        return "the queue cannot be asked for its job"
+        return "the queue server is unreachable, so its job is unknown"
     if not version["job"]:
-        return "it has no job, and the sweep will ask for one"
+        return "it has no job; the sweep will enqueue one"
     if version["position"] is not None:
-        return f"its job is {version['job']}, with {version['position']} before it"
+        return f"its job is {version['job']}, with {version['position']} ahead of it"
     return f"its job is {version['job']}"
-
-
-def _mirror(found: Document) -> list[Document]:
-    return [copy for copy in found["copies"] if copy["location"] == "live"]
 
 
 def _nodes(copies: Sequence[Document]) -> str:

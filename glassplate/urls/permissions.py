@@ -1,4 +1,4 @@
-"""What the permission of a URL is worth, judged here with the keys, and told without its MAC."""
+"""Checks of a URL's permission with the keys. The result does not contain the MAC."""
 
 import time
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from volumes.sizes import Size, size_classes
 def check_permission(
     target: str, keys: KeyRing | None, sizes: Sequence[Size], *, now_seconds: float
 ) -> dict[str, Any] | None:
-    """`key`, `expires`, `verdict` and `status` of a request target; None where there is none.
+    """Return `key`, `expires`, `verdict`, and `status` of a request target; None if it is empty.
 
-    The status is what every verifier answers before it looks for the photo: 400, 403, or 200 for a
-    good permission. Without keys that is None, unless the target is wrong whatever the keys.
+    The status is the verifier's response: 400, 403, or 200 for a valid permission. Without keys it
+    is None, unless the target is malformed.
     """
     if not target:
         return None
@@ -44,7 +44,7 @@ def _verdict(
     target: str, keys: KeyRing | None, sizes: Sequence[Size], *, now_seconds: float
 ) -> tuple[str, int | None]:
     if keys is None:
-        return "not checked: the keys cannot be read here", None
+        return "not checked: the keys are not readable", None
     try:
         Verifier(keys, size_classes(tuple(sizes))).verify(target, now_seconds)
     except Forbidden as error:

@@ -1,4 +1,4 @@
-"""Permission URLs made without any network: keys, a size table, and where photos are read."""
+"""Signing of permission URLs with keys and a size table."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,7 +9,7 @@ from volumes.photo_path import EXTENSIONS, PhotoVersion, Variant, render_path
 from volumes.sizes import ORIGINAL_LETTER, Size, size_classes
 
 SIZE_EXT = "jpg"
-"""Every size is there as JPEG, whatever else is beside it."""
+"""Every size is available as JPEG, and possibly in more formats."""
 
 
 def sign_url(
@@ -22,20 +22,20 @@ def sign_url(
     expires: timedelta | None,
     now_seconds: float,
 ) -> str:
-    """The path and permission of one size of a photo version, with its leading slash.
+    """Return the request target of one size of a photo version: its path and permission.
 
     Raises:
-        UnknownSize: There is no such size or format, or the original's format is not told.
-        Mistake: It would have expired before it was made.
+        UnknownSize: The size or format does not exist, or an original has no `ext`.
+        UsageError: `expires` is not positive.
     """
     classes = size_classes(tuple(sizes))
     if size not in classes:
-        raise UnknownSize(f"there is no size {size!r}; there are {', '.join(classes)}")
+        raise UnknownSize(f"unknown size {size!r}; known sizes: {', '.join(classes)}")
     variant = Variant(photo_version, size, _ext_of(size, ext))
     expiry = NO_EXPIRY
     if expires is not None:
         if expires <= timedelta(0):
-            raise UsageError(f"a URL that expires after {expires} would never open anything")
+            raise UsageError(f"invalid expiry {expires}: must be positive")
         lifetime = int(expires.total_seconds())
         expiry = round_up_expiry(now_seconds, lifetime_seconds=lifetime)
     try:
@@ -49,10 +49,10 @@ def _ext_of(size: str, ext: str | None) -> str:
     if ext is None:
         if size == ORIGINAL_LETTER:
             raise UnknownSize(
-                "the format of an original must be told, as its ext: its receipt has it, and so "
-                "has `glassplate info`"
+                "an original requires its format as ext; it is in the receipt, and "
+                "`glassplate info` shows it"
             )
         return SIZE_EXT
     if ext not in EXTENSIONS:
-        raise UnknownSize(f"there is no format {ext!r}; there are {', '.join(EXTENSIONS)}")
+        raise UnknownSize(f"unknown format {ext!r}; known formats: {', '.join(EXTENSIONS)}")
     return ext

@@ -1,4 +1,4 @@
-"""What an application remembers of a photo, as text: VOLUME/PHOTO/VERSION."""
+"""References to photos, as text: VOLUME/PHOTO/VERSION or VOLUME/PHOTO."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from volumes.photo_path import InvalidPath, PhotoVersion, VolumeId, parse_volume
 
 @dataclass(frozen=True, slots=True)
 class PhotoReference:
-    """A photo, or one version of it; `version` is None for all of them.
+    """A photo, or one version of it. `version` is None for all versions.
 
     >>> str(PhotoReference(VolumeId(42), PhotoId("01jd3x8m2c9qp4k7"), None))
     '42/01jd3x8m2c9qp4k7'
@@ -24,41 +24,41 @@ class PhotoReference:
 
 
 def parse_version_reference(text: str | PhotoVersion) -> PhotoVersion:
-    """The photo version that VOLUME/PHOTO/VERSION names.
+    """Parse VOLUME/PHOTO/VERSION.
 
     >>> parse_version_reference("42/01jd3x8m2c9qp4k7/3fz8qd").version
     '3fz8qd'
 
     Raises:
-        BadReference: It names none.
+        BadReference: The text has another form.
     """
     if isinstance(text, PhotoVersion):
         return text
     reference = parse_reference(text)
     if reference.version is None:
-        raise BadReference(f"{text!r} lacks the version: it must be VOLUME/PHOTO/VERSION")
+        raise BadReference(f"{text!r} lacks the version: must be VOLUME/PHOTO/VERSION")
     return PhotoVersion(reference.volume, reference.photo, reference.version)
 
 
 def parse_photo(text: str) -> PhotoId:
-    """The photo that an id, VOLUME/PHOTO or VOLUME/PHOTO/VERSION names.
+    """Parse the photo of an id, VOLUME/PHOTO, or VOLUME/PHOTO/VERSION.
 
     Raises:
-        BadReference: It names none.
+        BadReference: The text has another form.
     """
     if "/" in text:
         return parse_reference(text).photo
     try:
         return parse_photo_id(text)
     except InvalidPhotoId as error:
-        raise BadReference(f"{text!r} is not a photo: {error}") from error
+        raise BadReference(f"invalid photo id {text!r}: {error}") from error
 
 
 def parse_reference(text: str | PhotoVersion) -> PhotoReference:
-    """The photo that VOLUME/PHOTO names, or the version of it that VOLUME/PHOTO/VERSION names.
+    """Parse VOLUME/PHOTO or VOLUME/PHOTO/VERSION.
 
     Raises:
-        BadReference: It names none.
+        BadReference: The text has another form.
     """
     if isinstance(text, PhotoVersion):
         return PhotoReference(text.volume, text.photo, text.version)

@@ -15,8 +15,9 @@ from permission_urls import KeyRing, verify_job
 from runtime.crashpoint import crashpoint
 from storagemaster.client import MasterClient, MasterRefused
 from storagemaster.job_wire import JobKind, fields_to_sign
-from storagenode.client import FetchedFile, NodeClient
+from storagenode.client import NodeClient
 from storagenode.protocol.errors import Gone, NodeError
+from storagenode.protocol.files import FetchedFile
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import BundledFile, render_bundle
 from volumes.attempts import next_failure_record
@@ -84,7 +85,7 @@ class SizesJob:
 
         Raises:
             Forbidden: No storagemaster asked for this.
-            OriginalUnavailable, NoMasterAnswered, AttemptFailed: Worth another try.
+            OriginalUnavailable, NoMasterAvailable, AttemptFailed: Worth another try.
         """
         verify_job(self._keys, signature, fields_to_sign(kind, path))
         original = parse_path(path)

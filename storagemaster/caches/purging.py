@@ -1,4 +1,4 @@
-"""Having the edges forget photos: a fixed list of paths, to be sent as often as one likes."""
+"""Purges of photo paths from the edges. A purge is idempotent."""
 
 import asyncio
 import logging
@@ -12,16 +12,16 @@ from volumes.cluster import Edge
 
 log = logging.getLogger(__name__)
 
-ANSWER_SECONDS = 0.8
+RESPONSE_SECONDS = 0.8
 PATHS_PER_REQUEST = 100
-# Longer than any fetch by an edge may take.
+# Longer than any fetch by an edge.
 REPEAT_AFTER_SECONDS = 20.0
-AGAIN_PASS_SECONDS = 2.0
-AGAIN_MAX = 100_000
+REPEAT_PASS_SECONDS = 2.0
+REPEATS_MAX = 100_000
 
 
 class EdgePurger:
-    """Purges the edges of a cluster."""
+    """The purges of the edges of a cluster, and their repetitions."""
 
     def __init__(
         self,
@@ -33,21 +33,24 @@ class EdgePurger:
         self._edges = edges
         self._session = session
         self._clock = clock
-        self._again: deque[tuple[float, Sequence[str]]] = deque(maxlen=AGAIN_MAX)
+        self._repeats: deque[tuple[float, Sequence[str]]] = deque(maxlen=REPEATS_MAX)
 
     async def purge(self, paths: Sequence[str]) -> tuple[str, ...]:
-        """Have every edge forget these photo paths, now and once more; the edges that have."""
-        self._again.append((self._clock() + REPEAT_AFTER_SECONDS, paths))
+        """Purge these photo paths from every edge, and return the edges that succeeded.
+
+        `repeat_due` repeats the purge later, whatever its result.
+        """
+        self._repeats.append((self._clock() + REPEAT_AFTER_SECONDS, paths))
         return await self._purge_all(paths)
 
     async def repeat_due(self) -> None:
-        """Repeat the purges whose time has come.
+        """Repeat the purges that are due.
 
-        A fetch that an edge had begun before the tombstone was there may have ended, and been
-        kept, after the first purge.
+        An edge can cache the response to a fetch after the first purge, if the fetch started before
+        the tombstone was written.
         """
-        while self._again and self._again[0][0] <= self._clock():
-            _, paths = self._again.popleft()
+        while self._repeats and self._repeats[0][0] <= self._clock():
+            _, paths = self._repeats.popleft()
             await self._purge_all(paths)
 
     async def _purge_all(self, paths: Sequence[str]) -> tuple[str, ...]:
@@ -56,11 +59,11 @@ class EdgePurger:
         return tuple(id_ for id_, was_done in zip(ids, done, strict=True) if was_done)
 
     async def purge_edge(self, id_: str, paths: Sequence[str]) -> bool:
-        """Have one edge forget these photo paths; whether it has."""
+        """Purge these photo paths from one edge, and return True if it succeeded."""
         edge = self._edges[id_]
         send = self._nginx if edge.kind == "nginx" else self._varnish
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(RESPONSE_SECONDS):
                 for start in range(0, len(paths), PATHS_PER_REQUEST):
                     await send(edge, paths[start : start + PATHS_PER_REQUEST])
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

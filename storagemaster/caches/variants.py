@@ -1,4 +1,4 @@
-"""Which variants a version of a photo can have, and which its info tells of: pure functions."""
+"""The variants that a version can have, and the variants that its info lists."""
 
 import json
 
@@ -9,20 +9,20 @@ SIZE_EXTENSIONS = ("jpg", "webp", "avif")
 
 
 def all_variants(photo_version: PhotoVersion, sizes: tuple[Size, ...]) -> tuple[str, ...]:
-    """The photo paths of all sizes in all formats, and of the original in any: what to purge."""
+    """Return the photo paths to purge: all sizes in all formats, and the original in any format."""
     made = [Variant(photo_version, size.letter, ext) for size in sizes for ext in SIZE_EXTENSIONS]
     originals = [Variant(photo_version, ORIGINAL_LETTER, ext) for ext in EXTENSIONS]
     return tuple(render_path(variant) for variant in (*made, *originals))
 
 
 def listed_variants(photo_version: PhotoVersion, info: bytes) -> frozenset[Variant]:
-    """The variants that the info document of a version tells of, but for those that come later.
+    """Return the variants that an info document lists, which excludes the second pass.
 
     Raises:
-        ValueError: It is no info document.
+        ValueError: The bytes are not an info document.
     """
     try:
-        told = json.loads(info)["variants"]
-        return frozenset(Variant(photo_version, each["size"], each["ext"]) for each in told)
+        variants = json.loads(info)["variants"]
+        return frozenset(Variant(photo_version, each["size"], each["ext"]) for each in variants)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not an info document: {error!r}") from error

@@ -1,7 +1,7 @@
-"""Events: that a photo is ready, has failed or was deleted, for all who want to know at once.
+"""Events of photos: ready, failed, or deleted.
 
-They are hints, as the queue is: the last ones are kept in memory for whoever lost the connection,
-and nothing waits for anybody. What has become of a photo is on the disks.
+Events are best effort. The state of a photo is on the disks. A window of recent events stays in
+memory for watchers that reconnect, and publishing never waits for a watcher.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ WATCHERS_MAX = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that has become of a photo."""
+    """A change of the state of a photo."""
 
     volume: int
     photo: str
@@ -28,14 +28,14 @@ class Event:
     reason: str = ""
 
     def is_of(self, photo_version: PhotoVersion) -> bool:
-        """Whether it is about this version."""
-        mine = (self.volume, self.photo) == (photo_version.volume, photo_version.photo)
-        return mine and self.version in {"", photo_version.version}
+        """Return True if the event applies to this version."""
+        is_same_photo = (self.volume, self.photo) == (photo_version.volume, photo_version.photo)
+        return is_same_photo and self.version in {"", photo_version.version}
 
 
 @dataclass(frozen=True, slots=True)
 class NumberedEvent:
-    """An event with its place in the order in which this storagemaster heard of them."""
+    """An event with its number in the order of this storagemaster."""
 
     number: int
     event: Event
@@ -43,7 +43,7 @@ class NumberedEvent:
 
 @dataclass(slots=True)
 class Watch:
-    """Undelivered events of one watcher. `missed_events` is True if earlier ones were lost."""
+    """Undelivered events of one watcher; `missed_events` is True if earlier ones were lost."""
 
     missed_events: bool
     numbered: deque[NumberedEvent] = field(default_factory=deque)
@@ -52,28 +52,31 @@ class Watch:
 
 
 class TooManyWatchers(Exception):
-    """As many watch already as this storagemaster can tell."""
+    """The number of watchers is at its maximum."""
 
 
 class Events:
-    """The events that one storagemaster knows of. `boot` tells its numbers from any others'."""
+    """The events that one storagemaster knows.
+
+    Event ids contain `boot`, which is unique to this process.
+    """
 
     def __init__(self, boot: str) -> None:
         self._boot = boot
         self._last = 0
         self._window: deque[NumberedEvent] = deque(maxlen=WINDOW_MAX)
         self._watches: list[Watch] = []
-        self._own_listeners: list[Callable[[Event], None]] = []
+        self._local_listeners: list[Callable[[Event], None]] = []
         self._is_over = False
 
     def publish(self, event: Event) -> None:
-        """Tell of what this storagemaster did itself."""
+        """Publish an event of this storagemaster to all watchers and local listeners."""
         self.publish_remote(event)
-        for listen in self._own_listeners:
+        for listen in self._local_listeners:
             listen(event)
 
     def publish_remote(self, event: Event) -> None:
-        """Tell of what another storagemaster did."""
+        """Publish an event of another storagemaster to all watchers."""
         self._last += 1
         numbered = NumberedEvent(self._last, event)
         self._window.append(numbered)
@@ -84,19 +87,19 @@ class Events:
             watch.wake()
 
     def subscribe_local(self, listen: Callable[[Event], None]) -> None:
-        """Have a function called with every event that this storagemaster publishes."""
-        self._own_listeners.append(listen)
+        """Call a function with every event that this storagemaster itself publishes."""
+        self._local_listeners.append(listen)
 
     def id_of(self, numbered: NumberedEvent) -> str:
-        """What a watcher that was cut off gives to go on after an event."""
+        """Return the id that a watcher sends to resume after an event."""
         return f"{self._boot}-{numbered.number}"
 
     @contextlib.contextmanager
     def watching(self, *, after: str = "") -> Iterator[Watch]:
-        """A watch, which begins after the event of an id if it is still known.
+        """Yield a watch that starts after the event with the id `after`, if the window has it.
 
         Raises:
-            TooManyWatchers: Come back later.
+            TooManyWatchers: The number of watchers is at its maximum.
         """
         if len(self._watches) >= WATCHERS_MAX:
             raise TooManyWatchers
@@ -109,7 +112,7 @@ class Events:
             self._watches.remove(watch)
 
     def close(self) -> None:
-        """End all watches, because the storagemaster stops."""
+        """End all watches, and every later one at once."""
         self._is_over = True
         for watch in self._watches:
             watch.is_over = True

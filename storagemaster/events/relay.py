@@ -1,6 +1,6 @@
-"""Events between storagemasters, through Valkey's pub/sub when it is there, and lost when not.
+"""Events between storagemasters, through Valkey's pub/sub. Without Valkey they are lost.
 
-Whoever can write to Valkey could send them, so each is signed, as jobs are.
+Any client of Valkey can publish on the channel, so each event is signed like a job.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ RECONNECT_SECONDS = 1.0
 
 
 class EventRelay:
-    """Sends this storagemaster's events to the others, and tells of theirs here."""
+    """The exchange of events between this storagemaster and the others."""
 
     def __init__(self, queue_url: str, keys: KeyRing, events: Events, *, boot: str) -> None:
         self._url = queue_url
@@ -35,13 +35,13 @@ class EventRelay:
         events.subscribe_local(self._send_soon)
 
     async def run(self) -> None:
-        """Send and receive until the connection breaks."""
+        """Send and receive events until the connection breaks."""
         try:
-            async with async_queue_client(self._url) as client, client.pubsub() as heard:
-                await heard.subscribe(CHANNEL)
+            async with async_queue_client(self._url) as client, client.pubsub() as channel:
+                await channel.subscribe(CHANNEL)
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._send(client))
-                    group.create_task(self._receive(heard))
+                    group.create_task(self._receive(channel))
         except* (redis.RedisError, OSError) as error:
             log.debug("events are not relayed: %s", error.exceptions)
 
@@ -54,8 +54,8 @@ class EventRelay:
             event = await self._waiting.get()
             await client.publish(CHANNEL, render_message(event, self._boot, self._keys))
 
-    async def _receive(self, heard: Any) -> None:
-        async for message in heard.listen():
+    async def _receive(self, channel: Any) -> None:
+        async for message in channel.listen():
             if message["type"] == "message":
                 event = parse_message(message["data"], self._boot, self._keys)
                 if event is not None:
@@ -63,14 +63,14 @@ class EventRelay:
 
 
 def render_message(event: Event, boot: str, keys: KeyRing) -> str:
-    """An event as storagemasters tell each other of it; the inverse of `parse_message`."""
+    """Return an event as a signed message to the other storagemasters."""
     text = json.dumps(asdict(event))
     signature = sign_job(keys, {"event": text, "boot": boot})
     return json.dumps({"event": text, "boot": boot, "signature": signature})
 
 
 def parse_message(data: bytes | str, boot: str, keys: KeyRing) -> Event | None:
-    """The event of a message; None if it is this storagemaster's own, or nobody signed it."""
+    """Parse what `render_message` returns, or return None for an own or an unsigned message."""
     try:
         message = json.loads(data)
         fields = {"event": message["event"], "boot": message["boot"]}
@@ -79,5 +79,5 @@ def parse_message(data: bytes | str, boot: str, keys: KeyRing) -> Event | None:
         verify_job(keys, message["signature"], fields)
         return Event(**json.loads(fields["event"]))
     except (Forbidden, ValueError, KeyError, TypeError) as error:
-        log.warning("an event was forged, and is dropped: %s", error)
+        log.warning("an event from the queue server was dropped: not signed: %s", error)
         return None

@@ -1,4 +1,4 @@
-"""`GET /events`: events as server-sent events, which any browser and `curl` understand."""
+"""`GET /events`: a stream of server-sent events, for browsers and `curl`."""
 
 import asyncio
 import contextlib
@@ -16,10 +16,10 @@ LAST_ID_HEADER = "Last-Event-ID"
 
 
 async def stream_events(request: web.Request, events: Events) -> web.StreamResponse:
-    """Tell one watcher of events, until it goes.
+    """Send events to one watcher until it disconnects or the storagemaster stops.
 
     Raises:
-        Unavailable: Too many watch already.
+        Unavailable: The number of watchers is at its maximum.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -27,7 +27,7 @@ async def stream_events(request: web.Request, events: Events) -> web.StreamRespo
             watch = stack.enter_context(watching)
         except TooManyWatchers as error:
             raise Unavailable(
-                "too many watch the events here; try another storagemaster"
+                "too many watchers on this storagemaster; connect to another one"
             ) from error
         response = web.StreamResponse(
             headers={

@@ -1,7 +1,7 @@
-"""Webhooks: events sent to the application's URLs, signed, tried again for a while, then given up.
+"""Webhooks: signed events sent to the application's URLs, with a limited number of retries.
 
-Each storagemaster sends the events of what it did itself. They wait in memory only: who must not
-miss one asks for the photo's status.
+Each storagemaster sends only its own events. They wait in memory, so an application that must not
+miss an event also queries the status of the photo.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from storagemaster.wire import SIGNATURE_HEADER
 log = logging.getLogger(__name__)
 
 WAITING_MAX = 10_000
-ANSWER_SECONDS = 10.0
+RESPONSE_SECONDS = 10.0
 ATTEMPTS_MAX = 8
 FIRST_PAUSE_SECONDS = 1.0
 PAUSE_SECONDS_MAX = 60.0
@@ -28,7 +28,7 @@ PAUSE_SECONDS_MAX = 60.0
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the webhooks of one URL."""
+    """Outcomes of the webhooks to one URL."""
 
     delivered: int = 0
     given_up: int = 0
@@ -36,7 +36,7 @@ class Counts:
 
 
 class Webhooks:
-    """Sends events to URLs, to each in order, and to none later because of another."""
+    """The events that wait for each URL: in order for one URL, independent of other URLs."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Webhooks:
         events.subscribe_local(self._send_soon)
 
     async def send_all(self) -> None:
-        """Send what comes, for ever."""
+        """Send queued events until cancelled."""
         async with asyncio.TaskGroup() as group:
             for url in self._waiting:
                 group.create_task(self._send_to(url))
@@ -79,7 +79,13 @@ class Webhooks:
                 self.counts[url].delivered += 1
             else:
                 self.counts[url].given_up += 1
-                log.warning("%s never took the event that %s is %s", url, event.photo, event.state)
+                log.warning(
+                    "webhook %s: gave up on photo %s, state %s, after %d attempts",
+                    url,
+                    event.photo,
+                    event.state,
+                    ATTEMPTS_MAX,
+                )
 
     async def _deliver(self, url: str, event: Event) -> bool:
         for pause_seconds in backoff_delays():
@@ -89,7 +95,7 @@ class Webhooks:
         return False
 
     async def _post(self, url: str, body: bytes) -> bool:
-        """Whether the URL took it, with any 2xx."""
+        """Return True if the URL responded with a 2xx status."""
         headers = {
             "Content-Type": "application/json",
             SIGNATURE_HEADER: sign_webhook(self._keys, body, now_seconds=self._now_seconds()),
@@ -100,7 +106,7 @@ class Webhooks:
                 data=body,
                 headers=headers,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
+                timeout=aiohttp.ClientTimeout(total=RESPONSE_SECONDS),
             ) as response:
                 return 200 <= response.status < 300
         except (aiohttp.ClientError, TimeoutError, OSError):
@@ -108,7 +114,7 @@ class Webhooks:
 
 
 def backoff_delays() -> list[float]:
-    """How long to wait after each attempt in vain: doubling, up to a minute."""
+    """Return the pauses after failed attempts: doubling, up to one minute."""
     return [
         min(PAUSE_SECONDS_MAX, FIRST_PAUSE_SECONDS * 2**number) for number in range(ATTEMPTS_MAX)
     ]

@@ -60,4 +60,4 @@ class OperatorApi:
     async def start_scrubs(self, request: web.Request) -> web.Response:
         """Request another pass of the scrubs; return their progress before it."""
         only = request.query.get("node", "")
-        return web.json_response(await self._scrubs.document(only, ask=True))
+        return web.json_response(await self._scrubs.document(only, request_pass=True))

@@ -1,7 +1,7 @@
-"""The first bytes of an upload as the format readers see them: reading past the end is a question.
+"""The first bytes of an upload, as the format readers see them.
 
-A reader just reads. If the bytes are not there yet, `HeadTooShort` says how many would be enough,
-and `sniff` turns that into an answer; so no reader has a branch for it.
+Reading past the end raises `HeadTooShort` with the number of bytes that are needed. `sniff` handles
+it, so that no reader needs a branch for it.
 """
 
 from typing import Literal
@@ -10,7 +10,7 @@ _ByteOrder = Literal["little", "big"]
 
 
 class HeadTooShort(Exception):
-    """The bytes end before what was asked for."""
+    """The bytes end before the requested range."""
 
     def __init__(self, at_least_bytes: int) -> None:
         super().__init__(f"at least {at_least_bytes} bytes are needed")
@@ -18,7 +18,7 @@ class HeadTooShort(Exception):
 
 
 class UnusableHeader(Exception):
-    """The bytes say that no dimensions can be had from them; the reason is for a person."""
+    """The header has no usable dimensions; the reason is for a person."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -34,10 +34,10 @@ class Head:
         self.data = data
 
     def take(self, offset: int, count: int) -> bytes:
-        """Exactly so many bytes.
+        """Return exactly `count` bytes.
 
         Raises:
-            HeadTooShort: They are not all there.
+            HeadTooShort: The bytes end before that.
         """
         end = offset + count
         if end > len(self.data):
@@ -45,13 +45,13 @@ class Head:
         return self.data[offset:end]
 
     def little(self, offset: int, count: int) -> int:
-        """An unsigned number of so many bytes, least significant first."""
+        """Return an unsigned little-endian number of `count` bytes."""
         return self.number(offset, count, "little")
 
     def big(self, offset: int, count: int) -> int:
-        """An unsigned number of so many bytes, most significant first."""
+        """Return an unsigned big-endian number of `count` bytes."""
         return self.number(offset, count, "big")
 
     def number(self, offset: int, count: int, order: _ByteOrder) -> int:
-        """An unsigned number of so many bytes, in the order a file itself states."""
+        """Return an unsigned number of `count` bytes, in the byte order that the file states."""
         return int.from_bytes(self.take(offset, count), order)

@@ -1,9 +1,9 @@
-"""Format and dimensions of AVIF and HEIC: boxes within boxes, as ISO/IEC 23008-12 lays them out.
+"""Format and dimensions of AVIF and HEIC: nested boxes (ISO/IEC 23008-12).
 
-`ftyp` names the brands. `meta` has the primary item's number (`pitm`), a list of properties
-(`iprp/ipco`) and which of them belong to which item (`iprp/ipma`). The primary item's `ispe` is
-its size, also where it is a grid of tiles, each with an `ispe` of its own. After it `clap` (crop)
-and `irot` (quarter turns) apply in the order in which they are listed; no reader may ignore them.
+`ftyp` names the brands. `meta` has the number of the primary item (`pitm`), a list of properties
+(`iprp/ipco`), and the properties of each item (`iprp/ipma`). The `ispe` of the primary item is its
+size, even if the item is a grid of tiles with an `ispe` each. `clap` (crop) and `irot` (quarter
+turns) then apply in their order in the list; a reader must not ignore them.
 """
 
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from storagemaster.image_header.head import Head, HeadTooShort, UnusableHeader
 
-# A phone's photo has some 50 tiles, and a handful of boxes beside them.
+# A photo from a phone has some 50 tiles and a few other boxes.
 _BOXES_MAX = 1000
 _ITEMS_MAX = 4096
-# The standard allows one for each combination of version and flags.
+# The standard allows one box for each combination of version and flags.
 _ASSOCIATIONS_MAX = 4
 _BRANDS_BYTES_MAX = 1024
 
@@ -33,12 +33,12 @@ class _Box(NamedTuple):
 
 
 def is_isobmff(head: bytes) -> bool:
-    """Whether these bytes begin as every file of the family does, videos included."""
+    """Return True if the bytes start like a file of the ISO BMFF family, videos included."""
     return head[4:8] == b"ftyp"
 
 
 def read_isobmff(head: Head) -> tuple[str, int, int]:
-    """The ext, width and height of the primary image."""
+    """Return the ext, width, and height of the primary image."""
     ext = _ext_of_brands(head)
     meta = _find_meta(head)
     try:
@@ -46,12 +46,12 @@ def read_isobmff(head: Head) -> tuple[str, int, int]:
         ext = ext or _ext_of_properties(properties)
         return ext, *_dimensions(ext, primary, properties)
     except HeadTooShort:
-        # The whole of meta is here, so what is missing is not on its way.
-        raise UnusableHeader("the file has a box too short for what it should hold") from None
+        # All of `meta` is here: more bytes of the upload do not help.
+        raise UnusableHeader("the file has a box that is too short for its content") from None
 
 
 def _ext_of_brands(head: Head) -> str | None:
-    """The format the brands name, the major one first; None where any codec may follow."""
+    """Return the format of the first known brand, or None if the brands allow any codec."""
     end = head.big(0, 4)
     if not 16 <= end <= _BRANDS_BYTES_MAX:
         raise UnusableHeader("the file's list of brands has an impossible length")
@@ -70,7 +70,7 @@ def _ext_of_brands(head: Head) -> str | None:
 
 
 def _find_meta(head: Head) -> Head:
-    """What the file's meta box holds, wherever it stands among the outermost boxes."""
+    """Return the content of the `meta` box, at any position among the outermost boxes."""
     start = 0
     for _ in range(_BOXES_MAX):
         kind, content, end = _box_header(head, start)
@@ -81,7 +81,7 @@ def _find_meta(head: Head) -> Head:
 
 
 def _properties(meta: Head) -> tuple[list[_Box], list[_Box]]:
-    """All properties, and the primary item's, each in its order."""
+    """Return all properties and the properties of the primary item, each in their order."""
     item = None
     properties: list[_Box] = []
     associations: list[Head] = []
@@ -101,7 +101,7 @@ def _properties(meta: Head) -> tuple[list[_Box], list[_Box]]:
 
 
 def _associated(box: Head, item: int | None) -> Iterator[int]:
-    """The indexes, from 1, of an item's properties in one `ipma` box."""
+    """Yield the indexes, from 1, of an item's properties in one `ipma` box."""
     number_bytes = _item_number_bytes(box)
     index_bytes, index_mask = (2, 0x7FFF) if box.big(3, 1) & 1 else (1, 0x7F)
     at = 8
@@ -116,7 +116,7 @@ def _associated(box: Head, item: int | None) -> Iterator[int]:
 
 
 def _item_number_bytes(box: Head) -> int:
-    """Version 0 of a box numbers items in two bytes, later ones in four."""
+    """Return the width of item numbers: two bytes in version 0 of a box, four in later ones."""
     return 4 if box.big(0, 1) else 2
 
 
@@ -130,7 +130,7 @@ def _ext_of_properties(properties: list[_Box]) -> str:
 
 
 def _dimensions(ext: str, primary: list[_Box], properties: list[_Box]) -> tuple[int, int]:
-    """The primary item's size after crop and turns or, where it has none, the largest size."""
+    """Return the size of the primary item after crop and turns, or the largest size without one."""
     if not any(box.kind == b"ispe" for box in primary):
         return _largest(properties)
     width = height = 0
@@ -139,7 +139,7 @@ def _dimensions(ext: str, primary: list[_Box], properties: list[_Box]) -> tuple[
             width, height = _extent(content)
         elif kind == b"irot" and content.big(0, 1) & 1:
             width, height = height, width
-        # libheif crops; libavif, which Pillow reads AVIF with, leaves cropping to its caller.
+        # libheif crops. libavif, which Pillow uses for AVIF, leaves cropping to its caller.
         elif kind == b"clap" and ext == "heic":
             width, height = _crop(content, width, height)
     return width, height
@@ -157,7 +157,7 @@ def _extent(content: Head) -> tuple[int, int]:
 
 
 def _crop(content: Head, width: int, height: int) -> tuple[int, int]:
-    """The edges a clean aperture leaves; one that makes no sense leaves them as they are."""
+    """Return the edges after the crop of a clean aperture. An invalid one does not crop."""
     wide, wide_parts, high, high_parts = (content.big(at, 4) for at in (0, 4, 8, 12))
     if not wide or not wide_parts or not high or not high_parts:
         return width, height
@@ -168,7 +168,7 @@ def _crop(content: Head, width: int, height: int) -> tuple[int, int]:
 
 
 def _boxes_in(content: Head, start: int) -> Iterator[_Box]:
-    """The boxes inside a box, from an offset to its end."""
+    """Yield the boxes inside a box, from an offset to its end."""
     for _ in range(_BOXES_MAX):
         if start == len(content.data):
             return
@@ -179,7 +179,7 @@ def _boxes_in(content: Head, start: int) -> Iterator[_Box]:
 
 
 def _box_header(head: Head, start: int) -> tuple[bytes, int, int]:
-    """A box's kind, and where its content begins and ends."""
+    """Return the kind of a box, and the offsets of its content's start and end."""
     length = head.big(start, 4)
     kind = head.take(start + 4, 4)
     content = start + 8
@@ -187,7 +187,7 @@ def _box_header(head: Head, start: int) -> tuple[bytes, int, int]:
         length = head.big(content, 8)
         content += 8
     if length == 0:
-        # It reaches to the end of the file, so nothing that describes the image follows it.
+        # Length 0 means that the box extends to the end of the file: no `meta` box follows.
         raise UnusableHeader("the file ends without a description of a still image")
     if start + length < content:
         raise UnusableHeader("the file has a box of impossible length")

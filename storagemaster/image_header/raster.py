@@ -4,9 +4,9 @@ import re
 
 from storagemaster.image_header.head import Head, HeadTooShort, UnusableHeader
 
-# Cameras write a dozen segments, and panoramas with depth maps some hundred.
+# Cameras write about ten segments, and panoramas with depth maps about a hundred.
 _JPEG_SEGMENTS_MAX = 1000
-# Fill bytes, stuffed bytes and junk between segments are all passed over by looking for this.
+# The search for this pattern skips fill bytes, stuffed bytes, and junk between segments.
 _JPEG_MARKER = re.compile(rb"\xff[\x01-\xfe]")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -22,7 +22,7 @@ _WEBP_EDGE_MASK = (1 << _WEBP_EDGE_BITS) - 1
 
 
 def jpeg_dimensions(head: Head) -> tuple[int, int]:
-    """Width and height from the frame header, which may stand behind much metadata."""
+    """Return width and height from the frame header, which can follow much metadata."""
     offset = 2
     for _ in range(_JPEG_SEGMENTS_MAX):
         marker, offset = _next_marker(head, offset)
@@ -36,19 +36,19 @@ def jpeg_dimensions(head: Head) -> tuple[int, int]:
 
 
 def png_dimensions(head: Head) -> tuple[int, int]:
-    """Width and height from the IHDR chunk, which must come first."""
+    """Return width and height from the IHDR chunk, which must be the first chunk."""
     if head.take(12, 4) != b"IHDR":
         raise UnusableHeader("the PNG does not begin with its header chunk")
     return head.big(16, 4), head.big(20, 4)
 
 
 def gif_dimensions(head: Head) -> tuple[int, int]:
-    """Width and height of the logical screen, which all frames are drawn on."""
+    """Return width and height of the logical screen, which contains all frames."""
     return head.little(6, 2), head.little(8, 2)
 
 
 def webp_dimensions(head: Head) -> tuple[int, int]:
-    """Width and height of the canvas."""
+    """Return width and height of the canvas."""
     match head.take(_WEBP_CHUNK, 4):
         case b"VP8 ":
             return _lossy_webp(head)
@@ -61,7 +61,7 @@ def webp_dimensions(head: Head) -> tuple[int, int]:
 
 
 def _next_marker(head: Head, offset: int) -> tuple[int, int]:
-    """The next marker's code, and the offset behind it."""
+    """Return the code of the next marker, and the offset after it."""
     match = _JPEG_MARKER.search(head.data, offset)
     if match is None:
         raise HeadTooShort(max(offset, len(head.data)) + 2)
@@ -78,10 +78,9 @@ def _segment_length(head: Head, offset: int) -> int:
 def _lossy_webp(head: Head) -> tuple[int, int]:
     if head.take(_WEBP_PAYLOAD + 3, 3) != _WEBP_LOSSY_START_CODE:
         raise UnusableHeader("the WebP's first frame is not a key frame")
-    # The two bits above each edge are a hint for scaling on a screen, and no part of the size.
-    return head.little(_WEBP_PAYLOAD + 6, 2) & _WEBP_EDGE_MASK, head.little(
-        _WEBP_PAYLOAD + 8, 2
-    ) & _WEBP_EDGE_MASK
+    # The upper two bits of each edge are a hint for display scaling, not part of the size.
+    width, height = (head.little(_WEBP_PAYLOAD + at, 2) for at in (6, 8))
+    return width & _WEBP_EDGE_MASK, height & _WEBP_EDGE_MASK
 
 
 def _lossless_webp(head: Head) -> tuple[int, int]:

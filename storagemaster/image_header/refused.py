@@ -1,4 +1,4 @@
-"""Words for bytes that are no photo we accept: what they look like, and what to do about it."""
+"""Reasons why an upload is refused: the format that its bytes look like, for a person."""
 
 import codecs
 import re
@@ -46,7 +46,7 @@ _CONTROL = re.compile(rb"[^\t\n\f\r\x20-\x7e\x80-\xff]")
 
 
 def refusal_reason(head: bytes) -> str:
-    """Why an upload that begins so is refused, in words for a person."""
+    """Return why an upload that begins with these bytes is refused, for a person."""
     if not head:
         return "the upload is empty"
     if not head.strip(b"\0"):
@@ -74,7 +74,7 @@ def _looks_like(head: bytes) -> str | None:
 
 def _is_text(head: bytes) -> bool:
     try:
-        # Incremental, because the head may end within a character.
+        # An incremental decoder accepts a head that ends within a character.
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return False

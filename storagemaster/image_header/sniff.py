@@ -1,12 +1,11 @@
-"""What an upload's first bytes say it is: its format and its dimensions, with nothing decoded.
+"""Format and dimensions of an upload from its first bytes, without decoding.
 
-The write path answers from these alone, so this is pure, never raises, does a bounded amount of
-work, and asks for at most `HEAD_BYTES_MAX` bytes. Whether the pixels behind the header are sound
-is the image worker's question.
+The write path depends only on these bytes. `sniff` is therefore pure, never raises, does a bounded
+amount of work, and needs at most `HEAD_BYTES_MAX` bytes. The image worker checks the pixels.
 
-Dimensions are as stored. A rotation the container itself prescribes (AVIF and HEIC) is part of
-that; an EXIF orientation is only advice, and is not applied here. The sizes a photo gets are the
-same either way, because the size table looks at the longer and the shorter edge.
+Dimensions are as stored. They include a rotation that the container prescribes (AVIF and HEIC), but
+not an EXIF orientation. A photo gets the same sizes either way, because the size table uses only
+the longer and the shorter edge.
 """
 
 from collections.abc import Callable
@@ -26,13 +25,13 @@ from storagemaster.image_header.tiff import tiff_dimensions
 HEAD_BYTES_MAX = 256 * 1024
 """Room for EXIF with a thumbnail (64 KiB), a display profile and XMP before a JPEG's frame."""
 
-# A text format may open with a long comment or declaration before the word that gives it away.
+# A text format can start with a long comment or declaration before the word that identifies it.
 _REFUSAL_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sniffed:
-    """A photo of a format we accept. Width and height are in pixels, as stored, and above zero."""
+    """A photo of an accepted format. Width and height are in pixels, as stored, and above zero."""
 
     ext: str
     width: int
@@ -41,14 +40,14 @@ class Sniffed:
 
 @dataclass(frozen=True, slots=True)
 class NeedMore:
-    """Nothing can be said yet: ask again with this many bytes, or with all there are."""
+    """The head is too short: call `sniff` again with this many bytes, or with all bytes."""
 
     at_least_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class NotAPhoto:
-    """The upload is refused; the reason is words for a person, without a capital or a period."""
+    """Refusal of an upload; the reason is for a person, without a capital or a period."""
 
     reason: str
 
@@ -56,15 +55,15 @@ class NotAPhoto:
 def sniff(
     head: bytes, *, complete: bool = False, head_bytes_max: int = HEAD_BYTES_MAX
 ) -> Sniffed | NeedMore | NotAPhoto:
-    """What a photo that begins with these bytes is.
+    """Return the format and dimensions of a photo that begins with these bytes.
 
-    The answer does not depend on how the bytes arrived: bytes beyond `head_bytes_max` are not
-    looked at, and what is said of a head is never taken back for a longer one.
+    The result does not depend on how the bytes arrived. Bytes beyond `head_bytes_max` are ignored,
+    and a longer head never changes a result other than `NeedMore`.
 
     Args:
-        head: The upload from its first byte on.
-        complete: Whether these are all the bytes; the answer is then never `NeedMore`.
-        head_bytes_max: Where to give up. With so many bytes the answer is never `NeedMore`.
+        head: The upload from its first byte.
+        complete: True if these are all bytes of the upload; then the result is never `NeedMore`.
+        head_bytes_max: The maximal head. With this many bytes the result is never `NeedMore`.
     """
     head = head[:head_bytes_max]
     try:
@@ -74,12 +73,17 @@ def sniff(
     except UnusableHeader as unusable:
         return NotAPhoto(unusable.reason)
     if width == 0 or height == 0:
-        return NotAPhoto(f"the {ext} header says {width} x {height} pixels, which is no picture")
+        return NotAPhoto(f"the {ext} header says {width} x {height} pixels, which is not a picture")
     return Sniffed(ext=ext, width=width, height=height)
 
 
 def _read(head: bytes, *, head_bytes_max: int, complete: bool) -> tuple[str, int, int]:
-    """The format and dimensions, or the exception that says why not."""
+    """Return the format and dimensions.
+
+    Raises:
+        HeadTooShort: More bytes are needed.
+        UnusableHeader: The upload is refused.
+    """
     for ext, prefix, dimensions in _BY_PREFIX:
         if head.startswith(prefix):
             return ext, *dimensions(Head(head))
@@ -99,7 +103,7 @@ def _more_or_never(
     if wanted_bytes > head_bytes_max:
         return NotAPhoto(
             f"the dimensions are not within the first {head_bytes_max:,} bytes; "
-            "saving the photo anew, with less metadata before its pixels, helps"
+            "save the photo again with less metadata before its pixels"
         )
     if complete:
         return NotAPhoto("the file ends inside its header")

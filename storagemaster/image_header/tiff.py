@@ -1,10 +1,10 @@
-"""Dimensions from the first directory of a classic TIFF, of either byte order."""
+"""Dimensions from the first directory of a classic TIFF in either byte order."""
 
 import struct
 
 from storagemaster.image_header.head import Head, UnusableHeader
 
-# libtiff refuses directories of more.
+# libtiff refuses larger directories.
 _ENTRIES_MAX = 4096
 _ENTRY_BYTES = 12
 
@@ -15,7 +15,7 @@ _DNG_VERSION = 50706
 
 
 def tiff_dimensions(head: Head) -> tuple[int, int]:
-    """Width and height of the first image; an orientation tag is not applied."""
+    """Return width and height of the first image, without applying an orientation tag."""
     order = "<" if head.take(0, 2) == b"II" else ">"
     if head.data[8:10] == b"CR":
         raise UnusableHeader("the bytes look like a camera raw file (CR2), which is not accepted")
@@ -32,7 +32,7 @@ def tiff_dimensions(head: Head) -> tuple[int, int]:
 
 
 def _first_directory(head: Head, order: str) -> dict[int, int]:
-    """The tags that hold one number in place, and the others with a number that means nothing."""
+    """Return the tags of the first directory. A tag without an inline number has the value 0."""
     (directory,) = struct.unpack(f"{order}I", head.take(4, 4))
     if directory < 8:
         raise UnusableHeader("the TIFF has no directory")

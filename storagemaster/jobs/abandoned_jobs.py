@@ -1,10 +1,10 @@
-"""Finding the jobs of workers that died, soon, and having them done by others.
+"""Requeueing of jobs whose worker died, and of jobs whose retry is due.
 
-RQ sees that a job is abandoned when its time is long over. Here, a worker that has not said for
-some seconds that it lives is dead, and its death counts as an attempt at the photo it was at.
+RQ treats a job as abandoned only long after its timeout. Here a worker is dead once its heartbeat
+expires, and its death counts as a failed attempt at the photo.
 
-Jobs whose pause before another try is over are put back into their lanes here as well. RQ has a
-process of every worker do that, which outlives a worker that is killed.
+RQ requeues due retries in a child process of every worker, which survives a killed worker. Here the
+storagemasters do it.
 """
 
 import asyncio
@@ -33,14 +33,14 @@ from storagemaster.job_wire import (
     heartbeat_key,
 )
 from storagemaster.jobs.attempts import Attempts
-from storagemaster.jobs.sizes_queue import SizesQueue
+from storagemaster.jobs.sizes_queue import SizesQueue, or_none
 from storagenode.protocol.errors import NodeError
 from volumes.photo_path import InvalidPath, Variant, parse_path
 
 log = logging.getLogger(__name__)
 
 PASS_SECONDS = 3.0
-# Beyond the time a job has, before it counts as abandoned whatever its worker says of itself.
+# Time after a job's timeout. Then the job is abandoned even if its worker has a heartbeat.
 GRACE_SECONDS = 30.0
 REASON = "the worker that made its sizes died"
 
@@ -52,7 +52,7 @@ class _Abandoned:
 
 
 class AbandonedJobs:
-    """Takes jobs from dead workers."""
+    """The jobs that dead workers left behind, and the live workers."""
 
     def __init__(
         self,
@@ -71,9 +71,9 @@ class AbandonedJobs:
         self._abandoned: list[_Abandoned] = []
 
     async def requeue_all(self) -> int:
-        """Ask again for what dead workers have left; how much that was.
+        """Requeue the jobs of dead workers, and return their number.
 
-        Where a death cannot be noted beside the photo now, that waits for the next pass.
+        A job whose failed attempt cannot be recorded now waits for the next pass.
         """
         try:
             self._abandoned += await asyncio.to_thread(self._claim_all)
@@ -81,30 +81,27 @@ class AbandonedJobs:
             return 0
         abandoned, self._abandoned = self._abandoned, []
         for each in abandoned:
-            log.warning("the worker at %s died", each.original)
-            # A second pass is the sweep's to ask for again: it counts how often it has.
+            log.warning("worker died while processing %s", each.original)
+            # The sweep requeues second passes, because it counts how often it has.
             if each.kind is JobKind.SECOND_PASS:
                 continue
             try:
-                is_to_go_on = await self._attempts.record(each.original, REASON)
+                can_retry = await self._attempts.record(each.original, REASON)
             except (MasterError, NodeError) as error:
-                log.warning("that cannot be noted yet: %s", error)
+                log.warning("cannot record the failed attempt at %s yet: %s", each.original, error)
                 self._abandoned.append(each)
                 continue
-            # A photo that has failed before is not worth a second worker: its note stays.
-            if is_to_go_on:
+            if can_retry:
                 self._queue.enqueue(each.original, queue_name=RETRY_QUEUE)
         return len(abandoned) - len(self._abandoned)
 
     async def workers_alive(self) -> int | None:
-        """How many workers live; None if the queue cannot be asked."""
-        try:
-            return len(await asyncio.to_thread(self._alive))
-        except redis.RedisError:
-            return None
+        """Return the number of live workers, or None if the queue server is unreachable."""
+        alive = await or_none(self._alive)
+        return None if alive is None else len(alive)
 
     def _alive(self) -> set[str]:
-        """The names of living workers; those of the dead are forgotten."""
+        """Return the names of the live workers, and unregister the dead ones."""
         alive = set()
         for raw in self._connection.smembers(WORKERS_KEY):
             name = as_text(raw)
@@ -118,7 +115,7 @@ class AbandonedJobs:
         alive = self._alive()
         found = []
         for queue_name in QUEUES:
-            self._put_back(queue_name)
+            self._requeue_due(queue_name)
             started = StartedJobRegistry(queue_name, self._connection, serializer=JSONSerializer)
             entries = cast("list[bytes]", self._connection.zrange(started.key, 0, -1))
             for entry in entries:
@@ -127,15 +124,15 @@ class AbandonedJobs:
                     job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
                 except NoSuchJobError:
                     continue
-                # Of several storagemasters, the one that removes the entry has the job.
+                # Several storagemasters can find the job. The one that removes the entry takes it.
                 if self._is_abandoned(job, alive) and self._connection.zrem(started.key, entry):
                     job.delete()
                     found.append(self._read(job))
             self._connection.zremrangebyscore(started.key, 0, int(self._now_seconds()))
         return [each for each in found if each is not None]
 
-    def _put_back(self, queue_name: str) -> None:
-        """Have the jobs of a lane that are due again done after those that wait in it."""
+    def _requeue_due(self, queue_name: str) -> None:
+        """Append the jobs whose retry is due to their queue."""
         due = ScheduledJobRegistry(  # type: ignore[no-untyped-call]  # RQ leaves it untyped
             queue_name, self._connection, serializer=JSONSerializer
         )
@@ -145,7 +142,7 @@ class AbandonedJobs:
             except NoSuchJobError:
                 self._connection.zrem(due.key, job_id)
                 continue
-            # Of several storagemasters, the one that removes the entry puts the job back.
+            # Several storagemasters can find the job. The one that removes the entry requeues it.
             if self._connection.zrem(due.key, job_id):
                 Queue(queue_name, self._connection, serializer=JSONSerializer).enqueue_job(job)
 
@@ -156,14 +153,14 @@ class AbandonedJobs:
         return job.worker_name not in alive or age_seconds > JOB_SECONDS_MAX + GRACE_SECONDS
 
     def _read(self, job: Job) -> _Abandoned | None:
-        """What the job asked for; None if it is not one that a storagemaster signed."""
+        """Return the kind and the original of a job, or None if its signature is invalid."""
         try:
             kind = JobKind(job.func_name or "")
             path, signature = job.args
             verify_job(self._keys, signature, fields_to_sign(kind, path))
             original = parse_path(path)
         except (Forbidden, InvalidPath, ValueError, TypeError, AttributeError) as error:
-            log.warning("a job of a dead worker was forged, and is dropped: %s", error)
+            log.warning("abandoned job %s was dropped: not signed: %s", job.id, error)
             return None
         if not isinstance(original, Variant):
             return None

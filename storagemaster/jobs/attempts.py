@@ -1,4 +1,4 @@
-"""Counting an attempt whose worker did not live to count it."""
+"""Failed attempts at photos whose worker died before it could record them."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from volumes.version_files import UNFINISHED_STATES
 
 
 class Attempts:
-    """Notes failed attempts beside the photos."""
+    """The failed attempts that storagemasters record beside the photos."""
 
     def __init__(self, mirrors: Mirrors, reads: PhotoReader, bundles: Bundles) -> None:
         self._nodes = mirrors.nodes
@@ -23,10 +23,10 @@ class Attempts:
         self._bundles = bundles
 
     async def record(self, original: Variant, reason: str) -> bool:
-        """Note one more failed attempt at a photo; whether it is to be tried again.
+        """Record one more failed attempt at a photo, and return True if it can be retried.
 
         Raises:
-            MasterError, NodeError: The note cannot be written now.
+            MasterError, NodeError: The attempt cannot be recorded now.
         """
         photo_version = original.photo_version
         try:
@@ -47,5 +47,5 @@ class Attempts:
         for node in files.holders.get(original, ()):
             return (await self._nodes[node].stat(Place(original))).mtime_seconds
         if files.unreachable:
-            raise Unavailable(f"no mirror that answered has {render_path(original)}")
+            raise Unavailable(f"no reachable mirror has {render_path(original)}; try again")
         raise UnknownPhoto(f"no mirror has {render_path(original)}")

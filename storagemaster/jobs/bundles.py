@@ -1,4 +1,4 @@
-"""Taking the sizes of a photo from a worker and mirroring them, the info last."""
+"""Bundles of sizes from workers, mirrored with the info last."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ from volumes.photo_path import (
 
 
 class Bundles:
-    """Mirrors bundles of sizes."""
+    """The mirroring of bundles of sizes, and its consequences for cache, events, and queue."""
 
     def __init__(
         self,
@@ -42,12 +42,13 @@ class Bundles:
         self._queue = queue
 
     async def take(self, photo_version: PhotoVersion, body: bytes, *, mtime_seconds: int) -> Copies:
-        """Mirror a bundle; every file of it is fsynced on two nodes on return.
+        """Mirror a bundle; on return every file of it is fsynced on two nodes.
 
         Raises:
-            BadArgument: It is not a bundle of this version's sizes.
-            UnknownVolume, PhotoGone: As their names say.
-            Unavailable: There are not two nodes that took it.
+            BadArgument: The body is not a bundle of this version's sizes.
+            UnknownVolume: The cluster has no such volume.
+            PhotoGone: The photo or this version is deleted.
+            Unavailable: Fewer than two nodes stored the bundle.
         """
         self._mirrors.volume(photo_version.volume)
         files = parse_bundle(body)
@@ -73,7 +74,7 @@ class Bundles:
         return copies
 
     def _publish_event(self, photo_version: PhotoVersion, files: Sequence[BundledFile]) -> None:
-        """Publish what the bundle has made of the photo."""
+        """Publish the state that the bundle gives the photo."""
         match parse_path(files[-1].path):
             case Info():
                 self._publish(photo_version, "ready")
@@ -95,7 +96,11 @@ class Bundles:
 
 
 def _check(photo_version: PhotoVersion, files: Sequence[BundledFile]) -> bytes | None:
-    """The info document that ends this bundle; None of a failed attempt and of a second pass."""
+    """Return the info document that ends a bundle, or None for an attempt or a second pass.
+
+    Raises:
+        BadArgument: A file is not of this version, or not at its position.
+    """
     is_second_pass = bool(files)
     for position, bundled in enumerate(files):
         try:
@@ -111,8 +116,8 @@ def _check(photo_version: PhotoVersion, files: Sequence[BundledFile]) -> bytes |
                 return None
             case _:
                 raise BadArgument(
-                    f"{bundled.path} cannot stand at this place in a bundle of {photo_version}"
+                    f"invalid bundle of {photo_version}: unexpected file {bundled.path}"
                 )
     if not is_second_pass:
-        raise BadArgument(f"this bundle of {photo_version} does not end with an info")
+        raise BadArgument(f"invalid bundle of {photo_version}: it does not end with an info")
     return None

@@ -1,8 +1,8 @@
-"""Slow variants, AVIF so far, which are made when the photo is ready already: who still owes which.
+"""Second pass: the slow variants (AVIF) of photos that are ready.
 
-A photo's info announces them, because it is written only once. Whoever mirrors the info asks for
-them; what the queue then loses is found on the disks, by the sweep. Three times at most, for there
-is no note on a disk of a second pass that failed: the photo is ready all the same.
+An info is written once, so it already declares the second pass. The storagemaster that mirrors the
+info enqueues the job, and the sweep enqueues jobs that the queue has lost. The sweep gives up after
+three attempts, because no file records a failed second pass: the photo is ready without it.
 """
 
 import json
@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from storagemaster.job_wire import SECOND_PASS_QUEUE, JobKind
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagenode.client import NodeClient
-from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol.errors import NodeError
+from storagenode.protocol.files import ListedFile
 from storagenode.protocol.layout import Place
 from volumes.photo_path import (
     EXTENSIONS,
@@ -32,44 +32,50 @@ WAITING_STATES = ("queued", "started", "scheduled", "deferred")
 
 
 class SecondPasses:
-    """Asks again for second passes that the queue has forgotten."""
+    """The second passes that the queue has lost, with the number of attempts at each."""
 
     def __init__(self, formats: VariantFormats, sizes: tuple[Size, ...], queue: SizesQueue) -> None:
         self._letters = frozenset(size.letter for size in sizes if formats.has_avif(size))
         self._queue = queue
-        self._asks: dict[tuple[VolumeId, str], dict[PhotoVersion, int]] = {}
+        self._attempts: dict[tuple[VolumeId, str], dict[PhotoVersion, int]] = {}
 
     async def sweep(
         self, node: NodeClient, volume: VolumeId, shard: str, files: Iterable[ListedFile]
     ) -> bool:
-        """Ask for what photos of a shard lack; whether one of them is still to be waited for.
+        """Enqueue the missing second passes of a shard, and return True if one is still pending.
 
-        A photo is asked for at its second sight: at the first, its job may be on its way.
+        A photo is enqueued when a second sweep finds it: at the first one, its job may still be on
+        the way to the queue.
         """
-        before = self._asks.pop((volume, shard), {})
+        before = self._attempts.pop((volume, shard), {})
         now: dict[PhotoVersion, int] = {}
         for photo_version in missing_second_pass(volume, files, self._letters):
-            asks = before.get(photo_version)
-            if asks == ENQUEUES_MAX:
-                now[photo_version] = asks
+            attempts = before.get(photo_version)
+            if attempts == ENQUEUES_MAX:
+                now[photo_version] = attempts
                 continue
             try:
                 original = second_pass_of(
                     photo_version, (await node.fetch(Place(Info(photo_version)))).data
                 )
             except NodeError:
-                now[photo_version] = asks or 0
+                now[photo_version] = attempts or 0
                 continue
             if original is None:
                 now[photo_version] = ENQUEUES_MAX
+            elif attempts is None:
+                now[photo_version] = 0
             else:
-                now[photo_version] = 0 if asks is None else asks + await self._ask(original)
+                now[photo_version] = attempts + await self._enqueue(original)
         if now:
-            self._asks[volume, shard] = now
-        return any(asks < ENQUEUES_MAX for asks in now.values())
+            self._attempts[volume, shard] = now
+        return any(attempts < ENQUEUES_MAX for attempts in now.values())
 
-    async def _ask(self, original: Variant) -> bool:
-        """Ask for one; whether that counts. What only waits behind all else has not been tried."""
+    async def _enqueue(self, original: Variant) -> bool:
+        """Enqueue a second pass, and return True if the previous job counts as an attempt.
+
+        A job that still waits or runs is not an attempt yet.
+        """
         state = await self._queue.job_state(original, JobKind.SECOND_PASS)
         if state is None:
             return False
@@ -80,9 +86,9 @@ class SecondPasses:
 def missing_second_pass(
     volume: VolumeId, files: Iterable[ListedFile], letters: frozenset[str]
 ) -> set[PhotoVersion]:
-    """The photos of a shard that are ready, and have a JPEG of one of these sizes but no AVIF."""
+    """Return the ready photos of a shard that have a JPEG of one of these sizes but no AVIF."""
     found = {parse_name(volume, listed.name) for listed in files}
-    lacking = {
+    without_avif = {
         file.photo_version
         for file in found
         if isinstance(file, Variant)
@@ -90,14 +96,16 @@ def missing_second_pass(
         and file.size in letters
         and Variant(file.photo_version, file.size, SECOND_PASS_EXT) not in found
     }
-    return {each for each in lacking if VersionFiles(each, found).state is VersionState.READY}
+    return {each for each in without_avif if VersionFiles(each, found).state is VersionState.READY}
 
 
 def second_pass_of(photo_version: PhotoVersion, info: bytes) -> Variant | None:
-    """The original to make slow variants of, if the info document announces any."""
+    """Return the original of a version if its info declares a second pass, otherwise None."""
     try:
         document = json.loads(info)
-        announced, ext = document.get("second_pass"), document["original"]["ext"]
+        is_declared, ext = document.get("second_pass"), document["original"]["ext"]
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return Variant(photo_version, ORIGINAL_LETTER, ext) if announced and ext in EXTENSIONS else None
+    if not is_declared or ext not in EXTENSIONS:
+        return None
+    return Variant(photo_version, ORIGINAL_LETTER, ext)

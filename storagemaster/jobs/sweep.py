@@ -1,7 +1,7 @@
-"""Finding originals without sizes and asking for those again, so that a lost queue heals itself.
+"""Search for originals without sizes, which enqueues the jobs that the queue has lost.
 
-A shard in which every original has its info or its failure, and what the info announces, is *done*,
-and is not listed again until its digest changes.
+A shard is *done* if every original has an info or a failure, and every declared second pass is
+there. A done shard is not listed again until its digest changes.
 """
 
 import logging
@@ -11,8 +11,8 @@ from storagemaster.job_wire import RETRY_QUEUE
 from storagemaster.jobs.second_pass import SecondPasses
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.mirrors import Mirrors
-from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol.errors import NodeError
+from storagenode.protocol.files import ListedFile
 from volumes.photo_path import Variant, VolumeId, parse_name
 from volumes.version_files import VersionState, versions_in
 
@@ -22,7 +22,7 @@ PASS_SECONDS = 20.0
 
 
 class Sweep:
-    """Looks through all volumes for work that the queue has forgotten."""
+    """The search of all volumes for work that is missing in the queue."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Sweep:
         self._seen_pending: dict[VolumeId, set[Variant]] = {}
 
     async def sweep_all(self) -> None:
-        """Go once through all volumes."""
+        """Sweep every volume once."""
         for volume in self._cluster.volumes:
             try:
                 await self.sweep(volume)
@@ -48,9 +48,10 @@ class Sweep:
                 log.warning("volume %s was not swept: %s", volume, error)
 
     async def sweep(self, volume: VolumeId) -> int:
-        """Ask for what one volume lacks; how many photos that were.
+        """Enqueue the missing sizes of a volume, and return the number of photos.
 
-        An original is asked for at its second sight: at the first, its job may be on its way.
+        A photo is enqueued when a second sweep finds it: at the first one, its job may still be on
+        the way to the queue.
         """
         mirrors = self._fleet.full_mirrors(self._cluster.volumes[volume])
         if not mirrors:
@@ -72,7 +73,7 @@ class Sweep:
 
 
 def pending_originals(volume: VolumeId, files: Iterable[ListedFile]) -> set[Variant]:
-    """The originals among a shard's files that have neither info nor failure nor tombstone."""
+    """Return the originals of a shard that have neither info nor failure nor tombstone."""
     versions = versions_in(parse_name(volume, listed.name) for listed in files)
     return {
         version.original

@@ -17,8 +17,8 @@ from storagemaster.lifecycle.relinking import Relinking
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagenode.client import NodeClient
-from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol.errors import NodeError
+from storagenode.protocol.files import ListedFile
 from volumes.photo_id import Version, derive_version
 from volumes.photo_path import Info, PhotoVersion, Variant, VolumeId, parse_name
 from volumes.version_files import VersionFiles, VersionState, versions_in

@@ -12,8 +12,8 @@ from storagemaster.mirrors.fan_out import StalledError, fan_out, run_all
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import Placement, Target, handoff_nodes, spans_colos
 from storagemaster.wire import Copy
-from storagenode.disk.publishing import Published
 from storagenode.protocol.errors import Conflict, Gone, NodeError, Unreachable
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import Pull
 from volumes.cluster import Cluster, NodeId

@@ -1,1 +1,1 @@
-"""What operators see: status, alerts, metrics, and scrubs."""
+"""Views for operators: status, alerts, metrics, and scrubs."""

@@ -1,4 +1,4 @@
-"""The state of the cluster as one document: what `glassplate status` shows."""
+"""Status document of the cluster, which `glassplate status` shows."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from volumes.cold_tier import ColdTier
 
 
 class ClusterStatus:
-    """Puts together what one storagemaster knows."""
+    """The status of the cluster as one storagemaster sees it."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class ClusterStatus:
         fleet: Fleet,
         queue: SizesQueue,
         edge_health: EdgeHealth,
-        deaths: AbandonedJobs,
+        abandoned_jobs: AbandonedJobs,
         reconcile: Reconciler,
         *,
         master: str,
@@ -34,21 +34,22 @@ class ClusterStatus:
         self._fleet = fleet
         self._queue = queue
         self._edge_health = edge_health
-        self._deaths = deaths
+        self._abandoned_jobs = abandoned_jobs
         self._reconcile = reconcile
         self._master = master
         self._now_seconds = now_seconds
 
     async def document(self) -> dict[str, Any]:
-        """Nodes, volumes, owed work, queue and edges; `null` for what could not be asked."""
+        """Return the document of nodes, volumes, hints, queues, and edges.
+
+        A value is None if its source is unreachable.
+        """
         views = self._fleet.view()
         depths = await self._queue.depths()
-        workers_alive = await self._deaths.workers_alive() if depths is not None else None
-        oldest_job_seconds = (
-            await self._queue.oldest_job_seconds(self._now_seconds())
-            if depths is not None
-            else None
-        )
+        workers_alive = oldest_job_seconds = None
+        if depths is not None:
+            workers_alive = await self._abandoned_jobs.workers_alive()
+            oldest_job_seconds = await self._queue.oldest_job_seconds(self._now_seconds())
         nodes = [_node(node, views[node.id]) for node in self._cluster.nodes.values()]
         repair = state_document(self._reconcile, now_seconds=self._now_seconds())
         return {

@@ -1,4 +1,4 @@
-"""Metrics of a storagemaster for Prometheus, from the same document that its status is."""
+"""Prometheus metrics of a storagemaster, from the document of its status."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class MasterMetrics:
-    """Counts what this storagemaster did, and renders it with what it knows of the cluster."""
+    """The counts of this storagemaster's own work, and its view of the cluster."""
 
     def __init__(self, events: Events, webhooks: Webhooks) -> None:
         self._outcomes: Counter[str] = Counter(ready=0, failed=0, deleted=0)
@@ -23,7 +23,7 @@ class MasterMetrics:
         events.subscribe_local(self._count)
 
     def render(self, status: Mapping[str, Any]) -> bytes:
-        """The metrics as text; `status` is the document of `ClusterStatus`."""
+        """Return the metrics as text; `status` is the document of `ClusterStatus`."""
         registry = CollectorRegistry()
         registry.register(_Collected([*status_metrics(status), *self._own()]))
         return generate_latest(registry)
@@ -33,12 +33,14 @@ class MasterMetrics:
 
     def _own(self) -> Iterable[Metric]:
         photos = CounterMetricFamily(
-            "glassplate_photos", "Photos that this storagemaster settled.", labels=["state"]
+            "glassplate_photos",
+            "Number of photos that became ready, failed, or were deleted.",
+            labels=["state"],
         )
         for state, count in self._outcomes.items():
             photos.add_metric([state], count)
         sent = CounterMetricFamily(
-            "glassplate_webhooks", "Webhooks of this storagemaster.", labels=["outcome"]
+            "glassplate_webhooks", "Number of webhooks by outcome.", labels=["outcome"]
         )
         counts = self._webhooks.counts.values()
         sent.add_metric(["delivered"], sum(each.delivered for each in counts))
@@ -56,49 +58,66 @@ class _Collected(Collector):
 
 
 def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
-    """What a status document says, as metrics; what could not be asked is left out."""
-    up = GaugeMetricFamily("glassplate_node_up", "Whether a node answers.", labels=["node", "colo"])
-    suspect = GaugeMetricFamily(
-        "glassplate_node_suspect", "Whether its disk takes no writes.", labels=["node", "colo"]
+    """Return a status document as metrics, without the values that are unknown."""
+    by_node = ["node", "colo"]
+    up = GaugeMetricFamily(
+        "glassplate_node_up", "1 if the node is up, 0 otherwise.", labels=by_node
     )
-    owed = GaugeMetricFamily(
-        "glassplate_pending_hints", "Files a node holds for others.", labels=["node", "colo"]
+    suspect = GaugeMetricFamily(
+        "glassplate_node_suspect",
+        "1 if the node's disk takes no writes, 0 otherwise.",
+        labels=by_node,
+    )
+    hints = GaugeMetricFamily(
+        "glassplate_pending_hints",
+        "Number of files that the node holds for other nodes.",
+        labels=by_node,
     )
     for node in status["nodes"]:
-        up.add_metric([node["id"], node["colo"]], float(node["up"]))
+        labels = [node["id"], node["colo"]]
+        up.add_metric(labels, float(node["up"]))
         if node["up"]:
-            suspect.add_metric([node["id"], node["colo"]], float(bool(node["reason"])))
+            suspect.add_metric(labels, float(bool(node["reason"])))
         if node["pending_hints"] is not None:
-            owed.add_metric([node["id"], node["colo"]], node["pending_hints"])
-    reachable = GaugeMetricFamily(
-        "glassplate_queue_reachable",
-        "Whether the queue answers.",
-        float(status["queues"] is not None),
-    )
-    metrics = [up, suspect, owed, reachable]
+            hints.add_metric(labels, node["pending_hints"])
+    metrics: list[Metric] = [up, suspect, hints]
     if status["queues"] is not None:
-        waiting = GaugeMetricFamily("glassplate_jobs_waiting", "Jobs that wait.", labels=["queue"])
-        for lane, count in status["queues"].items():
-            waiting.add_metric([lane], count)
+        waiting = GaugeMetricFamily(
+            "glassplate_jobs_waiting", "Number of waiting jobs.", labels=["queue"]
+        )
+        for queue_name, count in status["queues"].items():
+            waiting.add_metric([queue_name], count)
         metrics.append(waiting)
-    for name, about, value in (
-        (
-            "oldest_job_age_seconds",
-            "How long the oldest job has waited.",
-            status["oldest_job_seconds"],
-        ),
-        ("workers_alive", "Workers that live.", status["workers_alive"]),
-    ):
-        if value is not None:
-            metrics.append(GaugeMetricFamily(f"glassplate_{name}", about, value))
     repair = status["repair"]
     for name, about, value in (
-        ("steps_left", "Steps left of the running repair.", repair["steps_left"]),
-        ("bytes_left", "Bytes left to copy by the running repair.", repair["bytes_left"]),
-        ("failed_steps", "Steps that failed and are not retried.", repair["failed_total"]),
+        (
+            "glassplate_queue_reachable",
+            "1 if the queue server is reachable, 0 otherwise.",
+            float(status["queues"] is not None),
+        ),
+        (
+            "glassplate_oldest_job_age_seconds",
+            "Age of the oldest waiting job, in seconds.",
+            status["oldest_job_seconds"],
+        ),
+        ("glassplate_workers_alive", "Number of live workers.", status["workers_alive"]),
+        (
+            "glassplate_repair_steps_left",
+            "Number of steps left in the running repair.",
+            repair["steps_left"],
+        ),
+        (
+            "glassplate_repair_bytes_left",
+            "Bytes left to copy in the running repair.",
+            repair["bytes_left"],
+        ),
+        (
+            "glassplate_repair_failed_steps",
+            "Number of repair steps that failed and are not retried.",
+            repair["failed_total"],
+        ),
+        ("glassplate_alerts", "Number of alerts in the status.", len(status["alerts"])),
     ):
-        metrics.append(GaugeMetricFamily(f"glassplate_repair_{name}", about, value))
-    alerts = GaugeMetricFamily(
-        "glassplate_alerts", "Number of alerts in the status.", len(status["alerts"])
-    )
-    return [*metrics, alerts]
+        if value is not None:
+            metrics.append(GaugeMetricFamily(name, about, value))
+    return metrics

@@ -1,4 +1,4 @@
-"""How far the nodes' scrubs are, and having another pass begin."""
+"""Scrub progress of the nodes, and requests for another pass."""
 
 from typing import Any
 
@@ -8,28 +8,27 @@ from volumes.cluster import NodeId
 
 
 class Scrubs:
-    """Asks nodes for their scrubs."""
+    """The scrubs of all nodes."""
 
     def __init__(self, mirrors: Mirrors) -> None:
         self._mirrors = mirrors
 
-    async def document(self, only: str = "", *, ask: bool = False) -> dict[str, Any]:
-        """The progress of one node's scrub, or of all; `ask` has another pass begin first.
+    async def document(self, only: str = "", *, request_pass: bool = False) -> dict[str, Any]:
+        """Return the scrub progress of one node or of all. `request_pass` first requests a pass.
 
         Raises:
-            BadArgument: There is no such node.
+            BadArgument: The cluster has no such node.
         """
-        if only and only not in self._mirrors.nodes:
-            raise BadArgument(
-                f"unknown node {only!r}; known nodes: {', '.join(self._mirrors.nodes)}"
-            )
-        answers = await self._mirrors.query(
-            [NodeId(only)] if only else self._mirrors.nodes, lambda _, node: node.scrub(ask=ask)
+        nodes = self._mirrors.nodes
+        if only and only not in nodes:
+            raise BadArgument(f"unknown node '{only}'; known nodes: {', '.join(nodes)}")
+        found = await self._mirrors.query(
+            [NodeId(only)] if only else nodes, lambda _, node: node.scrub(start=request_pass)
         )
         return {
             "nodes": [
                 {"node": node, "colo": self._mirrors.cluster.nodes[node].colo, **progress}
-                for node, progress in answers.results.items()
+                for node, progress in found.results.items()
             ],
-            "unreachable": dict(answers.unreachable),
+            "unreachable": dict(found.unreachable),
         }

@@ -1,1 +1,1 @@
-"""Mirrors made equal again: hinted handoff, fences, and reconciliation."""
+"""Repair of mirrors: hinted handoff, fences, and reconciliation."""

@@ -1,14 +1,14 @@
-"""Catching up: a node that was away is brought the tombstones it has missed, and its fence lifted.
+"""Lifting of fences: deliver the tombstones that a node missed while it was down.
 
-The fence of a volume is lifted when every other mirror of it has been asked, because every delete
-that was acknowledged left its tombstone on one of them; and when nothing of the volume is owed to
-the node any more, so that it does not say 404 to what others hold for it.
+The fence of a volume is lifted when every other mirror has reported its tombstones, because every
+acknowledged delete left a tombstone on one of them. The node must also have no pending hints of the
+volume, so that it does not return 404 for a file that another node holds for it.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from storagemaster.lifecycle.tombstone_delivery import Tombstone, TombstoneDelivery
 from storagemaster.mirrors.mirrors import Mirrors
@@ -26,14 +26,14 @@ from volumes.photo_path import (
 
 log = logging.getLogger(__name__)
 
-# Looking for fenced volumes asks nobody; all of them have nothing to send until they are found.
+# A pass without fenced volumes sends no request. Fenced volumes are not served until a pass runs.
 PASS_SECONDS = 0.25
 VOLUMES_AT_ONCE = 4
 TOMBSTONES_AT_ONCE = 16
 
 
 class FenceLifter:
-    """Lifts the fences of nodes, for ever."""
+    """The fences of all nodes, and the lifting of those whose volumes are up to date."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class FenceLifter:
         self._lifted: set[tuple[str, VolumeId]] = set()
 
     async def lift_fences(self) -> int:
-        """Go once through all volumes that are fenced; how many of their fences were lifted."""
+        """Try to lift the fence of every fenced volume, and return the number lifted."""
         fences = [
             (node, VolumeId(volume), view.status.fence_serial)
             for node, view in self._fleet.view().items()
@@ -58,37 +58,37 @@ class FenceLifter:
             for volume in view.status.fenced
             if volume in self._cluster.volumes
         ]
-        # What a node said of itself may be a second old.
+        # The status of a node may be a second old, and still list a fence that was lifted.
         self._lifted &= {(serial, volume) for _, volume, serial in fences}
         waiting = [fence for fence in fences if (fence[2], fence[1]) not in self._lifted]
         if not waiting:
             return 0
-        away = dict.fromkeys(node for node, _, _ in fences)
-        hint_for = {node: await self._hinted_volumes(node) for node in away}
+        fenced_nodes = dict.fromkeys(node for node, _, _ in fences)
+        hinted = {node: await self._hinted_volumes(node) for node in fenced_nodes}
         gate = asyncio.Semaphore(VOLUMES_AT_ONCE)
 
         async def one(node: NodeId, volume: VolumeId, serial: str) -> bool:
             async with gate:
-                return await self._lift(node, volume, serial, owed=volume in hint_for[node])
+                return await self._lift(node, volume, serial, has_hints=volume in hinted[node])
 
         return sum(await asyncio.gather(*(one(*fence) for fence in waiting)))
 
-    async def _lift(self, node: NodeId, volume: VolumeId, serial: str, *, owed: bool) -> bool:
-        """Whether the fence of one volume on one node is lifted now."""
+    async def _lift(self, node: NodeId, volume: VolumeId, serial: str, *, has_hints: bool) -> bool:
+        """Return True if the fence of one volume on one node was lifted."""
         others = [other for other in self._cluster.volumes[volume].mirrors if other != node]
         if not all(self._fleet.is_up(other) for other in others):
             return False
         try:
             own = await self._nodes[node].tombstones(volume)
-            # Each as it comes: what a disk says at once does not wait for a bucket to list itself.
-            brought = await asyncio.gather(
-                *(self._bring(node, volume, own, other) for other in others),
+            # Mirrors are independent: the tombstones of a disk do not wait for a bucket's listing.
+            delivered = await asyncio.gather(
+                *(self._deliver_missed(node, volume, own, other) for other in others),
                 return_exceptions=True,
             )
-            for failure in brought:
+            for failure in delivered:
                 if failure is not None:
                     raise failure
-            if owed:
+            if has_hints:
                 return False
             await self._nodes[node].lift_fence(volume, serial)
         except NodeError as error:
@@ -97,12 +97,11 @@ class FenceLifter:
         self._lifted.add((serial, volume))
         return True
 
-    async def _bring(self, node: NodeId, volume: VolumeId, own: set[str], other: NodeId) -> None:
-        """Bring a node what one other mirror has of tombstones."""
-        theirs = await self._nodes[other].tombstones(volume)
-        await self._bury(node, missed_tombstones(volume, own, theirs))
-
-    async def _bury(self, node: NodeId, tombstones: Iterable[Tombstone]) -> None:
+    async def _deliver_missed(
+        self, node: NodeId, volume: VolumeId, own: set[str], other: NodeId
+    ) -> None:
+        """Deliver the tombstones that another mirror has and the node lacks."""
+        missed = missed_tombstones(volume, own, await self._nodes[other].tombstones(volume))
         gate = asyncio.Semaphore(TOMBSTONES_AT_ONCE)
         mtime = int(self._now_seconds())
 
@@ -110,28 +109,28 @@ class FenceLifter:
             async with gate:
                 await self._tombstone_delivery.write_tombstone(node, tombstone, mtime_seconds=mtime)
 
-        await asyncio.gather(*(one(tombstone) for tombstone in tombstones))
+        await asyncio.gather(*(one(tombstone) for tombstone in missed))
 
     async def _hinted_volumes(self, mirror: NodeId) -> set[VolumeId]:
-        """The volumes of which some node that is up holds files for this one."""
+        """Return the volumes with pending hints for this mirror on a node that is up."""
         found: set[VolumeId] = set()
         for holder, view in self._fleet.view().items():
             if holder == mirror or not (view.up and view.status is not None and view.status.hints):
                 continue
             try:
-                held = await self._nodes[holder].list_hints(mirror)
+                hints = await self._nodes[holder].list_hints(mirror)
             except NodeError as error:
                 if isinstance(error, Unreachable):
                     self._fleet.mark_down(holder, str(error))
                 continue
-            found |= {volume_of(each.place.file) for each in held}
-            if len(held) == HINTS_PER_LIST_MAX:
+            found |= {volume_of(hint.place.file) for hint in hints}
+            if len(hints) == HINTS_PER_LIST_MAX:
                 return set(self._cluster.volumes)
         return found
 
 
 def missed_tombstones(volume: VolumeId, own: set[str], theirs: set[str]) -> list[Tombstone]:
-    """The tombstones, by their names, that one mirror has and another has not."""
+    """Return the tombstones among the names that another mirror has and this one lacks."""
     missed: list[Tombstone] = []
     for name in sorted(theirs - own):
         with contextlib.suppress(InvalidPath):

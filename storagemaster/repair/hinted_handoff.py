@@ -1,7 +1,7 @@
-"""Bringing home what nodes hold for others: a shortcut, because reconcile would find it all too.
+"""Delivery of hints: a shortcut, because reconciliation finds the same missing files later.
 
-Sizes go home as they were made, all of a version at once and with their info, so that those of two
-workers with different libraries are not mixed.
+All sizes of a version are delivered together with their info, as one worker made them, so that
+sizes of two workers with different libraries never mix.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from storagemaster.caches.variants import all_variants
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.mirroring import pull_seconds
 from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.repair.plan import sized_version
 from storagenode.protocol.errors import (
     Conflict,
     Gone,
@@ -30,10 +31,8 @@ from storagenode.protocol.wire import HINTS_PER_LIST_MAX, BundledFile, Pull, ren
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     Info,
-    PhotoFile,
     PhotoTombstone,
     PhotoVersion,
-    Variant,
     VersionTombstone,
     render_path,
 )
@@ -42,13 +41,13 @@ log = logging.getLogger(__name__)
 
 PASS_SECONDS = 1.0
 PULLS_AT_ONCE = 4
-# A file that fails this often is left to reconcile, and does not hold up the others.
+# A hint that fails this often is left to reconciliation, so that it does not delay other hints.
 ATTEMPTS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
 class _PendingHint:
-    """What one node holds for another: a file, or the sizes of a version and their info, last."""
+    """Hint of one file, or of the sizes of a version with their info as the last file."""
 
     holder: NodeId
     mirror: NodeId
@@ -67,47 +66,41 @@ class _PendingHint:
         return isinstance(self.place.file, PhotoTombstone | VersionTombstone)
 
 
-def _together(files: Sequence[HintFile]) -> Iterable[tuple[HintFile, ...]]:
-    """Each file of a list by itself, but the sizes of a version with their info.
+def _bundle_sizes(files: Sequence[HintFile]) -> Iterable[tuple[HintFile, ...]]:
+    """Group the sizes of each version with their info; every other file is a group of its own.
 
-    A list that is as long as one may be ends in the middle of a version, whose turn comes later.
+    A list of maximal length can end in the middle of a version. That version is left to a later
+    pass.
     """
     infos = {file.place.file.photo_version for file in files if isinstance(file.place.file, Info)}
     bundles: dict[PhotoVersion, list[HintFile]] = {}
     for file in files:
-        photo_version = _sizes_of(file.place.file)
+        photo_version = sized_version(file.place.file)
         if photo_version in infos:
             bundles.setdefault(photo_version, []).append(file)
         else:
             yield (file,)
-    if len(files) == HINTS_PER_LIST_MAX and (photo_version := _sizes_of(files[-1].place.file)):
+    if len(files) == HINTS_PER_LIST_MAX and (photo_version := sized_version(files[-1].place.file)):
         bundles.pop(photo_version, None)
     for bundle in bundles.values():
         yield tuple(sorted(bundle, key=lambda file: isinstance(file.place.file, Info)))
 
 
-def _sizes_of(file: PhotoFile) -> PhotoVersion | None:
-    """The version that a size, or an info, is of."""
-    if isinstance(file, Info) or (isinstance(file, Variant) and not file.is_original):
-        return file.photo_version
-    return None
-
-
 @dataclass(slots=True)
-class _Closed:
-    """What is not tried again in this pass."""
+class _Blocked:
+    """Mirrors and links that this pass does not try again."""
 
     mirrors: set[NodeId] = field(default_factory=set)
-    """Their disks are full."""
-    ways: set[tuple[NodeId, NodeId]] = field(default_factory=set)
-    """The holder gives the home no answer."""
+    """The mirrors whose store is not writable."""
+    links: set[tuple[NodeId, NodeId]] = field(default_factory=set)
+    """The pairs of holder and mirror between which the pull failed."""
 
-    def is_for(self, each: _PendingHint) -> bool:
-        return each.mirror in self.mirrors or (each.holder, each.mirror) in self.ways
+    def has(self, hint: _PendingHint) -> bool:
+        return hint.mirror in self.mirrors or (hint.holder, hint.mirror) in self.links
 
 
 class HintedHandoff:
-    """Hands owed files over to their homes, and owed purges to their edges, once those are up."""
+    """Delivery of hints to mirrors, and of purges to edges, once they are up."""
 
     def __init__(
         self,
@@ -123,50 +116,49 @@ class HintedHandoff:
         self._attempts: dict[_PendingHint, int] = {}
 
     async def deliver_all(self) -> int:
-        """Go once through all that is held for nodes and edges that are up; how much was done.
+        """Deliver all hints for nodes and edges that are up, and return the number delivered.
 
-        Tombstones go first, whoever holds them: a copy must not arrive before the word that it is
-        gone.
+        Tombstones of all holders go first: a copy must not arrive before its tombstone.
         """
         holders = [
             node
             for node, view in self._fleet.view().items()
             if view.up and view.status is not None and view.status.hints
         ]
-        held = [each for holder in holders for each in await self._held_by(holder)]
-        self._attempts = {each: self._attempts[each] for each in held if each in self._attempts}
-        tombstones = [each for each in held if each.is_tombstone]
-        others = [each for each in held if not each.is_tombstone]
+        hints = [hint for holder in holders for hint in await self._hints_on(holder)]
+        self._attempts = {hint: self._attempts[hint] for hint in hints if hint in self._attempts}
+        tombstones = [hint for hint in hints if hint.is_tombstone]
+        others = [hint for hint in hints if not hint.is_tombstone]
         done = await self._deliver_some(tombstones) + await self._deliver_some(others)
         for holder in holders:
             done += await self._purge_from(holder)
         return done
 
-    async def _held_by(self, holder: NodeId) -> list[_PendingHint]:
+    async def _hints_on(self, holder: NodeId) -> list[_PendingHint]:
         mirrors = [node for node in self._nodes if node != holder and self._fleet.is_up(node)]
         try:
             return [
                 _PendingHint(holder, mirror, files)
                 for mirror in mirrors
-                for files in _together(await self._nodes[holder].list_hints(mirror))
+                for files in _bundle_sizes(await self._nodes[holder].list_hints(mirror))
             ]
         except NodeError as error:
-            log.warning("owed work of %s was not listed: %s", holder, error)
+            log.warning("hints on %s were not listed: %s", holder, error)
             return []
 
     async def _purge_from(self, holder: NodeId) -> int:
-        """Carry out the purges that one node holds; how many of them."""
+        """Send the purges that one node holds for edges, and return their number."""
         try:
             return sum([await self._purge(edge, holder) for edge in self._cluster.edges])
         except NodeError as error:
-            log.warning("owed purges of %s were not carried out: %s", holder, error)
+            log.warning("pending purges on %s were not sent: %s", holder, error)
             return 0
 
     async def _purge(self, edge: str, holder: NodeId) -> int:
-        """Carry out the purges that an edge has missed; how many of them."""
+        """Send the purges that one node holds for an edge, and return their number."""
         done = 0
         for entry in await self._nodes[holder].list_hints(NodeId(edge)):
-            assert isinstance(entry.place.file, VersionTombstone), "a purge is owed as a tombstone"
+            assert isinstance(entry.place.file, VersionTombstone), "a purge is held as a tombstone"
             paths = all_variants(entry.place.file.photo_version, self._cluster.sizes)
             if not await self._purging.purge_edge(edge, paths):
                 break
@@ -174,100 +166,102 @@ class HintedHandoff:
             done += 1
         return done
 
-    async def _deliver_some(self, held: Sequence[_PendingHint]) -> int:
+    async def _deliver_some(self, hints: Sequence[_PendingHint]) -> int:
         gate = asyncio.Semaphore(PULLS_AT_ONCE)
-        closed = _Closed()
+        blocked = _Blocked()
 
-        async def one(each: _PendingHint) -> int:
+        async def one(hint: _PendingHint) -> int:
             async with gate:
                 is_done = (
-                    self._fleet.is_up(each.mirror)
-                    and not closed.is_for(each)
-                    and self._attempts.get(each, 0) < ATTEMPTS_MAX
-                    and await self._deliver(each, closed)
+                    self._fleet.is_up(hint.mirror)
+                    and not blocked.has(hint)
+                    and self._attempts.get(hint, 0) < ATTEMPTS_MAX
+                    and await self._deliver(hint, blocked)
                 )
-                return len(each.files) if is_done else 0
+                return len(hint.files) if is_done else 0
 
-        return sum(await asyncio.gather(*(one(each) for each in held)))
+        return sum(await asyncio.gather(*(one(hint) for hint in hints)))
 
-    async def _deliver(self, each: _PendingHint, closed: _Closed) -> bool:
+    async def _deliver(self, hint: _PendingHint, blocked: _Blocked) -> bool:
         try:
-            if each.is_tombstone:
-                await self._deliver_tombstone(each)
-            elif isinstance(each.place.file, Info):
-                await self._deliver_bundle(each)
+            if hint.is_tombstone:
+                await self._deliver_tombstone(hint)
+            elif isinstance(hint.place.file, Info):
+                await self._deliver_bundle(hint)
             else:
-                await self._deliver_file(each)
+                await self._deliver_file(hint)
             crashpoint("hint_delivered")
-            with self._asking(each.holder):
-                for file in each.files:
-                    await self._nodes[each.holder].remove_hint(file.place)
+            with self._marking_down(hint.holder):
+                for file in hint.files:
+                    await self._nodes[hint.holder].remove_hint(file.place)
                     crashpoint("hint_removed")
         except NotFound:
             return False  # another storagemaster was faster
         except NodeError as error:
-            # A full disk and a link that is cut say nothing of the file.
+            # A full disk and a broken link are not faults of the file.
             if isinstance(error, StoreNotWritable):
-                closed.mirrors.add(each.mirror)
+                blocked.mirrors.add(hint.mirror)
             elif isinstance(error, SourceUnreachable):
-                closed.ways.add((each.holder, each.mirror))
+                blocked.links.add((hint.holder, hint.mirror))
             elif not isinstance(error, Unreachable):
-                self._attempts[each] = self._attempts.get(each, 0) + 1
-            log.warning("%s was not brought home: %s", each.place, error)
+                self._attempts[hint] = self._attempts.get(hint, 0) + 1
+            log.warning("hint %s was not delivered to %s: %s", hint.place, hint.mirror, error)
             return False
         return True
 
-    async def _deliver_tombstone(self, each: _PendingHint) -> None:
-        tombstone = each.place.file
+    async def _deliver_tombstone(self, hint: _PendingHint) -> None:
+        tombstone = hint.place.file
         assert isinstance(tombstone, PhotoTombstone | VersionTombstone)
-        with self._asking(each.holder):
-            metadata = await self._nodes[each.holder].stat(each.place)
-        with self._asking(each.mirror):
+        with self._marking_down(hint.holder):
+            metadata = await self._nodes[hint.holder].stat(hint.place)
+        with self._marking_down(hint.mirror):
             await self._tombstone_delivery.write_tombstone(
-                each.mirror, tombstone, mtime_seconds=metadata.mtime_seconds
+                hint.mirror, tombstone, mtime_seconds=metadata.mtime_seconds
             )
 
-    async def _deliver_bundle(self, each: _PendingHint) -> None:
-        """Return when the home has these sizes, or others, which are as good, or is to have none.
+    async def _deliver_bundle(self, hint: _PendingHint) -> None:
+        """Deliver the sizes, unless the mirror has other sizes of the version or a tombstone.
 
-        What it lacks of other ones it gets from the mirror that has them.
+        Other sizes are as good. Reconciliation completes them from the mirror that has them.
         """
-        info, bundled = each.place.file, []
+        info, bundled = hint.place.file, []
         assert isinstance(info, Info)
-        with self._asking(each.holder):
-            for file in each.files:
-                fetched = await self._nodes[each.holder].fetch(file.place)
+        with self._marking_down(hint.holder):
+            for file in hint.files:
+                fetched = await self._nodes[hint.holder].fetch(file.place)
                 path = render_path(file.place.file)
                 bundled.append(BundledFile(path, file.digest, fetched.data))
-        with self._asking(each.mirror), contextlib.suppress(Gone, Conflict):
-            await self._nodes[each.mirror].put_bundle(
+        with self._marking_down(hint.mirror), contextlib.suppress(Gone, Conflict):
+            await self._nodes[hint.mirror].put_bundle(
                 info.photo_version,
                 render_bundle(bundled),
                 hint_for=None,
                 mtime_seconds=fetched.metadata.mtime_seconds,
-                timeout_seconds=pull_seconds(each.size_bytes),
+                timeout_seconds=pull_seconds(hint.size_bytes),
             )
 
-    async def _deliver_file(self, each: _PendingHint) -> None:
-        """Return when the home has it, or has the word that it is gone.
+    async def _deliver_file(self, hint: _PendingHint) -> None:
+        """Deliver the file, unless the mirror has a tombstone for it.
 
-        Of an original, other bytes under the same name settle nothing: this copy may be the only
-        other one. Of a size, those that are at home are as good.
+        An original with other bytes under its name stays a conflict: this copy may be the only one.
+        A size with other bytes on the mirror is as good, and counts as delivered.
         """
-        held = each.place
         pull = Pull(
-            place=Place(held.file),
-            source=self._nodes[each.holder].url,
-            source_place=held,
-            digest=each.files[-1].digest,
+            place=Place(hint.place.file),
+            source=self._nodes[hint.holder].url,
+            source_place=hint.place,
+            digest=hint.files[-1].digest,
         )
-        is_size = _sizes_of(held.file) is not None
-        with self._asking(each.mirror), contextlib.suppress(Gone, *([Conflict] if is_size else [])):
-            await self._nodes[each.mirror].pull(pull, timeout_seconds=pull_seconds(each.size_bytes))
+        is_size = sized_version(hint.place.file) is not None
+        with (
+            self._marking_down(hint.mirror),
+            contextlib.suppress(Gone, *([Conflict] if is_size else [])),
+        ):
+            await self._nodes[hint.mirror].pull(pull, timeout_seconds=pull_seconds(hint.size_bytes))
 
     @contextlib.contextmanager
-    def _asking(self, node: NodeId) -> Iterator[None]:
-        """A node that does not answer is down, until it does."""
+    def _marking_down(self, node: NodeId) -> Iterator[None]:
+        """Mark the node as down if the block finds it unreachable."""
         try:
             yield
         except Unreachable as error:

@@ -1,7 +1,7 @@
-"""Finding the digest of bytes at whose homes it is lost, by copies that are elsewhere.
+"""Search for the digest of a file whose only mirror copy has lost it.
 
-Where the digest is lost the bytes may be damaged as well. With no other copy in its place they
-would be believed.
+Bytes without a digest may be damaged. Without another copy to compare with, their own digest would
+make them valid.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from volumes.photo_path import PhotoFile, Variant, parse_name
 async def digest_elsewhere(
     file: PhotoFile, mirrors: Mapping[NodeId, NodeClient], holders: Iterable[NodeClient]
 ) -> str:
-    """What is noted of a copy that is held for a home, or of the same bytes of another version.
+    """Return the digest recorded for a hint of the file, or for the file in another version.
 
-    `holders` are the nodes that hold something for others. Empty if there is no such copy, or if
-    such copies differ: then nobody can tell.
+    `holders` are the nodes that hold hints. The result is "" if no copy has a digest, or if the
+    digests differ.
 
     Raises:
-        Unreachable: A node that may have one did not answer.
+        Unreachable: A node that may have a copy did not respond.
     """
     found = set()
     for mirror, holder in itertools.product(mirrors, holders):
@@ -37,18 +37,18 @@ async def digest_elsewhere(
 
 
 async def _digests_of_versions(file: Variant, node: NodeClient) -> set[str]:
-    """What is noted of a size of all versions of a photo; of an original also in the trash.
+    """Return the digests of a variant in all versions of a photo, for an original also in trash.
 
-    The trash may have sizes that were made by another library, before a rebuild.
+    The trash is not searched for sizes: another library may have made them, before a regeneration.
     """
     listed = await node.list_photo(file.photo_version.volume, file.photo_version.photo)
-    noted = [(parse_name(file.photo_version.volume, each.name), each.digest) for each in listed]
+    recorded = [(parse_name(file.photo_version.volume, each.name), each.digest) for each in listed]
     if file.is_original:
         trashed = await node.list_trash(file.photo_version.volume, file.photo_version.photo)
-        noted += [(each.file, each.digest) for each in trashed]
+        recorded += [(each.file, each.digest) for each in trashed]
     return {
         digest
-        for other, digest in noted
+        for other, digest in recorded
         if digest
         and isinstance(other, Variant)
         and (other.size, other.ext) == (file.size, file.ext)

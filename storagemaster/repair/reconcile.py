@@ -1,19 +1,19 @@
-"""Reconcile: compare the mirrors of each volume by digests, plan, and have nodes copy from nodes.
+"""Reconciliation of mirrors: compare shard digests, plan the repair, and apply its steps.
 
-An equal pair costs a stat a shard and one request a mirror. Steps that fail are tried again in
-later passes, a few times, and are listed with their reason; they never hold up the others.
+Equal mirrors cost one stat per shard and one request per mirror. Nodes copy files directly from
+each other. Later passes retry a failed step a few times, and then report it with its reason. A
+failed step never delays other steps.
 """
 
 import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runtime.crashpoint import crashpoint
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
-from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.mirroring import pull_seconds
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.repair.lost_digests import digest_elsewhere
@@ -28,14 +28,7 @@ from storagemaster.repair.steps import (
     Step,
     WriteTombstone,
 )
-from storagemaster.repair.tasks import (
-    NodePair,
-    RepairProgress,
-    RepairThrottle,
-    Task,
-    group_steps,
-    step_bytes,
-)
+from storagemaster.repair.tasks import Link, RepairProgress, RepairThrottle, Task, group_steps
 from storagenode.protocol.errors import (
     Gone,
     NodeError,
@@ -51,18 +44,18 @@ from volumes.photo_path import Info, PhotoFile, VolumeId, volume_of
 
 log = logging.getLogger(__name__)
 
-# Every volume is compared about this often, however many there are.
+# Time to compare every volume once, whatever their number.
 CYCLE_SECONDS = 15.0
 TASKS_AT_ONCE = 8
 SHARDS_AT_ONCE = 64
-# What a disk that is nearly gone takes to write one small file.
+# Time that a failing disk needs to write one small file.
 FILE_SECONDS = 0.1
 ATTEMPTS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
 class VolumePlan:
-    """What would make one volume's mirrors equal, and which mirrors could not be asked."""
+    """The plan that makes the mirrors of a volume equal, and the unreachable mirrors."""
 
     volume: VolumeId
     plan: Plan
@@ -71,7 +64,7 @@ class VolumePlan:
 
 @dataclass(slots=True)
 class RepairReport:
-    """What one application of a plan has done."""
+    """Result of applying a plan. `failed` maps each failed step to its reason."""
 
     done: int = 0
     copied_bytes: int = 0
@@ -79,7 +72,7 @@ class RepairReport:
 
 
 class Reconciler:
-    """Makes mirrors equal, for ever."""
+    """The comparison and repair of all volumes, and the steps that failed."""
 
     def __init__(
         self,
@@ -95,35 +88,32 @@ class Reconciler:
         self._tombstone_delivery = tombstone_delivery
         self._now_seconds = now_seconds
         self._shuffle = shuffle
-        self._budget = RepairThrottle(mirrors.cluster.limits.repair_bytes_per_second)
-        self._attempts: dict[Step, int] = {}
-        self._reasons: dict[Step, str] = {}
+        self._throttle = RepairThrottle(mirrors.cluster.limits.repair_bytes_per_second)
+        self._failed: dict[Step, tuple[int, str]] = {}
         self.progress = RepairProgress()
         self._waiting: list[VolumeId] = []
         self.conflicts: dict[VolumeId, tuple[Conflict, ...]] = {}
-        self.failures: dict[VolumeId, dict[Step, str]] = {}
 
     @property
     def pause_seconds(self) -> float:
-        """How long to wait between two volumes, so that all of them take one cycle."""
+        """The pause between two volumes, so that all volumes take one cycle."""
         return CYCLE_SECONDS / len(self._cluster.volumes)
 
     async def reconcile_next(self) -> None:
         """Compare the next volume and repair it."""
         if not self._waiting:
-            # In another order than the other storagemasters, so that the work is shared.
+            # Each storagemaster uses its own order, so that they share the work.
             self._waiting = list(self._cluster.volumes)
             self._shuffle(self._waiting)
         await self.reconcile(self._waiting.pop())
 
     async def reconcile(self, volume: VolumeId, *, unthrottled: bool = False) -> RepairReport:
-        """Compare one volume and repair it, within the budget unless somebody waits for it."""
+        """Compare one volume and repair it. An operator's request runs `unthrottled`."""
         found = await self.plan(volume)
         self.conflicts[volume] = found.plan.conflicts
         if not found.unreachable:
-            self._forget_settled(volume, found.plan.steps)
+            self.forget_failures(volume, keep=found.plan.steps)
         report = await self.apply(found.plan, unthrottled=unthrottled)
-        self.failures[volume] = report.failed
         if report.done or report.failed:
             log.info(
                 "volume %s: %s steps done, %s bytes copied, %s steps failed",
@@ -136,21 +126,24 @@ class Reconciler:
 
     @property
     def given_up(self) -> dict[Step, str]:
-        """The steps that failed too often to be tried again, and why they failed last."""
+        """The steps that failed too often to be retried, with the reason of the last failure."""
         return {
-            step: self._reasons.get(step, "")
-            for step, attempts in self._attempts.items()
+            step: reason
+            for step, (attempts, reason) in self._failed.items()
             if attempts >= ATTEMPTS_MAX
         }
 
-    def reset_failures(self, volume: VolumeId) -> None:
-        """Forget how often steps of this volume have failed: somebody has seen to the cause."""
-        self._attempts = {
-            step: attempts for step, attempts in self._attempts.items() if step.volume != volume
+    def forget_failures(self, volume: VolumeId, *, keep: Iterable[Step] = ()) -> None:
+        """Forget the failed attempts at steps of a volume, except at the steps to keep."""
+        kept = set(keep)
+        self._failed = {
+            step: failure
+            for step, failure in self._failed.items()
+            if volume_of(step.file) != volume or step in kept
         }
 
     async def plan(self, volume: VolumeId, *, after_recall: bool = False) -> VolumePlan:
-        """What would make the mirrors equal, or would if it were thawed. Nothing is changed."""
+        """Return the plan that makes the mirrors equal, now or after a recall; change nothing."""
         mirrors = self._cluster.volumes[volume].mirrors
         cold_tier = None if after_recall else self._fleet.cold_tier_of(volume)
         unequal, known = await self._unequal_shards(volume, mirrors, cold_tier)
@@ -168,70 +161,68 @@ class Reconciler:
         return VolumePlan(volume, Plan(tuple(steps), tuple(conflicts)), unreachable)
 
     async def apply(self, plan: Plan, *, unthrottled: bool = False) -> RepairReport:
-        """Do the steps of a plan: tombstones, then all else but infos, then infos."""
+        """Apply the steps of a plan: tombstones first, infos last, everything else between."""
         report = RepairReport()
         gate = asyncio.Semaphore(TASKS_AT_ONCE)
-        broken_links: dict[NodePair, NodeError] = {}
+        broken_links: dict[Link, NodeError] = {}
 
         async def one(task: Task) -> None:
             async with gate:
                 if not unthrottled:
-                    await self._budget.acquire(task)
+                    await self._throttle.acquire(task)
                 await self._try(task, report, broken_links)
                 self.progress.count(task)
 
-        waiting = [step for step in plan.steps if self._attempts.get(step, 0) < ATTEMPTS_MAX]
+        given_up = self.given_up
+        waiting = [step for step in plan.steps if step not in given_up]
         report.failed |= {
-            step: f"failed {ATTEMPTS_MAX} times and is not tried again: {self._reasons[step]}"
+            step: f"not retried after {ATTEMPTS_MAX} failed attempts: {given_up[step]}"
             for step in plan.steps
-            if step not in waiting
+            if step in given_up
         }
-        self.progress = RepairProgress.photo_version(waiting, now_seconds=self._now_seconds())
+        self.progress = RepairProgress.start(waiting, now_seconds=self._now_seconds())
         if any(isinstance(step, RestoreDigest) and step.is_sole_copy for step in waiting):
-            await self._fleet.poll()  # to know who holds something for others now
-        for turn in _PHASES:
-            tasks = group_steps([step for step in waiting if turn(step)])
+            await self._fleet.poll()  # refreshes the counts of hints
+        for is_in_phase in _PHASES:
+            tasks = group_steps([step for step in waiting if is_in_phase(step)])
             await asyncio.gather(*(one(task) for task in tasks))
         return report
-
-    def _forget_settled(self, volume: VolumeId, steps: Sequence[Step]) -> None:
-        """What need not be done any more has not failed."""
-        left = set(steps)
-        settled = [step for step in self._attempts if step.volume == volume and step not in left]
-        for step in settled:
-            del self._attempts[step]
-            self._reasons.pop(step, None)
 
     async def _unequal_shards(
         self, volume: VolumeId, mirrors: Sequence[NodeId], cold_tier: ColdTier | None
     ) -> tuple[set[str], list[NodeId]]:
-        """The shards that mirrors have not the same of, and the mirrors that have said so."""
+        """Return the shards whose mirrors differ, and the mirrors that reported their digests."""
         if cold_tier is None:
-            found = await self._compared(volume, mirrors, None)
+            found = await self._shard_digests(volume, mirrors, None)
             return _unequal(found), list(found)
-        rest = await self._compared(volume, mirrors, SizeFilter(cold_tier.sizes, include=False))
-        moved = await self._compared(volume, list(rest), SizeFilter(cold_tier.sizes, include=True))
-        cold_nodes = {node: moved[node] for node in moved if node in cold_tier.cold_nodes}
-        # What the others still have of the sizes that are moved must be with the keepers, too.
-        others = {shard for node in moved if node not in cold_nodes for shard in moved[node]}
-        return _unequal(rest) | _unequal(cold_nodes) | others, list(moved)
+        hot, cold = (SizeFilter(cold_tier.sizes, include=include) for include in (False, True))
+        on_mirrors = await self._shard_digests(volume, mirrors, hot)
+        offloaded = await self._shard_digests(volume, list(on_mirrors), cold)
+        cold_nodes = {node: offloaded[node] for node in offloaded if node in cold_tier.cold_nodes}
+        # Cold sizes that other mirrors still have must also be on the cold nodes.
+        others = {
+            shard for node in offloaded if node not in cold_nodes for shard in offloaded[node]
+        }
+        return _unequal(on_mirrors) | _unequal(cold_nodes) | others, list(offloaded)
 
-    async def _compared(
-        self, volume: VolumeId, mirrors: Sequence[NodeId], part: SizeFilter | None
+    async def _shard_digests(
+        self, volume: VolumeId, mirrors: Sequence[NodeId], sizes: SizeFilter | None
     ) -> dict[NodeId, dict[str, str]]:
-        answers = await asyncio.gather(*(self._digests(node, volume, part) for node in mirrors))
-        return {n: a for n, a in zip(mirrors, answers, strict=True) if a is not None}
+        """Return the digests of all shards by mirror, without the unreachable mirrors."""
 
-    async def _digests(
-        self, node: NodeId, volume: VolumeId, part: SizeFilter | None
-    ) -> dict[str, str] | None:
-        if not self._fleet.is_up(node):
-            return None
-        try:
-            return await self._nodes[node].shard_digests(volume, part)
-        except NodeError as error:
-            log.warning("volume %s on %s was not compared: %s", volume, node, error)
-            return None
+        async def of(node: NodeId) -> dict[str, str] | None:
+            if not self._fleet.is_up(node):
+                return None
+            try:
+                return await self._nodes[node].shard_digests(volume, sizes)
+            except NodeError as error:
+                log.warning("volume %s on %s was not compared: %s", volume, node, error)
+                return None
+
+        found = await asyncio.gather(*(of(node) for node in mirrors))
+        return {
+            n: digests for n, digests in zip(mirrors, found, strict=True) if digests is not None
+        }
 
     async def _plan_shards(
         self,
@@ -257,39 +248,37 @@ class Reconciler:
         return plans
 
     async def _try(
-        self, task: Task, report: RepairReport, broken_links: dict[NodePair, NodeError]
+        self, task: Task, report: RepairReport, broken_links: dict[Link, NodeError]
     ) -> None:
-        """Do a task, unless its way was found to be cut in this pass: each try takes a while."""
+        """Run a task, unless its link failed in this pass: each attempt costs a timeout."""
         try:
-            if task.way and task.way in broken_links:
-                raise broken_links[task.way]
-            outcomes = await self._do(task)
+            if task.link and task.link in broken_links:
+                raise broken_links[task.link]
+            outcomes = await self._run(task)
         except NodeError as error:
             if isinstance(error, Unreachable):
                 self._fleet.mark_down(task.node, str(error))
-            elif isinstance(error, SourceUnreachable) and task.way:
-                broken_links[task.way] = error
+            elif isinstance(error, SourceUnreachable) and task.link:
+                broken_links[task.link] = error
             outcomes = [error] * len(task.steps)
         for step, outcome in zip(task.steps, outcomes, strict=True):
-            self._note(step, outcome, report)
+            self._record(step, outcome, report)
 
-    def _note(self, step: Step, outcome: NodeError | None, report: RepairReport) -> None:
-        if outcome is None or isinstance(outcome, Gone):  # deleted meanwhile settles it as well
-            self._attempts.pop(step, None)
-            self._reasons.pop(step, None)
-        if outcome is None:
-            report.done += 1
-            report.copied_bytes += step_bytes(step)
-        elif not isinstance(outcome, Gone):
-            if not isinstance(outcome, StoreNotWritable | SourceUnreachable | Unreachable):
-                # A full disk and a node that is away say nothing of the file: such a step is tried
-                # as often as it takes.
-                self._attempts[step] = self._attempts.get(step, 0) + 1
-                self._reasons[step] = str(outcome)
-            report.failed[step] = str(outcome)
+    def _record(self, step: Step, outcome: NodeError | None, report: RepairReport) -> None:
+        if outcome is None or isinstance(outcome, Gone):  # a delete resolves the step as well
+            self._failed.pop(step, None)
+            if outcome is None:
+                report.done += 1
+                report.copied_bytes += step.size_bytes
+            return
+        # A full disk and an unreachable node are not faults of the file: retry without limit.
+        if not isinstance(outcome, StoreNotWritable | SourceUnreachable | Unreachable):
+            attempts, _ = self._failed.get(step, (0, ""))
+            self._failed[step] = (attempts + 1, str(outcome))
+        report.failed[step] = str(outcome)
 
-    async def _do(self, task: Task) -> list[NodeError | None]:
-        """Do a task's steps; why each could not be done, if so."""
+    async def _run(self, task: Task) -> list[NodeError | None]:
+        """Run the steps of a task, and return the error of each, or None."""
         node = self._nodes[task.node]
         if len(task.steps) > 1:
             pulls = [self._pull(step) for step in task.steps if isinstance(step, Copy | Replace)]
@@ -300,7 +289,7 @@ class Reconciler:
             case WriteTombstone():
                 now = int(self._now_seconds())
                 await self._tombstone_delivery.write_tombstone(
-                    step.node, step.tombstone, mtime_seconds=now
+                    step.node, step.file, mtime_seconds=now
                 )
             case RestoreDigest():
                 digest = await self._lost_digest(step.file) if step.is_sole_copy else step.digest
@@ -312,25 +301,29 @@ class Reconciler:
         return [None]
 
     async def _lost_digest(self, file: PhotoFile) -> str:
-        """What is noted of other copies of bytes that would be believed; empty if there are none.
+        """Return the digest that other copies have, or "" if no other copy has one.
 
         Raises:
-            SourceUnreachable: A node that may have one is away.
+            SourceUnreachable: A node that may have a copy is down.
         """
         views = self._fleet.view()
-        away = [node for node, view in views.items() if not view.up or view.status is None]
-        if away:
-            raise SourceUnreachable(f"{', '.join(away)} may have a copy that is noted, and is away")
+        down = [node for node, view in views.items() if not view.up or view.status is None]
+        if down:
+            raise SourceUnreachable(
+                f"cannot search for the digest: {', '.join(down)} may have a copy and is down"
+            )
         mirrors = self._cluster.volumes[volume_of(file)].mirrors
         mirror_clients = {node: self._nodes[node] for node in mirrors}
-        holders = [self._nodes[node] for node, view in views.items() if _holds_something(view)]
-        with _others_asked():
+        holders = [
+            self._nodes[node] for node, view in views.items() if view.status and view.status.hints
+        ]
+        with _as_source():
             return await digest_elsewhere(file, mirror_clients, holders)
 
     async def _replace_sizes(self, sizes: ReplaceSizes) -> None:
-        """Replace none unless the source has all: the rest would be of another maker."""
+        """Replace the sizes only if the source has all, so that sizes of two workers never mix."""
         for step in sizes.steps:
-            with _others_asked():
+            with _as_source():
                 await self._nodes[sizes.source].restore_digest(Place(step.file), step.digest)
         crashpoint("sizes_verified")
         for step in sizes.steps:
@@ -348,13 +341,9 @@ class Reconciler:
         )
 
 
-def _holds_something(view: NodeView) -> bool:
-    return view.status is not None and view.status.hints > 0
-
-
 @contextlib.contextmanager
-def _others_asked() -> Iterator[None]:
-    """That a node does not answer is no news of the one that is to do the step."""
+def _as_source() -> Iterator[None]:
+    """Convert `Unreachable` to `SourceUnreachable`: the node of the step is not at fault."""
     try:
         yield
     except Unreachable as error:
@@ -369,7 +358,7 @@ def _unequal(found: Mapping[NodeId, Mapping[str, str]]) -> set[str]:
 
 
 def _is_info(step: Step) -> bool:
-    return not isinstance(step, WriteTombstone | ReplaceSizes) and isinstance(step.file, Info)
+    return isinstance(step.file, Info) and not isinstance(step, ReplaceSizes)
 
 
 _PHASES: tuple[Callable[[Step], bool], ...] = (

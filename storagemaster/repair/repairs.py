@@ -1,53 +1,66 @@
-"""Reconcile on demand, as documents: the plan of a volume, and what became of it."""
+"""Reconcile on request: the plan of a volume and the result of its repair, as JSON documents."""
 
 import itertools
-import re
+from collections.abc import Mapping
 from typing import Any
 
 from storagemaster.errors import UnknownVolume
 from storagemaster.repair.reconcile import Reconciler, VolumePlan
-from storagemaster.repair.steps import Conflict, RestoreDigest, Step, WriteTombstone
+from storagemaster.repair.steps import (
+    Conflict,
+    Copy,
+    Replace,
+    ReplaceSizes,
+    RestoreDigest,
+    Step,
+    WriteTombstone,
+)
 from volumes.cluster import Cluster
 from volumes.photo_path import VolumeId, render_path
 
-# A file that had no digest is compared in a second round, and copied in a third.
+# The second round compares a file that had no digest, and the third copies it.
 ROUNDS_MAX = 3
-UNHEALED_SHOWN_MAX = 100
-NOT_ATTEMPTED = "was found only when the others were done; repair again"
+FAILED_SHOWN_MAX = 100
+NOT_ATTEMPTED = "the last round found it; repair again"
+ACTIONS: Mapping[type[Step], str] = {
+    WriteTombstone: "write-tombstone",
+    Copy: "copy",
+    RestoreDigest: "restore-digest",
+    Replace: "replace",
+    ReplaceSizes: "replace-sizes",
+}
+"""The JSON names of the steps, which do not depend on the names of the classes."""
 
 
 class Repairs:
-    """Answers for repairs of single volumes."""
+    """Repairs of single volumes that an operator requests."""
 
     def __init__(self, cluster: Cluster, reconcile: Reconciler) -> None:
         self._cluster = cluster
         self._reconcile = reconcile
 
     async def plan(self, volume: VolumeId, *, after_recall: bool = False) -> dict[str, Any]:
-        """What would make the mirrors equal, or would if it were thawed; nothing is changed.
+        """Return the steps that make the mirrors equal, now or after a recall; change nothing.
 
         Raises:
-            UnknownVolume: There is no such volume.
+            UnknownVolume: The cluster has no such volume.
         """
-        self._refuse_unknown(volume)
+        self._check_known(volume)
         found = await self._reconcile.plan(volume, after_recall=after_recall)
         return {
-            "volume": volume,
-            "equal": _is_equal(found),
-            "unreachable": list(found.unreachable),
+            **_state(found),
             "copy_bytes": found.plan.copy_bytes,
             "steps": [step_document(step) for step in found.plan.steps],
-            "conflicts": [conflict_document(conflict) for conflict in found.plan.conflicts],
         }
 
     async def apply(self, volume: VolumeId) -> dict[str, Any]:
-        """Make the mirrors equal; what was done, and what was not and why.
+        """Make the mirrors equal, and return what was done and each failed step with its reason.
 
         Raises:
-            UnknownVolume: There is no such volume.
+            UnknownVolume: The cluster has no such volume.
         """
-        self._refuse_unknown(volume)
-        self._reconcile.reset_failures(volume)
+        self._check_known(volume)
+        self._reconcile.forget_failures(volume)
         done = copied_bytes = 0
         for _ in range(ROUNDS_MAX):
             report = await self._reconcile.reconcile(volume, unthrottled=True)
@@ -56,37 +69,28 @@ class Repairs:
             left = await self._reconcile.plan(volume)
             if not (left.plan.steps and report.done):
                 break
-        failed = [
-            {**step_document(step), "reason": report.failed.get(step, NOT_ATTEMPTED)}
-            for step in left.plan.steps
-        ]
+        reasons = {step: report.failed.get(step, NOT_ATTEMPTED) for step in left.plan.steps}
         return {
-            "volume": volume,
-            "equal": _is_equal(left),
-            "unreachable": list(left.unreachable),
+            **_state(left),
             "done": done,
             "copied_bytes": copied_bytes,
-            "failed": failed,
-            "conflicts": [conflict_document(conflict) for conflict in left.plan.conflicts],
+            "failed": _failed_documents(reasons),
         }
 
-    def _refuse_unknown(self, volume: VolumeId) -> None:
+    def _check_known(self, volume: VolumeId) -> None:
         if volume not in self._cluster.volumes:
             raise UnknownVolume(f"volume {volume} is not in the cluster's config")
 
 
 def state_document(reconcile: Reconciler, *, now_seconds: float) -> dict[str, Any]:
-    """How far the repair under way is, and what was not healed and why."""
+    """Return the progress of the running repair, the failed steps, and the conflicts."""
     progress, given_up = reconcile.progress, reconcile.given_up
     return {
         "steps_left": progress.steps_total - progress.steps,
         "bytes_left": progress.bytes_total - progress.bytes,
         "seconds_left": progress.seconds_left(now_seconds=now_seconds),
         "failed_total": len(given_up),
-        "failed": [
-            {**step_document(step), "reason": reason}
-            for step, reason in itertools.islice(given_up.items(), UNHEALED_SHOWN_MAX)
-        ],
+        "failed": _failed_documents(dict(itertools.islice(given_up.items(), FAILED_SHOWN_MAX))),
         "conflicts": [
             conflict_document(conflict)
             for conflicts in reconcile.conflicts.values()
@@ -96,23 +100,33 @@ def state_document(reconcile: Reconciler, *, now_seconds: float) -> dict[str, An
 
 
 def step_document(step: Step) -> dict[str, Any]:
-    """A step of a plan: what is done, where, to which file, and what is copied from where."""
-    file = step.tombstone if isinstance(step, WriteTombstone) else step.file
-    copied = None if isinstance(step, RestoreDigest | WriteTombstone) else step
+    """Return the JSON document of a step: its action, node, file, source, and bytes."""
     return {
-        "action": re.sub(r"\B(?=[A-Z])", "-", type(step).__name__).lower(),
+        "action": ACTIONS[type(step)],
         "node": step.node,
-        "path": render_path(file),
-        "source": copied.source if copied else "",
-        "bytes": copied.size_bytes if copied else 0,
+        "path": render_path(step.file),
+        "source": "" if isinstance(step, RestoreDigest | WriteTombstone) else step.source,
+        "bytes": step.size_bytes,
     }
 
 
 def conflict_document(conflict: Conflict) -> dict[str, Any]:
-    """A name with different bytes."""
+    """Return the JSON document of a conflict: the path, and the digest on each node."""
     return {"path": render_path(conflict.file), "digests": dict(conflict.digests)}
 
 
-def _is_equal(found: VolumePlan) -> bool:
-    """Whether every mirror was asked, and all are the same."""
-    return not (found.plan.steps or found.plan.conflicts or found.unreachable)
+def _failed_documents(reasons: Mapping[Step, str]) -> list[dict[str, Any]]:
+    return [{**step_document(step), "reason": reason} for step, reason in reasons.items()]
+
+
+def _state(found: VolumePlan) -> dict[str, Any]:
+    """Return what the plan and the result of a repair have in common.
+
+    `equal` is true if all mirrors were reachable and are equal.
+    """
+    return {
+        "volume": found.volume,
+        "equal": not (found.plan.steps or found.plan.conflicts or found.unreachable),
+        "unreachable": list(found.unreachable),
+        "conflicts": [conflict_document(conflict) for conflict in found.plan.conflicts],
+    }

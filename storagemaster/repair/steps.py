@@ -1,35 +1,25 @@
-"""The steps of a repair: what one mirror is to do, and with whose help."""
+"""Steps of a repair: the action that one mirror takes, and the source that it copies from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from volumes.cluster import NodeId
-from volumes.photo_path import (
-    Info,
-    PhotoFile,
-    PhotoTombstone,
-    VersionTombstone,
-    VolumeId,
-    volume_of,
-)
+from volumes.photo_path import Info, PhotoFile, PhotoTombstone, VersionTombstone
 
 
 @dataclass(frozen=True, slots=True)
 class WriteTombstone:
-    """Write a tombstone on a mirror, or finish what it began there."""
+    """Write a tombstone on a mirror, or finish an unfinished delete there."""
 
     node: NodeId
-    tombstone: PhotoTombstone | VersionTombstone
-
-    @property
-    def volume(self) -> VolumeId:
-        """The volume it is in."""
-        return volume_of(self.tombstone)
+    file: PhotoTombstone | VersionTombstone
+    size_bytes: ClassVar[int] = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Have a mirror pull a file that it lacks."""
+    """Pull a missing file from another mirror."""
 
     node: NodeId
     file: PhotoFile
@@ -37,32 +27,23 @@ class Copy:
     digest: str
     size_bytes: int
 
-    @property
-    def volume(self) -> VolumeId:
-        """The volume it is in."""
-        return volume_of(self.file)
-
 
 @dataclass(frozen=True, slots=True)
 class RestoreDigest:
-    """Have a mirror check bytes whose digest is missing against the digest another has noted."""
+    """Check the bytes of a file that has no digest, and record their digest."""
 
     node: NodeId
     file: PhotoFile
     digest: str
-    """Empty if no mirror has noted it."""
+    """The digest that another mirror recorded, or "" if no mirror recorded one."""
     is_sole_copy: bool = False
-    """No other mirror has the file, so that nothing there would contradict its bytes."""
-
-    @property
-    def volume(self) -> VolumeId:
-        """The volume it is in."""
-        return volume_of(self.file)
+    """True if no other mirror has the file, so that no other copy can contradict its bytes."""
+    size_bytes: ClassVar[int] = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Have a mirror pull another mirror's file, and set its own aside only when it has that."""
+    """Pull the file of another mirror, then quarantine the mirror's own file."""
 
     node: NodeId
     file: PhotoFile
@@ -70,39 +51,29 @@ class Replace:
     digest: str
     size_bytes: int
     old_digest: str
-    """The digest of what is set aside."""
-
-    @property
-    def volume(self) -> VolumeId:
-        """The volume it is in."""
-        return volume_of(self.file)
+    """The digest of the file that goes to quarantine."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplaceSizes:
-    """Have a mirror take the sizes of a version from another one, if all of those are sound."""
+    """Replace the sizes of a version with the sizes of another mirror, if all of them verify."""
 
     node: NodeId
     file: Info
-    """The info of the sizes, which says what version they are of."""
+    """The info of the version."""
     source: NodeId
     steps: tuple[Copy | Replace, ...]
-    """What is pulled, in this order: the info last."""
-
-    @property
-    def volume(self) -> VolumeId:
-        """The volume it is in."""
-        return volume_of(self.file)
+    """The pulls in their order: the info last."""
 
     @property
     def size_bytes(self) -> int:
-        """How much it copies."""
+        """The bytes that all pulls copy."""
         return sum(step.size_bytes for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A name with different bytes, which only a person can settle."""
+    """A name with different bytes on different mirrors, which needs the operator's decision."""
 
     file: PhotoFile
     digests: Mapping[NodeId, str] = field(hash=False)
@@ -113,16 +84,12 @@ Step = WriteTombstone | Copy | RestoreDigest | Replace | ReplaceSizes
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps in the order they are to be done, and what cannot be done."""
+    """The steps in execution order, and the conflicts that no step resolves."""
 
     steps: tuple[Step, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
 
     @property
     def copy_bytes(self) -> int:
-        """How many bytes the plan copies."""
-        return sum(
-            step.size_bytes
-            for step in self.steps
-            if not isinstance(step, RestoreDigest | WriteTombstone)
-        )
+        """The bytes that all steps copy."""
+        return sum(step.size_bytes for step in self.steps)

@@ -1,8 +1,4 @@
-"""Repair tasks: the steps of a plan in groups, their progress, and the budget of bytes a second.
-
-Small files between the same two nodes are copied together. Reads of photos come before repair, so
-repair has a budget.
-"""
+"""Tasks of a repair: steps that are one request to a node, their progress and their throttle."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -12,45 +8,60 @@ from storagemaster.repair.steps import Copy, Replace, RestoreDigest, Step, Write
 from storagenode.protocol.batch_wire import BATCH_BYTES_MAX, BATCH_FILES_MAX, FILE_BYTES_MAX
 from volumes.cluster import NodeId
 
-# A small file costs a disk as much as this many bytes do.
+# A small file costs a disk as much as this many bytes.
 STEP_BYTES_MIN = 64 * 1024
-# An unused budget is kept for this long.
+# Unused budget older than this expires, which bounds the burst after an idle period.
 BURST_SECONDS_MAX = 1.0
 
-NodePair = tuple[NodeId, NodeId]
-"""From the node that sends to the one that fetches."""
+Link = tuple[NodeId, NodeId]
+"""The node that sends, and the node that pulls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Steps of one node that are one request: any step alone, or small copies from one source."""
+    """Steps that are one request to one node: any single step, or small copies from one source."""
 
     steps: tuple[Step, ...]
 
     @property
     def node(self) -> NodeId:
-        """The node that is to do it."""
+        """The node that does the work."""
         return self.steps[0].node
 
     @property
-    def way(self) -> NodePair | None:
-        """The way that its copies go; None if it copies nothing."""
+    def link(self) -> Link | None:
+        """The link that the copies use, or None if the task copies nothing."""
         first = self.steps[0]
-        return (
-            None
-            if isinstance(first, RestoreDigest | WriteTombstone)
-            else (first.source, first.node)
-        )
+        if isinstance(first, RestoreDigest | WriteTombstone):
+            return None
+        return first.source, first.node
 
     @property
     def size_bytes(self) -> int:
-        """How much it copies."""
-        return sum(map(step_bytes, self.steps))
+        """The bytes that all steps copy."""
+        return sum(step.size_bytes for step in self.steps)
+
+
+def group_steps(steps: Iterable[Step]) -> list[Task]:
+    """Return the steps as tasks in their order, with small copies on one link batched."""
+    tasks: list[Task] = []
+    open_batches: dict[Link, list[Step]] = {}
+    for step in steps:
+        if not isinstance(step, Copy | Replace) or step.size_bytes > FILE_BYTES_MAX:
+            tasks.append(Task((step,)))
+            continue
+        batch = open_batches.setdefault((step.source, step.node), [])
+        full = sum(each.size_bytes for each in batch) + step.size_bytes > BATCH_BYTES_MAX
+        if full or len(batch) == BATCH_FILES_MAX:
+            tasks.append(Task(tuple(batch)))
+            batch.clear()
+        batch.append(step)
+    return tasks + [Task(tuple(batch)) for batch in open_batches.values() if batch]
 
 
 @dataclass(slots=True)
 class RepairProgress:
-    """How far the repair of a plan is."""
+    """Progress of the repair that applies a plan."""
 
     steps_total: int = 0
     bytes_total: int = 0
@@ -59,17 +70,18 @@ class RepairProgress:
     started_seconds: float = 0.0
 
     @classmethod
-    def photo_version(cls, steps: Sequence[Step], *, now_seconds: float) -> "RepairProgress":
-        """The progress of steps of which none is done yet."""
-        return cls(len(steps), sum(map(step_bytes, steps)), started_seconds=now_seconds)
+    def start(cls, steps: Sequence[Step], *, now_seconds: float) -> "RepairProgress":
+        """Return the progress before the first of these steps."""
+        bytes_total = sum(step.size_bytes for step in steps)
+        return cls(len(steps), bytes_total, started_seconds=now_seconds)
 
     def count(self, task: Task) -> None:
-        """A task has ended, well or not."""
+        """Count a task that succeeded or failed."""
         self.steps += len(task.steps)
         self.bytes += task.size_bytes
 
     def seconds_left(self, *, now_seconds: float) -> float | None:
-        """How long the rest takes at the pace so far; None while that cannot be told."""
+        """Return the remaining seconds at the pace so far, or None before the first step ends."""
         if not self.steps:
             return None if self.steps_total else 0.0
         return (now_seconds - self.started_seconds) * (self.steps_total - self.steps) / self.steps
@@ -83,7 +95,7 @@ class RepairThrottle:
         self._free_at: float | None = None
 
     async def acquire(self, task: Task) -> None:
-        """Return when the task may begin."""
+        """Wait until the budget allows the task to begin."""
         now = asyncio.get_running_loop().time()
         cost_bytes = max(task.size_bytes, STEP_BYTES_MIN * len(task.steps))
         earliest = now - BURST_SECONDS_MAX
@@ -91,25 +103,3 @@ class RepairThrottle:
         self._free_at = begins + cost_bytes / self._bytes_per_second
         if begins > now:
             await asyncio.sleep(begins - now)
-
-
-def step_bytes(step: Step) -> int:
-    """How much a step copies."""
-    return 0 if isinstance(step, RestoreDigest | WriteTombstone) else step.size_bytes
-
-
-def group_steps(steps: Iterable[Step]) -> list[Task]:
-    """The steps in their order, small copies between the same two nodes put together."""
-    tasks: list[Task] = []
-    open_batches: dict[tuple[NodeId, NodeId], list[Step]] = {}
-    for step in steps:
-        if not isinstance(step, Copy | Replace) or step.size_bytes > FILE_BYTES_MAX:
-            tasks.append(Task((step,)))
-            continue
-        batch = open_batches.setdefault((step.node, step.source), [])
-        full = sum(map(step_bytes, batch)) + step.size_bytes > BATCH_BYTES_MAX
-        if full or len(batch) == BATCH_FILES_MAX:
-            tasks.append(Task(tuple(batch)))
-            batch.clear()
-        batch.append(step)
-    return tasks + [Task(tuple(batch)) for batch in open_batches.values() if batch]

@@ -1,1 +1,1 @@
-"""Large sizes that live in a cold tier: offload and recall."""
+"""Tiering: offload of large sizes to cold nodes, and recall."""

@@ -1,8 +1,8 @@
-"""Chilling and thawing volumes: the plan of `chill_plan.py` carried out, shard by shard.
+"""Offload and recall of volumes: the plans of `plan.py`, applied shard by shard.
 
-Nothing is remembered between two calls but the volume's marker on its mirrors, which makes
-reconcile leave alone what was moved. So whatever breaks off is simply asked for again. A thaw takes
-the markers away, and reconcile brings everything back.
+The only state between two calls is the cold tier that each mirror records for the volume. It keeps
+reconciliation from copying moved files back. An interrupted offload is repeated from the start. A
+recall removes the cold tier, and reconciliation copies everything back.
 """
 
 import asyncio
@@ -30,16 +30,16 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class MoveReport:
-    """What became of the moves of one shard."""
+    """Result of the moves of one shard."""
 
     moved: int = 0
     moved_bytes: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
-    """The files that were not moved, and why."""
+    """The paths that were not moved, each with the reason."""
 
 
 class Tiering:
-    """The chilling of one storagemaster."""
+    """The offloads and recalls of one storagemaster."""
 
     def __init__(self, mirrors: Mirrors) -> None:
         self._mirrors = mirrors
@@ -48,54 +48,56 @@ class Tiering:
         self._fleet = mirrors.fleet
 
     async def shards(self, number: VolumeId, cold_nodes: Sequence[NodeId]) -> list[str]:
-        """The shards that have anything to move; nothing is changed.
+        """Return the shards that have files to move, sorted; change nothing.
 
         Raises:
-            UnknownVolume, BadArgument, Unavailable: It cannot be done, and why.
+            UnknownVolume: The cluster has no such volume.
+            BadArgument: The volume cannot be offloaded to these cold nodes.
+            Unavailable: A mirror is unreachable.
         """
         volume = self._mirrors.volume(number)
         cold_tier = self._cold_tier_on(volume, cold_nodes)
-        part = SizeFilter(cold_tier.sizes, include=True)
-        results = await self._ask_all(volume, lambda _, node: node.shard_digests(number, part))
+        cold = SizeFilter(cold_tier.sizes, include=True)
+        results = await self._query_all(volume, lambda _, node: node.shard_digests(number, cold))
         others = (results[node] for node in results if node not in cold_tier.cold_nodes)
         return sorted({shard for digests in others for shard in digests})
 
     async def plan(self, number: VolumeId, shard: str, cold_nodes: Sequence[NodeId]) -> TieringPlan:
-        """What a chill would do in one shard; nothing is changed. Raises as `shards`."""
+        """Return the plan of one shard; change nothing. Raises the exceptions of `shards`."""
         volume = self._mirrors.volume(number)
         return await self._plan(volume, shard, self._cold_tier_on(volume, cold_nodes))
 
     async def begin(self, number: VolumeId, cold_nodes: Sequence[NodeId]) -> ColdTier:
-        """Have every mirror note that the volume is chilled; the keepers first.
+        """Record the cold tier on every mirror, on the cold nodes first.
 
-        From here on reconcile copies nothing that is to be moved to a mirror that is no keeper.
-
-        Raises:
-            UnknownVolume, BadArgument, Unavailable: It cannot be done, and why.
+        On return, reconciliation no longer copies cold sizes to the other mirrors. The exceptions
+        are the same as for `shards`.
         """
         volume = self._mirrors.volume(number)
         cold_tier = self._cold_tier_on(volume, cold_nodes)
         for node in self._cold_nodes_first(volume, cold_tier):
             await self._set_cold_tier(node, number, cold_tier)
-        # Until every storagemaster has heard of it, one might copy back what is moved.
+        # A storagemaster that has not polled the cold tier could copy moved files back.
         await asyncio.sleep(2 * POLL_SECONDS)
         await self._fleet.poll()
         return cold_tier
 
     async def move(self, number: VolumeId, shard: str) -> MoveReport:
-        """Move what one shard of a chilled volume has.
+        """Move the cold sizes of one shard of an offloaded volume.
 
         Raises:
-            UnknownVolume, BadArgument, Unavailable: It cannot be done, and why.
+            UnknownVolume: The cluster has no such volume.
+            BadArgument: The volume has no cold tier.
+            Unavailable: A mirror is unreachable.
         """
         volume = self._mirrors.volume(number)
         if self._fleet.cold_tier_of(number) is None:
             await self._fleet.poll()
         cold_tier = self._fleet.cold_tier_of(number)
         if cold_tier is None:
-            raise BadArgument(f"volume {number} is not chilled; begin with that")
+            raise BadArgument(f"volume {number} is not offloaded: begin the offload first")
         plan = await self._plan(volume, shard, cold_tier)
-        report = MoveReport(skipped={render_path(stay.file): stay.reason for stay in plan.skipped})
+        report = MoveReport(skipped={render_path(each.file): each.reason for each in plan.skipped})
         gate = asyncio.Semaphore(MOVES_AT_ONCE)
 
         async def one(move: Move) -> None:
@@ -112,13 +114,14 @@ class Tiering:
         return report
 
     async def recall(self, number: VolumeId) -> None:
-        """Have every mirror note that all of them keep everything again; the keepers last.
+        """Remove the cold tier from every mirror, from the cold nodes last.
 
         Raises:
-            UnknownVolume, Unavailable: It cannot be done, and why.
+            UnknownVolume: The cluster has no such volume.
+            Unavailable: A mirror is unreachable.
         """
         volume = self._mirrors.volume(number)
-        await self._ask_all(volume, lambda _, node: node.status())
+        await self._query_all(volume, lambda _, node: node.status())
         await self._fleet.poll()
         cold_tier = self._fleet.cold_tier_of(number)
         cold_nodes = ColdTier(sizes="o", cold_nodes=cold_tier.cold_nodes if cold_tier else ())
@@ -127,7 +130,10 @@ class Tiering:
         await self._fleet.poll()
 
     async def _move(self, move: Move) -> None:
-        """Copy, read back, let go: in this order, and nothing of it without all before it."""
+        """Copy the file to the cold nodes, read it back there, then drop the other copies.
+
+        Each step requires the previous one to have succeeded.
+        """
         place = Place(move.file)
         for node in move.copy_to:
             pull = Pull(
@@ -140,25 +146,27 @@ class Tiering:
         for node in move.verify_on:
             found = await self._nodes[node].restore_digest(place, move.digest)
             if found != move.digest:
-                raise NodeError(f"{node} has read SHA-256 {found} back, and not {move.digest}")
+                raise NodeError(
+                    f"digest mismatch: {node} read SHA-256 {found} back, expected {move.digest}"
+                )
         for node in move.drop_from:
             await self._nodes[node].drop_copy(place, move.digest)
 
     async def _plan(self, volume: Volume, shard: str, cold_tier: ColdTier) -> TieringPlan:
-        listings = await self._ask_all(
+        listings = await self._query_all(
             volume, lambda _, node: node.list_shard(volume.number, shard)
         )
         return plan_offload(volume.number, cold_tier, listings)
 
-    async def _ask_all(
-        self, volume: Volume, ask: Callable[[NodeId, NodeClient], Awaitable[T]]
+    async def _query_all(
+        self, volume: Volume, query: Callable[[NodeId, NodeClient], Awaitable[T]]
     ) -> Mapping[NodeId, T]:
-        """What every mirror says: with one that is away, nobody knows which copies are good."""
-        answers = await self._mirrors.query(volume.mirrors, ask)
-        if answers.unreachable:
-            reasons = "; ".join(f"{node}: {reason}" for node, reason in answers.unreachable.items())
-            raise Unavailable(f"every mirror of volume {volume.number} must answer ({reasons})")
-        return answers.results
+        """Return the results of all mirrors: only they show together which copies are good."""
+        found = await self._mirrors.query(volume.mirrors, query)
+        if found.unreachable:
+            reasons = "; ".join(f"{node}: {reason}" for node, reason in found.unreachable.items())
+            raise Unavailable(f"a mirror of volume {volume.number} is unreachable: {reasons}")
+        return found.results
 
     async def _set_cold_tier(
         self, node: NodeId, number: VolumeId, cold_tier: ColdTier | None
@@ -166,17 +174,18 @@ class Tiering:
         try:
             await self._nodes[node].set_cold_tier(number, cold_tier)
         except NodeError as error:
-            raise Unavailable(f"{node} did not note it: {error}; do it again") from error
+            raise Unavailable(f"{node} did not record the cold tier: {error}; try again") from error
 
     def _cold_tier_on(self, volume: Volume, cold_nodes: Sequence[NodeId]) -> ColdTier:
         cold_tier = ColdTier(sizes=cold_sizes(self._cluster.sizes), cold_nodes=tuple(cold_nodes))
         if not cold_nodes:
-            raise BadArgument("say to which nodes, as in ?to=cold-1")
+            raise BadArgument("missing cold nodes: pass at least one, as in ?to=cold-1")
         reason = refusal_reason(self._cluster, volume, cold_tier)
         found = self._fleet.cold_tier_of(volume.number)
         if not reason and found is not None and found != cold_tier:
             reason = (
-                f"volume {volume.number} is chilled to {', '.join(found.cold_nodes)}: thaw it first"
+                f"volume {volume.number} is already offloaded to {', '.join(found.cold_nodes)}: "
+                "recall it first"
             )
         if reason:
             raise BadArgument(reason)

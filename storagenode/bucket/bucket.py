@@ -1,7 +1,7 @@
-"""One node's part of an S3 bucket: a few calls by paths, blocking, with their errors as ours.
+"""One node's part of an S3 bucket: a few blocking calls by path, with errors as `NodeError`.
 
-Each call is tried again a few times by botocore, after waits that double and are random, where the
-server was away, failed or was too busy.
+botocore retries each call with random, doubling delays if the server is unreachable, fails, or is
+too busy.
 """
 
 import base64
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from types_boto3_s3.client import S3Client
 
-# Above this an object goes in parts, each sent and tried again by itself.
+# A larger object is sent in parts, each with its own retries.
 PART_BYTES = 8 * 1024 * 1024
-# Parts and small requests that one call of a store makes side by side, all calls together.
+# Maximum number of parallel parts and small requests of all calls of a store.
 PARALLEL_CALLS_MAX = 8
-# An upload in parts takes minutes; one that is this old has lost its process.
+# A multipart upload takes minutes. One of this age was abandoned by its process.
 ABANDONED_HOURS = 24
 
 _LOCKS = 256
@@ -40,7 +40,7 @@ A = TypeVar("A")
 
 @dataclass(frozen=True, slots=True)
 class ObjectMetadata:
-    """What is noted of an object."""
+    """Metadata of an object."""
 
     bytes: int
     digest: str | None
@@ -50,7 +50,7 @@ class ObjectMetadata:
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """An object of a listing, which does not say its digest; the ETag changes with its bytes."""
+    """An object of a listing, which has no digest. The ETag changes with the bytes."""
 
     path: str
     bytes: int
@@ -58,35 +58,35 @@ class ListedObject:
 
 
 class Bucket:
-    """Objects by their paths below the node's prefix."""
+    """The objects below the node's prefix, by path."""
 
     def __init__(self, location: BucketLocation, client: "S3Client") -> None:
         self.location = location
         self.puts_are_conditional = True
-        """Whether the server itself keeps a name from being given twice (If-None-Match)."""
+        """True if the server refuses a second put of a name (If-None-Match)."""
         self._client = client
-        self._side_by_side = ThreadPoolExecutor(PARALLEL_CALLS_MAX, "bucket")
+        self._parallel = ThreadPoolExecutor(PARALLEL_CALLS_MAX, "bucket")
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
 
     def close(self) -> None:
-        """Let go of threads and connections; no other call may follow."""
-        self._side_by_side.shutdown()
+        """Close threads and connections. No other call may follow."""
+        self._parallel.shutdown()
         self._client.close()
 
     def head(self, path: str) -> ObjectMetadata | None:
-        """What is noted of an object, or None if there is none."""
+        """Return the metadata of an object, or None if it does not exist."""
         try:
             with self._errors_at(path):
-                return _note_of(self._client.head_object(**self._at(path)))
+                return _metadata_of(self._client.head_object(**self._at(path)))
         except NotFound:
             return None
         except NodeError:
-            # The answer to a HEAD has no body, and so no reason; that to a GET has.
+            # The response to a HEAD has no reason. A GET raises the error with its reason.
             self.read(path).close()
             raise
 
     def read(self, path: str, *, start: int = 0, etag: str = "") -> "StreamingBody":
-        """The bytes from `start`, to be read and closed; of this very ETag, if one is given."""
+        """Open the bytes from `start`, of this ETag if one is given. The caller closes the body."""
         wanted: dict[str, Any] = {"Range": f"bytes={start}-"} if start else {}
         if etag:
             wanted["IfMatch"] = etag
@@ -94,7 +94,7 @@ class Bucket:
             return self._client.get_object(**self._at(path), **wanted)["Body"]
 
     def read_whole(self, path: str) -> bytes | None:
-        """The bytes of a small object of our own, or None if there is none."""
+        """Return the bytes of a small object, or None if it does not exist."""
         try:
             with self._errors_at(path), contextlib.closing(self.read(path)) as body:
                 return body.read()
@@ -104,37 +104,37 @@ class Bucket:
     def put(
         self, path: str, file: BinaryIO, *, digest: str, mtime_seconds: int, only_if_new: bool
     ) -> str:
-        """Write an object from the start of a file, and return its ETag when it is kept.
+        """Write an object from the start of a file; return its ETag once it is stored.
 
         Raises:
-            ObjectExists: It was only to be written if new, and is not.
+            ObjectExists: The object exists, and `only_if_new` is set.
         """
-        notes = {_DIGEST: digest, _MTIME: str(mtime_seconds)}
+        metadata = {_DIGEST: digest, _MTIME: str(mtime_seconds)}
         if not only_if_new or self.puts_are_conditional:
             condition = {"IfNoneMatch": "*"} if only_if_new else {}
-            return self._put(path, file, notes, condition)
-        # As far as this process can see: another one's write may come between.
+            return self._put(path, file, metadata, condition)
+        # This check covers only this process. Another one can write in between.
         with self._locks[hash(path) % _LOCKS]:
             if self.head(path) is not None:
                 raise ObjectExists(path)
-            return self._put(path, file, notes, {})
+            return self._put(path, file, metadata, {})
 
     def copy(self, source: str, target: str, *, digest: str = "", mtime_seconds: int = 0) -> None:
-        """Copy an object within the bucket, notes and all, or with these notes instead."""
-        notes: dict[str, Any] = {}
+        """Copy an object within the bucket, with its metadata or with the given digest and time."""
+        metadata: dict[str, Any] = {}
         if digest:
-            notes = {"Metadata": {_DIGEST: digest, _MTIME: str(mtime_seconds)}}
-            notes["MetadataDirective"] = "REPLACE"
+            metadata = {"Metadata": {_DIGEST: digest, _MTIME: str(mtime_seconds)}}
+            metadata["MetadataDirective"] = "REPLACE"
         with self._errors_at(source):
-            self._client.copy_object(**self._at(target), CopySource=self._at(source), **notes)
+            self._client.copy_object(**self._at(target), CopySource=self._at(source), **metadata)
 
     def delete(self, path: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object if it exists."""
         with self._errors_at(path):
             self._client.delete_object(**self._at(path))
 
     def objects(self, prefix: str) -> Iterator[ListedObject]:
-        """All objects whose path begins so, in order of paths."""
+        """Yield the objects whose paths have a prefix, sorted by path."""
         pages = self._client.get_paginator("list_objects_v2")
         with self._errors_at(prefix):
             for page in pages.paginate(
@@ -145,7 +145,7 @@ class Bucket:
                     yield ListedObject(path, each["Size"], each["ETag"].strip('"'))
 
     def folders(self, prefix: str) -> list[str]:
-        """The names that follow a prefix and are followed by a slash."""
+        """Return the names directly after a prefix that are followed by a slash."""
         pages = self._client.get_paginator("list_objects_v2")
         start = self.location.key(prefix)
         with self._errors_at(prefix):
@@ -156,14 +156,14 @@ class Bucket:
             ]
 
     def map_parallel(self, call: Callable[[A], T], arguments: Iterable[A]) -> list[T]:
-        """What a call returns for each argument; several are made at once.
+        """Return the results of a call for each argument; several calls run in parallel.
 
-        The call must not come back here: it would wait for itself.
+        The call must not use `map_parallel` itself, because it would deadlock.
         """
-        return list(self._side_by_side.map(call, arguments))
+        return list(self._parallel.map(call, arguments))
 
     def abort_abandoned(self) -> int:
-        """Drop the parts of uploads that nobody will complete; how many uploads that were."""
+        """Abort multipart uploads whose process has died; return their number."""
         pages = self._client.get_paginator("list_multipart_uploads")
         old = datetime.now(UTC) - timedelta(hours=ABANDONED_HOURS)
         aborted = 0
@@ -176,29 +176,29 @@ class Bucket:
         return aborted
 
     def _put(
-        self, path: str, file: BinaryIO, notes: dict[str, str], condition: dict[str, Any]
+        self, path: str, file: BinaryIO, metadata: dict[str, str], condition: dict[str, Any]
     ) -> str:
         size = file.seek(0, 2)
         file.seek(0)
         with self._errors_at(path):
             if size > PART_BYTES:
-                return self._put_in_parts(path, file, size, notes, condition)
+                return self._put_in_parts(path, file, size, metadata, condition)
             data = file.read()
-            answer = self._client.put_object(
-                **self._at(path), Body=data, ContentMD5=_md5(data), Metadata=notes, **condition
+            response = self._client.put_object(
+                **self._at(path), Body=data, ContentMD5=_md5(data), Metadata=metadata, **condition
             )
-            return answer["ETag"].strip('"')
+            return response["ETag"].strip('"')
 
     def _put_in_parts(
         self,
         path: str,
         file: BinaryIO,
         size: int,
-        notes: dict[str, str],
+        metadata: dict[str, str],
         condition: dict[str, Any],
     ) -> str:
         at = self._at(path)
-        upload = self._client.create_multipart_upload(**at, Metadata=notes)["UploadId"]
+        upload = self._client.create_multipart_upload(**at, Metadata=metadata)["UploadId"]
         reading = threading.Lock()
 
         def send(number: int) -> Any:
@@ -212,15 +212,15 @@ class Bucket:
 
         try:
             parts = self.map_parallel(send, range(1, -(-size // PART_BYTES) + 1))
-            answer = self._client.complete_multipart_upload(
+            response = self._client.complete_multipart_upload(
                 **at, UploadId=upload, MultipartUpload={"Parts": parts}, **condition
             )
         except BaseException:
-            # What cannot be aborted now is found abandoned later.
+            # `abort_abandoned` removes an upload that cannot be aborted now.
             with contextlib.suppress(ClientError, BotoCoreError):
                 self._abort(at["Key"], upload)
             raise
-        return answer["ETag"].strip('"')
+        return response["ETag"].strip('"')
 
     def _abort(self, key: str, upload: str) -> None:
         self._client.abort_multipart_upload(Bucket=self.location.bucket, Key=key, UploadId=upload)
@@ -232,18 +232,18 @@ class Bucket:
         return translate_errors(f"{self.location}/{path}")
 
 
-def _note_of(answer: Any) -> ObjectMetadata:
-    notes = answer["Metadata"]
-    mtime = notes.get(_MTIME, "")
-    written = int(mtime) if mtime.isdecimal() else int(answer["LastModified"].timestamp())
+def _metadata_of(response: Any) -> ObjectMetadata:
+    metadata = response["Metadata"]
+    mtime = metadata.get(_MTIME, "")
+    written = int(mtime) if mtime.isdecimal() else int(response["LastModified"].timestamp())
     return ObjectMetadata(
-        bytes=answer["ContentLength"],
-        digest=notes.get(_DIGEST),
+        bytes=response["ContentLength"],
+        digest=metadata.get(_DIGEST),
         mtime_seconds=written,
-        etag=answer["ETag"].strip('"'),
+        etag=response["ETag"].strip('"'),
     )
 
 
 def _md5(data: bytes) -> str:
-    """What the server compares with the bytes that arrive; SHA-256 is for us."""
+    """Return the checksum that the server compares with the bytes that it receives."""
     return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()

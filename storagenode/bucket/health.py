@@ -1,13 +1,12 @@
-"""Whether a bucket takes writes: asked now and then beside the requests, so that no one waits."""
+"""The write state of a bucket, from periodic probes in the background."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable
 
-from storagenode.disk.marker import RootRefused
 from storagenode.protocol.errors import BucketUnavailable, DiskSuspect, NodeError
-from storagenode.store import Condition
+from storagenode.store import Condition, RootRefused
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +14,7 @@ PROBE_SECONDS = 5.0
 
 
 class BucketHealth:
-    """What is known of one bucket. Unlike a disk it may recover by itself."""
+    """The state of one bucket. Unlike a disk, a bucket can recover without a restart."""
 
     def __init__(
         self, read_marker: Callable[[], object], *, clock: Callable[[], float] = time.monotonic
@@ -24,11 +23,11 @@ class BucketHealth:
         self._clock = clock
         self._probed_seconds = clock()
         self._lock = threading.Lock()
-        self._is_ours = True
+        self._is_intact = True
         self._reason = ""
 
     def condition(self) -> Condition:
-        """What was found last; when that is old, it is found out anew in a thread of its own."""
+        """Return the last known state; start a probe in the background if it is old."""
         with self._lock:
             is_due = self._clock() - self._probed_seconds > PROBE_SECONDS
             if is_due:
@@ -39,24 +38,26 @@ class BucketHealth:
 
     @property
     def is_intact(self) -> bool:
-        """Whether the marker was this node's when it was last read."""
-        return self._is_ours
+        """True if the marker was this node's when it was last read."""
+        return self._is_intact
 
     def check_marker(self) -> None:
-        """Raise `DiskSuspect` if the bucket is not what was opened."""
-        if not self._is_ours:
+        """Raise `DiskSuspect` if the bucket is not the one that was opened."""
+        if not self._is_intact:
             raise DiskSuspect(self._reason)
 
     def probe(self) -> None:
-        """Read the marker, and remember what became of that."""
+        """Read the marker and store the result."""
         before = self._reason
         try:
             self._read_marker()
         except RootRefused as error:
-            self._is_ours, self._reason = False, str(error)
+            self._is_intact, self._reason = False, str(error)
         except (NodeError, BucketUnavailable) as error:
             self._reason = str(error)
         else:
-            self._is_ours, self._reason = True, ""
+            self._is_intact, self._reason = True, ""
         if self._reason != before:
-            log.warning("the bucket: %s", self._reason or "is well again")
+            log.warning(
+                "bucket state changed: %s", self._reason or "the bucket accepts writes again"
+            )

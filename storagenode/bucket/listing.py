@@ -1,9 +1,9 @@
-"""What is in the shards of a bucket, with digests, for as few requests as that takes.
+"""Listings and digests of the shards of a bucket, with as few requests as possible.
 
-A listing of a bucket has no digests of ours: they are notes of each object. What was once learned
-of a name and an ETag holds for ever, and is kept twice: in memory for the latest, and for a whole
-shard in `.digests/`, an object that may be deleted at any time. This process knows of its own
-writes; what others wrote to the bucket it sees when it lists a volume again, once an hour.
+A listing of a bucket has no SHA-256 digests, which are in the metadata of each object. The digest
+of a name and an ETag never changes. It is cached in memory, and for a whole shard in `.digests/`,
+which is safe to delete at any time. This process tracks its own writes. It lists each volume again
+every hour to find writes of other processes.
 """
 
 import contextlib
@@ -16,21 +16,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from storagenode.bucket.bucket import Bucket, ListedObject
-from storagenode.disk.shard_listing import (
-    ListedFile,
-    files_of_part,
-    is_photo_file,
-    listing_digest,
-)
+from storagenode.disk.shard_listing import filter_files, is_photo_file, listing_digest
 from storagenode.protocol.errors import NodeError
+from storagenode.protocol.files import ListedFile
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PhotoId
 from volumes.photo_path import SHARDS, VolumeId, shard_of
 
 RELIST_SECONDS = 3600.0
-# Some dozen megabytes of memory.
+# Tens of megabytes of memory.
 DIGEST_CACHE_MAX = 100_000
-# Fewer unknown digests than this are asked for one by one, and are not worth writing down.
+# Up to this many unknown digests are looked up individually and not stored in `.digests/`.
 SINGLE_LOOKUPS_MAX = 16
 
 DIGESTS = ".digests"
@@ -38,16 +34,16 @@ DIGESTS = ".digests"
 
 @dataclass(frozen=True, slots=True)
 class _Shard:
-    """A shard as it was listed: what tells whether it has changed, and its files."""
+    """A listed shard: a signature that changes with its files, and its digests."""
 
     signature: str
     digests: dict[SizeFilter | None, str]
-    """Those that were asked for."""
+    """The digests computed so far, by size filter."""
 
 
 @dataclass(slots=True)
 class _Volume:
-    """What is remembered of a volume."""
+    """The cached listing of a volume."""
 
     listed_seconds: float
     shards: dict[str, _Shard]
@@ -55,19 +51,19 @@ class _Volume:
 
 
 class BucketListings:
-    """Lists shards, and remembers digests."""
+    """Shard listings of a bucket, with cached digests."""
 
     def __init__(self, bucket: Bucket, *, now_seconds: Callable[[], float]) -> None:
         self._bucket = bucket
         self._now_seconds = now_seconds
         self._volumes: dict[VolumeId, _Volume] = {}
         self._learned: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._doubted: set[str] = set()
+        self._unverified: set[str] = set()
         self._lock = threading.Lock()
         self._listing = threading.Lock()
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
-        """The photo files of a shard, in order of names."""
+        """Return the photo files of a shard, sorted by name."""
         known = self._volumes.get(volume)
         if known is None or self._is_old(known):
             self.digests(volume)
@@ -77,43 +73,43 @@ class BucketListings:
         return self._listed(volume, shard, self._objects(f"{volume}/{shard}/"), is_complete=True)
 
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
-        """The files of one photo, in order of names."""
+        """Return the files of one photo, sorted by name."""
         shard = shard_of(photo)
         objects = self._objects(f"{volume}/{shard}/{photo}")
         return self._listed(volume, shard, objects, is_complete=False)
 
-    def digests(self, volume: VolumeId, part: SizeFilter | None = None) -> dict[str, str]:
-        """The digest of every shard that has photo files, or files of one part of them."""
+    def digests(self, volume: VolumeId, sizes: SizeFilter | None = None) -> dict[str, str]:
+        """Return the digest of every shard that has files matching the size filter."""
         with self._listing:
             known = self._volumes.get(volume)
             if known is None or self._is_old(known):
-                known = self._relist(volume, known.shards if known else {}, part)
-            unknown = {name for name, each in known.shards.items() if part not in each.digests}
-            self._list_again(volume, known, unknown | known.changed, part)
+                known = self._relist(volume, known.shards if known else {}, sizes)
+            unknown = {name for name, each in known.shards.items() if sizes not in each.digests}
+            self._relist_shards(volume, known, unknown | known.changed, sizes)
             shards = ((name, known.shards[name]) for name in SHARDS if name in known.shards)
-            return {name: each.digests[part] for name, each in shards if each.digests[part]}
+            return {name: each.digests[sizes] for name, each in shards if each.digests[sizes]}
 
-    def changed(self, volume: VolumeId, shard: str) -> None:
-        """A shard has other files than before, or may have."""
+    def mark_changed(self, volume: VolumeId, shard: str) -> None:
+        """Mark a shard as changed, or as possibly changed."""
         with self._lock:
             known = self._volumes.get(volume)
             if known is not None:
                 known.changed.add(shard)
 
     def mark_unverified(self, volume: VolumeId, shard: str, path: str) -> None:
-        """An object has lost its digest, and its ETag does not tell."""
+        """Drop the cached digest of an object that has lost its recorded digest."""
         with self._listing, self._lock:
-            self._doubted.add(path)
+            self._unverified.add(path)
             known = self._volumes.get(volume)
             if known is not None:
                 known.shards.pop(shard, None)
                 known.changed.add(shard)
 
     def learn(self, path: str, etag: str, digest: str) -> None:
-        """The bytes that have this ETag at this path have this digest."""
+        """Cache the digest of the bytes with this ETag at this path."""
         with self._lock:
             self._learned[path, etag] = digest
-            self._doubted.discard(path)
+            self._unverified.discard(path)
             if len(self._learned) > DIGEST_CACHE_MAX:
                 self._learned.popitem(last=False)
 
@@ -121,9 +117,9 @@ class BucketListings:
         return self._now_seconds() - known.listed_seconds > RELIST_SECONDS
 
     def _relist(
-        self, volume: VolumeId, before: dict[str, _Shard], part: SizeFilter | None
+        self, volume: VolumeId, before: dict[str, _Shard], sizes: SizeFilter | None
     ) -> _Volume:
-        # Known from now on, so that what changes while it is listed is listed again.
+        # Register the volume first, so that changes during the listing are listed again.
         known = _Volume(self._now_seconds(), before)
         with self._lock:
             self._volumes[volume] = known
@@ -132,7 +128,7 @@ class BucketListings:
             for each in self._objects(f"{volume}/"):
                 by_shard.setdefault(each.path.split("/")[1], []).append(each)
             known.shards = {
-                shard: self._remembered(volume, shard, objects, before.get(shard), part)
+                shard: self._cached(volume, shard, objects, before.get(shard), sizes)
                 for shard, objects in by_shard.items()
             }
         except BaseException:
@@ -141,8 +137,8 @@ class BucketListings:
             raise
         return known
 
-    def _list_again(
-        self, volume: VolumeId, known: _Volume, shards: set[str], part: SizeFilter | None
+    def _relist_shards(
+        self, volume: VolumeId, known: _Volume, shards: set[str], sizes: SizeFilter | None
     ) -> None:
         for shard in sorted(shards):
             with self._lock:
@@ -151,35 +147,35 @@ class BucketListings:
                 objects = self._objects(f"{volume}/{shard}/")
                 if objects:
                     before = known.shards.get(shard)
-                    known.shards[shard] = self._remembered(volume, shard, objects, before, part)
+                    known.shards[shard] = self._cached(volume, shard, objects, before, sizes)
                 else:
                     known.shards.pop(shard, None)
             except BaseException:
-                self.changed(volume, shard)
+                self.mark_changed(volume, shard)
                 raise
 
-    def _remembered(
+    def _cached(
         self,
         volume: VolumeId,
         shard: str,
         objects: Sequence[ListedObject],
         before: _Shard | None,
-        part: SizeFilter | None,
+        sizes: SizeFilter | None,
     ) -> _Shard:
         lines = "".join(f"{each.path} {each.etag}\n" for each in objects)
         signature = hashlib.sha256(lines.encode()).hexdigest()
         kept = before.digests if before is not None and before.signature == signature else {}
-        if before is not None and part in kept:
+        if before is not None and sizes in kept:
             return before
         files = self._listed(volume, shard, objects, is_complete=True)
         if not all(file.digest for file in files):
-            # What nobody can vouch for is like no mirror's, so that reconcile looks into it.
-            return _Shard("", {part: f"{listing_digest(files)}-{self._bucket.location}"})
-        digest = listing_digest(files_of_part(volume, files, part))
-        return _Shard(signature, {**kept, part: digest})
+            # The suffix differs from every mirror's digest, so reconcile always checks this shard.
+            return _Shard("", {sizes: f"{listing_digest(files)}-{self._bucket.location}"})
+        digest = listing_digest(filter_files(volume, files, sizes))
+        return _Shard(signature, {**kept, sizes: digest})
 
     def _objects(self, prefix: str) -> list[ListedObject]:
-        """The photo files below a prefix within a volume."""
+        """Return the photo files below a prefix within a volume."""
         return [
             each
             for each in self._bucket.objects(prefix)
@@ -193,7 +189,7 @@ class BucketListings:
         if len(unknown) > SINGLE_LOOKUPS_MAX:
             self._read_digests(volume, shard)
             unknown = [each for each in objects if self._digest(each) is None]
-        gone = set(self._bucket.map_parallel(self._ask, unknown))
+        gone = set(self._bucket.map_parallel(self._look_up, unknown))
         if is_complete and len(unknown) > SINGLE_LOOKUPS_MAX:
             self._write_digests(volume, shard, objects)
         return tuple(
@@ -203,10 +199,10 @@ class BucketListings:
         )
 
     def _digest(self, each: ListedObject) -> str | None:
-        return None if each.path in self._doubted else self._learned.get((each.path, each.etag))
+        return None if each.path in self._unverified else self._learned.get((each.path, each.etag))
 
-    def _ask(self, each: ListedObject) -> str:
-        """Learn an object's digest; its path if it was deleted since it was listed."""
+    def _look_up(self, each: ListedObject) -> str:
+        """Cache the digest of an object; return its path if it was deleted after the listing."""
         metadata = self._bucket.head(each.path)
         if metadata is None:
             return each.path
@@ -215,12 +211,12 @@ class BucketListings:
         return ""
 
     def _read_digests(self, volume: VolumeId, shard: str) -> None:
-        # A damaged one is as good as none.
+        # A damaged object is ignored.
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             text = self._bucket.read_whole(f"{DIGESTS}/{volume}/{shard}.json")
             for name, (etag, digest) in json.loads(text or b"{}").items():
                 path = f"{volume}/{shard}/{name}"
-                if path not in self._doubted:
+                if path not in self._unverified:
                     self.learn(path, str(etag), str(digest))
 
     def _write_digests(self, volume: VolumeId, shard: str, objects: Sequence[ListedObject]) -> None:
@@ -230,7 +226,7 @@ class BucketListings:
             if (digest := self._digest(each))
         }
         data = json.dumps(known, separators=(",", ":")).encode()
-        with contextlib.suppress(NodeError):  # it only saves requests
+        with contextlib.suppress(NodeError):  # the object only saves requests
             self._bucket.put(
                 f"{DIGESTS}/{volume}/{shard}.json",
                 io.BytesIO(data),

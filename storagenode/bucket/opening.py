@@ -1,4 +1,4 @@
-"""Opening a bucket: connected by boto3, found to be this node's, and proven by writing."""
+"""Opening of a node's bucket: connection, check of the marker, and a test write."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,18 +15,18 @@ from storagenode.disk.marker import NodeMarker
 from volumes.cluster import Node
 
 CONNECT_SECONDS = 2.0
-# Of silence; a large object may take longer in all.
-ANSWER_SECONDS = 10.0
+# Maximum silence of the server. A large object can take longer in total.
+RESPONSE_SECONDS = 10.0
 TRIES_MAX = 4
 
 
 @contextlib.contextmanager
 def opened_bucket(node: Node, *, threads: int) -> Iterator[tuple[BucketStore, NodeMarker]]:
-    """The store over the node's bucket, for so many threads.
+    """Open the store over the node's bucket, for use by `threads` threads.
 
     Raises:
-        RootRefused: It is not this node's.
-        BucketUnavailable: It cannot be used; the message says why.
+        RootRefused: The prefix is not this node's.
+        BucketUnavailable: The bucket is not usable. The message says why.
     """
     with contextlib.closing(connect(node, threads=threads)) as bucket:
         marker = read_bucket_marker(bucket, node)
@@ -37,22 +37,22 @@ def opened_bucket(node: Node, *, threads: int) -> Iterator[tuple[BucketStore, No
 
 
 def marked_bucket(node: Node) -> NodeMarker:
-    """Mark the node's empty prefix as its root; as `bucket_marker.mark_bucket`."""
+    """Mark the node's empty prefix as its root, as `mark_bucket` does."""
     with contextlib.closing(connect(node, threads=1)) as bucket:
         return mark_bucket(bucket, node)
 
 
 def connect(node: Node, *, threads: int) -> Bucket:
-    """The node's bucket. Credentials are those that boto3 finds in its usual places."""
-    assert node.bucket is not None, "a disk is not connected to"
+    """Return the node's bucket, with credentials from the usual places of boto3."""
+    assert node.bucket is not None, "the node has no bucket"
     config = Config(
         signature_version="s3v4",
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=ANSWER_SECONDS,
+        read_timeout=RESPONSE_SECONDS,
         max_pool_connections=threads + PARALLEL_CALLS_MAX,
-        # Between tries it waits twice as long each time, by chance a part of that.
+        # Delays between tries double, with random jitter.
         retries={"mode": "standard", "total_max_attempts": TRIES_MAX},
-        # Content-MD5 and our own SHA-256 do as much, and are known to every server.
+        # Content-MD5 and the recorded SHA-256 protect the bytes, and every server supports them.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={"addressing_style": "path" if node.endpoint else "auto"},

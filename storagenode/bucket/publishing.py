@@ -1,8 +1,8 @@
-"""Giving a file its name in a bucket: never over another, never past a tombstone.
+"""Publishing in a bucket: never over a sound file, never past a tombstone.
 
-There is no lock. A name is given once by a conditional put. Whoever writes a file looks for
-tombstones after it, and whoever writes a tombstone looks for files after it: one of the two sees
-the other, in whatever process they are. What is moved is copied, and only then deleted.
+Nothing is locked. A conditional put creates a name once. A writer of a file looks for tombstones
+after its put, and a writer of a tombstone looks for files after its put. One of the two sees the
+other, in any process. A move is a copy followed by a delete.
 """
 
 import contextlib
@@ -14,15 +14,15 @@ from storagenode.bucket.errors import ObjectExists
 from storagenode.bucket.listing import BucketListings
 from storagenode.bucket.reading import open_object
 from storagenode.bucket.staging import SpooledFile
-from storagenode.disk.publishing import Published, info_for
 from storagenode.protocol.errors import Conflict, Gone, NotFound
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place, covered_by, hint_path, quarantine_path, trash_path
+from storagenode.taken_names import Resolution, resolve_taken_name
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     PhotoFile,
     PhotoTombstone,
     PhotoVersion,
-    Variant,
     VersionTombstone,
     VolumeId,
     render_path,
@@ -31,7 +31,7 @@ from volumes.photo_path import (
 
 
 class BucketPublisher:
-    """Puts files at their names, and takes them away again."""
+    """Publisher of files in a bucket."""
 
     def __init__(
         self, bucket: Bucket, listings: BucketListings, *, now_seconds: Callable[[], float]
@@ -43,11 +43,11 @@ class BucketPublisher:
     def publish(
         self, files: Sequence[tuple[SpooledFile, Place]], *, mtime_seconds: int
     ) -> tuple[Published, ...]:
-        """Give files of one version their names, and return when all of them are kept.
+        """Publish the files of one version and return when all are stored.
 
         Raises:
             Gone: A tombstone covers them.
-            Conflict: The name of a variant is taken by other, sound bytes that are finished.
+            Conflict: The name of a variant holds other bytes, which are sound and finished.
         """
         kinds = {_version_at(place): place for _, place in files}
         for place in kinds.values():
@@ -57,48 +57,48 @@ class BucketPublisher:
             try:
                 self.raise_if_deleted(place.file, hint_for=place.hint_for)
             except Gone:
-                self._take_back(published)
+                self._delete_new(published)
                 raise
         for _, place in files:
             if isinstance(place.file, PhotoTombstone | VersionTombstone) and not place.hint_for:
-                self._trash_what_is_covered(place.file)
+                self._trash_covered_files(place.file)
         return published
 
     def raise_if_deleted(self, file: PhotoFile, *, hint_for: NodeId | None = None) -> None:
         """Raise `Gone` if a tombstone covers this file.
 
-        For a file held for another node, a tombstone held for it counts too.
+        For a hint, hinted tombstones for the same mirror count as well.
         """
         if isinstance(file, PhotoTombstone | VersionTombstone):
             return
         paths = [*tombstone_paths(file.photo_version)]
         if hint_for is not None:
             paths += [hint_path(hint_for, path) for path in paths]
-        notes = self._bucket.map_parallel(self._bucket.head, paths)
-        for path, note in zip(paths, notes, strict=True):
-            if note is not None:
-                raise Gone(f"{render_path(file)} is gone: {path} says so")
+        found = self._bucket.map_parallel(self._bucket.head, paths)
+        for path, metadata in zip(paths, found, strict=True):
+            if metadata is not None:
+                raise Gone(f"{render_path(file)} is deleted: {path} covers it")
 
     def raise_if_info_differs(self, infos: Sequence[tuple[SpooledFile, Place]]) -> None:
-        """Raise `Conflict` if a version has an info of other bytes, which tells of other sizes."""
+        """Raise `Conflict` if a version has an info with other bytes, which lists other sizes."""
         for info, place in infos:
-            there = self._bucket.head(place.path)
-            if there is not None and there.digest != info.digest:
-                raise Conflict(f"{place} is there already, and tells of other sizes")
+            existing = self._bucket.head(place.path)
+            if existing is not None and existing.digest != info.digest:
+                raise Conflict(f"{place} exists and lists other sizes")
 
     def add_to_quarantine(self, path: str) -> str:
-        """Give an object a second name in the quarantine, and return it."""
-        aside = quarantine_path(path, unique=f"{self._now_seconds():.6f}")
-        self._bucket.copy(path, aside)
-        return aside
+        """Copy an object to the quarantine and return its path there."""
+        target = quarantine_path(path, unique=f"{self._now_seconds():.6f}")
+        self._bucket.copy(path, target)
+        return target
 
     def mark_changed(self, path: str) -> None:
-        """Have the listings know that there is, or may be, a change at a photo path."""
+        """Mark the shard of a photo path as changed."""
         volume, shard, _ = path.split("/")
-        self._listings.changed(VolumeId(int(volume)), shard)
+        self._listings.mark_changed(VolumeId(int(volume)), shard)
 
     def mark_unverified(self, path: str) -> None:
-        """Have the listings ask for the digest of a photo path again."""
+        """Drop the cached digest of a photo path."""
         volume, shard, _ = path.split("/")
         self._listings.mark_unverified(VolumeId(int(volume)), shard, path)
 
@@ -109,32 +109,27 @@ class BucketPublisher:
             except ObjectExists:
                 return self._resolve_existing(file, place, mtime_seconds)
         finally:
-            # Also when it failed: the bucket may have it all the same.
+            # Also after a failure, because the bucket can have stored the file.
             if place.hint_for is None:
                 self.mark_changed(place.path)
         return Published(place.path, file.digest, file.bytes, existed=False)
 
     def _resolve_existing(self, file: SpooledFile, place: Place, mtime_seconds: int) -> Published:
-        """What becomes of a file whose name is taken."""
-        with contextlib.closing(open_object(self._bucket, place.path)) as there:
-            found = there.compute_digest()
-        if found == there.digest and (found != file.replaces or found == file.digest):
-            # What is made from a photo twice, or says only that it is gone, is as good the first
-            # time. The pixels themselves are never other ones.
-            if found == file.digest or not isinstance(place.file, Variant):
-                return Published(place.path, found, there.stat.bytes, existed=True)
-            if not self._is_unfinished(place):
-                raise Conflict(f"{place} is there already, with other bytes")
-        # What is there is to give way, or no info or digest vouches for it, and this file is sound.
-        if found != file.digest:
+        with contextlib.closing(open_object(self._bucket, place.path)) as existing:
+            found = existing.compute_digest()
+        resolution = resolve_taken_name(
+            file,
+            place,
+            found=found,
+            recorded=existing.digest,
+            exists=lambda other: self._bucket.head(other.path) is not None,
+        )
+        if resolution is Resolution.KEEP:
+            return Published(place.path, found, existing.stat.bytes, existed=True)
+        if resolution is Resolution.QUARANTINE_AND_REPLACE:
             self.add_to_quarantine(place.path)
         self._put(file, place.path, mtime_seconds, only_if_new=False)
         return Published(place.path, file.digest, file.bytes, existed=False)
-
-    def _is_unfinished(self, place: Place) -> bool:
-        """Whether this is a size whose info never came: its maker has ended in the middle."""
-        info = info_for(place)
-        return info is not None and self._bucket.head(info.path) is None
 
     def _put(self, file: SpooledFile, path: str, mtime_seconds: int, *, only_if_new: bool) -> None:
         etag = self._bucket.put(
@@ -146,13 +141,13 @@ class BucketPublisher:
         )
         self._listings.learn(path, etag, file.digest)
 
-    def _take_back(self, published: Sequence[Published]) -> None:
-        """A tombstone came in between: what was there before it, it has moved itself."""
+    def _delete_new(self, published: Sequence[Published]) -> None:
+        """Delete new files after a tombstone was written meanwhile. It has moved the older ones."""
         for each in published:
             if not each.existed:
                 self._bucket.delete(each.path)
 
-    def _trash_what_is_covered(self, tombstone: PhotoTombstone | VersionTombstone) -> None:
+    def _trash_covered_files(self, tombstone: PhotoTombstone | VersionTombstone) -> None:
         directory, prefix = covered_by(tombstone)
         day = time.strftime("%Y-%m-%d", time.gmtime(self._now_seconds()))
         covered = [
@@ -162,7 +157,7 @@ class BucketPublisher:
         ]
 
         def move(path: str) -> None:
-            # Another storagemaster may be burying the same.
+            # Another storagemaster can write a tombstone of the same photo.
             with contextlib.suppress(NotFound):
                 self._bucket.copy(path, trash_path(day, path))
                 self._bucket.delete(path)
@@ -173,7 +168,7 @@ class BucketPublisher:
 
 
 def _version_at(place: Place) -> tuple[PhotoVersion | None, NodeId | None]:
-    """What is gone together."""
+    """Return the key of files that a tombstone covers together."""
     return None if isinstance(
         place.file, PhotoTombstone
     ) else place.file.photo_version, place.hint_for

@@ -1,7 +1,7 @@
-"""Reading an object: fetched as it is asked for, gone on with where a connection breaks.
+"""Reading of objects: bytes are fetched on demand, and a broken transfer is resumed.
 
-What was fetched is kept until the file is closed. So bytes that were verified are the very bytes
-that are sent, and an object is fetched once.
+Fetched bytes are stored until the file is closed. Therefore the verified bytes are exactly the
+bytes that are sent, and an object is fetched once.
 """
 
 import contextlib
@@ -16,8 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from storagenode.bucket.bucket import Bucket, ObjectMetadata
 from storagenode.bucket.errors import ObjectExists
-from storagenode.disk.filesystem import FileStat
-from storagenode.disk.reading import OpenFile
+from storagenode.open_file import FileStat, OpenFile
 from storagenode.protocol.errors import BucketUnavailable, NotFound
 
 if TYPE_CHECKING:
@@ -29,88 +28,90 @@ PAUSE_SECONDS = 0.1
 
 
 class ObjectSource:
-    """The bytes of one object. Its one handle is 0."""
+    """The bytes of one object. Its only handle is 0."""
 
     def __init__(self, bucket: Bucket, path: str, metadata: ObjectMetadata) -> None:
-        self._bucket, self._path, self._note = bucket, path, metadata
-        self._kept = tempfile.SpooledTemporaryFile(MEMORY_BYTES_MAX)  # noqa: SIM115  # see close
-        self._kept_bytes = 0
+        self._bucket, self._path, self._metadata = bucket, path, metadata
+        self._fetched = tempfile.SpooledTemporaryFile(MEMORY_BYTES_MAX)  # noqa: SIM115  # see close
+        self._fetched_bytes = 0
         self._body: StreamingBody | None = None
-        self._breaks = 0
+        self._failures = 0
 
     def read_at(self, handle: int, offset: int, bytes_max: int) -> bytes:
-        """Up to so many bytes from an offset, fetched up to there if need be."""
+        """Return up to `bytes_max` bytes from an offset, fetching the preceding bytes if needed."""
         del handle
-        while self._kept_bytes < offset:
+        while self._fetched_bytes < offset:
             if not self._fetch(bytes_max):
                 return b""
-        if offset == self._kept_bytes:
+        if offset == self._fetched_bytes:
             return self._fetch(bytes_max)
-        self._kept.seek(offset)
-        return self._kept.read(bytes_max)
+        self._fetched.seek(offset)
+        return self._fetched.read(bytes_max)
 
     def read_cached(self, handle: int, size: int) -> bytearray | None:
-        """None: a network is always waited for."""
+        """Return None, because every read waits for the network."""
         del handle, size
         return None
 
     def drop_cache(self, handle: int) -> None:
-        """Nothing is kept longer than the file is open."""
+        """Do nothing, because objects are not cached."""
 
     def close(self, handle: int) -> None:
-        """Let go of what was fetched."""
+        """Close the connection and discard the fetched bytes."""
         del handle
-        self._hang_up()
-        self._kept.close()
+        self._disconnect()
+        self._fetched.close()
 
     def _fetch(self, bytes_max: int) -> bytes:
-        data = self._read_on(bytes_max)
-        self._kept.seek(self._kept_bytes)
-        self._kept.write(data)
-        self._kept_bytes += len(data)
+        data = self._fetch_next(bytes_max)
+        self._fetched.seek(self._fetched_bytes)
+        self._fetched.write(data)
+        self._fetched_bytes += len(data)
         return data
 
-    def _read_on(self, bytes_max: int) -> bytes:
-        if self._kept_bytes >= self._note.bytes:
+    def _fetch_next(self, bytes_max: int) -> bytes:
+        if self._fetched_bytes >= self._metadata.bytes:
             return b""
-        failure = "it ends early"
-        while self._breaks < TRIES_MAX:
+        failure = "the response ended early"
+        while self._failures < TRIES_MAX:
             try:
                 if self._body is None:
                     self._body = self._bucket.read(
-                        self._path, start=self._kept_bytes, etag=self._note.etag
+                        self._path, start=self._fetched_bytes, etag=self._metadata.etag
                     )
                 data = self._body.read(bytes_max)
             except ObjectExists:
-                raise NotFound(f"{self._path} was replaced while it was read") from None
+                raise NotFound(f"{self._path} was replaced during the read") from None
             except (BotoCoreError, HTTPError, OSError) as error:
                 failure = str(error)
             else:
                 if data:
                     return data
-            self._hang_up()
-            self._breaks += 1
-            pause = random.uniform(0, PAUSE_SECONDS * 2**self._breaks)  # noqa: S311  # no secret
+            self._disconnect()
+            self._failures += 1
+            pause = random.uniform(0, PAUSE_SECONDS * 2**self._failures)  # noqa: S311  # no secret
             time.sleep(pause)
-        raise BucketUnavailable(f"{self._path} breaks off at byte {self._kept_bytes}: {failure}")
+        raise BucketUnavailable(
+            f"reading {self._path} failed at byte {self._fetched_bytes}: {failure}"
+        )
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._body is not None:
-            # Who breaks off must not wait for the rest.
+            # Closing must not wait for the remaining bytes.
             with contextlib.suppress(OSError, HTTPError):
                 self._body.close()
             self._body = None
 
 
 def open_object(bucket: Bucket, path: str) -> OpenFile:
-    """The object at a path, of which no byte is fetched yet; the caller closes it.
+    """Open the object at a path without fetching any byte. The caller closes it.
 
     Raises:
-        NotFound: There is no such object.
+        NotFound: The object does not exist.
     """
     metadata = bucket.head(path)
     if metadata is None:
-        raise NotFound(f"{path} is not there")
+        raise NotFound(f"{path} does not exist")
     stat = FileStat(
         metadata.bytes, metadata.mtime_seconds * 1_000_000_000, identity_of(metadata.etag)
     )
@@ -118,5 +119,5 @@ def open_object(bucket: Bucket, path: str) -> OpenFile:
 
 
 def identity_of(etag: str) -> int:
-    """What stands for an inode: another number for other bytes."""
+    """Return a number that serves as inode: it differs for other bytes."""
     return int.from_bytes(hashlib.sha256(etag.encode()).digest()[:8], "big")

@@ -1,4 +1,4 @@
-"""A photo under another version, in a bucket: every object copied to its new name by the server."""
+"""Relinking of a photo under another version in a bucket, by copies that the server makes."""
 
 from dataclasses import replace
 
@@ -27,9 +27,10 @@ def relink_objects(
     original_only: bool,
     is_offloaded: bool,
 ) -> tuple[str, ...]:
-    """Copy every file of a version to the same name with another version; the new paths.
+    """Copy every file of a version to the same name with another version; return the new paths.
 
-    As `relinking.relink`. What a tombstone forbids meanwhile is taken back.
+    The contract is that of `disk.relinking.relink`. If a tombstone is written meanwhile, the
+    copies are deleted.
     """
     new = replace(photo_version, version=version)
     for each in (photo_version, new):
@@ -37,28 +38,28 @@ def relink_objects(
     files = _files_of(bucket, photo_version)
     originals = originals_in(files)
     if not (originals or (is_offloaded and files)):
-        raise NotFound(f"{render_stem(photo_version)} has no original here")
+        raise NotFound(f"{render_stem(photo_version)} has no original on this node")
 
     def copy(file: Variant | Info | Failure) -> str:
         source, target = render_path(file), render_path(replace(file, photo_version=new))
         metadata = bucket.head(source)
         if metadata is None or not metadata.digest:
-            raise Corrupt(f"{source} has no digest, so that its bytes cannot be believed")
+            raise Corrupt(f"{source} has no recorded digest, so its bytes cannot be verified")
         if bucket.head(target) is None:
             bucket.copy(source, target)
         publisher.mark_changed(target)
         return target
 
-    # Infos last: they say that all else is there.
+    # Infos last, because an info promises that the other files exist.
     chosen = originals if original_only else files
-    made = bucket.map_parallel(copy, [file for file in chosen if not isinstance(file, Info)])
-    made += [copy(file) for file in chosen if isinstance(file, Info)]
+    paths = bucket.map_parallel(copy, [file for file in chosen if not isinstance(file, Info)])
+    paths += [copy(file) for file in chosen if isinstance(file, Info)]
     try:
         publisher.raise_if_deleted(Info(new))
     except Gone:
-        bucket.map_parallel(bucket.delete, made)
+        bucket.map_parallel(bucket.delete, paths)
         raise
-    return tuple(made)
+    return tuple(paths)
 
 
 def _files_of(bucket: Bucket, photo_version: PhotoVersion) -> list[Variant | Info | Failure]:

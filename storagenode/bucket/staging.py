@@ -1,7 +1,7 @@
-"""A file on its way into a bucket: in memory while it is small, then in a temporary file.
+"""Spooled files for a bucket: in memory while they are small, then in a temporary file.
 
-An object's notes are sent before its bytes, and the digest is known only after them. So nothing is
-sent before all of it is here; an upload that breaks off leaves nothing in the bucket.
+The metadata of an object is sent before its bytes and contains the digest of all bytes. Therefore a
+file is sent only when it is complete, and an interrupted upload leaves nothing in the bucket.
 """
 
 import contextlib
@@ -10,12 +10,12 @@ import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-# As much as is sent in one request.
+# The size of one request.
 MEMORY_BYTES_MAX = 8 * 1024 * 1024
 
 
 class SpooledFile:
-    """Bytes that were written and are hashed; nobody else sees them."""
+    """A file that is written and hashed before it is sent."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -25,12 +25,12 @@ class SpooledFile:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of what was written so far, as lower-case hex."""
+        """The SHA-256 of the bytes written so far, as lower-case hex."""
         return self._hash.hexdigest()
 
     @property
     def file(self) -> BinaryIO:
-        """The bytes, to be read."""
+        """The bytes as a readable file."""
         return cast("BinaryIO", self._file)
 
     def write(self, data: bytes) -> None:
@@ -40,13 +40,13 @@ class SpooledFile:
         self.bytes += len(data)
 
     def close(self) -> None:
-        """Let go of the bytes."""
+        """Discard the bytes."""
         self._file.close()
 
 
 @contextlib.contextmanager
 def spooled(data: bytes = b"") -> Iterator[SpooledFile]:
-    """A file that begins with these bytes, and is let go of at the end."""
+    """Create a spooled file with these bytes and discard it when the block exits."""
     file = SpooledFile()
     try:
         if data:

@@ -1,4 +1,4 @@
-"""The store over a bucket: what a node can do with files, where files are objects."""
+"""The store over a bucket, where each file is an object."""
 
 import contextlib
 import errno
@@ -16,11 +16,8 @@ from storagenode.bucket.reading import identity_of, open_object
 from storagenode.bucket.relinking import relink_objects
 from storagenode.bucket.staging import SpooledFile, spooled
 from storagenode.bucket.trash import days_in_trash, empty_bucket_trash, trashed_objects
-from storagenode.disk.filesystem import Space
-from storagenode.disk.publishing import Published
-from storagenode.disk.reading import OpenFile
-from storagenode.disk.shard_listing import ListedFile
-from storagenode.disk.tiering import refuse_to_drop
+from storagenode.disk.tiering import check_droppable
+from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import (
     Conflict,
     Corrupt,
@@ -30,6 +27,7 @@ from storagenode.protocol.errors import (
     NotFound,
     OutOfSpace,
 )
+from storagenode.protocol.files import ListedFile, Published
 from storagenode.protocol.layout import (
     HINTS,
     QUARANTINE,
@@ -42,7 +40,7 @@ from storagenode.protocol.layout import (
     trash_path,
     volume_marker,
 )
-from storagenode.store import Condition
+from storagenode.store import Condition, Space
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter, parse_cold_tier, render_cold_tier
 from volumes.photo_id import PhotoId, Version
@@ -60,12 +58,12 @@ from volumes.photo_path import (
 
 log = logging.getLogger(__name__)
 
-# A bucket has no end; whoever weighs nodes by their room needs a number all the same.
+# A bucket has no size limit, but placement weighs nodes by their free space.
 NOMINAL_FREE_BYTES = 1 << 50
 
 
 class BucketStore:
-    """Files below one prefix of a bucket. Everything it says was written is kept there."""
+    """The files below one prefix of a bucket. Every completed write is stored there."""
 
     def __init__(
         self,
@@ -81,33 +79,33 @@ class BucketStore:
         self._publisher = BucketPublisher(bucket, self._listings, now_seconds=now_seconds)
         self._volumes = self._find_volumes()
         self._cold_tiers = self._find_cold_tiers()
-        # Asked for all the time, and changed by nobody else.
+        # Cached, because hints are listed often and only this process changes them.
         self._hints = {place.path: place for place in self._find_hints()}
 
     @property
     def volumes(self) -> tuple[VolumeId, ...]:
-        """The volumes this node is a home of, by their markers."""
+        """The volumes that this node mirrors, by their markers."""
         return tuple(sorted(self._volumes))
 
     @property
     def is_local(self) -> bool:
-        """No: everything is behind a network."""
+        """False: every call waits for the network."""
         return False
 
     def space(self) -> Space:
-        """As much as anyone will need."""
+        """Return a nominal space, because a bucket has no limit."""
         return Space(NOMINAL_FREE_BYTES, NOMINAL_FREE_BYTES, 0, 0)
 
     def condition(self) -> Condition:
-        """Whether the bucket takes writes, as was found last."""
+        """Return the last known write state of the bucket."""
         return self.health.condition()
 
     def is_intact(self) -> bool:
-        """Whether the bucket has this node's marker, as was found last."""
+        """Return True if the bucket had this node's marker at the last probe."""
         return self.health.is_intact
 
     def create_volume(self, volume: VolumeId) -> None:
-        """Make this node a home of the volume."""
+        """Make this node a mirror of the volume."""
         self.health.check_marker()
         if volume in self._volumes:
             return
@@ -123,33 +121,37 @@ class BucketStore:
 
     @contextlib.contextmanager
     def staging(self, *, bytes_expected: int) -> Iterator[SpooledFile]:
-        """A file that is in no bucket yet; gone at the end unless it was published."""
-        del bytes_expected  # the temporary disk says by itself when it is full
+        """Yield a spooled file to write and publish; discard it when the block exits."""
+        del bytes_expected  # a full temporary disk raises an error
         self.health.check_marker()
-        with _temporary_disk_watched(), spooled() as file:
+        with _translate_temporary_disk_errors(), spooled() as file:
             yield file
 
     def publish(
         self, file: SpooledFile, place: Place, *, mtime_seconds: int, digest: str
     ) -> Published:
-        """Send a file to its name; it is kept there on return."""
+        """Publish a spooled file. The bucket has stored it on return."""
         self._require_mirror(place)
         if file.digest != digest:
-            raise DigestMismatch(f"the bytes have SHA-256 {file.digest}, announced was {digest}")
+            raise DigestMismatch(
+                f"digest mismatch: received SHA-256 {file.digest}, expected {digest}"
+            )
         (published,) = self._publish([(file, place)], mtime_seconds)
         return published
 
     def publish_bundle(
         self, files: Sequence[tuple[Place, bytes, str]], *, mtime_seconds: int
     ) -> tuple[Published, ...]:
-        """Publish the sizes of one version; the info when all else is kept."""
+        """Publish the sizes of one version, the info after the other files."""
         with contextlib.ExitStack() as stack:
             ready: list[tuple[SpooledFile, Place]] = []
             for place, data, digest in files:
                 self._require_mirror(place)
                 file = stack.enter_context(spooled(data))
                 if file.digest != digest:
-                    raise DigestMismatch(f"{place} has SHA-256 {file.digest}, not {digest}")
+                    raise DigestMismatch(
+                        f"digest mismatch: {place} has SHA-256 {file.digest}, expected {digest}"
+                    )
                 ready.append((file, place))
             infos = [pair for pair in ready if isinstance(pair[1].file, Info)]
             others = [pair for pair in ready if not isinstance(pair[1].file, Info)]
@@ -157,7 +159,7 @@ class BucketStore:
             return self._publish(others, mtime_seconds) + self._publish(infos, mtime_seconds)
 
     def write_tombstone(self, place: Place, *, mtime_seconds: int) -> Published:
-        """Write a tombstone, for ever, and move what it covers to the trash."""
+        """Write a permanent tombstone and move the files that it covers to the trash."""
         self._require_mirror(place)
         with spooled(TOMBSTONE_BYTES) as file:
             (published,) = self._publish([(file, place)], mtime_seconds)
@@ -168,53 +170,53 @@ class BucketStore:
         self._publisher.raise_if_deleted(file)
 
     def open(self, path: str) -> OpenFile:
-        """The file at a path; the caller closes it."""
+        """Open the file at a path. The caller closes it."""
         return open_object(self.bucket, path)
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
-        """The files of a shard."""
-        self._refuse_unless_open(volume)
+        """Return the files of a shard, sorted by name."""
+        self._require_volume(volume)
         return self._listings.list_shard(volume, shard)
 
     def tombstones(self, volume: VolumeId) -> list[str]:
-        """The names of all tombstones of a volume, as the bucket has them now."""
-        self._refuse_unless_open(volume)
+        """Return the names of all tombstones of a volume from a new listing."""
+        self._require_volume(volume)
         names = (path.rpartition("/")[2] for path in self._paths(f"{volume}/"))
         return [name for name in names if name.endswith(".gone")]
 
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
-        """The files of one photo."""
-        self._refuse_unless_open(volume)
+        """Return the files of one photo, sorted by name."""
+        self._require_volume(volume)
         return self._listings.list_photo(volume, photo)
 
     def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
-        """The digests of those of these files that are here."""
+        """Return the recorded digest of each existing file."""
         for file in files:
             self._require_mirror(Place(file))
-        notes = self.bucket.map_parallel(self.bucket.head, map(render_path, files))
-        found = zip(files, notes, strict=True)
-        return {file: note.digest or "" for file, note in found if note is not None}
+        heads = self.bucket.map_parallel(self.bucket.head, map(render_path, files))
+        found = zip(files, heads, strict=True)
+        return {file: head.digest or "" for file, head in found if head is not None}
 
     def read_all(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, tuple[bytes, str]]:
-        """Bytes and digest of those of these small files that are here and sound."""
-        answers = self.bucket.map_parallel(self._read_sound, map(render_path, files))
-        found = zip(files, answers, strict=True)
-        return {file: answer for file, answer in found if answer is not None}
+        """Return the bytes and digest of each small file that exists and is sound."""
+        contents = self.bucket.map_parallel(self._read_sound, map(render_path, files))
+        found = zip(files, contents, strict=True)
+        return {file: content for file, content in found if content is not None}
 
-    def shard_digests(self, volume: VolumeId, part: SizeFilter | None = None) -> dict[str, str]:
-        """A digest of every shard with files, or files of a part of them."""
-        self._refuse_unless_open(volume)
-        return self._listings.digests(volume, part)
+    def shard_digests(self, volume: VolumeId, sizes: SizeFilter | None = None) -> dict[str, str]:
+        """Return a digest of the names and digests of each shard that has matching files."""
+        self._require_volume(volume)
+        return self._listings.digests(volume, sizes)
 
     @property
     def cold_tiers(self) -> dict[VolumeId, ColdTier]:
-        """The volumes that are chilled, and how."""
+        """The cold tier of each offloaded volume."""
         return dict(self._cold_tiers)
 
     def set_cold_tier(self, volume: VolumeId, cold_tier: ColdTier | None) -> None:
-        """Note who keeps the large sizes of a volume, or that all mirrors do again."""
+        """Record the cold tier of a volume, or remove it."""
         self.health.check_marker()
-        self._refuse_unless_open(volume)
+        self._require_volume(volume)
         if cold_tier is None:
             self.bucket.delete(cold_tier_marker(volume))
             self._cold_tiers.pop(volume, None)
@@ -230,40 +232,42 @@ class BucketStore:
         self._cold_tiers[volume] = cold_tier
 
     def drop_copy(self, place: Place, digest: str) -> None:
-        """Let go of a file that the keepers of its chilled volume have."""
-        refuse_to_drop(place, self._cold_tiers.get(volume_of(place.file)))
+        """Drop a copy of a file that cold nodes store."""
+        check_droppable(place, self._cold_tiers.get(volume_of(place.file)))
         self.health.check_marker()
         metadata = self.bucket.head(place.path)
         if metadata is not None:
             if metadata.digest != digest:
-                raise Conflict(f"{place} has another digest than its keepers' copy, and stays")
+                raise Conflict(
+                    f"{place} has another digest than its copy on the cold nodes; it stays"
+                )
             self.bucket.delete(place.path)
             self._publisher.mark_changed(place.path)
 
     def list_hints(self, limit: int, *, mirror: NodeId | None = None) -> list[HintFile]:
-        """Up to so many of the files held for other nodes, or for one of them."""
-        held = dict(self._hints)
-        paths = sorted(path for path in held if mirror in {None, held[path].hint_for})[:limit]
-        notes = self.bucket.map_parallel(self.bucket.head, paths)
+        """Return up to `limit` hints, for all mirrors or for one."""
+        hints = dict(self._hints)
+        paths = sorted(path for path in hints if mirror in {None, hints[path].hint_for})[:limit]
+        heads = self.bucket.map_parallel(self.bucket.head, paths)
         return [
-            HintFile(held[path], note.bytes, note.digest or "")
-            for path, note in zip(paths, notes, strict=True)
-            if note is not None
+            HintFile(hints[path], head.bytes, head.digest or "")
+            for path, head in zip(paths, heads, strict=True)
+            if head is not None
         ]
 
     def count_hints(self, limit: int) -> int:
-        """How many files are held for other nodes."""
+        """Return the number of hints, counted up to `limit`."""
         return min(len(self._hints), limit)
 
     def remove_hint(self, place: Place) -> None:
-        """Let go of a file that was held for a node, which has it now."""
-        assert place.hint_for is not None, "only what is owed can be settled"
+        """Remove a hint after its delivery."""
+        assert place.hint_for is not None, "only hints can be removed"
         self.health.check_marker()
         self.bucket.delete(place.path)
         self._hints.pop(place.path, None)
 
     def find(self, photo: str) -> list[str]:
-        """Every path of a photo here, wherever it is kept."""
+        """Return every path of a photo in this store, in any area, sorted."""
         live = [f"{volume}/{photo[-2:]}/{photo}" for volume in self.volumes]
         trashed = [trash_path(day, path) for day in days_in_trash(self.bucket) for path in live]
         prefixes = [*live, *trashed, f"{QUARANTINE}/"]
@@ -271,14 +275,14 @@ class BucketStore:
         return sorted(path for path in found if photo in path.rpartition("/")[2])
 
     def mark_unverified(self, place: Place) -> None:
-        """Have the next comparison of mirrors look at a file that has lost its digest."""
+        """Mark a file as unverified, so that the next reconcile pass checks it."""
         self._publisher.mark_unverified(place.path)
 
     def quarantine(self, place: Place, *, inode: int | None = None) -> str | None:
-        """Set a corrupt file aside; its new path, or None if there was nothing to set aside.
+        """Quarantine a corrupt file; return its new path, or None if it no longer exists.
 
-        With the `inode` that was read, it is read once more first: the bytes may have been
-        spoilt on their way.
+        With the `inode` that was read, the file is read again first, because the bytes can
+        have been corrupted in transit.
         """
         self.health.check_marker()
         metadata = self.bucket.head(place.path)
@@ -287,20 +291,20 @@ class BucketStore:
         if inode is not None:
             with contextlib.closing(self.open(place.path)) as file:
                 if file.compute_digest() == file.digest:
-                    log.warning("%s was read wrong once, and is right", place)
+                    log.warning("%s was corrupted in transit once; the object is sound", place)
                     return None
-        aside = self._publisher.add_to_quarantine(place.path)
+        target = self._publisher.add_to_quarantine(place.path)
         self.bucket.delete(place.path)
         if place.hint_for is None:
             self._publisher.mark_changed(place.path)
-        return aside
+        return target
 
     def relink(
         self, photo_version: PhotoVersion, version: Version, *, original_only: bool = False
     ) -> tuple[str, ...]:
         """Copy every file of a version to its name under another version."""
         self.health.check_marker()
-        self._refuse_unless_open(photo_version.volume)
+        self._require_volume(photo_version.volume)
         return relink_objects(
             self.bucket,
             self._publisher,
@@ -311,14 +315,14 @@ class BucketStore:
         )
 
     def restore_digest(self, place: Place, digest: str) -> str:
-        """Note the digest of a file that has none; its digest, or `Corrupt`."""
+        """Record the digest of a file that has none; return its digest."""
         self.health.check_marker()
         with contextlib.closing(self.open(place.path)) as file:
             found = file.compute_digest()
         wanted = file.digest or digest or found
         if found != wanted:
             self.quarantine(place, inode=file.stat.inode)
-            raise Corrupt(f"{place} has SHA-256 {found} instead of {wanted}, and was set aside")
+            raise Corrupt(f"{place} has SHA-256 {found} instead of {wanted}; it was quarantined")
         if file.digest is None:
             mtime = file.stat.mtime_seconds
             self.bucket.copy(place.path, place.path, digest=found, mtime_seconds=mtime)
@@ -327,11 +331,11 @@ class BucketStore:
         return found
 
     def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
-        """What the trash has of a photo, the day it was deleted on last first."""
+        """Return the files of a photo in the trash, the latest day first."""
         return trashed_objects(self.bucket, volume, photo)
 
     def empty_trash(self, *, retention_days: int) -> int:
-        """Delete what was deleted longer ago than the retention; how many files that were."""
+        """Remove files deleted before the retention; return their number."""
         self.health.check_marker()
         return empty_bucket_trash(
             self.bucket, now_seconds=self._now_seconds(), retention_days=retention_days
@@ -347,11 +351,11 @@ class BucketStore:
 
     def _require_mirror(self, place: Place) -> None:
         if place.hint_for is None:
-            self._refuse_unless_open(volume_of(place.file))
+            self._require_volume(volume_of(place.file))
 
-    def _refuse_unless_open(self, volume: VolumeId) -> None:
+    def _require_volume(self, volume: VolumeId) -> None:
         if volume not in self._volumes:
-            raise NotAMirror(f"this node is not a home of volume {volume}")
+            raise NotAMirror(f"this node is not a mirror of volume {volume}")
 
     def _read_sound(self, path: str) -> tuple[bytes, str] | None:
         try:
@@ -384,11 +388,11 @@ class BucketStore:
 
 
 @contextlib.contextmanager
-def _temporary_disk_watched() -> Iterator[None]:
-    """Large files wait on the temporary disk until all of them is here."""
+def _translate_temporary_disk_errors() -> Iterator[None]:
+    """Translate errors of the temporary disk, which stores large files until they are complete."""
     try:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise OutOfSpace(f"the disk for temporary files is full: {error}") from error
-        raise NodeError(f"the file could not be kept while it came: {error}") from error
+        raise NodeError(f"cannot write the temporary file: {error}") from error

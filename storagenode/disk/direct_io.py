@@ -1,4 +1,4 @@
-"""Writing past the page cache, where the disk allows it.
+"""Writes that bypass the page cache, where the disk allows it.
 
 An original is read once, for its sizes, and the sizes are read all day. Through the page cache,
 originals evict sizes once a memory limit is reached. `posix_fadvise` after the fsync is not enough:

@@ -1,4 +1,4 @@
-"""Directories that are known to be on the disk, so that a name in them cannot be lost with them."""
+"""Directories that are known to be durable, so that a crash cannot lose a name with them."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from storagenode.protocol.layout import directory_of, parents_of
 
 
 class DurableDirectories:
-    """Makes directories once, and never lets a file be published in one that a crash could lose."""
+    """The durable directories of a root. Each is created and fsynced once."""
 
     def __init__(self, file_system: FileSystem) -> None:
         self._file_system = file_system
@@ -16,28 +16,28 @@ class DurableDirectories:
         self._lock = threading.Lock()
 
     def make_parents_of(self, path: str) -> None:
-        """Return when every directory above the path exists and its own name is on the disk."""
+        """Return when every directory above the path exists and its name is durable."""
         if directory_of(path) not in self._known:
             with self._lock:
                 self._make(parents_of(path))
 
     def give_name(self, path: str, name_it: Callable[[], None]) -> None:
-        """Make the parents, then do what gives something this path.
+        """Create the parents, then call `name_it`, which creates this path.
 
-        If that finds a directory missing it was lost under our feet: make it anew, once.
+        If a directory has disappeared meanwhile, create it again and retry once.
         """
         self.make_parents_of(path)
         try:
             name_it()
         except FileNotFoundError:
-            # Under the lock, so that no empty directory is removed in between.
+            # The lock keeps other threads from removing the empty directory in between.
             with self._lock:
                 self._known.difference_update(parents_of(path))
                 self._make(parents_of(path))
                 name_it()
 
     def make_all(self, parent: str, names: tuple[str, ...]) -> None:
-        """Make many directories within one, for the price of one fsync."""
+        """Create several directories in one, with one fsync."""
         with self._lock:
             for name in names:
                 self._file_system.make_directory(f"{parent}/{name}")
@@ -45,14 +45,14 @@ class DurableDirectories:
             self._known.update(f"{parent}/{name}" for name in names)
 
     def learn(self, parent: str) -> None:
-        """Take what exists within a directory as known, after one fsync of it."""
+        """Fsync a directory and treat its entries as durable."""
         with self._lock:
             self._file_system.fsync_directory(parent)
             self._known.add(parent)
             self._known.update(f"{parent}/{name}" for name in self._file_system.list(parent))
 
     def remove_empty_parents_of(self, path: str, *, below: str) -> None:
-        """Remove the directories above a path, from the inside, as far as they are empty."""
+        """Remove the empty directories above a path, innermost first, up to `below`."""
         with self._lock:
             for directory in reversed(parents_of(path)):
                 if directory == below or not self._file_system.remove_directory(directory):
@@ -63,7 +63,7 @@ class DurableDirectories:
         for directory in directories:
             if directory not in self._known:
                 self._file_system.make_directory(directory)
-                # Also when it was there: whoever made it may have died before this fsync.
+                # Sync existing directories too: their process may have died before its fsync.
                 self._file_system.fsync_directory(_parent_of(directory))
                 self._known.add(directory)
 

@@ -1,17 +1,18 @@
-"""The file system as a node uses it: a few calls below one root, and a seam for tests.
+"""The file system calls of a node below one root, as an interface that tests replace.
 
-Every call is blocking and takes paths relative to the root. Errors are `OSError`, untouched: what
-they mean for a photo is decided by the callers. Only a failed fsync has a name of its own.
+All calls block and take paths relative to the root. They raise `OSError` unchanged, and callers
+decide what an error means for a photo. Only a failed fsync has a class of its own.
 """
 
 import errno
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from storagenode.disk.direct_io import write_direct
+from storagenode.open_file import FileStat
 from storagenode.protocol.layout import NODE_MARKER
+from storagenode.store import Space
 
 DIGEST_XATTR = "user.sha256"
 STAGED_MODE = 0o600
@@ -20,106 +21,80 @@ DIRECTORY_MODE = 0o755
 
 
 class FsyncFailed(OSError):
-    """What was written may be lost, whatever the error, and even if a next fsync succeeds."""
-
-
-class FileStat(NamedTuple):
-    """What a directory entry says of a file; a directory's mtime tells of changes in it.
-
-    A named tuple, because every read makes one, and dataclasses are slower.
-    """
-
-    bytes: int
-    mtime_nanoseconds: int
-    inode: int
-
-    @property
-    def mtime_seconds(self) -> int:
-        """The whole second it was written, the same on every mirror."""
-        return self.mtime_nanoseconds // 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Space:
-    """Room on the disk: bytes and inodes."""
-
-    free_bytes: int
-    total_bytes: int
-    free_inodes: int
-    total_inodes: int
+    """Written bytes can be lost, whatever the error, and even if a later fsync succeeds."""
 
 
 class FileSystem(Protocol):
-    """The calls a store makes. A handle is a file descriptor, or stands for one."""
+    """The calls of a store. A handle is a file descriptor or represents one."""
 
     def create(self, path: str) -> int:
         """Open a new file for writing; `FileExistsError` if the name is taken."""
 
     def write(self, handle: int, data: bytes) -> None:
-        """Write all of the bytes, however many calls that takes."""
+        """Write all bytes, in as many system calls as needed."""
 
     def set_digest(self, handle: int, digest: str) -> None:
-        """Note the SHA-256, as lower-case hex, beside the bytes."""
+        """Record the SHA-256, as lower-case hex, with the file."""
 
     def set_mtime(self, handle: int, seconds: int) -> None:
-        """Set the time of writing to a whole second."""
+        """Set the modification time to a whole second."""
 
     def fsync(self, handle: int) -> None:
-        """Return when bytes, digest and time are on the disk; `FsyncFailed` if they may not be."""
+        """Return when bytes, digest, and time are durable, or raise `FsyncFailed`."""
 
     def drop_cache(self, handle: int) -> None:
-        """Have memory forget the file, so that the next read is from the disk."""
+        """Drop the file from the page cache, so that the next read is from the disk."""
 
     def close(self, handle: int) -> None:
-        """Let go of the handle."""
+        """Close the handle."""
 
     def link(self, source: str, target: str) -> None:
         """Give a file a second name; `FileExistsError` if the name is taken."""
 
     def rename(self, source: str, target: str) -> None:
-        """Move a file, over whatever has the target's name."""
+        """Move a file, replacing any file at the target."""
 
     def unlink(self, path: str) -> None:
         """Remove a name."""
 
     def make_directory(self, path: str) -> bool:
-        """Make a directory whose parent exists; whether it is new."""
+        """Create a directory in an existing one; return True if it is new."""
 
     def remove_directory(self, path: str) -> bool:
-        """Remove a directory if it is empty; whether it was."""
+        """Remove a directory if it is empty; return True if it was."""
 
     def fsync_directory(self, path: str) -> None:
-        """Return when the directory's names are on the disk; `FsyncFailed` if they may not be."""
+        """Return when the directory's names are durable, or raise `FsyncFailed`."""
 
     def list(self, path: str) -> list[str]:
-        """The names in a directory."""
+        """Return the names in a directory, unsorted."""
 
     def stat(self, path: str) -> FileStat:
-        """Size, time and inode of a name; a symbolic link is not followed."""
+        """Return size, time, and inode of a name, without following a symbolic link."""
 
     def exists(self, path: str) -> bool:
-        """Whether a name is there; only an answer of the disk counts as no."""
+        """Return True if a name exists. An error of the disk raises instead of returning False."""
 
     def open_to_read(self, path: str) -> int:
-        """Open a file for reading; a symbolic link is refused."""
+        """Open a file for reading. A symbolic link raises an error."""
 
     def stat_open(self, handle: int) -> FileStat:
-        """Size, time and inode of an open file."""
+        """Return size, time, and inode of an open file."""
 
     def digest_open(self, handle: int) -> str | None:
-        """The noted SHA-256 of an open file, or None when there is none."""
+        """Return the recorded SHA-256 of an open file, or None."""
 
     def read_at(self, handle: int, offset: int, bytes_max: int) -> bytes:
-        """Up to so many bytes from an offset; none at the end of the file."""
+        """Return up to `bytes_max` bytes from an offset, none at the end of the file."""
 
     def read_cached(self, handle: int, size: int) -> bytearray | None:
-        """The first so many bytes if memory has them all, so that no disk is waited for."""
+        """Return the first `size` bytes if all are in memory, or None if a disk must be read."""
 
     def space(self) -> Space:
-        """How much room the disk has."""
+        """Return the free and total space of the disk."""
 
     def is_intact(self) -> bool:
-        """Whether the root's path still leads to the root that was opened, marker and all."""
+        """Return True if the root's path still leads to the opened root and its marker."""
 
 
 class DiskFileSystem:
@@ -131,7 +106,7 @@ class DiskFileSystem:
         self._marker = str(root / NODE_MARKER)
 
     def close_root(self) -> None:
-        """Let go of the root; no other call may follow."""
+        """Close the root. No other call may follow."""
         os.close(self._root)
 
     def create(self, path: str) -> int:
@@ -140,18 +115,18 @@ class DiskFileSystem:
         return os.open(path, flags, STAGED_MODE, dir_fd=self._root)
 
     def write(self, handle: int, data: bytes) -> None:
-        """Write all of the bytes: the kernel may take fewer than it is given."""
+        """Write all bytes, because the kernel can accept fewer than given."""
         rest = memoryview(data)[write_direct(handle, data) :]
         while rest:
             rest = rest[os.write(handle, rest) :]
 
     def set_digest(self, handle: int, digest: str) -> None:
-        """Note the SHA-256 in the file's xattr; from here on the file is read-only."""
+        """Record the SHA-256 in the file's xattr and make the file read-only."""
         value = digest.encode("ascii")
         try:
             os.setxattr(handle, DIGEST_XATTR, value)
         except PermissionError:
-            # An xattr may only be set by someone who may write the file.
+            # Setting an xattr requires write permission.
             os.fchmod(handle, STAGED_MODE)
             os.setxattr(handle, DIGEST_XATTR, value)
         os.fchmod(handle, FINAL_MODE)
@@ -162,11 +137,11 @@ class DiskFileSystem:
         os.utime(handle, ns=(nanoseconds, nanoseconds))
 
     def fsync(self, handle: int) -> None:
-        """Flush the file to the disk."""
+        """Fsync the file."""
         _fsync(handle)
 
     def drop_cache(self, handle: int) -> None:
-        """Drop the file's pages, as far as they are clean."""
+        """Drop the clean pages of the file."""
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def close(self, handle: int) -> None:
@@ -186,7 +161,7 @@ class DiskFileSystem:
         os.unlink(path, dir_fd=self._root)
 
     def make_directory(self, path: str) -> bool:
-        """Make a directory; another thread may have been first."""
+        """Create a directory, unless another thread was first."""
         try:
             os.mkdir(path, DIRECTORY_MODE, dir_fd=self._root)
         except FileExistsError:
@@ -194,7 +169,7 @@ class DiskFileSystem:
         return True
 
     def remove_directory(self, path: str) -> bool:
-        """Remove a directory; another thread may just have put something into it."""
+        """Remove a directory, unless another thread has put a file into it."""
         try:
             os.rmdir(path, dir_fd=self._root)
         except OSError as error:
@@ -204,7 +179,7 @@ class DiskFileSystem:
         return True
 
     def fsync_directory(self, path: str) -> None:
-        """Flush a directory to the disk; the root itself is `.`."""
+        """Fsync a directory. The root is `.`."""
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._root)
         try:
             _fsync(handle)
@@ -212,7 +187,7 @@ class DiskFileSystem:
             os.close(handle)
 
     def list(self, path: str) -> list[str]:
-        """The names in a directory, in no order."""
+        """Return the names in a directory, unsorted."""
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._root)
         try:
             return os.listdir(handle)  # noqa: PTH208  # pathlib cannot list a descriptor
@@ -220,12 +195,12 @@ class DiskFileSystem:
             os.close(handle)
 
     def stat(self, path: str) -> FileStat:
-        """Size, time and inode of a name."""
+        """Return size, time, and inode of a name."""
         found = os.stat(path, dir_fd=self._root, follow_symlinks=False)
         return FileStat(found.st_size, found.st_mtime_ns, found.st_ino)
 
     def exists(self, path: str) -> bool:
-        """Whether a name is there."""
+        """Return True if a name exists."""
         try:
             os.stat(path, dir_fd=self._root, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
@@ -233,16 +208,16 @@ class DiskFileSystem:
         return True
 
     def open_to_read(self, path: str) -> int:
-        """A descriptor to read a file by."""
+        """Open a file for reading."""
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._root)
 
     def stat_open(self, handle: int) -> FileStat:
-        """Size, time and inode of an open file."""
+        """Return size, time, and inode of an open file."""
         found = os.fstat(handle)
         return FileStat(found.st_size, found.st_mtime_ns, found.st_ino)
 
     def digest_open(self, handle: int) -> str | None:
-        """The SHA-256 in the file's xattr."""
+        """Return the SHA-256 in the file's xattr, or None."""
         try:
             return os.getxattr(handle, DIGEST_XATTR).decode("ascii", "replace")
         except OSError as error:
@@ -251,11 +226,11 @@ class DiskFileSystem:
             raise
 
     def read_at(self, handle: int, offset: int, bytes_max: int) -> bytes:
-        """Up to so many bytes from an offset."""
+        """Return up to `bytes_max` bytes from an offset."""
         return os.pread(handle, bytes_max, offset)
 
     def read_cached(self, handle: int, size: int) -> bytearray | None:
-        """The bytes if the page cache has them; where the kernel cannot tell, None."""
+        """Return the bytes if the page cache has them; None if not or if unknown."""
         data = bytearray(size)
         try:
             if os.preadv(handle, [data], 0, os.RWF_NOWAIT) == size:
@@ -265,7 +240,7 @@ class DiskFileSystem:
         return None
 
     def space(self) -> Space:
-        """How much room the disk has for this process."""
+        """Return the space that is available to this process."""
         found = os.fstatvfs(self._root)
         return Space(
             free_bytes=found.f_bavail * found.f_frsize,
@@ -275,11 +250,11 @@ class DiskFileSystem:
         )
 
     def is_intact(self) -> bool:
-        """Whether the root is still the one opened: an unmounted disk leaves another behind."""
+        """Return True if the root is the opened one: unmounting a disk leaves another directory."""
         try:
-            there = os.stat(self._marker, follow_symlinks=False)  # noqa: PTH116  # asked at each write
+            current = os.stat(self._marker, follow_symlinks=False)  # noqa: PTH116  # called at each write
             opened = os.stat(NODE_MARKER, dir_fd=self._root, follow_symlinks=False)
-            return os.path.samestat(there, opened)
+            return os.path.samestat(current, opened)
         except OSError:
             return False
 

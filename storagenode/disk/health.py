@@ -1,18 +1,21 @@
-"""Whether a disk takes writes: its room against the reserve, and what its errors say of it."""
+"""The write state of a disk: its free space, its reserve, and its errors."""
 
 import contextlib
 import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from storagenode.disk.filesystem import FileSystem, FsyncFailed, Space
+from storagenode.disk.filesystem import FileSystem, FsyncFailed
 from storagenode.protocol.errors import DiskSuspect, NodeError, OutOfSpace
+from storagenode.store import Space
 
 RESERVE_FRACTION = 0.01
 RESERVE_BYTES_MIN = 256 * 1024 * 1024
 RESERVE_INODES_FRACTION = 0.01
-# New photos stop at twice the reserve, so that sizes and repairs of what is there still fit.
+# New photos stop at twice the reserve, so that sizes and repairs of existing photos still fit.
 SOFT_MARK_RESERVES = 2
+
+ROOT_CHANGED = "the root directory or its marker has changed; check that the disk is mounted"
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _SUSPECT = {errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO}
@@ -20,14 +23,14 @@ _SUSPECT = {errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserve:
-    """What a disk keeps free, so that tombstones can be written on a full one."""
+    """Space that stays free, so that a full disk can still store tombstones."""
 
     bytes: int
     inodes: int
 
 
 def reserve_of(space: Space) -> Reserve:
-    """One per cent of the disk, and never less than 256 MiB unless the disk is tiny."""
+    """Return one percent of the disk, at least 256 MiB or a tenth of a tiny disk."""
     least = min(RESERVE_BYTES_MIN, space.total_bytes // 10)
     return Reserve(
         bytes=max(int(space.total_bytes * RESERVE_FRACTION), least),
@@ -36,7 +39,7 @@ def reserve_of(space: Space) -> Reserve:
 
 
 class DiskHealth:
-    """What is known of one disk. Once it has failed a write it takes none until a restart."""
+    """The state of one disk. After a failed write, it accepts none until a restart."""
 
     def __init__(self, file_system: FileSystem) -> None:
         self._file_system = file_system
@@ -44,25 +47,27 @@ class DiskHealth:
         self.suspect_reason = ""
 
     def check_writable(self) -> None:
-        """Raise `DiskSuspect` if the disk must not be written."""
+        """Raise `DiskSuspect` if the disk must not be written to."""
         if not self._file_system.is_intact():
-            raise DiskSuspect("the root or its marker is not what it was: is the disk mounted?")
+            raise DiskSuspect(ROOT_CHANGED)
         if self.suspect_reason:
-            raise DiskSuspect(f"the disk is read-only here since an error: {self.suspect_reason}")
+            raise DiskSuspect(f"the disk accepts no writes until a restart: {self.suspect_reason}")
 
     def check_free_space(self, bytes_needed: int) -> None:
-        """Raise `OutOfSpace` if so many bytes would eat into the reserve."""
+        """Raise `OutOfSpace` if a write of this size would use the reserve."""
         space = self._file_system.space()
         if space.free_bytes - bytes_needed < self.reserve.bytes:
             raise OutOfSpace(
-                f"{space.free_bytes} bytes are free, {self.reserve.bytes} of them are kept for "
-                f"deletes, {bytes_needed} more are needed"
+                f"not enough space for {bytes_needed} bytes: {space.free_bytes} are free, and "
+                f"{self.reserve.bytes} are reserved for deletes"
             )
         if space.total_inodes and space.free_inodes <= self.reserve.inodes:
-            raise OutOfSpace(f"{space.free_inodes} inodes are free, all kept for deletes")
+            raise OutOfSpace(
+                f"not enough inodes: {space.free_inodes} are free, all reserved for deletes"
+            )
 
     def accepts_new_photos(self) -> bool:
-        """Whether there is room above the soft mark, and no reason to doubt the disk."""
+        """Return True if the disk is not suspect and has space above the soft mark."""
         space = self._file_system.space()
         soft_bytes = SOFT_MARK_RESERVES * self.reserve.bytes
         soft_inodes = SOFT_MARK_RESERVES * self.reserve.inodes
@@ -71,16 +76,16 @@ class DiskHealth:
 
     @contextlib.contextmanager
     def translate_write_errors(self) -> Iterator[None]:
-        """Turn the disk's errors into ours, and remember the ones that make it suspect.
+        """Translate errors of the disk to `NodeError`, and mark the disk suspect on serious ones.
 
-        A failed fsync is never tried again: the kernel may have dropped the bytes already.
+        A failed fsync is never retried, because the kernel can have dropped the bytes already.
         """
         try:
             yield
         except OSError as error:
             if isinstance(error, FsyncFailed) or error.errno in _SUSPECT:
                 self.suspect_reason = str(error)
-                raise DiskSuspect(f"the disk failed a write: {error}") from error
+                raise DiskSuspect(f"disk write failed: {error}") from error
             if error.errno in _FULL:
                 raise OutOfSpace(f"the disk is full: {error}") from error
-            raise NodeError(f"the disk did not take the write: {error}") from error
+            raise NodeError(f"disk write failed: {error}") from error

@@ -1,4 +1,4 @@
-"""The `.node` marker: what makes a directory the root of one node, and keeps every other out."""
+"""The `.node` marker, which makes a directory the root of one node and excludes all others."""
 
 import contextlib
 import errno
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from storagenode.disk.filesystem import DIGEST_XATTR
 from storagenode.protocol.layout import HINTS, NODE_MARKER, QUARANTINE, STAGING, TRASH
+from storagenode.store import RootRefused
 from volumes.cluster import Node
 
 FORMAT_VERSION = 1
@@ -20,13 +21,9 @@ _FOLDERS = (STAGING, HINTS, TRASH, QUARANTINE)
 _FRESH = f"{NODE_MARKER}.new"
 
 
-class RootRefused(Exception):
-    """A directory cannot serve as this node's root; the message says why and what to do."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeMarker:
-    """Which node a root belongs to."""
+    """The node that a root belongs to."""
 
     uuid: str
     id: str
@@ -35,20 +32,20 @@ class NodeMarker:
 
 
 def mark_root(root: Path, node: Node) -> NodeMarker:
-    """Make an empty directory the root of a node; a root that is marked already stays as it is.
+    """Make an empty directory the root of a node. A marked root stays unchanged.
 
-    One that an earlier call did not come to the end of counts as empty.
+    A root that an interrupted call left counts as empty.
 
     Raises:
-        RootRefused: It is another node's, or holds files that are not a node's.
+        RootRefused: The directory is another node's root, or has other files.
     """
     _make_durably(root)
     if (root / NODE_MARKER).exists():
         return read_marker(root, node)
-    if not all(_is_of_an_empty_root(entry) for entry in root.iterdir()):
+    if not all(_belongs_to_empty_root(entry) for entry in root.iterdir()):
         raise RootRefused(
-            f"{root} has files but no {NODE_MARKER} marker: it is not empty, and not a node's. "
-            "Give an empty directory; or, if the marker was lost, bring it back from a backup."
+            f"{root} has files but no {NODE_MARKER} marker; "
+            "use an empty directory, or restore a lost marker from a backup"
         )
     marker = new_marker(node)
     for name in _FOLDERS:
@@ -58,44 +55,44 @@ def mark_root(root: Path, node: Node) -> NodeMarker:
 
 
 def read_marker(root: Path, node: Node) -> NodeMarker:
-    """The root's marker, after checking that it is this node's.
+    """Return the root's marker after checking that it is this node's.
 
     Raises:
-        RootRefused: It is missing, unreadable, or another node's.
+        RootRefused: The marker is missing, unreadable, or another node's.
     """
     path = root / NODE_MARKER
     try:
         text = path.read_text()
     except FileNotFoundError:
         raise RootRefused(
-            f"{path} is missing. If the disk of {node.id} is not mounted, mount it; if this is a "
-            f"new, empty disk, mark it first: glassplate node init {node.id}"
+            f"{path} is missing. If the disk of {node.id} is not mounted, mount it. If the disk is "
+            f"new and empty, mark it: glassplate node init {node.id}"
         ) from None
     except (ValueError, OSError) as error:
-        raise RootRefused(f"{path} cannot be read as a node's marker: {error}") from error
+        raise RootRefused(f"cannot read the marker {path}: {error}") from error
     return parse_marker(text, node, where=str(path))
 
 
 def new_marker(node: Node) -> NodeMarker:
-    """The marker of a node that gets its root just now."""
+    """Return the marker for the new root of a node."""
     return NodeMarker(uuid=node.uuid or str(uuid.uuid4()), id=node.id, colo=node.colo)
 
 
 def render_marker(marker: NodeMarker) -> str:
-    """A marker as the text that is kept."""
+    """Return the text of a marker."""
     return json.dumps(asdict(marker), indent=1) + "\n"
 
 
 def parse_marker(text: str, node: Node, *, where: str) -> NodeMarker:
-    """The inverse of `render_marker`, after checking that it is this node's.
+    """Parse what `render_marker` returns, and check that it is this node's.
 
     Raises:
-        RootRefused: It is unreadable, or another node's.
+        RootRefused: The marker is invalid, or another node's.
     """
     try:
         marker = NodeMarker(**json.loads(text))
     except (ValueError, TypeError) as error:
-        raise RootRefused(f"{where} cannot be read as a node's marker: {error}") from error
+        raise RootRefused(f"cannot read the marker {where}: {error}") from error
     wrong = [
         f"{name} is {found!r}, must be {wanted!r}"
         for name, found, wanted in (
@@ -112,10 +109,10 @@ def parse_marker(text: str, node: Node, *, where: str) -> NodeMarker:
 
 
 def prove_root(root: Path) -> None:
-    """Check that the file system can do what a node needs.
+    """Check that the file system meets the needs of a node.
 
     Raises:
-        RootRefused: It has no user xattrs, or its hidden folders are on another file system.
+        RootRefused: It has no user xattrs, or a hidden directory is on another file system.
     """
     probe = root / STAGING / f"probe-{os.getpid():x}"
     try:
@@ -123,10 +120,10 @@ def prove_root(root: Path) -> None:
         os.setxattr(probe, DIGEST_XATTR, b"0")
     except OSError as error:
         if error.errno not in {errno.ENOTSUP, errno.EPERM}:
-            raise RootRefused(f"{root} cannot be written: {error}") from error
+            raise RootRefused(f"cannot write to {root}: {error}") from error
         raise RootRefused(
-            f"{root} is on a file system without user xattrs, where photos' digests are kept. "
-            "Use ext4, xfs or btrfs."
+            f"{root} is on a file system without user xattrs, which store the digests of photos; "
+            "use ext4, xfs, or btrfs"
         ) from error
     finally:
         probe.unlink(missing_ok=True)
@@ -137,23 +134,23 @@ def prove_root(root: Path) -> None:
 
 @contextlib.contextmanager
 def root_lock(root: Path) -> Iterator[None]:
-    """Keep every other process off a marked root, whose locks and staging it knows nothing of.
+    """Hold the lock of a marked root, so that no other process uses it.
 
     Raises:
-        RootRefused: Another process holds it.
+        RootRefused: Another process holds the lock.
     """
     marker = os.open(root / NODE_MARKER, os.O_RDONLY | os.O_CLOEXEC)
     try:
         try:
             fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RootRefused(f"{root} is being served by another process") from None
+            raise RootRefused(f"{root} is in use by another process") from None
         yield
     finally:
         os.close(marker)
 
 
-def _is_of_an_empty_root(entry: Path) -> bool:
+def _belongs_to_empty_root(entry: Path) -> bool:
     if entry.name in _FOLDERS:
         return not any(entry.iterdir())
     return entry.name in {"lost+found", _FRESH}

@@ -1,9 +1,8 @@
-"""Giving a sealed file its name: never over another, never past a tombstone, durable when told."""
+"""Publishing of sealed files: never over a sound file, never past a tombstone, always durable."""
 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from runtime.crashpoint import crashpoint
@@ -12,36 +11,27 @@ from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.reading import opened, recorded_digest
 from storagenode.disk.staging import StagedFile
 from storagenode.protocol.errors import Conflict, Gone
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import QUARANTINE, Place, directory_of, hint_path, quarantine_path
+from storagenode.taken_names import Resolution, resolve_taken_name
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     Info,
     PhotoFile,
     PhotoTombstone,
     PhotoVersion,
-    Variant,
     VersionTombstone,
     render_path,
     tombstone_paths,
 )
 
 _LOCKS = 256
-# Versions that are known to be under no tombstone; a page's worth of photos many times over.
-_CLEAR_MAX = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """The file is at its name, bytes and name fsynced. `existed` says that it was so before."""
-
-    path: str
-    digest: str
-    bytes: int
-    existed: bool
+# Size of the cache of versions without tombstones: many times a batch of photos.
+_UNDELETED_MAX = 4096
 
 
 class Publisher:
-    """Links staged files to their names."""
+    """Publisher of staged files, by links to their names."""
 
     def __init__(
         self,
@@ -54,27 +44,28 @@ class Publisher:
         self._directories = directories
         self._now_seconds = now_seconds
         self._locks = [threading.RLock() for _ in range(_LOCKS)]
-        self._is_clear = lru_cache(_CLEAR_MAX)(self._look_for_tombstones)
+        self._is_undeleted = lru_cache(_UNDELETED_MAX)(self._check_tombstones)
         self._since_last_tombstone = object()
 
     @contextlib.contextmanager
     def photo_lock(self, file: PhotoFile) -> Iterator[None]:
-        """No other file of this photo, and no tombstone, can come between what is done inside."""
+        """Hold the photo's lock: no other file or tombstone of it is published meanwhile."""
         photo = file.photo if isinstance(file, PhotoTombstone) else file.photo_version.photo
         with self._locks[hash(photo) % _LOCKS]:
             yield
 
     def publish(self, files: Sequence[tuple[StagedFile, Place]]) -> tuple[Published, ...]:
-        """Give sealed files their names and return when all of them are on the disk.
+        """Link sealed files to their names and return when all names are durable.
 
         Raises:
-            Gone: A tombstone covers one.
-            Conflict: The name of a variant is taken by other, sound bytes that are finished.
+            Gone: A tombstone covers a file.
+            Conflict: The name of a variant holds other bytes, which are sound and finished.
             OSError: The disk failed.
         """
         published = tuple(self._give_name(staged, place) for staged, place in files)
         crashpoint("before_dirsync")
-        # Also of what was there before: whoever linked it may not have come to this fsync.
+        # Sync the directories of files that already existed too: the process that linked them may
+        # have died before its fsync.
         for directory in dict.fromkeys(directory_of(file.path) for file in published):
             self._file_system.fsync_directory(directory)
         crashpoint("after_dirsync")
@@ -83,7 +74,7 @@ class Publisher:
     def raise_if_deleted(self, file: PhotoFile, *, hint_for: NodeId | None = None) -> None:
         """Raise `Gone` if a tombstone covers this file.
 
-        For a file held for another node, a tombstone held for it counts too.
+        For a hint, hinted tombstones for the same mirror count as well.
         """
         if isinstance(file, PhotoTombstone | VersionTombstone):
             return
@@ -91,40 +82,41 @@ class Publisher:
             if self._file_system.exists(path) or (
                 hint_for is not None and self._file_system.exists(hint_path(hint_for, path))
             ):
-                raise Gone(f"{render_path(file)} is gone: {path} says so")
+                raise Gone(f"{render_path(file)} is deleted: {path} covers it")
 
     def raise_if_deleted_cached(self, file: PhotoFile) -> None:
-        """As `raise_if_deleted`, for reads: the disk is asked once for each version that is clear.
+        """Raise `Gone` if a tombstone covers this file, using cached lookups.
 
-        It is asked again after any tombstone. No other process gives names in this root, whose
-        marker is locked; and what is new is noted after its link, by a thing that never comes
-        again, so that who looked before that link has not looked for all time.
+        The result for a version without tombstones is cached until the next tombstone. The cache
+        key includes a token that is replaced after each tombstone is linked, so a lookup made
+        before the link is never reused. No other process publishes in this root, because its
+        marker is locked.
         """
         if not isinstance(file, PhotoTombstone | VersionTombstone):
-            self._is_clear(file.photo_version, self._since_last_tombstone)
+            self._is_undeleted(file.photo_version, self._since_last_tombstone)
 
-    def _look_for_tombstones(self, photo_version: PhotoVersion, since: object) -> None:
-        """What it raises is not remembered, only that it raised nothing."""
+    def _check_tombstones(self, photo_version: PhotoVersion, since: object) -> None:
+        """Raise `Gone` if a tombstone covers the version. `lru_cache` does not cache exceptions."""
         del since
         self.raise_if_deleted(Info(photo_version))
 
     def raise_if_info_differs(self, infos: Sequence[tuple[StagedFile, Place]]) -> None:
-        """Raise `Conflict` if a version has an info of other bytes, which is kept.
+        """Raise `Conflict` if a version has an info with other bytes. The existing info is kept.
 
-        It tells of sizes that were made before; where one of those is missing or damaged, it is to
-        be had from another mirror, and not to be made up for by one that the info does not tell of.
+        It lists sizes that were made before. If one of them is missing or damaged, repair copies
+        it from another mirror. A size that the info does not list must not replace it.
         """
         for info, place in infos:
             with contextlib.suppress(FileNotFoundError):
                 if recorded_digest(self._file_system, place.path) != info.digest:
-                    raise Conflict(f"{place} is there already, and tells of other sizes")
+                    raise Conflict(f"{place} exists and lists other sizes")
 
     def add_to_quarantine(self, path: str) -> str:
-        """Give a file a second name in the quarantine, and return it when it is on the disk."""
-        aside = quarantine_path(path, unique=f"{self._now_seconds():.6f}")
-        self._file_system.link(path, aside)
+        """Link a file into the quarantine; return its path there once that is durable."""
+        target = quarantine_path(path, unique=f"{self._now_seconds():.6f}")
+        self._file_system.link(path, target)
         self._file_system.fsync_directory(QUARANTINE)
-        return aside
+        return target
 
     def _give_name(self, staged: StagedFile, place: Place) -> Published:
         self._directories.make_parents_of(place.path)
@@ -149,32 +141,19 @@ class Publisher:
         return Published(place.path, staged.digest, staged.bytes, existed=False)
 
     def _resolve_existing(self, staged: StagedFile, place: Place) -> Published:
-        """What becomes of a staged file whose name is taken."""
-        with opened(self._file_system, place.path) as there:
-            found, noted, size = there.compute_digest(), there.digest, there.stat.bytes
-        if found == noted and (found != staged.replaces or found == staged.digest):
-            # What is made from a photo twice, or says only that it is gone, is as good the first
-            # time. The pixels themselves are never other ones.
-            if found == staged.digest or not isinstance(place.file, Variant):
-                return Published(place.path, found, size, existed=True)
-            if not self._is_unfinished(place):
-                raise Conflict(f"{place} is there already, with other bytes")
-        # What is there is to give way, or no info or digest vouches for it, and what was just
-        # sealed is sound: it takes the name in one step, so that there is no moment without either.
-        if found != staged.digest:
+        with opened(self._file_system, place.path) as existing:
+            found, recorded, size = existing.compute_digest(), existing.digest, existing.stat.bytes
+        resolution = resolve_taken_name(
+            staged,
+            place,
+            found=found,
+            recorded=recorded,
+            exists=lambda other: self._file_system.exists(other.path),
+        )
+        if resolution is Resolution.KEEP:
+            return Published(place.path, found, size, existed=True)
+        if resolution is Resolution.QUARANTINE_AND_REPLACE:
             self.add_to_quarantine(place.path)
+        # The rename is atomic, so the name always has a file.
         self._file_system.rename(staged.path, place.path)
         return Published(place.path, staged.digest, staged.bytes, existed=False)
-
-    def _is_unfinished(self, place: Place) -> bool:
-        """Whether this is a size whose info never came: its maker has ended in the middle."""
-        info = info_for(place)
-        return info is not None and not self._file_system.exists(info.path)
-
-
-def info_for(place: Place) -> Place | None:
-    """The info that says of a size that it is finished; an original needs none."""
-    file = place.file
-    if isinstance(file, Variant) and not file.is_original:
-        return Place(Info(file.photo_version), place.hint_for)
-    return None

@@ -1,4 +1,4 @@
-"""A photo under another version: every file linked to its new name, no byte copied."""
+"""Relinking of a photo under another version by hard links, without copying bytes."""
 
 import contextlib
 from collections.abc import Callable
@@ -32,17 +32,17 @@ def relink(
     original_only: bool = False,
     is_offloaded: bool = False,
 ) -> tuple[str, ...]:
-    """Link every file of a version to the same name with another version; the new paths.
+    """Link every file of a version to the same name with another version; return the new paths.
 
-    The bytes are on the disk already. The new info is linked only when all else is fsynced, as it
-    is in a bundle. Doing it again is harmless. With `original_only`, the new version is one whose
-    sizes have yet to be made. Of a chilled volume the original may be with its keepers.
+    The new info is linked only after the other files are durable, as in a bundle. Repeated calls
+    have the same effect. With `original_only`, the sizes of the new version are made later. The
+    original of an offloaded volume can be missing here.
 
     Raises:
         Gone: A tombstone covers the old or the new version.
         NotFound: The old version has no original here.
-        Corrupt: A file does not have its digest, and was set aside, or has none. It may be the only
-            copy to last: that on the other mirror is deleted under its old name.
+        Corrupt: A file does not match its digest and was quarantined, or it has no digest. It must
+            not be relinked, because it can become the only copy.
     """
     directory = f"{photo_version.volume}/{photo_version.shard}"
     new = replace(photo_version, version=version)
@@ -52,10 +52,10 @@ def relink(
         files = _files_of(file_system, photo_version)
         originals = originals_in(files)
         if not (originals or (is_offloaded and files)):
-            raise NotFound(f"{render_stem(photo_version)} has no original here")
+            raise NotFound(f"{render_stem(photo_version)} has no original on this node")
         chosen = originals if original_only else files
-        made = []
-        # Infos last: they say that all else is there.
+        paths = []
+        # Infos last, because an info promises that the other files exist.
         for file in sorted(chosen, key=lambda file: isinstance(file, Info)):
             source, target = render_path(file), render_path(replace(file, photo_version=new))
             _verify(file_system, Place(file), add_to_quarantine)
@@ -63,9 +63,9 @@ def relink(
                 file_system.fsync_directory(directory)
             with contextlib.suppress(FileExistsError):
                 file_system.link(source, target)
-            made.append(target)
+            paths.append(target)
         file_system.fsync_directory(directory)
-    return tuple(made)
+    return tuple(paths)
 
 
 def _verify(

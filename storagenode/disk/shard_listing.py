@@ -1,8 +1,7 @@
-"""What is in a shard, and one digest of it, so that two mirrors are compared without reading files.
+"""Listings and digests of shards, so that mirrors are compared without reading files.
 
-A shard's digest is the SHA-256 of its sorted lines `name digest`. It is computed again only when
-the directory's mtime has changed; it says what was written, not what the disk has made of it since,
-which is the scrub's business.
+The digest of a shard is the SHA-256 of its sorted lines `name digest`. It is cached until the mtime
+of the directory changes. It reflects the recorded digests; the scrub verifies the bytes.
 """
 
 import hashlib
@@ -12,45 +11,37 @@ from dataclasses import dataclass
 
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.reading import recorded_digest
+from storagenode.protocol.files import ListedFile
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PHOTO_ID_LENGTH, VERSION_LENGTH, PhotoId
 from volumes.photo_path import SHARDS, InvalidPath, VolumeId, parse_name, shard_of
 
-# A directory changed as recently as this may change again within the same tick of its mtime.
+# A directory that changed this recently can change again within the same tick of its mtime.
 MTIME_SETTLE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class ListedFile:
-    """One file of a shard. An empty digest means unverified: its xattr is missing."""
-
-    name: str
-    bytes: int
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Remembered:
+class _CachedDigest:
     mtime_nanoseconds: int
     digest: str
 
 
 class ShardListings:
-    """Lists shards, and remembers the digests of those that have not changed."""
+    """Shard listings of a disk, with cached digests of unchanged shards."""
 
     def __init__(self, file_system: FileSystem, *, now_seconds: Callable[[], float]) -> None:
         self._file_system = file_system
         self._now_seconds = now_seconds
-        self._remembered: dict[tuple[str, SizeFilter | None], _Remembered] = {}
+        self._cache: dict[tuple[str, SizeFilter | None], _CachedDigest] = {}
         self._own_suffix = f"-{secrets.token_hex(4)}"
-        self._times_forgotten = 0
+        self._generation = 0
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
-        """The photo files of a shard, in order of names; what else lies there is passed over."""
+        """Return the photo files of a shard, sorted by name. Other files are skipped."""
         return self._list(volume, shard, prefix="")
 
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
-        """The files of one photo, in order of names."""
+        """Return the files of one photo, sorted by name."""
         return self._list(volume, shard_of(photo), prefix=photo)
 
     def _list(self, volume: VolumeId, shard: str, *, prefix: str) -> tuple[ListedFile, ...]:
@@ -66,36 +57,36 @@ class ShardListings:
         )
         return tuple(file for file in listed if file is not None)
 
-    def digests(self, volume: VolumeId, part: SizeFilter | None = None) -> dict[str, str]:
-        """The digest of every shard that has photo files, or files of one part of them."""
-        digests = {shard: self._digest(volume, shard, part) for shard in SHARDS}
+    def digests(self, volume: VolumeId, sizes: SizeFilter | None = None) -> dict[str, str]:
+        """Return the digest of every shard that has files matching the size filter."""
+        digests = {shard: self._digest(volume, shard, sizes) for shard in SHARDS}
         return {shard: digest for shard, digest in digests.items() if digest}
 
     def forget(self, directory: str) -> None:
-        """Compute the digest of a shard's directory anew: a file in it was noted otherwise."""
-        self._times_forgotten += 1
-        for part in {part for _, part in tuple(self._remembered)}:
-            self._remembered.pop((directory, part), None)
+        """Drop the cached digest of a shard, because the recorded digest of a file has changed."""
+        self._generation += 1
+        for sizes in {sizes for _, sizes in tuple(self._cache)}:
+            self._cache.pop((directory, sizes), None)
 
-    def _digest(self, volume: VolumeId, shard: str, part: SizeFilter | None) -> str:
+    def _digest(self, volume: VolumeId, shard: str, sizes: SizeFilter | None) -> str:
         directory = f"{volume}/{shard}"
-        # Before the listing: what changes while it is made must have another mtime to be noticed.
-        now, times_forgotten = self._now_seconds(), self._times_forgotten
+        # Read the mtime before listing, so that a change during the listing gets another mtime.
+        now, generation = self._now_seconds(), self._generation
         try:
             mtime = self._file_system.stat(directory).mtime_nanoseconds
         except FileNotFoundError:
             return ""
-        remembered = self._remembered.get((directory, part))
-        if remembered is not None and remembered.mtime_nanoseconds == mtime:
-            return remembered.digest
-        files = files_of_part(volume, self.list_shard(volume, shard), part)
+        cached = self._cache.get((directory, sizes))
+        if cached is not None and cached.mtime_nanoseconds == mtime:
+            return cached.digest
+        files = filter_files(volume, self.list_shard(volume, shard), sizes)
         digest = listing_digest(files)
         if not all(file.digest for file in files) or has_unfinished_delete(files):
-            # Like no mirror's, so that reconcile looks into it: also where all have the same.
+            # The suffix differs from every mirror's digest, so reconcile always checks this shard.
             digest += self._own_suffix
         has_settled = now - mtime / 1e9 > MTIME_SETTLE_SECONDS
-        if has_settled and times_forgotten == self._times_forgotten:
-            self._remembered[directory, part] = _Remembered(mtime, digest)
+        if has_settled and generation == self._generation:
+            self._cache[directory, sizes] = _CachedDigest(mtime, digest)
         return digest
 
     def _listed(self, path: str, name: str) -> ListedFile | None:
@@ -103,20 +94,20 @@ class ShardListings:
             size = self._file_system.stat(path).bytes
             return ListedFile(name, size, recorded_digest(self._file_system, path))
         except FileNotFoundError:
-            return None  # deleted since it was listed
+            return None  # deleted after the listing
 
 
-def files_of_part(
-    volume: VolumeId, files: tuple[ListedFile, ...], part: SizeFilter | None
+def filter_files(
+    volume: VolumeId, files: tuple[ListedFile, ...], sizes: SizeFilter | None
 ) -> tuple[ListedFile, ...]:
-    """Those of a shard's files that are of a part; all of them, where there is none."""
-    if part is None:
+    """Return the files that match a size filter, or all files without one."""
+    if sizes is None:
         return files
-    return tuple(file for file in files if part.matches(parse_name(volume, file.name)))
+    return tuple(file for file in files if sizes.matches(parse_name(volume, file.name)))
 
 
 def has_unfinished_delete(files: tuple[ListedFile, ...]) -> bool:
-    """Whether a tombstone is among the files and what it covers, as after a power failure."""
+    """Return True if a tombstone and a file that it covers exist, as after a power failure."""
     gone = {file.name.removesuffix(".gone") for file in files if file.name.endswith(".gone")}
     return any(
         file.name[:PHOTO_ID_LENGTH] in gone or _stem(file.name) in gone
@@ -126,7 +117,7 @@ def has_unfinished_delete(files: tuple[ListedFile, ...]) -> bool:
 
 
 def listing_digest(files: tuple[ListedFile, ...]) -> str:
-    """One digest of names and digests; empty for an empty shard."""
+    """Return one digest of all names and digests, or "" for an empty shard."""
     if not files:
         return ""
     lines = "".join(f"{file.name} {file.digest}\n" for file in files)
@@ -134,12 +125,12 @@ def listing_digest(files: tuple[ListedFile, ...]) -> str:
 
 
 def _stem(name: str) -> str:
-    """What the name of a version's file has in common with that of its tombstone."""
+    """Return the part of a name that a version's files and tombstone have in common."""
     return name[: PHOTO_ID_LENGTH + 1 + VERSION_LENGTH]
 
 
 def is_photo_file(volume: VolumeId, name: str) -> bool:
-    """Whether a name in one of the volume's shards is a photo file's."""
+    """Return True if a name in a shard of the volume is that of a photo file."""
     try:
         parse_name(volume, name)
     except InvalidPath:

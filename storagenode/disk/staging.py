@@ -1,4 +1,4 @@
-"""A file being written: hidden in `.staging/`, hashed on the way, fsynced before it is seen."""
+"""Staged files: hidden in `.staging/`, hashed while written, and fsynced before publishing."""
 
 import contextlib
 import hashlib
@@ -15,11 +15,9 @@ _sequence = itertools.count()
 
 
 class StagedFile:
-    """A file that is on the disk under a name that is never served.
+    """A file on the disk under a hidden name, which is never served.
 
-    Write it, seal it, link it to its name, discard it: in that order, and always discard. A file
-    of the digest `replaces` gives way to it, and so does a size that no info vouches for; no other
-    sound file does.
+    Write it, seal it, link it to its name, and discard it, in this order. Always discard it.
     """
 
     def __init__(self, file_system: FileSystem, *, process: str) -> None:
@@ -33,28 +31,30 @@ class StagedFile:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of what was written so far, as lower-case hex."""
+        """The SHA-256 of the bytes written so far, as lower-case hex."""
         return self._hash.hexdigest()
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
-        assert self._handle is not None, "written after it was sealed"
+        assert self._handle is not None, "cannot write to a sealed file"
         self._hash.update(data)
         self._file_system.write(self._handle, data)
         self.bytes += len(data)
         crashpoint("mid_write")
 
     def seal(self, *, mtime_seconds: int, digest: str) -> None:
-        """Note digest and time beside the bytes, and return when all of it is on the disk.
+        """Record digest and time with the bytes, and return when everything is durable.
 
         Raises:
-            DigestMismatch: What was written does not have this digest.
-            OSError: The disk failed; after a failed fsync nothing of this file may be believed.
+            DigestMismatch: The bytes do not match this digest.
+            OSError: The disk failed. After a failed fsync, no byte of the file can be trusted.
         """
-        assert self._handle is not None, "sealed twice"
+        assert self._handle is not None, "cannot seal a file twice"
         crashpoint("before_digest_check")
         if self.digest != digest:
-            raise DigestMismatch(f"the bytes have SHA-256 {self.digest}, announced was {digest}")
+            raise DigestMismatch(
+                f"digest mismatch: received SHA-256 {self.digest}, expected {digest}"
+            )
         self._file_system.set_digest(self._handle, digest)
         self._file_system.set_mtime(self._handle, mtime_seconds)
         crashpoint("before_fsync")
@@ -64,19 +64,19 @@ class StagedFile:
         self._file_system.close(handle)
 
     def discard(self) -> None:
-        """Remove the hidden name; the bytes stay if they were linked to another."""
+        """Remove the hidden name. The bytes stay if the file is published."""
         if self._handle is not None:
             handle, self._handle = self._handle, None
             with contextlib.suppress(OSError):
                 self._file_system.close(handle)
-        # A name that cannot be removed now is removed when the node next starts.
+        # The next start of the node removes a name that cannot be removed now.
         with contextlib.suppress(OSError):
             self._file_system.unlink(self.path)
 
 
 @contextlib.contextmanager
 def staged(file_system: FileSystem) -> Iterator[StagedFile]:
-    """A staged file that is discarded at the end, whatever happens."""
+    """Create a staged file and discard it when the block exits."""
     file = StagedFile(file_system, process=f"{os.getpid():x}")
     try:
         yield file
@@ -85,7 +85,7 @@ def staged(file_system: FileSystem) -> Iterator[StagedFile]:
 
 
 def empty_staging(file_system: FileSystem) -> int:
-    """Remove what an earlier process left unfinished; how many files that were."""
+    """Remove the staged files of earlier processes; return their number."""
     names = file_system.list(STAGING)
     for name in names:
         file_system.unlink(f"{STAGING}/{name}")

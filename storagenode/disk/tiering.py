@@ -1,4 +1,4 @@
-"""A volume that is chilled, on a disk: its marker, and letting go of what its keepers have."""
+"""Offloaded volumes on a disk: their markers, and dropping of copies that cold nodes store."""
 
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.publishing import Publisher
@@ -13,7 +13,7 @@ MARKER_BYTES_MAX = 64 * 1024
 
 
 def read_cold_tier(file_system: FileSystem, volume: VolumeId) -> ColdTier | None:
-    """How a volume is chilled, or None if it is not."""
+    """Return the cold tier of a volume, or None if it is not offloaded."""
     path = cold_tier_marker(volume)
     if not file_system.exists(path):
         return None
@@ -21,7 +21,9 @@ def read_cold_tier(file_system: FileSystem, volume: VolumeId) -> ColdTier | None
     try:
         return parse_cold_tier(file_system.read_at(handle, 0, MARKER_BYTES_MAX))
     except ValueError as error:
-        raise NodeError(f"{path} cannot be read: {error}; chill or thaw it again") from error
+        raise NodeError(
+            f"cannot read {path}: {error}; offload or recall the volume again"
+        ) from error
     finally:
         file_system.close(handle)
 
@@ -29,7 +31,7 @@ def read_cold_tier(file_system: FileSystem, volume: VolumeId) -> ColdTier | None
 def write_cold_tier(
     file_system: FileSystem, volume: VolumeId, cold_tier: ColdTier, *, mtime_seconds: int
 ) -> None:
-    """Return when the disk says that the volume is chilled."""
+    """Write the marker of an offloaded volume; return when it is durable."""
     with staged(file_system) as file:
         file.write(render_cold_tier(cold_tier).encode())
         file.seal(mtime_seconds=mtime_seconds, digest=file.digest)
@@ -38,28 +40,28 @@ def write_cold_tier(
 
 
 def remove_cold_tier(file_system: FileSystem, volume: VolumeId) -> None:
-    """Return when the disk says no more that the volume is chilled."""
+    """Remove the marker of an offloaded volume; return when that is durable."""
     if file_system.exists(cold_tier_marker(volume)):
         file_system.unlink(cold_tier_marker(volume))
     file_system.fsync_directory(str(volume))
 
 
 def drop_copy(file_system: FileSystem, publisher: Publisher, place: Place, digest: str) -> None:
-    """Unlink a file that the keepers of its volume have; one that is gone already is no error.
+    """Unlink a file that the cold nodes of its volume store. A missing file is not an error.
 
     Raises:
-        Conflict: It is not the file that they have.
+        Conflict: The file has another digest than the copy on the cold nodes.
     """
     with publisher.photo_lock(place.file):
         if not file_system.exists(place.path):
             return
         if recorded_digest(file_system, place.path) != digest:
-            raise Conflict(f"{place} has another digest than its keepers' copy, and stays")
+            raise Conflict(f"{place} has another digest than its copy on the cold nodes; it stays")
         file_system.unlink(place.path)
         file_system.fsync_directory(directory_of(place.path))
 
 
-def refuse_to_drop(place: Place, cold_tier: ColdTier | None) -> None:
-    """Raise `Conflict` unless a file is one that this mirror may let go of."""
+def check_droppable(place: Place, cold_tier: ColdTier | None) -> None:
+    """Raise `Conflict` unless the file belongs to the offloaded sizes of its volume."""
     if place.hint_for is not None or cold_tier is None or not cold_tier.covers(place.file):
-        raise Conflict(f"{place} is not kept by others alone: its volume is not chilled here")
+        raise Conflict(f"cannot drop {place}: no cold tier of its volume covers it")

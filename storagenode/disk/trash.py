@@ -1,4 +1,4 @@
-"""The trash: what it has of a photo, and emptying it of days whose retention has ended."""
+"""The trash of a disk: lookup of a photo, and removal of days whose retention has ended."""
 
 import contextlib
 import re
@@ -14,7 +14,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def is_day(text: str) -> bool:
-    """Whether the text is the name of one of the trash's days.
+    """Return True if the text is the name of a day in the trash.
 
     >>> is_day("2026-01-30"), is_day("..")
     (True, False)
@@ -23,13 +23,13 @@ def is_day(text: str) -> bool:
 
 
 def trashed_files(file_system: FileSystem, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
-    """What the trash has of a photo, the day it was deleted on last first."""
+    """Return the files of a photo in the trash, the latest day first."""
     days = sorted(filter(is_day, file_system.list(TRASH)), reverse=True)
     return [file for day in days for file in _trashed_on(file_system, day, volume, photo)]
 
 
 def ended_days(days: list[str], *, now_seconds: float, retention_days: int) -> list[str]:
-    """Those of the trash's days that are over and older than the retention, oldest first.
+    """Return the days of the trash that are older than the retention, the oldest first.
 
     >>> ended_days(["2026-01-01", "2026-01-30", "x"], now_seconds=1769904000, retention_days=30)
     ['2026-01-01']
@@ -40,7 +40,7 @@ def ended_days(days: list[str], *, now_seconds: float, retention_days: int) -> l
 
 
 def empty_trash(file_system: FileSystem, *, now_seconds: float, retention_days: int) -> int:
-    """Unlink what was deleted longer ago than the retention; how many files that were."""
+    """Unlink files that were deleted before the retention; return their number."""
     days = ended_days(
         file_system.list(TRASH), now_seconds=now_seconds, retention_days=retention_days
     )
@@ -52,7 +52,7 @@ def _trashed_on(
 ) -> list[TrashedFile]:
     directory = trash_path(day, f"{volume}/{shard_of(photo)}")
     found = []
-    # What is unlinked meanwhile, or never was a photo's, is not there.
+    # Skip files that are unlinked meanwhile or are not photo files.
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         for name in sorted(file_system.list(directory)):
             if name.startswith(photo):

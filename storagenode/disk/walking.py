@@ -1,4 +1,4 @@
-"""What a disk has below a directory, and what of it is held for other nodes."""
+"""Walks over the files and the hints of a disk."""
 
 import contextlib
 import itertools
@@ -12,7 +12,7 @@ from volumes.photo_path import InvalidPath, parse_path
 
 
 def names_in(file_system: FileSystem, directory: str) -> list[str]:
-    """The names in a directory; none if it is not there."""
+    """Return the names in a directory, none if it does not exist."""
     try:
         return file_system.list(directory)
     except (FileNotFoundError, NotADirectoryError):
@@ -20,17 +20,17 @@ def names_in(file_system: FileSystem, directory: str) -> list[str]:
 
 
 def files_below(file_system: FileSystem, directory: str) -> Iterator[str]:
-    """The paths of all files below a directory, in order."""
+    """Yield the paths of all files below a directory, sorted."""
     for name in sorted(names_in(file_system, directory)):
         path = f"{directory}/{name}"
-        if "." in name:  # no directory of ours has a dot in its name
+        if "." in name:  # directories in a root have no dot in their names
             yield path
         else:
             yield from files_below(file_system, path)
 
 
 def hint_places(file_system: FileSystem, mirror: NodeId | None = None) -> Iterator[Place]:
-    """The places of the files held for other nodes, or for one of them."""
+    """Yield the places of all hints, or of the hints for one mirror."""
     for path in files_below(file_system, f"{HINTS}/{mirror}" if mirror else HINTS):
         hint_for, _, photo_path = path.removeprefix(f"{HINTS}/").partition("/")
         with contextlib.suppress(InvalidPath):
@@ -38,10 +38,10 @@ def hint_places(file_system: FileSystem, mirror: NodeId | None = None) -> Iterat
 
 
 def hint_files(file_system: FileSystem, limit: int, mirror: NodeId | None = None) -> list[HintFile]:
-    """Up to so many of those files, with what is noted of them."""
+    """Return up to `limit` hints with their sizes and digests."""
     found = []
     for place in itertools.islice(hint_places(file_system, mirror), limit):
-        # One that is settled meanwhile is not owed any more.
+        # Skip hints that are removed meanwhile.
         with contextlib.suppress(FileNotFoundError):
             size = file_system.stat(place.path).bytes
             found.append(HintFile(place, size, recorded_digest(file_system, place.path)))

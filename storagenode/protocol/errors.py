@@ -1,62 +1,62 @@
-"""What can go wrong at a node, as one family; each error knows whose fault it is.
+"""Errors of a node, grouped by who is at fault, and their names and statuses on the wire.
 
 NodeError
-├── RequestRefused           the caller's fault
-│   ├── NotFound             no such file
-│   ├── Gone                 a tombstone says so, for ever
-│   ├── Conflict             the name is taken by other bytes
-│   ├── NotAMirror              this node is not a home of the volume
-│   ├── DigestMismatch       the bytes that came are not the bytes that were signed
-│   ├── BadRequest           not a request of this protocol
-│   └── InvalidSignature            not signed by a machine of this cluster
-├── StoreNotWritable              the disk's fault: nothing was written
-│   ├── OutOfSpace           below the reserve
-│   ├── DiskSuspect          an fsync failed, or the marker is missing: no writes
-│   └── BucketUnavailable           the bucket cannot be reached or used now
-├── Corrupt                  the bytes on disk are not the bytes that were written
-├── SourceUnreachable        the node that a file was to come from gave the asked one no answer
-└── Unreachable              no answer in time: nothing is known
+├── RequestRefused           the caller is at fault
+│   ├── NotFound             the file does not exist
+│   ├── Gone                 a tombstone covers the file
+│   ├── Conflict             the name holds other bytes
+│   ├── NotAMirror           this node is not a mirror of the volume
+│   ├── DigestMismatch       the received bytes are not the signed bytes
+│   ├── BadRequest           the request does not follow this protocol
+│   └── InvalidSignature     no machine of this cluster signed the request
+├── StoreNotWritable         the store is at fault, and nothing was written
+│   ├── OutOfSpace           the disk is below its reserve
+│   ├── DiskSuspect          an fsync failed, or the marker is missing
+│   └── BucketUnavailable    the bucket is unreachable or refuses requests
+├── Corrupt                  the stored bytes do not match their digest
+├── SourceUnreachable        the source of a pull did not respond
+└── Unreachable              the node did not respond, so the outcome is unknown
 """
 
 
 class NodeError(Exception):
-    """Something a node could not do."""
+    """A failed operation of a node."""
 
 
 class RequestRefused(NodeError):
-    """The node understood, and will not."""
+    """A request that the node understood and refused."""
 
 
 class NotFound(RequestRefused):
-    """No such file, and no tombstone either: nothing is known of it here."""
+    """The node has neither the file nor a tombstone for it."""
 
 
 class Gone(RequestRefused):
-    """A tombstone says that the photo or the version is gone for ever."""
+    """A tombstone covers the photo or the version, permanently."""
 
 
 class Conflict(RequestRefused):
-    """The name is taken by other bytes. Files are written once."""
+    """The name holds other bytes. Files are written once."""
 
 
 class NotAMirror(RequestRefused):
-    """The node has no marker of this volume, so that it is not a home of it."""
+    """The node has no marker of this volume, so it is not a mirror of it."""
 
 
 class DigestMismatch(RequestRefused):
-    """The bytes that arrived are not those the sender signed."""
+    """The received bytes do not have the digest that the sender signed."""
 
 
 class BadRequest(RequestRefused):
-    """Not a request of this protocol."""
+    """The request does not follow this protocol."""
 
 
 class InvalidSignature(RequestRefused):
-    """Not signed by a machine of this cluster, or too long ago."""
+    """No machine of this cluster signed the request, or the signature has expired."""
 
 
 class StoreNotWritable(NodeError):
-    """The disk takes no writes now."""
+    """The store accepts no writes at present."""
 
 
 class OutOfSpace(StoreNotWritable):
@@ -64,20 +64,56 @@ class OutOfSpace(StoreNotWritable):
 
 
 class DiskSuspect(StoreNotWritable):
-    """The disk has failed a write, or is not the disk it should be."""
+    """The disk failed a write, or is not the disk that was opened."""
 
 
 class BucketUnavailable(StoreNotWritable):
-    """The bucket cannot be used now: it is away, too busy, or refuses us."""
+    """The bucket is unreachable, overloaded, or refuses the credentials."""
 
 
 class Corrupt(NodeError):
-    """The bytes on disk do not have the digest they were written with."""
+    """The stored bytes do not have the digest that was recorded with them."""
 
 
 class SourceUnreachable(NodeError):
-    """The node that a file was to be fetched from did not answer the one that was asked."""
+    """The source of a pull did not respond to the node that pulled."""
 
 
 class Unreachable(NodeError):
-    """The node did not answer in time, so that nothing is known of what it has or did."""
+    """The node did not respond in time, so the outcome is unknown."""
+
+
+# The name and the HTTP status of each error. Names stay the same when a class is renamed.
+ERRORS_ON_THE_WIRE: dict[type[NodeError], tuple[str, int]] = {
+    BadRequest: ("bad-request", 400),
+    InvalidSignature: ("invalid-signature", 403),
+    NotFound: ("not-found", 404),
+    Conflict: ("conflict", 409),
+    NotAMirror: ("not-a-mirror", 409),
+    Gone: ("gone", 410),
+    DigestMismatch: ("digest-mismatch", 422),
+    NodeError: ("node-error", 500),
+    Corrupt: ("corrupt", 502),
+    SourceUnreachable: ("source-unreachable", 504),
+    DiskSuspect: ("disk-suspect", 507),
+    BucketUnavailable: ("bucket-unavailable", 507),
+    OutOfSpace: ("out-of-space", 507),
+}
+_KINDS = {name: kind for kind, (name, _) in ERRORS_ON_THE_WIRE.items()}
+
+
+def render_error(error: NodeError) -> tuple[int, str, str]:
+    """Return the status, the name, and the text of an error's response.
+
+    An error without a name of its own has that of its nearest base class.
+    """
+    for kind in type(error).__mro__:
+        if kind in ERRORS_ON_THE_WIRE:
+            name, status = ERRORS_ON_THE_WIRE[kind]
+            return status, name, str(error)
+    raise error
+
+
+def parse_error(status: int, name: str, text: str) -> NodeError:
+    """Parse what `render_error` returns. An unknown name becomes a plain `NodeError`."""
+    return _KINDS.get(name, NodeError)(text or f"the node returned status {status}")

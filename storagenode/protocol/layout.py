@@ -1,4 +1,4 @@
-"""Names below a node's root that are not photo paths: markers, owed work, trash and the like."""
+"""Names below a node's root that are not photo paths: markers, hints, trash, and others."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,14 +26,14 @@ TOMBSTONE_BYTES = b"gone\n"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file is on a node: at home, or held for the node it is owed to."""
+    """The place of a file on a node: live, or as a hint for a mirror."""
 
     file: PhotoFile
     hint_for: NodeId | None = None
 
     @cached_property
     def path(self) -> str:
-        """The path below the node's root, which every write asks for again and again."""
+        """The path below the node's root, cached because each write uses it several times."""
         photo_path = render_path(self.file)
         return hint_path(self.hint_for, photo_path) if self.hint_for else photo_path
 
@@ -43,7 +43,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class HintFile:
-    """A file held for a node that was down."""
+    """A file stored for a mirror that was down."""
 
     place: Place
     bytes: int
@@ -52,13 +52,13 @@ class HintFile:
 
 @dataclass(frozen=True, slots=True)
 class TrashedFile:
-    """A deleted file that is kept until the retention of its day ends."""
+    """A deleted file, which stays in the trash until the retention of its day ends."""
 
     file: PhotoFile
     day: str
     bytes: int
     digest: str
-    """Empty where none is noted."""
+    """Empty if none is recorded."""
 
     @property
     def path(self) -> str:
@@ -67,38 +67,38 @@ class TrashedFile:
 
 
 def hint_path(mirror: NodeId, path: str) -> str:
-    """Where the file of a photo path is held for a node."""
+    """Return the path of the hint that a mirror gets for a photo path."""
     return f"{HINTS}/{mirror}/{path}"
 
 
 def volume_marker(volume: VolumeId) -> str:
-    """The file that makes a node a home of a volume."""
+    """Return the path of the marker that makes a node a mirror of a volume."""
     return f"{volume}/{VOLUME_MARKER}"
 
 
 def cold_tier_marker(volume: VolumeId) -> str:
-    """The file that says who keeps the large sizes of a volume."""
+    """Return the path of the marker with the cold tier of a volume."""
     return f"{volume}/{COLD_TIER_MARKER}"
 
 
 def trash_path(day: str, path: str) -> str:
-    """Where a deleted file is kept until its day's retention ends."""
+    """Return the path of a deleted file in the trash."""
     return f"{TRASH}/{day}/{path}"
 
 
 def quarantine_path(path: str, *, unique: str) -> str:
-    """Where a corrupt file is kept for inspection, under a name that nothing else has."""
+    """Return a unique path in the quarantine for a corrupt file."""
     return f"{QUARANTINE}/{unique}-{path.replace('/', '_')}"
 
 
 def covered_by(tombstone: PhotoTombstone | VersionTombstone) -> tuple[str, str]:
-    """The directory and the beginning of the names of what a tombstone covers."""
+    """Return the directory and the name prefix of the files that a tombstone covers."""
     directory, _, prefix = render_path(tombstone).removesuffix(".gone").rpartition("/")
     return directory, prefix
 
 
 def directory_of(path: str) -> str:
-    """The directory that a path is in.
+    """Return the directory of a path.
 
     >>> directory_of("42/k7/x.jpg")
     '42/k7'
@@ -107,7 +107,7 @@ def directory_of(path: str) -> str:
 
 
 def parents_of(path: str) -> list[str]:
-    """The directories above a path, outermost first.
+    """Return the directories above a path, outermost first.
 
     >>> parents_of("42/k7/x.jpg")
     ['42', '42/k7']

@@ -1,10 +1,9 @@
-"""The protocol of a node's write port: routes, headers and bodies, for its server and its client.
+"""Headers, signatures, and JSON bodies of a node's write port, for its server and its client.
 
-Every request carries `Glassplate-Signature` over its method, its path with the query, and the
-SHA-256 of its body. The body of a streamed PUT is not known when its headers leave: it is opened by
-a signature over the digest "-", which lets the bytes in, and closed by a second one over the real
-digest, in the last 64 bytes of the body, which lets them be published. Small files, which their
-sender has whole, go several to a request, and are signed by their digests (`writes_wire.py`).
+`Glassplate-Signature` covers the method, the path with its query, and the SHA-256 of the part of
+the body that `routes.Signed` names. A streamed PUT has two signatures, because its digest is
+unknown when its headers are sent. The first is over the digest "-" and lets the node accept the
+bytes. The second is in the last 64 bytes of the body and lets the node publish them.
 """
 
 import json
@@ -12,108 +11,59 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from permission_urls import Forbidden, InternalVerifier
-from storagenode.disk.shard_listing import ListedFile
 from storagenode.protocol import errors
-from storagenode.protocol.layout import Place, TrashedFile
+from storagenode.protocol.files import ListedFile
+from storagenode.protocol.framing import parse_frame, render_frame
+from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from volumes.cluster import NAME_PATTERN, NodeId
 from volumes.cold_tier import SizeFilter
-from volumes.photo_path import (
-    PhotoFile,
-    PhotoVersion,
-    VolumeId,
-    parse_path,
-    render_path,
-    render_stem,
-)
+from volumes.photo_path import PhotoFile, parse_path, render_path
 
 SIGNATURE_HEADER = "Glassplate-Signature"
 DIGEST_HEADER = "Glassplate-Sha256"
 MTIME_HEADER = "Glassplate-Mtime"
 ERROR_HEADER = "Glassplate-Error"
-"""The kind of an error: in a header, because the answer to a HEAD has no body."""
+"""The name of an error. It is in a header because the response to a HEAD has no body."""
 
 TRAILER_BYTES = 64
-DIGEST_IN_TRAILER = "-"
 
-# The header line of a bundle is below 200 bytes a file; the largest is a page of infos.
-BUNDLE_HEADER_BYTES_MAX = 128 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
-# As much of a photo as is cheaper to have in memory whole than to stream.
+# A file up to this size costs less to hold in memory than to stream.
 WHOLE_BYTES_MAX = 256 * 1024
 HINTS_PER_LIST_MAX = 1000
-# A page of photos, of each of which three files are looked for.
+# Three files of each photo of a batch.
 LOOKUP_FILES_MAX = 1500
 INFOS_MAX = 500
-
-STATUS_ROUTE = "/status"
-METRICS_ROUTE = "/metrics"
-FILE_ROUTE = "/files/{path:.+}"
-TOMBSTONE_ROUTE = "/tombstones/{path:.+}"
-BUNDLE_ROUTE = "/bundles/{path:.+}"
-PULL_ROUTE = "/pulls"
-DROP_ROUTE = "/drops/{path:.+}"
-RESTORE_DIGEST_ROUTE = "/digest-restores/{path:.+}"
-RELINK_ROUTE = "/relinks/{volume}/{photo}/{version}/{new_version}"
 ORIGINAL_ONLY = "original"
-"""What `?only=` says to a relink that leaves all sizes behind."""
-HINTS_ROUTE = "/hints"
-DIGESTS_ROUTE = "/digests"
-INFOS_ROUTE = "/infos"
-SHARDS_ROUTE = "/volumes/{volume}/shards"
-SHARD_ROUTE = "/volumes/{volume}/shards/{shard}"
-VOLUME_ROUTE = "/volumes/{volume}"
-COLD_TIER_ROUTE = "/volumes/{volume}/cold-tier"
-PHOTO_ROUTE = "/volumes/{volume}/photos/{photo}"
-TOMBSTONES_ROUTE = "/volumes/{volume}/tombstones"
-FENCE_ROUTE = "/volumes/{volume}/fence/{serial}"
-SCRUB_ROUTE = "/scrub"
-FIND_ROUTE = "/find/{photo}"
-TRASHED_ROUTE = "/volumes/{volume}/trash/{photo}"
-TRASHED_FILE_ROUTE = "/trash/{day}/{path:.+}"
+"""The value of `?only=` for a relink without sizes."""
 
-STATUS_OF_ERROR: dict[type[errors.NodeError], int] = {
-    errors.BadRequest: 400,
-    errors.InvalidSignature: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.NotAMirror: 409,
-    errors.Gone: 410,
-    errors.DigestMismatch: 422,
-    errors.Corrupt: 502,
-    errors.SourceUnreachable: 504,
-    errors.DiskSuspect: 507,
-    errors.BucketUnavailable: 507,
-    errors.OutOfSpace: 507,
-    errors.NodeError: 500,
-}
 _NODE_ID = re.compile(NAME_PATTERN)
 _SECONDS = re.compile(r"[0-9]{1,12}")
-_ERROR_OF_NAME = {error.__name__: error for error in STATUS_OF_ERROR}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStatus:
-    """What a node says of itself."""
+    """The status that a node reports of itself."""
 
     node: str
     uuid: str
     colo: str
     boot: str
-    """Changes with every start, so that a restart is noticed."""
+    """A value that changes with every start of the node's process."""
     volumes: tuple[int, ...]
     free_bytes: int
     total_bytes: int
     accepts_new_photos: bool
     suspect_reason: str
     hints: int
-    """Files held for other nodes; counted up to a limit."""
+    """Number of hints for other nodes, counted up to a limit."""
     cold_tiers: Mapping[str, str] = field(default_factory=dict)
-    """How volumes are chilled, by their numbers, as in their markers."""
+    """The cold tier of each offloaded volume, by volume number, as in its marker."""
     fenced: tuple[int, ...] = ()
-    """Volumes whose photos it does not send before it has heard of their tombstones."""
+    """Volumes that the node does not serve until it has their tombstones."""
     fence_serial: str = ""
 
 
@@ -123,11 +73,11 @@ class Pull:
 
     place: Place
     source: str
-    """Where from: the URL of the other node's write port."""
+    """The URL of the other node's write port."""
     source_place: Place
     digest: str
     replaces: str = ""
-    """The digest of what has the name, if these bytes are to take it: sizes were made twice."""
+    """The digest of the existing file to replace, when sizes were made twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,59 +89,30 @@ class BundledFile:
     data: bytes
 
 
-def file_path(place: Place, *, route: str = "files", mtime_seconds: int | None = None) -> str:
-    """The request path of a place on a node, with the query."""
-    query: dict[str, str] = {}
-    if place.hint_for is not None:
-        query["hint_for"] = place.hint_for
-    if mtime_seconds is not None:
-        query["mtime"] = str(mtime_seconds)
-    suffix = f"?{urlencode(query)}" if query else ""
-    return f"/{route}/{render_path(place.file)}{suffix}"
-
-
-def shards_path(volume: VolumeId, part: SizeFilter | None) -> str:
-    """The request path of a volume's shard digests, or of those of a part of its files."""
-    query = f"?{'only' if part.include else 'without'}={part.sizes}" if part else ""
-    return f"/volumes/{volume}/shards{query}"
-
-
-def parse_size_filter(query: str) -> SizeFilter | None:
-    """The part that a request for shard digests is about."""
-    for name, sizes in parse_qsl(query):
-        if name in {"only", "without"}:
-            return SizeFilter(sizes, include=name == "only")
-    return None
-
-
-def drop_path(place: Place, digest: str) -> str:
-    """The request path of letting go of a file, with the query."""
-    return f"/drops/{render_path(place.file)}?{urlencode({'sha256': digest})}"
-
-
-def restore_digest_path(place: Place, digest: str) -> str:
-    """The request path of an adoption, with the query."""
-    query = {"sha256": digest} | ({"hint_for": place.hint_for} if place.hint_for else {})
-    return f"/digest-restores/{render_path(place.file)}?{urlencode(query)}"
-
-
-def bundle_path(photo_version: PhotoVersion, hint_for: NodeId | None, *, mtime_seconds: int) -> str:
-    """The request path of a bundle, with the query."""
-    query = {"mtime": str(mtime_seconds)} | ({"hint_for": hint_for} if hint_for else {})
-    return f"/bundles/{render_stem(photo_version)}?{urlencode(query)}"
-
-
 def parse_query(query: str) -> tuple[NodeId | None, int]:
-    """The `hint_for` and `mtime` of a request's query; no mtime is 0.
+    """Return the `hint_for` and `mtime` of a query. A missing mtime is 0.
 
     Raises:
-        BadRequest: They are not a node's id and a whole second.
+        BadRequest: They are not a node id and a whole second.
     """
     fields = dict(parse_qsl(query))
     mtime = fields.get("mtime", "0")
     if not _SECONDS.fullmatch(mtime):
-        raise errors.BadRequest(f"{mtime!r} is not a time in seconds")
+        raise errors.BadRequest(f"invalid mtime {mtime!r}: must be a time in whole seconds")
     return _parse_hint_for(fields.get("hint_for", "")), int(mtime)
+
+
+def render_size_filter(sizes: SizeFilter | None) -> dict[str, str]:
+    """Return the query that selects the files of a size filter."""
+    return {"only" if sizes.include else "without": sizes.sizes} if sizes else {}
+
+
+def parse_size_filter(query: str) -> SizeFilter | None:
+    """Parse what `render_size_filter` returns."""
+    for name, sizes in parse_qsl(query):
+        if name in {"only", "without"}:
+            return SizeFilter(sizes, include=name == "only")
+    return None
 
 
 def refuse_unless_signed(
@@ -203,59 +124,53 @@ def refuse_unless_signed(
     digest: str,
     now_seconds: float,
 ) -> None:
-    """Raise `InvalidSignature` unless one of our own machines signed this request."""
+    """Raise `InvalidSignature` unless a machine of this cluster signed the request."""
     try:
         verifier.verify_request(
             signature or "", method=method, path=path, digest=digest, now_seconds=now_seconds
         )
     except Forbidden as error:
         raise errors.InvalidSignature(
-            f"{method} {path} is not signed: {type(error).__name__}"
+            f"invalid signature of {method} {path}: {type(error).__name__}"
         ) from error
 
 
 def render_trailer(signature: str) -> bytes:
-    """The closing signature, padded to the trailer's length."""
+    """Return the closing signature, padded to the length of the trailer."""
     return signature.encode("ascii").ljust(TRAILER_BYTES)
 
 
 def parse_trailer(trailer: bytes) -> str:
-    """The closing signature."""
+    """Parse what `render_trailer` returns."""
     return trailer.decode("ascii", "replace").rstrip(" ")
 
 
 def render_bundle(files: Iterable[BundledFile]) -> bytes:
-    """The files of a bundle as one body: a line of JSON that lists them, then their bytes."""
-    kept = tuple(files)
-    header = [{"path": f.path, "bytes": len(f.data), "sha256": f.digest} for f in kept]
-    return b"".join([json.dumps(header).encode(), b"\n", *(file.data for file in kept)])
+    """Return the files of a bundle as a frame."""
+    bundled = tuple(files)
+    return render_frame(
+        ({"path": f.path, "bytes": len(f.data), "sha256": f.digest} for f in bundled),
+        (file.data for file in bundled),
+    )
 
 
 def parse_bundle(body: bytes) -> tuple[BundledFile, ...]:
-    """The inverse of `render_bundle`.
+    """Parse what `render_bundle` returns.
 
     Raises:
-        BadRequest: It is not a bundle.
+        BadRequest: The body is not a bundle.
     """
-    end = body.find(b"\n", 0, BUNDLE_HEADER_BYTES_MAX)
     try:
-        header = json.loads(body[:end])
-        entries = [(str(e["path"]), int(e["bytes"]), str(e["sha256"])) for e in header]
-    except (ValueError, TypeError, KeyError) as error:
-        raise errors.BadRequest(f"not the header of a bundle: {error}") from error
-    files, offset = [], end + 1
-    for path, size, digest in entries:
-        if size < 0:
-            raise errors.BadRequest(f"a bundle announces a file of {size} bytes")
-        files.append(BundledFile(path, digest, body[offset : offset + size]))
-        offset += size
-    if end < 0 or offset != len(body):
-        raise errors.BadRequest(f"a bundle of {len(body)} bytes announces {offset}")
-    return tuple(files)
+        return tuple(
+            BundledFile(str(row["path"]), str(row["sha256"]), data)
+            for row, data in parse_frame(body)
+        )
+    except KeyError as error:
+        raise errors.BadRequest(f"invalid bundle: a file has no {error}") from error
 
 
 def render_pull(pull: Pull) -> bytes:
-    """A pull as JSON."""
+    """Return a pull as JSON."""
     return json.dumps(
         {
             "place": render_place(pull.place),
@@ -268,10 +183,10 @@ def render_pull(pull: Pull) -> bytes:
 
 
 def parse_pull(body: bytes) -> Pull:
-    """The inverse of `render_pull`.
+    """Parse what `render_pull` returns.
 
     Raises:
-        BadRequest: It is not one.
+        BadRequest: The body is not a pull.
     """
     try:
         fields = json.loads(body)
@@ -283,53 +198,75 @@ def parse_pull(body: bytes) -> Pull:
             replaces=str(fields.get("replaces", "")),
         )
     except (ValueError, TypeError, KeyError) as error:
-        raise errors.BadRequest(f"not a pull: {error}") from error
+        raise errors.BadRequest(f"invalid pull: {error}") from error
 
 
 def render_place(place: Place) -> dict[str, str]:
-    """A place as JSON."""
+    """Return a place as JSON."""
     return {"path": render_path(place.file), "hint_for": place.hint_for or ""}
 
 
 def parse_place(fields: dict[str, str]) -> Place:
-    """The inverse of `render_place`; `ValueError`, `KeyError` or `BadRequest` if it is none."""
+    """Parse what `render_place` returns.
+
+    Raises:
+        ValueError, KeyError, BadRequest: The fields are not a place.
+    """
     return Place(parse_path(str(fields["path"])), _parse_hint_for(str(fields["hint_for"])))
 
 
 def render_paths(files: Iterable[PhotoFile]) -> bytes:
-    """Photo files that are asked for, as JSON."""
+    """Return the paths of requested files as JSON."""
     return json.dumps([render_path(file) for file in files]).encode()
 
 
 def parse_paths(body: bytes, *, count_max: int) -> tuple[PhotoFile, ...]:
-    """The inverse of `render_paths`.
+    """Parse what `render_paths` returns.
 
     Raises:
-        BadRequest: It is not a list of paths, or too long a one.
+        BadRequest: The body is not a list of at most `count_max` paths.
     """
     try:
         paths = json.loads(body)
     except ValueError as error:
-        raise errors.BadRequest(f"not a list of paths: {error}") from error
+        raise errors.BadRequest(f"invalid list of paths: {error}") from error
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-        raise errors.BadRequest("not a list of paths")
+        raise errors.BadRequest("invalid list of paths: must be a list of strings")
     if len(paths) > count_max:
-        raise errors.BadRequest(f"{len(paths)} paths are too many; {count_max} at once")
+        raise errors.BadRequest(f"too many paths: {len(paths)}; must be at most {count_max}")
     return tuple(parse_path(path) for path in paths)
 
 
+def parse_status(fields: dict[str, Any]) -> NodeStatus:
+    """Parse a `NodeStatus` from its fields in JSON."""
+    tuples = {name: tuple(fields[name]) for name in ("volumes", "fenced")}
+    return NodeStatus(**{**fields, **tuples})
+
+
 def render_listing(files: Iterable[ListedFile]) -> list[list[Any]]:
-    """A shard's files as JSON."""
+    """Return the files of a shard as JSON."""
     return [[file.name, file.bytes, file.digest] for file in files]
 
 
 def parse_listing(rows: list[list[Any]]) -> tuple[ListedFile, ...]:
-    """The inverse of `render_listing`."""
+    """Parse what `render_listing` returns."""
     return tuple(ListedFile(str(name), int(size), str(digest)) for name, size, digest in rows)
 
 
+def render_hints(hints: Iterable[HintFile]) -> list[dict[str, Any]]:
+    """Return hints as JSON."""
+    return [
+        {**render_place(hint.place), "bytes": hint.bytes, "sha256": hint.digest} for hint in hints
+    ]
+
+
+def parse_hints(rows: list[dict[str, Any]]) -> list[HintFile]:
+    """Parse what `render_hints` returns."""
+    return [HintFile(parse_place(row), int(row["bytes"]), str(row["sha256"])) for row in rows]
+
+
 def render_trashed(files: Iterable[TrashedFile]) -> list[dict[str, Any]]:
-    """What a trash has as JSON."""
+    """Return the files of a trash as JSON."""
     return [
         {"path": render_path(f.file), "day": f.day, "bytes": f.bytes, "sha256": f.digest}
         for f in files
@@ -337,29 +274,15 @@ def render_trashed(files: Iterable[TrashedFile]) -> list[dict[str, Any]]:
 
 
 def parse_trashed(rows: list[dict[str, Any]]) -> list[TrashedFile]:
-    """The inverse of `render_trashed`."""
+    """Parse what `render_trashed` returns."""
     return [
         TrashedFile(parse_path(row["path"]), str(row["day"]), int(row["bytes"]), row["sha256"])
         for row in rows
     ]
 
 
-def render_error(error: errors.NodeError) -> tuple[int, str, str]:
-    """The status, the value of `ERROR_HEADER` and the text an error is answered with."""
-    for kind in type(error).__mro__:
-        if kind in STATUS_OF_ERROR:
-            return STATUS_OF_ERROR[kind], kind.__name__, str(error)
-    raise error
-
-
-def parse_error(status: int, name: str, text: str) -> errors.NodeError:
-    """The error a node answered with; one of an unknown kind is a plain `NodeError`."""
-    kind = _ERROR_OF_NAME.get(name, errors.NodeError)
-    return kind(text or f"the node answered {status}")
-
-
 def _parse_hint_for(text: str) -> NodeId | None:
-    # It becomes the name of a directory.
+    # The id becomes the name of a directory.
     if text and not _NODE_ID.fullmatch(text):
-        raise errors.BadRequest(f"{text!r} is not the id of a node")
+        raise errors.BadRequest(f"invalid node id {text!r}")
     return NodeId(text) if text else None

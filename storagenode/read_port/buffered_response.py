@@ -1,8 +1,7 @@
-"""An answer that is whole in memory, and leaves in one write.
+"""Responses that are complete in memory and are sent in one write.
 
-aiohttp makes each answer ready for all that a handler might still want: cookies, compression, a
-length that is not known, hooks. Of a photo's answer nothing is left open when it is made, and a
-read costs a sixth less if it is simply sent.
+aiohttp prepares each response for cookies, compression, an unknown length, and hooks. A photo's
+response needs none of these, and a read costs a sixth less without them.
 """
 
 import time
@@ -13,7 +12,7 @@ from aiohttp import HttpVersion11, web
 
 from storagenode.read_port.http_semantics import http_date
 
-# What a reader's browser may do with any answer: nothing but show it.
+# These headers let a browser display a response and do nothing else with it.
 SAFETY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -24,14 +23,14 @@ SAFETY_HEADERS = {
 
 _SAFETY_LINES = "\r\n".join(f"{name}: {text}" for name, text in SAFETY_HEADERS.items())
 
-# A body of these is not sent, and of the first two no length either (RFC 9110, 8.6 and 15.4.5).
+# Responses with these statuses have no body and no length (RFC 9110, 8.6 and 15.4.5).
 _BODILESS = {204, 304}
 
 
 class BufferedResponse(web.StreamResponse):
-    """Status, headers and all bytes of an answer, with `SAFETY_HEADERS` and what HTTP asks for.
+    """A response with its status, headers, and whole body. It adds `SAFETY_HEADERS`.
 
-    The headers must be our own words: they are sent as they are.
+    Header values are sent without escaping, so they must never come from a client.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class BufferedResponse(web.StreamResponse):
         self.body = body
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Send all of it."""
+        """Send the whole response."""
         if self._eof_sent:
             return
         if self._keep_alive is None:
@@ -51,15 +50,15 @@ class BufferedResponse(web.StreamResponse):
         chunks = (self._head(request), body)
         transport = request.transport
         if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client has hung up")
+            raise ConnectionResetError("the client has disconnected")
         transport.writelines(chunks)
         self._eof_sent = True
         self._body_length = len(body)
-        # A client that reads slowly holds up its own next request alone.
+        # A slow client delays only its own next request.
         await request.writer.drain()
 
     async def write_eof(self, data: Any = b"") -> None:
-        """Nothing is left to send."""
+        """Do nothing, because `prepare` has sent everything."""
         del data
 
     def _head(self, request: web.BaseRequest) -> bytes:
@@ -77,7 +76,7 @@ class BufferedResponse(web.StreamResponse):
 
 
 def render_head(status_line: str, headers: Mapping[str, str], *, body_bytes: int | None) -> bytes:
-    """The head of an answer, with what is said in all of them. Without a body it has no length."""
+    """Return the head of a response with the common headers, and a length if it has a body."""
     lines = [f"{name}: {text}" for name, text in headers.items()]
     if body_bytes is not None:
         lines.append(f"Content-Length: {body_bytes}")

@@ -1,8 +1,8 @@
-"""What HTTP's conditional and range headers ask of a file: a pure decision (RFC 9110).
+"""The pure decision about conditional and range headers (RFC 9110).
 
-The answers are those of nginx with `max_ranges 1`, so that a node and the edge before it always
-agree: an ETag is the hex of the modification second, a dash, the hex of the size; more than one
-range is answered in full; a date counts beside a tag, where the RFC lets the tag overrule it.
+A node decides as nginx with `max_ranges 1` does, so that it always agrees with its edge. An
+ETag is the modification second in hex, a dash, and the size in hex. A request for several ranges
+gets the full file. A date counts beside a tag, although the RFC lets the tag override it.
 """
 
 import re
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 
-# No file has more bytes than eighteen digits can say.
+# The size of a file has at most eighteen digits.
 _RANGE = re.compile(r" *([0-9]{0,18}) *- *([0-9]{0,18}) *")
 
 
@@ -31,24 +31,24 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class NotModified:
-    """304: what the client has is still right."""
+    """304: the client's copy is current."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreconditionFailed:
-    """412: the client wanted another file than this."""
+    """412: the file does not meet the client's precondition."""
 
 
 @dataclass(frozen=True, slots=True)
 class RangeNotSatisfiable:
-    """416: the file has no such bytes."""
+    """416: the range is outside the file."""
 
 
 ReadOutcome = Full | Partial | NotModified | PreconditionFailed | RangeNotSatisfiable
 
 
 def etag_of(*, mtime_seconds: int, size: int) -> str:
-    """The ETag nginx gives a file.
+    """Return the ETag of a file, as nginx computes it.
 
     >>> etag_of(mtime_seconds=0x65f0c1a2, size=255)
     '"65f0c1a2-ff"'
@@ -58,12 +58,12 @@ def etag_of(*, mtime_seconds: int, size: int) -> str:
 
 @lru_cache(maxsize=4096)
 def http_date(seconds: int) -> str:
-    """A second since 1970 as HTTP writes dates."""
+    """Return a Unix time in seconds as an HTTP date."""
     return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True)
 
 
 def decide(headers: Mapping[str, str], *, etag: str, mtime_seconds: int, size: int) -> ReadOutcome:
-    """What to answer to a GET or HEAD with these headers."""
+    """Return the outcome of a GET or HEAD with these headers."""
     if not _preconditions_hold(headers, etag=etag, mtime_seconds=mtime_seconds):
         return PreconditionFailed()
     if _is_not_modified(headers, etag=etag, mtime_seconds=mtime_seconds):
@@ -80,16 +80,16 @@ def _preconditions_hold(headers: Mapping[str, str], *, etag: str, mtime_seconds:
     if since is not None and mtime_seconds > since:
         return False
     match = headers.get("If-Match")
-    return match is None or _names(match, etag, weak=False)
+    return match is None or _matches(match, etag, weak=False)
 
 
 def _is_not_modified(headers: Mapping[str, str], *, etag: str, mtime_seconds: int) -> bool:
     none_match, since = headers.get("If-None-Match"), headers.get("If-Modified-Since")
     if none_match is None and since is None:
         return False
-    # Exactly this second, as nginx has it: mirrors agree to the second, and nothing is changed.
+    # nginx also requires the exact second. Mirrors have the same second, and files never change.
     is_known_by_date = since is None or _parse_date(since) == mtime_seconds
-    return is_known_by_date and (none_match is None or _names(none_match, etag, weak=True))
+    return is_known_by_date and (none_match is None or _matches(none_match, etag, weak=True))
 
 
 def _if_range_holds(headers: Mapping[str, str], *, etag: str, mtime_seconds: int) -> bool:
@@ -101,7 +101,7 @@ def _if_range_holds(headers: Mapping[str, str], *, etag: str, mtime_seconds: int
     return _parse_date(condition) == mtime_seconds
 
 
-def _names(header: str, etag: str, *, weak: bool) -> bool:
+def _matches(header: str, etag: str, *, weak: bool) -> bool:
     if header.strip() == "*":
         return True
     given = (tag.strip() for tag in header.split(","))

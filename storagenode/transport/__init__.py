@@ -1,1 +1,1 @@
-"""How clients send requests to a node."""
+"""Transport of requests from a client to a node."""

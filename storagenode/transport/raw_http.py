@@ -1,7 +1,7 @@
-"""Short requests to a node over kept connections, in as few steps as HTTP/1.1 allows.
+"""Minimal HTTP/1.1 client for short requests to a node over persistent connections.
 
-For a small photo a general HTTP client costs more than all else that is done with it, and it is
-asked twice for each. This one sends what is in memory whole and reads an answer that is as short.
+For a small photo, a general HTTP client costs more than all other work on the upload. This client
+sends bodies from memory and reads responses of a declared length into memory.
 """
 
 import asyncio
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 
 from volumes.address import Address
 
-# More connections than this are closed once they are idle.
+# Idle connections above this number are closed.
 IDLE_MAX = 64
 HEAD_BYTES_MAX = 16 * 1024
 
 
 class MalformedResponse(Exception):
-    """What came is no HTTP that a node sends."""
+    """The response is not HTTP as a node sends it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawResponse:
-    """An answer, whole; the names of its headers are in lower case."""
+    """A complete response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -35,7 +35,7 @@ class _Connection:
 
 
 class RawHttpClient:
-    """Connections to one address, each for one request at a time."""
+    """Persistent connections to one address, each with one request at a time."""
 
     def __init__(self, address: Address, *, connect_seconds: float) -> None:
         self._address = address
@@ -46,11 +46,13 @@ class RawHttpClient:
     async def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> RawResponse:
-        """What the node answers. A request may be sent twice, so it must be harmless to repeat.
+        """Send a request and return the response.
+
+        Requests must be idempotent, because one can be sent twice.
 
         Raises:
-            OSError, TimeoutError: It cannot be reached, or was lost.
-            BadAnswer: As its name says.
+            OSError, TimeoutError: The node is unreachable, or the connection broke.
+            MalformedResponse: The response is not HTTP as a node sends it.
         """
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self._address}"]
         lines += [f"{name}: {text}" for name, text in headers.items()]
@@ -60,15 +62,15 @@ class RawHttpClient:
             try:
                 return await self._exchange(self._idle.pop(), request)
             except (ConnectionError, EOFError):
-                # The node has closed a connection that was idle for long.
+                # The node closes connections that are idle for long.
                 pass
         try:
             return await self._exchange(await self._open(), request)
         except EOFError as error:
-            raise ConnectionResetError("it hung up before its answer was whole") from error
+            raise ConnectionResetError("the node closed the connection early") from error
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._is_closed = True
         for connection in self._idle:
             connection.writer.transport.abort()
@@ -84,22 +86,22 @@ class RawHttpClient:
         is_kept = False
         try:
             connection.writer.write(request)
-            answer = await _read_answer(connection.reader)
+            response = await _read_response(connection.reader)
             is_kept = not self._is_closed and len(self._idle) < IDLE_MAX
-            is_kept = is_kept and answer.headers.get("connection", "").lower() != "close"
+            is_kept = is_kept and response.headers.get("connection", "").lower() != "close"
         finally:
             if is_kept:
                 self._idle.append(connection)
             else:
                 connection.writer.transport.abort()
-        return answer
+        return response
 
 
-async def _read_answer(reader: asyncio.StreamReader) -> RawResponse:
+async def _read_response(reader: asyncio.StreamReader) -> RawResponse:
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.LimitOverrunError as error:
-        raise MalformedResponse("its head does not end") from error
+        raise MalformedResponse("response head is too long") from error
     try:
         first, *lines = head.decode("latin-1").split("\r\n")[:-2]
         headers = {
@@ -107,5 +109,5 @@ async def _read_answer(reader: asyncio.StreamReader) -> RawResponse:
         }
         status, length = int(first.split(" ", 2)[1]), int(headers["content-length"])
     except (ValueError, IndexError, KeyError) as error:
-        raise MalformedResponse(f"its head cannot be read: {error!r}") from error
+        raise MalformedResponse(f"invalid response head: {error!r}") from error
     return RawResponse(status, headers, await reader.readexactly(length))

@@ -1,8 +1,7 @@
-"""Signed requests to a node's write port, and what becomes of their answers and failures."""
+"""Signed requests to a node's write port, with failures as `NodeError`."""
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -12,24 +11,25 @@ import aiohttp
 from yarl import URL
 
 from permission_urls import InternalSigner
-from storagenode.protocol import wire
+from storagenode.protocol import errors, wire
 from storagenode.protocol.errors import NodeError, Unreachable
+from storagenode.protocol.routes import Target, signed_digest
 from storagenode.transport.raw_http import MalformedResponse, RawHttpClient
 from volumes.address import Address
 
 CONNECT_SECONDS = 0.5
 CALL_SECONDS = 5.0
-# A node that sends a file may take its time, but not fall silent.
+# A node can take long to send a file, but sends some of it at least this often.
 SILENCE_SECONDS = 10.0
-# How long a signature is good: longer than any transfer, and short enough to be worthless later.
+# Lifetime of a signature: longer than any transfer, and short enough to limit a replay.
 SIGNATURE_SECONDS = 300
 
-# Also what is no HTTP: of a node behind that nothing is known either.
+# Responses that are not HTTP count as well: they tell nothing about the node.
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 class SignedRequests:
-    """Sends what is asked of one node. Not answering in time is `Unreachable`, never a no."""
+    """Sender of signed requests to one node. A missing response raises `Unreachable`."""
 
     def __init__(
         self,
@@ -46,42 +46,37 @@ class SignedRequests:
         self._now_seconds = now_seconds
 
     def close(self) -> None:
-        """Let go of the connections that were kept for whole files."""
+        """Close the connections for short requests."""
         self._short.close()
 
-    async def _call_short(self, method: str, path: str, body: bytes, *, signed: bytes) -> Any:
-        """As `_call`, for a body that is signed by a part of it; there is no time-out here."""
-        digest = hashlib.sha256(signed).hexdigest()
-        headers = {wire.SIGNATURE_HEADER: self._sign(method, path, digest)}
+    async def _call_short(self, target: Target, body: bytes) -> Any:
+        """Send a request as `_call` does, over a raw connection and without a timeout."""
+        headers = self._signature(target, body)
         try:
-            answer = await self._short.send(method, path, headers, body)
-            if answer.status >= 400:
-                name = answer.headers.get(wire.ERROR_HEADER.lower(), "")
-                raise wire.parse_error(answer.status, name, answer.body.decode("utf-8", "replace"))
-            return json.loads(answer.body)
+            response = await self._short.send(target.method, target.path, headers, body)
+            if response.status >= 400:
+                name = response.headers.get(wire.ERROR_HEADER.lower(), "")
+                text = response.body.decode("utf-8", "replace")
+                raise errors.parse_error(response.status, name, text)
+            return json.loads(response.body)
         except (MalformedResponse, ValueError) as error:
-            raise self._no_node(error) from error
+            raise self._not_a_node(error) from error
         except _UNREACHABLE as error:
             raise _unreachable(self.url, error) from error
 
     async def _call(
         self,
-        method: str,
-        path: str,
+        target: Target,
         body: bytes = b"",
         *,
         timeout_seconds: float | None = CALL_SECONDS,
     ) -> Any:
-        digest = hashlib.sha256(body).hexdigest()
-        headers = {wire.SIGNATURE_HEADER: self._sign(method, path, digest)}
-        return await self._send(
-            method, path, data=body, headers=headers, timeout_seconds=timeout_seconds
-        )
+        headers = self._signature(target, body)
+        return await self._send(target, data=body, headers=headers, timeout_seconds=timeout_seconds)
 
     async def _send(
         self,
-        method: str,
-        path: str,
+        target: Target,
         *,
         data: Any,
         headers: dict[str, str],
@@ -89,42 +84,43 @@ class SignedRequests:
     ) -> Any:
         try:
             async with self._session.request(
-                method,
-                self._url(path),
+                target.method,
+                self._url(target.path),
                 data=data,
                 headers=headers,
                 timeout=_timeout(timeout_seconds),
             ) as response:
-                await _raise_refusal(response)
+                await _raise_for_error(response)
                 return await response.json()
         except (aiohttp.ContentTypeError, ValueError) as error:
-            raise self._no_node(error) from error
+            raise self._not_a_node(error) from error
         except _UNREACHABLE as error:
             raise _unreachable(self.url, error) from error
 
     @contextlib.asynccontextmanager
     async def _streaming(
-        self, path: str, method: str, *, timeout_seconds: float | None, body: bytes = b""
+        self, target: Target, body: bytes = b"", *, timeout_seconds: float | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        digest = hashlib.sha256(body).hexdigest()
-        headers = {wire.SIGNATURE_HEADER: self._sign(method, path, digest)}
         try:
             async with self._session.request(
-                method,
-                self._url(path),
+                target.method,
+                self._url(target.path),
                 data=body or None,
-                headers=headers,
+                headers=self._signature(target, body),
                 timeout=_timeout(timeout_seconds, silence_seconds=SILENCE_SECONDS),
             ) as response:
-                await _raise_refusal(response)
+                await _raise_for_error(response)
                 yield response
         except _UNREACHABLE as error:
             raise _unreachable(self.url, error) from error
 
-    def _sign(self, method: str, path: str, digest: str) -> str:
+    def _signature(self, target: Target, body: bytes = b"") -> dict[str, str]:
+        return {wire.SIGNATURE_HEADER: self._sign(target, signed_digest(target.signed, body))}
+
+    def _sign(self, target: Target, digest: str) -> str:
         return self._signer.sign_request(
-            method=method,
-            path=path,
+            method=target.method,
+            path=target.path,
             digest=digest,
             expiry_seconds=int(self._now_seconds()) + SIGNATURE_SECONDS,
         )
@@ -132,8 +128,8 @@ class SignedRequests:
     def _url(self, path: str) -> URL:
         return URL(self.url + path, encoded=True)
 
-    def _no_node(self, error: Exception) -> NodeError:
-        return NodeError(f"{self.url} does not answer as a node does: {error}")
+    def _not_a_node(self, error: Exception) -> NodeError:
+        return NodeError(f"{self.url} did not respond as a storagenode: {error}")
 
 
 def _timeout(
@@ -144,14 +140,14 @@ def _timeout(
     )
 
 
-async def _raise_refusal(response: aiohttp.ClientResponse) -> None:
+async def _raise_for_error(response: aiohttp.ClientResponse) -> None:
     if response.status < 400:
         return
     name = response.headers.get(wire.ERROR_HEADER, "")
-    raise wire.parse_error(response.status, name, await response.text())
+    raise errors.parse_error(response.status, name, await response.text())
 
 
 def _unreachable(url: str, error: BaseException) -> Unreachable:
     if isinstance(error, asyncio.TimeoutError):
-        return Unreachable(f"{url} did not answer in time")
+        return Unreachable(f"{url} did not respond in time")
     return Unreachable(f"{url}: {type(error).__name__}: {error}")

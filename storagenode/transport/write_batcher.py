@@ -1,7 +1,7 @@
-"""Small writes to one node: while a request is under way, what else comes gathers for the next.
+"""Batching of small writes to one node: writes that arrive during a request share the next one.
 
-A write alone leaves at once. Under load a request carries several, and what a request costs, which
-is more than a small file does, is paid once for them.
+A single write is sent immediately. Under load, several writes share the cost of a request, which
+is higher than that of a small file.
 """
 
 import asyncio
@@ -9,11 +9,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from storagenode.disk.publishing import Published
-from storagenode.protocol.writes_wire import BYTES_MAX, FILES_MAX, InMemoryFile, Outcome
+from storagenode.protocol.batch_wire import (
+    BATCH_FILES_MAX,
+    WRITE_BYTES_MAX,
+    InMemoryFile,
+    WriteOutcome,
+)
+from storagenode.protocol.files import Published
 
-Send = Callable[[Sequence[InMemoryFile]], Awaitable[list[Outcome]]]
-"""Has a node write files; what became of each, or `NodeError` if that is not known of any."""
+Send = Callable[[Sequence[InMemoryFile]], Awaitable[list[WriteOutcome]]]
+"""Write files to a node; return the outcome of each, or raise `NodeError` if none is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +28,19 @@ class _Write:
 
 
 class WriteBatcher:
-    """Sends what it is given in as few requests as keep the node busy, in the order it came."""
+    """Sender of writes in order of arrival, one request at a time."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._waiting: deque[_Write] = deque()
-        self._under_way: list[_Write] = []
+        self._in_flight: list[_Write] = []
         self._request: asyncio.Task[None] | None = None
 
     async def put(self, file: InMemoryFile) -> Published:
-        """Return when the file is published; who no longer waits for it stops no other.
+        """Return when the file is published. Cancelling one caller does not affect the others.
 
         Raises:
-            NodeError: What the node says of this file, or why it says nothing.
+            NodeError: The node refused this file, or its outcome is unknown.
         """
         write = _Write(file, asyncio.get_running_loop().create_future())
         self._waiting.append(write)
@@ -43,27 +48,27 @@ class WriteBatcher:
         return await write.published
 
     def close(self) -> None:
-        """Wait for no answer any more."""
-        for write in (*self._waiting, *self._under_way):
+        """Cancel all waiting writes."""
+        for write in (*self._waiting, *self._in_flight):
             write.published.cancel()
 
     def _begin(self) -> None:
         if self._request is None and (writes := self._next()):
-            self._under_way = writes
+            self._in_flight = writes
             self._request = asyncio.create_task(self._write(writes))
             self._request.add_done_callback(self._end)
             for write in writes:
-                write.published.add_done_callback(self._stop_unless_wanted)
+                write.published.add_done_callback(self._cancel_if_unwanted)
 
     def _next(self) -> list[_Write]:
         writes: list[_Write] = []
         size = 0
-        while self._waiting and len(writes) < FILES_MAX:
-            if self._waiting[0].published.done():  # nobody waits for it any more
+        while self._waiting and len(writes) < BATCH_FILES_MAX:
+            if self._waiting[0].published.done():  # its caller was cancelled
                 self._waiting.popleft()
                 continue
             size += len(self._waiting[0].file.data)
-            if writes and size > BYTES_MAX:
+            if writes and size > WRITE_BYTES_MAX:
                 break
             writes.append(self._waiting.popleft())
         return writes
@@ -72,7 +77,7 @@ class WriteBatcher:
         outcomes: Sequence[Published | Exception]
         try:
             outcomes = await self._send([write.file for write in writes])
-        except Exception as error:  # noqa: BLE001  # it is told to all who wait, whatever it is
+        except Exception as error:  # noqa: BLE001  # every waiting caller gets it
             outcomes = [error] * len(writes)
         for write, outcome in zip(writes, outcomes, strict=True):
             if write.published.done():
@@ -83,10 +88,10 @@ class WriteBatcher:
                 write.published.set_exception(outcome)
 
     def _end(self, _: asyncio.Task[None]) -> None:
-        self._request, self._under_way = None, []
+        self._request, self._in_flight = None, []
         self._begin()
 
-    def _stop_unless_wanted(self, _: asyncio.Future[Published]) -> None:
-        """Give up a request, which a frozen node may have, when nobody waits for any of it."""
-        if self._request and all(write.published.cancelled() for write in self._under_way):
+    def _cancel_if_unwanted(self, _: asyncio.Future[Published]) -> None:
+        """Cancel the request when all its callers are cancelled: a frozen node never responds."""
+        if self._request and all(write.published.cancelled() for write in self._in_flight):
             self._request.cancel()

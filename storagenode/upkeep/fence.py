@@ -1,9 +1,9 @@
-"""The fence: a node that was away sends no photo before it has heard which ones are gone.
+"""The fence: a node that was down serves no photo until it has received all tombstones.
 
-Whoever was away (it starts, or it stood still) may have files whose tombstones are on other nodes
-only. Until a storagemaster has brought those, volume by volume, the read port says 503 and edges
-ask the other mirror. A fence that nobody lifts falls by itself, because photos that could be
-read again must not wait for a colo that may never return.
+A node that starts or that stalled can have files whose tombstones are only on other nodes. Its
+read port returns 503 for a volume, and edges use the other mirror, until a storagemaster has
+delivered the tombstones of that volume. A fence times out, because photos must stay readable when
+the other colo never returns.
 """
 
 import logging
@@ -15,18 +15,19 @@ from volumes.photo_path import VolumeId
 
 log = logging.getLogger(__name__)
 
-# A process that did nothing for so long may have been taken for dead, and deletes went past it.
+# After a stall of this length, storagemasters can have marked the node down and deleted without it.
 STALL_SECONDS = 5.0
-# Storagemasters look once a second, and need less than another. Longer than this, there are none,
-# or the other mirror is away.
+# Storagemasters poll every second and lift a fence in less than another. After this time, no
+# storagemaster runs or the other mirror is down.
 FENCE_SECONDS_MAX = 10.0
 TICK_SECONDS = 1.0
 
 
 class Fence:
-    """Which volumes of one node are held back. It knows only that it was away, not what it missed.
+    """The fenced volumes of one node.
 
-    The serial is that of the last raising: whoever heard of tombstones before it, heard too early.
+    The serial changes with every raising of the fence. Tombstones that were collected for an
+    earlier serial can be incomplete.
     """
 
     def __init__(
@@ -34,40 +35,46 @@ class Fence:
     ) -> None:
         self._volumes = frozenset(volumes)
         self._clock = clock
-        self._beat_at = clock()
+        self._ticked_at = clock()
         self._raise()
 
     @property
     def fenced_volumes(self) -> tuple[VolumeId, ...]:
-        """The volumes that are held back."""
+        """The volumes that the node does not serve, sorted."""
         self.tick()
-        return tuple(sorted(self._held))
+        return tuple(sorted(self._fenced))
 
     def is_fenced(self, volume: VolumeId) -> bool:
-        """Whether photos of the volume must not be sent now."""
+        """Return True if the node must not serve photos of the volume now."""
         self.tick()
-        return volume in self._held
+        return volume in self._fenced
 
     def lift(self, volume: VolumeId, *, serial: str) -> bool:
-        """Send the volume's photos again, unless the fence was raised after that serial."""
+        """Lift the fence of a volume; return False if the fence was raised after that serial."""
         self.tick()
         if serial != self.serial:
             return False
-        self._held.discard(volume)
+        self._fenced.discard(volume)
         return True
 
     def tick(self) -> None:
-        """Notice how much time has passed: called every second, and at every read."""
-        now, before = self._clock(), self._beat_at
-        self._beat_at = now
+        """Detect stalls and time-outs. Call this every second and before every read."""
+        now, before = self._clock(), self._ticked_at
+        self._ticked_at = now
         if now - before > STALL_SECONDS:
-            log.warning("stood still for %.0f s: photos wait for tombstones", now - before)
+            log.warning(
+                "process stalled for %.0f s; all volumes are fenced until tombstones are checked",
+                now - before,
+            )
             self._raise()
-        elif self._held and now - self._raised_at > FENCE_SECONDS_MAX:
-            log.warning("nobody could tell what was deleted: %s volumes are sent", len(self._held))
-            self._held.clear()
+        elif self._fenced and now - self._raised_at > FENCE_SECONDS_MAX:
+            log.warning(
+                "fence timed out before all tombstones were checked; serving %s volumes again",
+                len(self._fenced),
+            )
+            self._fenced.clear()
 
     def _raise(self) -> None:
         self.serial = secrets.token_hex(8)
-        self._held = set(self._volumes)
-        self._raised_at = self._beat_at
+        self._fenced = set(self._volumes)
+        self._raised_at = self._ticked_at

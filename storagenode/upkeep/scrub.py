@@ -1,8 +1,8 @@
-"""Scrub: every byte read again from the disk and compared with the digest it was written with.
+"""Scrub: a read of every byte on the disk, compared with the recorded digest.
 
-It goes through all volumes within a budget of bytes a second, because reads come first.
-What is corrupt is set aside, and reconcile brings a good copy; what has no digest is counted, and
-left to reconcile.
+A pass covers all volumes within a budget of bytes per second, because client reads have priority.
+It quarantines corrupt files, and reconcile restores them. It counts files without a digest and
+marks them for reconcile.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
-from storagenode.disk.reading import OpenFile
+from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import Corrupt, NodeError, NotFound
 from storagenode.protocol.layout import Place
 from storagenode.store import Store
@@ -22,39 +22,39 @@ from volumes.photo_path import SHARDS, PhotoFile, VolumeId, parse_name
 
 log = logging.getLogger(__name__)
 
-# After each step of a pass, so that those who read are never kept from a core.
+# Pause after each step of a pass, so that client reads always get a core.
 PAUSE_SECONDS = 0.01
-# So many shards are a step where they are empty, as most are on a young node.
+# Maximum number of empty shards in one step. Most shards of a young node are empty.
 SHARDS_AT_ONCE = 32
 
 
 @dataclass(slots=True)
 class ScrubProgress:
-    """How far a pass is, and when the last one ended."""
+    """Progress of the present pass, and the end of the last one."""
 
     files: int = 0
     bytes: int = 0
     corrupt: list[str] = field(default_factory=list)
     unverified: int = 0
     volume: int = 0
-    """Where the pass is now."""
+    """The volume that the pass is reading."""
     shards: int = 0
-    """How many shards of how many the pass is through with."""
+    """Number of completed shards of `shards_total`."""
     shards_total: int = 0
     started_seconds: float = 0.0
     completed_seconds: float = 0.0
-    """When the last whole pass ended; 0 if none has since the node's start."""
+    """End of the last complete pass; 0 before the first since the node's start."""
 
 
 class _Found(NamedTuple):
-    """What a step came by."""
+    """The result of one step: the number of passed shards, and the files of the last."""
 
     shards: int
     files: list[PhotoFile]
 
 
 class Scrub:
-    """Scrubs one store."""
+    """Scrub of one store."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Scrub:
         self.progress = ScrubProgress()
 
     async def run_pass(self) -> ScrubProgress:
-        """Go once through everything; what was found."""
+        """Run one pass over all volumes and return its progress."""
         last = self.progress.completed_seconds
         volumes = self._store.volumes
         self.progress = ScrubProgress(
@@ -83,15 +83,15 @@ class Scrub:
         )
         for volume in volumes:
             self.progress.volume = volume
-            await self._go_through(volume)
+            await self._scrub_volume(volume)
         self.progress.completed_seconds = self._now_seconds()
         return self.progress
 
     def document(self) -> dict[str, Any]:
-        """The progress as JSON."""
+        """Return the progress as JSON."""
         return asdict(self.progress)
 
-    async def _go_through(self, volume: VolumeId) -> None:
+    async def _scrub_volume(self, volume: VolumeId) -> None:
         loop = asyncio.get_running_loop()
         shards = iter(SHARDS)
         while True:
@@ -106,7 +106,7 @@ class Scrub:
             self.progress.shards += found.shards
 
     def _next_files(self, volume: VolumeId, shards: Iterator[str]) -> _Found:
-        """The files of the next shard that has any, if it is near."""
+        """Return the files of the next non-empty shard within `SHARDS_AT_ONCE` shards."""
         passed = 0
         for shard in islice(shards, SHARDS_AT_ONCE):
             passed += 1
@@ -115,7 +115,7 @@ class Scrub:
         return _Found(passed, [])
 
     def _check(self, file: PhotoFile) -> int:
-        """Compare one file with its digest; how many bytes that took."""
+        """Compare one file with its digest; return the number of bytes read."""
         place = Place(file)
         try:
             with contextlib.closing(self._store.open(place.path)) as found:
@@ -123,8 +123,8 @@ class Scrub:
         except NotFound:
             return 0  # deleted since it was listed
         except OSError as error:
-            # As bad as corrupt, but it stays where it is: a disk may recover.
-            log.error("%s cannot be read: %s", place, error)  # noqa: TRY400  # errno says it all
+            # It counts as corrupt, but is not quarantined, because a disk can recover.
+            log.error("scrub: cannot read %s: %s", place, error)  # noqa: TRY400  # errno is enough
             self.progress.corrupt.append(place.path)
             return 0
 
@@ -134,20 +134,20 @@ class Scrub:
             self.progress.unverified += 1
             self._store.mark_unverified(place)
             return 0
-        # The disk is what is checked, and not what memory still has of it.
+        # The check must read from the disk, not from the page cache.
         found.drop_cache()
         self.progress.bytes += found.stat.bytes
         try:
             found.verify()
         except Corrupt:
-            self._set_aside(place, found)
+            self._quarantine(place, found)
         return found.stat.bytes
 
-    def _set_aside(self, place: Place, found: OpenFile) -> None:
+    def _quarantine(self, place: Place, found: OpenFile) -> None:
         self.progress.corrupt.append(place.path)
         try:
-            aside = self._store.quarantine(place, inode=found.stat.inode)
+            quarantined = self._store.quarantine(place, inode=found.stat.inode)
         except NodeError:
-            log.exception("%s is corrupt and could not be set aside", place)
+            log.exception("scrub: %s is corrupt and cannot be quarantined", place)
         else:
-            log.error("%s is corrupt and was set aside as %s", place, aside)
+            log.error("scrub: %s is corrupt and was quarantined as %s", place, quarantined)

@@ -1,4 +1,4 @@
-"""What a node does for its disk when nobody asks: scrub it, and empty its trash."""
+"""Periodic upkeep of a node's store: scrub, and emptying of the trash."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ BETWEEN_PASSES_SECONDS = 60.0
 
 
 class Upkeep:
-    """Passes of scrubbing, with a pause between, unless one is asked for; of a bucket only then."""
+    """Periodic scrub passes of a disk, passes on request, and removal of old trash."""
 
     def __init__(
         self,
@@ -31,19 +31,19 @@ class Upkeep:
         self._scrub = scrub
         self._threads = threads
         self._trash_days = trash_days
-        self._asked = asyncio.Event()
+        self._requested = asyncio.Event()
 
     def request_scrub(self) -> None:
-        """Have a pass begin as soon as the present one has ended."""
-        self._asked.set()
+        """Start a scrub pass as soon as the present one has ended."""
+        self._requested.set()
 
     def scrub_document(self) -> dict[str, Any]:
-        """How far the scrub is, as JSON."""
+        """Return the scrub progress as JSON."""
         return self._scrub.document()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keep the disk for as long as the block lasts."""
+        """Run upkeep until the block exits."""
         task = asyncio.create_task(self._run())
         try:
             yield
@@ -54,19 +54,19 @@ class Upkeep:
 
     async def _run(self) -> None:
         while True:
-            is_asked = self._asked.is_set()
-            self._asked.clear()
+            is_requested = self._requested.is_set()
+            self._requested.clear()
             try:
-                # Of a bucket every byte is paid for, and its server checks them itself.
-                if self._store.is_local or is_asked:
+                # Reads from a bucket cost money, and its server verifies the bytes itself.
+                if self._store.is_local or is_requested:
                     await self._scrub.run_pass()
                 await asyncio.get_running_loop().run_in_executor(self._threads, self._empty_trash)
             except (NodeError, OSError) as error:
-                log.warning("upkeep was broken off: %s", error)
+                log.warning("upkeep pass failed: %s", error)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), BETWEEN_PASSES_SECONDS)
+                await asyncio.wait_for(self._requested.wait(), BETWEEN_PASSES_SECONDS)
 
     def _empty_trash(self) -> None:
         removed = self._store.empty_trash(retention_days=self._trash_days)
         if removed:
-            log.info("%s files left the trash after %s days", removed, self._trash_days)
+            log.info("trash: removed %s files older than %s days", removed, self._trash_days)

@@ -1,11 +1,11 @@
-"""Errors of the write port as answers, by the table in `wire`."""
+"""Middleware that turns errors of the write port into responses."""
 
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from storagenode.protocol import wire
-from storagenode.protocol.errors import BadRequest, NodeError
+from storagenode.protocol.errors import BadRequest, NodeError, render_error
+from storagenode.protocol.wire import ERROR_HEADER
 from volumes.address import InvalidAddress
 from volumes.photo_id import InvalidPhotoId
 from volumes.photo_path import InvalidPath
@@ -16,20 +16,19 @@ async def error_middleware(
     request: web.Request,
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
-    """Answer this package's errors by the table in `wire`."""
+    """Return the response to a handler's error, with its status and name on the wire."""
     try:
         return await handler(request)
     except (InvalidPath, InvalidPhotoId, InvalidAddress) as error:
-        answer = wire.render_error(BadRequest(str(error)))
+        status, name, text = render_error(BadRequest(str(error)))
     except NodeError as error:
-        answer = wire.render_error(error)
+        status, name, text = render_error(error)
     except ConnectionError:
-        raise  # there is nobody left to answer
+        raise  # The client has disconnected.
     except OSError as error:
-        answer = wire.render_error(NodeError(f"the disk could not be read: {error}"))
-    status, name, text = answer
-    response = web.Response(status=status, text=text, headers={wire.ERROR_HEADER: name})
+        status, name, text = render_error(NodeError(f"cannot read the disk: {error}"))
+    response = web.Response(status=status, text=text, headers={ERROR_HEADER: name})
     if status in {400, 403}:
-        # What is left of a refused body must not be read as the next request.
+        # The unread part of a refused body must not be parsed as the next request.
         response.force_close()
     return response

@@ -1,4 +1,4 @@
-"""Metrics of a node for Prometheus, from what it says of itself."""
+"""Metrics of a node for Prometheus."""
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
@@ -8,19 +8,23 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 def render_metrics(status: NodeStatus) -> bytes:
-    """The metrics as text."""
+    """Return the metrics of a node in Prometheus' text format."""
     registry = CollectorRegistry()
     for name, about, value in (
-        ("free_bytes", "Bytes that are free on the disk.", status.free_bytes),
-        ("total_bytes", "Bytes that the disk has.", status.total_bytes),
-        ("pending_hints", "Files that the node holds for others.", status.hints),
-        ("volumes", "Volumes that the node is a home of.", len(status.volumes)),
+        ("free_bytes", "Free space of the disk, in bytes.", status.free_bytes),
+        ("total_bytes", "Size of the disk, in bytes.", status.total_bytes),
+        ("pending_hints", "Number of hints for other nodes.", status.hints),
+        ("volumes", "Number of volumes that the node mirrors.", len(status.volumes)),
         (
             "suspect",
-            "Whether the disk is suspect, and takes no writes.",
+            "1 if the node's disk takes no writes, 0 otherwise.",
             bool(status.suspect_reason),
         ),
-        ("accepts_new_photos", "Whether there is room for new photos.", status.accepts_new_photos),
+        (
+            "accepts_new_photos",
+            "1 if the node takes new photos, 0 otherwise.",
+            status.accepts_new_photos,
+        ),
     ):
         gauge = Gauge(f"glassplate_node_{name}", about, ["node", "colo"], registry=registry)
         gauge.labels(status.node, status.colo).set(float(value))

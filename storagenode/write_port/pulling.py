@@ -1,4 +1,4 @@
-"""Fetching files from another node: verified on arrival, published like any other write."""
+"""Pulls: files fetched from another node, verified, and published as any other write."""
 
 import asyncio
 import contextlib
@@ -7,9 +7,8 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import TypeVar
 
-from storagenode.client import FileStream, NodeClient
-from storagenode.disk.publishing import Published
-from storagenode.protocol.batch_wire import Outcome
+from storagenode.client import NodeClient
+from storagenode.protocol.batch_wire import ReadOutcome
 from storagenode.protocol.errors import (
     DigestMismatch,
     Gone,
@@ -17,6 +16,7 @@ from storagenode.protocol.errors import (
     SourceUnreachable,
     Unreachable,
 )
+from storagenode.protocol.files import FileStream, Published
 from storagenode.protocol.wire import Pull, render_trailer
 from storagenode.store import Store
 from storagenode.write_port.receiving import Receiver
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Puller:
-    """Carries out pulls. It knows no map: each pull says where the file is."""
+    """Executor of pulls. It knows no volume map: each pull names its source."""
 
     def __init__(
         self,
@@ -44,16 +44,17 @@ class Puller:
         """Fetch and publish one file.
 
         Raises:
-            Gone: A tombstone covers it; the source is not asked.
-            NotFound, Corrupt: The source does not have it, or not whole.
-            SourceUnreachable: The source did not answer.
-            Unreachable: The source was lost in the middle.
-            NodeError: What publishing raises.
+            Gone: A tombstone covers the file. The source gets no request.
+            NotFound: The source does not have the file.
+            Corrupt: The source's copy is corrupt.
+            SourceUnreachable: The source did not respond.
+            Unreachable: The connection to the source broke during the transfer.
+            NodeError: Publishing failed.
         """
         source = self._client_of(pull.source)
         await self._in_thread(partial(self._store.raise_if_deleted, pull.place.file))
         async with contextlib.AsyncExitStack() as stack:
-            with _source_asked():
+            with _translate_unreachable():
                 stream = await stack.enter_async_context(source.stream(pull.source_place))
             return await self._receiver.receive(
                 _with_trailer(stream),
@@ -65,41 +66,41 @@ class Puller:
             )
 
     async def pull_many(self, pulls: Sequence[Pull]) -> list[NodeError | None]:
-        """Fetch and publish small files, all from one node; why each could not be, if so.
+        """Fetch and publish small files from one node; return the error of each, or None.
 
         Raises:
-            SourceUnreachable: The source did not answer.
-            NodeError: The source refused all of it.
+            SourceUnreachable: The source did not respond.
+            NodeError: The source refused the whole batch.
         """
-        gone = dict(zip(pulls, await self._of_each(self._gone, pulls), strict=True))
+        gone = dict(zip(pulls, await self._map(self._gone, pulls), strict=True))
         wanted = [pull for pull in pulls if gone[pull] is None]
         if not wanted:
             return [gone[pull] for pull in pulls]
         source = self._client_of(wanted[0].source)
-        with _source_asked():
+        with _translate_unreachable():
             found = await source.fetch_many([pull.source_place for pull in wanted])
-        done = await self._of_each(self._publish, list(zip(wanted, found, strict=True)))
-        outcomes = dict(zip(wanted, done, strict=True))
+        published = await self._map(self._publish, list(zip(wanted, found, strict=True)))
+        outcomes = dict(zip(wanted, published, strict=True))
         return [gone[pull] or outcomes.get(pull) for pull in pulls]
 
-    async def _of_each(self, work: Callable[[S], T], these: Sequence[S]) -> list[T]:
+    async def _map(self, work: Callable[[S], T], arguments: Sequence[S]) -> list[T]:
         if self._store.is_local:
-            return await self._in_thread(lambda: [work(each) for each in these])
-        # Each waits for a network.
-        return await asyncio.gather(*(self._in_thread(partial(work, each)) for each in these))
+            return await self._in_thread(lambda: [work(each) for each in arguments])
+        # Each call waits for a network, so they run in parallel.
+        return await asyncio.gather(*(self._in_thread(partial(work, each)) for each in arguments))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _gone(self, pull: Pull) -> Gone | None:
-        """What was deleted need not come over the wire to be refused."""
+        """Return `Gone` if the file is deleted, so that its bytes are not transferred."""
         try:
             self._store.raise_if_deleted(pull.place.file)
         except Gone as error:
             return error
         return None
 
-    def _publish(self, fetched: tuple[Pull, Outcome]) -> NodeError | None:
+    def _publish(self, fetched: tuple[Pull, ReadOutcome]) -> NodeError | None:
         pull, found = fetched
         if isinstance(found, NodeError):
             return found
@@ -117,8 +118,8 @@ class Puller:
 
 
 @contextlib.contextmanager
-def _source_asked() -> Iterator[None]:
-    """That the source does not answer is no news of this node, and none of the file."""
+def _translate_unreachable() -> Iterator[None]:
+    """Convert `Unreachable` from the source: neither this node nor the file is at fault."""
     try:
         yield
     except Unreachable as error:
@@ -133,4 +134,4 @@ async def _with_trailer(stream: FileStream) -> AsyncIterator[bytes]:
 
 def _compare(found: str, wanted: str) -> None:
     if found != wanted:
-        raise DigestMismatch(f"the other node sent SHA-256 {found}, wanted was {wanted}")
+        raise DigestMismatch(f"digest mismatch: the source sent SHA-256 {found}, expected {wanted}")

@@ -1,6 +1,6 @@
-"""Taking what is written: small files whole, and a streamed PUT to staging as it comes.
+"""Receiver of writes: small files from memory, and streamed bodies through staging.
 
-What was streamed is published if its closing signature is right.
+A streamed body is published only if its closing signature is valid.
 """
 
 import asyncio
@@ -11,25 +11,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from storagenode.disk.publishing import Published
+from storagenode.protocol.batch_wire import InMemoryFile, WriteOutcome
 from storagenode.protocol.errors import BadRequest, NodeError, Unreachable
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import TRAILER_BYTES, parse_trailer
-from storagenode.protocol.writes_wire import InMemoryFile, Outcome
 from storagenode.store import Staged, Store
 
-# As much as is written to the disk at a time: large enough that a thread is worth its price, and in
-# whole blocks.
+# Bytes per write to the store: enough to outweigh the cost of a thread, and a multiple of blocks.
 BATCH_BYTES = 1024 * 1024
 
-CheckClosing = Callable[[str, str], None]
-"""Given the closing signature and the digest of what came, raises unless they belong together."""
+CheckTrailer = Callable[[str, str], None]
+"""Raise an error unless the closing signature is valid for the digest of the body."""
 
 T = TypeVar("T")
 
 
 class Receiver:
-    """Writes incoming bodies to a store, in threads, so that no disk stops the event loop."""
+    """Writer of received bodies to a store. It uses threads, so no disk blocks the event loop."""
 
     def __init__(self, store: Store, threads: Executor) -> None:
         self._store = store
@@ -42,19 +41,19 @@ class Receiver:
         *,
         mtime_seconds: int,
         bytes_expected: int,
-        check_trailer: CheckClosing,
+        check_trailer: CheckTrailer,
         replaces: str = "",
     ) -> Published:
-        """Publish a body at a place; what has the digest `replaces` there gives way to it.
+        """Publish a body at a place. It replaces an existing file with the digest `replaces`.
 
         Raises:
             BadRequest: The body ends before its trailer.
-            Unreachable: The body breaks off.
-            NodeError: What the store or `check_trailer` raises; nothing was published.
+            Unreachable: The sender disconnected.
+            NodeError: The store or `check_trailer` refused the body. Nothing was published.
         """
         batches = _in_batches(body)
         batch = await anext(batches)
-        if batch.closing is not None:
+        if batch.trailer is not None:
             return await self._in_thread(
                 partial(self._publish_whole, batch, place, mtime_seconds, check_trailer, replaces)
             )
@@ -62,7 +61,7 @@ class Receiver:
             staging = self._store.staging(bytes_expected=bytes_expected)
             file = await self._in_thread(staging.__enter__)
             file.replaces = replaces
-            stack.push_async_exit(partial(self._leave, staging))
+            stack.push_async_exit(partial(self._exit_staging, staging))
             await self._in_thread(partial(file.write, batch.data))
             async for batch in batches:
                 await self._in_thread(partial(file.write, batch.data))
@@ -70,15 +69,15 @@ class Receiver:
                 partial(self._publish, file, batch, place, mtime_seconds, check_trailer)
             )
 
-    async def receive_many(self, files: Sequence[InMemoryFile]) -> list[Outcome]:
-        """Publish complete bodies whose digests match; return the outcome of each.
+    async def receive_many(self, files: Sequence[InMemoryFile]) -> list[WriteOutcome]:
+        """Publish files from memory if they match their digests; return the outcome of each.
 
         Each file has a thread, so that their fsyncs overlap.
         """
         publishing = (self._in_thread(partial(self._publish_one, file)) for file in files)
         return list(await asyncio.gather(*publishing))
 
-    def _publish_one(self, whole: InMemoryFile) -> Outcome:
+    def _publish_one(self, whole: InMemoryFile) -> WriteOutcome:
         try:
             with self._store.staging(bytes_expected=len(whole.data)) as file:
                 file.write(whole.data)
@@ -93,7 +92,7 @@ class Receiver:
         batch: "_Batch",
         place: Place,
         mtime_seconds: int,
-        check_trailer: CheckClosing,
+        check_trailer: CheckTrailer,
         replaces: str,
     ) -> Published:
         with self._store.staging(bytes_expected=len(batch.data)) as file:
@@ -107,14 +106,14 @@ class Receiver:
         last: "_Batch",
         place: Place,
         mtime_seconds: int,
-        check_trailer: CheckClosing,
+        check_trailer: CheckTrailer,
     ) -> Published:
-        assert last.closing is not None, "published before its body has ended"
+        assert last.trailer is not None, "cannot publish before the end of the body"
         digest = file.digest
-        check_trailer(last.closing, digest)
+        check_trailer(last.trailer, digest)
         return self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
 
-    async def _leave(
+    async def _exit_staging(
         self, staging: contextlib.AbstractContextManager[Staged], *failure: object
     ) -> None:
         await self._in_thread(partial(staging.__exit__, *failure))  # type: ignore[arg-type]
@@ -124,21 +123,21 @@ class Receiver:
         try:
             return await asyncio.shield(working)
         except asyncio.CancelledError:
-            # The thread goes on, and its file must not be closed under its hands.
+            # The thread still runs, so its file must stay open until it ends.
             await asyncio.wait([working])
             raise
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Some of a body, as it came; the last batch has the closing signature too."""
+    """Part of a body. Only the last batch has the closing signature."""
 
     data: memoryview
-    closing: str | None = None
+    trailer: str | None = None
 
 
 async def _in_batches(body: AsyncIterator[bytes]) -> AsyncIterator[_Batch]:
-    """The body in batches of one length, but for the last, which ends before the trailer."""
+    """Yield the body in batches of equal length. The last one ends before the trailer."""
     chunks: list[bytes | memoryview] = []
     size = 0
     try:
@@ -152,10 +151,10 @@ async def _in_batches(body: AsyncIterator[bytes]) -> AsyncIterator[_Batch]:
                     yield _Batch(data[start : start + BATCH_BYTES])
                 chunks, size = [data[whole:]], size - whole
     except OSError as error:
-        # An error of the network, which must not be taken for one of the disk.
-        raise Unreachable(f"the sender was lost: {error}") from error
+        # This is an error of the network, not of the disk.
+        raise Unreachable(f"the sender disconnected: {error}") from error
     if size < TRAILER_BYTES:
-        raise BadRequest("the body ends before its closing signature")
+        raise BadRequest("incomplete body: it ends before its closing signature")
     data = memoryview(b"".join(chunks))
-    closing = parse_trailer(bytes(data[-TRAILER_BYTES:]))
-    yield _Batch(data[:-TRAILER_BYTES], closing)
+    trailer = parse_trailer(bytes(data[-TRAILER_BYTES:]))
+    yield _Batch(data[:-TRAILER_BYTES], trailer)

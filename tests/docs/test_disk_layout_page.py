@@ -99,7 +99,7 @@ def place_of(path: str, *, hint_for: str | None = None) -> Place:
 
 @pytest.fixture(name="root", scope="module")
 def _root(tmp_path_factory):
-    """The root in the page, written by a store whose clock stands at NOW."""
+    """Return the root in the page, written by a store whose clock is at NOW."""
     path = tmp_path_factory.mktemp("disk1")
     mark_root(path, NODE)
     file_system = DiskFileSystem(path)

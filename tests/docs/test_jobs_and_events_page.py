@@ -73,7 +73,7 @@ def fields_of(value: object, prefix: str = "") -> dict[str, object]:
 
 @pytest.fixture(name="info", scope="module")
 def _info():
-    """The info document of a JPEG, with a second pass."""
+    """Return the info document of a JPEG, with a second pass."""
     buffer = io.BytesIO()
     exif = Image.Exif()
     exif[ExifTags.Base.Model], exif[ExifTags.Base.Artist] = "Model", "Artist"
@@ -238,6 +238,6 @@ def test_the_attempts_of_webhooks():
     """Time-out, count, and pauses are the ones of the code; none follows the last attempt."""
     text = " ".join(section(PAGE, "### Webhooks").split())
     *pauses, last = (f"{pause:.0f}" for pause in webhooks.backoff_delays()[:-1])
-    assert f"waits {webhooks.ANSWER_SECONDS:.0f} seconds" in text
+    assert f"waits {webhooks.RESPONSE_SECONDS:.0f} seconds" in text
     assert f"makes {webhooks.ATTEMPTS_MAX} attempts" in text
     assert f"pauses of {', '.join(pauses)}, and {last} seconds" in text

@@ -1,4 +1,4 @@
-"""What the tests of the client and the command line share: one cluster, and photos for it."""
+"""Fixtures for tests of the client and the command line: one cluster and photos."""
 
 import itertools
 import os
@@ -14,7 +14,7 @@ from glassplate import Client, Retries, Timeouts, blocking
 from glassplate.cli.main import main
 from tests.glassplate.live_cluster import jpeg, running_cluster
 
-# Enough attempts for every misbehaviour in a test, and no waiting for the sake of it.
+# Enough attempts for every faulty server, with short pauses.
 QUICK = {
     "retries": Retries(attempts_max=4, first_pause_seconds=0.01, retry_after_seconds_max=0.1),
     "timeouts": Timeouts(connect_seconds=1, response_seconds=5),
@@ -23,26 +23,26 @@ QUICK = {
 
 @pytest.fixture(name="cluster", scope="session")
 def _cluster(tmp_path_factory):
-    """A running cluster, for all tests: what one puts there disturbs no other."""
+    """Run one cluster for all tests. Each test uses photos of its own."""
     with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster
 
 
 @pytest.fixture(name="seeds", scope="session")
 def _seeds():
-    """Numbers that come once, so that no two photos are the same."""
+    """Return unique numbers, for unique photos."""
     return itertools.count(1)
 
 
 @pytest.fixture(name="photo")
 def _photo(seeds):
-    """The bytes of a photo that nobody else has."""
+    """Return the bytes of a unique photo."""
     return jpeg(next(seeds))
 
 
 @pytest.fixture(name="photo_file")
 def _photo_file(tmp_path, photo):
-    """A file that holds the photo."""
+    """Return a file with the photo."""
     path = tmp_path / "cat.jpg"
     path.write_bytes(photo)
     return path
@@ -50,7 +50,7 @@ def _photo_file(tmp_path, photo):
 
 @pytest.fixture(name="open_client")
 def _open_client(cluster):
-    """Makes asynchronous clients, of some masters or of the cluster's own."""
+    """Return a function that makes asynchronous clients, by default of the cluster."""
 
     def open_client(*masters, **options):
         options = {**QUICK, **options}
@@ -63,14 +63,14 @@ def _open_client(cluster):
 
 @pytest.fixture(name="client")
 def _client(cluster):
-    """A blocking client of the cluster, opened."""
+    """Return an open blocking client of the cluster."""
     with blocking.Client.from_cluster(cluster.config, **QUICK) as client:
         yield client
 
 
 @pytest.fixture(name="glassplate")
 def _glassplate(cluster, monkeypatch):
-    """Runs a command line in this process, against the cluster."""
+    """Return a function that runs a command line in this process, against the cluster."""
     for name in [name for name in os.environ if name.startswith("GLASSPLATE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GLASSPLATE_CLUSTER", str(cluster.config))
@@ -83,20 +83,20 @@ def _glassplate(cluster, monkeypatch):
 
 @pytest.fixture(name="environment")
 def _environment(cluster):
-    """What a command line of its own process is told."""
+    """Return the environment of a command line in its own process."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GLASSPLATE_")}
     return {**kept, "GLASSPLATE_CLUSTER": str(cluster.config), "COLUMNS": "200", "TERM": "xterm"}
 
 
 @pytest.fixture(name="program")
 def _program():
-    """The installed program."""
+    """Return the path of the installed program."""
     return Path(sys.executable).with_name("glassplate")
 
 
 @pytest.fixture(name="at_terminal")
 def _at_terminal(program, environment):
-    """Runs a command line at a terminal: all that it shows there, and its exit status."""
+    """Return a function that runs a command line at a terminal: its output and exit status."""
 
     def run(*arguments, typed=""):
         process, terminal = pty.fork()
@@ -111,14 +111,14 @@ def _at_terminal(program, environment):
 
 
 def read_terminal(terminal, seconds_max=30):
-    """What a program shows until it ends."""
+    """Return the output of a program until it ends."""
     shown = b""
     ends = time.monotonic() + seconds_max
     while time.monotonic() < ends:
         try:
             chunk = os.read(terminal, 65536)
         except OSError:
-            # Linux says so when the other side has closed its terminal.
+            # Linux raises EIO when the other side has closed the terminal.
             break
         if not chunk:
             break

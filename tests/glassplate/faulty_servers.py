@@ -1,4 +1,4 @@
-"""Small real servers that misbehave in named ways, in front of a real storagemaster or alone."""
+"""Small faulty servers, alone or in front of a real storagemaster."""
 
 import asyncio
 import base64
@@ -12,57 +12,57 @@ from aiohttp import web
 UPLOAD_BYTES_MAX = 50_000_000
 
 
-async def passes(request, master):
-    """Hand the request to the master, and its answer back."""
+async def forwards(request, master):
+    """Forward the request to the master, and return its response."""
     return await master.forward(request)
 
 
 async def drops_the_connection_before_the_body(request, master):
-    """Read nothing of the body."""
+    """Close the connection without reading the body."""
     del master
     request.transport.abort()
     return web.Response()
 
 
 async def drops_the_connection_after_the_body(request, master):
-    """Read all of the body, and do nothing with it."""
+    """Read the body, and close the connection."""
     del master
     await request.read()
     request.transport.abort()
     return web.Response()
 
 
-async def loses_the_answer(request, master):
-    """Have the master do what is asked, and tell nobody."""
+async def loses_the_response(request, master):
+    """Forward the request, and close the connection without a response."""
     await master.forward(request)
     request.transport.abort()
     return web.Response()
 
 
-async def answers_too_late(request, master):
-    """Have the master do what is asked, and wait until nobody is there to be told."""
+async def responds_too_late(request, master):
+    """Forward the request, and respond after the client's timeout."""
     await master.forward(request)
     await asyncio.sleep(60)
     return web.Response()
 
 
-async def answers_503(request, master):
-    """Ask to be left alone for a moment."""
+async def responds_503(request, master):
+    """Respond 503 with a Retry-After."""
     del master
     await request.read()
     problem = {"title": "Not possible at the moment", "detail": "the test says so", "status": 503}
     return web.json_response(problem, status=503, headers={"Retry-After": "0"})
 
 
-async def answers_502_as_a_proxy_does(request, master):
-    """Answer with a page of HTML."""
+async def responds_502_like_a_proxy(request, master):
+    """Respond 502 with a page of HTML."""
     del master
     await request.read()
     return web.Response(status=502, text="<html>Bad Gateway</html>", content_type="text/html")
 
 
 class MisbehavingMaster:
-    """Answers each request as the next of its behaviours does, and properly when there is none."""
+    """A server that handles each request by its next behavior, and forwards the others."""
 
     def __init__(self, real, behaviors):
         self._real = real
@@ -73,14 +73,14 @@ class MisbehavingMaster:
         self.arrivals = asyncio.Queue()
 
     async def answer(self, request):
-        """Misbehave."""
+        """Handle a request by the next behavior."""
         self.headers.append(request.headers)
         self.arrivals.put_nowait(request.path)
-        behave = self._behaviors.pop(0) if self._behaviors else passes
+        behave = self._behaviors.pop(0) if self._behaviors else forwards
         return await behave(request, self)
 
     async def forward(self, request):
-        """The real master's answer."""
+        """Return the real master's response."""
         dropped = {"Host", "Content-Length", "Transfer-Encoding"}
         async with self._session.request(
             request.method,
@@ -96,21 +96,21 @@ class MisbehavingMaster:
 
     @contextlib.asynccontextmanager
     async def serving(self):
-        """A block in which it serves."""
+        """Serve until the block exits."""
         async with aiohttp.ClientSession() as self._session, serving(self.answer) as self.url:
             yield self
 
 
 @contextlib.asynccontextmanager
 async def misbehaving_master(real, *behaviors):
-    """A server in front of a real master, which misbehaves so many times."""
+    """Run a server in front of a real master. Each behavior applies to one request, in order."""
     async with MisbehavingMaster(real, behaviors).serving() as master:
         yield master
 
 
 @contextlib.asynccontextmanager
 async def serving(handler):
-    """The URL of a server with one handler for everything, for as long as the block lasts."""
+    """Run a server with one handler until the block exits, and yield its URL."""
     application = web.Application(client_max_size=UPLOAD_BYTES_MAX)
     application.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
@@ -123,19 +123,19 @@ async def serving(handler):
         await runner.cleanup()
 
 
-class EdgeThatBreaksOff:
-    """Sends one photo and breaks off after so many bytes, each time until it is tired of it."""
+class InterruptingEdge:
+    """A server of one photo that closes the first `times` connections after some bytes."""
 
-    def __init__(self, data, *, after_bytes, times=1, etag='"1-1"', tells_digest=True):
+    def __init__(self, data, *, after_bytes, times=1, etag='"1-1"', has_digest=True):
         self.data = data
         self.etag = etag
         self.ranges = []
         self._after_bytes = after_bytes
         self._times = times
-        self._digest = digest_header(data) if tells_digest else None
+        self._digest = digest_header(data) if has_digest else None
 
     async def answer(self, request):
-        """Send from where the client asks for, if it asks for this very photo."""
+        """Send the requested range if the ETag matches, or the whole photo."""
         self.ranges.append(request.headers.get("Range"))
         first = 0
         if self.ranges[-1] and request.headers.get("If-Range") == self.etag:
@@ -156,8 +156,8 @@ class EdgeThatBreaksOff:
         return response
 
 
-def edge_with_wrong_bytes(data):
-    """A handler that sends other bytes than it says."""
+def corrupting_edge(data):
+    """Return a handler whose bytes do not match its digest."""
 
     async def answer(_):
         return web.Response(body=b"x" + data[1:], headers={"Repr-Digest": digest_header(data)})
@@ -166,5 +166,5 @@ def edge_with_wrong_bytes(data):
 
 
 def digest_header(data):
-    """The Repr-Digest of some bytes."""
+    """Return the Repr-Digest of some bytes."""
     return f"sha-256=:{base64.b64encode(hashlib.sha256(data).digest()).decode()}:"

@@ -1,8 +1,7 @@
 """A small cluster for tests: two colos, real nodes and masters in this process, a real Valkey.
 
-Everything runs in one event loop in a thread, so that a test may use any client it likes. What a
-worker and an edge would do is done by the smallest thing that will: `make_one_size`, and an edge
-that asks each node in turn.
+Everything runs in one event loop in a thread, so that tests can use any client. Minimal parts
+replace the worker and the edge: `make_one_size`, and an edge that tries each node in turn.
 """
 
 import asyncio
@@ -33,11 +32,11 @@ from volumes.photo_path import Info, PhotoVersion, Variant, parse_photo_version,
 
 COLOS = ("east", "west")
 NODES = ("east-1", "east-2", "west-1", "west-2")
-PASSED_ON = ("Content-Type", "Content-Range", "ETag", "Repr-Digest", "Cache-Control")
+FORWARDED = ("Content-Type", "Content-Range", "ETag", "Repr-Digest", "Cache-Control")
 
 
 def jpeg(seed=0, *, width=300, height=200):
-    """A small JPEG; another seed gives other bytes."""
+    """Return a small JPEG. Other seeds give other bytes."""
     image = Image.new("RGB", (width, height), (seed % 256, 120, (seed * 7) % 256))
     image.putpixel((seed % width, 0), (255, 255, 255))
     data = io.BytesIO()
@@ -46,7 +45,7 @@ def jpeg(seed=0, *, width=300, height=200):
 
 
 def render_cluster(queue_url):
-    """`cluster.toml` of two colos, two nodes and one master each, and one edge."""
+    """Render a `cluster.toml`: two colos with two nodes and one master each, and one edge."""
     ports = iter(free_ports(2 * len(NODES) + len(COLOS) + 2))
     edge = next(ports)
     text = [
@@ -77,7 +76,7 @@ def render_cluster(queue_url):
 
 
 class LiveCluster:
-    """A running cluster; its parts can be stopped and started by name."""
+    """A running cluster, whose parts can be stopped and started by name."""
 
     def __init__(self, root, queue_url, *, more_config=""):
         self.root = Path(root)
@@ -93,7 +92,7 @@ class LiveCluster:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def start_all(self):
-        """Start every part; all nodes are up for every master on return."""
+        """Start every part, and return when all masters report all nodes as up."""
         self._thread.start()
         for node in self.cluster.nodes.values():
             mark_root(Path(node.store), node)
@@ -117,7 +116,7 @@ class LiveCluster:
         ended.result(10)
 
     def stop_all(self):
-        """Stop what runs, and the loop."""
+        """Stop every running part, and the loop."""
         for name in reversed(list(self._running)):
             self.stop(name)
         self.run(_end_all_tasks())
@@ -127,7 +126,7 @@ class LiveCluster:
 
     @contextlib.contextmanager
     def without(self, *names):
-        """A block in which these parts are stopped, and every master knows it; back up after it."""
+        """Stop these parts until the block exits. Wait each time until all masters know it."""
         for name in names:
             self.stop(name)
         self.wait_until_seen()
@@ -139,12 +138,12 @@ class LiveCluster:
             self.wait_until_seen()
 
     def wait_until_seen(self):
-        """Wait until every running master sees which nodes are up, and that all send photos."""
+        """Wait until every running master reports the running nodes as up and not fenced."""
         up = {node for node in NODES if node in self._running}
         masters = [m for m in self.cluster.masters if m in self._running]
         ends = time.monotonic() + 20
         while any(self._up_at(master) != up for master in masters):
-            assert time.monotonic() < ends, "the masters never saw which nodes are up"
+            assert time.monotonic() < ends, "the masters did not report the running nodes in time"
             time.sleep(0.05)
 
     def _up_at(self, master):
@@ -160,7 +159,7 @@ class LiveCluster:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
     def originals_of(self, data):
-        """The photo path of every original with these bytes, and on how many nodes it is."""
+        """Return the photo path of every original with these bytes, with its number of nodes."""
         found = {}
         for node in NODES:
             for volume in self.cluster.volumes_on(NodeId(node)):
@@ -172,7 +171,7 @@ class LiveCluster:
         return found
 
     def make_one_size(self, reference):
-        """Do a worker's work for size t: hand in a bundle, so that the photo is ready."""
+        """Upload a bundle with size t, like a worker, so that the photo is ready."""
         photo_version = parse_photo_version(reference)
         self.run(self._put_bundle(photo_version, jpeg(1, width=100, height=67)))
 
@@ -191,7 +190,7 @@ class LiveCluster:
             await client.put_bundle(photo_version, body, mtime_seconds=1_700_000_000)
 
     async def _enter(self, name, part):
-        """Keep a context manager entered in a task of its own, as `async with` needs."""
+        """Enter a context manager in a task of its own, which also exits it."""
         done, started = asyncio.Event(), asyncio.get_running_loop().create_future()
 
         async def hold():
@@ -210,7 +209,7 @@ class LiveCluster:
 
 
 async def _end_all_tasks():
-    """End what servers leave behind, such as connections whose rest they wait for."""
+    """Cancel the tasks that servers leave behind, such as open connections."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
@@ -219,7 +218,7 @@ async def _end_all_tasks():
 
 @contextlib.asynccontextmanager
 async def reading_edge(cluster, port):
-    """An edge that asks each node in turn, and passes on the first good answer."""
+    """Run an edge that tries each node in turn and forwards the first usable response."""
     async with aiohttp.ClientSession(auto_decompress=False) as session:
 
         async def read(request):
@@ -230,12 +229,12 @@ async def reading_edge(cluster, port):
                 with contextlib.suppress(aiohttp.ClientError):
                     async with session.get(url, headers=wanted) as response:
                         status, data = response.status, await response.read()
-                        passed_on = {k: v for k, v in response.headers.items() if k in PASSED_ON}
+                        forwarded = {k: v for k, v in response.headers.items() if k in FORWARDED}
                         if status not in {404, 502, 503}:
                             break
             else:
                 return web.Response(status=status)
-            return web.Response(status=status, body=data, headers=passed_on)
+            return web.Response(status=status, body=data, headers=forwarded)
 
         runner = web.ServerRunner(web.Server(read))
         await runner.setup()
@@ -246,7 +245,7 @@ async def reading_edge(cluster, port):
 
 @contextlib.contextmanager
 def running_cluster(root):
-    """A small cluster below a folder, for as long as the block lasts."""
+    """Run a small cluster below a folder until the block exits."""
     with ValkeyServer() as valkey:
         cluster = LiveCluster(root, f"redis://127.0.0.1:{valkey.port}/0")
         cluster.start_all()

@@ -1,4 +1,4 @@
-"""The blocking client: the same surface, from any thread."""
+"""The blocking client: the same API, from any thread."""
 
 import inspect
 import threading
@@ -11,11 +11,11 @@ from glassplate import blocking
 from tests.glassplate.live_cluster import jpeg
 
 DIFFERENT = {("put", "source")}
-"""Parameters that are not the same by design: pieces that are waited for, or not."""
+"""Parameters that differ by design: asynchronous or synchronous chunks."""
 
 
-def surface(kind):
-    """The public methods of a client, each with its parameters."""
+def api(kind):
+    """Return the public methods of a client with their parameters."""
     return {
         name: {
             parameter.name: (parameter.kind, parameter.default, str(parameter.annotation))
@@ -27,28 +27,28 @@ def surface(kind):
     }
 
 
-def test_surface_is_the_same():
-    """Every method, every parameter, every default, every type."""
-    assert surface(blocking.Client) == surface(glassplate.Client)
+def test_api_is_the_same():
+    """Both clients have the same methods, parameters, defaults, and types."""
+    assert api(blocking.Client) == api(glassplate.Client)
 
 
 def test_many_threads_share_one_client(client, seeds):
-    """Each gets its own answer."""
+    """Each thread gets its own result."""
     photos = [jpeg(next(seeds)) for _ in range(12)]
     with ThreadPoolExecutor(6) as threads:
         receipts = list(threads.map(client.put, photos))
         assert list(threads.map(lambda r: client.get(r.reference), receipts)) == photos
 
 
-def test_pieces_may_come_from_a_generator(client, photo):
-    """An ordinary generator is read outside of the event loop."""
+def test_chunks_can_come_from_a_generator(client, photo):
+    """A generator is read outside the event loop."""
     data = photo + bytes(2_000_000)
-    pieces = (data[start : start + 300_000] for start in range(0, len(data), 300_000))
-    assert client.put(pieces, length=len(data)).bytes == len(data)
+    chunks = (data[start : start + 300_000] for start in range(0, len(data), 300_000))
+    assert client.put(chunks, length=len(data)).bytes == len(data)
 
 
 def test_thread_ends_with_the_block(cluster):
-    """Nothing is left running, and nothing can be asked any more."""
+    """No thread is left, and further calls fail."""
     before = threading.active_count()
     with blocking.Client(cluster.masters, keys=cluster.keys) as client:
         client.status()

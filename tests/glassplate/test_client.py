@@ -1,4 +1,4 @@
-"""The client against a real cluster: every method, and what it says when it cannot."""
+"""The client against a real cluster: every method and its errors."""
 
 import asyncio
 import hashlib
@@ -36,34 +36,34 @@ from volumes.sizes import DEFAULT_SIZES, size_classes
 NEVER = "3/01jd3x8m2c9qp4k7/3fz8qd"
 
 
-def test_receipt_tells_where_a_photo_is(client, photo_file, photo):
-    """Two nodes in two colos, the digest of what was sent, and the URLs of its sizes."""
-    heard = []
-    receipt = client.put(photo_file, on_progress=lambda *progress: heard.append(progress))
+def test_receipt_has_copies_and_urls(client, photo_file, photo):
+    """A receipt names nodes in two colos, the digest, and the URLs of the sizes."""
+    progress = []
+    receipt = client.put(photo_file, on_progress=lambda *each: progress.append(each))
     assert receipt.sha256 == hashlib.sha256(photo).hexdigest()
     assert {copy.colo for copy in receipt.copies} == {"east", "west"}
     assert receipt.durability == "mirrored"
     assert (receipt.width, receipt.height, receipt.format) == (300, 200, "jpg")
     assert list(receipt.urls) == ["s", "q", "t", "m", "o"]
-    assert heard[-1] == (len(photo), len(photo))
+    assert progress[-1] == (len(photo), len(photo))
 
 
-def test_photo_comes_back_as_it_went(client, photo):
-    """By its reference, and by its URL."""
+def test_downloaded_bytes_equal_the_upload(client, photo):
+    """A photo can be downloaded by its reference or URL."""
     receipt = client.put(photo)
     assert client.get(receipt.reference) == photo
     assert client.get(receipt.urls["o"]) == photo
 
 
-def test_paths_may_be_text(client, photo_file, photo, tmp_path):
-    """A path is a path, whether it is written as one or as a string."""
+def test_paths_can_be_strings(client, photo_file, photo, tmp_path):
+    """`put` and `download` accept paths as strings."""
     reference = client.put(str(photo_file)).reference
     client.download(reference, str(tmp_path / "back.jpg"))
     assert (tmp_path / "back.jpg").read_bytes() == photo
 
 
 def test_volume_and_durability_are_passed_on(client, photo, cluster):
-    """The application may choose the volume, and two colos or nothing."""
+    """The storagemaster receives the volume and the durability."""
     assert client.put(photo, volume=3, durability="strict").volume == 3
     with cluster.without("east-1", "east-2"):
         degraded = client.put(photo + b"1")
@@ -76,7 +76,7 @@ def test_volume_and_durability_are_passed_on(client, photo, cluster):
 
 
 def test_photo_is_pending_until_its_sizes_are_made(client, photo, cluster):
-    """Whoever waits for too short a time is told, and then the sizes are there."""
+    """`wait_until_ready` raises after its timeout, and returns when the sizes are made."""
     reference = client.put(photo).reference
     assert client.info(reference).state == "pending"
     with pytest.raises(NotReadyInTime, match=r"within 0\.1 s"):
@@ -89,31 +89,37 @@ def test_photo_is_pending_until_its_sizes_are_made(client, photo, cluster):
     assert client.get(client.url(reference, "t")) == client.get(reference, "t")
 
 
-def test_a_page_of_photos_has_each_in_its_place(client, cluster, photo):
-    """Ready, pending, deleted and never there, in the order asked for, and twice if asked twice."""
+def test_infos_keep_the_order(client, cluster, photo):
+    """The states are in the order of the references, including repeated ones."""
     ready, pending, deleted = (client.put(photo).reference for _ in range(3))
     cluster.make_one_size(ready)
     client.delete(deleted)
-    asked = [pending, ready, NEVER, deleted, ready]
-    page = client.infos(asked)
-    assert [status.reference for status in page] == asked
-    assert [status.state for status in page] == ["pending", "ready", "unknown", "gone", "ready"]
-    assert page[1] == client.info(ready)
+    references = [pending, ready, NEVER, deleted, ready]
+    statuses = client.infos(references)
+    assert [status.reference for status in statuses] == references
+    assert [status.state for status in statuses] == [
+        "pending",
+        "ready",
+        "unknown",
+        "gone",
+        "ready",
+    ]
+    assert statuses[1] == client.info(ready)
     assert client.infos([]) == []
 
 
-def test_more_photos_than_a_page_has_are_asked_for_page_by_page(client, cluster, photo):
-    """And none is lost between two pages."""
+def test_many_photos_are_requested_in_batches(client, cluster, photo):
+    """No photo is lost between two batches."""
     reference = client.put(photo).reference
     cluster.make_one_size(reference)
     states = [status.state for status in client.infos([reference] * 501)]
     assert states == ["ready"] * 501
 
 
-def test_size_that_is_not_made_is_not_found(client, cluster, open_client, photo):
-    """With keys the edge says so, without them the client does, with what there is."""
+def test_a_missing_size_is_not_found(client, cluster, open_client, photo):
+    """With keys the edge reports it, and without keys the client lists the known sizes."""
     reference = client.put(photo).reference
-    with pytest.raises(NotFound, match="this size of it is not made"):
+    with pytest.raises(NotFound, match="this size is not made"):
         client.get(reference, "m")
 
     async def get_without_keys():
@@ -121,12 +127,12 @@ def test_size_that_is_not_made_is_not_found(client, cluster, open_client, photo)
         async with open_client(token=token) as other:
             await other.get(reference, "m")
 
-    with pytest.raises(NotFound, match=r"size m of .* is not made; there are o"):
+    with pytest.raises(NotFound, match=r"size 'm' of .* is not made; known sizes: o"):
         asyncio.run(get_without_keys())
 
 
-def test_deleted_photo_is_gone_for_ever(client, photo):
-    """Its document and its URLs say so; deleting it again is harmless."""
+def test_a_deleted_photo_stays_deleted(client, photo):
+    """Its info and URLs raise `PhotoGone`, and a repeated deletion succeeds."""
     receipt = client.put(photo)
     deletion = client.delete(f"{receipt.volume}/{receipt.photo}")
     assert {copy.colo for copy in deletion.copies} == {"east", "west"}
@@ -138,14 +144,14 @@ def test_deleted_photo_is_gone_for_ever(client, photo):
 
 
 def test_status_lists_nodes_and_volumes(client):
-    """The cluster as a master sees it."""
+    """The status has all nodes and volumes."""
     status = client.status()
     assert [node["id"] for node in status["nodes"]] == ["east-1", "east-2", "west-1", "west-2"]
     assert [volume["number"] for volume in status["volumes"]] == [1, 2, 3]
 
 
-def test_url_is_signed_without_any_network(cluster):
-    """A verifier accepts it; nobody was asked, and the client was never opened."""
+def test_url_is_signed_without_a_network(cluster):
+    """A verifier accepts the URL of a client that was never opened."""
     client = Client.from_cluster(cluster.config)
     url = client.url(NEVER, "m")
     assert url.startswith(cluster.cluster.public_url)
@@ -156,7 +162,7 @@ def test_url_is_signed_without_any_network(cluster):
 
 
 def test_url_that_expires_is_rounded_up_to_five_minutes(cluster):
-    """So that it repeats, and is never good for less than was asked."""
+    """The lifetime is at least the requested one."""
     client = Client.from_cluster(cluster.config)
     url = client.url(NEVER, "o", ext="png", expires=timedelta(hours=1))
     expiry = int(url.split(".")[-3], 16)
@@ -164,16 +170,16 @@ def test_url_that_expires_is_rounded_up_to_five_minutes(cluster):
     assert 3599 <= expiry - time.time() <= 3900
 
 
-def test_what_cannot_be_signed_is_explained(cluster):
-    """Sizes and formats that are none, an original of unknown format, a time that is over."""
+def test_signing_errors_are_specific(cluster):
+    """Unknown sizes and formats, past expiries, and missing keys have their own messages."""
     client = Client.from_cluster(cluster.config)
-    with pytest.raises(UnknownSize, match="no size 'x'; there are s, q,"):
+    with pytest.raises(UnknownSize, match="unknown size 'x'; known sizes: s, q,"):
         client.url(NEVER, "x")
-    with pytest.raises(UnknownSize, match="no format 'bmp'; there are jpg"):
+    with pytest.raises(UnknownSize, match="unknown format 'bmp'; known formats: jpg"):
         client.url(NEVER, "m", ext="bmp")
-    with pytest.raises(UnknownSize, match="format of an original"):
+    with pytest.raises(UnknownSize, match="an original requires its format"):
         client.url(NEVER, "o")
-    with pytest.raises(UsageError, match="never open anything"):
+    with pytest.raises(UsageError, match="must be positive"):
         client.url(NEVER, "m", expires=timedelta(0))
     with pytest.raises(BadReference):
         client.url("nonsense", "m")
@@ -196,15 +202,15 @@ def test_what_cannot_be_signed_is_explained(cluster):
     ],
     ids=["text", "too large", "three bytes"],
 )
-def test_bad_uploads_are_refused_in_words(data, kind, words, client):
-    """The cluster says what it keeps, and what its limits are."""
+def test_invalid_uploads_are_rejected(data, kind, words, client):
+    """The message has the supported formats, or the limit."""
     with pytest.raises(kind, match=words) as caught:
         client.put(data)
     assert caught.value.problem.type.startswith("https://")
 
 
-def test_other_refusals_are_told_apart(client, photo):
-    """Unknown volumes and photos, keys used twice, keys that are none."""
+def test_rejections_are_specific(client, photo):
+    """Unknown volumes and photos, and invalid or reused keys, raise their own errors."""
     with pytest.raises(NotFound, match="volume 99"):
         client.put(photo, volume=99)
     with pytest.raises(NotFound):
@@ -224,24 +230,24 @@ def test_other_refusals_are_told_apart(client, photo):
     [
         ({"token": "gp1.a.read.0.AAAAAAAAAAAAAAAAAAAAAAAA"}, NotAuthorized, "refused"),
         ({"token": "nonsense"}, NotAuthorized, "refused"),
-        ({"token": "new\nline"}, BadConfig, "no token has"),
-        ({"token": None, "keys": None}, NoToken, "scope read is needed"),
+        ({"token": "new\nline"}, BadConfig, "must be printable ASCII"),
+        ({"token": None, "keys": None}, NoToken, "requires an API token of scope read"),
     ],
     ids=["bad MAC", "nonsense", "two lines", "none"],
 )
-def test_bad_tokens_are_told_apart(options, kind, words, open_client):
-    """From one that is not good, over one that is none, to none at all."""
+def test_token_errors_are_specific(options, kind, words, open_client):
+    """Invalid, malformed, and missing tokens raise their own errors."""
 
-    async def ask():
+    async def request_status():
         async with open_client(**options) as client:
             await client.status()
 
     with pytest.raises(kind, match=words):
-        asyncio.run(ask())
+        asyncio.run(request_status())
 
 
 def test_token_of_another_scope_is_not_enough(cluster, open_client, photo):
-    """A good token that does not open this is another thing than a bad one."""
+    """A valid token without the scope raises `NotAllowed`."""
 
     async def upload():
         async with open_client(token=sign_token(cluster.keys, ["read"])) as client:
@@ -251,23 +257,23 @@ def test_token_of_another_scope_is_not_enough(cluster, open_client, photo):
         asyncio.run(upload())
 
 
-def test_nobody_there_is_unreachable(open_client):
-    """The error names each address that was tried, once."""
+def test_a_cluster_that_is_down_is_unreachable(open_client):
+    """The error names each address once."""
     first, second = (f"http://127.0.0.1:{port}" for port in free_ports(2))
 
-    async def ask():
+    async def request_status():
         async with open_client(first, second) as client:
             await client.status()
 
     with pytest.raises(Unreachable, match="cannot connect") as caught:
-        asyncio.run(ask())
+        asyncio.run(request_status())
     assert str(caught.value).count(first) == str(caught.value).count(second) == 1
 
 
-def test_config_that_is_wrong_is_explained(tmp_path, cluster):
-    """A config with mistakes lists them; no master, no URL and no key file are mistakes too."""
+def test_config_errors_are_specific(tmp_path, cluster):
+    """Invalid configs, missing masters, URLs, and key files have their own messages."""
     config = tmp_path / "cluster.toml"
-    with pytest.raises(BadConfig, match="cannot be read: No such file"):
+    with pytest.raises(BadConfig, match=r"cannot read .*: No such file"):
         Client.from_cluster(config)
     config.write_text("name = 3\n")
     with pytest.raises(BadConfig, match=r"(?s)name.*public_url"):
@@ -280,21 +286,21 @@ def test_config_that_is_wrong_is_explained(tmp_path, cluster):
     with pytest.raises(NoKeys, match=r"keys\.toml: cannot be read"):
         Client.from_cluster(config).url(NEVER, "m")
 
-    async def ask():
+    async def request_status():
         async with Client("localhost:1", token="x") as client:
             await client.status()
 
     with pytest.raises(BadConfig, match="not a URL such as"):
-        asyncio.run(ask())
+        asyncio.run(request_status())
 
 
-def test_client_is_used_inside_its_block(cluster):
-    """Before and after it there is no connection to use."""
+def test_a_client_works_only_inside_its_block(cluster):
+    """A call before the block raises `RuntimeError`."""
     client = Client(cluster.masters, keys=cluster.keys)
     with pytest.raises(RuntimeError, match="inside its `with` block"):
         asyncio.run(client.status())
 
 
-def test_public_names_are_these():
-    """What others import does not vanish without anybody noticing."""
+def test_public_names_exist():
+    """The package exports the names that applications import."""
     assert {"Client", "blocking", "Receipt", "PhotoStatus", "Deletion"} <= set(glassplate.__all__)

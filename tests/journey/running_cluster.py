@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from glassplate.blocking import Client
-from glassplate.local.control import ask
+from glassplate.local.control import send_control_request
 from glassplate.local.plan import PORTS_USED
 from permission_urls import load_keys, sign_token
 from tests.free_ports import free_port_block
@@ -45,7 +45,7 @@ class RunningCluster:
 
     def control(self, do, colo=None):
         """Stop or start a colo, as `glassplate colo` does."""
-        answer = ask(self.data / "run", {"do": do, "colo": colo})
+        answer = send_control_request(self.data / "run", {"do": do, "colo": colo})
         assert "error" not in answer, answer
         return answer["processes"]
 
@@ -81,7 +81,7 @@ def start_cluster(data, *, port=None, samples=False):
         assert process.poll() is None, (data.parent / f"{data.name}.log").read_text()
         assert time.monotonic() < deadline, "the cluster did not come up"
         with contextlib.suppress(Exception):
-            if ask(data / "run", {"do": "list"})["settled"]:
+            if send_control_request(data / "run", {"do": "list"})["ready"]:
                 return RunningCluster(data, process)
         time.sleep(0.1)
 

@@ -1,13 +1,15 @@
 """Bugs in what a storage node takes, keeps, lists and serves."""
 
+from storagenode import taken_names
 from storagenode.disk import relinking, shard_listing, store
 from storagenode.disk.health import DiskHealth
-from storagenode.disk.publishing import Published, Publisher
-from storagenode.disk.reading import OpenFile
+from storagenode.disk.publishing import Publisher
 from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.staging import StagedFile
 from storagenode.disk.store import DiskStore
-from storagenode.protocol import writes_wire
+from storagenode.open_file import OpenFile
+from storagenode.protocol import batch_wire
+from storagenode.protocol.files import Published
 from storagenode.read_port.read_api import ReadApi
 from storagenode.transport.write_batcher import WriteBatcher
 from storagenode.write_port import pulling
@@ -40,13 +42,13 @@ def looks_for_a_tombstone_once(patch):
     patch.setattr(
         Publisher,
         "raise_if_deleted_cached",
-        lambda publisher, file: publisher._is_clear(file.photo_version, None),
+        lambda publisher, file: publisher._is_undeleted(file.photo_version, None),
     )
 
 
 def leaves_deleted_files_where_they_are(patch):
     """The tombstone is all."""
-    patch.setattr(DiskStore, "_trash_what_is_covered", lambda _store, _tombstone: None)
+    patch.setattr(DiskStore, "_trash_covered_files", lambda _store, _tombstone: None)
 
 
 def lists_no_tombstones(patch):
@@ -102,7 +104,7 @@ def relinks_what_nobody_can_vouch_for(patch):
 
 def sends_what_was_deleted_meanwhile(patch):
     """It was there when the read began."""
-    patch.setattr(ReadApi, "_refuse_if_gone_meanwhile", lambda *_: None)
+    patch.setattr(ReadApi, "_raise_if_deleted_meanwhile", lambda *_: None)
 
 
 def takes_sizes_beside_the_info_of_others(patch):
@@ -132,12 +134,12 @@ def takes_other_bytes_for_the_same(patch):
 
 def keeps_sizes_that_were_never_finished(patch):
     """Whoever makes other ones is refused for ever."""
-    patch.setattr(Publisher, "_is_unfinished", lambda _publisher, _place: False)
+    patch.setattr(taken_names, "_is_unfinished", lambda *_: False)
 
 
 def lets_finished_sizes_give_way(patch):
     """Their info tells of others."""
-    patch.setattr(Publisher, "_is_unfinished", lambda _publisher, _place: True)
+    patch.setattr(taken_names, "_is_unfinished", lambda *_: True)
 
 
 def fills_the_reserve(patch):
@@ -163,12 +165,12 @@ def writes_to_volumes_of_others(patch):
 
 def tells_all_what_became_of_the_first(patch):
     """As if one request were one file."""
-    parse = writes_wire.parse_outcomes
+    parse = batch_wire.parse_outcomes
 
     def parse_first(rows, *, count):
         return [parse(rows, count=count)[0]] * count
 
-    patch.setattr(writes_wire, "parse_outcomes", parse_first)
+    patch.setattr(batch_wire, "parse_outcomes", parse_first)
 
 
 def gives_up_a_request_with_the_first_that_does_not_wait(patch):

@@ -43,14 +43,14 @@ def copies_what_is_gone(patch):
 
 def brings_no_tombstones(patch):
     """Mirrors that were away keep what was deleted."""
-    patch.setattr(plan, "_bury", lambda *_: [])
+    patch.setattr(plan, "_plan_tombstone", lambda *_: [])
 
 
 def copies_nothing(patch):
     """What a mirror has lost stays lost there."""
 
-    async def apply(_, plan, *, at_once=False):
-        del at_once
+    async def apply(_, plan, *, unthrottled=False):
+        del unthrottled
         return reconcile.RepairReport(done=len(plan.steps) * 0)
 
     patch.setattr(Reconciler, "apply", apply)
@@ -95,7 +95,7 @@ def believes_bytes_that_lost_their_digest(patch):
 
 def brings_owed_sizes_home_one_by_one(patch):
     """Those of two libraries as they come."""
-    patch.setattr(hinted_handoff, "_together", lambda files: [(file,) for file in files])
+    patch.setattr(hinted_handoff, "_bundle_sizes", lambda files: [(file,) for file in files])
 
 
 def leaves_owed_work(patch):
@@ -148,7 +148,7 @@ def gives_up_what_it_cannot_reach(patch):
 
 def leaves_tombstones_without_digest(patch):
     """They are there, and their shards are never equal again."""
-    bury = plan._bury
+    bury = plan._plan_tombstone
 
     def only_where_it_lacks(tombstone, held, listings):
         has_it = set(held[tombstone])
@@ -164,7 +164,7 @@ def leaves_tombstones_without_digest(patch):
             if step.node not in has_it or step.node in covered
         ]
 
-    patch.setattr(plan, "_bury", only_where_it_lacks)
+    patch.setattr(plan, "_plan_tombstone", only_where_it_lacks)
 
 
 BUGS_OF_REPAIRS = (

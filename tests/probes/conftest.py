@@ -1,4 +1,4 @@
-"""Probes run on the small cluster of the storagemaster's tests, and read as edges do."""
+"""Fixtures of the probes: the small cluster of `tests.storagemaster`, with edge-like reads."""
 
 import pytest
 
@@ -30,11 +30,11 @@ __all__ = [
 
 @pytest.fixture(name="cluster")
 def _cluster(runner, cluster_with):
-    """A small cluster whose nodes have caught up, and a way to read from it."""
+    """A small cluster without fences, and requests like an edge's."""
 
     async def start():
         cluster = ProbedCluster(await cluster_with())
-        await cluster.catch_up()
+        await cluster.run_passes()
         return cluster
 
     return runner.run(start())

@@ -1,4 +1,4 @@
-"""A small cluster with repair as a step: read as an edge reads, damage, and mend."""
+"""A small cluster with edge-like reads, file damage, and repair as an explicit step."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +17,12 @@ from volumes.photo_path import VolumeId, parse_path
 from volumes.sizes import size_classes
 
 NEXT_TRIED = {404, 500, 502, 503}
-"""What an edge does not take for an answer while there is another mirror to ask."""
+"""Statuses that make an edge try the next mirror."""
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
-    """What a GET was answered with, and by whom."""
+class Read:
+    """Response to a GET, and the node that sent it."""
 
     status: int
     body: bytes
@@ -30,7 +30,7 @@ class Got:
 
 
 class ProbedCluster:
-    """Wraps a small cluster; what is not said here is its own."""
+    """A small cluster with probes. It has all attributes of the small cluster."""
 
     def __init__(self, small: SmallCluster) -> None:
         self._small = small
@@ -38,18 +38,20 @@ class ProbedCluster:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._small, name)
 
-    async def keep(self, data: bytes | None = None, *, volume: int = 1, **options: Any) -> str:
-        """Upload a photo that must be acknowledged; the photo path of its original."""
-        answer = await self.upload(data, volume=volume, **options)
-        assert answer.status in {200, 201}, answer.document
-        return answer.original
+    async def store_photo(
+        self, data: bytes | None = None, *, volume: int = 1, **options: Any
+    ) -> str:
+        """Upload a photo that must be acknowledged, and return the path of its original."""
+        response = await self.upload(data, volume=volume, **options)
+        assert response.status in {200, 201}, response.document
+        return response.original
 
     async def upload(self, data: bytes | None = None, *, volume: int = 1, **options: Any) -> Answer:
-        """Upload a photo; what it was answered."""
+        """Upload a photo, and return the response."""
         return await self.master.upload(data or picture(), volume=volume, **options)
 
-    async def catch_up(self) -> None:
-        """Look at the nodes, bring owed work home, and lift the fences."""
+    async def run_passes(self) -> None:
+        """Poll the nodes, deliver hints, and lift fences."""
         for master in self.masters:
             await master.fleet.poll()
             await master.fence_lifter.lift_fences()
@@ -57,23 +59,23 @@ class ProbedCluster:
             await master.fleet.poll()
             await master.fence_lifter.lift_fences()
 
-    async def mend(self) -> None:
-        """Hand over what is owed, and reconcile every volume until nothing is left to do."""
-        await self.catch_up()
+    async def repair_all(self) -> None:
+        """Deliver hints, and reconcile every volume; no step may fail."""
+        await self.run_passes()
         for number in MIRRORS:
-            answer = await self.repair(number)
-            assert not answer["failed"], answer["failed"]
+            response = await self.repair(number)
+            assert not response["failed"], response["failed"]
 
     async def repair(self, number: int) -> Any:
-        """Reconcile one volume now; what became of it."""
+        """Reconcile one volume, and return the result."""
         return (await self.master.request("POST", f"/repairs/{number}")).document
 
     async def plan(self, number: int = 1) -> Any:
-        """What would make the mirrors of a volume equal."""
+        """Return the repair plan of a volume."""
         return (await self.master.request("GET", f"/repairs/{number}")).document
 
     async def scrub(self, node: str) -> Any:
-        """Read every byte of a node again, at once."""
+        """Run a scrub pass on a node without a rate limit."""
         scrub = Scrub(
             self.stores[node],
             None,  # the loop's own threads
@@ -83,35 +85,35 @@ class ProbedCluster:
         )
         return await scrub.run_pass()
 
-    async def read(self, path: str, *, at: str | None = None) -> Got:
-        """GET a photo as an edge does, from each mirror in turn; or from one node."""
+    async def read(self, path: str, *, at: str | None = None) -> Read:
+        """GET a photo from each mirror in turn, as an edge does, or from one node."""
         file = parse_path(path)
         config = self.nodes_config
         url = ReadSigner(KEYS).url(path, size_class=size_classes(config.sizes)[file.size])
-        found = Got(502, b"", "")
+        found = Read(502, b"", "")
         for node in [at] if at else MIRRORS[file.photo_version.volume]:
             found = await self._get(node, url)
             if found.status not in NEXT_TRIED:
                 break
         return found
 
-    async def _get(self, node: str, url: str) -> Got:
+    async def _get(self, node: str, url: str) -> Read:
         address = self.nodes_config.nodes[NodeId(node)].read
         try:
             async with aiohttp.request("GET", f"http://{address}{url}") as response:
-                return Got(response.status, await response.read(), node)
+                return Read(response.status, await response.read(), node)
         except aiohttp.ClientError:
-            return Got(502, b"", node)
+            return Read(502, b"", node)
 
     def damage(self, node: str, path: str, change: Any) -> None:
-        """Change a file's bytes below the store, and leave what is noted of it."""
+        """Change the bytes of a file without changing its recorded digest."""
         file = self.path(node, path)
         file.chmod(0o644)
         file.write_bytes(change(file.read_bytes()))
         file.chmod(0o444)
 
     def is_sound(self, node: str, path: str) -> bool:
-        """Whether a node has a file whose bytes have their digest."""
+        """Return True if a node has a file whose bytes match its digest."""
         store = self.stores[node]
         if not self.path(node, path).exists():
             return False
@@ -119,9 +121,9 @@ class ProbedCluster:
             return file.compute_digest() == file.digest
 
     def equal(self, *numbers: int) -> bool:
-        """Whether the mirrors of volumes are the same, and nothing is owed."""
-        owed = any(self.hidden(node, ".hints") for node in self.stores)
-        return not owed and all(self.mirrors_are_equal(VolumeId(n)) for n in numbers or MIRRORS)
+        """Return True if the mirrors of the volumes are equal and no hint is pending."""
+        hints = any(self.hidden(node, ".hints") for node in self.stores)
+        return not hints and all(self.mirrors_are_equal(VolumeId(n)) for n in numbers or MIRRORS)
 
 
 async def _at_once(_: float) -> None:

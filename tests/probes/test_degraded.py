@@ -1,4 +1,4 @@
-"""With mirrors or a colo away: nothing is kept on one copy, and what was owed comes home."""
+"""Uploads, reads, and deletes while mirrors or a colo are down, and the recovery."""
 
 import asyncio
 import shutil
@@ -11,47 +11,47 @@ from storagemaster.mirrors import mirroring
 from tests.storagemaster.conftest import REAL_PATIENCE_SECONDS
 from tests.storagemaster.pictures import long_picture, picture
 
-HOMES = ("east-1", "west-1")
+NODES = ("east-1", "west-1")
 
 
-async def test_a_photo_whose_last_home_fails_on_the_way_is_not_acknowledged(cluster):
-    """Both copies would be held by stand-ins, where no edge looks: 404 to a photo that was kept."""
+async def test_a_photo_without_a_copy_on_a_mirror_is_not_acknowledged(cluster):
+    """The last mirror fails during the upload. With hints alone an edge would return 404."""
     await cluster.stop_and_notice("west-1")
     cluster.links["east-1"].plan(Fault.RESET, after_bytes=100_000)
-    answer = await cluster.upload(long_picture(1_000_000))
+    response = await cluster.upload(long_picture(1_000_000))
     assert cluster.links["east-1"].fired.is_set()
-    assert answer.status == 503
-    assert "no mirror of the volume" in answer.document["detail"]
+    assert response.status == 503
+    assert "no mirror of the volume" in response.document["detail"]
 
 
-async def test_another_volume_takes_what_one_cannot(cluster):
-    """A client that leaves the choice to the storagemaster notices nothing."""
+async def test_an_upload_goes_to_a_volume_with_both_mirrors(cluster):
+    """The client leaves the choice to the storagemaster."""
     await cluster.stop_and_notice("west-1")
-    answer = await cluster.master.upload(picture(), volume=None)
-    assert (answer.status, answer.document["volume"], answer.document["pending_mirrors"]) == (
+    response = await cluster.master.upload(picture(), volume=None)
+    assert (response.status, response.document["volume"], response.document["pending_mirrors"]) == (
         201,
         2,
         [],
     )
 
 
-@pytest.mark.parametrize("home", HOMES)
-async def test_a_degraded_photo_is_read_from_the_home_that_has_it(cluster, home):
-    """While the other is away, and after it is back and has caught up."""
+@pytest.mark.parametrize("mirror", NODES)
+async def test_a_degraded_photo_is_read_from_the_mirror_that_has_it(cluster, mirror):
+    """This holds during the outage and after the other mirror returns."""
     photo = picture()
-    await cluster.stop_and_notice(home)
-    path = await cluster.keep(photo)
+    await cluster.stop_and_notice(mirror)
+    path = await cluster.store_photo(photo)
     assert (await cluster.read(path)).body == photo
-    await cluster.start_and_notice(home)
+    await cluster.start_and_notice(mirror)
     assert (await cluster.read(path)).body == photo
-    await cluster.catch_up()
-    assert (await cluster.read(path, at=home)).body == photo
+    await cluster.run_passes()
+    assert (await cluster.read(path, at=mirror)).body == photo
 
 
-async def test_a_home_that_just_returned_does_not_deny_a_photo_it_is_owed(cluster):
-    """The only home that has it goes away before the hand-over: 503, because nobody knows."""
+async def test_a_returned_mirror_returns_no_404_for_a_pending_hint(cluster):
+    """The only mirror with the photo fails before the delivery, so edges return 502 or 503."""
     await cluster.stop_and_notice("west-1")
-    path = await cluster.keep()
+    path = await cluster.store_photo()
     await cluster.start("west-1")
     await cluster.stop_and_notice("east-1")
     assert (await cluster.read(path)).status in {502, 503}
@@ -61,52 +61,52 @@ async def test_a_home_that_just_returned_does_not_deny_a_photo_it_is_owed(cluste
     assert cluster.path("west-1", path).exists()
 
 
-async def test_with_all_homes_away_a_photo_is_an_error_and_not_missing(cluster):
+async def test_with_all_mirrors_down_a_photo_is_an_error_and_not_missing(cluster):
     """Unknown is never a 404."""
-    path = await cluster.keep()
-    await cluster.stop_and_notice(*HOMES)
+    path = await cluster.store_photo()
+    await cluster.stop_and_notice(*NODES)
     assert (await cluster.read(path)).status == 502
     status = await cluster.master.request("GET", "/photos/" + reference_of(path))
     assert status.status == 503
 
 
 def reference_of(path):
-    """The reference of the version that a photo path is of."""
+    """Return the reference of the version that a photo path belongs to."""
     volume, _, name = path.split("/")
     return f"{volume}/{name[:16]}/{name[17:23]}"
 
 
 @pytest.mark.parametrize("colo", [("east-1", "east-2"), ("west-1", "west-2")])
-async def test_every_photo_is_read_with_any_one_colo_away(cluster, colo):
-    """From before, and from while it is away."""
-    kept = [await cluster.keep(picture(number=n), volume=n % 2 + 1) for n in range(4)]
+async def test_every_photo_is_readable_with_a_colo_down(cluster, colo):
+    """This covers photos from before and from during the outage."""
+    kept = [await cluster.store_photo(picture(number=n), volume=n % 2 + 1) for n in range(4)]
     await cluster.stop_and_notice(*colo)
-    kept += [await cluster.keep(picture(number=n), volume=n % 2 + 1) for n in range(4, 8)]
+    kept += [await cluster.store_photo(picture(number=n), volume=n % 2 + 1) for n in range(4, 8)]
     assert {(await cluster.read(path)).status for path in kept} == {200}
     await cluster.start_and_notice(*colo)
-    await cluster.mend()
+    await cluster.repair_all()
     assert cluster.equal()
     assert {(await cluster.read(path, at=colo[0])).status for path in kept[0::2]} == {200}
 
 
-async def test_owed_work_that_was_deleted_by_hand_is_made_good(cluster):
-    """It is a shortcut, and no record."""
+async def test_lost_hints_are_replaced_by_reconciliation(cluster):
+    """Hints are a shortcut, not a record."""
     await cluster.stop_and_notice("west-1")
-    paths = [await cluster.keep(picture(number=number)) for number in range(4)]
+    paths = [await cluster.store_photo(picture(number=number)) for number in range(4)]
     gone = await cluster.upload(picture(number=8))
     await cluster.master.delete(gone.version)
     shutil.rmtree(cluster.root("west-2") / ".hints")
     (cluster.root("west-2") / ".hints").mkdir()
     await cluster.start_and_notice("west-1")
-    await cluster.mend()
+    await cluster.repair_all()
     assert cluster.equal(1)
-    assert all(cluster.holders(path).keys() == set(HOMES) for path in paths)
+    assert all(cluster.holders(path).keys() == set(NODES) for path in paths)
     assert (await cluster.read(gone.original, at="west-1")).status == 410
 
 
 @pytest.mark.usefixtures("impatience")
 async def test_a_frozen_mirror_delays_an_upload_by_less_than_a_second(cluster, monkeypatch):
-    """That is what the patience is; and once it was noticed, it delays none at all."""
+    """The patience bounds the delay, and later uploads skip the mirror."""
     spent = []
     ask_all = mirroring.run_all
 
@@ -116,39 +116,32 @@ async def test_a_frozen_mirror_delays_an_upload_by_less_than_a_second(cluster, m
 
     monkeypatch.setattr(mirroring, "run_all", timed)
     cluster.links["west-1"].freeze()
-    answers = await asyncio.gather(*(cluster.upload(picture(number=n)) for n in range(8)))
-    assert [answer.status for answer in answers] == [201] * 8
-    assert all(len(answer.document["copies"]) == 2 for answer in answers)
+    responses = await asyncio.gather(*(cluster.upload(picture(number=n)) for n in range(8)))
+    assert [response.status for response in responses] == [201] * 8
+    assert all(len(response.document["copies"]) == 2 for response in responses)
     assert max(spent) == REAL_PATIENCE_SECONDS <= 0.7
-    asked = cluster.links["west-1"].connections
+    connections = cluster.links["west-1"].connections
     assert (await cluster.upload(picture(number=9))).status == 201
-    assert cluster.links["west-1"].connections == asked
+    assert cluster.links["west-1"].connections == connections
     assert statistics.median(spent) <= 0.7
 
 
-async def test_a_suspect_disk_is_told_and_written_around(cluster):
-    """Its volume is read there, and written elsewhere; somebody is told."""
-    path = await cluster.keep(picture(number=1))
-    cluster.mark_unverified("west-1")
+async def test_a_suspect_disk_is_an_alert_and_gets_no_writes_until_a_restart(cluster):
+    """Its photos are still read, and after the restart it gets what it missed."""
+    path = await cluster.store_photo(picture(number=1))
+    cluster.mark_suspect("west-1")
     await cluster.poll()
-    answer = await cluster.upload(picture(number=2))
-    assert answer.document["pending_mirrors"] == ["west-1"]
+    response = await cluster.upload(picture(number=2))
+    assert response.document["pending_mirrors"] == ["west-1"]
     assert (await cluster.read(path, at="west-1")).status == 200
     status = (await cluster.master.request("GET", "/status")).document
     assert any("west-1 takes no writes" in alert for alert in status["alerts"])
     metrics = (await cluster.master.request("GET", "/metrics")).document
     assert 'glassplate_node_suspect{colo="west",node="west-1"} 1.0' in metrics
-
-
-async def test_a_suspect_disk_that_was_replaced_gets_what_it_missed(cluster):
-    """After a restart it is trusted again, and no copy was lost meanwhile."""
-    cluster.mark_unverified("west-1")
-    await cluster.poll()
-    path = await cluster.keep()
     await cluster.stop("west-1")
     await cluster.start_and_notice("west-1")
-    await cluster.mend()
-    assert cluster.holders(path).keys() == set(HOMES)
+    await cluster.repair_all()
+    assert cluster.holders(response.original).keys() == set(NODES)
 
 
 async def test_a_full_cluster_takes_deletes_and_says_why_it_takes_no_photo(cluster):
@@ -166,59 +159,59 @@ async def test_a_full_cluster_takes_deletes_and_says_why_it_takes_no_photo(clust
 
 
 async def test_a_delete_in_one_half_is_not_undone_by_the_other(cluster):
-    """Each half sees the other as away; when they meet, the tombstone wins."""
-    answer = await cluster.upload()
+    """Each half of a partition sees the other as down. The tombstone wins after it."""
+    response = await cluster.upload()
     for node in ("west-1", "west-2"):
         cluster.links[node].freeze()
         cluster.master.fleet.mark_down(node, "cut")
-    deletion = await cluster.master.delete(answer.version)
+    deletion = await cluster.master.delete(response.version)
     assert (deletion.status, deletion.document["pending_mirrors"]) == (200, ["west-1"])
-    assert (await cluster.read(answer.original, at="west-1")).status == 200
+    assert (await cluster.read(response.original, at="west-1")).status == 200
     for node in ("west-1", "west-2"):
         cluster.links[node].unfreeze()
-    await cluster.mend()
-    assert (await cluster.read(answer.original, at="west-1")).status == 410
+    await cluster.repair_all()
+    assert (await cluster.read(response.original, at="west-1")).status == 410
     assert cluster.equal(1)
 
 
-async def test_both_halves_of_a_cut_cluster_may_take_photos(cluster):
-    """Ids are never the same, so that all of them are kept when the halves meet."""
+async def test_both_halves_of_a_partition_accept_photos(cluster):
+    """Photo ids are unique, so all photos survive."""
     other = await cluster.another_master()
     cut = {cluster.master: ("west-1", "west-2"), other: ("east-1", "east-2")}
     for master, nodes in cut.items():
         for node in nodes:
             master.fleet.mark_down(node, "cut")
-    answers = [await master.upload(picture(number=7)) for master in cut]
-    assert [answer.document["durability"] for answer in answers] == ["degraded"] * 2
-    await cluster.mend()
-    assert all(cluster.holders(a.original).keys() == set(HOMES) for a in answers)
+    responses = [await master.upload(picture(number=7)) for master in cut]
+    assert [response.document["durability"] for response in responses] == ["degraded"] * 2
+    await cluster.repair_all()
+    assert all(cluster.holders(a.original).keys() == set(NODES) for a in responses)
     assert cluster.equal(1)
 
 
-@pytest.mark.parametrize("asked", ["the same half", "the other half"])
-async def test_the_same_key_in_both_halves_is_one_photo_or_none(cluster, asked):
-    """A retry finds the first; where that half cannot be asked, it is refused, not doubled."""
+@pytest.mark.parametrize("half", ["the same half", "the other half"])
+async def test_the_same_key_in_both_halves_is_one_photo_or_none(cluster, half):
+    """A retry finds the first photo, or is refused if that half is unreachable."""
     photo = picture()
     for node in ("west-1", "west-2"):
         cluster.master.fleet.mark_down(node, "cut")
     first = await cluster.upload(photo, key="k")
     other = await cluster.another_master()
-    if asked == "the other half":
+    if half == "the other half":
         for node in ("east-1", "east-2"):
             other.fleet.mark_down(node, "cut")
     again = await other.upload(photo, key="k")
     assert again.status in {200, 201, 503}
-    await cluster.mend()
-    originals = {path for node in HOMES for path in cluster.visible(node)}
+    await cluster.repair_all()
+    originals = {path for node in NODES for path in cluster.visible(node)}
     assert originals == {first.original}
 
 
-async def test_a_photo_is_deleted_that_a_stand_in_still_holds(cluster):
-    """The copy goes home to a tombstone, and is let go of."""
+async def test_a_delete_covers_a_pending_hint(cluster):
+    """The hint is removed, because its mirror has a tombstone."""
     await cluster.stop_and_notice("west-1")
-    answer = await cluster.upload()
-    await cluster.master.delete(answer.version)
+    response = await cluster.upload()
+    await cluster.master.delete(response.version)
     await cluster.start_and_notice("west-1")
-    await cluster.mend()
+    await cluster.repair_all()
     assert all(not cluster.hidden(node, ".hints") for node in cluster.stores)
-    assert (await cluster.read(answer.original, at="west-1")).status == 410
+    assert (await cluster.read(response.original, at="west-1")).status == 410

@@ -1,4 +1,4 @@
-"""A node that returns, after any time and with any disk, brings nothing back."""
+"""A node that returns after any time, with any disk, never restores a deleted photo."""
 
 import shutil
 
@@ -7,15 +7,15 @@ from tests.storagemaster.pictures import picture
 
 
 async def deleted_without(cluster, node):
-    """The path of a photo that was kept on both mirrors and deleted while one was away."""
-    answer = await cluster.upload()
+    """Upload a photo, delete it while a node is down, and return its path."""
+    response = await cluster.upload()
     await cluster.stop_and_notice(node)
-    assert (await cluster.master.delete(answer.version)).status == 200
-    return answer.original
+    assert (await cluster.master.delete(response.version)).status == 200
+    return response.original
 
 
-async def test_a_node_that_returns_sends_nothing_deleted_not_even_for_a_moment(cluster):
-    """It has the bytes, and no tombstone: 503 sends the edge to the mirror that knows."""
+async def test_a_returning_node_never_serves_a_deleted_photo(cluster):
+    """It has the bytes and no tombstone. With 503 the edge uses the other mirror."""
     path = await deleted_without(cluster, "west-1")
     await cluster.start("west-1")
     assert cluster.path("west-1", path).exists()
@@ -25,55 +25,55 @@ async def test_a_node_that_returns_sends_nothing_deleted_not_even_for_a_moment(c
     assert (await cluster.read(path, at="west-1")).status == 410
 
 
-async def test_a_returned_node_is_fenced_until_what_it_is_owed_is_home(cluster):
-    """Or it would say 404 to a photo that was acknowledged without it."""
+async def test_a_returned_node_is_fenced_until_its_hints_are_delivered(cluster):
+    """Otherwise it would return 404 for an acknowledged photo."""
     await cluster.stop_and_notice("west-1")
-    path = await cluster.keep(picture(number=2))
+    path = await cluster.store_photo(picture(number=2))
     await cluster.start_and_notice("west-1")
     assert await cluster.master.fence_lifter.lift_fences() == 0
     assert (await cluster.read(path, at="west-1")).status == 503
-    await cluster.catch_up()
+    await cluster.run_passes()
     assert (await cluster.read(path, at="west-1")).status == 200
 
 
-async def test_an_old_backup_of_a_disk_brings_nothing_back(cluster, tmp_path):
-    """All that was deleted since it was made stays deleted, and is never sent."""
-    answers = [await cluster.upload(picture(number=number)) for number in range(5)]
+async def test_an_old_backup_of_a_disk_restores_no_deleted_photo(cluster, tmp_path):
+    """Photos deleted after the backup are never served."""
+    responses = [await cluster.upload(picture(number=number)) for number in range(5)]
     shutil.copytree(cluster.root("west-1") / "1", tmp_path / "1", symlinks=True)
-    for answer in answers:
-        await cluster.master.delete(answer.version)
+    for response in responses:
+        await cluster.master.delete(response.version)
     await cluster.stop("west-1")
     shutil.rmtree(cluster.root("west-1") / "1")
     shutil.copytree(tmp_path / "1", cluster.root("west-1") / "1", symlinks=True)
     await cluster.start("west-1")
-    assert {(await cluster.read(a.original, at="west-1")).status for a in answers} == {503}
-    await cluster.catch_up()
-    assert {(await cluster.read(a.original, at="west-1")).status for a in answers} == {410}
-    await cluster.mend()
+    assert {(await cluster.read(a.original, at="west-1")).status for a in responses} == {503}
+    await cluster.run_passes()
+    assert {(await cluster.read(a.original, at="west-1")).status for a in responses} == {410}
+    await cluster.repair_all()
     assert cluster.equal(1)
 
 
-async def test_with_the_other_mirror_away_the_fence_stays(cluster):
-    """Nobody can say what was deleted; it falls by itself, and that is tested with a clock."""
-    path = await cluster.keep()
+async def test_with_the_other_mirror_down_the_fence_stays(cluster):
+    """The other mirror may have tombstones. Another test covers the timeout of the fence."""
+    path = await cluster.store_photo()
     await cluster.stop_and_notice("east-1", "west-1")
     await cluster.start_and_notice("west-1")
     assert await cluster.master.fence_lifter.lift_fences() == 0
     assert (await cluster.read(path, at="west-1")).status == 503
 
 
-async def test_a_fence_that_nobody_can_lift_falls(cluster, monkeypatch):
-    """A colo that comes back alone serves its photos."""
-    path = await cluster.keep()
+async def test_a_fence_times_out(cluster, monkeypatch):
+    """A colo that returns alone serves its photos."""
+    path = await cluster.store_photo()
     await cluster.stop_and_notice("east-1", "west-1")
     monkeypatch.setattr(fence, "FENCE_SECONDS_MAX", 0.0)
     await cluster.start_and_notice("west-1")
     assert (await cluster.read(path)).status == 200
 
 
-async def test_when_all_nodes_lose_power_at_once_one_pass_opens_them_all(cluster):
+async def test_one_pass_lifts_all_fences_after_a_power_failure(cluster):
     """Every mirror of every volume is fenced, and no operator is needed."""
-    paths = [await cluster.keep(volume=volume) for volume in (1, 2)]
+    paths = [await cluster.store_photo(volume=volume) for volume in (1, 2)]
     await cluster.stop(*cluster.stores)
     await cluster.start(*cluster.stores)
     assert {(await cluster.read(path)).status for path in paths} == {503}
@@ -82,8 +82,8 @@ async def test_when_all_nodes_lose_power_at_once_one_pass_opens_them_all(cluster
     assert [(await cluster.read(path)).status for path in paths] == [200, 200]
 
 
-async def test_tombstones_go_both_ways_between_two_nodes_that_were_away(cluster):
-    """Each has heard of a delete that the other has missed."""
+async def test_tombstones_are_exchanged_between_two_returning_nodes(cluster):
+    """Each node missed a delete that the other has."""
     first, second = [await cluster.upload(picture(number=number)) for number in range(2)]
     await cluster.stop_and_notice("west-1")
     await cluster.master.delete(first.version)
@@ -94,26 +94,26 @@ async def test_tombstones_go_both_ways_between_two_nodes_that_were_away(cluster)
     await cluster.start_and_notice("east-1", "west-1")
     await cluster.master.fence_lifter.lift_fences()
     for node in ("east-1", "west-1"):
-        for answer in (first, second):
-            assert (await cluster.read(answer.original, at=node)).status == 410
+        for response in (first, second):
+            assert (await cluster.read(response.original, at=node)).status == 410
 
 
-async def test_a_node_that_starts_again_in_between_is_fenced_anew(cluster):
-    """What a storagemaster heard before the second start lifts nothing."""
-    path = await cluster.keep()
+async def test_a_node_that_restarts_is_fenced_again(cluster):
+    """A status from before the restart lifts no fence."""
+    path = await cluster.store_photo()
     await cluster.stop("west-1")
     await cluster.start_and_notice("west-1")
     await cluster.stop("west-1")
     await cluster.start("west-1")
     await cluster.master.fence_lifter.lift_fences()
     assert (await cluster.read(path, at="west-1")).status == 503
-    await cluster.catch_up()
+    await cluster.run_passes()
     assert (await cluster.read(path, at="west-1")).status == 200
 
 
-async def test_two_storagemasters_may_lift_a_fence_at_once(cluster):
-    """And one that comes late does no harm."""
-    path = await cluster.keep()
+async def test_two_storagemasters_can_lift_a_fence(cluster):
+    """The second request has no effect."""
+    path = await cluster.store_photo()
     other = await cluster.another_master()
     await cluster.stop("west-1")
     await cluster.start_and_notice("west-1")
@@ -122,9 +122,9 @@ async def test_two_storagemasters_may_lift_a_fence_at_once(cluster):
     assert (await cluster.read(path, at="west-1")).status == 200
 
 
-async def test_a_fenced_node_gives_other_nodes_what_they_lack(cluster):
-    """Repair goes on: only readers are held back."""
-    path = await cluster.keep()
+async def test_a_fenced_node_is_a_source_for_repair(cluster):
+    """The fence only stops reads by edges."""
+    path = await cluster.store_photo()
     await cluster.stop("west-1", "east-1")
     cluster.path("east-1", path).unlink()
     await cluster.start_and_notice("west-1", "east-1")
@@ -132,8 +132,8 @@ async def test_a_fenced_node_gives_other_nodes_what_they_lack(cluster):
     assert cluster.holders(path).keys() == {"east-1", "west-1"}
 
 
-async def test_a_node_that_was_away_for_many_deletes_is_open_after_one_pass(cluster):
-    """One listing a mirror, then only what is missing."""
+async def test_many_missed_deletes_are_delivered_in_one_pass(cluster):
+    """The pass lists each mirror once, and delivers only missing tombstones."""
     paths = [f"1/k7/01jd3x8m2c9q{number:02d}k7_3fz8qd_o.jpg" for number in range(40)]
     for path in paths:
         for node in ("east-1", "west-1"):
@@ -141,24 +141,24 @@ async def test_a_node_that_was_away_for_many_deletes_is_open_after_one_pass(clus
     await cluster.stop_and_notice("west-1")
     for path in paths:
         photo = path.split("/")[2][:16]
-        answer = await cluster.master.request("DELETE", f"/photos/1/{photo}")
-        assert answer.status == 200
+        response = await cluster.master.request("DELETE", f"/photos/1/{photo}")
+        assert response.status == 200
     await cluster.start("west-1")
     await cluster.poll()
     await cluster.master.fence_lifter.lift_fences()
     assert {(await cluster.read(path, at="west-1")).status for path in paths} == {410}
 
 
-async def test_a_burial_that_both_mirrors_left_unfinished_is_finished(cluster):
-    """After a power failure both have the tombstone and the file: equal, and not well."""
-    answer = await cluster.upload()
-    data = cluster.path("east-1", answer.original).read_bytes()
-    await cluster.master.delete(answer.version)
+async def test_a_delete_unfinished_on_both_mirrors_is_finished(cluster):
+    """The mirrors are equal, but both have the tombstone and the file."""
+    response = await cluster.upload()
+    data = cluster.path("east-1", response.original).read_bytes()
+    await cluster.master.delete(response.version)
     for node in ("east-1", "west-1"):
         (trashed,) = cluster.hidden(node, ".trash")
-        cluster.path(node, trashed).rename(cluster.path(node, answer.original))
-        assert cluster.path(node, answer.original).read_bytes() == data
-    await cluster.mend()
+        cluster.path(node, trashed).rename(cluster.path(node, response.original))
+        assert cluster.path(node, response.original).read_bytes() == data
+    await cluster.repair_all()
     for node in ("east-1", "west-1"):
-        assert not cluster.path(node, answer.original).exists()
+        assert not cluster.path(node, response.original).exists()
         assert len(cluster.hidden(node, ".trash")) == 1

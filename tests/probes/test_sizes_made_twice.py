@@ -1,4 +1,4 @@
-"""Sizes that were made twice, differently: one mirror's win, and good copies never get fewer."""
+"""Sizes that two workers made differently: one mirror's sizes win, and no good copy is lost."""
 
 import hashlib
 import os
@@ -14,14 +14,14 @@ from storagenode.disk.publishing import Publisher
 from tests.storagemaster.bundles_to_send import body_of, bundled
 from volumes.photo_path import Info, PhotoVersion, Variant
 
-HOMES = ("east-1", "west-1")
+NODES = ("east-1", "west-1")
 STEM = "1/k7/01jd3x8m2c9qp4k7_3fz8qd"
 SIZE, LARGE, INFO = f"{STEM}_m.jpg", f"{STEM}_h.jpg", f"{STEM}.json"
 
 
 @pytest.fixture(name="twice")
 def _twice(cluster):
-    """A version whose size and info are others on each mirror."""
+    """A version whose size and info differ between the mirrors; the mirror that wins."""
     for node in ("east-1", "west-1"):
         cluster.write(node, SIZE, f"m of {node}".encode())
         cluster.write(node, INFO, f"info of {node}".encode())
@@ -31,8 +31,8 @@ def _twice(cluster):
 
 
 async def test_all_sizes_of_a_version_are_taken_from_one_mirror(cluster, twice):
-    """So that the info fits them; the others are kept for inspection."""
-    await cluster.mend()
+    """The info matches the sizes, and the replaced files are in quarantine."""
+    await cluster.repair_all()
     loser = "west-1" if twice == "east-1" else "east-1"
     assert cluster.holders(SIZE) == dict.fromkeys(("east-1", "west-1"), f"m of {twice}".encode())
     assert cluster.holders(INFO) == dict.fromkeys(("east-1", "west-1"), f"info of {twice}".encode())
@@ -40,8 +40,8 @@ async def test_all_sizes_of_a_version_are_taken_from_one_mirror(cluster, twice):
     assert cluster.hidden(twice, ".quarantine") == set()
 
 
-async def test_a_copy_gives_way_only_to_one_that_is_on_the_disk(cluster, twice, monkeypatch):
-    """At every moment its name has bytes: the name is moved over, not taken away."""
+async def test_a_size_is_replaced_only_by_a_file_on_disk(cluster, twice, monkeypatch):
+    """The name has valid bytes at every moment."""
     loser = "west-1" if twice == "east-1" else "east-1"
     add_to_quarantine, seen = Publisher.add_to_quarantine, []
 
@@ -51,12 +51,12 @@ async def test_a_copy_gives_way_only_to_one_that_is_on_the_disk(cluster, twice, 
         return aside
 
     monkeypatch.setattr(Publisher, "add_to_quarantine", look)
-    await cluster.mend()
+    await cluster.repair_all()
     assert seen == [True, True]
 
 
-async def test_a_source_that_is_lost_on_the_way_costs_no_copy(cluster, twice):
-    """What was to give way stays, whole, until the next pass."""
+async def test_a_source_that_fails_during_a_replacement_costs_no_copy(cluster, twice):
+    """The old files stay until the next pass."""
     loser = "west-1" if twice == "east-1" else "east-1"
     plan = await cluster.plan()
     assert [step["action"] for step in plan["steps"]] == ["replace-sizes"]
@@ -65,12 +65,12 @@ async def test_a_source_that_is_lost_on_the_way_costs_no_copy(cluster, twice):
     assert cluster.links[twice].fired.is_set()
     assert cluster.is_sound(loser, SIZE)
     assert cluster.is_sound(loser, INFO)
-    await cluster.mend()
+    await cluster.repair_all()
     assert cluster.equal(1)
 
 
-async def test_what_changed_since_the_plan_does_not_give_way(cluster, twice):
-    """Only the bytes that the plan has seen are set aside."""
+async def test_a_file_changed_since_the_plan_is_not_replaced(cluster, twice):
+    """Only bytes with the digest in the plan go to quarantine."""
     loser = "west-1" if twice == "east-1" else "east-1"
     plan = await cluster.master.reconcile.plan(1)
     kept = cluster.path(loser, SIZE).read_bytes()
@@ -80,46 +80,46 @@ async def test_what_changed_since_the_plan_does_not_give_way(cluster, twice):
     assert cluster.path(loser, SIZE).read_bytes() == kept
 
 
-async def test_sizes_are_not_mixed_where_the_chosen_mirror_has_a_damaged_one(cluster, twice):
-    """It is found before the first is replaced, and then the other mirror's win."""
+async def test_sizes_of_a_mirror_with_a_damaged_size_do_not_win(cluster, twice):
+    """The damage is found before the first replacement, and the other mirror's sizes win."""
     winner = "west-1" if twice == "east-1" else "east-1"
-    for node in HOMES:
+    for node in NODES:
         cluster.write(node, LARGE, f"h of {node}".encode())
     cluster.damage(twice, LARGE, lambda _: b"damaged")
     for _ in range(3):
         await cluster.repair(1)
-    await cluster.mend()
+    await cluster.repair_all()
     for path, what in ((SIZE, "m"), (LARGE, "h"), (INFO, "info")):
-        assert cluster.holders(path) == dict.fromkeys(HOMES, f"{what} of {winner}".encode())
+        assert cluster.holders(path) == dict.fromkeys(NODES, f"{what} of {winner}".encode())
 
 
-async def test_bytes_that_lost_their_digest_are_compared_with_a_copy_that_is_owed(cluster):
-    """They are the only ones at home, and damaged: they would be believed."""
+async def test_a_sole_copy_without_digest_is_compared_with_a_hint(cluster):
+    """The copy is damaged, and its own digest would make it valid."""
     cluster.write("east-1", SIZE, b"damaged")
     os.removexattr(cluster.path("east-1", SIZE), DIGEST_XATTR)
     cluster.write("west-2", SIZE, b"m", hint_for="west-1")
     await cluster.repair(1)
     assert cluster.holders(SIZE) == {"west-2 for west-1": b"m"}
     assert len(cluster.hidden("east-1", ".quarantine")) == 1
-    await cluster.mend()
-    assert cluster.holders(SIZE) == dict.fromkeys(HOMES, b"m")
+    await cluster.repair_all()
+    assert cluster.holders(SIZE) == dict.fromkeys(NODES, b"m")
 
 
-async def test_bytes_that_lost_their_digest_wait_for_a_node_that_may_know_it(cluster):
-    """Nobody can say whether it holds another copy for a home."""
+async def test_a_sole_copy_without_digest_waits_for_all_nodes(cluster):
+    """A node that is down may hold a hint with the digest."""
     cluster.write("east-1", SIZE, b"m")
     os.removexattr(cluster.path("east-1", SIZE), DIGEST_XATTR)
     await cluster.stop_and_notice("west-2")
-    answer = await cluster.repair(1)
-    assert [step["action"] for step in answer["failed"]] == ["restore-digest"]
+    response = await cluster.repair(1)
+    assert [step["action"] for step in response["failed"]] == ["restore-digest"]
     assert cluster.master.fleet.is_up("east-1")
     await cluster.start("west-2")
-    await cluster.mend()
-    assert cluster.holders(SIZE) == dict.fromkeys(HOMES, b"m")
+    await cluster.repair_all()
+    assert cluster.holders(SIZE) == dict.fromkeys(NODES, b"m")
 
 
-async def test_a_bundle_of_another_library_does_not_make_up_for_a_damaged_size(cluster):
-    """The info that is there does not tell of it; the other mirror has the right one."""
+async def test_a_bundle_of_another_library_does_not_replace_a_damaged_size(cluster):
+    """The existing info does not describe it. The other mirror has the right one."""
     photo_version = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
     first = [
         bundled(Variant(photo_version, "m", "jpg"), b"m of one"),
@@ -138,5 +138,5 @@ async def test_a_bundle_of_another_library_does_not_make_up_for_a_damaged_size(c
             photo_version, body_of(second), mtime_seconds=1_700_000_000
         )
     await cluster.scrub("east-1")
-    await cluster.mend()
-    assert cluster.holders(SIZE) == dict.fromkeys(HOMES, b"m of one")
+    await cluster.repair_all()
+    assert cluster.holders(SIZE) == dict.fromkeys(NODES, b"m of one")

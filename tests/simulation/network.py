@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from storagenode.protocol.errors import NodeError, Unreachable
-from storagenode.protocol.wire import parse_error, render_error
+from storagenode.protocol.errors import NodeError, Unreachable, parse_error, render_error
 from storagenode.transport.signed_requests import CONNECT_SECONDS
 from tests.simulation.simulated_disk import PowerLost
 

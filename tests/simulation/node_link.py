@@ -6,14 +6,11 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from storagenode.client import FetchedFile, FileMetadata, FileStream
-from storagenode.disk.publishing import Published
-from storagenode.disk.shard_listing import ListedFile
-from storagenode.protocol.batch_wire import Outcome
+from storagenode.protocol.batch_wire import InMemoryFile, ReadOutcome
 from storagenode.protocol.errors import Corrupt, NodeError, Unreachable
+from storagenode.protocol.files import FetchedFile, FileMetadata, FileStream, ListedFile, Published
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX, NodeStatus, Pull, render_trailer
-from storagenode.protocol.writes_wire import InMemoryFile
 from storagenode.transport.signed_requests import CALL_SECONDS, SILENCE_SECONDS
 from storagenode.transport.write_batcher import WriteBatcher
 from tests.simulation.network import Machine, Network
@@ -208,7 +205,7 @@ class NodeLink:
         """Have the node fetch small files from another."""
         return await self._ask(lambda: self._node.puller.pull_many(pulls), timeout_seconds)
 
-    async def fetch_many(self, places: Sequence[Place]) -> list[Outcome]:
+    async def fetch_many(self, places: Sequence[Place]) -> list[ReadOutcome]:
         """Small files at once, not verified."""
         return await self._ask(lambda: self._node.send_many(places))
 

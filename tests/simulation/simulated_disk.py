@@ -7,8 +7,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from storagenode.disk.filesystem import FileStat, FsyncFailed, Space
+from storagenode.disk.filesystem import FsyncFailed
+from storagenode.open_file import FileStat
 from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH
+from storagenode.store import Space
 from tests.simulation.sparse_shards import SparseShards
 from tests.storagenode.disk.crash_file_system import (
     ROOT,

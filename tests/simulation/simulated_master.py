@@ -7,7 +7,7 @@ from typing import Any
 
 from permission_urls import KeyRing, ReadSigner
 from storagemaster.caches.info_cache import InfoCache
-from storagemaster.caches.purging import AGAIN_PASS_SECONDS, EdgePurger
+from storagemaster.caches.purging import REPEAT_PASS_SECONDS, EdgePurger
 from storagemaster.events.events import Events
 from storagemaster.jobs.bundles import Bundles
 from storagemaster.jobs.sweep import Sweep
@@ -125,7 +125,7 @@ class SimulatedMaster(Machine):
         self._repeat(fleet.poll, POLL_SECONDS, unthrottled=True)
         owed = HintedHandoff(mirrors, purging, tombstone_delivery)
         self._repeat(owed.deliver_all, OWED_SECONDS)
-        self._repeat(purging.repeat_due, AGAIN_PASS_SECONDS)
+        self._repeat(purging.repeat_due, REPEAT_PASS_SECONDS)
         fence_lifter = FenceLifter(mirrors, tombstone_delivery, now_seconds=self._now_seconds)
         self._repeat(fence_lifter.lift_fences, FENCE_PASS_SECONDS)
         self._repeat(self.reconcile.reconcile_next, RECONCILE_SECONDS)

@@ -9,15 +9,15 @@ from typing import Any
 from aiohttp import web
 
 from permission_urls import InternalVerifier, KeyRing, Verifier
-from storagenode.client import FileMetadata
 from storagenode.disk.marker import NodeMarker
-from storagenode.disk.publishing import Published
-from storagenode.disk.reading import CHUNK_BYTES, open_file
+from storagenode.disk.reading import open_file
 from storagenode.disk.store import DiskStore
 from storagenode.disk.trash import trashed_files
+from storagenode.open_file import CHUNK_BYTES
 from storagenode.protocol import wire
-from storagenode.protocol.batch_wire import Outcome, ReadFile
+from storagenode.protocol.batch_wire import ReadFile, ReadOutcome
 from storagenode.protocol.errors import InvalidSignature, NodeError
+from storagenode.protocol.files import FileMetadata, Published
 from storagenode.protocol.layout import Place, TrashedFile
 from storagenode.protocol.wire import Pull
 from storagenode.read_port.read_api import ReadApi
@@ -155,10 +155,10 @@ class SimulatedNode(Machine):
             self.store.raise_if_deleted(place.file)
         return self._read(place.path)
 
-    def send_many(self, places: Sequence[Place]) -> list[Outcome]:
+    def send_many(self, places: Sequence[Place]) -> list[ReadOutcome]:
         """Several files, not verified; why one cannot be sent stands in its place."""
 
-        def one(place: Place) -> Outcome:
+        def one(place: Place) -> ReadOutcome:
             try:
                 note, data = self.send(place)
             except NodeError as error:
@@ -196,7 +196,7 @@ class SimulatedNode(Machine):
         request: Any = SimpleNamespace(
             method="GET", raw_path=url_path, headers={}, body_exists=False
         )
-        return await self._reads.answer(request)
+        return await self._reads.respond(request)
 
     def _read(self, path: str) -> tuple[FileMetadata, bytes]:
         file = open_file(self.disk, path)

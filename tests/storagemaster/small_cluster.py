@@ -125,7 +125,7 @@ class SmallCluster:
         for master in self.masters:
             await master.fleet.poll()
 
-    def mark_unverified(self, node: str) -> None:
+    def mark_suspect(self, node: str) -> None:
         """Make a node accept no writes, as after a failed fsync."""
         self.stores[node].health.suspect_reason = "an fsync failed"
 

@@ -15,8 +15,8 @@ import aiohttp
 from permission_urls import InternalSigner, KeyRing, ReadSigner, generate_key, save_keys
 from storagenode.app import running_node
 from storagenode.client import NodeClient
-from storagenode.disk.publishing import Published
 from storagenode.opening import mark_store
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place
 from storagenode.store import Store
 from tests.free_ports import free_ports

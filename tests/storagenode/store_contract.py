@@ -7,9 +7,9 @@ the half that writes; `store_keeping_contract.py` is the other.
 
 import pytest
 
-from storagenode.disk.publishing import Published
 from storagenode.disk.store import TOMBSTONE_BYTES
 from storagenode.protocol.errors import Conflict, DigestMismatch, Gone, NotAMirror, NotFound
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import (
     MTIME,

@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from storagenode.disk.publishing import Published
 from storagenode.disk.store import DiskStore
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import MTIME, digest_of, version_of
 from volumes.photo_path import PhotoVersion

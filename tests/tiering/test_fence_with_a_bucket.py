@@ -1,4 +1,4 @@
-"""A node over a disk that returns, when the bucket that mirrors it cannot say what was deleted."""
+"""Lifting of a node's fence while the bucket that mirrors it is unreachable."""
 
 import pytest
 
@@ -13,8 +13,8 @@ def _impatient(monkeypatch):
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
 
 
-def test_what_the_other_disk_knows_is_brought_at_once(cluster, photo_version, s3):
-    """The fence stays up, because the bucket may know more; what was deleted is gone already."""
+def test_tombstones_of_the_other_disk_do_not_wait_for_the_bucket(cluster, photo_version, s3):
+    """They are delivered, but the fence stays: the bucket may have more tombstones."""
     east, west = DISKS
     tombstone = Place(PhotoTombstone(photo_version.volume, photo_version.photo))
     cluster.run(cluster.stop(east))

@@ -1,4 +1,4 @@
-"""Chilling a volume to a bucket and thawing it, by command, with every step failing once."""
+"""Offload of a volume to a bucket and its recall by command, with every step failing once."""
 
 import json
 
@@ -15,14 +15,14 @@ from volumes.photo_path import Variant, VersionTombstone
 SMALL = "bm"
 
 
-def chill(cluster):
-    """Chill the volume, and say what was done."""
+def offload(cluster):
+    """Offload the volume, and return the exit status and the document."""
     result = cluster.glassplate("volume", "offload", VOLUME, "--to", COLD, "--apply", "--json")
     return result.exit_code, json.loads(result.stdout)
 
 
 def test_the_plan_is_shown_and_changes_nothing(cluster, photo_version):
-    """How much would be copied, and how much freed; the exit status says that something is left."""
+    """The plan shows the bytes to copy and to free, and exit status 1 means that files are left."""
     result = cluster.glassplate("volume", "offload", VOLUME, "--to", COLD)
     assert result.exit_code == 1
     assert "files of" in result.stdout
@@ -33,9 +33,9 @@ def test_the_plan_is_shown_and_changes_nothing(cluster, photo_version):
     assert cluster.sizes_on("east-1", photo_version) == "".join(sorted(SIZES))
 
 
-def test_originals_and_large_sizes_go_to_the_bucket_and_are_read_through_it(cluster, photo_version):
-    """By the URLs they have always had; small ones stay on the disks, and in the bucket too."""
-    code, document = chill(cluster)
+def test_offloaded_sizes_are_read_from_the_bucket_by_the_same_urls(cluster, photo_version):
+    """Small sizes stay on the disks, with a copy in the bucket."""
+    code, document = offload(cluster)
     assert code == 0
     assert document["moved"] == document["plan"]["files"]
     assert document["skipped"] == {}
@@ -52,9 +52,9 @@ def test_originals_and_large_sizes_go_to_the_bucket_and_are_read_through_it(clus
     assert f"42 open, offloaded to {COLD} " in shown
 
 
-def test_reconcile_leaves_alone_what_was_moved_and_repairs_all_else(cluster, photo_version):
-    """Equal mirrors are those that have what each is to have."""
-    chill(cluster)
+def test_reconcile_keeps_offloaded_files_and_repairs_others(cluster, photo_version):
+    """Mirrors of an offloaded volume are equal if each has the files that belong on it."""
+    offload(cluster)
     assert cluster.glassplate("diff", VOLUME).exit_code == 0
     lost = (
         cluster.stores["east-1"].file_system.root / Place(Variant(photo_version, "m", "jpg")).path
@@ -65,19 +65,19 @@ def test_reconcile_leaves_alone_what_was_moved_and_repairs_all_else(cluster, pho
     assert cluster.sizes_on("east-1", photo_version) == SMALL
 
 
-def test_a_photo_that_comes_later_is_moved_by_the_next_chill(cluster, photo_version):
+def test_a_later_photo_is_moved_by_the_next_offload(cluster, photo_version):
     """Until then the disks have it, and the bucket has a copy."""
-    chill(cluster)
+    offload(cluster)
     late = cluster.put_photo(900 + int(photo_version.photo[10:14]))
     assert cluster.glassplate("repair", VOLUME, "--apply").exit_code == 0
     assert cluster.sizes_on(COLD, late) == cluster.sizes_on("west-1", late)
-    assert chill(cluster)[1]["moved"] == 3
+    assert offload(cluster)[1]["moved"] == 3
     assert cluster.sizes_on("west-1", late) == SMALL
 
 
-def test_a_thaw_brings_everything_back(cluster, photo_version):
-    """And the bucket keeps its copies."""
-    chill(cluster)
+def test_a_recall_copies_everything_back(cluster, photo_version):
+    """The bucket keeps its copies."""
+    offload(cluster)
     plan = cluster.glassplate("volume", "recall", VOLUME)
     assert plan.exit_code == 1
     assert "to copy" in plan.stdout
@@ -92,10 +92,10 @@ STEPS = ("pull", "restore_digest", "drop_copy", "set_cold_tier")
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_chill_that_breaks_off_anywhere_loses_nothing_and_is_gone_on_with(
+def test_an_interrupted_offload_loses_no_copy_and_can_be_repeated(
     cluster, photo_version, step, monkeypatch
 ):
-    """At the first such call or the second: there are as many good copies as before, and later."""
+    """The first or the second call of a step fails. No copy is lost, and a repetition completes."""
     assert step == "pull" or cluster.glassplate("repair", VOLUME, "--apply").exit_code == 0
     real = getattr(NodeClient, step)
     for failing in (1, 2):
@@ -116,76 +116,75 @@ def test_a_chill_that_breaks_off_anywhere_loses_nothing_and_is_gone_on_with(
         for size in MOVED:
             assert cluster.good_copies(photo_version, size) >= 2
             assert cluster.browse(photo_version, size)[0] == 200
-    assert chill(cluster)[0] == 0
+    assert offload(cluster)[0] == 0
     assert cluster.sizes_on("west-1", photo_version) == SMALL
 
 
-def test_a_copy_that_reads_back_wrong_is_the_end_of_no_other(cluster, photo_version, s3):
-    """What the bucket gives back is compared before anything is let go of."""
+def test_a_cold_copy_that_reads_back_wrong_drops_no_other_copy(cluster, photo_version, s3):
+    """The digest of the cold copy is verified before the other copies are dropped."""
     assert cluster.glassplate("repair", VOLUME, "--apply").exit_code == 0
     wrong = Place(Variant(photo_version, "o", "jpg")).path
     with s3.failing(flip=True, applies=lambda m, p: is_photo_read(m, p) and wrong in p):
-        code, document = chill(cluster)
+        code, document = offload(cluster)
     assert code == 1
     assert "SHA-256" in document["skipped"][wrong]
     assert "o" in cluster.sizes_on("east-1", photo_version)
     assert "o" in cluster.sizes_on("west-1", photo_version)
-    assert chill(cluster)[0] == 0
+    assert offload(cluster)[0] == 0
     assert cluster.sizes_on("east-1", photo_version) == SMALL
     assert cluster.sizes_on(COLD, photo_version) == "".join(sorted(SIZES))
 
 
-def test_with_a_bucket_that_is_gone_nothing_is_moved(cluster, photo_version, s3, monkeypatch):
-    """And every photo is served as before."""
+def test_with_the_bucket_unreachable_nothing_is_moved(cluster, photo_version, s3, monkeypatch):
+    """Every photo is served as before."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
     with s3.failing(hang_up=True):
-        answer = cluster.run(cluster.master.request("GET", f"/tiering/{VOLUME}?to={COLD}"))
-        assert answer.status == 503
-        assert "does not answer" in answer.document["detail"]
+        response = cluster.run(cluster.master.request("GET", f"/tiering/{VOLUME}?to={COLD}"))
+        assert response.status == 503
+        assert COLD in response.document["detail"]
         for size in SIZES:
             assert cluster.browse(photo_version, size)[::2] == (200, "east-1")
     assert cluster.sizes_on("west-1", photo_version) == "".join(sorted(SIZES))
 
 
-def test_a_deleted_photo_is_gone_from_the_bucket_too(cluster, photo_version):
-    """A tombstone wins, wherever it comes first."""
-    chill(cluster)
+def test_a_delete_removes_the_photo_from_the_bucket(cluster, photo_version):
+    """A tombstone on any mirror wins."""
+    offload(cluster)
     tombstone = Place(VersionTombstone(photo_version))
     cluster.run(cluster.clients["east-1"].write_tombstone(tombstone, mtime_seconds=MTIME))
     assert cluster.glassplate("repair", VOLUME, "--apply").exit_code == 0
     for size in SIZES:
         assert cluster.browse(photo_version, size)[0] == 410
     assert cluster.sizes_on(COLD, photo_version) == ""
-    assert chill(cluster)[0] == 0
+    assert offload(cluster)[0] == 0
 
 
-def test_a_chill_that_would_leave_fewer_copies_is_refused(cluster, photo_version):
-    """Or one to a node that is no mirror, or to another than before; each with what to do."""
-    for cold_nodes, words in (
-        (["east-1"], "2 copies would be dropped, but east-1 stores 1"),
-        (["nobody"], "nobody is no mirror of volume 42: add it to `mirrors` in cluster.toml"),
+def test_an_invalid_offload_is_refused_with_what_to_do(cluster, photo_version):
+    """Too few copies, a node that is not a mirror, and a second cold tier are refused."""
+    for cold_node, words in (
+        ("east-1", "2 copies would be dropped, but east-1 stores 1"),
+        ("cold-9", "not a mirror of volume 42: cold-9; add it to `mirrors` in cluster.toml"),
     ):
-        arguments = [part for cold_node in cold_nodes for part in ("--to", cold_node)]
-        result = cluster.glassplate("volume", "offload", VOLUME, *arguments)
+        result = cluster.glassplate("volume", "offload", VOLUME, "--to", cold_node)
         assert result.exit_code == 1
         assert words in " ".join(result.output.split())
-    chill(cluster)
+    offload(cluster)
     result = cluster.glassplate("volume", "offload", VOLUME, "--to", COLD, "--to", "east-1")
-    assert "thaw it first" in " ".join(result.output.split())
+    assert "recall it first" in " ".join(result.output.split())
     assert cluster.good_copies(photo_version, "o") == 2
 
 
-def test_a_node_lets_go_of_nothing_that_is_not_chilled(cluster, photo_version):
-    """Whoever asks, and however well signed."""
+def test_a_node_drops_no_copy_without_a_cold_tier(cluster, photo_version):
+    """A signed request does not suffice."""
     place = Place(Variant(photo_version, "o", "jpg"))
-    note = cluster.run(cluster.clients["east-1"].stat(place))
+    metadata = cluster.run(cluster.clients["east-1"].stat(place))
     with pytest.raises(Conflict):
-        cluster.run(cluster.clients["east-1"].drop_copy(place, note.digest))
+        cluster.run(cluster.clients["east-1"].drop_copy(place, metadata.digest))
 
 
 def test_a_lost_disk_is_filled_from_the_bucket_alone(cluster, photo_version):
-    """With every other disk lost, too; of a chilled volume it gets what it is to keep."""
-    chill(cluster)
+    """Both disks are lost. Each gets only the files that belong on it."""
+    offload(cluster)
     for node in DISKS:
         cluster.lose_disk(node)
     shown = cluster.glassplate("restore", "east-1")
@@ -200,9 +199,11 @@ def test_a_lost_disk_is_filled_from_the_bucket_alone(cluster, photo_version):
         assert cluster.sizes_on(node, photo_version) == "".join(sorted(SIZES))
 
 
-def test_a_restore_of_a_node_that_is_down_or_none_says_what_to_do(cluster, photo_version):
-    """Mark the disk, start the node."""
-    assert "there is no node nobody" in cluster.glassplate("restore", "nobody").output
+def test_a_restore_of_an_unknown_or_down_node_says_what_to_do(cluster, photo_version):
+    """Mark the disk, then start the node."""
+    shown = cluster.glassplate("restore", "cold-9").output
+    assert "cold-9" in shown
+    assert "west-1" in shown
     cluster.run(cluster.stop("west-1"))
     cluster.run(cluster.master.fleet.poll())
     try:

@@ -1,4 +1,4 @@
-"""A chilled volume behind a real nginx: same URLs, cached; revoked, rebuilt and deleted as ever."""
+"""An offloaded volume behind nginx: the URLs stay the same, and all operations work."""
 
 import json
 import urllib.error
@@ -14,7 +14,7 @@ from volumes.photo_path import Variant, parse_photo_version
 
 @pytest.fixture(name="offloaded")
 def _offloaded(cluster, photo_version):
-    """A photo whose original and large sizes are in the bucket alone."""
+    """A photo whose original and large sizes are only in the bucket."""
     assert cluster.glassplate("volume", "offload", VOLUME, "--to", COLD, "--apply").exit_code == 0
     # On a busy machine some call may have been given up, and a node be taken for down.
     cluster.run(cluster.master.fleet.poll())
@@ -22,7 +22,7 @@ def _offloaded(cluster, photo_version):
 
 
 def get(edge, path):
-    """What the edge answers: status and body."""
+    """Return the status and the body of the edge's response."""
     try:
         with urllib.request.urlopen(f"http://{edge.address}{path}", timeout=20) as response:
             return response.status, response.read()
@@ -31,20 +31,20 @@ def get(edge, path):
 
 
 def every_size(cluster, edge, photo_version):
-    """What the edge answers for all sizes, by size."""
+    """Return the edge's responses for all sizes, by size."""
     return {size: get(edge, cluster.url_of(photo_version, size)) for size in SIZES}
 
 
 def good(photo_version, bytes_from=None):
-    """Every size with its bytes, which may have been made for another version."""
+    """Return the expected responses for all sizes, with the bytes of another version if given."""
     return {
         size: (200, photo_bytes(Variant(bytes_from or photo_version, size, "jpg")))
         for size in SIZES
     }
 
 
-def test_the_same_urls_answer_and_the_bucket_is_asked_once(cluster, edge, offloaded, s3):
-    """What was moved is read through the bucket's node, cached, and then asked of nobody."""
+def test_an_offloaded_size_is_fetched_from_the_bucket_once(cluster, edge, offloaded, s3):
+    """The edge caches it, and its URL stays the same."""
     s3.requests.clear()
     assert every_size(cluster, edge, offloaded) == good(offloaded)
     fetched = [path for method, path in s3.requests if is_photo_read(method, path)]
@@ -54,8 +54,8 @@ def test_the_same_urls_answer_and_the_bucket_is_asked_once(cluster, edge, offloa
     assert s3.requests == []
 
 
-def test_with_the_bucket_gone_what_is_cached_or_small_is_served(cluster, edge, offloaded, s3):
-    """The rest is unavailable and not missing, and there again when the bucket is."""
+def test_with_the_bucket_down_cached_and_small_sizes_are_served(cluster, edge, offloaded, s3):
+    """Other sizes return an error, not 404, until the bucket is back."""
     original = cluster.url_of(offloaded, "o")
     assert get(edge, original)[0] == 200
     with s3.failing(hang_up=True):
@@ -66,7 +66,7 @@ def test_with_the_bucket_gone_what_is_cached_or_small_is_served(cluster, edge, o
 
 
 def test_a_deleted_photo_is_gone_from_edge_disks_and_bucket(cluster, edge, offloaded):
-    """Though it was cached."""
+    """A cached photo is purged as well."""
     assert every_size(cluster, edge, offloaded) == good(offloaded)
     result = cluster.glassplate("rm", f"{offloaded}", "--yes", "--json")
     assert result.exit_code == 0, result.output
@@ -77,7 +77,7 @@ def test_a_deleted_photo_is_gone_from_edge_disks_and_bucket(cluster, edge, offlo
 
 
 def test_a_revoked_photo_has_all_its_sizes_under_new_urls(cluster, edge, offloaded):
-    """The bucket copies what it alone has; old URLs are dead, though they were cached."""
+    """The bucket copies its offloaded sizes, and old URLs return 410 although they were cached."""
     assert every_size(cluster, edge, offloaded) == good(offloaded)
     document = cluster.glassplate_json("revoke", offloaded, "--yes")
     new = parse_photo_version(document["reference"])
@@ -86,8 +86,8 @@ def test_a_revoked_photo_has_all_its_sizes_under_new_urls(cluster, edge, offload
     cluster.delete_later(new)
 
 
-def test_a_photo_whose_bucket_is_gone_is_not_revoked(cluster, offloaded, s3, monkeypatch):
-    """Its original would go with the old version, and be nowhere under the new one."""
+def test_a_photo_is_not_revoked_while_its_bucket_is_down(cluster, offloaded, s3, monkeypatch):
+    """The revocation would lose the original."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
     with s3.failing(hang_up=True):
         result = cluster.glassplate("revoke", offloaded, "--yes")
@@ -101,12 +101,12 @@ def test_a_photo_whose_bucket_is_gone_is_not_revoked(cluster, offloaded, s3, mon
     cluster.delete_later(parse_photo_version(document["reference"]))
 
 
-def test_a_chilled_photo_is_rebuilt_from_the_bucket(cluster, edge, offloaded):
-    """The original of the new version is where the old one's is, and workers get it from there."""
-    asked = json.dumps({"photo": str(offloaded), "recipe": "another"}).encode()
-    answer = cluster.run(cluster.master.request("POST", REGENERATE.path(), data=asked))
-    assert answer.status == 202
-    new = parse_photo_version(answer.document["regenerated"])
+def test_an_offloaded_photo_is_regenerated(cluster, edge, offloaded):
+    """The original of the new version is in the bucket, and the edge serves it from there."""
+    request = json.dumps({"photo": str(offloaded), "recipe": "another"}).encode()
+    response = cluster.run(cluster.master.request("POST", REGENERATE.path(), data=request))
+    assert response.status == 202
+    new = parse_photo_version(response.document["regenerated"])
     assert new.version != offloaded.version
     original = photo_bytes(Variant(offloaded, "o", "jpg"))
     assert get(edge, cluster.url_of(new, "o")) == (200, original)

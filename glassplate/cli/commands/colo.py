@@ -1,16 +1,18 @@
-"""`glassplate colo`: stop and start all processes of one colo of a local cluster."""
+"""`glassplate colo`: stop and start the processes of one colo of a local cluster."""
 
-import json
 from pathlib import Path
 
 import click
 
-from glassplate.local.control import NotRunning, ask
+from glassplate.cli.views.output import json_option, print_json
+from glassplate.local.control import NotRunning, send_control_request
 
 
 @click.group()
 def colo() -> None:
-    r"""Stop and start a whole colo of the cluster that `glassplate up` runs.
+    r"""Stop and start colos of a local cluster.
+
+    The cluster must be running with `glassplate up`.
 
     \b
     Examples:
@@ -20,46 +22,57 @@ def colo() -> None:
     """
 
 
-def _act(do: str, name: str | None, *, as_json: bool) -> None:
-    context = click.get_current_context()
-    config: Path = context.obj.cluster_path
+def _send(action: str, name: str | None, *, as_json: bool) -> None:
+    config: Path = click.get_current_context().obj.cluster_path
     try:
-        answer = ask(config.parent / "run", {"do": do, "colo": name})
+        response = send_control_request(config.parent / "run", {"do": action, "colo": name})
     except NotRunning as error:
         raise click.ClickException(str(error)) from error
-    if "error" in answer:
-        raise click.ClickException(str(answer["error"]))
+    if "error" in response:
+        raise click.ClickException(str(response["error"]))
     if as_json:
-        click.echo(json.dumps(answer["processes"]))
+        print_json(response["processes"])
         return
-    for process in answer["processes"]:
-        state = f"runs as {process['pid']}" if process["pid"] else "is stopped"
-        where = process["colo"] or "both"
-        restarts = f", was restarted {process['restarts']} times" if process["restarts"] else ""
-        click.echo(f"{where:<6}{process['name']:<18}{state}{restarts}")
-
-
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    for process in response["processes"]:
+        state = f"running, pid {process['pid']}" if process["pid"] else "stopped"
+        restarts = f", {process['restarts']} restarts" if process["restarts"] else ""
+        click.echo(f"{process['colo'] or 'both':<6}{process['name']:<18}{state}{restarts}")
 
 
 @colo.command()
-@click.argument("name")
-@_json_option
+@click.argument("name", metavar="COLO")
+@json_option
 def stop(name: str, *, as_json: bool) -> None:
-    """Stop every process of a colo, as if its site had gone dark."""
-    _act("stop", name, as_json=as_json)
+    r"""Stop every process of a colo.
+
+    \b
+    Example:
+      glassplate colo stop east
+    """
+    _send("stop", name, as_json=as_json)
 
 
 @colo.command()
-@click.argument("name")
-@_json_option
+@click.argument("name", metavar="COLO")
+@json_option
 def start(name: str, *, as_json: bool) -> None:
-    """Start the processes of a colo again."""
-    _act("start", name, as_json=as_json)
+    r"""Start every process of a colo.
+
+    \b
+    Example:
+      glassplate colo start east
+    """
+    _send("start", name, as_json=as_json)
 
 
 @colo.command("list")
-@_json_option
+@json_option
 def list_processes(*, as_json: bool) -> None:
-    """Show all processes, with their colo and process id."""
-    _act("list", None, as_json=as_json)
+    r"""List all processes with their colos and process ids.
+
+    \b
+    Examples:
+      glassplate colo list
+      glassplate colo list --json | jq '.[] | select(.pid == null).name'
+    """
+    _send("list", None, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`glassplate drill`: replication-failure tests against a cluster of its own, with a verdict."""
+"""`glassplate drill`: fault injection into a test cluster, with a verdict."""
 
 import asyncio
 import secrets
@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from glassplate.cli.failures import EXIT_NOT_DONE
-from glassplate.cli.views.consoles import stderr_console, stdout_console
+from glassplate.cli.failures import EXIT_FAILED
+from glassplate.cli.views.output import json_option, print_json, print_parts, stderr_console
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from drill.run import Drill
     from drill.scenarios.scenario import Scenario
 
@@ -27,23 +25,25 @@ EXIT_SIGTERM = 128 + 15
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[SCENARIO]...")
-@click.option("--list", "is_listing", is_flag=True, help="Only list the scenarios.")
-@click.option("--all", "is_all", is_flag=True, help="All of them, and not only a few for all.")
-@click.option("--seed", type=click.IntRange(0, SEEDS), help="Of load and faults.  [default: any]")
+@click.option("--list", "is_listing", is_flag=True, help="List the scenarios, and exit.")
+@click.option(
+    "--all", "is_all", is_flag=True, help="Run every scenario, not only the representative ones."
+)
+@click.option("--seed", type=click.IntRange(0, SEEDS), show_default="random", help="Seed.")
 @click.option(
     "--duration",
     "load_seconds",
     type=click.FloatRange(SECONDS_MIN),
     default=SECONDS_DEFAULT,
     show_default=True,
-    help="Seconds of load in each drill, faults included.",
+    help="Seconds of load in each drill, including the faults.",
 )
 @click.option(
     "--report",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write a page with pictures, the histories, verdicts and logs to this directory.",
+    help="Directory for a page with charts, histories, verdicts, and logs.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def drill(
     names: tuple[str, ...],
     *,
@@ -54,19 +54,18 @@ def drill(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Break a cluster on purpose, and check every promise.
+    r"""Inject faults into a test cluster.
 
-    Each scenario starts a cluster of its own on loopback, loads it, injects its faults, proves that
-    they fired, takes them back, waits until all mirrors are equal, and reads everything from every
-    node and edge. Without a SCENARIO a few are run that stand for all.
-
-    Exit status 0 only if every promise held and every fault fired.
+    Each scenario starts a cluster on loopback, loads it, injects its faults, and proves that they
+    fired. Then it removes the faults, waits until all mirrors are equal, and reads every photo
+    from every node and edge. Without SCENARIO, the representative ones run. The exit status is 0
+    only if every rule held and every fault fired.
 
     \b
     Examples:
       glassplate drill --list
       glassplate drill colo-lost
-      glassplate drill bits-flipped old-backup-returned --seed 7 --duration 30 --report out/
+      glassplate drill bits-flipped --seed 7 --duration 30 --report out/
       glassplate drill --all --json > drills.json
     """
     from drill.scenarios.scenarios import SCENARIOS
@@ -74,7 +73,7 @@ def drill(
     unknown = [name for name in names if name not in SCENARIOS]
     if unknown:
         raise click.UsageError(
-            f"there is no scenario {', '.join(unknown)}; glassplate drill --list has all"
+            f"unknown scenario {', '.join(unknown)}; list them with `glassplate drill --list`"
         )
     chosen = [
         scenario
@@ -89,32 +88,30 @@ def drill(
         drills, not_run = _run(chosen, seed=seed, load_seconds=load_seconds, logs=report)
     except asyncio.CancelledError:
         sys.exit(EXIT_SIGTERM)
-    _print_progress(drills, not_run, report=report, as_json=as_json)
+    _print_results(drills, not_run, report=report, as_json=as_json)
     held = not not_run and all(each.passed for each in drills)
-    sys.exit(0 if held else EXIT_NOT_DONE)
+    sys.exit(0 if held else EXIT_FAILED)
 
 
 def _list(scenarios: "Sequence[Scenario]", *, as_json: bool) -> None:
-    import json
-
     if as_json:
         fields = [
             {"name": s.name, "description": s.description, "representative": s.is_representative}
             for s in scenarios
         ]
-        click.echo(json.dumps({"scenarios": fields}, indent=1))
+        print_json({"scenarios": fields})
         return
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     table.add_column("scenario", no_wrap=True)
-    table.add_column("in the few", justify="center")
-    table.add_column("what happens")
+    table.add_column("representative", justify="center")
+    table.add_column("faults")
     for scenario in scenarios:
         table.add_row(
             scenario.name, "*" if scenario.is_representative else "", scenario.description
         )
-    stdout_console().print(table)
+    print_parts(table)
 
 
 def _run(
@@ -160,15 +157,13 @@ def _run(
     return drills, not_run
 
 
-def _print_progress(
+def _print_results(
     drills: "Sequence[Drill]",
     not_run: Mapping[str, str],
     *,
     report: Path | None,
     as_json: bool,
 ) -> None:
-    import json
-
     from drill.report.report import PAGE, document_of
     from glassplate.cli.views.drill_tables import table_of_drills, violations_of
 
@@ -180,10 +175,9 @@ def _print_progress(
             "not_run": dict(not_run),
             "report": str(page) if page else None,
         }
-        click.echo(json.dumps(document, indent=1))
+        print_json(document)
         return
-    table: Table = table_of_drills(drills, not_run)
-    stdout_console().print(table)
+    print_parts(table_of_drills(drills, not_run))
     for line in violations_of(drills):
         click.echo(line)
     if page is not None:

@@ -1,4 +1,4 @@
-"""`glassplate get`: downloading a photo."""
+"""`glassplate get`: download of a photo."""
 
 import contextlib
 from pathlib import Path
@@ -14,20 +14,21 @@ STDOUT = Path("-")
 
 @click.command()
 @click.argument("photo", metavar="URL|VOLUME/PHOTO/VERSION")
-@click.option("--size", default="o", help="A size letter, with a reference.  [default: o]")
+@click.option("--size", default="o", show_default=True, help="Size letter, with a reference.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, allow_dash=True),
-    help="A file, a directory, or - for stdout.  [default: the photo's own name, here]",
+    show_default="the photo's file name",
+    help="File or directory to write to, or - for stdout.",
 )
-@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.pass_obj
 def get(connection: Connection, photo: str, size: str, output: Path | None, *, force: bool) -> None:
     r"""Download a photo.
 
-    The bytes are checked against the digest that the cluster tells, and the file is there only
-    when it is whole. A connection that breaks is taken up again where it broke.
+    The bytes are checked against the cluster's digest. The file appears only when it is complete.
+    A download continues where a connection was lost.
 
     \b
     Examples:
@@ -37,24 +38,24 @@ def get(connection: Connection, photo: str, size: str, output: Path | None, *, f
     """
     from glassplate.cli.views.progress import TransferProgress
 
-    async def to_stdout(client: Client) -> None:
+    async def download(client: Client) -> None:
         url = await client.find_url(photo, size)
+        name = name_of(url)
+        target = _target(output, name)
         with TransferProgress(0, transfers=1) as progress:
-            _, on_progress = progress.start(name_of(url), None)
-            data = await client.get(url, on_progress=on_progress)
-        click.echo(data, nl=False)
-
-    async def to_file(client: Client) -> None:
-        url = await client.find_url(photo, size)
-        target = _target(output, name_of(url))
-        with TransferProgress(0, transfers=1) as progress:
-            _, on_progress = progress.start(name_of(url), None)
-            done = await client.download(url, target, overwrite=force, on_progress=on_progress)
+            _, on_progress = progress.start(name, None)
+            if target == STDOUT:
+                data = await client.get(url, on_progress=on_progress)
+            else:
+                done = await client.download(url, target, overwrite=force, on_progress=on_progress)
+        if target == STDOUT:
+            click.echo(data, nl=False)
+            return
         click.echo(target)
         if not done.is_verified:
-            click.echo("The server told no digest, so the bytes are not checked.", err=True)
+            click.echo("The server sent no digest, so the bytes were not checked.", err=True)
 
-    connection.run(to_stdout if output == STDOUT else to_file)
+    connection.run(download)
 
 
 def _target(output: Path | None, name: str) -> Path:
@@ -64,7 +65,7 @@ def _target(output: Path | None, name: str) -> Path:
 
 
 def name_of(url: str) -> str:
-    """The name a photo has without its permission.
+    """Return the file name of a photo URL, without the permission.
 
     >>> name_of("http://h/42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.a.0.9RfLNocbT8gzOmeI_boBpbaO.jpg")
     '01jd3x8m2c9qp4k7_3fz8qd_m.jpg'

@@ -1,42 +1,43 @@
-"""`glassplate node`: marking a disk as the root of a storage node."""
-
-from pathlib import Path
+"""`glassplate node`: disks marked as roots of storage nodes."""
 
 import click
 
-from storagenode.disk.marker import RootRefused
+from glassplate.cli.connection import Connection
 from storagenode.opening import mark_store
 from storagenode.protocol.errors import NodeError
+from storagenode.store import RootRefused
 from volumes.cluster import NodeId
-from volumes.cluster_file import load_cluster
 
 
 @click.group()
 def node() -> None:
-    """Prepare the disks of storage nodes."""
+    r"""Prepare disks for storage nodes.
+
+    \b
+    Example:
+      glassplate node init east-1
+    """
 
 
 @node.command()
-@click.argument("name")
-@click.pass_context
-def init(context: click.Context, name: str) -> None:
-    r"""Mark an empty disk as the root of node NAME of the cluster's config.
+@click.argument("name", metavar="NODE")
+@click.pass_obj
+def init(connection: Connection, name: str) -> None:
+    r"""Mark an empty disk or bucket as the root of a node.
 
-    For a node over S3 it is the prefix of the bucket that is marked.
-
-    A node refuses every disk without its marker, so that a disk that is not mounted, or another
-    node's, is never written. A root that is marked already stays as it is.
+    NODE is a node of the config. For a node over S3, the prefix of the bucket is marked. An
+    existing marker is not changed. A node never writes to a disk without its own marker, such as
+    an unmounted disk or the disk of another node.
 
     \b
     Example:
       glassplate --cluster /etc/glassplate/cluster.toml node init east-1
     """
-    config: Path = context.obj.cluster_path
-    cluster = load_cluster(config)
+    cluster = connection.cluster()
     found = cluster.nodes.get(NodeId(name))
     if found is None:
         known = ", ".join(cluster.nodes)
-        raise click.ClickException(f"there is no node {name} in {config}; there are {known}")
+        raise click.ClickException(f"unknown node {name!r}; known nodes: {known}")
     try:
         marker = mark_store(found)
     except (RootRefused, NodeError) as error:

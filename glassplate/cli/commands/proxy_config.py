@@ -10,8 +10,7 @@ import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.failures import Failure, WrongUsage
-from glassplate.cli.options.edge_values import ADDRESS, BYTES
-from glassplate.edges.files import read_keys_of
+from glassplate.cli.options.parameter_types import ADDRESS, BYTES
 from glassplate.edges.rendered_edge import (
     ConfigRejected,
     RenderedEdge,
@@ -27,63 +26,64 @@ from volumes.cluster import Cluster, Edge
 from volumes.cluster_file import load_cluster
 
 
+class EdgeNotFound(ProxyConfigError):
+    """A colo or an id that does not name exactly one edge of a kind."""
+
+
 @click.group("proxy-config")
 def proxy_config() -> None:
     r"""Write the config of an edge.
 
-    All of it comes from the config and the keys of the cluster. Nothing in it is to be edited:
-    change cluster.toml and write it again. Do so whenever nodes, volumes, storagemasters or keys
-    change, and have the edge read it.
+    The files come from the config and the keys of the cluster. Do not edit them: change
+    cluster.toml and write them again. Write them and reload the edge whenever nodes, volumes,
+    storagemasters, or keys change.
 
     Without --out, the main file is printed. With --out, all files are written, readable by their
-    owner only, and the command that runs the edge is printed. Run it as that owner. With --watch,
-    it goes on from there until it is interrupted: whenever the config or the keys change, the files
-    are written again, and the edge, if it is running, reads them. What is wrong with a change is
-    told on stderr, and the edge goes on with what it has.
+    owner only, and the command that runs the edge is printed. Run it as that owner. If the
+    command fails, the files in --out are not changed.
+
+    With --watch, the command keeps running. On every change of the config or the keys, it writes
+    the files and reloads the edge if it is running. It reports invalid changes on stderr, and the
+    edge keeps its files.
 
     \b
     Examples:
       glassplate proxy-config nginx --colo east
-      glassplate proxy-config nginx --edge east-nginx --out /etc/glassplate/east-nginx --check
-      glassplate proxy-config varnish --edge varnish --out /etc/glassplate/varnish --cache-bytes 4G
-      glassplate proxy-config nginx --colo east --out /etc/glassplate/edge --check --watch
-
-    Exit status: 0 done; 1 the server or the disk refused the files; 2 wrong usage or config. Unless
-    it is 0, the files in --out are what they were.
+      glassplate proxy-config nginx --edge east-nginx --out /etc/edge --check
+      glassplate proxy-config varnish --edge varnish --out /etc/edge
+      glassplate proxy-config nginx --colo east --out /etc/edge --check --watch
     """
 
 
 def _edge_options(command: Callable[..., None]) -> Callable[..., None]:
-    """What every kind of edge is told."""
+    """Add the options that every kind of edge has."""
     for option in (
         click.option(
             "--watch",
             is_flag=True,
-            help="Go on: write the files again, and reload the edge, at every change.",
+            help="Keep running: rewrite the files and reload the edge on every change.",
         ),
-        click.option(
-            "--check", is_flag=True, help="Write only what the server, installed here, accepts."
-        ),
+        click.option("--check", is_flag=True, help="Let the installed server validate the files."),
         click.option(
             "--out",
             type=click.Path(path_type=Path, file_okay=False),
-            help="The folder to write all files to.",
+            help="Folder for all files.",
         ),
         click.option(
             "--purge-network",
             "purge_networks",
             multiple=True,
-            help="Who may purge, as an address or a network; may be given again.  "
-            "[default: the storagemasters]",
+            show_default="the storagemasters",
+            help="Address or network that can purge. Repeatable.",
         ),
         click.option(
             "--run-dir",
             default="/run/glassplate",
             show_default=True,
-            help="The edge's own folder, for its pid, logs and temporary files.",
+            help="Folder for the pid file, logs, and temporary files.",
         ),
-        click.option("--colo", help="The edge of this kind in a colo."),
-        click.option("--edge", "edge_id", metavar="ID", help="The edge of this id."),
+        click.option("--colo", help="Colo, if it has one edge of this kind."),
+        click.option("--edge", "edge_id", metavar="ID", help="Id of the edge."),
     ):
         command = option(command)
     return click.pass_obj(command)
@@ -94,26 +94,34 @@ def _edge_options(command: Callable[..., None]) -> Callable[..., None]:
     "--cache-dir",
     default="/var/cache/glassplate",
     show_default=True,
-    help="The cache's own folder.",
+    help="Folder for the cache alone.",
 )
-@click.option("--cache-bytes", type=BYTES, default="10G", show_default=True)
-@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True)
-@click.option("--user", default="", help="The user of the workers, where root starts nginx.")
+@click.option(
+    "--cache-bytes", type=BYTES, default="10G", show_default=True, help="Size of the cache."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Number of worker processes.",
+)
+@click.option("--user", default="", help="User of the workers, if root starts nginx.")
 @click.option(
     "--varnish-tier",
     type=ADDRESS,
     multiple=True,
-    help="A Varnish to ask before the nodes; may be given again.",
+    help="Varnish to query before the nodes. Repeatable.",
 )
 @click.option(
     "--disk",
     "disk_node",
     metavar="NODE",
     default="",
-    help="The node on this machine: its photos come from its disk, verified by its scrub alone.",
+    help="Node on this machine to read from disk. Only its scrub verifies the bytes.",
 )
-@click.option("--tls-cert", help="The certificate chain: the absolute path of a PEM file.")
-@click.option("--tls-key", help="The private key of the certificate.")
+@click.option("--tls-cert", help="Absolute path of the certificate chain, a PEM file.")
+@click.option("--tls-key", help="Absolute path of the private key, a PEM file.")
 @_edge_options
 def nginx(
     connection: Connection,
@@ -127,19 +135,20 @@ def nginx(
     user: str,
     tls_cert: str | None,
     tls_key: str | None,
-    **choices: Any,
+    **settings: Any,
 ) -> None:
-    r"""Write the config of an nginx edge: nginx.conf, Lua scripts, and keys.lua.
+    r"""Write the config of an nginx edge.
 
-    Its folders must be there when nginx starts, and belong to the user of its workers.
+    The files are nginx.conf, Lua scripts, and keys.lua. The folders of the edge must exist when
+    nginx starts, and belong to the user of its workers.
 
     \b
     Example:
-      glassplate proxy-config nginx --colo east --out /etc/glassplate/edge --user www-data \
-        --cache-dir /srv/cache --cache-bytes 200G --run-dir /run/edge --check
+      glassplate proxy-config nginx --colo east --out /etc/glassplate/edge \
+        --user www-data --cache-dir /srv/cache --cache-bytes 200G --check
     """
     if bool(tls_cert) != bool(tls_key):
-        raise click.UsageError("--tls-cert and --tls-key need each other")
+        raise click.UsageError("--tls-cert and --tls-key require each other")
 
     def render() -> RenderedEdge:
         cluster = load_cluster(connection.cluster_path)
@@ -148,15 +157,17 @@ def nginx(
             worker_processes=workers,
             worker_user=user,
             tls=TlsFiles(certificate=tls_cert, key=tls_key) if tls_cert and tls_key else None,
-            **choices,
+            **settings,
         )
-        return rendered_nginx(cluster, chosen, _read_keys(cluster))
+        return rendered_nginx(cluster, chosen, load_keys(Path(cluster.keys_file)))
 
-    _deliver(connection, render, out, check=check, watch=watch)
+    _write(connection, render, out, check=check, watch=watch)
 
 
 @proxy_config.command()
-@click.option("--cache-bytes", type=BYTES, default="1G", show_default=True, help="Of memory.")
+@click.option(
+    "--cache-bytes", type=BYTES, default="1G", show_default=True, help="Size of the cache, in RAM."
+)
 @_edge_options
 def varnish(
     connection: Connection,
@@ -166,31 +177,33 @@ def varnish(
     out: Path | None,
     check: bool,
     watch: bool,
-    **choices: Any,
+    **settings: Any,
 ) -> None:
-    r"""Write the config of a Varnish edge: edge.vcl and keys.vcl.
+    r"""Write the config of a Varnish edge.
+
+    The files are edge.vcl and keys.vcl.
 
     \b
     Example:
-      glassplate proxy-config varnish --edge varnish --out /etc/glassplate/varnish \
+      glassplate proxy-config varnish --edge varnish --out /etc/varnish \
         --cache-bytes 4G --run-dir /run/varnish --check
     """
 
     def render() -> RenderedEdge:
         cluster = load_cluster(connection.cluster_path)
         edge = pick_edge(cluster, "varnish", edge_id=edge_id, colo=colo)
-        chosen = VarnishSettings(edge_id=edge.id, **choices)
-        return rendered_varnish(cluster, chosen, _read_keys(cluster))
+        chosen = VarnishSettings(edge_id=edge.id, **settings)
+        return rendered_varnish(cluster, chosen, load_keys(Path(cluster.keys_file)))
 
-    _deliver(connection, render, out, check=check, watch=watch)
+    _write(connection, render, out, check=check, watch=watch)
 
 
 def pick_edge(cluster: Cluster, kind: str, *, edge_id: str | None, colo: str | None) -> Edge:
-    """The edge of this kind that has an id, or that is the only one in a colo.
+    """Return the edge of this kind with an id, or the only one in a colo.
 
     Raises:
-        UsageError: Not exactly one of both was given.
-        WrongUsage: There is no such edge, or the colo has several.
+        EdgeNotFound: The edge does not exist, or the colo has several.
+        click.UsageError: Not exactly one of `edge_id` and `colo` is given.
     """
     if (edge_id is None) == (colo is None):
         raise click.UsageError("name the edge with --edge ID, or its colo with --colo")
@@ -200,17 +213,13 @@ def pick_edge(cluster: Cluster, kind: str, *, edge_id: str | None, colo: str | N
         return found[0]
     if found:
         ids = ", ".join(edge.id for edge in found)
-        raise WrongUsage(f"colo {colo} has several {kind} edges; name one: --edge {ids}")
+        raise EdgeNotFound(f"colo {colo} has several {kind} edges; use --edge with one of: {ids}")
     known = ", ".join(f"{edge.id} in {edge.colo}" for edge in of_kind) or "none"
-    what = f"{kind} edge {edge_id}" if edge_id else f"{kind} edge in colo {colo}"
-    raise WrongUsage(f"the cluster has no {what}; its {kind} edges are: {known}")
+    name = f"{kind} edge {edge_id!r}" if edge_id else f"{kind} edge in colo {colo!r}"
+    raise EdgeNotFound(f"the cluster has no {name}; known {kind} edges: {known}")
 
 
-def _read_keys(cluster: Cluster) -> dict[str, str]:
-    return read_keys_of(load_keys(Path(cluster.keys_file)))
-
-
-def _deliver(
+def _write(
     connection: Connection,
     render: Callable[[], RenderedEdge],
     out: Path | None,
@@ -219,41 +228,36 @@ def _deliver(
     watch: bool,
 ) -> None:
     if out is None and (check or watch):
-        raise click.UsageError(f"{'--check' if check else '--watch'} needs --out")
-
-    def rendered() -> RenderedEdge:
-        with _plain_refusals():
-            return render()
-
-    edge = rendered()
-    if out is None:
-        _print_main_file(edge)
-        return
-    folder = out.resolve()
-    with _plain_refusals():
+        raise click.UsageError(f"{'--check' if check else '--watch'} requires --out")
+    with _click_exceptions():
+        edge = render()
+        if out is None:
+            _print_main_file(edge)
+            return
+        folder = out.resolve()
         write_edge(edge, folder, check=check)
     click.echo(shlex.join(edge.command(str(folder))))
     if watch:
         EdgeWatch(
             cluster_path=connection.cluster_path,
-            render=rendered,
+            render=render,
             folder=folder,
             check=check,
-            report=lambda what: click.echo(f"{folder}: {what}", err=True),
+            report=lambda message: click.echo(f"{folder}: {message}", err=True),
         ).run()
 
 
 def _print_main_file(edge: RenderedEdge) -> None:
     if edge.main_file in edge.secret_files:
-        raise click.UsageError(f"{edge.main_file} holds keys, which are not printed; give --out")
+        raise click.UsageError(f"{edge.main_file} contains keys and is not printed; use --out")
     click.echo(edge.files[edge.main_file], nl=False)
     others = ", ".join(name for name in edge.files if name != edge.main_file)
-    click.echo(f"It needs {others} beside it; --out DIR writes them all.", err=True)
+    click.echo(f"It requires {others}. Use --out DIR to write all files.", err=True)
 
 
 @contextlib.contextmanager
-def _plain_refusals() -> Iterator[None]:
-    """Turn what may be wrong with an edge into an exit status."""
+def _click_exceptions() -> Iterator[None]:
+    """Convert the errors of the block to exit statuses."""
     try:
         yield
     except ProxyConfigError as error:

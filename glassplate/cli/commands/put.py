@@ -1,4 +1,4 @@
-"""`glassplate put`: uploading photos."""
+"""`glassplate put`: upload of photos."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from glassplate.cli.connection import Connection
+from glassplate.cli.options.parameter_types import VOLUME
+from glassplate.cli.views.output import json_option, print_json, print_parts
 
 if TYPE_CHECKING:
     from glassplate.cli.commands.uploading import NotUploaded, Outcome, UploadOptions
@@ -16,12 +18,10 @@ if TYPE_CHECKING:
 @click.argument(
     "paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-@click.option("-r", "--recursive", is_flag=True, help="Upload the photos in directories too.")
-@click.option("--volume", type=click.IntRange(1, 65535), help="The volume to put them in.")
-@click.option("--strict", is_flag=True, help="Two colos or nothing: refuse a degraded upload.")
-@click.option(
-    "--idempotency-key", "key", help="An Idempotency-Key: all uploads with one key are one photo."
-)
+@click.option("-r", "--recursive", is_flag=True, help="Upload the photos in directories.")
+@click.option("--volume", type=VOLUME, help="Volume to store the photos in.")
+@click.option("--strict", is_flag=True, help="Fail unless both colos store the photo.")
+@click.option("--idempotency-key", "key", help="Key that identifies the photo across uploads.")
 @click.option("--wait", is_flag=True, help="Wait until all sizes are made.")
 @click.option(
     "--timeout",
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 64),
     default=4,
     show_default=True,
-    help="How many to upload at once.",
+    help="Number of concurrent uploads.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the receipts as JSON.")
+@json_option
 @click.pass_obj
 def put(
     connection: Connection,
@@ -55,12 +55,12 @@ def put(
 ) -> None:
     r"""Upload photos.
 
-    Each photo that is done is on two disks, normally in two colos, and has a receipt: its
-    reference, VOLUME/PHOTO/VERSION, is all that has to be remembered. A file that fails stops no
-    other, and makes the exit status 1. Trying again after a lost connection never makes a second
-    photo. Of one photo, the URL of every size is printed; of many, one each.
+    A stored photo is on two disks, normally in two colos. Its receipt has its reference,
+    VOLUME/PHOTO/VERSION, which is all that you have to keep. A file that fails does not stop the
+    others. A retry after a lost connection never makes a second photo. A single photo is shown
+    with the URLs of all sizes, several photos with one URL each.
 
-    In directories, files that are called photos are uploaded, and the others counted.
+    With -r, only files with the suffix of a photo are uploaded from directories.
 
     \b
     Examples:
@@ -74,7 +74,9 @@ def put(
 
     chosen = choose_files(paths, recursive=recursive)
     if key is not None and len(chosen.files) != 1:
-        raise click.UsageError(f"--key names one photo, and there are {len(chosen.files)} files")
+        raise click.UsageError(
+            f"--idempotency-key identifies one photo: {len(chosen.files)} files were given"
+        )
     options = UploadOptions(
         volume=volume,
         durability="strict" if strict else None,
@@ -103,69 +105,67 @@ def _upload(
 
 
 def _print_json(outcomes: "list[Outcome]", skipped: tuple[Path, ...]) -> None:
-    import json
-
     from glassplate.cli.commands.uploading import Uploaded, outcome_document
 
-    document = {
-        "photos": [outcome_document(o) for o in outcomes if isinstance(o, Uploaded)],
-        "failed": [outcome_document(o) for o in outcomes if not isinstance(o, Uploaded)],
-        "skipped": [str(path) for path in skipped],
-    }
-    click.echo(json.dumps(document, indent=2))
+    print_json(
+        {
+            "photos": [outcome_document(o) for o in outcomes if isinstance(o, Uploaded)],
+            "failed": [outcome_document(o) for o in outcomes if not isinstance(o, Uploaded)],
+            "skipped": [str(path) for path in skipped],
+        }
+    )
 
 
 def _print_tables(outcomes: "list[Outcome]") -> None:
     from glassplate.cli.commands.receipt_tables import receipts_table, url_lines
     from glassplate.cli.commands.uploading import Uploaded
-    from glassplate.cli.views.consoles import stdout_console
 
     done = [outcome for outcome in outcomes if isinstance(outcome, Uploaded)]
     if done:
-        stdout_console().print(receipts_table(done))
+        print_parts(receipts_table(done))
         for line in url_lines([uploaded.receipt for uploaded in done]):
             click.echo(line)
 
 
 def _report(outcomes: "list[Outcome]", skipped: int) -> int:
-    """Say on stderr what was not done, and in all; the exit status."""
+    """Print failures and totals to stderr. Return the exit status."""
     from glassplate.cli.commands.uploading import NotAttempted, Uploaded
-    from glassplate.cli.failures import EXIT_NOT_DONE, exit_code_of_all, suggest_fix
+    from glassplate.cli.failures import EXIT_FAILED, exit_code_of_all, suggest_fix
 
     failed = [outcome for outcome in outcomes if not isinstance(outcome, Uploaded)]
     for outcome in failed:
-        click.echo(f"glassplate: {_why_not(outcome)}", err=True)
-    for todo in dict.fromkeys(suggest_fix(outcome.error) for outcome in failed):
-        if todo:
-            click.echo(todo, err=True)
-    troubled = [o for o in outcomes if isinstance(o, Uploaded) and o.sizes_error]
-    for uploaded in troubled:
-        click.echo(f"glassplate: {uploaded.path} is kept, but {uploaded.sizes_error}", err=True)
+        click.echo(f"glassplate: {_describe_failure(outcome)}", err=True)
+    for fix in dict.fromkeys(suggest_fix(outcome.error) for outcome in failed):
+        if fix:
+            click.echo(fix, err=True)
+    without_sizes = [o for o in outcomes if isinstance(o, Uploaded) and o.sizes_error]
+    for uploaded in without_sizes:
+        click.echo(f"glassplate: {uploaded.path} is stored, but {uploaded.sizes_error}", err=True)
     if failed or skipped or len(outcomes) > 1:
         done = len(outcomes) - len(failed)
         click.echo(_summary(done=done, failed=len(failed), skipped=skipped), err=True)
-    tried = [o.error for o in failed if not isinstance(o.error, NotAttempted)]
-    if tried:
-        return exit_code_of_all(tried, is_some_done=len(failed) < len(outcomes))
-    return EXIT_NOT_DONE if failed or troubled else 0
+    attempted = [o.error for o in failed if not isinstance(o.error, NotAttempted)]
+    if attempted:
+        return exit_code_of_all(attempted, is_some_done=len(failed) < len(outcomes))
+    return EXIT_FAILED if failed or without_sizes else 0
 
 
-def _why_not(outcome: "NotUploaded") -> str:
-    from glassplate.cli.failures import describe_error, key_hint
+def _describe_failure(outcome: "NotUploaded") -> str:
+    from glassplate.cli.failures import describe_error, idempotency_hint
     from glassplate.errors import UnusableSource
 
-    # These name the file themselves.
+    # Their messages contain the file name.
     if isinstance(outcome.error, UnusableSource):
         return str(outcome.error)
-    hint = key_hint(outcome.error)
-    words = f"{outcome.path} was not uploaded: {describe_error(outcome.error)}"
-    return f"{words}\n{hint}" if hint else words
+    hint = idempotency_hint(outcome.error)
+    description = f"{outcome.path} was not uploaded: {describe_error(outcome.error)}"
+    return f"{description}\n{hint}" if hint else description
 
 
 def _summary(*, done: int, failed: int, skipped: int) -> str:
     parts = [f"{done} uploaded"]
     if failed:
-        parts.append(f"{failed} not uploaded")
+        parts.append(f"{failed} failed")
     if skipped:
-        parts.append(f"{skipped} passed over, not called photos")
+        parts.append(f"{skipped} skipped (not a photo by its name)")
     return ", ".join(parts)

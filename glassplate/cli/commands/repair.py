@@ -1,4 +1,4 @@
-"""`glassplate repair`: making the mirrors of volumes equal, by a plan that is shown first."""
+"""`glassplate repair`: repair of the mirrors of volumes, by a plan that is shown first."""
 
 import sys
 from collections.abc import Sequence
@@ -6,24 +6,33 @@ from collections.abc import Sequence
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import EXIT_NOT_DONE
-from glassplate.cli.options.volume_arguments import VOLUME, Document, chosen_or_all, map_volumes
+from glassplate.cli.failures import EXIT_FAILED
+from glassplate.cli.options.parameter_types import VOLUME
+from glassplate.cli.options.volume_arguments import (
+    NOT_APPLIED,
+    Document,
+    apply_option,
+    chosen_or_all,
+    map_volumes,
+    repair_all,
+)
+from glassplate.cli.views.output import json_option, print_json, print_parts
 from glassplate.client import Client
 
 
 @click.command()
 @click.argument("volumes", metavar="[VOLUME...]", nargs=-1, type=VOLUME)
-@click.option("--apply", "is_applied", is_flag=True, help="Do what the plan says.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@apply_option
+@json_option
 @click.pass_obj
 def repair(
     connection: Connection, volumes: tuple[int, ...], *, is_applied: bool, as_json: bool
 ) -> None:
     r"""Make the mirrors of volumes equal.
 
-    Storagemasters do so by themselves, all the time; this does it now, and tells. Without volumes
-    it means all of them. The plan is shown, and with --apply it is carried out. Steps that failed
-    too often to be tried again are tried again. The exit status is 1 if anything is left.
+    Storagemasters repair continuously; this command repairs now, and reports the result. Without
+    VOLUME, it repairs all volumes. The plan is shown, and --apply carries it out, including steps
+    that storagemasters gave up on. The exit status is 1 if any step is left.
 
     \b
     Examples:
@@ -37,52 +46,32 @@ def repair(
         _print_plans(unequal, volumes_total=len(plans))
     repairs: list[Document] = []
     if is_applied and unequal:
-        repairs = connection.run(lambda client: _repair_all(client, unequal))
+        repairs = connection.run(lambda client: repair_all(client, unequal))
     is_equal = all(document["equal"] for document in (repairs if is_applied else unequal))
     if as_json:
-        import json
-
-        click.echo(json.dumps({"equal": is_equal, "plans": plans, "repairs": repairs}, indent=2))
+        print_json({"equal": is_equal, "plans": plans, "repairs": repairs})
     else:
         _print_repairs(repairs)
         if unequal and not is_applied:
-            click.echo("Nothing was changed; --apply does it.", err=True)
-    sys.exit(0 if is_equal else EXIT_NOT_DONE)
+            click.echo(NOT_APPLIED, err=True)
+    sys.exit(0 if is_equal else EXIT_FAILED)
 
 
 async def _plans(client: Client, volumes: tuple[int, ...]) -> list[Document]:
     return await map_volumes(await chosen_or_all(client, volumes), client.diff)
 
 
-async def _repair_all(client: Client, plans: Sequence[Document]) -> list[Document]:
-    from glassplate.cli.views.repair_progress import RepairProgress
-
-    with RepairProgress(plans) as progress:
-
-        async def one(volume: int) -> Document:
-            repaired = await client.repair(volume)
-            progress.end(repaired)
-            return repaired
-
-        return await map_volumes([plan["volume"] for plan in plans], one)
-
-
 def _print_plans(unequal: Sequence[Document], *, volumes_total: int) -> None:
-    from glassplate.cli.views.consoles import stdout_console
     from glassplate.cli.views.repair_tables import plan_view
 
     for plan in unequal:
-        for part in plan_view(plan):
-            stdout_console().print(part)
-    click.echo(
-        f"Volumes whose mirrors are equal: {volumes_total - len(unequal)} of {volumes_total}"
-    )
+        print_parts(*plan_view(plan))
+    equal_count = volumes_total - len(unequal)
+    click.echo(f"Volumes whose mirrors are equal: {equal_count} of {volumes_total}")
 
 
 def _print_repairs(repairs: Sequence[Document]) -> None:
-    from glassplate.cli.views.consoles import stdout_console
     from glassplate.cli.views.repair_tables import repair_view
 
     for repaired in repairs:
-        for part in repair_view(repaired):
-            stdout_console().print(part)
+        print_parts(*repair_view(repaired))

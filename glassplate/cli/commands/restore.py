@@ -1,28 +1,35 @@
-"""`glassplate restore`: filling a node whose disk was lost from whatever mirrors are left."""
+"""`glassplate restore`: refill of a node from the other mirrors after a disk loss."""
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
 
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import EXIT_NOT_DONE
-from glassplate.cli.options.volume_arguments import Document, map_volumes
+from glassplate.cli.failures import EXIT_FAILED
+from glassplate.cli.options.volume_arguments import (
+    NOT_APPLIED,
+    Document,
+    apply_option,
+    map_volumes,
+    repair_all,
+)
+from glassplate.cli.views.output import json_option, print_json
 from glassplate.client import Client
 
 
 @click.command()
 @click.argument("node")
-@click.option("--apply", "is_applied", is_flag=True, help="Do what the plan says.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@apply_option
+@json_option
 @click.pass_obj
 def restore(connection: Connection, node: str, *, is_applied: bool, as_json: bool) -> None:
-    r"""Fill NODE, whose disk was lost, from the other mirrors of its volumes.
+    r"""Refill a node after disk loss.
 
-    One other mirror is enough, a bucket as well as a disk. Mark the new disk and start the node
-    first. Storagemasters fill it by themselves, too; this does it now, and tells. Of a chilled
-    volume NODE gets what it is to keep. The exit status is 1 if anything is left.
+    NODE gets its files from the other mirrors of its volumes. One other mirror is enough, a bucket
+    as well as a disk. Mark the new disk and start the node first. If a volume is offloaded, NODE
+    gets only the files that it must keep. Storagemasters also refill nodes by themselves. The exit
+    status is 1 if any file is missing.
 
     \b
     Examples:
@@ -35,35 +42,31 @@ def restore(connection: Connection, node: str, *, is_applied: bool, as_json: boo
         for plan in plans:
             _print_plan(plan, node)
     repairs: list[Document] = []
+    remaining = plans
     if is_applied:
-        repairs = connection.run(lambda client: _fill(client, plans))
-        lacking = connection.run(lambda client: _plans(client, node))
-    else:
-        lacking = plans
-    left = sum(len(plan["steps"]) for plan in lacking)
+        repairs = connection.run(lambda client: repair_all(client, plans))
+        remaining = connection.run(lambda client: _plans(client, node))
+    left = sum(len(plan["steps"]) for plan in remaining)
     if as_json:
-        import json
-
-        document = {"node": node, "plans": plans, "repairs": repairs, "left": left}
-        click.echo(json.dumps(document, indent=2))
+        print_json({"node": node, "plans": plans, "repairs": repairs, "left": left})
     elif is_applied:
         copied = sum(repaired["copied_bytes"] for repaired in repairs)
-        _print_end(node, copied_bytes=copied, left=left)
+        _print_result(node, copied_bytes=copied, left=left)
     elif left:
-        click.echo("Nothing was changed; --apply does it.", err=True)
-    sys.exit(EXIT_NOT_DONE if left else 0)
+        click.echo(NOT_APPLIED, err=True)
+    sys.exit(EXIT_FAILED if left else 0)
 
 
 async def _plans(client: Client, node: str) -> list[Document]:
-    """The plan of every volume that the node is a mirror of, as far as it is about the node."""
+    """Return the plan of every volume of the node, with only the steps on this node."""
     status = await client.status()
     known = {each["id"]: each for each in status["nodes"]}
     if node not in known:
-        raise click.ClickException(f"there is no node {node}; there are {', '.join(known)}")
+        raise click.ClickException(f"unknown node {node!r}; known nodes: {', '.join(known)}")
     if not known[node]["up"]:
         raise click.ClickException(
-            f"{node} is down ({known[node]['reason']}): mark its disk with `glassplate node init "
-            f"{node}`, start it, and do this again"
+            f"{node} is down: {known[node]['reason']}; mark its disk with `glassplate node init "
+            f"{node}`, start it, and try again"
         )
     volumes = [each["number"] for each in status["volumes"] if node in each["mirrors"]]
     plans = await map_volumes(volumes, client.diff)
@@ -73,33 +76,20 @@ async def _plans(client: Client, node: str) -> list[Document]:
     return plans
 
 
-async def _fill(client: Client, plans: Sequence[Document]) -> list[Document]:
-    from glassplate.cli.views.repair_progress import RepairProgress
-
-    with RepairProgress(plans) as progress:
-
-        async def one(volume: int) -> Document:
-            repaired = await client.repair(volume)
-            progress.end(repaired)
-            return repaired
-
-        return await map_volumes([plan["volume"] for plan in plans], one)
-
-
 def _print_plan(plan: Document, node: str) -> None:
     from rich import filesize
 
     sources = Counter(step["source"] for step in plan["steps"] if step["source"])
     origin = ", ".join(f"{count} from {source}" for source, count in sorted(sources.items()))
     size = filesize.decimal(plan["copy_bytes"])
-    lacks = f"{node} lacks {len(plan['steps'])} files of {size}" if plan["steps"] else "whole"
-    click.echo(f"Volume {plan['volume']}: {lacks}{f' ({origin})' if origin else ''}")
-    for unknown in plan["unreachable"]:
-        click.echo(f"  {unknown} cannot be asked, so nothing is known of what it has")
+    state = f"{node} lacks {len(plan['steps'])} files of {size}" if plan["steps"] else "complete"
+    click.echo(f"Volume {plan['volume']}: {state}{f' ({origin})' if origin else ''}")
+    for mirror in plan["unreachable"]:
+        click.echo(f"  {mirror} is unreachable; its files are unknown")
 
 
-def _print_end(node: str, *, copied_bytes: int, left: int) -> None:
+def _print_result(node: str, *, copied_bytes: int, left: int) -> None:
     from rich import filesize
 
-    state = f"{left} files are left" if left else "it has all that it is to have"
+    state = f"{left} files are still missing" if left else "the node is complete"
     click.echo(f"{node}: {filesize.decimal(copied_bytes)} copied; {state}.")

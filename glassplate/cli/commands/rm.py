@@ -1,13 +1,15 @@
-"""`glassplate rm`: deleting photos, for ever."""
+"""`glassplate rm`: permanent deletion of photos."""
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.failures import exit_code_of_all, format_error
+from glassplate.cli.options.confirmation import confirm, yes_option
+from glassplate.cli.views.output import error_document, json_option, print_json
 from glassplate.client import Client
 from glassplate.errors import GlassplateError
 from glassplate.urls.references import PhotoReference, parse_reference
@@ -18,15 +20,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("references", metavar="VOLUME/PHOTO[/VERSION]...", nargs=-1, required=True)
-@click.option("--yes", is_flag=True, help="Do not ask first.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@yes_option
+@json_option
 @click.pass_obj
 def rm(connection: Connection, references: tuple[str, ...], *, yes: bool, as_json: bool) -> None:
-    r"""Delete photos, for ever.
+    r"""Delete photos permanently.
 
-    VOLUME/PHOTO deletes every version of a photo, VOLUME/PHOTO/VERSION only that one. Its URLs are
-    dead from then on, and neither it nor they come back. Each node keeps the bytes in its trash for
-    a while; from there they can only be brought back as a new photo, with new URLs.
+    VOLUME/PHOTO deletes every version of a photo, VOLUME/PHOTO/VERSION only that one. The URLs
+    become invalid and are never valid again. Each node keeps the bytes in its trash for some
+    days; `glassplate undelete` can restore them as a new photo, with new URLs.
 
     \b
     Examples:
@@ -35,34 +37,38 @@ def rm(connection: Connection, references: tuple[str, ...], *, yes: bool, as_jso
     """
     parsed = [parse_reference(reference) for reference in references]
     if not yes:
-        _ask(parsed)
+        _confirm(parsed)
     outcomes = connection.run(lambda client: _delete_all(client, parsed))
-    if as_json:
-        _print_json(outcomes)
+    deleted, failed = [], []
     errors: list[GlassplateError] = []
     for reference, outcome in outcomes:
         if isinstance(outcome, GlassplateError):
             errors.append(outcome)
+            failed.append({"reference": reference, **error_document(outcome)})
             click.echo(
                 f"glassplate: {reference} was not deleted: {format_error(outcome)}", err=True
             )
-        elif not as_json:
-            click.echo(f"{reference} is deleted{_what_is_left(outcome)}")
+        else:
+            deleted.append({"reference": reference, **asdict(outcome)})
+            if not as_json:
+                click.echo(f"{reference} is deleted{_describe_pending(outcome)}")
+    if as_json:
+        print_json({"deleted": deleted, "failed": failed})
     sys.exit(exit_code_of_all(errors, is_some_done=len(errors) < len(outcomes)))
 
 
-def _ask(references: list[PhotoReference]) -> None:
-    if not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here whether to delete; say --yes")
-    for reference in references:
-        what = f"version {reference.version}" if reference.version else "every version"
-        click.echo(f"  {reference.volume}/{reference.photo}: {what}", err=True)
-    click.echo(
-        "Its URLs die for ever. The bytes stay in each node's trash for a while, and can only be "
-        "brought back as a new photo.",
-        err=True,
+def _confirm(references: list[PhotoReference]) -> None:
+    count = f"{len(references)} photos" if len(references) > 1 else "1 photo"
+    confirm(
+        f"Delete {count}?",
+        *(
+            f"  {reference.volume}/{reference.photo}: "
+            + (f"version {reference.version}" if reference.version else "every version")
+            for reference in references
+        ),
+        "The URLs become invalid permanently. The bytes stay in the trash of each node for some "
+        "days, and can only be restored as a new photo.",
     )
-    click.confirm("Delete?", abort=True, err=True)
 
 
 async def _delete_all(
@@ -77,32 +83,11 @@ async def _delete_all(
     return outcomes
 
 
-def _what_is_left(deletion: "Deletion") -> str:
-    """What has yet to learn of it, if anything has."""
+def _describe_pending(deletion: "Deletion") -> str:
+    """Return the mirrors and edges that the deletion has not reached, or an empty string."""
     parts = []
     if deletion.pending_mirrors:
-        parts.append(f"{', '.join(deletion.pending_mirrors)} will learn of it when back")
+        parts.append(f"pending mirrors: {', '.join(deletion.pending_mirrors)}")
     if deletion.purge_pending:
         parts.append(f"not purged yet: {', '.join(deletion.purge_pending)}")
     return f" ({'; '.join(parts)})" if parts else ""
-
-
-def _print_json(outcomes: "list[tuple[str, Deletion | GlassplateError]]") -> None:
-    import json
-
-    deleted: list[dict[str, Any]] = []
-    failed: list[dict[str, Any]] = []
-    for reference, outcome in outcomes:
-        if isinstance(outcome, GlassplateError):
-            status = outcome.problem.status if outcome.problem else None
-            failed.append(
-                {
-                    "reference": reference,
-                    "error": type(outcome).__name__,
-                    "message": str(outcome),
-                    "status": status,
-                }
-            )
-        else:
-            deleted.append({"reference": reference, **asdict(outcome)})
-    click.echo(json.dumps({"deleted": deleted, "failed": failed}, indent=2))

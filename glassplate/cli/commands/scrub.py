@@ -1,32 +1,28 @@
-"""`glassplate scrub`: how far the nodes are with reading every byte again, and what they found."""
+"""`glassplate scrub`: scrub progress of the nodes, and the corrupt files that they found."""
 
 import sys
-from collections.abc import Mapping
-from typing import Any
 
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import EXIT_NOT_DONE
+from glassplate.cli.failures import EXIT_FAILED
+from glassplate.cli.views.output import Document, json_option, print_json, print_parts
 from glassplate.client import Client
 
-Document = Mapping[str, Any]
-
-WAIT_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 @click.command()
-@click.option("--node", help="One node.  [default: all]")
-@click.option("--wait", "is_waiting", is_flag=True, help="Begin a pass, and wait for its end.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--node", show_default="all nodes", help="Node to show.")
+@click.option("--wait", "is_waiting", is_flag=True, help="Start a pass, and wait for its end.")
+@json_option
 @click.pass_obj
 def scrub(connection: Connection, node: str | None, *, is_waiting: bool, as_json: bool) -> None:
     r"""Show scrub progress of all nodes.
 
-    Nodes read every byte again, all the time and within a budget, and set aside what is not what
-    was written; reconcile then brings a good copy. With --wait a whole pass is made first, on each
-    node after the one that it is making. The exit status is 1 if anything was corrupt, or a node
-    could not be asked.
+    Nodes reread all files continuously, within a budget. They quarantine corrupt files, which
+    repair replaces. With --wait, each node completes its current pass and then a whole new one.
+    The exit status is 1 if a file was corrupt, or a node is unreachable.
 
     \b
     Examples:
@@ -38,26 +34,24 @@ def scrub(connection: Connection, node: str | None, *, is_waiting: bool, as_json
     else:
         document = connection.run(lambda client: client.scrubs(node))
     if as_json:
-        import json
-
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
     else:
         _print_all(document)
     is_well = not document["unreachable"] and not any(n["corrupt"] for n in document["nodes"])
-    sys.exit(0 if is_well else EXIT_NOT_DONE)
+    sys.exit(0 if is_well else EXIT_FAILED)
 
 
 def is_done(now: Document, before: Document) -> bool:
-    """Whether a pass has ended that began after a moment at which this was how far it was."""
+    """Return True if a pass that started after `before` was taken has completed."""
     started, completed = float(now["started_seconds"]), float(now["completed_seconds"])
     return started != float(before["started_seconds"]) and completed >= started
 
 
 async def _scrub_all(client: Client, node: str | None) -> Document:
-    """Have a pass begin on each node; how far all are once each has made it, or cannot be asked."""
+    """Start a pass on each node. Return the progress when every reachable node has completed it."""
     import asyncio
 
-    from glassplate.cli.views.scrub_tables import ScrubProgress
+    from glassplate.cli.views.progress import ScrubProgress
 
     before = {found["node"]: found for found in (await client.scrub(node))["nodes"]}
     with ScrubProgress() as progress:
@@ -71,18 +65,17 @@ async def _scrub_all(client: Client, node: str | None) -> Document:
             progress.show(document["nodes"], waiting=[found["node"] for found in waiting])
             if not waiting:
                 return document
-            await asyncio.sleep(WAIT_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def _print_all(document: Document) -> None:
     import time
 
-    from glassplate.cli.views.consoles import stdout_console
     from glassplate.cli.views.scrub_tables import scrubs_table
 
-    stdout_console().print(scrubs_table(document["nodes"], now_seconds=time.time()))
+    print_parts(scrubs_table(document["nodes"], now_seconds=time.time()))
     for found in document["nodes"]:
         for path in found["corrupt"]:
-            click.echo(f"! {found['node']} has set aside {path}, which was corrupt")
+            click.echo(f"! {found['node']} quarantined a corrupt file: {path}")
     for node, reason in document["unreachable"].items():
-        click.echo(f"! {node} could not be asked: {reason}", err=True)
+        click.echo(f"! {node} is unreachable: {reason}", err=True)

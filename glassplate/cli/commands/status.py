@@ -1,13 +1,14 @@
 """`glassplate status`: the state of the cluster."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import EXIT_NOT_DONE, format_error
+from glassplate.cli.failures import EXIT_FAILED, format_error
 from glassplate.cli.views.health_warnings import list_warnings
+from glassplate.cli.views.output import json_option, print_json, print_parts, stdout_console
 from glassplate.client import Client
 from glassplate.errors import ClusterError
 
@@ -18,45 +19,43 @@ WATCH_SECONDS = 2.0
 
 
 @click.command()
-@click.option("--watch", is_flag=True, help="Show it anew every two seconds, until Ctrl-C.")
-@click.option("--check", is_flag=True, help="Exit with status 1 when something is wrong.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with --watch in lines.")
+@click.option("--watch", is_flag=True, help="Refresh every two seconds until Ctrl-C.")
+@click.option("--check", is_flag=True, help="Exit with status 1 if there are warnings.")
+@json_option
 @click.pass_obj
 def status(connection: Connection, *, watch: bool, check: bool, as_json: bool) -> None:
     r"""Show the state of the cluster.
 
-    Colos and nodes, volumes, owed work, queue and edges, as one storagemaster sees them. What needs
-    attention stands last, in red; the exit status is 0 all the same, unless --check is given.
+    The output has colos and nodes, volumes, pending hints, queues, and edges, as reported by one
+    storagemaster. Warnings come last, in red. With --watch, --json prints one line each time.
 
     \b
     Examples:
       glassplate status
       glassplate status --watch
-      glassplate status --check --json || page-somebody
+      glassplate status --check --json > status.json || alert-operator
     """
     if watch and check:
-        raise click.UsageError("--check looks once, --watch for ever; give one of them")
+        raise click.UsageError("--check and --watch exclude each other")
     if watch:
         _watch(connection, as_json=as_json)
         return
     document = connection.run(lambda client: client.status())
-    wrong = list_warnings(document)
+    warnings = list_warnings(document)
     if as_json:
-        _print_json({**document, "warnings": wrong}, indent=2)
+        print_json({**document, "warnings": warnings})
     else:
-        from glassplate.cli.views.consoles import stdout_console
         from glassplate.cli.views.status_tables import status_view
 
-        stdout_console().print(status_view(document, wrong))
-    if check and wrong:
-        sys.exit(EXIT_NOT_DONE)
+        print_parts(status_view(document, warnings))
+    if check and warnings:
+        sys.exit(EXIT_FAILED)
 
 
 def _watch(connection: Connection, *, as_json: bool) -> None:
     import contextlib
 
     watch = _watch_json if as_json else _watch_tables
-    # Ctrl-C is how this ends.
     with contextlib.suppress(KeyboardInterrupt):
         connection.run(watch)
 
@@ -66,7 +65,7 @@ async def _watch_json(client: Client) -> None:
 
     while True:
         document = await client.status()
-        _print_json({**document, "warnings": list_warnings(document)})
+        print_json({**document, "warnings": list_warnings(document)}, is_line=True)
         await asyncio.sleep(WATCH_SECONDS)
 
 
@@ -75,8 +74,6 @@ async def _watch_tables(client: Client) -> None:
 
     from rich.live import Live
 
-    from glassplate.cli.views.consoles import stdout_console
-
     with Live(console=stdout_console(), auto_refresh=False) as live:
         while True:
             live.update(await _view(client), refresh=True)
@@ -84,7 +81,7 @@ async def _watch_tables(client: Client) -> None:
 
 
 async def _view(client: Client) -> "RenderableType":
-    """The state, or why there is none now: whoever watches waits for it to come back."""
+    """Return the state, or the error while the cluster is unavailable."""
     from rich.text import Text
 
     from glassplate.cli.views.status_tables import status_view
@@ -94,9 +91,3 @@ async def _view(client: Client) -> "RenderableType":
     except ClusterError as error:
         return Text(f"! {format_error(error)}", style="red")
     return status_view(document, list_warnings(document))
-
-
-def _print_json(document: dict[str, Any], indent: int | None = None) -> None:
-    import json
-
-    click.echo(json.dumps(document, indent=indent))

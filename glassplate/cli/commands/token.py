@@ -1,11 +1,11 @@
-"""`glassplate token`: API tokens, signed with no network."""
+"""`glassplate token`: API tokens, signed without a network."""
 
 from datetime import timedelta
 
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.options.durations import DURATION
+from glassplate.cli.options.parameter_types import DURATION
 
 SCOPES = ("upload", "read", "delete", "admin")
 
@@ -17,15 +17,15 @@ SCOPES = ("upload", "read", "delete", "admin")
     multiple=True,
     required=True,
     type=click.Choice(SCOPES),
-    help="What the token opens; may be given again.",
+    help="Scope of the token. Repeatable.",
 )
-@click.option("--expires", type=DURATION, help="How long it is good.  [default: for ever]")
+@click.option("--expires", type=DURATION, show_default="never", help="Lifetime of the token.")
 @click.pass_obj
 def token(connection: Connection, scopes: tuple[str, ...], expires: timedelta | None) -> None:
     r"""Sign an API token.
 
-    Whoever has a token may do what it says, so keep it as a password is kept. No scope implies
-    another. It ends when it expires, or when the key that signed it is retired.
+    Keep a token as secret as a password. No scope implies another. A token ends when it expires,
+    or when the key that signed it is retired.
 
     \b
     Examples:
@@ -35,4 +35,4 @@ def token(connection: Connection, scopes: tuple[str, ...], expires: timedelta | 
     """
     click.echo(connection.client().sign_token(scopes, expires=expires))
     if expires is None:
-        click.echo("This token is good for ever; --expires 30d makes one that ends.", err=True)
+        click.echo("This token never expires. Use --expires 30d for one that does.", err=True)

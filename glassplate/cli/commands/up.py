@@ -1,4 +1,4 @@
-"""`glassplate up`: a whole cluster on this machine, until Ctrl-C."""
+"""`glassplate up`: a local cluster that runs until Ctrl-C."""
 
 import asyncio
 import signal
@@ -6,14 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from glassplate.cli.views.start_report import (
-    missing_lines,
-    port_lines,
-    reported_steps,
-    welcome_lines,
-)
+from glassplate.cli.views.output import stderr_console
+from glassplate.cli.views.progress import reported_steps
+from glassplate.cli.views.start_report import missing_lines, port_lines, welcome_lines
 from glassplate.errors import GlassplateError
 from glassplate.local.cluster import LocalCluster, PortsInUse
 from glassplate.local.control import control_server
@@ -21,7 +17,7 @@ from glassplate.local.plan import PORTS_USED
 from glassplate.local.processes import ProcessFailed, SupervisedProcess
 from glassplate.local.samples import SampleOutcome, upload_samples
 from permission_urls import KeyRingError, Scope, sign_token
-from storagenode.disk.marker import RootRefused
+from storagenode.store import RootRefused
 from volumes.config_reader import InvalidConfig
 
 DEFAULT_PORT = 8080
@@ -33,22 +29,24 @@ DEFAULT_PORT = 8080
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("data"),
     show_default=True,
-    help="Where photos, config, keys and logs are kept.",
+    help="Folder for photos, config, keys, and logs.",
 )
 @click.option(
     "--port",
     type=click.IntRange(1024, 65535 - PORTS_USED),
     default=DEFAULT_PORT,
     show_default=True,
-    help=f"The first of {PORTS_USED} ports of a new cluster; one that exists keeps its own.",
+    help=f"First of {PORTS_USED} ports of a new cluster. An existing one keeps its ports.",
 )
-@click.option("--samples/--no-samples", default=True, help="Upload the sample photos.")
+@click.option(
+    "--samples/--no-samples", default=True, show_default=True, help="Upload the sample photos."
+)
 @click.option("--urls", is_flag=True, help="Print every URL of every sample photo.")
 def up(data: Path, port: int, *, samples: bool, urls: bool) -> None:
-    r"""Run a whole cluster on this machine, until Ctrl-C.
+    r"""Run a local cluster until Ctrl-C.
 
-    Two colos of two storage nodes, two storagemasters, two image workers, an nginx edge for each
-    colo, Varnish, Valkey and memcached, all on loopback.
+    The cluster has two colos of two storage nodes, two storagemasters, two image workers, an
+    nginx edge per colo, Varnish, Valkey, and memcached, all on loopback.
 
     \b
     Examples:
@@ -60,7 +58,7 @@ def up(data: Path, port: int, *, samples: bool, urls: bool) -> None:
         cluster = LocalCluster.prepare(data, port=port)
         for line in (*missing_lines(cluster), *port_lines(cluster, port)):
             click.echo(line, err=True)
-        cluster.refuse_taken_ports()
+        cluster.require_free_ports()
         asyncio.run(_run(cluster, samples=samples, all_urls=urls))
     except (InvalidConfig, KeyRingError, RootRefused, PortsInUse, ProcessFailed, OSError) as error:
         click.secho(f"glassplate up: {error}", fg="red", err=True)
@@ -83,14 +81,14 @@ async def _run(cluster: LocalCluster, *, samples: bool, all_urls: bool) -> None:
     finally:
         click.echo("Stopping…", err=True)
         await cluster.stop(cluster.processes)
-        click.echo("Stopped. `glassplate up` finds the photos again in", err=True)
+        click.echo("Stopped. Run `glassplate up` again to continue with the photos in", err=True)
         click.echo(f"  {cluster.data}", err=True)
 
 
 async def _serve(
     cluster: LocalCluster, stopping: asyncio.Event, *, samples: bool, all_urls: bool
 ) -> None:
-    console = Console(stderr=True)
+    console = stderr_console()
     async with reported_steps(console) as report:
         names: list[str] = []
 
@@ -108,33 +106,34 @@ async def _serve(
                 async with reported_steps(console) as report:
                     outcomes = await upload_samples(cluster.cluster, token, report)
             except GlassplateError as error:
-                click.echo(f"The sample photos are not there: {error}", err=True)
-        control.is_settled = True
+                click.echo(f"The sample photos were not uploaded: {error}", err=True)
+        control.is_ready = True
         for line in welcome_lines(cluster, token, outcomes, all_urls=all_urls):
             click.echo(line)
         await stopping.wait()
 
 
 class _Control:
-    """What `glassplate colo` may ask of a running cluster."""
+    """Handler of the requests of `glassplate colo`."""
 
     def __init__(self, cluster: LocalCluster) -> None:
         self._cluster = cluster
         self._lock = asyncio.Lock()
-        self.is_settled = False
-        """Whether everything is started, and the sample photos are there."""
+        self.is_ready = False
+        """True once all processes are started and the sample photos are uploaded."""
 
     async def handle(self, request: dict[str, Any]) -> dict[str, Any]:
         processes = self._chosen(request)
         if not processes:
-            return {"error": f"there is no process of {request.get('colo') or request}"}
+            colos = dict.fromkeys(p.plan.colo for p in self._cluster.processes if p.plan.colo)
+            return {"error": f"unknown colo {request['colo']!r}; known colos: {', '.join(colos)}"}
         async with self._lock:
             if request["do"] == "stop":
                 await self._cluster.stop(processes)
             elif request["do"] == "start":
                 await self._cluster.start(processes)
         return {
-            "settled": self.is_settled,
+            "ready": self.is_ready,
             "processes": [
                 {"name": p.plan.name, "colo": p.plan.colo, "pid": p.pid, "restarts": p.restarts}
                 for p in processes

@@ -1,4 +1,4 @@
-"""Uploading many files at once, so that one that fails stops no other; with or without waiting."""
+"""Concurrent uploads of many files. A failed file does not stop the others."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from glassplate.cli.views.output import error_document
 from glassplate.cli.views.progress import TransferProgress
 from glassplate.client import Client
 from glassplate.errors import ClusterError, GlassplateError, SizesFailed, Unreachable
@@ -14,19 +15,19 @@ from storagemaster.wire import Receipt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadOptions:
-    """How files are to be uploaded."""
+    """Options of all uploads of a command."""
 
     volume: int | None = None
     durability: Literal["strict", "degraded"] | None = None
     idempotency_key: str | None = None
     wait_seconds: float | None = None
-    """How long to wait for the sizes of a photo; None does not wait."""
+    """Time to wait for the sizes of a photo, or None to not wait."""
     concurrency: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploaded:
-    """A file that is a photo now. `trouble` is why its sizes are not made, if they were to be."""
+    """A stored file. `sizes_error` is the error of waiting for its sizes, if any."""
 
     path: Path
     receipt: Receipt
@@ -36,7 +37,7 @@ class Uploaded:
 
 @dataclass(frozen=True, slots=True)
 class NotUploaded:
-    """A file that is not, and why."""
+    """A file that was not stored, and the reason."""
 
     path: Path
     error: GlassplateError
@@ -46,40 +47,43 @@ Outcome = Uploaded | NotUploaded
 
 
 class NotAttempted(ClusterError):
-    """The upload was not begun, or not ended: nobody answers, or somebody pressed Ctrl-C."""
+    """An upload that was skipped or interrupted."""
+
+    code = "not-attempted"
 
 
 async def upload_all(
     client: Client, files: Sequence[Path], options: UploadOptions, progress: TransferProgress
 ) -> list[Outcome]:
-    """Upload files, so many at once; what became of each, in their order.
+    """Upload files, and return the outcome of each, in order.
 
-    Once nobody answers, nothing more is begun. Ctrl-C ends it too, and loses no receipt.
+    Once no storagemaster is reachable, no further upload starts. A cancellation ends the uploads,
+    and the receipts of completed ones are returned.
     """
-    uploading = _Uploading(client, options, progress)
-    tasks = [asyncio.create_task(uploading.upload(path)) for path in files]
+    uploads = _Uploads(client, options, progress)
+    tasks = [asyncio.create_task(uploads.upload(path)) for path in files]
     try:
         await asyncio.gather(*tasks)
     except asyncio.CancelledError:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return [uploading.outcome_of(path) for path in files]
+    return [uploads.outcome_of(path) for path in files]
 
 
-class _Uploading:
+class _Uploads:
     def __init__(self, client: Client, options: UploadOptions, progress: TransferProgress) -> None:
         self._client = client
         self._options = options
         self._progress = progress
-        self._turns = asyncio.Semaphore(options.concurrency)
-        self._nobody_answers = False
-        self._begun: set[Path] = set()
+        self._semaphore = asyncio.Semaphore(options.concurrency)
+        self._is_unreachable = False
+        self._started: set[Path] = set()
         self._outcomes: dict[Path, Outcome] = {}
 
     async def upload(self, path: Path) -> None:
-        async with self._turns:
-            self._begun.add(path)
+        async with self._semaphore:
+            self._started.add(path)
             self._outcomes[path] = await self._put(path)
         outcome = self._outcomes[path]
         if isinstance(outcome, Uploaded) and self._options.wait_seconds is not None:
@@ -88,15 +92,15 @@ class _Uploading:
     def outcome_of(self, path: Path) -> Outcome:
         if path in self._outcomes:
             return self._outcomes[path]
-        if path in self._begun:
+        if path in self._started:
             return NotUploaded(
-                path, NotAttempted("interrupted while it was sent, so it may be kept")
+                path, NotAttempted("interrupted during the upload; the photo may be stored")
             )
-        return NotUploaded(path, NotAttempted("not tried, because of the interruption"))
+        return NotUploaded(path, NotAttempted("skipped: interrupted before the upload"))
 
     async def _put(self, path: Path) -> Outcome:
-        if self._nobody_answers:
-            return NotUploaded(path, NotAttempted("not tried, because nobody answers"))
+        if self._is_unreachable:
+            return NotUploaded(path, NotAttempted("skipped: no storagemaster is reachable"))
         task, on_progress = self._progress.start(path.name, _size_of(path))
         try:
             receipt = await self._client.put(
@@ -107,7 +111,7 @@ class _Uploading:
                 on_progress=on_progress,
             )
         except GlassplateError as error:
-            self._nobody_answers = self._nobody_answers or isinstance(error, Unreachable)
+            self._is_unreachable = self._is_unreachable or isinstance(error, Unreachable)
             return NotUploaded(path, error)
         finally:
             self._progress.end(task)
@@ -124,14 +128,12 @@ class _Uploading:
 
 
 def outcome_document(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as JSON shows it."""
+    """Return an outcome as JSON."""
     if isinstance(outcome, NotUploaded):
         problem = outcome.error.problem
         return {
             "file": str(outcome.path),
-            "error": type(outcome.error).__name__,
-            "message": str(outcome.error),
-            "status": problem.status if problem else None,
+            **error_document(outcome.error),
             "type": problem.type if problem else None,
             "idempotency_key": getattr(outcome.error, "idempotency_key", ""),
         }

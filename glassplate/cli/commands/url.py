@@ -1,23 +1,22 @@
-"""`glassplate url`: permission URLs, signed with no network."""
+"""`glassplate url`: permission URLs, signed without a network."""
 
 from datetime import timedelta
 
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.options.durations import DURATION
+from glassplate.cli.options.parameter_types import DURATION
 
 
 @click.command()
 @click.argument("reference", metavar="VOLUME/PHOTO/VERSION")
-@click.option(
-    "--size", "sizes", multiple=True, required=True, help="A size letter; may be given again."
-)
-@click.option("--ext", help="The format.  [default: jpg; that of an original must be given]")
+@click.option("--size", "sizes", multiple=True, required=True, help="Size letter. Repeatable.")
+@click.option("--ext", show_default="jpg", help="Format. Required for an original.")
 @click.option(
     "--expires",
     type=DURATION,
-    help="How long the URL opens the photo, rounded up to five minutes.  [default: for ever]",
+    show_default="never",
+    help="Lifetime of the URL, rounded up to five minutes.",
 )
 @click.pass_obj
 def url(
@@ -29,8 +28,8 @@ def url(
 ) -> None:
     r"""Sign the URL of a photo.
 
-    This needs the key file of cluster.toml and nothing else: no network, and no photo either. One
-    line is printed for each size. Whoever has the URL of a size can make those of its class: all
+    This needs the key file of the cluster, but no network, and the photo does not have to exist.
+    Each size has a line. A person with the URL of a size can derive the URLs of its class: all
     sizes up to 1024 pixels, all larger ones, or the original.
 
     \b

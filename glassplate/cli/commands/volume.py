@@ -1,4 +1,4 @@
-"""`glassplate volume`: moving the large sizes of a volume to nodes that keep them cheaply."""
+"""`glassplate volume`: tiering of the large sizes of a volume."""
 
 import sys
 from collections.abc import Sequence
@@ -6,23 +6,41 @@ from collections.abc import Sequence
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import EXIT_NOT_DONE
-from glassplate.cli.options.volume_arguments import VOLUME, Document
+from glassplate.cli.failures import EXIT_FAILED
+from glassplate.cli.options.parameter_types import VOLUME
+from glassplate.cli.options.volume_arguments import (
+    NOT_APPLIED,
+    Document,
+    apply_option,
+    repair_all,
+)
+from glassplate.cli.views.output import json_option, print_json, print_parts
 from glassplate.client import Client
 
 
 @click.group()
 def volume() -> None:
-    """Move the large sizes of volumes to nodes over S3, and back."""
+    r"""Move large sizes to cold nodes, and back.
+
+    \b
+    Examples:
+      glassplate volume offload 42 --to cold-1
+      glassplate volume recall 42 --apply
+    """
 
 
 @volume.command()
 @click.argument("number", metavar="VOLUME", type=VOLUME)
 @click.option(
-    "--to", "cold_nodes", metavar="NODE", multiple=True, required=True, help="May be given again."
+    "--to",
+    "cold_nodes",
+    metavar="NODE",
+    multiple=True,
+    required=True,
+    help="Cold node, a mirror of the volume. Repeatable.",
 )
-@click.option("--apply", "is_applied", is_flag=True, help="Do what the plan says.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@apply_option
+@json_option
 @click.pass_obj
 def offload(
     connection: Connection,
@@ -32,11 +50,11 @@ def offload(
     is_applied: bool,
     as_json: bool,
 ) -> None:
-    r"""Keep the originals and large sizes of a volume on some of its nodes alone.
+    r"""Move originals and large sizes to cold nodes.
 
-    Each is copied to these nodes, read back from them, and only then removed from the others. Small
-    sizes stay everywhere. All URLs stay as they are. Whatever breaks off is gone on with when this
-    is done again. The exit status is 1 if anything is left.
+    Each file is copied to the cold nodes, read back, and only then removed from the other
+    mirrors. Small sizes stay on every mirror. URLs do not change. Run the command again to
+    continue an interrupted move. The exit status is 1 if any file is left.
 
     \b
     Examples:
@@ -53,41 +71,39 @@ def offload(
         document |= done
         if not as_json:
             _print_done(number, done)
-    _end(document, as_json=as_json, is_applied=is_applied, is_left=bool(plan["files"]))
+    is_left = bool(document["skipped"] if is_applied else plan["files"])
+    _end(document, as_json=as_json, is_applied=is_applied, is_left=is_left)
 
 
 @volume.command()
 @click.argument("number", metavar="VOLUME", type=VOLUME)
-@click.option("--apply", "is_applied", is_flag=True, help="Do what the plan says.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@apply_option
+@json_option
 @click.pass_obj
 def recall(connection: Connection, number: int, *, is_applied: bool, as_json: bool) -> None:
-    r"""Keep all sizes of a volume on all of its nodes again.
+    r"""Copy originals and large sizes back to all mirrors.
 
-    They are copied back; the nodes that kept them go on doing so. Whatever breaks off is gone on
-    with by the storagemasters, or when this is done again.
+    The cold nodes keep their copies. Storagemasters continue an interrupted recall, and so does
+    this command.
 
     \b
     Examples:
       glassplate volume recall 42
       glassplate volume recall 42 --apply
     """
-    from glassplate.cli.views.consoles import stdout_console
     from glassplate.cli.views.repair_tables import plan_view, repair_view
 
     plan = connection.run(lambda client: client.tiering.plan_recall(number))
     document: Document = {"volume": number, "plan": plan}
     if not as_json:
-        for part in plan_view(plan):
-            stdout_console().print(part)
+        print_parts(*plan_view(plan))
+    repaired = plan
     if is_applied:
         repaired = connection.run(lambda client: _recall(client, number, plan))
         document |= {"skipped": {}, "repair": repaired}
         if not as_json:
-            for part in repair_view(repaired):
-                stdout_console().print(part)
-    is_left = not (document["repair"] if is_applied else plan)["equal"]
-    _end(document, as_json=as_json, is_applied=is_applied, is_left=is_left)
+            print_parts(*repair_view(repaired))
+    _end(document, as_json=as_json, is_applied=is_applied, is_left=not repaired["equal"])
 
 
 async def _plan(client: Client, number: int, cold_nodes: Sequence[str]) -> Document:
@@ -101,14 +117,14 @@ async def _plan(client: Client, number: int, cold_nodes: Sequence[str]) -> Docum
 
 
 async def _offload(client: Client, number: int, cold_nodes: Sequence[str]) -> Document:
-    from glassplate.cli.views.shard_progress import shard_progress
+    from glassplate.cli.views.progress import ShardProgress
 
-    # So that the keepers have the small sizes, too: a lost disk is made anew of them alone.
+    # Repair first, so that the cold nodes have the small sizes: they can refill a lost disk alone.
     repaired = await client.repair(number)
     await client.tiering.begin(number, cold_nodes)
     done: Document = {"moved": 0, "moved_bytes": 0, "skipped": {}, "equal": repaired["equal"]}
     shards = await client.tiering.shards(number, cold_nodes)
-    with shard_progress(len(shards)) as progress:
+    with ShardProgress(len(shards)) as progress:
         for shard in shards:
             report = await client.tiering.move(number, shard)
             done["moved"] += report["moved"]
@@ -119,13 +135,9 @@ async def _offload(client: Client, number: int, cold_nodes: Sequence[str]) -> Do
 
 
 async def _recall(client: Client, number: int, plan: Document) -> Document:
-    from glassplate.cli.views.repair_progress import RepairProgress
-
     await client.tiering.recall(number)
-    with RepairProgress([plan]) as progress:
-        repaired = await client.repair(number)
-        progress.end(repaired)
-        return repaired
+    (repaired,) = await repair_all(client, [plan])
+    return repaired
 
 
 def _print_plan(number: int, cold_nodes: Sequence[str], plan: Document) -> None:
@@ -135,8 +147,8 @@ def _print_plan(number: int, cold_nodes: Sequence[str], plan: Document) -> None:
         filesize.decimal(plan[name]) for name in ("bytes", "copy_bytes", "freed_bytes")
     )
     click.echo(
-        f"Volume {number}: {plan['files']} files of {size} go to {', '.join(cold_nodes)}; "
-        f"{copied} to copy, {freed} freed elsewhere"
+        f"Volume {number}: {plan['files']} files of {size} to move to {', '.join(cold_nodes)}; "
+        f"{copied} to copy, {freed} to free on other mirrors"
     )
     _print_skipped(plan["skipped"])
 
@@ -151,16 +163,12 @@ def _print_done(number: int, done: Document) -> None:
 
 def _print_skipped(skipped: Document) -> None:
     for path, reason in skipped.items():
-        click.echo(f"  {path} stays: {reason}")
+        click.echo(f"  {path} was skipped: {reason}")
 
 
 def _end(document: Document, *, as_json: bool, is_applied: bool, is_left: bool) -> None:
     if as_json:
-        import json
-
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
     elif is_left and not is_applied:
-        click.echo("Nothing was changed; --apply does it.", err=True)
-    if is_applied:
-        is_left = bool(document["skipped"]) or ("repair" in document and is_left)
-    sys.exit(EXIT_NOT_DONE if is_left else 0)
+        click.echo(NOT_APPLIED, err=True)
+    sys.exit(EXIT_FAILED if is_left else 0)

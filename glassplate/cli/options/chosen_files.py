@@ -1,4 +1,4 @@
-"""Which files `glassplate put` uploads: those named, and the photos in directories that are."""
+"""The files that `glassplate put` uploads: named files, and photos in named directories."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from glassplate.errors import UnusableSource, UsageError
 
-# In a directory, what is called a photo. A file that is named is tried, whatever it is called.
+# Suffixes of photos in a directory. A named file is uploaded whatever its suffix.
 PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff"}
 )
@@ -15,7 +15,7 @@ PHOTO_SUFFIXES = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenFiles:
-    """What is to be uploaded, what cannot be, and what is no photo by its name."""
+    """Files to upload, unusable paths, and files that are not photos by their names."""
 
     files: tuple[Path, ...]
     refused: tuple[tuple[Path, UsageError], ...]
@@ -23,7 +23,7 @@ class ChosenFiles:
 
 
 def choose_files(paths: Sequence[Path], *, recursive: bool) -> ChosenFiles:
-    """The files that these paths stand for, each once, in order."""
+    """Return the files that these paths name, each once, in order."""
     files: dict[Path, None] = {}
     refused: list[tuple[Path, UsageError]] = []
     skipped: list[Path] = []
@@ -31,8 +31,8 @@ def choose_files(paths: Sequence[Path], *, recursive: bool) -> ChosenFiles:
         if not path.is_dir():
             files[path] = None
         elif not recursive:
-            mistake = UnusableSource(f"{path} is a directory; -r uploads the photos in it")
-            refused.append((path, mistake))
+            error = UnusableSource(f"{path} is a directory; use -r to upload the photos in it")
+            refused.append((path, error))
         else:
             for file in _files_below(path, refused):
                 if file.suffix.lower() in PHOTO_SUFFIXES and not file.name.startswith("."):
@@ -43,11 +43,11 @@ def choose_files(paths: Sequence[Path], *, recursive: bool) -> ChosenFiles:
 
 
 def _files_below(root: Path, refused: list[tuple[Path, UsageError]]) -> Iterator[Path]:
-    """Every file below a directory, in order of names; what cannot be listed is refused."""
+    """Yield every file below a directory, sorted. Unreadable directories go to `refused`."""
 
     def refuse(error: OSError) -> None:
         path = Path(error.filename)
-        refused.append((path, UnusableSource(f"{path} cannot be listed: {error.strerror}")))
+        refused.append((path, UnusableSource(f"cannot list {path}: {error.strerror}")))
 
     for folder, folders, names in os.walk(root, onerror=refuse):
         folders.sort()

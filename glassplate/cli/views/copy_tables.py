@@ -1,31 +1,29 @@
-"""Copies of photos on nodes, and what is explained of them, as tables."""
+"""Copies of photos on nodes, and explanations, as tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from rich import filesize
 from rich.console import RenderableType
 from rich.table import Table
 
+from glassplate.cli.views.output import Document, new_table
 from glassplate.urls.explaining import describe_job
-
-Document = Mapping[str, Any]
 
 DIGEST_CHARACTERS_SHOWN = 12
 
 
-def found_table(found: Sequence[Document]) -> Table:
-    """Where files are."""
-    table = _table("Colo", "Node", "Where", "Path")
-    for copy in found:
-        table.add_row(copy["colo"], copy["node"], _where(copy), copy["path"])
+def files_table(files: Sequence[Document]) -> Table:
+    """Return a table with one row per file."""
+    table = new_table("Colo", "Node", "Location", "Path")
+    for file in files:
+        table.add_row(file["colo"], file["node"], _location(file), file["path"])
     return table
 
 
 def explanation_view(document: Document) -> Iterator[RenderableType]:
-    """All of an explanation, the answer first."""
+    """Yield the parts of an explanation, beginning with the response."""
     answer, permission = document["answer"], document["permission"]
-    yield f"{document['asked']}: {answer['status'] or 'unsure'}, because {answer['reason']}"
+    yield f"{document['target']}: {answer['status'] or 'unknown status'}: {answer['reason']}"
     if permission is not None:
         key = f" (key {permission['key']}, expires {permission['expires']})"
         yield f"Permission: {permission['verdict']}{key if permission['key'] else ''}"
@@ -41,7 +39,7 @@ def explanation_view(document: Document) -> Iterator[RenderableType]:
         yield ""
         yield _copies_table(document["copies"])
     for node, reason in document["unreachable"].items():
-        yield f"{node} could not be asked: {reason}"
+        yield f"{node} is unreachable: {reason}"
 
 
 def _state(version: Document) -> str:
@@ -53,20 +51,13 @@ def _state(version: Document) -> str:
 
 
 def _copies_table(copies: Sequence[Document]) -> Table:
-    table = _table("Colo", "Node", "Where", "Bytes", "SHA-256", "Path")
+    table = new_table("Colo", "Node", "Location", "Bytes", "SHA-256", "Path")
     for copy in copies:
         size = "?" if copy["bytes"] is None else filesize.decimal(copy["bytes"])
-        digest = copy["sha256"][:DIGEST_CHARACTERS_SHOWN] or "none noted"
-        table.add_row(copy["colo"], copy["node"], _where(copy), size, digest, copy["path"])
+        digest = copy["sha256"][:DIGEST_CHARACTERS_SHOWN] or "unverified"
+        table.add_row(copy["colo"], copy["node"], _location(copy), size, digest, copy["path"])
     return table
 
 
-def _where(copy: Document) -> str:
+def _location(copy: Document) -> str:
     return f"hint for {copy['hint_for']}" if copy["hint_for"] else copy["location"]
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, overflow="fold")
-    return table

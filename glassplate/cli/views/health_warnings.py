@@ -1,23 +1,22 @@
-"""What in the state of a cluster needs a person's attention: a pure reading of the document."""
+"""Warnings about the state of a cluster, derived from its status document."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-Document = Mapping[str, Any]
+from glassplate.cli.views.output import Document
 
 
 def list_warnings(document: Document) -> list[str]:
-    """One line for each thing that is wrong; none when all is well."""
+    """Return one line per fault, or an empty list for a healthy cluster."""
     return [
         *_of_nodes(document["nodes"]),
         *_of_volumes(document["volumes"]),
-        *_of_owed_work(document),
+        *_of_hints_and_edges(document),
         *document["alerts"],
     ]
 
 
 def compact_ranges(numbers: Iterable[int]) -> str:
-    """Numbers as a person writes them.
+    """Return numbers as ranges.
 
     >>> compact_ranges([1, 2, 3, 7])
     '1-3, 7'
@@ -34,27 +33,27 @@ def compact_ranges(numbers: Iterable[int]) -> str:
 def _of_nodes(nodes: Iterable[Document]) -> Iterator[str]:
     for node in nodes:
         if not node["up"]:
-            reason = node["reason"] or "no answer"
+            reason = node["reason"] or "no response"
             yield f"node {node['id']} in {node['colo']} is down: {reason}"
 
 
 def _of_volumes(volumes: Iterable[Document]) -> Iterator[str]:
-    lost: list[int] = []
-    thin: list[int] = []
+    unreadable: list[int] = []
+    degraded: list[int] = []
     for volume in volumes:
         if not volume["mirrors_up"]:
-            lost.append(volume["number"])
+            unreadable.append(volume["number"])
         elif len(volume["mirrors_up"]) < len(volume["mirrors"]):
-            thin.append(volume["number"])
-    if lost:
-        yield f"volumes {compact_ranges(lost)}: no mirror is up, so their photos cannot be read"
-    if thin:
-        yield f"volumes {compact_ranges(thin)}: not every mirror is up"
+            degraded.append(volume["number"])
+    if unreadable:
+        yield f"volumes {compact_ranges(unreadable)}: no mirror is up; photos cannot be read"
+    if degraded:
+        yield f"volumes {compact_ranges(degraded)}: not every mirror is up"
 
 
-def _of_owed_work(document: Document) -> Iterator[str]:
+def _of_hints_and_edges(document: Document) -> Iterator[str]:
     if document["pending_hints"]:
-        yield f"files held for nodes that have yet to take them: {document['pending_hints']}"
+        yield f"hints that wait for delivery: {document['pending_hints']}"
     for edge in document["edges"]:
         if not edge["up"]:
-            yield f"edge {edge['id']} does not answer; photos that are deleted now are purged later"
+            yield f"edge {edge['id']} is down; photos deleted now are purged when it is back"

@@ -1,104 +1,35 @@
-"""Output of `glassplate up`: the progress of the start, then the services and their addresses.
+"""Output of `glassplate up`: the services, their addresses, and the sample photos.
 
-Lines fit a terminal of 80 columns. URLs, tokens and paths stand on lines of their own and are never
+Lines fit a terminal of 80 columns. URLs, tokens, and paths are on lines of their own and are never
 broken, so that they can be copied.
 """
 
-import asyncio
-import contextlib
 import textwrap
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Column
 
 from glassplate.local.cluster import LocalCluster
 from glassplate.local.samples import SampleOutcome
 
 COLUMNS = 80
-SILENT_SECONDS_MAX = 3.0
-_DESCRIPTION_COLUMNS = 32
 _SAMPLE_SIZE = "m"
 _KINDS = {"nginx": "nginx edge", "varnish": "Varnish edge"}
 
-OnStep = Callable[[int, int, str], None]
-"""Receives how many of how many steps are done, and the current one."""
-
-
-@contextlib.asynccontextmanager
-async def reported_steps(console: Console) -> AsyncIterator[OnStep]:
-    """Report steps on stderr: as a bar at a terminal, elsewhere as lines.
-
-    Without a terminal, a step that takes long gets another line every few seconds.
-    """
-    if console.is_terminal:
-        with _progress(console) as progress:
-            task = progress.add_task("", total=None)
-
-            def show(done: int, total: int, step: str) -> None:
-                progress.update(task, completed=done, total=total or None, description=step)
-
-            yield show
-        return
-    lines = _Lines()
-    keep_alive = asyncio.create_task(lines.keep_alive())
-    try:
-        yield lines.show
-    finally:
-        keep_alive.cancel()
-
-
-def _progress(console: Console) -> Progress:
-    one_line = Column(width=_DESCRIPTION_COLUMNS, no_wrap=True, overflow="ellipsis")
-    return Progress(
-        TextColumn("{task.description}", markup=False, table_column=one_line),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    )
-
-
-class _Lines:
-    """Progress as plain lines: one for each step, and signs of life during long steps."""
-
-    def __init__(self) -> None:
-        self._began = self._shown = time.monotonic()
-
-    def show(self, done: int, total: int, step: str) -> None:
-        """Print a step."""
-        count = f" ({done} of {total})" if total else ""
-        click.echo(f"{step}{count}", err=True)
-        self._began = self._shown = time.monotonic()
-
-    async def keep_alive(self) -> None:
-        """Print the seconds that the current step has taken, until cancelled."""
-        while True:
-            await asyncio.sleep(SILENT_SECONDS_MAX / 10)
-            now = time.monotonic()
-            if now - self._shown >= SILENT_SECONDS_MAX:
-                click.echo(f"  still at it after {now - self._began:.0f} s", err=True)
-                self._shown = now
-
 
 def missing_lines(local: LocalCluster) -> Iterator[str]:
-    """Yield which servers are not installed, and the consequence of each."""
+    """Yield the servers that are not installed, and the consequence of each."""
     for server in local.missing:
         yield f"{server.name} is not installed:"
         yield f"  {server.consequence}"
 
 
 def port_lines(local: LocalCluster, port: int) -> Iterator[str]:
-    """Yield which port is in force and why, if it is not the one that was given."""
+    """Yield the port in force and the reason, if it differs from the requested one."""
     in_force = local.first_port
     if in_force == port:
         return
     yield f"Port {in_force} is in force, not {port}: this cluster exists, and its config"
-    yield "names its ports. For another port, choose another --data (DATA for make),"
+    yield "has its ports. To use another port, pass another --data (DATA for make),"
     yield "or edit the config while the cluster is down:"
     yield f"  {local.config_path}"
 

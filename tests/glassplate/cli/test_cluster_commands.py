@@ -1,4 +1,4 @@
-"""`glassplate status` and `token`, and which cluster a command line means."""
+"""`glassplate status` and `token`, and the options that select a cluster."""
 
 import json
 import signal
@@ -27,24 +27,24 @@ STATUS_KEYS = {
 
 
 def test_status_is_tables(glassplate):
-    """Colos and nodes, volumes in ranges, the queue."""
+    """The tables have nodes by colo, ranges of volumes, and queues."""
     result = glassplate("status")
     assert result.exit_code == 0
     rows = [line.split() for line in result.stdout.splitlines()]
     assert ["east", "east-1", "up"] in [row[:3] for row in rows]
     assert ["1-2", "open", "east-1,", "west-1"] in rows
     assert ["3", "open", "east-2,", "west-2"] in rows
-    assert "Queue: " in result.stdout
+    assert "Queues: " in result.stdout
 
 
 def test_status_json_has_these_keys(glassplate):
-    """What the master says, and what needs attention."""
+    """The document of the storagemaster has the warnings added."""
     document = json.loads(glassplate("status", "--json").stdout)
     assert document.keys() == STATUS_KEYS
 
 
-def test_check_tells_by_its_exit_status(glassplate, cluster):
-    """0 when all is well; 1, with a line for each thing, when a colo is down."""
+def test_check_sets_the_exit_status(glassplate, cluster):
+    """Warnings make the exit status 1 with --check only."""
     with cluster.without("east-1", "east-2"):
         shown = glassplate("status")
         checked = glassplate("status", "--check")
@@ -56,8 +56,8 @@ def test_check_tells_by_its_exit_status(glassplate, cluster):
     assert glassplate("status", "--check", "--watch").exit_code == 2
 
 
-def test_watch_goes_on_until_ctrl_c(program, environment):
-    """A line of JSON each time, and a quiet end."""
+def test_watch_runs_until_ctrl_c(program, environment):
+    """Each refresh is a line of JSON, and Ctrl-C ends it with status 0."""
     with subprocess.Popen(
         [program, "status", "--watch", "--json"],
         env=environment,
@@ -73,8 +73,8 @@ def test_watch_goes_on_until_ctrl_c(program, environment):
     assert process.returncode == 0
 
 
-def test_token_opens_what_it_says(glassplate, cluster, photo):
-    """And nothing else; one that never ends says so beside it."""
+def test_token_has_its_scopes_only(glassplate, cluster, photo):
+    """A token allows its scopes and no other; one without expiry has a warning."""
     result = glassplate("token", "--scope", "upload", "--scope", "read", "--expires", "30d")
     assert result.exit_code == 0
     assert result.stderr == ""
@@ -83,7 +83,7 @@ def test_token_opens_what_it_says(glassplate, cluster, photo):
         assert client.info(reference).state == "pending"
         with pytest.raises(Exception, match="scope delete"):
             client.delete(reference)
-    assert "good for ever" in glassplate("token", "--scope", "read").stderr
+    assert "never expires" in glassplate("token", "--scope", "read").stderr
 
 
 @pytest.mark.parametrize(
@@ -97,25 +97,25 @@ def test_token_opens_what_it_says(glassplate, cluster, photo):
     ],
 )
 def test_wrong_usage_is_exit_status_2(arguments, words, glassplate):
-    """With what is wrong in words."""
+    """The message names the fault."""
     result = glassplate(*arguments)
     assert result.exit_code == 2
     assert words in result.stderr
 
 
-def test_missing_config_says_what_to_do(glassplate, tmp_path, monkeypatch):
-    """The one that was named, or the one that is looked for without a name."""
+def test_missing_config_suggests_a_fix(glassplate, tmp_path, monkeypatch):
+    """The message has the path of the named or default config."""
     missing = glassplate("--cluster", tmp_path / "no.toml", "status")
     assert missing.exit_code == 2
-    assert "there is no" in missing.stderr
-    assert "`glassplate up` makes one" in missing.stderr
+    assert "config not found" in missing.stderr
+    assert "Create a cluster with `glassplate up`" in missing.stderr
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GLASSPLATE_CLUSTER")
-    assert "there is no data/cluster.toml" in glassplate("status").stderr
+    assert "config not found: data/cluster.toml" in glassplate("status").stderr
 
 
-def test_config_with_mistakes_lists_them(glassplate, tmp_path):
-    """Each with its key, and no traceback."""
+def test_an_invalid_config_lists_its_faults(glassplate, tmp_path):
+    """Each fault has its key, and no traceback is printed."""
     config = tmp_path / "cluster.toml"
     config.write_text('name = "x"\nnonsense = 1\n')
     for command in (["status"], ["node", "init", "east-1"]):
@@ -127,7 +127,7 @@ def test_config_with_mistakes_lists_them(glassplate, tmp_path):
 
 
 def test_url_and_token_are_enough(glassplate, cluster, photo_file, tmp_path, monkeypatch):
-    """An application's machine has no config and no keys."""
+    """An application needs neither a config nor keys."""
     token = glassplate("token", "--scope", "upload", "--expires", "1h").stdout.strip()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GLASSPLATE_CLUSTER")
@@ -135,33 +135,33 @@ def test_url_and_token_are_enough(glassplate, cluster, photo_file, tmp_path, mon
     assert glassplate("--token", token, "put", photo_file).exit_code == 0
     without = glassplate("put", photo_file)
     assert without.exit_code == 2
-    assert "an API token of scope upload is needed" in without.stderr
+    assert "requires an API token of scope upload" in without.stderr
     unsigned = glassplate("url", "3/01jd3x8m2c9qp4k7/3fz8qd", "--size", "m")
     assert unsigned.exit_code == 2
-    assert "signed with keys" in unsigned.stderr
+    assert "without keys" in unsigned.stderr
 
 
-def test_bad_token_and_nobody_there_are_told_apart(glassplate):
-    """One is refused, the other is exit status 3."""
+def test_invalid_token_and_unreachable_cluster_differ(glassplate):
+    """An invalid token has exit status 1, an unreachable cluster 3."""
     refused = glassplate("--token", "nonsense", "status")
     assert refused.exit_code == 1
     assert "glassplate token --scope" in refused.stderr
     (port,) = free_ports(1)
     unreachable = glassplate("--url", f"http://127.0.0.1:{port}", "status")
     assert unreachable.exit_code == 3
-    assert "the cluster cannot be reached" in unreachable.stderr
+    assert "the cluster is unreachable" in unreachable.stderr
     assert len(unreachable.stderr.splitlines()) == 2
 
 
-def test_what_was_not_foreseen_is_still_no_traceback(glassplate, monkeypatch):
-    """It asks for a report, and a variable shows where it was."""
+def test_an_internal_error_prints_no_traceback(glassplate, monkeypatch):
+    """GLASSPLATE_DEBUG enables the traceback."""
 
     def fail(_):
-        raise ZeroDivisionError("a mistake of ours")
+        raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(Connection, "client", fail)
     result = glassplate("status")
     assert result.exit_code == 1
-    assert "not foreseen: ZeroDivisionError('a mistake of ours')" in result.stderr
+    assert "internal error: ZeroDivisionError('a bug')" in result.stderr
     monkeypatch.setenv("GLASSPLATE_DEBUG", "1")
     assert isinstance(glassplate("status").exception, ZeroDivisionError)

@@ -1,4 +1,4 @@
-"""What needs attention in the state of a cluster, and ranges of numbers."""
+"""Warnings about the state of a cluster, and ranges of numbers."""
 
 import copy
 
@@ -13,7 +13,7 @@ NODE = {
     "reason": "",
     "accepts_new_photos": True,
 }
-WELL = {
+HEALTHY = {
     "nodes": [NODE],
     "volumes": [{"number": n, "mirrors": ["a", "b"], "mirrors_up": ["a", "b"]} for n in (1, 2, 3)],
     "pending_hints": 0,
@@ -23,26 +23,26 @@ WELL = {
 }
 
 
-def test_nothing_needs_attention_when_all_is_well():
-    """A queue with jobs in it is a queue at work."""
-    assert list_warnings(WELL) == []
+def test_a_healthy_cluster_has_no_warnings():
+    """Waiting jobs are not a fault."""
+    assert list_warnings(HEALTHY) == []
 
 
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        (("nodes", 0, "up"), False, "node east-1 in east is down: no answer"),
+        (("nodes", 0, "up"), False, "node east-1 in east is down: no response"),
         (("volumes", 0, "mirrors_up"), [], "volumes 1: no mirror is up"),
         (("volumes", 1, "mirrors_up"), ["b"], "volumes 2: not every mirror is up"),
-        (("pending_hints",), 4, "files held for nodes that have yet to take them: 4"),
-        (("alerts",), ["the queue is away"], "the queue is away"),
-        (("edges", 0, "up"), False, "edge east-nginx does not answer"),
+        (("pending_hints",), 4, "hints that wait for delivery: 4"),
+        (("alerts",), ["the queue server is down"], "the queue server is down"),
+        (("edges", 0, "up"), False, "edge east-nginx is down"),
     ],
     ids=lambda each: ".".join(map(str, each)) if isinstance(each, tuple) else "",
 )
-def test_one_line_for_each_thing_that_is_wrong(path, value, line):
-    """Each fault by itself, and nothing else."""
-    document = copy.deepcopy(WELL)
+def test_each_fault_has_one_warning(path, value, line):
+    """A document with one fault has exactly the warning of this fault."""
+    document = copy.deepcopy(HEALTHY)
     at = document
     for step in path[:-1]:
         at = at[step]
@@ -56,5 +56,5 @@ def test_one_line_for_each_thing_that_is_wrong(path, value, line):
     [([], ""), ([5], "5"), ([2, 1], "1-2"), ([1, 2, 3, 7, 9, 10], "1-3, 7, 9-10")],
 )
 def test_ranges_are_compact(numbers, text):
-    """Neighbours stand together."""
+    """Consecutive numbers become a range."""
     assert compact_ranges(numbers) == text

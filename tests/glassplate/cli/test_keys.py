@@ -1,4 +1,4 @@
-"""`glassplate keys`: made once, never shown, and rotated with no valid URL refused."""
+"""`glassplate keys`: creation, listing without secrets, and rotation without rejected URLs."""
 
 import json
 import stat
@@ -26,14 +26,14 @@ NOW_SECONDS = 1_700_000_000
 
 @pytest.fixture(name="key_file")
 def _key_file(tmp_path):
-    """Where the key file of a new cluster belongs; it is not there yet."""
+    """Return the path of the missing key file of a new cluster."""
     (tmp_path / "cluster.toml").write_text(render_local_cluster(LocalPorts(20_000)))
     return tmp_path / "keys.toml"
 
 
 @pytest.fixture(name="keys")
 def _keys(key_file):
-    """Runs `glassplate keys` for that cluster."""
+    """Return a function that runs `glassplate keys` for the cluster."""
 
     def run(*arguments, **options):
         cluster = str(key_file.with_name("cluster.toml"))
@@ -43,12 +43,12 @@ def _keys(key_file):
 
 
 def verify(ring, url):
-    """Return if a verifier with these keys lets the URL through."""
+    """Return if a verifier with these keys accepts the URL; raise otherwise."""
     Verifier(ring, SIZE_CLASSES).verify(url, now_seconds=NOW_SECONDS)
 
 
 def signed(key_file):
-    """A URL signed by one who has read the key file."""
+    """Sign a URL with the keys of a file."""
     urls = ReadSigner(load_keys(key_file)).sign_sizes(
         STEM, exts={"m": "jpg"}, size_classes=SIZE_CLASSES
     )
@@ -56,7 +56,7 @@ def signed(key_file):
 
 
 def test_init_makes_a_key_file_that_only_its_owner_reads(keys, key_file):
-    """With one key, which signs and which Varnish can hold."""
+    """The key signs, and its read key has no zero byte."""
     done = keys("init")
     assert done.exit_code == 0
     assert "key a signs" in done.stdout
@@ -66,18 +66,18 @@ def test_init_makes_a_key_file_that_only_its_owner_reads(keys, key_file):
     assert 0 not in derived_key(ring, "a", Purpose.READ)
 
 
-def test_init_keeps_the_keys_that_are_there(keys, key_file):
-    """To make others would kill every URL."""
+def test_init_keeps_existing_keys(keys, key_file):
+    """An existing key file is not changed."""
     keys("init")
     before = key_file.read_bytes()
     again = keys("init")
     assert again.exit_code == 0
-    assert "is there already" in again.stdout
+    assert "exists already" in again.stdout
     assert key_file.read_bytes() == before
 
 
-def test_init_refuses_keys_that_others_can_read(keys, key_file):
-    """Exit status 2, and it says what to do."""
+def test_init_rejects_a_key_file_that_others_can_read(keys, key_file):
+    """The exit status is 2, and the message has the required mode."""
     keys("init")
     key_file.chmod(0o644)
     refused = keys("init")
@@ -85,14 +85,14 @@ def test_init_refuses_keys_that_others_can_read(keys, key_file):
     assert "0600" in refused.stderr
 
 
-def test_a_rotation_in_steps_refuses_no_url(keys, key_file):
-    """While the file is rolled out, some have the new one and some the one before: both verify."""
+def test_a_rotation_in_steps_rejects_no_url(keys, key_file):
+    """During a rollout, machines with the old and the new file accept all URLs."""
     keys("init")
     before = signed(key_file)
 
-    announced = keys("add", "--verify-only")
-    assert announced.exit_code == 0
-    assert "glassplate keys promote b" in announced.stdout
+    accepted = keys("add", "--verify-only")
+    assert accepted.exit_code == 0
+    assert "glassplate keys promote b" in accepted.stdout
     behind = load_keys(key_file)
     assert signed(key_file) == before
 
@@ -104,8 +104,8 @@ def test_a_rotation_in_steps_refuses_no_url(keys, key_file):
         verify(ring, after)
 
 
-def test_a_retired_key_opens_nothing(keys, key_file):
-    """And it is never used again, under any other secret."""
+def test_urls_of_a_retired_key_are_rejected(keys, key_file):
+    """The id of a retired key cannot be reused."""
     keys("init")
     old = signed(key_file)
     keys("add")
@@ -117,8 +117,8 @@ def test_a_retired_key_opens_nothing(keys, key_file):
     assert keys("promote", "a").exit_code == 2
 
 
-def test_retiring_is_asked_about(keys, key_file):
-    """It cannot be undone, so without a yes nothing changes."""
+def test_retire_prompts_for_confirmation(keys, key_file):
+    """Without a yes, nothing changes."""
     keys("init")
     keys("add")
     before = key_file.read_bytes()
@@ -137,8 +137,8 @@ def test_retiring_is_asked_about(keys, key_file):
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_leaves_the_keys_as_they_are(arguments, why, keys, key_file):
-    """Exit status 2, one plain line, no change."""
+def test_invalid_changes_leave_the_keys_unchanged(arguments, why, keys, key_file):
+    """The exit status is 2, and the message has one line."""
     keys("init")
     before = key_file.read_bytes()
     refused = keys(*arguments)
@@ -149,7 +149,7 @@ def test_what_cannot_be_leaves_the_keys_as_they_are(arguments, why, keys, key_fi
 
 
 def test_list_shows_states_and_no_secret(keys, key_file):
-    """For people and for programs, oldest first."""
+    """The list is sorted from the oldest key, as text and as JSON."""
     keys("init")
     keys("add", "2027")
     keys("retire", "a", "--yes")
@@ -165,15 +165,15 @@ def test_list_shows_states_and_no_secret(keys, key_file):
         assert key.secret.hex() not in shown.stdout + document.stdout
 
 
-def test_without_a_key_file_the_message_names_it(keys, key_file):
-    """Everything but `init` needs it."""
+def test_a_missing_key_file_is_named(keys, key_file):
+    """All commands except `init` require the key file."""
     refused = keys("list")
     assert refused.exit_code == 2
     assert str(key_file) in refused.stderr
 
 
-def test_a_signature_of_another_ring_is_refused(keys, key_file):
-    """The keys are random: two clusters never open each other's photos."""
+def test_a_signature_of_another_key_ring_is_rejected(keys, key_file):
+    """Keys are random, so two clusters reject each other's URLs."""
     keys("init")
     foreign = signed(key_file)
     key_file.unlink()

@@ -12,34 +12,34 @@ NEVER = "3/01jd3x8m2c9qp4k7/3fz8qd"
 
 @pytest.fixture(name="receipt")
 def _receipt(client, photo):
-    """A photo in the cluster."""
+    """Upload a photo."""
     return client.put(photo)
 
 
 @pytest.fixture(name="here")
 def _here(tmp_path, monkeypatch):
-    """A folder to be in."""
+    """Change to an empty folder."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
 
 
-def test_get_writes_a_file_of_the_photos_own_name(glassplate, receipt, photo, here):
-    """By reference or by URL, without its permission; a second time needs --force."""
+def test_get_writes_a_file_with_the_photos_name(glassplate, receipt, photo, here):
+    """The name has no permission, and an existing file requires --force."""
     name = f"{receipt.photo}_{receipt.version}_o.jpg"
     result = glassplate("get", receipt.reference)
     assert (result.exit_code, result.stdout, result.stderr) == (0, f"{name}\n", "")
     assert (here / name).read_bytes() == photo
     refused = glassplate("get", receipt.urls["o"])
     assert refused.exit_code == 1
-    assert "is there already" in refused.stderr
+    assert "exists already" in refused.stderr
     assert glassplate("get", receipt.urls["o"], "--force").exit_code == 0
     assert [path.name for path in here.iterdir()] == [name]
 
 
-def test_get_writes_where_it_is_told(glassplate, receipt, photo, here):
-    """A file, a directory, or stdout."""
+def test_get_writes_to_the_output(glassplate, receipt, photo, here):
+    """The output is a file, a directory, or stdout."""
     assert glassplate("get", receipt.reference, "-o", "cat.jpg").stdout == "cat.jpg\n"
     (here / "album").mkdir()
     stored = glassplate("get", receipt.reference, "-o", "album").stdout.strip()
@@ -47,14 +47,18 @@ def test_get_writes_where_it_is_told(glassplate, receipt, photo, here):
     assert glassplate("get", receipt.reference, "-o", "-").stdout_bytes == photo
 
 
-def test_get_says_why_not(glassplate, receipt, here):
-    """Sizes that are none or are not made, photos that are none, permissions that are no good."""
+def test_get_reports_the_reason(glassplate, receipt, here):
+    """Unknown sizes, photos, and permissions have their own messages."""
     del here
     for arguments, status, words in (
-        (["get", receipt.reference, "--size", "m"], 1, "this size of it is not made"),
-        (["get", receipt.reference, "--size", "y"], 2, "there is no size 'y'"),
+        (["get", receipt.reference, "--size", "m"], 1, "this size is not made"),
+        (["get", receipt.reference, "--size", "y"], 2, "unknown size 'y'"),
         (["get", NEVER], 1, "no mirror has photo"),
-        (["get", receipt.urls["o"].replace(".a.0.", ".a.1.")], 1, "permission is not good"),
+        (
+            ["get", receipt.urls["o"].replace(".a.0.", ".a.1.")],
+            1,
+            "permission of the URL is invalid",
+        ),
         (["get", "nonsense"], 2, "not VOLUME/PHOTO/VERSION"),
     ):
         result = glassplate(*arguments)
@@ -63,8 +67,8 @@ def test_get_says_why_not(glassplate, receipt, here):
         assert "Traceback" not in result.output
 
 
-def test_url_is_signed_where_nobody_answers(glassplate, cluster, client, receipt):
-    """One line a size; what is signed here opens what the receipt's URL opens."""
+def test_url_is_signed_without_a_cluster(glassplate, cluster, client, receipt):
+    """Each size has a line, and the URL equals that of the receipt."""
     result = glassplate("--url", "http://127.0.0.1:1", "url", receipt.reference, "--size", "m")
     assert result.stdout.strip() == receipt.urls["m"]
     original = glassplate("url", receipt.reference, "--size", "o", "--ext", "jpg").stdout.strip()
@@ -78,22 +82,22 @@ def test_url_is_signed_where_nobody_answers(glassplate, cluster, client, receipt
     ("options", "words"),
     [
         ([], "Missing option '--size'"),
-        (["--size", "y"], "there is no size 'y'; there are s, q"),
-        (["--size", "o"], "format of an original must be told"),
-        (["--size", "m", "--ext", "bmp"], "no format 'bmp'"),
+        (["--size", "y"], "unknown size 'y'; known sizes: s, q"),
+        (["--size", "o"], "an original requires its format"),
+        (["--size", "m", "--ext", "bmp"], "unknown format 'bmp'"),
         (["--size", "m", "--expires", "soon"], "not a duration such as 90s"),
         (["--size", "m", "--expires", "1"], "not a duration"),
     ],
 )
-def test_url_says_what_is_wrong(options, words, glassplate):
-    """In one line, with exit status 2."""
+def test_url_rejects_invalid_options(options, words, glassplate):
+    """The message names the option, and the exit status is 2."""
     result = glassplate("url", NEVER, *options)
     assert result.exit_code == 2
     assert words in result.stderr
 
 
-def test_info_tells_the_state(glassplate, cluster, receipt):
-    """Pending, then ready with its sizes; JSON has the same keys in each."""
+def test_info_shows_the_state(glassplate, cluster, receipt):
+    """A photo is pending, then ready with its sizes. The JSON keys are the same."""
     keys = {"reference", *PhotoStatus.__dataclass_fields__}
     assert keys >= {"volume", "photo", "version", "state", "reason", "info", "urls"}
     pending = glassplate("info", receipt.reference)
@@ -106,12 +110,12 @@ def test_info_tells_the_state(glassplate, cluster, receipt):
     assert " t  http" in glassplate("info", receipt.reference).stdout
 
 
-def test_info_says_why_not(glassplate, client, receipt):
-    """Unknown, gone, or not a reference."""
+def test_info_reports_the_reason(glassplate, client, receipt):
+    """Unknown and deleted photos, and invalid references, have their own messages."""
     client.delete(receipt.reference)
     for reference, status, words in (
         (NEVER, 1, "Unknown photo"),
-        (receipt.reference, 1, "The photo is gone"),
+        (receipt.reference, 1, "Photo deleted"),
         (f"{receipt.volume}/{receipt.photo}", 2, "lacks the version"),
     ):
         result = glassplate("info", reference)
@@ -120,7 +124,7 @@ def test_info_says_why_not(glassplate, client, receipt):
 
 
 def test_info_of_many_has_a_line_for_each(glassplate, client, cluster, receipt):
-    """In the order asked for; one that cannot be had is told, and makes the exit status 1."""
+    """The order is that of the arguments, and an unknown photo makes the exit status 1."""
     cluster.make_one_size(receipt.reference)
     both = glassplate("info", receipt.reference, receipt.reference)
     assert both.exit_code == 0
@@ -135,8 +139,8 @@ def test_info_of_many_has_a_line_for_each(glassplate, client, cluster, receipt):
     assert gone.startswith(f"{receipt.reference} is gone: ")
 
 
-def test_rm_deletes_when_told_so(glassplate, receipt):
-    """With --yes nobody is asked; doing it again is harmless."""
+def test_rm_deletes_without_a_prompt(glassplate, receipt):
+    """With --yes, rm does not prompt, and a repetition succeeds."""
     for _ in range(2):
         result = glassplate("rm", receipt.reference, "--yes")
         assert result.exit_code == 0
@@ -144,8 +148,8 @@ def test_rm_deletes_when_told_so(glassplate, receipt):
     assert glassplate("info", receipt.reference).exit_code == 1
 
 
-def test_rm_goes_on_after_one_that_fails(glassplate, receipt):
-    """JSON says what became of each."""
+def test_rm_continues_after_a_failure(glassplate, receipt):
+    """The JSON document has the outcome of each reference."""
     result = glassplate("rm", NEVER, f"{receipt.volume}/{receipt.photo}", "--yes", "--json")
     assert result.exit_code == 1
     document = json.loads(result.stdout)
@@ -155,26 +159,27 @@ def test_rm_goes_on_after_one_that_fails(glassplate, receipt):
     assert document["failed"][0].keys() == {"reference", "error", "message", "status"}
 
 
-def test_rm_deletes_nothing_when_one_reference_is_none(glassplate, receipt):
-    """A slip of the fingers is found before anything is gone."""
+def test_rm_deletes_nothing_if_a_reference_is_invalid(glassplate, receipt):
+    """All references are parsed before the first deletion."""
     result = glassplate("rm", receipt.reference, "oops", "--yes")
     assert result.exit_code == 2
     assert glassplate("info", receipt.reference).exit_code == 0
 
 
-def test_rm_asks_nobody_who_is_not_there(glassplate, receipt):
-    """Without a terminal, --yes has to be said."""
+def test_rm_requires_yes_without_a_terminal(glassplate, receipt):
+    """Without a terminal, rm requires --yes."""
     result = glassplate("rm", receipt.reference)
     assert result.exit_code == 2
-    assert "say --yes" in result.stderr
+    assert "use --yes" in result.stderr
 
 
-def test_rm_asks_at_a_terminal(at_terminal, glassplate, receipt):
-    """It says what dies and what can be brought back; no is no, and yes is yes."""
+def test_rm_prompts_at_a_terminal(at_terminal, glassplate, receipt):
+    """The prompt names the photos and what can be restored, and only "y" deletes."""
     shown, status = at_terminal("rm", receipt.reference, typed="n\n")
     assert status == 1
     assert f"version {receipt.version}" in shown
-    assert "brought back as a new photo" in shown
+    assert "restored as a new photo" in shown
+    assert "Delete 1 photo? [y/N]" in shown
     assert glassplate("info", receipt.reference).exit_code == 0
     shown, status = at_terminal("rm", receipt.reference, typed="y\n")
     assert status == 0
@@ -182,7 +187,7 @@ def test_rm_asks_at_a_terminal(at_terminal, glassplate, receipt):
 
 
 def test_commands_work_together(program, environment, photo_file, tmp_path):
-    """As their own processes, as a script would: upload, sign, download, compare."""
+    """A script can upload, sign, and download a photo with separate processes."""
 
     def run(*arguments):
         command = [str(program), *map(str, arguments)]

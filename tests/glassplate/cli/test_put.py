@@ -1,4 +1,4 @@
-"""`glassplate put`: what is uploaded, what is said of what is not, and the exit status."""
+"""`glassplate put`: uploads, reports of failed files, and the exit status."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from asyncio.subprocess import PIPE
 import pytest
 
 from tests.free_ports import free_ports
-from tests.glassplate.faulty_servers import answers_too_late, misbehaving_master, passes
+from tests.glassplate.faulty_servers import forwards, misbehaving_master, responds_too_late
 from tests.glassplate.live_cluster import jpeg
 
 RECEIPT_KEYS = {
@@ -34,7 +34,7 @@ FAILURE_KEYS = {"file", "error", "message", "status", "type", "idempotency_key"}
 
 
 def test_one_photo_shows_its_receipt_and_every_url(glassplate, photo_file):
-    """The reference, two copies, and a URL a size."""
+    """The output has the receipt and one URL per size."""
     result = glassplate("put", photo_file)
     assert result.exit_code == 0
     assert result.stderr == ""
@@ -45,7 +45,7 @@ def test_one_photo_shows_its_receipt_and_every_url(glassplate, photo_file):
 
 
 def test_json_has_these_keys(glassplate, photo_file, tmp_path):
-    """Programs read this, so it changes only on purpose."""
+    """Programs read these keys, so they must not change by accident."""
     notes = tmp_path / "notes.txt"
     notes.write_text("this is text " * 20)
     result = glassplate("put", photo_file, notes, "--json")
@@ -57,11 +57,11 @@ def test_json_has_these_keys(glassplate, photo_file, tmp_path):
     assert uploaded.keys() == RECEIPT_KEYS
     assert uploaded["copies"][0].keys() == {"node", "colo", "hint_for"}
     assert failed.keys() == FAILURE_KEYS
-    assert (failed["error"], failed["status"]) == ("UnsupportedFormat", 415)
+    assert (failed["error"], failed["status"]) == ("unsupported-format", 415)
 
 
-def test_file_that_fails_stops_no_other(glassplate, photo_file, tmp_path):
-    """Each is told apart, in words, and counted in the summary."""
+def test_file_that_fails_does_not_stop_others(glassplate, photo_file, tmp_path):
+    """Each failure has its reason, and the summary counts them."""
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "notes.txt").write_text("this is text " * 20)
     (tmp_path / "folder").mkdir()
@@ -70,18 +70,18 @@ def test_file_that_fails_stops_no_other(glassplate, photo_file, tmp_path):
     assert result.exit_code == 1
     assert "mirrored" in result.stdout
     for words in (
-        "empty.jpg is empty: there is nothing to upload",
+        "empty.jpg is empty: nothing to upload",
         "notes.txt was not uploaded: Unsupported format",
-        "missing.jpg cannot be read: No such file or directory",
-        "folder is a directory; -r uploads the photos in it",
-        "1 uploaded, 4 not uploaded",
+        "missing.jpg: No such file or directory",
+        "folder is a directory; use -r to upload the photos in it",
+        "1 uploaded, 4 failed",
     ):
         assert words in result.stderr
     assert "Traceback" not in result.output
 
 
 def test_directory_is_walked_and_other_files_are_counted(glassplate, tmp_path, seeds):
-    """Photos by their names, in order; one URL each, and what was passed over."""
+    """Photos are uploaded in order of their names, and other files are counted."""
     (tmp_path / "a" / "b").mkdir(parents=True)
     for name in ("a/2.jpg", "a/b/1.JPEG", "a/notes.txt", "a/.hidden.jpg"):
         (tmp_path / name).write_bytes(jpeg(next(seeds)))
@@ -91,13 +91,13 @@ def test_directory_is_walked_and_other_files_are_counted(glassplate, tmp_path, s
     names = [each["file"].removeprefix(f"{tmp_path}/") for each in document["photos"]]
     assert names == ["a/2.jpg", "a/b/1.JPEG"]
     assert len(document["skipped"]) == 2
-    assert "2 uploaded, 2 passed over" in result.stderr
+    assert "2 uploaded, 2 skipped" in result.stderr
     shown = glassplate("put", "-r", tmp_path / "a").stdout.splitlines()
     assert [line.split()[0] for line in shown[-2:]] == ["m", "m"]
 
 
 def test_key_makes_two_uploads_one_photo(glassplate, photo_file):
-    """And it names one photo only."""
+    """An idempotency key identifies one photo, so several files are rejected."""
     references = {
         json.loads(
             glassplate("put", photo_file, "--idempotency-key", f"{photo_file}", "--json").stdout
@@ -107,19 +107,19 @@ def test_key_makes_two_uploads_one_photo(glassplate, photo_file):
     assert len(references) == 1
     result = glassplate("put", photo_file, photo_file.with_name("b.jpg"), "--idempotency-key", "k")
     assert result.exit_code == 2
-    assert "--key names one photo" in result.stderr
+    assert "--idempotency-key identifies one photo" in result.stderr
 
 
-def test_waiting_ends_with_the_time_that_is_given(glassplate, photo_file):
-    """The photo is kept, its sizes are not made, and the exit status says so."""
+def test_waiting_ends_after_the_timeout(glassplate, photo_file):
+    """The photo is stored, its sizes are pending, and the exit status is 1."""
     result = glassplate("put", photo_file, "--wait", "--timeout", "0.2", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["photos"][0]["state"] == "pending"
-    assert "is kept, but the sizes" in result.stderr
+    assert "is stored, but the sizes" in result.stderr
 
 
-def test_waiting_shows_that_sizes_are_made(glassplate, cluster, photo_file):
-    """A photo whose sizes are there is ready at once."""
+def test_waiting_ends_when_the_sizes_are_made(glassplate, cluster, photo_file):
+    """A photo with sizes is ready at once."""
     key = ("put", photo_file, "--idempotency-key", f"wait {photo_file}", "--json")
     reference = json.loads(glassplate(*key).stdout)["photos"][0]["reference"]
     cluster.make_one_size(reference)
@@ -129,7 +129,7 @@ def test_waiting_shows_that_sizes_are_made(glassplate, cluster, photo_file):
 
 
 def test_degraded_upload_is_shown(glassplate, cluster, photo_file):
-    """Two nodes of one colo: the table says so, and for whom one of them holds its copy."""
+    """The table shows a degraded upload, and the mirror that a copy is a hint for."""
     with cluster.without("west-1", "west-2"):
         result = glassplate("put", photo_file)
     assert result.exit_code == 0
@@ -138,7 +138,7 @@ def test_degraded_upload_is_shown(glassplate, cluster, photo_file):
 
 
 def test_strict_upload_is_two_colos(glassplate, photo_file):
-    """The option goes all the way to the storagemaster."""
+    """The storagemaster receives the option."""
     assert "mirrored" in glassplate("put", photo_file, "--strict").stdout
 
 
@@ -146,15 +146,15 @@ def test_strict_upload_is_two_colos(glassplate, photo_file):
     ("options", "words"),
     [(["--volume", "99"], "volume 99 is not in"), (["--volume", "0"], "1<=x<=65535")],
 )
-def test_volume_must_be_one(options, words, glassplate, photo_file):
-    """One that is not in the config is refused by the cluster, and one that cannot be, here."""
+def test_volume_must_exist(options, words, glassplate, photo_file):
+    """The cluster rejects an unknown volume, and the command line an invalid one."""
     result = glassplate("put", photo_file, *options)
     assert result.exit_code in {1, 2}
     assert words in result.stderr
 
 
-def test_unreachable_cluster_ends_it_after_the_first(glassplate, photo_file, tmp_path):
-    """The rest is not tried for a long time each; the exit status is its own."""
+def test_unreachable_cluster_ends_the_uploads(glassplate, photo_file, tmp_path):
+    """Only the first upload is attempted, and the exit status is 3."""
     (port,) = free_ports(1)
     others = []
     for number in range(6):
@@ -163,19 +163,19 @@ def test_unreachable_cluster_ends_it_after_the_first(glassplate, photo_file, tmp
     result = glassplate("--url", f"http://127.0.0.1:{port}", "put", photo_file, *others, "-j", "1")
     assert result.exit_code == 3
     assert "cannot connect: Connection refused" in result.stderr
-    assert result.stderr.count("not tried, because nobody answers") == 6
-    assert result.stderr.count("Is it running?") == 1
-    assert "may be kept" not in result.stderr
+    assert result.stderr.count("skipped: no storagemaster is reachable") == 6
+    assert result.stderr.count("Start it with `glassplate up`") == 1
+    assert "may be stored" not in result.stderr
 
 
 def test_ctrl_c_loses_no_receipt(program, environment, cluster, tmp_path, seeds):
-    """What was done is shown, and of the rest whether it was begun."""
+    """Completed uploads are shown, and interrupted ones differ from skipped ones."""
     files = [tmp_path / f"{number}.jpg" for number in range(3)]
     for file in files:
         file.write_bytes(jpeg(next(seeds)))
 
     async def interrupt_the_second():
-        async with misbehaving_master(cluster.masters[0], passes, answers_too_late) as master:
+        async with misbehaving_master(cluster.masters[0], forwards, responds_too_late) as master:
             command = ["--url", master.url, "put", *map(str, files), "-j", "1", "--json"]
             process = await asyncio.create_subprocess_exec(
                 program, *command, env=environment, stdout=PIPE, stderr=PIPE
@@ -189,14 +189,14 @@ def test_ctrl_c_loses_no_receipt(program, environment, cluster, tmp_path, seeds)
     status, document, stderr = asyncio.run(interrupt_the_second())
     assert status == 1
     assert [photo["file"] for photo in document["photos"]] == [str(files[0])]
-    assert [failed["error"] for failed in document["failed"]] == ["NotAttempted", "NotAttempted"]
-    assert "interrupted while it was sent, so it may be kept" in stderr
-    assert "not tried, because of the interruption" in stderr
+    assert [failed["error"] for failed in document["failed"]] == ["not-attempted", "not-attempted"]
+    assert "interrupted during the upload; the photo may be stored" in stderr
+    assert "skipped: interrupted before the upload" in stderr
     assert "Traceback" not in stderr
 
 
 def test_progress_is_shown_at_a_terminal(at_terminal, tmp_path, photo):
-    """A bar for the photos, with bytes, while the receipts come as ever."""
+    """Bars show the photos and their bytes, and the receipts follow."""
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(photo + bytes(3_000_000))
     shown, status = at_terminal("put", tmp_path / "a.jpg", tmp_path / "b.jpg")

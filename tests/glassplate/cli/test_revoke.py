@@ -5,19 +5,19 @@ import json
 import pytest
 
 from glassplate import NotFound, PhotoGone, Revocation
-from glassplate.cli.commands.revoke import _what_is_left
+from glassplate.cli.commands.revoke import _pending_lines
 
 NEVER = "3/01jd3x8m2c9qp4k7/3fz8qd"
 
 
 @pytest.fixture(name="receipt")
 def _receipt(client, photo):
-    """A photo in the cluster."""
+    """Upload a photo."""
     return client.put(photo)
 
 
 def test_revoked_photo_has_new_urls_only(client, receipt, photo):
-    """The bytes are the same under the new reference; the old one is gone, and stays so."""
+    """The new reference has the same bytes, and the old one stays invalid."""
     revocation = client.revoke(receipt.reference)
     assert revocation.revoked == receipt.version
     assert client.get(revocation.reference) == photo
@@ -29,7 +29,7 @@ def test_revoked_photo_has_new_urls_only(client, receipt, photo):
 
 
 def test_revoke_prints_the_new_reference_and_urls(glassplate, client, receipt):
-    """And the same again when it is done again."""
+    """A repetition prints the same reference and URLs."""
     for _ in range(2):
         result = glassplate("revoke", receipt.reference, "--yes")
         assert result.exit_code == 0
@@ -39,29 +39,29 @@ def test_revoke_prints_the_new_reference_and_urls(glassplate, client, receipt):
 
 
 def test_revoke_json_has_these_keys(glassplate, receipt):
-    """What the master answers, and the reference."""
+    """The document has the fields of the revocation and the new reference."""
     document = json.loads(glassplate("revoke", receipt.reference, "--yes", "--json").stdout)
     assert document.keys() == {"reference", *Revocation.__dataclass_fields__}
 
 
-def test_revoke_asks_nobody_who_is_not_there(glassplate, receipt, client):
-    """Without a terminal, --yes has to be said; nothing is done."""
+def test_revoke_requires_yes_without_a_terminal(glassplate, receipt, client):
+    """Without a terminal and --yes, nothing is changed."""
     result = glassplate("revoke", receipt.reference)
     assert result.exit_code == 2
-    assert "say --yes" in result.stderr
+    assert "use --yes" in result.stderr
     assert client.info(receipt.reference).state == "pending"
 
 
-def test_revoke_asks_at_a_terminal(at_terminal, client, receipt):
-    """It says what will break; no is no."""
+def test_revoke_prompts_at_a_terminal(at_terminal, client, receipt):
+    """The prompt names the consequences, and "n" changes nothing."""
     shown, status = at_terminal("revoke", receipt.reference, typed="n\n")
     assert status == 1
-    assert "Every URL of this version dies for ever" in shown
+    assert "Every URL of this version becomes invalid permanently" in shown
     assert client.info(receipt.reference).state == "pending"
 
 
-def test_revoke_names_the_edges_that_remember():
-    """Those that answered, and those that may still serve the old URLs."""
+def test_revoke_lists_pending_edges_and_mirrors():
+    """Purged edges, unreachable edges, and pending mirrors have a line each."""
     revocation = Revocation(
         volume=3,
         photo="01jd3x8m2c9qp4k7",
@@ -72,7 +72,7 @@ def test_revoke_names_the_edges_that_remember():
         purged=("east-edge",),
         purge_pending=("west-edge",),
     )
-    forgotten, remembered, owed = _what_is_left(revocation)
-    assert forgotten == "Forgotten by the edges: east-edge"
-    assert "west-edge" in remembered
-    assert "west-1" in owed
+    purged, unreachable, pending = _pending_lines(revocation)
+    assert purged == "Purged edges: east-edge"
+    assert "west-edge" in unreachable
+    assert "west-1" in pending

@@ -1,4 +1,4 @@
-"""Output of `glassplate up`: at 80 columns nothing folds, and each service has one line."""
+"""Output of `glassplate up`: nothing folds at 80 columns, and each service has one line."""
 
 import asyncio
 import io
@@ -7,13 +7,9 @@ import re
 import pytest
 from rich.console import Console
 
-from glassplate.cli.views import start_report
-from glassplate.cli.views.start_report import (
-    missing_lines,
-    port_lines,
-    reported_steps,
-    welcome_lines,
-)
+from glassplate.cli.views import progress
+from glassplate.cli.views.progress import reported_steps
+from glassplate.cli.views.start_report import missing_lines, port_lines, welcome_lines
 from glassplate.local.cluster import (
     MISSING_MEMCACHED,
     MISSING_NGINX,
@@ -30,7 +26,7 @@ STEP = "Sizes of a-photo-with-a-long-name.jpg"
 
 @pytest.fixture(name="local", scope="module")
 def _local(tmp_path_factory):
-    """A cluster that is prepared and not started, on ports of five digits."""
+    """Return a cluster that is prepared but not started, on ports of five digits."""
     return LocalCluster.prepare(tmp_path_factory.mktemp("data"), port=HIGHEST_PORT)
 
 
@@ -40,7 +36,7 @@ def _token(local):
 
 
 def outcomes(*states):
-    """Sample photos in these states, each with URLs of three sizes."""
+    """Return sample photos in these states, each with URLs of three sizes."""
     return [
         SampleOutcome(
             f"{number}.jpg", state, {c: f"http://h/{number}_{c}.{'x' * 90}" for c in "smo"}
@@ -50,13 +46,13 @@ def outcomes(*states):
 
 
 def too_wide(lines):
-    """The lines over 80 columns that are neither a URL nor a path nor a setting."""
+    """Return the lines over 80 columns that are not a URL, a path, or a setting."""
     may_be_wide = re.compile(r"http://\S+| *(export \w+=)?/\S+")
     return [line for line in lines if len(line) > 80 and not may_be_wide.fullmatch(line)]
 
 
 def test_every_service_has_one_line(local, token):
-    """With its name at the beginning, and its address unless it has none."""
+    """A line has the service's name and, except for workers, its address."""
     lines = list(welcome_lines(local, token, [], all_urls=False))
     for process in local.processes:
         [line] = [line for line in lines if line.split() and line.split()[0] == process.plan.name]
@@ -65,7 +61,7 @@ def test_every_service_has_one_line(local, token):
 
 
 def test_every_sample_photo_has_one_url(local, token):
-    """On a line of its own, so that a terminal that folds it can still copy it."""
+    """The URL is on a line of its own, so that it can be copied from a terminal that folds it."""
     lines = list(welcome_lines(local, token, outcomes("ready", "ready"), all_urls=False))
     urls = [line for line in lines if line.startswith("http://h/")]
     assert [url[:12] for url in urls] == ["http://h/0_m", "http://h/1_m"]
@@ -73,14 +69,14 @@ def test_every_sample_photo_has_one_url(local, token):
 
 
 def test_all_urls_of_all_sizes_can_be_printed(local, token):
-    """With --urls."""
+    """`--urls` prints every URL of every sample photo."""
     lines = list(welcome_lines(local, token, outcomes("ready", "ready"), all_urls=True))
     assert len([line for line in lines if line.startswith("http://h/")]) == 6
     assert too_wide(lines) == []
 
 
 def test_a_long_reason_is_wrapped(local, token):
-    """Sizes that failed come with what went wrong."""
+    """The reason for failed sizes is wrapped at 80 columns."""
     reason = "not ready after 120 s: " + "the queue is down, and " * 6
     lines = list(welcome_lines(local, token, outcomes(reason), all_urls=False))
     assert " ".join(" ".join(lines).split()).count("the queue is down") == 6
@@ -88,7 +84,7 @@ def test_a_long_reason_is_wrapped(local, token):
 
 
 def test_a_cluster_that_exists_names_its_port_and_the_reason(local):
-    """If another port was requested; it prints nothing if the port is the same."""
+    """The lines appear only if another port was requested."""
     lines = list(port_lines(local, 8080))
     assert lines[0].startswith(f"Port {HIGHEST_PORT} is in force, not 8080: this cluster exists")
     assert str(local.config_path) in lines[-1]
@@ -97,16 +93,16 @@ def test_a_cluster_that_exists_names_its_port_and_the_reason(local):
 
 
 def test_missing_servers_fit_as_well(local, monkeypatch):
-    """Each with its consequence on the line below."""
+    """Each missing server has its consequence on the line below."""
     monkeypatch.setattr(local, "missing", [MISSING_NGINX, MISSING_VARNISH, MISSING_MEMCACHED])
     lines = list(missing_lines(local))
     assert len(lines) == 6
     assert too_wide(lines) == []
 
 
-def test_a_slow_step_shows_signs_of_life_without_a_terminal(capsys, monkeypatch):
-    """Lines say which step it is at, and for how long."""
-    monkeypatch.setattr(start_report, "SILENT_SECONDS_MAX", 0.05)
+def test_a_slow_step_repeats_lines_without_a_terminal(capsys, monkeypatch):
+    """Lines show the current step and its duration."""
+    monkeypatch.setattr(progress, "SILENT_SECONDS_MAX", 0.05)
 
     async def start_slowly():
         async with reported_steps(Console(file=io.StringIO())) as report:
@@ -117,11 +113,11 @@ def test_a_slow_step_shows_signs_of_life_without_a_terminal(capsys, monkeypatch)
     first, *others = capsys.readouterr().err.splitlines()
     assert first == f"{STEP} (3 of 16)"
     assert others
-    assert all(re.fullmatch(r"  still at it after \d+ s", line) for line in others)
+    assert all(re.fullmatch(r"  still running after \d+ s", line) for line in others)
 
 
 def test_the_bar_fits_a_terminal_of_80_columns():
-    """A long step is cut, and the bar stays on one line."""
+    """The name of a long step is cut, so that the bar stays on one line."""
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=80)
 

@@ -1,4 +1,4 @@
-"""New keys: ones that Varnish can hold, under ids that were never used."""
+"""New keys: compatible with Varnish, with ids that were never used."""
 
 import hashlib
 import itertools
@@ -8,13 +8,13 @@ from permission_urls import Key, KeyRing, KeyState, Purpose, derived_key
 
 
 def counted_bytes():
-    """Bytes that look random and are the same every time: the SHA-256 of 0, 1, 2, ..."""
+    """Return a deterministic source of bytes: the SHA-256 of 0, 1, 2, ..."""
     numbers = itertools.count()
     return lambda count: hashlib.sha256(str(next(numbers)).encode()).digest()[:count]
 
 
 def ring_of(*ids):
-    """A ring with these keys, the last of which signs."""
+    """Return a ring with these keys. The last one signs."""
     random_bytes = counted_bytes()
     states = [*[KeyState.ACCEPTED] * (len(ids) - 1), KeyState.SIGNING]
     return KeyRing(
@@ -26,21 +26,21 @@ def ring_of(*ids):
 
 
 def test_no_read_key_has_a_zero_byte():
-    """Not in 200 keys, of which some two dozen would have one."""
+    """None of 200 keys has one, although about 24 random keys would."""
     random_bytes = counted_bytes()
     keys = [generate_varnish_safe_key("a", random_bytes) for _ in range(200)]
     read_keys = [derived_key(KeyRing(keys=(key,)), "a", Purpose.READ) for key in keys]
     assert not [read_key for read_key in read_keys if 0 in read_key]
-    drawn_without_looking = counted_bytes()
+    unfiltered_bytes = counted_bytes()
     rings = [
-        KeyRing(keys=(Key(key_id="a", secret=drawn_without_looking(32), state=KeyState.SIGNING),))
+        KeyRing(keys=(Key(key_id="a", secret=unfiltered_bytes(32), state=KeyState.SIGNING),))
         for _ in range(200)
     ]
     assert any(0 in derived_key(ring, "a", Purpose.READ) for ring in rings)
 
 
 def test_a_new_key_has_a_new_id():
-    """The first of a to z and 0 to 9 that no key has; then two of them."""
+    """The id is the first unused character of a to z and 0 to 9, or else two characters."""
     assert next_key_id(ring_of("a")) == "b"
     assert next_key_id(ring_of("b", "2026")) == "a"
     assert next_key_id(ring_of(*"abcdefghijklmnopqrstuvwxyz")) == "0"
@@ -48,6 +48,6 @@ def test_a_new_key_has_a_new_id():
 
 
 def test_a_retired_key_keeps_its_id():
-    """So that no old URL ever means another key."""
+    """The id of a retired key is never reused."""
     ring = ring_of("a", "b").with_retired("a")
     assert next_key_id(ring) == "c"

@@ -1,4 +1,4 @@
-"""Starting the processes of a local cluster: stage by stage, and side by side within each."""
+"""The start of a local cluster: stage by stage, and in parallel within a stage."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ def _local(tmp_path):
 
 @pytest.fixture(name="process")
 def _process(tmp_path):
-    """Makes a process: process("a", stage=1, is_ready=...) -> SupervisedProcess."""
+    """Return a function that makes a process: process("a", stage=1, is_ready=...)."""
 
     def make(name, argv=SLEEPS, *, stage=0, is_ready=at_once, ready_seconds_max=15.0):
         log = tmp_path / f"{name}.log"
@@ -30,12 +30,12 @@ def _process(tmp_path):
 
 
 async def at_once():
-    """Ready as soon as it is started."""
+    """Report readiness immediately."""
     return True
 
 
 def run(local, processes, started=lambda _: None):
-    """Start them, see which run, and stop them."""
+    """Start processes, return which of them run, and stop them."""
 
     async def start_and_stop():
         try:
@@ -47,8 +47,8 @@ def run(local, processes, started=lambda _: None):
     return asyncio.run(asyncio.wait_for(start_and_stop(), 20))
 
 
-def test_those_of_one_stage_start_side_by_side(local, process):
-    """Each is ready only when the other runs, so that one after the other would wait for ever."""
+def test_processes_of_one_stage_start_in_parallel(local, process):
+    """Each process is ready only when the other runs, so a sequential start would fail."""
     both = []
 
     async def both_run():
@@ -59,78 +59,80 @@ def test_those_of_one_stage_start_side_by_side(local, process):
 
 
 def test_a_stage_starts_when_the_earlier_one_is_ready(local, process):
-    """Who starts them hears of each in the order of the stages."""
-    asked, heard = [], []
+    """The callback receives the processes in the order of the stages."""
+    checks, started = [], []
 
-    async def at_the_third_time():
+    async def at_the_third_check():
         assert later.pid is None
-        asked.append("is it ready?")
-        return len(asked) == 3
+        checks.append("checked")
+        return len(checks) == 3
 
     later = process("later", stage=1)
-    earlier = process("earlier", is_ready=at_the_third_time)
-    assert run(local, [later, earlier], heard.append) == [True, True]
-    assert heard == ["earlier", "later"]
+    earlier = process("earlier", is_ready=at_the_third_check)
+    assert run(local, [later, earlier], started.append) == [True, True]
+    assert started == ["earlier", "later"]
 
 
-def test_one_that_fails_ends_the_start_and_all_can_be_stopped(local, process):
-    """What is wrong is said of it alone; nothing of a later stage is started."""
+def test_a_failed_process_ends_the_start(local, process):
+    """The error has its log, no later stage starts, and all processes are stopped."""
     fails = process("fails", ["sh", "-c", "echo it is broken; exit 3"], is_ready=never)
     well, later = process("well"), process("later", stage=1)
-    heard = []
-    said = "fails ended with status 3 before it was ready. The end of .*/fails.log:\nit is broken"
-    with pytest.raises(ProcessFailed, match=said):
-        run(local, [well, fails, later], heard.append)
-    assert heard == ["well"]
+    started = []
+    message = (
+        "fails exited with status 3 before it was ready\nLast lines of .*/fails.log:\nit is broken"
+    )
+    with pytest.raises(ProcessFailed, match=message):
+        run(local, [well, fails, later], started.append)
+    assert started == ["well"]
     assert not later.plan.log.exists()
     assert [each.pid for each in (well, fails, later)] == [None, None, None]
 
 
 async def never():
-    """Not ready, however long it is waited for."""
+    """Never report readiness."""
     return False
 
 
-def test_one_that_is_never_ready_is_stopped_and_not_taken_for_one_that_ended(local, process):
-    """A log with nothing in it is said to be empty, and not shown as nothing."""
+def test_a_process_that_is_never_ready_is_stopped(local, process):
+    """The error names the timeout, and an empty log is reported as empty."""
     slow = process("slow", is_ready=never, ready_seconds_max=0.1)
-    with pytest.raises(ProcessFailed, match=r"slow was not ready after 0.1 s, .*slow.log is empty"):
+    with pytest.raises(ProcessFailed, match=r"not ready after 0.1 s; .*\n.*slow.log is empty"):
         run(local, [slow])
     assert slow.pid is None
 
 
-def test_one_that_is_stopped_while_it_starts_is_waited_for_no_longer(process):
-    """Who starts it is told at once, and not when the time for it is up."""
-    asked = asyncio.Event()
+def test_a_stop_ends_a_start(process):
+    """The start fails at once, and not only after its timeout."""
+    checked = asyncio.Event()
 
-    async def asks_in_vain():
-        asked.set()
+    async def is_never_ready():
+        checked.set()
         return False
 
     async def stop_while_it_starts():
         starting = asyncio.create_task(slow.start())
-        await asked.wait()
+        await checked.wait()
         await slow.stop()
         await starting
 
-    slow = process("slow", is_ready=asks_in_vain)
-    with pytest.raises(ProcessFailed, match="slow ended with status -15 before it was ready"):
+    slow = process("slow", is_ready=is_never_ready)
+    with pytest.raises(ProcessFailed, match="slow exited with status -15 before it was ready"):
         asyncio.run(asyncio.wait_for(stop_while_it_starts(), 10))
 
 
-def test_one_that_could_not_be_kept_running_does_not_keep_others_from_being_stopped(local, process):
-    """As when somebody has deleted the folder of its data."""
+def test_a_failed_restart_does_not_prevent_a_stop(local, process):
+    """The other processes stop although one could not be restarted."""
     lost, other = process("lost"), process("other")
 
     async def lose_one_and_stop_both():
         await local.start([lost, other])
         lost.plan.log.unlink()
         lost.plan.log.mkdir()
-        cold_node = lost._cold_node
+        supervisor = lost._supervisor
         os.kill(lost.pid, signal.SIGKILL)
-        await asyncio.wait([cold_node])
+        await asyncio.wait([supervisor])
         await local.stop([lost, other])
-        return cold_node.exception()
+        return supervisor.exception()
 
     error = asyncio.run(asyncio.wait_for(lose_one_and_stop_both(), 20))
     assert isinstance(error, IsADirectoryError)

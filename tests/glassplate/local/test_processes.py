@@ -1,4 +1,4 @@
-"""Kept processes: one that dies is started again, and leaves nobody behind."""
+"""Supervised processes: a restart after a crash, without orphans."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from glassplate.local.processes import ProcessPlan, SupervisedProcess
 
-# Its child would outlive it, as a worker of nginx does that loses its master.
+# Its child outlives it, like an nginx worker without its master.
 PARENT = """
 import os, signal, sys, time
 child = os.fork()
@@ -20,12 +20,12 @@ time.sleep(60)
 
 
 async def at_once():
-    """Ready as soon as it is started."""
+    """Report readiness immediately."""
     return True
 
 
-def is_there(pid):
-    """Whether a process is there, and not only its exit status."""
+def is_alive(pid):
+    """Return True if a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
     except OSError:
@@ -33,7 +33,7 @@ def is_there(pid):
 
 
 async def until(holds):
-    """Return when something is true."""
+    """Return when the condition holds."""
     for _ in range(1000):
         if holds():
             return
@@ -41,22 +41,22 @@ async def until(holds):
     raise AssertionError("it never was")
 
 
-def test_children_of_a_process_that_was_killed_end_before_the_next_is_started(tmp_path):
-    """They have its port: as long as one lives, no next process can listen there."""
-    noted = tmp_path / "children"
-    argv = [sys.executable, "-c", PARENT, str(noted)]
+def test_orphans_end_before_a_restart(tmp_path):
+    """Orphaned children hold the port, so they are killed before the restart."""
+    pid_file = tmp_path / "children"
+    argv = [sys.executable, "-c", PARENT, str(pid_file)]
     plan = ProcessPlan(name="p", colo="", argv=argv, log=tmp_path / "log", is_ready=at_once)
 
     async def kill_once():
         process = SupervisedProcess(plan)
         await process.start()
         try:
-            await until(lambda: noted.exists() and noted.read_text())
+            await until(lambda: pid_file.exists() and pid_file.read_text())
             os.kill(process.pid, signal.SIGKILL)
             await until(lambda: process.restarts and process.pid)
-            return int(noted.read_text().split()[0])
+            return int(pid_file.read_text().split()[0])
         finally:
             await process.stop()
 
     orphan = asyncio.run(asyncio.wait_for(kill_once(), 20))
-    assert not is_there(orphan)
+    assert not is_alive(orphan)

@@ -1,4 +1,4 @@
-"""References: what names a photo, and what does not."""
+"""Parsing of references."""
 
 import pytest
 
@@ -9,7 +9,7 @@ TEXT = "42/01jd3x8m2c9qp4k7/3fz8qd"
 
 
 def test_reference_of_a_version_is_its_text():
-    """VOLUME/PHOTO/VERSION and the value are each other's inverse."""
+    """A parsed VOLUME/PHOTO/VERSION has the same text."""
     photo_version = parse_version_reference(TEXT)
     assert photo_version == PhotoVersion(42, "01jd3x8m2c9qp4k7", "3fz8qd")
     assert str(photo_version) == str(parse_reference(TEXT)) == TEXT
@@ -18,7 +18,7 @@ def test_reference_of_a_version_is_its_text():
 
 
 def test_reference_of_a_photo_has_no_version():
-    """VOLUME/PHOTO names all versions, where that makes sense."""
+    """VOLUME/PHOTO names all versions, and is rejected where one is required."""
     reference = parse_reference("42/01jd3x8m2c9qp4k7")
     assert reference.version is None
     assert str(reference) == "42/01jd3x8m2c9qp4k7"
@@ -41,7 +41,7 @@ def test_reference_of_a_photo_has_no_version():
         "42/01jd3x8m2c9qp4k7/../x",
     ],
 )
-def test_anything_else_is_refused(text):
-    """The message repeats what was typed."""
+def test_other_texts_are_rejected(text):
+    """The message names the required form."""
     with pytest.raises(BadReference, match="VOLUME/PHOTO/VERSION"):
         parse_reference(text)

@@ -63,7 +63,7 @@ def test_another_recipe_makes_a_new_version_and_leaves_the_old_one(
     old = cluster.put(jpeg(next(seeds))).reference
     cluster.wait_until_settled([old])
     before = cluster.files_of(old)
-    monkeypatch.setattr(regenerate_module, "_present_recipe", lambda _: "2")
+    monkeypatch.setattr(regenerate_module, "_current_recipe", lambda _: "2")
     code, printed = run("--recipe", "--volume", old.partition("/")[0])
     assert code == 0
     (new,) = [line["regenerated"] for line in printed if line["photo"] == old]
@@ -78,7 +78,7 @@ def test_another_recipe_makes_a_new_version_and_leaves_the_old_one(
         assert client.info(new).state == "ready"
 
 
-def test_photos_of_the_present_recipe_are_left_alone(cluster, seeds, run):
+def test_photos_of_the_current_recipe_are_left_alone(cluster, seeds, run):
     """There is nothing better to make of them."""
     reference = cluster.put(jpeg(next(seeds)), volume=2).reference
     cluster.wait_until_settled([reference])

@@ -1,4 +1,4 @@
-"""The sideline cache: faster when a real memcached is there, and right whatever it does."""
+"""The info cache: it saves reads from a real memcached, and never changes a result."""
 
 import asyncio
 import contextlib
@@ -27,8 +27,8 @@ TWO = PhotoVersion(1, "01jd3x8m2c9qp4k7", "000000")
 
 @pytest.fixture(name="patient_cache", autouse=True)
 def _patient_cache(monkeypatch):
-    """A busy machine is slow, which is no miss."""
-    monkeypatch.setattr(info_cache, "ANSWER_SECONDS", 10.0)
+    """A long timeout, because a busy machine is slow."""
+    monkeypatch.setattr(info_cache, "RESPONSE_SECONDS", 10.0)
 
 
 @pytest.fixture(name="memcached", scope="module")
@@ -41,7 +41,7 @@ def _memcached():
 
 @pytest.fixture(name="raw")
 def _raw(memcached):
-    """A client that sees what is stored; at the beginning nothing is."""
+    """A client of the empty memcached, for the stored values."""
     with contextlib.closing(Client((memcached.host, memcached.port))) as client:
         client.flush_all(noreply=False)
         yield client
@@ -56,7 +56,7 @@ def _cache(memcached, raw):
 
 
 def stored(raw, count=1):
-    """The keys there are, as soon as there are so many: a write is not waited for by anyone."""
+    """Return the keys when there are `count` of them."""
     for _ in range(1000):
         keys = re.findall(rb"key=([0-9a-f]+) ", dump(raw))
         if len(keys) == count:
@@ -66,7 +66,7 @@ def stored(raw, count=1):
 
 
 def value_when_it_is(raw, key, wanted):
-    """What stands under a key, as soon as it is what is wanted, or in the end."""
+    """Return the value of a key when it is the wanted one, or its last value."""
     for _ in range(1000):
         value = raw.get(key)
         if value == wanted:
@@ -76,7 +76,7 @@ def value_when_it_is(raw, key, wanted):
 
 
 def dump(raw):
-    """What memcached says of its keys."""
+    """Return memcached's list of its keys."""
     with socket.create_connection((raw.server[0], raw.server[1]), 2) as connection:
         connection.sendall(b"lru_crawler metadump all\r\n")
         data = b""
@@ -85,32 +85,32 @@ def dump(raw):
     return data
 
 
-async def test_what_was_put_is_had(cache):
-    """And nothing else is."""
+async def test_a_stored_document_is_found(cache):
+    """Other versions have none."""
     await cache.put(ONE, b"document")
     assert await cache.get(ONE) == b"document"
     assert await cache.get(TWO) is None
 
 
-async def test_what_was_dropped_is_not_had(cache):
-    """A deleted photo's info is forgotten."""
+async def test_a_removed_document_is_not_found(cache):
+    """A deleted photo has no document in the cache."""
     await cache.put(ONE, b"document")
     await cache.drop(ONE)
     assert await cache.get(ONE) is None
 
 
-async def test_what_was_flushed_is_not_had(cache, raw):
-    """A miss is no error."""
+async def test_a_flushed_document_is_a_miss(cache, raw):
+    """A miss is not an error."""
     await cache.put(ONE, b"document")
     async with asyncio.timeout(10):
         while await cache.get(ONE) is not None:
-            # In the first seconds of its life a memcached flushes nothing.
+            # In its first seconds a memcached ignores flushes.
             raw.flush_all(noreply=False)
             await asyncio.sleep(0.05)
 
 
-async def test_another_photo_s_document_is_not_believed(cache, raw):
-    """Values that were swapped between keys belong to nobody."""
+async def test_an_entry_of_another_version_is_a_miss(cache, raw):
+    """Entries that were swapped between keys are not used."""
     await cache.put(ONE, b"one")
     await cache.put(TWO, b"two")
     first, second = stored(raw, 2)
@@ -130,8 +130,8 @@ async def test_a_damaged_document_is_not_believed(cache, raw, damage):
     assert await cache.get(ONE) is None
 
 
-def test_sealed_values_are_of_one_photo_and_whole():
-    """Every other reading of them is refused."""
+def test_an_entry_is_valid_for_one_version_and_whole():
+    """A changed entry and an entry of another version are misses."""
     value = encode_entry(ONE, b"document")
     assert decode_entry(ONE, value) == b"document"
     assert decode_entry(TWO, value) is None
@@ -139,7 +139,7 @@ def test_sealed_values_are_of_one_photo_and_whole():
         assert decode_entry(ONE, changed) is None
 
 
-async def test_nothing_of_a_request_stands_in_a_key(cache, raw):
+async def test_a_key_contains_nothing_of_a_request(cache, raw):
     """Keys have one alphabet and one length."""
     await cache.put(ONE, b"document")
     (key,) = stored(raw)
@@ -148,7 +148,7 @@ async def test_nothing_of_a_request_stands_in_a_key(cache, raw):
 
 
 async def test_without_servers_nothing_is_cached():
-    """A cluster need not have any."""
+    """Memcached is optional."""
     cache = InfoCache([])
     await cache.put(ONE, b"document")
     await cache.drop(ONE)
@@ -156,17 +156,17 @@ async def test_without_servers_nothing_is_cached():
 
 
 async def test_a_dead_memcached_is_a_miss():
-    """For many at once too, whatever its client makes of it."""
+    """This holds for concurrent calls as well."""
     with contextlib.closing(InfoCache([Address(HOST, free_port())])) as cache:
         for _ in range(5):
-            answers = await asyncio.gather(*(cache.get(ONE) for _ in range(20)))
-            assert answers == [None] * 20
+            responses = await asyncio.gather(*(cache.get(ONE) for _ in range(20)))
+            assert responses == [None] * 20
             await asyncio.gather(*(cache.put(ONE, b"document") for _ in range(20)))
 
 
 async def test_a_frozen_memcached_is_a_miss(monkeypatch):
-    """It accepts connections and says nothing."""
-    monkeypatch.setattr(info_cache, "ANSWER_SECONDS", 0.2)
+    """It accepts connections and sends nothing."""
+    monkeypatch.setattr(info_cache, "RESPONSE_SECONDS", 0.2)
     port = free_port()
     with (
         running_memcached(port) as process,
@@ -174,7 +174,7 @@ async def test_a_frozen_memcached_is_a_miss(monkeypatch):
     ):
         await cache.put(ONE, b"document")
         process.send_signal(signal.SIGSTOP)
-        # A thread of it may go on for a moment, and answer.
+        # One of its threads may still respond until the process has stopped.
         await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED)
         async with asyncio.timeout(20):
             assert await cache.get(ONE) is None
@@ -184,7 +184,7 @@ async def test_a_frozen_memcached_is_a_miss(monkeypatch):
 
 @pytest.fixture(name="ready")
 def _ready(runner, cluster_with, memcached, raw):
-    """A cluster that uses the memcached, and a photo in it that is ready."""
+    """A cluster with memcached, and a ready photo in it."""
     assert raw
 
     async def make():
@@ -199,7 +199,7 @@ def _ready(runner, cluster_with, memcached, raw):
 
 
 async def test_a_ready_photo_is_read_from_the_cache(ready, raw):
-    """It is there from the moment the sizes are."""
+    """The cache has it when the sizes are stored."""
     cluster, photo_version = ready
     assert stored(raw)
     for node in ("east-1", "west-1"):
@@ -208,35 +208,35 @@ async def test_a_ready_photo_is_read_from_the_cache(ready, raw):
         )
         info.chmod(0o644)
         info.write_bytes(b"damaged beyond reading")
-    answer = await cluster.master.photo(photo_version)
-    assert (answer.status, answer.document["state"]) == (200, "ready")
+    response = await cluster.master.photo(photo_version)
+    assert (response.status, response.document["state"]) == (200, "ready")
 
 
 @pytest.mark.parametrize("lie", [b"", b"garbage" * 10, encode_entry(TWO, b'{"variants": []}')])
-async def test_a_memcached_that_lies_changes_no_answer(ready, raw, lie):
-    """The info is read from the disk, and put right in the cache."""
+async def test_an_invalid_cache_entry_changes_no_response(ready, raw, lie):
+    """The info is read from disk, and the entry is corrected."""
     cluster, photo_version = ready
     (key,) = stored(raw)
     truth = raw.get(key)
     raw.set(key, lie, noreply=False)
-    answer = await cluster.master.photo(photo_version)
-    assert set(answer.document["urls"]) == {"s", "q", "t", "o"}
+    response = await cluster.master.photo(photo_version)
+    assert set(response.document["urls"]) == {"s", "q", "t", "o"}
     assert value_when_it_is(raw, key, truth) == truth
 
 
-async def test_a_lie_that_is_sealed_as_the_photo_s_own_is_not_believed(ready, raw):
-    """The digest that the nodes have noted decides, which nobody can make a document for."""
+async def test_a_forged_entry_with_a_valid_digest_is_not_used(ready, raw):
+    """The digest that the nodes recorded decides."""
     cluster, photo_version = ready
     (key,) = stored(raw)
     truth = raw.get(key)
     raw.set(key, encode_entry(photo_version, b'{"variants": []}'), noreply=False)
-    answer = await cluster.master.photo(photo_version)
-    assert set(answer.document["urls"]) == {"s", "q", "t", "o"}
+    response = await cluster.master.photo(photo_version)
+    assert set(response.document["urls"]) == {"s", "q", "t", "o"}
     assert value_when_it_is(raw, key, truth) == truth
 
 
-async def test_a_deleted_photo_is_gone_though_the_cache_has_it(ready, raw):
-    """The disk is asked first, and the cache never says whether there is a photo."""
+async def test_a_deleted_photo_is_gone_although_it_is_cached(ready, raw):
+    """The cache never decides if a photo exists."""
     cluster, photo_version = ready
     (key,) = stored(raw)
     value = raw.get(key)

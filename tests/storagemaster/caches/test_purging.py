@@ -1,4 +1,4 @@
-"""Purging: every edge forgets every variant of what is deleted, however long it was away."""
+"""Purges: every edge drops every variant of a deleted photo, even after an outage."""
 
 import contextlib
 import shutil
@@ -33,7 +33,7 @@ def _session(runner):
 
 @pytest.fixture(name="edges")
 def _edges(runner):
-    """An edge of each kind, both of them up."""
+    """An edge of each kind, both running."""
     stack = contextlib.AsyncExitStack()
 
     async def start():
@@ -46,32 +46,32 @@ def _edges(runner):
 
 @pytest.fixture(autouse=True)
 def _patient_purges(monkeypatch):
-    """A busy machine is slow, which is no refusal."""
-    monkeypatch.setattr(purging, "ANSWER_SECONDS", 10.0)
+    """A long timeout, because a busy machine is slow."""
+    monkeypatch.setattr(purging, "RESPONSE_SECONDS", 10.0)
 
 
 @pytest.fixture(name="purge")
 def _purge(session, edges):
-    """Purges both edges."""
+    """The purge of both edges."""
     return EdgePurger({edge.config.id: edge.config for edge in edges}, session).purge
 
 
-async def test_every_edge_forgets_every_path(edges, purge):
-    """An nginx in one request, a Varnish in one for each."""
+async def test_every_edge_is_purged_of_every_path(edges, purge):
+    """An nginx gets one request, a Varnish one per path."""
     assert await purge(PATHS) == ("east-edge", "east-varnish")
     assert [edge.purged for edge in edges] == [set(PATHS)] * 2
     assert [edge.requests for edge in edges] == [1, len(PATHS)]
 
 
-async def test_a_purge_again_is_harmless(edges, purge):
-    """The list is the same whoever sends it, and however often."""
+async def test_a_purge_is_idempotent(edges, purge):
+    """The second purge has the same result."""
     for _ in range(2):
         assert await purge(PATHS) == ("east-edge", "east-varnish")
     assert [edge.purged for edge in edges] == [set(PATHS)] * 2
 
 
-async def test_a_long_list_goes_in_parts(edges, purge):
-    """No request grows without bound."""
+async def test_a_long_list_is_split(edges, purge):
+    """The size of a request is bounded."""
     paths = [f"1/k7/{number:016d}_3fz8qd_m.jpg" for number in range(2 * PATHS_PER_REQUEST + 1)]
     await purge(paths)
     assert [edge.purged for edge in edges] == [set(paths)] * 2
@@ -79,34 +79,34 @@ async def test_a_long_list_goes_in_parts(edges, purge):
 
 
 @pytest.mark.parametrize("status", [403, 404, 500, 503])
-async def test_an_edge_that_refuses_has_not_forgotten(edges, purge, status):
-    """Only a plain yes counts."""
+async def test_an_edge_with_an_error_is_not_purged(edges, purge, status):
+    """Only a success counts."""
     edges[0].status = edges[1].status = status
     assert await purge(PATHS) == ()
 
 
-async def test_an_edge_that_is_down_has_not_forgotten(edges, session):
-    """Nobody listens there; the other one is purged all the same."""
+async def test_an_edge_that_is_down_is_not_purged(edges, session):
+    """The other edge is purged."""
     gone = PurgedEdge("gone", "nginx")
     both = {edge.config.id: edge.config for edge in (gone, edges[0])}
     assert await EdgePurger(both, session).purge(PATHS) == ("east-edge",)
 
 
-async def test_an_edge_that_freezes_has_not_forgotten(edges, purge, monkeypatch):
-    """It is not waited for without end, and leaves nothing going on."""
-    monkeypatch.setattr(purging, "ANSWER_SECONDS", 1.0)
+async def test_a_frozen_edge_is_not_purged(edges, purge, monkeypatch):
+    """The purge times out and leaves no request running."""
+    monkeypatch.setattr(purging, "RESPONSE_SECONDS", 1.0)
     edges[1].is_frozen = True
     assert await purge(PATHS) == ("east-edge",)
 
 
-async def test_no_edges_are_purged_at_once(session):
-    """A cluster need not have any."""
+async def test_a_cluster_without_edges_needs_no_purge(session):
+    """Edges are optional."""
     assert await EdgePurger({}, session).purge(PATHS) == ()
 
 
 @pytest.fixture(name="edge")
 def _edge():
-    """One edge of the small cluster, which is not running yet."""
+    """An edge of the small cluster that is not running yet."""
     return PurgedEdge("edge", "nginx")
 
 
@@ -117,22 +117,26 @@ def _cluster(runner, cluster_with, edge):
 
 
 def variants_of(photo_version):
-    """Every path that a version can have."""
+    """Return every path that a version can have."""
     return set(all_variants(photo_version, DEFAULT_SIZES))
 
 
-async def test_a_delete_purges_every_variant(cluster, edge):
-    """Of every version, and the answer says who has let go of them."""
+@pytest.mark.parametrize("verb", ["delete", "delete_version", "revoke"])
+async def test_every_variant_is_purged_of_what_is_deleted_or_revoked(cluster, edge, verb):
+    """The response names the purged edges."""
+    photo_version = (await cluster.master.upload(picture())).version
     async with edge.running():
-        first = (await cluster.master.upload(picture())).version
-        answer = await cluster.master.delete(first)
-    assert (answer.document["purged"], answer.document["purge_pending"]) == (["edge"], [])
-    assert edge.purged == variants_of(first)
+        if verb == "revoke":
+            response = await cluster.master.request("POST", f"/photos/{photo_version}/revoke")
+        else:
+            response = await getattr(cluster.master, verb)(photo_version)
+    assert (response.document["purged"], response.document["purge_pending"]) == (["edge"], [])
+    assert edge.purged == variants_of(photo_version)
 
 
-@pytest.mark.parametrize("owed_is_lost", [False, True])
-async def test_a_tombstone_that_comes_late_purges_what_was_served(cluster, edge, owed_is_lost):
-    """Also a version that whoever deleted could not see; by owed work, or by reconcile."""
+@pytest.mark.parametrize("hints_are_lost", [False, True])
+async def test_a_late_tombstone_purges_what_the_mirror_served(cluster, edge, hints_are_lost):
+    """A version that the delete did not see is purged too, by hints or by reconciliation."""
     photo_version = (await cluster.master.upload(picture(), volume=1)).version
     unseen = replace(photo_version, version=Version("000000"))
     async with edge.running():
@@ -141,7 +145,7 @@ async def test_a_tombstone_that_comes_late_purges_what_was_served(cluster, edge,
         await cluster.master.delete(photo_version)
         assert edge.purged == variants_of(photo_version)
         edge.purged.clear()
-        if owed_is_lost:
+        if hints_are_lost:
             shutil.rmtree(cluster.path("west-2", ".hints/west-1"))
         await cluster.start_and_notice("west-1")
         await cluster.master.deliver_hints()
@@ -152,17 +156,17 @@ async def test_a_tombstone_that_comes_late_purges_what_was_served(cluster, edge,
 
 
 async def test_an_edge_that_is_down_is_purged_when_it_is_back(cluster, edge):
-    """Nodes remember it on their disks until it has answered; then nothing is owed."""
+    """Nodes hold the purge on their disks until the edge has received it."""
     photo_version = (await cluster.master.upload(picture())).version
-    answer = await cluster.master.delete(photo_version)
-    assert (answer.status, answer.document["purge_pending"]) == (200, ["edge"])
-    owed = {
+    response = await cluster.master.delete(photo_version)
+    assert (response.status, response.document["purge_pending"]) == (200, ["edge"])
+    hints = {
         f".hints/edge/1/{photo_version.shard}/{photo_version.photo}_{photo_version.version}.gone"
     }
     for node in ("east-1", "west-1"):
-        assert cluster.hidden(node, ".hints") == owed
+        assert cluster.hidden(node, ".hints") == hints
     await cluster.master.deliver_hints()
-    assert cluster.hidden("east-1", ".hints") == owed
+    assert cluster.hidden("east-1", ".hints") == hints
     async with edge.running():
         await cluster.master.deliver_hints()
     assert edge.purged == variants_of(photo_version)
@@ -170,8 +174,8 @@ async def test_an_edge_that_is_down_is_purged_when_it_is_back(cluster, edge):
         assert cluster.hidden(node, ".hints") == set()
 
 
-async def test_an_owed_purge_outlives_the_master_that_owed_it(cluster, edge):
-    """It is on the nodes: any storagemaster carries it out."""
+async def test_a_pending_purge_outlives_its_storagemaster(cluster, edge):
+    """Another storagemaster sends it."""
     photo_version = (await cluster.master.upload(picture())).version
     await cluster.master.delete(photo_version)
     other = await cluster.another_master()
@@ -180,8 +184,8 @@ async def test_an_owed_purge_outlives_the_master_that_owed_it(cluster, edge):
     assert edge.purged == variants_of(photo_version)
 
 
-async def test_a_purge_that_is_owed_does_not_hold_up_owed_copies(cluster, edge):
-    """An edge that is down for long is nobody's concern but its own."""
+async def test_a_pending_purge_does_not_delay_hints(cluster, edge):
+    """The edge stays down."""
     await cluster.stop_and_notice("west-1")
     photo = (await cluster.master.upload(picture())).original
     other = (await cluster.master.upload(picture(number=1))).version
@@ -192,40 +196,22 @@ async def test_a_purge_that_is_owed_does_not_hold_up_owed_copies(cluster, edge):
     assert edge.requests == 0
 
 
-async def test_a_delete_that_was_cut_short_purges_when_it_is_sent_again(cluster, edge):
-    """Its storagemaster died after the tombstones: the trash tells which versions to purge."""
+@pytest.mark.parametrize("verb", ["delete", "delete_version"])
+async def test_a_repeated_delete_purges_what_the_first_did_not(cluster, edge, verb):
+    """The first storagemaster died after the tombstones. The trash lists the versions to purge."""
     photo_version = (await cluster.master.upload(picture())).version
-    await cluster.master.delete(photo_version)
+    await getattr(cluster.master, verb)(photo_version)
     for node in ("east-1", "west-1"):
         for path in cluster.hidden(node, ".hints"):
             cluster.path(node, path).unlink()
     async with edge.running():
-        answer = await cluster.master.delete(photo_version)
-    assert answer.document["purged"] == ["edge"]
+        response = await getattr(cluster.master, verb)(photo_version)
+    assert response.document["purged"] == ["edge"]
     assert edge.purged == variants_of(photo_version)
 
 
-async def test_a_delete_of_a_version_purges_that_version(cluster, edge):
-    """And no other."""
-    photo_version = (await cluster.master.upload(picture())).version
-    async with edge.running():
-        answer = await cluster.master.delete_version(photo_version)
-        again = await cluster.master.delete_version(photo_version)
-    assert answer.document["purged"] == again.document["purged"] == ["edge"]
-    assert edge.purged == variants_of(photo_version)
-
-
-async def test_a_revocation_purges_the_old_version(cluster, edge):
-    """Its URLs are dead in the caches too."""
-    photo_version = (await cluster.master.upload(picture())).version
-    async with edge.running():
-        answer = await cluster.master.request("POST", f"/photos/{photo_version}/revoke")
-    assert answer.document["purged"] == ["edge"]
-    assert edge.purged == variants_of(photo_version)
-
-
-async def test_a_purge_is_repeated_when_no_older_fetch_can_be_left(edges, session):
-    """What an edge kept from a fetch that began before the tombstone is forgotten later."""
+async def test_a_purge_is_repeated_after_the_longest_fetch(edges, session):
+    """A fetch that started before the tombstone may have filled the cache again."""
     now = [100.0]
     purges = EdgePurger(
         {edge.config.id: edge.config for edge in edges}, session, clock=lambda: now[0]
@@ -239,14 +225,14 @@ async def test_a_purge_is_repeated_when_no_older_fetch_can_be_left(edges, sessio
     assert edges[0].requests == 2
 
 
-@pytest.mark.parametrize("what", ["photo", "version"])
-async def test_edges_are_purged_again_when_a_late_tombstone_comes_home(cluster, edge, what):
-    """An edge may have kept what it got from the home that had not heard of the delete."""
+@pytest.mark.parametrize("verb", ["delete", "delete_version"])
+async def test_edges_are_purged_again_when_a_tombstone_is_delivered(cluster, edge, verb):
+    """An edge may have cached a response of the mirror that missed the delete."""
     photo_version = (await cluster.master.upload(picture())).version
     await cluster.stop_and_notice("west-1")
     async with edge.running():
-        delete = cluster.master.delete if what == "photo" else cluster.master.delete_version
-        assert (await delete(photo_version)).document["purged"] == ["edge"]
+        response = await getattr(cluster.master, verb)(photo_version)
+        assert response.document["purged"] == ["edge"]
         edge.purged.clear()
         await cluster.start("west-1")
         await cluster.master.deliver_hints()

@@ -1,4 +1,4 @@
-"""Events reach every watcher in order, and a watcher that was cut off goes on where it was."""
+"""Events reach every watcher in order, and a watcher can resume after a disconnect."""
 
 import asyncio
 import json
@@ -17,52 +17,52 @@ OF = parse_photo_version("42/01jd3x8m2c9qp4k7/3fz8qd")
 
 
 def event(number=0, **parts):
-    """An event; another number, another photo."""
+    """Return an event; its number determines the photo."""
     fields = {"volume": 42, "photo": f"{number:016d}", "version": "3fz8qd", "state": "ready"}
     return Event(**{**fields, **parts})
 
 
-def told(watch):
-    """What a watch has to tell."""
+def delivered(watch):
+    """Return the events that a watch holds."""
     return [each.event for each in watch.numbered]
 
 
-def test_every_watch_is_told_of_what_comes_after_it_began():
-    """And of nothing before."""
+def test_a_watch_gets_every_event_after_its_start():
+    """Earlier events are not delivered."""
     events = Events("boot")
     events.publish(event(1))
     with events.watching() as first:
         events.publish(event(2))
         with events.watching() as second:
             events.publish_remote(event(3))
-    assert told(first) == [event(2), event(3)]
-    assert told(second) == [event(3)]
+    assert delivered(first) == [event(2), event(3)]
+    assert delivered(second) == [event(3)]
 
 
-def test_a_watch_that_was_cut_off_goes_on_after_the_last_id_it_saw():
-    """Nothing twice, nothing left out."""
+def test_a_watch_resumes_after_its_last_id():
+    """No event is repeated or lost."""
     events = Events("boot")
     with events.watching() as watch:
         for number in range(5):
             events.publish(event(number))
         seen = events.id_of(watch.numbered[1])
     with events.watching(after=seen) as watch:
-        assert told(watch) == [event(2), event(3), event(4)]
+        assert delivered(watch) == [event(2), event(3), event(4)]
         assert not watch.missed_events
 
 
 @pytest.mark.parametrize("after", ["other-1", "boot-", "boot-x", "boot-99", "boot--1", "7", "-"])
-def test_an_id_that_is_not_known_here_is_told_so(after):
-    """With all that is known, because any of it may have been missed."""
+def test_an_unknown_id_gets_all_known_events(after):
+    """The watch is marked, because events may be missing."""
     events = Events("boot")
     events.publish(event(1))
     with events.watching(after=after) as watch:
         assert watch.missed_events
-        assert told(watch) == [event(1)]
+        assert delivered(watch) == [event(1)]
 
 
-def test_an_id_older_than_the_window_is_told_that_events_are_lost(monkeypatch):
-    """The oldest ones make room for new ones."""
+def test_an_id_older_than_the_window_has_missed_events(monkeypatch):
+    """The window drops the oldest events first."""
     monkeypatch.setattr(events_module, "WINDOW_MAX", 3)
     events = Events("boot")
     for number in range(1, 7):
@@ -72,11 +72,11 @@ def test_an_id_older_than_the_window_is_told_that_events_are_lost(monkeypatch):
         assert watch.missed_events
     with events.watching(after="boot-3") as watch:
         assert not watch.missed_events
-        assert told(watch) == [event(4), event(5), event(6)]
+        assert delivered(watch) == [event(4), event(5), event(6)]
 
 
-def test_a_watcher_that_reads_nothing_is_cut_off(monkeypatch):
-    """It goes on after its last id when it comes back."""
+def test_a_watcher_that_reads_nothing_is_disconnected(monkeypatch):
+    """It can resume after its last id."""
     monkeypatch.setattr(events_module, "WINDOW_MAX", 3)
     events = Events("boot")
     with events.watching() as watch:
@@ -87,7 +87,7 @@ def test_a_watcher_that_reads_nothing_is_cut_off(monkeypatch):
 
 
 def test_watchers_are_limited(monkeypatch):
-    """Those who are too many come back later, or ask another storagemaster."""
+    """A watcher beyond the limit must come back later."""
     monkeypatch.setattr(events_module, "WATCHERS_MAX", 1)
     events = Events("boot")
     with events.watching(), pytest.raises(TooManyWatchers):
@@ -96,8 +96,8 @@ def test_watchers_are_limited(monkeypatch):
         assert not watch.is_over
 
 
-def test_only_own_events_are_listened_to():
-    """Others' are sent on by others."""
+def test_local_listeners_get_only_local_events():
+    """Other storagemasters handle their own events."""
     events, own = Events("boot"), []
     events.subscribe_local(own.append)
     events.publish_remote(event(1))
@@ -105,23 +105,23 @@ def test_only_own_events_are_listened_to():
     assert own == [event(2)]
 
 
-def test_a_delete_of_a_photo_is_of_all_its_versions():
-    """Its event names none."""
+def test_the_delete_of_a_photo_applies_to_all_versions():
+    """Its event has no version."""
     deleted = event(volume=OF.volume, photo=OF.photo, version="", state="deleted")
     assert deleted.is_of(OF)
     assert not event(volume=OF.volume, photo=OF.photo, version="zzzzzz").is_of(OF)
     assert not event(volume=1, photo=OF.photo).is_of(OF)
 
 
-def test_events_come_back_from_what_storagemasters_tell_each_other():
-    """Those of others; one's own are known."""
+def test_a_relayed_event_can_be_parsed():
+    """A storagemaster ignores its own events."""
     message = render_message(event(1, reason="too large, r\xe9ally"), "mine", KEYS)
     assert parse_message(message, "theirs", KEYS) == event(1, reason="too large, r\xe9ally")
     assert parse_message(message, "mine", KEYS) is None
 
 
 def test_forged_events_are_dropped():
-    """Whoever can write to Valkey can tell nobody anything."""
+    """Access to Valkey does not suffice to publish events."""
     message = render_message(event(1), "mine", OTHER_KEYS)
     other = json.loads(render_message(event(1), "mine", KEYS))
     other["event"] = json.dumps({**json.loads(other["event"]), "state": "deleted"})
@@ -130,7 +130,7 @@ def test_forged_events_are_dropped():
 
 
 async def test_a_closed_watch_wakes_and_ends():
-    """So that a storagemaster can stop."""
+    """A storagemaster can then stop."""
     events, woken = Events("boot"), asyncio.Event()
     with events.watching() as watch:
         watch.wake = woken.set

@@ -1,4 +1,4 @@
-"""Webhooks are signed, in order, tried again for a while, and given up without harm."""
+"""Webhooks are signed, sent in order, retried, and finally given up."""
 
 import asyncio
 import contextlib
@@ -22,12 +22,12 @@ NOW = 1_700_000_000
 
 
 def event(state="ready"):
-    """An event; another state, another event."""
+    """Return an event; its state identifies it."""
     return Event(volume=42, photo="01jd3x8m2c9qp4k7", version="3fz8qd", state=state)
 
 
 class Application:
-    """What gets webhooks, and answers each with the next of some statuses."""
+    """A receiver of webhooks that responds with the given statuses in turn."""
 
     def __init__(self, *statuses):
         self.got = []
@@ -35,26 +35,26 @@ class Application:
         self._news = asyncio.Event()
 
     async def take(self, request):
-        """Note what came."""
+        """Record a webhook, and respond."""
         self.got.append((await request.read(), request.headers[SIGNATURE_HEADER]))
         self._news.set()
         return web.Response(status=self._statuses.pop(0) if self._statuses else 200)
 
     async def wait_for(self, count):
-        """Return when so many have come."""
+        """Return when `count` webhooks have arrived."""
         while len(self.got) < count:
             self._news.clear()
             await asyncio.wait_for(self._news.wait(), 10)
 
     @property
     def states(self):
-        """The states that it was told."""
+        """The states of the received events."""
         return [json.loads(body)["state"] for body, _ in self.got]
 
 
 @contextlib.asynccontextmanager
 async def sending_to(*applications):
-    """Webhooks to these applications, whose pauses are noted and not waited for."""
+    """Run webhooks to these applications with zero pauses; yield the events and the pauses."""
     paused = []
 
     async def sleep(seconds):
@@ -78,7 +78,7 @@ async def sending_to(*applications):
 
 
 async def test_an_event_is_sent_signed_to_every_url():
-    """The signature is of the body and of the second it was sent in."""
+    """The signature covers the body and the time."""
     first, second = Application(), Application()
     async with sending_to(first, second) as (events, _):
         events.publish(event())
@@ -96,8 +96,8 @@ async def test_an_event_is_sent_signed_to_every_url():
 
 
 @pytest.mark.parametrize("change", ["body", "time", "mac", "old", "empty"])
-async def test_a_webhook_that_is_not_as_it_was_sent_is_refused(change):
-    """Another body, another second, another MAC, or long ago."""
+async def test_a_changed_or_old_webhook_is_rejected(change):
+    """The body, the time, or the MAC differs, or the webhook is too old."""
     application = Application()
     async with sending_to(application) as (events, _):
         events.publish(event())
@@ -119,7 +119,7 @@ async def test_a_webhook_that_is_not_as_it_was_sent_is_refused(change):
         verify_webhook(KEYS, signature, body, now_seconds=now)
 
 
-async def test_what_is_refused_is_sent_again_in_its_order():
+async def test_a_failed_webhook_is_retried_in_order():
     """A later event waits for an earlier one, and the pauses grow."""
     application = Application(500, 503, 302)
     async with sending_to(application) as (events, paused):
@@ -130,8 +130,8 @@ async def test_what_is_refused_is_sent_again_in_its_order():
     assert paused == [1.0, 2.0, 4.0]
 
 
-async def test_an_application_that_takes_nothing_is_given_up_and_delays_no_other():
-    """After as many attempts as there are, with the next event."""
+async def test_a_failing_application_is_given_up_and_delays_no_other():
+    """After the last attempt, the next event is sent."""
     broken, sound = Application(*[500] * ATTEMPTS_MAX), Application()
     async with sending_to(broken, sound) as (events, _):
         events.publish(event("ready"))
@@ -143,14 +143,14 @@ async def test_an_application_that_takes_nothing_is_given_up_and_delays_no_other
 
 
 def test_pauses_double_up_to_a_minute():
-    """So that an application that was away for minutes misses nothing."""
+    """An application that is down for some minutes misses no event."""
     assert len(backoff_delays()) == ATTEMPTS_MAX
     assert max(backoff_delays()) == PAUSE_SECONDS_MAX
     assert backoff_delays() == sorted(backoff_delays())
 
 
 def problems_with(urls):
-    """What is wrong with a config that has these webhooks."""
+    """Return the problems of a config with these webhooks."""
     try:
         parse_cluster(f"[webhooks]\nurls = {json.dumps(urls)}\n")
     except InvalidConfig as error:
@@ -158,8 +158,8 @@ def problems_with(urls):
     return []
 
 
-def test_webhooks_go_over_https_or_stay_on_this_machine():
-    """An event is the application's business."""
+def test_webhooks_need_https_or_a_local_address():
+    """An event must not cross a network unencrypted."""
     good = ["https://app.example/hook", "https://app.example:8443", "http://127.0.0.1:9/x"]
     assert problems_with([*good, "http://localhost/hook", "http://[::1]:80/hook"]) == []
     for url in ("http://app.example/hook", "ftp://x", "", "http://127.0.0.1.example/", "https://"):

@@ -1,4 +1,4 @@
-"""Sniffing AVIF and HEIC: brands, the primary item's properties, and boxes that make no sense."""
+"""Sniffing of AVIF and HEIC: brands, properties of the primary item, and invalid boxes."""
 
 import base64
 import random
@@ -23,43 +23,43 @@ HEAD_BY_LIBHEIF = base64.b64decode(
 
 
 def box(kind, content=b""):
-    """A box: its length, its kind and what it holds."""
+    """Return a box of a kind."""
     return struct.pack(">I4s", 8 + len(content), kind) + content
 
 
 def ftyp(*brands):
-    """The list of brands, the major one first."""
+    """Return the list of brands, the major one first."""
     return box(b"ftyp", brands[0] + bytes(4) + b"".join(brands))
 
 
 def ispe(width, height):
-    """The property that says how large an item is."""
+    """Return the property with the size of an item."""
     return box(b"ispe", struct.pack(">III", 0, width, height))
 
 
 def irot(quarter_turns):
-    """The property that turns an item."""
+    """Return the property that turns an item."""
     return box(b"irot", bytes([quarter_turns]))
 
 
 def clap(width, height, parts=1):
-    """The property that crops an item about its middle."""
+    """Return the property that crops an item around its center."""
     return box(b"clap", struct.pack(">8I", width, parts, height, parts, 0, 1, 0, 1))
 
 
 def pitm(item):
-    """The box that names the primary item."""
+    """Return the box that names the primary item."""
     return box(b"pitm", struct.pack(">IH", 0, item))
 
 
 def ipma(items):
-    """The box that says which properties, counted from 1, belong to which item."""
+    """Return the box that associates properties, counted from 1, with items."""
     rows = [struct.pack(">HB", item, len(own)) + bytes(own) for item, own in items.items()]
     return box(b"ipma", struct.pack(">II", 0, len(items)) + b"".join(rows))
 
 
 def wide_ipma(items):
-    """The same with item numbers of four bytes and property numbers of two."""
+    """Return the same box with item numbers of four bytes and property numbers of two."""
     rows = [
         struct.pack(">IB", item, len(own)) + b"".join(struct.pack(">H", 0x8000 | at) for at in own)
         for item, own in items.items()
@@ -68,32 +68,32 @@ def wide_ipma(items):
 
 
 def meta(properties, items, *, primary=1, association=ipma):
-    """The box that describes a still image."""
+    """Return the box that describes a still image."""
     ipco = box(b"ipco", b"".join(properties))
     return box(b"meta", bytes(4) + pitm(primary) + box(b"iprp", ipco + association({**items})))
 
 
 def measured(properties, items, **options):
-    """The dimensions of a HEIC file that says this."""
-    answer = sniff(ftyp(b"heic", b"mif1") + meta(properties, items, **options))
-    assert isinstance(answer, Sniffed), answer
-    return answer.width, answer.height
+    """Return the dimensions of a HEIC file with these properties."""
+    found = sniff(ftyp(b"heic", b"mif1") + meta(properties, items, **options))
+    assert isinstance(found, Sniffed), found
+    return found.width, found.height
 
 
 def refused(data):
-    """The reason why a file that is complete is refused."""
-    answer = sniff(data, complete=True)
-    assert isinstance(answer, NotAPhoto), answer
-    return answer.reason
+    """Return the reason for the refusal of a complete file."""
+    found = sniff(data, complete=True)
+    assert isinstance(found, NotAPhoto), found
+    return found.reason
 
 
 def test_heic_by_libheif_is_measured_after_its_crop():
-    """A real file's clean aperture takes off the pixel that its coding added to each edge."""
+    """The clean aperture of a real file removes the pixel that the codec added to each edge."""
     assert sniff(HEAD_BY_LIBHEIF) == Sniffed(ext="heic", width=301, height=203)
 
 
-def test_grid_has_its_own_extent_and_not_its_tiles():
-    """A phone's photo is a grid of tiles, and the grid is the primary item."""
+def test_a_grid_has_its_own_size_and_not_that_of_its_tiles():
+    """The primary item of a photo from a phone is a grid of tiles."""
     properties = [ispe(512, 512), ispe(4032, 3024)]
     assert measured(properties, {1: [1], 2: [1], 50: [2]}, primary=50) == (4032, 3024)
 
@@ -111,27 +111,27 @@ def test_crop_applies_before_or_after_the_turn_as_listed():
     assert measured(properties, {1: [1, 2, 3]}) == (20, 10)
 
 
-def test_crop_that_makes_no_sense_is_no_crop():
-    """A fraction with zero below, or a crop wider than the picture, leaves it as it is."""
+def test_an_invalid_crop_is_ignored():
+    """A denominator of zero does not crop, and a crop never enlarges."""
     assert measured([ispe(40, 30), clap(20, 10, parts=0)], {1: [1, 2]}) == (40, 30)
     assert measured([ispe(40, 30), clap(9999, 10)], {1: [1, 2]}) == (40, 10)
 
 
 def test_avif_is_not_cropped():
-    """Pillow shows the whole of an AVIF, so sizes are made of the whole."""
+    """Pillow decodes the whole of an AVIF."""
     data = ftyp(b"avif") + meta([ispe(40, 30), clap(20, 10)], {1: [1, 2]})
     assert sniff(data) == Sniffed(ext="avif", width=40, height=30)
 
 
 def test_wide_numbers_are_read():
-    """Files of many items number items in four bytes and properties in two."""
+    """Files with many items use four bytes for items and two for properties."""
     properties = [box(b"free")] * 130 + [ispe(40, 30)]
     assert measured(properties, {7: [1], 1: [131]}, association=wide_ipma) == (40, 30)
 
 
 @pytest.mark.parametrize("items", [{}, {2: [1]}, {1: []}, {1: [99]}])
-def test_largest_extent_stands_in_for_an_unresolved_primary_item(items):
-    """Where the primary item has no extent, the largest there is must be the picture."""
+def test_the_largest_size_replaces_an_unknown_primary_item(items):
+    """The primary item has no size of its own."""
     assert measured([ispe(8, 8), ispe(40, 30), ispe(16, 16)], items) == (40, 30)
 
 
@@ -147,16 +147,16 @@ def test_largest_extent_stands_in_for_an_unresolved_primary_item(items):
     ],
 )
 def test_brands_name_the_format(brands, ext):
-    """The major brand decides, and the compatible ones where it leaves the codec open."""
-    answer = sniff(ftyp(*brands) + meta([ispe(40, 30)], {1: [1]}))
-    assert answer == Sniffed(ext=ext, width=40, height=30)
+    """The major brand decides. If it allows any codec, the compatible brands decide."""
+    found = sniff(ftyp(*brands) + meta([ispe(40, 30)], {1: [1]}))
+    assert found == Sniffed(ext=ext, width=40, height=30)
 
 
 @pytest.mark.parametrize(("kind", "ext"), [(b"av1C", "avif"), (b"hvcC", "heic")])
-def test_codec_names_the_format_where_the_brands_do_not(kind, ext):
-    """A file that claims only the container says by its decoder settings what is in it."""
-    answer = sniff(ftyp(b"mif1") + meta([ispe(40, 30), box(kind, b"\x81")], {1: [1, 2]}))
-    assert answer == Sniffed(ext=ext, width=40, height=30)
+def test_the_codec_decides_if_the_brands_do_not(kind, ext):
+    """The brand allows any codec, and a property has the decoder settings."""
+    found = sniff(ftyp(b"mif1") + meta([ispe(40, 30), box(kind, b"\x81")], {1: [1, 2]}))
+    assert found == Sniffed(ext=ext, width=40, height=30)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_codec_names_the_format_where_the_brands_do_not(kind, ext):
     [(b"isom", "video (MP4)"), (b"qt  ", "QuickTime"), (b"crx ", "camera raw file (CR3)")],
 )
 def test_videos_and_raw_files_of_the_family_are_refused_by_name(brand, words):
-    """The same boxes hold films, which are no photos."""
+    """The reason names the format."""
     assert words in refused(ftyp(brand) + box(b"moov", bytes(50)))
 
 
@@ -173,7 +173,7 @@ def test_videos_and_raw_files_of_the_family_are_refused_by_name(brand, words):
     [
         (ftyp(b"mif1") + meta([ispe(4, 3), box(b"jpgC")], {1: [1]}), "neither an AVIF nor"),
         (ftyp(b"heic") + meta([], {}), "how large"),
-        (ftyp(b"heic") + meta([ispe(0, 3)], {1: [1]}), "no picture"),
+        (ftyp(b"heic") + meta([ispe(0, 3)], {1: [1]}), "not a picture"),
         (ftyp(b"heic") + box(b"meta", bytes(4) + box(b"pitm")), "too short"),
         (ftyp(b"heic") + box(b"meta", bytes(4) + b"\0\0\xff\xffpitm"), "too short"),
         (ftyp(b"heic") + b"\0\0\0\2meta", "impossible length"),
@@ -185,13 +185,13 @@ def test_videos_and_raw_files_of_the_family_are_refused_by_name(brand, words):
         (b"\xff\xff\xff\xffftypheic", "list of brands"),
     ],
 )
-def test_boxes_that_make_no_sense_are_refused_with_a_reason(data, words):
-    """What is wrong with a file's boxes is said in words."""
+def test_invalid_boxes_are_refused_with_a_reason(data, words):
+    """The reason names the fault of the box."""
     assert words in refused(data)
 
 
-def test_description_behind_the_pixels_is_waited_for():
-    """Some writers put the description last; a length of eight bytes leads over the pixels."""
+def test_a_description_after_the_pixels_needs_more_bytes():
+    """A box length of eight bytes skips the pixels."""
     pixels = struct.pack(">I4sQ", 1, b"mdat", 16 + 90_000) + bytes(90_000)
     description = meta([ispe(40, 30)], {1: [1]})
     data = ftyp(b"heic") + pixels + description
@@ -202,18 +202,18 @@ def test_description_behind_the_pixels_is_waited_for():
 
 
 def test_description_beyond_the_limit_is_refused_at_once():
-    """No caller is kept waiting for bytes that will not be looked at."""
-    answer = sniff(ftyp(b"heic") + struct.pack(">I4s", HEAD_BYTES_MAX, b"mdat"))
-    assert isinstance(answer, NotAPhoto)
-    assert "first 262,144 bytes" in answer.reason
+    """The caller does not read bytes that `sniff` would ignore."""
+    found = sniff(ftyp(b"heic") + struct.pack(">I4s", HEAD_BYTES_MAX, b"mdat"))
+    assert isinstance(found, NotAPhoto)
+    assert "first 262,144 bytes" in found.reason
 
 
-def test_damaged_boxes_have_an_answer():
-    """Every byte of a real head in turn set to each telling value raises nothing."""
+def test_damaged_boxes_never_raise():
+    """Every byte of a real head is replaced in turn."""
     rng = random.Random(SEED)
     for at in range(len(HEAD_BY_LIBHEIF)):
         for value in (0, 1, 0x7F, 0xFF, rng.randrange(256)):
             damaged = bytearray(HEAD_BY_LIBHEIF)
             damaged[at] = value
-            answer = sniff(bytes(damaged), complete=True)
-            assert isinstance(answer, Sniffed | NotAPhoto), f"byte {at} as {value}, seed {SEED}"
+            found = sniff(bytes(damaged), complete=True)
+            assert isinstance(found, Sniffed | NotAPhoto), f"byte {at} as {value}, seed {SEED}"

@@ -1,4 +1,4 @@
-"""Sniffing: what the first bytes of an upload say, checked against Pillow and against damage."""
+"""Sniffing of the first bytes of uploads, compared with Pillow and tested with damaged files."""
 
 import io
 import random
@@ -31,7 +31,7 @@ PREFIXES = [
 
 
 def encode(file_format, size=(301, 203), mode="RGB", **options):
-    """A striped picture, as Pillow writes it."""
+    """Return a gradient as Pillow writes it."""
     image = Image.linear_gradient("L").convert(mode).resize(size)
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
@@ -39,14 +39,14 @@ def encode(file_format, size=(301, 203), mode="RGB", **options):
 
 
 def orientation(value):
-    """Metadata that asks a viewer to turn or mirror the picture."""
+    """Return EXIF with an orientation."""
     tags = Image.Exif()
     tags[0x0112] = value
     return tags
 
 
 def real_files():
-    """One file of every format and flavour that Pillow writes, by name."""
+    """Return a file of every format and kind that Pillow writes, by name."""
     frames = [Image.new("RGB", (40, 30), color) for color in ("red", "green", "blue")]
     animated = {"save_all": True, "append_images": frames, "duration": 50}
     return {
@@ -79,25 +79,32 @@ REAL_FILES = real_files()
 
 
 def outcome_of(data, **options):
-    """The answer after the whole of a file has been offered."""
+    """Return the result for a complete file."""
     return sniff(data, complete=True, **options)
 
 
+def refusal_of(data):
+    """Return the reason why a complete file is refused."""
+    found = outcome_of(data)
+    assert isinstance(found, NotAPhoto), found
+    return found.reason
+
+
 def outcome_in_steps(data, step):
-    """The answer when the file arrives in steps, asked again only once there is enough."""
+    """Return the result for a file that arrives in steps of the requested bytes."""
     had = 0
     while had < len(data):
-        answer = sniff(data[:had])
-        if not isinstance(answer, NeedMore):
-            return answer
-        assert answer.at_least_bytes > had
-        had = max(had + step, min(answer.at_least_bytes, len(data)))
+        found = sniff(data[:had])
+        if not isinstance(found, NeedMore):
+            return found
+        assert found.at_least_bytes > had
+        had = max(had + step, min(found.at_least_bytes, len(data)))
     return outcome_of(data)
 
 
 @pytest.mark.parametrize("name", REAL_FILES)
-def test_dimensions_are_those_pillow_finds(name):
-    """Format and dimensions of every kind of real file agree with Pillow's."""
+def test_dimensions_equal_pillows(name):
+    """Real files of every kind have the format and dimensions that Pillow finds."""
     with Image.open(io.BytesIO(REAL_FILES[name])) as image:
         expected = Sniffed(ext=name.split()[0], width=image.width, height=image.height)
         assert sniff(REAL_FILES[name]) == expected
@@ -105,33 +112,33 @@ def test_dimensions_are_those_pillow_finds(name):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("ext", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF"])
-def test_every_shape_of_picture_is_measured(ext, size):
-    """One pixel, tall and wide pictures come out as they went in."""
-    answer = sniff(encode(ext, size=size))
-    assert isinstance(answer, Sniffed)
-    assert (answer.width, answer.height) == size
+def test_extreme_dimensions_are_measured(ext, size):
+    """One pixel, tall, and wide pictures keep their dimensions."""
+    found = sniff(encode(ext, size=size))
+    assert isinstance(found, Sniffed)
+    assert (found.width, found.height) == size
 
 
 def test_webp_of_the_largest_edge_is_measured():
     """All fourteen bits of an edge count, in lossy and in lossless files."""
     for lossless in (False, True):
-        answer = sniff(encode("WEBP", size=(16383, 2), lossless=lossless))
-        assert answer == Sniffed(ext="webp", width=16383, height=2)
+        found = sniff(encode("WEBP", size=(16383, 2), lossless=lossless))
+        assert found == Sniffed(ext="webp", width=16383, height=2)
 
 
 def test_exif_orientation_is_not_applied():
-    """Dimensions are as stored; turning is the image worker's business."""
+    """Dimensions are as stored."""
     assert sniff(encode("JPEG", exif=orientation(6))) == Sniffed(ext="jpg", width=301, height=203)
 
 
 def test_rotation_of_the_container_is_applied():
-    """Pillow writes an AVIF's orientation as `irot`, which is part of how it is stored."""
-    answer = sniff(encode("AVIF", exif=orientation(6)))
-    assert answer == Sniffed(ext="avif", width=203, height=301)
+    """Pillow writes the orientation of an AVIF as `irot`."""
+    found = sniff(encode("AVIF", exif=orientation(6)))
+    assert found == Sniffed(ext="avif", width=203, height=301)
 
 
-def test_jpeg_behind_much_metadata_asks_for_more_and_is_measured():
-    """A profile in many segments is walked over, one request for more at a time."""
+def test_a_jpeg_with_much_metadata_needs_more_bytes():
+    """A profile in many segments is skipped."""
     data = encode("JPEG", exif=b"Exif\0\0" + bytes(60_000), icc_profile=bytes(150_000))
     first = sniff(data[:4096])
     assert isinstance(first, NeedMore)
@@ -140,18 +147,16 @@ def test_jpeg_behind_much_metadata_asks_for_more_and_is_measured():
 
 
 def test_jpeg_with_metadata_over_the_limit_is_refused_with_advice():
-    """What does not fit the head is said so, unless the caller grants a larger head."""
+    """A caller can raise the limit."""
     data = encode("JPEG", icc_profile=bytes(HEAD_BYTES_MAX))
-    answer = outcome_of(data)
-    assert isinstance(answer, NotAPhoto)
-    assert "first 262,144 bytes" in answer.reason
+    assert "first 262,144 bytes" in refusal_of(data)
     assert sniff(data, head_bytes_max=2 * HEAD_BYTES_MAX) == Sniffed(
         ext="jpg", width=301, height=203
     )
 
 
-def test_jpeg_fill_bytes_and_junk_between_segments_are_passed_over():
-    """Some encoders pad, and Pillow reads their files as well."""
+def test_fill_bytes_and_junk_between_jpeg_segments_are_skipped():
+    """Pillow reads such files as well."""
     plain = REAL_FILES["jpg"]
     padded = plain[:2] + b"\xff" * 40 + b"\xff\0junk" + plain[2:]
     assert sniff(padded) == Sniffed(ext="jpg", width=301, height=203)
@@ -173,28 +178,24 @@ def test_jpeg_fill_bytes_and_junk_between_segments_are_passed_over():
         (b"II*\0\x10\0\0\0CR\2\0", "CR2"),
     ],
 )
-def test_broken_header_is_refused_with_its_reason(data, words):
-    """A header that makes no sense says which part of it does not."""
-    answer = outcome_of(data)
-    assert isinstance(answer, NotAPhoto)
-    assert words in answer.reason
+def test_a_broken_header_is_refused_with_a_reason(data, words):
+    """The reason names the fault of the header."""
+    assert words in refusal_of(data)
 
 
 @pytest.mark.parametrize(
     ("ext", "offset", "zeros"), [("jpg", None, 2), ("png", 16, 4), ("gif", 8, 2), ("tif", 18, 4)]
 )
-def test_zero_dimension_is_refused(ext, offset, zeros):
-    """A picture without width or height is none."""
+def test_a_zero_dimension_is_refused(ext, offset, zeros):
+    """A picture has a width and a height."""
     data = bytearray(REAL_FILES[ext])
     offset = data.index(b"\xff\xc0\0\x11") + 5 if offset is None else offset
     data[offset : offset + zeros] = bytes(zeros)
-    answer = outcome_of(bytes(data))
-    assert isinstance(answer, NotAPhoto)
-    assert "no picture" in answer.reason
+    assert "not a picture" in refusal_of(bytes(data))
 
 
 def tiff(*entries, offset=8, order="<"):
-    """A TIFF of one directory; an entry is a tag, its kind and its value."""
+    """Return a TIFF with one directory; an entry is a tag, its kind, and its value."""
     mark = b"II*\0" if order == "<" else b"MM\0*"
     pack = {3: f"{order}HHIHxx", 4: f"{order}HHII"}
     body = b"".join(struct.pack(pack[kind], tag, kind, 1, value) for tag, kind, value in entries)
@@ -204,34 +205,32 @@ def tiff(*entries, offset=8, order="<"):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("kind", [3, 4])
-def test_tiff_of_either_byte_order_and_number_is_measured(order, kind):
-    """Edges are short or long numbers, least or most significant byte first."""
+def test_tiff_of_either_byte_order_and_number_type_is_measured(order, kind):
+    """Edges are short or long numbers, little-endian or big-endian."""
     data = tiff((256, kind, 640), (257, kind, 480), order=order)
     assert sniff(data) == Sniffed(ext="tif", width=640, height=480)
 
 
-def test_tiff_with_its_directory_far_away_asks_for_more():
-    """The directory of a TIFF often stands behind the pixels."""
+def test_a_tiff_directory_after_the_pixels_needs_more_bytes():
+    """The result names the number of bytes up to the directory."""
     data = tiff((256, 3, 640), (257, 3, 480), offset=100_000)
     assert sniff(data[:512]) == NeedMore(100_002)
     assert outcome_in_steps(data, 1000) == Sniffed(ext="tif", width=640, height=480)
 
 
 def test_tiff_with_its_directory_beyond_the_limit_is_refused_at_once():
-    """No caller is kept waiting for bytes that will not be looked at."""
-    answer = sniff(tiff((256, 3, 640), (257, 3, 480), offset=HEAD_BYTES_MAX)[:512])
-    assert isinstance(answer, NotAPhoto)
-    assert "first 262,144 bytes" in answer.reason
+    """The caller does not read bytes that `sniff` would ignore."""
+    found = sniff(tiff((256, 3, 640), (257, 3, 480), offset=HEAD_BYTES_MAX)[:512])
+    assert isinstance(found, NotAPhoto)
+    assert "first 262,144 bytes" in found.reason
 
 
 @pytest.mark.parametrize(
     ("tag", "words"), [((50706, 4, 1), "DNG"), ((254, 4, 1), "begins with a preview")]
 )
 def test_camera_raw_file_is_refused(tag, words):
-    """A raw file is a TIFF to look at, and its first image a thumbnail."""
-    answer = sniff(tiff((256, 3, 640), (257, 3, 480), tag))
-    assert isinstance(answer, NotAPhoto)
-    assert words in answer.reason
+    """A raw file is a TIFF whose first image is a thumbnail."""
+    assert words in refusal_of(tiff((256, 3, 640), (257, 3, 480), tag))
 
 
 @pytest.mark.parametrize(
@@ -264,17 +263,16 @@ def test_camera_raw_file_is_refused(tag, words):
     ],
 )
 def test_bytes_of_another_kind_are_refused_by_name(data, words):
-    """A person is told what the bytes look like, not only that they are wrong."""
-    answer = outcome_of(data)
-    assert isinstance(answer, NotAPhoto)
-    assert words in answer.reason
-    assert answer.reason[0].islower()
-    assert not answer.reason.endswith(".")
+    """The reason names the format that the bytes look like."""
+    reason = refusal_of(data)
+    assert words in reason
+    assert reason[0].islower()
+    assert not reason.endswith(".")
 
 
 @pytest.mark.parametrize("name", REAL_FILES)
-def test_answer_does_not_depend_on_how_the_bytes_arrive(name):
-    """One byte at a time or all at once, the answer is the same."""
+def test_the_result_does_not_depend_on_how_the_bytes_arrive(name):
+    """One byte at a time gives the same result as all bytes at once."""
     data = REAL_FILES[name]
     assert outcome_in_steps(data, 1) == outcome_in_steps(data, 997) == sniff(data)
 
@@ -283,25 +281,25 @@ def test_answer_does_not_depend_on_how_the_bytes_arrive(name):
     ("ext", "bytes_kept"),
     [("jpg", 3), ("jpg", 30), ("png", 23), ("gif", 9), ("webp", 29), ("avif", 40), ("tif", 20)],
 )
-def test_file_that_ends_inside_its_header_is_told_so(ext, bytes_kept):
-    """A transfer cut short is named as that, and not as an unknown format."""
-    answer = outcome_of(REAL_FILES.get(ext, REAL_FILES.get(f"{ext} lossy"))[:bytes_kept])
-    assert answer == NotAPhoto("the file ends inside its header")
+def test_a_truncated_header_has_its_own_reason(ext, bytes_kept):
+    """It is not reported as an unknown format."""
+    found = outcome_of(REAL_FILES.get(ext, REAL_FILES.get(f"{ext} lossy"))[:bytes_kept])
+    assert found == NotAPhoto("the file ends inside its header")
 
 
 @pytest.mark.parametrize("name", REAL_FILES)
-def test_file_cut_anywhere_has_the_right_dimensions_or_none(name):
-    """However much of a file is missing, what is said of it is never wrong."""
+def test_a_truncated_file_has_the_right_dimensions_or_none(name):
+    """No truncation gives a wrong result."""
     data = REAL_FILES[name]
     whole = sniff(data)
     for cut in range(min(len(data), 700)):
-        answer = outcome_of(data[:cut])
-        assert answer == whole or isinstance(answer, NotAPhoto)
+        found = outcome_of(data[:cut])
+        assert found == whole or isinstance(found, NotAPhoto)
 
 
 @pytest.mark.parametrize("name", REAL_FILES)
-def test_damaged_file_has_an_answer(name):
-    """Flipped, doubled and missing bytes make another answer, and no exception."""
+def test_a_damaged_file_never_raises(name):
+    """Bytes are changed, duplicated, and removed."""
     rng = random.Random(f"{SEED} {name}")
     head = REAL_FILES[name][:1500]
     for round_number in range(150):
@@ -311,11 +309,11 @@ def test_damaged_file_has_an_answer(name):
             damaged[at : at + rng.choice((0, 1, 1, 1, 4))] = rng.choice(
                 (b"", b"\0", b"\xff", b"\xff\xff\xff\xff", rng.randbytes(1), bytes(4))
             )
-        answer = outcome_of(bytes(damaged))
-        assert isinstance(answer, Sniffed | NotAPhoto), f"seed {SEED}, round {round_number}"
-        if isinstance(answer, Sniffed):
-            assert answer.width > 0
-            assert answer.height > 0
+        found = outcome_of(bytes(damaged))
+        assert isinstance(found, Sniffed | NotAPhoto), f"seed {SEED}, round {round_number}"
+        if isinstance(found, Sniffed):
+            assert found.width > 0
+            assert found.height > 0
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
@@ -324,8 +322,8 @@ def test_damaged_file_has_an_answer(name):
     rest=st.binary(max_size=400),
     limit=st.integers(min_value=0, max_value=600),
 )
-def test_any_bytes_have_an_answer_within_the_limit(prefix, rest, limit):
-    """No bytes raise, and no caller is asked for more than the limit or for what it has."""
+def test_no_bytes_raise_or_need_more_than_the_limit(prefix, rest, limit):
+    """A request for more bytes is always larger than the current head."""
     data = prefix + rest
     assert not isinstance(outcome_of(data, head_bytes_max=limit), NeedMore)
     early = sniff(data, head_bytes_max=limit)
@@ -336,8 +334,8 @@ def test_any_bytes_have_an_answer_within_the_limit(prefix, rest, limit):
 
 
 @pytest.mark.parametrize("byte", [b"\xff", b"\0", b"\xff\xd0", b"\xff\0"])
-def test_full_head_of_one_byte_is_judged_in_bounded_steps(byte):
-    """Nothing loops over a head byte by byte, however it is filled."""
+def test_a_full_head_of_one_byte_takes_bounded_steps(byte):
+    """No reader loops over a head byte by byte."""
     for prefix in PREFIXES:
         data = (prefix + byte * HEAD_BYTES_MAX)[:HEAD_BYTES_MAX]
         assert not isinstance(sniff(data), NeedMore)

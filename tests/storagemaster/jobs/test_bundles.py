@@ -1,10 +1,10 @@
-"""Bundles: sizes that a worker has made are mirrored whole, with the info last."""
+"""Bundles: the sizes that a worker has made are mirrored whole, with the info last."""
 
 import os
 
 import pytest
 
-from storagemaster.client import MasterRefused, NoMasterAnswered
+from storagemaster.client import MasterRefused, NoMasterAvailable
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.protocol.wire import BundledFile
 from tests.storagemaster.bundles_to_send import (
@@ -19,42 +19,43 @@ from tests.storagemaster.uploads.test_bad_uploads import assert_problem
 from volumes.photo_id import PhotoId
 from volumes.photo_path import Info, PhotoVersion, Variant
 
-HOMES = {"east-1", "west-1"}
+NODES = {"east-1", "west-1"}
 
 
 @pytest.fixture(name="photo")
 def _photo(runner, cluster):
-    """The version of a photo that is there."""
+    """The version of an uploaded photo."""
     return runner.run(cluster.master.upload(picture())).version
 
 
-async def hand_in(cluster, photo_version, files, *, mtime_seconds=1_700_000_000):
+async def send_bundle(cluster, photo_version, files, *, mtime_seconds=1_700_000_000):
     """Send a bundle as a worker does."""
     await cluster.master.worker.put_bundle(
         photo_version, body_of(files), mtime_seconds=mtime_seconds
     )
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_a_bundle_lands_on_both_mirrors(cluster, photo):
-    """Every file of it, byte for byte, with the same second."""
-    files = sizes_of(photo)
-    await hand_in(cluster, photo, files)
+    """Every file has the same bytes and mtime. One is larger than any buffer on the way."""
+    files = [bundled(Variant(photo, "k", "jpg"), os.urandom(3_000_000)), *sizes_of(photo)]
+    await send_bundle(cluster, photo, files)
     for file in files:
-        assert cluster.holders(file.path) == dict.fromkeys(HOMES, file.data)
-        times = {cluster.path(node, file.path).stat().st_mtime for node in HOMES}
+        assert cluster.holders(file.path) == dict.fromkeys(NODES, file.data)
+        times = {cluster.path(node, file.path).stat().st_mtime for node in NODES}
         assert times == {1_700_000_000}
 
 
-async def test_the_info_is_the_last_to_be_there(cluster, photo, monkeypatch):
-    """Its presence says that all else is: it is linked after all of them."""
+async def test_the_info_is_linked_last(cluster, photo, monkeypatch):
+    """The presence of an info means that its sizes are there."""
     files, linked, link = sizes_of(photo), [], DiskFileSystem.link
 
-    def note(file_system, source, target):
+    def record_link(file_system, source, target):
         link(file_system, source, target)
         linked.append(target)
 
-    monkeypatch.setattr(DiskFileSystem, "link", note)
-    await hand_in(cluster, photo, files)
+    monkeypatch.setattr(DiskFileSystem, "link", record_link)
+    await send_bundle(cluster, photo, files)
     assert sorted(linked) == sorted([*paths_of(files)] * 2)
     # Of two nodes at once: each one's info comes after as many others as there are.
     info = files[-1].path
@@ -62,124 +63,107 @@ async def test_the_info_is_the_last_to_be_there(cluster, photo, monkeypatch):
     assert linked[-1] == info
 
 
-@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
-async def test_a_large_bundle_lands_on_both_mirrors(cluster, photo):
-    """More than fits into one piece of anything on the way."""
-    data = os.urandom(3_000_000)
-    files = [bundled(Variant(photo, "k", "jpg"), data), *sizes_of(photo)]
-    await hand_in(cluster, photo, files)
-    assert cluster.holders(files[0].path) == dict.fromkeys(HOMES, data)
-
-
 async def test_the_same_bundle_again_changes_nothing(cluster, photo):
     """A job may be delivered twice."""
-    await hand_in(cluster, photo, sizes_of(photo))
+    await send_bundle(cluster, photo, sizes_of(photo))
     before = cluster.all_files()
-    await hand_in(cluster, photo, sizes_of(photo))
+    await send_bundle(cluster, photo, sizes_of(photo))
     assert cluster.all_files() == before
 
 
 async def test_another_info_does_not_replace_the_first(cluster, photo):
-    """What was made twice is as good the first time."""
+    """The first result stays."""
     first, second = sizes_of(photo), sizes_of(photo)
     second[-1] = bundled(Info(photo), b'{"variants": [], "made": "later"}')
-    await hand_in(cluster, photo, first)
+    await send_bundle(cluster, photo, first)
     with pytest.raises(MasterRefused):
-        await hand_in(cluster, photo, second)
-    assert cluster.holders(first[-1].path) == dict.fromkeys(HOMES, first[-1].data)
+        await send_bundle(cluster, photo, second)
+    assert cluster.holders(first[-1].path) == dict.fromkeys(NODES, first[-1].data)
 
 
 async def test_a_failure_lands_on_both_mirrors(cluster, photo):
-    """And sizes that are made after all come beside it."""
-    await hand_in(cluster, photo, failure_of(photo, "the pixels are damaged"))
+    """Sizes that are made later make the photo ready."""
+    await send_bundle(cluster, photo, failure_of(photo, "the pixels are damaged"))
     assert (await cluster.master.photo(photo)).document["state"] == "failed"
-    await hand_in(cluster, photo, sizes_of(photo))
+    await send_bundle(cluster, photo, sizes_of(photo))
     assert (await cluster.master.photo(photo)).document["state"] == "ready"
 
 
-async def test_with_a_mirror_down_its_part_is_owed(cluster, photo):
-    """Another node holds every file for it."""
-    await cluster.stop_and_notice("west-1")
+@pytest.mark.parametrize("is_noticed", [True, False])
+async def test_with_a_mirror_down_a_bundle_becomes_hints(cluster, photo, is_noticed):
+    """A handoff node holds every file. The outage may be known or not."""
+    await (cluster.stop_and_notice("west-1") if is_noticed else cluster.stop("west-1"))
     files = sizes_of(photo)
-    await hand_in(cluster, photo, files)
-    for file in files:
-        assert set(cluster.holders(file.path)) == {"east-1", "west-2 for west-1"}
-
-
-async def test_with_a_mirror_down_and_not_noticed_its_part_is_owed(cluster, photo):
-    """The storagemaster finds out by the bundle itself."""
-    await cluster.stop("west-1")
-    files = sizes_of(photo)
-    await hand_in(cluster, photo, files)
+    await send_bundle(cluster, photo, files)
     for file in files:
         assert set(cluster.holders(file.path)) == {"east-1", "west-2 for west-1"}
 
 
 async def test_a_full_mirror_takes_sizes(cluster, photo):
-    """Its room is kept for this."""
+    """Its reserve is for them."""
     for node in cluster.stores:
         cluster.fill(node)
     await cluster.poll()
     files = sizes_of(photo)
-    await hand_in(cluster, photo, files)
-    assert cluster.holders(files[0].path) == dict.fromkeys(HOMES, files[0].data)
+    await send_bundle(cluster, photo, files)
+    assert cluster.holders(files[0].path) == dict.fromkeys(NODES, files[0].data)
 
 
-async def test_with_both_mirrors_down_a_bundle_is_for_later(cluster, photo):
-    """The worker is to try again; nothing is kept anywhere."""
+async def test_with_both_mirrors_down_a_bundle_is_refused(cluster, photo):
+    """The worker must retry; nothing is stored."""
     await cluster.stop_and_notice("east-1", "west-1")
-    with pytest.raises(NoMasterAnswered, match="try again"):
-        await hand_in(cluster, photo, sizes_of(photo))
+    with pytest.raises(NoMasterAvailable, match="try again"):
+        await send_bundle(cluster, photo, sizes_of(photo))
     assert cluster.files("east-2") == cluster.files("west-2") == {}
 
 
 async def test_a_bundle_of_a_deleted_photo_is_gone(cluster, photo):
-    """410: the worker stops trying, and no size comes back."""
+    """With 410 the worker stops, and no size reappears."""
     await cluster.master.delete(photo)
     with pytest.raises(MasterRefused, match="410"):
-        await hand_in(cluster, photo, sizes_of(photo))
-    for node in HOMES:
+        await send_bundle(cluster, photo, sizes_of(photo))
+    for node in NODES:
         assert not any("_s.jpg" in path for path in cluster.files(node))
 
 
 async def test_a_bundle_of_a_photo_whose_delete_one_mirror_missed_is_gone(cluster, photo):
-    """One mirror's word is enough; what the other took is taken from it with the tombstone."""
+    """One tombstone is enough. It removes what the other mirror stored."""
     await cluster.stop_and_notice("west-1")
     await cluster.master.delete(photo)
     await cluster.start_and_notice("west-1")
     with pytest.raises(MasterRefused, match="410"):
-        await hand_in(cluster, photo, sizes_of(photo))
+        await send_bundle(cluster, photo, sizes_of(photo))
     await cluster.master.deliver_hints()
     visible = [path for path in cluster.files("west-1") if not path.startswith(".")]
     assert visible == [f"1/{photo.shard}/{photo.photo}.gone"]
 
 
-async def test_a_bundle_that_nobody_signed_is_refused(cluster, photo):
-    """403, with or without an API token: those do not open this."""
+async def test_an_unsigned_bundle_is_refused(cluster, photo):
+    """The status is 403, with or without an API token."""
     path = f"/internal/bundles/{photo}?mtime=1"
     before = cluster.all_files()
     for headers in ({}, {"Glassplate-Signature": "a.ffffffff." + "A" * 24}):
-        answer = await cluster.master.request(
+        response = await cluster.master.request(
             "POST", path, data=body_of(sizes_of(photo)), headers=headers
         )
-        assert_problem(answer, 403, "not-allowed")
+        assert_problem(response, 403, "not-allowed")
     assert cluster.all_files() == before
 
 
-async def test_a_signature_opens_no_other_bundle(cluster, photo):
-    """It is for these bytes of this version."""
+async def test_a_signature_is_valid_for_one_bundle(cluster, photo):
+    """It covers the bytes and the version."""
     signed = cluster.master.worker._sign
     path = f"/internal/bundles/{photo}?mtime=1"
     body = body_of(sizes_of(photo))
     other = body_of(sizes_of(photo, sizes=("s",)))
     for of_path, of_body in ((path, other), (path.replace("mtime=1", "mtime=2"), body)):
         headers = {"Glassplate-Signature": signed(of_path, of_body)}
-        answer = await cluster.master.request("POST", path, data=body, headers=headers)
-        assert_problem(answer, 403, "not-allowed")
+        response = await cluster.master.request("POST", path, data=body, headers=headers)
+        assert_problem(response, 403, "not-allowed")
 
 
 def other_photo(photo_version):
-    """The same version of another photo."""
+    """Return the same version of another photo."""
     return PhotoVersion(
         photo_version.volume, PhotoId("0" * 14 + photo_version.shard), photo_version.version
     )
@@ -215,33 +199,33 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-async def test_what_is_no_bundle_of_this_version_is_refused(cluster, photo, name):
-    """400: also from a machine of ours, nothing is written where it does not belong."""
+async def test_an_invalid_bundle_is_refused(cluster, photo, name):
+    """The status is 400 for a signed request as well, and nothing is written."""
     before = cluster.all_files()
     with pytest.raises(MasterRefused, match="400"):
-        await hand_in(cluster, photo, WRONG[name](photo))
+        await send_bundle(cluster, photo, WRONG[name](photo))
     assert cluster.all_files() == before
 
 
 @pytest.mark.parametrize("body", [b"", b"\n", b"[]", b"{}\n", b'[{"path": "x"}]\n', b"[[]]\n"])
-async def test_a_body_that_is_no_bundle_is_refused(cluster, photo, body):
-    """400, whatever it is instead."""
+async def test_a_malformed_bundle_is_refused(cluster, photo, body):
+    """The status is 400."""
     with pytest.raises(MasterRefused, match="400"):
         await cluster.master.worker.put_bundle(photo, body, mtime_seconds=1)
 
 
 async def test_a_bundle_of_an_unknown_volume_is_refused(cluster, photo):
-    """The worker need not try again."""
+    """The worker does not retry after a 404."""
     photo_version = PhotoVersion(9, photo.photo, photo.version)
     with pytest.raises(MasterRefused, match="404"):
-        await hand_in(cluster, photo_version, sizes_of(photo_version))
+        await send_bundle(cluster, photo_version, sizes_of(photo_version))
 
 
-async def test_a_file_that_was_damaged_on_the_way_is_not_kept(cluster, photo):
-    """Each node compares it with the digest it came with."""
+async def test_a_file_damaged_in_transit_is_not_stored(cluster, photo):
+    """Each node verifies it against its digest."""
     files = sizes_of(photo)
     files[0] = BundledFile(files[0].path, files[0].digest, b"damaged")
     before = cluster.all_files()
-    with pytest.raises(NoMasterAnswered):
-        await hand_in(cluster, photo, files)
+    with pytest.raises(NoMasterAvailable):
+        await send_bundle(cluster, photo, files)
     assert cluster.all_files() == before

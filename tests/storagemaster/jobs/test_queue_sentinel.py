@@ -1,4 +1,4 @@
-"""The queue behind a real Sentinel: found, and found again when its primary is killed."""
+"""A queue behind a real Sentinel: clients find it again when its primary is killed."""
 
 import asyncio
 import contextlib
@@ -46,8 +46,8 @@ ORIGINALS = [
         ),
     ],
 )
-def test_a_url_says_who_to_ask_and_how_to_log_in(url, queue):
-    """One Sentinel or several; port and database have their usual values."""
+def test_a_sentinel_url_has_sentinels_service_and_login(url, queue):
+    """Port and database have defaults."""
     assert parse_sentinel_url(url) == queue
 
 
@@ -61,14 +61,14 @@ def test_a_url_says_who_to_ask_and_how_to_log_in(url, queue):
         "redis+sentinel://a:1/photos/x",
     ],
 )
-def test_a_url_that_names_no_service_or_nobody_is_refused(url):
-    """When the process starts, and not when the queue is needed."""
+def test_an_incomplete_sentinel_url_is_refused(url):
+    """It is refused at the start of the process."""
     with pytest.raises(InvalidQueueUrl):
         queue_client(url)
 
 
 class Watched:
-    """A primary, a replica, and a Sentinel that watches them."""
+    """A primary, a replica, and a Sentinel that monitors them."""
 
     def __init__(self, folder):
         self.primary_port, self.replica_port, self.sentinel_port = (free_port() for _ in range(3))
@@ -94,7 +94,7 @@ class Watched:
         )
 
     def wait_until(self, is_so):
-        """Ask the Sentinel until it says what is wanted."""
+        """Poll the Sentinel until a condition holds."""
         deadline = time.monotonic() + SETTLED_SECONDS_MAX
         with redis.Redis(host=HOST, port=self.sentinel_port) as sentinel:
             while True:
@@ -105,21 +105,21 @@ class Watched:
                 time.sleep(0.05)
 
     def has_replica(self, sentinel):
-        """Whether the replica could take over."""
+        """Return True if the replica can take over."""
         return any(
             each["port"] == self.replica_port and each["master-link-status"] == "ok"
             for each in sentinel.sentinel_slaves("photos")
         )
 
     def is_failed_over(self, sentinel):
-        """Whether the replica has taken over."""
+        """Return True if the replica has taken over."""
         if sentinel.sentinel_get_master_addr_by_name("photos")[1] != self.replica_port:
             return False
         with redis.Redis(host=HOST, port=self.replica_port, password=PASSWORD) as replica:
             return replica.role()[0] in {"master", b"master"}
 
     def stop(self):
-        """End all three."""
+        """Stop all three processes."""
         for process in (self.sentinel, self.replica, self.primary):
             process.kill()
             process.wait()
@@ -135,36 +135,36 @@ def _watched(tmp_path):
         watched.stop()
 
 
-def work_off(connection):
-    """What a worker on the same connections makes of a job."""
+def run_job(connection):
+    """Run a job with a worker, and return its result."""
     queue = Queue("sums", connection=connection, serializer=JSONSerializer)
     job = queue.enqueue("operator.add", 2, 3)
     SimpleWorker([queue], connection=connection, serializer=JSONSerializer).work(burst=True)
     return job.return_value(refresh=True)
 
 
-async def test_jobs_go_on_when_the_primary_is_killed(watched):
-    """The same clients find the new one: what asks for sizes, what works, what relays events."""
+async def test_clients_reconnect_when_the_primary_is_killed(watched):
+    """The clients of storagemaster, worker, and relay find the new primary."""
     connection, worker = queue_client(watched.url), queue_client(watched.url)
     async with async_queue_client(watched.url) as heard:
         queue = SizesQueue(connection, KEYS)
         await queue.enqueue_now(ORIGINALS[0], queue_name=NEW_QUEUE, kind=JobKind.SIZES)
         assert await queue.position(ORIGINALS[0]) == 0
-        assert work_off(worker) == 5
+        assert run_job(worker) == 5
         assert await heard.ping()
         watched.primary.kill()
         await asyncio.to_thread(watched.wait_until, watched.is_failed_over)
-        await ask_until_it_is_taken(queue, ORIGINALS[1])
+        await enqueue_until_accepted(queue, ORIGINALS[1])
         assert await queue.position(ORIGINALS[1]) is not None
-        assert work_off(worker) == 5
+        assert run_job(worker) == 5
         async with async_queue_client(watched.url) as again:
             assert await again.ping()
     connection.close()
     worker.close()
 
 
-async def ask_until_it_is_taken(queue, original):
-    """Ask again where a connection to the old primary was still at hand."""
+async def enqueue_until_accepted(queue, original):
+    """Retry while a connection to the old primary is in the pool."""
     async with asyncio.timeout(SETTLED_SECONDS_MAX):
         while True:
             with contextlib.suppress(QueueUnavailable):

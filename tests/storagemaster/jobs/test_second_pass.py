@@ -1,4 +1,4 @@
-"""A photo that is ready asks for its slow variants, which come in a bundle without an info."""
+"""The second pass: a ready photo enqueues it, and its bundle has no info."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ import pytest
 from storagemaster.client import MasterRefused
 from storagemaster.job_wire import SECOND_PASS_QUEUE, JobKind
 from storagemaster.jobs.second_pass import SecondPasses, missing_second_pass, second_pass_of
-from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.files import ListedFile
 from storagenode.protocol.wire import BundledFile, render_bundle
 from tests.storagemaster.pictures import picture
 from volumes.photo_path import Attempt, Info, Variant, parse_photo_version, render_path
@@ -20,102 +20,100 @@ ANNOUNCED = [{"size": "t", "ext": "avif", "width": 100, "height": 67}]
 
 
 def info(second_pass, ext="jpg"):
-    """An info document that announces variants."""
+    """Return an info document that declares a second pass."""
     return json.dumps(
         {"variants": [], "original": {"ext": ext}, "second_pass": second_pass}
     ).encode()
 
 
 def bundle(*files):
-    """A bundle of these files and their bytes."""
+    """Return a bundle of files and their bytes."""
     return render_bundle(
         BundledFile(render_path(file), hashlib.sha256(data).hexdigest(), data)
         for file, data in files
     )
 
 
-def test_only_an_info_that_announces_variants_asks_for_a_second_pass():
-    """And what cannot be read asks for none."""
+def test_only_an_info_that_declares_a_second_pass_needs_one():
+    """An unreadable info needs none."""
     assert second_pass_of(OF, info(ANNOUNCED, "png")) == Variant(OF, "o", "png")
     for document in (info([]), info(ANNOUNCED, "exe"), b"", b"[]", b"{}", b"\xff", b"null"):
         assert second_pass_of(OF, document) is None
 
 
-async def test_a_second_pass_is_asked_for_when_the_first_is_mirrored(cluster, monkeypatch):
-    """In the last lane."""
-    asked = []
+async def test_a_second_pass_is_enqueued_when_the_info_is_mirrored(cluster, monkeypatch):
+    """It goes to the last queue."""
+    enqueued = []
     monkeypatch.setattr(
-        cluster.master.queue, "enqueue", lambda original, **how: asked.append((original, how))
+        cluster.master.queue, "enqueue", lambda original, **how: enqueued.append((original, how))
     )
     photo_version = (await cluster.master.upload(picture())).version
-    asked.clear()
+    enqueued.clear()
     await cluster.master.worker.put_bundle(
         photo_version, bundle((Info(photo_version), info(ANNOUNCED))), mtime_seconds=1
     )
     how = {"queue_name": SECOND_PASS_QUEUE, "kind": JobKind.SECOND_PASS}
-    assert asked == [(Variant(photo_version, "o", "jpg"), how)]
+    assert enqueued == [(Variant(photo_version, "o", "jpg"), how)]
 
 
-@pytest.fixture(name="sweeping")
-def _sweeping(cluster, monkeypatch):
-    """A sweep that wants AVIF, what it asked for, and what the queue says of a job meanwhile."""
-    master, asked, said = cluster.master, [], {"state": ""}
+@pytest.fixture(name="swept")
+def _swept(cluster, monkeypatch):
+    """A sweep with AVIF, the jobs that it enqueued, and the state of the queue's job."""
+    master, enqueued, job = cluster.master, [], {"state": ""}
 
     async def job_state(_original, _kind):
-        return said["state"]
+        return job["state"]
 
     monkeypatch.setattr(master.queue, "job_state", job_state)
     monkeypatch.setattr(
         master.queue,
         "enqueue",
-        lambda original, **how: asked.append((original.photo_version, how)),
+        lambda original, **how: enqueued.append((original.photo_version, how)),
     )
     master.sweep._second_passes = SecondPasses(
         VariantFormats(avif=True), DEFAULT_SIZES, master.queue
     )
-    return asked, said
+    return enqueued, job
 
 
-async def ready_photo(cluster, asked, announced):
-    """A photo with one JPEG and an info that announces so much; nothing is asked for it yet."""
+async def ready_photo(cluster, enqueued, announced):
+    """Store a photo with one JPEG and an info, and forget the jobs enqueued so far."""
     photo_version = (await cluster.master.upload(picture())).version
     files = bundle(
         (Variant(photo_version, "t", "jpg"), b"jpg"), (Info(photo_version), info(announced))
     )
     await cluster.master.worker.put_bundle(photo_version, files, mtime_seconds=1)
-    asked.clear()
+    enqueued.clear()
     return photo_version
 
 
-async def test_a_second_pass_that_the_queue_lost_is_asked_for_again_three_times(cluster, sweeping):
-    """Not at first sight, and not for ever; one that only waits for its turn is not counted."""
-    asked, said = sweeping
-    photo_version = await ready_photo(cluster, asked, ANNOUNCED)
+async def test_a_lost_second_pass_is_enqueued_three_times(cluster, swept):
+    """The first sweep only records it. A job that still waits does not count."""
+    enqueued, job = swept
+    photo_version = await ready_photo(cluster, enqueued, ANNOUNCED)
     await cluster.master.sweep.sweep(1)
-    assert asked == []
-    said["state"] = "queued"
+    assert enqueued == []
+    job["state"] = "queued"
     for _ in range(4):
         await cluster.master.sweep.sweep(1)
-    said["state"] = ""
+    job["state"] = ""
     for _ in range(5):
         await cluster.master.sweep.sweep(1)
-    assert asked == 7 * [
+    assert enqueued == 7 * [
         (photo_version, {"queue_name": SECOND_PASS_QUEUE, "kind": JobKind.SECOND_PASS})
     ]
 
 
-async def test_a_second_pass_that_is_made_or_was_never_announced_is_not_asked_for(
-    cluster, sweeping
-):
-    """An older recipe announced none, and the info is the truth."""
-    asked, _ = sweeping
-    await ready_photo(cluster, asked, [])
-    photo_version = await ready_photo(cluster, asked, ANNOUNCED)
+async def test_a_made_or_undeclared_second_pass_is_not_enqueued(cluster, swept):
+    """The info decides, even if the current recipe has AVIF."""
+    enqueued, _ = swept
+    await ready_photo(cluster, enqueued, [])
+    photo_version = await ready_photo(cluster, enqueued, ANNOUNCED)
     avif = bundle((Variant(photo_version, "t", "avif"), b"avif"))
     await cluster.master.worker.put_bundle(photo_version, avif, mtime_seconds=1)
     for _ in range(3):
         await cluster.master.sweep.sweep(1)
-    assert asked == []
+    assert enqueued == []
 
 
 @pytest.mark.parametrize(
@@ -130,8 +128,8 @@ async def test_a_second_pass_that_is_made_or_was_never_announced_is_not_asked_fo
         (("_o.avif", ".json"), False),
     ],
 )
-def test_lacking_is_a_ready_photo_with_a_small_jpeg_alone(names, is_lacking):
-    """What is not ready is the first pass's to make."""
+def test_a_second_pass_is_missing_if_a_ready_photo_has_a_small_jpeg_alone(names, is_lacking):
+    """The first pass makes the variants of a photo that is not ready."""
     stem = f"{OF.photo}_{OF.version}"
     files = [ListedFile(f"{stem}{name}", 1, "") for name in names]
     found = missing_second_pass(OF.volume, files, frozenset("tm"))
@@ -139,7 +137,7 @@ def test_lacking_is_a_ready_photo_with_a_small_jpeg_alone(names, is_lacking):
 
 
 async def test_a_bundle_without_an_info_is_a_second_pass_or_refused(cluster):
-    """AVIF may come later; JPEG without its info would be half a photo."""
+    """AVIF alone is accepted. JPEG without an info is refused."""
     photo_version = (await cluster.master.upload(picture())).version
     put = cluster.master.worker.put_bundle
     await put(
@@ -151,12 +149,12 @@ async def test_a_bundle_without_an_info_is_a_second_pass_or_refused(cluster):
         )
 
 
-async def test_of_two_notes_of_one_attempt_the_first_stays(cluster):
-    """Two workers may fail at once, each for its own reason."""
+async def test_the_first_record_of_an_attempt_stays(cluster):
+    """Two workers can fail concurrently with different reasons."""
     photo_version = (await cluster.master.upload(picture())).version
     put = cluster.master.worker.put_bundle
-    for note in (b"first", b"second"):
-        await put(photo_version, bundle((Attempt(photo_version, 1), note)), mtime_seconds=1)
+    for record in (b"first", b"second"):
+        await put(photo_version, bundle((Attempt(photo_version, 1), record)), mtime_seconds=1)
     path = render_path(Attempt(photo_version, 1))
     assert cluster.holders(path) == {"east-1": b"first", "west-1": b"first"}
     status = (await cluster.master.photo(photo_version)).document

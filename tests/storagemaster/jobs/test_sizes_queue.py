@@ -1,4 +1,4 @@
-"""Asking for sizes: one job a photo in a real Valkey, and an upload that never waits for it."""
+"""The queue of sizes in a real Valkey: one job per photo, and uploads never wait for it."""
 
 import json
 import random
@@ -39,13 +39,13 @@ def _queue(connection):
 
 
 def original(number=0):
-    """The original of some photo."""
+    """Return the original of a photo."""
     photo = "".join(random.Random(number).choices("0123456789abcdefghjkmnpqrstvwxyz", k=16))
     return Variant(PhotoVersion(1, photo, "3fz8qd"), "o", "jpg")
 
 
-async def ask(queue, *originals, queue_name=NEW_QUEUE):
-    """Ask for the sizes of photos, and give all that waits to Valkey."""
+async def enqueue(queue, *originals, queue_name=NEW_QUEUE):
+    """Enqueue photos, and flush all batches to Valkey."""
     for each in originals:
         queue.enqueue(each, queue_name=queue_name)
     while not queue._waiting.empty():
@@ -53,34 +53,41 @@ async def ask(queue, *originals, queue_name=NEW_QUEUE):
 
 
 def waiting(connection):
-    """The ids of the jobs that wait, by lane; only lanes that have some."""
+    """Return the ids of the waiting jobs by queue, without empty queues."""
     found = {
-        lane: Queue(lane, connection=connection, serializer=JSONSerializer).job_ids
-        for lane in QUEUES
+        queue_name: Queue(queue_name, connection=connection, serializer=JSONSerializer).job_ids
+        for queue_name in QUEUES
     }
-    return {lane: ids for lane, ids in found.items() if ids}
+    return {queue_name: ids for queue_name, ids in found.items() if ids}
+
+
+def take(connection, each):
+    """Remove the job of a photo from its queue, as a worker does, and return it."""
+    job = job_of(connection, each)
+    Queue(NEW_QUEUE, connection=connection).remove(job.id)
+    return job
 
 
 def job_of(connection, each):
-    """The job of a photo."""
+    """Return the job of a photo."""
     return Job.fetch(job_id_of(each), connection, serializer=JSONSerializer)
 
 
-async def test_an_upload_asks_for_its_sizes(cluster_with, connection, valkey):
-    """The job names the photo by its path, and is signed."""
+async def test_an_upload_enqueues_its_sizes(cluster_with, connection, valkey):
+    """The job has the path of the photo, and is signed."""
     cluster = await cluster_with(queue_url=f"redis://{HOST}:{valkey.port}/0")
-    answer = await cluster.master.upload(picture())
+    response = await cluster.master.upload(picture())
     await cluster.master.queue.flush_batch()
-    each = parse_path(answer.original)
+    each = parse_path(response.original)
     assert waiting(connection) == {NEW_QUEUE: [job_id_of(each)]}
     path, signature = job_of(connection, each).args
-    assert path == answer.original
+    assert path == response.original
     assert verify_job(KEYS, signature, fields_to_sign(JobKind.SIZES, path)) == "a"
 
 
 async def test_a_job_is_json_and_names_no_code(queue, connection):
-    """A worker has its own list of what it runs: nothing here is imported or unpickled."""
-    await ask(queue, original())
+    """Workers never import or unpickle what a job contains."""
+    await enqueue(queue, original())
     stored = connection.hgetall(f"rq:job:{job_id_of(original())}")
     job = job_of(connection, original())
     assert job.func_name == "make_sizes"
@@ -88,65 +95,61 @@ async def test_a_job_is_json_and_names_no_code(queue, connection):
     assert json.dumps(job.args)
 
 
-async def test_a_photo_has_one_job_whoever_asks_and_however_often(queue, connection):
-    """The id is the photo's, so that two storagemasters and a sweep ask for the same."""
+async def test_a_photo_has_one_job(queue, connection):
+    """Two storagemasters and a sweep use the same id."""
     other = SizesQueue(connection, KEYS)
-    await ask(queue, original(), original())
-    await ask(other, original(), queue_name=RETRY_QUEUE)
+    await enqueue(queue, original(), original())
+    await enqueue(other, original(), queue_name=RETRY_QUEUE)
     assert waiting(connection) == {NEW_QUEUE: [job_id_of(original())]}
 
 
-async def test_photos_have_jobs_of_their_own(queue, connection):
-    """In the order in which they were asked for."""
+async def test_jobs_of_different_photos_keep_their_order(queue, connection):
+    """Jobs wait in the order of their uploads."""
     originals = [original(number) for number in range(250)]
-    await ask(queue, *originals)
+    await enqueue(queue, *originals)
     assert waiting(connection) == {NEW_QUEUE: [job_id_of(each) for each in originals]}
 
 
 @pytest.mark.parametrize("status", ENDED)
-async def test_a_job_that_has_ended_is_not_in_the_way(queue, connection, status):
-    """Asked for again, it is done again."""
-    await ask(queue, original())
-    job = job_of(connection, original())
-    Queue(NEW_QUEUE, connection=connection).remove(job.id)
+async def test_an_ended_job_is_replaced(queue, connection, status):
+    """The photo is enqueued again."""
+    await enqueue(queue, original())
+    job = take(connection, original())
     job.set_status(status)
-    await ask(queue, original(), queue_name=RETRY_QUEUE)
+    await enqueue(queue, original(), queue_name=RETRY_QUEUE)
     assert waiting(connection) == {RETRY_QUEUE: [job.id]}
     assert job_of(connection, original()).get_status() == JobStatus.QUEUED
 
 
-async def test_a_job_that_runs_is_left_alone(queue, connection):
-    """Once is enough."""
-    await ask(queue, original())
-    job = job_of(connection, original())
-    Queue(NEW_QUEUE, connection=connection).remove(job.id)
-    job.set_status(JobStatus.STARTED)
-    await ask(queue, original())
+async def test_a_running_job_is_not_replaced(queue, connection):
+    """The photo is not enqueued a second time."""
+    await enqueue(queue, original())
+    take(connection, original()).set_status(JobStatus.STARTED)
+    await enqueue(queue, original())
     assert waiting(connection) == {}
 
 
-async def test_a_job_that_fell_out_of_its_lane_is_put_back(queue, connection, monkeypatch):
-    """A worker took it and died before it said so: it says that it waits, and waits nowhere."""
+async def test_a_job_lost_from_its_queue_is_enqueued_again(queue, connection, monkeypatch):
+    """A worker took it and died before it marked the job as started."""
     monkeypatch.setattr(sizes_queue, "PICKUP_SECONDS", 0.0)
-    await ask(queue, original())
-    Queue(NEW_QUEUE, connection=connection).remove(job_id_of(original()))
-    await ask(queue, original())
+    await enqueue(queue, original())
+    take(connection, original())
+    await enqueue(queue, original())
     assert waiting(connection) == {NEW_QUEUE: [job_id_of(original())]}
 
 
-async def test_a_job_that_a_worker_is_taking_is_left_alone(queue, connection, monkeypatch):
-    """It is off its lane already, and the worker says only then that it runs."""
-    await ask(queue, original())
-    job = job_of(connection, original())
-    Queue(NEW_QUEUE, connection=connection).remove(job.id)
+async def test_a_job_that_a_worker_is_taking_is_not_replaced(queue, connection, monkeypatch):
+    """The job has left its queue, and the worker has not marked it as started yet."""
+    await enqueue(queue, original())
+    job = take(connection, original())
     monkeypatch.setattr(sizes_queue.time, "sleep", lambda _: job.set_status(JobStatus.STARTED))
-    await ask(queue, original())
+    await enqueue(queue, original())
     assert waiting(connection) == {}
     assert job_of(connection, original()).get_status() == JobStatus.STARTED
 
 
 class MeanwhileQueue(SizesQueue):
-    """A storagemaster's queue, beside which something happens once it has seen what is known."""
+    """A queue that calls `meanwhile` after it has looked up the known jobs."""
 
     meanwhile = staticmethod(lambda: None)
 
@@ -156,96 +159,93 @@ class MeanwhileQueue(SizesQueue):
         return known
 
 
-async def test_a_job_that_another_asked_for_and_a_worker_took_meanwhile_runs_once(
-    queue, connection
-):
-    """Made to wait again, it would run twice, and nobody would see the death of its worker."""
+async def test_a_job_enqueued_and_started_meanwhile_runs_once(queue, connection):
+    """Enqueued again, it would run twice, and the death of its worker would be hidden."""
 
     def put_and_take():
-        queue._enqueue([sizes_queue._Ask(NEW_QUEUE, JobKind.SIZES, original())])
-        Queue(NEW_QUEUE, connection=connection).remove(job_id_of(original()))
-        job_of(connection, original()).set_status(JobStatus.STARTED)
+        queue._enqueue([sizes_queue._Entry(NEW_QUEUE, JobKind.SIZES, original())])
+        take(connection, original()).set_status(JobStatus.STARTED)
         late.meanwhile = lambda: None
 
     late = MeanwhileQueue(connection, KEYS)
     late.meanwhile = put_and_take
-    await ask(late, original(), original(1))
+    await enqueue(late, original(), original(1))
     assert waiting(connection) == {NEW_QUEUE: [job_id_of(original(1))]}
     assert job_of(connection, original()).get_status() == JobStatus.STARTED
 
 
-async def test_a_job_that_vanishes_while_it_is_looked_at_does_not_hold_up_the_others(
+async def test_a_flush_during_a_replacement_does_not_stop_later_jobs(
     queue, connection, monkeypatch
 ):
-    """So does each job when somebody flushes the queue."""
-    await ask(queue, original(1))
-    Queue(NEW_QUEUE, connection=connection).remove(job_id_of(original(1)))
+    """All jobs disappear when the operator flushes the queue."""
+    await enqueue(queue, original(1))
+    take(connection, original(1))
     monkeypatch.setattr(sizes_queue.time, "sleep", lambda _: connection.flushall())
-    await ask(queue, original(1))
-    await ask(queue, original(2))
+    await enqueue(queue, original(1))
+    await enqueue(queue, original(2))
     assert waiting(connection) == {NEW_QUEUE: [job_id_of(original(2))]}
 
 
-async def test_a_job_that_vanishes_meanwhile_does_not_hold_up_the_others(queue, connection):
-    """A worker may end and remove it between two questions of ours."""
-    await ask(queue, original(1))
+async def test_a_job_removed_meanwhile_does_not_stop_others(queue, connection):
+    """A worker can finish and remove it between two commands."""
+    await enqueue(queue, original(1))
     late = MeanwhileQueue(connection, KEYS)
     late.meanwhile = lambda: connection.delete(f"rq:job:{job_id_of(original(1))}")
-    await ask(late, original(1), original(2), original(3))
+    await enqueue(late, original(1), original(2), original(3))
     assert {job_id_of(original(2)), job_id_of(original(3))} < set(waiting(connection)[NEW_QUEUE])
 
 
-async def test_depths_are_counted_by_lane(queue):
-    """Every lane has its number."""
-    await ask(queue, original(1), original(2))
-    await ask(queue, original(3), queue_name=RETRY_QUEUE)
+async def test_depths_are_counted_by_queue(queue):
+    """Every queue has a number."""
+    await enqueue(queue, original(1), original(2))
+    await enqueue(queue, original(3), queue_name=RETRY_QUEUE)
     depths = await queue.depths()
     assert depths == dict.fromkeys(QUEUES, 0) | {NEW_QUEUE: 2, RETRY_QUEUE: 1}
 
 
-async def test_the_position_of_a_photo_is_how_many_are_before_it(queue):
-    """And not known when it does not wait."""
-    await ask(queue, *(original(number) for number in range(5)))
+async def test_the_position_is_the_number_of_jobs_before(queue):
+    """It is unknown for a photo without a waiting job."""
+    await enqueue(queue, *(original(number) for number in range(5)))
     assert await queue.position(original(3)) == 3
     assert await queue.position(original(9)) is None
 
 
-async def test_more_than_can_wait_is_left_to_the_sweep(connection, monkeypatch):
-    """Memory has a limit, and asking never fails."""
+async def test_jobs_beyond_the_limit_are_left_to_the_sweep(connection, monkeypatch):
+    """Memory is bounded, and enqueueing never fails."""
     monkeypatch.setattr(sizes_queue, "WAITING_MAX", 2)
     queue = SizesQueue(connection, KEYS)
-    await ask(queue, *(original(number) for number in range(5)))
+    await enqueue(queue, *(original(number) for number in range(5)))
     assert len(waiting(connection)[NEW_QUEUE]) == 2
 
 
 @pytest.fixture(name="no_pause")
 def _no_pause(monkeypatch):
-    """After a failure the queue is asked again at once."""
+    """Reconnect to the queue at once."""
     monkeypatch.setattr(sizes_queue, "RECONNECT_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("no_pause")
-async def test_an_upload_is_kept_while_the_queue_is_away(cluster_with, tmp_path):
-    """201; the status says that the queue cannot be asked; the sweep asks when it is back."""
+async def test_an_upload_succeeds_while_the_queue_is_unavailable(cluster_with, tmp_path):
+    """The status shows the outage, and the sweep enqueues the photo when the queue is back."""
     port = free_port()
     cluster = await cluster_with(queue_url=f"redis://{HOST}:{port}/0")
-    answer = await cluster.master.upload(picture())
-    assert answer.status == 201
+    response = await cluster.master.upload(picture())
+    assert response.status == 201
     await cluster.master.queue.flush_batch()
     assert not cluster.master.queue.is_reachable
     assert (await cluster.master.request("GET", "/status")).document["queues"] is None
-    assert (await cluster.master.photo(answer.version)).document["state"] == "pending"
+    assert (await cluster.master.photo(response.version)).document["state"] == "pending"
     with ValkeyServer(port=port, data_dir=tmp_path), redis.Redis(port=port) as connection:
         for _ in range(2):
             await cluster.master.sweep.sweep_all()
         await cluster.master.queue.flush_batch()
         assert cluster.master.queue.is_reachable
-        assert waiting(connection) == {RETRY_QUEUE: [job_id_of(parse_path(answer.original))]}
+        assert waiting(connection) == {RETRY_QUEUE: [job_id_of(parse_path(response.original))]}
         cluster.master.queue._connection.close()
 
 
 async def test_an_upload_does_not_wait_for_a_frozen_queue(cluster_with, valkey, monkeypatch):
-    """It is asked in the background, and gives up there; the status says that it is away."""
+    """The status shows it as unavailable."""
     monkeypatch.setattr(app, "QUEUE_RESPONSE_SECONDS", 0.3)
     link = Address(HOST, free_port())
     async with running_proxy(link, Address(HOST, valkey.port)) as proxy:
@@ -257,21 +257,21 @@ async def test_an_upload_does_not_wait_for_a_frozen_queue(cluster_with, valkey, 
         await cluster.close()
 
 
-async def test_a_flushed_queue_heals_itself(cluster_with, connection, valkey):
-    """The disk is the truth: the sweep asks again for what has no sizes."""
+async def test_the_sweep_refills_a_flushed_queue(cluster_with, connection, valkey):
+    """It finds the photos without sizes on the disks."""
     cluster = await cluster_with(queue_url=f"redis://{HOST}:{valkey.port}/0")
-    answers = [await cluster.master.upload(picture(number=number)) for number in range(3)]
+    responses = [await cluster.master.upload(picture(number=number)) for number in range(3)]
     await cluster.master.queue.flush_batch()
     connection.flushall()
     assert await cluster.master.sweep.sweep(1) == 0, "at first sight a job may be on its way"
     assert await cluster.master.sweep.sweep(1) == 3
     await cluster.master.queue.flush_batch()
-    ids = {job_id_of(parse_path(answer.original)) for answer in answers}
+    ids = {job_id_of(parse_path(response.original)) for response in responses}
     assert set(waiting(connection)[RETRY_QUEUE]) == ids
 
 
-def test_an_id_is_of_the_photo_and_its_version():
-    """And of nothing else, so that it can be told without a look at anything."""
+def test_a_job_id_depends_only_on_the_version():
+    """The id needs no lookup."""
     each = original()
     assert job_id_of(each) == f"sizes-{each.photo_version.photo}-{each.photo_version.version}"
     assert render_path(each).endswith("_o.jpg")

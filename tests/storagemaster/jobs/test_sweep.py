@@ -1,9 +1,9 @@
-"""The sweep: photos without sizes are found from what is on the disks alone."""
+"""The sweep finds photos without sizes from the files on disk alone."""
 
 import pytest
 
 from storagemaster.jobs.sweep import pending_originals
-from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.files import ListedFile
 from tests.storagemaster.bundles_to_send import body_of, failure_of, sizes_of
 from tests.storagemaster.pictures import picture
 
@@ -25,16 +25,16 @@ ONE, TWO = "01jd3x8m2c9qp4k7_3fz8qd", "01jd3x8m2c9qp4k7_000000"
         ([f"{ONE}_s.jpg", f"{ONE}_q.jpg"], []),
     ],
 )
-def test_pending_is_an_original_with_nothing_that_settles_it(names, pending):
-    """Neither info nor failure, and no tombstone of it or of its photo."""
+def test_pending_originals_have_neither_info_nor_failure_nor_tombstone(names, pending):
+    """The tombstone may cover the version or the photo."""
     found = pending_originals(1, [ListedFile(name, 1, "") for name in names])
     assert sorted(f"{o.photo_version.photo}_{o.photo_version.version}" for o in found) == sorted(
         pending
     )
 
 
-async def test_what_is_settled_is_not_asked_for(cluster):
-    """A photo that is ready, one that has failed, and one that is gone."""
+async def test_only_pending_photos_are_enqueued(cluster):
+    """Ready, failed, and deleted photos are not."""
     ready, failed, gone, pending = [
         (await cluster.master.upload(picture(number=number))).version for number in range(4)
     ]
@@ -48,8 +48,8 @@ async def test_what_is_settled_is_not_asked_for(cluster):
     assert lane_kind_original.original.photo_version == pending
 
 
-async def test_a_photo_is_asked_for_until_it_has_its_sizes(cluster):
-    """Every pass again: what waits or runs is not done twice, and what was lost is found."""
+async def test_a_photo_is_enqueued_in_every_sweep_until_it_has_sizes(cluster):
+    """The queue ignores duplicates of a job."""
     photo_version = (await cluster.master.upload(picture())).version
     assert [await cluster.master.sweep.sweep(1) for _ in range(3)] == [0, 1, 1]
     await cluster.master.worker.put_bundle(
@@ -59,27 +59,27 @@ async def test_a_photo_is_asked_for_until_it_has_its_sizes(cluster):
 
 
 @pytest.mark.parametrize("down", ["east-1", "west-1"])
-async def test_one_mirror_is_enough_to_sweep_by(cluster, down):
-    """Whichever is up."""
+async def test_one_mirror_is_enough_for_a_sweep(cluster, down):
+    """Either mirror will do."""
     await cluster.master.upload(picture())
     await cluster.stop_and_notice(down)
     await cluster.master.sweep.sweep(1)
     assert await cluster.master.sweep.sweep(1) == 1
 
 
-async def test_a_volume_without_mirrors_is_passed_over(cluster):
-    """The others are swept all the same, and nothing is concluded of this one."""
+async def test_a_volume_without_mirrors_is_skipped(cluster):
+    """Other volumes are swept."""
     for volume in (1, 2):
         await cluster.master.upload(picture(), volume=volume)
     await cluster.stop_and_notice("east-1", "west-1")
     await cluster.master.sweep.sweep_all()
-    asked = cluster.master.queue._waiting.qsize()
+    waiting = cluster.master.queue._waiting.qsize()
     await cluster.master.sweep.sweep_all()
-    assert cluster.master.queue._waiting.qsize() == asked + 1
+    assert cluster.master.queue._waiting.qsize() == waiting + 1
 
 
-async def test_a_node_that_is_lost_in_a_sweep_does_not_end_it(cluster):
-    """It was up when it was last asked."""
+async def test_a_node_that_fails_during_a_sweep_does_not_end_it(cluster):
+    """The fleet still lists the node as up."""
     await cluster.master.upload(picture(), volume=2)
     await cluster.stop("east-1")
     for _ in range(2):

@@ -195,7 +195,7 @@ async def test_delete_with_one_node_left_is_not_acknowledged(cluster, photo):
 async def test_delete_that_no_mirror_stores_is_not_acknowledged(cluster, photo):
     """With two hints only, the mirrors would still serve the photo."""
     await cluster.stop_and_notice("west-1")
-    cluster.mark_unverified("east-1")
+    cluster.mark_suspect("east-1")
     assert_problem(await cluster.master.delete(photo), 503, "unavailable")
 
 
@@ -203,7 +203,7 @@ async def test_delete_that_no_mirror_stores_is_not_acknowledged(cluster, photo):
 async def test_revocation_that_no_mirror_stores_is_not_acknowledged(cluster, photo):
     """The wait is bounded, and the old version still exists."""
     await cluster.stop_and_notice("west-1")
-    cluster.mark_unverified("east-1")
+    cluster.mark_suspect("east-1")
     async with asyncio.timeout(20):
         answer = await cluster.master.request("POST", f"/photos/{photo}/revoke")
     assert_problem(answer, 503, "unavailable")
@@ -232,7 +232,7 @@ async def test_full_disks_store_tombstones(cluster, photo):
 
 async def test_suspect_mirror_gets_its_tombstone_by_a_hint(cluster, photo):
     """It accepts no writes."""
-    cluster.mark_unverified("east-1")
+    cluster.mark_suspect("east-1")
     await cluster.poll()
     answer = await cluster.master.delete(photo)
     assert (answer.status, answer.document["pending_mirrors"]) == (200, ["east-1"])

@@ -1,7 +1,7 @@
 """Regeneration: the versions of a shard, and the version that a recipe makes."""
 
 from storagemaster.lifecycle.regeneration import live_versions, version_for_recipe
-from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.files import ListedFile
 from volumes.photo_path import parse_photo_version
 
 PHOTO = "01jd3x8m2c9qp4k7"

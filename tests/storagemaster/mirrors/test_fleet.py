@@ -143,7 +143,7 @@ async def test_poll_notices_real_nodes_that_stop_and_hang(cluster):
 
 async def test_real_node_reports_a_suspect_and_a_full_disk(cluster):
     """The placement needs both."""
-    cluster.mark_unverified("east-1")
+    cluster.mark_suspect("east-1")
     cluster.fill("west-1")
     await cluster.poll()
     views = cluster.master.fleet.view()

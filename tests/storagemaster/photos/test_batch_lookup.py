@@ -35,9 +35,9 @@ def _calls(monkeypatch):
     ):
         handle = getattr(owner, name)
 
-        async def recording(self, request, name=name, handle=handle):
+        async def recording(self, request, body, name=name, handle=handle):
             calls.append(name)
-            return await handle(self, request)
+            return await handle(self, request, body)
 
         monkeypatch.setattr(owner, name, recording)
     return calls
@@ -46,7 +46,7 @@ def _calls(monkeypatch):
 @pytest.fixture(name="patient_cache", autouse=True)
 def _patient_cache(monkeypatch):
     """A timeout with which a slow machine does not cause a miss."""
-    monkeypatch.setattr(info_cache, "ANSWER_SECONDS", 10.0)
+    monkeypatch.setattr(info_cache, "RESPONSE_SECONDS", 10.0)
 
 
 @pytest.fixture(name="memcached")
@@ -137,7 +137,7 @@ async def test_batch_works_without_memcached(cluster_with, calls):
 
 async def test_memcached_that_hangs_only_costs_time(cluster_with, memcached, monkeypatch):
     """It accepts connections and does not respond."""
-    monkeypatch.setattr(info_cache, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(info_cache, "RESPONSE_SECONDS", 0.2)
     process, address = memcached
     cluster = await cluster_with(memcached=(address,))
     photos = await ready_photos(cluster, 2)
@@ -153,7 +153,7 @@ async def test_deleted_photo_is_gone_despite_its_cached_info(cluster_with, memca
     process.send_signal(signal.SIGSTOP)
     with pytest.MonkeyPatch.context() as patch:
         # The first client has a long timeout; this storagemaster gets one with a short timeout.
-        patch.setattr(info_cache, "ANSWER_SECONDS", 0.2)
+        patch.setattr(info_cache, "RESPONSE_SECONDS", 0.2)
         hasty = await cluster.another_master("hasty", colo="east")
         await hasty.delete(deleted)
     process.send_signal(signal.SIGCONT)

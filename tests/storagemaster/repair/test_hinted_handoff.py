@@ -1,4 +1,4 @@
-"""Owed work: what a fault left undone is brought home, in order, and nothing is lost on the way."""
+"""Hinted handoff: hints are delivered in order, and no copy is lost on the way."""
 
 import asyncio
 
@@ -16,26 +16,32 @@ from tests.storagemaster.small_cluster import HOST
 from volumes.photo_path import PhotoTombstone, PhotoVersion, render_path, render_stem
 
 
-async def owed_to_west_1(cluster, photo):
-    """Upload while west-1 is down; the photo path of what is owed."""
+async def upload_without_west_1(cluster, photo):
+    """Upload a photo while west-1 is down, and return the path of its original."""
     await cluster.stop_and_notice("west-1")
     return (await cluster.master.upload(photo)).original
 
 
-async def test_an_original_goes_home(cluster):
-    """Byte for byte and with its second; then nobody holds it for another any more."""
+async def test_an_original_is_delivered_when_its_mirror_is_up(cluster):
+    """Bytes and mtime are the same, the hint is removed, and the status counts it until then."""
     photo = long_picture(1_500_000)
-    original = await owed_to_west_1(cluster, photo)
+    original = await upload_without_west_1(cluster, photo)
+    await cluster.master.deliver_hints()
+    assert cluster.holders(original) == {"east-1": photo, "west-2 for west-1": photo}
+    await cluster.poll()
+    assert (await cluster.master.request("GET", "/status")).document["pending_hints"] == 1
     await cluster.start("west-1")
     await cluster.master.deliver_hints()
     assert cluster.holders(original) == {"east-1": photo, "west-1": photo}
     times = {cluster.path(node, original).stat().st_mtime_ns for node in ("east-1", "west-1")}
     assert len(times) == 1
     assert cluster.mirrors_are_equal(1)
+    await cluster.poll()
+    assert (await cluster.master.request("GET", "/status")).document["pending_hints"] == 0
 
 
-async def test_a_bundle_goes_home(cluster):
-    """Every size and the info."""
+async def test_a_bundle_is_delivered(cluster):
+    """Every size and the info arrive."""
     photo_version = (await cluster.master.upload(picture())).version
     await cluster.stop_and_notice("west-1")
     files = sizes_of(photo_version)
@@ -47,8 +53,8 @@ async def test_a_bundle_goes_home(cluster):
     assert cluster.mirrors_are_equal(1)
 
 
-async def test_many_files_go_home_in_one_pass(cluster):
-    """However many there are, none is left, and the mirrors are equal."""
+async def test_many_hints_are_delivered_in_one_pass(cluster):
+    """No hint is left, and the mirrors are equal."""
     await cluster.stop_and_notice("west-1")
     for number in range(25):
         assert (await cluster.master.upload(picture(number=number))).status == 201
@@ -59,12 +65,12 @@ async def test_many_files_go_home_in_one_pass(cluster):
     assert cluster.mirrors_are_equal(1)
 
 
-async def test_a_colo_that_returns_gets_all_of_it(cluster):
-    """Photos of both volumes, from the nodes of the other colo."""
+async def test_a_returning_colo_gets_all_its_hints(cluster):
+    """The nodes of the other colo hold photos of both volumes."""
     await cluster.stop_and_notice("west-1", "west-2")
     for volume in (1, 2, 1, 2):
-        answer = await cluster.master.upload(picture(number=volume), volume=volume)
-        assert answer.document["durability"] == "degraded"
+        response = await cluster.master.upload(picture(number=volume), volume=volume)
+        assert response.document["durability"] == "degraded"
     await cluster.start("west-1", "west-2")
     await cluster.master.deliver_hints()
     assert all(cluster.mirrors_are_equal(number) for number in (1, 2))
@@ -72,19 +78,11 @@ async def test_a_colo_that_returns_gets_all_of_it(cluster):
         assert cluster.hidden(node, ".hints") == set()
 
 
-async def test_nothing_is_asked_of_a_home_that_is_down(cluster):
-    """What it is owed stays where it is."""
-    photo = picture()
-    original = await owed_to_west_1(cluster, photo)
-    await cluster.master.deliver_hints()
-    assert cluster.holders(original) == {"east-1": photo, "west-2 for west-1": photo}
-
-
 @pytest.mark.parametrize("fault", [Fault.CUT, Fault.RESET])
-async def test_a_copy_is_let_go_only_when_the_home_has_it(cluster, fault):
-    """The home is lost in the middle of the pull: the copy stays, and goes home later."""
+async def test_a_hint_is_removed_only_after_delivery(cluster, fault):
+    """The mirror fails during the pull: the hint stays, and a later pass delivers it."""
     photo = long_picture(800_000)
-    original = await owed_to_west_1(cluster, photo)
+    original = await upload_without_west_1(cluster, photo)
     await cluster.start_and_notice("west-1")
     # The home pulls through the link of the holder.
     cluster.links["west-2"].plan(fault, after_bytes=400_000, direction=Direction.CLIENT)
@@ -95,10 +93,10 @@ async def test_a_copy_is_let_go_only_when_the_home_has_it(cluster, fault):
     assert cluster.holders(original) == {"east-1": photo, "west-1": photo}
 
 
-async def test_a_lost_answer_of_the_home_settles_later(cluster):
-    """It has the file, and nobody was told: the next pass finds it there."""
+async def test_a_lost_response_leaves_the_hint_for_the_next_pass(cluster):
+    """The mirror has the file. The next pass finds it there."""
     photo = picture()
-    original = await owed_to_west_1(cluster, photo)
+    original = await upload_without_west_1(cluster, photo)
     await cluster.start_and_notice("west-1")
     cluster.links["west-1"].plan(Fault.RESET, after_bytes=1, direction=Direction.CLIENT)
     await cluster.master.hinted_handoff.deliver_all()
@@ -109,8 +107,8 @@ async def test_a_lost_answer_of_the_home_settles_later(cluster):
 
 
 @pytest.mark.usefixtures("despair")
-async def test_a_home_that_freezes_does_not_stop_the_others(cluster):
-    """The pass ends, and what is owed to others went home in it."""
+async def test_a_frozen_mirror_does_not_stop_other_deliveries(cluster):
+    """The pass ends, and the hints for other mirrors are delivered."""
     await cluster.stop_and_notice("west-1", "west-2")
     for volume in (1, 2):
         await cluster.master.upload(picture(), volume=volume)
@@ -125,8 +123,8 @@ async def test_a_home_that_freezes_does_not_stop_the_others(cluster):
     assert cluster.mirrors_are_equal(1)
 
 
-async def test_a_tombstone_goes_home_before_the_copy_it_covers(cluster):
-    """Also when another node holds it: the photo is never there again, not even for a moment."""
+async def test_a_tombstone_is_delivered_before_the_copies_it_covers(cluster):
+    """Another node holds the tombstone. The photo is never on the mirror, not even for a moment."""
     await cluster.stop_and_notice("east-1")
     photo_version = (await cluster.master.upload(picture())).version
     # More copies than go at once, all of them listed before the tombstone.
@@ -146,49 +144,39 @@ async def test_a_tombstone_goes_home_before_the_copy_it_covers(cluster):
         assert cluster.hidden(node, ".hints") == set()
 
 
-async def test_a_damaged_copy_does_not_go_home(cluster):
-    """It is not what was written, and the other mirror has what was."""
-    photo = picture()
-    original = await owed_to_west_1(cluster, photo)
-    damage(cluster.path("west-2", f".hints/west-1/{original}"))
-    await cluster.start("west-1")
-    await cluster.master.deliver_hints()
-    assert cluster.visible("west-1") == set()
-    await cluster.master.request("POST", "/repairs/1")
-    assert cluster.holders(original)["west-1"] == photo
-
-
-async def test_a_damaged_copy_does_not_hold_up_the_others(cluster):
-    """It is tried a few times, and then left to reconcile."""
+async def test_a_damaged_hint_is_not_delivered_and_delays_no_other(cluster):
+    """It is retried a few times, and then left to reconciliation, which uses the other mirror."""
     await cluster.stop_and_notice("west-1")
     originals = [
         (await cluster.master.upload(picture(number=number))).original for number in range(6)
     ]
-    poison = min(originals)
-    damage(cluster.path("west-2", f".hints/west-1/{poison}"))
+    damaged = min(originals)
+    damage(cluster.path("west-2", f".hints/west-1/{damaged}"))
     await cluster.start("west-1")
     await cluster.master.deliver_hints()
-    assert cluster.visible("west-1") == set(originals) - {poison}
+    assert cluster.visible("west-1") == set(originals) - {damaged}
     for _ in range(ATTEMPTS_MAX):
         await cluster.master.hinted_handoff.deliver_all()
     tried = cluster.links["west-1"].bytes_passed[Direction.TARGET]
     await cluster.master.hinted_handoff.deliver_all()
     assert cluster.links["west-1"].bytes_passed[Direction.TARGET] == tried
-    assert cluster.hidden("west-2", ".hints") == {f".hints/west-1/{poison}"}
+    assert cluster.hidden("west-2", ".hints") == {f".hints/west-1/{damaged}"}
+    await cluster.master.request("POST", "/repairs/1")
+    assert cluster.mirrors_are_equal(1)
 
 
 def damage(path):
-    """Change a byte of a file, and leave what is noted of it."""
+    """Change a byte of a file without changing its recorded digest."""
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.chmod(0o644)
     path.write_bytes(data)
 
 
-async def test_other_bytes_at_home_do_not_settle_what_is_owed(cluster):
-    """The copy is the second one of an acknowledged photo, and stays."""
+async def test_a_conflict_with_the_mirror_keeps_the_hint(cluster):
+    """The hint is the second copy of an acknowledged photo."""
     photo = picture()
-    original = await owed_to_west_1(cluster, photo)
+    original = await upload_without_west_1(cluster, photo)
     await cluster.start("west-1")
     cluster.write("west-1", original, b"other bytes")
     await cluster.master.deliver_hints()
@@ -199,10 +187,10 @@ async def test_other_bytes_at_home_do_not_settle_what_is_owed(cluster):
     }
 
 
-async def test_a_home_without_room_is_asked_again(cluster):
-    """A full disk is no fault of the file: it waits for room, however many passes that takes."""
+async def test_delivery_to_a_full_mirror_is_retried(cluster):
+    """A full disk is not a fault of the file, so the number of retries has no limit."""
     photo = picture()
-    original = await owed_to_west_1(cluster, photo)
+    original = await upload_without_west_1(cluster, photo)
     await cluster.start("west-1")
     reserve = cluster.stores["west-1"].health.reserve
     cluster.fill("west-1", to_the_brim=True)
@@ -214,16 +202,16 @@ async def test_a_home_without_room_is_asked_again(cluster):
     assert cluster.holders(original) == {"east-1": photo, "west-1": photo}
 
 
-async def test_a_holder_that_its_home_cannot_reach_is_asked_again(cluster, monkeypatch):
-    """A link that is cut says nothing of the files: one try a pass, and none is given up."""
+async def test_delivery_over_a_broken_link_is_retried(cluster, monkeypatch):
+    """Each pass makes one attempt for the link, and no hint is given up."""
     photos = [picture(number=number) for number in range(6)]
     await cluster.stop_and_notice("west-1")
     originals = [(await cluster.master.upload(photo)).original for photo in photos]
     await cluster.start("west-1")
-    asked, nowhere = [], f"http://{HOST}:{free_port()}"
+    pulled, nowhere = [], f"http://{HOST}:{free_port()}"
 
     def from_nowhere(**fields):
-        asked.append(fields["place"])
+        pulled.append(fields["place"])
         return Pull(**{**fields, "source": nowhere})
 
     with monkeypatch.context() as patch:
@@ -231,15 +219,15 @@ async def test_a_holder_that_its_home_cannot_reach_is_asked_again(cluster, monke
         patch.setattr(hinted_handoff, "PULLS_AT_ONCE", 1)
         for _ in range(ATTEMPTS_MAX + 1):
             await cluster.master.deliver_hints()
-    assert len(asked) == ATTEMPTS_MAX + 1
+    assert len(pulled) == ATTEMPTS_MAX + 1
     assert cluster.master.fleet.is_up("west-1")
     await cluster.master.deliver_hints()
     assert cluster.visible("west-1") == set(originals)
     assert cluster.hidden("west-2", ".hints") == set()
 
 
-async def test_two_masters_may_hand_over_at_once(cluster):
-    """Whoever is faster, each file goes home once and nothing is left."""
+async def test_two_masters_can_deliver_concurrently(cluster):
+    """Each hint is delivered once."""
     other = await cluster.another_master()
     await cluster.stop_and_notice("west-1")
     for number in range(12):
@@ -252,39 +240,16 @@ async def test_two_masters_may_hand_over_at_once(cluster):
     assert cluster.mirrors_are_equal(1)
 
 
-async def test_an_upload_to_a_home_that_just_returned_needs_no_hand_over(cluster):
-    """New photos go to the home itself, while what it missed is still on its way."""
-    await owed_to_west_1(cluster, picture())
+async def test_an_upload_to_a_returned_mirror_needs_no_hint(cluster):
+    """New photos go to the mirror although older hints are pending."""
+    await upload_without_west_1(cluster, picture())
     await cluster.start_and_notice("west-1")
-    answer = await cluster.master.upload(picture(number=1))
-    assert (answer.document["pending_mirrors"], answer.nodes) == ([], ["east-1", "west-1"])
+    response = await cluster.master.upload(picture(number=1))
+    assert (response.document["pending_mirrors"], response.nodes) == ([], ["east-1", "west-1"])
 
 
-async def test_without_its_owed_work_a_volume_is_made_equal_all_the_same(cluster):
-    """It is a shortcut: reconcile alone finds what a mirror has missed."""
-    photo = picture()
-    original = await owed_to_west_1(cluster, photo)
-    cluster.path("west-2", f".hints/west-1/{original}").unlink()
-    await cluster.start_and_notice("west-1")
-    answer = await cluster.master.request("POST", "/repairs/1")
-    assert answer.status == 200
-    assert cluster.holders(original) == {"east-1": photo, "west-1": photo}
-    assert cluster.mirrors_are_equal(1)
-
-
-async def test_owed_work_is_counted_in_the_status(cluster):
-    """Until it is done."""
-    await owed_to_west_1(cluster, picture())
-    await cluster.poll()
-    assert (await cluster.master.request("GET", "/status")).document["pending_hints"] == 1
-    await cluster.start("west-1")
-    await cluster.master.deliver_hints()
-    await cluster.poll()
-    assert (await cluster.master.request("GET", "/status")).document["pending_hints"] == 0
-
-
-async def test_sizes_of_two_makers_that_are_owed_are_not_mixed(cluster):
-    """Two nodes hold others for one home: it takes those that come first, and only those."""
+async def test_hinted_sizes_of_two_workers_are_not_mixed(cluster):
+    """Two nodes hold different sizes for one mirror: it gets one complete set."""
     photo_version = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
     small, large, info = (
         f"{render_stem(photo_version)}_m.jpg",
@@ -295,14 +260,14 @@ async def test_sizes_of_two_makers_that_are_owed_are_not_mixed(cluster):
         for path in (small, large, info):
             cluster.write(holder, path, f"{path} by {holder}".encode(), hint_for="west-1")
     await cluster.master.deliver_hints()
-    at_home = {cluster.files("west-1")[path].rpartition(b" ")[2] for path in (small, large, info)}
-    assert len(at_home) == 1
+    makers = {cluster.files("west-1")[path].rpartition(b" ")[2] for path in (small, large, info)}
+    assert len(makers) == 1
     for holder in ("east-1", "west-2"):
         assert cluster.hidden(holder, ".hints") == set()
 
 
-async def test_a_size_that_is_owed_does_not_stand_in_for_one_of_another_maker(cluster):
-    """The home's info does not tell of it; reconcile brings the right one."""
+async def test_a_hinted_size_does_not_complete_sizes_of_another_worker(cluster):
+    """The mirror's info does not describe it. Reconciliation copies the right one."""
     photo_version = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
     small, info = f"{render_stem(photo_version)}_m.jpg", f"{render_stem(photo_version)}.json"
     cluster.write("west-1", info, b"info of one")
@@ -313,8 +278,8 @@ async def test_a_size_that_is_owed_does_not_stand_in_for_one_of_another_maker(cl
     assert cluster.hidden("west-2", ".hints") == set()
 
 
-async def test_a_list_that_ends_within_a_version_brings_it_home_whole(cluster, monkeypatch):
-    """What is left of it is in the next list, and the info waits for it."""
+async def test_a_version_split_over_two_lists_is_delivered_whole(cluster, monkeypatch):
+    """The next list contains the missing part, and the info waits for it."""
     for module in (wire, hinted_handoff):
         monkeypatch.setattr(module, "HINTS_PER_LIST_MAX", 5)
     photo_version = (await cluster.master.upload(picture())).version

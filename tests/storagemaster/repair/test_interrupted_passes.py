@@ -1,4 +1,4 @@
-"""A storagemaster is killed in the middle of a pass of its own, and another one ends its work."""
+"""A storagemaster is killed during a pass, and another one completes the work."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from tests.storagemaster.manual_master import ALL_SCOPES
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import HOST, KEYS
 
-HOMES = ("east-1", "west-1")
+NODES = ("east-1", "west-1")
 STEM = "1/k7/01jd3x8m2c9qp4k7_3fz8qd"
 SIZES = {f"{STEM}_m.jpg", f"{STEM}_h.jpg", f"{STEM}.json"}
 HINT_POINTS = ("hint_delivered", "hint_delivered:2", "hint_removed", "hint_removed:3")
@@ -26,9 +26,9 @@ PASS_POINTS = (*HINT_POINTS, *REPAIR_POINTS)
 
 @pytest.fixture(name="doomed")
 def _doomed(cluster, tmp_path):
-    """Runs a storagemaster in a process of its own until it dies at a point: doomed(point)."""
+    """Run a storagemaster in its own process until it dies at a crash point: doomed(point)."""
 
-    async def run_until_dead(point, *, asked=None):
+    async def run_until_dead(point, *, post=None):
         address = f"{HOST}:{free_port()}"
         log = tmp_path / "crash"
         process = await asyncio.create_subprocess_exec(
@@ -38,8 +38,8 @@ def _doomed(cluster, tmp_path):
         )
         try:
             async with asyncio.timeout(60):
-                if asked is not None:
-                    await ask_when_up(f"http://{address}{asked}", process)
+                if post is not None:
+                    await post_when_up(f"http://{address}{post}", process)
                 assert await process.wait() == -signal.SIGKILL
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -51,7 +51,7 @@ def _doomed(cluster, tmp_path):
 
 
 def written_config(cluster, address, folder):
-    """The cluster as a file, with one more storagemaster, and its keys beside it."""
+    """Write the config with one more storagemaster, and its keys beside it."""
     save_keys(folder / "keys.toml", KEYS)
     tables = [
         f'[nodes.{node.id}]\ncolo = "{node.colo}"\nstore = "{node.store}"\n'
@@ -70,8 +70,8 @@ def written_config(cluster, address, folder):
     return config
 
 
-async def ask_when_up(url, process):
-    """Send a POST as soon as it is taken; the process dies of it."""
+async def post_when_up(url, process):
+    """Send a POST as soon as the process accepts it; the process dies while handling it."""
     token = sign_token(KEYS, ALL_SCOPES)
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
         while process.returncode is None:
@@ -80,21 +80,21 @@ async def ask_when_up(url, process):
             await asyncio.sleep(0.05)
 
 
-async def put_right(cluster):
-    """What another storagemaster makes of it, which was never told."""
+async def complete_work(cluster):
+    """Run the passes of another storagemaster, which knows nothing of the first one."""
     successor = await cluster.another_master()
     for _ in range(2):
         await successor.fleet.poll()
         await successor.fence_lifter.lift_fences()
         await successor.hinted_handoff.deliver_all()
     for number in (1, 2):
-        answer = await successor.request("POST", f"/repairs/{number}")
-        assert not answer.document["failed"]
+        response = await successor.request("POST", f"/repairs/{number}")
+        assert not response.document["failed"]
 
 
 @pytest.mark.parametrize("point", HINT_POINTS)
-async def test_what_is_owed_comes_home_whoever_dies_on_the_way(cluster, doomed, point):
-    """The home gets every file once, and nobody holds it any more."""
+async def test_hints_are_delivered_although_a_master_dies(cluster, doomed, point):
+    """The mirror gets every file, and no hint is left."""
     photo = picture()
     await cluster.stop_and_notice("west-1")
     uploaded = await cluster.master.upload(photo)
@@ -102,23 +102,23 @@ async def test_what_is_owed_comes_home_whoever_dies_on_the_way(cluster, doomed, 
     await cluster.master.worker.put_bundle(uploaded.version, body_of(sizes), mtime_seconds=1)
     await cluster.start("west-1")
     await doomed(point)
-    await put_right(cluster)
-    assert cluster.holders(uploaded.original) == dict.fromkeys(HOMES, photo)
+    await complete_work(cluster)
+    assert cluster.holders(uploaded.original) == dict.fromkeys(NODES, photo)
     for size in sizes:
-        assert cluster.holders(size.path) == dict.fromkeys(HOMES, size.data)
+        assert cluster.holders(size.path) == dict.fromkeys(NODES, size.data)
     assert cluster.visible("west-1") == {uploaded.original, *paths_of(sizes)}
     assert cluster.hidden("west-2", ".hints") == set()
 
 
 @pytest.mark.parametrize("point", REPAIR_POINTS)
-async def test_sizes_are_of_one_maker_whoever_dies_while_they_are_replaced(cluster, doomed, point):
-    """What was begun is ended in the same way."""
-    for node in HOMES:
+async def test_sizes_are_not_mixed_although_a_master_dies(cluster, doomed, point):
+    """The other storagemaster completes the replacement in the same way."""
+    for node in NODES:
         for path in SIZES:
             cluster.write(node, path, f"{path} by {node}".encode())
     await cluster.poll()
-    await doomed(point, asked="/repairs/1")
-    await put_right(cluster)
+    await doomed(point, post="/repairs/1")
+    await complete_work(cluster)
     assert cluster.mirrors_are_equal(1)
     assert cluster.visible("east-1") == SIZES
     assert len({cluster.files("east-1")[path].rpartition(b" ")[2] for path in SIZES}) == 1

@@ -1,9 +1,12 @@
-"""The plan of a repair: union, tombstones first, nothing concluded from what is not there."""
+"""The repair plan: union, tombstones first, and no conclusion from an unreachable mirror."""
+
+from typing import get_args
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from storagemaster.repair.plan import plan_shard
+from storagemaster.repair.repairs import ACTIONS
 from storagemaster.repair.steps import (
     Conflict,
     Copy,
@@ -11,9 +14,10 @@ from storagemaster.repair.steps import (
     Replace,
     ReplaceSizes,
     RestoreDigest,
+    Step,
     WriteTombstone,
 )
-from storagenode.disk.shard_listing import ListedFile
+from storagenode.protocol.files import ListedFile
 from volumes.photo_path import (
     Info,
     PhotoTombstone,
@@ -31,23 +35,23 @@ NAMES = (ORIGINAL, SMALL, INFO, VERSION_GONE, PHOTO_GONE)
 
 
 def listing(**digests):
-    """Files of a mirror: digests by short names."""
+    """Return the listing of a mirror from digests by short name."""
     names = {"o": ORIGINAL, "m": SMALL, "info": INFO, "version": VERSION_GONE, "photo": PHOTO_GONE}
     return [ListedFile(names[short], 10, digest) for short, digest in digests.items()]
 
 
 def plan(*, complete=True, **listings):
-    """The plan for mirrors by name."""
+    """Return the plan for mirrors by name."""
     return plan_shard(1, listings, complete=complete)
 
 
 def test_equal_mirrors_need_nothing():
-    """No step, no conflict."""
+    """The plan has neither steps nor conflicts."""
     assert plan(east=listing(o="a", info="b"), west=listing(o="a", info="b")) == Plan()
 
 
-def test_what_one_mirror_lacks_is_copied_from_the_other_and_the_info_last():
-    """The info's presence says that all else is there."""
+def test_missing_files_are_copied_with_the_info_last():
+    """The presence of an info means that its sizes are there."""
     steps = plan(east=listing(info="i", o="a", m="b"), west=[]).steps
     assert [(step.node, step.file) for step in steps] == [
         ("west", Variant(OF, "o", "jpg")),
@@ -58,7 +62,7 @@ def test_what_one_mirror_lacks_is_copied_from_the_other_and_the_info_last():
 
 
 def test_a_tombstone_wins_over_every_copy():
-    """The mirror that has not heard of it buries; nothing that it covers is copied."""
+    """The mirror without the tombstone gets it, and no covered file is copied."""
     for short, tombstone in (
         ("photo", PhotoTombstone(OF.volume, OF.photo)),
         ("version", VersionTombstone(OF)),
@@ -67,25 +71,25 @@ def test_a_tombstone_wins_over_every_copy():
         assert found == Plan((WriteTombstone("west", tombstone),))
 
 
-def test_a_burial_that_was_broken_off_is_finished():
-    """A mirror with both the tombstone and what it covers buries again."""
+def test_an_unfinished_delete_is_finished():
+    """A mirror with a tombstone and a file that it covers gets the tombstone again."""
     found = plan(east=listing(photo="t", o="a"), west=listing(photo="t"))
     assert found == Plan((WriteTombstone("east", PhotoTombstone(OF.volume, OF.photo)),))
 
 
-def test_a_mirror_that_could_not_be_asked_is_not_empty():
-    """Nothing is planned for it, and its silence deletes nothing."""
+def test_an_unreachable_mirror_is_not_empty():
+    """The plan has no step for it, and its absence deletes nothing."""
     assert plan(complete=False, east=listing(o="a", m="b")) == Plan()
 
 
-def test_a_lost_digest_is_adopted_from_the_other_mirror():
-    """The bytes are compared with what the other has noted, and not overwritten."""
+def test_a_lost_digest_is_restored_from_the_other_mirror():
+    """The bytes are verified against the digest of the other mirror, and not overwritten."""
     found = plan(east=listing(o="a"), west=listing(o=""))
     assert found.steps == (RestoreDigest("west", Variant(OF, "o", "jpg"), "a"),)
 
 
-def test_digests_lost_everywhere_are_noted_anew_only_when_all_mirrors_are_asked():
-    """With one away, nobody can say whose bytes are right."""
+def test_digests_lost_on_all_mirrors_are_restored_only_with_all_reachable():
+    """An unreachable mirror may have the right bytes."""
     both = plan(east=listing(o=""), west=listing(o=""))
     assert both.steps == tuple(
         RestoreDigest(node, Variant(OF, "o", "jpg"), "") for node in ("east", "west")
@@ -93,21 +97,21 @@ def test_digests_lost_everywhere_are_noted_anew_only_when_all_mirrors_are_asked(
     assert plan(complete=False, east=listing(o="")).steps == ()
 
 
-def test_a_digest_lost_where_no_other_mirror_has_the_file_is_looked_for_elsewhere():
-    """Nothing would contradict the bytes."""
+def test_a_lost_digest_of_a_sole_copy_is_marked_as_such():
+    """No other mirror can contradict the bytes."""
     found = plan(east=listing(o=""), west=[])
     assert found.steps == (RestoreDigest("east", Variant(OF, "o", "jpg"), "", is_sole_copy=True),)
 
 
 def test_originals_that_differ_are_a_conflict_and_both_stay():
-    """Only a person can tell which is right."""
+    """The operator decides which one is right."""
     found = plan(east=listing(o="a"), west=listing(o="b"))
     assert found.steps == ()
     assert found.conflicts == (Conflict(Variant(OF, "o", "jpg"), {"east": "a", "west": "b"}),)
 
 
 def test_sizes_that_differ_are_all_taken_from_one_mirror():
-    """In one step, the info last, so that it fits the sizes beside it."""
+    """They are replaced in one step with the info last, so that the info matches the sizes."""
     found = plan(east=listing(info="2", m="a"), west=listing(info="1", m="b"))
     size, info = Variant(OF, "m", "jpg"), Info(OF)
     pulls = (
@@ -118,8 +122,8 @@ def test_sizes_that_differ_are_all_taken_from_one_mirror():
     assert found.copy_bytes == 20
 
 
-def test_sizes_that_differ_are_taken_from_where_none_is_missing():
-    """Not from where one was set aside, which would then be made up for by one of another maker."""
+def test_differing_sizes_are_taken_from_a_mirror_that_lacks_none():
+    """A quarantined size would be replaced by a size of another worker."""
     found = plan(east=listing(m="a", info="2"), west=listing(o="o", info="1"))
     assert Copy("west", Variant(OF, "m", "jpg"), "east", "a", 10) not in found.steps
     (replaced,) = [step for step in found.steps if isinstance(step, ReplaceSizes)]
@@ -127,20 +131,26 @@ def test_sizes_that_differ_are_taken_from_where_none_is_missing():
     assert [step.file for step in replaced.steps] == [Variant(OF, "m", "jpg"), Info(OF)]
 
 
-def test_sizes_that_differ_are_taken_from_where_every_digest_is_known():
-    """Bytes without a digest are compared with those of the mirror that has noted it."""
+def test_differing_sizes_are_taken_from_a_mirror_with_all_digests():
+    """Bytes without a digest are verified against the digest of the other mirror."""
     found = plan(east=listing(m="a", info="2"), west=listing(m="", info="1"))
     assert RestoreDigest("west", Variant(OF, "m", "jpg"), "a") in found.steps
     (replaced,) = [step for step in found.steps if isinstance(step, ReplaceSizes)]
     assert (replaced.node, replaced.source) == ("west", "east")
 
 
-def test_notes_that_differ_are_replaced_by_themselves():
-    """They tell of no size."""
-    note = f"{STEM}.fail"
-    found = plan(east=[ListedFile(note, 10, "a")], west=[ListedFile(note, 10, "b")])
+def test_differing_failures_are_replaced_on_their_own():
+    """They do not describe sizes."""
+    failure = f"{STEM}.fail"
+    found = plan(east=[ListedFile(failure, 10, "a")], west=[ListedFile(failure, 10, "b")])
     (step,) = found.steps
     assert isinstance(step, Replace)
+
+
+def test_the_json_name_of_every_step_is_fixed():
+    """Renaming a class must not change the API."""
+    names = ["write-tombstone", "copy", "restore-digest", "replace", "replace-sizes"]
+    assert [ACTIONS[kind] for kind in get_args(Step)] == names
 
 
 MIRROR = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["", "a", "b"])).map(
@@ -149,8 +159,8 @@ MIRROR = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["", "a", "b"])
 
 
 @given(east=MIRROR, west=MIRROR)
-def test_no_plan_copies_what_a_tombstone_covers_or_from_where_it_is_not(east, west):
-    """Whatever the mirrors hold."""
+def test_no_plan_copies_deleted_files_or_from_a_mirror_without_the_file(east, west):
+    """This holds for any listings."""
     mirrors = {"east": east, "west": west}
     found = plan_shard(1, mirrors, complete=True)
     gone = any(file.name in {VERSION_GONE, PHOTO_GONE} for file in (*east, *west))
@@ -165,8 +175,8 @@ def test_no_plan_copies_what_a_tombstone_covers_or_from_where_it_is_not(east, we
 
 
 @given(east=MIRROR, west=MIRROR)
-def test_a_plan_that_is_carried_out_leaves_nothing_to_plan(east, west):
-    """Union is reached in at most three passes, except for conflicts."""
+def test_applied_plans_converge(east, west):
+    """The mirrors are equal after at most three passes, except for conflicts."""
     mirrors = {
         "east": {f.name: f.digest for f in east},
         "west": {f.name: f.digest for f in west},
@@ -174,12 +184,12 @@ def test_a_plan_that_is_carried_out_leaves_nothing_to_plan(east, west):
     for _ in range(3):
         found = plan_shard(1, _listings(mirrors), complete=True)
         for step in found.steps:
-            _carry_out(step, mirrors)
+            _apply(step, mirrors)
     assert plan_shard(1, _listings(mirrors), complete=True).steps == ()
 
 
 def _pulls(step):
-    """What a step copies."""
+    """Return the pulls of a step."""
     if isinstance(step, ReplaceSizes):
         return step.steps
     return (step,) if isinstance(step, Copy | Replace) else ()
@@ -192,15 +202,15 @@ def _listings(mirrors):
     }
 
 
-def _carry_out(step, mirrors):
-    """What a node does with a step, in a model of two dictionaries."""
+def _apply(step, mirrors):
+    """Apply a step to a model of the nodes as dictionaries."""
     files = mirrors[step.node]
     if isinstance(step, WriteTombstone):
-        name = PHOTO_GONE if isinstance(step.tombstone, PhotoTombstone) else VERSION_GONE
+        name = PHOTO_GONE if isinstance(step.file, PhotoTombstone) else VERSION_GONE
         files[name] = files.get(name) or "t"
         for covered in (ORIGINAL, SMALL, INFO):
             files.pop(covered, None)
         return
     for each in _pulls(step) or (step,):
         (name,) = [name for name in NAMES if parse_name(1, name) == each.file]
-        files[name] = each.digest or "noted"
+        files[name] = each.digest or "restored"

@@ -192,7 +192,7 @@ async def test_upload_to_two_mirrors_that_are_down_unnoticed_gets_503(cluster):
 @pytest.mark.parametrize("noticed", [True, False])
 async def test_suspect_disk_gets_no_photo(cluster, noticed):
     """A handoff node stores its copy; an unnoticed fault makes the node reject the write."""
-    cluster.mark_unverified("west-1")
+    cluster.mark_suspect("west-1")
     if noticed:
         await cluster.poll()
     photo = picture()

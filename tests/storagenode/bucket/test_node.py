@@ -48,7 +48,7 @@ def _s3(request):
 def _site_nodes(s3, tmp_path_factory):
     """The east over a disk, the west over a bucket, with little patience."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(opening, "ANSWER_SECONDS", 20.0)
+        patch.setattr(opening, "RESPONSE_SECONDS", 20.0)
         patch.setattr(reading, "PAUSE_SECONDS", 0.001)
         patch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
         store = f'"s3://photos/node-{os.getpid()}"\nendpoint = "{s3.url}"\nregion = "us-east-1"'
@@ -76,7 +76,7 @@ def test_a_scrub_is_made_when_it_is_asked_for(node, place):
     """And never otherwise, because reading costs."""
     node.put(place, DATA)
     assert node.run(node.client.scrub())["completed_seconds"] == 0
-    node.run(node.client.scrub(ask=True))
+    node.run(node.client.scrub(start=True))
     wait_until(lambda: node.run(node.client.scrub())["completed_seconds"])
     found = node.run(node.client.scrub())
     assert found["files"] > 0

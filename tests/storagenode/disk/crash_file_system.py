@@ -10,7 +10,8 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from storagenode.disk.filesystem import FileStat, Space
+from storagenode.open_file import FileStat
+from storagenode.store import Space
 
 ROOT = 0
 _SPACE = Space(1 << 40, 1 << 41, 1 << 20, 1 << 21)

@@ -4,12 +4,13 @@ import errno
 
 import pytest
 
-from storagenode.disk.filesystem import DiskFileSystem, FsyncFailed, Space
+from storagenode.disk.filesystem import DiskFileSystem, FsyncFailed
 from storagenode.disk.health import DiskHealth, Reserve, reserve_of
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.errors import DiskSuspect, NodeError, NotFound, OutOfSpace
 from storagenode.protocol.layout import Place
+from storagenode.store import Space
 from tests.storagenode.photo_samples import (
     MTIME,
     VOLUME,

@@ -13,13 +13,13 @@ from storagenode.app import running_node
 from storagenode.disk.filesystem import DIGEST_XATTR
 from storagenode.disk.marker import (
     NodeMarker,
-    RootRefused,
     mark_root,
     prove_root,
     read_marker,
     root_lock,
 )
 from storagenode.protocol.layout import HINTS, NODE_MARKER, QUARANTINE, STAGING, TRASH
+from storagenode.store import RootRefused
 from tests.storagenode.served_site import LoopThread, make_site
 from volumes.address import Address
 from volumes.cluster import Node
@@ -79,7 +79,7 @@ def test_a_fresh_disk_has_a_folder_that_is_nobody_s(folder):
 def test_a_directory_with_files_is_not_made_a_root(folder, name):
     """They are somebody's, or a node's that lost its marker."""
     (folder / name).mkdir(parents=True)
-    with pytest.raises(RootRefused, match="not empty, and not a node's"):
+    with pytest.raises(RootRefused, match=r"but no \.node marker; use an empty directory"):
         mark_root(folder, node_of())
     assert [entry.name for entry in folder.iterdir()] == [name]
 
@@ -107,7 +107,7 @@ def test_a_call_that_was_interrupted_is_finished_by_the_next(folder, made):
 def test_a_missing_marker_says_what_to_do(folder):
     """Mount the disk, or mark a new one."""
     folder.mkdir()
-    with pytest.raises(RootRefused, match=r"mount it; .* glassplate node init east-1"):
+    with pytest.raises(RootRefused, match=r"mount it\. .* glassplate node init east-1"):
         read_marker(folder, node_of())
     with pytest.raises(RootRefused, match="is missing"):
         read_marker(folder / "not-there", node_of())
@@ -138,7 +138,7 @@ def test_a_marker_that_is_none_is_refused(folder, text):
     """Half of one, or something else by the same name."""
     mark_root(folder, node_of())
     (folder / NODE_MARKER).write_bytes(text.encode("latin-1"))
-    with pytest.raises(RootRefused, match="cannot be read"):
+    with pytest.raises(RootRefused, match="cannot read the marker"):
         read_marker(folder, node_of())
 
 
@@ -163,7 +163,7 @@ def test_a_root_is_held_by_one_process_only(folder):
         refused = subprocess.run(command, capture_output=True, text=True, check=False)
         with pytest.raises(RootRefused), root_lock(folder):
             pass
-    assert "is being served by another process" in refused.stderr
+    assert "is in use by another process" in refused.stderr
     assert subprocess.run(command, check=False).returncode == 0
 
 
@@ -210,7 +210,7 @@ def test_a_file_system_without_xattrs_is_refused_with_what_to_use(folder, monkey
     """Digests could not be kept there."""
     mark_root(folder, node_of())
     monkeypatch.setattr(os, "setxattr", refuse_xattrs)
-    with pytest.raises(RootRefused, match="Use ext4, xfs or btrfs"):
+    with pytest.raises(RootRefused, match="use ext4, xfs, or btrfs"):
         prove_root(folder)
     assert list((folder / STAGING).iterdir()) == []
 
@@ -220,10 +220,10 @@ def test_a_root_that_cannot_be_written_is_refused_as_such(folder, monkeypatch):
     mark_root(folder, node_of())
     with monkeypatch.context() as patch:
         patch.setattr(os, "setxattr", refuse_writes)
-        with pytest.raises(RootRefused, match=r"cannot be written: .*Read-only"):
+        with pytest.raises(RootRefused, match=r"cannot write to .*: .*Read-only"):
             prove_root(folder)
     (folder / STAGING).rmdir()
-    with pytest.raises(RootRefused, match="cannot be written"):
+    with pytest.raises(RootRefused, match="cannot write to"):
         prove_root(folder)
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storagenode.disk.shard_listing import ListedFile
-from storagenode.protocol import errors, wire
+from storagenode.protocol import errors, routes, wire
+from storagenode.protocol.files import ListedFile
+from storagenode.protocol.framing import HEADER_BYTES_MAX
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import BundledFile, Pull
 from tests.storagenode.photo_samples import variant_of, version_of
@@ -22,7 +23,6 @@ from volumes.photo_path import (
     Variant,
     VersionTombstone,
     parse_path,
-    render_stem,
 )
 
 VERSIONS = st.builds(
@@ -43,36 +43,32 @@ DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 SECONDS = st.integers(0, 999_999_999_999)
 
 
-@given(PLACES, SECONDS, st.sampled_from(["files", "tombstones", "quarantine"]))
-def test_a_place_comes_back_from_its_request_path(place, mtime_seconds, route):
+@given(PLACES, SECONDS, DIGESTS)
+@pytest.mark.parametrize("route", [routes.PUT_FILE, routes.WRITE_TOMBSTONE, routes.RESTORE_DIGEST])
+def test_a_place_comes_back_from_its_target(route, place, mtime_seconds, digest):
     """Path and query together."""
-    url = urlsplit(wire.file_path(place, route=route, mtime_seconds=mtime_seconds))
+    target = route.at(place, mtime_seconds=mtime_seconds, digest=digest)
+    url = urlsplit(target.path)
     hint_for, mtime = wire.parse_query(url.query)
-    assert url.path.startswith(f"/{route}/")
-    file = parse_path(url.path.removeprefix(f"/{route}/"))
-    assert (Place(file, hint_for), mtime) == (place, mtime_seconds)
+    prefix = route.template.removesuffix("{path}")
+    assert url.path.startswith(prefix)
+    assert Place(parse_path(url.path.removeprefix(prefix)), hint_for) == place
+    assert mtime == mtime_seconds
+    assert f"sha256={digest}" in url.query
+    assert (target.method, target.signed) == (route.method, route.signed)
 
 
 @given(PLACES)
-def test_a_place_without_a_time_has_the_time_nought(place):
+def test_a_target_without_a_time_has_the_time_0(place):
     """A GET has none."""
-    assert wire.parse_query(urlsplit(wire.file_path(place)).query) == (place.hint_for, 0)
-
-
-@given(VERSIONS, st.none() | NODES, SECONDS)
-def test_a_bundle_s_request_path_says_whose_it_is(photo_version, hint_for, mtime_seconds):
-    """Its stem, whom it is owed to, its time."""
-    url = urlsplit(wire.bundle_path(photo_version, hint_for, mtime_seconds=mtime_seconds))
-    assert wire.parse_query(url.query) == (hint_for, mtime_seconds)
-    assert url.path == f"/bundles/{render_stem(photo_version)}"
-
-
-@given(PLACES, DIGESTS)
-def test_an_adoption_s_request_path_has_place_and_digest(place, digest):
-    """The digest stands beside what every query has."""
-    url = urlsplit(wire.restore_digest_path(place, digest))
+    url = urlsplit(routes.GET_FILE.at(place).path)
     assert wire.parse_query(url.query) == (place.hint_for, 0)
-    assert f"sha256={digest}" in url.query
+
+
+def test_every_route_is_in_the_table_once():
+    """Two routes with the same method and path would shadow one another."""
+    lines = [(route.method, route.template) for route in routes.ROUTES]
+    assert len(lines) == len(set(lines))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +117,7 @@ def test_noise_is_no_bundle(body):
         b'["path"]\nabc',
         b"[1]\nabc",
         b"null\nabc",
-        b" " * (wire.BUNDLE_HEADER_BYTES_MAX + 1) + b"[]\n",
+        b" " * (HEADER_BYTES_MAX + 1) + b"[]\n",
     ],
 )
 def test_a_bundle_that_is_none_is_refused(body):
@@ -194,25 +190,24 @@ def test_a_status_comes_back_from_its_json():
         node="east-1", uuid="u", colo="east", boot="b", volumes=(1, 2), free_bytes=3,
         total_bytes=4, accepts_new_photos=True, suspect_reason="", hints=5,
     )  # fmt: skip
-    fields = json.loads(json.dumps(asdict(status)))
-    tuples = {name: tuple(fields[name]) for name in ("volumes", "fenced")}
-    assert wire.NodeStatus(**{**fields, **tuples}) == status
+    assert wire.parse_status(json.loads(json.dumps(asdict(status)))) == status
 
 
-@pytest.mark.parametrize(("kind", "status"), wire.STATUS_OF_ERROR.items())
-def test_an_error_comes_back_from_its_answer(kind, status):
-    """Its class and its words."""
-    rendered = wire.render_error(kind("why"))
-    assert rendered == (status, kind.__name__, "why")
-    error = wire.parse_error(*rendered)
+@pytest.mark.parametrize(("kind", "wire_name"), errors.ERRORS_ON_THE_WIRE.items())
+def test_an_error_comes_back_from_its_response(kind, wire_name):
+    """Its class and its text."""
+    name, status = wire_name
+    rendered = errors.render_error(kind("why"))
+    assert rendered == (status, name, "why")
+    error = errors.parse_error(*rendered)
     assert type(error) is kind
     assert str(error) == "why"
 
 
 def test_errors_that_have_no_status_of_their_own_are_plain():
     """That a third node cannot be reached is no news of the one that was asked."""
-    assert wire.render_error(errors.Unreachable("x")) == (500, "NodeError", "x")
-    assert wire.render_error(errors.StoreNotWritable("x")) == (500, "NodeError", "x")
-    unknown = wire.parse_error(418, "Teapot", "")
+    assert errors.render_error(errors.Unreachable("x")) == (500, "node-error", "x")
+    assert errors.render_error(errors.StoreNotWritable("x")) == (500, "node-error", "x")
+    unknown = errors.parse_error(418, "teapot", "")
     assert type(unknown) is errors.NodeError
-    assert str(unknown) == "the node answered 418"
+    assert str(unknown) == "the node returned status 418"

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from storagenode.disk.reading import OpenFile
+from storagenode.open_file import OpenFile
 from storagenode.protocol.layout import Place
 from storagenode.read_port.http_semantics import etag_of, http_date
 from tests.storagenode.photo_samples import (

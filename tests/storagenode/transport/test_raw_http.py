@@ -5,7 +5,8 @@ import contextlib
 
 import pytest
 
-from storagenode.protocol import wire, writes_wire
+from storagenode.protocol import batch_wire, wire
+from storagenode.protocol.batch_wire import InMemoryFile
 from storagenode.protocol.errors import (
     BadRequest,
     DigestMismatch,
@@ -15,7 +16,7 @@ from storagenode.protocol.errors import (
     Unreachable,
 )
 from storagenode.protocol.layout import Place
-from storagenode.protocol.writes_wire import InMemoryFile
+from storagenode.protocol.routes import WRITE_MANY, Signed
 from storagenode.transport.raw_http import MalformedResponse, RawHttpClient
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of, version_of
 from volumes.address import Address
@@ -74,12 +75,12 @@ def test_many_files_at_once_are_published_each_with_its_own_bytes(node):
     assert there == [data for _, data in files[1:]]
 
 
-@pytest.mark.parametrize("signed", [b"", b"another line\n"])
-def test_files_whose_line_is_not_signed_are_refused(node, photo_version, signed):
+@pytest.mark.parametrize("signed", [Signed.BODY, Signed.TRAILER])
+def test_files_whose_header_is_not_signed_are_refused(node, photo_version, signed):
     """No byte of them is written."""
     file = InMemoryFile(variant_of(photo_version), DATA, digest_of(DATA), MTIME)
-    body = writes_wire.render_line([file]) + DATA
-    calling = node.client._call_short("POST", writes_wire.WRITES_ROUTE, body, signed=signed)
+    target = WRITE_MANY.target()._replace(signed=signed)
+    calling = node.client._call_short(target, batch_wire.render_writes([file]))
     with pytest.raises(InvalidSignature):
         node.run(calling)
     assert node.run(node.client.find(photo_version.photo)) == []

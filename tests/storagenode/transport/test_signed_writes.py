@@ -6,45 +6,14 @@ import pytest
 
 from permission_urls import InternalSigner, KeyRing, generate_key
 from storagenode.client import NodeClient
-from storagenode.protocol import batch_wire, wire
+from storagenode.protocol import routes, wire
 from storagenode.protocol.errors import InvalidSignature
+from storagenode.protocol.routes import DIGEST_IN_TRAILER, Signed
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of, version_of
 from tests.storagenode.served_site import chunked
 
 DATA = bytes_of("photo", size=500)
-ROUTES = [
-    ("GET", "/status"),
-    ("GET", "/files/{path}"),
-    ("HEAD", "/files/{path}"),
-    ("PUT", "/files/{path}?mtime=1"),
-    ("PUT", "/files/{path}?mtime=not-a-time"),
-    ("PUT", "/files/nothing"),
-    ("DELETE", "/files/{path}?hint_for=west-1"),
-    ("PUT", "/tombstones/{stem}.gone?mtime=1"),
-    ("POST", "/bundles/{stem}?mtime=1"),
-    ("POST", "/pulls"),
-    ("POST", "/digest-restores/{path}?sha256="),
-    ("POST", "/relinks/42/{photo}/{version}/000009"),
-    ("GET", "/hints?hint_for=west-1"),
-    ("PUT", "/volumes/45"),
-    ("PUT", "/volumes/42/cold-tier"),
-    ("POST", "/drops/{path}?sha256="),
-    ("GET", "/volumes/42/shards"),
-    ("GET", "/volumes/42/shards/00"),
-    ("GET", "/volumes/42/photos/{photo}"),
-    ("GET", "/volumes/42/tombstones"),
-    ("DELETE", "/volumes/42/fence/0"),
-    ("POST", "/volumes/42/listings"),
-    ("POST", "/reads"),
-    ("POST", "/pulls/batch"),
-    ("GET", "/find/{photo}"),
-    ("POST", "/digests"),
-    ("POST", "/infos"),
-    ("GET", "/scrub"),
-    ("POST", "/scrub"),
-    ("GET", "/volumes/42/trash/{photo}"),
-    ("GET", "/trash/2026-01-01/{path}"),
-]
+SIGNED = [route for route in routes.ROUTES if route.signed is not Signed.NOTHING]
 
 
 @pytest.fixture(name="node", scope="module")
@@ -80,9 +49,9 @@ def status_of(received):
 
 def put_request(node, place, data, soon, *, opening=None, closing=None, path=None, length=None):
     """A streamed PUT, whose signatures may be others than they should."""
-    path = path or wire.file_path(place, mtime_seconds=MTIME)
+    path = path or routes.PUT_FILE.at(place, mtime_seconds=MTIME).path
     if opening is None:
-        opening = node.sign("PUT", path, wire.DIGEST_IN_TRAILER, expiry_seconds=soon)
+        opening = node.sign("PUT", path, DIGEST_IN_TRAILER, expiry_seconds=soon)
     if closing is None:
         closing = node.sign("PUT", path, digest_of(data), expiry_seconds=soon)
     body = data + wire.render_trailer(closing)
@@ -100,31 +69,33 @@ def test_a_signed_put_is_taken(node, place, soon):
     assert (node.root / place.path).read_bytes() == DATA
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_no_route_answers_without_a_signature(node, method, path):
-    """Not even that the request is nonsense; and nothing changes."""
+@pytest.mark.parametrize("query", [None, {"mtime": "1", "hint_for": "west-1"}, {"mtime": "x"}])
+@pytest.mark.parametrize("route", SIGNED, ids=lambda route: f"{route.method} {route.template}")
+def test_no_route_answers_without_a_signature(node, route, query):
+    """An invalid request gets no other response, and nothing changes."""
     photo_version = version_of(800)
     node.put(variant_of(photo_version), DATA)
     before = node.run(node.client.shard_digests(42))
-    target = path.format(
+    target = route.target(
+        query,
         path=variant_of(photo_version).path,
-        stem=variant_of(photo_version).path.removesuffix("_o.jpg"),
+        volume=42 if route is not routes.CREATE_VOLUME else 45,
         photo=photo_version.photo,
         version=photo_version.version,
+        new_version="000009",
+        shard="00",
+        serial="0",
+        day="2026-01-01",
     )
-    assert status_of(node.send_raw(request(method, target, body=b"x" * 70))) == 403
+    assert status_of(node.send_raw(request(target.method, target.path, body=b"x" * 70))) == 403
     status = node.run(node.client.status())
     assert (status.volumes, status.hints) == ((42,), 0)
     assert node.run(node.client.shard_digests(42)) == before
 
 
-def test_every_route_is_in_the_table_above(node):
-    """One that is added is tested too, or says here that it needs no signature."""
-    both = {**vars(batch_wire), **vars(wire)}
-    app_routes = {value for name, value in both.items() if name.endswith("_ROUTE")}
-    heads = {route.split("/")[1] for route in app_routes}
-    assert heads - {"metrics"} == {path.split("/")[1].split("?")[0] for _, path in ROUTES}
-    assert node.run(node.client.status()).node == "east-1"
+def test_only_metrics_need_no_signature():
+    """Every other route of the table is tested above."""
+    assert set(routes.ROUTES) - set(SIGNED) == {routes.METRICS}
 
 
 def test_a_key_of_nobody_signs_nothing(node, place):
@@ -154,8 +125,8 @@ def test_a_large_body_without_a_right_signature_is_refused_as_such(node, place):
 def test_an_expired_signature_is_none(node, place):
     """Neither to open nor to close."""
     past = int(time.time()) - 1
-    path = wire.file_path(place, mtime_seconds=MTIME)
-    old_opening = node.sign("PUT", path, wire.DIGEST_IN_TRAILER, expiry_seconds=past)
+    path = routes.PUT_FILE.at(place, mtime_seconds=MTIME).path
+    old_opening = node.sign("PUT", path, DIGEST_IN_TRAILER, expiry_seconds=past)
     old_closing = node.sign("PUT", path, digest_of(DATA), expiry_seconds=past)
     soon = past + 100
     for case in ({"opening": old_opening}, {"closing": old_closing}):
@@ -165,12 +136,12 @@ def test_an_expired_signature_is_none(node, place):
 
 def test_a_signature_is_good_for_one_path_only(node, place, soon):
     """Not for another photo, another home, another time, or another spelling."""
-    path = wire.file_path(place, mtime_seconds=MTIME)
-    opening = node.sign("PUT", path, wire.DIGEST_IN_TRAILER, expiry_seconds=soon)
+    path = routes.PUT_FILE.at(place, mtime_seconds=MTIME).path
+    opening = node.sign("PUT", path, DIGEST_IN_TRAILER, expiry_seconds=soon)
     closing = node.sign("PUT", path, digest_of(DATA), expiry_seconds=soon)
     other = variant_of(version_of(801))
     for replayed in (
-        wire.file_path(other, mtime_seconds=MTIME),
+        routes.PUT_FILE.at(other, mtime_seconds=MTIME).path,
         f"{path}0",
         f"{path}&hint_for=west-1",
         path.partition("?")[0],
@@ -186,7 +157,7 @@ def test_a_signature_is_good_for_one_method_only(node, soon):
     """One that reads deletes nothing."""
     held = variant_of(version_of(802), hint_for="west-1")
     node.put(held, DATA)
-    path = wire.file_path(held)
+    path = routes.GET_FILE.at(held).path
     reading = node.sign("GET", path, digest_of(b""), expiry_seconds=soon)
     assert status_of(node.send_raw(request("GET", path, signature=reading))) == 200
     assert status_of(node.send_raw(request("DELETE", path, signature=reading))) == 403
@@ -196,8 +167,8 @@ def test_a_signature_is_good_for_one_method_only(node, soon):
 
 def test_neither_signature_of_a_put_serves_as_the_other(node, place, soon):
     """What lets bytes in does not publish them."""
-    path = wire.file_path(place, mtime_seconds=MTIME)
-    opening = node.sign("PUT", path, wire.DIGEST_IN_TRAILER, expiry_seconds=soon)
+    path = routes.PUT_FILE.at(place, mtime_seconds=MTIME).path
+    opening = node.sign("PUT", path, DIGEST_IN_TRAILER, expiry_seconds=soon)
     closing = node.sign("PUT", path, digest_of(DATA), expiry_seconds=soon)
     for case in (
         {"opening": closing},
@@ -210,7 +181,7 @@ def test_neither_signature_of_a_put_serves_as_the_other(node, place, soon):
 
 def test_a_closing_signature_is_good_for_its_bytes_only(node, place, soon):
     """A stolen opening commits no other bytes."""
-    path = wire.file_path(place, mtime_seconds=MTIME)
+    path = routes.PUT_FILE.at(place, mtime_seconds=MTIME).path
     closing = node.sign("PUT", path, digest_of(b"other"), expiry_seconds=soon)
     sent = put_request(node, place, DATA, soon, closing=closing)
     assert status_of(node.send_raw(sent)) == 403
@@ -223,8 +194,8 @@ def test_a_trailer_that_is_no_signature_publishes_nothing(node, place, soon, clo
     """Whether the body fits one batch or not."""
     data = bytes_of("body", size=size)
     body = data + closing.encode().ljust(wire.TRAILER_BYTES)
-    path = wire.file_path(place, mtime_seconds=MTIME)
-    opening = node.sign("PUT", path, wire.DIGEST_IN_TRAILER, expiry_seconds=soon)
+    path = routes.PUT_FILE.at(place, mtime_seconds=MTIME).path
+    opening = node.sign("PUT", path, DIGEST_IN_TRAILER, expiry_seconds=soon)
     assert status_of(node.send_raw(request("PUT", path, signature=opening, body=body))) == 403
     assert is_nothing_there(node, place)
 

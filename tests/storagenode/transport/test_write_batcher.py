@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from storagenode.disk.publishing import Published
+from storagenode.protocol.batch_wire import BATCH_FILES_MAX, WRITE_BYTES_MAX, InMemoryFile
 from storagenode.protocol.errors import Gone, Unreachable
-from storagenode.protocol.writes_wire import BYTES_MAX, FILES_MAX, InMemoryFile
+from storagenode.protocol.files import Published
 from storagenode.transport.write_batcher import WriteBatcher
 from tests.storagenode.photo_samples import MTIME, digest_of, variant_of, version_of
 
@@ -52,11 +52,11 @@ class Node:
 async def begin(writes, files):
     """Put files at once; the tasks that wait for them."""
     tasks = [asyncio.create_task(writes.put(file)) for file in files]
-    await remove_hint()
+    await run_pending()
     return tasks
 
 
-async def remove_hint():
+async def run_pending():
     """Let everything happen that waits for nothing else."""
     for _ in range(8):
         await asyncio.sleep(0)
@@ -92,7 +92,7 @@ def test_what_comes_meanwhile_goes_in_one_request_in_the_order_it_came():
         assert node.sizes() == [1]
         node.answer()
         assert await first == published_of(file_of(0))
-        await remove_hint()
+        await run_pending()
         assert node.requests[1][0] == files
         node.answer(1)
         assert await asyncio.gather(*later) == [published_of(file) for file in files]
@@ -106,11 +106,13 @@ def test_a_request_has_no_more_files_than_the_node_takes():
     async def run():
         node = Node()
         writes, _ = await busy(node)
-        later = await begin(writes, [file_of(number) for number in range(100, 100 + FILES_MAX + 3)])
+        later = await begin(
+            writes, [file_of(number) for number in range(100, 100 + BATCH_FILES_MAX + 3)]
+        )
         for number in range(3):
             node.answer(number)
-            await remove_hint()
-        assert node.sizes() == [1, FILES_MAX, 3]
+            await run_pending()
+        assert node.sizes() == [1, BATCH_FILES_MAX, 3]
         await asyncio.gather(*later)
 
     asyncio.run(run())
@@ -122,10 +124,10 @@ def test_a_request_has_no_more_bytes_than_the_node_takes():
     async def run():
         node = Node()
         writes, _ = await busy(node)
-        size = BYTES_MAX // 4
+        size = WRITE_BYTES_MAX // 4
         await begin(writes, [file_of(number, size=size) for number in range(10, 16)])
         node.answer()
-        await remove_hint()
+        await run_pending()
         assert node.sizes() == [1, 4]
         writes.close()
 
@@ -178,12 +180,12 @@ def test_who_no_longer_waits_takes_nothing_from_who_does():
         writes, _ = await busy(node)
         later = await begin(writes, [file_of(7), file_of(8)])
         node.answer()
-        await remove_hint()
+        await run_pending()
         later[0].cancel()
-        await remove_hint()
+        await run_pending()
         assert node.gave_up == 0
         later[1].cancel()
-        await remove_hint()
+        await run_pending()
         assert node.gave_up == 1
         writes.close()
 
@@ -199,7 +201,7 @@ def test_a_file_that_nobody_waits_for_any_more_is_not_sent():
         later = await begin(writes, [file_of(7), file_of(8)])
         later[0].cancel()
         node.answer()
-        await remove_hint()
+        await run_pending()
         assert node.requests[-1][0] == [file_of(8)]
         writes.close()
 
@@ -216,7 +218,7 @@ def test_closing_leaves_nothing_going_on():
         writes.close()
         ended = await asyncio.gather(first, *later, return_exceptions=True)
         assert all(isinstance(each, asyncio.CancelledError) for each in ended)
-        await remove_hint()
+        await run_pending()
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(run())

@@ -41,7 +41,7 @@ def test_what_is_asked_of_many_photos_is_limited(node, photo_version):
     """In number, and to what is small."""
     with pytest.raises(BadRequest, match="too many"):
         node.run(node.client.digests([Info(photo_version)] * (wire.LOOKUP_FILES_MAX + 1)))
-    with pytest.raises(BadRequest, match="only infos"):
+    with pytest.raises(BadRequest, match="list of infos"):
         node.run(node.client.infos([variant_of(photo_version).file]))
     for body in (b"", b"{}", b"[1]"):
         with pytest.raises(BadRequest, match="list of paths"):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from storagenode.protocol.batch_wire import InMemoryFile
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import BundledFile, render_bundle
-from storagenode.protocol.writes_wire import InMemoryFile
 from tests.storagenode.node_process import ask, body_of, node_process
 from tests.storagenode.photo_samples import (
     MTIME,

@@ -8,9 +8,9 @@ import pytest
 
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.store import DiskStore
+from storagenode.protocol.batch_wire import InMemoryFile
 from storagenode.protocol.errors import BadRequest, Unreachable
 from storagenode.protocol.wire import render_trailer
-from storagenode.protocol.writes_wire import InMemoryFile
 from storagenode.write_port.receiving import BATCH_BYTES, Receiver
 from tests.storagenode.photo_samples import MTIME, VOLUME, digest_of, variant_of, version_of
 
@@ -109,7 +109,7 @@ def test_a_request_that_is_cancelled_waits_for_its_thread(disk, receive, body):
 def test_an_error_of_the_network_is_not_the_disk_s(disk, receive, error):
     """Whatever its number is."""
     disk.may_end.set()
-    with pytest.raises(Unreachable, match="the sender was lost"):
+    with pytest.raises(Unreachable, match="the sender disconnected"):
         asyncio.run(receive(large_body(then=error)))
     assert disk.list(".staging") == []
 

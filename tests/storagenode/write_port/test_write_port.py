@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 
-from storagenode.disk.filesystem import Space
 from storagenode.protocol import wire
 from storagenode.protocol.errors import (
     BadRequest,
@@ -22,7 +21,9 @@ from storagenode.protocol.errors import (
     Unreachable,
 )
 from storagenode.protocol.layout import Place
+from storagenode.protocol.routes import Signed, Target
 from storagenode.protocol.wire import BundledFile
+from storagenode.store import Space
 from storagenode.write_port.receiving import BATCH_BYTES
 from tests.storagenode.disk.test_store import flip
 from tests.storagenode.photo_samples import (
@@ -369,7 +370,7 @@ def test_a_corrupt_file_is_not_taken_for_whole(node, place):
 def test_a_request_that_is_none_is_400(node, method, path):
     """Though it is signed."""
     with pytest.raises(BadRequest):
-        node.run(node.client._call(method, path))
+        node.run(node.client._call(Target(method, path, Signed.BODY)))
     assert (node.root / ".node").exists()
 
 

@@ -1,4 +1,4 @@
-"""A cluster of their own for what operators do, in which nothing heals by itself."""
+"""A cluster for the tests of operator commands, without automatic repair."""
 
 import contextlib
 import os
@@ -12,10 +12,10 @@ from tests.glassplate.live_cluster import NODES, running_cluster
 
 @pytest.fixture(name="cluster", scope="session")
 def _cluster(tmp_path_factory):
-    """A running cluster that compares volumes and scrubs disks once by itself, at its start."""
+    """Run a cluster that compares volumes and scrubs disks only at its start."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reconcile, "CYCLE_SECONDS", 1_000_000.0)
-        # A scrub would find what the tests damage before they do.
+        # A scrub would find the damage before the tests do.
         patch.setattr(upkeep, "BETWEEN_PASSES_SECONDS", 86_400.0)
         with running_cluster(tmp_path_factory.mktemp("operated")) as cluster:
             yield cluster
@@ -23,26 +23,26 @@ def _cluster(tmp_path_factory):
 
 @pytest.fixture(name="receipt")
 def _receipt(client, photo):
-    """A photo in volume 3, whose mirrors are east-2 and west-2."""
+    """Upload a photo to volume 3, whose mirrors are east-2 and west-2."""
     return client.put(photo, volume=3)
 
 
 @pytest.fixture(name="original")
 def _original(receipt):
-    """The photo path of its original."""
+    """Return the photo path of the original."""
     stem = f"{receipt.volume}/{receipt.photo[-2:]}/{receipt.photo}_{receipt.version}"
     return f"{stem}_o.{receipt.format}"
 
 
 @pytest.fixture(name="on_disk")
 def _on_disk(cluster):
-    """Where a path of a node is on the disk."""
+    """Return a function that maps a path on a node to a file."""
     return lambda node, path: cluster.root / node / path
 
 
 @pytest.fixture(name="corrupt")
 def _corrupt(on_disk):
-    """Changes bytes of a file, as a bad disk does: its digest stays the one it was written with."""
+    """Return a function that changes a byte of a file but not its recorded digest."""
 
     def corrupt(node, path):
         data = on_disk(node, path).read_bytes()
@@ -53,8 +53,8 @@ def _corrupt(on_disk):
 
 
 @pytest.fixture(name="record_digest")
-def _note_digest(on_disk):
-    """Changes the digest that is noted on a file, or with None takes it away."""
+def _record_digest(on_disk):
+    """Return a function that changes the recorded digest of a file, or removes it."""
 
     def record_digest(node, path, digest):
         found = on_disk(node, path)
@@ -62,7 +62,7 @@ def _note_digest(on_disk):
             os.removexattr(found, "user.sha256")
         else:
             os.setxattr(found, "user.sha256", digest.encode())
-        # Nodes look at a directory again when it has changed.
+        # Nodes list a directory again when it has changed.
         moved = found.rename(found.with_suffix(".moved"))
         moved.rename(found)
 
@@ -71,11 +71,11 @@ def _note_digest(on_disk):
 
 @pytest.fixture(name="lose")
 def _lose(on_disk):
-    """Takes a file away from a node."""
+    """Return a function that deletes a file on a node."""
     return lambda node, path: on_disk(node, path).unlink()
 
 
 @pytest.fixture(name="all_nodes")
 def _all_nodes():
-    """The nodes there are."""
+    """Return the ids of all nodes."""
     return NODES

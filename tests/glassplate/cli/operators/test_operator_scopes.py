@@ -1,4 +1,4 @@
-"""Which token opens what operators ask for."""
+"""Scopes of tokens that operator requests require."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ from glassplate import NotAllowed, NotFound, blocking
 
 SCOPES = ("admin", "delete", "read", "upload")
 PHOTO = "3/01jd3x8m2c9qp4k7"
-ASKED = {
+REQUESTS = {
     "diff": ("read", [3]),
     "repair": ("admin", [3]),
     "revoke": ("delete", [f"{PHOTO}/3fz8qd"]),
@@ -20,19 +20,19 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize("name", ASKED)
-def test_what_operators_ask_for_opens_to_its_scope_only(name, cluster, client):
-    """Every other scope there is, all together, is refused."""
-    scope, arguments = ASKED[name]
+@pytest.mark.parametrize("name", REQUESTS)
+def test_each_request_requires_exactly_its_scope(name, cluster, client):
+    """A token with all other scopes is rejected."""
+    scope, arguments = REQUESTS[name]
     others = client.sign_token(set(SCOPES) - {scope})
     with (
-        blocking.Client(cluster.masters, token=others) as stranger,
+        blocking.Client(cluster.masters, token=others) as unauthorized,
         pytest.raises(NotAllowed, match=f"scope {scope}"),
     ):
-        getattr(stranger, name)(*arguments)
+        getattr(unauthorized, name)(*arguments)
     with (
         blocking.Client(cluster.masters, token=client.sign_token([scope])) as operator,
-        # What is asked about is not there, which only those hear who may ask.
+        # An authorized request for a missing photo raises NotFound.
         contextlib.suppress(NotFound),
     ):
         getattr(operator, name)(*arguments)

@@ -6,7 +6,7 @@ import pytest
 
 from glassplate import Refused, UsageError
 from glassplate.cli.commands.scrub import is_done
-from glassplate.cli.views.scrub_tables import age, percent_through
+from glassplate.cli.views.scrub_tables import age, percent_done
 
 KEYS = {
     "node",
@@ -24,7 +24,7 @@ KEYS = {
 
 
 def test_scrubs_of_all_nodes_are_shown(glassplate, all_nodes):
-    """A row each; JSON has what the nodes say."""
+    """Each node has a row, and the JSON document has the same nodes."""
     shown = glassplate("scrub")
     assert shown.exit_code == 0
     assert all(node in shown.stdout for node in all_nodes)
@@ -33,22 +33,22 @@ def test_scrubs_of_all_nodes_are_shown(glassplate, all_nodes):
     assert all(node.keys() == KEYS for node in document["nodes"])
 
 
-def test_waiting_scrub_finds_what_is_corrupt(glassplate, client, cluster, original, corrupt):
-    """It is set aside and named; a repair brings it back."""
+def test_waiting_scrub_finds_corrupt_files(glassplate, client, cluster, original, corrupt):
+    """A corrupt file is quarantined and named, and a repair replaces it."""
     corrupt("east-2", original)
     result = glassplate("scrub", "--node", "east-2", "--wait")
     assert result.exit_code == 1
-    assert f"! east-2 has set aside {original}, which was corrupt" in result.stdout
+    assert f"! east-2 quarantined a corrupt file: {original}" in result.stdout
     assert not (cluster.root / "east-2" / original).exists()
     assert client.repair(3)["equal"]
     again = json.loads(glassplate("scrub", "--node", "east-2", "--wait", "--json").stdout)
     (node,) = again["nodes"]
     assert node["corrupt"] == []
-    assert percent_through(node) == 100
+    assert percent_done(node) == 100
 
 
-def test_node_that_is_none_or_down_is_said_to_be(glassplate, client, cluster):
-    """One is a mistake; the other is exit status 1."""
+def test_unknown_and_unreachable_nodes_are_reported(glassplate, client, cluster):
+    """Both make the exit status 1."""
     result = glassplate("scrub", "--node", "east-9")
     assert result.exit_code == 1
     assert "unknown node 'east-9'" in result.stderr
@@ -57,11 +57,11 @@ def test_node_that_is_none_or_down_is_said_to_be(glassplate, client, cluster):
     with cluster.without("east-1"):
         result = glassplate("scrub", "--wait", "--node", "east-1")
     assert result.exit_code == 1
-    assert "east-1 could not be asked" in result.stderr
+    assert "east-1 is unreachable" in result.stderr
 
 
-def test_pass_that_was_under_way_is_not_the_one():
-    """Only one that began after it was asked for, and has ended."""
+def test_a_pass_that_was_running_does_not_count():
+    """Only a completed pass that started after the request counts."""
     before = {"started_seconds": 10.0, "completed_seconds": 0.0}
     assert not is_done({"started_seconds": 10.0, "completed_seconds": 12.0}, before)
     assert not is_done({"started_seconds": 13.0, "completed_seconds": 12.0}, before)
@@ -69,14 +69,14 @@ def test_pass_that_was_under_way_is_not_the_one():
 
 
 def test_age_of_a_pass_is_in_words():
-    """None yet, minutes, or hours."""
-    assert age(0, now_seconds=100) == "none since its start"
+    """The age is "none", minutes, or hours."""
+    assert age(0, now_seconds=100) == "none since start"
     assert age(40, now_seconds=100) == "1 min ago"
     assert age(100, now_seconds=7300) == "2 h ago"
 
 
 def test_bars_are_shown_at_a_terminal(at_terminal):
-    """One for each node that is waited for."""
+    """Each node with a running pass has a bar."""
     shown, status = at_terminal("scrub", "--wait", "--node", "west-1")
     assert status == 0
     assert "read, 0 corrupt" in shown

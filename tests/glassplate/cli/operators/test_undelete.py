@@ -9,19 +9,19 @@ from glassplate import NotFound, PhotoGone, Receipt, Unavailable
 
 @pytest.fixture(name="deleted")
 def _deleted(client, receipt):
-    """A photo that is deleted, as VOLUME/PHOTO."""
+    """Delete a photo, and return it as VOLUME/PHOTO."""
     client.delete(receipt.reference.rpartition("/")[0])
     return receipt.reference.rpartition("/")[0]
 
 
 def trashed(cluster, photo):
-    """The originals of a photo in the trash, by node."""
+    """Return the originals of a photo in the trash, by node."""
     paths = (cluster.root).glob(f"*/.trash/*/*/*/{photo}_*_o.*")
     return {path.relative_to(cluster.root).parts[0]: path for path in paths}
 
 
-def test_deleted_photo_comes_back_as_a_new_one(client, deleted, receipt, photo):
-    """Mirrored, byte for byte; the old reference stays dead; twice is the same."""
+def test_deleted_photo_is_restored_as_a_new_one(client, deleted, receipt, photo):
+    """The new photo has the same bytes, the old reference stays invalid, and it is repeatable."""
     back = client.undelete(deleted)
     assert back.photo != receipt.photo
     assert (back.sha256, back.durability) == (receipt.sha256, "mirrored")
@@ -31,8 +31,8 @@ def test_deleted_photo_comes_back_as_a_new_one(client, deleted, receipt, photo):
     assert client.undelete(deleted) == back
 
 
-def test_new_photo_can_be_deleted_and_brought_back_too(client, deleted):
-    """The first one cannot: what came of it is gone."""
+def test_restored_photo_can_be_deleted_and_restored(client, deleted):
+    """The first photo cannot be restored once its restored copy is deleted."""
     back = client.undelete(deleted)
     client.delete(f"{back.volume}/{back.photo}")
     with pytest.raises(PhotoGone, match="undeleted before"):
@@ -41,14 +41,14 @@ def test_new_photo_can_be_deleted_and_brought_back_too(client, deleted):
     assert again.sha256 == back.sha256
 
 
-def test_deleted_version_comes_back(client, receipt, photo):
-    """A photo of which one version is deleted has that one in the trash."""
+def test_deleted_version_is_restored(client, receipt, photo):
+    """A single deleted version can be restored."""
     client.delete(receipt.reference)
     assert client.get(client.undelete(receipt.reference).reference) == photo
 
 
-def test_corrupt_copy_is_passed_over(client, cluster, corrupt, deleted, receipt, photo):
-    """The other mirror's is taken; without that there is nothing to take."""
+def test_corrupt_copy_is_skipped(client, cluster, corrupt, deleted, receipt, photo):
+    """The copy of the other mirror is used instead."""
     paths = trashed(cluster, receipt.photo)
     assert paths.keys() == {"east-2", "west-2"}
     corrupt("east-2", paths["east-2"].relative_to(cluster.root / "east-2"))
@@ -56,8 +56,10 @@ def test_corrupt_copy_is_passed_over(client, cluster, corrupt, deleted, receipt,
     assert client.get(back.reference) == photo
 
 
-def test_nothing_whole_is_left(glassplate, client, cluster, corrupt, deleted, receipt):
-    """Then it says so, and nothing is kept; when the trash is empty it is not found."""
+def test_undelete_fails_without_an_intact_copy(
+    glassplate, client, cluster, corrupt, deleted, receipt
+):
+    """Corrupt copies are an error that can pass; an empty trash is "not found"."""
     paths = trashed(cluster, receipt.photo)
     for node, path in paths.items():
         corrupt(node, path.relative_to(cluster.root / node))
@@ -70,8 +72,8 @@ def test_nothing_whole_is_left(glassplate, client, cluster, corrupt, deleted, re
     assert glassplate("undelete", deleted).exit_code == 1
 
 
-def test_mirror_that_is_down_may_have_it(client, cluster, deleted, receipt):
-    """Not found is said only when every mirror was asked."""
+def test_unreachable_mirror_may_have_a_copy(client, cluster, deleted, receipt):
+    """The result is "not found" only if every mirror responded."""
     trashed(cluster, receipt.photo)["east-2"].unlink()
     with cluster.without("west-2"), pytest.raises(Unavailable, match="west-2 did not respond"):
         client.undelete(deleted)
@@ -79,10 +81,10 @@ def test_mirror_that_is_down_may_have_it(client, cluster, deleted, receipt):
 
 
 def test_undelete_prints_the_new_reference(glassplate, client, deleted, receipt, photo):
-    """And goes on after one that fails; JSON has what the master answers."""
+    """The command continues after a failure, and the JSON document has both outcomes."""
     shown = glassplate("undelete", deleted)
     assert shown.exit_code == 0
-    reference = shown.stdout.split(" is back as ")[1].split()[0]
+    reference = shown.stdout.split(" is restored as ")[1].split()[0]
     assert client.get(reference) == photo
     result = glassplate("undelete", f"{receipt.volume}/01jd3x8m2c9qp4k7", deleted, "--json")
     assert result.exit_code == 1

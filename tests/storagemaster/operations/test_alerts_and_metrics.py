@@ -1,4 +1,4 @@
-"""The status says in words when sizes are not being made, and metrics say it in numbers."""
+"""Alerts name what the operator must fix, and metrics have the values of the status."""
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -14,52 +14,52 @@ KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIG
 
 
 def alerts(depths, *, workers_alive=1, oldest_job_seconds=0.0):
-    """The alerts of a cluster in which all is well but for what is given."""
+    """Return the alerts of a healthy cluster with these differences."""
     return queue_alerts(depths, workers_alive=workers_alive, oldest_job_seconds=oldest_job_seconds)
 
 
-def test_nothing_is_said_when_all_is_well():
-    """With work or without."""
+def test_a_healthy_queue_has_no_alert():
+    """Waiting jobs are normal."""
     assert alerts({"new": 0}) == []
     assert alerts({"new": 9}, oldest_job_seconds=OLDEST_JOB_SECONDS_MAX) == []
 
 
-def test_a_cluster_without_workers_says_so_and_how_many_jobs_wait():
-    """Also when none waits yet."""
+def test_missing_workers_are_an_alert_with_the_number_of_jobs():
+    """There is an alert even without waiting jobs."""
     (alert,) = alerts({"new": 3, "retry": 1}, workers_alive=0)
     assert alert == "no worker is alive: no sizes are made, and 4 jobs wait"
     assert alerts({"new": 0}, workers_alive=0) != []
 
 
-def test_a_photo_that_waits_for_long_is_said():
-    """Workers live, and do not keep up."""
+def test_an_old_job_is_an_alert():
+    """The workers are alive but too slow."""
     (alert,) = alerts({"new": 3}, oldest_job_seconds=600)
     assert "600 s" in alert
 
 
-def test_a_queue_that_is_away_is_all_that_can_be_said():
-    """Nothing is known of what is behind it."""
+def test_an_unavailable_queue_is_the_only_alert():
+    """Nothing behind it is known."""
     (alert,) = alerts(None, workers_alive=None, oldest_job_seconds=None)
-    assert "the queue is away" in alert
+    assert "the queue is unavailable" in alert
 
 
 NODE = {"id": "a", "up": True, "reason": "", "accepts_new_photos": True, "free_bytes": 9}
 
 
-def test_a_suspect_disk_is_an_alarm_with_its_reason():
-    """An fsync that failed once is enough."""
+def test_a_suspect_disk_is_an_alert_with_its_reason():
+    """One failed fsync is enough."""
     (alert,) = node_alerts([NODE, {**NODE, "reason": "fsync: EIO"}])
     assert alert == "node a takes no writes: fsync: EIO"
 
 
-def test_a_disk_above_its_soft_mark_is_an_alarm():
-    """While sizes and repairs still fit."""
+def test_a_disk_above_its_soft_limit_is_an_alert():
+    """Sizes and repairs still fit."""
     (alert,) = node_alerts([{**NODE, "accepts_new_photos": False}])
-    assert alert == "node a takes no new photos: 9 bytes are free"
+    assert alert == "node a takes no new photos: only 9 bytes are free"
 
 
-def test_a_node_that_is_down_is_no_alarm_of_its_disk():
-    """The status says so already."""
+def test_a_node_that_is_down_has_no_disk_alert():
+    """The status already shows the node as down."""
     assert node_alerts([{**NODE, "up": False, "reason": "no answer"}]) == []
 
 
@@ -77,7 +77,7 @@ STATUS = {
 
 
 def samples(text):
-    """Every sample of a text of metrics: its name and labels, and its value."""
+    """Return the values of a metrics text by name and labels."""
     families = text_string_to_metric_families(text.decode())
     return {
         (sample.name, *sorted(sample.labels.values())): sample.value
@@ -87,7 +87,7 @@ def samples(text):
 
 
 def metrics_of(status, *events):
-    """What a storagemaster that published some events renders."""
+    """Return the metrics of a storagemaster that has published some events."""
     hub = Events("boot")
     metrics = MasterMetrics(hub, Webhooks([], None, KEYS, hub))
     for state in events:
@@ -95,8 +95,8 @@ def metrics_of(status, *events):
     return samples(metrics.render(status))
 
 
-def test_metrics_say_what_the_status_says():
-    """Nodes, owed files, jobs by lane, the oldest job, workers and alerts."""
+def test_metrics_have_the_values_of_the_status():
+    """The metrics cover nodes, hints, jobs by queue, workers, repairs, and alerts."""
     found = metrics_of(STATUS, "ready", "ready", "failed")
     assert found["glassplate_node_up", "east", "east-1"] == 1
     assert found["glassplate_node_up", "west", "west-1"] == 0
@@ -114,16 +114,16 @@ def test_metrics_say_what_the_status_says():
     assert found["glassplate_photos_total", "failed"] == 1
 
 
-def test_metrics_leave_out_what_could_not_be_asked():
-    """An unknown number is not zero."""
+def test_unknown_values_have_no_metric():
+    """Unknown is not zero."""
     away = {**STATUS, "queues": None, "workers_alive": None, "oldest_job_seconds": None}
     found = metrics_of(away)
     assert found["glassplate_queue_reachable",] == 0
     assert not any("jobs" in name[0] or "workers" in name[0] for name in found)
 
 
-def test_a_node_says_how_its_disk_is():
-    """As it says it to storagemasters."""
+def test_a_node_has_the_metrics_of_its_status():
+    """Storagemasters receive the same values."""
     status = NodeStatus(
         node="east-1",
         uuid="",

@@ -1,0 +1,69 @@
+"""Types of values: volumes, durations (1h, 30d), byte counts (512M, 20G), and host:port."""
+
+import re
+from datetime import timedelta
+
+import click
+
+from volumes.address import Address, InvalidAddress, parse_address
+
+_DURATION = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
+_DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_BYTES = re.compile(r"([1-9][0-9]{0,15})([KMGT]?)")
+_UNIT_BYTES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+
+
+class DurationType(click.ParamType[timedelta]):
+    """A duration, such as 1h."""
+
+    name = "duration"
+
+    def convert(
+        self,
+        value: str | timedelta,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> timedelta:
+        """Parse a duration."""
+        if isinstance(value, timedelta):
+            return value
+        match = _DURATION.fullmatch(value)
+        if match is None:
+            self.fail(f"{value!r} is not a duration such as 90s, 15m, 1h, 30d, or 2w", param, ctx)
+        return timedelta(**{_DURATION_UNITS[match[2]]: int(match[1])})
+
+
+class BytesType(click.ParamType[int]):
+    """A number of bytes, such as 20G."""
+
+    name = "bytes"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Parse a number of bytes."""
+        match = _BYTES.fullmatch(str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a number of bytes such as 512M or 20G", param, ctx)
+        return int(match[1]) * _UNIT_BYTES[match[2]]
+
+
+class AddressType(click.ParamType[Address]):
+    """A host and a port, such as varnish-1:8080."""
+
+    name = "host:port"
+
+    def convert(
+        self, value: str | Address, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Address:
+        """Parse an address."""
+        try:
+            return parse_address(str(value))
+        except InvalidAddress as error:
+            self.fail(str(error), param, ctx)
+
+
+VOLUME = click.IntRange(1, 65535)
+DURATION = DurationType()
+BYTES = BytesType()
+ADDRESS = AddressType()

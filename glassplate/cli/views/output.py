@@ -1,0 +1,66 @@
+"""Output of the command line: results on stdout as text or JSON, everything else on stderr."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+    from glassplate.errors import GlassplateError
+
+Document = Mapping[str, Any]
+"""A JSON object of the cluster or of a command."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+# Wide enough that no table cell folds in a pipe.
+_PIPED_COLUMNS = 240
+
+
+def print_json(document: Document | Sequence[Any], *, is_line: bool = False) -> None:
+    """Print a document to stdout, indented or as one line."""
+    click.echo(json.dumps(document, indent=None if is_line else 2))
+
+
+def error_document(error: "GlassplateError") -> dict[str, Any]:
+    """Return the fields of an error in JSON output."""
+    status = error.problem.status if error.problem else None
+    return {"error": error.code, "message": str(error), "status": status}
+
+
+def print_parts(*parts: "RenderableType") -> None:
+    """Print text and tables to stdout."""
+    console = stdout_console()
+    for part in parts:
+        console.print(part)
+
+
+def new_table(*names: str) -> "Table":
+    """Return an empty table with these columns, whose cells fold."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def stdout_console() -> "Console":
+    """Return a console on stdout: colored at a terminal, plain and unfolded elsewhere."""
+    from rich.console import Console
+
+    is_piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(highlight=False, markup=False, width=_PIPED_COLUMNS if is_piped else None)
+
+
+def stderr_console() -> "Console":
+    """Return a console on stderr, for progress and warnings."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, markup=False)

@@ -1,0 +1,41 @@
+"""Config and key files, loaded with the errors of the client."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glassplate.errors import BadConfig
+
+if TYPE_CHECKING:
+    from permission_urls import KeyRing
+    from volumes.cluster import Cluster
+
+
+def load_config(path: Path) -> "Cluster":
+    """Load a `cluster.toml`.
+
+    Raises:
+        BadConfig: The config is invalid, or cannot be read.
+    """
+    from volumes.cluster_file import load_cluster
+    from volumes.config_reader import InvalidConfig
+
+    try:
+        return load_cluster(path)
+    except InvalidConfig as error:
+        raise BadConfig(f"{path}: {error}") from error
+    except OSError as error:
+        raise BadConfig(f"cannot read {path}: {error.strerror}") from error
+
+
+def load_key_file(path: Path | str) -> "KeyRing":
+    """Load a key file.
+
+    Raises:
+        BadConfig: The file is invalid, or cannot be read.
+    """
+    from permission_urls import KeyRingError, load_keys
+
+    try:
+        return load_keys(Path(path))
+    except KeyRingError as error:
+        raise BadConfig(str(error)) from error

@@ -1,0 +1,116 @@
+"""The routes of a node: method, path, and the part of the request that its signature covers.
+
+The server registers its handlers from this table, and the client builds its requests from it.
+Every signature also covers the method and the path with its query.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from storagenode.protocol.framing import header_of
+from storagenode.protocol.layout import Place
+from volumes.photo_path import render_path
+
+DIGEST_IN_TRAILER = "-"
+
+
+class Signed(Enum):
+    """The part of a request's body that its signature covers."""
+
+    NOTHING = "nothing"
+    """The route needs no signature."""
+    BODY = "body"
+    HEADER = "header"
+    """The header line of a frame, which contains the digest of every file."""
+    TRAILER = "trailer"
+    """Nothing yet: a second signature at the end of the body covers its digest."""
+
+
+class Target(NamedTuple):
+    """The request line of one request, and what its signature covers."""
+
+    method: str
+    path: str
+    """The path with its query."""
+    signed: Signed
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route of the write port. A field `{path}` spans several segments."""
+
+    method: str
+    template: str
+    signed: Signed = Signed.BODY
+
+    @property
+    def pattern(self) -> str:
+        """The template in the syntax of aiohttp."""
+        return self.template.replace("{path}", "{path:.+}")
+
+    def target(self, query: Mapping[str, object | None] | None = None, **fields: object) -> Target:
+        """Return the target with these fields. Query parameters that are None are left out."""
+        given = {name: str(each) for name, each in (query or {}).items() if each is not None}
+        suffix = f"?{urlencode(given)}" if given else ""
+        return Target(self.method, self.template.format(**fields) + suffix, self.signed)
+
+    def at(
+        self, place: Place, *, mtime_seconds: int | None = None, digest: str | None = None
+    ) -> Target:
+        """Return the target for the file at a place."""
+        query = {"hint_for": place.hint_for, "mtime": mtime_seconds, "sha256": digest}
+        return self.target(query, path=render_path(place.file))
+
+
+STATUS = Route("GET", "/status")
+# Unsigned: edges cannot reach the write port, and metrics reveal no permissions.
+METRICS = Route("GET", "/metrics", Signed.NOTHING)
+
+GET_FILE = Route("GET", "/files/{path}")
+HEAD_FILE = Route("HEAD", "/files/{path}")
+PUT_FILE = Route("PUT", "/files/{path}", Signed.TRAILER)
+REMOVE_HINT = Route("DELETE", "/files/{path}")
+WRITE_MANY = Route("POST", "/writes", Signed.HEADER)
+READ_MANY = Route("POST", "/reads")
+WRITE_TOMBSTONE = Route("PUT", "/tombstones/{path}")
+PUT_BUNDLE = Route("POST", "/bundles/{path}")
+PULL = Route("POST", "/pulls")
+PULL_MANY = Route("POST", "/pulls/batch")
+DROP_COPY = Route("POST", "/drops/{path}")
+RESTORE_DIGEST = Route("POST", "/digest-restores/{path}")
+RELINK = Route("POST", "/relinks/{volume}/{photo}/{version}/{new_version}")
+
+LIST_HINTS = Route("GET", "/hints")
+DIGESTS = Route("POST", "/digests")
+INFOS = Route("POST", "/infos")
+FIND = Route("GET", "/find/{photo}")
+
+CREATE_VOLUME = Route("PUT", "/volumes/{volume}")
+SET_COLD_TIER = Route("PUT", "/volumes/{volume}/cold-tier")
+SHARD_DIGESTS = Route("GET", "/volumes/{volume}/shards")
+LIST_SHARD = Route("GET", "/volumes/{volume}/shards/{shard}")
+LIST_SHARDS = Route("POST", "/volumes/{volume}/listings")
+LIST_PHOTO = Route("GET", "/volumes/{volume}/photos/{photo}")
+LIST_TOMBSTONES = Route("GET", "/volumes/{volume}/tombstones")
+LIFT_FENCE = Route("DELETE", "/volumes/{volume}/fence/{serial}")
+LIST_TRASH = Route("GET", "/volumes/{volume}/trash/{photo}")
+GET_TRASHED = Route("GET", "/trash/{day}/{path}")
+
+SCRUB_PROGRESS = Route("GET", "/scrub")
+REQUEST_SCRUB = Route("POST", "/scrub")
+
+ROUTES = tuple(each for each in tuple(globals().values()) if isinstance(each, Route))
+
+# The read port has permission URLs and this path, neither of them signed by a machine.
+HEALTH_PATH = "/healthz"
+
+
+def signed_digest(signed: Signed, body: bytes) -> str:
+    """Return the digest that the signature of a request with this body covers."""
+    if signed is Signed.TRAILER:
+        return DIGEST_IN_TRAILER
+    return hashlib.sha256(header_of(body) if signed is Signed.HEADER else body).hexdigest()

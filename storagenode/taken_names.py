@@ -1,0 +1,54 @@
+"""The decision about a file whose name is taken, for every store."""
+
+from collections.abc import Callable
+from enum import Enum
+
+from storagenode.protocol.errors import Conflict
+from storagenode.protocol.layout import Place
+from storagenode.store import Staged
+from volumes.photo_path import Info, Variant
+
+
+class Resolution(Enum):
+    """The fate of the existing file."""
+
+    KEEP = "keep"
+    """The existing file is equivalent, and the staged one is discarded."""
+    REPLACE = "replace"
+    QUARANTINE_AND_REPLACE = "quarantine and replace"
+
+
+def resolve_taken_name(
+    staged: Staged,
+    place: Place,
+    *,
+    found: str,
+    recorded: str | None,
+    exists: Callable[[Place], bool],
+) -> Resolution:
+    """Decide between a staged file and the existing file at its place.
+
+    `found` is the digest of the existing bytes, `recorded` the digest that was recorded with them.
+
+    Raises:
+        Conflict: The existing file is a sound and finished variant with other bytes.
+    """
+    is_sound = found == recorded
+    if is_sound and found == staged.digest:
+        return Resolution.KEEP
+    if is_sound and found != staged.replaces:
+        # Infos and failures made twice from a photo, and tombstones, are interchangeable.
+        if not isinstance(place.file, Variant):
+            return Resolution.KEEP
+        if not _is_unfinished(place, exists):
+            raise Conflict(f"{place} exists with other bytes")
+    # Here the existing file is damaged, unfinished, or to be replaced. The staged file is sound.
+    return Resolution.REPLACE if found == staged.digest else Resolution.QUARANTINE_AND_REPLACE
+
+
+def _is_unfinished(place: Place, exists: Callable[[Place], bool]) -> bool:
+    """Return True for a size without an info: the process that made it ended before the info."""
+    file = place.file
+    if not isinstance(file, Variant) or file.is_original:
+        return False
+    return not exists(Place(Info(file.photo_version), place.hint_for))

@@ -1,0 +1,96 @@
+"""docs/cli.md and docs/metrics.md: every command and every metric is listed, and no other."""
+
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from glassplate.cli.main import SECTIONS
+from imageworker.queue.metrics import JobMetrics
+from storagemaster.events.events import Events
+from storagemaster.events.webhooks import Webhooks
+from storagemaster.operations.metrics import MasterMetrics
+from storagenode.protocol.wire import NodeStatus
+from storagenode.write_port.metrics import render_metrics
+from tests.docs.pages import codes, read_page, section, tables
+
+CLI = read_page("docs/cli.md")
+METRICS = read_page("docs/metrics.md")
+STATUS = {
+    "nodes": [
+        {"id": "east-1", "colo": "east", "up": True, "reason": "", "pending_hints": 0},
+    ],
+    "queues": {"new": 0},
+    "oldest_job_seconds": 0,
+    "workers_alive": 1,
+    "repair": {"steps_left": 0, "bytes_left": 0, "failed_total": 0},
+    "alerts": [],
+}
+NODE_STATUS = NodeStatus(
+    node="east-1",
+    uuid="",
+    colo="east",
+    boot="",
+    volumes=(),
+    free_bytes=0,
+    total_bytes=0,
+    accepts_new_photos=True,
+    suspect_reason="",
+    hints=0,
+)
+
+
+def labels_of(text):
+    """Return the labels of each metric in a service's text, by its name in PromQL."""
+    found = {}
+    for family in text_string_to_metric_families(text.decode()):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        found[name] = {label for sample in family.samples for label in sample.labels} - {"le"}
+    return found
+
+
+def exported():
+    """Return the labels of every metric, by the service that exports it and its name."""
+    jobs = JobMetrics()
+    with jobs.job("new") as report:
+        report("ready")
+    master = MasterMetrics(Events("boot"), Webhooks([], None, None, Events("boot")))
+    texts = {
+        "storagemaster": master.render(STATUS),
+        "node": render_metrics(NODE_STATUS),
+        "worker": generate_latest(jobs.registry),
+    }
+    return {
+        (service, name): labels
+        for service, text in texts.items()
+        for name, labels in labels_of(text).items()
+        if not name.endswith("_created")
+    }
+
+
+def test_every_command_is_listed():
+    """The tables of the page have every command of the command line, and no other."""
+    rows = tables(section(CLI, "## Photos"))[0] + tables(section(CLI, "## The cluster"))[0]
+    spans = [span for row in rows for span in codes(f"`{row['command']}`")]
+    commands = {command.name for part in SECTIONS for command in part.commands}
+    assert {span.split()[0] for span in spans} - {"or"} == commands
+
+
+def test_every_metric_is_listed():
+    """The table has each metric of each service."""
+    listed = {
+        (service, span.partition("{")[0])
+        for row in tables(METRICS)[1]
+        for span in codes(f"`{row['metric']}`")
+        if span.startswith("glassplate_")
+        for service in row["service"].split(", ")
+    }
+    assert listed == set(exported())
+
+
+def test_the_labels_of_metrics_are_right():
+    """A metric has the labels that the table shows in braces."""
+    for row in tables(METRICS)[1]:
+        for span in codes(f"`{row['metric']}`"):
+            name, _, labels = span.rstrip("}").partition("{")
+            for service in row["service"].split(", "):
+                if labels and (service, name) in exported():
+                    assert set(labels.split(",")) == exported()[service, name]
