@@ -138,6 +138,10 @@ class ManualMaster:
         """Delete one version of a photo."""
         return await self.request("DELETE", f"/photos/{photo_version}")
 
+    async def revoke(self, photo_version: PhotoVersion) -> Answer:
+        """Revoke the URLs of a photo version."""
+        return await self.request("POST", f"/photos/{photo_version}/revoke")
+
     async def deliver_hints(self) -> None:
         """Poll the nodes, then deliver all hints."""
         await self.fleet.poll()

@@ -79,7 +79,7 @@ async def test_photo_of_an_unknown_volume_cannot_be_deleted(cluster):
 
 async def test_delete_of_a_version_leaves_the_others(cluster, photo):
     """The photo keeps its other version."""
-    revoked = await cluster.master.request("POST", f"/photos/{photo}/revoke")
+    revoked = await cluster.master.revoke(photo)
     new = PhotoVersion(1, photo.photo, revoked.document["version"])
     again = await cluster.master.delete_version(photo)
     assert again.status == 200
@@ -205,7 +205,7 @@ async def test_revocation_that_no_mirror_stores_is_not_acknowledged(cluster, pho
     await cluster.stop_and_notice("west-1")
     cluster.mark_suspect("east-1")
     async with asyncio.timeout(20):
-        answer = await cluster.master.request("POST", f"/photos/{photo}/revoke")
+        answer = await cluster.master.revoke(photo)
     assert_problem(answer, 503, "unavailable")
     assert (await cluster.master.photo(photo)).status == 200
 

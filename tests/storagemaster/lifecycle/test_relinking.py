@@ -22,7 +22,7 @@ async def test_refusal_of_the_only_reachable_mirror_fails_at_once(
     monkeypatch.setattr(cluster.stores["east-1"], "relink", refuse_to_relink)
     started = time.monotonic()
     if action == "revoke":
-        response = await cluster.master.request("POST", f"/photos/{photo}/revoke")
+        response = await cluster.master.revoke(photo)
     else:
         body = json.dumps({"photo": str(photo), "recipe": "another"}).encode()
         response = await cluster.master.request("POST", "/regenerations", data=body)

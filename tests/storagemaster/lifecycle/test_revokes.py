@@ -14,7 +14,7 @@ MIRRORS = ("east-1", "west-1")
 
 async def revoke(cluster, photo_version):
     """Return the response to a revocation, and the new version."""
-    answer = await cluster.master.request("POST", f"/photos/{photo_version}/revoke")
+    answer = await cluster.master.revoke(photo_version)
     new = answer.document.get("version")
     return answer, PhotoVersion(photo_version.volume, photo_version.photo, new) if new else None
 
