@@ -14,6 +14,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,7 @@ from glassplate.session.config_files import load_config, load_key_file
 from glassplate.session.operations import Operations
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.urls.references import parse_reference, parse_version_reference
+from storagemaster import wire
 from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
@@ -226,7 +228,8 @@ class Client(Operations):
             NotFound: The photo version does not exist.
             PhotoGone: The photo version was deleted.
         """
-        return await self._opened().photo(parse_version_reference(reference))
+        fields = asdict(parse_version_reference(reference))
+        return await self._opened().request(wire.PHOTO, wire.parse_status, fields)
 
     async def infos(self, references: Sequence[str | PhotoVersion]) -> list[PhotoStatus]:
         """Return the states of many photo versions, in order, including `gone` and `unknown`."""
@@ -268,7 +271,9 @@ class Client(Operations):
         Raises:
             NotFound: The photo does not exist.
         """
-        return await self._opened().delete(parse_reference(reference))
+        target = parse_reference(reference)
+        route = wire.DELETE_PHOTO if target.version is None else wire.DELETE_VERSION
+        return await self._opened().request(route, wire.parse_deletion, asdict(target))
 
     async def revoke(self, reference: str | PhotoVersion) -> Revocation:
         """Give a photo a new version with new URLs, and invalidate the old ones.
@@ -279,11 +284,12 @@ class Client(Operations):
             NotFound: The photo version does not exist.
             PhotoGone: The photo was deleted.
         """
-        return await self._opened().revoke(parse_version_reference(reference))
+        fields = asdict(parse_version_reference(reference))
+        return await self._opened().request(wire.REVOKE, wire.parse_revocation, fields)
 
     async def status(self) -> dict[str, Any]:
         """Return the state of the cluster, as reported by one storagemaster."""
-        return await self._opened().status()
+        return await self._opened().request(wire.STATUS, dict)
 
     @property
     def regeneration(self) -> "Regeneration":

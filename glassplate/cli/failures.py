@@ -1,7 +1,7 @@
 """Errors as shown at a terminal: what happened, why, what to do, and an exit status."""
 
-from collections.abc import Sequence
-from typing import IO, Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import IO, Any, TypeVar
 
 import click
 
@@ -16,6 +16,9 @@ from glassplate.errors import (
     UnusableTarget,
     UsageError,
 )
+from glassplate.urls.references import PhotoReference
+
+_Result = TypeVar("_Result")
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -101,6 +104,19 @@ def exit_code_of(error: GlassplateError) -> int:
     if isinstance(error, UsageError) and not isinstance(error, UnusableSource | UnusableTarget):
         return EXIT_USAGE
     return EXIT_FAILED
+
+
+async def attempt_each(
+    references: Iterable[PhotoReference], work: Callable[[str], Awaitable[_Result]]
+) -> list[tuple[str, _Result | GlassplateError]]:
+    """Run work for each reference, and return its result or its error."""
+    outcomes: list[tuple[str, _Result | GlassplateError]] = []
+    for reference in map(str, references):
+        try:
+            outcomes.append((reference, await work(reference)))
+        except GlassplateError as error:
+            outcomes.append((reference, error))
+    return outcomes
 
 
 def exit_code_of_all(errors: Sequence[GlassplateError], *, is_some_done: bool) -> int:

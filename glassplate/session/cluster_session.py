@@ -3,8 +3,7 @@
 import asyncio
 import base64
 import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import aiohttp
@@ -18,16 +17,13 @@ from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.sinks import Sink
 from glassplate.session.sources import Body, MemoryBody, Source, open_source
 from glassplate.session.tiering import Tiering
-from glassplate.urls.references import PhotoReference
 from storagemaster import wire
-from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
+from storagemaster.wire import PhotoStatus, Receipt
 from volumes.photo_path import PhotoVersion
 
 IDEMPOTENCY_KEY_BYTES = 16
-# The storagemaster copies the whole photo before it responds.
-UNDELETE_SECONDS_MIN = 300.0
 
-_Document = TypeVar("_Document")
+_Result = TypeVar("_Result")
 
 
 class ClusterSession:
@@ -51,8 +47,8 @@ class ClusterSession:
         self._masters = Masters(
             servers, self._session, credentials, retries=retries, timeouts=timeouts
         )
-        self.regeneration = Regeneration(self._masters)
-        self.tiering = Tiering(self._masters)
+        self.regeneration = Regeneration(self)
+        self.tiering = Tiering(self)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -100,45 +96,17 @@ class ClusterSession:
             raise
         return receipt
 
-    async def photo(self, photo_version: PhotoVersion) -> PhotoStatus:
-        """Return the state of a photo version."""
-        request = Request(route=wire.PHOTO, fields=asdict(photo_version))
-        return await self._document(request, wire.parse_status)
-
     async def photos(self, versions: Sequence[PhotoVersion]) -> list[PhotoStatus]:
         """Return the states of many photo versions, requested in batches."""
         statuses: list[PhotoStatus] = []
         for start in range(0, len(versions), wire.BATCH_PHOTOS_MAX):
             batch = versions[start : start + wire.BATCH_PHOTOS_MAX]
-            request = Request(
-                route=wire.LOOKUP,
-                headers={"Content-Type": "application/json"},
-                body=MemoryBody(wire.render_batch_request(batch)),
+            statuses += await self.request(
+                wire.LOOKUP,
+                wire.parse_info_batch,
+                json_body=wire.render_batch_request(batch),
             )
-            statuses += await self._document(request, wire.parse_info_batch)
         return statuses
-
-    async def delete(self, reference: PhotoReference) -> Deletion:
-        """Delete a photo, or one version of it."""
-        route = wire.DELETE_PHOTO if reference.version is None else wire.DELETE_VERSION
-        request = Request(route=route, fields=asdict(reference))
-        return await self._document(request, wire.parse_deletion)
-
-    async def revoke(self, photo_version: PhotoVersion) -> Revocation:
-        """Give a photo a new version, and delete the old one."""
-        request = Request(route=wire.REVOKE, fields=asdict(photo_version))
-        return await self._document(request, wire.parse_revocation)
-
-    async def undelete(self, reference: PhotoReference) -> Receipt:
-        """Restore a deleted photo as a new one."""
-        request = Request(
-            route=wire.UNDELETE, fields=asdict(reference), response_seconds_min=UNDELETE_SECONDS_MIN
-        )
-        return await self._document(request, wire.parse_receipt)
-
-    async def status(self) -> dict[str, Any]:
-        """Return the state of the cluster."""
-        return await self._document(Request(route=wire.STATUS), dict)
 
     async def download(
         self, urls: Sequence[str], sink: Sink, on_progress: Progress | None
@@ -153,18 +121,30 @@ class ClusterSession:
             on_progress=on_progress,
         )
 
-    async def request(self, request: Request) -> dict[str, Any]:
-        """Send a request, and return the document of the response."""
-        return await self._document(request, dict)
-
-    async def _document(
-        self, request: Request, parse: Callable[[dict[str, Any]], _Document]
-    ) -> _Document:
+    async def request(
+        self,
+        route: wire.Route,
+        parse: Callable[[dict[str, Any]], _Result],
+        fields: Mapping[str, object] | None = None,
+        query: Sequence[tuple[str, str]] = (),
+        *,
+        json_body: bytes | None = None,
+        response_seconds_min: float = 0,
+    ) -> _Result:
+        """Send a request to a storagemaster, and parse the document of the response."""
+        request = Request(
+            route=route,
+            fields=fields or {},
+            query=query,
+            headers={"Content-Type": "application/json"} if json_body is not None else {},
+            body=MemoryBody(json_body) if json_body is not None else None,
+            response_seconds_min=response_seconds_min,
+        )
         response = await self._masters.send(request)
         return _parse(parse, response.document())
 
 
-def _parse(parse: Callable[[dict[str, Any]], _Document], fields: dict[str, Any]) -> _Document:
+def _parse(parse: Callable[[dict[str, Any]], _Result], fields: dict[str, Any]) -> _Result:
     try:
         return parse(fields)
     except (KeyError, TypeError, ValueError) as error:

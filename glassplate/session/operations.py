@@ -1,9 +1,9 @@
 """Operator requests: compare and repair volumes, find and explain photos, and scrub disks."""
 
 from abc import ABC, abstractmethod
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from glassplate.session.exchange import Request
 from glassplate.urls.references import parse_photo, parse_reference
 from storagemaster import wire
 from storagemaster.wire import Receipt
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # A storagemaster may copy a whole volume between colos before it responds.
 REPAIR_SECONDS_MAX = 24 * 3600.0
+# A storagemaster copies the whole photo before it responds.
+UNDELETE_SECONDS_MIN = 300.0
 
 
 class Operations(ABC):
@@ -29,7 +31,7 @@ class Operations(ABC):
         Raises:
             NotFound: The volume does not exist.
         """
-        return await self._opened().request(Request(route=wire.DIFF, fields={"volume": volume}))
+        return await self._opened().request(wire.DIFF, dict, {"volume": volume})
 
     async def repair(self, volume: int) -> dict[str, Any]:
         """Make the mirrors of a volume equal, and return the result.
@@ -41,11 +43,10 @@ class Operations(ABC):
             NotFound: The volume does not exist.
         """
         return await self._opened().request(
-            Request(
-                route=wire.REPAIR,
-                fields={"volume": volume},
-                response_seconds_min=REPAIR_SECONDS_MAX,
-            )
+            wire.REPAIR,
+            dict,
+            {"volume": volume},
+            response_seconds_min=REPAIR_SECONDS_MAX,
         )
 
     @property
@@ -63,7 +64,13 @@ class Operations(ABC):
             NotFound: The photo was not deleted, or it has left the trash.
             PhotoGone: The photo was restored before, and the new one was deleted.
         """
-        return await self._opened().undelete(parse_reference(reference))
+        deleted = parse_reference(reference)
+        return await self._opened().request(
+            wire.UNDELETE,
+            wire.parse_receipt,
+            asdict(deleted),
+            response_seconds_min=UNDELETE_SECONDS_MIN,
+        )
 
     async def find(self, photo: str) -> dict[str, Any]:
         """Return every file of a photo on every node: live, hints, trash, and quarantine.
@@ -71,8 +78,7 @@ class Operations(ABC):
         The document has `files` (`node`, `colo`, `location`, `hint_for`, `path`), and
         `unreachable`: the reasons by node.
         """
-        fields = {"photo": parse_photo(photo)}
-        return await self._opened().request(Request(route=wire.FIND, fields=fields))
+        return await self._opened().request(wire.FIND, dict, {"photo": parse_photo(photo)})
 
     async def explain(self, photo: str | PhotoVersion) -> dict[str, Any]:
         """Return all facts about a photo, and the response to a GET of its URL.
@@ -93,7 +99,7 @@ class Operations(ABC):
         if target.volume is None or target.photo is None:
             return explain(target, None, permission)
         fields = {"volume": target.volume, "photo": target.photo}
-        found = await self._opened().request(Request(route=wire.EXPLAIN, fields=fields))
+        found = await self._opened().request(wire.EXPLAIN, dict, fields)
         return explain(target, found, permission)
 
     async def scrubs(self, node: str | None = None) -> dict[str, Any]:
@@ -101,16 +107,14 @@ class Operations(ABC):
 
         The document has `nodes`, and `unreachable`: the reasons by node.
         """
-        return await self._opened().request(Request(route=wire.SCRUBS, query=_node_query(node)))
+        return await self._opened().request(wire.SCRUBS, dict, query=_node_query(node))
 
     async def scrub(self, node: str | None = None) -> dict[str, Any]:
         """Start another scrub pass after the current one, and return the progress before it.
 
         The document is that of `scrubs`.
         """
-        return await self._opened().request(
-            Request(route=wire.START_SCRUBS, query=_node_query(node))
-        )
+        return await self._opened().request(wire.START_SCRUBS, dict, query=_node_query(node))
 
     @abstractmethod
     def _check_permission(self, target: str) -> dict[str, Any] | None:

@@ -1,11 +1,12 @@
 """Tiering of volumes: the plan, the move of each shard, and the recall."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from glassplate.session.exchange import Request
-from glassplate.session.masters import Masters
 from storagemaster import wire
+
+if TYPE_CHECKING:
+    from glassplate.session.cluster_session import ClusterSession
 
 # A storagemaster copies, reads back, and removes a whole shard before it responds.
 MOVE_SECONDS_MAX = 24 * 3600.0
@@ -14,8 +15,8 @@ MOVE_SECONDS_MAX = 24 * 3600.0
 class Tiering:
     """Tiering requests of an open client. They require scope admin."""
 
-    def __init__(self, masters: Masters) -> None:
-        self._masters = masters
+    def __init__(self, session: "ClusterSession") -> None:
+        self._session = session
 
     async def shards(self, volume: int, cold_nodes: Iterable[str]) -> list[str]:
         """Return the shards that an offload to these nodes would process.
@@ -49,24 +50,22 @@ class Tiering:
 
     async def plan_recall(self, volume: int) -> dict[str, Any]:
         """Return what a recall would copy back, as a document of `Client.diff`."""
-        return await self._request(wire.DIFF, after_recall=True, volume=volume)
+        return await self._session.request(
+            wire.DIFF,
+            dict,
+            {"volume": volume},
+            [("after_recall", "1")],
+            response_seconds_min=MOVE_SECONDS_MAX,
+        )
 
     async def recall(self, volume: int) -> None:
         """End the cold tier, so that every mirror stores all sizes. A repair copies them back."""
         await self._request(wire.RECALL, volume=volume)
 
     async def _request(
-        self,
-        route: wire.Route,
-        cold_nodes: Iterable[str] = (),
-        *,
-        after_recall: bool = False,
-        **fields: object,
+        self, route: wire.Route, cold_nodes: Iterable[str] = (), **fields: object
     ) -> dict[str, Any]:
         query = [("to", node) for node in cold_nodes]
-        query += [("after_recall", "1")] if after_recall else []
-        request = Request(
-            route=route, fields=fields, query=query, response_seconds_min=MOVE_SECONDS_MAX
+        return await self._session.request(
+            route, dict, fields, query, response_seconds_min=MOVE_SECONDS_MAX
         )
-        response = await self._masters.send(request)
-        return response.document()

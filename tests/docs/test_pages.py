@@ -1,11 +1,12 @@
-"""All pages: config blocks are configs, and links lead to headings that exist."""
+"""All pages: config blocks are valid, links lead to headings, import directions are right."""
 
 import re
 import textwrap
+import tomllib
 
 import pytest
 
-from tests.docs.pages import ROOT, read_page
+from tests.docs.pages import ROOT, codes, read_page, section, tables
 from volumes.cluster_config import parse_cluster
 from volumes.variant_formats import VariantFormats
 
@@ -80,3 +81,19 @@ def test_links_lead_to_headings(path):
     for target, fragment in LINK.findall(read_page(path)):
         page = str((folder / target).resolve().relative_to(ROOT)) if target else path
         assert fragment in slugs_of(page), f"{path} links to {page}#{fragment}"
+
+
+def test_the_import_directions_are_those_of_the_contracts():
+    """Each contract about the rooms of a package is a row in ARCHITECTURE.md."""
+    page = read_page("ARCHITECTURE.md")
+    (rooms,) = tables(section(page, "## Import directions"))
+    stated = {
+        row["package"]: [codes(layer) for layer in row["rooms, from the top"].split(" > ")]
+        for row in rooms
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    for contract in project["tool"]["importlinter"]["contracts"]:
+        if contract["type"] == "layers" and "containers" in contract:
+            (package,) = contract["containers"]
+            layers = [layer.split(" | ") for layer in contract["layers"]]
+            assert stated[package] == layers

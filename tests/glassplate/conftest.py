@@ -68,6 +68,22 @@ def _client(cluster):
         yield client
 
 
+@pytest.fixture(name="receipt")
+def _receipt(client, photo):
+    """Upload a photo."""
+    return client.put(photo)
+
+
+@pytest.fixture(name="open_blocking")
+def _open_blocking(cluster):
+    """Return a function that makes blocking clients, by default of the cluster."""
+
+    def open_blocking(*masters, **options):
+        return blocking.Client(list(masters) or cluster.masters, **QUICK, **options)
+
+    return open_blocking
+
+
 @pytest.fixture(name="glassplate")
 def _glassplate(cluster, monkeypatch):
     """Return a function that runs a command line in this process, against the cluster."""

@@ -116,19 +116,16 @@ def test_many_photos_are_requested_in_batches(client, cluster, photo):
     assert states == ["ready"] * 501
 
 
-def test_a_missing_size_is_not_found(client, cluster, open_client, photo):
+def test_a_missing_size_is_not_found(client, cluster, open_blocking, photo):
     """With keys the edge reports it, and without keys the client lists the known sizes."""
     reference = client.put(photo).reference
     with pytest.raises(NotFound, match="this size is not made"):
         client.get(reference, "m")
-
-    async def get_without_keys():
-        token = sign_token(cluster.keys, ["read"])
-        async with open_client(token=token) as other:
-            await other.get(reference, "m")
-
-    with pytest.raises(NotFound, match=r"size 'm' of .* is not made; known sizes: o"):
-        asyncio.run(get_without_keys())
+    with (
+        open_blocking(token=sign_token(cluster.keys, ["read"])) as keyless,
+        pytest.raises(NotFound, match=r"size 'm' of .* is not made; known sizes: o"),
+    ):
+        keyless.get(reference, "m")
 
 
 def test_a_deleted_photo_stays_deleted(client, photo):
@@ -235,42 +232,33 @@ def test_rejections_are_specific(client, photo):
     ],
     ids=["bad MAC", "nonsense", "two lines", "none"],
 )
-def test_token_errors_are_specific(options, kind, words, open_client):
+def test_token_errors_are_specific(options, kind, words, open_blocking):
     """Invalid, malformed, and missing tokens raise their own errors."""
-
-    async def request_status():
-        async with open_client(**options) as client:
-            await client.status()
-
-    with pytest.raises(kind, match=words):
-        asyncio.run(request_status())
+    with open_blocking(**options) as client, pytest.raises(kind, match=words):
+        client.status()
 
 
-def test_token_of_another_scope_is_not_enough(cluster, open_client, photo):
+def test_token_of_another_scope_is_not_enough(cluster, open_blocking, photo):
     """A valid token without the scope raises `NotAllowed`."""
-
-    async def upload():
-        async with open_client(token=sign_token(cluster.keys, ["read"])) as client:
-            await client.put(photo)
-
-    with pytest.raises(NotAllowed, match="scope upload"):
-        asyncio.run(upload())
+    with (
+        open_blocking(token=sign_token(cluster.keys, ["read"])) as reader,
+        pytest.raises(NotAllowed, match="scope upload"),
+    ):
+        reader.put(photo)
 
 
-def test_a_cluster_that_is_down_is_unreachable(open_client):
+def test_a_cluster_that_is_down_is_unreachable(open_blocking):
     """The error names each address once."""
     first, second = (f"http://127.0.0.1:{port}" for port in free_ports(2))
-
-    async def request_status():
-        async with open_client(first, second) as client:
-            await client.status()
-
-    with pytest.raises(Unreachable, match="cannot connect") as caught:
-        asyncio.run(request_status())
+    with (
+        open_blocking(first, second, token="x") as client,
+        pytest.raises(Unreachable, match="cannot connect") as caught,
+    ):
+        client.status()
     assert str(caught.value).count(first) == str(caught.value).count(second) == 1
 
 
-def test_config_errors_are_specific(tmp_path, cluster):
+def test_config_errors_are_specific(tmp_path, cluster, open_blocking):
     """Invalid configs, missing masters, URLs, and key files have their own messages."""
     config = tmp_path / "cluster.toml"
     with pytest.raises(BadConfig, match=r"cannot read .*: No such file"):
@@ -285,13 +273,11 @@ def test_config_errors_are_specific(tmp_path, cluster):
     config.write_text(cluster.config.read_text())
     with pytest.raises(NoKeys, match=r"keys\.toml: cannot be read"):
         Client.from_cluster(config).url(NEVER, "m")
-
-    async def request_status():
-        async with Client("localhost:1", token="x") as client:
-            await client.status()
-
-    with pytest.raises(BadConfig, match="not a URL such as"):
-        asyncio.run(request_status())
+    with (
+        open_blocking("localhost:1", token="x") as client,
+        pytest.raises(BadConfig, match="not a URL such as"),
+    ):
+        client.status()
 
 
 def test_a_client_works_only_inside_its_block(cluster):

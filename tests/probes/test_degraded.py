@@ -79,14 +79,14 @@ def reference_of(path):
 @pytest.mark.parametrize("colo", [("east-1", "east-2"), ("west-1", "west-2")])
 async def test_every_photo_is_readable_with_a_colo_down(cluster, colo):
     """This covers photos from before and from during the outage."""
-    kept = [await cluster.store_photo(picture(number=n), volume=n % 2 + 1) for n in range(4)]
+    paths = [await cluster.store_photo(picture(number=n), volume=n % 2 + 1) for n in range(4)]
     await cluster.stop_and_notice(*colo)
-    kept += [await cluster.store_photo(picture(number=n), volume=n % 2 + 1) for n in range(4, 8)]
-    assert {(await cluster.read(path)).status for path in kept} == {200}
+    paths += [await cluster.store_photo(picture(number=n), volume=n % 2 + 1) for n in range(4, 8)]
+    assert {(await cluster.read(path)).status for path in paths} == {200}
     await cluster.start_and_notice(*colo)
     await cluster.repair_all()
     assert cluster.equal()
-    assert {(await cluster.read(path, at=colo[0])).status for path in kept[0::2]} == {200}
+    assert {(await cluster.read(path, at=colo[0])).status for path in paths[0::2]} == {200}
 
 
 async def test_lost_hints_are_replaced_by_reconciliation(cluster):
@@ -108,11 +108,11 @@ async def test_lost_hints_are_replaced_by_reconciliation(cluster):
 async def test_a_frozen_mirror_delays_an_upload_by_less_than_a_second(cluster, monkeypatch):
     """The patience bounds the delay, and later uploads skip the mirror."""
     spent = []
-    ask_all = mirroring.run_all
+    run_all = mirroring.run_all
 
-    async def timed(asks, *, patience_seconds):
+    async def timed(requests, *, patience_seconds):
         spent.append(patience_seconds)
-        return await ask_all(asks, patience_seconds=patience_seconds)
+        return await run_all(requests, patience_seconds=patience_seconds)
 
     monkeypatch.setattr(mirroring, "run_all", timed)
     cluster.links["west-1"].freeze()
@@ -146,14 +146,14 @@ async def test_a_suspect_disk_is_an_alert_and_gets_no_writes_until_a_restart(clu
 
 async def test_a_full_cluster_takes_deletes_and_says_why_it_takes_no_photo(cluster):
     """The reserve is for tombstones."""
-    kept = await cluster.upload()
+    stored = await cluster.upload()
     for node in cluster.stores:
         cluster.fill(node, to_the_brim=True)
     await cluster.poll()
     refused = await cluster.upload(picture(number=2))
     assert refused.status == 503
     assert "full" in refused.document["detail"]
-    assert (await cluster.master.delete(kept.version)).status == 200
+    assert (await cluster.master.delete(stored.version)).status == 200
     alerts = (await cluster.master.request("GET", "/status")).document["alerts"]
     assert any("takes no new photos" in alert for alert in alerts)
 

@@ -108,32 +108,32 @@ async def test_a_cached_shard_digest_does_not_hide_a_lost_file(cluster):
 
 async def test_an_empty_replacement_of_a_node_is_filled(cluster):
     """It gets originals and tombstones, and every photo is readable meanwhile."""
-    kept = [await cluster.store_photo(picture(number=number)) for number in range(6)]
+    paths = [await cluster.store_photo(picture(number=number)) for number in range(6)]
     gone = await cluster.upload(picture(number=9))
     await cluster.master.delete(gone.version)
     await cluster.stop_and_notice("west-1")
     shutil.rmtree(cluster.root("west-1") / "1")
     await cluster.start_and_notice("west-1")
     await cluster.run_passes()
-    assert {(await cluster.read(path)).status for path in kept} == {200}
-    kept.append(await cluster.store_photo(picture(number=7)))
+    assert {(await cluster.read(path)).status for path in paths} == {200}
+    paths.append(await cluster.store_photo(picture(number=7)))
     await cluster.repair_all()
     assert cluster.equal(1)
-    assert all(cluster.holders(path).keys() == set(NODES) for path in kept)
+    assert all(cluster.holders(path).keys() == set(NODES) for path in paths)
     assert (await cluster.read(gone.original, at="west-1")).status == 410
 
 
 async def test_a_source_that_fails_during_a_repair_loses_nothing(cluster):
     """The repair completes when the source is back."""
-    kept = [await cluster.store_photo(picture(number=number)) for number in range(6)]
-    for path in kept:
+    paths = [await cluster.store_photo(picture(number=number)) for number in range(6)]
+    for path in paths:
         cluster.path("west-1", path).unlink()
     await cluster.stop("east-1")
     response = await cluster.repair(1)
     assert not response["equal"]
     await cluster.start_and_notice("east-1")
     await cluster.repair_all()
-    assert all(cluster.holders(path).keys() == set(NODES) for path in kept)
+    assert all(cluster.holders(path).keys() == set(NODES) for path in paths)
 
 
 async def test_a_plan_lists_unreachable_mirrors(cluster):
@@ -146,19 +146,19 @@ async def test_a_plan_lists_unreachable_mirrors(cluster):
 
 async def test_a_damaged_source_delays_no_other_step(cluster):
     """The damaged copy does not spread, and the status finally lists the step with its reason."""
-    kept = [await cluster.store_photo(picture(number=number)) for number in range(8)]
-    for path in kept:
+    paths = [await cluster.store_photo(picture(number=number)) for number in range(8)]
+    for path in paths:
         cluster.path("west-1", path).unlink()
-    cluster.damage("east-1", kept[3], flip)
+    cluster.damage("east-1", paths[3], flip)
     report = await cluster.master.reconcile.reconcile(1)
     assert (report.done, len(report.failed)) == (7, 1)
-    assert not cluster.path("west-1", kept[3]).exists()
+    assert not cluster.path("west-1", paths[3]).exists()
     for _ in range(ATTEMPTS_MAX):
         report = await cluster.master.reconcile.reconcile(1)
     assert list(cluster.master.reconcile.given_up) == list(report.failed)
     state = (await cluster.master.request("GET", "/status")).document
     (failed,) = state["repair"]["failed"]
-    assert (failed["path"], failed["node"]) == (kept[3], "west-1")
+    assert (failed["path"], failed["node"]) == (paths[3], "west-1")
     assert "SHA-256" in failed["reason"]
     assert any("could not be repaired" in alert for alert in state["alerts"])
 
@@ -197,7 +197,7 @@ async def test_repair_never_fills_a_disk(cluster):
     cluster.fill("west-1", to_the_brim=True)
     for _ in range(ATTEMPTS_MAX + 1):
         response = await cluster.repair(1)
-        assert "kept for deletes" in response["failed"][0]["reason"]
+        assert "reserved for deletes" in response["failed"][0]["reason"]
     assert not cluster.master.reconcile.given_up
     cluster.stores["west-1"].health.reserve = reserve
     await cluster.repair_all()

@@ -19,73 +19,71 @@ STEM = "1/k7/01jd3x8m2c9qp4k7_3fz8qd"
 SIZE, LARGE, INFO = f"{STEM}_m.jpg", f"{STEM}_h.jpg", f"{STEM}.json"
 
 
-@pytest.fixture(name="twice")
-def _twice(cluster):
-    """A version whose size and info differ between the mirrors; the mirror that wins."""
-    for node in ("east-1", "west-1"):
+@pytest.fixture(name="mirrors")
+def _mirrors(cluster):
+    """The winner and the loser of a version whose size and info differ between the mirrors."""
+    for node in NODES:
         cluster.write(node, SIZE, f"m of {node}".encode())
         cluster.write(node, INFO, f"info of {node}".encode())
-    return min(
-        ("east-1", "west-1"), key=lambda n: hashlib.sha256(f"info of {n}".encode()).hexdigest()
-    )
+    return sorted(NODES, key=lambda node: hashlib.sha256(f"info of {node}".encode()).hexdigest())
 
 
-async def test_all_sizes_of_a_version_are_taken_from_one_mirror(cluster, twice):
+async def test_all_sizes_of_a_version_are_taken_from_one_mirror(cluster, mirrors):
     """The info matches the sizes, and the replaced files are in quarantine."""
     await cluster.repair_all()
-    loser = "west-1" if twice == "east-1" else "east-1"
-    assert cluster.holders(SIZE) == dict.fromkeys(("east-1", "west-1"), f"m of {twice}".encode())
-    assert cluster.holders(INFO) == dict.fromkeys(("east-1", "west-1"), f"info of {twice}".encode())
+    winner, loser = mirrors
+    assert cluster.holders(SIZE) == dict.fromkeys(NODES, f"m of {winner}".encode())
+    assert cluster.holders(INFO) == dict.fromkeys(NODES, f"info of {winner}".encode())
     assert len(cluster.hidden(loser, ".quarantine")) == 2
-    assert cluster.hidden(twice, ".quarantine") == set()
+    assert cluster.hidden(winner, ".quarantine") == set()
 
 
-async def test_a_size_is_replaced_only_by_a_file_on_disk(cluster, twice, monkeypatch):
+async def test_a_size_is_replaced_only_by_a_file_on_disk(cluster, mirrors, monkeypatch):
     """The name has valid bytes at every moment."""
-    loser = "west-1" if twice == "east-1" else "east-1"
+    _, loser = mirrors
     add_to_quarantine, seen = Publisher.add_to_quarantine, []
 
-    def look(publisher, path):
-        aside = add_to_quarantine(publisher, path)
+    def quarantine_and_check(publisher, path):
+        quarantined = add_to_quarantine(publisher, path)
         seen.append(cluster.is_sound(loser, path))
-        return aside
+        return quarantined
 
-    monkeypatch.setattr(Publisher, "add_to_quarantine", look)
+    monkeypatch.setattr(Publisher, "add_to_quarantine", quarantine_and_check)
     await cluster.repair_all()
     assert seen == [True, True]
 
 
-async def test_a_source_that_fails_during_a_replacement_costs_no_copy(cluster, twice):
+async def test_a_source_that_fails_during_a_replacement_costs_no_copy(cluster, mirrors):
     """The old files stay until the next pass."""
-    loser = "west-1" if twice == "east-1" else "east-1"
+    winner, loser = mirrors
     plan = await cluster.plan()
     assert [step["action"] for step in plan["steps"]] == ["replace-sizes"]
-    cluster.links[twice].plan(Fault.CUT, after_bytes=1, direction=Direction.CLIENT)
+    cluster.links[winner].plan(Fault.CUT, after_bytes=1, direction=Direction.CLIENT)
     await cluster.repair(1)
-    assert cluster.links[twice].fired.is_set()
+    assert cluster.links[winner].fired.is_set()
     assert cluster.is_sound(loser, SIZE)
     assert cluster.is_sound(loser, INFO)
     await cluster.repair_all()
     assert cluster.equal(1)
 
 
-async def test_a_file_changed_since_the_plan_is_not_replaced(cluster, twice):
+async def test_a_file_changed_since_the_plan_is_not_replaced(cluster, mirrors):
     """Only bytes with the digest in the plan go to quarantine."""
-    loser = "west-1" if twice == "east-1" else "east-1"
+    _, loser = mirrors
     plan = await cluster.master.reconcile.plan(1)
-    kept = cluster.path(loser, SIZE).read_bytes()
+    before = cluster.path(loser, SIZE).read_bytes()
     (step,) = plan.plan.steps
     stale = replace(step, steps=tuple(replace(each, old_digest="0" * 64) for each in step.steps))
     await cluster.master.reconcile.apply(Plan((stale,)))
-    assert cluster.path(loser, SIZE).read_bytes() == kept
+    assert cluster.path(loser, SIZE).read_bytes() == before
 
 
-async def test_sizes_of_a_mirror_with_a_damaged_size_do_not_win(cluster, twice):
+async def test_sizes_of_a_mirror_with_a_damaged_size_do_not_win(cluster, mirrors):
     """The damage is found before the first replacement, and the other mirror's sizes win."""
-    winner = "west-1" if twice == "east-1" else "east-1"
+    damaged, winner = mirrors
     for node in NODES:
         cluster.write(node, LARGE, f"h of {node}".encode())
-    cluster.damage(twice, LARGE, lambda _: b"damaged")
+    cluster.damage(damaged, LARGE, lambda _: b"damaged")
     for _ in range(3):
         await cluster.repair(1)
     await cluster.repair_all()

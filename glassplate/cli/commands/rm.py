@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import exit_code_of_all, format_error
+from glassplate.cli.failures import attempt_each, exit_code_of_all, format_error
 from glassplate.cli.options.confirmation import confirm, yes_option
 from glassplate.cli.views.output import error_document, json_option, print_json
-from glassplate.client import Client
 from glassplate.errors import GlassplateError
 from glassplate.urls.references import PhotoReference, parse_reference
 
@@ -38,7 +37,7 @@ def rm(connection: Connection, references: tuple[str, ...], *, yes: bool, as_jso
     parsed = [parse_reference(reference) for reference in references]
     if not yes:
         _confirm(parsed)
-    outcomes = connection.run(lambda client: _delete_all(client, parsed))
+    outcomes = connection.run(lambda client: attempt_each(parsed, client.delete))
     deleted, failed = [], []
     errors: list[GlassplateError] = []
     for reference, outcome in outcomes:
@@ -69,18 +68,6 @@ def _confirm(references: list[PhotoReference]) -> None:
         "The URLs become invalid permanently. The bytes stay in the trash of each node for some "
         "days, and can only be restored as a new photo.",
     )
-
-
-async def _delete_all(
-    client: Client, references: list[PhotoReference]
-) -> "list[tuple[str, Deletion | GlassplateError]]":
-    outcomes: list[tuple[str, Deletion | GlassplateError]] = []
-    for reference in references:
-        try:
-            outcomes.append((str(reference), await client.delete(str(reference))))
-        except GlassplateError as error:
-            outcomes.append((str(reference), error))
-    return outcomes
 
 
 def _describe_pending(deletion: "Deletion") -> str:

@@ -2,19 +2,14 @@
 
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import click
 
 from glassplate.cli.connection import Connection
-from glassplate.cli.failures import exit_code_of_all, format_error
+from glassplate.cli.failures import attempt_each, exit_code_of_all, format_error
 from glassplate.cli.views.output import error_document, json_option, print_json
-from glassplate.client import Client
 from glassplate.errors import GlassplateError
-from glassplate.urls.references import PhotoReference, parse_reference
-
-if TYPE_CHECKING:
-    from storagemaster.wire import Receipt
+from glassplate.urls.references import parse_reference
 
 
 @click.command()
@@ -34,11 +29,11 @@ def undelete(connection: Connection, references: tuple[str, ...], *, as_json: bo
       glassplate undelete 3/01jd3x8m2c9qp4k7 --json | jq '.undeleted[].reference'
     """
     parsed = [parse_reference(reference) for reference in references]
-    outcomes = connection.run(lambda client: _undelete_all(client, parsed))
+    outcomes = connection.run(lambda client: attempt_each(parsed, client.undelete))
     undeleted, failed = [], []
     errors: list[GlassplateError] = []
     for reference, outcome in outcomes:
-        requested = {"deleted": str(reference)}
+        requested = {"deleted": reference}
         if isinstance(outcome, GlassplateError):
             errors.append(outcome)
             failed.append(requested | error_document(outcome))
@@ -54,15 +49,3 @@ def undelete(connection: Connection, references: tuple[str, ...], *, as_json: bo
     if as_json:
         print_json({"undeleted": undeleted, "failed": failed})
     sys.exit(exit_code_of_all(errors, is_some_done=len(errors) < len(outcomes)))
-
-
-async def _undelete_all(
-    client: Client, references: list[PhotoReference]
-) -> "list[tuple[PhotoReference, Receipt | GlassplateError]]":
-    outcomes: list[tuple[PhotoReference, Receipt | GlassplateError]] = []
-    for reference in references:
-        try:
-            outcomes.append((reference, await client.undelete(str(reference))))
-        except GlassplateError as error:
-            outcomes.append((reference, error))
-    return outcomes

@@ -10,12 +10,6 @@ from glassplate import PhotoStatus
 NEVER = "3/01jd3x8m2c9qp4k7/3fz8qd"
 
 
-@pytest.fixture(name="receipt")
-def _receipt(client, photo):
-    """Upload a photo."""
-    return client.put(photo)
-
-
 @pytest.fixture(name="here")
 def _here(tmp_path, monkeypatch):
     """Change to an empty folder."""

@@ -10,12 +10,6 @@ from glassplate.cli.commands.revoke import _pending_lines
 NEVER = "3/01jd3x8m2c9qp4k7/3fz8qd"
 
 
-@pytest.fixture(name="receipt")
-def _receipt(client, photo):
-    """Upload a photo."""
-    return client.put(photo)
-
-
 def test_revoked_photo_has_new_urls_only(client, receipt, photo):
     """The new reference has the same bytes, and the old one stays invalid."""
     revocation = client.revoke(receipt.reference)

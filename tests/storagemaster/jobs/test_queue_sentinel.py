@@ -93,13 +93,13 @@ class Watched:
             [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
-    def wait_until(self, is_so):
+    def wait_until(self, condition):
         """Poll the Sentinel until a condition holds."""
         deadline = time.monotonic() + SETTLED_SECONDS_MAX
         with redis.Redis(host=HOST, port=self.sentinel_port) as sentinel:
             while True:
                 with contextlib.suppress(redis.RedisError):
-                    if is_so(sentinel):
+                    if condition(sentinel):
                         return
                 assert time.monotonic() < deadline, "the Sentinel does not say so"
                 time.sleep(0.05)
@@ -146,12 +146,12 @@ def run_job(connection):
 async def test_clients_reconnect_when_the_primary_is_killed(watched):
     """The clients of storagemaster, worker, and relay find the new primary."""
     connection, worker = queue_client(watched.url), queue_client(watched.url)
-    async with async_queue_client(watched.url) as heard:
+    async with async_queue_client(watched.url) as relay:
         queue = SizesQueue(connection, KEYS)
         await queue.enqueue_now(ORIGINALS[0], queue_name=NEW_QUEUE, kind=JobKind.SIZES)
         assert await queue.position(ORIGINALS[0]) == 0
         assert run_job(worker) == 5
-        assert await heard.ping()
+        assert await relay.ping()
         watched.primary.kill()
         await asyncio.to_thread(watched.wait_until, watched.is_failed_over)
         await enqueue_until_accepted(queue, ORIGINALS[1])

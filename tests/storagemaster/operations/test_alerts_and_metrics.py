@@ -60,7 +60,7 @@ def test_a_disk_above_its_soft_limit_is_an_alert():
 
 def test_a_node_that_is_down_has_no_disk_alert():
     """The status already shows the node as down."""
-    assert node_alerts([{**NODE, "up": False, "reason": "no answer"}]) == []
+    assert node_alerts([{**NODE, "up": False, "reason": "no response"}]) == []
 
 
 STATUS = {
@@ -116,8 +116,8 @@ def test_metrics_have_the_values_of_the_status():
 
 def test_unknown_values_have_no_metric():
     """Unknown is not zero."""
-    away = {**STATUS, "queues": None, "workers_alive": None, "oldest_job_seconds": None}
-    found = metrics_of(away)
+    unknown = {**STATUS, "queues": None, "workers_alive": None, "oldest_job_seconds": None}
+    found = metrics_of(unknown)
     assert found["glassplate_queue_reachable",] == 0
     assert not any("jobs" in name[0] or "workers" in name[0] for name in found)
 

@@ -84,7 +84,7 @@ async def test_a_hint_is_removed_only_after_delivery(cluster, fault):
     photo = long_picture(800_000)
     original = await upload_without_west_1(cluster, photo)
     await cluster.start_and_notice("west-1")
-    # The home pulls through the link of the holder.
+    # The mirror pulls through the link of the holder.
     cluster.links["west-2"].plan(fault, after_bytes=400_000, direction=Direction.CLIENT)
     await cluster.master.hinted_handoff.deliver_all()
     assert cluster.links["west-2"].fired.is_set()

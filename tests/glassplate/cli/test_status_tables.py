@@ -1,0 +1,68 @@
+"""The tables of `glassplate status`: nothing folds at 80 columns."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from glassplate.cli.views.status_tables import status_view
+
+NODES = ("east-1", "east-2", "west-1", "west-2")
+
+
+@pytest.fixture(name="document")
+def _document():
+    """Return the status of the cluster of `glassplate up`, with wide values."""
+    return {
+        "cluster": "local",
+        "master": "east-master",
+        "nodes": [
+            {
+                "id": node,
+                "colo": node.split("-")[0],
+                "up": True,
+                "reason": "the disk is full",
+                "accepts_new_photos": False,
+                "free_bytes": 999_900_000_000,
+                "total_bytes": 999_900_000_000,
+                "pending_hints": 123_456,
+            }
+            for node in NODES
+        ],
+        "volumes": [
+            {
+                "number": number,
+                "state": "open",
+                "mirrors": [east, west, "cold-1"],
+                "mirrors_up": [],
+                "cold_nodes": ["cold-1"],
+            }
+            for number, (east, west) in enumerate(zip(NODES[:2], NODES[2:], strict=True), 1)
+        ],
+        "pending_hints": 123_456,
+        "queues": {"new": 123_456, "retry": 123_456, "regenerate": 123_456},
+        "edges": [
+            {"id": "east-nginx", "colo": "east", "kind": "nginx", "up": True},
+            {"id": "varnish", "colo": "east", "kind": "varnish", "up": False},
+        ],
+    }
+
+
+def test_nothing_folds_at_80_columns(document):
+    """Each node, volume, and edge is one line of at most 80 columns."""
+    file = io.StringIO()
+    Console(file=file, width=80).print(status_view(document, ["edge varnish is down"]))
+    lines = [line.rstrip() for line in file.getvalue().splitlines()]
+    assert max(map(len, lines)) <= 80
+    # Five titles and headings, four nodes, two volumes, two counts, two edges, and a warning.
+    assert len(list(filter(None, lines))) == 15
+    assert sum("offloaded to cold-1" in line and line.endswith("(down)") for line in lines) == 2
+    assert lines[-1] == "! edge varnish is down"
+
+
+def test_a_healthy_cluster_is_reported(document):
+    """A cluster without warnings says so in its last line."""
+    file = io.StringIO()
+    Console(file=file, width=80).print(status_view({**document, "queues": None}, []))
+    assert "Queues: unavailable" in file.getvalue()
+    assert file.getvalue().splitlines()[-1].rstrip() == "No warnings."
