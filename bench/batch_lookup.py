@@ -109,7 +109,7 @@ class Load:
         """Look up one batch in one request."""
         versions = [parse_photo_version(reference) for reference in self._sample()]
         async with self._session.post(
-            f"http://{master}{wire.BATCH_ROUTE}",
+            f"http://{master}{wire.LOOKUP.path()}",
             data=wire.render_batch_request(versions),
             headers=self._headers,
         ) as response:

@@ -23,6 +23,7 @@ from permission_urls import InternalSigner
 from storagemaster.caches.purging import EdgePurger
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.fleet import Fleet
+from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.repair.reconcile import Reconciler
 from storagenode.client import NodeClient
 from storagenode.protocol.layout import Place
@@ -69,17 +70,17 @@ async def measure() -> list[Figure]:
 async def _measure(
     local: LocalCluster, session: aiohttp.ClientSession, volume: VolumeId, batch: Batch
 ) -> Figure:
-    mirrors = local.cluster.volumes[volume].mirrors
+    source, *_ = ids = local.cluster.volumes[volume].mirrors
     signer = InternalSigner(local.keys)
-    nodes = {n: NodeClient(local.cluster.nodes[n].write, session, signer) for n in mirrors}
-    fleet = Fleet(nodes)
-    await fleet.poll()
-    # Without edges: no purge is needed.
-    tombstone_delivery = TombstoneDelivery(local.cluster, nodes, EdgePurger({}, session))
-    reconcile = Reconciler(local.cluster, nodes, fleet, tombstone_delivery, now_seconds=time.time)
+    nodes = {n: NodeClient(local.cluster.nodes[n].write, session, signer) for n in ids}
+    mirrors = Mirrors(local.cluster, nodes, Fleet(nodes), local.cluster.nodes[source].colo)
+    await mirrors.fleet.poll()
+    # There is no edge to purge.
+    tombstone_delivery = TombstoneDelivery(mirrors, EdgePurger({}, session))
+    reconcile = Reconciler(mirrors, tombstone_delivery, now_seconds=time.time)
     rates = []
     for run in range(1 + RUNS):
-        await _fill(nodes[mirrors[0]], volume, batch, run)
+        await _fill(nodes[source], volume, batch, run)
         started = time.perf_counter()
         done = await reconcile.reconcile(volume, unthrottled=True)
         seconds = time.perf_counter() - started

@@ -14,6 +14,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +25,6 @@ from glassplate.session.config_files import load_config, load_key_file
 from glassplate.session.operations import Operations
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.urls.references import parse_reference, parse_version_reference
-from permission_urls import Scope
 from storagemaster import wire
 from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
@@ -228,8 +228,8 @@ class Client(Operations):
             NotFound: The photo version does not exist.
             PhotoGone: The photo version was deleted.
         """
-        path = wire.version_path(parse_version_reference(reference))
-        return await self._opened().request("GET", path, Scope.READ, wire.parse_status)
+        fields = asdict(parse_version_reference(reference))
+        return await self._opened().request(wire.PHOTO, wire.parse_status, fields)
 
     async def infos(self, references: Sequence[str | PhotoVersion]) -> list[PhotoStatus]:
         """Return the states of many photo versions, in order, including `gone` and `unknown`."""
@@ -271,8 +271,9 @@ class Client(Operations):
         Raises:
             NotFound: The photo does not exist.
         """
-        path = f"{wire.PHOTOS_ROUTE}/{parse_reference(reference)}"
-        return await self._opened().request("DELETE", path, Scope.DELETE, wire.parse_deletion)
+        target = parse_reference(reference)
+        route = wire.DELETE_PHOTO if target.version is None else wire.DELETE_VERSION
+        return await self._opened().request(route, wire.parse_deletion, asdict(target))
 
     async def revoke(self, reference: str | PhotoVersion) -> Revocation:
         """Give a photo a new version with new URLs, and invalidate the old ones.
@@ -283,12 +284,12 @@ class Client(Operations):
             NotFound: The photo version does not exist.
             PhotoGone: The photo was deleted.
         """
-        path = wire.revoke_path(parse_version_reference(reference))
-        return await self._opened().request("POST", path, Scope.DELETE, wire.parse_revocation)
+        fields = asdict(parse_version_reference(reference))
+        return await self._opened().request(wire.REVOKE, wire.parse_revocation, fields)
 
     async def status(self) -> dict[str, Any]:
         """Return the state of the cluster, as reported by one storagemaster."""
-        return await self._opened().request("GET", wire.STATUS_ROUTE, Scope.READ, dict)
+        return await self._opened().request(wire.STATUS, dict)
 
     @property
     def regeneration(self) -> "Regeneration":

@@ -10,6 +10,8 @@ any signer uses it:
 `with_new_signing_key` does the first two steps at once, for processes that share one key file.
 """
 
+import hashlib
+import hmac
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -79,6 +81,14 @@ class KeyRing:
     def signing_key(self) -> Key:
         """Key that signs."""
         return next(key for key in self.keys if key.state is KeyState.SIGNING)
+
+    @property
+    def idempotency_secret(self) -> bytes:
+        """The secret that derives photo ids and versions.
+
+        It is that of the oldest key, which stays in the ring, so it survives every rotation.
+        """
+        return hmac.digest(self.keys[0].secret, b"glassplate idempotency", hashlib.sha256)
 
     def find(self, key_id: str) -> Key | None:
         """Return the key with this id in any state, or None."""

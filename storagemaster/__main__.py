@@ -1,4 +1,4 @@
-"""Runs one storagemaster: `python -m storagemaster --config cluster.toml --master m1`."""
+"""Command-line entry point: `python -m storagemaster --config cluster.toml --master m1`."""
 
 import argparse
 import asyncio
@@ -21,7 +21,7 @@ with needs_server_packages("storagemaster"):
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; the exit status is 2 when it cannot start."""
+    """Serve until SIGTERM or SIGINT; return the exit status, which is 2 if the start fails."""
     parser = argparse.ArgumentParser(prog="storagemaster", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="path of cluster.toml")
     parser.add_argument("--master", required=True, help="id of the storagemaster to run")
@@ -32,7 +32,9 @@ def main() -> int:
         cluster = load_cluster(arguments.config)
         uvloop.run(_serve(cluster, cluster.masters[arguments.master]))
     except KeyError:
-        sys.stderr.write(f"storagemaster: there is no {arguments.master} in the config\n")
+        sys.stderr.write(
+            f"storagemaster: unknown master {arguments.master!r}: add it to the config\n"
+        )
         return 2
     except (InvalidConfig, KeyRingError, OSError) as error:
         sys.stderr.write(f"storagemaster: {error}\n")

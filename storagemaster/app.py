@@ -1,4 +1,4 @@
-"""The composition root of a storagemaster: wires the write path, the repairs and the API."""
+"""Composition root of a storagemaster: wires the write path, the repairs and the API."""
 
 import contextlib
 import secrets
@@ -21,12 +21,13 @@ from storagemaster.events.events import Events
 from storagemaster.events.relay import RECONNECT_SECONDS as RELAY_RECONNECT_SECONDS
 from storagemaster.events.relay import EventRelay
 from storagemaster.events.webhooks import Webhooks
-from storagemaster.handlers.api import Api, idempotency_secret
+from storagemaster.handlers.api import Api
+from storagemaster.handlers.authorization import Authorization
 from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.problems import malformed_request_response
 from storagemaster.handlers.regenerate_api import RegenerateApi
 from storagemaster.handlers.tiering_api import TieringApi
-from storagemaster.jobs.abandoned_jobs import PASS_SECONDS as DEATHS_PASS_SECONDS
+from storagemaster.jobs.abandoned_jobs import PASS_SECONDS as ABANDONED_PASS_SECONDS
 from storagemaster.jobs.abandoned_jobs import AbandonedJobs
 from storagemaster.jobs.attempts import Attempts
 from storagemaster.jobs.bundles import Bundles
@@ -35,11 +36,13 @@ from storagemaster.jobs.sweep import PASS_SECONDS as SWEEP_PASS_SECONDS
 from storagemaster.jobs.sweep import Sweep
 from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.lifecycle.regeneration import Regeneration
+from storagemaster.lifecycle.relinking import Relinking
 from storagemaster.lifecycle.revokes import Revokes
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.mirrors.fleet import POLL_SECONDS, Fleet
 from storagemaster.mirrors.mirroring import Mirroring
+from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import MasterMetrics
@@ -62,7 +65,7 @@ from storagemaster.uploads.uploads import Uploads
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Master, NodeId
 
-QUEUE_ANSWER_SECONDS = 2.0
+QUEUE_RESPONSE_SECONDS = 2.0
 KEEPALIVE_SECONDS = 75
 
 Work = Callable[[], Awaitable[object]]
@@ -70,22 +73,22 @@ Work = Callable[[], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """A storagemaster that is wired and does nothing yet."""
+    """A storagemaster that is wired but not running."""
 
     api: Api
     events: Events
     polls: tuple[Work, ...]
-    """What is done once before it serves, and again and again afterwards."""
+    """Polls that run once before it serves, and repeatedly afterwards."""
     works: tuple[tuple[Work, float], ...]
-    """What goes on beside the requests, and how many seconds are between two passes."""
+    """Background passes, and the pause between two of them in seconds."""
 
 
 @contextlib.asynccontextmanager
 async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> AsyncIterator[None]:
-    """A storagemaster that serves for as long as the block lasts.
+    """Run a storagemaster until the block exits.
 
     Raises:
-        OSError: Its port is taken.
+        OSError: The port is in use.
     """
     async with contextlib.AsyncExitStack() as stack:
         session = await stack.enter_async_context(
@@ -115,7 +118,7 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
         await stack.enter_async_context(
             serving(runner, master.address.host, master.address.port, clients)
         )
-        # The server stops after the events, because it waits for those who watch them.
+        # Runs before the server stops, which waits for the event streams.
         stack.callback(parts.events.close)
         yield
 
@@ -129,47 +132,51 @@ def _wire(
     cache: InfoCache,
 ) -> _Parts:
     fleet = Fleet(nodes)
-    mirroring = Mirroring(cluster, nodes, fleet)
+    mirrors = Mirrors(cluster, nodes, fleet, master.colo)
+    mirroring = Mirroring(mirrors)
     connection = _connect_to_queue(cluster)
     queue = SizesQueue(connection, keys)
     boot = secrets.token_hex(8)
     events = Events(boot)
     webhooks = Webhooks(cluster.webhook_urls, session, keys, events)
     urls = PhotoUrls(cluster, ReadSigner(keys))
-    reads = PhotoReader(cluster, nodes, fleet, master.colo)
+    reads = PhotoReader(mirrors)
     edge_health = EdgeHealth(cluster.edges, session)
     purging = EdgePurger(cluster.edges, session)
-    tombstones = TombstoneDelivery(cluster, nodes, purging)
+    tombstones = TombstoneDelivery(mirrors, purging)
     photos = Photos(reads, urls, cache, queue)
-    deletes = Deletes(cluster, nodes, fleet, reads, mirroring, purging, tombstones, cache, events)
-    bundles = Bundles(cluster, nodes, fleet, mirroring, cache, events, queue)
-    attempts = Attempts(nodes, reads, bundles)
-    deaths = AbandonedJobs(connection, keys, queue, attempts, now_seconds=time.time)
-    fence_lifter = FenceLifter(cluster, nodes, fleet, tombstones, now_seconds=time.time)
-    reconcile = Reconciler(cluster, nodes, fleet, tombstones, now_seconds=time.time)
-    secret = idempotency_secret(keys)
-    earlier = EarlierUploads(cluster, nodes, fleet)
-    regeneration = Regeneration(cluster, nodes, fleet, reads, mirroring, queue, key_secret=secret)
-    uploads = Uploads(cluster, fleet, mirroring, earlier, urls, queue, key_secret=secret)
+    deletes = Deletes(mirrors, reads, mirroring, purging, tombstones, cache, events)
+    bundles = Bundles(mirrors, mirroring, cache, events, queue)
+    attempts = Attempts(mirrors, reads, bundles)
+    abandoned_jobs = AbandonedJobs(connection, keys, queue, attempts, now_seconds=time.time)
+    fence_lifter = FenceLifter(mirrors, tombstones, now_seconds=time.time)
+    reconcile = Reconciler(mirrors, tombstones, now_seconds=time.time)
+    secret = keys.idempotency_secret
+    relinking = Relinking(mirrors, reads, mirroring)
+    regeneration = Regeneration(mirrors, reads, relinking, queue, key_secret=secret)
+    uploads = Uploads(mirrors, mirroring, EarlierUploads(mirrors), urls, queue, key_secret=secret)
     api = Api(
-        keys=keys,
+        authorization=Authorization(keys),
         upload_bytes_max=cluster.limits.upload_bytes_max,
         uploads=uploads,
         photos=photos,
-        pages=BatchLookup(cluster, nodes, fleet, photos, cache, master.colo),
+        batches=BatchLookup(mirrors, photos, cache),
         deletes=deletes,
-        revokes=Revokes(
-            cluster, nodes, fleet, reads, photos, mirroring, deletes, key_secret=secret
-        ),
+        revokes=Revokes(mirrors, reads, photos, relinking, deletes, key_secret=secret),
         repairs=Repairs(cluster, reconcile),
         bundles=bundles,
         regeneration=RegenerateApi(regeneration),
-        operators=_operators(cluster, nodes, fleet, uploads, photos, queue),
-        tiering=TieringApi(Tiering(cluster, nodes, fleet)),
+        operators=OperatorApi(
+            Undeletes(mirrors, uploads),
+            PhotoSearch(mirrors),
+            Explanations(mirrors, photos, queue),
+            Scrubs(mirrors),
+        ),
+        tiering=TieringApi(Tiering(mirrors)),
         events=events,
         metrics=MasterMetrics(events, webhooks),
         status=ClusterStatus(
-            cluster, fleet, queue, edge_health, deaths, reconcile, master=master.id
+            cluster, fleet, queue, edge_health, abandoned_jobs, reconcile, master=master.id
         ),
     )
     works: tuple[tuple[Work, float], ...] = (
@@ -177,39 +184,20 @@ def _wire(
         (edge_health.poll, EDGE_POLL_SECONDS),
         (fence_lifter.lift_fences, FENCE_PASS_SECONDS),
         (queue.flush_batch, 0.0),
-        (
-            HintedHandoff(cluster, nodes, fleet, purging, tombstones).deliver_all,
-            HINTS_PASS_SECONDS,
-        ),
+        (HintedHandoff(mirrors, purging, tombstones).deliver_all, HINTS_PASS_SECONDS),
         (purging.repeat_due, REPEAT_PASS_SECONDS),
         (EventRelay(cluster.queue_url, keys, events, boot=boot).run, RELAY_RECONNECT_SECONDS),
         (webhooks.send_all, 0.0),
-        (deaths.requeue_all, DEATHS_PASS_SECONDS),
-        (Sweep(cluster, nodes, fleet, queue).sweep_all, SWEEP_PASS_SECONDS),
+        (abandoned_jobs.requeue_all, ABANDONED_PASS_SECONDS),
+        (Sweep(mirrors, queue).sweep_all, SWEEP_PASS_SECONDS),
         (reconcile.reconcile_next, reconcile.pause_seconds),
     )
     return _Parts(api, events, (fleet.poll, edge_health.poll), works)
 
 
-def _operators(
-    cluster: Cluster,
-    nodes: Mapping[NodeId, NodeClient],
-    fleet: Fleet,
-    uploads: Uploads,
-    photos: Photos,
-    queue: SizesQueue,
-) -> OperatorApi:
-    return OperatorApi(
-        Undeletes(cluster, nodes, fleet, uploads),
-        PhotoSearch(cluster, nodes, fleet),
-        Explanations(cluster, nodes, fleet, photos, queue),
-        Scrubs(cluster, nodes, fleet),
-    )
-
-
 def _connect_to_queue(cluster: Cluster) -> redis.Redis:
     return queue_client(
         cluster.queue_url,
-        socket_timeout=QUEUE_ANSWER_SECONDS,
-        socket_connect_timeout=QUEUE_ANSWER_SECONDS,
+        socket_timeout=QUEUE_RESPONSE_SECONDS,
+        socket_connect_timeout=QUEUE_RESPONSE_SECONDS,
     )

@@ -1,8 +1,9 @@
-"""Client of the storagemasters' internal routes, with which a worker sends its bundles."""
+"""Client of the storagemasters' internal routes, with which workers deliver sizes."""
 
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import aiohttp
 from yarl import URL
@@ -18,15 +19,15 @@ SIGNATURE_SECONDS = 300
 
 
 class MasterRefused(Exception):
-    """A storagemaster rejected the bundle permanently; a retry fails as well."""
+    """A storagemaster rejected the sizes permanently: a retry would fail as well."""
 
 
 class NoMasterAvailable(Exception):
-    """No storagemaster accepted the bundle now; the message has the reason of each."""
+    """No storagemaster stored the sizes now; the message has the reason of each."""
 
 
 class MasterClient:
-    """Client that tries the storagemasters in the given order."""
+    """Client of the first storagemaster that responds, in the given order."""
 
     def __init__(
         self,
@@ -44,37 +45,37 @@ class MasterClient:
     async def put_bundle(
         self, photo_version: PhotoVersion, body: bytes, *, mtime_seconds: int
     ) -> None:
-        """Send the bundle of a version; on return it is on two nodes.
+        """Deliver the sizes of a version; they are fsynced on two nodes on return.
 
         Raises:
-            MasterRefused: The photo is deleted, or the bundle is invalid.
-            NoMasterAvailable: No storagemaster accepted the bundle; the caller can retry later.
+            MasterRefused: The photo was deleted, or the bundle is malformed.
+            NoMasterAvailable: No storagemaster stored the sizes; try again later.
         """
-        path = f"{wire.bundle_path(photo_version)}?mtime={mtime_seconds}"
+        path = wire.BUNDLE.path(asdict(photo_version), [("mtime", str(mtime_seconds))])
+        timeout = aiohttp.ClientTimeout(total=RESPONSE_SECONDS, sock_connect=CONNECT_SECONDS)
         failures = []
         for master in self._masters:
             try:
-                async with self._session.post(
+                async with self._session.request(
+                    wire.BUNDLE.method,
                     URL(f"http://{master.address}{path}", encoded=True),
                     data=body,
                     headers={wire.SIGNATURE_HEADER: self._sign(path, body)},
-                    timeout=aiohttp.ClientTimeout(
-                        total=RESPONSE_SECONDS, sock_connect=CONNECT_SECONDS
-                    ),
+                    timeout=timeout,
                 ) as response:
                     if response.status == 200:
                         return
-                    failure = f"{master.id} returned {response.status}: {await response.text()}"
+                    reason = f"{master.id} returned {response.status}: {await response.text()}"
                     if response.status < 500:
-                        raise MasterRefused(failure)
-                    failures.append(failure)
+                        raise MasterRefused(reason)
+                    failures.append(reason)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 failures.append(f"{master.id}: {error or type(error).__name__}")
         raise NoMasterAvailable("; ".join(failures))
 
     def _sign(self, path: str, body: bytes) -> str:
         return self._signer.sign_request(
-            method="POST",
+            method=wire.BUNDLE.method,
             path=path,
             digest=hashlib.sha256(body).hexdigest(),
             expiry_seconds=int(self._now_seconds()) + SIGNATURE_SECONDS,

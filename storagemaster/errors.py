@@ -1,44 +1,44 @@
-"""What a storagemaster refuses, as one family; each becomes an RFC 9457 problem of one status.
+"""Errors of the storagemaster's API. Each becomes an RFC 9457 problem with one status.
 
 MasterError
-├── BadUpload                 the caller's fault
-│   ├── UnsupportedFormat        415  not a photo of a format we keep
-│   ├── TooLarge              413  more bytes than the limit
-│   ├── TooManyPixels         422  more pixels than the limit
-│   ├── LengthMismatch            400  the body is not as long as announced
-│   ├── DigestMismatch            422  the body is not what its digest says
-│   └── BadArgument           400  a query or header of the request makes no sense
-├── NotAuthorized             401  no API token, or not a good one
-├── NotAllowed                403  the token does not open this
-├── UnknownVolume             404  no such volume
-├── UnknownPhoto              404  no such photo, and every mirror was asked
-├── PhotoGone                 410  deleted, for ever
-├── IdempotencyKeyReused          409  the Idempotency-Key was used for other bytes
-└── Unavailable               503  not now; try again
+├── BadUpload                    the request is at fault
+│   ├── UnsupportedFormat        415  not a photo of a supported format
+│   ├── TooLarge                 413  more bytes than the limit
+│   ├── TooManyPixels            422  more pixels than the limit
+│   ├── LengthMismatch           400  the body does not have its declared length
+│   ├── DigestMismatch           422  the body does not have its declared digest
+│   └── BadArgument              400  an invalid parameter, header or body
+├── NotAuthorized                401  no valid API token
+├── NotAllowed                   403  the token lacks the required scope
+├── UnknownVolume                404  the config has no such volume
+├── UnknownPhoto                 404  no mirror has the photo, and all mirrors responded
+├── PhotoGone                    410  the photo was deleted
+├── IdempotencyKeyReused         409  the Idempotency-Key was used for other bytes
+└── Unavailable                  503  temporary; nothing was acknowledged
 """
 
 from typing import ClassVar
 
 
 class MasterError(Exception):
-    """A request that was not done; the message says what happened, why, and what to do."""
+    """A request that failed. The message states what happened, why, and what to do."""
 
     slug: ClassVar[str] = "internal-error"
-    """Last part of the problem's `type`. Part of the API: it does not follow the class name."""
+    """Last part of the problem's `type`. It is part of the API, so renaming a class keeps it."""
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
     headers: ClassVar[dict[str, str]] = {}
 
 
 class BadUpload(MasterError):
-    """The upload cannot be kept."""
+    """The request is at fault."""
 
     slug = "bad-upload"
     status = 400
 
 
 class UnsupportedFormat(BadUpload):
-    """Not a photo of a format we keep."""
+    """Not a photo of a supported format."""
 
     slug = "unsupported-format"
     status = 415
@@ -62,14 +62,14 @@ class TooManyPixels(BadUpload):
 
 
 class LengthMismatch(BadUpload):
-    """The body is not as long as announced, or broke off."""
+    """The body does not have its declared length, or the connection was lost."""
 
     slug = "length-mismatch"
     title = "Length mismatch"
 
 
 class DigestMismatch(BadUpload):
-    """The body does not have the digest it was sent with."""
+    """The body does not have its declared digest."""
 
     slug = "digest-mismatch"
     status = 422
@@ -77,14 +77,14 @@ class DigestMismatch(BadUpload):
 
 
 class BadArgument(BadUpload):
-    """A part of the request makes no sense."""
+    """An invalid parameter, header or body."""
 
     slug = "bad-argument"
     title = "Invalid request"
 
 
 class NotAuthorized(MasterError):
-    """No API token, or not a good one."""
+    """No valid API token."""
 
     slug = "not-authorized"
     status = 401
@@ -93,7 +93,7 @@ class NotAuthorized(MasterError):
 
 
 class NotAllowed(MasterError):
-    """The token is good, but not for this."""
+    """The token lacks the required scope."""
 
     slug = "not-allowed"
     status = 403
@@ -101,7 +101,7 @@ class NotAllowed(MasterError):
 
 
 class UnknownVolume(MasterError):
-    """There is no such volume."""
+    """The config has no such volume."""
 
     slug = "unknown-volume"
     status = 404
@@ -109,7 +109,7 @@ class UnknownVolume(MasterError):
 
 
 class UnknownPhoto(MasterError):
-    """There is no such photo."""
+    """No mirror has the photo, and all mirrors responded."""
 
     slug = "unknown-photo"
     status = 404
@@ -117,7 +117,7 @@ class UnknownPhoto(MasterError):
 
 
 class PhotoGone(MasterError):
-    """The photo was deleted, for ever."""
+    """The photo was deleted."""
 
     slug = "photo-gone"
     status = 410
@@ -125,7 +125,7 @@ class PhotoGone(MasterError):
 
 
 class IdempotencyKeyReused(MasterError):
-    """The name is taken by other bytes: only a key that is used twice can do that."""
+    """The name holds other bytes, which only a reused Idempotency-Key can cause."""
 
     slug = "idempotency-key-reused"
     status = 409
@@ -133,7 +133,7 @@ class IdempotencyKeyReused(MasterError):
 
 
 class Unavailable(MasterError):
-    """Not now. Nothing was acknowledged."""
+    """A temporary failure. Nothing was acknowledged."""
 
     slug = "unavailable"
     status = 503

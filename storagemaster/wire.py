@@ -1,38 +1,78 @@
-"""The storagemaster's HTTP API: routes, headers and documents, for its server and its clients."""
+"""The storagemaster's HTTP API: routes, headers, and documents, for its server and its clients."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum, auto
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from permission_urls import Scope
 from volumes.photo_path import PhotoVersion, parse_photo_version
 
-PHOTOS_ROUTE = "/photos"
-BATCH_ROUTE = "/photos/info"
-PHOTO_ROUTE = "/photos/{volume}/{photo}"
-VERSION_ROUTE = "/photos/{volume}/{photo}/{version}"
-STATUS_ROUTE = "/status"
-EVENTS_ROUTE = "/events"
-METRICS_ROUTE = "/metrics"
-REGENERATE_ROUTE = "/regenerations"
-REGENERATE_SHARDS_ROUTE = "/regenerations/{volume}"
-REGENERATE_SHARD_ROUTE = "/regenerations/{volume}/{shard}"
-HEALTH_ROUTE = "/healthz"
-REVOKE_ROUTE = "/photos/{volume}/{photo}/{version}/revoke"
-TIERING_ROUTE = "/tiering/{volume}"
-TIERING_SHARD_ROUTE = "/tiering/{volume}/{shard}"
-REPAIR_ROUTE = "/repairs/{volume}"
-UNDELETE_ROUTE = "/photos/{volume}/{photo}/undelete"
-FIND_ROUTE = "/find/{photo}"
-EXPLANATION_ROUTE = "/explanations/{volume}/{photo}"
-SCRUBS_ROUTE = "/scrubs"
-# For machines of the cluster, signed as a node's routes are.
-BUNDLE_ROUTE = "/internal/bundles/{volume}/{photo}/{version}"
+_Document = TypeVar("_Document")
+
+
+class Access(Enum):
+    """Access to a route that needs no API token."""
+
+    OPEN = auto()
+    """Any caller."""
+    SIGNED = auto()
+    """A machine of the cluster, which signs the request as a request to a node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One request of the API: its method, its path, and the scope of the token it needs."""
+
+    method: str
+    template: str
+    access: Scope | Access
+
+    def path(
+        self, fields: Mapping[str, object] | None = None, query: Iterable[tuple[str, str]] = ()
+    ) -> str:
+        """Return the path with these fields, and the query.
+
+        >>> DIFF.path({"volume": 42}, [("after_recall", "1")])
+        '/repairs/42?after_recall=1'
+        """
+        path = self.template.format(**(fields or {}))
+        encoded = urlencode(list(query))
+        return f"{path}?{encoded}" if encoded else path
+
+
+UPLOAD = Route("POST", "/photos", Scope.UPLOAD)
+LOOKUP = Route("POST", "/photos/info", Scope.READ)
+PHOTO = Route("GET", "/photos/{volume}/{photo}/{version}", Scope.READ)
+DELETE_PHOTO = Route("DELETE", "/photos/{volume}/{photo}", Scope.DELETE)
+DELETE_VERSION = Route("DELETE", "/photos/{volume}/{photo}/{version}", Scope.DELETE)
+REVOKE = Route("POST", "/photos/{volume}/{photo}/{version}/revoke", Scope.DELETE)
+UNDELETE = Route("POST", "/photos/{volume}/{photo}/undelete", Scope.DELETE)
+FIND = Route("GET", "/find/{photo}", Scope.ADMIN)
+EXPLAIN = Route("GET", "/explanations/{volume}/{photo}", Scope.ADMIN)
+SCRUBS = Route("GET", "/scrubs", Scope.READ)
+START_SCRUBS = Route("POST", "/scrubs", Scope.ADMIN)
+DIFF = Route("GET", "/repairs/{volume}", Scope.READ)
+REPAIR = Route("POST", "/repairs/{volume}", Scope.ADMIN)
+REGENERATION_SHARDS = Route("GET", "/regenerations/{volume}", Scope.ADMIN)
+REGENERATION_PHOTOS = Route("GET", "/regenerations/{volume}/{shard}", Scope.ADMIN)
+REGENERATE = Route("POST", "/regenerations", Scope.ADMIN)
+TIERING_SHARDS = Route("GET", "/tiering/{volume}", Scope.ADMIN)
+TIERING_PLAN = Route("GET", "/tiering/{volume}/{shard}", Scope.ADMIN)
+OFFLOAD = Route("POST", "/tiering/{volume}", Scope.ADMIN)
+OFFLOAD_SHARD = Route("POST", "/tiering/{volume}/{shard}", Scope.ADMIN)
+RECALL = Route("DELETE", "/tiering/{volume}", Scope.ADMIN)
+BUNDLE = Route("POST", "/internal/bundles/{volume}/{photo}/{version}", Access.SIGNED)
+STATUS = Route("GET", "/status", Scope.READ)
+EVENTS = Route("GET", "/events", Scope.READ)
+METRICS = Route("GET", "/metrics", Scope.READ)
+HEALTH = Route("GET", "/healthz", Access.OPEN)
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 FIRST_ATTEMPT_HEADER = "Glassplate-First-Attempt"
-"""`1` says that the key is fresh, which saves the search for an earlier upload with it."""
+"""`1` declares that the key is new, which saves the search for an earlier upload with it."""
 DURABILITY_HEADER = "Durability"
 DIGEST_HEADER = "Repr-Digest"
 SIGNATURE_HEADER = "Glassplate-Signature"
@@ -40,13 +80,13 @@ PROBLEM_TYPE = "application/problem+json"
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
 BATCH_PHOTOS_MAX = 500
-# More than so many references need, however they are spaced.
+# More than that many references need, with any white space.
 BATCH_REQUEST_BYTES_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """One copy of a photo: the node it is on, its colo, and for whom the node holds it."""
+    """One copy of a photo: its node, the node's colo, and the mirror that a hint is for."""
 
     node: str
     colo: str
@@ -55,7 +95,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What an upload is answered with."""
+    """Response to an upload."""
 
     volume: int
     photo: str
@@ -68,71 +108,71 @@ class Receipt:
     durability: str
     copies: tuple[Copy, ...]
     pending_mirrors: tuple[str, ...]
-    """Nodes that are to have a copy and were not reached: others hold it for them."""
+    """Mirrors that do not have their copy yet: handoff nodes store it as a hint."""
     urls: dict[str, str]
-    """A permission URL for every size the photo will have, and `o`, the original."""
+    """A permission URL for every size that the photo will have, and for `o`, the original."""
     status: str
-    """Where to ask whether the sizes are made."""
+    """Path of the photo's status."""
     state: str = ""
-    """Only with `?wait`: `pending`, `ready` or `failed`, or `unknown` if no mirror could say."""
+    """Only with `?wait`: `pending`, `ready` or `failed`, or `unknown` if no mirror responded."""
     reason: str = ""
-    """Why it failed, in words for a person."""
+    """The reason of a failure, in plain English."""
 
     @property
     def reference(self) -> str:
-        """What an application remembers: VOLUME/PHOTO/VERSION."""
+        """VOLUME/PHOTO/VERSION, which an application stores."""
         return f"{self.volume}/{self.photo}/{self.version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoStatus:
-    """What has become of a photo."""
+    """Status of a photo version."""
 
     volume: int
     photo: str
     version: str
     state: str
-    """`pending`, `ready` or `failed`; in a page of photos also `gone`, `unknown`, `unavailable`."""
+    """`pending`, `ready` or `failed`; in a batch also `gone`, `unknown` or `unavailable`."""
     position: int | None = None
-    """While it is pending: how many jobs are before its own in the queue, if that is known."""
+    """Number of jobs before its own while it is pending, or None if unknown."""
     reason: str = ""
-    """Why it failed, or has no other state, in words for a person."""
+    """The reason of the state, in plain English."""
     info: dict[str, Any] | None = None
-    """The info document, once it is ready."""
+    """The info document of a ready photo."""
     urls: dict[str, str]
-    """A permission URL for every size that is made, and `o`, the original."""
+    """A permission URL for every size that exists, and for `o`, the original."""
 
     @property
     def reference(self) -> str:
-        """What an application remembers: VOLUME/PHOTO/VERSION."""
+        """VOLUME/PHOTO/VERSION, which an application stores."""
         return f"{self.volume}/{self.photo}/{self.version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deletion:
-    """What a delete is answered with: where its tombstone is, and which caches forgot the photo."""
+    """Response to a delete: the nodes with the tombstone, and the edges that are purged."""
 
     volume: int
     photo: str
     version: str
-    """Empty when all versions are gone."""
+    """Empty if all versions were deleted."""
     copies: tuple[Copy, ...]
     pending_mirrors: tuple[str, ...]
     purged: tuple[str, ...]
-    """Edges that have let go of every variant."""
+    """Edges that have purged every variant."""
     purge_pending: tuple[str, ...]
-    """Edges that did not answer; they are asked again until they do."""
+    """Edges that did not respond. Storagemasters repeat the purge until they do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
-    """What a revocation is answered with: the new version, whose URLs are the only good ones."""
+    """Response to a revocation: the new version, whose URLs are the only valid ones."""
 
     volume: int
     photo: str
     version: str
     revoked: str
-    """The version that is gone now."""
+    """The version that was deleted."""
     urls: dict[str, str]
     pending_mirrors: tuple[str, ...]
     purged: tuple[str, ...]
@@ -140,132 +180,78 @@ class Revocation:
 
     @property
     def reference(self) -> str:
-        """What an application remembers from now on: VOLUME/PHOTO/VERSION."""
+        """VOLUME/PHOTO/VERSION, which an application stores from now on."""
         return f"{self.volume}/{self.photo}/{self.version}"
 
 
-def version_path(photo_version: PhotoVersion) -> str:
-    """The path of a photo version's document."""
-    return f"/photos/{photo_version}"
-
-
-def revoke_path(photo_version: PhotoVersion) -> str:
-    """The path that revokes a photo version."""
-    return f"/photos/{photo_version}/revoke"
-
-
-def tiering_path(volume: int, shard: str = "", *, cold_nodes: Iterable[str] = ()) -> str:
-    """The path of a volume's chill, or of one shard of it."""
-    query = urlencode([("to", cold_node) for cold_node in cold_nodes])
-    return f"/tiering/{volume}" + (f"/{shard}" if shard else "") + (f"?{query}" if query else "")
-
-
-def repair_path(volume: int) -> str:
-    """The path of a volume's plan, and of its repair."""
-    return f"/repairs/{volume}"
-
-
-def undelete_path(volume: int, photo: str) -> str:
-    """The path that brings a deleted photo back."""
-    return f"/photos/{volume}/{photo}/undelete"
-
-
-def find_path(photo: str) -> str:
-    """The path of everything that all nodes have of a photo."""
-    return f"/find/{photo}"
-
-
-def explanation_path(volume: int, photo: str) -> str:
-    """The path of all there is to know of a photo."""
-    return f"/explanations/{volume}/{photo}"
-
-
-def bundle_path(photo_version: PhotoVersion) -> str:
-    """The path a worker sends the sizes of a version to."""
-    return f"/internal/bundles/{photo_version}"
-
-
 def parse_receipt(fields: dict[str, Any]) -> Receipt:
-    """A receipt from its JSON."""
-    return Receipt(
-        **{
-            **fields,
-            "copies": tuple(Copy(**copy) for copy in fields["copies"]),
-            "pending_mirrors": tuple(fields["pending_mirrors"]),
-        }
-    )
+    """Parse what `render_receipt` returns."""
+    return _parse(Receipt, fields)
+
+
+def parse_deletion(fields: dict[str, Any]) -> Deletion:
+    """Parse the JSON of a deletion."""
+    return _parse(Deletion, fields)
 
 
 def parse_revocation(fields: dict[str, Any]) -> Revocation:
-    """A revocation from its JSON."""
-    return Revocation(
-        **{
-            **fields,
-            "pending_mirrors": tuple(fields["pending_mirrors"]),
-            "purged": tuple(fields["purged"]),
-            "purge_pending": tuple(fields["purge_pending"]),
-        }
-    )
+    """Parse the JSON of a revocation."""
+    return _parse(Revocation, fields)
 
 
 def render_receipt(receipt: Receipt) -> dict[str, Any]:
-    """A receipt as JSON has it."""
+    """Return a receipt as JSON."""
     return {**_fields_of(receipt), "copies": [_fields_of(copy) for copy in receipt.copies]}
 
 
 def render_status(status: PhotoStatus) -> dict[str, Any]:
-    """A photo's status as JSON has it."""
+    """Return a photo's status as JSON."""
     return _fields_of(status)
 
 
 def parse_status(fields: dict[str, Any]) -> PhotoStatus:
-    """A photo's status from its JSON."""
+    """Parse what `render_status` returns."""
     return PhotoStatus(**fields)
 
 
 def render_batch_request(versions: Sequence[PhotoVersion]) -> bytes:
-    """What asks for a page of photos: `{"photos": ["3/01jd3x8m2c9qp4k7/3fz8qd"]}`."""
+    """Return the request for a batch: `{"photos": ["3/01jd3x8m2c9qp4k7/3fz8qd"]}`."""
     return json.dumps({"photos": [str(photo_version) for photo_version in versions]}).encode()
 
 
 def parse_batch_request(body: bytes) -> tuple[PhotoVersion, ...]:
-    """The inverse of `render_batch_request`.
+    """Parse what `render_batch_request` returns.
 
     Raises:
-        ValueError: It is not one, or asks for too many; the message says what is wrong.
+        ValueError: The body is malformed, or has too many photos; the message is for the client.
     """
     if len(body) > BATCH_REQUEST_BYTES_MAX:
-        raise ValueError(f"the body is {len(body)} bytes long; at most {BATCH_REQUEST_BYTES_MAX}")
+        raise ValueError(f"the body has {len(body)} bytes: at most {BATCH_REQUEST_BYTES_MAX}")
     try:
         document = json.loads(body)
     except ValueError as error:
         raise ValueError(f"the body is not JSON: {error}") from error
     photos = document.get("photos") if isinstance(document, dict) else None
     if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
-        raise ValueError('the body is {"photos": ["VOLUME/PHOTO/VERSION", ...]}')
+        raise ValueError('malformed body: send {"photos": ["VOLUME/PHOTO/VERSION", ...]}')
     if len(photos) > BATCH_PHOTOS_MAX:
-        raise ValueError(f"{len(photos)} photos are too many; ask for {BATCH_PHOTOS_MAX} at once")
+        raise ValueError(f"too many photos: {len(photos)}; send at most {BATCH_PHOTOS_MAX}")
     return tuple(parse_photo_version(photo) for photo in photos)
 
 
 def parse_info_batch(fields: dict[str, Any]) -> list[PhotoStatus]:
-    """A page of photos from its JSON."""
+    """Parse the JSON of a batch of photos."""
     return [parse_status(each) for each in fields["photos"]]
 
 
-def parse_deletion(fields: dict[str, Any]) -> Deletion:
-    """A deletion from its JSON."""
-    return Deletion(
-        **{
-            **fields,
-            "copies": tuple(Copy(**copy) for copy in fields["copies"]),
-            "pending_mirrors": tuple(fields["pending_mirrors"]),
-            "purged": tuple(fields["purged"]),
-            "purge_pending": tuple(fields["purge_pending"]),
-        }
-    )
+def _parse(document: type[_Document], fields: dict[str, Any]) -> _Document:
+    """Return a document from its JSON, which has lists in place of tuples."""
+    values = {n: tuple(value) if isinstance(value, list) else value for n, value in fields.items()}
+    if "copies" in values:
+        values["copies"] = tuple(Copy(**copy) for copy in values["copies"])
+    return document(**values)
 
 
 def _fields_of(document: Any) -> dict[str, Any]:
-    """As `asdict`, which would copy all that is inside as well, at ten times the cost."""
+    """Return the fields as `asdict` does, but without its deep copy, which costs ten times more."""
     return {name: getattr(document, name) for name in document.__slots__}

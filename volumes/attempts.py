@@ -4,6 +4,7 @@ The queue can be lost, so files beside the original count the failed attempts. F
 Every failed attempt except the last is therefore a file of its own, and the last is the `Failure`.
 """
 
+import json
 from collections.abc import Container
 
 from volumes.photo_path import ATTEMPT_NUMBERS, Attempt, Failure, PhotoFile, PhotoVersion
@@ -27,3 +28,15 @@ def next_failure_record(
         if Attempt(photo_version, number) not in files:
             return Attempt(photo_version, number)
     return Failure(photo_version)
+
+
+def reason_in(record: bytes) -> str:
+    """Return the reason in a failure record.
+
+    >>> reason_in(b'{"kind": "TimeLimitExceeded", "reason": "it took longer than 60 s"}')
+    'it took longer than 60 s'
+    """
+    try:
+        return str(json.loads(record)["reason"])
+    except (ValueError, KeyError, TypeError):
+        return "no reason was recorded"

@@ -54,6 +54,15 @@ def derive_photo_id(idempotency_key: str, *, secret: bytes) -> tuple[PhotoId, Ve
     return PhotoId(photo), Version(encode_base32(number >> photo_bits, VERSION_LENGTH))
 
 
+def derive_version(text: str, *, secret: bytes) -> Version:
+    """Return the version that belongs to a text, always the same.
+
+    The secret is the cluster's, so that a client that knows one version cannot derive the next.
+    """
+    digest = hmac.digest(secret, text.encode(), hashlib.sha256)
+    return Version(encode_base32(int.from_bytes(digest, "big"), VERSION_LENGTH))
+
+
 def parse_photo_id(text: str) -> PhotoId:
     """Parse a photo id.
 

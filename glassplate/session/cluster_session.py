@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import aiohttp
@@ -17,7 +17,6 @@ from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.sinks import Sink
 from glassplate.session.sources import Body, MemoryBody, Source, open_source
 from glassplate.session.tiering import Tiering
-from permission_urls import Scope
 from storagemaster import wire
 from storagemaster.wire import PhotoStatus, Receipt
 from volumes.photo_path import PhotoVersion
@@ -79,8 +78,8 @@ class ClusterSession:
         if body.sha256 is not None:
             headers[wire.DIGEST_HEADER] = _digest_header(body.sha256)
         request = Request(
-            method="POST",
-            path=wire.PHOTOS_ROUTE + (f"?volume={volume}" if volume is not None else ""),
+            route=wire.UPLOAD,
+            query=[("volume", str(volume))] if volume is not None else [],
             headers={"Content-Type": "application/octet-stream", **headers},
             # Only a new key cannot have been used before.
             first_attempt_headers={wire.FIRST_ATTEMPT_HEADER: "1"} if is_fresh else {},
@@ -89,7 +88,7 @@ class ClusterSession:
         )
         sent = SendProgress()
         try:
-            response = await self._masters.send(request, Scope.UPLOAD, sent=sent)
+            response = await self._masters.send(request, sent=sent)
             receipt = _parse(wire.parse_receipt, response.document())
             _check_digest(receipt, body, sent)
         except ClusterError as error:
@@ -103,9 +102,7 @@ class ClusterSession:
         for start in range(0, len(versions), wire.BATCH_PHOTOS_MAX):
             batch = versions[start : start + wire.BATCH_PHOTOS_MAX]
             statuses += await self.request(
-                "POST",
-                wire.BATCH_ROUTE,
-                Scope.READ,
+                wire.LOOKUP,
                 wire.parse_info_batch,
                 json_body=wire.render_batch_request(batch),
             )
@@ -126,23 +123,24 @@ class ClusterSession:
 
     async def request(
         self,
-        method: str,
-        path: str,
-        scope: Scope,
+        route: wire.Route,
         parse: Callable[[dict[str, Any]], _Result],
+        fields: Mapping[str, object] | None = None,
+        query: Sequence[tuple[str, str]] = (),
         *,
         json_body: bytes | None = None,
         response_seconds_min: float = 0,
     ) -> _Result:
         """Send a request to a storagemaster, and parse the document of the response."""
         request = Request(
-            method=method,
-            path=path,
+            route=route,
+            fields=fields or {},
+            query=query,
             headers={"Content-Type": "application/json"} if json_body is not None else {},
             body=MemoryBody(json_body) if json_body is not None else None,
             response_seconds_min=response_seconds_min,
         )
-        response = await self._masters.send(request, scope)
+        response = await self._masters.send(request)
         return _parse(parse, response.document())
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from yarl import URL
 from glassplate.errors import BadConfig, InvalidResponse, Problem, parse_problem
 from glassplate.session.retries import Timeouts, parse_retry_after
 from glassplate.session.sources import Body, CountingBody
+from storagemaster.wire import Route
 
 # The status of the largest cluster, 65535 volumes, is about 10 MB.
 RESPONSE_BYTES_MAX = 32 * 1024 * 1024
@@ -30,8 +31,10 @@ class NoResponse(Exception):
 class Request:
     """A request, for any server."""
 
-    method: str
-    path: str
+    route: Route
+    fields: Mapping[str, object] = field(default_factory=dict)
+    """The fields of the route's path."""
+    query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     first_attempt_headers: Mapping[str, str] = field(default_factory=dict)
     """Headers for the first attempt only."""
@@ -111,8 +114,8 @@ async def send_request(
         length = {"Content-Length": str(request.body.length)} if request.body else {}
         try:
             async with session.request(
-                request.method,
-                address(server, request.path),
+                request.route.method,
+                address(server, request.route.path(request.fields, request.query)),
                 data=data,
                 headers={**headers, **length},
                 allow_redirects=False,

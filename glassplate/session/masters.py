@@ -78,9 +78,7 @@ class Masters:
         self._first = 0
         self._jitter = random.SystemRandom().random
 
-    async def send(
-        self, request: Request, scope: Scope, *, sent: SendProgress | None = None
-    ) -> Response:
+    async def send(self, request: Request, *, sent: SendProgress | None = None) -> Response:
         """Send a request until a storagemaster handles it, and return the response.
 
         `sent` holds the progress of the last attempt.
@@ -90,6 +88,8 @@ class Masters:
             ClusterError: No storagemaster confirmed the request.
             UnusableSource: The body cannot be read.
         """
+        scope = request.route.access
+        assert isinstance(scope, Scope), "a client sends only requests that need a token"
         sent = sent or SendProgress()
         failures = Failures()
         first = self._first

@@ -1,11 +1,10 @@
 """Operator requests: compare and repair volumes, find and explain photos, and scrub disks."""
 
 from abc import ABC, abstractmethod
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from glassplate.urls.references import parse_photo, parse_reference
-from permission_urls import Scope
 from storagemaster import wire
 from storagemaster.wire import Receipt
 from volumes.photo_path import PhotoVersion
@@ -32,7 +31,7 @@ class Operations(ABC):
         Raises:
             NotFound: The volume does not exist.
         """
-        return await self._opened().request("GET", wire.repair_path(volume), Scope.READ, dict)
+        return await self._opened().request(wire.DIFF, dict, {"volume": volume})
 
     async def repair(self, volume: int) -> dict[str, Any]:
         """Make the mirrors of a volume equal, and return the result.
@@ -44,10 +43,9 @@ class Operations(ABC):
             NotFound: The volume does not exist.
         """
         return await self._opened().request(
-            "POST",
-            wire.repair_path(volume),
-            Scope.ADMIN,
+            wire.REPAIR,
             dict,
+            {"volume": volume},
             response_seconds_min=REPAIR_SECONDS_MAX,
         )
 
@@ -68,10 +66,9 @@ class Operations(ABC):
         """
         deleted = parse_reference(reference)
         return await self._opened().request(
-            "POST",
-            wire.undelete_path(deleted.volume, deleted.photo),
-            Scope.DELETE,
+            wire.UNDELETE,
             wire.parse_receipt,
+            asdict(deleted),
             response_seconds_min=UNDELETE_SECONDS_MIN,
         )
 
@@ -81,9 +78,7 @@ class Operations(ABC):
         The document has `files` (`node`, `colo`, `location`, `hint_for`, `path`), and
         `unreachable`: the reasons by node.
         """
-        return await self._opened().request(
-            "GET", wire.find_path(parse_photo(photo)), Scope.ADMIN, dict
-        )
+        return await self._opened().request(wire.FIND, dict, {"photo": parse_photo(photo)})
 
     async def explain(self, photo: str | PhotoVersion) -> dict[str, Any]:
         """Return all facts about a photo, and the response to a GET of its URL.
@@ -103,8 +98,8 @@ class Operations(ABC):
         permission = self._check_permission(target.request_target)
         if target.volume is None or target.photo is None:
             return explain(target, None, permission)
-        path = wire.explanation_path(target.volume, target.photo)
-        found = await self._opened().request("GET", path, Scope.ADMIN, dict)
+        fields = {"volume": target.volume, "photo": target.photo}
+        found = await self._opened().request(wire.EXPLAIN, dict, fields)
         return explain(target, found, permission)
 
     async def scrubs(self, node: str | None = None) -> dict[str, Any]:
@@ -112,14 +107,14 @@ class Operations(ABC):
 
         The document has `nodes`, and `unreachable`: the reasons by node.
         """
-        return await self._opened().request("GET", _scrubs_path(node), Scope.READ, dict)
+        return await self._opened().request(wire.SCRUBS, dict, query=_node_query(node))
 
     async def scrub(self, node: str | None = None) -> dict[str, Any]:
         """Start another scrub pass after the current one, and return the progress before it.
 
         The document is that of `scrubs`.
         """
-        return await self._opened().request("POST", _scrubs_path(node), Scope.ADMIN, dict)
+        return await self._opened().request(wire.START_SCRUBS, dict, query=_node_query(node))
 
     @abstractmethod
     def _check_permission(self, target: str) -> dict[str, Any] | None:
@@ -130,5 +125,5 @@ class Operations(ABC):
         """Return the open session."""
 
 
-def _scrubs_path(node: str | None) -> str:
-    return wire.SCRUBS_ROUTE + (f"?{urlencode({'node': node})}" if node else "")
+def _node_query(node: str | None) -> list[tuple[str, str]]:
+    return [("node", node)] if node else []

@@ -2,10 +2,8 @@
 
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from glassplate.urls.references import parse_version_reference
-from permission_urls import Scope
 from storagemaster import wire
 from volumes.photo_path import PhotoVersion
 
@@ -22,22 +20,20 @@ class Regeneration:
     async def shards(self, volume: int) -> list[str]:
         """Return the shards of a volume that have photos."""
         return await self._session.request(
-            "GET",
-            f"{wire.REGENERATE_ROUTE}/{volume}",
-            Scope.ADMIN,
+            wire.REGENERATION_SHARDS,
             lambda fields: list(map(str, fields["shards"])),
+            {"volume": volume},
         )
 
     async def find(
         self, volume: int, shard: str, *, recipe: str | None = None
     ) -> list[PhotoVersion]:
         """Return the photos of a shard without sizes or, given a recipe, with sizes of another."""
-        query = "" if recipe is None else f"?recipe={quote(recipe)}"
         return await self._session.request(
-            "GET",
-            f"{wire.REGENERATE_ROUTE}/{volume}/{shard}{query}",
-            Scope.ADMIN,
+            wire.REGENERATION_PHOTOS,
             lambda fields: list(map(parse_version_reference, fields["photos"])),
+            {"volume": volume, "shard": shard},
+            [] if recipe is None else [("recipe", recipe)],
         )
 
     async def regenerate(
@@ -52,9 +48,7 @@ class Regeneration:
         """
         document = {"photo": str(photo_version)} | ({} if recipe is None else {"recipe": recipe})
         return await self._session.request(
-            "POST",
-            wire.REGENERATE_ROUTE,
-            Scope.ADMIN,
+            wire.REGENERATE,
             lambda fields: parse_version_reference(fields["regenerated"]),
             json_body=json.dumps(document).encode(),
         )

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from permission_urls import Scope
 from storagemaster import wire
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ class Tiering:
             NotFound: The volume does not exist.
             Refused: The nodes cannot be the volume's cold tier.
         """
-        document = await self._request("GET", wire.tiering_path(volume, cold_nodes=cold_nodes))
+        document = await self._request(wire.TIERING_SHARDS, cold_nodes, volume=volume)
         return [str(shard) for shard in document["shards"]]
 
     async def plan(self, volume: int, shard: str, cold_nodes: Iterable[str]) -> dict[str, Any]:
@@ -35,11 +34,11 @@ class Tiering:
         The document has `files`, `bytes`, `copy_bytes`, `freed_bytes`, and `skipped`: the reasons
         by path.
         """
-        return await self._request("GET", wire.tiering_path(volume, shard, cold_nodes=cold_nodes))
+        return await self._request(wire.TIERING_PLAN, cold_nodes, volume=volume, shard=shard)
 
     async def begin(self, volume: int, cold_nodes: Iterable[str]) -> dict[str, Any]:
         """Make these mirrors the volume's cold tier, which alone keeps the large sizes."""
-        return await self._request("POST", wire.tiering_path(volume, cold_nodes=cold_nodes))
+        return await self._request(wire.OFFLOAD, cold_nodes, volume=volume)
 
     async def move(self, volume: int, shard: str) -> dict[str, Any]:
         """Move the large sizes of one shard. It is safe to repeat.
@@ -47,17 +46,26 @@ class Tiering:
         Each file is copied, read back, and only then removed from the other mirrors. The document
         has `moved`, `moved_bytes`, and `skipped`: the reasons by path.
         """
-        return await self._request("POST", wire.tiering_path(volume, shard))
+        return await self._request(wire.OFFLOAD_SHARD, volume=volume, shard=shard)
 
     async def plan_recall(self, volume: int) -> dict[str, Any]:
         """Return what a recall would copy back, as a document of `Client.diff`."""
-        return await self._request("GET", wire.repair_path(volume) + "?after_recall=1")
+        return await self._session.request(
+            wire.DIFF,
+            dict,
+            {"volume": volume},
+            [("after_recall", "1")],
+            response_seconds_min=MOVE_SECONDS_MAX,
+        )
 
     async def recall(self, volume: int) -> None:
         """End the cold tier, so that every mirror stores all sizes. A repair copies them back."""
-        await self._request("DELETE", wire.tiering_path(volume))
+        await self._request(wire.RECALL, volume=volume)
 
-    async def _request(self, method: str, path: str) -> dict[str, Any]:
+    async def _request(
+        self, route: wire.Route, cold_nodes: Iterable[str] = (), **fields: object
+    ) -> dict[str, Any]:
+        query = [("to", node) for node in cold_nodes]
         return await self._session.request(
-            method, path, Scope.ADMIN, dict, response_seconds_min=MOVE_SECONDS_MAX
+            route, dict, fields, query, response_seconds_min=MOVE_SECONDS_MAX
         )

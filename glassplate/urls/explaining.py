@@ -12,11 +12,11 @@ from volumes.photo_path import (
     InvalidPath,
     PhotoTombstone,
     PhotoVersion,
-    VersionTombstone,
     VolumeId,
     parse_volume,
     render_path,
     render_stem,
+    tombstone_paths,
 )
 from volumes.sizes import ORIGINAL_LETTER
 
@@ -119,7 +119,7 @@ def _of_tombstones(target: ExplainTarget, found: Document) -> Response | None:
     tombstones = {render_path(PhotoTombstone(target.volume, target.photo)): "the photo"}
     if target.version is not None:
         photo_version = PhotoVersion(target.volume, target.photo, target.version)
-        tombstones[render_path(VersionTombstone(photo_version))] = "this version"
+        tombstones[tombstone_paths(photo_version)[1]] = "this version"
     for path, subject in tombstones.items():
         holders = [
             copy["node"]

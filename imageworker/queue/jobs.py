@@ -27,14 +27,13 @@ from volumes.photo_path import (
     Failure,
     Info,
     PhotoFile,
-    PhotoTombstone,
     PhotoVersion,
     Variant,
-    VersionTombstone,
     parse_name,
     parse_path,
     render_path,
 )
+from volumes.version_files import VersionFiles, VersionState
 
 log = logging.getLogger(__name__)
 
@@ -200,19 +199,15 @@ class SizesJob:
 
 def _earlier_outcome(work: _Work) -> str | None:
     """Return the outcome if the photo needs no work, otherwise None."""
-    photo_version, files = work.photo_version, work.files
-    if (
-        PhotoTombstone(photo_version.volume, photo_version.photo) in files
-        or VersionTombstone(photo_version) in files
-    ):
-        return "gone"
-    if work.kind is JobKind.SECOND_PASS:
-        return None
-    if Info(photo_version) in files:
-        return "already_done"
-    if Failure(photo_version) in files and work.kind is JobKind.SIZES:
-        return "already_failed"
-    return None
+    match VersionFiles(work.photo_version, work.files).state, work.kind:
+        case VersionState.GONE, _:
+            return "gone"
+        case VersionState.READY, JobKind.SIZES | JobKind.AGAIN:
+            return "already_done"
+        case VersionState.FAILED, JobKind.SIZES:
+            return "already_failed"
+        case _:
+            return None
 
 
 def _bundle(photo_version: PhotoVersion, made: MadeSizes) -> list[BundledFile]:

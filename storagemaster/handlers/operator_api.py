@@ -1,18 +1,20 @@
-"""The routes for operators: undelete, where a photo is and why, scrubs. Others say who may ask."""
+"""Operator routes: undelete, find, explain, and scrubs."""
+
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from storagemaster import wire
+from storagemaster.handlers.authorization import Handler
+from storagemaster.handlers.path_fields import photo_in, volume_in
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.operations.scrubs import Scrubs
 from storagemaster.photos.explanations import Explanations
 from storagemaster.photos.photo_search import PhotoSearch
-from volumes.photo_id import parse_photo_id
-from volumes.photo_path import parse_volume
 
 
 class OperatorApi:
-    """Reads requests and writes responses; what is done is done by others."""
+    """Handlers of the operator routes."""
 
     def __init__(
         self,
@@ -25,13 +27,17 @@ class OperatorApi:
         self._search = search
         self._explanations = explanations
         self._scrubs = scrubs
+        self.handlers: Mapping[wire.Route, Handler] = {
+            wire.UNDELETE: self.undelete,
+            wire.FIND: self.find,
+            wire.EXPLAIN: self.explain,
+            wire.SCRUBS: self.scrubs,
+            wire.START_SCRUBS: self.start_scrubs,
+        }
 
     async def undelete(self, request: web.Request) -> web.Response:
-        """Bring a deleted photo back as a new one."""
-        match = request.match_info
-        receipt, is_new = await self._undeletes.undelete(
-            parse_volume(match["volume"]), parse_photo_id(match["photo"])
-        )
+        """Store a deleted photo as a new one."""
+        receipt, is_new = await self._undeletes.undelete(volume_in(request), photo_in(request))
         return web.json_response(
             wire.render_receipt(receipt),
             status=201 if is_new else 200,
@@ -39,21 +45,19 @@ class OperatorApi:
         )
 
     async def find(self, request: web.Request) -> web.Response:
-        """Every path of a photo on every node."""
-        photo = parse_photo_id(request.match_info["photo"])
-        return web.json_response(await self._search.find(photo))
+        """Return every path of a photo on every node."""
+        return web.json_response(await self._search.find(photo_in(request)))
 
     async def explain(self, request: web.Request) -> web.Response:
-        """All there is to know of a photo."""
-        match = request.match_info
-        volume, photo = parse_volume(match["volume"]), parse_photo_id(match["photo"])
-        return web.json_response(await self._explanations.document(volume, photo))
+        """Return every copy and job of a photo."""
+        document = await self._explanations.document(volume_in(request), photo_in(request))
+        return web.json_response(document)
 
     async def scrubs(self, request: web.Request) -> web.Response:
-        """How far the scrubs are."""
+        """Return the progress of the scrubs."""
         return web.json_response(await self._scrubs.document(request.query.get("node", "")))
 
-    async def request_scrubs(self, request: web.Request) -> web.Response:
-        """Have another pass of the scrubs begin; how far they were before."""
+    async def start_scrubs(self, request: web.Request) -> web.Response:
+        """Request another pass of the scrubs; return their progress before it."""
         only = request.query.get("node", "")
         return web.json_response(await self._scrubs.document(only, request_pass=True))

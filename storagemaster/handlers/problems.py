@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problems: one middleware, so that a handler only raises."""
+"""Errors as RFC 9457 problems, rendered by a middleware, so that handlers only raise."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -14,10 +14,10 @@ from volumes.photo_path import InvalidPath
 log = logging.getLogger(__name__)
 
 PROBLEM_DOCS = "https://glassplate.example/problems/"
-"""What problem types begin with: names, not links, as RFC 9457 allows."""
+"""Prefix of problem types. They are names, not links, as RFC 9457 allows."""
 
 SERVER_NAME = "glassplate"
-"""What answers call their server, in place of a library with its version."""
+"""Server header of all responses, which does not reveal a library and its version."""
 
 
 @web.middleware
@@ -25,7 +25,7 @@ async def problem_middleware(
     request: web.Request,
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
-    """Answer every error of this package, and those of others that are the caller's fault."""
+    """Respond with a problem to every error of a handler."""
     try:
         return await handler(request)
     except MasterError as error:
@@ -37,34 +37,34 @@ async def problem_middleware(
     except web.HTTPRequestEntityTooLarge as error:
         return problem_of(TooLarge(str(error)))
     except (ConnectionResetError, web.RequestPayloadError) as error:
-        return problem_of(LengthMismatch(f"the body broke off: {error}"))
+        return problem_of(LengthMismatch(f"the connection was lost within the body: {error}"))
     except web.HTTPException as error:
         return _problem(
             error.status, error.reason, error.reason, slug="http", headers=error.headers
         )
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        return problem_of(MasterError("an error that was not foreseen; it is in the log"))
+        return problem_of(MasterError("internal error; see the log of the storagemaster"))
 
 
 def malformed_request_response(status: int) -> web.Response:
-    """The answer to what was no HTTP, or to a fault of ours; it says nothing of the request."""
+    """Return the response to malformed HTTP or a server error, without data of the request."""
     response = problem_of(
-        BadArgument("this is no HTTP/1.1 request that a server may answer")
+        BadArgument("malformed HTTP/1.1 request")
         if status < 500
-        else MasterError("an error that was not foreseen; it is in the log")
+        else MasterError("internal error; see the log of the storagemaster")
     )
     response.headers["Server"] = SERVER_NAME
     return response
 
 
 def problem_of(error: MasterError) -> web.Response:
-    """An error as a response."""
+    """Return an error as a response."""
     response = _problem(
         error.status, error.title, str(error), slug=error.slug, headers=error.headers
     )
     if error.status in {400, 413, 415, 422}:
-        # The rest of the body is not wanted, and must not be read as the next request.
+        # Unread bytes of the body must not be parsed as the next request.
         response.force_close()
     return response
 

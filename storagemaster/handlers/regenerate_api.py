@@ -1,40 +1,45 @@
-"""The routes of rebuilding: what there is to do, shard by shard, and doing it, photo by photo."""
+"""Regeneration routes: the photos to regenerate, shard by shard, and each regeneration."""
 
 import json
+from collections.abc import Mapping
 
 from aiohttp import web
 
+from storagemaster import wire
 from storagemaster.errors import BadArgument
+from storagemaster.handlers.authorization import Handler
+from storagemaster.handlers.path_fields import shard_in, volume_in
 from storagemaster.lifecycle.regeneration import Regeneration
 from volumes.photo_id import InvalidPhotoId
-from volumes.photo_path import SHARDS, InvalidPath, parse_photo_version, parse_volume
+from volumes.photo_path import InvalidPath, parse_photo_version
 
 RECIPE_CHARACTERS_MAX = 32
 
 
 class RegenerateApi:
-    """Reads requests for rebuilding and writes responses; who may ask is settled before."""
+    """Handlers of the regeneration routes."""
 
     def __init__(self, regeneration: Regeneration) -> None:
         self._regeneration = regeneration
+        self.handlers: Mapping[wire.Route, Handler] = {
+            wire.REGENERATION_SHARDS: self.shards,
+            wire.REGENERATION_PHOTOS: self.find,
+            wire.REGENERATE: self.regenerate,
+        }
 
     async def shards(self, request: web.Request) -> web.Response:
-        """The shards of a volume that have files."""
-        volume = parse_volume(request.match_info["volume"])
-        return web.json_response({"shards": await self._regeneration.shards(volume)})
+        """Return the shards of a volume that have files."""
+        shards = await self._regeneration.shards(volume_in(request))
+        return web.json_response({"shards": shards})
 
     async def find(self, request: web.Request) -> web.Response:
-        """The photos of a shard that have something to rebuild."""
-        volume = parse_volume(request.match_info["volume"])
-        shard = request.match_info["shard"]
-        if shard not in SHARDS:
-            raise BadArgument(f"{shard!r} is no shard")
+        """Return the photos of a shard whose sizes can be regenerated."""
         recipe = _recipe(request.query.get("recipe"))
-        found = await self._regeneration.find(volume, shard, recipe=recipe)
+        found = await self._regeneration.find(volume_in(request), shard_in(request), recipe=recipe)
         return web.json_response({"photos": [str(photo_version) for photo_version in found]})
 
     async def regenerate(self, request: web.Request) -> web.Response:
-        """Have one photo's sizes made again."""
+        """Enqueue the regeneration of one photo's sizes."""
         try:
             document = json.loads(await request.read())
             photo_version = parse_photo_version(document["photo"])
@@ -43,7 +48,7 @@ class RegenerateApi:
             raise BadArgument(str(error)) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadArgument(
-                'send {"photo": "VOLUME/PHOTO/VERSION"}, and perhaps a recipe'
+                'malformed body: send {"photo": "VOLUME/PHOTO/VERSION"}, and optionally a recipe'
             ) from error
         new = await self._regeneration.regenerate(photo_version, recipe=recipe)
         return web.json_response({"photo": str(photo_version), "regenerated": str(new)}, status=202)
@@ -53,5 +58,5 @@ def _recipe(value: object) -> str | None:
     if value is None:
         return None
     if not (isinstance(value, str) and 0 < len(value) <= RECIPE_CHARACTERS_MAX):
-        raise BadArgument(f"a recipe has 1 to {RECIPE_CHARACTERS_MAX} characters")
+        raise BadArgument(f"invalid recipe: must be 1 to {RECIPE_CHARACTERS_MAX} characters")
     return value

@@ -1,51 +1,61 @@
-"""The routes of chilling: what there is to move, shard by shard, moving it, and thawing."""
+"""Tiering routes: the files to offload, shard by shard, offloading them, and recalling them."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
 
-from storagemaster.errors import BadArgument
+from storagemaster import wire
+from storagemaster.handlers.authorization import Handler
+from storagemaster.handlers.path_fields import shard_in, volume_in
 from storagemaster.tiering.plan import TieringPlan
 from storagemaster.tiering.tiering import Tiering
 from volumes.cluster import NodeId
-from volumes.photo_path import SHARDS, VolumeId, parse_volume, render_path
+from volumes.photo_path import render_path
 
 
 class TieringApi:
-    """Reads requests and writes responses; who may ask is settled before."""
+    """Handlers of the tiering routes."""
 
     def __init__(self, tiering: Tiering) -> None:
-        self._cold_tiers = tiering
+        self._tiering = tiering
+        self.handlers: Mapping[wire.Route, Handler] = {
+            wire.TIERING_SHARDS: self.shards,
+            wire.TIERING_PLAN: self.plan,
+            wire.OFFLOAD: self.begin,
+            wire.OFFLOAD_SHARD: self.move,
+            wire.RECALL: self.recall,
+        }
 
     async def shards(self, request: web.Request) -> web.Response:
-        """The shards that a chill would look into."""
-        shards = await self._cold_tiers.shards(_volume(request), _cold_nodes(request))
+        """Return the shards that have files to offload."""
+        shards = await self._tiering.shards(volume_in(request), _cold_nodes(request))
         return web.json_response({"shards": shards})
 
     async def plan(self, request: web.Request) -> web.Response:
-        """What a chill would do in one shard."""
-        plan = await self._cold_tiers.plan(_volume(request), _shard(request), _cold_nodes(request))
+        """Return what offloading one shard would move."""
+        plan = await self._tiering.plan(volume_in(request), shard_in(request), _cold_nodes(request))
         return web.json_response(plan_document(plan))
 
     async def begin(self, request: web.Request) -> web.Response:
-        """Note on every mirror that the volume is chilled."""
-        cold_tier = await self._cold_tiers.begin(_volume(request), _cold_nodes(request))
+        """Record the volume's cold tier on every mirror."""
+        cold_tier = await self._tiering.begin(volume_in(request), _cold_nodes(request))
         return web.json_response(asdict(cold_tier))
 
     async def move(self, request: web.Request) -> web.Response:
-        """Move what a shard has."""
-        report = await self._cold_tiers.move(_volume(request), _shard(request))
+        """Offload one shard."""
+        report = await self._tiering.move(volume_in(request), shard_in(request))
         return web.json_response(asdict(report))
 
     async def recall(self, request: web.Request) -> web.Response:
-        """Note on every mirror that all of them keep everything."""
-        await self._cold_tiers.recall(_volume(request))
+        """Remove the volume's cold tier from every mirror."""
+        await self._tiering.recall(volume_in(request))
         return web.json_response({})
 
 
 def plan_document(plan: TieringPlan) -> dict[str, Any]:
-    """What would be moved, in numbers, and what stays and why."""
+    """Return the number and bytes of the files to move, and the skipped files with reasons."""
     return {
         "files": len(plan.moves),
         "bytes": sum(move.size_bytes for move in plan.moves),
@@ -53,17 +63,6 @@ def plan_document(plan: TieringPlan) -> dict[str, Any]:
         "freed_bytes": sum(move.size_bytes * len(move.drop_from) for move in plan.moves),
         "skipped": {render_path(stay.file): stay.reason for stay in plan.skipped},
     }
-
-
-def _volume(request: web.Request) -> VolumeId:
-    return parse_volume(request.match_info["volume"])
-
-
-def _shard(request: web.Request) -> str:
-    shard = request.match_info["shard"]
-    if shard not in SHARDS:
-        raise BadArgument(f"{shard!r} is no shard")
-    return shard
 
 
 def _cold_nodes(request: web.Request) -> list[NodeId]:

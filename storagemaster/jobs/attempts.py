@@ -2,33 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 
 from storagemaster.errors import PhotoGone, Unavailable, UnknownPhoto
 from storagemaster.jobs.bundles import Bundles
+from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
-from storagenode.client import NodeClient
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import BundledFile, render_bundle
 from volumes.attempts import next_failure_record
-from volumes.cluster import NodeId
-from volumes.photo_path import (
-    Failure,
-    Info,
-    PhotoTombstone,
-    Variant,
-    VersionTombstone,
-    render_path,
-)
+from volumes.photo_path import Failure, Variant, render_path
+from volumes.version_files import UNFINISHED_STATES
 
 
 class Attempts:
     """The failed attempts that storagemasters record beside the photos."""
 
-    def __init__(
-        self, nodes: Mapping[NodeId, NodeClient], reads: PhotoReader, bundles: Bundles
-    ) -> None:
-        self._nodes = nodes
+    def __init__(self, mirrors: Mirrors, reads: PhotoReader, bundles: Bundles) -> None:
+        self._nodes = mirrors.nodes
         self._reads = reads
         self._bundles = bundles
 
@@ -39,15 +29,9 @@ class Attempts:
             MasterError, NodeError: The attempt cannot be recorded now.
         """
         photo_version = original.photo_version
-        settled = {
-            Info(photo_version),
-            Failure(photo_version),
-            VersionTombstone(photo_version),
-            PhotoTombstone(photo_version.volume, photo_version.photo),
-        }
         try:
             files = await self._reads.files_of(photo_version.volume, photo_version.photo)
-            if not settled.isdisjoint(files.holders):
+            if files.version(photo_version).state not in UNFINISHED_STATES:
                 return False
             record = next_failure_record(photo_version, files.holders)
             mtime_seconds = await self._mtime_of(original, files)

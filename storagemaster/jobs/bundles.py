@@ -1,20 +1,18 @@
 """Bundles of sizes from workers, mirrored with the info last."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from storagemaster.caches.info_cache import InfoCache
-from storagemaster.errors import BadArgument, Unavailable, UnknownVolume
+from storagemaster.errors import BadArgument
 from storagemaster.events.events import Event, Events
 from storagemaster.job_wire import SECOND_PASS_QUEUE, JobKind
 from storagemaster.jobs.second_pass import SECOND_PASS_EXT, second_pass_of
 from storagemaster.jobs.sizes_queue import SizesQueue
-from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirroring import Copies, Mirroring
-from storagemaster.mirrors.placement import NoPlacement, Target, place_in_volume
-from storagenode.client import NodeClient
+from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.placement import Target
 from storagenode.protocol.wire import BundledFile, parse_bundle
-from volumes.cluster import Cluster, NodeId
+from volumes.attempts import reason_in
 from volumes.photo_path import (
     Attempt,
     Failure,
@@ -31,17 +29,13 @@ class Bundles:
 
     def __init__(
         self,
-        cluster: Cluster,
-        nodes: Mapping[NodeId, NodeClient],
-        fleet: Fleet,
+        mirrors: Mirrors,
         mirroring: Mirroring,
         cache: InfoCache,
         events: Events,
         queue: SizesQueue,
     ) -> None:
-        self._cluster = cluster
-        self._nodes = nodes
-        self._fleet = fleet
+        self._mirrors = mirrors
         self._mirroring = mirroring
         self._cache = cache
         self._events = events
@@ -56,19 +50,15 @@ class Bundles:
             PhotoGone: The photo or this version is deleted.
             Unavailable: Fewer than two nodes stored the bundle.
         """
-        if photo_version.volume not in self._cluster.volumes:
-            raise UnknownVolume(f"volume {photo_version.volume} is not in the cluster's config")
+        self._mirrors.volume(photo_version.volume)
         files = parse_bundle(body)
         info = _check(photo_version, files)
-        volume = self._cluster.volumes[photo_version.volume]
-        placed = place_in_volume(
-            self._cluster, self._fleet.view(), volume, strict=False, synchronous_only=True
+        placed = self._mirrors.place(
+            photo_version.volume, outcome="the sizes were not stored", synchronous_only=True
         )
-        if isinstance(placed, NoPlacement):
-            raise Unavailable(f"{placed.reason}; the sizes were not stored, try again")
 
         async def put(target: Target) -> None:
-            await self._nodes[target.node].put_bundle(
+            await self._mirrors.nodes[target.node].put_bundle(
                 photo_version, body, hint_for=target.hint_for, mtime_seconds=mtime_seconds
             )
 
@@ -89,7 +79,7 @@ class Bundles:
             case Info():
                 self._publish(photo_version, "ready")
             case Failure():
-                self._publish(photo_version, "failed", reason_of(files[-1].data))
+                self._publish(photo_version, "failed", reason_in(files[-1].data))
             case _:
                 pass
 
@@ -103,14 +93,6 @@ class Bundles:
                 reason=reason,
             )
         )
-
-
-def reason_of(failure: bytes) -> str:
-    """Return the reason in a failure document."""
-    try:
-        return str(json.loads(failure)["reason"])
-    except (ValueError, KeyError, TypeError):
-        return "no reason was given"
 
 
 def _check(photo_version: PhotoVersion, files: Sequence[BundledFile]) -> bytes | None:

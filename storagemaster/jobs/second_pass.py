@@ -17,15 +17,14 @@ from storagenode.protocol.layout import Place
 from volumes.photo_path import (
     EXTENSIONS,
     Info,
-    PhotoTombstone,
     PhotoVersion,
     Variant,
-    VersionTombstone,
     VolumeId,
     parse_name,
 )
 from volumes.sizes import ORIGINAL_LETTER, Size
 from volumes.variant_formats import VariantFormats
+from volumes.version_files import VersionFiles, VersionState
 
 SECOND_PASS_EXT = "avif"  # noqa: S105  # a format, no password
 ENQUEUES_MAX = 3
@@ -97,13 +96,7 @@ def missing_second_pass(
         and file.size in letters
         and Variant(file.photo_version, file.size, SECOND_PASS_EXT) not in found
     }
-    return {
-        photo_version
-        for photo_version in without_avif
-        if Info(photo_version) in found
-        and VersionTombstone(photo_version) not in found
-        and PhotoTombstone(volume, photo_version.photo) not in found
-    }
+    return {each for each in without_avif if VersionFiles(each, found).state is VersionState.READY}
 
 
 def second_pass_of(photo_version: PhotoVersion, info: bytes) -> Variant | None:

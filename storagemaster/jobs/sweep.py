@@ -5,26 +5,16 @@ there. A done shard is not listed again until its digest changes.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from storagemaster.job_wire import RETRY_QUEUE
 from storagemaster.jobs.second_pass import SecondPasses
 from storagemaster.jobs.sizes_queue import SizesQueue
-from storagemaster.mirrors.fleet import Fleet
-from storagenode.client import NodeClient
+from storagemaster.mirrors.mirrors import Mirrors
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.files import ListedFile
-from volumes.cluster import Cluster, NodeId
-from volumes.photo_path import (
-    Failure,
-    Info,
-    PhotoTombstone,
-    PhotoVersion,
-    Variant,
-    VersionTombstone,
-    VolumeId,
-    parse_name,
-)
+from volumes.photo_path import Variant, VolumeId, parse_name
+from volumes.version_files import VersionState, versions_in
 
 log = logging.getLogger(__name__)
 
@@ -36,16 +26,16 @@ class Sweep:
 
     def __init__(
         self,
-        cluster: Cluster,
-        nodes: Mapping[NodeId, NodeClient],
-        fleet: Fleet,
+        mirrors: Mirrors,
         queue: SizesQueue,
     ) -> None:
-        self._cluster = cluster
-        self._nodes = nodes
-        self._fleet = fleet
+        self._cluster = mirrors.cluster
+        self._nodes = mirrors.nodes
+        self._fleet = mirrors.fleet
         self._queue = queue
-        self._second_passes = SecondPasses(cluster.variant_formats, cluster.sizes, queue)
+        self._second_passes = SecondPasses(
+            self._cluster.variant_formats, self._cluster.sizes, queue
+        )
         self._done: dict[tuple[VolumeId, str], str] = {}
         self._seen_pending: dict[VolumeId, set[Variant]] = {}
 
@@ -84,19 +74,9 @@ class Sweep:
 
 def pending_originals(volume: VolumeId, files: Iterable[ListedFile]) -> set[Variant]:
     """Return the originals of a shard that have neither info nor failure nor tombstone."""
-    originals: set[Variant] = set()
-    settled: set[PhotoVersion] = set()
-    gone: set[str] = set()
-    for listed in files:
-        match parse_name(volume, listed.name):
-            case Variant() as variant if variant.is_original:
-                originals.add(variant)
-            case Info(photo_version) | Failure(photo_version) | VersionTombstone(photo_version):
-                settled.add(photo_version)
-            case PhotoTombstone(_, photo):
-                gone.add(photo)
-            case _:
-                pass
+    versions = versions_in(parse_name(volume, listed.name) for listed in files)
     return {
-        o for o in originals if o.photo_version not in settled and o.photo_version.photo not in gone
+        version.original
+        for version in versions
+        if version.state is VersionState.PENDING and version.original is not None
     }

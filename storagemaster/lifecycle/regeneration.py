@@ -1,96 +1,69 @@
-"""Making sizes again, because they failed, or because another recipe makes better ones.
+"""Regeneration of sizes that failed, or that a newer recipe makes better.
 
-A photo that has no sizes is asked for again. One that has is never changed, because files are
-written once: it gets a new version with the same original and the sizes of the new recipe, and the
-old version stays until the application deletes it.
+A photo without sizes gets a new job. A photo with sizes never changes, because files are written
+once: it gets a new version with the same original, whose sizes the new recipe makes. The old
+version stays until the application deletes it.
 """
 
-import asyncio
 import contextlib
-import hashlib
-import hmac
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from storagemaster.errors import PhotoGone, Unavailable, UnknownVolume
+from storagemaster.errors import Unavailable
 from storagemaster.job_wire import REGENERATE_QUEUE, JobKind
 from storagemaster.jobs.sizes_queue import QueueUnavailable, SizesQueue
-from storagemaster.lifecycle.revokes import VERSION_BITS
-from storagemaster.mirrors.fleet import Fleet
-from storagemaster.mirrors.mirroring import Mirroring
-from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
-from storagemaster.mirrors.placement import NoPlacement, Target, place_in_volume
+from storagemaster.lifecycle.relinking import Relinking
+from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.photo_files import PhotoReader
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.files import ListedFile
-from storagenode.protocol.layout import Place
-from storagenode.protocol.wire import Pull
-from volumes.cluster import Cluster, NodeId
-from volumes.photo_id import VERSION_LENGTH, Version, encode_base32
-from volumes.photo_path import (
-    Failure,
-    Info,
-    PhotoTombstone,
-    PhotoVersion,
-    Variant,
-    VersionTombstone,
-    VolumeId,
-    parse_name,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundPhoto:
-    """A photo version of a shard, and how far it is."""
-
-    original: Variant
-    state: str
-    """`pending`, `failed` or `ready`."""
+from volumes.photo_id import Version, derive_version
+from volumes.photo_path import Info, PhotoVersion, Variant, VolumeId, parse_name
+from volumes.version_files import VersionFiles, VersionState, versions_in
 
 
 class Regeneration:
-    """The rebuilding of one storagemaster: it finds, and does what it is told, photo by photo."""
+    """Search for photos whose sizes can be regenerated, and their regeneration one by one."""
 
     def __init__(
         self,
-        cluster: Cluster,
-        nodes: Mapping[NodeId, NodeClient],
-        fleet: Fleet,
+        mirrors: Mirrors,
         reads: PhotoReader,
-        mirroring: Mirroring,
+        relinking: Relinking,
         queue: SizesQueue,
         *,
         key_secret: bytes,
     ) -> None:
-        self._cluster = cluster
-        self._nodes = nodes
-        self._fleet = fleet
+        self._mirrors = mirrors
         self._reads = reads
-        self._mirroring = mirroring
+        self._relinking = relinking
         self._queue = queue
         self._key_secret = key_secret
 
     async def shards(self, volume: VolumeId) -> list[str]:
-        """The shards of a volume that have files.
+        """Return the shards of a volume that have files.
 
         Raises:
-            UnknownVolume, Unavailable: As their names say.
+            UnknownVolume: The config has no such volume.
+            Unavailable: No mirror that has the whole volume responded.
         """
-        with _unavailable_if_it_fails():
-            return sorted(await self._mirror(volume).shard_digests(volume))
+        with _node_errors_as_unavailable():
+            return sorted(await self._full_mirror(volume).shard_digests(volume))
 
     async def find(self, volume: VolumeId, shard: str, *, recipe: str | None) -> list[PhotoVersion]:
-        """The photos of a shard without sizes; with a recipe, those that another one made.
+        """Return the photos of a shard without sizes, or those not made by `recipe` if given.
 
         Raises:
-            UnknownVolume, Unavailable: As their names say.
+            UnknownVolume: The config has no such volume.
+            Unavailable: No mirror that has the whole volume responded.
         """
-        with _unavailable_if_it_fails():
-            found = photos_of(volume, await self._mirror(volume).list_shard(volume, shard))
+        with _node_errors_as_unavailable():
+            found = live_versions(volume, await self._full_mirror(volume).list_shard(volume, shard))
+        ready = [v.photo_version for v in found if v.state is VersionState.READY]
         if recipe is None:
-            return [each.original.photo_version for each in found if each.state != "ready"]
-        ready = [each.original.photo_version for each in found if each.state == "ready"]
+            return [v.photo_version for v in found if v.state is not VersionState.READY]
         return [
             photo_version
             for photo_version in ready
@@ -98,69 +71,39 @@ class Regeneration:
         ]
 
     async def regenerate(self, photo_version: PhotoVersion, *, recipe: str | None) -> PhotoVersion:
-        """Have the sizes of a photo made again; the version that will have them.
+        """Enqueue a job for the sizes of a photo, and return the version that gets them.
 
-        With a recipe this is a new version, the same one for every call; else the photo's own,
-        unless that has its sizes already.
+        With a recipe this is a new version, the same for every call. Without one it is the given
+        version, which gets a job only if it has no sizes.
 
         Raises:
-            UnknownVolume, UnknownPhoto, PhotoGone: As their names say.
-            Unavailable: There are not two nodes to hold the new version.
+            UnknownVolume: The config has no such volume.
+            UnknownPhoto: No mirror has the original, and all mirrors responded.
+            PhotoGone: The photo or the version was deleted.
+            Unavailable: The queue is down, or fewer than two nodes can store the new version.
         """
         files = await self._reads.files_of(photo_version.volume, photo_version.photo)
-        if PhotoTombstone(photo_version.volume, photo_version.photo) in files.holders:
-            raise PhotoGone(f"photo {photo_version.photo} was deleted")
-        if VersionTombstone(photo_version) in files.holders:
-            raise PhotoGone(f"version {photo_version} was deleted")
-        original = _original_of(photo_version, files)
-        if original is None:
-            files.refuse(f"photo {photo_version}")
+        original = files.original_of(photo_version)
         if recipe is None:
-            if Info(photo_version) not in files.holders:
-                await self._ask(original)
+            if files.version(photo_version).state is not VersionState.READY:
+                await self._enqueue(original)
             return photo_version
         new = replace(
             photo_version,
             version=version_for_recipe(photo_version, recipe, secret=self._key_secret),
         )
-        await self._link(original, replace(original, photo_version=new))
+        await self._relinking.relink(
+            photo_version, new, files, original_only=True, outcome="nothing was regenerated"
+        )
         self._queue.enqueue(replace(original, photo_version=new), queue_name=REGENERATE_QUEUE)
         return new
 
-    async def _ask(self, original: Variant) -> None:
-        """Ask at once: the sweep does not look at photos that have failed."""
+    async def _enqueue(self, original: Variant) -> None:
+        """Enqueue a job synchronously: the sweep skips photos that have failed."""
         try:
             await self._queue.enqueue_now(original, queue_name=REGENERATE_QUEUE, kind=JobKind.AGAIN)
         except QueueUnavailable as error:
-            raise Unavailable(f"the queue is away: {error}; try again") from error
-
-    async def _link(self, original: Variant, new: Variant) -> None:
-        """Return when two nodes have the original under its new version."""
-        volume = self._cluster.volumes[original.photo_version.volume]
-        placed = place_in_volume(self._cluster, self._fleet.view(), volume, strict=False)
-        if isinstance(placed, NoPlacement):
-            raise Unavailable(f"{placed.reason}; nothing was rebuilt, try again")
-        linked: asyncio.Future[NodeId] = asyncio.get_running_loop().create_future()
-
-        async def make(target: Target) -> None:
-            node = self._nodes[target.node]
-            if target.hint_for is None:
-                await node.relink(
-                    original.photo_version, new.photo_version.version, original_only=True
-                )
-                if not linked.done():
-                    linked.set_result(target.node)
-                return
-            source = self._nodes[await linked]
-            metadata = await source.stat(Place(new))
-            place = Place(new, target.hint_for)
-            await node.pull(
-                Pull(
-                    place=place, source=source.url, source_place=Place(new), digest=metadata.digest
-                )
-            )
-
-        await self._mirroring.write_all(placed, make)
+            raise Unavailable(f"the queue is unavailable: {error}; try again") from error
 
     async def _recipe_of(self, photo_version: PhotoVersion) -> str:
         files = await self._reads.files_of(photo_version.volume, photo_version.photo)
@@ -169,59 +112,27 @@ class Regeneration:
         info = json.loads(await self._reads.fetch(Info(photo_version), files))
         return str(info.get("recipe", ""))
 
-    def _mirror(self, volume: VolumeId) -> NodeClient:
-        if volume not in self._cluster.volumes:
-            raise UnknownVolume(f"volume {volume} is not in the cluster's config")
-        mirrors = self._fleet.full_mirrors(self._cluster.volumes[volume])
+    def _full_mirror(self, number: VolumeId) -> NodeClient:
+        mirrors = self._mirrors.fleet.full_mirrors(self._mirrors.volume(number))
         if not mirrors:
-            raise Unavailable(f"no mirror of volume {volume} is up; try again")
-        return self._nodes[mirrors[0]]
+            raise Unavailable(f"no mirror of volume {number} is up; try again")
+        return self._mirrors.nodes[mirrors[0]]
 
 
 @contextlib.contextmanager
-def _unavailable_if_it_fails() -> Iterator[None]:
+def _node_errors_as_unavailable() -> Iterator[None]:
     try:
         yield
     except NodeError as error:
         raise Unavailable(f"{error}; try again") from error
 
 
-def photos_of(volume: VolumeId, files: Iterable[ListedFile]) -> list[FoundPhoto]:
-    """The photo versions that a shard's files are of, without those that are gone."""
-    found = {parse_name(volume, listed.name) for listed in files}
-    photos = []
-    for file in found:
-        if not (isinstance(file, Variant) and file.is_original):
-            continue
-        photo_version = file.photo_version
-        if (
-            VersionTombstone(photo_version) in found
-            or PhotoTombstone(volume, photo_version.photo) in found
-        ):
-            continue
-        state = (
-            "ready"
-            if Info(photo_version) in found
-            else "failed"
-            if Failure(photo_version) in found
-            else "pending"
-        )
-        photos.append(FoundPhoto(original=file, state=state))
-    return sorted(photos, key=lambda each: str(each.original.photo_version))
+def live_versions(volume: VolumeId, files: Iterable[ListedFile]) -> list[VersionFiles]:
+    """Return the photo versions of a shard that have an original and are not gone, sorted."""
+    found = versions_in(parse_name(volume, listed.name) for listed in files)
+    return [each for each in found if each.original is not None and not each.is_gone]
 
 
 def version_for_recipe(photo_version: PhotoVersion, recipe: str, *, secret: bytes) -> Version:
-    """The version that a recipe makes of one: always the same, so that doing it again is harmless.
-
-    Keyed with the cluster's secret, as versions cannot be guessed.
-    """
-    digest = hmac.digest(secret, f"rebuild {photo_version} {recipe}".encode(), hashlib.sha256)
-    number = int.from_bytes(digest, "big") & ((1 << VERSION_BITS) - 1)
-    return Version(encode_base32(number, VERSION_LENGTH))
-
-
-def _original_of(photo_version: PhotoVersion, files: PhotoFiles) -> Variant | None:
-    for file in files.holders:
-        if isinstance(file, Variant) and file.photo_version == photo_version and file.is_original:
-            return file
-    return None
+    """Return the version that a recipe makes of one: always the same, so a retry is harmless."""
+    return derive_version(f"regenerate {photo_version} {recipe}", secret=secret)

@@ -1,67 +1,22 @@
-"""Revoking a photo's URLs: the same bytes under a new version, and the old version gone for ever.
+"""Revocation of a photo's URLs: the bytes get a new version, and a tombstone the old one.
 
-No list of revoked URLs is kept anywhere. The old version has a tombstone like any deleted one.
+Nothing stores a list of revoked URLs.
 """
 
-import asyncio
-import contextlib
-import hashlib
-import hmac
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from storagemaster.caches.variants import listed_variants
 from storagemaster.errors import PhotoGone, Unavailable
 from storagemaster.lifecycle.deletes import Deletes
-from storagemaster.mirrors.fleet import Fleet
-from storagemaster.mirrors.mirroring import PATIENCE_SECONDS, Mirroring
+from storagemaster.lifecycle.relinking import Relinking, relinked_files
+from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
-from storagemaster.mirrors.placement import NoPlacement, Target, place_in_volume
 from storagemaster.photos.photos import Photos
 from storagemaster.wire import Revocation
-from storagenode.client import RELINK_SECONDS_MAX, NodeClient
-from storagenode.protocol.errors import Corrupt, NodeError
-from storagenode.protocol.layout import Place
-from storagenode.protocol.wire import Pull
-from volumes.cluster import Cluster, NodeId
-from volumes.photo_id import VERSION_LENGTH, Version, encode_base32
-from volumes.photo_path import (
-    Failure,
-    Info,
-    PhotoTombstone,
-    PhotoVersion,
-    Variant,
-    VersionTombstone,
-)
+from volumes.photo_id import Version, derive_version
+from volumes.photo_path import Info, PhotoTombstone, PhotoVersion
 
-VERSION_BITS = 5 * VERSION_LENGTH
-
-
-class _FirstLink:
-    """Which mirror was the first to link the new version, for those that are to pull it."""
-
-    def __init__(self, mirrors: int) -> None:
-        self._waited_for = mirrors
-        self._first: asyncio.Future[NodeId | None] = asyncio.get_running_loop().create_future()
-
-    @contextlib.contextmanager
-    def by(self, node: NodeId) -> Iterator[None]:
-        """What one mirror does; in vain if it raises."""
-        found: NodeId | None = None
-        try:
-            yield
-            found = node
-        finally:
-            self._waited_for -= 1
-            if not self._first.done() and (found or not self._waited_for):
-                self._first.set_result(found)
-
-    async def first(self) -> NodeId:
-        """The mirror; `NodeError` if each of them has failed."""
-        node = await asyncio.shield(self._first)
-        if node is None:
-            raise NodeError("no mirror could link the new version")
-        return node
+_OUTCOME = "nothing was revoked"
 
 
 class Revokes:
@@ -69,41 +24,40 @@ class Revokes:
 
     def __init__(
         self,
-        cluster: Cluster,
-        nodes: Mapping[NodeId, NodeClient],
-        fleet: Fleet,
+        mirrors: Mirrors,
         reads: PhotoReader,
         photos: Photos,
-        mirroring: Mirroring,
+        relinking: Relinking,
         deletes: Deletes,
         *,
         key_secret: bytes,
     ) -> None:
-        self._cluster = cluster
-        self._nodes = nodes
-        self._fleet = fleet
+        self._mirrors = mirrors
         self._reads = reads
         self._photos = photos
-        self._mirroring = mirroring
+        self._relinking = relinking
         self._deletes = deletes
         self._key_secret = key_secret
 
     async def revoke(self, photo_version: PhotoVersion) -> Revocation:
-        """Give the photo a new version and make the old one gone. Doing it again is harmless.
+        """Give the photo a new version and delete the old one. Repeating it is harmless.
 
         Raises:
-            UnknownVolume, UnknownPhoto, PhotoGone: As their names say.
-            Unavailable: There are not two nodes to hold the new version, or mirrors to tell of it.
+            UnknownVolume: The config has no such volume.
+            UnknownPhoto: No mirror has the version, and all mirrors responded.
+            PhotoGone: The photo or the new version was deleted.
+            Unavailable: Two nodes cannot store the new version, or the tombstone of the old one.
         """
         new = replace(photo_version, version=next_version(photo_version, secret=self._key_secret))
         files = await self._reads.files_of(photo_version.volume, photo_version.photo)
-        if PhotoTombstone(photo_version.volume, photo_version.photo) in files.holders:
+        old = files.version(photo_version)
+        if isinstance(old.tombstone, PhotoTombstone):
             raise PhotoGone(f"photo {photo_version.photo} was deleted")
-        if VersionTombstone(photo_version) not in files.holders:
-            if not _files_of(photo_version, files):
+        if not old.is_gone:
+            if not relinked_files(photo_version, files):
                 files.refuse(f"photo {photo_version}")
             await self._make_new_version(photo_version, new, files)
-        elif not _files_of(new, files):
+        elif not relinked_files(new, files):
             raise PhotoGone(f"version {photo_version} was deleted")
         deletion = await self._deletes.delete(
             photo_version.volume, photo_version.photo, photo_version.version
@@ -121,41 +75,20 @@ class Revokes:
         )
 
     async def _make_new_version(
-        self, photo_version: PhotoVersion, new: PhotoVersion, files: PhotoFiles
+        self, old: PhotoVersion, new: PhotoVersion, files: PhotoFiles
     ) -> None:
         """Return when two nodes have the whole new version."""
-        volume = self._cluster.volumes[photo_version.volume]
-        placed = place_in_volume(self._cluster, self._fleet.view(), volume, strict=False)
-        if isinstance(placed, NoPlacement):
-            raise Unavailable(f"{placed.reason}; nothing was revoked, try again")
-        linking = _FirstLink(sum(target.hint_for is None for target in placed.targets))
-        # Of a chilled volume nobody else can make what its keeper, a slow bucket, is to make.
-        is_offloaded = self._fleet.cold_tier_of(photo_version.volume) is not None
-        original_only = not await self._has_every_size(photo_version, files)
-        if original_only and is_offloaded:
-            raise Unavailable(
-                f"a size of {photo_version} is not to be had; nothing was revoked, try again"
-            )
-        old = [f for f in _files_of(photo_version, files) if _is_original(f) or not original_only]
-
-        async def make(target: Target) -> None:
-            if target.hint_for is None:
-                with linking.by(target.node):
-                    node = self._nodes[target.node]
-                    await node.relink(photo_version, new.version, original_only=original_only)
-            else:
-                digests = {file: files.digests.get(file, frozenset()) for file in old}
-                await self._copy_to(target, await linking.first(), new, digests)
-
-        patience = RELINK_SECONDS_MAX if is_offloaded else PATIENCE_SECONDS
-        await self._mirroring.write_all(placed, make, patience_seconds=patience)
-        await self._require_complete(photo_version, new, original_only=original_only)
+        original_only = not await self._has_every_size(old, files)
+        if original_only and self._mirrors.fleet.cold_tier_of(old.volume) is not None:
+            # Only the cold node, a slow bucket, has the original; no other mirror can link it.
+            raise Unavailable(f"a size of {old} cannot be read; {_OUTCOME}, try again")
+        await self._relinking.relink(old, new, files, original_only=original_only, outcome=_OUTCOME)
 
     async def _has_every_size(self, photo_version: PhotoVersion, files: PhotoFiles) -> bool:
-        """Whether the sizes that the info tells of are there.
+        """Return True if a mirror has every size that the info lists.
 
-        One that is damaged, or with a mirror that is away, would be missing from the new version
-        for ever, whose info says that it was made. All are made anew then.
+        A size that is damaged, or only on an unreachable mirror, would be missing from the new
+        version forever, although its info lists it. All sizes are regenerated in that case.
 
         Raises:
             Unavailable: No mirror could send the info.
@@ -168,72 +101,7 @@ class Revokes:
         except ValueError:
             return False
 
-    async def _require_complete(
-        self, photo_version: PhotoVersion, new: PhotoVersion, *, original_only: bool
-    ) -> None:
-        """Raise if the old version has what the new one lacks: its tombstone would take that, too.
-
-        In a chilled volume the original may be with a mirror that does not answer now.
-        """
-        files = await self._reads.files_of(photo_version.volume, photo_version.photo)
-        made = _files_of(new, files)
-        lacking = {replace(file, photo_version=new) for file in _files_of(photo_version, files)} - {
-            *made
-        }
-        if not any(map(_is_original, made)) or any(
-            _is_original(file) or not original_only for file in lacking
-        ):
-            away = ", ".join(files.unreachable) or "a mirror"
-            raise Unavailable(
-                f"{away} did not give all of {photo_version}; nothing was revoked, try again"
-            )
-
-    async def _copy_to(
-        self,
-        handoff: Target,
-        source: NodeId,
-        new: PhotoVersion,
-        digests: Mapping[Variant | Info | Failure, frozenset[str]],
-    ) -> None:
-        """Have a stand-in pull what was linked; `digests` are those that are noted of each file.
-
-        Raises:
-            Corrupt: What the source has is none of them: it was damaged since it was linked.
-        """
-        for file in sorted(digests, key=lambda file: isinstance(file, Info)):
-            place = Place(replace(file, photo_version=new))
-            metadata = await self._nodes[source].stat(place)
-            if metadata.digest not in digests[file]:
-                raise Corrupt(
-                    f"{place} has SHA-256 {metadata.digest} on {source}, which nobody noted"
-                )
-            await self._nodes[handoff.node].pull(
-                Pull(
-                    place=Place(place.file, handoff.hint_for),
-                    source=self._nodes[source].url,
-                    source_place=place,
-                    digest=metadata.digest,
-                )
-            )
-
 
 def next_version(photo_version: PhotoVersion, *, secret: bytes) -> Version:
-    """The version that follows one: always the same, so that a retry finds what it began.
-
-    Keyed with the cluster's secret, so that an old URL does not betray the new one.
-    """
-    digest = hmac.digest(secret, f"revoke {photo_version}".encode(), hashlib.sha256)
-    number = int.from_bytes(digest, "big") & ((1 << VERSION_BITS) - 1)
-    return Version(encode_base32(number, VERSION_LENGTH))
-
-
-def _is_original(file: Variant | Info | Failure) -> bool:
-    return isinstance(file, Variant) and file.is_original
-
-
-def _files_of(photo_version: PhotoVersion, files: PhotoFiles) -> list[Variant | Info | Failure]:
-    return [
-        file
-        for file in files.holders
-        if isinstance(file, Variant | Info | Failure) and file.photo_version == photo_version
-    ]
+    """Return the version that replaces a revoked one: always the same, so a retry continues."""
+    return derive_version(f"revoke {photo_version}", secret=secret)

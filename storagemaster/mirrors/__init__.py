@@ -1,1 +1,1 @@
-"""The nodes of a volume: who is up, where a photo goes, and how it is written."""
+"""The nodes of a volume: their status, the placement of photos, and writes to them."""

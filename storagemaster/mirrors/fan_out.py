@@ -1,4 +1,4 @@
-"""Several nodes at once: their one body is read once, and none may hold up the others for long."""
+"""Concurrent requests to several nodes with one body, where a slow node cannot delay the others."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -8,14 +8,14 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 Send = Callable[[AsyncIterator[bytes]], Awaitable[T]]
 
-# How far a node may lag behind the body, in pieces of up to 256 KiB or so.
+# Maximum lag of a node behind the body, in chunks of up to about 256 KiB.
 CHUNKS_AHEAD_MAX = 8
-# How long all may keep silent together, with none to compare them to: busy disks do.
+# Patience while no branch makes progress. Busy disks can stall all branches together.
 ALL_IDLE_SECONDS = 10.0
 
 
 class StalledError(Exception):
-    """The receiver took no bytes, or gave no answer, for longer than it may."""
+    """The receiver accepted no bytes, or sent no response, within its patience."""
 
 
 @dataclass(slots=True)
@@ -49,10 +49,10 @@ class _Branch(Generic[T]):
 class _FedBranch(_Branch[T]):
     chunks: asyncio.Queue[bytes | None]
     starved: asyncio.Event
-    """Set while the send wants a piece and there is none."""
+    """Set while the send waits for a chunk."""
 
     def offer(self, chunk: bytes | None) -> bool:
-        """Whether there is room for the piece, which is taken then."""
+        """Accept the chunk and return True, or return False if the queue is full."""
         try:
             self.chunks.put_nowait(chunk)
         except asyncio.QueueFull:
@@ -61,16 +61,16 @@ class _FedBranch(_Branch[T]):
 
 
 async def run_all(
-    asks: Sequence[Coroutine[Any, Any, T]], *, patience_seconds: float
+    requests: Sequence[Coroutine[Any, Any, T]], *, patience_seconds: float
 ) -> list[T | Exception]:
-    """Have all of it done at once; what each returned or raised, in their order.
+    """Run all requests concurrently; return the result or exception of each, in order.
 
-    What is not done this long after the first of the others is cancelled, and ends in
-    `StalledError`.
+    A request that has not ended this long after the first success is cancelled, with a
+    `StalledError` as its outcome.
     """
-    branches = [_Branch(asyncio.create_task(ask), patience_seconds) for ask in asks]
+    branches = [_Branch(asyncio.create_task(each), patience_seconds) for each in requests]
     try:
-        await _wait_for_answers(branches)
+        await _wait_for_outcomes(branches)
         return [branch.outcome() for branch in branches]
     finally:
         await _end(branches)
@@ -79,18 +79,18 @@ async def run_all(
 async def fan_out(
     body: AsyncIterator[bytes], sends: Sequence[Send[T]], *, patience_seconds: float
 ) -> list[T | Exception]:
-    """Feed one body to every send at once; what each returned or raised, in their order.
+    """Feed one body to all sends; return the result or exception of each, in order.
 
-    A send that keeps the others waiting for longer than its patience, all its waits added up, is
-    cancelled and ends in `StalledError`; where all are slow, none waits for another. If the body
-    raises, every send is cancelled in the middle and the error goes to the caller.
+    All delays that a send causes to the others add up. A send that exceeds its patience is
+    cancelled, with a `StalledError` as its outcome. If all sends are slow, none is charged. If the
+    body raises, all sends are cancelled and the exception propagates to the caller.
     """
     branches = [_start(send, patience_seconds) for send in sends]
     try:
         async for chunk in body:
             await _feed_all(branches, chunk)
         await _feed_all(branches, None)
-        await _wait_for_answers(branches)
+        await _wait_for_outcomes(branches)
         return [branch.outcome() for branch in branches]
     finally:
         await _end(branches)
@@ -129,30 +129,30 @@ async def _feed_all(branches: Sequence[_FedBranch[T]], chunk: bytes | None) -> N
 async def _feed_slow(
     branch: _FedBranch[T], chunk: bytes | None, live: Sequence[_FedBranch[T]]
 ) -> None:
-    """Wait for room, at the branch's own expense from when another has nothing left to go on with.
+    """Wait until a full branch accepts the chunk, or ends.
 
-    A branch that ends meanwhile needs no piece.
+    Once another branch runs out of data, the wait is charged to this branch's patience.
     """
     clock, first = asyncio.get_running_loop().time, asyncio.FIRST_COMPLETED
     put = asyncio.create_task(branch.chunks.put(chunk))
-    hungers = [asyncio.create_task(other.starved.wait()) for other in live if other is not branch]
+    starving = [asyncio.create_task(other.starved.wait()) for other in live if other is not branch]
     try:
         await asyncio.wait(
-            {put, branch.task, *hungers}, timeout=ALL_IDLE_SECONDS, return_when=first
+            {put, branch.task, *starving}, timeout=ALL_IDLE_SECONDS, return_when=first
         )
         started = clock()
         patience = max(0.0, branch.patience_seconds)
         await asyncio.wait({put, branch.task}, timeout=patience, return_when=first)
         branch.patience_seconds -= clock() - started
         if not put.done() and branch.is_live:
-            branch.give_up("it took no more bytes")
+            branch.give_up("it accepted no more bytes")
     finally:
-        for task in (put, *hungers):
+        for task in (put, *starving):
             task.cancel()
 
 
-async def _wait_for_answers(branches: Sequence[_Branch[T]]) -> None:
-    """Wait for one success without haste, then for the others while their patience lasts."""
+async def _wait_for_outcomes(branches: Sequence[_Branch[T]]) -> None:
+    """Wait for the first success, then for the other branches while their patience lasts."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + ALL_IDLE_SECONDS
     while pending := {branch.task for branch in branches if branch.is_live}:
@@ -167,12 +167,12 @@ async def _wait_for_answers(branches: Sequence[_Branch[T]]) -> None:
         await asyncio.wait(pending, timeout=patience)
     for branch in branches:
         if branch.is_live:
-            branch.give_up("it gave no answer in time")
+            branch.give_up("it did not respond in time")
 
 
 async def _end(branches: Sequence[_Branch[T]]) -> None:
     for branch in branches:
-        if branch.is_live:  # a second cancel would break into the clean-up of the first
+        if branch.is_live:  # a second cancel would interrupt the cleanup of the first
             branch.task.cancel()
-    if going_on := [branch.task for branch in branches if not branch.task.done()]:
-        await asyncio.gather(*going_on, return_exceptions=True)
+    if unfinished := [branch.task for branch in branches if not branch.task.done()]:
+        await asyncio.gather(*unfinished, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What this storagemaster knows of the nodes: who answered last, and what they said."""
+"""Last known status of the nodes, polled once a second."""
 
 import asyncio
 import logging
@@ -14,20 +14,20 @@ from volumes.photo_path import VolumeId
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
-# A healthy node answers in milliseconds; one that takes longer would hold up an upload as well.
-ANSWER_SECONDS = 0.5
+# A healthy node responds in milliseconds. A slower one would delay uploads as well.
+RESPONSE_SECONDS = 0.5
 
 
 class StatusSource(Protocol):
-    """A node as the fleet needs it."""
+    """The part of a node's client that the fleet uses."""
 
     async def status(self, *, timeout_seconds: float) -> NodeStatus:
-        """What the node says of itself, or `NodeError`."""
+        """Return the status of the node, or raise `NodeError`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeView:
-    """One node at one moment. `status` is the last it gave, also when it is down now."""
+    """One node at one moment. `status` is its last one, even if the node is down now."""
 
     up: bool
     status: NodeStatus | None
@@ -35,47 +35,47 @@ class NodeView:
 
     @property
     def accepts_new_photos(self) -> bool:
-        """Whether new photos may be placed there."""
+        """True if new photos can be placed on the node."""
         return self.up and self.status is not None and self.status.accepts_new_photos
 
     @property
     def writable(self) -> bool:
-        """Whether it takes writes at all: sizes, tombstones, owed copies."""
+        """True if the node accepts sizes, tombstones, and hints."""
         return self.up and self.status is not None and not self.status.suspect_reason
 
     @property
     def free_bytes(self) -> int:
-        """Free bytes, as it last said."""
+        """Free bytes by its last status."""
         return self.status.free_bytes if self.status else 0
 
 
-UNKNOWN = NodeView(up=False, status=None, reason="has not answered yet")
+UNKNOWN = NodeView(up=False, status=None, reason="has not responded yet")
 
 
 class Fleet:
-    """Asks every node for its status, once a second, and remembers the answers."""
+    """Status of every node. Requests that fail in between mark a node as down."""
 
     def __init__(self, nodes: Mapping[NodeId, StatusSource]) -> None:
         self._nodes = nodes
         self._views: dict[NodeId, NodeView] = dict.fromkeys(nodes, UNKNOWN)
 
     def view(self) -> dict[NodeId, NodeView]:
-        """All nodes as last seen."""
+        """Return the view of all nodes."""
         return dict(self._views)
 
     def is_up(self, node: NodeId) -> bool:
-        """Whether the node answered when it was last asked for anything."""
+        """Return True if the last request to the node had a response."""
         return self._views[node].up
 
     def cold_tier_of(self, volume: VolumeId) -> ColdTier | None:
-        """How a volume is chilled, by the word of any node that has said so."""
+        """Return the volume's cold tier as reported by any node, or None."""
         for _, view in sorted(self._views.items()):
             if view.status is not None and str(volume) in view.status.cold_tiers:
                 return parse_cold_tier(view.status.cold_tiers[str(volume)])
         return None
 
     def full_mirrors(self, volume: Volume) -> list[NodeId]:
-        """The mirrors that are up and are to have all of a volume."""
+        """Return the mirrors that are up and store every file of a volume."""
         cold_tier = self.cold_tier_of(volume.number)
         return [
             node
@@ -84,24 +84,24 @@ class Fleet:
         ]
 
     def mark_down(self, node: NodeId, reason: str) -> None:
-        """A request to the node had no answer: take it as down until it answers again."""
+        """Treat the node as down until it responds to a poll again."""
         view = self._views[node]
         if view.up:
             log.warning("node %s is down: %s", node, reason)
         self._views[node] = NodeView(up=False, status=view.status, reason=reason)
 
     async def poll(self) -> None:
-        """Ask all nodes at once."""
+        """Request the status of all nodes concurrently."""
         await asyncio.gather(*(self._poll_one(node) for node in self._nodes))
 
     async def _poll_one(self, node: NodeId) -> None:
         try:
-            status = await self._nodes[node].status(timeout_seconds=ANSWER_SECONDS)
-        except Exception as error:  # noqa: BLE001  # who answers nonsense is no node of ours
+            status = await self._nodes[node].status(timeout_seconds=RESPONSE_SECONDS)
+        except Exception as error:  # noqa: BLE001  # a malformed response is a failure too
             self.mark_down(node, str(error) or type(error).__name__)
             return
         if status.node != node:
-            self.mark_down(node, f"it says that it is {status.node}")
+            self.mark_down(node, f"it responds as node {status.node}")
             return
         if not self._views[node].up:
             log.info("node %s is up", node)

@@ -1,16 +1,17 @@
-"""Getting a file onto two nodes: streamed to all targets at once, completed node to node."""
+"""Storing a file on two nodes: streamed to all targets at once, then copied node to node."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 from runtime.crashpoint import crashpoint
 from storagemaster.errors import IdempotencyKeyReused, PhotoGone, Unavailable
 from storagemaster.mirrors.fan_out import StalledError, fan_out, run_all
-from storagemaster.mirrors.fleet import Fleet
+from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import Placement, Target, handoff_nodes, spans_colos
-from storagenode.client import NodeClient
+from storagemaster.wire import Copy
 from storagenode.protocol.errors import Conflict, Gone, NodeError, Unreachable
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place
@@ -20,45 +21,47 @@ from volumes.photo_path import PhotoFile
 
 log = logging.getLogger(__name__)
 
-# A frozen mirror may cost an upload this much, and then another node takes its copy.
+# A longer patience delays uploads when a mirror hangs; a shorter one replaces mirrors that are
+# only slow.
 PATIENCE_SECONDS = 0.7
 COPIES_MIN = 2
-# A copy from node to node: a little to begin with, then as slow as a disk that is nearly gone.
+# Time for a copy between nodes: to start, and at the throughput of a failing disk.
 PULL_SECONDS_MIN = 2.0
 PULL_BYTES_PER_SECOND_MIN = 10_000_000
 
-Write = Callable[[Target], Awaitable[None]]
+Write = Callable[[Target], Coroutine[Any, Any, None]]
+_Outcome = TypeVar("_Outcome")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copies:
-    """Where a file is, fsynced, after it was written."""
+    """The nodes on which a written file is fsynced."""
 
     targets: tuple[Target, ...]
     spans_colos: bool
     digest: str = ""
     size_bytes: int = 0
     existed: bool = False
-    """Whether every copy had been there before."""
+    """True if every copy existed before."""
 
     @property
     def durability(self) -> str:
-        """`mirrored` is two colos, `degraded` two nodes of one."""
+        """`mirrored` for copies in two colos, `degraded` for copies in one."""
         return "mirrored" if self.spans_colos else "degraded"
 
     @property
     def pending_mirrors(self) -> tuple[NodeId, ...]:
-        """The homes whose copy another node holds for now."""
+        """The mirrors whose copy a handoff node stores for now."""
         return tuple(target.hint_for for target in self.targets if target.hint_for)
 
 
 class Mirroring:
-    """Writes files to the nodes of a placement, and to others where those fail."""
+    """Writes of files to the nodes of a placement, and to handoff nodes where those fail."""
 
-    def __init__(self, cluster: Cluster, nodes: Mapping[NodeId, NodeClient], fleet: Fleet) -> None:
-        self._cluster = cluster
-        self._nodes = nodes
-        self._fleet = fleet
+    def __init__(self, mirrors: Mirrors) -> None:
+        self._cluster = mirrors.cluster
+        self._nodes = mirrors.nodes
+        self._fleet = mirrors.fleet
 
     async def stream(
         self,
@@ -71,42 +74,34 @@ class Mirroring:
         digest: Callable[[], str],
         strict: bool,
     ) -> Copies:
-        """Write one body to all targets; two copies are fsynced on return.
+        """Write one body to all targets. Two copies are fsynced on return.
 
-        A body that is short and here already is sent to each whole.
-
-        `digest` gives the body's SHA-256 once it has ended, so that it is not computed for each.
-        A target that fails is replaced: another node fetches the bytes from one that has them, so
-        that the client never sends again.
+        Bytes are sent to each target in one request. `digest` returns the SHA-256 of the body
+        after its end, so that it is computed once for all targets. A handoff node replaces a
+        target that fails: it pulls the file from a node that has it, so the client never resends.
 
         Raises:
-            Unavailable: There are not two copies; nothing was acknowledged.
-            IdempotencyKeyReused, PhotoGone: As their names say.
+            Unavailable: Fewer than two nodes stored the file; nothing was acknowledged.
+            IdempotencyKeyReused: The name holds other bytes.
+            PhotoGone: A tombstone covers the file.
         """
         outcomes: list[Published | Exception]
         if isinstance(body, bytes):
             sha256 = digest()
-            asks = [
+            puts = [
                 self._put_whole(target, file, mtime_seconds, body, sha256)
                 for target in placed.targets
             ]
-            outcomes = await run_all(asks, patience_seconds=PATIENCE_SECONDS)
+            outcomes = await run_all(puts, patience_seconds=PATIENCE_SECONDS)
         else:
             sends = [
                 partial(self._put, target, file, mtime_seconds, bytes_total, digest)
                 for target in placed.targets
             ]
             outcomes = await fan_out(body, sends, patience_seconds=PATIENCE_SECONDS)
-        done: dict[Target, Published] = {}
-        failed: list[Target] = []
-        for target, outcome in zip(placed.targets, outcomes, strict=True):
-            if isinstance(outcome, Published):
-                done[target] = outcome
-            else:
-                self._note_failure(target, outcome)
-                failed.append(target)
+        done, failed = self._split(placed, outcomes)
         if not done:
-            raise Unavailable("no node took the photo; nothing was kept, try again")
+            raise Unavailable("no node stored the photo; nothing was stored, try again")
         _require_mirror(done)
         source, published = next(iter(done.items()))
         write = partial(self._pull, file, source, published)
@@ -124,32 +119,35 @@ class Mirroring:
         placed: Placement,
         write: Write,
         *,
-        strict: bool = False,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> Copies:
-        """Do a short write at all targets, and at others where those fail or lag too far behind.
+        """Run a short write on all targets, and on handoff nodes where those fail or lag.
 
         Raises:
-            Unavailable: It is not on two nodes, or not on any that is at home in the volume.
-            IdempotencyKeyReused, PhotoGone: As their names say.
+            Unavailable: Fewer than two nodes, or no mirror of the volume, completed the write.
+            IdempotencyKeyReused: The name holds other bytes.
+            PhotoGone: A tombstone covers the file.
         """
+        outcomes = await run_all(
+            [write(target) for target in placed.targets], patience_seconds=patience_seconds
+        )
+        done, failed = self._split(placed, outcomes)
+        _require_mirror(done)
+        return self._copies(await self._replace(failed, list(done), write), strict=False)
 
-        async def ask(target: Target) -> Target:
-            await write(target)
-            return target
-
-        asks = [ask(target) for target in placed.targets]
-        outcomes = await run_all(asks, patience_seconds=patience_seconds)
-        done: list[Target] = []
+    def _split(
+        self, placed: Placement, outcomes: Sequence[_Outcome | Exception]
+    ) -> tuple[dict[Target, _Outcome], list[Target]]:
+        """Return the outcomes of the targets that succeeded, and the targets that failed."""
+        done: dict[Target, _Outcome] = {}
         failed: list[Target] = []
         for target, outcome in zip(placed.targets, outcomes, strict=True):
-            if isinstance(outcome, Target):
-                done.append(target)
-            else:
-                self._note_failure(target, outcome)
+            if isinstance(outcome, Exception):
+                self._record_failure(target, outcome)
                 failed.append(target)
-        _require_mirror(done)
-        return self._copies(await self._replace(failed, done, write), strict=strict)
+            else:
+                done[target] = outcome
+        return done, failed
 
     async def _put(
         self,
@@ -199,7 +197,7 @@ class Mirroring:
     async def _replace(
         self, failed: Sequence[Target], done: Sequence[Target], write: Write
     ) -> tuple[Target, ...]:
-        """The targets that have it, once every failed one has had its stand-ins tried."""
+        """Return the targets that stored the file, with handoff nodes in place of the failed."""
         targets = list(done)
         for target in failed:
             mirror = target.hint_for or target.node
@@ -211,7 +209,7 @@ class Mirroring:
                 try:
                     await write(handoff)
                 except NodeError as error:
-                    self._note_failure(handoff, error)
+                    self._record_failure(handoff, error)
                 else:
                     targets.append(handoff)
                     break
@@ -228,9 +226,9 @@ class Mirroring:
     ) -> Copies:
         spans = spans_colos(self._cluster, targets)
         if len(targets) < COPIES_MIN:
-            raise Unavailable("only one node took it, and one copy is not acknowledged; try again")
+            raise Unavailable("only one node stored the file, and two are required; try again")
         if strict and not spans:
-            raise Unavailable("only one colo took it, and Durability: strict was asked; try again")
+            raise Unavailable("only one colo stored the file, and strict requires two; try again")
         return Copies(
             targets=targets,
             spans_colos=spans,
@@ -239,23 +237,35 @@ class Mirroring:
             existed=existed,
         )
 
-    def _note_failure(self, target: Target, error: Exception) -> None:
-        """Remember who did not answer; what one mirror refuses for good, all do."""
+    def _record_failure(self, target: Target, error: Exception) -> None:
+        """Mark an unreachable node as down, and raise an error that holds for every mirror."""
         if isinstance(error, Gone):
             raise PhotoGone(str(error))
         if isinstance(error, Conflict):
             raise IdempotencyKeyReused(str(error))
         if isinstance(error, Unreachable | StalledError):
             self._fleet.mark_down(target.node, str(error))
-        log.warning("%s did not take a write: %s", target.node, error)
+        log.warning("node %s failed a write: %s", target.node, error)
 
 
 def _require_mirror(targets: Iterable[Target]) -> None:
-    """Raise unless a mirror of the volume has it: edges ask no other node, and would say 404."""
+    """Raise unless a mirror has the file: edges query only mirrors, and would respond 404."""
     if not any(target.hint_for is None for target in targets):
-        raise Unavailable("no mirror of the volume took it; try again")
+        raise Unavailable("no mirror of the volume stored the file; try again")
 
 
 def pull_seconds(size_bytes: int) -> float:
-    """How long a copy from node to node may take before it counts as stuck."""
+    """Return the time after which a copy between nodes counts as stuck, in seconds."""
     return PULL_SECONDS_MIN + size_bytes / PULL_BYTES_PER_SECOND_MIN
+
+
+def copies_of(cluster: Cluster, copies: Copies) -> tuple[Copy, ...]:
+    """Return the copies as an API document lists them."""
+    return tuple(
+        Copy(
+            node=target.node,
+            colo=cluster.nodes[target.node].colo,
+            hint_for=target.hint_for or "",
+        )
+        for target in copies.targets
+    )

@@ -1,127 +1,121 @@
-"""All files of one photo, as the union of what its volume's mirrors have."""
+"""All files of one photo: the union of what its volume's mirrors store."""
 
-import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from storagemaster.errors import Unavailable, UnknownPhoto, UnknownVolume
-from storagemaster.mirrors.fleet import Fleet
-from storagenode.client import NodeClient
-from storagenode.protocol.errors import NodeError, Unreachable
-from storagenode.protocol.files import ListedFile
+from storagemaster.errors import PhotoGone, Unavailable, UnknownPhoto
+from storagemaster.mirrors.mirrors import Mirrors
+from storagenode.protocol.errors import NodeError
 from storagenode.protocol.layout import Place
-from volumes.cluster import Cluster, Colo, NodeId
+from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
-from volumes.photo_path import InvalidPath, PhotoFile, PhotoTombstone, VolumeId, parse_name
+from volumes.photo_path import (
+    InvalidPath,
+    PhotoFile,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VolumeId,
+    parse_name,
+)
+from volumes.version_files import VersionFiles
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoFiles:
-    """The files of a photo and who has each; and which mirrors could not be asked, and why."""
+    """Files of a photo with the mirrors that store each, and the mirrors that are unreachable."""
 
     holders: Mapping[PhotoFile, tuple[NodeId, ...]]
     unreachable: Mapping[NodeId, str]
     unverified: frozenset[tuple[NodeId, PhotoFile]] = frozenset()
-    """Files that have lost their digest on a node, so that their bytes cannot be believed."""
+    """Files that have lost their digest on a node, so their bytes cannot be trusted."""
     digests: Mapping[PhotoFile, frozenset[str]] = field(default_factory=dict)
-    """The digests that mirrors have noted of each file; more than one only where they differ."""
+    """Digests that mirrors have recorded for each file; more than one only if they differ."""
+
+    def version(self, photo_version: PhotoVersion) -> VersionFiles:
+        """Return one version of the photo."""
+        return VersionFiles(photo_version, self.holders)
+
+    def original_of(self, photo_version: PhotoVersion) -> Variant:
+        """Return the original of a version.
+
+        Raises:
+            PhotoGone: The photo or the version was deleted.
+            UnknownPhoto: No mirror stores the original, and all mirrors responded.
+            Unavailable: No mirror that responded stores the original.
+        """
+        version = self.version(photo_version)
+        if isinstance(version.tombstone, PhotoTombstone):
+            raise PhotoGone(f"photo {photo_version.photo} was deleted")
+        if version.is_gone:
+            raise PhotoGone(f"version {photo_version} was deleted")
+        return version.original or self.refuse(f"photo {photo_version}")
 
     def refuse(self, what: str) -> NoReturn:
-        """Raise for something that was not found: `UnknownPhoto` only if every mirror was asked."""
+        """Raise `UnknownPhoto` if all mirrors responded, and `Unavailable` otherwise."""
         if self.unreachable:
             reasons = "; ".join(f"{node}: {reason}" for node, reason in self.unreachable.items())
-            raise Unavailable(f"{what} was not found, but not every mirror answered ({reasons})")
+            raise Unavailable(f"{what} was not found, but not every mirror responded ({reasons})")
         raise UnknownPhoto(f"no mirror has {what}")
 
 
 class PhotoReader:
-    """Asks mirrors, those of the storagemaster's own colo first."""
+    """Reads of photos from the mirrors, the storagemaster's own colo first."""
 
-    def __init__(
-        self, cluster: Cluster, nodes: Mapping[NodeId, NodeClient], fleet: Fleet, colo: Colo
-    ) -> None:
-        self._cluster = cluster
-        self._nodes = nodes
-        self._fleet = fleet
-        self._colo = colo
+    def __init__(self, mirrors: Mirrors) -> None:
+        self._mirrors = mirrors
 
     async def files_of(self, volume: VolumeId, photo: PhotoId) -> PhotoFiles:
-        """What all mirrors together have of a photo.
+        """Return what all mirrors together store of a photo.
 
         Raises:
-            UnknownVolume: There is no such volume.
+            UnknownVolume: The config has no such volume.
         """
-        if volume not in self._cluster.volumes:
-            raise UnknownVolume(f"volume {volume} is not in the cluster's config")
-        mirrors = self._in_order(self._cluster.volumes[volume].mirrors)
-        answers = await asyncio.gather(*(self._list(node, volume, photo) for node in mirrors))
+        queried = self._mirrors.local_first(self._mirrors.volume(volume).mirrors)
+        listings = await self._mirrors.query(
+            queried, lambda _, node: node.list_photo(volume, photo)
+        )
         holders: dict[PhotoFile, tuple[NodeId, ...]] = {}
-        unreachable: dict[NodeId, str] = {}
         unverified = set()
         digests: dict[PhotoFile, frozenset[str]] = {}
-        for node, answer in zip(mirrors, answers, strict=True):
-            if isinstance(answer, NodeError):
-                unreachable[node] = str(answer)
-            else:
-                for listed in answer:
-                    file = parse_name(volume, listed.name)
-                    holders[file] = (*holders.get(file, ()), node)
-                    if listed.digest:
-                        digests[file] = digests.get(file, frozenset()) | {listed.digest}
-                    else:
-                        unverified.add((node, file))
-        return PhotoFiles(holders, unreachable, frozenset(unverified), digests)
+        for node, files in listings.results.items():
+            for listed in files:
+                file = parse_name(volume, listed.name)
+                holders[file] = (*holders.get(file, ()), node)
+                if listed.digest:
+                    digests[file] = digests.get(file, frozenset()) | {listed.digest}
+                else:
+                    unverified.add((node, file))
+        return PhotoFiles(holders, listings.unreachable, frozenset(unverified), digests)
 
     async def versions_in_trash(self, volume: VolumeId, photo: PhotoId) -> set[Version]:
-        """The versions of a deleted photo that mirrors which are up have still files of."""
+        """Return the versions that reachable mirrors have files of, also in the trash."""
+        found = await self._mirrors.query(
+            self._mirrors.volume(volume).mirrors, lambda _, node: node.find(photo)
+        )
         versions = set()
-        for node in self._cluster.volumes[volume].mirrors:
-            if self._fleet.is_up(node):
-                with contextlib.suppress(NodeError):
-                    for path in await self._nodes[node].find(photo):
-                        versions |= _versions_of(volume, path)
+        for path in (path for paths in found.results.values() for path in paths):
+            with contextlib.suppress(InvalidPath):
+                file = parse_name(volume, path.rpartition("/")[2])
+                if not isinstance(file, PhotoTombstone):
+                    versions.add(file.photo_version.version)
         return versions
 
     async def fetch(self, file: PhotoFile, files: PhotoFiles) -> bytes:
-        """The bytes of a file, verified, from the first holder that has them whole.
+        """Return the verified bytes of a file from the first mirror that can send them.
 
         Raises:
-            Unavailable: No holder could send it.
+            Unavailable: No mirror sent the file.
         """
         failures = []
         for node in files.holders[file]:
             if (node, file) in files.unverified:
-                failures.append(f"{node}: it has lost its digest there")
+                failures.append(f"{node}: the file has lost its digest")
                 continue
             try:
-                return (await self._nodes[node].fetch(Place(file))).data
+                return (await self._mirrors.nodes[node].fetch(Place(file))).data
             except NodeError as error:
                 failures.append(f"{node}: {error}")
-        raise Unavailable(f"no mirror could send it ({'; '.join(failures)}); try again")
-
-    async def _list(
-        self, node: NodeId, volume: VolumeId, photo: PhotoId
-    ) -> tuple[ListedFile, ...] | NodeError:
-        """What one mirror has, or why that is not known. One that is down is not waited for."""
-        if not self._fleet.is_up(node):
-            return Unreachable(self._fleet.view()[node].reason)
-        try:
-            return await self._nodes[node].list_photo(volume, photo)
-        except NodeError as error:
-            if isinstance(error, Unreachable):
-                self._fleet.mark_down(node, str(error))
-            return error
-
-    def _in_order(self, mirrors: tuple[NodeId, ...]) -> list[NodeId]:
-        return sorted(mirrors, key=lambda node: self._cluster.nodes[node].colo != self._colo)
-
-
-def _versions_of(volume: VolumeId, path: str) -> set[Version]:
-    """The version of a path on a node, whatever part of the node it is in."""
-    with contextlib.suppress(InvalidPath):
-        file = parse_name(volume, path.rpartition("/")[2])
-        if not isinstance(file, PhotoTombstone):
-            return {file.photo_version.version}
-    return set()
+        raise Unavailable(f"no mirror could send the file ({'; '.join(failures)}); try again")

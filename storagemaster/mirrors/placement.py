@@ -1,11 +1,12 @@
-"""Where a new photo goes: a pure decision over the volume map and what is known of the nodes.
+"""Placement of photos: a pure decision over the volume map and the status of the nodes.
 
-A volume whose mirrors are all up and have room is wanted, and more so with more room. If there
-is none, a volume with one mirror up takes the photo, and another node holds a copy for the mirror
-that is down: best in that mirror's colo, so that two colos have the photo all the same.
+The first choice is a volume whose mirrors are all up and have free space; more free space makes a
+volume more likely. Otherwise a volume with one mirror up stores the photo, and a handoff node
+stores a hint for the mirror that is down. The handoff node is preferably in that mirror's colo, so
+that two colos have the photo.
 
-A bucket is far away. Where the disks of a volume are in two colos, nobody who uploads waits for its
-bucket, too: reconcile brings that what the disks have.
+A bucket is slow. If the disks of a volume are in two colos, an upload does not wait for its bucket:
+reconcile copies the photo there.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ Views = Mapping[NodeId, NodeView]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A node that is to take a copy: as a home or, if `hint_for` is set, for that home."""
+    """A node that gets a copy: as a mirror or, if `hint_for` is set, as a hint for that mirror."""
 
     node: NodeId
     hint_for: NodeId | None = None
@@ -30,20 +31,20 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The volume, and the nodes that are to take the copies."""
+    """A volume, and the nodes that get the copies."""
 
     volume: VolumeId
     targets: tuple[Target, ...]
 
     @property
     def is_complete(self) -> bool:
-        """Whether every mirror of the volume takes its own copy."""
+        """True if every target is a mirror of the volume."""
         return all(target.hint_for is None for target in self.targets)
 
 
 @dataclass(frozen=True, slots=True)
 class NoPlacement:
-    """No two nodes can take the photo now."""
+    """No two nodes can store the photo now."""
 
     reason: str
 
@@ -51,9 +52,9 @@ class NoPlacement:
 def place_photo(
     cluster: Cluster, views: Views, order: Sequence[Volume], *, strict: bool
 ) -> Placement | NoPlacement:
-    """The first volume of an order that can take a photo, whole if any can.
+    """Return a placement in the first volume that can store a photo on all its mirrors.
 
-    A strict placement has its copies in two colos, or there is none.
+    Without such a volume, return one with handoff nodes. A strict placement spans two colos.
     """
     open_volumes = [volume for volume in order if volume.state.accepts_new_photos]
     for volume in open_volumes:
@@ -66,15 +67,17 @@ def place_photo(
         if placed is not None and (not strict or spans_colos(cluster, placed.targets)):
             return placed
     down = sorted(node for node, view in views.items() if not view.accepts_new_photos)
-    return NoPlacement(f"no volume can take a photo now; down, full or suspect: {', '.join(down)}")
+    return NoPlacement(
+        f"no volume can store a photo now: {', '.join(down)} are down, full or suspect"
+    )
 
 
 def place_in_volume(
     cluster: Cluster, views: Views, volume: Volume, *, strict: bool, synchronous_only: bool = False
 ) -> Placement | NoPlacement:
-    """The placement of more files of a volume that was chosen already, whatever its state.
+    """Return the placement of more files of a given volume, whatever its state.
 
-    On all mirrors or, if it is to be prompt, on those that are not far away.
+    The targets are all mirrors or, if `synchronous_only`, the mirrors that uploads wait for.
     """
     mirrors = synchronous_mirrors(cluster, volume) if synchronous_only else volume.mirrors
     down = [node for node in mirrors if not views[node].writable]
@@ -87,14 +90,14 @@ def place_in_volume(
 
 
 def synchronous_mirrors(cluster: Cluster, volume: Volume) -> tuple[NodeId, ...]:
-    """The mirrors that an upload waits for: those over disks, if they are in two colos."""
+    """Return the mirrors that an upload waits for: the disks in two colos, or all mirrors."""
     disks = tuple(node for node in volume.mirrors if cluster.nodes[node].bucket is None)
     colos = {cluster.nodes[node].colo for node in disks}
     return disks if len(colos) > 1 else volume.mirrors
 
 
 def spans_colos(cluster: Cluster, targets: Sequence[Target]) -> bool:
-    """Whether the copies would be in more than one colo."""
+    """Return True if the targets are in more than one colo."""
     return len({cluster.nodes[target.node].colo for target in targets}) > 1
 
 
@@ -106,15 +109,15 @@ def handoff_nodes(
     taken: Sequence[NodeId],
     new_photo: bool = False,
 ) -> list[NodeId]:
-    """The nodes that could hold a copy for a home, best first: its own colo, then most room.
+    """Return the nodes that could store a hint for a mirror: its colo first, then most free space.
 
-    A full node holds no `new_photo`, but what belongs to photos that are there already.
+    A full node stores no `new_photo`, only files of photos that exist already.
     """
     colo = cluster.nodes[mirror].colo
     able = [
         node
         for node, view in views.items()
-        if _can_take(view, new_photo=new_photo) and node not in {mirror, *taken}
+        if _can_store(view, new_photo=new_photo) and node not in {mirror, *taken}
     ]
     return sorted(
         able,
@@ -125,10 +128,10 @@ def handoff_nodes(
 def order_by_free_space(
     cluster: Cluster, views: Views, random: Callable[[], float]
 ) -> list[Volume]:
-    """All volumes in a random order in which one with twice the room is twice as often first.
+    """Return all volumes in random order; twice the free space is first twice as often.
 
-    The room of a volume is that of its fullest mirror, shared among the volumes there. The keys
-    are those of Efraimidis and Spirakis (2006), weighted random sampling with a reservoir.
+    The free space of a volume is that of its fullest mirror, divided by the volumes there. The
+    keys are from Efraimidis and Spirakis (2006), "Weighted random sampling with a reservoir".
     """
     volumes_per_node: dict[NodeId, int] = dict.fromkeys(cluster.nodes, 0)
     for volume in cluster.volumes.values():
@@ -136,14 +139,16 @@ def order_by_free_space(
             volumes_per_node[node] += 1
 
     def key(volume: Volume) -> float:
-        room = min(views[node].free_bytes // volumes_per_node[node] for node in volume.mirrors)
-        return math.log(random() or 1e-300) / max(room, 1)
+        free_bytes = min(
+            views[node].free_bytes // volumes_per_node[node] for node in volume.mirrors
+        )
+        return math.log(random() or 1e-300) / max(free_bytes, 1)
 
     return sorted(cluster.volumes.values(), key=key, reverse=True)
 
 
 def order_by_key(cluster: Cluster, idempotency_key: str) -> list[Volume]:
-    """All volumes in the order that belongs to an Idempotency-Key, the same at every master."""
+    """Return all volumes in the order of an Idempotency-Key, the same on every storagemaster."""
 
     def weight(volume: Volume) -> bytes:
         return hashlib.sha256(f"{volume.number}\n{idempotency_key}".encode()).digest()
@@ -159,7 +164,7 @@ def _place_degraded(
     *,
     new_photo: bool,
 ) -> Placement | None:
-    up = [node for node in mirrors if _can_take(views[node], new_photo=new_photo)]
+    up = [node for node in mirrors if _can_store(views[node], new_photo=new_photo)]
     if not up:
         return None
     targets = [Target(node) for node in up]
@@ -172,5 +177,5 @@ def _place_degraded(
     return Placement(volume.number, tuple(targets)) if len(targets) > 1 else None
 
 
-def _can_take(view: NodeView, *, new_photo: bool) -> bool:
+def _can_store(view: NodeView, *, new_photo: bool) -> bool:
     return view.accepts_new_photos if new_photo else view.writable

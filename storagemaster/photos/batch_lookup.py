@@ -1,8 +1,8 @@
-"""A page of photos at once: one multi-get to memcached, and one question to each node.
+"""Status of a batch of photos: one multi-get to memcached, and one query to each node.
 
-The nodes say which photos are there, which are gone, and what digest each info has: three looks at
-names a photo, and no file is read. memcached only saves the reading. What it says is held against
-that digest, so that nothing it makes up, mixes up or has kept too long can be believed.
+The nodes return which photos exist, which are gone, and the digest of each info. They check three
+names for each photo and read no file. memcached only saves reading the infos. A cached info counts
+only if its digest matches, so a wrong or outdated cache entry is never used.
 """
 
 import asyncio
@@ -14,21 +14,20 @@ from dataclasses import dataclass
 
 from storagemaster.caches.info_cache import InfoCache
 from storagemaster.errors import MasterError, PhotoGone, Unavailable
-from storagemaster.mirrors.fleet import Fleet
-from storagemaster.mirrors.node_queries import NodeResults, query_nodes
+from storagemaster.mirrors.mirrors import Mirrors, NodeResults
 from storagemaster.photos.photos import Photos
 from storagemaster.wire import PhotoStatus
-from storagenode.client import NodeClient
-from volumes.cluster import Cluster, Colo, NodeId
-from volumes.photo_path import Info, PhotoFile, PhotoTombstone, PhotoVersion, VersionTombstone
+from volumes.cluster import NodeId
+from volumes.photo_path import Info, PhotoFile, PhotoVersion
+from volumes.version_files import VersionFiles, VersionState, tombstones_of
 
-# Photos of a page that are asked for one by one, because they are not simply ready.
-ONE_BY_ONE_MAX = 8
+# Concurrent status requests for the photos of a batch that are not simply ready.
+CONCURRENT_STATUSES_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
 class InfoSource:
-    """An info that is there: its digest, and the nodes that have it, nearest first."""
+    """Digest of an existing info, and the nodes that have it, nearest first."""
 
     digest: str
     holders: tuple[NodeId, ...]
@@ -38,38 +37,34 @@ Digests = Mapping[NodeId, Mapping[PhotoFile, str]]
 
 
 class BatchLookup:
-    """Answers for up to `wire.BATCH_PHOTOS_MAX` photos at once."""
+    """Lookups of up to `wire.BATCH_PHOTOS_MAX` photos at once."""
 
     def __init__(
         self,
-        cluster: Cluster,
-        nodes: Mapping[NodeId, NodeClient],
-        fleet: Fleet,
+        mirrors: Mirrors,
         photos: Photos,
         cache: InfoCache,
-        colo: Colo,
     ) -> None:
-        self._cluster = cluster
-        self._nodes = nodes
-        self._fleet = fleet
+        self._mirrors = mirrors
         self._photos = photos
         self._cache = cache
-        self._colo = colo
 
     async def lookup(self, versions: Sequence[PhotoVersion]) -> list[PhotoStatus]:
-        """The state of each photo version, in the order asked for; none of them fails the rest."""
-        asked = tuple(dict.fromkeys(versions))
-        cached, answers = await asyncio.gather(self._cache.get_many(asked), self._digests(asked))
-        sought = locate_infos(asked, answers.results)
+        """Return the status of each photo version, in order. None of them fails the others."""
+        requested = tuple(dict.fromkeys(versions))
+        cached, digests = await asyncio.gather(
+            self._cache.get_many(requested), self._digests(requested)
+        )
+        sources = locate_infos(requested, digests.results)
         documents = {
             photo_version: document
             for photo_version, document in cached.items()
-            if photo_version in sought
-            and hashlib.sha256(document).hexdigest() == sought[photo_version].digest
+            if photo_version in sources
+            and hashlib.sha256(document).hexdigest() == sources[photo_version].digest
         }
         missed = {
-            photo_version: found
-            for photo_version, found in sought.items()
+            photo_version: source
+            for photo_version, source in sources.items()
             if photo_version not in documents
         }
         read = await self._read(missed)
@@ -79,74 +74,69 @@ class BatchLookup:
             photo_version: self._ready(photo_version, document)
             for photo_version, document in documents.items()
         }
-        rest = await self._one_by_one(
-            photo_version for photo_version in asked if ready.get(photo_version) is None
+        others = await self._statuses(
+            photo_version for photo_version in requested if ready.get(photo_version) is None
         )
-        return [ready.get(photo_version) or rest[photo_version] for photo_version in versions]
+        return [ready.get(photo_version) or others[photo_version] for photo_version in versions]
 
     def _ready(self, photo_version: PhotoVersion, document: bytes) -> PhotoStatus | None:
-        """The status that an info means; None if it does not say all that is needed."""
+        """Return the status from an info document, or None if the document is incomplete."""
         try:
             info = json.loads(document)
             return self._photos.ready(photo_version, info, original_ext=info["original"]["ext"])
         except (ValueError, KeyError, TypeError):
             return None
 
-    async def _digests(self, asked: Sequence[PhotoVersion]) -> NodeResults[Mapping[PhotoFile, str]]:
-        """What each mirror says of the files that decide; those of our own colo first."""
+    async def _digests(
+        self, requested: Sequence[PhotoVersion]
+    ) -> NodeResults[Mapping[PhotoFile, str]]:
+        """Return the digests of the tombstones and infos on each mirror, the own colo first."""
+        volumes = self._mirrors.cluster.volumes
         files: dict[NodeId, list[PhotoFile]] = defaultdict(list)
-        for photo_version in asked:
-            if photo_version.volume in self._cluster.volumes:
-                for node in self._cluster.volumes[photo_version.volume].mirrors:
-                    files[node] += (
-                        PhotoTombstone(photo_version.volume, photo_version.photo),
-                        VersionTombstone(photo_version),
-                        Info(photo_version),
-                    )
-        order = sorted(files, key=lambda node: self._cluster.nodes[node].colo != self._colo)
-        return await query_nodes(
-            order, self._nodes, self._fleet, lambda id_, node: node.digests(files[id_])
+        for photo_version in requested:
+            if photo_version.volume in volumes:
+                for node in volumes[photo_version.volume].mirrors:
+                    files[node] += (*tombstones_of(photo_version), Info(photo_version))
+        return await self._mirrors.query(
+            self._mirrors.local_first(files), lambda id_, node: node.digests(files[id_])
         )
 
     async def _read(self, missed: Mapping[PhotoVersion, InfoSource]) -> dict[PhotoVersion, bytes]:
-        """The documents of these infos, each from the nearest node that has it, if it answers."""
+        """Return these infos, each from its nearest node. Infos of nodes that fail are missing."""
         infos: dict[NodeId, list[Info]] = defaultdict(list)
-        for photo_version, found in missed.items():
-            infos[found.holders[0]].append(Info(photo_version))
-        answers = await query_nodes(
-            infos, self._nodes, self._fleet, lambda id_, node: node.infos(infos[id_])
-        )
+        for photo_version, source in missed.items():
+            infos[source.holders[0]].append(Info(photo_version))
+        documents = await self._mirrors.query(infos, lambda id_, node: node.infos(infos[id_]))
         return {
             info.photo_version: data
-            for read in answers.results.values()
+            for read in documents.results.values()
             for info, data in read.items()
         }
 
-    async def _one_by_one(self, rest: Iterable[PhotoVersion]) -> dict[PhotoVersion, PhotoStatus]:
-        """What is pending, failed, gone or unknown; and why something cannot be said now."""
-        turns = asyncio.Semaphore(ONE_BY_ONE_MAX)
+    async def _statuses(self, versions: Iterable[PhotoVersion]) -> dict[PhotoVersion, PhotoStatus]:
+        """Return the status of each version, or the reason for having no status."""
+        slots = asyncio.Semaphore(CONCURRENT_STATUSES_MAX)
 
-        async def one(photo_version: PhotoVersion) -> PhotoStatus:
-            async with turns:
+        async def status(photo_version: PhotoVersion) -> PhotoStatus:
+            async with slots:
                 try:
                     return await self._photos.status(photo_version)
                 except MasterError as error:
                     return error_entry(photo_version, error)
 
-        asked = list(rest)
-        statuses = await asyncio.gather(*(one(photo_version) for photo_version in asked))
-        return dict(zip(asked, statuses, strict=True))
+        requested = list(versions)
+        statuses = await asyncio.gather(*map(status, requested))
+        return dict(zip(requested, statuses, strict=True))
 
 
-def locate_infos(asked: Sequence[PhotoVersion], results: Digests) -> dict[PhotoVersion, InfoSource]:
-    """The infos of photos that are ready, which is all but those a tombstone is known of."""
+def locate_infos(
+    requested: Sequence[PhotoVersion], results: Digests
+) -> dict[PhotoVersion, InfoSource]:
+    """Return the infos of the photos that are ready, which no known tombstone covers."""
+    known = {file for files in results.values() for file in files}
     found = {}
-    for photo_version in asked:
-        tombstones = (
-            PhotoTombstone(photo_version.volume, photo_version.photo),
-            VersionTombstone(photo_version),
-        )
-        if any(tombstone in files for files in results.values() for tombstone in tombstones):
+    for photo_version in requested:
+        if VersionFiles(photo_version, known).state is not VersionState.READY:
             continue
         holders = {
             node: files[Info(photo_version)]
@@ -159,7 +149,7 @@ def locate_infos(asked: Sequence[PhotoVersion], results: Digests) -> dict[PhotoV
 
 
 def error_entry(photo_version: PhotoVersion, error: MasterError) -> PhotoStatus:
-    """The entry of a photo that has no status: it is gone, unknown, or not to be had now."""
+    """Return the entry of a photo without status: it is gone, unknown, or unavailable now."""
     match error:
         case PhotoGone():
             state = "gone"

@@ -1,4 +1,4 @@
-"""The permission URLs of a photo, which are known before its sizes are made."""
+"""Permission URLs of a photo, which are known before its sizes are made."""
 
 from permission_urls import ReadSigner
 from volumes.cluster import Cluster
@@ -6,11 +6,11 @@ from volumes.photo_path import PhotoVersion, render_stem
 from volumes.sizes import ORIGINAL_LETTER, size_classes, sizes_of
 
 SIZE_EXT = "jpg"
-"""Every size is there as JPEG, whatever else is beside it."""
+"""Format of the URLs: every size exists as JPEG, whatever other formats it has."""
 
 
 class PhotoUrls:
-    """Signs the URLs that receipts and status documents carry."""
+    """Signer of the URLs in receipts and status documents."""
 
     def __init__(self, cluster: Cluster, signer: ReadSigner) -> None:
         self._cluster = cluster
@@ -20,7 +20,7 @@ class PhotoUrls:
     def all_sizes(
         self, photo_version: PhotoVersion, *, width: int, height: int, original_ext: str
     ) -> dict[str, str]:
-        """A URL by size letter, for every size that a photo of these dimensions gets."""
+        """Return a URL by size letter, for every size that a photo of these dimensions gets."""
         sizes = sizes_of(self._cluster.sizes, width=width, height=height)
         return self.of_letters(
             photo_version, [size.letter for size in sizes], original_ext=original_ext
@@ -29,7 +29,7 @@ class PhotoUrls:
     def of_letters(
         self, photo_version: PhotoVersion, letters: list[str], *, original_ext: str
     ) -> dict[str, str]:
-        """A URL by size letter, for these sizes and the original."""
+        """Return a URL by size letter, for these sizes and the original."""
         exts = dict.fromkeys(letters, SIZE_EXT) | {ORIGINAL_LETTER: original_ext}
         paths = self._signer.sign_sizes(
             render_stem(photo_version), exts=exts, size_classes=self._classes

@@ -8,14 +8,13 @@ volume, so that it does not return 404 for a file that another node holds for it
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from storagemaster.lifecycle.tombstone_delivery import Tombstone, TombstoneDelivery
-from storagemaster.mirrors.fleet import Fleet
-from storagenode.client import NodeClient
+from storagemaster.mirrors.mirrors import Mirrors
 from storagenode.protocol.errors import NodeError, Unreachable
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX
-from volumes.cluster import Cluster, NodeId
+from volumes.cluster import NodeId
 from volumes.photo_path import (
     InvalidPath,
     PhotoTombstone,
@@ -38,16 +37,14 @@ class FenceLifter:
 
     def __init__(
         self,
-        cluster: Cluster,
-        nodes: Mapping[NodeId, NodeClient],
-        fleet: Fleet,
+        mirrors: Mirrors,
         tombstone_delivery: TombstoneDelivery,
         *,
         now_seconds: Callable[[], float],
     ) -> None:
-        self._cluster = cluster
-        self._nodes = nodes
-        self._fleet = fleet
+        self._cluster = mirrors.cluster
+        self._nodes = mirrors.nodes
+        self._fleet = mirrors.fleet
         self._tombstone_delivery = tombstone_delivery
         self._now_seconds = now_seconds
         self._lifted: set[tuple[str, VolumeId]] = set()

@@ -7,17 +7,16 @@ sizes of two workers with different libraries never mix.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from runtime.crashpoint import crashpoint
 from storagemaster.caches.purging import EdgePurger
 from storagemaster.caches.variants import all_variants
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
-from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirroring import pull_seconds
+from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.repair.plan import sized_version
-from storagenode.client import NodeClient
 from storagenode.protocol.errors import (
     Conflict,
     Gone,
@@ -29,7 +28,7 @@ from storagenode.protocol.errors import (
 )
 from storagenode.protocol.layout import HintFile, Place
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX, BundledFile, Pull, render_bundle
-from volumes.cluster import Cluster, NodeId
+from volumes.cluster import NodeId
 from volumes.photo_path import (
     Info,
     PhotoTombstone,
@@ -105,15 +104,13 @@ class HintedHandoff:
 
     def __init__(
         self,
-        cluster: Cluster,
-        nodes: Mapping[NodeId, NodeClient],
-        fleet: Fleet,
+        mirrors: Mirrors,
         purging: EdgePurger,
         tombstone_delivery: TombstoneDelivery,
     ) -> None:
-        self._cluster = cluster
-        self._nodes = nodes
-        self._fleet = fleet
+        self._cluster = mirrors.cluster
+        self._nodes = mirrors.nodes
+        self._fleet = mirrors.fleet
         self._purging = purging
         self._tombstone_delivery = tombstone_delivery
         self._attempts: dict[_PendingHint, int] = {}

@@ -36,6 +36,7 @@ from volumes.photo_path import (
     VolumeId,
     parse_name,
 )
+from volumes.version_files import VersionFiles
 
 LiveFile = Variant | Info | Attempt | Failure
 Listings = Mapping[NodeId, Iterable[ListedFile]]
@@ -98,8 +99,7 @@ def _live_versions(
 
 
 def _is_covered(file: LiveFile, gone: set[PhotoTombstone | VersionTombstone]) -> bool:
-    whole = PhotoTombstone(file.photo_version.volume, file.photo_version.photo)
-    return whole in gone or VersionTombstone(file.photo_version) in gone
+    return VersionFiles(file.photo_version, gone).is_gone
 
 
 def _plan_tombstone(

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from runtime.crashpoint import crashpoint
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
-from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirroring import pull_seconds
+from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.repair.lost_digests import digest_elsewhere
 from storagemaster.repair.plan import plan_shard
 from storagemaster.repair.steps import (
@@ -29,7 +29,6 @@ from storagemaster.repair.steps import (
     WriteTombstone,
 )
 from storagemaster.repair.tasks import Link, RepairProgress, RepairThrottle, Task, group_steps
-from storagenode.client import NodeClient
 from storagenode.protocol.errors import (
     Gone,
     NodeError,
@@ -39,7 +38,7 @@ from storagenode.protocol.errors import (
 )
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import Pull
-from volumes.cluster import Cluster, NodeId
+from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter
 from volumes.photo_path import Info, PhotoFile, VolumeId, volume_of
 
@@ -77,21 +76,19 @@ class Reconciler:
 
     def __init__(
         self,
-        cluster: Cluster,
-        nodes: Mapping[NodeId, NodeClient],
-        fleet: Fleet,
+        mirrors: Mirrors,
         tombstone_delivery: TombstoneDelivery,
         *,
         now_seconds: Callable[[], float],
         shuffle: Callable[[list[VolumeId]], None] = random.shuffle,
     ) -> None:
-        self._cluster = cluster
-        self._nodes = nodes
-        self._fleet = fleet
+        self._cluster = mirrors.cluster
+        self._nodes = mirrors.nodes
+        self._fleet = mirrors.fleet
         self._tombstone_delivery = tombstone_delivery
         self._now_seconds = now_seconds
         self._shuffle = shuffle
-        self._throttle = RepairThrottle(cluster.limits.repair_bytes_per_second)
+        self._throttle = RepairThrottle(mirrors.cluster.limits.repair_bytes_per_second)
         self._failed: dict[Step, tuple[int, str]] = {}
         self.progress = RepairProgress()
         self._waiting: list[VolumeId] = []

@@ -12,15 +12,8 @@ from storagemaster.repair.plan import Listings, group_by_file
 from storagenode.protocol.files import ListedFile
 from volumes.cluster import Cluster, NodeId, Volume
 from volumes.cold_tier import ColdTier
-from volumes.photo_path import (
-    Failure,
-    Info,
-    PhotoFile,
-    PhotoTombstone,
-    Variant,
-    VersionTombstone,
-    VolumeId,
-)
+from volumes.photo_path import PhotoFile, Variant, VolumeId
+from volumes.version_files import UNFINISHED_STATES, VersionFiles, VersionState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,16 +98,13 @@ def _reason_to_skip(
     held: Mapping[PhotoFile, object],
 ) -> str | None:
     """Return why a file is skipped: "" for a deleted file, None for a file that is moved."""
-    photo_version = file.photo_version
-    if (
-        VersionTombstone(photo_version) in held
-        or PhotoTombstone(photo_version.volume, photo_version.photo) in held
-    ):
+    state = VersionFiles(file.photo_version, held).state
+    if state is VersionState.GONE:
         return ""
     digests = {listed.digest for listed in holders.values()}
     if len(digests) > 1 or "" in digests:
         return "its copies differ; repair the volume first"
-    if Info(photo_version) not in held and Failure(photo_version) not in held:
+    if state in UNFINISHED_STATES:
         return "its sizes are not made yet"
     return None
 

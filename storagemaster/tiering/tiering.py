@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from storagemaster.errors import BadArgument, Unavailable, UnknownVolume
-from storagemaster.mirrors.fleet import POLL_SECONDS, Fleet
+from storagemaster.errors import BadArgument, Unavailable
+from storagemaster.mirrors.fleet import POLL_SECONDS
 from storagemaster.mirrors.mirroring import pull_seconds
-from storagemaster.mirrors.node_queries import query_nodes
+from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.tiering.plan import Move, TieringPlan, plan_offload, refusal_reason
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import Pull
-from volumes.cluster import Cluster, NodeId, Volume
+from volumes.cluster import NodeId, Volume
 from volumes.cold_tier import ColdTier, SizeFilter, cold_sizes
 from volumes.photo_path import VolumeId, render_path
 
@@ -41,10 +41,11 @@ class MoveReport:
 class Tiering:
     """The offloads and recalls of one storagemaster."""
 
-    def __init__(self, cluster: Cluster, nodes: Mapping[NodeId, NodeClient], fleet: Fleet) -> None:
-        self._cluster = cluster
-        self._nodes = nodes
-        self._fleet = fleet
+    def __init__(self, mirrors: Mirrors) -> None:
+        self._mirrors = mirrors
+        self._cluster = mirrors.cluster
+        self._nodes = mirrors.nodes
+        self._fleet = mirrors.fleet
 
     async def shards(self, number: VolumeId, cold_nodes: Sequence[NodeId]) -> list[str]:
         """Return the shards that have files to move, sorted; change nothing.
@@ -54,7 +55,7 @@ class Tiering:
             BadArgument: The volume cannot be offloaded to these cold nodes.
             Unavailable: A mirror is unreachable.
         """
-        volume = self._volume(number)
+        volume = self._mirrors.volume(number)
         cold_tier = self._cold_tier_on(volume, cold_nodes)
         cold = SizeFilter(cold_tier.sizes, include=True)
         results = await self._query_all(volume, lambda _, node: node.shard_digests(number, cold))
@@ -63,7 +64,7 @@ class Tiering:
 
     async def plan(self, number: VolumeId, shard: str, cold_nodes: Sequence[NodeId]) -> TieringPlan:
         """Return the plan of one shard; change nothing. Raises the exceptions of `shards`."""
-        volume = self._volume(number)
+        volume = self._mirrors.volume(number)
         return await self._plan(volume, shard, self._cold_tier_on(volume, cold_nodes))
 
     async def begin(self, number: VolumeId, cold_nodes: Sequence[NodeId]) -> ColdTier:
@@ -72,7 +73,7 @@ class Tiering:
         On return, reconciliation no longer copies cold sizes to the other mirrors. The exceptions
         are the same as for `shards`.
         """
-        volume = self._volume(number)
+        volume = self._mirrors.volume(number)
         cold_tier = self._cold_tier_on(volume, cold_nodes)
         for node in self._cold_nodes_first(volume, cold_tier):
             await self._set_cold_tier(node, number, cold_tier)
@@ -89,7 +90,7 @@ class Tiering:
             BadArgument: The volume has no cold tier.
             Unavailable: A mirror is unreachable.
         """
-        volume = self._volume(number)
+        volume = self._mirrors.volume(number)
         if self._fleet.cold_tier_of(number) is None:
             await self._fleet.poll()
         cold_tier = self._fleet.cold_tier_of(number)
@@ -119,7 +120,7 @@ class Tiering:
             UnknownVolume: The cluster has no such volume.
             Unavailable: A mirror is unreachable.
         """
-        volume = self._volume(number)
+        volume = self._mirrors.volume(number)
         await self._query_all(volume, lambda _, node: node.status())
         await self._fleet.poll()
         cold_tier = self._fleet.cold_tier_of(number)
@@ -161,7 +162,7 @@ class Tiering:
         self, volume: Volume, query: Callable[[NodeId, NodeClient], Awaitable[T]]
     ) -> Mapping[NodeId, T]:
         """Return the results of all mirrors: only they show together which copies are good."""
-        found = await query_nodes(volume.mirrors, self._nodes, self._fleet, query)
+        found = await self._mirrors.query(volume.mirrors, query)
         if found.unreachable:
             reasons = "; ".join(f"{node}: {reason}" for node, reason in found.unreachable.items())
             raise Unavailable(f"a mirror of volume {volume.number} is unreachable: {reasons}")
@@ -192,8 +193,3 @@ class Tiering:
 
     def _cold_nodes_first(self, volume: Volume, cold_tier: ColdTier) -> list[NodeId]:
         return sorted(volume.mirrors, key=lambda node: node not in cold_tier.cold_nodes)
-
-    def _volume(self, number: VolumeId) -> Volume:
-        if number not in self._cluster.volumes:
-            raise UnknownVolume(f"volume {number} is not in the cluster's config")
-        return self._cluster.volumes[number]

@@ -1,4 +1,4 @@
-"""An upload's body as it comes in: its header sniffed, its length and digest held to their word."""
+"""Body of an upload: its format is sniffed, its declared length and digest are verified."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ from storagemaster.errors import (
 )
 from storagemaster.image_header.sniff import NeedMore, NotAPhoto, Sniffed, sniff
 
-# Large colour profiles and depth maps come before a JPEG's dimensions; memory is all it costs.
+# Large color profiles and depth maps precede a JPEG's dimensions. More costs only memory.
 HEAD_BYTES_MAX = 2 * 1024 * 1024
 
 _SHA256_FIELD = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
@@ -24,37 +24,38 @@ _SHA256_FIELD = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredBody:
-    """What the client said of the body before sending it."""
+    """Length and digest that the client declared before it sent the body."""
 
     bytes_total: int | None = None
     sha256: str | None = None
 
 
 class UploadBody:
-    """A body of which the beginning has been read, and which can be read to its end once."""
+    """The body of an upload. The beginning is kept; the whole body can be read once."""
 
     def __init__(
-        self, chunks: AsyncIterator[bytes], announced: DeclaredBody, *, bytes_max: int
+        self, chunks: AsyncIterator[bytes], declared: DeclaredBody, *, bytes_max: int
     ) -> None:
         self._chunks = chunks
-        self._announced = announced
+        self._declared = declared
         self._bytes_max = bytes_max
         self._head = b""
         self._ended = False
         self._hash = hashlib.sha256()
 
     def digest(self) -> str:
-        """The SHA-256 of the body, once it has been read to its end."""
+        """Return the SHA-256 of the body. It must have been read to its end."""
         return self._hash.hexdigest()
 
     async def sniff(self) -> Sniffed:
-        """What kind of photo it is, after reading as little of it as tells.
+        """Return the format and dimensions after reading as little of the body as they need.
 
         Raises:
-            UnsupportedFormat: It is none that is kept.
-            TooLarge, LengthMismatch: As their names say.
+            UnsupportedFormat: The body is not a photo of a supported format.
+            TooLarge: The declared length exceeds the limit.
+            LengthMismatch: The body broke off.
         """
-        if (self._announced.bytes_total or 0) > self._bytes_max:
+        if (self._declared.bytes_total or 0) > self._bytes_max:
             raise self._too_large()
         while True:
             found = sniff(self._head, complete=self._ended, head_bytes_max=HEAD_BYTES_MAX)
@@ -63,7 +64,7 @@ class UploadBody:
                     return found
                 case NotAPhoto(reason):
                     raise UnsupportedFormat(
-                        f"{reason}; JPEG, PNG, GIF, WebP, AVIF, HEIC and TIFF are kept"
+                        f"{reason}; supported formats: JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF"
                     )
                 case NeedMore(at_least_bytes):
                     await self._read_head(at_least_bytes)
@@ -74,46 +75,53 @@ class UploadBody:
             if chunk is None:
                 self._ended = True
             else:
-                # The first piece, which is nearly always enough, is not copied.
+                # The first chunk nearly always suffices, and is not copied.
                 self._head = self._head + chunk if self._head else chunk
 
-    async def body(self, *, kept_digest: str | None = None) -> AsyncIterator[bytes]:
-        """All bytes from the first on; raises instead of ending if they are not as announced.
+    async def body(self, *, stored_digest: str | None = None) -> AsyncIterator[bytes]:
+        """Yield all bytes from the first on.
 
-        With a `kept_digest` they must have that SHA-256: no node may publish others beside it.
+        The iterator raises instead of ending if the bytes do not match the declaration, or do not
+        have the SHA-256 `stored_digest`. So no node publishes other bytes under the same name.
+
+        Raises:
+            TooLarge: The body exceeds the limit.
+            LengthMismatch: The body does not have the declared length.
+            DigestMismatch: The body does not have the declared digest.
+            IdempotencyKeyReused: The body does not have the stored digest.
         """
         size = 0
-        async for chunk in self._all_pieces():
+        async for chunk in self._all_chunks():
             size += len(chunk)
             if size > self._bytes_max:
                 raise self._too_large()
             self._hash.update(chunk)
             yield chunk
-        if self._announced.bytes_total not in {None, size}:
-            raise LengthMismatch(f"{self._announced.bytes_total} bytes were announced, {size} came")
+        if self._declared.bytes_total not in {None, size}:
+            raise LengthMismatch(f"received {size} bytes, expected {self._declared.bytes_total}")
         digest = self.digest()
-        if self._announced.sha256 not in {None, digest}:
-            raise DigestMismatch(f"SHA-256 {self._announced.sha256} was announced, {digest} came")
-        if kept_digest not in {None, digest}:
+        if self._declared.sha256 not in {None, digest}:
+            raise DigestMismatch(f"received SHA-256 {digest}, expected {self._declared.sha256}")
+        if stored_digest not in {None, digest}:
             raise IdempotencyKeyReused(
-                f"SHA-256 {kept_digest} is kept under this key, {digest} came"
+                f"received SHA-256 {digest}, but {stored_digest} is stored under this key"
             )
 
-    async def _all_pieces(self) -> AsyncIterator[bytes]:
+    async def _all_chunks(self) -> AsyncIterator[bytes]:
         yield self._head
         if not self._ended:
             async for chunk in self._chunks:
                 yield chunk
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(f"the limit is {self._bytes_max} bytes (limits.upload_bytes_max)")
+        return TooLarge(f"the upload exceeds {self._bytes_max} bytes (limits.upload_bytes_max)")
 
 
 def parse_digest_header(text: str) -> str:
-    """The SHA-256 of a Repr-Digest header (RFC 9530), as lower-case hex.
+    """Return the SHA-256 in a Repr-Digest header (RFC 9530), as lower-case hex.
 
     Raises:
-        BadArgument: It has none.
+        BadArgument: The header has no SHA-256.
     """
     match = _SHA256_FIELD.search(text)
     if match is None:

@@ -1,31 +1,30 @@
-"""Taking in a photo: sniff, place, mirror, ask for its sizes, and give a receipt."""
+"""Uploads: sniff the photo, place it, mirror it, enqueue its sizes, and return a receipt."""
 
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from runtime.crashpoint import crashpoint
-from storagemaster.errors import TooManyPixels, Unavailable, UnknownVolume
+from storagemaster.errors import TooManyPixels, Unavailable
 from storagemaster.image_header.sniff import Sniffed
 from storagemaster.job_wire import INTERACTIVE_QUEUE, NEW_QUEUE
 from storagemaster.jobs.sizes_queue import SizesQueue
-from storagemaster.mirrors.fleet import Fleet
-from storagemaster.mirrors.mirroring import Copies, Mirroring
+from storagemaster.mirrors.mirroring import Copies, Mirroring, copies_of
+from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import (
     NoPlacement,
     Placement,
     order_by_free_space,
     order_by_key,
-    place_in_volume,
     place_photo,
 )
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.uploads.earlier_upload import EarlierUploads
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
-from storagemaster.wire import Copy, Receipt, version_path
+from storagemaster.wire import PHOTO, Receipt
 from storagenode.protocol.wire import WHOLE_BYTES_MAX
-from volumes.cluster import Cluster, Volume
+from volumes.cluster import Volume
 from volumes.photo_id import PhotoId, Version, derive_photo_id, mint_photo_id, mint_version
 from volumes.photo_path import PhotoVersion, Variant, VolumeId
 from volumes.sizes import ORIGINAL_LETTER
@@ -33,30 +32,30 @@ from volumes.sizes import ORIGINAL_LETTER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadRequest:
-    """What a client asks for beside the bytes."""
+    """An upload request without its body."""
 
-    announced: DeclaredBody
+    declared: DeclaredBody
     volume: VolumeId | None = None
-    """The volume it wants; None lets the storagemaster choose."""
+    """The requested volume; None lets the storagemaster choose."""
     idempotency_key: str | None = None
     first_attempt: bool = False
-    """Whether the client says that the key is fresh."""
+    """True if the client declares that the key is new."""
     strict: bool = False
-    """Whether it wants two colos or nothing."""
+    """True if the upload must fail without copies in two colos."""
     is_waiting: bool = False
-    """Whether somebody waits for the sizes."""
+    """True if the client waits for the sizes."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Under which name, where and when a photo is to be written."""
+    """Name, placement and time of a photo to write."""
 
     photo: PhotoId
     version: Version
     placed: Placement
     mtime_seconds: int
-    kept_digest: str | None = None
-    """What an earlier upload with the same key has left: only the same bytes may follow."""
+    stored_digest: str | None = None
+    """Digest of an earlier upload with the same key, which the body must match."""
 
 
 class Uploads:
@@ -64,8 +63,7 @@ class Uploads:
 
     def __init__(
         self,
-        cluster: Cluster,
-        fleet: Fleet,
+        mirrors: Mirrors,
         mirroring: Mirroring,
         earlier: EarlierUploads,
         urls: PhotoUrls,
@@ -75,8 +73,8 @@ class Uploads:
         now_seconds: Callable[[], float] = time.time,
         randomness: random.Random | None = None,
     ) -> None:
-        self._cluster = cluster
-        self._fleet = fleet
+        self._mirrors = mirrors
+        self._cluster = mirrors.cluster
         self._mirroring = mirroring
         self._earlier = earlier
         self._urls = urls
@@ -84,14 +82,14 @@ class Uploads:
         self._key_secret = key_secret
         self._now_seconds = now_seconds
         self._random = randomness or random.SystemRandom()
-        # Which volume comes first is no secret, and each number of the system's is a call to it.
+        # The order of volumes is not secret, and each SystemRandom number costs a system call.
         self._rng = randomness or random.Random()  # noqa: S311  # see above
 
     async def take(self, incoming: UploadBody, request: UploadRequest) -> tuple[Receipt, bool]:
-        """Keep a photo; its receipt, and whether it is new.
+        """Store a photo; return its receipt, and True if it is new.
 
         Raises:
-            MasterError: Nothing was acknowledged; the subclass says why.
+            MasterError: Nothing was acknowledged; the subclass states the reason.
         """
         sniffed = await incoming.sniff()
         self._refuse_pixels(sniffed)
@@ -100,12 +98,13 @@ class Uploads:
         crashpoint("id_minted")
         photo_version = PhotoVersion(plan.placed.volume, plan.photo, plan.version)
         original = Variant(photo_version, ORIGINAL_LETTER, sniffed.ext)
+        body = incoming.body(stored_digest=plan.stored_digest)
         copies = await self._mirroring.stream(
             original,
-            await _whole_or_stream(incoming.body(kept_digest=plan.kept_digest), request.announced),
+            await _whole_or_stream(body, request.declared),
             plan.placed,
             mtime_seconds=plan.mtime_seconds,
-            bytes_total=request.announced.bytes_total,
+            bytes_total=request.declared.bytes_total,
             digest=incoming.digest,
             strict=strict,
         )
@@ -118,8 +117,8 @@ class Uploads:
         pixels = sniffed.width * sniffed.height
         if pixels > self._cluster.limits.pixels_max:
             raise TooManyPixels(
-                f"{sniffed.width} x {sniffed.height} is {pixels} pixels, the limit is "
-                f"{self._cluster.limits.pixels_max} (limits.pixels_max)"
+                f"the photo has {sniffed.width} x {sniffed.height} = {pixels} pixels: at most "
+                f"{self._cluster.limits.pixels_max} are allowed (limits.pixels_max)"
             )
 
     async def _plan(self, request: UploadRequest, *, strict: bool) -> _Plan:
@@ -135,33 +134,28 @@ class Uploads:
         if not request.first_attempt:
             earlier = await self._earlier.find(photo, version)
             if earlier is not None:
-                placed = self._place_again(earlier.volume, strict=strict)
+                placed = self._mirrors.place(
+                    earlier.volume,
+                    outcome="nothing was stored",
+                    strict=strict,
+                    synchronous_only=True,
+                )
                 return _Plan(photo, version, placed, earlier.mtime_seconds, earlier.digest)
         return _Plan(photo, version, self._place(request, strict=strict), int(now))
 
     def _place(self, request: UploadRequest, *, strict: bool) -> Placement:
-        placed = place_photo(self._cluster, self._fleet.view(), self._order(request), strict=strict)
+        views = self._mirrors.fleet.view()
+        placed = place_photo(self._cluster, views, self._order(request), strict=strict)
         if isinstance(placed, NoPlacement):
-            raise Unavailable(f"{placed.reason}; nothing was kept, try again")
-        return placed
-
-    def _place_again(self, volume: VolumeId, *, strict: bool) -> Placement:
-        found = self._cluster.volumes[volume]
-        placed = place_in_volume(
-            self._cluster, self._fleet.view(), found, strict=strict, synchronous_only=True
-        )
-        if isinstance(placed, NoPlacement):
-            raise Unavailable(f"{placed.reason}; try again")
+            raise Unavailable(f"{placed.reason}; nothing was stored, try again")
         return placed
 
     def _order(self, request: UploadRequest) -> list[Volume]:
         if request.volume is not None:
-            if request.volume not in self._cluster.volumes:
-                raise UnknownVolume(f"volume {request.volume} is not in the cluster's config")
-            return [self._cluster.volumes[request.volume]]
+            return [self._mirrors.volume(request.volume)]
         if request.idempotency_key is not None:
             return order_by_key(self._cluster, request.idempotency_key)
-        return order_by_free_space(self._cluster, self._fleet.view(), self._rng.random)
+        return order_by_free_space(self._cluster, self._mirrors.fleet.view(), self._rng.random)
 
     def _receipt(self, photo_version: PhotoVersion, sniffed: Sniffed, copies: Copies) -> Receipt:
         return Receipt(
@@ -179,26 +173,14 @@ class Uploads:
             urls=self._urls.all_sizes(
                 photo_version, width=sniffed.width, height=sniffed.height, original_ext=sniffed.ext
             ),
-            status=version_path(photo_version),
+            status=PHOTO.path(asdict(photo_version)),
         )
 
 
 async def _whole_or_stream(
-    body: AsyncIterator[bytes], announced: DeclaredBody
+    body: AsyncIterator[bytes], declared: DeclaredBody
 ) -> AsyncIterator[bytes] | bytes:
-    """A body that is announced as short is read here, and sent to the nodes in one piece each."""
-    if announced.bytes_total is None or announced.bytes_total > WHOLE_BYTES_MAX:
+    """Read a body that is declared as short, so that each node gets it in one request."""
+    if declared.bytes_total is None or declared.bytes_total > WHOLE_BYTES_MAX:
         return body
     return b"".join([chunk async for chunk in body])
-
-
-def copies_of(cluster: Cluster, copies: Copies) -> tuple[Copy, ...]:
-    """The copies as a document lists them."""
-    return tuple(
-        Copy(
-            node=target.node,
-            colo=cluster.nodes[target.node].colo,
-            hint_for=target.hint_for or "",
-        )
-        for target in copies.targets
-    )

@@ -195,7 +195,7 @@ def test_signing_errors_are_specific(cluster):
     [
         (b"this is text " * 10, UnsupportedFormat, "JPEG, PNG, GIF"),
         (b"\x00" * 41_000_000, TooLarge, "upload_bytes_max"),
-        (b"\xff\xd8\xff", UnsupportedFormat, "are kept"),
+        (b"\xff\xd8\xff", UnsupportedFormat, "supported formats"),
     ],
     ids=["text", "too large", "three bytes"],
 )

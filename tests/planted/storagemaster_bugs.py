@@ -70,7 +70,7 @@ def waits_for_a_frozen_mirror(patch):
     async def wait(branches):
         await asyncio.wait([branch.task for branch in branches])
 
-    patch.setattr(fan_out, "_wait_for_answers", wait)
+    patch.setattr(fan_out, "_wait_for_outcomes", wait)
 
 
 BUGS_OF_STORAGEMASTERS = (

@@ -49,7 +49,7 @@ class Clients:
         )
         for attempt in range(4 if key else 1):
             request = UploadRequest(
-                announced=DeclaredBody(),
+                declared=DeclaredBody(),
                 volume=volume,
                 idempotency_key=key,
                 first_attempt=attempt == 0 and random.random() < 0.5,
@@ -61,7 +61,7 @@ class Clients:
             await asyncio.sleep(random.random() * 1.5)
         if key is not None and random.random() < 0.1:
             await self._try_upload(
-                body, UploadRequest(announced=DeclaredBody(), idempotency_key=key)
+                body, UploadRequest(declared=DeclaredBody(), idempotency_key=key)
             )
 
     async def upload_twice_at_once(self) -> None:
@@ -69,7 +69,7 @@ class Clients:
         number = next(self._numbers)
         body = _photo(self._random, number)
         self._ledger.send_body(body)
-        request = UploadRequest(announced=DeclaredBody(), idempotency_key=f"key {number}")
+        request = UploadRequest(declared=DeclaredBody(), idempotency_key=f"key {number}")
         await asyncio.gather(*(self._try_upload(body, request) for _ in range(2)))
 
     async def _try_upload(self, body: bytes, request: UploadRequest) -> bool:

@@ -9,15 +9,16 @@ from permission_urls import KeyRing, ReadSigner
 from storagemaster.caches.info_cache import InfoCache
 from storagemaster.caches.purging import REPEAT_PASS_SECONDS, EdgePurger
 from storagemaster.events.events import Events
-from storagemaster.handlers.api import idempotency_secret
 from storagemaster.jobs.bundles import Bundles
 from storagemaster.jobs.sweep import Sweep
 from storagemaster.lifecycle.deletes import Deletes
+from storagemaster.lifecycle.relinking import Relinking
 from storagemaster.lifecycle.revokes import Revokes
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirroring import Mirroring
+from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.photos.photos import Photos
@@ -70,21 +71,20 @@ class SimulatedMaster(Machine):
     def start(self) -> None:
         """Start the process with its background tasks."""
         cluster, nodes = self._cluster, self._nodes
-        secret = idempotency_secret(self._keys)
+        secret = self._keys.idempotency_secret
         fleet = Fleet(nodes)
-        mirroring = Mirroring(cluster, nodes, fleet)
+        mirrors = Mirrors(cluster, nodes, fleet, self.colo)
+        mirroring = Mirroring(mirrors)
         urls = PhotoUrls(cluster, ReadSigner(self._keys))
         purging = EdgePurger(
             cluster.edges, self._edge_session, clock=asyncio.get_running_loop().time
         )
-        tombstone_delivery = TombstoneDelivery(cluster, nodes, purging)
+        tombstone_delivery = TombstoneDelivery(mirrors, purging)
         cache, events = InfoCache(()), Events(str(self.boot))
-        self.reads = PhotoReader(cluster, nodes, fleet, self.colo)
+        self.reads = PhotoReader(mirrors)
         photos = Photos(self.reads, urls, cache, self._queue)
         deletes = Deletes(
-            cluster,
-            nodes,
-            fleet,
+            mirrors,
             self.reads,
             mirroring,
             purging,
@@ -94,12 +94,11 @@ class SimulatedMaster(Machine):
             now_seconds=self._now_seconds,
         )
         self.deletes = deletes
-        self.bundles = Bundles(cluster, nodes, fleet, mirroring, cache, events, self._queue)
+        self.bundles = Bundles(mirrors, mirroring, cache, events, self._queue)
         self.uploads = Uploads(
-            cluster,
-            fleet,
+            mirrors,
             mirroring,
-            EarlierUploads(cluster, nodes, fleet),
+            EarlierUploads(mirrors),
             urls,
             self._queue,
             key_secret=secret,
@@ -107,13 +106,16 @@ class SimulatedMaster(Machine):
             randomness=RandomInFewShards(self._random.random()),
         )
         self.revokes = Revokes(
-            cluster, nodes, fleet, self.reads, photos, mirroring, deletes, key_secret=secret
+            mirrors,
+            self.reads,
+            photos,
+            Relinking(mirrors, self.reads, mirroring),
+            deletes,
+            key_secret=secret,
         )
-        self.undeletes = Undeletes(cluster, nodes, fleet, self.uploads)
+        self.undeletes = Undeletes(mirrors, self.uploads)
         self.reconcile = Reconciler(
-            cluster,
-            nodes,
-            fleet,
+            mirrors,
             tombstone_delivery,
             now_seconds=self._now_seconds,
             shuffle=self._random.shuffle,
@@ -121,15 +123,13 @@ class SimulatedMaster(Machine):
         self.fleet = fleet
         self.is_up = True
         self._repeat(fleet.poll, POLL_SECONDS, unthrottled=True)
-        handoff = HintedHandoff(cluster, nodes, fleet, purging, tombstone_delivery)
+        handoff = HintedHandoff(mirrors, purging, tombstone_delivery)
         self._repeat(handoff.deliver_all, HINTS_SECONDS)
         self._repeat(purging.repeat_due, REPEAT_PASS_SECONDS)
-        fence_lifter = FenceLifter(
-            cluster, nodes, fleet, tombstone_delivery, now_seconds=self._now_seconds
-        )
+        fence_lifter = FenceLifter(mirrors, tombstone_delivery, now_seconds=self._now_seconds)
         self._repeat(fence_lifter.lift_fences, FENCE_PASS_SECONDS)
         self._repeat(self.reconcile.reconcile_next, RECONCILE_SECONDS)
-        self._repeat(Sweep(cluster, nodes, fleet, self._queue).sweep_all, SWEEP_SECONDS)
+        self._repeat(Sweep(mirrors, self._queue).sweep_all, SWEEP_SECONDS)
 
     def crash(self) -> None:
         """Kill the process."""

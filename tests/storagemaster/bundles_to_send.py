@@ -1,4 +1,4 @@
-"""Bundles of sizes as an image worker would make them, without making images."""
+"""Bundles of sizes as a worker creates them, without processing images."""
 
 import hashlib
 import json
@@ -10,12 +10,12 @@ SIZES = ("s", "q", "t")
 
 
 def bundled(file: PhotoFile, data: bytes) -> BundledFile:
-    """One file of a bundle, with its right digest."""
+    """Return one file of a bundle, with its digest."""
     return BundledFile(render_path(file), hashlib.sha256(data).hexdigest(), data)
 
 
 def sizes_of(photo_version: PhotoVersion, *, sizes: tuple[str, ...] = SIZES) -> list[BundledFile]:
-    """Some sizes of a version, and the info that says so, last."""
+    """Return some sizes of a version, and then the info that lists them."""
     variants = [
         bundled(Variant(photo_version, size, "jpg"), f"size {size} of {photo_version}".encode())
         for size in sizes
@@ -26,17 +26,17 @@ def sizes_of(photo_version: PhotoVersion, *, sizes: tuple[str, ...] = SIZES) -> 
 
 
 def failure_of(photo_version: PhotoVersion, reason: str) -> list[BundledFile]:
-    """The word that sizes could not be made."""
+    """Return a bundle with a failure record."""
     return [
         bundled(Failure(photo_version), json.dumps({"reason": reason, "kind": "Damaged"}).encode())
     ]
 
 
 def body_of(files: list[BundledFile]) -> bytes:
-    """The files as one body."""
+    """Return the files as one body."""
     return render_bundle(files)
 
 
 def paths_of(files: list[BundledFile]) -> list[str]:
-    """The photo paths of the files."""
+    """Return the photo paths of the files."""
     return [file.path for file in files]

@@ -1,4 +1,4 @@
-"""What the tests of the storagemaster share: a loop for each test, and a cluster on demand."""
+"""Fixtures of the storagemaster's tests: an event loop for each test, and a cluster on demand."""
 
 import asyncio
 import inspect
@@ -29,14 +29,14 @@ def pytest_pyfunc_call(pyfuncitem):
 
 @pytest.fixture(name="runner", autouse=True)
 def _runner():
-    """Runs coroutines; at the end nothing may still be going on."""
+    """The loop of the test, which must have no other task at the end."""
     with asyncio.Runner() as runner:
         yield runner
         assert runner.run(other_tasks()) == []
 
 
 async def other_tasks():
-    """What still goes on in this loop, after what was told to end had time for it."""
+    """Return the other tasks of this loop, after cancelled ones have ended."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     if tasks:
         await asyncio.wait(tasks, timeout=1)
@@ -45,29 +45,29 @@ async def other_tasks():
 
 @pytest.fixture(name="roots", scope="session")
 def _roots(tmp_path_factory):
-    """A root for every node, made once."""
+    """A root for every node, created once."""
     return make_roots(tmp_path_factory.mktemp("roots"))
 
 
 @pytest.fixture(name="patience")
 def _patience(monkeypatch):
-    """A busy machine is slow, which must not look like a fault: only what is frozen is too late."""
+    """Timeouts with which a slow machine does not look like a fault."""
     monkeypatch.setattr(signed_requests, "CONNECT_SECONDS", 10.0)
-    monkeypatch.setattr(fleet, "ANSWER_SECONDS", 10.0)
+    monkeypatch.setattr(fleet, "RESPONSE_SECONDS", 10.0)
     monkeypatch.setattr(mirroring, "PATIENCE_SECONDS", 10.0)
 
 
 @pytest.fixture(name="impatience")
 def _impatience(monkeypatch, patience):
-    """For tests that freeze something: what does not answer is given up as fast as it should."""
+    """Real timeouts, for tests in which a node hangs."""
     assert patience is None
-    monkeypatch.setattr(fleet, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(fleet, "RESPONSE_SECONDS", 1.0)
     monkeypatch.setattr(mirroring, "PATIENCE_SECONDS", REAL_PATIENCE_SECONDS)
 
 
 @pytest.fixture(name="despair")
 def _despair(monkeypatch, impatience):
-    """For tests in which nobody answers: the waits of last resort are short."""
+    """Short timeouts for requests that no node responds to."""
     assert impatience is None
     monkeypatch.setattr(mirroring, "PULL_SECONDS_MIN", 1.5)
     monkeypatch.setattr(fan_out, "ALL_IDLE_SECONDS", 1.5)
@@ -75,7 +75,7 @@ def _despair(monkeypatch, impatience):
 
 @pytest.fixture(name="cluster_with")
 def _cluster_with(runner, roots, patience):
-    """Starts a small cluster whose storagemasters have these options in their config."""
+    """A function that starts a small cluster with these options in its config."""
     assert patience is None
     clusters = []
 
@@ -99,7 +99,7 @@ def _cluster(runner, cluster_with):
 
 @pytest.fixture(name="photo")
 def _photo(runner, cluster):
-    """The version of a photo that is there with its sizes."""
+    """The version of a photo that has its sizes."""
 
     async def make():
         photo_version = (await cluster.master.upload(picture())).version
@@ -113,7 +113,7 @@ def _photo(runner, cluster):
 
 @pytest.fixture(name="valkey_server", scope="session")
 def _valkey_server():
-    """A Valkey that stays up."""
+    """A Valkey that runs for the whole session."""
     with ValkeyServer(port=free_port()) as server:
         yield server
 

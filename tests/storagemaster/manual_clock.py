@@ -1,15 +1,15 @@
-"""An event loop whose clock jumps: waiting costs no time, and a wait without end is an error."""
+"""Event loop whose clock jumps: waiting takes no time, and an endless wait is an error."""
 
 import asyncio
 import selectors
 
 
 class NothingWillHappen(Exception):
-    """Everything waits, and for nothing that has a time."""
+    """Every task waits, and none of them for a time."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Instead of waiting, moves its clock forward."""
+    """A selector that moves its clock forward instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,15 +25,12 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class JumpingClockLoop(asyncio.SelectorEventLoop):
-    """Runs coroutines that talk to nobody outside, in no time, by a clock of its own.
-
-    `time()` is seconds since the loop was made, so it says exactly how long something has waited.
-    """
+    """An event loop with its own clock, for coroutines without real I/O."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        """Seconds that were waited since the loop was made."""
+        """Return the seconds that tasks have waited since the loop was created."""
         return self._jumping.now_seconds

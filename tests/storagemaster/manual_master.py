@@ -1,4 +1,4 @@
-"""A real storagemaster over HTTP, whose background passes run when a test says so."""
+"""A real storagemaster over HTTP, whose background passes run when a test calls them."""
 
 import contextlib
 import io
@@ -27,7 +27,7 @@ ALL_SCOPES = ("admin", "delete", "read", "upload")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a storagemaster answered."""
+    """A response of a storagemaster."""
 
     status: int
     headers: Mapping[str, str]
@@ -46,12 +46,12 @@ class Answer:
 
     @property
     def nodes(self) -> list[str]:
-        """The nodes that a receipt names, in order of names."""
+        """The nodes that a receipt names, sorted."""
         return sorted(copy["node"] for copy in self.document["copies"])
 
 
 class Passes:
-    """Notes the work that would go on in the background, and leaves it to the test."""
+    """Records of the background passes, which the test runs itself."""
 
     def __init__(self) -> None:
         self._works: dict[type[Any], Any] = {}
@@ -60,14 +60,14 @@ class Passes:
     async def repeating_by_hand(
         self, work: Callable[[], Awaitable[object]], *, pause_seconds: float
     ) -> AsyncIterator[None]:
-        """Stands in for `storagemaster.background.repeating`."""
+        """Replace `storagemaster.background.repeating`: record the pass instead of running it."""
         assert pause_seconds >= 0
         owner = getattr(work, "__self__", None)
         self._works[type(owner)] = owner
         yield
 
     def owner(self, kind: type[Any]) -> Any:
-        """The part of this kind, whose method is a background pass."""
+        """Return the object of this class whose method is a background pass."""
         return self._works[kind]
 
 
@@ -92,7 +92,7 @@ class ManualMaster:
     async def request(
         self, method: str, path: str, *, data: Any = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Ask with a token that opens everything, unless `headers` say otherwise."""
+        """Send a request with a token of all scopes, unless `headers` has another one."""
         async with self._session.request(
             method,
             self.url + path,
@@ -107,7 +107,7 @@ class ManualMaster:
             )
 
     def upload_head(self, *, content_length: int) -> bytes:
-        """The head of an upload into volume 1, for tests that write the rest byte by byte."""
+        """Return the head of an upload into volume 1, for tests that write the body themselves."""
         return (
             "POST /photos?volume=1 HTTP/1.1\r\nHost: master\r\n"
             f"Authorization: Bearer {self._token}\r\nContent-Length: {content_length}\r\n\r\n"
@@ -121,13 +121,13 @@ class ManualMaster:
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Upload a photo, into volume 1 if nothing else is said."""
+        """Upload a photo, into volume 1 by default."""
         path = "/photos" if volume is None else f"/photos?volume={volume}"
         keyed = {"Idempotency-Key": key} if key is not None else {}
         return await self.request("POST", path, data=data, headers={**keyed, **(headers or {})})
 
     async def photo(self, photo_version: PhotoVersion) -> Answer:
-        """Ask what has become of a photo version."""
+        """Request the status of a photo version."""
         return await self.request("GET", f"/photos/{photo_version}")
 
     async def delete(self, photo_version: PhotoVersion) -> Answer:
@@ -138,8 +138,12 @@ class ManualMaster:
         """Delete one version of a photo."""
         return await self.request("DELETE", f"/photos/{photo_version}")
 
+    async def revoke(self, photo_version: PhotoVersion) -> Answer:
+        """Revoke the URLs of a photo version."""
+        return await self.request("POST", f"/photos/{photo_version}/revoke")
+
     async def deliver_hints(self) -> None:
-        """Learn how the nodes are, then bring owed work home."""
+        """Poll the nodes, then deliver all hints."""
         await self.fleet.poll()
         await self.hinted_handoff.deliver_all()
 
@@ -148,7 +152,7 @@ class ManualMaster:
 async def running_manually(
     cluster: Cluster, master: Master, keys: KeyRing
 ) -> AsyncIterator[ManualMaster]:
-    """A storagemaster that serves for as long as the block lasts, after one look at the nodes."""
+    """Run a storagemaster until the block exits, after one poll of the nodes."""
     passes = Passes()
     async with contextlib.AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())

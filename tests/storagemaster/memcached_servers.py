@@ -1,4 +1,4 @@
-"""Memcached, the real one, and one that answers every question with something that is not true."""
+"""A real memcached, and a fake one with a value for every key."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from volumes.address import Address
 
 @contextlib.contextmanager
 def running_memcached(port: int) -> "Iterator[subprocess.Popen[bytes]]":
-    """A memcached of Debian's on a port of loopback."""
+    """Run the memcached of the system on a port of the loopback interface."""
     command = ["memcached", "-l", HOST, "-p", str(port), "-U", "0", "-u", "nobody", "-m", "16"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
@@ -35,17 +35,17 @@ def wait_until_it_listens(port: int) -> None:
     raise AssertionError("memcached does not listen")
 
 
-class LyingMemcached:
-    """Has a value for every key: what `lie` makes of the key. It counts the questions."""
+class CorruptMemcached:
+    """A memcached with a value for every key, which counts the requests."""
 
-    def __init__(self, lie: Callable[[bytes], bytes]) -> None:
+    def __init__(self, value_of: Callable[[bytes], bytes]) -> None:
         self.address = Address(HOST, free_port())
-        self.questions = 0
-        self._lie = lie
+        self.requests = 0
+        self._value_of = value_of
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["LyingMemcached"]:
-        """Answers for as long as the block lasts."""
+    async def running(self) -> AsyncIterator["CorruptMemcached"]:
+        """Run the server until the block exits."""
         server = await asyncio.start_server(self._serve, HOST, self.address.port)
         try:
             yield self
@@ -57,9 +57,9 @@ class LyingMemcached:
             while line := await reader.readline():
                 command, *arguments = line.split()
                 if command in {b"get", b"gets"}:
-                    self.questions += 1
+                    self.requests += 1
                     for key in arguments:
-                        value = self._lie(key)
+                        value = self._value_of(key)
                         writer.write(b"VALUE %s 0 %d\r\n%s\r\n" % (key, len(value), value))
                     writer.write(b"END\r\n")
                 elif command == b"set":

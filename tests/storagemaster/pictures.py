@@ -9,7 +9,7 @@ from PIL import Image
 def picture(
     *, number: int = 0, file_format: str = "JPEG", width: int = 64, height: int = 48
 ) -> bytes:
-    """A small photo; another number is another picture."""
+    """Return a small photo; each number gives another one."""
     shade = random.Random(number)
     color = (shade.randrange(256), shade.randrange(256), shade.randrange(256))
     buffer = io.BytesIO()
@@ -18,6 +18,6 @@ def picture(
 
 
 def long_picture(bytes_total: int, *, number: int = 0) -> bytes:
-    """A photo of exactly so many bytes: what follows the pixels is noise."""
+    """Return a photo of exactly this length, with noise after its pixels."""
     head = picture(number=number)
     return head + random.Random(number).randbytes(bytes_total - len(head))

@@ -1,4 +1,4 @@
-"""Stand-ins for edges: real HTTP servers that note what they are told to forget."""
+"""Fake edges: real HTTP servers that record what they purge."""
 
 import asyncio
 import contextlib
@@ -13,24 +13,24 @@ from volumes.cluster import Colo, Edge
 
 
 class PurgedEdge:
-    """An edge of either kind: what it has forgotten, and how it behaves now."""
+    """An edge of either kind: the paths it has purged, and its current behavior."""
 
     def __init__(self, id_: str, kind: str) -> None:
         address = Address(HOST, free_port())
         self.config = Edge(id=id_, colo=Colo("east"), kind=kind, listen=address, purge=address)
-        self.forgotten: set[str] = set()
+        self.purged: set[str] = set()
         self.requests = 0
         self.status = 200
         self.is_frozen = False
-        self._thawed = asyncio.Event()
+        self._unfrozen = asyncio.Event()
 
-    async def answer(self, request: web.Request) -> web.Response:
-        """Forget what is to be purged, unless it misbehaves."""
+    async def respond(self, request: web.Request) -> web.Response:
+        """Purge the paths of a request, unless the edge misbehaves."""
         self.requests += 1
         if self.is_frozen:
-            await self._thawed.wait()
+            await self._unfrozen.wait()
         if self.status == 200:
-            self.forgotten.update(await self._paths(request))
+            self.purged.update(await self._paths(request))
         return web.Response(status=self.status)
 
     async def _paths(self, request: web.Request) -> list[str]:
@@ -42,14 +42,14 @@ class PurgedEdge:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["PurgedEdge"]:
-        """The edge answers for as long as the block lasts."""
+        """Run the edge until the block exits."""
         application = web.Application()
-        application.router.add_route("*", "/{path:.*}", self.answer)
+        application.router.add_route("*", "/{path:.*}", self.respond)
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, self.config.purge.host, self.config.purge.port).start()
         try:
             yield self
         finally:
-            self._thawed.set()
+            self._unfrozen.set()
             await runner.cleanup()

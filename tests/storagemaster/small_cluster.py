@@ -1,8 +1,8 @@
-"""Two colos of two real nodes each in this process, every link of a storagemaster to them a proxy.
+"""Two colos of two real nodes each in this process, with a proxy before each node.
 
     volume 1: east-1 and west-1        volume 2: east-2 and west-2
 
-Roots of nodes are made once and wiped between tests, because a volume has a thousand directories.
+Roots of nodes are created once and wiped between tests: a volume has a thousand directories.
 """
 
 import asyncio
@@ -19,7 +19,6 @@ import pytest
 
 from drill.cluster.tcp_proxy import TcpProxy, running_proxy
 from permission_urls import Key, KeyRing, KeyState
-from storagemaster.handlers.api import idempotency_secret
 from storagenode.app import running_node
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.health import Reserve
@@ -38,10 +37,9 @@ NODES = tuple(COLO_OF)
 MIRRORS = {1: ("east-1", "west-1"), 2: ("east-2", "west-2")}
 HOST = "127.0.0.1"
 NO_QUEUE_URL = "redis://127.0.0.1:1"
-# Below the range that outgoing connections take their ports from.
 
 KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
-KEY_SECRET = idempotency_secret(KEYS)
+KEY_SECRET = KEYS.idempotency_secret
 
 
 class SmallCluster:
@@ -49,7 +47,7 @@ class SmallCluster:
 
     def __init__(self, cluster: Cluster, roots: Mapping[str, Path], **options: Any) -> None:
         self.nodes_config = cluster
-        # A directory's time is that of the kernel's last tick, which lags behind.
+        # A directory's time is that of the kernel's last tick, which can be earlier than now.
         self.since_nanoseconds = time.time_ns() - 1_000_000_000
         self.links: dict[str, TcpProxy] = {}
         self.stores: dict[str, DiskStore] = {}
@@ -67,7 +65,7 @@ class SmallCluster:
 
     @property
     def config(self) -> Cluster:
-        """The cluster as storagemasters are told of it: nodes are at the other end of links."""
+        """The cluster as the storagemasters see it: each node is at the other end of its link."""
         nodes = {
             id_: dataclasses.replace(node, write=self.links[id_].address)
             for id_, node in self.nodes_config.nodes.items()
@@ -84,13 +82,13 @@ class SmallCluster:
         return self
 
     async def close(self) -> None:
-        """Stop everything, the links first, so that nothing waits for what they hold back."""
+        """Stop everything, the links first, so that nothing waits for the data that they hold."""
         await self._stack.aclose()
         for id_ in tuple(self._running):
             await self.stop(id_)
 
     async def another_master(self, name: str = "m2", *, colo: str = "west") -> ManualMaster:
-        """One more storagemaster, which knows nothing but the config."""
+        """Start one more storagemaster."""
         master = Master(id=name, colo=Colo(colo), address=Address(HOST, free_port()))
         running = running_manually(self.config, master, KEYS)
         self.masters.append(await self._stack.enter_async_context(running))
@@ -113,63 +111,63 @@ class SmallCluster:
             await self._running.pop(id_).aclose()
 
     async def stop_and_notice(self, *ids: str) -> None:
-        """Stop nodes, and let the storagemasters find out."""
+        """Stop nodes, and have the storagemasters poll them."""
         await self.stop(*ids)
         await self.poll()
 
     async def start_and_notice(self, *ids: str) -> None:
-        """Start nodes, and let the storagemasters find out."""
+        """Start nodes, and have the storagemasters poll them."""
         await self.start(*ids)
         await self.poll()
 
     async def poll(self) -> None:
-        """Have every storagemaster ask every node how it is."""
+        """Poll every node from every storagemaster."""
         for master in self.masters:
             await master.fleet.poll()
 
     def mark_suspect(self, node: str) -> None:
-        """Make the store of a node refuse writes, as after a failed fsync."""
+        """Make a node accept no writes, as after a failed fsync."""
         self.stores[node].health.suspect_reason = "an fsync failed"
 
     def fill(self, node: str, *, to_the_brim: bool = False) -> None:
-        """Leave a node room for sizes only or, to the brim, for tombstones only."""
+        """Leave a node free space for sizes only or, `to_the_brim`, for tombstones only."""
         reserves = 0.5 if to_the_brim else 1.5
         free_bytes = self.stores[node].space().free_bytes
         self.stores[node].health.reserve = Reserve(bytes=int(free_bytes / reserves), inodes=0)
 
     def lose_volume(self, node: str, number: int) -> None:
-        """Have a node be no home of a volume any more, as after its disk was replaced."""
+        """Remove a volume from a node, as after a replacement of its disk."""
         self.stores[node]._volumes.discard(VolumeId(number))
 
     def root(self, node: str) -> Path:
-        """The directory a node keeps its files in."""
+        """Return the directory of a node's files."""
         return self._roots[node]
 
     def path(self, node: str, path: str) -> Path:
-        """Where a file of a node is, if it is there."""
+        """Return the path of a file of a node."""
         return self._roots[node] / path
 
     def files(self, node: str) -> dict[str, bytes]:
-        """Everything on a node but its markers, hidden places included."""
+        """Return all files of a node except its markers, with those in hidden directories."""
         root = self.root(node)
         paths = files_below(root, since_nanoseconds=self.since_nanoseconds)
         return {path: (root / path).read_bytes() for path in paths}
 
     def all_files(self) -> dict[str, dict[str, bytes]]:
-        """Everything on every node that has anything."""
+        """Return all files of every node that has any."""
         found = {node: self.files(node) for node in NODES}
         return {node: files for node, files in found.items() if files}
 
     def visible(self, node: str) -> set[str]:
-        """The photo paths that a node has at home."""
+        """Return the photo paths of a node's live files."""
         return {path for path in self.files(node) if not path.startswith(".")}
 
     def hidden(self, node: str, place: str) -> set[str]:
-        """The paths in one of a node's hidden places, such as `.trash`."""
+        """Return the paths in one of a node's hidden directories, such as `.trash`."""
         return {path for path in self.files(node) if path.startswith(f"{place}/")}
 
     def write(self, node: str, path: str, data: bytes, *, hint_for: str | None = None) -> None:
-        """Have a node keep a file, as if it had come over the wire."""
+        """Store a file on a node, as if it had received it."""
         store = self.stores[node]
         place = Place(parse_path(path), NodeId(hint_for) if hint_for else None)
         with store.staging(bytes_expected=len(data)) as file:
@@ -177,20 +175,20 @@ class SmallCluster:
             store.publish(file, place, mtime_seconds=1_700_000_000, digest=file.digest)
 
     def mirrors_are_equal(self, number: int) -> bool:
-        """Whether the mirrors of a volume say the same of every shard."""
-        said = [self.stores[node].shard_digests(VolumeId(number)) for node in MIRRORS[number]]
-        return all(digests == said[0] for digests in said)
+        """Return True if the mirrors of a volume have the same digest for every shard."""
+        digests = [self.stores[node].shard_digests(VolumeId(number)) for node in MIRRORS[number]]
+        return all(each == digests[0] for each in digests)
 
     async def wait_until_nothing_is_staged(self) -> None:
-        """Return when no node has an unfinished file: they notice a lost sender by themselves."""
+        """Return when no node has a staged file: nodes notice a lost sender by themselves."""
         await wait_until(lambda: not any(map(has_files, self._staging)))
 
     def holders(self, path: str) -> dict[str, bytes]:
-        """The bytes each node has of a file: by `node`, or by `node for home` where it is owed."""
+        """Return the bytes of a file by `node`, and of its hints by `node for mirror`."""
         found = {}
         for node in NODES:
             places = {node: path} | {
-                f"{node} for {home}": f".hints/{home}/{path}" for home in NODES
+                f"{node} for {mirror}": f".hints/{mirror}/{path}" for mirror in NODES
             }
             for name, place in places.items():
                 if self.path(node, place).exists():
@@ -200,12 +198,12 @@ class SmallCluster:
 
 @contextlib.asynccontextmanager
 async def without_upkeep(_: Upkeep) -> AsyncIterator[None]:
-    """Stands in for a node's scrubbing, which no test here is about."""
+    """Replace a node's upkeep with nothing."""
     yield
 
 
 def make_roots(folder: Path) -> dict[str, Path]:
-    """A marked root for every node, with its volumes opened."""
+    """Create a marked root for every node, with its volumes."""
     cluster = node_cluster({id_: folder / id_ for id_ in NODES})
     for node in cluster.nodes.values():
         mark_root(Path(node.store), node)
@@ -216,7 +214,7 @@ def make_roots(folder: Path) -> dict[str, Path]:
 
 
 def node_cluster(roots: Mapping[str, Path]) -> Cluster:
-    """The cluster with its nodes on free ports, and nothing beside them."""
+    """Return the cluster with its nodes on free ports, and nothing else."""
     return Cluster(
         name="small",
         public_url="http://photos.example",
@@ -244,7 +242,7 @@ def node_cluster(roots: Mapping[str, Path]) -> Cluster:
 
 
 def wipe(root: Path, *, since_nanoseconds: int) -> None:
-    """Take from a node's root what came there since a moment before which it was empty."""
+    """Remove the files that came to a node's root since a moment at which it was empty."""
     for path in files_below(root, since_nanoseconds=since_nanoseconds):
         (root / path).unlink()
     for hidden in (HINTS, TRASH):
@@ -253,7 +251,7 @@ def wipe(root: Path, *, since_nanoseconds: int) -> None:
 
 
 def files_below(root: Path, *, since_nanoseconds: int) -> Iterator[str]:
-    """The files of a node, markers left out, whose directories have changed since a moment."""
+    """Yield the files of a node, except markers, whose directories have changed since a moment."""
     for folder in (STAGING, HINTS, TRASH, QUARANTINE):
         for parent, _, names in os.walk(root / folder):
             yield from (str((Path(parent) / name).relative_to(root)) for name in names)
@@ -267,13 +265,13 @@ def files_below(root: Path, *, since_nanoseconds: int) -> Iterator[str]:
 
 
 def has_files(folder: Path) -> bool:
-    """Whether there is anything in a directory."""
+    """Return True if a directory has any entry."""
     with os.scandir(folder) as entries:
         return any(entries)
 
 
 async def wait_until(is_so: Callable[[], bool]) -> None:
-    """Return as soon as it is so; files on a disk tell nobody that they have changed."""
+    """Return as soon as a condition holds; a disk sends no event for a changed file."""
     async with asyncio.timeout(20):
         while not is_so():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""The storagemaster as it runs: its passes go on by themselves, and it ends cleanly."""
+"""The storagemaster as a process: its background passes run, and it stops cleanly."""
 
 import asyncio
 import json
@@ -27,20 +27,20 @@ UNPARSABLE = (
 
 @pytest.fixture(name="master")
 def _master():
-    """Where a storagemaster is to listen."""
+    """Config of a storagemaster on a free port."""
     return Master(id="m9", colo=Colo("west"), address=Address(HOST, free_port()))
 
 
 @pytest.fixture(name="impatient")
 def _impatient(monkeypatch):
-    """What is repeated every second is repeated twenty times as often."""
+    """Background passes that run every 0.05 s."""
     monkeypatch.setattr(app, "POLL_SECONDS", 0.05)
     monkeypatch.setattr(app, "HINTS_PASS_SECONDS", 0.05)
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_owed_work_goes_home_by_itself(cluster, master):
-    """A node goes and comes, and nobody has to do anything about it."""
+async def test_hint_is_delivered_in_the_background(cluster, master):
+    """No request is needed after the node is back."""
     async with app.running_master(cluster.config, master, KEYS), aiohttp.ClientSession() as session:
         await cluster.stop("west-1")
         url = f"http://{master.address}/photos?volume=1"
@@ -53,16 +53,16 @@ async def test_owed_work_goes_home_by_itself(cluster, master):
     assert cluster.mirrors_are_equal(1)
 
 
-async def test_a_port_that_is_taken_is_an_error_at_the_start(cluster, master):
-    """And everything that was begun by then is ended."""
+async def test_port_in_use_fails_the_start(cluster, master):
+    """Everything that was started before is stopped."""
     async with app.running_master(cluster.config, master, KEYS):
         with pytest.raises(OSError, match="in use"):
             async with app.running_master(cluster.config, master, KEYS):
                 raise AssertionError("two listen on one port")
 
 
-async def test_it_starts_with_every_node_down(cluster, master):
-    """It has nothing to offer yet, but says so."""
+async def test_master_starts_with_every_node_down(cluster, master):
+    """Its status says so, and uploads get 503."""
     await cluster.stop(*cluster.stores)
     async with app.running_master(cluster.config, master, KEYS), aiohttp.ClientSession() as session:
         headers = {"Authorization": f"Bearer {sign_token(KEYS, ['read', 'upload'])}"}
@@ -74,8 +74,8 @@ async def test_it_starts_with_every_node_down(cluster, master):
             assert response.status == 503
 
 
-async def test_an_error_in_a_pass_ends_no_later_pass():
-    """It is in the log, and the work goes on."""
+async def test_error_in_a_pass_does_not_prevent_later_passes():
+    """The error is logged."""
     passes = 0
     enough = asyncio.Event()
 
@@ -91,8 +91,8 @@ async def test_an_error_in_a_pass_ends_no_later_pass():
     assert passes >= 3
 
 
-async def test_a_pass_is_ended_with_its_block():
-    """Also one that waits for something that never comes."""
+async def test_pass_ends_with_its_block():
+    """A pass that waits forever is cancelled."""
     started = asyncio.Event()
 
     async def endless():
@@ -103,8 +103,8 @@ async def test_a_pass_is_ended_with_its_block():
         await started.wait()
 
 
-async def test_what_is_no_http_is_answered_with_a_problem_that_echoes_nothing(cluster, master):
-    """As every other error is; neither the request nor the server's version is in it."""
+async def test_malformed_http_gets_a_problem_that_echoes_nothing(cluster, master):
+    """Neither the request nor the server's version is in the response."""
     async with app.running_master(cluster.config, master, KEYS):
         for request in UNPARSABLE:
             reader, writer = await asyncio.open_connection(HOST, master.address.port)
@@ -119,17 +119,17 @@ async def test_what_is_no_http_is_answered_with_a_problem_that_echoes_nothing(cl
             assert b"secret" not in head + body
 
 
-async def test_no_answer_says_what_library_it_was_made_by(cluster, master):
-    """Nor its version, which is of help to nobody but who looks for one with a hole."""
+async def test_no_response_names_the_library_of_the_server(cluster, master):
+    """Its version would help only an attacker."""
     async with app.running_master(cluster.config, master, KEYS), aiohttp.ClientSession() as session:
         headers = {"Authorization": f"Bearer {sign_token(KEYS, ['upload'])}"}
-        asked = (
+        requests = (
             session.get(f"http://{master.address}/healthz"),
             session.get(f"http://{master.address}/nothing"),
             session.get(f"http://{master.address}/status"),
             session.post(f"http://{master.address}/photos", data=picture(), headers=headers),
             session.post(f"http://{master.address}/photos", data=b"no photo", headers=headers),
         )
-        for each in asked:
+        for each in requests:
             async with each as response:
                 assert response.headers["Server"] == "glassplate", response.status

@@ -36,7 +36,7 @@ def _cluster(s3, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(upkeep, "BETWEEN_PASSES_SECONDS", 86_400.0)
         patch.setattr(tiering, "POLL_SECONDS", 0.0)
-        patch.setattr(fleet, "ANSWER_SECONDS", 10.0)
+        patch.setattr(fleet, "RESPONSE_SECONDS", 10.0)
         folder = tmp_path_factory.mktemp("cold")
         with cold_cluster(folder, s3.url, f"cold-{os.getpid()}") as cluster:
             yield cluster

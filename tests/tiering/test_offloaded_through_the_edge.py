@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from drill.cluster.faulty_s3_proxy import is_photo_read
-from storagemaster.wire import REGENERATE_ROUTE
+from storagemaster.wire import REGENERATE
 from tests.tiering_cluster import COLD, DISKS, MOVED, SIZES, VOLUME, photo_bytes
 from volumes.photo_path import Variant, parse_photo_version
 
@@ -104,7 +104,7 @@ def test_a_photo_is_not_revoked_while_its_bucket_is_down(cluster, offloaded, s3,
 def test_an_offloaded_photo_is_regenerated(cluster, edge, offloaded):
     """The original of the new version is in the bucket, and the edge serves it from there."""
     request = json.dumps({"photo": str(offloaded), "recipe": "another"}).encode()
-    response = cluster.run(cluster.master.request("POST", REGENERATE_ROUTE, data=request))
+    response = cluster.run(cluster.master.request("POST", REGENERATE.path(), data=request))
     assert response.status == 202
     new = parse_photo_version(response.document["regenerated"])
     assert new.version != offloaded.version

@@ -59,7 +59,7 @@ def _purge(session, edges):
 async def test_every_edge_is_purged_of_every_path(edges, purge):
     """An nginx gets one request, a Varnish one per path."""
     assert await purge(PATHS) == ("east-edge", "east-varnish")
-    assert [edge.forgotten for edge in edges] == [set(PATHS)] * 2
+    assert [edge.purged for edge in edges] == [set(PATHS)] * 2
     assert [edge.requests for edge in edges] == [1, len(PATHS)]
 
 
@@ -67,14 +67,14 @@ async def test_a_purge_is_idempotent(edges, purge):
     """The second purge has the same result."""
     for _ in range(2):
         assert await purge(PATHS) == ("east-edge", "east-varnish")
-    assert [edge.forgotten for edge in edges] == [set(PATHS)] * 2
+    assert [edge.purged for edge in edges] == [set(PATHS)] * 2
 
 
 async def test_a_long_list_is_split(edges, purge):
     """The size of a request is bounded."""
     paths = [f"1/k7/{number:016d}_3fz8qd_m.jpg" for number in range(2 * PATHS_PER_REQUEST + 1)]
     await purge(paths)
-    assert [edge.forgotten for edge in edges] == [set(paths)] * 2
+    assert [edge.purged for edge in edges] == [set(paths)] * 2
     assert edges[0].requests == 3
 
 
@@ -126,12 +126,9 @@ async def test_every_variant_is_purged_of_what_is_deleted_or_revoked(cluster, ed
     """The response names the purged edges."""
     photo_version = (await cluster.master.upload(picture())).version
     async with edge.running():
-        if verb == "revoke":
-            response = await cluster.master.request("POST", f"/photos/{photo_version}/revoke")
-        else:
-            response = await getattr(cluster.master, verb)(photo_version)
+        response = await getattr(cluster.master, verb)(photo_version)
     assert (response.document["purged"], response.document["purge_pending"]) == (["edge"], [])
-    assert edge.forgotten == variants_of(photo_version)
+    assert edge.purged == variants_of(photo_version)
 
 
 @pytest.mark.parametrize("hints_are_lost", [False, True])
@@ -143,15 +140,15 @@ async def test_a_late_tombstone_purges_what_the_mirror_served(cluster, edge, hin
         cluster.write("west-1", render_path(Variant(unseen, "o", "jpg")), b"unseen")
         await cluster.stop_and_notice("west-1")
         await cluster.master.delete(photo_version)
-        assert edge.forgotten == variants_of(photo_version)
-        edge.forgotten.clear()
+        assert edge.purged == variants_of(photo_version)
+        edge.purged.clear()
         if hints_are_lost:
             shutil.rmtree(cluster.path("west-2", ".hints/west-1"))
         await cluster.start_and_notice("west-1")
         await cluster.master.deliver_hints()
         await cluster.master.request("POST", "/repairs/1")
         await cluster.master.deliver_hints()
-    assert edge.forgotten == variants_of(photo_version) | variants_of(unseen)
+    assert edge.purged == variants_of(photo_version) | variants_of(unseen)
     assert not any(cluster.hidden(node, ".hints") for node in ("east-1", "west-1", "west-2"))
 
 
@@ -169,7 +166,7 @@ async def test_an_edge_that_is_down_is_purged_when_it_is_back(cluster, edge):
     assert cluster.hidden("east-1", ".hints") == hints
     async with edge.running():
         await cluster.master.deliver_hints()
-    assert edge.forgotten == variants_of(photo_version)
+    assert edge.purged == variants_of(photo_version)
     for node in ("east-1", "west-1"):
         assert cluster.hidden(node, ".hints") == set()
 
@@ -181,7 +178,7 @@ async def test_a_pending_purge_outlives_its_storagemaster(cluster, edge):
     other = await cluster.another_master()
     async with edge.running():
         await other.deliver_hints()
-    assert edge.forgotten == variants_of(photo_version)
+    assert edge.purged == variants_of(photo_version)
 
 
 async def test_a_pending_purge_does_not_delay_hints(cluster, edge):
@@ -207,7 +204,7 @@ async def test_a_repeated_delete_purges_what_the_first_did_not(cluster, edge, ve
     async with edge.running():
         response = await getattr(cluster.master, verb)(photo_version)
     assert response.document["purged"] == ["edge"]
-    assert edge.forgotten == variants_of(photo_version)
+    assert edge.purged == variants_of(photo_version)
 
 
 async def test_a_purge_is_repeated_after_the_longest_fetch(edges, session):
@@ -233,8 +230,8 @@ async def test_edges_are_purged_again_when_a_tombstone_is_delivered(cluster, edg
     async with edge.running():
         response = await getattr(cluster.master, verb)(photo_version)
         assert response.document["purged"] == ["edge"]
-        edge.forgotten.clear()
+        edge.purged.clear()
         await cluster.start("west-1")
         await cluster.master.deliver_hints()
-    assert edge.forgotten == variants_of(photo_version)
+    assert edge.purged == variants_of(photo_version)
     assert cluster.mirrors_are_equal(1)

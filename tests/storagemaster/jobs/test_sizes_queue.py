@@ -246,7 +246,7 @@ async def test_an_upload_succeeds_while_the_queue_is_unavailable(cluster_with, t
 
 async def test_an_upload_does_not_wait_for_a_frozen_queue(cluster_with, valkey, monkeypatch):
     """The status shows it as unavailable."""
-    monkeypatch.setattr(app, "QUEUE_ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(app, "QUEUE_RESPONSE_SECONDS", 0.3)
     link = Address(HOST, free_port())
     async with running_proxy(link, Address(HOST, valkey.port)) as proxy:
         cluster = await cluster_with(queue_url=f"redis://{link}/0")

@@ -1,4 +1,4 @@
-"""Deletes: a tombstone on two nodes before the answer, and nothing that is gone comes back."""
+"""Deletes: a tombstone is on two nodes before the response, and a deleted photo never returns."""
 
 import asyncio
 
@@ -12,40 +12,40 @@ from volumes.photo_path import (
     render_path,
 )
 
-HOMES = ("east-1", "west-1")
+MIRRORS = ("east-1", "west-1")
 
 
 def tombstone_of(photo_version):
-    """The path of the whole photo's tombstone."""
+    """Return the path of the photo's tombstone."""
     return render_path(PhotoTombstone(photo_version.volume, photo_version.photo))
 
 
 def assert_gone_on(cluster, node, photo_version):
-    """The node has the tombstone at home and nothing beside it."""
+    """Assert that the tombstone is the only live file on the node."""
     assert cluster.visible(node) == {tombstone_of(photo_version)}
 
 
-async def test_a_delete_is_on_both_mirrors(cluster, photo):
-    """A tombstone each, and no file of the photo left where it is served from."""
+async def test_delete_is_on_both_mirrors(cluster, photo):
+    """Each has a tombstone, and no file of the photo that could be served."""
     answer = await cluster.master.delete(photo)
     assert answer.status == 200
-    assert sorted(copy["node"] for copy in answer.document["copies"]) == [*HOMES]
+    assert sorted(copy["node"] for copy in answer.document["copies"]) == [*MIRRORS]
     assert (answer.document["pending_mirrors"], answer.document["version"]) == ([], "")
-    for node in HOMES:
+    for node in MIRRORS:
         assert_gone_on(cluster, node, photo)
 
 
-async def test_what_is_deleted_is_kept_in_the_trash(cluster, photo):
-    """Every file of it, byte for byte, for as long as retention lasts."""
+async def test_deleted_files_are_in_the_trash(cluster, photo):
+    """The trash has every file, byte for byte."""
     before = cluster.files("east-1")
     await cluster.master.delete(photo)
-    for node in HOMES:
+    for node in MIRRORS:
         trash = {path.split("/", 2)[2]: path for path in cluster.hidden(node, ".trash")}
         assert {path: cluster.files(node)[trash[path]] for path in trash} == before
 
 
-async def test_a_delete_again_is_harmless(cluster, photo):
-    """At this storagemaster or another, the answer is that it is gone."""
+async def test_repeated_delete_is_harmless(cluster, photo):
+    """Every storagemaster returns the same document."""
     first = await cluster.master.delete(photo)
     before = cluster.all_files()
     other = await cluster.another_master()
@@ -56,50 +56,50 @@ async def test_a_delete_again_is_harmless(cluster, photo):
     assert cluster.all_files() == before
 
 
-async def test_a_photo_that_nobody_has_cannot_be_deleted(cluster):
-    """404, and no tombstone of it is left behind."""
+async def test_unknown_photo_cannot_be_deleted(cluster):
+    """The response is 404, and no tombstone is written."""
     photo_version = PhotoVersion(1, "0" * 16, "0" * 6)
     assert_problem(await cluster.master.delete(photo_version), 404, "unknown-photo")
     assert_problem(await cluster.master.delete_version(photo_version), 404, "unknown-photo")
     assert cluster.all_files() == {}
 
 
-async def test_a_version_that_nobody_has_cannot_be_deleted(cluster, photo):
-    """404 also when the photo has other versions, which stay."""
+async def test_unknown_version_cannot_be_deleted(cluster, photo):
+    """The response is 404, and other versions of the photo stay."""
     answer = await cluster.master.delete_version(PhotoVersion(1, photo.photo, "0" * 6))
     assert_problem(answer, 404, "unknown-photo")
     assert (await cluster.master.photo(photo)).status == 200
 
 
-async def test_a_photo_of_an_unknown_volume_cannot_be_deleted(cluster):
-    """404, by its own name."""
+async def test_photo_of_an_unknown_volume_cannot_be_deleted(cluster):
+    """The response is 404 for the volume."""
     answer = await cluster.master.delete(PhotoVersion(9, "0" * 16, "0" * 6))
     assert_problem(answer, 404, "unknown-volume")
 
 
-async def test_a_delete_of_a_version_leaves_the_others(cluster, photo):
-    """The photo goes on under its other version."""
-    revoked = await cluster.master.request("POST", f"/photos/{photo}/revoke")
+async def test_delete_of_a_version_leaves_the_others(cluster, photo):
+    """The photo keeps its other version."""
+    revoked = await cluster.master.revoke(photo)
     new = PhotoVersion(1, photo.photo, revoked.document["version"])
     again = await cluster.master.delete_version(photo)
     assert again.status == 200
     assert (await cluster.master.photo(photo)).status == 410
     assert (await cluster.master.photo(new)).status == 200
-    for node in HOMES:
+    for node in MIRRORS:
         assert render_path(VersionTombstone(photo)) in cluster.visible(node)
         assert tombstone_of(photo) not in cluster.visible(node)
 
 
-async def test_a_version_of_a_deleted_photo_can_be_deleted(cluster, photo):
-    """It is gone already, which is what was asked for."""
+async def test_version_of_a_deleted_photo_can_be_deleted(cluster, photo):
+    """The version is gone already."""
     await cluster.master.delete(photo)
     assert (await cluster.master.delete_version(photo)).status == 200
 
 
 @pytest.mark.parametrize("noticed", [True, False])
 @pytest.mark.parametrize(("down", "up"), [("east-1", "west-1"), ("west-1", "east-1")])
-async def test_with_a_mirror_down_its_tombstone_is_owed(cluster, photo, down, up, noticed):
-    """Another node of its colo holds it, and hands it over when the mirror is back."""
+async def test_mirror_that_is_down_gets_its_tombstone_by_a_hint(cluster, photo, down, up, noticed):
+    """A handoff node of its colo delivers the hint when the mirror is back."""
     await cluster.stop(down)
     if noticed:
         await cluster.poll()
@@ -116,8 +116,8 @@ async def test_with_a_mirror_down_its_tombstone_is_owed(cluster, photo, down, up
 
 
 @pytest.mark.usefixtures("impatience")
-async def test_a_frozen_mirror_is_owed_its_tombstone(cluster, photo):
-    """It does not hold up the delete, and it hears of it later."""
+async def test_mirror_that_hangs_gets_its_tombstone_by_a_hint(cluster, photo):
+    """It does not delay the delete."""
     cluster.links["west-1"].freeze()
     await cluster.poll()
     answer = await cluster.master.delete(photo)
@@ -128,7 +128,7 @@ async def test_a_frozen_mirror_is_owed_its_tombstone(cluster, photo):
 
 
 async def test_with_a_colo_down_a_delete_is_on_two_nodes_of_the_other(cluster, photo):
-    """The photo is gone there at once, and in the other colo when it is back."""
+    """The first colo gets the tombstone when it is back."""
     await cluster.stop_and_notice("west-1", "west-2")
     answer = await cluster.master.delete(photo)
     assert answer.status == 200
@@ -139,8 +139,8 @@ async def test_with_a_colo_down_a_delete_is_on_two_nodes_of_the_other(cluster, p
     assert cluster.mirrors_are_equal(1)
 
 
-async def test_what_was_deleted_while_a_node_was_away_does_not_come_back(cluster, photo):
-    """Not with the node, by hand-over, by repair, or by another upload of its sizes."""
+async def test_photo_deleted_while_a_node_was_down_stays_deleted(cluster, photo):
+    """The node, hints, repairs, and bundles do not restore it."""
     await cluster.stop_and_notice("west-1")
     await cluster.master.delete(photo)
     await cluster.start("west-1")
@@ -148,13 +148,13 @@ async def test_what_was_deleted_while_a_node_was_away_does_not_come_back(cluster
     for _ in range(2):
         await cluster.master.deliver_hints()
         assert (await cluster.master.request("POST", "/repairs/1")).status == 200
-    for node in HOMES:
+    for node in MIRRORS:
         assert_gone_on(cluster, node, photo)
     assert (await cluster.master.photo(photo)).status == 410
 
 
-async def test_what_was_deleted_does_not_come_back_with_the_owed_work_lost(cluster, photo):
-    """Owed work is a shortcut: without it the mirrors find out by comparing."""
+async def test_deleted_photo_stays_deleted_if_the_hints_are_lost(cluster, photo):
+    """A repair delivers the tombstone without hints."""
     await cluster.stop_and_notice("west-1")
     await cluster.master.delete(photo)
     for path in cluster.hidden("west-2", ".hints"):
@@ -164,8 +164,8 @@ async def test_what_was_deleted_does_not_come_back_with_the_owed_work_lost(clust
     assert_gone_on(cluster, "west-1", photo)
 
 
-async def test_what_was_deleted_does_not_come_back_with_an_old_backup(cluster, photo):
-    """A node whose disk was set back to before the delete is told again."""
+async def test_deleted_photo_stays_deleted_if_a_disk_is_restored_from_a_backup(cluster, photo):
+    """A repair delivers the tombstone again."""
     before = cluster.files("west-1")
     await cluster.master.delete(photo)
     cluster.path("west-1", tombstone_of(photo)).unlink()
@@ -176,42 +176,42 @@ async def test_what_was_deleted_does_not_come_back_with_an_old_backup(cluster, p
     assert_gone_on(cluster, "west-1", photo)
 
 
-async def test_a_photo_whose_mirrors_are_both_down_is_not_deleted(cluster, photo):
-    """503: the client is not told of something that did not happen."""
-    await cluster.stop_and_notice(*HOMES)
+async def test_photo_whose_mirrors_are_both_down_is_not_deleted(cluster, photo):
+    """The response is 503, and the photo is still there."""
+    await cluster.stop_and_notice(*MIRRORS)
     answer = await cluster.master.delete(photo)
     assert_problem(answer, 503, "unavailable")
     assert "not deleted" in answer.document["detail"]
-    await cluster.start_and_notice(*HOMES)
+    await cluster.start_and_notice(*MIRRORS)
     assert (await cluster.master.photo(photo)).status == 200
 
 
-async def test_a_delete_with_one_node_left_is_not_acknowledged(cluster, photo):
-    """One tombstone is none, as one copy is none."""
+async def test_delete_with_one_node_left_is_not_acknowledged(cluster, photo):
+    """A single tombstone is not enough."""
     await cluster.stop("east-2", "west-1", "west-2")
     assert_problem(await cluster.master.delete(photo), 503, "unavailable")
 
 
-async def test_a_delete_that_no_mirror_takes_is_not_acknowledged(cluster, photo):
-    """Two nodes that hold it for others are not enough: the photo would still be served."""
+async def test_delete_that_no_mirror_stores_is_not_acknowledged(cluster, photo):
+    """With two hints only, the mirrors would still serve the photo."""
     await cluster.stop_and_notice("west-1")
     cluster.mark_suspect("east-1")
     assert_problem(await cluster.master.delete(photo), 503, "unavailable")
 
 
 @pytest.mark.usefixtures("despair")
-async def test_a_revocation_that_no_mirror_takes_is_not_acknowledged(cluster, photo):
-    """The wait has an end, and the old version is still there."""
+async def test_revocation_that_no_mirror_stores_is_not_acknowledged(cluster, photo):
+    """The wait is bounded, and the old version still exists."""
     await cluster.stop_and_notice("west-1")
     cluster.mark_suspect("east-1")
     async with asyncio.timeout(20):
-        answer = await cluster.master.request("POST", f"/photos/{photo}/revoke")
+        answer = await cluster.master.revoke(photo)
     assert_problem(answer, 503, "unavailable")
     assert (await cluster.master.photo(photo)).status == 200
 
 
-async def test_a_photo_that_may_exist_is_deleted(cluster):
-    """A mirror that cannot be asked may have it: the tombstone is written for when it is back."""
+async def test_photo_that_can_exist_on_an_unreachable_mirror_is_deleted(cluster):
+    """A hint delivers the tombstone when the mirror is back."""
     await cluster.stop_and_notice("west-1")
     photo_version = PhotoVersion(1, "0" * 16, "0" * 6)
     answer = await cluster.master.delete(photo_version)
@@ -219,19 +219,19 @@ async def test_a_photo_that_may_exist_is_deleted(cluster):
     assert set(cluster.holders(tombstone_of(photo_version))) == {"east-1", "west-2 for west-1"}
 
 
-async def test_full_disks_take_tombstones(cluster, photo):
-    """The reserve is kept for them."""
+async def test_full_disks_store_tombstones(cluster, photo):
+    """Their reserve is for this."""
     for node in cluster.stores:
         cluster.fill(node, to_the_brim=True)
     await cluster.poll()
     answer = await cluster.master.delete(photo)
     assert (answer.status, answer.document["pending_mirrors"]) == (200, [])
-    for node in HOMES:
+    for node in MIRRORS:
         assert_gone_on(cluster, node, photo)
 
 
-async def test_a_suspect_mirror_is_owed_its_tombstone(cluster, photo):
-    """It takes no writes; what it serves meanwhile is for the edges to know."""
+async def test_suspect_mirror_gets_its_tombstone_by_a_hint(cluster, photo):
+    """It accepts no writes."""
     cluster.mark_suspect("east-1")
     await cluster.poll()
     answer = await cluster.master.delete(photo)

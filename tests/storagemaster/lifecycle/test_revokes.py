@@ -1,4 +1,4 @@
-"""Revocations: the new version has all that the old one had, or its sizes are made anew."""
+"""Revocations: the new version has all files of the old one, or its sizes are regenerated."""
 
 import os
 
@@ -9,23 +9,23 @@ from tests.storagemaster.uploads.test_bad_uploads import assert_problem
 from tests.storagenode.disk.test_store import flip
 from volumes.photo_path import Info, PhotoVersion, Variant, render_path
 
-HOMES = ("east-1", "west-1")
+MIRRORS = ("east-1", "west-1")
 
 
 async def revoke(cluster, photo_version):
-    """What a revocation is answered with, and the new version."""
-    answer = await cluster.master.request("POST", f"/photos/{photo_version}/revoke")
+    """Return the response to a revocation, and the new version."""
+    answer = await cluster.master.revoke(photo_version)
     new = answer.document.get("version")
     return answer, PhotoVersion(photo_version.volume, photo_version.photo, new) if new else None
 
 
 def original_of(photo_version):
-    """The path of a version's original."""
+    """Return the path of a version's original."""
     return render_path(Variant(photo_version, "o", "jpg"))
 
 
-async def test_a_size_that_no_mirror_in_reach_has_is_made_anew(cluster, photo):
-    """Its info would tell of a size that nobody will ever have."""
+async def test_size_that_no_reachable_mirror_has_is_regenerated(cluster, photo):
+    """The new version must not have an info that lists a missing size."""
     size = sizes_of(photo)[0].path
     await cluster.stop_and_notice("west-1")
     cluster.path("east-1", size).unlink()
@@ -38,12 +38,12 @@ async def test_a_size_that_no_mirror_in_reach_has_is_made_anew(cluster, photo):
 
 
 def sizes_paths(photo_version):
-    """The paths of all files of a bundle."""
+    """Return the paths of all files of a bundle."""
     return [file.path for file in sizes_of(photo_version)]
 
 
-async def test_a_size_that_is_damaged_is_not_given_a_new_name(cluster, photo):
-    """It may be the only copy to last. When it is tried again it is known to be damaged."""
+async def test_damaged_size_is_not_relinked(cluster, photo):
+    """The first attempt quarantines it, and the second regenerates the sizes."""
     size = sizes_of(photo)[0].path
     await cluster.stop_and_notice("west-1")
     flip(cluster.path("east-1", size))
@@ -56,8 +56,8 @@ async def test_a_size_that_is_damaged_is_not_given_a_new_name(cluster, photo):
     assert cluster.files("east-1")[original_of(new)] == picture()
 
 
-async def test_what_was_damaged_since_it_was_linked_is_not_copied(cluster, photo, monkeypatch):
-    """Two names share its bytes, and the digest that they lose."""
+async def test_file_damaged_after_its_link_is_not_copied(cluster, photo, monkeypatch):
+    """Both names share the bytes, and the digest that they lose."""
     await cluster.stop_and_notice("west-1")
     relink = cluster.stores["east-1"].relink
 
@@ -71,5 +71,5 @@ async def test_what_was_damaged_since_it_was_linked_is_not_copied(cluster, photo
     monkeypatch.setattr(cluster.stores["east-1"], "relink", relink_and_rot)
     answer, _ = await revoke(cluster, photo)
     assert_problem(answer, 503, "unavailable")
-    owed = cluster.hidden("west-2", ".hints")
-    assert not any(path.endswith("_o.jpg") for path in owed)
+    hints = cluster.hidden("west-2", ".hints")
+    assert not any(path.endswith("_o.jpg") for path in hints)

@@ -1,4 +1,4 @@
-"""The fleet: who is up is what was last seen, and a node is only what it says it is."""
+"""Fleet: a node is up if its last response was valid, and came from that node."""
 
 import asyncio
 
@@ -11,15 +11,15 @@ from storagenode.protocol.errors import Unreachable
 from storagenode.protocol.wire import NodeStatus
 
 
-class Answering:
-    """A node that answers with some status."""
+class RespondingNode:
+    """A node that responds with some status."""
 
     def __init__(self, **fields):
         self.fields = fields
 
     async def status(self, *, timeout_seconds):
-        """What it says of itself."""
-        assert timeout_seconds == fleet_module.ANSWER_SECONDS
+        """Return its status."""
+        assert timeout_seconds == fleet_module.RESPONSE_SECONDS
         return NodeStatus(
             **{
                 "node": "a",
@@ -37,21 +37,21 @@ class Answering:
         )
 
 
-class Raising:
-    """A node that cannot be asked, or answers nonsense."""
+class FailingNode:
+    """A node that is unreachable, or whose response is malformed."""
 
     def __init__(self, error):
         self.error = error
 
     async def status(self, *, timeout_seconds):
-        """No status."""
+        """Raise the error."""
         assert timeout_seconds > 0
         raise self.error
 
 
-def test_before_it_was_asked_a_node_is_down():
-    """Nothing is placed on a node that nobody has seen."""
-    view = Fleet({"a": Answering()}).view()["a"]
+def test_node_is_down_before_the_first_poll():
+    """Nothing is placed on it."""
+    view = Fleet({"a": RespondingNode()}).view()["a"]
     assert (view.up, view.accepts_new_photos, view.writable) == (False, False, False)
     assert view.free_bytes == 0
 
@@ -65,9 +65,9 @@ def test_before_it_was_asked_a_node_is_down():
     ],
     ids=["up", "full", "suspect"],
 )
-async def test_a_node_that_answers_is_up(fields, accepts, writable):
-    """And takes what it says that it takes."""
-    fleet = Fleet({"a": Answering(**fields)})
+async def test_node_that_responds_is_up(fields, accepts, writable):
+    """Its status says which writes it accepts."""
+    fleet = Fleet({"a": RespondingNode(**fields)})
     await fleet.poll()
     view = fleet.view()["a"]
     assert (view.up, view.accepts_new_photos, view.writable) == (True, accepts, writable)
@@ -79,38 +79,38 @@ async def test_a_node_that_answers_is_up(fields, accepts, writable):
     [Unreachable("refused"), ValueError("no JSON"), TypeError("an unknown field"), KeyError("x")],
     ids=repr,
 )
-async def test_a_node_that_does_not_answer_as_one_is_down(error):
-    """Whatever is wrong with it; the others are seen all the same."""
-    fleet = Fleet({"b": Raising(error), "a": Answering()})
+async def test_node_that_fails_or_responds_malformed_is_down(error):
+    """Other nodes are not affected."""
+    fleet = Fleet({"b": FailingNode(error), "a": RespondingNode()})
     await fleet.poll()
     assert fleet.is_up("a")
     assert not fleet.is_up("b")
     assert fleet.view()["b"].reason
 
 
-async def test_another_node_at_the_address_is_not_this_one():
-    """Its bytes would not be where they are looked for."""
-    fleet = Fleet({"b": Answering(node="a")})
+async def test_another_node_at_the_address_is_down():
+    """Its files would be on the wrong node."""
+    fleet = Fleet({"b": RespondingNode(node="a")})
     await fleet.poll()
     assert not fleet.is_up("b")
-    assert fleet.view()["b"].reason == "it says that it is a"
+    assert fleet.view()["b"].reason == "it responds as node a"
 
 
-async def test_a_node_that_went_down_keeps_its_last_status():
-    """Its room still counts when volumes are weighed."""
-    nodes = {"a": Answering()}
+async def test_node_that_went_down_keeps_its_last_status():
+    """Its free space still counts in the order of volumes."""
+    nodes = {"a": RespondingNode()}
     fleet = Fleet(nodes)
     await fleet.poll()
-    nodes["a"] = Raising(Unreachable("gone"))
+    nodes["a"] = FailingNode(Unreachable("gone"))
     await fleet.poll()
     view = fleet.view()["a"]
     assert (view.up, view.free_bytes, view.reason) == (False, 7, "gone")
     assert (view.accepts_new_photos, view.writable) == (False, False)
 
 
-async def test_a_failed_request_makes_a_node_down_until_it_answers_again():
-    """Nobody waits for the next poll to know."""
-    fleet = Fleet({"a": Answering()})
+async def test_failed_request_marks_a_node_down_until_the_next_poll():
+    """No other request has to fail first."""
+    fleet = Fleet({"a": RespondingNode()})
     await fleet.poll()
     fleet.mark_down("a", "no answer to a write")
     assert not fleet.is_up("a")
@@ -118,17 +118,17 @@ async def test_a_failed_request_makes_a_node_down_until_it_answers_again():
     assert fleet.is_up("a")
 
 
-def test_a_view_is_of_one_moment():
-    """What is decided by it does not change under the decision."""
-    fleet = Fleet({"a": Answering()})
+def test_view_is_a_snapshot():
+    """A decision made with it does not change."""
+    fleet = Fleet({"a": RespondingNode()})
     view = fleet.view()
     fleet.mark_down("a", "later")
     assert view["a"].reason != "later"
 
 
 @pytest.mark.usefixtures("impatience")
-async def test_real_nodes_are_seen_going_and_coming(cluster):
-    """Stopped, started, frozen and thawed."""
+async def test_poll_notices_real_nodes_that_stop_and_hang(cluster):
+    """The cluster stops, starts, freezes, and unfreezes nodes."""
     fleet = cluster.master.fleet
     await cluster.stop_and_notice("east-2")
     assert [node for node in cluster.stores if not fleet.is_up(node)] == ["east-2"]
@@ -141,8 +141,8 @@ async def test_real_nodes_are_seen_going_and_coming(cluster):
     assert all(fleet.is_up(node) for node in cluster.stores)
 
 
-async def test_a_real_node_says_when_its_disk_is_suspect_or_full(cluster):
-    """As the placement needs to know it."""
+async def test_real_node_reports_a_suspect_and_a_full_disk(cluster):
+    """The placement needs both."""
     cluster.mark_suspect("east-1")
     cluster.fill("west-1")
     await cluster.poll()
@@ -153,17 +153,17 @@ async def test_a_real_node_says_when_its_disk_is_suspect_or_full(cluster):
 
 
 async def test_swapped_nodes_are_down(cluster):
-    """An address that leads to another node of the same cluster is noticed."""
+    """An address that leads to another node of the cluster is noticed."""
     east, west = cluster.links["east-1"], cluster.links["west-1"]
     east._target, west._target = west._target, east._target
     master = await cluster.another_master()
     assert not master.fleet.is_up("east-1")
     assert not master.fleet.is_up("west-1")
-    assert master.fleet.view()["east-1"].reason == "it says that it is west-1"
+    assert master.fleet.view()["east-1"].reason == "it responds as node west-1"
 
 
-async def test_a_web_server_at_a_node_s_address_is_down(cluster):
-    """It answers, and not as a node does."""
+async def test_web_server_at_the_address_of_a_node_is_down(cluster):
+    """It responds, but not as a node."""
     await cluster.stop("east-1")
 
     async def page(_):
@@ -182,13 +182,13 @@ async def test_a_web_server_at_a_node_s_address_is_down(cluster):
     await runner.cleanup()
 
 
-async def test_all_nodes_are_asked_at_once():
-    """One that is slow to answer does not hold up the news of the others."""
-    everyone_asked = asyncio.Barrier(3)
+async def test_poll_is_concurrent():
+    """A slow node does not delay the status of the others."""
+    all_requested = asyncio.Barrier(3)
 
-    class Together(Answering):
+    class Together(RespondingNode):
         async def status(self, *, timeout_seconds):
-            await everyone_asked.wait()
+            await all_requested.wait()
             return await super().status(timeout_seconds=timeout_seconds)
 
     fleet = Fleet({name: Together(node=name) for name in "abc"})

@@ -1,4 +1,4 @@
-"""Placement: where a photo goes, as a table of cases and as promises over any cluster."""
+"""Placement: a table of cases, and promises for any cluster."""
 
 import dataclasses
 import random
@@ -26,14 +26,14 @@ from volumes.cluster import Cluster, Node, Volume
 from volumes.volume_state import VolumeState
 
 SEED = 20_071
-"""Of every random order here."""
+"""Seed of every random order."""
 GB = 10**9
 TWO_COLOS = {"e1": "east", "e2": "east", "w1": "west", "w2": "west"}
 TWO_VOLUMES = {1: ("e1", "w1"), 2: ("e2", "w2")}
 
 
 def cluster_of(colos=None, volumes=None, closed=()):
-    """A cluster with these nodes and volumes."""
+    """Return a cluster with these nodes and volumes."""
     return Cluster(
         name="",
         public_url="",
@@ -57,7 +57,7 @@ def cluster_of(colos=None, volumes=None, closed=()):
 
 
 def view(*, up=True, full=False, suspect=False, free_bytes=GB):
-    """A node as the fleet sees it."""
+    """Return the fleet's view of a node."""
     status = NodeStatus(
         node="",
         uuid="",
@@ -77,33 +77,33 @@ UP, DOWN, FULL, SUSPECT = view(), view(up=False), view(full=True), view(suspect=
 
 
 def views_of(**changed):
-    """All four nodes up, but for those that are named."""
+    """Return views of all four nodes, up except for the named ones."""
     return dict.fromkeys(TWO_COLOS, UP) | changed
 
 
 def in_order(cluster):
-    """The volumes by number."""
+    """Return the volumes by number."""
     return [cluster.volumes[number] for number in sorted(cluster.volumes)]
 
 
 def put(views, *, strict=False, **options):
-    """Where a new photo goes."""
+    """Return the placement of a new photo."""
     cluster = cluster_of(**options)
     return place_photo(cluster, views, in_order(cluster), strict=strict)
 
 
-HOMES_1 = Placement(1, (Target("e1"), Target("w1")))
-HOMES_2 = Placement(2, (Target("e2"), Target("w2")))
+MIRRORS_1 = Placement(1, (Target("e1"), Target("w1")))
+MIRRORS_2 = Placement(2, (Target("e2"), Target("w2")))
 
 
 @pytest.mark.parametrize(
     ("name", "views", "wanted"),
     [
-        ("all up", views_of(), HOMES_1),
-        ("a mirror down", views_of(e1=DOWN), HOMES_2),
-        ("a mirror full", views_of(w1=FULL), HOMES_2),
-        ("a mirror suspect", views_of(e1=SUSPECT), HOMES_2),
-        ("a mirror unknown", views_of(e1=UNKNOWN), HOMES_2),
+        ("all up", views_of(), MIRRORS_1),
+        ("a mirror down", views_of(e1=DOWN), MIRRORS_2),
+        ("a mirror full", views_of(w1=FULL), MIRRORS_2),
+        ("a mirror suspect", views_of(e1=SUSPECT), MIRRORS_2),
+        ("a mirror unknown", views_of(e1=UNKNOWN), MIRRORS_2),
         (
             "one mirror of each down",
             views_of(e1=DOWN, w2=DOWN),
@@ -127,13 +127,13 @@ HOMES_2 = Placement(2, (Target("e2"), Target("w2")))
         (
             "both mirrors of the first down",
             views_of(e1=DOWN, w1=DOWN),
-            HOMES_2,
+            MIRRORS_2,
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_new_photo_goes_to(name, views, wanted):
-    """Whole volumes first; then one whose missing copy another node can hold."""
+def test_new_photo_goes_to(name, views, wanted):
+    """Complete volumes come first, then volumes with a handoff node."""
     assert put(views) == wanted, name
 
 
@@ -148,35 +148,35 @@ def test_a_new_photo_goes_to(name, views, wanted):
         dict.fromkeys(TWO_COLOS, FULL) | {"e1": UP},
     ],
 )
-def test_there_is_no_place_with_fewer_than_two_nodes(views):
-    """One copy is none; the reason names who cannot take it."""
+def test_fewer_than_two_nodes_cannot_store_a_photo(views):
+    """The reason names the nodes that cannot."""
     placed = put(views)
     assert isinstance(placed, NoPlacement)
     assert all(node in placed.reason for node, one in views.items() if one is not UP)
 
 
-def test_a_closed_volume_takes_no_new_photo():
-    """Nor does it when there is no other."""
-    assert put(views_of(), closed={1}) == HOMES_2
+def test_closed_volume_gets_no_new_photo():
+    """This holds even if every volume is closed."""
+    assert put(views_of(), closed={1}) == MIRRORS_2
     assert isinstance(put(views_of(), closed={1, 2}), NoPlacement)
 
 
-def test_a_closed_volume_takes_sizes():
-    """What belongs to its photos still comes in."""
+def test_closed_volume_gets_sizes():
+    """Files of its existing photos are still placed."""
     cluster = cluster_of(closed={1})
-    assert place_in_volume(cluster, views_of(), cluster.volumes[1], strict=False) == HOMES_1
+    assert place_in_volume(cluster, views_of(), cluster.volumes[1], strict=False) == MIRRORS_1
 
 
-def test_a_strict_photo_goes_where_two_colos_have_it_or_nowhere():
-    """A stand-in in the home's colo will do; two copies in one colo will not."""
+def test_strict_placement_spans_two_colos():
+    """A handoff node in the mirror's colo counts, two copies in one colo do not."""
     assert put(views_of(e1=DOWN, w2=DOWN), strict=True) == Placement(
         1, (Target("w1"), Target("e2", hint_for="e1"))
     )
     assert isinstance(put(views_of(e1=DOWN, e2=DOWN), strict=True), NoPlacement)
 
 
-def test_a_strict_photo_passes_over_a_volume_that_would_not_span_colos():
-    """A later volume in the order may still do."""
+def test_strict_placement_skips_a_volume_that_does_not_span_colos():
+    """A later volume in the order can."""
     colos = {"e1": "east", "w1": "west", "n1": "north"}
     volumes = {1: ("e1", "w1"), 2: ("e1", "n1")}
     cluster = cluster_of(colos, volumes)
@@ -186,22 +186,22 @@ def test_a_strict_photo_passes_over_a_volume_that_would_not_span_colos():
     assert spans_colos(cluster, placed.targets)
 
 
-def test_a_full_node_takes_sizes():
-    """Photos that are there already get what belongs to them, within the reserve."""
+def test_full_node_gets_sizes():
+    """Its reserve is for files of existing photos."""
     cluster = cluster_of()
     for views in (views_of(e1=FULL), views_of(e1=FULL, w1=FULL)):
-        assert place_in_volume(cluster, views, cluster.volumes[1], strict=False) == HOMES_1
+        assert place_in_volume(cluster, views, cluster.volumes[1], strict=False) == MIRRORS_1
 
 
-def test_a_suspect_node_takes_no_sizes():
-    """It takes no writes at all: another node holds them for it."""
+def test_suspect_node_gets_no_sizes():
+    """It accepts no writes, so a handoff node stores its hints."""
     cluster = cluster_of()
     placed = place_in_volume(cluster, views_of(e1=SUSPECT), cluster.volumes[1], strict=False)
     assert placed == Placement(1, (Target("w1"), Target("e2", hint_for="e1")))
 
 
-def test_more_files_of_a_volume_without_mirrors_have_no_place():
-    """Two stand-ins are no volume."""
+def test_volume_without_a_mirror_up_has_no_placement():
+    """Two handoff nodes do not make a volume."""
     cluster = cluster_of()
     views = views_of(e1=DOWN, w1=DOWN)
     placed = place_in_volume(cluster, views, cluster.volumes[1], strict=False)
@@ -209,8 +209,8 @@ def test_more_files_of_a_volume_without_mirrors_have_no_place():
     assert "e1, w1" in placed.reason
 
 
-def test_stand_ins_prefer_the_colo_of_the_home_and_then_room():
-    """So two colos have the photo although a home is down."""
+def test_handoff_nodes_are_ordered_by_colo_and_free_space():
+    """So two colos have the photo although a mirror is down."""
     colos = TWO_COLOS | {"e3": "east", "w3": "west"}
     cluster = cluster_of(colos)
     views = dict.fromkeys(colos, UP) | {
@@ -222,16 +222,16 @@ def test_stand_ins_prefer_the_colo_of_the_home_and_then_room():
     assert handoff_nodes(cluster, views, mirror="e1", taken=["w1"]) == ["e3", "e2", "w2"]
 
 
-def test_stand_ins_hold_a_new_photo_only_if_they_have_room():
-    """A full node holds what belongs to old photos."""
+def test_full_node_is_a_handoff_node_only_for_existing_photos():
+    """It stores no hint of a new photo."""
     views = views_of(e2=FULL)
     cluster = cluster_of()
     assert handoff_nodes(cluster, views, mirror="e1", taken=["w1"], new_photo=True) == ["w2"]
     assert handoff_nodes(cluster, views, mirror="e1", taken=["w1"]) == ["e2", "w2"]
 
 
-def test_room_weighs_the_order():
-    """A volume with three times the room is first about three times as often."""
+def test_order_of_volumes_is_weighted_by_free_space():
+    """Three times the free space is first about three times as often."""
     cluster = cluster_of()
     views = {"e1": view(free_bytes=3 * GB), "w1": view(free_bytes=9 * GB)}
     views |= {"e2": view(free_bytes=8 * GB), "w2": view(free_bytes=1 * GB)}
@@ -242,8 +242,8 @@ def test_room_weighs_the_order():
     assert 2.7 < firsts[1] / firsts[2] < 3.3
 
 
-def test_room_is_shared_among_the_volumes_of_a_node():
-    """A node of many volumes is not chosen once for each of them."""
+def test_free_space_is_shared_among_the_volumes_of_a_node():
+    """A node with many volumes is not chosen once for each of them."""
     volumes = {1: ("e1", "w1"), 2: ("e2", "w2"), 3: ("e2", "w2"), 4: ("e2", "w2")}
     cluster = cluster_of(volumes=volumes)
     randomness = random.Random(SEED)
@@ -254,16 +254,16 @@ def test_room_is_shared_among_the_volumes_of_a_node():
 
 
 @pytest.mark.parametrize("drawn", [0.0, 0.5, 0.999999])
-def test_an_order_has_every_volume_whatever_is_drawn(drawn):
-    """Also with no room anywhere, and with the least number there is."""
+def test_order_has_every_volume_for_any_random_number(drawn):
+    """This includes 0.0, and nodes without free space."""
     cluster = cluster_of()
     for views in (views_of(), dict.fromkeys(TWO_COLOS, UNKNOWN)):
         order = order_by_free_space(cluster, views, lambda: drawn)
         assert {volume.number for volume in order} == {1, 2}
 
 
-def test_the_order_of_a_key_depends_on_nothing_else():
-    """Storagemasters with the same map agree, however the map is written down."""
+def test_order_of_a_key_depends_only_on_the_key():
+    """Storagemasters with the same volumes agree, whatever the order of the config."""
     one = cluster_of(volumes=dict.fromkeys(range(1, 30), ("e1", "w1")))
     other = cluster_of(volumes=dict.fromkeys(reversed(range(1, 30)), ("e1", "w1")))
     for key in ("", "a", "b", "\u00e9"):
@@ -272,8 +272,8 @@ def test_the_order_of_a_key_depends_on_nothing_else():
     assert order_by_key(one, "a") != order_by_key(one, "b")
 
 
-def test_the_order_of_a_key_hardly_changes_with_a_new_volume():
-    """The others keep their order, so that a retry still meets the first upload early."""
+def test_order_of_a_key_is_stable_when_a_volume_is_added():
+    """The other volumes keep their order, so a retry finds the first upload early."""
     before = cluster_of(volumes=dict.fromkeys(range(1, 10), ("e1", "w1")))
     after = cluster_of(volumes=dict.fromkeys(range(1, 11), ("e1", "w1")))
     order = [volume.number for volume in order_by_key(after, "key")]
@@ -283,7 +283,7 @@ def test_the_order_of_a_key_hardly_changes_with_a_new_volume():
 
 @st.composite
 def clusters_with_views(draw):
-    """Any cluster that its config would allow, with its nodes in any state."""
+    """Draw any cluster that a config allows, with nodes in any state."""
     colos = draw(st.lists(st.sampled_from("abc"), min_size=2, max_size=8))
     colos += ["a", "b"]
     nodes = {f"n{number}": colo for number, colo in enumerate(colos)}
@@ -302,7 +302,7 @@ def clusters_with_views(draw):
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(clusters_with_views(), st.booleans())
 def test_any_placement_of_a_new_photo_keeps_the_promises(found, strict):
-    """Two nodes at least, none twice, all able, homes of the volume; strict spans colos."""
+    """Its nodes are distinct, able, and include a mirror; a strict one spans colos."""
     cluster, views = found
     placed = place_photo(cluster, views, in_order(cluster), strict=strict)
     whole = [
@@ -314,7 +314,7 @@ def test_any_placement_of_a_new_photo_keeps_the_promises(found, strict):
     if isinstance(placed, NoPlacement):
         assert not whole
         return
-    keep_the_promises_of_all_placements(cluster, placed)
+    assert_promises_of_all_placements(cluster, placed)
     assert cluster.volumes[placed.volume].state.accepts_new_photos
     assert all(views[target.node].accepts_new_photos for target in placed.targets)
     assert spans_colos(cluster, placed.targets) or not strict
@@ -326,23 +326,23 @@ def test_any_placement_of_a_new_photo_keeps_the_promises(found, strict):
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(clusters_with_views(), st.booleans())
 def test_any_placement_of_more_files_keeps_the_promises(found, strict):
-    """As for new photos, but full nodes take part, and the volume is given."""
+    """Full nodes count as able, and the volume is given."""
     cluster, views = found
     volume = cluster.volumes[1]
     placed = place_in_volume(cluster, views, volume, strict=strict)
     if isinstance(placed, NoPlacement):
         assert not all(views[node].writable for node in volume.mirrors)
         return
-    keep_the_promises_of_all_placements(cluster, placed)
+    assert_promises_of_all_placements(cluster, placed)
     assert placed.volume == 1
     assert all(views[target.node].writable for target in placed.targets)
     assert spans_colos(cluster, placed.targets) or not strict
-    homes = {target.node for target in placed.targets if target.hint_for is None}
-    assert homes == {node for node in volume.mirrors if views[node].writable}
+    placed_mirrors = {target.node for target in placed.targets if target.hint_for is None}
+    assert placed_mirrors == {node for node in volume.mirrors if views[node].writable}
 
 
-def keep_the_promises_of_all_placements(cluster, placed):
-    """What holds for every file that is placed."""
+def assert_promises_of_all_placements(cluster, placed):
+    """Assert what holds for the placement of any file."""
     nodes = [target.node for target in placed.targets]
     assert len(nodes) == len(set(nodes)) >= 2
     mirrors = cluster.volumes[placed.volume].mirrors
@@ -353,15 +353,15 @@ def keep_the_promises_of_all_placements(cluster, placed):
 
 
 def with_bucket(mirrors):
-    """A cluster whose node s3 is over a bucket, and a volume on these nodes."""
+    """Return a cluster whose node s3 is over a bucket, with one volume on these mirrors."""
     cluster = cluster_of({**TWO_COLOS, "s3": "cold"}, {1: mirrors})
     bucket = dataclasses.replace(cluster.nodes["s3"], store="s3://photos/s3")
     return dataclasses.replace(cluster, nodes={**cluster.nodes, "s3": bucket})
 
 
 @pytest.mark.parametrize("bucket", [UP, DOWN])
-def test_an_upload_waits_for_no_bucket_where_disks_are_in_two_colos(bucket):
-    """Nor does it owe the bucket anything: reconcile copies what the disks have."""
+def test_upload_does_not_wait_for_a_bucket_if_disks_are_in_two_colos(bucket):
+    """It creates no hint for the bucket: reconcile copies the photo."""
     cluster = with_bucket(("e1", "w1", "s3"))
     views = dict.fromkeys(TWO_COLOS, UP) | {"s3": bucket}
     wanted = Placement(1, (Target("e1"), Target("w1")))
@@ -370,16 +370,16 @@ def test_an_upload_waits_for_no_bucket_where_disks_are_in_two_colos(bucket):
     assert place_in_volume(cluster, views, volume, strict=True, synchronous_only=True) == wanted
 
 
-def test_a_bucket_that_is_a_whole_colo_is_waited_for():
-    """There is no other copy in a second colo."""
+def test_upload_waits_for_a_bucket_that_is_the_only_mirror_of_its_colo():
+    """No other copy is in a second colo."""
     cluster = with_bucket(("e1", "s3"))
     views = {**dict.fromkeys(TWO_COLOS, UP), "s3": UP}
     placed = place_photo(cluster, views, list(cluster.volumes.values()), strict=True)
     assert placed == Placement(1, (Target("e1"), Target("s3")))
 
 
-def test_a_tombstone_goes_to_the_bucket_at_once():
-    """What is deleted should be so everywhere."""
+def test_tombstone_goes_to_the_bucket_synchronously():
+    """A delete applies to all mirrors."""
     cluster = with_bucket(("e1", "w1", "s3"))
     views = {**dict.fromkeys(TWO_COLOS, UP), "s3": UP}
     placed = place_in_volume(cluster, views, cluster.volumes[1], strict=False)

@@ -1,4 +1,4 @@
-"""Uploads that cannot be kept: each gets a problem that says why, and leaves nothing anywhere."""
+"""Rejected uploads: the problem states the reason, and no node keeps anything."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 NOT_PHOTOS = {
     "nothing": b"",
     "one byte": b"\xff",
-    "text": b"just some words, which are no picture at all\n" * 20,
+    "text": b"just some words, which are not a picture\n" * 20,
     "random bytes": os.urandom(2000),
     "an SVG": SVG,
     "a PDF": b"%PDF-1.7\n" + bytes(1000),
@@ -39,7 +39,7 @@ def _cluster(runner, cluster_with):
 
 
 def assert_problem(answer, status, slug):
-    """The answer is this problem, in the form that RFC 9457 gives it."""
+    """Assert that the response is this problem, in the form of RFC 9457."""
     assert answer.status == status, answer.document
     assert answer.headers["Content-Type"].startswith("application/problem+json")
     assert set(answer.document) == {"type", "title", "status", "detail"}
@@ -50,64 +50,64 @@ def assert_problem(answer, status, slug):
 
 
 async def assert_nothing_is_left(cluster):
-    """No node has anything: no photo, nothing unfinished, nothing owed."""
+    """Assert that no node has a photo, a staged file, or a hint."""
     await cluster.wait_until_nothing_is_staged()
     assert cluster.all_files() == {}
 
 
 def digest_header(data):
-    """Repr-Digest of some bytes."""
+    """Return the Repr-Digest header of some bytes."""
     text = base64.b64encode(hashlib.sha256(data).digest()).decode()
     return {"Repr-Digest": f"sha-256=:{text}:"}
 
 
 @pytest.mark.parametrize("name", NOT_PHOTOS)
-async def test_what_is_no_photo_is_refused(cluster, name):
-    """415, with a reason and the formats that are kept."""
+async def test_other_files_than_photos_are_rejected(cluster, name):
+    """The response is 415 with a reason and the supported formats."""
     answer = await cluster.master.upload(NOT_PHOTOS[name])
     assert_problem(answer, 415, "unsupported-format")
     assert "JPEG" in answer.document["detail"]
     await assert_nothing_is_left(cluster)
 
 
-async def test_a_photo_longer_than_the_limit_is_refused_by_its_length(cluster):
-    """413 before a byte of it has come: what is announced is enough to know."""
+async def test_photo_longer_than_the_limit_is_rejected_by_its_declared_length(cluster):
+    """The response is 413 before the body arrives."""
     reader, writer = await asyncio.open_connection(
         cluster.master.address.host, cluster.master.address.port
     )
-    announced = LIMITS.upload_bytes_max + 1
-    writer.write(cluster.master.upload_head(content_length=announced))
+    declared = LIMITS.upload_bytes_max + 1
+    writer.write(cluster.master.upload_head(content_length=declared))
     head = await reader.readuntil(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 413 ")
     problem = json.loads(await reader.read(1000))
     assert problem["type"] == PROBLEMS + "too-large"
     assert "limits.upload_bytes_max" in problem["detail"]
-    writer.write(bytes(announced))
+    writer.write(bytes(declared))
     writer.close()
     await writer.wait_closed()
     await assert_nothing_is_left(cluster)
 
 
-async def test_a_photo_longer_than_the_limit_is_refused_as_it_streams(cluster):
-    """413 for a body whose length nobody announced."""
+async def test_photo_longer_than_the_limit_is_rejected_while_it_streams(cluster):
+    """The response is 413 for a body of undeclared length."""
 
-    async def pieces():
+    async def chunks():
         yield long_picture(LIMITS.upload_bytes_max)
         yield b"!"
 
-    answer = await cluster.master.upload(pieces())
+    answer = await cluster.master.upload(chunks())
     assert_problem(answer, 413, "too-large")
     await assert_nothing_is_left(cluster)
 
 
-async def test_a_photo_exactly_as_long_as_the_limit_is_kept(cluster):
-    """The limit is what is still allowed."""
+async def test_photo_exactly_as_long_as_the_limit_is_stored(cluster):
+    """The limit is inclusive."""
     answer = await cluster.master.upload(long_picture(LIMITS.upload_bytes_max))
     assert answer.status == 201
 
 
-async def test_a_photo_with_too_many_pixels_is_refused(cluster):
-    """422: small to send, and far too large to decode."""
+async def test_photo_with_too_many_pixels_is_rejected(cluster):
+    """The response is 422 for a photo that is small to send but too large to decode."""
     answer = await cluster.master.upload(picture(width=1001, height=1000))
     assert_problem(answer, 422, "too-many-pixels")
     assert "1001 x 1000" in answer.document["detail"]
@@ -115,23 +115,23 @@ async def test_a_photo_with_too_many_pixels_is_refused(cluster):
     assert (await cluster.master.upload(picture(width=1000, height=1000))).status == 201
 
 
-async def test_an_unknown_volume_is_refused(cluster):
-    """404: it is a volume number, and there is none such."""
+async def test_unknown_volume_is_rejected(cluster):
+    """The response is 404 for a valid volume number that the config does not have."""
     answer = await cluster.master.upload(JPEG, volume=3)
     assert_problem(answer, 404, "unknown-volume")
     await assert_nothing_is_left(cluster)
 
 
 @pytest.mark.parametrize("volume", ["0", "01", "-1", "65536", "one", "", "1e0"])
-async def test_a_volume_that_is_no_number_is_refused(cluster, volume):
-    """400: no volume has such a number."""
+async def test_invalid_volume_is_rejected(cluster, volume):
+    """The response is 400 for a number that no volume can have."""
     answer = await cluster.master.request("POST", f"/photos?volume={volume}", data=JPEG)
     assert_problem(answer, 400, "bad-argument")
     await assert_nothing_is_left(cluster)
 
 
-async def test_an_unknown_query_is_refused(cluster):
-    """400, with its name: a misspelt `volume` must not be passed over."""
+async def test_unknown_query_parameter_is_rejected(cluster):
+    """The response is 400 with the name, so a misspelled `volume` is not ignored."""
     answer = await cluster.master.request("POST", "/photos?vol=1&size=m", data=JPEG)
     assert_problem(answer, 400, "bad-argument")
     assert "size, vol" in answer.document["detail"]
@@ -149,30 +149,30 @@ async def test_an_unknown_query_is_refused(cluster):
     ],
     ids=str,
 )
-async def test_a_header_that_makes_no_sense_is_refused(cluster, headers):
-    """400: what cannot be done as asked is not done otherwise."""
+async def test_invalid_header_is_rejected(cluster, headers):
+    """The response is 400, because the request cannot be done as sent."""
     data = gzip.compress(JPEG) if headers.get("Content-Encoding") == "gzip" else JPEG
     answer = await cluster.master.upload(data, headers=headers)
     assert_problem(answer, 400, "bad-argument")
     await assert_nothing_is_left(cluster)
 
 
-async def test_a_body_with_another_digest_than_announced_is_refused(cluster):
-    """422: it was damaged on the way, or it is another file."""
+async def test_body_with_another_digest_than_declared_is_rejected(cluster):
+    """The response is 422 for a body that was damaged or is another file."""
     answer = await cluster.master.upload(JPEG, headers=digest_header(b"other bytes"))
     assert_problem(answer, 422, "digest-mismatch")
     await assert_nothing_is_left(cluster)
 
 
-async def test_a_body_with_the_digest_announced_is_kept(cluster):
-    """Also among other digests, which are passed over."""
+async def test_body_with_the_declared_digest_is_stored(cluster):
+    """Other digest algorithms in the header are ignored."""
     header = digest_header(JPEG)["Repr-Digest"]
     answer = await cluster.master.upload(JPEG, headers={"Repr-Digest": f"md5=:AAAA:, {header}"})
     assert answer.status == 201
 
 
-async def test_a_body_shorter_than_announced_is_not_kept(cluster):
-    """The client ended in the middle of it."""
+async def test_body_shorter_than_declared_is_not_stored(cluster):
+    """The client disconnects within the body."""
     _, writer = await asyncio.open_connection(
         cluster.master.address.host, cluster.master.address.port
     )
@@ -193,8 +193,8 @@ async def test_a_body_shorter_than_announced_is_not_kept(cluster):
     ],
     ids=["no length", "no second length", "no end of a chunk"],
 )
-async def test_a_body_whose_chunks_are_broken_is_not_kept(cluster, body):
-    """400: where the body ends cannot be told."""
+async def test_body_with_malformed_chunks_is_not_stored(cluster, body):
+    """The response is 400, because the end of the body is unknown."""
     reader, writer = await asyncio.open_connection(
         cluster.master.address.host, cluster.master.address.port
     )
@@ -210,14 +210,14 @@ async def test_a_body_whose_chunks_are_broken_is_not_kept(cluster, body):
     ("method", "path", "status"),
     [("GET", "/nowhere", 404), ("PUT", "/photos", 405), ("POST", "/healthz", 405)],
 )
-async def test_a_request_that_is_none_of_ours_gets_a_problem_too(cluster, method, path, status):
-    """Whatever is answered with an error is answered in this one form."""
+async def test_request_without_a_route_gets_a_problem(cluster, method, path, status):
+    """Every error response has the same form."""
     answer = await cluster.master.request(method, path)
     assert_problem(answer, status, "http")
 
 
-async def test_an_upload_after_a_refused_one_is_kept(cluster):
-    """A refused body is not taken for the next request of the same client."""
+async def test_upload_after_a_rejected_one_is_stored(cluster):
+    """Unread bytes of a rejected body are not parsed as the next request."""
     for _ in range(3):
         assert (await cluster.master.upload(SVG)).status == 415
         assert (await cluster.master.upload(JPEG, volume=3)).status == 404

@@ -1,4 +1,4 @@
-"""Uploads as browsers send them: the first file of a multipart form."""
+"""Uploads by browsers: the first file of a multipart form."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ JPEG = picture()
 
 
 def form(*parts):
-    """A form with these fields: name, data and, for a file, the name it had."""
+    """Return a form with these fields: name, data and, for a file, its name."""
     with aiohttp.MultipartWriter("form-data") as writer:
         for name, data, filename in parts:
             part = writer.append(data)
@@ -22,7 +22,7 @@ def form(*parts):
 
 
 def raw_form(*lines, boundary="line"):
-    """A form written by hand, and the header that goes with it."""
+    """Return a form of literal lines, and its header."""
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
     return b"\r\n".join(lines), headers
 
@@ -30,65 +30,51 @@ def raw_form(*lines, boundary="line"):
 FILE_HEADER = b'Content-Disposition: form-data; name="photo"; filename="a.jpg"'
 
 
-async def test_the_file_of_a_form_is_kept_byte_for_byte(cluster):
-    """Nothing of the form around it is."""
-    answer = await cluster.master.upload(form(("upload", JPEG, "cat.jpg")))
-    assert answer.status == 201
-    assert cluster.holders(answer.original) == {"east-1": JPEG, "west-1": JPEG}
-    assert answer.document["bytes"] == len(JPEG)
-
-
-async def test_a_large_file_of_a_form_is_kept(cluster):
-    """It is streamed like any other body."""
-    photo = long_picture(700_000)
-    answer = await cluster.master.upload(form(("upload", photo, "cat.jpg")))
-    assert cluster.holders(answer.original) == {"east-1": photo, "west-1": photo}
-
-
-async def test_a_photo_field_without_a_file_name_is_kept(cluster):
-    """As a script may send it."""
-    assert (await cluster.master.upload(form(("photo", JPEG, None)))).status == 201
-
-
-async def test_other_fields_before_the_file_are_passed_over(cluster):
-    """Only the first file counts."""
-    fields = (("title", b"my cat", None), ("a", JPEG, "a.jpg"), ("b", picture(number=1), "b.jpg"))
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [("upload", JPEG, "cat.jpg")],
+        [("upload", long_picture(700_000), "cat.jpg")],
+        [("photo", JPEG, None)],
+        [("title", b"my cat", None), ("a", JPEG, "a.jpg"), ("b", picture(number=1), "b.jpg")],
+        [("f", JPEG, "../../etc/passwd.svg")],
+    ],
+    ids=["file", "large file", "photo without a file name", "other fields", "other file name"],
+)
+async def test_first_file_of_a_form_is_stored_byte_for_byte(cluster, fields):
+    """Other fields and the name of the file are ignored."""
+    photo = next(data for name, data, filename in fields if filename or name == "photo")
     answer = await cluster.master.upload(form(*fields))
-    assert cluster.holders(answer.original) == {"east-1": JPEG, "west-1": JPEG}
+    assert (answer.status, answer.document["format"]) == (201, "jpg")
+    assert cluster.holders(answer.original) == {"east-1": photo, "west-1": photo}
+    assert answer.document["bytes"] == len(photo)
 
 
-async def test_the_name_of_the_file_plays_no_part(cluster):
-    """Not its extension, and not what it would be as a path."""
-    answer = await cluster.master.upload(form(("f", JPEG, "../../etc/passwd.svg")))
-    assert answer.status == 201
-    assert answer.document["format"] == "jpg"
-
-
-async def test_a_form_without_a_file_is_refused(cluster):
-    """400, with how to send one."""
+async def test_form_without_a_file_is_rejected(cluster):
+    """The response is 400 with an example."""
     answer = await cluster.master.upload(form(("title", b"my cat", None)))
     assert_problem(answer, 400, "bad-argument")
     assert "curl -F photo=@" in answer.document["detail"]
     await assert_nothing_is_left(cluster)
 
 
-async def test_a_form_whose_file_is_no_photo_is_refused(cluster):
-    """As a raw body would be."""
+async def test_form_with_another_file_than_a_photo_is_rejected(cluster):
+    """The response is the same as for a raw body."""
     answer = await cluster.master.upload(form(("f", b"words", "words.jpg")))
     assert_problem(answer, 415, "unsupported-format")
     await assert_nothing_is_left(cluster)
 
 
-async def test_a_form_that_ends_before_its_boundary_is_not_kept(cluster):
-    """A part of a photo is not taken for the whole, though the request itself ends as it should."""
+async def test_form_that_ends_before_its_boundary_is_not_stored(cluster):
+    """A part of a photo is not stored, although the request itself is complete."""
     data, headers = raw_form(b"--line", FILE_HEADER, b"", JPEG)
     answer = await cluster.master.upload(data, headers=headers)
     assert_problem(answer, 400, "length-mismatch")
     await assert_nothing_is_left(cluster)
 
 
-async def test_where_a_file_ends_is_said_by_its_boundary(cluster):
-    """A length inside the form means nothing (RFC 7578): no byte is lost to it."""
+async def test_boundary_ends_the_file(cluster):
+    """A length inside the form is ignored (RFC 7578)."""
     length = f"Content-Length: {len(JPEG) - 5}".encode()
     data, headers = raw_form(b"--line", FILE_HEADER, length, b"", JPEG, b"--line--", b"")
     answer = await cluster.master.upload(data, headers=headers)
@@ -107,15 +93,15 @@ async def test_where_a_file_ends_is_said_by_its_boundary(cluster):
     ],
     ids=["no boundary", "long boundary", "not a form", "empty", "bad header", "no parts"],
 )
-async def test_a_form_that_is_none_is_refused(cluster, data, content_type):
-    """400, whatever is wrong with it."""
+async def test_malformed_form_is_rejected(cluster, data, content_type):
+    """The response is 400 for every kind of defect."""
     answer = await cluster.master.upload(data, headers={"Content-Type": content_type})
     assert_problem(answer, 400, "bad-argument")
     await assert_nothing_is_left(cluster)
 
 
-async def test_a_form_that_breaks_off_is_not_kept(cluster):
-    """The client ended in the middle of the file."""
+async def test_form_of_a_client_that_disconnects_is_not_stored(cluster):
+    """The client disconnects within the file."""
     data, headers = raw_form(b"--line", FILE_HEADER, b"", JPEG)
     _, writer = await asyncio.open_connection(
         cluster.master.address.host, cluster.master.address.port

@@ -1,4 +1,4 @@
-"""What a whole upload asks of the kernel: both colos have fsynced before the 201 leaves."""
+"""System calls of an upload: both colos have fsynced before the 201 is sent."""
 
 import contextlib
 import http.client
@@ -25,7 +25,7 @@ CALL = re.compile(r"(\d+)\s+(\d+\.\d+) (.*)")
 
 @pytest.fixture(name="uploads", scope="module")
 def _uploads(tmp_path_factory):
-    """Photos that were answered 201, and the log of each process."""
+    """Photos that were acknowledged with 201, and the log of each process."""
     folder = tmp_path_factory.mktemp("traced")
     site = make_site(folder)
     logs = {name: folder / f"trace-{name}" for name in (*NODES, "m1")}
@@ -37,13 +37,13 @@ def _uploads(tmp_path_factory):
         master_process(site, tracer(logs["m1"])),
     ):
         address = site.cluster.masters["m1"].address
-        wait_until_it_answers(address)
+        wait_until_it_responds(address)
         paths = [upload(address, token, number) for number in range(UPLOADS)]
     return paths, logs
 
 
 def tracer(log):
-    """Has strace note calls with their times and the paths of files."""
+    """Return the strace command that logs calls with their times and the paths of files."""
     strace = shutil.which("strace")
     assert strace, "make test installs strace"
     options = ["-f", "-y", "-qq", "-ttt", "-T", "-s", "80"]
@@ -52,7 +52,7 @@ def tracer(log):
 
 @contextlib.contextmanager
 def master_process(site, command):
-    """A storagemaster that is killed at the end."""
+    """Run a storagemaster, and kill it when the block exits."""
     arguments = ["--config", str(site.config), "--master", "m1"]
     process = subprocess.Popen(
         [*command, sys.executable, "-m", "storagemaster", *arguments], start_new_session=True
@@ -63,29 +63,29 @@ def master_process(site, command):
         end_traced(process)
 
 
-def wait_until_it_answers(address):
-    """Return when the storagemaster takes requests."""
+def wait_until_it_responds(address):
+    """Return when the storagemaster accepts requests."""
     ends = time.monotonic() + START_SECONDS
     while True:
         try:
-            return ask(address, "GET", "/healthz")
+            return send(address, "GET", "/healthz")
         except OSError:
             assert time.monotonic() < ends, "the storagemaster did not start"
             time.sleep(0.05)
 
 
 def upload(address, token, number):
-    """Upload a photo that must be acknowledged; its volume and its id."""
+    """Upload a photo that must be acknowledged; return its volume and its id."""
     headers = {"Authorization": f"Bearer {token}"}
-    status, body = ask(address, "POST", "/photos", picture(number=number), headers)
+    status, body = send(address, "POST", "/photos", picture(number=number), headers)
     assert status == 201, body
     receipt = json.loads(body)
     assert receipt["durability"] == "mirrored"
     return receipt["volume"], receipt["photo"]
 
 
-def ask(address, method, path, body=None, headers=None):
-    """Status and body of an answer."""
+def send(address, method, path, body=None, headers=None):
+    """Send a request; return the status and body of the response."""
     connection = http.client.HTTPConnection(address.host, address.port, timeout=60)
     with contextlib.closing(connection):
         connection.request(method, path, body, headers or {})
@@ -94,7 +94,7 @@ def ask(address, method, path, body=None, headers=None):
 
 
 def calls_of(log):
-    """The calls of a process as (began, ended, text), in seconds."""
+    """Return the calls of a process as (began, ended, text), in seconds."""
     begun, calls = {}, []
     for line in log.read_text(errors="replace").splitlines():
         match = CALL.match(line)
@@ -111,8 +111,8 @@ def calls_of(log):
     return calls
 
 
-def test_both_colos_have_fsynced_file_and_name_before_the_201_leaves(uploads):
-    """For every upload, by the clock of the one machine that all of them run on."""
+def test_both_colos_fsync_file_and_name_before_the_201_is_sent(uploads):
+    """This holds for every upload, by the clock of one machine."""
     paths, logs = uploads
     answers = sorted(began for began, _, text in calls_of(logs["m1"]) if "HTTP/1.1 201" in text)
     assert len(answers) == len(paths) == UPLOADS

@@ -1,4 +1,4 @@
-"""Idempotency-Key: however often and wherever an upload is sent again, there is one photo."""
+"""Idempotency-Key: repeated uploads with one key, at any storagemaster, create one photo."""
 
 import asyncio
 import os
@@ -13,8 +13,8 @@ from volumes.photo_id import derive_photo_id
 FIRST = {"Glassplate-First-Attempt": "1"}
 
 
-async def test_a_retry_at_another_master_finds_the_first_photo(cluster):
-    """200 and the same receipt; no node gets a third copy."""
+async def test_retry_at_another_master_finds_the_first_photo(cluster):
+    """The response is 200 with the same receipt, and no node gets a third copy."""
     other = await cluster.another_master()
     photo = picture()
     first = await cluster.master.upload(photo, key="k", volume=None)
@@ -25,16 +25,16 @@ async def test_a_retry_at_another_master_finds_the_first_photo(cluster):
     assert cluster.all_files() == before
 
 
-async def test_the_id_depends_on_the_key_alone(cluster):
-    """It is what any storagemaster of the cluster derives."""
+async def test_id_depends_only_on_the_key(cluster):
+    """Every storagemaster of the cluster derives the same id."""
     answer = await cluster.master.upload(picture(), key="holiday 7", volume=None)
     assert (answer.version.photo, answer.version.version) == derive_photo_id(
         "holiday 7", secret=KEY_SECRET
     )
 
 
-async def test_a_retry_has_the_time_of_the_first_upload(cluster):
-    """A mirror that lacked the photo gets it with the same second."""
+async def test_retry_has_the_time_of_the_first_upload(cluster):
+    """A mirror that lacked the photo stores it with the same second."""
     photo = picture()
     await cluster.stop_and_notice("west-1")
     first = await cluster.master.upload(photo, key="k")
@@ -48,12 +48,12 @@ async def test_a_retry_has_the_time_of_the_first_upload(cluster):
 
 
 def backdate(path, seconds):
-    """Give a file another time, as if it had been written then."""
+    """Set the modification time of a file."""
     os.utime(path, (seconds, seconds))
 
 
-async def test_two_keys_are_two_photos(cluster):
-    """Also with the same bytes: nothing is merged that the client did not ask for."""
+async def test_two_keys_create_two_photos(cluster):
+    """Photos with the same bytes are not merged."""
     photo = picture()
     one = await cluster.master.upload(photo, key="one")
     two = await cluster.master.upload(photo, key="two")
@@ -66,8 +66,8 @@ async def test_two_keys_are_two_photos(cluster):
     [picture(number=1), picture(file_format="PNG"), long_picture(2 * 1024 * 1024, number=1)],
     ids=["other pixels", "other format", "other length"],
 )
-async def test_the_same_key_with_other_bytes_is_refused(cluster, other_photo):
-    """409, and the first photo is on both mirrors as it was, with nothing beside it."""
+async def test_same_key_with_other_bytes_is_rejected(cluster, other_photo):
+    """The response is 409, and both mirrors still have the first photo only."""
     first = await cluster.master.upload(picture(), key="k")
     before = cluster.all_files()
     answer = await cluster.master.upload(other_photo, key="k")
@@ -79,7 +79,7 @@ async def test_the_same_key_with_other_bytes_is_refused(cluster, other_photo):
 
 
 async def test_other_bytes_do_not_reach_a_mirror_that_lacks_the_photo(cluster):
-    """The first photo stays on two nodes: its owed copy is not given up for the others."""
+    """The hint of the first photo is kept and delivered."""
     photo = picture()
     await cluster.stop_and_notice("west-1")
     first = await cluster.master.upload(photo, key="k")
@@ -91,8 +91,8 @@ async def test_other_bytes_do_not_reach_a_mirror_that_lacks_the_photo(cluster):
     assert cluster.holders(first.original) == {"east-1": photo, "west-1": photo}
 
 
-async def test_a_retry_of_a_degraded_upload_finds_the_copy_that_is_owed(cluster):
-    """Also when that is the only one that can be reached."""
+async def test_retry_of_a_degraded_upload_finds_the_hint(cluster):
+    """The hint is found even if it is the only reachable copy."""
     photo = picture()
     await cluster.stop_and_notice("west-1")
     first = await cluster.master.upload(photo, key="k")
@@ -104,8 +104,8 @@ async def test_a_retry_of_a_degraded_upload_finds_the_copy_that_is_owed(cluster)
     assert set(cluster.holders(first.original)) >= {"west-1", "west-2 for west-1"}
 
 
-async def test_a_retry_while_degraded_makes_no_third_copy(cluster):
-    """The stand-in is found again."""
+async def test_retry_while_degraded_creates_no_third_copy(cluster):
+    """The retry finds the copy on the handoff node."""
     photo = picture()
     await cluster.stop_and_notice("west-1")
     first = await cluster.master.upload(photo, key="k")
@@ -117,8 +117,8 @@ async def test_a_retry_while_degraded_makes_no_third_copy(cluster):
 
 
 @pytest.mark.parametrize("volume", [None, 2])
-async def test_a_retry_goes_to_the_volume_of_the_first_upload(cluster, volume):
-    """Whatever volume it asks for, or would be chosen for it now."""
+async def test_retry_goes_to_the_volume_of_the_first_upload(cluster, volume):
+    """The requested volume and today's choice do not matter."""
     photo = picture()
     first = await cluster.master.upload(photo, key="k", volume=1)
     await cluster.stop_and_notice("west-1")
@@ -127,37 +127,37 @@ async def test_a_retry_goes_to_the_volume_of_the_first_upload(cluster, volume):
     assert set(cluster.holders(first.original)) == {"east-1", "west-1", "west-2 for west-1"}
 
 
-async def test_a_retry_while_the_mirrors_of_the_first_volume_are_down_is_refused(cluster):
-    """Whether there was a first upload cannot be told: 503, and no second photo elsewhere."""
+async def test_retry_while_the_mirrors_of_the_first_volume_are_down_fails(cluster):
+    """A first upload may exist, so the response is 503 and no second photo is created."""
     photo = picture()
     first = await cluster.master.upload(photo, key="k", volume=1)
     await cluster.stop_and_notice("east-1", "west-1")
     answer = await cluster.master.upload(photo, key="k", volume=None)
     assert answer.status == 503
-    assert "used before cannot be told" in answer.document["detail"]
+    assert "cannot check whether this key was used before" in answer.document["detail"]
     await cluster.start_and_notice("east-1", "west-1")
     assert set(cluster.holders(first.original)) == {"east-1", "west-1"}
     assert cluster.files("east-2") == cluster.files("west-2") == {}
     assert (await cluster.master.upload(photo, key="k", volume=None)).status == 200
 
 
-async def test_a_first_attempt_is_spared_the_search(cluster):
-    """It is kept even while a volume has no mirror up: the client says that the key is fresh."""
+async def test_first_attempt_skips_the_search(cluster):
+    """It succeeds even while a volume has no mirror up, because the client declares a new key."""
     await cluster.stop_and_notice("east-1", "west-1")
     answer = await cluster.master.upload(picture(), key="k", volume=None, headers=FIRST)
     assert (answer.status, answer.document["volume"]) == (201, 2)
 
 
-async def test_a_first_attempt_that_was_none_is_harmless(cluster):
-    """With the same bytes it ends at the same photo, while all nodes are up."""
+async def test_false_first_attempt_is_harmless(cluster):
+    """With the same bytes it finds the same photo while all nodes are up."""
     photo = picture()
     first = await cluster.master.upload(photo, key="k", volume=None, headers=FIRST)
     again = await cluster.master.upload(photo, key="k", volume=None, headers=FIRST)
     assert (again.status, again.original) == (200, first.original)
 
 
-async def test_a_retry_after_a_lost_answer_finds_what_was_written(cluster):
-    """The node had the photo, and nobody was told."""
+async def test_retry_after_a_lost_response_finds_the_photo(cluster):
+    """The nodes stored the photo, but their responses were lost."""
     photo = picture()
     for node in ("east-1", "west-1"):
         cluster.links[node].plan(Fault.RESET, after_bytes=1, direction=Direction.CLIENT)
@@ -169,8 +169,8 @@ async def test_a_retry_after_a_lost_answer_finds_what_was_written(cluster):
     assert cluster.holders(again.original) == {"east-1": photo, "west-1": photo}
 
 
-async def test_a_retry_completes_an_upload_that_left_one_copy(cluster):
-    """The one copy was not acknowledged; the retry makes it two."""
+async def test_retry_completes_an_upload_with_one_copy(cluster):
+    """The first attempt was not acknowledged; the retry makes the second copy."""
     photo = long_picture(300_000)
     await cluster.stop("west-1", "west-2", "east-2")
     lost = await cluster.master.upload(photo, key="k", headers=FIRST)
@@ -182,8 +182,8 @@ async def test_a_retry_completes_an_upload_that_left_one_copy(cluster):
     assert cluster.holders(again.original) == {"east-1": photo, "west-1": photo}
 
 
-async def test_the_same_upload_at_two_masters_at_once_is_one_photo(cluster):
-    """Whoever is first, both receipts are for the same two copies."""
+async def test_concurrent_uploads_with_one_key_create_one_photo(cluster):
+    """Both receipts name the same two copies."""
     other = await cluster.another_master()
     photo = long_picture(500_000)
     answers = await asyncio.gather(
@@ -194,28 +194,19 @@ async def test_the_same_upload_at_two_masters_at_once_is_one_photo(cluster):
     assert cluster.holders(answers[0].original) == {"east-1": photo, "west-1": photo}
 
 
-async def test_a_retry_after_a_delete_is_gone(cluster):
-    """410, and the photo does not come back, in its volume or another."""
+@pytest.mark.parametrize("action", ["delete", "delete_version", "revoke"])
+async def test_retry_after_a_delete_or_revocation_gets_410(cluster, action):
+    """The key belongs to the deleted version only, and nothing is stored again."""
     photo = picture()
     first = await cluster.master.upload(photo, key="k", volume=None)
-    await cluster.master.delete(first.version)
+    assert (await getattr(cluster.master, action)(first.version)).status == 200
     before = cluster.all_files()
-    answer = await cluster.master.upload(photo, key="k", volume=None)
-    assert answer.status == 410
+    assert (await cluster.master.upload(photo, key="k", volume=None)).status == 410
     assert cluster.all_files() == before
 
 
-async def test_a_retry_after_a_delete_of_its_version_is_gone(cluster):
-    """The key stands for that version, and for no other."""
-    photo = picture()
-    first = await cluster.master.upload(photo, key="k", volume=None)
-    await cluster.master.delete_version(first.version)
-    answer = await cluster.master.upload(photo, key="k", volume=None)
-    assert answer.status == 410
-
-
-async def test_a_retry_does_not_trust_a_copy_that_has_not_heard_of_the_delete(cluster):
-    """One mirror slept through the delete and the other is down: the word of a third node wins."""
+async def test_retry_does_not_trust_a_copy_without_its_tombstone(cluster):
+    """The hint on a third node counts while one mirror missed the delete and the other is down."""
     photo = picture()
     first = await cluster.master.upload(photo, key="k")
     await cluster.stop_and_notice("east-1")
@@ -226,17 +217,8 @@ async def test_a_retry_does_not_trust_a_copy_that_has_not_heard_of_the_delete(cl
     assert (await cluster.master.upload(photo, key="k")).status == 410
 
 
-async def test_a_retry_after_a_revocation_is_gone(cluster):
-    """The bytes have another version now, which the key does not stand for."""
-    photo = picture()
-    first = await cluster.master.upload(photo, key="k")
-    revoked = await cluster.master.request("POST", f"/photos/{first.version}/revoke")
-    assert revoked.status == 200
-    assert (await cluster.master.upload(photo, key="k")).status == 410
-
-
-async def test_a_retry_while_the_first_copy_cannot_be_read_is_refused(cluster):
-    """It is known that there is one, and not what it is: nothing is guessed."""
+async def test_retry_while_the_first_copy_is_unreadable_fails(cluster):
+    """A copy exists, but its bytes are unknown."""
     photo = picture()
     first = await cluster.master.upload(photo, key="k")
     for node in ("east-1", "west-1"):
@@ -249,14 +231,14 @@ async def test_a_retry_while_the_first_copy_cannot_be_read_is_refused(cluster):
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])
-async def test_a_key_that_is_none_is_refused(cluster, key):
-    """One to 255 printable characters, so that it has one spelling on the wire."""
+async def test_invalid_key_is_rejected(cluster, key):
+    """A key has 1 to 255 printable characters, so it has one spelling on the wire."""
     answer = await cluster.master.upload(picture(), key=key)
     assert answer.status == 400
     assert "Idempotency-Key" in answer.document["detail"]
 
 
-async def test_a_key_may_be_long_and_in_any_language(cluster):
-    """Up to the limit."""
+async def test_key_can_be_long_and_in_any_language(cluster):
+    """A key can have any printable characters up to the limit."""
     for key in ("x" * 255, "Fot\u00f3grafo \u5199\u771f"):
         assert (await cluster.master.upload(picture(), key=key)).status == 201

@@ -1,4 +1,4 @@
-"""The body of an upload: read once, sniffed from its beginning, and held to its word at its end."""
+"""Body of an upload: read once, sniffed at its beginning, and verified at its end."""
 
 import asyncio
 import hashlib
@@ -23,7 +23,7 @@ SHA256 = hashlib.sha256(JPEG).hexdigest()
 
 
 async def arriving(data, sizes=(1000,)):
-    """A body that comes in pieces of these sizes, over and over."""
+    """Yield a body in chunks of these sizes, repeatedly."""
     start = turn = 0
     while start < len(data):
         size = sizes[turn % len(sizes)]
@@ -31,21 +31,21 @@ async def arriving(data, sizes=(1000,)):
         start, turn = start + size, turn + 1
 
 
-def incoming(data, *, bytes_max=10**6, sizes=(1000,), **announced):
-    """An upload that has arrived in part."""
-    return UploadBody(arriving(data, sizes), DeclaredBody(**announced), bytes_max=bytes_max)
+def incoming(data, *, bytes_max=10**6, sizes=(1000,), **declared):
+    """Return an upload whose body arrives in chunks."""
+    return UploadBody(arriving(data, sizes), DeclaredBody(**declared), bytes_max=bytes_max)
 
 
-async def whole(upload, **kept):
-    """Everything that comes out of it."""
+async def whole(upload, **stored):
+    """Return all bytes of an upload."""
     await upload.sniff()
-    return b"".join([chunk async for chunk in upload.body(**kept)])
+    return b"".join([chunk async for chunk in upload.body(**stored)])
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=5))
-def test_however_a_body_arrives_it_is_the_same(sizes):
-    """Byte by byte or in one go: the sniffing loses nothing and doubles nothing."""
+def test_sniffing_keeps_the_body_for_any_chunk_sizes(sizes):
+    """No byte is lost or repeated."""
 
     async def read():
         upload = incoming(JPEG, sizes=sizes)
@@ -57,8 +57,8 @@ def test_however_a_body_arrives_it_is_the_same(sizes):
     assert data == JPEG
 
 
-async def test_as_little_is_read_as_tells():
-    """The rest of a large photo waits until there is somewhere to put it."""
+async def test_sniffing_reads_only_the_beginning():
+    """Most of a large photo stays unread until it is placed."""
     read = 0
 
     async def counted():
@@ -71,33 +71,33 @@ async def test_as_little_is_read_as_tells():
     assert read <= 4000
 
 
-async def test_a_body_that_keeps_its_word_passes():
-    """Length and digest as announced, and the digest that is kept already."""
+async def test_body_that_matches_its_declaration_passes():
+    """It has the declared length and digest, and the stored digest."""
     upload = incoming(JPEG, bytes_total=len(JPEG), sha256=SHA256)
-    assert await whole(upload, kept_digest=SHA256) == JPEG
+    assert await whole(upload, stored_digest=SHA256) == JPEG
 
 
 @pytest.mark.parametrize(
-    ("announced", "kept", "error"),
+    ("declared", "stored", "error"),
     [
         ({"bytes_total": len(JPEG) + 1}, {}, LengthMismatch),
         ({"bytes_total": len(JPEG) - 1}, {}, LengthMismatch),
         ({"sha256": "0" * 64}, {}, DigestMismatch),
-        ({}, {"kept_digest": "0" * 64}, IdempotencyKeyReused),
+        ({}, {"stored_digest": "0" * 64}, IdempotencyKeyReused),
         ({"bytes_max": len(JPEG) - 1}, {}, TooLarge),
     ],
-    ids=["shorter", "longer", "another digest", "other bytes than kept", "too long"],
+    ids=["shorter", "longer", "another digest", "other bytes than stored", "too long"],
 )
-async def test_a_body_that_does_not_keep_its_word_never_ends(announced, kept, error):
-    """It raises where its end would be, so that nobody takes it for whole."""
-    upload = incoming(JPEG, **announced)
+async def test_body_that_does_not_match_raises_at_its_end(declared, stored, error):
+    """It raises instead of ending, so no node publishes it."""
+    upload = incoming(JPEG, **declared)
     await upload.sniff()
     with pytest.raises(error):
-        b"".join([chunk async for chunk in upload.body(**kept)])
+        b"".join([chunk async for chunk in upload.body(**stored)])
 
 
-async def test_a_body_announced_too_long_is_not_read():
-    """Nothing of it."""
+async def test_body_declared_too_long_is_not_read():
+    """No byte of it is read."""
 
     async def never():
         raise AssertionError("it was read")
@@ -108,8 +108,8 @@ async def test_a_body_announced_too_long_is_not_read():
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"no picture" * 100])
-async def test_what_is_no_photo_is_refused_before_anything_is_written(data):
-    """By its beginning."""
+async def test_other_files_are_rejected_by_their_beginning(data):
+    """Nothing has been written at that point."""
     with pytest.raises(UnsupportedFormat):
         await incoming(data).sniff()
 
@@ -121,13 +121,13 @@ async def test_what_is_no_photo_is_refused_before_anything_is_written(data):
         ("md5=:x:, sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:", "00" * 32),
     ],
 )
-def test_a_digest_header_is_read(text, found):
-    """As RFC 9530 writes it."""
+def test_digest_header_is_parsed(text, found):
+    """The form is that of RFC 9530."""
     assert parse_digest_header(text) == found
 
 
 @pytest.mark.parametrize("text", ["", "sha-256=AAAA", "sha-256=:AAAA:", "sha-512=:AAAA:", "::"])
-def test_a_digest_header_without_a_sha256_is_refused(text):
-    """What cannot be checked is not passed over."""
+def test_digest_header_without_a_sha256_is_rejected(text):
+    """A digest that cannot be verified is not ignored."""
     with pytest.raises(BadArgument):
         parse_digest_header(text)

@@ -1,4 +1,4 @@
-"""Faults in the middle of an upload: the survivor's copy counts, and the client sends once."""
+"""Faults during an upload: a handoff node replaces a mirror, and the client sends once."""
 
 import asyncio
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.usefixtures("impatience")
 
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("after_bytes", [0, 100_000, MIB])
-async def test_a_mirror_lost_in_mid_stream_is_replaced(cluster, fault, after_bytes):
-    """Whether it froze, ended or was killed: another node pulls its copy, to hand it over."""
+async def test_mirror_lost_in_mid_stream_is_replaced(cluster, fault, after_bytes):
+    """A handoff node pulls the copy of a mirror that hangs, ends, or is killed."""
     link = cluster.links["west-1"]
     link.plan(fault, after_bytes=after_bytes)
     photo = long_picture(2 * MIB)
@@ -31,8 +31,8 @@ async def test_a_mirror_lost_in_mid_stream_is_replaced(cluster, fault, after_byt
     assert cluster.holders(answer.original) == dict.fromkeys(REPLACED, photo)
 
 
-async def test_a_large_photo_passes_a_mirror_that_freezes(cluster):
-    """More bytes than all buffers on the way have room for."""
+async def test_large_photo_is_not_blocked_by_a_mirror_that_hangs(cluster):
+    """The photo has more bytes than all buffers together."""
     link = cluster.links["west-1"]
     link.plan(Fault.FREEZE, after_bytes=MIB)
     photo = long_picture(16 * MIB)
@@ -42,15 +42,15 @@ async def test_a_large_photo_passes_a_mirror_that_freezes(cluster):
     assert cluster.holders(answer.original) == dict.fromkeys(REPLACED, photo)
 
 
-async def test_a_mirror_that_froze_before_and_was_not_noticed_is_replaced(cluster):
-    """It accepts the connection, and nothing more."""
+async def test_mirror_that_hung_before_the_upload_is_replaced(cluster):
+    """It accepts the connection, but does not respond."""
     cluster.links["west-1"].freeze()
     answer = await cluster.master.upload(picture())
     assert answer.status == 201
     assert cluster.holders(answer.original).keys() == REPLACED
 
 
-async def test_a_mirror_that_stalled_is_asked_no_more_until_it_answers_again(cluster):
+async def test_stalled_mirror_gets_no_requests_until_it_responds_again(cluster):
     """The next upload does not wait for it."""
     cluster.links["west-1"].freeze()
     await cluster.master.upload(picture(number=1))
@@ -64,8 +64,8 @@ async def test_a_mirror_that_stalled_is_asked_no_more_until_it_answers_again(clu
     assert cluster.master.fleet.is_up("west-1")
 
 
-async def test_a_lost_mirror_keeps_nothing_of_a_broken_upload(cluster):
-    """Not a visible file, nor an unfinished one once it has noticed."""
+async def test_lost_mirror_keeps_nothing_of_a_broken_upload(cluster):
+    """It has no published file, and removes the staged one."""
     link = cluster.links["west-1"]
     link.plan(Fault.FREEZE, after_bytes=500_000)
     answer = await cluster.master.upload(long_picture(2 * MIB))
@@ -75,8 +75,8 @@ async def test_a_lost_mirror_keeps_nothing_of_a_broken_upload(cluster):
     assert cluster.files("west-1") == {}
 
 
-async def test_a_mirror_whose_answer_is_lost_may_have_the_photo_too(cluster):
-    """One more copy than was asked for: hand-over finds it there, and settles."""
+async def test_mirror_whose_response_is_lost_can_have_the_photo(cluster):
+    """The delivery of the hint finds the copy, and removes the hint."""
     cluster.links["west-1"].freeze(Direction.CLIENT)
     photo = picture()
     answer = await cluster.master.upload(photo)
@@ -87,8 +87,8 @@ async def test_a_mirror_whose_answer_is_lost_may_have_the_photo_too(cluster):
     assert cluster.holders(answer.original) == {"east-1": photo, "west-1": photo}
 
 
-async def test_two_slow_links_are_no_fault(cluster):
-    """Where both are slow neither keeps the other waiting, and both get their copy."""
+async def test_two_slow_links_are_not_a_fault(cluster):
+    """Neither mirror delays the other, and both get their copy."""
     for node in ("east-1", "west-1"):
         cluster.links[node].conditions = LinkConditions(delay_seconds=0.02)
     photo = long_picture(5 * MIB)
@@ -98,8 +98,8 @@ async def test_two_slow_links_are_no_fault(cluster):
 
 
 @pytest.mark.usefixtures("despair")
-async def test_a_colo_that_freezes_costs_two_colos_and_not_the_photo(cluster):
-    """Its other node is tried in vain; then the live colo holds both copies."""
+async def test_colo_that_hangs_degrades_the_photo(cluster):
+    """The other colo stores both copies after the second node of the first also fails."""
     for node in ("west-1", "west-2"):
         cluster.links[node].freeze()
     photo = picture()
@@ -109,8 +109,8 @@ async def test_a_colo_that_freezes_costs_two_colos_and_not_the_photo(cluster):
 
 
 @pytest.mark.usefixtures("despair")
-async def test_when_both_mirrors_freeze_nothing_is_acknowledged(cluster):
-    """The wait has an end, and the client is told to send again."""
+async def test_when_both_mirrors_hang_nothing_is_acknowledged(cluster):
+    """The wait is bounded, and no node keeps a file."""
     for node in ("east-1", "west-1"):
         cluster.links[node].plan(Fault.FREEZE, after_bytes=MIB)
     answer = await cluster.master.upload(long_picture(3 * MIB))
@@ -123,17 +123,17 @@ async def test_when_both_mirrors_freeze_nothing_is_acknowledged(cluster):
 
 
 @pytest.mark.usefixtures("despair")
-async def test_a_single_copy_is_not_acknowledged(cluster):
-    """The survivor has it, and nobody else can take a second copy."""
+async def test_single_copy_is_not_acknowledged(cluster):
+    """One mirror stores the photo, and no other node can."""
     for node in ("west-1", "west-2", "east-2"):
         cluster.links[node].freeze()
     answer = await cluster.master.upload(picture())
     assert answer.status == 503
-    assert "one copy is not acknowledged" in answer.document["detail"]
+    assert "two are required" in answer.document["detail"]
 
 
-async def test_a_stand_in_that_is_down_is_passed_over(cluster):
-    """The next best node takes the copy."""
+async def test_handoff_node_that_is_down_is_skipped(cluster):
+    """The next best node stores the copy."""
     await cluster.stop("west-2")
     cluster.links["west-1"].plan(Fault.RESET, after_bytes=100_000)
     photo = long_picture(MIB)
@@ -142,8 +142,8 @@ async def test_a_stand_in_that_is_down_is_passed_over(cluster):
     assert cluster.holders(answer.original) == {"east-1": photo, "east-2 for west-1": photo}
 
 
-async def test_a_client_that_goes_away_leaves_nothing(cluster):
-    """Its connection breaks in mid-body: no node keeps a part of it."""
+async def test_client_that_disconnects_leaves_nothing(cluster):
+    """No node keeps a part of the body."""
     photo = long_picture(4 * MIB)
     _, writer = await asyncio.open_connection(*address_of(cluster.master))
     writer.write(cluster.master.upload_head(content_length=len(photo)) + photo[: 2 * MIB])
@@ -154,19 +154,19 @@ async def test_a_client_that_goes_away_leaves_nothing(cluster):
     assert cluster.all_files() == {}
 
 
-async def test_a_client_that_pauses_is_waited_for(cluster):
-    """Nodes are not blamed for a slow client, and both get the photo."""
+async def test_pause_of_a_client_is_not_a_fault_of_the_nodes(cluster):
+    """Both mirrors get the photo of a slow client."""
     photo = long_picture(MIB)
 
-    async def pieces():
+    async def chunks():
         yield photo[:500_000]
         await asyncio.sleep(mirroring.PATIENCE_SECONDS + 0.2)
         yield photo[500_000:]
 
-    answer = await cluster.master.upload(pieces())
+    answer = await cluster.master.upload(chunks())
     assert (answer.status, answer.document["pending_mirrors"]) == (201, [])
 
 
 def address_of(master):
-    """Where a storagemaster listens."""
+    """Return the address of a storagemaster as host and port."""
     return master.address.host, master.address.port

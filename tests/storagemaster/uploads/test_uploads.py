@@ -1,4 +1,4 @@
-"""Uploads: where the copies are, and that what is acknowledged is there."""
+"""Uploads: where the copies are, and that an acknowledged photo exists."""
 
 import asyncio
 import hashlib
@@ -12,8 +12,8 @@ from tests.storagemaster.pictures import long_picture, picture
 MIB = 1024 * 1024
 
 
-async def test_an_upload_is_on_two_nodes_in_two_colos_byte_for_byte(cluster):
-    """The receipt names them, and each has the bytes under the photo's path."""
+async def test_upload_is_on_two_nodes_in_two_colos_byte_for_byte(cluster):
+    """The receipt names the nodes, and each has the bytes under the photo's path."""
     photo = picture()
     answer = await cluster.master.upload(photo)
     assert answer.status == 201
@@ -24,7 +24,7 @@ async def test_an_upload_is_on_two_nodes_in_two_colos_byte_for_byte(cluster):
 
 
 async def test_both_copies_have_the_same_time_and_digest(cluster):
-    """So that ETag and Last-Modified agree, and mirrors can be compared without reading."""
+    """ETag and Last-Modified agree, and mirrors can be compared without reading."""
     photo = picture()
     answer = await cluster.master.upload(photo)
     paths = [cluster.path(node, answer.original) for node in ("east-1", "west-1")]
@@ -36,8 +36,8 @@ async def test_both_copies_have_the_same_time_and_digest(cluster):
     assert answer.document["sha256"] == wanted
 
 
-async def test_a_receipt_says_what_the_photo_is(cluster):
-    """Format, bytes and pixels, a URL for each size it will have, and where to ask for it."""
+async def test_receipt_describes_the_photo(cluster):
+    """It has format, bytes, pixels, a URL for each size, and the path of the status."""
     photo = picture(file_format="PNG", width=320, height=200)
     answer = await cluster.master.upload(photo)
     document = answer.document
@@ -51,36 +51,36 @@ async def test_a_receipt_says_what_the_photo_is(cluster):
 
 @pytest.mark.parametrize("bytes_total", [700, 64 * 1024, MIB - 64, MIB, 3 * MIB + 17])
 async def test_photos_of_any_length_arrive_whole(cluster, bytes_total):
-    """Also at and around the lengths that are buffered and batched on the way."""
+    """The lengths include those at which a body is buffered or batched."""
     photo = long_picture(bytes_total)
     answer = await cluster.master.upload(photo)
     assert answer.status == 201
     assert cluster.holders(answer.original) == {"east-1": photo, "west-1": photo}
 
 
-async def test_a_chunked_body_of_unknown_length_arrives_whole(cluster):
-    """As of a client that makes the photo while it sends it."""
+async def test_chunked_body_of_unknown_length_arrives_whole(cluster):
+    """A client can create the photo while it sends it."""
     photo = long_picture(MIB)
 
-    async def pieces():
+    async def chunks():
         for start in range(0, len(photo), 50_000):
             yield photo[start : start + 50_000]
 
-    answer = await cluster.master.upload(pieces())
+    answer = await cluster.master.upload(chunks())
     assert answer.status == 201
     assert cluster.holders(answer.original) == {"east-1": photo, "west-1": photo}
 
 
-async def test_the_master_chooses_a_volume_if_the_client_does_not(cluster):
-    """Either will do when all nodes are up."""
+async def test_master_chooses_a_volume_if_the_client_does_not(cluster):
+    """Any volume is possible while all nodes are up."""
     answer = await cluster.master.upload(picture(), volume=None)
     assert answer.status == 201
     assert answer.document["volume"] in {1, 2}
     assert answer.document["durability"] == "mirrored"
 
 
-async def test_a_volume_with_a_node_down_is_passed_over(cluster):
-    """Another volume has both mirrors up: nothing is degraded."""
+async def test_volume_with_a_node_down_is_skipped(cluster):
+    """A volume whose mirrors are both up gets the photo, which is not degraded."""
     await cluster.stop_and_notice("east-1")
     for number in range(4):
         answer = await cluster.master.upload(picture(number=number), volume=None)
@@ -88,8 +88,8 @@ async def test_a_volume_with_a_node_down_is_passed_over(cluster):
         assert answer.document["durability"] == "mirrored"
 
 
-async def test_a_chosen_volume_with_a_node_down_gets_a_stand_in_in_the_same_colo(cluster):
-    """Two colos have the photo, and the receipt says who is owed a copy."""
+async def test_requested_volume_with_a_node_down_gets_a_handoff_node_in_the_same_colo(cluster):
+    """Two colos have the photo, and the receipt lists the pending mirror."""
     await cluster.stop_and_notice("east-1")
     photo = picture()
     answer = await cluster.master.upload(photo)
@@ -102,8 +102,8 @@ async def test_a_chosen_volume_with_a_node_down_gets_a_stand_in_in_the_same_colo
 
 
 @pytest.mark.parametrize(("down", "live"), [("east", "west"), ("west", "east")])
-async def test_with_a_colo_down_both_copies_are_in_the_live_one(cluster, down, live):
-    """The receipt says that this is less than was wanted, and who is owed."""
+async def test_with_a_colo_down_both_copies_are_in_the_other_one(cluster, down, live):
+    """The receipt says that the photo is degraded, and lists the pending mirror."""
     await cluster.stop_and_notice(f"{down}-1", f"{down}-2")
     photo = picture()
     answer = await cluster.master.upload(photo)
@@ -116,8 +116,8 @@ async def test_with_a_colo_down_both_copies_are_in_the_live_one(cluster, down, l
     }
 
 
-async def test_with_a_colo_down_a_strict_upload_is_refused(cluster):
-    """Nothing is acknowledged, and nothing is kept."""
+async def test_with_a_colo_down_a_strict_upload_fails(cluster):
+    """Nothing is acknowledged or stored."""
     await cluster.stop_and_notice("west-1", "west-2")
     answer = await cluster.master.upload(picture(), headers={"Durability": "strict"})
     assert answer.status == 503
@@ -125,8 +125,8 @@ async def test_with_a_colo_down_a_strict_upload_is_refused(cluster):
     assert cluster.all_files() == {}
 
 
-async def test_a_strict_cluster_refuses_for_everyone(cluster_with):
-    """The cluster's setting is that of every upload that says nothing, or less."""
+async def test_strict_cluster_makes_every_upload_strict(cluster_with):
+    """An upload cannot weaken the cluster's setting."""
     cluster = await cluster_with(strict=True)
     assert (await cluster.master.upload(picture())).status == 201
     await cluster.stop_and_notice("west-1", "west-2")
@@ -134,8 +134,8 @@ async def test_a_strict_cluster_refuses_for_everyone(cluster_with):
         assert (await cluster.master.upload(picture(), headers=headers)).status == 503
 
 
-async def test_a_strict_upload_is_kept_while_two_colos_can_have_it(cluster):
-    """One node down is no reason to refuse."""
+async def test_strict_upload_succeeds_while_two_colos_can_store_it(cluster):
+    """A single node that is down does not fail it."""
     await cluster.stop_and_notice("east-1")
     answer = await cluster.master.upload(picture(), headers={"Durability": "strict"})
     assert (answer.status, answer.document["durability"]) == (201, "mirrored")
@@ -143,18 +143,18 @@ async def test_a_strict_upload_is_kept_while_two_colos_can_have_it(cluster):
 
 @pytest.mark.parametrize("left", ["east-1", "east-2", "west-1", None])
 async def test_with_one_node_left_or_none_nothing_is_acknowledged(cluster, left):
-    """One copy is none: 503, when to try again, and nothing kept."""
+    """The response is 503 with Retry-After, and nothing is stored."""
     down = [node for node in ("east-1", "east-2", "west-1", "west-2") if node != left]
     await cluster.stop_and_notice(*down)
     answer = await cluster.master.upload(picture())
     assert answer.status == 503
     assert answer.headers["Retry-After"] == "2"
-    assert "nothing was kept" in answer.document["detail"]
+    assert "nothing was stored" in answer.document["detail"]
     assert cluster.all_files() == {}
 
 
-async def test_nodes_that_are_down_and_not_noticed_yet_are_replaced(cluster):
-    """The survivor's copy is finished, and a second is pulled from it, to the same colo."""
+async def test_node_that_is_down_unnoticed_is_replaced(cluster):
+    """A handoff node in the same colo pulls its copy from the other mirror."""
     await cluster.stop("west-1")
     photo = long_picture(300_000)
     answer = await cluster.master.upload(photo)
@@ -163,8 +163,8 @@ async def test_nodes_that_are_down_and_not_noticed_yet_are_replaced(cluster):
     assert cluster.holders(answer.original) == {"east-1": photo, "west-2 for west-1": photo}
 
 
-async def test_a_colo_that_is_down_and_not_noticed_yet_is_replaced(cluster):
-    """The second copy goes to the live colo, and the receipt says degraded."""
+async def test_colo_that_is_down_unnoticed_is_replaced(cluster):
+    """The second copy goes to the other colo, and the receipt says degraded."""
     await cluster.stop("west-1", "west-2")
     photo = long_picture(300_000)
     answer = await cluster.master.upload(photo)
@@ -172,16 +172,16 @@ async def test_a_colo_that_is_down_and_not_noticed_yet_is_replaced(cluster):
     assert cluster.holders(answer.original) == {"east-1": photo, "east-2 for west-1": photo}
 
 
-async def test_a_strict_upload_that_loses_a_colo_on_the_way_is_not_acknowledged(cluster):
-    """It was placed in two colos, but only one took it."""
+async def test_strict_upload_that_loses_a_colo_is_not_acknowledged(cluster):
+    """It was placed in two colos, but only one stored it."""
     await cluster.stop("west-1", "west-2")
     answer = await cluster.master.upload(picture(), headers={"Durability": "strict"})
     assert answer.status == 503
     assert "strict" in answer.document["detail"]
 
 
-async def test_mirrors_that_are_both_down_and_not_noticed_yet_are_a_503(cluster):
-    """The client's bytes are gone with the body: it sends again, and then others take it."""
+async def test_upload_to_two_mirrors_that_are_down_unnoticed_gets_503(cluster):
+    """No node has the bytes, so the client must resend them; other mirrors store them then."""
     await cluster.stop("east-1", "west-1")
     answer = await cluster.master.upload(picture())
     assert answer.status == 503
@@ -189,38 +189,24 @@ async def test_mirrors_that_are_both_down_and_not_noticed_yet_are_a_503(cluster)
     assert (again.status, again.document["volume"]) == (201, 2)
 
 
-async def test_a_suspect_disk_gets_no_photo(cluster):
-    """A node that failed a write takes none until it is looked at, and others do."""
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_suspect_disk_gets_no_photo(cluster, noticed):
+    """A handoff node stores its copy; an unnoticed fault makes the node reject the write."""
     cluster.mark_suspect("west-1")
-    await cluster.poll()
+    if noticed:
+        await cluster.poll()
     photo = picture()
     answer = await cluster.master.upload(photo)
     assert answer.status == 201
     assert cluster.holders(answer.original) == {"east-1": photo, "west-2 for west-1": photo}
 
 
-async def test_a_disk_that_becomes_suspect_on_the_way_is_replaced(cluster):
-    """What the storagemaster did not know yet, the node says."""
-    cluster.mark_suspect("west-1")
-    photo = picture()
-    answer = await cluster.master.upload(photo)
-    assert answer.status == 201
-    assert cluster.holders(answer.original) == {"east-1": photo, "west-2 for west-1": photo}
-
-
-async def test_a_full_disk_gets_no_photo(cluster):
-    """Its room is kept for what belongs to photos that are there."""
-    cluster.fill("east-1")
-    await cluster.poll()
-    photo = picture()
-    answer = await cluster.master.upload(photo)
-    assert answer.status == 201
-    assert cluster.holders(answer.original) == {"west-1": photo, "east-2 for east-1": photo}
-
-
-async def test_a_disk_that_becomes_full_on_the_way_is_replaced(cluster):
-    """The node refuses, and another one pulls the copy."""
-    cluster.fill("east-1", to_the_brim=True)
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_full_disk_gets_no_photo(cluster, noticed):
+    """A handoff node stores its copy; the free space is for files of existing photos."""
+    cluster.fill("east-1", to_the_brim=not noticed)
+    if noticed:
+        await cluster.poll()
     photo = picture()
     answer = await cluster.master.upload(photo)
     assert answer.status == 201
@@ -228,7 +214,7 @@ async def test_a_disk_that_becomes_full_on_the_way_is_replaced(cluster):
 
 
 async def test_when_every_disk_is_full_nothing_is_acknowledged(cluster):
-    """Nothing is squeezed in above the mark."""
+    """No node uses its reserve for a new photo."""
     for node in cluster.stores:
         cluster.fill(node)
     await cluster.poll()
@@ -237,8 +223,8 @@ async def test_when_every_disk_is_full_nothing_is_acknowledged(cluster):
     assert cluster.all_files() == {}
 
 
-async def test_many_uploads_at_once_are_all_mirrored(cluster):
-    """Each is on both its nodes, with its own bytes."""
+async def test_concurrent_uploads_are_all_mirrored(cluster):
+    """Each photo is on both its nodes, with its own bytes."""
     photos = [picture(number=number) for number in range(24)]
     answers = await asyncio.gather(*(cluster.master.upload(photo, volume=None) for photo in photos))
     assert {answer.status for answer in answers} == {201}

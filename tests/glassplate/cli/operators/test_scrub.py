@@ -51,7 +51,7 @@ def test_unknown_and_unreachable_nodes_are_reported(glassplate, client, cluster)
     """Both make the exit status 1."""
     result = glassplate("scrub", "--node", "east-9")
     assert result.exit_code == 1
-    assert "there is no node east-9" in result.stderr
+    assert "unknown node 'east-9'" in result.stderr
     with pytest.raises((UsageError, Refused)):
         client.scrub("east-9")
     with cluster.without("east-1"):

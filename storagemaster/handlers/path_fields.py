@@ -1,0 +1,37 @@
+"""Fields of a request's path. A malformed field raises an error that becomes a 400."""
+
+from aiohttp import web
+
+from storagemaster.errors import BadArgument
+from volumes.photo_id import PhotoId, Version, parse_photo_id, parse_version
+from volumes.photo_path import SHARDS, PhotoVersion, VolumeId, parse_volume
+
+
+def volume_in(request: web.Request) -> VolumeId:
+    """Return the volume."""
+    return parse_volume(request.match_info["volume"])
+
+
+def photo_in(request: web.Request) -> PhotoId:
+    """Return the photo."""
+    return parse_photo_id(request.match_info["photo"])
+
+
+def version_in(request: web.Request) -> Version | None:
+    """Return the version, or None if the route has none."""
+    text = request.match_info.get("version")
+    return None if text is None else parse_version(text)
+
+
+def photo_version_in(request: web.Request) -> PhotoVersion:
+    """Return volume, photo, and version of a route that has all three."""
+    version = parse_version(request.match_info["version"])
+    return PhotoVersion(volume_in(request), photo_in(request), version)
+
+
+def shard_in(request: web.Request) -> str:
+    """Return the shard."""
+    shard = request.match_info["shard"]
+    if shard not in SHARDS:
+        raise BadArgument(f"unknown shard {shard!r}")
+    return shard
