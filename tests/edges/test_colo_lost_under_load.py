@@ -15,8 +15,8 @@ import pytest
 from tests.edge_servers import running_nginx, running_varnish
 from tests.edges.read_targets import NODES, make_site
 from tests.proxy_config.edge_requests import READ_KEYS, send_request, sign
-from tests.storagenode.node_process import ask as ask_node
 from tests.storagenode.node_process import body_of, node_process
+from tests.storagenode.node_process import call as ask_node
 from tests.storagenode.photo_samples import MTIME, bytes_of, variant_of, version_of
 from tests.storagenode.served_site import lift_fences
 from volumes.photo_path import render_path
