@@ -217,7 +217,7 @@ BUGS_OF_STORAGEMASTERS = (
         found_by=Tests("tests/storagemaster/mirrors/test_fan_out.py"),
     ),
     PlantedBug(
-        what="a body that is not what was announced is kept",
+        what="a body that does not match its declared digest is stored",
         plant=ignores_the_declared_digest,
         found_by=Tests("tests/storagemaster/uploads/test_bad_uploads.py"),
     ),
