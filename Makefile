@@ -77,7 +77,7 @@ bench-images: $(DEV) ## making sizes, against Pillow and libvips; photos through
 
 bench-info: $(DEV) ## pages of 100 photos, with memcached against without
 	@proxy_config/install-servers.sh test
-	$(BIN)/python -m bench.info_pages
+	$(BIN)/python -m bench.batch_lookup
 
 drill: $(DEV) ## break clusters in the ways that stand for all, and check every promise
 	@proxy_config/install-servers.sh test

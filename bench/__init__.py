@@ -1,1 +1,1 @@
-"""Benches: what Glassplate does against what it is measured by, side by side on one machine."""
+"""Benchmarks: Glassplate against a baseline, in turns on one machine."""

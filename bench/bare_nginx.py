@@ -1,4 +1,4 @@
-"""nginx with nothing of ours: the limit that an edge is measured against."""
+"""Plain nginx over static files: the baseline of the edges."""
 
 import getpass
 import os
@@ -9,7 +9,7 @@ from glassplate.local.cluster import SERVER_PATH
 from glassplate.local.edges import NGINX_WORKERS
 from volumes.address import Address
 
-# What makes nginx fast with static files is here, the cache of open files too; nothing is logged.
+# Tuned for static files: sendfile, a cache of open files, and no access log.
 _BARE_NGINX = """\
 {user}worker_processes {workers};
 worker_rlimit_nofile 16384;
@@ -37,12 +37,12 @@ http {{
 
 
 def prepare_bare_nginx(folder: Path, listen: Address, *, root: Path) -> list[str]:
-    """Write the config of an nginx with nothing of ours; the arguments to run it."""
+    """Write the config of a plain nginx; return the command that runs it."""
     program = shutil.which("nginx", path=SERVER_PATH)
-    assert program is not None, "there is no edge without nginx"
+    assert program is not None, "nginx is not installed"
     folder.mkdir()
     config = folder / "nginx.conf"
-    # As root nginx would give the work to a user who cannot see the files.
+    # Started by root, nginx would use a default user that cannot read the files.
     user = f"user {getpass.getuser()};\n" if os.geteuid() == 0 else ""
     config.write_text(
         _BARE_NGINX.format(

@@ -1,7 +1,7 @@
-"""The least of an aiohttp server: one route, and bytes from memory, with no permission and no disk.
+"""Minimal aiohttp server: one route, bytes from memory, without permissions and without a disk.
 
-`python -m bench.bare_server --port N --folder F` serves the files below a folder as they were when
-it started.
+`python -m bench.bare_server --port N --folder F` reads the files below a directory at its start,
+and serves them from memory.
 """
 
 import argparse
@@ -28,11 +28,11 @@ def _read_all(folder: Path) -> dict[str, bytes]:
 
 
 async def _serve(port: int, bodies: Mapping[str, bytes]) -> None:
-    async def answer(request: web.Request) -> web.Response:
+    async def respond(request: web.Request) -> web.Response:
         return web.Response(body=bodies[request.path])
 
     application = web.Application()
-    application.router.add_get("/{path:.*}", answer)
+    application.router.add_get("/{path:.*}", respond)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -1,7 +1,7 @@
-"""The least a durable mirrored write can be: the same bytes twice, by threads that only write.
+"""Minimal durable mirrored writes: threads that write the same bytes twice.
 
-Each copy is one file, fsynced, and its directory, fsynced. There is no digest, no second name, no
-tombstone to look for, no network and no receipt.
+Each copy is one file. The file and its directory are fsynced. The baseline has no digest, rename,
+tombstone lookup, network, or receipt.
 """
 
 import os
@@ -17,7 +17,7 @@ DIRECTORIES = 1024
 
 
 def make_directories(folder: Path) -> None:
-    """The directories of both copies, on the disk before anything is measured."""
+    """Create the directories of both copies durably, before the measurement."""
     for copy in COPIES:
         for number in range(DIRECTORIES):
             (folder / copy / str(number)).mkdir(parents=True)
@@ -25,7 +25,7 @@ def make_directories(folder: Path) -> None:
 
 
 def write_all(folder: Path, photos: Sequence[bytes], *, run: int) -> float:
-    """Write every photo twice; the seconds it took. `run` keeps the names of runs apart."""
+    """Write every photo twice; return the duration in seconds. File names contain `run`."""
     left = iter(enumerate(photos))
     lock = threading.Lock()
     threads = [
@@ -53,12 +53,12 @@ def _write_some(
 
 
 def write_durably(directory: str, name: str, data: bytes) -> None:
-    """Write one file; its bytes and its name are on the disk on return."""
+    """Write one file durably: its bytes and its name are on the disk on return."""
     handle = os.open(f"{directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
+        unwritten = memoryview(data)
+        while unwritten:
+            unwritten = unwritten[os.write(handle, unwritten) :]
         os.fsync(handle)
     finally:
         os.close(handle)

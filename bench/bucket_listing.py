@@ -1,9 +1,9 @@
-"""What listing a volume of many objects in S3 takes: for a fence, and for comparing mirrors.
+"""Time to list a volume of many objects in S3, for lifting a fence and for comparing mirrors.
 
     python -m bench.bucket_listing [OBJECTS]
 
-SeaweedFS has the bucket. A fence waits for tombstones, which takes a listing of the volume's names;
-comparing takes digests, which a listing does not have, and which are asked for once.
+SeaweedFS serves the bucket. Lifting a fence needs the tombstones: one listing of the volume's
+names. Comparing mirrors needs digests, which a listing does not have. The node requests each once.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ PHOTO_BYTES = 1000
 
 
 def main() -> None:
-    """Fill a bucket, and say how long each kind of listing takes."""
+    """Fill a bucket, and print the duration of each kind of listing."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else OBJECTS
     os.environ.update(CREDENTIALS)
     with tempfile.TemporaryDirectory() as folder, seaweedfs(Path(folder)) as url:
@@ -43,22 +43,22 @@ def main() -> None:
         node = _node(url)
         marked_bucket(node)
         with _store(node) as store:
-            print(f"{count} objects are put in {_seconds(partial(_fill, store, count)):.1f} s")
+            print(f"put {count} objects: {_seconds(partial(_fill, store, count)):.1f} s")
         with _store(node) as store:
             took = _seconds(partial(store.tombstones, VOLUME))
-            print(f"tombstones, as for a fence: {took:.2f} s")
-        for words in ("the first time", "after a restart"):
+            print(f"tombstones, for a fence: {took:.2f} s")
+        for when in ("the first time", "after a restart"):
             with _store(node) as store:
                 took = _seconds(partial(store.shard_digests, VOLUME))
-                print(f"digests of all shards, {words}: {took:.2f} s")
+                print(f"digests of all shards, {when}: {took:.2f} s")
         with _store(node) as store:
             store.shard_digests(VOLUME)
             again = _seconds(partial(store.shard_digests, VOLUME))
-            print(f"digests once more, nothing changed: {again:.3f} s")
+            print(f"digests of all shards, unchanged: {again:.3f} s")
 
 
 def _fill(store: BucketStore, count: int) -> None:
-    rng = random.Random(1)  # the same bucket each time
+    rng = random.Random(1)  # the same bucket in every run
     data = rng.randbytes(PHOTO_BYTES)
     digest = hashlib.sha256(data).hexdigest()
 
@@ -82,19 +82,19 @@ def _paths(rng: random.Random, count: int) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _store(node: Node) -> Iterator[BucketStore]:
-    """A store that remembers nothing yet, like that of a node which has just started."""
+    """Open a store with empty caches, as a node that has just started."""
     with opened_bucket(node, threads=AT_ONCE) as (store, _):
         store.create_volume(VOLUME)
         yield store
 
 
 def _node(url: str) -> Node:
-    nowhere = Address("127.0.0.1", 1)
+    unused = Address("127.0.0.1", 1)
     return Node(
         id=NodeId("cold-1"),
         colo=Colo("cold"),
-        read=nowhere,
-        write=nowhere,
+        read=unused,
+        write=unused,
         store="s3://photos/cold-1",
         endpoint=url,
         region=REGION,
@@ -102,9 +102,9 @@ def _node(url: str) -> Node:
 
 
 def _seconds(work: Callable[[], Any]) -> float:
-    begun = time.monotonic()
+    started = time.monotonic()
     work()
-    return time.monotonic() - begun
+    return time.monotonic() - started
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draws ratios as horizontal bars, each with its floor and its least and greatest run."""
+"""Chart of ratios as horizontal bars, each with its floor and its range of runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from matplotlib.ticker import LogLocator, NullLocator
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HOLDS = "#6fb3bd"
-UNDER = "#e07a6f"
+PASSES = "#6fb3bd"
+FAILS = "#e07a6f"
 INK = "#22303a"
 FAINT = "#8795a0"
 
 _ROW_INCHES = 0.52
 _FRAME_INCHES = 2.2
 _BAR_HEIGHT = 0.56
-# Beyond this spread the short bars would be too short to read, and the axis is logarithmic.
+# Above this ratio of the longest bar to the shortest, the axis is logarithmic.
 _SPREAD_MAX = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One row of a chart: a ratio, the floor it must reach, and between what its runs lay."""
+    """One row of a chart: a ratio, the floor it must reach, and the range of its runs."""
 
     label: str
     value: float
@@ -39,7 +39,7 @@ class Bar:
 
 
 def draw_bars(path: Path, *, title: str, bars: Sequence[Bar], footnote: str) -> None:
-    """Writes the chart as a PNG, with the first bar on top."""
+    """Write the chart as a PNG, with the first bar on top."""
     height = _FRAME_INCHES + _ROW_INCHES * len(bars)
     with mpl.rc_context({"font.size": 10, "text.color": INK, "axes.labelcolor": INK}):
         picture = Picture(figsize=(10, height), dpi=144)
@@ -48,14 +48,14 @@ def draw_bars(path: Path, *, title: str, bars: Sequence[Bar], footnote: str) -> 
         start = _set_scale(axes, bars)
         for row, bar in enumerate(bars):
             _draw_bar(axes, row, bar, start=start)
-        _dress(axes, bars)
+        _decorate(axes, bars)
         picture.suptitle(title, x=0.016, ha="left", fontsize=14, fontweight="bold")
         picture.supxlabel(fill(footnote, 150), fontsize=7.5, color=FAINT)
         picture.savefig(path)
 
 
 def _set_scale(axes: "Axes", bars: Sequence[Bar]) -> float:
-    """Fits the axis to the bars, and says where they begin."""
+    """Fit the axis to the bars; return where they begin."""
     low = min(1, *(min(bar.low, bar.floor) for bar in bars))
     high = max(1, *(max(bar.high, bar.floor) for bar in bars))
     if high / low <= _SPREAD_MAX:
@@ -66,12 +66,12 @@ def _set_scale(axes: "Axes", bars: Sequence[Bar]) -> float:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_locator(NullLocator())
-    # A logarithmic axis has no zero; at 1 ours is as good as theirs.
+    # A logarithmic axis has no zero; 1 is equal to the baseline.
     return 1
 
 
 def _draw_bar(axes: "Axes", row: int, bar: Bar, *, start: float) -> None:
-    color = HOLDS if bar.value >= bar.floor else UNDER
+    color = PASSES if bar.value >= bar.floor else FAILS
     axes.barh(row, bar.value - start, left=start, height=_BAR_HEIGHT, color=color, zorder=2)
     axes.errorbar(
         bar.value,
@@ -99,10 +99,10 @@ def _draw_bar(axes: "Axes", row: int, bar: Bar, *, start: float) -> None:
         )
 
 
-def _dress(axes: "Axes", bars: Sequence[Bar]) -> None:
+def _decorate(axes: "Axes", bars: Sequence[Bar]) -> None:
     axes.set_yticks(range(len(bars)), [fill(bar.label, 38) for bar in bars])
     axes.set_ylim(len(bars) - 0.4, -0.6)
-    axes.set_xlabel("ours to theirs: 1 is as good as theirs, larger is better")
+    axes.set_xlabel("ratio to the baseline: 1 is equal, larger is better")
     axes.axvline(1, color=FAINT, linestyle=(0, (4, 3)), linewidth=1, zorder=1)
     axes.tick_params(length=0, colors=INK)
     axes.grid(axis="x", color="#e4e9ec", linewidth=0.8, zorder=0)
@@ -120,10 +120,10 @@ def _dress(axes: "Axes", bars: Sequence[Bar]) -> None:
         )
     axes.legend(
         handles=[
-            Patch(color=HOLDS, label="median, holds"),
-            Patch(color=UNDER, label="median, under its floor"),
+            Patch(color=PASSES, label="median, passes"),
+            Patch(color=FAILS, label="median, below its floor"),
             Line2D([], [], color=INK, linewidth=2.4, label="floor"),
-            Line2D([], [], color=INK, linewidth=1.2, label="least to greatest run"),
+            Line2D([], [], color=INK, linewidth=1.2, label="range of the runs"),
         ],
         loc="lower left",
         bbox_to_anchor=(0, 1),

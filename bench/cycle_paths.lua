@@ -1,9 +1,9 @@
--- Asks for the paths in a file, in turn, for ever; tells the result as JSON. Its arguments are the
--- file and how many threads there are.
+-- Requests the paths in a file in turn, repeatedly, and prints the result as JSON. Arguments: the file
+-- and the number of threads.
 
 local threads = 0
 
--- Threads begin far from each other: no two ask for a path before one has been through its share.
+-- Each thread starts at its own part of the file, so that no two threads request the same path early.
 function setup(thread)
   thread:set("number", threads)
   threads = threads + 1

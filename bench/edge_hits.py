@@ -1,6 +1,6 @@
-"""Cache hits of our nginx edge, which checks every permission, against nginx and the bare files.
+"""Cache hits of an nginx edge, which checks every permission, against plain nginx.
 
-The nodes are stopped before the runs: whatever is answered 200 then is a hit.
+The nodes are stopped before the runs, so that every status 200 is a hit.
 """
 
 from pathlib import Path
@@ -8,13 +8,13 @@ from pathlib import Path
 from bench.bare_nginx import prepare_bare_nginx
 from bench.figures import Figure, compare_async
 from bench.photo_set import (
+    check_responses,
     make_photo_set,
     photos_per_second,
     put_photo_set,
-    refuse_wrong_answers,
 )
 from bench.scratch_cluster import named, scratch_cluster
-from bench.theirs import free_address, running
+from bench.servers import free_address, running
 from bench.wrk import write_paths
 from volumes.cluster import NodeId
 
@@ -26,7 +26,7 @@ NODE = NodeId("east-1")
 
 
 async def measure() -> Figure:
-    """Photos a second through the edge, to those of an nginx that serves the node's own files."""
+    """Measure photos per second of the edge and of an nginx that serves the node's files."""
     async with scratch_cluster() as local:
         node, edge = local.cluster.nodes[NODE], local.cluster.edges[EDGE]
         running_node = named(local, NODE)
@@ -34,21 +34,21 @@ async def measure() -> Figure:
         photos = make_photo_set(local.cluster, local.keys, local.cluster.volumes_on(NODE)[0])
         await put_photo_set(photos, node, local.keys)
         by_url = {photo.url: photo.data for photo in photos}
-        await refuse_wrong_answers(edge.listen, by_url)
+        await check_responses(edge.listen, by_url)
         await local.stop(running_node)
-        await refuse_wrong_answers(edge.listen, by_url)
+        await check_responses(edge.listen, by_url)
         urls = write_paths(local.data / "urls", [photo.url for photo in photos])
         bare_paths = write_paths(local.data / "bare-paths", [photo.bare_path for photo in photos])
 
         bare = free_address()
         argv = prepare_bare_nginx(local.data / "bare-nginx", bare, root=Path(node.store))
         async with running(argv, bare, log=local.data / "log" / "bare-nginx.log"):
-            await refuse_wrong_answers(bare, {photo.bare_path: photo.data for photo in photos})
+            await check_responses(bare, {photo.bare_path: photo.data for photo in photos})
 
-            async def ours() -> float:
+            async def measured() -> float:
                 return await photos_per_second(edge.listen, urls, seconds=SECONDS)
 
-            async def theirs() -> float:
+            async def baseline() -> float:
                 return await photos_per_second(bare, bare_paths, seconds=SECONDS)
 
-            return await compare_async(NAME, FLOOR, ours, theirs)
+            return await compare_async(NAME, FLOOR, measured, baseline)

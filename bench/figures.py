@@ -1,8 +1,8 @@
-"""Figures: ratios of ours to theirs, measured in turns, each with a floor it must not fall under.
+"""Figures: ratios of a measured rate to a baseline, each with a floor.
 
-A ratio is always turned so that larger is better and 1 is as good as theirs. Runs are interleaved
-(ours, theirs, ours, theirs, ...), so that a machine which slows down slows both; the figure is the
-median of the ratios of the pairs, and the least and the greatest are told with it.
+A larger ratio is always better, and 1 is equal to the baseline. Runs alternate between both, so
+that a machine that slows down affects both. A figure is the median of the ratios of the pairs, with
+the minimum and the maximum.
 """
 
 import json
@@ -20,7 +20,7 @@ from rich.table import Table
 from bench.chart import Bar, draw_bars
 from bench.machine import describe_machine
 
-# Run before those that count, and discarded.
+# Pairs of runs before the ones that count; their results are discarded.
 _WARMUP_PAIRS = 1
 
 RESULTS = Path(__file__).parent / "results"
@@ -28,7 +28,7 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One ratio of ours to theirs: the median of `runs` pairs, and between what they lay."""
+    """Ratio of measured to baseline: the median of `runs` pairs, and their range."""
 
     name: str
     floor: float
@@ -39,12 +39,12 @@ class Figure:
     detail: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def holds(self) -> bool:
-        """Whether the median is at its floor or above."""
+    def passes(self) -> bool:
+        """True if the median reaches its floor."""
         return self.ratio >= self.floor
 
     def as_json(self) -> dict[str, Any]:
-        """The figure as it stands in a result file."""
+        """Return the figure's entry in a result file."""
         return {
             "figure": self.name,
             "ratio": self.ratio,
@@ -59,40 +59,40 @@ class Figure:
 def compare(
     name: str,
     floor: float,
-    a: Callable[[], float],
-    b: Callable[[], float],
+    measured: Callable[[], float],
+    baseline: Callable[[], float],
     *,
     runs: int = 5,
     higher_is_better: bool = True,
 ) -> Figure:
-    """Runs ours (`a`) and theirs (`b`) in turns.
+    """Run the measured code and the baseline in turns.
 
     Args:
-        name: What is measured, as a reader of the table should see it.
-        floor: The least ratio that is acceptable.
-        a: One run of ours, as a rate, or as seconds where `higher_is_better` is false.
-        b: One run of theirs, in the same unit.
-        runs: How many pairs count.
-        higher_is_better: Whether the runs return rates rather than times.
+        name: Name of the figure in the table.
+        floor: Lowest acceptable ratio.
+        measured: One run of Glassplate: a rate, or seconds if `higher_is_better` is false.
+        baseline: One run of the baseline, in the same unit.
+        runs: Number of pairs that count.
+        higher_is_better: True if the runs return rates, False if they return seconds.
 
     Raises:
-        ValueError: A run returned what is no rate: zero, less, or not a number.
+        ValueError: A run returned zero, a negative value, or not a number.
     """
-    pairs = [(a(), b()) for _ in range(_WARMUP_PAIRS + runs)]
+    pairs = [(measured(), baseline()) for _ in range(_WARMUP_PAIRS + runs)]
     return summarize(name, floor, pairs[_WARMUP_PAIRS:], higher_is_better=higher_is_better)
 
 
 async def compare_async(
     name: str,
     floor: float,
-    a: Callable[[], Awaitable[float]],
-    b: Callable[[], Awaitable[float]],
+    measured: Callable[[], Awaitable[float]],
+    baseline: Callable[[], Awaitable[float]],
     *,
     runs: int = 5,
     higher_is_better: bool = True,
 ) -> Figure:
-    """What `compare` does, for runs that are awaited; never two at once."""
-    pairs = [(await a(), await b()) for _ in range(_WARMUP_PAIRS + runs)]
+    """Do the same as `compare` with coroutines, one at a time."""
+    pairs = [(await measured(), await baseline()) for _ in range(_WARMUP_PAIRS + runs)]
     return summarize(name, floor, pairs[_WARMUP_PAIRS:], higher_is_better=higher_is_better)
 
 
@@ -103,17 +103,20 @@ def summarize(
     *,
     higher_is_better: bool = True,
 ) -> Figure:
-    """The figure of pairs of (ours, theirs) that were measured already.
+    """Return the figure for pairs of (measured, baseline).
 
     Raises:
-        ValueError: There are no pairs, or a number in them is zero, less, or not a number.
+        ValueError: `pairs` is empty, or has zero, a negative value, or not a number.
     """
     if not pairs:
         raise ValueError(f"{name}: no runs were measured")
     for value in (value for pair in pairs for value in pair):
         if not math.isfinite(value) or value <= 0:
-            raise ValueError(f"{name}: a run returned {value}, which is no rate and no time")
-    ratios = [ours / theirs if higher_is_better else theirs / ours for ours, theirs in pairs]
+            raise ValueError(f"{name}: a run returned {value}: must be a positive number")
+    ratios = [
+        measured / baseline if higher_is_better else baseline / measured
+        for measured, baseline in pairs
+    ]
     return Figure(
         name=name,
         floor=floor,
@@ -122,8 +125,8 @@ def summarize(
         minimum=min(ratios),
         maximum=max(ratios),
         detail={
-            "ours": statistics.median(ours for ours, _ in pairs),
-            "theirs": statistics.median(theirs for _, theirs in pairs),
+            "measured": statistics.median(measured for measured, _ in pairs),
+            "baseline": statistics.median(baseline for _, baseline in pairs),
             "unit": "rate" if higher_is_better else "seconds",
         },
     )
@@ -136,16 +139,16 @@ def report(
     results: Path = RESULTS,
     console: Console | None = None,
 ) -> int:
-    """Writes `NAME.json` and `NAME.png`, prints the table, and says how the bench should exit.
+    """Write `NAME.json` and `NAME.png`, and print the table.
 
     Returns:
-        0 where every median is at its floor or above, else 1.
+        The exit status: 0 if every median reaches its floor, otherwise 1.
 
     Raises:
-        ValueError: There are no figures.
+        ValueError: `figures` is empty.
     """
     if not figures:
-        raise ValueError(f"{name}: a bench without figures proves nothing")
+        raise ValueError(f"{name}: the benchmark has no figures")
     machine = describe_machine()
     results.mkdir(parents=True, exist_ok=True)
     records = [figure.as_json() | {"machine": machine} for figure in figures]
@@ -165,21 +168,21 @@ def report(
     console = console or Console(file=sys.stdout)
     console.print(_table(name, figures))
     console.print(machine_line, style="dim", highlight=False)
-    return 0 if all(figure.holds for figure in figures) else 1
+    return 0 if all(figure.passes for figure in figures) else 1
 
 
 def _table(name: str, figures: Sequence[Figure]) -> Table:
     runs = sorted({figure.runs for figure in figures})
     table = Table(
-        title=f"{name}: ours to theirs, larger is better",
+        title=f"{name}: ratio to the baseline, larger is better",
         caption=f"median of {' or '.join(map(str, runs))} interleaved runs",
     )
     table.add_column("figure")
-    for heading in ("ratio", "floor", "least", "greatest"):
+    for heading in ("ratio", "floor", "min", "max"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     for figure in figures:
-        verdict = "[green]holds[/]" if figure.holds else "[bold red]under its floor[/]"
+        verdict = "[green]passes[/]" if figure.passes else "[bold red]below its floor[/]"
         numbers = (figure.ratio, figure.floor, figure.minimum, figure.maximum)
         table.add_row(figure.name, *(f"{number:.3f}" for number in numbers), verdict)
     return table

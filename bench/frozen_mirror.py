@@ -1,8 +1,8 @@
-"""How long a mirror that freezes delays the uploads that come then, as the slowest hundredth tells.
+"""Delay of uploads by a frozen mirror, as the 99th percentile.
 
-`python -m bench.frozen_mirror` freezes one of four nodes again and again while photos are uploaded;
-its kernel still takes connections and bytes, and nobody answers. Every receipt has to name two
-copies. The delay is against the median of uploads while all nodes are well.
+`python -m bench.frozen_mirror` freezes one of four nodes repeatedly during uploads. The kernel of a
+frozen node still accepts connections and bytes, but no process responds. Every receipt must name
+two copies. The delay is relative to the median of uploads with four healthy nodes.
 """
 
 import asyncio
@@ -23,48 +23,48 @@ from permission_urls import sign_token
 BOUND_SECONDS = 1.0
 FREEZES = 10
 UPLOADS = 100
-"""In each freeze, and as many before it."""
+"""Number of uploads in each freeze, and before each freeze."""
 AT_ONCE = 8
 PHOTO_BYTES = 50_000
 FROZEN = "west-1"
 MASTER = "east-master"
 COPIES_MIN = 2
-# Until a node that goes on is believed in again.
+# Time until the storagemasters use a resumed node again.
 PAUSE_SECONDS = 3.0
 
 
 async def measure() -> Figure:
-    """One second, to the delay of the slowest hundredth."""
-    well: list[float] = []
+    """Return the ratio of one second to the delay at the 99th percentile."""
+    healthy: list[float] = []
     frozen: list[float] = []
     async with scratch_cluster() as local:
         await local.start(named(local, "valkey", *NODES, MASTER))
         (node,) = named(local, FROZEN)
-        assert node.pid is not None, "it was just started"
+        assert node.pid is not None, "the node has just started"
         address = local.cluster.masters[MASTER].address
         token = sign_token(local.keys, ["upload"])
         async with Client([f"http://{address}"], token=token) as client:
             numbers = iter(range(2 * FREEZES * UPLOADS))
             for _ in range(FREEZES):
-                well += await _upload_many(client, numbers)
+                healthy += await _upload_many(client, numbers)
                 os.kill(node.pid, signal.SIGSTOP)
                 try:
                     frozen += await _upload_many(client, numbers)
                 finally:
                     os.kill(node.pid, signal.SIGCONT)
                 await asyncio.sleep(PAUSE_SECONDS)
-    usual = statistics.median(well)
+    healthy_seconds = statistics.median(healthy)
     slowest = statistics.quantiles(frozen, n=100)[98]
     return Figure(
         name="1 s, against the delay of an upload while a mirror is frozen (p99)",
         floor=1.0,
-        ratio=BOUND_SECONDS / (slowest - usual),
+        ratio=BOUND_SECONDS / (slowest - healthy_seconds),
         runs=len(frozen),
-        minimum=BOUND_SECONDS / (max(frozen) - usual),
-        maximum=BOUND_SECONDS / max(1e-3, statistics.median(frozen) - usual),
+        minimum=BOUND_SECONDS / (max(frozen) - healthy_seconds),
+        maximum=BOUND_SECONDS / max(1e-3, statistics.median(frozen) - healthy_seconds),
         detail={
-            "p50_seconds_well": usual,
-            "p99_seconds_well": statistics.quantiles(well, n=100)[98],
+            "p50_seconds_healthy": healthy_seconds,
+            "p99_seconds_healthy": statistics.quantiles(healthy, n=100)[98],
             "p50_seconds_frozen": statistics.median(frozen),
             "p99_seconds_frozen": slowest,
             "p100_seconds_frozen": max(frozen),
@@ -73,7 +73,7 @@ async def measure() -> Figure:
 
 
 async def _upload_many(client: Client, numbers: Iterator[int]) -> list[float]:
-    """The seconds of each of many uploads, some at once."""
+    """Upload photos concurrently; return the duration of each upload in seconds."""
     left = iter(range(UPLOADS))
 
     async def some() -> list[float]:
@@ -92,12 +92,12 @@ async def _upload(client: Client, number: int) -> float:
     receipt = await client.put(photo)
     seconds = time.monotonic() - started
     if len({copy.node for copy in receipt.copies}) < COPIES_MIN:
-        raise RuntimeError(f"{receipt.reference} was acknowledged on {receipt.copies}")
+        raise RuntimeError(f"{receipt.reference} has too few copies: {receipt.copies}")
     return seconds
 
 
 def main() -> int:
-    """Measure, tell it, and say how to exit."""
+    """Measure, and return the exit status."""
     return report("frozen-mirror", [asyncio.run(measure())])
 
 

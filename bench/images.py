@@ -1,10 +1,10 @@
-"""Making sizes: ten of a 12-megapixel photo, against Pillow by itself and against libvips.
+"""Ten sizes of a 12-megapixel photo, against plain Pillow and against libvips.
 
-Then photos through the whole chain (see `photo_chain`). All else in processor seconds, and libvips
-with one thread, so that what is compared is work and not cores. Every contestant makes the same
-sizes with the same JPEG settings; ours makes the placeholders, the digests and the info document as
-well. libvips is measured where it is: its `vipsthumbnail` command, and its Python binding `pyvips`,
-which has no process to start.
+A last figure is for photos through the whole chain (see `photo_chain`). The other figures are in
+processor seconds, and libvips uses one thread, so that they compare work and not cores. All make
+the same sizes with the same JPEG settings. Glassplate also makes the placeholders, the digests, and
+the info document. libvips is optional: the `vipsthumbnail` command, and the Python binding
+`pyvips`, which starts no process.
 """
 
 import asyncio
@@ -33,17 +33,17 @@ from volumes.sizes import Size
 
 NAIVE_FLOOR = 3.0
 VIPS_FLOOR = 1.4
-# One decode and SIMD all the way down is what libvips is best at.
+# libvips is fastest with one decode for all sizes.
 CASCADE_FLOOR = 1.0
 RUNS = 7
 
 _COMMAND = "vipsthumbnail"
-_FROM_FAR_ENOUGH = 1.5
+_SOURCE_FACTOR_MIN = 1.5
 
 
 def main() -> int:
-    """Measure all there is to measure, and tell it."""
-    # libvips reads it once, when it is loaded.
+    """Measure against every installed library, and return the exit status."""
+    # libvips reads this variable only when it is loaded.
     os.environ["VIPS_CONCURRENCY"] = "1"
     original = render_test_photo()
     figures = [_against("one naive Pillow pass each", NAIVE_FLOOR, original, naive_pass)]
@@ -58,39 +58,39 @@ def main() -> int:
                 )
             )
     else:
-        _say(f"{_COMMAND} is not installed (apt-get install libvips-tools): not compared with it")
+        _log(f"skipped {_COMMAND}: not installed (apt-get install libvips-tools)")
     if find_spec("pyvips") is not None:
         figures += [
             _against("pyvips, each from the file", VIPS_FLOOR, original, vips_from_file),
             _against("pyvips, all from one decode", CASCADE_FLOOR, original, vips_cascade),
         ]
     else:
-        _say("pyvips is not installed (pip install 'pyvips[binary]'): not compared with it")
+        _log("skipped pyvips: not installed (pip install 'pyvips[binary]')")
     figures[0].detail.update(child_use(original))
     figures.append(asyncio.run(photo_chain.measure()))
     return report("images", figures)
 
 
 def our_pass(original: bytes) -> object:
-    """Every size, and the info document."""
+    """Make every size and the info document."""
     return make_sizes(original, recipe=RECIPE)
 
 
 def child_use(original: bytes) -> dict[str, float]:
-    """What the same photo takes of a limited child: its memory at the most, and its time."""
+    """Return the peak memory and the time of a sandboxed child for the same photo."""
     with SizesMaker() as maker:
         for _ in range(3):
             maker.make(original, RECIPE)
-        assert maker.last_end is not None
+        assert maker.last_exit is not None
         return {
-            "child_peak_mib": round(maker.last_end.memory_bytes_peak / 1024**2, 1),
-            "child_cpu_seconds": round(maker.last_end.cpu_seconds, 3),
-            "child_wall_seconds": round(maker.last_end.elapsed_seconds, 3),
+            "child_peak_mib": round(maker.last_exit.memory_bytes_peak / 1024**2, 1),
+            "child_cpu_seconds": round(maker.last_exit.cpu_seconds, 3),
+            "child_wall_seconds": round(maker.last_exit.elapsed_seconds, 3),
         }
 
 
 def vips_from_file(original: bytes) -> None:
-    """Each size by libvips from the bytes, its JPEG reader shrinking while it decodes."""
+    """Make each size with libvips from the bytes. Its JPEG reader shrinks while it decodes."""
     pyvips = import_module("pyvips")
     for size in RECIPE.sizes:
         edge = size.edge_pixels
@@ -99,12 +99,12 @@ def vips_from_file(original: bytes) -> None:
 
 
 def vips_cascade(original: bytes) -> None:
-    """One decode by libvips, and each size from the smallest that is enough larger, as ours."""
+    """Decode once with libvips; make each size from the smallest size that is large enough."""
     pyvips = import_module("pyvips")
     made: dict[int, Any] = {}
     for size in sorted(RECIPE.sizes, key=lambda each: -each.edge_pixels):
         edge = size.edge_pixels
-        sources = [larger for larger in made if larger >= edge * _FROM_FAR_ENOUGH]
+        sources = [larger for larger in made if larger >= edge * _SOURCE_FACTOR_MIN]
         if made:
             source = made[min(sources)] if sources else made[max(made)]
             small = source.thumbnail_image(edge, height=edge)
@@ -115,7 +115,7 @@ def vips_cascade(original: bytes) -> None:
 
 
 def seconds_of_vips_command(photo: Path) -> float:
-    """The processor seconds of one `vipsthumbnail` for each size, from the file on disk."""
+    """Return the processor seconds of `vipsthumbnail` runs from the file, one for each size."""
     before = _seconds_of_children()
     for size in RECIPE.sizes:
         edge, setting = size.edge_pixels, RECIPE.jpeg_for(size)
@@ -126,18 +126,20 @@ def seconds_of_vips_command(photo: Path) -> float:
     return _seconds_of_children() - before
 
 
-def _against(name: str, floor: float, original: bytes, theirs: Callable[[bytes], object]) -> Figure:
-    return _against_seconds(name, floor, original, lambda: _cpu_seconds(theirs, original))
+def _against(
+    name: str, floor: float, original: bytes, baseline: Callable[[bytes], object]
+) -> Figure:
+    return _against_seconds(name, floor, original, lambda: _cpu_seconds(baseline, original))
 
 
 def _against_seconds(
-    name: str, floor: float, original: bytes, theirs: Callable[[], float]
+    name: str, floor: float, original: bytes, baseline: Callable[[], float]
 ) -> Figure:
     figure = compare(
         f"ten sizes of 12 megapixels, against {name}",
         floor,
         lambda: _cpu_seconds(our_pass, original),
-        theirs,
+        baseline,
         runs=RUNS,
         higher_is_better=False,
     )
@@ -178,7 +180,7 @@ def _photo_file(original: bytes) -> Iterator[Path]:
         yield path
 
 
-def _say(line: str) -> None:
+def _log(line: str) -> None:
     print(line, file=sys.stderr)
 
 

@@ -1,7 +1,7 @@
-"""Durable uploads into two colos, against writing the same bytes twice with no system around it.
+"""Durable uploads to two colos, against plain writes of the same bytes to two files.
 
-One storagemaster, four nodes and Valkey, each a process of its own, as `glassplate up` runs them,
-and no image workers, so that only the write path is measured.
+The cluster has one storagemaster, four nodes, and Valkey, as `glassplate up` runs them. It has no
+image workers, so that this measures only the write path.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What one run uploads, and how its figure is named and held."""
+    """Photos of one run, and the name and floor of their figure."""
 
     name: str
     floor: float
@@ -34,13 +34,13 @@ class Batch:
     photo_bytes: int
     unit: str
     units_each: float
-    """How much of the unit one photo is."""
+    """Units per photo."""
 
 
 LARGE = Batch(
     name="durable two-colo ingest of 2 MB photos, against writing them twice",
     floor=0.60,
-    # Some seconds of work: the pairs of runs of one second lay still further apart.
+    # Several seconds per run, because shorter runs vary more.
     photos=300,
     photo_bytes=2_000_000,
     unit="MB/s",
@@ -57,7 +57,7 @@ SMALL = Batch(
 
 
 async def measure() -> list[Figure]:
-    """MB a second of large photos, and photos a second of small ones."""
+    """Measure MB per second of large photos, and photos per second of small ones."""
     async with scratch_cluster() as local:
         await local.start(named(local, "valkey", *NODES, MASTER))
         numbers = itertools.count()
@@ -69,19 +69,19 @@ async def _measure_batch(local: LocalCluster, batch: Batch, numbers: Iterator[in
     await asyncio.to_thread(make_directories, folder)
     photos = [render_photo(number, batch.photo_bytes) for number in range(batch.photos)]
 
-    async def ours() -> float:
+    async def measured() -> float:
         return batch.photos * batch.units_each / await _upload(local, batch, next(numbers))
 
-    async def theirs() -> float:
+    async def baseline() -> float:
         run = next(numbers)
         seconds = await asyncio.to_thread(write_all, folder, photos, run=run)
         return batch.photos * batch.units_each / seconds
 
-    return await compare_async(batch.name, batch.floor, ours, theirs)
+    return await compare_async(batch.name, batch.floor, measured, baseline)
 
 
 async def _upload(local: LocalCluster, batch: Batch, run: int) -> float:
-    """The seconds in which a load generator uploaded a batch of photos never uploaded before."""
+    """Upload a batch of new photos with a load generator; return the duration in seconds."""
     token = sign_token(local.keys, [Scope.UPLOAD])
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.upload_load", "--token", token),
@@ -92,5 +92,5 @@ async def _upload(local: LocalCluster, batch: Batch, run: int) -> float:
     )
     output, _ = await process.communicate()
     if process.returncode:
-        raise LoadFailed(f"the upload of {batch.photos} photos did not end well")
+        raise LoadFailed(f"the upload of {batch.photos} photos failed")
     return float(json.loads(output)["seconds"])

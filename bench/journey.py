@@ -1,7 +1,7 @@
-"""A photo's journey, step by step, each against the least that the step could be.
+"""The steps of a photo's journey, each against a minimal implementation of the same step.
 
-`python -m bench.journey` measures the write path, the sizes, a node's reads and the edge's hits, in
-some three minutes, and exits 1 where a median is under its floor.
+`python -m bench.journey` measures the write path, the sizes, reads of a node, and hits of an edge.
+It takes about three minutes, and exits 1 if a median is below its floor.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from bench.figures import Figure, report
 
 
 def main() -> int:
-    """Measure everything, tell it, and say how to exit."""
+    """Measure everything, and return the exit status."""
     return report("journey", asyncio.run(_measure_all()))
 
 

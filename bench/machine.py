@@ -1,4 +1,4 @@
-"""What machine a bench ran on: processor, kernel and versions, and nothing that names the host."""
+"""Description of the machine: processor, kernel, and versions, without the host name."""
 
 import os
 import platform
@@ -11,12 +11,12 @@ from pathlib import Path
 _PACKAGES = ("aiohttp", "uvloop", "pillow", "rq")
 _SERVERS = {"nginx": ("nginx", "-v"), "varnish": ("varnishd", "-V")}
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
-# Where Debian keeps servers, which a user's PATH leaves out.
+# Directories of Debian's servers, which are not in a user's PATH.
 _SERVER_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"])
 
 
 def describe_machine() -> dict[str, str]:
-    """The machine in words, by what each is about."""
+    """Return the properties of the machine, by name."""
     return {
         "cpu": _cpu_model(),
         "cores": f"{len(os.sched_getaffinity(0))} cores",
@@ -28,7 +28,7 @@ def describe_machine() -> dict[str, str]:
 
 
 def _cpu_model() -> str:
-    """The name the processor gives itself, or that of its kind where it gives none."""
+    """Return the model name of the processor, or its architecture."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         key, _, value = line.partition(":")
         if key.strip() == "model name":
@@ -48,7 +48,7 @@ def _server_version(name: str) -> str | None:
     path = shutil.which(program, path=_SERVER_PATH)
     if path is None:
         return None
-    # nginx says it on stdout or stderr according to its version.
-    said = subprocess.run([path, flag], capture_output=True, text=True, check=False, timeout=10)
-    match = _VERSION.search(said.stdout + said.stderr)
+    # The servers print their version to stdout or stderr.
+    done = subprocess.run([path, flag], capture_output=True, text=True, check=False, timeout=10)
+    match = _VERSION.search(done.stdout + done.stderr)
     return match[0] if match else None

@@ -1,4 +1,4 @@
-"""Photos for the write path: a sound JPEG header, then bytes that no other photo has."""
+"""Photos for the write path: a valid JPEG header, then unique bytes."""
 
 import random
 
@@ -9,16 +9,16 @@ _END = b"\xff\xd9"
 
 
 def render_photo(number: int, size_bytes: int) -> bytes:
-    """A file of so many bytes that is a JPEG by its header; its pixels are noise of a seed.
+    """Render a file of `size_bytes` with a JPEG header; its image data is noise.
 
-    The same number and size always give the same bytes, and other numbers others.
+    The same number and size always give the same bytes; different numbers give different bytes.
     """
     head = _START + _segment(0xE0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0") + _frame_header()
     scan = _segment(0xDA, b"\x03\x01\0\x02\x11\x03\x11\0\x3f\0")
-    room = size_bytes - len(head) - len(scan) - len(_END)
-    if room < 0:
-        raise ValueError(f"a JPEG cannot be as small as {size_bytes} bytes")
-    noise = random.Random(number).randbytes(room).replace(b"\xff", b"\xfe")
+    noise_bytes = size_bytes - len(head) - len(scan) - len(_END)
+    if noise_bytes < 0:
+        raise ValueError(f"size_bytes: {size_bytes} is too small for a JPEG")
+    noise = random.Random(number).randbytes(noise_bytes).replace(b"\xff", b"\xfe")
     return head + scan + noise + _END
 
 

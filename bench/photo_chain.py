@@ -1,7 +1,7 @@
-"""Photos through the whole chain: uploaded, and answered when every size is mirrored in both colos.
+"""Photos through the whole chain: uploaded until every size is mirrored in both colos.
 
-Against the making of sizes alone: the same photos through one walled decoder a core, with no HTTP,
-no queue and no disk around it. What is lost between the two is what the system costs.
+The baseline makes only the sizes of the same photos, in one sandboxed decoder per core, without
+HTTP, queue, or disk. The difference is the overhead of the system.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _PERCENTILE_99 = 98
 
 
 async def measure() -> Figure:
-    """Photos a minute, and how long each was waited for."""
+    """Measure photos per minute, and the waiting time of each photo."""
     photo = await asyncio.to_thread(render_test_photo)
     numbers = itertools.count()
     seconds_each: list[float] = []
@@ -45,17 +45,17 @@ async def measure() -> Figure:
         await local.start(named(local, "valkey", *NODES, *_PARTS))
         with SizesMaker() as one, SizesMaker() as other:
 
-            async def ours() -> float:
-                photos = [distinct(photo, next(numbers)) for _ in range(PHOTOS)]
+            async def measured() -> float:
+                photos = [make_unique(photo, next(numbers)) for _ in range(PHOTOS)]
                 started = time.perf_counter()
                 seconds_each.extend(await _upload_all(local, photos))
                 return 60 * PHOTOS / (time.perf_counter() - started)
 
-            async def theirs() -> float:
+            async def baseline() -> float:
                 return await asyncio.to_thread(_photos_a_minute_alone, photo, (one, other))
 
-            figure = await compare_async(NAME, FLOOR, ours, theirs, runs=RUNS)
-    # The first run, which warms up, is in none of these.
+            figure = await compare_async(NAME, FLOOR, measured, baseline, runs=RUNS)
+    # Without the first run, which is a warmup.
     waits = seconds_each[PHOTOS:]
     detail = {
         "unit": "photos a minute",
@@ -67,14 +67,14 @@ async def measure() -> Figure:
     return dataclasses.replace(figure, detail=figure.detail | detail)
 
 
-def distinct(photo: bytes, number: int) -> bytes:
-    """The same picture in bytes that no other number has: a comment says which."""
+def make_unique(photo: bytes, number: int) -> bytes:
+    """Return the same image in unique bytes: a JPEG comment has the number."""
     comment = f"photo {number}".encode()
     return photo[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + photo[2:]
 
 
 async def _upload_all(local: LocalCluster, photos: list[bytes]) -> list[float]:
-    """Upload to both storagemasters in turn; the seconds from each upload to its last size."""
+    """Upload to both storagemasters in turn; return the seconds of each upload to its last size."""
     headers = {"Authorization": f"Bearer {sign_token(local.keys, [Scope.UPLOAD])}"}
     masters = itertools.cycle(local.cluster.masters.values())
     left = iter(photos)
@@ -88,7 +88,7 @@ async def _upload_all(local: LocalCluster, photos: list[bytes]) -> list[float]:
 async def _upload_some(
     session: aiohttp.ClientSession, master: str, left: Iterator[bytes]
 ) -> list[float]:
-    """One person, who sends the next photo when the last is ready."""
+    """Upload as one client, which sends the next photo when the last one is ready."""
     waits = []
     for photo in left:
         started = time.perf_counter()
@@ -96,9 +96,9 @@ async def _upload_some(
         async with session.post(url, data=photo) as response:
             receipt = await response.json()
         if response.status != 201 or receipt["state"] != "ready":
-            raise LoadFailed(f"an upload was answered {response.status}: {receipt}")
+            raise LoadFailed(f"an upload returned {response.status}: {receipt}")
         if receipt["durability"] != "mirrored":
-            raise LoadFailed("an upload is in one colo only")
+            raise LoadFailed("an upload is only in one colo")
         waits.append(time.perf_counter() - started)
     return waits
 

@@ -1,4 +1,4 @@
-"""A set of photos as pages show them: put on a node, and fetched once to see that all is well."""
+"""Set of photos for the read path: stored on a node, and fetched once to check the bytes."""
 
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from volumes.photo_path import PhotoVersion, Variant, VolumeId, render_path
 from volumes.sizes import size_classes
 
 PHOTOS = 200
-# What 640 pixels weigh, more or less.
+# The size of 640 pixels has about this many bytes.
 SIZE_LETTER = "z"
 BYTES_MIN = 20_000
 BYTES_MAX = 60_000
@@ -30,14 +30,14 @@ _MTIME_SECONDS = 1_700_000_000
 
 @dataclass(frozen=True, slots=True)
 class PhotoOfSet:
-    """One photo: what it is, the URL that opens it, and its bytes."""
+    """One photo: its variant, its permission URL, and its bytes."""
 
     variant: Variant
     url: str
     data: bytes
 
     def other_names(self, count: int, rng: random.Random) -> list[Variant]:
-        """Names of other photos of the same volume, which may have the same bytes."""
+        """Return new names in the same volume, for the same bytes."""
         volume, letter, ext = self.variant.photo_version.volume, self.variant.size, self.variant.ext
         return [
             Variant(
@@ -56,12 +56,12 @@ class PhotoOfSet:
 
     @property
     def bare_path(self) -> str:
-        """The path at a server that asks for no permission."""
+        """Path on a server without permissions."""
         return f"/{render_path(self.variant)}"
 
 
 def make_photo_set(cluster: Cluster, keys: KeyRing, volume: VolumeId) -> list[PhotoOfSet]:
-    """The photos of one volume, the same ones each time."""
+    """Return the photos of one volume, the same in every run."""
     rng = random.Random(_SEED)
     signer = ReadSigner(keys)
     size_class = size_classes(cluster.sizes)[SIZE_LETTER]
@@ -86,41 +86,42 @@ async def put_photo_set(photos: Sequence[PhotoOfSet], node: Node, keys: KeyRing)
         for photo in photos:
             await client.put(
                 Place(photo.variant),
-                _in_one_piece(photo.data),
+                one_chunk(photo.data),
                 mtime_seconds=_MTIME_SECONDS,
                 bytes_total=len(photo.data),
             )
 
 
-async def refuse_wrong_answers(address: Address, expected: Mapping[str, bytes]) -> None:
-    """Ask a server once for every path, which also warms its cache.
+async def check_responses(address: Address, expected: Mapping[str, bytes]) -> None:
+    """Request every path once, which also warms the cache of the server.
 
     Raises:
-        LoadFailed: An answer is not 200 with the bytes that are expected.
+        LoadFailed: A response is not 200 with the expected bytes.
     """
     async with aiohttp.ClientSession() as session:
         for path, data in expected.items():
             async with session.get(f"http://{address}{path}") as response:
                 if response.status != 200 or await response.read() != data:
-                    raise LoadFailed(f"{address} answered {response.status}, or other bytes")
+                    raise LoadFailed(f"{address} returned {response.status}, or wrong bytes")
 
 
 async def photos_per_second(address: Address, paths_file: Path, *, seconds: int) -> float:
-    """How many photos of the set a server gives in a second.
+    """Return the photos per second of a server.
 
     Raises:
-        LoadFailed: It did not give photos only.
+        LoadFailed: A response was not a photo.
     """
     result = await run_wrk(address, paths_file, seconds=seconds, bytes_each_min=BYTES_MIN)
     return result.per_second
 
 
 async def _lift_fences(client: NodeClient) -> None:
-    """Do what a storagemaster does for a node that has missed nothing."""
+    """Lift all fences, as a storagemaster does for a node that missed no tombstones."""
     status = await client.status()
     for volume in status.fenced:
         await client.lift_fence(VolumeId(volume), status.fence_serial)
 
 
-async def _in_one_piece(data: bytes) -> AsyncIterator[bytes]:
+async def one_chunk(data: bytes) -> AsyncIterator[bytes]:
+    """Yield the data as one chunk of a body."""
     yield data

@@ -1,7 +1,7 @@
-"""How long after a delete the slowest edge still gives the slowest variant away, over many photos.
+"""Time from a delete until no edge serves any variant of the photo, over many photos.
 
-`make bench-purge` has every edge of a local cluster cache every size of 1,000 photos, deletes
-these, and asks for each URL again and again from the moment the delete has returned.
+`make bench-purge` caches every size of 1,000 photos in every edge of a local cluster. It then
+deletes the photos, and requests each URL repeatedly from the return of the delete on.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ POLL_SECONDS = 0.02
 
 
 async def measure() -> Figure:
-    """One second, to the seconds that the slowest of all photos took."""
+    """Return the ratio of one second to the time of the slowest photo."""
     async with scratch_cluster() as local:
         await local.start(local.processes)
         masters = [f"http://{master.address}" for master in local.cluster.masters.values()]
@@ -44,7 +44,7 @@ async def measure() -> Figure:
             seconds = await asyncio.gather(*(one(number) for number in range(PHOTOS)))
     slowest = max(seconds)
     return Figure(
-        name=f"1 s, against the last answer of a deleted photo (slowest of {PHOTOS})",
+        name=f"1 s, against the last response with a deleted photo (slowest of {PHOTOS})",
         floor=1.0,
         ratio=BOUND_SECONDS / slowest,
         runs=PHOTOS,
@@ -66,7 +66,7 @@ async def _purge_one(
     ]
     for target in targets * 2:
         if await _status(session, target) != 200:
-            raise RuntimeError(f"{target} is not served, so that no purge of it can be measured")
+            raise RuntimeError(f"cannot measure the purge of {target}: it is not served")
     await client.delete(receipt.reference)
     returned = time.monotonic()
     await asyncio.gather(*(_until_refused(session, target) for target in targets))
@@ -75,7 +75,7 @@ async def _purge_one(
 
 async def _until_refused(session: aiohttp.ClientSession, target: str) -> None:
     async with asyncio.timeout(GIVE_UP_SECONDS):
-        while await _status(session, target) == 200:  # noqa: ASYNC110  # it is an edge's to tell
+        while await _status(session, target) == 200:  # noqa: ASYNC110  # polls another process
             await asyncio.sleep(POLL_SECONDS)
 
 
@@ -95,7 +95,7 @@ def _photo(number: int) -> bytes:
 
 
 def main() -> int:
-    """Measure, tell it, and say how to exit."""
+    """Measure, and return the exit status."""
     return report("purge", [asyncio.run(measure())])
 
 

@@ -1,7 +1,8 @@
-"""Repair of a mirror that lacks photos, unthrottled, against what it must reach on two cores.
+"""Unthrottled repair of a mirror that lacks photos, against a required rate on two cores.
 
-Two nodes are processes of their own; what a storagemaster does for a repair runs here, in one more.
-Each run copies photos that only one mirror has, spread over all shards, and compares the mirrors.
+Two nodes are separate processes; the storagemaster's part of the repair runs in this process. Each
+run copies photos from the only mirror that has them, spread over all shards, and compares the
+mirrors.
 """
 
 import asyncio
@@ -9,13 +10,13 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import aiohttp
 
 from bench.figures import Figure, report, summarize
 from bench.photo_bytes import render_photo
+from bench.photo_set import one_chunk
 from bench.scratch_cluster import named, scratch_cluster
 from glassplate.local.cluster import LocalCluster
 from permission_urls import InternalSigner
@@ -36,14 +37,14 @@ MTIME_SECONDS = 1_700_000_000
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one run copies, and what it must reach."""
+    """Photos of one run, and the required rate."""
 
     name: str
     photos: int
     photo_bytes: int
     least: float
     units_each: float
-    """How much of the unit of `least` one photo is."""
+    """Units of `least` per photo."""
 
 
 BATCHES = (
@@ -53,11 +54,11 @@ BATCHES = (
 
 
 class RepairFailed(Exception):
-    """The mirrors are not equal after a repair."""
+    """The mirrors differ after a repair."""
 
 
 async def measure() -> list[Figure]:
-    """What repair reaches, as a ratio to what it must."""
+    """Return the ratios of the measured rates to the required ones."""
     async with scratch_cluster() as local:
         volume = next(iter(local.cluster.volumes))
         mirrors = local.cluster.volumes[volume].mirrors
@@ -90,7 +91,7 @@ async def _measure(
 
 
 async def _fill(node: NodeClient, volume: VolumeId, batch: Batch, run: int) -> None:
-    """Photos that were never there before, on one mirror."""
+    """Store new photos on one mirror."""
     data = render_photo(run, batch.photo_bytes)
     numbers = itertools.count()
 
@@ -101,7 +102,7 @@ async def _fill(node: NodeClient, volume: VolumeId, batch: Batch, run: int) -> N
             body = data[:-8] + number.to_bytes(8, "big")
             await node.put(
                 Place(Variant(photo_version, "o", "jpg")),
-                _in_one_piece(body),
+                one_chunk(body),
                 mtime_seconds=MTIME_SECONDS,
                 bytes_total=len(body),
             )
@@ -111,10 +112,6 @@ async def _fill(node: NodeClient, volume: VolumeId, batch: Batch, run: int) -> N
 
 def _random_bits(count: int) -> int:
     return int.from_bytes(os.urandom((count + 7) // 8), "big") >> (-count % 8)
-
-
-async def _in_one_piece(data: bytes) -> AsyncIterator[bytes]:
-    yield data
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A cluster of real processes for a bench: made in an empty folder, gone at the end.
+"""Cluster of real processes for a benchmark, in a temporary directory.
 
-The folder is where temporary files are, so TMPDIR chooses the disk that is measured.
+TMPDIR selects the disk of the measurement.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from glassplate.local.processes import SupervisedProcess
 
 @contextlib.asynccontextmanager
 async def scratch_cluster() -> AsyncIterator[LocalCluster]:
-    """A cluster of which nothing runs yet; what was started is stopped at the end."""
+    """Prepare a cluster without starting it; stop its processes when the block exits."""
     with tempfile.TemporaryDirectory(prefix="glassplate-bench-") as folder:
         cluster = prepare_on_free_ports(Path(folder))
         try:
@@ -24,13 +24,13 @@ async def scratch_cluster() -> AsyncIterator[LocalCluster]:
 
 
 def named(cluster: LocalCluster, *names: str) -> list[SupervisedProcess]:
-    """The processes with these names, in the order in which they start.
+    """Return the processes with these names, in their order of start.
 
     Raises:
-        LookupError: The cluster has none of that name, as when a server is not installed.
+        LookupError: The cluster has no process of a name, for example without an installed server.
     """
     found = [process for process in cluster.processes if process.plan.name in names]
     if len(found) < len(names):
         lost = set(names) - {process.plan.name for process in found}
-        raise LookupError(f"the cluster has no {', '.join(sorted(lost))}: is it installed?")
+        raise LookupError(f"the cluster has no {', '.join(sorted(lost))}: install it")
     return found

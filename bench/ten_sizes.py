@@ -1,7 +1,7 @@
-"""Ten sizes of one photo, against a naive Pillow pass for each: decode it all, resize, encode.
+"""Ten sizes of one photo, against a naive Pillow pass per size: full decode, resize, encode.
 
-Both encode with the same settings, so that they differ in how they come to the pixels. Ours makes
-the placeholder and the info document as well.
+Both use the same encoder settings, so that only the way to the pixels differs. Glassplate also
+makes the placeholder and the info document.
 """
 
 import dataclasses
@@ -31,20 +31,20 @@ _SEED = 12
 
 
 async def measure() -> Figure:
-    """The seconds of both, in this process."""
+    """Measure the seconds of both, in this process."""
     original = render_test_photo()
 
-    def ours() -> float:
+    def measured() -> float:
         return _seconds(lambda: make_sizes(original, recipe=RECIPE))
 
-    def theirs() -> float:
+    def baseline() -> float:
         return _seconds(lambda: naive_pass(original))
 
-    return compare(NAME, FLOOR, ours, theirs, higher_is_better=False)
+    return compare(NAME, FLOOR, measured, baseline, higher_is_better=False)
 
 
 def naive_pass(original: bytes) -> list[bytes]:
-    """Every size of the recipe, each from the file anew."""
+    """Make every size of the recipe, each from the file."""
     made = []
     for size in RECIPE.sizes:
         with Image.open(io.BytesIO(original)) as photo:
@@ -55,7 +55,7 @@ def naive_pass(original: bytes) -> list[bytes]:
 
 
 def render_test_photo() -> bytes:
-    """A JPEG with what photos have: soft light, hard edges, and grain; the same one each time."""
+    """Render a JPEG with soft light, hard edges, and grain; the same bytes in every run."""
     rng = np.random.default_rng(_SEED)
     y, x = np.mgrid[0:_HEIGHT, 0:_WIDTH].astype(np.float32)
     light = 110 + 70 * np.sin(x / 900) * np.cos(y / 700)

@@ -1,8 +1,8 @@
-"""Uploads distinct photos to a storagemaster, many at once, and tells how long that took.
+"""Load generator: uploads distinct photos to a storagemaster concurrently.
 
 `python -m bench.upload_load --address H:P --token T --photos N --bytes B --at-once C --first F`
-prints a line of JSON. It speaks HTTP over plain streams, because a client that does more would take
-the processor from what is measured. The clock starts when all photos are in memory.
+prints the duration as a line of JSON. It uses HTTP over plain streams, because an HTTP client would
+take processor time from the measured processes. The clock starts when all photos are in memory.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from bench.photo_bytes import render_photo
 from volumes.address import Address, parse_address
 
 RESPONSE_HEAD_BYTES_MAX = 64 * 1024
-# What a 503 asks a client to wait; the wait counts.
+# Retry-After of a 503; the wait is part of the duration.
 RETRY_SECONDS = 2.0
 TRIES = 5
 
@@ -27,11 +27,11 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 
 
 class NotMirrored(Exception):
-    """An upload was answered with anything but a receipt of two colos."""
+    """The response to an upload is not a receipt with two colos."""
 
 
 def main() -> int:
-    """Upload all photos; the exit status is 1 where one of them is not in two colos."""
+    """Upload all photos; return 1 if one of them is not in two colos."""
     parser = argparse.ArgumentParser(prog="bench.upload_load", description=__doc__)
     parser.add_argument("--address", type=parse_address, required=True)
     parser.add_argument("--token", required=True)
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def render_request(address: Address, token: str, photo: bytes) -> bytes:
-    """One upload as it goes over the wire."""
+    """Return the bytes of one upload request."""
     head = (
         "POST /photos HTTP/1.1",
         f"Host: {address}",
@@ -74,7 +74,7 @@ async def _upload_all(address: Address, requests: list[bytes], *, concurrency: i
 
 
 async def _upload_some(address: Address, left: Iterator[bytes]) -> None:
-    """One connection, which takes the next upload when its last was answered."""
+    """Upload over one connection, one request at a time."""
     reader, writer = await asyncio.open_connection(
         address.host, address.port, limit=RESPONSE_HEAD_BYTES_MAX
     )
@@ -86,7 +86,7 @@ async def _upload_some(address: Address, left: Iterator[bytes]) -> None:
                 break
             await asyncio.sleep(RETRY_SECONDS)
         if status != 201 or b'"durability": "mirrored"' not in body:
-            raise NotMirrored(f"an upload was answered {status}: {body.decode()}")
+            raise NotMirrored(f"an upload returned {status}: {body.decode()}")
     writer.close()
 
 

@@ -1,4 +1,4 @@
-"""Runs wrk, a load generator in C that is never the bottleneck, over a list of paths."""
+"""wrk over a list of paths. This load generator in C is never the bottleneck."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ _SCRIPT = Path(__file__).with_name("cycle_paths.lua")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrkResult:
-    """What wrk counted in one run. `failed` are broken connections and statuses of 400 and up."""
+    """Counters of one run of wrk. `failed` counts broken connections and statuses from 400."""
 
     requests: int
     microseconds: int
@@ -25,26 +25,26 @@ class WrkResult:
 
     @property
     def per_second(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return self.requests * 1e6 / self.microseconds
 
     @property
     def bytes_each(self) -> float:
-        """Bytes of a response, its head included, on average."""
+        """Average bytes of a response, including its head."""
         return self.bytes / self.requests
 
 
 class LoadFailed(Exception):
-    """A run met errors, or answers that are not the photos, so that its rate says nothing."""
+    """A run had errors or wrong responses, so that its rate is invalid."""
 
 
 async def run_wrk(
     address: Address, paths_file: Path, *, seconds: int, bytes_each_min: int
 ) -> WrkResult:
-    """Ask one server for the paths in a file, over and over.
+    """Request the paths in a file from one server, repeatedly.
 
     Raises:
-        LoadFailed: wrk did not run, a request failed, or answers were shorter than they can be.
+        LoadFailed: wrk did not run, a request failed, or the responses were too short.
     """
     process = await asyncio.create_subprocess_exec(
         *("wrk", f"-t{THREADS}", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(_SCRIPT)),
@@ -54,28 +54,28 @@ async def run_wrk(
     )
     output, _ = await process.communicate()
     if process.returncode:
-        raise LoadFailed(f"wrk ended with {process.returncode}: {output.decode(errors='replace')}")
+        raise LoadFailed(f"wrk exited with {process.returncode}: {output.decode(errors='replace')}")
     result = parse_wrk(output.decode())
     if result.failed or not result.requests:
         raise LoadFailed(f"{result.failed} of {result.requests} requests to {address} failed")
     if result.bytes_each < bytes_each_min:
-        raise LoadFailed(f"{address} sent {result.bytes_each:.0f} bytes for a photo")
+        raise LoadFailed(f"{address} sent only {result.bytes_each:.0f} bytes per photo")
     return result
 
 
 def parse_wrk(output: str) -> WrkResult:
-    """What the script's last line says.
+    """Parse the last line of the script's output.
 
     Raises:
-        LoadFailed: There is no such line.
+        LoadFailed: The output has no result.
     """
     try:
         return WrkResult(**json.loads(output.strip().rpartition("\n")[2]))
     except (ValueError, TypeError) as error:
-        raise LoadFailed(f"wrk said nothing of a result: {output}") from error
+        raise LoadFailed(f"the output of wrk has no result: {output}") from error
 
 
 def write_paths(file: Path, paths: Sequence[str]) -> Path:
-    """A file of paths for `run_wrk`, and its name again."""
+    """Write a file of paths for `run_wrk`, and return its path."""
     file.write_text("".join(f"{path}\n" for path in paths))
     return file

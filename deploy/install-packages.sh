@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Installs Glassplate and its Python packages, with the versions and hashes of requirements/.
 #
-#   install-packages.sh VENV server          packages that run a cluster; the project as editable
-#   install-packages.sh VENV dev             also packages that test and check it
-#   install-packages.sh VENV server --copy   a copy of the project; for images, by pip alone
+#   install-packages.sh VENV server          packages to run a cluster; the project as editable
+#   install-packages.sh VENV dev             also packages for tests and checks
+#   install-packages.sh VENV server --copy   a copy of the project, for images; uses only pip
 #
-# Makes the virtual environment if it is missing. PYTHON names the Python to make it with.
+# Creates the virtual environment if it is missing, with the interpreter in PYTHON.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=deploy/progress.sh
@@ -50,7 +50,7 @@ make_venv() {
     echo "$PYTHON is not Python 3.11 or later; name another: make PYTHON=python3.11" >&2
     exit 1
   }
-  # Debian keeps `venv` apart from Python.
+  # Debian packages `venv` separately from Python.
   if ! "$PYTHON" -c 'import ensurepip' 2>/dev/null; then
     PYTHON="$PYTHON" proxy_config/install-servers.sh venv
   fi
@@ -69,7 +69,7 @@ get_uv() {
     --require-hashes --requirement "$files/uv.txt" || status=$?
   if [ "$status" -eq 0 ]; then
     installer=uv
-    # Uv does not read pip's config.
+    # uv does not read pip's config.
     index="$("$venv/bin/pip" config list | sed -n "s/^[^ ]*[.]index-url='\(.*\)'$/\1/p")"
     index="${index##*$'\n'}"
     [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
@@ -84,7 +84,7 @@ install_locked() {
   label="Installing $(grep -cE '^[a-z].*==' "$lock") packages"
   if [ "$installer" = uv ]; then
     ! run_step "$label by uv" "$log" uv_install "${options[@]}" || return 0
-    # Some proxies and indexes are configured for pip alone.
+    # Some proxies and indexes are configured only for pip.
     echo "uv failed: $(tail -n 1 "$log")" >&2
     installer=pip
   fi

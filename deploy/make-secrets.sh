@@ -1,18 +1,19 @@
 #!/bin/sh
-# Makes the secrets that compose.yaml mounts as files: what the bucket's node shows, and what the
-# bucket's server knows of it. What is there already stays.
+# Creates the secrets that compose.yaml mounts as files: the credentials of the bucket node, and the
+# identities of the S3 server. Existing secrets stay.
 #
-#   deploy/make-secrets.sh [FOLDER]      without it: deploy/secrets
+#   deploy/make-secrets.sh [DIRECTORY]      default: deploy/secrets
 set -eu
 
 folder="${1:-$(dirname "$0")/secrets}"
 mkdir -p "$folder"
-# A file is mounted as it is, and read by a user who is nobody here. So the folder keeps others out.
+# The containers' user does not exist on the host and must read the files, so the directory is private
+# instead.
 chmod 700 "$folder"
 umask 022
 
 if [ -e "$folder/s3-credentials" ]; then
-  echo "$folder/s3-credentials is there already"
+  echo "$folder/s3-credentials already exists"
   exit
 fi
 random() { od -An -N "$1" -tx1 /dev/urandom | tr -d ' \n'; }

@@ -1,4 +1,4 @@
-# nginx with Lua, by which it checks permissions. The official image has no Lua.
+# nginx with Lua, which checks permissions. The official image has no Lua.
 #
 #   docker build --file deploy/nginx.Dockerfile --tag glassplate-nginx deploy
 

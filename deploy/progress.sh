@@ -1,21 +1,21 @@
 # shellcheck shell=bash
-# A step of an installation, with a sign of life for the person who waits. To be sourced.
+# Steps of an installation that print their progress. Source this file.
 
 PROGRESS_SECONDS=3
-# How long the first answer of a package index may take: counted from the start of the script, so
-# that a person soon learns that there is no network, and at least this long for the step itself.
+# Timeout of the first response of a package index, counted from the start of the script, so that a
+# missing network is reported soon. The step itself gets at least FIRST_DOWNLOAD_SECONDS_MIN.
 OFFLINE_SECONDS="${OFFLINE_SECONDS:-8}"
 FIRST_DOWNLOAD_SECONDS_MIN=5
 step_pid=""
 
-# run_step LABEL LOG COMMAND...: prints the label, runs the command with its output in LOG, and
-# prints the seconds while it runs. Returns the command's status.
+# run_step LABEL LOG COMMAND...: prints the label, runs the command with its output in LOG, and prints
+# the elapsed seconds while it runs. Returns the command's status.
 run_step() {
   watch_step "" "$@"
 }
 
-# run_first_download PATTERN LABEL LOG COMMAND...: the same, but stops the command unless a line of
-# LOG matches PATTERN within OFFLINE_SECONDS. Returns 124 then.
+# run_first_download PATTERN LABEL LOG COMMAND...: the same, but stops the command and returns 124 if no
+# line of LOG matches PATTERN within OFFLINE_SECONDS.
 run_first_download() {
   watch_step "$@"
 }
@@ -24,7 +24,7 @@ watch_step() {
   local pattern="$1" label="$2" log="$3" began="$SECONDS" shown="$SECONDS"
   shift 3
   echo "$label"
-  # With job control the step is a process group, which is stopped as a whole.
+  # With job control the step is a process group, so that stop_step reaches its children.
   set -m
   "$@" >"$log" 2>&1 </dev/null &
   step_pid=$!
@@ -33,7 +33,7 @@ watch_step() {
     sleep 0.1
     if [ $((SECONDS - shown)) -ge "$PROGRESS_SECONDS" ]; then
       shown="$SECONDS"
-      echo "  still at it after $((SECONDS - began)) s"
+      echo "  still running after $((SECONDS - began)) s"
     fi
     if [ -n "$pattern" ] && [ "$SECONDS" -ge "$OFFLINE_SECONDS" ] &&
       [ $((SECONDS - began)) -ge "$FIRST_DOWNLOAD_SECONDS_MIN" ]; then
@@ -50,7 +50,7 @@ watch_step() {
   return "$status"
 }
 
-# Ends the step under way. A script that is interrupted calls this from its trap.
+# Stops the current step. Scripts call this from their traps.
 stop_step() {
   [ -n "$step_pid" ] || return 0
   kill -- "-$step_pid" 2>/dev/null || true

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Gives each colo of compose.yaml this many storage nodes, on volumes of their own.
+# Sets the number of storage nodes in each colo of compose.yaml, with their own volumes.
 #
 #   deploy/scale-nodes.sh 3 && docker compose up --detach --wait --force-recreate
 #
-# What is new comes last in deploy/cluster.toml, with volumes for photos to come, and in
-# compose.override.yaml, which Compose reads with compose.yaml. Nodes are only ever added: photos are
-# on those that there are.
+# Appends the new nodes, and volumes for new photos, to deploy/cluster.toml, and writes them to
+# compose.override.yaml, which Compose reads after compose.yaml. Nodes can only be added, because the
+# existing ones store photos.
 set -eu
 
 wanted="${1:?usage: deploy/scale-nodes.sh COUNT}"
@@ -13,15 +13,15 @@ cd "$(dirname "$0")/.."
 cluster=deploy/cluster.toml override=compose.override.yaml
 
 main() {
-  there="$(grep -c '^\[nodes\.east-' "$cluster")"
-  if [ "$wanted" -lt "$there" ]; then
-    echo "each colo has $there nodes already, and none is taken away" >&2
+  existing="$(grep -c '^\[nodes\.east-' "$cluster")"
+  if [ "$wanted" -lt "$existing" ]; then
+      echo "each colo has $existing nodes: nodes can only be added" >&2
     exit 1
   elif [ "$wanted" -eq 2 ]; then
-    echo "each colo has 2 nodes already"
+    echo "each colo already has 2 nodes"
     exit
   fi
-  for number in $(seq $((there + 1)) "$wanted"); do
+  for number in $(seq $((existing + 1)) "$wanted"); do
     render_nodes "$number" >>"$cluster"
   done
   render_override >"$override"
@@ -29,7 +29,7 @@ main() {
   echo "  docker compose up --detach --wait --force-recreate"
 }
 
-# Two nodes, and volumes that each shares with two of the other colo.
+# Prints two nodes, and volumes that each of them shares with two nodes of the other colo.
 render_nodes() {
   for colo in east west; do
     printf '\n[nodes.%s]\ncolo = "%s"\n' "$colo-$1" "$colo"
@@ -44,9 +44,9 @@ render_nodes() {
   done
 }
 
-# Each new node is what compose.yaml has as its colo's first, under another name and address.
+# Each new node is a copy of its colo's first node in compose.yaml, with another name and address.
 render_override() {
-  echo "# Written by deploy/scale-nodes.sh, which writes it anew."
+  echo "# Written by deploy/scale-nodes.sh. Do not edit."
   sed -n '/^x-/,/^services:/p' compose.yaml
   for service in owner init; do
     printf '  %s:\n    volumes:\n' "$service"
@@ -65,7 +65,7 @@ render_override() {
   for node in $(added); do echo "  $node:"; done
 }
 
-# compose.yaml itself has the first two of each colo.
+# compose.yaml already has the first two nodes of each colo.
 added() {
   for number in $(seq 3 "$wanted"); do echo "east-$number west-$number"; done
 }

@@ -1,4 +1,4 @@
-# SeaweedFS, whose S3 gateway has the bucket of the third mirror; of the version that the tests use.
+# SeaweedFS, whose S3 gateway serves the bucket of the third mirror. The tests use the same version.
 #
 #   docker build --file deploy/seaweedfs.Dockerfile --tag glassplate-seaweedfs deploy
 

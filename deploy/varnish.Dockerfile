@@ -1,4 +1,4 @@
-# Varnish with vmod-digest, by which its VCL checks permissions. The official image has no vmod-digest.
+# Varnish with vmod-digest, which its VCL needs to check permissions. The official image lacks it.
 #
 #   docker build --file deploy/varnish.Dockerfile --tag glassplate-varnish deploy
 
@@ -7,8 +7,8 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends varnish varnish-vmod-digest curl \
     && rm -rf /var/lib/apt/lists/*
-# Where a file system in memory is mounted: engines differ in whether they look at the mode that was
-# asked for or at the one that is here.
+# Mount point of a tmpfs. Some container engines use the mode of this directory instead of the mode in
+# compose.yaml.
 RUN install --directory --mode 1777 /edges/varnish
 USER 10001:10001
 CMD ["varnishd", "-V"]

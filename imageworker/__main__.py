@@ -1,4 +1,4 @@
-"""Runs one image worker: `python -m imageworker --config cluster.toml --colo east`."""
+"""Command line of one image worker: `python -m imageworker --config cluster.toml --colo east`."""
 
 import argparse
 import logging
@@ -26,11 +26,11 @@ log = logging.getLogger("imageworker")
 
 
 def main() -> int:
-    """Work until SIGTERM or SIGINT; the exit status is 2 when it cannot start."""
+    """Process jobs until SIGTERM or SIGINT; return 2 if the worker cannot start."""
     parser = argparse.ArgumentParser(prog="imageworker", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="path of cluster.toml")
-    parser.add_argument("--colo", required=True, help="whose mirrors to read originals from first")
-    parser.add_argument("--metrics", metavar="HOST:PORT", help="where to answer GET /metrics")
+    parser.add_argument("--colo", required=True, help="colo to read originals from first")
+    parser.add_argument("--metrics", metavar="HOST:PORT", help="address that serves GET /metrics")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
@@ -48,7 +48,7 @@ def main() -> int:
             try:
                 worker.work(with_scheduler=False, logging_level="WARNING")
             except redis.RedisError as error:
-                log.warning("the queue is away: %s", error)
+                log.warning("the queue server is unavailable: %s", error)
                 if worker.stop_requested:
                     return 0
                 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

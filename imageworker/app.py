@@ -1,4 +1,4 @@
-"""The composition root of an image worker: an RQ worker whose jobs come from a list of one."""
+"""Composition root of an image worker."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 
 from imageworker.configured_recipe import recipe_of
-from imageworker.queue.allowed_jobs import allowing
+from imageworker.queue.allowed_jobs import allowed_job_class
 from imageworker.queue.heartbeat import Heartbeat
 from imageworker.queue.jobs import SizesJob
 from imageworker.queue.metrics import JobMetrics
@@ -27,27 +27,27 @@ from storagemaster.queue_client import queue_client
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Colo
 
-# RQ would end a job in the middle of anything; we end it first, where it can be cleaned up.
-OWN_SECONDS_MAX = JOB_SECONDS_MAX - 10
-# How soon old failures are forgotten.
+# The worker cancels a job before RQ's timeout, which would interrupt it at any point.
+CANCEL_JOB_SECONDS = JOB_SECONDS_MAX - 10
+# Interval between removals of old failures.
 MAINTENANCE_SECONDS = 30
 QUEUE_CONNECT_SECONDS = 5
-BEAT_ANSWER_SECONDS = 3
+HEARTBEAT_RESPONSE_SECONDS = 3
 
 
 class SizesWorker(SimpleWorker):
-    """An RQ worker that does not take dead workers' jobs for failed: their deaths are counted."""
+    """RQ worker for sizes jobs. The storagemasters requeue the jobs of dead workers, not RQ."""
 
     stop_requested = False
-    """Whether a signal has come, also when the queue was away and RQ forgot it over that."""
+    """True after a stop signal. RQ loses the signal if the queue server is unavailable then."""
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Note the signal, and stop as RQ does."""
+        """Record the signal, and stop as RQ does."""
         self.stop_requested = True
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]  # RQ has no types here
 
     def clean_registries(self) -> None:
-        """Forget failures that are old, and workers that are gone."""
+        """Remove old failures, and workers that no longer exist."""
         for queue in self.queues:
             FailedJobRegistry(queue=queue).cleanup()
             worker_registration.clean_worker_registry(queue)
@@ -58,9 +58,9 @@ class SizesWorker(SimpleWorker):
 def sizes_workers(
     cluster: Cluster, keys: KeyRing, *, colo: Colo, metrics: JobMetrics | None = None
 ) -> Iterator[Callable[[], SizesWorker]]:
-    """What makes workers, each to be run once by its `work()`, one after the other.
+    """Yield a factory of workers. Run one at a time, and call `work()` of each only once.
 
-    Photos are decoded in limited children of this process.
+    All workers share the child processes that decode photos.
     """
     with contextlib.ExitStack() as stack:
         maker = stack.enter_context(SizesMaker())
@@ -84,20 +84,20 @@ def sizes_workers(
 
         def run(kind: JobKind, path: str, signature: str) -> str:
             current = get_current_job()
-            with counted.job(current.origin if current else "") as say:
+            with job_metrics.job(current.origin if current else "") as set_outcome:
                 running = job.run(path, signature, kind=kind)
-                outcome = runner.run(asyncio.wait_for(running, OWN_SECONDS_MAX))
-                say(outcome)
+                outcome = runner.run(asyncio.wait_for(running, CANCEL_JOB_SECONDS))
+                set_outcome(outcome)
             return outcome
 
         connection = queue_client(cluster.queue_url, socket_connect_timeout=QUEUE_CONNECT_SECONDS)
 
-        counted = metrics or JobMetrics()
+        job_metrics = metrics or JobMetrics()
         heartbeat = stack.enter_context(
             Heartbeat(
                 queue_client(
                     cluster.queue_url,
-                    socket_timeout=BEAT_ANSWER_SECONDS,
+                    socket_timeout=HEARTBEAT_RESPONSE_SECONDS,
                     socket_connect_timeout=QUEUE_CONNECT_SECONDS,
                 )
             )
@@ -114,7 +114,7 @@ def sizes_workers(
                 name=name,
                 connection=connection,
                 serializer=JSONSerializer,
-                job_class=allowing(
+                job_class=allowed_job_class(
                     {kind.value: partial(run, kind) for kind in JobKind},
                     retry_queue_name=RETRY_QUEUE,
                 ),

@@ -1,7 +1,7 @@
-"""The recipe that a cluster's config asks for: the default one, with what the config changes.
+"""Recipe of a cluster: the default recipe with the changes of the config.
 
-Its version is the default's where the bytes are, and has a digest of the changes where they are
-not, so that `glassplate regenerate --recipe` finds what was made before the config was changed.
+Its version is the default's if no change affects the bytes. Otherwise the version ends in a digest
+of the changes, so that `glassplate regenerate --recipe` finds the photos made before a change.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ _DIGEST_CHARACTERS = 8
 
 
 def recipe_of(cluster: Cluster) -> Recipe:
-    """The recipe by which this cluster's workers make sizes."""
+    """Return the recipe that this cluster's workers use."""
     wanted = cluster.variant_formats
     recipe = dataclasses.replace(
         DEFAULT_RECIPE,

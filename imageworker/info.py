@@ -1,7 +1,7 @@
-"""The info document: what was made of a photo, as a value and as the bytes of its `.json`.
+"""Info document of a photo, as a value and as the bytes of its `.json`.
 
-Canonical: keys sorted, no spaces, ASCII, and `<`, `>`, `&` escaped, so that the same value is the
-same bytes and the text can stand in a page. It has the time and the camera, never the place.
+The bytes are canonical: keys sorted, no spaces, ASCII. `<`, `>`, and `&` are escaped, so that a
+page can embed the text. The document has the time and the camera, but never the place.
 """
 
 import json
@@ -15,7 +15,7 @@ _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantInfo:
-    """One variant. Digest and bytes are None of one that the second pass is still to make."""
+    """One variant. `sha256` and `bytes` are None for variants of the second pass."""
 
     size: str
     ext: str
@@ -27,7 +27,7 @@ class VariantInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginalInfo:
-    """The original: its format's ext, and its dimensions as people see it."""
+    """The original: the ext of its format, and its dimensions after EXIF orientation."""
 
     ext: str
     width: int
@@ -39,7 +39,7 @@ class OriginalInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoInfo:
-    """All that an info document says."""
+    """Fields of an info document."""
 
     original: OriginalInfo
     variants: tuple[VariantInfo, ...]
@@ -55,7 +55,7 @@ class PhotoInfo:
 
 
 def render_info(info: PhotoInfo) -> bytes:
-    """The info document."""
+    """Render the info document."""
     document = {
         "camera": info.camera,
         "captured": info.captured,
@@ -80,7 +80,7 @@ def render_info(info: PhotoInfo) -> bytes:
         "variants": [_made(each) for each in info.variants],
     }
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    # These three stand nowhere in JSON but inside its texts.
+    # In JSON these three characters occur only inside strings.
     for character, escape in _ESCAPES.items():
         text = text.replace(character, escape)
     return text.encode("ascii")

@@ -1,4 +1,4 @@
-"""Which libraries made the pixels, by version: part of what decides the bytes."""
+"""Versions of the image libraries. They decide the bytes of a variant, beside the recipe."""
 
 import functools
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _FEATURES = {
 
 @functools.cache
 def library_versions() -> Mapping[str, str]:
-    """The version of every library that is there, by its name."""
+    """Return the version of every installed image library, by its name."""
     versions = {"pillow": PIL.__version__}
     for name, feature in _FEATURES.items():
         version = features.version(feature)

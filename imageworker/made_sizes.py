@@ -1,11 +1,11 @@
-"""What making sizes comes to: the variants of a photo and its info, as values."""
+"""Result of making sizes: the variants of a photo, and its info document."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class MadeVariant:
-    """One file to be stored: the letter of its size, its ext, its bytes and its dimensions."""
+    """One file to store: the letter of its size, its ext, its bytes, and its dimensions."""
 
     letter: str
     ext: str
@@ -19,7 +19,7 @@ class MadeVariant:
 
 @dataclass(frozen=True, slots=True)
 class MadeSizes:
-    """Every variant of a photo, in the order of the size table, and the bytes of its info."""
+    """Every variant of a photo, in the order of the size table, and its info document."""
 
     variants: tuple[MadeVariant, ...]
     info: bytes

@@ -1,4 +1,4 @@
-"""From an original's bytes to the bytes of all its sizes, in this process and with no I/O."""
+"""Processing of an original to the bytes of all its sizes, in this process and without I/O."""
 
 import hashlib
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ __all__ = ["MadeSizes", "make_second_pass", "make_sizes"]
 
 
 def make_sizes(original: bytes, *, recipe: Recipe) -> MadeSizes:
-    """All sizes of a photo, and its info: the first pass.
+    """Make all sizes of a photo and its info document: the first pass.
 
     Raises:
-        UnprocessablePhoto: They cannot be made; the error says why.
-        MemoryError: They need more memory than there is.
+        UnprocessablePhoto: The sizes cannot be made; the error has the reason.
+        MemoryError: They need more memory than is available.
     """
     photo = decode(original, limits=recipe.limits, sizes=recipe.sizes)
     rendered = render_sizes(photo, recipe.sizes)
@@ -37,11 +37,11 @@ def make_sizes(original: bytes, *, recipe: Recipe) -> MadeSizes:
 
 
 def make_second_pass(original: bytes, *, recipe: Recipe) -> tuple[MadeVariant, ...]:
-    """The variants whose encoding is slow, which the info has announced already.
+    """Make the variants that are slow to encode. The info document already lists them.
 
     Raises:
-        UnprocessablePhoto: They cannot be made; the error says why.
-        MemoryError: They need more memory than there is.
+        UnprocessablePhoto: They cannot be made; the error has the reason.
+        MemoryError: They need more memory than is available.
     """
     setting = recipe.avif
     if setting is None:

@@ -1,36 +1,41 @@
-"""Why sizes cannot be made of a photo, as one family of errors whose words a person understands.
+"""Errors for a photo whose sizes cannot be made.
 
 UnprocessablePhoto
-├── PermanentFailure               the same bytes fail the same way: trying again is no use
-│   ├── UnknownFormat        not a photo, or not of a format on the list
-│   ├── PhotoTooLarge        over a limit that its bytes or its header already show
+├── PermanentFailure         the same bytes always fail; a retry is pointless
+│   ├── UnknownFormat        not a photo, or not of a supported format
+│   ├── PhotoTooLarge        the size or the header exceeds a limit
 │   ├── TruncatedPhoto       the file ends before its image does
-│   ├── BrokenPhoto          the header is sound, what is behind it is not
-│   └── MemoryLimitExceeded           needs more memory than one photo may have
-└── TransientFailure             may pass another time, and is given up after a few
-    ├── TimeLimitExceeded             took too long, of the processor or of the clock
-    └── DecoderCrashed       the process that decoded it died, or said nothing that can be read
+│   ├── BrokenPhoto          the header is valid, but the image data is not
+│   └── MemoryLimitExceeded  needs more memory than one photo may use
+└── TransientFailure         a retry can succeed; given up after a few
+    ├── TimeLimitExceeded    took too much processor time or elapsed time
+    └── DecoderCrashed       the decoding process died, or returned a malformed result
 
-A reason is a clause without a capital or a period, so that it can stand in a sentence.
+A reason is a clause without a capital or a period, because callers embed it in a sentence.
 """
 
 REASON_LENGTH_MAX = 300
 
 
 class UnprocessablePhoto(Exception):
-    """Sizes cannot be made of this photo; `reason` says why, in words for a person."""
+    """The sizes of this photo cannot be made; `reason` is text for a person."""
 
     def __init__(self, reason: str) -> None:
         self.reason = printable(reason, length_max=REASON_LENGTH_MAX)
         super().__init__(self.reason)
 
+    @property
+    def kind(self) -> str:
+        """Name of this error in `.fail` documents and in results of a child."""
+        return _NAMES[type(self)]
+
 
 class PermanentFailure(UnprocessablePhoto):
-    """The photo's own fault."""
+    """The bytes of the photo are the cause."""
 
 
 class UnknownFormat(PermanentFailure):
-    """Not a photo, or not of a format on the list."""
+    """Not a photo, or not of a supported format."""
 
 
 class PhotoTooLarge(PermanentFailure):
@@ -42,41 +47,40 @@ class TruncatedPhoto(PermanentFailure):
 
 
 class BrokenPhoto(PermanentFailure):
-    """The image data, or something on the way to it, cannot be decoded."""
+    """The image data or a structure before it cannot be decoded."""
 
 
 class MemoryLimitExceeded(PermanentFailure):
-    """Needs more memory than one photo may have."""
+    """Needs more memory than one photo may use."""
 
 
 class TransientFailure(UnprocessablePhoto):
-    """Perhaps the photo's fault, perhaps that of a machine short of memory or time."""
+    """The cause is either the photo or a machine that is short of memory or time."""
 
 
 class TimeLimitExceeded(TransientFailure):
-    """Took longer than one photo may."""
+    """Took more time than one photo may use."""
 
 
 class DecoderCrashed(TransientFailure):
-    """The process that decoded it died, or gave an answer that cannot be read."""
+    """The decoding process died, or returned a malformed result."""
 
 
 KINDS: dict[str, type[UnprocessablePhoto]] = {
-    kind.__name__: kind
-    for kind in (
-        UnknownFormat,
-        PhotoTooLarge,
-        TruncatedPhoto,
-        BrokenPhoto,
-        MemoryLimitExceeded,
-        TimeLimitExceeded,
-        DecoderCrashed,
-    )
+    "UnknownFormat": UnknownFormat,
+    "PhotoTooLarge": PhotoTooLarge,
+    "TruncatedPhoto": TruncatedPhoto,
+    "BrokenPhoto": BrokenPhoto,
+    "MemoryLimitExceeded": MemoryLimitExceeded,
+    "TimeLimitExceeded": TimeLimitExceeded,
+    "DecoderCrashed": DecoderCrashed,
 }
-"""Every kind by its name, for answers that travel between processes."""
+"""Every error by its name on disk. The names never change, also if a class is renamed."""
+
+_NAMES = {error_class: name for name, error_class in KINDS.items()}
 
 
 def printable(text: str, *, length_max: int) -> str:
-    """The text with runs of anything that cannot be printed made one space, cut to a length."""
+    """Replace each run of white space and unprintable characters by a space; cut to a length."""
     cleaned = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(cleaned.split())[:length_max].rstrip()

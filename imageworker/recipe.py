@@ -1,7 +1,7 @@
-"""The recipe: everything that decides which bytes a photo's sizes have, and what one may cost.
+"""Recipe: every setting that decides the bytes of a photo's sizes, and the limits of one photo.
 
-Same original, same recipe, same libraries: same bytes. So whatever changes the bytes is in here,
-and a change to it needs a new `version`, which every info document carries.
+The same original, recipe, and libraries give the same bytes. Every setting that changes the bytes
+is therefore in the recipe. A change to one needs a new `version`, which every info document has.
 """
 
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ _MEGABYTE = 1024 * 1024
 
 
 class InvalidRecipe(ValueError):
-    """The recipe contradicts itself, or asks for what no encoder can do."""
+    """The recipe contradicts itself, or has a value that no encoder supports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JpegSetting:
-    """How JPEG is encoded, for sizes up to an edge. Quality is libjpeg's, 1 to 100."""
+    """JPEG encoding of sizes up to an edge. Quality is libjpeg's, 1 to 100."""
 
     edge_pixels_max: int
     quality: int
@@ -35,7 +35,7 @@ class JpegSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebpSetting:
-    """How WebP is encoded. Effort is libwebp's method, 0 to 6."""
+    """WebP encoding. Effort is libwebp's method, 0 to 6."""
 
     quality: int = 82
     effort: int = 4
@@ -47,7 +47,7 @@ class WebpSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvifSetting:
-    """How AVIF is encoded in the second pass, and up to which edge. Speed is libavif's, 0 to 10."""
+    """AVIF encoding in the second pass, of sizes up to an edge. Speed is libavif's, 0 to 10."""
 
     quality: int = 60
     speed: int = 6
@@ -61,9 +61,9 @@ class AvifSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnimationSetting:
-    """How animations are kept, as animated WebP, for sizes whose frames together are few pixels.
+    """Animated WebP encoding, for sizes whose frames together have at most `pixels_max` pixels.
 
-    All frames of one size are in memory at once: `pixels_max` x 4 bytes bounds them.
+    All frames of one size are in memory at once: at most `pixels_max` x 4 bytes.
     """
 
     quality: int = 75
@@ -78,23 +78,23 @@ class AnimationSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one photo may be, and what the process that decodes it may use."""
+    """Limits of one photo, and of the process that decodes it."""
 
     bytes_max: int = 200 * _MEGABYTE
-    # Cameras sold as 100 megapixels make 101.9 million, telephones 108 million.
+    # Cameras sold as 100 megapixels produce 101.9 million pixels, and phones 108 million.
     pixels_max: int = 110_000_000
     # Frames times pixels: 30 seconds of full HD at 10 frames a second, or 1000 frames of 800 x 600.
     animation_pixels_max: int = 600_000_000
     frames_max: int = 5_000
-    # Address space. A PNG of 110 megapixels with transparency needs it, and a progressive JPEG in
-    # CMYK; of a WebP, whose decoder keeps several copies, it is enough for about 80.
+    # Address space. A transparent PNG and a progressive CMYK JPEG of 110 megapixels need this
+    # much. The WebP decoder keeps several copies; this is enough for about 80 megapixels.
     memory_bytes_max: int = 1536 * _MEGABYTE
     cpu_seconds_max: int = 20
     elapsed_seconds_max: int = 30
-    # File descriptors it may open: none, so that it reaches no file and no network.
+    # Number of open file descriptors: 0, so that the process cannot open a file or a socket.
     open_files_max: int = 0
-    # All variants together; ten times what the default recipe makes of noise.
-    answer_bytes_max: int = 128 * _MEGABYTE
+    # All variants together: ten times the result of the default recipe for noise.
+    result_bytes_max: int = 128 * _MEGABYTE
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
@@ -104,10 +104,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How sizes are made. `webp`, `avif` and `animation` are off where they are None.
+    """Settings of all encoders. A `webp`, `avif`, or `animation` of None turns the format off.
 
-    `jpeg` goes from the smallest edge to the largest, and covers the largest size.
-    `keep_credit` decides whether artist and copyright stay in every variant.
+    `jpeg` is ordered from the smallest edge to the largest, and covers the largest size.
+    `keep_credit` keeps artist and copyright in every variant.
 
     Raises:
         InvalidRecipe: The values contradict each other.
@@ -130,23 +130,23 @@ class Recipe:
         _require_sound_sizes(self.sizes)
         edges = [setting.edge_pixels_max for setting in self.jpeg]
         in_order = bool(edges) and edges == sorted(set(edges))
-        _require(in_order, "there are JPEG settings, and they go from small edges to large")
+        _require(in_order, "a recipe needs JPEG settings, ordered from small edges to large")
         largest = max(size.edge_pixels for size in self.sizes)
         _require(largest <= edges[-1], f"no JPEG setting covers {largest} pixels")
 
     def jpeg_for(self, size: Size) -> JpegSetting:
-        """The setting for a size: the first that covers its edge."""
+        """Return the first setting that covers the edge of the size."""
         return next(each for each in self.jpeg if size.edge_pixels <= each.edge_pixels_max)
 
     def has_avif(self, size: Size) -> bool:
-        """Whether the second pass makes an AVIF of this size."""
+        """Return True if the second pass makes an AVIF of this size."""
         return self.avif is not None and size.edge_pixels <= self.avif.edge_pixels_max
 
 
 def _require_sound_sizes(sizes: tuple[Size, ...]) -> None:
     letters = [size.letter for size in sizes]
     _require(bool(letters), "a recipe needs at least one size")
-    _require(len(letters) == len(set(letters)), "a size's letter stands for one size only")
+    _require(len(letters) == len(set(letters)), "two sizes have the same letter")
     for size in sizes:
         _require(
             len(size.letter) == 1 and "a" <= size.letter <= "z" and size.letter != ORIGINAL_LETTER,
@@ -158,13 +158,13 @@ def _require_sound_sizes(sizes: tuple[Size, ...]) -> None:
         )
 
 
-def _require(holds: bool, what: str) -> None:  # noqa: FBT001  the condition is the whole call
-    if not holds:
-        raise InvalidRecipe(what)
+def _require(condition: bool, message: str) -> None:  # noqa: FBT001  the condition is the whole call
+    if not condition:
+        raise InvalidRecipe(message)
 
 
-# Measured in docs/performance.md. Small sizes are viewed pixel by pixel and cost few bytes, so they
-# keep full color resolution, and tables of their own are a large part of them.
+# Measured in docs/performance.md. Small sizes cost few bytes, so they keep full color resolution.
+# Huffman tables are a large part of a small file, so `optimize` pays there.
 DEFAULT_RECIPE = Recipe(
     version="1",
     jpeg=(

@@ -1,4 +1,4 @@
-"""Permission URLs, API tokens, signed requests and signed jobs: who may do what, until when."""
+"""Permission URLs, API tokens, signed requests, jobs, and webhooks."""
 
 from permission_urls.errors import (
     BadMac,

@@ -1,25 +1,25 @@
-"""Every error of this package, drawn by whose fault it is.
+"""Errors of this package, with the HTTP status of the response.
 
-    PermissionUrlError
-    ├── MalformedUrl              400, the caller: a request target no one of ours would make
-    ├── Forbidden                 403, the caller: answered with one constant, `reason` is for logs
-    │   ├── NoPermission          missing, or not in the grammar
-    │   ├── UnknownSize           the size letter is not in the size table
-    │   ├── UnknownKey            no key has this id
-    │   ├── RetiredKey            the key of this id verifies nothing any more
-    │   ├── BadMac                signed by someone else, for something else, or changed
-    │   ├── Expired               the MAC is good, the time is over
-    │   └── WrongScope            the API token is good, but does not open this
-    ├── InvalidToken              401, the caller: not an API token of ours, `reason` is for logs
-    │   ├── MalformedToken
-    │   ├── BadTokenSignature
-    │   └── TokenExpired
-    ├── Unsignable                us: asked to sign what has no one spelling
-    └── KeyRingError               the operator: nothing may start with these keys
-        ├── InvalidKeys           all problems of a key ring, together
-        └── UnusableKeyFile       cannot be read, or others can read it
+PermissionUrlError
+    ├── MalformedUrl              400: the request target is not one that Glassplate creates
+    ├── Forbidden                 403: the response is constant; `reason` is for logs
+│   ├── NoPermission          missing, or not in the grammar
+│   ├── UnknownSize           the size letter is not in the size table
+│   ├── UnknownKey            no key has this id
+    │   ├── RetiredKey            the key with this id is retired
+    │   ├── BadMac                another key, another purpose, or changed bytes
+    │   ├── Expired               the MAC is valid, but the expiry has passed
+    │   └── WrongScope            the API token is valid, but lacks the scope
+    ├── InvalidToken              401: not a valid API token; `reason` is for logs
+│   ├── MalformedToken
+│   ├── BadTokenSignature
+│   └── TokenExpired
+    ├── Unsignable                the value to sign is ambiguous or out of range
+    └── KeyRingError              no process can start with these keys
+        ├── InvalidKeys           all problems of a key ring
+        └── UnusableKeyFile       unreadable, or readable by other users
 
-No message holds a secret or a MAC, so any of them may be logged.
+No message contains a secret or a MAC, so all of them can be logged.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from typing import ClassVar
 
 
 class PermissionUrlError(Exception):
-    """Anything this package refuses."""
+    """Base class of the errors of this package."""
 
 
 class MalformedUrl(PermissionUrlError):
@@ -39,7 +39,7 @@ class MalformedUrl(PermissionUrlError):
 
 
 class Forbidden(PermissionUrlError):
-    """The permission does not open this. The answer never says why; `reason` is for logs."""
+    """The request has no valid permission. The response has no reason; `reason` is for logs."""
 
     reason: ClassVar[str] = "forbidden"
 
@@ -48,9 +48,9 @@ class Forbidden(PermissionUrlError):
 
 
 class NoPermission(Forbidden):
-    """There is no permission, or it is not in the grammar."""
+    """The permission is missing, or does not match the grammar."""
 
-    reason = "missing or garbled permission"
+    reason = "missing or malformed permission"
 
 
 class UnknownSize(Forbidden):
@@ -66,25 +66,25 @@ class UnknownKey(Forbidden):
 
 
 class RetiredKey(Forbidden):
-    """The key of this id verifies nothing any more."""
+    """The key with this id is retired."""
 
     reason = "retired key"
 
 
 class BadMac(Forbidden):
-    """The MAC is not the one this key makes of these bytes."""
+    """The MAC does not match these bytes and this key."""
 
     reason = "bad mac"
 
 
 class Expired(Forbidden):
-    """The MAC is good, but its time is over."""
+    """The MAC is valid, but the expiry has passed."""
 
     reason = "expired"
 
 
 class WrongScope(Forbidden):
-    """The API token is good, but lacks `scope_needed`."""
+    """The API token is valid, but lacks `scope_needed`."""
 
     reason = "wrong scope"
 
@@ -102,27 +102,27 @@ class InvalidToken(PermissionUrlError):
 
 
 class MalformedToken(InvalidToken):
-    """The text is not in the grammar of API tokens."""
+    """The text does not match the grammar of API tokens."""
 
 
 class BadTokenSignature(InvalidToken):
-    """The token was not signed with a key that verifies here."""
+    """No accepted key signed the token."""
 
 
 class TokenExpired(InvalidToken):
-    """The token was good once."""
+    """The expiry of the token has passed."""
 
 
 class Unsignable(PermissionUrlError):
-    """What was to be signed would have none or more than one reading."""
+    """The value to sign is ambiguous or out of range."""
 
 
 class KeyRingError(PermissionUrlError):
-    """Nothing may start with these keys."""
+    """No process can start with these keys."""
 
 
 class InvalidKeys(KeyRingError):
-    """The keys have `problems`, all of them listed."""
+    """The keys are invalid; `problems` lists every reason."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -132,6 +132,6 @@ class InvalidKeys(KeyRingError):
 class UnusableKeyFile(KeyRingError):
     """The key file at `path` cannot be used."""
 
-    def __init__(self, path: Path, why: str) -> None:
+    def __init__(self, path: Path, reason: str) -> None:
         self.path = path
-        super().__init__(f"{path}: {why}")
+        super().__init__(f"{path}: {reason}")

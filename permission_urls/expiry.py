@@ -1,7 +1,7 @@
-"""When a permission ends: absolute seconds inside the signed bytes, written in hex.
+"""Expiry of a permission: seconds since the epoch in the signed bytes, in hex.
 
-`0` is for ever. Anything else is over from the very second it names, so that a clock with fractions
-and one that cuts them off agree.
+`0` never expires. Any other permission is expired from the named second on, so that clocks with
+and without fractions agree.
 """
 
 import math
@@ -13,27 +13,27 @@ EXPIRY_SECONDS_MAX = 16**10 - 1
 NO_EXPIRY = 0
 WINDOW_SECONDS = 300
 
-# One year is what caches take for "for ever"; more only invites an overflow in one of them.
+# Caches treat one year as permanent; a larger value can overflow in some of them.
 _MAX_AGE_SECONDS_MAX = 31_536_000
 _PERMANENT = f"public, max-age={_MAX_AGE_SECONDS_MAX}, immutable"
 
 
 def render_expiry(expiry_seconds: int) -> str:
-    """The expiry as it stands in signed bytes.
+    """Render the expiry as in the signed bytes.
 
     >>> render_expiry(1700000100)
     '6553f164'
 
     Raises:
-        Unsignable: It is negative or has more than ten hex digits.
+        Unsignable: The expiry is negative or has more than ten hex digits.
     """
     if not 0 <= expiry_seconds <= EXPIRY_SECONDS_MAX:
-        raise Unsignable(f"{expiry_seconds} is not an expiry: 0 to {EXPIRY_SECONDS_MAX}")
+        raise Unsignable(f"expiry {expiry_seconds} is out of range: 0 to {EXPIRY_SECONDS_MAX}")
     return f"{expiry_seconds:x}"
 
 
 def parse_expiry(text: str) -> int:
-    """The inverse of `render_expiry`, for text that matches EXPIRY_PATTERN.
+    """Parse what `render_expiry` returns. The text must match EXPIRY_PATTERN.
 
     >>> parse_expiry("6553f164")
     1700000100
@@ -42,16 +42,16 @@ def parse_expiry(text: str) -> int:
 
 
 def is_expired(expiry_seconds: int, now_seconds: float) -> bool:
-    """Whether the permission has ended."""
+    """Return True if the expiry has passed."""
     return expiry_seconds != NO_EXPIRY and now_seconds >= expiry_seconds
 
 
 def round_up_expiry(
     now_seconds: float, *, lifetime_seconds: int, window_seconds: int = WINDOW_SECONDS
 ) -> int:
-    """The first end of a window that is at least `lifetime_seconds` away.
+    """Return the first window end that is at least `lifetime_seconds` from now.
 
-    All URLs signed within one window are then the same, so that caches see them again.
+    All URLs signed within one window are then equal, so that caches can reuse them.
 
     >>> round_up_expiry(1700000000, lifetime_seconds=60)
     1700000100
@@ -60,7 +60,7 @@ def round_up_expiry(
 
 
 def cache_control(expiry_seconds: int, now_seconds: float) -> str:
-    """The Cache-Control of an answer: never longer than what is left of the permission.
+    """Return the Cache-Control of a response, which never outlives the permission.
 
     >>> cache_control(1700000100, 1700000000)
     'public, max-age=100'

@@ -1,17 +1,16 @@
-r"""Signed requests between our own machines.
+r"""Signed requests between the processes of a cluster.
 
-    {key}.{expiry}.{mac}          the header; the MAC has the salt `internal` and is made of
+    {key}.{expiry}.{mac}          the header; the MAC has the salt `internal` and covers
     {expiry}\n{method}\n{path}\n{digest}
 
-`path` is the raw request target with its query. `digest` is the SHA-256 of the body, of an empty
-one too, as 64 lower-case hex characters, or `-` where it is not known yet.
+`path` is the raw request target with its query. `digest` is the SHA-256 of the body as 64
+lower-case hex characters, also for an empty body, or `-` if the sender does not know it yet.
 
-A streamed PUT is signed twice. It opens with a signature over `-`, which lets the bytes in but
-commits nothing, and closes with a second signature over the digest of what was sent. The receiver
-verifies the closing one against the digest it computed itself, never against one it was told, and
-throws the bytes away if that fails. So a stolen opening cannot commit other bytes, and neither
-signature serves as the other. A request that commits without a closing signature must never be
-verified with `-`.
+A streamed PUT has two signatures. The opening one, over `-`, admits the bytes and commits nothing.
+The closing one covers the digest of the sent bytes. The receiver verifies it against the digest
+that it computed itself, and discards the bytes if the check fails. A stolen opening signature can
+therefore not commit other bytes, and neither signature replaces the other. A request that commits
+without a closing signature must never be verified with `-`.
 """
 
 import re
@@ -34,7 +33,7 @@ _REQUEST = re.compile(r"[A-Z]{1,16}\n/[!-~]*\n(?:-|[0-9a-f]{64})")
 
 
 class InternalSigner:
-    """Signs requests with the ring's signing key."""
+    """Signer of requests with the ring's signing key."""
 
     __slots__ = ("_signer",)
 
@@ -42,14 +41,14 @@ class InternalSigner:
         self._signer = PurposeSigner(ring, Purpose.INTERNAL)
 
     def sign_request(self, *, method: str, path: str, digest: str, expiry_seconds: int) -> str:
-        """The header text for one request, good until `expiry_seconds`, which is absolute.
+        """Return the header for one request, valid until `expiry_seconds` since the epoch.
 
         Raises:
-            Unsignable: The request has no one reading, or would never expire.
+            Unsignable: The request does not match the grammar, or never expires.
         """
         request = _join_request(method, path, digest)
         if request is None:
-            raise Unsignable(f"{method!r} {path!r} with digest {digest!r} has no one reading")
+            raise Unsignable(f"cannot sign {method!r} {path!r} with digest {digest!r}: ambiguous")
         if expiry_seconds == NO_EXPIRY:
             raise Unsignable("an internal request must expire")
         expiry_text = render_expiry(expiry_seconds)
@@ -58,7 +57,7 @@ class InternalSigner:
 
 
 class InternalVerifier:
-    """Checks the header of a request against what was received."""
+    """Verifier of the header of a received request."""
 
     __slots__ = ("_keys",)
 
@@ -68,12 +67,13 @@ class InternalVerifier:
     def verify_request(
         self, text: str, *, method: str, path: str, digest: str, now_seconds: float
     ) -> str:
-        """The id of the key that signed this request; an absent header is the empty text.
+        """Return the id of the key that signed this request. A missing header is an empty text.
 
-        `digest` is what the receiver computed, or `-` for the opening of a streamed PUT.
+        `digest` is the one that the receiver computed, or `-` for the opening of a streamed PUT.
 
         Raises:
-            Forbidden: Answer the constant 403; the subclass says why, for logs only.
+            Forbidden: The signature is invalid; respond with the constant 403. The subclass has the
+                reason, for logs only.
         """
         header = _HEADER.fullmatch(text)
         request = _join_request(method, path, digest)
@@ -87,6 +87,6 @@ class InternalVerifier:
 
 
 def _join_request(method: str, path: str, digest: str) -> str | None:
-    # The path cannot hold a newline in this pattern, so the joined text falls apart in one way.
+    # The pattern allows no newline in the path, so the joined text has only one reading.
     request = f"{method}\n{path}\n{digest}"
     return request if _REQUEST.fullmatch(request) else None

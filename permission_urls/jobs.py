@@ -1,9 +1,9 @@
-r"""Signed jobs: a worker runs nothing that a storagemaster did not ask for.
+r"""Signed jobs: a worker runs only jobs of a storagemaster.
 
-    {key}.{mac}                   the signature; the MAC has the salt `job` and is made of
-    {name}={value}\n ...           one line a field, sorted by name
+    {key}.{mac}                   the signature; the MAC has the salt `job` and covers
+    {name}={value}\n ...          one line per field, sorted by name
 
-A job has no expiry: running one twice writes the same files again, which changes nothing.
+A job has no expiry, because jobs are idempotent.
 """
 
 import re
@@ -19,21 +19,21 @@ _NAME = re.compile(r"[^=\n]+")
 
 
 def sign_job(ring: KeyRing, fields: Mapping[str, str]) -> str:
-    """The signature of a job's fields, made with the ring's signing key.
+    """Sign a job's fields with the ring's signing key.
 
     Raises:
-        Unsignable: A name is empty or holds `=`, a newline is in a name or a value, or a field is
-            not Unicode text.
+        Unsignable: A name is empty or has `=`, a name or value has a newline, or a field is not
+            Unicode text.
     """
     signer = _signer(ring)
     return f"{signer.key_id}.{signer.mac(_canonical_lines(fields))}"
 
 
 def verify_job(ring: KeyRing, signature: str, fields: Mapping[str, str]) -> str:
-    """The id of the key that signed exactly these fields, which may come from anyone.
+    """Return the id of the key that signed exactly these fields. The fields are untrusted.
 
     Raises:
-        Forbidden: The job must not run; the subclass says why.
+        Forbidden: The signature is invalid, and the job must not run; the subclass has the reason.
     """
     match = _SIGNATURE.fullmatch(signature)
     if match is None:
@@ -55,7 +55,7 @@ def _signer(ring: KeyRing) -> PurposeSigner:
 def _canonical_lines(fields: Mapping[str, str]) -> bytes:
     for name, value in fields.items():
         if not _is_one_line(name, value):
-            raise Unsignable(f"job field {name!r} has no one reading")
+            raise Unsignable(f"job field {name!r} is ambiguous")
     lines = [f"{name}={value}\n" for name, value in sorted(fields.items())]
     try:
         return "".join(lines).encode()
@@ -64,7 +64,7 @@ def _canonical_lines(fields: Mapping[str, str]) -> bytes:
 
 
 def _is_one_line(name: object, value: object) -> bool:
-    # Fields come out of a queue that others may write to, so their types are no promise.
+    # Fields are untrusted input from the queue, so their types are checked.
     return (
         isinstance(name, str)
         and isinstance(value, str)

@@ -1,12 +1,12 @@
-"""The key file: a key ring as TOML, readable by its owner only.
+"""Key file: a key ring as TOML, readable by its owner only.
 
-One table a key, oldest first; the secret is 64 hex characters:
+It has one table per key, oldest first. The secret is 64 hex characters:
 
     [keys.a]
     state = "signing"
     secret = "8f1c...e0"
 
-`parse_keys` and `render_keys` are inverses and touch no disk.
+`parse_keys` and `render_keys` are inverses, and do no I/O.
 """
 
 import os
@@ -36,24 +36,24 @@ _FIELDS = frozenset({"state", "secret"})
 _STATES = {state.value: state for state in KeyState}
 _HEADING = """\
 # Keys of permission URLs, API tokens, internal requests and jobs. Keep it secret, mode 0600.
-# Exactly one key is "signing". Those "accepted" verify too. Those "retired" verify nothing, and
-# stay listed so that no id is used again.
+# Exactly one key is "signing". Keys that are "accepted" also verify. Keys that are "retired" verify
+# nothing, and stay listed so that their ids are not reused.
 """
 
 
 def load_keys(path: Path) -> KeyRing:
-    """The key ring in the file at `path`.
+    """Load the key ring from a file.
 
     Raises:
-        UnusableKeyFile: It cannot be read, is not UTF-8, or its group or others have access to it.
-        InvalidKeys: What is in it is not a key ring; all problems are listed.
+        UnusableKeyFile: The file cannot be read, is not UTF-8, or is accessible to other users.
+        InvalidKeys: The file is not a key ring; it lists all problems.
     """
     try:
-        # The mode is asked of the open file, so that it cannot be exchanged in between.
+        # fstat on the open file, so that the file cannot be replaced in between.
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise UnusableKeyFile(path, _why_mode_is_refused(path, mode))
+                raise UnusableKeyFile(path, _describe_mode(path, mode))
             return parse_keys(file.read().decode())
     except OSError as error:
         raise UnusableKeyFile(path, f"cannot be read: {error.strerror}") from error
@@ -62,7 +62,7 @@ def load_keys(path: Path) -> KeyRing:
 
 
 def save_keys(path: Path, ring: KeyRing) -> None:
-    """Write the ring to `path` with mode 0600: after a crash the old file is there or the new one.
+    """Replace the file at `path` atomically and durably, with mode 0600.
 
     Raises:
         OSError: The directory cannot be written.
@@ -82,7 +82,7 @@ def save_keys(path: Path, ring: KeyRing) -> None:
 
 
 def render_keys(ring: KeyRing) -> str:
-    """The ring as the text of a key file."""
+    """Render the text of a key file."""
     tables = [
         f'\n[keys.{key.key_id}]\nstate = "{key.state}"\nsecret = "{key.secret.hex()}"\n'
         for key in ring.keys
@@ -91,10 +91,10 @@ def render_keys(ring: KeyRing) -> str:
 
 
 def parse_keys(text: str) -> KeyRing:
-    """The ring a key file's text stands for; the inverse of `render_keys`.
+    """Parse what `render_keys` returns.
 
     Raises:
-        InvalidKeys: It is none; all problems are listed.
+        InvalidKeys: The text is not a key ring; it lists all problems.
     """
     try:
         document = tomllib.loads(text)
@@ -105,11 +105,13 @@ def parse_keys(text: str) -> KeyRing:
         raise InvalidKeys(["'keys' must be a table of keys"])
     entries = [_parse_entry(key_id, table) for key_id, table in tables.items()]
     keys = tuple(entry.key for entry in entries if entry.key is not None)
-    problems = [f"{name!r} is not known here" for name in document if name != "keys"]
+    problems = [
+        f"unknown table {name!r}; known tables: keys" for name in document if name != "keys"
+    ]
     problems += [problem for entry in entries for problem in entry.problems]
     problems += problems_of_ring(keys)
     states = [entry.state for entry in entries if entry.state is not None]
-    # An unreadable state may be the signing one, and has a problem of its own.
+    # An invalid state can be the signing one; it already has a problem of its own.
     if len(states) == len(entries):
         problems += problems_of_states(states)
     if problems:
@@ -130,10 +132,12 @@ def _parse_entry(key_id: str, table: Any) -> _Entry:
         return _Entry(state=None, problems=(problem,), key=None)
     unknown = sorted(table.keys() - _FIELDS)
     problems = problems_of_id(key_id)
-    problems += [f"key {key_id!r}: {name!r} is not known here" for name in unknown]
+    problems += [
+        f"key {key_id!r}: unknown field {name!r}; known fields: secret, state" for name in unknown
+    ]
     state = _STATES.get(str(table.get("state")))
     if state is None:
-        problems.append(f"key {key_id!r}: the state must be signing, accepted or retired")
+        problems.append(f"key {key_id!r}: the state must be signing, accepted, or retired")
     secret = _parse_secret(table.get("secret"))
     if secret is None:
         problems.append(f"key {key_id!r}: the secret must be lower-case hex")
@@ -150,8 +154,8 @@ def _parse_secret(text: Any) -> bytes | None:
     return bytes.fromhex(text)
 
 
-def _why_mode_is_refused(path: Path, mode: int) -> str:
-    return f"others may read the keys: its mode is {mode:04o} and must be 0600 (chmod 600 {path})"
+def _describe_mode(path: Path, mode: int) -> str:
+    return f"other users can read the keys: mode is {mode:04o}, must be 0600; chmod 600 {path}"
 
 
 def _fsync_directory(directory: Path) -> None:

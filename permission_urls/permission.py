@@ -1,34 +1,33 @@
-r"""Permission URLs: their grammar, the values they stand for, and how they are written in logs.
+r"""Permission URLs: their grammar, their parsed values, and their form in logs.
 
     /{volume}/{shard}/{photo}_{version}_{size}.{key}.{expiry}.{mac}.{ext}
     /42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.a.0.9RfLNocbT8gzOmeI_boBpbaO.jpg
 
-The MAC is made of `{expiry}/{volume}/{shard}/{photo}_{version}/{class}`. It covers neither the size
-letter nor the ext: one permission opens every size and format of its class.
+The MAC covers `{expiry}/{volume}/{shard}/{photo}_{version}/{class}`, but not the size letter and
+the ext. One permission therefore opens every size and format of its class.
 
-Every verifier, in whatever language, looks at the raw request target before any decoding, and
-judges it by the first row that applies:
+Every verifier, in any language, checks the raw request target before any decoding. The first row
+that applies decides:
 
     | row | the request target                                          | verdict          |
     | --- | ----------------------------------------------------------- | ---------------- |
-    | 1   | MALFORMED_REGEX is found in it                              | 400              |
-    | 2   | PERMISSION_URL_REGEX does not match it                      | 403 NoPermission |
-    | 3   | its size letter has no class in the size table              | 403 UnknownSize  |
-    | 4   | its key id is not that of a key that verifies               | 403 UnknownKey,  |
+    | 1   | contains a match of MALFORMED_REGEX                         | 400              |
+    | 2   | does not match PERMISSION_URL_REGEX                         | 403 NoPermission |
+    | 3   | has a size letter that is not in the size table             | 403 UnknownSize  |
+    | 4   | has the id of no key, or of a retired key                   | 403 UnknownKey,  |
     |     |                                                             |     RetiredKey   |
-    | 5   | its MAC is not the one made with that key                   | 403 BadMac       |
-    | 6   | its expiry is not 0, and the clock has reached it           | 403 Expired      |
-    | 7   | anything else                                               | ok: its path     |
+    | 5   | has a MAC that does not match that key                      | 403 BadMac       |
+    | 6   | has an expiry that is not 0 and has passed                  | 403 Expired      |
+    | 7   | is any other                                                | ok: its path     |
 
-Row 1 is: does not begin with `/`, holds `%`, `;`, `?`, `//`, `/.` or a byte above 0x7f, or is over
-512 bytes. Row 2 is everything else that is not a permission URL, a bare photo path among it: that
-a permission is missing and that it is garbled are the same answer. What matches row 2 never
-matches row 1, so a fast verifier may try row 2 first. The client sees one constant 403; which row
-it was is for logs.
+Row 1: it does not begin with `/`, contains `%`, `;`, `?`, `//`, `/.`, or a byte above 0x7f, or is
+longer than 512 bytes. Row 2: every other target that is not a permission URL, such as a bare photo
+path. A target that matches PERMISSION_URL_REGEX never matches row 1, so a fast verifier can try
+row 2 first. The client gets one constant 403; the row is for logs.
 
-Both regular expressions mean the same in Python, in PCRE2 (nginx, Varnish) and in JavaScript: no
-named groups, no flags, nine groups at most, and `$(?!\n)` because `$` alone may let a newline by.
-Groups: 1 stem, 2 volume, 3 shard, 4 photo, 5 size, 6 key, 7 expiry, 8 MAC, 9 ext.
+Both regular expressions mean the same in Python, in PCRE2 (nginx, Varnish), and in JavaScript: no
+named groups, no flags, at most nine groups, and `$(?!\n)`, because `$` alone matches before a
+newline. Groups: 1 stem, 2 volume, 3 shard, 4 photo, 5 size, 6 key, 7 expiry, 8 MAC, 9 ext.
 """
 
 import re
@@ -61,23 +60,24 @@ _LOGGABLE_PREFIX = re.compile("[/0-9a-z_]{0,64}")
 
 
 class Permission(NamedTuple):
-    """What opens a URL, not yet checked: key id, expiry in seconds (0 = for ever) and MAC."""
+    """An unverified permission: key id, expiry in seconds (0 never expires), and MAC."""
 
     key_id: str
     expiry: int
     mac: str
 
     def __repr__(self) -> str:
-        """Without the MAC, which would open the URL for whoever reads a log."""
+        """Omit the MAC, which would open the URL for any reader of a log."""
         return f"Permission(key_id={self.key_id!r}, expiry={self.expiry!r})"
 
 
 class PermittedPath(NamedTuple):
-    """A permission URL taken apart. Only a `Verifier` says whether the permission is good.
+    """A parsed permission URL. Only a `Verifier` checks the permission.
 
-    Named tuples, these two, because a node makes them for every read, and dataclasses are slower.
+    This and `Permission` are named tuples because a node creates them for every read, and frozen
+    dataclasses are slower.
 
-    `stem` is what all sizes of the version begin with: "42/k7/01jd3x8m2c9qp4k7_3fz8qd".
+    `stem` is the common prefix of all sizes of the version: "42/k7/01jd3x8m2c9qp4k7_3fz8qd".
     """
 
     stem: str
@@ -87,34 +87,34 @@ class PermittedPath(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The photo path: "42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg"."""
+        """Photo path: "42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg"."""
         return f"{self.stem}_{self.size}.{self.ext}"
 
     @property
     def volume(self) -> int:
-        """The number of the volume."""
+        """Number of the volume."""
         return int(self.stem.partition("/")[0])
 
     @property
     def shard(self) -> str:
-        """The directory below the volume."""
+        """Directory below the volume."""
         return self.stem.split("/")[1]
 
     @property
     def photo(self) -> str:
-        """The photo id."""
+        """Photo id."""
         return self.stem.split("/")[2].partition("_")[0]
 
     @property
     def version(self) -> str:
-        """The version of the photo."""
+        """Version of the photo."""
         return self.stem.rpartition("_")[2]
 
 
 class PhotoName(NamedTuple):
-    """The parts of a photo path that its permission URL is made from.
+    """Parts of a photo path in its permission URL.
 
-    A named tuple, because signing a URL is as short as making a frozen dataclass is long.
+    A named tuple, because creating a frozen dataclass takes as long as signing a URL.
     """
 
     stem: str
@@ -123,13 +123,13 @@ class PhotoName(NamedTuple):
 
 
 def parse_permission_url(raw: str | bytes) -> PermittedPath:
-    """Take a raw, undecoded request target apart; the inverse of `render_permission_url`.
+    """Parse a raw, undecoded request target: what `render_permission_url` returns.
 
     Raises:
         MalformedUrl: Row 1 of the table.
         NoPermission: Row 2 of the table.
     """
-    # In Latin-1 every byte is one character, and those above 0x7f stay above it.
+    # In Latin-1 every byte is one character, and bytes above 0x7f stay above it.
     target = raw.decode("latin-1") if isinstance(raw, bytes) else raw
     match = _PERMISSION_URL.match(target)
     if match is None:
@@ -140,10 +140,10 @@ def parse_permission_url(raw: str | bytes) -> PermittedPath:
 
 
 def render_permission_url(permitted: PermittedPath) -> str:
-    """The one spelling of a permission URL.
+    """Render the only spelling of a permission URL.
 
     Raises:
-        Unsignable: The expiry cannot be written.
+        Unsignable: The expiry is out of range.
     """
     permission = permitted.permission
     text = f"{permission.key_id}.{render_expiry(permission.expiry)}.{permission.mac}"
@@ -151,20 +151,20 @@ def render_permission_url(permitted: PermittedPath) -> str:
 
 
 def join_url(stem: str, *, size: str, permission: str, ext: str) -> str:
-    """A URL of parts that are known to be good; `permission` is `{key}.{expiry}.{mac}`."""
+    """Join valid parts to a URL; `permission` is `{key}.{expiry}.{mac}`."""
     return f"/{stem}_{size}.{permission}.{ext}"
 
 
 def signed_bytes(stem: str, *, expiry_text: str, size_class: str) -> bytes:
-    """What the MAC of a permission is made of."""
+    """Return the bytes that the MAC of a permission covers."""
     return f"{expiry_text}/{stem}/{size_class}".encode()
 
 
 def parse_photo_path(path: str) -> PhotoName:
-    """Take the photo path of a variant apart.
+    """Parse the photo path of a variant.
 
     Raises:
-        Unsignable: It is none, so no URL could ever open it.
+        Unsignable: The path is not a variant's, so no URL can open it.
     """
     match = _PHOTO_PATH.match(path)
     if match is None:
@@ -173,15 +173,15 @@ def parse_photo_path(path: str) -> PhotoName:
 
 
 def is_stem(text: str) -> bool:
-    """Whether the text is `{volume}/{shard}/{photo}_{version}`."""
+    """Return True if the text is `{volume}/{shard}/{photo}_{version}`."""
     return _PHOTO_STEM.match(text) is not None
 
 
 def strip_permission(url: str | bytes) -> str:
-    """The request target as it may stand in a log: without a MAC, whatever else it holds.
+    """Return a request target that is safe to log: without a MAC.
 
-    A permission URL keeps its key id and expiry. Of anything else only what could begin a photo
-    path is kept, because a live MAC may be anywhere in it, and line ends too.
+    A permission URL keeps its key id and expiry. Any other target is cut to a prefix that can begin
+    a photo path, because a valid MAC or a line end can be anywhere in it.
 
     >>> strip_permission("/42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.a.0.9RfLNocbT8gzOmeI_boBpbaO.jpg")
     '/42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.a.0.*.jpg'

@@ -1,4 +1,4 @@
-"""The signer of permission URLs: what a page uses to write its links."""
+"""Signer of permission URLs, for the links of a page."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from permission_urls.signing import Purpose, PurposeSigner
 
 
 class ReadSigner:
-    """Signs permission URLs with the ring's signing key."""
+    """Signer of permission URLs with the ring's signing key."""
 
     __slots__ = ("_signer",)
 
@@ -18,9 +18,9 @@ class ReadSigner:
         self._signer = PurposeSigner(ring, Purpose.READ)
 
     def url(self, path: str, *, size_class: str, expiry_seconds: int = NO_EXPIRY) -> str:
-        """The permission URL of one photo path, with its leading slash.
+        """Return the permission URL of one photo path, with a leading slash.
 
-        `size_class` is the class of the size letter in the path; `expiry_seconds` is absolute.
+        `size_class` is the class of the size in the path; `expiry_seconds` counts from the epoch.
 
         Raises:
             Unsignable: The path is not a variant's, or the expiry is out of range.
@@ -37,13 +37,13 @@ class ReadSigner:
         size_classes: Mapping[str, str],
         expiry_seconds: int = NO_EXPIRY,
     ) -> dict[str, str]:
-        """The permission URLs of many sizes of one photo version, by size letter.
+        """Return the permission URLs of several sizes of one photo version, by size letter.
 
-        `exts` has the ext of each wanted size, such as {"m": "jpg", "o": "png"}. Only one MAC is
-        made for each class.
+        `exts` has the ext of each wanted size, such as {"m": "jpg", "o": "png"}. All sizes of one
+        class share a MAC.
 
         Raises:
-            Unsignable: The stem is none, a size has no class, or the expiry is out of range.
+            Unsignable: The stem is invalid, a size has no class, or the expiry is out of range.
         """
         if not is_stem(stem):
             raise Unsignable(f"{stem!r} is not the stem of a photo version")

@@ -1,11 +1,11 @@
-"""API tokens: what an application shows to upload, read or delete.
+"""API tokens, with which an application uploads, reads, and deletes photos.
 
     gp1.{key}.{scopes}.{expiry}.{mac}
     gp1.a.delete+upload.0.VHvGwY3dJ7gqkB1cKJ5yQf0x
 
-Scopes are joined by `+` in alphabetical order, each once. The MAC (salt `upload`) is made of
-everything before its dot. No scope implies another, `admin` neither. A token is a bearer token: it
-belongs in an Authorization header and in no log.
+Scopes are joined by `+` in alphabetical order, each once. The MAC (salt `upload`) covers everything
+before its dot. No scope implies another, not even `admin`. A token is a bearer token: it belongs in
+an Authorization header and never in a log.
 """
 
 import re
@@ -37,7 +37,7 @@ _TOKEN = re.compile(
 
 
 class Scope(StrEnum):
-    """What an API token opens."""
+    """Group of operations that an API token allows."""
 
     ADMIN = "admin"
     DELETE = "delete"
@@ -47,7 +47,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What a good API token says. `expiry` is in seconds, 0 = for ever."""
+    """A verified API token. `expiry` is in seconds since the epoch; 0 never expires."""
 
     key_id: str
     scopes: frozenset[Scope]
@@ -55,21 +55,21 @@ class Token:
 
 
 def sign_token(ring: KeyRing, scopes: Iterable[str], *, expiry_seconds: int = NO_EXPIRY) -> str:
-    """A token for these scopes, signed with the ring's signing key.
+    """Return a token for these scopes, signed with the ring's signing key.
 
     Raises:
-        Unsignable: No scope, an unknown one, or an expiry out of range.
+        Unsignable: `scopes` is empty, a scope is unknown, or the expiry is out of range.
     """
     scopes_text = "+".join(sorted(set(scopes)))
     if _parse_scopes(scopes_text) is None:
-        raise Unsignable(f"{scopes_text!r} is not one or more of {', '.join(Scope)}")
+        raise Unsignable(f"invalid scopes {scopes_text!r}; known scopes: {', '.join(Scope)}")
     signer = PurposeSigner(ring, Purpose.UPLOAD)
     signed = f"gp1.{signer.key_id}.{scopes_text}.{render_expiry(expiry_seconds)}"
     return f"{signed}.{signer.mac(signed.encode())}"
 
 
 class TokenVerifier:
-    """Judges tokens by the keys of one ring."""
+    """Verifier of tokens with the keys of one ring."""
 
     __slots__ = ("_keys",)
 
@@ -77,11 +77,11 @@ class TokenVerifier:
         self._keys = PurposeVerifier.of_ring(ring, Purpose.UPLOAD)
 
     def verify(self, text: str, *, scope_needed: Scope, now_seconds: float) -> Token:
-        """What the token says, if it is good at this time and has the scope.
+        """Return the token if it is valid now and has the scope.
 
         Raises:
-            InvalidToken: Answer 401: MalformedToken, BadTokenSignature or TokenExpired.
-            WrongScope: Answer 403: the token is good, but does not open this.
+            InvalidToken: MalformedToken, BadTokenSignature, or TokenExpired; respond with 401.
+            WrongScope: The token is valid but lacks the scope; respond with 403.
         """
         match = _TOKEN.fullmatch(text)
         scopes = _parse_scopes(match[3]) if match else None

@@ -1,4 +1,4 @@
-"""The verifier of permission URLs: what a node uses before it touches a disk."""
+"""Verifier of permission URLs. A node uses it before it reads its disk."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -9,15 +9,15 @@ from permission_urls.keys import KeyRing
 from permission_urls.permission import PermittedPath, parse_permission_url, signed_bytes
 from permission_urls.signing import Purpose, PurposeVerifier
 
-# What is asked for once is often asked for again: a photo that is new, or a page of photos.
+# Size of the cache of verified URLs; clients often request a new photo several times.
 CACHE_ENTRIES_MAX = 4096
 
 
 class Verifier:
-    """Judges request targets by the table in `permission_urls.permission`.
+    """Verifier of request targets by the table in `permission_urls.permission`.
 
-    `keys` is a whole ring or, where only reads are checked, derived read keys by id.
-    `size_classes` has the class of every size letter there is.
+    `keys` is a whole ring, or derived read keys by id. `size_classes` has the class of every size
+    letter.
 
     Raises:
         InvalidKeys: A derived key is not 32 bytes.
@@ -34,15 +34,16 @@ class Verifier:
             else PurposeVerifier(keys)
         )
         self._size_classes = dict(size_classes)
-        # Only what was found good is remembered, and not for how long it is.
+        # Only valid permissions are cached. The expiry is checked at every call.
         self._open = lru_cache(CACHE_ENTRIES_MAX)(self._check)
 
     def verify(self, raw: str | bytes, now_seconds: float) -> PermittedPath:
-        """The photo path a raw, undecoded request target opens at this time.
+        """Return the photo path that a raw, undecoded request target permits to read now.
 
         Raises:
-            MalformedUrl: Answer 400.
-            Forbidden: Answer the constant 403; the subclass says why, for logs only.
+            MalformedUrl: Row 1 of the table; respond with 400.
+            Forbidden: Rows 2 to 6; respond with the constant 403. The subclass has the reason, for
+                logs only.
         """
         permitted = self._open(raw)
         if is_expired(permitted.permission.expiry, now_seconds):

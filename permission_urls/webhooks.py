@@ -1,10 +1,10 @@
-r"""Signed webhooks: who gets one can tell that it comes from this cluster, and is not an old one.
+r"""Signed webhooks: the receiver can verify the sender and the age of an event.
 
-    {key}.{seconds}.{mac}         the header; the MAC has the salt `webhook` and is made of
+    {key}.{seconds}.{mac}         the header; the MAC has the salt `webhook` and covers
     {seconds}\n{digest}
 
-`seconds` is when it was sent, in decimal. `digest` is the SHA-256 of the body as 64 lower-case hex
-characters.
+`seconds` is the time of sending since the epoch, in decimal. `digest` is the SHA-256 of the body as
+64 lower-case hex characters.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ _HEADER = re.compile(rf"({KEY_ID_PATTERN})\.([0-9]{{1,12}})\.({MAC_PATTERN})")
 
 
 def sign_webhook(ring: KeyRing, body: bytes, *, now_seconds: float) -> str:
-    """The header text for a webhook that is sent now."""
+    """Return the header for a webhook that is sent now."""
     signer = PurposeSigner(ring, Purpose.WEBHOOK)
     seconds = str(int(now_seconds))
     return f"{signer.key_id}.{seconds}.{signer.mac(_message(seconds, body))}"
@@ -27,10 +27,10 @@ def sign_webhook(ring: KeyRing, body: bytes, *, now_seconds: float) -> str:
 def verify_webhook(
     ring: KeyRing, text: str, body: bytes, *, now_seconds: float, age_seconds_max: float = 300
 ) -> str:
-    """The id of the key that signed this body, at most so long ago.
+    """Return the id of the key that signed this body at most `age_seconds_max` ago.
 
     Raises:
-        Forbidden: It is not from this cluster, or an old one; the subclass says why.
+        Forbidden: The signature is invalid or too old; the subclass has the reason.
     """
     header = _HEADER.fullmatch(text)
     if header is None:

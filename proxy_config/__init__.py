@@ -1,4 +1,4 @@
-"""Configs of nginx and Varnish edges, rendered from the cluster as plain text."""
+"""Configs of nginx and Varnish edges, rendered as text from the cluster config."""
 
 from proxy_config.edge_settings import NginxSettings, TlsFiles, VarnishSettings
 from proxy_config.errors import InvalidSetting, ProxyConfigError, UnknownEdge, UnusableReadKey

@@ -1,4 +1,4 @@
-"""What one edge process may choose for itself; all else comes from the cluster."""
+"""Settings of one edge process. Everything else comes from the cluster config."""
 
 import ipaddress
 import re
@@ -12,7 +12,7 @@ from volumes.cluster import Cluster, Edge, NodeId
 NGINX_PROGRAM = "/usr/sbin/nginx"
 VARNISH_PROGRAM = "/usr/sbin/varnishd"
 
-# Debian's libnginx-mod-http-lua is here.
+# Directory of Debian's libnginx-mod-http-lua.
 NGINX_MODULES = "/usr/lib/nginx/modules"
 LUA_MODULE_NAME = "ngx_http_lua_module.so"
 
@@ -30,25 +30,25 @@ class TlsFiles:
     key: str
 
     def __post_init__(self) -> None:
-        _refuse_paths(certificate=self.certificate, key=self.key)
+        _check_paths(certificate=self.certificate, key=self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NginxSettings:
-    """How one nginx runs. Paths are absolute, and belong to the user of the workers.
+    """Settings of one nginx. Paths are absolute, and the user of the workers owns them.
 
-    `cache_dir` is only the cache's; `run_dir` is for the pid, logs and temporary files.
-    `worker_user` is for a master that is started by root; empty keeps the server's own default.
-    `module_dir` has the Lua module; empty means that it is part of nginx itself, as in OpenResty.
-    `verified_urls_max` is how many good URLs a worker need not check again; 16,384 are some 13 MB.
-    `varnish_tier` are Varnish servers to ask before the nodes; empty asks the nodes directly.
-    `purge_networks` may purge; empty means the storagemasters, which must then be IP addresses.
-    `disk_node` is the node on this machine, whose photos are served straight from its disk; empty
-    means none. Its bytes are then verified by its scrub alone, and not at each read.
-    `site_include` is a glob of files with locations of the operator's own; empty means none.
+    `cache_dir` is for the cache only; `run_dir` is for the pid, logs, and temporary files.
+    `worker_user` applies if root starts nginx; empty keeps the server's default.
+    `module_dir` has the Lua module; empty if nginx has it built in, as in OpenResty.
+    `verified_urls_max` is the size of a worker's cache of valid URLs; 16,384 take about 13 MB.
+    `varnish_tier` lists Varnish servers in front of the nodes; empty requests from the nodes.
+    `purge_networks` can purge; empty allows the storagemasters, which must be IP addresses.
+    `disk_node` is a node on this machine, whose photos nginx reads from its disk; empty for none.
+    Only the scrub then verifies those bytes, not every read.
+    `site_include` is a glob of files with locations of the operator; empty for none.
 
     Raises:
-        InvalidSetting: nginx could not start with these.
+        InvalidSetting: nginx cannot start with a value.
     """
 
     edge_id: str
@@ -68,31 +68,31 @@ class NginxSettings:
     connect_timeout_milliseconds: int = 250
 
     def __post_init__(self) -> None:
-        _refuse_paths(
+        _check_paths(
             cache_dir=self.cache_dir, run_dir=self.run_dir, module_dir=self.module_dir or "/"
         )
         if self.site_include:
-            _refuse_paths(site_include=self.site_include.replace("*", ""))
+            _check_paths(site_include=self.site_include.replace("*", ""))
         if self.worker_user and not _USER.fullmatch(self.worker_user):
-            raise InvalidSetting(f"worker_user {self.worker_user!r} is not the name of a user")
-        _refuse_networks(self.purge_networks)
-        _refuse_below("cache_bytes", self.cache_bytes, _CACHE_BYTES_MIN)
-        _refuse_below("worker_processes", self.worker_processes, 1)
-        _refuse_below("verified_urls_max", self.verified_urls_max, 1)
-        _refuse_below("revalidate_after_seconds", self.revalidate_after_seconds, 1)
-        _refuse_below("connect_timeout_milliseconds", self.connect_timeout_milliseconds, 1)
+            raise InvalidSetting(f"worker_user: {self.worker_user!r} is not a user name")
+        _check_networks(self.purge_networks)
+        _check_at_least("cache_bytes", self.cache_bytes, _CACHE_BYTES_MIN)
+        _check_at_least("worker_processes", self.worker_processes, 1)
+        _check_at_least("verified_urls_max", self.verified_urls_max, 1)
+        _check_at_least("revalidate_after_seconds", self.revalidate_after_seconds, 1)
+        _check_at_least("connect_timeout_milliseconds", self.connect_timeout_milliseconds, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VarnishSettings:
-    """How one Varnish runs. `run_dir` is an absolute path that belongs to its user.
+    """Settings of one Varnish. `run_dir` is an absolute path that its user owns.
 
-    `jail` is varnishd's. "none" stays the user that started it, who alone can read the keys: give
-    it a user of its own. Empty keeps the server's default.
-    `purge_networks` may purge; empty means the storagemasters, which must then be IP addresses.
+    `jail` is varnishd's option. "none" keeps the user that starts Varnish; only that user can read
+    the keys, so use a dedicated one. Empty keeps the server's default.
+    `purge_networks` can purge; empty allows the storagemasters, which must be IP addresses.
 
     Raises:
-        InvalidSetting: Varnish could not start with these.
+        InvalidSetting: Varnish cannot start with a value.
     """
 
     edge_id: str
@@ -104,20 +104,20 @@ class VarnishSettings:
     connect_timeout_milliseconds: int = 250
 
     def __post_init__(self) -> None:
-        _refuse_paths(run_dir=self.run_dir)
+        _check_paths(run_dir=self.run_dir)
         if not _JAIL.fullmatch(self.jail):
-            raise InvalidSetting(f"jail {self.jail!r} is none of varnishd's")
-        _refuse_networks(self.purge_networks)
-        _refuse_below("cache_bytes", self.cache_bytes, _CACHE_BYTES_MIN)
-        _refuse_below("revalidate_after_seconds", self.revalidate_after_seconds, 1)
-        _refuse_below("connect_timeout_milliseconds", self.connect_timeout_milliseconds, 1)
+            raise InvalidSetting(f"jail: {self.jail!r} is not a jail of varnishd")
+        _check_networks(self.purge_networks)
+        _check_at_least("cache_bytes", self.cache_bytes, _CACHE_BYTES_MIN)
+        _check_at_least("revalidate_after_seconds", self.revalidate_after_seconds, 1)
+        _check_at_least("connect_timeout_milliseconds", self.connect_timeout_milliseconds, 1)
 
 
 def allowed_purge_networks(cluster: Cluster, networks: tuple[str, ...]) -> tuple[str, ...]:
-    """The networks that may purge: the chosen ones or, if none are, each storagemaster's host.
+    """Return the networks that can purge: the configured ones, or the hosts of all storagemasters.
 
     Raises:
-        InvalidSetting: A storagemaster has a host name, and no networks were chosen.
+        InvalidSetting: `networks` is empty, and a storagemaster has a host name.
     """
     if networks:
         return networks
@@ -125,42 +125,42 @@ def allowed_purge_networks(cluster: Cluster, networks: tuple[str, ...]) -> tuple
     for host in hosts:
         if not _is_network(host):
             raise InvalidSetting(
-                f"storagemaster host {host!r} is no IP address, so purge_networks must be chosen"
+                f"storagemaster host {host!r} is not an IP address; set purge_networks"
             )
     return hosts
 
 
 def local_disk_root(cluster: Cluster, edge: Edge, node_id: str) -> str:
-    """The folder of the node that shares this edge's machine, or nothing where none was chosen.
+    """Return the root directory of the node on this edge's machine; empty if `node_id` is empty.
 
     Raises:
-        InvalidSetting: There is no such node in the edge's colo, or it has no disk.
+        InvalidSetting: The node is not in the edge's colo, or has no disk.
     """
     if not node_id:
         return ""
     node = cluster.nodes.get(NodeId(node_id))
     if node is None or node.colo != edge.colo:
-        raise InvalidSetting(f"disk_node {node_id!r} is no node of colo {edge.colo}")
-    _refuse_paths(disk_node_store=node.store)
+        raise InvalidSetting(f"disk_node: {node_id!r} is not a node of colo {edge.colo}")
+    _check_paths(disk_node_store=node.store)
     return node.store.rstrip("/")
 
 
-def _refuse_paths(**paths: str) -> None:
-    # These few characters need no quoting in any server's language.
+def _check_paths(**paths: str) -> None:
+    # These characters need no quoting in the config of any server.
     for name, path in paths.items():
         if not _PATH.fullmatch(path):
-            raise InvalidSetting(f"{name} {path!r} is not a plain absolute path")
+            raise InvalidSetting(f"{name}: {path!r} is not a plain absolute path")
 
 
-def _refuse_networks(networks: Iterable[str]) -> None:
+def _check_networks(networks: Iterable[str]) -> None:
     for network in networks:
         if not _is_network(network):
-            raise InvalidSetting(f"purge_networks: {network!r} is no IP address and no network")
+            raise InvalidSetting(f"purge_networks: {network!r} is not an IP address or network")
 
 
-def _refuse_below(name: str, value: int, least: int) -> None:
+def _check_at_least(name: str, value: int, least: int) -> None:
     if value < least:
-        raise InvalidSetting(f"{name} must be at least {least}, is {value}")
+        raise InvalidSetting(f"{name}: must be at least {least}, is {value}")
 
 
 def _is_network(text: str) -> bool:

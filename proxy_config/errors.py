@@ -1,20 +1,20 @@
-"""Every reason not to render a config, all of them the operator's to mend.
+"""Errors of this package. The operator can fix all of them.
 
-    ProxyConfigError
-    ├── UnknownEdge        the cluster has no edge of this id and kind
-    ├── InvalidSetting     a process choice that the server could not start with
-    └── UnusableReadKey    a read key that is none, or no key at all
+ProxyConfigError
+    ├── UnknownEdge        the cluster has no edge with this id and kind
+    ├── InvalidSetting     a setting that the server cannot start with
+    └── UnusableReadKey    a read key is malformed or missing
 
-No message holds a key.
+No message contains a key.
 """
 
 
 class ProxyConfigError(Exception):
-    """A config that cannot be rendered."""
+    """The config cannot be rendered."""
 
 
 class UnknownEdge(ProxyConfigError):
-    """The cluster has no edge of this id and kind."""
+    """The cluster has no edge with this id and kind."""
 
     def __init__(self, edge_id: str, kind: str) -> None:
         self.edge_id = edge_id
@@ -22,12 +22,12 @@ class UnknownEdge(ProxyConfigError):
 
 
 class InvalidSetting(ProxyConfigError):
-    """A process choice that the server could not start with."""
+    """A setting that the server cannot start with."""
 
 
 class UnusableReadKey(ProxyConfigError):
     """The read key of `key_id` cannot be used."""
 
-    def __init__(self, key_id: str, why: str) -> None:
+    def __init__(self, key_id: str, reason: str) -> None:
         self.key_id = key_id
-        super().__init__(f"read key {key_id!r} {why}")
+        super().__init__(f"read key {key_id!r} {reason}")

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Installs the servers that Glassplate runs beside its own processes, where they are missing.
+# Installs the missing servers that Glassplate runs beside its own processes.
 #
 #   install-servers.sh            nginx with Lua, Varnish with vmod-digest, memcached
-#   install-servers.sh test       these, wrk for the benches, strace and libfaketime for tests and drills,
+#   install-servers.sh test       also wrk for benchmarks, strace and libfaketime for tests and drills,
 #                                 Node.js, PHP, and Ruby for the examples in docs/formats
-#   install-servers.sh compose    what runs compose.yaml as root: podman, runc, DNS for its networks
-#   install-servers.sh browser    these and Chromium, which the pages are looked at with
-#   install-servers.sh venv       what PYTHON (python3) lacks to make virtual environments
+#   install-servers.sh compose    packages to run compose.yaml as root: podman, runc, network DNS
+#   install-servers.sh browser    also Chromium, for screenshots of the pages
+#   install-servers.sh venv       the package that lets PYTHON (python3) create virtual environments
 #
-# Uses apt-get as root or through `sudo -n`, and starts nothing. What cannot be installed is named
-# with what is lost without it. That is no failure (exit 0) for running Glassplate, and one (exit 1)
-# for its tests: with `test`, `compose` and `venv`, and wherever CI=true.
+# Uses apt-get as root or through `sudo -n`, and starts no service. For each package that cannot be
+# installed, it prints what does not work. It then exits 0, or exits 1 with `test`, `compose`, and
+# `venv`, and if CI=true.
 set -euo pipefail
 # shellcheck source=deploy/progress.sh
 . "$(dirname "$0")/../deploy/progress.sh"
 
-# Debian keeps servers where a user's PATH does not look.
+# Debian installs servers in directories that are not in a user's PATH.
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 POLICY=/usr/sbin/policy-rc.d
 
@@ -45,7 +45,7 @@ main() {
   [ "${CI:-}" != true ] || exit 1
 }
 
-# Prints the packages that a purpose needs and this machine lacks, one a line.
+# Prints the missing packages for a purpose, one per line.
 missing_of() {
   local -a wanted=(nginx libnginx-mod-http-lua varnish varnish-vmod-digest memcached)
   local package
@@ -60,12 +60,12 @@ missing_of() {
   done
 }
 
-# Debian keeps `venv` apart from Python.
+# Debian packages `venv` separately from Python.
 venv_package() {
   "${PYTHON:-python3}" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'
 }
 
-# Looks for the thing itself, so that one built from source counts as well.
+# Looks for the files, so that a build from source also counts.
 is_present() {
   case "$1" in
     libnginx-mod-http-lua) any_file /usr{,/local}/lib{,64}/nginx/modules/ngx_http_lua_module.so ;;
@@ -90,27 +90,27 @@ any_file() {
 
 loss_of() {
   case "$1" in
-    nginx) echo "no edge; photos are readable only straight from the nodes" ;;
-    libnginx-mod-http-lua) echo "nginx cannot check permissions, so there is no edge" ;;
-    varnish) echo "no second cache tier; the edge asks the nodes itself" ;;
-    varnish-vmod-digest) echo "Varnish cannot check permissions, so there is no second cache tier" ;;
-    memcached) echo "info pages are slower" ;;
-    wrk) echo "no benches of the read path" ;;
-    strace) echo "no proof that fsync comes before the answer, and no drills of failing disks" ;;
-    libfaketime) echo "no drills of wrong clocks" ;;
-    nodejs | php-cli | ruby) echo "no proof that the examples in docs/formats run" ;;
+    nginx) echo "without an edge, only the nodes serve photos" ;;
+    libnginx-mod-http-lua) echo "nginx cannot check permissions and is not started" ;;
+    varnish) echo "without a second cache tier, edges fetch from the nodes" ;;
+    varnish-vmod-digest) echo "Varnish cannot check permissions and is not started" ;;
+    memcached) echo "lookups of infos are slower" ;;
+    wrk) echo "benchmarks of the read path cannot run" ;;
+    strace) echo "tests of fsync and drills of failing disks cannot run" ;;
+    libfaketime) echo "drills of wrong clocks cannot run" ;;
+    nodejs | php-cli | ruby) echo "tests of the examples in docs/formats cannot run" ;;
     podman | runc | netavark | aardvark-dns | iptables) echo "compose.yaml cannot be run" ;;
-    debootstrap) echo "no images where no registry is reached" ;;
-    chromium) echo "nobody looks at the pages in a browser" ;;
-    python*-venv) echo "no virtual environment, so nothing can be installed" ;;
+    debootstrap) echo "images cannot be built without a registry" ;;
+    chromium) echo "browser tests of the pages cannot run" ;;
+    python*-venv) echo "Python cannot create a virtual environment" ;;
   esac
 }
 
-# Installs what it can; what it could not is found missing afterwards.
+# Installs as many of the packages as possible; the caller checks for missing ones afterwards.
 install_packages() {
   local package
   if ! command -v apt-get >/dev/null; then
-    echo "There is no apt-get here to install servers with." >&2
+    echo "apt-get is not available: install the servers another way." >&2
     return
   fi
   if [ "$(id -u)" -ne 0 ] && ! sudo -n true 2>/dev/null; then
@@ -124,9 +124,9 @@ install_packages() {
   forbid_starts
   if ! run_first_download 'Hit:|Get:|Waiting' "Reading Debian's package lists" "$log" \
     apt_get update; then
-    echo "Debian's archive is not reachable: trying with the lists that are here." >&2
+    echo "Debian's archive is not reachable: trying with the existing package lists." >&2
   fi
-  # One package that this release lacks must not keep the others out.
+  # A package that this release lacks must not prevent the installation of the others.
   if ! run_step "Installing servers: $# Debian packages" "$log" apt_get install "$@"; then
     if grep -q 'Failed to fetch' "$log"; then
       echo "Debian's archive is not reachable. Connect this machine to the network." >&2
@@ -146,11 +146,15 @@ apt_get() {
 }
 
 as_root() {
-  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  else
+    sudo -n "$@"
+  fi
 }
 
-# Packages start their services unless this file says no. It says no for as long as this script
-# runs and not a moment longer, even where the script is killed before it can remove the file.
+# Debian packages start their services unless this file forbids it. It forbids starts only while this
+# script runs, even if the script is killed before it can remove the file.
 forbid_starts() {
   if [ ! -e "$POLICY" ]; then
     printf '#!/bin/sh\n# glassplate\n[ -d /proc/%s ] && exit 101\nexit 0\n' "$$" |
@@ -164,7 +168,7 @@ allow_starts() {
   fi
 }
 
-# Glassplate starts its own servers, on ports of its own; the packages' would start at every boot.
+# Glassplate starts its own servers on its own ports; the packages' services must not start at boot.
 keep_from_boot() {
   local package
   local -a services=()

@@ -1,4 +1,4 @@
-"""nginx edges: config, scripts and command line, as text."""
+"""nginx edges: config, Lua scripts, and command line."""
 
 from collections.abc import Mapping
 
@@ -24,11 +24,11 @@ from volumes.sizes import size_classes
 
 CONFIG_NAME = "nginx.conf"
 KEYS_NAME = "keys.lua"
-"""The one file with secrets in it: write it with mode 0600."""
+"""The only file with secrets; write it with mode 0600."""
 
 PURGE_PATHS_MAX = 100
 
-# A megabyte of the zone holds about 8,000 names, and sizes are about 32 KiB on average.
+# A megabyte of the zone holds about 8,000 names; the average size of a file is about 32 KiB.
 _CACHE_BYTES_PER_ZONE_MEGABYTE = 8_000 * 32 * 1024
 _ZONE_MEGABYTES_MAX = 1024
 
@@ -38,15 +38,15 @@ _SCRIPTS = ("signing.lua", "permission.lua", "reproxy.lua", "purge.lua", "resolv
 def render_nginx(
     cluster: Cluster, settings: NginxSettings, read_keys: Mapping[str, str]
 ) -> dict[str, str]:
-    """The files of one nginx edge by name, to be written into one folder.
+    """Render the files of one nginx edge, by name. They belong in one directory.
 
-    `read_keys` has the 64 hex characters of each read key that verifies, by key id, oldest first.
-    `keys.lua` holds them; no other file has a secret in it.
+    `read_keys` has each accepted read key as 64 hex characters, by key id, oldest first. Only
+    `keys.lua` contains them.
 
     Raises:
-        UnknownEdge: The cluster has no such nginx edge.
-        InvalidSetting: nginx could not start with these settings.
-        UnusableReadKey: A key is none.
+        UnknownEdge: The cluster has no nginx edge with this id.
+        InvalidSetting: nginx cannot start with these settings.
+        UnusableReadKey: A key is malformed or missing.
     """
     check_read_keys(read_keys)
     edge = find_edge(cluster, settings.edge_id, "nginx")
@@ -62,7 +62,7 @@ def render_nginx(
         "read_keys": read_keys,
         "size_classes": size_classes(cluster.sizes),
         "permanent": cache_control(NO_EXPIRY, 0),
-        "purgers": allowed_purge_networks(cluster, settings.purge_networks),
+        "purge_networks": allowed_purge_networks(cluster, settings.purge_networks),
         "keys_zone_megabytes": _keys_zone_megabytes(settings.cache_bytes),
         "purge_paths_max": PURGE_PATHS_MAX,
         "permission_url_regex": PERMISSION_URL_REGEX,
@@ -75,7 +75,7 @@ def render_nginx(
 def nginx_command(
     settings: NginxSettings, config_dir: str, *, program: str = NGINX_PROGRAM
 ) -> list[str]:
-    """The arguments that run nginx in the foreground, with its files in `config_dir`."""
+    """Return the command that runs nginx in the foreground, with its files in `config_dir`."""
     return [
         program,
         "-e",

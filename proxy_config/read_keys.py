@@ -1,4 +1,4 @@
-"""The read keys an edge is given: hex text by key id, checked before it goes into any config."""
+"""Checks of the read keys of an edge: hex text by key id."""
 
 import re
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ _BYTE = re.compile(r"..")
 
 
 def check_read_keys(read_keys: Mapping[str, str]) -> None:
-    """Return only if every id and key is in its grammar and there is at least one.
+    """Return only if there is at least one key and every id and key matches its grammar.
 
     Raises:
-        UnusableReadKey: One of them is not, or there is none.
+        UnusableReadKey: An id or key is malformed, or `read_keys` is empty.
     """
     if not read_keys:
-        raise UnusableReadKey("", "is missing: without any, no URL opens anything")
+        raise UnusableReadKey("", "is missing: without a key every URL is forbidden")
     for key_id, read_key in read_keys.items():
         if not _KEY_ID.fullmatch(key_id):
             raise UnusableReadKey(key_id, "has an id that is not one to four of a-z and 0-9")
@@ -26,7 +26,7 @@ def check_read_keys(read_keys: Mapping[str, str]) -> None:
 
 
 def keys_with_zero_bytes(read_keys: Mapping[str, str]) -> frozenset[str]:
-    """The ids of keys that vmod-digest would cut short, because to it a zero byte is their end."""
+    """Return the ids of keys that vmod-digest would truncate, because it stops at a zero byte."""
     return frozenset(
         key_id for key_id, read_key in read_keys.items() if "00" in _BYTE.findall(read_key)
     )

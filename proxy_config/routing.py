@@ -1,4 +1,4 @@
-"""Which nodes an edge asks for a volume, and in which order: its own colo's, then the others'."""
+"""Order of the nodes that an edge requests a volume from: its own colo first."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from volumes.photo_path import VolumeId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorRoute:
-    """The nodes that mirror some volumes, as one colo sees them.
+    """Mirrors of some volumes, from the view of one colo.
 
-    `near` are asked first, `far` only when none of `near` will do. `near` is never empty: where
-    the colo has no mirror of its own, all of them are near. `volumes` are in ascending order.
+    The edge tries `local` first, and `remote` only if all local nodes fail. `local` is never empty:
+    if the colo has no mirror, all mirrors are local. `volumes` are in ascending order.
     """
 
     local: tuple[Node, ...]
@@ -21,17 +21,17 @@ class MirrorRoute:
 
     @property
     def name(self) -> str:
-        """A name for configs and logs, made of the node ids: "east-1_west-2"."""
+        """Name for configs and logs, joined from the node ids: "east-1_west-2"."""
         return "_".join(node.id for node in self.nodes)
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        """All nodes, in the order they are asked."""
+        """All nodes, in the order of the tries."""
         return self.local + self.remote
 
     @property
     def volume_ranges(self) -> tuple[tuple[int, int], ...]:
-        """The volumes as ranges, each with its first and last number: ((1, 16), (20, 20))."""
+        """Volumes as ranges, each with its first and last number: ((1, 16), (20, 20))."""
         ranges: list[tuple[int, int]] = []
         for number in self.volumes:
             if ranges and ranges[-1][1] == number - 1:
@@ -42,7 +42,7 @@ class MirrorRoute:
 
 
 def mirror_routes(cluster: Cluster, colo: Colo) -> tuple[MirrorRoute, ...]:
-    """One route for each distinct order of nodes, by the first volume that has it."""
+    """Return one route per distinct order of nodes, sorted by the first volume."""
     volumes_of: dict[tuple[tuple[Node, ...], tuple[Node, ...]], list[VolumeId]] = {}
     for number in sorted(cluster.volumes):
         nodes = cluster.mirrors_of(number)
@@ -50,16 +50,16 @@ def mirror_routes(cluster: Cluster, colo: Colo) -> tuple[MirrorRoute, ...]:
         remote = tuple(node for node in nodes if node not in local)
         volumes_of.setdefault((local, remote), []).append(number)
     return tuple(
-        MirrorRoute(local=near, remote=far, volumes=tuple(volumes))
-        for (near, far), volumes in volumes_of.items()
+        MirrorRoute(local=local, remote=remote, volumes=tuple(volumes))
+        for (local, remote), volumes in volumes_of.items()
     )
 
 
 def find_edge(cluster: Cluster, edge_id: str, kind: str) -> Edge:
-    """The edge of this id.
+    """Return the edge with this id.
 
     Raises:
-        UnknownEdge: There is none, or it is of another kind.
+        UnknownEdge: The cluster has no such edge, or it is of another kind.
     """
     edge = cluster.edges.get(edge_id)
     if edge is None or edge.kind != kind:

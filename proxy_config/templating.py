@@ -1,4 +1,4 @@
-"""Templates to text, with nothing undefined and nothing escaped: configs are not HTML."""
+"""Template rendering, without undefined values, and without escaping, because configs are text."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     undefined=StrictUndefined,
-    autoescape=False,  # noqa: S701  # every value is checked before it gets here
+    autoescape=False,  # noqa: S701  # callers check every value
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,
@@ -15,9 +15,9 @@ _ENVIRONMENT = Environment(
 
 
 def render_template(name: str, values: dict[str, object]) -> str:
-    """The text of one template.
+    """Render one template.
 
     Raises:
-        jinja2.UndefinedError: The template wants a value that is not there.
+        jinja2.UndefinedError: The template uses a value that is missing.
     """
     return _ENVIRONMENT.get_template(name).render(values)

@@ -1,4 +1,4 @@
-"""Varnish edges: VCL and command line, as text."""
+"""Varnish edges: VCL and command line."""
 
 import hashlib
 import ipaddress
@@ -14,41 +14,41 @@ from volumes.sizes import Size, size_classes
 
 CONFIG_NAME = "edge.vcl"
 KEYS_NAME = "keys.vcl"
-"""The one file with secrets in it: write it with mode 0600."""
+"""The only file with secrets; write it with mode 0600."""
 
 _PARAMETERS = (
-    # Photos are compressed already, and a node must not be asked to.
+    # Photos are already compressed, and a node must not compress them.
     *("-p", "http_gzip_support=off"),
-    # Room for a large photo takes many small ones.
+    # A large photo can evict many small ones.
     *("-p", "nuke_limit=100000"),
-    # A client that reads slowly holds a thread; others wait for a new one, and are not refused.
+    # A slow client holds a thread; other clients wait for a new thread and are not rejected.
     *("-p", "thread_pool_min=250"),
     *("-p", "thread_queue_limit=2000"),
-    # Each of many mirrors may be asked twice.
+    # Enough to try each of many mirrors twice.
     *("-p", "max_retries=16"),
-    # The limits that nginx has.
+    # The same limits as in nginx.
     *("-p", "timeout_idle=65"),
     *("-p", "idle_send_timeout=30"),
     *("-p", "http_req_hdr_len=8k"),
 )
 
-# One photo may take this part of the cache; more would throw out too many others.
-_PARTS_OF_CACHE = 8
+# One photo can take this fraction of the cache; a larger one would evict too many others.
+_CACHE_FRACTION_PER_PHOTO = 8
 
 
 def render_varnish(
     cluster: Cluster, settings: VarnishSettings, read_keys: Mapping[str, str]
 ) -> dict[str, str]:
-    """The files of one Varnish edge by name, to be written into one folder.
+    """Render the files of one Varnish edge, by name. They belong in one directory.
 
-    `read_keys` has the 64 hex characters of each read key that verifies, by key id.
-    `keys.vcl` holds them; no other file has a secret in it. The URLs of a key with a zero byte in
-    it, which Varnish cannot hold, are not checked or cached there, but by the nodes.
+    `read_keys` has each accepted read key as 64 hex characters, by key id. Only `keys.vcl` has
+    them. vmod-digest cannot use a key with a zero byte; the nodes check the URLs of such a key,
+    and Varnish does not cache their photos.
 
     Raises:
-        UnknownEdge: The cluster has no such Varnish edge.
-        InvalidSetting: Varnish could not start with these settings.
-        UnusableReadKey: A key is none.
+        UnknownEdge: The cluster has no Varnish edge with this id.
+        InvalidSetting: Varnish cannot start with these settings.
+        UnusableReadKey: A key is malformed or missing.
     """
     check_read_keys(read_keys)
     edge = find_edge(cluster, settings.edge_id, "varnish")
@@ -59,8 +59,8 @@ def render_varnish(
         "settings": settings,
         "routes": routes,
         "nodes": _nodes_of(routes),
-        "purgers": allowed_purge_networks(cluster, settings.purge_networks),
-        "object_bytes_max": settings.cache_bytes // _PARTS_OF_CACHE,
+        "purge_networks": allowed_purge_networks(cluster, settings.purge_networks),
+        "object_bytes_max": settings.cache_bytes // _CACHE_FRACTION_PER_PHOTO,
         "read_keys": read_keys,
         "keys_with_zero_bytes": keys_with_zero_bytes(read_keys),
         "letters_of_class": letters_of_class,
@@ -77,7 +77,7 @@ def render_varnish(
 def varnish_command(
     edge: Edge, settings: VarnishSettings, config_dir: str, *, program: str = VARNISH_PROGRAM
 ) -> list[str]:
-    """The arguments that run Varnish in the foreground, with its files in `config_dir`."""
+    """Return the command that runs Varnish in the foreground, with its files in `config_dir`."""
     return [
         program,
         *(("-j", settings.jail) if settings.jail else ()),
@@ -86,14 +86,14 @@ def varnish_command(
         *("-a", f"http={edge.listen},HTTP"),
         *("-a", f"purge={edge.purge},HTTP"),
         *("-s", f"malloc,{settings.cache_bytes}"),
-        # What only passes through has a bound too: better a refused original than no memory.
+        # Uncached objects are also bounded: a failed request is better than no memory.
         *("-s", f"Transient=malloc,{settings.cache_bytes}"),
         *_PARAMETERS,
     ]
 
 
 def work_dir(settings: VarnishSettings) -> str:
-    """Varnish's own folder, by which its tools find it."""
+    """Return Varnish's working directory, which its tools need."""
     return f"{settings.run_dir}/varnish"
 
 
@@ -111,13 +111,13 @@ def _letters_of_class(sizes: tuple[Size, ...]) -> tuple[tuple[str, str], ...]:
 def _fingerprint(
     read_keys: Mapping[str, str], letters_of_class: tuple[tuple[str, str], ...]
 ) -> str:
-    """Another text for other keys and classes. It tells nothing of keys of 32 random bytes."""
-    all_of_it = repr((sorted(read_keys.items()), letters_of_class))
-    return hashlib.sha256(all_of_it.encode()).hexdigest()[:16]
+    """Hash the keys and classes. The hash reveals nothing about keys of 32 random bytes."""
+    text = repr((sorted(read_keys.items()), letters_of_class))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _vcl_name(name: str) -> str:
-    # No id has an underscore, so that two names never become one.
+    # No id has an underscore, so distinct names stay distinct.
     return name.replace("-", "_")
 
 

@@ -1,1 +1,1 @@
-"""What every process of Glassplate shares."""
+"""Code that every process of Glassplate shares."""

@@ -1,7 +1,7 @@
-"""Limits on the clients of one port: how many, how slow, and what happens to those beyond.
+"""Limits on the number and the speed of the clients of one port.
 
-A client that sends half a head, or a body a byte at a time, or that never reads its response holds
-a connection, a handler, and memory. `Clients` watches the connections of one port and ends these.
+A client that sends half a head, sends a body byte by byte, or never reads its response holds a
+connection, a handler, and memory. `Clients` watches the connections of one port and ends these.
 Progress is what the kernel has received and what the client has acknowledged (`TCP_INFO`, see
 tcp(7)), so that neither aiohttp's buffers nor its fast paths hide it.
 """
@@ -26,7 +26,7 @@ RESERVED_FILES = 512
 
 
 class Offense(StrEnum):
-    """What a client did for its connection to be ended; also a label in metrics."""
+    """Reason for ending a connection; also a label in metrics."""
 
     TOO_MANY = "too_many_connections"
     SLOW_HEAD = "slow_head"
@@ -36,13 +36,13 @@ class Offense(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientLimits:
-    """What the clients of one port may do."""
+    """Limits of the clients of one port."""
 
     connections_max: int
     head_seconds_max: float = 10.0
     """From the first byte of a request's head to its last."""
     bytes_per_second_min: int = 500
-    """Of a body, and of a response, on average over a window."""
+    """Minimum rate of a body and of a response, on average over a window."""
     window_seconds: float = 30.0
     check_seconds: float = 2.0
 
@@ -52,9 +52,9 @@ class ConnectionState:
     """One connection at one moment."""
 
     head_seconds: float = 0.0
-    """Time since the first byte of a head that is not complete; 0 if there is none."""
+    """Time since the first byte of an incomplete head; 0 without one."""
     is_receiving: bool = False
-    """True if a handler waits for the rest of a body."""
+    """True if a handler waits for more of a body."""
     is_sending: bool = False
     """True if a part of a response waits for the client to read."""
     bytes_received: int = 0
@@ -62,7 +62,7 @@ class ConnectionState:
 
 
 class Connection(Protocol):
-    """What `Clients` needs of the protocol of one connection."""
+    """Interface of one connection's protocol that `Clients` needs."""
 
     def state(self, now_seconds: float) -> ConnectionState | None:
         """Return the connection's state, or None if it is closed."""
@@ -73,7 +73,7 @@ class Connection(Protocol):
 
 @dataclass(slots=True)
 class _Rate:
-    """Progress in one direction, over windows that begin anew whenever the direction is idle."""
+    """Progress in one direction, over windows that start again whenever the direction is idle."""
 
     since_seconds: float | None = None
     bytes_at_start: int = 0

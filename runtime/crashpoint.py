@@ -1,7 +1,7 @@
-"""Named places where tests kill the process: `crashpoint("after_link")` is a no-op otherwise.
+"""Named points where a test can kill the process. Outside tests a crash point does nothing.
 
-`GLASSPLATE_CRASH_AT=after_link` kills at the first pass, `after_link:3` at the third. The name
-goes to the file in `GLASSPLATE_CRASH_LOG` first, so that a test knows the point was reached.
+`GLASSPLATE_CRASH_AT=after_link` kills at the first pass, `after_link:3` at the third. The process
+first writes the name to the file in `GLASSPLATE_CRASH_LOG`, as evidence for the test.
 """
 
 import os
@@ -13,13 +13,13 @@ _left = int(_PASS or 1)
 
 
 def crashpoint(name: str) -> None:
-    """Die here by SIGKILL if a test asked for it."""
+    """Kill this process with SIGKILL if a test selected this point."""
     if name == _NAME:
         _die(name)
 
 
 def _die(name: str) -> None:
-    global _left  # noqa: PLW0603  # passes are counted for the whole process, as the crash is
+    global _left  # noqa: PLW0603  # passes are counted per process
     _left -= 1
     if _left == 0:
         Path(os.environ["GLASSPLATE_CRASH_LOG"]).write_text(name)

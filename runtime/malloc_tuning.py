@@ -1,22 +1,22 @@
-"""Keeping memory that was freed, for processes through which large bodies pass all day."""
+"""Malloc tuning for processes that handle many large bodies."""
 
 import contextlib
 import ctypes
 
-# Of mallopt(3).
+# Parameters of mallopt(3).
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
-# Larger than any one buffer, and as much as lies idle at most after a rush.
+# The first exceeds any single buffer. The second bounds the idle memory after a peak.
 _ALLOCATED_FROM_HEAP_BYTES_MAX = 16 * 1024 * 1024
 _KEPT_BYTES_MAX = 64 * 1024 * 1024
 
 
 def tune_malloc() -> None:
-    """Have the C library keep what is freed, for the next buffer.
+    """Make glibc keep freed memory for the next buffer.
 
-    As it comes, glibc gives every large buffer back to the kernel, which has to clear each page
-    again at its next use: of a node that takes originals that was a quarter of the processor time.
-    Another C library does as it likes.
+    By default glibc returns every large buffer to the kernel, which clears each page again at its
+    next use. That was a quarter of the processor time of a node that receives originals. With
+    another C library this does nothing.
     """
     with contextlib.suppress(AttributeError, OSError):
         library = ctypes.CDLL(None)

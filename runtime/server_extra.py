@@ -1,4 +1,4 @@
-"""The packages of the extra `server`, and what to do where one of them is missing.
+"""Packages of the extra `server`, and the error if one of them is missing.
 
 `pip install glassplate` brings the client and the command line. Storage nodes, storagemasters,
 image workers and the local cluster need more.
@@ -30,7 +30,7 @@ SERVER_MODULES = frozenset(
 
 
 def describe_missing_package(error: ModuleNotFoundError) -> str | None:
-    """Return what is missing and how to install it; None if another module is missing."""
+    """Return the error text with the install command; None if another module is missing."""
     module = (error.name or "").partition(".")[0]
     if module not in SERVER_MODULES:
         return None
@@ -39,7 +39,7 @@ def describe_missing_package(error: ModuleNotFoundError) -> str | None:
 
 @contextlib.contextmanager
 def needs_server_packages(program: str) -> Iterator[None]:
-    """End the program, and say what to install, if the block misses a server package."""
+    """Exit with the install command if the block cannot import a server package."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,7 +1,7 @@
-"""Real nginx and Varnish for tests: rendered, started on free ports, and ended with the test.
+"""Real nginx and Varnish for tests: rendered, started on free ports, and stopped with the test.
 
-Their folders are directly below the system's temporary folder, where workers reach them, who may be
-another user.
+Their directories are directly below the system's temporary directory, which workers of another user
+can read.
 """
 
 import contextlib
@@ -37,13 +37,13 @@ from volumes.cluster import Cluster
 
 CACHE_BYTES = 64 * 1024 * 1024
 START_SECONDS_MAX = 30.0
-# Each start compiles its VCL, and a C compiler that does not optimise does so in half the time.
+# Each start compiles VCL, and a C compiler without optimization takes half the time.
 QUICKLY_COMPILED = ("-p", "cc_command=%D -O0 -g0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningEdge:
-    """An edge that answers at `address` and is purged at `purge`."""
+    """An edge that serves at `address` and is purged at `purge`."""
 
     kind: str
     address: Address
@@ -53,24 +53,24 @@ class RunningEdge:
 
     @property
     def cache_dir(self) -> Path:
-        """Where nginx keeps what it caches."""
+        """Directory of nginx's cache."""
         return self.folder / "cache"
 
     @property
     def run_dir(self) -> Path:
-        """Where its logs are."""
+        """Directory of its logs."""
         return self.folder / "run"
 
     def logs(self) -> str:
-        """All that the edge has logged so far."""
+        """Return everything that the edge has logged."""
         return "".join(path.read_text() for path in sorted(self.run_dir.glob("*.log")))
 
 
 @contextlib.contextmanager
 def running_nginx(
-    cluster: Cluster, edge_id: str, read_keys: Mapping[str, str], **choices: object
+    cluster: Cluster, edge_id: str, read_keys: Mapping[str, str], **settings: object
 ) -> Iterator[RunningEdge]:
-    """An nginx edge of the cluster; `choices` are more of `NginxSettings`."""
+    """Run an nginx edge of the cluster; `settings` are further fields of `NginxSettings`."""
     _fail_without(NGINX_PROGRAM, f"{NGINX_MODULES}/{LUA_MODULE_NAME}")
     with _edge_folder() as folder:
         chosen = NginxSettings(
@@ -79,7 +79,7 @@ def running_nginx(
             cache_bytes=CACHE_BYTES,
             run_dir=str(folder / "run"),
             worker_user=getpass.getuser() if os.geteuid() == 0 else "",
-            **choices,  # type: ignore[arg-type]  # checked by the class itself
+            **settings,  # type: ignore[arg-type]  # checked by the class itself
         )
         write_files(folder / "config", render_nginx(cluster, chosen, read_keys))
         command = nginx_command(chosen, str(folder / "config"))
@@ -89,16 +89,16 @@ def running_nginx(
 
 @contextlib.contextmanager
 def running_varnish(
-    cluster: Cluster, edge_id: str, read_keys: Mapping[str, str], **choices: object
+    cluster: Cluster, edge_id: str, read_keys: Mapping[str, str], **settings: object
 ) -> Iterator[RunningEdge]:
-    """A Varnish edge of the cluster; `choices` are more of `VarnishSettings`."""
+    """Run a Varnish edge of the cluster; `settings` are further fields of `VarnishSettings`."""
     _fail_without(VARNISH_PROGRAM)
     with _edge_folder() as folder:
         chosen = VarnishSettings(
             edge_id=edge_id,
             cache_bytes=CACHE_BYTES,
             run_dir=str(folder / "run"),
-            **choices,  # type: ignore[arg-type]  # checked by the class itself
+            **settings,  # type: ignore[arg-type]  # checked by the class itself
         )
         write_files(folder / "config", render_varnish(cluster, chosen, read_keys))
         command = varnish_command(cluster.edges[edge_id], chosen, str(folder / "config"))
@@ -134,12 +134,12 @@ def _running(
     for address in (edge.listen, edge.purge):
         if is_listening(address):
             pytest.fail(f"{address} is taken, by another edge of the same cluster perhaps")
-    said = folder / "said"
-    with said.open("wb") as output:
+    output_file = folder / "output"
+    with output_file.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
-        _wait_until_listening(edge.listen, process, said)
-        _wait_until_listening(edge.purge, process, said)
+        _wait_until_listening(edge.listen, process, output_file)
+        _wait_until_listening(edge.purge, process, output_file)
         yield RunningEdge(
             kind=edge.kind,
             address=edge.listen,
@@ -152,16 +152,18 @@ def _running(
         process.wait(timeout=START_SECONDS_MAX)
 
 
-def _wait_until_listening(address: Address, process: subprocess.Popen[bytes], said: Path) -> None:
+def _wait_until_listening(
+    address: Address, process: subprocess.Popen[bytes], output_file: Path
+) -> None:
     deadline = time.monotonic() + START_SECONDS_MAX
     while not is_listening(address):
         if process.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(f"{process.args} does not listen on {address}:\n{said.read_text()}")
+            pytest.fail(f"{process.args} does not listen on {address}:\n{output_file.read_text()}")
         time.sleep(0.02)
 
 
 def is_listening(address: Address) -> bool:
-    """Whether anybody takes connections there."""
+    """Return True if a server accepts connections on the address."""
     try:
         socket.create_connection((address.host, address.port)).close()
     except (ConnectionRefusedError, ConnectionResetError):

@@ -1,4 +1,4 @@
-"""Real S3 servers for tests: moto's, and SeaweedFS's gateway with a cluster of one behind it."""
+"""Real S3 servers for tests: moto, and SeaweedFS with its gateway."""
 
 import contextlib
 import sys
@@ -19,7 +19,7 @@ __all__ = ["CREDENTIALS", "make_bucket", "moto_server", "ports_with_room_for_grp
 
 @contextlib.contextmanager
 def moto_server(credentials: Mapping[str, str]) -> Iterator[str]:
-    """The URL of moto's server, which keeps everything in memory and checks no signature."""
+    """Return the URL of a moto server, which stores objects in memory and checks no signature."""
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     with running_s3_server(command, Path.cwd(), credentials, port=port) as url:

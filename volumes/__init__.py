@@ -1,1 +1,1 @@
-"""What a volume is: photo paths, sizes, the volume map and the cluster config."""
+"""Volumes: photo paths, sizes, the volume map, and the cluster config."""

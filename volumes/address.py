@@ -1,4 +1,4 @@
-"""Where a server listens: a host and a port."""
+"""Addresses of servers: a host and a port."""
 
 import re
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """The inverse of `str(Address)`.
+    """Parse what `str(Address)` returns.
 
     >>> parse_address("node-1:7101")
     Address(host='node-1', port=7101)
 
     Raises:
-        InvalidAddress: It is not a host, a colon and a port from 1 to 65535.
+        InvalidAddress: The text is not a host, a colon, and a port from 1 to 65535.
     """
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match[2]) > PORT_MAX:

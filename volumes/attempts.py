@@ -1,8 +1,7 @@
-"""How often making the sizes of a photo is tried, and where the count is kept.
+"""Limit on the attempts to make the sizes of a photo, and the files that count them.
 
-A queue can be lost, so that failed attempts are counted by files beside the original. Files are
-written once and a set of names only grows, so every failed attempt but the last is a note of its
-own, and the last is the `Failure`.
+The queue can be lost, so files beside the original count the failed attempts. Files are immutable.
+Every failed attempt except the last is therefore a file of its own, and the last is the `Failure`.
 """
 
 import json
@@ -16,7 +15,7 @@ ATTEMPTS_MAX = len(ATTEMPT_NUMBERS) + 1
 def next_failure_record(
     photo_version: PhotoVersion, files: Container[PhotoFile]
 ) -> Attempt | Failure:
-    """What to write when one more attempt has failed, given the files that a version has.
+    """Return the file to write after one more failed attempt, given the files of the version.
 
     >>> from volumes.photo_path import parse_photo_version
     >>> photo_version = parse_photo_version("42/01jd3x8m2c9qp4k7/3fz8qd")

@@ -1,4 +1,4 @@
-"""`s3://bucket/prefix`: where a node keeps its files when it has no disk."""
+"""Location of a bucket node's files: `s3://bucket/prefix`."""
 
 import re
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ _LOCATION = re.compile(
 
 
 class InvalidLocation(ValueError):
-    """The text is not the location of a bucket."""
+    """The text is not a bucket location."""
 
 
 @dataclass(frozen=True, slots=True)
 class BucketLocation:
-    """A bucket and what the keys of one node begin with in it."""
+    """A bucket, and the prefix of one node's keys in it."""
 
     bucket: str
     prefix: str
-    """Without slashes at its ends; empty where the node has the bucket to itself."""
+    """Prefix without slashes at its ends; empty if the node uses the whole bucket."""
 
     def __str__(self) -> str:
         return f"{S3_SCHEME}{self.bucket}/{self.prefix}".rstrip("/")
 
     def key(self, path: str) -> str:
-        """The key of a path below the node's root.
+        """Return the key of a path below the node's root.
 
         >>> BucketLocation("photos", "cold-1").key("42/k7/01jd3x8m2c9qp4k7.gone")
         'cold-1/42/k7/01jd3x8m2c9qp4k7.gone'
@@ -34,18 +34,18 @@ class BucketLocation:
         return f"{self.prefix}/{path}" if self.prefix else path
 
     def path(self, key: str) -> str:
-        """The inverse of `key`."""
+        """Return the path of a key that `key` returned."""
         return key.removeprefix(f"{self.prefix}/") if self.prefix else key
 
 
 def parse_location(text: str) -> BucketLocation:
-    """The location that a node's `store` names; the inverse of `str`.
+    """Parse the `store` of a bucket node: what `str(BucketLocation)` returns.
 
     >>> parse_location("s3://photos/cold-1")
     BucketLocation(bucket='photos', prefix='cold-1')
 
     Raises:
-        InvalidLocation: It is none.
+        InvalidLocation: The text is not a bucket location.
     """
     match = _LOCATION.fullmatch(text)
     if match is None:

@@ -1,4 +1,4 @@
-"""The cluster as values: colos, nodes, the volume map, storagemasters, edges and their limits."""
+"""Cluster as values: colos, nodes, the volume map, storagemasters, edges, and limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Colo = NewType("Colo", str)
 NodeId = NewType("NodeId", str)
 
 NAME_PATTERN = "[a-z][a-z0-9-]{0,31}"
-"""What colos, nodes, masters and edges may be called: fit for files, host names and metrics."""
+"""Names of colos, nodes, masters, and edges: valid in file names, host names, and metrics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +28,17 @@ class Node:
     write: Address
     store: str
     uuid: str = ""
-    """The uuid its `.node` marker must carry; empty means that any will do."""
+    """Required uuid of the `.node` marker; empty accepts any."""
     endpoint: str = ""
-    """Of a bucket: the URL of the S3 server; empty means that of Amazon."""
+    """Bucket only: URL of the S3 server; empty means Amazon's."""
     region: str = ""
-    """Of a bucket: its region; empty means what the environment says."""
+    """Bucket only: its region; empty means the environment's."""
     bucket_replicas: int = 1
-    """Of a bucket: on how many devices it keeps each object, as its operator vouches."""
+    """Bucket only: number of devices that hold each object, as its operator guarantees."""
 
     @property
     def bucket(self) -> BucketLocation | None:
-        """Where its bucket is, or None for a disk."""
+        """Location of the bucket, or None for a disk."""
         return parse_location(self.store) if self.store.startswith(S3_SCHEME) else None
 
 
@@ -53,7 +53,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Master:
-    """A storagemaster: stateless, so that any of them will do."""
+    """A storagemaster. It is stateless; all of them are equivalent."""
 
     id: str
     colo: Colo
@@ -62,7 +62,7 @@ class Master:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """An nginx or a Varnish in front: where people reach it, and where masters purge it."""
+    """An nginx or Varnish edge: the address for viewers, and the address for purges."""
 
     id: str
     colo: Colo
@@ -73,21 +73,21 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What an upload may be, and what upkeep may cost. Any camera's file is taken, and no film."""
+    """Limits of uploads and of background work. The file of any camera fits."""
 
     upload_bytes_max: int = 200 * 1024 * 1024
     pixels_max: int = 110_000_000
     scrub_bytes_per_second: int = 8 * 1024 * 1024
-    """How fast a node reads its bytes again to check them: a terabyte in a day and a half."""
+    """Rate at which a node verifies its files; a terabyte takes a day and a half."""
     repair_bytes_per_second: int = 32 * 1024 * 1024
-    """How much a storagemaster has nodes copy from each other, because reads come first."""
+    """Rate of copies between nodes that one storagemaster starts; reads have priority."""
     trash_days: int = 30
-    """How long the bytes of deleted photos are kept."""
+    """Retention of deleted photos in the trash, in days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Everything the parts of one cluster must agree on: `cluster.toml`, parsed and checked."""
+    """Settings that all processes of a cluster share: `cluster.toml`, parsed and checked."""
 
     name: str
     public_url: str
@@ -95,7 +95,7 @@ class Cluster:
     queue_url: str
     memcached: tuple[Address, ...] = ()
     strict: bool = False
-    """Whether an upload that cannot reach two colos is refused instead of degraded."""
+    """True to reject an upload that cannot reach two colos, instead of storing it degraded."""
     limits: Limits = field(default_factory=Limits)
     sizes: tuple[Size, ...] = DEFAULT_SIZES
     variant_formats: VariantFormats = field(default_factory=VariantFormats)
@@ -104,21 +104,21 @@ class Cluster:
     masters: Mapping[str, Master]
     edges: Mapping[str, Edge]
     webhook_urls: tuple[str, ...] = ()
-    """Who is told of what becomes of photos."""
+    """Receivers of events."""
 
     @property
     def colos(self) -> tuple[Colo, ...]:
-        """The colos that have nodes, in alphabetical order."""
+        """Colos that have nodes, in alphabetical order."""
         return tuple(sorted({node.colo for node in self.nodes.values()}))
 
     def mirrors_of(self, volume: VolumeId) -> tuple[Node, ...]:
-        """The nodes a volume is mirrored on.
+        """Return the mirrors of a volume.
 
         Raises:
-            KeyError: There is no such volume.
+            KeyError: The volume is not in the config.
         """
         return tuple(self.nodes[id_] for id_ in self.volumes[volume].mirrors)
 
     def volumes_on(self, node: NodeId) -> tuple[VolumeId, ...]:
-        """The volumes a node is a home of."""
+        """Return the volumes that a node mirrors."""
         return tuple(n for n, volume in self.volumes.items() if node in volume.mirrors)

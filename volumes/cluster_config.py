@@ -1,6 +1,6 @@
-"""`cluster.toml`: text to `Cluster`, with every mistake reported at once.
+"""Parser of `cluster.toml`, which reports every problem at once.
 
-Paths in it are relative to the folder it is in, which the caller resolves.
+Relative paths stay relative; the caller resolves them.
 """
 
 import re
@@ -18,7 +18,7 @@ from volumes.cluster import (
     NodeId,
     Volume,
 )
-from volumes.config_reader import InvalidConfig, Problem, Table
+from volumes.config_reader import PLACEHOLDER_ADDRESS, InvalidConfig, Problem, Table
 from volumes.photo_path import VOLUME_MAX, VolumeId
 from volumes.sizes import DEFAULT_SIZES, EDGE_PIXELS_MAX, ORIGINAL_LETTER, Size
 from volumes.variant_formats import QUALITY_MAX, VariantFormats
@@ -30,17 +30,17 @@ EDGE_KINDS = ("nginx", "varnish")
 _ENDPOINT = re.compile(r"https?://[^\s/@?#]+/?")
 _NUMBERS = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?")
 
-# What an event says is the application's business, and nobody else's on the way.
+# Events are confidential: https, or http to this machine only.
 _WEBHOOK_URL = re.compile(
     r"(?:https://[^\s/@]+|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?)(?:/\S*)?"
 )
 
 
 def parse_cluster(text: str) -> Cluster:
-    """The cluster that a `cluster.toml` describes.
+    """Parse the text of a `cluster.toml`.
 
     Raises:
-        InvalidConfig: It is not TOML, or has mistakes; all of them are in it, each with its key.
+        InvalidConfig: The text is not TOML, or has problems; it lists all of them with their keys.
     """
     try:
         values = tomllib.loads(text)
@@ -66,7 +66,7 @@ def parse_cluster(text: str) -> Cluster:
         webhook_urls=_read_webhook_urls(top.table("webhooks")),
     )
     top.report_unknown_keys()
-    _refuse_shared_addresses(cluster, problems)
+    _check_shared_addresses(cluster, problems)
     if problems:
         raise InvalidConfig(tuple(problems))
     return cluster
@@ -86,22 +86,22 @@ def _read_nodes(top: Table) -> dict[NodeId, Node]:
         )
         table.report_unknown_keys()
     if not nodes:
-        top.refuse("nodes", "is missing: a cluster has at least two nodes, in two colos")
+        top.add_problem("nodes", "is missing: a cluster needs at least two nodes, in two colos")
     return nodes
 
 
 def _read_bucket(table: Table) -> dict[str, Any]:
-    """What only a node over a bucket has. Its credentials are no part of this file."""
+    """Return the fields of a bucket node. The config never contains credentials."""
     store = table.text("store")
     if not store.startswith(S3_SCHEME):
         return {}
     try:
         parse_location(store)
     except InvalidLocation as error:
-        table.refuse("store", str(error))
+        table.add_problem("store", str(error))
     endpoint = table.text("endpoint", "")
     if endpoint and not _ENDPOINT.fullmatch(endpoint):
-        table.refuse("endpoint", f'must be as in "https://s3.example:8333"; is {endpoint!r}')
+        table.add_problem("endpoint", f'must be as in "https://s3.example:8333"; is {endpoint!r}')
     return {
         "endpoint": endpoint.rstrip("/"),
         "region": table.text("region", ""),
@@ -113,7 +113,7 @@ def _read_volumes(top: Table, nodes: dict[NodeId, Node]) -> dict[VolumeId, Volum
     volumes: dict[VolumeId, Volume] = {}
     tables = tuple(top.tables("volumes"))
     if not tables:
-        top.refuse("volumes", "is missing: photos are stored in volumes")
+        top.add_problem("volumes", "is missing: a cluster needs at least one volume")
     for table in tables:
         numbers = _read_numbers(table)
         mirrors = tuple(NodeId(text) for text in table.texts("mirrors"))
@@ -121,7 +121,7 @@ def _read_volumes(top: Table, nodes: dict[NodeId, Node]) -> dict[VolumeId, Volum
         _check_mirrors(table, mirrors, nodes)
         for number in numbers:
             if number in volumes:
-                table.refuse("numbers", f"volume {number} is there already")
+                table.add_problem("numbers", f"volume {number} is listed twice")
             volumes[number] = Volume(number=number, mirrors=mirrors, state=state)
         table.report_unknown_keys()
     return volumes
@@ -132,7 +132,9 @@ def _read_numbers(table: Table) -> tuple[VolumeId, ...]:
     match = _NUMBERS.fullmatch(text)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if not first <= last <= VOLUME_MAX:
-        table.refuse("numbers", f'must be as in "7" or "1-16", up to {VOLUME_MAX}; is {text!r}')
+        table.add_problem(
+            "numbers", f'must be as in "7" or "1-16", up to {VOLUME_MAX}; is {text!r}'
+        )
         return ()
     return tuple(VolumeId(number) for number in range(first, last + 1))
 
@@ -140,12 +142,12 @@ def _read_numbers(table: Table) -> tuple[VolumeId, ...]:
 def _check_mirrors(table: Table, mirrors: tuple[NodeId, ...], nodes: dict[NodeId, Node]) -> None:
     for id_ in mirrors:
         if id_ not in nodes:
-            table.refuse("mirrors", f"{id_!r} is not one of the nodes")
+            table.add_problem("mirrors", f"unknown node {id_!r}; known nodes: {', '.join(nodes)}")
     if len(set(mirrors)) < len(mirrors):
-        table.refuse("mirrors", "names a node twice")
+        table.add_problem("mirrors", "lists a node twice")
     known = {nodes[id_].colo for id_ in mirrors if id_ in nodes}
     if len(known) < COLOS_PER_VOLUME_MIN:
-        table.refuse("mirrors", f"must be in at least {COLOS_PER_VOLUME_MIN} colos")
+        table.add_problem("mirrors", f"must be in at least {COLOS_PER_VOLUME_MIN} colos")
 
 
 def _read_masters(top: Table) -> dict[str, Master]:
@@ -156,7 +158,7 @@ def _read_masters(top: Table) -> dict[str, Master]:
         )
         table.report_unknown_keys()
     if not masters:
-        top.refuse("masters", "is missing: uploads need a storagemaster")
+        top.add_problem("masters", "is missing: a cluster needs at least one storagemaster")
     return masters
 
 
@@ -164,8 +166,8 @@ def _read_edges(top: Table, nodes: dict[NodeId, Node]) -> dict[str, Edge]:
     edges = {}
     for id_, table in top.named_tables("edges"):
         if NodeId(id_) in nodes:
-            top.refuse(
-                f"edges.{id_}", "has the id of a node, and both are names for whom work is owed to"
+            top.add_problem(
+                f"edges.{id_}", "has the id of a node; ids of edges and nodes must differ"
             )
         edges[id_] = Edge(
             id=id_,
@@ -182,7 +184,7 @@ def _read_webhook_urls(table: Table) -> tuple[str, ...]:
     urls = table.texts("urls", [])
     for url in urls:
         if not _WEBHOOK_URL.fullmatch(url):
-            table.refuse("urls", f"must be https, or http on this machine; {url!r} is neither")
+            table.add_problem("urls", f"must be https, or http on this machine; {url!r} is neither")
     table.report_unknown_keys()
     return urls
 
@@ -209,9 +211,9 @@ def _read_sizes(top: Table) -> tuple[Size, ...]:
     for table in top.tables("sizes"):
         letter = table.text("letter")
         if not re.fullmatch("[a-z]", letter) or letter == ORIGINAL_LETTER:
-            table.refuse("letter", f"must be one of a-z but {ORIGINAL_LETTER}; is {letter!r}")
+            table.add_problem("letter", f"must be one of a-z but {ORIGINAL_LETTER}; is {letter!r}")
         if letter in sizes:
-            table.refuse("letter", f"size {letter!r} is there already")
+            table.add_problem("letter", f"size {letter!r} is listed twice")
         edge_pixels = table.integer("edge_pixels", least=1, most=EDGE_PIXELS_MAX)
         sizes[letter] = Size(letter, edge_pixels, square=table.flag("square", default=False))
         table.report_unknown_keys()
@@ -221,8 +223,8 @@ def _read_sizes(top: Table) -> tuple[Size, ...]:
 def _read_variant_formats(table: Table) -> VariantFormats:
     default = VariantFormats()
 
-    def quality(name: str, usual: int) -> int:
-        return table.integer(name, usual, least=1, most=QUALITY_MAX)
+    def quality(name: str, default_quality: int) -> int:
+        return table.integer(name, default_quality, least=1, most=QUALITY_MAX)
 
     formats = VariantFormats(
         webp=table.flag("webp", default=default.webp),
@@ -240,7 +242,7 @@ def _read_variant_formats(table: Table) -> VariantFormats:
     return formats
 
 
-def _refuse_shared_addresses(cluster: Cluster, problems: list[Problem]) -> None:
+def _check_shared_addresses(cluster: Cluster, problems: list[Problem]) -> None:
     owners: dict[str, str] = {}
     named = [
         *((f"nodes.{n.id}.read", n.read) for n in cluster.nodes.values()),
@@ -251,5 +253,5 @@ def _refuse_shared_addresses(cluster: Cluster, problems: list[Problem]) -> None:
     ]
     for key, address in named:
         owner = owners.setdefault(str(address), key)
-        if owner != key and address.host != "0.0.0.0":  # noqa: S104  # the stand-in of a bad one
-            problems.append(Problem(key, f"{address} is taken by {owner}"))
+        if owner != key and address.host != PLACEHOLDER_ADDRESS.host:
+            problems.append(Problem(key, f"{address} is already used by {owner}"))

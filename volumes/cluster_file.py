@@ -1,4 +1,4 @@
-"""Reading `cluster.toml` from a disk: the one place where its relative paths become absolute."""
+"""Reader of the file `cluster.toml`. Relative paths become absolute only here."""
 
 import dataclasses
 from pathlib import Path
@@ -10,11 +10,11 @@ from volumes.config_reader import InvalidConfig, Problem
 
 
 def load_cluster(path: Path) -> Cluster:
-    """The cluster described by a file; paths in it are relative to the folder it is in.
+    """Load a cluster config; its paths are relative to its own directory.
 
     Raises:
-        InvalidConfig: It has mistakes.
-        OSError: It cannot be read.
+        InvalidConfig: The config is invalid.
+        OSError: The file cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A chilled volume: some sizes are kept by a few of its mirrors, the keepers, and by no other."""
+"""Cold tier of an offloaded volume: only its cold nodes store the large sizes."""
 
 import json
 from collections.abc import Iterable
@@ -11,34 +11,34 @@ from volumes.sizes import ORIGINAL_LETTER, Size, SizeClass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColdTier:
-    """Which sizes are moved, as letters in order, and who keeps them."""
+    """Offloaded sizes, as letters in order, and the mirrors that store them."""
 
     sizes: str
     cold_nodes: tuple[NodeId, ...]
 
     def covers(self, file: PhotoFile) -> bool:
-        """Whether a file is kept by the keepers alone."""
+        """Return True if only the cold nodes store the file."""
         return isinstance(file, Variant) and file.size in self.sizes
 
     def belongs_on(self, node: NodeId, file: PhotoFile) -> bool:
-        """Whether a mirror is to have a file."""
+        """Return True if this mirror must store the file."""
         return node in self.cold_nodes or not self.covers(file)
 
 
 @dataclass(frozen=True, slots=True)
 class SizeFilter:
-    """Files of some sizes, or all the others."""
+    """Filter for the files of some sizes, or for all other files."""
 
     sizes: str
     include: bool
 
     def matches(self, file: PhotoFile) -> bool:
-        """Whether a file is of this part."""
+        """Return True if the file passes the filter."""
         return (isinstance(file, Variant) and file.size in self.sizes) == self.include
 
 
 def cold_sizes(table: Iterable[Size]) -> str:
-    """The letters that a chill moves: the original's, and all that are not for the web.
+    """Return the letters of the sizes to offload: the original, and all sizes above the web class.
 
     >>> cold_sizes([Size("m", 240), Size("k", 2048), Size("h", 1600)])
     'hko'
@@ -48,22 +48,22 @@ def cold_sizes(table: Iterable[Size]) -> str:
 
 
 def render_cold_tier(cold_tier: ColdTier) -> str:
-    """A chill as the text of a volume's marker."""
+    """Render the text of a volume's cold tier marker."""
     return json.dumps({"sizes": cold_tier.sizes, "cold_nodes": list(cold_tier.cold_nodes)})
 
 
 def parse_cold_tier(text: str | bytes) -> ColdTier:
-    """The inverse of `render_cold_tier`.
+    """Parse what `render_cold_tier` returns.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not a valid cold tier.
     """
     try:
         fields = json.loads(text)
         sizes = str(fields["sizes"])
         cold_nodes = tuple(NodeId(str(node)) for node in fields["cold_nodes"])
     except (KeyError, TypeError) as error:
-        raise ValueError(f"not a chill: {error!r}") from error
+        raise ValueError(f"invalid cold tier: {error!r}") from error
     if not (cold_nodes and sizes.isalpha() and sizes.islower()):
-        raise ValueError("a chill has sizes and keepers")
+        raise ValueError("invalid cold tier: it needs sizes and cold nodes")
     return ColdTier(sizes=sizes, cold_nodes=cold_nodes)

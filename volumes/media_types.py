@@ -1,4 +1,4 @@
-"""The media type of each ext that a photo may have."""
+"""Media type of each ext of a photo."""
 
 MEDIA_TYPES = {
     "jpg": "image/jpeg",

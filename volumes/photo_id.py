@@ -1,4 +1,4 @@
-"""Photo ids and versions: lower-case Crockford base32, minted once and never used again."""
+"""Photo ids and versions: lower-case Crockford base32, never reused."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ _PHOTO_ID = re.compile(f"{CHARACTER_PATTERN}{{{PHOTO_ID_LENGTH}}}")
 _VERSION = re.compile(f"{CHARACTER_PATTERN}{{{VERSION_LENGTH}}}")
 
 RandomBits = Callable[[int], int]
-"""Gives an integer of so many random bits, as `random.SystemRandom().getrandbits` does."""
+"""Source of random bits: `random.SystemRandom().getrandbits`, or a fake in tests."""
 
 
 class InvalidPhotoId(ValueError):
@@ -29,23 +29,23 @@ class InvalidPhotoId(ValueError):
 
 
 def mint_photo_id(*, now_milliseconds: int, random_bits: RandomBits) -> PhotoId:
-    """A new id: ten characters of time, so that ids sort by age, and six of randomness."""
+    """Return a new id: ten characters of time, so that ids sort by age, and six random ones."""
     time_part = encode_base32(now_milliseconds, _TIME_LENGTH)
     random_part = encode_base32(random_bits(_RANDOM_LENGTH * _BITS_PER_CHARACTER), _RANDOM_LENGTH)
     return PhotoId(time_part + random_part)
 
 
 def mint_version(random_bits: RandomBits) -> Version:
-    """A new version: six random characters, so that one URL does not betray the next."""
+    """Return a new version: six random characters, so that a URL does not reveal the next one."""
     return Version(encode_base32(random_bits(VERSION_LENGTH * _BITS_PER_CHARACTER), VERSION_LENGTH))
 
 
 def derive_photo_id(idempotency_key: str, *, secret: bytes) -> tuple[PhotoId, Version]:
-    """The id and version of every upload that carries this key, at any storagemaster.
+    """Return the id and version of every upload with this idempotency key, at any storagemaster.
 
-    Keyed with the cluster's secret, so that a client cannot aim its photo at another's id.
+    The cluster's secret is the key of the hash, so that a client cannot choose an id.
     """
-    # A header may hold any bytes; those that are no UTF-8 reach us escaped.
+    # A header can hold any bytes; bytes that are not UTF-8 arrive escaped.
     key = idempotency_key.encode(errors="surrogateescape")
     digest = hmac.digest(secret, key, hashlib.sha256)
     number = int.from_bytes(digest, "big")
@@ -64,10 +64,10 @@ def derive_version(text: str, *, secret: bytes) -> Version:
 
 
 def parse_photo_id(text: str) -> PhotoId:
-    """The text as a photo id.
+    """Parse a photo id.
 
     Raises:
-        InvalidPhotoId: It is not sixteen characters of the alphabet.
+        InvalidPhotoId: The text is not sixteen characters of the alphabet.
     """
     if not _PHOTO_ID.fullmatch(text):
         raise InvalidPhotoId(f"{text!r} is not a photo id: {PHOTO_ID_LENGTH} of {ALPHABET}")
@@ -75,10 +75,10 @@ def parse_photo_id(text: str) -> PhotoId:
 
 
 def parse_version(text: str) -> Version:
-    """The text as a version.
+    """Parse a version.
 
     Raises:
-        InvalidPhotoId: It is not six characters of the alphabet.
+        InvalidPhotoId: The text is not six characters of the alphabet.
     """
     if not _VERSION.fullmatch(text):
         raise InvalidPhotoId(f"{text!r} is not a version: {VERSION_LENGTH} of {ALPHABET}")
@@ -86,7 +86,7 @@ def parse_version(text: str) -> Version:
 
 
 def encode_base32(number: int, length: int) -> str:
-    """The lowest 5 x length bits of a number in Crockford's base32, lower case."""
+    """Encode the lowest 5 x length bits of a number in lower-case Crockford base32."""
     characters = [
         ALPHABET[number >> (_BITS_PER_CHARACTER * place) & 31] for place in reversed(range(length))
     ]

@@ -1,13 +1,13 @@
-"""Photo paths: the one name a file has on disk, in URLs and in S3, made and parsed.
+"""Photo paths: the single name of a file on disk, in URLs, and in S3.
 
-`render_path` and `parse_path` are inverses. Nothing else joins or splits these names.
+`render_path` and `parse_path` are inverses. No other code joins or splits these names.
 
     42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg     Variant: one size of one version
-    42/k7/01jd3x8m2c9qp4k7_3fz8qd.json      Info: all sizes are made, and what they are
-    42/k7/01jd3x8m2c9qp4k7_3fz8qd_1.try     Attempt: making the sizes failed once, and why
-    42/k7/01jd3x8m2c9qp4k7_3fz8qd.fail      Failure: why sizes could not be made
-    42/k7/01jd3x8m2c9qp4k7_3fz8qd.gone      VersionTombstone: this version is gone for ever
-    42/k7/01jd3x8m2c9qp4k7.gone             PhotoTombstone: every version is gone for ever
+    42/k7/01jd3x8m2c9qp4k7_3fz8qd.json      Info: all sizes are made; their list
+    42/k7/01jd3x8m2c9qp4k7_3fz8qd_1.try     Attempt: the reason of one failed attempt
+        42/k7/01jd3x8m2c9qp4k7_3fz8qd.fail      Failure: sizes cannot be made; the reason
+    42/k7/01jd3x8m2c9qp4k7_3fz8qd.gone      VersionTombstone: this version is deleted permanently
+    42/k7/01jd3x8m2c9qp4k7.gone             PhotoTombstone: every version is deleted permanently
 """
 
 import re
@@ -30,7 +30,7 @@ VOLUME_MAX = 65535
 SHARDS = tuple(first + second for first in ALPHABET for second in ALPHABET)
 EXTENSIONS = ("jpg", "png", "gif", "webp", "avif", "heic", "tif")
 ATTEMPT_NUMBERS = (1, 2)
-"""Failed attempts that have a note each; the one after them is noted as the `Failure`."""
+"""Numbers of the failed attempts with a file of their own. The next one is the `Failure`."""
 
 _SHARD_LENGTH = 2
 _VOLUME = re.compile(r"[1-9][0-9]{0,4}")
@@ -47,7 +47,7 @@ class InvalidPath(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PhotoVersion:
-    """One version of one photo: all that an application has to remember.
+    """One version of one photo: the only id that an application has to store.
 
     >>> str(PhotoVersion(VolumeId(42), PhotoId("01jd3x8m2c9qp4k7"), Version("3fz8qd")))
     '42/01jd3x8m2c9qp4k7/3fz8qd'
@@ -62,13 +62,13 @@ class PhotoVersion:
 
     @property
     def shard(self) -> str:
-        """The directory the photo's files are in."""
+        """Directory of the photo's files."""
         return shard_of(self.photo)
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One file of pixels: a size of a version in a format. Size `o` is the original."""
+    """One image file: a size of a version in a format. Size `o` is the original."""
 
     photo_version: PhotoVersion
     size: str
@@ -76,27 +76,27 @@ class Variant:
 
     @property
     def is_original(self) -> bool:
-        """Whether these are the bytes as uploaded."""
+        """True if these are the bytes as uploaded."""
         return self.size == ORIGINAL_LETTER
 
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """The info document. Its presence says that all sizes are made."""
+    """The info document. It exists only if all sizes are made."""
 
     photo_version: PhotoVersion
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The note that says why sizes could not be made. A later info overrules it."""
+    """The reason why the sizes cannot be made. A later info supersedes it."""
 
     photo_version: PhotoVersion
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The note that making sizes was tried in vain for the first or the second time, and why."""
+    """The reason of the first or second failed attempt to make the sizes."""
 
     photo_version: PhotoVersion
     number: int
@@ -104,30 +104,30 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class VersionTombstone:
-    """Says that one version is gone for ever."""
+    """Marker that one version is deleted permanently."""
 
     photo_version: PhotoVersion
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoTombstone:
-    """Says that every version of a photo is gone for ever."""
+    """Marker that every version of a photo is deleted permanently."""
 
     volume: VolumeId
     photo: PhotoId
 
 
 PhotoFile = Variant | Info | Attempt | Failure | VersionTombstone | PhotoTombstone
-"""Anything that has a photo path."""
+"""Every kind of file with a photo path."""
 
 
 def shard_of(photo: PhotoId) -> str:
-    """The photo's shard: the last two characters of its id, which are random."""
+    """Return the photo's shard: the last two characters of its id, which are random."""
     return photo[-_SHARD_LENGTH:]
 
 
 def render_path(file: PhotoFile) -> str:
-    """The path below a node's root, which is also the S3 key and the URL without its permission.
+    """Render the path below a node's root, which is also the S3 key and the URL without permission.
 
     >>> photo_version = PhotoVersion(VolumeId(42), PhotoId("01jd3x8m2c9qp4k7"), Version("3fz8qd"))
     >>> render_path(Variant(photo_version, "m", "jpg"))
@@ -149,51 +149,51 @@ def render_path(file: PhotoFile) -> str:
 
 
 def volume_of(file: PhotoFile) -> VolumeId:
-    """The volume that a file is in."""
+    """Return the volume of a file."""
     return file.volume if isinstance(file, PhotoTombstone) else file.photo_version.volume
 
 
 def render_stem(photo_version: PhotoVersion) -> str:
-    """What all paths of one version begin with."""
+    """Render the common prefix of all paths of one version."""
     name = f"{photo_version.photo}_{photo_version.version}"
     return f"{photo_version.volume}/{photo_version.shard}/{name}"
 
 
 def tombstone_paths(photo_version: PhotoVersion) -> tuple[str, str]:
-    """The paths of the two tombstones either of which makes a version gone: photo's, version's.
+    """Return the paths of the photo's and the version's tombstone; either deletes the version.
 
-    As `render_path` has them; asked for at every read, so made at once.
+    Equal to what `render_path` returns, but cheaper, because every read needs them.
     """
     directory = f"{photo_version.volume}/{shard_of(photo_version.photo)}/{photo_version.photo}"
     return f"{directory}.gone", f"{directory}_{photo_version.version}.gone"
 
 
 def parse_path(text: str) -> PhotoFile:
-    """The file a path names; the inverse of `render_path`.
+    """Parse what `render_path` returns.
 
     >>> parse_path("42/k7/01jd3x8m2c9qp4k7.gone")
     PhotoTombstone(volume=42, photo='01jd3x8m2c9qp4k7')
 
     Raises:
-        InvalidPath: No photo file has this path.
+        InvalidPath: The text is not a photo path.
     """
-    volume_text, _, rest = text.partition("/")
-    shard, _, name = rest.partition("/")
+    volume_text, _, shard_and_name = text.partition("/")
+    shard, _, name = shard_and_name.partition("/")
     volume = parse_volume(volume_text)
     file = parse_name(volume, name)
     if (
         shard_of(file.photo if isinstance(file, PhotoTombstone) else file.photo_version.photo)
         != shard
     ):
-        raise InvalidPath(f"{text!r} names a photo that is not of shard {shard!r}")
+        raise InvalidPath(f"{text!r} names a photo of another shard than {shard!r}")
     return file
 
 
 def parse_name(volume: VolumeId, name: str) -> PhotoFile:
-    """The file a name stands for in one of the volume's shard directories.
+    """Parse the name of a file in one of the volume's shard directories.
 
     Raises:
-        InvalidPath: No photo file has this name.
+        InvalidPath: The text is not the name of a photo file.
     """
     match = _NAME.fullmatch(name)
     if match is None:
@@ -202,12 +202,12 @@ def parse_name(volume: VolumeId, name: str) -> PhotoFile:
     if match["version"] is None:
         if match["suffix"] == "gone":
             return PhotoTombstone(volume, photo)
-        raise InvalidPath(f"{name!r} has no version, and only a tombstone may lack one")
+        raise InvalidPath(f"{name!r} has no version; only a tombstone can lack one")
     photo_version = PhotoVersion(volume, photo, Version(match["version"]))
     if match["attempt"] is not None:
         if match["suffix"] == "try":
             return Attempt(photo_version, int(match["attempt"]))
-        raise InvalidPath(f"{name!r} has the number of an attempt and is no note of one")
+        raise InvalidPath(f"{name!r} has the number of an attempt but not its suffix")
     return _parse_suffix(photo_version, match["size"], match["suffix"])
 
 
@@ -215,7 +215,7 @@ def _parse_suffix(photo_version: PhotoVersion, size: str | None, suffix: str) ->
     if size is not None:
         if suffix in EXTENSIONS:
             return Variant(photo_version, size, suffix)
-        raise InvalidPath(f"{suffix!r} is not a format a variant can have")
+        raise InvalidPath(f"{suffix!r} is not the suffix of a variant")
     match suffix:
         case "json":
             return Info(photo_version)
@@ -224,14 +224,14 @@ def _parse_suffix(photo_version: PhotoVersion, size: str | None, suffix: str) ->
         case "gone":
             return VersionTombstone(photo_version)
         case _:
-            raise InvalidPath(f"{suffix!r} without a size names nothing")
+            raise InvalidPath(f"suffix {suffix!r} needs a size")
 
 
 def parse_volume(text: str) -> VolumeId:
-    """The text as a volume number, 1 to 65535 with no leading zero.
+    """Parse a volume number: 1 to 65535 without a leading zero.
 
     Raises:
-        InvalidPath: It is not one.
+        InvalidPath: The text is not a volume number.
     """
     if not _VOLUME.fullmatch(text) or int(text) > VOLUME_MAX:
         raise InvalidPath(f"{text!r} is not a volume: 1 to {VOLUME_MAX}, no leading zero")
@@ -239,11 +239,11 @@ def parse_volume(text: str) -> VolumeId:
 
 
 def parse_photo_version(text: str) -> PhotoVersion:
-    """The inverse of `str(PhotoVersion)`: what a person types as VOLUME/PHOTO/VERSION.
+    """Parse VOLUME/PHOTO/VERSION, which `str(PhotoVersion)` returns.
 
     Raises:
-        InvalidPath: The volume is not one, or there are not three parts.
-        InvalidPhotoId: The photo or the version is not one.
+        InvalidPath: The volume is invalid, or the text does not have three parts.
+        InvalidPhotoId: The photo id or the version is invalid.
     """
     parts = text.split("/")
     if len(parts) != 3:

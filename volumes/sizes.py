@@ -1,6 +1,6 @@
-"""The size table: which sizes a photo has, how large each is, and which permission opens it.
+"""Size table: the sizes of a photo, and the class of each, which a permission opens.
 
-The letters and edges are Flickr's, so that anyone who knows those URLs can read ours.
+The letters and edges are the ones of Flickr, whose URLs many developers know.
 """
 
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from enum import StrEnum
 WEB_EDGE_MAX = 1024
 ORIGINAL_LETTER = "o"
 EDGE_PIXELS_MAX = 16_383
-"""The largest edge a size may have: what a WebP can be, the least of the formats."""
+"""Largest edge of a size: the limit of WebP, the lowest of the formats."""
 
 
 class SizeClass(StrEnum):
-    """What one permission opens: every size of its class, and none of another."""
+    """Group of sizes. One permission opens every size of its class, and no other."""
 
     WEB = "web"
     LARGE = "large"
@@ -33,20 +33,20 @@ class Size:
 
     @property
     def size_class(self) -> SizeClass:
-        """The class this size is opened by."""
+        """Class of this size."""
         return SizeClass.WEB if self.edge_pixels <= WEB_EDGE_MAX else SizeClass.LARGE
 
     def is_smaller_than(self, width: int, height: int) -> bool:
-        """Whether a photo of these dimensions gets this size.
+        """Return True if a photo of these dimensions gets this size.
 
-        A square is cut from any photo that fills it; the others are made only of a larger one.
+        A square needs a photo that fills it. Every other size needs a larger photo.
         """
         if self.square:
             return min(width, height) >= self.edge_pixels
         return max(width, height) > self.edge_pixels
 
     def dimensions_of(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height of this size of a photo with the given dimensions.
+        """Return the width and height of this size of a photo with the given dimensions.
 
         >>> Size("m", 240).dimensions_of(4000, 3000)
         (240, 180)
@@ -77,10 +77,10 @@ DEFAULT_SIZES = (
 
 
 def sizes_of(table: tuple[Size, ...], *, width: int, height: int) -> tuple[Size, ...]:
-    """The rows of the table that a photo of these dimensions gets, in table order."""
+    """Return the sizes of a photo with these dimensions, in table order."""
     return tuple(size for size in table if size.is_smaller_than(width, height))
 
 
 def size_classes(table: tuple[Size, ...]) -> dict[str, SizeClass]:
-    """The class of every letter that may stand in a photo path, the original's included."""
+    """Return the class of every size letter, including the original's."""
     return {size.letter: size.size_class for size in table} | {ORIGINAL_LETTER: SizeClass.ORIGINAL}

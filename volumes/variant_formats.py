@@ -1,4 +1,4 @@
-"""What is made of photos besides a JPEG of every size, and what of their metadata goes along."""
+"""Formats of variants in addition to JPEG, and the metadata that variants keep."""
 
 from dataclasses import dataclass
 
@@ -9,19 +9,19 @@ QUALITY_MAX = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantFormats:
-    """The `[images]` of `cluster.toml`. As it stands: JPEG only, and the credit is kept."""
+    """Table `[images]` of `cluster.toml`. The default is JPEG only, with the credit."""
 
     webp: bool = False
     webp_quality: int = 82
     avif: bool = False
     avif_quality: int = 60
     avif_edge_pixels_max: int = 640
-    """Of larger sizes no AVIF is made: encoding them takes minutes."""
+    """Largest edge of an AVIF; encoding a larger one takes minutes."""
     animation: bool = False
     animation_quality: int = 75
     keep_credit: bool = True
-    """Whether artist and copyright stay in every variant. All else never does."""
+    """True to keep artist and copyright in every variant. Other metadata is never kept."""
 
     def has_avif(self, size: Size) -> bool:
-        """Whether an AVIF of this size is made, some time after the photo is ready."""
+        """Return True if the second pass makes an AVIF of this size, after the photo is ready."""
         return self.avif and size.edge_pixels <= self.avif_edge_pixels_max

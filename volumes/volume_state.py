@@ -1,4 +1,4 @@
-"""What may be done with a volume, as a table of states and abilities, read only by question."""
+"""States of a volume, and the operations that each state allows."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -11,19 +11,19 @@ class _Abilities:
 
 
 class VolumeState(Enum):
-    """The state of a volume in the volume map. Every state is served, repaired and deletes."""
+    """State of a volume in the volume map. Reads, repair, and deletes work in every state."""
 
     OPEN = "open"
     CLOSED = "closed"
 
     @property
     def accepts_new_photos(self) -> bool:
-        """Whether a storagemaster may place new photos here."""
+        """True if a storagemaster can place new photos here."""
         return _TABLE[self].accepts_new_photos
 
     @property
     def accepts_sizes(self) -> bool:
-        """Whether sizes of photos that are here may still be added."""
+        """True if sizes of existing photos can be added."""
         return _TABLE[self].accepts_sizes
 
 

@@ -5,14 +5,13 @@ The drill reads the disks directly, without the nodes, and reads every photo fro
 
 import asyncio
 import hashlib
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
 
-from drill.checks.final_state import FinalState, ObservedResponse, StoredFile
+from drill.checks.final_state import FinalState, ObservedResponse, StoredFile, info_digests
 from drill.checks.photo_index import PhotoIndex, index_history
 from drill.cluster.drill_cluster import DrillCluster
 from drill.history import now_ns
@@ -79,10 +78,8 @@ def pending_work(drill_cluster: DrillCluster, state: FinalState, index: PhotoInd
     differing = missing_bytes = 0
     for path in {path for files in state.files.values() for path in files}:
         holders = state.holders(path)
-        whole = {h.digest for h in holders.values() if h.digest == h.recorded}
-        bad = [h for h in holders.values() if h.digest != h.recorded]
         lacking = state.lacking(path) if holders else ()
-        if lacking or bad or len(whole) != 1:
+        if state.differs(path) or any(h.digest != h.recorded for h in holders.values()):
             differing += 1
             missing_bytes += len(lacking) * max((h.bytes for h in holders.values()), default=0)
     unsized = 0
@@ -108,7 +105,7 @@ def read_disks(drill_cluster: DrillCluster) -> FinalState:
             files[node][path] = StoredFile(hashlib.sha256(data).hexdigest(), recorded, len(data))
             file = parse_path(path)
             if isinstance(file, Info):
-                infos.setdefault(str(file.photo_version), _info_digests(file, data))
+                infos.setdefault(str(file.photo_version), info_digests(file, data))
     stores = drill_cluster.stores.items()
     leftovers = [f"{node}:{path}" for node, store in stores for path in store.leftovers()]
     quarantined = sum(store.quarantined() for _, store in stores)
@@ -192,22 +189,3 @@ async def _get(session: aiohttp.ClientSession, url: str) -> ObservedResponse:
             )
     except (aiohttp.ClientError, TimeoutError, OSError):
         return ObservedResponse(status=0)
-
-
-def _info_digests(info: Info, data: bytes) -> dict[str, str]:
-    """Return the digest of each path that an info document names; empty if it is damaged."""
-    try:
-        document = json.loads(data)
-    except ValueError:
-        return {}
-    original, variants = document["original"], document["variants"]
-    assert isinstance(original, dict), "an info document has its original"
-    assert isinstance(variants, list), "an info document has its variants"
-    digests = {
-        render_path(Variant(info.photo_version, "o", original["ext"])): str(original["sha256"])
-    }
-    for each in variants:
-        if each["sha256"] is not None:
-            path = render_path(Variant(info.photo_version, each["size"], each["ext"]))
-            digests[path] = str(each["sha256"])
-    return digests

@@ -1,9 +1,18 @@
 """The final state of a cluster: the files of every node, and the responses of every server."""
 
+import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from volumes.photo_path import parse_photo_version, tombstone_paths
+from volumes.photo_path import (
+    Info,
+    Variant,
+    parse_path,
+    parse_photo_version,
+    render_path,
+    tombstone_paths,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,39 @@ class FinalState:
         nodes = self.mirrors.get(int(path.partition("/")[0]), ())
         return tuple(n for n in nodes if path not in self.files.get(n, {}))
 
+    def differs(self, path: str) -> bool:
+        """Return True if a mirror lacks a file, or if two mirrors have different bytes."""
+        holders = self.holders(path).values()
+        return bool(self.lacking(path)) or len({each.digest for each in holders}) > 1
+
+    def originals(self) -> Mapping[str, set[str]]:
+        """Return the paths of all originals on any node, by the digest of their bytes."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for files in self.files.values():
+            for path, stored in files.items():
+                file = parse_path(path)
+                if isinstance(file, Variant) and file.is_original:
+                    found[stored.digest].add(path)
+        return found
+
     def is_deleted(self, reference: str) -> bool:
         """Return True if any mirror has a tombstone that covers a version."""
         photo_version = parse_photo_version(reference)
         return any(self.holders(path) for path in tombstone_paths(photo_version))
+
+
+def info_digests(info: Info, data: bytes) -> dict[str, str]:
+    """Return the digest of each path that an info document names; empty if it is damaged."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return {}
+    original, variants = document["original"], document["variants"]
+    digests = {
+        render_path(Variant(info.photo_version, "o", original["ext"])): str(original["sha256"])
+    }
+    for each in variants:
+        if each["sha256"] is not None:
+            path = render_path(Variant(info.photo_version, each["size"], each["ext"]))
+            digests[path] = str(each["sha256"])
+    return digests

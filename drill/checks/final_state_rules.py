@@ -1,12 +1,11 @@
 """Rules over the final state: the files on every node, and the responses of every server."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 
 from drill.checks.final_state import FinalState
 from drill.checks.photo_index import photo_of
 from drill.checks.verdict import REPAIR_RATIO_MAX, Case, Finding
-from drill.history import Op, Outcome
+from drill.history import Op, Operation, Outcome
 from volumes.photo_path import (
     Failure,
     Info,
@@ -37,42 +36,37 @@ def kept(case: Case, finding: Finding) -> None:
 
 
 def gone(case: Case, finding: Finding) -> None:
-    """C5: a removed photo has no file on any node, and no server returns it."""
+    """C5: a deleted version has no file on any node, and no server returns it.
+
+    A version is deleted if its removal was acknowledged, or if any mirror has its tombstone.
+    """
     files = _files_by_version(case.state)
-    removed = {promise.reference for promise, _ in case.index.ended()}
-    finding.count(len(removed))
-    for reference in sorted(removed):
+    deleted = {promise.reference for promise, _ in case.index.ended()}
+    deleted |= {each for each in files if case.state.is_deleted(each)}
+    finding.count(len(deleted))
+    for reference in sorted(deleted):
         for path in sorted(files.get(reference, ())):
             for node in _nodes_with(case.state, path):
                 finding.add_violation(f"{path} is on {node}", reference)
-        if tombstone := _missing_tombstone(case.state, reference):
-            finding.add_violation(f"no tombstone on {', '.join(tombstone)}", reference)
+    for promise, removal in case.index.ended():
+        if missing := _missing_tombstone(case.state, promise.reference, removal):
+            finding.add_violation(f"no tombstone on {', '.join(missing)}", promise.reference)
     for path, responses in case.state.responses.items():
         reference = _reference_of(path)
-        if reference in removed:
+        if reference in deleted:
             for server, response in responses.items():
                 if response.status == 200:
                     finding.add_violation(f"{server} serves {path}", reference)
 
 
-def all_or_nothing(case: Case, finding: Finding) -> None:
-    """C6: an upload or a removal without a response is on all mirrors or on none."""
-    paths = _originals_by_digest(case.state)
-    acknowledged = {promise.key for promise in case.index.promises.values()}
-    for put in case.index.select(Op.PUT, Outcome.INFO):
-        if put.key in acknowledged:
-            continue
+def mirrors_equal(case: Case, finding: Finding) -> None:
+    """C6: every file is equal on all mirrors, also if its upload or delete had no response."""
+    for path in sorted({path for files in case.state.files.values() for path in files}):
         finding.count()
-        for path in paths.get(put.digest, ()):
-            if lacking := case.state.lacking(path):
-                finding.add_violation(f"{path} has no response, and is not on {', '.join(lacking)}")
-    for removal in (each for op in (Op.DELETE, Op.REVOKE) for each in case.index.select(op)):
-        references = _versions_of(case, removal.photo) if removal.outcome is Outcome.INFO else ()
-        for reference in references:
-            finding.count()
-            lacking = _missing_tombstone(case.state, reference)
-            if lacking and case.state.is_deleted(reference):
-                finding.add_violation(f"its tombstone is not on {', '.join(lacking)}", reference)
+        if lacking := case.state.lacking(path):
+            finding.add_violation(f"{path} is not on {', '.join(lacking)}")
+        elif case.state.differs(path):
+            finding.add_violation(f"{path} differs between its mirrors")
 
 
 def nothing_left_over(case: Case, finding: Finding) -> None:
@@ -122,7 +116,7 @@ def same_headers(case: Case, finding: Finding) -> None:
 
 def unique(case: Case, finding: Finding) -> None:
     """C10: a key never has two photos, and a path never has two contents."""
-    paths = _originals_by_digest(case.state)
+    paths = case.state.originals()
     photos: dict[str, set[str]] = defaultdict(set)
     digests: dict[str, set[str]] = defaultdict(set)
     for put in case.index.select(Op.PUT):
@@ -147,15 +141,15 @@ def unique(case: Case, finding: Finding) -> None:
 
 
 def processed(case: Case, finding: Finding) -> None:
-    """C11: every acknowledged photo has an info document or a failure record."""
-    for promise in case.index.kept():
+    """C11: every acknowledged photo has an info document or a failure record, unless deleted."""
+    for reference in case.index.promises:
+        if case.state.is_deleted(reference):
+            continue
         finding.count()
-        photo_version = parse_photo_version(promise.reference)
-        if not any(
-            case.state.holders(render_path(each))
-            for each in (Info(photo_version), Failure(photo_version))
-        ):
-            finding.add_violation("has neither sizes nor a failure record", promise.reference)
+        photo_version = parse_photo_version(reference)
+        documents = (Info(photo_version), Failure(photo_version))
+        if not any(case.state.holders(render_path(each)) for each in documents):
+            finding.add_violation("has neither sizes nor a failure record", reference)
 
 
 def converged(case: Case, finding: Finding) -> None:
@@ -189,24 +183,11 @@ def _files_by_version(state: FinalState) -> dict[str, set[str]]:
     return found
 
 
-def _originals_by_digest(state: FinalState) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
-    for files in state.files.values():
-        for path, held in files.items():
-            file = parse_path(path)
-            if isinstance(file, Variant) and file.is_original:
-                found[held.digest].add(path)
-    return found
-
-
-def _versions_of(case: Case, removed: str) -> Iterator[str]:
-    """Return the acknowledged versions that a removal covers: one, or all of a photo."""
-    return (r for r in case.index.promises if removed in {r, photo_of(r)})
-
-
-def _missing_tombstone(state: FinalState, reference: str) -> tuple[str, ...]:
-    """Return the mirrors without a tombstone that covers a version."""
+def _missing_tombstone(state: FinalState, reference: str, removal: Operation) -> tuple[str, ...]:
+    """Return the mirrors without the tombstone of a removal: the photo's, or the version's."""
     photo, version = tombstone_paths(parse_photo_version(reference))
+    if removal.photo == photo_of(reference):
+        return state.lacking(photo)
     return tuple(set(state.lacking(version)) & set(state.lacking(photo)))
 
 

@@ -10,12 +10,17 @@ DEGRADED = "degraded"
 
 
 def right_bytes(case: Case, finding: Finding) -> None:
-    """C1: every 200 has the bytes of an upload under its path, complete and unmixed."""
+    """C1: every 200 and every stored original has the bytes of an upload, complete and unmixed."""
     for get in _bodies(case):
         finding.count()
         sent = case.index.sent.get(get.path, set())
         if get.digest not in sent:
             finding.add_violation(f"{get.edge} sent other bytes for {get.path}: {get.digest[:12]}")
+    uploaded = {put.digest for put in case.index.select(Op.PUT)}
+    for digest, paths in case.state.originals().items():
+        finding.count()
+        if digest not in uploaded:
+            finding.add_violation(f"no client uploaded the bytes of {', '.join(sorted(paths))}")
 
 
 def gone_in_time(case: Case, finding: Finding) -> None:

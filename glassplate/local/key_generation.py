@@ -26,6 +26,7 @@ def generate_varnish_safe_key(key_id: str, random_bytes: RandomBytes) -> Key:
 def next_key_id(ring: KeyRing) -> str:
     """Return the first id of one character, or else of two, that no key has ever had.
 
+    >>> import os
     >>> next_key_id(KeyRing(keys=(generate_key("a", os.urandom),)))
     'b'
     """

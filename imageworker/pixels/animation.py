@@ -1,4 +1,4 @@
-"""Animations: every frame of a GIF, a WebP or an APNG, shrunk into one animated WebP."""
+"""Animations: every frame of a GIF, WebP, or APNG, shrunk into one animated WebP."""
 
 from PIL import Image, ImageSequence
 
@@ -12,12 +12,12 @@ from imageworker.recipe import Recipe
 from volumes.sizes import Size
 
 _USUAL_MILLISECONDS = 100
-# Browsers take what is no longer than this, and zero above all, for a frame that does not say.
-_NO_TIME_MILLISECONDS = 10
+# Browsers treat a duration up to this, and zero in particular, as unspecified.
+_UNSPECIFIED_MILLISECONDS_MAX = 10
 
 
 def is_animated_at(size: Size, photo: Photo, recipe: Recipe) -> bool:
-    """Whether this size of the photo is made as an animation too."""
+    """Return True if this size of the photo is also made as an animation."""
     if recipe.animation is None or photo.frames == 1:
         return False
     width, height = size.dimensions_of(photo.width, photo.height)
@@ -27,23 +27,23 @@ def is_animated_at(size: Size, photo: Photo, recipe: Recipe) -> bool:
 def encode_animation(
     original: bytes, photo: Photo, size: Size, recipe: Recipe, *, credit: bytes
 ) -> bytes:
-    """The whole animation at one size, as WebP.
+    """Encode the whole animation at one size, as WebP.
 
-    Frames are decoded anew for every size: all of them at once would be too much to hold.
+    Frames are decoded again for every size, because all of them at once need too much memory.
 
     Raises:
         UnprocessablePhoto: A frame cannot be decoded.
     """
     setting = recipe.animation
-    assert setting is not None, "asked for only where the recipe has it"
+    assert setting is not None, "the caller checks is_animated_at"
     (step,) = plan_sizes((size,), width=photo.width, height=photo.height)
     frames: list[Image.Image] = []
     milliseconds: list[int] = []
-    with opened(original, limits=recipe.limits) as again:
-        loops = int(again.image.info.get("loop", 1))
-        for frame in ImageSequence.Iterator(again.image):
+    with opened(original, limits=recipe.limits) as photo_again:
+        loops = int(photo_again.image.info.get("loop", 1))
+        for frame in ImageSequence.Iterator(photo_again.image):
             pixels = resizable(frame.copy())
-            # A WebP says how long a frame lasts only once it is decoded.
+            # The duration of a WebP frame is known only after decoding it.
             milliseconds.append(_shown_for(frame))
             shrunk = to_srgb(shrink(pixels, step), photo.profile).pixels
             frames.append(upright(shrunk, photo.metadata.orientation))
@@ -51,6 +51,6 @@ def encode_animation(
 
 
 def _shown_for(frame: Image.Image) -> int:
-    """The milliseconds a browser would show a frame for."""
-    says = int(frame.info.get("duration", 0))
-    return says if says > _NO_TIME_MILLISECONDS else _USUAL_MILLISECONDS
+    """Return how long a browser shows the frame, in milliseconds."""
+    declared = int(frame.info.get("duration", 0))
+    return declared if declared > _UNSPECIFIED_MILLISECONDS_MAX else _USUAL_MILLISECONDS

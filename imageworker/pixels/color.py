@@ -1,4 +1,4 @@
-"""Colour: pixels of whatever space a photo has, as the sRGB that every screen takes them for."""
+"""Conversion of pixels from the color space of a photo to sRGB."""
 
 import functools
 import io
@@ -11,37 +11,36 @@ from imageworker.pixels.icc_profile import SRGB_PROFILE
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 _SPACE_OF_MODE = {"RGB": "RGB", "RGBA": "RGB", "L": "GRAY", "LA": "GRAY", "CMYK": "CMYK"}
-# A profile that moves no colour of a coarse grid by more than this is sRGB under another name.
+# A profile that changes no color of a coarse grid by more than this is equal to sRGB.
 _SAME_LEVELS = 1
 _GRID_STEPS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class InSrgb:
-    """Pixels in sRGB, as RGB or RGBA, and what had to be guessed on the way, if anything."""
+    """Pixels in sRGB, as RGB or RGBA, and a note if the color space had to be guessed."""
 
     pixels: Image.Image
     note: str | None = None
 
 
 def to_srgb(pixels: Image.Image, profile: bytes | None) -> InSrgb:
-    """The pixels (RGB, RGBA, L, LA or CMYK) in sRGB, by their profile where it can be used.
+    """Convert RGB, RGBA, L, LA, or CMYK pixels to sRGB, with their profile if it is usable.
 
-    Relative colorimetric with black point compensation, which is what keeps a photo's neutrals
-    neutral and its shadows open.
+    Relative colorimetric with black point compensation keeps neutrals neutral and shadows open.
     """
     if not profile:
-        note = "no colour profile: CMYK taken as plain ink" if pixels.mode == "CMYK" else None
+        note = "no color profile: CMYK taken as plain ink" if pixels.mode == "CMYK" else None
         return InSrgb(_without_profile(pixels), note)
     try:
         return InSrgb(_by_profile(pixels, ImageCms.ImageCmsProfile(io.BytesIO(profile))))
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return InSrgb(_without_profile(pixels), "colour profile ignored: it cannot be used")
+        return InSrgb(_without_profile(pixels), "color profile ignored: it cannot be used")
 
 
 def _by_profile(pixels: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
     if profile.profile.xcolor_space.strip() != _SPACE_OF_MODE[pixels.mode]:
-        raise ValueError("the profile is one of other pixels")
+        raise ValueError("the profile is for another color space")
     if pixels.mode == "LA":
         gray, alpha = pixels.split()
         colored = _by_profile(gray, profile)

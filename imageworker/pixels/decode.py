@@ -1,6 +1,6 @@
-"""Decoding: an original's bytes as pixels, of the first frame and as large as the sizes need.
+"""Decoding of an original: the pixels of its first frame, as large as the sizes need.
 
-A truncated file is refused, never filled up with grey.
+A truncated file is rejected, never filled with gray.
 """
 
 from dataclasses import dataclass
@@ -31,10 +31,10 @@ _MODE_TO_RESIZE_AS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Photo:
-    """A decoded photo: the pixels of its first frame, still turned and coloured as stored.
+    """A decoded photo: the pixels of its first frame, with the stored orientation and colors.
 
-    `width` and `height` are the stored ones; the pixels are `drafted` times smaller. Their mode is
-    RGB, RGBA, L, LA or CMYK, of the colours that `profile` says.
+    `width` and `height` are the stored dimensions; the pixels are `drafted` times smaller. Their
+    mode is RGB, RGBA, L, LA, or CMYK, in the color space of `profile`.
     """
 
     pixels: Image.Image
@@ -48,10 +48,10 @@ class Photo:
 
 
 def decode(original: bytes, *, limits: Limits, sizes: tuple[Size, ...]) -> Photo:
-    """The photo in the bytes, at least as large as the sizes need it.
+    """Decode a photo, at least as large as the sizes need.
 
     Raises:
-        UnknownFormat, PhotoTooLarge, TruncatedPhoto, BrokenPhoto: It cannot be had.
+        UnprocessablePhoto: It cannot be decoded; see `opened`.
     """
     with opened(original, limits=limits) as photo:
         image = photo.image
@@ -63,9 +63,9 @@ def decode(original: bytes, *, limits: Limits, sizes: tuple[Size, ...]) -> Photo
             drafted = 1 if image.size == (width, height) else scale
         image.load()
         if drafted == 1:
-            # A HEIC may turn out to be of other dimensions than its header said.
+            # The dimensions of a decoded HEIC can differ from its header.
             width, height = image.size
-        # Not before: a PNG may keep it behind its pixels, and a TIFF's are turned in loading.
+        # Only after loading: a PNG can have metadata behind its pixels, and loading turns a TIFF.
         metadata = read_metadata(image)
         profile = _profile_of(image, metadata)
         return Photo(
@@ -81,13 +81,12 @@ def decode(original: bytes, *, limits: Limits, sizes: tuple[Size, ...]) -> Photo
 
 
 def resizable(image: Image.Image) -> Image.Image:
-    """The same pixels and nothing beside them, in a mode that can be shrunk.
+    """Return the pixels in a mode that can be shrunk, without palette or metadata.
 
-    Palettes are looked up, 16 bits made 8; no comment, profile or other remark is left on the
-    image for an encoder to find.
+    16 bits become 8. The image keeps no comment or profile that an encoder could write.
 
     Raises:
-        BrokenPhoto: They are numbers of which nobody says what is white.
+        BrokenPhoto: The mode has no defined white level.
     """
     if image.mode == "P" or (image.mode in {"L", "RGB"} and image.has_transparency_data):
         pixels = image.convert("RGBA" if image.has_transparency_data else "RGB")
@@ -98,13 +97,13 @@ def resizable(image: Image.Image) -> Image.Image:
     elif image.mode in _RESIZABLE_MODES:
         pixels = image
     else:
-        raise BrokenPhoto(f"its pixels are of a kind no photo has (mode {image.mode})")
+        raise BrokenPhoto(f"its pixels have an unsupported mode ({image.mode})")
     pixels.info.clear()
     return pixels
 
 
 def _profile_of(image: Image.Image, metadata: Metadata) -> bytes | None:
-    """The colour profile: the one attached, or one that the metadata names."""
+    """Return the attached color profile, or the one that the metadata names."""
     attached = image.info.get("icc_profile")
     if isinstance(attached, bytes) and attached:
         return attached

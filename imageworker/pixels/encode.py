@@ -1,7 +1,7 @@
-"""Encoding: pixels in sRGB as the bytes of a variant, the same bytes every time.
+"""Encoding of sRGB pixels to the bytes of a variant. The same pixels give the same bytes.
 
-A variant has pixels, the small sRGB profile and, where the recipe keeps it, the credit: nothing
-else of the original goes along, because the encoders are given nothing else.
+A variant has pixels, a small sRGB profile, and the credit if the recipe keeps it. The encoders
+receive no other data of the original.
 """
 
 import io
@@ -13,17 +13,17 @@ from imageworker.pixels.icc_profile import SRGB_PROFILE
 from imageworker.recipe import AnimationSetting, AvifSetting, JpegSetting, WebpSetting
 
 _SUBSAMPLING_CODES = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}
-# JPEG's mark of an EXIF segment. Pillow takes it off for a still WebP, not for an animated one.
+# JPEG's prefix of an EXIF segment. Pillow removes it for a still WebP, not for an animated one.
 _EXIF_PREFIX = b"Exif\0\0"
 _WHITE = (255, 255, 255)
-# Browsers show a frame of less than this as one of 100 milliseconds; so that one file plays the
-# same everywhere, it says so itself.
+# Browsers show a shorter frame for 100 milliseconds. The file declares that duration itself, so
+# that it plays the same everywhere.
 _FRAME_MILLISECONDS_LEAST = 20
 _FRAME_MILLISECONDS_USUAL = 100
 
 
 def encode_jpeg(pixels: Image.Image, setting: JpegSetting, *, credit: bytes) -> bytes:
-    """The pixels as JPEG, on white where they are transparent. `credit` is EXIF, or nothing."""
+    """Encode JPEG, with transparency on white. `credit` is EXIF, or empty."""
     return _save(
         on_white(pixels),
         "JPEG",
@@ -37,7 +37,7 @@ def encode_jpeg(pixels: Image.Image, setting: JpegSetting, *, credit: bytes) -> 
 
 
 def encode_webp(pixels: Image.Image, setting: WebpSetting, *, credit: bytes) -> bytes:
-    """The pixels as lossy WebP, transparency kept."""
+    """Encode lossy WebP with transparency."""
     return _save(
         pixels,
         "WEBP",
@@ -49,7 +49,7 @@ def encode_webp(pixels: Image.Image, setting: WebpSetting, *, credit: bytes) -> 
 
 
 def encode_avif(pixels: Image.Image, setting: AvifSetting, *, credit: bytes) -> bytes:
-    """The pixels as AVIF, transparency kept; one thread, because several may differ in bytes."""
+    """Encode AVIF with transparency, in one thread: several threads can give different bytes."""
     return _save(
         pixels,
         "AVIF",
@@ -70,7 +70,7 @@ def encode_animated_webp(
     loops: int,
     credit: bytes,
 ) -> bytes:
-    """The frames as one animated WebP. `loops` is 0 for ever."""
+    """Encode the frames as one animated WebP. It repeats endlessly if `loops` is 0."""
     shown_for = [
         each if each >= _FRAME_MILLISECONDS_LEAST else _FRAME_MILLISECONDS_USUAL
         for each in milliseconds
@@ -90,17 +90,17 @@ def encode_animated_webp(
 
 
 def on_white(pixels: Image.Image) -> Image.Image:
-    """The pixels without transparency: what shines through is white."""
+    """Return the pixels over a white background, without transparency."""
     if pixels.mode != "RGBA":
         return pixels
-    paper = Image.new("RGB", pixels.size, _WHITE)
-    paper.paste(pixels, mask=pixels.getchannel("A"))
-    return paper
+    background = Image.new("RGB", pixels.size, _WHITE)
+    background.paste(pixels, mask=pixels.getchannel("A"))
+    return background
 
 
 def _save(pixels: Image.Image, pillow_name: str, **settings: object) -> bytes:
     buffer = io.BytesIO()
-    # libjpeg gives a file with tables of its own in one piece, and noise has four bytes a pixel.
+    # Pillow needs room for a whole file with optimized tables; noise takes four bytes per pixel.
     ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 4 * pixels.width * pixels.height + 65536)
     pixels.save(buffer, pillow_name, **settings)
     return buffer.getvalue()

@@ -1,14 +1,14 @@
-"""Which formats are decoded, and how each is known by its first bytes: the allow-list."""
+"""Allow list of the formats that are decoded, and their detection by the first bytes."""
 
 from dataclasses import dataclass
 
 HEAD_BYTES = 64
-"""How much of a file `format_of` looks at."""
+"""Number of bytes that `format_of` needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoFormat:
-    """A format on the list: its name, its ext in photo paths, and what Pillow calls its reader."""
+    """A supported format: its name, its ext in photo paths, and the name of its Pillow reader."""
 
     title: str
     ext: str
@@ -38,7 +38,7 @@ _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 
 
 def format_of(head: bytes) -> PhotoFormat | None:
-    """The format of a file that begins with these bytes, or None when it is not on the list."""
+    """Return the format of a file that begins with these bytes; None if it is not supported."""
     for prefix, photo_format in _PREFIXES:
         if head.startswith(prefix):
             return photo_format

@@ -1,4 +1,4 @@
-"""How many frames a GIF has, counted without decoding any, and no further than asked for."""
+"""Number of frames of a GIF, counted without decoding them, up to a limit."""
 
 _EXTENSION = 0x21
 _IMAGE = 0x2C
@@ -9,7 +9,7 @@ _PALETTE_BITS = 0x07
 
 
 def count_gif_frames(data: bytes, *, at_most: int) -> int:
-    """The frames of the GIF in the bytes, up to where they end, at the most `at_most`."""
+    """Count the frames of a complete or truncated GIF, up to `at_most`."""
     if len(data) < _HEADER_BYTES:
         return 0
     at = _HEADER_BYTES + _palette_bytes(data[10])
@@ -33,7 +33,7 @@ def _palette_bytes(flags: int) -> int:
 
 
 def _after_blocks(data: bytes, at: int) -> int:
-    """Where a chain of blocks, each with its length before it, has ended."""
+    """Return the end of a chain of length-prefixed blocks."""
     while at < len(data) and data[at]:
         at += data[at] + 1
     return at + 1

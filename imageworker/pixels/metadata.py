@@ -1,7 +1,7 @@
-"""What a photo says of itself, as far as we keep it: how it is turned, when, by what and by whom.
+"""Metadata that Glassplate keeps: orientation, capture time, camera, artist, and copyright.
 
-Nothing else is read, and nothing of where: the GPS directory is never opened. All of it comes from
-whoever made the file, so text is cut, freed of what cannot be printed, and trusted by nobody.
+Nothing else is read; the GPS directory is never opened. The metadata is untrusted input, so text
+is cut to a length and unprintable characters are removed.
 """
 
 import codecs
@@ -23,13 +23,13 @@ _OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d|Z")
 _IPTC_BYLINE = (2, 80)
 _IPTC_CREDIT = (2, 110)
 _IPTC_COPYRIGHT = (2, 116)
-# The interoperability index by which cameras say Adobe RGB where they attach no profile.
+# The interoperability index with which cameras declare Adobe RGB without a profile.
 _ADOBE_RGB_INDEX = "R03"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """What is kept. Orientation is EXIF's, 1 to 8; `captured` is ISO 8601, local where unsaid."""
+    """Metadata of a photo. Orientation is EXIF's, 1 to 8; `captured` is ISO 8601, maybe no zone."""
 
     orientation: int = 1
     captured: str | None = None
@@ -41,22 +41,22 @@ class Metadata:
 
 
 def read_metadata(image: ImageFile.ImageFile) -> Metadata:
-    """What the loaded photo says of itself; defaults where it says nothing or nonsense."""
+    """Read the metadata of a loaded photo; a missing or invalid field gets its default."""
     try:
         return _from_exif(image.getexif(), _read_iptc(image))
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001  a parser of a stranger's bytes may raise anything at all
+    except Exception:  # noqa: BLE001  a parser of untrusted bytes can raise any exception
         return Metadata(is_readable=False)
 
 
 def parse_orientation(value: object) -> int:
-    """EXIF's orientation, and 1 for anything that is none."""
+    """Return a valid EXIF orientation; 1 for any other value."""
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def parse_capture_time(time: object, offset: object) -> str | None:
-    """EXIF's two texts as ISO 8601.
+    """Convert EXIF's time and offset to ISO 8601; None if the time is invalid.
 
     >>> parse_capture_time("2024:05:01 10:20:30", "+02:00")
     '2024-05-01T10:20:30+02:00'
@@ -71,16 +71,16 @@ def parse_capture_time(time: object, offset: object) -> str | None:
 
 
 def parse_text(value: object, *, length_max: int = TEXT_LENGTH_MAX) -> str | None:
-    """Text as metadata has it, as bytes or not, cleaned and cut; None where nothing is left."""
+    """Decode, clean, and cut a metadata text; None if nothing is left."""
     if isinstance(value, str):
-        # Pillow reads EXIF's text as Latin-1, and those who write it mostly mean UTF-8.
+        # Pillow decodes EXIF text as Latin-1, but most writers use UTF-8.
         value = value.encode("latin-1", "replace")
     if not isinstance(value, bytes):
         return None
     bytes_max = 8 * length_max
     start = value[:bytes_max].split(b"\0")[0]
     try:
-        # The last letter may be cut in two by the limit, but not otherwise.
+        # An incomplete last character is an error, unless the limit cut it.
         is_complete = len(start) < bytes_max
         text = codecs.getincrementaldecoder("utf-8")().decode(start, final=is_complete)
     except UnicodeDecodeError:
@@ -89,7 +89,7 @@ def parse_text(value: object, *, length_max: int = TEXT_LENGTH_MAX) -> str | Non
 
 
 def render_credit(metadata: Metadata) -> bytes:
-    """EXIF with the artist and the copyright and nothing else; no bytes where there are neither."""
+    """Render EXIF with only artist and copyright; no bytes if the photo has neither."""
     exif = Image.Exif()
     if metadata.artist is not None:
         exif[ExifTags.Base.Artist] = metadata.artist.encode()
@@ -117,13 +117,13 @@ def _from_exif(exif: Image.Exif, iptc: Mapping[tuple[int, int], object]) -> Meta
 
 
 def _camera(make: object, model: object) -> str | None:
-    """Maker and model as one, without the maker's name twice, which most models begin with."""
-    made_by, called = parse_text(make), parse_text(model)
-    if made_by is None or called is None:
-        return called or made_by
-    if called.lower().startswith(made_by.split()[0].lower()):
-        return called
-    return f"{made_by} {called}"[:TEXT_LENGTH_MAX].rstrip()
+    """Join maker and model. Most models already begin with the maker's name."""
+    maker_name, model_name = parse_text(make), parse_text(model)
+    if maker_name is None or model_name is None:
+        return model_name or maker_name
+    if model_name.lower().startswith(maker_name.split()[0].lower()):
+        return model_name
+    return f"{maker_name} {model_name}"[:TEXT_LENGTH_MAX].rstrip()
 
 
 def _first_text(*values: object) -> str | None:
@@ -132,11 +132,11 @@ def _first_text(*values: object) -> str | None:
 
 
 def _read_iptc(image: ImageFile.ImageFile) -> Mapping[tuple[int, int], object]:
-    """The IPTC records of a JPEG or TIFF, of a repeated one the first; none if broken."""
+    """Return the IPTC records of a JPEG or TIFF, the first of each kind; empty if invalid."""
     try:
         records = IptcImagePlugin.getiptcinfo(image) or {}
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001  a parser of a stranger's bytes may raise anything at all
+    except Exception:  # noqa: BLE001  a parser of untrusted bytes can raise any exception
         return {}
     return {key: value[0] if isinstance(value, list) else value for key, value in records.items()}

@@ -1,7 +1,8 @@
-"""Opening: a photo's header, read by the one reader for its format and held against the limits.
+"""Opening of a photo: reads its header with the one reader for its format, and checks the limits.
 
-The order is the defence: bytes counted, format known by its magic, Pillow told to try that reader
-and no other, pixels and frames counted, and only then, in the block of `opened`, a pixel decoded.
+The order of the checks is the defense: the number of bytes, the magic, the header by that format's
+reader only, the number of pixels, and the number of frames. Pixels are decoded only after these,
+in the block of `opened`.
 """
 
 import contextlib
@@ -49,7 +50,7 @@ from imageworker.recipe import Limits
 
 try:
     import pillow_heif
-except ImportError:  # the `heic` extra, which not every machine has a wheel for
+except ImportError:  # the `heic` extra is not installed; some machines have no wheel for it
     IS_HEIC_READ = False
 else:
     IS_HEIC_READ = True
@@ -59,7 +60,7 @@ else:
     pillow_heif.options.AUX_IMAGES = False
     pillow_heif.register_heif_opener()
 
-# Loaded by name: Pillow, left to look for a reader by itself, would load all forty.
+# Imported by name; otherwise Pillow would load all of its forty plugins to find a reader.
 READERS = (
     AvifImagePlugin,
     GifImagePlugin,
@@ -70,18 +71,18 @@ READERS = (
     WebPImagePlugin,
 )
 
-# One photo, one thread: what a child may use of the processor and of memory is then predictable.
+# One thread per photo makes the processor time and memory of a child predictable.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 _MEGA = 1_000_000
-# What the readers say, each in its own words, of a file that ends too early.
-_WORDS_OF_TRUNCATION = ("truncat", "too short", "end of file", "not enough image data", "premature")
-_PIXELS_IN_PILLOWS_WORDS = re.compile(r"\((\d{1,20}) pixels\)")
+# Parts of the readers' error messages for a file that ends too early.
+_TRUNCATION_MESSAGES = ("truncat", "too short", "end of file", "not enough image data", "premature")
+_PIXELS_IN_MESSAGE = re.compile(r"\((\d{1,20}) pixels\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A photo whose header is read and within the limits, and of which no pixel is decoded."""
+    """A photo whose header is within the limits, before any pixel is decoded."""
 
     image: ImageFile.ImageFile
     format: PhotoFormat
@@ -90,12 +91,15 @@ class Opened:
 
 @contextlib.contextmanager
 def opened(original: bytes, *, limits: Limits) -> Iterator[Opened]:
-    """The photo with its header read and held against the limits, and no pixel decoded yet.
+    """Read the header of a photo, check it against the limits, and close it when the block exits.
 
-    What the readers raise, here and in the block, leaves as one of ours.
+    Errors of the readers are converted, also the ones that the block raises.
 
     Raises:
-        UnknownFormat, PhotoTooLarge, TruncatedPhoto, BrokenPhoto: It cannot be had.
+        UnknownFormat: The format is not supported.
+        PhotoTooLarge: The photo exceeds a limit.
+        TruncatedPhoto: The file ends before its image does.
+        BrokenPhoto: The header or the image data cannot be decoded.
     """
     if len(original) > limits.bytes_max:
         size, most = len(original) / _MEGA, limits.bytes_max / _MEGA
@@ -105,7 +109,7 @@ def opened(original: bytes, *, limits: Limits) -> Iterator[Opened]:
     with _bombs_are_errors(limits):
         try:
             with Image.open(io.BytesIO(original), formats=(photo_format.pillow_name,)) as image:
-                assert isinstance(image, ImageFile.ImageFile), "what is opened comes from a file"
+                assert isinstance(image, ImageFile.ImageFile), "Image.open returns an ImageFile"
                 _require_pixels_within(limits, image)
                 frames = _count_frames(original, image, photo_format, at_most=limits.frames_max + 1)
                 _require_frames_within(limits, image, frames)
@@ -113,7 +117,7 @@ def opened(original: bytes, *, limits: Limits) -> Iterator[Opened]:
         except (UnprocessablePhoto, MemoryError):
             raise
         except Exception as error:
-            raise _as_ours(error, original, photo_format, image, limits) from error
+            raise _convert_error(error, original, photo_format, image, limits) from error
 
 
 def _known_format(original: bytes) -> PhotoFormat:
@@ -151,7 +155,7 @@ def _require_frames_within(limits: Limits, image: Image.Image, frames: int) -> N
 def _count_frames(
     original: bytes, image: ImageFile.ImageFile, photo_format: PhotoFormat, *, at_most: int
 ) -> int:
-    """The frames of an animation; what else holds several pictures shows its first one only."""
+    """Return the number of frames of an animation; 1 for formats that only hold several images."""
     if photo_format is GIF:
         return max(1, count_gif_frames(original, at_most=at_most))
     if photo_format in (WEBP, PNG, AVIF):
@@ -161,7 +165,7 @@ def _count_frames(
 
 @contextlib.contextmanager
 def _bombs_are_errors(limits: Limits) -> Iterator[None]:
-    """Pillow's own guard with our limit, and its warning made an error; restored afterwards."""
+    """Set Pillow's pixel limit and make its warning an error, until the block exits."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = limits.pixels_max
     try:
@@ -173,31 +177,33 @@ def _bombs_are_errors(limits: Limits) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def _as_ours(
+def _convert_error(
     error: Exception,
     original: bytes,
     photo_format: PhotoFormat,
     image: ImageFile.ImageFile | None,
     limits: Limits,
 ) -> UnprocessablePhoto:
-    said = str(error)
+    message = str(error)
     if isinstance(error, (Image.DecompressionBombWarning, Image.DecompressionBombError)):
-        return _too_many_pixels(said, limits)
-    is_short = any(word in said.lower() for word in _WORDS_OF_TRUNCATION)
+        return _too_many_pixels(message, limits)
+    is_short = any(part in message.lower() for part in _TRUNCATION_MESSAGES)
     if is_short or declares_more(original, photo_format):
         return TruncatedPhoto(truncation_reason(original, photo_format, image))
-    if "out of memory" in said.lower():
+    if "out of memory" in message.lower():
         return MemoryLimitExceeded("its sizes need more memory than a photo may use")
     if isinstance(error, UnidentifiedImageError):
-        return BrokenPhoto(f"the file begins like a {photo_format.title}, but has no sound header")
+        return BrokenPhoto(
+            f"the file begins like a {photo_format.title}, but its header is invalid"
+        )
     return BrokenPhoto(
-        f"its {photo_format.title} data cannot be decoded ({said or 'no reason given'})"
+        f"its {photo_format.title} data cannot be decoded ({message or 'no reason given'})"
     )
 
 
-def _too_many_pixels(said: str, limits: Limits) -> PhotoTooLarge:
-    """Pillow's own guard met them before ours, and has told how many."""
-    counted = _PIXELS_IN_PILLOWS_WORDS.search(said)
+def _too_many_pixels(message: str, limits: Limits) -> PhotoTooLarge:
+    """Return the error for a photo that Pillow's own guard rejected, with the count it reports."""
+    counted = _PIXELS_IN_MESSAGE.search(message)
     pixels = f"{_megapixels(int(counted[1]))} megapixels" if counted else "its pixels"
     return PhotoTooLarge(f"{pixels} are over the limit of {_megapixels(limits.pixels_max)}")
 

@@ -1,9 +1,9 @@
-"""What stands in for a photo until it has arrived: its main colour, a BlurHash and a ThumbHash.
+"""Placeholders for a photo that is still loading: dominant color, BlurHash, and ThumbHash.
 
 BlurHash is Wolt's (https://github.com/woltapp/blurhash, Algorithm.md): a few cosine terms of the
 linear light in base 83. ThumbHash is Evan Wallace's (https://evanw.github.io/thumbhash/): more
-terms of brightness than of colour, transparency, and the shape of the photo, in about 25 bytes.
-Both are made from a miniature, because neither keeps anything finer.
+terms of brightness than of color, transparency, and the aspect ratio, in about 25 bytes.
+A miniature is enough for both, because neither keeps finer detail.
 """
 
 import base64
@@ -20,17 +20,17 @@ from imageworker.pixels.encode import on_white
 MINIATURE_EDGE_PIXELS = 32
 
 _BASE83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
-_MAIN_COLORS = 8
-# Over one flat colour the cosines sum to not quite 0, and that noise would be taken for a picture.
+_PALETTE_COLORS = 8
+# The cosine terms of a flat color do not sum to exactly 0; smaller terms are rounding noise.
 _FLAT = 1e-9
 
 Plane = Sequence[Sequence[float]]
-"""One channel of a miniature, row by row."""
+"""Rows of one channel of a miniature."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placeholder:
-    """The colour as #rrggbb, the BlurHash as its text, the ThumbHash in base64."""
+    """Placeholders of a photo: the color as #rrggbb, and the ThumbHash in base64."""
 
     color: str
     blurhash: str
@@ -38,7 +38,7 @@ class Placeholder:
 
 
 def placeholder_of(pixels: Image.Image) -> Placeholder:
-    """The placeholders of a photo, from any of its sizes in sRGB (RGB or RGBA)."""
+    """Return the placeholders of a photo, from any of its sizes in sRGB (RGB or RGBA)."""
     miniature = pixels.copy()
     miniature.thumbnail(
         (MINIATURE_EDGE_PIXELS, MINIATURE_EDGE_PIXELS), Image.Resampling.BOX, reducing_gap=None
@@ -52,8 +52,8 @@ def placeholder_of(pixels: Image.Image) -> Placeholder:
 
 
 def dominant_color(pixels: Image.Image) -> str:
-    """The colour most of the photo is near to, as #rrggbb."""
-    reduced = pixels.quantize(_MAIN_COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    """Return the most frequent color of a reduced palette, as #rrggbb."""
+    reduced = pixels.quantize(_PALETTE_COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     palette = reduced.getpalette() or []
     counts = reduced.histogram()[: len(palette) // 3]
     most = max(range(len(counts)), key=lambda index: (counts[index], -index))
@@ -62,7 +62,7 @@ def dominant_color(pixels: Image.Image) -> str:
 
 
 def blurhash(pixels: Image.Image, *, across: int = 4, down: int = 3) -> str:
-    """The BlurHash of opaque pixels, of so many terms (1 to 9) each way; turned if upright."""
+    """Return the BlurHash of opaque pixels, with 1 to 9 terms each way, swapped for a portrait."""
     if pixels.height > pixels.width:
         across, down = down, across
     terms = list(
@@ -81,7 +81,7 @@ def blurhash(pixels: Image.Image, *, across: int = 4, down: int = 3) -> str:
 
 
 def thumbhash(pixels: Image.Image) -> bytes:
-    """The ThumbHash of RGBA pixels, at the most 100 on an edge, alpha not multiplied in."""
+    """Return the ThumbHash of RGBA pixels, at most 100 on an edge, without premultiplied alpha."""
     width, height = pixels.size
     channels = [[value / 255 for value in _values(pixels, band)] for band in range(4)]
     alpha = channels[3]
@@ -106,7 +106,7 @@ def thumbhash(pixels: Image.Image) -> bytes:
     )
     yellow_blue = encode([(r + g) / 2 - b for r, g, b in pixels_of], 3, 3)
     red_green = encode([r - g for r, g, _ in pixels_of], 3, 3)
-    veil = encode(alpha, 5, 5) if has_alpha else None
+    opacity_channel = encode(alpha, 5, 5) if has_alpha else None
     is_wide = width > height
     header = (
         _round(63 * light.average)
@@ -121,9 +121,11 @@ def thumbhash(pixels: Image.Image) -> bytes:
     )
     start = header.to_bytes(5, "little")
     nibbles = [*light.codes, *yellow_blue.codes, *red_green.codes]
-    if veil is not None:
-        start += bytes([_round(15 * veil.average) | _round(15 * veil.scale) << 4])
-        nibbles += veil.codes
+    if opacity_channel is not None:
+        start += bytes(
+            [_round(15 * opacity_channel.average) | _round(15 * opacity_channel.scale) << 4]
+        )
+        nibbles += opacity_channel.codes
     nibbles += [0] * (len(nibbles) % 2)
     return start + bytes(
         low | high << 4 for low, high in zip(nibbles[::2], nibbles[1::2], strict=True)
@@ -138,7 +140,7 @@ class _Channel:
 
 
 def _encode_channel(plane: Plane, across: int, down: int) -> _Channel:
-    """The cosine terms in the triangle of the low ones, each as four bits of the largest."""
+    """Encode the low-frequency triangle of cosine terms, each as four bits of the largest term."""
     table = _cosine_terms(plane, across, down, half_pixel=True)
     terms = [
         table[v][u] for v in range(down) for u in range(across) if u * down < across * (down - v)
@@ -161,7 +163,7 @@ def _blurhash_terms(plane: Plane, across: int, down: int) -> list[float]:
 
 
 def _cosine_terms(plane: Plane, across: int, down: int, *, half_pixel: bool) -> list[list[float]]:
-    """The mean of the plane times each pair of cosines: `[v][u]`, columns first, then rows."""
+    """Return the mean of the plane times each pair of cosines, as `[v][u]`."""
     height, width = len(plane), len(plane[0])
     waves = _waves(width, across, half_pixel)
     rows = [[sum(map(mul, row, wave)) for wave in waves] for row in plane]
@@ -223,5 +225,5 @@ def _base83(value: int, *, digits: int) -> str:
 
 
 def _round(value: float) -> int:
-    """Halves upwards, as the reference implementations round."""
+    """Round halves up, as the reference implementations do."""
     return math.floor(value + 0.5)

@@ -1,4 +1,4 @@
-"""The pixels of every size of a photo: shrunk, in sRGB and upright, ready for any encoder."""
+"""Pixels of every size of a photo: shrunk, in sRGB, and upright, ready for any encoder."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from imageworker.pixels.decode import Photo
 from imageworker.pixels.resize import plan_sizes, run_plan
 from volumes.sizes import Size
 
-# EXIF's orientation, and what turns the stored pixels upright.
-_TURNS = {
+# EXIF orientation to the operation that makes the stored pixels upright.
+_TRANSPOSE_OF_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -19,12 +19,12 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ON_THEIR_SIDE = (5, 6, 7, 8)
+_SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedSize:
-    """One size's pixels, RGB or RGBA."""
+    """Pixels of one size, RGB or RGBA."""
 
     size: Size
     pixels: Image.Image
@@ -32,7 +32,7 @@ class RenderedSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """Every size a photo gets, in the order of the size table; a small one; what to remark on."""
+    """Every size of a photo in the order of the size table, a small one, and notes for the info."""
 
     sizes: tuple[RenderedSize, ...]
     miniature: Image.Image
@@ -40,9 +40,9 @@ class Rendered:
 
 
 def render_sizes(photo: Photo, sizes: tuple[Size, ...]) -> Rendered:
-    """The pixels of every size of the photo.
+    """Render the pixels of every size of the photo.
 
-    Turning comes last, on the small ones: a crop from the middle is the same either way up.
+    Orientation is applied last, to the shrunk pixels. A central crop commutes with it.
     """
     notes: list[str] = []
 
@@ -70,13 +70,13 @@ def render_sizes(photo: Photo, sizes: tuple[Size, ...]) -> Rendered:
 
 
 def upright(pixels: Image.Image, orientation: int) -> Image.Image:
-    """The pixels turned and mirrored as EXIF's orientation says they are to be seen."""
-    turn = _TURNS.get(orientation)
-    return pixels if turn is None else pixels.transpose(turn)
+    """Apply the EXIF orientation to the pixels."""
+    transpose = _TRANSPOSE_OF_ORIENTATION.get(orientation)
+    return pixels if transpose is None else pixels.transpose(transpose)
 
 
 def upright_dimensions(photo: Photo) -> tuple[int, int]:
-    """The photo's width and height as it is to be seen."""
-    if photo.metadata.orientation in _ON_THEIR_SIDE:
+    """Return the photo's width and height after EXIF orientation."""
+    if photo.metadata.orientation in _SWAPPED_ORIENTATIONS:
         return photo.height, photo.width
     return photo.width, photo.height

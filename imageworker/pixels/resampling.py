@@ -1,34 +1,34 @@
-"""Resampling: a box of a picture shrunk to fewer pixels, by the fastest means this machine has.
+"""Resampling of a box of an image to fewer pixels, by the fastest available library.
 
-With the `simd` extra it is Lanczos by a library that does many multiplications at a time; its bytes
-are the same on every processor. Without it, and for grey with transparency, it is Pillow, with the
-short cuts that pay there. docs/performance.md has the figures of both.
+With the `simd` extra, a SIMD library does Lanczos; its bytes are the same on every processor.
+Without it, and for gray with transparency, Pillow does it with faster filters for large photos.
+docs/performance.md has the figures of both.
 """
 
 from PIL import Image
 
 try:
     import cykooz_resizer
-except ImportError:  # the `simd` extra, which not every machine has a wheel for
+except ImportError:  # the `simd` extra is not installed; some machines have no wheel for it
     IS_SIMD_USED = False
 else:
     IS_SIMD_USED = True
 
 Box = tuple[float, float, float, float]
-"""Left, top, right and bottom, in pixels of the source; fractions are meant."""
+"""Left, top, right, and bottom, in pixels of the source; fractions are allowed."""
 
 _SIMD_MODES = ("RGB", "RGBA", "CMYK", "L")
 
-# For Pillow. Shrinking by more than twice this goes through a box filter first, down to this.
+# For Pillow: a box filter first, if the factor is more than twice this, down to this factor.
 REDUCING_GAP = 1.5
-# For Pillow. The first step out of a photo this large is half of all the work. Bicubic takes two
-# thirds of the time Lanczos does, and is within the quality asked for wherever it shrinks well.
+# For Pillow: the first step from a photo this large is half of the work. Bicubic takes two thirds
+# of the time of Lanczos, and is within the required quality from this factor on.
 BICUBIC_ABOVE_PIXELS = 8_000_000
 BICUBIC_ABOVE_SHRINKING = 1.5
 
 
 def resample(source: Image.Image, box: Box, *, width: int, height: int) -> Image.Image:
-    """The box of the source in so many pixels."""
+    """Resample the box of the source to `width` x `height` pixels."""
     if IS_SIMD_USED and source.mode in _SIMD_MODES:
         return _by_simd(source, box, width, height)
     return _by_pillow(source, box, width, height)

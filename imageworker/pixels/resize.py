@@ -1,8 +1,7 @@
-"""Sizes from pixels: a plan of which is made from what, and its carrying out.
+"""Plan of the resize steps of a photo, and its execution.
 
-Decoding once and making each size from a larger one already made is most of the speed. How far
-apart the two must be was measured against one Lanczos step from the whole photo: the figures are in
-docs/performance.md.
+The photo is decoded once, and each size is made from a larger size: most of the speed comes from
+this. docs/performance.md compares the quality with one Lanczos step from the whole photo.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,17 +12,17 @@ from PIL import Image
 from imageworker.pixels.resampling import Box, resample
 from volumes.sizes import Size, sizes_of
 
-# A source this many times larger than the size is as good as the whole photo. A nearer one is
-# taken only where there is no other, for it then is the largest size there is.
+# A source this many times larger than the size is as good as the whole photo. A smaller factor is
+# used only if no larger size exists.
 DOWNSCALE_MIN = 1.5
-# A JPEG decoded at 1/2, 1/4 or 1/8 must still be this many times larger than any of its sizes.
+# A JPEG decoded at 1/2, 1/4, or 1/8 must still be this many times larger than any of its sizes.
 DRAFT_DOWNSCALE_MIN = 1.9
 DRAFT_SCALES = (8, 4, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One size: made from the box of `source`, the letter of an earlier step or None, the photo."""
+    """One size, made from a box of `source`: an earlier step's letter, or None for the photo."""
 
     size: Size
     source: str | None
@@ -34,7 +33,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
-    """Pixels a step may start from, and how many of the photo's own pixels each stands for."""
+    """Pixels that a step can start from, and their scale relative to the photo's own pixels."""
 
     letter: str | None
     width: float
@@ -44,7 +43,7 @@ class _Source:
 
 
 def draft_scale(sizes: tuple[Size, ...], *, width: int, height: int) -> int:
-    """By how much a JPEG decoder may shrink while decoding: 1, 2, 4 or 8."""
+    """Return the largest factor that a JPEG decoder can shrink by: 1, 2, 4, or 8."""
     wanted = sizes_of(sizes, width=width, height=height)
     if not wanted:
         return 1
@@ -55,13 +54,13 @@ def draft_scale(sizes: tuple[Size, ...], *, width: int, height: int) -> int:
 def plan_sizes(
     sizes: tuple[Size, ...], *, width: int, height: int, drafted: int = 1
 ) -> tuple[Step, ...]:
-    """The steps that make every size a photo of these dimensions gets, largest first.
+    """Return the steps that make every size of a photo of these dimensions, largest first.
 
     Args:
         sizes: The size table.
-        width: The photo's, in pixels, as it is stored.
-        height: The same.
-        drafted: By how much the pixels at hand were shrunk while decoding.
+        width: Width of the photo in pixels, as stored.
+        height: Height of the photo in pixels, as stored.
+        drafted: Shrink factor that the decoder has already applied to the pixels.
     """
     photo = _Source(
         letter=None,
@@ -92,10 +91,10 @@ def plan_sizes(
 def run_plan(
     photo: Image.Image, steps: tuple[Step, ...], *, finish: Callable[[Image.Image], Image.Image]
 ) -> Iterator[tuple[Step, Image.Image]]:
-    """Each step with its pixels, in the plan's order; what no later step needs is let go.
+    """Yield each step with its pixels, in plan order; drop pixels that no later step needs.
 
-    `finish` is done to what comes out of the photo itself, and so once, in the size the first step
-    left: converting colour there costs a quarter of converting the photo.
+    `finish` is applied to the pixels made from the photo itself. Converting color after the first
+    step costs a quarter of converting the whole photo.
     """
     made: dict[str | None, Image.Image] = {None: photo}
     for at, step in enumerate(steps):
@@ -108,7 +107,7 @@ def run_plan(
 
 
 def shrink(source: Image.Image, step: Step) -> Image.Image:
-    """The size a step makes, from its source's pixels."""
+    """Make the size of a step from the pixels of its source."""
     return resample(source, step.box, width=step.width, height=step.height)
 
 
@@ -132,17 +131,17 @@ def _plan_step(size: Size, photo: _Source, made: list[_Source], *, width: int, h
 
 
 def _choose(made: list[tuple[_Source, float]], photo: _Source) -> _Source:
-    """The smallest that is enough larger; else the largest that is not smaller; else the photo."""
-    # What was made comes largest first.
-    enough = [source for source, shrinking in made if shrinking >= DOWNSCALE_MIN]
-    if enough:
-        return enough[-1]
+    """Return the smallest source that is large enough, or the largest usable one, or the photo."""
+    # `made` is ordered from largest to smallest.
+    large_enough = [source for source, shrinking in made if shrinking >= DOWNSCALE_MIN]
+    if large_enough:
+        return large_enough[-1]
     usable = [source for source, shrinking in made if shrinking > 1 - 1e-9]
     return usable[0] if usable else photo
 
 
 def _crop(size: Size, *, width: int, height: int) -> tuple[int, int]:
-    """How much of the photo a size shows, in the photo's pixels: all, or the central square."""
+    """Return the part of the photo that a size shows, in its pixels: all, or the central square."""
     side = min(width, height)
     return (side, side) if size.square else (width, height)
 

@@ -1,4 +1,4 @@
-"""How much of a truncated photo is there, so that the person who sent it can be told."""
+"""Error text for a truncated photo, with the share of it that is present."""
 
 from PIL import ImageFile
 
@@ -8,17 +8,17 @@ _BOX_HEADER_BYTES = 8
 
 
 def declares_more(original: bytes, photo_format: PhotoFormat) -> bool:
-    """Whether the file itself says that it is longer than what there is of it."""
+    """Return True if the file declares a length beyond its end."""
     return _declared_bytes(original, photo_format) > len(original)
 
 
 def truncation_reason(
     original: bytes, photo_format: PhotoFormat, image: ImageFile.ImageFile | None
 ) -> str:
-    """Words for a file that ends too early, with how far it got wherever that can be told."""
+    """Describe a file that ends too early, with the share that is present, if known."""
     if declares_more(original, photo_format):
         share = _percent(len(original), _declared_bytes(original, photo_format))
-        return f"the file ends after {share} of what it announces"
+        return f"the file ends after {share} of its declared length"
     if image is not None and photo_format in (JPEG, PNG, TIFF) and not image.info.get("interlace"):
         rows = _rows_decoded(image)
         if 0 < rows < image.height:
@@ -27,7 +27,7 @@ def truncation_reason(
 
 
 def _declared_bytes(original: bytes, photo_format: PhotoFormat) -> int:
-    """How long the file says it is: 0 where its format does not say."""
+    """Return the length that the file declares; 0 if its format has none."""
     if photo_format is WEBP:
         return int.from_bytes(original[4:8], "little") + 8
     if photo_format in (AVIF, HEIC):
@@ -36,7 +36,7 @@ def _declared_bytes(original: bytes, photo_format: PhotoFormat) -> int:
 
 
 def _end_of_boxes(original: bytes) -> int:
-    """Where the last of the boxes that follow each other ends, by its own length."""
+    """Return the end of the last top-level box, by its declared length."""
     at = 0
     while at + _BOX_HEADER_BYTES <= len(original):
         length = int.from_bytes(original[at : at + 4], "big")
@@ -49,7 +49,7 @@ def _end_of_boxes(original: bytes) -> int:
 
 
 def _rows_decoded(image: ImageFile.ImageFile) -> int:
-    """The last row that is not black, which is the last decoded one of almost any photo."""
+    """Return the last row that is not black: the last decoded row of almost any photo."""
     try:
         box = image.im.getbbox()
     except (AttributeError, ValueError, OSError):

@@ -1,8 +1,8 @@
-"""RQ jobs that can run nothing but what is on a list.
+"""RQ jobs that can only run handlers from an allow list.
 
-RQ imports whatever function name stands in Redis, callbacks too, so that whoever can write there
-could run code here. A job of this class never imports anything: its name is looked up in a table,
-and its arguments are checked by the function that gets them, which finds them signed or refuses.
+RQ imports any function that a job names, also as a callback. A process with write access to the
+queue server could therefore run code in a worker. A job of this class imports nothing: its name
+selects a handler from a table. The handler verifies the signature of its arguments.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,47 +18,49 @@ Handler = Callable[..., Any]
 
 
 class JobRefused(Exception):
-    """A job asks for something that is not on the list."""
+    """The function of a job is not on the allow list."""
 
 
 class AllowedJob(Job):
-    """A job whose function comes from `handlers`, and which has no callbacks."""
+    """Job whose function comes from `handlers`, and which has no callbacks."""
 
     handlers: ClassVar[Mapping[str, Handler]] = {}
     retry_queue_name: ClassVar[str] = ""
 
     @property
     def func(self) -> Handler:
-        """The handler of this job's name."""
+        """Handler for the job's name."""
         handler = self.handlers.get(self.func_name or "")
         if handler is None or self.instance is not None:
-            raise JobRefused(f"no job is called {self.func_name!r} here")
+            raise JobRefused(f"unknown job {self.func_name!r}")
         return handler
 
     @property
     def success_callback(self) -> None:
-        """None: callbacks are not run."""
+        """Always None: callbacks never run."""
 
     @property
     def failure_callback(self) -> None:
-        """None: callbacks are not run."""
+        """Always None: callbacks never run."""
 
     @property
     def stopped_callback(self) -> None:
-        """None: callbacks are not run."""
+        """Always None: callbacks never run."""
 
     def send_webhooks(self, status: str | JobStatus, *, exc_string: str | None = None) -> None:
-        """Nothing: a job may not have this machine ask for URLs."""
+        """Do nothing: a job must not make this machine send requests."""
         del status, exc_string
 
     def retry(self, queue: Queue, pipeline: "Pipeline") -> None:
-        """Be tried again later, behind what has not failed yet."""
+        """Move the job to the retry queue, behind the jobs that have not failed."""
         queue_ = Queue(self.retry_queue_name, queue.connection, serializer=self.serializer)
         super().retry(queue_, pipeline)
 
 
-def allowing(handlers: Mapping[str, Handler], *, retry_queue_name: str) -> type[AllowedJob]:
-    """A job class that runs these handlers, by the names that jobs give them, and nothing else."""
+def allowed_job_class(
+    handlers: Mapping[str, Handler], *, retry_queue_name: str
+) -> type[AllowedJob]:
+    """Return a job class that runs only these handlers, by the names that jobs use."""
     return type(
         "AllowedJob",
         (AllowedJob,),

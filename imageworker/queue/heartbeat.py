@@ -1,4 +1,4 @@
-"""Telling the storagemasters that a worker lives, also while it is busy with a photo."""
+"""Heartbeat of a worker, also while it processes a photo."""
 
 import threading
 from types import TracebackType
@@ -15,14 +15,14 @@ from storagemaster.job_wire import (
 
 
 class Heartbeat:
-    """A thread that says every few seconds which worker lives here; a context manager.
+    """Thread that renews a worker's key in the queue server. A context manager.
 
-    Nothing is said before `name` is set.
+    It writes nothing before the first `register`.
     """
 
     def __init__(self, connection: redis.Redis) -> None:
         self._connection = connection
-        self._ended = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._name = ""
 
@@ -37,26 +37,26 @@ class Heartbeat:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._ended.set()
+        self._stopped.set()
         self._thread.join()
 
     def register(self, name: str) -> None:
-        """Say at once, and from now on, that a worker of this name lives.
+        """Send a heartbeat for this worker now, and then every `HEARTBEAT_SECONDS`.
 
         Raises:
-            redis.RedisError: The queue is away.
+            redis.RedisError: The queue server is unavailable.
         """
         self._name = name
-        self._beat()
+        self._send()
 
     def _run(self) -> None:
-        while not self._ended.wait(HEARTBEAT_SECONDS):
+        while not self._stopped.wait(HEARTBEAT_SECONDS):
             try:
-                self._beat()
+                self._send()
             except redis.RedisError:
                 continue
 
-    def _beat(self) -> None:
+    def _send(self) -> None:
         if self._name:
             with self._connection.pipeline() as pipeline:
                 pipeline.sadd(WORKERS_KEY, self._name)

@@ -1,4 +1,4 @@
-"""The jobs there are: make the sizes of an original, and hand them in to be mirrored."""
+"""Jobs of an image worker: make the sizes of an original, and upload them to a storagemaster."""
 
 import asyncio
 import hashlib
@@ -39,11 +39,11 @@ log = logging.getLogger(__name__)
 
 
 class OriginalUnavailable(Exception):
-    """No mirror could send the original now."""
+    """No mirror returned the original."""
 
 
 class AttemptFailed(Exception):
-    """Making the sizes failed in a way that another try may not; the attempt is noted."""
+    """A transient failure while making the sizes; the attempt is recorded beside the original."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class _Work:
     kind: JobKind
     original: Variant
     files: frozenset[PhotoFile]
-    """What the mirrors that answered have of the photo."""
+    """Files of the photo on the mirrors that responded."""
 
     @property
     def photo_version(self) -> PhotoVersion:
@@ -59,7 +59,7 @@ class _Work:
 
 
 class SizesJob:
-    """Makes the sizes of one photo after another, for one worker."""
+    """Handler of the sizes jobs of one worker."""
 
     def __init__(
         self,
@@ -81,24 +81,31 @@ class SizesJob:
         self._recipe = recipe
 
     async def run(self, path: str, signature: str, *, kind: JobKind = JobKind.SIZES) -> str:
-        """What became of it: `ready`, `failed`, `gone`, `already_done` or `already_failed`.
+        """Make the sizes of the original at `path`, and store them on its mirrors.
+
+        Idempotent: a photo that already has its sizes or its failure is skipped.
+
+        Returns:
+            `ready`, `failed`, `gone`, `already_done`, or `already_failed`.
 
         Raises:
-            Forbidden: No storagemaster asked for this.
-            OriginalUnavailable, NoMasterAvailable, AttemptFailed: Worth another try.
+            Forbidden: The job has no valid signature of a storagemaster.
+            OriginalUnavailable: No mirror returned the original; retry later.
+            NoMasterAvailable: No storagemaster responded; retry later.
+            AttemptFailed: A transient failure; retry later.
         """
         verify_job(self._keys, signature, fields_to_sign(kind, path))
         original = parse_path(path)
         assert isinstance(original, Variant), "a storagemaster signs originals only"
         crashpoint("job_taken")
         work = _Work(kind, original, await self._files_of(original.photo_version))
-        outcome = _outcome_before(work)
+        outcome = _earlier_outcome(work)
         if outcome is None:
-            outcome = await self._do(work)
+            outcome = await self._process(work)
         crashpoint("before_job_done")
         return outcome
 
-    async def _do(self, work: _Work) -> str:
+    async def _process(self, work: _Work) -> str:
         try:
             fetched = await self._fetch(work.original)
         except Gone:
@@ -107,11 +114,11 @@ class SizesJob:
         try:
             files = await asyncio.to_thread(self._make, work, fetched.data)
         except UnprocessablePhoto as error:
-            log.info("%s cannot be done: %s", render_path(work.original), error.reason)
-            return await self._give_up(work, error, fetched)
+            log.info("%s cannot be processed: %s", render_path(work.original), error.reason)
+            return await self._record_failure(work, error, fetched)
         crashpoint("made")
         return (
-            await self._hand_in(work.photo_version, files, fetched, "ready")
+            await self._upload(work.photo_version, files, fetched, "ready")
             if files
             else "already_done"
         )
@@ -123,32 +130,36 @@ class SizesJob:
             )
         return _bundle(work.photo_version, self._maker.make(original, self._recipe))
 
-    async def _give_up(self, work: _Work, error: UnprocessablePhoto, fetched: FetchedFile) -> str:
-        """Note why it failed: for good, or for this time."""
+    async def _record_failure(
+        self, work: _Work, error: UnprocessablePhoto, fetched: FetchedFile
+    ) -> str:
+        """Store the reason beside the original: permanently, or as one failed attempt."""
         if work.kind is JobKind.SECOND_PASS or Failure(work.photo_version) in work.files:
             return "already_failed"
         failure: Attempt | Failure = Failure(work.photo_version)
         if isinstance(error, TransientFailure):
             failure = next_failure_record(work.photo_version, work.files)
-        outcome = await self._hand_in(work.photo_version, [_why(failure, error)], fetched, "failed")
+        outcome = await self._upload(
+            work.photo_version, [_failure_document(failure, error)], fetched, "failed"
+        )
         if outcome == "failed" and isinstance(failure, Attempt):
             raise AttemptFailed(f"attempt {failure.number}: {error.reason}") from error
         return outcome
 
-    async def _hand_in(
+    async def _upload(
         self,
         photo_version: PhotoVersion,
         files: Sequence[BundledFile],
         fetched: FetchedFile,
         outcome: str,
     ) -> str:
-        # The sizes carry their original's second, so that every mirror and every retry agrees.
+        # The sizes get the mtime of their original, so that all mirrors and retries agree.
         mtime = fetched.metadata.mtime_seconds
         crashpoint("before_put")
         try:
             await self._masters.put_bundle(photo_version, render_bundle(files), mtime_seconds=mtime)
         except MasterRefused as error:
-            log.info("the sizes of %s were refused: %s", photo_version, error)
+            log.info("a storagemaster rejected the sizes of %s: %s", photo_version, error)
             return "gone"
         crashpoint("after_put")
         return outcome
@@ -186,8 +197,8 @@ class SizesJob:
         return sorted(mirrors, key=lambda node: node.colo != self._colo)
 
 
-def _outcome_before(work: _Work) -> str | None:
-    """What has become of the photo without this job; None if there is something to do."""
+def _earlier_outcome(work: _Work) -> str | None:
+    """Return the outcome if the photo needs no work, otherwise None."""
     match VersionFiles(work.photo_version, work.files).state, work.kind:
         case VersionState.GONE, _:
             return "gone"
@@ -207,8 +218,8 @@ def _variants(photo_version: PhotoVersion, made: Sequence[MadeVariant]) -> list[
     return [_bundled(Variant(photo_version, v.letter, v.ext), v.data) for v in made]
 
 
-def _why(failure: Attempt | Failure, error: UnprocessablePhoto) -> BundledFile:
-    document = {"reason": error.reason, "kind": type(error).__name__}
+def _failure_document(failure: Attempt | Failure, error: UnprocessablePhoto) -> BundledFile:
+    document = {"reason": error.reason, "kind": error.kind}
     return _bundled(failure, json.dumps(document, sort_keys=True).encode())
 
 

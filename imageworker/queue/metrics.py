@@ -1,4 +1,4 @@
-"""Metrics of a worker for Prometheus: jobs by lane and outcome, and how long a photo takes."""
+"""Prometheus metrics of a worker: jobs by queue and outcome, and the processing time."""
 
 import contextlib
 import time
@@ -14,20 +14,20 @@ OTHER_QUEUE = "other"
 
 
 class JobMetrics:
-    """Counts and times the jobs of one worker."""
+    """Counter and histogram of the jobs of one worker."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.registry = CollectorRegistry()
         self._clock = clock
         self._jobs = Counter(
             "glassplate_jobs",
-            "Jobs that ended, by lane and by what became of them.",
+            "Number of finished jobs, by queue and outcome.",
             ["queue", "outcome"],
             registry=self.registry,
         )
         self._seconds = Histogram(
             "glassplate_photo_processing_seconds",
-            "From taking a job to its sizes being mirrored.",
+            "Time from taking a job until its sizes are mirrored, in seconds.",
             ["queue"],
             buckets=BUCKETS_SECONDS,
             registry=self.registry,
@@ -35,26 +35,26 @@ class JobMetrics:
 
     @contextlib.contextmanager
     def job(self, queue_name: str) -> Iterator[Callable[[str], None]]:
-        """A block that does one job, and says how it ended; one that raises is an `error`."""
-        # Lanes come out of a queue that others may write to.
+        """Measure one job. The block sets the outcome; it is `error` if the block raises."""
+        # Other programs can write to the queue server; an unknown name must not become a label.
         queue_name = queue_name if queue_name in QUEUES else OTHER_QUEUE
         outcome = "error"
 
-        def say(word: str) -> None:
+        def set_outcome(value: str) -> None:
             nonlocal outcome
-            outcome = word
+            outcome = value
 
-        began = self._clock()
+        started = self._clock()
         try:
-            yield say
+            yield set_outcome
         finally:
             self._jobs.labels(queue_name, outcome).inc()
-            self._seconds.labels(queue_name).observe(self._clock() - began)
+            self._seconds.labels(queue_name).observe(self._clock() - started)
 
     def serve(self, address: Address) -> None:
-        """Answer `GET /metrics` at an address, for as long as the process lives.
+        """Serve `GET /metrics` at an address until the process exits.
 
         Raises:
-            OSError: The address is taken.
+            OSError: The address is in use.
         """
         start_http_server(address.port, address.host, registry=self.registry)

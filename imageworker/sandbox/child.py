@@ -1,9 +1,9 @@
-"""Making sizes in a child of its own for each photo, so that no photo can hurt the worker.
+"""Processing of each photo in a child process of its own, so that no photo can harm the worker.
 
-`SizesMaker` starts a fork server (see `fork_server`, and `sandbox` for what a child may not do),
-hands it originals, and turns however a child ends into sizes or into words: a child that is killed
-for its memory, its time or its crash is a photo that cannot be done, never an end of the worker.
-Pillow itself is not loaded here.
+`SizesMaker` starts a fork server (see `fork_server`) and sends it originals. It converts every
+exit of a child to sizes or to an error. A child that crashes, or that the kernel kills for its
+memory or time, is a failure of that photo and never ends the worker. `sandbox` lists the limits
+of a child. This module does not load Pillow.
 """
 
 import contextlib
@@ -31,14 +31,14 @@ from imageworker.sandbox.child_result import parse_result
 from imageworker.sandbox.sandbox import SandboxStatus
 
 STARTING_SECONDS_MAX = 30.0
-# The server kills a child whose time is up; this is how much longer a hanging server is waited for.
-PATIENCE_SECONDS = 5.0
+# The server kills a child at its deadline. A server that hangs is given up this much later.
+SERVER_GRACE_SECONDS = 5.0
 
 _READ_BYTES = 1024 * 1024
 
 
 class ServerLost(Exception):
-    """The fork server died, hung, or cannot be started."""
+    """The fork server died, stopped responding, or cannot be started."""
 
 
 @dataclass(slots=True)
@@ -49,15 +49,16 @@ class _Server:
 
 
 class SizesMaker:
-    """Makes sizes, a child a photo, one photo at a time; a context manager.
+    """Maker of sizes: one child per photo, one photo at a time. A context manager.
 
-    Calls from several threads wait for each other. `last_end` says what the last child used.
+    Thread-safe: calls from several threads run one after the other. `last_exit` describes the last
+    child.
     """
 
     def __init__(self) -> None:
         self._server: _Server | None = None
         self._busy = threading.Lock()
-        self.last_end: ChildExit | None = None
+        self.last_exit: ChildExit | None = None
 
     def __enter__(self) -> Self:
         """Start the fork server.
@@ -78,46 +79,46 @@ class SizesMaker:
 
     @property
     def sandbox_status(self) -> SandboxStatus:
-        """Which walls stand around the children on this machine."""
+        """Sandbox features that are active on this machine."""
         with self._busy:
             return self._running().sandbox_status
 
     def make(self, original: bytes, recipe: Recipe) -> MadeSizes:
-        """All sizes of a photo, and its info.
+        """Make all sizes of a photo, and its info document.
 
         Raises:
-            UnprocessablePhoto: They cannot be made; `TransientFailure` if they may be later.
+            UnprocessablePhoto: They cannot be made; a `TransientFailure` if a retry can succeed.
         """
         return self._make(original, Request(recipe))
 
     def make_second_pass(self, original: bytes, recipe: Recipe) -> tuple[MadeVariant, ...]:
-        """The variants whose encoding is slow, which the info has announced already.
+        """Make the variants that are slow to encode. The info document already lists them.
 
         Raises:
-            UnprocessablePhoto: They cannot be made; `TransientFailure` if they may be later.
+            UnprocessablePhoto: They cannot be made; a `TransientFailure` if a retry can succeed.
         """
         return self._make(original, Request(recipe, is_second_pass=True)).variants
 
     def _make(self, original: bytes, request: Request) -> MadeSizes:
         with self._busy:
             try:
-                end, answer = self._ask_twice(original, request)
+                child_exit, result = self._exchange_twice(original, request)
             except ServerLost as error:
                 raise DecoderCrashed("the process that starts decoders died") from error
-        self.last_end = end
-        undoable = describe_exit(end, request.recipe.limits)
-        if undoable is not None:
-            raise undoable
-        return parse_result(answer, recipe=request.recipe)
+        self.last_exit = child_exit
+        failure = describe_exit(child_exit, request.recipe.limits)
+        if failure is not None:
+            raise failure
+        return parse_result(result, recipe=request.recipe)
 
-    def _ask_twice(self, original: bytes, request: Request) -> tuple[ChildExit, bytes]:
-        """Ask; where the server turns out to be dead, start another and ask once more."""
+    def _exchange_twice(self, original: bytes, request: Request) -> tuple[ChildExit, bytes]:
+        """Send the request; if the server is lost, start another one and send it again."""
         try:
-            return self._ask(original, request)
+            return self._exchange_once(original, request)
         except ServerLost:
-            return self._ask(original, request)
+            return self._exchange_once(original, request)
 
-    def _ask(self, original: bytes, request: Request) -> tuple[ChildExit, bytes]:
+    def _exchange_once(self, original: bytes, request: Request) -> tuple[ChildExit, bytes]:
         server = self._running()
         try:
             return _exchange(server.control, original, request)
@@ -125,7 +126,7 @@ class SizesMaker:
             self._stop()
             raise ServerLost(str(error)) from error
         except BaseException:
-            # Half an exchange leaves an answer on its way that the next one would take for its own.
+            # An interrupted exchange leaves a result in the socket that the next one would read.
             self._stop()
             raise
 
@@ -144,57 +145,57 @@ class SizesMaker:
         server.process.wait()
 
 
-def describe_exit(end: ChildExit, limits: Limits) -> UnprocessablePhoto | None:
-    """Why a child that ended so has no answer, as words; None where it ended well."""
-    if end.is_timed_out:
+def describe_exit(child_exit: ChildExit, limits: Limits) -> UnprocessablePhoto | None:
+    """Return the error for a child that exited without a result; None if it succeeded."""
+    if child_exit.is_timed_out:
         return TimeLimitExceeded(f"making its sizes took more than {limits.elapsed_seconds_max} s")
-    code = os.waitstatus_to_exitcode(end.status)
+    code = os.waitstatus_to_exitcode(child_exit.status)
     if code == 0:
         return None
     if code > 0:
-        return DecoderCrashed("the decoder ended without an answer")
-    is_out_of_time = end.cpu_seconds >= limits.cpu_seconds_max
+        return DecoderCrashed("the decoder exited without a result")
+    is_out_of_time = child_exit.cpu_seconds >= limits.cpu_seconds_max
     if -code == signal.SIGXCPU or (-code == signal.SIGKILL and is_out_of_time):
         return TimeLimitExceeded(
             f"making its sizes took more than {limits.cpu_seconds_max} s of processor time"
         )
     if -code == signal.SIGKILL:
         return DecoderCrashed("the decoder was killed, most likely because memory ran out")
-    return DecoderCrashed(f"the decoder crashed on it (signal {-code})")
+    return DecoderCrashed(f"the decoder crashed (signal {-code})")
 
 
 def _start() -> _Server:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        process = subprocess.Popen(  # noqa: S603  our own module, by our own interpreter
+    own_end, server_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with server_end:
+        process = subprocess.Popen(  # noqa: S603  fixed arguments: this package's own module
             [
                 sys.executable,
                 "-s",
                 "-P",
                 "-m",
                 "imageworker.sandbox.fork_server",
-                str(theirs.fileno()),
+                str(server_end.fileno()),
             ],
-            pass_fds=(theirs.fileno(),),
+            pass_fds=(server_end.fileno(),),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env=_clean_environment(),
             cwd="/",
             start_new_session=True,
         )
-    ours.settimeout(STARTING_SECONDS_MAX)
+    own_end.settimeout(STARTING_SECONDS_MAX)
     try:
-        sandbox_status = SandboxStatus(**json.loads(_receive(ours)))
+        sandbox_status = SandboxStatus(**json.loads(_receive(own_end)))
     except (OSError, ServerLost) as error:
-        ours.close()
+        own_end.close()
         process.kill()
         process.wait()
-        raise ServerLost("the fork server does not start") from error
-    return _Server(process, ours, sandbox_status)
+        raise ServerLost("the fork server did not start") from error
+    return _Server(process, own_end, sandbox_status)
 
 
 def _clean_environment() -> dict[str, str]:
-    """What the server and its children are told: where our code is, and how to take memory."""
+    """Return the environment of the server: the path of the code, and one malloc arena."""
     return {
         "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         "LANG": "C.UTF-8",
@@ -205,47 +206,47 @@ def _clean_environment() -> dict[str, str]:
 
 def _exchange(control: socket.socket, original: bytes, request: Request) -> tuple[ChildExit, bytes]:
     limits = request.recipe.limits
-    deadline = time.monotonic() + limits.elapsed_seconds_max + PATIENCE_SECONDS
-    answer_pipe, childs_end = os.pipe()
+    deadline = time.monotonic() + limits.elapsed_seconds_max + SERVER_GRACE_SECONDS
+    result_pipe, child_end = os.pipe()
     try:
         with _memory_file(original) as original_file:
             try:
-                socket.send_fds(control, [pickle.dumps(request)], [original_file, childs_end])
+                socket.send_fds(control, [pickle.dumps(request)], [original_file, child_end])
             finally:
-                os.close(childs_end)
-        answer = _read_answer(answer_pipe, deadline, bytes_max=limits.answer_bytes_max)
+                os.close(child_end)
+        result = _read_result(result_pipe, deadline, bytes_max=limits.result_bytes_max)
     finally:
-        os.close(answer_pipe)
+        os.close(result_pipe)
     control.settimeout(max(0.1, deadline - time.monotonic()))
-    return ChildExit(**json.loads(_receive(control))), answer
+    return ChildExit(**json.loads(_receive(control))), result
 
 
-def _read_answer(pipe: int, deadline: float, *, bytes_max: int) -> bytes:
-    """All that comes through the pipe until its other end is closed, or is too much to be true."""
+def _read_result(pipe: int, deadline: float, *, bytes_max: int) -> bytes:
+    """Read the pipe until its other end is closed, or until it exceeds `bytes_max`."""
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
-    pieces, length = [], 0
+    chunks, length = [], 0
     while length <= bytes_max:
         if not poll.poll(1000 * max(0.0, deadline - time.monotonic())):
-            raise ServerLost("no answer in time")
+            raise ServerLost("no result in time")
         chunk = os.read(pipe, _READ_BYTES)
         if not chunk:
             break
-        pieces.append(chunk)
+        chunks.append(chunk)
         length += len(chunk)
-    return b"".join(pieces)
+    return b"".join(chunks)
 
 
 def _receive(control: socket.socket) -> bytes:
     packet = control.recv(PACKET_BYTES_MAX)
     if not packet:
-        raise ServerLost("the fork server hung up")
+        raise ServerLost("the fork server closed the connection")
     return packet
 
 
 @contextlib.contextmanager
 def _memory_file(data: bytes) -> Iterator[int]:
-    """A file of these bytes that is on no disk and has no name."""
+    """Hold the bytes in an anonymous file in memory until the block exits."""
     descriptor = os.memfd_create("original", os.MFD_CLOEXEC)
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as file:

@@ -1,4 +1,4 @@
-"""What the worker and the fork server say to each other about a child: the request and the end."""
+"""Messages between the worker and the fork server: the request, and the exit of the child."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ PACKET_BYTES_MAX = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a child is to make of the original it is handed."""
+    """Request for one child. The original and the result pipe are passed as descriptors."""
 
     recipe: Recipe
     is_second_pass: bool = False
@@ -17,7 +17,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildExit:
-    """How a child ended, and what it used: its wait status, and whether the clock ran out first."""
+    """Exit of a child: its wait status, whether it timed out, and the resources it used."""
 
     status: int
     is_timed_out: bool

@@ -1,8 +1,8 @@
-"""What a child says of its photo, as bytes: `render_result` and `parse_answer` are inverses.
+"""Wire format of a child's result.
 
-The child has met a stranger's file, so nothing it says is believed for its form: the header is
-JSON, every number is held against the recipe and the bytes at hand, and every variant must begin
-like the format it claims to be.
+The child has decoded an untrusted file, so the parser trusts nothing in its result. The header is
+JSON, every number is checked against the recipe and the received bytes, and every variant must
+begin like its declared format.
 """
 
 import json
@@ -19,29 +19,29 @@ HEADER_BYTES_MAX = 65_536
 _LENGTH_BYTES = 4
 
 
-def render_result(answer: MadeSizes | UnprocessablePhoto) -> bytes:
-    """The answer as bytes: the length of a JSON header, the header, the info, the variants."""
-    if isinstance(answer, UnprocessablePhoto):
-        return _framed({"kind": type(answer).__name__, "reason": answer.reason})
-    variants = [[v.letter, v.ext, v.width, v.height, len(v.data)] for v in answer.variants]
-    header = _framed({"info_bytes": len(answer.info), "variants": variants})
-    return b"".join([header, answer.info, *(variant.data for variant in answer.variants)])
+def render_result(result: MadeSizes | UnprocessablePhoto) -> bytes:
+    """Render a result: the length of a JSON header, the header, the info, and the variants."""
+    if isinstance(result, UnprocessablePhoto):
+        return _framed({"kind": result.kind, "reason": result.reason})
+    variants = [[v.letter, v.ext, v.width, v.height, len(v.data)] for v in result.variants]
+    header = _framed({"info_bytes": len(result.info), "variants": variants})
+    return b"".join([header, result.info, *(variant.data for variant in result.variants)])
 
 
 def parse_result(data: bytes, *, recipe: Recipe) -> MadeSizes:
-    """The sizes in an answer.
+    """Parse what `render_result` returns.
 
     Raises:
-        UnprocessablePhoto: The answer says that there are none, and why.
-        DecoderCrashed: It is no answer to this recipe.
+        UnprocessablePhoto: The child reported this error instead of sizes.
+        DecoderCrashed: The result is malformed, or does not match the recipe.
     """
     try:
-        answer = _parse(data, recipe)
+        result = _parse(data, recipe)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DecoderCrashed("the decoder gave an answer that cannot be read") from error
-    if isinstance(answer, UnprocessablePhoto):
-        raise answer
-    return answer
+        raise DecoderCrashed("the decoder returned a malformed result") from error
+    if isinstance(result, UnprocessablePhoto):
+        raise result
+    return result
 
 
 def _framed(header: dict[str, Any]) -> bytes:
@@ -58,28 +58,30 @@ def _parse(data: bytes, recipe: Recipe) -> MadeSizes | UnprocessablePhoto:
     return _parse_sizes(header, data[header_end:], recipe)
 
 
-def _parse_sizes(header: dict[str, Any], rest: bytes, recipe: Recipe) -> MadeSizes:
+def _parse_sizes(header: dict[str, Any], body: bytes, recipe: Recipe) -> MadeSizes:
     at = int(header["info_bytes"])
-    info = rest[:at]
-    _require(not info or isinstance(json.loads(info), dict), "the info is no document")
+    info = body[:at]
+    _require(not info or isinstance(json.loads(info), dict), "the info is not a document")
     variants = []
     for letter, ext, width, height, length in header["variants"]:
         _require(type(length) is int and length > 0, "a variant has no length")
-        variants.append(MadeVariant(letter, ext, rest[at : at + length], width, height))
-        _require_asked_for(variants[-1], recipe)
+        variants.append(MadeVariant(letter, ext, body[at : at + length], width, height))
+        _require_requested(variants[-1], recipe)
         at += length
-    _require(at == len(rest), "the lengths do not add up")
+    _require(at == len(body), "the lengths do not add up")
     return MadeSizes(tuple(variants), info)
 
 
-def _require_asked_for(variant: MadeVariant, recipe: Recipe) -> None:
+def _require_requested(variant: MadeVariant, recipe: Recipe) -> None:
     edges = (variant.width, variant.height)
     photo_format = format_of(variant.data[:HEAD_BYTES])
-    _require(any(variant.letter == size.letter for size in recipe.sizes), "no such size")
-    _require(photo_format is not None and photo_format.ext == variant.ext, "another format")
-    _require(all(type(e) is int and 1 <= e <= EDGE_PIXELS_MAX for e in edges), "no such edges")
+    _require(any(variant.letter == size.letter for size in recipe.sizes), "unknown size")
+    _require(
+        photo_format is not None and photo_format.ext == variant.ext, "not the declared format"
+    )
+    _require(all(type(e) is int and 1 <= e <= EDGE_PIXELS_MAX for e in edges), "edge out of range")
 
 
-def _require(holds: bool, what: str) -> None:  # noqa: FBT001  the condition is the whole call
-    if not holds:
-        raise ValueError(what)
+def _require(condition: bool, message: str) -> None:  # noqa: FBT001  the condition is the whole call
+    if not condition:
+        raise ValueError(message)

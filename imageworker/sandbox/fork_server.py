@@ -1,12 +1,12 @@
-"""The fork server: a small process with the image libraries loaded, which forks a child a photo.
+"""Fork server: a small process with the image libraries loaded, which forks a child per photo.
 
-Starting Python and loading Pillow takes longer than most photos do, and forking the worker itself
-would hand its keys and connections to whatever breaks a decoder. So this process is started afresh,
-with an environment made for it and one socket, and it has nothing worth taking.
+Starting Python and loading Pillow takes longer than processing most photos. A fork of the worker
+would inherit its keys and connections, and a file that breaks a decoder could take them. This
+process starts with a clean environment and one socket, and holds no secrets.
 
-One thread, one photo at a time. A request is a packet with a pickled `Request` (from the worker,
-which is trusted; what a child says is never unpickled) and two descriptors: the original to read
-and a pipe for the answer. When the child has ended, a packet of JSON says how.
+It has one thread and handles one photo at a time. A request is a packet with a pickled `Request`
+and two descriptors: the original, and a pipe for the result. The worker is trusted; output of a
+child is never unpickled. After the child has exited, the server sends its `ChildExit` as JSON.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ _READ_BYTES = 1024 * 1024
 
 
 def serve(control: socket.socket) -> None:
-    """Fork a child for every request, until the worker hangs up."""
+    """Fork a child for every request, until the worker closes the connection."""
     syscalls = SyscallFilter()
     warm_up()
     has_left_network, is_unprivileged = drop_privileges()
@@ -58,7 +58,7 @@ def serve(control: socket.socket) -> None:
         file_system_denied=_works_in_a_child(deny_file_system),
     )
     control.send(json.dumps(asdict(sandbox_status)).encode())
-    # What is here now is shared with every child; the collector would touch and so copy it.
+    # Children share the pages of the objects that exist now; a collection would copy those pages.
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -66,13 +66,13 @@ def serve(control: socket.socket) -> None:
         packet, descriptors, _, _ = socket.recv_fds(control, PACKET_BYTES_MAX, _DESCRIPTORS)
         if not packet:
             return
-        request = pickle.loads(packet)  # noqa: S301  the worker's own, over a socket nobody else has
-        end = _run_child(request, control, descriptors, syscalls)
-        control.send(json.dumps(asdict(end)).encode())
+        request = pickle.loads(packet)  # noqa: S301  only the worker has the socket's other end
+        child_exit = _run_child(request, control, descriptors, syscalls)
+        control.send(json.dumps(asdict(child_exit)).encode())
 
 
 def warm_up() -> None:
-    """Load what is loaded on first use, because a child can open no file to load it from."""
+    """Run every codec once: a child cannot open the files that they load on first use."""
     recipe = Recipe(
         version="warm", jpeg=DEFAULT_RECIPE.jpeg, webp=WebpSetting(), avif=AvifSetting(speed=10)
     )
@@ -87,7 +87,7 @@ def warm_up() -> None:
 
 
 def build_result(request: Request, original: bytes) -> MadeSizes | UnprocessablePhoto:
-    """What a child has to say of its photo: sizes, or why there are none."""
+    """Return the sizes of the photo, or the error that says why they cannot be made."""
     try:
         if request.is_second_pass:
             return MadeSizes(make_second_pass(original, recipe=request.recipe), b"")
@@ -129,42 +129,42 @@ def _run_child(
 
 
 def _wait_until_ended(child: int, control: socket.socket, *, seconds: float) -> bool:
-    """Whether the child ended by itself; False once the time is up or the worker is gone."""
-    handle = os.pidfd_open(child)
+    """Return True if the child exited by itself, False on a timeout or if the worker is gone."""
+    child_handle = os.pidfd_open(child)
     try:
         poll = select.poll()
-        poll.register(handle, select.POLLIN)
-        # The worker waits for this answer, so whatever comes from it now is its end.
+        poll.register(child_handle, select.POLLIN)
+        # The worker sends nothing before this result, so the socket is readable only at its end.
         poll.register(control, select.POLLIN)
         ready = [descriptor for descriptor, _ in poll.poll(seconds * 1000)]
-        return handle in ready
+        return child_handle in ready
     finally:
-        os.close(handle)
+        os.close(child_handle)
 
 
 def _be_child(
     request: Request, control: socket.socket, descriptors: list[int], syscalls: SyscallFilter
 ) -> NoReturn:
-    """Decode one photo behind the walls, say what came of it, and end without any clean-up."""
+    """Decode one photo in the sandbox, write the result, and exit without cleanup."""
     try:
-        original_file, answer_pipe = descriptors
+        original_file, result_pipe = descriptors
         control.close()
         discard_output()
         original = _read_all(original_file)
         os.close(original_file)
         enter_sandbox(request.recipe.limits, syscalls)
-        _write_all(answer_pipe, render_result(build_result(request, original)))
+        _write_all(result_pipe, render_result(build_result(request, original)))
         os._exit(0)
-    except BaseException:  # noqa: BLE001  nothing may unwind into the server's own loop
+    except BaseException:  # noqa: BLE001  an exception must not unwind into the server's loop
         os._exit(1)
 
 
 def discard_output() -> None:
-    """Let nothing a decoder prints, which may be the file's own words, reach the worker's log."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    """Discard the output of decoders, so that file content never reaches the worker's log."""
+    null_device = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
-        os.dup2(nowhere, standard)
-    os.close(nowhere)
+        os.dup2(null_device, standard)
+    os.close(null_device)
 
 
 def _read_all(descriptor: int) -> bytes:
@@ -174,9 +174,9 @@ def _read_all(descriptor: int) -> bytes:
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+    unsent = memoryview(data)
+    while unsent:
+        unsent = unsent[os.write(descriptor, unsent) :]
 
 
 def _works_in_a_child(restrict: Callable[[], bool]) -> bool:

@@ -1,11 +1,11 @@
-"""The sandbox around a process that decodes untrusted files, and which parts this machine has.
+"""Sandbox of a process that decodes untrusted files, and the parts that this machine supports.
 
-Always, on any Linux: limits of address space, processor time, open files, file sizes, and cores; a
-session of its own; no descriptor but the one for its result; killed when its parent dies.
-Where the kernel has seccomp (x86-64 and ARM64): only the system calls that decoding needs. A path,
-a program, the network, another process, and the limits are out of reach.
-Where the kernel has Landlock (5.13 and later): the file system is denied a second time.
-Where the worker was started by root: an empty network namespace, and the user `nobody`.
+On every Linux: limits of address space, processor time, open files, file sizes, and core dumps; a
+session of its own; no descriptor except the result pipe; SIGKILL when the parent dies.
+With seccomp (x86-64 and ARM64): only the system calls that decoding needs. The process cannot use a
+path, a program, the network, another process, or a limit.
+With Landlock (Linux 5.13 and later): access to the file system is denied a second time.
+If root started the worker: an empty network namespace, and an unprivileged user.
 """
 
 import contextlib
@@ -24,13 +24,13 @@ NOBODY = 65534
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 _CLONE_NEWNET = 0x40000000
-# The kernel asks politely at the limit, and a second later does not ask.
+# The kernel sends SIGXCPU at the soft limit, and SIGKILL one second later at the hard limit.
 _CPU_SECONDS_OF_GRACE = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxStatus:
-    """Which of the walls that depend on the machine stand."""
+    """Sandbox features that depend on the machine, each True if it is active."""
 
     network_isolated: bool
     unprivileged: bool
@@ -39,15 +39,15 @@ class SandboxStatus:
 
 
 def drop_privileges() -> tuple[bool, bool]:
-    """Leave the network and stop being root, where this process is root.
+    """Enter an empty network namespace and become unprivileged, if this process is root.
 
     Returns:
-        Whether the network is gone, and whether this process is unprivileged.
+        True if the network is isolated, and True if the process is unprivileged.
     """
     if os.geteuid() != 0:
         return False, True
     has_left = _LIBC.unshare(_CLONE_NEWNET) == 0
-    # In a container root may lack the right to be anybody else.
+    # In a container, root can lack the right to change its user.
     with contextlib.suppress(PermissionError):
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
@@ -56,10 +56,9 @@ def drop_privileges() -> tuple[bool, bool]:
 
 
 def die_with_parent(parent: int) -> None:
-    """Have this process killed when its parent dies, or now, if it is dead already.
+    """Kill this process when its parent dies, or now if the parent is already dead.
 
-    The first thing that a child does: whoever is forked by a process that is killed in that moment
-    is never told.
+    Call this first in a child: it gets no signal for a parent that died before the call.
     """
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -67,9 +66,12 @@ def die_with_parent(parent: int) -> None:
 
 
 def enter_sandbox(limits: Limits, syscalls: SyscallFilter) -> bool:
-    """Put this process behind the walls, for ever; whether its system calls are filtered.
+    """Apply the limits to this process permanently.
 
-    The filter comes last, because it refuses what sets the rest.
+    The filter comes last, because it denies the calls that set the limits.
+
+    Returns:
+        True if system calls are filtered.
     """
     with contextlib.suppress(PermissionError):
         os.setsid()

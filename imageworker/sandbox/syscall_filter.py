@@ -1,4 +1,4 @@
-"""A seccomp filter that allows a decoder of untrusted files the few system calls it needs.
+"""Seccomp filter that allows a decoder of untrusted files only the system calls it needs.
 
 A decoder computes, takes memory, starts threads, reads the clock, and writes its result to an open
 descriptor. Every other call fails with EPERM: calls that name a path, start a program, reach a
@@ -6,8 +6,7 @@ network, touch another process, or change a limit. Unlisted calls fail instead o
 process, because image libraries probe for features and do without them.
 
 The program is classic BPF over `struct seccomp_data` (number at 0, architecture at 4, the first
-argument at 16), as seccomp(2) describes it. A pure function makes it; `install` gives it to the
-kernel.
+argument at 16), as seccomp(2) describes it.
 """
 
 import ctypes
@@ -138,7 +137,7 @@ def render_filter(machine: str) -> bytes | None:
 
 
 class SyscallFilter:
-    """The filter of this machine, made once and installed by every child."""
+    """Filter for this machine, built once and installed by every child."""
 
     def __init__(self) -> None:
         program = render_filter(platform.machine())
@@ -149,7 +148,7 @@ class SyscallFilter:
             self._program = _Program(len(program) // 8, ctypes.addressof(self._instructions))
 
     def install(self) -> bool:
-        """Put this process under the filter, for ever; False where the kernel has none."""
+        """Filter this process permanently; return False if the kernel cannot."""
         if self._program is None:
             return False
         no_new_privileges = self._libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -166,7 +165,7 @@ class _Program(ctypes.Structure):
 
 
 def _when(jump: int, value: int, then: list[bytes]) -> list[bytes]:
-    """Do `then` when the loaded word compares so with the value; else go on behind it."""
+    """Run `then` if the comparison of the loaded word holds, otherwise continue after it."""
     return [_instruction(jump, value, when_false=len(then)), *then]
 
 

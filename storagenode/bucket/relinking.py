@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from storagenode.bucket.bucket import Bucket
 from storagenode.bucket.publishing import BucketPublisher
-from storagenode.protocol.errors import Corrupt, Gone, NotFound
+from storagenode.disk.relinking import VersionFile, files_to_relink
+from storagenode.protocol.errors import Corrupt, Gone
 from volumes.photo_id import Version
 from volumes.photo_path import (
     Failure,
@@ -15,7 +16,6 @@ from volumes.photo_path import (
     render_path,
     render_stem,
 )
-from volumes.version_files import originals_in
 
 
 def relink_objects(
@@ -36,11 +36,11 @@ def relink_objects(
     for each in (photo_version, new):
         publisher.raise_if_deleted(Info(each))
     files = _files_of(bucket, photo_version)
-    originals = originals_in(files)
-    if not (originals or (is_offloaded and files)):
-        raise NotFound(f"{render_stem(photo_version)} has no original on this node")
+    files = files_to_relink(
+        photo_version, files, original_only=original_only, is_offloaded=is_offloaded
+    )
 
-    def copy(file: Variant | Info | Failure) -> str:
+    def copy(file: VersionFile) -> str:
         source, target = render_path(file), render_path(replace(file, photo_version=new))
         metadata = bucket.head(source)
         if metadata is None or not metadata.digest:
@@ -51,9 +51,8 @@ def relink_objects(
         return target
 
     # Infos last, because an info promises that the other files exist.
-    chosen = originals if original_only else files
-    paths = bucket.map_parallel(copy, [file for file in chosen if not isinstance(file, Info)])
-    paths += [copy(file) for file in chosen if isinstance(file, Info)]
+    paths = bucket.map_parallel(copy, [file for file in files if not isinstance(file, Info)])
+    paths += [copy(file) for file in files if isinstance(file, Info)]
     try:
         publisher.raise_if_deleted(Info(new))
     except Gone:
@@ -62,6 +61,6 @@ def relink_objects(
     return tuple(paths)
 
 
-def _files_of(bucket: Bucket, photo_version: PhotoVersion) -> list[Variant | Info | Failure]:
+def _files_of(bucket: Bucket, photo_version: PhotoVersion) -> list[VersionFile]:
     files = (parse_path(each.path) for each in bucket.objects(render_stem(photo_version)))
     return [file for file in files if isinstance(file, Variant | Info | Failure)]

@@ -1,7 +1,7 @@
 """Relinking of a photo under another version by hard links, without copying bytes."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from storagenode.disk.filesystem import FileSystem
@@ -20,6 +20,8 @@ from volumes.photo_path import (
     render_stem,
 )
 from volumes.version_files import originals_in
+
+VersionFile = Variant | Info | Failure
 
 
 def relink(
@@ -50,13 +52,11 @@ def relink(
         publisher.raise_if_deleted(Info(photo_version))
         publisher.raise_if_deleted(Info(new))
         files = _files_of(file_system, photo_version)
-        originals = originals_in(files)
-        if not (originals or (is_offloaded and files)):
-            raise NotFound(f"{render_stem(photo_version)} has no original on this node")
-        chosen = originals if original_only else files
+        files = files_to_relink(
+            photo_version, files, original_only=original_only, is_offloaded=is_offloaded
+        )
         paths = []
-        # Infos last, because an info promises that the other files exist.
-        for file in sorted(chosen, key=lambda file: isinstance(file, Info)):
+        for file in files:
             source, target = render_path(file), render_path(replace(file, photo_version=new))
             _verify(file_system, Place(file), add_to_quarantine)
             if isinstance(file, Info):
@@ -66,6 +66,25 @@ def relink(
             paths.append(target)
         file_system.fsync_directory(directory)
     return tuple(paths)
+
+
+def files_to_relink(
+    photo_version: PhotoVersion,
+    files: Sequence[VersionFile],
+    *,
+    original_only: bool,
+    is_offloaded: bool,
+) -> list[VersionFile]:
+    """Return the files of a version to relink. Infos come last, as in a bundle.
+
+    Raises:
+        NotFound: The original is missing, and the volume is not offloaded.
+    """
+    originals = originals_in(files)
+    if not (originals or (is_offloaded and files)):
+        raise NotFound(f"{render_stem(photo_version)} has no original on this node")
+    chosen: Sequence[VersionFile] = originals if original_only else files
+    return sorted(chosen, key=lambda file: isinstance(file, Info))
 
 
 def _verify(
@@ -80,9 +99,7 @@ def _verify(
             raise
 
 
-def _files_of(
-    file_system: FileSystem, photo_version: PhotoVersion
-) -> list[Variant | Info | Failure]:
+def _files_of(file_system: FileSystem, photo_version: PhotoVersion) -> list[VersionFile]:
     prefix = f"{photo_version.photo}_{photo_version.version}"
     files = []
     for name in file_system.list(f"{photo_version.volume}/{photo_version.shard}"):

@@ -1,11 +1,8 @@
 """Pulls: files fetched from another node, verified, and published as any other write."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from functools import partial
-from typing import TypeVar
 
 from storagenode.client import NodeClient
 from storagenode.protocol.batch_wire import ReadOutcome
@@ -20,9 +17,7 @@ from storagenode.protocol.files import FileStream, Published
 from storagenode.protocol.wire import Pull, render_trailer
 from storagenode.store import Store
 from storagenode.write_port.receiving import Receiver
-
-S = TypeVar("S")
-T = TypeVar("T")
+from storagenode.write_port.store_threads import StoreThreads
 
 
 class Puller:
@@ -38,7 +33,7 @@ class Puller:
         self._store = store
         self._receiver = receiver
         self._client_of = client_of
-        self._threads = threads
+        self._threads = StoreThreads(store, threads)
 
     async def pull(self, pull: Pull) -> Published:
         """Fetch and publish one file.
@@ -52,7 +47,7 @@ class Puller:
             NodeError: Publishing failed.
         """
         source = self._client_of(pull.source)
-        await self._in_thread(partial(self._store.raise_if_deleted, pull.place.file))
+        await self._threads.run(self._store.raise_if_deleted, pull.place.file)
         async with contextlib.AsyncExitStack() as stack:
             with _translate_unreachable():
                 stream = await stack.enter_async_context(source.stream(pull.source_place))
@@ -72,25 +67,16 @@ class Puller:
             SourceUnreachable: The source did not respond.
             NodeError: The source refused the whole batch.
         """
-        gone = dict(zip(pulls, await self._map(self._gone, pulls), strict=True))
+        gone = dict(zip(pulls, await self._threads.map(self._gone, pulls), strict=True))
         wanted = [pull for pull in pulls if gone[pull] is None]
         if not wanted:
             return [gone[pull] for pull in pulls]
         source = self._client_of(wanted[0].source)
         with _translate_unreachable():
             found = await source.fetch_many([pull.source_place for pull in wanted])
-        published = await self._map(self._publish, list(zip(wanted, found, strict=True)))
+        published = await self._threads.map(self._publish, list(zip(wanted, found, strict=True)))
         outcomes = dict(zip(wanted, published, strict=True))
         return [gone[pull] or outcomes.get(pull) for pull in pulls]
-
-    async def _map(self, work: Callable[[S], T], arguments: Sequence[S]) -> list[T]:
-        if self._store.is_local:
-            return await self._in_thread(lambda: [work(each) for each in arguments])
-        # Each call waits for a network, so they run in parallel.
-        return await asyncio.gather(*(self._in_thread(partial(work, each)) for each in arguments))
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _gone(self, pull: Pull) -> Gone | None:
         """Return `Gone` if the file is deleted, so that its bytes are not transferred."""

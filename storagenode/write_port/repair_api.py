@@ -1,11 +1,9 @@
 """Handlers of the write port for repair: contents of a volume, and batches of small files."""
 
-import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -17,25 +15,22 @@ from storagenode.protocol.routes import Route
 from storagenode.store import Store
 from storagenode.upkeep.fence import Fence
 from storagenode.write_port.pulling import Puller
+from storagenode.write_port.store_threads import StoreThreads
 from volumes.photo_id import parse_photo_id
 from volumes.photo_path import SHARDS, parse_volume
 
-T = TypeVar("T")
-R = TypeVar("R")
-
 Handler = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 """Handler of a request with a verified signature, and of its body."""
-InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 class RepairApi:
     """Handlers for storagemasters that compare mirrors and for nodes that fetch from this one."""
 
-    def __init__(self, store: Store, puller: Puller, fence: Fence, *, in_thread: InThread) -> None:
+    def __init__(self, store: Store, puller: Puller, fence: Fence, threads: StoreThreads) -> None:
         self._store = store
         self._puller = puller
         self._fence = fence
-        self._in_thread = in_thread
+        self._threads = threads
 
     def handlers(self) -> dict[Route, Handler]:
         """Return the handlers by route."""
@@ -54,15 +49,13 @@ class RepairApi:
         """Return the digest of every shard with files."""
         volume = parse_volume(request.match_info["volume"])
         sizes = wire.parse_size_filter(request.query_string)
-        return web.json_response(
-            await self._in_thread(partial(self._store.shard_digests, volume, sizes))
-        )
+        return web.json_response(await self._threads.run(self._store.shard_digests, volume, sizes))
 
     async def list_shard(self, request: web.Request, _: bytes) -> web.Response:
         """Return the files of a shard."""
         volume = parse_volume(request.match_info["volume"])
         shard = _shard(request.match_info["shard"])
-        files = await self._in_thread(partial(self._store.list_shard, volume, shard))
+        files = await self._threads.run(self._store.list_shard, volume, shard)
         return web.json_response(wire.render_listing(files))
 
     async def list_shards(self, request: web.Request, body: bytes) -> web.Response:
@@ -72,7 +65,7 @@ class RepairApi:
         except (ValueError, TypeError) as error:
             raise BadRequest(f"invalid list of shards: {error}") from error
         volume = parse_volume(request.match_info["volume"])
-        listings = await self._map(partial(self._store.list_shard, volume), shards)
+        listings = await self._threads.map(partial(self._store.list_shard, volume), shards)
         rows = [wire.render_listing(files) for files in listings]
         return web.json_response(dict(zip(shards, rows, strict=True)))
 
@@ -80,13 +73,13 @@ class RepairApi:
         """Return the files of one photo."""
         volume = parse_volume(request.match_info["volume"])
         photo = parse_photo_id(request.match_info["photo"])
-        files = await self._in_thread(partial(self._store.list_photo, volume, photo))
+        files = await self._threads.run(self._store.list_photo, volume, photo)
         return web.json_response(wire.render_listing(files))
 
     async def tombstones(self, request: web.Request, _: bytes) -> web.Response:
         """Return the names of all tombstones of a volume."""
         volume = parse_volume(request.match_info["volume"])
-        return web.json_response(await self._in_thread(partial(self._store.tombstones, volume)))
+        return web.json_response(await self._threads.run(self._store.tombstones, volume))
 
     async def lift_fence(self, request: web.Request, _: bytes) -> web.Response:
         """Lift the fence of a volume, because all its tombstones are on this node."""
@@ -96,7 +89,7 @@ class RepairApi:
 
     async def read_many(self, _: web.Request, body: bytes) -> web.Response:
         """Send the stored bytes of several files. The receiver verifies them."""
-        outcomes = await self._map(self._read, batch_wire.parse_places(body))
+        outcomes = await self._threads.map(self._read, batch_wire.parse_places(body))
         return web.Response(body=batch_wire.render_reads(outcomes))
 
     async def pull_many(self, _: web.Request, body: bytes) -> web.Response:
@@ -105,13 +98,6 @@ class RepairApi:
         return web.json_response(
             [batch_wire.render_failure(each) if each else None for each in outcomes]
         )
-
-    async def _map(self, work: Callable[[T], R], arguments: Sequence[T]) -> list[R]:
-        if self._store.is_local:
-            found: list[R] = await self._in_thread(lambda: [work(each) for each in arguments])
-            return found
-        # Each call waits for a network, so they run in parallel.
-        return await asyncio.gather(*(self._in_thread(partial(work, each)) for each in arguments))
 
     def _read(self, place: Place) -> ReadOutcome:
         try:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import asdict
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import web
 
@@ -28,6 +28,7 @@ from storagenode.write_port.metrics import CONTENT_TYPE, render_metrics
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
 from storagenode.write_port.repair_api import Handler, RepairApi
+from storagenode.write_port.store_threads import StoreThreads
 from volumes.cold_tier import parse_cold_tier, render_cold_tier
 from volumes.photo_id import parse_photo_id, parse_version
 from volumes.photo_path import (
@@ -39,8 +40,6 @@ from volumes.photo_path import (
     render_path,
     render_stem,
 )
-
-T = TypeVar("T")
 
 
 class WriteApi:
@@ -65,11 +64,11 @@ class WriteApi:
         self._puller = puller
         self._upkeep = upkeep
         self._fence = fence
-        self._threads = threads
+        self._threads = StoreThreads(store, threads)
         self._boot = boot
         self._now_seconds = now_seconds
         self._receiver = Receiver(store, threads)
-        self._repair = RepairApi(store, puller, fence, in_thread=self._in_thread)
+        self._repair = RepairApi(store, puller, fence, self._threads)
 
     def application(self) -> web.Application:
         """Return an aiohttp application with a handler for every route of the table."""
@@ -177,11 +176,11 @@ class WriteApi:
         """Send the stored bytes of a file. The receiver verifies them."""
         place, _mtime = _place(request)
         if place.hint_for is None:
-            await self._in_thread(partial(self._store.raise_if_deleted, place.file))
+            await self._threads.run(self._store.raise_if_deleted, place.file)
         return await self._send(request, place.path)
 
     async def _send(self, request: web.Request, path: str) -> web.StreamResponse:
-        file = await self._in_thread(partial(self._store.open, path))
+        file = await self._threads.run(self._store.open, path)
         try:
             return await self._stream(request, file)
         finally:
@@ -189,11 +188,13 @@ class WriteApi:
 
     async def _stream(self, request: web.Request, file: OpenFile) -> web.StreamResponse:
         response = web.StreamResponse()
-        digest = file.digest or str(await self._in_thread(file.compute_digest))
+        digest = file.digest
+        if not digest:
+            digest = await self._threads.run(file.compute_digest)
         response.headers[wire.DIGEST_HEADER] = digest
         response.headers[wire.MTIME_HEADER] = str(file.stat.mtime_seconds)
         return await stream(
-            request, response, file, start=0, end=file.stat.bytes, threads=self._threads
+            request, response, file, start=0, end=file.stat.bytes, threads=self._threads.executor
         )
 
     async def put_bundle(self, request: web.Request, body: bytes) -> web.Response:
@@ -209,7 +210,7 @@ class WriteApi:
             if not file.path.startswith(stem) or render_stem(place.file.photo_version) != stem:  # type: ignore[union-attr]
                 raise BadRequest(f"invalid bundle: {file.path} is not a file of {stem}")
             placed.append((place, file.data, file.digest))
-        await self._in_thread(partial(self._store.publish_bundle, placed, mtime_seconds=mtime))
+        await self._threads.run(self._store.publish_bundle, placed, mtime_seconds=mtime)
         return web.json_response({})
 
     async def write_tombstone(self, request: web.Request, _: bytes) -> web.Response:
@@ -218,7 +219,7 @@ class WriteApi:
         if not place.path.endswith(".gone"):
             raise BadRequest(f"{place} is not a tombstone")
         return _json(
-            await self._in_thread(partial(self._store.write_tombstone, place, mtime_seconds=mtime))
+            await self._threads.run(self._store.write_tombstone, place, mtime_seconds=mtime)
         )
 
     async def remove_hint(self, request: web.Request, _: bytes) -> web.Response:
@@ -226,7 +227,7 @@ class WriteApi:
         place, _mtime = _place(request)
         if place.hint_for is None:
             raise BadRequest(f"{place} is not a hint; delete photos with a tombstone")
-        await self._in_thread(partial(self._store.remove_hint, place))
+        await self._threads.run(self._store.remove_hint, place)
         return web.json_response({})
 
     async def pull(self, _: web.Request, body: bytes) -> web.Response:
@@ -237,7 +238,7 @@ class WriteApi:
         """Record the digest of a file that has none."""
         place, _mtime = _place(request)
         wanted = request.query.get("sha256", "")
-        digest = await self._in_thread(partial(self._store.restore_digest, place, wanted))
+        digest = await self._threads.run(self._store.restore_digest, place, wanted)
         return web.json_response({"sha256": digest})
 
     async def relink(self, request: web.Request, _: bytes) -> web.Response:
@@ -252,31 +253,31 @@ class WriteApi:
         only = request.query.get("only")
         if only not in {None, wire.ORIGINAL_ONLY}:
             raise BadRequest(f"invalid value {only!r} of 'only': must be {wire.ORIGINAL_ONLY!r}")
-        paths = await self._in_thread(
-            partial(self._store.relink, photo_version, new, original_only=only is not None)
+        paths = await self._threads.run(
+            self._store.relink, photo_version, new, original_only=only is not None
         )
         return web.json_response({"paths": paths})
 
     async def list_hints(self, request: web.Request, _: bytes) -> web.Response:
         """Return the hints for one mirror, or for all."""
         mirror, _mtime = wire.parse_query(request.query_string)
-        hints = await self._in_thread(
-            partial(self._store.list_hints, wire.HINTS_PER_LIST_MAX, mirror=mirror)
+        hints = await self._threads.run(
+            self._store.list_hints, wire.HINTS_PER_LIST_MAX, mirror=mirror
         )
         return web.json_response(wire.render_hints(hints))
 
     async def digests(self, _: web.Request, body: bytes) -> web.Response:
         """Return the recorded digests of the requested files that are on this node."""
-        return web.json_response(await self._in_thread(partial(lookup_digests, self._store, body)))
+        return web.json_response(await self._threads.run(lookup_digests, self._store, body))
 
     async def send_infos(self, _: web.Request, body: bytes) -> web.Response:
         """Send the requested infos that are on this node and sound, as one bundle."""
-        return web.Response(body=await self._in_thread(partial(lookup_infos, self._store, body)))
+        return web.Response(body=await self._threads.run(lookup_infos, self._store, body))
 
     async def create_volume(self, request: web.Request, _: bytes) -> web.Response:
         """Make this node a mirror of a volume."""
         volume = parse_volume(request.match_info["volume"])
-        await self._in_thread(partial(self._store.create_volume, volume))
+        await self._threads.run(self._store.create_volume, volume)
         return web.json_response({})
 
     async def set_cold_tier(self, request: web.Request, body: bytes) -> web.Response:
@@ -286,26 +287,26 @@ class WriteApi:
             cold_tier = parse_cold_tier(body) if body else None
         except ValueError as error:
             raise BadRequest(str(error)) from error
-        await self._in_thread(partial(self._store.set_cold_tier, volume, cold_tier))
+        await self._threads.run(self._store.set_cold_tier, volume, cold_tier)
         return web.json_response({})
 
     async def drop_copy(self, request: web.Request, _: bytes) -> web.Response:
         """Drop a copy of a file that the cold nodes of its volume store."""
         place, _mtime = _place(request)
         digest = request.query.get("sha256", "")
-        await self._in_thread(partial(self._store.drop_copy, place, digest))
+        await self._threads.run(self._store.drop_copy, place, digest)
         return web.json_response({})
 
     async def find(self, request: web.Request, _: bytes) -> web.Response:
         """Return every path of a photo on this node."""
         photo = parse_photo_id(request.match_info["photo"])
-        return web.json_response(await self._in_thread(partial(self._store.find, photo)))
+        return web.json_response(await self._threads.run(self._store.find, photo))
 
     async def list_trashed(self, request: web.Request, _: bytes) -> web.Response:
         """Return the files of one photo in the trash."""
         volume = parse_volume(request.match_info["volume"])
         photo = parse_photo_id(request.match_info["photo"])
-        files = await self._in_thread(partial(self._store.list_trash, volume, photo))
+        files = await self._threads.run(self._store.list_trash, volume, photo)
         return web.json_response(wire.render_trashed(files))
 
     async def send_trashed(self, request: web.Request, _: bytes) -> web.StreamResponse:
@@ -334,9 +335,6 @@ class WriteApi:
             digest=digest,
             now_seconds=self._now_seconds(),
         )
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
 def _place(request: web.Request) -> tuple[Place, int]:

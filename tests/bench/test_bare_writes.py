@@ -1,10 +1,10 @@
-"""The bare writes that ingest is measured against: every photo twice, whole."""
+"""Plain writes, the baseline of ingest."""
 
 from bench.bare_writes import COPIES, make_directories, write_all
 
 
 def test_every_photo_is_written_twice(tmp_path):
-    """After a run each photo is in a directory of both copies, and a second run adds its own."""
+    """Each run writes every photo to both copies, under its own names."""
     photos = [bytes([number]) * 500 for number in range(20)]
     make_directories(tmp_path)
     for run in (1, 2):

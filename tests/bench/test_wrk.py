@@ -1,4 +1,4 @@
-"""wrk's last line: what it says, and what is no result."""
+"""Parser of wrk's output."""
 
 import pytest
 
@@ -13,13 +13,13 @@ Requests/sec:   9000.00
 
 
 def test_last_line_is_the_result():
-    """What the script prints comes after what wrk prints itself."""
+    """The script prints its result after wrk's own output."""
     result = parse_wrk(OUTPUT)
     assert (result.per_second, result.bytes_each, result.failed) == (9000, 40_000, 3)
 
 
 @pytest.mark.parametrize("output", ["", "unable to connect", '{"requests": 1}', "[1, 2]"])
-def test_other_output_is_no_result(output):
-    """A run that says nothing of a rate is an error, and not a rate of nothing."""
+def test_output_without_a_result_is_rejected(output):
+    """Output without the script's line raises LoadFailed."""
     with pytest.raises(LoadFailed):
         parse_wrk(output)

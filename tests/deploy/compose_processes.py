@@ -1,8 +1,8 @@
-"""Runs compose.yaml with no engine: each service as a process, each host as a loopback address.
+"""Runs compose.yaml without a container engine: a process per service, a loopback address per host.
 
-What containers have of their own is moved: paths to a temporary folder, names to addresses, the
-images' programs to those of this machine. Commands, scripts, ports and configs are the real ones.
-Not tried this way: images, networks, volumes, users, limits.
+Paths become subdirectories of a temporary directory, host names become addresses, and the programs
+of the images become the ones of this machine. Commands, scripts, ports, and configs are the real
+ones. Not covered: images, networks, volumes, users, and limits.
 """
 
 import contextlib
@@ -27,19 +27,19 @@ FOLDERS = ("configs", "edges/varnish", "etc/glassplate", "run/secrets")
 START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 60.0
 S3_PORT = 8333
-# Where Debian has servers, also for users whose PATH does not.
+# Directories of Debian's servers, which are not in every user's PATH.
 SERVER_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 _MOVED = re.compile(r"(?<![\w./])/(keys|configs|edges|nodes|bucket|etc/glassplate|run/secrets)\b")
 
 
 class Site:
-    """The services of a compose file, as processes below a folder."""
+    """Services of a compose file, as processes below a directory."""
 
     def __init__(self, folder: Path, services: dict[str, Any], config: str) -> None:
         self.folder = folder
         self.services = services
-        # Addresses of this process alone, so that several runs do not meet: 127.a.b.1, .2, ...
+        # Addresses of this process only, so that concurrent runs do not collide: 127.a.b.1, .2, ...
         number = os.getpid()
         prefix = f"127.{64 + number // 250 % 64}.{1 + number % 250}"
         self.addresses = {name: f"{prefix}.{i}" for i, name in enumerate(services, 1)}
@@ -62,16 +62,16 @@ class Site:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def moved(self, text: str) -> str:
-        """A text of a container, with paths that are there and with what compose makes of $$."""
+        """Return a container's text with this machine's paths, and with $$ unescaped."""
         return _MOVED.sub(lambda match: f"{self.folder}/{match[1]}", text).replace("$$", "$")
 
     @property
     def s3_address(self) -> str:
-        """Where the bucket's server listens; on a port of loopback's, too, that it takes beside."""
+        """Return the address of the S3 server. SeaweedFS also uses a second port."""
         return f"{self.addresses['s3']}:{self.s3_ports[-1]}"
 
     def run_once(self, name: str) -> str:
-        """Run a service that ends; what it prints."""
+        """Run a one-shot service; return its output."""
         command = [self.moved(part) for part in self.services[name]["command"]]
         done = subprocess.run(
             command, env=self._environment_of(name), capture_output=True, text=True, check=False
@@ -112,14 +112,14 @@ class Site:
                 pytest.fail(f"{name} is not healthy: {done.stderr}\n{self.log(name)}")
 
     def log(self, name: str) -> str:
-        """What a service has said."""
+        """Return the output of a service."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def stop(self) -> None:
-        """Stop all services, the last first; each must end when it is asked to."""
+        """Stop all services in reverse order; each must exit after SIGTERM."""
         late = []
         for name, process in reversed(self._processes.items()):
-            # The bucket's server is not ours, and takes half a minute to end when it is asked to.
+            # SeaweedFS takes half a minute to exit.
             process.kill() if name == "s3" else process.terminate()
             try:
                 process.wait(STOP_SECONDS_MAX)
@@ -128,15 +128,15 @@ class Site:
                 process.wait()
                 late.append(name)
         if late:
-            pytest.fail(f"asked to end, these did not: {', '.join(late)}\n{self.log(late[0])}")
+            pytest.fail(f"these services ignored SIGTERM: {', '.join(late)}\n{self.log(late[0])}")
 
     def _environment_of(self, name: str) -> dict[str, str]:
-        """With what a service is given of its own."""
+        """Return the environment of a service."""
         own = self.services[name].get("environment", {})
         return {**self.environment, **{name: self.moved(value) for name, value in own.items()}}
 
     def _instead_of_container(self, name: str) -> list[str]:
-        """What a server must be told that, in a container, its surroundings tell it."""
+        """Return options that replace what the container provides."""
         if name == "valkey":
             return ["--bind", self.addresses[name], "--dir", str(self.folder)]
         if name == "memcached":
@@ -152,7 +152,7 @@ class Site:
 
 
 def _volumes_of(service: dict[str, Any]) -> Iterator[str]:
-    """Where a service finds its volumes, below the root."""
+    """Return the volumes of a service below the root."""
     for mount in service["volumes"]:
         source, target, *_ = mount.split(":")
         if not source.startswith("."):
@@ -161,7 +161,7 @@ def _volumes_of(service: dict[str, Any]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def site_of(services: dict[str, Any], config: str) -> Iterator[Site]:
-    """A site that ends with the block. Its folder is one that workers of any user can reach."""
+    """Prepare a site until the block exits, in a directory that workers of any user can read."""
     folder = Path(tempfile.mkdtemp(prefix="compose-"))
     folder.chmod(0o755)
     site = Site(folder, services, config)

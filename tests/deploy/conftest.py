@@ -1,4 +1,4 @@
-"""What the tests of the containers look at: the compose file, and the cluster it runs."""
+"""Shared fixtures of the container tests: the compose file and its cluster."""
 
 from pathlib import Path
 
@@ -12,23 +12,23 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(name="root", scope="session")
 def _root():
-    """The project's folder, which is what images are built from."""
+    """Root directory of the project, the build context of the images."""
     return ROOT
 
 
 @pytest.fixture(name="compose", scope="session")
 def _compose():
-    """compose.yaml, with its anchors resolved."""
+    """compose.yaml with resolved anchors."""
     return yaml.safe_load((ROOT / "compose.yaml").read_text())
 
 
 @pytest.fixture(name="services", scope="session")
 def _services(compose):
-    """The services of compose.yaml, by name."""
+    """Services of compose.yaml, by name."""
     return compose["services"]
 
 
 @pytest.fixture(name="cluster", scope="session")
 def _cluster():
-    """The cluster that the containers are."""
+    """Cluster of the containers."""
     return load_cluster(ROOT / "deploy" / "cluster.toml")

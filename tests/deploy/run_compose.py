@@ -1,11 +1,10 @@
-"""Really runs compose.yaml, with podman: builds, starts, uploads, loses a colo, reads on, grows.
+"""Runs compose.yaml with podman: build, start, upload, loss of a colo, reads, growth.
 
-    make compose-test
+make compose-test
 
-Containers, networks and volumes are those of the file; only the ports it publishes are others, so
-that it can run beside whatever has those. The file and `deploy` are a copy, with its own secrets.
-It needs root. Everything it made is gone at the end, but for the images, which make the next run
-faster.
+Containers, networks, and volumes are the ones of the file. Only the published ports differ, so that
+it can run beside a cluster. The file and `deploy` are a copy with its own secrets. It needs root.
+It removes everything at the end except the images, which make the next run faster.
 """
 
 import io
@@ -29,7 +28,7 @@ from volumes.cluster_file import load_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "glassplate-drill"
-# By itself podman raises limits, which root may not do everywhere: in a container, or a small VM.
+# By default podman raises limits, which root cannot do in a container or a small VM.
 ENGINE_SETTINGS = """[containers]
 default_ulimits = ["nofile=16384:16384", "nproc=4096:4096"]
 [engine]
@@ -38,7 +37,7 @@ cgroup_manager = "cgroupfs"
 """
 COLO = "east"
 ONE_SHOTS = ("owner", "init", "init-bucket")
-# The names of a volume's files in the bucket of a node, asked of S3 itself.
+# Lists the names of a volume's files in a node's bucket, with S3 itself.
 LIST_BUCKET = """
 import boto3
 from volumes.cluster_file import load_cluster
@@ -59,11 +58,11 @@ _T = TypeVar("_T")
 
 
 class Failed(Exception):
-    """The containers did not do what they should."""
+    """The containers did not behave as expected."""
 
 
 def main() -> int:
-    """Run it all; the exit status is 1 where something is not as it should be."""
+    """Run every step; return 1 if one fails."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="compose-") as folder:
         drill = Drill(Path(folder))
@@ -80,7 +79,7 @@ def main() -> int:
 
 
 class Drill:
-    """The compose file as it is run, and what is done to it."""
+    """A copy of the compose file, and the steps on it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -101,7 +100,7 @@ class Drill:
         self._read()
 
     def _read(self) -> None:
-        """Take up what the files say now."""
+        """Read the current files."""
         self.cluster = load_cluster(self.folder / "deploy" / "cluster.toml")
         self.services: dict[str, Any] = {}
         for file in self._files():
@@ -118,7 +117,7 @@ class Drill:
         return [file for file in files if file.exists()]
 
     def run(self) -> None:
-        """Every step, told before it is done."""
+        """Run every step, and print it first."""
         self.remove()
         step("Building images")
         self._build()
@@ -134,7 +133,7 @@ class Drill:
         self._wait_until_healthy(self.stays)
         step("Looking at how contained they are")
         for name in self.stays:
-            self._refuse_unless_contained(name)
+            self._check_contained(name)
         step("Uploading by one colo, reading by every edge")
         self._upload_and_read("east-master", durability="mirrored", edges=list(self.cluster.edges))
         step(f"Stopping everything of {COLO}, reading and uploading on")
@@ -151,7 +150,7 @@ class Drill:
         self._compose("run", "--rm", "--no-deps", name)
 
     def _add_nodes(self) -> None:
-        """A third node a colo: their volumes take photos, and what was there is there."""
+        """Add a third node per colo: new volumes accept photos, and existing photos stay."""
         before = self._upload_and_read("east-master", durability="mirrored", edges=[])
         photo = self._last_photo
         run(str(self.folder / "deploy" / "scale-nodes.sh"), "3")
@@ -162,16 +161,16 @@ class Drill:
         self._compose("up", "--detach", "--no-deps", "--force-recreate", *self.stays)
         self._wait_until_healthy(self.stays)
         for edge in self.cluster.edges:
-            self._refuse_other_bytes(edge, before, photo)
-        within(SETTLED_SECONDS_MAX, self._refuse_if_owed)
+            self._check_bytes(edge, before, photo)
+        within(SETTLED_SECONDS_MAX, self._check_no_hints)
         for volume in sorted(set(self.cluster.volumes) - known):
             edges = list(self.cluster.edges)
             self._upload_and_read("west-master", durability="mirrored", edges=edges, volume=volume)
-        within(SETTLED_SECONDS_MAX, self._refuse_unequal_mirrors)
+        within(SETTLED_SECONDS_MAX, self._check_equal_mirrors)
 
     def remove(self) -> None:
-        """Take away containers, networks and volumes."""
-        # podman-compose forgets those that are there by number.
+        """Remove containers, networks, and volumes."""
+        # podman-compose does not remove containers with a number above the current scale.
         label = f"label=com.docker.compose.project={PROJECT}"
         left = podman("ps", "--all", "--quiet", "--filter", label).split()
         if left:
@@ -179,7 +178,7 @@ class Drill:
         self._compose("down", "--volumes", "--timeout", "10", check=False)
 
     def show_logs(self) -> None:
-        """What the services last said."""
+        """Print the last output of the services."""
         for name in self.stays:
             for container in self._containers(name, everything=True):
                 print(f"--- {name}", file=sys.stderr, flush=True)
@@ -200,7 +199,7 @@ class Drill:
     def _upload_and_read(
         self, master: str, *, durability: str, edges: Sequence[str], volume: int = 0
     ) -> str:
-        """Upload a photo and read it, and its smallest size, by these edges; the original's URL."""
+        """Upload a photo, and read it from these edges; return the original's URL."""
         token = self._command("token", "--scope", "upload").strip()
         photo = render_photo()
         request = urllib.request.Request(
@@ -208,65 +207,67 @@ class Drill:
             data=photo,
             headers={"Authorization": f"Bearer {token}"},
         )
-        receipt = json.loads(within(30, lambda: answer(request)))
+        receipt = json.loads(within(30, lambda: read_body(request)))
         if receipt["durability"] != durability:
             raise Failed(f"an upload is {receipt['durability']}, not {durability}: {receipt}")
         paths = {
             size: url.removeprefix(self.cluster.public_url) for size, url in receipt["urls"].items()
         }
         for edge in edges:
-            self._refuse_other_bytes(edge, paths["o"], photo)
-            small = within(SETTLED_SECONDS_MAX, lambda e=edge: answer(self._url(e, paths["s"])))
+            self._check_bytes(edge, paths["o"], photo)
+            small = within(SETTLED_SECONDS_MAX, lambda e=edge: read_body(self._url(e, paths["s"])))
             if Image.open(io.BytesIO(small)).width != 75:
                 raise Failed(f"{edge} has something else as the smallest size")
         self._last_photo = photo
         return paths["o"]
 
     def _lose_a_colo(self) -> None:
-        ours = [name for name in self.stays if name.startswith(f"{COLO}-")]
+        own = [name for name in self.stays if name.startswith(f"{COLO}-")]
         other = [id_ for id_, edge in self.cluster.edges.items() if edge.colo != COLO]
         before = self._upload_and_read("west-master", durability="mirrored", edges=other)
         photo = self._last_photo
-        self._compose("stop", "--timeout", "20", *ours)
+        self._compose("stop", "--timeout", "20", *own)
         for edge in other:
-            self._refuse_other_bytes(edge, before, photo)
+            self._check_bytes(edge, before, photo)
         during = self._upload_and_read("west-master", durability="degraded", edges=other)
         photo = self._last_photo
-        self._compose("start", *ours)
-        self._wait_until_healthy(ours)
-        within(SETTLED_SECONDS_MAX, self._refuse_if_owed)
+        self._compose("start", *own)
+        self._wait_until_healthy(own)
+        within(SETTLED_SECONDS_MAX, self._check_no_hints)
         for edge in self.cluster.edges:
-            self._refuse_other_bytes(edge, during, photo)
-        within(SETTLED_SECONDS_MAX, self._refuse_unequal_mirrors)
+            self._check_bytes(edge, during, photo)
+        within(SETTLED_SECONDS_MAX, self._check_equal_mirrors)
 
-    def _refuse_other_bytes(self, edge: str, path: str, photo: bytes) -> None:
-        if within(30, lambda: answer(self._url(edge, path))) != photo:
+    def _check_bytes(self, edge: str, path: str, photo: bytes) -> None:
+        if within(30, lambda: read_body(self._url(edge, path))) != photo:
             raise Failed(f"{edge} has other bytes at {path}")
 
-    def _refuse_if_owed(self) -> None:
+    def _check_no_hints(self) -> None:
         status = json.loads(self._command("status", "--json"))
         down = [node["id"] for node in status["nodes"] if not node["up"]]
         if down or status["pending_hints"]:
-            raise Failed(f"{status['pending_hints']} files are owed; down: {down}")
+            raise Failed(f"{status['pending_hints']} hints are pending; down: {down}")
 
-    def _refuse_unequal_mirrors(self) -> None:
-        """Every volume's files, by the names that its mirrors list themselves."""
+    def _check_equal_mirrors(self) -> None:
+        """Check that the mirrors of every volume list the same files."""
         for number, volume in self.cluster.volumes.items():
             listings = {node: self._names_on(node, number) for node in volume.mirrors}
             if len({tuple(names) for names in listings.values()}) > 1:
                 raise Failed(f"mirrors of volume {number} differ: {listings}")
 
     def _names_on(self, node: str, number: int) -> list[str]:
-        """The files of a volume's photos that a node has, by its disk or its bucket."""
+        """Return the files of a volume on a node, from its disk or bucket."""
         known = self.cluster.nodes[node]
         if known.bucket is None:
-            said = self._in(node, f"cd {known.store} && find {number} -type f")
+            output = self._in(node, f"cd {known.store} && find {number} -type f")
         else:
             script = LIST_BUCKET.format(node=node, number=number)
-            said = self._in(node, f"python - <<'END'\n{script}\nEND")
-        return sorted(name for name in said.split() if not name.rpartition("/")[2].startswith("."))
+            output = self._in(node, f"python - <<'END'\n{script}\nEND")
+        return sorted(
+            name for name in output.split() if not name.rpartition("/")[2].startswith(".")
+        )
 
-    def _refuse_unless_contained(self, name: str) -> None:
+    def _check_contained(self, name: str) -> None:
         container = self._containers(name)[0]
         (seen,) = json.loads(podman("inspect", container))
         host, user = seen["HostConfig"], self._in(name, "id -u").strip()
@@ -293,7 +294,7 @@ class Drill:
             within(HEALTHY_SECONDS_MAX, check)
 
     def _containers(self, name: str, *, everything: bool = False) -> list[str]:
-        """The ids of a service's containers that run, or of all it has."""
+        """Return the ids of a service's containers: running ones, or all."""
         wanted = (
             *("--filter", f"label=com.docker.compose.project={PROJECT}"),
             *("--filter", f"label=com.docker.compose.service={name}"),
@@ -305,7 +306,7 @@ class Drill:
         return within(20, lambda: podman("exec", container, "sh", "-c", script))
 
     def _command(self, *arguments: str) -> str:
-        """What the command line prints."""
+        """Return the output of the command line."""
         return self._compose("run", "--rm", "-T", "--no-deps", "glassplate", *arguments)
 
     def _url(self, name: str, path: str) -> str:
@@ -319,33 +320,33 @@ class Drill:
 
 
 def step(words: str) -> None:
-    """Say what is done next."""
+    """Print the next step."""
     print(words, flush=True)
 
 
 def podman(*arguments: str, check: bool = True) -> str:
-    """Run podman; what it prints."""
+    """Run podman; return its output."""
     return run("podman", *arguments, check=check)
 
 
 def run(*command: str, check: bool = True) -> str:
-    """Run a program; what it prints."""
+    """Run a program; return its output."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     if check and done.returncode:
-        said = (done.stderr or done.stdout).strip()[-2000:]
-        raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{said}")
+        output = (done.stderr or done.stdout).strip()[-2000:]
+        raise Failed(f"{' '.join(command)} ended with {done.returncode}:\n{output}")
     return done.stdout
 
 
-def answer(request: str | urllib.request.Request) -> bytes:
-    """The body of an answer, which must be a good one."""
+def read_body(request: str | urllib.request.Request) -> bytes:
+    """Return the body of a successful response."""
     with urllib.request.urlopen(request, timeout=10) as response:
         body: bytes = response.read()
         return body
 
 
 def within(seconds: float, attempt: Callable[[], _T]) -> _T:
-    """What an attempt comes to that may fail until so many seconds are over."""
+    """Retry until the attempt succeeds or the time is over; return its result."""
     ends = time.monotonic() + seconds
     while True:
         try:
@@ -357,7 +358,7 @@ def within(seconds: float, attempt: Callable[[], _T]) -> _T:
 
 
 def render_photo() -> bytes:
-    """A small photo that nobody has seen before."""
+    """Return a small unique photo."""
     buffer = io.BytesIO()
     shade = Image.effect_noise((320, 200), 60)
     Image.merge("RGB", (shade, shade, shade)).save(buffer, "JPEG")

@@ -1,4 +1,4 @@
-"""compose.yaml, looked at: it is well formed, agrees with cluster.toml, and gives nothing away."""
+"""compose.yaml: valid, consistent with cluster.toml, and without secrets."""
 
 import configparser
 import ipaddress
@@ -17,8 +17,8 @@ COLOS = ("east", "west")
 EDGES = {"east-edge", "west-edge", "varnish"}
 ON_REQUEST = {"glassplate"}
 
-# What the health checks call, by the image that has it. valkey is the official image on
-# Debian, memcached is the one on Alpine, where nc is busybox's.
+# Programs for health checks, by image. valkey is the official image on Debian; memcached is the one
+# on Alpine, where nc is busybox's.
 PROGRAMS_OF_IMAGE = {
     "glassplate": {"python"},
     "glassplate-varnish": {"curl"},
@@ -30,41 +30,41 @@ PROGRAMS_OF_IMAGE = {
 
 
 def networks_of(service):
-    """The networks of a service, with what it says of each."""
+    """Return the networks of a service, with their options."""
     networks = service.get("networks", {})
     return networks if isinstance(networks, dict) else {name: {} for name in networks}
 
 
 def mounts_of(service):
-    """The mounts of a service: source, target, and whether it may write there."""
+    """Return the mounts of a service: source, target, and True if writable."""
     for mount in service.get("volumes", []):
         source, target, *mode = mount.split(":")
         yield source, target, mode != ["ro"]
 
 
 def hosts_of(service):
-    """What the hosts file of a service has, by name."""
+    """Return the hosts entries of a service, by name."""
     return dict(line.split(":") for line in service.get("extra_hosts", []))
 
 
 def subnet_of(compose, network):
-    """The subnet of a network that has one."""
+    """Return the subnet of a network."""
     return ipaddress.ip_network(compose["networks"][network]["ipam"]["config"][0]["subnet"])
 
 
 def buckets_of(cluster):
-    """The nodes over buckets."""
+    """Return the bucket nodes."""
     return [node for node in cluster.nodes.values() if node.bucket is not None]
 
 
 def test_follows_the_compose_specification(compose):
-    """The official schema accepts the file; check-jsonschema ships that schema."""
+    """The file is valid by the official schema, which check-jsonschema ships."""
     schema = get_builtin_schema("vendor.compose-spec")
     jsonschema.Draft202012Validator(schema).validate(compose)
 
 
 def test_every_part_of_the_cluster_is_a_service(services, cluster):
-    """Under its own id; beside them are the queue, the cache, the workers and what runs once."""
+    """Every process of the cluster is a service with its own id."""
     parts = {*cluster.nodes, *cluster.masters, *cluster.edges}
     workers = {f"{colo}-worker" for colo in COLOS}
     shared = {cluster.queue_url.split("/")[2].split(":")[0], *(a.host for a in cluster.memcached)}
@@ -73,7 +73,7 @@ def test_every_part_of_the_cluster_is_a_service(services, cluster):
 
 
 def test_every_address_names_its_service(services, cluster):
-    """And that service listens in all of its networks, because its own name means that to it."""
+    """Every address is a service name, and the service listens in all of its networks."""
     addresses = [
         *(
             (node.id, address)
@@ -93,7 +93,7 @@ def test_every_address_names_its_service(services, cluster):
 
 
 def test_nodes_have_fixed_addresses_in_their_colo(compose, services, cluster):
-    """Which no other container is given by chance, and which every edge knows without asking."""
+    """Nodes have addresses that no other container can get, and that every edge knows."""
     for node in cluster.nodes.values():
         address = networks_of(services[node.id])[node.colo]["ipv4_address"]
         pool = compose["networks"][node.colo]["ipam"]["config"][0]
@@ -104,7 +104,7 @@ def test_nodes_have_fixed_addresses_in_their_colo(compose, services, cluster):
 
 
 def test_who_talks_to_whom_shares_a_network(compose, services, cluster):
-    """Edges and nodes, nodes and nodes, and storagemasters and workers with what they need."""
+    """Services that communicate share a network."""
     joined = {name: networks_of(service).keys() for name, service in services.items()}
     for names in joined.values():
         assert names <= compose["networks"].keys()
@@ -124,7 +124,7 @@ def test_who_talks_to_whom_shares_a_network(compose, services, cluster):
 
 
 def test_no_edge_reaches_the_queue_and_nobody_outside_does(compose, services, cluster):
-    """They are on the backbone alone, which has no way in or out."""
+    """Only the internal backbone network reaches the queue and the cache."""
     assert compose["networks"]["backbone"]["internal"] is True
     for name in ("valkey", "memcached"):
         assert networks_of(services[name]).keys() == {"backbone"}
@@ -134,15 +134,15 @@ def test_no_edge_reaches_the_queue_and_nobody_outside_does(compose, services, cl
 
 
 def test_the_storagemasters_are_in_every_colo_of_disks(services, cluster):
-    """A colo is a network; who writes is in both, and no node is in another's."""
+    """Storagemasters are in both colo networks, and each node is only in its own."""
     for master in cluster.masters:
         assert {*COLOS} <= networks_of(services[master]).keys()
     for node in cluster.nodes.values():
         assert networks_of(services[node.id]).keys() & cluster.colos == {node.colo}
 
 
-def test_the_bucket_is_its_node_s_alone(compose, services):
-    """Nobody else reaches its server, but for what makes it; nor does that reach anybody."""
+def test_only_its_node_reaches_the_bucket(compose, services):
+    """Only the bucket node and the init job reach the S3 server, which reaches no other service."""
     assert compose["networks"]["bucket"]["internal"] is True
     assert {n for n, service in services.items() if "bucket" in networks_of(service)} == {
         "s3",
@@ -153,7 +153,7 @@ def test_the_bucket_is_its_node_s_alone(compose, services):
 
 
 def test_the_bucket_is_the_third_mirror_of_every_volume(cluster):
-    """Beside a disk in each colo."""
+    """The bucket is a mirror beside a disk in each colo."""
     for volume in cluster.volumes.values():
         *disks, last = (cluster.nodes[node] for node in volume.mirrors)
         assert {node.colo for node in disks} == {*COLOS}
@@ -161,7 +161,7 @@ def test_the_bucket_is_the_third_mirror_of_every_volume(cluster):
 
 
 def test_every_node_keeps_its_photos_on_a_volume_of_its_own(services, cluster):
-    """Mounted where cluster.toml says, and by nothing else that stays."""
+    """Each node has its own volume, at the path in cluster.toml."""
     for node in cluster.nodes.values():
         if node.bucket is not None:
             continue
@@ -175,7 +175,7 @@ def test_every_node_keeps_its_photos_on_a_volume_of_its_own(services, cluster):
 
 
 def test_every_mount_is_there(compose, services, root):
-    """Named volumes are declared and used; files of the project exist."""
+    """Named volumes are declared and used; project files exist."""
     sources = {source for service in services.values() for source, *_ in mounts_of(service)}
     files = {source for source in sources if source.startswith("./")}
     assert sources - files == compose["volumes"].keys()
@@ -183,8 +183,8 @@ def test_every_mount_is_there(compose, services, root):
         assert (root / file).is_file()
 
 
-def test_keys_are_a_file_that_few_see(services, cluster):
-    """Not the edges, the queue or the cache; only what makes and rotates them may write it."""
+def test_only_some_services_mount_the_keys(services, cluster):
+    """Only services that need the keys mount them, and only two can write."""
     folder = str(Path(cluster.keys_file).parent)
     readers = {
         name: can_write
@@ -199,15 +199,15 @@ def test_keys_are_a_file_that_few_see(services, cluster):
 
 
 def test_no_secret_is_in_the_environment(services):
-    """Where `docker inspect` would show it; a variable may say where a secret's file is."""
+    """`docker inspect` would show the environment; only paths of secrets can be there."""
     for service in services.values():
         for value in service.get("environment", {}).values():
             assert value.removeprefix("/run/secrets/") in service["secrets"]
         assert "env_file" not in service
 
 
-def test_secrets_are_files_that_few_see(compose, services):
-    """Those who use the bucket, and its server; each its own."""
+def test_only_some_services_mount_secrets(compose, services):
+    """Only the services that use the bucket, and its server, mount their own secrets."""
     users = {
         name: service["secrets"] for name, service in services.items() if service.get("secrets")
     }
@@ -221,7 +221,7 @@ def test_secrets_are_files_that_few_see(compose, services):
 
 
 def test_secrets_are_made_once_and_agree(compose, root, tmp_path):
-    """Where compose.yaml has them and git has not; the second time nothing is written."""
+    """The script writes secrets once, in directories that git ignores."""
     folder = tmp_path / "secrets"
     made = []
     for _ in range(2):
@@ -244,8 +244,8 @@ def test_secrets_are_made_once_and_agree(compose, root, tmp_path):
     assert "/deploy/secrets/" in (root / ".gitignore").read_text().splitlines()
 
 
-def test_what_is_published_is_published_once_and_on_loopback(services):
-    """To open it to others is a decision."""
+def test_ports_are_published_once_and_on_loopback(services):
+    """Every port is published once, on loopback only."""
     ports = [port for service in services.values() for port in service.get("ports", [])]
     hosts, published, _ = zip(*(port.split(":") for port in ports), strict=True)
     assert set(hosts) == {"127.0.0.1"}
@@ -253,7 +253,7 @@ def test_what_is_published_is_published_once_and_on_loopback(services):
 
 
 def test_published_ports_are_where_services_listen(services, cluster):
-    """Edges for people, storagemasters for applications, and nothing else."""
+    """Published ports are the ones of edges and storagemasters, and no others."""
     listening = {
         **{edge.id: edge.listen.port for edge in cluster.edges.values()},
         **{master.id: master.address.port for master in cluster.masters.values()},
@@ -264,8 +264,8 @@ def test_published_ports_are_where_services_listen(services, cluster):
         assert port.endswith(f":{listening[name]}")
 
 
-def test_the_urls_of_receipts_lead_to_an_edge(services, cluster):
-    """From the machine that runs the containers."""
+def test_the_urls_of_receipts_are_an_edges(services, cluster):
+    """The URLs of receipts open on the machine that runs the containers."""
     assert [
         name
         for name, service in services.items()
@@ -274,15 +274,15 @@ def test_the_urls_of_receipts_lead_to_an_edge(services, cluster):
     ] == ["east-edge"]
 
 
-def test_only_the_colos_may_purge(compose, services):
-    """The networks that the edges are told are those that storagemasters come from."""
+def test_only_the_colos_can_purge(compose, services):
+    """Edges accept purges from the networks of the storagemasters only."""
     script = services["init"]["command"][-1]
     colos = [str(subnet_of(compose, colo)) for colo in ("east", "west")]
     assert re.findall(r"--purge-network ([0-9./]+)", script) == colos * 2
 
 
-def test_services_wait_for_what_ends_well_and_for_no_health(services):
-    """A service that waits for another's health would be down whenever that one is."""
+def test_services_depend_on_no_health(services):
+    """No service depends on the health of another, which could be down at its start."""
     for name, service in services.items():
         for dependency, how in service.get("depends_on", {}).items():
             if dependency in ONE_SHOTS:
@@ -295,8 +295,8 @@ def test_services_wait_for_what_ends_well_and_for_no_health(services):
                 assert dependency in services
 
 
-def test_all_that_stays_starts_after_init(services):
-    """But the queue, the cache and the bucket, which need no keys; and the inits after owner."""
+def test_long_running_services_start_after_init(services):
+    """Every long-running service starts after init, except the queue, the cache, and the bucket."""
     waiting = {
         name for name, service in services.items() if "init" in service.get("depends_on", {})
     }
@@ -307,8 +307,8 @@ def test_all_that_stays_starts_after_init(services):
     assert "depends_on" not in services["owner"]
 
 
-def test_all_that_stays_is_restarted_and_has_a_health_check(services):
-    """With a program that its image has."""
+def test_long_running_services_are_restarted_and_checked(services):
+    """Every long-running service is restarted, and its image has the health check's program."""
     for name in services.keys() - ONE_SHOTS - ON_REQUEST:
         service = services[name]
         assert service["restart"] == "unless-stopped"
@@ -322,7 +322,7 @@ def test_all_that_stays_is_restarted_and_has_a_health_check(services):
 
 
 def test_health_checks_that_are_python_are_python(services):
-    """They compile; test_containers_as_processes.py runs them."""
+    """The Python health checks compile; test_containers_as_processes.py runs them."""
     for service in services.values():
         test = service.get("healthcheck", {}).get("test", [])
         if "python" in test:
@@ -330,7 +330,7 @@ def test_health_checks_that_are_python_are_python(services):
 
 
 def test_everything_is_contained(services):
-    """No container can write where it is not meant to, or has a privilege it does not use."""
+    """No container has unneeded privileges or writable paths."""
     for name, service in services.items():
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -340,15 +340,15 @@ def test_everything_is_contained(services):
 
 
 def test_every_container_is_limited(services):
-    """In processors, memory and processes, so that one cannot starve the rest."""
+    """Processors, memory, and processes of every container are limited."""
     for service in services.values():
         assert service["cpus"] <= 1
         assert service["mem_limit"] in {"512m", "768m", "1g", "2g"}
         assert service["pids_limit"] <= 2048
 
 
-def test_nothing_that_stays_is_root(services, root):
-    """Ours by the image, edges by the number that their configs belong to, the queue by name."""
+def test_no_long_running_service_is_root(services, root):
+    """Long-running services have an unprivileged user: by the image, by number, or by name."""
     number = re.search(r"^USER (\d+:\d+)$", (root / "deploy/Dockerfile").read_text(), re.MULTILINE)
     for name in EDGES:
         assert services[name]["user"] == number[1]
@@ -356,12 +356,12 @@ def test_nothing_that_stays_is_root(services, root):
     assert services["valkey"]["user"] == "valkey"
     users = {name for name, service in services.items() if "user" in service}
     assert users == EDGES | {"owner", "valkey"}
-    # Without a word here it is the image's own user, and the official image has one.
+    # Without a `user` the image's own user applies, and the official image has one.
     assert services["memcached"]["image"].startswith("memcached:")
 
 
-def test_images_have_versions_and_ours_are_built_once(services, root):
-    """What is not built here says its version, and ours are looked for nowhere else."""
+def test_images_have_versions_and_are_built_once(services, root):
+    """External images have a version, and the project's images are only built."""
     built = {}
     for name, service in services.items():
         if "build" in service:

@@ -1,4 +1,4 @@
-"""The services of compose.yaml start, find each other and serve photos: as processes, that is."""
+"""The services of compose.yaml start and serve photos, as processes."""
 
 import io
 import json
@@ -18,7 +18,7 @@ READY_SECONDS_MAX = 30.0
 
 @pytest.fixture(name="site", scope="module")
 def _site(root, services):
-    """A folder in which `init` has run, and the secrets are."""
+    """Return a site after `init`, with the secrets."""
     with site_of(services, (root / "deploy" / "cluster.toml").read_text()) as site:
         script = root / "deploy" / "make-secrets.sh"
         subprocess.run([script, site.folder / "run" / "secrets"], check=True)
@@ -28,7 +28,7 @@ def _site(root, services):
 
 @pytest.fixture(name="running", scope="module")
 def _running(site, cluster):
-    """The site with every service up and healthy, in the order of `depends_on`."""
+    """Return the site with every service healthy, started in the order of `depends_on`."""
     site.start("s3")
     wait_until_answered(f"http://{site.s3_address}/healthz")
     site.run_once("init-bucket")
@@ -46,7 +46,7 @@ def _running(site, cluster):
 
 
 def wait_until_nothing_is_fenced(site):
-    """Return when every node is known to be up, and has been told what was deleted without it."""
+    """Wait until all nodes are up and no volume is fenced."""
     deadline = time.monotonic() + READY_SECONDS_MAX
     while True:
         done = subprocess.run(
@@ -64,25 +64,25 @@ def wait_until_nothing_is_fenced(site):
 
 
 def run_command(site, edge):
-    """The command that `init` wrote for an edge."""
+    """Return the command that `init` wrote for an edge."""
     run = Path(site.moved(site.services[edge]["command"][1]))
     program, *arguments = shlex.split(run.read_text())
     assert program == "exec"
     return arguments
 
 
-def answer(request):
-    """The body of an answer, which must be a good one."""
+def read_body(request):
+    """Return the body of a successful response."""
     with urllib.request.urlopen(request, timeout=10) as response:
         return response.read()
 
 
 def wait_until_answered(url):
-    """The body at a URL, as soon as there is one."""
+    """Retry a URL until it succeeds; return the body."""
     deadline = time.monotonic() + READY_SECONDS_MAX
     while True:
         try:
-            return answer(url)
+            return read_body(url)
         except OSError:
             if time.monotonic() > deadline:
                 raise
@@ -90,18 +90,18 @@ def wait_until_answered(url):
 
 
 def photo():
-    """A small photo."""
+    """Return a small photo."""
     buffer = io.BytesIO()
     Image.linear_gradient("L").resize((320, 200)).convert("RGB").save(buffer, "JPEG")
     return buffer.getvalue()
 
 
-def test_init_marks_what_is_new_and_keeps_the_rest(site, cluster):
-    """However often it runs: the same keys, the same disks."""
+def test_init_is_idempotent(site, cluster):
+    """`init` is idempotent: keys and disks stay the same."""
     keys = (site.folder / "keys" / "keys.toml").read_bytes()
     disks = [node.id for node in cluster.nodes.values() if node.bucket is None]
     markers = [(site.folder / "nodes" / disk / ".node").read_bytes() for disk in disks]
-    assert "is there already" in site.run_once("init")
+    assert "already exists" in site.run_once("init")
     assert (site.folder / "keys" / "keys.toml").read_bytes() == keys
     again = [(site.folder / "nodes" / disk / ".node").read_bytes() for disk in disks]
     assert again == markers
@@ -109,7 +109,7 @@ def test_init_marks_what_is_new_and_keeps_the_rest(site, cluster):
 
 @pytest.mark.parametrize("edge", ["east-edge", "west-edge"])
 def test_nginx_accepts_the_config_of_every_edge(edge, site):
-    """As nginx -t says, with the very command of the container."""
+    """`nginx -t` accepts the config, with the container's command."""
     done = subprocess.run(
         [*run_command(site, edge), "-t"], check=False, capture_output=True, text=True
     )
@@ -117,7 +117,7 @@ def test_nginx_accepts_the_config_of_every_edge(edge, site):
 
 
 def test_varnish_accepts_its_config(site):
-    """As varnishd -C says of the file that the container's command names."""
+    """`varnishd -C` accepts the file of the container's command."""
     program, *arguments = run_command(site, "varnish")
     config = arguments[arguments.index("-f") + 1]
     done = subprocess.run(
@@ -126,8 +126,8 @@ def test_varnish_accepts_its_config(site):
     assert done.returncode == 0, done.stderr
 
 
-def test_nginx_logs_to_where_the_engine_listens(site):
-    """To stdout and stderr, and not to files that nobody turns over."""
+def test_nginx_logs_to_stdout_and_stderr(site):
+    """Logs go to stdout and stderr, not to files without rotation."""
     for edge in ("east-edge", "west-edge"):
         logs = site.folder / "edges" / edge / "run"
         for name, target in (
@@ -139,7 +139,7 @@ def test_nginx_logs_to_where_the_engine_listens(site):
 
 
 def test_a_photo_goes_in_by_one_colo_and_out_by_both(running, cluster):
-    """Uploaded to a storagemaster, made small by a worker, read by every edge, and mirrored."""
+    """A photo is uploaded, resized, mirrored, and read through every edge."""
     token = subprocess.run(
         ["glassplate", "token", "--scope", "upload"],
         env=running.environment,
@@ -153,13 +153,13 @@ def test_a_photo_goes_in_by_one_colo_and_out_by_both(running, cluster):
         data=photo(),
         headers={"Authorization": f"Bearer {token}"},
     )
-    receipt = json.loads(answer(request))
+    receipt = json.loads(read_body(request))
     assert receipt["durability"] == "mirrored"
     assert {copy["colo"] for copy in receipt["copies"]} == {"east", "west"}
     original, small = (receipt["urls"][size].removeprefix(cluster.public_url) for size in "os")
     for edge in cluster.edges.values():
         there = f"http://{running.addresses[edge.id]}:{edge.listen.port}"
-        assert answer(there + original) == photo()
+        assert read_body(there + original) == photo()
         assert Image.open(io.BytesIO(wait_until_answered(there + small))).width == 75
     for node in cluster.nodes.values():
         if node.bucket is not None:
@@ -168,5 +168,5 @@ def test_a_photo_goes_in_by_one_colo_and_out_by_both(running, cluster):
 
 
 def test_the_bucket_is_made_once_and_keeps_its_marker(running):
-    """However often `init-bucket` runs."""
+    """`init-bucket` is idempotent."""
     assert running.run_once("init-bucket") == running.run_once("init-bucket")

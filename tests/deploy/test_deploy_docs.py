@@ -22,7 +22,7 @@ def block(language):
 
 @pytest.fixture(name="two_machines", scope="module")
 def _two_machines():
-    """The cluster of two machines in the page."""
+    """Return the cluster of two machines on the page."""
     return parse_cluster(block("toml"))
 
 

@@ -1,4 +1,4 @@
-"""The images: what goes in, and that their steps work, as far as can be seen without an engine."""
+"""Images: their content and build steps, without a container engine."""
 
 import os
 import re
@@ -14,13 +14,13 @@ VENV = "/opt/glassplate"
 
 @pytest.fixture(name="dockerfile", scope="module")
 def _dockerfile(root):
-    """The Dockerfile of the Python parts, with continued lines joined."""
+    """Return the project's Dockerfile, with continued lines joined."""
     return (root / "deploy" / "Dockerfile").read_text().replace("\\\n", " ")
 
 
 @pytest.fixture(name="packages", scope="module")
 def _packages(root):
-    """The packages that make up the project, and the folders they are in."""
+    """Return the packages of the project, and their directories."""
     project = tomllib.loads((root / "pyproject.toml").read_text())
     return {
         name.rstrip("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]
@@ -29,7 +29,7 @@ def _packages(root):
 
 @pytest.fixture(name="context", scope="module")
 def _context(root, tmp_path_factory):
-    """A copy of what .dockerignore lets into the image."""
+    """Copy the build context without the ignored files."""
     rules = (root / ".dockerignore").read_text().splitlines()
     rules = [rule for rule in rules if rule and not rule.startswith("#")]
     assert rules[0] == "*"
@@ -49,7 +49,7 @@ def _context(root, tmp_path_factory):
 
 @pytest.fixture(name="installed", scope="module")
 def _installed(dockerfile, context, tmp_path_factory):
-    """The virtual environment that the RUN line of the first stage makes."""
+    """Build the virtual environment of the first stage."""
     venv = tmp_path_factory.mktemp("opt") / "glassplate"
     stage = dockerfile.split("\nFROM ")[1]
     [step] = re.findall(r"^RUN (.+)$", stage, re.MULTILINE)
@@ -59,7 +59,7 @@ def _installed(dockerfile, context, tmp_path_factory):
 
 
 def run(*command, **options):
-    """What a command prints; it must end well."""
+    """Run a command that must succeed; return its output."""
     done = subprocess.run(
         [str(part) for part in command], check=False, capture_output=True, text=True, **options
     )
@@ -68,7 +68,7 @@ def run(*command, **options):
 
 
 def test_the_image_has_the_packages_and_no_more(context, packages):
-    """No keys, no photos, no tests, no virtual environment."""
+    """The build context has no keys, photos, tests, or virtual environment."""
     files = {path.relative_to(context) for path in context.rglob("*") if path.is_file()}
     assert {str(path) for path in files if path.parts[0] not in packages} == {
         "pyproject.toml",
@@ -83,15 +83,15 @@ def test_the_image_has_the_packages_and_no_more(context, packages):
 
 
 def test_all_programs_run_from_what_is_installed(installed, tmp_path):
-    """The command line and the three services, from a folder where the sources are not."""
+    """The command line and the services run without the sources."""
     assert "proxy-config" in run(installed / "bin" / "glassplate", "--help", cwd=tmp_path)
     for service in ("storagenode", "storagemaster", "imageworker"):
         shown = run(installed / "bin" / "python", "-m", service, "--help", cwd=tmp_path)
         assert "--config" in shown
 
 
-def test_templates_are_installed_too(installed, root, tmp_path):
-    """So that the image can render the configs of edges."""
+def test_templates_are_installed(installed, root, tmp_path):
+    """The image can render configs of edges."""
     config = (root / "deploy" / "cluster.toml").read_text().replace("/keys/", f"{tmp_path}/")
     (tmp_path / "cluster.toml").write_text(config)
     environment = {**os.environ, "GLASSPLATE_CLUSTER": str(tmp_path / "cluster.toml")}
@@ -104,7 +104,7 @@ def test_templates_are_installed_too(installed, root, tmp_path):
 
 
 def test_both_stages_have_the_same_python(dockerfile, root):
-    """An environment runs with the Python that made it, which is one the project is for."""
+    """Both stages use the same supported Python."""
     bases = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
     assert len(bases) == 2
     assert len(set(bases)) == 1
@@ -114,7 +114,7 @@ def test_both_stages_have_the_same_python(dockerfile, root):
 
 
 def test_the_image_knows_where_its_config_is(dockerfile, services):
-    """The command line in a container finds the file that is mounted there."""
+    """The command line in a container finds the mounted config."""
     place = re.search(r"GLASSPLATE_CLUSTER=(\S+)", dockerfile)[1]
     for name in ("init", "glassplate", "east-master", "east-worker"):
         targets = [mount.split(":")[1] for mount in services[name]["volumes"]]
@@ -133,7 +133,7 @@ def test_the_image_knows_where_its_config_is(dockerfile, services):
     ],
 )
 def test_servers_have_the_packages_that_the_project_installs(root, server, packages):
-    """The same as on a machine without containers, and what the health check needs."""
+    """The images install the packages of the project's script, and the health check's program."""
     text = (root / "deploy" / f"{server}.Dockerfile").read_text().replace("\\\n", " ")
     installed = re.search(r"--no-install-recommends ([a-z -]+?) +&&", text)[1].split()
     assert set(installed) == packages | {"curl"}
@@ -143,7 +143,7 @@ def test_servers_have_the_packages_that_the_project_installs(root, server, packa
 
 
 def test_varnish_can_write_where_it_runs(root, services):
-    """Its folder in memory is in the image too, so that its mode is the same on every engine."""
+    """The image has the mount point of the tmpfs with its mode."""
     text = (root / "deploy" / "varnish.Dockerfile").read_text()
     places = {place.split(":")[0]: place for place in services["varnish"]["tmpfs"]}
     for folder in re.findall(r"^RUN install --directory --mode 1777 (\S+)$", text, re.MULTILINE):

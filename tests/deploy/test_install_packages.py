@@ -16,7 +16,7 @@ exit 1"""
 
 @pytest.fixture(name="venv")
 def _venv(tmp_path):
-    """A virtual environment that exists, with a Python that does nothing."""
+    """Create a virtual environment whose Python does nothing."""
     (tmp_path / "venv" / "bin").mkdir(parents=True)
     make_program(tmp_path / "venv" / "bin" / "python", "exit 0")
     return tmp_path / "venv"

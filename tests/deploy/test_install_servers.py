@@ -13,7 +13,7 @@ SUDO = 'shift; case "$1" in sh) cat >/dev/null ;; rm) ;; *) exec "$@" ;; esac'
 
 @pytest.fixture(name="programs")
 def _programs(tmp_path):
-    """A folder of fakes: a user without rights, and a Python that lacks venv until it is there."""
+    """Create fake programs: an unprivileged user, and a Python without venv."""
     make_program(tmp_path / "id", "echo 1000")
     make_program(tmp_path / "sudo", SUDO)
     is_installed = f"test -e {tmp_path}/installed"
@@ -55,6 +55,7 @@ def test_without_a_network_it_says_so_within_ten_seconds(root, programs):
     assert run.status == 1
     assert run.seconds_until(UNREACHABLE) < 10.0
     assert run.longest_silence_seconds < 5.0
-    assert "python3.11-venv is not installed:\n  no virtual environment" in run.text
+    loss = "Python cannot create a virtual environment"
+    assert f"python3.11-venv is not installed:\n  {loss}" in run.text
     assert "sudo apt-get install --no-install-recommends \\\n    python3.11-venv" in run.text
     assert all(len(line) <= 80 for _, line in run.lines)

@@ -22,7 +22,7 @@ def _pyproject(root):
 
 @pytest.fixture(name="locks", scope="module")
 def _locks(root):
-    """The text of every lock file by its name."""
+    """Return the text of every lock file by its name."""
     return {name: (root / "requirements" / f"{name}.lock").read_text() for name in LOCKS}
 
 

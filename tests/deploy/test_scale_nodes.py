@@ -1,4 +1,4 @@
-"""deploy/scale-nodes.sh gives each colo more nodes, which are like those that there are."""
+"""deploy/scale-nodes.sh adds nodes like the existing ones to each colo."""
 
 import shutil
 import subprocess
@@ -11,21 +11,21 @@ from volumes.cluster_file import load_cluster
 
 @pytest.fixture(name="project")
 def _project(root, tmp_path):
-    """A copy of the files that it reads and writes."""
+    """Copy the files that the script reads and writes."""
     shutil.copy(root / "compose.yaml", tmp_path)
     shutil.copytree(root / "deploy", tmp_path / "deploy", ignore=shutil.ignore_patterns("secrets"))
     return tmp_path
 
 
 def scale(project, count):
-    """Run the script; whether it was content."""
+    """Run the script; return True if it succeeded."""
     script = project / "deploy" / "scale-nodes.sh"
     done = subprocess.run([script, str(count)], check=False, capture_output=True, text=True)
     return done.returncode == 0
 
 
-def test_each_colo_has_as_many_nodes_as_were_asked_for(project, cluster):
-    """With volumes of their own in both colos and in the bucket; what was there stays as it is."""
+def test_each_colo_has_the_requested_number_of_nodes(project, cluster):
+    """New nodes get volumes in both colos and the bucket; existing ones are unchanged."""
     assert scale(project, 4)
     grown = load_cluster(project / "deploy" / "cluster.toml")
     for colo in ("east", "west"):
@@ -43,7 +43,7 @@ def test_each_colo_has_as_many_nodes_as_were_asked_for(project, cluster):
 
 
 def test_new_nodes_are_like_the_first(project, services):
-    """But for name and address, which every edge knows; and their disks are marked by `init`."""
+    """A new node differs only in name and address; edges know it, and `init` marks its disk."""
     assert scale(project, 3)
     added = yaml.safe_load((project / "compose.override.yaml").read_text())
     for colo, subnet in (("east", "10.201.1"), ("west", "10.201.2")):
@@ -59,7 +59,7 @@ def test_new_nodes_are_like_the_first(project, services):
 
 
 def test_growing_twice_is_growing_at_once(project, root):
-    """Whatever was there."""
+    """Growing in two steps gives the same files as in one."""
     assert scale(project, 3)
     assert scale(project, 4)
     config = project / "deploy" / "cluster.toml"
@@ -71,8 +71,8 @@ def test_growing_twice_is_growing_at_once(project, root):
     assert (config.read_text(), (project / "compose.override.yaml").read_text()) == twice
 
 
-def test_no_node_is_taken_away(project):
-    """Photos are on it."""
+def test_no_node_is_removed(project):
+    """A smaller number is rejected, because the nodes store photos."""
     assert scale(project, 3)
     before = (project / "deploy" / "cluster.toml").read_text()
     assert not scale(project, 2)

@@ -11,19 +11,19 @@ import pytest
 
 @pytest.fixture(name="setuptools_config", scope="module")
 def _setuptools_config(root):
-    """The setuptools section of pyproject.toml."""
+    """Return the setuptools section of pyproject.toml."""
     return tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
 
 
 @pytest.fixture(name="packages", scope="module")
 def _packages(setuptools_config):
-    """The top-level packages."""
+    """Return the top-level packages."""
     return [name.rstrip("*") for name in setuptools_config["packages"]["find"]["include"]]
 
 
 @pytest.fixture(name="wheel_files", scope="module")
 def _wheel_files(root, packages, tmp_path_factory):
-    """The names of the files in a wheel that is built from a copy of the packages."""
+    """Build a wheel from a copy of the packages; return the names of its files."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy2(root / name, source)

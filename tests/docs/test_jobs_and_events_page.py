@@ -15,7 +15,7 @@ from imageworker import libraries
 from imageworker.make_sizes import make_sizes
 from imageworker.pixels.metadata import CREDIT_LENGTH_MAX, TEXT_LENGTH_MAX
 from imageworker.processing_errors import KINDS, REASON_LENGTH_MAX, TransientFailure
-from imageworker.queue.jobs import _why
+from imageworker.queue.jobs import _failure_document
 from imageworker.recipe import DEFAULT_RECIPE, AvifSetting
 from permission_urls import KeyRing, sign_job, verify_job, verify_webhook
 from permission_urls.keys import Key, KeyState
@@ -155,7 +155,7 @@ def test_the_failure_document():
     (text,) = blocks(section(PAGE, "## Failure document"), "json")
     document = json.loads(text)
     error = KINDS[document["kind"]](document["reason"])
-    written = _why(Failure(VERSION), error)
+    written = _failure_document(Failure(VERSION), error)
     assert written.data.decode() == text.removesuffix("\n")
     rows = {row["kind"]: row["written as"] for row in table(PAGE, "## Failure document")}
     assert rows == {"WorkerDied": ".try"} | {

@@ -1,7 +1,7 @@
-"""What must be answered to which request, by a node and by edges of both kinds: one table for all.
+"""Table of requests and expected responses, shared by nodes and both kinds of edges.
 
 In targets and headers `{url}` is a permission URL of a photo, `{etag}` its ETag, `{mtime}` its
-Last-Modified, `{earlier}` and `{later}` a second beside that.
+Last-Modified, and `{earlier}` and `{later}` are one second beside that.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ LAST = PHOTO_BYTES - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A request and its answer; `part` is the first and the last byte of a 206."""
+    """A request and its response; `part` is the first and the last byte of a 206."""
 
     method: str = "GET"
     target: str = "{url}"
@@ -41,12 +41,12 @@ class Case:
 
     @property
     def name(self) -> str:
-        """What pytest calls it."""
+        """Test id."""
         headers = ", ".join(f"{name}: {value}" for name, value in self.headers.items())
         return f"{self.method} {self.target} {headers}".strip()
 
     def filled_headers(self) -> dict[str, str]:
-        """The headers, with the photo's own values in them."""
+        """Return the headers with the photo's values."""
         return {name: value.format(**WORDS) for name, value in self.headers.items()}
 
 
@@ -202,7 +202,7 @@ OTHER_TARGETS = {
 
 
 def cases() -> Iterator[Case]:
-    """All of the table."""
+    """Return all cases."""
     for method in ("GET", "HEAD"):
         for text, wanted in RANGES.items():
             status, part = (wanted, None) if isinstance(wanted, int) else (206, wanted)

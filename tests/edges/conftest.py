@@ -1,4 +1,4 @@
-"""One real node with an edge of each kind before it, shared by all tests of this folder."""
+"""One real node with an edge of each kind, shared by all tests of this directory."""
 
 import tempfile
 from pathlib import Path

@@ -1,15 +1,15 @@
-"""Requests that no client of ours sends, byte by byte, and how each may be answered.
+"""Hostile requests as bytes, and the allowed responses.
 
-`A` is a permission URL of a photo, `S` that of a photo which only a smuggled request asks for. The
-same connection then asks for another photo, the canary.
+`A` is a permission URL of a photo, and `S` one of a photo that only a smuggled request reads. The
+same connection then requests another photo, the canary.
 """
 
 from dataclasses import dataclass
 
 CLOSED = 0
-"""The connection ends without an answer."""
+"""The connection ends without a response."""
 BARE = 9
-"""An answer without a head, as HTTP/0.9 has it."""
+"""A response without a head, as in HTTP/0.9."""
 
 REFUSED = frozenset({400, CLOSED})
 NO_PERMISSION = frozenset({400, 403, CLOSED})
@@ -23,7 +23,7 @@ CHUNKED_SMUGGLED = b"0\r\n\r\n" + SMUGGLED
 
 @dataclass(frozen=True, slots=True)
 class Hostile:
-    """A request, and the statuses that are right for it."""
+    """A request, and its allowed statuses."""
 
     name: str
     request: bytes
@@ -39,7 +39,7 @@ def _line(line: bytes) -> bytes:
 
 
 def _framing() -> list[Hostile]:
-    """What one server takes for a body, and the next for a request."""
+    """Return requests that two servers can split differently."""
     lengths = {
         "negative": b"-1",
         "signed": b"+5",
@@ -87,7 +87,7 @@ def _framing() -> list[Hostile]:
         "NUL": b"Transfer-Encoding: chunked\x00",
     }
     for name, line in encodings.items():
-        # A server that knows none of these by name may see a request without a body, and a canary.
+        # A server that knows none of these names can see a request without a body, and the canary.
         allowed = SERVED_OR_REFUSED if name == "underscore" else REFUSED
         headers = H + line + b"\r\n"
         found.append(Hostile(f"TE {name}", _get(headers, body=b"0\r\n\r\n"), allowed))
@@ -104,7 +104,7 @@ def _framing() -> list[Hostile]:
 
 
 def _chunks() -> list[Hostile]:
-    """Chunks that overflow, that lie, and that never end."""
+    """Return chunks that overflow, have wrong lengths, or never end."""
     bodies = {
         "size overflow": b"FFFFFFFFFFFFFFFFF\r\nx\r\n0\r\n\r\n",
         "size 2**64": b"10000000000000000\r\nx\r\n0\r\n\r\n",
@@ -135,7 +135,7 @@ def _chunks() -> list[Hostile]:
 
 
 def _headers() -> list[Hostile]:
-    """Header lines that are none, or are there twice."""
+    """Return malformed or duplicate header lines."""
     lines = {
         "no Host": (b"", REFUSED),
         "two Hosts": (H + b"Host: evil.test\r\n", REFUSED),
@@ -188,7 +188,7 @@ def _headers() -> list[Hostile]:
 
 
 def _request_lines() -> list[Hostile]:
-    """First lines that are none."""
+    """Return malformed request lines."""
     lines = {
         "HTTP/0.9": (b"GET A", REFUSED | {BARE}),
         "HTTP/1.2": (b"GET A HTTP/1.2", SERVED_OR_REFUSED),

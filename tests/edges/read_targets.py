@@ -1,4 +1,4 @@
-"""A real node, and real edges of both kinds before it: three that must answer alike."""
+"""A real node and real edges of both kinds, which must respond alike."""
 
 import contextlib
 import itertools
@@ -32,12 +32,12 @@ class Photo:
     data: bytes
 
     def url(self, *, expiry: int = 0) -> str:
-        """A permission URL of it."""
+        """Return a permission URL of the photo."""
         return sign(self.path, expiry=expiry)
 
 
 class ReadTargets:
-    """Where the same request can be sent: to the node itself, or to an edge."""
+    """Targets of the same request: the node, and each edge."""
 
     def __init__(
         self, keys: KeyRing, nodes: dict[str, ServedNode], edges: dict[str, RunningEdge]
@@ -48,13 +48,13 @@ class ReadTargets:
         self._numbers = itertools.count()
 
     def address(self, target: str) -> Address:
-        """Where a target answers."""
+        """Return the address of a target."""
         if target == "node":
             return self.nodes["east-1"].node.read
         return self.edges[target].address
 
     def new_photo(self, *, size: int = PHOTO_BYTES) -> Photo:
-        """A photo that nobody has asked for."""
+        """Store a photo that no request has read yet."""
         place = variant_of(version_of(next(self._numbers)), "m")
         assert isinstance(place.file, Variant)
         path = render_path(place.file)
@@ -66,7 +66,7 @@ class ReadTargets:
 
 @contextlib.contextmanager
 def running_targets(folder: Path) -> Iterator[ReadTargets]:
-    """Two nodes and an edge of each kind, up for as long as the block lasts."""
+    """Run two nodes and an edge of each kind until the block exits."""
     site = make_site(folder)
     with (
         serving(site, [id_ for id_, _ in NODES]) as nodes,
@@ -77,7 +77,7 @@ def running_targets(folder: Path) -> Iterator[ReadTargets]:
 
 
 def make_site(folder: Path) -> Site:
-    """A cluster whose keys are those of the golden URLs."""
+    """Return a cluster with the keys of the golden URLs."""
     text = 'public_url = "http://photos.test"\nkeys_file = "keys.toml"\nqueue_url = "redis://x"\n'
     for id_, colo in NODES:
         text += f'[nodes.{id_}]\ncolo = "{colo}"\nstore = "{id_}"\n'

@@ -1,4 +1,4 @@
-"""A colo's node is killed, or its bytes go bad, in the middle of a load: clients do not notice."""
+"""A node dies or its bytes are corrupted under load, without errors for clients."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ import pytest
 
 from tests.edge_servers import running_nginx, running_varnish
 from tests.edges.read_targets import NODES, make_site
-from tests.proxy_config.edge_requests import READ_KEYS, ask, sign
+from tests.proxy_config.edge_requests import READ_KEYS, send_request, sign
 from tests.storagenode.node_process import ask as ask_node
 from tests.storagenode.node_process import body_of, node_process
 from tests.storagenode.photo_samples import MTIME, bytes_of, variant_of, version_of
@@ -35,14 +35,14 @@ def _site(tmp_path_factory):
 
 @pytest.fixture(name="photos", scope="module")
 def _photos():
-    """Places and bytes; each kind of fault and of edge has photos of its own."""
+    """Return places and bytes; each kind of fault and edge has its own photos."""
     places = [variant_of(version_of(number), "m") for number in range(4 * PHOTOS)]
     return [(place, bytes_of(render_path(place.file), size=PHOTO_BYTES)) for place in places]
 
 
 @pytest.fixture(name="nodes", scope="module")
 def _nodes(site, photos):
-    """A process for each node, both with all photos; they can be killed and started again."""
+    """Run a process per node, both with all photos."""
     with contextlib.ExitStack() as stack:
         started = {}
 
@@ -57,7 +57,7 @@ def _nodes(site, photos):
 
 
 async def fill(client, *, photos):
-    """Upload all photos, some side by side, because a disk brings them to safety together."""
+    """Upload all photos concurrently, because fsyncs share the disk."""
 
     async def upload(some):
         for place, data in some:
@@ -78,7 +78,7 @@ def _edges(site, nodes):
 
 
 def wait_until_varnish_asks(edge, backend):
-    """Return when a node that was away answers the probes again."""
+    """Wait until a recovered node passes its probes."""
     argv = ["varnishadm", "-n", str(edge.run_dir / "varnish"), "backend.list"]
     deadline = time.monotonic() + 60
     while True:
@@ -91,13 +91,13 @@ def wait_until_varnish_asks(edge, backend):
 
 
 def kill_the_near_node(site, nodes, photos):
-    """The colo's only node dies, with whatever it was sending."""
+    """Kill the local node during its responses."""
     del site, photos
     nodes["east-1"].kill()
 
 
 def spoil_the_near_nodes_bytes(site, nodes, photos):
-    """One byte of each photo is another, on the disk of the near node."""
+    """Change one byte of each photo on the local node's disk."""
     del nodes
     for place, data in photos:
         path = Path(site.node("east-1").store) / render_path(place.file)
@@ -110,7 +110,7 @@ def spoil_the_near_nodes_bytes(site, nodes, photos):
 @pytest.mark.parametrize("fault", [spoil_the_near_nodes_bytes, kill_the_near_node],
                          ids=["bytes go bad", "node is killed"])  # fmt: skip
 def test_clients_see_no_error(site, nodes, edges, photos, kind, fault):
-    """Every read is whole and right but, at most, those that were under way at that moment."""
+    """Every read is correct, except reads that were in progress at the moment of the fault."""
     started, start = nodes
     if started["east-1"].poll() is not None:
         start("east-1")
@@ -127,8 +127,8 @@ def test_clients_see_no_error(site, nodes, edges, photos, kind, fault):
         place, data = photo
         url = sign(render_path(place.file))
         try:
-            answer = ask(edges[kind].address, url)
-            error = None if (answer.status, answer.body) == (200, data) else answer.status
+            response = send_request(edges[kind].address, url)
+            error = None if (response.status, response.body) == (200, data) else response.status
         except (OSError, IndexError, ValueError) as failure:
             error = repr(failure)
         if next(done) == FAULT_AFTER:
@@ -140,5 +140,5 @@ def test_clients_see_no_error(site, nodes, edges, photos, kind, fault):
         assert is_time.wait(60)
         fault(site, started, mine)
         errors = [error for each in reads if (error := each.result()) is not None]
-    print(f"{kind}, {fault.__name__}: {len(errors)} errors in {PHOTOS} reads: {errors}")  # noqa: T201 - the count is told
+    print(f"{kind}, {fault.__name__}: {len(errors)} errors in {PHOTOS} reads: {errors}")  # noqa: T201  # reports the count
     assert len(errors) <= CLIENTS

@@ -1,4 +1,4 @@
-"""A node, nginx and Varnish give the same answers, whether they have the photo cached or not."""
+"""A node, nginx, and Varnish give the same responses, cached or not."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ import pytest
 from storagenode.read_port.http_semantics import etag_of, http_date
 from tests.edges.conformance_table import ERROR_TEXTS, Case, cases
 from tests.edges.read_targets import TARGETS, Photo
-from tests.proxy_config.edge_requests import Answer, ask
+from tests.proxy_config.edge_requests import Response, send_request
 from tests.storagenode.photo_samples import MTIME
 
 SAFETY_HEADERS = {
@@ -18,16 +18,16 @@ SAFETY_HEADERS = {
     "cross-origin-resource-policy": "cross-origin",
 }
 ALLOWED = "GET, HEAD, OPTIONS"
-# What a message has by the connection it went over, or by the program that sent it.
+# Headers that depend on the connection or the program.
 NOT_COMPARED = ("date", "server", "connection")
-# nginx has a way through for each: a URL that is good for ever, and one that ends one day.
+# nginx has separate paths for URLs with and without expiry.
 LIFETIMES = {0: "public, max-age=31536000, immutable", 0xFFFFFFFF: "public, max-age=31536000"}
 TABLE = list(cases())
 
 
 @pytest.fixture(name="photo_of", scope="session")
 def _photo_of(targets):
-    """A photo for each case and lifetime, the same at every target."""
+    """Return a photo for each case and lifetime, the same at every target."""
     made: dict[tuple[str, int], Photo] = {}
 
     def photo_of(case: Case, expiry: int) -> Photo:
@@ -39,8 +39,8 @@ def _photo_of(targets):
     return photo_of
 
 
-def expected(case: Case, photo: Photo, cache_control: str) -> Answer:
-    """The answer of the table, whole."""
+def expected(case: Case, photo: Photo, cache_control: str) -> Response:
+    """Return the complete expected response."""
     headers, body = dict(SAFETY_HEADERS), b""
     if case.status == 204:
         headers |= {"allow": ALLOWED, "cache-control": "no-store"}
@@ -70,24 +70,24 @@ def expected(case: Case, photo: Photo, cache_control: str) -> Answer:
             headers["content-range"] = f"bytes */{len(photo.data)}"
     if case.status not in {204, 304}:
         headers["content-length"] = str(len(body))
-    return Answer(case.status, headers, b"" if case.method == "HEAD" else body)
+    return Response(case.status, headers, b"" if case.method == "HEAD" else body)
 
 
 def test_the_table_has_no_case_twice():
-    """Each name stands for one request, and each for a photo of its own."""
+    """Each case has its own name and its own photo."""
     assert len({case.name for case in TABLE}) == len(TABLE)
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: ascii(case.name)[:80])
-def test_the_answer_is_that_of_the_table_cold_and_warm(targets, photo_of, case, target):
-    """Status, all headers and body are right when the photo is fetched, and when it is cached."""
+def test_the_response_matches_the_table_cold_and_warm(targets, photo_of, case, target):
+    """Status, headers, and body are right on the first request and from the cache."""
     for expiry, cache_control in LIFETIMES.items():
         photo = photo_of(case, expiry)
         wanted = expected(case, photo, cache_control)
         url = case.target.format(url=photo.url(expiry=expiry))
         for temperature in ("cold", "warm"):
-            answer = ask(
+            response = send_request(
                 targets.address(target), url, method=case.method, headers=case.filled_headers()
             )
-            assert answer.without(*NOT_COMPARED) == wanted, temperature
+            assert response.without(*NOT_COMPARED) == wanted, temperature

@@ -1,4 +1,4 @@
-"""`proxy-config --watch` has a running edge follow the map and the keys; no good URL is refused."""
+"""`proxy-config --watch`: a running edge follows changes of the map and the keys."""
 
 import contextlib
 import shlex
@@ -12,7 +12,7 @@ import pytest
 
 from permission_urls import ReadSigner, load_keys
 from tests.free_ports import free_port
-from tests.proxy_config.edge_requests import SIZE_CLASSES, ask, new_photo_path
+from tests.proxy_config.edge_requests import SIZE_CLASSES, new_photo_path, send_request
 from tests.proxy_config.fake_node import FakeNode, bytes_of
 from volumes.address import Address
 
@@ -21,7 +21,7 @@ IN_A_ROW = 50
 
 
 class FollowedEdge:
-    """A cluster's files, an edge that runs from what is rendered of them, and who keeps it so."""
+    """The files of a cluster, an edge with rendered configs, and the process that watches them."""
 
     def __init__(self, folder, kind, stack):
         self.config = folder / "cluster.toml"
@@ -40,7 +40,7 @@ class FollowedEdge:
         text += f'[masters.one]\ncolo = "east"\naddress = "127.0.0.1:{free_port()}"\n'
         self.config.write_text(text)
         self.glassplate("keys", "init")
-        self.said = folder / "said"
+        self.output = folder / "output"
         self._start(folder, kind, stack)
 
     def _start(self, folder, kind, stack):
@@ -50,9 +50,9 @@ class FollowedEdge:
         command += ["--check", "--run-dir", f"{folder}/run", "--cache-bytes", "64M"]
         if kind == "nginx":
             command += ["--cache-dir", f"{folder}/cache", "--user", "root"]
-        with self.said.open("wb") as said:
+        with self.output.open("wb") as output:
             watch = subprocess.Popen(
-                self._command(*command), stdout=subprocess.PIPE, stderr=said, text=True
+                self._command(*command), stdout=subprocess.PIPE, stderr=output, text=True
             )
         stack.callback(end, watch)
         edge = subprocess.Popen(
@@ -71,36 +71,36 @@ class FollowedEdge:
         return [sys.executable, "-m", "glassplate", "--cluster", str(self.config), *arguments]
 
     def url(self, path):
-        """A URL, signed by the key that signs now."""
+        """Return a URL signed with the signing key."""
         ring = load_keys(self.config.with_name("keys.toml"))
         return ReadSigner(ring).url(path, size_class=SIZE_CLASSES["m"])
 
     def url_of(self, key_id, path):
-        """A URL, signed by a key that may not sign yet."""
+        """Return a URL signed with a key that does not sign yet."""
         ring = load_keys(self.config.with_name("keys.toml")).with_signing_key(key_id)
         return ReadSigner(ring).url(path, size_class=SIZE_CLASSES["m"])
 
     def status(self, target):
-        """What the edge answers, or 0 while it does not."""
+        """Return the status from the edge, or 0 without a response."""
         try:
-            return ask(self.address, target).status
+            return send_request(self.address, target).status
         except OSError:
             return 0
 
     def wait_until_always(self, status, target):
-        """Return when no worker that is about to end answers otherwise any more."""
+        """Wait until no old worker responds any more."""
         self.wait_until(lambda: {self.status(target) for _ in range(IN_A_ROW)} == {status})
 
     def wait_until(self, holds):
-        """Return when it holds."""
+        """Wait until the condition is true."""
         deadline = time.monotonic() + SECONDS_MAX
         while not holds():
-            assert time.monotonic() < deadline, self.said.read_text()
+            assert time.monotonic() < deadline, self.output.read_text()
             time.sleep(0.05)
 
 
 def end(process):
-    """End a process as Ctrl-C does."""
+    """Stop a process as Ctrl-C does."""
     process.terminate()
     process.wait(SECONDS_MAX)
     if process.stdout:
@@ -115,20 +115,20 @@ def _edge(request, tmp_path_factory):
 
 
 def test_a_new_volume_is_served_once_the_map_has_it(edge):
-    """The edge is reloaded by itself, and a map that makes no sense changes nothing."""
+    """The edge is reloaded automatically, and an invalid map changes nothing."""
     good = edge.config.read_text()
     path, other = new_photo_path(), new_photo_path(volume=43)
     assert (edge.status(edge.url(path)), edge.status(edge.url(other))) == (200, 404)
     edge.config.write_text(good.replace('numbers = "42"', 'numbers = "nonsense"'))
-    edge.wait_until(lambda: "left as it is" in edge.said.read_text())
+    edge.wait_until(lambda: "not changed" in edge.output.read_text())
     assert edge.status(edge.url(path)) == 200
     edge.config.write_text(good.replace('numbers = "42"', 'numbers = "42-43"'))
     edge.wait_until(lambda: edge.status(edge.url(other)) == 200)
-    assert "written, and reloaded" in edge.said.read_text()
+    assert "written and reloaded" in edge.output.read_text()
 
 
-def test_a_rotation_refuses_no_good_url_and_then_every_url_of_the_retired_key(edge):
-    """Announce, sign, retire, under load: whatever is signed by the key that signs is served."""
+def test_a_rotation_rejects_only_urls_of_the_retired_key(edge):
+    """Every URL of the signing key is served during accept, promote, and retire, under load."""
     keys_file = edge.config.with_name("keys.toml")
     path = new_photo_path()
     refused, over = [], threading.Event()
@@ -136,9 +136,9 @@ def test_a_rotation_refuses_no_good_url_and_then_every_url_of_the_retired_key(ed
     def load():
         while not over.is_set():
             url = edge.url(path)
-            answer = ask(edge.address, url)
-            if (answer.status, answer.body) != (200, bytes_of(path)):
-                refused.append((url, answer.status))
+            response = send_request(edge.address, url)
+            if (response.status, response.body) != (200, bytes_of(path)):
+                refused.append((url, response.status))
 
     former = load_keys(keys_file).signing_key.key_id
     threads = [threading.Thread(target=load) for _ in range(4)]

@@ -1,4 +1,4 @@
-"""Strings that are nearly permission URLs get from edges the verdict that Python gives them."""
+"""Strings similar to permission URLs get the same verdict from edges as from Python."""
 
 import itertools
 import socket
@@ -18,43 +18,45 @@ TARGETS = 100_000
 CONNECTIONS = 2
 PIPELINED = 64
 ANSWER_SECONDS = 30.0
-# 404: the permission is good, and no node has such a photo.
+# 404: the permission is valid, but no node has the photo.
 STATUSES = {"ok": {b"200", b"404"}, "400": {b"400"}, "403": {b"403"}}
 
 
 @pytest.fixture(name="judged", scope="module")
 def _judged(targets):
-    """Targets that can stand in a request line, each with Python's verdict."""
+    """Return targets for a request line, with Python's verdicts."""
     print(f"seed {SEED}")  # noqa: T201 - a failure must be repeatable
     source = UrlSource(
         seed=SEED,
         reference=reference_verifier,
         read_keys={id_: bytes.fromhex(key) for id_, key in READ_KEYS.items()},
         size_classes=SIZE_CLASSES,
-        # What ends soon would end between one verdict and the other.
+        # A URL that expires soon could expire between the two verdicts.
         now=int(time.time()) + 86_400,
     )
     verifier = Verifier(targets.keys, SIZE_CLASSES)
     raws = [
         raw
         for make in (source.mutations, source.recombinations)
-        for raw in itertools.islice(filter(can_be_asked, map(encoded, make(TARGETS))), TARGETS // 2)
+        for raw in itertools.islice(
+            filter(fits_request_line, map(encoded, make(TARGETS))), TARGETS // 2
+        )
     ]
     return [(raw, verdict_of(verifier, raw)) for raw in raws]
 
 
 def encoded(target):
-    """A target's bytes."""
+    """Return a target's bytes."""
     return target.encode("latin-1")
 
 
-def can_be_asked(raw):
-    """Whether a target can stand in a request line as it is."""
+def fits_request_line(raw):
+    """Return True if the target can be sent in a request line unchanged."""
     return raw.startswith(b"/") and min(raw) > 0x20 and 0x7F not in raw
 
 
 def verdict_of(verifier, raw):
-    """The key of `STATUSES` for a target."""
+    """Return the key of `STATUSES` for a target."""
     try:
         verifier.verify(raw, time.time())
     except MalformedUrl:
@@ -66,9 +68,9 @@ def verdict_of(verifier, raw):
 
 @pytest.mark.parametrize("target", ["nginx", "varnish"])
 def test_an_edge_agrees_with_python_on_every_string(targets, judged, target):
-    """A hundred thousand strings, no disagreement, and every verdict comes up often."""
+    """A hundred thousand strings get the same verdict, and every verdict occurs often."""
     address = targets.address(target)
-    # nginx closes after a 400, which would cost all that wait behind it.
+    # nginx closes the connection after a 400, which would lose the pipelined requests.
     ordered = sorted(judged, key=lambda each: each[1])
     shares = [ordered[start::CONNECTIONS] for start in range(CONNECTIONS)]
     with ThreadPoolExecutor(CONNECTIONS) as threads:
@@ -87,7 +89,7 @@ def test_an_edge_agrees_with_python_on_every_string(targets, judged, target):
 
 
 def statuses_of(address, raws):
-    """The status of each target, asked for one after the other without waiting."""
+    """Return the status of each target, requested in a pipeline."""
     done = 0
     pipelined = 1
     while done < len(raws):
@@ -96,14 +98,14 @@ def statuses_of(address, raws):
             closed = False
             while done < len(raws) and not closed:
                 batch = raws[done : done + pipelined]
-                got, closed = ask_all(connection, batch)
+                got, closed = send_all(connection, batch)
                 yield from got
                 done += len(got)
                 pipelined = PIPELINED if len(got) == len(batch) and not closed else 1
 
 
-def ask_all(connection, raws):
-    """The statuses that come back for HEADs of these, and whether the connection has ended."""
+def send_all(connection, raws):
+    """Return the statuses of pipelined HEAD requests, and whether the connection has ended."""
     connection.sendall(b"".join(b"HEAD %b HTTP/1.1\r\nHost: x\r\n\r\n" % raw for raw in raws))
     received = b""
     while received.count(b"\r\n\r\n") < len(raws):

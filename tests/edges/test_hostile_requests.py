@@ -1,4 +1,4 @@
-"""Hostile bytes get an answer that echoes nothing, and never let one request answer another."""
+"""Hostile bytes get constant responses and cannot affect the response to another request."""
 
 import contextlib
 import re
@@ -22,40 +22,40 @@ CONSTANT_BODIES = {
 
 @pytest.fixture(name="photos", scope="module")
 def _photos(targets):
-    """The photo that is asked for, the one that only a smuggled request asks for, the canary."""
+    """Return the requested photo, the photo of the smuggled request, and the canary."""
     return [targets.new_photo() for _ in range(3)]
 
 
 def test_there_are_enough_cases():
-    """Each has a name of its own."""
+    """Each case has its own name."""
     assert len({case.name for case in HOSTILE}) == len(HOSTILE) >= 150
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case.name)
-def test_hostile_bytes_are_refused_and_answer_nobody_else(targets, photos, case, target):
-    """The status is an allowed one; every body is constant, or the photo that was asked for."""
-    asked, smuggled, canary = photos
+def test_hostile_bytes_affect_no_other_request(targets, photos, case, target):
+    """The status is allowed, and every body is constant or the requested photo."""
+    requested, smuggled, canary = photos
     request = case.request.replace(b"S HTTP", smuggled.url().encode() + b" HTTP")
     request = request.replace(b": S", b": " + smuggled.url().encode())
-    request = re.sub(rb"(?<![A-Z=])A(?![A-Za-z])", asked.url().encode(), request)
+    request = re.sub(rb"(?<![A-Z=])A(?![A-Za-z])", requested.url().encode(), request)
     after = f"GET {canary.url()} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
     received = send(targets.address(target), request + after)
-    answers = list(parse_answers(received))
-    assert (answers[0][0] if answers else CLOSED) in case.allowed
+    responses = list(parse_responses(received))
+    assert (responses[0][0] if responses else CLOSED) in case.allowed
     assert smuggled.data not in received
-    photos_sent = [body for _, body in answers if body not in CONSTANT_BODIES]
-    # One for the request, if it is taken for one, and one for the canary: in this order, once each.
-    own, others = {asked.data, asked.data[:1], asked.data[1:2]}, [[], [canary.data]]
+    photos_sent = [body for _, body in responses if body not in CONSTANT_BODIES]
+    # At most one response for the request and one for the canary, in this order.
+    own, others = {requested.data, requested.data[:1], requested.data[1:2]}, [[], [canary.data]]
     assert photos_sent in others or (photos_sent[0] in own and photos_sent[1:] in others)
-    for status, body in answers:
+    for status, body in responses:
         assert status in {200, 206, BARE} or body in CONSTANT_BODIES
-    for secret in (asked, smuggled, canary):
+    for secret in (requested, smuggled, canary):
         assert secret.url().split(".")[3].encode() not in received
 
 
 def send(address, data):
-    """All that comes back until the other side closes, or has said nothing for a while."""
+    """Send bytes; return all bytes until the other side closes or is idle."""
     received = b""
     with socket.create_connection((address.host, address.port), SILENCE_SECONDS) as connection:
         with contextlib.suppress(OSError):
@@ -67,8 +67,8 @@ def send(address, data):
     return received
 
 
-def parse_answers(received):
-    """Statuses and bodies, one after the other."""
+def parse_responses(received):
+    """Return statuses and bodies, in order."""
     while received:
         if not received.startswith(b"HTTP/1."):
             yield BARE, received

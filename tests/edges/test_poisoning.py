@@ -1,8 +1,8 @@
-"""No header of one client changes what the next one gets."""
+"""No header of one client affects the response to the next client."""
 
 import pytest
 
-from tests.proxy_config.edge_requests import ask, exchange, parse_answer
+from tests.proxy_config.edge_requests import exchange, parse_response, send_request
 
 POISON = {
     "Accept": "text/html",
@@ -76,7 +76,7 @@ POISON = {
     "X-WAP-Profile": "http://evil.test",
 }
 
-# Alone, and many at once; Varnish takes no more than 64.
+# Alone and in groups; Varnish accepts at most 64 headers.
 SETS = {name: {name: value} for name, value in POISON.items()} | {
     "every other one": dict(list(POISON.items())[::2]),
     "every other one else": dict(list(POISON.items())[1::2]),
@@ -84,42 +84,42 @@ SETS = {name: {name: value} for name, value in POISON.items()} | {
 
 
 def test_there_are_enough_headers():
-    """Each is sent alone, and each with many others."""
+    """Each header is sent alone and with many others."""
     assert len(POISON) >= 60
 
 
 @pytest.fixture(name="wanted", scope="module")
 def _wanted(targets):
-    """What a client gets of a photo that nobody has poisoned, by the photo's own bytes."""
+    """Return the expected response to a clean request, with the photo's bytes."""
 
     def wanted(target, photo, expiry):
         untouched = targets.new_photo()
-        answer = ask(targets.address(target), untouched.url(expiry=expiry))
-        assert (answer.status, answer.body) == (200, untouched.data)
-        return answer.without("date", "repr-digest"), photo.data
+        response = send_request(targets.address(target), untouched.url(expiry=expiry))
+        assert (response.status, response.body) == (200, untouched.data)
+        return response.without("date", "repr-digest"), photo.data
 
     return wanted
 
 
 @pytest.mark.parametrize("target", ["nginx", "varnish"])
-@pytest.mark.parametrize("expiry", [0, 0xFFFFFFFF], ids=["for ever", "ends"])
+@pytest.mark.parametrize("expiry", [0, 0xFFFFFFFF], ids=["permanent", "expiring"])
 @pytest.mark.parametrize("headers", SETS.values(), ids=SETS)
-def test_a_clean_request_gets_the_clean_answer(targets, wanted, target, expiry, headers):
-    """Asked first with a strange header, a photo is afterwards what any other photo is."""
+def test_a_clean_request_gets_the_clean_response(targets, wanted, target, expiry, headers):
+    """A photo first requested with a strange header is later served like any other photo."""
     photo = targets.new_photo()
     url = photo.url(expiry=expiry)
-    assert ask_poisoned(targets.address(target), url, headers) in {200, 206, 304}
-    clean = ask(targets.address(target), url)
-    answer, data = wanted(target, photo, expiry)
+    assert send_poisoned(targets.address(target), url, headers) in {200, 206, 304}
+    clean = send_request(targets.address(target), url)
+    response, data = wanted(target, photo, expiry)
     assert clean.body == data
     comparable = clean.without("date", "repr-digest")
-    assert (comparable.status, comparable.headers) == (answer.status, answer.headers)
+    assert (comparable.status, comparable.headers) == (response.status, response.headers)
 
 
-def ask_poisoned(address, url, headers):
-    """The status of a request whose last headers are these, whatever they are."""
+def send_poisoned(address, url, headers):
+    """Return the status of a request with these additional headers."""
     lines = [f"GET {url} HTTP/1.1", "Host: photos.test"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if "Connection" not in headers:
         lines.append("Connection: close")
-    return parse_answer(exchange(address, ("\r\n".join(lines) + "\r\n\r\n").encode())).status
+    return parse_response(exchange(address, ("\r\n".join(lines) + "\r\n\r\n").encode())).status

@@ -1,9 +1,9 @@
-"""A small CMYK profile by hand: real in form, and of inks that no naive formula would guess."""
+"""A small CMYK profile, valid in form, with ink colors that differ from every naive formula."""
 
 import itertools
 import struct
 
-# What each full ink looks like in CIE Lab; mixtures darken like filters laid on each other.
+# CIE Lab of each full ink. Mixtures darken like stacked filters.
 INKS_IN_LAB = ((60.0, -25.0, -45.0), (50.0, 65.0, 0.0), (88.0, 0.0, 85.0), (15.0, 0.0, 0.0))
 PAPER_IN_LAB = (96.0, 0.0, 0.0)
 
@@ -11,7 +11,7 @@ _GRID = 5
 
 
 def cmyk_profile() -> bytes:
-    """An ICC profile (version 2, printer, CMYK to Lab) with one 8-bit table."""
+    """Return an ICC profile (version 2, printer, CMYK to Lab) with one 8-bit table."""
     tags = {
         b"desc": _description("Four made-up inks"),
         b"cprt": b"text\0\0\0\0CC0\0",
@@ -35,7 +35,7 @@ def cmyk_profile() -> bytes:
 
 
 def mixed(*inks: float) -> tuple[float, float, float]:
-    """What a mixture of inks, each 0 to 1, looks like in Lab."""
+    """Return the Lab color of a mixture of inks, each 0 to 1."""
     lightness, a, b = PAPER_IN_LAB
     for share, (ink_lightness, ink_a, ink_b) in zip(inks, INKS_IN_LAB, strict=True):
         lightness *= 1 - share * (1 - ink_lightness / PAPER_IN_LAB[0])

@@ -1,4 +1,4 @@
-"""What the image worker's tests share: the recipe, and a maker of sizes with its fork server."""
+"""Shared fixtures of the image worker's tests."""
 
 import itertools
 from collections.abc import Iterator
@@ -23,12 +23,12 @@ def _maker() -> Iterator[SizesMaker]:
 
 @pytest.fixture(name="queue_cluster", scope="session")
 def _queue_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueueCluster]:
-    """A cluster with a real queue, to which each test starts the workers that it needs."""
+    """Run a cluster with a real queue; each test starts the workers that it needs."""
     with running_queue_cluster(tmp_path_factory.mktemp("queue")) as cluster:
         yield cluster
 
 
 @pytest.fixture(name="seeds", scope="session")
 def _seeds() -> Iterator[int]:
-    """Numbers that come once, so that no two photos are the same."""
+    """Return unique numbers, so that no two photos are equal."""
     return itertools.count(1)

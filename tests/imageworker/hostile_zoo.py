@@ -1,4 +1,4 @@
-"""Files that mean harm, or are harmed: bombs, polyglots, other formats by another name, pieces."""
+"""Hostile and damaged files: bombs, polyglots, other formats with a wrong name, fragments."""
 
 import functools
 import gzip
@@ -14,14 +14,14 @@ from tests.imageworker import png_writer
 from tests.imageworker.photo_zoo import animated, good, moving, picture, save
 
 SECRETS = (b"GPS-SECRET", b"XMP-SECRET", b"COMMENT-SECRET", b"MAKER-SECRET", b"SERIAL-SECRET")
-"""What `full_of_secrets` hides, and no variant may contain."""
+"""Secrets that `full_of_secrets` hides, and that no variant can contain."""
 
 CREDIT = ("Jané Müller", "© 2024 Jané Müller, all rights reserved")
 TEXT_BOMB_BYTES = 200_000_000
 
 
 def full_of_secrets(pillow_name: str) -> bytes:
-    """A photo with a place, a serial number, comments and XMP, and with a credit to keep."""
+    """Return a photo with a location, a serial number, comments, XMP, and a credit."""
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "NIKON CORPORATION"
     exif[ExifTags.Base.Model] = "NIKON D850"
@@ -50,14 +50,14 @@ def full_of_secrets(pillow_name: str) -> bytes:
 
 
 def lying_heic(width: int) -> bytes:
-    """A HEIC of 52 x 40 in a frame of 64 x 64, whose cut says another width."""
+    """Return a HEIC of 52 x 40 in a frame of 64 x 64, whose crop declares another width."""
     heic = save(picture(52, 40), "HEIF")
     at = heic.index(b"clap") + 4
     return heic[:at] + struct.pack(">I", width) + heic[at + 4 :]
 
 
 def iptc_credited() -> bytes:
-    """A JPEG whose credit is in IPTC only, as press agencies write it."""
+    """Return a JPEG with a credit only in IPTC, as press agencies write it."""
     records = b"".join(
         struct.pack(">BBBH", 0x1C, 2, number, len(text)) + text
         for number, text in ((80, b"Press Photographer"), (116, b"(c) An Agency"))
@@ -69,7 +69,7 @@ def iptc_credited() -> bytes:
 
 @functools.cache
 def refused() -> Mapping[str, bytes]:
-    """What is no photo of ours, whatever its name says: for each, its first bytes give it away."""
+    """Return files that are not photos of a supported format, by the first bytes of each."""
     shown = picture()
     svg = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
     zipped = io.BytesIO()
@@ -106,7 +106,7 @@ def refused() -> Mapping[str, bytes]:
 
 @functools.cache
 def too_large() -> Mapping[str, bytes]:
-    """Bombs whose header already says so."""
+    """Return bombs that the header already reveals."""
     end = png_writer.chunk(b"IDAT", zlib.compress(bytes(100))) + png_writer.chunk(b"IEND", b"")
     return {
         "PNG of 65535 x 65535": png_writer.SIGNATURE + png_writer.header(65535, 65535) + end,
@@ -127,9 +127,9 @@ def too_large() -> Mapping[str, bytes]:
 
 @functools.cache
 def small_and_costly() -> Mapping[str, bytes]:
-    """Files within every limit that want more of a decoder than their bytes show, or are nonsense.
+    """Return files within every limit that cost a decoder more than their size suggests.
 
-    Whether they are photos is the decoder's to say.
+    The decoder decides which of them are photos.
     """
     jpeg = good("JPEG").data
     frame, table = jpeg.index(b"\xff\xc0"), jpeg.index(b"\xff\xdb")
@@ -146,7 +146,7 @@ def small_and_costly() -> Mapping[str, bytes]:
 
 
 def many_frames(count: int) -> bytes:
-    """A GIF of many tiny frames."""
+    """Return a GIF of many tiny frames."""
     two = save(moving(2, (8, 8))[0], "GIF", save_all=True, append_images=moving(2, (8, 8))[1:])
     frame_at = two.rindex(b"\x21\xf9")
     frame = two[frame_at:-1]
@@ -155,7 +155,7 @@ def many_frames(count: int) -> bytes:
 
 @functools.cache
 def broken() -> Mapping[str, bytes]:
-    """Files that begin like a photo and are none further on; each has to fail."""
+    """Return files that begin like a photo but are broken; each must fail."""
     jpeg, png = good("JPEG").data, good("PNG").data
     bomb = zlib.compress(bytes(TEXT_BOMB_BYTES), 9)
     itxt = png_writer.chunk(b"iTXt", b"a\0\1\0\0\0" + bomb)
@@ -181,7 +181,7 @@ def broken() -> Mapping[str, bytes]:
 
 @functools.cache
 def polyglots() -> Mapping[str, tuple[bytes, bytes]]:
-    """Photos that are something else as well, with the payload that must not come through."""
+    """Return photos that are also something else, with the payload that no variant can contain."""
     script = b"<script>alert('PAYLOAD')</script>"
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as writer:
@@ -202,7 +202,7 @@ def polyglots() -> Mapping[str, tuple[bytes, bytes]]:
 
 @functools.cache
 def odd_metadata() -> Mapping[str, bytes]:
-    """Sound pixels beside metadata that is not: each still has to get its sizes."""
+    """Return photos with valid pixels and broken metadata; each must get its sizes."""
     jpeg = good("JPEG").data
     loop = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x08\0\0\0\x08\0\0\0"
     nine = Image.Exif()

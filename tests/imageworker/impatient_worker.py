@@ -1,9 +1,9 @@
-"""An image worker in a process of its own whose signs of life are frequent, for tests.
+"""An image worker process with frequent heartbeats, for tests.
 
-Two photos hurt it on purpose. It stands in for a decoder with a fault nobody knows of yet: where a
-photo's bytes hold CRASHES_ITS_DECODER the child dies each time, where they hold KILLS_ITS_WORKER
-the worker dies with it. GLASSPLATE_SOUND_DECODER mends the decoder. The path of every photo it is
-asked for is a line of the file in GLASSPLATE_TAKEN, and a photo takes it a while.
+Two photos damage it on purpose, like an unknown fault of a decoder. A photo with
+CRASHES_ITS_DECODER in its bytes kills the child every time. A photo with KILLS_ITS_WORKER kills the
+worker. GLASSPLATE_SOUND_DECODER disables both. The worker appends the path of every photo it takes
+to the file in GLASSPLATE_TAKEN, and delays each photo.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ PAUSE_SECONDS = 0.05
 
 
 def main():
-    """Run a worker; the arguments are those of `python -m imageworker`."""
+    """Run a worker with the arguments of `python -m imageworker`."""
     job_wire.HEARTBEAT_SECONDS = 0.3
     job_wire.HEARTBEAT_TTL_SECONDS = 2
 
@@ -40,7 +40,7 @@ def main():
         if KILLS_ITS_WORKER in original:
             os.kill(os.getpid(), signal.SIGKILL)
         if CRASHES_ITS_DECODER in original and "GLASSPLATE_SOUND_DECODER" not in os.environ:
-            raise DecoderCrashed("the decoder crashed on it (signal 11)")
+            raise DecoderCrashed("the decoder crashed (signal 11)")
         return make(self, original, recipe)
 
     SizesMaker.make, SizesJob.run = make_or_suffer, run_and_note

@@ -1,4 +1,4 @@
-"""Pictures with what real photos have: texture at every scale, edges, noise, gradients, text."""
+"""Images like real photos: texture at every scale, edges, noise, gradients, and text."""
 
 import functools
 
@@ -10,7 +10,7 @@ KINDS = ("landscape", "portrait in noise", "buildings and text", "night sky")
 
 @functools.cache
 def lifelike(kind: str, width: int, height: int) -> Image.Image:
-    """One of the kinds, drawn at a size, always the same."""
+    """Return an image of one kind at a size; the same every time."""
     seed = np.random.default_rng(KINDS.index(kind))
     match kind:
         case "landscape":
@@ -66,7 +66,7 @@ def _gradient(
 
 
 def _texture(seed: np.random.Generator, width: int, height: int, *, roughness: float) -> np.ndarray:
-    """Noise whose strength falls with frequency as in nature; mean 0, deviation 1."""
+    """Return noise whose strength falls with frequency as in nature; mean 0, deviation 1."""
     spectrum = np.fft.rfft2(seed.normal(size=(height, width)))
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :])
     frequency[0, 0] = 1

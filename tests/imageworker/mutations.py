@@ -1,4 +1,4 @@
-"""Small photos of every format, and what may happen to their bytes."""
+"""Small photos of every format, and random mutations of their bytes."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -12,19 +12,19 @@ from tests.imageworker.photo_zoo import moving, picture, save
 
 WIDTH, HEIGHT = 52, 40
 
-# Lengths, offsets and dimensions that parsers trip over.
+# Lengths, offsets, and dimensions that parsers handle wrongly.
 _TELLING = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 
 
 def small_photos() -> list[bytes]:
-    """One small photo of each kind a decoder or a parser of metadata has a path of its own for."""
+    """Return one small photo for each path through a decoder or a metadata parser."""
     shown = picture(WIDTH, HEIGHT)
     see_through = shown.convert("RGBA")
     see_through.putalpha(Image.linear_gradient("L").resize(shown.size))
     first, *rest = moving(3, (WIDTH, HEIGHT))
     animated = {"save_all": True, "append_images": rest}
     profile = DISPLAY_P3_PROFILE
-    # A table of inks takes as long to prepare as ten photos do: it comes in a third as often.
+    # A CMYK profile takes as long to prepare as ten photos, so it gets a third of the share.
     with_table = save(shown.convert("CMYK"), "JPEG", icc_profile=cmyk_profile())
     return [with_table] + 3 * [
         save(shown, "JPEG", icc_profile=profile),
@@ -57,7 +57,7 @@ def small_photos() -> list[bytes]:
 
 
 def mutate(photos: Sequence[bytes], rng: random.Random) -> bytes:
-    """One of the photos, hurt in one to four ways."""
+    """Return one of the photos with one to four mutations."""
     data = bytearray(rng.choice(photos))
     for _ in range(rng.choice((1, 1, 2, 4))):
         rng.choice(_WAYS)(data, photos, rng)
@@ -73,7 +73,7 @@ def _flip_bits(data: bytearray, _photos: Sequence[bytes], rng: random.Random) ->
 def _write_number(data: bytearray, _photos: Sequence[bytes], rng: random.Random) -> None:
     length = rng.choice((1, 2, 4))
     value = rng.choice(_TELLING) & (1 << 8 * length) - 1
-    # Headers are where numbers rule, so half of them go there.
+    # Half of the mutations hit the header, where the lengths are.
     reach = min(len(data), rng.choice((64, 600, len(data) or 1)))
     at = rng.randrange(max(1, reach))
     data[at : at + length] = value.to_bytes(length, rng.choice(("big", "little")))

@@ -1,4 +1,4 @@
-"""Good photos of every kind, made by code: formats, colours, depths, orientations, animations."""
+"""Generated photos of every kind: formats, colors, depths, orientations, and animations."""
 
 import functools
 import io
@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 360, 240
 ORIENTATIONS = tuple(range(1, 9))
 FORMATS_WITH_ORIENTATION = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF")
 
-# How to store an upright picture so that EXIF's orientation brings it back.
+# Operation that stores an upright image so that EXIF's orientation restores it.
 _UNTURN = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -34,7 +34,7 @@ _UNTURN = {
 
 @dataclass(frozen=True, slots=True)
 class Specimen:
-    """A photo, the ext it is known by, and what it shows, RGB on white, where that is simple."""
+    """A photo, its ext, and the image it shows, RGB on white, if that is simple."""
 
     data: bytes
     ext: str
@@ -44,7 +44,7 @@ class Specimen:
 
 @functools.cache
 def picture(width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
-    """A picture no two corners, edges or colours of which are alike."""
+    """Return an image with distinct corners, edges, and colors."""
     shown = Image.new("RGB", (width, height), (150, 160, 170))
     draw = ImageDraw.Draw(shown)
     w, h = width // 3, height // 3
@@ -57,14 +57,14 @@ def picture(width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
 
 
 def save(shown: Image.Image, pillow_name: str, **settings: object) -> bytes:
-    """The picture in a format, by Pillow."""
+    """Return the image in a format, written by Pillow."""
     buffer = io.BytesIO()
     shown.save(buffer, pillow_name, **settings)
     return buffer.getvalue()
 
 
 def turned(orientation: int, pillow_name: str) -> bytes:
-    """The picture stored so that only EXIF's orientation shows it upright."""
+    """Return the image stored so that only EXIF's orientation makes it upright."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     turn = _UNTURN[orientation]
@@ -73,20 +73,20 @@ def turned(orientation: int, pillow_name: str) -> bytes:
 
 
 def translucent() -> Image.Image:
-    """The picture as a disc that fades out to nothing."""
+    """Return the image as a disc that fades to transparent."""
     shown = picture().convert("RGBA")
     shown.putalpha(Image.radial_gradient("L").resize(shown.size).point(lambda level: 255 - level))
     return shown
 
 
 def on_white(shown: Image.Image) -> Image.Image:
-    """What a translucent picture looks like on white paper."""
+    """Return a transparent image on a white background."""
     paper = Image.new("RGBA", shown.size, (255, 255, 255, 255))
     return Image.alpha_composite(paper, shown.convert("RGBA")).convert("RGB")
 
 
 def moving(frames: int = 4, size: tuple[int, int] = (WIDTH, HEIGHT)) -> list[Image.Image]:
-    """Frames of an animation, each of a colour of its own."""
+    """Return the frames of an animation, each in another color."""
     return [Image.new("RGB", size, (60 * n % 256, 200 - 40 * n % 200, 90)) for n in range(frames)]
 
 
@@ -160,41 +160,41 @@ def _makers() -> Mapping[str, tuple[str, Callable[[], bytes]]]:
 
 
 GOOD = tuple(_makers())
-"""The names of the good photos that show `picture()`, gray or on white where the name says so."""
+"""Names of the photos that show `picture()`, gray or on white if the name says so."""
 
 ANIMATED = {"GIF": "gif", "WEBP": "webp", "PNG": "png"}
 
 
 @functools.cache
 def good(name: str) -> Specimen:
-    """A good photo by its name."""
+    """Return a photo by its name."""
     ext, make = _makers()[name]
     shows = on_white(translucent()) if "alpha" in name and "16-bit" not in name else picture()
     return Specimen(make(), ext, shows.convert("L").convert("RGB") if "gray" in name else shows)
 
 
 def animated(pillow_name: str) -> bytes:
-    """An animation of `moving()` in a format."""
+    """Return an animation of `moving()` in a format."""
     return _animated(pillow_name)
 
 
 def in_adobe_rgb() -> bytes:
-    """A JPEG whose profile says Adobe RGB."""
+    """Return a JPEG with an Adobe RGB profile."""
     return save(picture(), "JPEG", quality=98, icc_profile=ADOBE_RGB_PROFILE)
 
 
 def in_adobe_rgb_by_index() -> bytes:
-    """A JPEG with no profile, whose EXIF says Adobe RGB, as many cameras write it."""
+    """Return a JPEG without a profile whose EXIF says Adobe RGB, as many cameras write it."""
     return _adobe_rgb_by_index()
 
 
 def in_display_p3(pillow_name: str = "JPEG") -> bytes:
-    """A photo whose profile says Display P3, as telephones write it."""
+    """Return a photo with a Display P3 profile, as phones write it."""
     return save(picture(), pillow_name, quality=98, icc_profile=DISPLAY_P3_PROFILE)
 
 
 def in_inks() -> bytes:
-    """A CMYK JPEG with a profile of its own."""
+    """Return a CMYK JPEG with its own profile."""
     return save(
         picture().convert("CMYK"), "JPEG", quality=98, subsampling=0, icc_profile=cmyk_profile()
     )

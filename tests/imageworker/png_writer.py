@@ -1,4 +1,4 @@
-"""PNG files that Pillow does not write: 16 bits a channel, interlaced, with any chunk at all."""
+"""PNG writer for files that Pillow cannot write: 16 bits per channel, interlaced, any chunk."""
 
 import struct
 import zlib
@@ -22,21 +22,21 @@ _PASSES = (
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
-    """One chunk with its length and its check sum."""
+    """Return one chunk with its length and checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def header(
     width: int, height: int, *, depth: int = 8, color: int = RGB, interlaced: bool = False
 ) -> bytes:
-    """The IHDR chunk."""
+    """Return the IHDR chunk."""
     return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced))
 
 
 def write_png(
     samples: np.ndarray, *, color: int, interlaced: bool = False, extra: bytes = b""
 ) -> bytes:
-    """A PNG of height x width x channels samples, 8 or 16 bits by their type."""
+    """Return a PNG of height x width x channels samples, 8 or 16 bits by their type."""
     height, width = samples.shape[:2]
     depth = 8 * samples.dtype.itemsize
     raw = b"".join(_passes(samples) if interlaced else _rows(samples))

@@ -1,6 +1,6 @@
-"""A cluster whose queue and workers are real: Valkey, and workers in processes of their own.
+"""Cluster with a real Valkey, and workers in separate processes.
 
-Nodes and storagemasters are in this process. What they repeat, they repeat often.
+Nodes and storagemasters run in this process, with short intervals.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ WAIT_SECONDS_MAX = 180.0
 
 
 class QueueCluster:
-    """A running cluster, its Valkey, and the workers a test starts."""
+    """A running cluster, its Valkey, and the workers of a test."""
 
     def __init__(self, live, valkey, folder):
         self.live = live
@@ -41,16 +41,16 @@ class QueueCluster:
         self._taken = folder / "taken"
 
     def client(self):
-        """A client of its storagemasters that may do everything."""
+        """Return a client with all scopes."""
         return blocking.Client(self.live.masters, keys=self.live.keys)
 
     def put(self, data, **options):
-        """Upload a photo; its receipt."""
+        """Upload a photo; return its receipt."""
         with self.client() as client:
             return client.put(data, **options)
 
-    def ask(self, receipts, **options):
-        """Ask for the sizes of photos as a storagemaster does, and return when the jobs wait."""
+    def enqueue(self, receipts, **options):
+        """Enqueue the sizes of photos as a storagemaster does; return when the jobs wait."""
 
         async def hand_over():
             queue = sizes_queue.SizesQueue(self.redis, self.live.keys)
@@ -61,12 +61,12 @@ class QueueCluster:
         asyncio.run(hand_over())
 
     def states(self, references):
-        """What has become of photos: by reference, their status."""
+        """Return the status of photos, by reference."""
         with self.client() as client:
             return {reference: client.info(reference) for reference in references}
 
     def start_worker(self, *, crash_at=None):
-        """Start a worker, which may be told to die at a crash point."""
+        """Start a worker, optionally with a crash point."""
         self._names += 1
         log = self._folder / f"worker-{self._names}.log"
         environment = {**os.environ, "PYTHONPATH": str(HERE.parent.parent)}
@@ -86,18 +86,18 @@ class QueueCluster:
         return worker
 
     def stop_workers(self):
-        """End all workers at once, and forget them."""
+        """Kill all workers."""
         for worker in self.workers:
             worker.kill()
             worker.wait()
         self.workers.clear()
 
     def taken(self):
-        """The photo path of every job that any worker began, in order."""
+        """Return the photo path of every job that a worker started, in order."""
         return self._taken.read_text().splitlines() if self._taken.exists() else []
 
     def files_of(self, reference):
-        """The files of a photo on each of its nodes: name to bytes."""
+        """Return the files of a photo on each of its nodes: name to bytes."""
         photo_version = parse_photo_version(reference)
         stem = render_stem(photo_version).rpartition("/")[2]
         found = {}
@@ -109,7 +109,7 @@ class QueueCluster:
         return found
 
     def wait_until_settled(self, references):
-        """Return what has become of photos when none of them is pending any more."""
+        """Return the status of photos when none of them is pending."""
         statuses = {}
         wait_until(
             "the photos to be settled",
@@ -122,24 +122,24 @@ class QueueCluster:
 
 
 def wait_until(what, holds):
-    """Return when `holds()` is true, and fail with a word of what was waited for."""
+    """Return when `holds()` is true; fail with a description after the timeout."""
     deadline = time.monotonic() + WAIT_SECONDS_MAX
     while not holds():
-        assert time.monotonic() < deadline, f"waited {WAIT_SECONDS_MAX} s in vain for {what}"
+        assert time.monotonic() < deadline, f"waited {WAIT_SECONDS_MAX} s for {what}"
         time.sleep(0.1)
 
 
 def original_of(receipt):
-    """The original that a receipt is for."""
+    """Return the original of a receipt."""
     return Variant(parse_photo_version(receipt.reference), "o", receipt.format)
 
 
 @contextlib.contextmanager
 def running_queue_cluster(folder, *, more_config=""):
-    """A cluster below a folder, for as long as the block lasts; it has no workers yet."""
+    """Run a cluster without workers below a directory until the block exits."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "SWEEP_PASS_SECONDS", PASS_SECONDS)
-        patch.setattr(app, "DEATHS_PASS_SECONDS", PASS_SECONDS)
+        patch.setattr(app, "ABANDONED_PASS_SECONDS", PASS_SECONDS)
         patch.setattr(sizes_queue, "RETRY_INTERVALS_SECONDS", [1, 1])
         (port,) = free_ports(1)
         valkey = ValkeyServer(port=port, data_dir=folder / "valkey", persist=True)
@@ -158,11 +158,11 @@ def running_queue_cluster(folder, *, more_config=""):
 
 
 def jobs_left(connection):
-    """How many jobs wait or are being done."""
-    started = sum(connection.zcard(f"rq:wip:{lane}") for lane in QUEUES)
+    """Return the number of waiting and running jobs."""
+    started = sum(connection.zcard(f"rq:wip:{queue_name}") for queue_name in QUEUES)
     return waiting_jobs(connection) + started
 
 
 def waiting_jobs(connection):
-    """How many jobs wait in all lanes."""
-    return sum(connection.llen(f"rq:queue:{lane}") for lane in QUEUES)
+    """Return the number of waiting jobs in all queues."""
+    return sum(connection.llen(f"rq:queue:{queue_name}") for queue_name in QUEUES)

@@ -1,4 +1,4 @@
-"""Run as a program: goes behind the walls, tries what should not work there, and tells as JSON."""
+"""Program that enters the sandbox, tries forbidden operations, and prints the results as JSON."""
 
 import ctypes
 import json
@@ -19,7 +19,7 @@ MEGABYTE = 1024 * 1024
 LIMITS = Limits(memory_bytes_max=600 * MEGABYTE)
 
 
-# A file that this process owns, so that only the sandbox can refuse what is tried with it.
+# This process owns the file, so only the sandbox can deny access to it.
 VICTIM = f"{tempfile.gettempdir()}/sandbox-probe-{os.getpid()}"
 OTHER = f"{VICTIM}-other"
 
@@ -66,14 +66,14 @@ ATTEMPTS: Mapping[str, Callable[[], object]] = {
 ALLOWED: Mapping[str, Callable[[], object]] = {
     "take some memory": lambda: bytearray(200 * MEGABYTE),
     "tell the time": os.times,
-    "write its answer": lambda: os.write(1, b""),
+    "write its result": lambda: os.write(1, b""),
 }
 
 
 def main() -> None:
-    """Say what worked and what did not, and of the limits what they are."""
+    """Print the result of every operation, and the limits."""
     syscalls = SyscallFilter()
-    # The sandbox refuses to read limits and sessions, so the kernel's own files are opened before.
+    # The sandbox denies reading limits and sessions, so the kernel's files are opened before.
     limits = os.open("/proc/self/limits", os.O_RDONLY)
     stat = os.open("/proc/self/stat", os.O_RDONLY)
     _, is_unprivileged = drop_privileges()
@@ -82,7 +82,7 @@ def main() -> None:
     ctypes.CDLL(None).prctl(2, ctypes.byref(death_signal), 0, 0, 0)
     Path(VICTIM).write_bytes(b"a photo")
     is_filtered = enter_sandbox(LIMITS, syscalls)
-    told = {
+    report = {
         "failed": [name for name, attempt in ATTEMPTS.items() if not _works(attempt)],
         "worked": [name for name, attempt in ALLOWED.items() if _works(attempt)],
         "filtered": is_filtered,
@@ -92,7 +92,7 @@ def main() -> None:
         "victim": VICTIM,
         "limits": os.read(limits, 10_000).decode(),
     }
-    os.write(1, json.dumps(told).encode())
+    os.write(1, json.dumps(report).encode())
     sys.stdout.flush()
     os._exit(0)
 

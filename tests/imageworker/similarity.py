@@ -1,4 +1,4 @@
-"""How alike two pictures are: SSIM as Wang et al. defined it in 2004, and the mean error."""
+"""Similarity of two images: SSIM of Wang et al. (2004), and the mean error."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -10,19 +10,19 @@ _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def ssim(one: Image.Image, other: Image.Image) -> float:
-    """The mean structural similarity of the worst channel; 1 is the same picture."""
+    """Return the mean structural similarity of the worst channel; 1 for equal images."""
     first, second = _samples(one), _samples(other)
     assert first.shape == second.shape, (first.shape, second.shape)
     return min(_ssim(first[..., c], second[..., c]) for c in range(first.shape[2]))
 
 
 def mean_error(one: Image.Image, other: Image.Image) -> float:
-    """The mean over all pixels and channels of how many levels apart they are."""
+    """Return the mean difference in levels over all pixels and channels."""
     return float(np.abs(_samples(one) - _samples(other)).mean())
 
 
 def color_shift(one: Image.Image, other: Image.Image) -> float:
-    """How many levels apart the mean colours are, in the channel where they are furthest apart."""
+    """Return the difference of the mean colors in levels, in the worst channel."""
     return float(np.abs((_samples(one) - _samples(other)).mean(axis=(0, 1))).max())
 
 

@@ -1,4 +1,4 @@
-"""What `cluster.toml` says of images becomes a recipe, and another config another version."""
+"""Recipe of a cluster config, and its version."""
 
 import dataclasses
 
@@ -26,13 +26,13 @@ def _with(**formats: object) -> Cluster:
     return dataclasses.replace(CLUSTER, variant_formats=VariantFormats(**formats))
 
 
-def test_a_config_that_says_nothing_is_the_default_recipe() -> None:
-    """To the version, so that nothing is made again for it."""
+def test_an_empty_config_is_the_default_recipe() -> None:
+    """A config without `[images]` gives the default recipe and version."""
     assert recipe_of(CLUSTER) == DEFAULT_RECIPE
 
 
-def test_a_config_that_says_all_is_followed() -> None:
-    """Every key has its place in the recipe."""
+def test_every_key_of_the_config_is_used() -> None:
+    """Every key of `[images]` sets a field of the recipe."""
     recipe = recipe_of(
         _with(
             webp=True,
@@ -51,8 +51,8 @@ def test_a_config_that_says_all_is_followed() -> None:
     assert not recipe.keep_credit
 
 
-def test_a_quality_of_what_is_not_made_changes_nothing() -> None:
-    """The version too stays as it is."""
+def test_the_quality_of_an_unused_format_changes_nothing() -> None:
+    """The quality of an unused format changes neither the recipe nor its version."""
     assert recipe_of(_with(webp_quality=1, avif_quality=1, animation_quality=1)) == DEFAULT_RECIPE
 
 
@@ -67,8 +67,8 @@ def test_a_quality_of_what_is_not_made_changes_nothing() -> None:
         dataclasses.replace(CLUSTER, sizes=(Size("m", 240),)),
     ],
 )
-def test_whatever_changes_the_bytes_changes_the_version(changed: Cluster) -> None:
-    """So that a rebuild finds what is to be made again; the same config is the same version."""
+def test_a_change_of_the_bytes_changes_the_version(changed: Cluster) -> None:
+    """The version changes with the bytes, and is the same for the same config."""
     version = recipe_of(changed).version
     assert version.startswith("1-")
     assert version != recipe_of(_with(webp=True, animation=True)).version
@@ -76,7 +76,7 @@ def test_whatever_changes_the_bytes_changes_the_version(changed: Cluster) -> Non
 
 
 def test_limits_of_uploads_are_limits_of_decoding_and_no_new_version() -> None:
-    """What a storagemaster takes, a worker does not refuse."""
+    """The limits of uploads are also the limits of decoding, and do not change the version."""
     limits = Limits(upload_bytes_max=7, pixels_max=8)
     recipe = recipe_of(dataclasses.replace(CLUSTER, limits=limits))
     assert (recipe.limits.bytes_max, recipe.limits.pixels_max) == (7, 8)

@@ -1,4 +1,4 @@
-"""The info document: canonical, escaped, and with everything in it that was asked for."""
+"""The info document: canonical, escaped, and complete."""
 
 import dataclasses
 import hashlib
@@ -29,7 +29,7 @@ INFO = PhotoInfo(
 
 
 def test_the_document_is_canonical_byte_for_byte() -> None:
-    """Sorted, without spaces, in ASCII, and with nothing a page could take for markup."""
+    """Keys are sorted, without spaces, in ASCII, and markup characters are escaped."""
     assert render_info(INFO) == (
         b'{"camera":"A \\u0026 B \\u003c/script\\u003e","captured":null,'
         b'"credit":{"artist":"Jan\\u00e9","copyright":null},'
@@ -42,12 +42,12 @@ def test_the_document_is_canonical_byte_for_byte() -> None:
 
 
 def test_escapes_are_undone_by_any_reader_of_json() -> None:
-    """What was said of the camera is read back as it was."""
+    """A JSON parser restores the escaped text."""
     assert json.loads(render_info(INFO))["camera"] == INFO.camera
 
 
 def test_every_variant_is_described_by_its_own_bytes() -> None:
-    """Digest, length and dimensions are those of the file beside the document."""
+    """Digest, length, and dimensions are the ones of the variant's file."""
     made = make_sizes(good("JPEG").data, recipe=DEFAULT_RECIPE)
     described = document(made)["variants"]
     assert [(each["size"], each["ext"]) for each in described] == [
@@ -59,8 +59,8 @@ def test_every_variant_is_described_by_its_own_bytes() -> None:
         assert each["sha256"] == hashlib.sha256(data).hexdigest()
 
 
-def test_what_the_second_pass_will_make_is_announced() -> None:
-    """The document is written once, so it says beforehand what comes later."""
+def test_the_document_lists_the_second_pass() -> None:
+    """The document lists the variants of the second pass, because it is written only once."""
     recipe = dataclasses.replace(DEFAULT_RECIPE, avif=AvifSetting(edge_pixels_max=240))
     made = make_sizes(good("JPEG").data, recipe=recipe)
     assert document(made)["second_pass"] == [
@@ -72,7 +72,7 @@ def test_what_the_second_pass_will_make_is_announced() -> None:
 
 
 def test_the_document_has_no_place_and_names_recipe_and_libraries() -> None:
-    """Time and camera are there, the place is not, and what made the bytes is on record."""
+    """The document has time, camera, recipe, and libraries, but no location."""
     made = make_sizes(full_of_secrets("JPEG"), recipe=DEFAULT_RECIPE)
     info = document(made)
     assert b"GPS" not in made.info

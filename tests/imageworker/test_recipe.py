@@ -1,4 +1,4 @@
-"""Recipes: what they refuse, and that the default one cannot change without a new version."""
+"""Validation of recipes, and the version of the default recipe."""
 
 import dataclasses
 import hashlib
@@ -21,13 +21,13 @@ JPEG = JpegSetting(edge_pixels_max=4096, quality=90, subsampling="4:2:0")
 
 
 def test_the_default_recipe_has_flickrs_sizes_and_only_jpeg() -> None:
-    """Out of the box every size is a JPEG, and nothing slower is made."""
+    """By default every size is a JPEG."""
     assert DEFAULT_RECIPE.sizes == DEFAULT_SIZES
     assert (DEFAULT_RECIPE.webp, DEFAULT_RECIPE.avif, DEFAULT_RECIPE.animation) == (None,) * 3
 
 
-def test_a_change_to_the_default_recipe_asks_for_a_new_version() -> None:
-    """The digest below stands for version 1: change both, or neither."""
+def test_a_change_to_the_default_recipe_needs_a_new_version() -> None:
+    """The digest below belongs to version 1: change both, or neither."""
     deciding = [
         getattr(DEFAULT_RECIPE, field.name)
         for field in dataclasses.fields(DEFAULT_RECIPE)
@@ -55,8 +55,8 @@ def test_a_change_to_the_default_recipe_asks_for_a_new_version() -> None:
         {"jpeg": (dataclasses.replace(JPEG, edge_pixels_max=100),)},
     ],
 )
-def test_a_recipe_that_contradicts_itself_is_refused(wrong: dict[str, object]) -> None:
-    """Each of these could not be carried out, or not be told apart."""
+def test_an_inconsistent_recipe_is_rejected(wrong: dict[str, object]) -> None:
+    """An inconsistent recipe raises InvalidRecipe."""
     with pytest.raises(InvalidRecipe):
         Recipe(**{"version": "1", "jpeg": (JPEG,)} | wrong)
 
@@ -80,16 +80,14 @@ def test_a_recipe_that_contradicts_itself_is_refused(wrong: dict[str, object]) -
         (Limits, {"elapsed_seconds_max": 0}),
     ],
 )
-def test_a_setting_no_encoder_can_follow_is_refused(
-    setting: type, wrong: dict[str, object]
-) -> None:
-    """Every number is held against its range when the value is made."""
+def test_a_setting_out_of_range_is_rejected(setting: type, wrong: dict[str, object]) -> None:
+    """Every number is checked against its range."""
     with pytest.raises(InvalidRecipe):
         setting(**wrong)
 
 
 def test_a_size_takes_the_first_jpeg_setting_that_covers_it() -> None:
-    """Settings go from small to large, and a size at an edge belongs to the smaller."""
+    """Settings are ordered by edge, and a size at an edge uses the smaller one."""
     small, large = dataclasses.replace(JPEG, edge_pixels_max=500), JPEG
     recipe = Recipe(version="1", jpeg=(small, large))
     assert recipe.jpeg_for(Size("d", 500)) is small
@@ -97,7 +95,7 @@ def test_a_size_takes_the_first_jpeg_setting_that_covers_it() -> None:
 
 
 def test_avif_is_made_of_small_sizes_where_it_is_made_at_all() -> None:
-    """The second pass has an edge above which it takes too long."""
+    """The second pass skips sizes above its edge limit."""
     recipe = dataclasses.replace(DEFAULT_RECIPE, avif=AvifSetting(edge_pixels_max=320))
     assert recipe.has_avif(Size("n", 320))
     assert not recipe.has_avif(Size("w", 400))

@@ -1,4 +1,4 @@
-"""One cluster for all journey tests, and a photo in it that is never changed."""
+"""Shared fixtures: one cluster for all journey tests, and a photo that is never changed."""
 
 import json
 from io import BytesIO
@@ -18,7 +18,7 @@ def _cluster(tmp_path_factory):
 
 @pytest.fixture(name="jpeg", scope="session")
 def _jpeg():
-    """Makes JPEGs that differ in every pixel with their seed."""
+    """Return a factory of JPEGs whose pixels depend on the seed."""
 
     def make(seed, *, width=1300, height=900):
         noise = Image.effect_noise((width // 10, height // 10), 40 + seed % 50).convert("RGB")
@@ -33,7 +33,7 @@ def _jpeg():
 
 @pytest.fixture(name="shared_photo", scope="session")
 def _shared_photo(cluster, jpeg):
-    """A photo that is ready, and is never changed: its bytes and its receipt."""
+    """Return the bytes and the receipt of a ready photo that no test changes."""
     data = jpeg(1)
     with cluster.client() as client:
         receipt = client.put(data)

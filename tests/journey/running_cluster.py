@@ -1,4 +1,4 @@
-"""A whole cluster in a process of its own, as `glassplate up` runs it."""
+"""A whole cluster in a separate process, run by `glassplate up`."""
 
 import contextlib
 import http.client
@@ -24,22 +24,22 @@ CONVERGE_SECONDS_MAX = 60.0
 
 @dataclass
 class RunningCluster:
-    """A cluster that `glassplate up` runs in a process of its own."""
+    """A cluster that `glassplate up` runs in a separate process."""
 
     data: Path
     process: subprocess.Popen
 
     @property
     def config(self):
-        """Its `cluster.toml`, parsed."""
+        """Parsed `cluster.toml`."""
         return load_cluster(self.data / "cluster.toml")
 
     def token(self, *scopes):
-        """An API token for these scopes."""
+        """Return an API token for these scopes."""
         return sign_token(load_keys(self.data / "keys.toml"), scopes)
 
     def client(self):
-        """A client of its storagemasters that may do everything."""
+        """Return a client with all scopes."""
         masters = [f"http://{master.address}" for master in self.config.masters.values()]
         return Client(masters, token=self.token("upload", "read", "delete", "admin"))
 
@@ -50,7 +50,7 @@ class RunningCluster:
         return answer["processes"]
 
     def files_of(self, reference):
-        """The photo's files on every node, hidden folders left out: name to bytes."""
+        """Return the photo's files on every node, without hidden directories: name to bytes."""
         volume, photo, _ = reference.split("/")
         found = {}
         for node in self.config.nodes.values():
@@ -62,15 +62,15 @@ class RunningCluster:
 
 
 def wait_until(what, holds, *, seconds_max=CONVERGE_SECONDS_MAX):
-    """Return when `holds()` is true, and fail with a word of what was waited for."""
+    """Return when `holds()` is true; fail with a description after the timeout."""
     deadline = time.monotonic() + seconds_max
     while not holds():
-        assert time.monotonic() < deadline, f"waited {seconds_max} s in vain for {what}"
+        assert time.monotonic() < deadline, f"waited {seconds_max} s for {what}"
         time.sleep(0.1)
 
 
 def start_cluster(data, *, port=None, samples=False):
-    """Run `glassplate up`, and return when all of it is started."""
+    """Run `glassplate up`; return when everything has started."""
     command = [sys.executable, "-m", "glassplate", "up", "--data", str(data)]
     command += ["--port", str(port or free_port_block(PORTS_USED))]
     command += [] if samples else ["--no-samples"]
@@ -87,7 +87,7 @@ def start_cluster(data, *, port=None, samples=False):
 
 
 def fetch(cluster, edge, url, *, method="GET", headers=None):
-    """The answer of one edge to a request for a URL's path: status, headers, body."""
+    """Request a URL's path from one edge; return status, headers, and body."""
     address = cluster.config.edges[edge].listen
     connection = http.client.HTTPConnection(address.host, address.port, timeout=30)
     try:
@@ -99,6 +99,6 @@ def fetch(cluster, edge, url, *, method="GET", headers=None):
 
 
 def stop_cluster(cluster):
-    """End it as Ctrl-C does; its exit status."""
+    """Stop it as Ctrl-C does; return its exit status."""
     cluster.process.send_signal(signal.SIGINT)
     return cluster.process.wait(30)

@@ -1,4 +1,4 @@
-"""One colo stops: every photo is served, uploads succeed, and what was owed comes home."""
+"""A colo stops: all photos are served, uploads succeed, and hints are delivered afterwards."""
 
 import itertools
 
@@ -18,14 +18,14 @@ def _dark_east(cluster, shared_photo):
 
 @pytest.fixture(name="degraded", scope="module")
 def _degraded(dark_east, jpeg):
-    """Photos that were uploaded while a colo was dark, with their bytes."""
+    """Return photos uploaded while a colo was down, with their bytes."""
     photos = [jpeg(seed) for seed in range(10, 16)]
     with dark_east.client() as client:
         return [(data, client.put(data)) for data in photos]
 
 
 def test_photos_from_before_are_served_by_the_other_colo(dark_east, shared_photo):
-    """Every size of a photo opens through the edge of the colo that is up."""
+    """Every size opens through the edge of the other colo."""
     data, receipt, _ = shared_photo
     for letter, url in receipt.urls.items():
         code, _, body = fetch(dark_east, "west-nginx", url)
@@ -33,35 +33,35 @@ def test_photos_from_before_are_served_by_the_other_colo(dark_east, shared_photo
     assert body == data
 
 
-def test_uploads_succeed_and_say_that_they_are_degraded(dark_east, degraded):
-    """Two nodes of the live colo have the photo; the receipt names whom it is owed to."""
+def test_uploads_succeed_and_are_reported_as_degraded(dark_east, degraded):
+    """Two nodes of the live colo store the photo, and the receipt lists the pending mirrors."""
     for data, receipt in degraded:
         assert receipt.durability == "degraded"
         assert {copy.colo for copy in receipt.copies} == {"west"}
-        assert [owed.partition("-")[0] for owed in receipt.pending_mirrors] == ["east"]
+        assert [node.partition("-")[0] for node in receipt.pending_mirrors] == ["east"]
         assert fetch(dark_east, "west-nginx", receipt.urls["o"])[2] == data
 
 
-def test_a_strict_upload_is_refused_rather_than_degraded(dark_east, jpeg):
-    """`Durability: strict` is two colos or 503."""
+def test_a_strict_upload_is_rejected(dark_east, jpeg):
+    """`Durability: strict` gives two colos or 503."""
     with dark_east.client() as client, pytest.raises(ClusterError):
         client.put(jpeg(20), durability="strict")
 
 
 def test_sizes_are_made_with_one_colo(dark_east, degraded):
-    """Workers of the live colo go on."""
+    """Workers of the live colo make the sizes."""
     with dark_east.client() as client:
         for _, receipt in degraded:
             status = client.wait_until_ready(receipt.reference, timeout_seconds=60)
             assert status.state == "ready"
 
 
-def test_what_was_owed_comes_home_and_the_mirrors_are_equal(cluster, degraded):
-    """After the colo's return owed work falls to 0, and both mirrors hold the same files."""
+def test_hints_are_delivered_and_the_mirrors_are_equal(cluster, degraded):
+    """After the colo returns, all hints are delivered, and both mirrors have the same files."""
     cluster.control("start", "east")
     with cluster.client() as client:
         wait_until("all nodes up", lambda: all(n["up"] for n in client.status()["nodes"]))
-        wait_until("nothing owed", lambda: client.status()["pending_hints"] == 0)
+        wait_until("all hints delivered", lambda: client.status()["pending_hints"] == 0)
     for _, receipt in degraded:
         reference = receipt.reference
 

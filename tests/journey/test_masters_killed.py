@@ -1,4 +1,4 @@
-"""A storagemaster is killed at every named point of its work, and another one ends that work."""
+"""A storagemaster is killed at every crash point, and another one completes the work."""
 
 import ast
 import contextlib
@@ -20,7 +20,7 @@ from tests.journey.running_cluster import EDGES, fetch, wait_until
 from tests.storagemaster.repair.test_interrupted_passes import PASS_POINTS
 
 PACKAGE = Path(__file__).parents[2] / "storagemaster"
-# Longer than is sent in one piece.
+# Larger than one chunk.
 STREAMED_BYTES_MIN = 300_000
 START_SECONDS = 60
 ANSWER_SECONDS = 30
@@ -38,7 +38,7 @@ DELETE_POINTS = ("tombstone_made", "tombstone_made:2", "before_purge", "purge_se
 
 @pytest.fixture(name="doomed")
 def _doomed(cluster, tmp_path):
-    """Starts one more storagemaster of the cluster, which dies at a point: doomed(point)."""
+    """Start an additional storagemaster with a crash point: doomed(point)."""
     address = SimpleNamespace(host="127.0.0.1", port=free_port())
     config = cluster.data / "cluster-and-doomed.toml"
     doomed = f'\n[masters.doomed]\ncolo = "east"\naddress = "127.0.0.1:{address.port}"\n'
@@ -61,20 +61,20 @@ def _doomed(cluster, tmp_path):
 
 
 def wait_until_it_takes_photos(cluster, address):
-    """Return when the storagemaster has heard of all nodes."""
+    """Wait until the storagemaster knows all nodes."""
     headers = {"Authorization": f"Bearer {cluster.token('read')}"}
 
-    def has_heard():
+    def knows_all_nodes():
         with contextlib.suppress(OSError):
-            status = json.loads(ask(address, "GET", "/status", headers=headers)[1])
+            status = json.loads(send_request(address, "GET", "/status", headers=headers)[1])
             return all(node["up"] for node in status["nodes"])
         return False
 
-    wait_until("a third storagemaster", has_heard, seconds_max=START_SECONDS)
+    wait_until("a third storagemaster", knows_all_nodes, seconds_max=START_SECONDS)
 
 
-def ask(address, method, path, body=None, headers=None):
-    """Status and body of an answer."""
+def send_request(address, method, path, body=None, headers=None):
+    """Send a request; return status and body."""
     connection = http.client.HTTPConnection(address.host, address.port, timeout=ANSWER_SECONDS)
     with contextlib.closing(connection):
         connection.request(method, path, body, headers or {})
@@ -82,18 +82,18 @@ def ask(address, method, path, body=None, headers=None):
         return response.status, response.read()
 
 
-def ask_doomed(doomed, point, *request):
-    """Ask what it dies of, and make sure that it did; its answer, if one came before that."""
+def send_doomed(doomed, point, *request):
+    """Send a request that kills the storagemaster; return its response, if there was one."""
     answer = None
     with contextlib.suppress(http.client.HTTPException, OSError):
-        answer = ask(doomed.address, *request)
+        answer = send_request(doomed.address, *request)
     assert doomed.process.wait(START_SECONDS) == -signal.SIGKILL
     assert doomed.log.read_text() == point.partition(":")[0]
     return answer
 
 
 def only_copies_of(cluster, reference):
-    """The files of a photo by node, once both mirrors have the same."""
+    """Return the files of a photo by node, once both mirrors have the same."""
 
     def are_equal():
         found = cluster.files_of(reference)
@@ -103,8 +103,8 @@ def only_copies_of(cluster, reference):
     return cluster.files_of(reference)
 
 
-def test_every_point_is_one_at_which_a_storagemaster_is_killed_here():
-    """Or in the middle of its own passes; a point that no test passes would prove nothing."""
+def test_every_crash_point_is_covered():
+    """Every crash point is covered here, or by the tests of background passes."""
     calls = (
         node
         for path in PACKAGE.rglob("*.py")
@@ -120,8 +120,8 @@ def test_every_point_is_one_at_which_a_storagemaster_is_killed_here():
     ("point", "is_streamed"),
     [*((point, False) for point in UPLOAD_POINTS), ("copy_made", True), ("copy_made:2", True)],
 )
-def test_an_upload_that_is_sent_again_is_kept_once(cluster, doomed, jpeg, point, is_streamed):
-    """Another storagemaster ends it: one photo, two equal copies, every size."""
+def test_a_repeated_upload_is_stored_once(cluster, doomed, jpeg, point, is_streamed):
+    """A repeated upload gives one photo with two equal copies and every size."""
     photo = jpeg(UPLOAD_POINTS.index(point) + 300, width=400, height=300)
     if is_streamed:
         photo += bytes(STREAMED_BYTES_MIN)
@@ -131,7 +131,7 @@ def test_an_upload_that_is_sent_again_is_kept_once(cluster, doomed, jpeg, point,
         "Content-Type": "image/jpeg",
         "Idempotency-Key": key,
     }
-    answer = ask_doomed(doomed(point), point, "POST", "/photos", photo, headers)
+    answer = send_doomed(doomed(point), point, "POST", "/photos", photo, headers)
     with cluster.client() as client:
         receipt = client.put(photo, idempotency_key=key)
         client.wait_until_ready(receipt.reference, timeout_seconds=60)
@@ -146,7 +146,7 @@ def test_an_upload_that_is_sent_again_is_kept_once(cluster, doomed, jpeg, point,
 
 
 def everything_of(cluster, photo):
-    """The nodes that have files of a photo, in whatever volume."""
+    """Return the nodes with files of a photo, in any volume."""
     return {
         node.id
         for node in cluster.config.nodes.values()
@@ -155,8 +155,8 @@ def everything_of(cluster, photo):
 
 
 @pytest.mark.parametrize("point", DELETE_POINTS)
-def test_a_delete_that_is_sent_again_is_whole(cluster, doomed, jpeg, point):
-    """Another storagemaster ends it: a tombstone on both mirrors, and no edge serves any size."""
+def test_a_repeated_delete_is_complete(cluster, doomed, jpeg, point):
+    """A repeated delete gives a tombstone on both mirrors, and no edge serves any size."""
     with cluster.client() as client:
         receipt = client.put(jpeg(DELETE_POINTS.index(point) + 320, width=300, height=200))
         client.wait_until_ready(receipt.reference, timeout_seconds=60)
@@ -164,9 +164,9 @@ def test_a_delete_that_is_sent_again_is_whole(cluster, doomed, jpeg, point):
             assert fetch(cluster, edge, url)[0] == 200
         headers = {"Authorization": f"Bearer {cluster.token('delete')}"}
         path = f"/photos/{receipt.reference}"
-        assert ask_doomed(doomed(point), point, "DELETE", path, None, headers) is None
+        assert send_doomed(doomed(point), point, "DELETE", path, None, headers) is None
         assert set(client.delete(receipt.reference).purged) == set(EDGES)
-    time.sleep(1)  # which is how long an edge may go on with a file that it has open
+    time.sleep(1)  # A worker can serve an open file for this long
     answers = {
         fetch(cluster, edge, url)[0]
         for edge, url in itertools.product(EDGES, receipt.urls.values())

@@ -1,4 +1,4 @@
-"""Deleted and revoked photos are gone from every cache, also from that of an edge that was down."""
+"""Deleted and revoked photos disappear from every cache, also of an edge that was down."""
 
 import time
 
@@ -6,13 +6,13 @@ import pytest
 
 from tests.journey.running_cluster import EDGES, fetch, wait_until
 
-# How long a worker of nginx may go on with a file that is open, which is what is promised.
+# A worker of nginx can serve an open file for this long, as documented.
 PURGE_SECONDS = 1.0
 
 
 @pytest.fixture(name="warm_photos")
 def _warm_photos(cluster, jpeg):
-    """Photos that every edge has cached, in every size: receipts."""
+    """Return receipts of photos that every edge has cached in every size."""
     with cluster.client() as client:
         receipts = [client.put(jpeg(seed, width=300, height=200)) for seed in range(100, 108)]
         for receipt in receipts:
@@ -23,19 +23,19 @@ def _warm_photos(cluster, jpeg):
 
 
 def warm(cluster, edges, receipt):
-    """Have edges cache all sizes."""
+    """Make all edges cache all sizes."""
     for edge in edges:
         for url in receipt.urls.values():
             assert {fetch(cluster, edge, url)[0] for _ in range(2)} == {200}
 
 
 def statuses(cluster, edges, receipt):
-    """What edges answer for all sizes."""
+    """Return the statuses of all sizes from all edges."""
     return {fetch(cluster, edge, url)[0] for edge in edges for url in receipt.urls.values()}
 
 
-def test_no_edge_serves_a_variant_of_what_is_deleted_or_revoked(cluster, warm_photos):
-    """One second after `rm` or `revoke` has returned; and doing it again is harmless."""
+def test_no_edge_serves_a_deleted_or_revoked_photo(cluster, warm_photos):
+    """No edge serves a variant one second after `rm` or `revoke`; both are idempotent."""
     with cluster.client() as client:
         for number, receipt in enumerate(warm_photos):
             withdraw = client.delete if number % 2 else client.revoke
@@ -47,7 +47,7 @@ def test_no_edge_serves_a_variant_of_what_is_deleted_or_revoked(cluster, warm_ph
 
 
 def test_an_edge_that_was_down_is_purged_when_it_returns(cluster, warm_photos):
-    """It has the photo on disk still, and forgets it before long."""
+    """The edge still has the photo on disk, and purges it after its start."""
     receipt = warm_photos[0]
     cluster.control("stop", "west")
     try:

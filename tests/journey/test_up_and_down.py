@@ -1,4 +1,4 @@
-"""`glassplate up`: starts, refuses taken ports, finds its data again, leaves nothing behind."""
+"""`glassplate up`: start, port conflicts, existing data, and cleanup."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ from tests.journey.running_cluster import fetch, start_cluster, stop_cluster
 
 
 def processes_of(data):
-    """The command lines of processes that have to do with a data directory."""
+    """Return the command lines of processes with a data directory."""
     listing = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
     return [line for line in listing.stdout.splitlines() if str(data) in line]
 
@@ -28,7 +28,7 @@ def _data(tmp_path_factory):
 
 
 def test_samples_are_uploaded_once_and_found_again(data):
-    """The second `up` over the same data serves the photos of the first, and has no others."""
+    """The second `up` serves the photos of the first, and uploads none."""
     port = free_port_block(PORTS_USED)
     first = start_cluster(data, port=port, samples=True)
     receipts = sorted((data / "nodes").rglob("*_o.jpg"))
@@ -55,7 +55,7 @@ def test_samples_are_uploaded_once_and_found_again(data):
 
 
 def test_ports_in_use_are_a_clear_error(cluster, tmp_path):
-    """Another cluster on the same ports is told which are taken, and starts nothing."""
+    """The error of another cluster lists the ports in use, and nothing starts."""
     port = cluster.config.edges["east-nginx"].listen.port
     command = [sys.executable, "-m", "glassplate", "up"]
     command += ["--data", str(tmp_path / "data"), "--port", str(port)]

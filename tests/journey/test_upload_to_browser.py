@@ -1,4 +1,4 @@
-"""A photo's journey through real servers: upload, two colos, every size, each edge."""
+"""Journey of a photo through real servers: upload, two colos, every size, every edge."""
 
 import io
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from tests.journey.running_cluster import EDGES, fetch, wait_until
 
 
 def test_original_is_byte_for_byte_on_two_nodes_in_two_colos(cluster, shared_photo):
-    """The receipt's copies are files of exactly the uploaded bytes under the photo path."""
+    """The copies of the receipt are files with exactly the uploaded bytes."""
     data, receipt, _ = shared_photo
     files = cluster.files_of(receipt.reference)
     name = f"{receipt.photo}_{receipt.version}_o.jpg"
@@ -21,7 +21,7 @@ def test_original_is_byte_for_byte_on_two_nodes_in_two_colos(cluster, shared_pho
 
 
 def test_both_mirrors_hold_the_same_names_and_bytes(cluster, shared_photo):
-    """Sizes and info are mirrored as the original is."""
+    """Sizes and info are mirrored like the original."""
     _, receipt, _ = shared_photo
     east, west = cluster.files_of(receipt.reference).values()
     assert east == west
@@ -30,7 +30,7 @@ def test_both_mirrors_hold_the_same_names_and_bytes(cluster, shared_photo):
 
 @pytest.mark.parametrize("edge", EDGES)
 def test_every_size_opens_through_every_edge(cluster, shared_photo, edge):
-    """Each URL of the receipt gives an image of the size that its letter says."""
+    """Each URL of the receipt gives an image of its size."""
     _, receipt, status = shared_photo
     widths = {v["size"]: (v["width"], v["height"]) for v in status.info["variants"]}
     assert set(receipt.urls) == {*widths, "o"}
@@ -44,8 +44,8 @@ def test_every_size_opens_through_every_edge(cluster, shared_photo, edge):
 
 @pytest.mark.parametrize("edge", EDGES)
 @pytest.mark.parametrize("turn", ["cold", "warm"])
-def test_edges_answer_as_browsers_and_balancers_expect(cluster, shared_photo, edge, turn):
-    """Conditionals, ranges, HEAD and OPTIONS, the same cold and warm."""
+def test_edges_respond_as_browsers_and_balancers_expect(cluster, shared_photo, edge, turn):
+    """Conditionals, ranges, HEAD, and OPTIONS work, from nodes and from caches."""
     data, receipt, _ = shared_photo
     url = receipt.urls["o"]
     code, headers, body = fetch(cluster, edge, url, headers={"Range": "bytes=10-19"})
@@ -62,8 +62,8 @@ def test_edges_answer_as_browsers_and_balancers_expect(cluster, shared_photo, ed
 
 
 @pytest.mark.parametrize("edge", EDGES)
-def test_refusals_are_one_constant_403(cluster, shared_photo, edge):
-    """No permission, another photo's and another class's are answered alike, warm or not."""
+def test_rejections_are_one_constant_403(cluster, shared_photo, edge):
+    """A missing permission, another photo's, and another class's give the same response."""
     _, receipt, _ = shared_photo
     path = urlsplit(receipt.urls["m"]).path
     stem, key, expiry, mac, ext = path.split(".")
@@ -81,15 +81,15 @@ def test_refusals_are_one_constant_403(cluster, shared_photo, edge):
 
 
 @pytest.mark.parametrize("edge", EDGES)
-def test_a_photo_that_never_was_is_404(cluster, edge):
-    """A good permission for a photo that is nowhere."""
+def test_a_photo_that_does_not_exist_is_404(cluster, edge):
+    """A valid permission for a photo that does not exist."""
     signer = ReadSigner(load_keys(cluster.data / "keys.toml"))
     url = signer.url("1/zz/000000000000zzzz_zzzzzz_m.jpg", size_class="web")
     assert fetch(cluster, edge, url)[0] == 404
 
 
-def test_after_rm_every_edge_says_410_at_once(cluster, jpeg):
-    """Warm caches forget every variant when the delete returns, or a second later."""
+def test_after_rm_every_edge_returns_410(cluster, jpeg):
+    """All edges purge every variant within a second after the delete returns."""
     with cluster.client() as client:
         receipt = client.put(jpeg(2))
         client.wait_until_ready(receipt.reference, timeout_seconds=60)

@@ -1,4 +1,4 @@
-"""What the tests of permission URLs share: a ring of fixed keys, a fixed clock, a size table."""
+"""Shared fixtures: a ring of fixed keys, a fixed clock, and a size table."""
 
 import importlib.util
 import json
@@ -77,7 +77,7 @@ def _golden_ring(golden: dict[str, Any]) -> KeyRing:
 
 
 def _load(name: str) -> ModuleType:
-    """A script beside the tests, which are no package, imported under its own name."""
+    """Import a script beside the tests under its own name."""
     spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

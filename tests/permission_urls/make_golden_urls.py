@@ -1,12 +1,12 @@
-"""Makes golden_urls.json: request targets and what every verifier must say of them.
+"""Generator of golden_urls.json: request targets and the verdict of every verifier.
 
-    python tests/permission_urls/make_golden_urls.py
+python tests/permission_urls/make_golden_urls.py
 
-It imports nothing of ours but the reference verifier beside it. The verdict of each hand-written
-case is stated here and compared with what the reference says, so neither is believed alone.
-Labels such as U22 and K65 are the groups of bad inputs of the project's security tests. Labels that
-begin with "clock" depend on the verifier's clock being exactly `now`; all others hold at any time
-after `now`, until the year 2106.
+It imports no project code except the reference verifier beside it. Each hand-written case has its
+verdict here, and the script compares it with the reference. Labels such as U22 and K65 are the
+groups of bad inputs of the project's security tests. Cases whose label begins with "clock" need a
+verifier's clock at exactly `now`; all other cases are valid at any time after `now`, until the year
+2106.
 """
 
 import base64
@@ -35,12 +35,12 @@ FAR = ("0", "ffffffff", "174876e800", "ffffffffff")
 PERMANENT = "0"
 
 Case = tuple[str, str, str]
-"""A request target as Latin-1, its verdict, and why."""
+"""A request target as Latin-1, its verdict, and the reason."""
 
 ABOUT = [
     "Each url is a raw request target: its characters are bytes, in Latin-1.",
     "verdict ok comes with the photo path; 400 and 403 are HTTP statuses.",
-    "Some targets cannot stand in a request line as they are: those that hold a byte below 0x21 or",
+    "Some targets cannot be sent in a request line as they are: targets with a byte below 0x21 or",
     "0x7f, or do not begin with a slash. A server may refuse or rewrite them by itself.",
     "A why that begins with 'clock' needs a clock that says exactly now; the others do not.",
 ]
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def render() -> str:
-    """The whole file; one vector a line, so that a change shows as a line."""
+    """Render the file with one vector per line, so that a change is a line in a diff."""
     head = {
         "about": ABOUT,
         "now": NOW,
@@ -71,10 +71,10 @@ def render() -> str:
 
 
 def make_vectors() -> list[dict[str, Any]]:
-    """All vectors, each target once.
+    """Return all vectors, each target once.
 
     Raises:
-        ValueError: The reference disagrees with the verdict written here.
+    ValueError: The reference disagrees with the verdict in this script.
     """
     vectors: dict[str, dict[str, Any]] = {}
     for url, verdict, why in cases():
@@ -91,7 +91,7 @@ def make_vectors() -> list[dict[str, Any]]:
 
 
 def cases() -> Iterator[Case]:
-    """Every case there is, good ones first."""
+    """Return every case, valid ones first."""
     yield from every_size_and_ext()
     yield from every_key_and_expiry()
     yield from edges_of_the_grammar()
@@ -107,9 +107,9 @@ def signed(
     stem: str = STEM, *, size: str = "m", key_id: str = "a", expiry: str = PERMANENT,
     ext: str = "jpg", size_class: str | None = None, key: bytes | None = None,
 ) -> str:  # fmt: skip
-    """A URL with a MAC that fits what it says, unless a class or a key is forced on it."""
+    """Return a URL with a valid MAC, unless a class or a key is overridden."""
     mac = make_mac(
-        key or DERIVED.get(key_id, b"nobody's"),
+        key or DERIVED.get(key_id, b"no key's"),
         expiry=expiry,
         stem=stem,
         size_class=size_class or SIZE_CLASSES.get(size, "web"),
@@ -118,12 +118,12 @@ def signed(
 
 
 def mac_of(url: str) -> str:
-    """The MAC in a good URL."""
+    """Return the MAC of a valid URL."""
     return url.split(".")[-2]
 
 
 def every_size_and_ext() -> Iterator[Case]:
-    """Each size in each format, keys and expiries taken in turn."""
+    """Yield each size in each format, with alternating keys and expiries."""
     key_ids = tuple(READ_KEYS)
     for number, (size, ext) in enumerate((s, e) for s in SIZE_CLASSES for e in EXT_NAMES):
         key_id, expiry = key_ids[number % len(key_ids)], FAR[number % len(FAR)]
@@ -132,7 +132,7 @@ def every_size_and_ext() -> Iterator[Case]:
 
 
 def every_key_and_expiry() -> Iterator[Case]:
-    """Each key with each expiry, in each class."""
+    """Yield each key with each expiry, in each class."""
     for key_id in READ_KEYS:
         for expiry in FAR:
             for size in "mko":
@@ -141,7 +141,7 @@ def every_key_and_expiry() -> Iterator[Case]:
 
 
 def edges_of_the_grammar() -> Iterator[Case]:
-    """The first and last of what is allowed, and the first beyond."""
+    """Yield the first and last allowed values, and the first forbidden ones."""
     photo = "k7/01jd3x8m2c9qp4k7_3fz8qd"
     for volume in (1, 9, 10, 99, 100, 999, 1000, 9999, 10000, 59999, 60000, 64999, 65000, 65499,
                    65500, 65529, 65530, 65535):  # fmt: skip
@@ -170,7 +170,7 @@ def edges_of_the_grammar() -> Iterator[Case]:
 
 
 def forbidden_bytes() -> Iterator[Case]:
-    """Each of what makes a target 400, before, within and after a good URL."""
+    """Yield each byte that makes a target a 400, before, within, and after a valid URL."""
     url = signed()
     for label, text in (
         ("U1", "/../"), ("U2", "/..%2f"), ("U3", "/%2e%2e/"), ("U4", "/%2e%2e%2f"),
@@ -205,11 +205,11 @@ def forbidden_bytes() -> Iterator[Case]:
     yield "/.node", "400", "U60 node marker"
     yield "/.quarantine/1-a", "400", "U60 quarantine"
     yield "/.trash/1/a", "400", "U60 trash"
-    yield "/.hints/node/a", "400", "U60 owed"
+    yield "/.hints/node/a", "400", "U60 hints"
 
 
 def strange_paths() -> Iterator[Case]:
-    """Targets without a forbidden byte that are not permission URLs."""
+    """Yield targets without a forbidden byte that are not permission URLs."""
     url = signed()
     for label, text in (
         ("U10", "..\\"), ("U16", "."), ("U17", " "), ("U21", "/"), ("U26", "\0"), ("U29", "\r"),
@@ -226,7 +226,7 @@ def strange_paths() -> Iterator[Case]:
     yield "/42", "403", "a volume"
     yield "/42/k7", "403", "a shard"
     yield "/42/k7/", "403", "U21 a shard directory"
-    yield "/favicon.ico", "403", "a name browsers ask for"
+    yield "/favicon.ico", "403", "a name that browsers request"
     yield "/42/k7../x", "403", "U1 dots at the end of a segment"
     yield url.upper(), "403", "U38 all upper case"
     yield url.replace("k7/", "K7/"), "403", "U38 upper-case shard"
@@ -254,7 +254,7 @@ def strange_paths() -> Iterator[Case]:
 
 
 def strange_permissions() -> Iterator[Case]:
-    """A good photo path with a permission that is missing, garbled or out of the grammar."""
+    """Yield a valid photo path with a missing or malformed permission."""
     url = signed()
     mac = mac_of(url)
     begin = f"/{STEM}_m"
@@ -293,7 +293,7 @@ def strange_permissions() -> Iterator[Case]:
 
 
 def permissions_of_others() -> Iterator[Case]:
-    """A permission in the grammar that is not for this."""
+    """Yield well-formed permissions for something else."""
     url, large, original = signed(), signed(size="k"), signed(size="o")
     mac = mac_of(url)
     yield url.replace(mac, mac_of(signed(OTHER_STEM))), "403", "K73 another photo's"
@@ -313,9 +313,9 @@ def permissions_of_others() -> Iterator[Case]:
         yield signed(key=key), "403", f"K84 signed for {purpose}"
     yield signed(key=SECRETS["a"]), "403", "signed with the secret instead of the derived key"
     for expiry in ("1", "ffffffff"):
-        yield url.replace(".0.", f".{expiry}."), "403", f"K80 for ever changed to {expiry}"
+        yield url.replace(".0.", f".{expiry}."), "403", f"K80 no expiry changed to {expiry}"
     ending = signed(expiry="ffffffff")
-    yield ending.replace(".ffffffff.", ".0."), "403", "K80 an expiry changed to for ever"
+    yield ending.replace(".ffffffff.", ".0."), "403", "K80 an expiry changed to none"
     yield ending.replace(".ffffffff.", ".fffffffff."), "403", "K80 an expiry prolonged"
     shifted = make_mac(DERIVED["a"], expiry="fffffff", stem=f"f/{STEM}", size_class="web")
     yield ending.replace(mac_of(ending), shifted), "403", "K81 the expiry's end in the path"
@@ -342,7 +342,7 @@ def permissions_of_others() -> Iterator[Case]:
 
 
 def cut_and_flipped() -> Iterator[Case]:
-    """A good URL cut, or with the lowest bit of one character changed, at each place."""
+    """Yield a valid URL cut, or with the lowest bit of one character changed, at each place."""
     url = signed()
     mac = mac_of(url)
     for length in range(24):
@@ -356,7 +356,7 @@ def cut_and_flipped() -> Iterator[Case]:
 
 
 def clocks() -> Iterator[Case]:
-    """Expiries long past, and around the very second."""
+    """Yield expiries long past, and around the exact second."""
     for expiry in ("1", "a", "5f5e100", "3b9aca00"):
         yield signed(expiry=expiry), "403", f"K79 expired long ago, {expiry}"
     for seconds in (1, 59, 60, 300, 600, 3600, 86400, 31_536_000):

@@ -1,7 +1,7 @@
-"""A second verifier of permission URLs, written from the design alone, one byte at a time.
+"""Reference verifier of permission URLs, written from the design, one byte at a time.
 
-It shares no code and no regular expression with the package: where both agree, a mistake would have
-to have been made twice. It is slow and plain on purpose. Secrets here are of tests only.
+It shares no code and no regular expression with the package, so that both rarely have the same
+mistake. It is deliberately slow and simple. The secrets here are only for tests.
 """
 
 import base64
@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Mapping
 
 Verdict = tuple[str, str | None]
-"""("ok", photo path), ("400", None) or ("403", None)."""
+"""("ok", photo path), ("400", None), or ("403", None)."""
 
 DIGITS = b"0123456789"
 HEX_DIGITS = b"0123456789abcdef"
@@ -26,16 +26,16 @@ REFUSED: Verdict = ("403", None)
 
 
 class NotInGrammar(Exception):
-    """The bytes are no permission URL."""
+    """The bytes are not a permission URL."""
 
 
 def derive_read_key(secret: bytes) -> bytes:
-    """The key an edge is given."""
+    """Derive the key of an edge."""
     return hmac.new(secret, b"read", hashlib.sha256).digest()
 
 
 def make_mac(read_key: bytes, *, expiry: str, stem: str, size_class: str) -> str:
-    """The MAC of a permission."""
+    """Return the MAC of a permission."""
     message = f"{expiry}/{stem}/{size_class}".encode()
     digest = hmac.digest(read_key, message, "sha256")
     return base64.urlsafe_b64encode(digest[:18]).decode()
@@ -44,7 +44,7 @@ def make_mac(read_key: bytes, *, expiry: str, stem: str, size_class: str) -> str
 def judge(
     raw: bytes, *, now: int, read_keys: Mapping[str, bytes], size_classes: Mapping[str, str]
 ) -> Verdict:
-    """What to answer to this request target at this time."""
+    """Return the verdict on this request target at this time."""
     if not is_well_formed(raw):
         return MALFORMED
     try:
@@ -63,17 +63,17 @@ def judge(
 
 
 def is_well_formed(raw: bytes) -> bool:
-    """Whether the target may be looked at any further."""
+    """Return True if the target is not a 400."""
     if len(raw) > 512 or raw[:1] != b"/":
         return False
     return FORBIDDEN.isdisjoint(raw) and b"//" not in raw and b"/." not in raw
 
 
 def read_fields(raw: bytes) -> tuple[str, str, str, str, str, str]:
-    """Stem, size, key id, expiry, MAC and ext.
+    """Return stem, size, key id, expiry, MAC, and ext.
 
     Raises:
-        NotInGrammar: A byte is not what it must be.
+    NotInGrammar: A byte is invalid.
     """
     at = expect(raw, 0, b"/")
     volume, at = take(raw, at, DIGITS, 5)
@@ -108,14 +108,14 @@ def read_fields(raw: bytes) -> tuple[str, str, str, str, str, str]:
 
 
 def expect(raw: bytes, at: int, byte: bytes) -> int:
-    """The place after this one byte, which must be there."""
+    """Return the position after this required byte."""
     if raw[at : at + 1] != byte:
         raise NotInGrammar
     return at + 1
 
 
 def take(raw: bytes, at: int, allowed: bytes, count_max: int) -> tuple[bytes, int]:
-    """As many allowed bytes as there are, up to a number, and the place after them."""
+    """Return the allowed bytes up to a limit, and the position after them."""
     chunk = raw[at : at + count_max]
     for count, byte in enumerate(chunk):
         if byte not in allowed:

@@ -1,4 +1,4 @@
-"""An API token opens its scopes until its end; a wrong scope is not a bad token."""
+"""API tokens: scopes, expiry, and errors."""
 
 import pytest
 
@@ -20,7 +20,7 @@ PRINTABLE = [chr(code) for code in range(0x20, 0x7F)]
 
 
 def test_a_token_says_what_it_was_signed_for(ring, now):
-    """Scopes, expiry and key come back."""
+    """Scopes, expiry, and key are the signed ones."""
     text = sign_token(ring, [Scope.UPLOAD, Scope.DELETE], expiry_seconds=now + 10)
     assert text.startswith(f"gp1.a.delete+upload.{now + 10:x}.")
     assert TokenVerifier(ring).verify(text, scope_needed=Scope.UPLOAD, now_seconds=now) == Token(
@@ -29,14 +29,14 @@ def test_a_token_says_what_it_was_signed_for(ring, now):
 
 
 def test_a_token_is_the_same_in_whatever_order_its_scopes_come(ring):
-    """Sorted, and each once."""
+    """Scopes are sorted, and each appears once."""
     assert sign_token(ring, ["read", "upload", "read"]) == sign_token(ring, ["upload", "read"])
 
 
 @pytest.mark.parametrize("scope_needed", list(Scope))
 @pytest.mark.parametrize("scope", list(Scope))
 def test_no_scope_opens_another(ring, now, scope, scope_needed):
-    """A wrong scope is 403 and says which was needed; admin is no exception."""
+    """A wrong scope gives 403 and the required scope, also for `admin`."""
     text = sign_token(ring, [scope])
     if scope is scope_needed:
         assert scope in TokenVerifier(ring).verify(text, scope_needed=scope, now_seconds=now).scopes
@@ -50,7 +50,7 @@ def test_no_scope_opens_another(ring, now, scope, scope_needed):
 
 @pytest.mark.parametrize("left_seconds", [-86_400, -1, 0])
 def test_an_expired_token_is_refused_before_its_scope_is_looked_at(ring, now, left_seconds):
-    """401 comes before 403."""
+    """401 takes precedence over 403."""
     text = sign_token(ring, ["read"], expiry_seconds=now + left_seconds)
     with pytest.raises(TokenExpired):
         TokenVerifier(ring).verify(text, scope_needed=Scope.ADMIN, now_seconds=now)
@@ -63,7 +63,7 @@ def test_an_expired_token_is_refused_before_its_scope_is_looked_at(ring, now, le
      (".read.", ".upload.", "bad mac"), (".0.", ".ffffffff.", "bad mac")],
 )  # fmt: skip
 def test_a_changed_token_is_refused_with_its_reason(ring, now, old, new, reason):
-    """Scopes, expiry and key id are all covered."""
+    """The MAC covers scopes, expiry, and key id."""
     text = sign_token(ring, ["read"]).replace(old, new)
     with pytest.raises(BadTokenSignature) as caught:
         TokenVerifier(ring).verify(text, scope_needed=Scope.READ, now_seconds=now)
@@ -74,7 +74,7 @@ def test_a_changed_token_is_refused_with_its_reason(ring, now, old, new, reason)
     "scopes", ["", "+", "read+", "+read", "read+read", "upload+read", "write", "READ", "a" * 65]
 )
 def test_scopes_in_another_spelling_are_malformed(ring, now, scopes):
-    """There is one way to write a set of scopes."""
+    """A set of scopes has one spelling."""
     text = sign_token(ring, ["read"]).replace(".read.", f".{scopes}.")
     with pytest.raises(MalformedToken):
         TokenVerifier(ring).verify(text, scope_needed=Scope.READ, now_seconds=now)
@@ -82,13 +82,13 @@ def test_scopes_in_another_spelling_are_malformed(ring, now, scopes):
 
 @pytest.mark.parametrize("text", ["", "gp1", "gp1....", "gp2.a.read.0." + "A" * 24, "é" * 40])
 def test_text_that_is_no_token_is_malformed(ring, now, text):
-    """An absent header is the empty text, and is 401 too."""
+    """A missing header is an empty text, and also gives 401."""
     with pytest.raises(MalformedToken):
         TokenVerifier(ring).verify(text, scope_needed=Scope.READ, now_seconds=now)
 
 
 def test_a_token_has_one_spelling(ring, now):
-    """No single character can be replaced, put in or left out."""
+    """A change of any single character is rejected."""
     text = sign_token(ring, ["read", "upload"], expiry_seconds=now + 99)
     for at in range(len(text) + 1):
         changes = {text[:at] + c + text[at + 1 :] for c in [*PRINTABLE, "\n", "é", ""]}

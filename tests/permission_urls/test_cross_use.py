@@ -1,4 +1,4 @@
-"""What was signed for one purpose is refused by every verifier of another."""
+"""A signature for one purpose is invalid for every other purpose."""
 
 import itertools
 
@@ -53,7 +53,7 @@ def _verify(ring, path, size_classes, now):
 
 @pytest.mark.parametrize(("kind", "verifier"), list(itertools.product(KINDS, KINDS)))
 def test_every_kind_opens_its_own_verifier_only(signed, verify, kind, verifier):
-    """The whole text of each kind, shown to each verifier."""
+    """The text of each kind is rejected by the verifiers of the others."""
     if kind == verifier:
         assert verify[verifier](signed[kind])
         return
@@ -63,7 +63,7 @@ def test_every_kind_opens_its_own_verifier_only(signed, verify, kind, verifier):
 
 @pytest.mark.parametrize(("kind", "verifier"), list(itertools.permutations(KINDS, 2)))
 def test_no_mac_can_be_moved_to_another_kind(signed, verify, kind, verifier):
-    """The MAC of each kind, put into a good text of each other."""
+    """The MAC of each kind is rejected in a text of every other kind."""
     moved = signed[verifier].replace(mac_of(signed[verifier]), mac_of(signed[kind]))
     with pytest.raises(PermissionUrlError):
         verify[verifier](moved)
@@ -73,7 +73,7 @@ def test_no_mac_can_be_moved_to_another_kind(signed, verify, kind, verifier):
 def test_the_right_bytes_signed_for_another_purpose_open_no_url(
     ring, verify, stem, signed, purpose
 ):
-    """A signer of one purpose cannot be made to sign for reading, whatever it is fed."""
+    """A signer for another purpose cannot sign reads, whatever its input is."""
     expiry_text = signed["url"].split(".")[2]
     message = f"{expiry_text}/{stem}/web".encode()
     forged = mac(derived_key(ring, "a", purpose), message)
@@ -84,5 +84,5 @@ def test_the_right_bytes_signed_for_another_purpose_open_no_url(
 
 
 def mac_of(text: str) -> str:
-    """The MAC in a signed text of any kind: the piece of 24 characters."""
+    """Return the MAC in a signed text of any kind: the part with 24 characters."""
     return next(chunk for chunk in reversed(text.split(".")) if len(chunk) == 24)

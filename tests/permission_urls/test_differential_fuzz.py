@@ -1,4 +1,4 @@
-"""A million request targets on which the verifier and the independent reference must agree."""
+"""The verifier and the independent reference agree on a million request targets."""
 
 from collections import Counter
 
@@ -13,7 +13,7 @@ TARGETS_PER_HALF = 500_000
 
 @pytest.mark.parametrize("half", ["mutations", "recombinations"])
 def test_verifier_and_reference_agree(half, reference, ring, size_classes, now):
-    """No disagreement on the verdict or the path, and all verdicts come up often."""
+    """Verdicts and paths agree, and every verdict occurs often."""
     print(f"seed {SEED}, {half}")  # noqa: T201 - a failure must be repeatable
     read_keys = derived_keys(ring, Purpose.READ)
     source = UrlSource(

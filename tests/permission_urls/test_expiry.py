@@ -1,4 +1,4 @@
-"""An expiry has one spelling, ends at its very second, and caches never outlive it."""
+"""Expiry: one spelling, an exact end, and cache lifetimes."""
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +11,7 @@ from permission_urls.expiry import EXPIRY_SECONDS_MAX, is_expired, parse_expiry,
 @settings(derandomize=True, database=None, deadline=None)
 @given(expiry_seconds=st.integers(min_value=0, max_value=EXPIRY_SECONDS_MAX))
 def test_rendering_and_parsing_an_expiry_are_inverse(expiry_seconds):
-    """Up to ten hex digits, none of them wasted."""
+    """Round trip of up to ten hex digits."""
     text = render_expiry(expiry_seconds)
     assert parse_expiry(text) == expiry_seconds
     assert len(text) <= 10
@@ -20,7 +20,7 @@ def test_rendering_and_parsing_an_expiry_are_inverse(expiry_seconds):
 
 @pytest.mark.parametrize("expiry_seconds", [-1, EXPIRY_SECONDS_MAX + 1])
 def test_an_expiry_out_of_range_is_refused(expiry_seconds):
-    """What no verifier would read is not signed."""
+    """An expiry that no verifier accepts is not signed."""
     with pytest.raises(Unsignable):
         render_expiry(expiry_seconds)
 
@@ -28,13 +28,13 @@ def test_an_expiry_out_of_range_is_refused(expiry_seconds):
 @pytest.mark.parametrize("skew_seconds", [-600, -301, -300, -60, -1, 0, 1, 60, 300, 301, 600])
 @pytest.mark.parametrize("left_seconds", [-600, -1, 0, 1, 60, 300, 600])
 def test_a_skewed_clock_moves_the_end_by_its_skew_and_no_more(now, skew_seconds, left_seconds):
-    """Ten minutes of skew either way change nothing but when the permission ends."""
+    """A skewed clock shifts only the end of the permission."""
     assert is_expired(now + left_seconds, now + skew_seconds) is (skew_seconds >= left_seconds)
     assert is_expired(0, now + skew_seconds) is False
 
 
 def test_fractions_of_a_second_do_not_matter(now):
-    """A clock with fractions and one that cuts them off agree."""
+    """Clocks with and without fractions agree."""
     for fraction in (0.0, 0.001, 0.5, 0.999):
         assert (
             is_expired(now + 1, now + fraction) is is_expired(now + 1, int(now + fraction)) is False
@@ -51,7 +51,7 @@ def test_fractions_of_a_second_do_not_matter(now):
 def test_rounding_up_never_shortens_and_adds_less_than_a_window(
     now_seconds, lifetime_seconds, window_seconds
 ):
-    """The promised lifetime is kept, and the end is a multiple of the window."""
+    """The lifetime is kept, and the end is a multiple of the window."""
     expiry = round_up_expiry(
         now_seconds, lifetime_seconds=lifetime_seconds, window_seconds=window_seconds
     )
@@ -61,15 +61,15 @@ def test_rounding_up_never_shortens_and_adds_less_than_a_window(
 
 
 def test_all_expiries_of_one_window_are_the_same(now):
-    """Pages written within five minutes have the same URLs."""
+    """URLs signed within one window are equal."""
     start = now - now % 300
     within = {round_up_expiry(start + s, lifetime_seconds=3600) for s in range(1, 301)}
     assert within == {start + 3900}
     assert round_up_expiry(start, lifetime_seconds=3600) == start + 3600
 
 
-def test_for_ever_is_cached_for_ever(now):
-    """The header of what never changes is the same every time."""
+def test_a_permanent_url_is_cached_permanently(now):
+    """The header of a permanent URL is constant."""
     assert cache_control(0, now) == "public, max-age=31536000, immutable"
 
 
@@ -78,11 +78,11 @@ def test_for_ever_is_cached_for_ever(now):
     [(1, 1), (300, 300), (0, 0), (-5, 0), (31_536_000, 31_536_000), (10**11, 31_536_000)],
 )
 def test_max_age_is_what_is_left_and_never_more(now, left_seconds, max_age):
-    """A year at most, zero at least, and no `immutable`."""
+    """`max-age` is between zero and one year, without `immutable`."""
     assert cache_control(now + left_seconds, now) == f"public, max-age={max_age}"
 
 
 def test_max_age_is_rounded_down(now):
-    """Half a second left is nothing to a cache."""
+    """Half a second rounds down to zero."""
     assert cache_control(now + 1, now + 0.5) == "public, max-age=0"
     assert cache_control(now + 10, now + 0.001) == "public, max-age=9"

@@ -1,4 +1,4 @@
-"""The golden URLs are what their script makes, and the verifier says of each what they say."""
+"""The golden URLs are up to date, and the verifier agrees with them."""
 
 import pytest
 
@@ -6,13 +6,13 @@ from permission_urls import Forbidden, MalformedUrl, Purpose, ReadSigner, Verifi
 
 
 def test_the_file_is_what_the_script_makes(golden_maker):
-    """Run tests/permission_urls/make_golden_urls.py and look at the difference if this fails."""
+    """If this fails, run tests/permission_urls/make_golden_urls.py and review the diff."""
     path = golden_maker.Path(golden_maker.__file__).with_name("golden_urls.json")
     assert path.read_text(encoding="ascii") == golden_maker.render()
 
 
 def test_there_are_enough_vectors_of_each_verdict(golden):
-    """A file that lost its cases would pass everything."""
+    """The file has a minimum number of vectors per verdict."""
     verdicts = [vector["verdict"] for vector in golden["vectors"]]
     assert len(verdicts) >= 250
     assert min(verdicts.count(verdict) for verdict in ("ok", "400", "403")) >= 100
@@ -20,7 +20,7 @@ def test_there_are_enough_vectors_of_each_verdict(golden):
 
 
 def test_every_size_ext_key_and_expiry_is_among_the_good_ones(golden):
-    """The good vectors cover what there is, together with the class of every size."""
+    """The valid vectors cover every size, ext, key, and expiry, and the class of every size."""
     good = [vector["url"] for vector in golden["vectors"] if vector["verdict"] == "ok"]
     parts = [url.rpartition("/")[2].split(".") for url in good]
     assert {(part[0][-1], part[4]) for part in parts} == {
@@ -33,14 +33,14 @@ def test_every_size_ext_key_and_expiry_is_among_the_good_ones(golden):
 
 
 def test_the_read_keys_are_the_rings(golden, golden_ring):
-    """What an edge is handed is what Python derives; a retired key is not among it."""
+    """The read keys of an edge are the derived ones, without retired keys."""
     derived = derived_keys(golden_ring, Purpose.READ)
     assert {key_id: key.hex() for key_id, key in derived.items()} == golden["read_keys"]
 
 
 @pytest.mark.parametrize("keys_of", ["ring", "derived keys"])
 def test_the_verifier_agrees_with_every_vector(golden, golden_ring, keys_of):
-    """With the whole ring, and with the derived keys alone."""
+    """The verifier agrees with the whole ring and with only the derived keys."""
     keys = golden_ring if keys_of == "ring" else derived_keys(golden_ring, Purpose.READ)
     verifier = Verifier(keys, golden["size_classes"])
     for vector in golden["vectors"]:
@@ -49,7 +49,7 @@ def test_the_verifier_agrees_with_every_vector(golden, golden_ring, keys_of):
 
 
 def test_only_vectors_named_so_depend_on_the_clock(golden, golden_ring):
-    """An edge whose clock cannot be set runs all the others at any time of this century."""
+    """All other vectors are valid at any time of this century."""
     verifier = Verifier(golden_ring, golden["size_classes"])
     for vector in golden["vectors"]:
         if not vector["why"].startswith("clock"):
@@ -60,7 +60,7 @@ def test_only_vectors_named_so_depend_on_the_clock(golden, golden_ring):
 
 
 def test_the_signer_makes_the_good_vectors(golden, golden_ring):
-    """Every good URL of the signing key is made again, character by character."""
+    """The signer reproduces every valid URL of the signing key exactly."""
     signer = ReadSigner(golden_ring)
     made = 0
     for vector in golden["vectors"]:
@@ -76,7 +76,7 @@ def test_the_signer_makes_the_good_vectors(golden, golden_ring):
 
 
 def verdict_of(verifier: Verifier, raw: bytes, now_seconds: int) -> tuple[str, str | None]:
-    """What the verifier says, in the words of the file."""
+    """Return the verifier's verdict in the format of the file."""
     try:
         return "ok", verifier.verify(raw, now_seconds).path
     except MalformedUrl:

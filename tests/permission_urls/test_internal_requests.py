@@ -1,4 +1,4 @@
-"""A signed request is good for its method, path, digest and time, and for nothing else."""
+"""A signed request is valid only for its method, path, digest, and time."""
 
 import hashlib
 
@@ -37,7 +37,7 @@ def _verifier(ring):
 
 
 def test_a_signed_request_is_accepted(verifier, header, request_facts, now):
-    """The key it was signed with is told, to be counted."""
+    """The verifier returns the key id."""
     assert verifier.verify_request(header, **request_facts, now_seconds=now) == "a"
 
 
@@ -47,13 +47,13 @@ def test_a_signed_request_is_accepted(verifier, header, request_facts, now):
      ("digest", DIGEST_IN_TRAILER), ("digest", hashlib.sha256(b"other").hexdigest())],
 )  # fmt: skip
 def test_a_signature_is_for_one_request(verifier, header, request_facts, now, fact, value):
-    """Neither method nor path nor digest can be exchanged."""
+    """Changing method, path, or digest invalidates the signature."""
     with pytest.raises(BadMac):
         verifier.verify_request(header, **(request_facts | {fact: value}), now_seconds=now)
 
 
 def test_a_streamed_put_opens_and_closes_with_two_signatures(ring, verifier, request_facts, now):
-    """Neither serves as the other, so a stolen opening commits nothing."""
+    """The two signatures are not interchangeable, so a stolen opening commits nothing."""
     signer = InternalSigner(ring)
     opening = request_facts | {"digest": DIGEST_IN_TRAILER}
     first = signer.sign_request(**opening, expiry_seconds=now + 60)
@@ -68,7 +68,7 @@ def test_a_streamed_put_opens_and_closes_with_two_signatures(ring, verifier, req
 
 @pytest.mark.parametrize("skew_seconds", [-600, -60, 0, 59, 60, 61, 600])
 def test_a_request_ends_at_its_expiry(verifier, header, request_facts, now, skew_seconds):
-    """A clock that is behind accepts longer, one that is ahead refuses earlier."""
+    """A slow clock accepts longer, and a fast clock rejects earlier."""
     if skew_seconds < 60:
         verifier.verify_request(header, **request_facts, now_seconds=now + skew_seconds)
         return
@@ -80,7 +80,7 @@ def test_a_request_ends_at_its_expiry(verifier, header, request_facts, now, skew
     ("key_id", "error"), [("b2", BadMac), ("old", RetiredKey), ("x", UnknownKey)]
 )
 def test_the_key_id_selects_one_key(verifier, header, request_facts, now, key_id, error):
-    """The id of another key is a bad MAC."""
+    """The id of another key gives BadMac."""
     with pytest.raises(error):
         verifier.verify_request(f"{key_id}{header[1:]}", **request_facts, now_seconds=now)
 
@@ -90,8 +90,8 @@ def test_the_key_id_selects_one_key(verifier, header, request_facts, now, key_id
     [str.upper, lambda h: h[:0], lambda h: h + "\n", lambda h: h + "=", lambda h: h[:-1],
      lambda h: " " + h, lambda h: h + "é", lambda h: h.replace(".", ".0", 1)],
 )  # fmt: skip
-def test_a_garbled_header_is_refused(verifier, header, request_facts, now, change):
-    """An absent header is the empty text."""
+def test_a_malformed_header_is_rejected(verifier, header, request_facts, now, change):
+    """A missing header is an empty text."""
     with pytest.raises(NoPermission):
         verifier.verify_request(change(header), **request_facts, now_seconds=now)
 
@@ -105,7 +105,7 @@ def test_a_garbled_header_is_refused(verifier, header, request_facts, now, chang
 def test_an_ambiguous_request_is_neither_signed_nor_accepted(
     ring, verifier, header, request_facts, now, fact, value
 ):
-    """A newline in a field could move the border between two."""
+    """A newline in a field could move the boundary between fields."""
     ambiguous = request_facts | {fact: value}
     with pytest.raises(Unsignable):
         InternalSigner(ring).sign_request(**ambiguous, expiry_seconds=now + 60)
@@ -113,7 +113,7 @@ def test_an_ambiguous_request_is_neither_signed_nor_accepted(
         verifier.verify_request(header, **ambiguous, now_seconds=now)
 
 
-def test_a_request_for_ever_is_not_signed(ring, request_facts):
-    """A stolen header must end."""
+def test_a_request_without_expiry_is_not_signed(ring, request_facts):
+    """A stolen header must expire."""
     with pytest.raises(Unsignable, match="must expire"):
         InternalSigner(ring).sign_request(**request_facts, expiry_seconds=0)

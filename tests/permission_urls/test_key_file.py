@@ -1,4 +1,4 @@
-"""A key file is read only when nobody else can, is replaced whole, and tells all its problems."""
+"""Key file: permissions, atomic replacement, and complete problem reports."""
 
 import os
 import stat
@@ -26,7 +26,7 @@ IDS = st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_s
 
 @st.composite
 def rings(draw):
-    """Any key ring."""
+    """Return any key ring."""
     ids = draw(st.lists(IDS, min_size=1, max_size=6, unique=True))
     secrets = draw(st.lists(SECRETS, min_size=len(ids), max_size=len(ids), unique=True))
     signing = draw(st.sampled_from(ids))
@@ -46,14 +46,14 @@ def rings(draw):
 @settings(derandomize=True, database=None, deadline=None, max_examples=50)
 @given(ring=rings())
 def test_rendering_and_parsing_are_inverse(ring):
-    """What is saved is what is loaded, order and states included."""
+    """The loaded ring is equal to the saved one, including order and states."""
     assert parse_keys(render_keys(ring)) == ring
 
 
 def test_all_problems_of_a_file_are_reported_together():
-    """One reading of the message is enough to mend the file."""
+    """One error lists all problems of the file."""
     text = f"""
-        colour = "red"
+                color = "red"
         [keys.TOOLONG]
         state = "signing"
         secret = "{bytes(range(32)).hex()}"
@@ -73,13 +73,13 @@ def test_all_problems_of_a_file_are_reported_together():
     with pytest.raises(InvalidKeys) as caught:
         parse_keys(text)
     assert caught.value.problems == (
-        "'colour' is not known here",
-        "key 'TOOLONG': an id is one to four of a-z and 0-9",
-        "key 'a': the state must be signing, accepted or retired",
+        "unknown table 'color'; known tables: keys",
+        "key 'TOOLONG': the id must be one to four of a-z and 0-9",
+        "key 'a': the state must be signing, accepted, or retired",
         "key 'a': the secret must be lower-case hex",
-        "key 'b': 'size' is not known here",
-        "key 'b': the secret is weak, it repeats a few bytes over and over",
-        "key 'c': the state must be signing, accepted or retired",
+        "key 'b': unknown field 'size'; known fields: secret, state",
+        "key 'b': the secret is weak: it repeats a few bytes",
+        "key 'c': the state must be signing, accepted, or retired",
         "key 'c': the secret must be lower-case hex",
         "key 'd': the secret has 2 bytes, not 32",
     )
@@ -95,14 +95,14 @@ def test_all_problems_of_a_file_are_reported_together():
         ("[keys.a]\n[keys.a]", "not TOML"),
     ],
 )
-def test_text_that_is_no_key_file_is_refused(text, problem):
-    """Each kind of wrong text has its own message."""
+def test_text_that_is_not_a_key_file_is_rejected(text, problem):
+    """Each kind of invalid text has its own message."""
     with pytest.raises(InvalidKeys, match=problem):
         parse_keys(text)
 
 
 def test_no_problem_quotes_a_secret():
-    """The message may be logged although the file may not."""
+    """A message never contains a secret."""
     secret = bytes(range(32)).hex()
     entry = f'\nstate = "signing"\nsecret = "{secret}"\n'
     with pytest.raises(InvalidKeys) as caught:
@@ -112,7 +112,7 @@ def test_no_problem_quotes_a_secret():
 
 
 def test_a_saved_file_is_the_owners_alone_and_loads(tmp_path, ring):
-    """Mode 0600 whatever the umask, and nothing else is left in the directory."""
+    """The file has mode 0600 with any umask, and no other file is left."""
     path = tmp_path / "keys.toml"
     save_keys(path, ring)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -121,7 +121,7 @@ def test_a_saved_file_is_the_owners_alone_and_loads(tmp_path, ring):
 
 
 def test_saving_replaces_the_file_and_its_mode(tmp_path, ring):
-    """The old file, readable by all, does not pass its mode on."""
+    """The mode of the old file is not inherited."""
     path = tmp_path / "keys.toml"
     path.write_text("old")
     path.chmod(0o644)
@@ -131,7 +131,7 @@ def test_saving_replaces_the_file_and_its_mode(tmp_path, ring):
 
 
 def test_a_save_that_fails_leaves_the_old_file_and_no_other(tmp_path, ring, monkeypatch):
-    """The old keys are not lost to a full or broken disk."""
+    """The old keys survive a full or broken disk."""
     path = tmp_path / "keys.toml"
     save_keys(path, ring)
     monkeypatch.setattr(os, "fsync", fsync_that_fails)
@@ -142,7 +142,7 @@ def test_a_save_that_fails_leaves_the_old_file_and_no_other(tmp_path, ring, monk
 
 
 def test_the_file_is_synced_before_its_name_and_the_name_after(tmp_path, ring, monkeypatch):
-    """Data, rename, directory: in this order, or a crash can leave an empty file."""
+    """The order is data, rename, directory; otherwise a crash can leave an empty file."""
     steps = []
     real_fsync, real_replace = os.fsync, Path.replace
 
@@ -163,16 +163,16 @@ def test_the_file_is_synced_before_its_name_and_the_name_after(tmp_path, ring, m
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666])
 def test_a_file_that_others_have_access_to_is_refused(tmp_path, ring, mode):
-    """The message says the mode found, the mode wanted and the command."""
+    """The message has the mode, the required mode, and the command."""
     path = tmp_path / "keys.toml"
     save_keys(path, ring)
     path.chmod(mode)
-    with pytest.raises(UnusableKeyFile, match=rf"is {mode:04o} and must be 0600 \(chmod 600 "):
+    with pytest.raises(UnusableKeyFile, match=rf"mode is {mode:04o}, must be 0600; chmod 600 "):
         load_keys(path)
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):
-    """Absent, a directory, or not text: an error of ours with the path in it."""
+    """A missing file, a directory, or binary data raises UnusableKeyFile with the path."""
     with pytest.raises(UnusableKeyFile, match="No such file"):
         load_keys(tmp_path / "absent.toml")
     with pytest.raises(UnusableKeyFile, match="directory"):
@@ -185,5 +185,5 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
 
 
 def fsync_that_fails(descriptor: int) -> None:
-    """A disk that is full."""
+    """Fail as on a full disk."""
     raise OSError(f"no space for descriptor {descriptor}")

@@ -1,4 +1,4 @@
-"""A key ring has exactly one signing key, never reuses an id and refuses weak secrets."""
+"""Key ring: one signing key, unique ids, and strong secrets."""
 
 import os
 
@@ -8,12 +8,12 @@ from permission_urls import InvalidKeys, Key, KeyRing, KeyState, generate_key
 
 
 def make_key(key_id: str, first: int = 0, state: KeyState = KeyState.ACCEPTED) -> Key:
-    """A key whose secret differs by its first byte."""
+    """Return a key whose secret differs in its first byte."""
     return Key(key_id=key_id, secret=bytes(range(first, first + 32)), state=state)
 
 
 def test_generated_keys_sign_and_differ():
-    """A generated key has the random bytes it was given and is ready to sign."""
+    """A generated key has the given random bytes and signs."""
     one, other = generate_key("a", os.urandom), generate_key("b", os.urandom)
     assert one.state is KeyState.SIGNING
     assert len(one.secret) == 32
@@ -36,7 +36,7 @@ def test_a_secret_of_another_length_is_refused(length):
 
 @pytest.mark.parametrize("secret", [bytes(32), b"\xff" * 32, b"ab" * 16, b"secret! " * 4])
 def test_a_secret_that_repeats_itself_is_refused(secret):
-    """One byte over and over, or a few, were typed and are not random."""
+    """A secret with few distinct bytes was typed and is rejected."""
     with pytest.raises(InvalidKeys, match="weak"):
         Key(key_id="a", secret=secret, state=KeyState.SIGNING)
 
@@ -50,23 +50,23 @@ def test_all_problems_of_a_key_are_reported_together():
 
 @pytest.mark.parametrize("states", [[], ["accepted"], ["signing", "signing"], ["retired"]])
 def test_not_exactly_one_signing_key_is_refused(states):
-    """A ring can always sign, and always knows with what."""
+    """A ring has exactly one signing key."""
     keys = [make_key(f"k{i}", i, KeyState(state)) for i, state in enumerate(states)]
     with pytest.raises(InvalidKeys, match="exactly one key must be signing"):
         KeyRing(keys=tuple(keys))
 
 
-def test_an_id_or_a_secret_there_twice_is_refused():
-    """Two keys differ in both id and secret."""
+def test_a_duplicate_id_or_secret_is_rejected():
+    """Keys differ in id and in secret."""
     signing = make_key("a", state=KeyState.SIGNING)
-    with pytest.raises(InvalidKeys, match="there twice"):
+    with pytest.raises(InvalidKeys, match="listed twice"):
         KeyRing(keys=(signing, make_key("a", 1)))
     with pytest.raises(InvalidKeys, match="same secret"):
         KeyRing(keys=(signing, make_key("b", 0)))
 
 
 def test_a_new_signing_key_leaves_the_old_one_accepted():
-    """A rotation has an overlap."""
+    """The old key stays accepted after a rotation."""
     ring = KeyRing(keys=(make_key("a", state=KeyState.SIGNING),))
     rotated = ring.with_new_signing_key(make_key("b", 1))
     assert [(key.key_id, key.state.value) for key in rotated.keys] == [
@@ -77,8 +77,8 @@ def test_a_new_signing_key_leaves_the_old_one_accepted():
     assert ring.signing_key.key_id == "a"
 
 
-def test_an_announced_key_verifies_before_it_signs():
-    """The slow rotation: known everywhere first, signing later."""
+def test_an_accepted_key_verifies_before_it_signs():
+    """An accepted key verifies before it signs."""
     ring = KeyRing(keys=(make_key("a", state=KeyState.SIGNING),))
     announced = ring.with_accepted_key(make_key("b", 1, KeyState.SIGNING))
     assert announced.signing_key.key_id == "a"
@@ -86,31 +86,31 @@ def test_an_announced_key_verifies_before_it_signs():
     assert announced.with_signing_key("b") == ring.with_new_signing_key(make_key("b", 1))
 
 
-def test_letting_the_signing_key_sign_changes_nothing():
-    """The step may be repeated after a crash."""
+def test_promoting_the_signing_key_changes_nothing():
+    """Promotion is idempotent."""
     ring = KeyRing(keys=(make_key("a", state=KeyState.SIGNING),))
     assert ring.with_signing_key("a") == ring
 
 
 def test_a_retired_id_is_never_used_again(ring):
-    """A retired key stays listed, so that its id is taken and it cannot sign again."""
+    """A retired key stays listed, so that its id cannot be reused."""
     assert ring.find("old").state is KeyState.RETIRED
-    with pytest.raises(InvalidKeys, match="there twice"):
+    with pytest.raises(InvalidKeys, match="listed twice"):
         ring.with_new_signing_key(make_key("old", 200))
     with pytest.raises(InvalidKeys, match="retired"):
         ring.with_signing_key("old")
 
 
 def test_retiring_the_signing_key_or_an_unknown_one_is_refused(ring):
-    """A ring is never left without a key that signs."""
-    with pytest.raises(InvalidKeys, match="let another key sign"):
+    """A ring always keeps a signing key."""
+    with pytest.raises(InvalidKeys, match="is signing"):
         ring.with_retired("a")
-    with pytest.raises(InvalidKeys, match="there is no key 'x'"):
+    with pytest.raises(InvalidKeys, match="unknown key 'x'"):
         ring.with_retired("x")
     assert ring.with_retired("b2").find("b2").state is KeyState.RETIRED
 
 
 def test_no_repr_shows_a_secret(ring):
-    """A ring may be logged."""
+    """A repr is safe to log."""
     assert "secret" not in repr(ring)
     assert ring.signing_key.secret.hex() not in repr(ring)

@@ -1,4 +1,4 @@
-"""The grammar of permission URLs: what is 400, what is 403, and what a good one falls into."""
+"""Grammar of permission URLs: 400, 403, and the fields of a valid one."""
 
 import re
 
@@ -26,7 +26,7 @@ BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 @st.composite
 def permitted_paths(draw):
-    """Any permission URL, taken apart; its MAC is good for nothing."""
+    """Return any parsed permission URL; its MAC is random."""
     photo = draw(st.text(alphabet=CROCKFORD, min_size=16, max_size=16))
     version = draw(st.text(alphabet=CROCKFORD, min_size=6, max_size=6))
     volume = draw(st.integers(min_value=1, max_value=65535))
@@ -43,7 +43,7 @@ def permitted_paths(draw):
 
 
 def test_a_url_falls_into_its_parts():
-    """Each part has its name, and the path is the URL without its permission."""
+    """Each field is named, and the path is the URL without its permission."""
     permitted = parse_permission_url(URL)
     assert permitted.path == "42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg"
     assert permitted.stem == "42/k7/01jd3x8m2c9qp4k7_3fz8qd"
@@ -54,14 +54,14 @@ def test_a_url_falls_into_its_parts():
 
 
 def test_bytes_and_text_are_the_same():
-    """A handler may pass whichever its server gives it."""
+    """Bytes and text give the same result."""
     assert parse_permission_url(URL.encode()) == parse_permission_url(URL)
 
 
 @settings(derandomize=True, database=None, deadline=None, max_examples=200)
 @given(permitted=permitted_paths())
 def test_rendering_and_parsing_a_url_are_inverse(permitted):
-    """There is exactly one URL for each value, and one value for each URL."""
+    """There is exactly one URL per value, and one value per URL."""
     url = render_permission_url(permitted)
     assert parse_permission_url(url) == permitted
     assert render_permission_url(parse_permission_url(url)) == url
@@ -74,7 +74,7 @@ def test_rendering_and_parsing_a_url_are_inverse(permitted):
      "/" + "a" * 512, "/" + "a" * (1 << 20), "/" + "é" * 256, "/a" * 10_000],
 )  # fmt: skip
 def test_row_one_is_400(target):
-    """No slash at the beginning, a forbidden byte, or over 512 bytes."""
+    """No slash at the beginning, a forbidden byte, or more than 512 bytes."""
     with pytest.raises(MalformedUrl):
         parse_permission_url(target)
     with pytest.raises(MalformedUrl):
@@ -89,7 +89,7 @@ def test_row_one_is_400(target):
      URL.replace("6553f164", "06553f16"), URL.replace(MAC, MAC + "=")],
 )  # fmt: skip
 def test_row_two_is_403(target):
-    """Everything else that is not a permission URL."""
+    """Every other target that is not a permission URL."""
     with pytest.raises(NoPermission):
         parse_permission_url(target)
     with pytest.raises(NoPermission):
@@ -99,12 +99,12 @@ def test_row_two_is_403(target):
 @settings(derandomize=True, database=None, deadline=None, max_examples=200)
 @given(permitted=permitted_paths())
 def test_what_is_a_permission_url_is_never_malformed(permitted):
-    """So a fast verifier may try row two before row one."""
+    """A fast verifier can therefore try row two before row one."""
     assert re.search(MALFORMED_REGEX, render_permission_url(permitted)) is None
 
 
 def test_the_regular_expressions_can_be_used_by_every_engine():
-    """No named groups, no more groups than VCL can name, nothing Python alone understands."""
+    """No named groups, at most nine groups, and no Python-only syntax."""
     for regex in (MALFORMED_REGEX, PERMISSION_URL_REGEX):
         assert re.compile(regex).groups <= 9
         assert not re.search(
@@ -120,7 +120,7 @@ def test_the_regular_expressions_can_be_used_by_every_engine():
     text=st.text(alphabet=st.characters(max_codepoint=255), max_size=3),
 )
 def test_a_log_line_never_holds_a_mac(permitted, at, text):
-    """Good, changed or garbled: neither the MAC nor a line end gets into the log."""
+    """A log line of any target contains neither a MAC nor a line end."""
     url = render_permission_url(permitted)
     changed = url[:at] + text + url[at:]
     line = strip_permission(changed)
@@ -130,7 +130,7 @@ def test_a_log_line_never_holds_a_mac(permitted, at, text):
 
 
 def test_a_stripped_url_still_says_which_file_key_and_expiry():
-    """What the log needs to count requests by file and by key."""
+    """The stripped URL keeps path, key, and expiry for statistics."""
     stripped = strip_permission(URL)
     assert stripped == "/42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.a.6553f164.*.jpg"
     assert strip_permission(URL + "?x=1") == "/42/k7/01jd3x8m2c9qp4k7_3fz8qd_m*"
@@ -139,5 +139,5 @@ def test_a_stripped_url_still_says_which_file_key_and_expiry():
 
 
 def test_no_repr_shows_a_mac():
-    """A value may be logged."""
+    """A value is safe to log."""
     assert MAC not in repr(parse_permission_url(URL))

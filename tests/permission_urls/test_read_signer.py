@@ -1,4 +1,4 @@
-"""A signed URL verifies, is the same every time, and one MAC serves a whole class."""
+"""Signed URLs: they verify, are reproducible, and share one MAC per class."""
 
 import pytest
 
@@ -19,21 +19,21 @@ def _signer(ring):
 
 
 def test_the_signed_bytes_are_the_designs(ring, signer, path, stem):
-    """Expiry, stem and class, and nothing else."""
+    """The MAC covers expiry, stem, and class only."""
     key = derived_key(ring, "a", Purpose.READ)
     expected = mac(key, f"6553f164/{stem}/web".encode())
     url = signer.url(path, size_class="web", expiry_seconds=1_700_000_100)
     assert url == f"/{stem}_m.a.6553f164.{expected}.jpg"
 
 
-def test_a_url_for_ever_is_always_the_same(ring, path):
-    """Two machines with the same ring write the same page."""
+def test_a_permanent_url_is_always_the_same(ring, path):
+    """Two machines with the same ring sign the same URL."""
     urls = {ReadSigner(ring).url(path, size_class="web") for _ in range(3)}
     assert len(urls) == 1
 
 
 def test_signed_urls_verify(ring, signer, size_classes, stem, now):
-    """Every size and ext, for ever and for a while."""
+    """URLs of every size and ext verify, with and without expiry."""
     verifier = Verifier(ring, size_classes)
     for size, size_class in size_classes.items():
         for ext in ("jpg", "png", "gif", "webp", "avif", "heic", "tif"):
@@ -44,7 +44,7 @@ def test_signed_urls_verify(ring, signer, size_classes, stem, now):
 
 
 def test_signing_all_sizes_equals_signing_each(signer, size_classes, stem, now):
-    """The short way for a page gives the same URLs."""
+    """`sign_sizes` and `url` give the same URLs."""
     exts = dict.fromkeys(size_classes, "jpg") | {"o": "png"}
     urls = signer.sign_sizes(stem, exts=exts, size_classes=size_classes, expiry_seconds=now)
     assert urls == {
@@ -54,7 +54,7 @@ def test_signing_all_sizes_equals_signing_each(signer, size_classes, stem, now):
 
 
 def test_one_mac_serves_a_whole_class_and_no_other(signer, size_classes, stem):
-    """Three classes, three MACs."""
+    """Three classes have three MACs."""
     exts = dict.fromkeys(size_classes, "jpg")
     urls = signer.sign_sizes(stem, exts=exts, size_classes=size_classes)
     macs = {
@@ -70,7 +70,7 @@ def test_one_mac_serves_a_whole_class_and_no_other(signer, size_classes, stem):
 
 
 def test_no_sizes_are_no_urls(signer, size_classes, stem):
-    """A photo smaller than every size has none."""
+    """A photo without sizes has no URLs."""
     assert signer.sign_sizes(stem, exts={}, size_classes=size_classes) == {}
 
 
@@ -80,14 +80,14 @@ def test_no_sizes_are_no_urls(signer, size_classes, stem):
      "42/k8/01jd3x8m2c9qp4k7_3fz8qd_m.jpg", "42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg\n",
      "0/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg", "42/k7/01jd3x8m2c9qp4k7_m.jpg"],
 )  # fmt: skip
-def test_what_no_url_could_open_is_not_signed(signer, path):
-    """A path out of the grammar is a mistake of the caller, found at once."""
+def test_an_invalid_path_is_not_signed(signer, path):
+    """A path outside of the grammar raises Unsignable."""
     with pytest.raises(Unsignable):
         signer.url(path, size_class="web")
 
 
 def test_bad_stems_sizes_and_expiries_are_not_signed(signer, size_classes, stem):
-    """The short way for a page is as strict."""
+    """`sign_sizes` validates its input as `url` does."""
     with pytest.raises(Unsignable, match="stem"):
         signer.sign_sizes(stem + "\n", exts={"m": "jpg"}, size_classes=size_classes)
     with pytest.raises(Unsignable, match="class"):

@@ -1,4 +1,4 @@
-"""A rotation refuses no valid permission during its overlap, and every old one after it."""
+"""A rotation rejects no valid permission during the overlap, and every old one after it."""
 
 import itertools
 import os
@@ -27,7 +27,7 @@ PATHS = [f"{volume}/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg" for volume in range(1, 50)
 
 @pytest.fixture(name="stages")
 def _stages():
-    """The rings of a rotation, in the order they are rolled out."""
+    """Return the rings of a rotation, in rollout order."""
     start = KeyRing(keys=(generate_key("a", os.urandom),))
     announced = start.with_accepted_key(generate_key("b", os.urandom))
     rotated = announced.with_signing_key("b")
@@ -35,7 +35,7 @@ def _stages():
 
 
 def test_no_machine_refuses_another_one_stage_apart(stages, size_classes, now):
-    """A roll-out takes time: at each step old and new machines understand each other."""
+    """Machines that are one stage apart accept each other's signatures."""
     for before, after in itertools.pairwise(stages[:3]):
         for signing, verifying in ((before, after), (after, before), (after, after)):
             verifier = Verifier(verifying, size_classes)
@@ -45,7 +45,7 @@ def test_no_machine_refuses_another_one_stage_apart(stages, size_classes, now):
 
 
 def test_old_urls_are_good_through_the_overlap_and_all_dead_after_it(stages, size_classes, now):
-    """Nothing is refused before the key is retired, and nothing is opened after."""
+    """Old URLs are valid until the key is retired, and invalid after it."""
     start, announced, rotated, retired = stages
     urls = [ReadSigner(start).url(path, size_class="web") for path in PATHS]
     for ring in (start, announced, rotated):
@@ -59,7 +59,7 @@ def test_old_urls_are_good_through_the_overlap_and_all_dead_after_it(stages, siz
 
 
 def test_tokens_requests_and_jobs_rotate_alike(stages, now):
-    """One ring, one rotation, for everything that is signed."""
+    """Tokens, requests, and jobs rotate with the same ring."""
     start, _, rotated, retired = stages
     request = {"method": "PUT", "path": "/1", "digest": "-"}
     token = sign_token(start, ["read"])

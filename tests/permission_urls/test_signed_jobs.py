@@ -1,4 +1,4 @@
-"""A job runs only with exactly the fields that were signed."""
+"""A job runs only with exactly its signed fields."""
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +24,7 @@ JOBS = st.dictionaries(NAMES, LINES, max_size=4)
 
 
 def test_a_signed_job_is_accepted_in_any_order_of_fields(ring):
-    """The signature is of a set of fields."""
+    """The order of the fields does not matter."""
     signature = sign_job(ring, FIELDS)
     assert verify_job(ring, signature, dict(reversed(FIELDS.items()))) == "a"
 
@@ -32,7 +32,7 @@ def test_a_signed_job_is_accepted_in_any_order_of_fields(ring):
 @settings(derandomize=True, database=None, deadline=None, max_examples=100)
 @given(one=JOBS, other=JOBS)
 def test_no_two_jobs_share_a_signature(ring, one, other):
-    """Fields cannot be joined, split or moved into each other."""
+    """Fields cannot be joined, split, or moved."""
     assert (sign_job(ring, one) == sign_job(ring, other)) is (one == other)
 
 
@@ -42,7 +42,7 @@ def test_no_two_jobs_share_a_signature(ring, one, other):
      FIELDS | {"volume": "4=2"}],
 )  # fmt: skip
 def test_a_changed_job_is_refused(ring, fields):
-    """Changed, added and missing fields alike."""
+    """Changed, added, and missing fields are rejected."""
     with pytest.raises(BadMac):
         verify_job(ring, sign_job(ring, FIELDS), fields)
 
@@ -53,7 +53,7 @@ def test_a_changed_job_is_refused(ring, fields):
      {1: "b"}, {"a": {"b": "c"}}],
 )  # fmt: skip
 def test_fields_without_one_reading_are_neither_signed_nor_accepted(ring, fields):
-    """A queue that others may write to holds anything, and no error but ours comes of it."""
+    """Ambiguous or invalid fields raise only errors of this package."""
     with pytest.raises(Unsignable):
         sign_job(ring, fields)
     with pytest.raises(NoPermission):
@@ -61,7 +61,7 @@ def test_fields_without_one_reading_are_neither_signed_nor_accepted(ring, fields
 
 
 def test_a_value_may_hold_an_equals_sign(ring):
-    """Only the first one of a line separates."""
+    """Only the first equals sign of a line separates."""
     fields = {"url": "https://example.org/?a=b"}
     assert verify_job(ring, sign_job(ring, fields), fields) == "a"
 
@@ -71,13 +71,13 @@ def test_a_value_may_hold_an_equals_sign(ring):
     [("b2", BadMac), ("old", RetiredKey), ("x", UnknownKey), ("", NoPermission)],
 )
 def test_the_key_id_selects_one_key_of_a_job(ring, key_id, error):
-    """The id of another key is a bad MAC."""
+    """The id of another key gives BadMac."""
     with pytest.raises(error):
         verify_job(ring, f"{key_id}{sign_job(ring, FIELDS)[1:]}", FIELDS)
 
 
 def test_a_job_signature_has_one_spelling(ring):
-    """No character can be replaced, put in or left out."""
+    """A change of any single character is rejected."""
     signature = sign_job(ring, FIELDS)
     for at in range(len(signature) + 1):
         for character in ("A", "b", "-", "_", "=", "+", "/", " ", "\n", "é", ""):

@@ -1,4 +1,4 @@
-"""A MAC is what itsdangerous makes of it, has one spelling, and is good for one purpose."""
+"""MACs: equal to itsdangerous, one spelling, one purpose."""
 
 import base64
 import hashlib
@@ -31,7 +31,7 @@ MESSAGE = b"0/42/k7/01jd3x8m2c9qp4k7_3fz8qd/web"
     purpose=st.sampled_from(Purpose),
 )
 def test_the_fast_macs_equal_the_signers(message, secret, purpose):
-    """`mac` and `KeyedMac` are shortcuts, not other algorithms."""
+    """`mac` and `KeyedMac` return what `signer` returns."""
     defining = signer(secret, purpose)
     signature = defining.get_signature(message).decode()
     assert mac(defining.derive_key(), message) == signature
@@ -40,7 +40,7 @@ def test_the_fast_macs_equal_the_signers(message, secret, purpose):
 
 
 def test_keys_and_macs_are_plain_hmac(ring):
-    """Anything with HMAC-SHA256 can be a verifier."""
+    """Any HMAC-SHA256 implementation can verify."""
     secret = ring.signing_key.secret
     key = hmac.new(secret, b"read", hashlib.sha256).digest()
     assert derived_key(ring, "a", Purpose.READ) == key
@@ -49,14 +49,14 @@ def test_keys_and_macs_are_plain_hmac(ring):
 
 
 def test_a_keyed_mac_can_be_used_again(ring):
-    """One message leaves nothing behind for the next."""
+    """A KeyedMac keeps no state between messages."""
     keyed = KeyedMac(derived_key(ring, "a", Purpose.READ))
     assert keyed(MESSAGE) == keyed(MESSAGE)
     assert keyed(b"") != keyed(MESSAGE)
 
 
 def test_derived_keys_differ_by_key_and_by_purpose(ring):
-    """Whoever holds one derived key holds no other."""
+    """A derived key reveals no other derived key."""
     keys = [derived_key(ring, i, purpose) for i in ("a", "b2") for purpose in Purpose]
     assert len(set(keys)) == 2 * len(Purpose)
     assert {len(key) for key in keys} == {32}
@@ -64,7 +64,7 @@ def test_derived_keys_differ_by_key_and_by_purpose(ring):
 
 
 def test_no_two_purposes_share_a_derivation():
-    """Salt and secret cannot be cut elsewhere to give the same key."""
+    """No two pairs of salt and secret give the same key."""
     one = signer(b"key" + b"x" * 29, Purpose.READ)
     one.salt = b"salt"
     other = signer(b"tkey" + b"x" * 29, Purpose.READ)
@@ -73,7 +73,7 @@ def test_no_two_purposes_share_a_derivation():
 
 
 def test_only_keys_that_verify_are_derived(ring):
-    """A retired key is handed to nobody."""
+    """A retired key is never derived."""
     assert set(derived_keys(ring, Purpose.READ)) == {"a", "b2"}
     with pytest.raises(RetiredKey):
         derived_key(ring, "old", Purpose.READ)
@@ -82,7 +82,7 @@ def test_only_keys_that_verify_are_derived(ring):
 
 
 def test_the_key_id_selects_exactly_one_key(ring):
-    """A MAC of one key under the id of another is bad, and the reasons are told apart."""
+    """A MAC under the id of another key is rejected, and the errors differ."""
     signing = PurposeSigner(ring, Purpose.JOB)
     verifier = PurposeVerifier.of_ring(ring, Purpose.JOB)
     made = signing.mac(MESSAGE)
@@ -94,6 +94,6 @@ def test_the_key_id_selects_exactly_one_key(ring):
 
 @pytest.mark.parametrize("length", [0, 18, 31, 33, 64])
 def test_a_derived_key_of_another_length_is_refused(length):
-    """A node or an edge does not start with a weak key."""
+    """A node or edge does not start with a key of another length."""
     with pytest.raises(InvalidKeys, match=f"{length} bytes"):
         PurposeVerifier({"a": bytes(length)})

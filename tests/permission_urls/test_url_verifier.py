@@ -1,4 +1,4 @@
-"""A verifier opens exactly what was signed, and says in the error why it did not."""
+"""The verifier accepts exactly the signed URLs, and reports the reason of a rejection."""
 
 import pytest
 
@@ -53,11 +53,11 @@ def test_derived_keys_are_enough_to_verify(ring, size_classes, url, path, now):
         ((".a.", ".old."), RetiredKey, "retired key"),
         ((".a.", ".b2."), BadMac, "bad mac"),
         ((".0.", ".1."), BadMac, "bad mac"),
-        ((".a.0.", "."), NoPermission, "missing or garbled permission"),
+        ((".a.0.", "."), NoPermission, "missing or malformed permission"),
     ],
 )
 def test_every_refusal_has_its_reason(verifier, url, now, change, error, reason):
-    """The log says why; the class says 403."""
+    """The error has the reason for logs, and its class the status."""
     with pytest.raises(error) as caught:
         verifier.verify(url.replace(*change), now)
     assert isinstance(caught.value, Forbidden)
@@ -65,7 +65,7 @@ def test_every_refusal_has_its_reason(verifier, url, now, change, error, reason)
 
 
 def test_malformed_is_not_forbidden(verifier, url, now):
-    """400 and 403 are told apart by class, under one root."""
+    """400 and 403 are different classes with one base class."""
     with pytest.raises(MalformedUrl) as caught:
         verifier.verify(url + "?", now)
     assert not isinstance(caught.value, Forbidden)
@@ -74,14 +74,14 @@ def test_malformed_is_not_forbidden(verifier, url, now):
 
 @pytest.mark.parametrize("left_seconds", [-86_400, -600, -1, 0])
 def test_an_expired_url_is_refused(ring, verifier, path, now, left_seconds):
-    """From the very second of its expiry on."""
+    """A URL is rejected from the second of its expiry on."""
     url = ReadSigner(ring).url(path, size_class="web", expiry_seconds=now + left_seconds)
     with pytest.raises(Expired):
         verifier.verify(url, now)
 
 
 def test_a_forged_url_is_never_called_expired(verifier, url, now):
-    """Whether a guess is about time is not known before the MAC is."""
+    """The MAC is checked before the expiry."""
     with pytest.raises(BadMac):
         verifier.verify(url.replace(".0.", ".1."), now)
 
@@ -89,7 +89,7 @@ def test_a_forged_url_is_never_called_expired(verifier, url, now):
 def test_every_single_character_change_is_refused_or_another_files_one_url(
     ring, verifier, url, size_classes, now
 ):
-    """What is not refused is the very URL that signing another file of the class gives."""
+    """A changed URL is rejected, or it is the signed URL of another file of the same class."""
     signer = ReadSigner(ring)
     opened = set()
     for at in range(len(url)):
@@ -111,8 +111,8 @@ def test_every_single_character_change_is_refused_or_another_files_one_url(
     }
 
 
-def test_an_accepted_url_is_spelt_as_it_would_be_rendered(verifier, url, now):
-    """Nothing is normalised, because nothing can be."""
+def test_an_accepted_url_is_equal_to_its_rendered_form(verifier, url, now):
+    """An accepted URL is equal to its rendered form, so normalization is unnecessary."""
     assert render_permission_url(verifier.verify(url, now)) == url
     assert render_permission_url(parse_permission_url(url.encode())) == url
 
@@ -120,7 +120,7 @@ def test_an_accepted_url_is_spelt_as_it_would_be_rendered(verifier, url, now):
 @pytest.mark.parametrize("size", ["m", "k", "o"])
 @pytest.mark.parametrize("other", ["m", "k", "o"])
 def test_a_class_opens_itself_only(ring, verifier, size_classes, stem, now, size, other):
-    """A leaked thumbnail opens no original, nor the other way round."""
+    """A URL of a thumbnail does not open the original, and vice versa."""
     url = ReadSigner(ring).url(f"{stem}_{size}.jpg", size_class=size_classes[size])
     moved = url.replace(f"_{size}.", f"_{other}.")
     if size == other:
@@ -131,14 +131,14 @@ def test_a_class_opens_itself_only(ring, verifier, size_classes, stem, now, size
 
 
 def test_another_ring_opens_nothing(verifier, path, now):
-    """Same key id, another secret."""
+    """The same key id with another secret is rejected."""
     other = KeyRing(keys=(Key(key_id="a", secret=bytes(range(100, 132)), state=KeyState.SIGNING),))
     with pytest.raises(BadMac):
         verifier.verify(ReadSigner(other).url(path, size_class="web"), now)
 
 
-def test_a_url_that_was_opened_ends_all_the_same(ring, verifier, path, now):
-    """What is remembered of a URL is that its MAC is right, which time does not change."""
+def test_a_cached_url_expires(ring, verifier, path, now):
+    """The cache stores that the MAC is valid, but the expiry is checked each time."""
     url = ReadSigner(ring).url(path, size_class="web", expiry_seconds=int(now) + 10)
     for _ in range(2):
         assert verifier.verify(url, now).path == path

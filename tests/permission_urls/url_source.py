@@ -1,4 +1,4 @@
-"""Targets that are permission URLs, nearly are, or are put together from parts of several."""
+"""Generator of targets that are permission URLs, or similar to them."""
 
 import random
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ POOL_COUNT = 3_000
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 EXTS = ("jpg", "png", "gif", "webp", "avif", "heic", "tif")
 BAD_EXTS = ("jpeg", "JPG", "svg", "", "jp", "json", "webpp")
-# Twice what the grammar uses, so that a change often stays within it.
+# Twice the alphabet of the grammar, so that changes often stay within it.
 CHANGES = [chr(code) for code in range(256)] + list(CROCKFORD + "ABCXYZ_-./") * 12
 FIELDS = ("volume", "shard", "photo", "version", "size", "key", "expiry", "mac", "ext")
 
 
 class UrlSource:
-    """Makes targets from a pool of URLs, most of them signed, some of them for others."""
+    """Generator of targets from a pool of URLs, most of them valid."""
 
     def __init__(self, *, seed, reference, read_keys, size_classes, now):
         self._random = random.Random(seed)
@@ -28,7 +28,7 @@ class UrlSource:
         self._add_values_out_of_the_grammar()
 
     def mutations(self, count: int) -> Iterator[str]:
-        """URLs of the pool, most with one or two characters changed, put in, left out or cut."""
+        """Yield URLs of the pool, most with one or two characters changed, inserted, or removed."""
         rng, urls = self._random.random, self._urls
         for _ in range(count):
             url = urls[int(rng() * POOL_COUNT)]
@@ -40,7 +40,7 @@ class UrlSource:
             yield url
 
     def recombinations(self, count: int) -> Iterator[str]:
-        """URLs of the pool with one to nine fields taken from others, or out of the grammar."""
+        """Yield URLs of the pool with one to nine fields from others or outside of the grammar."""
         rng, pool, values = self._random.random, self._pool, self._values
         for _ in range(count):
             fields = list(pool[int(rng() * POOL_COUNT)])
@@ -96,11 +96,11 @@ class UrlSource:
         }
         for choices, name in zip(self._values, FIELDS, strict=True):
             values = [value.encode().decode("latin-1") for value in strange[name]]
-            # About a third of what is drawn, whatever the number of strange values.
+            # About a third of the values are invalid, whatever their number is.
             choices.extend(values * (POOL_COUNT // (2 * len(values))))
 
 
 def join(fields) -> str:
-    """The URL of nine fields."""
+    """Join nine fields to a URL."""
     volume, shard, photo, version, size, key_id, expiry, mac, ext = fields
     return f"/{volume}/{shard}/{photo}_{version}_{size}.{key_id}.{expiry}.{mac}.{ext}"

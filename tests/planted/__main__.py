@@ -1,4 +1,4 @@
-"""`python -m tests.planted` plants every bug, one at a time, and prints who has found it."""
+"""`python -m tests.planted` plants every bug, one at a time, and prints what found it."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ out = partial(print, flush=True)
 
 
 def main() -> int:
-    """Print the table; 1 if a bug was not found."""
+    """Print the table; return 1 if a bug was not found."""
     missed = 0
     for bug in BUGS:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The parts of the suite that look for planted bugs."""
+"""The parts of the suite that find planted bugs."""
 
 import os
 import re
@@ -14,24 +14,24 @@ from tests.storagenode.disk.crash_exploration import explore, prepared
 from tests.storagenode.disk.crash_scenarios import SCENARIOS
 
 PLANTED = "GLASSPLATE_PLANTED_BUG"
-"""Names the bug that a test process of its own is to plant in itself."""
+"""Environment variable with the name of the bug that a test process plants in itself."""
 
 _FAILED = re.compile(r"^FAILED (\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class CrashStates:
-    """Layer A: every state that a crash can leave, of one scenario."""
+    """Layer A: every state that a crash can leave in one scenario."""
 
     scenario: str
 
     @property
     def name(self) -> str:
-        """The part, in words."""
+        """Name of the part."""
         return f"crash states of “{self.scenario}”"
 
     def find(self, bug: PlantedBug) -> str:
-        """The first promise that is broken."""
+        """Return the first violation, or an empty string."""
         scenario = next(each for each in SCENARIOS if each.name == self.scenario)
         base = prepared(scenario)
         with pytest.MonkeyPatch.context() as patch:
@@ -42,21 +42,21 @@ class CrashStates:
 
 @dataclass(frozen=True)
 class Simulation:
-    """Layer B: histories of one seed after the other, until one breaks a promise."""
+    """Layer B: simulated histories, seed by seed, until one violates a rule."""
 
     rule: str
-    """The number of the promise that is broken."""
+    """The violated rule."""
     seeds_max: int = 300
     first_seed: int = 1
-    """Where a rare case is known to come up."""
+    """The first seed, for a bug that few seeds find."""
 
     @property
     def name(self) -> str:
-        """The part, in words."""
+        """Name of the part."""
         return f"simulation, {self.rule}"
 
     def find(self, bug: PlantedBug) -> str:
-        """The first violation of the rule, and how many seeds that took."""
+        """Return the first violation of the rule with its seed, or an empty string."""
         with pytest.MonkeyPatch.context() as patch:
             bug.plant(patch)
             for count in range(self.seeds_max):
@@ -69,7 +69,7 @@ class Simulation:
 
 @dataclass(frozen=True)
 class Tests:
-    """Tests of one file, in a process of their own in which the bug is planted."""
+    """Tests of one file, in a process with the bug."""
 
     __test__ = False
 
@@ -77,11 +77,11 @@ class Tests:
 
     @property
     def name(self) -> str:
-        """The part, in words."""
+        """Name of the part."""
         return self.path
 
     def find(self, bug: PlantedBug) -> str:
-        """The first test that fails."""
+        """Return the first failed test, or an empty string."""
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.planted.pytest_plugin"]
         done = subprocess.run(
             [*command, "-p", "no:cacheprovider", self.path],
@@ -91,5 +91,5 @@ class Tests:
             check=False,
         )
         failed = _FAILED.search(done.stdout)
-        # Only a failed test counts: not a file that could not be collected.
+        # An error during collection does not count.
         return failed[1] if done.returncode == pytest.ExitCode.TESTS_FAILED and failed else ""

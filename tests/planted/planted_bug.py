@@ -1,4 +1,4 @@
-"""A bug that is planted on purpose, and the part of the suite that must find it."""
+"""A planted bug, and the part of the suite that must find it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 class Finder(Protocol):
-    """A part of the suite."""
+    """A part of the suite that can find bugs."""
 
     name: str
 
     def find(self, bug: "PlantedBug") -> str:
-        """How the bug was found; empty if it was not."""
+        """Return what found the bug, or an empty string."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlantedBug:
-    """One bug. `plant` is undone afterwards, and nothing but a test can call it."""
+    """A bug. Its patch is undone after the search."""
 
     what: str
     plant: Plant
@@ -28,5 +28,5 @@ class PlantedBug:
 
     @property
     def name(self) -> str:
-        """What it is called: as its function is."""
+        """The name of the function that plants the bug."""
         return self.plant.__name__

@@ -1,4 +1,4 @@
-"""A pytest plugin that plants the bug named in the environment for as long as the tests run."""
+"""Pytest plugin that plants the bug named in the environment."""
 
 import os
 
@@ -9,7 +9,7 @@ from tests.planted.finders import PLANTED
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Plant it before any test is collected."""
+    """Plant the bug before tests are collected."""
     patch = pytest.MonkeyPatch()
     config.add_cleanup(patch.undo)
     (bug,) = [each for each in BUGS if each.name == os.environ[PLANTED]]

@@ -1,8 +1,7 @@
-"""Bugs in what makes mirrors equal again."""
+"""Bugs in repair and hinted handoff."""
 
 import contextlib
 
-from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.repair import hinted_handoff, plan, reconcile
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.reconcile import Reconciler
@@ -10,11 +9,11 @@ from storagemaster.repair.steps import Plan, WriteTombstone
 from storagenode.protocol.errors import NodeError
 from tests.planted.finders import Simulation, Tests
 from tests.planted.planted_bug import PlantedBug
-from volumes.photo_path import PhotoTombstone, Variant, VersionTombstone, parse_name
+from volumes.photo_path import PhotoTombstone, VersionTombstone, parse_name
 
 
-def takes_absence_for_a_delete(patch):
-    """What one mirror lacks, all are to lose."""
+def deletes_what_a_mirror_lacks(patch):
+    """Plan a tombstone for each file that a mirror lacks."""
     plan_shard = reconcile.plan_shard
 
     def plan(volume, listings, **known):
@@ -36,33 +35,8 @@ def takes_absence_for_a_delete(patch):
     patch.setattr(reconcile, "plan_shard", plan)
 
 
-def copies_what_is_gone(patch):
-    """A tombstone covers nothing."""
-    patch.setattr(plan, "_is_covered", lambda _file, _gone: False)
-
-
-def brings_no_tombstones(patch):
-    """Mirrors that were away keep what was deleted."""
-    patch.setattr(plan, "_plan_tombstone", lambda *_: [])
-
-
-def copies_nothing(patch):
-    """What a mirror has lost stays lost there."""
-
-    async def apply(_, plan, *, unthrottled=False):
-        del unthrottled
-        return reconcile.RepairReport(done=len(plan.steps) * 0)
-
-    patch.setattr(Reconciler, "apply", apply)
-
-
-def chooses_between_originals(patch):
-    """By the least digest, as with sizes."""
-    patch.setattr(Variant, "is_original", property(lambda _: False))
-
-
 def mixes_sizes_of_two_libraries(patch):
-    """Each file from whichever node comes first."""
+    """Choose the source of each size independently."""
     patch.setattr(
         plan,
         "_source",
@@ -73,8 +47,8 @@ def mixes_sizes_of_two_libraries(patch):
     )
 
 
-def replaces_sizes_before_they_are_known_to_be_sound(patch):
-    """One that cannot be sent stays as it was, of another library than the rest."""
+def replaces_sizes_one_by_one(patch):
+    """Replace each size before the others are fetched."""
 
     async def replace(repairs, sizes):
         for step in sizes.steps:
@@ -84,74 +58,47 @@ def replaces_sizes_before_they_are_known_to_be_sound(patch):
     patch.setattr(Reconciler, "_replace_sizes", replace)
 
 
-def believes_bytes_that_lost_their_digest(patch):
-    """Without asking who else has them."""
-
-    async def nothing(*_):
-        return ""
-
-    patch.setattr(reconcile, "digest_elsewhere", nothing)
-
-
-def brings_owed_sizes_home_one_by_one(patch):
-    """Those of two libraries as they come."""
+def delivers_hinted_sizes_one_by_one(patch):
+    """Deliver each hinted size independently of its info document."""
     patch.setattr(hinted_handoff, "_bundle_sizes", lambda files: [(file,) for file in files])
 
 
-def leaves_owed_work(patch):
-    """Reconcile will do."""
+def removes_hints_before_delivery(patch):
+    """Remove a hint also if its delivery failed."""
+    deliver_file = HintedHandoff._deliver_file
 
-    async def nothing(_):
-        return 0
-
-    patch.setattr(HintedHandoff, "deliver_all", nothing)
-
-
-def settles_before_it_is_at_home(patch):
-    """As soon as it was tried."""
-    bring_home = HintedHandoff._deliver_file
-
-    async def bring(work, each):
+    async def deliver(work, each):
         with contextlib.suppress(NodeError):
-            await bring_home(work, each)
+            await deliver_file(work, each)
 
-    patch.setattr(HintedHandoff, "_deliver_file", bring)
-
-
-def purges_nothing_that_comes_late(patch):
-    """What a mirror served that had not heard stays in the caches."""
-
-    async def none(*_):
-        return []
-
-    patch.setattr(TombstoneDelivery, "_versions_on", none)
+    patch.setattr(HintedHandoff, "_deliver_file", deliver)
 
 
-def keeps_owed_sizes_for_ever(patch):
-    """Where the home has other ones."""
+def keeps_conflicting_hints(patch):
+    """Treat a conflict on the mirror as a temporary error."""
 
-    class OfNoKind(NodeError):
+    class NeverRaised(NodeError):
         pass
 
-    patch.setattr(hinted_handoff, "Conflict", OfNoKind)
+    patch.setattr(hinted_handoff, "Conflict", NeverRaised)
 
 
-def gives_up_what_it_cannot_reach(patch):
-    """As if it were the fault of the file."""
+def counts_an_unreachable_source_as_a_failure(patch):
+    """Treat an unreachable source as an error of the file."""
 
-    class OfNoKind(NodeError):
+    class NeverRaised(NodeError):
         pass
 
     for module in (reconcile, hinted_handoff):
-        patch.setattr(module, "SourceUnreachable", OfNoKind)
+        patch.setattr(module, "SourceUnreachable", NeverRaised)
 
 
 def leaves_tombstones_without_digest(patch):
-    """They are there, and their shards are never equal again."""
-    bury = plan._plan_tombstone
+    """Write a tombstone only to mirrors without one, not to those without its digest."""
+    plan_tombstone = plan._plan_tombstone
 
-    def only_where_it_lacks(tombstone, held, listings):
-        has_it = set(held[tombstone])
+    def only_where_missing(tombstone, held, listings):
+        present = set(held[tombstone])
         covered = {
             node
             for file, nodes in held.items()
@@ -160,86 +107,51 @@ def leaves_tombstones_without_digest(patch):
         }
         return [
             step
-            for step in bury(tombstone, held, listings)
-            if step.node not in has_it or step.node in covered
+            for step in plan_tombstone(tombstone, held, listings)
+            if step.node not in present or step.node in covered
         ]
 
-    patch.setattr(plan, "_plan_tombstone", only_where_it_lacks)
+    patch.setattr(plan, "_plan_tombstone", only_where_missing)
 
 
 BUGS_OF_REPAIRS = (
     PlantedBug(
         what="absence on one mirror deletes on the other",
-        plant=takes_absence_for_a_delete,
+        plant=deletes_what_a_mirror_lacks,
         found_by=Simulation("C4"),
     ),
     PlantedBug(
-        what="a plan copies what a tombstone covers",
-        plant=copies_what_is_gone,
-        found_by=Tests("tests/storagemaster/repair/test_plan.py"),
-    ),
-    PlantedBug(
-        what="a plan brings no tombstones to mirrors that lack them",
-        plant=brings_no_tombstones,
-        found_by=Simulation("C5"),
-    ),
-    PlantedBug(
-        what="reconcile plans and does nothing",
-        plant=copies_nothing,
-        found_by=Simulation("C6"),
-    ),
-    PlantedBug(
-        what="reconcile chooses between two originals of one name",
-        plant=chooses_between_originals,
-        found_by=Tests("tests/storagemaster/repair/test_plan.py"),
-    ),
-    PlantedBug(
-        what="sizes of one version are taken from two mirrors",
+        what="sizes of one version come from two mirrors",
         plant=mixes_sizes_of_two_libraries,
         found_by=Tests("tests/storagemaster/repair/test_plan.py"),
     ),
     PlantedBug(
-        what="sizes are replaced before all that replace them are known to be sound",
-        plant=replaces_sizes_before_they_are_known_to_be_sound,
+        what="sizes are replaced one by one",
+        plant=replaces_sizes_one_by_one,
         found_by=Tests("tests/probes/test_sizes_made_twice.py"),
     ),
     PlantedBug(
-        what="bytes that lost their digest are believed, whatever is noted of other copies",
-        plant=believes_bytes_that_lost_their_digest,
-        found_by=Tests("tests/probes/test_sizes_made_twice.py"),
-    ),
-    PlantedBug(
-        what="owed sizes of two libraries are brought home file by file",
-        plant=brings_owed_sizes_home_one_by_one,
+        what="hinted sizes of two libraries are delivered one by one",
+        plant=delivers_hinted_sizes_one_by_one,
         found_by=Tests("tests/storagemaster/repair/test_hinted_handoff.py"),
     ),
     PlantedBug(
-        what="owed work is never brought home",
-        plant=leaves_owed_work,
+        what="a hint is removed before its delivery",
+        plant=removes_hints_before_delivery,
+        found_by=Tests("tests/storagemaster/repair/test_hinted_handoff.py"),
+    ),
+    PlantedBug(
+        what="hinted sizes that conflict on the mirror are kept permanently",
+        plant=keeps_conflicting_hints,
         found_by=Simulation("C7"),
     ),
     PlantedBug(
-        what="owed work is let go of before it is at home",
-        plant=settles_before_it_is_at_home,
+        what="an unreachable source counts as a failure of the file",
+        plant=counts_an_unreachable_source_as_a_failure,
         found_by=Tests("tests/storagemaster/repair/test_hinted_handoff.py"),
     ),
     PlantedBug(
-        what="what a mirror still served when a tombstone reached it late is not purged",
-        plant=purges_nothing_that_comes_late,
-        found_by=Tests("tests/storagemaster/caches/test_purging.py"),
-    ),
-    PlantedBug(
-        what="owed sizes whose name is taken at home are kept for ever",
-        plant=keeps_owed_sizes_for_ever,
-        found_by=Simulation("C7"),
-    ),
-    PlantedBug(
-        what="a file is given up because the node that has it was not reached",
-        plant=gives_up_what_it_cannot_reach,
-        found_by=Tests("tests/storagemaster/repair/test_hinted_handoff.py"),
-    ),
-    PlantedBug(
-        what="a tombstone that has lost its digest is left without",
+        what="a tombstone without its digest is not repaired",
         plant=leaves_tombstones_without_digest,
         found_by=Simulation("C8", first_seed=125),
     ),

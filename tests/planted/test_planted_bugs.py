@@ -1,4 +1,4 @@
-"""The suite can fail: each of these bugs, planted on purpose, is found by the part it names."""
+"""Proof that the suite can fail: it finds every planted bug."""
 
 import pytest
 
@@ -10,24 +10,31 @@ BUGS_MIN = 40
 SOUND_SCENARIOS = ("put", "put other bytes", "quarantine", "restore digest", "relink")
 
 
-# Those that have a file of tests fail start a process each: `make planted` has the time for them.
+# Finders of the class `Tests` start a process for each bug and run only in `make planted`.
 FAST_BUGS = [bug for bug in BUGS if not isinstance(bug.found_by, Tests)]
 
 
 @pytest.mark.parametrize("bug", FAST_BUGS, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found(bug):
-    """By the part of the suite that is there for it."""
+    """The part of the suite named by the bug finds it."""
     assert bug.found_by.find(bug), f"{bug.found_by.name} did not find that {bug.what}"
 
 
-def test_enough_bugs_are_planted_each_under_a_name_of_its_own():
-    """A name is how a test process is told which to plant."""
+def test_bugs_have_unique_names():
+    """A test process gets its bug by name."""
     assert len({bug.name for bug in BUGS}) == len(BUGS) >= BUGS_MIN
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_bug_patches_existing_names(bug):
+    """`monkeypatch` raises if the name of a patched function has changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        bug.plant(patch)
 
 
 @pytest.mark.parametrize("scenario", SOUND_SCENARIOS)
 def test_without_a_bug_nothing_is_found(scenario):
-    """What is found above is the bug and nothing else; the simulation's own test says so of it."""
+    """Crash states violate nothing without a bug."""
 
     def nothing(_):
         pass

@@ -1,4 +1,4 @@
-"""What tests of edges share: clusters of stand-in nodes, and an edge of each kind before them."""
+"""Shared fixtures of the edge tests: clusters of fake nodes, and an edge of each kind."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from volumes.cluster_config import parse_cluster
 
 @pytest.fixture(name="make_nodes", scope="module")
 def _make_nodes(free_port):
-    """Starts nodes: make_nodes(2) -> two nodes that answer well."""
+    """Start fake nodes: make_nodes(2)."""
     nodes = []
 
     def make(count):
@@ -27,7 +27,7 @@ def _make_nodes(free_port):
 
 @pytest.fixture(name="make_cluster", scope="module")
 def _make_cluster(free_port):
-    """A cluster of pairs: make_cluster({"1-5": (east port, west port)}) -> Cluster."""
+    """Return a cluster of pairs: make_cluster({"1-5": (east port, west port)})."""
 
     def make(ports_of_volumes, *, store="x"):
         text = 'public_url = "http://photos.test"\nkeys_file = "keys"\nqueue_url = "redis://x"\n'
@@ -47,13 +47,13 @@ def _make_cluster(free_port):
 
 @pytest.fixture(name="nodes", scope="module")
 def _nodes(make_nodes):
-    """The node in the edge's own colo, and its mirror in the other."""
+    """Start the node in the edge's own colo, and its mirror in the other colo."""
     return make_nodes(2)
 
 
 @pytest.fixture(name="start_edge", scope="module")
 def _start_edge(request):
-    """Starts an edge of a kind: start_edge("nginx", cluster, **choices) -> RunningEdge."""
+    """Start an edge of a kind: start_edge("nginx", cluster, **settings) -> RunningEdge."""
 
     def start(kind, cluster, **choices):
         return request.getfixturevalue(kind)(cluster, kind, READ_KEYS, **choices)
@@ -63,17 +63,17 @@ def _start_edge(request):
 
 @pytest.fixture(name="numbers", scope="module")
 def _numbers():
-    """The volumes there are; a module may have its own."""
+    """Volumes of the cluster; a module can override it."""
     return "42-43"
 
 
 @pytest.fixture(name="cluster", scope="module")
 def _cluster(make_cluster, nodes, numbers):
-    """All volumes on the same two nodes."""
+    """Return a cluster with all volumes on the same two nodes."""
     return make_cluster({numbers: [node.port for node in nodes]})
 
 
 @pytest.fixture(name="edge", scope="module", params=["nginx", "varnish"])
 def _edge(request, start_edge, cluster):
-    """An edge of each kind."""
+    """Run an edge of each kind."""
     return start_edge(request.param, cluster)

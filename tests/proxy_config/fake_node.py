@@ -1,4 +1,4 @@
-"""A small real HTTP server that answers as a storage node does, and can be told to fail."""
+"""A real HTTP server that behaves like a storage node and can fail on request."""
 
 import re
 import socket
@@ -15,40 +15,40 @@ _PERMISSION_URL = re.compile(r"/([^.]+)\.[^.]+\.[^.]+\.[^.]+\.([a-z]+)")
 
 
 class Behavior(Enum):
-    """What the node does with a request."""
+    """Behavior of the node for every request."""
 
-    WELL = "answers"
+    WELL = "responses"
     WRONG_BYTES = "finds that its bytes are wrong: 502"
     UNAVAILABLE = "has no disk: 503"
     FORBIDS = "finds no good permission: 403"
-    STALLED = "takes the connection and never answers"
+    STALLED = "takes the connection and never responses"
 
 
 @dataclass
 class FakeNode:
-    """A node on a port. It has every photo but those in `absent` and `gone`."""
+    """A node on a port. It has every photo except the ones in `absent` and `gone`."""
 
     port: int
     behavior: Behavior = Behavior.WELL
     absent: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     bytes_by_path: dict[str, bytes] = field(default_factory=dict)
-    """Photos that are not `bytes_of` their path."""
+    """Photos with other bytes than `bytes_of` their path."""
     answering: threading.Event = field(default_factory=lambda: _set(threading.Event()))
-    """While it is clear, photos are asked for and not answered."""
+    """Photo requests wait while this event is clear."""
     answers_probes: bool = True
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     _server: ThreadingHTTPServer | None = None
 
     def start(self) -> None:
-        """Listen, with whatever is noted so far still there."""
+        """Listen, with the current state."""
         server = _Server(("127.0.0.1", self.port), _Handler)
         server.node = self
         self._server = server
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
-        """Stop listening, and drop every connection."""
+        """Stop listening, and close every connection."""
         assert isinstance(self._server, _Server)
         self._server.shutdown()
         self._server.drop_connections()
@@ -57,11 +57,11 @@ class FakeNode:
 
     @property
     def is_running(self) -> bool:
-        """Whether it listens."""
+        """True if the node listens."""
         return self._server is not None
 
-    def asked_for(self, path: str) -> int:
-        """How often a photo was asked for."""
+    def request_count(self, path: str) -> int:
+        """Return the number of requests for a photo."""
         return sum(photo_path_of(target) == path for _, target, _ in self.requests)
 
 
@@ -71,18 +71,18 @@ def _set(event: threading.Event) -> threading.Event:
 
 
 def photo_path_of(target: str) -> str:
-    """The photo path in a permission URL."""
+    """Return the photo path in a permission URL."""
     match = _PERMISSION_URL.fullmatch(target)
     return f"{match[1]}.{match[2]}" if match else ""
 
 
 def bytes_of(path: str) -> bytes:
-    """What every node has at a photo path."""
+    """Return the bytes of every node for a photo path."""
     return path.encode() * 20
 
 
 def etag_of(path: str) -> str:
-    """The ETag of a photo."""
+    """Return the ETag of a photo."""
     return f'"{MTIME:x}-{len(bytes_of(path)):x}"'
 
 
@@ -112,7 +112,7 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: edges hang up when they like."""
+        """Ignore errors, because edges close connections at any time."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
     }
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Discard the log line."""
 
     def do_GET(self) -> None:
         node = self.server.node
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(304 if unmodified else 200)
         self.send_header("ETag", etag)
         self.send_header("Last-Modified", LAST_MODIFIED)
-        # For the permission it was asked with, which is nobody else's.
+        # The node's Cache-Control belongs to the permission of this request.
         self.send_header("Cache-Control", "public, max-age=7")
         self.send_header("Set-Cookie", "seen=1")
         self.send_header("Vary", "X-Poison")

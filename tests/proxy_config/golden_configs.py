@@ -1,4 +1,4 @@
-"""Renders the golden configs; run as a script, it writes them after a change that was meant.
+"""Golden configs of edges. Run as a script, it writes them after an intended change.
 
 python -m tests.proxy_config.golden_configs
 """
@@ -44,16 +44,16 @@ EAST_VARNISH = VarnishSettings(
 
 
 def golden_cluster() -> Cluster:
-    """The cluster of golden/cluster.toml."""
+    """Return the cluster of golden/cluster.toml."""
     return parse_cluster((GOLDEN / "cluster.toml").read_text())
 
 
 def rendered() -> Mapping[str, str]:
-    """Every golden file by its path below golden/."""
+    """Return every golden file by its path below golden/."""
     cluster = golden_cluster()
     return {
-        f"{choices.edge_id}/{name}": text
-        for choices, files in (
+        f"{settings.edge_id}/{name}": text
+        for settings, files in (
             (EAST_NGINX, render_nginx(cluster, EAST_NGINX, READ_KEYS)),
             (WEST_NGINX, render_nginx(cluster, WEST_NGINX, READ_KEYS)),
             (EAST_VARNISH, render_varnish(cluster, EAST_VARNISH, VARNISH_READ_KEYS)),

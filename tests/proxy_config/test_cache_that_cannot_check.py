@@ -1,4 +1,4 @@
-"""A cache that knows nothing of permissions, as a CDN has, before an edge: as the docs promise."""
+"""A cache without permission checks, such as a CDN, in front of an edge."""
 
 import contextlib
 import getpass
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxy_config.edge_requests import ask, in_seconds, new_photo_path, sign
+from tests.proxy_config.edge_requests import in_seconds, new_photo_path, send_request, sign
 from tests.proxy_config.fake_node import bytes_of
 from volumes.address import Address
 
-# Its key is the whole URL, and it does what Cache-Control says.
+# The cache key is the whole URL, and the cache follows Cache-Control.
 CONFIG = """
 {user}
 pid {folder}/pid;
@@ -45,7 +45,7 @@ http {{
 
 @pytest.fixture(name="cdn", scope="module")
 def _cdn(edge, free_port):
-    """Where the cache listens."""
+    """Return the address of the cache."""
     folder = Path(tempfile.mkdtemp(prefix="cdn-"))
     folder.chmod(0o755)
     address = Address("127.0.0.1", free_port())
@@ -57,7 +57,7 @@ def _cdn(edge, free_port):
     deadline = time.monotonic() + 20
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError):
-            ask(address, "/healthz")
+            send_request(address, "/healthz")
             break
         time.sleep(0.02)
     yield address
@@ -66,32 +66,34 @@ def _cdn(edge, free_port):
     shutil.rmtree(folder)
 
 
-def test_a_url_for_ever_is_answered_by_the_cache_alone(cdn, nodes):
-    """After the first time, neither the edge nor a node hears of it."""
+def test_a_permanent_url_is_served_by_the_cache_alone(cdn, nodes):
+    """A URL without expiry is cached after its first request."""
     path = new_photo_path()
-    answers = [ask(cdn, sign(path)) for _ in range(3)]
-    assert [(answer.status, answer.body) for answer in answers] == [(200, bytes_of(path))] * 3
-    assert [a.headers["cache-status"] for a in answers] == ["MISS", "HIT", "HIT"]
-    assert nodes[0].asked_for(path) == 1
+    responses = [send_request(cdn, sign(path)) for _ in range(3)]
+    assert [(response.status, response.body) for response in responses] == [
+        (200, bytes_of(path))
+    ] * 3
+    assert [a.headers["cache-status"] for a in responses] == ["MISS", "HIT", "HIT"]
+    assert nodes[0].request_count(path) == 1
 
 
-def test_a_url_that_ends_is_kept_no_longer_than_it_is_good(cdn):
-    """The cache serves it while it lasts, and then asks the edge, which forbids it."""
+def test_a_url_with_expiry_is_cached_until_its_expiry(cdn):
+    """The cache serves a URL until its expiry; then the edge forbids it."""
     url = sign(new_photo_path(), expiry=in_seconds(4))
-    answers = [ask(cdn, url) for _ in range(2)]
-    assert [answer.status for answer in answers] == [200, 200]
-    assert answers[1].headers["cache-status"] == "HIT"
+    responses = [send_request(cdn, url) for _ in range(2)]
+    assert [response.status for response in responses] == [200, 200]
+    assert responses[1].headers["cache-status"] == "HIT"
     deadline = time.monotonic() + 10
-    while ask(cdn, url).status == 200:
+    while send_request(cdn, url).status == 200:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert time.monotonic() < deadline - 5.5, "it was served for longer than its permission says"
 
 
-def test_what_is_forbidden_is_never_kept(cdn):
-    """Each is asked of the edge again, so that a bad URL costs a good one nothing."""
+def test_a_forbidden_response_is_never_cached(cdn):
+    """A forbidden response is never cached, so that it does not affect valid URLs."""
     path = new_photo_path()
     for bad in (f"/{path}", sign(path, size_class="large"), sign(path, expiry=1)):
-        answers = [ask(cdn, bad) for _ in range(2)]
-        assert [(a.status, a.headers["cache-status"]) for a in answers] == [(403, "MISS")] * 2
-    assert ask(cdn, sign(path)).body == bytes_of(path)
+        responses = [send_request(cdn, bad) for _ in range(2)]
+        assert [(a.status, a.headers["cache-status"]) for a in responses] == [(403, "MISS")] * 2
+    assert send_request(cdn, sign(path)).body == bytes_of(path)

@@ -1,4 +1,4 @@
-"""A node or a colo fails: clients get the photo from the other, or what is cached, or an error."""
+"""Failures of a node or a colo."""
 
 import contextlib
 import socket
@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from tests.proxy_config.edge_requests import ask, new_photo_path, sign
+from tests.proxy_config.edge_requests import new_photo_path, send_request, sign
 from tests.proxy_config.fake_node import Behavior, bytes_of
 
-# Each case has a volume with two nodes of its own, so that none feels what another has broken.
+# Each case uses a volume and two nodes of its own.
 VOLUMES = range(1, 10)
 (
     STOPPED,
@@ -26,20 +26,20 @@ VOLUMES = range(1, 10)
 
 @pytest.fixture(name="pairs", scope="module")
 def _pairs(make_nodes):
-    """Two nodes for each volume: the one near the edge, and its mirror."""
+    """Return two nodes per volume: the local one and its mirror."""
     return {volume: make_nodes(2) for volume in VOLUMES}
 
 
 @pytest.fixture(name="edge", scope="module", params=["nginx", "varnish"])
 def _edge(request, start_edge, make_cluster, pairs):
-    """An edge whose cached photos are stale after a second."""
+    """Run an edge whose cached photos are stale after a second."""
     ports = {str(volume): [node.port for node in pair] for volume, pair in pairs.items()}
     return start_edge(request.param, make_cluster(ports), revalidate_after_seconds=1)
 
 
 @pytest.fixture(name="restored", autouse=True)
 def _restored(pairs):
-    """All nodes are well again after each test."""
+    """Restore all nodes after each test."""
     yield
     for pair in pairs.values():
         for node in pair:
@@ -50,7 +50,7 @@ def _restored(pairs):
 
 @pytest.fixture(name="black_hole")
 def _black_hole():
-    """Makes a port take no more connections, and refuse none: black_hole(port)."""
+    """Make a port drop new connections silently: black_hole(port)."""
     with contextlib.ExitStack() as stack:
 
         def make(port):
@@ -67,25 +67,25 @@ def _black_hole():
 
 
 def fetch(edge, volume, count=5):
-    """Statuses and whether bytes were right, of photos nobody asked for before."""
+    """Fetch uncached photos; return the statuses, and whether the bytes were right."""
     paths = [new_photo_path(volume=volume) for _ in range(count)]
-    answers = [ask(edge.address, sign(path)) for path in paths]
+    responses = [send_request(edge.address, sign(path)) for path in paths]
     return [
-        (answer.status, answer.body == bytes_of(path))
-        for answer, path in zip(answers, paths, strict=True)
+        (response.status, response.body == bytes_of(path))
+        for response, path in zip(responses, paths, strict=True)
     ]
 
 
 def wait_until(condition):
-    """Waits for what happens behind the client's back."""
+    """Wait for an asynchronous effect."""
     deadline = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def test_the_node_of_the_own_colo_is_asked_first(edge, pairs):
-    """While all is well, no byte crosses between colos."""
+def test_the_node_of_the_own_colo_is_tried_first(edge, pairs):
+    """Without failures, no request crosses colos."""
     near, far = pairs[STOPPED]
     before = len(far.requests)
     assert fetch(edge, STOPPED) == [(200, True)] * 5
@@ -94,21 +94,21 @@ def test_the_node_of_the_own_colo_is_asked_first(edge, pairs):
 
 
 def test_a_stopped_node_is_replaced_by_the_other_colo(edge, pairs):
-    """Nobody notices that a whole colo is down."""
+    """Clients see no error while a whole colo is down."""
     pairs[STOPPED][0].stop()
     assert fetch(edge, STOPPED) == [(200, True)] * 5
 
 
-def test_a_node_that_swallows_connections_is_replaced(edge, pairs, black_hole):
-    """A node behind a dead link costs a moment, not an error."""
+def test_a_node_that_drops_connections_is_replaced(edge, pairs, black_hole):
+    """A node behind a dead link causes a short delay, not an error."""
     near, _ = pairs[BLACK_HOLE]
     near.stop()
     black_hole(near.port)
     assert fetch(edge, BLACK_HOLE, count=3) == [(200, True)] * 3
 
 
-def test_a_node_that_never_answers_is_replaced(edge, pairs):
-    """A node that hangs with open connections is given up on in time."""
+def test_a_node_that_never_responds_is_replaced(edge, pairs):
+    """A node that never responds is abandoned after a timeout."""
     pairs[STALLED][0].behavior = Behavior.STALLED
     assert fetch(edge, STALLED, count=1) == [(200, True)]
 
@@ -117,64 +117,64 @@ def test_a_node_that_never_answers_is_replaced(edge, pairs):
     ("volume", "behavior"),
     [(WRONG_BYTES, Behavior.WRONG_BYTES), (UNAVAILABLE, Behavior.UNAVAILABLE)],
 )
-def test_a_node_that_says_it_cannot_is_replaced(edge, pairs, volume, behavior):
-    """502 (its bytes are wrong) and 503 (it has no disk) are not for the client."""
+def test_a_node_that_returns_an_error_is_replaced(edge, pairs, volume, behavior):
+    """A 502 (corrupt bytes) or 503 (no disk) of a node is not passed to the client."""
     pairs[volume][0].behavior = behavior
     assert fetch(edge, volume) == [(200, True)] * 5
 
 
 def test_a_photo_that_only_the_mirror_has_is_found(edge, pairs):
-    """A 404 of one node is not yet an answer."""
+    """After a 404 from one node, the edge tries the mirror."""
     path = new_photo_path(volume=ABSENT)
     pairs[ABSENT][0].absent.add(path)
-    answer = ask(edge.address, sign(path))
-    assert (answer.status, answer.body) == (200, bytes_of(path))
+    response = send_request(edge.address, sign(path))
+    assert (response.status, response.body) == (200, bytes_of(path))
 
 
-def test_a_node_that_lacks_a_photo_does_not_speak_for_one_that_cannot_be_asked(edge, pairs):
-    """The other may have it: 502, and never 404, until somebody knows."""
+def test_a_404_is_not_conclusive_while_another_node_fails(edge, pairs):
+    """If one node returns 404 and the other fails, the client gets 502, never 404."""
     near, far = pairs[ABSENT]
     path = new_photo_path(volume=ABSENT)
     near.absent.add(path)
     far.stop()
-    assert ask(edge.address, sign(path)).status in {502, 504}
-    # Long enough for an edge that probes its nodes to have stopped asking that one.
+    assert send_request(edge.address, sign(path)).status in {502, 504}
+    # Long enough for an edge with probes to skip that node.
     time.sleep(3.5)
-    assert ask(edge.address, sign(path)).status in {502, 504}
+    assert send_request(edge.address, sign(path)).status in {502, 504}
 
 
-def test_gone_is_an_answer(edge, pairs):
-    """One tombstone is enough: the mirror is not asked for what is gone."""
+def test_gone_is_final(edge, pairs):
+    """One tombstone suffices: the mirror is not requested."""
     path = new_photo_path(volume=GONE)
     pairs[GONE][0].gone.add(path)
-    assert ask(edge.address, sign(path)).status == 410
-    assert pairs[GONE][1].asked_for(path) == 0
+    assert send_request(edge.address, sign(path)).status == 410
+    assert pairs[GONE][1].request_count(path) == 0
 
 
 @pytest.mark.parametrize(("volume", "expiry"), [(BOTH_STOPPED, 0), (BOTH_STOPPED_TOO, 0xFFFFFFFF)])
 def test_with_every_node_down_the_cached_photos_are_still_served(edge, pairs, volume, expiry):
-    """A stale copy is as good as a fresh one; what was never cached is a plain 502."""
+    """Cached copies are served while all nodes are down; any other photo is a 502."""
     path = new_photo_path(volume=volume)
     url = sign(path, expiry=expiry)
-    assert ask(edge.address, url).status == 200
+    assert send_request(edge.address, url).status == 200
     time.sleep(2.1)
     for node in pairs[volume]:
         node.stop()
     for _ in range(3):
-        answer = ask(edge.address, url)
-        assert (answer.status, answer.body) == (200, bytes_of(path))
-    unknown = ask(edge.address, sign(new_photo_path(volume=volume), expiry=expiry))
+        response = send_request(edge.address, url)
+        assert (response.status, response.body) == (200, bytes_of(path))
+    unknown = send_request(edge.address, sign(new_photo_path(volume=volume), expiry=expiry))
     assert (unknown.status, unknown.body) == (502, b"bad gateway\n")
     assert unknown.headers["cache-control"] == "no-store"
 
 
-def test_what_is_stale_is_asked_for_by_its_etag(edge, pairs):
-    """An old copy is confirmed, not fetched again."""
+def test_a_stale_copy_is_revalidated_by_its_etag(edge, pairs):
+    """A stale copy is revalidated by its ETag, not fetched again."""
     near, _ = pairs[GONE]
     path = new_photo_path(volume=GONE)
-    ask(edge.address, sign(path))
+    send_request(edge.address, sign(path))
     time.sleep(2.1)
-    assert ask(edge.address, sign(path)).body == bytes_of(path)
-    wait_until(lambda: near.asked_for(path) == 2)
-    asked = [headers for _, target, headers in near.requests if target == sign(path)]
-    assert "If-None-Match" in asked[1]
+    assert send_request(edge.address, sign(path)).body == bytes_of(path)
+    wait_until(lambda: near.request_count(path) == 2)
+    received = [headers for _, target, headers in near.requests if target == sign(path)]
+    assert "If-None-Match" in received[1]

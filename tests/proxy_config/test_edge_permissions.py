@@ -1,4 +1,4 @@
-"""Edges judge permissions as everyone does: golden vectors, and what a full cache must not do."""
+"""Permission checks of edges: the golden vectors, and cached photos."""
 
 import time
 
@@ -9,9 +9,9 @@ from tests.proxy_config.edge_requests import (
     GOLDEN_URLS,
     READ_KEYS,
     SIZE_CLASSES,
-    ask,
     in_seconds,
     new_photo_path,
+    send_request,
     sign,
 )
 from tests.proxy_config.fake_node import bytes_of
@@ -21,45 +21,45 @@ KEYS = {key_id: bytes.fromhex(key) for key_id, key in READ_KEYS.items()}
 
 @pytest.fixture(name="numbers", scope="module")
 def _numbers():
-    """The golden vectors have photos in all volumes."""
+    """All volumes of the golden vectors."""
     return "1-65535"
 
 
-def can_be_asked(url):
-    """Whether a target can stand in a request line as it is."""
+def fits_request_line(url):
+    """Return True if the target can be sent in a request line unchanged."""
     return url.startswith("/") and all(ord(c) > 0x20 and ord(c) != 0x7F for c in url)
 
 
 def test_every_golden_url_gets_the_verdict_of_the_reference(edge):
-    """Each vector gets 200, 400 or 403, and 200 comes with the bytes of the right photo."""
-    urls = [vector["url"] for vector in GOLDEN_URLS["vectors"] if can_be_asked(vector["url"])]
+    """Each vector gets 200, 400, or 403, and a 200 has the bytes of the right photo."""
+    urls = [vector["url"] for vector in GOLDEN_URLS["vectors"] if fits_request_line(vector["url"])]
     assert len(urls) >= 200
     wrong = []
     for url in urls:
         raw, now = url.encode("latin-1"), int(time.time())
         verdict, path = judge(raw, now=now, read_keys=KEYS, size_classes=SIZE_CLASSES)
         wanted = (200, bytes_of(path)) if path else (int(verdict), None)
-        answer = ask(edge.address, url)
-        if (answer.status, answer.body if path else None) != wanted:
-            wrong.append((url, verdict, answer.status))
+        response = send_request(edge.address, url)
+        if (response.status, response.body if path else None) != wanted:
+            wrong.append((url, verdict, response.status))
     assert not wrong
 
 
 def test_a_url_that_expires_dies_at_its_second(edge):
-    """One permission opens while its time lasts, and is forbidden after, with the photo cached."""
+    """A permission is valid until its expiry and forbidden afterwards, also for a cached photo."""
     path = new_photo_path()
     url = sign(path, expiry=in_seconds(2))
-    assert ask(edge.address, url).status == 200
+    assert send_request(edge.address, url).status == 200
     time.sleep(2.1)
-    assert ask(edge.address, url).status == 403
+    assert send_request(edge.address, url).status == 403
 
 
 @pytest.mark.parametrize("expiry", [0, 0xFFFFFFFF])
 def test_a_cached_photo_is_opened_by_its_own_permission_only(edge, expiry):
-    """What is cached is still forbidden to whoever lacks a permission or has another photo's."""
+    """A cached photo is forbidden without a valid permission for it."""
     path, other = new_photo_path(), new_photo_path()
     url = sign(path, expiry=expiry)
-    assert ask(edge.address, url).status == ask(edge.address, url).status == 200
+    assert send_request(edge.address, url).status == send_request(edge.address, url).status == 200
     mac, other_mac = url.split(".")[3], sign(other, expiry=expiry).split(".")[3]
     bad = [
         f"/{path}",
@@ -72,44 +72,46 @@ def test_a_cached_photo_is_opened_by_its_own_permission_only(edge, expiry):
         url.replace("/42/", "/43/"),
         url.replace(".0." if expiry == 0 else f".{expiry:x}.", ".7fffffff."),
     ]
-    answers = [ask(edge.address, bad_url) for bad_url in bad]
-    assert [answer.status for answer in answers] == [403] * len(bad)
-    assert {answer.body for answer in answers} == {b"forbidden\n"}
+    responses = [send_request(edge.address, bad_url) for bad_url in bad]
+    assert [response.status for response in responses] == [403] * len(bad)
+    assert {response.body for response in responses} == {b"forbidden\n"}
 
 
 def test_one_permission_opens_every_size_of_its_class_and_no_other(edge):
-    """The MAC of a medium size opens the large web size, and not the original."""
+    """The MAC of a medium size opens the large web size, but not the original."""
     medium = new_photo_path()
     url = sign(medium)
-    assert ask(edge.address, url.replace("_m.", "_b.")).status == 200
-    assert ask(edge.address, url.replace("_m.", "_k.")).status == 403
-    assert ask(edge.address, url.replace("_m.", "_o.")).status == 403
+    assert send_request(edge.address, url.replace("_m.", "_b.")).status == 200
+    assert send_request(edge.address, url.replace("_m.", "_k.")).status == 403
+    assert send_request(edge.address, url.replace("_m.", "_o.")).status == 403
 
 
 def test_urls_that_expire_share_what_is_cached(edge, nodes):
-    """Many permissions for one photo are one miss."""
+    """Different permissions for one photo share one cached copy."""
     path = new_photo_path()
-    statuses = [ask(edge.address, sign(path, expiry=in_seconds(600 + n))).status for n in range(20)]
+    statuses = [
+        send_request(edge.address, sign(path, expiry=in_seconds(600 + n))).status for n in range(20)
+    ]
     assert statuses == [200] * 20
-    assert nodes[0].asked_for(path) == 1
+    assert nodes[0].request_count(path) == 1
 
 
 @pytest.mark.parametrize("key_id", sorted(READ_KEYS))
 def test_every_key_that_verifies_opens(edge, key_id):
-    """During a rotation the URLs of all keys work."""
-    assert ask(edge.address, sign(new_photo_path(), key_id=key_id)).status == 200
+    """All accepted keys are valid during a rotation."""
+    assert send_request(edge.address, sign(new_photo_path(), key_id=key_id)).status == 200
 
 
 def test_the_node_gets_the_whole_url(edge, nodes):
-    """The permission is handed on, so that the node can check it again."""
+    """The node gets the permission, so that it can check it again."""
     path = new_photo_path()
-    ask(edge.address, sign(path))
+    send_request(edge.address, sign(path))
     assert sign(path) in {target for _, target, _ in nodes[0].requests}
 
 
-def test_what_is_refused_reaches_no_node(edge, nodes):
-    """A bad permission costs nothing but the edge's own time."""
+def test_a_rejected_request_reaches_no_node(edge, nodes):
+    """A rejected request never reaches a node."""
     path = new_photo_path()
     for bad in (f"/{path}", sign(path, size_class="large"), sign(path, expiry=1), "/%2f"):
-        ask(edge.address, bad)
-    assert nodes[0].asked_for(path) == nodes[1].asked_for(path) == 0
+        send_request(edge.address, bad)
+    assert nodes[0].request_count(path) == nodes[1].request_count(path) == 0

@@ -1,4 +1,4 @@
-"""Process choices: what a server could not start with is refused when it is chosen."""
+"""Validation of settings."""
 
 from dataclasses import replace
 
@@ -33,8 +33,8 @@ VARNISH = {"edge_id": "east-varnish", "cache_bytes": 1 << 30, "run_dir": "/r"}
     ],
     ids=str,
 )
-def test_bad_nginx_choices_are_refused(bad):
-    """Each is named in the message."""
+def test_bad_nginx_settings_are_rejected(bad):
+    """The message names the setting."""
     with pytest.raises(InvalidSetting, match=next(iter(bad))):
         NginxSettings(**(NGINX | bad))
 
@@ -51,29 +51,29 @@ def test_bad_nginx_choices_are_refused(bad):
     ],
     ids=str,
 )
-def test_bad_varnish_choices_are_refused(bad):
-    """Each is named in the message."""
+def test_bad_varnish_settings_are_rejected(bad):
+    """The message names the setting."""
     with pytest.raises(InvalidSetting, match=next(iter(bad))):
         VarnishSettings(**(VARNISH | bad))
 
 
 @pytest.mark.parametrize("bad", [{"certificate": "c.pem"}, {"key": "/k e y"}], ids=str)
 def test_bad_tls_files_are_refused(bad):
-    """Paths are absolute and plain."""
+    """Paths must be absolute and plain."""
     with pytest.raises(InvalidSetting, match=next(iter(bad))):
         TlsFiles(**({"certificate": "/c", "key": "/k"} | bad))
 
 
 def test_storagemasters_may_purge_by_default():
-    """Without chosen networks, the list is the storagemasters' addresses."""
+    """By default the addresses of the storagemasters can purge."""
     text = render_nginx(golden_cluster(), NginxSettings(**NGINX), READ_KEYS)["nginx.conf"]
     assert "allow 10.1.0.9;" in text
     assert "allow fd00:2::9;" in text
     assert "deny all;" in text
 
 
-def test_storagemasters_with_host_names_need_chosen_networks():
-    """A server's list takes addresses only, and silence would open or close it by surprise."""
+def test_storagemasters_with_host_names_need_networks():
+    """Host names need explicit networks, because the servers' lists accept only addresses."""
     cluster = golden_cluster()
     named = replace(cluster.masters["east-master"], address=Address("master-1", 7001))
     cluster = replace(cluster, masters={"east-master": named})

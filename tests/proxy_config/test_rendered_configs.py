@@ -1,4 +1,4 @@
-"""Rendered configs: golden, accepted by the servers, free of secrets and of what hurt others."""
+"""Rendered configs: golden, valid, and free of secrets and dangerous features."""
 
 import re
 import shutil
@@ -44,7 +44,7 @@ def _cluster():
 
 @pytest.fixture(name="folder")
 def _folder():
-    """A folder that every user reaches."""
+    """Return a directory that every user can read."""
     folder = Path(tempfile.mkdtemp(prefix="edge-"))
     yield folder
     shutil.rmtree(folder)
@@ -52,19 +52,19 @@ def _folder():
 
 @pytest.mark.parametrize("path", sorted(rendered()))
 def test_rendered_text_is_golden(path):
-    """Nothing rendered changes unseen; golden_configs writes what was meant to change."""
+    """The rendered text is equal to the golden files; golden_configs writes them."""
     assert rendered()[path] == (GOLDEN / path).read_text()
 
 
 def test_no_golden_file_is_left_over():
-    """What is no longer rendered is no longer golden."""
+    """Every golden file is still rendered."""
     files = {str(p.relative_to(GOLDEN)) for p in GOLDEN.rglob("*") if p.is_file()}
     assert files == {*rendered(), "cluster.toml"}
 
 
 @NGINX_EDGES
 def test_nginx_accepts_its_config(cluster, folder, choices, free_port):
-    """Its own check finds nothing to say, with TLS and a tier and without."""
+    """`nginx -t` accepts the config, with and without TLS and tier."""
     edge = cluster.edges[choices.edge_id]
     listen, purge = (Address("127.0.0.1", free_port()) for _ in range(2))
     cluster = replace(cluster, edges={edge.id: replace(edge, listen=listen, purge=purge)})
@@ -107,7 +107,7 @@ def test_nginx_accepts_its_config(cluster, folder, choices, free_port):
 
 
 def test_varnish_accepts_its_config(cluster, folder):
-    """Its own compiler takes the VCL."""
+    """`varnishd -C` compiles the VCL."""
     write_files(folder / "config", render_varnish(cluster, EAST_VARNISH, VARNISH_READ_KEYS))
     command = ["/usr/sbin/varnishd", "-j", "none", "-C", "-n", f"{folder}/work"]
     command += ["-f", f"{folder}/config/edge.vcl"]
@@ -116,8 +116,8 @@ def test_varnish_accepts_its_config(cluster, folder):
 
 
 @NGINX_EDGES
-def test_nginx_configs_stay_away_from_what_has_hurt_others(cluster, choices):
-    """No rewrite, capture, map of expressions, alias, decoded URI, slice or background update."""
+def test_nginx_configs_avoid_dangerous_features(cluster, choices):
+    """The config has no rewrite, capture, alias, decoded URI, slice, or background update."""
     text = render_nginx(cluster, choices, READ_KEYS)["nginx.conf"]
     lines = [line.strip() for line in text.splitlines() if not line.strip().startswith("#")]
     directives = LUA_BLOCK.sub("{}", "\n".join(lines))
@@ -134,14 +134,14 @@ def test_nginx_configs_stay_away_from_what_has_hurt_others(cluster, choices):
 
 
 def test_secrets_are_in_the_key_files_only():
-    """Every other file can be shown to anyone."""
+    """Only the key files contain secrets."""
     for path, text in rendered().items():
         has_secret = any(key in text for key in (*READ_KEYS.values(), *VARNISH_READ_KEYS.values()))
         assert has_secret == (Path(path).name in SECRET_FILES), path
 
 
 def test_the_key_file_of_nginx_has_the_keys_and_the_size_classes(cluster):
-    """Scripts find all they need in it."""
+    """keys.lua has all keys and size classes."""
     text = render_nginx(cluster, EAST_NGINX, READ_KEYS)["keys.lua"]
     found = dict(re.findall(r'^ {8}\["(\w+)"\] = "(\w+)",$', text, re.MULTILINE))
     assert READ_KEYS.items() <= found.items()
@@ -149,7 +149,7 @@ def test_the_key_file_of_nginx_has_the_keys_and_the_size_classes(cluster):
 
 
 def test_the_other_colo_is_the_backup_of_every_volume(cluster):
-    """An edge asks nodes of its own colo first, whichever the map names first."""
+    """An edge tries nodes of its own colo first, whatever the order in the map is."""
     routes = render_nginx(cluster, EAST_NGINX, READ_KEYS)["nodes.lua"]
     route = routes.partition("volumes = {{5, 5}}")[0].rpartition("    {")[2]
     assert re.findall(r"(near|far) = \{(.*?)\}", route) == [
@@ -158,9 +158,9 @@ def test_the_other_colo_is_the_backup_of_every_volume(cluster):
     ]
 
 
-@pytest.mark.parametrize("edge_id", ["nobody", "east-varnish"])
-def test_an_edge_that_is_not_there_is_refused(cluster, edge_id):
-    """Only an edge of the cluster, of the right kind, can be rendered."""
+@pytest.mark.parametrize("edge_id", ["unknown", "east-varnish"])
+def test_an_unknown_edge_is_rejected(cluster, edge_id):
+    """An unknown edge, or one of another kind, raises UnknownEdge."""
     choices = NginxSettings(edge_id=edge_id, cache_dir="/c", cache_bytes=1 << 30, run_dir="/r")
     with pytest.raises(UnknownEdge):
         render_nginx(cluster, choices, READ_KEYS)
@@ -177,15 +177,15 @@ def test_an_edge_that_is_not_there_is_refused(cluster, edge_id):
     [{}, {"A": "0" * 64}, {"toolong": "1" * 64}, {"a": "1" * 63}, {"a": "G" * 64}, {'"': "1" * 64}],
 )
 def test_bad_read_keys_are_refused(cluster, read_keys):
-    """Nothing that is no key gets near a config, and no message has a key in it."""
+    """A malformed key raises an error that does not contain the key."""
     for render, choices in ((render_nginx, EAST_NGINX), (render_varnish, EAST_VARNISH)):
         with pytest.raises(UnusableReadKey) as caught:
             render(cluster, choices, read_keys)
         assert not any(key in str(caught.value) for key in read_keys.values())
 
 
-def test_varnish_is_given_no_key_it_would_cut_short(cluster):
-    """A key with a zero byte is no key of Varnish's, and a "00" across two bytes is nothing."""
+def test_varnish_gets_no_key_that_it_would_truncate(cluster):
+    """A key with a zero byte is not rendered for Varnish; a "00" across two bytes is valid."""
     files = render_varnish(cluster, EAST_VARNISH, {"z": READ_KEYS["a"], "y": "10" + "0f" * 31})
     assert READ_KEYS["a"] not in files["keys.vcl"]
     assert "new key_z" not in files["keys.vcl"]
@@ -193,7 +193,7 @@ def test_varnish_is_given_no_key_it_would_cut_short(cluster):
 
 
 def test_commands_run_in_the_foreground(cluster):
-    """A supervisor can wait for them, and finds the files where it wrote them."""
+    """The commands run the servers in the foreground with the written files."""
     command = nginx_command(EAST_NGINX, "/etc/edge")
     assert command[0] == "/usr/sbin/nginx"
     assert command[command.index("-c") + 1] == "/etc/edge/nginx.conf"

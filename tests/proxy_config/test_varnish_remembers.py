@@ -1,4 +1,4 @@
-"""An object in Varnish knows the URL that it was fetched by, and is opened by no other for that."""
+"""Varnish skips the MAC check only for the URL that fetched the object."""
 
 import subprocess
 import time
@@ -7,7 +7,13 @@ from dataclasses import replace
 import pytest
 
 from proxy_config import VarnishSettings, render_varnish
-from tests.proxy_config.edge_requests import READ_KEYS, ask, in_seconds, new_photo_path, sign
+from tests.proxy_config.edge_requests import (
+    READ_KEYS,
+    in_seconds,
+    new_photo_path,
+    send_request,
+    sign,
+)
 from tests.proxy_config.fake_node import bytes_of
 
 NOTES = {"photo-opened", "photo-until", "photo-expiry"}
@@ -19,14 +25,14 @@ def _varnish_edge(varnish, cluster):
 
 
 def other_mac(url):
-    """The same URL, with a MAC of the right form that is not right."""
+    """Return the same URL with a wrong MAC."""
     stem, key, expiry, mac, ext = url.split(".")
     return ".".join([stem, key, expiry, ("B" if mac[0] == "A" else "A") + mac[1:], ext])
 
 
-@pytest.mark.parametrize("expiry", [None, 3600], ids=["for ever", "that ends"])
-def test_every_other_url_of_a_photo_that_is_there_is_checked(varnish_edge, expiry):
-    """Wrong ones are forbidden, right ones opened, in whatever order they come."""
+@pytest.mark.parametrize("expiry", [None, 3600], ids=["permanent", "expiring"])
+def test_every_other_url_of_a_cached_photo_is_checked(varnish_edge, expiry):
+    """Every other URL of a cached photo is checked, in any order."""
     path = new_photo_path()
     first = sign(path) if expiry is None else sign(path, expiry=in_seconds(expiry))
     others = [sign(path, key_id="b2"), sign(path, expiry=in_seconds(1800))]
@@ -39,44 +45,46 @@ def test_every_other_url_of_a_photo_that_is_there_is_checked(varnish_edge, expir
         f"{first}.",
     ]
     for _ in range(3):
-        assert ask(varnish_edge.address, first).body == bytes_of(path)
-        assert [ask(varnish_edge.address, url).status for url in others] == [200] * len(others)
-        assert {ask(varnish_edge.address, url).status for url in wrong} == {403}
+        assert send_request(varnish_edge.address, first).body == bytes_of(path)
+        assert [send_request(varnish_edge.address, url).status for url in others] == [200] * len(
+            others
+        )
+        assert {send_request(varnish_edge.address, url).status for url in wrong} == {403}
 
 
 def test_a_wrong_url_that_comes_first_opens_nothing_later(varnish_edge, nodes):
-    """It asks no node and leaves nothing behind."""
+    """An invalid first URL reaches no node and caches nothing."""
     path = new_photo_path()
     wrong = other_mac(sign(path))
-    asked = nodes[0].asked_for(path)
-    assert ask(varnish_edge.address, wrong).status == 403
-    assert nodes[0].asked_for(path) == asked
-    assert ask(varnish_edge.address, sign(path)).status == 200
-    assert ask(varnish_edge.address, wrong).status == 403
+    count = nodes[0].request_count(path)
+    assert send_request(varnish_edge.address, wrong).status == 403
+    assert nodes[0].request_count(path) == count
+    assert send_request(varnish_edge.address, sign(path)).status == 200
+    assert send_request(varnish_edge.address, wrong).status == 403
 
 
-def test_a_url_that_was_good_is_none_when_its_time_is_over(varnish_edge):
-    """Though what it was fetched by is remembered, and what it opened is there."""
+def test_an_expired_url_is_forbidden_for_a_cached_photo(varnish_edge):
+    """An expired URL is forbidden, although its object is cached."""
     path = new_photo_path()
     expiry = in_seconds(2)
     url = sign(path, expiry=expiry)
-    answer = ask(varnish_edge.address, url)
-    assert answer.status == 200
-    again = ask(varnish_edge.address, url)
-    assert (again.status, again.body) == (200, answer.body)
+    response = send_request(varnish_edge.address, url)
+    assert response.status == 200
+    again = send_request(varnish_edge.address, url)
+    assert (again.status, again.body) == (200, response.body)
     assert int(again.headers["cache-control"].removeprefix("public, max-age=")) <= 2
     time.sleep(max(0.0, expiry - time.time()) + 0.01)
-    assert ask(varnish_edge.address, url).status == 403
-    assert ask(varnish_edge.address, sign(path)).status == 200
+    assert send_request(varnish_edge.address, url).status == 403
+    assert send_request(varnish_edge.address, sign(path)).status == 200
 
 
-def test_a_key_that_is_retired_opens_nothing_that_it_fetched(varnish, make_cluster, nodes):
-    """The cache outlives a reload, and what its objects remember does not."""
+def test_a_retired_key_does_not_open_cached_photos(varnish, make_cluster, nodes):
+    """After a reload without a key, its URLs are forbidden, although objects stay cached."""
     cluster = make_cluster({"42": [node.port for node in nodes]})
     edge = varnish(cluster, "varnish", READ_KEYS)
     path = new_photo_path()
     old, new = sign(path, key_id="b2"), sign(path, key_id="a")
-    assert [ask(edge.address, url).status for url in (old, old, new)] == [200, 200, 200]
+    assert [send_request(edge.address, url).status for url in (old, old, new)] == [200, 200, 200]
     chosen = VarnishSettings(
         edge_id="varnish", cache_bytes=64 * 2**20, run_dir=str(edge.folder / "run")
     )
@@ -88,8 +96,8 @@ def test_a_key_that_is_retired_opens_nothing_that_it_fetched(varnish, make_clust
     for command in (["vcl.load", "fewer", f"{folder}/edge.vcl"], ["vcl.use", "fewer"]):
         argv = ["varnishadm", "-n", str(edge.run_dir / "varnish"), *command]
         subprocess.run(argv, check=True, capture_output=True)
-    assert ask(edge.address, new).status == 200
-    assert ask(edge.address, old).status == 403
+    assert send_request(edge.address, new).status == 200
+    assert send_request(edge.address, old).status == 403
 
 
 @pytest.mark.parametrize(
@@ -103,20 +111,20 @@ def test_a_key_that_is_retired_opens_nothing_that_it_fetched(varnish, make_clust
     ids=["whole", "a part", "not modified", "a client that names them"],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_no_client_is_told_what_is_remembered(varnish_edge, method, headers):
-    """Somebody else's permission is in it."""
+def test_no_response_has_the_stored_url(varnish_edge, method, headers):
+    """No response contains the stored URL, which has another client's permission."""
     path = new_photo_path()
     first, second = sign(path, expiry=in_seconds(60)), sign(path)
     for url in (first, first, second, second):
-        answer = ask(varnish_edge.address, url, method=method, headers=headers)
-        assert answer.status < 400
-        assert not NOTES & answer.headers.keys()
-        assert first.split(".")[3] not in str(answer.headers)
-    assert "immutable" in ask(varnish_edge.address, second).headers["cache-control"]
+        response = send_request(varnish_edge.address, url, method=method, headers=headers)
+        assert response.status < 400
+        assert not NOTES & response.headers.keys()
+        assert first.split(".")[3] not in str(response.headers)
+    assert "immutable" in send_request(varnish_edge.address, second).headers["cache-control"]
 
 
-def test_the_fingerprint_is_another_for_other_keys_and_other_classes(cluster):
-    """So that a reload with any of them has everything checked anew."""
+def test_the_fingerprint_depends_on_keys_and_classes(cluster):
+    """The fingerprint depends on the keys and the size classes."""
     choices = VarnishSettings(edge_id="varnish", cache_bytes=2**20, run_dir="/run/x")
 
     def fingerprint(of_cluster, keys):

@@ -1,4 +1,4 @@
-"""nginx before a tier of Varnishes: each photo lives on one; one that is lost moves its share."""
+"""nginx in front of several Varnish servers: consistent hashing and failover."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +9,9 @@ from tests.edge_servers import is_listening
 from tests.proxy_config.edge_requests import (
     PURGE_SECONDS,
     READ_KEYS,
-    ask,
     new_photo_path,
     purge,
+    send_request,
     sign,
 )
 from tests.proxy_config.fake_node import Behavior, bytes_of
@@ -22,7 +22,7 @@ CLIENTS = 8
 
 
 class Tier:
-    """Two nodes, Varnishes before them, and an nginx before these."""
+    """Two nodes, Varnish servers in front of them, and an nginx in front of these."""
 
     def __init__(self, nginx, varnish, make_cluster, nodes):
         ports = {"42": [node.port for node in nodes]}
@@ -34,26 +34,29 @@ class Tier:
         self.front = nginx(make_cluster(ports), "nginx", READ_KEYS, varnish_tier=tier)
 
     def read(self, paths):
-        """Read all through the front, several at a time; each must be whole."""
+        """Read all photos through the front concurrently; check each one."""
         with ThreadPoolExecutor(CLIENTS) as threads:
-            answers = threads.map(lambda path: ask(self.front.address, sign(path)), paths)
-        for path, answer in zip(paths, answers, strict=True):
-            assert (answer.status, answer.body) == (200, bytes_of(path))
+            responses = threads.map(
+                lambda path: send_request(self.front.address, sign(path)), paths
+            )
+        for path, response in zip(paths, responses, strict=True):
+            assert (response.status, response.body) == (200, bytes_of(path))
 
     def forget_in_front(self, paths):
-        """Have nginx ask for these again."""
+        """Purge photos from the nginx only."""
         purge(self.front, paths)
         time.sleep(PURGE_SECONDS)
 
     def owners(self, paths):
-        """Which Varnishes have each photo; nobody else is asked."""
+        """Return the Varnish servers that have each photo cached."""
         for node in self.nodes:
             node.stop()
         owners = {
             path: [
                 number
                 for number, varnish in enumerate(self.varnishes)
-                if varnish.process.poll() is None and ask(varnish.address, sign(path)).status == 200
+                if varnish.process.poll() is None
+                and send_request(varnish.address, sign(path)).status == 200
             ]
             for path in paths
         }
@@ -64,7 +67,7 @@ class Tier:
         return owners
 
     def lose(self, number):
-        """Kill a Varnish. Its child finds out by itself, and answers until then."""
+        """Kill a Varnish; wait until its child has also ended."""
         lost = self.varnishes[number]
         lost.process.kill()
         lost.process.wait()
@@ -73,16 +76,16 @@ class Tier:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
-    def asked_for(self, path):
-        """How often any node was asked."""
-        return sum(node.asked_for(path) for node in self.nodes)
+    def request_count(self, path):
+        """Return the number of requests to all nodes."""
+        return sum(node.request_count(path) for node in self.nodes)
 
 
 def wait_until_served(varnish):
-    """Return when a Varnish has found out that nodes are back."""
+    """Wait until a Varnish uses recovered nodes again."""
     deadline = time.monotonic() + 20
     while varnish.process.poll() is None:
-        if ask(varnish.address, sign(new_photo_path())).status == 200:
+        if send_request(varnish.address, sign(new_photo_path())).status == 200:
             return
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -94,7 +97,7 @@ def _tier(nginx, varnish, make_cluster, make_nodes):
 
 
 def test_each_photo_lives_on_one_varnish_and_a_lost_one_moves_only_its_share(tier):
-    """No reader sees an error, and the nodes are asked again for the lost share alone."""
+    """Only the photos of the lost Varnish are fetched from the nodes again, without errors."""
     paths = [new_photo_path() for _ in range(PHOTOS)]
     tier.read(paths)
     before = tier.owners(paths)
@@ -105,28 +108,28 @@ def test_each_photo_lives_on_one_varnish_and_a_lost_one_moves_only_its_share(tie
     tier.forget_in_front(paths)
     tier.lose(0)
     tier.read(paths)
-    assert [path for path in paths if tier.asked_for(path) > 1] == shares[0]
+    assert [path for path in paths if tier.request_count(path) > 1] == shares[0]
     after = tier.owners(paths)
     assert all(after[path] == before[path] for path in shares[1] + shares[2])
     assert {len(after[path]) for path in shares[0]} == {1}
 
 
-def test_a_photo_that_no_node_has_well_costs_its_varnish_nothing(tier):
-    """A Varnish that says 502 has answered: the rest of its share stays where it is."""
+def test_a_502_does_not_move_photos_to_another_varnish(tier):
+    """A 502 from a Varnish is a response and does not move its other photos."""
     near, far = tier.nodes
     paths = [new_photo_path() for _ in range(PHOTOS)]
     tier.read(paths)
     near.behavior = far.behavior = Behavior.WRONG_BYTES
     for _ in range(10):
-        assert ask(tier.front.address, sign(new_photo_path())).status in {502, 503}
+        assert send_request(tier.front.address, sign(new_photo_path())).status in {502, 503}
     near.behavior = far.behavior = Behavior.WELL
     tier.forget_in_front(paths)
     tier.read(paths)
-    assert {tier.asked_for(path) for path in paths} == {1}
+    assert {tier.request_count(path) for path in paths} == {1}
 
 
-def test_with_all_of_the_tier_lost_the_nodes_are_asked(tier):
-    """The tier is a cache: without it everything takes longer, and nothing fails."""
+def test_without_the_tier_the_nodes_are_used(tier):
+    """Without the tier, all photos are served from the nodes."""
     for number in range(VARNISHES):
         tier.lose(number)
     paths = [new_photo_path() for _ in range(CLIENTS)]
@@ -135,5 +138,5 @@ def test_with_all_of_the_tier_lost_the_nodes_are_asked(tier):
     absent, lonely = new_photo_path(), new_photo_path()
     near.absent |= {absent, lonely}
     far.absent.add(absent)
-    assert ask(tier.front.address, sign(absent)).status == 404
-    assert ask(tier.front.address, sign(lonely)).body == bytes_of(lonely)
+    assert send_request(tier.front.address, sign(absent)).status == 404
+    assert send_request(tier.front.address, sign(lonely)).body == bytes_of(lonely)

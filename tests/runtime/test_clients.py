@@ -124,7 +124,7 @@ def test_ports_share_what_is_not_reserved():
 
 @contextlib.asynccontextmanager
 async def served(limits=LIMITS):
-    """A server that echoes bodies and sends 64 MiB to whoever gets them."""
+    """Run a server that echoes bodies, and sends 64 MiB for a GET."""
 
     async def echo(request):
         return web.Response(body=await request.read())
@@ -227,7 +227,7 @@ def test_a_body_that_stalls_is_answered_with_408_and_closed():
 
 
 def test_a_client_that_does_not_read_is_cut_off():
-    """What it was to get is freed; one that reads slowly but steadily keeps its connection."""
+    """The server frees the response; a slow but steady reader keeps its connection."""
 
     async def run():
         async with served() as (port, clients):

@@ -1,4 +1,4 @@
-"""A process that keeps freed memory does not ask the kernel for the same pages again and again."""
+"""Malloc tuning: freed memory is reused."""
 
 import subprocess
 import sys
@@ -30,6 +30,6 @@ def _faults(way):
 
 
 def test_large_buffers_come_from_memory_that_was_freed():
-    """Without, each comes from the kernel, which clears all of its pages first."""
+    """Without the tuning, the kernel clears the pages of each large buffer again."""
     assert _faults("as it comes") > 10 * PAGES_A_ROUND
     assert _faults("kept") < PAGES_A_ROUND

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation --seed 7` tells one history, `--seeds 1-1000` lives through many."""
+"""`python -m tests.simulation --seed 7` prints one history, `--seeds 1-1000` runs many."""
 
 import argparse
 import re
@@ -8,43 +8,43 @@ from functools import partial
 from tests.simulation.campaign import Tally, outcomes, replay
 from tests.simulation.simulation import simulate
 
-TELL_EVERY = 1000
+PROGRESS_EVERY = 1000
 out = partial(print, flush=True)
 
 
 def main() -> int:
-    """Do what the command line says; 1 if a promise was broken."""
+    """Run the command line; return 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--seed", type=int, help="tell the history of this seed")
-    what.add_argument("--seeds", help="live through these, such as 1-100000")
+    what.add_argument("--seed", type=int, help="print_history the history of this seed")
+    what.add_argument("--seeds", help="run these seeds, such as 1-100000")
     arguments = parser.parse_args()
     if arguments.seed is not None:
-        return tell(arguments.seed)
+        return print_history(arguments.seed)
     match = re.fullmatch(r"(\d+)-(\d+)", arguments.seeds)
     if match is None:
         parser.error("--seeds is FIRST-LAST, such as 1-100000")
-    return live_through(range(int(match[1]), int(match[2]) + 1))
+    return run_seeds(range(int(match[1]), int(match[2]) + 1))
 
 
-def tell(seed: int) -> int:
-    """Print a history and its verdict."""
+def print_history(seed: int) -> int:
+    """Print a history and its violations."""
     outcome = simulate(seed)
     out(*outcome.lines, sep="\n")
     out(f"seed {seed}, digest {outcome.digest}")
-    out(f"all well {outcome.healed_seconds:.1f} virtual seconds after the last fault")
+    out(f"converged {outcome.healed_seconds:.1f} virtual seconds after the last fault")
     out(*(outcome.violations or ("no promise was broken",)), sep="\n")
     return 1 if outcome.violations else 0
 
 
-def live_through(seeds: range) -> int:
-    """Print what went wrong as it comes, and a tally at the end."""
+def run_seeds(seeds: range) -> int:
+    """Print violations as they occur, and a summary at the end."""
     tally = Tally()
     for outcome in outcomes(seeds):
         tally.add(outcome)
         if outcome.violations:
             out(f"{replay(outcome.seed)}: {outcome.violations[0]}")
-        if tally.histories % TELL_EVERY == 0:
+        if tally.histories % PROGRESS_EVERY == 0:
             out(f"{tally.histories} of {len(seeds)}", file=sys.stderr)
     out(tally.summary())
     return 1 if tally.failed else 0

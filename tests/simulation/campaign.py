@@ -1,4 +1,4 @@
-"""Many histories on all cores, and what they amount to."""
+"""Many histories on all cores, and their summary."""
 
 import multiprocessing
 import os
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from tests.simulation.simulation import Outcome, simulate
 
-SEEDS_AT_A_TIME = 20
+SEEDS_PER_CHUNK = 20
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a campaign has come to."""
+    """Totals of a campaign."""
 
     histories: int = 0
     messages: int = 0
@@ -24,7 +24,7 @@ class Tally:
     failed: list[Outcome] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
-        """Count one history more."""
+        """Add a history."""
         self.histories += 1
         self.messages += outcome.messages
         self.virtual_seconds += outcome.virtual_seconds
@@ -35,28 +35,28 @@ class Tally:
             self.failed.append(outcome)
 
     def summary(self) -> str:
-        """A few lines for a person."""
+        """Return a summary of a few lines."""
         per_history = 1000 * self.cpu_seconds / max(1, self.histories)
         kinds = ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
         return (
             f"{self.histories} histories, {len(self.failed)} with violations\n"
             f"{self.messages} messages, {self.virtual_seconds / 3600:.1f} virtual hours, "
             f"{per_history:.1f} ms of CPU each\n"
-            f"all well within {self.longest_heal_seconds:.0f} virtual seconds of the last fault\n"
+            f"converged within {self.longest_heal_seconds:.0f} virtual seconds of the last fault\n"
             f"faults: {kinds}"
         )
 
 
 def outcomes(seeds: Iterable[int], *, processes: int | None = None) -> Iterator[Outcome]:
-    """The outcome of each seed, as they come; lines only of those that failed."""
-    # Not forked: a test process has threads, and what they hold would be held for ever.
+    """Yield the outcome of each seed as it ends, with the log only of failed ones."""
+    # A forked child would inherit locks that threads of the test process hold.
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes or os.cpu_count()) as pool:
-        yield from pool.imap_unordered(_outcome, seeds, SEEDS_AT_A_TIME)
+        yield from pool.imap_unordered(_outcome, seeds, SEEDS_PER_CHUNK)
 
 
 def replay(seed: int) -> str:
-    """What to type to live through a seed again."""
+    """Return the command that runs a seed again."""
     return f"make simulate SEED={seed}"
 
 

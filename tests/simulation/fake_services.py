@@ -1,4 +1,4 @@
-"""What stands for the parts of a cluster that keep no photos: the queue and the edges."""
+"""Fakes of the services without photos: the queue and the edges."""
 
 import contextlib
 from collections import deque
@@ -16,31 +16,31 @@ from volumes.photo_path import Variant
 
 
 class ForgetfulQueue:
-    """A queue of jobs that loses some of them, and gives some twice."""
+    """A job queue that loses some jobs and duplicates others."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self.jobs: deque[Variant] = deque()
-        self.loses = 0.2
+        self.loss_probability = 0.2
 
     def enqueue(
         self, original: Variant, *, queue_name: str = NEW_QUEUE, kind: JobKind = JobKind.SIZES
     ) -> None:
-        """Have sizes made, perhaps."""
+        """Enqueue a job, or lose it."""
         del queue_name, kind
-        rng = self._random.random()
-        if rng >= self.loses:
+        draw = self._random.random()
+        if draw >= self.loss_probability:
             self.jobs.append(original)
-        if rng > 0.7:
+        if draw > 0.7:
             self.jobs.append(original)
 
     async def position(self, original: Variant) -> int | None:
-        """Nobody knows."""
+        """Return None: the position is unknown."""
         del original
 
 
-class EverlastingEdge(Machine):
-    """An edge that keeps what it has fetched until it is purged of it."""
+class CachingEdge(Machine):
+    """An edge that caches photos until they are purged."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -48,13 +48,13 @@ class EverlastingEdge(Machine):
         self.cache: dict[str, bytes] = {}
 
     def forget(self, lines: str) -> None:
-        """Let go of the photo paths in a purge."""
+        """Remove the photo paths of a purge from the cache."""
         for path in lines.split():
             self.cache.pop(path, None)
 
 
 class EdgeSession:
-    """The HTTP client by which a storagemaster purges edges."""
+    """The HTTP client of a storagemaster for purges."""
 
     def __init__(self, network: Network, source: Machine, edges: Mapping[str, Any]) -> None:
         self._network = network
@@ -63,10 +63,10 @@ class EdgeSession:
 
     @contextlib.asynccontextmanager
     async def post(self, url: str, *, data: str) -> AsyncIterator[Any]:
-        """Send a purge."""
+        """Send a purge to an edge."""
         edge = self._edges[url.removeprefix("http://").partition(":")[0]]
         try:
-            await self._network.ask(
+            await self._network.request(
                 self._source, edge, lambda: edge.forget(data), timeout_seconds=None
             )
         except NodeError as error:

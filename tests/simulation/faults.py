@@ -1,4 +1,4 @@
-"""What goes wrong in a history: each fault begins at some time, and most end at another."""
+"""The faults of a history. Each has a begin, and most have an end."""
 
 import asyncio
 import itertools
@@ -8,10 +8,10 @@ from random import Random
 from typing import Any
 
 from storagenode.protocol.layout import HINTS
-from tests.simulation.fault_atlas import FaultAtlas
 from tests.simulation.network import Link, LinkConditions, Machine
 from tests.simulation.simulated_disk import TOTAL_BYTES, empty_root
 from tests.simulation.simulated_node import SimulatedNode
+from tests.simulation.spare_copies import SpareCopies
 from tests.simulation.world import World
 from tests.storagenode.disk.crash_file_system import Contents
 from volumes.cluster import NodeId
@@ -25,11 +25,11 @@ class Faults:
     def __init__(self, world: World) -> None:
         self._world = world
         self._random: Random = world.random
-        self._atlas = FaultAtlas(world)
+        self._spares = SpareCopies(world)
         self.fired: list[str] = []
 
     async def run(self, *, until_seconds: float) -> None:
-        """Have some faults, one after the other or at the same time, until a moment."""
+        """Run one to six random faults, possibly at the same time, until a moment."""
         loop, random = asyncio.get_running_loop(), self._random
         episodes = []
         for kind in random.choices(_KINDS, _WEIGHTS, k=random.randint(1, 6)):
@@ -41,12 +41,12 @@ class Faults:
         await asyncio.gather(*episodes, return_exceptions=True)
 
     def heal(self) -> None:
-        """Everything that is not damage is over: machines are on, disks have room, links are up."""
+        """End all faults except damage: start machines, free disks, and reconnect links."""
         world = self._world
-        world.network.mend_all()
+        world.network.reconnect_all()
         for edge in world.edges.values():
             edge.is_up = True
-        world.queue.loses = 0.0
+        world.queue.loss_probability = 0.0
         for node in world.nodes.values():
             node.unfreeze()
             node.power_was_cut()
@@ -67,7 +67,7 @@ class Faults:
 
     def _fire(self, what: str, where: str = "") -> None:
         self.fired.append(what)
-        self._world.ledger.note(f"fault {what} {where}".rstrip())
+        self._world.ledger.log(f"fault {what} {where}".rstrip())
 
     async def _lasts(self) -> None:
         await asyncio.sleep(0.05 + self._random.random() ** 2 * LASTS_SECONDS_MAX)
@@ -76,34 +76,34 @@ class Faults:
         return self._random.choice(list(self._world.nodes.values()))
 
     def _repair_disk(self, node: SimulatedNode) -> None:
-        """What an operator does: make room, change the cable, restart what is in doubt."""
+        """Free the disk, end its errors, and restart the node if its store is suspect."""
         disk = node.disk
-        in_doubt = disk.fsyncs_fail or (node.is_up and node.store.health.suspect_reason)
+        is_suspect = disk.fsyncs_fail or (node.is_up and node.store.health.suspect_reason)
         disk.free_bytes = TOTAL_BYTES // 2
         disk.reads_fail = disk.fsyncs_fail = False
         node.threads.seconds_max = 0.006
-        if in_doubt:
+        if is_suspect:
             node.lose_power(dark=False)
             node.start()
 
     # Processes and machines.
 
     async def node_is_killed(self) -> None:
-        """SIGKILL: what was written stays."""
+        """Kill a node; its writes stay."""
         node = self._any_node()
         node.kill()
         await self._lasts()
         self._start(node)
 
     async def node_loses_power(self) -> None:
-        """What was not fsynced is lost, torn, or there."""
+        """Power off a node; writes without fsync may be lost or torn."""
         node = self._any_node()
         node.lose_power(dark=self._random.random() < 0.5)
         await self._lasts()
         self._start(node)
 
     async def node_loses_power_in_a_write(self) -> None:
-        """Between two changes of the disk."""
+        """Power off a node between two changes of its disk."""
         node = self._any_node()
         node.disk.changes_until_power_cut = self._random.randrange(1, 40)
         await self._lasts()
@@ -111,7 +111,7 @@ class Faults:
         self._start(node)
 
     async def all_lose_power(self) -> None:
-        """Both colos at once."""
+        """Power off all nodes and storagemasters."""
         for node in self._world.nodes.values():
             node.lose_power(dark=True)
         for master in self._world.masters:
@@ -121,21 +121,21 @@ class Faults:
             self._start(machine)
 
     async def node_is_frozen(self) -> None:
-        """SIGSTOP, then SIGCONT."""
+        """Freeze a node, as SIGSTOP does."""
         node = self._any_node()
         node.freeze()
         await self._lasts()
         node.unfreeze()
 
     async def master_is_killed(self) -> None:
-        """In the middle of whatever it does."""
+        """Kill a storagemaster."""
         master = self._random.choice(self._world.masters)
         master.crash()
         await self._lasts()
         self._start(master)
 
     async def clock_jumps(self) -> None:
-        """The wall clock of one machine, by seconds or by an hour, either way."""
+        """Skew the clock of a machine by seconds or by an hour."""
         machine = self._random.choice(self._world.machines())
         jump = self._random.choice((-3600.0, -10.0, -1.5, 1.5, 10.0, 3600.0))
         self._world.skew_seconds[machine.name] = jump
@@ -143,7 +143,7 @@ class Faults:
     # Links.
 
     async def colos_are_cut(self) -> None:
-        """Both ways, or one way only."""
+        """Cut two colos from each other, in one or both directions."""
         colos = list(self._world.cluster.colos)
         self._random.shuffle(colos)
         one, two = (
@@ -153,7 +153,7 @@ class Faults:
         await self._cut(links, both_ways=self._random.random() < 0.6)
 
     async def machine_is_cut_off(self) -> None:
-        """From all others."""
+        """Cut a machine from all others, in one or both directions."""
         machine = self._random.choice(self._world.machines())
         others = sorted(m.name for m in self._world.machines() if m is not machine)
         both = self._random.random() < 0.6
@@ -163,12 +163,12 @@ class Faults:
         await self._cut(links, both_ways=both)
 
     async def nodes_cannot_reach_each_other(self) -> None:
-        """Storagemasters reach all of them."""
+        """Cut all links between nodes; storagemasters reach all nodes."""
         names = list(self._world.nodes)
         await self._cut(list(itertools.combinations(names, 2)), both_ways=True)
 
     async def links_are_bad(self) -> None:
-        """Slow, lossy, doubling, resetting and garbling, each a little or not at all."""
+        """Delay, lose, duplicate, reset, and corrupt some messages."""
         random, network = self._random, self._world.network
         network.conditions = LinkConditions(
             slow=random.choice((0.0, 0.5)),
@@ -185,14 +185,14 @@ class Faults:
     # Disks.
 
     async def disk_is_full(self) -> None:
-        """To the reserve, or to the brim."""
+        """Fill a disk to its reserve or completely."""
         node = self._any_node()
         node.disk.free_bytes = self._random.choice((0, TOTAL_BYTES // 200, TOTAL_BYTES // 70))
         await self._lasts()
         self._repair_disk(node)
 
     async def fsyncs_fail(self) -> None:
-        """Until somebody changes the disk's cable and restarts the machine."""
+        """Fail every fsync of a node until it is repaired."""
         node = self._any_node()
         node.disk.fsyncs_fail = True
         await self._lasts()
@@ -200,25 +200,25 @@ class Faults:
             self._repair_disk(node)
 
     async def reads_fail(self) -> None:
-        """With EIO, for a while."""
+        """Fail reads of a node with EIO."""
         node = self._any_node()
         node.disk.reads_fail = True
         await self._lasts()
         node.disk.reads_fail = False
 
     async def disk_is_slow(self) -> None:
-        """Half a second for each thing."""
+        """Delay every operation of a disk by up to 0.6 s."""
         node = self._any_node()
         node.threads.seconds_max = 2.0
         await self._lasts()
         node.threads.seconds_max = 0.006
 
-    # Damage: only where the atlas allows it.
+    # Damage, only to files with another copy.
 
     async def files_rot(self) -> None:
-        """Bits flip, files are cut short or emptied, digests or names are lost."""
+        """Flip bits, truncate or empty files, or remove digests or names."""
         node = self._any_node()
-        spare = self._atlas.spare_files(node)
+        spare = self._spares.spare_files(node)
         for path in self._random.sample(spare, min(len(spare), self._random.randint(1, 3))):
             name, change = self._random.choice(_ROT)
             node.damaged_at = self._world.ledger.now()
@@ -226,9 +226,9 @@ class Faults:
             self._fire(name, f"{path} at {node.name}")
 
     async def directory_is_lost(self) -> None:
-        """A shard, with all that is in it."""
+        """Remove a shard with its files."""
         node = self._any_node()
-        spare = self._atlas.spare_files(node)
+        spare = self._spares.spare_files(node)
         if spare:
             directory = self._random.choice(spare).rpartition("/")[0]
             inside = [p for p in node.disk.contents() if p.startswith(f"{directory}/")]
@@ -238,36 +238,36 @@ class Faults:
                 self._fire("lost directory", f"{directory} at {node.name}")
 
     async def disk_is_replaced(self) -> None:
-        """By an empty one."""
+        """Replace the disk of a node by an empty one."""
         node = self._any_node()
-        if self._atlas.may_lose(node):
+        if self._spares.may_lose(node):
             self._change_disk(node, "emptied disk")
             node.disk.load(empty_root())
             await self._back_after_a_while(node)
 
     async def old_backup_returns(self) -> None:
-        """The disk is as it was some seconds before."""
+        """Restore an old backup of a disk."""
         node = self._any_node()
         backup = node.disk.image()
         await self._lasts()
         then = type(node.disk)(lambda: 0.0, node.disk._shards)
         then.load(backup)
-        if self._atlas.may_lose(node, but=then.contents()):
+        if self._spares.may_lose(node, but=then.contents()):
             self._change_disk(node, "old backup")
             node.disk.load(backup)
             await self._back_after_a_while(node)
 
-    async def owed_work_is_deleted(self) -> None:
-        """By hand."""
+    async def hints_are_deleted(self) -> None:
+        """Delete the hints of a node that other nodes do not need."""
         node = self._any_node()
-        held = [path for path in sorted(node.disk.contents()) if path.startswith(f"{HINTS}/")]
-        for path in held:
-            if self._atlas.has_another(node, path):
+        hints = [path for path in sorted(node.disk.contents()) if path.startswith(f"{HINTS}/")]
+        for path in hints:
+            if self._spares.has_another(node, path):
                 node.damaged_at = self._world.ledger.now()
                 node.disk.damage(path, lambda _: None)
 
     async def edge_is_down(self) -> None:
-        """It is purged when it is back."""
+        """Take an edge down."""
         edge = self._random.choice(list(self._world.edges.values()))
         edge.is_up = False
         await self._lasts()
@@ -292,7 +292,7 @@ class Faults:
             links = [*links, *((b, a) for a, b in links)]
         self._world.network.cut(*links)
         await self._lasts()
-        self._world.network.mend(*links)
+        self._world.network.reconnect(*links)
 
     def _colo(self, machine: Machine) -> str:
         name = machine.name
@@ -339,7 +339,7 @@ _WEIGHTED = (
     (Faults.directory_is_lost, 2),
     (Faults.disk_is_replaced, 3),
     (Faults.old_backup_returns, 3),
-    (Faults.owed_work_is_deleted, 1),
+    (Faults.hints_are_deleted, 1),
     (Faults.edge_is_down, 2),
 )
 _KINDS = [kind for kind, _ in _WEIGHTED]

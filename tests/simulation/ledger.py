@@ -1,123 +1,169 @@
-"""What clients were told, and when: the record that every promise is held against."""
+"""The record of one history: requests of clients, acknowledged photos, and violations."""
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
+from drill.history import SECOND, Op, Operation, Outcome
 from storagemaster.wire import Deletion, Receipt
 from volumes.photo_id import PhotoId, Version
-from volumes.photo_path import PhotoVersion, Variant, VolumeId
+from volumes.photo_path import PhotoVersion, Variant, VolumeId, render_path
 from volumes.sizes import ORIGINAL_LETTER
 
 EXT = "gif"
 
 
-@dataclass(slots=True)
-class Kept:
-    """A photo version that a client was told is kept."""
+@dataclass(frozen=True, slots=True)
+class StoredPhoto:
+    """A photo version that a storagemaster acknowledged."""
 
     photo_version: PhotoVersion
     body: bytes
-    told_at: float
-    homes: frozenset[str]
-    """The nodes that were said to have it at home."""
+    acknowledged_at: float
+    mirrors: frozenset[str]
+    """The mirrors that have it according to the receipt."""
     url_path: str
 
     @property
     def original(self) -> Variant:
-        """The file that must be there."""
+        """The original."""
         return Variant(self.photo_version, ORIGINAL_LETTER, EXT)
 
 
 @dataclass(slots=True)
 class Removal:
-    """A delete or a revocation: asked for, and perhaps confirmed."""
+    """A requested delete or revocation."""
 
+    op: Op
     volume: VolumeId
     photo: PhotoId
     version: Version | None
-    told_at: float | None = None
-    homes: frozenset[str] = frozenset()
-    """The nodes that were said to have the tombstone at home."""
+    acknowledged_at: float | None = None
+    mirrors: frozenset[str] = frozenset()
+    """The mirrors that have the tombstone according to the response."""
 
     def covers(self, photo_version: PhotoVersion) -> bool:
-        """Whether this version is gone by it."""
-        mine = (self.volume, self.photo) == (photo_version.volume, photo_version.photo)
-        return mine and self.version in {None, photo_version.version}
+        """Return True if the removal includes this version."""
+        is_same = (self.volume, self.photo) == (photo_version.volume, photo_version.photo)
+        return is_same and self.version in {None, photo_version.version}
+
+    def __str__(self) -> str:
+        version = f"/{self.version}" if self.version else ""
+        return f"{self.volume}/{self.photo}{version}"
 
 
 @dataclass(slots=True)
 class Ledger:
-    """Everything that clients have asked for and were told."""
+    """All requests and acknowledgements of one history."""
 
     now: Callable[[], float]
-    kept: list[Kept] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+    """The history for the rules of the drill."""
+    photos: list[StoredPhoto] = field(default_factory=list)
     removals: list[Removal] = field(default_factory=list)
     bodies: dict[str, bytes] = field(default_factory=dict)
-    """Every body that was ever sent, by its SHA-256."""
+    """Every uploaded body, by its SHA-256."""
     receipts: dict[str, tuple[Receipt, float]] = field(default_factory=dict)
-    """The first receipt of each Idempotency-Key, and when it was given."""
-    asked_once: set[PhotoId] = field(default_factory=set)
-    """The photos that were uploaded by one request only, so that one clock was asked."""
+    """The first receipt of each Idempotency-Key, and its time."""
+    sent_once: set[PhotoId] = field(default_factory=set)
+    """Photos of a single request, so that one clock determined their time."""
     violations: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
-    def note(self, line: str) -> None:
-        """Something happened that belongs to the history."""
+    def log(self, line: str) -> None:
+        """Add a line to the log."""
         self.lines.append(f"{self.now():.6f} {line}")
 
-    def violation(self, line: str) -> None:
-        """A promise was broken."""
+    def add_violation(self, line: str) -> None:
+        """Record a broken promise."""
         self.violations.append(line)
-        self.note(f"VIOLATION {line}")
+        self.log(f"VIOLATION {line}")
 
-    def digest(self) -> str:
-        """One digest of the whole history."""
+    def log_digest(self) -> str:
+        """Return the SHA-256 of the log."""
         return hashlib.sha256("\n".join(self.lines).encode()).hexdigest()
 
-    def keep(self, receipt: Receipt, body: bytes) -> None:
-        """An upload was acknowledged."""
+    def send_body(self, body: bytes) -> None:
+        """Record that a client starts to upload a body."""
+        digest = hashlib.sha256(body).hexdigest()
+        self.bodies[digest] = body
+        self._add(Op.PUT, Outcome.INFO, digest=digest)
+
+    def acknowledge_upload(self, receipt: Receipt, body: bytes) -> None:
+        """Record an acknowledged upload."""
         photo_version = version_of(receipt)
-        homes = frozenset(copy.node for copy in receipt.copies if not copy.hint_for)
-        self.note(f"kept {photo_version} {receipt.durability} {sorted(homes)}")
-        if all(kept.photo_version != photo_version for kept in self.kept):
-            self.kept.append(
-                Kept(photo_version, body, self.now(), homes, _path_of(receipt.urls["o"]))
-            )
+        mirrors = frozenset(copy.node for copy in receipt.copies if not copy.hint_for)
+        self.log(f"stored {photo_version} {receipt.durability} {sorted(mirrors)}")
+        photo = self._add_photo(photo_version, body, mirrors, receipt.urls)
+        self._add(Op.PUT, photo=str(photo_version), **_original_of(photo))
 
-    def keep_revoked(self, new: PhotoVersion, body: bytes, urls: dict[str, str]) -> None:
-        """A new version was acknowledged."""
-        self.note(f"kept {new} by revocation")
-        if all(kept.photo_version != new for kept in self.kept):
-            self.kept.append(Kept(new, body, self.now(), frozenset(), _path_of(urls["o"])))
-
-    def ask_removal(self, photo_version: PhotoVersion, version: Version | None) -> Removal:
-        """A client asks for a delete or a revocation."""
-        removal = Removal(photo_version.volume, photo_version.photo, version)
+    def request_removal(self, op: Op, photo_version: PhotoVersion, *, whole: bool) -> Removal:
+        """Record that a client requests a delete or a revocation."""
+        version = None if whole else photo_version.version
+        removal = Removal(op, photo_version.volume, photo_version.photo, version)
         self.removals.append(removal)
+        self._add(op, Outcome.INFO, photo=str(removal))
         return removal
 
-    def confirm(self, removal: Removal, deletion: Deletion | None) -> None:
-        """The removal was acknowledged."""
-        removal.told_at = self.now()
-        if deletion is not None:
-            removal.homes = frozenset(c.node for c in deletion.copies if not c.hint_for)
-        self.note(f"gone {removal.volume}/{removal.photo}/{removal.version or '*'}")
+    def acknowledge_delete(self, removal: Removal, deletion: Deletion) -> None:
+        """Record an acknowledged delete."""
+        removal.acknowledged_at = self.now()
+        removal.mirrors = frozenset(c.node for c in deletion.copies if not c.hint_for)
+        self.log(f"deleted {removal}")
+        self._add(removal.op, photo=str(removal))
 
-    def is_removal_asked(self, photo_version: PhotoVersion) -> bool:
-        """Whether anybody has ever wanted this version gone."""
+    def acknowledge_revocation(
+        self, removal: Removal, new: PhotoVersion, body: bytes, urls: dict[str, str]
+    ) -> None:
+        """Record an acknowledged revocation."""
+        removal.acknowledged_at = self.now()
+        self.log(f"revoked {removal}, stored {new}")
+        photo = self._add_photo(new, body, frozenset(), urls)
+        self._add(removal.op, photo=str(removal), new_photo=str(new), **_original_of(photo))
+
+    def record_read(self, photo: StoredPhoto, server: str, body: bytes) -> None:
+        """Record a read with status 200."""
+        path, digest = render_path(photo.original), hashlib.sha256(body).hexdigest()
+        self._add(Op.GET, path=path, digest=digest, edge=server, status=200)
+
+    def is_removal_requested(self, photo_version: PhotoVersion) -> bool:
+        """Return True if a client ever requested the removal of a version."""
         return any(removal.covers(photo_version) for removal in self.removals)
 
-    def removals_told(self, photo_version: PhotoVersion) -> list[Removal]:
-        """The acknowledged removals of a version."""
-        return [r for r in self.removals if r.told_at is not None and r.covers(photo_version)]
+    def acknowledged_removals(self, photo: StoredPhoto) -> list[Removal]:
+        """Return the acknowledged removals of a photo version."""
+        return [
+            removal
+            for removal in self.removals
+            if removal.acknowledged_at is not None and removal.covers(photo.photo_version)
+        ]
+
+    def _add_photo(
+        self,
+        photo_version: PhotoVersion,
+        body: bytes,
+        mirrors: frozenset[str],
+        urls: dict[str, str],
+    ) -> StoredPhoto:
+        url_path = "/" + urls["o"].partition("://")[2].partition("/")[2]
+        photo = StoredPhoto(photo_version, body, self.now(), mirrors, url_path)
+        if all(each.photo_version != photo_version for each in self.photos):
+            self.photos.append(photo)
+        return photo
+
+    def _add(self, op: Op, outcome: Outcome = Outcome.OK, **fields: Any) -> None:
+        now_ns = int(self.now() * SECOND)
+        self.operations.append(
+            Operation(op=op, outcome=outcome, invoke_ns=now_ns, complete_ns=now_ns, **fields)
+        )
 
 
 def version_of(receipt: Receipt) -> PhotoVersion:
-    """The version a receipt is for."""
+    """Return the version of a receipt."""
     return PhotoVersion(VolumeId(receipt.volume), PhotoId(receipt.photo), Version(receipt.version))
 
 
-def _path_of(url: str) -> str:
-    _, _, rest = url.partition("://")
-    return "/" + rest.partition("/")[2]
+def _original_of(photo: StoredPhoto) -> dict[str, str]:
+    digest = hashlib.sha256(photo.body).hexdigest()
+    return {"path": render_path(photo.original), "digest": digest}

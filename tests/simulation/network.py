@@ -1,7 +1,7 @@
-"""The network between simulated machines: late, lossy, cut in one direction or both, and frozen.
+"""The network between simulated machines: delays, losses, partitions, and frozen machines.
 
-A message into a cut link is lost, or it is on an established connection and arrives when the link
-is whole again, however long its sender has given up by then.
+A message into a cut link is lost, or it arrives when the link is reconnected, even if its sender
+has timed out by then.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from storagenode.protocol.errors import NodeError, Unreachable, parse_error, ren
 from storagenode.transport.signed_requests import CONNECT_SECONDS
 from tests.simulation.simulated_disk import PowerLost
 
-# Nobody waits longer than this: a real connection is given up by the kernel at some time.
+# The kernel closes a silent connection at some time.
 SILENCE_SECONDS_MAX = 30.0
 SLOW_SECONDS = 0.6
 
 Link = tuple[str, str]
-"""From one machine to another: each direction by itself."""
+"""Source and target; each direction is a link of its own."""
 
 
 @dataclass(slots=True)
 class LinkConditions:
-    """How bad the links are. Chances are of each message."""
+    """Conditions of bad links, as probabilities for each message."""
 
     slow: float = 0.0
     lost: float = 0.0
@@ -34,84 +34,84 @@ class LinkConditions:
 
 
 class Machine:
-    """Something that takes messages, if it is up and not frozen."""
+    """A machine that receives messages while it is up and not frozen."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.is_up = False
         self.is_dark = False
-        """Powered off: it does not even refuse."""
+        """True if it is powered off, and so does not refuse connections."""
         self.is_frozen = False
         self.boot = 0
-        self._thaw: list[Callable[[], None]] = []
+        self._waiting: list[Callable[[], None]] = []
         self._tasks: dict[asyncio.Task[Any], None] = {}
 
-    def when_thawed(self, work: Callable[[], None]) -> None:
-        """Do it now, or when the machine goes on."""
+    def when_running(self, work: Callable[[], None]) -> None:
+        """Call `work` now, or when the machine is unfrozen."""
         if self.is_frozen:
-            self._thaw.append(work)
+            self._waiting.append(work)
         else:
             work()
 
-    async def wait_until_thawed(self) -> None:
-        """Return when the machine goes on."""
+    async def wait_until_running(self) -> None:
+        """Wait until the machine is not frozen."""
         if self.is_frozen:
             thawed = asyncio.get_running_loop().create_future()
-            self.when_thawed(lambda: thawed.done() or thawed.set_result(None))
+            self.when_running(lambda: thawed.done() or thawed.set_result(None))
             await thawed
 
     def freeze(self) -> None:
-        """Nothing moves, and nothing is lost."""
+        """Freeze the machine, with all its messages."""
         self.is_frozen = True
 
     def unfreeze(self) -> None:
-        """Everything that waited happens at once."""
+        """Unfreeze the machine, and process all waiting messages."""
         self.is_frozen = False
-        waiting, self._thaw = self._thaw, []
+        waiting, self._waiting = self._waiting, []
         for work in waiting:
             work()
 
-    def go_on_with(self, work: Awaitable[Any]) -> asyncio.Task[Any]:
-        """Have a task that ends with the machine's process."""
+    def run_task(self, work: Awaitable[Any]) -> asyncio.Task[Any]:
+        """Start a task that is cancelled when the process ends."""
         task = asyncio.ensure_future(work)
         self._tasks[task] = None
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
         return task
 
     def power_was_cut(self) -> None:
-        """Something that went on here found the machine off."""
-        raise AssertionError(f"{self.name} has no disk that could tell")
+        """Handle a power loss during a change of the disk."""
+        raise AssertionError(f"{self.name} has no disk")
 
     def end_process(self) -> None:
-        """Everything that went on is over."""
+        """End the process with all its tasks."""
         self.is_up = False
         self.is_frozen = False
         self.boot += 1
-        self._thaw.clear()
+        self._waiting.clear()
         for task in tuple(self._tasks):
             task.cancel()
 
 
 class Network:
-    """Carries requests to machines and answers back."""
+    """Network that carries requests and responses."""
 
     def __init__(self, random: Random, report: Callable[[str], None]) -> None:
         self.random = random
         self.report = report
-        """Is told of errors that no machine should have."""
+        """Callback for unexpected errors of a machine."""
         self.conditions = LinkConditions()
         self.bad_links: set[str] = set()
-        """Machines whose links the weather is on."""
+        """Machines with bad links."""
         self._cut: set[Link] = set()
         self._parked: list[tuple[Link, Callable[[], None]]] = []
         self.messages = 0
 
     def cut(self, *links: Link) -> None:
-        """Nothing passes any more."""
+        """Cut links."""
         self._cut.update(links)
 
-    def mend(self, *links: Link) -> None:
-        """Everything passes again, and some of what waited in between arrives now."""
+    def reconnect(self, *links: Link) -> None:
+        """Reconnect links, and deliver half of the messages that waited for them."""
         self._cut.difference_update(links)
         parked, self._parked = self._parked, []
         for link, deliver in parked:
@@ -120,26 +120,30 @@ class Network:
             elif self.random.random() < 0.5:
                 deliver()
 
-    def mend_all(self) -> None:
-        """The weather is fine everywhere."""
+    def reconnect_all(self) -> None:
+        """Reconnect all links, and end their bad conditions."""
         self.conditions = LinkConditions()
         self.bad_links.clear()
-        self.mend(*tuple(self._cut))
+        self.reconnect(*tuple(self._cut))
 
     def is_cut(self, source: str, target: str) -> bool:
-        """Whether nothing passes in this direction."""
+        """Return True if this direction is cut."""
         return (source, target) in self._cut
 
-    def happens(self, rng: float, link: Link) -> bool:
-        """Whether the weather strikes this time."""
-        return rng > 0.0 and not self.bad_links.isdisjoint(link) and self.random.random() < rng
+    def occurs(self, probability: float, link: Link) -> bool:
+        """Return True with a probability, if the link is bad."""
+        return (
+            probability > 0.0
+            and not self.bad_links.isdisjoint(link)
+            and self.random.random() < probability
+        )
 
     def latency_seconds(self, link: Link) -> float:
-        """How long one message takes."""
-        slow = SLOW_SECONDS if self.happens(self.conditions.slow, link) else 0.0005
+        """Return the delay of one message."""
+        slow = SLOW_SECONDS if self.occurs(self.conditions.slow, link) else 0.0005
         return self.random.random() * slow + 0.0002
 
-    async def ask(
+    async def request(
         self,
         source: Machine,
         target: Machine,
@@ -148,46 +152,46 @@ class Network:
         timeout_seconds: float | None,
         only_once: bool = False,
     ) -> Any:
-        """Have a machine do something, and its answer.
+        """Run `work` on a machine, and return its result.
 
-        `work` may give a value or a coroutine. Errors come as they would over the wire.
+        `work` may return a value or a coroutine. Errors are converted as over the real protocol.
 
         Raises:
-            Unreachable: No answer came; whether it was done is not known.
+            Unreachable: No response came; the result is unknown.
         """
         exchange = _Exchange(self, source, target, work)
         seconds = SILENCE_SECONDS_MAX if timeout_seconds is None else timeout_seconds
         loop = asyncio.get_running_loop()
         expiry = loop.call_later(
-            min(seconds, SILENCE_SECONDS_MAX), exchange.fail, "did not answer in time"
+            min(seconds, SILENCE_SECONDS_MAX), exchange.fail, "did not respond in time"
         )
         exchange.send(only_once=only_once)
         try:
-            return await exchange.answer
+            return await exchange.response
         finally:
             expiry.cancel()
 
-    def carry(self, link: Link, deliver: Callable[[], None], *, is_answer: bool) -> bool:
-        """Take a message to the other end; False if it can never arrive."""
+    def carry(self, link: Link, deliver: Callable[[], None], *, is_response: bool) -> bool:
+        """Carry a message; return False if it is lost."""
         self.messages += 1
         if link in self._cut:
-            if is_answer or self.random.random() < 0.5:
+            if is_response or self.random.random() < 0.5:
                 self._parked.append((link, deliver))
                 return True
             return False
-        if self.happens(self.conditions.lost, link):
+        if self.occurs(self.conditions.lost, link):
             return False
         asyncio.get_running_loop().call_later(self.latency_seconds(link), deliver)
         return True
 
 
 class _Exchange:
-    """One request and its answer."""
+    """One request and its response."""
 
     def __init__(
         self, network: Network, source: Machine, target: Machine, work: Callable[[], Any]
     ) -> None:
-        self.answer = asyncio.get_running_loop().create_future()
+        self.response = asyncio.get_running_loop().create_future()
         self._network = network
         self._source = source
         self._target = target
@@ -196,19 +200,19 @@ class _Exchange:
         self._boot = target.boot
 
     def send(self, *, only_once: bool) -> None:
-        """Let the request go."""
+        """Send the request, twice if it is duplicated."""
         network = self._network
-        is_duplicated = network.happens(network.conditions.duplicated, self._link)
+        is_duplicated = network.occurs(network.conditions.duplicated, self._link)
         times = 2 if is_duplicated and not only_once else 1
         for _ in range(times):
-            if not network.carry(self._link, self._arrive, is_answer=False):
+            if not network.carry(self._link, self._arrive, is_response=False):
                 loop = asyncio.get_running_loop()
-                loop.call_later(CONNECT_SECONDS, self.fail, "cannot be connected to")
+                loop.call_later(CONNECT_SECONDS, self.fail, "cannot be reached")
 
-    def fail(self, why: str) -> None:
-        """No answer will come any more."""
-        if not self.answer.done():
-            self.answer.set_exception(Unreachable(f"{self._target.name} {why}"))
+    def fail(self, reason: str) -> None:
+        """End the exchange without a response."""
+        if not self.response.done():
+            self.response.set_exception(Unreachable(f"{self._target.name} {reason}"))
 
     def _arrive(self) -> None:
         target = self._target
@@ -217,7 +221,7 @@ class _Exchange:
         if not target.is_up or target.boot != self._boot:
             self.fail("refuses connections")
             return
-        target.when_thawed(self._do)
+        target.when_running(self._do)
 
     def _do(self) -> None:
         if self._target.boot != self._boot:
@@ -227,47 +231,47 @@ class _Exchange:
         except PowerLost:
             self._target.power_was_cut()
             return
-        except Exception as error:  # noqa: BLE001 - it is for whoever asked
-            self._answer_with(error)
+        except Exception as error:  # noqa: BLE001 - the caller gets it
+            self._respond(error)
             return
         if asyncio.iscoroutine(result):
-            task = self._target.go_on_with(result)
+            task = self._target.run_task(result)
             task.add_done_callback(self._has_ended)
         else:
-            self._answer_with(result)
+            self._respond(result)
 
     def _has_ended(self, task: "asyncio.Task[Any]") -> None:
         if task.cancelled():
-            self.fail("broke the connection")
+            self.fail("closed the connection")
             return
         error = task.exception()
         if isinstance(error, PowerLost):
             self._target.power_was_cut()
             return
-        self._answer_with(error if error is not None else task.result())
+        self._respond(error if error is not None else task.result())
 
-    def _answer_with(self, what: Any) -> None:
+    def _respond(self, what: Any) -> None:
         network, link = self._network, (self._target.name, self._source.name)
-        if network.happens(network.conditions.reset, link):
+        if network.occurs(network.conditions.reset, link):
             what = ConnectionResetError("connection reset")
 
         def arrive() -> None:
-            if self.answer.done():
+            if self.response.done():
                 return
             if isinstance(what, BaseException):
-                self.answer.set_exception(self._over_the_wire(what))
+                self.response.set_exception(self._over_the_wire(what))
             else:
-                self.answer.set_result(what)
+                self.response.set_result(what)
 
-        self._target.when_thawed(lambda: network.carry(link, arrive, is_answer=True))
+        self._target.when_running(lambda: network.carry(link, arrive, is_response=True))
 
     def _over_the_wire(self, error: BaseException) -> NodeError:
-        """An error of a node as its client sees it."""
+        """Return an error of a node as its client gets it."""
         name = self._target.name
         if isinstance(error, NodeError):
             return parse_error(*render_error(error))
         if isinstance(error, ConnectionError):
             return Unreachable(f"{name}: {error}")
         if not isinstance(error, OSError):
-            self._network.report(f"{name} broke: {error!r}")
+            self._network.report(f"{name} raised {error!r}")
         return NodeError(f"{name}: {error!r}")

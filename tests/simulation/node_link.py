@@ -1,4 +1,4 @@
-"""What stands for `storagenode.client.NodeClient` in a simulation: the same calls, other wires."""
+"""Link to a simulated node: the calls of `NodeClient`, over the simulated network."""
 
 import asyncio
 import contextlib
@@ -16,16 +16,28 @@ from storagenode.transport.write_batcher import WriteBatcher
 from tests.simulation.network import Machine, Network
 from tests.simulation.simulated_node import SimulatedNode
 from volumes.cluster import NodeId
-from volumes.cold_tier import SizeFilter
-from volumes.photo_id import PhotoId, Version
-from volumes.photo_path import PhotoFile, PhotoVersion, VolumeId
+from volumes.photo_id import PhotoId
+from volumes.photo_path import PhotoVersion, VolumeId
 
-# What a socket holds for a receiver that does not read.
-PIECES_IN_FLIGHT_MAX = 4
+# Capacity of a socket whose receiver does not read.
+CHUNKS_IN_FLIGHT_MAX = 4
+STORE_CALLS = frozenset(
+    {
+        "digests",
+        "find",
+        "list_photo",
+        "list_shard",
+        "quarantine",
+        "relink",
+        "remove_hint",
+        "shard_digests",
+    }
+)
+"""Methods that `NodeClient` and the store of a node share."""
 
 
 class NodeLink:
-    """One machine's way to one node."""
+    """Link from a machine to a node."""
 
     def __init__(self, network: Network, source: Machine, node: SimulatedNode) -> None:
         self.url = f"http://{node.node.write}"
@@ -33,13 +45,13 @@ class NodeLink:
         self._source = source
         self._node = node
         self._writes = WriteBatcher(
-            lambda files: self._ask(lambda: self._node.receiver.receive_many(files), None)
+            lambda files: self._request(lambda: self._node.receiver.receive_many(files), None)
         )
 
     async def status(self, *, timeout_seconds: float = CALL_SECONDS) -> NodeStatus:
-        """What the node says of itself."""
-        # Not its bound method: the node may be another process by the time it is asked.
-        return await self._ask(lambda: self._node.status(), timeout_seconds)  # noqa: PLW0108
+        """Return the status of the node."""
+        # Look up the method on arrival: the node may have restarted by then.
+        return await self._request(lambda: self._node.status(), timeout_seconds)  # noqa: PLW0108
 
     async def put(
         self,
@@ -50,12 +62,12 @@ class NodeLink:
         bytes_total: int | None,
         digest: Callable[[], str] | None = None,
     ) -> Published:
-        """Stream a file to a place."""
+        """Stream a file to the node."""
         del bytes_total
-        assert digest is not None, "bodies are hashed by who sends them"
+        assert digest is not None, "the sender hashes bodies"
         pipe = _Pipe(self._network, self._source.name, self._node)
-        asking = asyncio.ensure_future(
-            self._network.ask(
+        request = asyncio.ensure_future(
+            self._network.request(
                 self._source,
                 self._node,
                 lambda: self._node.take(place, pipe.chunks(), mtime_seconds),
@@ -66,34 +78,34 @@ class NodeLink:
         try:
             async for chunk in body:
                 if chunk:
-                    await self._feed(pipe, chunk, asking)
-            await self._feed(pipe, render_trailer(digest()), asking)
-            await self._feed(pipe, None, asking)
-            return await asking
+                    await self._feed(pipe, chunk, request)
+            await self._feed(pipe, render_trailer(digest()), request)
+            await self._feed(pipe, None, request)
+            return await request
         except BaseException:
             pipe.break_off()
             raise
         finally:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+            request.cancel()
+            await asyncio.gather(request, return_exceptions=True)
 
     async def put_whole(
         self, place: Place, data: bytes, *, mtime_seconds: int, digest: str
     ) -> Published:
-        """Send a small file in one piece."""
+        """Send a small file in one request."""
         return await self._writes.put(InMemoryFile(place, data, digest, mtime_seconds))
 
     async def _feed(
-        self, pipe: "_Pipe", chunk: bytes | None, asking: "asyncio.Future[Any]"
+        self, pipe: "_Pipe", chunk: bytes | None, request: "asyncio.Future[Any]"
     ) -> None:
-        """Send a piece, unless the node has answered meanwhile."""
-        if asking.done():
+        """Send a chunk, unless the node has responded already."""
+        if request.done():
             return
         if pipe.offer(chunk):
             return
         sending = asyncio.ensure_future(pipe.send(chunk))
         try:
-            await asyncio.wait((sending, asking), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sending, request), return_when=asyncio.FIRST_COMPLETED)
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
@@ -109,7 +121,7 @@ class NodeLink:
     ) -> None:
         """Publish the sizes of a version."""
         del photo_version
-        await self._ask(
+        await self._request(
             lambda: self._node.take_bundle(body, hint_for, mtime_seconds), timeout_seconds
         )
 
@@ -117,155 +129,131 @@ class NodeLink:
         self, place: Place, *, mtime_seconds: int, timeout_seconds: float = CALL_SECONDS
     ) -> None:
         """Write a tombstone."""
-        await self._ask(
+        await self._request(
             lambda: self._node.store.write_tombstone(place, mtime_seconds=mtime_seconds),
             timeout_seconds,
         )
 
     async def fetch(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FetchedFile:
-        """A whole file, verified here."""
-        note, data = await self._ask(lambda: self._node.send(place), timeout_seconds)
-        if hashlib.sha256(data).hexdigest() != note.digest:
-            raise Corrupt(f"{place} does not have SHA-256 {note.digest}")
-        return FetchedFile(data, note)
+        """Return a file, and verify its digest."""
+        metadata, data = await self._request(lambda: self._node.send(place), timeout_seconds)
+        if hashlib.sha256(data).hexdigest() != metadata.digest:
+            raise Corrupt(f"{place} does not have SHA-256 {metadata.digest}")
+        return FetchedFile(data, metadata)
 
     async def stat(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FileMetadata:
-        """What is noted of a file."""
-        return await self._ask(lambda: self._node.note_of(place), timeout_seconds)
+        """Return the metadata of a file."""
+        return await self._request(lambda: self._node.stat(place), timeout_seconds)
 
     @contextlib.asynccontextmanager
     async def stream(self, place: Place) -> AsyncIterator[FileStream]:
-        """A file piece by piece, not verified."""
-        note, data = await self._ask(lambda: self._node.send(place), SILENCE_SECONDS)
-        yield FileStream(note, self._arriving(data))
+        """Yield a stream of a file, not verified."""
+        metadata, data = await self._request(lambda: self._node.send(place), SILENCE_SECONDS)
+        yield FileStream(metadata, self._receive(data))
 
     @contextlib.asynccontextmanager
     async def stream_trashed(self, file: TrashedFile) -> AsyncIterator[FileStream]:
-        """A file of the trash piece by piece, not verified."""
-        note, data = await self._ask(lambda: self._node.send_trashed(file), SILENCE_SECONDS)
-        yield FileStream(note, self._arriving(data))
+        """Yield a stream of a file in the trash, not verified."""
+        metadata, data = await self._request(lambda: self._node.send_trashed(file), SILENCE_SECONDS)
+        yield FileStream(metadata, self._receive(data))
 
     async def pull(self, pull: Pull, *, timeout_seconds: float | None = None) -> Published:
-        """Have the node fetch a file from another."""
-        return await self._ask(lambda: self._node.pull(pull), timeout_seconds)
+        """Request that the node fetches a file from another node."""
+        return await self._request(lambda: self._node.pull(pull), timeout_seconds)
 
     async def restore_digest(self, place: Place, digest: str) -> str:
-        """Have the node note a digest."""
-        return await self._ask(lambda: self._node.store.restore_digest(place, digest), None)
+        """Restore a digest."""
+        return await self._request(lambda: self._node.store.restore_digest(place, digest), None)
 
-    async def relink(
-        self, photo_version: PhotoVersion, version: Version, *, original_only: bool = False
-    ) -> tuple[str, ...]:
-        """Have the node link a version under another."""
-        return await self._ask(
-            lambda: self._node.store.relink(photo_version, version, original_only=original_only)
+    async def list_hints(self, mirror: NodeId) -> list[HintFile]:
+        """Return the hints of the node for a mirror."""
+        return await self._request(
+            lambda: self._node.store.list_hints(HINTS_PER_LIST_MAX, mirror=mirror)
         )
-
-    async def quarantine(self, place: Place) -> None:
-        """Have the node set a file aside."""
-        await self._ask(lambda: self._node.store.quarantine(place))
-
-    async def list_hints(self, home: NodeId) -> list[HintFile]:
-        """Files the node holds for another."""
-        return await self._ask(lambda: self._node.store.list_hints(HINTS_PER_LIST_MAX, mirror=home))
-
-    async def remove_hint(self, place: Place) -> None:
-        """Let go of a file that was held for a node."""
-        await self._ask(lambda: self._node.store.remove_hint(place))
-
-    async def shard_digests(
-        self, volume: VolumeId, part: SizeFilter | None = None
-    ) -> dict[str, str]:
-        """A digest of every shard that has files."""
-        return await self._ask(lambda: self._node.store.shard_digests(volume, part))
 
     async def list_shards(
         self, volume: VolumeId, shards: Sequence[str]
     ) -> dict[str, tuple[ListedFile, ...]]:
-        """The files of several shards."""
-        return await self._ask(
+        """Return the files of several shards."""
+        return await self._request(
             lambda: {shard: self._node.store.list_shard(volume, shard) for shard in shards}
         )
 
-    async def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
-        """The digests of those of these files that are at home on the node."""
-        return await self._ask(lambda: self._node.store.digests(files))
-
     async def tombstones(self, volume: VolumeId) -> set[str]:
-        """The names of all tombstones of a volume."""
-        return set(await self._ask(lambda: self._node.store.tombstones(volume)))
+        """Return the names of all tombstones of a volume."""
+        return set(await self._request(lambda: self._node.store.tombstones(volume)))
 
     async def lift_fence(self, volume: VolumeId, serial: str) -> None:
-        """Tell the node that it has heard of all tombstones there were when it was away."""
-        await self._ask(lambda: self._node.fence.lift(volume, serial=serial))
+        """Lift the fence of a volume."""
+        await self._request(lambda: self._node.fence.lift(volume, serial=serial))
 
     async def pull_many(
         self, pulls: Sequence[Pull], *, timeout_seconds: float
     ) -> list[NodeError | None]:
-        """Have the node fetch small files from another."""
-        return await self._ask(lambda: self._node.puller.pull_many(pulls), timeout_seconds)
+        """Request that the node fetches small files from another node."""
+        return await self._request(lambda: self._node.puller.pull_many(pulls), timeout_seconds)
 
     async def fetch_many(self, places: Sequence[Place]) -> list[ReadOutcome]:
-        """Small files at once, not verified."""
-        return await self._ask(lambda: self._node.send_many(places))
-
-    async def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
-        """The files of a shard."""
-        return await self._ask(lambda: self._node.store.list_shard(volume, shard))
-
-    async def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
-        """The files of one photo."""
-        return await self._ask(lambda: self._node.store.list_photo(volume, photo))
-
-    async def find(self, photo: str) -> list[str]:
-        """Every path of a photo on the node."""
-        return await self._ask(lambda: self._node.store.find(photo))
+        """Return small files, not verified."""
+        return await self._request(lambda: self._node.send_many(places))
 
     async def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
-        """What the node's trash has of a photo."""
-        return await self._ask(lambda: self._node.list_trash(volume, photo))
+        """Return the files of a photo in the node's trash."""
+        return await self._request(lambda: self._node.list_trash(volume, photo))
 
     async def read(self, url_path: str, *, timeout_seconds: float) -> Any:
-        """What the read port answers."""
-        return await self._ask(lambda: self._node.read(url_path), timeout_seconds)
+        """Return the response of the read port."""
+        return await self._request(lambda: self._node.read(url_path), timeout_seconds)
 
-    async def _ask(
+    def __getattr__(self, name: str) -> Any:
+        """Return a call of the same name on the node's store."""
+        if name not in STORE_CALLS:
+            raise AttributeError(name)
+
+        async def call(*arguments: Any, **options: Any) -> Any:
+            return await self._request(
+                lambda: getattr(self._node.store, name)(*arguments, **options)
+            )
+
+        return call
+
+    async def _request(
         self, work: Callable[[], Any], timeout_seconds: float | None = CALL_SECONDS
     ) -> Any:
-        return await self._network.ask(
+        return await self._network.request(
             self._source, self._node, work, timeout_seconds=timeout_seconds
         )
 
-    async def _arriving(self, data: bytes) -> AsyncIterator[bytes]:
-        """A body on its way here, which may break off or be garbled."""
+    async def _receive(self, data: bytes) -> AsyncIterator[bytes]:
+        """Yield a body, which may be reset or corrupted on its way."""
         network, link = self._network, (self._node.name, self._source.name)
         half = len(data) // 2
         yield data[:half]
-        if network.happens(network.conditions.reset, link) or network.is_cut(*link):
+        if network.occurs(network.conditions.reset, link) or network.is_cut(*link):
             raise Unreachable(f"{self._node.name}: connection reset in the middle")
         rest = data[half:]
-        if network.happens(network.conditions.garbled, link):
+        if network.occurs(network.conditions.garbled, link):
             rest = rest[:-1] + bytes([rest[-1] ^ 1])
         yield rest
 
 
 class _Pipe:
-    """The body of one PUT, between the machine that sends and the node that reads."""
+    """Body of one PUT, between its sender and the node."""
 
     def __init__(self, network: Network, source: str, node: SimulatedNode) -> None:
         self._network = network
         self._node = node
         self._link = (source, node.name)
-        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(PIECES_IN_FLIGHT_MAX)
+        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(CHUNKS_IN_FLIGHT_MAX)
         self._is_broken = False
         self._has_ended = False
 
     def offer(self, chunk: bytes | None) -> bool:
-        """Whether there was room for the piece."""
+        """Send a chunk if there is free space and the link is up; return True if it was sent."""
         network = self._network
-        if network.happens(network.conditions.reset, self._link):
+        if network.occurs(network.conditions.reset, self._link):
             raise Unreachable(f"{self._node.name}: connection reset in the middle")
-        if chunk and network.happens(network.conditions.garbled, self._link):
+        if chunk and network.occurs(network.conditions.garbled, self._link):
             chunk = bytes([chunk[0] ^ 1]) + chunk[1:]
         if network.is_cut(*self._link) or self._chunks.full():
             return False
@@ -273,8 +261,8 @@ class _Pipe:
         return True
 
     async def send(self, chunk: bytes | None) -> None:
-        """Wait for room. On a cut link there is none until the sender gives up."""
-        while self._network.is_cut(*self._link):  # noqa: ASYNC110 - links tell nobody
+        """Wait for free space. A cut link has none until the sender gives up."""
+        while self._network.is_cut(*self._link):  # noqa: ASYNC110 - links have no event
             await asyncio.sleep(0.2)
         await self._chunks.put(chunk)
         self._has_ended = self._has_ended or chunk is None
@@ -284,7 +272,7 @@ class _Pipe:
         self._has_ended = self._has_ended or chunk is None
 
     def break_off(self) -> None:
-        """The connection is gone; what was sent to its end arrives nevertheless."""
+        """Close the connection. A complete body arrives nevertheless."""
         if not self._has_ended:
             self._is_broken = True
             while not self._chunks.empty():
@@ -292,12 +280,12 @@ class _Pipe:
             self._chunks.put_nowait(None)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """What the node reads."""
+        """Yield the chunks that the node receives."""
         while True:
             chunk = await self._chunks.get()
-            await self._node.wait_until_thawed()
+            await self._node.wait_until_running()
             if self._is_broken:
-                raise ConnectionResetError("the sender is gone")
+                raise ConnectionResetError("the sender disconnected")
             if chunk is None:
                 return
             yield chunk

@@ -1,4 +1,4 @@
-"""The disk of one simulated node: loses power, fills up, fails and rots when it is told to."""
+"""The disk of a simulated node: power loss, lack of space, errors, and damage."""
 
 import copy
 import errno
@@ -23,7 +23,7 @@ from tests.storagenode.disk.crash_file_system import (
 from tests.storagenode.disk.crash_states import UnsettledDisk
 
 TOTAL_BYTES = 1 << 40
-# The time of a directory is that of the kernel's last tick.
+# Directory times have the resolution of a kernel tick.
 TICK_NANOSECONDS = 4_000_000
 
 _CHANGES = (
@@ -43,22 +43,22 @@ _READS = ("list", "stat", "exists", "open_to_read", "stat_open", "digest_open", 
 
 
 class PowerLost(BaseException):
-    """The machine is off. No code of the node may catch this, as none would run."""
+    """Power loss. It is a BaseException, because no code of the node runs after it."""
 
 
 class _Log:
-    """Applies each change as it comes, so that what is durable is known at any time."""
+    """Log that applies each change at once, so that the durable state is always known."""
 
     def __init__(self, base: Image) -> None:
         self.unsettled = UnsettledDisk(base)
 
     def append(self, operation: Operation) -> None:
-        """One more thing was done."""
+        """Apply an operation."""
         self.unsettled.apply(operation)
 
 
 class SimulatedDisk(CrashFileSystem):
-    """A crash file system that a simulation can be unkind to."""
+    """A crash file system with faults."""
 
     log: _Log  # type: ignore[assignment]
 
@@ -74,12 +74,12 @@ class SimulatedDisk(CrashFileSystem):
         self.load(empty_root())
 
     def load(self, image: Image) -> None:
-        """Have the disk be as this image, all of it durable."""
+        """Load an image, all of it durable."""
         super().__init__(image)
         self.log = _Log(image)
 
     def for_next_process(self) -> "SimulatedDisk":
-        """The same disk for a process that starts now. The one before has its hand off it."""
+        """Return the same disk for a new process; the old process loses its access."""
         fresh = copy.copy(self)
         self.is_off = True
         fresh.is_off = False
@@ -88,15 +88,15 @@ class SimulatedDisk(CrashFileSystem):
         return fresh
 
     def lose_power(self, random: Random) -> None:
-        """Keep what was fsynced, and of the rest what chance will have."""
+        """Keep synced changes and a random subset of the others."""
         self.load(self.log.unsettled.any_state(random))
 
     def durable(self, path: str) -> Contents | None:
-        """What is certainly left of a file after a crash, if anything is."""
+        """Return what certainly remains of a file after a crash, or None."""
         return self.log.unsettled.durable(path)
 
     def damage(self, path: str, change: Callable[[Contents], Contents | None]) -> None:
-        """Change what is on the platter, or with None take the name away, behind every back."""
+        """Change a file on the disk, or remove its name for None."""
         node = self._find(path)
         damaged = change(self._files[node])
         if damaged is not None:
@@ -111,11 +111,11 @@ class SimulatedDisk(CrashFileSystem):
         self._touch(parent)
 
     def space(self) -> Space:
-        """As much as it was told."""
+        """Return the configured free space."""
         return Space(self.free_bytes, TOTAL_BYTES, 1 << 20, 1 << 21)
 
     def before_change(self, name: str) -> None:
-        """Whatever goes wrong with a change goes wrong here."""
+        """Raise the fault of a change, if there is one."""
         if self.changes_until_power_cut is not None:
             self.changes_until_power_cut -= 1
             self.is_off = self.changes_until_power_cut <= 0
@@ -127,19 +127,19 @@ class SimulatedDisk(CrashFileSystem):
             raise FsyncFailed(errno.EIO, os.strerror(errno.EIO))
 
     def before_read(self, name: str) -> None:
-        """Whatever goes wrong with a read goes wrong here."""
+        """Raise the fault of a read, if there is one."""
         if self.is_off:
             raise PowerLost
         if self.reads_fail and name == "read_at":
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     def make_directory(self, path: str) -> bool:
-        """As any disk; the shard is known from now on."""
+        """Create a directory, and add it to the shards in use."""
         self._shards.learn(path)
         return super().make_directory(path)
 
     def read_cached(self, handle: int, size: int) -> bytes | None:
-        """Nothing is in memory, so that what is read is what is there."""
+        """Return None: no file is in the page cache."""
         del handle, size
 
     def _name(self, change: Named) -> None:
@@ -157,7 +157,7 @@ class SimulatedDisk(CrashFileSystem):
 
 
 def empty_root() -> Image:
-    """What a freshly marked root has."""
+    """Return the image of a newly marked root."""
     folders = {name: number for number, name in enumerate((STAGING, HINTS, TRASH, QUARANTINE), 1)}
     return Image({ROOT: folders, **{number: {} for number in folders.values()}}, {})
 

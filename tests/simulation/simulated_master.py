@@ -1,4 +1,4 @@
-"""A storagemaster: the real write path and repairs, wired as `storagemaster.app` wires them."""
+"""A storagemaster: the real write path and repairs, wired as in `storagemaster.app`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,15 +33,15 @@ from tests.simulation.network import Machine
 from tests.simulation.sparse_shards import RandomInFewShards
 from volumes.cluster import Cluster, Colo, NodeId
 
-# Shorter than the real ones where those are long, so that a history is short.
+# Shorter than the real intervals, so that a history is short.
 POLL_SECONDS = 1.0
-OWED_SECONDS = 1.0
+HINTS_SECONDS = 1.0
 RECONCILE_SECONDS = 0.6
 SWEEP_SECONDS = 2.0
 
 
 class SimulatedMaster(Machine):
-    """One storagemaster, which forgets all when it starts again."""
+    """A storagemaster without state across restarts."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class SimulatedMaster(Machine):
         self._report = report
 
     def start(self) -> None:
-        """A process begins, and its background works with it."""
+        """Start the process with its background tasks."""
         cluster, nodes = self._cluster, self._nodes
         secret = self._keys.idempotency_secret
         fleet = Fleet(nodes)
@@ -123,8 +123,8 @@ class SimulatedMaster(Machine):
         self.fleet = fleet
         self.is_up = True
         self._repeat(fleet.poll, POLL_SECONDS, unthrottled=True)
-        owed = HintedHandoff(mirrors, purging, tombstone_delivery)
-        self._repeat(owed.deliver_all, OWED_SECONDS)
+        handoff = HintedHandoff(mirrors, purging, tombstone_delivery)
+        self._repeat(handoff.deliver_all, HINTS_SECONDS)
         self._repeat(purging.repeat_due, REPEAT_PASS_SECONDS)
         fence_lifter = FenceLifter(mirrors, tombstone_delivery, now_seconds=self._now_seconds)
         self._repeat(fence_lifter.lift_fences, FENCE_PASS_SECONDS)
@@ -132,7 +132,7 @@ class SimulatedMaster(Machine):
         self._repeat(Sweep(mirrors, self._queue).sweep_all, SWEEP_SECONDS)
 
     def crash(self) -> None:
-        """The process ends in the middle of everything."""
+        """Kill the process."""
         self.end_process()
 
     def _repeat(
@@ -148,8 +148,8 @@ class SimulatedMaster(Machine):
             while True:
                 try:
                     await work()
-                except Exception as error:  # noqa: BLE001 - a pass may fail; it must not break
-                    self._report(f"{self.name}: {work.__qualname__} broke: {error!r}")  # type: ignore[attr-defined]
+                except Exception as error:  # noqa: BLE001 - reported as a violation
+                    self._report(f"{self.name}: {work.__qualname__} raised {error!r}")  # type: ignore[attr-defined]
                 await asyncio.sleep(pause_seconds)
 
-        self.go_on_with(repeat())
+        self.run_task(repeat())

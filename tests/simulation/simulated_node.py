@@ -1,4 +1,4 @@
-"""A storage node: the real store, receiver, puller and reads over a disk that crashes."""
+"""A node: the real store, receiver, puller, and reads over a simulated disk."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -34,20 +34,20 @@ from volumes.sizes import size_classes
 
 
 class Threads:
-    """The threads of a node, which are as slow as its disk."""
+    """The threads of a node, as slow as its disk."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self.seconds_max = 0.006
 
     def delay_seconds(self) -> float:
-        """How late the next answer is."""
+        """Return the delay of the next result."""
         lateness = self._random.random() - 0.7
         return max(0.0, lateness) * self.seconds_max
 
 
 class SimulatedNode(Machine):
-    """One node, which crashes and starts again over what is left of its disk."""
+    """A node that can crash and restart over its disk."""
 
     store: DiskStore
 
@@ -68,7 +68,7 @@ class SimulatedNode(Machine):
         self.threads = Threads(random)
         self.backup = disk.image()
         self.damaged_at = -1.0
-        """When a copy was last lost here that the node had told of."""
+        """Virtual time at which a fault last destroyed a copy on this node."""
         self._cluster = cluster
         self._keys = keys
         self._random = random
@@ -76,7 +76,7 @@ class SimulatedNode(Machine):
         self._client_of = client_of
 
     def start(self) -> None:
-        """A process begins over the disk."""
+        """Start a process over the disk."""
         self.disk = self.disk.for_next_process()
         self.store = DiskStore(self.disk, now_seconds=self._now_seconds)
         for volume in self._cluster.volumes_on(self.node.id):
@@ -112,75 +112,75 @@ class SimulatedNode(Machine):
         )
         self.is_up = True
         self.is_dark = False
-        self.go_on_with(self._beat())
+        self.run_task(self._tick_fence())
 
-    async def _beat(self) -> None:
+    async def _tick_fence(self) -> None:
         while True:
-            await self.wait_until_thawed()
+            await self.wait_until_running()
             self.fence.tick()
             await asyncio.sleep(TICK_SECONDS)
 
     def kill(self) -> None:
-        """The process ends; what it has written is still there."""
+        """Kill the process; its writes stay."""
         self.end_process()
         self.disk.is_off = True
 
     def lose_power(self, *, dark: bool) -> None:
-        """The machine ends, and with it what was not fsynced."""
+        """Power off; writes without fsync may be lost."""
         self.end_process()
         self.is_dark = dark
         self.disk.lose_power(self._random)
         self.disk.is_off = True
 
     def power_was_cut(self) -> None:
-        """The disk went off in the middle of a change."""
+        """Power off after the disk was cut in the middle of a change."""
         if self.is_up and self.disk.is_off:
             self.lose_power(dark=self._random.random() < 0.5)
 
-    # What follows is what the write port does with a request.
+    # The operations of the write port.
 
     async def take(self, place: Place, chunks: AsyncIterator[bytes], mtime_seconds: int) -> Any:
-        """Publish a streamed body."""
+        """Publish a streamed file."""
         return await self.receiver.receive(
             chunks,
             place,
             mtime_seconds=mtime_seconds,
             bytes_expected=0,
-            check_trailer=_refuse_other_digest,
+            check_trailer=_check_trailer,
         )
 
     def send(self, place: Place) -> tuple[FileMetadata, bytes]:
-        """A file as it is on the disk, not verified."""
+        """Return a file as it is on the disk, not verified."""
         if place.hint_for is None:
             self.store.raise_if_deleted(place.file)
         return self._read(place.path)
 
     def send_many(self, places: Sequence[Place]) -> list[ReadOutcome]:
-        """Several files, not verified; why one cannot be sent stands in its place."""
+        """Return several files, not verified, or the error of each."""
 
         def one(place: Place) -> ReadOutcome:
             try:
-                note, data = self.send(place)
+                metadata, data = self.send(place)
             except NodeError as error:
                 return error
-            return ReadFile(data, note.mtime_seconds)
+            return ReadFile(data, metadata.mtime_seconds)
 
         return [one(place) for place in places]
 
     def send_trashed(self, file: TrashedFile) -> tuple[FileMetadata, bytes]:
-        """A file of the trash, not verified."""
+        """Return a file of the trash, not verified."""
         return self._read(file.path)
 
     def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
-        """What the trash has of a photo."""
+        """Return the files of a photo in the trash."""
         return trashed_files(self.disk, volume, photo)
 
-    def note_of(self, place: Place) -> FileMetadata:
-        """What is noted of a file."""
+    def stat(self, place: Place) -> FileMetadata:
+        """Return the metadata of a file."""
         return self.send(place)[0]
 
     def take_bundle(self, body: bytes, hint_for: Any, mtime_seconds: int) -> None:
-        """Publish sizes."""
+        """Publish a bundle of sizes."""
         files = [
             (Place(parse_path(file.path), hint_for), file.data, file.digest)
             for file in wire.parse_bundle(body)
@@ -188,11 +188,11 @@ class SimulatedNode(Machine):
         self.store.publish_bundle(files, mtime_seconds=mtime_seconds)
 
     async def pull(self, pull: Pull) -> Published:
-        """Fetch from another node."""
+        """Fetch a file from another node."""
         return await self.puller.pull(wire.parse_pull(wire.render_pull(pull)))
 
     async def read(self, url_path: str) -> web.StreamResponse:
-        """What the read port answers to a browser or an edge."""
+        """Return the response of the read port."""
         request: Any = SimpleNamespace(
             method="GET", raw_path=url_path, headers={}, body_exists=False
         )
@@ -208,6 +208,6 @@ class SimulatedNode(Machine):
             self.disk.close(file.handle)
 
 
-def _refuse_other_digest(closing: str, digest: str) -> None:
+def _check_trailer(closing: str, digest: str) -> None:
     if closing != digest:
-        raise InvalidSignature("the closing signature is not of these bytes")
+        raise InvalidSignature("the trailer has another digest")

@@ -1,7 +1,7 @@
-"""One history from one seed: faults while clients are at work, then peace, then the verdict.
+"""One history from one seed.
 
-In the first phase anything may go wrong, and no answer may be a lie. Then all faults end, and in a
-bounded time every disk must be as the promises say.
+Faults occur while clients run, and each response is checked at once. Then all faults end, and the
+cluster must converge within a bounded time.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from random import Random
 from storagenode.protocol.errors import NodeError
 from storagenode.upkeep.scrub import Scrub
 from tests.simulation.clients import Clients
-from tests.simulation.disk_checks import what_is_wrong
 from tests.simulation.faults import Faults
+from tests.simulation.final_state import find_violations
 from tests.simulation.simulated_disk import PowerLost
 from tests.simulation.simulated_node import SimulatedNode
 from tests.simulation.sparse_shards import with_sparse_shards
@@ -25,8 +25,8 @@ from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.workers import work
 from tests.simulation.world import World
 
-UNREST_SECONDS = 4.0
-# How long after the last fault all must be well, and how often that is looked at.
+FAULT_SECONDS = 4.0
+# Limit for convergence after the last fault, and the interval between checks.
 BOUND_SECONDS = 60.0
 POLL_SECONDS = 2.0
 SCRUB_BYTES_PER_SECOND = 1 << 30
@@ -34,7 +34,7 @@ SCRUB_BYTES_PER_SECOND = 1 << 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one history."""
+    """Result of one history."""
 
     seed: int
     digest: str
@@ -48,12 +48,12 @@ class Outcome:
 
 
 def simulate(seed: int) -> Outcome:
-    """Live through the history of a seed."""
+    """Run the history of a seed."""
     started = time.process_time()
     loop = VirtualLoop()
-    with with_sparse_shards() as shards, _quiet():
+    with with_sparse_shards() as shards, _without_logs():
         try:
-            return loop.run_until_complete(_History(seed, shards, started).live())
+            return loop.run_until_complete(_History(seed, shards, started).run())
         finally:
             _close(loop)
 
@@ -64,29 +64,29 @@ class _History:
         self._shards = shards
         self._started = started
 
-    async def live(self) -> Outcome:
-        """Both phases, and the verdict."""
+    async def run(self) -> Outcome:
+        """Run both phases, and return the result."""
         loop = asyncio.get_running_loop()
         random = Random(self._seed)
         world = World(random, self._shards)  # type: ignore[arg-type]
         loop.set_exception_handler(_handler(world))
         faults, clients = Faults(world), Clients(world)
         background = [loop.create_task(work(world, f"library {n}")) for n in (1, 2)]
-        busy = [loop.create_task(_be_busy(clients, random)) for _ in range(2)]
-        await faults.run(until_seconds=UNREST_SECONDS)
+        busy = [loop.create_task(_run_client(clients, random)) for _ in range(2)]
+        await faults.run(until_seconds=FAULT_SECONDS)
         faults.heal()
-        world.ledger.note("healed")
+        world.ledger.log("all faults ended")
         healed_at = loop.time()
         await asyncio.gather(*busy)
-        wrong = await _wait_until_all_is_well(world, until=healed_at + BOUND_SECONDS)
+        wrong = await _wait_until_converged(world, until=healed_at + BOUND_SECONDS)
         for each in wrong:
-            world.ledger.violation(each)
+            world.ledger.add_violation(each)
         for task in background:
             task.cancel()
         ledger = world.ledger
         return Outcome(
             seed=self._seed,
-            digest=ledger.digest(),
+            digest=ledger.log_digest(),
             violations=tuple(ledger.violations),
             faults=tuple(faults.fired),
             messages=world.network.messages,
@@ -97,24 +97,24 @@ class _History:
         )
 
 
-async def _be_busy(clients: Clients, random: Random) -> None:
-    """One client's day, which ends with the unrest."""
+async def _run_client(clients: Clients, random: Random) -> None:
+    """Run random operations of one client until the faults end."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(random.random())
-    doings = [clients.upload] * 5 + [clients.read] * 4
-    doings += [clients.delete, clients.revoke, clients.undelete, clients.upload_twice_at_once]
-    while loop.time() < UNREST_SECONDS:
-        await random.choice(doings)()
+    operations = [clients.upload] * 5 + [clients.read] * 4
+    operations += [clients.delete, clients.revoke, clients.undelete, clients.upload_twice_at_once]
+    while loop.time() < FAULT_SECONDS:
+        await random.choice(operations)()
         await asyncio.sleep(random.random() * 0.8)
 
 
-async def _wait_until_all_is_well(world: World, *, until: float) -> list[str]:
-    """What is still wrong in the end, with the nodes' scrubs running all the while."""
+async def _wait_until_converged(world: World, *, until: float) -> list[str]:
+    """Scrub and poll until no rule is violated; return the last violations at the time limit."""
     loop = asyncio.get_running_loop()
     while True:
         for node in world.nodes.values():
             await _scrub(node)
-        wrong = what_is_wrong(world)
+        wrong = find_violations(world)
         if not wrong or loop.time() >= until:
             return wrong
         await asyncio.sleep(POLL_SECONDS)
@@ -126,14 +126,14 @@ async def _scrub(node: SimulatedNode) -> None:
         node.threads,  # type: ignore[arg-type]
         bytes_per_second=SCRUB_BYTES_PER_SECOND,
         now_seconds=lambda: 0.0,
-        sleep=_do_not_sleep,
+        sleep=_skip_sleep,
     )
     with contextlib.suppress(NodeError, OSError):
         await scrub.run_pass()
 
 
-async def _do_not_sleep(_: float) -> None:
-    """A pass takes no time but the disk's."""
+async def _skip_sleep(_: float) -> None:
+    """Return at once: a pass takes only the time of its reads."""
 
 
 def _handler(
@@ -141,16 +141,16 @@ def _handler(
 ) -> Callable[[asyncio.AbstractEventLoop, dict[str, object]], None]:
     def handle(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")
-        # Who asked a thread may be gone when it fails.
+        # The caller of a thread may be cancelled before the thread fails.
         if not isinstance(error, PowerLost | NodeError | OSError):
-            world.ledger.violation(f"nobody looked at {error!r}: {context.get('message')}")
+            world.ledger.add_violation(f"unhandled {error!r}: {context.get('message')}")
 
     return handle
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Nobody reads what is logged here, and what is left over is swept up between histories."""
+def _without_logs() -> Iterator[None]:
+    """Disable logging and garbage collection until the block exits."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     gc.disable()

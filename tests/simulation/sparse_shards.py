@@ -1,6 +1,6 @@
-"""Of the thousand shards of a volume, only those that anything was ever put into.
+"""The shards in use, out of the 1,024 shards of a volume.
 
-The others are alike, and to look into all of them would be most of what a simulation does.
+Listing all empty shards would take most of the time of a simulation.
 """
 
 import bisect
@@ -15,12 +15,12 @@ from storagenode.upkeep import scrub
 from volumes.photo_id import ALPHABET
 
 _SHARD_BITS = 10
-# Few, so that photos meet in them.
-_SHARDS_TO_MINT_IN = 6
+# Few shards, so that some photos share one.
+_MINTED_SHARDS = 6
 
 
 class SparseShards:
-    """Stands in for `volumes.photo_path.SHARDS`."""
+    """Replacement for `volumes.photo_path.SHARDS`."""
 
     def __init__(self) -> None:
         self._names: list[str] = []
@@ -32,27 +32,27 @@ class SparseShards:
         return len(self._names)
 
     def learn(self, directory: str) -> None:
-        """A directory was made: it may be a shard."""
+        """Add the shard of a new directory, if it is one."""
         volume, _, shard = directory.partition("/")
         if volume.isdigit() and shard and shard not in self._names:
             bisect.insort(self._names, shard)
 
 
 class RandomInFewShards(random.Random):
-    """Randomness for ids, of which few shards come."""
+    """Random bits that produce ids in few shards."""
 
     def getrandbits(self, k: int, /) -> int:
-        """So many bits, the last of which name one of a few shards."""
+        """Return `k` bits whose lowest ones select one of a few shards."""
         bits = super().getrandbits(k)
         if k <= _SHARD_BITS:
             return bits
-        few = (bits & ((1 << _SHARD_BITS) - 1)) % _SHARDS_TO_MINT_IN
+        few = (bits & ((1 << _SHARD_BITS) - 1)) % _MINTED_SHARDS
         return (bits >> _SHARD_BITS << _SHARD_BITS) | few
 
 
 @contextlib.contextmanager
 def with_sparse_shards() -> Iterator[SparseShards]:
-    """Have stores know only the shards in use."""
+    """Restrict stores to the shards in use until the block exits."""
     shards = SparseShards()
     with pytest.MonkeyPatch.context() as patch:
         for module in (store, shard_listing, scrub):

@@ -1,4 +1,4 @@
-"""Whatever goes wrong, no answer is a lie, and in the end every disk is as was promised."""
+"""Simulated histories keep every promise, and each seed is reproducible."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ FAULT_KINDS_MIN = 25
 
 
 def test_two_thousand_histories_keep_every_promise():
-    """Each of another seed. A seed that fails is printed with the command that replays it."""
+    """No seed violates a rule; a failure names the command that runs its seed again."""
     tally = Tally()
     for outcome in outcomes(SEEDS):
         tally.add(outcome)
@@ -26,7 +26,7 @@ def test_two_thousand_histories_keep_every_promise():
 
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
 def test_a_seed_is_one_history_in_any_process(hash_seed):
-    """Byte for byte, whatever order Python's sets are in."""
+    """A log does not depend on the process or on the order of sets."""
     script = (
         "from tests.simulation.simulation import simulate\n"
         "print([simulate(seed).digest for seed in range(100, 110)])\n"
@@ -39,5 +39,5 @@ def test_a_seed_is_one_history_in_any_process(hash_seed):
 
 
 def test_other_seeds_are_other_histories():
-    """A digest of nothing would be the same for all."""
+    """Seeds produce different logs."""
     assert len({simulate(seed).digest for seed in range(200, 210)}) == 10

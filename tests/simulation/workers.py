@@ -1,4 +1,4 @@
-"""Image workers without images: a size is a word about the bytes, in each worker's own words."""
+"""Image workers without images: a size is a text with the worker's library and the original."""
 
 import asyncio
 import hashlib
@@ -17,12 +17,12 @@ from volumes.photo_path import Failure, Info, PhotoFile, Variant, render_path
 
 PAUSE_SECONDS = 0.15
 SIZES = "mh"
-# So many photos of a hundred cannot be made sizes of.
-POISON_PER_CENT = 8
+# Share of photos that cannot be decoded.
+UNDECODABLE_PER_CENT = 8
 
 
 async def work(world: World, library: str) -> None:
-    """Make sizes for ever."""
+    """Process jobs until cancelled."""
     random: Random = world.random
     while True:
         await asyncio.sleep(PAUSE_SECONDS * (0.5 + random.random()))
@@ -30,9 +30,9 @@ async def work(world: World, library: str) -> None:
             original = world.queue.jobs.popleft()
             master = random.choice(world.masters)
             if master.is_up:
-                doing = master.go_on_with(_make(master, original, library, random.random() * 0.4))
+                doing = master.run_task(_make(master, original, library, random.random() * 0.4))
                 await asyncio.wait((doing,))
-                _take_note(world, doing)
+                _report_error(world, doing)
 
 
 async def _make(
@@ -46,9 +46,9 @@ async def _make(
     data = await master.reads.fetch(original, files)
     await asyncio.sleep(duration_seconds)
     metadata = await master._nodes[holders[0]].stat(Place(original))
-    if sum(data) % 100 < POISON_PER_CENT:
+    if sum(data) % 100 < UNDECODABLE_PER_CENT:
         failure = next_failure_record(photo_version, files.holders)
-        made = [_file(failure, json.dumps({"reason": "poison"}).encode())]
+        made = [_file(failure, json.dumps({"reason": "undecodable"}).encode())]
     else:
         made = _sizes(original, data, library)
     await master.bundles.take(
@@ -62,7 +62,13 @@ def _sizes(original: Variant, data: bytes, library: str) -> list[BundledFile]:
         _file(Variant(photo_version, size, "jpg"), f"{size} by {library} of ".encode() + data)
         for size in SIZES
     ]
-    info = {"by": library, "variants": [{"size": size, "ext": "jpg"} for size in SIZES]}
+    info = {
+        "original": {"ext": original.ext, "sha256": hashlib.sha256(data).hexdigest()},
+        "variants": [
+            {"size": size, "ext": "jpg", "sha256": file.digest}
+            for size, file in zip(SIZES, made, strict=True)
+        ],
+    }
     return [*made, _file(Info(photo_version), json.dumps(info).encode())]
 
 
@@ -70,8 +76,8 @@ def _file(file: PhotoFile, data: bytes) -> BundledFile:
     return BundledFile(render_path(file), hashlib.sha256(data).hexdigest(), data)
 
 
-def _take_note(world: World, task: "asyncio.Task[Any]") -> None:
+def _report_error(world: World, task: "asyncio.Task[Any]") -> None:
     if not task.cancelled():
         error = task.exception()
         if error is not None and not isinstance(error, MasterError | NodeError):
-            world.ledger.violation(f"a worker's master broke: {error!r}")
+            world.ledger.add_violation(f"unexpected error of a worker's request: {error!r}")

@@ -1,11 +1,11 @@
-"""All machines of one simulated cluster, wired: nodes, storagemasters, edges and the queue."""
+"""All machines of a simulated cluster: nodes, storagemasters, edges, and the queue."""
 
 import asyncio
 from collections.abc import Callable
 from random import Random
 
 from permission_urls import Key, KeyRing, KeyState
-from tests.simulation.fake_services import EdgeSession, EverlastingEdge, ForgetfulQueue
+from tests.simulation.fake_services import CachingEdge, EdgeSession, ForgetfulQueue
 from tests.simulation.ledger import Ledger
 from tests.simulation.network import Machine, Network
 from tests.simulation.node_link import NodeLink
@@ -26,25 +26,25 @@ SIZES = (Size("m", 240), Size("h", 1600))
 
 
 class World:
-    """Machines, the network between them, and what clients know."""
+    """The machines, their network, and the ledger of the clients."""
 
     def __init__(self, random: Random, shards: SparseShards) -> None:
         loop = asyncio.get_running_loop()
         self.random = random
         self.ledger = Ledger(loop.time)
-        self.network = Network(random, self.ledger.violation)
+        self.network = Network(random, self.ledger.add_violation)
         self.skew_seconds: dict[str, float] = {}
         self.cluster = _cluster(random)
         self.queue = ForgetfulQueue(random)
-        self.edges = {id_: EverlastingEdge(id_) for id_ in self.cluster.edges}
+        self.edges = {id_: CachingEdge(id_) for id_ in self.cluster.edges}
         self.nodes = {
             id_: SimulatedNode(
                 self.cluster,
                 node,
                 KEYS,
-                SimulatedDisk(self.wall_clock(id_), shards),
+                SimulatedDisk(self.clock_of(id_), shards),
                 random,
-                now_seconds=self.wall_clock(id_),
+                now_seconds=self.clock_of(id_),
                 client_of=self._client_of,
             )
             for id_, node in self.cluster.nodes.items()
@@ -57,11 +57,11 @@ class World:
                 self.cluster,
                 KEYS,
                 random,
-                now_seconds=self.wall_clock(name),
+                now_seconds=self.clock_of(name),
                 nodes=self.links_of,
                 queue=self.queue,
                 edge_session=self._edge_session,
-                report=self.ledger.violation,
+                report=self.ledger.add_violation,
             )
             for name, colo in (("m1", "east"), ("m2", "west"))
         ]
@@ -70,21 +70,21 @@ class World:
         for master in self.masters:
             master.start()
 
-    def wall_clock(self, name: str) -> Callable[[], float]:
-        """What a machine takes for the time."""
+    def clock_of(self, name: str) -> Callable[[], float]:
+        """Return the clock of a machine, which may be skewed."""
         loop = asyncio.get_running_loop()
         return lambda: START_SECONDS + loop.time() + self.skew_seconds.get(name, 0.0)
 
     def links_of(self, machine: Machine) -> dict[NodeId, NodeLink]:
-        """A machine's way to every node."""
+        """Return the links from a machine to every node."""
         return {id_: NodeLink(self.network, machine, node) for id_, node in self.nodes.items()}
 
     def mirrors_of(self, volume: VolumeId) -> list[SimulatedNode]:
-        """The homes of a volume."""
+        """Return the mirrors of a volume."""
         return [self.nodes[id_] for id_ in self.cluster.volumes[volume].mirrors]
 
     def machines(self) -> list[Machine]:
-        """All that have a place on the network."""
+        """Return all machines on the network."""
         return [*self.nodes.values(), *self.masters, *self.edges.values()]
 
     def _edge_session(self, machine: Machine) -> EdgeSession:
@@ -95,7 +95,7 @@ class World:
 
 
 def _cluster(random: Random) -> Cluster:
-    """Two colos of two nodes, or now and then three colos of one."""
+    """Return a cluster of two colos with two nodes each, or sometimes three colos with one."""
     is_threefold = random.random() < 0.15
     colo_of = THREE_COLOS if is_threefold else TWO_COLOS
     mirrors = (

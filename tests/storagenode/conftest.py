@@ -1,4 +1,4 @@
-"""What the tests of a storage node share: a marked root, a clock, a store over it."""
+"""Fixtures of the storagenode tests: a marked root, a clock, and a store over it."""
 
 import tempfile
 from pathlib import Path
@@ -23,7 +23,7 @@ pytest.register_assert_rewrite(
 
 @pytest.fixture(name="credentials", scope="session")
 def _credentials():
-    """Where boto3 looks for them."""
+    """Set credentials where boto3 looks for them."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
@@ -32,7 +32,7 @@ def _credentials():
 
 @pytest.fixture(name="moto", scope="session")
 def _moto(credentials):
-    """The URL of moto's server, with a bucket."""
+    """Return the URL of moto's server, with a bucket."""
     with moto_server(credentials) as url:
         make_bucket(url, "photos")
         yield url
@@ -40,7 +40,7 @@ def _moto(credentials):
 
 @pytest.fixture(name="seaweed", scope="session")
 def _seaweed(credentials):
-    """The URL of SeaweedFS's gateway, with a bucket."""
+    """Return the URL of SeaweedFS's gateway, with a bucket."""
     with tempfile.TemporaryDirectory() as folder, seaweedfs(Path(folder), credentials) as url:
         make_bucket(url, "photos")
         yield url
@@ -59,7 +59,7 @@ def _node():
 
 @pytest.fixture(name="all_roots", scope="session")
 def _all_roots(node):
-    # Not below pytest's own folder, which is kept and only later removed, file by file.
+    # Not below pytest's own folder, which is removed later and file by file.
     with tempfile.TemporaryDirectory() as folder:
         yield Roots(Path(folder), node)
 
@@ -67,7 +67,7 @@ def _all_roots(node):
 @pytest.fixture(name="roots")
 def _roots(all_roots):
     yield all_roots
-    all_roots.give_all_back()
+    all_roots.release_all()
 
 
 @pytest.fixture(name="root")
@@ -94,7 +94,7 @@ def _store(file_system, clock):
 
 @pytest.fixture(name="nodes", scope="module")
 def _nodes():
-    """Two nodes that are mirrors of VOLUME, up for as long as the module's tests run."""
+    """Run two nodes that mirror VOLUME during the tests of a module."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         # A scrub would find what the tests damage before their readers do.
         patch.setattr(upkeep, "BETWEEN_PASSES_SECONDS", 86_400)
@@ -114,5 +114,5 @@ def _numbers():
 
 @pytest.fixture(name="photo_version")
 def _of(numbers):
-    """A version that no other test of the module uses."""
+    """Return a version that no other test of the module uses."""
     return version_of(next(numbers))

@@ -1,16 +1,16 @@
-"""A clock that stands still until it is told."""
+"""A clock that moves only on request."""
 
 
 class FakeClock:
-    """Seconds since 1970; called like `time.time`."""
+    """Seconds since 1970. Call it as `time.time`."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
     def __call__(self) -> float:
-        """What it shows."""
+        """Return the present time."""
         return self.seconds
 
     def advance(self, seconds: float) -> None:
-        """Let time go by."""
+        """Move the clock forward."""
         self.seconds += seconds

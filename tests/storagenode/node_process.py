@@ -1,4 +1,4 @@
-"""A real node in a process of its own: `python -m storagenode`, and how to ask it."""
+"""A real node in its own process (`python -m storagenode`), and requests to it."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ def node_process(
     environment: Mapping[str, str] | None = None,
     tracer: Sequence[str] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A node that takes requests; it is killed at the end, if it still runs."""
+    """Run a node until the block exits, then kill it if it still runs."""
     command = [*tracer, sys.executable, "-m", "storagenode"]
     process = subprocess.Popen(
         [*command, "--config", str(site.config), "--node", id_],
@@ -49,9 +49,9 @@ def node_process(
 
 
 def end_traced(tracer: subprocess.Popen[bytes]) -> None:
-    """Stop what strace runs, and wait for strace, whose log has all of its calls then.
+    """Stop a process under strace and wait for strace to complete its log.
 
-    Killed, a process may be gone before its last call has ended, though others saw what it did.
+    A killed process can end before strace records its last call, although others saw the effect.
     """
     with contextlib.suppress(FileNotFoundError):  # it has ended
         children = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text()
@@ -60,8 +60,8 @@ def end_traced(tracer: subprocess.Popen[bytes]) -> None:
     tracer.wait(timeout=START_SECONDS)
 
 
-def ask(site: Site, id_: str, question: Callable[[NodeClient], Awaitable[T]]) -> T:
-    """What a node answers to something that is asked by a client."""
+def call(site: Site, id_: str, question: Callable[[NodeClient], Awaitable[T]]) -> T:
+    """Return the result of a client's call to a node."""
 
     async def run() -> T:
         async with aiohttp.ClientSession() as session:
@@ -70,14 +70,16 @@ def ask(site: Site, id_: str, question: Callable[[NodeClient], Awaitable[T]]) ->
                 return await question(client)
             finally:
                 client.close()
-                await asyncio.sleep(0)  # a transport that is aborted closes in the next turn
+                await asyncio.sleep(
+                    0
+                )  # An aborted transport closes in the next turn of the event loop.
 
     return asyncio.run(run())
 
 
-async def body_of(*pieces: bytes) -> AsyncIterator[bytes]:
-    """A body in pieces."""
-    for chunk in pieces:
+async def body_of(*chunks: bytes) -> AsyncIterator[bytes]:
+    """Yield a body in chunks."""
+    for chunk in chunks:
         yield chunk
 
 

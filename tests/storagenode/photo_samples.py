@@ -1,4 +1,4 @@
-"""Photos for tests: places, bytes and digests that are told apart by a number."""
+"""Photos for tests: places, bytes, and digests by number."""
 
 import hashlib
 
@@ -16,7 +16,7 @@ Bundle = list[tuple[Place, bytes, str]]
 
 
 def version_of(number: int, *, version: int = 0, volume: VolumeId = VOLUME) -> PhotoVersion:
-    """The photo of this number; up to 1024, each has a shard of its own."""
+    """Return the photo with this number. Up to 1024, each has its own shard."""
     shard = ALPHABET[number // 32 % 32] + ALPHABET[number % 32]
     photo = PhotoId(f"01jd3x8m2c{number:04d}{shard}")
     return PhotoVersion(volume, photo, Version(f"{version:06d}"))
@@ -25,25 +25,25 @@ def version_of(number: int, *, version: int = 0, volume: VolumeId = VOLUME) -> P
 def variant_of(
     photo_version: PhotoVersion, size: str = "o", *, hint_for: str | None = None
 ) -> Place:
-    """One JPEG of a version."""
+    """Return one JPEG of a version."""
     return Place(Variant(photo_version, size, "jpg"), NodeId(hint_for) if hint_for else None)
 
 
 def bytes_of(name: object, *, size: int = 100) -> bytes:
-    """Bytes that look random and are always the same for a name."""
+    """Return bytes that look random and depend only on the name."""
     block = hashlib.sha512(str(name).encode()).digest()
     return (block * (size // len(block) + 1))[:size]
 
 
 def digest_of(data: bytes) -> str:
-    """The SHA-256 as it is noted."""
+    """Return the SHA-256 as the node records it."""
     return hashlib.sha256(data).hexdigest()
 
 
 def bundle_of(
     photo_version: PhotoVersion, *, sizes: str = SIZES, hint_for: str | None = None
 ) -> Bundle:
-    """All sizes of a version and its info, which is last."""
+    """Return all sizes of a version and then its info."""
     node = NodeId(hint_for) if hint_for else None
     places = [Place(Variant(photo_version, size, "jpg"), node) for size in sizes]
     places.append(Place(Info(photo_version), node))

@@ -1,4 +1,4 @@
-"""Roots of nodes that tests use again: making a thousand directories takes longer than a test."""
+"""Reusable roots of nodes, because creating a thousand directories is slower than a test."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ from volumes.cluster import Node
 
 
 class Roots:
-    """Marked roots that are homes of VOLUME, each emptied before it is given out again."""
+    """Marked roots that mirror VOLUME. Each is emptied before reuse."""
 
     def __init__(self, folder: Path, node: Node) -> None:
         self._folder = folder
@@ -27,7 +27,7 @@ class Roots:
         self._taken = 0
 
     def take(self) -> Path:
-        """A root with no photo in it."""
+        """Return a root without photos."""
         self._taken += 1
         root = self._folder / f"root-{self._taken}"
         if root.exists():
@@ -39,8 +39,8 @@ class Roots:
             file_system.close_root()
         return root
 
-    def give_all_back(self) -> None:
-        """None of those given out is used any more."""
+    def release_all(self) -> None:
+        """Make all roots available again."""
         self._taken = 0
 
 

@@ -1,4 +1,4 @@
-"""Two nodes of one cluster, served on free ports in a thread of their own, and how to ask them."""
+"""Two nodes of one cluster, served on free ports in a thread, and requests to them."""
 
 import asyncio
 import contextlib
@@ -34,19 +34,19 @@ ANSWER_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A cluster's config and keys, its roots marked; nothing is running."""
+    """The config, keys, and marked roots of a cluster that is not running."""
 
     config: Path
     cluster: Cluster
     keys: KeyRing
 
     def node(self, id_: str) -> Node:
-        """One of the nodes."""
+        """Return one of the nodes."""
         return self.cluster.nodes[NodeId(id_)]
 
 
 def make_site(folder: Path, *, west_store: str = '"west-1"') -> Site:
-    """Write config and keys to a folder, and mark the roots there, or wherever the west's is."""
+    """Write config and keys to a folder, and mark the roots there or at the given west root."""
     stores = {"east-1": '"east-1"', "west-1": west_store}
     ports = iter(free_ports(2 * len(NODES) + 1))
     tables = [
@@ -70,7 +70,7 @@ def make_site(folder: Path, *, west_store: str = '"west-1"') -> Site:
 
 
 class LoopThread:
-    """An event loop in a thread, for tests that are no coroutines."""
+    """An event loop in a thread, for tests that are not coroutines."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -78,11 +78,11 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of a coroutine."""
+        """Return the result of a coroutine."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(ANSWER_SECONDS)
 
     def close(self) -> None:
-        """Stop the loop, and wait until the thread has ended."""
+        """Stop the loop and wait for the thread to end."""
         self.run(self.loop.shutdown_asyncgens())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
@@ -90,8 +90,8 @@ class LoopThread:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a read port answered."""
+class ReadResponse:
+    """A response of the read port."""
 
     status: int
     headers: Mapping[str, str]
@@ -100,7 +100,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ServedNode:
-    """One node that is running, with a client of each of its ports."""
+    """One running node, with clients of both ports."""
 
     node: Node
     store: Store
@@ -110,15 +110,15 @@ class ServedNode:
 
     @property
     def root(self) -> Path:
-        """Where its files are."""
+        """The directory of its files."""
         return Path(self.node.store)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of a call of the client."""
+        """Return the result of a client's call."""
         return self.thread.run(work)
 
     def put(self, place: Place, data: bytes, *, mtime_seconds: int = MTIME) -> Published:
-        """Upload a file, by the client, whole."""
+        """Upload a file in one call."""
         return self.run(
             self.client.put(
                 place, chunked(data), mtime_seconds=mtime_seconds, bytes_total=len(data)
@@ -126,7 +126,7 @@ class ServedNode:
         )
 
     def url(self, variant: Variant, *, expiry_seconds: int = 0) -> str:
-        """The permission URL of a variant."""
+        """Return the permission URL of a variant."""
         classes = size_classes(self.site.cluster.sizes)
         return ReadSigner(self.site.keys).url(
             render_path(variant),
@@ -136,8 +136,8 @@ class ServedNode:
 
     def read(
         self, target: str, headers: Mapping[str, str] | None = None, *, method: str = "GET"
-    ) -> Answer:
-        """What the read port answers."""
+    ) -> ReadResponse:
+        """Return the response of the read port."""
         address = self.node.read
         connection = http.client.HTTPConnection(address.host, address.port, timeout=ANSWER_SECONDS)
         try:
@@ -146,12 +146,12 @@ class ServedNode:
                 connection.putheader(name, value)
             connection.endheaders()
             response = connection.getresponse()
-            return Answer(response.status, dict(response.headers), response.read())
+            return ReadResponse(response.status, dict(response.headers), response.read())
         finally:
             connection.close()
 
     def send_raw(self, data: bytes, *, to_write_port: bool = True) -> bytes:
-        """Send bytes as they are, and give back all that comes until the node hangs up."""
+        """Send raw bytes; return everything received until the node disconnects."""
         address = self.node.write if to_write_port else self.node.read
         with socket.create_connection((address.host, address.port), timeout=ANSWER_SECONDS) as raw:
             received = b""
@@ -162,19 +162,19 @@ class ServedNode:
             return received
 
     def sign(self, method: str, path: str, digest: str, *, expiry_seconds: int) -> str:
-        """A signature as another machine of the cluster would make it."""
+        """Sign a request as another machine of the cluster does."""
         return InternalSigner(self.site.keys).sign_request(
             method=method, path=path, digest=digest, expiry_seconds=expiry_seconds
         )
 
     def staged(self) -> list[str]:
-        """Writes that have begun and not ended."""
+        """Return the names in staging."""
         return [entry.name for entry in (self.root / ".staging").iterdir()]
 
 
 @contextlib.contextmanager
 def serving(site: Site, ids: Iterable[str]) -> Iterator[dict[str, ServedNode]]:
-    """Nodes that are up for as long as the block lasts; the first scrub of each is over."""
+    """Run the nodes until the block exits, after the first scrub of each."""
     thread = LoopThread()
     stack = contextlib.AsyncExitStack()
 
@@ -197,13 +197,13 @@ def serving(site: Site, ids: Iterable[str]) -> Iterator[dict[str, ServedNode]]:
 
 
 async def lift_fences(client: NodeClient) -> None:
-    """Do what a storagemaster does for a node that has missed nothing."""
+    """Lift all fences, as a storagemaster does for a node that missed nothing."""
     status = await client.status()
     for volume in status.fenced:
         await client.lift_fence(VolumeId(volume), status.fence_serial)
 
 
 async def chunked(data: bytes, *, size: int = 64 * 1024) -> AsyncIterator[bytes]:
-    """A body in pieces."""
+    """Yield a body in chunks."""
     for start in range(0, len(data), size):
         yield data[start : start + size]

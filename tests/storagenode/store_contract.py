@@ -1,8 +1,8 @@
-"""What any store of a node promises, as tests for a subclass to run over its own stores.
+"""The writing half of the store contract, as tests for subclasses to run on their own stores.
 
-A subclass has a fixture `trial`, which gives a `StoreUnderTest`: one store that mirrors VOLUME,
-and what the tests need beside it. See `test_disk_store_contract.py` for how little that is. This is
-the half that writes; `store_keeping_contract.py` is the other.
+A subclass has a fixture `trial` with a `StoreUnderTest`: a store that mirrors VOLUME, and helpers.
+`disk/test_store_contract.py` shows how little that takes. `store_keeping_contract.py` has the other
+half.
 """
 
 import pytest
@@ -36,10 +36,10 @@ from volumes.photo_path import (
 
 
 class WritingContract:
-    """The promises, in the order in which a photo meets them."""
+    """The promises of writes, in the order in which a photo meets them."""
 
     def test_a_published_file_is_read_back(self, trial):
-        """Name, bytes, digest and length are what was given."""
+        """Name, bytes, digest, and length are as given."""
         data = bytes_of("photo")
         published = put(trial.store, variant_of(OF), data)
         path = render_path(Variant(OF, "o", "jpg"))
@@ -48,18 +48,18 @@ class WritingContract:
 
     @pytest.mark.parametrize("ext", EXTENSIONS)
     def test_every_format_is_kept(self, trial, ext):
-        """A store does not look into files."""
+        """A store does not parse files."""
         put(trial.store, Place(Variant(OF, "o", ext)), bytes_of(ext))
         assert trial.read(render_path(Variant(OF, "o", ext))) == bytes_of(ext)
 
     @pytest.mark.parametrize("note", [Info(OF), Failure(OF), Attempt(OF, 1), Attempt(OF, 2)])
-    def test_notes_are_files_like_others(self, trial, note):
-        """They may come alone, each by its own name."""
+    def test_infos_and_failures_are_files_like_others(self, trial, note):
+        """They can be put alone."""
         put(trial.store, Place(note), b"{}")
         assert trial.read(render_path(note)) == b"{}"
 
     def test_publishing_the_same_bytes_again_is_no_error(self, trial):
-        """A sender that was not told must be able to ask again."""
+        """A sender without a response must be able to retry."""
         first = put(trial.store, variant_of(OF), bytes_of("photo"))
         second = put(trial.store, variant_of(OF), bytes_of("photo"))
         assert (first.existed, second.existed) == (False, True)
@@ -73,8 +73,8 @@ class WritingContract:
             put(trial.store, variant_of(OF), bytes_of("another"))
         assert trial.read(variant_of(OF).path) == bytes_of("photo")
 
-    def test_a_first_note_stays(self, trial):
-        """Two infos of one photo are as good as each other."""
+    def test_the_first_info_stays(self, trial):
+        """Two infos of one photo are equivalent."""
         first = put(trial.store, Place(Info(OF)), b'{"made": 1}')
         second = put(trial.store, Place(Info(OF)), b'{"made": 2}')
         assert second.existed
@@ -82,7 +82,7 @@ class WritingContract:
         assert trial.read(render_path(Info(OF))) == b'{"made": 1}'
 
     def test_bytes_with_another_digest_leave_nothing(self, trial):
-        """Neither a name nor an unfinished write."""
+        """Neither a name nor a staged file."""
         with trial.store.staging(bytes_expected=5) as file:
             file.write(b"bytes")
             with pytest.raises(DigestMismatch):
@@ -93,8 +93,8 @@ class WritingContract:
         assert trial.store.find(OF.photo) == []
         assert trial.unfinished() == []
 
-    def test_a_file_that_is_not_published_was_never_there(self, trial):
-        """A sender may give up at any time."""
+    def test_an_unpublished_file_does_not_exist(self, trial):
+        """A sender can disconnect at any time."""
         with trial.store.staging(bytes_expected=5) as file:
             file.write(b"bytes")
             assert len(trial.unfinished()) == 1
@@ -103,8 +103,8 @@ class WritingContract:
         with pytest.raises(NotFound):
             trial.read(variant_of(OF).path)
 
-    def test_a_volume_that_is_not_here_takes_nothing(self, trial):
-        """A sender with another map must be told."""
+    def test_a_volume_without_a_mirror_here_refuses_writes(self, trial):
+        """The sender has another volume map."""
         photo_version = PhotoVersion(OTHER_VOLUME, OF.photo, OF.version)
         with pytest.raises(NotAMirror):
             put(trial.store, variant_of(photo_version), b"photo")
@@ -120,7 +120,7 @@ class WritingContract:
         assert trial.store.find(OF.photo) == []
         assert trial.unfinished() == []
 
-    def test_a_volume_that_is_not_here_is_unknown_and_not_empty(self, trial):
+    def test_a_volume_without_a_mirror_here_is_unknown_and_not_empty(self, trial):
         """Absence is never evidence."""
         with pytest.raises(NotAMirror):
             trial.store.list_shard(OTHER_VOLUME, OF.shard)
@@ -129,8 +129,8 @@ class WritingContract:
         with pytest.raises(NotAMirror):
             trial.store.shard_digests(OTHER_VOLUME)
 
-    def test_a_volume_is_opened_for_good(self, trial):
-        """Twice is as once, and a restart changes nothing."""
+    def test_a_volume_is_created_permanently(self, trial):
+        """A second call and a restart change nothing."""
         for _ in range(2):
             trial.store.create_volume(OTHER_VOLUME)
             assert trial.store.volumes == (VOLUME, OTHER_VOLUME)
@@ -139,7 +139,7 @@ class WritingContract:
         assert trial.store.shard_digests(OTHER_VOLUME) == {}
 
     def test_times_are_whole_seconds_and_equal_on_both_mirrors(self, trial):
-        """So that both give the same ETag."""
+        """Both mirrors then send the same ETag."""
         there = trial.another_store()
         for store in (trial.store, there):
             put(store, variant_of(OF), bytes_of("photo"), mtime_seconds=1_234_567_890)
@@ -152,27 +152,27 @@ class WritingContract:
         assert trial.mtime_of(render_path(VersionTombstone(OTHER_VERSION))) == 1_234_567_892.0
 
     def test_a_bundle_is_published_whole(self, trial):
-        """Every size and the info."""
+        """All sizes and the info."""
         published = trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
         assert [file.existed for file in published] == [False] * 13
         for place, data, _ in bundle_of(OF):
             assert trial.read(place.path) == data
 
-    def test_a_bundle_may_be_in_any_order(self, trial):
-        """The info is last on the disk even if it is first in the bundle."""
+    def test_a_bundle_can_be_in_any_order(self, trial):
+        """The info becomes durable last even if it comes first."""
         published = trial.store.publish_bundle(bundle_of(OF)[::-1], mtime_seconds=MTIME)
         assert published[-1].path == render_path(Info(OF))
         assert len(names_of(trial.store)) == len(SIZES) + 1
 
-    def test_a_bundle_may_come_twice(self, trial):
-        """A worker that was not told does its job again."""
+    def test_a_bundle_can_be_repeated(self, trial):
+        """A worker without a response repeats its job."""
         first = trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
         second = trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
         assert {file.existed for file in second} == {True}
         assert [file.digest for file in second] == [file.digest for file in first]
 
     def test_a_bundle_with_one_wrong_digest_leaves_nothing(self, trial):
-        """Not even the files that were right."""
+        """Not even its valid files."""
         bundle = bundle_of(OF)
         place, data, _ = bundle[6]
         bundle[6] = (place, data, digest_of(b"other"))
@@ -181,9 +181,9 @@ class WritingContract:
         assert names_of(trial.store) == []
         assert trial.unfinished() == []
 
-    @pytest.mark.parametrize("hint_for", [None, "west-1"], ids=["home", "owed"])
-    def test_sizes_that_were_never_finished_give_way_to_a_bundle(self, trial, hint_for):
-        """A node ended in the middle of them, and who makes them now makes other bytes."""
+    @pytest.mark.parametrize("hint_for", [None, "west-1"], ids=["live", "hint"])
+    def test_unfinished_sizes_are_replaced_by_a_bundle(self, trial, hint_for):
+        """A node died while writing them, and new sizes have other bytes."""
         for size in "sm":
             put(trial.store, variant_of(OF, size, hint_for=hint_for), bytes_of(f"another {size}"))
         bundle = bundle_of(OF, hint_for=hint_for)
@@ -191,12 +191,14 @@ class WritingContract:
         assert [file.existed for file in published] == [False] * 13
         for place, data, _ in bundle:
             assert trial.read(place.path) == data
-        aside = [path for path in trial.store.find(OF.photo) if path.startswith(".quarantine/")]
-        assert len(aside) == 2
+        quarantined = [
+            path for path in trial.store.find(OF.photo) if path.startswith(".quarantine/")
+        ]
+        assert len(quarantined) == 2
         assert trial.unfinished() == []
 
-    def test_finished_sizes_give_way_to_no_bundle(self, trial):
-        """Their info says what they are; of the other bundle nothing is left."""
+    def test_finished_sizes_are_never_replaced_by_a_bundle(self, trial):
+        """Their info protects them, and nothing of the new bundle remains."""
         first = bundle_of(OF, sizes="m")
         trial.store.publish_bundle(first, mtime_seconds=MTIME)
         place, (info, data, _) = first[0][0], first[1]
@@ -207,8 +209,8 @@ class WritingContract:
         assert trial.read(info.path) == data
         assert trial.unfinished() == []
 
-    def test_an_original_never_gives_way_to_a_bundle(self, trial):
-        """It needs no info to be what it is."""
+    def test_an_original_is_never_replaced_by_a_bundle(self, trial):
+        """It needs no info."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         with pytest.raises(Conflict):
             trial.store.publish_bundle(bundle_of(OF, sizes="o"), mtime_seconds=MTIME)
@@ -220,7 +222,7 @@ class WritingContract:
         "tombstone", [VersionTombstone(OF), PhotoTombstone(OF.volume, OF.photo)], ids=["v", "p"]
     )
     def test_a_tombstone_moves_what_it_covers_to_the_trash(self, trial, tombstone):
-        """The names are free of it, the bytes are kept."""
+        """The names are free, and the bytes are in the trash."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
         published = trial.store.write_tombstone(Place(tombstone), mtime_seconds=MTIME)
@@ -243,7 +245,7 @@ class WritingContract:
         trial.store.raise_if_deleted(Variant(OTHER_VERSION, "o", "jpg"))
 
     def test_a_photo_s_tombstone_covers_every_version_and_no_other_photo(self, trial):
-        """Those there are, and those to come."""
+        """Existing and future versions."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
         trial.store.write_tombstone(Place(PhotoTombstone(OF.volume, OF.photo)), mtime_seconds=MTIME)
@@ -254,8 +256,8 @@ class WritingContract:
                 trial.store.raise_if_deleted(Info(photo_version))
         assert trial.read(variant_of(OTHER_PHOTO).path) == bytes_of("other")
 
-    def test_a_tombstone_wins_though_it_comes_first(self, trial):
-        """A copy that was long on its way does not bring a photo back."""
+    def test_a_tombstone_wins_if_it_comes_first(self, trial):
+        """A late copy does not restore a photo."""
         trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
         with pytest.raises(Gone):
             put(trial.store, variant_of(OF), bytes_of("photo"))
@@ -266,15 +268,15 @@ class WritingContract:
         assert names_of(trial.store) == [f"{OF.photo}_{OF.version}.gone"]
         assert trial.unfinished() == []
 
-    def test_burying_again_is_no_error_and_finishes_what_was_begun(self, trial):
-        """The trash of a first delete may not have been reached."""
+    def test_a_repeated_tombstone_finishes_the_first(self, trial):
+        """The first call may have died before the move to the trash."""
         first = trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
         second = trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME + 5)
         assert (first.existed, second.existed) == (False, True)
         assert trial.mtime_of(render_path(VersionTombstone(OF))) == MTIME
 
-    def test_a_tombstone_that_comes_as_a_file_buries_too(self, trial):
-        """It may be pulled from a mirror like anything else, and its bytes say nothing."""
+    def test_a_tombstone_that_is_put_as_a_file_works(self, trial):
+        """A node can pull one from a mirror."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         put(trial.store, Place(VersionTombstone(OF)), b"gone, says a mirror\n")
         assert names_of(trial.store) == [f"{OF.photo}_{OF.version}.gone"]

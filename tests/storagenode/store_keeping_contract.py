@@ -1,4 +1,4 @@
-"""What any store of a node promises of what it has: the other half of `store_contract.py`."""
+"""The other half of the store contract: listings, hints, quarantine, relinking, and restarts."""
 
 import pytest
 
@@ -29,10 +29,10 @@ COLD_TIER = ColdTier(sizes="hko", cold_nodes=("cold-1",))
 
 
 class KeepingContract:
-    """What is listed, held for others, found, set aside, relinked, and there after a restart."""
+    """The promises about stored files."""
 
     def test_a_listing_has_names_lengths_and_digests_in_order(self, trial):
-        """Whatever the order they came in."""
+        """In any order of arrival."""
         for size in "zam":
             put(trial.store, variant_of(OF, size), bytes_of(size, size=len(size) + 10))
         put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
@@ -44,8 +44,8 @@ class KeepingContract:
         ]
         assert trial.store.list_shard(VOLUME, "00") == ()
 
-    def test_a_photo_s_listing_has_nothing_else(self, trial):
-        """All versions of it, its tombstones, and no neighbour in the shard."""
+    def test_a_listing_of_a_photo_has_nothing_else(self, trial):
+        """All its versions and tombstones, and no neighbor in the shard."""
         neighbour = PhotoVersion(VOLUME, f"0{OF.photo[1:-3]}0{OF.shard}", OF.version)
         for photo_version in (OF, OTHER_VERSION, neighbour):
             put(trial.store, variant_of(photo_version), bytes_of(photo_version))
@@ -59,8 +59,8 @@ class KeepingContract:
             f"{OF.photo}_000002.gone",
         ]
 
-    def test_the_tombstones_of_a_volume_are_told_without_its_photos(self, trial):
-        """Of photos and of versions; of a volume that is not here nothing is known."""
+    def test_tombstones_of_a_volume_are_listed_without_its_photos(self, trial):
+        """For photos and versions; a volume without a mirror here is unknown."""
         put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
         assert trial.store.tombstones(VOLUME) == []
         trial.store.write_tombstone(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
@@ -72,8 +72,8 @@ class KeepingContract:
         with pytest.raises(NotAMirror):
             trial.store.tombstones(OTHER_VOLUME)
 
-    def test_only_what_is_to_give_way_does(self, trial):
-        """A size that was made twice: the one that is named is replaced, and set aside."""
+    def test_only_the_named_file_is_replaced(self, trial):
+        """For sizes made twice; the old one is quarantined."""
         place, old, new = variant_of(OF, "m"), bytes_of("old"), bytes_of("new")
         put(trial.store, place, old)
         put(trial.store, Place(Info(OF)), b"{}")
@@ -84,8 +84,8 @@ class KeepingContract:
         assert trial.read(place.path) == new
         assert any(path.startswith(".quarantine/") for path in trial.store.find(OF.photo))
 
-    def test_a_bundle_is_refused_beside_the_info_of_another(self, trial):
-        """Also where a size of the first is missing: the other mirror has it."""
+    def test_a_bundle_beside_another_info_is_refused(self, trial):
+        """Also if a size of the first bundle is missing, because the other mirror has it."""
         first = bundle_of(OF)
         trial.store.publish_bundle(first, mtime_seconds=MTIME)
         trial.store.quarantine(first[0][0])
@@ -105,15 +105,15 @@ class KeepingContract:
             file.replaces = replaces
             store.publish(file, place, mtime_seconds=MTIME, digest=digest_of(data))
 
-    def test_a_file_in_doubt_keeps_its_digest_if_it_has_one(self, trial):
-        """It is asked for again, and that is all."""
+    def test_an_unverified_file_keeps_a_recorded_digest(self, trial):
+        """It is only looked up again."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         before = trial.store.shard_digests(VOLUME)
         trial.store.mark_unverified(variant_of(OF))
         assert trial.store.shard_digests(VOLUME) == before
 
-    def test_digests_of_many_files_are_of_those_that_are_here(self, trial):
-        """What is missing is left out, and a volume that is not here is not an empty one."""
+    def test_digests_of_many_files_skip_missing_ones(self, trial):
+        """A volume without a mirror here is not an empty one."""
         trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
         trial.store.write_tombstone(Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME)
         files = [Info(OF), VersionTombstone(OF), Info(OTHER_PHOTO), VersionTombstone(OTHER_VERSION)]
@@ -124,15 +124,15 @@ class KeepingContract:
         with pytest.raises(NotAMirror):
             trial.store.digests([Info(OF), Info(version_of(1, volume=OTHER_VOLUME))])
 
-    def test_many_small_files_are_read_at_once(self, trial):
-        """Those that are here."""
+    def test_many_small_files_are_read_in_one_call(self, trial):
+        """Missing files are skipped."""
         trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
         data = bytes_of(Place(Info(OF)))
         found = trial.store.read_all([Info(OF), Info(OTHER_PHOTO)])
         assert found == {Info(OF): (data, digest_of(data))}
 
-    def test_a_shard_s_digest_changes_exactly_when_its_files_do(self, trial):
-        """Not when asked again, not when the same comes again, not for another shard."""
+    def test_the_digest_of_a_shard_changes_exactly_with_its_files(self, trial):
+        """Not with repeated calls, repeated puts, or another shard."""
         store = trial.store
         seen = [store.shard_digests(VOLUME)]
         assert seen == [{}]
@@ -158,7 +158,7 @@ class KeepingContract:
         assert digests[OF.shard] == seen[-1][OF.shard]
 
     def test_mirrors_with_the_same_files_have_the_same_digests(self, trial):
-        """In whatever order and at whatever time they got them; and otherwise not."""
+        """In any order and at any time of arrival."""
         here, there = trial.store, trial.another_store()
         bundle = bundle_of(OF, sizes="smo")
         here.publish_bundle(bundle, mtime_seconds=MTIME)
@@ -169,100 +169,100 @@ class KeepingContract:
         put(here, variant_of(OF, "z"), b"not z")
         assert here.shard_digests(VOLUME) != there.shard_digests(VOLUME)
 
-    def test_what_is_owed_is_held_apart_until_it_is_settled(self, trial):
-        """It is not listed as the node's own, and needs no home here."""
+    def test_hints_are_separate_until_they_are_removed(self, trial):
+        """They are not listed as the node's own files and need no mirror here."""
         photo_version = PhotoVersion(OTHER_VOLUME, OF.photo, OF.version)
-        held = variant_of(photo_version, hint_for="west-1")
-        published = put(trial.store, held, bytes_of("photo"))
-        assert published.path == f".hints/west-1/{render_path(held.file)}"
-        (owed,) = trial.store.list_hints(10)
-        assert (owed.place, owed.bytes, owed.digest) == (held, 100, digest_of(bytes_of("photo")))
+        hinted = variant_of(photo_version, hint_for="west-1")
+        published = put(trial.store, hinted, bytes_of("photo"))
+        assert published.path == f".hints/west-1/{render_path(hinted.file)}"
+        (hint,) = trial.store.list_hints(10)
+        assert (hint.place, hint.bytes, hint.digest) == (hinted, 100, digest_of(bytes_of("photo")))
         assert trial.store.count_hints(10) == 1
         assert trial.store.shard_digests(VOLUME) == {}
-        trial.store.remove_hint(held)
-        trial.store.remove_hint(held)
+        trial.store.remove_hint(hinted)
+        trial.store.remove_hint(hinted)
         assert trial.store.list_hints(10) == []
         assert trial.store.count_hints(10) == 0
         assert trial.store.find(OF.photo) == []
 
-    def test_owed_files_are_counted_and_listed_up_to_a_limit(self, trial):
-        """Of all homes together."""
+    def test_hints_are_counted_and_listed_up_to_a_limit(self, trial):
+        """For all mirrors together."""
         for number in range(5):
             for node in ("west-1", "west-2"):
                 put(trial.store, variant_of(version_of(number), hint_for=node), bytes_of(number))
         assert len(trial.store.list_hints(100)) == trial.store.count_hints(100) == 10
         assert len(trial.store.list_hints(3)) == trial.store.count_hints(3) == 3
-        for owed in trial.store.list_hints(100):
-            trial.store.remove_hint(owed.place)
+        for hint in trial.store.list_hints(100):
+            trial.store.remove_hint(hint.place)
         assert trial.store.list_hints(100) == []
 
-    def test_an_owed_bundle_is_held_whole(self, trial):
-        """Info last, as at home."""
+    def test_a_hinted_bundle_is_stored_whole(self, trial):
+        """The info last, as on a mirror."""
         trial.store.publish_bundle(bundle_of(OF, hint_for="west-1"), mtime_seconds=MTIME)
         assert len(trial.store.list_hints(100)) == 13
         assert trial.store.list_photo(VOLUME, OF.photo) == ()
 
-    def test_an_owed_tombstone_covers_what_is_owed_to_the_same_node(self, trial):
-        """And says nothing of what this node has at home."""
+    def test_a_hinted_tombstone_covers_hints_for_the_same_mirror(self, trial):
+        """And no file of this node."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
-        held = Place(VersionTombstone(OF), "west-1")
-        trial.store.write_tombstone(held, mtime_seconds=MTIME)
-        assert trial.read(held.path) == TOMBSTONE_BYTES
+        hinted = Place(VersionTombstone(OF), "west-1")
+        trial.store.write_tombstone(hinted, mtime_seconds=MTIME)
+        assert trial.read(hinted.path) == TOMBSTONE_BYTES
         with pytest.raises(Gone):
             put(trial.store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
         put(trial.store, variant_of(OF, hint_for="west-2"), bytes_of("photo"))
         assert trial.read(variant_of(OF).path) == bytes_of("photo")
 
-    def test_what_is_gone_at_home_is_not_taken_for_others_either(self, trial):
-        """A tombstone here is known to be one everywhere."""
+    def test_a_file_that_is_deleted_here_is_not_stored_as_a_hint(self, trial):
+        """A tombstone here applies everywhere."""
         trial.store.write_tombstone(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
         with pytest.raises(Gone):
             put(trial.store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
 
-    def test_an_owed_file_goes_home_and_is_let_go_of(self, trial):
-        """Copied, and only then removed."""
-        home = trial.another_store()
-        held = variant_of(OF, hint_for="west-1")
-        put(trial.store, held, bytes_of("photo"))
-        (owed,) = trial.store.list_hints(1)
-        published = put(home, Place(owed.place.file), trial.read(owed.place.path))
-        assert published.digest == owed.digest
-        trial.store.remove_hint(held)
-        assert home.list_photo(VOLUME, OF.photo)[0].digest == owed.digest
+    def test_a_hint_is_delivered_and_removed(self, trial):
+        """Copied first, and then removed."""
+        mirror = trial.another_store()
+        hinted = variant_of(OF, hint_for="west-1")
+        put(trial.store, hinted, bytes_of("photo"))
+        (hint,) = trial.store.list_hints(1)
+        published = put(mirror, Place(hint.place.file), trial.read(hint.place.path))
+        assert published.digest == hint.digest
+        trial.store.remove_hint(hinted)
+        assert mirror.list_photo(VOLUME, OF.photo)[0].digest == hint.digest
 
-    def test_a_photo_is_found_wherever_it_is_kept(self, trial):
-        """At home, owed, deleted and quarantined."""
+    def test_a_photo_is_found_in_every_area(self, trial):
+        """Live, as a hint, in the trash, and in the quarantine."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         put(trial.store, variant_of(OTHER_VERSION), bytes_of("photo"))
         put(trial.store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
         put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
-        aside = trial.store.quarantine(variant_of(OF))
+        quarantined = trial.store.quarantine(variant_of(OF))
         trial.store.write_tombstone(Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME)
         found = trial.store.find(OF.photo)
         assert found == sorted(found)
-        assert aside in found
+        assert quarantined in found
         assert variant_of(OF, hint_for="west-1").path in found
         assert render_path(VersionTombstone(OTHER_VERSION)) in found
         assert [path.split("/")[0] for path in found] == [".hints", ".quarantine", ".trash", "42"]
 
-    def test_what_is_quarantined_is_kept_and_out_of_the_way(self, trial):
-        """The name is free for the right bytes; what was there is never deleted."""
+    def test_a_quarantined_file_is_kept_and_frees_its_name(self, trial):
+        """The name is free for the right bytes."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         before = trial.store.shard_digests(VOLUME)
-        aside = trial.store.quarantine(variant_of(OF))
-        assert trial.read(aside) == bytes_of("photo")
+        quarantined = trial.store.quarantine(variant_of(OF))
+        assert trial.read(quarantined) == bytes_of("photo")
         assert trial.store.shard_digests(VOLUME) == {}
         assert not put(trial.store, variant_of(OF), bytes_of("photo")).existed
         assert trial.store.shard_digests(VOLUME) == before
 
     def test_quarantining_twice_is_no_error(self, trial):
-        """Two readers may find the same file corrupt."""
+        """Two readers can find the same file corrupt."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         assert trial.store.quarantine(variant_of(OF)) is not None
         assert trial.store.quarantine(variant_of(OF)) is None
 
     def test_a_version_is_linked_under_another_one(self, trial):
-        """Every file of it, and none of others; doing it again changes nothing."""
+        """With all its files and no others; repeated calls change nothing."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         trial.store.publish_bundle(bundle_of(OF, sizes="sm"), mtime_seconds=MTIME)
         for _ in range(2):
@@ -275,8 +275,8 @@ class KeepingContract:
         )
         assert len(names_of(trial.store)) == 8
 
-    def test_a_revoked_version_leaves_its_relinked_one(self, trial):
-        """One name goes to the trash, the other stays."""
+    def test_a_deleted_version_leaves_its_relinked_one(self, trial):
+        """One name goes to the trash, and the other stays."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         trial.store.relink(OF, OTHER_VERSION.version)
         trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
@@ -287,13 +287,13 @@ class KeepingContract:
             trial.store.relink(OTHER_VERSION, OF.version)
 
     def test_a_version_without_its_original_is_not_relinked(self, trial):
-        """Half a photo would be made to look whole."""
+        """It would make half a photo look complete."""
         put(trial.store, variant_of(OF, "m"), bytes_of("m"))
         with pytest.raises(NotFound):
             trial.store.relink(OF, OTHER_VERSION.version)
 
-    def test_a_chill_is_noted_for_good_until_it_is_taken_back(self, trial):
-        """It outlives the process; a volume that is not here cannot be chilled."""
+    def test_a_cold_tier_is_recorded_until_it_is_removed(self, trial):
+        """It survives the process, and needs a mirror here."""
         trial.store.set_cold_tier(VOLUME, COLD_TIER)
         trial.store.set_cold_tier(VOLUME, COLD_TIER)
         trial.restart()
@@ -305,8 +305,8 @@ class KeepingContract:
         trial.restart()
         assert trial.store.cold_tiers == {}
 
-    def test_only_what_is_chilled_and_the_very_same_can_be_dropped(self, trial):
-        """Nothing else is ever removed without a tombstone; what is gone already is no error."""
+    def test_only_offloaded_files_with_the_same_digest_are_dropped(self, trial):
+        """Nothing else is removed without a tombstone; a missing file is not an error."""
         large, small = variant_of(OF), variant_of(OF, "m")
         for place in (large, small):
             put(trial.store, place, bytes_of("photo"))
@@ -324,8 +324,8 @@ class KeepingContract:
         assert names_of(trial.store) == [small.path.rpartition("/")[2]]
         assert trial.store.shard_digests(VOLUME) != before
 
-    def test_a_part_of_the_files_has_digests_of_its_own(self, trial):
-        """So that mirrors of a chilled volume are compared by what both are to have."""
+    def test_a_size_filter_has_digests_of_its_own(self, trial):
+        """Mirrors of an offloaded volume are compared by the files that both must have."""
         here, there = trial.store, trial.another_store()
         small, large = SizeFilter("ko", include=False), SizeFilter("ko", include=True)
         for store, sizes in ((here, "smko"), (there, "sm")):
@@ -342,16 +342,16 @@ class KeepingContract:
         assert here.shard_digests(VOLUME, small) != before
         assert here.shard_digests(VOLUME, large).keys() == {OF.shard}
 
-    def test_a_chilled_version_is_relinked_without_its_original(self, trial):
-        """Which the keepers relink."""
+    def test_an_offloaded_version_is_relinked_without_its_original(self, trial):
+        """The cold nodes relink the original."""
         put(trial.store, variant_of(OF, "m"), bytes_of("m"))
         trial.store.set_cold_tier(VOLUME, COLD_TIER)
         assert trial.store.relink(OF, OTHER_VERSION.version) == (
             variant_of(OTHER_VERSION, "m").path,
         )
 
-    def test_all_is_there_after_a_restart(self, trial):
-        """The disk is the only truth."""
+    def test_everything_survives_a_restart(self, trial):
+        """The disk is the only state."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         put(trial.store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
         trial.store.publish_bundle(bundle_of(OF, sizes="sm"), mtime_seconds=MTIME)
@@ -374,7 +374,7 @@ class KeepingContract:
         with pytest.raises(Gone):
             put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
 
-    def test_a_restart_removes_what_was_never_finished(self, trial):
+    def test_a_restart_removes_unfinished_files(self, trial):
         """And nothing else."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         with trial.store.staging(bytes_expected=5) as file:
@@ -383,7 +383,7 @@ class KeepingContract:
             assert trial.unfinished() == []
         assert trial.read(variant_of(OF).path) == bytes_of("photo")
 
-    def test_the_room_that_is_told_is_that_of_the_disk(self, trial):
-        """Free is not more than there is."""
+    def test_the_reported_space_is_that_of_the_disk(self, trial):
+        """Free space is at most the total."""
         space = trial.store.space()
         assert 0 < space.free_bytes <= space.total_bytes

@@ -1,4 +1,4 @@
-"""A store as the contract sees it, and what its tests need beside it."""
+"""A store under the contract, and helpers of its tests."""
 
 from typing import Protocol
 
@@ -14,28 +14,28 @@ OTHER_PHOTO = version_of(8)
 
 
 class StoreUnderTest(Protocol):
-    """A store, and what a test may do to it that a store itself does not offer."""
+    """A store, and operations of a test that a store does not offer."""
 
     store: DiskStore
 
     def restart(self) -> None:
-        """Put a new store in the place of `store`, over the same bytes."""
+        """Replace `store` with a new one over the same bytes."""
 
     def another_store(self) -> DiskStore:
-        """A new and empty store of its own, a home of VOLUME too."""
+        """Return a new and empty store that mirrors VOLUME."""
 
     def read(self, path: str) -> bytes:
-        """The bytes at any path below the root, verified; `NotFound` if there is none."""
+        """Return the verified bytes at any path below the root, or raise `NotFound`."""
 
     def mtime_of(self, path: str) -> float:
-        """The time a file says that it was written at."""
+        """Return the recorded time of a file."""
 
     def unfinished(self) -> list[str]:
-        """The names of writes that have begun and not ended."""
+        """Return the names of unfinished writes."""
 
 
 def put(store: DiskStore, place: Place, data: bytes, *, mtime_seconds: int = MTIME) -> Published:
-    """Write one file, as a streamed upload does."""
+    """Write one file as a streamed upload does."""
     with store.staging(bytes_expected=len(data)) as file:
         for start in range(0, len(data), 40):
             file.write(data[start : start + 40])
@@ -43,5 +43,5 @@ def put(store: DiskStore, place: Place, data: bytes, *, mtime_seconds: int = MTI
 
 
 def names_of(store: DiskStore, photo_version: PhotoVersion = OF) -> list[str]:
-    """What the shard of a photo lists."""
+    """Return the names that the shard of a photo lists."""
     return [file.name for file in store.list_shard(photo_version.volume, photo_version.shard)]

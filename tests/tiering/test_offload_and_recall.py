@@ -26,7 +26,7 @@ def test_the_plan_is_shown_and_changes_nothing(cluster, photo_version):
     result = cluster.glassplate("volume", "offload", VOLUME, "--to", COLD)
     assert result.exit_code == 1
     assert "files of" in result.stdout
-    assert "--apply does it" in result.stderr
+    assert "Use --apply" in result.stderr
     plan = cluster.glassplate_json("volume", "offload", VOLUME, "--to", COLD, exit_code=1)["plan"]
     assert plan["files"] >= 3
     assert plan["freed_bytes"] == 2 * plan["bytes"]

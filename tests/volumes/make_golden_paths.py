@@ -1,10 +1,9 @@
-"""Makes golden_paths.json: texts, and what photo file each of them names, if any.
+"""Generator of golden_paths.json: texts, and the photo file that each of them names, if any.
 
-    python tests/volumes/make_golden_paths.py
+python tests/volumes/make_golden_paths.py
 
-It imports nothing of ours. A good path is put together from parts here, and read back one character
-at a time by `read_path`; what is written and what is read must agree. A bad path comes with why it
-is bad, and `read_path` must refuse it.
+It imports no project code. It joins a valid path from parts, reads it back one character at a time
+with `read_path`, and compares the two. A bad path has its reason, and `read_path` must reject it.
 """
 
 import json
@@ -35,17 +34,17 @@ def main() -> int:
 
 
 def render() -> str:
-    """The whole file; one vector a line, so that a change shows as a line."""
+    """Render the file with one vector per line, so that a change is a line in a diff."""
     about = "kind and parts of every path that names a photo file; why, of every text that does not"
     lines = ",\n".join(f"    {json.dumps(vector)}" for vector in make_vectors())
     return f'{{\n  "about": {json.dumps(about)},\n  "vectors": [\n{lines}\n  ]\n}}\n'
 
 
 def make_vectors() -> list[Vector]:
-    """All vectors, each path once.
+    """Return all vectors, each path once.
 
     Raises:
-        ValueError: The reader disagrees with what is written here.
+    ValueError: The reader disagrees with a vector.
     """
     vectors: dict[str, Vector] = {}
     for vector in (*good(), *bad()):
@@ -59,7 +58,7 @@ def make_vectors() -> list[Vector]:
 
 
 def good() -> Iterator[Vector]:
-    """Every kind, and the edges of every part."""
+    """Yield every kind of file, and the limits of every part."""
     for size in LETTERS:
         yield variant(size=size)
     for ext in EXTS:
@@ -89,13 +88,13 @@ def good() -> Iterator[Vector]:
 
 
 def bad() -> Iterator[Vector]:
-    """Whatever comes near a photo path, and is none."""
+    """Yield texts similar to a photo path."""
     for path, why in (*bad_volumes(), *bad_shards(), *bad_names(), *bad_shapes(), *disguised()):
         yield {"path": path, "why": why}
 
 
 def bad_volumes() -> Iterator[tuple[str, str]]:
-    """Numbers that are none, or out of range, or spelt otherwise."""
+    """Yield volume numbers that are invalid, out of range, or spelled differently."""
     for text in ("", "0", "00", "01", "042", "65536", "65540", "65600", "66000", "70000", "99999",
                  "100000", "4294967338", "18446744073709551616", "-1", "+1", "1e3", "0x2a", "4.2",
                  "4_2", "1,000", "forty", "42a", "a42", " 42", "42 ", "4 2", "\t42", "42\n", "None",
@@ -105,7 +104,7 @@ def bad_volumes() -> Iterator[tuple[str, str]]:
 
 
 def bad_shards() -> Iterator[tuple[str, str]]:
-    """Shards that are not the last two characters of the photo."""
+    """Yield shards that are not the last two characters of the photo."""
     for text in ("", "k", "7", "7k", "k8", "j7", "K7", "k77", "4k7", "01", "qd", "k7 ", " k7", "..",
                  ".", "k7.", "il", "k\u0667", "k7\n"):  # fmt: skip
         yield f"42/{text}/{NAME}_m.jpg", f"shard {text!r}"
@@ -113,7 +112,7 @@ def bad_shards() -> Iterator[tuple[str, str]]:
 
 
 def bad_names() -> Iterator[tuple[str, str]]:
-    """Names in the right directory that name nothing."""
+    """Yield invalid names in the right directory."""
     for letter in "ilouAKZ-.~\u00e9":
         yield f"42/k7/01jd3x8m2c9qp{letter}k7_{VERSION}_m.jpg", f"photo with {letter!r}"
         yield f"42/k7/{PHOTO}_3fz8q{letter}_m.jpg", f"version with {letter!r}"
@@ -153,7 +152,7 @@ def bad_names() -> Iterator[tuple[str, str]]:
 
 
 def bad_shapes() -> Iterator[tuple[str, str]]:
-    """Too few or too many parts."""
+    """Yield paths with too few or too many parts."""
     name = f"{NAME}_m.jpg"
     yield from (
         ("", "nothing"),
@@ -178,7 +177,7 @@ def bad_shapes() -> Iterator[tuple[str, str]]:
         (f"../42/k7/{name}", "out of the root"),
         (f"42\\k7\\{name}", "backslashes"),
         (f"42/k7\\{name}", "one backslash"),
-        (f".hints/west-1/42/k7/{name}", "an owed file's place"),
+        (f".hints/west-1/42/k7/{name}", "the place of a hint"),
         (f".trash/2026-01-01/42/k7/{name}", "a deleted file's place"),
         (f".quarantine/1.5-42_k7_{name}", "a corrupt file's place"),
         (".node", "the node's marker"),
@@ -188,7 +187,7 @@ def bad_shapes() -> Iterator[tuple[str, str]]:
 
 
 def disguised() -> Iterator[tuple[str, str]]:
-    """A good path with something about it."""
+    """Yield a valid path with additional characters."""
     path = f"42/k7/{NAME}_m.jpg"
     for text in ("\0", "\n", "\r\n", " ", "\t", "%00", "%2f", "?", "#", ";", "*", "~", "\x7f",
                  "\u202e", "\ufeff"):  # fmt: skip
@@ -206,7 +205,7 @@ def variant(
     *, volume: int = 42, photo: str = PHOTO, version: str = VERSION, size: str = "m",
     ext: str = "jpg",
 ) -> Vector:  # fmt: skip
-    """A variant, put together from its parts."""
+    """Return a variant, joined from its parts."""
     return {
         "path": f"{volume}/{photo[14:]}/{photo}_{version}_{size}.{ext}",
         "kind": "variant",
@@ -221,7 +220,7 @@ def variant(
 def note(
     suffix: str, *, volume: int = 42, photo: str = PHOTO, version: str = VERSION
 ) -> Vector:  # fmt: skip
-    """An info, a failure or a version's tombstone, put together from its parts."""
+    """Return an info, a failure, or a version's tombstone, joined from its parts."""
     return {
         "path": f"{volume}/{photo[14:]}/{photo}_{version}.{suffix}",
         "kind": KINDS[suffix],
@@ -232,7 +231,7 @@ def note(
 
 
 def attempt(number: int, *, volume: int = 42, photo: str = PHOTO, version: str = VERSION) -> Vector:
-    """The note of a failed attempt, put together from its parts."""
+    """Return a failed attempt, joined from its parts."""
     return {
         "path": f"{volume}/{photo[14:]}/{photo}_{version}_{number}.try",
         "kind": "attempt",
@@ -244,13 +243,13 @@ def attempt(number: int, *, volume: int = 42, photo: str = PHOTO, version: str =
 
 
 def tombstone(*, volume: int = 42, photo: str = PHOTO) -> Vector:
-    """A photo's tombstone, put together from its parts."""
+    """Return a photo's tombstone, joined from its parts."""
     path = f"{volume}/{photo[14:]}/{photo}.gone"
     return {"path": path, "kind": "photo_tombstone", "volume": volume, "photo": photo}
 
 
 def read_path(text: str) -> Vector | None:
-    """What a path names, one character after the other; None if it names nothing."""
+    """Read a path one character at a time; return its file, or None if it is invalid."""
     reader = _Reader(text)
     volume = reader.take_while("0123456789")
     if not volume or volume[0] == "0" or len(volume) > 5 or int(volume) > 65535:
@@ -287,20 +286,20 @@ def read_path(text: str) -> Vector | None:
 
 
 class _Reader:
-    """A text, eaten from the front."""
+    """A text that is consumed from its beginning."""
 
     def __init__(self, text: str) -> None:
         self.rest = text
 
     def take(self, character: str) -> bool:
-        """Whether the next character is this one, which is then gone."""
+        """Consume the next character if it is this one; return True if so."""
         if self.rest[:1] != character:
             return False
         self.rest = self.rest[1:]
         return True
 
     def take_while(self, characters: str) -> str:
-        """The longest beginning of these characters only."""
+        """Consume and return the longest prefix of these characters."""
         taken = ""
         while self.rest and self.rest[0] in characters:
             taken += self.rest[0]

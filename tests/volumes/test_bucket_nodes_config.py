@@ -1,4 +1,4 @@
-"""`cluster.toml`: what it says of nodes over buckets."""
+"""Bucket nodes in `cluster.toml`."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from volumes.bucket_location import BucketLocation, parse_location
 from volumes.cluster_config import parse_cluster
 
 
-def test_a_node_over_a_bucket_says_where_it_is():
-    """Its server, region and copies; and nothing that is secret."""
+def test_a_bucket_node_has_its_location():
+    """A bucket node has a server, a region, and replicas, but no secret."""
     bucket = 'store = "s3://photos/west-1"\nendpoint = "https://s3.example:8333/"\nregion = "r"\n'
     text = SMALLEST.replace('store = "s3://photos/west-1"', bucket + "bucket_replicas = 3")
     node = parse_cluster(text).nodes["west-1"]
@@ -30,10 +30,10 @@ def test_a_node_over_a_bucket_says_where_it_is():
             'store = "s3://photos"\nbucket_replicas = 0',
             "nodes.west-1.bucket_replicas: must be at least 1, is 0",
         ),
-        ('store = "west-1"\nendpoint = "http://x"', "nodes.west-1.endpoint: is not a key here"),
+        ('store = "west-1"\nendpoint = "http://x"', "nodes.west-1.endpoint: unknown key"),
     ],
 )
-def test_a_bucket_that_is_none_is_refused(line, problem):
-    """A key in an URL would be a secret in a config that many read."""
+def test_an_invalid_bucket_is_rejected(line, problem):
+    """An invalid bucket location is rejected; a URL with a key would reveal a secret."""
     (found,) = problems_of(SMALLEST.replace('store = "s3://photos/west-1"', line))
     assert found.startswith(problem)

@@ -1,4 +1,4 @@
-"""`cluster.toml`: what it says becomes a cluster, and every mistake in it is told at once."""
+"""Parser of `cluster.toml`: valid configs, and reports of all problems."""
 
 import pytest
 from hypothesis import given
@@ -98,7 +98,7 @@ public_url = "photos.example"
 queue_url = ""
 durability = "often"
 memcached = ["127.0.0.1"]
-colour = "blue"
+color = "blue"
 
 [nodes.east-1]
 colo = "East Coast"
@@ -123,7 +123,7 @@ write = "127.0.0.1:7202"
 
 [[volumes]]
 numbers = "1-16"
-mirrors = ["east-1", "nobody"]
+mirrors = ["east-1", "unknown"]
 
 [[volumes]]
 numbers = "16"
@@ -174,23 +174,23 @@ PROBLEMS_OF_BROKEN = """
     queue_url: must not be empty
     durability: must be one of degraded, strict; is 'often'
     memcached: must be a host and a port, as in "127.0.0.1:7101"; is '127.0.0.1'
-    colour: is not a key here
-    nodes.east-1.colo: must be a-z, 0-9 and dashes
-    nodes.east-1.stoer: is not a key here; known are: colo, read, store, uuid, write
-    nodes.east-1.write: 127.0.0.1:7101 is taken by nodes.east-1.read
+    color: unknown key
+    nodes.east-1.colo: must be a-z, 0-9, and dashes
+    nodes.east-1.stoer: unknown key; known keys: colo, read, store, uuid, write
+    nodes.east-1.write: 127.0.0.1:7101 is already used by nodes.east-1.read
     nodes.east-2.read: must be a host and a port
     nodes.east-2.write: must be a string, is 7112
     nodes.east-2.store: must be a string, is ['east-2']
-    nodes.East_3: must be a-z, 0-9 and dashes
+    nodes.East_3: must be a-z, 0-9, and dashes
     nodes.west-1.store: is missing
-    volumes[0].mirrors: 'nobody' is not one of the nodes
+    volumes[0].mirrors: unknown node 'unknown'; known nodes:
     volumes[0].mirrors: must be in at least 2 colos
-    volumes[1].numbers: volume 16 is there already
-    volumes[1].mirrors: names a node twice
+    volumes[1].numbers: volume 16 is listed twice
+    volumes[1].mirrors: lists a node twice
     volumes[1].state: must be one of open, closed; is 'ajar'
     volumes[2].numbers: must be as in "7" or "1-16", up to 65535; is '9-4'
     volumes[2].mirrors: must be a list, is 'east-1'
-    masters.m1.address: 127.0.0.1:7202 is taken by nodes.west-1.write
+    masters.m1.address: 127.0.0.1:7202 is already used by nodes.west-1.write
     edges.e1.kind: must be one of nginx, varnish; is 'apache'
     edges.e1.purge: is missing
     limits.upload_bytes_max: must be at least 1, is 0
@@ -199,23 +199,23 @@ PROBLEMS_OF_BROKEN = """
     sizes[0].edge_pixels: must be a whole number, is 'many'
     sizes[0].square: must be true or false, is 1
     sizes[2].edge_pixels: must be at most 16383, is 20000
-    sizes[2].letter: size 'x' is there already
+    sizes[2].letter: size 'x' is listed twice
     images.webp: must be true or false, is 'yes'
     images.webp_quality: must be at most 100, is 101
     images.avif_quality: must be at least 1, is 0
-    images.avif_speed: is not a key here; known are: animation, animation_quality, avif
+    images.avif_speed: unknown key; known keys: animation, animation_quality, avif
 """
 
 
 def problems_of(text):
-    """What is wrong with a config, one text a problem."""
+    """Return the problems of a config as texts."""
     with pytest.raises(InvalidConfig) as caught:
         parse_cluster(text)
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_every_mistake_is_told_at_once_with_its_key():
-    """One reading of a config with thirty mistakes is enough to mend it."""
+def test_every_problem_is_reported_at_once_with_its_key():
+    """A config with more than thirty problems reports all of them with their keys."""
     found = sorted(problems_of(BROKEN))
     wanted = sorted(line.strip() for line in PROBLEMS_OF_BROKEN.strip().splitlines())
     assert len(found) == len(wanted) >= 30
@@ -224,16 +224,16 @@ def test_every_mistake_is_told_at_once_with_its_key():
 
 
 def test_the_message_of_the_error_shows_all_problems():
-    """It is what an operator sees."""
+    """The error message lists all problems."""
     with pytest.raises(InvalidConfig) as caught:
         parse_cluster(BROKEN)
     lines = str(caught.value).splitlines()
-    assert lines[0] == f"the config has {len(lines) - 1} mistake(s):"
+    assert lines[0] == f"the config has {len(lines) - 1} problem(s):"
     assert [line.strip() for line in lines[1:]] == [str(p) for p in caught.value.problems]
 
 
 def test_the_smallest_config_is_filled_with_defaults():
-    """Two nodes in two colos, a volume, a master; nothing else has to be said."""
+    """Two nodes in two colos, a volume, and a storagemaster are enough."""
     cluster = parse_cluster(SMALLEST)
     assert cluster.name == "glassplate"
     assert cluster.public_url == "http://127.0.0.1:8080"
@@ -248,7 +248,7 @@ def test_the_smallest_config_is_filled_with_defaults():
 
 
 def test_a_full_config_is_read_whole():
-    """Every key has its place in the cluster."""
+    """Every key sets a field of the cluster."""
     cluster = parse_cluster(FULL)
     assert cluster.name == "holiday"
     assert cluster.public_url == "https://photos.example"
@@ -271,8 +271,8 @@ def test_a_full_config_is_read_whole():
     )
 
 
-def test_a_cluster_answers_who_is_where():
-    """The questions that the other parts ask of the map."""
+def test_lookups_in_the_map():
+    """Lookups in the map: colos, mirrors, volumes."""
     cluster = parse_cluster(FULL)
     assert cluster.colos == ("east", "west")
     assert [node.id for node in cluster.mirrors_of(65535)] == ["west-2", "east-1", "west-1"]
@@ -284,15 +284,15 @@ def test_a_cluster_answers_who_is_where():
 
 @pytest.mark.parametrize("table", ["nodes.east-1", "masters.m1", "edges.e1", "limits", "images"])
 def test_an_unknown_key_is_refused_in_every_table(table):
-    """Most are misspelt, and a misspelt key would silently be the default."""
+    """A misspelled key would otherwise silently get its default."""
     text = FULL.replace(f"[{table}]", f"[{table}]\nstroe = 1")
     (problem,) = problems_of(text)
-    assert problem.startswith(f"{table}.stroe: is not a key here; known are: ")
+    assert problem.startswith(f"{table}.stroe: unknown key; known keys: ")
 
 
 @pytest.mark.parametrize("table", ["volumes", "sizes"])
 def test_an_unknown_key_is_refused_in_every_list_of_tables(table):
-    """With the place in the list."""
+    """The problem has the index in the list."""
     text = FULL.replace(f"[[{table}]]", f"[[{table}]]\nstroe = 1")
     assert [problem.partition(": ")[0] for problem in problems_of(text)] == [
         f"{table}[0].stroe",
@@ -302,20 +302,20 @@ def test_an_unknown_key_is_refused_in_every_list_of_tables(table):
 
 @pytest.mark.parametrize("table", ["nodes", "volumes", "masters"])
 def test_a_cluster_without_an_essential_part_is_refused(table):
-    """And the problem says why the part is needed."""
+    """The problem says why the part is required."""
     head, *parts = SMALLEST.split("\n[")
     text = "\n[".join([head, *(part for part in parts if table not in part.partition("]")[0])])
     assert any(problem.startswith(f"{table}: is missing: ") for problem in problems_of(text))
 
 
 def test_a_volume_in_one_colo_is_refused():
-    """Two mirrors that fail together are one."""
+    """Both mirrors could fail together."""
     text = SMALLEST.replace('colo = "west"', 'colo = "east"')
     assert problems_of(text) == ["volumes[0].mirrors: must be in at least 2 colos"]
 
 
 def test_a_volume_with_one_mirror_is_refused():
-    """Nor is one a mirror."""
+    """One mirror is not enough."""
     text = SMALLEST.replace('["east-1", "west-1"]', '["east-1"]')
     assert problems_of(text) == ["volumes[0].mirrors: must be in at least 2 colos"]
 
@@ -323,19 +323,19 @@ def test_a_volume_with_one_mirror_is_refused():
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        (7202, 7101, "nodes.west-1.write: 127.0.0.1:7101 is taken by nodes.east-1.read"),
-        (7001, 7201, "masters.m1.address: 127.0.0.1:7201 is taken by nodes.west-1.read"),
-        (8081, 7302, "edges.e1.purge: 127.0.0.1:7302 is taken by nodes.west-2.write"),
-        (8082, 8081, "edges.e2.purge: 127.0.0.1:8081 is taken by edges.e1.purge"),
+        (7202, 7101, "nodes.west-1.write: 127.0.0.1:7101 is already used by nodes.east-1.read"),
+        (7001, 7201, "masters.m1.address: 127.0.0.1:7201 is already used by nodes.west-1.read"),
+        (8081, 7302, "edges.e1.purge: 127.0.0.1:7302 is already used by nodes.west-2.write"),
+        (8082, 8081, "edges.e2.purge: 127.0.0.1:8081 is already used by edges.e1.purge"),
     ],
 )
-def test_an_address_that_is_taken_is_refused_with_who_has_it(old, new, problem):
-    """The second server would not start, or worse, be taken for the first."""
+def test_a_shared_address_is_rejected_with_its_other_user(old, new, problem):
+    """The problem names the other user of the address."""
     assert problems_of(FULL.replace(f"127.0.0.1:{old}", f"127.0.0.1:{new}")) == [problem]
 
 
-def test_edges_may_all_listen_on_every_interface():
-    """They are on machines of their own, each with its own port 8080."""
+def test_edges_can_all_listen_on_every_interface():
+    """Edges are on separate machines, each with port 8080."""
     edges = parse_cluster(FULL).edges.values()
     assert {str(edge.listen) for edge in edges} == {"0.0.0.0:8080"}
 
@@ -343,14 +343,14 @@ def test_edges_may_all_listen_on_every_interface():
 @pytest.mark.parametrize(
     "numbers", ["", "0", "0-3", "01", "3-", "-3", "3-2", "65536", "1-65536", "1-2-3", "1,2", "one"]
 )
-def test_numbers_that_are_no_range_are_one_problem(numbers):
-    """Of that key alone."""
+def test_an_invalid_range_is_one_problem(numbers):
+    """An invalid range adds one problem."""
     (problem,) = problems_of(SMALLEST.replace("1-16", numbers))
     assert problem.startswith("volumes[0].numbers: must ")
 
 
 def test_a_missing_key_is_one_problem_and_not_more():
-    """What its stand-in is not is no news."""
+    """The placeholder of a missing value adds no problem."""
     for key in ("colo", "read", "write", "store", "numbers", "mirrors", "address", "public_url"):
         lines = SMALLEST.splitlines()
         at = next(n for n, line in enumerate(lines) if line.startswith(f"{key} = "))
@@ -362,7 +362,7 @@ def test_a_missing_key_is_one_problem_and_not_more():
 
 @pytest.mark.parametrize("text", ["[nodes", "a = ", "a = 1\na = 2", "\0"])
 def test_what_is_not_toml_is_one_problem_of_the_file(text):
-    """With the place that the TOML reader names."""
+    """The problem has the position that the TOML parser reports."""
     (problem,) = problems_of(text)
     assert problem.startswith("(file): is not TOML: ")
 
@@ -381,5 +381,5 @@ TABLES = st.sampled_from(["nodes", "volumes", "masters", "edges", "limits", "siz
 
 @given(st.dictionaries(TABLES, VALUES))
 def test_values_of_any_kind_are_refused_and_never_crash(values):
-    """Whatever stands where a table or a list should be."""
+    """A value of any type is rejected without a crash."""
     assert problems_of("\n".join(f"{key} = {value}" for key, value in values.items()))

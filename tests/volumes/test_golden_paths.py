@@ -1,4 +1,4 @@
-"""The golden paths are what their script makes, and `photo_path` reads each as it says there."""
+"""The golden paths are up to date, and `photo_path` agrees with them."""
 
 import contextlib
 import importlib.util
@@ -49,7 +49,7 @@ def _good(vectors):
 
 
 def file_of(vector):
-    """The photo file that a good vector's parts stand for."""
+    """Return the photo file of a vector's parts."""
     if vector["kind"] == "photo_tombstone":
         return PhotoTombstone(vector["volume"], vector["photo"])
     photo_version = PhotoVersion(vector["volume"], vector["photo"], vector["version"])
@@ -61,15 +61,15 @@ def file_of(vector):
 
 
 def test_golden_paths_are_what_the_script_makes(maker):
-    """Run `make golden` and look at the difference if this fails."""
+    """If this fails, run `make golden` and review the diff."""
     path = HERE / "golden_paths.json"
     if os.environ.get("GOLDEN") == "write":
         path.write_text(maker.render(), encoding="ascii")
     assert path.read_text(encoding="ascii") == maker.render()
 
 
-def test_golden_paths_have_every_kind_and_enough_that_are_none(vectors, good):
-    """A file that lost its cases would pass everything."""
+def test_golden_paths_have_every_kind_and_enough_invalid_ones(vectors, good):
+    """The file has every kind of path, and a minimum number of invalid ones."""
     kinds = [vector["kind"] for vector in good]
     assert len(vectors) >= 400
     assert len(vectors) - len(good) >= 200
@@ -80,17 +80,17 @@ def test_golden_paths_have_every_kind_and_enough_that_are_none(vectors, good):
 
 
 def test_golden_paths_are_parsed_into_their_parts(good):
-    """What stands in the file is what the parser finds."""
+    """The parser returns the parts in the file."""
     assert [parse_path(vector["path"]) for vector in good] == [file_of(v) for v in good]
 
 
 def test_golden_paths_are_rendered_from_their_parts(good):
-    """The parts give the path, character by character."""
+    """The parts are rendered to the exact path."""
     assert [render_path(file_of(vector)) for vector in good] == [v["path"] for v in good]
 
 
-def test_golden_texts_that_are_no_paths_are_refused(vectors):
-    """Each with the one error that says so, and no other."""
+def test_invalid_golden_texts_are_rejected(vectors):
+    """An invalid text raises InvalidPath and no other error."""
     accepted = []
     for vector in vectors:
         if "why" in vector:
@@ -100,7 +100,7 @@ def test_golden_texts_that_are_no_paths_are_refused(vectors):
 
 
 def test_a_permission_can_be_signed_for_every_variant_and_nothing_else(vectors):
-    """The grammar of permission URLs, which is written apart, is the same."""
+    """The grammar of permission URLs, which is written separately, agrees."""
     assert PERMITTED_EXTENSIONS == EXTENSIONS
     for vector in vectors:
         if vector.get("kind") == "variant":

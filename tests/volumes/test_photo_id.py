@@ -1,4 +1,4 @@
-"""Photo ids and versions: minted from a clock and dice, derived from a key, parsed strictly."""
+"""Photo ids and versions: creation, derivation, and parsing."""
 
 import random
 import re
@@ -22,12 +22,12 @@ MILLISECONDS_MAX = 2**50 - 1
 
 
 def only_zeros(_bits):
-    """Dice that always show nought."""
+    """Random source that returns only zeros."""
     return 0
 
 
 def only_ones(bits):
-    """Dice that always show all bits set."""
+    """Random source that returns only ones."""
     return 2**bits - 1
 
 
@@ -37,7 +37,7 @@ def _dice():
 
 
 def test_the_alphabet_is_crockford_base32():
-    """Digits and letters without i, l, o and u, in order; the pattern is the same set."""
+    """Digits and letters without i, l, o, and u, in order; the pattern is the same set."""
     letters = [c for c in "0123456789abcdefghijklmnopqrstuvwxyz" if c not in "ilou"]
     assert list(ALPHABET) == letters
     assert [chr(n) for n in range(128) if re.fullmatch(CHARACTER_PATTERN, chr(n))] == letters
@@ -45,7 +45,7 @@ def test_the_alphabet_is_crockford_base32():
 
 @given(st.integers(0, MILLISECONDS_MAX), st.randoms(use_true_random=False))
 def test_what_is_minted_is_parsed(now, dice):
-    """Whatever the time and the dice."""
+    """A new id is valid for any time and randomness."""
     photo = mint_photo_id(now_milliseconds=now, random_bits=dice.getrandbits)
     version = mint_version(dice.getrandbits)
     assert parse_photo_id(photo) == photo
@@ -54,7 +54,7 @@ def test_what_is_minted_is_parsed(now, dice):
 
 @given(st.integers(0, MILLISECONDS_MAX), st.integers(0, MILLISECONDS_MAX))
 def test_ids_sort_by_their_age(one, other):
-    """Even if the older one has the higher dice."""
+    """The time takes precedence over the random part."""
     older, younger = sorted((one, other))
     first = mint_photo_id(now_milliseconds=older, random_bits=only_ones)
     second = mint_photo_id(now_milliseconds=younger, random_bits=only_zeros)
@@ -62,8 +62,8 @@ def test_ids_sort_by_their_age(one, other):
     assert (first < second) is (older < younger)
 
 
-def test_an_id_has_ten_characters_of_time_and_six_of_chance():
-    """The parts are where the format says, most significant first."""
+def test_an_id_has_ten_characters_of_time_and_six_random_ones():
+    """The time comes first, with its most significant character first."""
     assert mint_photo_id(now_milliseconds=0, random_bits=only_zeros) == "0" * 16
     assert mint_photo_id(now_milliseconds=1, random_bits=only_ones) == "0000000001zzzzzz"
     assert mint_photo_id(now_milliseconds=33, random_bits=only_zeros) == "0000000011000000"
@@ -72,13 +72,13 @@ def test_an_id_has_ten_characters_of_time_and_six_of_chance():
 
 
 def test_ids_of_one_millisecond_differ(dice):
-    """A thousand of them, with dice that are fair."""
+    """A thousand ids of one millisecond differ."""
     minted = {mint_photo_id(now_milliseconds=5, random_bits=dice) for _ in range(1000)}
     assert len(minted) == 1000
 
 
 def test_a_derived_id_is_always_the_same():
-    """At any storagemaster, in any release: the text here must never change."""
+    """The derived id is fixed: it must never change in any release."""
     assert derive_photo_id("order-66/front", secret=b"s" * 32) == ("vtedkte1dn62nr0h", "80rysd")
     assert derive_photo_id("order-66/front", secret=b"s" * 32) == derive_photo_id(
         "order-66/front", secret=b"s" * 32
@@ -87,20 +87,20 @@ def test_a_derived_id_is_always_the_same():
 
 @given(st.text(min_size=1), st.binary(min_size=1, max_size=64))
 def test_a_derived_id_is_an_id(key, secret):
-    """Whatever the client calls its upload."""
+    """Every idempotency key gives a valid id."""
     photo, version = derive_photo_id(key, secret=secret)
     assert parse_photo_id(photo) == photo
     assert parse_version(version) == version
 
 
 def test_a_key_of_any_bytes_has_an_id():
-    """A header that is no UTF-8 comes as escapes, and still names one photo only."""
+    """A key with bytes that are not UTF-8 gives exactly one id."""
     keys = [bytes([byte]).decode(errors="surrogateescape") for byte in range(128, 256)]
     assert len({derive_photo_id(key, secret=b"s" * 32) for key in keys}) == 128
 
 
 def test_derived_ids_differ_by_key_and_by_secret():
-    """Keys one letter apart have nothing in common, and nobody outside can tell an id."""
+    """Similar keys give unrelated ids, and an id depends on the secret."""
     derived = {derive_photo_id(f"key-{n}", secret=b"a") for n in range(500)}
     derived |= {derive_photo_id(f"key-{n}", secret=b"b") for n in range(500)}
     assert len({photo for photo, _ in derived}) == 1000
@@ -109,7 +109,7 @@ def test_derived_ids_differ_by_key_and_by_secret():
 
 @pytest.mark.parametrize("character", "ilouAZ-_ .\n\u0660\uff10\u00e9")
 def test_a_character_that_is_not_of_the_alphabet_is_refused(character):
-    """Letters that look like others, upper case, digits of other scripts."""
+    """Similar letters, upper case, and digits of other scripts are rejected."""
     with pytest.raises(InvalidPhotoId):
         parse_photo_id(f"01jd3x8m2c9qp4k{character}")
     with pytest.raises(InvalidPhotoId):
@@ -118,7 +118,7 @@ def test_a_character_that_is_not_of_the_alphabet_is_refused(character):
 
 @pytest.mark.parametrize("length", [0, 1, 5, 7, 15, 17, 32])
 def test_another_length_is_refused(length):
-    """Sixteen and six, and nothing else."""
+    """Only sixteen and six characters are accepted."""
     with pytest.raises(InvalidPhotoId):
         parse_photo_id("0" * length)
     with pytest.raises(InvalidPhotoId):

@@ -1,13 +1,11 @@
-"""Photo paths: render and parse are inverses, on all that there can be and on noise."""
+"""Photo paths: round trips and random texts."""
 
 import contextlib
-import doctest
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volumes import photo_path
 from volumes.photo_id import ALPHABET, InvalidPhotoId
 from volumes.photo_path import (
     ATTEMPT_NUMBERS,
@@ -47,19 +45,19 @@ FILES = st.one_of(
     st.builds(VersionTombstone, VERSIONS),
     st.builds(PhotoTombstone, VOLUMES, PHOTOS),
 )
-# Texts of the characters that paths are made of come nearer to being one than any others.
+# Texts of the characters of paths are more similar to paths.
 NOISE = st.one_of(st.text(), st.text(alphabet="/._0127abjkmgonesfailtry", max_size=45))
 
 
 @given(FILES)
 def test_parse_undoes_render(file):
-    """Every file comes back from its path."""
+    """Every file survives the round trip."""
     assert parse_path(render_path(file)) == file
 
 
 @given(st.one_of(NOISE, st.tuples(FILES.map(render_path), NOISE).map("".join)))
 def test_render_undoes_parse(text):
-    """Whatever is accepted at all is the one spelling of what it names."""
+    """An accepted text is the only spelling of its file."""
     try:
         file = parse_path(text)
     except InvalidPath:
@@ -81,20 +79,20 @@ def test_a_path_with_one_character_changed_is_refused_or_names_another_file(file
 
 @given(FILES)
 def test_a_name_in_its_directory_names_the_same_file(file):
-    """What lists a directory needs no path to know what it has found."""
+    """The name in a directory listing identifies the file."""
     volume, _, name = render_path(file).split("/")
     assert parse_name(int(volume), name) == file
 
 
 @given(VERSIONS)
-def test_a_photo_version_comes_back_from_what_a_person_types(photo_version):
-    """VOLUME/PHOTO/VERSION, as receipts show it."""
+def test_a_photo_version_is_parsed_from_its_text(photo_version):
+    """VOLUME/PHOTO/VERSION, as in receipts."""
     assert parse_photo_version(str(photo_version)) == photo_version
 
 
 @given(VERSIONS)
 def test_all_paths_of_a_version_begin_with_its_stem(photo_version):
-    """So a version's files are found by prefix."""
+    """The files of a version can be found by prefix."""
     for file in (
         Variant(photo_version, "m", "jpg"),
         Info(photo_version),
@@ -117,21 +115,21 @@ def test_all_paths_of_a_version_begin_with_its_stem(photo_version):
         ("", InvalidPath),
     ],
 )
-def test_what_is_no_photo_version_is_refused(text, error):
-    """With the part that is wrong."""
+def test_an_invalid_photo_version_is_rejected(text, error):
+    """The error names the invalid part."""
     with pytest.raises(error):
         parse_photo_version(text)
 
 
 def test_there_are_1024_shards_and_every_photo_has_one():
-    """Two characters of a 32-letter alphabet, each pair once."""
+    """There are two characters of a 32-letter alphabet, each pair once."""
     assert len(SHARDS) == len(set(SHARDS)) == 1024
     assert shard_of("01jd3x8m2c9qp4k7") == "k7"
     assert shard_of("01jd3x8m2c9qp4k7") in SHARDS
 
 
 def test_volumes_are_accepted_to_the_last_and_no_further():
-    """One to 65535."""
+    """Volumes are 1 to 65535."""
     assert (parse_volume("1"), parse_volume("65535")) == (1, 65535)
     for text in ("0", "65536", "01", ""):
         with pytest.raises(InvalidPath):
@@ -139,16 +137,9 @@ def test_volumes_are_accepted_to_the_last_and_no_further():
 
 
 def test_an_original_knows_that_it_is_one():
-    """Size `o` is the bytes as uploaded, and no other letter is."""
+    """Size `o` is the original, and no other letter is."""
     photo_version = PhotoVersion(42, "01jd3x8m2c9qp4k7", "3fz8qd")
     originals = [
         s for s in "abcdefghijklmnopqrstuvwxyz" if Variant(photo_version, s, "jpg").is_original
     ]
     assert originals == ["o"]
-
-
-def test_the_examples_in_the_docstrings_are_true():
-    """They are what a reader learns the format from."""
-    outcome = doctest.testmod(photo_path)
-    assert outcome.attempted >= 3
-    assert outcome.failed == 0

@@ -1,12 +1,9 @@
-"""The size table: which sizes a photo has, and how large each of them is."""
-
-import doctest
+"""Size table: the sizes of a photo, and their dimensions."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volumes import sizes
 from volumes.sizes import DEFAULT_SIZES, Size, SizeClass, size_classes, sizes_of
 
 SIDES = st.integers(1, 70_000)
@@ -37,7 +34,7 @@ ALL = "sqtmnwdzcbhk"
     ],
 )
 def test_a_photo_gets_the_sizes_that_are_smaller(width, height, letters):
-    """And the squares that it fills, in the order of the table."""
+    """A photo gets smaller sizes and the squares that it fills, in table order."""
     got = sizes_of(DEFAULT_SIZES, width=width, height=height)
     assert "".join(size.letter for size in got) == letters
 
@@ -62,14 +59,14 @@ def test_a_photo_gets_the_sizes_that_are_smaller(width, height, letters):
     ],
 )
 def test_the_geometry_of_a_size(letter, width, height, result):
-    """The longest edge is the table's, the other keeps the shape, and none is ever nothing."""
+    """The longest edge is the table's, and the other one keeps the aspect ratio."""
     size = next(size for size in DEFAULT_SIZES if size.letter == letter)
     assert size.dimensions_of(width, height) == result
 
 
 @given(SIDES, SIDES, st.sampled_from(DEFAULT_SIZES))
 def test_no_size_is_larger_than_the_photo(width, height, size):
-    """Nothing is ever enlarged, and every edge fits the table."""
+    """No size enlarges, and every edge fits the table."""
     if not size.is_smaller_than(width, height):
         return
     made = size.dimensions_of(width, height)
@@ -79,23 +76,23 @@ def test_no_size_is_larger_than_the_photo(width, height, size):
 
 
 @given(SIDES, SIDES, st.sampled_from(DEFAULT_SIZES))
-def test_a_turned_photo_gets_turned_sizes(width, height, size):
-    """Portrait and landscape are the same photo, turned."""
+def test_a_rotated_photo_gets_rotated_sizes(width, height, size):
+    """Portrait and landscape have swapped dimensions."""
     assert size.dimensions_of(width, height) == size.dimensions_of(height, width)[::-1]
     assert size.is_smaller_than(width, height) is size.is_smaller_than(height, width)
 
 
 @given(SIDES, SIDES, st.sampled_from([size for size in DEFAULT_SIZES if not size.square]))
 def test_the_shape_is_kept_to_half_a_pixel(width, height, size):
-    """Within what a whole number of pixels allows."""
+    """The aspect ratio is exact to half a pixel."""
     made = size.dimensions_of(width, height)
     scale = size.edge_pixels / max(width, height)
     for side, original in zip(made, (width, height), strict=True):
         assert side == 1 or abs(side - original * scale) <= 0.5
 
 
-def test_the_table_is_the_one_that_urls_are_read_by():
-    """Letters and edges may be added, but none may ever mean something else."""
+def test_the_letters_of_the_table_never_change():
+    """Letters and edges can be added, but an existing letter never changes."""
     table = {size.letter: (size.edge_pixels, size.square) for size in DEFAULT_SIZES}
     assert table == {
         "s": (75, True),
@@ -114,7 +111,7 @@ def test_the_table_is_the_one_that_urls_are_read_by():
 
 
 def test_a_size_up_to_1024_is_web_and_a_larger_one_is_large():
-    """What one permission opens; the original has a class of its own."""
+    """Classes of sizes; the original has its own class."""
     classes = size_classes((*DEFAULT_SIZES, Size("x", 1025)))
     assert {
         letter for letter, photo_version in classes.items() if photo_version is SizeClass.WEB
@@ -125,9 +122,3 @@ def test_a_size_up_to_1024_is_web_and_a_larger_one_is_large():
     assert {
         letter for letter, photo_version in classes.items() if photo_version is SizeClass.ORIGINAL
     } == {"o"}
-
-
-def test_the_example_in_the_docstring_is_true():
-    """It is what a reader learns the geometry from."""
-    outcome = doctest.testmod(sizes)
-    assert (outcome.attempted >= 1, outcome.failed) == (True, 0)

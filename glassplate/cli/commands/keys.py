@@ -60,7 +60,7 @@ def init(connection: Connection) -> None:
     """
     path = _key_file(connection)
     if path.exists():
-        click.echo(f"{path} exists already; key {load_keys(path).signing_key.key_id} signs")
+        click.echo(f"{path} already exists; key {load_keys(path).signing_key.key_id} signs")
         return
     save_keys(path, KeyRing(keys=(generate_varnish_safe_key(FIRST_KEY_ID, os.urandom),)))
     click.echo(f"Created {path}; key {FIRST_KEY_ID} signs. Keep it secret, and back it up.")

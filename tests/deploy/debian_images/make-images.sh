@@ -41,7 +41,7 @@ make_debian() {
   rm -rf "$root"
 }
 
-# An image of this name with these packages, and with what stdin says is to be done after them.
+# Builds an image with this name and these packages, and runs the commands of stdin in it.
 stand_in() {
   local name="$1" context
   shift

@@ -129,11 +129,11 @@ def test_retire_prompts_for_confirmation(keys, key_file):
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["retire", "a", "--yes"], "let another key sign"),
-        (["retire", "x", "--yes"], "there is no key 'x'"),
-        (["promote", "x"], "there is no key 'x'"),
+        (["retire", "a", "--yes"], "promote another key first"),
+        (["retire", "x", "--yes"], "unknown key 'x'"),
+        (["promote", "x"], "unknown key 'x'"),
         (["add", "A key"], "one to four of a-z and 0-9"),
-        (["add", "a"], "never used again"),
+        (["add", "a"], "never reused"),
     ],
     ids=" ".join,
 )

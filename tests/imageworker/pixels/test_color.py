@@ -1,4 +1,4 @@
-"""Colour into sRGB, by the profile where there is one that fits."""
+"""Conversion of colors to sRGB."""
 
 import io
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ BY_HAND: Mapping[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_a_profile_is_followed_as_littlecms_follows_it(name: str) -> None:
-    """The same as a conversion written out, to LittleCMS's own sRGB, with its black point."""
+    """The conversion is equal to LittleCMS's own, with black point compensation."""
     profile, mode = BY_HAND[name]
     pixels = picture().convert(mode)
     expected = ImageCms.profileToProfile(
@@ -40,7 +40,7 @@ def test_a_profile_is_followed_as_littlecms_follows_it(name: str) -> None:
 
 
 def test_an_ink_looks_as_its_profile_says() -> None:
-    """Full cyan of the made-up inks is a blue that no formula would guess."""
+    """Full cyan of the test profile becomes the blue that the profile defines."""
     converted = to_srgb(Image.new("CMYK", (1, 1), (255, 0, 0, 0)), cmyk_profile())
     red, green, blue = converted.pixels.getpixel((0, 0))
     assert red < 40
@@ -49,7 +49,7 @@ def test_an_ink_looks_as_its_profile_says() -> None:
 
 
 def test_pixels_in_srgb_are_left_alone() -> None:
-    """A profile that is sRGB by any name costs nothing and moves nothing."""
+    """A profile that is equal to sRGB changes no pixel."""
     ours, theirs = (
         SRGB_PROFILE,
         ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
@@ -60,7 +60,7 @@ def test_pixels_in_srgb_are_left_alone() -> None:
 
 
 def test_transparency_survives_a_conversion() -> None:
-    """Colours move, alpha does not."""
+    """A conversion changes colors but not alpha."""
     converted = to_srgb(translucent(), DISPLAY_P3_PROFILE).pixels
     assert converted.mode == "RGBA"
     assert np.array_equal(
@@ -81,23 +81,23 @@ def test_transparency_survives_a_conversion() -> None:
         ("RGBA", cmyk_profile()),
     ],
 )
-def test_a_profile_that_cannot_be_used_is_said_and_ignored(mode: str, profile: bytes) -> None:
-    """Corrupt, or one of other pixels: the photo is done without, and a note says so."""
+def test_an_unusable_profile_is_ignored_with_a_note(mode: str, profile: bytes) -> None:
+    """A corrupt or mismatched profile is ignored, and a note reports it."""
     pixels = picture().convert(mode)
     converted = to_srgb(pixels, profile)
-    assert converted.note == "colour profile ignored: it cannot be used"
+    assert converted.note == "color profile ignored: it cannot be used"
     assert converted.pixels.mode == ("RGBA" if "A" in mode else "RGB")
     assert mean_error(converted.pixels.convert("RGB"), pixels.convert("RGB")) == 0
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
 def test_without_a_profile_pixels_are_srgb_already(mode: str) -> None:
-    """What says nothing of its colours means the ones everyone has, and no note is due."""
+    """Pixels without a profile are taken as sRGB, without a note."""
     converted = to_srgb(picture().convert(mode), None)
     assert converted.note is None
     assert mean_error(converted.pixels.convert("RGB"), picture().convert(mode).convert("RGB")) == 0
 
 
-def test_inks_without_a_profile_are_guessed_and_said() -> None:
-    """Nobody knows what they look like, and the note says that we do not either."""
+def test_inks_without_a_profile_get_a_note() -> None:
+    """CMYK without a profile is converted as plain ink, and a note reports it."""
     assert "plain ink" in (to_srgb(picture().convert("CMYK"), None).note or "")

@@ -1,4 +1,4 @@
-"""Formats known by their first bytes."""
+"""Detection of formats by their first bytes."""
 
 import pytest
 
@@ -10,15 +10,15 @@ from volumes.photo_path import EXTENSIONS
 
 @pytest.mark.parametrize("name", GOOD)
 def test_every_good_photo_is_known_by_its_head(name: str) -> None:
-    """The head alone names the ext that the photo path will have."""
+    """The head alone gives the ext of the photo path."""
     found = format_of(good(name).data[:HEAD_BYTES])
     assert found is not None
     assert found.ext == good(name).ext
 
 
 @pytest.mark.parametrize("name", refused())
-def test_what_is_not_on_the_list_has_no_format(name: str) -> None:
-    """Other formats, drawings, archives and nonsense are none of ours."""
+def test_unsupported_files_have_no_format(name: str) -> None:
+    """Other formats, drawings, archives, and random bytes have no format."""
     assert format_of(refused()[name][:HEAD_BYTES]) is None
 
 
@@ -34,17 +34,17 @@ def test_what_is_not_on_the_list_has_no_format(name: str) -> None:
     ],
 )
 def test_a_box_file_is_known_by_its_brands(brands: bytes, ext: str | None) -> None:
-    """The major brand counts first, then the compatible ones."""
+    """The major brand takes precedence over the compatible brands."""
     head = (len(brands) + 8).to_bytes(4, "big") + b"ftyp" + brands
     found = format_of(head)
     assert (found.ext if found else None) == ext
 
 
 def test_brands_behind_the_first_box_do_not_count() -> None:
-    """Bytes of another box cannot make a file something it is not."""
+    """Bytes after the first box do not affect the detection."""
     assert format_of(b"\0\0\0\x10ftypisom\0\0\0\0heicheicheic") is None
 
 
 def test_every_format_has_an_ext_that_photo_paths_know() -> None:
-    """The list here and the one of photo paths are the same."""
+    """The supported formats and the exts of photo paths are the same."""
     assert {each.ext for each in FORMATS} == set(EXTENSIONS)

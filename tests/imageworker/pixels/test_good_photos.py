@@ -1,4 +1,4 @@
-"""Every kind of good photo comes out right: its pixels, its way up, its colours, its remarks."""
+"""Sizes of every kind of photo: pixels, orientation, colors, and notes."""
 
 import hashlib
 
@@ -27,7 +27,7 @@ def _error(made: MadeSizes, expected: Image.Image, letter: str = "n") -> float:
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_photo_gets_the_sizes_it_should_look_like(name: str) -> None:
-    """Every format, depth and colour model ends as the picture it shows, at every size."""
+    """Every format, depth, and color model gives the expected image at every size."""
     specimen = good(name)
     made = _made(specimen.data)
     assert [(v.letter, v.ext) for v in made.variants] == [(each, "jpg") for each in "sqtmn"]
@@ -45,7 +45,7 @@ def test_a_good_photo_gets_the_sizes_it_should_look_like(name: str) -> None:
 @pytest.mark.parametrize("pillow_name", FORMATS_WITH_ORIENTATION)
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_every_orientation_comes_out_upright(orientation: int, pillow_name: str) -> None:
-    """All eight cases of EXIF, in every format that has them, look the same in the end."""
+    """All eight EXIF orientations give the same image, in every format that stores them."""
     made = _made(photo_zoo.turned(orientation, pillow_name))
     original = document(made)["original"]
     assert (original["width"], original["height"]) == (photo_zoo.WIDTH, photo_zoo.HEIGHT)
@@ -57,7 +57,7 @@ def test_every_orientation_comes_out_upright(orientation: int, pillow_name: str)
 
 @pytest.mark.parametrize("name", ["PNG with alpha", "gray PNG with alpha", "AVIF with alpha"])
 def test_transparency_is_white_in_jpeg_and_the_info_says_so(name: str) -> None:
-    """What shines through is paper, and nobody is left to wonder."""
+    """JPEG shows transparency as white, and a note reports it."""
     made = _made(good(name).data)
     assert shown(made, "n").getpixel((0, 0)) == pytest.approx((255, 255, 255), abs=3)
     assert "transparency is shown on white in JPEG" in document(made)["notes"]
@@ -77,13 +77,13 @@ def test_transparency_is_white_in_jpeg_and_the_info_says_so(name: str) -> None:
     ],
     ids=["Adobe RGB", "R03", *(f"P3 {f}" for f in ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "HEIF"))],
 )
-def test_wide_colours_are_converted_in_every_format(data: bytes, red: tuple[int, int, int]) -> None:
-    """The picture's red, (200, 40, 40), is another one in sRGB, whatever carried its profile."""
+def test_wide_colors_are_converted_in_every_format(data: bytes, red: tuple[int, int, int]) -> None:
+    """The red (200, 40, 40) of a wide profile is converted to sRGB in every format."""
     assert shown(_made(data), "n").getpixel((30, 30)) == pytest.approx(red, abs=8)
 
 
 def test_inks_follow_their_profile() -> None:
-    """A CMYK photo with a profile looks as its inks do, and not as a formula has it."""
+    """A CMYK photo is converted with its profile."""
     by_profile, by_formula = _made(photo_zoo.in_inks()), _made(good("CMYK JPEG").data)
     assert document(by_profile)["notes"] == []
     assert mean_error(shown(by_profile, "n"), shown(by_formula, "n")) > 20
@@ -91,7 +91,7 @@ def test_inks_follow_their_profile() -> None:
 
 @pytest.mark.parametrize("name", GOOD)
 def test_every_variant_carries_the_small_srgb_profile_and_nothing_else(name: str) -> None:
-    """No comment, no EXIF, no remark of the original: pixels and 480 bytes of colour."""
+    """A variant has pixels and the 480-byte profile, but no other metadata."""
     made = _made(good(name).data)
     for variant in made.variants:
         info = shown(made, variant.letter, variant.ext).info
@@ -100,7 +100,7 @@ def test_every_variant_carries_the_small_srgb_profile_and_nothing_else(name: str
 
 
 def test_a_photo_of_a_hundred_megapixels_comes_out_right(maker: SizesMaker) -> None:
-    """Within the limits of a child, at every size of the table."""
+    """A photo of a hundred megapixels gets every size within the limits of a child."""
     made = maker.make(photo_zoo.save(picture(12000, 8500), "JPEG", quality=90), DEFAULT_RECIPE)
     assert {v.letter for v in made.variants} == {size.letter for size in DEFAULT_RECIPE.sizes}
     for letter in "nk":
@@ -109,25 +109,25 @@ def test_a_photo_of_a_hundred_megapixels_comes_out_right(maker: SizesMaker) -> N
 
 
 def test_a_multi_picture_jpeg_is_its_first_picture() -> None:
-    """What telephones put behind it, maps of depth or light, is not looked at."""
+    """Only the first image of a multi-picture JPEG is decoded."""
     assert _error(_made(good("multi-picture JPEG").data), picture()) < 3
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG with alpha", "AVIF", "HEIC", "16-bit gray TIFF"])
 def test_the_same_photo_makes_the_same_bytes(name: str) -> None:
-    """Same input, same recipe, same libraries: every variant and the info, byte for byte."""
+    """The same input, recipe, and libraries give the same bytes of all variants and the info."""
     assert _made(good(name).data) == _made(good(name).data)
 
 
 def test_a_photo_smaller_than_every_size_has_an_info_and_no_variant() -> None:
-    """Nothing is enlarged; placeholders and dimensions are there all the same."""
+    """No size enlarges a photo; the info still has placeholders and dimensions."""
     made = _made(photo_zoo.save(picture().resize((70, 40)), "PNG"))
     assert made.variants == ()
     assert document(made)["placeholder"]["blurhash"]
 
 
-def test_dimensions_in_an_answer_are_those_of_the_files() -> None:
-    """What is said of a variant is what a reader of the file finds."""
+def test_the_info_has_the_dimensions_of_the_files() -> None:
+    """The info has the dimensions of the variant files."""
     made = _made(photo_zoo.turned(6, "JPEG"))
     for variant in made.variants:
         picture_made = shown(made, variant.letter, variant.ext)

@@ -82,7 +82,7 @@ def test_wide_spaces_come_out_as_color_science_says(
 
 
 def test_primaries_are_those_of_the_standard() -> None:
-    """Adapted to D50, the primaries of sRGB are those of the usual IEC 61966-2-1 profile."""
+    """The D50-adapted primaries of sRGB are the ones of the common IEC 61966-2-1 profile."""
     profile = ImageCms.ImageCmsProfile(io.BytesIO(SRGB_PROFILE)).profile
     assert profile.red_primary[0] == pytest.approx((0.4360, 0.2225, 0.0139), abs=2e-4)
     assert profile.green_primary[0] == pytest.approx((0.3851, 0.7169, 0.0971), abs=2e-4)
@@ -99,7 +99,7 @@ def _through(profile: bytes, pixels: Image.Image) -> Image.Image:
 def render_profile(space: RgbSpace) -> bytes:
     """Return the ICC profile of a space whose white is D65."""
     white = _xyz_of(_D65)
-    # The primaries as columns, each so bright that together they make the white.
+    # The primaries as columns, scaled so that their sum is the white point.
     primaries = np.array([_xyz_of(each) for each in (space.red, space.green, space.blue)]).T
     to_xyz = primaries * np.linalg.solve(primaries, white)
     gains = (_BRADFORD @ _D50) / (_BRADFORD @ white)

@@ -1,4 +1,4 @@
-"""What is kept of a photo's metadata, parsed from whatever it says."""
+"""Parsers of metadata."""
 
 import io
 
@@ -30,7 +30,7 @@ def _of(exif: Image.Exif) -> Metadata:
     [(1, 1), (8, 8), (0, 1), (9, 1), (-1, 1), (None, 1), ("6", 1), ((6,), 1), (6.0, 1)],
 )
 def test_only_one_to_eight_is_an_orientation(value: object, orientation: int) -> None:
-    """Anything else leaves the photo as it is stored."""
+    """Any other value leaves the photo as stored."""
     assert parse_orientation(value) == orientation
 
 
@@ -54,13 +54,13 @@ def test_only_one_to_eight_is_an_orientation(value: object, orientation: int) ->
 def test_a_capture_time_is_iso_or_nothing(
     time: object, offset: object, expected: str | None
 ) -> None:
-    """What is not exactly EXIF's form is dropped, and not repaired."""
+    """A time that does not match EXIF's format is dropped and not repaired."""
     assert parse_capture_time(time, offset) == expected
 
 
 @given(st.one_of(st.text(), st.binary(), st.none(), st.integers()))
 def test_text_from_metadata_is_short_and_printable(value: object) -> None:
-    """No control character, no line break and no more than the limit comes through."""
+    """Text has no control characters or line breaks, and is cut at the limit."""
     text = parse_text(value)
     assert text is None or (text.isprintable() and 0 < len(text) <= TEXT_LENGTH_MAX)
 
@@ -78,7 +78,7 @@ def test_text_from_metadata_is_short_and_printable(value: object) -> None:
     ],
 )
 def test_text_is_taken_for_utf8_before_latin1(value: object, text: str) -> None:
-    """EXIF says ASCII, cameras mean UTF-8, and old ones Latin-1."""
+    """Text is decoded as UTF-8, or as Latin-1 if that fails."""
     assert parse_text(value) == text
 
 
@@ -94,7 +94,7 @@ def test_text_is_taken_for_utf8_before_latin1(value: object, text: str) -> None:
     ],
 )
 def test_a_camera_is_its_maker_and_model(make: str, model: str, camera: str | None) -> None:
-    """The maker's name comes once, and the two together keep the limit."""
+    """The maker's name appears once, and the joined text is cut at the limit."""
     exif = Image.Exif()
     if make:
         exif[ExifTags.Base.Make] = make
@@ -103,15 +103,15 @@ def test_a_camera_is_its_maker_and_model(make: str, model: str, camera: str | No
     assert _of(exif).camera == camera
 
 
-def test_credit_is_found_in_iptc_too() -> None:
-    """Agencies write the photographer and the copyright there, and not in EXIF."""
+def test_credit_is_found_in_iptc() -> None:
+    """Artist and copyright are also read from IPTC."""
     metadata = read_metadata(Image.open(io.BytesIO(iptc_credited())))
     assert (metadata.artist, metadata.copyright) == ("Press Photographer", "(c) An Agency")
 
 
 @pytest.mark.parametrize("pillow_name", ["JPEG", "WEBP", "AVIF"])
 def test_a_rendered_credit_reads_back(pillow_name: str) -> None:
-    """What variants carry is what the original said, with every letter."""
+    """The credit of a variant is equal to the original's, with every character."""
     credit = Metadata(artist="Jané 日本", copyright="© " + "x" * (CREDIT_LENGTH_MAX - 2))
     data = save(picture(), pillow_name, exif=render_credit(credit))
     found = read_metadata(Image.open(io.BytesIO(data)))
@@ -119,12 +119,12 @@ def test_a_rendered_credit_reads_back(pillow_name: str) -> None:
 
 
 def test_no_credit_is_no_exif() -> None:
-    """A variant of a photo that names nobody has no EXIF at all."""
+    """A variant of a photo without a credit has no EXIF."""
     assert render_credit(Metadata(orientation=6, camera="X")) == b""
 
 
 def test_adobe_rgb_is_known_by_its_interoperability_index() -> None:
-    """Cameras say R03 there, and attach no profile."""
+    """The interoperability index R03 declares Adobe RGB without a profile."""
     exif = Image.Exif()
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.IFD.Interop] = {1: "R03"}
     assert _of(exif).is_adobe_rgb

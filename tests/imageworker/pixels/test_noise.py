@@ -1,4 +1,4 @@
-"""Photos of pure noise: what no encoder can make small."""
+"""Photos of noise, which no encoder can compress."""
 
 import io
 import random
@@ -11,7 +11,7 @@ from volumes.sizes import sizes_of
 
 
 def test_noise_gets_every_size(monkeypatch):
-    """A size whose file is larger than its pixels is still made: no buffer is too small for it."""
+    """A size whose file is larger than its pixels is still encoded."""
     width, height = 1400, 900
     noise = random.Random(5).randbytes(width * height * 3)
     out = io.BytesIO()

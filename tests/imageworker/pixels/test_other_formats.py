@@ -1,4 +1,4 @@
-"""What the configuration adds to JPEG: WebP, AVIF in a second pass, animations."""
+"""Optional formats: WebP, AVIF in a second pass, and animations."""
 
 import dataclasses
 import io
@@ -29,8 +29,8 @@ WITH_AVIF = dataclasses.replace(DEFAULT_RECIPE, avif=AvifSetting(edge_pixels_max
 WITH_ANIMATION = dataclasses.replace(DEFAULT_RECIPE, animation=AnimationSetting())
 
 
-def test_webp_stands_beside_every_jpeg_where_it_is_asked_for() -> None:
-    """Same sizes, same pixels, its own ext; jpg comes first."""
+def test_webp_is_made_of_every_size_if_configured() -> None:
+    """WebP variants have the same sizes and pixels as the JPEG ones, and come after them."""
     made = make_sizes(good("PNG").data, recipe=WITH_WEBP)
     assert [(v.letter, v.ext) for v in made.variants] == [
         (letter, ext) for letter in "sqtmn" for ext in ("jpg", "webp")
@@ -42,8 +42,8 @@ def test_webp_stands_beside_every_jpeg_where_it_is_asked_for() -> None:
         assert mean_error(webp, shown(made, letter)) < 6
 
 
-def test_webp_and_avif_keep_what_shines_through() -> None:
-    """Only JPEG needs paper."""
+def test_webp_and_avif_keep_transparency() -> None:
+    """WebP and AVIF keep transparency."""
     made = make_sizes(good("PNG with alpha").data, recipe=WITH_WEBP)
     assert shown(made, "m", "webp").getpixel((0, 0))[3] < 20
     avif, *_ = (
@@ -55,7 +55,7 @@ def test_webp_and_avif_keep_what_shines_through() -> None:
 
 
 def test_the_second_pass_makes_avif_of_the_small_sizes_only(maker: SizesMaker) -> None:
-    """Through a child as in this process, and the same bytes every time."""
+    """The second pass makes AVIF of small sizes only, with the same bytes in a child and here."""
     data = good("JPEG").data
     made = maker.make_second_pass(data, WITH_AVIF)
     assert [(v.letter, v.ext) for v in made] == [(letter, "avif") for letter in "sqtm"]
@@ -64,14 +64,14 @@ def test_the_second_pass_makes_avif_of_the_small_sizes_only(maker: SizesMaker) -
     assert mean_error(pixels, picture().resize(pixels.size, Image.Resampling.LANCZOS)) < 6
 
 
-def test_the_second_pass_is_empty_where_it_is_not_asked_for() -> None:
-    """No AVIF in the recipe, nothing to do."""
+def test_the_second_pass_is_empty_without_avif() -> None:
+    """A recipe without AVIF has an empty second pass."""
     assert make_second_pass(good("JPEG").data, recipe=DEFAULT_RECIPE) == ()
 
 
 @pytest.mark.parametrize("pillow_name", ANIMATED)
 def test_an_animation_has_its_first_frame_as_stills(pillow_name: str) -> None:
-    """By default nothing moves, and a note says how many frames there were."""
+    """By default an animation gives stills, and a note has the number of frames."""
     made = make_sizes(animated(pillow_name), recipe=DEFAULT_RECIPE)
     assert {v.ext for v in made.variants} == {"jpg"}
     assert mean_error(shown(made, "n"), moving()[0].resize((320, 213))) < 3
@@ -80,10 +80,8 @@ def test_an_animation_has_its_first_frame_as_stills(pillow_name: str) -> None:
 
 
 @pytest.mark.parametrize("pillow_name", ANIMATED)
-def test_an_animation_is_kept_as_webp_where_it_is_asked_for(
-    maker: SizesMaker, pillow_name: str
-) -> None:
-    """Every frame, in order, for as long as it was shown, at every size."""
+def test_an_animation_is_made_as_webp_if_configured(maker: SizesMaker, pillow_name: str) -> None:
+    """An animated WebP has every frame, its order, and its duration, at every size."""
     data = animated(pillow_name)
     made = maker.make(data, WITH_ANIMATION)
     assert made == make_sizes(data, recipe=WITH_ANIMATION)
@@ -101,7 +99,7 @@ def test_an_animation_is_kept_as_webp_where_it_is_asked_for(
 
 @pytest.mark.parametrize("says", [0, 10])
 def test_frames_of_no_time_last_as_long_as_in_a_browser(says: int) -> None:
-    """A tenth of a second each, not none: a GIF that says zero would keep a processor busy."""
+    """A frame with a duration of zero lasts 100 milliseconds."""
     first, *others = moving(3)
     data = save(first, "GIF", save_all=True, append_images=others, duration=says)
     made = make_sizes(data, recipe=WITH_ANIMATION)
@@ -112,14 +110,14 @@ def test_frames_of_no_time_last_as_long_as_in_a_browser(says: int) -> None:
         assert animation.info["duration"] == 100
 
 
-def test_a_still_photo_is_no_animation_under_an_animated_recipe() -> None:
-    """Only what moves gets a WebP that moves."""
+def test_a_still_photo_gets_no_animation() -> None:
+    """An animated recipe gives a still photo no animation."""
     made = make_sizes(good("GIF").data, recipe=WITH_ANIMATION)
     assert {v.ext for v in made.variants} == {"jpg"}
 
 
 def test_a_size_whose_frames_are_too_many_pixels_stays_still() -> None:
-    """All frames of a size are in memory at once, so their pixels have a limit of their own."""
+    """A size whose frames exceed the pixel limit gets a still instead of an animation."""
     setting = AnimationSetting(pixels_max=4 * 100 * 75)
     recipe = dataclasses.replace(DEFAULT_RECIPE, animation=setting)
     made = make_sizes(animated("GIF"), recipe=recipe)
@@ -134,14 +132,14 @@ def test_a_size_whose_frames_are_too_many_pixels_stays_still() -> None:
     ],
 )
 def test_frames_times_pixels_have_a_limit(limits: Limits, words: str) -> None:
-    """An animation that is too much is refused by its header, with words."""
+    """An animation over the limit is rejected by its header, with the reason."""
     recipe = dataclasses.replace(DEFAULT_RECIPE, limits=limits)
     with pytest.raises(PhotoTooLarge, match=words):
         make_sizes(many_frames(100), recipe=recipe)
 
 
-def test_credit_goes_along_in_every_format_and_stays_out_where_it_should() -> None:
-    """The policy is one switch of the recipe."""
+def test_credit_is_kept_or_removed_in_every_format() -> None:
+    """`keep_credit` decides for every format."""
     data = full_of_secrets("JPEG")
     keeping = dataclasses.replace(WITH_WEBP, avif=WITH_AVIF.avif)
     leaving = dataclasses.replace(keeping, keep_credit=False)
@@ -156,7 +154,7 @@ def test_credit_goes_along_in_every_format_and_stays_out_where_it_should() -> No
 
 
 def test_a_progressive_setting_makes_progressive_jpegs() -> None:
-    """Settings reach the encoder."""
+    """The setting reaches the encoder."""
     pixels = translucent()
     plain = JpegSetting(edge_pixels_max=1000, quality=90, subsampling="4:2:0")
     for is_progressive in (True, False):
@@ -165,13 +163,13 @@ def test_a_progressive_setting_makes_progressive_jpegs() -> None:
         assert bool(coded.info.get("progressive")) is is_progressive
 
 
-def test_an_animation_with_credit_has_it_as_webp_wants_it() -> None:
-    """Without JPEG's mark in front, which some readers stumble over."""
+def test_the_credit_of_an_animation_has_no_jpeg_prefix() -> None:
+    """The EXIF of an animated WebP has no JPEG prefix."""
     exif = Image.Exif()
-    exif[0x8298] = b"(c) Somebody"
+    exif[0x8298] = b"(c) Jane Doe"
     first, *rest = moving()
     data = save(first, "WEBP", save_all=True, append_images=rest, exif=exif.tobytes()[6:])
     made = make_sizes(data, recipe=WITH_ANIMATION)
     webp = data_of(made, "m", "webp")
-    assert b"(c) Somebody" in webp
+    assert b"(c) Jane Doe" in webp
     assert b"Exif\0\0" not in webp

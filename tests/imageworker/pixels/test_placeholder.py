@@ -1,4 +1,4 @@
-"""Placeholders, held against decoders written from the published descriptions."""
+"""Placeholders, checked with decoders written from the published descriptions."""
 
 import base64
 import math
@@ -14,13 +14,13 @@ BASE83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.
 
 
 def _soft(size: tuple[int, int]) -> Image.Image:
-    """The picture with nothing in it that a few cosines could not follow."""
+    """Return the image blurred to detail that a few cosine terms can represent."""
     blurred = picture(120, 90).filter(ImageFilter.GaussianBlur(14))
     return blurred.resize(size, Image.Resampling.BOX)
 
 
 def _hold_alike(decoded: np.ndarray, shown: Image.Image) -> None:
-    """Half as far apart at the most as the picture is from its mean, and of the same mean."""
+    """Check the mean, and that the error is at most half of the deviation from the mean."""
     samples = np.asarray(shown).astype(float)
     mean = samples.mean(axis=(0, 1))
     assert np.abs(decoded - samples).mean() < np.abs(samples - mean).mean() / 2
@@ -32,7 +32,7 @@ def _flat(*color: int, size: tuple[int, int] = (20, 15)) -> Image.Image:
 
 
 def _decoded_blurhash(text: str, width: int, height: int) -> np.ndarray:
-    """The picture a BlurHash stands for, by Wolt's description: sums of cosines in linear light."""
+    """Decode a BlurHash by Wolt's description: sums of cosines in linear light."""
 
     def number(start: int, end: int) -> int:
         value = 0
@@ -63,7 +63,7 @@ def _decoded_blurhash(text: str, width: int, height: int) -> np.ndarray:
 
 
 def _decoded_thumbhash(data: bytes, width: int, height: int) -> np.ndarray:
-    """The RGBA picture a ThumbHash stands for, by its header's fields and its triangle of terms."""
+    """Decode a ThumbHash to RGBA by the fields of its header and its triangle of terms."""
     head = int.from_bytes(data[:5], "little")
     has_alpha, is_wide = bool(head >> 23 & 1), bool(head >> 39 & 1)
     longer, shorter = (5 if has_alpha else 7), head >> 24 & 7
@@ -101,27 +101,27 @@ def _decoded_thumbhash(data: bytes, width: int, height: int) -> np.ndarray:
         ((255, 0, 0), 1, 1, "00TI:j"),
     ],
 )
-def test_a_blurhash_of_one_colour_is_what_the_description_gives(
+def test_a_blurhash_of_one_color_has_only_its_average(
     color: tuple[int, int, int], across: int, down: int, expected: str
 ) -> None:
-    """No terms but the average: 24 bits in four digits, and fQ where a term is nothing."""
+    """A flat color has only the average, 24 bits in four digits, and fQ for each empty term."""
     assert blurhash(_flat(*color), across=across, down=down) == expected
 
 
 def test_a_blurhash_decodes_to_the_picture_out_of_focus() -> None:
-    """Read back by the published description it is the picture, within what 12 terms can do."""
+    """A decoded BlurHash is equal to the image within the precision of 12 terms."""
     soft = _soft((32, 24))
     _hold_alike(_decoded_blurhash(blurhash(soft), 32, 24), soft)
 
 
 def test_a_blurhash_of_an_upright_photo_has_more_rows_than_columns() -> None:
-    """Terms go where the photo is longer."""
+    """The longer edge gets more terms."""
     assert BASE83.index(blurhash(picture(24, 32))[0]) == (3 - 1) + (4 - 1) * 9
     assert BASE83.index(blurhash(picture(32, 24))[0]) == (4 - 1) + (3 - 1) * 9
 
 
-def test_a_thumbhash_of_one_colour_has_its_average_and_no_terms() -> None:
-    """Every field of the header can be worked out by hand for white, 30 x 20: the rest is 0."""
+def test_a_thumbhash_of_one_color_has_its_average_and_no_terms() -> None:
+    """The header of a white image of 30 x 20 has the computed fields, and all terms are 0."""
     head = 63 | 32 << 6 | 32 << 12 | 0 << 18 | 0 << 23 | 5 << 24 | 1 << 39
     data = thumbhash(_flat(255, 255, 255, 255, size=(30, 20)))
     assert data[:5] == head.to_bytes(5, "little")
@@ -130,14 +130,14 @@ def test_a_thumbhash_of_one_colour_has_its_average_and_no_terms() -> None:
 
 @pytest.mark.parametrize("size", [(32, 24), (24, 32), (32, 32), (32, 3)])
 def test_a_thumbhash_decodes_to_the_picture_out_of_focus(size: tuple[int, int]) -> None:
-    """Read back by the published description it is the picture, in any shape."""
+    """A decoded ThumbHash is equal to the image, for every aspect ratio."""
     data = thumbhash(_soft(size).convert("RGBA"))
     assert 13 <= len(data) <= 25
     _hold_alike(_decoded_thumbhash(data, *size)[..., :3], _soft(size))
 
 
-def test_a_thumbhash_keeps_what_shines_through() -> None:
-    """A disc that fades out is one in the hash too: opaque in the middle, gone in the corners."""
+def test_a_thumbhash_keeps_transparency() -> None:
+    """A decoded ThumbHash of a disc is opaque in the middle and transparent in the corners."""
     small = translucent().resize((32, 24))
     decoded = _decoded_thumbhash(thumbhash(small), 32, 24)
     assert decoded[12, 16, 3] > 170
@@ -145,24 +145,24 @@ def test_a_thumbhash_keeps_what_shines_through() -> None:
 
 
 def test_a_wholly_transparent_photo_has_a_thumbhash() -> None:
-    """With nothing to see there is no average to divide by."""
+    """A completely transparent photo has a ThumbHash, without a division by zero."""
     assert _decoded_thumbhash(thumbhash(_flat(9, 9, 9, 0)), 8, 6)[..., 3].max() == 0
 
 
 def test_a_photo_of_one_pixel_has_placeholders() -> None:
-    """The smallest photo there is does not divide by nothing either."""
+    """A photo of one pixel has placeholders, without a division by zero."""
     assert placeholder_of(_flat(1, 2, 3, size=(1, 1))).color == "#010203"
 
 
-def test_the_main_colour_is_that_of_the_most_pixels() -> None:
-    """A photo that is two thirds one blue is blue, not the mixture."""
+def test_the_dominant_color_has_the_most_pixels() -> None:
+    """A photo that is two thirds blue has blue as its dominant color, not the mixture."""
     pixels = _flat(10, 20, 230, size=(30, 30))
     pixels.paste((240, 200, 10), (0, 0, 30, 10))
     assert dominant_color(pixels) == "#0a14e6"
 
 
 def test_placeholders_are_text_and_the_same_every_time() -> None:
-    """They go into JSON as they are, and two of one photo are equal."""
+    """Placeholders are JSON text, and equal for the same photo."""
     first = placeholder_of(translucent())
     assert first == placeholder_of(translucent())
     assert len(base64.b64decode(first.thumbhash, validate=True)) >= 20

@@ -1,7 +1,7 @@
-"""The quality photographers were promised, against one Lanczos step from the whole photo.
+"""Quality of sizes, compared with one Lanczos step from the whole photo.
 
-The bars hold for the pixels a size is encoded from: SSIM at least 0.98, mean error below a level.
-What JPEG then loses is its own, and held apart.
+The limits apply to the pixels before encoding: SSIM at least 0.98, mean error below one level. The
+loss of JPEG has its own limit.
 """
 
 import io
@@ -23,10 +23,11 @@ from volumes.sizes import Size
 
 SSIM_LEAST = 0.98
 ERROR_LEVELS_MOST = 1.0
-# SSIM of more than this would take the test longer than it tells more.
+# SSIM of larger images would take long without more information.
 WINDOW_PIXELS = 400
 
-# One is large enough for Pillow's bicubic first step, one is between two sizes, one is upright.
+# One photo is large enough for Pillow's bicubic first step, one is between two sizes, one is a
+# portrait.
 PHOTOS = (
     ("landscape", 3456, 2592),
     ("portrait in noise", 1440, 2160),
@@ -68,7 +69,7 @@ def _opened(data: bytes) -> Image.Image:
 
 @pytest.fixture(name="is_simd_used", params=[True, False], ids=["SIMD", "Pillow"])
 def _is_simd_used(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each means of resampling in turn, whatever this machine would choose."""
+    """Use each resampling library in turn."""
     assert resampling.IS_SIMD_USED, "the simd extra is not installed: run make check"
     monkeypatch.setattr(resampling, "IS_SIMD_USED", request.param)
 
@@ -78,14 +79,14 @@ def _is_simd_used(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 def test_every_size_of_a_lifelike_photo_is_as_good_as_one_lanczos_step(
     kind: str, width: int, height: int
 ) -> None:
-    """Cascading, box filters and the bicubic first step cost less than anyone can see."""
+    """Cascading, box filters, and the bicubic first step stay within the limits."""
     data = save(lifelike(kind, width, height), "JPEG", quality=92)
     _hold_to_the_bar(_rendered(data), _opened(data))
 
 
 @pytest.mark.parametrize("kind", ["landscape", "portrait in noise"])
 def test_a_jpeg_decoded_at_half_size_is_as_good(kind: str) -> None:
-    """Small sizes of a large photo let the decoder shrink it, and are held to the same bar."""
+    """Small sizes of a large photo, decoded at half size, stay within the same limits."""
     sizes = (Size("m", 240), Size("z", 640), Size("q", 150, square=True))
     data = save(lifelike(kind, 2700, 1800), "JPEG", quality=92)
     assert decode(data, limits=Limits(), sizes=sizes).drafted == 2
@@ -101,8 +102,8 @@ def test_a_jpeg_decoded_at_half_size_is_as_good(kind: str) -> None:
     ],
     ids=["Display P3", "Adobe RGB", "inks"],
 )
-def test_converting_colour_after_shrinking_is_as_good_as_before(mode: str, profile: bytes) -> None:
-    """A quarter of the pixels to convert, and the same picture within the bar."""
+def test_converting_color_after_shrinking_is_as_good_as_before(mode: str, profile: bytes) -> None:
+    """Converting after shrinking takes a quarter of the pixels and stays within the limits."""
     pixels = lifelike("buildings and text", 2160, 1440).convert(mode)
     data = save(pixels, "TIFF", icc_profile=profile)
     whole = ImageCms.profileToProfile(
@@ -118,8 +119,8 @@ def test_converting_colour_after_shrinking_is_as_good_as_before(mode: str, profi
 
 
 @pytest.mark.parametrize("kind", ["landscape", "buildings and text", "night sky"])
-def test_what_jpeg_loses_is_little(kind: str) -> None:
-    """Of the brightness, where the eye is sharp, next to nothing; of the mean colour nothing."""
+def test_jpeg_loses_little(kind: str) -> None:
+    """JPEG loses almost no brightness, and does not change the mean color."""
     rendered = _rendered(save(lifelike(kind, 1500, 1000), "PNG"))
     for each in rendered.sizes:
         setting = DEFAULT_RECIPE.jpeg_for(each.size)

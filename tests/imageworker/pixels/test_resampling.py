@@ -1,4 +1,4 @@
-"""Both means of resampling, Pillow and SIMD, show the same picture."""
+"""Resampling by Pillow and by SIMD gives the same image."""
 
 import cykooz_resizer
 import pytest
@@ -20,7 +20,7 @@ def _pixels(mode: str) -> Image.Image:
 @pytest.mark.parametrize("box", [WHOLE, ODD], ids=["whole", "a box with fractions"])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "CMYK", "L", "LA"])
 def test_simd_shows_what_pillow_shows(monkeypatch: pytest.MonkeyPatch, mode: str, box: Box) -> None:
-    """In every mode a photo is resampled in, transparency weighed by how much of it shows."""
+    """Both libraries agree in every mode, also with transparency."""
     made = {}
     for is_used in (True, False):
         monkeypatch.setattr(resampling, "IS_SIMD_USED", is_used)
@@ -31,7 +31,7 @@ def test_simd_shows_what_pillow_shows(monkeypatch: pytest.MonkeyPatch, mode: str
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "CMYK", "L"])
 def test_every_processor_makes_the_same_bytes(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
-    """So that two workers, or a worker and a retry elsewhere, agree."""
+    """All processors give the same bytes, so that workers and retries agree."""
     extensions = cykooz_resizer.CpuExtensions
     made = set()
     for extension in (extensions.none, extensions.sse4_1, extensions.avx2):
@@ -45,7 +45,7 @@ def test_every_processor_makes_the_same_bytes(monkeypatch: pytest.MonkeyPatch, m
 def test_a_large_photo_is_bicubic_out_of_pillow_and_a_small_one_is_lanczos(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Half of all the work is worth the faster kernel."""
+    """Pillow uses the faster bicubic filter for the first step of a large photo only."""
     monkeypatch.setattr(resampling, "IS_SIMD_USED", False)
     small = resample(picture(), WHOLE, width=180, height=120)
     assert small == picture().resize((180, 120), Image.Resampling.LANCZOS)

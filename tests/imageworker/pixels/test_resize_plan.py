@@ -1,4 +1,4 @@
-"""The geometry of making sizes, which is a pure function."""
+"""Plan of the resize steps: a pure function."""
 
 import pytest
 from hypothesis import given
@@ -33,7 +33,7 @@ def _plan(width: int, height: int) -> dict[str, Step]:
 
 
 def test_a_12_megapixel_photo_is_read_once_and_cascaded() -> None:
-    """The largest size comes from the photo; each other from one enough larger, or the next."""
+    """Only the largest size is made from the photo; every other one from a larger size."""
     sources = {letter: step.source for letter, step in _plan(4000, 3000).items()}
     assert sources == {
         "k": None, "h": "k", "b": "h", "c": "h", "z": "b", "d": "c",
@@ -42,14 +42,14 @@ def test_a_12_megapixel_photo_is_read_once_and_cascaded() -> None:
 
 
 def test_a_square_is_cut_from_the_middle() -> None:
-    """The box of a square is central in its source, whatever source it is."""
+    """The box of a square is central in its source."""
     step = _plan(4000, 3000)["q"]
     assert (step.source, step.width, step.height) == ("n", 150, 150)
     assert step.box == pytest.approx((40, 0, 280, 240))
 
 
 def test_a_square_of_a_panorama_comes_from_the_photo() -> None:
-    """The other sizes are too low for it, so it must not be made from one of them."""
+    """A square of a panorama is made from the photo, because other sizes are too low."""
     step = _plan(10_000, 100)["s"]
     assert step.source is None
     assert step.box == pytest.approx((4950, 0, 5050, 100))
@@ -68,7 +68,7 @@ def test_a_square_of_a_panorama_comes_from_the_photo() -> None:
     ],
 )
 def test_a_photo_gets_the_sizes_smaller_than_itself(width: int, height: int, letters: str) -> None:
-    """Never enlarged; a square needs the shorter edge, any other size the longer."""
+    """Sizes never enlarge; a square needs the shorter edge, any other size the longer."""
     assert set(_plan(width, height)) == set(letters)
     assert set(_plan(height, width)) == set(letters)
 
@@ -77,7 +77,7 @@ def test_a_photo_gets_the_sizes_smaller_than_itself(width: int, height: int, let
 def test_no_step_enlarges_and_no_box_leaves_its_source(
     table: tuple[Size, ...], width: int, height: int
 ) -> None:
-    """For any table and any photo, every step shrinks or keeps, within what its source has."""
+    """For any table and photo, no step enlarges, and every box is within its source."""
     drafted = draft_scale(table, width=width, height=height)
     steps = plan_sizes(table, width=width, height=height, drafted=drafted)
     assert {step.size for step in steps} == set(sizes_of(table, width=width, height=height))
@@ -94,10 +94,10 @@ def test_no_step_enlarges_and_no_box_leaves_its_source(
 
 
 @given(TABLES, EDGES, EDGES)
-def test_a_plan_of_a_turned_photo_is_the_plan_turned(
+def test_a_plan_of_a_rotated_photo_is_the_plan_rotated(
     table: tuple[Size, ...], width: int, height: int
 ) -> None:
-    """So sizes may be made lying down and be turned upright at the end."""
+    """The plan of a rotated photo is the rotated plan, so that rotation can come last."""
     lying = plan_sizes(table, width=width, height=height)
     upright = plan_sizes(table, width=height, height=width)
     assert [(step.size, step.source, step.width, step.height) for step in lying] == [
@@ -110,7 +110,7 @@ def test_a_plan_of_a_turned_photo_is_the_plan_turned(
 
 @given(EDGES, EDGES)
 def test_a_draft_is_still_much_larger_than_any_size(width: int, height: int) -> None:
-    """What the decoder throws away must not be missed in the largest size or a square."""
+    """A draft decode is still much larger than the largest size and every square."""
     scale = draft_scale(DEFAULT_SIZES, width=width, height=height)
     assert scale in {1, 2, 4, 8}
     if scale > 1:
@@ -124,13 +124,13 @@ def test_a_draft_is_still_much_larger_than_any_size(width: int, height: int) -> 
     [(4000, 3000, 1), (6000, 4000, 1), (8064, 6048, 2), (11_648, 8736, 2), (16_000, 12_000, 4)],
 )
 def test_only_very_large_photos_are_drafted(width: int, height: int, scale: int) -> None:
-    """A 12-megapixel photo is decoded whole, one of 48 at half its edge."""
+    """A 12-megapixel photo is decoded in full, and one of 48 megapixels at half its edge."""
     assert draft_scale(DEFAULT_SIZES, width=width, height=height) == scale
 
 
 @given(TABLES, st.integers(1, 400), st.integers(1, 400))
 def test_any_plan_can_be_run(table: tuple[Size, ...], width: int, height: int) -> None:
-    """Pillow takes every box and every edge that a plan has, and gives the edges asked for."""
+    """Pillow accepts every box and edge of a plan, and returns the requested dimensions."""
     steps = plan_sizes(table, width=width, height=height)
     photo = Image.new("L", (width, height))
     made = list(run_plan(photo, steps, finish=lambda pixels: pixels))
@@ -138,7 +138,7 @@ def test_any_plan_can_be_run(table: tuple[Size, ...], width: int, height: int) -
 
 
 def test_only_what_comes_from_the_photo_is_finished() -> None:
-    """Colour is converted once, after the first step, and handed down."""
+    """Color is converted once, after the first step."""
     finished = []
     photo = Image.new("RGB", (500, 400))
     steps = plan_sizes(DEFAULT_SIZES, width=500, height=400)
@@ -152,7 +152,7 @@ def test_only_what_comes_from_the_photo_is_finished() -> None:
 
 
 def test_a_drafted_edge_that_does_not_divide_loses_no_fraction_of_a_pixel() -> None:
-    """Of a photo 8065 wide a half decode has 4033 columns, and the last is half a one."""
+    """A half decode of a photo 8065 wide has 4033 columns, and the box ends in half of the last."""
     (step,) = plan_sizes((Size("k", 2048),), width=8065, height=6049, drafted=2)
     assert step.box == (0, 0, 4032.5, 3024.5)
     assert shrink(Image.new("L", (4033, 3025)), step).size == (2048, 1536)

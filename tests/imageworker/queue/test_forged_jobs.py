@@ -1,4 +1,4 @@
-"""Whoever can write to the queue can run nothing: no code, no callbacks, no requests."""
+"""A process that can write to the queue cannot make a worker run code, callbacks, or requests."""
 
 import http.server
 import threading
@@ -20,7 +20,7 @@ ELSEWHERE = "2/k7/01jd3x8m2c9qp4k7_3fz8qd_o.jpg"
 
 @pytest.fixture(name="cluster", scope="module")
 def _cluster(queue_cluster):
-    """With one worker, which every forged job goes to."""
+    """Run a queue cluster with one worker, which takes every forged job."""
     worker = queue_cluster.start_worker()
     yield queue_cluster
     assert worker.poll() is None
@@ -29,38 +29,38 @@ def _cluster(queue_cluster):
 
 @pytest.fixture(name="trace")
 def _trace(tmp_path):
-    """A file that any forged job would make."""
+    """Return a file that every forged job would create."""
     return tmp_path / "trace"
 
 
 @pytest.fixture(name="listener")
 def _listener():
-    """A server that notes who asks it for anything."""
-    asked = []
+    """Run a server that records its requests."""
+    requests = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append(self.path)
+            requests.append(self.path)
             self.send_response(204)
             self.end_headers()
 
         def log_message(self, *_):
-            """Say nothing."""
+            """Discard the log line."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/", asked
+    yield f"http://127.0.0.1:{server.server_port}/", requests
     server.shutdown()
     server.server_close()
 
 
-def lane(cluster, serializer=JSONSerializer):
-    """The lane that a forger writes to."""
+def forged_queue(cluster, serializer=JSONSerializer):
+    """Return the queue that the attacker writes to."""
     return Queue(NEW_QUEUE, connection=cluster.redis, serializer=serializer)
 
 
-def why_it_failed(cluster, job):
-    """What the worker wrote of a job that it would not do."""
+def failure_of(cluster, job):
+    """Return the exception of a rejected job, as the worker recorded it."""
 
     def result():
         found = Job.fetch(job.id, cluster.redis, serializer=JSONSerializer)
@@ -71,62 +71,62 @@ def why_it_failed(cluster, job):
 
 
 def signed(cluster, path):
-    """The arguments of a job as a storagemaster signs it."""
+    """Return the arguments of a job with a storagemaster's signature."""
     return path, sign_job(cluster.live.keys, fields_to_sign(JobKind.SIZES, path))
 
 
 def test_a_pickled_job_is_not_unpickled(cluster, trace):
-    """Its payload is not JSON, and nothing else is read."""
-    job = lane(cluster, PickleSerializer).enqueue("os.system", f"touch {trace}")
-    assert "DeserializationError" in why_it_failed(cluster, job)
+    """A payload that is not JSON is rejected and never unpickled."""
+    job = forged_queue(cluster, PickleSerializer).enqueue("os.system", f"touch {trace}")
+    assert "DeserializationError" in failure_of(cluster, job)
     assert not trace.exists()
 
 
 @pytest.mark.parametrize("name", ["os.system", "subprocess.getoutput", "imageworker.app.os.system"])
 def test_a_job_that_names_another_function_is_not_run(cluster, trace, name):
-    """Names are looked up in a table, and nothing is imported."""
-    job = lane(cluster).enqueue(name, f"touch {trace}")
-    assert "JobRefused" in why_it_failed(cluster, job)
+    """Only names in the table run; nothing is imported."""
+    job = forged_queue(cluster).enqueue(name, f"touch {trace}")
+    assert "JobRefused" in failure_of(cluster, job)
     assert not trace.exists()
 
 
 @pytest.mark.parametrize("signature", ["", "a.b", "a.AAAAAAAAAAAAAAAAAAAAAAAA", 7, None, ["a"]])
-def test_a_job_that_nobody_signed_is_not_run(cluster, signature):
-    """Before any photo is asked for."""
+def test_an_unsigned_job_is_not_run(cluster, signature):
+    """A job without a valid signature is rejected before any request for its photo."""
     before = len(cluster.taken())
-    job = lane(cluster).enqueue(JobKind.SIZES.value, PATH, signature)
-    why = why_it_failed(cluster, job)
-    assert any(word in why for word in ("NoPermission", "BadMac", "UnknownKey", "TypeError"))
+    job = forged_queue(cluster).enqueue(JobKind.SIZES.value, PATH, signature)
+    failure = failure_of(cluster, job)
+    assert any(word in failure for word in ("NoPermission", "BadMac", "UnknownKey", "TypeError"))
     assert len(cluster.taken()) == before + 1
 
 
 def test_a_signature_opens_no_other_path_and_no_other_job(cluster):
-    """What is signed is the kind of the job with the path."""
+    """A signature is valid only for its path and its kind of job."""
     _, signature = signed(cluster, PATH)
-    assert "BadMac" in why_it_failed(
-        cluster, lane(cluster).enqueue(JobKind.SIZES.value, ELSEWHERE, signature)
+    assert "BadMac" in failure_of(
+        cluster, forged_queue(cluster).enqueue(JobKind.SIZES.value, ELSEWHERE, signature)
     )
-    assert "BadMac" in why_it_failed(
-        cluster, lane(cluster).enqueue(JobKind.AGAIN.value, PATH, signature)
+    assert "BadMac" in failure_of(
+        cluster, forged_queue(cluster).enqueue(JobKind.AGAIN.value, PATH, signature)
     )
 
 
-def test_a_signed_job_runs_no_callbacks_and_asks_for_no_urls(cluster, seeds, trace, listener):
-    """Whatever is written beside it, also when it is done well."""
-    url, asked = listener
+def test_a_signed_job_runs_no_callbacks_and_requests_no_urls(cluster, seeds, trace, listener):
+    """A signed job runs none of the callbacks and webhooks in its record, also on success."""
+    url, requests = listener
     hostile = {
         "on_success": Callback("os.system"),
         "on_failure": Callback("os.system"),
         "webhooks": [Webhook(url, "finished"), Webhook(url, "failed")],
         "result_ttl": 60,
     }
-    missing = lane(cluster).enqueue(JobKind.SIZES.value, *signed(cluster, PATH), **hostile)
-    assert "OriginalUnavailable" in why_it_failed(cluster, missing)
+    missing = forged_queue(cluster).enqueue(JobKind.SIZES.value, *signed(cluster, PATH), **hostile)
+    assert "OriginalUnavailable" in failure_of(cluster, missing)
     receipt = cluster.put(jpeg(next(seeds)))
     cluster.wait_until_settled([receipt.reference])
     path = f"{receipt.volume}/{receipt.photo[-2:]}/{receipt.photo}_{receipt.version}_o.jpg"
-    done = lane(cluster).enqueue(JobKind.SIZES.value, *signed(cluster, path), **hostile)
+    done = forged_queue(cluster).enqueue(JobKind.SIZES.value, *signed(cluster, path), **hostile)
     wait_until("the job to be done", lambda: done.get_status() == "finished")
     assert done.return_value() == "already_done"
-    assert asked == []
+    assert requests == []
     assert not trace.exists()

@@ -1,4 +1,4 @@
-"""A cluster that wants WebP and AVIF has them, the AVIF later, and whatever the queue loses."""
+"""A cluster with WebP and AVIF makes both, also if the queue loses its jobs."""
 
 import json
 
@@ -20,19 +20,19 @@ SECOND_PASS = {f"_{letter}.avif" for letter in "sqt"}
 
 @pytest.fixture(name="cluster", scope="module")
 def _cluster(tmp_path_factory):
-    """One of its own, because every photo in it leaves a job behind."""
+    """Run a queue cluster of its own, because every photo here leaves a job."""
     with running_queue_cluster(tmp_path_factory.mktemp("formats"), more_config=IMAGES) as cluster:
         yield cluster
 
 
 def has_both_passes(cluster, reference):
-    """Whether both mirrors have all that the config asks for, and the same of it."""
+    """Return True if both mirrors have the same complete files of both passes."""
     east, west = cluster.files_of(reference).values()
     return east == west and east.keys() == FIRST_PASS | SECOND_PASS | {"_o.jpg", ".json"}
 
 
 def test_a_photo_has_its_avif_though_its_worker_died_and_the_queue_was_flushed(cluster):
-    """The photo is ready by then; the sweep reads in its info what is still owed."""
+    """The photo is ready; the sweep finds the missing second pass in its info."""
     worker = cluster.start_worker(crash_at="after_put")
     reference = cluster.put(jpeg(1)).reference
     wait_until("the worker to die", lambda: worker.poll() is not None)
@@ -48,7 +48,7 @@ def test_a_photo_has_its_avif_though_its_worker_died_and_the_queue_was_flushed(c
 
 
 def test_the_urls_of_a_receipt_open_every_format_by_another_ending(cluster):
-    """One permission opens a size class, in whatever format it is there."""
+    """One permission opens every format of its size class."""
     cluster.start_worker()
     receipt = cluster.put(jpeg(2))
     wait_until("the second pass", lambda: has_both_passes(cluster, receipt.reference))

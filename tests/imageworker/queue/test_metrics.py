@@ -1,4 +1,4 @@
-"""Workers count and time their jobs, and a cluster without a worker says so."""
+"""Metrics of workers, and the alert without a worker."""
 
 import urllib.request
 
@@ -12,12 +12,12 @@ from tests.imageworker.queue_cluster import wait_until
 
 
 def sample(metrics, name, **labels):
-    """One number of a worker's metrics."""
+    """Return one sample of a worker's metrics."""
     return metrics.registry.get_sample_value(f"glassplate_{name}", labels)
 
 
-def test_a_job_is_counted_by_lane_and_outcome_and_timed():
-    """Also one that raises, and one of a lane that is none."""
+def test_a_job_is_counted_by_queue_and_outcome_and_timed():
+    """A job that raises and a job of an unknown queue are also counted."""
     seconds = iter((0.0, 3.0, 10.0, 10.5, 20.0, 20.1))
     metrics = JobMetrics(clock=lambda: next(seconds))
     with metrics.job("new") as say:
@@ -33,8 +33,8 @@ def test_a_job_is_counted_by_lane_and_outcome_and_timed():
     assert b"glassplate_photo_processing_seconds_bucket" in generate_latest(metrics.registry)
 
 
-def test_a_cluster_whose_last_worker_died_says_so(queue_cluster, seeds):
-    """In the status, as an alert, and in the metrics, until another lives."""
+def test_a_cluster_without_a_worker_reports_it(queue_cluster, seeds):
+    """Status, alerts, and metrics report a cluster without a worker, until a worker starts."""
     queue_cluster.start_worker()
     with queue_cluster.client() as client:
         wait_until("a worker to live", lambda: client.status()["workers_alive"] == 1)
@@ -49,14 +49,14 @@ def test_a_cluster_whose_last_worker_died_says_so(queue_cluster, seeds):
     )
     with urllib.request.urlopen(request) as response:
         assert b"\nglassplate_workers_alive 0.0\n" in response.read()
-    # No photo is left waiting for tests that count what waits.
+    # Leave no waiting photo for the tests that count waiting jobs.
     queue_cluster.start_worker()
     queue_cluster.wait_until_settled([waiting])
     queue_cluster.stop_workers()
 
 
-def test_a_node_gives_its_metrics_on_its_write_port(queue_cluster):
-    """To whoever can reach it, which no edge can."""
+def test_a_node_serves_its_metrics_on_its_write_port(queue_cluster):
+    """The write port of a node, which edges cannot reach, serves its metrics."""
     node = next(iter(queue_cluster.live.cluster.nodes.values()))
     with urllib.request.urlopen(f"http://{node.write}/metrics") as response:
         assert b"glassplate_node_free_bytes" in response.read()

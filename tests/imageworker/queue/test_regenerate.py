@@ -1,4 +1,4 @@
-"""`glassplate regenerate` has sizes made again through the real queue, and overwrites nothing."""
+"""`glassplate regenerate` through the real queue. It overwrites nothing."""
 
 import json
 
@@ -15,7 +15,7 @@ from tests.imageworker.queue_cluster import jobs_left, wait_until
 
 @pytest.fixture(name="cluster", scope="module")
 def _cluster(queue_cluster):
-    """With one worker."""
+    """Run a queue cluster with one worker."""
     queue_cluster.start_worker()
     yield queue_cluster
     queue_cluster.stop_workers()
@@ -23,7 +23,7 @@ def _cluster(queue_cluster):
 
 @pytest.fixture(name="run")
 def _run(cluster):
-    """Runs the command; its exit status, and what it printed as documents."""
+    """Run the command; return its exit status and its output as documents."""
     connection = Connection(
         cluster_path=cluster.live.config, cluster_is_chosen=True, urls=(), token=None
     )
@@ -35,8 +35,8 @@ def _run(cluster):
     return run
 
 
-def test_failed_photos_are_asked_for_again_and_ready_ones_are_not(cluster, seeds, run, monkeypatch):
-    """What failed for a fault that has gone is ready then: a later info overrules the failure."""
+def test_failed_photos_are_regenerated_and_ready_ones_are_not(cluster, seeds, run, monkeypatch):
+    """A failed photo becomes ready after its cause is fixed; an info supersedes the failure."""
     good = cluster.put(jpeg(next(seeds)), volume=3).reference
     bad = cluster.put(jpeg(next(seeds)) + CRASHES_ITS_DECODER, volume=3).reference
     assert cluster.wait_until_settled([good, bad])[bad].state == "failed"
@@ -45,7 +45,7 @@ def test_failed_photos_are_asked_for_again_and_ready_ones_are_not(cluster, seeds
     assert {"photo": bad, "regenerated": bad} in printed
     assert good not in {line["photo"] for line in printed}
     monkeypatch.setenv("GLASSPLATE_SOUND_DECODER", "1")
-    # A rebuild that is under way would end with its worker.
+    # A regeneration in progress would end with its worker.
     wait_until("no job to be left", lambda: jobs_left(cluster.redis) == 0)
     cluster.stop_workers()
     cluster.start_worker()
@@ -59,7 +59,10 @@ def test_failed_photos_are_asked_for_again_and_ready_ones_are_not(cluster, seeds
 def test_another_recipe_makes_a_new_version_and_leaves_the_old_one(
     cluster, seeds, run, monkeypatch
 ):
-    """With the same original, its own URLs, and sizes; twice is as good as once."""
+    """Another recipe gives a new version with the same original, its own URLs, and sizes.
+
+    Idempotent.
+    """
     old = cluster.put(jpeg(next(seeds))).reference
     cluster.wait_until_settled([old])
     before = cluster.files_of(old)
@@ -79,7 +82,7 @@ def test_another_recipe_makes_a_new_version_and_leaves_the_old_one(
 
 
 def test_photos_of_the_current_recipe_are_left_alone(cluster, seeds, run):
-    """There is nothing better to make of them."""
+    """A photo of the current recipe is skipped."""
     reference = cluster.put(jpeg(next(seeds)), volume=2).reference
     cluster.wait_until_settled([reference])
     _, printed = run("--recipe", "--volume", "2")
@@ -90,12 +93,12 @@ def test_photos_of_the_current_recipe_are_left_alone(cluster, seeds, run):
     "arguments",
     [(), ("--failed", "--recipe"), ("--failed", "--volume", "1", "--photo", "1/a/b")],
 )
-def test_a_rebuild_of_nothing_certain_is_refused(run, arguments):
-    """Before anything is asked."""
+def test_a_regeneration_without_a_filter_is_rejected(run, arguments):
+    """A regeneration without a filter is rejected before any request."""
     assert run(*arguments) == (2, [])
 
 
-def test_a_photo_that_is_not_there_is_said(run):
-    """And the exit status says so."""
+def test_a_missing_photo_is_reported(run):
+    """A missing photo is reported, with a nonzero exit status."""
     code, printed = run("--failed", "--photo", "1/01jd3x8m2c9qp4k7/3fz8qd")
     assert (code, printed) == (1, [])

@@ -1,4 +1,4 @@
-"""Photos get their sizes, each once, whatever becomes of the workers and of the queue."""
+"""Photos get their sizes exactly once, also after deaths of workers and losses of the queue."""
 
 import signal
 
@@ -19,7 +19,7 @@ def _cluster(queue_cluster):
 
 
 def assert_made_once(cluster, references):
-    """Both mirrors have the same files, the info among them."""
+    """Check that both mirrors have the same files, including the info."""
     for reference in references:
         files = cluster.files_of(reference)
         east, west = files.values()
@@ -28,7 +28,7 @@ def assert_made_once(cluster, references):
 
 
 def test_a_worker_killed_at_any_point_costs_no_photo_its_sizes(cluster, seeds):
-    """Every point is reached, the workers are gone, and another does what they have left."""
+    """Another worker finishes every photo whose worker was killed at a crash point."""
     for point in CRASH_POINTS:
         cluster.start_worker(crash_at=point)
     receipts = [cluster.put(jpeg(next(seeds))) for _ in range(3 * len(CRASH_POINTS))]
@@ -42,31 +42,34 @@ def test_a_worker_killed_at_any_point_costs_no_photo_its_sizes(cluster, seeds):
 
 
 def test_a_photo_that_crashes_its_decoder_fails_at_the_third_attempt(cluster, seeds):
-    """With the reason, two notes and no more, and without keeping another photo waiting."""
+    """The third attempt fails permanently, without delaying other photos."""
     poison = cluster.put(jpeg(next(seeds)) + CRASHES_ITS_DECODER)
     others = [cluster.put(jpeg(next(seeds))).reference for _ in range(3)]
     cluster.start_worker()
     assert {s.state for s in cluster.wait_until_settled(others).values()} == {"ready"}
     status = cluster.wait_until_settled([poison.reference])[poison.reference]
     assert status.state == "failed"
-    assert status.reason == "the decoder crashed on it (signal 11)"
+    assert status.reason == "the decoder crashed (signal 11)"
     for files in cluster.files_of(poison.reference).values():
         assert sorted(files) == [".fail", "_1.try", "_2.try", "_o.jpg"]
 
 
 def test_a_photo_that_kills_its_worker_kills_three_of_them(cluster, seeds):
-    """Deaths are counted beside the photo, though the queue is flushed after each."""
-    # In a volume of its own, because a test that rebuilds a volume would lose its workers to it.
+    """Deaths of workers count as attempts, although the queue is flushed after each."""
+    # In a separate volume, because regenerating a volume would kill its workers.
     receipt = cluster.put(jpeg(next(seeds)) + KILLS_ITS_WORKER, volume=1)
     poison = receipt.reference
-    for notes in ({"_1.try"}, {"_1.try", "_2.try"}, {"_1.try", "_2.try", ".fail"}):
+    for names in ({"_1.try"}, {"_1.try", "_2.try"}, {"_1.try", "_2.try", ".fail"}):
         worker = cluster.start_worker()
         wait_until("a worker to die", lambda worker=worker: worker.poll() is not None)
-        wait_until("the death to be noted", lambda notes=notes: has_notes(cluster, poison, notes))
+        wait_until(
+            "the death to be recorded",
+            lambda names=names: has_attempt_files(cluster, poison, names),
+        )
         cluster.redis.flushall()
     assert cluster.states([poison])[poison].reason == "the worker that made its sizes died"
-    # Who asks for it again, in spite of that, loses one more worker and no second one.
-    cluster.ask([receipt], queue_name=REGENERATE_QUEUE, kind=JobKind.AGAIN)
+    # Enqueueing it again kills only one more worker.
+    cluster.enqueue([receipt], queue_name=REGENERATE_QUEUE, kind=JobKind.AGAIN)
     worker = cluster.start_worker()
     wait_until("a worker to die", lambda: worker.poll() is not None)
     other = cluster.put(jpeg(next(seeds))).reference
@@ -76,29 +79,32 @@ def test_a_photo_that_kills_its_worker_kills_three_of_them(cluster, seeds):
     assert [worker.poll() for worker in cluster.workers].count(None) == 1
 
 
-def test_a_death_while_the_mirrors_are_away_is_noted_when_they_are_back(cluster, seeds):
-    """Nobody can write the note at first, and nobody forgets it."""
+def test_a_death_while_the_mirrors_are_down_is_recorded_later(cluster, seeds):
+    """A death while the mirrors are down is recorded when they are back."""
     receipt = cluster.put(jpeg(next(seeds)) + KILLS_ITS_WORKER, volume=1)
     worker = cluster.start_worker()
     wait_until("a worker to die", lambda: worker.poll() is not None)
     with cluster.live.without(*cluster.files_of(receipt.reference)):
         wait_until("the death to be seen", lambda: jobs_left(cluster.redis) == 0)
-    wait_until("the death to be noted", lambda: has_notes(cluster, receipt.reference, {"_1.try"}))
+    wait_until(
+        "the death to be recorded",
+        lambda: has_attempt_files(cluster, receipt.reference, {"_1.try"}),
+    )
     cluster.redis.flushall()
     with cluster.client() as client:
         client.delete(receipt.reference)
 
 
-def has_notes(cluster, reference, notes):
-    """Whether every mirror has these notes and no others."""
+def has_attempt_files(cluster, reference, names):
+    """Return True if every mirror has exactly these attempt files."""
     return all(
-        {name for name in files if not name.startswith("_o")} == notes
+        {name for name in files if not name.startswith("_o")} == names
         for files in cluster.files_of(reference).values()
     )
 
 
 def test_a_flushed_queue_is_filled_again_from_the_disks(cluster, seeds):
-    """No job is left, and no photo without its sizes."""
+    """The sweep finds every photo without sizes after a flush of the queue."""
     references = [cluster.put(jpeg(next(seeds))).reference for _ in range(6)]
     wait_until("the jobs to be there", lambda: waiting_jobs(cluster.redis) >= len(references))
     cluster.redis.flushall()
@@ -107,8 +113,8 @@ def test_a_flushed_queue_is_filled_again_from_the_disks(cluster, seeds):
     assert_made_once(cluster, references)
 
 
-def test_a_queue_that_is_away_refuses_no_upload_and_loses_no_photo(cluster, seeds):
-    """Valkey stops with a worker at it, photos come in, and Valkey starts again."""
+def test_an_unavailable_queue_rejects_no_upload_and_loses_no_photo(cluster, seeds):
+    """Uploads succeed while Valkey is down, and all photos get their sizes afterwards."""
     worker = cluster.start_worker()
     first = cluster.put(jpeg(next(seeds))).reference
     cluster.wait_until_settled([first])
@@ -123,7 +129,7 @@ def test_a_queue_that_is_away_refuses_no_upload_and_loses_no_photo(cluster, seed
 
 
 def test_two_jobs_of_one_photo_at_once_give_one_set_of_files(cluster, seeds):
-    """A second job of the same id comes about when the queue forgets the first while it runs."""
+    """Two concurrent jobs of one photo give one set of files."""
     for _ in range(2):
         cluster.start_worker()
     references = [cluster.put(jpeg(next(seeds))).reference for _ in range(2)]

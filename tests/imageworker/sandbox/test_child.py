@@ -1,4 +1,4 @@
-"""Children and their fork server: whatever becomes of one, the worker has sizes or words."""
+"""Children and their fork server: every outcome gives sizes or an error."""
 
 import dataclasses
 import os
@@ -45,7 +45,7 @@ def _slow_photo() -> bytes:
 
 
 def _slow(**limits: int) -> Recipe:
-    """A recipe whose second pass takes many seconds, under these limits."""
+    """Return a recipe with these limits whose second pass takes many seconds."""
     avif = AvifSetting(quality=90, speed=0, edge_pixels_max=2048)
     return dataclasses.replace(DEFAULT_RECIPE, avif=avif, limits=Limits(**limits))
 
@@ -58,7 +58,7 @@ def _server_pid(maker: SizesMaker) -> int:
 def _wait_until(holds: Callable[[], object]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not holds():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.01)
 
 
@@ -74,7 +74,7 @@ def _is_running(pid: int) -> bool:
 
 
 def _when_busy(server: int, act: Callable[[int], None]) -> threading.Thread:
-    """Do something to the first child the server has, from a thread of its own."""
+    """Call a function with the first child of the server, in a separate thread."""
 
     def run() -> None:
         _wait_until(lambda: _children(server))
@@ -98,62 +98,62 @@ def _when_busy(server: int, act: Callable[[int], None]) -> threading.Thread:
         ({"status": signal.SIGKILL}, DecoderCrashed, "memory ran out"),
         ({"status": signal.SIGSEGV}, DecoderCrashed, "signal 11"),
         ({"status": signal.SIGABRT}, DecoderCrashed, "signal 6"),
-        ({"status": 1 << 8}, DecoderCrashed, "without an answer"),
+        ({"status": 1 << 8}, DecoderCrashed, "without a result"),
     ],
 )
-def test_every_way_to_end_has_its_words(
+def test_every_exit_has_its_error(
     changed: dict[str, object], kind: type[UnprocessablePhoto], words: str
 ) -> None:
-    """A pure table: how a child ended, and what a person is told."""
+    """Every exit of a child has its error text."""
     error = describe_exit(dataclasses.replace(WELL, **changed), Limits())
     assert type(error) is kind
     assert words in error.reason
     assert isinstance(error, TransientFailure)
 
 
-def test_a_child_that_ended_well_has_no_words() -> None:
-    """Then its answer counts."""
+def test_a_successful_child_has_no_error() -> None:
+    """The exit of a successful child gives no error."""
     assert describe_exit(WELL, Limits()) is None
 
 
-def test_a_child_over_its_memory_is_the_photos_fault(maker: SizesMaker) -> None:
-    """It says so itself, with the limit, and trying again is no use."""
+def test_a_child_out_of_memory_is_a_permanent_failure(maker: SizesMaker) -> None:
+    """A child out of memory reports the limit itself, as a permanent failure."""
     recipe = dataclasses.replace(DEFAULT_RECIPE, limits=Limits(memory_bytes_max=180 * MEGABYTE))
     with pytest.raises(MemoryLimitExceeded, match="180 MiB of memory") as caught:
         maker.make(save(picture(6000, 4500), "PNG"), recipe)
     assert not isinstance(caught.value, TransientFailure)
-    assert maker.last_end is not None
-    assert maker.last_end.memory_bytes_peak < 180 * MEGABYTE
+    assert maker.last_exit is not None
+    assert maker.last_exit.memory_bytes_peak < 180 * MEGABYTE
 
 
 def test_a_child_over_its_processor_time_is_ended(maker: SizesMaker, slow_photo: bytes) -> None:
-    """The kernel ends it, within a second of the limit."""
+    """The kernel kills the child within a second of the limit."""
     with pytest.raises(TimeLimitExceeded, match="1 s of processor time"):
         maker.make_second_pass(slow_photo, _slow(cpu_seconds_max=1))
-    assert maker.last_end is not None
-    assert maker.last_end.cpu_seconds < 3
+    assert maker.last_exit is not None
+    assert maker.last_exit.cpu_seconds < 3
 
 
 def test_a_child_over_its_time_is_killed(maker: SizesMaker, slow_photo: bytes) -> None:
-    """The fork server kills it, and answers for the next photo at once."""
+    """The fork server kills the child, and then handles the next photo."""
     with pytest.raises(TimeLimitExceeded, match="more than 1 s"):
         maker.make_second_pass(slow_photo, _slow(elapsed_seconds_max=1))
     assert maker.make(good("JPEG").data, DEFAULT_RECIPE).variants
 
 
-def test_an_answer_too_long_to_be_true_is_refused(maker: SizesMaker) -> None:
-    """The worker's memory is not the child's to fill."""
-    recipe = dataclasses.replace(DEFAULT_RECIPE, limits=Limits(answer_bytes_max=1000))
+def test_a_result_over_the_limit_is_rejected(maker: SizesMaker) -> None:
+    """A result over the limit is rejected, so that a child cannot fill the worker's memory."""
+    recipe = dataclasses.replace(DEFAULT_RECIPE, limits=Limits(result_bytes_max=1000))
     with pytest.raises(DecoderCrashed):
         maker.make(save(picture(1600, 1200), "JPEG"), recipe)
     assert maker.make(good("JPEG").data, DEFAULT_RECIPE).variants
 
 
 @pytest.mark.parametrize("deadly", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
-def test_a_child_that_dies_is_words_and_the_next_photo_is_made(
+def test_a_crash_is_an_error_and_the_next_photo_is_made(
     own_maker: SizesMaker, slow_photo: bytes, deadly: signal.Signals
 ) -> None:
-    """A crash in a decoder ends the child only."""
+    """A crash ends only the child; the maker handles the next photo."""
     server = _server_pid(own_maker)
     killer = _when_busy(server, lambda child: os.kill(child, deadly))
     with pytest.raises(DecoderCrashed):
@@ -164,15 +164,15 @@ def test_a_child_that_dies_is_words_and_the_next_photo_is_made(
 
 
 def test_a_dead_fork_server_is_started_again(own_maker: SizesMaker) -> None:
-    """Between two photos nobody notices."""
+    """The maker starts another fork server for the next photo."""
     server = _server_pid(own_maker)
     os.kill(server, signal.SIGKILL)
     assert own_maker.make(good("JPEG").data, DEFAULT_RECIPE).variants
     assert _server_pid(own_maker) != server
 
 
-def test_a_fork_server_that_dies_over_a_photo_is_asked_once_more(own_maker: SizesMaker) -> None:
-    """The photo is made by the next one, and the child of the dead one is gone."""
+def test_a_fork_server_that_dies_over_a_photo_is_replaced(own_maker: SizesMaker) -> None:
+    """The next fork server makes the photo, and the dead server's child is gone."""
     data = save(picture(4000, 3000), "PNG")
     children: list[int] = []
 
@@ -187,10 +187,10 @@ def test_a_fork_server_that_dies_over_a_photo_is_asked_once_more(own_maker: Size
     _wait_until(lambda: not _is_running(children[0]))
 
 
-def test_a_fork_server_that_always_dies_ends_in_words(
+def test_a_fork_server_that_always_dies_is_an_error(
     own_maker: SizesMaker, slow_photo: bytes
 ) -> None:
-    """Twice is enough: then the photo's attempt has failed, and the maker lives on."""
+    """The attempt fails after two servers have died, and the maker stays usable."""
     first = _server_pid(own_maker)
 
     def kill_both(_child: int) -> None:
@@ -208,7 +208,7 @@ def test_a_fork_server_that_always_dies_ends_in_words(
 
 
 def test_a_maker_leaves_no_process_behind() -> None:
-    """When its block ends, its server is gone."""
+    """The fork server is gone after the block."""
     maker = SizesMaker()
     with maker:
         server = _server_pid(maker)
@@ -216,7 +216,7 @@ def test_a_maker_leaves_no_process_behind() -> None:
 
 
 def test_server_and_child_end_with_their_worker(slow_photo: bytes, tmp_path: Path) -> None:
-    """A worker killed outright leaves nothing running that nobody would ever stop."""
+    """A fork server and its child end when their worker is killed."""
     photo = tmp_path / "slow.jpg"
     photo.write_bytes(slow_photo)
     program = (
@@ -238,8 +238,8 @@ def test_server_and_child_end_with_their_worker(slow_photo: bytes, tmp_path: Pat
     _wait_until(lambda: not _is_running(server) and not _is_running(child))
 
 
-def test_a_fork_server_has_nothing_worth_taking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No variable of the worker's environment, and no descriptor but its one socket."""
+def test_a_fork_server_has_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fork server has none of the worker's environment, and only its socket."""
     monkeypatch.setenv("GLASSPLATE_KEYS", "the secret")
     with SizesMaker() as maker:
         server = Path("/proc") / str(_server_pid(maker))
@@ -250,16 +250,16 @@ def test_a_fork_server_has_nothing_worth_taking(monkeypatch: pytest.MonkeyPatch)
         assert links - {control, errors} == {"/dev/null"}
 
 
-def test_the_walls_of_this_machine_are_told(maker: SizesMaker) -> None:
-    """So that a status page can say what protects it."""
+def test_the_sandbox_of_this_machine_is_reported(maker: SizesMaker) -> None:
+    """`sandbox_status` reports the features of this machine."""
     assert maker.sandbox_status.unprivileged
     assert maker.sandbox_status.syscalls_filtered
     assert maker.sandbox_status.file_system_denied
     assert isinstance(maker.sandbox_status.network_isolated, bool)
 
 
-def test_threads_that_share_a_maker_get_their_own_answers(maker: SizesMaker) -> None:
-    """Calls wait for each other, and none takes another's photo for its own."""
+def test_threads_that_share_a_maker_get_their_own_results(maker: SizesMaker) -> None:
+    """Concurrent calls run one after the other, and each gets its own result."""
     photos = [good("JPEG").data, good("PNG").data, good("GIF").data]
     expected = [make_sizes(data, recipe=DEFAULT_RECIPE) for data in photos]
     found: dict[int, object] = {}
@@ -275,18 +275,18 @@ def test_threads_that_share_a_maker_get_their_own_answers(maker: SizesMaker) -> 
     assert all(found[at] == expected[at % 3] for at in range(9))
 
 
-def test_a_fork_server_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker hears of it when it starts, not with its first photo."""
+def test_a_fork_server_that_cannot_start_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The maker raises when it starts, not with its first photo."""
     monkeypatch.setattr("sys.executable", "/bin/false")
-    with pytest.raises(ServerLost, match="does not start"):
+    with pytest.raises(ServerLost, match="did not start"):
         SizesMaker().__enter__()
 
 
 def test_a_worker_does_not_load_pillow() -> None:
-    """What has never been loaded has no bug to be reached."""
+    """The worker process never imports Pillow."""
     program = (
         "import sys, imageworker.sandbox.child; "
         "print([m for m in sys.modules if m.startswith('PIL')])"
     )
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    assert told.stdout.strip() == b"[]"
+    report = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert report.stdout.strip() == b"[]"

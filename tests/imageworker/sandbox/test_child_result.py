@@ -1,4 +1,4 @@
-"""Answers between processes: what is rendered is read back, and a lie in one is not believed."""
+"""Results between processes: round trips, and rejection of invalid ones."""
 
 import json
 
@@ -29,19 +29,19 @@ def _variant(**changed: object) -> bytes:
 
 
 def test_sizes_read_back_as_they_were() -> None:
-    """Letters, dimensions, bytes and info, all of it."""
+    """Letters, dimensions, bytes, and info survive the round trip."""
     assert parse_result(render_result(MADE), recipe=DEFAULT_RECIPE) == MADE
 
 
 @pytest.mark.parametrize("kind", KINDS.values())
-def test_a_refusal_reads_back_as_the_same_error(kind: type[UnprocessablePhoto]) -> None:
-    """Its kind and its words survive the way between processes."""
+def test_an_error_reads_back_as_the_same_error(kind: type[UnprocessablePhoto]) -> None:
+    """The kind and the reason of an error survive the round trip."""
     with pytest.raises(kind, match="because of this"):
         parse_result(render_result(kind("because of this")), recipe=DEFAULT_RECIPE)
 
 
-def test_words_of_a_refusal_are_cleaned_and_cut() -> None:
-    """A child that was taken over cannot write terminal codes or novels into a log."""
+def test_the_reason_of_an_error_is_cleaned_and_cut() -> None:
+    """The reason is cleaned and cut, so that a child cannot write terminal codes to a log."""
     with pytest.raises(UnprocessablePhoto) as caught:
         parse_result(
             _framed({"kind": "BrokenPhoto", "reason": "\x1b[2J\n" + "x" * 5000}),
@@ -52,7 +52,7 @@ def test_words_of_a_refusal_are_cleaned_and_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "result",
     [
         b"",
         b"\0\0\0\0",
@@ -80,14 +80,14 @@ def test_words_of_a_refusal_are_cleaned_and_cut() -> None:
         b"\0\0\x20\0" + b"[" * 8192,
     ],
 )
-def test_what_is_no_answer_to_the_recipe_is_a_crash(answer: bytes) -> None:
-    """Wrong types, sizes, formats, lengths, documents: none of them gets past the parser."""
-    with pytest.raises(DecoderCrashed, match="cannot be read"):
-        parse_result(answer, recipe=DEFAULT_RECIPE)
+def test_a_result_that_does_not_match_the_recipe_is_a_crash(result: bytes) -> None:
+    """Wrong types, sizes, formats, lengths, and documents raise DecoderCrashed."""
+    with pytest.raises(DecoderCrashed, match="malformed result"):
+        parse_result(result, recipe=DEFAULT_RECIPE)
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_at_all_get_through_as_an_unforeseen_error(answer: bytes) -> None:
-    """Anything ends as sizes or as one of our errors."""
+def test_random_bytes_raise_no_unexpected_error(result: bytes) -> None:
+    """Random bytes give sizes or an UnprocessablePhoto."""
     with pytest.raises(UnprocessablePhoto):
-        parse_result(answer, recipe=DEFAULT_RECIPE)
+        parse_result(result, recipe=DEFAULT_RECIPE)

@@ -1,8 +1,8 @@
-"""Thousands of broken files: each ends ready or with a reason, and no child passes its limits.
+"""Thousands of damaged files end in sizes or a reason, within the limits of a child.
 
-Most go in batches through walled children forked here, because forking one for each would be most
-of the time; one in so many goes the whole way, through a fork server, and has to end the same.
-`GLASSPLATE_FUZZ_FILES` says how many, `GLASSPLATE_FUZZ_SEED` from which seed.
+Most files go in batches through sandboxed children that this process forks, because one fork per
+file would take too long. A sample goes through a fork server and must end the same way.
+`GLASSPLATE_FUZZ_FILES` sets the number, and `GLASSPLATE_FUZZ_SEED` the first seed.
 """
 
 import json
@@ -37,11 +37,11 @@ RECIPE = Recipe(
 )
 
 Outcome = str
-"""`ready`, or the kind of the error a file ended with."""
+"""`ready`, or the kind of the error of a file."""
 
 
 def test_every_broken_file_ends_ready_or_with_a_reason(maker: SizesMaker) -> None:
-    """Twenty thousand of them by default; the worker sees sizes or words, and lives on."""
+    """Every file gives sizes or a reason, and the worker survives."""
     print(f"seed {SEED}, {FILES} files")  # noqa: T201  a failure can be run again from it
     warm_up()
     photos = small_photos()
@@ -51,7 +51,7 @@ def test_every_broken_file_ends_ready_or_with_a_reason(maker: SizesMaker) -> Non
     for start in range(0, FILES, BATCH):
         batch = [mutate(photos, rng) for _ in range(min(BATCH, FILES - start))]
         child = _Child(batch, syscalls)
-        # Those that go the whole way do so while the child is at the others.
+        # The sample runs while the child handles the others.
         whole_way = {
             at: _through_a_server(maker, batch[at])
             for at in range(-start % ONE_IN_FOR_THE_WHOLE_WAY, len(batch), ONE_IN_FOR_THE_WHOLE_WAY)
@@ -64,7 +64,7 @@ def test_every_broken_file_ends_ready_or_with_a_reason(maker: SizesMaker) -> Non
     print(outcomes)  # noqa: T201  shown with -s, and when it fails
     assert sum(outcomes.values()) == FILES
     assert set(outcomes) <= {"ready", *KINDS}
-    # A fuzzer that only makes nonsense, or only sound files, would test nothing.
+    # A fuzzer needs both valid and invalid files.
     assert outcomes["ready"] > FILES * 0.1
     assert outcomes["BrokenPhoto"] > FILES * 0.1
     assert outcomes["TruncatedPhoto"] > FILES * 0.05
@@ -77,22 +77,22 @@ def _through_a_server(maker: SizesMaker, data: bytes) -> Outcome:
         outcome = type(error).__name__
     else:
         outcome = "ready"
-    assert maker.last_end is not None
-    assert maker.last_end.memory_bytes_peak <= RECIPE.limits.memory_bytes_max
-    assert maker.last_end.cpu_seconds <= RECIPE.limits.cpu_seconds_max + 1
+    assert maker.last_exit is not None
+    assert maker.last_exit.memory_bytes_peak <= RECIPE.limits.memory_bytes_max
+    assert maker.last_exit.cpu_seconds <= RECIPE.limits.cpu_seconds_max + 1
     return outcome
 
 
 def _finish_batch(
     batch: Sequence[bytes], child: "_Child", syscalls: SyscallFilter
 ) -> list[Outcome]:
-    """How each file ended; a file that took its child along is named by it, and the rest go on."""
+    """Return the outcome of each file, also after one that killed its child."""
     outcomes: list[Outcome] = []
     while len(outcomes) < len(batch):
         if outcomes:
             child = _Child(batch[len(outcomes) :], syscalls)
-        told, end = child.finish()
-        outcomes += told
+        report, end = child.finish()
+        outcomes += report
         undoable = describe_exit(end, RECIPE.limits)
         if undoable is not None:
             assert isinstance(undoable, TransientFailure)
@@ -102,7 +102,7 @@ def _finish_batch(
 
 
 class _Child:
-    """A walled child at a batch of files, from its fork on."""
+    """A sandboxed child that handles a batch of files."""
 
     def __init__(self, files: Sequence[bytes], syscalls: SyscallFilter) -> None:
         self._reading, writing = os.pipe()
@@ -112,17 +112,17 @@ class _Child:
         os.close(writing)
 
     def finish(self) -> tuple[list[Outcome], ChildExit]:
-        """What it said of each file, and how it ended."""
+        """Return its outcomes and its exit."""
         deadline = time.monotonic() + RECIPE.limits.elapsed_seconds_max
         poll = select.poll()
         poll.register(self._reading, select.POLLIN)
-        told, is_timed_out = b"", False
+        report, is_timed_out = b"", False
         while not is_timed_out:
             is_timed_out = not poll.poll(1000 * max(0.0, deadline - time.monotonic()))
             chunk = b"" if is_timed_out else os.read(self._reading, 65_536)
             if not chunk:
                 break
-            told += chunk
+            report += chunk
         if is_timed_out:
             os.kill(self._pid, signal.SIGKILL)
         os.close(self._reading)
@@ -134,7 +134,7 @@ class _Child:
             cpu_seconds=used.ru_utime + used.ru_stime,
             elapsed_seconds=0.0,
         )
-        return [_checked(json.loads(line)) for line in told.decode().splitlines()], end
+        return [_checked(json.loads(line)) for line in report.decode().splitlines()], end
 
 
 def _checked(line: dict[str, str]) -> Outcome:
@@ -144,16 +144,16 @@ def _checked(line: dict[str, str]) -> Outcome:
 
 
 def _be_child(files: Sequence[bytes], writing: int, syscalls: SyscallFilter) -> None:
-    """Answer for file after file, and end without any clean-up."""
+    """Handle file after file, and exit without cleanup."""
     try:
         discard_output()
         enter_sandbox(RECIPE.limits, syscalls)
         for data in files:
-            answer = build_result(Request(RECIPE), data)
-            told = {"outcome": "ready"}
-            if isinstance(answer, UnprocessablePhoto):
-                told = {"outcome": type(answer).__name__, "reason": answer.reason}
-            os.write(writing, json.dumps(told).encode() + b"\n")
+            result = build_result(Request(RECIPE), data)
+            report = {"outcome": "ready"}
+            if isinstance(result, UnprocessablePhoto):
+                report = {"outcome": result.kind, "reason": result.reason}
+            os.write(writing, json.dumps(report).encode() + b"\n")
         os._exit(0)
     except BaseException:  # noqa: BLE001  nothing may unwind into the tests' own process
         os._exit(1)

@@ -1,4 +1,4 @@
-"""The walls around a child, tried from inside, and the filter as a pure program."""
+"""The sandbox of a child, tested from inside, and the filter program."""
 
 import json
 import re
@@ -14,7 +14,7 @@ import pytest
 from imageworker.sandbox.syscall_filter import render_filter
 from tests.imageworker.sandbox_probe import ALLOWED, ATTEMPTS, LIMITS
 
-# Numbers of <asm/unistd_64.h> and of the generic table: what a decoder cannot do without, and not.
+# Numbers of <asm/unistd_64.h> and of the generic table, for required and forbidden calls.
 NEEDED = {"x86_64": (0, 1, 9, 11, 12, 60, 202, 231), "aarch64": (63, 64, 222, 215, 214, 93, 98, 94)}
 REFUSED = {
     "x86_64": (2, 4, 41, 42, 57, 59, 62, 76, 82, 86, 87, 88, 90, 101, 141, 188, 257, 263, 302, 452),
@@ -27,40 +27,40 @@ ALLOW, REFUSE, NO_SUCH, KILL = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000
 THREAD_FLAG = 0x00010000
 
 
-@pytest.fixture(name="told", scope="module")
+@pytest.fixture(name="report", scope="module")
 def _told() -> dict[str, Any]:
     probe = subprocess.run(
         [sys.executable, "-m", "tests.imageworker.sandbox_probe"], capture_output=True, check=True
     )
-    told = json.loads(probe.stdout)
-    victim = Path(told["victim"])
+    report = json.loads(probe.stdout)
+    victim = Path(report["victim"])
     assert victim.read_bytes() == b"a photo"
     victim.unlink()
-    return told
+    return report
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS)
-def test_what_a_decoder_has_no_business_with_fails(told: dict[str, Any], attempt: str) -> None:
-    """No file, no network, no program, no other process, no limit raised, no more memory."""
-    assert attempt in told["failed"]
+def test_forbidden_operations_fail(report: dict[str, Any], attempt: str) -> None:
+    """File, network, program, other process, higher limit, and more memory are all denied."""
+    assert attempt in report["failed"]
 
 
 @pytest.mark.parametrize("attempt", ALLOWED)
-def test_what_a_decoder_needs_works(told: dict[str, Any], attempt: str) -> None:
-    """Memory within the limit, the clock, and the answer."""
-    assert attempt in told["worked"]
+def test_required_operations_work(report: dict[str, Any], attempt: str) -> None:
+    """Memory within the limit, the clock, and the result pipe work."""
+    assert attempt in report["worked"]
 
 
-def test_a_child_is_filtered_unprivileged_and_alone(told: dict[str, Any]) -> None:
-    """It leads a session of its own, is not root, and dies with its parent."""
-    assert told["filtered"]
-    assert told["unprivileged"]
-    assert told["leads its session"]
-    assert told["dies with its parent"]
+def test_a_child_is_filtered_unprivileged_and_alone(report: dict[str, Any]) -> None:
+    """A child leads its own session, is unprivileged, and dies with its parent."""
+    assert report["filtered"]
+    assert report["unprivileged"]
+    assert report["leads its session"]
+    assert report["dies with its parent"]
 
 
-def test_a_child_whose_parent_died_before_it_was_told_ends_at_once() -> None:
-    """It is another's child by then, and nobody would kill it any more."""
+def test_a_child_of_a_dead_parent_ends_at_once() -> None:
+    """A child that starts after its parent's death ends at once."""
     orphan = (
         "import os; from imageworker.sandbox.sandbox import die_with_parent; "
         "die_with_parent(os.getpid()); print(1)"
@@ -70,9 +70,9 @@ def test_a_child_whose_parent_died_before_it_was_told_ends_at_once() -> None:
     assert ended.stdout == b""
 
 
-def test_the_limits_are_those_of_the_recipe(told: dict[str, Any]) -> None:
-    """The processor's limit is the only one with a second of grace."""
-    lines = (re.split(r"  +", line) for line in told["limits"].splitlines())
+def test_the_limits_are_those_of_the_recipe(report: dict[str, Any]) -> None:
+    """Only the processor limit has a second of grace."""
+    lines = (re.split(r"  +", line) for line in report["limits"].splitlines())
     found = {line[0]: (line[1], line[2].strip()) for line in lines}
     memory, cpu = LIMITS.memory_bytes_max, LIMITS.cpu_seconds_max
     assert found["Max address space"] == (f"{memory}", f"{memory}")
@@ -82,7 +82,7 @@ def test_the_limits_are_those_of_the_recipe(told: dict[str, Any]) -> None:
 
 
 def _verdict(program: bytes, *, architecture: int, number: int, flags: int = 0) -> int:
-    """What the kernel would do, by an interpreter of the few instructions the program uses."""
+    """Interpret the filter program; return the kernel's verdict."""
     data = struct.pack("=IIQQ", number, architecture, 0, flags)
     at, word = 0, 0
     while True:
@@ -102,8 +102,8 @@ def _verdict(program: bytes, *, architecture: int, number: int, flags: int = 0) 
 
 
 @pytest.mark.parametrize("machine", AUDIT)
-def test_the_filter_refuses_what_it_should_and_nothing_it_must_not(machine: str) -> None:
-    """For both machines it knows, by number; threads may start, processes may not."""
+def test_the_filter_denies_forbidden_calls_and_allows_required_ones(machine: str) -> None:
+    """For both machines, threads can start and processes cannot."""
     program = render_filter(machine)
     assert program is not None
 
@@ -122,5 +122,5 @@ def test_the_filter_refuses_what_it_should_and_nothing_it_must_not(machine: str)
 
 
 def test_an_unknown_machine_has_no_filter() -> None:
-    """Numbers of another machine would refuse the wrong things, so none is better."""
+    """An unknown machine gets no filter, because the numbers would be wrong."""
     assert render_filter("riscv64") is None

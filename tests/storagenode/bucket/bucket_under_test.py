@@ -1,4 +1,4 @@
-"""A store over a bucket as the contract sees it."""
+"""Stores over a bucket, for the tests of the store contract."""
 
 import contextlib
 import itertools
@@ -15,7 +15,7 @@ _numbers = itertools.count()
 
 
 class BucketStoreUnderTest:
-    """A `StoreUnderTest` over prefixes of a bucket, with as little waiting as may be."""
+    """A `StoreUnderTest` over prefixes of a bucket, with minimal delays."""
 
     def __init__(self, endpoint, clock, *, has_conditional_puts=True) -> None:
         self._endpoint, self._clock = endpoint, clock
@@ -25,26 +25,26 @@ class BucketStoreUnderTest:
         self.store = self.another_store()
 
     def another_store(self):
-        """Over another prefix."""
+        """Return a store over another prefix."""
         store = self._open(node_over(self._endpoint, prefix=f"trial-{next(_numbers)}"))
         store.create_volume(VOLUME)
         return store
 
     def restart(self):
-        """A new store over the same prefix."""
+        """Open a new store over the same prefix."""
         self.store = self._open(self._nodes[self.store.bucket.location.prefix])
 
     def read(self, path):
-        """Through the store."""
+        """Read through the store."""
         with contextlib.closing(self.store.open(path)) as file:
             return file.read()
 
     def mtime_of(self, path):
-        """As it is noted."""
+        """Return the time in the metadata."""
         return float(self.store.bucket.head(path).mtime_seconds)
 
     def unfinished(self):
-        """Files that are not sent yet, and uploads in parts that are not complete."""
+        """Return spooled files and incomplete multipart uploads."""
         pages = self.store.bucket._client.get_paginator("list_multipart_uploads")
         bucket = self.store.bucket.location.bucket
         pages = pages.paginate(Bucket=bucket)
@@ -52,7 +52,7 @@ class BucketStoreUnderTest:
         return uploads + [str(file) for file in self.store.begun]
 
     def close(self):
-        """Let go of all connections."""
+        """Close all connections."""
         self._stack.close()
 
     def _open(self, node):
@@ -66,7 +66,7 @@ class BucketStoreUnderTest:
 
 
 class WatchedBucketStore(BucketStore):
-    """Tells which files have begun and not ended."""
+    """A store that records which staged files are open."""
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
@@ -74,7 +74,7 @@ class WatchedBucketStore(BucketStore):
 
     @contextlib.contextmanager
     def staging(self, *, bytes_expected):
-        """Keep a list."""
+        """Record the file while it is staged."""
         with super().staging(bytes_expected=bytes_expected) as file:
             self.begun.append(file)
             try:
@@ -84,7 +84,7 @@ class WatchedBucketStore(BucketStore):
 
 
 def node_over(endpoint, *, prefix, bucket="photos"):
-    """A node that keeps its files there."""
+    """Return a node that stores its files there."""
     return Node(
         id="cold-1",
         colo="cold",

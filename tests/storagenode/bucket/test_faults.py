@@ -1,4 +1,4 @@
-"""A bucket that is slow, busy, breaks off, is wrong or gone: nothing is lost, every error helps."""
+"""A bucket that is slow, busy, corrupt, or down loses nothing, and every error gives advice."""
 
 import contextlib
 import dataclasses
@@ -42,14 +42,14 @@ LARGE = bytes_of("large", size=2 * PART_BYTES + 1000)
 
 @pytest.fixture(name="s3", scope="module", params=["moto", "seaweed"])
 def _s3(request):
-    """Either server behind a proxy that may fail."""
+    """Provide either server behind a proxy that injects faults."""
     with running_faulty_s3_proxy(request.getfixturevalue(request.param)) as proxy:
         yield proxy
 
 
 @pytest.fixture(name="impatient", autouse=True)
 def _impatient(monkeypatch):
-    """Waits are as short as they can be, and as many as ever."""
+    """Shorten the delays and keep the number of retries."""
     monkeypatch.setattr(opening, "RESPONSE_SECONDS", 20.0)
     monkeypatch.setattr(reading, "PAUSE_SECONDS", 0.001)
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
@@ -66,13 +66,13 @@ def _store(s3):
 
 
 def read(store, place):
-    """All bytes, verified."""
+    """Return all bytes, verified."""
     with contextlib.closing(store.open(place.path)) as file:
         return file.read()
 
 
-def test_a_large_file_goes_in_parts_and_comes_back_whole(store, s3):
-    """Each part is a request of its own; so many at once and no more."""
+def test_a_large_file_is_sent_in_parts_and_comes_back_whole(store, s3):
+    """Each part is a request, and the number of parallel requests is limited."""
     s3.requests.clear()
     s3.in_flight_most = 0
     assert put_large(store).bytes == len(LARGE)
@@ -83,14 +83,14 @@ def test_a_large_file_goes_in_parts_and_comes_back_whole(store, s3):
 
 
 def put_large(store):
-    """Write the large file as one that is received does."""
+    """Write the large file in chunks, as a received file is written."""
     with store.staging(bytes_expected=0) as file:
         file.write(LARGE)
         return store.publish(file, variant_of(OF), mtime_seconds=MTIME, digest=digest_of(LARGE))
 
 
-def test_a_part_that_fails_is_sent_again_by_itself(store, s3):
-    """And the others are not."""
+def test_a_part_that_fails_is_sent_again_alone(store, s3):
+    """The other parts are sent once."""
     s3.requests.clear()
     with s3.failing(
         status=503, code="SlowDown", times=1, applies=lambda _, path: "partNumber" in path
@@ -101,7 +101,7 @@ def test_a_part_that_fails_is_sent_again_by_itself(store, s3):
 
 
 def test_an_upload_in_parts_that_fails_leaves_no_parts(store, s3):
-    """They would be paid for, and seen by nobody."""
+    """Parts of a failed upload are aborted, because they cost money."""
     with (
         s3.failing(status=500, code="InternalError", applies=lambda _, p: "partNumber=2" in p),
         pytest.raises(BucketUnavailable),
@@ -116,8 +116,8 @@ def test_an_upload_in_parts_that_fails_leaves_no_parts(store, s3):
 @pytest.mark.parametrize(
     "how", [{"status": 503, "code": "SlowDown"}, {"status": 500, "code": "x"}, {"hang_up": True}]
 )
-def test_what_passes_is_waited_for(store, s3, how):
-    """Two failures in a row are nothing that a caller learns of."""
+def test_short_failures_are_retried(store, s3, how):
+    """A caller does not notice two failures in a row."""
     for name, work in (
         ("put", lambda: put(store, variant_of(OF), b"photo")),
         ("read", lambda: read(store, variant_of(OF))),
@@ -128,8 +128,8 @@ def test_what_passes_is_waited_for(store, s3, how):
         assert fault.times == 0, name
 
 
-def test_a_server_that_is_gone_is_said_to_be(store, s3):
-    """Nothing was there, nothing is believed, and all is well once it is back."""
+def test_an_unreachable_server_is_reported(store, s3):
+    """Nothing is stored meanwhile, and writes work again afterwards."""
     put(store, variant_of(OF), b"photo")
     with s3.failing(hang_up=True):
         for work in (
@@ -147,8 +147,8 @@ def test_a_server_that_is_gone_is_said_to_be(store, s3):
     assert len(store.list_photo(VOLUME, OF.photo)) == 1
 
 
-def test_a_server_that_keeps_silent_is_given_up(store, s3, monkeypatch):
-    """Each try costs its time-out and no more."""
+def test_a_silent_server_times_out(store, s3, monkeypatch):
+    """Each try takes one time-out."""
     monkeypatch.setattr(opening, "RESPONSE_SECONDS", 0.1)
     node = node_over(s3.url, prefix=store.bucket.location.prefix)
     with (
@@ -159,15 +159,15 @@ def test_a_server_that_keeps_silent_is_given_up(store, s3, monkeypatch):
         bucket.head(".node")
 
 
-def test_a_slow_server_is_only_slow(store, s3):
-    """Below its time-out, everything is as ever."""
+def test_a_slow_server_is_used(store, s3):
+    """A server below its time-out causes no error."""
     with s3.failing(slow_seconds=0.05):
         put(store, variant_of(OF), b"photo")
         assert read(store, variant_of(OF)) == b"photo"
 
 
-def test_a_body_that_breaks_off_is_gone_on_with(store, s3):
-    """From where it broke off, and not from the start."""
+def test_a_broken_transfer_is_resumed(store, s3):
+    """The next request starts at the first missing byte."""
     data = bytes_of("broken", size=300_000)
     put_whole(store, data)
     s3.requests.clear()
@@ -177,14 +177,14 @@ def test_a_body_that_breaks_off_is_gone_on_with(store, s3):
 
 
 def put_whole(store, data):
-    """Write a file in one piece."""
+    """Write a file in one request."""
     with store.staging(bytes_expected=0) as file:
         file.write(data)
         store.publish(file, variant_of(OF), mtime_seconds=MTIME, digest=digest_of(data))
 
 
-def test_a_body_that_always_breaks_off_is_not_taken_for_whole(store, s3):
-    """Nor for corrupt: what is there may be sound."""
+def test_a_transfer_that_always_breaks_is_neither_whole_nor_corrupt(store, s3):
+    """The stored object can be sound."""
     put_whole(store, bytes_of("broken", size=300_000))
     with (
         s3.failing(keep_bytes=0, applies=is_photo_read),
@@ -193,15 +193,15 @@ def test_a_body_that_always_breaks_off_is_not_taken_for_whole(store, s3):
         read(store, variant_of(OF))
 
 
-def test_wrong_bytes_are_never_given_out(store, s3):
-    """The digest that was noted with them is compared on every read."""
+def test_corrupt_bytes_are_never_returned(store, s3):
+    """Every read compares the recorded digest."""
     put(store, variant_of(OF), b"photo")
     with s3.failing(flip=True, applies=is_photo_read), pytest.raises(Corrupt):
         read(store, variant_of(OF))
 
 
-def test_what_was_spoilt_on_its_way_is_not_set_aside(store, s3):
-    """It is read once more; only what is wrong twice is wrong in the bucket."""
+def test_bytes_that_are_corrupt_in_transit_are_not_quarantined(store, s3):
+    """The object is read again, and quarantined only if it is corrupt twice."""
     put(store, variant_of(OF), b"photo")
     with contextlib.closing(store.open(variant_of(OF).path)) as file:
         inode = file.stat.inode
@@ -210,14 +210,14 @@ def test_what_was_spoilt_on_its_way_is_not_set_aside(store, s3):
     assert store.quarantine(variant_of(OF), inode=inode) is None
     assert read(store, variant_of(OF)) == b"photo"
     with s3.failing(flip=True, applies=is_photo_read):
-        aside = store.quarantine(variant_of(OF), inode=inode)
-    assert aside is not None
+        quarantined = store.quarantine(variant_of(OF), inode=inode)
+    assert quarantined is not None
     with pytest.raises(NotFound):
         read(store, variant_of(OF))
 
 
-def test_what_is_wrong_in_the_bucket_makes_room_for_the_right_bytes(store):
-    """A copy that nobody can vouch for holds no name; it is kept aside."""
+def test_a_corrupt_object_is_replaced_by_the_right_bytes(store):
+    """The corrupt bytes go to the quarantine."""
     put(store, variant_of(OF), b"photo")
     client, at = store.bucket._client, store.bucket._at(variant_of(OF).path)
     notes = client.head_object(**at)["Metadata"]
@@ -227,18 +227,18 @@ def test_what_is_wrong_in_the_bucket_makes_room_for_the_right_bytes(store):
     assert any(path.startswith(".quarantine/") for path in store.find(OF.photo))
 
 
-def test_a_tombstone_that_comes_while_a_file_is_sent_wins(store, s3):
-    """Though another process wrote it, which knows of no lock of this one."""
+def test_a_tombstone_that_is_written_during_a_put_wins(store, s3):
+    """Also if another process writes it, without a common lock."""
     other = node_over(s3.target, prefix=store.bucket.location.prefix)
 
-    def bury(method, path):
+    def write_tombstone(method, path):
         if method == "PUT" and ".jpg" in path and not path.endswith("/copied"):
             with contextlib.closing(connect(other, threads=1)) as bucket:
                 elsewhere = BucketStore(bucket, BucketHealth(lambda: None))
                 elsewhere.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
         return False
 
-    with s3.failing(applies=bury), pytest.raises(Gone):
+    with s3.failing(applies=write_tombstone), pytest.raises(Gone):
         put(store, variant_of(OF), b"photo")
     assert [file.name for file in store.list_photo(VOLUME, OF.photo)] == [
         f"{OF.photo}_{OF.version}.gone"
@@ -260,25 +260,25 @@ def test_a_tombstone_that_comes_while_a_file_is_sent_wins(store, s3):
         (507, "InsufficientStorage", "full"),
     ],
 )
-def test_every_refusal_says_what_to_do(store, s3, status, code, advice):
-    """Whoever reads the log need not know S3."""
+def test_every_error_says_what_to_do(store, s3, status, code, advice):
+    """A reader of the log needs no knowledge of S3."""
     with s3.failing(status=status, code=code), pytest.raises(NodeError, match=advice):
         put(store, variant_of(OF), b"photo")
 
 
-def test_a_node_without_credentials_says_where_they_are_looked_for(s3, monkeypatch, tmp_path):
-    """Before it serves."""
+def test_missing_credentials_are_reported_with_their_places(s3, monkeypatch, tmp_path):
+    """The error comes before the node serves."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(BucketUnavailable, match="no credentials found; set AWS_ACCESS_KEY_ID"):
-        marked_bucket(node_over(s3.target, prefix="nobody"))
+        marked_bucket(node_over(s3.target, prefix="unmarked"))
 
 
 def test_a_prefix_without_a_marker_and_another_node_s_are_refused(s3):
-    """As a disk is that is not mounted, or another's."""
+    """An unmarked or foreign prefix is refused as an unmounted disk is."""
     node = node_over(s3.url, prefix="marked")
     with pytest.raises(RootRefused, match="glassplate node init cold-1"):
         contextlib.ExitStack().enter_context(opened_bucket(node, threads=1))
@@ -292,8 +292,8 @@ def test_a_prefix_without_a_marker_and_another_node_s_are_refused(s3):
         marked_bucket(dataclasses.replace(inner, store="s3://photos"))
 
 
-def test_a_bucket_that_lost_its_marker_takes_no_writes_until_it_has_it_again(store):
-    """It may be another bucket of the same name; a disk that is not mounted looks like this."""
+def test_a_bucket_without_its_marker_takes_no_writes(store):
+    """Writes resume when the marker is back."""
     marker = [RootRefused("the marker is missing")]
 
     def read_marker():

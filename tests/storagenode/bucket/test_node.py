@@ -1,4 +1,4 @@
-"""A node over a bucket, on both its ports, beside one over a disk: nobody can tell them apart."""
+"""A node over a bucket behaves on both ports as one over a disk."""
 
 import os
 import threading
@@ -39,14 +39,14 @@ LARGE = bytes_of("large", size=9_000_000)
 
 @pytest.fixture(name="s3", scope="module", params=["moto", "seaweed"])
 def _s3(request):
-    """Either server behind a proxy that may fail."""
+    """Provide either server behind a proxy that injects faults."""
     with running_faulty_s3_proxy(request.getfixturevalue(request.param)) as proxy:
         yield proxy
 
 
 @pytest.fixture(name="site_nodes", scope="module")
 def _site_nodes(s3, tmp_path_factory):
-    """The east over a disk, the west over a bucket, with little patience."""
+    """Run the east over a disk and the west over a bucket, with short time-outs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(opening, "RESPONSE_SECONDS", 20.0)
         patch.setattr(reading, "PAUSE_SECONDS", 0.001)
@@ -72,8 +72,8 @@ def _place(photo_version):
     return variant_of(photo_version)
 
 
-def test_a_scrub_is_made_when_it_is_asked_for(node, place):
-    """And never otherwise, because reading costs."""
+def test_a_bucket_is_scrubbed_only_on_request(node, place):
+    """Reads of a bucket cost money."""
     node.put(place, DATA)
     assert node.run(node.client.scrub())["completed_seconds"] == 0
     node.run(node.client.scrub(start=True))
@@ -84,7 +84,7 @@ def test_a_scrub_is_made_when_it_is_asked_for(node, place):
 
 
 def test_a_photo_is_put_fetched_and_listed(node, place):
-    """As at a disk; other bytes are a conflict, the same are not."""
+    """Other bytes are a conflict, and the same bytes are not."""
     assert not node.put(place, DATA).existed
     assert node.put(place, DATA).existed
     with pytest.raises(Conflict):
@@ -106,8 +106,8 @@ def test_bodies_of_every_length_arrive_whole(node, place, size):
     assert node.run(node.client.fetch(place)).data == data
 
 
-def test_both_mirrors_answer_a_browser_in_the_same_way(disk, node, place):
-    """Whatever is asked: whole, in part, by condition, the head alone."""
+def test_both_mirrors_respond_to_a_browser_in_the_same_way(disk, node, place):
+    """To full, range, conditional, and HEAD requests."""
     for each in (disk, node):
         each.put(place, LARGE)
     url = node.url(place.file)
@@ -121,14 +121,14 @@ def test_both_mirrors_answer_a_browser_in_the_same_way(disk, node, place):
             {"If-Match": '"other"'},
             {"Range": "bytes=9000000-"},
         ):
-            answers = [each.read(url, headers, method=method) for each in (disk, node)]
-            for answer in answers:
-                del answer.headers["Date"]
-            assert answers[0] == answers[1], (method, headers)
+            responses = [each.read(url, headers, method=method) for each in (disk, node)]
+            for response in responses:
+                del response.headers["Date"]
+            assert responses[0] == responses[1], (method, headers)
 
 
 def test_a_photo_is_fetched_once_and_a_condition_costs_no_bytes(node, s3, place):
-    """What was verified is what is sent; a head and a 304 need the notes alone."""
+    """A GET fetches the object once; a HEAD and a 304 fetch only metadata."""
     node.put(place, LARGE)
     url = node.url(place.file)
     s3.requests.clear()
@@ -141,8 +141,8 @@ def test_a_photo_is_fetched_once_and_a_condition_costs_no_bytes(node, s3, place)
     assert not any(is_photo_read(*each) for each in s3.requests)
 
 
-def test_what_is_not_there_or_gone_is_said_to_be(node, photo_version, place):
-    """404, 410, and by name to the cluster."""
+def test_missing_and_deleted_photos_are_reported(node, photo_version, place):
+    """As 404 and 410, and by name to the cluster."""
     url = node.url(place.file)
     assert node.read(url).status == 404
     with pytest.raises(NotFound):
@@ -165,18 +165,18 @@ def test_what_is_not_there_or_gone_is_said_to_be(node, photo_version, place):
     assert node.run(read()) == DATA
 
 
-def test_no_answer_tells_where_the_bytes_are(node, place):
-    """Whoever has a URL learns of no bucket, and gets none of its URLs."""
+def test_no_response_reveals_the_bucket(node, place):
+    """Neither its name nor any of its URLs."""
     node.put(place, DATA)
     for target in (node.url(place.file), node.url(variant_of(version_of(999), "m").file)):
-        answer = node.read(target)
-        said = str(answer.headers) + answer.body.decode("latin-1") * (answer.status != 200)
+        response = node.read(target)
+        sent = str(response.headers) + response.body.decode("latin-1") * (response.status != 200)
         for word in ("amz", "amazon", "s3", "photos/"):
-            assert word not in said.lower()
+            assert word not in sent.lower()
 
 
-def test_wrong_bytes_are_a_502_and_a_bucket_that_is_gone_a_503(node, s3, place):
-    """So that an edge asks the other mirror; then all is well again."""
+def test_corrupt_bytes_are_502_and_an_unreachable_bucket_503(node, s3, place):
+    """The edge then uses the other mirror."""
     node.put(place, DATA)
     url = node.url(place.file)
     with s3.failing(flip=True, times=1, applies=is_photo_read):
@@ -191,15 +191,15 @@ def test_wrong_bytes_are_a_502_and_a_bucket_that_is_gone_a_503(node, s3, place):
     assert node.read(url).body == DATA
 
 
-def test_a_large_photo_that_breaks_off_for_good_is_never_half_a_photo(node, s3, place):
-    """It is verified before its first byte leaves."""
+def test_a_large_photo_that_always_breaks_is_never_sent_in_part(node, s3, place):
+    """It is verified before its first byte is sent."""
     node.put(place, LARGE)
     with s3.failing(keep_bytes=1000, applies=is_photo_read):
         assert node.read(node.url(place.file)).status == 503
 
 
-def test_a_slow_bucket_holds_up_nobody_who_does_not_need_it(node, s3, place):
-    """The event loop waits for no request: a status comes while many of them are under way."""
+def test_a_slow_bucket_does_not_block_other_requests(node, s3, place):
+    """A status is returned while many bucket requests are pending."""
     node.put(place, DATA)
     url = node.url(place.file)
     with s3.failing(slow_seconds=0.4):
@@ -213,8 +213,8 @@ def test_a_slow_bucket_holds_up_nobody_who_does_not_need_it(node, s3, place):
             reader.join()
 
 
-def test_copies_go_from_disk_to_bucket_and_back(disk, node, photo_version, place):
-    """As between any two mirrors, large or small."""
+def test_files_are_copied_from_disk_to_bucket_and_back(disk, node, photo_version, place):
+    """Small and large ones."""
     for source, target, name, data in (
         (disk, node, "m", DATA),
         (disk, node, "z", LARGE),
@@ -232,8 +232,8 @@ def test_copies_go_from_disk_to_bucket_and_back(disk, node, photo_version, place
     del place
 
 
-def test_a_copy_that_is_wrong_on_its_way_is_not_published(disk, node, s3, place):
-    """The one who pulls compares."""
+def test_a_copy_that_is_corrupt_in_transit_is_not_published(disk, node, s3, place):
+    """The pulling node compares the digest."""
     node.put(place, DATA)
     pull = Pull(place=place, source=node.client.url, source_place=place, digest=digest_of(DATA))
     with s3.failing(flip=True, applies=is_photo_read), pytest.raises(Exception, match="SHA-256"):
@@ -243,7 +243,7 @@ def test_a_copy_that_is_wrong_on_its_way_is_not_published(disk, node, s3, place)
 
 
 def test_a_bundle_is_published_and_relinked(node, photo_version):
-    """The info last; every object copied by the server."""
+    """The info comes last, and the server copies every object."""
     files = bundle_of(photo_version, sizes="osm")
     body = wire.render_bundle(BundledFile(p.path, digest, data) for p, data, digest in files)
     node.run(node.client.put_bundle(photo_version, body, hint_for=None, mtime_seconds=MTIME))
@@ -256,19 +256,19 @@ def test_a_bundle_is_published_and_relinked(node, photo_version):
         )
 
 
-def test_owed_files_are_held_and_settled(node, photo_version):
-    """A bucket may stand in for a disk."""
+def test_hints_are_stored_and_removed(node, photo_version):
+    """A node over a bucket can be a handoff node."""
     held = variant_of(photo_version, hint_for="east-1")
     node.put(held, DATA)
     assert node.run(node.client.status()).hints == 1
-    (owed,) = node.run(node.client.list_hints("east-1"))
-    assert (owed.place, owed.digest) == (held, digest_of(DATA))
+    (hint,) = node.run(node.client.list_hints("east-1"))
+    assert (hint.place, hint.digest) == (held, digest_of(DATA))
     node.run(node.client.remove_hint(held))
     assert node.run(node.client.status()).hints == 0
 
 
-def test_what_is_wrong_in_the_bucket_is_set_aside_by_its_reader(node, place):
-    """It is read twice, and wrong twice."""
+def test_a_corrupt_object_is_quarantined_by_its_reader(node, place):
+    """After a second read that is corrupt as well."""
     node.put(place, DATA)
     bucket = node.store.bucket
     at = bucket._at(place.path)
@@ -281,22 +281,22 @@ def test_what_is_wrong_in_the_bucket_is_set_aside_by_its_reader(node, place):
     assert not node.put(place, DATA).existed
 
 
-def test_a_node_says_that_its_bucket_is_away_and_that_it_is_back(node, s3, monkeypatch):
-    """Masters place nothing there meanwhile; nobody has to restart it."""
+def test_a_node_reports_that_its_bucket_is_down_and_that_it_is_back(node, s3, monkeypatch):
+    """Without a restart."""
     monkeypatch.setattr("storagenode.bucket.health.PROBE_SECONDS", 0.0)
     with s3.failing(hang_up=True):
-        wait_until(lambda: "does not answer" in status_of(node).suspect_reason)
+        wait_until(lambda: "is unreachable" in status_of(node).suspect_reason)
         assert not status_of(node).accepts_new_photos
     wait_until(lambda: status_of(node).suspect_reason == "")
 
 
 def status_of(node):
-    """What it says of itself."""
+    """Return the node's status."""
     return node.run(node.client.status())
 
 
 def wait_until(is_so):
-    """A probe runs beside the requests."""
+    """Wait for the effect of a background probe."""
     for turn in count():
         if is_so():
             return
@@ -304,8 +304,8 @@ def wait_until(is_so):
         time.sleep(0.01)
 
 
-def test_nothing_is_left_on_the_disk_of_a_node_over_a_bucket(site_nodes):
-    """Its files are in the bucket and nowhere else."""
+def test_nothing_stays_on_the_disk_of_a_node_over_a_bucket(site_nodes):
+    """All files are in the bucket."""
     folder = Path(site_nodes["east-1"].site.config).parent
     assert sorted(entry.name for entry in folder.iterdir()) == [
         "cluster.toml",

@@ -1,6 +1,6 @@
-"""The store over a bucket keeps what every store promises, on two S3 servers.
+"""The store contract on a bucket of two S3 servers.
 
-A third time on a server that has no conditional puts, where the store looks before it writes.
+It also runs on a server without conditional puts, where the store looks before it writes.
 """
 
 import pytest
@@ -11,7 +11,7 @@ from tests.storagenode.store_keeping_contract import KeepingContract
 
 
 class TestOnMoto(WritingContract, KeepingContract):
-    """All of the contract, on moto's server."""
+    """The whole contract on moto's server."""
 
     @pytest.fixture(name="trial")
     def _trial(self, moto, clock):
@@ -21,7 +21,7 @@ class TestOnMoto(WritingContract, KeepingContract):
 
 
 class TestWithoutConditionalPuts(WritingContract):
-    """The half that writes, where the server takes every put."""
+    """The writing half of the contract on a server that accepts every put."""
 
     @pytest.fixture(name="trial")
     def _trial(self, moto, clock):
@@ -31,7 +31,7 @@ class TestWithoutConditionalPuts(WritingContract):
 
 
 class TestOnSeaweedFS(WritingContract, KeepingContract):
-    """All of the contract, on SeaweedFS's gateway."""
+    """The whole contract on SeaweedFS's gateway."""
 
     @pytest.fixture(name="trial")
     def _trial(self, seaweed, clock):

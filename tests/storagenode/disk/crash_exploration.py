@@ -1,8 +1,8 @@
-"""Crashing a scenario at every point, in every way, and looking at what is left.
+"""Exploration of crashes: a scenario is crashed at every point in every way.
 
-The real store runs over a `CrashFileSystem`. After each change of the disk every state that a crash
-could leave is built, a new store is opened over it, as after a restart, and the promises are held
-against it. In some of the states the work is done once more, to its end.
+The real store runs over a `CrashFileSystem`. After each change of the disk, every state that a
+crash can leave is built. A new store is opened over it, as after a restart, and checked against the
+promises. In some states, the work is then repeated to its end.
 """
 
 import functools
@@ -30,7 +30,7 @@ from volumes.cluster import NodeId
 from volumes.photo_path import SHARDS, Info, InvalidPath, Variant, VersionTombstone, parse_path
 
 AGAIN_EVERY = 32
-# While a thousand like names are being made, not every one of them is a new case.
+# While a thousand similar names are created, only some of them are new cases.
 LOOK_EVERY = 64
 OLD_FILES = bundle_of(OLD, sizes="osm")
 OLD_TOMBSTONE = Place(VersionTombstone(OLD_GONE))
@@ -38,7 +38,7 @@ OLD_TOMBSTONE = Place(VersionTombstone(OLD_GONE))
 
 @dataclass(slots=True)
 class Exploration:
-    """How many different disks a scenario can leave behind, and what was wrong with any."""
+    """The number of disks that a scenario can leave, and the violations on them."""
 
     states: int = 0
     checks: int = 0
@@ -48,7 +48,7 @@ class Exploration:
 def explore(
     scenario: Scenario, *, base: Image | None = None, violations_max: int = 20
 ) -> Exploration:
-    """Crash a scenario everywhere. It begins from `base`, or from what it prepares itself."""
+    """Crash a scenario at every point, starting from `base` or from a prepared disk."""
     base = base or prepared(scenario)
     disk = CrashFileSystem(base)
     store = DiskStore(disk, now_seconds=FakeClock(MTIME + 1000))
@@ -70,14 +70,14 @@ def explore(
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When the power failed: after which change, and what had been acknowledged by then."""
+    """The moment of a power failure: the change before it, and the acknowledgements so far."""
 
     operation: Operation
     acknowledged: tuple[str, ...]
 
 
 def _crashes(base: Image, disk: CrashFileSystem) -> Iterator[tuple[StateKey, Image, Moment]]:
-    """Every disk that can be left, once for each set of acknowledgements it can come with."""
+    """Yield every disk that can be left, once for each set of acknowledgements."""
     unsettled = UnsettledDisk(base)
     acknowledged: tuple[str, ...] = ()
     seen: set[tuple[StateKey, tuple[str, ...]]] = set()
@@ -85,7 +85,7 @@ def _crashes(base: Image, disk: CrashFileSystem) -> Iterator[tuple[StateKey, Ima
         unsettled.apply(operation)
         if isinstance(operation, Acknowledged):
             acknowledged += (operation.what,)
-        # What is left after an fsync could have been left before it.
+        # A state after an fsync is also possible before it.
         is_old = isinstance(operation, Created | Synced)
         is_one_of_many = unsettled.pending_names > MANY_NAMES and number % LOOK_EVERY != 0
         if is_old or (is_one_of_many and not isinstance(operation, Acknowledged)):
@@ -97,11 +97,11 @@ def _crashes(base: Image, disk: CrashFileSystem) -> Iterator[tuple[StateKey, Ima
 
 
 def prepared(scenario: Scenario) -> Image:
-    """A disk with some photos, and with what the scenario begins from, all of it settled."""
+    """Return a durable disk with some photos and the preparations of the scenario."""
     disk = CrashFileSystem(_empty_root())
     store = DiskStore(disk, now_seconds=FakeClock(MTIME))
     store.publish_bundle(OLD_FILES, mtime_seconds=MTIME)
-    put(store, OLD_HINT, b"owed long since")
+    put(store, OLD_HINT, b"an old hint")
     store.write_tombstone(OLD_TOMBSTONE, mtime_seconds=MTIME)
     scenario.prepare(store, disk)
     return disk.image()
@@ -109,7 +109,7 @@ def prepared(scenario: Scenario) -> Image:
 
 @functools.cache
 def _empty_root() -> Image:
-    """A root with one volume, of which only the shards in use are there: the others are alike."""
+    """Return a root with one volume that has only the used shards. The others are alike."""
     disk = CrashFileSystem()
     for name in (STAGING, HINTS, TRASH, QUARANTINE):
         disk.make_directory(name)
@@ -137,13 +137,13 @@ def _examine(scenario: Scenario, image: Image, moment: Moment, *, again: bool) -
 
 
 def _look(scenario: Scenario, survivor: Survivor, acknowledged: Iterable[str]) -> Iterator[str]:
-    """All that is wrong with one disk."""
+    """Return all violations on one disk."""
     yield from (f"{p} is in staging" for p in survivor.contents if p.startswith(STAGING))
     yield from _look_at_files(scenario, survivor)
     yield from is_there(OLD_FILES)(survivor)
     yield from is_gone([], OLD_TOMBSTONE)(survivor)
-    if survivor.serves(OLD_HINT) != b"owed long since":
-        yield "what was owed before is lost"
+    if survivor.serves(OLD_HINT) != b"an old hint":
+        yield "an old hint is lost"
     yield from scenario.always(survivor)
     for what in acknowledged:
         if what in scenario.promises:
@@ -151,7 +151,7 @@ def _look(scenario: Scenario, survivor: Survivor, acknowledged: Iterable[str]) -
 
 
 def _look_at_files(scenario: Scenario, survivor: Survivor) -> Iterator[str]:
-    """Whatever has the name of a photo file is whole, and an info never lies."""
+    """Yield the photo files that are incomplete, and the infos with missing sizes."""
     whole = _whole_files(scenario)
     for path, contents in survivor.contents.items():
         place = _place_of(path)
@@ -166,7 +166,7 @@ def _look_at_files(scenario: Scenario, survivor: Survivor) -> Iterator[str]:
 
 
 def _siblings(info: Place, files: Bundle) -> list[Place]:
-    """The variants that an info says are there."""
+    """Return the variants that an info lists."""
     return [
         place
         for place, _, _ in files
@@ -178,7 +178,7 @@ def _siblings(info: Place, files: Bundle) -> list[Place]:
 
 @functools.cache
 def _whole_files(scenario: Scenario) -> dict[str, set[Contents]]:
-    """What may be found under which path."""
+    """Return the allowed contents of each path."""
     whole = {
         place.path: {Contents(data, digest, MTIME)}
         for place, data, digest in (*scenario.files, *_old_files())
@@ -189,13 +189,13 @@ def _whole_files(scenario: Scenario) -> dict[str, set[Contents]]:
 
 
 def _old_files() -> Bundle:
-    owed = b"owed long since"
+    hint = b"an old hint"
     tombstone = (OLD_TOMBSTONE, TOMBSTONE_BYTES, digest_of(TOMBSTONE_BYTES))
-    return [*OLD_FILES, (OLD_HINT, owed, digest_of(owed)), tombstone]
+    return [*OLD_FILES, (OLD_HINT, hint, digest_of(hint)), tombstone]
 
 
 def _place_of(path: str) -> Place | None:
-    """The place a path stands for, at home or owed; None for what is hidden or a marker."""
+    """Return the place of a path, or None for hidden files and markers."""
     hint_for = None
     if path.startswith(f"{HINTS}/"):
         _, hint_for, path = path.split("/", 2)

@@ -1,8 +1,7 @@
-"""A file system in memory that remembers every change, so that any crash can be played through.
+"""A file system in memory that logs every change, so that any crash can be simulated.
 
-`CrashFileSystem` is a `FileSystem` like the real one: what was written is read back at once. Beside
-that it keeps a log of what was done to the disk, which `crash_states.py` turns into all that a
-power failure could have left of it.
+`CrashFileSystem` behaves as the real file system: written bytes are read back at once. It also
+logs all changes. `crash_states.py` builds from the log every state that a power failure can leave.
 """
 
 import errno
@@ -19,7 +18,7 @@ _SPACE = Space(1 << 40, 1 << 41, 1 << 20, 1 << 21)
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A file's bytes and what is noted of them."""
+    """A file's bytes, digest, and time."""
 
     data: bytes = b""
     digest: str | None = None
@@ -28,7 +27,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """All that is on a disk: names by directory, contents by file. Numbers stand for both."""
+    """The content of a disk: names by directory, and contents by file, both by number."""
 
     directories: Mapping[int, Mapping[str, int]] = field(default_factory=lambda: {ROOT: {}})
     files: Mapping[int, Contents] = field(default_factory=dict)
@@ -36,7 +35,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A file or directory came into being; it has no name yet."""
+    """A file or directory was created, without a name yet."""
 
     node: int
     is_directory: bool
@@ -44,9 +43,9 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A name now stands for something, or with None for nothing.
+    """A name now refers to an inode, or to nothing if it is None.
 
-    If `needs` is given, this happens on the disk only together with what was done to that name.
+    With `needs`, the change reaches the disk only together with the change of that name.
     """
 
     directory: int
@@ -81,7 +80,7 @@ class Synced:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """Somebody was told that something is done."""
+    """A caller received the acknowledgement of an operation."""
 
     what: str
 
@@ -102,34 +101,34 @@ class CrashFileSystem:
         self._next_handle = 1
 
     def image(self) -> Image:
-        """All that is there now."""
+        """Return the present content of the disk."""
         return Image(dict(self._directories), dict(self._files))
 
     def acknowledge(self, what: str) -> None:
-        """Note that somebody was told of something."""
+        """Log that a caller received an acknowledgement."""
         self.log.append(Acknowledged(what))
 
     def contents(self) -> dict[str, Contents]:
-        """Every file there is, by its path."""
+        """Return every file by its path."""
         return dict(self._walk(ROOT, ""))
 
     def corrupt(self, path: str) -> None:
-        """Change a file's bytes behind everyone's back, as a bad sector does."""
+        """Change a file's bytes unnoticed, as a bad sector does."""
         node = self._find(path)
         data = self._files[node].data
         self._files[node] = replace(self._files[node], data=bytes([data[0] ^ 1]) + data[1:])
 
     def lose_digest(self, path: str) -> None:
-        """Take a file's digest away, as a copy by other programs does."""
+        """Remove the digest of a file, as a copy by another program does."""
         node = self._find(path)
         self._files[node] = replace(self._files[node], digest=None)
 
     def lose_directory(self, path: str) -> None:
-        """Take a directory away, with all that is in it."""
+        """Remove a directory with its content."""
         parent, name = self._split(path)
         self._directories[parent] = _without(self._directories[parent], name)
 
-    # What follows are the calls of a `FileSystem`.
+    # The calls of a `FileSystem`.
 
     def create(self, path: str) -> int:
         """Open a new file."""
@@ -147,33 +146,33 @@ class CrashFileSystem:
         self.log.append(Wrote(node, bytes(data)))
 
     def set_digest(self, handle: int, digest: str) -> None:
-        """Note the digest."""
+        """Record the digest."""
         self._note(replace(self._files[self._handles[handle]], digest=digest), handle)
 
     def set_mtime(self, handle: int, seconds: int) -> None:
-        """Note the time."""
+        """Set the time."""
         self._note(replace(self._files[self._handles[handle]], mtime_seconds=seconds), handle)
 
     def fsync(self, handle: int) -> None:
-        """Bytes and notes are on the disk."""
+        """Make bytes, digest, and time durable."""
         self.log.append(Synced(self._handles[handle]))
 
     def drop_cache(self, handle: int) -> None:
-        """There is nothing but memory here."""
+        """Do nothing, because all files are in memory."""
 
     def close(self, handle: int) -> None:
-        """Let go of a handle."""
+        """Close a handle."""
         del self._handles[handle]
 
     def link(self, source: str, target: str) -> None:
-        """A second name."""
+        """Add a second name."""
         node = self._find(source)
         parent, name = self._split(target)
         self._refuse_if_taken(parent, name, target)
         self._name(Named(parent, name, node))
 
     def rename(self, source: str, target: str) -> None:
-        """A new name; on the disk the old one is never gone before the new one is there."""
+        """Move a name. On the disk, the old name never disappears before the new one exists."""
         node = self._find(source)
         parent, name = self._split(target)
         self._name(Named(parent, name, node))
@@ -181,13 +180,13 @@ class CrashFileSystem:
         self._name(Named(old_parent, old_name, None, needs=(parent, name)))
 
     def unlink(self, path: str) -> None:
-        """No name."""
+        """Remove a name."""
         self._find(path)
         parent, name = self._split(path)
         self._name(Named(parent, name, None))
 
     def make_directory(self, path: str) -> bool:
-        """A directory, unless it is there."""
+        """Create a directory unless it exists."""
         parent, name = self._split(path)
         if name in self._directories[parent]:
             return False
@@ -197,7 +196,7 @@ class CrashFileSystem:
         return True
 
     def remove_directory(self, path: str) -> bool:
-        """No directory, if it was empty."""
+        """Remove a directory if it is empty."""
         if not self.exists(path) or self._directories[self._find(path)]:
             return False
         parent, name = self._split(path)
@@ -205,19 +204,19 @@ class CrashFileSystem:
         return True
 
     def fsync_directory(self, path: str) -> None:
-        """The directory's names are on the disk."""
+        """Make the names of the directory durable."""
         self.log.append(Synced(self._find_directory(path)))
 
     def list(self, path: str) -> list[str]:
-        """The names in a directory."""
+        """Return the names in a directory."""
         return list(self._directories[self._find_directory(path)])
 
     def stat(self, path: str) -> FileStat:
-        """A file's length and time; a directory's time is not kept here, and always new."""
+        """Return the length and time of a file. The time of a directory is always new."""
         return self._stat(self._find(path))
 
     def exists(self, path: str) -> bool:
-        """Whether there is such a name."""
+        """Return True if the name exists."""
         try:
             self._find(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -229,27 +228,27 @@ class CrashFileSystem:
         return self._open(self._find(path))
 
     def stat_open(self, handle: int) -> FileStat:
-        """Length and time of an open file."""
+        """Return the length and time of an open file."""
         return self._stat(self._handles[handle])
 
     def digest_open(self, handle: int) -> str | None:
-        """The digest noted of an open file."""
+        """Return the recorded digest of an open file."""
         return self._files[self._handles[handle]].digest
 
     def read_at(self, handle: int, offset: int, bytes_max: int) -> bytes:
-        """Bytes of an open file."""
+        """Return bytes of an open file."""
         return self._files[self._handles[handle]].data[offset : offset + bytes_max]
 
     def read_cached(self, handle: int, size: int) -> bytearray | None:
-        """Bytes of an open file: all is in memory here."""
+        """Return the bytes of an open file, which are always in memory."""
         return bytearray(self.read_at(handle, 0, size))
 
     def space(self) -> Space:
-        """Plenty."""
+        """Return a large space."""
         return _SPACE
 
     def is_intact(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def _name(self, change: Named) -> None:

@@ -1,4 +1,4 @@
-"""What a store has promised, as checks of what is left of it after a crash."""
+"""The promises of a store, as checks of a disk after a crash."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from tests.storagenode.photo_samples import Bundle
 
 @dataclass(slots=True)
 class Survivor:
-    """A store after the crash, and what is really on its disk."""
+    """A store after the crash, and the content of its disk."""
 
     store: DiskStore
     contents: Mapping[str, Contents]
 
     def serves(self, place: Place) -> bytes | None:
-        """What a reader gets: verified bytes that no tombstone covers, or None."""
+        """Return the verified bytes that a reader gets, or None if deleted or missing."""
         try:
             self.store.raise_if_deleted(place.file)
             with opened(self.store.file_system, place.path) as file:
@@ -28,7 +28,7 @@ class Survivor:
             return None
 
     def keeps(self, data: bytes, *below: str) -> bool:
-        """Whether these bytes are in any of some places."""
+        """Return True if one of the places has these bytes."""
         return any(
             path.startswith(below) and contents.data == data
             for path, contents in self.contents.items()
@@ -40,12 +40,12 @@ Check = Callable[[Survivor], Iterator[str]]
 
 
 def nothing(_: object) -> Iterator[str]:
-    """Nothing is wrong."""
+    """Report no violation."""
     return iter(())
 
 
 def is_there(files: Bundle) -> Check:
-    """Every file is served, whole."""
+    """Check that every file is served, complete."""
 
     def check(survivor: Survivor) -> Iterator[str]:
         for place, data, _ in files:
@@ -56,7 +56,7 @@ def is_there(files: Bundle) -> Check:
 
 
 def is_gone(files: Bundle, tombstone: Place) -> Check:
-    """The tombstone is there, and nothing that it covers is served."""
+    """Check that the tombstone exists and no file that it covers is served."""
 
     def check(survivor: Survivor) -> Iterator[str]:
         if tombstone.path not in survivor.contents:
@@ -69,7 +69,7 @@ def is_gone(files: Bundle, tombstone: Place) -> Check:
 
 
 def is_kept(files: Bundle) -> Check:
-    """All bytes are at home or in the trash."""
+    """Check that all bytes are live or in the trash."""
 
     def check(survivor: Survivor) -> Iterator[str]:
         for place, data, _ in files:
@@ -80,7 +80,7 @@ def is_kept(files: Bundle) -> Check:
 
 
 def is_there_or_gone(files: Bundle, *tombstones: Place) -> Check:
-    """A file is out of sight only if a tombstone says so."""
+    """Check that a missing file has a tombstone."""
 
     def check(survivor: Survivor) -> Iterator[str]:
         if not any(tombstone.path in survivor.contents for tombstone in tombstones):

@@ -1,4 +1,4 @@
-"""What is done to a store while the power fails, and what must be true of it afterwards."""
+"""Operations during which the power fails, and the promises afterwards."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,7 @@ from volumes.photo_path import PhotoTombstone, PhotoVersion, Variant, VersionTom
 OF = version_of(7)
 NEW = version_of(7, version=1)
 DATA = bytes_of("photo", size=300)
-HELD = variant_of(OF, hint_for="west-1")
+HINTED = variant_of(OF, hint_for="west-1")
 
 OLD = version_of(1)
 OLD_HINT = variant_of(version_of(2), hint_for="west-1")
@@ -40,25 +40,25 @@ OLD_GONE = version_of(3)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scenario:
-    """Something done to a store.
+    """One operation of a store.
 
-    `prepare` is on the disk for certain. `operate` acknowledges as it goes; `promises` has what
-    each acknowledgement promised, and `always` what holds at any time.
+    The result of `prepare` is durable. `operate` acknowledges its steps. `promises` has the promise
+    of each acknowledgement, and `always` the promises that hold at any time.
     """
 
     name: str
     prepare: Callable[[DiskStore, CrashFileSystem], None] = lambda _store, _disk: None
     operate: Callable[[DiskStore, CrashFileSystem], None]
     files: Bundle
-    """What may be found, whole, under which path."""
+    """The allowed complete contents of each path."""
     tolerated: tuple[tuple[Place, Contents], ...] = ()
-    """What may be found besides, because it was there before."""
+    """Further allowed contents, which existed before."""
     promises: Mapping[str, Check] = field(default_factory=dict)
     always: Check = nothing
 
 
 def put(store: DiskStore, place: Place, data: bytes) -> None:
-    """A streamed upload, in three pieces."""
+    """Stream an upload in three chunks."""
     with store.staging(bytes_expected=len(data)) as file:
         for start in range(0, len(data), -(-len(data) // 3)):
             file.write(data[start : start + -(-len(data) // 3)])
@@ -66,12 +66,12 @@ def put(store: DiskStore, place: Place, data: bytes) -> None:
 
 
 def file_of(place: Place, data: bytes) -> tuple[Place, bytes, str]:
-    """A file as a bundle has it."""
+    """Return a file of a bundle."""
     return place, data, digest_of(data)
 
 
 def tombstone_of(place: Place) -> tuple[Place, bytes, str]:
-    """A tombstone as a file."""
+    """Return a tombstone as a file."""
     return file_of(place, TOMBSTONE_BYTES)
 
 
@@ -95,8 +95,8 @@ def bundling(bundle: Bundle) -> Callable[[DiskStore, CrashFileSystem], None]:
     return operate
 
 
-def tombstone_delivery(*tombstones: Place) -> Callable[[DiskStore, CrashFileSystem], None]:
-    """Bury, and acknowledge each."""
+def writing_tombstones(*tombstones: Place) -> Callable[[DiskStore, CrashFileSystem], None]:
+    """Write tombstones, and acknowledge each."""
 
     def operate(store: DiskStore, disk: CrashFileSystem) -> None:
         for tombstone in tombstones:
@@ -109,7 +109,7 @@ def tombstone_delivery(*tombstones: Place) -> Callable[[DiskStore, CrashFileSyst
 def in_turn(
     *steps: Callable[[DiskStore, CrashFileSystem], None],
 ) -> Callable[[DiskStore, CrashFileSystem], None]:
-    """One thing after the other."""
+    """Run several operations in turn."""
 
     def operate(store: DiskStore, disk: CrashFileSystem) -> None:
         for step in steps:
@@ -119,90 +119,90 @@ def in_turn(
 
 
 def put_other_bytes(store: DiskStore, disk: CrashFileSystem) -> None:
-    """Be refused."""
+    """Put other bytes, which are refused."""
     with contextlib.suppress(Conflict):
         put(store, ORIGINAL[0], bytes_of("other", size=300))
     disk.acknowledge("refused")
 
 
 def remove_hint(store: DiskStore, disk: CrashFileSystem) -> None:
-    """Let go of what was held."""
-    store.remove_hint(HELD)
+    """Remove the hint."""
+    store.remove_hint(HINTED)
     disk.acknowledge("settled")
 
 
 def have_whole_photo(store: DiskStore, _: CrashFileSystem) -> None:
-    """An original with some sizes and its info."""
+    """Prepare an original with some sizes and its info."""
     store.publish_bundle(WHOLE, mtime_seconds=MTIME)
 
 
 def have_unfinished_sizes(store: DiskStore, _: CrashFileSystem) -> None:
-    """Sizes without an info, of other bytes than those that come."""
+    """Prepare sizes without an info that differ from the new ones."""
     for place, _data, _digest in SINGLE_LOOKUPS_MAX[:-1]:
         put(store, place, UNFINISHED.data)
 
 
 def have_corrupt_photo(store: DiskStore, disk: CrashFileSystem) -> None:
-    """An original with a flipped bit."""
+    """Prepare an original with a flipped bit."""
     put(store, ORIGINAL[0], DATA)
     disk.corrupt(ORIGINAL[0].path)
 
 
 def have_unverified_photo(store: DiskStore, disk: CrashFileSystem) -> None:
-    """An original without its digest."""
+    """Prepare an original without its digest."""
     put(store, ORIGINAL[0], DATA)
     disk.lose_digest(ORIGINAL[0].path)
 
 
 def lose_shard(_: DiskStore, disk: CrashFileSystem) -> None:
-    """The shard's directory is not there any more."""
+    """Remove the shard's directory."""
     disk.lose_directory(f"{OF.volume}/{OF.shard}")
 
 
 def quarantine(store: DiskStore, disk: CrashFileSystem) -> None:
-    """Set the photo aside."""
+    """Quarantine the photo."""
     store.quarantine(ORIGINAL[0])
-    disk.acknowledge("aside")
+    disk.acknowledge("quarantined")
 
 
 def restore_digest(store: DiskStore, disk: CrashFileSystem) -> None:
-    """Note the photo's digest."""
+    """Restore the photo's digest."""
     store.restore_digest(ORIGINAL[0], "")
-    disk.acknowledge("adopted")
+    disk.acknowledge("restored")
 
 
 def relink(store: DiskStore, disk: CrashFileSystem) -> None:
-    """Give the photo another version."""
+    """Relink the photo under another version."""
     store.relink(OF, NEW.version)
     disk.acknowledge("relinked")
 
 
 def create_volume(store: DiskStore, disk: CrashFileSystem) -> None:
-    """Become a home of another volume."""
+    """Make the node a mirror of another volume."""
     store.create_volume(OTHER_VOLUME)
     disk.acknowledge("opened")
 
 
 def is_open(survivor: Survivor) -> Iterator[str]:
-    """The other volume is here, and takes photos."""
+    """Check that the other volume exists and stores photos."""
     if OTHER_VOLUME not in survivor.store.volumes:
         yield "the volume was acknowledged and is not open"
 
 
-def is_aside(survivor: Survivor) -> Iterator[str]:
-    """The corrupt file has lost its name."""
+def is_quarantined(survivor: Survivor) -> Iterator[str]:
+    """Check that the corrupt file has lost its name."""
     if ORIGINAL[0].path in survivor.contents:
         yield "the corrupt file has its name again"
 
 
 def corrupt_bytes_are_kept(survivor: Survivor) -> Iterator[str]:
-    """For inspection, in place or aside."""
+    """Check that the corrupt bytes are in place or in the quarantine."""
     if not survivor.keeps(CORRUPT.data, ORIGINAL[0].path, QUARANTINE):
         yield "the corrupt bytes were deleted"
 
 
-def unfinished_sizes_give_way(survivor: Survivor) -> Iterator[str]:
-    """They are kept for inspection, in place or aside, and no info is ever beside them."""
+def unfinished_sizes_are_replaced(survivor: Survivor) -> Iterator[str]:
+    """Check that replaced sizes are kept, and never beside an info."""
     for place, _, _ in SINGLE_LOOKUPS_MAX[:-1]:
         if not survivor.keeps(UNFINISHED.data, place.path, QUARANTINE):
             yield f"the bytes that had the name {place} were deleted"
@@ -210,14 +210,14 @@ def unfinished_sizes_give_way(survivor: Survivor) -> Iterator[str]:
         yield from is_there(SINGLE_LOOKUPS_MAX)(survivor)
 
 
-def good_bytes_never_vanish(survivor: Survivor) -> Iterator[str]:
-    """What was acknowledged is held or at home."""
-    if HELD.path not in survivor.contents and survivor.serves(ORIGINAL[0]) != DATA:
-        yield "let go of what is held before it was at home"
+def acknowledged_bytes_survive(survivor: Survivor) -> Iterator[str]:
+    """Check that acknowledged bytes are live or in a hint."""
+    if HINTED.path not in survivor.contents and survivor.serves(ORIGINAL[0]) != DATA:
+        yield "a hint was removed before its delivery"
 
 
 def with_version(bundle: Bundle, photo_version: PhotoVersion) -> Bundle:
-    """The same bytes under another version."""
+    """Return the same files under another version."""
     moved = []
     for (place, data, digest), (target, _, _) in zip(
         bundle, bundle_of(photo_version, sizes="osmqtn"), strict=True
@@ -230,7 +230,7 @@ def with_version(bundle: Bundle, photo_version: PhotoVersion) -> Bundle:
 ORIGINAL = file_of(variant_of(OF), DATA)
 CORRUPT = Contents(bytes([DATA[0] ^ 1]) + DATA[1:], digest_of(DATA), MTIME)
 UNFINISHED = Contents(bytes_of("unfinished"), digest_of(bytes_of("unfinished")), MTIME)
-HELD_FILE = file_of(HELD, DATA)
+HELD_FILE = file_of(HINTED, DATA)
 SIZES = bundle_of(OF)
 SINGLE_LOOKUPS_MAX = bundle_of(OF, sizes="sm")
 OWED_SIZES = bundle_of(OF, hint_for="west-1")
@@ -238,7 +238,7 @@ WHOLE = bundle_of(OF, sizes="osmqtn")
 RELINKED = with_version(WHOLE, NEW)
 GONE = Place(VersionTombstone(OF))
 ALL_GONE = Place(PhotoTombstone(OF.volume, OF.photo))
-HINTED_TOMBSTONE = Place(VersionTombstone(OF), HELD.hint_for)
+HINTED_TOMBSTONE = Place(VersionTombstone(OF), HINTED.hint_for)
 IN_OTHER_VOLUME = Place(Variant(PhotoVersion(OTHER_VOLUME, OF.photo, OF.version), "o", "jpg"))
 
 SCENARIOS = (
@@ -295,41 +295,41 @@ SCENARIOS = (
         files=SINGLE_LOOKUPS_MAX,
         tolerated=tuple((place, UNFINISHED) for place, _, _ in SINGLE_LOOKUPS_MAX[:-1]),
         promises={"bundle": is_there(SINGLE_LOOKUPS_MAX)},
-        always=unfinished_sizes_give_way,
+        always=unfinished_sizes_are_replaced,
     ),
     Scenario(
-        name="owed bundle",
+        name="hinted bundle",
         operate=bundling(OWED_SIZES),
         files=OWED_SIZES,
         promises={"bundle": is_there(OWED_SIZES)},
     ),
     Scenario(
-        name="bury a version",
+        name="delete a version",
         prepare=have_whole_photo,
-        operate=tombstone_delivery(GONE),
+        operate=writing_tombstones(GONE),
         files=[*WHOLE, tombstone_of(GONE)],
         promises={GONE.path: is_gone(WHOLE, GONE)},
         always=is_there_or_gone(WHOLE, GONE),
     ),
     Scenario(
-        name="bury a version, then the photo",
+        name="delete a version, then the photo",
         prepare=have_whole_photo,
-        operate=tombstone_delivery(GONE, ALL_GONE),
+        operate=writing_tombstones(GONE, ALL_GONE),
         files=[*WHOLE, tombstone_of(GONE), tombstone_of(ALL_GONE)],
         promises={GONE.path: is_gone(WHOLE, GONE), ALL_GONE.path: is_gone(WHOLE, ALL_GONE)},
         always=is_there_or_gone(WHOLE, GONE, ALL_GONE),
     ),
     Scenario(
-        name="bury what is owed",
-        operate=tombstone_delivery(HINTED_TOMBSTONE),
+        name="delete a hinted photo",
+        operate=writing_tombstones(HINTED_TOMBSTONE),
         files=[tombstone_of(HINTED_TOMBSTONE)],
         promises={HINTED_TOMBSTONE.path: is_gone([], HINTED_TOMBSTONE)},
     ),
     Scenario(
-        name="hand over what is owed",
-        operate=in_turn(putting(HELD, "held"), putting(ORIGINAL[0], "home"), remove_hint),
+        name="remove a hint",
+        operate=in_turn(putting(HINTED, "hinted"), putting(ORIGINAL[0], "live"), remove_hint),
         files=[ORIGINAL, HELD_FILE],
-        promises={"held": good_bytes_never_vanish, "home": is_there([ORIGINAL])},
+        promises={"hinted": acknowledged_bytes_survive, "live": is_there([ORIGINAL])},
     ),
     Scenario(
         name="quarantine",
@@ -337,7 +337,7 @@ SCENARIOS = (
         operate=quarantine,
         files=[],
         tolerated=((ORIGINAL[0], CORRUPT),),
-        promises={"aside": is_aside},
+        promises={"quarantined": is_quarantined},
         always=corrupt_bytes_are_kept,
     ),
     Scenario(
@@ -346,7 +346,7 @@ SCENARIOS = (
         operate=restore_digest,
         files=[ORIGINAL],
         tolerated=((ORIGINAL[0], Contents(DATA, None, MTIME)),),
-        promises={"adopted": is_there([ORIGINAL])},
+        promises={"restored": is_there([ORIGINAL])},
     ),
     Scenario(
         name="relink",

@@ -1,15 +1,15 @@
-"""Every state that a power failure may leave of a disk, from the log of what was done to it.
+"""Every state of a disk that a power failure can leave, from the log of changes.
 
-The rules, which are those of a disk that keeps no promise but fsync's:
+The disk keeps no promise except fsync's:
 
-- Bytes written since the last fsync of a file are there, or half of each write, or none of them.
-  What lies between is zeros. Digest and time are there or not, apart from the bytes.
-- Names changed since the last fsync of their directory are changed or not, each by itself and in
-  any order; only changes of the same name happen in theirs. A rename never loses both its names.
-- A directory whose own name is lost is lost with all that is in it, fsynced or not.
+- Bytes written since the last fsync of a file exist, or half of each write, or none. Gaps are
+  zeros. Digest and time exist or not, independently of the bytes.
+- Names changed since the last fsync of their directory are changed or not, independently and in
+  any order. Changes of one name keep their order. A rename never loses both names.
+- A directory whose own name is lost is lost with its content, fsynced or not.
 
-Up to ALL_SUBSETS_MAX pending names of a directory are taken in every combination; of more, the
-beginnings, each name alone, and all but each.
+Up to ALL_SUBSETS_MAX pending names of a directory are combined in every way. For more names, the
+prefixes, each name alone, and all but each are used.
 """
 
 import itertools
@@ -40,10 +40,10 @@ T = TypeVar("T")
 
 Dirent = tuple[int, str]
 Applied = dict[Dirent, int]
-"""How many of the pending changes of each name have reached the disk."""
+"""The number of pending changes of each name that have reached the disk."""
 
 StateKey = tuple[frozenset[tuple[int, str, int | None]], frozenset[tuple[int, Contents]]]
-"""What of a disk differs from how it was at first; equal keys are equal disks."""
+"""The difference of a disk from its start. Equal keys are equal disks."""
 
 
 class UnsettledDisk:
@@ -63,7 +63,7 @@ class UnsettledDisk:
         self._touched_files: dict[int, None] = {}
 
     def apply(self, operation: Operation) -> None:
-        """One more thing was done."""
+        """Apply one change."""
         match operation:
             case Created(node, is_directory=True):
                 self._directories[node] = {}
@@ -90,21 +90,21 @@ class UnsettledDisk:
                 pass
 
     def damage_file(self, file: int, contents: Contents) -> None:
-        """A file that is durable is another one now, on the platter itself."""
+        """Replace a durable file on the disk."""
         self._files[file] = contents
 
     def damage_name(self, directory: int, name: str) -> None:
-        """A name is gone from the platter itself."""
+        """Remove a durable name from the disk."""
         self._directories[directory].pop(name, None)
         self._names.pop((directory, name), None)
 
     @property
     def pending_names(self) -> int:
-        """How many names are not fsynced."""
+        """Return the number of names that are not fsynced."""
         return len(self._names)
 
     def states(self) -> Iterator[tuple[StateKey, Callable[[], Image]]]:
-        """Every state this disk could be in after a crash; some may come more than once."""
+        """Yield every possible state after a crash. Some can repeat."""
         for applied in self._name_choices():
             directories = self._with_names(applied)
             reachable = {
@@ -126,7 +126,7 @@ class UnsettledDisk:
                 yield key, partial(self._image, directories, contents)
 
     def any_state(self, random: Random) -> Image:
-        """One of the states, as chance will have it."""
+        """Return a random state."""
         counts = {dirent: self._different_counts(dirent) for dirent in self._names}
         applied = {dirent: random.choice(options) for dirent, options in counts.items()}
         while not self._has_what_it_needs(applied):
@@ -137,7 +137,7 @@ class UnsettledDisk:
         return self._image(self._with_names(applied), contents)
 
     def durable(self, path: str) -> Contents | None:
-        """What is left of a file in every state; None if in any its name is lost."""
+        """Return the content of a file that every state has, or None if a state lacks its name."""
         node = ROOT
         for part in path.split("/"):
             found = self._directories.get(node, {}).get(part)
@@ -152,7 +152,7 @@ class UnsettledDisk:
         return Image({**self._directories, **directories}, {**self._files, **contents})
 
     def _settle(self, dirents: Sequence[Dirent]) -> None:
-        """Let the changes of some names reach the disk, and what they need."""
+        """Apply the changes of some names and their dependencies to the disk."""
         changes = [change for dirent in dirents for change in self._names.pop(dirent, [])]
         for directory in {change.directory for change in changes}:
             self._directories[directory] = dict(self._directories[directory])
@@ -182,7 +182,7 @@ class UnsettledDisk:
         return _some_of_many([max(counts) for counts in ranges])
 
     def _different_counts(self, dirent: Dirent) -> list[int]:
-        """Of the numbers of changes applied, those that differ in what they leave."""
+        """Return the numbers of applied changes that leave different results."""
         before = self._directories[dirent[0]].get(dirent[1])
         seen: dict[object, int] = {before: 0}
         for count, change in enumerate(self._names[dirent], 1):
@@ -198,7 +198,7 @@ class UnsettledDisk:
         return True
 
     def _with_names(self, applied: Applied) -> dict[int, dict[str, int]]:
-        """The directories that were touched, as the choice leaves them."""
+        """Return the directories after the chosen changes."""
         touched = dict.fromkeys(directory for directory, _ in self._touched_names)
         directories = {directory: dict(self._directories[directory]) for directory in touched}
         for dirent, count in applied.items():
@@ -207,7 +207,7 @@ class UnsettledDisk:
         return directories
 
     def _leads_to(self, directory: int, directories: Mapping[int, Mapping[str, int]]) -> bool:
-        """Whether a directory can be reached from the root."""
+        """Return True if a directory is reachable from the root."""
         while directory in self._parents:
             parent, name = self._parents[directory]
             entries = directories.get(parent, self._directories[parent])
@@ -221,7 +221,7 @@ class UnsettledDisk:
         return map(dict, _combinations(options))
 
     def _contents_left(self, file: int) -> list[Contents]:
-        """What may be left of a file; what was fsynced is always left."""
+        """Yield the possible contents of a file. Fsynced content always remains."""
         synced, notes, writes = self._files[file], self._notes.get(file), self._writes.get(file, [])
         kept = [(synced.digest, synced.mtime_seconds)]
         if notes is not None:
@@ -231,14 +231,14 @@ class UnsettledDisk:
         return [Contents(each, *note) for each in data for note in kept]
 
     def _any_contents(self, file: int, random: Random) -> Contents:
-        """One of what may be left of a file."""
+        """Return one possible content of a file."""
         synced, notes, writes = self._files[file], self._notes.get(file), self._writes.get(file, [])
         lengths = [random.choice((0, len(write) // 2, len(write))) for write in writes]
         noted = notes if notes is not None and random.random() < 0.5 else synced
         return Contents(_torn(synced.data, writes, lengths), noted.digest, noted.mtime_seconds)
 
     def _whole(self, file: int) -> Contents:
-        """A file with all that was done to it."""
+        """Return a file with all its changes."""
         synced, notes = self._files[file], self._notes.get(file)
         data = synced.data + b"".join(self._writes.get(file, []))
         if notes is None:
@@ -247,7 +247,7 @@ class UnsettledDisk:
 
 
 def _combinations(options: Sequence[Sequence[T]]) -> Iterator[tuple[T, ...]]:
-    """One of each; if that were too many, each in turn with the others at their first or last."""
+    """Yield the combinations, or vary one at a time if there are too many."""
     if math.prod(map(len, options)) <= PRODUCT_MAX:
         yield from itertools.product(*options)
         return
@@ -258,7 +258,7 @@ def _combinations(options: Sequence[Sequence[T]]) -> Iterator[tuple[T, ...]]:
 
 
 def _some_of_many(last: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """None, all, beginnings, each alone, all but each; of very many, only some of those."""
+    """Yield none, all, prefixes, each alone, and all but each, or a sample of them."""
     step = 1 if len(last) <= MANY_NAMES else len(last) // 3
     yield tuple(0 for _ in last)
     yield tuple(last)
@@ -269,7 +269,7 @@ def _some_of_many(last: Sequence[int]) -> Iterator[tuple[int, ...]]:
 
 
 def _torn(synced: bytes, writes: Sequence[bytes], lengths: Sequence[int]) -> bytes:
-    """Bytes of which only the beginning of each write has reached the disk."""
+    """Return bytes after writes that reached the disk only in their first part."""
     data, offset = bytearray(synced), len(synced)
     for write, length in zip(writes, lengths, strict=True):
         if length:

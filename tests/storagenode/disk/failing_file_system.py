@@ -1,4 +1,4 @@
-"""A real file system of which one call, counted from when it is told, fails."""
+"""A real file system that fails one of its calls, chosen by number."""
 
 import errno
 import os
@@ -35,7 +35,7 @@ TORN = -errno.ENOSPC
 
 
 class FileSystemThatFails(DiskFileSystem):
-    """Counts its calls. Without a fault it is the real thing, except that it saves the fsyncs."""
+    """A real file system that counts its calls. It skips fsyncs to save time."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -45,16 +45,16 @@ class FileSystemThatFails(DiskFileSystem):
         self._error = 0
 
     def fail(self, error: int, *, at: int) -> None:
-        """Let the call number `at` from now on fail, and no other."""
+        """Fail the call with the number `at`, counted from now, and no other."""
         self.calls, self.failed = [], ""
         self._fail_at, self._error = at, error
 
     def recover(self) -> None:
-        """Let no call fail."""
+        """Fail no call."""
         self._fail_at = None
 
     def called(self, name: str, arguments: tuple[Any, ...]) -> None:
-        """Count a call, and fail if it is the one."""
+        """Count a call, and fail it if it is the chosen one."""
         number = len(self.calls)
         self.calls.append(name)
         if number == self._fail_at and (self._error != TORN or name == "write"):

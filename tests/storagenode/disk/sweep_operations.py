@@ -1,4 +1,4 @@
-"""What a store does, as works that can be prepared, done and looked at."""
+"""Operations of a store for the fault sweep, with their preparation and checks."""
 
 import os
 from collections.abc import Callable
@@ -30,7 +30,7 @@ Do = Callable[[DiskStore, PhotoVersion], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """One thing a store does with a photo of its own; only `run` meets a fault."""
+    """One operation on a photo of its own. Only `run` meets a fault."""
 
     name: str
     prepare: Do = lambda _store, _of: None
@@ -39,7 +39,7 @@ class Work:
 
 
 def root_of(store: DiskStore) -> DiskFileSystem:
-    """The file system of a store over a real disk."""
+    """Return the file system of a store over a real disk."""
     assert isinstance(store.file_system, DiskFileSystem)
     return store.file_system
 
@@ -70,11 +70,11 @@ def _publish_sizes(store: DiskStore, photo_version: PhotoVersion) -> None:
     store.publish_bundle(bundle_of(photo_version, sizes="os"), mtime_seconds=MTIME)
 
 
-def _bury(store: DiskStore, photo_version: PhotoVersion) -> None:
+def _delete(store: DiskStore, photo_version: PhotoVersion) -> None:
     store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
 
 
-def _bury_owed(store: DiskStore, photo_version: PhotoVersion) -> None:
+def _hint_tombstone(store: DiskStore, photo_version: PhotoVersion) -> None:
     store.write_tombstone(_hinted_tombstone(photo_version), mtime_seconds=MTIME)
 
 
@@ -82,7 +82,7 @@ def _open_volume(store: DiskStore, photo_version: PhotoVersion) -> None:
     directories = store._directories
     make_all = directories.make_all
     with pytest.MonkeyPatch.context() as patch:
-        # A thousand directories are made by the same call, so that one of them stands for all.
+        # One call creates a thousand directories, so one directory is enough here.
         patch.setattr(directories, "make_all", lambda parent, names: make_all(parent, names[:1]))
         store.create_volume(_other_volume(photo_version))
 
@@ -141,14 +141,14 @@ WORKS = (
     Work(
         name="write tombstone",
         prepare=_publish_sizes,
-        run=_bury,
+        run=_delete,
         is_done=lambda store, photo_version: (
             _names(store, photo_version) == [f"{photo_version.photo}_{photo_version.version}.gone"]
         ),
     ),
     Work(
-        name="bury for another node",
-        run=_bury_owed,
+        name="tombstone as a hint",
+        run=_hint_tombstone,
         is_done=lambda store, photo_version: store.file_system.exists(
             _hinted_tombstone(photo_version).path
         ),

@@ -1,4 +1,4 @@
-"""A real node is killed at every named point of a write; what is left is a whole photo or none."""
+"""A real node is killed at every named point of a write; a whole photo or none remains."""
 
 import ast
 import signal
@@ -13,7 +13,7 @@ from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.errors import NotFound, Unreachable
 from storagenode.protocol.layout import Place
-from tests.storagenode.node_process import ask, body_of, node_process
+from tests.storagenode.node_process import body_of, call, node_process
 from tests.storagenode.photo_samples import (
     MTIME,
     VOLUME,
@@ -40,7 +40,7 @@ PUT_POINTS = (
     "after_dirsync",
 )
 TOMBSTONE_POINTS = ("tombstone_synced", "before_unlink", "after_unlink")
-# Large enough to be written in several pieces, the first of them before the last has come.
+# Large enough for several writes, the first before the last chunk arrives.
 DATA = bytes_of("photo", size=2_500_000)
 BEFORE = variant_of(version_of(900))
 
@@ -50,7 +50,7 @@ def _site():
     with tempfile.TemporaryDirectory() as folder:
         site = make_site(Path(folder))
         with node_process(site, "east-1"):
-            ask(site, "east-1", partial(put_file, BEFORE))
+            call(site, "east-1", partial(put_file, BEFORE))
         yield site
 
 
@@ -64,24 +64,24 @@ async def put_file(place, client):
     return await client.put(place, body_of(DATA), mtime_seconds=MTIME, bytes_total=len(DATA))
 
 
-async def bury(photo_version, client):
+async def delete(photo_version, client):
     """Delete a version."""
     await client.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
 
 
 def crash(site, point, log, work):
-    """Have a node die at a point of some work, and make sure that it did."""
+    """Make a node die at a point of an operation, and check that it did."""
     environment = {"GLASSPLATE_CRASH_AT": point, "GLASSPLATE_CRASH_LOG": str(log)}
     with node_process(site, "east-1", environment=environment) as process:
         with pytest.raises(Unreachable):
-            ask(site, "east-1", work)
+            call(site, "east-1", work)
         assert process.wait(60) == -signal.SIGKILL
     assert log.read_text() == point.partition(":")[0]
 
 
 @pytest.fixture(name="restarted")
 def _restarted(site):
-    """Gives the node's store as its next process will find it."""
+    """Open the node's store as its next process does."""
     file_systems = []
 
     def restart():
@@ -94,7 +94,7 @@ def _restarted(site):
 
 
 def read(store, place):
-    """The verified bytes of a file; None if there is none."""
+    """Return the verified bytes of a file, or None."""
     try:
         with opened(store.file_system, place.path) as file:
             return file.read()
@@ -103,7 +103,7 @@ def read(store, place):
 
 
 def test_every_crash_point_is_tried_here():
-    """One that is added to the package is to be crashed at too."""
+    """New crash points of the package are tested as well."""
     named = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -114,7 +114,7 @@ def test_every_crash_point_is_tried_here():
 
 @pytest.mark.parametrize(("number", "point"), list(enumerate((*PUT_POINTS, "mid_write:2"))))
 def test_a_put_that_dies_leaves_a_whole_photo_or_none(site, crash_log, restarted, number, point):
-    """Nothing that is half, nothing in staging, and what was there before is there."""
+    """No partial file and no staged file remain, and earlier files survive."""
     photo_version = version_of(number)
     place = variant_of(photo_version)
     crash(site, point, crash_log, partial(put_file, place))
@@ -132,14 +132,14 @@ def test_a_put_that_dies_leaves_a_whole_photo_or_none(site, crash_log, restarted
 
 
 @pytest.mark.parametrize(("number", "point"), list(enumerate(TOMBSTONE_POINTS)))
-def test_a_delete_that_dies_is_finished_by_asking_again(site, crash_log, restarted, number, point):
-    """Once the tombstone has its name nothing is served; the bytes are in place or in the trash."""
+def test_a_delete_that_dies_is_finished_by_a_retry(site, crash_log, restarted, number, point):
+    """After the tombstone exists, nothing is served, and the bytes are in place or in the trash."""
     photo_version = version_of(100 + number)
     places = [variant_of(photo_version, size) for size in "osm"]
     store = restarted()
     for place in places:
         put(store, place, DATA)
-    crash(site, point, crash_log, partial(bury, photo_version))
+    crash(site, point, crash_log, partial(delete, photo_version))
 
     store = restarted()
     has_tombstone = store.file_system.exists(Place(VersionTombstone(photo_version)).path)

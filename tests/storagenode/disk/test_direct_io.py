@@ -1,4 +1,4 @@
-"""Writing past the page cache: the same bytes in the file, whatever the disk takes directly."""
+"""Direct writes give the same file as writes through the page cache."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ LENGTHS = (
 
 
 def distinct_blocks(length):
-    """Bytes of which no two blocks are equal, so that none can be taken for another."""
+    """Return bytes without two equal blocks."""
     numbers = range(length // 8 + 1)
     return b"".join(number.to_bytes(8, "big") for number in numbers)[:length]
 
@@ -32,21 +32,21 @@ def _handle(file_system):
 
 
 def content(file_system):
-    """What is in the file that was written."""
+    """Return the content of the written file."""
     return (file_system.root / ".staging/written").read_bytes()
 
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_a_file_has_the_bytes_that_were_written_whatever_their_number(file_system, handle, length):
-    """Whole blocks go one way and what is left the other, with no seam between."""
+    """Whole blocks and the remaining bytes are written in different ways, without a gap."""
     data = distinct_blocks(length)
     file_system.write(handle, data)
     assert content(file_system) == data
 
 
 @pytest.mark.parametrize("first", LENGTHS)
-def test_pieces_follow_each_other_without_a_gap(file_system, handle, first):
-    """A piece that ends within a block leaves an offset that no block can be written at."""
+def test_consecutive_chunks_have_no_gap(file_system, handle, first):
+    """A chunk that ends within a block leaves an offset without alignment."""
     data = distinct_blocks(first + 2 * BUFFER_BYTES)
     file_system.write(handle, data[:first])
     file_system.write(handle, data[first:])
@@ -56,8 +56,8 @@ def test_pieces_follow_each_other_without_a_gap(file_system, handle, first):
 @pytest.mark.parametrize(
     ("length", "is_kept"), [(DIRECT_BYTES_MIN - 1, True), (BUFFER_BYTES, False)]
 )
-def test_memory_keeps_what_is_short_and_none_of_what_is_long(file_system, handle, length, is_kept):
-    """Sizes are read soon and often, and an original takes the place of none of them."""
+def test_the_page_cache_has_short_files_and_no_long_ones(file_system, handle, length, is_kept):
+    """Sizes are read often, and originals must not displace them."""
     file_system.write(handle, bytes(length))
     reader = file_system.open_to_read(".staging/written")
     try:
@@ -67,13 +67,13 @@ def test_memory_keeps_what_is_short_and_none_of_what_is_long(file_system, handle
 
 
 def test_nothing_is_written_directly_within_a_block(handle):
-    """The disk would refuse it."""
+    """The disk would refuse an unaligned write."""
     os.write(handle, b"a")
     assert write_direct(handle, bytes(BUFFER_BYTES)) == 0
 
 
-def test_a_file_that_refuses_direct_writes_is_left_as_it_was():
-    """Not every file system has them; the caller writes everything as ever."""
+def test_a_file_that_refuses_direct_writes_is_unchanged():
+    """Some file systems lack them, and the caller writes everything."""
     handle = os.open("/proc/self/comm", os.O_WRONLY)
     try:
         flags = fcntl.fcntl(handle, fcntl.F_GETFL)
@@ -84,15 +84,15 @@ def test_a_file_that_refuses_direct_writes_is_left_as_it_was():
         os.close(handle)
 
 
-def test_a_direct_write_leaves_the_handle_as_it_was(handle):
-    """Its last bytes are no whole block, and could not be written otherwise."""
+def test_a_direct_write_restores_the_flags_of_the_handle(handle):
+    """The last bytes are not a whole block and need a buffered write."""
     flags = fcntl.fcntl(handle, fcntl.F_GETFL)
     write_direct(handle, bytes(BUFFER_BYTES + 1))
     assert fcntl.fcntl(handle, fcntl.F_GETFL) == flags
 
 
-def test_a_file_that_may_grow_no_more_is_an_error(file_system, handle):
-    """Neither way may pass over bytes that there was no room for."""
+def test_a_file_at_its_size_limit_is_an_error(file_system, handle):
+    """Neither way skips bytes that do not fit."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (BUFFER_BYTES + 100, limits[1]))
     try:

@@ -1,4 +1,4 @@
-"""When a disk takes writes: room against the reserve, and what its errors say of it."""
+"""The write state of a disk: free space, reserve, and errors."""
 
 import errno
 
@@ -28,17 +28,17 @@ OF = version_of(7)
 
 
 class DiskOfAnySize(DiskFileSystem):
-    """A real file system that says what the test wants of its room."""
+    """A real file system that reports the space of the test."""
 
-    told = Space(free_bytes=GIB, total_bytes=10 * GIB, free_inodes=500, total_inodes=1000)
+    reported = Space(free_bytes=GIB, total_bytes=10 * GIB, free_inodes=500, total_inodes=1000)
 
     def space(self):
-        """What was told."""
-        return self.told
+        """Return the reported space."""
+        return self.reported
 
-    def tell(self, *, free_bytes=GIB, free_inodes=500):
-        """From now on, say this."""
-        self.told = Space(free_bytes, 10 * GIB, free_inodes, 1000)
+    def report(self, *, free_bytes=GIB, free_inodes=500):
+        """Report this space from now on."""
+        self.reported = Space(free_bytes, 10 * GIB, free_inodes, 1000)
 
 
 @pytest.fixture(name="disk")
@@ -63,7 +63,7 @@ def _store(disk, clock):
     ],
 )
 def test_the_reserve_of_a_disk(total_bytes, total_inodes, reserve):
-    """A hundredth, at least 256 MiB, and on a tiny disk at most a tenth."""
+    """One percent, at least 256 MiB, and at most a tenth of a tiny disk."""
     assert reserve_of(Space(0, total_bytes, 0, total_inodes)) == reserve
 
 
@@ -81,8 +81,8 @@ def test_the_reserve_of_a_disk(total_bytes, total_inodes, reserve):
     ],
 )
 def test_new_photos_stop_before_sizes_do(store, disk, free_bytes, free_inodes, accepts, takes):
-    """Between the soft mark and the reserve there is room for what belongs to photos here."""
-    disk.tell(free_bytes=free_bytes, free_inodes=free_inodes)
+    """Between the soft mark and the reserve, sizes of existing photos still fit."""
+    disk.report(free_bytes=free_bytes, free_inodes=free_inodes)
     assert store.health.accepts_new_photos() is accepts
     if takes:
         put(store, variant_of(OF), bytes_of("photo"))
@@ -92,32 +92,32 @@ def test_new_photos_stop_before_sizes_do(store, disk, free_bytes, free_inodes, a
 
 
 def test_a_body_of_unknown_length_is_refused_on_a_full_disk_too(store, disk):
-    """It would eat the reserve until the disk itself refuses."""
-    disk.tell(free_bytes=256 * MIB - 1)
+    """Otherwise it would use the reserve."""
+    disk.report(free_bytes=256 * MIB - 1)
     with pytest.raises(OutOfSpace), store.staging(bytes_expected=0):
         pass
 
 
 def test_a_bundle_is_measured_whole(store, disk):
-    """Not file by file."""
-    disk.tell(free_bytes=256 * MIB + 1200)
+    """The sum of its files counts."""
+    disk.report(free_bytes=256 * MIB + 1200)
     with pytest.raises(OutOfSpace):
         store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
-    disk.tell(free_bytes=256 * MIB + 1300)
+    disk.report(free_bytes=256 * MIB + 1300)
     assert len(store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)) == 13
 
 
 def test_a_delete_works_on_a_full_disk(store, disk):
-    """That is what the reserve is for."""
+    """The reserve is for deletes."""
     put(store, variant_of(OF), bytes_of("photo"))
-    disk.tell(free_bytes=0, free_inodes=0)
+    disk.report(free_bytes=0, free_inodes=0)
     store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
     assert len(store.list_shard(VOLUME, OF.shard)) == 1
 
 
 def test_a_disk_without_a_count_of_inodes_has_enough(store, disk):
-    """Some file systems make them as they are needed."""
-    disk.told = Space(GIB, 10 * GIB, 0, 0)
+    """Some file systems allocate inodes on demand."""
+    disk.reported = Space(GIB, 10 * GIB, 0, 0)
     assert store.health.accepts_new_photos()
     put(store, variant_of(OF), bytes_of("photo"))
 
@@ -137,8 +137,8 @@ def test_a_disk_without_a_count_of_inodes_has_enough(store, disk):
         (FsyncFailed(errno.EDQUOT, "fsync"), DiskSuspect, True),
     ],
 )
-def test_what_an_error_of_the_disk_means(disk, error, kind, is_suspect):
-    """After a failed fsync nothing is believed, whatever the error."""
+def test_errors_of_the_disk_are_translated(disk, error, kind, is_suspect):
+    """A failed fsync makes the disk suspect, whatever its error."""
     health = DiskHealth(disk)
     with pytest.raises(NodeError) as caught, health.translate_write_errors():
         raise error
@@ -147,7 +147,7 @@ def test_what_an_error_of_the_disk_means(disk, error, kind, is_suspect):
 
 
 def test_other_errors_pass_unchanged(disk):
-    """They are not the disk's."""
+    """They do not come from the disk."""
     health = DiskHealth(disk)
     with pytest.raises(NotFound), health.translate_write_errors():
         raise NotFound("no")
@@ -157,7 +157,7 @@ def test_other_errors_pass_unchanged(disk):
 
 
 def test_a_suspect_disk_is_read_and_not_written(store, root):
-    """Until a restart, when somebody has looked."""
+    """Until a restart by an operator."""
     put(store, variant_of(OF), bytes_of("photo"))
     put(store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
     store.health.suspect_reason = "an fsync failed"
@@ -181,8 +181,8 @@ def test_a_suspect_disk_is_read_and_not_written(store, root):
     assert len(store.list_shard(VOLUME, OF.shard)) == 1
 
 
-def test_a_root_that_is_another_one_now_is_not_written(store, root):
-    """An unmounted disk leaves an empty folder, and a full root file system is not a mirror."""
+def test_a_replaced_root_is_not_written(store, root):
+    """An unmounted disk leaves an empty directory on the root file system."""
     put(store, variant_of(OF), bytes_of("photo"))
     marker = (root / ".node").read_bytes()
     (root / ".node").unlink()
@@ -193,16 +193,16 @@ def test_a_root_that_is_another_one_now_is_not_written(store, root):
 
 
 def test_a_root_whose_path_leads_elsewhere_is_not_written(store, root):
-    """The store holds the old directory; its path has another one, with a marker of its own."""
-    aside = root.with_name("aside")
-    root.rename(aside)
+    """The path has another directory with a marker of its own."""
+    moved = root.with_name("moved")
+    root.rename(moved)
     root.mkdir()
-    (root / ".node").write_bytes((aside / ".node").read_bytes())
+    (root / ".node").write_bytes((moved / ".node").read_bytes())
     try:
         with pytest.raises(DiskSuspect, match="mounted"):
             put(store, variant_of(OF), b"photo")
     finally:
         (root / ".node").unlink()
         root.rmdir()
-        aside.rename(root)
+        moved.rename(root)
     put(store, variant_of(OF), b"photo")

@@ -1,4 +1,4 @@
-"""An original can be linked under another version alone, so that its sizes are made anew there."""
+"""Relinking of an original alone, so that its sizes are regenerated."""
 
 import pytest
 
@@ -14,14 +14,14 @@ OF, NEW = version_of(1), version_of(1, version=2)
 
 @pytest.fixture(name="open_store")
 def _open_store(store):
-    """A store with a photo that has all its sizes."""
+    """Return a store with a photo that has all its sizes."""
     put(store, variant_of(OF), bytes_of("photo"))
     store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
     return store
 
 
 def test_the_sizes_stay_behind(open_store):
-    """The new version has its original and nothing else, however often it is asked for."""
+    """The new version has only its original, also after repeated calls."""
     before = names_of(open_store, OF)
     for _ in range(2):
         made = open_store.relink(OF, NEW.version, original_only=True)
@@ -31,15 +31,15 @@ def test_the_sizes_stay_behind(open_store):
     )
 
 
-def test_a_version_that_is_gone_does_not_come_back(open_store):
-    """Neither as the old one nor as the new one."""
+def test_a_deleted_version_does_not_come_back(open_store):
+    """Neither as the old version nor as the new one."""
     open_store.write_tombstone(Place(VersionTombstone(NEW)), mtime_seconds=MTIME)
     with pytest.raises(Gone):
         open_store.relink(OF, NEW.version, original_only=True)
 
 
-def test_what_has_lost_its_digest_is_not_relinked(open_store):
-    """It may be corrupt, and under its new name it would be the only copy to last."""
+def test_a_file_without_a_digest_is_not_relinked(open_store):
+    """It can be corrupt, and would become the only copy."""
     open_store.file_system.unlink(variant_of(OF).path)
     handle = open_store.file_system.create(variant_of(OF).path)
     open_store.file_system.close(handle)
@@ -49,8 +49,8 @@ def test_what_has_lost_its_digest_is_not_relinked(open_store):
 
 
 @pytest.mark.parametrize("size", ["o", "m"])
-def test_what_is_damaged_is_not_relinked(open_store, root, size):
-    """It is set aside, so that the other mirror's is there when it is tried again."""
+def test_a_corrupt_file_is_not_relinked(open_store, root, size):
+    """It is quarantined, and the next try gets the copy of the other mirror."""
     path = variant_of(OF, size).path
     flip(root / path)
     with pytest.raises(Corrupt):

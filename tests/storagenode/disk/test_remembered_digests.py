@@ -1,4 +1,4 @@
-"""Digests of shards: remembered as long as the directory has not changed, and never stale."""
+"""Cached digests of shards are valid until the directory changes, and never stale."""
 
 import os
 
@@ -13,7 +13,7 @@ OF = version_of(7)
 
 
 class FileSystemThatCountsListings(DiskFileSystem):
-    """A real one that counts how often each directory is listed, and may be told to do more."""
+    """A real file system that counts listings and can act during one."""
 
     def __init__(self, root):
         super().__init__(root)
@@ -21,7 +21,7 @@ class FileSystemThatCountsListings(DiskFileSystem):
         self.after_listing = {}
 
     def list(self, path):
-        """As the real one."""
+        """List the directory, count it, and act."""
         self.listings[path] = self.listings.get(path, 0) + 1
         names = super().list(path)
         self.after_listing.pop(path, lambda: None)()
@@ -43,7 +43,7 @@ def _shard(root, store):
 
 @pytest.fixture(name="add_unseen")
 def _add_unseen(shard):
-    """Puts one file more into the shard within the same tick of its directory's clock."""
+    """Add a file to the shard within the same tick of its directory's mtime."""
 
     def add():
         mtime = shard.stat().st_mtime_ns
@@ -54,12 +54,12 @@ def _add_unseen(shard):
 
 
 def seconds_after(shard, seconds):
-    """A time so long after the last change of a directory."""
+    """Return a time after the last change of a directory."""
     return shard.stat().st_mtime_ns / 1e9 + seconds
 
 
 def test_a_settled_shard_is_listed_once(store, shard, file_system, clock):
-    """Asking costs a stat of each directory, and no more."""
+    """A digest costs one stat of each directory."""
     clock.seconds = seconds_after(shard, 3)
     first = store.shard_digests(VOLUME)
     listed = dict(file_system.listings)
@@ -68,7 +68,7 @@ def test_a_settled_shard_is_listed_once(store, shard, file_system, clock):
 
 
 def test_a_shard_that_changed_is_listed_again(store, shard, file_system, clock):
-    """And its digest is another one."""
+    """Its digest changes."""
     clock.seconds = seconds_after(shard, 3)
     first = store.shard_digests(VOLUME)
     put(store, variant_of(OF, "m"), bytes_of("m"))
@@ -78,18 +78,16 @@ def test_a_shard_that_changed_is_listed_again(store, shard, file_system, clock):
 
 
 @pytest.mark.parametrize("age_seconds", [-3600, -1, 0, 0.5, 1.9])
-def test_a_shard_that_has_just_changed_is_not_remembered(
-    store, shard, clock, add_unseen, age_seconds
-):
-    """It may change again within the same tick; nor is one whose change lies in the future."""
+def test_a_shard_that_has_just_changed_is_not_cached(store, shard, clock, add_unseen, age_seconds):
+    """It can change again within the same tick, or its mtime can be in the future."""
     clock.seconds = seconds_after(shard, age_seconds)
     first = store.shard_digests(VOLUME)
     add_unseen()
     assert store.shard_digests(VOLUME) != first
 
 
-def test_a_listing_that_takes_long_is_not_remembered(store, shard, file_system, clock, add_unseen):
-    """The shard had just changed when it began, whatever the time when it ends."""
+def test_a_slow_listing_is_not_cached(store, shard, file_system, clock, add_unseen):
+    """The time before the listing counts."""
     clock.seconds = seconds_after(shard, 0.5)
 
     def change_and_dawdle():
@@ -101,8 +99,8 @@ def test_a_listing_that_takes_long_is_not_remembered(store, shard, file_system, 
     assert store.shard_digests(VOLUME) != first
 
 
-def test_a_digest_that_was_adopted_while_listing_is_not_lost(store, shard, file_system, clock):
-    """The listing has seen the file without it."""
+def test_a_digest_that_is_restored_during_a_listing_is_not_lost(store, shard, file_system, clock):
+    """The listing saw the file without it."""
     (path,) = shard.iterdir()
     path.chmod(0o600)
     os.removexattr(path, "user.sha256")
@@ -121,8 +119,8 @@ def test_a_digest_that_was_adopted_while_listing_is_not_lost(store, shard, file_
     assert store.shard_digests(VOLUME) == verified != unverified
 
 
-def test_a_restart_forgets_all(store, shard, file_system, clock):
-    """The cache is thrown away and made again."""
+def test_a_restart_empties_the_cache(store, shard, file_system, clock):
+    """The next listing fills it again."""
     clock.seconds = seconds_after(shard, 3)
     first = store.shard_digests(VOLUME)
     again = DiskStore(file_system, now_seconds=clock)

@@ -1,4 +1,4 @@
-"""The `.node` marker: a root is one node's, on a disk that can do what a node needs, or refused."""
+"""The `.node` marker: a root belongs to one node, on a suitable file system."""
 
 import json
 import os
@@ -28,7 +28,7 @@ FOLDERS = {STAGING, HINTS, TRASH, QUARANTINE}
 
 
 def node_of(id_="east-1", *, colo="east", uuid=""):
-    """A node of this name."""
+    """Return a node with this name."""
     address = Address("127.0.0.1", 1)
     return Node(id=id_, colo=colo, read=address, write=address, store="unused", uuid=uuid)
 
@@ -39,7 +39,7 @@ def _folder(tmp_path):
 
 
 def test_an_empty_directory_becomes_a_root(folder):
-    """With a uuid of its own, and the folders that hold what is hidden."""
+    """It gets a uuid and the hidden folders."""
     marker = mark_root(folder, node_of())
     assert {entry.name for entry in folder.iterdir()} == {NODE_MARKER, *FOLDERS}
     assert marker == NodeMarker(uuid=marker.uuid, id="east-1", colo="east", format=1)
@@ -48,52 +48,52 @@ def test_an_empty_directory_becomes_a_root(folder):
     prove_root(folder)
 
 
-def test_directories_above_the_root_are_made(tmp_path):
-    """As many as there are missing."""
+def test_missing_directories_above_the_root_are_created(tmp_path):
+    """All of them."""
     mark_root(tmp_path / "a" / "b" / "c", node_of())
     assert (tmp_path / "a" / "b" / "c" / NODE_MARKER).exists()
 
 
 def test_marking_again_changes_nothing(folder):
-    """Also with photos in it."""
+    """Photos stay as well."""
     first = mark_root(folder, node_of())
     (folder / "42").mkdir()
     assert mark_root(folder, node_of()) == first
 
 
-def test_a_uuid_in_the_config_is_the_one_that_is_marked(folder):
-    """And the only one that will do."""
+def test_the_uuid_of_the_config_is_marked(folder):
+    """No other uuid is accepted."""
     mark_root(folder, node_of(uuid="from-the-config"))
     assert read_marker(folder, node_of()).uuid == "from-the-config"
     with pytest.raises(RootRefused, match="uuid is 'from-the-config', must be 'another'"):
         read_marker(folder, node_of(uuid="another"))
 
 
-def test_a_fresh_disk_has_a_folder_that_is_nobody_s(folder):
-    """Some file systems put it there."""
+def test_a_new_disk_can_have_a_lost_and_found_folder(folder):
+    """Some file systems create it."""
     (folder / "lost+found").mkdir(parents=True)
     mark_root(folder, node_of())
 
 
 @pytest.mark.parametrize("name", ["a-file", "42", ".hidden"])
 def test_a_directory_with_files_is_not_made_a_root(folder, name):
-    """They are somebody's, or a node's that lost its marker."""
+    """They belong to someone else, or to a node that lost its marker."""
     (folder / name).mkdir(parents=True)
     with pytest.raises(RootRefused, match=r"but no \.node marker; use an empty directory"):
         mark_root(folder, node_of())
     assert [entry.name for entry in folder.iterdir()] == [name]
 
 
-def test_owed_work_of_a_root_that_lost_its_marker_is_not_made_another_s(folder):
-    """An empty folder is what an interrupted call left; one with files is not."""
+def test_hints_without_a_marker_prevent_marking(folder):
+    """Only empty folders of an interrupted call are accepted."""
     (folder / HINTS / "west-1").mkdir(parents=True)
     with pytest.raises(RootRefused):
         mark_root(folder, node_of())
 
 
 @pytest.mark.parametrize("made", range(6))
-def test_a_call_that_was_interrupted_is_finished_by_the_next(folder, made):
-    """However far it came."""
+def test_an_interrupted_call_is_finished_by_the_next(folder, made):
+    """At any point."""
     folder.mkdir()
     for name in sorted(FOLDERS)[:made]:
         (folder / name).mkdir()
@@ -122,7 +122,7 @@ def test_a_missing_marker_says_what_to_do(folder):
     ],
 )
 def test_another_node_s_root_is_refused(folder, node, what):
-    """Disks may have been exchanged."""
+    """Disks can be swapped."""
     mark_root(folder, node_of())
     with pytest.raises(RootRefused, match=what):
         read_marker(folder, node)
@@ -134,8 +134,8 @@ def test_another_node_s_root_is_refused(folder, node, what):
     "text",
     ["", "{", "[]", "null", "7", '"x"', "{}", '{"uuid": "u", "id": "east-1"}', "\xff", '{"a": 1}'],
 )
-def test_a_marker_that_is_none_is_refused(folder, text):
-    """Half of one, or something else by the same name."""
+def test_an_invalid_marker_is_refused(folder, text):
+    """A partial marker, or another file with its name."""
     mark_root(folder, node_of())
     (folder / NODE_MARKER).write_bytes(text.encode("latin-1"))
     with pytest.raises(RootRefused, match="cannot read the marker"):
@@ -143,7 +143,7 @@ def test_a_marker_that_is_none_is_refused(folder, text):
 
 
 def test_a_root_of_another_format_is_refused(folder):
-    """By an older release, say."""
+    """An older release can have written it."""
     mark_root(folder, node_of())
     fields = json.loads((folder / NODE_MARKER).read_text())
     (folder / NODE_MARKER).write_text(json.dumps({**fields, "format": 2}))
@@ -151,8 +151,8 @@ def test_a_root_of_another_format_is_refused(folder):
         read_marker(folder, node_of())
 
 
-def test_a_root_is_held_by_one_process_only(folder):
-    """The locks and the staging of one know nothing of those of another."""
+def test_a_root_has_one_process_only(folder):
+    """Locks and staging are private to a process."""
     mark_root(folder, node_of())
     script = (
         "import sys; from pathlib import Path; from storagenode.disk.marker import root_lock\n"
@@ -173,8 +173,8 @@ def _site():
         yield make_site(Path(name))
 
 
-def test_a_second_node_on_a_root_does_not_start_and_does_no_harm(site):
-    """Least of all to the writes that the first has begun."""
+def test_a_second_node_on_a_root_does_not_start(site):
+    """It leaves the writes of the first node alone."""
     node, other_ports = site.node("east-1"), site.node("west-1")
     twin = Node(
         id=node.id, colo=node.colo, store=node.store, read=other_ports.read, write=other_ports.write
@@ -197,17 +197,17 @@ def test_a_second_node_on_a_root_does_not_start_and_does_no_harm(site):
 
 
 def refuse_xattrs(*_args, **_kwargs):
-    """What a file system without user xattrs says to `setxattr`."""
+    """Fail as `setxattr` does on a file system without user xattrs."""
     raise OSError(95, "Operation not supported")
 
 
 def refuse_writes(*_args, **_kwargs):
-    """What a read-only file system says to `setxattr`."""
+    """Fail as `setxattr` does on a read-only file system."""
     raise OSError(30, "Read-only file system")
 
 
 def test_a_file_system_without_xattrs_is_refused_with_what_to_use(folder, monkeypatch):
-    """Digests could not be kept there."""
+    """It cannot store digests."""
     mark_root(folder, node_of())
     monkeypatch.setattr(os, "setxattr", refuse_xattrs)
     with pytest.raises(RootRefused, match="use ext4, xfs, or btrfs"):
@@ -215,8 +215,8 @@ def test_a_file_system_without_xattrs_is_refused_with_what_to_use(folder, monkey
     assert list((folder / STAGING).iterdir()) == []
 
 
-def test_a_root_that_cannot_be_written_is_refused_as_such(folder, monkeypatch):
-    """And not for want of xattrs."""
+def test_a_read_only_root_is_refused(folder, monkeypatch):
+    """The error does not mention xattrs."""
     mark_root(folder, node_of())
     with monkeypatch.context() as patch:
         patch.setattr(os, "setxattr", refuse_writes)
@@ -227,8 +227,8 @@ def test_a_root_that_cannot_be_written_is_refused_as_such(folder, monkeypatch):
         prove_root(folder)
 
 
-# As root of a user namespace anyone may mount a ramfs, which has no xattrs. Where namespaces are
-# forbidden the file system is the one that there is, and `setxattr` is made to refuse.
+# Root of a user namespace can mount a ramfs, which has no xattrs. Where namespaces are forbidden,
+# `setxattr` is patched to fail instead.
 _PROVE = """
 import os, subprocess, sys
 from pathlib import Path
@@ -251,11 +251,11 @@ except RootRefused as refused:
 
 
 def test_a_real_file_system_without_xattrs_is_refused(folder):
-    """Found out when the node starts, and not at its first photo."""
+    """The start of the node detects it, not the first photo."""
     in_namespace = ["unshare", "--user", "--map-root-user", "--mount"]
     can_unshare = subprocess.run([*in_namespace, "true"], check=False, capture_output=True)
     project = Path(__file__).parents[3]
-    told = subprocess.run(
+    output = subprocess.run(
         [
             *(in_namespace if can_unshare.returncode == 0 else []),
             *(sys.executable, "-c", _PROVE, str(folder)),
@@ -265,17 +265,17 @@ def test_a_real_file_system_without_xattrs_is_refused(folder):
         check=True,
         env={**os.environ, "PYTHONPATH": str(project)},
     ).stdout
-    sys.stdout.write(told)
-    assert "without user xattrs" in told
+    sys.stdout.write(output)
+    assert "without user xattrs" in output
 
 
 def test_hidden_folders_on_another_file_system_are_refused(folder, monkeypatch):
-    """A link from there would not reach."""
+    """Hard links do not cross file systems."""
     mark_root(folder, node_of())
     real = Path.stat
 
     class StatOfAnotherDisk:
-        """What is told of a folder that something is mounted on."""
+        """The stat result of a mount point."""
 
         st_dev = -1
 
@@ -288,6 +288,6 @@ def test_hidden_folders_on_another_file_system_are_refused(folder, monkeypatch):
 
 
 def test_the_disk_of_these_tests_has_xattrs(folder):
-    """Without, nothing here would mean anything."""
+    """Otherwise these tests would prove nothing."""
     mark_root(folder, node_of())
     os.setxattr(folder / NODE_MARKER, DIGEST_XATTR, b"1")

@@ -1,4 +1,4 @@
-"""What is particular to a disk: damaged files, lost directories, digests kept in xattrs."""
+"""Behavior specific to disks: damaged files, lost directories, and digests in xattrs."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ NOBODY = 65534
 
 
 def flip(path):
-    """Change one bit of a file, and nothing else about it."""
+    """Flip one bit of a file."""
     path.chmod(0o600)
     times = path.stat()
     data = bytearray(path.read_bytes())
@@ -42,13 +42,13 @@ def flip(path):
 
 
 def digest_recorded_on(path):
-    """The digest in a file's xattr."""
+    """Return the digest in a file's xattr."""
     return os.getxattr(path, DIGEST_XATTR).decode()
 
 
 @contextlib.contextmanager
 def not_root():
-    """For as long as the block lasts, what root may do is not allowed."""
+    """Drop the privileges of root until the block exits."""
     is_root = os.geteuid() == 0
     if is_root:
         os.seteuid(NOBODY)
@@ -65,27 +65,27 @@ def _path(store, root):
     return root / variant_of(OF).path
 
 
-def test_a_file_is_read_only_and_has_its_digest_beside_it(path):
-    """Nobody writes it again, and whoever reads it can verify it."""
+def test_a_file_is_read_only_and_has_its_digest(path):
+    """In its mode and its xattr."""
     assert path.stat().st_mode & 0o777 == 0o444
     assert digest_recorded_on(path) == digest_of(DATA)
     assert path.stat().st_nlink == 1
 
 
-def test_a_corrupt_file_gives_way_to_the_right_bytes(store, root, path):
-    """A mirror's copy takes the name at once; the damaged one is kept."""
+def test_a_corrupt_file_is_replaced_by_the_right_bytes(store, root, path):
+    """The corrupt file is quarantined."""
     flip(path)
     damaged = path.read_bytes()
     published = put(store, variant_of(OF), DATA)
     assert not published.existed
     assert path.read_bytes() == DATA
-    (aside,) = (root / ".quarantine").iterdir()
-    assert aside.read_bytes() == damaged
-    assert aside.name.endswith(f"-{variant_of(OF).path.replace('/', '_')}")
+    (quarantined,) = (root / ".quarantine").iterdir()
+    assert quarantined.read_bytes() == damaged
+    assert quarantined.name.endswith(f"-{variant_of(OF).path.replace('/', '_')}")
 
 
-def test_a_corrupt_file_does_not_give_way_to_wrong_bytes_unseen(store, root, path):
-    """Whatever comes is published as what it is, and what was there can be looked at."""
+def test_a_corrupt_file_is_quarantined_before_other_bytes_replace_it(store, root, path):
+    """The new bytes are published with their own digest."""
     flip(path)
     put(store, variant_of(OF), bytes_of("another"))
     assert path.read_bytes() == bytes_of("another")
@@ -93,7 +93,7 @@ def test_a_corrupt_file_does_not_give_way_to_wrong_bytes_unseen(store, root, pat
 
 
 def test_a_file_without_a_digest_gets_it_with_the_same_bytes(store, root, path):
-    """Nothing has to be set aside for that."""
+    """No file is quarantined."""
     path.chmod(0o600)
     os.removexattr(path, DIGEST_XATTR)
     assert [file.digest for file in store.list_shard(VOLUME, OF.shard)] == [""]
@@ -103,41 +103,41 @@ def test_a_file_without_a_digest_gets_it_with_the_same_bytes(store, root, path):
     assert [file.digest for file in store.list_shard(VOLUME, OF.shard)] == [digest_of(DATA)]
 
 
-def test_a_file_without_a_digest_is_set_aside_for_other_bytes(store, root, path):
-    """It is no licence to delete it."""
+def test_a_file_without_a_digest_is_quarantined_for_other_bytes(store, root, path):
+    """It is never deleted."""
     path.chmod(0o600)
     os.removexattr(path, DIGEST_XATTR)
     put(store, variant_of(OF), bytes_of("another"))
-    (aside,) = (root / ".quarantine").iterdir()
-    assert aside.read_bytes() == DATA
+    (quarantined,) = (root / ".quarantine").iterdir()
+    assert quarantined.read_bytes() == DATA
 
 
-def test_a_sound_file_gives_way_to_nothing(store, path):
-    """However often other bytes come."""
+def test_a_sound_file_is_never_replaced(store, path):
+    """Repeated puts of other bytes change nothing."""
     for _ in range(2):
         with pytest.raises(Conflict):
             put(store, variant_of(OF), bytes_of("another"))
     assert path.read_bytes() == DATA
 
 
-def test_a_truncated_file_gives_way_too(store, path):
-    """To nought, as a crash of other programs leaves files."""
+def test_a_truncated_file_is_replaced(store, path):
+    """Also one of zero bytes."""
     path.chmod(0o600)
     os.truncate(path, 0)
     put(store, variant_of(OF), DATA)
     assert path.read_bytes() == DATA
 
 
-def test_a_corrupt_info_does_not_stay_for_being_first(store, root):
-    """The first info wins only if it can be believed."""
+def test_a_corrupt_info_is_replaced(store, root):
+    """Only a sound info wins by being first."""
     put(store, Place(Info(OF)), b'{"made": 1}')
     flip(root / render_path(Info(OF)))
     assert not put(store, Place(Info(OF)), b'{"made": 2}').existed
     assert (root / render_path(Info(OF))).read_bytes() == b'{"made": 2}'
 
 
-def test_a_late_reader_of_a_corrupt_file_does_not_take_the_healed_one(store, clock, path):
-    """What it read has another inode by now."""
+def test_a_late_reader_of_a_corrupt_file_does_not_quarantine_the_repaired_one(store, clock, path):
+    """The repaired file has another inode."""
     flip(path)
     read_inode = path.stat().st_ino
     put(store, variant_of(OF), DATA)
@@ -147,8 +147,8 @@ def test_a_late_reader_of_a_corrupt_file_does_not_take_the_healed_one(store, clo
     assert store.quarantine(variant_of(OF), inode=path.stat().st_ino) is not None
 
 
-def test_quarantined_files_never_take_each_other_s_name(store, root, clock):
-    """Not even by a clock that stands still; rather, the second one stays where it is."""
+def test_quarantined_files_never_share_a_name(store, root, clock):
+    """With a stopped clock, the second file stays in place."""
     put(store, variant_of(OF), DATA)
     store.quarantine(variant_of(OF))
     put(store, variant_of(OF), bytes_of("another"))
@@ -160,8 +160,8 @@ def test_quarantined_files_never_take_each_other_s_name(store, root, clock):
     assert kept == {DATA, bytes_of("another")}
 
 
-def test_a_digest_is_adopted_when_the_mirror_agrees(store, path):
-    """Or when no mirror knows better."""
+def test_a_digest_is_restored_if_the_mirror_agrees(store, path):
+    """Or if no mirror has one."""
     for wanted in (digest_of(DATA), ""):
         path.chmod(0o600)
         os.removexattr(path, DIGEST_XATTR)
@@ -171,8 +171,8 @@ def test_a_digest_is_adopted_when_the_mirror_agrees(store, path):
         assert path.stat().st_mtime == MTIME
 
 
-def test_bytes_that_the_mirror_does_not_have_are_set_aside(store, root, path):
-    """Without a digest of its own the file cannot say that it is right."""
+def test_bytes_that_differ_from_the_mirror_are_quarantined(store, root, path):
+    """Without a recorded digest, the mirror's digest decides."""
     path.chmod(0o600)
     os.removexattr(path, DIGEST_XATTR)
     with pytest.raises(Corrupt):
@@ -181,8 +181,8 @@ def test_bytes_that_the_mirror_does_not_have_are_set_aside(store, root, path):
     assert len(list((root / ".quarantine").iterdir())) == 1
 
 
-def test_a_file_with_a_digest_is_not_given_another(store, root, path):
-    """A corrupt file must not become sound by being asked."""
+def test_a_recorded_digest_is_never_changed(store, root, path):
+    """A corrupt file must not become sound."""
     assert store.restore_digest(variant_of(OF), "") == digest_of(DATA)
     flip(path)
     with pytest.raises(Corrupt):
@@ -192,8 +192,8 @@ def test_a_file_with_a_digest_is_not_given_another(store, root, path):
         store.restore_digest(variant_of(OF), "")
 
 
-def test_an_adopted_digest_shows_in_the_digest_of_the_shard(store, clock, path):
-    """Though the directory has not changed."""
+def test_a_restored_digest_changes_the_digest_of_the_shard(store, clock, path):
+    """Although the directory has not changed."""
     path.chmod(0o600)
     os.removexattr(path, DIGEST_XATTR)
     clock.seconds = path.parent.stat().st_mtime + 100
@@ -202,8 +202,8 @@ def test_an_adopted_digest_shows_in_the_digest_of_the_shard(store, clock, path):
     assert store.shard_digests(VOLUME) != before
 
 
-def test_a_store_needs_no_root(node, clock):
-    """All of a file's life, by a user to whom read-only means read-only."""
+def test_a_store_needs_no_root_privileges(node, clock):
+    """All operations work for a user without write permission on the files."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o777)
@@ -228,8 +228,8 @@ def test_a_store_needs_no_root(node, clock):
             file_system.close_root()
 
 
-def test_a_lost_shard_directory_is_made_anew(store, root):
-    """By an operator's mistake, while the node runs."""
+def test_a_lost_shard_directory_is_created_again(store, root):
+    """An operator can delete one while the node runs."""
     shutil.rmtree(root / str(VOLUME) / OF.shard)
     assert store.list_shard(VOLUME, OF.shard) == ()
     put(store, variant_of(OF), DATA)
@@ -242,7 +242,7 @@ def test_a_lost_shard_directory_is_made_anew(store, root):
     assert len(store.list_shard(VOLUME, OF.shard)) == 13
 
 
-def test_a_trash_that_was_emptied_takes_the_next_delete(store, root, path):
+def test_a_trash_without_its_day_takes_the_next_delete(store, root, path):
     """Retention removes whole days."""
     store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
     other = version_of(7, version=1)
@@ -255,7 +255,7 @@ def test_a_trash_that_was_emptied_takes_the_next_delete(store, root, path):
 
 
 def test_a_delete_goes_to_the_day_it_was_made(store, root, clock, path):
-    """In UTC, so that a day ends at once everywhere."""
+    """The day is in UTC, so all nodes agree."""
     clock.seconds = 1_704_067_199
     store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
     clock.advance(1)
@@ -267,8 +267,8 @@ def test_a_delete_goes_to_the_day_it_was_made(store, root, clock, path):
     assert not path.exists()
 
 
-def test_owed_work_may_be_thrown_away(store, root):
-    """It is a shortcut; the node goes on without it."""
+def test_hints_can_be_deleted_by_hand(store, root):
+    """The node continues without them."""
     put(store, variant_of(OF, hint_for="west-1"), DATA)
     shutil.rmtree(root / ".hints" / "west-1")
     assert store.list_hints(10) == []
@@ -278,17 +278,17 @@ def test_owed_work_may_be_thrown_away(store, root):
     assert len(store.list_hints(10)) == 1
 
 
-def test_settling_leaves_no_empty_directories(store, root):
-    """They would be walked through whenever somebody asks for what is owed."""
+def test_removing_hints_leaves_no_empty_directories(store, root):
+    """Each listing of hints would walk through them."""
     for number in range(3):
         put(store, variant_of(version_of(number), hint_for="west-1"), DATA)
-    for owed in store.list_hints(10):
-        store.remove_hint(owed.place)
+    for hint in store.list_hints(10):
+        store.remove_hint(hint.place)
     assert list((root / ".hints").iterdir()) == []
 
 
-def test_strangers_in_a_shard_are_passed_over(store, root, path):
-    """Nothing of ours is named like that, so nothing is said of it."""
+def test_unknown_files_in_a_shard_are_skipped(store, root, path):
+    """They have no names of photo files."""
     for name in (".hidden", "notes.txt", f"{path.name}.tmp", f"{OF.photo}_m.jpg"):
         (path.parent / name).write_bytes(b"x")
     assert [file.name for file in store.list_shard(VOLUME, OF.shard)] == [path.name]
@@ -299,7 +299,7 @@ def test_strangers_in_a_shard_are_passed_over(store, root, path):
 
 
 def test_a_symbolic_link_is_never_followed(store, root, tmp_path):
-    """Not to read, and not to be taken for a photo that is there."""
+    """Neither for reading nor for listing."""
     secret = tmp_path / "secret"
     secret.write_bytes(DATA)
     (root / variant_of(OF).path).symlink_to(secret)
@@ -311,8 +311,8 @@ def test_a_symbolic_link_is_never_followed(store, root, tmp_path):
     (root / variant_of(OF).path).unlink()
 
 
-def test_a_tombstone_outlives_an_interrupted_trash(store, root):
-    """What the process that died did not come to is done by the next burial."""
+def test_a_tombstone_survives_an_interrupted_move_to_the_trash(store, root):
+    """The next tombstone finishes the move."""
     put(store, variant_of(OF), DATA)
     put(store, Place(VersionTombstone(version_of(9))), b"gone\n")
     os.link(

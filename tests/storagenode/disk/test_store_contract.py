@@ -1,4 +1,4 @@
-"""The store over a disk keeps what every store promises."""
+"""The store contract on a disk."""
 
 import pytest
 
@@ -19,28 +19,28 @@ class DiskStoreUnderTest:
         self.store = self.another_store()
 
     def another_store(self):
-        """Over another root."""
+        """Return a store over another root."""
         return self._open(self._roots.take())
 
     def restart(self):
-        """A new store over the same root."""
+        """Open a new store over the same root."""
         self.store = self._open(self._root)
 
     def read(self, path):
-        """Through the store's own file system."""
+        """Read through the store's file system."""
         with opened(self.store.file_system, path) as file:
             return file.read()
 
     def mtime_of(self, path):
-        """To the nanosecond, as far as the disk tells."""
+        """Return the time in seconds with its fraction."""
         return (self._root / path).stat().st_mtime_ns / 1e9
 
     def unfinished(self):
-        """What lies in staging."""
+        """Return the names in staging."""
         return [entry.name for entry in (self._root / STAGING).iterdir()]
 
     def close(self):
-        """Let go of all roots."""
+        """Close all roots."""
         for file_system in self._file_systems:
             file_system.close_root()
 
@@ -61,4 +61,4 @@ def _trial(roots, clock):
 
 
 class TestDiskStore(WritingContract, KeepingContract):
-    """All of the contract, on a real disk."""
+    """The whole contract on a real disk."""

@@ -1,4 +1,4 @@
-"""Every call of every operation fails once with every error that a disk has."""
+"""Every call of every operation fails once with every error of a disk."""
 
 import errno
 import hashlib
@@ -26,13 +26,13 @@ ERRORS = {
     errno.EMFILE: NodeError,
     TORN: OutOfSpace,
 }
-# What removes what is not needed any more may fail and be left for the next start.
+# A removal can fail, and the next start of the node repeats it.
 MAY_FAIL_UNNOTICED = {"unlink", "close"}
 BEFORE = variant_of(version_of(1023))
 
 
 class Sweep:
-    """One work, failed at each of its calls in turn until there is no call left."""
+    """One operation, failed at each of its calls in turn."""
 
     def __init__(self, root, work):
         self.root, self.work = root, work
@@ -40,7 +40,7 @@ class Sweep:
         self._numbers = itertools.count()
 
     def sweep(self):
-        """Every call with every error; how many there were."""
+        """Fail every call with every error; return the number of calls."""
         disk = FileSystemThatFails(self.root)
         put(DiskStore(disk), BEFORE, bytes_of("before"))
         disk.close_root()
@@ -51,7 +51,7 @@ class Sweep:
         return self.cells
 
     def _cell(self, error, at):
-        """One call failed; whether there was such a call."""
+        """Fail one call; return False if the operation has no such call."""
         photo_version = version_of(next(self._numbers))
         disk = FileSystemThatFails(self.root)
         try:
@@ -104,19 +104,22 @@ class Sweep:
         self._nothing_partial(where, photo_version)
 
     def _nothing_partial(self, where, photo_version):
-        """Every file with the photo's name is whole, or was not before either."""
-        home = self.root / str(VOLUME) / photo_version.shard
-        held = self.root / ".hints" / "west-1" / str(VOLUME) / photo_version.shard
-        for path in (*home.glob(f"{photo_version.photo}*"), *held.glob(f"{photo_version.photo}*")):
+        """Check that every file with the photo's name is complete."""
+        shard = self.root / str(VOLUME) / photo_version.shard
+        hints = self.root / ".hints" / "west-1" / str(VOLUME) / photo_version.shard
+        for path in (
+            *shard.glob(f"{photo_version.photo}*"),
+            *hints.glob(f"{photo_version.photo}*"),
+        ):
             data = path.read_bytes()
             if data not in {DAMAGED, UNVERIFIED}:
-                noted = os.getxattr(path, DIGEST_XATTR).decode()
-                assert noted == hashlib.sha256(data).hexdigest(), f"{where}: {path}"
+                recorded = os.getxattr(path, DIGEST_XATTR).decode()
+                assert recorded == hashlib.sha256(data).hexdigest(), f"{where}: {path}"
 
 
 @pytest.fixture(name="cells", scope="module")
 def _cells():
-    """How many cells each work had."""
+    """Return the number of failed calls of each operation."""
     return {}
 
 
@@ -133,12 +136,12 @@ def _sweep(roots, cells):
 
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
 def test_every_call_may_fail(sweep, work):
-    """The error says whose it is, nothing partial is seen, and doing it again works."""
+    """The error names its cause, no partial file is visible, and a retry succeeds."""
     assert sweep(work) >= 10
 
 
-def test_enough_cells_were_swept(sweep):
-    """A sweep that never fires proves nothing."""
+def test_enough_calls_fail(sweep):
+    """A sweep without faults would prove nothing."""
     cells = sum(sweep(work) for work in WORKS)
     sys.stdout.write(f"{cells} cells\n")
     assert cells >= CELLS_MIN

@@ -1,4 +1,4 @@
-"""Publishing against burying, from many threads at once: afterwards no file can be read."""
+"""Puts and tombstones from many threads: afterwards, no covered file is readable."""
 
 import random
 import threading
@@ -29,10 +29,10 @@ DAWDLE_SECONDS = 0.003
 
 
 class FileSystemThatDawdles(DiskFileSystem):
-    """A real one that, having looked for a tombstone, leaves time for one to be written."""
+    """A real file system that waits after each look for a tombstone."""
 
     def exists(self, path):
-        """As the real one, and a little later."""
+        """Look, and wait a moment."""
         is_there = super().exists(path)
         if path.endswith(".gone"):
             time.sleep(DAWDLE_SECONDS)
@@ -46,8 +46,8 @@ def _file_system(root):
     file_system.close_root()
 
 
-def publish_or_be_told(store, photo_version, size):
-    """One thread's upload; whether it was taken."""
+def try_publish(store, photo_version, size):
+    """Run one upload; return True if it is accepted."""
     place, data = variant_of(photo_version, size), bytes_of(size)
     try:
         with store.staging(bytes_expected=len(data)) as file:
@@ -58,8 +58,8 @@ def publish_or_be_told(store, photo_version, size):
     return True
 
 
-def bundle_or_be_told(store, photo_version):
-    """One worker's sizes; whether they were taken."""
+def try_publish_bundle(store, photo_version):
+    """Run one bundle; return True if it is accepted."""
     try:
         store.publish_bundle(bundle_of(photo_version, sizes="sqt"), mtime_seconds=MTIME)
     except Gone:
@@ -68,7 +68,7 @@ def bundle_or_be_told(store, photo_version):
 
 
 def is_readable(store, path):
-    """Whether a reader would be given the file: no tombstone covers it, and it is there."""
+    """Return True if a reader gets the file."""
     try:
         store.raise_if_deleted(parse_path(path))
         with opened(store.file_system, path) as file:
@@ -79,15 +79,15 @@ def is_readable(store, path):
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_a_tombstone_wins_whoever_comes_first(store, seed):
-    """Every file that was taken is in the trash, and none is at its name."""
+def test_a_tombstone_wins_in_any_order(store, seed):
+    """Every accepted file is in the trash, and none is at its name."""
     photo_version = version_of(seed)
     dice = random.Random(seed)
     tombstone = dice.choice(
         [VersionTombstone(photo_version), PhotoTombstone(photo_version.volume, photo_version.photo)]
     )
-    work = [lambda s=size: publish_or_be_told(store, photo_version, s) for size in "abcdefghij"]
-    work += [lambda: bundle_or_be_told(store, photo_version)]
+    work = [lambda s=size: try_publish(store, photo_version, s) for size in "abcdefghij"]
+    work += [lambda: try_publish_bundle(store, photo_version)]
     work += [lambda: bool(store.write_tombstone(Place(tombstone), mtime_seconds=MTIME))] * 2
     dice.shuffle(work)
     start = threading.Barrier(THREADS)
@@ -117,14 +117,14 @@ def test_a_tombstone_wins_whoever_comes_first(store, seed):
 
 
 class FileSystemThatIsOvertaken(DiskFileSystem):
-    """A real one in which something happens just after it looked for a tombstone."""
+    """A real file system that acts just after a look for a tombstone."""
 
     def __init__(self, root):
         super().__init__(root)
         self.meanwhile = None
 
     def exists(self, path):
-        """As it was before what happens meanwhile."""
+        """Return the result from before the act."""
         is_there = super().exists(path)
         if self.meanwhile and path.endswith(".gone"):
             happens, self.meanwhile = self.meanwhile, None
@@ -132,10 +132,10 @@ class FileSystemThatIsOvertaken(DiskFileSystem):
         return is_there
 
 
-def test_a_read_after_a_delete_is_refused_though_one_before_it_was_not(store):
-    """That a version was clear is remembered, until there is any tombstone."""
+def test_a_read_after_a_delete_is_refused(store):
+    """Although an earlier read cached the absence of tombstones."""
     photo_version, other = version_of(1), version_of(2)
-    publish_or_be_told(store, photo_version, "o")
+    try_publish(store, photo_version, "o")
     store.raise_if_deleted(variant_of(photo_version, "o").file)
     store.write_tombstone(Place(VersionTombstone(other)), mtime_seconds=MTIME)
     store.raise_if_deleted(variant_of(photo_version, "o").file)
@@ -144,13 +144,13 @@ def test_a_read_after_a_delete_is_refused_though_one_before_it_was_not(store):
         store.raise_if_deleted(variant_of(photo_version, "o").file)
 
 
-def test_a_read_that_is_overtaken_by_a_delete_makes_nobody_remember(root):
-    """It may end well itself; all that begin after the delete are refused."""
+def test_a_read_during_a_delete_caches_nothing(root):
+    """Every read that starts after the delete is refused."""
     file_system = FileSystemThatIsOvertaken(root)
     store = DiskStore(file_system)
     store.create_volume(VOLUME)
     photo_version = version_of(1)
-    publish_or_be_told(store, photo_version, "o")
+    try_publish(store, photo_version, "o")
     tombstone = Place(PhotoTombstone(photo_version.volume, photo_version.photo))
     file_system.meanwhile = lambda: store.write_tombstone(tombstone, mtime_seconds=MTIME)
     store.raise_if_deleted(variant_of(photo_version, "o").file)
@@ -159,20 +159,18 @@ def test_a_read_that_is_overtaken_by_a_delete_makes_nobody_remember(root):
     file_system.close_root()
 
 
-def test_uploads_of_the_same_file_at_once_are_one_file(store):
-    """Retries at several storagemasters may run side by side."""
+def test_parallel_uploads_of_a_file_are_one_file(store):
+    """Retries at several storagemasters can overlap."""
     photo_version = version_of(1)
     with ThreadPoolExecutor(THREADS) as threads:
-        taken = list(
-            threads.map(lambda _: publish_or_be_told(store, photo_version, "o"), range(24))
-        )
+        taken = list(threads.map(lambda _: try_publish(store, photo_version, "o"), range(24)))
     assert taken == [True] * 24
     (listed,) = store.list_shard(VOLUME, photo_version.shard)
     assert listed.digest == digest_of(bytes_of("o"))
 
 
-def test_owed_work_may_be_settled_while_more_comes(store):
-    """The directories that settling removes are made anew under those that publish."""
+def test_hints_are_removed_while_others_are_stored(store):
+    """Publishing creates removed directories again."""
     places = [variant_of(version_of(5, version=n), hint_for="west-1") for n in range(60)]
 
     def hold_and_settle(place):

@@ -1,4 +1,4 @@
-"""What a node says of its trash, and sends of it."""
+"""Listing and reading of the trash of a node."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ DATA = bytes_of("deleted", size=3000)
 
 @pytest.fixture(name="deleted")
 def _deleted(store, photo_version):
-    """An original that is deleted."""
+    """Return a deleted original."""
     place = variant_of(photo_version)
     with store.staging(bytes_expected=len(DATA)) as file:
         file.write(DATA)
@@ -25,8 +25,8 @@ def _deleted(store, photo_version):
     return place.file
 
 
-def test_deleted_original_is_listed_with_its_digest(store, photo_version, deleted):
-    """Under the day it was deleted on, and not for another photo."""
+def test_a_deleted_original_is_listed_with_its_digest(store, photo_version, deleted):
+    """Under the day of its deletion, and only for its photo."""
     (found,) = trashed_files(store.file_system, photo_version.volume, photo_version.photo)
     assert (found.file, found.bytes, found.digest) == (deleted, len(DATA), digest_of(DATA))
     assert is_day(found.day)
@@ -34,27 +34,27 @@ def test_deleted_original_is_listed_with_its_digest(store, photo_version, delete
     assert trashed_files(store.file_system, photo_version.volume, "01jd3x8m2c9qp4k7") == []
 
 
-def test_listing_survives_the_wire(store, photo_version, deleted):
-    """Rendered and parsed, it is the same."""
+def test_a_listing_survives_the_wire(store, photo_version, deleted):
+    """It is equal after rendering and parsing."""
     files = trashed_files(store.file_system, photo_version.volume, photo_version.photo)
     assert files[0].file == deleted
     assert parse_trashed(render_trashed(files)) == files
 
 
-def test_day_is_no_way_out_of_the_trash():
-    """What has the form of a day has no slash and no dots."""
+def test_a_day_never_leads_out_of_the_trash():
+    """A valid day has no slash and no dots."""
     assert is_day("2026-01-30")
     for text in ("..", "2026-01-30/..", "2026-1-3", "", "2026-01-30\n"):
         assert not is_day(text)
 
 
-def test_node_sends_what_its_trash_has(served, photo_version):
-    """Byte for byte, and nothing that is not there or no day of the trash."""
+def test_a_node_sends_files_of_its_trash(served, photo_version):
+    """Byte for byte, and nothing for a missing file or an invalid day."""
     served.put(variant_of(photo_version), DATA)
-    bury = served.client.write_tombstone(
+    deleting = served.client.write_tombstone(
         Place(PhotoTombstone(photo_version.volume, photo_version.photo)), mtime_seconds=MTIME
     )
-    served.run(bury)
+    served.run(deleting)
     (file,) = served.run(served.client.list_trash(photo_version.volume, photo_version.photo))
     assert served.run(received(served.client, file)) == (DATA, digest_of(DATA))
     for day, refusal in (("2001-01-01", NotFound), ("now", BadRequest)):
@@ -62,19 +62,19 @@ def test_node_sends_what_its_trash_has(served, photo_version):
             served.run(received(served.client, replace(file, day=day)))
 
 
-def test_trash_is_shown_to_machines_of_the_cluster_only(served, photo_version):
-    """A request that nobody signed is answered with 403."""
+def test_trash_is_sent_to_machines_of_the_cluster_only(served, photo_version):
+    """An unsigned request gets 403."""
     for path in (
         f"/volumes/{photo_version.volume}/trash/{photo_version.photo}",
         "/trash/2026-01-30/x",
     ):
-        answer = served.send_raw(
+        response = served.send_raw(
             f"GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n".encode()
         )
-        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert response.startswith(b"HTTP/1.1 403 ")
 
 
 async def received(client, file):
-    """The bytes that come of a file in the trash, and the digest that comes with them."""
+    """Return the received bytes of a file in the trash, and the received digest."""
     async with client.stream_trashed(file) as stream:
         return b"".join([chunk async for chunk in stream.chunks]), stream.metadata.digest

@@ -28,7 +28,7 @@ def test_writes_come_back_from_their_body():
 
 
 def test_writes_are_signed_over_a_header_with_all_digests():
-    """So that the signature covers every byte of the files."""
+    """The signature then covers every byte of the files."""
     files = [file_of(1), file_of(2)]
     body = batch_wire.render_writes(files)
     assert body == header_of(body) + b"".join(file.data for file in files)

@@ -1,4 +1,4 @@
-"""The wire protocol: what is rendered is parsed back, and what is none of it is refused."""
+"""The wire protocol: rendered values are parsed back, and invalid input is refused."""
 
 import json
 from dataclasses import asdict
@@ -79,21 +79,21 @@ def test_every_route_is_in_the_table_once():
         "mtime=" + "1" * 13,
     ],
 )  # fmt: skip
-def test_a_query_that_is_none_is_refused(query):
-    """An id becomes a directory's name, a time is a whole second."""
+def test_an_invalid_query_is_refused(query):
+    """A node id becomes a directory name, and a time is a whole second."""
     with pytest.raises(errors.BadRequest):
         wire.parse_query(query)
 
 
 @given(st.lists(st.builds(BundledFile, st.text(), DIGESTS, st.binary(max_size=200)), max_size=20))
 def test_a_bundle_comes_back_from_its_bytes(files):
-    """Whatever the bytes are, line ends too."""
+    """With any bytes, including line feeds."""
     assert wire.parse_bundle(wire.render_bundle(files)) == tuple(files)
 
 
 @given(st.binary(max_size=300))
-def test_noise_is_no_bundle(body):
-    """And it is refused as such."""
+def test_noise_is_not_a_bundle(body):
+    """It is refused."""
     try:
         files = wire.parse_bundle(body)
     except errors.BadRequest:
@@ -120,15 +120,15 @@ def test_noise_is_no_bundle(body):
         b" " * (HEADER_BYTES_MAX + 1) + b"[]\n",
     ],
 )
-def test_a_bundle_that_is_none_is_refused(body):
-    """Cut short, too long, or of another shape."""
+def test_an_invalid_bundle_is_refused(body):
+    """Truncated, overlong, or with other rows."""
     with pytest.raises(errors.BadRequest):
         wire.parse_bundle(body)
 
 
 @given(st.builds(Pull, place=PLACES, source=st.text(), source_place=PLACES, digest=DIGESTS))
 def test_a_pull_comes_back_from_its_json(pull):
-    """Both places, source and digest."""
+    """With places, source, and digest."""
     assert wire.parse_pull(wire.render_pull(pull)) == pull
 
 
@@ -146,8 +146,8 @@ def test_a_pull_comes_back_from_its_json(pull):
         {"sha256": ...},
     ],
 )
-def test_a_pull_that_is_none_is_refused(change):
-    """One field missing, or not what it should be."""
+def test_an_invalid_pull_is_refused(change):
+    """One field is missing or invalid."""
     place = variant_of(version_of(1))
     pull = json.loads(
         wire.render_pull(Pull(place=place, source="http://a:1", source_place=place, digest="d"))
@@ -158,8 +158,8 @@ def test_a_pull_that_is_none_is_refused(change):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"7", b'"x"', b"\xff"])
-def test_noise_is_no_pull(body):
-    """Whatever JSON it is."""
+def test_noise_is_not_a_pull(body):
+    """Even if it is valid JSON."""
     with pytest.raises(errors.BadRequest):
         wire.parse_pull(body)
 
@@ -173,19 +173,19 @@ def test_a_listing_comes_back_from_its_json(files):
 
 @given(st.text("abcdefABCDEF0123456789.-_", max_size=64))
 def test_a_closing_signature_comes_back_from_its_trailer(signature):
-    """Which always has the same length."""
+    """Trailers have a constant length."""
     trailer = wire.render_trailer(signature)
     assert len(trailer) == wire.TRAILER_BYTES
     assert wire.parse_trailer(trailer) == signature
 
 
-def test_a_trailer_of_any_bytes_is_a_text():
-    """One that is no signature, but that is for the verifier to say."""
+def test_a_trailer_of_any_bytes_is_parsed_as_text():
+    """The verifier decides about the signature."""
     assert isinstance(wire.parse_trailer(bytes(range(192, 256))), str)
 
 
 def test_a_status_comes_back_from_its_json():
-    """As the client makes it."""
+    """The client parses it the same way."""
     status = wire.NodeStatus(
         node="east-1", uuid="u", colo="east", boot="b", volumes=(1, 2), free_bytes=3,
         total_bytes=4, accepts_new_photos=True, suspect_reason="", hints=5,
@@ -204,8 +204,8 @@ def test_an_error_comes_back_from_its_response(kind, wire_name):
     assert str(error) == "why"
 
 
-def test_errors_that_have_no_status_of_their_own_are_plain():
-    """That a third node cannot be reached is no news of the one that was asked."""
+def test_errors_without_a_name_are_plain():
+    """An unreachable third node tells nothing about the responding node."""
     assert errors.render_error(errors.Unreachable("x")) == (500, "node-error", "x")
     assert errors.render_error(errors.StoreNotWritable("x")) == (500, "node-error", "x")
     unknown = errors.parse_error(418, "teapot", "")

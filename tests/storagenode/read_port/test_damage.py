@@ -1,4 +1,4 @@
-"""The read port and damaged files: what is not whole is never sent, not even in part."""
+"""The read port never sends damaged files, not even in part."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -44,12 +44,12 @@ def _large(node):
     return place.file
 
 
-def test_a_flipped_bit_is_never_seen(node, url, path):
-    """The reader is told to ask elsewhere, and the file is set aside."""
+def test_a_flipped_bit_is_never_sent(node, url, path):
+    """The response is 502, and the file is quarantined."""
     flip(path)
-    answer = node.read(url)
-    assert (answer.status, answer.body) == (502, b"bad gateway\n")
-    assert answer.headers["Cache-Control"] == "no-store"
+    response = node.read(url)
+    assert (response.status, response.body) == (502, b"bad gateway\n")
+    assert response.headers["Cache-Control"] == "no-store"
     assert not path.exists()
     assert any(path.name in entry.name for entry in (node.root / ".quarantine").iterdir())
     assert node.read(url).status == 404
@@ -57,31 +57,31 @@ def test_a_flipped_bit_is_never_seen(node, url, path):
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-0"}])
-def test_a_part_of_a_corrupt_file_is_not_sent_either(node, url, path, method, headers):
-    """Nor anything said of it."""
+def test_a_range_of_a_corrupt_file_is_not_sent(node, url, path, method, headers):
+    """Nor are its headers."""
     flip(path)
     assert node.read(url, headers, method=method).status == 502
 
 
 @pytest.mark.parametrize("length", [0, 500, 999, 1256])
 def test_a_file_of_another_length_is_never_sent(node, url, path, length):
-    """Cut short, emptied, or grown."""
+    """Truncated, emptied, or extended."""
     path.chmod(0o600)
     os.truncate(path, length)
     assert node.read(url).status == 502
     assert not path.exists()
 
 
-def test_a_healed_file_is_read_again(node, variant, url, path):
-    """Reconcile brings the right bytes."""
+def test_a_repaired_file_is_read_again(node, variant, url, path):
+    """Reconcile stores the right bytes."""
     flip(path)
     assert node.read(url).status == 502
     node.put(Place(variant), DATA)
     assert node.read(url).body == DATA
 
 
-def test_a_file_without_a_digest_is_not_sent_and_not_set_aside(node, url, path):
-    """Nothing is proven against it: reconcile asks the mirror."""
+def test_a_file_without_a_digest_is_neither_sent_nor_quarantined(node, url, path):
+    """Reconcile decides with the mirror's digest."""
     path.chmod(0o600)
     os.removexattr(path, DIGEST_XATTR)
     assert node.read(url).status == 502
@@ -89,15 +89,15 @@ def test_a_file_without_a_digest_is_not_sent_and_not_set_aside(node, url, path):
 
 
 @pytest.mark.parametrize("digest", [b"", b"zz", b"\xff" * 64, b"0" * 63])
-def test_a_digest_that_is_none_is_a_corrupt_file(node, url, path, digest):
-    """And no error of ours."""
+def test_a_file_with_an_invalid_digest_is_corrupt(node, url, path, digest):
+    """It causes no internal error."""
     path.chmod(0o600)
     os.setxattr(path, DIGEST_XATTR, digest)
     assert node.read(url).status == 502
 
 
-def test_many_readers_of_a_corrupt_file_are_all_told(node, url, path):
-    """One of them sets it aside; for the others it is corrupt or not there."""
+def test_many_readers_of_a_corrupt_file_get_an_error(node, url, path):
+    """One of them quarantines it; the others get 502 or 404."""
     flip(path)
     with ThreadPoolExecutor(8) as threads:
         statuses = set(threads.map(lambda _: node.read(url).status, range(24)))
@@ -105,8 +105,8 @@ def test_many_readers_of_a_corrupt_file_are_all_told(node, url, path):
     assert statuses <= {502, 404}
 
 
-def test_a_corrupt_file_on_a_disk_that_takes_no_writes_is_still_not_sent(node, url, path):
-    """It cannot be set aside."""
+def test_a_corrupt_file_on_a_suspect_disk_is_not_sent(node, url, path):
+    """Although it cannot be quarantined."""
     flip(path)
     node.store.health.suspect_reason = "an fsync failed"
     try:
@@ -117,7 +117,7 @@ def test_a_corrupt_file_on_a_disk_that_takes_no_writes_is_still_not_sent(node, u
 
 
 def test_a_disk_that_cannot_be_read_is_503(node, url, monkeypatch):
-    """The edge asks the other mirror."""
+    """The edge then uses the other mirror."""
 
     def fail(*_):
         raise OSError(5, "Input/output error")
@@ -126,17 +126,17 @@ def test_a_disk_that_cannot_be_read_is_503(node, url, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(node.store.file_system, call, fail)
             patch.setattr(node.store.file_system, "read_cached", lambda *_: None)
-            answer = node.read(url)
-            assert (call, answer.status, answer.body) == (call, 503, b"unavailable\n")
+            response = node.read(url)
+            assert (call, response.status, response.body) == (call, 503, b"unavailable\n")
     assert node.read(url).body == DATA
 
 
 def test_a_large_file_is_streamed(node, large):
-    """Verified first, and never in memory whole."""
-    answer = node.read(node.url(large))
-    assert answer.status == 200
-    assert digest_of(answer.body) == digest_of(LARGE)
-    assert answer.headers["Content-Length"] == str(len(LARGE))
+    """It is verified first, and never in memory whole."""
+    response = node.read(node.url(large))
+    assert response.status == 200
+    assert digest_of(response.body) == digest_of(LARGE)
+    assert response.headers["Content-Length"] == str(len(LARGE))
 
 
 @pytest.mark.parametrize(
@@ -149,23 +149,23 @@ def test_a_large_file_is_streamed(node, large):
     ],
 )
 def test_a_range_of_a_large_file_is_streamed(node, large, wanted, start, end):
-    """Across the pieces that it is read in."""
-    answer = node.read(node.url(large), {"Range": wanted})
-    assert answer.status == 206
-    assert answer.headers["Content-Range"] == f"bytes {start}-{end - 1}/{len(LARGE)}"
-    assert answer.body == LARGE[start:end]
+    """Across several chunks."""
+    response = node.read(node.url(large), {"Range": wanted})
+    assert response.status == 206
+    assert response.headers["Content-Range"] == f"bytes {start}-{end - 1}/{len(LARGE)}"
+    assert response.body == LARGE[start:end]
 
 
 def test_a_large_corrupt_file_is_refused_before_its_first_byte(node, photo_version):
-    """The whole of it is verified, also for a range that is sound."""
+    """The whole file is verified, also for a sound range."""
     place = variant_of(photo_version, "o")
     node.put(place, LARGE)
     flip(node.root / place.path)
     assert node.read(node.url(place.file), {"Range": "bytes=0-9"}).status == 502
 
 
-def test_a_large_file_that_fails_half_way_is_cut_off(node, photo_version, monkeypatch):
-    """No error can be put into its middle; a length that is not reached is one."""
+def test_a_large_file_that_fails_during_sending_is_cut_off(node, photo_version, monkeypatch):
+    """The missing length reveals the error to the client."""
     place = variant_of(photo_version, "o")
     node.put(place, LARGE)
     real = node.store.file_system.read_at

@@ -1,4 +1,4 @@
-"""Plain GETs are answered in one step, and nobody can tell but by the clock."""
+"""The fast path sends the same bytes as aiohttp, sooner."""
 
 import asyncio
 import contextlib
@@ -20,12 +20,12 @@ SOON_SECONDS = 20
 
 
 def request(*lines, first="GET /photo HTTP/1.1"):
-    """A request of these lines."""
+    """Return a request with these lines."""
     return "\r\n".join([first, *lines, "\r\n"]).encode("latin-1")
 
 
 class Port:
-    """A server that says which way it answered, and a connection to it."""
+    """A server that reports which path responded, and a connection to it."""
 
     def __init__(self):
         self.wait_for = None
@@ -33,25 +33,25 @@ class Port:
         self.targets = []
 
     async def handle(self, request):
-        """The way of aiohttp."""
+        """Respond through aiohttp."""
         if self.wait_for is not None:
             await self.wait_for.wait()
         await request.read()
         return BufferedResponse(status=200, headers={}, body=b"handled")
 
     def try_fast_path(self, target):
-        """The short way."""
+        """Respond on the fast path."""
         self.targets.append(target)
         return self.at_once(target)
 
     async def connect(self):
-        """One more connection."""
+        """Open another connection."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.number)
         self.stack.callback(writer.close)
         return reader, writer
 
     async def serve(self, stack):
-        """Begin."""
+        """Start the server."""
         runner = web.ServerRunner(
             FastPathServer(
                 self.handle,
@@ -70,13 +70,13 @@ class Port:
         self.stack = stack
         self.reader, self.writer = await self.connect()
 
-    async def ask(self, data):
-        """The body of the next answer, or the status if it is no 200."""
+    async def send(self, data):
+        """Return the body of the next response, or its status if it is not 200."""
         self.writer.write(data)
-        return await self.next_answer()
+        return await self.next_response()
 
-    async def next_answer(self):
-        """As `ask`."""
+    async def next_response(self):
+        """Return the next response as `send` does."""
         head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), SOON_SECONDS)
         length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
         body = await asyncio.wait_for(self.reader.readexactly(length), SOON_SECONDS)
@@ -85,7 +85,7 @@ class Port:
 
 
 def on_a_port(test):
-    """Run a test that is a coroutine with a `Port` that serves."""
+    """Run a coroutine test with a running `Port`."""
 
     def run(*arguments, **named):
         async def serve_and_test():
@@ -110,12 +110,12 @@ def on_a_port(test):
         ["Host: x", "X-Empty: ", "Photo-Nodes: 2", "Upgrade-Insecure-Requests: 1"],
     ],
 )
-def test_what_readers_and_edges_send_is_answered_at_once(lines):
-    """Again and again on one connection."""
+def test_requests_of_browsers_and_edges_use_the_fast_path(lines):
+    """Also repeatedly on one connection."""
 
     @on_a_port
     async def test(port):
-        assert [await port.ask(request(*lines)) for _ in range(3)] == ["at once"] * 3
+        assert [await port.send(request(*lines)) for _ in range(3)] == ["at once"] * 3
         assert port.targets == [b"/photo"] * 3
 
     test()
@@ -144,7 +144,7 @@ def test_what_readers_and_edges_send_is_answered_at_once(lines):
         request("Host: x", "Connection: close"),
         request("Host: x", "Connection: Upgrade", "Upgrade: websocket"),
         request("Host: x", "Expect: 100-continue"),
-        request("Host: x", "Never-Heard-Of: it"),
+        request("Host: x", "Unusual-Header: it"),
         request("Host: x", "X-Tab:\tx"),
         request("Host: x", "X-Latin: \xe9"),
         request("Host: x", "X-Space : x"),
@@ -159,37 +159,37 @@ def test_what_readers_and_edges_send_is_answered_at_once(lines):
         b"",
     ],
 )
-def test_all_else_is_left_to_the_parser(data):
-    """It knows what to make of it, or that nothing is to be made of it."""
+def test_all_other_requests_use_the_parser(data):
+    """It handles or refuses them."""
 
     @on_a_port
     async def test(port):
         port.writer.write(data)
         port.writer.write_eof()
-        answer = await asyncio.wait_for(port.reader.read(), SOON_SECONDS)
-        assert b"at once" not in answer
+        response = await asyncio.wait_for(port.reader.read(), SOON_SECONDS)
+        assert b"at once" not in response
         assert port.targets == []
 
     test()
 
 
-def test_what_cannot_be_answered_at_once_is_answered_by_the_handler():
-    """And so is what comes after it, if it must be."""
+def test_requests_without_a_fast_response_use_the_handler():
+    """Later requests on the connection can use the fast path again."""
 
     @on_a_port
     async def test(port):
         port.at_once = lambda _: None
-        assert await port.ask(PLAIN) == "handled"
+        assert await port.send(PLAIN) == "handled"
         port.at_once = lambda _: AT_ONCE
-        assert await port.ask(PLAIN) == "at once"
-        assert await port.ask(request("Host: x", "Range: bytes=0-0")) == "handled"
-        assert await port.ask(PLAIN) == "at once"
+        assert await port.send(PLAIN) == "at once"
+        assert await port.send(request("Host: x", "Range: bytes=0-0")) == "handled"
+        assert await port.send(PLAIN) == "at once"
 
     test()
 
 
-def test_a_fault_of_the_short_way_is_left_to_the_handler(caplog):
-    """Which meets it too if it is not only there, and knows how to say so."""
+def test_an_error_of_the_fast_path_is_left_to_the_handler(caplog):
+    """The handler reports it if it persists."""
 
     @on_a_port
     async def test(port):
@@ -197,14 +197,14 @@ def test_a_fault_of_the_short_way_is_left_to_the_handler(caplog):
             raise ZeroDivisionError
 
         port.at_once = fail
-        assert await port.ask(PLAIN) == "handled"
+        assert await port.send(PLAIN) == "handled"
 
     test()
     assert not caplog.records
 
 
-def test_answers_come_in_the_order_of_the_requests():
-    """A plain one waits for one before it that takes its time."""
+def test_responses_keep_the_order_of_requests():
+    """A plain GET waits for a slow request before it."""
 
     @on_a_port
     async def test(port):
@@ -214,8 +214,8 @@ def test_answers_come_in_the_order_of_the_requests():
         port.writer.write(PLAIN)
         await asyncio.sleep(0.05)
         port.wait_for.set()
-        assert [await port.next_answer() for _ in range(2)] == ["handled", "handled"]
-        assert await port.ask(PLAIN) == "at once"
+        assert [await port.next_response() for _ in range(2)] == ["handled", "handled"]
+        assert await port.send(PLAIN) == "at once"
 
     test()
 
@@ -226,23 +226,23 @@ def test_answers_come_in_the_order_of_the_requests():
         request("Host: x", "Content-Length: 3", first="POST /photo HTTP/1.1") + b"abc",
         request("Host: x", "Content-Length: 3") + b"abc",
         request("Host: x", "Connection: keep-alive"),
-        request("Host: x", "Never-Heard-Of: it", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
+        request("Host: x", "Unusual-Header: it", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
     ],
 )
-def test_after_what_the_parser_alone_knows_the_end_of_all_is_the_parser_s(data):
-    """So that no bytes are ever a body to the one and a request to the other."""
+def test_after_an_unclear_request_the_parser_handles_the_connection(data):
+    """So that bytes of a body are never parsed as a request."""
 
     @on_a_port
     async def test(port):
-        assert await port.ask(data) == "handled"
-        assert await port.ask(PLAIN) == "handled"
+        assert await port.send(data) == "handled"
+        assert await port.send(PLAIN) == "handled"
         assert port.targets == []
 
     test()
 
 
-def test_the_rest_of_a_request_is_no_request():
-    """A body that looks like one is a body, however it is cut into packets."""
+def test_the_remaining_bytes_of_a_request_are_not_a_request():
+    """However a body is cut into packets."""
 
     @on_a_port
     async def test(port):
@@ -250,16 +250,16 @@ def test_the_rest_of_a_request_is_no_request():
         port.writer.write(head)
         await asyncio.sleep(0.05)
         port.writer.write(PLAIN)
-        assert await port.next_answer() == "handled"
-        assert await port.ask(PLAIN) == "handled"
+        assert await port.next_response() == "handled"
+        assert await port.send(PLAIN) == "handled"
         port.writer.write_eof()
         assert await port.reader.read() == b""
 
     test()
 
 
-def test_a_client_that_reads_nothing_is_waited_for():
-    """Its answers would fill the memory."""
+def test_a_client_that_reads_nothing_is_throttled():
+    """Its responses would fill the memory."""
 
     @on_a_port
     async def test(port):
@@ -273,23 +273,23 @@ def test_a_client_that_reads_nothing_is_waited_for():
     test()
 
 
-def test_a_silent_connection_is_closed_and_a_busy_one_is_not():
-    """Whichever way its answers come, and also if it never asked."""
+def test_an_idle_connection_is_closed_and_a_busy_one_is_not():
+    """Whichever path responds, and also without a request."""
 
     @on_a_port
     async def test(port):
         silent, _ = await port.connect()
         for number in range(4):
             await asyncio.sleep(IDLE_SECONDS * 0.6)
-            assert await port.ask(PLAIN) == "at once", number
+            assert await port.send(PLAIN) == "at once", number
         assert await asyncio.wait_for(silent.read(), SOON_SECONDS) == b""
         assert await asyncio.wait_for(port.reader.read(), SOON_SECONDS) == b""
 
     test()
 
 
-def test_a_connection_whose_answer_takes_long_is_not_silent():
-    """It is closed when it has been silent after the answer."""
+def test_a_connection_with_a_slow_response_is_not_idle():
+    """The idle time starts after the response."""
 
     @on_a_port
     async def test(port):
@@ -297,14 +297,14 @@ def test_a_connection_whose_answer_takes_long_is_not_silent():
         port.writer.write(request("Host: x", "Range: bytes=0-0"))
         await asyncio.sleep(4 * IDLE_SECONDS)
         port.wait_for.set()
-        assert await port.next_answer() == "handled"
+        assert await port.next_response() == "handled"
         assert await asyncio.wait_for(port.reader.read(), SOON_SECONDS) == b""
 
     test()
 
 
-def test_half_a_request_is_not_waited_for_for_ever():
-    """Whoever sends no more of it has gone."""
+def test_a_partial_request_times_out():
+    """Its client has disconnected."""
 
     @on_a_port
     async def test(port):
@@ -315,26 +315,26 @@ def test_half_a_request_is_not_waited_for_for_ever():
 
 
 @pytest.mark.parametrize("letter", ["m", "o"])
-def test_both_ways_answer_with_the_same_bytes(served, photo_version, letter, monkeypatch):
-    """Status, headers and their order, and the body; but for the second of the day."""
+def test_both_paths_send_the_same_bytes(served, photo_version, letter, monkeypatch):
+    """Status, headers in order, and body, except for the time."""
     place = variant_of(photo_version, letter)
     served.put(place, bytes_of("both", size=1000))
     url = served.url(place.file)
     handled_ones = []
     prepare = BufferedResponse.prepare
 
-    async def noted(response, request):
+    async def recording(response, request):
         handled_ones.append(request.path)
         await prepare(response, request)
 
-    monkeypatch.setattr(BufferedResponse, "prepare", noted)
+    monkeypatch.setattr(BufferedResponse, "prepare", recording)
     plain = served.read(url)
     assert handled_ones == []
-    handled = served.read(url, {"Never-Heard-Of": "it"})
+    handled = served.read(url, {"Unusual-Header": "it"})
     assert handled_ones == [url]
     assert plain.body == handled.body
     assert _without_date(plain) == _without_date(handled)
 
 
-def _without_date(answer):
-    return [answer.status, [pair for pair in answer.headers.items() if pair[0] != "Date"]]
+def _without_date(response):
+    return [response.status, [pair for pair in response.headers.items() if pair[0] != "Date"]]

@@ -1,4 +1,4 @@
-"""Conditional and range requests: a table of cases, and a real nginx that is asked the same."""
+"""Conditional and range requests: a table of cases, compared with a real nginx."""
 
 import doctest
 import http.client
@@ -103,27 +103,27 @@ DATES = [None, NOW, EARLIER, LATER, "nonsense"]
 CONDITIONS = ("If-Match", "If-Unmodified-Since", "If-None-Match", "If-Modified-Since")
 
 
-def answer_to(headers, *, size=SIZE):
-    """What a node answers to a file of some size."""
+def outcome_of(headers, *, size=SIZE):
+    """Return the outcome of a request for a file of some size."""
     etag = etag_of(mtime_seconds=MTIME, size=size)
     return decide(headers, etag=etag, mtime_seconds=MTIME, size=size)
 
 
-@pytest.mark.parametrize(("wanted", "answer"), RANGES.items(), ids=lambda value: str(value)[:30])
-def test_a_range_of_any_form(wanted, answer):
-    """One good range is sent, a bad one is refused, and what is no range of bytes is ignored."""
-    assert answer_to({"Range": wanted}) == answer
+@pytest.mark.parametrize(("wanted", "outcome"), RANGES.items(), ids=lambda value: str(value)[:30])
+def test_a_range_of_any_form(wanted, outcome):
+    """A valid range is sent, an invalid one is refused, and other units are ignored."""
+    assert outcome_of({"Range": wanted}) == outcome
 
 
-@pytest.mark.parametrize(("condition", "answer"), IF_RANGES.items())
-def test_a_range_of_another_file_is_answered_in_full(condition, answer):
-    """A client that has half of something else must not get the other half of this."""
-    assert answer_to({"Range": "bytes=0-9", "If-Range": condition}) == answer
-    assert answer_to({"If-Range": condition}) == Full()
+@pytest.mark.parametrize(("condition", "outcome"), IF_RANGES.items())
+def test_a_range_of_another_file_gets_the_full_file(condition, outcome):
+    """A client must not combine parts of two files."""
+    assert outcome_of({"Range": "bytes=0-9", "If-Range": condition}) == outcome
+    assert outcome_of({"If-Range": condition}) == Full()
 
 
 @pytest.mark.parametrize(
-    ("headers", "answer"),
+    ("headers", "outcome"),
     [
         ({}, Full()),
         ({"If-None-Match": ETAG}, NotModified()),
@@ -153,9 +153,9 @@ def test_a_range_of_another_file_is_answered_in_full(condition, answer):
         ({"If-Match": ETAG, "If-Unmodified-Since": EARLIER}, PreconditionFailed()),
     ],
 )
-def test_conditions(headers, answer):
-    """Each by itself, and with others."""
-    assert answer_to(headers) == answer
+def test_conditions(headers, outcome):
+    """Each condition alone and combined."""
+    assert outcome_of(headers) == outcome
 
 
 @pytest.mark.parametrize(
@@ -172,22 +172,22 @@ def test_conditions(headers, answer):
     ],
 )
 def test_dates_of_every_form_are_gmt(text, means_now, monkeypatch):
-    """Whatever the time zone of the machine."""
+    """In every time zone of the machine."""
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     time.tzset()
     try:
-        answer = answer_to({"If-Modified-Since": text})
+        outcome = outcome_of({"If-Modified-Since": text})
     finally:
         monkeypatch.delenv("TZ")
         time.tzset()
-    assert answer == (NotModified() if means_now else Full())
+    assert outcome == (NotModified() if means_now else Full())
 
 
-def test_a_file_without_bytes_has_no_ranges():
-    """There is no first byte to send."""
-    assert answer_to({"Range": "bytes=0-"}, size=0) == RangeNotSatisfiable()
-    assert answer_to({"Range": "bytes=-5"}, size=0) == RangeNotSatisfiable()
-    assert answer_to({}, size=0) == Full()
+def test_an_empty_file_has_no_ranges():
+    """It has no first byte."""
+    assert outcome_of({"Range": "bytes=0-"}, size=0) == RangeNotSatisfiable()
+    assert outcome_of({"Range": "bytes=-5"}, size=0) == RangeNotSatisfiable()
+    assert outcome_of({}, size=0) == Full()
 
 
 HEADERS = st.dictionaries(
@@ -200,26 +200,26 @@ HEADERS = st.dictionaries(
 )
 
 
-# How soon a loaded machine makes up examples says nothing about what is tested.
+# The speed of generating examples on a loaded machine is not under test.
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(HEADERS, st.integers(0, 2000))
-def test_no_header_makes_an_answer_that_is_none(headers, size):
-    """Nothing raises, and a range that is sent lies within the file."""
-    answer = answer_to(headers, size=size)
-    assert type(answer) in STATUS
-    if isinstance(answer, Partial):
-        assert 0 <= answer.first <= answer.last < size
+def test_no_header_causes_an_invalid_outcome(headers, size):
+    """Nothing raises, and every range is within the file."""
+    outcome = outcome_of(headers, size=size)
+    assert type(outcome) in STATUS
+    if isinstance(outcome, Partial):
+        assert 0 <= outcome.first <= outcome.last < size
 
 
 def test_the_examples_in_the_docstrings_are_true():
-    """The ETag is the one that nginx makes."""
+    """The ETag equals nginx's."""
     outcome = doctest.testmod(http_semantics)
     assert (outcome.attempted >= 1, outcome.failed) == (True, 0)
 
 
 @pytest.fixture(name="nginx", scope="module")
 def _nginx():
-    """A real nginx that serves a file of SIZE bytes from MTIME; a connection to it."""
+    """Run a real nginx that serves a file of SIZE bytes from MTIME; return a connection to it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -250,7 +250,7 @@ def _nginx():
 
 
 def wait_until_listening(port):
-    """Return when something takes connections."""
+    """Return when the port accepts connections."""
     for _ in range(500):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -259,30 +259,30 @@ def wait_until_listening(port):
     raise AssertionError(f"nothing listens on port {port}")
 
 
-def ask(connection, headers):
-    """What nginx answers: status, content range, length of the body."""
+def response_of_nginx(connection, headers):
+    """Return status, content range, and body length of nginx's response."""
     connection.request("GET", "/file", headers=headers)
     response = connection.getresponse()
     body = response.read()
     if response.status == 412:
-        connection.close()  # nginx does, and does not say so
+        connection.close()  # nginx closes the connection without announcing it
     return response.status, response.getheader("Content-Range"), len(body)
 
 
 def expect(headers):
-    """What a node would answer, in the same terms."""
-    answer = answer_to(headers)
-    if isinstance(answer, Partial):
-        length = answer.last - answer.first + 1
-        return 206, f"bytes {answer.first}-{answer.last}/{SIZE}", length
-    return STATUS[type(answer)], None, None
+    """Return a node's outcome in the same terms."""
+    outcome = outcome_of(headers)
+    if isinstance(outcome, Partial):
+        length = outcome.last - outcome.first + 1
+        return 206, f"bytes {outcome.first}-{outcome.last}/{SIZE}", length
+    return STATUS[type(outcome)], None, None
 
 
 def differences(connection, cases):
-    """The cases that nginx answers otherwise."""
+    """Return the cases in which nginx differs."""
     found = []
     for headers in cases:
-        status, content_range, length = ask(connection, headers)
+        status, content_range, length = response_of_nginx(connection, headers)
         wanted = expect(headers)
         got = (206, content_range, length) if status == 206 else (status, None, None)
         if got != wanted:
@@ -291,7 +291,7 @@ def differences(connection, cases):
 
 
 def test_nginx_gives_a_file_the_same_etag_and_date(nginx):
-    """So that a client may ask either."""
+    """A client can then use either."""
     nginx.request("GET", "/file")
     response = nginx.getresponse()
     response.read()
@@ -299,8 +299,8 @@ def test_nginx_gives_a_file_the_same_etag_and_date(nginx):
     assert response.getheader("Last-Modified") == NOW
 
 
-def test_nginx_answers_ranges_alike(nginx):
-    """Every form, with and without every condition on it."""
+def test_nginx_handles_ranges_alike(nginx):
+    """In every form, with and without every condition."""
     cases = [{"Range": wanted} for wanted in RANGES]
     cases += [
         {"Range": wanted, "If-Range": condition}
@@ -310,8 +310,8 @@ def test_nginx_answers_ranges_alike(nginx):
     assert differences(nginx, cases) == []
 
 
-def test_nginx_answers_conditions_alike(nginx):
-    """Every combination of all; but what is no date it takes for one before all files."""
+def test_nginx_handles_conditions_alike(nginx):
+    """In every combination, except invalid dates, which nginx treats as before all files."""
     cases = [
         {name: value for name, value in zip(CONDITIONS, values, strict=True) if value is not None}
         for values in itertools.product(TAGS, DATES, TAGS, DATES)

@@ -1,4 +1,4 @@
-"""The read port: whoever has a permission gets verified bytes, and nobody gets anything else."""
+"""The read port sends verified bytes to bearers of a permission, and nothing else."""
 
 import base64
 import hashlib
@@ -71,11 +71,11 @@ def _large(node):
     return place.file
 
 
-def test_a_photo_is_sent_with_all_that_a_cache_and_a_browser_need(node, url):
-    """Its bytes, what they are, and how long they may be kept."""
-    answer = node.read(url)
-    assert answer.status == 200
-    assert answer.body == DATA
+def test_a_photo_has_all_headers_for_caches_and_browsers(node, url):
+    """Its type, its length, and its lifetime."""
+    response = node.read(url)
+    assert response.status == 200
+    assert response.body == DATA
     wanted = {
         **SAFETY,
         "Content-Type": "image/jpeg",
@@ -86,29 +86,29 @@ def test_a_photo_is_sent_with_all_that_a_cache_and_a_browser_need(node, url):
         "Cache-Control": "public, max-age=31536000, immutable",
         "Repr-Digest": f"sha-256=:{base64.b64encode(hashlib.sha256(DATA).digest()).decode()}:",
     }
-    assert {name: answer.headers.get(name) for name in wanted} == wanted
+    assert {name: response.headers.get(name) for name in wanted} == wanted
 
 
 @pytest.mark.parametrize("ext", EXTENSIONS)
 def test_every_format_has_its_media_type(node, photo_version, ext):
-    """Of the ext, and of nothing that is in the bytes."""
+    """It depends on the extension, not on the bytes."""
     variant = Variant(photo_version, "o", ext)
     node.put(Place(variant), b"<html>")
     assert node.read(node.url(variant)).headers["Content-Type"] == MEDIA_TYPES[ext]
 
 
-def test_both_mirrors_give_the_same_answer(nodes, photo_version):
-    """A client may get one half of a photo from each."""
+def test_both_mirrors_send_the_same_response(nodes, photo_version):
+    """A client can fetch each half from another mirror."""
     place = variant_of(photo_version, "m")
     for node in nodes.values():
         node.put(place, DATA)
-    answers = [node.read(node.url(place.file)) for node in nodes.values()]
+    responses = [node.read(node.url(place.file)) for node in nodes.values()]
     for name in ("ETag", "Last-Modified", "Content-Length", "Content-Type", "Repr-Digest"):
-        assert len({answer.headers[name] for answer in answers}) == 1
+        assert len({response.headers[name] for response in responses}) == 1
 
 
-def test_an_expiring_permission_is_cached_no_longer_than_it_lasts(node, variant):
-    """And not called immutable."""
+def test_a_response_is_cached_no_longer_than_its_permission(node, variant):
+    """And it is not immutable."""
     now = int(time.time())
     control = node.read(node.url(variant, expiry_seconds=now + 100)).headers["Cache-Control"]
     head, _, seconds = control.partition("max-age=")
@@ -117,7 +117,7 @@ def test_an_expiring_permission_is_cached_no_longer_than_it_lasts(node, variant)
 
 
 def test_a_head_is_a_get_without_the_body(node, url, large):
-    """Whole in memory or streamed."""
+    """For buffered and streamed files."""
     for target in (url, node.url(large)):
         got, head = node.read(target), node.read(target, method="HEAD")
         assert head.status == 200
@@ -137,12 +137,12 @@ def test_a_head_is_a_get_without_the_body(node, url, large):
     ],
 )
 def test_a_range_is_sent(node, url, wanted, first, last):
-    """With the ETag of the whole."""
-    answer = node.read(url, {"Range": wanted, "If-Range": ETAG})
-    assert answer.status == 206
-    assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{len(DATA)}"
-    assert answer.headers["ETag"] == ETAG
-    assert answer.body == DATA[first : last + 1]
+    """With the ETag of the full file."""
+    response = node.read(url, {"Range": wanted, "If-Range": ETAG})
+    assert response.status == 206
+    assert response.headers["Content-Range"] == f"bytes {first}-{last}/{len(DATA)}"
+    assert response.headers["ETag"] == ETAG
+    assert response.body == DATA[first : last + 1]
 
 
 @pytest.mark.parametrize(
@@ -159,30 +159,30 @@ def test_a_range_is_sent(node, url, wanted, first, last):
         ({"If-Unmodified-Since": http_date(MTIME - 1)}, 412),
     ],
 )
-def test_conditions_are_answered(node, url, headers, status):
-    """As the table of `http_semantics` decides."""
-    answer = node.read(url, headers)
-    assert answer.status == status
+def test_conditions_are_handled(node, url, headers, status):
+    """As `http_semantics` decides."""
+    response = node.read(url, headers)
+    assert response.status == status
     if status == 304:
-        assert (answer.body, answer.headers["ETag"]) == (b"", ETAG)
+        assert (response.body, response.headers["ETag"]) == (b"", ETAG)
     if status == 416:
-        assert answer.headers["Content-Range"] == f"bytes */{len(DATA)}"
+        assert response.headers["Content-Range"] == f"bytes */{len(DATA)}"
 
 
 @pytest.mark.parametrize("target", ["/", "/healthz", "/anything"])
-def test_options_says_what_is_allowed(node, target):
-    """It is what a balancer asks."""
-    answer = node.read(target, method="OPTIONS")
-    assert answer.status == 204
-    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
+def test_options_returns_the_allowed_methods(node, target):
+    """Load balancers use it."""
+    response = node.read(target, method="OPTIONS")
+    assert response.status == 204
+    assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"])
-def test_nothing_is_written_through_the_read_port(node, url, path, method):
-    """Not with a permission either."""
-    answer = node.read(url, method=method)
-    assert answer.status == 405
-    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
+def test_the_read_port_accepts_no_writes(node, url, path, method):
+    """Even with a permission."""
+    response = node.read(url, method=method)
+    assert response.status == 405
+    assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
     assert path.read_bytes() == DATA
 
 
@@ -201,15 +201,15 @@ def test_nothing_is_written_through_the_read_port(node, url, path, method):
         "http://x{}?",
     ],
 )
-def test_a_target_that_nobody_of_ours_makes_is_400(node, url, spoil):
-    """Before any decoding, and before any disk access."""
-    answer = node.read(spoil.format(url))
-    assert (answer.status, answer.body) == (400, b"bad request\n")
-    assert answer.headers["Cache-Control"] == "no-store"
+def test_a_malformed_target_is_400(node, url, spoil):
+    """Before decoding and before any disk access."""
+    response = node.read(spoil.format(url))
+    assert (response.status, response.body) == (400, b"bad request\n")
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 def test_every_refusal_is_the_same_403(node, variant, url):
-    """What is there and what is not cannot be told apart without a permission."""
+    """Existing and missing photos look the same without a permission."""
     missing = node.url(NEVER_THERE)
     expired = node.url(variant, expiry_seconds=int(time.time()) - 1)
     other_size = url.replace("_m.", "_o.")
@@ -229,29 +229,29 @@ def test_every_refusal_is_the_same_403(node, variant, url):
         url.replace(".jpg", ".json"),
     ]
     refused = [target for target in refused if "/." not in target]
-    answers = [node.read(target) for target in refused]
-    assert {answer.status for answer in answers} == {403}
-    assert {answer.body for answer in answers} == {b"forbidden\n"}
-    unlike = {json.dumps({**a.headers, "Date": ""}, sort_keys=True) for a in answers}
+    responses = [node.read(target) for target in refused]
+    assert {response.status for response in responses} == {403}
+    assert {response.body for response in responses} == {b"forbidden\n"}
+    unlike = {json.dumps({**a.headers, "Date": ""}, sort_keys=True) for a in responses}
     assert len(unlike) == 1
-    assert answers[0].headers["Cache-Control"] == "no-store"
+    assert responses[0].headers["Cache-Control"] == "no-store"
 
 
-def test_an_ext_is_not_signed_but_names_another_file(node, url):
-    """A permission opens every format of its class, and only those there are."""
-    answer = node.read(url.replace(".jpg", ".png"))
-    assert (answer.status, answer.headers["Cache-Control"]) == (404, "public, max-age=1")
+def test_a_permission_covers_every_format_of_its_class(node, url):
+    """The extension is not signed and selects another file."""
+    response = node.read(url.replace(".jpg", ".png"))
+    assert (response.status, response.headers["Cache-Control"]) == (404, "public, max-age=1")
 
 
-def test_what_is_not_there_is_404_for_a_second(node):
-    """It may be on its way."""
-    answer = node.read(node.url(NEVER_THERE))
-    assert (answer.status, answer.body) == (404, b"not found\n")
-    assert answer.headers["Cache-Control"] == "public, max-age=1"
+def test_a_missing_file_is_404_for_a_second(node):
+    """It can arrive soon."""
+    response = node.read(node.url(NEVER_THERE))
+    assert (response.status, response.body) == (404, b"not found\n")
+    assert response.headers["Cache-Control"] == "public, max-age=1"
 
 
-def test_what_has_a_tombstone_is_410(node, photo_version, url):
-    """Of its version, or of the photo; also for sizes that never were."""
+def test_a_deleted_file_is_410(node, photo_version, url):
+    """By a tombstone of the version or photo, also for sizes that never existed."""
     other = version_of(501)
     node.put(variant_of(other, "m"), DATA)
     node.run(
@@ -265,26 +265,26 @@ def test_what_has_a_tombstone_is_410(node, photo_version, url):
         node.url(Variant(other, "m", "jpg")),
         node.url(Variant(photo_version, "z", "jpg")),
     ):
-        answer = node.read(target)
-        assert (answer.status, answer.body) == (410, b"gone\n")
+        response = node.read(target)
+        assert (response.status, response.body) == (410, b"gone\n")
 
 
-def test_a_tombstone_hides_what_is_still_in_place(node, photo_version, url, path):
-    """The process may have died before it moved the files away."""
+def test_a_tombstone_hides_files_still_in_place(node, photo_version, url, path):
+    """The process can die before it moves them to the trash."""
     (path.parent / f"{photo_version.photo}_{photo_version.version}.gone").write_bytes(b"gone\n")
     assert node.read(url).status == 410
     assert path.exists()
 
 
 def test_health_is_that_of_the_root(node):
-    """An unmounted disk is noticed, and so is its return."""
+    """It fails for an unmounted disk and recovers with it."""
     assert (node.read("/healthz").status, node.read("/healthz").body) == (200, b"ok\n")
     marker = node.root / ".node"
-    shutil.move(marker, marker.with_name("aside"))
+    shutil.move(marker, marker.with_name("moved"))
     try:
         assert node.read("/healthz").status == 503
     finally:
-        shutil.move(marker.with_name("aside"), marker)
+        shutil.move(marker.with_name("moved"), marker)
     assert node.read("/healthz").status == 200
 
 
@@ -304,8 +304,8 @@ def test_health_is_that_of_the_root(node):
         "GET {} HTTP/1.1\r\nHost: x\r\nContent-Length: -3",
     ],
 )
-def test_no_error_repeats_what_was_asked(node, url, request_text):
-    """Nor tells what runs here; also when it is no HTTP at all."""
+def test_no_error_repeats_the_request(node, url, request_text):
+    """Nor reveals the software, even if the request is not HTTP."""
     request = f"{request_text.format(url)}\r\nConnection: close\r\n\r\n"
     received = node.send_raw(request.encode(), to_write_port=False)
     head, _, body = received.partition(b"\r\n\r\n")
@@ -316,20 +316,20 @@ def test_no_error_repeats_what_was_asked(node, url, request_text):
     assert b"aiohttp" not in received
 
 
-def test_a_fault_of_ours_is_answered_with_nothing_of_it(node, url, monkeypatch, caplog):
-    """It is logged, and the reader is sent elsewhere."""
+def test_an_internal_error_reveals_nothing(node, url, monkeypatch, caplog):
+    """It is logged, and the response is 503."""
 
     def fail(*_):
         raise ZeroDivisionError("a secret")
 
     monkeypatch.setattr(node.store, "raise_if_deleted", fail)
-    answer = node.read(url)
-    assert (answer.status, answer.body) == (500, b"unavailable\n")
+    response = node.read(url)
+    assert (response.status, response.body) == (500, b"unavailable\n")
     assert "a secret" in caplog.text
 
 
-def test_a_connection_outlives_an_answer_that_is_an_error(node, url):
-    """The next requests on it are answered."""
+def test_a_connection_survives_an_error_response(node, url):
+    """The next requests on it get responses."""
     targets = ("/nothing", url, node.url(NEVER_THERE), url)
     requests = [f"GET {target} HTTP/1.1\r\nHost: x\r\n" for target in targets]
     received = node.send_raw(
@@ -341,10 +341,10 @@ def test_a_connection_outlives_an_answer_that_is_an_error(node, url):
 
 
 @pytest.mark.parametrize(("size", "reads"), [(1000, "read_cached"), (9 * MIB, "verify")])
-def test_a_photo_that_is_deleted_while_it_is_read_is_gone(
+def test_a_photo_that_is_deleted_during_a_read_is_gone(
     node, photo_version, monkeypatch, size, reads
 ):
-    """A slow disk may take longer than the delete, and its answer would come after the purge."""
+    """A slow read would otherwise end after the purge of caches."""
     place = variant_of(photo_version, "m")
     node.put(place, bytes_of("slow", size=size))
     read = getattr(OpenFile, reads)
@@ -355,5 +355,5 @@ def test_a_photo_that_is_deleted_while_it_is_read_is_gone(
         return found
 
     monkeypatch.setattr(OpenFile, reads, read_slowly)
-    answer = node.read(node.url(place.file))
-    assert (answer.status, answer.body) == (410, b"gone\n")
+    response = node.read(node.url(place.file))
+    assert (response.status, response.body) == (410, b"gone\n")

@@ -1,4 +1,4 @@
-"""A small file is sent whole, over a connection that is kept, signed by its digest."""
+"""Small files are sent in whole over persistent connections, signed by their digests."""
 
 import asyncio
 import contextlib
@@ -30,15 +30,15 @@ def _node(served):
 
 
 def put_whole(node, place, data=DATA, *, digest=None):
-    """Send a file whole; what was published."""
+    """Send a file and return what was published."""
     putting = node.client.put_whole(
         place, data, mtime_seconds=MTIME, digest=digest or digest_of(data)
     )
     return node.run(putting)
 
 
-def test_a_whole_file_is_published_as_a_streamed_one_is(node, photo_version):
-    """And a second time is as good as the first."""
+def test_a_whole_file_is_published_like_a_streamed_one(node, photo_version):
+    """A second put is not an error."""
     place = variant_of(photo_version)
     assert not put_whole(node, place).existed
     assert put_whole(node, place).existed
@@ -47,14 +47,14 @@ def test_a_whole_file_is_published_as_a_streamed_one_is(node, photo_version):
 
 
 def test_bytes_with_another_digest_are_not_published(node, photo_version):
-    """What was signed is the digest, and the node computes its own."""
+    """The node computes the digest itself."""
     with pytest.raises(DigestMismatch):
         put_whole(node, variant_of(photo_version), digest=digest_of(b"other bytes"))
     assert node.run(node.client.find(photo_version.photo)) == []
 
 
-def test_many_files_at_once_are_published_each_with_its_own_bytes(node):
-    """However they were gathered into requests; one that is refused stops no other."""
+def test_parallel_files_are_published_with_their_own_bytes(node):
+    """In any batches; a refused file affects no other."""
     numbers = range(500, 540)
     files = [(variant_of(version_of(number)), bytes_of(number, size=3000)) for number in numbers]
 
@@ -86,15 +86,15 @@ def test_files_whose_header_is_not_signed_are_refused(node, photo_version, signe
     assert node.run(node.client.find(photo_version.photo)) == []
 
 
-def test_a_file_too_large_to_be_sent_whole_is_refused(node, photo_version):
-    """It is to be streamed."""
+def test_a_file_too_large_for_a_batch_is_refused(node, photo_version):
+    """It must be streamed."""
     with pytest.raises(BadRequest):
         put_whole(node, variant_of(photo_version), bytes(wire.WHOLE_BYTES_MAX + 1))
     assert node.run(node.client.find(photo_version.photo)) == []
 
 
-def test_the_nodes_refusals_are_told_as_its_errors(node):
-    """A tombstone wins over what is sent whole too."""
+def test_errors_of_the_node_are_raised(node):
+    """A tombstone wins over small files as well."""
     photo_version = version_of(901)
     tombstone = Place(
         wire.parse_path(f"{photo_version.volume}/{photo_version.shard}/{photo_version.photo}.gone")
@@ -104,8 +104,8 @@ def test_the_nodes_refusals_are_told_as_its_errors(node):
         put_whole(node, variant_of(photo_version))
 
 
-async def _answering(answers, requests, served):
-    """A server that answers each request of a connection with the next text, then hangs up."""
+async def _responding(responses, requests, served):
+    """Run a server that sends the next text to each request and then disconnects."""
 
     async def serve(reader, writer):
         served.append(asyncio.current_task())
@@ -113,9 +113,9 @@ async def _answering(answers, requests, served):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 requests.append(head.split(b" ", 2)[1])
-                answer = answers.pop(0)
-                writer.write(answer)
-                if b"hang up" in answer:
+                response = responses.pop(0)
+                writer.write(response)
+                if b"hang up" in response:
                     break
         writer.close()
         with contextlib.suppress(ConnectionError):
@@ -124,12 +124,12 @@ async def _answering(answers, requests, served):
     return await asyncio.start_server(serve, "127.0.0.1", 0)
 
 
-def ask(answers, paths):
-    """What short requests for these paths were answered, and what the server was asked."""
+def send_to_server(responses, paths):
+    """Return the responses to short requests for these paths, and the received requests."""
     requests, served = [], []
 
     async def run():
-        server = await _answering(answers, requests, served)
+        server = await _responding(responses, requests, served)
         port = server.sockets[0].getsockname()[1]
         short = RawHttpClient(Address("127.0.0.1", port), connect_seconds=1)
         try:
@@ -143,51 +143,51 @@ def ask(answers, paths):
     return asyncio.run(run()), requests
 
 
-def test_a_connection_is_kept_for_the_next_request():
-    """And an answer is read to its end and no further."""
-    answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nA: b\r\n\r\none"]
-    answers.append(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
-    (first, second), requests = ask(answers, ["/1", "/2"])
+def test_a_connection_is_reused():
+    """A response is read exactly to its end."""
+    responses = [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nA: b\r\n\r\none"]
+    responses.append(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+    (first, second), requests = send_to_server(responses, ["/1", "/2"])
     assert (first.status, first.headers["a"], first.body) == (200, "b", b"one")
     assert (second.status, second.body) == (404, b"")
     assert requests == [b"/1", b"/2"]
 
 
-def test_a_request_over_a_connection_that_was_closed_meanwhile_is_sent_again():
-    """The node closes what is idle for long."""
+def test_a_request_on_a_closed_connection_is_repeated():
+    """The node closes idle connections."""
     good = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nhang up"
-    (first, second), requests = ask([good, good], ["/1", "/2"])
+    (first, second), requests = send_to_server([good, good], ["/1", "/2"])
     assert first.body == second.body == b"hang up"
     assert requests == [b"/1", b"/2"]
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 9999],
     ids=["no HTTP", "no length", "endless head"],
 )
-def test_what_is_no_answer_of_a_node_is_an_error(answer):
-    """Whoever sent it."""
+def test_an_invalid_response_is_an_error(response):
+    """From any sender."""
     with pytest.raises(MalformedResponse):
-        ask([answer], ["/1"])
+        send_to_server([response], ["/1"])
 
 
-def test_an_answer_that_breaks_off_is_a_lost_connection():
-    """Nothing is known of what became of the request."""
+def test_a_truncated_response_is_a_lost_connection():
+    """The outcome of the request is unknown."""
     with pytest.raises(ConnectionError):
-        ask([b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhang up"], ["/1"])
+        send_to_server([b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhang up"], ["/1"])
 
 
-def test_a_node_that_is_not_there_is_unreachable(node, photo_version, monkeypatch):
-    """Which is not a no."""
-    nobody = RawHttpClient(Address("127.0.0.1", 1), connect_seconds=0.2)
-    monkeypatch.setattr(node.client, "_short", nobody)
+def test_a_missing_node_is_unreachable(node, photo_version, monkeypatch):
+    """This is not a refusal."""
+    unreachable = RawHttpClient(Address("127.0.0.1", 1), connect_seconds=0.2)
+    monkeypatch.setattr(node.client, "_short", unreachable)
     with pytest.raises(Unreachable):
         put_whole(node, variant_of(photo_version))
 
 
-def test_an_answer_that_is_no_receipt_is_an_error_of_the_node(node, photo_version, monkeypatch):
-    """As when something else has taken its port."""
+def test_a_response_without_outcomes_is_an_error(node, photo_version, monkeypatch):
+    """Another program may have the node's port."""
 
     async def send(*_):
         return wire_answer

@@ -1,4 +1,4 @@
-"""Nothing is written, read or listed at the write port but what a machine of the cluster signed."""
+"""The write port reads, lists, and writes only for machines of the cluster."""
 
 import time
 
@@ -32,7 +32,7 @@ def _soon():
 
 
 def request(method, path, *, signature="", body=b"", length=None):
-    """A request as bytes, that asks for the connection to be closed."""
+    """Return a request that closes its connection."""
     head = (
         f"{method} {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n"
         f"Content-Length: {len(body) if length is None else length}\r\n"
@@ -43,12 +43,12 @@ def request(method, path, *, signature="", body=b"", length=None):
 
 
 def status_of(received):
-    """The status of an answer."""
+    """Return the status of a response."""
     return int(received.split()[1])
 
 
 def put_request(node, place, data, soon, *, opening=None, closing=None, path=None, length=None):
-    """A streamed PUT, whose signatures may be others than they should."""
+    """Return a streamed PUT with the given signatures."""
     path = path or routes.PUT_FILE.at(place, mtime_seconds=MTIME).path
     if opening is None:
         opening = node.sign("PUT", path, DIGEST_IN_TRAILER, expiry_seconds=soon)
@@ -59,12 +59,12 @@ def put_request(node, place, data, soon, *, opening=None, closing=None, path=Non
 
 
 def is_nothing_there(node, place):
-    """Neither the file nor an unfinished write."""
+    """Return True if neither the file nor a staged file exists."""
     return node.staged() == [] and not (node.root / place.path).exists()
 
 
-def test_a_signed_put_is_taken(node, place, soon):
-    """So that the refusals below are for what is wrong with them."""
+def test_a_signed_put_is_accepted(node, place, soon):
+    """So that each refusal below has its own cause."""
     assert status_of(node.send_raw(put_request(node, place, DATA, soon))) == 200
     assert (node.root / place.path).read_bytes() == DATA
 
@@ -98,7 +98,7 @@ def test_only_metrics_need_no_signature():
     assert set(routes.ROUTES) - set(SIGNED) == {routes.METRICS}
 
 
-def test_a_key_of_nobody_signs_nothing(node, place):
+def test_an_unknown_key_signs_nothing(node, place):
     """Nor does the right secret under another id."""
     for ring in (
         KeyRing(keys=(generate_key("a", lambda count: bytes(range(1, count + 1))),)),
@@ -112,8 +112,8 @@ def test_a_key_of_nobody_signs_nothing(node, place):
     assert is_nothing_there(node, place)
 
 
-def test_a_large_body_without_a_right_signature_is_refused_as_such(node, place):
-    """The sender learns why, though it has not sent all of it."""
+def test_a_large_body_with_a_wrong_signature_is_refused(node, place):
+    """The sender gets the reason before it has sent everything."""
     ring = KeyRing(keys=(generate_key("a", lambda count: bytes(range(1, count + 1))),))
     stranger = NodeClient(node.node.write, node.client._session, InternalSigner(ring))
     data = bytes(4 * 1024 * 1024)
@@ -122,8 +122,8 @@ def test_a_large_body_without_a_right_signature_is_refused_as_such(node, place):
     assert is_nothing_there(node, place)
 
 
-def test_an_expired_signature_is_none(node, place):
-    """Neither to open nor to close."""
+def test_an_expired_signature_is_refused(node, place):
+    """For opening and closing."""
     past = int(time.time()) - 1
     path = routes.PUT_FILE.at(place, mtime_seconds=MTIME).path
     old_opening = node.sign("PUT", path, DIGEST_IN_TRAILER, expiry_seconds=past)
@@ -134,8 +134,8 @@ def test_an_expired_signature_is_none(node, place):
     assert is_nothing_there(node, place)
 
 
-def test_a_signature_is_good_for_one_path_only(node, place, soon):
-    """Not for another photo, another home, another time, or another spelling."""
+def test_a_signature_covers_its_path(node, place, soon):
+    """No other photo, mirror, time, or spelling."""
     path = routes.PUT_FILE.at(place, mtime_seconds=MTIME).path
     opening = node.sign("PUT", path, DIGEST_IN_TRAILER, expiry_seconds=soon)
     closing = node.sign("PUT", path, digest_of(DATA), expiry_seconds=soon)
@@ -153,8 +153,8 @@ def test_a_signature_is_good_for_one_path_only(node, place, soon):
     assert is_nothing_there(node, place)
 
 
-def test_a_signature_is_good_for_one_method_only(node, soon):
-    """One that reads deletes nothing."""
+def test_a_signature_covers_its_method(node, soon):
+    """A signed read deletes nothing."""
     held = variant_of(version_of(802), hint_for="west-1")
     node.put(held, DATA)
     path = routes.GET_FILE.at(held).path
@@ -165,8 +165,8 @@ def test_a_signature_is_good_for_one_method_only(node, soon):
     node.run(node.client.remove_hint(held))
 
 
-def test_neither_signature_of_a_put_serves_as_the_other(node, place, soon):
-    """What lets bytes in does not publish them."""
+def test_the_two_signatures_of_a_put_are_not_interchangeable(node, place, soon):
+    """The opening signature does not publish bytes."""
     path = routes.PUT_FILE.at(place, mtime_seconds=MTIME).path
     opening = node.sign("PUT", path, DIGEST_IN_TRAILER, expiry_seconds=soon)
     closing = node.sign("PUT", path, digest_of(DATA), expiry_seconds=soon)
@@ -179,8 +179,8 @@ def test_neither_signature_of_a_put_serves_as_the_other(node, place, soon):
     assert is_nothing_there(node, place)
 
 
-def test_a_closing_signature_is_good_for_its_bytes_only(node, place, soon):
-    """A stolen opening commits no other bytes."""
+def test_a_closing_signature_covers_its_bytes(node, place, soon):
+    """A stolen opening signature publishes no other bytes."""
     path = routes.PUT_FILE.at(place, mtime_seconds=MTIME).path
     closing = node.sign("PUT", path, digest_of(b"other"), expiry_seconds=soon)
     sent = put_request(node, place, DATA, soon, closing=closing)
@@ -190,8 +190,8 @@ def test_a_closing_signature_is_good_for_its_bytes_only(node, place, soon):
 
 @pytest.mark.parametrize("closing", ["", "a.0.AAAAAAAAAAAAAAAAAAAAAAAA", "x" * 64, "-"])
 @pytest.mark.parametrize("size", [500, 2 * 1024 * 1024])
-def test_a_trailer_that_is_no_signature_publishes_nothing(node, place, soon, closing, size):
-    """Whether the body fits one batch or not."""
+def test_an_invalid_trailer_publishes_nothing(node, place, soon, closing, size):
+    """For bodies of one and several batches."""
     data = bytes_of("body", size=size)
     body = data + closing.encode().ljust(wire.TRAILER_BYTES)
     path = routes.PUT_FILE.at(place, mtime_seconds=MTIME).path
@@ -201,8 +201,8 @@ def test_a_trailer_that_is_no_signature_publishes_nothing(node, place, soon, clo
 
 
 @pytest.mark.parametrize("cut", [1, 63, 64, 65, 563])
-def test_a_body_that_ends_too_soon_publishes_nothing(node, place, soon, cut):
-    """Its last bytes are taken for a trailer, and are none."""
+def test_a_truncated_body_publishes_nothing(node, place, soon, cut):
+    """Its last bytes are not a valid trailer."""
     whole = put_request(node, place, DATA, soon)
     head, _, body = whole.partition(b"\r\n\r\n")
     body = body[:-cut]
@@ -212,16 +212,16 @@ def test_a_body_that_ends_too_soon_publishes_nothing(node, place, soon, cut):
     assert is_nothing_there(node, place)
 
 
-def test_a_flipped_bit_on_the_way_publishes_nothing(node, place, soon):
-    """The digest that was signed is of what was sent."""
+def test_a_bit_that_flips_in_transit_publishes_nothing(node, place, soon):
+    """The signature covers the digest of the sent bytes."""
     whole = bytearray(put_request(node, place, DATA, soon))
     whole[-wire.TRAILER_BYTES - 10] ^= 1
     assert status_of(node.send_raw(bytes(whole))) == 403
     assert is_nothing_there(node, place)
 
 
-def test_a_refused_request_takes_the_connection_with_it(node):
-    """What is left of its body must not be read as another request."""
+def test_a_refused_request_closes_its_connection(node):
+    """Its remaining bytes must not be parsed as another request."""
     smuggled = request("GET", "/metrics")
     sent = request("PUT", "/files/x", body=smuggled).replace(b"Connection: close\r\n", b"", 1)
     received = node.send_raw(sent + request("GET", "/metrics"))

@@ -1,4 +1,4 @@
-"""Small writes gather while others are under way, and nobody's failure or haste is another's."""
+"""Small writes share requests, and failures or cancellations affect no other write."""
 
 import asyncio
 
@@ -12,77 +12,77 @@ from tests.storagenode.photo_samples import MTIME, digest_of, variant_of, versio
 
 
 def file_of(number, *, size=3000):
-    """A small file that is told apart by its number."""
+    """Return a small file with bytes of its own."""
     data = bytes([number % 256]) * size
     return InMemoryFile(variant_of(version_of(number)), data, digest_of(data), MTIME)
 
 
 def published_of(file):
-    """What a node says when it has written it."""
+    """Return what a node reports after writing a file."""
     return Published(file.place.path, file.digest, len(file.data), existed=False)
 
 
 class Node:
-    """Takes requests, and answers one when told to."""
+    """A node that accepts requests and responds on demand."""
 
     def __init__(self):
         self.requests = []
         self.gave_up = 0
 
     async def write(self, files):
-        """One request."""
-        answer = asyncio.get_running_loop().create_future()
-        self.requests.append((files, answer))
+        """Accept one request."""
+        response = asyncio.get_running_loop().create_future()
+        self.requests.append((files, response))
         try:
-            return await answer
+            return await response
         except asyncio.CancelledError:
             self.gave_up += 1
             raise
 
-    def answer(self, number=0):
-        """All of a request's files are written."""
-        files, answer = self.requests[number]
-        answer.set_result([published_of(file) for file in files])
+    def respond(self, number=0):
+        """Report that all files of a request are written."""
+        files, response = self.requests[number]
+        response.set_result([published_of(file) for file in files])
 
     def sizes(self):
-        """How many files each request has had."""
+        """Return the number of files of each request."""
         return [len(files) for files, _ in self.requests]
 
 
 async def begin(writes, files):
-    """Put files at once; the tasks that wait for them."""
+    """Start puts of files; return their tasks."""
     tasks = [asyncio.create_task(writes.put(file)) for file in files]
     await run_pending()
     return tasks
 
 
 async def run_pending():
-    """Let everything happen that waits for nothing else."""
+    """Run everything that is ready."""
     for _ in range(8):
         await asyncio.sleep(0)
 
 
 async def busy(node):
-    """Writes of which one is under way, and the task that waits for it."""
+    """Return a batcher with one write in flight, and its task."""
     writes = WriteBatcher(node.write)
     return writes, *await begin(writes, [file_of(0)])
 
 
-def test_a_write_alone_leaves_at_once():
-    """Nobody waits for company."""
+def test_a_single_write_is_sent_at_once():
+    """It does not wait for others."""
 
     async def run():
         node = Node()
         (task,) = await begin(WriteBatcher(node.write), [file_of(1)])
         assert node.sizes() == [1]
-        node.answer()
+        node.respond()
         assert await task == published_of(file_of(1))
 
     asyncio.run(run())
 
 
-def test_what_comes_meanwhile_goes_in_one_request_in_the_order_it_came():
-    """And each is told of its own file."""
+def test_writes_during_a_request_share_the_next_one_in_order():
+    """Each gets the outcome of its own file."""
 
     async def run():
         node = Node()
@@ -90,18 +90,18 @@ def test_what_comes_meanwhile_goes_in_one_request_in_the_order_it_came():
         files = [file_of(number) for number in range(10, 15)]
         later = await begin(writes, files)
         assert node.sizes() == [1]
-        node.answer()
+        node.respond()
         assert await first == published_of(file_of(0))
         await run_pending()
         assert node.requests[1][0] == files
-        node.answer(1)
+        node.respond(1)
         assert await asyncio.gather(*later) == [published_of(file) for file in files]
 
     asyncio.run(run())
 
 
-def test_a_request_has_no_more_files_than_the_node_takes():
-    """The rest goes with the next one."""
+def test_a_request_has_a_maximum_number_of_files():
+    """The others follow in the next request."""
 
     async def run():
         node = Node()
@@ -110,7 +110,7 @@ def test_a_request_has_no_more_files_than_the_node_takes():
             writes, [file_of(number) for number in range(100, 100 + BATCH_FILES_MAX + 3)]
         )
         for number in range(3):
-            node.answer(number)
+            node.respond(number)
             await run_pending()
         assert node.sizes() == [1, BATCH_FILES_MAX, 3]
         await asyncio.gather(*later)
@@ -118,15 +118,15 @@ def test_a_request_has_no_more_files_than_the_node_takes():
     asyncio.run(run())
 
 
-def test_a_request_has_no_more_bytes_than_the_node_takes():
-    """Files that are not so small do not become a request that is large."""
+def test_a_request_has_a_maximum_size():
+    """Larger files share fewer requests."""
 
     async def run():
         node = Node()
         writes, _ = await busy(node)
         size = WRITE_BYTES_MAX // 4
         await begin(writes, [file_of(number, size=size) for number in range(10, 16)])
-        node.answer()
+        node.respond()
         await run_pending()
         assert node.sizes() == [1, 4]
         writes.close()
@@ -134,8 +134,8 @@ def test_a_request_has_no_more_bytes_than_the_node_takes():
     asyncio.run(run())
 
 
-def test_one_that_is_refused_stops_no_other():
-    """Its own writer alone is told."""
+def test_a_refused_file_affects_no_other():
+    """Only its own caller gets the error."""
 
     async def run():
         async def refusing_the_first(files):
@@ -145,7 +145,7 @@ def test_one_that_is_refused_stops_no_other():
         writes, _ = await busy(node)
         later = await begin(writes, [file_of(7), file_of(8)])
         writes._send = refusing_the_first
-        node.answer()
+        node.respond()
         with pytest.raises(Gone):
             await later[0]
         assert await later[1] == published_of(file_of(8))
@@ -155,8 +155,8 @@ def test_one_that_is_refused_stops_no_other():
 
 
 @pytest.mark.parametrize("error", [Unreachable("it hung up"), KeyError("a bug")])
-def test_what_is_wrong_with_a_request_is_told_to_all_whose_files_it_has(error):
-    """Whatever it is: nobody waits for ever."""
+def test_an_error_of_a_request_is_raised_to_all_its_callers(error):
+    """No caller waits forever."""
 
     async def run():
         node = Node()
@@ -165,21 +165,21 @@ def test_what_is_wrong_with_a_request_is_told_to_all_whose_files_it_has(error):
         with pytest.raises(type(error)):
             await first
         (later,) = await begin(writes, [file_of(9)])
-        node.answer(-1)
+        node.respond(-1)
         assert await later == published_of(file_of(9))
         writes.close()
 
     asyncio.run(run())
 
 
-def test_who_no_longer_waits_takes_nothing_from_who_does():
-    """A request is given up when nobody waits for any of it."""
+def test_a_cancelled_caller_affects_no_other():
+    """A request is cancelled when all its callers are."""
 
     async def run():
         node = Node()
         writes, _ = await busy(node)
         later = await begin(writes, [file_of(7), file_of(8)])
-        node.answer()
+        node.respond()
         await run_pending()
         later[0].cancel()
         await run_pending()
@@ -192,15 +192,15 @@ def test_who_no_longer_waits_takes_nothing_from_who_does():
     asyncio.run(run())
 
 
-def test_a_file_that_nobody_waits_for_any_more_is_not_sent():
-    """It was cancelled before its turn came."""
+def test_a_file_of_a_cancelled_caller_is_not_sent():
+    """It was cancelled before its request started."""
 
     async def run():
         node = Node()
         writes, _ = await busy(node)
         later = await begin(writes, [file_of(7), file_of(8)])
         later[0].cancel()
-        node.answer()
+        node.respond()
         await run_pending()
         assert node.requests[-1][0] == [file_of(8)]
         writes.close()
@@ -208,8 +208,8 @@ def test_a_file_that_nobody_waits_for_any_more_is_not_sent():
     asyncio.run(run())
 
 
-def test_closing_leaves_nothing_going_on():
-    """Also not what is under way at a node that is frozen."""
+def test_closing_cancels_all_writes():
+    """Also those in flight to a frozen node."""
 
     async def run():
         node = Node()

@@ -1,4 +1,4 @@
-"""The trash is emptied of days whose retention has ended, and of nothing younger."""
+"""Emptying of the trash removes only days whose retention has ended."""
 
 import asyncio
 import doctest
@@ -23,7 +23,7 @@ NOON = 1_704_110_400
 
 @pytest.fixture(name="deleted")
 def _deleted(store, clock):
-    """Deletes the photo of a number, a day later than the one before."""
+    """Delete the photo with a number, each a day after the one before."""
 
     def delete(number):
         clock.seconds = NOON + number * DAY_SECONDS
@@ -36,7 +36,7 @@ def _deleted(store, clock):
 
 
 def days_in(store):
-    """The days that the trash has something of."""
+    """Return the days in the trash."""
     return sorted(store.file_system.list(".trash"))
 
 
@@ -48,7 +48,7 @@ def days_in(store):
 def test_a_day_is_emptied_when_all_of_it_is_older_than_the_retention(
     store, clock, retention_days, kept
 ):
-    """To the last second of it, and with its directories."""
+    """To its last second, and with its directories."""
     before = days_in(store)
     kept = before if kept is None else kept
     removed = empty_trash(
@@ -60,15 +60,15 @@ def test_a_day_is_emptied_when_all_of_it_is_older_than_the_retention(
 
 
 @pytest.mark.usefixtures("deleted")
-def test_what_is_no_day_is_left_alone(store, clock):
-    """Somebody put it there."""
+def test_unknown_entries_in_the_trash_are_left_alone(store, clock):
+    """An operator put them there."""
     store.file_system.make_directory(".trash/by-hand")
     empty_trash(store.file_system, now_seconds=clock.seconds + 1e9, retention_days=1)
     assert days_in(store) == ["by-hand"]
 
 
-def test_the_days_that_have_ended_are_told_by_date():
-    """A second before midnight is still the day before."""
+def test_ended_days_are_compared_by_date():
+    """A second before midnight belongs to the day before."""
     midnight = NOON + DAY_SECONDS // 2
     days = ["2023-12-31", "2024-01-01", "2024-01-02", "x", "2024-1-1"]
     assert ended_days(days, now_seconds=midnight - 1, retention_days=0) == ["2023-12-31"]
@@ -77,7 +77,7 @@ def test_the_days_that_have_ended_are_told_by_date():
 
 @pytest.mark.usefixtures("deleted")
 def test_a_suspect_disk_keeps_its_trash(store, clock):
-    """It takes no writes, and what is there may be all that is left."""
+    """It accepts no writes, and the trash can have the last copy."""
     store.health.suspect_reason = "an fsync failed"
     clock.advance(1e9)
 
@@ -95,7 +95,7 @@ def test_a_suspect_disk_keeps_its_trash(store, clock):
 
 @pytest.mark.parametrize("module", [layout, trash], ids=lambda module: module.__name__)
 def test_the_examples_in_the_docstrings_are_true(module):
-    """They show what a name looks like."""
+    """They show the names of days."""
     outcome = doctest.testmod(module)
     assert outcome.attempted >= 1
     assert outcome.failed == 0

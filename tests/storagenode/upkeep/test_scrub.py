@@ -1,4 +1,4 @@
-"""Scrub: every byte is compared with its digest, and one bad file does not stop it."""
+"""Scrub compares every byte with its digest, and one bad file does not stop it."""
 
 import asyncio
 import os
@@ -21,19 +21,19 @@ SIZE = 5000
 
 
 class FileSystemThatRemembers(DiskFileSystem):
-    """A real one that notes what was dropped from memory, and may fail to read one file."""
+    """A real file system that records cache drops and can fail reads of one file."""
 
     def __init__(self, root):
         super().__init__(root)
         self.dropped, self.unreadable, self.before_reading = 0, None, lambda: None
 
     def drop_cache(self, handle):
-        """Count it."""
+        """Record the call."""
         self.dropped += 1
         super().drop_cache(handle)
 
     def read_at(self, handle, offset, bytes_max):
-        """As a bad sector would have it."""
+        """Fail as a bad sector does."""
         self.before_reading()
         if self.stat_open(handle).inode == self.unreadable:
             raise OSError(5, "Input/output error")
@@ -57,13 +57,13 @@ def _store(disk, clock):
 
 @pytest.fixture(name="slept")
 def _slept():
-    """How long the scrub wanted to sleep, each time."""
+    """Return the requested sleeps of the scrub."""
     return []
 
 
 @pytest.fixture(name="scrub")
 def _scrub(store, clock, slept):
-    """Makes one pass; its progress afterwards."""
+    """Run one pass and return its progress."""
     with ThreadPoolExecutor(1) as threads:
 
         async def sleep(seconds):
@@ -74,7 +74,7 @@ def _scrub(store, clock, slept):
 
 
 def test_a_pass_reads_every_byte_from_the_disk(scrub, disk, clock):
-    """Not from memory; and says when it was through."""
+    """Not from the page cache; and it records its end."""
     progress = scrub()
     assert (progress.files, progress.bytes) == (3, 3 * SIZE)
     assert (progress.corrupt, progress.unverified) == ([], 0)
@@ -83,21 +83,21 @@ def test_a_pass_reads_every_byte_from_the_disk(scrub, disk, clock):
 
 
 def test_a_pass_keeps_to_its_budget(scrub, slept):
-    """Reads come first."""
+    """Client reads have priority."""
     scrub()
     assert [seconds for seconds in slept if seconds != PAUSE_SECONDS] == [SIZE / 1000] * 3
 
 
 def test_a_pass_over_empty_shards_pauses_too(scrub, slept):
-    """A node that has just started has readers waiting, and thousands of shards to look into."""
+    """A node that has just started has readers waiting and thousands of shards to list."""
     progress = scrub()
     assert progress.shards == progress.shards_total == len(SHARDS)
     steps = len(SHARDS) / SHARDS_AT_ONCE
     assert abs(slept.count(PAUSE_SECONDS) - steps) <= len(PLACES)
 
 
-def test_a_corrupt_file_is_set_aside_and_the_pass_goes_on(scrub, root):
-    """A good copy comes by reconcile."""
+def test_a_corrupt_file_is_quarantined_and_the_pass_continues(scrub, root):
+    """Reconcile restores a good copy."""
     flip(root / PLACES[1].path)
     progress = scrub()
     assert progress.corrupt == [PLACES[1].path]
@@ -108,7 +108,7 @@ def test_a_corrupt_file_is_set_aside_and_the_pass_goes_on(scrub, root):
 
 
 def test_a_file_without_a_digest_is_counted_and_stays(scrub, root, slept):
-    """There is nothing to compare it with."""
+    """It cannot be compared."""
     path = root / PLACES[0].path
     path.chmod(0o600)
     os.removexattr(path, DIGEST_XATTR)
@@ -118,8 +118,8 @@ def test_a_file_without_a_digest_is_counted_and_stays(scrub, root, slept):
     assert slept.count(SIZE / 1000) == 2
 
 
-def test_a_file_without_a_digest_makes_its_shard_unlike_any_other(scrub, store, root, clock):
-    """So that reconcile looks into it, however long the shard has been known."""
+def test_a_file_without_a_digest_changes_the_digest_of_its_shard(scrub, store, root, clock):
+    """So that reconcile checks it, even if the shard digest was cached."""
     (volume,) = store.volumes
     clock.seconds = time.time() + 60
     before = store.shard_digests(volume)
@@ -132,8 +132,8 @@ def test_a_file_without_a_digest_makes_its_shard_unlike_any_other(scrub, store, 
     assert [shard for shard in before if before[shard] != after[shard]] == [path.parent.name]
 
 
-def test_a_file_that_cannot_be_read_is_told_and_the_pass_goes_on(scrub, disk, root):
-    """Those behind it are as important."""
+def test_a_file_that_cannot_be_read_is_reported_and_the_pass_continues(scrub, disk, root):
+    """Later files matter as well."""
     disk.unreadable = (root / PLACES[0].path).stat().st_ino
     progress = scrub()
     assert progress.corrupt == [PLACES[0].path]
@@ -141,8 +141,8 @@ def test_a_file_that_cannot_be_read_is_told_and_the_pass_goes_on(scrub, disk, ro
     assert (root / PLACES[0].path).exists()
 
 
-def test_a_file_that_was_healed_meanwhile_stays(scrub, store, disk, root):
-    """What was read was the bad one; what has its name now is the good one."""
+def test_a_file_that_is_repaired_during_the_scrub_stays(scrub, store, disk, root):
+    """The scrub read the corrupt one, which has lost its name."""
     place = PLACES[1]
     flip(root / place.path)
     bad = (root / place.path).stat().st_ino
@@ -164,8 +164,8 @@ def test_a_file_that_was_healed_meanwhile_stays(scrub, store, disk, root):
     assert (root / place.path).read_bytes() == bytes_of(place, size=SIZE)
 
 
-def test_a_disk_that_takes_no_writes_is_scrubbed_to_the_end(scrub, store, root):
-    """It cannot set anything aside, but can tell of it."""
+def test_a_disk_without_writes_is_scrubbed_to_the_end(scrub, store, root):
+    """It reports corrupt files without a quarantine."""
     for place in PLACES[:2]:
         flip(root / place.path)
     store.health.suspect_reason = "an fsync failed"
@@ -174,8 +174,8 @@ def test_a_disk_that_takes_no_writes_is_scrubbed_to_the_end(scrub, store, root):
     assert progress.files == 3
 
 
-def test_what_is_deleted_meanwhile_is_passed_over(scrub, store, disk):
-    """It was listed, and is not there any more."""
+def test_a_file_that_is_deleted_during_the_scrub_is_skipped(scrub, store, disk):
+    """It was listed before."""
     real = disk.open_to_read
 
     def open_after_a_delete(path):

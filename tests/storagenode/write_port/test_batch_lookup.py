@@ -1,4 +1,4 @@
-"""What a node says of many photos at once, through its client."""
+"""Lookups of many photos through the client of a node."""
 
 import pytest
 
@@ -23,8 +23,8 @@ def _node(served):
     return served
 
 
-def test_many_photos_are_asked_for_in_one_request(node):
-    """Which of their files are here, and their infos; what is missing or damaged is left out."""
+def test_many_photos_are_looked_up_in_one_request(node):
+    """Digests and infos; missing and damaged files are skipped."""
     whole, damaged, missing = (version_of(number) for number in (901, 902, 903))
     for photo_version in (whole, damaged):
         put_bundle(node, photo_version, bundle(photo_version))
@@ -37,8 +37,8 @@ def test_many_photos_are_asked_for_in_one_request(node):
     assert node.run(node.client.infos(infos)) == {Info(whole): data}
 
 
-def test_what_is_asked_of_many_photos_is_limited(node, photo_version):
-    """In number, and to what is small."""
+def test_lookups_are_limited(node, photo_version):
+    """In number, and to infos."""
     with pytest.raises(BadRequest, match="too many"):
         node.run(node.client.digests([Info(photo_version)] * (wire.LOOKUP_FILES_MAX + 1)))
     with pytest.raises(BadRequest, match="list of infos"):

@@ -1,4 +1,4 @@
-"""What a real node asks of the kernel: file and directory are fsynced before the answer leaves."""
+"""The system calls of a real node: file and directory are fsynced before the response."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ import pytest
 from storagenode.protocol.batch_wire import InMemoryFile
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import BundledFile, render_bundle
-from tests.storagenode.node_process import ask, body_of, node_process
+from tests.storagenode.node_process import body_of, call, node_process
 from tests.storagenode.photo_samples import (
     MTIME,
     VOLUME,
@@ -33,7 +33,7 @@ OF = version_of(33)
 
 @pytest.fixture(name="trace", scope="module")
 def _trace():
-    """Gives the calls a node made for some work, in order, as texts with the paths of files."""
+    """Return the calls of a node during an operation, in order, with the paths of files."""
     strace = shutil.which("strace")
     assert strace, "make test installs strace"
     with tempfile.TemporaryDirectory() as name:
@@ -42,7 +42,7 @@ def _trace():
 
         def trace(work):
             before = len(calls_of(log))
-            ask(site, "east-1", work)
+            call(site, "east-1", work)
             return calls_of(log)[before:]
 
         with node_process(site, "east-1", tracer=tracer):
@@ -50,7 +50,7 @@ def _trace():
 
 
 def calls_of(log):
-    """The calls in the order in which they returned; an answer, in which it was begun."""
+    """Return the calls in the order of their returns, and a response by its start."""
     begun, calls = {}, []
     for line in log.read_text(errors="replace").splitlines():
         thread, _, call = line.partition(" ")
@@ -68,18 +68,18 @@ def calls_of(log):
 
 
 def index_of(calls, pattern):
-    """Where the one call is that matches, and succeeded."""
+    """Return the index of the only successful call that matches."""
     found = [n for n, call in enumerate(calls) if re.search(pattern, call)]
     assert len(found) == 1, f"{pattern}: {len(found)} in\n" + "\n".join(calls)
     assert " = -1 " not in calls[found[0]]
     return found[0]
 
 
-def answer_in(calls):
-    """Where the answer left."""
-    answers = [number for number, call in enumerate(calls) if ANSWER in call]
-    assert len(answers) == 1, "\n".join(calls)
-    return answers[0]
+def response_in(calls):
+    """Return the index of the response."""
+    responses = [number for number, call in enumerate(calls) if ANSWER in call]
+    assert len(responses) == 1, "\n".join(calls)
+    return responses[0]
 
 
 async def put(place, client):
@@ -87,30 +87,30 @@ async def put(place, client):
     await client.put(place, body_of(DATA), mtime_seconds=MTIME, bytes_total=len(DATA))
 
 
-def test_a_put_is_on_the_disk_before_it_is_answered(trace):
-    """Bytes and digest, then fsync, then the name, then its directory's fsync, then the answer."""
+def test_a_put_is_durable_before_its_response(trace):
+    """Bytes and digest, fsync, name, fsync of the directory, and then the response."""
     place = variant_of(OF)
     calls = trace(partial(put, place))
     shard = f"/{VOLUME}/{OF.shard}"
     written = index_of(calls, r"^write\(\d+<[^>]*/\.staging/[^>]*>.* = 2000$")
-    noted = index_of(calls, r"^fsetxattr\(\d+<[^>]*/\.staging/[^>]*>, \"user\.sha256\"")
+    recorded = index_of(calls, r"^fsetxattr\(\d+<[^>]*/\.staging/[^>]*>, \"user\.sha256\"")
     synced = index_of(calls, r"^fsync\(\d+<[^>]*/\.staging/[^>]*>\) += 0")
     linked = index_of(calls, rf"^linkat\(.*\.staging/.*{re.escape(place.path)}")
     directory = index_of(calls, rf"^fsync\(\d+<[^>]*{shard}>\) += 0")
-    assert written < noted < synced < linked < directory < answer_in(calls)
+    assert written < recorded < synced < linked < directory < response_in(calls)
 
 
-def test_a_file_that_was_there_is_fsynced_again_by_name(trace):
-    """Whoever linked it may not have come to that."""
+def test_an_existing_file_gets_its_directory_fsynced_again(trace):
+    """The process that linked it may have died before."""
     place = variant_of(version_of(34))
     trace(partial(put, place))
     calls = trace(partial(put, place))
     directory = index_of(calls, rf"^fsync\(\d+<[^>]*/{VOLUME}/{version_of(34).shard}>\) += 0")
-    assert directory < answer_in(calls)
+    assert directory < response_in(calls)
 
 
-def test_an_owed_file_is_not_lost_with_its_directories(trace):
-    """Each of them is new, and its name is fsynced in the one above."""
+def test_a_hint_is_not_lost_with_its_directories(trace):
+    """Each new directory is fsynced in its parent."""
     place = variant_of(OF, hint_for="west-1")
     calls = trace(partial(put, place))
     linked = index_of(calls, r"^linkat\(.*\.staging/.*\.hints/west-1")
@@ -120,33 +120,33 @@ def test_an_owed_file_is_not_lost_with_its_directories(trace):
     ]
     named = index_of(calls, rf"^fsync\(\d+<[^>]*/\.hints/west-1/{VOLUME}/{OF.shard}>\) += 0")
     assert new == sorted(new)
-    assert new[-1] < linked < named < answer_in(calls)
+    assert new[-1] < linked < named < response_in(calls)
 
 
-def test_files_of_one_request_are_all_on_the_disk_before_it_is_answered(trace):
-    """However many threads have written them."""
+def test_all_files_of_a_request_are_durable_before_its_response(trace):
+    """Whichever threads have written them."""
     versions = [version_of(number) for number in range(40, 46)]
     calls = trace(partial(write_at_once, [variant_of(photo_version) for photo_version in versions]))
-    answer = answer_in(calls)
+    response = response_in(calls)
     for photo_version in versions:
         linked = index_of(
             calls, rf"^linkat\(.*\.staging/.*{re.escape(variant_of(photo_version).path)}"
         )
         directory = index_of(calls, rf"^fsync\(\d+<[^>]*/{VOLUME}/{photo_version.shard}>\) += 0")
-        assert linked < directory < answer
+        assert linked < directory < response
     synced = [n for n, call in enumerate(calls) if re.search(r"^fsync\(.*/\.staging/", call)]
     assert len(synced) == len(versions)
-    assert max(synced) < answer
+    assert max(synced) < response
 
 
 async def write_at_once(places, client):
-    """Have small files written by one request."""
+    """Write small files in one request."""
     await client._write_many(
         [InMemoryFile(place, DATA, digest_of(DATA), MTIME) for place in places]
     )
 
 
-def test_a_bundle_s_info_is_named_after_all_else_is_synced(trace):
+def test_an_info_is_linked_after_its_sizes_are_durable(trace):
     """One fsync of the directory for all sizes, and one for the info."""
     photo_version = version_of(35)
     calls = trace(partial(put_sizes, photo_version))
@@ -158,7 +158,7 @@ def test_a_bundle_s_info_is_named_after_all_else_is_synced(trace):
     assert (len(links), len(files), len(names)) == (13, 13, 2)
     assert max(files) < min(links)
     assert max(link for link in links if link != info) < names[0] < info < names[1]
-    assert names[1] < answer_in(calls)
+    assert names[1] < response_in(calls)
 
 
 async def put_sizes(photo_version, client):
@@ -167,18 +167,18 @@ async def put_sizes(photo_version, client):
     await client.put_bundle(photo_version, render_bundle(files), hint_for=None, mtime_seconds=MTIME)
 
 
-def test_a_tombstone_is_on_the_disk_before_what_it_covers_is_moved(trace):
-    """And before the answer."""
+def test_a_tombstone_is_durable_before_covered_files_move(trace):
+    """And before the response."""
     photo_version = version_of(36)
     trace(partial(put, variant_of(photo_version)))
-    calls = trace(partial(bury, photo_version))
+    calls = trace(partial(delete, photo_version))
     shard = f"/{VOLUME}/{photo_version.shard}"
     linked = index_of(calls, r"^linkat\(.*\.gone")
     moved = index_of(calls, r"^rename.*_o\.jpg.*\.trash/")
     names = [n for n, call in enumerate(calls) if re.search(rf"^fsync\(\d+<[^>]*{shard}>\)", call)]
-    assert linked < names[0] < moved < names[1] < answer_in(calls)
+    assert linked < names[0] < moved < names[1] < response_in(calls)
 
 
-async def bury(photo_version, client):
+async def delete(photo_version, client):
     """Delete a version."""
     await client.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)

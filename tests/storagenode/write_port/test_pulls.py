@@ -1,4 +1,4 @@
-"""Pulls: one node fetches a file from another, and publishes it only if it is the right one."""
+"""Pulls: a node fetches a file from another and publishes it only with the right digest."""
 
 import contextlib
 import dataclasses
@@ -49,13 +49,13 @@ def _place(photo_version):
 
 @pytest.fixture(name="nothing_left", autouse=True)
 def _nothing_left(east, west):
-    """Whatever a test does, no unfinished write outlives it."""
+    """Check that no staged file remains after each test."""
     yield
     assert east.staged() == west.staged() == []
 
 
 def head_of(length, *, digest=None):
-    """The head of an answer with a file."""
+    """Return the head of a response with a file."""
     lines = (
         "HTTP/1.1 200 OK",
         f"Content-Length: {length}",
@@ -66,7 +66,7 @@ def head_of(length, *, digest=None):
 
 
 def pull_of(place, source, *, digest=None, source_place=None):
-    """Instructions to fetch a file."""
+    """Return a pull of a file."""
     return Pull(
         place=place,
         source=source if isinstance(source, str) else source.client.url,
@@ -76,13 +76,13 @@ def pull_of(place, source, *, digest=None, source_place=None):
 
 
 def pull(node, *args, **kwargs):
-    """Have a node fetch a file."""
+    """Make a node pull a file."""
     return node.run(node.client.pull(pull_of(*args, **kwargs)))
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, BATCH_BYTES, 3 * BATCH_BYTES + 5])
 def test_a_file_is_pulled_whole(east, west, place, size):
-    """Bytes, digest and time are those of the source."""
+    """Bytes, digest, and time equal the source's."""
     data = bytes_of(size, size=size)
     east.put(place, data, mtime_seconds=1_234_567_890)
     published = pull(west, place, east, digest=digest_of(data))
@@ -92,14 +92,14 @@ def test_a_file_is_pulled_whole(east, west, place, size):
     assert west.run(west.client.stat(place)) == east.run(east.client.stat(place))
 
 
-def test_a_pull_may_be_asked_twice(east, west, place):
-    """By two storagemasters at once, or again."""
+def test_a_pull_can_be_repeated(east, west, place):
+    """By two storagemasters at once, or later."""
     east.put(place, DATA)
     assert [pull(west, place, east).existed for _ in range(2)] == [False, True]
 
 
-def test_an_owed_file_is_pulled_home(east, west, place):
-    """From where it is held, to where it belongs."""
+def test_a_hint_is_delivered_by_a_pull(east, west, place):
+    """From the handoff node to the mirror."""
     held = Place(place.file, "west-1")
     east.put(held, DATA)
     pull(west, place, east, source_place=held)
@@ -108,8 +108,8 @@ def test_an_owed_file_is_pulled_home(east, west, place):
     assert east.run(east.client.list_hints("west-1")) == []
 
 
-def test_a_pull_may_be_for_a_third_node(east, west, place):
-    """A stand-in holds what it fetched."""
+def test_a_pull_can_store_a_hint_for_a_third_node(east, west, place):
+    """A handoff node can pull."""
     east.put(place, DATA)
     held = Place(place.file, "west-2")
     pull(west, held, east, source_place=place)
@@ -117,7 +117,7 @@ def test_a_pull_may_be_for_a_third_node(east, west, place):
     west.run(west.client.remove_hint(held))
 
 
-def test_a_source_that_has_no_such_file_is_said_so(east, west, place):
+def test_a_missing_file_at_the_source_is_reported(east, west, place):
     """Nothing is published."""
     with pytest.raises(NotFound):
         pull(west, place, east)
@@ -125,7 +125,7 @@ def test_a_source_that_has_no_such_file_is_said_so(east, west, place):
 
 
 def test_a_corrupt_source_spreads_nothing(east, west, place):
-    """Its bytes are not those that were asked for."""
+    """Its bytes do not have the expected digest."""
     east.put(place, DATA)
     flip(east.root / place.path)
     with pytest.raises(DigestMismatch):
@@ -134,14 +134,14 @@ def test_a_corrupt_source_spreads_nothing(east, west, place):
 
 
 def test_a_source_with_other_bytes_is_refused(east, west, place):
-    """Whatever the source thinks of them."""
+    """Although the source's copy is sound."""
     east.put(place, bytes_of("other"))
     with pytest.raises(DigestMismatch):
         pull(west, place, east)
 
 
-def test_a_source_without_a_digest_may_have_the_right_bytes(east, west, place):
-    """What was asked for decides."""
+def test_a_source_without_a_digest_can_have_the_right_bytes(east, west, place):
+    """The expected digest decides."""
     east.put(place, DATA)
     path = east.root / place.path
     path.chmod(0o600)
@@ -150,8 +150,8 @@ def test_a_source_without_a_digest_may_have_the_right_bytes(east, west, place):
     assert west.run(west.client.stat(place)).digest == digest_of(DATA)
 
 
-def test_a_corrupt_copy_is_healed_by_a_pull(east, west, place):
-    """The good bytes take the name, the bad ones are kept."""
+def test_a_corrupt_copy_is_repaired_by_a_pull(east, west, place):
+    """The good bytes get the name, and the corrupt ones are quarantined."""
     for node in (east, west):
         node.put(place, DATA)
     flip(west.root / place.path)
@@ -159,8 +159,8 @@ def test_a_corrupt_copy_is_healed_by_a_pull(east, west, place):
     assert (west.root / place.path).read_bytes() == DATA
 
 
-def test_what_the_store_refuses_a_pull_refuses(east, west, photo_version, place):
-    """Other bytes in place, a tombstone."""
+def test_a_pull_is_refused_like_a_put(east, west, photo_version, place):
+    """For other existing bytes and for tombstones."""
     east.put(place, DATA)
     west.put(place, bytes_of("other"))
     with pytest.raises(Conflict):
@@ -172,8 +172,8 @@ def test_what_the_store_refuses_a_pull_refuses(east, west, photo_version, place)
         pull(west, place, east)
 
 
-def test_a_tombstone_that_is_pulled_buries(east, west, photo_version, place):
-    """It covers what is there at once."""
+def test_a_pulled_tombstone_deletes(east, west, photo_version, place):
+    """It covers existing files at once."""
     west.put(place, DATA)
     tombstone = Place(VersionTombstone(photo_version))
     east.run(east.client.write_tombstone(tombstone, mtime_seconds=MTIME))
@@ -183,8 +183,8 @@ def test_a_tombstone_that_is_pulled_buries(east, west, photo_version, place):
     assert (west.root / render_path(tombstone.file)).exists()
 
 
-def test_what_is_gone_is_not_fetched_to_be_refused(west, photo_version, place):
-    """Owed copies of what was deleted meanwhile would all come over the wire for nothing."""
+def test_deleted_files_are_not_transferred(west, photo_version, place):
+    """The source gets no request."""
     west.run(
         west.client.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
     )
@@ -195,7 +195,7 @@ def test_what_is_gone_is_not_fetched_to_be_refused(west, photo_version, place):
     assert isinstance(outcome, Gone)
 
 
-def test_of_many_only_what_is_not_gone_is_fetched(east, west, photo_version, place):
+def test_of_many_pulls_only_undeleted_files_are_transferred(east, west, photo_version, place):
     """Each outcome belongs to its pull."""
     other = variant_of(dataclasses.replace(photo_version, version="zzzzzz"))
     lost = variant_of(dataclasses.replace(photo_version, version="yyyyyy"))
@@ -211,8 +211,8 @@ def test_of_many_only_what_is_not_gone_is_fetched(east, west, photo_version, pla
     assert not (west.root / place.path).exists()
 
 
-def test_a_source_that_is_down_says_nothing_of_the_node_that_was_asked(west, place):
-    """It is up, and answered; so the error is not that it cannot be reached."""
+def test_an_unreachable_source_does_not_make_the_node_unreachable(west, place):
+    """The error is `SourceUnreachable`."""
     with pytest.raises(SourceUnreachable) as caught:
         pull(west, place, f"http://127.0.0.1:{free_ports(1)[0]}")
     assert "disk" not in str(caught.value)
@@ -221,18 +221,18 @@ def test_a_source_that_is_down_says_nothing_of_the_node_that_was_asked(west, pla
 @pytest.mark.parametrize(
     "source", ["", "nowhere", "http://", "http://x:0", "ftp://x:1", "http://x/y:1"]
 )
-def test_a_source_that_is_no_address_is_refused(west, place, source):
-    """It is not a request of this protocol."""
+def test_an_invalid_source_is_refused(west, place, source):
+    """It is a bad request."""
     with pytest.raises(BadRequest):
         pull(west, place, source)
 
 
-@pytest.fixture(name="answers")
-def _answers():
-    """Starts servers that answer one request with the bytes they are given, and hang up."""
+@pytest.fixture(name="responses")
+def _responses():
+    """Run servers that send fixed bytes to one request and disconnect."""
     with contextlib.ExitStack() as stack:
 
-        def start(*pieces, until=None):
+        def start(*chunks, until=None):
             server = socket.create_server(("127.0.0.1", 0))
 
             def serve():
@@ -241,7 +241,7 @@ def _answers():
                     with connection:
                         if not connection.recv(65536):
                             return
-                        for chunk in pieces:
+                        for chunk in chunks:
                             connection.sendall(chunk)
                         if until is not None:
                             until.wait()
@@ -250,7 +250,7 @@ def _answers():
             thread.start()
             stack.callback(server.close)
             stack.callback(thread.join)
-            # A connection that says nothing is the end.
+            # A connection without a request is the end.
             stack.callback(lambda: socket.create_connection(server.getsockname()).close())
             return f"http://127.0.0.1:{server.getsockname()[1]}"
 
@@ -258,10 +258,12 @@ def _answers():
 
 
 @pytest.mark.parametrize("sent", [0, 1, 999])
-@pytest.mark.parametrize("announced", [1000, 3 * BATCH_BYTES])
-def test_a_source_that_dies_on_the_way_leaves_nothing(west, place, answers, sent, announced):
-    """And the disk, which has no part in it, is not suspect."""
-    source = answers(head_of(announced), DATA[:sent])
+@pytest.mark.parametrize("declared", [1000, 3 * BATCH_BYTES])
+def test_a_source_that_dies_during_a_transfer_leaves_nothing(
+    west, place, responses, sent, declared
+):
+    """And the disk is not suspect."""
+    source = responses(head_of(declared), DATA[:sent])
     with pytest.raises(NodeError) as caught:
         pull(west, place, source)
     assert not isinstance(caught.value, Unreachable)
@@ -270,48 +272,48 @@ def test_a_source_that_dies_on_the_way_leaves_nothing(west, place, answers, sent
     assert west.run(west.client.status()).suspect_reason == ""
 
 
-def test_a_source_that_dies_in_a_large_file_leaves_nothing(west, place, answers):
-    """After some of it is in staging already."""
-    source = answers(head_of(4 * BATCH_BYTES), bytes(2 * BATCH_BYTES))
+def test_a_source_that_dies_in_a_large_file_leaves_nothing(west, place, responses):
+    """After some bytes are staged."""
+    source = responses(head_of(4 * BATCH_BYTES), bytes(2 * BATCH_BYTES))
     with pytest.raises(NodeError) as caught:
         pull(west, place, source)
     assert "disk" not in str(caught.value)
     assert west.run(west.client.status()).suspect_reason == ""
 
 
-@pytest.mark.parametrize("pieces", [(), (head_of(1000),), (head_of(1000), DATA[:10])])
-def test_a_source_that_falls_silent_is_given_up(west, place, answers, monkeypatch, pieces):
-    """Before its answer, or within; the caller may have gone long since."""
+@pytest.mark.parametrize("chunks", [(), (head_of(1000),), (head_of(1000), DATA[:10])])
+def test_a_silent_source_times_out(west, place, responses, monkeypatch, chunks):
+    """Before or during its response."""
     monkeypatch.setattr(signed_requests, "SILENCE_SECONDS", 0.2)
     is_over = threading.Event()
     try:
         with pytest.raises(NodeError, match=r"in time|Timeout"):
-            pull(west, place, answers(*pieces, until=is_over))
+            pull(west, place, responses(*chunks, until=is_over))
     finally:
         is_over.set()
     assert not (west.root / place.path).exists()
 
 
-def test_a_source_that_lies_about_the_digest_is_found_out(west, place, answers):
-    """Nothing is believed but what was computed here."""
+def test_a_source_with_a_wrong_digest_is_detected(west, place, responses):
+    """Only the digest computed here counts."""
     other = bytes_of("other", size=1000)
-    source = answers(head_of(1000), other)
+    source = responses(head_of(1000), other)
     with pytest.raises(DigestMismatch):
         pull(west, place, source)
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"nonsense", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]
+    "response", [b"", b"nonsense", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]
 )
-def test_a_source_that_is_no_node_is_refused(west, place, answers, answer):
-    """It has no digest, or is no HTTP."""
+def test_a_source_that_is_not_a_node_is_refused(west, place, responses, response):
+    """It has no digest, or does not speak HTTP."""
     with pytest.raises((NodeError, Corrupt)):
-        pull(west, place, answers(answer))
+        pull(west, place, responses(response))
     assert not (west.root / place.path).exists()
 
 
-def test_a_sender_that_is_cut_off_leaves_nothing(west, place):
-    """In the middle of an upload."""
+def test_a_sender_that_disconnects_leaves_nothing(west, place):
+    """During an upload."""
     path = f"/files/{place.path}?mtime={MTIME}"
     soon = 4_000_000_000
     opening = west.sign("PUT", path, "-", expiry_seconds=soon)
@@ -330,7 +332,7 @@ def test_a_sender_that_is_cut_off_leaves_nothing(west, place):
 
 
 def wait_until_noticed(node, sent):
-    """Return when the node has begun to write what is long enough to be written."""
+    """Return when the node has staged a file."""
     for _ in range(5000):
         if sent < BATCH_BYTES or node.staged():
             return
@@ -339,7 +341,7 @@ def wait_until_noticed(node, sent):
 
 
 def wait_until_nothing_is_staged(node):
-    """Return when the node has found out that the sender is gone."""
+    """Return when the node has detected the disconnection."""
     for _ in range(5000):
         if not node.staged():
             return

@@ -1,4 +1,4 @@
-"""Receiving a body in threads: whatever becomes of it, no file is closed under a thread."""
+"""Receiving of bodies in threads: no file is closed while a thread uses it."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ WAIT_SECONDS = 30
 
 
 class FileSystemThatWaits(DiskFileSystem):
-    """A real one whose writes begin at once and end when they are let."""
+    """A real file system whose writes block until they are released."""
 
     def __init__(self, root):
         super().__init__(root)
@@ -27,14 +27,14 @@ class FileSystemThatWaits(DiskFileSystem):
         self.done = []
 
     def write(self, handle, data):
-        """Wait in the middle."""
+        """Block during the write."""
         self.has_begun.set()
         assert self.may_end.wait(WAIT_SECONDS)
         super().write(handle, data)
         self.done.append("write")
 
     def close(self, handle):
-        """As the real one."""
+        """Record the call."""
         self.done.append("close")
         super().close(handle)
 
@@ -54,7 +54,7 @@ def _threads():
 
 @pytest.fixture(name="receive")
 def _receive(disk, threads):
-    """Gives the coroutine that receives a body."""
+    """Return the coroutine that receives a body."""
     receiver = Receiver(DiskStore(disk), threads)
 
     def receive(body):
@@ -66,7 +66,7 @@ def _receive(disk, threads):
 
 
 async def large_body(*, then=None):
-    """More than is kept in memory, and something after it."""
+    """Yield more bytes than a batch has."""
     yield bytes(2 * BATCH_BYTES)
     if then is not None:
         raise then
@@ -75,14 +75,14 @@ async def large_body(*, then=None):
 
 
 async def small_body():
-    """A body of one batch."""
+    """Yield a body of one batch."""
     yield b"bytes"
     yield render_trailer("")
 
 
 @pytest.mark.parametrize("body", [large_body, small_body])
 def test_a_request_that_is_cancelled_waits_for_its_thread(disk, receive, body):
-    """A descriptor that is closed too soon may be another file's by the time it is written to."""
+    """Otherwise the thread could write to another file with the same descriptor."""
 
     async def cancel_in_the_middle():
         receiving = asyncio.create_task(receive(body()))
@@ -107,23 +107,23 @@ def test_a_request_that_is_cancelled_waits_for_its_thread(disk, receive, body):
     "error", [ConnectionResetError("gone"), TimeoutError("late"), OSError(5, "of the network")]
 )
 def test_an_error_of_the_network_is_not_the_disk_s(disk, receive, error):
-    """Whatever its number is."""
+    """Whatever its errno is."""
     disk.may_end.set()
     with pytest.raises(Unreachable, match="the sender disconnected"):
         asyncio.run(receive(large_body(then=error)))
     assert disk.list(".staging") == []
 
 
-def test_other_errors_of_a_body_are_its_own(disk, receive):
-    """And leave nothing behind either."""
+def test_other_errors_of_a_body_are_unchanged(disk, receive):
+    """They leave nothing behind either."""
     disk.may_end.set()
     with pytest.raises(ZeroDivisionError):
         asyncio.run(receive(large_body(then=ZeroDivisionError())))
     assert disk.list(".staging") == []
 
 
-def test_a_body_without_room_for_a_trailer_is_none(disk, receive):
-    """It ended too soon."""
+def test_a_body_without_a_trailer_is_refused(disk, receive):
+    """It is truncated."""
 
     async def body():
         yield b"x" * 63
@@ -148,7 +148,7 @@ class MeetingDisk(DiskFileSystem):
 
 
 def test_small_files_of_one_request_wait_for_the_disk_at_once(root):
-    """Where an fsync takes long, each file of a request has its own thread."""
+    """Each file has its own thread, so slow fsyncs overlap."""
     disk = MeetingDisk(root, files=4)
     files = [
         InMemoryFile(variant_of(version_of(number)), b"photo", digest_of(b"photo"), MTIME)

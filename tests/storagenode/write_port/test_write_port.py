@@ -1,4 +1,4 @@
-"""The write port through its client: what every call does, and what every refusal is."""
+"""The write port through its client: every call, and every refusal."""
 
 import contextlib
 import json
@@ -54,13 +54,13 @@ def _place(photo_version):
 
 @pytest.fixture(name="nothing_left", autouse=True)
 def _nothing_left(node):
-    """Whatever a test does, no unfinished write outlives it."""
+    """Check that no staged file remains after each test."""
     yield
     assert node.staged() == []
 
 
 def bundle(photo_version, *, sizes="sm"):
-    """A bundle as it goes over the wire."""
+    """Return a bundle as it is sent."""
     files = bundle_of(photo_version, sizes=sizes)
     return wire.render_bundle(BundledFile(p.path, digest, data) for p, data, digest in files)
 
@@ -87,7 +87,7 @@ def test_a_file_is_put_and_fetched(node, place):
     "size", [0, 1, 63, 64, 65, BATCH_BYTES - 1, BATCH_BYTES + 64, 3 * BATCH_BYTES + 17]
 )
 def test_bodies_of_every_length_arrive_whole(node, place, size, is_length_known):
-    """Around what is written at a time, and around the trailer."""
+    """Around the sizes of batches and of the trailer."""
     data = bytes_of(size, size=size)
     published = node.run(
         node.client.put(
@@ -102,8 +102,8 @@ def test_bodies_of_every_length_arrive_whole(node, place, size, is_length_known)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 63, 64, 65])
-def test_a_sender_that_trickles_is_served(node, place, chunk):
-    """However small its pieces, and wherever they part the trailer."""
+def test_a_slow_sender_is_served(node, place, chunk):
+    """With chunks of any size, also within the trailer."""
     data = bytes_of("trickle", size=900)
     body = chunked(data, size=chunk)
     node.run(node.client.put(place, body, mtime_seconds=MTIME, bytes_total=None))
@@ -111,14 +111,14 @@ def test_a_sender_that_trickles_is_served(node, place, chunk):
 
 
 def test_a_large_file_is_streamed_back(node, place):
-    """Piece by piece, and the caller compares the digest."""
+    """In chunks; the caller compares the digest."""
     data = bytes_of("large", size=3 * BATCH_BYTES)
     node.put(place, data)
 
     async def stream():
         async with node.client.stream(place) as stream:
-            pieces = [chunk async for chunk in stream.chunks]
-            return stream.metadata, b"".join(pieces)
+            chunks = [chunk async for chunk in stream.chunks]
+            return stream.metadata, b"".join(chunks)
 
     note, received = node.run(stream())
     assert received == data
@@ -126,7 +126,7 @@ def test_a_large_file_is_streamed_back(node, place):
 
 
 def test_a_body_that_raises_is_not_published(node, place):
-    """The request breaks off, and the error names what the body raised."""
+    """The request is cut off, and the error names the cause."""
 
     async def body():
         yield DATA
@@ -139,7 +139,7 @@ def test_a_body_that_raises_is_not_published(node, place):
 
 
 def wait_until_nothing_is_staged(node):
-    """The node notices by itself that a sender is gone, at its next turn."""
+    """Wait for the node to detect a disconnected sender."""
     for _ in range(2000):
         if node.staged() == []:
             return
@@ -148,7 +148,7 @@ def wait_until_nothing_is_staged(node):
 
 
 def test_the_same_again_is_no_error_and_other_bytes_are_a_conflict(node, place):
-    """As the store says."""
+    """As the store decides."""
     node.put(place, DATA)
     assert node.put(place, DATA).existed
     with pytest.raises(Conflict):
@@ -156,8 +156,8 @@ def test_the_same_again_is_no_error_and_other_bytes_are_a_conflict(node, place):
     assert (node.root / place.path).read_bytes() == DATA
 
 
-def test_what_is_gone_or_not_here_is_refused_as_such(node, photo_version, place):
-    """Each by its own error."""
+def test_deleted_files_and_unknown_volumes_are_refused(node, photo_version, place):
+    """Each with its own error."""
     with pytest.raises(NotFound):
         node.run(node.client.fetch(place))
     with pytest.raises(NotFound):
@@ -175,8 +175,8 @@ def test_what_is_gone_or_not_here_is_refused_as_such(node, photo_version, place)
         put_bundle(node, photo_version, bundle(photo_version))
 
 
-def test_a_full_disk_is_told_from_a_broken_one(node, photo_version, place, monkeypatch):
-    """Both are 507, and the client knows which."""
+def test_a_full_disk_differs_from_a_broken_one(node, photo_version, place, monkeypatch):
+    """Both are 507, and the client raises different errors."""
     full = Space(0, 10**12, 0, 10**6)
     with monkeypatch.context() as patch:
         patch.setattr(node.store.file_system, "space", lambda: full)
@@ -199,9 +199,9 @@ def test_a_full_disk_is_told_from_a_broken_one(node, photo_version, place, monke
 
 
 def test_a_missing_marker_stops_all_writes(node, photo_version, place):
-    """The disk may not be mounted; nothing is written to what is there instead."""
+    """The disk may be unmounted, and its mount point must not be written to."""
     marker = node.root / ".node"
-    shutil.move(marker, marker.with_name("aside"))
+    shutil.move(marker, marker.with_name("moved"))
     try:
         for write in (
             lambda: node.put(place, DATA),
@@ -216,7 +216,7 @@ def test_a_missing_marker_stops_all_writes(node, photo_version, place):
                 write()
         assert "mounted" in node.run(node.client.status()).suspect_reason
     finally:
-        shutil.move(marker.with_name("aside"), marker)
+        shutil.move(marker.with_name("moved"), marker)
     node.put(place, DATA)
 
 
@@ -230,8 +230,8 @@ def test_a_bundle_is_published(node, photo_version):
     ]
 
 
-def test_a_bundle_of_something_else_is_refused(node, photo_version):
-    """Files of another version, another photo, or of none at all; and bytes with another digest."""
+def test_an_invalid_bundle_is_refused(node, photo_version):
+    """With files of another version or photo, without files, or with wrong digests."""
     other = version_of(701)
     foreign = bundle_of(photo_version, sizes="m") + bundle_of(other, sizes="m")
     body = wire.render_bundle(BundledFile(p.path, digest, data) for p, data, digest in foreign)
@@ -255,8 +255,8 @@ def test_a_bundle_of_something_else_is_refused(node, photo_version):
     assert node.run(node.client.list_photo(VOLUME, photo_version.photo)) == ()
 
 
-def test_a_tombstone_is_written_by_its_own_route(node, photo_version, place):
-    """Which takes nothing else."""
+def test_a_tombstone_has_its_own_route(node, photo_version, place):
+    """The route accepts nothing else."""
     node.put(place, DATA)
     with pytest.raises(BadRequest):
         node.run(node.client.write_tombstone(place, mtime_seconds=MTIME))
@@ -271,15 +271,15 @@ def test_a_tombstone_is_written_by_its_own_route(node, photo_version, place):
     )
 
 
-def test_owed_files_are_held_listed_and_settled(node, photo_version):
-    """For each home by itself."""
+def test_hints_are_stored_listed_and_removed(node, photo_version):
+    """For each mirror separately."""
     held = variant_of(photo_version, hint_for="west-1")
     tombstone = Place(PhotoTombstone(VOLUME, version_of(702).photo), "west-2")
     node.put(held, DATA)
     node.run(node.client.write_tombstone(tombstone, mtime_seconds=MTIME))
     assert node.run(node.client.status()).hints == 2
-    (owed,) = node.run(node.client.list_hints("west-1"))
-    assert (owed.place, owed.bytes, owed.digest) == (held, 1000, digest_of(DATA))
+    (hint,) = node.run(node.client.list_hints("west-1"))
+    assert (hint.place, hint.bytes, hint.digest) == (held, 1000, digest_of(DATA))
     assert [entry.place for entry in node.run(node.client.list_hints("west-2"))] == [tombstone]
     assert node.run(node.client.fetch(held)).data == DATA
     for place in (held, tombstone, held):
@@ -287,8 +287,8 @@ def test_owed_files_are_held_listed_and_settled(node, photo_version):
     assert node.run(node.client.status()).hints == 0
 
 
-def test_what_is_at_home_cannot_be_let_go_of(node, place):
-    """Photos are deleted by tombstone, and by nothing else."""
+def test_only_hints_can_be_removed(node, place):
+    """Photos are deleted by tombstones."""
     node.put(place, DATA)
     with pytest.raises(BadRequest):
         node.run(node.client.remove_hint(place))
@@ -296,7 +296,7 @@ def test_what_is_at_home_cannot_be_let_go_of(node, place):
 
 
 def test_listings_and_digests_are_those_of_the_store(node, photo_version, place):
-    """Over the wire as at the disk."""
+    """Over the wire as on the disk."""
     node.put(place, DATA)
     listed = node.run(node.client.list_shard(VOLUME, photo_version.shard))
     assert listed == node.store.list_shard(VOLUME, photo_version.shard)
@@ -306,8 +306,8 @@ def test_listings_and_digests_are_those_of_the_store(node, photo_version, place)
     assert node.run(node.client.find(photo_version.photo)) == [place.path]
 
 
-def test_a_volume_that_is_not_here_is_not_an_empty_one(node, photo_version):
-    """Nothing is known of it."""
+def test_a_volume_without_a_mirror_here_is_not_an_empty_one(node, photo_version):
+    """Its content is unknown."""
     for ask in (
         node.client.list_shard(OTHER_VOLUME, photo_version.shard),
         node.client.list_photo(OTHER_VOLUME, photo_version.photo),
@@ -317,16 +317,16 @@ def test_a_volume_that_is_not_here_is_not_an_empty_one(node, photo_version):
             node.run(ask)
 
 
-def test_a_volume_is_opened(node, photo_version):
-    """And is in the status from then on."""
+def test_a_volume_is_created(node, photo_version):
+    """The status has it from then on."""
     volume = 44
     node.run(node.client.create_volume(volume))
     assert node.run(node.client.status()).volumes == (VOLUME, volume)
     node.put(variant_of(PhotoVersion(volume, photo_version.photo, photo_version.version)), DATA)
 
 
-def test_a_digest_is_adopted_and_a_version_relinked(node, photo_version, place):
-    """What reconcile and a revocation ask for."""
+def test_a_digest_is_restored_and_a_version_relinked(node, photo_version, place):
+    """Reconcile and revocations use these calls."""
     node.put(place, DATA)
     assert node.run(node.client.restore_digest(place, digest_of(DATA))) == digest_of(DATA)
     new = version_of(703).version[:-1] + "9"
@@ -338,8 +338,8 @@ def test_a_digest_is_adopted_and_a_version_relinked(node, photo_version, place):
     assert not put_again.existed
 
 
-def test_a_corrupt_file_is_not_taken_for_whole(node, place):
-    """The receiver compares what came with what was noted."""
+def test_a_corrupt_file_is_detected_by_its_receiver(node, place):
+    """It compares the digest of the received bytes with the recorded one."""
     node.put(place, DATA)
     flip(node.root / place.path)
     with pytest.raises(Corrupt):
@@ -367,15 +367,15 @@ def test_a_corrupt_file_is_not_taken_for_whole(node, place):
         ("POST", "/relinks/42/01jd3x8m2c9qp4k7/3fz8qd/x"),
     ],
 )
-def test_a_request_that_is_none_is_400(node, method, path):
-    """Though it is signed."""
+def test_an_invalid_request_is_400(node, method, path):
+    """Even with a valid signature."""
     with pytest.raises(BadRequest):
         node.run(node.client._call(Target(method, path, Signed.BODY)))
     assert (node.root / ".node").exists()
 
 
-def test_a_node_says_who_it_is(node):
-    """And another boot after a restart."""
+def test_a_node_reports_its_identity(node):
+    """With another `boot` after a restart."""
     status = node.run(node.client.status())
     marker = json.loads((node.root / ".node").read_text())
     assert (status.node, status.colo, status.uuid) == ("east-1", "east", marker["uuid"])
@@ -384,15 +384,15 @@ def test_a_node_says_who_it_is(node):
     assert status.suspect_reason == ""
 
 
-def test_metrics_are_for_anyone_on_this_port(node):
-    """Numbers, and nothing of photos."""
+def test_metrics_need_no_signature(node):
+    """They are numbers, and reveal nothing about photos."""
     text = node.send_raw(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").decode()
     assert text.startswith("HTTP/1.1 200 ")
     assert 'glassplate_node_suspect{colo="east",node="east-1"} 0.0' in text
 
 
-def test_an_info_is_in_place_only_with_its_sizes(node, photo_version):
-    """The bundle's order on the wire does not matter."""
+def test_an_info_is_published_after_its_sizes(node, photo_version):
+    """In any order within the bundle."""
     files = bundle_of(photo_version, sizes="sm")[::-1]
     body = wire.render_bundle(BundledFile(p.path, digest, data) for p, data, digest in files)
     put_bundle(node, photo_version, body)

@@ -1,6 +1,6 @@
--- Makes MACs of read permissions, with the HMAC of the OpenSSL that nginx itself is linked with.
+-- Computes MACs of read permissions, with the HMAC of the OpenSSL library that nginx links.
 --
--- keys.lua is read once, when nginx starts or is reloaded: the read keys and the class of each size.
+-- keys.lua has the read keys and the class of each size. It is loaded at every start and reload.
 
 local ffi = require "ffi"
 local keys = require "keys"
@@ -22,7 +22,7 @@ end
 
 local signing = {}
 
--- The 24 characters that open a size class of a photo version, or nil: no such key, no such class.
+-- Returns the MAC for a size class of a photo version, or nil if the key or the class is unknown.
 function signing.mac(key_id, expiry, stem, size_class)
     local read_key = read_keys[key_id]
     if not read_key or not size_class then
@@ -34,7 +34,7 @@ function signing.mac(key_id, expiry, stem, size_class)
     return (mac:gsub("%+", "-"):gsub("/", "_"))
 end
 
--- The class of a size letter, or nil.
+-- Returns the class of a size letter, or nil.
 function signing.size_class(letter)
     return keys.size_classes[letter]
 end

@@ -1,15 +1,14 @@
-# The Varnish edge east-varnish in colo east, rendered from the cluster config: change that, not this.
+# The Varnish edge east-varnish in colo east, rendered from the cluster config. Do not edit.
 #
-# A request goes through: method and body, form of the URL, permission, node of its own colo, node of
-# another colo. What is cached has the photo path as its key, so that all URLs of a photo share it. The
-# permission is checked on the raw bytes of the request, before anything is sent or fetched, every time.
-# An object knows the URL that it was fetched by, and the same bytes are as good as they were then:
-# so where one is found, it is asked first.
+# Steps of a request: method and body, form of the URL, permission, nodes of this colo, nodes of other
+# colos. The cache key is the photo path, so that all URLs of a photo share one object. Every request
+# is checked for its permission, on its raw bytes, before anything is sent or fetched. An object
+# stores the URL that fetched it. A request with the same bytes needs no new check of the MAC.
 #
-# Read keys are not here but in keys.vcl, which must have mode 0600.
+# The read keys are in keys.vcl, which must have mode 0600.
 #
-# VCL has no variables. Headers that begin with "Photo-" are notes between the parts of this file;
-# what a client sends under those names is thrown away first.
+# VCL has no variables. Headers that begin with "Photo-" carry values between the subroutines of this
+# file. vcl_recv first removes the client's headers with these names.
 
 vcl 4.1;
 
@@ -18,7 +17,7 @@ import digest;
 import directors;
 import std;
 
-# Has an object for each read key: key_a.encode(IDENTITY) is that of the id "a".
+# Defines one object per read key: key_a.encode(IDENTITY) is the key with the id "a".
 include "./keys.vcl";
 
 # --- Nodes.
@@ -49,7 +48,7 @@ backend east_1_anyway {
     # A node reads and verifies a whole file before it sends the first byte of it.
     .first_byte_timeout = 5s;
     .between_bytes_timeout = 5s;
-    # The same without a probe, to be asked before a request fails: a busy node answers probes late.
+    # The same node without a probe, as a last resort: a busy node can miss its probes.
 }
 
 backend west_1 {
@@ -69,7 +68,7 @@ backend west_1_anyway {
     # A node reads and verifies a whole file before it sends the first byte of it.
     .first_byte_timeout = 5s;
     .between_bytes_timeout = 5s;
-    # The same without a probe, to be asked before a request fails: a busy node answers probes late.
+    # The same node without a probe, as a last resort: a busy node can miss its probes.
 }
 
 backend east_2 {
@@ -89,7 +88,7 @@ backend east_2_anyway {
     # A node reads and verifies a whole file before it sends the first byte of it.
     .first_byte_timeout = 5s;
     .between_bytes_timeout = 5s;
-    # The same without a probe, to be asked before a request fails: a busy node answers probes late.
+    # The same node without a probe, as a last resort: a busy node can miss its probes.
 }
 
 backend west_2 {
@@ -109,11 +108,11 @@ backend west_2_anyway {
     # A node reads and verifies a whole file before it sends the first byte of it.
     .first_byte_timeout = 5s;
     .between_bytes_timeout = 5s;
-    # The same without a probe, to be asked before a request fails: a busy node answers probes late.
+    # The same node without a probe, as a last resort: a busy node can miss its probes.
 }
 
-# The nodes of some volumes, in one order for each try: its first healthy one is asked. Where that
-# does not do, as many tries ask every one of them, healthy or not.
+# The nodes of some volumes, in one order per try, which selects its first healthy node. If these
+# tries fail, as many tries go to every node, healthy or not.
 sub vcl_init {
     new east_1_west_1_try_0 = directors.fallback();
     east_1_west_1_try_0.add_backend(east_1);
@@ -167,7 +166,7 @@ sub vcl_backend_fetch {
         if (bereq.retries == 0 || bereq.retries == 2) {
             unset bereq.http.Photo-Unknown;
         }
-        # A node that is not asked because it does not answer its probes may have the photo.
+        # A node that is skipped because it fails its probes can have the photo.
         if (bereq.retries < 2 && (!std.healthy(east_1) || !std.healthy(west_1))) {
             set bereq.http.Photo-Unknown = "1";
         }
@@ -190,7 +189,7 @@ sub vcl_backend_fetch {
         if (bereq.retries == 0 || bereq.retries == 2) {
             unset bereq.http.Photo-Unknown;
         }
-        # A node that is not asked because it does not answer its probes may have the photo.
+        # A node that is skipped because it fails its probes can have the photo.
         if (bereq.retries < 2 && (!std.healthy(east_2) || !std.healthy(west_2))) {
             set bereq.http.Photo-Unknown = "1";
         }
@@ -219,7 +218,7 @@ sub vcl_backend_fetch {
         if (bereq.retries == 0 || bereq.retries == 3) {
             unset bereq.http.Photo-Unknown;
         }
-        # A node that is not asked because it does not answer its probes may have the photo.
+        # A node that is skipped because it fails its probes can have the photo.
         if (bereq.retries < 3 && (!std.healthy(east_2) || !std.healthy(east_1) || !std.healthy(west_2))) {
             set bereq.http.Photo-Unknown = "1";
         }
@@ -229,7 +228,7 @@ sub vcl_backend_fetch {
     }
     unset bereq.http.Photo-Class;
     unset bereq.http.Photo-Unchecked;
-    # Always the whole photo: what part of it a client wants is seen to in vcl_deliver.
+    # Always fetch the whole photo; vcl_deliver cuts the range for the client.
     unset bereq.http.Range;
     if (bereq.uncacheable) {
         unset bereq.http.If-None-Match;
@@ -246,18 +245,18 @@ sub vcl_backend_response {
         if (beresp.status >= 500) {
             set bereq.http.Photo-Unknown = "1";
         }
-        # A node that does not have it, or has other bytes than were written, is no reason to give up,
-        # until all have said that they do not have it.
+        # After a 404 or an error, for example for corrupt bytes, try the next node, until every node
+        # has returned 404.
         if ((beresp.status == 404 || beresp.status >= 500)
             && bereq.retries < 2 * std.integer(bereq.http.Photo-Nodes, 1) - 1
             && (bereq.http.Photo-Unknown || bereq.retries + 1 != std.integer(bereq.http.Photo-Nodes, 1))) {
             return (retry);
         }
-        # Only a tombstone deletes: a copy that is here outlives its absence elsewhere.
+        # Only a tombstone deletes: the cached copy stays although the nodes do not have the photo.
         if (beresp.status == 404 && bereq.is_bgfetch) {
             return (abandon);
         }
-        # That one node does not have it says nothing of a node that did not answer.
+        # A 404 from one node is not conclusive while another node has not responded.
         if (beresp.status == 404 && bereq.http.Photo-Unknown) {
             return (error(502));
         }
@@ -268,21 +267,21 @@ sub vcl_backend_response {
     unset beresp.http.Vary;
     unset beresp.http.Expires;
     unset beresp.http.Age;
-    # The node's is for the permission that fetched it; vcl_deliver sets that of the client's own.
+    # The node's value belongs to the permission that fetched the photo; vcl_deliver sets the client's.
     unset beresp.http.Cache-Control;
-    # Nothing is fetched by a URL that was not checked. What this opens, vcl_hit need not check again.
+    # The URL of a fetch is always checked. vcl_hit does not check the MAC of the same URL again.
     set beresp.http.Photo-Opened = "66213fcd4721a7ad" + bereq.url;
     unset beresp.http.Photo-Until;
     if (bereq.http.Photo-Expiry) {
         set beresp.http.Photo-Until = bereq.http.Photo-Expiry;
     }
-    # Files never change, so this is as long as is convenient; then it is revalidated, so that a
-    # purge that never came is made good. Until then, and while no node answers, it is served.
+    # Files never change. Revalidation only repairs a purge that did not arrive. Until then, and
+    # while no node responds, the cached copy is served.
     set beresp.ttl = 86400s;
     set beresp.grace = 30d;
     set beresp.keep = 0s;
     if (std.integer(beresp.http.Content-Length, 0) > 536870912) {
-        # Too large a part of the cache for one photo: it only passes through.
+        # Too large for the cache: pass it through.
         set beresp.uncacheable = true;
         set beresp.ttl = 120s;
     }
@@ -295,7 +294,7 @@ sub vcl_backend_error {
         if (bereq.retries < 2 * std.integer(bereq.http.Photo-Nodes, 1) - 1) {
             return (retry);
         }
-        # Better the copy that is here than an error.
+        # The cached copy is better than an error.
         if (bereq.is_bgfetch) {
             return (abandon);
         }
@@ -329,7 +328,7 @@ sub vcl_backend_error {
 
 # --- Clients.
 
-# Storagemasters purge on an address of its own: PURGE /{photo path}
+# Storagemasters purge on a separate address: PURGE /{photo path}
 acl purgers {
     "10.1.0.9"/32;
     "fd00:2::9"/128;
@@ -356,7 +355,7 @@ sub vcl_recv {
         return (purge);
     }
 
-    # An absolute URI means what its path means.
+    # An absolute URI is equivalent to its path.
     set req.url = regsub(req.url, "^(?i)https?://[^/]*/", "/");
     if ((req.proto == "HTTP/1.1" && !req.http.Host) || req.method !~ "^[A-Z_-]+$"
         || req.url !~ "^/") {
@@ -379,7 +378,7 @@ sub vcl_recv {
     return (hash);
 }
 
-# What is not even the form of a permission URL goes no further.
+# Reject a URL that does not have the form of a permission URL.
 sub check_form {
     if (req.url !~ "^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4})\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)") {
         if (req.url ~ "^(?!/)|[%;?]|/[/.]|[^\x00-\x7f]|^[\s\S]{513}") {
@@ -387,18 +386,18 @@ sub check_form {
         }
         return (synth(403));
     }
-    # From here on the URL is: stem _ size . key . expiry . MAC . ext, with no other dots.
+    # From here on the URL is: stem _ size . key . expiry . MAC . ext, without other dots.
 }
 
-# The key is the photo path, of all URLs of a photo and of its purge. Varnish comes here with what was
-# refused, too: each part of the expression ends at the first dot, so that nothing takes long.
+# The key is the photo path, for all URLs of a photo and for its purge. Varnish also calls this for
+# rejected requests. Each part of the expression ends at the first dot, so that it stays fast.
 sub vcl_hash {
     hash_data(regsub(req.url, "^(/[^.]+)\.[^.]+\.[^.]+\.[^.]+(\.[^.]+)$", "\1\2"));
     return (lookup);
 }
 
-# The very bytes that an object was fetched by were checked then, with the keys and sizes that there
-# are now, or the fingerprint would be another. Only time may have made a difference.
+# The URL that fetched an object was checked then. An equal fingerprint shows that keys and sizes are
+# the same as now. Only its expiry must be checked again.
 sub vcl_hit {
     if (obj.http.Photo-Opened != "66213fcd4721a7ad" + req.url) {
         call check_permission;
@@ -423,7 +422,7 @@ sub vcl_miss {
     return (fetch);
 }
 
-# Only what is left to the nodes to check comes here.
+# Only requests that the nodes must check are passed.
 sub vcl_pass {
     if (!req.http.Photo-Unchecked) {
         return (synth(403));
@@ -431,8 +430,8 @@ sub vcl_pass {
     return (fetch);
 }
 
-# Returns only if the request has a permission for what it asks. Notes are kept to a few, because each
-# goes to the log; the MAC that would have been right is none of them.
+# Return only if the permission is valid. Varnish logs every header that is set,
+# so there are few of them, and none contains the correct MAC.
 sub check_permission {
     if (req.url ~ "^[^.]+_[sqtmnwdzcb]\.") {
         set req.http.Photo-Class = "web";
@@ -444,8 +443,8 @@ sub check_permission {
         return (synth(403));
     }
 
-    # The MAC is 18 bytes of the HMAC of {expiry}/{stem}/{class}. They are compared as bytes, many at
-    # a time: how soon they differ tells nothing to those who have not guessed the first eight.
+    # The MAC is 18 bytes of the HMAC of {expiry}/{stem}/{class}. The comparison takes many bytes at a
+    # time. Its duration reveals nothing unless the first eight bytes are already correct.
     if (req.url ~ "^[^.]+\.a\.") {
         if (!blob.equal(
             blob.decode(HEX, 36, regsub(digest.hmac_sha256(key_a.encode(IDENTITY),
@@ -479,13 +478,13 @@ sub refuse_if_over {
     }
 }
 
-# In place of the URL: varnishncsa -F "%{VCL_Log:photo}x".
+# For access logs, instead of the URL: varnishncsa -F "%{VCL_Log:photo}x".
 sub log_photo {
     std.log("photo:" + regsub(req.url, "^/([^.]+).*(\.[^.]+)$", "\1\2"));
 }
 
-# Notes the expiry in decimal, digit by digit: the value of a hex digit is how much of
-# "0123456789abcdef" is before it.
+# Convert the expiry to decimal, digit by digit. The value of a hex digit is the length of the part
+# of "0123456789abcdef" before it.
 sub read_expiry {
     set req.http.Photo-Expiry = regsub(
         "0000000000" + regsub(req.url, "^[^.]+\.[^.]+\.([^.]+).*$", "\1"), "^.*(.{10})$", "\1");
@@ -526,7 +525,7 @@ sub vcl_deliver {
     } else {
         set resp.http.Cache-Control = "no-store";
     }
-    # Cache-Control counts from now, so there is no age; the rest is nobody's business.
+    # Cache-Control counts from now, so Age is removed. The other headers are internal.
     unset resp.http.Age;
     unset resp.http.Photo-Opened;
     unset resp.http.Photo-Until;
@@ -536,8 +535,8 @@ sub vcl_deliver {
     return (deliver);
 }
 
-# Conditions and ranges are answered by Varnish after this file, each only in its plainest form. Here
-# they are brought to that form, with the meaning they have to nginx and to the nodes.
+# Varnish handles conditions and ranges after this file, but only in their simplest form. This brings
+# them to that form, with the same semantics as nginx and the nodes.
 sub judge_conditions {
     if ((req.http.If-Unmodified-Since
             && std.time(req.http.If-Unmodified-Since, now) < std.time(resp.http.Last-Modified, now))
@@ -546,7 +545,7 @@ sub judge_conditions {
                 || std.strstr(req.http.If-Match, "W/" + resp.http.ETag)))) {
         return (synth(412));
     }
-    # Not modified since means this very second. A client that names a tag as well must be right in both.
+    # If-Modified-Since must match exactly. If the client also sends a tag, both must match.
     if (req.http.If-None-Match) {
         if (req.http.If-Modified-Since && req.http.If-Modified-Since != resp.http.Last-Modified) {
             unset req.http.If-None-Match;
@@ -576,7 +575,7 @@ sub judge_conditions {
 }
 
 sub judge_range {
-    # Of other units, and of several ranges, the whole is the answer.
+    # Other units and multiple ranges get the whole photo.
     if (req.http.Range !~ "^(?i)bytes=." || req.http.Range ~ ",") {
         unset req.http.Range;
         return;
@@ -599,7 +598,7 @@ sub judge_range {
             call refuse_range;
         }
     }
-    # No photo ends beyond this, and Varnish takes no longer numbers.
+    # Larger than any photo, and within Varnish's integer limit.
     if (std.integer(req.http.Photo-Last, 999999999999999) >= std.integer(resp.http.Content-Length, 0)) {
         set req.http.Photo-Last = "";
         if (req.http.Photo-First == "") {
@@ -622,7 +621,7 @@ sub set_safety_headers {
     set resp.http.Cross-Origin-Resource-Policy = "cross-origin";
 }
 
-# Error bodies are constant: none of them echoes a byte of the request.
+# Error bodies are constant and never echo the request.
 sub vcl_synth {
     unset resp.http.Server;
     unset resp.http.X-Varnish;

@@ -1,4 +1,4 @@
-# Read keys. Whoever has them can open every photo: keep this file at mode 0600.
+# Read keys. They open every photo: this file must have mode 0600.
 
 sub vcl_init {
     new key_a = blob.blob(HEX, "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");

@@ -1,4 +1,4 @@
--- Read keys, and the class of each size. Whoever has the keys can open every photo: mode 0600.
+-- Read keys, and the class of each size. The keys open every photo: this file must have mode 0600.
 
 return {
     read_keys = {

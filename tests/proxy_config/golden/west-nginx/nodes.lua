@@ -1,13 +1,13 @@
--- Chooses the node for each try of a request that the cache has no answer to.
+-- Chooses the node for each try of a request that the cache cannot serve.
 --
--- Nodes of this colo come first, then the others. One that did not answer lately comes last: it costs
--- nobody a wait while another has the photo, and is still asked before a request fails. A photo is
--- absent when every node says so. Where one could not say, the request fails, and is not a 404.
+-- Nodes of this colo come first, then the others. A recently unresponsive node comes last, so that it
+-- delays no request that another node can serve. A photo is absent only if every node returns 404. If
+-- a node failed, the request fails with an error, not with a 404.
 
 local balancer = require "ngx.balancer"
 local resolve = require "resolve"
 
--- For each, its volumes are in ranges, from the first to the last.
+-- Volumes are ranges with a first and a last number.
 local ROUTES = {
     {
         near = {"10.2.0.1:7101"},
@@ -28,7 +28,7 @@ local ROUTES = {
 local LEFT_ALONE_SECONDS = 5
 local HANG_UP_SECONDS_MAX = 1
 
--- Addresses of nodes that did not answer, for all workers.
+-- Addresses of unresponsive nodes, shared by all workers.
 local silent = ngx.shared.silent_nodes
 
 local route_of, node_of = {}, {}
@@ -46,7 +46,7 @@ for _, route in ipairs(ROUTES) do
     end
 end
 
--- All nodes of a route, each once. The same photo begins with the same one of several near nodes.
+-- All nodes of a route, each once. A photo always starts at the same one of several near nodes.
 local function order_of(route, photo_path)
     local first, last = {}, {}
     local function add(address)
@@ -65,19 +65,19 @@ local function order_of(route, photo_path)
     return first
 end
 
--- What nginx has noted of the try before this one: "-" where there was none of it.
+-- Value of an upstream variable for the previous try: "-" if it has none.
 local function of_last_try(noted)
     return noted:match("([^,: ]+)[,: ]+[^,: ]+$")
 end
 
--- Whether the node of the try before took the request, and hung up at once: so do nodes that stop, and
--- so ends a kept connection that was closed meanwhile.
+-- True if the previous node accepted the request and closed the connection at once. A node that stops
+-- does this, and so does an idle connection that the node has already closed.
 local function hung_up()
     return of_last_try(ngx.var.upstream_connect_time) ~= "-"
         and tonumber(of_last_try(ngx.var.upstream_response_time)) < HANG_UP_SECONDS_MAX
 end
 
--- Notes why the last node did not do. One that hung up is asked again, once.
+-- Records the failure of the last node. A node that closed the connection is tried once again.
 local function note_failure(tries)
     if balancer.get_last_failure() == "next" then
         return
@@ -102,12 +102,12 @@ function nodes.volume_of(photo_path)
     return tonumber(photo_path:match("^%d+"))
 end
 
--- Whether a volume is on any node.
+-- True if any node has the volume.
 function nodes.have(volume)
     return route_of[volume] ~= nil
 end
 
--- Called for each try. Where no node is left it chooses none, and nginx answers 502 or what is stale.
+-- Called for each try. If no node is left, it chooses none, and nginx returns 502 or a stale copy.
 function nodes.choose()
     local tries = ngx.ctx.tries
     if tries then
@@ -117,7 +117,7 @@ function nodes.choose()
         local order = order_of(route_of[nodes.volume_of(photo_path)], photo_path)
         tries = { order = order, asked = 0, all_absent = true, again = {} }
         ngx.ctx.tries = tries
-        -- That no server of the upstream block is up means no try to begin with.
+        -- The upstream block has no server that is up, so nginx starts with no tries.
         balancer.set_more_tries(#order)
     end
     tries.asked = tries.asked + 1
@@ -126,7 +126,7 @@ function nodes.choose()
         return
     end
     if tries.asked == #tries.order and not tries.all_absent then
-        -- So that a 404 of the last is not the end: it does not speak for those that failed.
+        -- A 404 of the last node is not conclusive, because another node failed.
         balancer.set_more_tries(1)
     end
     assert(balancer.set_current_peer(node.host, node.port))

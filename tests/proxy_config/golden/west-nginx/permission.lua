@@ -1,8 +1,8 @@
--- Judges a request target by the permission in it, before anything else looks at it.
+-- Verifies the permission of a request target before any other processing.
 --
--- What is found good is remembered by its raw bytes, so that a URL is checked once by each worker and
--- from then on only compared, and its expiry with the clock. Nothing a client can make up is ever
--- remembered. A reload begins anew, so that a retired key opens nothing from then on.
+-- Each worker caches valid targets by their raw bytes. A cached target needs only a comparison and a
+-- check of its expiry. Invalid targets are never cached, so that clients cannot fill the cache. A
+-- reload starts with an empty cache, so that a retired key takes effect.
 
 local bit = require "bit"
 local nodes = require "nodes"
@@ -11,14 +11,14 @@ local signing = require "signing"
 local URL_REGEX = [==[^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4})\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)]==]
 local MALFORMED_REGEX = [==[^(?!/)|[%;?]|/[/.]|[^\x00-\x7f]|^[\s\S]{513}]==]
 
--- Each worker holds so many URLs, and as many of those before them.
+-- Entries of each of the two generations of a worker's cache.
 local REMEMBERED_MAX = 16384
 local remembered, remembered_before, remembered_count = {}, {}, 0
 
 local YEAR_SECONDS = 31536000
 local byte, bor, bxor = string.byte, bit.bor, bit.bxor
 
--- Takes as long wherever two MACs differ first, which a patient client could measure otherwise.
+-- Compares in constant time, so that the duration does not reveal where two MACs differ.
 local function are_equal(one, other)
     local difference = bxor(#one, #other)
     for at = 1, #one do
@@ -27,7 +27,7 @@ local function are_equal(one, other)
     return difference == 0
 end
 
--- What a target opens and until when, or nil.
+-- Returns the photo of a valid target and its expiry, or nil.
 local function judge(target)
     -- 1 stem, 2 volume, 3 shard, 4 photo, 5 size, 6 key, 7 expiry, 8 MAC, 9 ext
     local part = ngx.re.match(target, URL_REGEX, "jo")
@@ -52,11 +52,11 @@ end
 
 local permission = {}
 
--- "permitted", "malformed" (400), "forbidden" (403), or "absent" (404) where no node has the volume. Only
--- with a good permission $photo_path is set and, where that ends one day, $photo_cache_control.
+-- Returns "permitted", "malformed" (400), "forbidden" (403), or "absent" (404, no node has the volume).
+-- Sets $photo_path only for a valid permission, and $photo_cache_control if the permission expires.
 function permission.verdict()
     local var = ngx.var
-    -- The raw bytes as the client sent them: undecoded, and nothing normalised.
+    -- The raw bytes from the client, neither decoded nor normalized.
     local target = var.request_uri
     local opened = remembered[target]
     if not opened then

@@ -1,19 +1,19 @@
--- Purges photos by unlinking their files in the cache. nginx misses a file it cannot open, and then
--- fetches and stores it anew, so this is safe at any time, in any worker, and as often as one likes.
+-- Purges photos by removing their files from the cache. nginx treats a missing file as a cache miss, so
+-- this is safe at any time and in any worker, and idempotent.
 
 local CACHE_DIR = "/srv/cache"
 local PATHS_MAX = 100
 local URL_REGEX = [==[^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4})\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)]==]
 local ENOENT = 2
 
--- A photo path is what becomes a permission URL with any permission.
+-- A path is a photo path if it forms a permission URL with a well-formed permission.
 local function is_photo_path(path)
     local left, ext = path:match("^([^.]+)%.([^.]+)$")
     local url = left and "/" .. table.concat({left, "a", "0", ("A"):rep(24), ext}, ".")
     return url and ngx.re.find(url, URL_REGEX, "jo")
 end
 
--- Whether nginx had a copy of a photo. Its file is named after the MD5 of its key, with levels=1:2.
+-- Removes the copy of a photo; true if there was one. The file name is the MD5 of the key, levels=1:2.
 local function forget(path)
     local name = ngx.md5(path)
     local file = table.concat({CACHE_DIR, name:sub(-1), name:sub(-3, -2), name}, "/")
@@ -30,7 +30,7 @@ end
 
 local purge = {}
 
--- POST, with photo paths one on a line: {"purged": how many were there, "absent": how many not}.
+-- Handles a POST with one photo path per line: {"purged": number removed, "absent": number not cached}.
 function purge.answer()
     if ngx.req.get_method() ~= "POST" then
         ngx.header["Allow"] = "POST"

@@ -1,17 +1,17 @@
--- Turns the photo path of an X-Accel-Redirect into a permission URL, which is what a node wants.
+-- Converts the photo path of an X-Accel-Redirect to a permission URL, which a node requires.
 
 local nodes = require "nodes"
 local signing = require "signing"
 
 local URL_REGEX = [==[^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4})\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)]==]
--- The oldest key that verifies: every node has it.
+-- The oldest accepted key: every node has it.
 local KEY_ID = "a"
 
 local reproxy = {}
 
--- The permission URL, or "" if it is no photo path, or no node has its volume. Sets what permission.lua
--- sets; who may keep the answer is for the application to say, and if it does not, nobody but the
--- client may.
+-- Returns the permission URL, or "" for an invalid photo path or an unknown volume. Sets the variables
+-- that permission.lua sets. The application decides who can cache the response; by default only the
+-- client.
 function reproxy.sign(path)
     local stem, letter, ext = path:match("^([^.]+)_([^.])%.([^.]+)$")
     local mac = stem and signing.mac(KEY_ID, "0", stem, signing.size_class(letter))

@@ -1,4 +1,4 @@
--- Looks up the addresses of hosts when nginx starts, with the machine's own resolver, as nginx does.
+-- Resolves host names when nginx starts, with the resolver of the machine, as nginx does.
 
 local ffi = require "ffi"
 
@@ -21,7 +21,7 @@ local NI_NUMERICHOST = 1
 
 local resolve = {}
 
--- The address of a host as text, an IPv6 one in brackets. An error where there is none.
+-- Returns the address of a host as text, IPv6 in brackets. Raises an error if it has none.
 function resolve.address_of(host)
     local found = ffi.new("struct edge_addrinfo *[1]")
     local name = host:gsub("[%[%]]", "")

@@ -1,8 +1,8 @@
-"""Pages of 100 photos, in one request each: with memcached, without it, and photo by photo.
+"""Lookups of 100 photos in one request: with memcached, without it, and photo by photo.
 
-`python -m bench.info_pages` runs a cluster with two storagemasters that differ in one thing: one
-knows a memcached. Everything is on one machine with warm files, which is where memcached has the
-least to save: a disk that must be waited for makes it worth more.
+`python -m bench.batch_lookup` runs a cluster with two storagemasters; only one of them uses
+memcached. All processes are on one machine with warm files, where memcached saves the least. With a
+slow disk it saves more.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import hashlib
 import random
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,6 +21,7 @@ import aiohttp
 from bench.figures import Figure, compare_async, report
 from bench.photo_bytes import render_photo
 from bench.scratch_cluster import named, scratch_cluster
+from bench.servers import free_address, listens
 from bench.ten_sizes import RECIPE, render_test_photo
 from bench.wrk import LoadFailed
 from glassplate import Client
@@ -44,8 +44,8 @@ PHOTO_BYTES = 3_000
 
 
 def main() -> int:
-    """Measure everything, tell it, and say how to exit."""
-    return report("info-pages", asyncio.run(_measure()))
+    """Measure everything, and return the exit status."""
+    return report("batch-lookup", asyncio.run(_measure()))
 
 
 async def _measure() -> list[Figure]:
@@ -67,13 +67,13 @@ async def _measure() -> list[Figure]:
 
             return [
                 await compare_async(
-                    "pages of 100 photos, with memcached against without",
+                    "lookups of 100 photos, with memcached against without",
                     1.0,
                     batches_with,
                     batches_without,
                 ),
                 await compare_async(
-                    "pages of 100 photos without memcached, against 100 requests",
+                    "lookups of 100 photos without memcached, against 100 requests",
                     4.0,
                     batches_without,
                     photo_by_photo,
@@ -83,30 +83,30 @@ async def _measure() -> list[Figure]:
 
 
 class Load:
-    """Asks for random pages of the photos there are, several at once."""
+    """Load generator: requests random batches of the photos, several at once."""
 
     def __init__(self, session: aiohttp.ClientSession, token: str, references: list[str]) -> None:
         self._session = session
         self._headers = {"Authorization": f"Bearer {token}"}
         self._references = references
-        self._dice = random.Random(7)
+        self._rng = random.Random(7)
 
-    async def rate(self, ask: Callable[[], Awaitable[None]]) -> float:
-        """Pages a second, asked for by `AT_ONCE` who each wait for their answer."""
+    async def rate(self, lookup: Callable[[], Awaitable[None]]) -> float:
+        """Return batches per second of `AT_ONCE` clients, each with one request at a time."""
         started = time.perf_counter()
 
-        async def ask_on() -> int:
-            asked = 0
+        async def run_client() -> int:
+            done = 0
             while time.perf_counter() - started < SECONDS_EACH:
-                await ask()
-                asked += 1
-            return asked
+                await lookup()
+                done += 1
+            return done
 
-        pages = sum(await asyncio.gather(*(ask_on() for _ in range(AT_ONCE))))
-        return pages / (time.perf_counter() - started)
+        batches = sum(await asyncio.gather(*(run_client() for _ in range(AT_ONCE))))
+        return batches / (time.perf_counter() - started)
 
     async def lookup(self, master: str) -> None:
-        """One page in one request."""
+        """Look up one batch in one request."""
         versions = [parse_photo_version(reference) for reference in self._sample()]
         async with self._session.post(
             f"http://{master}{wire.LOOKUP.path()}",
@@ -115,10 +115,10 @@ class Load:
         ) as response:
             body = await response.read()
         if response.status != 200 or body.count(b'"state": "ready"') != BATCH_PHOTOS:
-            raise LoadFailed(f"a page was answered {response.status}: {body[:200]!r}")
+            raise LoadFailed(f"a lookup returned {response.status}: {body[:200]!r}")
 
     async def one_by_one(self, master: str) -> None:
-        """One page as a client without pages would have it: a request a photo, all at once."""
+        """Look up one batch as concurrent requests of one photo each."""
         await asyncio.gather(*(self._photo(master, reference) for reference in self._sample()))
 
     async def _photo(self, master: str, reference: str) -> None:
@@ -126,14 +126,14 @@ class Load:
         async with self._session.get(url, headers=self._headers) as response:
             await response.read()
         if response.status != 200:
-            raise LoadFailed(f"{url} was answered {response.status}")
+            raise LoadFailed(f"{url} returned {response.status}")
 
     def _sample(self) -> list[str]:
-        return self._dice.sample(self._references, BATCH_PHOTOS)
+        return self._rng.sample(self._references, BATCH_PHOTOS)
 
 
 async def _upload(local: LocalCluster) -> list[str]:
-    """The references of so many photos, each with the info that a large photo gets."""
+    """Upload the photos, each with the info of a large photo; return their references."""
     info = await asyncio.to_thread(lambda: make_sizes(render_test_photo(), recipe=RECIPE).info)
     master = local.cluster.masters["east-master"]
     async with (
@@ -154,9 +154,8 @@ async def _upload(local: LocalCluster) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def _master_without_memcached(local: LocalCluster) -> AsyncIterator[str]:
-    """The address of a storagemaster that differs from `east-master` in knowing no memcached."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = Address("127.0.0.1", probe.getsockname()[1])
+    """Run a storagemaster like `east-master` without memcached; yield its address."""
+    address = free_address()
     (master,) = named(local, "east-master")
     config, other = str(local.data / "cluster.toml"), str(local.data / "without.toml")
     _write_without_memcached(local, address, Path(other))
@@ -165,7 +164,7 @@ async def _master_without_memcached(local: LocalCluster) -> AsyncIterator[str]:
             master.plan,
             name="without",
             argv=[other if part == config else part for part in master.plan.argv],
-            is_ready=partial(_listens, address),
+            is_ready=partial(listens, address),
         )
     )
     await process.start()
@@ -178,16 +177,8 @@ async def _master_without_memcached(local: LocalCluster) -> AsyncIterator[str]:
 def _write_without_memcached(local: LocalCluster, address: Address, path: Path) -> None:
     config = (local.data / "cluster.toml").read_text()
     lines = [line for line in config.splitlines() if not line.startswith("memcached")]
-    theirs = str(local.cluster.masters["east-master"].address)
-    path.write_text("\n".join(lines).replace(theirs, str(address)))
-
-
-async def _listens(address: Address) -> bool:
-    with contextlib.suppress(OSError):
-        _, writer = await asyncio.open_connection(address.host, address.port)
-        writer.close()
-        return True
-    return False
+    master_address = str(local.cluster.masters["east-master"].address)
+    path.write_text("\n".join(lines).replace(master_address, str(address)))
 
 
 if __name__ == "__main__":

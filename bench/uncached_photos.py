@@ -1,4 +1,4 @@
-"""Photos that no cache has seen: other names on a node's disk for the bytes that are there."""
+"""Photos that are in no cache: new names on a node's disk for existing bytes."""
 
 import os
 import random
@@ -14,14 +14,14 @@ from volumes.cluster import Node
 from volumes.photo_path import render_path
 from volumes.sizes import size_classes
 
-# Of each photo: so many that a node cannot send them all in one run.
+# Names per photo: enough that one run cannot request all of them.
 NAMES_EACH = 30
 
 _SEED = 1893
 
 
-class NeverRead:
-    """New names for a photo set, made for each run."""
+class UncachedPhotos:
+    """New names for a photo set, created before each run."""
 
     def __init__(self, local: LocalCluster, photos: Sequence[PhotoOfSet], node: Node) -> None:
         self._paths = local.data / "paths-never-read"
@@ -32,21 +32,21 @@ class NeverRead:
         self._rng = random.Random(_SEED)
 
     async def per_second(self, address: Address, *, seconds: int) -> float:
-        """How many photos a server gives in a second, none of them for the second time.
+        """Return the photos per second of a server, each requested only once.
 
         Raises:
-            LoadFailed: It did not give photos only, or it gave all there are.
+            LoadFailed: A response was not a photo, or the photos ran out.
         """
-        urls = [url for photo in self._photos for url in self._name_anew(photo)]
+        urls = [url for photo in self._photos for url in self._link_new_names(photo)]
         paths = write_paths(self._paths, urls)
         result = await run_wrk(address, paths, seconds=seconds, bytes_each_min=BYTES_MIN)
-        # Each thread has a part of its own, and must not come to the end of it.
+        # Each thread requests its own part and must not reach the end of it.
         if result.requests > len(urls) * 0.9:
-            raise LoadFailed(f"{result.requests} requests, and only {len(urls)} photos to miss")
+            raise LoadFailed(f"{result.requests} requests for only {len(urls)} uncached photos")
         return result.per_second
 
-    def _name_anew(self, photo: PhotoOfSet) -> list[str]:
-        # A digest is noted beside the bytes, so that it is there under every name.
+    def _link_new_names(self, photo: PhotoOfSet) -> list[str]:
+        # The digest is an xattr of the file, so every name has it.
         source, urls = self._root / render_path(photo.variant), []
         for variant in photo.other_names(NAMES_EACH, self._rng):
             path = render_path(variant)

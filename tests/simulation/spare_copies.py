@@ -1,6 +1,6 @@
-"""Which copies may be destroyed: never the last one, so that every loss is a bug.
+"""Copies that a fault may destroy: never the last one, so that every loss is a bug.
 
-A file may be damaged on a node while another home of it has it, whole, and sure to survive a crash.
+A fault may damage a file if another mirror has a complete and durable copy.
 """
 
 import hashlib
@@ -13,14 +13,14 @@ from volumes.cluster import NodeId
 from volumes.photo_path import InvalidPath, PhotoTombstone, VolumeId, parse_path
 
 
-class FaultAtlas:
-    """Knows what is where."""
+class SpareCopies:
+    """Search for files with another durable copy."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def spare_files(self, node: SimulatedNode) -> list[str]:
-        """The files at home on a node that may be damaged now, in order of names."""
+        """Return the files on a node that a fault may damage now, sorted by path."""
         return sorted(
             path
             for path in node.disk.contents()
@@ -31,7 +31,7 @@ class FaultAtlas:
         )
 
     def may_lose(self, node: SimulatedNode, *, but: dict[str, Contents] | None = None) -> bool:
-        """Whether a node may lose all that it has, except for what is in a backup."""
+        """Return True if a node may lose all files that a backup does not have."""
         kept = but or {}
         return all(
             self.has_another(node, path)
@@ -40,17 +40,17 @@ class FaultAtlas:
         )
 
     def has_another(self, node: SimulatedNode, path: str) -> bool:
-        """Whether another home certainly has a file, or what covers it, whole."""
+        """Return True if another mirror has a complete and durable copy of a file."""
         place = _place_of(path)
         if place is None:
             return False
         if place.hint_for in self._world.edges:
             return self._is_elsewhere(node, path, list(self._world.nodes.values()))
-        homes = self._world.mirrors_of(_volume_of(place))
-        return self._is_elsewhere(node, Place(place.file).path, homes)
+        mirrors = self._world.mirrors_of(_volume_of(place))
+        return self._is_elsewhere(node, Place(place.file).path, mirrors)
 
-    def _is_elsewhere(self, node: SimulatedNode, path: str, homes: list[SimulatedNode]) -> bool:
-        for other in homes:
+    def _is_elsewhere(self, node: SimulatedNode, path: str, mirrors: list[SimulatedNode]) -> bool:
+        for other in mirrors:
             found = other.disk.durable(path) if other is not node else None
             if found is not None and hashlib.sha256(found.data).hexdigest() == found.digest:
                 return True
@@ -63,7 +63,7 @@ def _volume_of(place: Place) -> VolumeId:
 
 
 def _place_of(path: str) -> Place | None:
-    """The place of a photo file, at home or owed; None for all else."""
+    """Return the place of a photo file or hint, or None for other files."""
     hint_for = None
     if path.startswith(f"{HINTS}/"):
         _, hint_for, path = path.split("/", 2)

@@ -1,4 +1,4 @@
-"""Runs the servers that ours are measured against."""
+"""Baseline servers, run for a benchmark."""
 
 import asyncio
 import contextlib
@@ -13,13 +13,13 @@ from volumes.address import Address
 
 @contextlib.asynccontextmanager
 async def running(argv: Sequence[str], address: Address, *, log: Path) -> AsyncIterator[None]:
-    """A server that listens at an address for as long as the block lasts.
+    """Run a server that listens on an address until the block exits.
 
     Raises:
-        ProcessFailed: It did not come up.
+        ProcessFailed: The server did not start.
     """
     name = Path(argv[0]).name
-    plan = ProcessPlan(name=name, colo="", argv=argv, log=log, is_ready=partial(_listens, address))
+    plan = ProcessPlan(name=name, colo="", argv=argv, log=log, is_ready=partial(listens, address))
     process = SupervisedProcess(plan)
     await process.start()
     try:
@@ -29,13 +29,14 @@ async def running(argv: Sequence[str], address: Address, *, log: Path) -> AsyncI
 
 
 def free_address() -> Address:
-    """A loopback port at which nothing listens."""
+    """Return a loopback address with a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return Address("127.0.0.1", probe.getsockname()[1])
 
 
-async def _listens(address: Address) -> bool:
+async def listens(address: Address) -> bool:
+    """Return True if a server accepts connections on the address."""
     try:
         _, writer = await asyncio.open_connection(address.host, address.port)
     except OSError:
