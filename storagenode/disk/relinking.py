@@ -19,7 +19,6 @@ from volumes.photo_path import (
     render_path,
     render_stem,
 )
-from volumes.version_files import originals_in
 
 VersionFile = Variant | Info | Failure
 
