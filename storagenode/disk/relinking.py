@@ -19,6 +19,7 @@ from volumes.photo_path import (
     render_path,
     render_stem,
 )
+from volumes.version_files import originals_in
 
 VersionFile = Variant | Info | Failure
 
