@@ -19,6 +19,7 @@ from volumes.photo_path import (
     render_path,
     render_stem,
 )
+from volumes.version_files import originals_in
 
 VersionFile = Variant | Info | Failure
 
@@ -79,7 +80,7 @@ def files_to_relink(
     Raises:
         NotFound: The original is missing, and the volume is not offloaded.
     """
-    originals = [file for file in files if isinstance(file, Variant) and file.is_original]
+    originals = originals_in(files)
     if not (originals or (is_offloaded and files)):
         raise NotFound(f"{render_stem(photo_version)} has no original on this node")
     chosen: Sequence[VersionFile] = originals if original_only else files

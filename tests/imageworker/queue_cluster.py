@@ -139,7 +139,7 @@ def running_queue_cluster(folder, *, more_config=""):
     """Run a cluster without workers below a directory until the block exits."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "SWEEP_PASS_SECONDS", PASS_SECONDS)
-        patch.setattr(app, "DEATHS_PASS_SECONDS", PASS_SECONDS)
+        patch.setattr(app, "ABANDONED_PASS_SECONDS", PASS_SECONDS)
         patch.setattr(sizes_queue, "RETRY_INTERVALS_SECONDS", [1, 1])
         (port,) = free_ports(1)
         valkey = ValkeyServer(port=port, data_dir=folder / "valkey", persist=True)
