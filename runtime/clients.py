@@ -8,9 +8,11 @@ tcp(7)), so that neither aiohttp's buffers nor its fast paths hide it.
 
 import asyncio
 import contextlib
+import fcntl
 import resource
 import socket
 import struct
+import termios
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -135,6 +137,11 @@ class Clients:
         """Number of open connections."""
         return len(self._watched)
 
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """The open connections."""
+        return tuple(self._watched)
+
     def admit(self, connection: Connection) -> None:
         """Watch a new connection, or reject it if there are too many."""
         if len(self._watched) >= self.limits.connections_max:
@@ -178,6 +185,12 @@ def progress_of(connected: socket.socket) -> tuple[int, int]:
     info = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
     acknowledged, received = _BYTES_ACKED_AND_RECEIVED.unpack_from(info, _BYTES_ACKED_OFFSET)
     return received, acknowledged
+
+
+def unacknowledged_bytes(connected: socket.socket) -> int:
+    """Return how many bytes the kernel holds that a TCP peer has not acknowledged (tcp(7))."""
+    (count,) = struct.unpack("=i", fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, bytes(4)))
+    return int(count)
 
 
 def allow_open_files(*, wanted: int = 65_536) -> int:

@@ -65,17 +65,6 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
         )
         upkeep = _upkeep(store, cluster.limits, readers, writers)
         fence = Fence(store.volumes)
-        api = WriteApi(
-            store,
-            marker,
-            InternalVerifier(keys),
-            puller,
-            upkeep,
-            fence,
-            writers,
-            boot=secrets.token_hex(8),
-            now_seconds=time.time,
-        )
         reads = ReadApi(
             store,
             Verifier(keys, size_classes(cluster.sizes)),
@@ -84,8 +73,21 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             now_seconds=time.time,
         )
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=2))
+        read_server = _read_server(reads, Clients(limits))
+        api = WriteApi(
+            store,
+            marker,
+            InternalVerifier(keys),
+            puller,
+            upkeep,
+            fence,
+            writers,
+            abort_responses=read_server.abort_responses,
+            boot=secrets.token_hex(8),
+            now_seconds=time.time,
+        )
         await stack.enter_async_context(_write_port(api, node.write, Clients(limits)))
-        await stack.enter_async_context(_read_port(reads, node.read, Clients(limits)))
+        await stack.enter_async_context(_read_port(read_server, node.read))
         await stack.enter_async_context(upkeep.running())
         await stack.enter_async_context(_ticking(fence))
         yield store
@@ -105,10 +107,8 @@ def _write_port(
     return serving(runner, address.host, address.port, clients)
 
 
-def _read_port(
-    reads: ReadApi, address: Address, clients: Clients
-) -> AbstractAsyncContextManager[None]:
-    server = FastPathServer(
+def _read_server(reads: ReadApi, clients: Clients) -> FastPathServer:
+    return FastPathServer(
         reads.respond,
         reads.try_fast_path,
         malformed_request_response,
@@ -118,7 +118,10 @@ def _read_port(
         max_line_size=LINE_BYTES_MAX,
         max_field_size=LINE_BYTES_MAX,
     )
-    return serving(web.ServerRunner(server), address.host, address.port, clients)
+
+
+def _read_port(server: FastPathServer, address: Address) -> AbstractAsyncContextManager[None]:
+    return serving(web.ServerRunner(server), address.host, address.port, server.clients)
 
 
 def _upkeep(store: Store, limits: Limits, readers: Executor, writers: Executor) -> Upkeep:

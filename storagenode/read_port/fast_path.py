@@ -8,12 +8,14 @@ every other request, even one with an unusual space.
 
 import asyncio
 import re
+import socket
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
 
-from runtime.clients import Clients
+from runtime.clients import Clients, unacknowledged_bytes
 from runtime.http_server import BoundedHandler, BoundedServer, Refuse
 
 FastPath = Callable[[bytes], Sequence[bytes | bytearray] | None]
@@ -61,6 +63,7 @@ class FastPathServer(BoundedServer):
         async def mark_answering(request: web.BaseRequest) -> web.StreamResponse:
             protocol: Any = request.protocol
             protocol.is_answering = True
+            protocol.target = request.raw_path.encode()
             return await handler(request)
 
         super().__init__(
@@ -68,6 +71,24 @@ class FastPathServer(BoundedServer):
         )
         self._try_fast_path = try_fast_path
         self._idle_seconds = idle_seconds
+
+    def abort_responses(self, stem: str) -> int:
+        """Abort the responses under way to targets that begin with a stem; return their number.
+
+        A client that has received a part learns of it by a reset, so that no cache stores the part.
+        A response is under way until the client has acknowledged its last byte.
+        """
+        prefix = f"/{stem}".encode()
+        found = [
+            connection
+            for connection in self.clients.connections
+            if isinstance(connection, _FastPathHandler)
+            and connection.target.startswith(prefix)
+            and connection.is_sending()
+        ]
+        for connection in found:
+            connection.reset()
+        return len(found)
 
     def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection."""
@@ -83,6 +104,7 @@ class _FastPathHandler(BoundedHandler):
         "_timer",
         "_try_fast_path",
         "is_answering",
+        "target",
     )
 
     def __init__(
@@ -99,6 +121,8 @@ class _FastPathHandler(BoundedHandler):
         self._timer: asyncio.TimerHandle | None = None
         # True while the handler works, during which the connection is not idle.
         self.is_answering = False
+        # Target of the request that is or was answered last.
+        self.target = b""
         # Number of requests in aiohttp without a response. Responses keep the order of requests.
         self._pending = 0
         # True while the next bytes received are known to start a new request.
@@ -149,8 +173,28 @@ class _FastPathHandler(BoundedHandler):
             return False
         if response is None:
             return False
+        self.target = plain[1]
         self.transport.writelines(response)
         return True
+
+    def is_sending(self) -> bool:
+        """Return True if a part of the last response has not reached the client."""
+        if self.transport is None or self.transport.is_closing():
+            return False
+        return (
+            self.is_answering
+            or self.transport.get_write_buffer_size() > 0
+            or unacknowledged_bytes(self.transport.get_extra_info("socket")) > 0
+        )
+
+    def reset(self) -> None:
+        """Reset the connection, and discard what the kernel has still to send."""
+        transport = self.transport
+        assert transport is not None
+        linger = struct.pack("=ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.force_close()
+        transport.abort()
 
     def _close_if_idle(self) -> None:
         remaining = self._received_at + self._idle_seconds - self._loop.time()

@@ -56,8 +56,10 @@ class WriteApi:
         threads: Executor,
         *,
         boot: str,
+        abort_responses: Callable[[str], object],
         now_seconds: Callable[[], float],
     ) -> None:
+        self._abort_responses = abort_responses
         self._store = store
         self._marker = marker
         self._verifier = verifier
@@ -218,9 +220,11 @@ class WriteApi:
         place, mtime = _place(request)
         if not place.path.endswith(".gone"):
             raise BadRequest(f"{place} is not a tombstone")
-        return _json(
-            await self._threads.run(self._store.write_tombstone, place, mtime_seconds=mtime)
-        )
+        published = await self._threads.run(self._store.write_tombstone, place, mtime_seconds=mtime)
+        if place.hint_for is None:
+            # Before the delete is answered: a slow response must not outlive the purge of an edge.
+            self._abort_responses(place.path.removesuffix(".gone"))
+        return _json(published)
 
     async def remove_hint(self, request: web.Request, _: bytes) -> web.Response:
         """Remove a hint."""

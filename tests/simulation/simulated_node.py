@@ -99,6 +99,7 @@ class SimulatedNode(Machine):
             None,  # type: ignore[arg-type]
             self.fence,
             self.threads,  # type: ignore[arg-type]
+            abort_responses=lambda _: 0,
             boot=str(self.boot),
             now_seconds=self._now_seconds,
         )
