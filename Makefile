@@ -1,4 +1,4 @@
-# One word a need; `make` lists them. Needs git, make and Python 3.11 or later.
+# `make` lists the targets. Needs git, make, and Python 3.11 or later.
 
 PYTHON ?= python3
 DATA ?= data
@@ -9,12 +9,12 @@ DRILL_SECONDS ?= 10
 SOAK_SEEDS ?= 3
 
 BIN := .venv/bin
-# Made once for each lock: what runs Glassplate, and what else its developers need.
+# Stamps of the installed packages: to run Glassplate, and to develop it.
 RUNTIME := .venv/.runtime-installed
 DEV := .venv/.dev-installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# What is compiled is kept, whatever the shell says: else each of many processes compiles all it imports.
+# Keep compiled modules whatever the shell says, or each of many processes compiles all its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -23,90 +23,90 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: check clean compose-test drill golden help lock planted simulate soak soak-images soak-simulation
 .PHONY: test up
 
-help: ## list these words
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: $(RUNTIME) ## run it all here until Ctrl-C (DATA=data PORT=8080 URLS=1: every URL)
+up: $(RUNTIME) ## run a whole cluster until Ctrl-C (DATA=data PORT=8080 URLS=1: every URL)
 	@proxy_config/install-servers.sh
 	@$(BIN)/glassplate up --data '$(DATA)' --port $(PORT) $(if $(URLS),--urls)
 
-check: $(DEV) ## lint, format, types, import directions, house rules
+check: $(DEV) ## check lint, format, types, import directions, house rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_tidy.py tests/test_tidy_rules.py
 
-test: $(DEV) ## every test
+test: $(DEV) ## run every test
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m tests
 
-compose-test: $(DEV) ## really run compose.yaml, with podman, as root
+compose-test: $(DEV) ## run compose.yaml with podman, as root
 	@proxy_config/install-servers.sh compose
 	@tests/deploy/debian_images/make-images.sh
 	$(BIN)/python -m tests.deploy.run_compose
 
-bench: ## every bench; fails where a median is under its floor
+bench: ## run the main benches; fail if a median is below its floor
 	@$(MAKE) --no-print-directory --keep-going bench-journey bench-edge
 
-bench-journey: $(DEV) ## each step of a photo's journey, against the least it could be
+bench-journey: $(DEV) ## measure each step of a photo's journey against its lower bound
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.journey
 
-bench-edge: $(DEV) ## reading through the edge, against serving the bare file
+bench-edge: $(DEV) ## measure reads through the edge against bare files from nginx
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.edge
 
-bench-purge: $(DEV) ## how soon after a delete no edge serves any size, of 1,000 photos
+bench-purge: $(DEV) ## measure the time from 1,000 deletes until no edge serves a size
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.purge
 
-bench-repair: $(DEV) ## copying a mirror anew, in photos and in bytes a second
+bench-repair: $(DEV) ## measure the repair of an empty mirror, in photos and bytes per second
 	$(BIN)/python -m bench.repair
 
-bench-signing: $(DEV) ## permission URLs signed a second by one core
+bench-signing: $(DEV) ## measure permission URLs signed per second on one core
 	$(BIN)/python -m bench.signing
 
-bench-frozen-mirror: $(DEV) ## how long a mirror that freezes delays uploads
+bench-frozen-mirror: $(DEV) ## measure the delay of uploads when a mirror freezes
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.frozen_mirror
 
-bench-images: $(DEV) ## making sizes, against Pillow and libvips; photos through the whole chain
+bench-images: $(DEV) ## measure sizes against Pillow and libvips, and the whole chain
 	@$(BIN)/pip install -qq --editable '.[bench]'
 	$(BIN)/python -m bench.images
 
-bench-info: $(DEV) ## pages of 100 photos, with memcached against without
+bench-info: $(DEV) ## measure lookups of 100 photos with and without memcached
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m bench.batch_lookup
 
-drill: $(DEV) ## break clusters in the ways that stand for all, and check every promise
+drill: $(DEV) ## break clusters by the representative faults, and check every promise
 	@proxy_config/install-servers.sh test
 	$(BIN)/glassplate drill --duration $(DRILL_SECONDS) --report drills
 
-soak: soak-images soak-simulation ## broken photos, 100000 histories, every drill with seed after seed (SOAK_SEEDS=3)
+soak: soak-images soak-simulation ## run broken photos, 100,000 histories, and every drill (SOAK_SEEDS=3)
 	@proxy_config/install-servers.sh test
 	for seed in $$(seq $(SOAK_SEEDS)); do \
 	  $(BIN)/glassplate drill --all --duration 60 --seed $$seed --report drills/$$seed || exit 1; done
 
-soak-images: $(DEV) ## 200000 broken photos (GLASSPLATE_FUZZ_SEED=1871)
+soak-images: $(DEV) ## decode 200,000 broken photos (GLASSPLATE_FUZZ_SEED=1871)
 	GLASSPLATE_FUZZ_FILES=$${GLASSPLATE_FUZZ_FILES:-200000} \
 	  $(BIN)/python -m pytest -q -s tests/imageworker/sandbox/test_fuzz_decoders.py
 
-simulate: $(DEV) ## one simulated history, told (SEED=1)
+simulate: $(DEV) ## print one simulated history (SEED=1)
 	$(BIN)/python -m tests.simulation --seed $(SEED)
 
-soak-simulation: $(DEV) ## many simulated histories on all cores (SEEDS=1-100000)
+soak-simulation: $(DEV) ## run many simulated histories on all cores (SEEDS=1-100000)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
-planted: $(DEV) ## plant every known bug, one at a time, and print who finds it
+planted: $(DEV) ## plant every known bug, one at a time, and print what finds it
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m tests.planted
 
-golden: $(DEV) ## write the golden files anew, to be read in the diff
+golden: $(DEV) ## rewrite the golden files, for review in the diff
 	@for script in tests/*/make_golden_*.py; do echo $$script; $(BIN)/python $$script || exit 1; done
 	@git --no-pager diff --stat -- tests
 
-clean: ## remove all that make made; the photos in data/ stay
+clean: ## remove everything that make created, except the photos in data/
 	rm -rf .venv build dist bench/results *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

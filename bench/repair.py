@@ -75,7 +75,7 @@ async def _measure(
     nodes = {n: NodeClient(local.cluster.nodes[n].write, session, signer) for n in ids}
     mirrors = Mirrors(local.cluster, nodes, Fleet(nodes), local.cluster.nodes[source].colo)
     await mirrors.fleet.poll()
-    # There is no edge to purge.
+    # No edge needs a purge.
     tombstone_delivery = TombstoneDelivery(mirrors, EdgePurger({}, session))
     reconcile = Reconciler(mirrors, tombstone_delivery, now_seconds=time.time)
     rates = []

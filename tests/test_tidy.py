@@ -36,7 +36,7 @@ def _paths():
 
 @pytest.fixture(name="files", scope="module")
 def _files(paths):
-    """The text of every file that is text."""
+    """Return the text of every text file."""
     files = {}
     for path in sorted(paths):
         with contextlib.suppress(UnicodeDecodeError):
@@ -52,12 +52,12 @@ def report(messages):
 
 
 def broken(rule, files):
-    """What a rule for one file says of some of them."""
+    """Return the messages of a rule for one file."""
     return [message for path, text in files.items() for message in rule(path, text)]
 
 
 def ending(files, *suffixes):
-    """The files whose paths end so."""
+    """Return the files whose paths have one of these endings."""
     return {path: text for path, text in files.items() if path.endswith(suffixes)}
 
 
@@ -78,6 +78,13 @@ def test_every_test_keeps(rule, files):
     """Rules for tests: each runs, and each says its promise."""
     tests = {path: text for path, text in files.items() if path.startswith("tests/")}
     report(broken(rule, ending(tests, ".py")))
+
+
+def test_prose_is_plain_english(files):
+    """Pages, comments, docstrings, and messages avoid the words that the rule lists."""
+    rules = ("tests/tidy_rules.py", "tests/test_tidy_rules.py")
+    prose = ending(files, ".py", ".md", ".j2", ".sh", ".toml", ".yaml", "Makefile")
+    report(broken(tidy_rules.plain_english, {p: t for p, t in prose.items() if p not in rules}))
 
 
 def test_packages_show_a_public_face_only(files):

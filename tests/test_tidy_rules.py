@@ -11,7 +11,7 @@ PATHS = {"volumes/photo_path.py", "volumes/README.md", "docs/wire.md", "README.m
 
 
 def found(rule, text, path="volumes/photo_path.py", **options):
-    """The messages a rule has for a text."""
+    """Return the messages of a rule for a text."""
     return list(rule(path, textwrap.dedent(text), **options))
 
 

@@ -107,12 +107,18 @@ _PLAIN_ENGLISH = tuple(
         ),
     )
 )
-ALLOWED_LINES: frozenset[str] = frozenset()
+_COMMENT_MARKS = ("#", "--", "//", "{#")
+ALLOWED_LINES = frozenset(
+    {
+        # The Unix user.
+        'command = ["memcached", "-l", HOST, "-p", str(port), *OPTIONS, "-u", "nobody"]',
+    }
+)
 """Lines, without indentation, whose words are right although the rule lists them."""
 
 
 def short_modules(path: str, text: str) -> Iterator[str]:
-    """A module is short enough to be read in one go."""
+    """Require that a module is short enough to be read in one go."""
     lines = len(text.splitlines())
     if lines > MODULE_LINES_MAX:
         yield (
@@ -122,7 +128,7 @@ def short_modules(path: str, text: str) -> Iterator[str]:
 
 
 def short_functions(path: str, text: str) -> Iterator[str]:
-    """A function fits a screen."""
+    """Require that a function fits a screen."""
     for node in ast.walk(_parse(path, text)):
         if isinstance(node, _FUNCTIONS) and node.end_lineno is not None:
             lines = node.end_lineno - node.lineno + 1
@@ -134,7 +140,7 @@ def short_functions(path: str, text: str) -> Iterator[str]:
 
 
 def module_docstrings(path: str, text: str) -> Iterator[str]:
-    """A module opens with one sentence that says its idea."""
+    """Require that a module opens with a sentence that says its idea."""
     docstring = ast.get_docstring(_parse(path, text))
     if docstring is None:
         yield f"{path}: no docstring; open it with one sentence that says what it is for"
@@ -145,7 +151,7 @@ def module_docstrings(path: str, text: str) -> Iterator[str]:
 
 
 def names_that_say_something(path: str, text: str) -> Iterator[str]:
-    """A file or folder is named for what is in it, and is no drawer for all sorts."""
+    """Require that a name says what the file or folder holds."""
     del text
     for part in PurePosixPath(path).parts:
         for word in _DRAWERS.intersection(part.partition(".")[0].lower().split("_")):
@@ -153,7 +159,7 @@ def names_that_say_something(path: str, text: str) -> Iterator[str]:
 
 
 def no_left_overs(path: str, text: str) -> Iterator[str]:
-    """What is to be done is done, or told to somebody; notes in the code are neither."""
+    """Refuse notes of unfinished work."""
     for number, line in enumerate(text.splitlines(), 1):
         for match in _LEFT_OVER.finditer(line):
             yield f"{path}:{number}: {match[0]}; do it, or take the note out"
@@ -167,7 +173,7 @@ def no_machine_paths(path: str, text: str) -> Iterator[str]:
 
 
 def no_skipped_tests(path: str, text: str) -> Iterator[str]:
-    """A test runs and passes; one that may not says nothing when it is green."""
+    """Refuse tests that may be skipped: green would prove nothing."""
     for node in ast.walk(_parse(path, text)):
         if isinstance(node, ast.ImportFrom) and node.module in {"pytest", "unittest"}:
             found = [alias.name for alias in node.names if alias.name in _SKIPPING]
@@ -191,7 +197,7 @@ def tests_with_docstrings(path: str, text: str) -> Iterator[str]:
 
 
 def init_re_exports_only(path: str, text: str) -> Iterator[str]:
-    """A package's `__init__.py` is its public face, with nothing behind it."""
+    """Require that a package's `__init__.py` only re-exports."""
     docstring, *rest = _parse(path, text).body or [ast.Pass()]
     body = rest if isinstance(docstring, ast.Expr) else [docstring, *rest]
     for node in body:
@@ -214,7 +220,7 @@ def no_print(path: str, text: str) -> Iterator[str]:
 
 
 def plain_english(path: str, text: str) -> Iterator[str]:
-    """Prose uses plain words: docstrings, comments and strings of a module, all text elsewhere."""
+    """Require plain words in pages, in comments, and in the docstrings and strings of modules."""
     lines = text.splitlines()
     for number in sorted(_prose_lines(path, text)):
         line = lines[number - 1]
@@ -226,14 +232,14 @@ def plain_english(path: str, text: str) -> Iterator[str]:
 
 
 def one_title(path: str, text: str) -> Iterator[str]:
-    """A page has one title, which is what it is about."""
+    """Require that a page has one title."""
     titles = len(_TITLE.findall(_FENCE.sub("", text)))
     if titles != 1:
         yield f"{path}: {titles} titles; give it exactly one line that begins with a single #"
 
 
 def links_that_lead_somewhere(path: str, text: str, paths: Collection[str]) -> Iterator[str]:
-    """A relative link in a page leads to a file or a folder of the project."""
+    """Require that a relative link leads to a file or a folder of the project."""
     prose = _CODE_SPAN.sub("", _FENCE.sub("", text))
     for target in _LINK.findall(prose):
         file = target.partition("#")[0]
@@ -244,7 +250,7 @@ def links_that_lead_somewhere(path: str, text: str, paths: Collection[str]) -> I
 
 
 def named_files_exist(path: str, text: str, paths: Collection[str]) -> Iterator[str]:
-    """A file named in a page, or in a docstring of a module, is still there.
+    """Require that a file named in a page or a docstring exists.
 
     It may be named from the project's root or from the folder of the one who names it.
     """
@@ -272,7 +278,7 @@ def folders_with_readme(files: Mapping[str, str]) -> Iterator[str]:
 
 
 def modules_in_use(files: Mapping[str, str]) -> Iterator[str]:
-    """A module is imported by another one, or it is an entry point; tests alone do not count."""
+    """Require that a module is an entry point, or imported by one that is not a test."""
     modules = {
         module_name(path): path for path in files if _is_source(path) and path.endswith(".py")
     }
@@ -290,7 +296,7 @@ def modules_in_use(files: Mapping[str, str]) -> Iterator[str]:
 
 
 def small_files(path: str, size_bytes: int) -> Iterator[str]:
-    """What weighs much is made, not kept."""
+    """Refuse large files."""
     if size_bytes > FILE_BYTES_MAX:
         yield (
             f"{path}: {size_bytes:,} bytes, and {FILE_BYTES_MAX:,} are the most; "
@@ -299,12 +305,12 @@ def small_files(path: str, size_bytes: int) -> Iterator[str]:
 
 
 def top_level_packages(files: Collection[str]) -> set[str]:
-    """The folders at the root that hold a package."""
+    """Return the folders at the root that hold a package."""
     return {path.split("/")[0] for path in files if re.fullmatch(r"[a-z_]+/__init__\.py", path)}
 
 
 def module_name(path: str) -> str:
-    """The dotted name that a module is imported by.
+    """Return the dotted name of a module.
 
     >>> module_name("volumes/photo_path.py")
     'volumes.photo_path'
@@ -314,7 +320,7 @@ def module_name(path: str) -> str:
 
 @cache
 def _parse(path: str, text: str) -> ast.Module:
-    """The module's tree, made once for all rules. A broken module is named by the error."""
+    """Parse a module once for all rules; the error names a broken one."""
     return ast.parse(text, filename=path)
 
 
@@ -323,7 +329,7 @@ def _is_source(path: str) -> bool:
 
 
 def _mentions(path: str, text: str) -> Iterator[str]:
-    """The modules a module imports, or names in a text, as queues and lazy commands do."""
+    """Yield the modules that a module imports, or names in a string."""
     name = module_name(path)
     package = name if path.endswith("/__init__.py") else name.rpartition(".")[0]
     for node in ast.walk(_parse(path, text)):
@@ -363,7 +369,7 @@ def _dotted(node: ast.expr) -> str:
 
 
 def _prose(path: str, text: str) -> str:
-    """What a file says in words: a page says it all, a module its docstrings."""
+    """Return the prose of a file: a page as a whole, the docstrings of a module."""
     if not path.endswith(".py"):
         return text
     documented = (ast.Module, ast.ClassDef, *_FUNCTIONS)
@@ -373,8 +379,11 @@ def _prose(path: str, text: str) -> str:
 
 def _prose_lines(path: str, text: str) -> set[int]:
     """Return the numbers of the lines that hold prose, from 1."""
+    lines = text.splitlines()
+    if path.endswith(".md"):
+        return set(range(1, len(lines) + 1))
     if not path.endswith(".py"):
-        return set(range(1, len(text.splitlines()) + 1))
+        return {n for n, line in enumerate(lines, 1) if line.lstrip().startswith(_COMMENT_MARKS)}
     found: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type in {tokenize.STRING, tokenize.COMMENT}:

@@ -83,7 +83,7 @@ def until(condition):
 
 
 def new_photo(nodes):
-    """A large photo that both nodes have and no edge: its version and path."""
+    """Return a large photo that both nodes have and no edge: its version and path."""
     photo_version = version_of(next(_numbers))
     place = variant_of(photo_version, "m")
     data = bytes_of(str(photo_version), size=PHOTO_BYTES)
@@ -93,7 +93,7 @@ def new_photo(nodes):
 
 
 def bytes_to_edges(proxies):
-    """Number of bytes that nodes have sent to edges so far."""
+    """Return number of bytes that nodes have sent to edges so far."""
     return sum(proxy.bytes_passed[Direction.CLIENT] for proxy in proxies.values())
 
 

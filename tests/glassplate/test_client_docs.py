@@ -21,7 +21,7 @@ MODULES = [health_warnings, blocking, client, get, photo_urls, references, retri
 
 @pytest.fixture(name="folder", autouse=True)
 def _folder(cluster, tmp_path, monkeypatch, seeds):
-    """The folder that the examples expect: with a cluster's config and a photo."""
+    """Return the folder that the examples expect: with a cluster's config and a photo."""
     (tmp_path / "cluster.toml").symlink_to(cluster.config)
     (tmp_path / "cat.jpg").write_bytes(jpeg(next(seeds), width=1200, height=900))
     monkeypatch.chdir(tmp_path)

@@ -30,7 +30,7 @@ __all__ = [
 
 @pytest.fixture(name="cluster")
 def _cluster(runner, cluster_with):
-    """A small cluster without fences, and requests like an edge's."""
+    """Return a small cluster without fences, and requests like an edge's."""
 
     async def start():
         cluster = ProbedCluster(await cluster_with())

@@ -21,7 +21,7 @@ SIZE, LARGE, INFO = f"{STEM}_m.jpg", f"{STEM}_h.jpg", f"{STEM}.json"
 
 @pytest.fixture(name="mirrors")
 def _mirrors(cluster):
-    """The winner and the loser of a version whose size and info differ between the mirrors."""
+    """Return winner and loser of a version whose size and info differ between the mirrors."""
     for node in NODES:
         cluster.write(node, SIZE, f"m of {node}".encode())
         cluster.write(node, INFO, f"info of {node}".encode())

@@ -29,7 +29,7 @@ def pytest_pyfunc_call(pyfuncitem):
 
 @pytest.fixture(name="runner", autouse=True)
 def _runner():
-    """The loop of the test, which must have no other task at the end."""
+    """Return the loop of the test, which must have no other task at the end."""
     with asyncio.Runner() as runner:
         yield runner
         assert runner.run(other_tasks()) == []
@@ -45,7 +45,7 @@ async def other_tasks():
 
 @pytest.fixture(name="roots", scope="session")
 def _roots(tmp_path_factory):
-    """A root for every node, created once."""
+    """Return a root for every node, created once."""
     return make_roots(tmp_path_factory.mktemp("roots"))
 
 
@@ -75,7 +75,7 @@ def _despair(monkeypatch, impatience):
 
 @pytest.fixture(name="cluster_with")
 def _cluster_with(runner, roots, patience):
-    """A function that starts a small cluster with these options in its config."""
+    """Return a function that starts a small cluster with these options in its config."""
     assert patience is None
     clusters = []
 
@@ -93,13 +93,13 @@ def _cluster_with(runner, roots, patience):
 
 @pytest.fixture(name="cluster")
 def _cluster(runner, cluster_with):
-    """A small cluster without a queue, a cache or an edge."""
+    """Return a small cluster without a queue, a cache or an edge."""
     return runner.run(cluster_with())
 
 
 @pytest.fixture(name="photo")
 def _photo(runner, cluster):
-    """The version of a photo that has its sizes."""
+    """Return the version of a photo that has its sizes."""
 
     async def make():
         photo_version = (await cluster.master.upload(picture())).version
@@ -113,14 +113,14 @@ def _photo(runner, cluster):
 
 @pytest.fixture(name="valkey_server", scope="session")
 def _valkey_server():
-    """A Valkey that runs for the whole session."""
+    """Return a Valkey that runs for the whole session."""
     with ValkeyServer(port=free_port()) as server:
         yield server
 
 
 @pytest.fixture(name="valkey")
 def _valkey(valkey_server):
-    """An empty Valkey."""
+    """Return an empty Valkey."""
     with valkey_server.client() as client:
         client.flushall()
     return valkey_server

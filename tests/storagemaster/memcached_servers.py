@@ -12,11 +12,13 @@ from tests.free_ports import free_port
 from tests.storagemaster.small_cluster import HOST
 from volumes.address import Address
 
+OPTIONS = ("-U", "0", "-m", "16")
+
 
 @contextlib.contextmanager
 def running_memcached(port: int) -> "Iterator[subprocess.Popen[bytes]]":
     """Run the memcached of the system on a port of the loopback interface."""
-    command = ["memcached", "-l", HOST, "-p", str(port), "-U", "0", "-u", "nobody", "-m", "16"]
+    command = ["memcached", "-l", HOST, "-p", str(port), *OPTIONS, "-u", "nobody"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             wait_until_it_listens(port)

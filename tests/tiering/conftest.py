@@ -17,7 +17,7 @@ from tests.tiering_cluster import EDGE, KEYS, cold_cluster
 
 @pytest.fixture(name="s3", scope="module", params=["moto", "seaweed"])
 def _s3(request, tmp_path_factory):
-    """The moto server, then a SeaweedFS gateway, each behind a proxy that can fail."""
+    """Return the moto server, then a SeaweedFS gateway, each behind a proxy that can fail."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
@@ -44,7 +44,7 @@ def _cluster(s3, tmp_path_factory):
 
 @pytest.fixture(name="edge", scope="module")
 def _edge(cluster):
-    """The cluster's nginx, with its cache."""
+    """Return the cluster's nginx, with its cache."""
     keys = {id_: key.hex() for id_, key in derived_keys(KEYS, Purpose.READ).items()}
     with running_nginx(cluster.config, EDGE, keys, purge_networks=("127.0.0.1",)) as edge:
         yield edge
@@ -55,7 +55,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(name="photo_version")
 def _of(cluster):
-    """A photo on both disks of a recalled volume."""
+    """Return a photo on both disks of a recalled volume."""
     cluster.recall()
     photo_version = cluster.put_photo(next(_numbers))
     yield photo_version

@@ -14,7 +14,7 @@ from volumes.photo_path import Variant, parse_photo_version
 
 @pytest.fixture(name="offloaded")
 def _offloaded(cluster, photo_version):
-    """A photo whose original and large sizes are only in the bucket."""
+    """Return a photo whose original and large sizes are only in the bucket."""
     assert cluster.glassplate("volume", "offload", VOLUME, "--to", COLD, "--apply").exit_code == 0
     # On a busy machine some call may have been given up, and a node be taken for down.
     cluster.run(cluster.master.fleet.poll())

@@ -27,13 +27,13 @@ TWO = PhotoVersion(1, "01jd3x8m2c9qp4k7", "000000")
 
 @pytest.fixture(name="patient_cache", autouse=True)
 def _patient_cache(monkeypatch):
-    """A long timeout, because a busy machine is slow."""
+    """Return a long timeout, because a busy machine is slow."""
     monkeypatch.setattr(info_cache, "RESPONSE_SECONDS", 10.0)
 
 
 @pytest.fixture(name="memcached", scope="module")
 def _memcached():
-    """The address of a memcached."""
+    """Return the address of a memcached."""
     port = free_port()
     with running_memcached(port):
         yield Address(HOST, port)
@@ -41,7 +41,7 @@ def _memcached():
 
 @pytest.fixture(name="raw")
 def _raw(memcached):
-    """A client of the empty memcached, for the stored values."""
+    """Return a client of the empty memcached, for the stored values."""
     with contextlib.closing(Client((memcached.host, memcached.port))) as client:
         client.flush_all(noreply=False)
         yield client
@@ -49,7 +49,7 @@ def _raw(memcached):
 
 @pytest.fixture(name="cache")
 def _cache(memcached, raw):
-    """A cache over an empty memcached."""
+    """Return a cache over an empty memcached."""
     assert raw
     with contextlib.closing(InfoCache([memcached])) as cache:
         yield cache
@@ -184,7 +184,7 @@ async def test_a_frozen_memcached_is_a_miss(monkeypatch):
 
 @pytest.fixture(name="ready")
 def _ready(runner, cluster_with, memcached, raw):
-    """A cluster with memcached, and a ready photo in it."""
+    """Return a cluster with memcached, and a ready photo in it."""
     assert raw
 
     async def make():

@@ -21,7 +21,7 @@ PATHS = [f"1/k7/01jd3x8m2c9qp4k7_3fz8qd_{letter}.jpg" for letter in "abc"]
 
 @pytest.fixture(name="session")
 def _session(runner):
-    """A client session."""
+    """Return a client session."""
 
     async def new_session():
         return aiohttp.ClientSession()
@@ -33,7 +33,7 @@ def _session(runner):
 
 @pytest.fixture(name="edges")
 def _edges(runner):
-    """An edge of each kind, both running."""
+    """Return an edge of each kind, both running."""
     stack = contextlib.AsyncExitStack()
 
     async def start():
@@ -46,13 +46,13 @@ def _edges(runner):
 
 @pytest.fixture(autouse=True)
 def _patient_purges(monkeypatch):
-    """A long timeout, because a busy machine is slow."""
+    """Return a long timeout, because a busy machine is slow."""
     monkeypatch.setattr(purging, "RESPONSE_SECONDS", 10.0)
 
 
 @pytest.fixture(name="purge")
 def _purge(session, edges):
-    """The purge of both edges."""
+    """Return the purge of both edges."""
     return EdgePurger({edge.config.id: edge.config for edge in edges}, session).purge
 
 
@@ -106,13 +106,13 @@ async def test_a_cluster_without_edges_needs_no_purge(session):
 
 @pytest.fixture(name="edge")
 def _edge():
-    """An edge of the small cluster that is not running yet."""
+    """Return an edge of the small cluster that is not running yet."""
     return PurgedEdge("edge", "nginx")
 
 
 @pytest.fixture(name="cluster")
 def _cluster(runner, cluster_with, edge):
-    """A small cluster with one edge."""
+    """Return a small cluster with one edge."""
     return runner.run(cluster_with(edges={"edge": edge.config}))
 
 

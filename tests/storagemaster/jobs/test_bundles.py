@@ -24,7 +24,7 @@ NODES = {"east-1", "west-1"}
 
 @pytest.fixture(name="photo")
 def _photo(runner, cluster):
-    """The version of an uploaded photo."""
+    """Return the version of an uploaded photo."""
     return runner.run(cluster.master.upload(picture())).version
 
 

@@ -58,7 +58,7 @@ async def test_a_second_pass_is_enqueued_when_the_info_is_mirrored(cluster, monk
 
 @pytest.fixture(name="swept")
 def _swept(cluster, monkeypatch):
-    """A sweep with AVIF, the jobs that it enqueued, and the state of the queue's job."""
+    """Return a sweep with AVIF, the jobs that it enqueued, and the state of the queue's job."""
     master, enqueued, job = cluster.master, [], {"state": ""}
 
     async def job_state(_original, _kind):

@@ -27,14 +27,14 @@ ENDED = [JobStatus.FAILED, JobStatus.FINISHED, JobStatus.STOPPED, JobStatus.CANC
 
 @pytest.fixture(name="connection")
 def _connection(valkey):
-    """A connection to an empty Valkey."""
+    """Return a connection to an empty Valkey."""
     with redis.Redis(port=valkey.port) as connection:
         yield connection
 
 
 @pytest.fixture(name="queue")
 def _queue(connection):
-    """The queue of a storagemaster."""
+    """Return the queue of a storagemaster."""
     return SizesQueue(connection, KEYS)
 
 

@@ -19,7 +19,7 @@ WHOLE = b"".join(CHUNKS)
 
 @pytest.fixture(name="runner", autouse=True)
 def _runner():
-    """A loop with a jumping clock, which must have no other task at the end."""
+    """Return a loop with a jumping clock, which must have no other task at the end."""
     with asyncio.Runner(loop_factory=JumpingClockLoop) as runner:
         yield runner
         assert runner.run(other_tasks()) == set()

@@ -25,7 +25,7 @@ NO_VOLUME = PhotoVersion(9, "01jd3x8m2c9qp4k7", "3fz8qd")
 
 @pytest.fixture(name="calls")
 def _calls(monkeypatch):
-    """The requests to nodes during the test, by the name of their route."""
+    """Return the requests to nodes during the test, by the name of their route."""
     calls = []
     for owner, name in (
         (WriteApi, "digests"),
@@ -45,13 +45,13 @@ def _calls(monkeypatch):
 
 @pytest.fixture(name="patient_cache", autouse=True)
 def _patient_cache(monkeypatch):
-    """A timeout with which a slow machine does not cause a miss."""
+    """Return a timeout with which a slow machine does not cause a miss."""
     monkeypatch.setattr(info_cache, "RESPONSE_SECONDS", 10.0)
 
 
 @pytest.fixture(name="memcached")
 def _memcached():
-    """A memcached of this test: its process and its address."""
+    """Return a memcached of this test: its process and its address."""
     port = free_port()
     with running_memcached(port) as process:
         yield process, Address(HOST, port)

@@ -16,7 +16,7 @@ MIRRORS = ("east-1", "west-1")
 
 @pytest.fixture(name="receipt")
 def _receipt(runner, cluster):
-    """The response to an upload."""
+    """Return the response to an upload."""
     return runner.run(cluster.master.upload(picture()))
 
 

@@ -34,7 +34,7 @@ NOT_PHOTOS = {
 
 @pytest.fixture(name="cluster")
 def _cluster(runner, cluster_with):
-    """A small cluster with small limits."""
+    """Return a small cluster with small limits."""
     return runner.run(cluster_with(limits=LIMITS))
 
 

@@ -31,7 +31,7 @@ def put(node, photo_version, size_bytes):
 
 @contextlib.contextmanager
 def slow_read(node, variant, *, plain=True):
-    """A GET whose client has received the head and one byte, and does not read on."""
+    """Run a GET whose client has received the head and one byte, and pauses."""
     connection = http.client.HTTPConnection(node.node.read.host, node.node.read.port, timeout=60)
     connection.sock = socket.socket()
     connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BUFFER_BYTES)
