@@ -72,7 +72,7 @@ def test_init_keeps_existing_keys(keys, key_file):
     before = key_file.read_bytes()
     again = keys("init")
     assert again.exit_code == 0
-    assert "exists already" in again.stdout
+    assert "already exists" in again.stdout
     assert key_file.read_bytes() == before
 
 
