@@ -294,7 +294,9 @@ class Client(Operations):
     @property
     def regeneration(self) -> "Regeneration":
         """Regeneration of sizes."""
-        return self._opened().regeneration
+        from glassplate.session.regeneration import Regeneration
+
+        return Regeneration(self._opened())
 
     def url(
         self,

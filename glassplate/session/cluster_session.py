@@ -12,11 +12,9 @@ from glassplate.errors import ClusterError, ContentMismatch, InvalidResponse, Us
 from glassplate.session.downloads import Downloaded, download
 from glassplate.session.exchange import Progress, Request, SendProgress
 from glassplate.session.masters import Credentials, Masters
-from glassplate.session.regeneration import Regeneration
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.sinks import Sink
 from glassplate.session.sources import Body, MemoryBody, Source, open_source
-from glassplate.session.tiering import Tiering
 from storagemaster import wire
 from storagemaster.wire import PhotoStatus, Receipt
 from volumes.photo_path import PhotoVersion
@@ -47,8 +45,6 @@ class ClusterSession:
         self._masters = Masters(
             servers, self._session, credentials, retries=retries, timeouts=timeouts
         )
-        self.regeneration = Regeneration(self)
-        self.tiering = Tiering(self)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -52,7 +52,9 @@ class Operations(ABC):
     @property
     def tiering(self) -> "Tiering":
         """Tiering of volumes."""
-        return self._opened().tiering
+        from glassplate.session.tiering import Tiering
+
+        return Tiering(self._opened())
 
     async def undelete(self, reference: str | PhotoVersion) -> Receipt:
         """Restore the deleted photo VOLUME/PHOTO from the trash, as a new photo.

@@ -1,20 +1,17 @@
 """Regeneration of sizes: the photos of each shard that need it, and their jobs."""
 
 import json
-from typing import TYPE_CHECKING
 
+from glassplate.session.cluster_session import ClusterSession
 from glassplate.urls.references import parse_version_reference
 from storagemaster import wire
 from volumes.photo_path import PhotoVersion
-
-if TYPE_CHECKING:
-    from glassplate.session.cluster_session import ClusterSession
 
 
 class Regeneration:
     """Regeneration requests of an open client. They require scope admin."""
 
-    def __init__(self, session: "ClusterSession") -> None:
+    def __init__(self, session: ClusterSession) -> None:
         self._session = session
 
     async def shards(self, volume: int) -> list[str]:

@@ -1,12 +1,10 @@
 """Tiering of volumes: the plan, the move of each shard, and the recall."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from glassplate.session.cluster_session import ClusterSession
 from storagemaster import wire
-
-if TYPE_CHECKING:
-    from glassplate.session.cluster_session import ClusterSession
 
 # A storagemaster copies, reads back, and removes a whole shard before it responds.
 MOVE_SECONDS_MAX = 24 * 3600.0
@@ -15,7 +13,7 @@ MOVE_SECONDS_MAX = 24 * 3600.0
 class Tiering:
     """Tiering requests of an open client. They require scope admin."""
 
-    def __init__(self, session: "ClusterSession") -> None:
+    def __init__(self, session: ClusterSession) -> None:
         self._session = session
 
     async def shards(self, volume: int, cold_nodes: Iterable[str]) -> list[str]:
