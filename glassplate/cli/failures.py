@@ -5,6 +5,7 @@ from typing import IO, Any, TypeVar
 
 import click
 
+from glassplate.cli.views.output import escape_lines
 from glassplate.errors import (
     ClusterError,
     GlassplateError,
@@ -39,7 +40,7 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message to stderr."""
-        click.echo(f"glassplate: {self.message}", file=file, err=True)
+        click.echo(f"glassplate: {escape_lines(self.message)}", file=file, err=True)
 
 
 class WrongUsage(Failure):

@@ -6,6 +6,7 @@ import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.lazy_group import LazyCommand, LazyGroup, Section
+from glassplate.cli.views.output import accept_any_name
 
 DEFAULT_CLUSTER_PATH = Path("data/cluster.toml")
 
@@ -120,6 +121,7 @@ def main(
       glassplate --cluster /etc/glassplate/cluster.toml status
       glassplate --url http://photos.example:8090 --token "$TOKEN" put cat.jpg
     """
+    accept_any_name()
     context.obj = Connection(
         cluster_path=cluster_path or DEFAULT_CLUSTER_PATH,
         cluster_is_chosen=cluster_path is not None,

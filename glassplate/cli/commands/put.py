@@ -8,7 +8,13 @@ import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.options.parameter_types import VOLUME
-from glassplate.cli.views.output import json_option, print_json, print_parts
+from glassplate.cli.views.output import (
+    escape_lines,
+    escape_unprintable,
+    json_option,
+    print_json,
+    print_parts,
+)
 
 if TYPE_CHECKING:
     from glassplate.cli.commands.uploading import NotUploaded, Outcome, UploadOptions
@@ -123,7 +129,7 @@ def _print_tables(outcomes: "list[Outcome]") -> None:
     done = [outcome for outcome in outcomes if isinstance(outcome, Uploaded)]
     if done:
         print_parts(receipts_table(done))
-        for line in url_lines([uploaded.receipt for uploaded in done]):
+        for line in url_lines(done):
             click.echo(line)
 
 
@@ -134,13 +140,14 @@ def _report(outcomes: "list[Outcome]", skipped: int) -> int:
 
     failed = [outcome for outcome in outcomes if not isinstance(outcome, Uploaded)]
     for outcome in failed:
-        click.echo(f"glassplate: {_describe_failure(outcome)}", err=True)
+        click.echo(f"glassplate: {escape_lines(_describe_failure(outcome))}", err=True)
     for fix in dict.fromkeys(suggest_fix(outcome.error) for outcome in failed):
         if fix:
             click.echo(fix, err=True)
     without_sizes = [o for o in outcomes if isinstance(o, Uploaded) and o.sizes_error]
     for uploaded in without_sizes:
-        click.echo(f"glassplate: {uploaded.path} is stored, but {uploaded.sizes_error}", err=True)
+        name = escape_unprintable(uploaded.path)
+        click.echo(f"glassplate: {name} is stored, but {uploaded.sizes_error}", err=True)
     if failed or skipped or len(outcomes) > 1:
         done = len(outcomes) - len(failed)
         click.echo(_summary(done=done, failed=len(failed), skipped=skipped), err=True)

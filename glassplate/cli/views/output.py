@@ -1,8 +1,10 @@
 """Output of the command line: results on stdout as text or JSON, everything else on stderr."""
 
+import io
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,35 @@ def error_document(error: "GlassplateError") -> dict[str, Any]:
     """Return the fields of an error in JSON output."""
     status = error.problem.status if error.problem else None
     return {"error": error.code, "message": str(error), "status": status}
+
+
+def accept_any_name() -> None:
+    """Make stdout and stderr escape what they cannot encode, such as names in another encoding.
+
+    Without it, a receipt would be lost to the name of its file.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def escape_unprintable(text: object) -> str:
+    r"""Return a text that cannot control a terminal, for names of files.
+
+    >>> escape_unprintable("caf\u00e9 \x1b[2J\n")
+    'café \\x1b[2J\\n'
+    """
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character).startswith("C")
+        else character
+        for character in str(text)
+    )
+
+
+def escape_lines(text: str) -> str:
+    """Return a message of several lines, each of them escaped."""
+    return "\n".join(map(escape_unprintable, text.split("\n")))
 
 
 def print_parts(*parts: "RenderableType") -> None:

@@ -24,7 +24,7 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from glassplate.cli.views.output import Document, stderr_console
+from glassplate.cli.views.output import Document, escape_unprintable, stderr_console
 
 NAME_CHARACTERS_MAX = 32
 SILENT_SECONDS_MAX = 3.0
@@ -76,6 +76,7 @@ class TransferProgress(_Bars):
 
     def start(self, name: str, bytes_total: int | None) -> tuple[TaskID, OnProgress]:
         """Add a bar for a transfer. Return its id and the callback that moves it."""
+        name = escape_unprintable(name)
         if len(name) > NAME_CHARACTERS_MAX:
             name = f"…{name[-(NAME_CHARACTERS_MAX - 1) :]}"
         task = self._progress.add_task(name, total=bytes_total)

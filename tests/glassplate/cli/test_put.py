@@ -2,11 +2,18 @@
 
 import asyncio
 import json
+import os
 import signal
+import subprocess
+import sys
 from asyncio.subprocess import PIPE
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from glassplate.cli.commands.receipt_tables import url_lines
+from glassplate.cli.commands.uploading import Uploaded
 from tests.free_ports import free_ports
 from tests.glassplate.faulty_servers import forwards, misbehaving_master, responds_too_late
 from tests.glassplate.live_cluster import jpeg
@@ -93,7 +100,8 @@ def test_directory_is_walked_and_other_files_are_counted(glassplate, tmp_path, s
     assert len(document["skipped"]) == 2
     assert "2 uploaded, 2 skipped" in result.stderr
     shown = glassplate("put", "-r", tmp_path / "a").stdout.splitlines()
-    assert [line.split()[0] for line in shown[-2:]] == ["m", "m"]
+    assert [line.strip().removeprefix(f"{tmp_path}/")[:12] for line in shown[-4::2]] == names
+    assert [line.split()[0] for line in shown[-3::2]] == ["m", "m"]
 
 
 def test_key_makes_two_uploads_one_photo(glassplate, photo_file):
@@ -204,3 +212,56 @@ def test_progress_is_shown_at_a_terminal(at_terminal, tmp_path, photo):
     assert "2 photos" in shown
     assert "/6.0 MB" in shown
     assert "mirrored" in shown
+
+
+def test_names_in_another_encoding_do_not_cost_the_receipts(cluster, tmp_path):
+    """A byte that is not UTF-8 is shown escaped, in a table, in JSON, and in an error."""
+    name = os.fsencode(tmp_path) + b"/caf\xe9.jpg"
+    missing = os.fsencode(tmp_path) + b"/gon\xe9.jpg"
+    with open(name, "wb") as file:  # noqa: PTH123  pathlib decodes the name
+        file.write(jpeg(77))
+    command = [sys.executable, "-m", "glassplate", "--cluster", str(cluster.config), "put"]
+    environment = os.environ | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "COLUMNS": "400"}
+    for options, shown in (([], b"caf\\udce9.jpg"), (["--json"], b"caf\\udce9.jpg")):
+        result = subprocess.run(
+            [*command, name, missing, *options], env=environment, capture_output=True, check=False
+        )
+        assert result.returncode == 1
+        assert shown in result.stdout
+        assert b"gon\\udce9.jpg: No such file" in result.stderr
+        assert b"Traceback" not in result.stderr
+
+
+def test_names_cannot_control_the_terminal(glassplate, tmp_path):
+    """Control characters of a name are shown, in receipts and in failures."""
+    photo = tmp_path / "\x1b[31mred\x07.jpg"
+    photo.write_bytes(jpeg(78))
+    empty = tmp_path / "\x1b]0;title\x07.jpg"
+    empty.touch()
+    result = glassplate("put", photo, empty)
+    assert "\x1b" not in result.stdout + result.stderr
+    assert "\\x1b[31mred\\x07.jpg" in result.stdout
+    assert "\\x1b]0;title\\x07.jpg is empty" in result.stderr
+
+
+def uploaded(name, state):
+    """Return a stored photo as the table of receipts gets it."""
+    urls = {letter: f"http://photos/{name}_{letter}.jpg" for letter in "smo"}
+    receipt = SimpleNamespace(urls=urls)
+    return Uploaded(path=Path(f"{name}.jpg"), receipt=receipt, state=state)
+
+
+def test_a_photo_whose_sizes_failed_has_only_the_url_of_its_original():
+    """The URLs of sizes that will never exist are not shown."""
+    assert list(url_lines([uploaded("a", "failed")])) == ["  o  http://photos/a_o.jpg"]
+    assert len(list(url_lines([uploaded("a", "pending")]))) == 3
+
+
+def test_the_urls_of_several_photos_are_shown_with_their_names():
+    """Each has one URL: the largest web size, or the original if there are no sizes."""
+    assert list(url_lines([uploaded("a", "ready"), uploaded("b", "failed")])) == [
+        "  a.jpg",
+        "  m  http://photos/a_m.jpg",
+        "  b.jpg",
+        "  o  http://photos/b_o.jpg",
+    ]
