@@ -258,7 +258,7 @@ def test_a_photo_whose_sizes_failed_has_only_the_url_of_its_original():
 
 
 def test_the_urls_of_several_photos_are_shown_with_their_names():
-    """Each has one URL: the largest web size, or the original if there are no sizes."""
+    """Each has one URL: the largest web size, or the original without sizes."""
     assert list(url_lines([uploaded("a", "ready"), uploaded("b", "failed")])) == [
         "  a.jpg",
         "  m  http://photos/a_m.jpg",
