@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from permission_urls import KeyRingError, load_keys
@@ -17,7 +18,7 @@ from volumes.config_reader import InvalidConfig
 with needs_server_packages("imageworker"):
     import redis
 
-    from imageworker.app import sizes_workers
+    from imageworker.app import SizesWorker, sizes_workers
     from imageworker.queue.metrics import JobMetrics
 
 RECONNECT_SECONDS = 1.0
@@ -43,18 +44,27 @@ def main() -> int:
         sys.stderr.write(f"imageworker: {error}\n")
         return 2
     with sizes_workers(cluster, keys, colo=Colo(arguments.colo), metrics=metrics) as new_worker:
-        while True:
+        work_until_stopped(new_worker)
+    return 0
+
+
+def work_until_stopped(new_worker: Callable[[], SizesWorker]) -> None:
+    """Work until a signal stops the worker, and wait while the queue server is unavailable."""
+    while True:
+        worker = None
+        try:
+            # A new worker already sends its first heartbeat to the queue server.
             worker = new_worker()
-            try:
-                worker.work(with_scheduler=False, logging_level="WARNING")
-            except redis.RedisError as error:
-                log.warning("the queue server is unavailable: %s", error)
-                if worker.stop_requested:
-                    return 0
-                signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-                time.sleep(RECONNECT_SECONDS)
-            else:
-                return 0
+            worker.work(with_scheduler=False, logging_level="WARNING")
+        except redis.RedisError as error:
+            log.warning("the queue server is unavailable: %s", error)
+            if worker is not None and worker.stop_requested:
+                return
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: sys.exit(0))
+            time.sleep(RECONNECT_SECONDS)
+        else:
+            return
 
 
 if __name__ == "__main__":
