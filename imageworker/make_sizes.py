@@ -132,6 +132,8 @@ def _notes(photo: Photo, rendered: Rendered) -> tuple[str, ...]:
         notes.append("metadata ignored: it cannot be read")
     if photo.pixels.mode in {"RGBA", "LA"}:
         notes.append("transparency is shown on white in JPEG")
+    if photo.is_hdr:
+        notes.append("HDR is shown with the range of SDR")
     if photo.frames > 1:
         notes.append(f"stills show the first of {photo.frames} frames")
     return tuple(notes)

@@ -39,11 +39,11 @@ def encode_animation(
     (step,) = plan_sizes((size,), width=photo.width, height=photo.height)
     frames: list[Image.Image] = []
     milliseconds: list[int] = []
-    with opened(original, limits=recipe.limits) as photo_again:
-        loops = int(photo_again.image.info.get("loop", 1))
-        for frame in ImageSequence.Iterator(photo_again.image):
-            pixels = resizable(frame.copy())
-            # The duration of a WebP frame is known only after decoding it.
+    with opened(original, limits=recipe.limits) as again:
+        loops = int(again.image.info.get("loop", 1))
+        for frame in ImageSequence.Iterator(again.image):
+            pixels = resizable(again.shown(frame).copy())
+            # A WebP says how long a frame lasts only once it is decoded.
             milliseconds.append(_shown_for(frame))
             shrunk = to_srgb(shrink(pixels, step), photo.profile).pixels
             frames.append(upright(shrunk, photo.metadata.orientation))

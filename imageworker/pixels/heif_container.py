@@ -1,0 +1,189 @@
+"""What AVIF and HEIC say beside their pixels, and a description that strict readers accept."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from storagemaster.image_header.boxes import (
+    Box,
+    Properties,
+    associations_in,
+    boxes_in,
+    read_properties,
+)
+from storagemaster.image_header.head import Head, HeadTooShort, UnusableHeader
+
+Rectangle = tuple[int, int, int, int]
+
+_OUTER_BOXES_MAX = 1000
+_META_BYTES_MAX = 2 * 1024 * 1024
+_HDR_TRANSFERS = frozenset({16, 18})
+_ALPHA_URNS = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
+_REPEATS = 1
+# A time that is not known, in the two versions of a header.
+_ENDLESS = (0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    kind: bytes
+    start: int
+    content: int
+    end: int
+
+
+def crop_of(original: bytes) -> Rectangle | None:
+    """Return the rectangle of the stored primary image that its clean aperture shows."""
+    try:
+        primary = _properties_of(original).primary
+        extents = [content for kind, content in primary if kind == b"ispe"]
+        apertures = [content for kind, content in primary if kind == b"clap"]
+        if not extents or not apertures:
+            return None
+        edges = extents[0].big(4, 4), extents[0].big(8, 4)
+        numbers = struct.unpack(">IIIIiIiI", apertures[0].take(0, 32))
+    except (HeadTooShort, UnusableHeader):
+        return None
+    if 0 in numbers[1::2] or 0 in (numbers[0], numbers[2]):
+        return None
+    starts, ends = [], []
+    for edge, size, offset in (
+        (edges[0], numbers[0] / numbers[1], numbers[4] / numbers[5]),
+        (edges[1], numbers[2] / numbers[3], numbers[6] / numbers[7]),
+    ):
+        kept = min(edge, max(1, round(size)))
+        start = round((edge - kept) / 2 + offset)
+        starts.append(min(max(0, start), edge - kept))
+        ends.append(starts[-1] + kept)
+    return starts[0], starts[1], ends[0], ends[1]
+
+
+def is_hdr(original: bytes) -> bool:
+    """Return True if the primary image's samples are PQ or HLG."""
+    try:
+        profiles = [box for kind, box in _properties_of(original).primary if kind == b"colr"]
+        return any(
+            box.take(0, 4) == b"nclx" and box.big(6, 2) in _HDR_TRANSFERS for box in profiles
+        )
+    except (HeadTooShort, UnusableHeader):
+        return False
+
+
+def loops_of(original: bytes) -> int:
+    """Return how often a sequence plays, 0 for endlessly, as in browsers if it does not say."""
+    try:
+        edits, movie = _edits_of(original)
+    except (HeadTooShort, UnusableHeader, StopIteration, KeyError):
+        return 0
+    if edits is None:
+        return 0
+    version, flags = edits.big(0, 1), edits.big(3, 1)
+    if not flags & _REPEATS:
+        return 1
+    segment = edits.big(8, 8 if version else 4)
+    return 0 if movie in _ENDLESS or not segment else -(-movie // segment)
+
+
+def with_sound_associations(original: bytes) -> bytes:
+    """Return the file with one list of property associations, in which alpha has its extent.
+
+    Some writers give each item a list of its own, or alpha no extent. libavif rejects both, and
+    browsers and libheif read them. The corrected description is appended, so no pixel moves.
+    """
+    try:
+        place = _find(original, b"meta")
+        meta = Head(original[place.content : place.end])
+        boxes = list(boxes_in(meta, 4))
+        inner = [box for kind, content in boxes if kind == b"iprp" for box in boxes_in(content, 0)]
+        lists = [content for kind, content in inner if kind == b"ipma"]
+        properties = read_properties(meta)
+        additions = _missing_extents(properties)
+        if len(lists) < 2 and not additions:
+            return original
+        items: dict[int, list[int]] = {}
+        for each in lists:
+            for item, indexes in associations_in(each):
+                items.setdefault(item, []).extend(indexes)
+    except (HeadTooShort, UnusableHeader):
+        return original
+    for item, index in additions.items():
+        items[item].insert(0, index)
+    others = b"".join(_render(*box) for box in inner if box.kind != b"ipma")
+    corrected = _render(b"iprp", Head(others + _render_associations(items)))
+    kept = b"".join(corrected if box.kind == b"iprp" else _render(*box) for box in boxes)
+    appended = _render(b"meta", Head(meta.take(0, 4) + kept))
+    head = original[: place.start + 4] + b"free"
+    return b"".join((head, memoryview(original)[place.start + 8 :], appended))
+
+
+def _missing_extents(properties: Properties) -> dict[int, int]:
+    """Return the items of alpha without an extent, with the index of the primary item's."""
+    kinds = [box.kind for box in properties.all]
+    own = properties.by_item.get(properties.primary_item or 0, [])
+    extent = next((at for at in own if 0 < at <= len(kinds) and kinds[at - 1] == b"ispe"), None)
+    missing = {}
+    for item, indexes in properties.by_item.items():
+        boxes = [properties.all[at - 1] for at in indexes if 0 < at <= len(kinds)]
+        is_alpha = any(box.kind == b"auxC" and _is_alpha(box) for box in boxes)
+        if extent is not None and is_alpha and all(box.kind != b"ispe" for box in boxes):
+            missing[item] = extent
+    return missing
+
+
+def _is_alpha(auxiliary: Box) -> bool:
+    return auxiliary.content.data[4:].startswith(_ALPHA_URNS)
+
+
+def _render(kind: bytes, content: Head) -> bytes:
+    return struct.pack(">I4s", 8 + len(content.data), kind) + content.data
+
+
+def _render_associations(items: dict[int, list[int]]) -> bytes:
+    rows = [
+        struct.pack(f">IB{len(indexes)}H", item, len(indexes), *indexes)
+        for item, indexes in sorted(items.items())
+    ]
+    return _render(b"ipma", Head(struct.pack(">BxxBI", 1, 1, len(items)) + b"".join(rows)))
+
+
+def _properties_of(original: bytes) -> Properties:
+    place = _find(original, b"meta")
+    return read_properties(Head(original[place.content : place.end]))
+
+
+def _edits_of(original: bytes) -> tuple[Head | None, int]:
+    """Return the edit list of the first track, and how long the track is with it."""
+    place = _find(original, b"moov")
+    movie = list(boxes_in(Head(original[place.content : place.end]), 0))
+    track = dict(reversed(list(boxes_in(next(c for k, c in movie if k == b"trak"), 0))))
+    header = track[b"tkhd"]
+    length = header.big(28, 8) if header.big(0, 1) else header.big(20, 4)
+    if b"edts" not in track:
+        return None, length
+    edits = dict(reversed(list(boxes_in(track[b"edts"], 0))))
+    return edits.get(b"elst"), length
+
+
+def _find(original: bytes, kind: bytes) -> _Place:
+    for place in _outer_boxes(original):
+        if place.kind == kind:
+            if place.end - place.content > _META_BYTES_MAX:
+                break
+            return place
+    raise UnusableHeader(f"the file has no {kind.decode('latin-1')} box")
+
+
+def _outer_boxes(original: bytes) -> Iterator[_Place]:
+    head, start = Head(original), 0
+    for _ in range(_OUTER_BOXES_MAX):
+        if start == len(original):
+            return
+        length, kind, content = head.big(start, 4), head.take(start + 4, 4), start + 8
+        if length == 1:
+            length = head.big(content, 8)
+            content += 8
+        end = start + length if length else len(original)
+        if end < content or end > len(original):
+            return
+        yield _Place(kind, start, content, end)
+        start = end
