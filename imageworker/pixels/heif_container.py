@@ -1,5 +1,6 @@
 """What AVIF and HEIC say beside their pixels, and a description that strict readers accept."""
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,12 +48,13 @@ def crop_of(original: bytes) -> Rectangle | None:
     if 0 in numbers[1::2] or 0 in (numbers[0], numbers[2]):
         return None
     starts, ends = [], []
-    for edge, size, offset in (
-        (edges[0], numbers[0] / numbers[1], numbers[4] / numbers[5]),
-        (edges[1], numbers[2] / numbers[3], numbers[6] / numbers[7]),
+    # libheif rounds half a pixel to the left and to the bottom.
+    for edge, size, offset, half in (
+        (edges[0], numbers[0] / numbers[1], numbers[4] / numbers[5], 0.0),
+        (edges[1], numbers[2] / numbers[3], numbers[6] / numbers[7], 0.5),
     ):
         kept = min(edge, max(1, round(size)))
-        start = round((edge - kept) / 2 + offset)
+        start = math.floor((edge - kept) / 2 + offset + half)
         starts.append(min(max(0, start), edge - kept))
         ends.append(starts[-1] + kept)
     return starts[0], starts[1], ends[0], ends[1]

@@ -105,13 +105,11 @@ def _ext_of_properties(properties: list[Box]) -> str:
 
 def _dimensions(primary: list[Box], properties: list[Box]) -> tuple[int, int]:
     """The primary item's size after crop and turns or, where it has none, the largest size."""
-    if not any(box.kind == b"ispe" for box in primary):
-        return _largest(properties)
-    width = height = 0
+    extents = [_extent(content) for kind, content in primary if kind == b"ispe"]
+    # An extent is that of the stored image, wherever it is in the list.
+    width, height = extents[0] if extents else _largest(properties)
     for kind, content in primary:
-        if kind == b"ispe":
-            width, height = _extent(content)
-        elif kind == b"irot" and content.big(0, 1) & 1:
+        if kind == b"irot" and content.big(0, 1) & 1:
             width, height = height, width
         elif kind == b"clap":
             width, height = _crop(content, width, height)

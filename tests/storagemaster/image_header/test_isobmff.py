@@ -117,6 +117,12 @@ def test_an_invalid_crop_is_ignored():
     assert measured([ispe(40, 30), clap(9999, 10)], {1: [1, 2]}) == (40, 10)
 
 
+@pytest.mark.parametrize("order", [[1, 2, 3], [2, 3, 1], [2, 1, 3]])
+def test_the_extent_can_be_anywhere_in_the_list(order):
+    """It is the extent of the stored image, and is not affected by the order."""
+    assert measured([ispe(40, 30), clap(20, 10), irot(1)], {1: order}) == (10, 20)
+
+
 def test_avif_is_cropped():
     """The worker crops what libavif leaves to its caller."""
     data = ftyp(b"avif") + meta([ispe(40, 30), clap(20, 10)], {1: [1, 2]})
