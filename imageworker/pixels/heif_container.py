@@ -1,10 +1,10 @@
 """What AVIF and HEIC say beside their pixels, and a description that strict readers accept."""
 
-import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from imageworker.pixels.heif_transforms import Rectangle, reduce_transforms
 from storagemaster.image_header.boxes import (
     Box,
     Properties,
@@ -14,13 +14,12 @@ from storagemaster.image_header.boxes import (
 )
 from storagemaster.image_header.head import Head, HeadTooShort, UnusableHeader
 
-Rectangle = tuple[int, int, int, int]
-
 _OUTER_BOXES_MAX = 1000
 _META_BYTES_MAX = 2 * 1024 * 1024
 _HDR_TRANSFERS = frozenset({16, 18})
 _ALPHA_URNS = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
 _REPEATS = 1
+_SEQUENCE = b"msf1"
 # A time that is not known, in the two versions of a header.
 _ENDLESS = (0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 
@@ -33,31 +32,12 @@ class _Place:
     end: int
 
 
-def crop_of(original: bytes) -> Rectangle | None:
-    """Return the rectangle of the stored primary image that its clean aperture shows."""
+def transforms_of(original: bytes, width: int, height: int) -> tuple[Rectangle, int]:
+    """Return the part of the stored primary image that is shown, and its orientation."""
     try:
-        primary = _properties_of(original).primary
-        extents = [content for kind, content in primary if kind == b"ispe"]
-        apertures = [content for kind, content in primary if kind == b"clap"]
-        if not extents or not apertures:
-            return None
-        edges = extents[0].big(4, 4), extents[0].big(8, 4)
-        numbers = struct.unpack(">IIIIiIiI", apertures[0].take(0, 32))
+        return reduce_transforms(_properties_of(original).primary, width, height)
     except (HeadTooShort, UnusableHeader):
-        return None
-    if 0 in numbers[1::2] or 0 in (numbers[0], numbers[2]):
-        return None
-    starts, ends = [], []
-    # libheif rounds half a pixel to the left and to the bottom.
-    for edge, size, offset, half in (
-        (edges[0], numbers[0] / numbers[1], numbers[4] / numbers[5], 0.0),
-        (edges[1], numbers[2] / numbers[3], numbers[6] / numbers[7], 0.5),
-    ):
-        kept = min(edge, max(1, round(size)))
-        start = math.floor((edge - kept) / 2 + offset + half)
-        starts.append(min(max(0, start), edge - kept))
-        ends.append(starts[-1] + kept)
-    return starts[0], starts[1], ends[0], ends[1]
+        return (0, 0, width, height), 1
 
 
 def is_hdr(original: bytes) -> bool:
@@ -84,6 +64,31 @@ def loops_of(original: bytes) -> int:
         return 1
     segment = edits.big(8, 8 if version else 4)
     return 0 if movie in _ENDLESS or not segment else -(-movie // segment)
+
+
+def with_brand(original: bytes, brand: bytes) -> bytes:
+    """Return a still image with this brand alone, if it has others that readers stop at.
+
+    Some readers know the codec by the brands only, and one that names a sequence has them look for
+    tracks. A sequence stays as it is.
+    """
+    end = int.from_bytes(original[:4], "big")
+    brands = [original[at : at + 4] for at in (8, *range(16, min(end, len(original)) - 3, 4))]
+    has_tracks = any(place.kind == b"moov" for place in _outer_boxes(original))
+    if has_tracks or (brand in brands and _SEQUENCE not in brands):
+        return original
+    minor_version = original[12:16]
+    renamed = brand + minor_version + brand * (len(brands) - 1)
+    return b"".join((original[:8], renamed, memoryview(original)[8 + len(renamed) :]))
+
+
+def without_exif(original: bytes) -> bytes:
+    """Return the file with its EXIF as an item of an unknown type."""
+    place = _find(original, b"meta")
+    meta = original[place.content : place.end]
+    at = meta.find(b"iinf")
+    hidden = meta[:at] + meta[at:].replace(b"Exif", b"none", 1)
+    return b"".join((original[: place.content], hidden, memoryview(original)[place.end :]))
 
 
 def with_sound_associations(original: bytes) -> bytes:

@@ -26,7 +26,11 @@ _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xDA)})
 # In pixels 0xFF is followed by zero, and restart markers stand between them.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _END = b"\xff\xd9"
-_CONTINUATIONS = (bytes(range(1, 250)) * 2 + _END, bytes(range(249, 0, -1)) * 2 + _END)
+# Behind each restart marker too: a decoder that looks for one passes over everything before it.
+_CONTINUATIONS = tuple(
+    b"".join((data, *(bytes([0xFF, 0xD0 + at]) + data for at in range(8)), data, _END))
+    for data in (bytes(range(1, 250)), bytes(range(249, 0, -1)))
+)
 
 
 class JpegReader(JpegImagePlugin.JpegImageFile):

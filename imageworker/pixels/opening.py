@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageFile
 
+from imageworker.pixels.avif_reader import AvifReader
 from imageworker.pixels.formats import AVIF, FORMATS, GIF, HEIC, PNG, WEBP, PhotoFormat, format_of
-from imageworker.pixels.heif_container import Rectangle, crop_of, is_hdr
+from imageworker.pixels.heif_container import is_hdr
+from imageworker.pixels.heif_transforms import Rectangle
 from imageworker.pixels.readers import IS_HEIC_READ, open_photo
 from imageworker.pixels.truncation import declares_more, truncation_reason
 from imageworker.processing_errors import (
@@ -81,7 +83,7 @@ def opened(original: bytes, *, limits: Limits) -> Iterator[Opened]:
                     image=image,
                     format=photo_format,
                     frames=frames,
-                    canvas=_canvas_of(original, image, photo_format),
+                    canvas=_canvas_of(image),
                     is_hdr=photo_format in (AVIF, HEIC) and is_hdr(original),
                 )
         except (UnprocessablePhoto, MemoryError):
@@ -102,10 +104,9 @@ def _known_format(original: bytes) -> PhotoFormat:
     return photo_format
 
 
-def _canvas_of(original: bytes, image: Image.Image, photo_format: PhotoFormat) -> Rectangle:
+def _canvas_of(image: Image.Image) -> Rectangle:
     # libheif crops by itself; libavif leaves it to its caller.
-    crop = crop_of(original) if photo_format is AVIF else None
-    return crop or (0, 0, *image.size)
+    return image.canvas if isinstance(image, AvifReader) else (0, 0, *image.size)
 
 
 def _require_pixels_within(limits: Limits, image: Image.Image) -> None:

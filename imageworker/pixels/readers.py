@@ -8,6 +8,7 @@ from PIL import ImageFile, WebPImagePlugin
 from imageworker.pixels.avif_reader import AvifReader
 from imageworker.pixels.formats import AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP, PhotoFormat
 from imageworker.pixels.gif_reader import GifReader
+from imageworker.pixels.heif_container import with_brand
 from imageworker.pixels.jpeg_reader import JpegReader
 from imageworker.pixels.png_reader import PngReader
 from imageworker.pixels.tiff_reader import TiffReader
@@ -39,11 +40,17 @@ def open_photo(
     return _READERS[photo_format.ext](original)
 
 
+def _open_heic(original: bytes) -> ImageFile.ImageFile:
+    branded = with_brand(original, b"heic")
+    image: ImageFile.ImageFile = HeifImageFile(io.BytesIO(branded))  # type: ignore[no-untyped-call]
+    return image
+
+
 _READERS: dict[str, Callable[[bytes], ImageFile.ImageFile]] = {
     JPEG.ext: JpegReader,
     PNG.ext: PngReader,
     WEBP.ext: lambda original: WebPImagePlugin.WebPImageFile(io.BytesIO(original)),
     AVIF.ext: AvifReader,
-    HEIC.ext: lambda original: HeifImageFile(io.BytesIO(original)),  # type: ignore[no-untyped-call]
+    HEIC.ext: _open_heic,
     TIFF.ext: lambda original: TiffReader(io.BytesIO(original)),
 }
