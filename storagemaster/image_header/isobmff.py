@@ -104,7 +104,7 @@ def _ext_of_properties(properties: list[Box]) -> str:
 
 
 def _dimensions(primary: list[Box], properties: list[Box]) -> tuple[int, int]:
-    """The primary item's size after crop and turns or, where it has none, the largest size."""
+    """Return the size of the primary item after crop and turns, or the largest size without one."""
     extents = [_extent(content) for kind, content in primary if kind == b"ispe"]
     # An extent is that of the stored image, wherever it is in the list.
     width, height = extents[0] if extents else _largest(properties)
@@ -128,7 +128,7 @@ def _extent(content: Head) -> tuple[int, int]:
 
 
 def _crop(content: Head, width: int, height: int) -> tuple[int, int]:
-    """The edges a clean aperture leaves; one that makes no sense leaves them as they are."""
+    """Return the edges after the crop of a clean aperture. An invalid one does not crop."""
     wide, wide_parts, high, high_parts = (content.big(at, 4) for at in (0, 4, 8, 12))
     if not wide or not wide_parts or not high or not high_parts:
         return width, height

@@ -17,7 +17,7 @@ from imageworker.pixels.opening import opened
 from imageworker.recipe import DEFAULT_RECIPE, AnimationSetting
 from storagemaster.image_header.sniff import Sniffed, sniff
 from tests.imageworker.photo_zoo import moving, save
-from tests.imageworker.variants import data_of
+from tests.imageworker.variants import data_of, document
 from tests.photos.gif_writer import CLEAR, COLORS, LEAVE, NONE, RESTORE, Frame, write_gif
 from tests.photos.judge import LEVELS_MAX, levels_apart
 
@@ -94,6 +94,20 @@ def test_an_animation_with_a_frame_far_outside_is_made(screen):
     with opened(data, limits=DEFAULT_RECIPE.limits) as photo:
         times = [frame.info["duration"] for frame in ImageSequence.Iterator(photo.image)]
     assert times == [100, 300, 100]
+
+
+@pytest.mark.parametrize("recipe", [DEFAULT_RECIPE, MOVING], ids=["still", "moving"])
+def test_a_damaged_frame_ends_the_animation_before_it(recipe):
+    """The photo is made with or without animations, and a note says where it ends."""
+    data = write_gif(
+        [Frame(width=200, height=160), Frame(color=2), Frame(width=200, height=160)],
+        screen=(200, 160),
+    )
+    made = make_sizes(data[:-3000], recipe=recipe)
+    if recipe is MOVING:
+        assert Image.open(io.BytesIO(data_of(made, "t", "webp"))).n_frames == 2
+        notes = document(made)["notes"]
+        assert "the animation ends after 2 of 3 frames: the next is damaged" in notes
 
 
 @pytest.mark.parametrize("loop", [None, 0, 1, 5, 65535])

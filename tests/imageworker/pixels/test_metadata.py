@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, IptcImagePlugin
 
 from imageworker.pixels.formats import AVIF, JPEG, WEBP, PhotoFormat
 from imageworker.pixels.metadata import (
@@ -77,6 +77,9 @@ def test_text_from_metadata_is_short_and_printable(value: object) -> None:
         ("  a\t\n b  ", "a b"),
         ("\x1b[2J", "[2J"),
         ("é".encode() * 500, "é" * TEXT_LENGTH_MAX),
+        (b"a" + "é".encode() * 500, "a" + "é" * (TEXT_LENGTH_MAX - 1)),
+        (b"ab" + "日".encode() * 500, "ab" + "日" * (TEXT_LENGTH_MAX - 2)),
+        (b"Jan\xc3", "Jan\u00c3"),
     ],
 )
 def test_text_is_taken_for_utf8_before_latin1(value: object, text: str) -> None:
@@ -131,3 +134,28 @@ def test_adobe_rgb_is_known_by_its_interoperability_index() -> None:
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.IFD.Interop] = {1: "R03"}
     assert _of(exif).is_adobe_rgb
     assert not _of(Image.Exif()).is_adobe_rgb
+
+
+def test_a_lack_of_memory_is_not_taken_for_damaged_metadata(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is the limit of the process, and not a fault of the bytes."""
+
+    def run_out(_image: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(IptcImagePlugin, "getiptcinfo", run_out)
+    with pytest.raises(MemoryError):
+        _read(iptc_credited())
+
+
+def test_an_iptc_parser_that_fails_costs_no_exif(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it raises."""
+
+    def fail(_image: object) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(IptcImagePlugin, "getiptcinfo", fail)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "Jan"
+    assert _of(exif).artist == "Jan"
