@@ -49,7 +49,7 @@ class GifFrame:
 class GifReader(ImageFile.ImageFile):
     """A GIF. Its size is that of the screen, enlarged to the first frame as browsers do.
 
-    Frames are drawn in order. One that lies outside of the canvas, or has over `pixels_max`, only
+    Frames are drawn in order. One that is outside of the canvas, or has over `pixels_max`, only
     takes its time.
     """
 
@@ -78,7 +78,7 @@ class GifReader(ImageFile.ImageFile):
         """Select a later frame.
 
         Raises:
-            EOFError: There is no such frame.
+            EOFError: The GIF has fewer frames.
         """
         if frame >= len(self._frames):
             raise EOFError("no more frames")

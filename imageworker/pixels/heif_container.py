@@ -1,4 +1,4 @@
-"""What AVIF and HEIC say beside their pixels, and a description that strict readers accept."""
+"""Properties and corrections of an AVIF or HEIC container, beside its pixels."""
 
 import struct
 from collections.abc import Iterator

@@ -34,7 +34,7 @@ _CONTINUATIONS = tuple(
 
 
 class JpegReader(JpegImagePlugin.JpegImageFile):
-    """A JPEG. Of several pictures in one file it is the first one."""
+    """A JPEG, or the first picture of a file with several."""
 
     def __init__(self, original: bytes, continuation: int = 0) -> None:
         self._original = original
@@ -111,7 +111,7 @@ def _has_all_scans(original: bytes, components: Iterable[int]) -> bool:
 
 
 def _scan_headers(original: bytes) -> Iterator[bytes]:
-    """Yield the header of each scan of the first picture, without those of previews in metadata."""
+    """Yield the header of each scan of the first picture. Previews in metadata do not count."""
     at = 2
     while match := _MARKER.search(original, at):
         marker, at = original[match.end() - 1], match.end()

@@ -68,7 +68,7 @@ class TiffReader(TiffImagePlugin.TiffImageFile):
             self._read_plane_by_plane()
 
     def _read_plane_by_plane(self) -> None:
-        """Have libtiff's planes copied as they are: the first one of gray, or one a band."""
+        """Make the decoder copy planes: the first plane of gray, or one for each band."""
         is_deep = self.tag_v2.get(_BITS, (1,))[0] == 16
         if self._is_gray_with_extra:
             self._mode, rawmode = ("I;16", "I;16N") if is_deep else ("L", "L")
@@ -176,7 +176,7 @@ def _render_directory(tags: Mapping[int, int | Sequence[int]], at: int, order: s
 
 
 def to_eight_bits(gray: Image.Image, *, level_max: int = 0xFFFF) -> Image.Image:
-    """Return gray as 8 bits; of more than 8, `level_max` is white."""
+    """Return gray as 8 bits. `level_max` is the white of gray with more bits."""
     if gray.mode.startswith("I;16"):
         return gray.point(lambda level: level * (255 / level_max) + 0.5).convert("L")
     return gray.convert("L")

@@ -58,17 +58,17 @@ class Exif:
     first: Mapping[int, Entry] = field(default_factory=dict)
 
     def directory(self, pointer: int) -> Mapping[int, Entry]:
-        """Return the directory that an entry of the first one points to; empty if there is none."""
+        """Return the directory that an entry of the first one points to, or an empty one."""
         return self.directory_at(self.first.get(pointer))
 
     def directory_at(self, entry: Entry | None) -> Mapping[int, Entry]:
-        """Return the directory that an entry points to; empty if there is none."""
+        """Return the directory that an entry points to, or an empty one."""
         offset = None if entry is None else entry.number
         return {} if offset is None else read_directory(self.data, offset, self.order)
 
     @property
     def orientation(self) -> int:
-        """The orientation, 1 to 8; 1 where there is none, or none that is valid."""
+        """The orientation, 1 to 8; 1 if no valid one is present."""
         entry = self.first.get(ORIENTATION)
         return UPRIGHT if entry is None else entry.number or UPRIGHT
 
@@ -85,7 +85,7 @@ def parse_exif(data: bytes) -> Exif:
 
 
 def read_directory(data: bytes, offset: int, order: _ByteOrder) -> dict[int, Entry]:
-    """Return the sound entries of a directory by tag; of a repeated tag, the first."""
+    """Return the sound entries of a directory by tag. The first entry of a repeated tag counts."""
     count = int.from_bytes(data[offset : offset + 2], order)
     start = offset + 2
     entries: dict[int, Entry] = {}

@@ -1,4 +1,4 @@
-"""How format readers get their bytes: as spans of an upload, requested from its start to its end.
+"""Requests of format readers for bytes: spans of an upload, from its start to its end.
 
 A reader is a generator. It yields a `Span` and receives its bytes, it yields `Known` once it knows
 the format or the dimensions, and it returns the EXIF orientation. `HeaderReader` runs it. Spans

@@ -1,9 +1,9 @@
-"""Format and dimensions of AVIF and HEIC: boxes within boxes, as ISO/IEC 23008-12 lays them out.
+"""Format and dimensions of AVIF and HEIC: nested boxes (ISO/IEC 23008-12).
 
-`ftyp` names the brands. `meta` has the primary item's number (`pitm`), a list of properties
-(`iprp/ipco`) and which of them belong to which item (`iprp/ipma`). The primary item's `ispe` is
-its size, also where it is a grid of tiles, each with an `ispe` of its own. After it `clap` (crop)
-and `irot` (quarter turns) apply in the order in which they are listed; no reader may ignore them.
+`ftyp` names the brands. `meta` has the number of the primary item (`pitm`), a list of properties
+(`iprp/ipco`), and the properties of each item (`iprp/ipma`). The `ispe` of the primary item is its
+size, even if the item is a grid of tiles with an `ispe` each. `clap` (crop) and `irot` (quarter
+turns) then apply in their order in the list; a reader must not ignore them.
 """
 
 from storagemaster.image_header.boxes import BOXES_MAX, Box, box_end, read_properties

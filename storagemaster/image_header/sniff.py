@@ -53,7 +53,7 @@ class HeaderReader:
 
     def __init__(self) -> None:
         self.result: Sniffed | NotAPhoto | None = None
-        """What the upload is, once that cannot change; None before."""
+        """The photo or the refusal, as soon as it is final; None before."""
         self._known: Known | None = None
         self._reading: Reading[int] | None = None
         self._wanted = Span(0, _MAGIC_BYTES)
@@ -76,7 +76,7 @@ class HeaderReader:
 
     @property
     def wanted_end(self) -> int:
-        """The offset up to which the reader needs bytes before it can continue."""
+        """The number of bytes from the start that the reader needs before it can continue."""
         return self._wanted.end
 
     def feed(self, chunk: bytes) -> None:

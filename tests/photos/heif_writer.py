@@ -49,7 +49,7 @@ def rewrite(
 ) -> bytes:
     """Return the file with these properties on its primary item, in place of its transforms.
 
-    `padding` is the length of a box between the brands and the rest.
+    `padding` is the length of a box behind the brands.
     """
     outer = dict(boxes_in(data))
     head = box(b"ftyp", outer[b"ftyp"])

@@ -10,7 +10,7 @@ from imageworker.pixels.render import upright
 from imageworker.recipe import DEFAULT_RECIPE
 
 LEVELS_MAX = 3
-"""How far two decoders may be apart at any pixel."""
+"""The largest difference of two decoders at any pixel."""
 
 
 def by_worker(data: bytes) -> np.ndarray:
@@ -29,11 +29,10 @@ def by_libvips(data: bytes) -> np.ndarray:
     image = pyvips.Image.new_from_buffer(data, "", fail_on="error").autorot()
     if image.get_typeof("icc-profile-data"):
         image = image.icc_transform("srgb", embedded=True, black_point_compensation=True)
-    if image.interpretation != "srgb":
-        image = image.colourspace("srgb")
-    if image.hasalpha():
-        image = image.flatten(background=[255, 255, 255])
     image = image.cast("uchar", shift=image.format == "ushort")
+    image = image.copy(interpretation="srgb" if image.bands > 2 else "b-w")
+    if image.hasalpha():
+        image = image.flatten(background=255)
     if image.bands == 1:
         image = image.bandjoin([image, image])
     return image.numpy()[..., :3]

@@ -73,13 +73,13 @@ def test_heic_is_measured_as_libheif_shows_it():
 
 
 @pytest.mark.parametrize("pillow_name", FORMATS)
-@pytest.mark.parametrize("major", [b"mif1", b"mif2", b"msf1", b"miaf", b"heic", b"avif"])
+@pytest.mark.parametrize("major", [b"mif1", b"mif2", b"msf1", b"miaf", b"heic"])
 @pytest.mark.parametrize("names_codec_at", [None, 0, 11, 12, 13, 40])
 def test_the_codec_is_found_whatever_the_brands_say(pillow_name, major, names_codec_at):
     """By a brand anywhere in the list, or by the settings of the decoder."""
     ext = FORMATS[pillow_name]
-    if major in {b"heic", b"avif"} and major.decode() != ext:
-        pytest.skip("a brand of another codec")
+    if major in {b"heic", b"avif"}:
+        major = ext.encode()
     brands = [major, *[b"xxxx"] * 50]
     if names_codec_at is not None:
         brands[1 + names_codec_at] = ext.encode()

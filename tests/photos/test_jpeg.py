@@ -34,7 +34,7 @@ def jpeg(kind, size=(WIDTH, HEIGHT)):
 
 
 def noise(size):
-    """Return a progressive JPEG of noise, of which every scan has many bytes."""
+    """Return a progressive JPEG of noise: every scan has many bytes."""
     pixels = np.random.default_rng(3).integers(0, 256, (size, size, 3), dtype=np.uint8)
     return save(Image.fromarray(pixels), "JPEG", quality=80, progressive=True)
 
@@ -127,7 +127,7 @@ def test_a_kind_that_is_not_read_is_not_called_unsound(marker, bits, words):
 
 
 def test_libvips_shows_a_photo_without_its_end():
-    """It is the second opinion that this is no fault of the file."""
+    """Its opinion is that such a file is a photo."""
     data = jpeg("baseline")[:-2]
     image = pyvips.Image.new_from_buffer(data, "", fail_on="none")
     assert levels_apart(image.numpy(), by_worker(data)) <= LEVELS_MAX

@@ -19,7 +19,7 @@ _LZW_RUN = 250
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """How samples are stored."""
+    """The layout of stored samples."""
 
     photometric: int = BLACK_IS_ZERO
     bits: int = 8

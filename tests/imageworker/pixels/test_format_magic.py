@@ -18,7 +18,7 @@ def test_every_good_photo_is_known_by_its_head(name: str) -> None:
 
 @pytest.mark.parametrize("name", refused())
 def test_what_is_not_on_the_list_has_no_format(name: str) -> None:
-    """Other formats, drawings, archives and nonsense are none of ours."""
+    """Other formats, drawings, archives, and nonsense are not accepted."""
     assert format_of(refused()[name]) is None
 
 

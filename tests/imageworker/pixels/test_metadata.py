@@ -116,7 +116,7 @@ def test_credit_is_found_in_iptc_too() -> None:
 
 @pytest.mark.parametrize("photo_format", [JPEG, WEBP, AVIF])
 def test_a_rendered_credit_reads_back(photo_format: PhotoFormat) -> None:
-    """What variants carry is what the original said, with every letter."""
+    """Variants carry the credit of the original, with every letter."""
     credit = Metadata(artist="Jané 日本", copyright="© " + "x" * (CREDIT_LENGTH_MAX - 2))
     data = save(picture(), photo_format.title, exif=render_credit(credit))
     found = _read(data, photo_format)

@@ -171,6 +171,6 @@ async def test_a_body_that_turns_out_to_be_refused_never_ends(data, error):
 
 
 async def test_too_many_pixels_are_refused_before_anything_is_written():
-    """Where the beginning has the dimensions."""
+    """The beginning has the dimensions."""
     with pytest.raises(TooManyPixels):
         await incoming(JPEG).sniff(pixels_max=64 * 48 - 1)
