@@ -8,6 +8,7 @@ import io
 import itertools
 import struct
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from PIL import Image, ImageChops, TiffImagePlugin
 
@@ -24,6 +25,15 @@ _SEPARATE = 2
 _GRAYS = (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
 _NUMBERS = {1: "unsigned numbers", 2: "signed numbers", 3: "floating-point numbers"}
 _PHOTOMETRICS = {0: "gray", 1: "gray", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "Lab"}
+
+# Not every build of libtiff has these.
+_RARE_COMPRESSIONS = {
+    34887: "LERC",
+    34925: "LZMA",
+    50000: "Zstandard",
+    50001: "WebP",
+    50002: "JPEG XL",
+}
 
 # Two samples of 16 bits, as the four bytes that they are on this machine.
 _AS_BYTES = "CMYK"
@@ -66,6 +76,18 @@ class TiffReader(TiffImagePlugin.TiffImageFile):
         self._size = self._tile_size
         if self._is_planar and self.mode != "YCbCr" and len(self.tile) == 1:
             self._read_plane_by_plane()
+
+    def load(self) -> Any:
+        """Decode the pixels."""
+        try:
+            return super().load()
+        except OSError as error:
+            name = _RARE_COMPRESSIONS.get(self.tag_v2.get(_COMPRESSION, 1))
+            if name is None:
+                raise
+            raise BrokenPhoto(
+                f"its TIFF compression {name} is not read here; save it with LZW or Deflate"
+            ) from error
 
     def _read_plane_by_plane(self) -> None:
         """Make the decoder copy planes: the first plane of gray, or one for each band."""

@@ -199,6 +199,14 @@ def test_what_is_not_made_says_why(layout, words):
     assert "save it" in caught.value.reason
 
 
+def test_a_compression_that_is_not_built_in_is_named():
+    """The file is not called damaged."""
+    pixels = pyvips.Image.black(64, 48, bands=3).copy(interpretation="srgb")
+    data = pixels.tiffsave_buffer(compression="webp", lossless=True)
+    with pytest.raises(BrokenPhoto, match="compression WebP is not read here"):
+        by_worker(data)
+
+
 def test_libvips_still_differs_where_it_does_not_judge():
     """If this fails, libvips has been corrected, and can judge more layouts."""
     layout = Layout(photometric=tiff.RGB, extra=(tiff.UNSPECIFIED,))
