@@ -27,12 +27,13 @@ def make_sizes(original: bytes, *, recipe: Recipe) -> MadeSizes:
     photo = decode(original, limits=recipe.limits, sizes=recipe.sizes)
     rendered = render_sizes(photo, recipe.sizes)
     credit = _credit(photo, recipe)
+    notes: list[str] = []
     variants = tuple(
         variant
         for each in rendered.sizes
-        for variant in _first_pass(original, photo, each, recipe, credit=credit)
+        for variant in _first_pass(original, photo, each, recipe, credit=credit, notes=notes)
     )
-    info = _info(original, photo, rendered, variants, recipe)
+    info = _info(original, photo, rendered, variants, recipe, notes=notes)
     return MadeSizes(variants, render_info(info))
 
 
@@ -56,12 +57,21 @@ def make_second_pass(original: bytes, *, recipe: Recipe) -> tuple[MadeVariant, .
 
 
 def _first_pass(
-    original: bytes, photo: Photo, each: RenderedSize, recipe: Recipe, *, credit: bytes
+    original: bytes,
+    photo: Photo,
+    each: RenderedSize,
+    recipe: Recipe,
+    *,
+    credit: bytes,
+    notes: list[str],
 ) -> Iterator[MadeVariant]:
     setting = recipe.jpeg_for(each.size)
     yield _variant(each, "jpg", encode_jpeg(each.pixels, setting, credit=credit))
     if is_animated_at(each.size, photo, recipe):
-        data = encode_animation(original, photo, each.size, recipe, credit=credit)
+        data, frames = encode_animation(original, photo, each.size, recipe, credit=credit)
+        note = f"the animation ends after {frames} of {photo.frames} frames: the next is damaged"
+        if frames < photo.frames and note not in notes:
+            notes.append(note)
         yield _variant(each, "webp", data)
     elif recipe.webp is not None:
         yield _variant(each, "webp", encode_webp(each.pixels, recipe.webp, credit=credit))
@@ -81,6 +91,8 @@ def _info(
     rendered: Rendered,
     variants: tuple[MadeVariant, ...],
     recipe: Recipe,
+    *,
+    notes: list[str],
 ) -> PhotoInfo:
     width, height = upright_dimensions(photo)
     return PhotoInfo(
@@ -120,7 +132,7 @@ def _info(
         camera=photo.metadata.camera,
         artist=photo.metadata.artist,
         copyright=photo.metadata.copyright,
-        notes=_notes(photo, rendered),
+        notes=(*_notes(photo, rendered), *notes),
         recipe=recipe.version,
         libraries=library_versions(),
     )
@@ -132,6 +144,8 @@ def _notes(photo: Photo, rendered: Rendered) -> tuple[str, ...]:
         notes.append("metadata ignored: it cannot be read")
     if photo.pixels.mode in {"RGBA", "LA"}:
         notes.append("transparency is shown on white in JPEG")
+    if photo.is_hdr:
+        notes.append("HDR is shown with the range of SDR")
     if photo.frames > 1:
         notes.append(f"stills show the first of {photo.frames} frames")
     return tuple(notes)

@@ -6,9 +6,10 @@ UnprocessablePhoto
 │   ├── PhotoTooLarge        the size or the header exceeds a limit
 │   ├── TruncatedPhoto       the file ends before its image does
 │   ├── BrokenPhoto          the header is valid, but the image data is not
-│   └── MemoryLimitExceeded  needs more memory than one photo may use
+│   ├── MemoryLimitExceeded  needs more memory than one photo may use
+│   └── ProcessorTimeExceeded  needs more processor time than one photo may use
 └── TransientFailure         a retry can succeed; given up after a few
-    ├── TimeLimitExceeded    took too much processor time or elapsed time
+    ├── TimeLimitExceeded    took too much elapsed time
     └── DecoderCrashed       the decoding process died, or returned a malformed result
 
 A reason is a clause without a capital or a period, because callers embed it in a sentence.
@@ -54,6 +55,10 @@ class MemoryLimitExceeded(PermanentFailure):
     """Needs more memory than one photo may use."""
 
 
+class ProcessorTimeExceeded(PermanentFailure):
+    """The sizes need more processor time than the limit of one photo."""
+
+
 class TransientFailure(UnprocessablePhoto):
     """The cause is either the photo or a machine that is short of memory or time."""
 
@@ -72,6 +77,7 @@ KINDS: dict[str, type[UnprocessablePhoto]] = {
     "TruncatedPhoto": TruncatedPhoto,
     "BrokenPhoto": BrokenPhoto,
     "MemoryLimitExceeded": MemoryLimitExceeded,
+    "ProcessorTimeExceeded": ProcessorTimeExceeded,
     "TimeLimitExceeded": TimeLimitExceeded,
     "DecoderCrashed": DecoderCrashed,
 }

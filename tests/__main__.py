@@ -25,6 +25,7 @@ SERVING = (
 COMPUTING = (
     "bench",
     "permission_urls",
+    "photos",
     "planted",
     "simulation",
     "storagenode/disk/test_crash_states.py",

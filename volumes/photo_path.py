@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import NewType
 
+from volumes.formats import FILE_SUFFIXES
 from volumes.photo_id import (
     ALPHABET,
     CHARACTER_PATTERN,
@@ -28,7 +29,7 @@ VolumeId = NewType("VolumeId", int)
 
 VOLUME_MAX = 65535
 SHARDS = tuple(first + second for first in ALPHABET for second in ALPHABET)
-EXTENSIONS = ("jpg", "png", "gif", "webp", "avif", "heic", "tif")
+EXTENSIONS = tuple(FILE_SUFFIXES)
 ATTEMPT_NUMBERS = (1, 2)
 """Numbers of the failed attempts with a file of their own. The next one is the `Failure`."""
 

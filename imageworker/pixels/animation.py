@@ -1,6 +1,9 @@
 """Animations: every frame of a GIF, WebP, or APNG, shrunk into one animated WebP."""
 
-from PIL import Image, ImageSequence
+import itertools
+from collections.abc import Iterator
+
+from PIL import Image, ImageFile
 
 from imageworker.pixels.color import to_srgb
 from imageworker.pixels.decode import Photo, resizable
@@ -26,8 +29,10 @@ def is_animated_at(size: Size, photo: Photo, recipe: Recipe) -> bool:
 
 def encode_animation(
     original: bytes, photo: Photo, size: Size, recipe: Recipe, *, credit: bytes
-) -> bytes:
-    """Encode the whole animation at one size, as WebP.
+) -> tuple[bytes, int]:
+    """Encode the animation at one size, as WebP; return it and its number of frames.
+
+    It ends before the first frame that cannot be decoded, as in browsers.
 
     Frames are decoded again for every size, because all of them at once need too much memory.
 
@@ -39,15 +44,31 @@ def encode_animation(
     (step,) = plan_sizes((size,), width=photo.width, height=photo.height)
     frames: list[Image.Image] = []
     milliseconds: list[int] = []
-    with opened(original, limits=recipe.limits) as photo_again:
-        loops = int(photo_again.image.info.get("loop", 1))
-        for frame in ImageSequence.Iterator(photo_again.image):
-            pixels = resizable(frame.copy())
-            # The duration of a WebP frame is known only after decoding it.
+    with opened(original, limits=recipe.limits) as again:
+        loops = int(again.image.info.get("loop", 1))
+        for frame in _decodable(again.image):
+            pixels = resizable(again.shown(frame).copy())
+            # A WebP says how long a frame lasts only once it is decoded.
             milliseconds.append(_shown_for(frame))
             shrunk = to_srgb(shrink(pixels, step), photo.profile).pixels
             frames.append(upright(shrunk, photo.metadata.orientation))
-    return encode_animated_webp(frames, milliseconds, setting, loops=loops, credit=credit)
+    data = encode_animated_webp(frames, milliseconds, setting, loops=loops, credit=credit)
+    return data, len(frames)
+
+
+def _decodable(image: ImageFile.ImageFile) -> Iterator[ImageFile.ImageFile]:
+    """Yield the image at each frame, loaded, up to one that is damaged."""
+    for at in itertools.count():
+        try:
+            image.seek(at)
+            image.load()
+        except EOFError:
+            return
+        except (OSError, RuntimeError, SyntaxError, ValueError):
+            if at == 0:
+                raise
+            return
+        yield image
 
 
 def _shown_for(frame: Image.Image) -> int:

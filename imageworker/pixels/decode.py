@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from imageworker.pixels.formats import JPEG, PhotoFormat
+from imageworker.pixels.formats import AVIF, JPEG, PhotoFormat
 from imageworker.pixels.icc_profile import ADOBE_RGB_PROFILE, DISPLAY_P3_PROFILE
 from imageworker.pixels.metadata import Metadata, read_metadata
 from imageworker.pixels.opening import opened
 from imageworker.pixels.resize import draft_scale
+from imageworker.pixels.tiff_reader import to_eight_bits
 from imageworker.processing_errors import BrokenPhoto
 from imageworker.recipe import Limits
 from volumes.sizes import Size
 
 _NCLX_DISPLAY_P3 = 12
+_NUMBERS = {"I": "whole numbers of 32 bits", "F": "floating-point numbers"}
 _RESIZABLE_MODES = ("RGB", "RGBA", "L", "LA", "CMYK")
 _MODE_TO_RESIZE_AS = {
     "1": "L",
@@ -43,6 +45,7 @@ class Photo:
     height: int
     drafted: int
     frames: int
+    is_hdr: bool
     profile: bytes | None
     metadata: Metadata
 
@@ -62,19 +65,21 @@ def decode(original: bytes, *, limits: Limits, sizes: tuple[Size, ...]) -> Photo
             image.draft(None, (max(1, width // scale), max(1, height // scale)))
             drafted = 1 if image.size == (width, height) else scale
         image.load()
+        shown: Image.Image = image
         if drafted == 1:
             # The dimensions of a decoded HEIC can differ from its header.
-            width, height = image.size
-        # Only after loading: a PNG can have metadata behind its pixels, and loading turns a TIFF.
-        metadata = read_metadata(image)
+            shown = photo.shown(image) if photo.format is AVIF else image
+            width, height = shown.size
+        metadata = read_metadata(original, image, photo.format)
         profile = _profile_of(image, metadata)
         return Photo(
-            pixels=resizable(image),
+            pixels=resizable(shown),
             format=photo.format,
             width=width,
             height=height,
             drafted=drafted,
             frames=photo.frames,
+            is_hdr=photo.is_hdr,
             profile=profile,
             metadata=metadata,
         )
@@ -88,16 +93,19 @@ def resizable(image: Image.Image) -> Image.Image:
     Raises:
         BrokenPhoto: The mode has no defined white level.
     """
-    if image.mode == "P" or (image.mode in {"L", "RGB"} and image.has_transparency_data):
+    if image.mode == "P" or (image.mode in {"1", "L", "RGB"} and image.has_transparency_data):
         pixels = image.convert("RGBA" if image.has_transparency_data else "RGB")
     elif image.mode.startswith("I;16"):
-        pixels = image.point(lambda level: level * (255 / 65535) + 0.5).convert("L")
+        pixels = to_eight_bits(image)
     elif image.mode in _MODE_TO_RESIZE_AS:
         pixels = image.convert(_MODE_TO_RESIZE_AS[image.mode])
     elif image.mode in _RESIZABLE_MODES:
         pixels = image
     else:
-        raise BrokenPhoto(f"its pixels have an unsupported mode ({image.mode})")
+        raise BrokenPhoto(
+            "its pixels are numbers without a known white "
+            f"({_NUMBERS.get(image.mode, image.mode)}); save it with 8 or 16 bits a sample"
+        )
     pixels.info.clear()
     return pixels
 

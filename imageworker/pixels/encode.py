@@ -20,6 +20,8 @@ _WHITE = (255, 255, 255)
 # that it plays the same everywhere.
 _FRAME_MILLISECONDS_LEAST = 20
 _FRAME_MILLISECONDS_USUAL = 100
+# A WebP counts in 16 bits.
+_LOOPS_MAX = 0xFFFF
 
 
 def encode_jpeg(pixels: Image.Image, setting: JpegSetting, *, credit: bytes) -> bytes:
@@ -81,7 +83,7 @@ def encode_animated_webp(
         save_all=True,
         append_images=list(frames[1:]),
         duration=shown_for,
-        loop=loops,
+        loop=min(loops, _LOOPS_MAX),
         quality=setting.quality,
         method=setting.effort,
         icc_profile=SRGB_PROFILE,

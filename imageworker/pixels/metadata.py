@@ -5,17 +5,21 @@ is cut to a length and unprintable characters are removed.
 """
 
 import codecs
+import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from PIL import ExifTags, Image, ImageFile, IptcImagePlugin
 
+from imageworker.pixels.formats import AVIF, HEIC, TIFF, PhotoFormat
 from imageworker.processing_errors import printable
+from storagemaster.image_header.exif import Entry, Exif, parse_exif
 
 TEXT_LENGTH_MAX = 100
 CREDIT_LENGTH_MAX = 200
 
+_MODEL = ExifTags.Base.Model
 _TIME = re.compile(
     r"(\d{4}):(0[1-9]|1[0-2]):(0[1-9]|[12]\d|3[01]) ([01]\d|2[0-3]):([0-5]\d):([0-5]\d)"
 )
@@ -40,19 +44,49 @@ class Metadata:
     is_readable: bool = True
 
 
-def read_metadata(image: ImageFile.ImageFile) -> Metadata:
-    """Read the metadata of a loaded photo; a missing or invalid field gets its default."""
-    try:
-        return _from_exif(image.getexif(), _read_iptc(image))
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001  a parser of untrusted bytes can raise any exception
-        return Metadata(is_readable=False)
+def read_metadata(
+    original: bytes, image: ImageFile.ImageFile, photo_format: PhotoFormat
+) -> Metadata:
+    """Return what the loaded photo says of itself; defaults for what it does not say.
+
+    Every value is read for itself, so one that is damaged costs no other.
+    """
+    block = original if photo_format is TIFF else image.info.get("exif")
+    exif = parse_exif(block if isinstance(block, bytes) else b"")
+    details = exif.directory(ExifTags.IFD.Exif)
+    interoperability = exif.directory_at(details.get(ExifTags.IFD.Interop))
+    iptc = _read_iptc(image)
+    return Metadata(
+        orientation=_orientation_of(exif, image, photo_format),
+        captured=parse_capture_time(
+            _value(details, ExifTags.Base.DateTimeOriginal),
+            _value(details, ExifTags.Base.OffsetTimeOriginal),
+        ),
+        camera=_camera(_value(exif.first, ExifTags.Base.Make), _value(exif.first, _MODEL)),
+        artist=_first_text(
+            _value(exif.first, ExifTags.Base.Artist),
+            iptc.get(_IPTC_BYLINE),
+            iptc.get(_IPTC_CREDIT),
+        ),
+        copyright=_first_text(
+            _value(exif.first, ExifTags.Base.Copyright), iptc.get(_IPTC_COPYRIGHT)
+        ),
+        is_adobe_rgb=parse_text(_value(interoperability, 1)) == _ADOBE_RGB_INDEX,
+        is_readable=not block or bool(exif.first),
+    )
 
 
-def parse_orientation(value: object) -> int:
-    """Return a valid EXIF orientation; 1 for any other value."""
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+def _orientation_of(exif: Exif, image: ImageFile.ImageFile, photo_format: PhotoFormat) -> int:
+    """Return how to turn the decoded pixels, by EXIF or, in AVIF, by the container alone."""
+    if photo_format is AVIF:
+        return int(getattr(image, "orientation", 1))
+    # libheif has turned the pixels already.
+    return 1 if photo_format is HEIC else exif.orientation
+
+
+def _value(directory: Mapping[int, Entry], tag: int) -> bytes | None:
+    entry = directory.get(tag)
+    return None if entry is None else entry.value
 
 
 def parse_capture_time(time: object, offset: object) -> str | None:
@@ -65,6 +99,10 @@ def parse_capture_time(time: object, offset: object) -> str | None:
     if match is None:
         return None
     year, month, day, hour, minute, second = match.groups()
+    try:
+        dt.date(int(year), int(month), int(day))
+    except ValueError:
+        return None
     zone = parse_text(offset) or ""
     written = f"{year}-{month}-{day}T{hour}:{minute}:{second}"
     return written + zone if _OFFSET.fullmatch(zone) else written
@@ -96,24 +134,6 @@ def render_credit(metadata: Metadata) -> bytes:
     if metadata.copyright is not None:
         exif[ExifTags.Base.Copyright] = metadata.copyright.encode()
     return exif.tobytes() if len(exif) else b""
-
-
-def _from_exif(exif: Image.Exif, iptc: Mapping[tuple[int, int], object]) -> Metadata:
-    details = exif.get_ifd(ExifTags.IFD.Exif)
-    interoperability = exif.get_ifd(ExifTags.IFD.Interop)
-    return Metadata(
-        orientation=parse_orientation(exif.get(ExifTags.Base.Orientation)),
-        captured=parse_capture_time(
-            details.get(ExifTags.Base.DateTimeOriginal),
-            details.get(ExifTags.Base.OffsetTimeOriginal),
-        ),
-        camera=_camera(exif.get(ExifTags.Base.Make), exif.get(ExifTags.Base.Model)),
-        artist=_first_text(
-            exif.get(ExifTags.Base.Artist), iptc.get(_IPTC_BYLINE), iptc.get(_IPTC_CREDIT)
-        ),
-        copyright=_first_text(exif.get(ExifTags.Base.Copyright), iptc.get(_IPTC_COPYRIGHT)),
-        is_adobe_rgb=parse_text(interoperability.get(1)) == _ADOBE_RGB_INDEX,
-    )
 
 
 def _camera(make: object, model: object) -> str | None:

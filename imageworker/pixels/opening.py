@@ -6,37 +6,18 @@ in the block of `opened`.
 """
 
 import contextlib
-import io
 import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from PIL import (
-    AvifImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    MpoImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile
 
-from imageworker.pixels.formats import (
-    AVIF,
-    FORMATS,
-    GIF,
-    HEAD_BYTES,
-    HEIC,
-    PNG,
-    WEBP,
-    PhotoFormat,
-    format_of,
-)
-from imageworker.pixels.gif_frames import count_gif_frames
+from imageworker.pixels.avif_reader import AvifReader
+from imageworker.pixels.formats import AVIF, FORMATS, GIF, HEIC, PNG, WEBP, PhotoFormat, format_of
+from imageworker.pixels.heif_container import is_hdr
+from imageworker.pixels.heif_transforms import Rectangle
+from imageworker.pixels.readers import IS_HEIC_READ, open_photo
 from imageworker.pixels.truncation import declares_more, truncation_reason
 from imageworker.processing_errors import (
     BrokenPhoto,
@@ -47,32 +28,6 @@ from imageworker.processing_errors import (
     UnprocessablePhoto,
 )
 from imageworker.recipe import Limits
-
-try:
-    import pillow_heif
-except ImportError:  # the `heic` extra is not installed; some machines have no wheel for it
-    IS_HEIC_READ = False
-else:
-    IS_HEIC_READ = True
-    pillow_heif.options.DECODE_THREADS = 1
-    pillow_heif.options.THUMBNAILS = False
-    pillow_heif.options.DEPTH_IMAGES = False
-    pillow_heif.options.AUX_IMAGES = False
-    pillow_heif.register_heif_opener()
-
-# Imported by name; otherwise Pillow would load all of its forty plugins to find a reader.
-READERS = (
-    AvifImagePlugin,
-    GifImagePlugin,
-    JpegImagePlugin,
-    MpoImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
-
-# One thread per photo makes the processor time and memory of a child predictable.
-AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 _MEGA = 1_000_000
 # Parts of the readers' error messages for a file that ends too early.
@@ -87,6 +42,13 @@ class Opened:
     image: ImageFile.ImageFile
     format: PhotoFormat
     frames: int
+    canvas: Rectangle
+    """The part of the decoded pixels that is shown."""
+    is_hdr: bool
+
+    def shown(self, pixels: Image.Image) -> Image.Image:
+        """Return the part of decoded pixels that is shown."""
+        return pixels if self.canvas == (0, 0, *pixels.size) else pixels.crop(self.canvas)
 
 
 @contextlib.contextmanager
@@ -108,12 +70,22 @@ def opened(original: bytes, *, limits: Limits) -> Iterator[Opened]:
     image = None
     with _bombs_are_errors(limits):
         try:
-            with Image.open(io.BytesIO(original), formats=(photo_format.pillow_name,)) as image:
-                assert isinstance(image, ImageFile.ImageFile), "Image.open returns an ImageFile"
+            with open_photo(
+                original,
+                photo_format,
+                pixels_max=limits.pixels_max,
+                frames_max=limits.frames_max,
+            ) as image:
                 _require_pixels_within(limits, image)
-                frames = _count_frames(original, image, photo_format, at_most=limits.frames_max + 1)
+                frames = _count_frames(image, photo_format)
                 _require_frames_within(limits, image, frames)
-                yield Opened(image=image, format=photo_format, frames=frames)
+                yield Opened(
+                    image=image,
+                    format=photo_format,
+                    frames=frames,
+                    canvas=_canvas_of(image),
+                    is_hdr=photo_format in (AVIF, HEIC) and is_hdr(original),
+                )
         except (UnprocessablePhoto, MemoryError):
             raise
         except Exception as error:
@@ -123,13 +95,18 @@ def opened(original: bytes, *, limits: Limits) -> Iterator[Opened]:
 def _known_format(original: bytes) -> PhotoFormat:
     if not original:
         raise UnknownFormat("the file is empty")
-    photo_format = format_of(original[:HEAD_BYTES])
+    photo_format = format_of(original)
     if photo_format is None:
         titles = [each.title for each in FORMATS]
         raise UnknownFormat(f"the file is not a {', '.join(titles[:-1])} or {titles[-1]} photo")
     if photo_format is HEIC and not IS_HEIC_READ:
         raise UnknownFormat("HEIC photos cannot be read here: the heic extra is not installed")
     return photo_format
+
+
+def _canvas_of(image: Image.Image) -> Rectangle:
+    # libheif crops by itself; libavif leaves it to its caller.
+    return image.canvas if isinstance(image, AvifReader) else (0, 0, *image.size)
 
 
 def _require_pixels_within(limits: Limits, image: Image.Image) -> None:
@@ -152,13 +129,9 @@ def _require_frames_within(limits: Limits, image: Image.Image, frames: int) -> N
         )
 
 
-def _count_frames(
-    original: bytes, image: ImageFile.ImageFile, photo_format: PhotoFormat, *, at_most: int
-) -> int:
+def _count_frames(image: ImageFile.ImageFile, photo_format: PhotoFormat) -> int:
     """Return the number of frames of an animation; 1 for formats that only hold several images."""
-    if photo_format is GIF:
-        return max(1, count_gif_frames(original, at_most=at_most))
-    if photo_format in (WEBP, PNG, AVIF):
+    if photo_format in (GIF, WEBP, PNG, AVIF):
         return max(1, int(getattr(image, "n_frames", 1)))
     return 1
 
@@ -192,9 +165,10 @@ def _convert_error(
         return TruncatedPhoto(truncation_reason(original, photo_format, image))
     if "out of memory" in message.lower():
         return MemoryLimitExceeded("its sizes need more memory than a photo may use")
-    if isinstance(error, UnidentifiedImageError):
+    if isinstance(error, SyntaxError):
         return BrokenPhoto(
-            f"the file begins like a {photo_format.title}, but its header is invalid"
+            f"its {photo_format.title} header is damaged, or of a kind that is not read "
+            f"({message or 'no reason given'})"
         )
     return BrokenPhoto(
         f"its {photo_format.title} data cannot be decoded ({message or 'no reason given'})"

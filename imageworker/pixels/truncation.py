@@ -1,10 +1,15 @@
 """Error text for a truncated photo, with the share of it that is present."""
 
+from collections.abc import Mapping
+
 from PIL import ImageFile
 
-from imageworker.pixels.formats import AVIF, HEIC, JPEG, PNG, TIFF, WEBP, PhotoFormat
+from imageworker.pixels.formats import AVIF, HEIC, PNG, TIFF, WEBP, PhotoFormat
+from storagemaster.image_header.exif import Entry, parse_exif
 
 _BOX_HEADER_BYTES = 8
+# A TIFF's tags for the offsets and the lengths of its strips, and of its tiles.
+_PIECES = ((273, 279), (324, 325))
 
 
 def declares_more(original: bytes, photo_format: PhotoFormat) -> bool:
@@ -19,7 +24,7 @@ def truncation_reason(
     if declares_more(original, photo_format):
         share = _percent(len(original), _declared_bytes(original, photo_format))
         return f"the file ends after {share} of its declared length"
-    if image is not None and photo_format in (JPEG, PNG, TIFF) and not image.info.get("interlace"):
+    if image is not None and photo_format is PNG and not image.info.get("interlace"):
         rows = _rows_decoded(image)
         if 0 < rows < image.height:
             return f"the file ends after about {_percent(rows, image.height)} of its image data"
@@ -32,7 +37,19 @@ def _declared_bytes(original: bytes, photo_format: PhotoFormat) -> int:
         return int.from_bytes(original[4:8], "little") + 8
     if photo_format in (AVIF, HEIC):
         return _end_of_boxes(original)
+    if photo_format is TIFF:
+        return _end_of_pieces(parse_exif(original).first)
     return 0
+
+
+def _end_of_pieces(directory: Mapping[int, Entry]) -> int:
+    """Return where the last strip or tile of a TIFF ends."""
+    ends = [0]
+    for offsets, lengths in _PIECES:
+        if offsets in directory and lengths in directory:
+            pairs = zip(directory[offsets].numbers, directory[lengths].numbers, strict=False)
+            ends += [offset + length for offset, length in pairs]
+    return max(ends)
 
 
 def _end_of_boxes(original: bytes) -> int:

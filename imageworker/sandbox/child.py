@@ -24,7 +24,12 @@ from types import TracebackType
 from typing import Self
 
 from imageworker.made_sizes import MadeSizes, MadeVariant
-from imageworker.processing_errors import DecoderCrashed, TimeLimitExceeded, UnprocessablePhoto
+from imageworker.processing_errors import (
+    DecoderCrashed,
+    ProcessorTimeExceeded,
+    TimeLimitExceeded,
+    UnprocessablePhoto,
+)
 from imageworker.recipe import Limits, Recipe
 from imageworker.sandbox.child_protocol import PACKET_BYTES_MAX, ChildExit, Request
 from imageworker.sandbox.child_result import parse_result
@@ -156,7 +161,7 @@ def describe_exit(child_exit: ChildExit, limits: Limits) -> UnprocessablePhoto |
         return DecoderCrashed("the decoder exited without a result")
     is_out_of_time = child_exit.cpu_seconds >= limits.cpu_seconds_max
     if -code == signal.SIGXCPU or (-code == signal.SIGKILL and is_out_of_time):
-        return TimeLimitExceeded(
+        return ProcessorTimeExceeded(
             f"making its sizes took more than {limits.cpu_seconds_max} s of processor time"
         )
     if -code == signal.SIGKILL:

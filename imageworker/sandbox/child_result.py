@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from imageworker.made_sizes import MadeSizes, MadeVariant
-from imageworker.pixels.formats import HEAD_BYTES, format_of
+from imageworker.pixels.formats import format_of
 from imageworker.processing_errors import KINDS, DecoderCrashed, UnprocessablePhoto
 from imageworker.recipe import Recipe
 from volumes.sizes import EDGE_PIXELS_MAX
@@ -74,7 +74,7 @@ def _parse_sizes(header: dict[str, Any], body: bytes, recipe: Recipe) -> MadeSiz
 
 def _require_requested(variant: MadeVariant, recipe: Recipe) -> None:
     edges = (variant.width, variant.height)
-    photo_format = format_of(variant.data[:HEAD_BYTES])
+    photo_format = format_of(variant.data)
     _require(any(variant.letter == size.letter for size in recipe.sizes), "unknown size")
     _require(
         photo_format is not None and photo_format.ext == variant.ext, "not the declared format"

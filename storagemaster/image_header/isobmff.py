@@ -6,57 +6,62 @@ size, even if the item is a grid of tiles with an `ispe` each. `clap` (crop) and
 turns) then apply in their order in the list; a reader must not ignore them.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from storagemaster.image_header.boxes import BOXES_MAX, Box, box_end, read_properties
+from storagemaster.image_header.exif import UPRIGHT
+from storagemaster.image_header.head import (
+    Head,
+    HeadTooShort,
+    Known,
+    Reading,
+    Span,
+    UnusableHeader,
+    number,
+)
 
-from storagemaster.image_header.head import Head, HeadTooShort, UnusableHeader
-
-# A photo from a phone has some 50 tiles and a few other boxes.
-_BOXES_MAX = 1000
-_ITEMS_MAX = 4096
-# The standard allows one box for each combination of version and flags.
-_ASSOCIATIONS_MAX = 4
 _BRANDS_BYTES_MAX = 1024
 
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"})
-_ANY_CODEC_BRANDS = frozenset({b"mif1", b"msf1", b"mif2", b"miaf"})
+_ANY_CODEC_BRANDS = frozenset({b"mif1", b"msf1", b"mif2", b"mif3", b"miaf"})
 _OTHERS = {
     b"crx ": "a camera raw file (CR3)",
     b"qt  ": "a QuickTime video",
 }
 
 
-class _Box(NamedTuple):
-    kind: bytes
-    content: Head
-
-
 def is_isobmff(head: bytes) -> bool:
-    """Return True if the bytes start like a file of the ISO BMFF family, videos included."""
+    """Return True if these are the first bytes of a file of the family, videos included."""
     return head[4:8] == b"ftyp"
 
 
-def read_isobmff(head: Head) -> tuple[str, int, int]:
-    """Return the ext, width, and height of the primary image."""
-    ext = _ext_of_brands(head)
-    meta = _find_meta(head)
+def read_isobmff() -> Reading[int]:
+    """Read the brands and the primary image's properties.
+
+    The orientation is always upright: the turns of the container are part of the dimensions, and
+    readers ignore the EXIF beside them.
+    """
+    length = yield from number(0, 4)
+    ext = yield from _read_brands(length)
+    if ext is not None:
+        yield Known(ext)
+    meta = yield from _read_meta(length)
     try:
-        properties, primary = _properties(meta)
-        ext = ext or _ext_of_properties(properties)
-        return ext, *_dimensions(ext, primary, properties)
+        properties = read_properties(meta)
+        ext = ext or _ext_of_properties(properties.all)
+        width, height = _dimensions(properties.primary, properties.all)
     except HeadTooShort:
-        # All of `meta` is here: more bytes of the upload do not help.
+        # The whole of meta is here, so the missing bytes are not on their way.
         raise UnusableHeader("the file has a box that is too short for its content") from None
+    yield Known(ext, width, height)
+    return UPRIGHT
 
 
-def _ext_of_brands(head: Head) -> str | None:
-    """Return the format of the first known brand, or None if the brands allow any codec."""
-    end = head.big(0, 4)
+def _read_brands(end: int) -> Reading[str | None]:
+    """Return the format that the brands name, or None where any codec may follow."""
     if not 16 <= end <= _BRANDS_BYTES_MAX:
         raise UnusableHeader("the file's list of brands has an impossible length")
-    head.take(0, end)
-    brands = [head.take(at, 4) for at in (8, *range(16, end - 3, 4))]
+    box = yield Span(8, end - 8)
+    brands = [box[at : at + 4] for at in (0, *range(8, len(box) - 3, 4))]
     if brands[0] in _OTHERS:
         raise UnusableHeader(f"the bytes look like {_OTHERS[brands[0]]}, which is not accepted")
     for brand in brands:
@@ -69,58 +74,27 @@ def _ext_of_brands(head: Head) -> str | None:
     return None
 
 
-def _find_meta(head: Head) -> Head:
-    """Return the content of the `meta` box, at any position among the outermost boxes."""
-    start = 0
-    for _ in range(_BOXES_MAX):
-        kind, content, end = _box_header(head, start)
+def _read_meta(start: int) -> Reading[Head]:
+    """Return the content of the meta box, wherever it is among the outermost boxes."""
+    for _ in range(BOXES_MAX):
+        header = yield Span(start, 8)
+        length, kind, content = int.from_bytes(header[:4], "big"), header[4:], start + 8
+        if length == 1:
+            length = yield from number(content, 8)
+            content += 8
+        end = box_end(start, content, length)
         if kind == b"meta":
-            return Head(head.take(content, end - content))
+            return Head((yield Span(content, end - content)))
+        if kind == b"mini":
+            raise UnusableHeader(
+                "the file is a HEIF with a minimized header (a mini box), which is not accepted; "
+                "save it without the minimized header, or as JPEG"
+            )
         start = end
-    raise UnusableHeader(f"the file has over {_BOXES_MAX} boxes before its description")
+    raise UnusableHeader(f"the file has over {BOXES_MAX} boxes before its description")
 
 
-def _properties(meta: Head) -> tuple[list[_Box], list[_Box]]:
-    """Return all properties and the properties of the primary item, each in their order."""
-    item = None
-    properties: list[_Box] = []
-    associations: list[Head] = []
-    for kind, content in _boxes_in(meta, 4):
-        if kind == b"pitm":
-            item = content.big(4, _item_number_bytes(content))
-        elif kind == b"iprp":
-            for inner_kind, inner in _boxes_in(content, 0):
-                if inner_kind == b"ipco":
-                    properties = list(_boxes_in(inner, 0))
-                elif inner_kind == b"ipma":
-                    associations.append(inner)
-    indexes = [
-        index for box in associations[:_ASSOCIATIONS_MAX] for index in _associated(box, item)
-    ]
-    return properties, [properties[at - 1] for at in indexes if 0 < at <= len(properties)]
-
-
-def _associated(box: Head, item: int | None) -> Iterator[int]:
-    """Yield the indexes, from 1, of an item's properties in one `ipma` box."""
-    number_bytes = _item_number_bytes(box)
-    index_bytes, index_mask = (2, 0x7FFF) if box.big(3, 1) & 1 else (1, 0x7F)
-    at = 8
-    for _ in range(min(box.big(4, 4), _ITEMS_MAX)):
-        indexes = at + number_bytes + 1
-        end = indexes + box.big(indexes - 1, 1) * index_bytes
-        if box.big(at, number_bytes) == item:
-            for index in range(indexes, end, index_bytes):
-                yield box.big(index, index_bytes) & index_mask
-            return
-        at = end
-
-
-def _item_number_bytes(box: Head) -> int:
-    """Return the width of item numbers: two bytes in version 0 of a box, four in later ones."""
-    return 4 if box.big(0, 1) else 2
-
-
-def _ext_of_properties(properties: list[_Box]) -> str:
+def _ext_of_properties(properties: list[Box]) -> str:
     kinds = {box.kind for box in properties}
     if b"av1C" in kinds:
         return "avif"
@@ -129,23 +103,20 @@ def _ext_of_properties(properties: list[_Box]) -> str:
     raise UnusableHeader("the HEIF file holds neither an AVIF nor a HEIC image")
 
 
-def _dimensions(ext: str, primary: list[_Box], properties: list[_Box]) -> tuple[int, int]:
+def _dimensions(primary: list[Box], properties: list[Box]) -> tuple[int, int]:
     """Return the size of the primary item after crop and turns, or the largest size without one."""
-    if not any(box.kind == b"ispe" for box in primary):
-        return _largest(properties)
-    width = height = 0
+    extents = [_extent(content) for kind, content in primary if kind == b"ispe"]
+    # An extent is that of the stored image, wherever it is in the list.
+    width, height = extents[0] if extents else _largest(properties)
     for kind, content in primary:
-        if kind == b"ispe":
-            width, height = _extent(content)
-        elif kind == b"irot" and content.big(0, 1) & 1:
+        if kind == b"irot" and content.big(0, 1) & 1:
             width, height = height, width
-        # libheif crops. libavif, which Pillow uses for AVIF, leaves cropping to its caller.
-        elif kind == b"clap" and ext == "heic":
+        elif kind == b"clap":
             width, height = _crop(content, width, height)
     return width, height
 
 
-def _largest(properties: list[_Box]) -> tuple[int, int]:
+def _largest(properties: list[Box]) -> tuple[int, int]:
     extents = [_extent(content) for kind, content in properties if kind == b"ispe"]
     if not extents:
         raise UnusableHeader("the file does not say how large its image is")
@@ -165,30 +136,3 @@ def _crop(content: Head, width: int, height: int) -> tuple[int, int]:
         min(width, max(1, round(wide / wide_parts))),
         min(height, max(1, round(high / high_parts))),
     )
-
-
-def _boxes_in(content: Head, start: int) -> Iterator[_Box]:
-    """Yield the boxes inside a box, from an offset to its end."""
-    for _ in range(_BOXES_MAX):
-        if start == len(content.data):
-            return
-        kind, inner, end = _box_header(content, start)
-        yield _Box(kind, Head(content.take(inner, end - inner)))
-        start = end
-    raise UnusableHeader(f"the file has over {_BOXES_MAX} boxes in one box")
-
-
-def _box_header(head: Head, start: int) -> tuple[bytes, int, int]:
-    """Return the kind of a box, and the offsets of its content's start and end."""
-    length = head.big(start, 4)
-    kind = head.take(start + 4, 4)
-    content = start + 8
-    if length == 1:
-        length = head.big(content, 8)
-        content += 8
-    if length == 0:
-        # Length 0 means that the box extends to the end of the file: no `meta` box follows.
-        raise UnusableHeader("the file ends without a description of a still image")
-    if start + length < content:
-        raise UnusableHeader("the file has a box of impossible length")
-    return kind, content, start + length

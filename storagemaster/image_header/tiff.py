@@ -1,10 +1,11 @@
-"""Dimensions from the first directory of a classic TIFF in either byte order."""
+"""Dimensions and orientation from the first directory of a classic TIFF, of either byte order."""
 
 import struct
 
-from storagemaster.image_header.head import Head, UnusableHeader
+from storagemaster.image_header.exif import ORIENTATION, UPRIGHT
+from storagemaster.image_header.head import Known, Reading, Span, UnusableHeader
 
-# libtiff refuses larger directories.
+# libtiff refuses directories of more.
 _ENTRIES_MAX = 4096
 _ENTRY_BYTES = 12
 
@@ -14,12 +15,16 @@ _HEIGHT = 257
 _DNG_VERSION = 50706
 
 
-def tiff_dimensions(head: Head) -> tuple[int, int]:
-    """Return width and height of the first image, without applying an orientation tag."""
-    order = "<" if head.take(0, 2) == b"II" else ">"
-    if head.data[8:10] == b"CR":
+def read_tiff() -> Reading[int]:
+    """Read the directory of the first image, which may be behind all pixels."""
+    header = yield Span(0, 8)
+    order = "<" if header.startswith(b"II") else ">"
+    (directory,) = struct.unpack(f"{order}I", header[4:])
+    if directory < 8:
+        raise UnusableHeader("the TIFF has no directory")
+    if directory >= 10 and (yield Span(8, 2)) == b"CR":
         raise UnusableHeader("the bytes look like a camera raw file (CR2), which is not accepted")
-    tags = _first_directory(head, order)
+    tags = yield from _read_directory(directory, order)
     if _DNG_VERSION in tags:
         raise UnusableHeader("the bytes look like a camera raw file (DNG), which is not accepted")
     if tags.get(_SUBFILE_KIND, 0) & 1:
@@ -28,19 +33,18 @@ def tiff_dimensions(head: Head) -> tuple[int, int]:
         )
     if _WIDTH not in tags or _HEIGHT not in tags:
         raise UnusableHeader("the TIFF's first directory has no width and height")
-    return tags[_WIDTH], tags[_HEIGHT]
+    yield Known("tif", tags[_WIDTH], tags[_HEIGHT])
+    orientation = tags.get(ORIENTATION, UPRIGHT)
+    return orientation if 1 <= orientation <= 8 else UPRIGHT
 
 
-def _first_directory(head: Head, order: str) -> dict[int, int]:
-    """Return the tags of the first directory. A tag without an inline number has the value 0."""
-    (directory,) = struct.unpack(f"{order}I", head.take(4, 4))
-    if directory < 8:
-        raise UnusableHeader("the TIFF has no directory")
-    (count,) = struct.unpack(f"{order}H", head.take(directory, 2))
+def _read_directory(directory: int, order: str) -> Reading[dict[int, int]]:
+    """Return the tags, with the number that an entry holds in place, or 0."""
+    (count,) = struct.unpack(f"{order}H", (yield Span(directory, 2)))
     if count > _ENTRIES_MAX:
         raise UnusableHeader(f"the TIFF's first directory has over {_ENTRIES_MAX} entries")
     tags: dict[int, int] = {}
-    entries = head.take(directory + 2, count * _ENTRY_BYTES)
+    entries = yield Span(directory + 2, count * _ENTRY_BYTES)
     for tag, kind, _, value in struct.iter_unpack(f"{order}HHI4s", entries):
         tags.setdefault(tag, _number_in_place(order, kind, value))
     return tags

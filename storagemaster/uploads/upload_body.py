@@ -12,11 +12,13 @@ from storagemaster.errors import (
     IdempotencyKeyReused,
     LengthMismatch,
     TooLarge,
+    TooManyPixels,
     UnsupportedFormat,
 )
-from storagemaster.image_header.sniff import NeedMore, NotAPhoto, Sniffed, sniff
+from storagemaster.image_header.sniff import HeaderReader, NotAPhoto, Sniffed
 
-# Large color profiles and depth maps precede a JPEG's dimensions. More costs only memory.
+# Up to here an upload is held until its dimensions are known. Those further back are checked while
+# the upload is on its way to the nodes, which publish nothing if they are refused.
 HEAD_BYTES_MAX = 2 * 1024 * 1024
 
 _SHA256_FIELD = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
@@ -39,44 +41,71 @@ class UploadBody:
         self._chunks = chunks
         self._declared = declared
         self._bytes_max = bytes_max
+        self._pixels_max: int | None = None
+        self._ext = ""
         self._head = b""
         self._ended = False
+        self._header = HeaderReader()
         self._hash = hashlib.sha256()
 
     def digest(self) -> str:
-        """Return the SHA-256 of the body. It must have been read to its end."""
+        """Return the SHA-256 of the body, once it has been read to its end."""
         return self._hash.hexdigest()
 
-    async def sniff(self) -> Sniffed:
-        """Return the format and dimensions after reading as little of the body as they need.
+    @property
+    def photo(self) -> Sniffed:
+        """The photo's format and dimensions as displayed, once the body has been read."""
+        found = self._header.finish()
+        assert isinstance(found, Sniffed), "the body has ended, so its header was accepted"
+        return found
+
+    async def sniff(self, *, pixels_max: int | None = None) -> str:
+        """Return the format, after reading as little of the body as tells it.
+
+        The dimensions are checked here too, unless they are behind `HEAD_BYTES_MAX`: `body` then
+        checks them, and raises the same errors before it ends.
 
         Raises:
-            UnsupportedFormat: The body is not a photo of a supported format.
-            TooLarge: The declared length exceeds the limit.
-            LengthMismatch: The body broke off.
+            UnsupportedFormat: The body is not a photo of an accepted format.
+            TooManyPixels: The photo has over `pixels_max` pixels.
+            TooLarge: The declared length is over `bytes_max`.
         """
+        self._pixels_max = pixels_max
         if (self._declared.bytes_total or 0) > self._bytes_max:
             raise self._too_large()
-        while True:
-            found = sniff(self._head, complete=self._ended, head_bytes_max=HEAD_BYTES_MAX)
-            match found:
-                case Sniffed():
-                    return found
-                case NotAPhoto(reason):
-                    raise UnsupportedFormat(
-                        f"{reason}; supported formats: JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF"
-                    )
-                case NeedMore(at_least_bytes):
-                    await self._read_head(at_least_bytes)
-
-    async def _read_head(self, at_least_bytes: int) -> None:
-        while len(self._head) < at_least_bytes and not self._ended:
+        header = self._header
+        while not (self._ended or header.result or header.stored):
+            if header.wanted_end > HEAD_BYTES_MAX:
+                break
             chunk = await anext(self._chunks, None)
             if chunk is None:
                 self._ended = True
             else:
-                # The first chunk nearly always suffices, and is not copied.
+                # The first chunk, which is nearly always enough, is not copied.
                 self._head = self._head + chunk if self._head else chunk
+                header.feed(chunk)
+        self._check_header(ended=self._ended)
+        # Only a HEIF whose brands name no codec is still without one.
+        self._ext = header.ext or "heic"
+        return self._ext
+
+    def _check_header(self, *, ended: bool) -> None:
+        found = self._header.finish() if ended else self._header.result or self._header.stored
+        if isinstance(found, NotAPhoto):
+            raise UnsupportedFormat(
+                f"{found.reason}; supported formats: JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF"
+            )
+        if found is not None and found.ext != (self._ext or found.ext):
+            raise UnsupportedFormat(
+                f"the file is {found.ext}, which its list of brands does not say; convert it"
+            )
+        if found is not None and self._pixels_max is not None:
+            pixels = found.width * found.height
+            if pixels > self._pixels_max:
+                raise TooManyPixels(
+                    f"the photo has {found.width} x {found.height} = {pixels} pixels: at most "
+                    f"{self._pixels_max} are allowed (limits.pixels_max)"
+                )
 
     async def body(self, *, stored_digest: str | None = None) -> AsyncIterator[bytes]:
         """Yield all bytes from the first on.
@@ -96,9 +125,12 @@ class UploadBody:
             if size > self._bytes_max:
                 raise self._too_large()
             self._hash.update(chunk)
+            if size > len(self._head):
+                self._header.feed(chunk)
             yield chunk
         if self._declared.bytes_total not in {None, size}:
             raise LengthMismatch(f"received {size} bytes, expected {self._declared.bytes_total}")
+        self._check_header(ended=True)
         digest = self.digest()
         if self._declared.sha256 not in {None, digest}:
             raise DigestMismatch(f"received SHA-256 {digest}, expected {self._declared.sha256}")

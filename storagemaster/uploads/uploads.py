@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 
 from runtime.crashpoint import crashpoint
-from storagemaster.errors import TooManyPixels, Unavailable
+from storagemaster.errors import Unavailable
 from storagemaster.image_header.sniff import Sniffed
 from storagemaster.job_wire import INTERACTIVE_QUEUE, NEW_QUEUE
 from storagemaster.jobs.sizes_queue import SizesQueue
@@ -91,13 +91,12 @@ class Uploads:
         Raises:
             MasterError: Nothing was acknowledged; the subclass states the reason.
         """
-        sniffed = await incoming.sniff()
-        self._refuse_pixels(sniffed)
+        ext = await incoming.sniff(pixels_max=self._cluster.limits.pixels_max)
         strict = request.strict or self._cluster.strict
         plan = await self._plan(request, strict=strict)
         crashpoint("id_minted")
         photo_version = PhotoVersion(plan.placed.volume, plan.photo, plan.version)
-        original = Variant(photo_version, ORIGINAL_LETTER, sniffed.ext)
+        original = Variant(photo_version, ORIGINAL_LETTER, ext)
         body = incoming.body(stored_digest=plan.stored_digest)
         copies = await self._mirroring.stream(
             original,
@@ -111,15 +110,7 @@ class Uploads:
         crashpoint("copies_made")
         queue_name = INTERACTIVE_QUEUE if request.is_waiting else NEW_QUEUE
         self._queue.enqueue(original, queue_name=queue_name)
-        return self._receipt(photo_version, sniffed, copies), not copies.existed
-
-    def _refuse_pixels(self, sniffed: Sniffed) -> None:
-        pixels = sniffed.width * sniffed.height
-        if pixels > self._cluster.limits.pixels_max:
-            raise TooManyPixels(
-                f"the photo has {sniffed.width} x {sniffed.height} = {pixels} pixels: at most "
-                f"{self._cluster.limits.pixels_max} are allowed (limits.pixels_max)"
-            )
+        return self._receipt(photo_version, incoming.photo, copies), not copies.existed
 
     async def _plan(self, request: UploadRequest, *, strict: bool) -> _Plan:
         now = self._now_seconds()

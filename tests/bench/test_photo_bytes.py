@@ -10,7 +10,7 @@ from storagemaster.image_header.sniff import Sniffed, sniff
 def test_photo_is_a_jpeg_of_its_size(size_bytes):
     """The storagemaster detects a JPEG of twelve megapixels."""
     photo = render_photo(7, size_bytes)
-    found = sniff(photo, complete=True, head_bytes_max=len(photo))
+    found = sniff(photo)
     assert isinstance(found, Sniffed)
     assert (found.ext, found.width, found.height) == ("jpg", *EDGE_PIXELS)
     assert len(photo) == size_bytes

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from PIL import ExifTags, Image, PngImagePlugin
 
+from imageworker.pixels.jpeg_reader import SCANS_MAX
 from tests.imageworker import png_writer
 from tests.imageworker.photo_zoo import animated, good, moving, picture, save
 
@@ -121,6 +122,7 @@ def too_large() -> Mapping[str, bytes]:
         "animated WebP of 5100 frames": _webp_of(5100),
         "animated WebP on a canvas of 16383 x 16383": _webp_canvas(16383, 16383),
         "AVIF that says 16000 x 16000": _with_extents(good("AVIF").data, 16000, 16000),
+        "JPEG of 501 scans": _many_scans(SCANS_MAX - 9),
         "HEIC that says 65535 x 65535": _with_extents(good("HEIC").data, 65535, 65535),
     }
 
@@ -135,7 +137,7 @@ def small_and_costly() -> Mapping[str, bytes]:
     frame, table = jpeg.index(b"\xff\xc0"), jpeg.index(b"\xff\xdb")
     return {
         "108 megapixels in 13 KB": _one_bit_png(12800, 8500),
-        "JPEG of 600 scans": _many_scans(600),
+        "JPEG of 500 scans": _many_scans(SCANS_MAX - 10),
         "JPEG that divides by nothing": jpeg[: table + 5] + bytes(64) + jpeg[table + 69 :],
         "JPEG that says it is arithmetic": jpeg[: frame + 1] + b"\xc9" + jpeg[frame + 2 :],
         "JPEG that says it is lossless": jpeg[: frame + 1] + b"\xc3" + jpeg[frame + 2 :],
@@ -157,19 +159,12 @@ def many_frames(count: int) -> bytes:
 def broken() -> Mapping[str, bytes]:
     """Return files that begin like a photo but are broken; each must fail."""
     jpeg, png = good("JPEG").data, good("PNG").data
-    bomb = zlib.compress(bytes(TEXT_BOMB_BYTES), 9)
-    itxt = png_writer.chunk(b"iTXt", b"a\0\1\0\0\0" + bomb)
-    ztxt = png_writer.chunk(b"zTXt", b"a\0\0" + bomb)
-    iccp = png_writer.chunk(b"iCCP", b"a\0\0" + bomb)
     return {
         "only a JPEG's magic": jpeg[:3],
         "only a PNG's magic": png[:8],
         "only a WebP's magic": good("WebP").data[:12],
-        "only an AVIF's magic": good("AVIF").data[:24],
+        "only an AVIF's brands": good("AVIF").data[:32],
         "PNG of 0 x 0": png_writer.SIGNATURE + png_writer.header(0, 0),
-        "PNG with a text bomb": png[:33] + itxt + png[33:],
-        "PNG with a packed text bomb": png[:33] + ztxt + png[33:],
-        "PNG with a profile bomb": png[:33] + iccp + png[33:],
         "PNG with a wrong check sum": png[:29] + b"\0\0\0\0" + png[33:],
         "JPEG without tables": jpeg[:2] + jpeg[jpeg.index(b"\xff\xc0") :],
         "TIFF of floats": save(picture().convert("F"), "TIFF"),
@@ -202,8 +197,9 @@ def polyglots() -> Mapping[str, tuple[bytes, bytes]]:
 
 @functools.cache
 def odd_metadata() -> Mapping[str, bytes]:
-    """Return photos with valid pixels and broken metadata; each must get its sizes."""
-    jpeg = good("JPEG").data
+    """Sound pixels beside metadata that is not: each still has to get its sizes."""
+    jpeg, png = good("JPEG").data, good("PNG").data
+    bomb = zlib.compress(bytes(TEXT_BOMB_BYTES), 9)
     loop = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x08\0\0\0\x08\0\0\0"
     nine = Image.Exif()
     nine[ExifTags.Base.Orientation] = 9
@@ -223,6 +219,13 @@ def odd_metadata() -> Mapping[str, bytes]:
         "profile of 4 MiB": save(picture(), "JPEG", icc_profile=bytes(4 * 1024 * 1024)),
         "malformed multi-picture": _with_segment(jpeg, 0xE2, b"MPF\0II*\0" + b"\xff" * 60),
         "garbage behind its end": jpeg + bytes(range(256)) * 100,
+        "PNG with a text bomb": png[:33]
+        + png_writer.chunk(b"iTXt", b"a\0\1\0\0\0" + bomb)
+        + png[33:],
+        "PNG with a packed text bomb": png[:33]
+        + png_writer.chunk(b"zTXt", b"a\0\0" + bomb)
+        + png[33:],
+        "PNG with a profile bomb": png[:33] + png_writer.chunk(b"iCCP", b"a\0\0" + bomb) + png[33:],
     }
 
 
@@ -277,7 +280,8 @@ def _one_bit_png(width: int, height: int) -> bytes:
     return png_writer.SIGNATURE + header + data + png_writer.chunk(b"IEND", b"")
 
 
-def _many_scans(scans: int) -> bytes:
+def _many_scans(more: int) -> bytes:
+    """Return a progressive JPEG, which has ten scans, with the last one repeated."""
     jpeg = save(picture(1000, 700), "JPEG", progressive=True)
     end = len(jpeg) - 2
-    return jpeg[:end] + jpeg[jpeg.rindex(b"\xff\xda") : end] * scans + jpeg[end:]
+    return jpeg[:end] + jpeg[jpeg.rindex(b"\xff\xda") : end] * more + jpeg[end:]

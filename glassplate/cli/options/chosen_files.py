@@ -1,16 +1,16 @@
 """The files that `glassplate put` uploads: named files, and photos in named directories."""
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from glassplate.errors import UnusableSource, UsageError
+from volumes.formats import FILE_SUFFIXES
 
 # Suffixes of photos in a directory. A named file is uploaded whatever its suffix.
-PHOTO_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff"}
-)
+PHOTO_SUFFIXES = frozenset(itertools.chain.from_iterable(FILE_SUFFIXES.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,37 +1,32 @@
 """Parsers of metadata."""
 
-import io
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, IptcImagePlugin
 
+from imageworker.pixels.formats import AVIF, JPEG, WEBP, PhotoFormat
 from imageworker.pixels.metadata import (
     CREDIT_LENGTH_MAX,
     TEXT_LENGTH_MAX,
     Metadata,
     parse_capture_time,
-    parse_orientation,
     parse_text,
     read_metadata,
     render_credit,
 )
+from imageworker.pixels.readers import open_photo
 from tests.imageworker.hostile_zoo import iptc_credited
 from tests.imageworker.photo_zoo import picture, save
 
 
+def _read(data: bytes, photo_format: PhotoFormat = JPEG) -> Metadata:
+    photo = open_photo(data, photo_format, pixels_max=10**6, frames_max=1)
+    return read_metadata(data, photo, photo_format)
+
+
 def _of(exif: Image.Exif) -> Metadata:
-    return read_metadata(Image.open(io.BytesIO(save(picture(), "JPEG", exif=exif.tobytes()))))
-
-
-@pytest.mark.parametrize(
-    ("value", "orientation"),
-    [(1, 1), (8, 8), (0, 1), (9, 1), (-1, 1), (None, 1), ("6", 1), ((6,), 1), (6.0, 1)],
-)
-def test_only_one_to_eight_is_an_orientation(value: object, orientation: int) -> None:
-    """Any other value leaves the photo as stored."""
-    assert parse_orientation(value) == orientation
+    return _read(save(picture(), "JPEG", exif=exif.tobytes()))
 
 
 @pytest.mark.parametrize(
@@ -44,6 +39,13 @@ def test_only_one_to_eight_is_an_orientation(value: object, orientation: int) ->
         (b"2024:05:01 10:20:30\0", "", "2024-05-01T10:20:30"),
         ("0000:00:00 00:00:00", None, None),
         ("2024:13:01 10:20:30", None, None),
+        ("2023:02:31 10:20:30", None, None),
+        ("2023:02:29 10:20:30", "+02:00", None),
+        ("2024:02:29 10:20:30", "+02:00<script>", "2024-02-29T10:20:30"),
+        ("2024:02:29 10:20:30", "x+02:00", "2024-02-29T10:20:30"),
+        ("2024:02:29 10:20:30", "+15:00", "2024-02-29T10:20:30"),
+        ("2024:02:29 24:20:30", None, None),
+        ("0000:01:01 10:20:30", None, None),
         ("2024-05-01 10:20:30", None, None),
         ("    :  :     :  :  ", None, None),
         ("2024:05:01 10:20:30<script>", None, None),
@@ -75,6 +77,9 @@ def test_text_from_metadata_is_short_and_printable(value: object) -> None:
         ("  a\t\n b  ", "a b"),
         ("\x1b[2J", "[2J"),
         ("é".encode() * 500, "é" * TEXT_LENGTH_MAX),
+        (b"a" + "é".encode() * 500, "a" + "é" * (TEXT_LENGTH_MAX - 1)),
+        (b"ab" + "日".encode() * 500, "ab" + "日" * (TEXT_LENGTH_MAX - 2)),
+        (b"Jan\xc3", "Jan\u00c3"),
     ],
 )
 def test_text_is_taken_for_utf8_before_latin1(value: object, text: str) -> None:
@@ -103,18 +108,18 @@ def test_a_camera_is_its_maker_and_model(make: str, model: str, camera: str | No
     assert _of(exif).camera == camera
 
 
-def test_credit_is_found_in_iptc() -> None:
-    """Artist and copyright are also read from IPTC."""
-    metadata = read_metadata(Image.open(io.BytesIO(iptc_credited())))
+def test_credit_is_found_in_iptc_too() -> None:
+    """Agencies write the photographer and the copyright there, and not in EXIF."""
+    metadata = _read(iptc_credited())
     assert (metadata.artist, metadata.copyright) == ("Press Photographer", "(c) An Agency")
 
 
-@pytest.mark.parametrize("pillow_name", ["JPEG", "WEBP", "AVIF"])
-def test_a_rendered_credit_reads_back(pillow_name: str) -> None:
-    """The credit of a variant is equal to the original's, with every character."""
+@pytest.mark.parametrize("photo_format", [JPEG, WEBP, AVIF])
+def test_a_rendered_credit_reads_back(photo_format: PhotoFormat) -> None:
+    """Variants carry the credit of the original, with every letter."""
     credit = Metadata(artist="Jané 日本", copyright="© " + "x" * (CREDIT_LENGTH_MAX - 2))
-    data = save(picture(), pillow_name, exif=render_credit(credit))
-    found = read_metadata(Image.open(io.BytesIO(data)))
+    data = save(picture(), photo_format.title, exif=render_credit(credit))
+    found = _read(data, photo_format)
     assert (found.artist, found.copyright) == (credit.artist, credit.copyright)
 
 
@@ -129,3 +134,28 @@ def test_adobe_rgb_is_known_by_its_interoperability_index() -> None:
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.IFD.Interop] = {1: "R03"}
     assert _of(exif).is_adobe_rgb
     assert not _of(Image.Exif()).is_adobe_rgb
+
+
+def test_a_lack_of_memory_is_not_taken_for_damaged_metadata(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is the limit of the process, and not a fault of the bytes."""
+
+    def run_out(_image: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(IptcImagePlugin, "getiptcinfo", run_out)
+    with pytest.raises(MemoryError):
+        _read(iptc_credited())
+
+
+def test_an_iptc_parser_that_fails_costs_no_exif(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it raises."""
+
+    def fail(_image: object) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(IptcImagePlugin, "getiptcinfo", fail)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "Jan"
+    assert _of(exif).artist == "Jan"

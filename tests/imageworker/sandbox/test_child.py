@@ -16,6 +16,7 @@ from imageworker.make_sizes import make_sizes
 from imageworker.processing_errors import (
     DecoderCrashed,
     MemoryLimitExceeded,
+    ProcessorTimeExceeded,
     TimeLimitExceeded,
     TransientFailure,
     UnprocessablePhoto,
@@ -89,10 +90,10 @@ def _when_busy(server: int, act: Callable[[int], None]) -> threading.Thread:
     ("changed", "kind", "words"),
     [
         ({"is_timed_out": True, "status": signal.SIGKILL}, TimeLimitExceeded, "more than 30 s"),
-        ({"status": signal.SIGXCPU}, TimeLimitExceeded, "20 s of processor time"),
+        ({"status": signal.SIGXCPU}, ProcessorTimeExceeded, "20 s of processor time"),
         (
             {"status": signal.SIGKILL, "cpu_seconds": 21.0},
-            TimeLimitExceeded,
+            ProcessorTimeExceeded,
             "20 s of processor time",
         ),
         ({"status": signal.SIGKILL}, DecoderCrashed, "memory ran out"),
@@ -108,7 +109,7 @@ def test_every_exit_has_its_error(
     error = describe_exit(dataclasses.replace(WELL, **changed), Limits())
     assert type(error) is kind
     assert words in error.reason
-    assert isinstance(error, TransientFailure)
+    assert isinstance(error, TransientFailure) is (kind is not ProcessorTimeExceeded)
 
 
 def test_a_successful_child_has_no_error() -> None:
@@ -127,8 +128,8 @@ def test_a_child_out_of_memory_is_a_permanent_failure(maker: SizesMaker) -> None
 
 
 def test_a_child_over_its_processor_time_is_ended(maker: SizesMaker, slow_photo: bytes) -> None:
-    """The kernel kills the child within a second of the limit."""
-    with pytest.raises(TimeLimitExceeded, match="1 s of processor time"):
+    """The kernel ends it, within a second of the limit."""
+    with pytest.raises(ProcessorTimeExceeded, match="1 s of processor time"):
         maker.make_second_pass(slow_photo, _slow(cpu_seconds_max=1))
     assert maker.last_exit is not None
     assert maker.last_exit.cpu_seconds < 3

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from storagemaster.image_header.sniff import HEAD_BYTES_MAX, NeedMore, NotAPhoto, Sniffed, sniff
+from storagemaster.image_header.sniff import HeaderReader, NotAPhoto, Sniffed, sniff
 
 SEED = 1_048_589
 
@@ -82,7 +82,7 @@ def measured(properties, items, **options):
 
 def refused(data):
     """Return the reason for the refusal of a complete file."""
-    found = sniff(data, complete=True)
+    found = sniff(data)
     assert isinstance(found, NotAPhoto), found
     return found.reason
 
@@ -117,10 +117,16 @@ def test_an_invalid_crop_is_ignored():
     assert measured([ispe(40, 30), clap(9999, 10)], {1: [1, 2]}) == (40, 10)
 
 
-def test_avif_is_not_cropped():
-    """Pillow decodes the whole of an AVIF."""
+@pytest.mark.parametrize("order", [[1, 2, 3], [2, 3, 1], [2, 1, 3]])
+def test_the_extent_can_be_anywhere_in_the_list(order):
+    """It is the extent of the stored image, and is not affected by the order."""
+    assert measured([ispe(40, 30), clap(20, 10), irot(1)], {1: order}) == (10, 20)
+
+
+def test_avif_is_cropped():
+    """The worker crops what libavif leaves to its caller."""
     data = ftyp(b"avif") + meta([ispe(40, 30), clap(20, 10)], {1: [1, 2]})
-    assert sniff(data) == Sniffed(ext="avif", width=40, height=30)
+    assert sniff(data) == Sniffed(ext="avif", width=20, height=10)
 
 
 def test_wide_numbers_are_read():
@@ -195,17 +201,25 @@ def test_a_description_after_the_pixels_needs_more_bytes():
     pixels = struct.pack(">I4sQ", 1, b"mdat", 16 + 90_000) + bytes(90_000)
     description = meta([ispe(40, 30)], {1: [1]})
     data = ftyp(b"heic") + pixels + description
-    first = sniff(data[:100])
-    assert isinstance(first, NeedMore)
-    assert 90_000 < first.at_least_bytes < len(data)
-    assert sniff(data) == Sniffed(ext="heic", width=40, height=30)
+    reader = HeaderReader()
+    for at in range(0, len(data), 1000):
+        reader.feed(data[at : at + 1000])
+        assert len(reader._window) < 1200
+    assert reader.finish() == sniff(data) == Sniffed(ext="heic", width=40, height=30)
 
 
-def test_description_beyond_the_limit_is_refused_at_once():
-    """The caller does not read bytes that `sniff` would ignore."""
-    found = sniff(ftyp(b"heic") + struct.pack(">I4s", HEAD_BYTES_MAX, b"mdat"))
-    assert isinstance(found, NotAPhoto)
-    assert "first 262,144 bytes" in found.reason
+@pytest.mark.parametrize("brand", [b"heic", b"avif"])
+@pytest.mark.parametrize("count", [4, 12, 13, 60])
+def test_a_brand_counts_wherever_it_is(brand, count):
+    """Readers go through the whole list."""
+    data = ftyp(b"mif1", *[b"xxxx"] * count, brand) + meta([ispe(40, 30)], {1: [1]})
+    assert sniff(data) == Sniffed(ext=brand.decode(), width=40, height=30)
+
+
+def test_a_minimized_header_is_refused_by_name():
+    """It is a still image, and not a video."""
+    data = struct.pack(">I4s4s4s", 16, b"ftyp", b"mif3", b"avif") + box(b"mini", bytes(40))
+    assert "mini box" in refused(data)
 
 
 def test_damaged_boxes_never_raise():
@@ -215,5 +229,5 @@ def test_damaged_boxes_never_raise():
         for value in (0, 1, 0x7F, 0xFF, rng.randrange(256)):
             damaged = bytearray(HEAD_BY_LIBHEIF)
             damaged[at] = value
-            found = sniff(bytes(damaged), complete=True)
+            found = sniff(bytes(damaged))
             assert isinstance(found, Sniffed | NotAPhoto), f"byte {at} as {value}, seed {SEED}"

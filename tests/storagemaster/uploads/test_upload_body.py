@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import struct
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from storagemaster.errors import (
     IdempotencyKeyReused,
     LengthMismatch,
     TooLarge,
+    TooManyPixels,
     UnsupportedFormat,
 )
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody, parse_digest_header
@@ -49,8 +51,9 @@ def test_sniffing_keeps_the_body_for_any_chunk_sizes(sizes):
 
     async def read():
         upload = incoming(JPEG, sizes=sizes)
-        sniffed = await upload.sniff()
-        return sniffed, b"".join([chunk async for chunk in upload.body()])
+        assert await upload.sniff() == "jpg"
+        data = b"".join([chunk async for chunk in upload.body()])
+        return upload.photo, data
 
     sniffed, data = asyncio.run(read())
     assert (sniffed.ext, sniffed.width, sniffed.height) == ("jpg", 64, 48)
@@ -131,3 +134,43 @@ def test_digest_header_without_a_sha256_is_rejected(text):
     """A digest that cannot be verified is not ignored."""
     with pytest.raises(BadArgument):
         parse_digest_header(text)
+
+
+def far_tiff(width, height, *, distance=3_000_000):
+    """Return a TIFF whose directory, with its width and height, is far behind its beginning."""
+    entries = struct.pack("<HHIHxxHHIHxx", 256, 3, 1, width, 257, 3, 1, height)
+    directory = struct.pack("<H", 2) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", distance) + bytes(distance - 8) + directory
+
+
+async def test_dimensions_far_behind_the_beginning_are_read_on_the_way():
+    """The upload starts before they are known, and holds no more than its beginning."""
+    data = far_tiff(640, 480)
+    upload = incoming(data, bytes_max=10**7, sizes=(65_536,))
+    assert await upload.sniff(pixels_max=640 * 480) == "tif"
+    assert len(upload._head) <= 65_536
+    assert b"".join([chunk async for chunk in upload.body()]) == data
+    assert (upload.photo.width, upload.photo.height) == (640, 480)
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (far_tiff(640, 480), TooManyPixels),
+        (far_tiff(0, 480), UnsupportedFormat),
+        (far_tiff(640, 480)[:-20], UnsupportedFormat),
+    ],
+    ids=["too many pixels", "no width", "cut short"],
+)
+async def test_a_body_that_turns_out_to_be_refused_never_ends(data, error):
+    """No node publishes it: the body raises where its end would be."""
+    upload = incoming(data, bytes_max=10**7, sizes=(65_536,))
+    await upload.sniff(pixels_max=1000)
+    with pytest.raises(error):
+        b"".join([chunk async for chunk in upload.body()])
+
+
+async def test_too_many_pixels_are_refused_before_anything_is_written():
+    """The beginning has the dimensions."""
+    with pytest.raises(TooManyPixels):
+        await incoming(JPEG).sniff(pixels_max=64 * 48 - 1)

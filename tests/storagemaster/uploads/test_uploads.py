@@ -2,10 +2,14 @@
 
 import asyncio
 import hashlib
+import io
 import os
+import struct
 
 import pytest
+from PIL import ExifTags, Image
 
+from storagemaster.uploads.upload_body import HEAD_BYTES_MAX
 from storagenode.disk.filesystem import DIGEST_XATTR
 from tests.storagemaster.pictures import long_picture, picture
 
@@ -47,6 +51,46 @@ async def test_receipt_describes_the_photo(cluster):
     assert all(url.startswith("http://photos.example/1/") for url in document["urls"].values())
     assert document["urls"]["o"].endswith(".png")
     assert answer.headers["Location"] == document["status"] == f"/photos/{answer.version}"
+
+
+async def test_receipt_has_the_dimensions_as_displayed(cluster):
+    """A portrait with EXIF orientation 6 is stored as a landscape."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    buffer = io.BytesIO()
+    Image.new("RGB", (320, 200)).save(buffer, "JPEG", exif=exif)
+    document = (await cluster.master.upload(buffer.getvalue())).document
+    assert (document["width"], document["height"]) == (200, 320)
+
+
+async def test_photo_whose_dimensions_come_last_arrives_whole(cluster):
+    """Most programs write the directory of a TIFF behind all of its pixels."""
+    buffer = io.BytesIO()
+    Image.effect_noise((1400, 1100), 90).convert("RGB").save(buffer, "TIFF", compression="raw")
+    photo = directory_last(buffer.getvalue())
+    assert len(photo) > 2 * HEAD_BYTES_MAX
+    answer = await cluster.master.upload(photo)
+    assert answer.status == 201
+    assert (answer.document["width"], answer.document["height"]) == (1400, 1100)
+    assert cluster.holders(answer.original) == {"east-1": photo, "west-1": photo}
+
+
+async def test_photo_that_is_refused_by_its_last_bytes_leaves_nothing(cluster):
+    """It was on its way to the nodes, and none of them publishes it."""
+    photo = b"II*\0" + struct.pack("<I", 3 * MIB) + bytes(3 * MIB - 8) + bytes(6)
+    answer = await cluster.master.upload(photo)
+    assert answer.status == 415
+    assert "no width and height" in answer.document["detail"]
+    await cluster.wait_until_nothing_is_staged()
+    assert cluster.all_files() == {}
+
+
+def directory_last(tiff):
+    """Return a little-endian TIFF with its directory moved behind its pixels."""
+    (at,) = struct.unpack("<I", tiff[4:8])
+    (count,) = struct.unpack("<H", tiff[at : at + 2])
+    directory = tiff[at : at + 2 + 12 * count + 4]
+    return tiff[:4] + struct.pack("<I", len(tiff)) + tiff[8:] + directory
 
 
 @pytest.mark.parametrize("bytes_total", [700, 64 * 1024, MIB - 64, MIB, 3 * MIB + 17])
