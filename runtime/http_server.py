@@ -16,8 +16,50 @@ from runtime.clients import Clients, ConnectionState, Offense, progress_of
 
 log = logging.getLogger(__name__)
 
+# How long a client has for the response to a request whose body is refused.
+REFUSED_BODY_SECONDS = 1.0
+
 Refuse = Callable[[int], web.StreamResponse]
 """Render the response, by its status, to a request that no handler got or that made one fail."""
+
+
+class BodyRefused(Exception):
+    """The body of a request is compressed, or too long."""
+
+    def __init__(self, message: str, *, is_too_long: bool = False) -> None:
+        super().__init__(message)
+        self.is_too_long = is_too_long
+
+
+def refuse_encoded_body(request: web.BaseRequest) -> None:
+    """Raise `BodyRefused` if the body is compressed: a small one could fill the memory."""
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        raise BodyRefused(f"unsupported Content-Encoding {encoding!r}; send the body without one")
+
+
+async def read_body(request: web.BaseRequest, *, bytes_max: int) -> bytes:
+    """Return the body of a request, which holds at most `bytes_max` bytes of memory.
+
+    Raises:
+        BodyRefused: The body is compressed or longer. No more than `bytes_max` of it is kept.
+    """
+    refuse_encoded_body(request)
+    too_long = BodyRefused(f"the body is longer than {bytes_max} bytes", is_too_long=True)
+    if (request.content_length or 0) > bytes_max:
+        raise too_long
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > bytes_max:
+            raise too_long
+    return bytes(body)
+
+
+def stop_reading(request: web.BaseRequest) -> None:
+    """Take no more of a refused body from the socket. The connection closes after the response."""
+    if isinstance(request.protocol, BoundedHandler):
+        request.protocol.stop_reading()
 
 
 @contextlib.asynccontextmanager
@@ -85,7 +127,7 @@ class BoundedRunner(web.AppRunner):
 class BoundedHandler(web.RequestHandler):
     """The protocol of one connection of a `BoundedServer`; a `Connection` of its `Clients`."""
 
-    __slots__ = ("_clients", "_has_timed_out", "_head_since", "_refuse")
+    __slots__ = ("_clients", "_has_stopped_reading", "_has_timed_out", "_head_since", "_refuse")
 
     def __init__(self, server: BoundedServer, options: dict[str, Any]) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **options)
@@ -93,6 +135,7 @@ class BoundedHandler(web.RequestHandler):
         self._clients = server.clients
         self._head_since: float | None = None
         self._has_timed_out = False
+        self._has_stopped_reading = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Serve the connection, unless there are too many."""
@@ -112,6 +155,19 @@ class BoundedHandler(web.RequestHandler):
             self._head_since = None
         elif self._head_since is None:
             self._head_since = self._loop.time()
+
+    def stop_reading(self) -> None:
+        """Read no more from the client, and close the connection soon after the response.
+
+        aiohttp would read and discard the body for ten seconds.
+        """
+        self._has_stopped_reading = True
+        self._pause_transport_reading()
+        self._lingering_time = REFUSED_BODY_SECONDS
+
+    def _resume_transport_reading(self) -> None:
+        if not self._has_stopped_reading:
+            super()._resume_transport_reading()
 
     def state(self, now_seconds: float) -> ConnectionState | None:
         """Return what the client is at, and how far."""

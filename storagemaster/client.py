@@ -53,6 +53,7 @@ class MasterClient:
         """
         path = wire.BUNDLE.path(asdict(photo_version), [("mtime", str(mtime_seconds))])
         timeout = aiohttp.ClientTimeout(total=RESPONSE_SECONDS, sock_connect=CONNECT_SECONDS)
+        digest = hashlib.sha256(body).hexdigest()
         failures = []
         for master in self._masters:
             try:
@@ -60,7 +61,10 @@ class MasterClient:
                     wire.BUNDLE.method,
                     URL(f"http://{master.address}{path}", encoded=True),
                     data=body,
-                    headers={wire.SIGNATURE_HEADER: self._sign(path, body)},
+                    headers={
+                        wire.SIGNATURE_HEADER: self._sign(path, digest),
+                        wire.SIGNED_DIGEST_HEADER: digest,
+                    },
                     timeout=timeout,
                 ) as response:
                     if response.status == 200:
@@ -73,10 +77,10 @@ class MasterClient:
                 failures.append(f"{master.id}: {error or type(error).__name__}")
         raise NoMasterAvailable("; ".join(failures))
 
-    def _sign(self, path: str, body: bytes) -> str:
+    def _sign(self, path: str, digest: str) -> str:
         return self._signer.sign_request(
             method=wire.BUNDLE.method,
             path=path,
-            digest=hashlib.sha256(body).hexdigest(),
+            digest=digest,
             expiry_seconds=int(self._now_seconds()) + SIGNATURE_SECONDS,
         )

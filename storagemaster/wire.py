@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from permission_urls import Scope
+from volumes.json_text import parse_json
 from volumes.photo_path import PhotoVersion, parse_photo_version
 
 _Document = TypeVar("_Document")
@@ -29,6 +30,8 @@ class Route:
     method: str
     template: str
     access: Scope | Access
+    body_bytes_max: int = 0
+    """The longest body that the route's handler gets; 0 if it gets none or reads it itself."""
 
     def path(
         self, fields: Mapping[str, object] | None = None, query: Iterable[tuple[str, str]] = ()
@@ -43,8 +46,13 @@ class Route:
         return f"{path}?{encoded}" if encoded else path
 
 
+BATCH_PHOTOS_MAX = 500
+# More than that many references need, with any white space.
+BATCH_REQUEST_BYTES_MAX = 64 * 1024
+BUNDLE_BYTES_MAX = 128 * 1024 * 1024
+
 UPLOAD = Route("POST", "/photos", Scope.UPLOAD)
-LOOKUP = Route("POST", "/photos/info", Scope.READ)
+LOOKUP = Route("POST", "/photos/info", Scope.READ, BATCH_REQUEST_BYTES_MAX)
 PHOTO = Route("GET", "/photos/{volume}/{photo}/{version}", Scope.READ)
 DELETE_PHOTO = Route("DELETE", "/photos/{volume}/{photo}", Scope.DELETE)
 DELETE_VERSION = Route("DELETE", "/photos/{volume}/{photo}/{version}", Scope.DELETE)
@@ -58,13 +66,18 @@ DIFF = Route("GET", "/repairs/{volume}", Scope.READ)
 REPAIR = Route("POST", "/repairs/{volume}", Scope.ADMIN)
 REGENERATION_SHARDS = Route("GET", "/regenerations/{volume}", Scope.ADMIN)
 REGENERATION_PHOTOS = Route("GET", "/regenerations/{volume}/{shard}", Scope.ADMIN)
-REGENERATE = Route("POST", "/regenerations", Scope.ADMIN)
+REGENERATE = Route("POST", "/regenerations", Scope.ADMIN, BATCH_REQUEST_BYTES_MAX)
 TIERING_SHARDS = Route("GET", "/tiering/{volume}", Scope.ADMIN)
 TIERING_PLAN = Route("GET", "/tiering/{volume}/{shard}", Scope.ADMIN)
 OFFLOAD = Route("POST", "/tiering/{volume}", Scope.ADMIN)
 OFFLOAD_SHARD = Route("POST", "/tiering/{volume}/{shard}", Scope.ADMIN)
 RECALL = Route("DELETE", "/tiering/{volume}", Scope.ADMIN)
-BUNDLE = Route("POST", "/internal/bundles/{volume}/{photo}/{version}", Access.SIGNED)
+BUNDLE = Route(
+    "POST",
+    "/internal/bundles/{volume}/{photo}/{version}",
+    Access.SIGNED,
+    BUNDLE_BYTES_MAX,
+)
 STATUS = Route("GET", "/status", Scope.READ)
 EVENTS = Route("GET", "/events", Scope.READ)
 METRICS = Route("GET", "/metrics", Scope.READ)
@@ -76,12 +89,11 @@ FIRST_ATTEMPT_HEADER = "Glassplate-First-Attempt"
 DURABILITY_HEADER = "Durability"
 DIGEST_HEADER = "Repr-Digest"
 SIGNATURE_HEADER = "Glassplate-Signature"
+SIGNED_DIGEST_HEADER = "Glassplate-Sha256"
+"""SHA-256 of the body of a signed request, which is verified before the body is read."""
 PROBLEM_TYPE = "application/problem+json"
 
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 255
-BATCH_PHOTOS_MAX = 500
-# More than that many references need, with any white space.
-BATCH_REQUEST_BYTES_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,10 +237,8 @@ def parse_batch_request(body: bytes) -> tuple[PhotoVersion, ...]:
     Raises:
         ValueError: The body is malformed, or has too many photos; the message is for the client.
     """
-    if len(body) > BATCH_REQUEST_BYTES_MAX:
-        raise ValueError(f"the body has {len(body)} bytes: at most {BATCH_REQUEST_BYTES_MAX}")
     try:
-        document = json.loads(body)
+        document = parse_json(body)
     except ValueError as error:
         raise ValueError(f"the body is not JSON: {error}") from error
     photos = document.get("photos") if isinstance(document, dict) else None

@@ -4,9 +4,9 @@ The queue can be lost, so files beside the original count the failed attempts. F
 Every failed attempt except the last is therefore a file of its own, and the last is the `Failure`.
 """
 
-import json
 from collections.abc import Container
 
+from volumes.json_text import parse_json
 from volumes.photo_path import ATTEMPT_NUMBERS, Attempt, Failure, PhotoFile, PhotoVersion
 
 ATTEMPTS_MAX = len(ATTEMPT_NUMBERS) + 1
@@ -37,6 +37,6 @@ def reason_in(record: bytes) -> str:
     'it took longer than 60 s'
     """
     try:
-        return str(json.loads(record)["reason"])
+        return str(parse_json(record)["reason"])
     except (ValueError, KeyError, TypeError):
         return "no reason was recorded"

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from volumes.cluster import NodeId
+from volumes.json_text import parse_json
 from volumes.photo_path import PhotoFile, Variant
 from volumes.sizes import ORIGINAL_LETTER, Size, SizeClass
 
@@ -59,7 +60,7 @@ def parse_cold_tier(text: str | bytes) -> ColdTier:
         ValueError: The text is not a valid cold tier.
     """
     try:
-        fields = json.loads(text)
+        fields = parse_json(text)
         sizes = str(fields["sizes"])
         cold_nodes = tuple(NodeId(str(node)) for node in fields["cold_nodes"])
     except (KeyError, TypeError) as error:

@@ -1,7 +1,6 @@
 """The variants that a version can have, and the variants that its info lists."""
 
-import json
-
+from volumes.json_text import parse_json
 from volumes.photo_path import EXTENSIONS, PhotoVersion, Variant, render_path
 from volumes.sizes import ORIGINAL_LETTER, Size
 
@@ -22,7 +21,7 @@ def listed_variants(photo_version: PhotoVersion, info: bytes) -> frozenset[Varia
         ValueError: The bytes are not an info document.
     """
     try:
-        variants = json.loads(info)["variants"]
+        variants = parse_json(info)["variants"]
         return frozenset(Variant(photo_version, each["size"], each["ext"]) for each in variants)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not an info document: {error!r}") from error

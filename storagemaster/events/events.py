@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from volumes.json_text import parse_whole_number
 from volumes.photo_path import PhotoVersion
 
 WINDOW_MAX = 2_000
@@ -123,8 +124,11 @@ class Events:
             return Watch(missed_events=False)
         boot, _, number = after.rpartition("-")
         first = self._window[0].number if self._window else self._last + 1
-        is_known = boot == self._boot and number.isascii() and number.isdigit()
-        if not is_known or not first - 1 <= int(number) <= self._last:
+        try:
+            last_sent = parse_whole_number(number)
+        except ValueError:
+            last_sent = -1
+        if boot != self._boot or not first - 1 <= last_sent <= self._last:
             return Watch(missed_events=True, numbered=deque(self._window))
-        missed = [each for each in self._window if each.number > int(number)]
+        missed = [each for each in self._window if each.number > last_sent]
         return Watch(missed_events=False, numbered=deque(missed))

@@ -15,6 +15,7 @@ import redis
 from permission_urls import Forbidden, KeyRing, sign_job, verify_job
 from storagemaster.events.events import Event, Events
 from storagemaster.queue_client import async_queue_client
+from volumes.json_text import parse_json
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +73,12 @@ def render_message(event: Event, boot: str, keys: KeyRing) -> str:
 def parse_message(data: bytes | str, boot: str, keys: KeyRing) -> Event | None:
     """Parse what `render_message` returns, or return None for an own or an unsigned message."""
     try:
-        message = json.loads(data)
+        message = parse_json(data)
         fields = {"event": message["event"], "boot": message["boot"]}
         if fields["boot"] == boot:
             return None
         verify_job(keys, message["signature"], fields)
-        return Event(**json.loads(fields["event"]))
+        return Event(**parse_json(fields["event"]))
     except (Forbidden, ValueError, KeyError, TypeError) as error:
         log.warning("an event from the queue server was dropped: not signed: %s", error)
         return None

@@ -21,6 +21,16 @@ async def stream_events(request: web.Request, events: Events) -> web.StreamRespo
     Raises:
         Unavailable: The number of watchers is at its maximum.
     """
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/event-stream",
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+        }
+    )
+    if request.method == "HEAD":
+        await response.prepare(request)
+        return response  # without a body, so that the connection can serve the next request
     with contextlib.ExitStack() as stack:
         try:
             watching = events.watching(after=request.headers.get(LAST_ID_HEADER, ""))
@@ -29,13 +39,6 @@ async def stream_events(request: web.Request, events: Events) -> web.StreamRespo
             raise Unavailable(
                 "too many watchers on this storagemaster; connect to another one"
             ) from error
-        response = web.StreamResponse(
-            headers={
-                "Content-Type": "text/event-stream",
-                "Cache-Control": "no-store",
-                "X-Accel-Buffering": "no",
-            }
-        )
         await response.prepare(request)
         with contextlib.suppress(ConnectionResetError):
             await _send_events(response, events, watch)

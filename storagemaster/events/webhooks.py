@@ -88,10 +88,11 @@ class Webhooks:
                 )
 
     async def _deliver(self, url: str, event: Event) -> bool:
-        for pause_seconds in backoff_delays():
+        for pause_seconds in [*backoff_delays(), None]:
             if await self._post(url, json.dumps(asdict(event)).encode()):
                 return True
-            await self._sleep(pause_seconds)
+            if pause_seconds is not None:
+                await self._sleep(pause_seconds)
         return False
 
     async def _post(self, url: str, body: bytes) -> bool:
@@ -114,7 +115,8 @@ class Webhooks:
 
 
 def backoff_delays() -> list[float]:
-    """Return the pauses after failed attempts: doubling, up to one minute."""
+    """Return the pauses between failed attempts: doubling, up to one minute."""
     return [
-        min(PAUSE_SECONDS_MAX, FIRST_PAUSE_SECONDS * 2**number) for number in range(ATTEMPTS_MAX)
+        min(PAUSE_SECONDS_MAX, FIRST_PAUSE_SECONDS * 2**number)
+        for number in range(ATTEMPTS_MAX - 1)
     ]

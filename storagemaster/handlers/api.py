@@ -1,17 +1,16 @@
 """The storagemaster's API: uploads, photos, deletes, and the state of the cluster."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 
-from aiohttp import BodyPartReader, web
-from aiohttp.http import HttpProcessingError
+from aiohttp import web
 
 from runtime.crashpoint import crashpoint
 from storagemaster import wire
-from storagemaster.errors import BadArgument, LengthMismatch
+from storagemaster.errors import BadArgument
 from storagemaster.events.events import Events
 from storagemaster.events.stream import stream_events
-from storagemaster.handlers.authorization import Authorization, Handler
+from storagemaster.handlers.authorization import BODY, Authorization, Handler
 from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.path_fields import (
     photo_in,
@@ -30,10 +29,11 @@ from storagemaster.operations.metrics import CONTENT_TYPE, MasterMetrics
 from storagemaster.photos.batch_lookup import BatchLookup
 from storagemaster.photos.photos import Photos
 from storagemaster.repair.repairs import Repairs
+from storagemaster.uploads.form import first_file
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody, parse_digest_header
 from storagemaster.uploads.uploads import UploadRequest, Uploads
 from storagemaster.uploads.waiting import WAIT_SECONDS_MAX, wait_for_sizes
-from storagenode.protocol.wire import BUNDLE_BYTES_MAX
+from volumes.json_text import parse_whole_number
 from volumes.photo_path import parse_volume
 
 UPLOAD_QUERY = ("volume", "wait")
@@ -94,9 +94,7 @@ class Api:
 
     def application(self) -> web.Application:
         """Return the routes as an aiohttp application."""
-        application = web.Application(
-            middlewares=[problem_middleware], client_max_size=BUNDLE_BYTES_MAX
-        )
+        application = web.Application(middlewares=[problem_middleware])
         for route, handle in self._handlers.items():
             authorized = self._authorization.authorized(route, handle)
             application.router.add_routes([web.route(route.method, route.template, authorized)])
@@ -107,7 +105,7 @@ class Api:
         """Store a photo: a raw body, or the first file of a multipart form."""
         upload = self._upload_request(request)
         if request.content_type.startswith("multipart/"):
-            chunks = _first_file(request)
+            chunks = first_file(request)
         else:
             chunks = request.content.iter_any()
         incoming = UploadBody(chunks, upload.declared, bytes_max=self._upload_bytes_max)
@@ -132,7 +130,7 @@ class Api:
     async def lookup(self, request: web.Request) -> web.Response:
         """Return the status of a batch of photo versions."""
         try:
-            versions = wire.parse_batch_request(await request.read())
+            versions = wire.parse_batch_request(request[BODY])
         except ValueError as error:
             raise BadArgument(str(error)) from error
         statuses = await self._batches.lookup(versions)
@@ -166,9 +164,10 @@ class Api:
 
     async def take_bundle(self, request: web.Request) -> web.Response:
         """Mirror the sizes that a worker has made."""
-        body = await request.read()
         mtime = _whole_number(request, "mtime")
-        copies = await self._bundles.take(photo_version_in(request), body, mtime_seconds=mtime)
+        copies = await self._bundles.take(
+            photo_version_in(request), request[BODY], mtime_seconds=mtime
+        )
         return web.json_response(
             {"durability": copies.durability, "pending_mirrors": copies.pending_mirrors}
         )
@@ -219,20 +218,6 @@ async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = SERVER_NAME
 
 
-async def _first_file(request: web.Request) -> AsyncIterator[bytes]:
-    try:
-        async for part in await request.multipart():
-            if isinstance(part, BodyPartReader) and (part.filename or part.name == "photo"):
-                while chunk := await part.read_chunk(64 * 1024):
-                    yield chunk
-                if not part.at_eof():
-                    raise LengthMismatch("the form ends before its closing boundary")
-                return
-    except (ValueError, HttpProcessingError) as error:
-        raise BadArgument(f"malformed form: {error}") from error
-    raise BadArgument("the form has no file; send one, as in curl -F photo=@cat.jpg")
-
-
 def _idempotency_key(request: web.Request) -> str | None:
     key = request.headers.get(wire.IDEMPOTENCY_HEADER)
     if key is None:
@@ -261,7 +246,7 @@ def _wait_seconds(request: web.Request) -> int:
 
 
 def _whole_number(request: web.Request, name: str) -> int:
-    text = request.query.get(name, "")
-    if not (text.isascii() and text.isdigit()):
-        raise BadArgument(f"invalid {name} {text!r}: must be a whole number")
-    return int(text)
+    try:
+        return parse_whole_number(request.query.get(name, ""))
+    except ValueError as error:
+        raise BadArgument(f"invalid {name}: {error}") from error

@@ -14,11 +14,16 @@ from permission_urls import (
     TokenVerifier,
     WrongScope,
 )
+from runtime.http_server import read_body
 from storagemaster.errors import NotAllowed, NotAuthorized
-from storagemaster.wire import SIGNATURE_HEADER, Access, Route
+from storagemaster.wire import SIGNATURE_HEADER, SIGNED_DIGEST_HEADER, Access, Route
+from storagenode.protocol.errors import InvalidSignature
 from storagenode.protocol.wire import refuse_unless_signed
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+BODY = web.RequestKey("BODY", bytes)
+"""The body of a request, for the handlers of routes with a limit for it."""
 
 
 class Authorization:
@@ -30,16 +35,24 @@ class Authorization:
         self._now_seconds = now_seconds
 
     def authorized(self, route: Route, handle: Handler) -> Handler:
-        """Return the handler with the check that the route needs before it."""
+        """Return the handler with the check that the route needs before it.
+
+        The check precedes the body, which the handler finds at `BODY`.
+        """
 
         async def authorized(request: web.Request) -> web.StreamResponse:
             match route.access:
                 case Scope():
                     self._verify_token(request, route.access)
                 case Access.SIGNED:
-                    await self._verify_signature(request)
+                    self._verify_signature(request)
                 case Access.OPEN:
                     pass
+            if route.body_bytes_max:
+                body = await read_body(request, bytes_max=route.body_bytes_max)
+                if route.access is Access.SIGNED:
+                    _verify_digest(request, body)
+                request[BODY] = body
             return await handle(request)
 
         return authorized
@@ -55,13 +68,18 @@ class Authorization:
         except WrongScope as error:
             raise NotAllowed(f"this needs a token of scope {scope}") from error
 
-    async def _verify_signature(self, request: web.Request) -> None:
-        """Read the whole body, which the signature covers, and verify it."""
+    def _verify_signature(self, request: web.Request) -> None:
         refuse_unless_signed(
             self._signatures,
             request.headers.get(SIGNATURE_HEADER),
             method=request.method,
             path=request.raw_path,
-            digest=hashlib.sha256(await request.read()).hexdigest(),
+            digest=request.headers.get(SIGNED_DIGEST_HEADER, ""),
             now_seconds=self._now_seconds(),
         )
+
+
+def _verify_digest(request: web.Request, body: bytes) -> None:
+    digest = request.headers.get(SIGNED_DIGEST_HEADER, "")
+    if hashlib.sha256(body).hexdigest() != digest:
+        raise InvalidSignature(f"invalid body: its SHA-256 is not {digest!r}")

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from runtime.http_server import BodyRefused, stop_reading
 from storagemaster.errors import BadArgument, LengthMismatch, MasterError, NotAllowed, TooLarge
 from storagemaster.wire import PROBLEM_TYPE
 from storagenode.protocol.errors import BadRequest, InvalidSignature
@@ -32,8 +33,14 @@ async def problem_middleware(
         return problem_of(error)
     except (InvalidPath, InvalidPhotoId, BadRequest) as error:
         return problem_of(BadArgument(str(error)))
+    except BodyRefused as error:
+        stop_reading(request)
+        return problem_of((TooLarge if error.is_too_long else BadArgument)(str(error)))
     except InvalidSignature as error:
-        return problem_of(NotAllowed(str(error)))
+        stop_reading(request)
+        response = problem_of(NotAllowed(str(error)))
+        response.force_close()
+        return response
     except web.HTTPRequestEntityTooLarge as error:
         return problem_of(TooLarge(str(error)))
     except (ConnectionResetError, web.RequestPayloadError) as error:

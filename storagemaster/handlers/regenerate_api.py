@@ -1,15 +1,15 @@
 """Regeneration routes: the photos to regenerate, shard by shard, and each regeneration."""
 
-import json
 from collections.abc import Mapping
 
 from aiohttp import web
 
 from storagemaster import wire
 from storagemaster.errors import BadArgument
-from storagemaster.handlers.authorization import Handler
+from storagemaster.handlers.authorization import BODY, Handler
 from storagemaster.handlers.path_fields import shard_in, volume_in
 from storagemaster.lifecycle.regeneration import Regeneration
+from volumes.json_text import parse_json
 from volumes.photo_id import InvalidPhotoId
 from volumes.photo_path import InvalidPath, parse_photo_version
 
@@ -41,7 +41,7 @@ class RegenerateApi:
     async def regenerate(self, request: web.Request) -> web.Response:
         """Enqueue the regeneration of one photo's sizes."""
         try:
-            document = json.loads(await request.read())
+            document = parse_json(request[BODY])
             photo_version = parse_photo_version(document["photo"])
             recipe = _recipe(document.get("recipe"))
         except (InvalidPath, InvalidPhotoId) as error:

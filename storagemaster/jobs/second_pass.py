@@ -5,7 +5,6 @@ info enqueues the job, and the sweep enqueues jobs that the queue has lost. The 
 three attempts, because no file records a failed second pass: the photo is ready without it.
 """
 
-import json
 from collections.abc import Iterable
 
 from storagemaster.job_wire import SECOND_PASS_QUEUE, JobKind
@@ -14,6 +13,7 @@ from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.files import ListedFile
 from storagenode.protocol.layout import Place
+from volumes.json_text import parse_json
 from volumes.photo_path import (
     EXTENSIONS,
     Info,
@@ -102,7 +102,7 @@ def missing_second_pass(
 def second_pass_of(photo_version: PhotoVersion, info: bytes) -> Variant | None:
     """Return the original of a version if its info declares a second pass, otherwise None."""
     try:
-        document = json.loads(info)
+        document = parse_json(info)
         is_declared, ext = document.get("second_pass"), document["original"]["ext"]
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

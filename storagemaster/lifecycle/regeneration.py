@@ -6,7 +6,6 @@ version stays until the application deletes it.
 """
 
 import contextlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from storagemaster.mirrors.photo_files import PhotoReader
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.files import ListedFile
+from volumes.json_text import parse_json
 from volumes.photo_id import Version, derive_version
 from volumes.photo_path import Info, PhotoVersion, Variant, VolumeId, parse_name
 from volumes.version_files import VersionFiles, VersionState, versions_in
@@ -109,7 +109,7 @@ class Regeneration:
         files = await self._reads.files_of(photo_version.volume, photo_version.photo)
         if Info(photo_version) not in files.holders:
             return ""
-        info = json.loads(await self._reads.fetch(Info(photo_version), files))
+        info = parse_json(await self._reads.fetch(Info(photo_version), files))
         return str(info.get("recipe", ""))
 
     def _full_mirror(self, number: VolumeId) -> NodeClient:

@@ -7,7 +7,6 @@ only if its digest matches, so a wrong or outdated cache entry is never used.
 
 import asyncio
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from storagemaster.mirrors.mirrors import Mirrors, NodeResults
 from storagemaster.photos.photos import Photos
 from storagemaster.wire import PhotoStatus
 from volumes.cluster import NodeId
+from volumes.json_text import parse_json
 from volumes.photo_path import Info, PhotoFile, PhotoVersion
 from volumes.version_files import VersionFiles, VersionState, tombstones_of
 
@@ -82,7 +82,7 @@ class BatchLookup:
     def _ready(self, photo_version: PhotoVersion, document: bytes) -> PhotoStatus | None:
         """Return the status from an info document, or None if the document is incomplete."""
         try:
-            info = json.loads(document)
+            info = parse_json(document)
             return self._photos.ready(photo_version, info, original_ext=info["original"]["ext"])
         except (ValueError, KeyError, TypeError):
             return None

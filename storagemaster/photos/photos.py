@@ -1,7 +1,6 @@
 """Status of a photo: pending, ready or failed, decided by the files beside its original."""
 
 import hashlib
-import json
 from typing import Any
 
 from storagemaster.caches.info_cache import InfoCache
@@ -10,6 +9,7 @@ from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.wire import PhotoStatus
 from volumes.attempts import reason_in
+from volumes.json_text import parse_json
 from volumes.photo_path import Failure, Info, PhotoVersion, Variant
 from volumes.version_files import VersionState
 
@@ -53,7 +53,7 @@ class Photos:
         if data is None or hashlib.sha256(data).hexdigest() not in recorded:
             data = await self._reads.fetch(Info(photo_version), files)
             await self._cache.put(photo_version, data)
-        info: dict[str, Any] = json.loads(data)
+        info: dict[str, Any] = parse_json(data)
         return info
 
     def ready(

@@ -20,6 +20,7 @@ from storagenode.disk.shard_listing import filter_files, is_photo_file, listing_
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.files import ListedFile
 from volumes.cold_tier import SizeFilter
+from volumes.json_text import parse_json
 from volumes.photo_id import PhotoId
 from volumes.photo_path import SHARDS, VolumeId, shard_of
 
@@ -214,7 +215,7 @@ class BucketListings:
         # A damaged object is ignored.
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             text = self._bucket.read_whole(f"{DIGESTS}/{volume}/{shard}.json")
-            for name, (etag, digest) in json.loads(text or b"{}").items():
+            for name, (etag, digest) in parse_json(text or b"{}").items():
                 path = f"{volume}/{shard}/{name}"
                 if path not in self._unverified:
                     self.learn(path, str(etag), str(digest))

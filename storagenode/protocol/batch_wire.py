@@ -13,6 +13,7 @@ from storagenode.protocol.files import Published
 from storagenode.protocol.framing import parse_frame, render_frame
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import Pull
+from volumes.json_text import parse_json
 
 # A larger file has a request of its own.
 FILE_BYTES_MAX = 256 * 1024
@@ -56,12 +57,15 @@ def parse_places(body: bytes) -> list[Place]:
     Raises:
         BadRequest: The body is not a list of places, or has too many.
     """
-    return [wire.parse_place(fields) for fields in _parse_rows(body)]
+    try:
+        return [wire.parse_place(fields) for fields in _parse_rows(body)]
+    except (ValueError, TypeError, KeyError) as error:
+        raise errors.BadRequest(f"invalid list of places: {error!r}") from error
 
 
 def render_pulls(pulls: Iterable[Pull]) -> bytes:
     """Return the pulls of a batch as JSON."""
-    return json.dumps([json.loads(wire.render_pull(pull)) for pull in pulls]).encode()
+    return json.dumps([parse_json(wire.render_pull(pull)) for pull in pulls]).encode()
 
 
 def parse_pulls(body: bytes) -> list[Pull]:
@@ -176,7 +180,7 @@ def _parse_write(row: dict[str, Any], data: bytes) -> InMemoryFile:
 
 def _parse_rows(body: bytes) -> list[dict[str, str]]:
     try:
-        rows: list[dict[str, str]] = json.loads(body)
+        rows: list[dict[str, str]] = parse_json(body)
         size = len(rows)
     except (ValueError, TypeError) as error:
         raise errors.BadRequest(f"invalid batch: {error}") from error

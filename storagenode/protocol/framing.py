@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from storagenode.protocol.errors import BadRequest
+from volumes.json_text import parse_json
 
 # A row takes less than 250 bytes, and the largest frame is a batch of infos.
 HEADER_BYTES_MAX = 128 * 1024
@@ -32,7 +33,7 @@ def parse_frame(body: bytes) -> list[tuple[dict[str, Any], bytes]]:
     """
     start = body.find(b"\n", 0, HEADER_BYTES_MAX) + 1
     try:
-        rows = json.loads(body[:start])
+        rows = parse_json(body[:start])
         sizes = [row.get("bytes", 0) for row in rows]
     except (ValueError, TypeError, AttributeError) as error:
         raise BadRequest(f"invalid header of a body with files: {error}") from error

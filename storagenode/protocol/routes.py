@@ -16,6 +16,12 @@ from storagenode.protocol.layout import Place
 from volumes.photo_path import render_path
 
 DIGEST_IN_TRAILER = "-"
+EMPTY_DIGEST = hashlib.sha256(b"").hexdigest()
+
+# A list of 1,500 paths takes 60 KB, and a batch of pulls less.
+LIST_BYTES_MAX = 256 * 1024
+WRITES_BYTES_MAX = 2 * 1024 * 1024
+BUNDLE_BYTES_MAX = 128 * 1024 * 1024
 
 
 class Signed(Enum):
@@ -46,6 +52,8 @@ class Route:
     method: str
     template: str
     signed: Signed = Signed.BODY
+    body_bytes_max: int = 0
+    """The longest body that the node reads. A streamed file has no limit."""
 
     @property
     def pattern(self) -> str:
@@ -74,26 +82,26 @@ GET_FILE = Route("GET", "/files/{path}")
 HEAD_FILE = Route("HEAD", "/files/{path}")
 PUT_FILE = Route("PUT", "/files/{path}", Signed.TRAILER)
 REMOVE_HINT = Route("DELETE", "/files/{path}")
-WRITE_MANY = Route("POST", "/writes", Signed.HEADER)
-READ_MANY = Route("POST", "/reads")
+WRITE_MANY = Route("POST", "/writes", Signed.HEADER, WRITES_BYTES_MAX)
+READ_MANY = Route("POST", "/reads", body_bytes_max=LIST_BYTES_MAX)
 WRITE_TOMBSTONE = Route("PUT", "/tombstones/{path}")
-PUT_BUNDLE = Route("POST", "/bundles/{path}")
-PULL = Route("POST", "/pulls")
-PULL_MANY = Route("POST", "/pulls/batch")
+PUT_BUNDLE = Route("POST", "/bundles/{path}", body_bytes_max=BUNDLE_BYTES_MAX)
+PULL = Route("POST", "/pulls", body_bytes_max=LIST_BYTES_MAX)
+PULL_MANY = Route("POST", "/pulls/batch", body_bytes_max=LIST_BYTES_MAX)
 DROP_COPY = Route("POST", "/drops/{path}")
 RESTORE_DIGEST = Route("POST", "/digest-restores/{path}")
 RELINK = Route("POST", "/relinks/{volume}/{photo}/{version}/{new_version}")
 
 LIST_HINTS = Route("GET", "/hints")
-DIGESTS = Route("POST", "/digests")
-INFOS = Route("POST", "/infos")
+DIGESTS = Route("POST", "/digests", body_bytes_max=LIST_BYTES_MAX)
+INFOS = Route("POST", "/infos", body_bytes_max=LIST_BYTES_MAX)
 FIND = Route("GET", "/find/{photo}")
 
 CREATE_VOLUME = Route("PUT", "/volumes/{volume}")
-SET_COLD_TIER = Route("PUT", "/volumes/{volume}/cold-tier")
+SET_COLD_TIER = Route("PUT", "/volumes/{volume}/cold-tier", body_bytes_max=LIST_BYTES_MAX)
 SHARD_DIGESTS = Route("GET", "/volumes/{volume}/shards")
 LIST_SHARD = Route("GET", "/volumes/{volume}/shards/{shard}")
-LIST_SHARDS = Route("POST", "/volumes/{volume}/listings")
+LIST_SHARDS = Route("POST", "/volumes/{volume}/listings", body_bytes_max=LIST_BYTES_MAX)
 LIST_PHOTO = Route("GET", "/volumes/{volume}/photos/{photo}")
 LIST_TOMBSTONES = Route("GET", "/volumes/{volume}/tombstones")
 LIFT_FENCE = Route("DELETE", "/volumes/{volume}/fence/{serial}")

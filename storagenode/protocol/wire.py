@@ -1,9 +1,11 @@
 """Headers, signatures, and JSON bodies of a node's write port, for its server and its client.
 
 `Glassplate-Signature` covers the method, the path with its query, and the SHA-256 of the part of
-the body that `routes.Signed` names. A streamed PUT has two signatures, because its digest is
-unknown when its headers are sent. The first is over the digest "-" and lets the node accept the
-bytes. The second is in the last 64 bytes of the body and lets the node publish them.
+the body that `routes.Signed` names. `Glassplate-Sha256` is that digest, so that the node verifies
+the signature before it reads the body; it is missing if the body is empty. A streamed PUT has two
+signatures, because its digest is unknown when its headers are sent. The first is over the digest
+"-" and lets the node accept the bytes. The second is in the last 64 bytes of the body and lets the
+node publish them.
 """
 
 import json
@@ -20,6 +22,7 @@ from storagenode.protocol.framing import parse_frame, render_frame
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from volumes.cluster import NAME_PATTERN, NodeId
 from volumes.cold_tier import SizeFilter
+from volumes.json_text import parse_json
 from volumes.photo_path import PhotoFile, parse_path, render_path
 
 SIGNATURE_HEADER = "Glassplate-Signature"
@@ -30,7 +33,6 @@ ERROR_HEADER = "Glassplate-Error"
 
 TRAILER_BYTES = 64
 
-BUNDLE_BYTES_MAX = 128 * 1024 * 1024
 # A file up to this size costs less to hold in memory than to stream.
 WHOLE_BYTES_MAX = 256 * 1024
 HINTS_PER_LIST_MAX = 1000
@@ -189,7 +191,7 @@ def parse_pull(body: bytes) -> Pull:
         BadRequest: The body is not a pull.
     """
     try:
-        fields = json.loads(body)
+        fields = parse_json(body)
         return Pull(
             place=parse_place(fields["place"]),
             source=str(fields["source"]),
@@ -227,7 +229,7 @@ def parse_paths(body: bytes, *, count_max: int) -> tuple[PhotoFile, ...]:
         BadRequest: The body is not a list of at most `count_max` paths.
     """
     try:
-        paths = json.loads(body)
+        paths = parse_json(body)
     except ValueError as error:
         raise errors.BadRequest(f"invalid list of paths: {error}") from error
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):

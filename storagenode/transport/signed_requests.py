@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -16,6 +15,7 @@ from storagenode.protocol.errors import NodeError, Unreachable
 from storagenode.protocol.routes import Target, signed_digest
 from storagenode.transport.raw_http import MalformedResponse, RawHttpClient
 from volumes.address import Address
+from volumes.json_text import parse_json
 
 CONNECT_SECONDS = 0.5
 CALL_SECONDS = 5.0
@@ -58,7 +58,7 @@ class SignedRequests:
                 name = response.headers.get(wire.ERROR_HEADER.lower(), "")
                 text = response.body.decode("utf-8", "replace")
                 raise errors.parse_error(response.status, name, text)
-            return json.loads(response.body)
+            return parse_json(response.body)
         except (MalformedResponse, ValueError) as error:
             raise self._not_a_node(error) from error
         except _UNREACHABLE as error:
@@ -115,7 +115,11 @@ class SignedRequests:
             raise _unreachable(self.url, error) from error
 
     def _signature(self, target: Target, body: bytes = b"") -> dict[str, str]:
-        return {wire.SIGNATURE_HEADER: self._sign(target, signed_digest(target.signed, body))}
+        digest = signed_digest(target.signed, body)
+        headers = {wire.SIGNATURE_HEADER: self._sign(target, digest)}
+        if body:
+            headers[wire.DIGEST_HEADER] = digest
+        return headers
 
     def _sign(self, target: Target, digest: str) -> str:
         return self._signer.sign_request(

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from runtime.http_server import BodyRefused, stop_reading
 from storagenode.protocol.errors import BadRequest, NodeError, render_error
 from storagenode.protocol.wire import ERROR_HEADER
 from volumes.address import InvalidAddress
@@ -19,7 +20,7 @@ async def error_middleware(
     """Return the response to a handler's error, with its status and name on the wire."""
     try:
         return await handler(request)
-    except (InvalidPath, InvalidPhotoId, InvalidAddress) as error:
+    except (BodyRefused, InvalidPath, InvalidPhotoId, InvalidAddress) as error:
         status, name, text = render_error(BadRequest(str(error)))
     except NodeError as error:
         status, name, text = render_error(error)
@@ -31,4 +32,5 @@ async def error_middleware(
     if status in {400, 403}:
         # The unread part of a refused body must not be parsed as the next request.
         response.force_close()
+        stop_reading(request)
     return response

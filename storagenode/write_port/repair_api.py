@@ -1,7 +1,6 @@
 """Handlers of the write port for repair: contents of a volume, and batches of small files."""
 
 import contextlib
-import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -16,6 +15,7 @@ from storagenode.store import Store
 from storagenode.upkeep.fence import Fence
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.store_threads import StoreThreads
+from volumes.json_text import parse_json
 from volumes.photo_id import parse_photo_id
 from volumes.photo_path import SHARDS, parse_volume
 
@@ -61,7 +61,7 @@ class RepairApi:
     async def list_shards(self, request: web.Request, body: bytes) -> web.Response:
         """Return the files of several shards."""
         try:
-            shards = [_shard(each) for each in json.loads(body)]
+            shards = [_shard(each) for each in parse_json(body)]
         except (ValueError, TypeError) as error:
             raise BadRequest(f"invalid list of shards: {error}") from error
         volume = parse_volume(request.match_info["volume"])

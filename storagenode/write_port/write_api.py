@@ -10,14 +10,21 @@ from typing import Any
 from aiohttp import web
 
 from permission_urls import InternalVerifier
+from runtime.http_server import read_body, refuse_encoded_body
 from storagenode.disk.marker import NodeMarker
 from storagenode.disk.trash import is_day
 from storagenode.open_file import OpenFile
 from storagenode.protocol import batch_wire, routes, wire
-from storagenode.protocol.errors import BadRequest
+from storagenode.protocol.errors import BadRequest, InvalidSignature
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place, trash_path
-from storagenode.protocol.routes import Route, Signed, signed_digest
+from storagenode.protocol.routes import (
+    DIGEST_IN_TRAILER,
+    EMPTY_DIGEST,
+    Route,
+    Signed,
+    signed_digest,
+)
 from storagenode.store import Store
 from storagenode.streaming import stream
 from storagenode.upkeep.fence import Fence
@@ -100,26 +107,35 @@ class WriteApi:
             routes.REQUEST_SCRUB: self.request_scrub,
             **self._repair.handlers(),
         }
-        application = web.Application(
-            middlewares=[error_middleware], client_max_size=wire.BUNDLE_BYTES_MAX
-        )
+        application = web.Application(middlewares=[error_middleware])
         for route in routes.ROUTES:
-            handler = self._verified(route.signed, handlers[route])
+            handler = self._verified(route, handlers[route])
             application.router.add_route(route.method, route.pattern, handler)
         return application
 
     def _verified(
-        self, signed: Signed, handler: Handler
+        self, route: Route, handler: Handler
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """Return the handler behind a check of the request's signature."""
+        """Return the handler behind a check of the request's signature, then of its body."""
+        signed = route.signed
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            # A streamed body has its own signature at the end, and its handler reads it.
-            body = b"" if signed is Signed.TRAILER else await request.read()
+            digest = request.headers.get(wire.DIGEST_HEADER, EMPTY_DIGEST)
+            if signed is Signed.TRAILER:
+                digest = DIGEST_IN_TRAILER
             if signed is not Signed.NOTHING:
                 signature = request.headers.get(wire.SIGNATURE_HEADER, "")
-                digest = signed_digest(signed, body)
                 self._check(request.method, request.raw_path, signature, digest)
+            if signed is Signed.TRAILER:
+                # The body has its own signature at the end, and its handler reads it.
+                refuse_encoded_body(request)
+                return await handler(request, b"")
+            body = await read_body(request, bytes_max=route.body_bytes_max)
+            if signed is not Signed.NOTHING and signed_digest(signed, body) != digest:
+                raise InvalidSignature(
+                    f"invalid body of {request.method} {request.raw_path}: "
+                    f"its SHA-256 is not {digest!r}"
+                )
             return await handler(request, body)
 
         return handle

@@ -237,7 +237,7 @@ def test_the_function_that_checks_webhooks():
 def test_the_attempts_of_webhooks():
     """Time-out, count, and pauses are the ones of the code; none follows the last attempt."""
     text = " ".join(section(PAGE, "### Webhooks").split())
-    *pauses, last = (f"{pause:.0f}" for pause in webhooks.backoff_delays()[:-1])
+    *pauses, last = (f"{pause:.0f}" for pause in webhooks.backoff_delays())
     assert f"waits {webhooks.RESPONSE_SECONDS:.0f} seconds" in text
     assert f"makes {webhooks.ATTEMPTS_MAX} attempts" in text
     assert f"pauses of {', '.join(pauses)}, and {last} seconds" in text

@@ -174,11 +174,20 @@ def test_the_limits_of_framing():
     assert f"and {kibibytes} KiB each" in text
     kibibytes = batch_wire.FILE_BYTES_MAX // 2**10
     assert f"At most {batch_wire.BATCH_FILES_MAX} files of up to {kibibytes} KiB" in text
-    assert f"at most {wire.BUNDLE_BYTES_MAX // 2**20} MiB" in text
+    assert f"at most {routes.LIST_BYTES_MAX // 2**10} KiB; that of `POST /writes`" in text
+    assert f"`POST /writes` {routes.WRITES_BYTES_MAX // 2**20} MiB" in text
+    assert f"`POST /bundles/{{stem}}` {routes.BUNDLE_BYTES_MAX // 2**20} MiB" in text
+    for route, row in zip(routes.ROUTES, sorted(ROUTES, key=_order_in_code), strict=True):
+        assert bool(route.body_bytes_max) == (row["request"] not in {"", "bytes and trailer"})
     effects = {row["route"]: row["effect"] for row in ROUTES}
     assert effects["POST /digests"] == f"at most {wire.LOOKUP_FILES_MAX} paths"
     assert effects["POST /infos"] == f"at most {wire.INFOS_MAX} infos"
     assert effects["GET /hints"] == f"at most {wire.HINTS_PER_LIST_MAX}"
+
+
+def _order_in_code(row):
+    names = [f"{each.method} {each.template}" for each in routes.ROUTES]
+    return names.index(row["route"].replace("{stem}", "{path}"))
 
 
 def test_the_shard_digest():

@@ -51,7 +51,11 @@ def test_a_watch_resumes_after_its_last_id():
         assert not watch.missed_events
 
 
-@pytest.mark.parametrize("after", ["other-1", "boot-", "boot-x", "boot-99", "boot--1", "7", "-"])
+@pytest.mark.parametrize(
+    "after",
+    ["other-1", "boot-", "boot-x", "boot-99", "boot--1", "7", "-", "boot-" + "9" * 5000],
+    ids=range(8),
+)
 def test_an_unknown_id_gets_all_known_events(after):
     """The watch is marked, because events may be missing."""
     events = Events("boot")

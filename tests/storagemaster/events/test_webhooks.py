@@ -133,18 +133,20 @@ async def test_a_failed_webhook_is_retried_in_order():
 async def test_a_failing_application_is_given_up_and_delays_no_other():
     """After the last attempt, the next event is sent."""
     broken, sound = Application(*[500] * ATTEMPTS_MAX), Application()
-    async with sending_to(broken, sound) as (events, _):
+    async with sending_to(broken, sound) as (events, paused):
         events.publish(event("ready"))
         events.publish(event("deleted"))
         await sound.wait_for(2)
         await broken.wait_for(ATTEMPTS_MAX + 1)
+        # No pause follows the last attempt.
+        assert paused == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
     assert sound.states == ["ready", "deleted"]
     assert broken.states == ["ready"] * ATTEMPTS_MAX + ["deleted"]
 
 
 def test_pauses_double_up_to_a_minute():
     """An application that is down for some minutes misses no event."""
-    assert len(backoff_delays()) == ATTEMPTS_MAX
+    assert len(backoff_delays()) == ATTEMPTS_MAX - 1
     assert max(backoff_delays()) == PAUSE_SECONDS_MAX
     assert backoff_delays() == sorted(backoff_delays())
 

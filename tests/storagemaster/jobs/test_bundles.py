@@ -1,5 +1,8 @@
 """Bundles: the sizes that a worker has made are mirrored whole, with the info last."""
 
+import asyncio
+import gzip
+import hashlib
 import os
 
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from storagemaster.client import MasterRefused, NoMasterAvailable
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.protocol.wire import BundledFile
+from tests.flood import flood
 from tests.storagemaster.bundles_to_send import (
     body_of,
     bundled,
@@ -157,9 +161,48 @@ async def test_a_signature_is_valid_for_one_bundle(cluster, photo):
     body = body_of(sizes_of(photo))
     other = body_of(sizes_of(photo, sizes=("s",)))
     for of_path, of_body in ((path, other), (path.replace("mtime=1", "mtime=2"), body)):
-        headers = {"Glassplate-Signature": signed(of_path, of_body)}
+        digest = hashlib.sha256(of_body).hexdigest()
+        headers = {
+            "Glassplate-Signature": signed(of_path, digest),
+            "Glassplate-Sha256": digest,
+        }
         response = await cluster.master.request("POST", path, data=body, headers=headers)
         assert_problem(response, 403, "not-allowed")
+
+
+async def test_an_unsigned_bundle_is_refused_before_it_is_read(cluster, photo):
+    """The storagemaster takes no more of 100 MB than what the kernel holds."""
+    path = f"/internal/bundles/{photo}?mtime=1"
+    head = f"POST {path} HTTP/1.1\r\nHost: m\r\nContent-Length: 104857600\r\n\r\n".encode()
+    received, sent = await asyncio.to_thread(flood, cluster.master.address, head)
+    assert received.split()[1] == b"403"
+    assert sent < 25_000_000
+
+
+@pytest.mark.parametrize("path", ["/photos", "/photos/info", "/regenerations"])
+async def test_a_body_without_a_token_is_refused_before_it_is_read(cluster, path):
+    """The response comes before the first byte of the body."""
+    address = cluster.master.address
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: m\r\nContent-Length: 99\r\n\r\n".encode())
+    assert (await reader.readline()).split()[1] == b"401"
+    writer.write(bytes(99))
+    writer.close()
+
+
+async def test_a_compressed_bundle_is_refused(cluster, photo):
+    """Before a byte of it is unpacked."""
+    path = f"/internal/bundles/{photo}?mtime=1"
+    body = gzip.compress(body_of(sizes_of(photo)))
+    digest = hashlib.sha256(body).hexdigest()
+    headers = {
+        "Glassplate-Signature": cluster.master.worker._sign(path, digest),
+        "Glassplate-Sha256": digest,
+        "Content-Encoding": "gzip",
+    }
+    response = await cluster.master.request("POST", path, data=body, headers=headers)
+    assert_problem(response, 400, "bad-argument")
+    assert "Content-Encoding" in response.document["detail"]
 
 
 def other_photo(photo_version):

@@ -130,6 +130,24 @@ async def test_invalid_volume_is_rejected(cluster, volume):
     await assert_nothing_is_left(cluster)
 
 
+@pytest.mark.parametrize("wait", ["9" * 5000, "9" * 19, "-1", "\u0661", "1.5", "", "61"])
+async def test_invalid_wait_is_rejected(cluster, wait):
+    """The response is 400, also for a number that Python refuses to parse."""
+    answer = await cluster.master.request("POST", f"/photos?wait={wait}", data=JPEG)
+    assert_problem(answer, 400, "bad-argument")
+    await assert_nothing_is_left(cluster)
+
+
+@pytest.mark.parametrize("path", ["/photos/info", "/regenerations"])
+@pytest.mark.parametrize(
+    "body", [b"[" * 60_000, b'{"a":' * 10_000, b"9" * 5000, b"\xff", b'"\\ud800"']
+)
+async def test_invalid_json_is_rejected(cluster, path, body):
+    """The response is 400, also for JSON that is nested too deeply."""
+    answer = await cluster.master.request("POST", path, data=body)
+    assert_problem(answer, 400, "bad-argument")
+
+
 async def test_unknown_query_parameter_is_rejected(cluster):
     """The response is 400 with the name, so a misspelled `volume` is not ignored."""
     answer = await cluster.master.request("POST", "/photos?vol=1&size=m", data=JPEG)

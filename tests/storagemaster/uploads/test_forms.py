@@ -5,6 +5,7 @@ import asyncio
 import aiohttp
 import pytest
 
+from storagemaster.uploads.form import is_file
 from tests.storagemaster.pictures import long_picture, picture
 from tests.storagemaster.uploads.test_bad_uploads import assert_nothing_is_left, assert_problem
 
@@ -48,6 +49,59 @@ async def test_first_file_of_a_form_is_stored_byte_for_byte(cluster, fields):
     assert (answer.status, answer.document["format"]) == (201, "jpg")
     assert cluster.holders(answer.original) == {"east-1": photo, "west-1": photo}
     assert answer.document["bytes"] == len(photo)
+
+
+NAMES = {
+    "semicolons": rb'"a;b;c.jpg"',
+    "semicolons and spaces": rb'"; a ; b ; c.jpg ;"',
+    "escaped quotes": rb'"say \\"cheese\\".jpg"',
+    "escaped quotes and semicolons": rb'"\\";\\";.jpg"',
+    "an escaped backslash": rb'"C:\\\\photos\\\\a.jpg"',
+    "a backslash of a browser": rb'"C:\\photos\\a.jpg"',
+    "a backslash at the end": rb'"a\\"',
+    "a quote of a browser": b'"say %22cheese%22.jpg"',
+    "UTF-8": '"\u732b\U0001f408.jpg"'.encode(),
+    "Latin-1": '"\xe9t\xe9.jpg"'.encode("latin-1"),
+    "a token": b"cat.jpg",
+    "a token with a semicolon after it": b"cat.jpg;",
+    "a bare name with spaces": b"my cat.jpg",
+    "equals signs": b'"a=b=c.jpg"',
+    "an unclosed quote": b'"cat.jpg',
+}
+
+
+@pytest.mark.filterwarnings("ignore::aiohttp.multipart.BadContentDispositionHeader")
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+async def test_any_file_name_is_accepted(cluster, name):
+    """Of every spelling that browsers, curl, and RFC 9110 have."""
+    header = b'Content-Disposition: form-data; name="f"; filename=' + name
+    data, headers = raw_form(b"--line", header, b"", JPEG, b"--line--", b"")
+    answer = await cluster.master.upload(data, headers=headers)
+    assert answer.status == 201, answer.document
+    assert cluster.holders(answer.original) == {"east-1": JPEG, "west-1": JPEG}
+
+
+@pytest.mark.parametrize(
+    ("disposition", "expected"),
+    [
+        ('form-data; name="f"; filename="a;b.jpg"', True),
+        ('form-data; name="f"; filename="\\"; name=photo"', True),
+        ("form-data; name=f; filename*=UTF-8''%e7%8c%ab.jpg", True),
+        ('FORM-DATA;NAME="photo"', True),
+        ('form-data ; name = "f" ; filename = "a"', True),
+        ('form-data; name="f"; filename=""', False),
+        ('form-data; name="filename=a.jpg"', False),
+        ('form-data; name="; filename=a.jpg"', False),
+        ('form-data; name="\\"; filename=a.jpg"', False),
+        ("form-data; filename", False),
+        ("", False),
+        ("form-data" + "; a" * 2000, False),
+        ('form-data; name="' + "\\" * 8000, False),
+    ],
+)
+def test_a_file_is_told_by_its_file_name(disposition, expected):
+    """A field whose value only looks like a file name is none."""
+    assert is_file(disposition) == expected
 
 
 async def test_form_without_a_file_is_rejected(cluster):

@@ -1,5 +1,6 @@
 """The write port reads, lists, and writes only for machines of the cluster."""
 
+import gzip
 import time
 
 import pytest
@@ -8,11 +9,15 @@ from permission_urls import InternalSigner, KeyRing, generate_key
 from storagenode.client import NodeClient
 from storagenode.protocol import routes, wire
 from storagenode.protocol.errors import InvalidSignature
+from storagenode.protocol.framing import header_of
 from storagenode.protocol.routes import DIGEST_IN_TRAILER, Signed
+from tests.flood import flood
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of, version_of
 from tests.storagenode.served_site import chunked
 
 DATA = bytes_of("photo", size=500)
+HUGE_BYTES = 100 * 1024 * 1024
+FIELDS = {"new_version": "x", "shard": "00", "serial": "0", "day": "2026-01-01"}
 SIGNED = [route for route in routes.ROUTES if route.signed is not Signed.NOTHING]
 
 
@@ -31,7 +36,7 @@ def _soon():
     return int(time.time()) + 100
 
 
-def request(method, path, *, signature="", body=b"", length=None):
+def request(method, path, *, signature="", body=b"", length=None, headers=()):
     """Return a request that closes its connection."""
     head = (
         f"{method} {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n"
@@ -39,6 +44,7 @@ def request(method, path, *, signature="", body=b"", length=None):
     )
     if signature:
         head += f"{wire.SIGNATURE_HEADER}: {signature}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in headers)
     return head.encode() + b"\r\n" + body
 
 
@@ -119,6 +125,101 @@ def test_a_large_body_with_a_wrong_signature_is_refused(node, place):
     data = bytes(4 * 1024 * 1024)
     with pytest.raises(InvalidSignature):
         node.run(stranger.put(place, chunked(data), mtime_seconds=MTIME, bytes_total=len(data)))
+    assert is_nothing_there(node, place)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [each for each in SIGNED if each.body_bytes_max or each in {routes.STATUS, routes.PUT_FILE}],
+    ids=lambda route: f"{route.method} {route.template}",
+)
+def test_an_unsigned_body_is_refused_before_it_is_read(node, route):
+    """The response comes at once, and the node takes no more than what the kernel holds."""
+    target = route.target(path="x", volume=42, photo="x", version="x", **FIELDS)
+    head = request(target.method, target.path, length=HUGE_BYTES)
+    received, sent = flood(node.node.write, head)
+    assert status_of(received) == 403
+    assert sent < HUGE_BYTES // 4
+
+
+@pytest.mark.parametrize("path", ["/writes", "/digests", "/bundles/x", "/status"])
+def test_a_signed_body_has_a_limit(node, soon, path):
+    """Of its route, whether its length is declared or not."""
+    method = "GET" if path == "/status" else "POST"
+    signature = node.sign(method, path, "0" * 64, expiry_seconds=soon)
+    signed = {"signature": signature, "headers": [(wire.DIGEST_HEADER, "0" * 64)]}
+    declared = request(method, path, length=HUGE_BYTES * 2, **signed)
+    received, sent = flood(node.node.write, declared)
+    assert b" 400 " in received.partition(b"\r\n")[0]
+    assert sent < HUGE_BYTES // 4
+    if path != "/bundles/x":
+        length = f"Content-Length: {HUGE_BYTES * 2}".encode()
+        chunked = declared.replace(length, b"Transfer-Encoding: chunked") + b"10000000\r\n"
+        received, sent = flood(node.node.write, chunked)
+        assert b" 400 " in received.partition(b"\r\n")[0]
+        assert sent < HUGE_BYTES // 4
+
+
+def test_a_signed_digest_covers_the_body(node, soon):
+    """Other bytes under a captured signature are refused."""
+    body = b'["42/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg"]'
+    signature = node.sign("POST", "/digests", digest_of(body), expiry_seconds=soon)
+    headers = [(wire.DIGEST_HEADER, digest_of(body))]
+    for sent, status in ((body, 200), (body.replace(b"_m", b"_s"), 403), (b"", 403)):
+        signed = request("POST", "/digests", signature=signature, body=sent, headers=headers)
+        assert status_of(node.send_raw(signed)) == status
+    unnamed = request("POST", "/digests", signature=signature, body=body)
+    assert status_of(node.send_raw(unnamed)) == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/digests",
+        "/infos",
+        "/reads",
+        "/pulls",
+        "/pulls/batch",
+        "/writes",
+        "/bundles/42/k7/01jd3x8m2c9qp4k7_3fz8qd",
+        "/volumes/42/listings",
+    ],
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 60_000,
+        b"[" * 60_000 + b"\n",
+        b"9" * 5000,
+        b"[{}]",
+        b'["x"]',
+        b"[1]\n",
+        b'[{"bytes": ' + b"9" * 5000 + b"}]\n",
+        b'["\\ud800"]',
+        b"\xff",
+    ],
+    ids=range(9),
+)
+def test_invalid_json_is_a_bad_request(node, soon, path, body):
+    """Also JSON that is nested too deeply, and numbers that Python refuses to parse."""
+    digest = digest_of(header_of(body) if path == "/writes" else body)
+    signature = node.sign("POST", path, digest, expiry_seconds=soon)
+    headers = [(wire.DIGEST_HEADER, digest)]
+    sent = request("POST", path, signature=signature, body=body, headers=headers)
+    assert status_of(node.send_raw(sent)) == 400
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity, gzip"])
+def test_a_compressed_body_is_refused(node, place, soon, encoding):
+    """A small one could fill the memory."""
+    body = gzip.compress(b" " * 1_000_000)
+    signature = node.sign("POST", "/digests", digest_of(body), expiry_seconds=soon)
+    headers = [(wire.DIGEST_HEADER, digest_of(body)), ("Content-Encoding", encoding)]
+    sent = request("POST", "/digests", signature=signature, body=body, headers=headers)
+    assert b"unsupported Content-Encoding" in node.send_raw(sent)
+    put = put_request(node, place, DATA, soon)
+    sent = put.replace(b"\r\n\r\n", f"\r\nContent-Encoding: {encoding}\r\n\r\n".encode(), 1)
+    assert b"unsupported Content-Encoding" in node.send_raw(sent)
     assert is_nothing_there(node, place)
 
 
