@@ -191,6 +191,9 @@ class StoreOf(Protocol[S]):
             Corrupt: The bytes have another digest. The file is quarantined.
         """
 
+    def finish_deletes(self) -> None:
+        """Finish deletes whose tombstone is durable and whose files are not in the trash."""
+
     def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
         """Return the files of a photo in the trash, the latest day first."""
 

@@ -136,8 +136,7 @@ class BucketStore:
             raise DigestMismatch(
                 f"digest mismatch: received SHA-256 {file.digest}, expected {digest}"
             )
-        (published,) = self._publish([(file, place)], mtime_seconds)
-        return published
+        return self._publish([(file, place)], mtime_seconds)[0]
 
     def publish_bundle(
         self, files: Sequence[tuple[Place, bytes, str]], *, mtime_seconds: int
@@ -162,8 +161,7 @@ class BucketStore:
         """Write a permanent tombstone and move the files that it covers to the trash."""
         self._require_mirror(place)
         with spooled(TOMBSTONE_BYTES) as file:
-            (published,) = self._publish([(file, place)], mtime_seconds)
-            return published
+            return self._publish([(file, place)], mtime_seconds)[0]
 
     def raise_if_deleted(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file."""
@@ -243,6 +241,9 @@ class BucketStore:
                 )
             self.bucket.delete(place.path)
             self._publisher.mark_changed(place.path)
+
+    def finish_deletes(self) -> None:
+        """Do nothing: the hint of its tombstone repeats a delete that failed."""
 
     def list_hints(self, limit: int, *, mirror: NodeId | None = None) -> list[HintFile]:
         """Return up to `limit` hints, for all mirrors or for one."""

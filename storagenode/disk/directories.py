@@ -1,10 +1,27 @@
 """Directories that are known to be durable, so that a crash cannot lose a name with them."""
 
+import contextlib
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from storagenode.disk.filesystem import FileSystem
 from storagenode.protocol.layout import directory_of, parents_of
+
+T = TypeVar("T")
+
+
+# An operator can remove hidden directories at any moment. A command that removes a tree meets one
+# operation once or twice.
+ATTEMPTS_MAX = 10
+
+
+def retry_if_missing(work: Callable[[], T]) -> T:
+    """Do work that recreates what it finds missing, a few times if it is removed again."""
+    for _ in range(ATTEMPTS_MAX - 1):
+        with contextlib.suppress(FileNotFoundError):
+            return work()
+    return work()
 
 
 class DurableDirectories:
@@ -24,7 +41,7 @@ class DurableDirectories:
     def give_name(self, path: str, name_it: Callable[[], None]) -> None:
         """Create the parents, then call `name_it`, which creates this path.
 
-        If a directory has disappeared meanwhile, create it again and retry once.
+        If a directory has disappeared meanwhile, create it again and retry.
         """
         self.make_parents_of(path)
         try:
@@ -32,9 +49,18 @@ class DurableDirectories:
         except FileNotFoundError:
             # The lock keeps other threads from removing the empty directory in between.
             with self._lock:
-                self._known.difference_update(parents_of(path))
-                self._make(parents_of(path))
-                name_it()
+                retry_if_missing(lambda: self._name_again(path, name_it))
+        # Another thread may have recreated the directory and not have fsynced its name yet.
+        self.make_parents_of(path)
+
+    def give_durable_name(self, path: str, name_it: Callable[[], None]) -> None:
+        """Create the parents, then call `name_it`; return when the path is durable."""
+
+        def name_and_sync() -> None:
+            self.give_name(path, name_it)
+            self._file_system.fsync_directory(directory_of(path))
+
+        retry_if_missing(name_and_sync)
 
     def make_all(self, parent: str, names: tuple[str, ...]) -> None:
         """Create several directories in one, with one fsync."""
@@ -59,7 +85,22 @@ class DurableDirectories:
                     return
                 self._known.discard(directory)
 
+    def _name_again(self, path: str, name_it: Callable[[], None]) -> None:
+        self._known.difference_update(parents_of(path))
+        self._make(parents_of(path))
+        name_it()
+
     def _make(self, directories: list[str]) -> None:
+        try:
+            self._make_unknown(directories)
+        except FileNotFoundError:
+            retry_if_missing(lambda: self._make_all_again(directories))
+
+    def _make_all_again(self, directories: list[str]) -> None:
+        self._known.difference_update(directories)
+        self._make_unknown(directories)
+
+    def _make_unknown(self, directories: list[str]) -> None:
         for directory in directories:
             if directory not in self._known:
                 self._file_system.make_directory(directory)

@@ -28,7 +28,7 @@ class FileSystem(Protocol):
     """The calls of a store. A handle is a file descriptor or represents one."""
 
     def create(self, path: str) -> int:
-        """Open a new file for writing; `FileExistsError` if the name is taken."""
+        """Open a new file for writing and reading; `FileExistsError` if the name is taken."""
 
     def write(self, handle: int, data: bytes) -> None:
         """Write all bytes, in as many system calls as needed."""
@@ -110,8 +110,8 @@ class DiskFileSystem:
         os.close(self._root)
 
     def create(self, path: str) -> int:
-        """Open a new file for writing."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        """Open a new file for writing and reading."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         return os.open(path, flags, STAGED_MODE, dir_fd=self._root)
 
     def write(self, handle: int, data: bytes) -> None:

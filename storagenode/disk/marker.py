@@ -114,6 +114,11 @@ def prove_root(root: Path) -> None:
     Raises:
         RootRefused: It has no user xattrs, or a hidden directory is on another file system.
     """
+    for name in _FOLDERS:
+        # An operator can have removed it. Where it cannot be created, the probe fails below.
+        if not (root / name).exists():
+            with contextlib.suppress(OSError):
+                (root / name).mkdir()
     probe = root / STAGING / f"probe-{os.getpid():x}"
     try:
         probe.write_bytes(b"")

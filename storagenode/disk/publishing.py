@@ -3,16 +3,16 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from runtime.crashpoint import crashpoint
-from storagenode.disk.directories import DurableDirectories
+from storagenode.disk.directories import DurableDirectories, retry_if_missing
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.reading import opened, recorded_digest
 from storagenode.disk.staging import StagedFile
-from storagenode.protocol.errors import Conflict, Gone
+from storagenode.protocol.errors import Conflict, Gone, NotFound
 from storagenode.protocol.files import Published
-from storagenode.protocol.layout import QUARANTINE, Place, directory_of, hint_path, quarantine_path
+from storagenode.protocol.layout import Place, directory_of, hint_path, quarantine_path
 from storagenode.taken_names import Resolution, resolve_taken_name
 from volumes.cluster import NodeId
 from volumes.photo_path import (
@@ -67,9 +67,23 @@ class Publisher:
         # Sync the directories of files that already existed too: the process that linked them may
         # have died before its fsync.
         for directory in dict.fromkeys(directory_of(file.path) for file in published):
-            self._file_system.fsync_directory(directory)
+            self._sync(directory, files)
         crashpoint("after_dirsync")
         return published
+
+    def _sync(self, directory: str, files: Sequence[tuple[StagedFile, Place]]) -> None:
+        """Fsync a directory. If it was removed, give the files in it their names again."""
+
+        def name_again() -> None:
+            for staged, place in files:
+                if directory_of(place.path) == directory:
+                    self._give_name(staged, place)
+            self._file_system.fsync_directory(directory)
+
+        try:
+            self._file_system.fsync_directory(directory)
+        except FileNotFoundError:
+            retry_if_missing(name_again)
 
     def raise_if_deleted(self, file: PhotoFile, *, hint_for: NodeId | None = None) -> None:
         """Raise `Gone` if a tombstone covers this file.
@@ -114,8 +128,7 @@ class Publisher:
     def add_to_quarantine(self, path: str) -> str:
         """Link a file into the quarantine; return its path there once that is durable."""
         target = quarantine_path(path, unique=f"{self._now_seconds():.6f}")
-        self._file_system.link(path, target)
-        self._file_system.fsync_directory(QUARANTINE)
+        self._directories.give_durable_name(target, partial(self._file_system.link, path, target))
         return target
 
     def _give_name(self, staged: StagedFile, place: Place) -> Published:
@@ -130,14 +143,18 @@ class Publisher:
 
     def _link(self, staged: StagedFile, place: Place) -> Published:
         def link() -> None:
-            self._file_system.link(staged.path, place.path)
+            staged.link(place.path)
             if isinstance(place.file, PhotoTombstone | VersionTombstone):
                 self._since_last_tombstone = object()
 
         try:
             self._directories.give_name(place.path, link)
         except FileExistsError:
-            return self._resolve_existing(staged, place)
+            try:
+                return self._resolve_existing(staged, place)
+            except (NotFound, FileNotFoundError):
+                # An operator removed the existing file.
+                self._directories.give_name(place.path, link)
         return Published(place.path, staged.digest, staged.bytes, existed=False)
 
     def _resolve_existing(self, staged: StagedFile, place: Place) -> Published:
@@ -155,5 +172,5 @@ class Publisher:
         if resolution is Resolution.QUARANTINE_AND_REPLACE:
             self.add_to_quarantine(place.path)
         # The rename is atomic, so the name always has a file.
-        self._file_system.rename(staged.path, place.path)
+        staged.rename(place.path)
         return Published(place.path, staged.digest, staged.bytes, existed=False)

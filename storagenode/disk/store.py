@@ -5,10 +5,10 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
 from runtime.crashpoint import crashpoint
 from storagenode.disk import tiering
+from storagenode.disk.deletes import Deletes
 from storagenode.disk.directories import DurableDirectories
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.health import ROOT_CHANGED, DiskHealth
@@ -32,9 +32,7 @@ from storagenode.protocol.layout import (
     HintFile,
     Place,
     TrashedFile,
-    covered_by,
     directory_of,
-    trash_path,
     volume_marker,
 )
 from storagenode.store import Condition, Space
@@ -68,6 +66,9 @@ class DiskStore:
         self._now_seconds = now_seconds
         self._directories = DurableDirectories(file_system)
         self._publisher = Publisher(file_system, self._directories, now_seconds=now_seconds)
+        self._deletes = Deletes(
+            file_system, self._directories, self._publisher, self.health, now_seconds=now_seconds
+        )
         self._listings = ShardListings(file_system, now_seconds=now_seconds)
         self._opening = threading.Lock()
         self._volumes = self._find_volumes()
@@ -117,7 +118,7 @@ class DiskStore:
                 file.write(VOLUME_MARKER_BYTES)
                 file.seal(mtime_seconds=int(self._now_seconds()), digest=file.digest)
                 with contextlib.suppress(FileExistsError):
-                    self.file_system.link(file.path, volume_marker(volume))
+                    file.link(volume_marker(volume))
                 self.file_system.fsync_directory(str(volume))
             self._volumes.add(volume)
 
@@ -282,8 +283,10 @@ class DiskStore:
             if inode not in {None, found}:
                 return None
             target = self._publisher.add_to_quarantine(place.path)
-            self.file_system.unlink(place.path)
-            self.file_system.fsync_directory(directory_of(place.path))
+            # An operator can remove a hint meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                self.file_system.unlink(place.path)
+                self.file_system.fsync_directory(directory_of(place.path))
         return target
 
     def relink(
@@ -326,6 +329,11 @@ class DiskStore:
         now = self._now_seconds()
         return empty_trash(self.file_system, now_seconds=now, retention_days=retention_days)
 
+    def finish_deletes(self) -> None:
+        """Move the files to the trash that could not be moved when they were deleted."""
+        self.health.check_writable()
+        self._deletes.finish()
+
     def mark_unverified(self, place: Place) -> None:
         """Mark a file as unverified, so that the next reconcile pass checks it."""
         self._listings.forget(directory_of(place.path))
@@ -346,7 +354,7 @@ class DiskStore:
         for _, place in files:
             if isinstance(place.file, PhotoTombstone | VersionTombstone) and not place.hint_for:
                 crashpoint("before_unlink")
-                self._trash_covered_files(place.file)
+                self._deletes.trash_covered_files(place.file)
         return published
 
     def _require_mirror(self, place: Place) -> None:
@@ -356,20 +364,6 @@ class DiskStore:
     def _require_volume(self, volume: VolumeId) -> None:
         if volume not in self._volumes:
             raise NotAMirror(f"this node is not a mirror of volume {volume}")
-
-    def _trash_covered_files(self, tombstone: PhotoTombstone | VersionTombstone) -> None:
-        directory, prefix = covered_by(tombstone)
-        day = time.strftime("%Y-%m-%d", time.gmtime(self._now_seconds()))
-        with self._publisher.photo_lock(tombstone):
-            for name in names_in(self.file_system, directory):
-                if name.startswith(prefix) and not name.endswith(".gone"):
-                    path = f"{directory}/{name}"
-                    target = trash_path(day, path)
-                    self._directories.give_name(
-                        target, partial(self.file_system.rename, path, target)
-                    )
-                    crashpoint("after_unlink")
-            self.file_system.fsync_directory(directory)
 
     def _find_volumes(self) -> set[VolumeId]:
         found = set()

@@ -35,7 +35,7 @@ def write_cold_tier(
     with staged(file_system) as file:
         file.write(render_cold_tier(cold_tier).encode())
         file.seal(mtime_seconds=mtime_seconds, digest=file.digest)
-        file_system.rename(file.path, cold_tier_marker(volume))
+        file.rename(cold_tier_marker(volume))
     file_system.fsync_directory(str(volume))
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.reading import recorded_digest
+from storagenode.disk.walking import names_in
 from storagenode.protocol.layout import TRASH, TrashedFile, trash_path
 from volumes.photo_id import PhotoId
 from volumes.photo_path import InvalidPath, VolumeId, parse_name, shard_of
@@ -24,7 +25,7 @@ def is_day(text: str) -> bool:
 
 def trashed_files(file_system: FileSystem, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
     """Return the files of a photo in the trash, the latest day first."""
-    days = sorted(filter(is_day, file_system.list(TRASH)), reverse=True)
+    days = sorted(filter(is_day, names_in(file_system, TRASH)), reverse=True)
     return [file for day in days for file in _trashed_on(file_system, day, volume, photo)]
 
 
@@ -42,7 +43,7 @@ def ended_days(days: list[str], *, now_seconds: float, retention_days: int) -> l
 def empty_trash(file_system: FileSystem, *, now_seconds: float, retention_days: int) -> int:
     """Unlink files that were deleted before the retention; return their number."""
     days = ended_days(
-        file_system.list(TRASH), now_seconds=now_seconds, retention_days=retention_days
+        names_in(file_system, TRASH), now_seconds=now_seconds, retention_days=retention_days
     )
     return sum(_remove_below(file_system, f"{TRASH}/{day}") for day in days)
 
@@ -65,11 +66,12 @@ def _trashed_on(
 
 def _remove_below(file_system: FileSystem, directory: str) -> int:
     removed = 0
-    for name in file_system.list(directory):
+    for name in names_in(file_system, directory):
         path = f"{directory}/{name}"
         if "." in name:
-            file_system.unlink(path)
-            removed += 1
+            with contextlib.suppress(FileNotFoundError):
+                file_system.unlink(path)
+                removed += 1
         else:
             removed += _remove_below(file_system, path)
     file_system.remove_directory(directory)

@@ -14,6 +14,7 @@ from storagenode.upkeep.scrub import Scrub
 log = logging.getLogger(__name__)
 
 BETWEEN_PASSES_SECONDS = 60.0
+FINISH_DELETES_SECONDS = 10.0
 
 
 class Upkeep:
@@ -44,13 +45,24 @@ class Upkeep:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run upkeep until the block exits."""
-        task = asyncio.create_task(self._run())
+        tasks = [asyncio.create_task(work()) for work in (self._run, self._finish_deletes)]
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _finish_deletes(self) -> None:
+        # Apart from the scrub, whose pass takes hours.
+        while True:
+            await asyncio.sleep(FINISH_DELETES_SECONDS)
+            try:
+                await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._store.finish_deletes
+                )
+            except (NodeError, OSError) as error:
+                log.warning("deletes were not finished: %s", error)
 
     async def _run(self) -> None:
         while True:

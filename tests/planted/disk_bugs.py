@@ -111,7 +111,7 @@ def trashes_files_before_the_tombstone(patch):
     def trash_and_publish(store, files):
         for _, place in files:
             if place.path.endswith(".gone"):
-                store._trash_covered_files(place.file)
+                store._deletes.trash_covered_files(place.file)
         return publish_sealed(store, files)
 
     patch.setattr(DiskStore, "_publish_sealed", trash_and_publish)

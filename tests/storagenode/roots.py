@@ -48,7 +48,6 @@ def _empty(root: Path) -> None:
     for entry in root.iterdir():
         if entry.name in {HINTS, TRASH, QUARANTINE, STAGING}:
             shutil.rmtree(entry)
-            entry.mkdir()
         elif entry.name == str(VOLUME):
             for photo_file in entry.glob("*/*"):
                 photo_file.unlink()
@@ -57,3 +56,5 @@ def _empty(root: Path) -> None:
             shutil.rmtree(entry)
         elif entry.name != NODE_MARKER:
             entry.unlink()
+    for name in (HINTS, TRASH, QUARANTINE, STAGING):
+        (root / name).mkdir()

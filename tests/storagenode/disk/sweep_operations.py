@@ -9,6 +9,7 @@ import pytest
 from storagenode.disk.filesystem import DIGEST_XATTR, DiskFileSystem
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
+from storagenode.protocol.errors import Gone
 from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import (
     MTIME,
@@ -36,6 +37,8 @@ class Work:
     prepare: Do = lambda _store, _of: None
     run: Do
     is_done: Do
+    finish: Do | None = None
+    """Finish an operation that succeeds although its last part failed."""
 
 
 def root_of(store: DiskStore) -> DiskFileSystem:
@@ -72,6 +75,12 @@ def _publish_sizes(store: DiskStore, photo_version: PhotoVersion) -> None:
 
 def _delete(store: DiskStore, photo_version: PhotoVersion) -> None:
     store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+
+
+def _finish_delete(store: DiskStore, photo_version: PhotoVersion) -> None:
+    with pytest.raises(Gone):
+        store.raise_if_deleted(variant_of(photo_version).file)
+    store.finish_deletes()
 
 
 def _hint_tombstone(store: DiskStore, photo_version: PhotoVersion) -> None:
@@ -142,6 +151,7 @@ WORKS = (
         name="write tombstone",
         prepare=_publish_sizes,
         run=_delete,
+        finish=_finish_delete,
         is_done=lambda store, photo_version: (
             _names(store, photo_version) == [f"{photo_version.photo}_{photo_version.version}.gone"]
         ),

@@ -223,8 +223,20 @@ def test_a_read_only_root_is_refused(folder, monkeypatch):
         with pytest.raises(RootRefused, match=r"cannot write to .*: .*Read-only"):
             prove_root(folder)
     (folder / STAGING).rmdir()
-    with pytest.raises(RootRefused, match="cannot write to"):
-        prove_root(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", refuse_writes)
+        with pytest.raises(RootRefused, match="cannot write to"):
+            prove_root(folder)
+
+
+def test_hidden_folders_that_were_removed_are_created_again(folder):
+    """An operator can remove them while the node is stopped."""
+    mark_root(folder, node_of())
+    for name in (STAGING, HINTS, TRASH, QUARANTINE):
+        (folder / name).rmdir()
+    prove_root(folder)
+    for name in (STAGING, HINTS, TRASH, QUARANTINE):
+        assert (folder / name).is_dir()
 
 
 # Root of a user namespace can mount a ramfs, which has no xattrs. Where namespaces are forbidden,

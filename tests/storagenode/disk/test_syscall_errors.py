@@ -80,7 +80,11 @@ class Sweep:
     def _examine_outcome(self, where, store, photo_version, outcome, error, calls_since):
         failed = calls_since[0]
         if outcome is None:
-            assert failed in MAY_FAIL_UNNOTICED, where
+            assert failed in MAY_FAIL_UNNOTICED or self.work.finish, where
+            if self.work.finish and not store.health.suspect_reason:
+                self.work.finish(store, photo_version)
+            elif self.work.finish:
+                return
             assert self.work.is_done(store, photo_version), where
             return
         wanted = DiskSuspect if failed in FSYNCS else ERRORS[error]

@@ -1,0 +1,81 @@
+"""Deletes on a disk: the files that a durable tombstone covers are moved to the trash."""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+
+from runtime.crashpoint import crashpoint
+from storagenode.disk.directories import DurableDirectories
+from storagenode.disk.filesystem import FileSystem
+from storagenode.disk.health import DiskHealth
+from storagenode.disk.publishing import Publisher
+from storagenode.disk.walking import names_in
+from storagenode.protocol.errors import NodeError
+from storagenode.protocol.layout import covered_by, trash_path
+from volumes.photo_path import PhotoTombstone, VersionTombstone, render_path
+
+log = logging.getLogger(__name__)
+
+Tombstone = PhotoTombstone | VersionTombstone
+
+
+class Deletes:
+    """The moves to the trash of one disk. All calls are thread-safe."""
+
+    def __init__(
+        self,
+        file_system: FileSystem,
+        directories: DurableDirectories,
+        publisher: Publisher,
+        health: DiskHealth,
+        *,
+        now_seconds: Callable[[], float],
+    ) -> None:
+        self._file_system = file_system
+        self._directories = directories
+        self._publisher = publisher
+        self._health = health
+        self._now_seconds = now_seconds
+        self._unfinished: set[Tombstone] = set()
+
+    def trash_covered_files(self, tombstone: Tombstone) -> None:
+        """Move the files that a durable tombstone covers to the trash.
+
+        A failure is not one of the delete, because no covered file is served any more. `finish`
+        retries the move. After a restart, reconcile finds the files and deletes them again.
+        """
+        try:
+            with self._health.translate_write_errors():
+                self._move_to_trash(tombstone)
+        except NodeError as error:
+            log.warning(
+                "files of %s were not moved to the trash: %s", render_path(tombstone), error
+            )
+            self._unfinished.add(tombstone)
+        else:
+            self._unfinished.discard(tombstone)
+
+    def finish(self) -> None:
+        """Retry the moves that failed."""
+        for tombstone in tuple(self._unfinished):
+            self.trash_covered_files(tombstone)
+
+    def _move_to_trash(self, tombstone: Tombstone) -> None:
+        directory, prefix = covered_by(tombstone)
+        day = time.strftime("%Y-%m-%d", time.gmtime(self._now_seconds()))
+        with self._publisher.photo_lock(tombstone):
+            for name in names_in(self._file_system, directory):
+                if name.startswith(prefix) and not name.endswith(".gone"):
+                    path = f"{directory}/{name}"
+                    target = trash_path(day, path)
+                    self._move(path, target)
+                    crashpoint("after_unlink")
+            self._file_system.fsync_directory(directory)
+
+    def _move(self, path: str, target: str) -> None:
+        try:
+            self._directories.give_name(target, partial(self._file_system.rename, path, target))
+        except FileNotFoundError:
+            if self._file_system.exists(path):
+                raise
