@@ -37,6 +37,8 @@ class Condition:
 
     accepts_new_photos: bool
     suspect_reason: str
+    unwritten_tombstones: int = 0
+    """Number of tombstones in memory that the store refused."""
 
 
 class Staged(Protocol):

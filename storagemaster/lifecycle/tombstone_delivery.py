@@ -4,9 +4,12 @@ Until it gets the tombstone, a mirror may send the photo to an edge that was pur
 also have versions that the storagemaster did not see when it deleted the photo.
 """
 
+import contextlib
+
 from storagemaster.caches.purging import EdgePurger
 from storagemaster.caches.variants import all_variants
 from storagemaster.mirrors.mirrors import Mirrors
+from storagenode.protocol.errors import StoreNotWritable
 from storagenode.protocol.layout import Place
 from volumes.cluster import NodeId
 from volumes.photo_path import PhotoTombstone, PhotoVersion, VersionTombstone, parse_name
@@ -38,7 +41,9 @@ class TombstoneDelivery:
         for photo_version in versions:
             for edge in self._cluster.edges:
                 pending_purge = Place(VersionTombstone(photo_version), NodeId(edge))
-                await client.write_tombstone(pending_purge, mtime_seconds=mtime_seconds)
+                # A mirror without writes also needs the tombstone, which it keeps in memory.
+                with contextlib.suppress(StoreNotWritable):
+                    await client.write_tombstone(pending_purge, mtime_seconds=mtime_seconds)
         await client.write_tombstone(Place(tombstone), mtime_seconds=mtime_seconds)
         paths = [
             path

@@ -105,4 +105,14 @@ class Fleet:
             return
         if not self._views[node].up:
             log.info("node %s is up", node)
-        self._views[node] = NodeView(up=True, status=status, reason=status.suspect_reason)
+        self._views[node] = NodeView(up=True, status=status, reason=_reason_of(status))
+
+
+def _reason_of(status: NodeStatus) -> str:
+    """Return the reason why a node does not store all writes, or an empty text."""
+    if status.suspect_reason or not status.unwritten_tombstones:
+        return status.suspect_reason
+    return (
+        f"its disk refused {status.unwritten_tombstones} tombstones, which are in memory only; "
+        "free space on it"
+    )

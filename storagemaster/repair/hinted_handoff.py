@@ -174,7 +174,8 @@ class HintedHandoff:
             async with gate:
                 is_done = (
                     self._fleet.is_up(hint.mirror)
-                    and not blocked.has(hint)
+                    # A mirror without writes refuses deleted photos from memory.
+                    and (hint.is_tombstone or not blocked.has(hint))
                     and self._attempts.get(hint, 0) < ATTEMPTS_MAX
                     and await self._deliver(hint, blocked)
                 )

@@ -10,6 +10,7 @@ from storagenode.disk.directories import DurableDirectories, retry_if_missing
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.reading import opened, recorded_digest
 from storagenode.disk.staging import StagedFile
+from storagenode.disk.unwritten_tombstones import UnwrittenTombstones
 from storagenode.protocol.errors import Conflict, Gone, NotFound
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place, directory_of, hint_path, quarantine_path
@@ -46,6 +47,7 @@ class Publisher:
         self._locks = [threading.RLock() for _ in range(_LOCKS)]
         self._is_undeleted = lru_cache(_UNDELETED_MAX)(self._check_tombstones)
         self._since_last_tombstone = object()
+        self.unwritten = UnwrittenTombstones()
 
     @contextlib.contextmanager
     def photo_lock(self, file: PhotoFile) -> Iterator[None]:
@@ -93,6 +95,8 @@ class Publisher:
         if isinstance(file, PhotoTombstone | VersionTombstone):
             return
         for path in tombstone_paths(file.photo_version):
+            if path in self.unwritten:
+                raise Gone(f"{render_path(file)} is deleted; the disk did not store {path}")
             if self._file_system.exists(path) or (
                 hint_for is not None and self._file_system.exists(hint_path(hint_for, path))
             ):
@@ -107,9 +111,11 @@ class Publisher:
         marker is locked.
         """
         if not isinstance(file, PhotoTombstone | VersionTombstone):
-            self._is_undeleted(file.photo_version, self._since_last_tombstone)
+            self._is_undeleted(
+                file.photo_version, self._since_last_tombstone, self.unwritten.since_last
+            )
 
-    def _check_tombstones(self, photo_version: PhotoVersion, since: object) -> None:
+    def _check_tombstones(self, photo_version: PhotoVersion, *since: object) -> None:
         """Raise `Gone` if a tombstone covers the version. `lru_cache` does not cache exceptions."""
         del since
         self.raise_if_deleted(Info(photo_version))

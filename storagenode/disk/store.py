@@ -20,12 +20,11 @@ from storagenode.disk.staging import StagedFile, empty_staging, staged
 from storagenode.disk.trash import empty_trash, trashed_files
 from storagenode.disk.walking import files_below, hint_files, hint_places, names_in
 from storagenode.open_file import OpenFile
-from storagenode.protocol.errors import Corrupt, NotAMirror, NotFound
+from storagenode.protocol.errors import Corrupt, NodeError, NotAMirror, NotFound
 from storagenode.protocol.files import ListedFile, Published
 from storagenode.protocol.layout import (
     HINTS,
     QUARANTINE,
-    TOMBSTONE_BYTES,
     TRASH,
     VOLUME_MARKER,
     VOLUME_MARKER_BYTES,
@@ -97,6 +96,7 @@ class DiskStore:
         return Condition(
             accepts_new_photos=not suspect and self.health.accepts_new_photos(),
             suspect_reason=suspect,
+            unwritten_tombstones=len(self._publisher.unwritten),
         )
 
     def is_intact(self) -> bool:
@@ -169,16 +169,23 @@ class DiskStore:
     def write_tombstone(self, place: Place, *, mtime_seconds: int) -> Published:
         """Write a permanent tombstone and move the files that it covers to the trash.
 
-        This works on a full disk, because deletes can use the reserve.
+        This works on a full disk, because a tombstone is an empty file. Even if the disk stores no
+        tombstone, the node refuses the covered files until its process ends.
         """
         assert isinstance(place.file, PhotoTombstone | VersionTombstone)
-        with self._writing(), staged(self.file_system) as file:
-            self._require_mirror(place)
-            file.write(TOMBSTONE_BYTES)
-            file.seal(mtime_seconds=mtime_seconds, digest=file.digest)
-            crashpoint("tombstone_synced")
-            (published,) = self._publish_sealed([(file, place)])
-            return published
+        self._require_mirror(place)
+        try:
+            with self._writing(), staged(self.file_system) as file:
+                file.seal(mtime_seconds=mtime_seconds, digest=file.digest)
+                crashpoint("tombstone_synced")
+                (published,) = self._publish_sealed([(file, place)])
+        except NodeError:
+            if place.hint_for is None:
+                self._publisher.unwritten.add(place.file, mtime_seconds)
+            raise
+        if place.hint_for is None:
+            self._publisher.unwritten.discard(place.file)
+        return published
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
         """Return the files of a shard, sorted by name."""
@@ -330,9 +337,12 @@ class DiskStore:
         return empty_trash(self.file_system, now_seconds=now, retention_days=retention_days)
 
     def finish_deletes(self) -> None:
-        """Move the files to the trash that could not be moved when they were deleted."""
-        self.health.check_writable()
-        self._deletes.finish()
+        """Write the tombstones and move the files to the trash that the disk refused before."""
+        for tombstone, mtime_seconds in self._publisher.unwritten.items():
+            with contextlib.suppress(NodeError):
+                self.write_tombstone(Place(tombstone), mtime_seconds=mtime_seconds)
+        if not self.health.suspect_reason:
+            self._deletes.finish()
 
     def mark_unverified(self, place: Place) -> None:
         """Mark a file as unverified, so that the next reconcile pass checks it."""

@@ -67,6 +67,8 @@ class NodeStatus:
     fenced: tuple[int, ...] = ()
     """Volumes that the node does not serve until it has their tombstones."""
     fence_serial: str = ""
+    unwritten_tombstones: int = 0
+    """Number of tombstones that the disk refused, and that the node keeps in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,11 @@ def render_metrics(status: NodeStatus) -> bytes:
             bool(status.suspect_reason),
         ),
         (
+            "unwritten_tombstones",
+            "Number of tombstones in memory that the disk refused.",
+            status.unwritten_tombstones,
+        ),
+        (
             "accepts_new_photos",
             "1 if the node takes new photos, 0 otherwise.",
             status.accepts_new_photos,

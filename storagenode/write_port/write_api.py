@@ -167,6 +167,7 @@ class WriteApi:
             total_bytes=space.total_bytes,
             accepts_new_photos=condition.accepts_new_photos,
             suspect_reason=condition.suspect_reason,
+            unwritten_tombstones=condition.unwritten_tombstones,
             hints=store.count_hints(wire.HINTS_PER_LIST_MAX),
             cold_tiers={str(v): render_cold_tier(tier) for v, tier in store.cold_tiers.items()},
             fenced=fenced,
@@ -236,10 +237,15 @@ class WriteApi:
         place, mtime = _place(request)
         if not place.path.endswith(".gone"):
             raise BadRequest(f"{place} is not a tombstone")
-        published = await self._threads.run(self._store.write_tombstone, place, mtime_seconds=mtime)
-        if place.hint_for is None:
-            # Before the delete is answered: a slow response must not outlive the purge of an edge.
-            self._abort_responses(place.path.removesuffix(".gone"))
+        try:
+            published = await self._threads.run(
+                self._store.write_tombstone, place, mtime_seconds=mtime
+            )
+        finally:
+            if place.hint_for is None:
+                # Before the delete is answered: a slow response must not outlive the purge of an
+                # edge. A node that cannot store the tombstone also refuses the photo.
+                self._abort_responses(place.path.removesuffix(".gone"))
         return _json(published)
 
     async def remove_hint(self, request: web.Request, _: bytes) -> web.Response:

@@ -153,6 +153,6 @@ BUGS_OF_REPAIRS = (
     PlantedBug(
         what="a tombstone without its digest is not repaired",
         plant=leaves_tombstones_without_digest,
-        found_by=Simulation("C8", first_seed=125),
+        found_by=Simulation("C8", first_seed=9211),
     ),
 )

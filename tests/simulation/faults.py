@@ -303,7 +303,9 @@ class Faults:
 
 
 def _flip(contents: Contents) -> Contents:
-    return replace(contents, data=bytes([contents.data[0] ^ 1]) + contents.data[1:])
+    # A tombstone is empty, and gets a byte.
+    first = contents.data[0] if contents.data else 0
+    return replace(contents, data=bytes([first ^ 1]) + contents.data[1:])
 
 
 def _cut_short(contents: Contents) -> Contents:

@@ -7,10 +7,9 @@ half.
 
 import pytest
 
-from storagenode.disk.store import TOMBSTONE_BYTES
 from storagenode.protocol.errors import Conflict, DigestMismatch, Gone, NotAMirror, NotFound
 from storagenode.protocol.files import Published
-from storagenode.protocol.layout import Place
+from storagenode.protocol.layout import TOMBSTONE_BYTES, Place
 from tests.storagenode.photo_samples import (
     MTIME,
     OTHER_VOLUME,

@@ -2,9 +2,8 @@
 
 import pytest
 
-from storagenode.disk.store import TOMBSTONE_BYTES
 from storagenode.protocol.errors import Conflict, Gone, NotAMirror, NotFound
-from storagenode.protocol.layout import Place
+from storagenode.protocol.layout import TOMBSTONE_BYTES, Place
 from tests.storagenode.photo_samples import (
     MTIME,
     OTHER_VOLUME,

@@ -4,8 +4,11 @@ import asyncio
 
 import pytest
 
+from storagenode.protocol.errors import Gone
+from tests.storagemaster.pictures import picture
 from tests.storagemaster.uploads.test_bad_uploads import assert_problem
 from volumes.photo_path import (
+    Info,
     PhotoTombstone,
     PhotoVersion,
     VersionTombstone,
@@ -237,3 +240,26 @@ async def test_suspect_mirror_gets_its_tombstone_by_a_hint(cluster, photo):
     answer = await cluster.master.delete(photo)
     assert (answer.status, answer.document["pending_mirrors"]) == (200, ["east-1"])
     assert set(cluster.holders(tombstone_of(photo))) == {"west-1", "east-2 for east-1"}
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_mirror_without_writes_refuses_deleted_photos(cluster, noticed):
+    """It gets every tombstone, at the latest with the hints, and the operator gets an alert."""
+    photos = [(await cluster.master.upload(picture(number=number))).version for number in range(6)]
+    cluster.mark_suspect("west-1")
+    if noticed:
+        await cluster.poll()
+    for photo in photos:
+        assert (await cluster.master.delete(photo)).status == 200
+    await cluster.poll()
+    await cluster.master.hinted_handoff.deliver_all()
+    store = cluster.stores["west-1"]
+    for photo in photos:
+        with pytest.raises(Gone):
+            store.raise_if_deleted(Info(photo))
+    assert store.condition().unwritten_tombstones == len(photos)
+    store.health.suspect_reason = ""
+    await cluster.poll()
+    assert "refused 6 tombstones" in cluster.master.fleet.view()["west-1"].reason
+    store.finish_deletes()
+    assert cluster.visible("west-1") == {tombstone_of(photo) for photo in photos}

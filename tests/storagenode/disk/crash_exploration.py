@@ -9,9 +9,9 @@ import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from storagenode.disk.store import TOMBSTONE_BYTES, DiskStore
+from storagenode.disk.store import DiskStore
 from storagenode.protocol.errors import NodeError
-from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH, Place
+from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TOMBSTONE_BYTES, TRASH, Place
 from tests.storagenode.disk.crash_file_system import (
     Acknowledged,
     Contents,

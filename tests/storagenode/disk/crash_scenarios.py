@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from storagenode.disk.store import TOMBSTONE_BYTES, DiskStore
+from storagenode.disk.store import DiskStore
 from storagenode.protocol.errors import Conflict
-from storagenode.protocol.layout import QUARANTINE, Place
+from storagenode.protocol.layout import QUARANTINE, TOMBSTONE_BYTES, Place
 from tests.storagenode.disk.crash_file_system import Contents, CrashFileSystem
 from tests.storagenode.disk.crash_promises import (
     Check,

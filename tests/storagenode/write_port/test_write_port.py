@@ -200,6 +200,7 @@ def test_a_full_disk_differs_from_a_broken_one(node, photo_version, place, monke
 
 def test_a_missing_marker_stops_all_writes(node, photo_version, place):
     """The disk may be unmounted, and its mount point must not be written to."""
+    other = version_of(701)
     marker = node.root / ".node"
     shutil.move(marker, marker.with_name("moved"))
     try:
@@ -207,9 +208,7 @@ def test_a_missing_marker_stops_all_writes(node, photo_version, place):
             lambda: node.put(place, DATA),
             lambda: put_bundle(node, photo_version, bundle(photo_version)),
             lambda: node.run(
-                node.client.write_tombstone(
-                    Place(VersionTombstone(photo_version)), mtime_seconds=MTIME
-                )
+                node.client.write_tombstone(Place(VersionTombstone(other)), mtime_seconds=MTIME)
             ),
         ):
             with pytest.raises(DiskSuspect, match="mounted"):
