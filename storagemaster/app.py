@@ -100,13 +100,13 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
         nodes = {n.id: NodeClient(n.write, session, signer) for n in cluster.nodes.values()}
         for client in nodes.values():
             stack.callback(client.close)
-        parts = _wire(cluster, master, keys, nodes, session, cache)
+        limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=1))
+        clients = Clients(limits)
+        parts = _wire(cluster, master, keys, nodes, session, cache, clients)
         for poll in parts.polls:
             await poll()
         for work, pause_seconds in parts.works:
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
-        limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=1))
-        clients = Clients(limits)
         runner = BoundedRunner(
             parts.api.application(),
             malformed_request_response,
@@ -130,6 +130,7 @@ def _wire(
     nodes: Mapping[NodeId, NodeClient],
     session: aiohttp.ClientSession,
     cache: InfoCache,
+    clients: Clients,
 ) -> _Parts:
     fleet = Fleet(nodes)
     mirrors = Mirrors(cluster, nodes, fleet, master.colo)
@@ -149,7 +150,6 @@ def _wire(
     bundles = Bundles(mirrors, mirroring, cache, events, queue)
     attempts = Attempts(mirrors, reads, bundles)
     abandoned_jobs = AbandonedJobs(connection, keys, queue, attempts, now_seconds=time.time)
-    fence_lifter = FenceLifter(mirrors, tombstones, now_seconds=time.time)
     reconcile = Reconciler(mirrors, tombstones, now_seconds=time.time)
     secret = keys.idempotency_secret
     relinking = Relinking(mirrors, reads, mirroring)
@@ -174,7 +174,7 @@ def _wire(
         ),
         tiering=TieringApi(Tiering(mirrors)),
         events=events,
-        metrics=MasterMetrics(events, webhooks),
+        metrics=MasterMetrics(events, webhooks, clients),
         status=ClusterStatus(
             cluster, fleet, queue, edge_health, abandoned_jobs, reconcile, master=master.id
         ),
@@ -182,7 +182,7 @@ def _wire(
     works: tuple[tuple[Work, float], ...] = (
         (fleet.poll, POLL_SECONDS),
         (edge_health.poll, EDGE_POLL_SECONDS),
-        (fence_lifter.lift_fences, FENCE_PASS_SECONDS),
+        (FenceLifter(mirrors, tombstones, now_seconds=time.time).lift_fences, FENCE_PASS_SECONDS),
         (queue.flush_batch, 0.0),
         (HintedHandoff(mirrors, purging, tombstones).deliver_all, HINTS_PASS_SECONDS),
         (purging.repeat_due, REPEAT_PASS_SECONDS),

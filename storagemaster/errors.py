@@ -125,11 +125,17 @@ class PhotoGone(MasterError):
 
 
 class IdempotencyKeyReused(MasterError):
-    """The name holds other bytes, which only a reused Idempotency-Key can cause."""
+    """The name holds other bytes, which only a reused Idempotency-Key can cause.
+
+    The response has neither the name nor the digest: the photo may be another client's.
+    """
 
     slug = "idempotency-key-reused"
     status = 409
     title = "Idempotency-Key reused"
+
+    def __init__(self) -> None:
+        super().__init__("other bytes are stored under this key; send each photo with its own key")
 
 
 class Unavailable(MasterError):

@@ -32,6 +32,8 @@ class Route:
     access: Scope | Access
     body_bytes_max: int = 0
     """The longest body that the route's handler gets; 0 if it gets none or reads it itself."""
+    scope_for_urls: Scope | None = None
+    """The scope without which a token gets the response without URLs of photos."""
 
     def path(
         self, fields: Mapping[str, object] | None = None, query: Iterable[tuple[str, str]] = ()
@@ -56,8 +58,12 @@ LOOKUP = Route("POST", "/photos/info", Scope.READ, BATCH_REQUEST_BYTES_MAX)
 PHOTO = Route("GET", "/photos/{volume}/{photo}/{version}", Scope.READ)
 DELETE_PHOTO = Route("DELETE", "/photos/{volume}/{photo}", Scope.DELETE)
 DELETE_VERSION = Route("DELETE", "/photos/{volume}/{photo}/{version}", Scope.DELETE)
-REVOKE = Route("POST", "/photos/{volume}/{photo}/{version}/revoke", Scope.DELETE)
-UNDELETE = Route("POST", "/photos/{volume}/{photo}/undelete", Scope.DELETE)
+REVOKE = Route(
+    "POST", "/photos/{volume}/{photo}/{version}/revoke", Scope.DELETE, scope_for_urls=Scope.READ
+)
+UNDELETE = Route(
+    "POST", "/photos/{volume}/{photo}/undelete", Scope.DELETE, scope_for_urls=Scope.READ
+)
 FIND = Route("GET", "/find/{photo}", Scope.ADMIN)
 EXPLAIN = Route("GET", "/explanations/{volume}/{photo}", Scope.ADMIN)
 SCRUBS = Route("GET", "/scrubs", Scope.READ)

@@ -73,7 +73,8 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             now_seconds=time.time,
         )
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=2))
-        read_server = _read_server(reads, Clients(limits))
+        clients = {"read": Clients(limits), "write": Clients(limits)}
+        read_server = _read_server(reads, clients["read"])
         api = WriteApi(
             store,
             marker,
@@ -83,10 +84,11 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             fence,
             writers,
             abort_responses=read_server.abort_responses,
+            clients=clients,
             boot=secrets.token_hex(8),
             now_seconds=time.time,
         )
-        await stack.enter_async_context(_write_port(api, node.write, Clients(limits)))
+        await stack.enter_async_context(_write_port(api, node.write, clients["write"]))
         await stack.enter_async_context(_read_port(read_server, node.read))
         await stack.enter_async_context(upkeep.running())
         await stack.enter_async_context(_ticking(fence))

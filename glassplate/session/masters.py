@@ -27,6 +27,7 @@ from glassplate.session.exchange import (
 )
 from glassplate.session.retries import GiveUp, Retries, Timeouts, decide
 from permission_urls import KeyRing, Scope, sign_token
+from storagemaster.wire import Route
 
 # Long enough for clock skew. Each request has a new token.
 TOKEN_SECONDS = 600
@@ -40,18 +41,21 @@ class Credentials:
         self._keys = keys
         self._keys_error = keys_error
 
-    def headers(self, scope: Scope) -> dict[str, str]:
-        """Return the headers with the token. A token that is signed here has this scope only.
+    def headers(self, route: Route) -> dict[str, str]:
+        """Return the headers with the token. A token that is signed here is for this route only.
 
         Raises:
             NoToken: The client has neither a token nor keys.
         """
+        scope = route.access
+        assert isinstance(scope, Scope), "a client sends only requests that need a token"
         token = self._token
         if token is None:
             if self._keys is None:
                 raise NoToken(f"this requires an API token of scope {scope}: {self._keys_error}")
             expiry = int(time.time()) + TOKEN_SECONDS
-            token = sign_token(self._keys, [scope], expiry_seconds=expiry)
+            scopes = [each for each in (scope, route.scope_for_urls) if each is not None]
+            token = sign_token(self._keys, scopes, expiry_seconds=expiry)
         elif not (token.isascii() and token.isprintable()):
             raise BadConfig("invalid API token: it must be printable ASCII")
         return {"Authorization": f"Bearer {token}"}
@@ -88,15 +92,13 @@ class Masters:
             ClusterError: No storagemaster confirmed the request.
             UnusableSource: The body cannot be read.
         """
-        scope = request.route.access
-        assert isinstance(scope, Scope), "a client sends only requests that need a token"
         sent = sent or SendProgress()
         failures = Failures()
         first = self._first
         for attempt in itertools.count(1):
             server = self._servers[(first + attempt - 1) % len(self._servers)]
             extra = request.first_attempt_headers if attempt == 1 else {}
-            headers = {**request.headers, **extra, **self._credentials.headers(scope)}
+            headers = {**request.headers, **extra, **self._credentials.headers(request.route)}
             outcome = await self._try(server, request, headers, sent)
             if isinstance(outcome, Response) and outcome.status not in RETRYABLE_STATUSES:
                 if outcome.status >= 300:

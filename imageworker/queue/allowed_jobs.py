@@ -8,8 +8,10 @@ selects a handler from a table. The handler verifies the signature of its argume
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rq.job import Job, JobStatus
+from rq.job import JobStatus
 from rq.queue import Queue
+
+from storagemaster.readable_job import ReadableJob
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -21,7 +23,7 @@ class JobRefused(Exception):
     """The function of a job is not on the allow list."""
 
 
-class AllowedJob(Job):
+class AllowedJob(ReadableJob):
     """Job whose function comes from `handlers`, and which has no callbacks."""
 
     handlers: ClassVar[Mapping[str, Handler]] = {}

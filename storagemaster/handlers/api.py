@@ -1,7 +1,7 @@
 """The storagemaster's API: uploads, photos, deletes, and the state of the cluster."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from aiohttp import web
 
@@ -10,7 +10,7 @@ from storagemaster import wire
 from storagemaster.errors import BadArgument
 from storagemaster.events.events import Events
 from storagemaster.events.stream import stream_events
-from storagemaster.handlers.authorization import BODY, Authorization, Handler
+from storagemaster.handlers.authorization import BODY, GETS_URLS, Authorization, Handler
 from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.path_fields import (
     photo_in,
@@ -149,7 +149,9 @@ class Api:
 
     async def revoke(self, request: web.Request) -> web.Response:
         """Give a photo a new version, which invalidates all its URLs."""
-        return web.json_response(asdict(await self._revokes.revoke(photo_version_in(request))))
+        revocation = await self._revokes.revoke(photo_version_in(request))
+        urls = revocation.urls if request[GETS_URLS] else {}
+        return web.json_response(asdict(replace(revocation, urls=urls)))
 
     async def diff(self, request: web.Request) -> web.Response:
         """Return the steps that would make a volume's mirrors equal. Nothing is changed."""

@@ -22,6 +22,9 @@ from storagenode.protocol.wire import refuse_unless_signed
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+GETS_URLS = web.RequestKey("GETS_URLS", bool)
+"""True if the token may get URLs of photos in the response."""
+
 BODY = web.RequestKey("BODY", bytes)
 """The body of a request, for the handlers of routes with a limit for it."""
 
@@ -43,7 +46,8 @@ class Authorization:
         async def authorized(request: web.Request) -> web.StreamResponse:
             match route.access:
                 case Scope():
-                    self._verify_token(request, route.access)
+                    scopes = self._verify_token(request, route.access)
+                    request[GETS_URLS] = route.scope_for_urls in {None, *scopes}
                 case Access.SIGNED:
                     self._verify_signature(request)
                 case Access.OPEN:
@@ -57,12 +61,14 @@ class Authorization:
 
         return authorized
 
-    def _verify_token(self, request: web.Request, scope: Scope) -> None:
+    def _verify_token(self, request: web.Request, scope: Scope) -> frozenset[Scope]:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise NotAuthorized(f"send Authorization: Bearer with a token of scope {scope}")
         try:
-            self._tokens.verify(token.strip(), scope_needed=scope, now_seconds=self._now_seconds())
+            return self._tokens.verify(
+                token.strip(), scope_needed=scope, now_seconds=self._now_seconds()
+            ).scopes
         except InvalidToken as error:
             raise NotAuthorized(f"the token was refused: {error.reason}") from error
         except WrongScope as error:

@@ -1,11 +1,12 @@
 """Operator routes: undelete, find, explain, and scrubs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from aiohttp import web
 
 from storagemaster import wire
-from storagemaster.handlers.authorization import Handler
+from storagemaster.handlers.authorization import GETS_URLS, Handler
 from storagemaster.handlers.path_fields import photo_in, volume_in
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.operations.scrubs import Scrubs
@@ -38,8 +39,9 @@ class OperatorApi:
     async def undelete(self, request: web.Request) -> web.Response:
         """Store a deleted photo as a new one."""
         receipt, is_new = await self._undeletes.undelete(volume_in(request), photo_in(request))
+        urls = receipt.urls if request[GETS_URLS] else {}
         return web.json_response(
-            wire.render_receipt(receipt),
+            wire.render_receipt(replace(receipt, urls=urls)),
             status=201 if is_new else 200,
             headers={"Location": receipt.status},
         )

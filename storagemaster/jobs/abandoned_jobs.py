@@ -19,7 +19,6 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
-from rq.utils import as_text
 
 from permission_urls import Forbidden, KeyRing, verify_job
 from storagemaster.errors import MasterError
@@ -34,6 +33,7 @@ from storagemaster.job_wire import (
 )
 from storagemaster.jobs.attempts import Attempts
 from storagemaster.jobs.sizes_queue import SizesQueue, or_none
+from storagemaster.readable_job import ReadableJob, text_of
 from storagenode.protocol.errors import NodeError
 from volumes.photo_path import InvalidPath, Variant, parse_path
 
@@ -104,11 +104,11 @@ class AbandonedJobs:
         """Return the names of the live workers, and unregister the dead ones."""
         alive = set()
         for raw in self._connection.smembers(WORKERS_KEY):
-            name = as_text(raw)
+            name = text_of(raw)
             if self._connection.exists(heartbeat_key(name)):
                 alive.add(name)
             else:
-                self._connection.srem(WORKERS_KEY, name)
+                self._connection.srem(WORKERS_KEY, raw)
         return alive
 
     def _claim_all(self) -> list[_Abandoned]:
@@ -119,9 +119,9 @@ class AbandonedJobs:
             started = StartedJobRegistry(queue_name, self._connection, serializer=JSONSerializer)
             entries = cast("list[bytes]", self._connection.zrange(started.key, 0, -1))
             for entry in entries:
-                job_id = started.parse_job_id(entry.decode())
+                job_id = started.parse_job_id(text_of(entry))
                 try:
-                    job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
+                    job = ReadableJob.fetch(job_id, self._connection, serializer=JSONSerializer)
                 except NoSuchJobError:
                     continue
                 # Several storagemasters can find the job. The one that removes the entry takes it.
@@ -138,7 +138,7 @@ class AbandonedJobs:
         )
         for job_id in due.get_jobs_to_schedule(int(self._now_seconds())):
             try:
-                job = Job.fetch(job_id, self._connection, serializer=JSONSerializer)
+                job = ReadableJob.fetch(job_id, self._connection, serializer=JSONSerializer)
             except NoSuchJobError:
                 self._connection.zrem(due.key, job_id)
                 continue

@@ -24,6 +24,7 @@ from rq.serializers import JSONSerializer
 from permission_urls import KeyRing, sign_job
 from runtime.crashpoint import crashpoint
 from storagemaster.job_wire import JOB_SECONDS_MAX, NEW_QUEUE, QUEUES, JobKind, fields_to_sign
+from storagemaster.readable_job import MalformedJob, ReadableJob, text_of
 from volumes.photo_path import Variant, render_path
 
 log = logging.getLogger(__name__)
@@ -107,9 +108,9 @@ class SizesQueue:
         def age() -> float:
             ages = [0.0]
             for queue_name in QUEUES:
-                for job_id in self._queue(queue_name).get_job_ids(0, 1):
+                for raw in self._connection.lrange(self._queue(queue_name).key, 0, 0):
                     with contextlib.suppress(NoSuchJobError):
-                        job = self._fetch(job_id)
+                        job = self._fetch(text_of(raw))
                         if job.enqueued_at is not None:
                             ages.append(now_seconds - job.enqueued_at.timestamp())
             return max(ages)
@@ -191,7 +192,13 @@ class SizesQueue:
         """Enqueue a job again if it has ended or its worker died; keep it if it waits or runs."""
 
         def replace(pipeline: Pipeline) -> None:
-            job = self._fetch(job_id)
+            try:
+                job = self._fetch(job_id)
+            except MalformedJob:
+                pipeline.multi()
+                pipeline.delete(Job.key_for(job_id))
+                self._put([entry], pipeline)
+                return
             is_off_its_queue = self._is_off_its_queue(job)
             if is_off_its_queue:
                 # A live worker marks the job as started meanwhile, which voids the transaction.
@@ -230,7 +237,7 @@ class SizesQueue:
         )
 
     def _fetch(self, job_id: str) -> Job:
-        return Job.fetch(job_id, self._connection, serializer=JSONSerializer)
+        return ReadableJob.fetch(job_id, self._connection, serializer=JSONSerializer)
 
     def _queue(self, queue_name: str) -> Queue:
         return Queue(queue_name, connection=self._connection, serializer=JSONSerializer)

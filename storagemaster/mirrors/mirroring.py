@@ -242,7 +242,8 @@ class Mirroring:
         if isinstance(error, Gone):
             raise PhotoGone(str(error))
         if isinstance(error, Conflict):
-            raise IdempotencyKeyReused(str(error))
+            log.info("node %s refused a write: %s", target.node, error)
+            raise IdempotencyKeyReused
         if isinstance(error, Unreachable | StalledError):
             self._fleet.mark_down(target.node, str(error))
         log.warning("node %s failed a write: %s", target.node, error)

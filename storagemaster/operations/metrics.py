@@ -8,16 +8,20 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from runtime.client_metrics import ClientMetrics
+from runtime.clients import Clients
 from storagemaster.events.events import Event, Events
 from storagemaster.events.webhooks import Webhooks
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+API_PORT = "api"
 
 
 class MasterMetrics:
     """The counts of this storagemaster's own work, and its view of the cluster."""
 
-    def __init__(self, events: Events, webhooks: Webhooks) -> None:
+    def __init__(self, events: Events, webhooks: Webhooks, clients: Clients) -> None:
+        self._clients = ClientMetrics({API_PORT: clients})
         self._outcomes: Counter[str] = Counter(ready=0, failed=0, deleted=0)
         self._webhooks = webhooks
         events.subscribe_local(self._count)
@@ -26,6 +30,7 @@ class MasterMetrics:
         """Return the metrics as text; `status` is the document of `ClusterStatus`."""
         registry = CollectorRegistry()
         registry.register(_Collected([*status_metrics(status), *self._own()]))
+        registry.register(self._clients)
         return generate_latest(registry)
 
     def _count(self, event: Event) -> None:

@@ -135,9 +135,7 @@ class UploadBody:
         if self._declared.sha256 not in {None, digest}:
             raise DigestMismatch(f"received SHA-256 {digest}, expected {self._declared.sha256}")
         if stored_digest not in {None, digest}:
-            raise IdempotencyKeyReused(
-                f"received SHA-256 {digest}, but {stored_digest} is stored under this key"
-            )
+            raise IdempotencyKeyReused
 
     async def _all_chunks(self) -> AsyncIterator[bytes]:
         yield self._head

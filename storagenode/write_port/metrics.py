@@ -1,15 +1,20 @@
 """Metrics of a node for Prometheus."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from runtime.client_metrics import ClientMetrics
+from runtime.clients import Clients
 from storagenode.protocol.wire import NodeStatus
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-def render_metrics(status: NodeStatus) -> bytes:
-    """Return the metrics of a node in Prometheus' text format."""
+def render_metrics(status: NodeStatus, ports: Mapping[str, Clients]) -> bytes:
+    """Return the metrics of a node, and of the clients of its ports, as text for Prometheus."""
     registry = CollectorRegistry()
+    registry.register(ClientMetrics(ports))
     for name, about, value in (
         ("free_bytes", "Free space of the disk, in bytes.", status.free_bytes),
         ("total_bytes", "Size of the disk, in bytes.", status.total_bytes),

@@ -1,7 +1,7 @@
 """The write port: the node protocol over aiohttp, for machines of the cluster only."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import asdict
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from permission_urls import InternalVerifier
+from runtime.clients import Clients
 from runtime.http_server import read_body, refuse_encoded_body
 from storagenode.disk.marker import NodeMarker
 from storagenode.disk.trash import is_day
@@ -64,9 +65,11 @@ class WriteApi:
         *,
         boot: str,
         abort_responses: Callable[[str], object],
+        clients: Mapping[str, Clients],
         now_seconds: Callable[[], float],
     ) -> None:
         self._abort_responses = abort_responses
+        self._clients = clients
         self._store = store
         self._marker = marker
         self._verifier = verifier
@@ -146,7 +149,7 @@ class WriteApi:
 
     async def metrics(self, _: web.Request, __: bytes) -> web.Response:
         """Return the node's metrics for Prometheus."""
-        body = render_metrics(await self._status())
+        body = render_metrics(await self._status(), self._clients)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     async def _status(self) -> wire.NodeStatus:

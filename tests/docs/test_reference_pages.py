@@ -5,6 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from glassplate.cli.main import SECTIONS
 from imageworker.queue.metrics import JobMetrics
+from runtime.clients import ClientLimits, Clients
 from storagemaster.events.events import Events
 from storagemaster.events.webhooks import Webhooks
 from storagemaster.operations.metrics import MasterMetrics
@@ -52,10 +53,12 @@ def exported():
     jobs = JobMetrics()
     with jobs.job("new") as report:
         report("ready")
-    master = MasterMetrics(Events("boot"), Webhooks([], None, None, Events("boot")))
+    clients = Clients(ClientLimits(connections_max=1))
+    webhooks = Webhooks([], None, None, Events("boot"))
+    master = MasterMetrics(Events("boot"), webhooks, clients)
     texts = {
         "storagemaster": master.render(STATUS),
-        "node": render_metrics(NODE_STATUS),
+        "node": render_metrics(NODE_STATUS, {"read": clients}),
         "worker": generate_latest(jobs.registry),
     }
     return {

@@ -100,6 +100,7 @@ class SimulatedNode(Machine):
             self.fence,
             self.threads,  # type: ignore[arg-type]
             abort_responses=lambda _: 0,
+            clients={},
             boot=str(self.boot),
             now_seconds=self._now_seconds,
         )

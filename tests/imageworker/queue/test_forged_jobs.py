@@ -82,6 +82,28 @@ def test_a_pickled_job_is_not_unpickled(cluster, trace):
     assert not trace.exists()
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("created_at", "yesterday"),
+        ("status", "bogus"),
+        ("retry_intervals", "["),
+        ("retry_intervals", "5"),
+        ("result_ttl", "long"),
+    ],
+)
+def test_a_malformed_job_is_skipped(cluster, field, value):
+    """The worker takes the next one, and does not die."""
+    queue = forged_queue(cluster)
+    malformed = queue.prepare_data("sizes", job_id=f"malformed-{field}-{value.isdigit()}")
+    with cluster.redis.pipeline() as pipeline:
+        queue.enqueue_many([malformed], pipeline=pipeline)
+        pipeline.hset(Job.key_for(malformed.job_id), field, value)
+        pipeline.execute()
+    job = queue.enqueue("os.system", "true")
+    assert "JobRefused" in failure_of(cluster, job)
+
+
 @pytest.mark.parametrize("name", ["os.system", "subprocess.getoutput", "imageworker.app.os.system"])
 def test_a_job_that_names_another_function_is_not_run(cluster, trace, name):
     """Only names in the table run; nothing is imported."""

@@ -1,6 +1,7 @@
 """Authorization: each route accepts only a token of its scope."""
 
 import time
+from dataclasses import asdict
 
 import pytest
 
@@ -44,6 +45,19 @@ async def test_route_accepts_only_a_token_of_its_scope(cluster, name):
     if ROUTES[name] is not wire.EVENTS:  # a stream without end
         accepted = await send(cluster, method, path, f"Bearer {sign_token(KEYS, [scope])}")
         assert accepted.status not in {401, 403}
+
+
+@pytest.mark.parametrize(("scopes", "gets_urls"), [(["delete"], False), (["delete", "read"], True)])
+async def test_a_token_that_only_deletes_gets_no_urls(cluster, photo, scopes, gets_urls):
+    """Neither of a revoked photo's new version, nor of an undeleted photo: they open photos."""
+    authorization = f"Bearer {sign_token(KEYS, scopes)}"
+    path = wire.REVOKE.path(asdict(photo))
+    revoked = await send(cluster, "POST", path, authorization)
+    assert (revoked.status, bool(revoked.document["urls"])) == (200, gets_urls)
+    await cluster.master.delete(photo)
+    path = wire.UNDELETE.path(asdict(photo))
+    undeleted = await send(cluster, "POST", path, authorization)
+    assert (undeleted.status, bool(undeleted.document["urls"])) == (201, gets_urls)
 
 
 async def test_bundle_without_a_signature_is_rejected(cluster):

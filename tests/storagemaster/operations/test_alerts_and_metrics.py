@@ -1,8 +1,10 @@
 """Alerts name what the operator must fix, and metrics have the values of the status."""
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from permission_urls import Key, KeyRing, KeyState
+from runtime.clients import ClientLimits, Clients, Offense
 from storagemaster.events.events import Event, Events
 from storagemaster.events.webhooks import Webhooks
 from storagemaster.operations.alerts import OLDEST_JOB_SECONDS_MAX, node_alerts, queue_alerts
@@ -11,6 +13,7 @@ from storagenode.protocol.wire import NodeStatus
 from storagenode.write_port.metrics import render_metrics
 
 KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
+CLIENTS = Clients(ClientLimits(connections_max=1))
 
 
 def alerts(depths, *, workers_alive=1, oldest_job_seconds=0.0):
@@ -89,7 +92,7 @@ def samples(text):
 def metrics_of(status, *events):
     """Return the metrics of a storagemaster that has published some events."""
     hub = Events("boot")
-    metrics = MasterMetrics(hub, Webhooks([], None, KEYS, hub))
+    metrics = MasterMetrics(hub, Webhooks([], None, KEYS, hub), CLIENTS)
     for state in events:
         hub.publish(Event(volume=1, photo="01jd3x8m2c9qp4k7", version="3fz8qd", state=state))
     return samples(metrics.render(status))
@@ -136,7 +139,18 @@ def test_a_node_has_the_metrics_of_its_status():
         suspect_reason="",
         hints=4,
     )
-    found = samples(render_metrics(status))
+    found = samples(render_metrics(status, {"read": CLIENTS, "write": CLIENTS}))
     assert found["glassplate_node_free_bytes", "east", "east-1"] == 5
     assert found["glassplate_node_pending_hints", "east", "east-1"] == 4
     assert found["glassplate_node_suspect", "east", "east-1"] == 0
+    assert found["glassplate_connections", "write"] == 0
+
+
+@pytest.mark.parametrize("offense", Offense)
+def test_each_kind_of_rejection_has_a_metric(monkeypatch, offense):
+    """For each port; all kinds are exported from the start."""
+    monkeypatch.setitem(CLIENTS.rejected, offense, 3)
+    found = metrics_of(STATUS)
+    for each in Offense:
+        value = found["glassplate_rejected_connections_total", "api", each.value]
+        assert value == (3 if each is offense else 0)

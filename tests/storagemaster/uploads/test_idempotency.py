@@ -73,6 +73,9 @@ async def test_same_key_with_other_bytes_is_rejected(cluster, other_photo):
     answer = await cluster.master.upload(other_photo, key="k")
     assert answer.status == 409
     assert answer.document["title"] == "Idempotency-Key reused"
+    # The stored photo may be another client's.
+    assert first.document["sha256"] not in str(answer.document)
+    assert first.document["photo"] not in str(answer.document)
     await cluster.wait_until_nothing_is_staged()
     assert cluster.all_files() == before
     assert (await cluster.master.photo(first.version)).status == 200
