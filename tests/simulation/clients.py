@@ -234,9 +234,10 @@ class Clients:
 
 
 def _photo(random: Random, number: int) -> bytes:
-    """Return a unique body with the header of a GIF."""
+    """Return a unique body with the header of a GIF and of its frame."""
     size = (1000).to_bytes(2, "little") * 2
-    return b"GIF89a" + size + number.to_bytes(3, "big") + random.randbytes(random.randrange(4, 40))
+    head = b"GIF89a" + size + bytes(3) + b"," + bytes(4) + size + bytes(1)
+    return head + number.to_bytes(3, "big") + random.randbytes(random.randrange(4, 40))
 
 
 def _ignore_result(task: "asyncio.Task[Any]") -> None:
