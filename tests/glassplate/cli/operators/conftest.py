@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import time
 
 import pytest
 
+from glassplate import blocking
 from storagemaster.repair import reconcile
 from storagenode.upkeep import upkeep
 from tests.glassplate.live_cluster import NODES, running_cluster
@@ -18,7 +20,17 @@ def _cluster(tmp_path_factory):
         # A scrub would find the damage before the tests do.
         patch.setattr(upkeep, "BETWEEN_PASSES_SECONDS", 86_400.0)
         with running_cluster(tmp_path_factory.mktemp("operated")) as cluster:
+            _wait_for_first_scrubs(cluster)
             yield cluster
+
+
+def _wait_for_first_scrubs(cluster):
+    """Return when every node has scrubbed its empty disk, so that no test meets that pass."""
+    deadline = time.monotonic() + 60
+    with blocking.Client(cluster.masters, keys=cluster.keys) as client:
+        while not all(node["completed_seconds"] for node in client.scrubs()["nodes"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 @pytest.fixture(name="receipt")
