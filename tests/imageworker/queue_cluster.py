@@ -52,13 +52,13 @@ class QueueCluster:
     def enqueue(self, receipts, **options):
         """Enqueue the sizes of photos as a storagemaster does; return when the jobs wait."""
 
-        async def hand_over():
+        async def flush():
             queue = sizes_queue.SizesQueue(self.redis, self.live.keys)
             for receipt in receipts:
                 queue.enqueue(original_of(receipt), **options)
             await queue.flush_batch()
 
-        asyncio.run(hand_over())
+        asyncio.run(flush())
 
     def states(self, references):
         """Return the status of photos, by reference."""
