@@ -16,11 +16,6 @@ MIB = 1024 * KIB
 SLOW_BUFFER_BYTES = 16 * KIB
 
 
-@pytest.fixture(name="node", scope="module")
-def _node(served):
-    return served
-
-
 def put(node, photo_version, size_bytes):
     """Store a photo; return its variant and bytes."""
     place = variant_of(photo_version, "o")

@@ -18,11 +18,9 @@ from tests.storagenode.photo_samples import (
     variant_of,
     version_of,
 )
+from tests.storagenode.read_port.conftest import DATA, MIB
 from volumes.photo_path import EXTENSIONS, PhotoTombstone, Variant, VersionTombstone
 
-MIB = 1024 * 1024
-DATA = bytes_of("photo", size=1000)
-LARGE = bytes_of("large", size=9 * MIB + 7)
 ETAG = etag_of(mtime_seconds=MTIME, size=len(DATA))
 SAFETY = {
     "X-Content-Type-Options": "nosniff",
@@ -40,35 +38,6 @@ MEDIA_TYPES = {
     "tif": "image/tiff",
 }
 NEVER_THERE = Variant(version_of(999), "m", "jpg")
-
-
-@pytest.fixture(name="node", scope="module")
-def _node(served):
-    return served
-
-
-@pytest.fixture(name="variant")
-def _variant(node, photo_version):
-    place = variant_of(photo_version, "m")
-    node.put(place, DATA)
-    return place.file
-
-
-@pytest.fixture(name="url")
-def _url(node, variant):
-    return node.url(variant)
-
-
-@pytest.fixture(name="path")
-def _path(node, variant):
-    return node.root / Place(variant).path
-
-
-@pytest.fixture(name="large", scope="module")
-def _large(node):
-    place = variant_of(version_of(600), "o")
-    node.put(place, LARGE)
-    return place.file
 
 
 def test_a_photo_has_all_headers_for_caches_and_browsers(node, url):
