@@ -1,11 +1,13 @@
 """Status of a batch of photos: one multi-get to memcached, and one query to each node.
 
-The nodes return which photos exist, which are gone, and the digest of each info. They check three
-names for each photo and read no file. memcached only saves reading the infos. A cached info counts
-only if its digest matches, so a wrong or outdated cache entry is never used.
+The nodes return which photos exist, which are gone, and the digest of each info. They check four
+names for each photo and read no file: the info names the original. memcached only saves reading the
+infos. A cached info counts only if its digest matches, so a wrong or outdated cache entry is never
+used.
 """
 
 import asyncio
+import contextlib
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,12 +15,13 @@ from dataclasses import dataclass
 
 from storagemaster.caches.info_cache import InfoCache
 from storagemaster.errors import MasterError, PhotoGone, Unavailable
-from storagemaster.mirrors.mirrors import Mirrors, NodeResults
+from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.photos.photos import Photos
 from storagemaster.wire import PhotoStatus
 from volumes.cluster import NodeId
 from volumes.json_text import parse_json
-from volumes.photo_path import Info, PhotoFile, PhotoVersion
+from volumes.photo_path import EXTENSIONS, Info, PhotoFile, PhotoVersion, Variant, volume_of
+from volumes.sizes import ORIGINAL_LETTER
 from volumes.version_files import VersionFiles, VersionState, tombstones_of
 
 # Concurrent status requests for the photos of a batch that are not simply ready.
@@ -52,10 +55,13 @@ class BatchLookup:
     async def lookup(self, versions: Sequence[PhotoVersion]) -> list[PhotoStatus]:
         """Return the status of each photo version, in order. None of them fails the others."""
         requested = tuple(dict.fromkeys(versions))
-        cached, digests = await asyncio.gather(
-            self._cache.get_many(requested), self._digests(requested)
-        )
-        sources = locate_infos(requested, digests.results)
+        cached = await self._cache.get_many(requested)
+        originals = originals_in(cached)
+        files: list[PhotoFile] = [*originals.values()]
+        for photo_version in requested:
+            files += (*tombstones_of(photo_version), Info(photo_version))
+        found = await self._digests(files)
+        sources = locate_infos(requested, found)
         documents = {
             photo_version: document
             for photo_version, document in cached.items()
@@ -70,9 +76,13 @@ class BatchLookup:
         read = await self._read(missed)
         await self._cache.put_many(read)
         documents |= read
+        originals |= originals_in(read)
+        missed_originals = [originals[each] for each in read if each in originals]
+        known = known_files(found) | known_files(await self._digests(missed_originals))
         ready = {
             photo_version: self._ready(photo_version, document)
             for photo_version, document in documents.items()
+            if originals.get(photo_version) in known
         }
         others = await self._statuses(
             photo_version for photo_version in requested if ready.get(photo_version) is None
@@ -87,19 +97,18 @@ class BatchLookup:
         except (ValueError, KeyError, TypeError):
             return None
 
-    async def _digests(
-        self, requested: Sequence[PhotoVersion]
-    ) -> NodeResults[Mapping[PhotoFile, str]]:
-        """Return the digests of the tombstones and infos on each mirror, the own colo first."""
+    async def _digests(self, requested: Iterable[PhotoFile]) -> Digests:
+        """Return the digests of these files on each mirror, the own colo first."""
         volumes = self._mirrors.cluster.volumes
         files: dict[NodeId, list[PhotoFile]] = defaultdict(list)
-        for photo_version in requested:
-            if photo_version.volume in volumes:
-                for node in volumes[photo_version.volume].mirrors:
-                    files[node] += (*tombstones_of(photo_version), Info(photo_version))
-        return await self._mirrors.query(
+        for file in requested:
+            if volume_of(file) in volumes:
+                for node in volumes[volume_of(file)].mirrors:
+                    files[node].append(file)
+        found = await self._mirrors.query(
             self._mirrors.local_first(files), lambda id_, node: node.digests(files[id_])
         )
+        return found.results
 
     async def _read(self, missed: Mapping[PhotoVersion, InfoSource]) -> dict[PhotoVersion, bytes]:
         """Return these infos, each from its nearest node. Infos of nodes that fail are missing."""
@@ -129,11 +138,27 @@ class BatchLookup:
         return dict(zip(requested, statuses, strict=True))
 
 
+def originals_in(documents: Mapping[PhotoVersion, bytes]) -> dict[PhotoVersion, Variant]:
+    """Return the originals that info documents name."""
+    originals = {}
+    for photo_version, document in documents.items():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            ext = parse_json(document)["original"]["ext"]
+            if ext in EXTENSIONS:
+                originals[photo_version] = Variant(photo_version, ORIGINAL_LETTER, ext)
+    return originals
+
+
+def known_files(results: Digests) -> set[PhotoFile]:
+    """Return the files that any mirror has."""
+    return {file for files in results.values() for file in files}
+
+
 def locate_infos(
     requested: Sequence[PhotoVersion], results: Digests
 ) -> dict[PhotoVersion, InfoSource]:
-    """Return the infos of the photos that are ready, which no known tombstone covers."""
-    known = {file for files in results.values() for file in files}
+    """Return the infos that mirrors have, of the photos that no known tombstone covers."""
+    known = known_files(results)
     found = {}
     for photo_version in requested:
         if VersionFiles(photo_version, known).state is not VersionState.READY:

@@ -7,7 +7,8 @@ sizes of two workers with different libraries never mix.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from runtime.crashpoint import crashpoint
@@ -41,6 +42,9 @@ log = logging.getLogger(__name__)
 
 PASS_SECONDS = 1.0
 PULLS_AT_ONCE = 4
+# A mirror without writes keeps a refused tombstone in memory, so sending it again is not urgent.
+REFUSED_PAUSE_SECONDS_MIN = 2.0
+REFUSED_PAUSE_SECONDS_MAX = 60.0
 # A hint that fails this often is left to reconciliation, so that it does not delay other hints.
 ATTEMPTS_MAX = 5
 
@@ -64,6 +68,16 @@ class _PendingHint:
     @property
     def is_tombstone(self) -> bool:
         return isinstance(self.place.file, PhotoTombstone | VersionTombstone)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Refusal of a tombstone by a mirror without writes."""
+
+    boot: str
+    """The process of the mirror that keeps the tombstone in memory."""
+    pause_seconds: float
+    retry_at: float
 
 
 def _bundle_sizes(files: Sequence[HintFile]) -> Iterable[tuple[HintFile, ...]]:
@@ -107,13 +121,17 @@ class HintedHandoff:
         mirrors: Mirrors,
         purging: EdgePurger,
         tombstone_delivery: TombstoneDelivery,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = mirrors.cluster
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
         self._purging = purging
         self._tombstone_delivery = tombstone_delivery
+        self._clock = clock
         self._attempts: dict[_PendingHint, int] = {}
+        self._refusals: dict[_PendingHint, _Refusal] = {}
 
     async def deliver_all(self) -> int:
         """Deliver all hints for nodes and edges that are up, and return the number delivered.
@@ -127,6 +145,7 @@ class HintedHandoff:
         ]
         hints = [hint for holder in holders for hint in await self._hints_on(holder)]
         self._attempts = {hint: self._attempts[hint] for hint in hints if hint in self._attempts}
+        self._refusals = {hint: self._refusals[hint] for hint in hints if hint in self._refusals}
         tombstones = [hint for hint in hints if hint.is_tombstone]
         others = [hint for hint in hints if not hint.is_tombstone]
         done = await self._deliver_some(tombstones) + await self._deliver_some(others)
@@ -175,7 +194,7 @@ class HintedHandoff:
                 is_done = (
                     self._fleet.is_up(hint.mirror)
                     # A mirror without writes refuses deleted photos from memory.
-                    and (hint.is_tombstone or not blocked.has(hint))
+                    and (not self._is_paused(hint) if hint.is_tombstone else not blocked.has(hint))
                     and self._attempts.get(hint, 0) < ATTEMPTS_MAX
                     and await self._deliver(hint, blocked)
                 )
@@ -202,6 +221,7 @@ class HintedHandoff:
             # A full disk and a broken link are not faults of the file.
             if isinstance(error, StoreNotWritable):
                 blocked.mirrors.add(hint.mirror)
+                self._record_refusal(hint)
             elif isinstance(error, SourceUnreachable):
                 blocked.links.add((hint.holder, hint.mirror))
             elif not isinstance(error, Unreachable):
@@ -209,6 +229,26 @@ class HintedHandoff:
             log.warning("hint %s was not delivered to %s: %s", hint.place, hint.mirror, error)
             return False
         return True
+
+    def _is_paused(self, hint: _PendingHint) -> bool:
+        """Return True if the mirror has the tombstone in memory, and a retry is not due."""
+        refusal = self._refusals.get(hint)
+        return (
+            refusal is not None
+            and refusal.boot == self._boot_of(hint.mirror)
+            and self._clock() < refusal.retry_at
+        )
+
+    def _record_refusal(self, hint: _PendingHint) -> None:
+        boot, last = self._boot_of(hint.mirror), self._refusals.get(hint)
+        pause_seconds = REFUSED_PAUSE_SECONDS_MIN
+        if last is not None and last.boot == boot:
+            pause_seconds = min(2 * last.pause_seconds, REFUSED_PAUSE_SECONDS_MAX)
+        self._refusals[hint] = _Refusal(boot, pause_seconds, self._clock() + pause_seconds)
+
+    def _boot_of(self, node: NodeId) -> str:
+        status = self._fleet.view()[node].status
+        return status.boot if status else ""
 
     async def _deliver_tombstone(self, hint: _PendingHint) -> None:
         tombstone = hint.place.file

@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from runtime.crashpoint import crashpoint
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
@@ -29,6 +30,7 @@ from storagemaster.repair.steps import (
     WriteTombstone,
 )
 from storagemaster.repair.tasks import Link, RepairProgress, RepairThrottle, Task, group_steps
+from storagenode.client import NodeClient
 from storagenode.protocol.errors import (
     Gone,
     NodeError,
@@ -36,6 +38,7 @@ from storagenode.protocol.errors import (
     StoreNotWritable,
     Unreachable,
 )
+from storagenode.protocol.files import ListedFile
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import Pull
 from volumes.cluster import NodeId
@@ -43,6 +46,8 @@ from volumes.cold_tier import ColdTier, SizeFilter
 from volumes.photo_path import Info, PhotoFile, VolumeId, volume_of
 
 log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
 
 # Time to compare every volume once, whatever their number.
 CYCLE_SECONDS = 15.0
@@ -147,17 +152,20 @@ class Reconciler:
         mirrors = self._cluster.volumes[volume].mirrors
         cold_tier = None if after_recall else self._fleet.cold_tier_of(volume)
         unequal, known = await self._unequal_shards(volume, mirrors, cold_tier)
-        unreachable = tuple(node for node in mirrors if node not in known)
         shards = sorted(unequal)
         steps: list[Step] = []
         conflicts: list[Conflict] = []
         for start in range(0, len(shards), SHARDS_AT_ONCE):
             some = shards[start : start + SHARDS_AT_ONCE]
-            for plan in await self._plan_shards(
-                volume, some, known, cold_tier, complete=not unreachable
-            ):
+            listed = await self._list_shards(volume, some, known)
+            known = list(listed)
+            for shard in some:
+                listings = {node: by_shard[shard] for node, by_shard in listed.items()}
+                complete = len(known) == len(mirrors)
+                plan = plan_shard(volume, listings, complete=complete, cold_tier=cold_tier)
                 steps += plan.steps
                 conflicts += plan.conflicts
+        unreachable = tuple(node for node in mirrors if node not in known)
         return VolumePlan(volume, Plan(tuple(steps), tuple(conflicts)), unreachable)
 
     async def apply(self, plan: Plan, *, unthrottled: bool = False) -> RepairReport:
@@ -209,43 +217,33 @@ class Reconciler:
         self, volume: VolumeId, mirrors: Sequence[NodeId], sizes: SizeFilter | None
     ) -> dict[NodeId, dict[str, str]]:
         """Return the digests of all shards by mirror, without the unreachable mirrors."""
+        up = [node for node in mirrors if self._fleet.is_up(node)]
+        return await self._compare(volume, up, lambda node: node.shard_digests(volume, sizes))
 
-        async def of(node: NodeId) -> dict[str, str] | None:
-            if not self._fleet.is_up(node):
-                return None
+    async def _list_shards(
+        self, volume: VolumeId, shards: Sequence[str], mirrors: Sequence[NodeId]
+    ) -> dict[NodeId, dict[str, tuple[ListedFile, ...]]]:
+        """Return the files of these shards by mirror, without the unreachable mirrors."""
+        return await self._compare(volume, mirrors, lambda node: node.list_shards(volume, shards))
+
+    async def _compare(
+        self,
+        volume: VolumeId,
+        mirrors: Sequence[NodeId],
+        request: Callable[[NodeClient], Awaitable[_Result]],
+    ) -> dict[NodeId, _Result]:
+        """Query the mirrors of a volume concurrently, and return the results of those with one."""
+
+        async def query(node: NodeId) -> _Result | None:
             try:
-                return await self._nodes[node].shard_digests(volume, sizes)
+                return await request(self._nodes[node])
             except NodeError as error:
                 log.warning("volume %s on %s was not compared: %s", volume, node, error)
                 return None
 
-        found = await asyncio.gather(*(of(node) for node in mirrors))
-        return {
-            n: digests for n, digests in zip(mirrors, found, strict=True) if digests is not None
-        }
-
-    async def _plan_shards(
-        self,
-        volume: VolumeId,
-        shards: Sequence[str],
-        nodes: list[NodeId],
-        cold_tier: ColdTier | None,
-        *,
-        complete: bool,
-    ) -> list[Plan]:
-        try:
-            found = await asyncio.gather(
-                *(self._nodes[node].list_shards(volume, shards) for node in nodes)
-            )
-        except NodeError as error:
-            log.warning("shards of volume %s were not compared: %s", volume, error)
-            return []
-        by_node = dict(zip(nodes, found, strict=True))
-        plans = []
-        for shard in shards:
-            listings = {node: by_shard[shard] for node, by_shard in by_node.items()}
-            plans.append(plan_shard(volume, listings, complete=complete, cold_tier=cold_tier))
-        return plans
+        found = await asyncio.gather(*map(query, mirrors))
+        pairs = zip(mirrors, found, strict=True)
+        return {node: result for node, result in pairs if result is not None}
 
     async def _try(
         self, task: Task, report: RepairReport, broken_links: dict[Link, NodeError]

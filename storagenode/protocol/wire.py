@@ -36,8 +36,8 @@ TRAILER_BYTES = 64
 # A file up to this size costs less to hold in memory than to stream.
 WHOLE_BYTES_MAX = 256 * 1024
 HINTS_PER_LIST_MAX = 1000
-# Three files of each photo of a batch.
-LOOKUP_FILES_MAX = 1500
+# Four files of each photo of a batch.
+LOOKUP_FILES_MAX = 2000
 INFOS_MAX = 500
 ORIGINAL_ONLY = "original"
 """The value of `?only=` for a relink without sizes."""

@@ -11,6 +11,7 @@ from storagemaster.repair.reconcile import ATTEMPTS_MAX
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.shard_listing import MTIME_SETTLE_SECONDS
 from storagenode.protocol.batch_wire import FILE_BYTES_MAX
+from storagenode.protocol.errors import NodeError
 from storagenode.protocol.wire import Pull
 from tests.free_ports import free_port
 from tests.storagemaster.pictures import long_picture, picture
@@ -142,6 +143,22 @@ async def test_a_plan_lists_unreachable_mirrors(cluster):
     await cluster.stop_and_notice("west-1")
     plan = await cluster.plan()
     assert (plan["equal"], plan["unreachable"], plan["steps"]) == (False, ["west-1"], [])
+
+
+async def test_a_mirror_that_stops_during_a_comparison_is_unreachable(cluster, monkeypatch):
+    """It has sent its digests, and cannot list the shards that differ."""
+    path = await cluster.store_photo()
+    cluster.path("west-1", path).unlink()
+
+    def fail(volume, shard):
+        raise NodeError(f"volume {volume}, shard {shard}: input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster.stores["west-1"], "list_shard", fail)
+        plan = await cluster.plan()
+    assert (plan["equal"], plan["unreachable"], plan["steps"]) == (False, ["west-1"], [])
+    await cluster.repair_all()
+    assert cluster.holders(path).keys() == set(NODES)
 
 
 async def test_a_damaged_source_delays_no_other_step(cluster):

@@ -123,7 +123,8 @@ class SimulatedMaster(Machine):
         self.fleet = fleet
         self.is_up = True
         self._repeat(fleet.poll, POLL_SECONDS, unthrottled=True)
-        handoff = HintedHandoff(mirrors, purging, tombstone_delivery)
+        clock = asyncio.get_running_loop().time
+        handoff = HintedHandoff(mirrors, purging, tombstone_delivery, clock=clock)
         self._repeat(handoff.deliver_all, HINTS_SECONDS)
         self._repeat(purging.repeat_due, REPEAT_PASS_SECONDS)
         fence_lifter = FenceLifter(mirrors, tombstone_delivery, now_seconds=self._now_seconds)

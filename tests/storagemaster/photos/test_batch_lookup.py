@@ -15,9 +15,15 @@ from tests.free_ports import free_port
 from tests.storagemaster.bundles_to_send import body_of, bundled, failure_of, sizes_of
 from tests.storagemaster.memcached_servers import CorruptMemcached, running_memcached
 from tests.storagemaster.pictures import picture
-from tests.storagemaster.small_cluster import HOST
+from tests.storagemaster.small_cluster import HOST, MIRRORS
 from volumes.address import Address
-from volumes.photo_path import Info, PhotoTombstone, PhotoVersion, VersionTombstone
+from volumes.photo_path import (
+    Info,
+    PhotoTombstone,
+    PhotoVersion,
+    VersionTombstone,
+    render_stem,
+)
 
 NEVER = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
 NO_VOLUME = PhotoVersion(9, "01jd3x8m2c9qp4k7", "3fz8qd")
@@ -108,7 +114,7 @@ async def test_batch_has_the_status_documents_of_the_photos(cluster_with, memcac
 
 
 async def test_infos_missing_in_memcached_are_read_and_cached(cluster_with, memcached, calls):
-    """The nearest nodes get one more request, and none the next time."""
+    """Nodes get requests for the infos and then for the originals, and none the next time."""
     process, address = memcached
     cluster = await cluster_with(memcached=(address,))
     photos = await ready_photos(cluster, 6)
@@ -117,7 +123,7 @@ async def test_infos_missing_in_memcached_are_read_and_cached(cluster_with, memc
     with running_memcached(address.port):
         calls.clear()
         first = await batch_of(cluster, photos)
-        assert sorted(calls) == ["digests"] * 4 + ["send_infos"] * 2
+        assert sorted(calls) == ["digests"] * 8 + ["send_infos"] * 2
         for _ in range(POOL_MAX):  # each connection to the killed process fails once
             await batch_of(cluster, photos)
         calls.clear()
@@ -132,7 +138,7 @@ async def test_batch_works_without_memcached(cluster_with, calls):
     truth = await one_by_one(cluster, photos)
     calls.clear()
     assert await batch_of(cluster, photos) == truth
-    assert sorted(calls) == ["digests"] * 4 + ["send_infos"] * 2
+    assert sorted(calls) == ["digests"] * 8 + ["send_infos"] * 2
 
 
 async def test_memcached_that_hangs_only_costs_time(cluster_with, memcached, monkeypatch):
@@ -247,6 +253,27 @@ async def test_incomplete_info_is_completed_from_the_listing(cluster):
         photo_version, body_of(sizes_of(photo_version)), mtime_seconds=1
     )
     assert await batch_of(cluster, [photo_version]) == await one_by_one(cluster, [photo_version])
+
+
+@pytest.mark.parametrize("cached", [True, False])
+async def test_photo_without_an_original_is_not_ready(cluster_with, memcached, cached):
+    """An info alone proves nothing: the batch agrees with the status of the single photo."""
+    cluster = await cluster_with(memcached=(memcached[1],) if cached else ())
+    lost, kept = (await ready_photos(cluster, 3))[::2]
+    await batch_of(cluster, [lost, kept])
+    for node in MIRRORS[1]:
+        cluster.path(node, f"{render_stem(lost)}_o.jpg").unlink()
+    assert states_of(await batch_of(cluster, [lost, kept])) == ["unknown", "ready"]
+    assert (await cluster.master.photo(lost)).status == 404
+
+
+async def test_photo_whose_original_is_unreachable_is_unavailable(cluster):
+    """The mirror that is down can have the original."""
+    (photo_version,) = await ready_photos(cluster, 1)
+    cluster.path("east-1", f"{render_stem(photo_version)}_o.jpg").unlink()
+    assert states_of(await batch_of(cluster, [photo_version])) == ["ready"]
+    await cluster.stop_and_notice("west-1")
+    assert states_of(await batch_of(cluster, [photo_version])) == ["unavailable"]
 
 
 @pytest.mark.parametrize(

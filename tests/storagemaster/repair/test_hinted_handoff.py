@@ -6,7 +6,8 @@ import pytest
 
 from drill.cluster.tcp_proxy import Direction, Fault
 from storagemaster.repair import hinted_handoff
-from storagemaster.repair.hinted_handoff import ATTEMPTS_MAX
+from storagemaster.repair.hinted_handoff import ATTEMPTS_MAX, PASS_SECONDS
+from storagenode.disk.store import DiskStore
 from storagenode.protocol import wire
 from storagenode.protocol.wire import Pull
 from tests.free_ports import free_port
@@ -200,6 +201,37 @@ async def test_delivery_to_a_full_mirror_is_retried(cluster):
     cluster.stores["west-1"].health.reserve = reserve
     await cluster.master.deliver_hints()
     assert cluster.holders(original) == {"east-1": photo, "west-1": photo}
+
+
+async def test_a_refused_tombstone_is_sent_again_after_a_growing_pause(cluster, monkeypatch):
+    """The mirror has it in memory until its process ends; a new process gets it at once."""
+    now, sent = [0.0], []
+    write_tombstone = DiskStore.write_tombstone
+
+    def recording(store, place, **fields):
+        if store is cluster.stores["west-1"] and place.hint_for is None:
+            sent.append(now[0])
+        return write_tombstone(store, place, **fields)
+
+    monkeypatch.setattr(DiskStore, "write_tombstone", recording)
+    handoff = cluster.master.hinted_handoff
+    handoff._clock = lambda: now[0]
+    photo_version = (await cluster.master.upload(picture())).version
+    cluster.mark_suspect("west-1")
+    await cluster.poll()
+    await cluster.master.delete(photo_version)
+    await cluster.poll()
+    while now[0] < 300:
+        await handoff.deliver_all()
+        now[0] += PASS_SECONDS
+    assert sent == [0, 2, 6, 14, 30, 62, 122, 182, 242]
+    await cluster.stop("west-1")
+    await cluster.start_and_notice("west-1")
+    await handoff.deliver_all()
+    assert sent[-1] == 300
+    assert cluster.visible("west-1") == {
+        render_path(PhotoTombstone(photo_version.volume, photo_version.photo))
+    }
 
 
 async def test_delivery_over_a_broken_link_is_retried(cluster, monkeypatch):
