@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: bench bench-edge bench-frozen-mirror bench-images bench-info bench-journey bench-purge bench-repair
-.PHONY: bench-signing
+.PHONY: bench-signing bench-upload-steps
 .PHONY: check clean compose-test drill golden help lock planted simulate soak soak-images soak-simulation
 .PHONY: test up
 
@@ -66,6 +66,9 @@ bench-repair: $(DEV) ## measure the repair of an empty mirror, in photos and byt
 
 bench-signing: $(DEV) ## measure permission URLs signed per second on one core
 	$(BIN)/python -m bench.signing
+
+bench-upload-steps: $(DEV) ## measure placement with 8 and with 50,000 volumes
+	$(BIN)/python -m bench.upload_steps
 
 bench-frozen-mirror: $(DEV) ## measure the delay of uploads when a mirror freezes
 	@proxy_config/install-servers.sh test

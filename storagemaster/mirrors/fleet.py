@@ -57,11 +57,13 @@ class Fleet:
 
     def __init__(self, nodes: Mapping[NodeId, StatusSource]) -> None:
         self._nodes = nodes
-        self._views: dict[NodeId, NodeView] = dict.fromkeys(nodes, UNKNOWN)
+        self._views: Mapping[NodeId, NodeView] = dict.fromkeys(nodes, UNKNOWN)
+        self.polls = 0
+        """Number of completed polls."""
 
-    def view(self) -> dict[NodeId, NodeView]:
-        """Return the view of all nodes."""
-        return dict(self._views)
+    def view(self) -> Mapping[NodeId, NodeView]:
+        """Return the view of all nodes at this moment."""
+        return self._views
 
     def is_up(self, node: NodeId) -> bool:
         """Return True if the last request to the node had a response."""
@@ -88,11 +90,12 @@ class Fleet:
         view = self._views[node]
         if view.up:
             log.warning("node %s is down: %s", node, reason)
-        self._views[node] = NodeView(up=False, status=view.status, reason=reason)
+        self._set(node, NodeView(up=False, status=view.status, reason=reason))
 
     async def poll(self) -> None:
         """Request the status of all nodes concurrently."""
         await asyncio.gather(*(self._poll_one(node) for node in self._nodes))
+        self.polls += 1
 
     async def _poll_one(self, node: NodeId) -> None:
         try:
@@ -105,7 +108,11 @@ class Fleet:
             return
         if not self._views[node].up:
             log.info("node %s is up", node)
-        self._views[node] = NodeView(up=True, status=status, reason=_reason_of(status))
+        self._set(node, NodeView(up=True, status=status, reason=_reason_of(status)))
+
+    def _set(self, node: NodeId, view: NodeView) -> None:
+        # Each upload takes a view, so a change makes the copy.
+        self._views = {**self._views, node: view}
 
 
 def _reason_of(status: NodeStatus) -> str:

@@ -10,8 +10,7 @@ reconcile copies the photo there.
 """
 
 import hashlib
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from storagemaster.mirrors.fleet import NodeView
@@ -123,28 +122,6 @@ def handoff_nodes(
         able,
         key=lambda node: (cluster.nodes[node].colo != colo, -views[node].free_bytes, node),
     )
-
-
-def order_by_free_space(
-    cluster: Cluster, views: Views, random: Callable[[], float]
-) -> list[Volume]:
-    """Return all volumes in random order; twice the free space is first twice as often.
-
-    The free space of a volume is that of its fullest mirror, divided by the volumes there. The
-    keys are from Efraimidis and Spirakis (2006), "Weighted random sampling with a reservoir".
-    """
-    volumes_per_node: dict[NodeId, int] = dict.fromkeys(cluster.nodes, 0)
-    for volume in cluster.volumes.values():
-        for node in volume.mirrors:
-            volumes_per_node[node] += 1
-
-    def key(volume: Volume) -> float:
-        free_bytes = min(
-            views[node].free_bytes // volumes_per_node[node] for node in volume.mirrors
-        )
-        return math.log(random() or 1e-300) / max(free_bytes, 1)
-
-    return sorted(cluster.volumes.values(), key=key, reverse=True)
 
 
 def order_by_key(cluster: Cluster, idempotency_key: str) -> list[Volume]:

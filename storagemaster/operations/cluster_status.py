@@ -1,7 +1,7 @@
 """Status document of the cluster, which `glassplate status` shows."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from storagemaster.caches.edge_health import EdgeHealth
@@ -11,7 +11,7 @@ from storagemaster.mirrors.fleet import Fleet, NodeView
 from storagemaster.operations.alerts import node_alerts, queue_alerts, repair_alerts
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import state_document
-from volumes.cluster import Cluster, Node, Volume
+from volumes.cluster import Cluster, Node, NodeId, Volume
 from volumes.cold_tier import ColdTier
 
 
@@ -99,7 +99,7 @@ def _node(node: Node, view: NodeView) -> dict[str, Any]:
 
 
 def _volume(
-    volume: Volume, views: dict[Any, NodeView], cold_tier: ColdTier | None
+    volume: Volume, views: Mapping[NodeId, NodeView], cold_tier: ColdTier | None
 ) -> dict[str, Any]:
     return {
         "number": volume.number,

@@ -15,10 +15,10 @@ from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import (
     NoPlacement,
     Placement,
-    order_by_free_space,
     order_by_key,
     place_photo,
 )
+from storagemaster.mirrors.weighted_volumes import WeightedVolumes
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.uploads.earlier_upload import EarlierUploads
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
@@ -75,6 +75,7 @@ class Uploads:
     ) -> None:
         self._mirrors = mirrors
         self._cluster = mirrors.cluster
+        self._volumes = WeightedVolumes(mirrors)
         self._mirroring = mirroring
         self._earlier = earlier
         self._urls = urls
@@ -135,18 +136,19 @@ class Uploads:
         return _Plan(photo, version, self._place(request, strict=strict), int(now))
 
     def _place(self, request: UploadRequest, *, strict: bool) -> Placement:
-        views = self._mirrors.fleet.view()
-        placed = place_photo(self._cluster, views, self._order(request), strict=strict)
+        if request.volume is not None:
+            placed = self._place_in([self._mirrors.volume(request.volume)], strict=strict)
+        elif request.idempotency_key is not None:
+            order = order_by_key(self._cluster, request.idempotency_key)
+            placed = self._place_in(order, strict=strict)
+        else:
+            placed = self._volumes.place(self._rng.random, strict=strict)
         if isinstance(placed, NoPlacement):
             raise Unavailable(f"{placed.reason}; nothing was stored, try again")
         return placed
 
-    def _order(self, request: UploadRequest) -> list[Volume]:
-        if request.volume is not None:
-            return [self._mirrors.volume(request.volume)]
-        if request.idempotency_key is not None:
-            return order_by_key(self._cluster, request.idempotency_key)
-        return order_by_free_space(self._cluster, self._mirrors.fleet.view(), self._rng.random)
+    def _place_in(self, order: list[Volume], *, strict: bool) -> Placement | NoPlacement:
+        return place_photo(self._cluster, self._mirrors.fleet.view(), order, strict=strict)
 
     def _receipt(self, photo_version: PhotoVersion, sniffed: Sniffed, copies: Copies) -> Receipt:
         return Receipt(

@@ -1,8 +1,6 @@
 """Placement: a table of cases, and promises for any cluster."""
 
 import dataclasses
-import random
-from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +12,6 @@ from storagemaster.mirrors.placement import (
     Placement,
     Target,
     handoff_nodes,
-    order_by_free_space,
     order_by_key,
     place_in_volume,
     place_photo,
@@ -25,8 +22,6 @@ from volumes.address import Address
 from volumes.cluster import Cluster, Node, Volume
 from volumes.volume_state import VolumeState
 
-SEED = 20_071
-"""Seed of every random order."""
 GB = 10**9
 TWO_COLOS = {"e1": "east", "e2": "east", "w1": "west", "w2": "west"}
 TWO_VOLUMES = {1: ("e1", "w1"), 2: ("e2", "w2")}
@@ -228,38 +223,6 @@ def test_full_node_is_a_handoff_node_only_for_existing_photos():
     cluster = cluster_of()
     assert handoff_nodes(cluster, views, mirror="e1", taken=["w1"], new_photo=True) == ["w2"]
     assert handoff_nodes(cluster, views, mirror="e1", taken=["w1"]) == ["e2", "w2"]
-
-
-def test_order_of_volumes_is_weighted_by_free_space():
-    """Three times the free space is first about three times as often."""
-    cluster = cluster_of()
-    views = {"e1": view(free_bytes=3 * GB), "w1": view(free_bytes=9 * GB)}
-    views |= {"e2": view(free_bytes=8 * GB), "w2": view(free_bytes=1 * GB)}
-    randomness = random.Random(SEED)
-    firsts = Counter(
-        order_by_free_space(cluster, views, randomness.random)[0].number for _ in range(8000)
-    )
-    assert 2.7 < firsts[1] / firsts[2] < 3.3
-
-
-def test_free_space_is_shared_among_the_volumes_of_a_node():
-    """A node with many volumes is not chosen once for each of them."""
-    volumes = {1: ("e1", "w1"), 2: ("e2", "w2"), 3: ("e2", "w2"), 4: ("e2", "w2")}
-    cluster = cluster_of(volumes=volumes)
-    randomness = random.Random(SEED)
-    firsts = Counter(
-        order_by_free_space(cluster, views_of(), randomness.random)[0].number for _ in range(8000)
-    )
-    assert 0.9 < firsts[1] / (firsts[2] + firsts[3] + firsts[4]) < 1.1
-
-
-@pytest.mark.parametrize("drawn", [0.0, 0.5, 0.999999])
-def test_order_has_every_volume_for_any_random_number(drawn):
-    """This includes 0.0, and nodes without free space."""
-    cluster = cluster_of()
-    for views in (views_of(), dict.fromkeys(TWO_COLOS, UNKNOWN)):
-        order = order_by_free_space(cluster, views, lambda: drawn)
-        assert {volume.number for volume in order} == {1, 2}
 
 
 def test_order_of_a_key_depends_only_on_the_key():

@@ -1,0 +1,148 @@
+"""Steps of an upload in a storagemaster whose cost must not grow with the cluster.
+
+Placement: 50,000 volumes on 200 nodes against 8 volumes on 4. `make bench-upload-steps` also prints
+microseconds of processor time, and what each poll of the fleet adds once a second.
+"""
+
+import asyncio
+import itertools
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.figures import Figure, compare, report
+from storagemaster.mirrors.fleet import Fleet
+from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.placement import Placement
+from storagemaster.mirrors.weighted_volumes import WeightedVolumes
+from storagenode.protocol.wire import NodeStatus
+from volumes.address import Address
+from volumes.cluster import Cluster, Colo, Node, NodeId, Volume
+from volumes.photo_path import VolumeId
+
+SEED = 20_071
+PLACEMENTS = 20_000
+FEW_VOLUMES, FEW_NODES = 8, 4
+MANY_VOLUMES, MANY_NODES = 50_000, 200
+# The lookups of the nodes are the same; a larger table is colder in the processor's caches.
+PLACEMENT_FLOOR = 0.5
+
+
+def main() -> int:
+    """Measure every step, and return the exit status."""
+    return report("upload-steps", [_placement()])
+
+
+def _placement() -> Figure:
+    few = _weighted_volumes(FEW_VOLUMES, FEW_NODES)
+    many = _weighted_volumes(MANY_VOLUMES, MANY_NODES)
+    figure = compare(
+        "placement with 50,000 volumes / with 8",
+        PLACEMENT_FLOOR,
+        lambda: _placement_seconds(many, PLACEMENTS),
+        lambda: _placement_seconds(few, PLACEMENTS),
+        higher_is_better=False,
+    )
+    _print_microseconds("placement with 50,000 volumes", figure.detail["measured"])
+    _print_microseconds("placement with 8 volumes", figure.detail["baseline"])
+    _print_microseconds("first placement after a poll", _first_placement_seconds(many))
+    return figure
+
+
+@dataclass(frozen=True, slots=True)
+class _HealthyNode:
+    """A node that is up, and has some free space."""
+
+    status_: NodeStatus
+
+    async def status(self, *, timeout_seconds: float) -> NodeStatus:
+        """Return the status at once."""
+        del timeout_seconds
+        return self.status_
+
+
+@dataclass(frozen=True, slots=True)
+class _Volumes:
+    fleet: Fleet
+    weighted: WeightedVolumes
+    random: Callable[[], float]
+
+
+def _weighted_volumes(volumes: int, nodes: int) -> _Volumes:
+    """Return volumes in random pairs of nodes, one node in each of two colos."""
+    randomness = random.Random(SEED)  # placement is not secret
+    half = nodes // 2
+    cluster = _cluster(
+        {NodeId(f"{colo}-{n}"): Colo(colo) for colo in ("east", "west") for n in range(half)},
+        [
+            (
+                NodeId(f"east-{number % half}"),
+                NodeId(f"west-{randomness.randrange(half)}"),
+            )
+            for number in range(volumes)
+        ],
+    )
+    fleet = Fleet({node: _HealthyNode(_status(node, randomness)) for node in cluster.nodes})
+    asyncio.run(fleet.poll())
+    mirrors = Mirrors(cluster, {}, fleet, Colo("east"))
+    return _Volumes(fleet, WeightedVolumes(mirrors), randomness.random)
+
+
+def _cluster(nodes: dict[NodeId, Colo], mirrors: list[tuple[NodeId, NodeId]]) -> Cluster:
+    anywhere = Address("127.0.0.1", 1)
+    return Cluster(
+        name="bench",
+        public_url="",
+        keys_file="",
+        queue_url="",
+        nodes={
+            id_: Node(id=id_, colo=colo, read=anywhere, write=anywhere, store="/")
+            for id_, colo in nodes.items()
+        },
+        volumes={
+            number: Volume(number=number, mirrors=pair)
+            for number, pair in zip(map(VolumeId, itertools.count(1)), mirrors, strict=False)
+        },
+        masters={},
+        edges={},
+    )
+
+
+def _status(node: NodeId, randomness: random.Random) -> NodeStatus:
+    total_bytes = 20 * 10**12
+    return NodeStatus(
+        node=node,
+        uuid="",
+        colo="",
+        boot="",
+        volumes=(),
+        free_bytes=int(total_bytes * randomness.uniform(0.2, 0.9)),
+        total_bytes=total_bytes,
+        accepts_new_photos=True,
+        suspect_reason="",
+        hints=0,
+    )
+
+
+def _placement_seconds(volumes: _Volumes, count: int) -> float:
+    """Return the processor time of one placement."""
+    started = time.process_time()
+    for _ in range(count):
+        placed = volumes.weighted.place(volumes.random, strict=False)
+        assert isinstance(placed, Placement), "all nodes are healthy"
+    return (time.process_time() - started) / count
+
+
+def _first_placement_seconds(volumes: _Volumes) -> float:
+    asyncio.run(volumes.fleet.poll())
+    return _placement_seconds(volumes, 1)
+
+
+def _print_microseconds(what: str, seconds: float) -> None:
+    print(f"{what}: {seconds * 1e6:,.1f} microseconds", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
