@@ -40,14 +40,17 @@ def mint_version(random_bits: RandomBits) -> Version:
     return Version(encode_base32(random_bits(VERSION_LENGTH * _BITS_PER_CHARACTER), VERSION_LENGTH))
 
 
-def derive_photo_id(idempotency_key: str, *, secret: bytes) -> tuple[PhotoId, Version]:
-    """Return the id and version of every upload with this idempotency key, at any storagemaster.
+def derive_photo_id(
+    idempotency_key: str, *, application: str, secret: bytes
+) -> tuple[PhotoId, Version]:
+    """Return the id and version of an application's uploads with this key, at any storagemaster.
 
-    The cluster's secret is the key of the hash, so that a client cannot choose an id.
+    Applications have separate keys. The cluster's secret is the key of the hash, so that a client
+    cannot choose an id.
     """
     # A header can hold any bytes; bytes that are not UTF-8 arrive escaped.
-    key = idempotency_key.encode(errors="surrogateescape")
-    digest = hmac.digest(secret, key, hashlib.sha256)
+    text = f"key\n{application}\n{idempotency_key}".encode(errors="surrogateescape")
+    digest = hmac.digest(secret, text, hashlib.sha256)
     number = int.from_bytes(digest, "big")
     photo_bits = PHOTO_ID_LENGTH * _BITS_PER_CHARACTER
     photo = encode_base32(number & ((1 << photo_bits) - 1), PHOTO_ID_LENGTH)

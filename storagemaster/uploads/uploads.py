@@ -29,6 +29,9 @@ from volumes.photo_id import PhotoId, Version, derive_photo_id, mint_photo_id, m
 from volumes.photo_path import PhotoVersion, Variant, VolumeId
 from volumes.sizes import ORIGINAL_LETTER
 
+DEFAULT_APPLICATION = "default"
+"""The application whose keys an upload uses unless its token names another."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadRequest:
@@ -38,6 +41,8 @@ class UploadRequest:
     volume: VolumeId | None = None
     """The requested volume; None lets the storagemaster choose."""
     idempotency_key: str | None = None
+    application: str = DEFAULT_APPLICATION
+    """The application that the key belongs to."""
     first_attempt: bool = False
     """True if the client declares that the key is new."""
     strict: bool = False
@@ -122,7 +127,9 @@ class Uploads:
             version = mint_version(self._random.getrandbits)
             return _Plan(photo, version, self._place(request, strict=strict), int(now))
         key = request.idempotency_key
-        photo, version = derive_photo_id(key, secret=self._key_secret)
+        photo, version = derive_photo_id(
+            key, application=request.application, secret=self._key_secret
+        )
         if not request.first_attempt:
             earlier = await self._earlier.find(photo, version)
             if earlier is not None:

@@ -46,8 +46,8 @@ def mints_an_id_for_every_attempt(patch):
     """Ignore the Idempotency-Key."""
     calls = iter(range(1 << 20))
 
-    def mint(key, *, secret):
-        del key, secret
+    def mint(key, *, application, secret):
+        del key, application, secret
         bits = next(calls)
         photo = mint_photo_id(now_milliseconds=1_700_000_000_000, random_bits=lambda _: bits)
         return photo, mint_version(lambda _: bits)

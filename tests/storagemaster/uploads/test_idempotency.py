@@ -29,7 +29,7 @@ async def test_id_depends_only_on_the_key(cluster):
     """Every storagemaster of the cluster derives the same id."""
     answer = await cluster.master.upload(picture(), key="holiday 7", volume=None)
     assert (answer.version.photo, answer.version.version) == derive_photo_id(
-        "holiday 7", secret=KEY_SECRET
+        "holiday 7", application="default", secret=KEY_SECRET
     )
 
 
