@@ -7,6 +7,7 @@ SEED ?= 1
 SEEDS ?= 1-100000
 DRILL_SECONDS ?= 10
 SOAK_SEEDS ?= 3
+JOBS ?= 1
 
 BIN := .venv/bin
 # Stamps of the installed packages: to run Glassplate, and to develop it.
@@ -20,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: bench bench-edge bench-frozen-mirror bench-images bench-info bench-journey bench-purge bench-repair
 .PHONY: bench-signing bench-upload-steps
-.PHONY: check clean compose-test drill golden help lock planted simulate soak soak-images soak-simulation
+.PHONY: check clean compose-test drill golden help lock mutants planted simulate soak soak-images soak-simulation
 .PHONY: test up
 
 help: ## list the targets
@@ -86,7 +87,7 @@ drill: $(DEV) ## break clusters by the representative faults, and check every pr
 	@proxy_config/install-servers.sh test
 	$(BIN)/glassplate drill --duration $(DRILL_SECONDS) --report drills
 
-soak: soak-images soak-simulation ## run broken photos, 100,000 histories, and every drill (SOAK_SEEDS=3)
+soak: soak-images soak-simulation mutants ## run broken photos, 100,000 histories, mutants, all drills (SOAK_SEEDS=3)
 	@proxy_config/install-servers.sh test
 	for seed in $$(seq $(SOAK_SEEDS)); do \
 	  $(BIN)/glassplate drill --all --duration 60 --seed $$seed --report drills/$$seed || exit 1; done
@@ -104,6 +105,10 @@ soak-simulation: $(DEV) ## run many simulated histories on all cores (SEEDS=1-10
 planted: $(DEV) ## plant every known bug, one at a time, and print what finds it
 	@proxy_config/install-servers.sh test
 	$(BIN)/python -m tests.planted
+
+mutants: $(DEV) ## mutate what carries the promises, and print what survives (MODULE=fence JOBS=1)
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m tests.mutants --jobs $(JOBS) $(if $(MODULE),--module $(MODULE))
 
 golden: $(DEV) ## rewrite the golden files, for review in the diff
 	@for script in tests/*/make_golden_*.py; do echo $$script; $(BIN)/python $$script || exit 1; done

@@ -24,6 +24,7 @@ SERVING = (
 # These tests only compute, and get the processor time that the others leave.
 COMPUTING = (
     "bench",
+    "mutants",
     "permission_urls",
     "photos",
     "planted",

@@ -1,0 +1,121 @@
+"""The modules that carry the promises, each with the tests that could notice a change of it.
+
+`docs/simulation.md` has the reason for each promise's modules.
+"""
+
+from dataclasses import dataclass
+
+NODE, MASTER = "tests/storagenode", "tests/storagemaster"
+KEYS, VOLUMES = "tests/permission_urls", "tests/volumes"
+SIMULATION = "tests/simulation/test_simulation.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A module, and the tests of what it promises, quick ones first."""
+
+    module: str
+    tests: tuple[str, ...]
+
+
+READS = (f"{NODE}/read_port", f"{NODE}/upkeep/test_fence.py")
+URLS = tuple(
+    f"{KEYS}/test_{name}.py"
+    for name in (
+        "golden_urls",
+        "signing",
+        "permission_grammar",
+        "url_verifier",
+        "expiry",
+        "rotation",
+        "cross_use",
+        "read_signer",
+        "differential_fuzz",
+    )
+)
+PUBLISHED = tuple(
+    f"{NODE}/disk/test_{name}.py"
+    for name in (
+        "store",
+        "store_contract",
+        "health",
+        "tombstone_race",
+        "trashed_files",
+        "full_and_read_only",
+        "syscall_errors",
+        "crash_states",
+    )
+)
+LIFECYCLE = (f"{MASTER}/lifecycle/test_deletes.py", f"{MASTER}/caches/test_purging.py")
+REPAIRS = (
+    f"{MASTER}/repair/test_plan.py",
+    "tests/probes",
+    f"{MASTER}/repair/test_hinted_handoff.py",
+)
+
+TARGETS = (
+    # A URL opens what it was signed for, until it expires.
+    Target("permission_urls/expiry.py", URLS),
+    Target("permission_urls/permission.py", URLS),
+    Target("permission_urls/signing.py", (*URLS, f"{KEYS}/test_timing_safety.py")),
+    Target("permission_urls/verifier.py", URLS),
+    Target("permission_urls/read_signer.py", URLS),
+    Target("permission_urls/keys.py", (f"{KEYS}/test_keys.py", *URLS)),
+    Target(
+        "permission_urls/tokens.py", (f"{KEYS}/test_api_tokens.py", f"{KEYS}/test_cross_use.py")
+    ),
+    Target(
+        "permission_urls/internal.py",
+        (f"{KEYS}/test_internal_requests.py", f"{KEYS}/test_cross_use.py"),
+    ),
+    Target("permission_urls/jobs.py", (f"{KEYS}/test_signed_jobs.py", f"{KEYS}/test_cross_use.py")),
+    Target(
+        "storagemaster/handlers/authorization.py", (f"{MASTER}/handlers/test_authorization.py",)
+    ),
+    # A path names one file, and an id is never used twice.
+    Target(
+        "volumes/photo_path.py",
+        (f"{VOLUMES}/test_golden_paths.py", f"{VOLUMES}/test_photo_path.py"),
+    ),
+    Target("volumes/photo_id.py", (f"{VOLUMES}/test_photo_id.py",)),
+    Target("volumes/version_files.py", (f"{VOLUMES}/test_version_files.py",)),
+    Target("storagenode/taken_names.py", PUBLISHED),
+    # What was acknowledged is durable, and nothing replaces it.
+    Target("storagenode/disk/staging.py", PUBLISHED),
+    Target("storagenode/disk/publishing.py", PUBLISHED),
+    Target("storagenode/disk/health.py", PUBLISHED),
+    Target(
+        "storagenode/write_port/receiving.py",
+        (f"{NODE}/write_port/test_receiving.py", f"{NODE}/transport/test_signed_writes.py"),
+    ),
+    Target("storagenode/transport/write_batcher.py", (f"{NODE}/transport/test_write_batcher.py",)),
+    Target("storagemaster/mirrors/fan_out.py", (f"{MASTER}/mirrors/test_fan_out.py",)),
+    Target("storagemaster/mirrors/placement.py", (f"{MASTER}/mirrors/test_placement.py",)),
+    Target(
+        "storagemaster/mirrors/mirroring.py",
+        (
+            f"{MASTER}/mirrors",
+            f"{MASTER}/uploads/test_uploads.py",
+            f"{MASTER}/uploads/test_upload_faults.py",
+            f"{MASTER}/lifecycle/test_deletes.py",
+        ),
+    ),
+    # A deleted photo stays deleted.
+    Target("storagenode/disk/deletes.py", PUBLISHED),
+    Target("storagenode/disk/trash.py", (*PUBLISHED, f"{NODE}/upkeep/test_emptying_trash.py")),
+    Target("storagenode/upkeep/fence.py", (f"{NODE}/upkeep/test_fence.py",)),
+    Target("storagenode/read_port/read_api.py", READS),
+    Target("storagenode/read_port/fast_path.py", READS),
+    Target("storagemaster/caches/purging.py", LIFECYCLE[::-1]),
+    Target("storagemaster/lifecycle/deletes.py", LIFECYCLE),
+    Target("storagemaster/lifecycle/tombstone_delivery.py", (*LIFECYCLE, "tests/probes")),
+    # Mirrors become equal, and nothing is lost on the way.
+    Target("storagemaster/repair/plan.py", REPAIRS[:2]),
+    Target("storagemaster/repair/steps.py", REPAIRS[:2]),
+    Target("storagemaster/repair/tasks.py", REPAIRS[:2]),
+    Target("storagemaster/repair/reconcile.py", (*REPAIRS, SIMULATION)),
+    Target("storagemaster/repair/hinted_handoff.py", (*REPAIRS[::-1], SIMULATION)),
+    Target("storagemaster/repair/fence_lifting.py", ("tests/probes", SIMULATION)),
+    # Sizes keep the metadata that they should, and no other.
+    Target("imageworker/pixels/metadata.py", ("tests/imageworker/pixels/test_metadata.py",)),
+)
