@@ -15,7 +15,9 @@ from permission_urls import InternalSigner, InternalVerifier, KeyRing, Verifier
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
 from runtime.http_server import BoundedRunner, serving
 from storagenode.client import NodeClient
+from storagenode.disk.store import DiskStore
 from storagenode.opening import opened_store
+from storagenode.partials.partials import Partials
 from storagenode.read_port.fast_path import FastPathServer
 from storagenode.read_port.read_api import ReadApi, malformed_request_response
 from storagenode.store import Store
@@ -63,7 +65,8 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             lambda url: NodeClient(parse_address(url.removeprefix("http://")), session, signer),
             writers,
         )
-        upkeep = _upkeep(store, cluster.limits, readers, writers)
+        partials = Partials(store, now_seconds=time.time) if isinstance(store, DiskStore) else None
+        upkeep = _upkeep(store, cluster.limits, readers, writers, partials)
         fence = Fence(store.volumes)
         reads = ReadApi(
             store,
@@ -83,6 +86,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
             upkeep,
             fence,
             writers,
+            partials=partials,
             abort_responses=read_server.abort_responses,
             clients=clients,
             boot=secrets.token_hex(8),
@@ -126,7 +130,13 @@ def _read_port(server: FastPathServer, address: Address) -> AbstractAsyncContext
     return serving(web.ServerRunner(server), address.host, address.port, server.clients)
 
 
-def _upkeep(store: Store, limits: Limits, readers: Executor, writers: Executor) -> Upkeep:
+def _upkeep(
+    store: Store,
+    limits: Limits,
+    readers: Executor,
+    writers: Executor,
+    partials: Partials | None,
+) -> Upkeep:
     return Upkeep(
         store,
         Scrub(
@@ -137,6 +147,7 @@ def _upkeep(store: Store, limits: Limits, readers: Executor, writers: Executor) 
         ),
         writers,
         trash_days=limits.trash_days,
+        remove_expired_partials=partials.remove_expired if partials else int,
     )
 
 

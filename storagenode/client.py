@@ -20,8 +20,8 @@ from storagenode.protocol.files import (
     Published,
 )
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
-from storagenode.protocol.routes import Target
-from storagenode.transport.signed_requests import CALL_SECONDS, SignedRequests
+from storagenode.transport.partial_requests import PartialRequests
+from storagenode.transport.signed_requests import CALL_SECONDS
 from storagenode.transport.write_batcher import WriteBatcher
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter, render_cold_tier
@@ -42,7 +42,7 @@ TOMBSTONES_SECONDS = 30.0
 RELINK_SECONDS_MAX = 30.0
 
 
-class NodeClient(SignedRequests):
+class NodeClient(PartialRequests):
     """Requests to the write port of one node."""
 
     @cached_property
@@ -76,18 +76,10 @@ class NodeClient(SignedRequests):
         no timeout: the caller limits the time of a mirror.
         """
         target = routes.PUT_FILE.at(place, mtime_seconds=mtime_seconds)
-        headers = self._signature(target)
-        if bytes_total is not None:
-            headers["Content-Length"] = str(bytes_total + wire.TRAILER_BYTES)
         if digest is None:
             hasher = hashlib.sha256()
             body, digest = _hashing(body, hasher), hasher.hexdigest
-        fields = await self._send(
-            target,
-            data=self._with_trailer(target, body, digest),
-            headers=headers,
-            timeout_seconds=None,
-        )
+        fields = await self._send_stream(target, body, bytes_total=bytes_total, digest=digest)
         return Published(**fields)
 
     async def put_whole(
@@ -303,13 +295,6 @@ class NodeClient(SignedRequests):
             return batch_wire.parse_outcomes(rows, count=len(files))
         except (TypeError, KeyError) as error:
             raise self._not_a_node(error) from error
-
-    async def _with_trailer(
-        self, target: Target, body: AsyncIterator[bytes], digest: Callable[[], str]
-    ) -> AsyncIterator[bytes]:
-        async for chunk in body:
-            yield chunk
-        yield wire.render_trailer(self._sign(target, digest()))
 
 
 async def _hashing(body: AsyncIterator[bytes], hasher: "hashlib._Hash") -> AsyncIterator[bytes]:

@@ -21,6 +21,7 @@ EMPTY_DIGEST = hashlib.sha256(b"").hexdigest()
 # A list of 1,500 paths takes 60 KB, and a batch of pulls less.
 LIST_BYTES_MAX = 256 * 1024
 WRITES_BYTES_MAX = 2 * 1024 * 1024
+PARTIAL_READ_BYTES_MAX = 1024 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
 
 
@@ -107,6 +108,14 @@ LIST_TOMBSTONES = Route("GET", "/volumes/{volume}/tombstones")
 LIFT_FENCE = Route("DELETE", "/volumes/{volume}/fence/{serial}")
 LIST_TRASH = Route("GET", "/volumes/{volume}/trash/{photo}")
 GET_TRASHED = Route("GET", "/trash/{day}/{path}")
+
+CREATE_PARTIAL = Route("PUT", "/partials/{partial}")
+APPEND_PARTIAL = Route("PATCH", "/partials/{partial}", Signed.TRAILER)
+PARTIAL_LENGTH = Route("GET", "/partials/{partial}")
+READ_PARTIAL = Route("GET", "/partials/{partial}/bytes")
+DIGEST_PARTIAL = Route("POST", "/partials/{partial}/digest")
+PUBLISH_PARTIAL = Route("POST", "/partials/{partial}/publish/{path}")
+REMOVE_PARTIAL = Route("DELETE", "/partials/{partial}")
 
 SCRUB_PROGRESS = Route("GET", "/scrub")
 REQUEST_SCRUB = Route("POST", "/scrub")

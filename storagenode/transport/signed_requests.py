@@ -97,6 +97,26 @@ class SignedRequests:
         except _UNREACHABLE as error:
             raise _unreachable(self.url, error) from error
 
+    async def _send_stream(
+        self,
+        target: Target,
+        body: AsyncIterator[bytes],
+        *,
+        bytes_total: int | None,
+        digest: Callable[[], str],
+    ) -> Any:
+        """Send a body with its closing signature. `digest` returns its SHA-256 after its end."""
+        headers = self._signature(target)
+        if bytes_total is not None:
+            headers["Content-Length"] = str(bytes_total + wire.TRAILER_BYTES)
+
+        async def signed() -> AsyncIterator[bytes]:
+            async for chunk in body:
+                yield chunk
+            yield wire.render_trailer(self._sign(target, digest()))
+
+        return await self._send(target, data=signed(), headers=headers, timeout_seconds=None)
+
     @contextlib.asynccontextmanager
     async def _streaming(
         self, target: Target, body: bytes = b"", *, timeout_seconds: float | None

@@ -1,9 +1,9 @@
-"""Periodic upkeep of a node's store: scrub, and emptying of the trash."""
+"""Periodic upkeep of a node's store: scrub, emptying of the trash, and expired partials."""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from typing import Any
 
@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 BETWEEN_PASSES_SECONDS = 60.0
 FINISH_DELETES_SECONDS = 10.0
+REMOVE_PARTIALS_SECONDS = 60.0
 
 
 class Upkeep:
@@ -27,7 +28,9 @@ class Upkeep:
         threads: Executor,
         *,
         trash_days: int,
+        remove_expired_partials: Callable[[], int] = int,
     ) -> None:
+        self._remove_expired_partials = remove_expired_partials
         self._store = store
         self._scrub = scrub
         self._threads = threads
@@ -45,7 +48,8 @@ class Upkeep:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run upkeep until the block exits."""
-        tasks = [asyncio.create_task(work()) for work in (self._run, self._finish_deletes)]
+        works = (self._run, self._finish_deletes, self._remove_partials)
+        tasks = [asyncio.create_task(work()) for work in works]
         try:
             yield
         finally:
@@ -54,15 +58,21 @@ class Upkeep:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _finish_deletes(self) -> None:
+        await self._repeat(FINISH_DELETES_SECONDS, self._store.finish_deletes, "finishing deletes")
+
+    async def _remove_partials(self) -> None:
+        await self._repeat(
+            REMOVE_PARTIALS_SECONDS, self._remove_expired_partials, "removing partial uploads"
+        )
+
+    async def _repeat(self, seconds: float, work: Callable[[], object], what: str) -> None:
         # Apart from the scrub, whose pass takes hours.
         while True:
-            await asyncio.sleep(FINISH_DELETES_SECONDS)
+            await asyncio.sleep(seconds)
             try:
-                await asyncio.get_running_loop().run_in_executor(
-                    self._threads, self._store.finish_deletes
-                )
+                await asyncio.get_running_loop().run_in_executor(self._threads, work)
             except (NodeError, OSError) as error:
-                log.warning("deletes were not finished: %s", error)
+                log.warning("%s failed: %s", what, error)
 
     async def _run(self) -> None:
         while True:

@@ -7,9 +7,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from storagenode.protocol.batch_wire import InMemoryFile, WriteOutcome
 from storagenode.protocol.errors import BadRequest, NodeError, Unreachable
@@ -51,23 +52,55 @@ class Receiver:
             Unreachable: The sender disconnected.
             NodeError: The store or `check_trailer` refused the body. Nothing was published.
         """
+
+        def publish(file: Staged, digest: str) -> Published:
+            file.replaces = replaces
+            return self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
+
+        return await self.receive_into(
+            body,
+            lambda: self._store.staging(bytes_expected=bytes_expected),
+            publish,
+            check_trailer=check_trailer,
+        )
+
+    async def receive_into(
+        self,
+        body: AsyncIterator[bytes],
+        staging: Callable[[], AbstractContextManager[Any]],
+        publish: Callable[[Any, str], T],
+        *,
+        check_trailer: CheckTrailer,
+    ) -> T:
+        """Write a body to a staged file; return what `publish` returns of it and its digest.
+
+        Raises as `receive` does.
+        """
         batches = _in_batches(body)
         batch = await anext(batches)
+
+        def publish_signed(file: Any, last: _Batch) -> T:
+            file.write(last.data)
+            assert last.trailer is not None, "cannot publish before the end of the body"
+            digest = file.digest
+            check_trailer(last.trailer, digest)
+            return publish(file, digest)
+
+        def publish_whole() -> T:
+            with staging() as file:
+                return publish_signed(file, batch)
+
         if batch.trailer is not None:
-            return await self._in_thread(
-                partial(self._publish_whole, batch, place, mtime_seconds, check_trailer, replaces)
-            )
+            return await self._in_thread(publish_whole)
         async with contextlib.AsyncExitStack() as stack:
-            staging = self._store.staging(bytes_expected=bytes_expected)
-            file = await self._in_thread(staging.__enter__)
-            file.replaces = replaces
-            stack.push_async_exit(partial(self._exit_staging, staging))
+            entered = staging()
+            file = await self._in_thread(entered.__enter__)
+            stack.push_async_exit(partial(self._exit_staging, entered))
             await self._in_thread(partial(file.write, batch.data))
             async for batch in batches:
-                await self._in_thread(partial(file.write, batch.data))
-            return await self._in_thread(
-                partial(self._publish, file, batch, place, mtime_seconds, check_trailer)
-            )
+                if batch.trailer is None:
+                    await self._in_thread(partial(file.write, batch.data))
+            return await self._in_thread(partial(publish_signed, file, batch))
 
     async def receive_many(self, files: Sequence[InMemoryFile]) -> list[WriteOutcome]:
         """Publish files from memory if they match their digests; return the outcome of each.
@@ -87,34 +120,8 @@ class Receiver:
         except NodeError as error:
             return error
 
-    def _publish_whole(
-        self,
-        batch: "_Batch",
-        place: Place,
-        mtime_seconds: int,
-        check_trailer: CheckTrailer,
-        replaces: str,
-    ) -> Published:
-        with self._store.staging(bytes_expected=len(batch.data)) as file:
-            file.replaces = replaces
-            file.write(batch.data)
-            return self._publish(file, batch, place, mtime_seconds, check_trailer)
-
-    def _publish(
-        self,
-        file: Staged,
-        last: "_Batch",
-        place: Place,
-        mtime_seconds: int,
-        check_trailer: CheckTrailer,
-    ) -> Published:
-        assert last.trailer is not None, "cannot publish before the end of the body"
-        digest = file.digest
-        check_trailer(last.trailer, digest)
-        return self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
-
     async def _exit_staging(
-        self, staging: contextlib.AbstractContextManager[Staged], *failure: object
+        self, staging: AbstractContextManager[Staged], *failure: object
     ) -> None:
         await self._in_thread(partial(staging.__exit__, *failure))  # type: ignore[arg-type]
 

@@ -15,6 +15,7 @@ from runtime.http_server import read_body, refuse_encoded_body
 from storagenode.disk.marker import NodeMarker
 from storagenode.disk.trash import is_day
 from storagenode.open_file import OpenFile
+from storagenode.partials.partials import Partials
 from storagenode.protocol import batch_wire, routes, wire
 from storagenode.protocol.errors import BadRequest, InvalidSignature
 from storagenode.protocol.files import Published
@@ -33,8 +34,9 @@ from storagenode.upkeep.upkeep import Upkeep
 from storagenode.write_port.batch_lookup import lookup_digests, lookup_infos
 from storagenode.write_port.error_middleware import error_middleware
 from storagenode.write_port.metrics import CONTENT_TYPE, render_metrics
+from storagenode.write_port.partial_api import PartialApi
 from storagenode.write_port.pulling import Puller
-from storagenode.write_port.receiving import Receiver
+from storagenode.write_port.receiving import CheckTrailer, Receiver
 from storagenode.write_port.repair_api import Handler, RepairApi
 from storagenode.write_port.store_threads import StoreThreads
 from volumes.cold_tier import parse_cold_tier, render_cold_tier
@@ -63,6 +65,7 @@ class WriteApi:
         fence: Fence,
         threads: Executor,
         *,
+        partials: Partials | None,
         boot: str,
         abort_responses: Callable[[str], object],
         clients: Mapping[str, Clients],
@@ -81,6 +84,7 @@ class WriteApi:
         self._now_seconds = now_seconds
         self._receiver = Receiver(store, threads)
         self._repair = RepairApi(store, puller, fence, self._threads)
+        self._partials = PartialApi(partials, self._receiver, self._threads, self._trailer_check)
 
     def application(self) -> web.Application:
         """Return an aiohttp application with a handler for every route of the table."""
@@ -109,6 +113,7 @@ class WriteApi:
             routes.SCRUB_PROGRESS: self.scrub_progress,
             routes.REQUEST_SCRUB: self.request_scrub,
             **self._repair.handlers(),
+            **self._partials.handlers(),
         }
         application = web.Application(middlewares=[error_middleware])
         for route in routes.ROUTES:
@@ -185,7 +190,7 @@ class WriteApi:
             place,
             mtime_seconds=mtime,
             bytes_expected=max(0, (request.content_length or 0) - wire.TRAILER_BYTES),
-            check_trailer=partial(self._check, request.method, request.raw_path),
+            check_trailer=self._trailer_check(request),
         )
         return _json(published)
 
@@ -354,6 +359,9 @@ class WriteApi:
         """Start a scrub pass after the present one."""
         self._upkeep.request_scrub()
         return web.json_response(self._upkeep.scrub_document())
+
+    def _trailer_check(self, request: web.Request) -> CheckTrailer:
+        return partial(self._check, request.method, request.raw_path)
 
     def _check(self, method: str, path: str, signature: str, digest: str) -> None:
         wire.refuse_unless_signed(

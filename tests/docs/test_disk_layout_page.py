@@ -11,8 +11,10 @@ import pytest
 from storagenode.disk.filesystem import DIGEST_XATTR, DiskFileSystem
 from storagenode.disk.marker import NodeMarker, mark_root, render_marker
 from storagenode.disk.store import DiskStore
+from storagenode.partials.partials import Partials
 from storagenode.protocol.errors import Gone
 from storagenode.protocol.layout import HINTS, TRASH, Place
+from storagenode.protocol.partials import PARTIALS, parse_partial
 from tests.docs.pages import blocks, codes, read_page, section, table
 from tests.storagenode.photo_samples import digest_of
 from volumes.address import Address
@@ -92,6 +94,21 @@ def put(store: DiskStore, place: Place, data: bytes = b"bytes of a photo") -> No
         store.publish(file, place, mtime_seconds=UPLOADED, digest=digest_of(data))
 
 
+def put_partial(store: DiskStore) -> None:
+    """Append the drawn segments to the drawn partial upload."""
+    partials = Partials(store, now_seconds=lambda: NOW)
+    segments = sorted(each for each in drawn_files() if each.startswith(PARTIALS))
+    partial = parse_partial(segments[0].split("/")[1])
+    partials.create(partial)
+    for path in segments:
+        offset = int(path.rpartition("/")[2].partition(".")[0])
+        with partials.staging(partial, offset=offset, bytes_expected=16) as file:
+            file.write(b"bytes of a photo")
+            partials.append(
+                file, partial, offset=offset, mtime_seconds=UPLOADED, digest=file.digest
+            )
+
+
 def place_of(path: str, *, hint_for: str | None = None) -> Place:
     """Return where the file of a photo path belongs."""
     return Place(parse_path(path), NodeId(hint_for) if hint_for else None)
@@ -116,6 +133,7 @@ def _root(tmp_path_factory):
             put(store, place_of(photo_path, hint_for=second))
         if area == TRASH:
             put(store, place_of(photo_path))
+    put_partial(store)
     corrupt = place_of("42/k7/01jd3x8m2c9qp4k7_3fz8qd_b.jpg")
     put(store, corrupt)
     store.quarantine(corrupt)

@@ -14,6 +14,7 @@ from storagenode.disk.reading import open_file
 from storagenode.disk.store import DiskStore
 from storagenode.disk.trash import trashed_files
 from storagenode.open_file import CHUNK_BYTES
+from storagenode.partials.partials import Partials
 from storagenode.protocol import wire
 from storagenode.protocol.batch_wire import ReadFile, ReadOutcome
 from storagenode.protocol.errors import InvalidSignature, NodeError
@@ -99,6 +100,7 @@ class SimulatedNode(Machine):
             None,  # type: ignore[arg-type]
             self.fence,
             self.threads,  # type: ignore[arg-type]
+            partials=Partials(self.store, now_seconds=self._now_seconds),
             abort_responses=lambda _: 0,
             clients={},
             boot=str(self.boot),

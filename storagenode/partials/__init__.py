@@ -1,0 +1,1 @@
+"""Partial uploads on a disk: segments that are written once, until the photo is complete."""

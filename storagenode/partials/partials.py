@@ -1,0 +1,223 @@
+"""The partial uploads of one disk. All calls block and are thread-safe.
+
+`link()` decides between two writers of one offset, as it does between two writers of a photo. So no
+lock is held while bytes are on their way, and a writer that was given up cannot change what is
+there. What an append acknowledged survives a power failure; a photo never gets other bytes.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from storagenode.disk.directories import DurableDirectories
+from storagenode.disk.reading import recorded_digest
+from storagenode.disk.staging import StagedFile
+from storagenode.disk.store import DiskStore
+from storagenode.disk.walking import names_in
+from storagenode.partials.segments import (
+    Segment,
+    WholeSegment,
+    digest_of,
+    length_of,
+    read_segments,
+    segments_of,
+)
+from storagenode.protocol.errors import BadRequest, Conflict, NotFound, OutOfSpace
+from storagenode.protocol.files import Published
+from storagenode.protocol.layout import Place
+from storagenode.protocol.partials import PARTIALS, Partial, parse_partial
+
+PARTIALS_MAX = 20_000
+BYTES_FRACTION_MAX = 0.05
+BYTES_MAX = 50_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The number of partials on a disk, and the sum of their announced lengths."""
+
+    partials: int
+    bytes_total: int
+
+
+class Partials:
+    """The partial uploads below one root."""
+
+    def __init__(self, store: DiskStore, *, now_seconds: Callable[[], float]) -> None:
+        self._store = store
+        self._file_system = store.file_system
+        self._directories = DurableDirectories(store.file_system)
+        self._now_seconds = now_seconds
+
+    def held(self) -> Held:
+        """Return what all partials take once they are complete."""
+        partials = list(self._all())
+        return Held(len(partials), sum(each.bytes_total for each in partials))
+
+    def create(self, partial: Partial) -> None:
+        """Make room for a partial. Repeated calls have the same effect.
+
+        Raises:
+            OutOfSpace: The disk has as many partials, or as many bytes of them, as it may.
+        """
+        with self._writing():
+            if not self._file_system.exists(partial.directory):
+                self._check_room(partial)
+
+            def make() -> None:
+                self._file_system.make_directory(partial.directory)
+
+            self._directories.give_durable_name(partial.directory, make)
+
+    def length(self, partial: Partial) -> int:
+        """Return the number of durable bytes, or raise `NotFound`."""
+        return length_of(segments_of(self._file_system, partial))
+
+    @contextlib.contextmanager
+    def staging(
+        self, partial: Partial, *, offset: int, bytes_expected: int
+    ) -> Iterator[StagedFile]:
+        """Yield a hidden file for the bytes from an offset on; discard it unless it is appended.
+
+        Raises:
+            NotFound: The partial does not exist.
+            Conflict: It does not end at this offset.
+            BadRequest: It would become longer than announced.
+        """
+        self._check_end(partial, offset, bytes_expected)
+        with self._store.staging(bytes_expected=bytes_expected) as file:
+            yield file
+
+    def append(
+        self, file: StagedFile, partial: Partial, *, offset: int, mtime_seconds: int, digest: str
+    ) -> int:
+        """Append a staged file; return the new length. Its bytes are durable on return.
+
+        Raises:
+            DigestMismatch: The bytes do not match `digest`.
+            NotFound, Conflict, BadRequest: As `staging` does; nothing was appended.
+        """
+        self._check_end(partial, offset, file.bytes)
+        if file.bytes == 0:
+            return offset
+        path = partial.segment(offset)
+        with self._writing():
+            # The time of the photo, because a single segment becomes the photo as it is.
+            file.seal(mtime_seconds=mtime_seconds, digest=digest)
+            try:
+                file.link(path)
+            except FileExistsError:
+                if recorded_digest(self._file_system, path) != digest:
+                    raise self._ends_elsewhere(partial, offset) from None
+            except FileNotFoundError:
+                raise _not_found(partial) from None
+            self._file_system.fsync_directory(partial.directory)
+        return offset + file.bytes
+
+    def read(self, partial: Partial, *, offset: int, bytes_max: int) -> bytes:
+        """Return up to `bytes_max` bytes from an offset on, none at the end."""
+        for segment in segments_of(self._file_system, partial):
+            if segment.offset <= offset < segment.end:
+                handle = self._file_system.open_to_read(segment.path)
+                try:
+                    return self._file_system.read_at(handle, offset - segment.offset, bytes_max)
+                finally:
+                    self._file_system.close(handle)
+        return b""
+
+    def digest(self, partial: Partial) -> str:
+        """Return the SHA-256 of a complete partial.
+
+        Raises:
+            NotFound: The partial does not exist.
+            Conflict: It is not complete.
+            Corrupt: Its bytes are not as they were written.
+        """
+        return digest_of(self._file_system, self._complete(partial))
+
+    def publish(
+        self, partial: Partial, place: Place, *, mtime_seconds: int, digest: str
+    ) -> Published:
+        """Publish a complete partial as a photo's original. The partial stays until it is removed.
+
+        Raises:
+            DigestMismatch: The bytes do not match `digest`.
+            NotFound, Conflict, Corrupt: As `digest` does, and as the publishing of an upload does.
+        """
+        segments = self._complete(partial)
+        first = segments[0]
+        if len(segments) == 1 and first.mtime_seconds == mtime_seconds:
+            # A photo that came in one piece is linked to its name, not written again.
+            found = recorded_digest(self._file_system, first.path)
+            whole = WholeSegment(self._file_system, first, found)
+            return self._store.publish(whole, place, mtime_seconds=mtime_seconds, digest=digest)
+        with self._store.staging(bytes_expected=partial.bytes_total) as file:
+            for chunk in read_segments(self._file_system, segments):
+                file.write(chunk)
+            return self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
+
+    def remove(self, partial: Partial) -> None:
+        """Remove a partial with its bytes, if it exists."""
+        with self._writing():
+            for name in names_in(self._file_system, partial.directory):
+                with contextlib.suppress(FileNotFoundError):
+                    self._file_system.unlink(f"{partial.directory}/{name}")
+            self._file_system.remove_directory(partial.directory)
+
+    def remove_expired(self) -> int:
+        """Remove the partials whose time has ended; return their number."""
+        now = self._now_seconds()
+        expired = [each for each in self._all() if each.expiry_seconds < now]
+        for partial in expired:
+            self.remove(partial)
+        return len(expired)
+
+    def _complete(self, partial: Partial) -> list[Segment]:
+        segments = segments_of(self._file_system, partial)
+        if length_of(segments) != partial.bytes_total:
+            raise Conflict(
+                f"partial upload {partial.name} has {length_of(segments)} of its "
+                f"{partial.bytes_total} bytes"
+            )
+        return segments
+
+    def _check_end(self, partial: Partial, offset: int, size: int) -> None:
+        if self.length(partial) != offset:
+            raise self._ends_elsewhere(partial, offset)
+        if offset + size > partial.bytes_total:
+            raise BadRequest(
+                f"partial upload {partial.name} was announced with {partial.bytes_total} bytes, "
+                f"not with {offset + size}"
+            )
+
+    def _ends_elsewhere(self, partial: Partial, offset: int) -> Conflict:
+        return Conflict(
+            f"partial upload {partial.name} ends at byte {self.length(partial)}, not at {offset}"
+        )
+
+    def _check_room(self, partial: Partial) -> None:
+        held, space = self.held(), self._file_system.space()
+        if held.partials >= PARTIALS_MAX:
+            raise OutOfSpace(f"{held.partials} partial uploads are under way, which is the limit")
+        bytes_max = min(int(space.total_bytes * BYTES_FRACTION_MAX), BYTES_MAX)
+        wanted = held.bytes_total + partial.bytes_total
+        if wanted > bytes_max:
+            raise OutOfSpace(
+                f"partial uploads would take {wanted} bytes, and at most {bytes_max} are allowed"
+            )
+        self._store.health.check_free_space(wanted)
+
+    def _all(self) -> Iterator[Partial]:
+        for name in names_in(self._file_system, PARTIALS):
+            with contextlib.suppress(BadRequest):
+                yield parse_partial(name)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._store.health.check_writable()
+        with self._store.health.translate_write_errors():
+            yield
+
+
+def _not_found(partial: Partial) -> NotFound:
+    return NotFound(f"partial upload {partial.name} does not exist")
