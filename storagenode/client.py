@@ -168,6 +168,11 @@ class NodeClient(PartialRequests):
         fields = await self._call(target, timeout_seconds=None)
         return str(fields["sha256"])
 
+    async def quarantine(self, place: Place, *, digest: str) -> bool:
+        """Make the node quarantine a file with this digest; return False if it has none."""
+        fields = await self._call(routes.QUARANTINE.at(place, digest=digest))
+        return bool(fields["path"])
+
     async def relink(
         self, photo_version: PhotoVersion, version: Version, *, original_only: bool = False
     ) -> tuple[str, ...]:
@@ -234,6 +239,11 @@ class NodeClient(PartialRequests):
         """Return the files of one photo, without hints."""
         target = routes.LIST_PHOTO.target(volume=volume, photo=photo)
         return wire.parse_listing(await self._call(target))
+
+    async def list_photo_hints(self, volume: VolumeId, photo: PhotoId) -> list[HintFile]:
+        """Return the hints of one photo, for any mirror."""
+        target = routes.LIST_PHOTO_HINTS.target(volume=volume, photo=photo)
+        return wire.parse_hints(await self._call(target))
 
     async def tombstones(self, volume: VolumeId) -> set[str]:
         """Return the names of all tombstones of a volume."""

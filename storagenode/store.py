@@ -156,6 +156,9 @@ class StoreOf(Protocol[S]):
     def list_hints(self, limit: int, *, mirror: NodeId | None = None) -> list[HintFile]:
         """Return up to `limit` hints, for all mirrors or for one."""
 
+    def list_photo_hints(self, volume: VolumeId, photo: PhotoId) -> list[HintFile]:
+        """Return the hints of one photo, for any mirror."""
+
     def count_hints(self, limit: int) -> int:
         """Return the number of hints, counted up to `limit`."""
 
@@ -168,10 +171,13 @@ class StoreOf(Protocol[S]):
     def mark_unverified(self, place: Place) -> None:
         """Mark a file as unverified, so that the next reconcile pass checks it."""
 
-    def quarantine(self, place: Place, *, inode: int | None = None) -> str | None:
-        """Quarantine a corrupt file; return its new path, or None if it no longer exists.
+    def quarantine(
+        self, place: Place, *, inode: int | None = None, digest: str | None = None
+    ) -> str | None:
+        """Quarantine a file; return its new path, or None if it no longer exists.
 
-        With the `inode` that was read, a sound file that has the name by now is not affected.
+        With the `inode` that was read, or with a recorded `digest`, another file that has the name
+        by now is not affected.
         """
 
     def relink(

@@ -6,7 +6,8 @@ from enum import Enum
 from storagenode.protocol.errors import Conflict
 from storagenode.protocol.layout import Place
 from storagenode.store import Staged
-from volumes.photo_path import Info, Variant
+from volumes.photo_path import Info, PhotoFile, Variant
+from volumes.version_files import possible_originals
 
 
 class Resolution(Enum):
@@ -35,7 +36,8 @@ def resolve_taken_name(
     """
     is_sound = found == recorded
     if is_sound and found == staged.digest:
-        return Resolution.KEEP
+        # A file that replaces itself gets the time of its source.
+        return Resolution.REPLACE if staged.replaces == found else Resolution.KEEP
     if is_sound and found != staged.replaces:
         # Infos and failures made twice from a photo, and tombstones, are interchangeable.
         if not isinstance(place.file, Variant):
@@ -44,6 +46,18 @@ def resolve_taken_name(
             raise Conflict(f"{place} exists with other bytes")
     # Here the existing file is damaged, unfinished, or to be replaced. The staged file is sound.
     return Resolution.REPLACE if found == staged.digest else Resolution.QUARANTINE_AND_REPLACE
+
+
+def rival_places(place: Place) -> tuple[Place, ...]:
+    """Return the places that must all be free when an original gets its name.
+
+    They are its names in other formats, because a version has one original. Other files have none.
+    """
+    file: PhotoFile = place.file
+    if not (isinstance(file, Variant) and file.is_original):
+        return ()
+    originals = possible_originals(file.photo_version)
+    return tuple(Place(each, place.hint_for) for each in originals if each != file)
 
 
 def _is_unfinished(place: Place, exists: Callable[[Place], bool]) -> bool:

@@ -64,7 +64,7 @@ class VersionFiles:
     @property
     def original(self) -> Variant | None:
         """The version's original, or None if it is not among the files."""
-        originals = (Variant(self.photo_version, ORIGINAL_LETTER, ext) for ext in EXTENSIONS)
+        originals = possible_originals(self.photo_version)
         return next((each for each in originals if each in self.files), None)
 
     @property
@@ -89,6 +89,14 @@ def tombstones_of(photo_version: PhotoVersion) -> tuple[PhotoTombstone, VersionT
     """Return the two tombstones that cover a version: the photo's, and its own."""
     photo_tombstone = PhotoTombstone(photo_version.volume, photo_version.photo)
     return photo_tombstone, VersionTombstone(photo_version)
+
+
+def possible_originals(photo_version: PhotoVersion) -> tuple[Variant, ...]:
+    """Return the names that a version's original can have: one for each format.
+
+    A version has one original, so at most one of the names is ever taken.
+    """
+    return tuple(Variant(photo_version, ORIGINAL_LETTER, ext) for ext in EXTENSIONS)
 
 
 def versions_in(files: Iterable[PhotoFile]) -> list[VersionFiles]:

@@ -2,7 +2,8 @@
 
 Nothing is locked. A conditional put creates a name once. A writer of a file looks for tombstones
 after its put, and a writer of a tombstone looks for files after its put. One of the two sees the
-other, in any process. A move is a copy followed by a delete.
+other, in any process. In the same way, a writer of an original looks for originals of other formats
+after its put. A move is a copy followed by a delete.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ from storagenode.bucket.staging import SpooledFile
 from storagenode.protocol.errors import Conflict, Gone, NotFound
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place, covered_by, hint_path, quarantine_path, trash_path
-from storagenode.taken_names import Resolution, resolve_taken_name
+from storagenode.taken_names import Resolution, resolve_taken_name, rival_places
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     PhotoFile,
@@ -47,18 +48,21 @@ class BucketPublisher:
 
         Raises:
             Gone: A tombstone covers them.
-            Conflict: The name of a variant holds other bytes, which are sound and finished.
+            Conflict: The name of a variant holds other bytes, which are sound and finished, or the
+                version has an original of another format.
         """
         kinds = {_version_at(place): place for _, place in files}
         for place in kinds.values():
             self.raise_if_deleted(place.file, hint_for=place.hint_for)
         published = tuple(self._give_name(file, place, mtime_seconds) for file, place in files)
-        for place in kinds.values():
-            try:
+        try:
+            for place in kinds.values():
                 self.raise_if_deleted(place.file, hint_for=place.hint_for)
-            except Gone:
-                self._delete_new(published)
-                raise
+            for _, place in files:
+                self._raise_if_rival(place)
+        except (Gone, Conflict):
+            self._delete_new(published)
+            raise
         for _, place in files:
             if isinstance(place.file, PhotoTombstone | VersionTombstone) and not place.hint_for:
                 self._trash_covered_files(place.file)
@@ -86,6 +90,15 @@ class BucketPublisher:
             if existing is not None and existing.digest != info.digest:
                 raise Conflict(f"{place} exists and lists other sizes")
 
+    def _raise_if_rival(self, place: Place) -> None:
+        """Raise `Conflict` if the version has an original of another format."""
+        rivals = {each.path for each in rival_places(place)}
+        if not rivals:
+            return
+        for found in self._bucket.objects(place.path.rpartition(".")[0]):
+            if found.path in rivals:
+                raise Conflict(f"{place} cannot be stored: {found.path} is the original")
+
     def add_to_quarantine(self, path: str) -> str:
         """Copy an object to the quarantine and return its path there."""
         target = quarantine_path(path, unique=f"{self._now_seconds():.6f}")
@@ -112,7 +125,7 @@ class BucketPublisher:
             # Also after a failure, because the bucket can have stored the file.
             if place.hint_for is None:
                 self.mark_changed(place.path)
-        return Published(place.path, file.digest, file.bytes, existed=False)
+        return Published(place.path, file.digest, file.bytes, mtime_seconds, existed=False)
 
     def _resolve_existing(self, file: SpooledFile, place: Place, mtime_seconds: int) -> Published:
         with contextlib.closing(open_object(self._bucket, place.path)) as existing:
@@ -125,11 +138,13 @@ class BucketPublisher:
             exists=lambda other: self._bucket.head(other.path) is not None,
         )
         if resolution is Resolution.KEEP:
-            return Published(place.path, found, existing.stat.bytes, existed=True)
+            return Published(
+                place.path, found, existing.stat.bytes, existing.stat.mtime_seconds, existed=True
+            )
         if resolution is Resolution.QUARANTINE_AND_REPLACE:
             self.add_to_quarantine(place.path)
         self._put(file, place.path, mtime_seconds, only_if_new=False)
-        return Published(place.path, file.digest, file.bytes, existed=False)
+        return Published(place.path, file.digest, file.bytes, mtime_seconds, existed=False)
 
     def _put(self, file: SpooledFile, path: str, mtime_seconds: int, *, only_if_new: bool) -> None:
         etag = self._bucket.put(
@@ -142,7 +157,10 @@ class BucketPublisher:
         self._listings.learn(path, etag, file.digest)
 
     def _delete_new(self, published: Sequence[Published]) -> None:
-        """Delete new files after a tombstone was written meanwhile. It has moved the older ones."""
+        """Delete new files that lost to a tombstone or another original.
+
+        A tombstone that was written meanwhile has moved the older files.
+        """
         for each in published:
             if not each.existed:
                 self._bucket.delete(each.path)

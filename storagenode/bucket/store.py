@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from storagenode.bucket.bucket import Bucket
 from storagenode.bucket.errors import ObjectExists
 from storagenode.bucket.health import BucketHealth
+from storagenode.bucket.hints import BucketHints
 from storagenode.bucket.listing import BucketListings
 from storagenode.bucket.publishing import BucketPublisher
 from storagenode.bucket.reading import identity_of, open_object
@@ -29,7 +30,6 @@ from storagenode.protocol.errors import (
 )
 from storagenode.protocol.files import ListedFile, Published
 from storagenode.protocol.layout import (
-    HINTS,
     QUARANTINE,
     TOMBSTONE_BYTES,
     VOLUME_MARKER_BYTES,
@@ -50,9 +50,9 @@ from volumes.photo_path import (
     PhotoFile,
     PhotoVersion,
     VolumeId,
-    parse_path,
     parse_volume,
     render_path,
+    shard_of,
     volume_of,
 )
 
@@ -79,8 +79,7 @@ class BucketStore:
         self._publisher = BucketPublisher(bucket, self._listings, now_seconds=now_seconds)
         self._volumes = self._find_volumes()
         self._cold_tiers = self._find_cold_tiers()
-        # Cached, because hints are listed often and only this process changes them.
-        self._hints = {place.path: place for place in self._find_hints()}
+        self._hints = BucketHints(bucket)
 
     @property
     def volumes(self) -> tuple[VolumeId, ...]:
@@ -247,14 +246,12 @@ class BucketStore:
 
     def list_hints(self, limit: int, *, mirror: NodeId | None = None) -> list[HintFile]:
         """Return up to `limit` hints, for all mirrors or for one."""
-        hints = dict(self._hints)
-        paths = sorted(path for path in hints if mirror in {None, hints[path].hint_for})[:limit]
-        heads = self.bucket.map_parallel(self.bucket.head, paths)
-        return [
-            HintFile(hints[path], head.bytes, head.digest or "")
-            for path, head in zip(paths, heads, strict=True)
-            if head is not None
-        ]
+        return self._hints.files(lambda place: mirror in {None, place.hint_for}, limit=limit)
+
+    def list_photo_hints(self, volume: VolumeId, photo: PhotoId) -> list[HintFile]:
+        """Return the hints of one photo, for any mirror."""
+        start = f"{volume}/{shard_of(photo)}/{photo}"
+        return self._hints.files(lambda place: render_path(place.file).startswith(start))
 
     def count_hints(self, limit: int) -> int:
         """Return the number of hints, counted up to `limit`."""
@@ -265,22 +262,26 @@ class BucketStore:
         assert place.hint_for is not None, "only hints can be removed"
         self.health.check_marker()
         self.bucket.delete(place.path)
-        self._hints.pop(place.path, None)
+        self._hints.discard(place)
 
     def find(self, photo: str) -> list[str]:
         """Return every path of a photo in this store, in any area, sorted."""
         live = [f"{volume}/{photo[-2:]}/{photo}" for volume in self.volumes]
         trashed = [trash_path(day, path) for day in days_in_trash(self.bucket) for path in live]
         prefixes = [*live, *trashed, f"{QUARANTINE}/"]
-        found = itertools.chain(dict(self._hints), *self.bucket.map_parallel(self._paths, prefixes))
+        found = itertools.chain(
+            self._hints.paths(), *self.bucket.map_parallel(self._paths, prefixes)
+        )
         return sorted(path for path in found if photo in path.rpartition("/")[2])
 
     def mark_unverified(self, place: Place) -> None:
         """Mark a file as unverified, so that the next reconcile pass checks it."""
         self._publisher.mark_unverified(place.path)
 
-    def quarantine(self, place: Place, *, inode: int | None = None) -> str | None:
-        """Quarantine a corrupt file; return its new path, or None if it no longer exists.
+    def quarantine(
+        self, place: Place, *, inode: int | None = None, digest: str | None = None
+    ) -> str | None:
+        """Quarantine a file; return its new path, or None if it no longer exists.
 
         With the `inode` that was read, the file is read again first, because the bytes can
         have been corrupted in transit.
@@ -289,6 +290,8 @@ class BucketStore:
         metadata = self.bucket.head(place.path)
         if metadata is None or inode not in {None, identity_of(metadata.etag)}:
             return None
+        if digest not in {None, metadata.digest}:
+            return None
         if inode is not None:
             with contextlib.closing(self.open(place.path)) as file:
                 if file.compute_digest() == file.digest:
@@ -296,6 +299,7 @@ class BucketStore:
                     return None
         target = self._publisher.add_to_quarantine(place.path)
         self.bucket.delete(place.path)
+        self._hints.discard(place)
         if place.hint_for is None:
             self._publisher.mark_changed(place.path)
         return target
@@ -347,7 +351,7 @@ class BucketStore:
     ) -> tuple[Published, ...]:
         self.health.check_marker()
         published = self._publisher.publish(files, mtime_seconds=mtime_seconds)
-        self._hints.update({place.path: place for _, place in files if place.hint_for})
+        self._hints.add(place for _, place in files)
         return published
 
     def _require_mirror(self, place: Place) -> None:
@@ -380,12 +384,6 @@ class BucketStore:
     def _find_cold_tiers(self) -> dict[VolumeId, ColdTier]:
         texts = {v: self.bucket.read_whole(cold_tier_marker(v)) for v in self._volumes}
         return {volume: parse_cold_tier(text) for volume, text in texts.items() if text}
-
-    def _find_hints(self) -> Iterator[Place]:
-        for path in self._paths(f"{HINTS}/"):
-            hint_for, _, photo_path = path.removeprefix(f"{HINTS}/").partition("/")
-            with contextlib.suppress(InvalidPath):
-                yield Place(parse_path(photo_path), NodeId(hint_for))
 
 
 @contextlib.contextmanager

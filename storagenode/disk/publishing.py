@@ -14,7 +14,7 @@ from storagenode.disk.unwritten_tombstones import UnwrittenTombstones
 from storagenode.protocol.errors import Conflict, Gone, NotFound
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place, directory_of, hint_path, quarantine_path
-from storagenode.taken_names import Resolution, resolve_taken_name
+from storagenode.taken_names import Resolution, resolve_taken_name, rival_places
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     Info,
@@ -59,9 +59,13 @@ class Publisher:
     def publish(self, files: Sequence[tuple[StagedFile, Place]]) -> tuple[Published, ...]:
         """Link sealed files to their names and return when all names are durable.
 
+        The lock of a photo makes the look for other originals of its version, and the link, one
+        step. No other process publishes in this root, because its marker is locked.
+
         Raises:
             Gone: A tombstone covers a file.
-            Conflict: The name of a variant holds other bytes, which are sound and finished.
+            Conflict: The name of a variant holds other bytes, which are sound and finished, or the
+                version has an original of another format.
             OSError: The disk failed.
         """
         published = tuple(self._give_name(staged, place) for staged, place in files)
@@ -142,6 +146,9 @@ class Publisher:
         crashpoint("after_mkdir")
         with self.photo_lock(place.file):
             self.raise_if_deleted(place.file, hint_for=place.hint_for)
+            for rival in rival_places(place):
+                if self._file_system.exists(rival.path):
+                    raise Conflict(f"{place} cannot be stored: {rival} is the original")
             crashpoint("before_link")
             published = self._link(staged, place)
             crashpoint("after_link")
@@ -161,11 +168,13 @@ class Publisher:
             except (NotFound, FileNotFoundError):
                 # An operator removed the existing file.
                 self._directories.give_name(place.path, link)
-        return Published(place.path, staged.digest, staged.bytes, existed=False)
+        return Published(
+            place.path, staged.digest, staged.bytes, staged.mtime_seconds, existed=False
+        )
 
     def _resolve_existing(self, staged: StagedFile, place: Place) -> Published:
         with opened(self._file_system, place.path) as existing:
-            found, recorded, size = existing.compute_digest(), existing.digest, existing.stat.bytes
+            found, recorded, stat = existing.compute_digest(), existing.digest, existing.stat
         resolution = resolve_taken_name(
             staged,
             place,
@@ -174,9 +183,11 @@ class Publisher:
             exists=lambda other: self._file_system.exists(other.path),
         )
         if resolution is Resolution.KEEP:
-            return Published(place.path, found, size, existed=True)
+            return Published(place.path, found, stat.bytes, stat.mtime_seconds, existed=True)
         if resolution is Resolution.QUARANTINE_AND_REPLACE:
             self.add_to_quarantine(place.path)
         # The rename is atomic, so the name always has a file.
         staged.rename(place.path)
-        return Published(place.path, staged.digest, staged.bytes, existed=False)
+        return Published(
+            place.path, staged.digest, staged.bytes, staged.mtime_seconds, existed=False
+        )

@@ -32,7 +32,7 @@ class StagedFile:
         self._file_system = file_system
         self._process = process
         self._hash = hashlib.sha256()
-        self._mtime_seconds = 0
+        self.mtime_seconds = 0
         self._is_sealed = False
         self.path, self._handle = self._create()
         crashpoint("tmp_created")
@@ -63,7 +63,7 @@ class StagedFile:
             raise DigestMismatch(
                 f"digest mismatch: received SHA-256 {self.digest}, expected {digest}"
             )
-        self._mtime_seconds = mtime_seconds
+        self.mtime_seconds = mtime_seconds
         self._make_durable()
         self._is_sealed = True
 
@@ -102,7 +102,7 @@ class StagedFile:
 
     def _make_durable(self) -> None:
         self._file_system.set_digest(self._handle, self.digest)
-        self._file_system.set_mtime(self._handle, self._mtime_seconds)
+        self._file_system.set_mtime(self._handle, self.mtime_seconds)
         crashpoint("before_fsync")
         self._file_system.fsync(self._handle)
         crashpoint("after_fsync")

@@ -18,7 +18,13 @@ from storagenode.disk.relinking import relink
 from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.staging import StagedFile, empty_staging, staged
 from storagenode.disk.trash import empty_trash, trashed_files
-from storagenode.disk.walking import files_below, hint_files, hint_places, names_in
+from storagenode.disk.walking import (
+    files_below,
+    hint_files,
+    hint_places,
+    hints_of_photo,
+    names_in,
+)
 from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import Corrupt, NodeError, NotAMirror, NotFound
 from storagenode.protocol.files import ListedFile, Published
@@ -257,6 +263,10 @@ class DiskStore:
         """Return up to `limit` hints, for all mirrors or for one."""
         return hint_files(self.file_system, limit, mirror)
 
+    def list_photo_hints(self, volume: VolumeId, photo: PhotoId) -> list[HintFile]:
+        """Return the hints of one photo, for any mirror."""
+        return hints_of_photo(self.file_system, volume, photo)
+
     def count_hints(self, limit: int) -> int:
         """Return the number of hints, counted up to `limit`."""
         return sum(1 for _ in itertools.islice(hint_places(self.file_system), limit))
@@ -277,17 +287,21 @@ class DiskStore:
             found += files_below(self.file_system, hidden)
         return sorted(path for path in found if photo in path.rpartition("/")[2])
 
-    def quarantine(self, place: Place, *, inode: int | None = None) -> str | None:
-        """Quarantine a corrupt file; return its new path, or None if it no longer exists.
+    def quarantine(
+        self, place: Place, *, inode: int | None = None, digest: str | None = None
+    ) -> str | None:
+        """Quarantine a file; return its new path, or None if it no longer exists.
 
-        With the `inode` that was read, a sound file that has the name by now is not affected.
+        With the `inode` that was read, or with a recorded `digest`, another file that has the name
+        by now is not affected.
         """
         with self._writing(), self._publisher.photo_lock(place.file):
             try:
                 found = self.file_system.stat(place.path).inode
+                recorded = recorded_digest(self.file_system, place.path)
             except FileNotFoundError:
                 return None
-            if inode not in {None, found}:
+            if inode not in {None, found} or digest not in {None, recorded}:
                 return None
             target = self._publisher.add_to_quarantine(place.path)
             # An operator can remove a hint meanwhile.

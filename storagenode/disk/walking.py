@@ -2,13 +2,14 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.reading import recorded_digest
 from storagenode.protocol.layout import HINTS, HintFile, Place
 from volumes.cluster import NodeId
-from volumes.photo_path import InvalidPath, parse_path
+from volumes.photo_id import PhotoId
+from volumes.photo_path import InvalidPath, VolumeId, parse_name, parse_path, shard_of
 
 
 def names_in(file_system: FileSystem, directory: str) -> list[str]:
@@ -39,8 +40,24 @@ def hint_places(file_system: FileSystem, mirror: NodeId | None = None) -> Iterat
 
 def hint_files(file_system: FileSystem, limit: int, mirror: NodeId | None = None) -> list[HintFile]:
     """Return up to `limit` hints with their sizes and digests."""
+    return _existing(file_system, itertools.islice(hint_places(file_system, mirror), limit))
+
+
+def hints_of_photo(file_system: FileSystem, volume: VolumeId, photo: PhotoId) -> list[HintFile]:
+    """Return the hints of one photo, for any mirror, without walking through other hints."""
+    places = []
+    for mirror in sorted(names_in(file_system, HINTS)):
+        shard = f"{HINTS}/{mirror}/{volume}/{shard_of(photo)}"
+        for name in sorted(names_in(file_system, shard)):
+            with contextlib.suppress(InvalidPath):
+                if name.startswith(photo):
+                    places.append(Place(parse_name(volume, name), NodeId(mirror)))
+    return _existing(file_system, places)
+
+
+def _existing(file_system: FileSystem, places: Iterable[Place]) -> list[HintFile]:
     found = []
-    for place in itertools.islice(hint_places(file_system, mirror), limit):
+    for place in places:
         # Skip hints that are removed meanwhile.
         with contextlib.suppress(FileNotFoundError):
             size = file_system.stat(place.path).bytes

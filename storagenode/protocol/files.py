@@ -11,6 +11,7 @@ class Published:
     path: str
     digest: str
     bytes: int
+    mtime_seconds: int
     existed: bool
 
 

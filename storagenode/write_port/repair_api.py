@@ -39,6 +39,7 @@ class RepairApi:
             routes.LIST_SHARD: self.list_shard,
             routes.LIST_SHARDS: self.list_shards,
             routes.LIST_PHOTO: self.list_photo,
+            routes.LIST_PHOTO_HINTS: self.list_photo_hints,
             routes.LIST_TOMBSTONES: self.tombstones,
             routes.LIFT_FENCE: self.lift_fence,
             routes.READ_MANY: self.read_many,
@@ -75,6 +76,13 @@ class RepairApi:
         photo = parse_photo_id(request.match_info["photo"])
         files = await self._threads.run(self._store.list_photo, volume, photo)
         return web.json_response(wire.render_listing(files))
+
+    async def list_photo_hints(self, request: web.Request, _: bytes) -> web.Response:
+        """Return the hints of one photo."""
+        volume = parse_volume(request.match_info["volume"])
+        photo = parse_photo_id(request.match_info["photo"])
+        hints = await self._threads.run(self._store.list_photo_hints, volume, photo)
+        return web.json_response(wire.render_hints(hints))
 
     async def tombstones(self, request: web.Request, _: bytes) -> web.Response:
         """Return the names of all tombstones of a volume."""

@@ -100,6 +100,7 @@ class WriteApi:
             routes.PUT_BUNDLE: self.put_bundle,
             routes.PULL: self.pull,
             routes.RESTORE_DIGEST: self.restore_digest,
+            routes.QUARANTINE: self.quarantine,
             routes.RELINK: self.relink,
             routes.LIST_HINTS: self.list_hints,
             routes.DIGESTS: self.digests,
@@ -274,6 +275,15 @@ class WriteApi:
         wanted = request.query.get("sha256", "")
         digest = await self._threads.run(self._store.restore_digest, place, wanted)
         return web.json_response({"sha256": digest})
+
+    async def quarantine(self, request: web.Request, _: bytes) -> web.Response:
+        """Move a file or a hint with a given digest to the quarantine."""
+        place, _mtime = _place(request)
+        if place.path.endswith(".gone"):
+            raise BadRequest(f"{place} is a tombstone, which is permanent")
+        digest = request.query.get("sha256", "")
+        path = await self._threads.run(self._store.quarantine, place, digest=digest)
+        return web.json_response({"path": path or ""})
 
     async def relink(self, request: web.Request, _: bytes) -> web.Response:
         """Link every file of a version, or only its original, under another version."""

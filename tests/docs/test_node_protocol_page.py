@@ -59,7 +59,9 @@ def framed() -> dict[str, str]:
     return {
         "Place": json.dumps(wire.render_place(PLACE)),
         "Pull": wire.render_pull(pull).decode(),
-        "Published": json.dumps(asdict(Published(PATH, digest_of(b"size"), 4, existed=False))),
+        "Published": json.dumps(
+            asdict(Published(PATH, digest_of(b"size"), 4, 1_700_000_000, existed=False))
+        ),
         "Listing": json.dumps(
             wire.render_listing([ListedFile(PATH.rpartition("/")[2], 4, digest_of(b"size"))])
         ),

@@ -26,6 +26,7 @@ STORE_CALLS = frozenset(
         "digests",
         "find",
         "list_photo",
+        "list_photo_hints",
         "list_shard",
         "quarantine",
         "relink",

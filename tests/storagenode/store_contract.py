@@ -5,6 +5,8 @@ A subclass has a fixture `trial` with a `StoreUnderTest`: a store that mirrors V
 half.
 """
 
+import contextlib
+
 import pytest
 
 from storagenode.protocol.errors import Conflict, DigestMismatch, Gone, NotAMirror, NotFound
@@ -42,7 +44,7 @@ class WritingContract:
         data = bytes_of("photo")
         published = put(trial.store, variant_of(OF), data)
         path = render_path(Variant(OF, "o", "jpg"))
-        assert published == Published(path, digest_of(data), len(data), existed=False)
+        assert published == Published(path, digest_of(data), len(data), MTIME, existed=False)
         assert trial.read(path) == data
 
     @pytest.mark.parametrize("ext", EXTENSIONS)
@@ -71,6 +73,35 @@ class WritingContract:
         with pytest.raises(Conflict):
             put(trial.store, variant_of(OF), bytes_of("another"))
         assert trial.read(variant_of(OF).path) == bytes_of("photo")
+
+    @pytest.mark.parametrize("hint_for", [None, "west-1"])
+    def test_a_version_has_one_original_whatever_its_format(self, trial, hint_for):
+        """An original of another format is a conflict, for a hint as well."""
+        first, other = (Place(Variant(OF, "o", ext), hint_for) for ext in ("jpg", "png"))
+        put(trial.store, first, bytes_of("photo"))
+        with pytest.raises(Conflict):
+            put(trial.store, other, bytes_of("another"))
+        assert trial.store.find(OF.photo) == [first.path]
+        assert put(trial.store, first, bytes_of("photo")).existed
+
+    def test_sizes_have_any_format_beside_the_original(self, trial):
+        """Only originals exclude each other."""
+        put(trial.store, Place(Variant(OF, "o", "png")), bytes_of("photo"))
+        put(trial.store, Place(Variant(OF, "m", "jpg")), bytes_of("m"))
+        put(trial.store, Place(Variant(OF, "m", "avif")), bytes_of("m"))
+        assert len(names_of(trial.store)) == 3
+
+    def test_a_file_keeps_its_time_unless_it_replaces_itself(self, trial):
+        """Two attempts of one upload have two times; a copy from the other mirror settles them."""
+        place, data = variant_of(OF), bytes_of("photo")
+        put(trial.store, place, data)
+        for replaces, expected in (("", MTIME), (digest_of(data), MTIME - 60)):
+            with trial.store.staging(bytes_expected=len(data)) as file:
+                file.write(data)
+                file.replaces = replaces
+                trial.store.publish(file, place, mtime_seconds=MTIME - 60, digest=digest_of(data))
+            with contextlib.closing(trial.store.open(place.path)) as opened:
+                assert opened.stat.mtime_seconds == expected
 
     def test_the_first_info_stays(self, trial):
         """Two infos of one photo are equivalent."""
@@ -227,7 +258,7 @@ class WritingContract:
         published = trial.store.write_tombstone(Place(tombstone), mtime_seconds=MTIME)
         path = render_path(tombstone)
         assert published == Published(
-            path, digest_of(TOMBSTONE_BYTES), len(TOMBSTONE_BYTES), existed=False
+            path, digest_of(TOMBSTONE_BYTES), len(TOMBSTONE_BYTES), MTIME, existed=False
         )
         assert names_of(trial.store) == [path.rpartition("/")[2]]
         kept = {p.rpartition("/")[2]: p for p in trial.store.find(OF.photo) if p != path}
@@ -280,3 +311,36 @@ class WritingContract:
         put(trial.store, Place(VersionTombstone(OF)), b"gone, says a mirror\n")
         assert names_of(trial.store) == [f"{OF.photo}_{OF.version}.gone"]
         assert trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME).existed
+
+    def test_only_the_named_file_is_replaced(self, trial):
+        """For sizes made twice; the old one is quarantined."""
+        place, old, new = variant_of(OF, "m"), bytes_of("old"), bytes_of("new")
+        put(trial.store, place, old)
+        put(trial.store, Place(Info(OF)), b"{}")
+        for replaces in ("", digest_of(b"a third")):
+            with pytest.raises(Conflict):
+                self._replace(trial.store, place, new, replaces)
+        self._replace(trial.store, place, new, digest_of(old))
+        assert trial.read(place.path) == new
+        assert any(path.startswith(".quarantine/") for path in trial.store.find(OF.photo))
+
+    def test_a_bundle_beside_another_info_is_refused(self, trial):
+        """Also if a size of the first bundle is missing, because the other mirror has it."""
+        first = bundle_of(OF)
+        trial.store.publish_bundle(first, mtime_seconds=MTIME)
+        trial.store.quarantine(first[0][0])
+        files = [(place, b"other" + data) for place, data, _ in first]
+        second = [(place, data, digest_of(data)) for place, data in files]
+        with pytest.raises(Conflict):
+            trial.store.publish_bundle(second, mtime_seconds=MTIME)
+        with pytest.raises(NotFound):
+            trial.read(first[0][0].path)
+        assert [trial.read(place.path) for place, _, _ in first[1:]] == [b for _, b, _ in first[1:]]
+        trial.store.publish_bundle(first, mtime_seconds=MTIME)
+        assert trial.read(first[0][0].path) == first[0][1]
+
+    def _replace(self, store, place, data, replaces):
+        with store.staging(bytes_expected=len(data)) as file:
+            file.write(data)
+            file.replaces = replaces
+            store.publish(file, place, mtime_seconds=MTIME, digest=digest_of(data))

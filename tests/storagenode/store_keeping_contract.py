@@ -71,39 +71,6 @@ class KeepingContract:
         with pytest.raises(NotAMirror):
             trial.store.tombstones(OTHER_VOLUME)
 
-    def test_only_the_named_file_is_replaced(self, trial):
-        """For sizes made twice; the old one is quarantined."""
-        place, old, new = variant_of(OF, "m"), bytes_of("old"), bytes_of("new")
-        put(trial.store, place, old)
-        put(trial.store, Place(Info(OF)), b"{}")
-        for replaces in ("", digest_of(b"a third")):
-            with pytest.raises(Conflict):
-                self._replace(trial.store, place, new, replaces)
-        self._replace(trial.store, place, new, digest_of(old))
-        assert trial.read(place.path) == new
-        assert any(path.startswith(".quarantine/") for path in trial.store.find(OF.photo))
-
-    def test_a_bundle_beside_another_info_is_refused(self, trial):
-        """Also if a size of the first bundle is missing, because the other mirror has it."""
-        first = bundle_of(OF)
-        trial.store.publish_bundle(first, mtime_seconds=MTIME)
-        trial.store.quarantine(first[0][0])
-        files = [(place, b"other" + data) for place, data, _ in first]
-        second = [(place, data, digest_of(data)) for place, data in files]
-        with pytest.raises(Conflict):
-            trial.store.publish_bundle(second, mtime_seconds=MTIME)
-        with pytest.raises(NotFound):
-            trial.read(first[0][0].path)
-        assert [trial.read(place.path) for place, _, _ in first[1:]] == [b for _, b, _ in first[1:]]
-        trial.store.publish_bundle(first, mtime_seconds=MTIME)
-        assert trial.read(first[0][0].path) == first[0][1]
-
-    def _replace(self, store, place, data, replaces):
-        with store.staging(bytes_expected=len(data)) as file:
-            file.write(data)
-            file.replaces = replaces
-            store.publish(file, place, mtime_seconds=MTIME, digest=digest_of(data))
-
     def test_an_unverified_file_keeps_a_recorded_digest(self, trial):
         """It is only looked up again."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
@@ -194,6 +161,32 @@ class KeepingContract:
         for hint in trial.store.list_hints(100):
             trial.store.remove_hint(hint.place)
         assert trial.store.list_hints(100) == []
+
+    def test_the_hints_of_a_photo_are_listed_alone(self, trial):
+        """For every mirror, with their digests, and without other photos and volumes."""
+        for node in ("west-1", "west-2"):
+            put(trial.store, variant_of(OF, hint_for=node), bytes_of("photo"))
+            put(trial.store, variant_of(OTHER_PHOTO, hint_for=node), bytes_of("other"))
+        put(trial.store, variant_of(OF), bytes_of("photo"))
+        hints = trial.store.list_photo_hints(VOLUME, OF.photo)
+        assert [hint.place for hint in hints] == [
+            variant_of(OF, hint_for=node) for node in ("west-1", "west-2")
+        ]
+        assert {hint.digest for hint in hints} == {digest_of(bytes_of("photo"))}
+        assert trial.store.list_photo_hints(OTHER_VOLUME, OF.photo) == []
+
+    @pytest.mark.parametrize("hint_for", [None, "west-1"])
+    def test_a_file_is_quarantined_only_with_its_digest(self, trial, hint_for):
+        """Another file that has the name by now stays; the bytes are kept in the quarantine."""
+        place = variant_of(OF, hint_for=hint_for)
+        put(trial.store, place, bytes_of("photo"))
+        assert trial.store.quarantine(place, digest=digest_of(b"another")) is None
+        assert trial.store.find(OF.photo) == [place.path]
+        path = trial.store.quarantine(place, digest=digest_of(bytes_of("photo")))
+        assert trial.store.find(OF.photo) == [path]
+        assert trial.read(path) == bytes_of("photo")
+        assert trial.store.count_hints(10) == 0
+        assert trial.store.quarantine(place, digest=digest_of(bytes_of("photo"))) is None
 
     def test_a_hinted_bundle_is_stored_whole(self, trial):
         """The info last, as on a mirror."""

@@ -81,7 +81,7 @@ def test_an_invalid_batch_of_writes_is_refused(body):
 
 def test_outcomes_come_back_from_their_rows():
     """Published files and errors."""
-    published = Published("42/k7/x.jpg", "a" * 64, 3000, existed=True)
+    published = Published("42/k7/x.jpg", "a" * 64, 3000, 5, existed=True)
     outcomes = [Gone("it is gone"), published, Conflict("it is taken")]
     rows = json.loads(json.dumps(batch_wire.render_outcomes(outcomes)))
     parsed = batch_wire.parse_outcomes(rows, count=3)

@@ -19,7 +19,8 @@ def file_of(number, *, size=3000):
 
 def published_of(file):
     """Return what a node reports after writing a file."""
-    return Published(file.place.path, file.digest, len(file.data), existed=False)
+    path, size = file.place.path, len(file.data)
+    return Published(path, file.digest, size, file.mtime_seconds, existed=False)
 
 
 class Node:
