@@ -81,7 +81,7 @@ def make_photo_set(cluster: Cluster, keys: KeyRing, volume: VolumeId) -> list[Ph
 async def put_photo_set(photos: Sequence[PhotoOfSet], node: Node, keys: KeyRing) -> None:
     """Write the photos to one node, through its write port."""
     async with aiohttp.ClientSession() as session:
-        client = NodeClient(node.write, session, InternalSigner(keys))
+        client = NodeClient(node.id, node.write, session, InternalSigner(keys))
         await _lift_fences(client)
         for photo in photos:
             await client.put(

@@ -72,7 +72,7 @@ async def _measure(
 ) -> Figure:
     source, *_ = ids = local.cluster.volumes[volume].mirrors
     signer = InternalSigner(local.keys)
-    nodes = {n: NodeClient(local.cluster.nodes[n].write, session, signer) for n in ids}
+    nodes = {n: NodeClient(n, local.cluster.nodes[n].write, session, signer) for n in ids}
     mirrors = Mirrors(local.cluster, nodes, Fleet(nodes), local.cluster.nodes[source].colo)
     await mirrors.fleet.poll()
     # No edge needs a purge.

@@ -14,6 +14,7 @@ from permission_urls.errors import (
     PermissionUrlError,
     RetiredKey,
     TokenExpired,
+    TooFarAhead,
     UnknownKey,
     UnknownSize,
     Unsignable,
@@ -21,7 +22,13 @@ from permission_urls.errors import (
     WrongScope,
 )
 from permission_urls.expiry import NO_EXPIRY, cache_control, round_up_expiry
-from permission_urls.internal import DIGEST_IN_TRAILER, InternalSigner, InternalVerifier
+from permission_urls.internal import (
+    CLOCK_SKEW_SECONDS_MAX,
+    DIGEST_IN_TRAILER,
+    SIGNATURE_SECONDS,
+    InternalSigner,
+    InternalVerifier,
+)
 from permission_urls.jobs import sign_job, verify_job
 from permission_urls.key_file import load_keys, parse_keys, render_keys, save_keys
 from permission_urls.keys import Key, KeyRing, KeyState, generate_key
@@ -42,10 +49,12 @@ from permission_urls.verifier import Verifier
 from permission_urls.webhooks import sign_webhook, verify_webhook
 
 __all__ = [
+    "CLOCK_SKEW_SECONDS_MAX",
     "DIGEST_IN_TRAILER",
     "MALFORMED_REGEX",
     "NO_EXPIRY",
     "PERMISSION_URL_REGEX",
+    "SIGNATURE_SECONDS",
     "TARGET_BYTES_MAX",
     "BadMac",
     "BadTokenSignature",
@@ -72,6 +81,7 @@ __all__ = [
     "Token",
     "TokenExpired",
     "TokenVerifier",
+    "TooFarAhead",
     "UnknownKey",
     "UnknownSize",
     "Unsignable",

@@ -9,6 +9,7 @@ PermissionUrlError
     │   ├── RetiredKey            the key with this id is retired
     │   ├── BadMac                another key, another purpose, or changed bytes
     │   ├── Expired               the MAC is valid, but the expiry has passed
+    │   ├── TooFarAhead           the MAC is valid, but no sender sets an expiry so late
     │   └── WrongScope            the API token is valid, but lacks the scope
     ├── InvalidToken              401: not a valid API token; `reason` is for logs
 │   ├── MalformedToken
@@ -81,6 +82,12 @@ class Expired(Forbidden):
     """The MAC is valid, but the expiry has passed."""
 
     reason = "expired"
+
+
+class TooFarAhead(Forbidden):
+    """The MAC is valid, but no sender sets an expiry so late, unless its clock is ahead."""
+
+    reason = "expiry too far ahead"
 
 
 class WrongScope(Forbidden):

@@ -1,10 +1,12 @@
 r"""Signed requests between the processes of a cluster.
 
     {key}.{expiry}.{mac}          the header; the MAC has the salt `internal` and covers
-    {expiry}\n{method}\n{path}\n{digest}
+    {expiry}\n{receiver}\n{method}\n{path}\n{digest}
 
-`path` is the raw request target with its query. `digest` is the SHA-256 of the body as 64
-lower-case hex characters, also for an empty body, or `-` if the sender does not know it yet.
+`receiver` is the id of the node or storagemaster that the request is for: no other process accepts
+a captured request. `path` is the raw request target with its query. `digest` is the SHA-256 of the
+body as 64 lower-case hex characters, also for an empty body, or `-` if the sender does not know it
+yet.
 
 A streamed PUT has two signatures. The opening one, over `-`, admits the bytes and commits nothing.
 The closing one covers the digest of the sent bytes. The receiver verifies it against the digest
@@ -15,7 +17,7 @@ without a closing signature must never be verified with `-`.
 
 import re
 
-from permission_urls.errors import Expired, NoPermission, Unsignable
+from permission_urls.errors import Expired, NoPermission, TooFarAhead, Unsignable
 from permission_urls.expiry import (
     EXPIRY_PATTERN,
     NO_EXPIRY,
@@ -28,8 +30,14 @@ from permission_urls.signing import MAC_PATTERN, Purpose, PurposeSigner, Purpose
 
 DIGEST_IN_TRAILER = "-"
 
+# Lifetime of a signature: longer than any transfer, and short enough to limit a replay.
+SIGNATURE_SECONDS = 300
+# The clock of a sender can be ahead of the receiver's by this much. Behind it, by a lifetime.
+CLOCK_SKEW_SECONDS_MAX = 300
+_EXPIRY_AHEAD_SECONDS_MAX = SIGNATURE_SECONDS + CLOCK_SKEW_SECONDS_MAX
+
 _HEADER = re.compile(rf"({KEY_ID_PATTERN})\.({EXPIRY_PATTERN})\.({MAC_PATTERN})")
-_REQUEST = re.compile(r"[A-Z]{1,16}\n/[!-~]*\n(?:-|[0-9a-f]{64})")
+_REQUEST = re.compile(r"[!-~]{1,64}\n[A-Z]{1,16}\n/[!-~]*\n(?:-|[0-9a-f]{64})")
 
 
 class InternalSigner:
@@ -40,15 +48,20 @@ class InternalSigner:
     def __init__(self, ring: KeyRing) -> None:
         self._signer = PurposeSigner(ring, Purpose.INTERNAL)
 
-    def sign_request(self, *, method: str, path: str, digest: str, expiry_seconds: int) -> str:
+    def sign_request(
+        self, *, receiver: str, method: str, path: str, digest: str, expiry_seconds: int
+    ) -> str:
         """Return the header for one request, valid until `expiry_seconds` since the epoch.
 
         Raises:
             Unsignable: The request does not match the grammar, or never expires.
         """
-        request = _join_request(method, path, digest)
+        request = _join_request(receiver, method, path, digest)
         if request is None:
-            raise Unsignable(f"cannot sign {method!r} {path!r} with digest {digest!r}: ambiguous")
+            raise Unsignable(
+                f"cannot sign {method!r} {path!r} for {receiver!r} with digest {digest!r}: "
+                "ambiguous"
+            )
         if expiry_seconds == NO_EXPIRY:
             raise Unsignable("an internal request must expire")
         expiry_text = render_expiry(expiry_seconds)
@@ -57,11 +70,12 @@ class InternalSigner:
 
 
 class InternalVerifier:
-    """Verifier of the header of a received request."""
+    """Verifier of the headers of requests to one receiver."""
 
-    __slots__ = ("_keys",)
+    __slots__ = ("_keys", "_receiver")
 
-    def __init__(self, ring: KeyRing) -> None:
+    def __init__(self, ring: KeyRing, *, receiver: str) -> None:
+        self._receiver = receiver
         self._keys = PurposeVerifier.of_ring(ring, Purpose.INTERNAL)
 
     def verify_request(
@@ -76,17 +90,20 @@ class InternalVerifier:
                 reason, for logs only.
         """
         header = _HEADER.fullmatch(text)
-        request = _join_request(method, path, digest)
+        request = _join_request(self._receiver, method, path, digest)
         if header is None or request is None:
             raise NoPermission
         key_id, expiry_text, mac = header.groups()
         self._keys.check(f"{expiry_text}\n{request}".encode(), key_id=key_id, mac=mac)
-        if is_expired(parse_expiry(expiry_text), now_seconds):
+        expiry_seconds = parse_expiry(expiry_text)
+        if is_expired(expiry_seconds, now_seconds):
             raise Expired
+        if expiry_seconds > now_seconds + _EXPIRY_AHEAD_SECONDS_MAX:
+            raise TooFarAhead
         return key_id
 
 
-def _join_request(method: str, path: str, digest: str) -> str | None:
-    # The pattern allows no newline in the path, so the joined text has only one reading.
-    request = f"{method}\n{path}\n{digest}"
+def _join_request(receiver: str, method: str, path: str, digest: str) -> str | None:
+    # The pattern allows no newline in a field, so the joined text has only one reading.
+    request = f"{receiver}\n{method}\n{path}\n{digest}"
     return request if _REQUEST.fullmatch(request) else None

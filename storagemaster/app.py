@@ -97,7 +97,7 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
         cache = InfoCache(cluster.memcached)
         stack.callback(cache.close)
         signer = InternalSigner(keys)
-        nodes = {n.id: NodeClient(n.write, session, signer) for n in cluster.nodes.values()}
+        nodes = {n.id: NodeClient(n.id, n.write, session, signer) for n in cluster.nodes.values()}
         for client in nodes.values():
             stack.callback(client.close)
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=1))
@@ -156,7 +156,7 @@ def _wire(
     regeneration = Regeneration(mirrors, reads, relinking, queue, key_secret=secret)
     uploads = Uploads(mirrors, mirroring, EarlierUploads(mirrors), urls, queue, key_secret=secret)
     api = Api(
-        authorization=Authorization(keys),
+        authorization=Authorization(keys, master=master.id),
         upload_bytes_max=cluster.limits.upload_bytes_max,
         uploads=uploads,
         photos=photos,

@@ -8,14 +8,13 @@ from dataclasses import asdict
 import aiohttp
 from yarl import URL
 
-from permission_urls import InternalSigner
+from permission_urls import SIGNATURE_SECONDS, InternalSigner
 from storagemaster import wire
 from volumes.cluster import Master
 from volumes.photo_path import PhotoVersion
 
 RESPONSE_SECONDS = 15.0
 CONNECT_SECONDS = 0.5
-SIGNATURE_SECONDS = 300
 
 
 class MasterRefused(Exception):
@@ -62,7 +61,7 @@ class MasterClient:
                     URL(f"http://{master.address}{path}", encoded=True),
                     data=body,
                     headers={
-                        wire.SIGNATURE_HEADER: self._sign(path, digest),
+                        wire.SIGNATURE_HEADER: self._sign(master, path, digest),
                         wire.SIGNED_DIGEST_HEADER: digest,
                     },
                     timeout=timeout,
@@ -77,8 +76,9 @@ class MasterClient:
                 failures.append(f"{master.id}: {error or type(error).__name__}")
         raise NoMasterAvailable("; ".join(failures))
 
-    def _sign(self, path: str, digest: str) -> str:
+    def _sign(self, master: Master, path: str, digest: str) -> str:
         return self._signer.sign_request(
+            receiver=master.id,
             method=wire.BUNDLE.method,
             path=path,
             digest=digest,

@@ -62,7 +62,9 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
         puller = Puller(
             store,
             Receiver(store, writers),
-            lambda url: NodeClient(parse_address(url.removeprefix("http://")), session, signer),
+            lambda source, url: NodeClient(
+                source, parse_address(url.removeprefix("http://")), session, signer
+            ),
             writers,
         )
         partials = Partials(store, now_seconds=time.time) if isinstance(store, DiskStore) else None
@@ -81,7 +83,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
         api = WriteApi(
             store,
             marker,
-            InternalVerifier(keys),
+            InternalVerifier(keys, receiver=node.id),
             puller,
             upkeep,
             fence,

@@ -146,11 +146,12 @@ class StoreOf(Protocol[S]):
     def set_cold_tier(self, volume: VolumeId, cold_tier: ColdTier | None) -> None:
         """Record the cold tier of a volume durably, or remove it."""
 
-    def drop_copy(self, place: Place, digest: str) -> None:
-        """Drop a copy of a file that cold nodes store.
+    def drop_copy(self, place: Place, digest: str, *, node: NodeId) -> None:
+        """Move a copy of a file that the cold nodes store to the trash of this `node`.
 
         Raises:
-            Conflict: The volume is not offloaded, or the copy has another digest.
+            Conflict: The volume is not offloaded, the node is one of its cold nodes, or the copy
+                has another digest.
         """
 
     def list_hints(self, limit: int, *, mirror: NodeId | None = None) -> list[HintFile]:

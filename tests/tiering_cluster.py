@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 from click.testing import CliRunner
+from yarl import URL
 
 from glassplate.cli.main import main
 from permission_urls import InternalSigner, Key, KeyRing, KeyState, ReadSigner, sign_token
@@ -84,7 +85,7 @@ class ColdCluster:
         """Start everything."""
         session = await self._stack.enter_async_context(aiohttp.ClientSession())
         for id_, node in self.config.nodes.items():
-            self.clients[id_] = NodeClient(node.write, session, InternalSigner(KEYS))
+            self.clients[id_] = NodeClient(node.id, node.write, session, InternalSigner(KEYS))
             await self.start(id_)
         master = Master(id="m1", colo="east", address=self._address)
         running = running_manually(self.config, master, KEYS)
@@ -191,6 +192,12 @@ class ColdCluster:
                     if status == 200:
                         break
         return status, data, found
+
+    async def post(self, id_: str, path: str, headers: dict[str, str]) -> int:
+        """Send a request to the write port of a node, and return the status."""
+        url = URL(f"http://{self.config.nodes[id_].write}{path}", encoded=True)
+        async with aiohttp.ClientSession() as session, session.post(url, headers=headers) as sent:
+            return sent.status
 
     def glassplate(self, *arguments: object) -> Any:
         """Run a command, and return its result."""

@@ -32,9 +32,11 @@ BODY = web.RequestKey("BODY", bytes)
 class Authorization:
     """Verification of API tokens and of signed requests."""
 
-    def __init__(self, keys: KeyRing, *, now_seconds: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, keys: KeyRing, *, master: str, now_seconds: Callable[[], float] = time.time
+    ) -> None:
         self._tokens = TokenVerifier(keys)
-        self._signatures = InternalVerifier(keys)
+        self._signatures = InternalVerifier(keys, receiver=master)
         self._now_seconds = now_seconds
 
     def authorized(self, route: Route, handle: Handler) -> Handler:

@@ -117,6 +117,7 @@ class Relinking:
         await self._mirrors.nodes[handoff.node].pull(
             Pull(
                 place=Place(file, handoff.hint_for),
+                source_node=source,
                 source=self._mirrors.nodes[source].url,
                 source_place=place,
                 digest=metadata.digest,

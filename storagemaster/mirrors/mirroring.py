@@ -188,6 +188,7 @@ class Mirroring:
     ) -> None:
         pull = Pull(
             place=Place(file, target.hint_for),
+            source_node=source.node,
             source=self._nodes[source.node].url,
             source_place=Place(file, source.hint_for),
             digest=published.digest,

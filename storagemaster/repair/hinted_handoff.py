@@ -289,6 +289,7 @@ class HintedHandoff:
         """
         pull = Pull(
             place=Place(hint.place.file),
+            source_node=hint.holder,
             source=self._nodes[hint.holder].url,
             source_place=hint.place,
             digest=hint.files[-1].digest,

@@ -332,10 +332,13 @@ class Reconciler:
 
     def _pull(self, step: Copy | Replace) -> Pull:
         place = Place(step.file)
-        source = self._nodes[step.source].url
-        replaces = step.old_digest if isinstance(step, Replace) else ""
         return Pull(
-            place=place, source=source, source_place=place, digest=step.digest, replaces=replaces
+            place=place,
+            source_node=step.source,
+            source=self._nodes[step.source].url,
+            source_place=place,
+            digest=step.digest,
+            replaces=step.old_digest if isinstance(step, Replace) else "",
         )
 
 

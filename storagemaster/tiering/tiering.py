@@ -138,6 +138,7 @@ class Tiering:
         for node in move.copy_to:
             pull = Pull(
                 place=place,
+                source_node=move.source,
                 source=self._nodes[move.source].url,
                 source_place=place,
                 digest=move.digest,

@@ -7,6 +7,7 @@ after its put. A move is a copy followed by a delete.
 """
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -15,7 +16,7 @@ from storagenode.bucket.errors import ObjectExists
 from storagenode.bucket.listing import BucketListings
 from storagenode.bucket.reading import open_object
 from storagenode.bucket.staging import SpooledFile
-from storagenode.protocol.errors import Conflict, Gone, NotFound
+from storagenode.protocol.errors import Conflict, Gone, NodeError, NotFound
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place, covered_by, hint_path, quarantine_path, trash_path
 from storagenode.taken_names import Resolution, resolve_taken_name, rival_places
@@ -30,6 +31,8 @@ from volumes.photo_path import (
     tombstone_paths,
 )
 
+log = logging.getLogger(__name__)
+
 
 class BucketPublisher:
     """Publisher of files in a bucket."""
@@ -40,6 +43,7 @@ class BucketPublisher:
         self._bucket = bucket
         self._listings = listings
         self._now_seconds = now_seconds
+        self._unfinished: set[PhotoTombstone | VersionTombstone] = set()
 
     def publish(
         self, files: Sequence[tuple[SpooledFile, Place]], *, mtime_seconds: int
@@ -65,8 +69,52 @@ class BucketPublisher:
             raise
         for _, place in files:
             if isinstance(place.file, PhotoTombstone | VersionTombstone) and not place.hint_for:
-                self._trash_covered_files(place.file)
+                self.trash_covered_files(place.file)
         return published
+
+    def trash_covered_files(self, tombstone: PhotoTombstone | VersionTombstone) -> None:
+        """Move the files that a stored tombstone covers to the trash.
+
+        A failure is not one of the delete, because no covered file is served any more.
+        `finish_deletes` retries the move. After a restart, reconcile deletes the files again.
+        """
+        directory, prefix = covered_by(tombstone)
+        try:
+            self.move_to_trash(
+                [
+                    each.path
+                    for each in self._bucket.objects(f"{directory}/{prefix}")
+                    if not each.path.endswith(".gone")
+                ]
+            )
+        except NodeError as error:
+            log.warning(
+                "files of %s were not moved to the trash: %s", render_path(tombstone), error
+            )
+            self._unfinished.add(tombstone)
+        else:
+            self._unfinished.discard(tombstone)
+
+    def finish_deletes(self) -> None:
+        """Retry the moves to the trash that failed."""
+        for tombstone in tuple(self._unfinished):
+            self.trash_covered_files(tombstone)
+
+    def move_to_trash(self, paths: Sequence[str]) -> None:
+        """Move objects of one shard to the trash."""
+        day = time.strftime("%Y-%m-%d", time.gmtime(self._now_seconds()))
+
+        def move(path: str) -> None:
+            # Another storagemaster can write a tombstone of the same photo.
+            with contextlib.suppress(NotFound):
+                self._bucket.copy(path, trash_path(day, path))
+                self._bucket.delete(path)
+
+        try:
+            self._bucket.map_parallel(move, paths)
+        finally:
+            for path in paths[:1]:
+                self.mark_changed(path)
 
     def raise_if_deleted(self, file: PhotoFile, *, hint_for: NodeId | None = None) -> None:
         """Raise `Gone` if a tombstone covers this file.
@@ -164,25 +212,6 @@ class BucketPublisher:
         for each in published:
             if not each.existed:
                 self._bucket.delete(each.path)
-
-    def _trash_covered_files(self, tombstone: PhotoTombstone | VersionTombstone) -> None:
-        directory, prefix = covered_by(tombstone)
-        day = time.strftime("%Y-%m-%d", time.gmtime(self._now_seconds()))
-        covered = [
-            each.path
-            for each in self._bucket.objects(f"{directory}/{prefix}")
-            if not each.path.endswith(".gone")
-        ]
-
-        def move(path: str) -> None:
-            # Another storagemaster can write a tombstone of the same photo.
-            with contextlib.suppress(NotFound):
-                self._bucket.copy(path, trash_path(day, path))
-                self._bucket.delete(path)
-
-        self._bucket.map_parallel(move, covered)
-        for path in covered[:1]:
-            self.mark_changed(path)
 
 
 def _version_at(place: Place) -> tuple[PhotoVersion | None, NodeId | None]:

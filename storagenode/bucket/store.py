@@ -17,10 +17,9 @@ from storagenode.bucket.reading import identity_of, open_object
 from storagenode.bucket.relinking import relink_objects
 from storagenode.bucket.staging import SpooledFile, spooled
 from storagenode.bucket.trash import days_in_trash, empty_bucket_trash, trashed_objects
-from storagenode.disk.tiering import check_droppable
+from storagenode.disk.tiering import check_droppable, check_same_copy
 from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import (
-    Conflict,
     Corrupt,
     DigestMismatch,
     NodeError,
@@ -228,21 +227,18 @@ class BucketStore:
             )
         self._cold_tiers[volume] = cold_tier
 
-    def drop_copy(self, place: Place, digest: str) -> None:
-        """Drop a copy of a file that cold nodes store."""
-        check_droppable(place, self._cold_tiers.get(volume_of(place.file)))
+    def drop_copy(self, place: Place, digest: str, *, node: NodeId) -> None:
+        """Move a copy of a file that the cold nodes store to the trash of this `node`."""
+        check_droppable(place, self._cold_tiers.get(volume_of(place.file)), node)
         self.health.check_marker()
         metadata = self.bucket.head(place.path)
         if metadata is not None:
-            if metadata.digest != digest:
-                raise Conflict(
-                    f"{place} has another digest than its copy on the cold nodes; it stays"
-                )
-            self.bucket.delete(place.path)
-            self._publisher.mark_changed(place.path)
+            check_same_copy(place, metadata.digest or "", digest)
+            self._publisher.move_to_trash([place.path])
 
     def finish_deletes(self) -> None:
-        """Do nothing: the hint of its tombstone repeats a delete that failed."""
+        """Finish deletes whose tombstone is stored and whose files are not in the trash."""
+        self._publisher.finish_deletes()
 
     def list_hints(self, limit: int, *, mirror: NodeId | None = None) -> list[HintFile]:
         """Return up to `limit` hints, for all mirrors or for one."""

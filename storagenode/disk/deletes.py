@@ -1,4 +1,4 @@
-"""Deletes on a disk: the files that a durable tombstone covers are moved to the trash."""
+"""Moves to the trash of a disk: files that a durable tombstone covers, and dropped copies."""
 
 import logging
 import time
@@ -10,9 +10,11 @@ from storagenode.disk.directories import DurableDirectories
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.health import DiskHealth
 from storagenode.disk.publishing import Publisher
+from storagenode.disk.reading import recorded_digest
+from storagenode.disk.tiering import check_same_copy
 from storagenode.disk.walking import names_in
 from storagenode.protocol.errors import NodeError
-from storagenode.protocol.layout import covered_by, trash_path
+from storagenode.protocol.layout import Place, covered_by, directory_of, trash_path
 from volumes.photo_path import PhotoTombstone, VersionTombstone, render_path
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,18 @@ class Deletes:
         else:
             self._unfinished.discard(tombstone)
 
+    def drop_copy(self, place: Place, digest: str) -> None:
+        """Move a file that the cold nodes store to the trash. A missing file is not an error.
+
+        Raises:
+            Conflict: The file has another digest than the copy on the cold nodes.
+        """
+        with self._publisher.photo_lock(place.file):
+            if self._file_system.exists(place.path):
+                check_same_copy(place, recorded_digest(self._file_system, place.path), digest)
+                self._move(place.path, trash_path(self._today(), place.path))
+                self._file_system.fsync_directory(directory_of(place.path))
+
     def finish(self) -> None:
         """Retry the moves that failed."""
         for tombstone in tuple(self._unfinished):
@@ -63,7 +77,7 @@ class Deletes:
 
     def _move_to_trash(self, tombstone: Tombstone) -> None:
         directory, prefix = covered_by(tombstone)
-        day = time.strftime("%Y-%m-%d", time.gmtime(self._now_seconds()))
+        day = self._today()
         with self._publisher.photo_lock(tombstone):
             for name in names_in(self._file_system, directory):
                 if name.startswith(prefix) and not name.endswith(".gone"):
@@ -72,6 +86,9 @@ class Deletes:
                     self._move(path, target)
                     crashpoint("after_unlink")
             self._file_system.fsync_directory(directory)
+
+    def _today(self) -> str:
+        return time.strftime("%Y-%m-%d", time.gmtime(self._now_seconds()))
 
     def _move(self, path: str, target: str) -> None:
         try:

@@ -245,11 +245,11 @@ class DiskStore:
                 tiering.write_cold_tier(self.file_system, volume, cold_tier, mtime_seconds=now)
                 self._cold_tiers[volume] = cold_tier
 
-    def drop_copy(self, place: Place, digest: str) -> None:
-        """Drop a copy of a file that cold nodes store."""
-        tiering.check_droppable(place, self._cold_tiers.get(volume_of(place.file)))
+    def drop_copy(self, place: Place, digest: str, *, node: NodeId) -> None:
+        """Move a copy of a file that the cold nodes store to the trash of this `node`."""
+        tiering.check_droppable(place, self._cold_tiers.get(volume_of(place.file)), node)
         with self._writing():
-            tiering.drop_copy(self.file_system, self._publisher, place, digest)
+            self._deletes.drop_copy(place, digest)
 
     def tombstones(self, volume: VolumeId) -> list[str]:
         """Return the names of all tombstones of a volume."""

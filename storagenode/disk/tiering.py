@@ -1,11 +1,10 @@
-"""Offloaded volumes on a disk: their markers, and dropping of copies that cold nodes store."""
+"""Offloaded volumes: their markers on a disk, and the copies that a mirror can drop."""
 
 from storagenode.disk.filesystem import FileSystem
-from storagenode.disk.publishing import Publisher
-from storagenode.disk.reading import recorded_digest
 from storagenode.disk.staging import staged
 from storagenode.protocol.errors import Conflict, NodeError
-from storagenode.protocol.layout import Place, cold_tier_marker, directory_of
+from storagenode.protocol.layout import Place, cold_tier_marker
+from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, parse_cold_tier, render_cold_tier
 from volumes.photo_path import VolumeId
 
@@ -46,22 +45,15 @@ def remove_cold_tier(file_system: FileSystem, volume: VolumeId) -> None:
     file_system.fsync_directory(str(volume))
 
 
-def drop_copy(file_system: FileSystem, publisher: Publisher, place: Place, digest: str) -> None:
-    """Unlink a file that the cold nodes of its volume store. A missing file is not an error.
-
-    Raises:
-        Conflict: The file has another digest than the copy on the cold nodes.
-    """
-    with publisher.photo_lock(place.file):
-        if not file_system.exists(place.path):
-            return
-        if recorded_digest(file_system, place.path) != digest:
-            raise Conflict(f"{place} has another digest than its copy on the cold nodes; it stays")
-        file_system.unlink(place.path)
-        file_system.fsync_directory(directory_of(place.path))
-
-
-def check_droppable(place: Place, cold_tier: ColdTier | None) -> None:
-    """Raise `Conflict` unless the file belongs to the offloaded sizes of its volume."""
+def check_droppable(place: Place, cold_tier: ColdTier | None, node: NodeId) -> None:
+    """Raise `Conflict` unless other nodes, the cold nodes of its volume, store the file."""
     if place.hint_for is not None or cold_tier is None or not cold_tier.covers(place.file):
         raise Conflict(f"cannot drop {place}: no cold tier of its volume covers it")
+    if node in cold_tier.cold_nodes:
+        raise Conflict(f"cannot drop {place}: {node} is a cold node of its volume; it stays")
+
+
+def check_same_copy(place: Place, recorded: str, digest: str) -> None:
+    """Raise `Conflict` unless the file is known to be the one that the cold nodes store."""
+    if not digest or recorded != digest:
+        raise Conflict(f"{place} has another digest than its copy on the cold nodes; it stays")

@@ -1,11 +1,11 @@
 """Headers, signatures, and JSON bodies of a node's write port, for its server and its client.
 
-`Glassplate-Signature` covers the method, the path with its query, and the SHA-256 of the part of
-the body that `routes.Signed` names. `Glassplate-Sha256` is that digest, so that the node verifies
-the signature before it reads the body; it is missing if the body is empty. A streamed PUT has two
-signatures, because its digest is unknown when its headers are sent. The first is over the digest
-"-" and lets the node accept the bytes. The second is in the last 64 bytes of the body and lets the
-node publish them.
+`Glassplate-Signature` covers the id of the receiver, the method, the path with its query, and the
+SHA-256 of the part of the body that `routes.Signed` names. `Glassplate-Sha256` is that digest, so
+that the node verifies the signature before it reads the body; it is missing if the body is empty. A
+streamed PUT has two signatures, because its digest is unknown when its headers are sent. The first
+is over the digest "-" and lets the node accept the bytes. The second is in the last 64 bytes of the
+body and lets the node publish them.
 """
 
 import json
@@ -76,6 +76,7 @@ class Pull:
     """An instruction to fetch a file from another node and publish it."""
 
     place: Place
+    source_node: NodeId
     source: str
     """The URL of the other node's write port."""
     source_place: Place
@@ -178,6 +179,7 @@ def render_pull(pull: Pull) -> bytes:
     return json.dumps(
         {
             "place": render_place(pull.place),
+            "source_node": pull.source_node,
             "source": pull.source,
             "source_place": render_place(pull.source_place),
             "sha256": pull.digest,
@@ -196,6 +198,7 @@ def parse_pull(body: bytes) -> Pull:
         fields = parse_json(body)
         return Pull(
             place=parse_place(fields["place"]),
+            source_node=NodeId(str(fields["source_node"])),
             source=str(fields["source"]),
             source_place=parse_place(fields["source_place"]),
             digest=str(fields["sha256"]),

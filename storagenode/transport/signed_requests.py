@@ -9,20 +9,19 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from permission_urls import InternalSigner
+from permission_urls import SIGNATURE_SECONDS, InternalSigner
 from storagenode.protocol import errors, wire
 from storagenode.protocol.errors import NodeError, Unreachable
 from storagenode.protocol.routes import Target, signed_digest
 from storagenode.transport.raw_http import MalformedResponse, RawHttpClient
 from volumes.address import Address
+from volumes.cluster import NodeId
 from volumes.json_text import parse_json
 
 CONNECT_SECONDS = 0.5
 CALL_SECONDS = 5.0
 # A node can take long to send a file, but sends some of it at least this often.
 SILENCE_SECONDS = 10.0
-# Lifetime of a signature: longer than any transfer, and short enough to limit a replay.
-SIGNATURE_SECONDS = 300
 
 # Responses that are not HTTP count as well: they tell nothing about the node.
 _UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
@@ -33,6 +32,7 @@ class SignedRequests:
 
     def __init__(
         self,
+        receiver: NodeId,
         address: Address,
         session: aiohttp.ClientSession,
         signer: InternalSigner,
@@ -40,6 +40,7 @@ class SignedRequests:
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self.url = f"http://{address}"
+        self._receiver = receiver
         self._session = session
         self._short = RawHttpClient(address, connect_seconds=CONNECT_SECONDS)
         self._signer = signer
@@ -143,6 +144,7 @@ class SignedRequests:
 
     def _sign(self, target: Target, digest: str) -> str:
         return self._signer.sign_request(
+            receiver=self._receiver,
             method=target.method,
             path=target.path,
             digest=digest,

@@ -18,6 +18,7 @@ from storagenode.protocol.wire import Pull, render_trailer
 from storagenode.store import Store
 from storagenode.write_port.receiving import Receiver
 from storagenode.write_port.store_threads import StoreThreads
+from volumes.cluster import NodeId
 
 
 class Puller:
@@ -27,7 +28,7 @@ class Puller:
         self,
         store: Store,
         receiver: Receiver,
-        client_of: Callable[[str], NodeClient],
+        client_of: Callable[[NodeId, str], NodeClient],
         threads: Executor,
     ) -> None:
         self._store = store
@@ -46,7 +47,7 @@ class Puller:
             Unreachable: The connection to the source broke during the transfer.
             NodeError: Publishing failed.
         """
-        source = self._client_of(pull.source)
+        source = self._client_of(pull.source_node, pull.source)
         await self._threads.run(self._store.raise_if_deleted, pull.place.file)
         async with contextlib.AsyncExitStack() as stack:
             with _translate_unreachable():
@@ -71,7 +72,7 @@ class Puller:
         wanted = [pull for pull in pulls if gone[pull] is None]
         if not wanted:
             return [gone[pull] for pull in pulls]
-        source = self._client_of(wanted[0].source)
+        source = self._client_of(wanted[0].source_node, wanted[0].source)
         with _translate_unreachable():
             found = await source.fetch_many([pull.source_place for pull in wanted])
         published = await self._threads.map(self._publish, list(zip(wanted, found, strict=True)))

@@ -39,7 +39,9 @@ from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import CheckTrailer, Receiver
 from storagenode.write_port.repair_api import Handler, RepairApi
 from storagenode.write_port.store_threads import StoreThreads
-from volumes.cold_tier import parse_cold_tier, render_cold_tier
+from storagenode.write_port.tiering_api import TieringApi
+from volumes.cluster import NodeId
+from volumes.cold_tier import render_cold_tier
 from volumes.photo_id import parse_photo_id, parse_version
 from volumes.photo_path import (
     InvalidPath,
@@ -84,6 +86,7 @@ class WriteApi:
         self._now_seconds = now_seconds
         self._receiver = Receiver(store, threads)
         self._repair = RepairApi(store, puller, fence, self._threads)
+        self._tiering = TieringApi(store, NodeId(marker.id), self._threads)
         self._partials = PartialApi(partials, self._receiver, self._threads, self._trailer_check)
 
     def application(self) -> web.Application:
@@ -106,14 +109,13 @@ class WriteApi:
             routes.DIGESTS: self.digests,
             routes.INFOS: self.send_infos,
             routes.CREATE_VOLUME: self.create_volume,
-            routes.SET_COLD_TIER: self.set_cold_tier,
-            routes.DROP_COPY: self.drop_copy,
             routes.FIND: self.find,
             routes.LIST_TRASH: self.list_trashed,
             routes.GET_TRASHED: self.send_trashed,
             routes.SCRUB_PROGRESS: self.scrub_progress,
             routes.REQUEST_SCRUB: self.request_scrub,
             **self._repair.handlers(),
+            **self._tiering.handlers(),
             **self._partials.handlers(),
         }
         application = web.Application(middlewares=[error_middleware])
@@ -322,23 +324,6 @@ class WriteApi:
         """Make this node a mirror of a volume."""
         volume = parse_volume(request.match_info["volume"])
         await self._threads.run(self._store.create_volume, volume)
-        return web.json_response({})
-
-    async def set_cold_tier(self, request: web.Request, body: bytes) -> web.Response:
-        """Record the cold tier of a volume. An empty body removes it."""
-        volume = parse_volume(request.match_info["volume"])
-        try:
-            cold_tier = parse_cold_tier(body) if body else None
-        except ValueError as error:
-            raise BadRequest(str(error)) from error
-        await self._threads.run(self._store.set_cold_tier, volume, cold_tier)
-        return web.json_response({})
-
-    async def drop_copy(self, request: web.Request, _: bytes) -> web.Response:
-        """Drop a copy of a file that the cold nodes of its volume store."""
-        place, _mtime = _place(request)
-        digest = request.query.get("sha256", "")
-        await self._threads.run(self._store.drop_copy, place, digest)
         return web.json_response({})
 
     async def find(self, request: web.Request, _: bytes) -> web.Response:

@@ -8,14 +8,19 @@ from dataclasses import asdict
 
 import pytest
 
-from permission_urls import InternalSigner, InternalVerifier, KeyRing
+from permission_urls import (
+    CLOCK_SKEW_SECONDS_MAX,
+    SIGNATURE_SECONDS,
+    InternalSigner,
+    InternalVerifier,
+    KeyRing,
+)
 from permission_urls.keys import Key, KeyState
 from storagenode.disk.shard_listing import listing_digest
 from storagenode.protocol import batch_wire, errors, routes, wire
 from storagenode.protocol.files import ListedFile, Published
 from storagenode.protocol.layout import Place
 from storagenode.protocol.routes import Signed
-from storagenode.transport.signed_requests import SIGNATURE_SECONDS
 from storagenode.upkeep.scrub import ScrubProgress
 from tests.docs.pages import blocks, read_page, section, table, tables
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of, version_of
@@ -47,6 +52,7 @@ def framed() -> dict[str, str]:
     """Return each example of a framing as the code makes it."""
     pull = wire.Pull(
         place=Place(PLACE.file),
+        source_node=NodeId("west-2"),
         source="http://10.2.0.10:7201",
         source_place=PLACE,
         digest=digest_of(b"size"),
@@ -110,8 +116,11 @@ def test_worked_signatures(row):
     """The code signs each request as the page has it, and accepts it."""
     expiry_seconds = int(row["header"].split(".")[1], 16)
     request = {"method": row["method"], "path": row["target"], "digest": row["digest"]}
-    signer, verifier = InternalSigner(ring()), InternalVerifier(ring())
-    assert signer.sign_request(**request, expiry_seconds=expiry_seconds) == row["header"]
+    signer, verifier = InternalSigner(ring()), InternalVerifier(ring(), receiver=row["receiver"])
+    assert (
+        signer.sign_request(receiver=row["receiver"], **request, expiry_seconds=expiry_seconds)
+        == row["header"]
+    )
     assert verifier.verify_request(row["header"], **request, now_seconds=expiry_seconds - 1) == "a"
 
 
@@ -119,6 +128,7 @@ def test_the_limits_of_signatures():
     """Lifetime, trailer, and header are the ones of the code."""
     text = section(PAGE, "## Signature")
     assert f"signs for {SIGNATURE_SECONDS} seconds" in text
+    assert f"{SIGNATURE_SECONDS + CLOCK_SKEW_SECONDS_MAX} seconds from now" in text
     assert f"trailer of {wire.TRAILER_BYTES} bytes" in text
     assert wire.SIGNATURE_HEADER in text
 

@@ -31,7 +31,7 @@ def _signed(ring, path, now):
         "url": ReadSigner(ring).url(path, size_class="web", expiry_seconds=now + 60),
         "token": sign_token(ring, [Scope.READ], expiry_seconds=now + 60),
         "internal": InternalSigner(ring).sign_request(
-            method="GET", path=f"/{path}", digest="-", expiry_seconds=now + 60
+            receiver="east-1", method="GET", path=f"/{path}", digest="-", expiry_seconds=now + 60
         ),
         "job": sign_job(ring, FIELDS),
     }
@@ -44,7 +44,7 @@ def _verify(ring, path, size_classes, now):
         "token": lambda text: TokenVerifier(ring).verify(
             text, scope_needed=Scope.READ, now_seconds=now
         ),
-        "internal": lambda text: InternalVerifier(ring).verify_request(
+        "internal": lambda text: InternalVerifier(ring, receiver="east-1").verify_request(
             text, method="GET", path=f"/{path}", digest="-", now_seconds=now
         ),
         "job": lambda text: verify_job(ring, text, FIELDS),

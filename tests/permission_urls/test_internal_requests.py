@@ -1,6 +1,7 @@
-"""A signed request is valid only for its method, path, digest, and time."""
+"""A signed request is valid only for its receiver, method, path, digest, and time."""
 
 import hashlib
+from functools import partial
 
 import pytest
 
@@ -13,6 +14,7 @@ from permission_urls import (
     InternalVerifier,
     NoPermission,
     RetiredKey,
+    TooFarAhead,
     UnknownKey,
     Unsignable,
 )
@@ -26,14 +28,19 @@ def _request_facts():
     return {"method": "PUT", "path": PATH, "digest": DIGEST}
 
 
+@pytest.fixture(name="signer")
+def _signer(ring):
+    return partial(InternalSigner(ring).sign_request, receiver="east-1")
+
+
 @pytest.fixture(name="header")
-def _header(ring, now, request_facts):
-    return InternalSigner(ring).sign_request(**request_facts, expiry_seconds=now + 60)
+def _header(signer, now, request_facts):
+    return signer(**request_facts, expiry_seconds=now + 60)
 
 
 @pytest.fixture(name="verifier")
 def _verifier(ring):
-    return InternalVerifier(ring)
+    return InternalVerifier(ring, receiver="east-1")
 
 
 def test_a_signed_request_is_accepted(verifier, header, request_facts, now):
@@ -52,12 +59,20 @@ def test_a_signature_is_for_one_request(verifier, header, request_facts, now, fa
         verifier.verify_request(header, **(request_facts | {fact: value}), now_seconds=now)
 
 
-def test_a_streamed_put_opens_and_closes_with_two_signatures(ring, verifier, request_facts, now):
+@pytest.mark.parametrize("receiver", ["east-2", "east-", "east-1\nPUT", ""])
+def test_a_signature_is_for_one_receiver(ring, header, request_facts, now, receiver):
+    """A captured request that is sent to another node is refused."""
+    with pytest.raises(Forbidden):
+        InternalVerifier(ring, receiver=receiver).verify_request(
+            header, **request_facts, now_seconds=now
+        )
+
+
+def test_a_streamed_put_opens_and_closes_with_two_signatures(signer, verifier, request_facts, now):
     """The two signatures are not interchangeable, so a stolen opening commits nothing."""
-    signer = InternalSigner(ring)
     opening = request_facts | {"digest": DIGEST_IN_TRAILER}
-    first = signer.sign_request(**opening, expiry_seconds=now + 60)
-    last = signer.sign_request(**request_facts, expiry_seconds=now + 60)
+    first = signer(**opening, expiry_seconds=now + 60)
+    last = signer(**request_facts, expiry_seconds=now + 60)
     verifier.verify_request(first, **opening, now_seconds=now)
     verifier.verify_request(last, **request_facts, now_seconds=now)
     with pytest.raises(BadMac):
@@ -66,7 +81,7 @@ def test_a_streamed_put_opens_and_closes_with_two_signatures(ring, verifier, req
         verifier.verify_request(last, **opening, now_seconds=now)
 
 
-@pytest.mark.parametrize("skew_seconds", [-600, -60, 0, 59, 60, 61, 600])
+@pytest.mark.parametrize("skew_seconds", [-540, -60, 0, 59, 60, 61, 600])
 def test_a_request_ends_at_its_expiry(verifier, header, request_facts, now, skew_seconds):
     """A slow clock accepts longer, and a fast clock rejects earlier."""
     if skew_seconds < 60:
@@ -74,6 +89,19 @@ def test_a_request_ends_at_its_expiry(verifier, header, request_facts, now, skew
         return
     with pytest.raises(Expired):
         verifier.verify_request(header, **request_facts, now_seconds=now + skew_seconds)
+
+
+@pytest.mark.parametrize(("ahead_seconds", "is_accepted"), [(600, True), (601, False)])
+def test_an_expiry_is_at_most_a_lifetime_and_a_clock_skew_away(
+    signer, verifier, request_facts, now, ahead_seconds, is_accepted
+):
+    """A header that is valid for years could be used for years."""
+    header = signer(**request_facts, expiry_seconds=now + ahead_seconds)
+    if is_accepted:
+        verifier.verify_request(header, **request_facts, now_seconds=now)
+        return
+    with pytest.raises(TooFarAhead):
+        verifier.verify_request(header, **request_facts, now_seconds=now)
 
 
 @pytest.mark.parametrize(
@@ -98,22 +126,24 @@ def test_a_malformed_header_is_rejected(verifier, header, request_facts, now, ch
 
 @pytest.mark.parametrize(
     ("fact", "value"),
-    [("method", "put"), ("method", ""), ("method", "PUT\nX"), ("path", "42"), ("path", "/a\nb"),
+    [("receiver", ""), ("receiver", "east-1\nPUT"), ("receiver", "x" * 65),
+     ("method", "put"), ("method", ""), ("method", "PUT\nX"), ("path", "42"), ("path", "/a\nb"),
      ("path", "/a b"), ("path", "/é"), ("path", ""), ("digest", ""), ("digest", DIGEST.upper()),
      ("digest", DIGEST + "\n"), ("digest", DIGEST[:-1]), ("digest", "--")],
 )  # fmt: skip
 def test_an_ambiguous_request_is_neither_signed_nor_accepted(
-    ring, verifier, header, request_facts, now, fact, value
+    ring, header, request_facts, now, fact, value
 ):
     """A newline in a field could move the boundary between fields."""
-    ambiguous = request_facts | {fact: value}
+    ambiguous = request_facts | {"receiver": "east-1", fact: value}
     with pytest.raises(Unsignable):
         InternalSigner(ring).sign_request(**ambiguous, expiry_seconds=now + 60)
+    verifier = InternalVerifier(ring, receiver=ambiguous.pop("receiver"))
     with pytest.raises(Forbidden):
         verifier.verify_request(header, **ambiguous, now_seconds=now)
 
 
-def test_a_request_without_expiry_is_not_signed(ring, request_facts):
+def test_a_request_without_expiry_is_not_signed(signer, request_facts):
     """A stolen header must expire."""
     with pytest.raises(Unsignable, match="must expire"):
-        InternalSigner(ring).sign_request(**request_facts, expiry_seconds=0)
+        signer(**request_facts, expiry_seconds=0)

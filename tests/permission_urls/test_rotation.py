@@ -63,14 +63,18 @@ def test_tokens_requests_and_jobs_rotate_alike(stages, now):
     start, _, rotated, retired = stages
     request = {"method": "PUT", "path": "/1", "digest": "-"}
     token = sign_token(start, ["read"])
-    header = InternalSigner(start).sign_request(**request, expiry_seconds=now + 9)
+    header = InternalSigner(start).sign_request(
+        receiver="east-1", **request, expiry_seconds=now + 9
+    )
     signature = sign_job(start, FIELDS)
     TokenVerifier(rotated).verify(token, scope_needed=Scope.READ, now_seconds=now)
-    InternalVerifier(rotated).verify_request(header, **request, now_seconds=now)
+    InternalVerifier(rotated, receiver="east-1").verify_request(header, **request, now_seconds=now)
     verify_job(rotated, signature, FIELDS)
     with pytest.raises(BadTokenSignature, match="retired key"):
         TokenVerifier(retired).verify(token, scope_needed=Scope.READ, now_seconds=now)
     with pytest.raises(RetiredKey):
-        InternalVerifier(retired).verify_request(header, **request, now_seconds=now)
+        InternalVerifier(retired, receiver="east-1").verify_request(
+            header, **request, now_seconds=now
+        )
     with pytest.raises(RetiredKey):
         verify_job(retired, signature, FIELDS)

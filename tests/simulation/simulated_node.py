@@ -28,7 +28,7 @@ from storagenode.write_port.receiving import Receiver
 from storagenode.write_port.write_api import WriteApi
 from tests.simulation.network import Machine
 from tests.simulation.simulated_disk import SimulatedDisk
-from volumes.cluster import Cluster, Node
+from volumes.cluster import Cluster, Node, NodeId
 from volumes.photo_id import PhotoId
 from volumes.photo_path import VolumeId, parse_path
 from volumes.sizes import size_classes
@@ -61,7 +61,7 @@ class SimulatedNode(Machine):
         random: Random,
         *,
         now_seconds: Callable[[], float],
-        client_of: Callable[[Machine, str], Any],
+        client_of: Callable[[Machine, NodeId], Any],
     ) -> None:
         super().__init__(node.id)
         self.node = node
@@ -87,7 +87,7 @@ class SimulatedNode(Machine):
         self.puller = Puller(
             self.store,
             self.receiver,
-            lambda url: self._client_of(self, url),
+            lambda source, _: self._client_of(self, source),
             self.threads,  # type: ignore[arg-type]
         )
         self.fence = Fence(self.store.volumes, clock=clock)
@@ -95,7 +95,7 @@ class SimulatedNode(Machine):
         api = WriteApi(
             self.store,
             marker,
-            InternalVerifier(self._keys),
+            InternalVerifier(self._keys, receiver=self.node.id),
             self.puller,
             None,  # type: ignore[arg-type]
             self.fence,

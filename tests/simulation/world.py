@@ -49,7 +49,6 @@ class World:
             )
             for id_, node in self.cluster.nodes.items()
         }
-        self._by_url = {f"http://{node.node.write}": node for node in self.nodes.values()}
         self.masters = [
             SimulatedMaster(
                 name,
@@ -90,8 +89,8 @@ class World:
     def _edge_session(self, machine: Machine) -> EdgeSession:
         return EdgeSession(self.network, machine, self.edges)
 
-    def _client_of(self, machine: Machine, url: str) -> NodeLink:
-        return NodeLink(self.network, machine, self._by_url[url])
+    def _client_of(self, machine: Machine, source: NodeId) -> NodeLink:
+        return NodeLink(self.network, machine, self.nodes[source])
 
 
 def _cluster(random: Random) -> Cluster:

@@ -1,6 +1,8 @@
 """A real storagemaster over HTTP, whose background passes run when a test calls them."""
 
 import contextlib
+import dataclasses
+import hashlib
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -19,6 +21,7 @@ from storagemaster.mirrors.fleet import Fleet
 from storagemaster.repair.fence_lifting import FenceLifter
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.reconcile import Reconciler
+from storagemaster.wire import SIGNATURE_HEADER, SIGNED_DIGEST_HEADER
 from volumes.cluster import Cluster, Master
 from volumes.photo_path import PhotoVersion, parse_photo_version, render_stem
 
@@ -84,6 +87,7 @@ class ManualMaster:
         self.reconcile: Reconciler = passes.owner(Reconciler)
         self.sweep: Sweep = passes.owner(Sweep)
         self.worker = MasterClient([master], session, InternalSigner(keys))
+        self._master = master
         self.url = f"http://{master.address}"
         self.address = master.address
         self._token = sign_token(keys, ALL_SCOPES)
@@ -105,6 +109,13 @@ class ManualMaster:
                 headers=response.headers,
                 document=json.loads(text) if "json" in response.content_type else text,
             )
+
+    def bundle_headers(self, path: str, body: bytes, *, receiver: str = "") -> dict[str, str]:
+        """Return the headers with which a worker signs a bundle for this storagemaster."""
+        master = dataclasses.replace(self._master, id=receiver or self._master.id)
+        digest = hashlib.sha256(body).hexdigest()
+        signature = self.worker._sign(master, path, digest)
+        return {SIGNATURE_HEADER: signature, SIGNED_DIGEST_HEADER: digest}
 
     def upload_head(self, *, content_length: int) -> bytes:
         """Return the head of an upload into volume 1, for tests that write the body themselves."""

@@ -17,7 +17,9 @@ from volumes.address import Address
 from volumes.cluster import Node
 
 pytest.register_assert_rewrite(
-    "tests.storagenode.store_contract", "tests.storagenode.store_keeping_contract"
+    "tests.storagenode.store_contract",
+    "tests.storagenode.store_keeping_contract",
+    "tests.storagenode.store_tiering_contract",
 )
 
 

@@ -65,7 +65,7 @@ def call(site: Site, id_: str, question: Callable[[NodeClient], Awaitable[T]]) -
 
     async def run() -> T:
         async with aiohttp.ClientSession() as session:
-            client = NodeClient(site.node(id_).write, session, InternalSigner(site.keys))
+            client = NodeClient(id_, site.node(id_).write, session, InternalSigner(site.keys))
             try:
                 return await question(client)
             finally:

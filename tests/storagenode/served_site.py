@@ -164,7 +164,11 @@ class ServedNode:
     def sign(self, method: str, path: str, digest: str, *, expiry_seconds: int) -> str:
         """Sign a request as another machine of the cluster does."""
         return InternalSigner(self.site.keys).sign_request(
-            method=method, path=path, digest=digest, expiry_seconds=expiry_seconds
+            receiver=self.node.id,
+            method=method,
+            path=path,
+            digest=digest,
+            expiry_seconds=expiry_seconds,
         )
 
     def staged(self) -> list[str]:
@@ -182,7 +186,7 @@ def serving(site: Site, ids: Iterable[str]) -> Iterator[dict[str, ServedNode]]:
         node = site.node(id_)
         store = await stack.enter_async_context(running_node(site.cluster, node, site.keys))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        client = NodeClient(node.write, session, InternalSigner(site.keys))
+        client = NodeClient(node.id, node.write, session, InternalSigner(site.keys))
         stack.callback(client.close)
         while store.is_local and not (await client.scrub())["completed_seconds"]:  # noqa: ASYNC110  # it is far away
             await asyncio.sleep(0.01)

@@ -2,7 +2,7 @@
 
 A subclass has a fixture `trial` with a `StoreUnderTest`: a store that mirrors VOLUME, and helpers.
 `disk/test_store_contract.py` shows how little that takes. `store_keeping_contract.py` has the other
-half.
+half, and `store_tiering_contract.py` what offloaded volumes add.
 """
 
 import contextlib

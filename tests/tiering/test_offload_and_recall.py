@@ -182,6 +182,33 @@ def test_a_node_drops_no_copy_without_a_cold_tier(cluster, photo_version):
         cluster.run(cluster.clients["east-1"].drop_copy(place, metadata.digest))
 
 
+def test_a_cold_node_refuses_a_drop_that_was_captured_on_another(
+    cluster, photo_version, monkeypatch
+):
+    """The receiver is signed, and a cold node keeps what only it has."""
+    cluster.glassplate("repair", VOLUME, "--apply")
+    real, sent = NodeClient._signature, []
+
+    def capture(self, target, body=b""):
+        headers = real(self, target, body)
+        sent.append((target.path, headers))
+        return headers
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NodeClient, "_signature", capture)
+        assert offload(cluster)[0] == 0
+    drops = [(path, headers) for path, headers in sent if path.startswith("/drops/")]
+    assert len(drops) >= len(MOVED) * len(DISKS)
+    for path, headers in drops:
+        assert cluster.run(cluster.post(COLD, path, headers)) == 403
+    for size in MOVED:
+        place = Place(Variant(photo_version, size, "jpg"))
+        digest = cluster.run(cluster.clients[COLD].stat(place)).digest
+        with pytest.raises(Conflict, match="is a cold node"):
+            cluster.run(cluster.clients[COLD].drop_copy(place, digest))
+    assert cluster.sizes_on(COLD, photo_version) == "".join(sorted(SIZES))
+
+
 def test_a_lost_disk_is_filled_from_the_bucket_alone(cluster, photo_version):
     """Both disks are lost. Each gets only the files that belong on it."""
     offload(cluster)

@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import hashlib
 import os
 
 import pytest
@@ -155,17 +154,16 @@ async def test_an_unsigned_bundle_is_refused(cluster, photo):
 
 
 async def test_a_signature_is_valid_for_one_bundle(cluster, photo):
-    """It covers the bytes and the version."""
-    signed = cluster.master.worker._sign
+    """It covers the bytes, the version, and the storagemaster."""
+    sign = cluster.master.bundle_headers
     path = f"/internal/bundles/{photo}?mtime=1"
     body = body_of(sizes_of(photo))
     other = body_of(sizes_of(photo, sizes=("s",)))
-    for of_path, of_body in ((path, other), (path.replace("mtime=1", "mtime=2"), body)):
-        digest = hashlib.sha256(of_body).hexdigest()
-        headers = {
-            "Glassplate-Signature": signed(of_path, digest),
-            "Glassplate-Sha256": digest,
-        }
+    for headers in (
+        sign(path, other),
+        sign(path.replace("mtime=1", "mtime=2"), body),
+        sign(path, body, receiver="another-master"),
+    ):
         response = await cluster.master.request("POST", path, data=body, headers=headers)
         assert_problem(response, 403, "not-allowed")
 
@@ -194,12 +192,7 @@ async def test_a_compressed_bundle_is_refused(cluster, photo):
     """Before a byte of it is unpacked."""
     path = f"/internal/bundles/{photo}?mtime=1"
     body = gzip.compress(body_of(sizes_of(photo)))
-    digest = hashlib.sha256(body).hexdigest()
-    headers = {
-        "Glassplate-Signature": cluster.master.worker._sign(path, digest),
-        "Glassplate-Sha256": digest,
-        "Content-Encoding": "gzip",
-    }
+    headers = {**cluster.master.bundle_headers(path, body), "Content-Encoding": "gzip"}
     response = await cluster.master.request("POST", path, data=body, headers=headers)
     assert_problem(response, 400, "bad-argument")
     assert "Content-Encoding" in response.document["detail"]

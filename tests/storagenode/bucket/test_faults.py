@@ -245,6 +245,25 @@ def test_a_tombstone_that_is_written_during_a_put_wins(store, s3):
     ]
 
 
+def test_a_delete_succeeds_if_its_files_cannot_be_moved_to_the_trash(store, s3):
+    """The photo is refused at once, and its files follow when the trash works again."""
+    put(store, variant_of(OF), b"photo")
+    with s3.failing(
+        status=403, code="AccessDenied", applies=lambda _, path: "/.trash/" in path
+    ) as fault:
+        store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+        assert fault.injected_count
+        with pytest.raises(Gone):
+            store.raise_if_deleted(variant_of(OF).file)
+        store.finish_deletes()
+        assert store.list_trash(VOLUME, OF.photo) == []
+    store.finish_deletes()
+    assert [file.name for file in store.list_photo(VOLUME, OF.photo)] == [
+        f"{OF.photo}_{OF.version}.gone"
+    ]
+    assert len(store.list_trash(VOLUME, OF.photo)) == 1
+
+
 @pytest.mark.parametrize(
     ("status", "code", "advice"),
     [

@@ -223,7 +223,13 @@ def test_files_are_copied_from_disk_to_bucket_and_back(disk, node, photo_version
     ):
         held = variant_of(photo_version, name)
         source.put(held, data)
-        pull = Pull(place=held, source=source.client.url, source_place=held, digest=digest_of(data))
+        pull = Pull(
+            place=held,
+            source_node=source.node.id,
+            source=source.client.url,
+            source_place=held,
+            digest=digest_of(data),
+        )
         assert target.run(target.client.pull(pull)).digest == digest_of(data)
         assert target.run(target.client.fetch(held)).data == data
     shard = photo_version.shard
@@ -235,7 +241,13 @@ def test_files_are_copied_from_disk_to_bucket_and_back(disk, node, photo_version
 def test_a_copy_that_is_corrupt_in_transit_is_not_published(disk, node, s3, place):
     """The pulling node compares the digest."""
     node.put(place, DATA)
-    pull = Pull(place=place, source=node.client.url, source_place=place, digest=digest_of(DATA))
+    pull = Pull(
+        place=place,
+        source_node=node.node.id,
+        source=node.client.url,
+        source_place=place,
+        digest=digest_of(DATA),
+    )
     with s3.failing(flip=True, applies=is_photo_read), pytest.raises(Exception, match="SHA-256"):
         disk.run(disk.client.pull(pull))
     with pytest.raises(NotFound):

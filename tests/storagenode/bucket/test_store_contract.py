@@ -8,9 +8,10 @@ import pytest
 from tests.storagenode.bucket.bucket_under_test import BucketStoreUnderTest
 from tests.storagenode.store_contract import WritingContract
 from tests.storagenode.store_keeping_contract import KeepingContract
+from tests.storagenode.store_tiering_contract import TieringContract
 
 
-class TestOnMoto(WritingContract, KeepingContract):
+class TestOnMoto(WritingContract, KeepingContract, TieringContract):
     """The whole contract on moto's server."""
 
     @pytest.fixture(name="trial")
@@ -30,7 +31,7 @@ class TestWithoutConditionalPuts(WritingContract):
         trial.close()
 
 
-class TestOnSeaweedFS(WritingContract, KeepingContract):
+class TestOnSeaweedFS(WritingContract, KeepingContract, TieringContract):
     """The whole contract on SeaweedFS's gateway."""
 
     @pytest.fixture(name="trial")

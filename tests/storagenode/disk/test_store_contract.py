@@ -8,6 +8,7 @@ from storagenode.disk.store import DiskStore
 from storagenode.protocol.layout import STAGING
 from tests.storagenode.store_contract import WritingContract
 from tests.storagenode.store_keeping_contract import KeepingContract
+from tests.storagenode.store_tiering_contract import TieringContract
 
 
 class DiskStoreUnderTest:
@@ -60,5 +61,5 @@ def _trial(roots, clock):
     trial.close()
 
 
-class TestDiskStore(WritingContract, KeepingContract):
+class TestDiskStore(WritingContract, KeepingContract, TieringContract):
     """The whole contract on a real disk."""

@@ -126,7 +126,16 @@ def test_an_invalid_bundle_is_refused(body):
         wire.parse_bundle(body)
 
 
-@given(st.builds(Pull, place=PLACES, source=st.text(), source_place=PLACES, digest=DIGESTS))
+@given(
+    st.builds(
+        Pull,
+        place=PLACES,
+        source_node=st.text(),
+        source=st.text(),
+        source_place=PLACES,
+        digest=DIGESTS,
+    )
+)
 def test_a_pull_comes_back_from_its_json(pull):
     """With places, source, and digest."""
     assert wire.parse_pull(wire.render_pull(pull)) == pull
@@ -150,7 +159,9 @@ def test_an_invalid_pull_is_refused(change):
     """One field is missing or invalid."""
     place = variant_of(version_of(1))
     pull = json.loads(
-        wire.render_pull(Pull(place=place, source="http://a:1", source_place=place, digest="d"))
+        wire.render_pull(
+            Pull(place=place, source_node="a", source="http://a:1", source_place=place, digest="d")
+        )
     )
     changed = {key: value for key, value in {**pull, **change}.items() if value is not ...}
     with pytest.raises(errors.BadRequest):

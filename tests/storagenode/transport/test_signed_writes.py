@@ -48,6 +48,11 @@ def request(method, path, *, signature="", body=b"", length=None, headers=()):
     return head.encode() + b"\r\n" + body
 
 
+def client_with(ring, node):
+    """Return a client of the node with other keys."""
+    return NodeClient(node.node.id, node.node.write, node.client._session, InternalSigner(ring))
+
+
 def status_of(received):
     """Return the status of a response."""
     return int(received.split()[1])
@@ -110,7 +115,7 @@ def test_an_unknown_key_signs_nothing(node, place):
         KeyRing(keys=(generate_key("a", lambda count: bytes(range(1, count + 1))),)),
         KeyRing(keys=(generate_key("b", lambda count: bytes(range(count))),)),
     ):
-        stranger = NodeClient(node.node.write, node.client._session, InternalSigner(ring))
+        stranger = client_with(ring, node)
         with pytest.raises(InvalidSignature):
             node.run(stranger.status())
         with pytest.raises(InvalidSignature):
@@ -121,7 +126,7 @@ def test_an_unknown_key_signs_nothing(node, place):
 def test_a_large_body_with_a_wrong_signature_is_refused(node, place):
     """The sender gets the reason before it has sent everything."""
     ring = KeyRing(keys=(generate_key("a", lambda count: bytes(range(1, count + 1))),))
-    stranger = NodeClient(node.node.write, node.client._session, InternalSigner(ring))
+    stranger = client_with(ring, node)
     data = bytes(4 * 1024 * 1024)
     with pytest.raises(InvalidSignature):
         node.run(stranger.put(place, chunked(data), mtime_seconds=MTIME, bytes_total=len(data)))
@@ -233,6 +238,14 @@ def test_an_expired_signature_is_refused(node, place):
     for case in ({"opening": old_opening}, {"closing": old_closing}):
         assert status_of(node.send_raw(put_request(node, place, DATA, soon, **case))) == 403
     assert is_nothing_there(node, place)
+
+
+def test_a_signature_far_in_the_future_is_refused(node, soon):
+    """Only a machine whose clock is wrong makes one."""
+    for expiry, status in ((soon + 400, 200), (soon + 600, 403), (4_102_444_800, 403)):
+        signature = node.sign("GET", "/status", routes.EMPTY_DIGEST, expiry_seconds=expiry)
+        sent = request("GET", "/status", signature=signature)
+        assert status_of(node.send_raw(sent)) == status
 
 
 def test_a_signature_covers_its_path(node, place, soon):
