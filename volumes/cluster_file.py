@@ -6,6 +6,7 @@ from pathlib import Path
 from volumes.bucket_location import S3_SCHEME
 from volumes.cluster import Cluster, Node
 from volumes.cluster_config import parse_cluster
+from volumes.config_lines import line_of
 from volumes.config_reader import InvalidConfig, Problem
 
 
@@ -19,8 +20,13 @@ def load_cluster(path: Path) -> Cluster:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidConfig((Problem("(file)", f"is not UTF-8: {error}"),)) from error
-    cluster = parse_cluster(text)
+        problem = Problem("(file)", f"is not UTF-8: {error}")
+        raise InvalidConfig((problem,), where=str(path)) from error
+    try:
+        cluster = parse_cluster(text)
+    except InvalidConfig as error:
+        problems = (dataclasses.replace(p, line=line_of(text, p.key)) for p in error.problems)
+        raise InvalidConfig(tuple(problems), where=str(path)) from error
     folder = path.resolve().parent
     return dataclasses.replace(
         cluster,

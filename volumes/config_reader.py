@@ -19,10 +19,11 @@ _NAME_RULE = "must be a-z, 0-9, and dashes, a letter first, at most 32 character
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem of a config: its key, and a message."""
+    """One problem of a config: its key, a message, and its line if it has one."""
 
     key: str
     message: str
+    line: int | None = None
 
     def __str__(self) -> str:
         return f"{self.key}: {self.message}"
@@ -31,10 +32,10 @@ class Problem:
 class InvalidConfig(ValueError):
     """The config is invalid; `problems` lists every reason."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Problem, ...], *, where: str = "the config") -> None:
         self.problems = problems
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        super().__init__(f"the config has {len(problems)} problem(s):\n{lines}")
+        lines = [f"  {f'line {p.line}: ' if p.line else ''}{p}" for p in problems]
+        super().__init__("\n".join([f"{where} has {len(problems)} problem(s):", *lines]))
 
 
 @dataclass(slots=True)

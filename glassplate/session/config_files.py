@@ -22,7 +22,7 @@ def load_config(path: Path) -> "Cluster":
     try:
         return load_cluster(path)
     except InvalidConfig as error:
-        raise BadConfig(f"{path}: {error}") from error
+        raise BadConfig(str(error)) from error
     except OSError as error:
         raise BadConfig(f"cannot read {path}: {error.strerror}") from error
 
