@@ -2,12 +2,14 @@
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from storagenode.disk.filesystem import FileSystem, FsyncFailed
 from storagenode.protocol.errors import DiskSuspect, NodeError, OutOfSpace
-from storagenode.store import Space
+from storagenode.protocol.layout import volume_marker
+from storagenode.store import Condition, Space
+from volumes.photo_path import VolumeId
 
 RESERVE_FRACTION = 0.01
 RESERVE_BYTES_MIN = 256 * 1024 * 1024
@@ -15,7 +17,13 @@ RESERVE_INODES_FRACTION = 0.01
 # New photos stop at twice the reserve, so that sizes and repairs of existing photos still fit.
 SOFT_MARK_RESERVES = 2
 
-ROOT_CHANGED = "the root directory or its marker has changed; check that the disk is mounted"
+ROOT_CHANGED = (
+    "the root directory or its marker has changed; check that the disk is mounted. If it was "
+    "emptied, stop the node, run `glassplate node init`, and start the node"
+)
+VOLUME_LOST = (
+    "volume {volume} was removed from the disk; restart the node, and the other mirrors fill it"
+)
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _SUSPECT = {errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO}
@@ -53,6 +61,17 @@ class DiskHealth:
         if self.suspect_reason:
             raise DiskSuspect(f"the disk accepts no writes until a restart: {self.suspect_reason}")
 
+    def raise_if_emptied(self, path: str, volumes: Container[VolumeId]) -> None:
+        """Raise `DiskSuspect` if a file is missing because its root or its volume is."""
+        if not self._file_system.is_intact():
+            raise DiskSuspect(ROOT_CHANGED)
+        head = path.partition("/")[0]
+        if head.isdecimal() and (volume := VolumeId(int(head))) in volumes:
+            if self._file_system.exists(volume_marker(volume)):
+                return
+            self.suspect_reason = VOLUME_LOST.format(volume=volume)
+            raise DiskSuspect(self.suspect_reason)
+
     def check_free_space(self, bytes_needed: int) -> None:
         """Raise `OutOfSpace` if a write of this size would use the reserve."""
         space = self._file_system.space()
@@ -73,6 +92,15 @@ class DiskHealth:
         soft_inodes = SOFT_MARK_RESERVES * self.reserve.inodes
         has_inodes = not space.total_inodes or space.free_inodes > soft_inodes
         return not self.suspect_reason and space.free_bytes > soft_bytes and has_inodes
+
+    def condition(self, *, unwritten_tombstones: int) -> Condition:
+        """Return the write state of the disk."""
+        suspect = self.suspect_reason if self._file_system.is_intact() else ROOT_CHANGED
+        return Condition(
+            accepts_new_photos=not suspect and self.accepts_new_photos(),
+            suspect_reason=suspect,
+            unwritten_tombstones=unwritten_tombstones,
+        )
 
     @contextlib.contextmanager
     def translate_write_errors(self) -> Iterator[None]:

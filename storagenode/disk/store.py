@@ -11,7 +11,7 @@ from storagenode.disk import tiering
 from storagenode.disk.deletes import Deletes
 from storagenode.disk.directories import DurableDirectories
 from storagenode.disk.filesystem import FileSystem
-from storagenode.disk.health import ROOT_CHANGED, DiskHealth
+from storagenode.disk.health import DiskHealth
 from storagenode.disk.publishing import Publisher
 from storagenode.disk.reading import open_file, opened, recorded_digest
 from storagenode.disk.relinking import relink
@@ -96,22 +96,19 @@ class DiskStore:
 
     def condition(self) -> Condition:
         """Return the write state of the disk."""
-        suspect = self.health.suspect_reason
-        if not self.is_intact():
-            suspect = ROOT_CHANGED
-        return Condition(
-            accepts_new_photos=not suspect and self.health.accepts_new_photos(),
-            suspect_reason=suspect,
-            unwritten_tombstones=len(self._publisher.unwritten),
-        )
+        return self.health.condition(unwritten_tombstones=len(self._publisher.unwritten))
 
     def is_intact(self) -> bool:
         """Return True if the root is still the one that was opened."""
         return self.file_system.is_intact()
 
     def open(self, path: str) -> OpenFile:
-        """Open the file at a path. The caller closes it."""
-        return open_file(self.file_system, path)
+        """Open the file at a path; raise `DiskSuspect` if its whole volume is missing."""
+        try:
+            return open_file(self.file_system, path)
+        except NotFound:
+            self.health.raise_if_emptied(path, self._volumes)
+            raise
 
     def create_volume(self, volume: VolumeId) -> None:
         """Make this node a mirror of the volume: create its shards, then its marker."""

@@ -14,7 +14,7 @@ import pytest
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
-from storagenode.protocol.errors import Gone
+from storagenode.protocol.errors import DiskSuspect, Gone, NotFound
 from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH, Place
 from tests.storagenode.disk.failing_file_system import CALLS
 from tests.storagenode.disk.sweep_operations import WORKS
@@ -226,3 +226,22 @@ def test_operations_race_with_an_operator(store, root, seed):
         with contextlib.closing(store.open(relinked.path)) as file:
             assert file.read()
         assert not (root / variant_of(photo_version).path).exists()
+
+
+@pytest.mark.parametrize("keeps_marker", [True, False])
+def test_an_emptied_root_says_nothing_about_its_photos(tmp_path, keeps_marker):
+    """A missing file is an error, not an absence, with and without the hidden files of the root."""
+    node_marker, volume = tmp_path / ".node", tmp_path / str(VOLUME)
+    node_marker.write_text("{}")
+    store = DiskStore(DiskFileSystem(tmp_path))
+    store.create_volume(VOLUME)
+    path = f"{VOLUME}/{NEW[-2:]}/absent"
+    with pytest.raises(NotFound):
+        store.open(path)
+    shutil.rmtree(volume)
+    if not keeps_marker:
+        node_marker.unlink()
+    with pytest.raises(DiskSuspect, match="was removed" if keeps_marker else "node init"):
+        store.open(path)
+    assert not store.condition().accepts_new_photos
+    assert store.condition().suspect_reason
