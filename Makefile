@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 DATA ?= data
-PORT ?= 8080
+PORT ?=
 SEED ?= 1
 SEEDS ?= 1-100000
 DRILL_SECONDS ?= 10
@@ -29,7 +29,7 @@ help: ## list the targets
 
 up: $(RUNTIME) ## run a whole cluster until Ctrl-C (DATA=data PORT=8080 URLS=1: every URL)
 	@proxy_config/install-servers.sh
-	@$(BIN)/glassplate up --data '$(DATA)' --port $(PORT) $(if $(URLS),--urls)
+	@$(BIN)/glassplate up --data '$(DATA)' $(if $(PORT),--port $(PORT)) $(if $(URLS),--urls)
 
 check: $(DEV) ## check lint, format, types, import directions, house rules
 	$(BIN)/ruff check .

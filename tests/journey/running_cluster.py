@@ -49,6 +49,17 @@ class RunningCluster:
         assert "error" not in answer, answer
         return answer["processes"]
 
+    def cli(self, *arguments):
+        """Run `glassplate` against this cluster; return its exit status and its output."""
+        command = [sys.executable, "-m", "glassplate", "--cluster", str(self.data / "cluster.toml")]
+        return subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def running(self):
+        """Return the names of the processes that run, with their pids."""
+        return {each["name"]: each["pid"] for each in self.control("list") if each["pid"]}
+
     def files_of(self, reference):
         """Return the photo's files on every node, without hidden directories: name to bytes."""
         volume, photo, _ = reference.split("/")
@@ -88,7 +99,16 @@ def start_cluster(data, *, port=None, samples=False):
 
 def fetch(cluster, edge, url, *, method="GET", headers=None):
     """Request a URL's path from one edge; return status, headers, and body."""
-    address = cluster.config.edges[edge].listen
+    return fetch_from(cluster.config.edges[edge].listen, url, method=method, headers=headers)
+
+
+def read_from(cluster, node, url):
+    """Request a URL's path from the read port of one node; return the status."""
+    return fetch_from(cluster.config.nodes[node].read, url)[0]
+
+
+def fetch_from(address, url, *, method="GET", headers=None):
+    """Request a URL's path from one address; return status, headers, and body."""
     connection = http.client.HTTPConnection(address.host, address.port, timeout=30)
     try:
         connection.request(method, urlsplit(url).path, headers=headers or {})

@@ -8,7 +8,7 @@ import pytest
 
 from glassplate.local.plan import PORTS_USED
 from tests.free_ports import free_port_block
-from tests.journey.running_cluster import fetch, start_cluster, stop_cluster
+from tests.journey.running_cluster import EDGES, fetch, start_cluster, stop_cluster
 
 
 def processes_of(data):
@@ -42,13 +42,18 @@ def test_samples_are_uploaded_once_and_found_again(data):
     assert not [line for line in lines if len(line) > 80 and not line.startswith("http://")]
     second = start_cluster(data, samples=True)
     try:
-        assert f"Port {port} is in force, not " in "\n".join(printed_by(data)[len(lines) :])
+        shown = "\n".join(printed_by(data)[len(lines) :])
+        assert (
+            f"This cluster moves from port {port} to {second.config.edges[EDGES[0]].listen.port}."
+            in shown
+        )
         assert sorted((data / "nodes").rglob("*_o.jpg")) == receipts
         with second.client() as client:
             path = receipts[0].relative_to(data / "nodes").parts
             photo, version, _ = path[3].split("_")
             url = client.info(f"{path[1]}/{photo}/{version}").urls["o"]
-        assert fetch(second, "east-nginx", url)[2] == receipts[0].read_bytes()
+        for edge in EDGES:
+            assert fetch(second, edge, url)[2] == receipts[0].read_bytes()
     finally:
         assert stop_cluster(second) == 0
     assert processes_of(data) == []

@@ -1,18 +1,17 @@
 """`glassplate colo`: stop and start the processes of one colo of a local cluster."""
 
-from pathlib import Path
-
 import click
 
-from glassplate.cli.views.output import json_option, print_json
-from glassplate.local.control import NotRunning, send_control_request
+from glassplate.cli.local_control import control_processes
+from glassplate.cli.views.output import json_option
 
 
 @click.group()
 def colo() -> None:
     r"""Stop and start colos of a local cluster.
 
-    The cluster must be running with `glassplate up`.
+    The cluster must be running with `glassplate up`. `glassplate node` stops and starts a single
+    node.
 
     \b
     Examples:
@@ -20,23 +19,6 @@ def colo() -> None:
       glassplate colo start east
       glassplate colo list
     """
-
-
-def _send(action: str, name: str | None, *, as_json: bool) -> None:
-    config: Path = click.get_current_context().obj.cluster_path
-    try:
-        response = send_control_request(config.parent / "run", {"do": action, "colo": name})
-    except NotRunning as error:
-        raise click.ClickException(str(error)) from error
-    if "error" in response:
-        raise click.ClickException(str(response["error"]))
-    if as_json:
-        print_json(response["processes"])
-        return
-    for process in response["processes"]:
-        state = f"running, pid {process['pid']}" if process["pid"] else "stopped"
-        restarts = f", {process['restarts']} restarts" if process["restarts"] else ""
-        click.echo(f"{process['colo'] or 'both':<6}{process['name']:<18}{state}{restarts}")
 
 
 @colo.command()
@@ -49,7 +31,7 @@ def stop(name: str, *, as_json: bool) -> None:
     Example:
       glassplate colo stop east
     """
-    _send("stop", name, as_json=as_json)
+    control_processes({"do": "stop", "colo": name}, as_json=as_json)
 
 
 @colo.command()
@@ -58,11 +40,13 @@ def stop(name: str, *, as_json: bool) -> None:
 def start(name: str, *, as_json: bool) -> None:
     r"""Start every process of a colo.
 
+    A process that does not start stops no other. The exit status is then 1.
+
     \b
     Example:
       glassplate colo start east
     """
-    _send("start", name, as_json=as_json)
+    control_processes({"do": "start", "colo": name}, as_json=as_json)
 
 
 @colo.command("list")
@@ -75,4 +59,4 @@ def list_processes(*, as_json: bool) -> None:
       glassplate colo list
       glassplate colo list --json | jq '.[] | select(.pid == null).name'
     """
-    _send("list", None, as_json=as_json)
+    control_processes({"do": "list"}, as_json=as_json)

@@ -1,8 +1,10 @@
-"""`glassplate node`: disks marked as roots of storage nodes."""
+"""`glassplate node`: disks marked as roots, and single nodes of a local cluster."""
 
 import click
 
 from glassplate.cli.connection import Connection
+from glassplate.cli.local_control import control_processes
+from glassplate.cli.views.output import json_option
 from storagenode.opening import mark_store
 from storagenode.protocol.errors import NodeError
 from storagenode.store import RootRefused
@@ -11,11 +13,16 @@ from volumes.cluster import NodeId
 
 @click.group()
 def node() -> None:
-    r"""Prepare disks for storage nodes.
+    r"""Prepare, stop, and start nodes.
+
+    `init` prepares a disk or a bucket for a node anywhere. `stop` and `start` control a node of
+    the cluster that `glassplate up` runs on this machine.
 
     \b
-    Example:
+    Examples:
       glassplate node init east-1
+      glassplate node stop east-1
+      glassplate node start east-1
     """
 
 
@@ -43,3 +50,36 @@ def init(connection: Connection, name: str) -> None:
     except (RootRefused, NodeError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{found.store} is the root of {marker.id}, uuid {marker.uuid}")
+
+
+@node.command()
+@click.argument("name", metavar="NODE")
+@json_option
+def stop(name: str, *, as_json: bool) -> None:
+    r"""Stop one node of a local cluster.
+
+    NODE can be any process that `glassplate colo list` shows.
+
+    \b
+    Examples:
+      glassplate node stop east-1
+      glassplate node stop valkey
+    """
+    control_processes({"do": "stop", "process": name}, as_json=as_json)
+
+
+@node.command()
+@click.argument("name", metavar="NODE")
+@json_option
+def start(name: str, *, as_json: bool) -> None:
+    r"""Start one node of a local cluster.
+
+    NODE can be any process that `glassplate colo list` shows. If it does not start, the reason is
+    printed and the exit status is 1.
+
+    \b
+    Examples:
+      glassplate node start east-1
+      glassplate node init east-1 && glassplate node start east-1
+    """
+    control_processes({"do": "start", "process": name}, as_json=as_json)

@@ -1,26 +1,46 @@
 """`glassplate up`: a local cluster that runs until Ctrl-C."""
 
 import asyncio
+import os
 import signal
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from glassplate.cli.failures import EXIT_USAGE
 from glassplate.cli.views.output import stderr_console
 from glassplate.cli.views.progress import reported_steps
-from glassplate.cli.views.start_report import missing_lines, port_lines, welcome_lines
+from glassplate.cli.views.start_report import (
+    failed_lines,
+    failed_names,
+    missing_lines,
+    port_lines,
+    welcome_lines,
+)
 from glassplate.errors import GlassplateError
-from glassplate.local.cluster import LocalCluster, PortsInUse
+from glassplate.local.cluster import LocalCluster
 from glassplate.local.control import control_server
 from glassplate.local.plan import PORTS_USED
-from glassplate.local.processes import ProcessFailed, SupervisedProcess
+from glassplate.local.ports import PortsInUse
+from glassplate.local.preparation import DEFAULT_PORT, AlreadyRunning, data_lock
+from glassplate.local.processes import StartFailed, SupervisedProcess
 from glassplate.local.samples import SampleOutcome, upload_samples
 from permission_urls import KeyRingError, Scope, sign_token
+from storagenode.protocol.errors import NodeError
 from storagenode.store import RootRefused
 from volumes.config_reader import InvalidConfig
 
-DEFAULT_PORT = 8080
+_CANNOT_START = (
+    AlreadyRunning,
+    InvalidConfig,
+    KeyRingError,
+    RootRefused,
+    NodeError,
+    PortsInUse,
+    OSError,
+)
 
 
 @click.command()
@@ -34,15 +54,14 @@ DEFAULT_PORT = 8080
 @click.option(
     "--port",
     type=click.IntRange(1024, 65535 - PORTS_USED),
-    default=DEFAULT_PORT,
-    show_default=True,
-    help=f"First of {PORTS_USED} ports of a new cluster. An existing one keeps its ports.",
+    show_default=f"{DEFAULT_PORT}, or the port of the existing cluster",
+    help=f"First of {PORTS_USED} ports. An existing cluster moves to them.",
 )
 @click.option(
     "--samples/--no-samples", default=True, show_default=True, help="Upload the sample photos."
 )
 @click.option("--urls", is_flag=True, help="Print every URL of every sample photo.")
-def up(data: Path, port: int, *, samples: bool, urls: bool) -> None:
+def up(data: Path, port: int | None, *, samples: bool, urls: bool) -> None:
     r"""Run a local cluster until Ctrl-C.
 
     The cluster has two colos of two storage nodes, two storagemasters, two image workers, an
@@ -53,16 +72,19 @@ def up(data: Path, port: int, *, samples: bool, urls: bool) -> None:
       glassplate up
       glassplate up --data /srv/photos --port 9000 --no-samples
     """
+    # Photos, keys, and logs are for the owner alone. Every process inherits this.
+    os.umask(0o077)
     click.echo(f"Starting a cluster in {data}", err=True)
     try:
-        cluster = LocalCluster.prepare(data, port=port)
-        for line in (*missing_lines(cluster), *port_lines(cluster, port)):
-            click.echo(line, err=True)
-        cluster.require_free_ports()
-        asyncio.run(_run(cluster, samples=samples, all_urls=urls))
-    except (InvalidConfig, KeyRingError, RootRefused, PortsInUse, ProcessFailed, OSError) as error:
+        with data_lock(data):
+            cluster = LocalCluster.prepare(data, port=port)
+            for line in (*missing_lines(cluster), *port_lines(cluster)):
+                click.echo(line, err=True)
+            cluster.require_free_ports()
+            asyncio.run(_run(cluster, samples=samples, all_urls=urls))
+    except _CANNOT_START as error:
         click.secho(f"glassplate up: {error}", fg="red", err=True)
-        raise SystemExit(2) from error
+        raise SystemExit(EXIT_USAGE) from error
 
 
 async def _run(cluster: LocalCluster, *, samples: bool, all_urls: bool) -> None:
@@ -96,7 +118,9 @@ async def _serve(
             names.append(name)
             report(len(names), len(cluster.processes), f"Started {name}")
 
-        await cluster.start(cluster.processes, started)
+        reasons = await _start(cluster, started)
+    for line in failed_lines(reasons):
+        click.secho(line, fg="red", err=True)
     control = _Control(cluster)
     async with control_server(cluster.data / "run", control.handle):
         token = sign_token(cluster.keys, [Scope.UPLOAD, Scope.READ, Scope.DELETE])
@@ -110,11 +134,23 @@ async def _serve(
         control.is_ready = True
         for line in welcome_lines(cluster, token, outcomes, all_urls=all_urls):
             click.echo(line)
+        # The reasons are above all that was printed since.
+        for line in failed_names(reasons):
+            click.secho(line, fg="red", err=True)
         await stopping.wait()
 
 
+async def _start(cluster: LocalCluster, started: Callable[[str], None]) -> Mapping[str, str]:
+    """Start every process. Return the reason for each that did not start."""
+    try:
+        await cluster.start(cluster.processes, started)
+    except StartFailed as error:
+        return error.reasons
+    return {}
+
+
 class _Control:
-    """Handler of the requests of `glassplate colo`."""
+    """Handler of the requests of `glassplate colo` and `glassplate node`."""
 
     def __init__(self, cluster: LocalCluster) -> None:
         self._cluster = cluster
@@ -125,22 +161,41 @@ class _Control:
     async def handle(self, request: dict[str, Any]) -> dict[str, Any]:
         processes = self._chosen(request)
         if not processes:
-            colos = dict.fromkeys(p.plan.colo for p in self._cluster.processes if p.plan.colo)
-            return {"error": f"unknown colo {request['colo']!r}; known colos: {', '.join(colos)}"}
+            return {"error": self._unknown(request)}
+        reasons: Mapping[str, str] = {}
         async with self._lock:
             if request["do"] == "stop":
                 await self._cluster.stop(processes)
             elif request["do"] == "start":
-                await self._cluster.start(processes)
+                try:
+                    await self._cluster.start(processes)
+                except StartFailed as error:
+                    reasons = error.reasons
         return {
             "ready": self.is_ready,
             "processes": [
-                {"name": p.plan.name, "colo": p.plan.colo, "pid": p.pid, "restarts": p.restarts}
+                {
+                    "name": p.plan.name,
+                    "colo": p.plan.colo,
+                    "pid": p.pid,
+                    "restarts": p.restarts,
+                    "failure": reasons.get(p.plan.name),
+                }
                 for p in processes
             ],
         }
 
     def _chosen(self, request: dict[str, Any]) -> list[SupervisedProcess]:
+        if request.get("process"):
+            return self._cluster.named(request["process"])
         if request.get("colo"):
             return self._cluster.of_colo(request["colo"])
         return self._cluster.processes
+
+    def _unknown(self, request: dict[str, Any]) -> str:
+        plans = [process.plan for process in self._cluster.processes]
+        if request.get("process"):
+            known = [plan.name for plan in plans]
+            return f"unknown node {request['process']!r}; known processes: {', '.join(known)}"
+        colos = dict.fromkeys(plan.colo for plan in plans if plan.colo)
+        return f"unknown colo {request['colo']!r}; known colos: {', '.join(colos)}"

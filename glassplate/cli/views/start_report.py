@@ -5,7 +5,7 @@ broken, so that they can be copied.
 """
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from glassplate.local.cluster import LocalCluster
@@ -23,15 +23,27 @@ def missing_lines(local: LocalCluster) -> Iterator[str]:
         yield f"  {server.consequence}"
 
 
-def port_lines(local: LocalCluster, port: int) -> Iterator[str]:
-    """Yield the port in force and the reason, if it differs from the requested one."""
-    in_force = local.first_port
-    if in_force == port:
-        return
-    yield f"Port {in_force} is in force, not {port}: this cluster exists, and its config"
-    yield "has its ports. To use another port, pass another --data (DATA for make),"
-    yield "or edit the config while the cluster is down:"
-    yield f"  {local.config_path}"
+def port_lines(local: LocalCluster) -> Iterator[str]:
+    """Yield the change of ports, if an existing cluster has moved to others."""
+    if local.moved_from_port is not None:
+        yield f"This cluster moves from port {local.moved_from_port} to {local.first_port}."
+        yield "URLs from before work with the new port. Its config has all ports:"
+        yield f"  {local.config_path}"
+
+
+def failed_lines(reasons: Mapping[str, str]) -> Iterator[str]:
+    """Yield the reason for each process that did not start."""
+    for reason in reasons.values():
+        yield from ("", *reason.splitlines())
+
+
+def failed_names(reasons: Mapping[str, str]) -> Iterator[str]:
+    """Yield which processes did not start, and what to do."""
+    if reasons:
+        yield ""
+    for name in reasons:
+        yield f"{name} did not start; the reason is above. When it is removed:"
+        yield f"  glassplate node start {name}"
 
 
 def welcome_lines(

@@ -9,7 +9,13 @@ from rich.console import Console
 
 from glassplate.cli.views import progress
 from glassplate.cli.views.progress import reported_steps
-from glassplate.cli.views.start_report import missing_lines, port_lines, welcome_lines
+from glassplate.cli.views.start_report import (
+    failed_lines,
+    failed_names,
+    missing_lines,
+    port_lines,
+    welcome_lines,
+)
 from glassplate.local.cluster import (
     MISSING_MEMCACHED,
     MISSING_NGINX,
@@ -83,13 +89,24 @@ def test_a_long_reason_is_wrapped(local, token):
     assert too_wide(lines) == []
 
 
-def test_a_cluster_that_exists_names_its_port_and_the_reason(local):
-    """The lines appear only if another port was requested."""
-    lines = list(port_lines(local, 8080))
-    assert lines[0].startswith(f"Port {HIGHEST_PORT} is in force, not 8080: this cluster exists")
+def test_a_change_of_ports_is_reported(local, monkeypatch):
+    """The lines have both ports and the config, and appear only after a change."""
+    assert list(port_lines(local)) == []
+    monkeypatch.setattr(local, "moved_from_port", 65000)
+    lines = list(port_lines(local))
+    assert lines[0] == f"This cluster moves from port 65000 to {HIGHEST_PORT}."
     assert str(local.config_path) in lines[-1]
     assert too_wide(lines) == []
-    assert list(port_lines(local, HIGHEST_PORT)) == []
+
+
+def test_processes_that_did_not_start_have_the_command_to_start_them():
+    """The reasons come first, and the names with their commands last."""
+    reasons = {"east-1": "east-1 exited with status 2\nits disk is missing"}
+    assert list(failed_lines(reasons)) == ["", *reasons["east-1"].splitlines()]
+    names = list(failed_names(reasons))
+    assert names[-1] == "  glassplate node start east-1"
+    assert too_wide(names) == []
+    assert list(failed_names({})) == []
 
 
 def test_missing_servers_fit_as_well(local, monkeypatch):

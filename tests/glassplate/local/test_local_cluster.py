@@ -6,8 +6,14 @@ import signal
 
 import pytest
 
+from glassplate.local import processes
 from glassplate.local.cluster import prepare_on_free_ports
-from glassplate.local.processes import ProcessFailed, ProcessPlan, SupervisedProcess
+from glassplate.local.processes import (
+    ProcessFailed,
+    ProcessPlan,
+    StartFailed,
+    SupervisedProcess,
+)
 
 SLEEPS = ["sleep", "60"]
 
@@ -73,19 +79,72 @@ def test_a_stage_starts_when_the_earlier_one_is_ready(local, process):
     assert started == ["earlier", "later"]
 
 
-def test_a_failed_process_ends_the_start(local, process):
-    """The error has its log, no later stage starts, and all processes are stopped."""
+def test_a_failed_process_stops_no_other(local, process):
+    """The processes of its stage and of later ones start; the error has what it logged now."""
     fails = process("fails", ["sh", "-c", "echo it is broken; exit 3"], is_ready=never)
+    fails.plan.log.write_text("from an earlier start\n")
     well, later = process("well"), process("later", stage=1)
-    started = []
-    message = (
-        "fails exited with status 3 before it was ready\nLast lines of .*/fails.log:\nit is broken"
-    )
-    with pytest.raises(ProcessFailed, match=message):
-        run(local, [well, fails, later], started.append)
-    assert started == ["well"]
-    assert not later.plan.log.exists()
-    assert [each.pid for each in (well, fails, later)] == [None, None, None]
+    started, running = [], []
+
+    async def start():
+        try:
+            await local.start([well, fails, later], started.append)
+        finally:
+            running.extend(each.pid is not None for each in (well, fails, later))
+            await local.stop([well, fails, later])
+
+    with pytest.raises(StartFailed) as failed:
+        asyncio.run(asyncio.wait_for(start(), 20))
+    assert running == [True, False, True]
+    assert started == ["well", "later"]
+    assert failed.value.reasons == {
+        "fails": "fails exited with status 3 before it was ready\n"
+        f"Last lines of {fails.plan.log}:\nit is broken"
+    }
+
+
+def test_a_program_that_is_missing_stops_no_other(local, process, monkeypatch):
+    """The reason has its name."""
+    monkeypatch.setattr(processes, "_die_with_parent", list)
+    missing, well = process("missing", ["/no/such/program"]), process("well")
+    with pytest.raises(StartFailed, match=r"missing: .*No such file"):
+        run(local, [missing, well])
+
+
+async def until(holds):
+    """Return when the condition holds."""
+    for _ in range(1000):
+        if holds():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never was")
+
+
+def test_a_start_ends_a_loop_of_restarts(local, process, tmp_path, monkeypatch):
+    """After the fault is mended, the process runs once, not beside the one of the loop."""
+    monkeypatch.setattr(processes, "RESTART_SECONDS_MIN", 0.05)
+    mended = tmp_path / "mended"
+    argv = ["sh", "-c", f"test -e {mended} && exec sleep 60; exit 1"]
+
+    async def is_mended():
+        return mended.exists()
+
+    looping = process("looping", argv, is_ready=is_mended)
+
+    async def mend_and_start():
+        mended.touch()
+        await local.start([looping])
+        mended.unlink()
+        os.kill(looping.pid, signal.SIGKILL)
+        await until(lambda: looping.restarts > 1)
+        mended.touch()
+        await local.start([looping])
+        restarts, pid = looping.restarts, looping.pid
+        await asyncio.sleep(processes.RESTART_SECONDS_MIN * 4)
+        assert (looping.restarts, looping.pid) == (restarts, pid)
+        await local.stop([looping])
+
+    asyncio.run(asyncio.wait_for(mend_and_start(), 20))
 
 
 async def never():
@@ -96,7 +155,9 @@ async def never():
 def test_a_process_that_is_never_ready_is_stopped(local, process):
     """The error names the timeout, and an empty log is reported as empty."""
     slow = process("slow", is_ready=never, ready_seconds_max=0.1)
-    with pytest.raises(ProcessFailed, match=r"not ready after 0.1 s; .*\n.*slow.log is empty"):
+    with pytest.raises(
+        StartFailed, match=r"not ready after 0.1 s; .*\nIt logged nothing to .*slow"
+    ):
         run(local, [slow])
     assert slow.pid is None
 

@@ -1,0 +1,130 @@
+"""The files of a local cluster: config, keys, and the roots of its nodes.
+
+A new cluster gets all of them. The config is written last, so an interrupted preparation starts
+again. An existing cluster is only read: a lost disk or key file is never replaced in silence.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from glassplate.local.key_generation import generate_varnish_safe_key
+from glassplate.local.plan import PORTS_USED, LocalPorts, render_local_cluster
+from glassplate.local.ports import first_port, require_free_ports
+from permission_urls import KeyRing, load_keys, save_keys
+from storagenode.opening import mark_store
+from volumes.cluster import Cluster
+from volumes.cluster_file import load_cluster
+
+CONFIG_NAME = "cluster.toml"
+DEFAULT_PORT = 8080
+
+_LOCAL_ADDRESS = re.compile(r"\b127\.0\.0\.1:([0-9]{1,5})\b")
+
+
+class AlreadyRunning(Exception):
+    """A data directory whose cluster runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The config and the keys of a cluster whose files exist."""
+
+    cluster: Cluster
+    keys: KeyRing
+    moved_from_port: int | None = None
+    """The first port before this preparation, if it was another one."""
+
+
+@contextlib.contextmanager
+def data_lock(data: Path) -> Iterator[None]:
+    """Create a data directory, and hold its lock until the block exits.
+
+    Raises:
+        AlreadyRunning: Another process holds it.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    directory = os.open(data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(
+                f"a cluster runs from {data} already; stop it, or pass another --data"
+            ) from None
+        yield
+    finally:
+        os.close(directory)
+
+
+def prepare_data(data: Path, *, port: int | None) -> Prepared:
+    """Create the files of a new cluster below a directory, or load the files of an existing one.
+
+    With a port, an existing cluster moves all its ports on loopback to the range from there.
+
+    Raises:
+        InvalidConfig, KeyRingError, RootRefused, OSError: A file cannot be used.
+        PortsInUse: The cluster cannot move, because its new ports are in use.
+    """
+    for folder in ("log", "run", "nodes"):
+        (data / folder).mkdir(parents=True, exist_ok=True)
+    config = data / CONFIG_NAME
+    if not config.exists():
+        _create(config, LocalPorts(port or DEFAULT_PORT))
+    cluster = load_cluster(config)
+    previous = first_port(cluster)
+    if port is not None and port != previous:
+        cluster = _move(config, moved_ports(config.read_text(), previous, port))
+        return Prepared(cluster, load_keys(Path(cluster.keys_file)), previous)
+    return Prepared(cluster, load_keys(Path(cluster.keys_file)))
+
+
+def moved_ports(config: str, old: int, new: int) -> str:
+    """Return a config with the loopback ports of one range moved to another.
+
+    >>> moved_ports('read = "127.0.0.1:8100" # not 127.0.0.1:6379', 8080, 9000)
+    'read = "127.0.0.1:9020" # not 127.0.0.1:6379'
+    """
+
+    def move(found: re.Match[str]) -> str:
+        port = int(found[1])
+        in_range = old <= port < old + PORTS_USED
+        return f"127.0.0.1:{port - old + new}" if in_range else found[0]
+
+    return _LOCAL_ADDRESS.sub(move, config)
+
+
+def _create(config: Path, ports: LocalPorts) -> None:
+    fresh = _written_beside(config, render_local_cluster(ports))
+    cluster = load_cluster(fresh)
+    keys_file = Path(cluster.keys_file)
+    if not keys_file.exists():
+        save_keys(keys_file, KeyRing(keys=(generate_varnish_safe_key("a", os.urandom),)))
+    for node in cluster.nodes.values():
+        mark_store(node)
+    fresh.replace(config)
+
+
+def _move(config: Path, text: str) -> Cluster:
+    """Replace the config if the new one is valid and its ports are free."""
+    fresh = _written_beside(config, text)
+    try:
+        cluster = load_cluster(fresh)
+        require_free_ports(cluster)
+        fresh.replace(config)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return cluster
+
+
+def _written_beside(config: Path, text: str) -> Path:
+    fresh = config.with_name(f"{CONFIG_NAME}.new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return fresh
