@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from storagemaster.errors import Unavailable
-from storagemaster.mirrors.mirroring import PATIENCE_SECONDS, Mirroring
+from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagemaster.mirrors.placement import Target
@@ -98,7 +98,7 @@ class Relinking:
 
         # The cold nodes of an offloaded volume copy the files in their bucket, which is slow.
         is_offloaded = self._mirrors.fleet.cold_tier_of(old.volume) is not None
-        patience = RELINK_SECONDS_MAX if is_offloaded else PATIENCE_SECONDS
+        patience = RELINK_SECONDS_MAX if is_offloaded else None
         await self._mirroring.write_all(placed, write, patience_seconds=patience)
         await self._require_complete(old, new, original_only=original_only, outcome=outcome)
 

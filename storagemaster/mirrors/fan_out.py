@@ -61,14 +61,17 @@ class _FedBranch(_Branch[T]):
 
 
 async def run_all(
-    requests: Sequence[Coroutine[Any, Any, T]], *, patience_seconds: float
+    requests: Sequence[Coroutine[Any, Any, T]], *, patience_seconds: Sequence[float]
 ) -> list[T | Exception]:
     """Run all requests concurrently; return the result or exception of each, in order.
 
-    A request that has not ended this long after the first success is cancelled, with a
-    `StalledError` as its outcome.
+    A request that has not ended after its patience, which begins with the first success, is
+    cancelled, with a `StalledError` as its outcome.
     """
-    branches = [_Branch(asyncio.create_task(each), patience_seconds) for each in requests]
+    branches = [
+        _Branch(asyncio.create_task(request), patience)
+        for request, patience in zip(requests, patience_seconds, strict=True)
+    ]
     try:
         await _wait_for_outcomes(branches)
         return [branch.outcome() for branch in branches]
@@ -162,12 +165,14 @@ async def _wait_for_outcomes(branches: Sequence[_Branch[T]]) -> None:
         if left <= 0:
             break
         await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-    if pending:
-        patience = max(0.0, *(branch.patience_seconds for branch in branches if branch.is_live))
-        await asyncio.wait(pending, timeout=patience)
-    for branch in branches:
-        if branch.is_live:
-            branch.give_up("it did not respond in time")
+    waited = 0.0
+    for patience in sorted({max(0.0, branch.patience_seconds) for branch in branches}):
+        if pending := {branch.task for branch in branches if branch.is_live}:
+            await asyncio.wait(pending, timeout=patience - waited)
+            waited = patience
+        for branch in branches:
+            if branch.is_live and branch.patience_seconds <= patience:
+                branch.give_up("it did not respond in time")
 
 
 async def _end(branches: Sequence[_Branch[T]]) -> None:

@@ -1,5 +1,6 @@
 """Storing a file on two nodes: streamed to all targets at once, then copied node to node."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,9 +22,6 @@ from volumes.photo_path import PhotoFile
 
 log = logging.getLogger(__name__)
 
-# A longer patience delays uploads when a mirror hangs; a shorter one replaces mirrors that are
-# only slow.
-PATIENCE_SECONDS = 0.7
 COPIES_MIN = 2
 # Time for a copy between nodes: to start, and at the throughput of a failing disk.
 PULL_SECONDS_MIN = 2.0
@@ -59,6 +57,7 @@ class Mirroring:
     """Writes of files to the nodes of a placement, and to handoff nodes where those fail."""
 
     def __init__(self, mirrors: Mirrors) -> None:
+        self._mirrors = mirrors
         self._cluster = mirrors.cluster
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
@@ -85,6 +84,7 @@ class Mirroring:
             IdempotencyKeyReused: The name holds other bytes.
             PhotoGone: A tombstone covers the file.
         """
+        patience = self._mirrors.patience_seconds
         outcomes: list[Published | Exception]
         if isinstance(body, bytes):
             sha256 = digest()
@@ -92,20 +92,21 @@ class Mirroring:
                 self._put_whole(target, file, mtime_seconds, body, sha256)
                 for target in placed.targets
             ]
-            outcomes = await run_all(puts, patience_seconds=PATIENCE_SECONDS)
+            outcomes = await run_all(puts, patience_seconds=[patience] * len(puts))
         else:
             sends = [
                 partial(self._put, target, file, mtime_seconds, bytes_total, digest)
                 for target in placed.targets
             ]
-            outcomes = await fan_out(body, sends, patience_seconds=PATIENCE_SECONDS)
+            outcomes = await fan_out(body, sends, patience_seconds=patience)
         done, failed = self._split(placed, outcomes)
         if not done:
             raise Unavailable("no node stored the photo; nothing was stored, try again")
         _require_mirror(done)
         source, published = next(iter(done.items()))
         write = partial(self._pull, file, source, published)
-        targets = await self._replace(failed, list(done), write)
+        patience += published.bytes / PULL_BYTES_PER_SECOND_MIN
+        targets = await self._replace(failed, list(done), write, patience_seconds=patience)
         return self._copies(
             targets,
             strict=strict,
@@ -119,21 +120,26 @@ class Mirroring:
         placed: Placement,
         write: Write,
         *,
-        patience_seconds: float = PATIENCE_SECONDS,
+        patience_seconds: float | None = None,
     ) -> Copies:
         """Run a short write on all targets, and on handoff nodes where those fail or lag.
+
+        The patience is that of uploads, unless another one is given.
 
         Raises:
             Unavailable: Fewer than two nodes, or no mirror of the volume, completed the write.
             IdempotencyKeyReused: The name holds other bytes.
             PhotoGone: A tombstone covers the file.
         """
+        patience = patience_seconds or self._mirrors.patience_seconds
         outcomes = await run_all(
-            [write(target) for target in placed.targets], patience_seconds=patience_seconds
+            [write(target) for target in placed.targets],
+            patience_seconds=[patience] * len(placed.targets),
         )
         done, failed = self._split(placed, outcomes)
         _require_mirror(done)
-        return self._copies(await self._replace(failed, list(done), write), strict=False)
+        targets = await self._replace(failed, list(done), write, patience_seconds=patience)
+        return self._copies(targets, strict=False)
 
     def _split(
         self, placed: Placement, outcomes: Sequence[_Outcome | Exception]
@@ -196,19 +202,29 @@ class Mirroring:
         await self._nodes[target.node].pull(pull, timeout_seconds=pull_seconds(published.bytes))
 
     async def _replace(
-        self, failed: Sequence[Target], done: Sequence[Target], write: Write
+        self,
+        failed: Sequence[Target],
+        done: Sequence[Target],
+        write: Write,
+        *,
+        patience_seconds: float,
     ) -> tuple[Target, ...]:
-        """Return the targets that stored the file, with handoff nodes in place of the failed."""
+        """Return the targets that stored the file, with handoff nodes in place of the failed.
+
+        A handoff node that exceeds the patience is replaced by the next one, if there is one.
+        """
         targets = list(done)
         for target in failed:
             mirror = target.hint_for or target.node
             tried = [t.node for t in (*targets, *failed)]
-            for node in handoff_nodes(
-                self._cluster, self._fleet.view(), mirror=mirror, taken=tried
-            ):
-                handoff = Target(node, hint_for=mirror)
+            left = handoff_nodes(self._cluster, self._fleet.view(), mirror=mirror, taken=tried)
+            while left:
+                handoff = Target(left.pop(0), hint_for=mirror)
                 try:
-                    await write(handoff)
+                    async with asyncio.timeout(patience_seconds if left else None):
+                        await write(handoff)
+                except TimeoutError:
+                    self._record_failure(handoff, StalledError("it did not respond in time"))
                 except NodeError as error:
                     self._record_failure(handoff, error)
                 else:

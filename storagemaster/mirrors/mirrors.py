@@ -3,12 +3,12 @@
 Every part of a storagemaster that talks to nodes gets one `Mirrors`.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from storagemaster.errors import Unavailable, UnknownVolume
+from storagemaster.mirrors.fan_out import StalledError, run_all
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.placement import NoPlacement, Placement, place_in_volume
 from storagenode.client import NodeClient
@@ -17,6 +17,14 @@ from volumes.cluster import Cluster, Colo, NodeId, Volume
 from volumes.photo_path import VolumeId
 
 _Result = TypeVar("_Result")
+
+# The delay of a client's request by a node that hangs. A longer patience delays it more;
+# a shorter one counts nodes as down that are only slow.
+PATIENCE_SECONDS = 0.7
+# The server of a bucket can take seconds to list it.
+BUCKET_PATIENCE_SECONDS = 5.0
+# An operator wants the results of slow nodes as well.
+OPERATOR_PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +92,43 @@ class Mirrors:
     async def query(
         self,
         ids: Iterable[NodeId],
-        request: Callable[[NodeId, NodeClient], Awaitable[_Result]],
+        request: Callable[[NodeId, NodeClient], Coroutine[Any, Any, _Result]],
+        *,
+        patience_seconds: float | None = None,
     ) -> NodeResults[_Result]:
         """Query nodes concurrently.
 
-        A node that is down gets no request. A node that is unreachable is marked down.
+        A node that is down gets no request. A node that is unreachable is marked down, and so is a
+        node that exceeds the patience: the given one, or that of a client's request.
         """
         results: dict[NodeId, _Result] = {}
         unreachable: dict[NodeId, str] = {}
-
-        async def query_one(id_: NodeId) -> None:
-            if not self.fleet.is_up(id_):
-                unreachable[id_] = self.fleet.view()[id_].reason
-                return
-            try:
-                results[id_] = await request(id_, self.nodes[id_])
-            except NodeError as error:
-                if isinstance(error, Unreachable):
-                    self.fleet.mark_down(id_, str(error))
-                unreachable[id_] = str(error)
-
         queried = list(ids)
-        await asyncio.gather(*map(query_one, queried))
-        return NodeResults(
-            {id_: results[id_] for id_ in queried if id_ in results},
-            {id_: unreachable[id_] for id_ in queried if id_ in unreachable},
+        up = [id_ for id_ in queried if self.fleet.is_up(id_)]
+        outcomes = await run_all(
+            [request(id_, self.nodes[id_]) for id_ in up],
+            patience_seconds=[patience_seconds or self._query_patience(id_) for id_ in up],
         )
+        for id_, outcome in zip(up, outcomes, strict=True):
+            if not isinstance(outcome, Exception):
+                results[id_] = outcome
+                continue
+            if not isinstance(outcome, NodeError | StalledError):
+                raise outcome
+            if isinstance(outcome, Unreachable | StalledError):
+                self.fleet.mark_down(id_, str(outcome))
+            unreachable[id_] = str(outcome)
+        views = self.fleet.view()
+        return NodeResults(
+            results,
+            {id_: unreachable.get(id_, views[id_].reason) for id_ in queried if id_ not in results},
+        )
+
+    @property
+    def patience_seconds(self) -> float:
+        """The time that other nodes have for a write after the first success."""
+        return PATIENCE_SECONDS
+
+    def _query_patience(self, id_: NodeId) -> float:
+        is_disk = self.cluster.nodes[id_].bucket is None
+        return PATIENCE_SECONDS if is_disk else BUCKET_PATIENCE_SECONDS

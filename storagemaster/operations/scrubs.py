@@ -3,7 +3,7 @@
 from typing import Any
 
 from storagemaster.errors import BadArgument
-from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.mirrors import OPERATOR_PATIENCE_SECONDS, Mirrors
 from volumes.cluster import NodeId
 
 
@@ -23,7 +23,9 @@ class Scrubs:
         if only and only not in nodes:
             raise BadArgument(f"unknown node '{only}'; known nodes: {', '.join(nodes)}")
         found = await self._mirrors.query(
-            [NodeId(only)] if only else nodes, lambda _, node: node.scrub(start=request_pass)
+            [NodeId(only)] if only else nodes,
+            lambda _, node: node.scrub(start=request_pass),
+            patience_seconds=OPERATOR_PATIENCE_SECONDS,
         )
         return {
             "nodes": [

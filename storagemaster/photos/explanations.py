@@ -6,7 +6,7 @@ from typing import Any
 
 from storagemaster.errors import MasterError, PhotoGone, UnknownPhoto
 from storagemaster.jobs.sizes_queue import SizesQueue
-from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.mirrors import OPERATOR_PATIENCE_SECONDS, Mirrors
 from storagemaster.photos.photo_search import found_document, locations_of
 from storagemaster.photos.photos import Photos
 from storagenode.client import NodeClient
@@ -45,7 +45,9 @@ class Explanations:
         async def copies_on(id_: NodeId, node: NodeClient) -> list[Document]:
             return await self._copies_on(id_, node, volume, photo)
 
-        found = await self._mirrors.query(self._mirrors.nodes, copies_on)
+        found = await self._mirrors.query(
+            self._mirrors.nodes, copies_on, patience_seconds=OPERATOR_PATIENCE_SECONDS
+        )
         copies = [copy for some in found.results.values() for copy in some]
         return {
             "volume": volume,

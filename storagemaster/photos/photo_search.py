@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.mirrors import OPERATOR_PATIENCE_SECONDS, Mirrors
 from storagenode.protocol.layout import HINTS, QUARANTINE, TRASH
 from volumes.cluster import Cluster, NodeId
 from volumes.photo_id import PhotoId
@@ -19,7 +19,11 @@ class PhotoSearch:
 
     async def find(self, photo: PhotoId) -> dict[str, Any]:
         """Return every path of a photo on every node, and the reason of unreachable nodes."""
-        found = await self._mirrors.query(self._mirrors.nodes, lambda _, node: node.find(photo))
+        found = await self._mirrors.query(
+            self._mirrors.nodes,
+            lambda _, node: node.find(photo),
+            patience_seconds=OPERATOR_PATIENCE_SECONDS,
+        )
         return {
             "photo": photo,
             "files": [

@@ -6,14 +6,14 @@ recall removes the cold tier, and reconciliation copies everything back.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from storagemaster.errors import BadArgument, Unavailable
 from storagemaster.mirrors.fleet import POLL_SECONDS
 from storagemaster.mirrors.mirroring import pull_seconds
-from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.mirrors import OPERATOR_PATIENCE_SECONDS, Mirrors
 from storagemaster.tiering.plan import Move, TieringPlan, plan_offload, refusal_reason
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError
@@ -160,10 +160,12 @@ class Tiering:
         return plan_offload(volume.number, cold_tier, listings)
 
     async def _query_all(
-        self, volume: Volume, query: Callable[[NodeId, NodeClient], Awaitable[T]]
+        self, volume: Volume, query: Callable[[NodeId, NodeClient], Coroutine[Any, Any, T]]
     ) -> Mapping[NodeId, T]:
         """Return the results of all mirrors: only they show together which copies are good."""
-        found = await self._mirrors.query(volume.mirrors, query)
+        found = await self._mirrors.query(
+            volume.mirrors, query, patience_seconds=OPERATOR_PATIENCE_SECONDS
+        )
         if found.unreachable:
             reasons = "; ".join(f"{node}: {reason}" for node, reason in found.unreachable.items())
             raise Unavailable(f"a mirror of volume {volume.number} is unreachable: {reasons}")

@@ -111,7 +111,7 @@ async def test_a_frozen_mirror_delays_an_upload_by_less_than_a_second(cluster, m
     run_all = mirroring.run_all
 
     async def timed(requests, *, patience_seconds):
-        spent.append(patience_seconds)
+        spent.extend(patience_seconds)
         return await run_all(requests, patience_seconds=patience_seconds)
 
     monkeypatch.setattr(mirroring, "run_all", timed)

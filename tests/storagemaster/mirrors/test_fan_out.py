@@ -9,6 +9,7 @@ from storagemaster.mirrors.fan_out import (
     CHUNKS_AHEAD_MAX,
     StalledError,
     fan_out,
+    run_all,
 )
 from tests.storagemaster.manual_clock import JumpingClockLoop
 
@@ -325,3 +326,21 @@ async def test_buffered_chunks_are_bounded():
 
     await run(counting, body=counted())
     assert max(ahead) <= CHUNKS_AHEAD_MAX + 1
+
+
+async def after(seconds):
+    """Return the seconds after that time."""
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+async def test_each_request_has_its_own_patience_after_the_first_success():
+    """A request with a long patience does not extend that of another one."""
+    started = asyncio.get_running_loop().time()
+    requests = [after(1), after(100), after(4), after(100)]
+    outcomes = await run_all(requests, patience_seconds=[0.7, 0.7, 5, 5])
+    assert [outcomes[0], outcomes[2]] == [1, 4]
+    assert all(isinstance(outcomes[at], StalledError) for at in (1, 3))
+    assert asyncio.get_running_loop().time() - started == pytest.approx(6)
+    outcomes = await run_all([after(1), after(100)], patience_seconds=[5, 0.7])
+    assert asyncio.get_running_loop().time() - started == pytest.approx(6 + 1.7)

@@ -1,11 +1,15 @@
 """Mirrors: queries to several nodes, and the placement of more files of a volume."""
 
+import asyncio
+import dataclasses
+
 import pytest
 
 from storagemaster.errors import Unavailable, UnknownVolume
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirrors import Mirrors
 from storagenode.protocol.errors import NotFound, Unreachable
+from tests.storagemaster.manual_clock import JumpingClockLoop
 from tests.storagemaster.mirrors.test_fleet import RespondingNode
 from tests.storagemaster.mirrors.test_placement import TWO_COLOS, cluster_of
 
@@ -36,6 +40,31 @@ async def test_query_returns_each_result_and_each_reason_in_order(mirrors):
     reasons = [("e2", "it is off"), ("w1", "no such file"), ("e1", "refused")]
     assert [*found.unreachable.items()] == reasons
     assert [name for name in TWO_COLOS if mirrors.fleet.is_up(name)] == ["w1", "w2"]
+
+
+@pytest.mark.parametrize(
+    ("store", "patience_seconds"), [("/srv/photos", 0.7), ("s3://bucket", 5.0)]
+)
+def test_query_waits_for_a_node_that_hangs_as_long_as_is_promised(store, patience_seconds):
+    """It counts as unreachable and is marked down; a bucket gets more time than a disk."""
+    cluster = cluster_of()
+    nodes = {**cluster.nodes, "w1": dataclasses.replace(cluster.nodes["w1"], store=store)}
+    mirrors = Mirrors(dataclasses.replace(cluster, nodes=nodes), NODES, Fleet(NODES), "west")
+
+    async def request(name, _):
+        await asyncio.sleep(1000 if name == "w1" else 1)
+        return name
+
+    async def query():
+        await mirrors.fleet.poll()
+        return await mirrors.query(TWO_COLOS, request), asyncio.get_running_loop().time()
+
+    with asyncio.Runner(loop_factory=JumpingClockLoop) as runner:
+        found, seconds = runner.run(query())
+    assert [*found.results] == ["e1", "e2", "w2"]
+    assert found.unreachable == {"w1": "it did not respond in time"}
+    assert not mirrors.fleet.is_up("w1")
+    assert seconds == pytest.approx(1 + patience_seconds)
 
 
 def test_own_colo_is_first(mirrors):

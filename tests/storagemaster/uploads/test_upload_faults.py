@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from drill.cluster.tcp_proxy import Direction, Fault, LinkConditions
-from storagemaster.mirrors import mirroring
+from storagemaster.mirrors import mirrors
 from tests.storagemaster.pictures import long_picture, picture
 from tests.storagemaster.small_cluster import wait_until
 
@@ -160,7 +160,7 @@ async def test_pause_of_a_client_is_not_a_fault_of_the_nodes(cluster):
 
     async def chunks():
         yield photo[:500_000]
-        await asyncio.sleep(mirroring.PATIENCE_SECONDS + 0.2)
+        await asyncio.sleep(mirrors.PATIENCE_SECONDS + 0.2)
         yield photo[500_000:]
 
     answer = await cluster.master.upload(chunks())
