@@ -93,6 +93,7 @@ class WholeSegment(StagedFile):
         # Not the constructor of a staged file, which creates a hidden file.
         self.path = segment.path
         self.bytes = segment.bytes
+        self.mtime_seconds = segment.mtime_seconds
         self.replaces = ""
         self._file_system = file_system
         self._digest = digest
