@@ -1,7 +1,8 @@
 """Concurrent requests to several nodes with one body, where a slow node cannot delay the others."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -18,10 +19,49 @@ class StalledError(Exception):
     """The receiver accepted no bytes, or sent no response, within its patience."""
 
 
+class _Patience:
+    """The seconds that slow branches may cost the others, together and in all."""
+
+    def __init__(self, seconds: float) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._left_seconds = seconds
+        self._waiting = 0
+        self._since = self._progress_at = self._clock()
+
+    @property
+    def left_seconds(self) -> float:
+        """The seconds that are left."""
+        return max(0.0, self._left_seconds)
+
+    @contextlib.contextmanager
+    def charged(self) -> Iterator[float]:
+        """Charge the time in the block, and yield what is left.
+
+        Concurrent blocks start at once, and are charged once.
+        """
+        if not self._waiting:
+            self._since = self._clock()
+        self._waiting += 1
+        try:
+            yield self.left_seconds
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._left_seconds -= self._clock() - self._since
+
+    def record_progress(self) -> None:
+        """Record that a branch has accepted bytes."""
+        self._progress_at = self._clock()
+
+    def idle_seconds_left(self) -> float:
+        """Return how much longer the branches may make no progress."""
+        return max(0.0, self._progress_at + ALL_IDLE_SECONDS - self._clock())
+
+
 @dataclass(slots=True)
 class _Branch(Generic[T]):
     task: asyncio.Task[T]
-    patience_seconds: float
+    patience: _Patience
     failure: StalledError | None = field(default=None, init=False)
 
     @property
@@ -69,8 +109,8 @@ async def run_all(
     cancelled, with a `StalledError` as its outcome.
     """
     branches = [
-        _Branch(asyncio.create_task(request), patience)
-        for request, patience in zip(requests, patience_seconds, strict=True)
+        _Branch(asyncio.create_task(request), _Patience(seconds))
+        for request, seconds in zip(requests, patience_seconds, strict=True)
     ]
     try:
         await _wait_for_outcomes(branches)
@@ -84,11 +124,13 @@ async def fan_out(
 ) -> list[T | Exception]:
     """Feed one body to all sends; return the result or exception of each, in order.
 
-    All delays that a send causes to the others add up. A send that exceeds its patience is
-    cancelled, with a `StalledError` as its outcome. If all sends are slow, none is charged. If the
-    body raises, all sends are cancelled and the exception propagates to the caller.
+    All delays that sends cause to the others add up, in one patience for the whole body. A send
+    that exceeds it is cancelled, with a `StalledError` as its outcome. If all sends are slow, none
+    is charged. If the body raises, all sends are cancelled and the exception propagates to the
+    caller.
     """
-    branches = [_start(send, patience_seconds) for send in sends]
+    patience = _Patience(patience_seconds)
+    branches = [_start(send, patience) for send in sends]
     try:
         async for chunk in body:
             await _feed_all(branches, chunk)
@@ -99,24 +141,25 @@ async def fan_out(
         await _end(branches)
 
 
-def _start(send: Send[T], patience_seconds: float) -> _FedBranch[T]:
+def _start(send: Send[T], patience: _Patience) -> _FedBranch[T]:
     chunks: asyncio.Queue[bytes | None] = asyncio.Queue(CHUNKS_AHEAD_MAX)
     starved = asyncio.Event()
 
     async def run() -> T:
-        return await send(_until_end(chunks, starved))
+        return await send(_until_end(chunks, starved, patience))
 
-    return _FedBranch(asyncio.create_task(run()), patience_seconds, chunks, starved)
+    return _FedBranch(asyncio.create_task(run()), patience, chunks, starved)
 
 
 async def _until_end(
-    chunks: asyncio.Queue[bytes | None], starved: asyncio.Event
+    chunks: asyncio.Queue[bytes | None], starved: asyncio.Event, patience: _Patience
 ) -> AsyncIterator[bytes]:
     while True:
         if chunks.empty():
             starved.set()
         chunk = await chunks.get()
         starved.clear()
+        patience.record_progress()
         if chunk is None:
             return
         yield chunk
@@ -134,19 +177,16 @@ async def _feed_slow(
 ) -> None:
     """Wait until a full branch accepts the chunk, or ends.
 
-    Once another branch runs out of data, the wait is charged to this branch's patience.
+    Once another branch runs out of data, the wait is charged.
     """
-    clock, first = asyncio.get_running_loop().time, asyncio.FIRST_COMPLETED
+    first = asyncio.FIRST_COMPLETED
     put = asyncio.create_task(branch.chunks.put(chunk))
     starving = [asyncio.create_task(other.starved.wait()) for other in live if other is not branch]
     try:
-        await asyncio.wait(
-            {put, branch.task, *starving}, timeout=ALL_IDLE_SECONDS, return_when=first
-        )
-        started = clock()
-        patience = max(0.0, branch.patience_seconds)
-        await asyncio.wait({put, branch.task}, timeout=patience, return_when=first)
-        branch.patience_seconds -= clock() - started
+        idle = branch.patience.idle_seconds_left()
+        await asyncio.wait({put, branch.task, *starving}, timeout=idle, return_when=first)
+        with branch.patience.charged() as left_seconds:
+            await asyncio.wait({put, branch.task}, timeout=left_seconds, return_when=first)
         if not put.done() and branch.is_live:
             branch.give_up("it accepted no more bytes")
     finally:
@@ -155,7 +195,7 @@ async def _feed_slow(
 
 
 async def _wait_for_outcomes(branches: Sequence[_Branch[T]]) -> None:
-    """Wait for the first success, then for the other branches while their patience lasts."""
+    """Wait for the first success, then for each other branch while its patience lasts."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + ALL_IDLE_SECONDS
     while pending := {branch.task for branch in branches if branch.is_live}:
@@ -166,12 +206,12 @@ async def _wait_for_outcomes(branches: Sequence[_Branch[T]]) -> None:
             break
         await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
     waited = 0.0
-    for patience in sorted({max(0.0, branch.patience_seconds) for branch in branches}):
+    for seconds in sorted({branch.patience.left_seconds for branch in branches}):
         if pending := {branch.task for branch in branches if branch.is_live}:
-            await asyncio.wait(pending, timeout=patience - waited)
-            waited = patience
+            await asyncio.wait(pending, timeout=seconds - waited)
+            waited = seconds
         for branch in branches:
-            if branch.is_live and branch.patience_seconds <= patience:
+            if branch.is_live and branch.patience.left_seconds <= seconds:
                 branch.give_up("it did not respond in time")
 
 

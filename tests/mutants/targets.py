@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 NODE, MASTER = "tests/storagenode", "tests/storagemaster"
 KEYS, VOLUMES = "tests/permission_urls", "tests/volumes"
+VALUES = "tests/docs/test_promised_values.py"
 SIMULATION = "tests/simulation/test_simulation.py"
 
 
@@ -46,8 +47,9 @@ PUBLISHED = tuple(
         "crash_states",
     )
 )
-LIFECYCLE = (f"{MASTER}/lifecycle/test_deletes.py", f"{MASTER}/caches/test_purging.py")
+LIFECYCLE = (VALUES, f"{MASTER}/lifecycle/test_deletes.py", f"{MASTER}/caches/test_purging.py")
 REPAIRS = (
+    VALUES,
     f"{MASTER}/repair/test_plan.py",
     "tests/probes",
     f"{MASTER}/repair/test_hinted_handoff.py",
@@ -89,11 +91,15 @@ TARGETS = (
         (f"{NODE}/write_port/test_receiving.py", f"{NODE}/transport/test_signed_writes.py"),
     ),
     Target("storagenode/transport/write_batcher.py", (f"{NODE}/transport/test_write_batcher.py",)),
-    Target("storagemaster/mirrors/fan_out.py", (f"{MASTER}/mirrors/test_fan_out.py",)),
+    Target(
+        "storagemaster/mirrors/fan_out.py",
+        (f"{MASTER}/mirrors/test_fan_out.py", f"{MASTER}/mirrors/test_run_all.py", VALUES),
+    ),
     Target("storagemaster/mirrors/placement.py", (f"{MASTER}/mirrors/test_placement.py",)),
     Target(
         "storagemaster/mirrors/mirroring.py",
         (
+            VALUES,
             f"{MASTER}/mirrors",
             f"{MASTER}/uploads/test_uploads.py",
             f"{MASTER}/uploads/test_upload_faults.py",
@@ -103,18 +109,18 @@ TARGETS = (
     # A deleted photo stays deleted.
     Target("storagenode/disk/deletes.py", PUBLISHED),
     Target("storagenode/disk/trash.py", (*PUBLISHED, f"{NODE}/upkeep/test_emptying_trash.py")),
-    Target("storagenode/upkeep/fence.py", (f"{NODE}/upkeep/test_fence.py",)),
+    Target("storagenode/upkeep/fence.py", (f"{NODE}/upkeep/test_fence.py", VALUES)),
     Target("storagenode/read_port/read_api.py", READS),
     Target("storagenode/read_port/fast_path.py", READS),
-    Target("storagemaster/caches/purging.py", LIFECYCLE[::-1]),
+    Target("storagemaster/caches/purging.py", LIFECYCLE),
     Target("storagemaster/lifecycle/deletes.py", LIFECYCLE),
     Target("storagemaster/lifecycle/tombstone_delivery.py", (*LIFECYCLE, "tests/probes")),
     # Mirrors become equal, and nothing is lost on the way.
-    Target("storagemaster/repair/plan.py", REPAIRS[:2]),
-    Target("storagemaster/repair/steps.py", REPAIRS[:2]),
-    Target("storagemaster/repair/tasks.py", REPAIRS[:2]),
+    Target("storagemaster/repair/plan.py", REPAIRS[:3]),
+    Target("storagemaster/repair/steps.py", REPAIRS[:3]),
+    Target("storagemaster/repair/tasks.py", REPAIRS[:3]),
     Target("storagemaster/repair/reconcile.py", (*REPAIRS, SIMULATION)),
-    Target("storagemaster/repair/hinted_handoff.py", (*REPAIRS[::-1], SIMULATION)),
+    Target("storagemaster/repair/hinted_handoff.py", (*REPAIRS, SIMULATION)),
     Target("storagemaster/repair/fence_lifting.py", ("tests/probes", SIMULATION)),
     # Sizes keep the metadata that they should, and no other.
     Target("imageworker/pixels/metadata.py", ("tests/imageworker/pixels/test_metadata.py",)),

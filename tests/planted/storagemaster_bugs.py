@@ -1,10 +1,8 @@
-"""Bugs in acknowledgements, jobs, and waiting of a storagemaster."""
+"""Bugs in acknowledgements and jobs of a storagemaster."""
 
-import asyncio
 import contextlib
 
 from storagemaster.jobs.sweep import Sweep
-from storagemaster.mirrors import fan_out
 from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.uploads import uploads
 from storagenode.client import NodeClient
@@ -64,15 +62,6 @@ def sweeps_nothing(patch):
     patch.setattr(Sweep, "sweep", sweep)
 
 
-def waits_for_a_frozen_mirror(patch):
-    """Wait for all branches of an upload."""
-
-    async def wait(branches):
-        await asyncio.wait([branch.task for branch in branches])
-
-    patch.setattr(fan_out, "_wait_for_outcomes", wait)
-
-
 BUGS_OF_STORAGEMASTERS = (
     PlantedBug(
         what="“Durability: strict” is ignored",
@@ -93,10 +82,5 @@ BUGS_OF_STORAGEMASTERS = (
         what="a job that the queue lost is never enqueued again",
         plant=sweeps_nothing,
         found_by=Simulation("C11"),
-    ),
-    PlantedBug(
-        what="a frozen mirror blocks an upload",
-        plant=waits_for_a_frozen_mirror,
-        found_by=Tests("tests/storagemaster/mirrors/test_fan_out.py"),
     ),
 )

@@ -6,7 +6,7 @@ from tests.planted.catalogue import BUGS
 from tests.planted.finders import CrashStates, Tests
 from tests.planted.planted_bug import PlantedBug
 
-BUGS_MIN = 40
+BUGS_MIN = 30
 SOUND_SCENARIOS = ("put", "put other bytes", "quarantine", "restore digest", "relink")
 
 
