@@ -9,7 +9,7 @@ import json
 import math
 import statistics
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,16 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.chart import Bar, draw_bars
-from bench.machine import describe_machine
+from bench.machine import describe_machine, is_python_optimized
 
 # Pairs of runs before the ones that count; their results are discarded.
 _WARMUP_PAIRS = 1
 
 RESULTS = Path(__file__).parent / "results"
+UNOPTIMIZED = (
+    "this Python is built without optimization, so that it takes a third more time; "
+    "use Debian's: make clean, then make PYTHON=/usr/bin/python3"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,8 @@ def summarize(
         detail={
             "measured": statistics.median(measured for measured, _ in pairs),
             "baseline": statistics.median(baseline for _, baseline in pairs),
+            "baseline_min": min(baseline for _, baseline in pairs),
+            "baseline_max": max(baseline for _, baseline in pairs),
             "unit": "rate" if higher_is_better else "seconds",
         },
     )
@@ -138,11 +144,14 @@ def report(
     *,
     results: Path = RESULTS,
     console: Console | None = None,
+    is_optimized: bool | None = None,
 ) -> int:
-    """Write `NAME.json` and `NAME.png`, and print the table.
+    """Write `NAME.json` and `NAME.png`, and print the tables.
+
+    Figures of a Python that is not `is_optimized` are printed and marked, and nothing is written.
 
     Returns:
-        The exit status: 0 if every median reaches its floor, otherwise 1.
+        The exit status: 0 if every median reaches its floor, otherwise 1. It is 2 without results.
 
     Raises:
         ValueError: `figures` is empty.
@@ -150,10 +159,18 @@ def report(
     if not figures:
         raise ValueError(f"{name}: the benchmark has no figures")
     machine = describe_machine()
+    machine_line = ", ".join(f"{value}" for value in machine.values())
+    console = console or Console(file=sys.stdout)
+    console.print(_table(name, figures))
+    if any("processor_ms" in figure.detail for figure in figures):
+        console.print(_processor_table(figures))
+    console.print(machine_line, style="dim", highlight=False)
+    if not (is_python_optimized() if is_optimized is None else is_optimized):
+        console.print(f"[bold red]Not a result[/]: {UNOPTIMIZED}", highlight=False)
+        return 2
     results.mkdir(parents=True, exist_ok=True)
     records = [figure.as_json() | {"machine": machine} for figure in figures]
     (results / f"{name}.json").write_text(json.dumps(records, indent=2) + "\n")
-    machine_line = ", ".join(f"{value}" for value in machine.values())
     bars = [
         Bar(
             label=figure.name,
@@ -165,9 +182,6 @@ def report(
         for figure in figures
     ]
     draw_bars(results / f"{name}.png", title=name, bars=bars, footnote=machine_line)
-    console = console or Console(file=sys.stdout)
-    console.print(_table(name, figures))
-    console.print(machine_line, style="dim", highlight=False)
     return 0 if all(figure.passes for figure in figures) else 1
 
 
@@ -180,9 +194,32 @@ def _table(name: str, figures: Sequence[Figure]) -> Table:
     table.add_column("figure")
     for heading in ("ratio", "floor", "min", "max"):
         table.add_column(heading, justify="right")
+    table.add_column("baseline")
     table.add_column("verdict")
     for figure in figures:
         verdict = "[green]passes[/]" if figure.passes else "[bold red]below its floor[/]"
         numbers = (figure.ratio, figure.floor, figure.minimum, figure.maximum)
-        table.add_row(figure.name, *(f"{number:.3f}" for number in numbers), verdict)
+        baseline = _spread(figure.detail)
+        table.add_row(figure.name, *(f"{number:.3f}" for number in numbers), baseline, verdict)
+    return table
+
+
+def _spread(detail: Mapping[str, Any]) -> str:
+    """Return the median of the baseline and its range: a ratio is as steady as its yardstick."""
+    if "baseline_min" not in detail:
+        return ""
+    return f"{detail['baseline']:.4g} ({detail['baseline_min']:.4g}-{detail['baseline_max']:.4g})"
+
+
+def _processor_table(figures: Sequence[Figure]) -> Table:
+    """Return the processor time of each process, which a change of the code moves."""
+    table = Table(title="processor milliseconds for each photo, user and system")
+    measured = [figure for figure in figures if "processor_ms" in figure.detail]
+    spent = {figure.name: figure.detail["processor_ms"] for figure in measured}
+    processes = list(dict.fromkeys(name for each in spent.values() for name in each))
+    table.add_column("figure")
+    for process in processes:
+        table.add_column(process, justify="right")
+    for name, milliseconds in spent.items():
+        table.add_row(name, *(f"{milliseconds.get(process, 0):.3f}" for process in processes))
     return table

@@ -5,6 +5,8 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
+import sysconfig
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -21,10 +23,20 @@ def describe_machine() -> dict[str, str]:
         "cpu": _cpu_model(),
         "cores": f"{len(os.sched_getaffinity(0))} cores",
         "kernel": f"{platform.system()} {platform.release()}",
-        "python": f"Python {platform.python_version()}",
+        "python": f"Python {platform.python_version()}, {'' if is_python_optimized() else 'not '}"
+        "optimized",
         **{name: f"{name} {found}" for name in _PACKAGES if (found := _package_version(name))},
         **{name: f"{name} {found}" for name in _SERVERS if (found := _server_version(name))},
     }
+
+
+def is_python_optimized() -> bool:
+    """Return True if this Python was built with profile-guided optimization, as far as it tells.
+
+    Debian and its like build in steps that `CONFIG_ARGS` does not list, and install below `/usr`.
+    """
+    arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    return sys.base_prefix == "/usr" or "--enable-optimizations" in arguments
 
 
 def _cpu_model() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.marker import NodeMarker, mark_root, prove_root, read_marker, root_lock
 from storagenode.disk.store import DiskStore
+from storagenode.disk.syncfs import Syncfs, can_sync_disk
 from storagenode.store import Store
 from volumes.cluster import Cluster, Node
 
@@ -60,6 +61,7 @@ def _opened_disk(node: Node) -> Iterator[tuple[Store, NodeMarker]]:
         prove_root(root)
         file_system = DiskFileSystem(root)
         try:
-            yield DiskStore(file_system), marker
+            may_sync_disk = can_sync_disk(root, Syncfs(node.syncfs))
+            yield DiskStore(file_system, may_sync_disk=may_sync_disk), marker
         finally:
             file_system.close_root()

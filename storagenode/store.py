@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from storagenode.open_file import OpenFile
+from storagenode.protocol.batch_wire import InMemoryFile, WriteOutcome
+from storagenode.protocol.errors import NodeError
 from storagenode.protocol.files import ListedFile, Published
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from volumes.cluster import NodeId
@@ -97,6 +99,15 @@ class StoreOf(Protocol[S]):
             NotAMirror: The volume is not on this node.
             StoreNotWritable: The store failed, and the file may or may not be published. In the
                 other cases nothing is published.
+        """
+
+    def batches_at_once(self, files: int) -> int:
+        """Return how many batches are best published at once, for a number of small files."""
+
+    def publish_many(self, files: Sequence[InMemoryFile]) -> list[WriteOutcome]:
+        """Publish small files as `publish` does; return the outcome of each, in order.
+
+        An error of one file does not affect the others.
         """
 
     def publish_bundle(
@@ -211,3 +222,27 @@ class StoreOf(Protocol[S]):
 
 
 Store: TypeAlias = StoreOf[Any]
+
+
+class OneByOne:
+    """Batches of a store that gains nothing from them: each file waits in a thread of its own."""
+
+    def batches_at_once(self, files: int) -> int:
+        """Return the number of files."""
+        return files
+
+    def publish_many(self: Store, files: Sequence[InMemoryFile]) -> list[WriteOutcome]:
+        """Publish small files one by one; return the outcome of each."""
+        return [publish_in_memory(self, file) for file in files]
+
+
+def publish_in_memory(store: Store, file: InMemoryFile) -> WriteOutcome:
+    """Publish one file from memory on the general path; return its outcome."""
+    try:
+        with store.staging(bytes_expected=len(file.data)) as staged:
+            staged.write(file.data)
+            return store.publish(
+                staged, file.place, mtime_seconds=file.mtime_seconds, digest=file.digest
+            )
+    except NodeError as error:
+        return error

@@ -29,6 +29,8 @@ class Node:
     store: str
     uuid: str = ""
     """Required uuid of the `.node` marker; empty accepts any."""
+    syncfs: str = "auto"
+    """Disk only: when to sync the whole disk for a batch of files: `auto`, `always`, `never`."""
     endpoint: str = ""
     """Bucket only: URL of the S3 server; empty means Amazon's."""
     region: str = ""

@@ -25,6 +25,7 @@ from volumes.variant_formats import QUALITY_MAX, VariantFormats
 from volumes.volume_state import VolumeState
 
 COLOS_PER_VOLUME_MIN = 2
+SYNCFS = ("auto", "always", "never")
 EDGE_KINDS = ("nginx", "varnish")
 
 _ENDPOINT = re.compile(r"https?://[^\s/@?#]+/?")
@@ -82,7 +83,7 @@ def _read_nodes(top: Table) -> dict[NodeId, Node]:
             write=table.address("write"),
             store=table.text("store"),
             uuid=table.text("uuid", ""),
-            **_read_bucket(table),
+            **_read_store(table),
         )
         table.report_unknown_keys()
     if not nodes:
@@ -90,11 +91,11 @@ def _read_nodes(top: Table) -> dict[NodeId, Node]:
     return nodes
 
 
-def _read_bucket(table: Table) -> dict[str, Any]:
-    """Return the fields of a bucket node. The config never contains credentials."""
+def _read_store(table: Table) -> dict[str, Any]:
+    """Return the fields of a disk or of a bucket. The config never contains credentials."""
     store = table.text("store")
     if not store.startswith(S3_SCHEME):
-        return {}
+        return {"syncfs": table.one_of("syncfs", SYNCFS, "auto")}
     try:
         parse_location(store)
     except InvalidLocation as error:

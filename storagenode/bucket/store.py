@@ -39,7 +39,7 @@ from storagenode.protocol.layout import (
     trash_path,
     volume_marker,
 )
-from storagenode.store import Condition, Space
+from storagenode.store import Condition, OneByOne, Space
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter, parse_cold_tier, render_cold_tier
 from volumes.photo_id import PhotoId, Version
@@ -61,7 +61,7 @@ log = logging.getLogger(__name__)
 NOMINAL_FREE_BYTES = 1 << 50
 
 
-class BucketStore:
+class BucketStore(OneByOne):
     """The files below one prefix of a bucket. Every completed write is stored there."""
 
     def __init__(

@@ -6,10 +6,12 @@ decide what an error means for a photo. Only a failed fsync has a class of its o
 
 import errno
 import os
+import threading
 from pathlib import Path
 from typing import Protocol
 
 from storagenode.disk.direct_io import write_direct
+from storagenode.disk.syncfs import sync_file_system
 from storagenode.open_file import FileStat
 from storagenode.protocol.layout import NODE_MARKER
 from storagenode.store import Space
@@ -29,6 +31,12 @@ class FileSystem(Protocol):
 
     def create(self, path: str) -> int:
         """Open a new file for writing and reading; `FileExistsError` if the name is taken."""
+
+    def create_unnamed(self) -> int:
+        """Open a new file that has no name yet; raise `OSError` where the disk has no such files.
+
+        Without a name, a crash or `close` removes it.
+        """
 
     def write(self, handle: int, data: bytes) -> None:
         """Write all bytes, in as many system calls as needed."""
@@ -51,6 +59,9 @@ class FileSystem(Protocol):
     def link(self, source: str, target: str) -> None:
         """Give a file a second name; `FileExistsError` if the name is taken."""
 
+    def link_unnamed(self, handle: int, target: str) -> None:
+        """Give a file from `create_unnamed` its name; raise as `link` does."""
+
     def rename(self, source: str, target: str) -> None:
         """Move a file, replacing any file at the target."""
 
@@ -65,6 +76,9 @@ class FileSystem(Protocol):
 
     def fsync_directory(self, path: str) -> None:
         """Return when the directory's names are durable, or raise `FsyncFailed`."""
+
+    def sync_disk(self) -> None:
+        """Return when all files and names of the whole disk are durable, or raise `FsyncFailed`."""
 
     def list(self, path: str) -> list[str]:
         """Return the names in a directory, unsorted."""
@@ -104,6 +118,8 @@ class DiskFileSystem:
         self.root = root
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._marker = str(root / NODE_MARKER)
+        self._syncing = threading.Lock()
+        self._sync_error: int | None = None
 
     def close_root(self) -> None:
         """Close the root. No other call may follow."""
@@ -113,6 +129,11 @@ class DiskFileSystem:
         """Open a new file for writing and reading."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         return os.open(path, flags, STAGED_MODE, dir_fd=self._root)
+
+    def create_unnamed(self) -> int:
+        """Open a new file without a name (O_TMPFILE)."""
+        flags = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
+        return os.open(".", flags, STAGED_MODE, dir_fd=self._root)
 
     def write(self, handle: int, data: bytes) -> None:
         """Write all bytes, because the kernel can accept fewer than given."""
@@ -152,6 +173,10 @@ class DiskFileSystem:
         """Give a file a second name."""
         os.link(source, target, src_dir_fd=self._root, dst_dir_fd=self._root, follow_symlinks=False)
 
+    def link_unnamed(self, handle: int, target: str) -> None:
+        """Give an open file a name, as open(2) shows it for O_TMPFILE."""
+        os.link(f"/proc/self/fd/{handle}", target, dst_dir_fd=self._root, follow_symlinks=True)
+
     def rename(self, source: str, target: str) -> None:
         """Move a file."""
         os.rename(source, target, src_dir_fd=self._root, dst_dir_fd=self._root)
@@ -185,6 +210,20 @@ class DiskFileSystem:
             _fsync(handle)
         finally:
             os.close(handle)
+
+    def sync_disk(self) -> None:
+        """Sync the whole file system of the root. After a failure, every call fails.
+
+        The kernel reports a lost write to one caller, but it can concern the files of another.
+        """
+        with self._syncing:
+            if self._sync_error is None:
+                try:
+                    sync_file_system(self._root)
+                except OSError as error:
+                    self._sync_error = error.errno
+            if self._sync_error is not None:
+                raise FsyncFailed(self._sync_error, os.strerror(self._sync_error))
 
     def list(self, path: str) -> list[str]:
         """Return the names in a directory, unsorted."""

@@ -58,6 +58,10 @@ class DiskHealth:
         """Raise `DiskSuspect` if the disk must not be written to."""
         if not self._file_system.is_intact():
             raise DiskSuspect(ROOT_CHANGED)
+        self.raise_if_suspect()
+
+    def raise_if_suspect(self) -> None:
+        """Raise `DiskSuspect` if the disk has failed a write."""
         if self.suspect_reason:
             raise DiskSuspect(f"the disk accepts no writes until a restart: {self.suspect_reason}")
 

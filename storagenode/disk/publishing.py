@@ -106,6 +106,13 @@ class Publisher:
             ):
                 raise Gone(f"{render_path(file)} is deleted: {path} covers it")
 
+    def raise_if_refused(self, place: Place) -> None:
+        """Raise `Gone` or `Conflict` if a file must not get its name. Hold the photo's lock."""
+        self.raise_if_deleted(place.file, hint_for=place.hint_for)
+        for rival in rival_places(place):
+            if self._file_system.exists(rival.path):
+                raise Conflict(f"{place} cannot be stored: {rival} is the original")
+
     def raise_if_deleted_cached(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file, using cached lookups.
 
@@ -145,10 +152,7 @@ class Publisher:
         self._directories.make_parents_of(place.path)
         crashpoint("after_mkdir")
         with self.photo_lock(place.file):
-            self.raise_if_deleted(place.file, hint_for=place.hint_for)
-            for rival in rival_places(place):
-                if self._file_system.exists(rival.path):
-                    raise Conflict(f"{place} cannot be stored: {rival} is the original")
+            self.raise_if_refused(place)
             crashpoint("before_link")
             published = self._link(staged, place)
             crashpoint("after_link")

@@ -58,11 +58,7 @@ class StagedFile:
             OSError: The disk failed. After a failed fsync, no byte of the file can be trusted.
         """
         assert not self._is_sealed, "cannot seal a file twice"
-        crashpoint("before_digest_check")
-        if self.digest != digest:
-            raise DigestMismatch(
-                f"digest mismatch: received SHA-256 {self.digest}, expected {digest}"
-            )
+        check_digest(self.digest, expected=digest)
         self.mtime_seconds = mtime_seconds
         self._make_durable()
         self._is_sealed = True
@@ -138,6 +134,13 @@ class StagedFile:
             self._make_durable()
         finally:
             self._file_system.close(removed)
+
+
+def check_digest(found: str, *, expected: str) -> None:
+    """Raise `DigestMismatch` if received bytes do not have the digest that their sender names."""
+    crashpoint("before_digest_check")
+    if found != expected:
+        raise DigestMismatch(f"digest mismatch: received SHA-256 {found}, expected {expected}")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from runtime.crashpoint import crashpoint
-from storagenode.disk import tiering
+from storagenode.disk import tiering, walking
+from storagenode.disk.batches import BatchPublisher
 from storagenode.disk.deletes import Deletes
 from storagenode.disk.directories import DurableDirectories
 from storagenode.disk.filesystem import FileSystem
@@ -18,20 +19,12 @@ from storagenode.disk.relinking import relink
 from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.staging import StagedFile, empty_staging, staged
 from storagenode.disk.trash import empty_trash, trashed_files
-from storagenode.disk.walking import (
-    files_below,
-    hint_files,
-    hint_places,
-    hints_of_photo,
-    names_in,
-)
 from storagenode.open_file import OpenFile
+from storagenode.protocol.batch_wire import InMemoryFile, WriteOutcome
 from storagenode.protocol.errors import Corrupt, NodeError, NotAMirror, NotFound
 from storagenode.protocol.files import ListedFile, Published
 from storagenode.protocol.layout import (
     HINTS,
-    QUARANTINE,
-    TRASH,
     VOLUME_MARKER,
     VOLUME_MARKER_BYTES,
     HintFile,
@@ -40,30 +33,35 @@ from storagenode.protocol.layout import (
     directory_of,
     volume_marker,
 )
-from storagenode.store import Condition, Space
+from storagenode.store import Condition, Space, publish_in_memory
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import (
     SHARDS,
     Info,
-    InvalidPath,
     PhotoFile,
     PhotoTombstone,
     PhotoVersion,
     VersionTombstone,
     VolumeId,
-    parse_volume,
     render_path,
     volume_of,
 )
 
 
 class DiskStore:
-    """The files below one root. Every completed write is durable, bytes and name."""
+    """The files below one root. Every completed write is durable, bytes and name.
+
+    With `may_sync_disk`, batches sync the whole disk, which should be the node's own.
+    """
 
     def __init__(
-        self, file_system: FileSystem, *, now_seconds: Callable[[], float] = time.time
+        self,
+        file_system: FileSystem,
+        *,
+        may_sync_disk: bool = False,
+        now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self.file_system = file_system
         self.health = DiskHealth(file_system)
@@ -76,9 +74,18 @@ class DiskStore:
         )
         self._listings = ShardListings(file_system, now_seconds=now_seconds)
         self._opening = threading.Lock()
-        self._volumes = self._find_volumes()
-        tiers = ((each, tiering.read_cold_tier(file_system, each)) for each in self._volumes)
-        self._cold_tiers = {volume: tier for volume, tier in tiers if tier}
+        self._volumes = walking.marked_volumes(file_system)
+        for volume in self._volumes:
+            self._directories.learn(str(volume))
+        self._batches = BatchPublisher(
+            file_system,
+            self._publisher,
+            self.health,
+            self._volumes,
+            may_sync_disk=may_sync_disk,
+            now_seconds=now_seconds,
+        )
+        self._cold_tiers = tiering.read_cold_tiers(file_system, self._volumes)
 
     @property
     def volumes(self) -> tuple[VolumeId, ...]:
@@ -145,6 +152,15 @@ class DiskStore:
             file.seal(mtime_seconds=mtime_seconds, digest=digest)
             (published,) = self._publish_sealed([(file, place)])
             return published
+
+    def batches_at_once(self, files: int) -> int:
+        """Return how many batches are best published at once, for a number of small files."""
+        return self._batches.at_once(files)
+
+    def publish_many(self, files: Sequence[InMemoryFile]) -> list[WriteOutcome]:
+        """Publish small files that share their waits for the disk; return the outcome of each."""
+        outcomes = zip(files, self._batches.publish(files), strict=True)
+        return [outcome or publish_in_memory(self, file) for file, outcome in outcomes]
 
     def publish_bundle(
         self, files: Sequence[tuple[Place, bytes, str]], *, mtime_seconds: int
@@ -251,22 +267,20 @@ class DiskStore:
     def tombstones(self, volume: VolumeId) -> list[str]:
         """Return the names of all tombstones of a volume."""
         self._require_volume(volume)
-        names = itertools.chain.from_iterable(
-            names_in(self.file_system, f"{volume}/{each}") for each in SHARDS
-        )
-        return [name for name in names if name.endswith(".gone")]
+        shards = (walking.names_in(self.file_system, f"{volume}/{each}") for each in SHARDS)
+        return [name for names in shards for name in names if name.endswith(".gone")]
 
     def list_hints(self, limit: int, *, mirror: NodeId | None = None) -> list[HintFile]:
         """Return up to `limit` hints, for all mirrors or for one."""
-        return hint_files(self.file_system, limit, mirror)
+        return walking.hint_files(self.file_system, limit, mirror)
 
     def list_photo_hints(self, volume: VolumeId, photo: PhotoId) -> list[HintFile]:
         """Return the hints of one photo, for any mirror."""
-        return hints_of_photo(self.file_system, volume, photo)
+        return walking.hints_of_photo(self.file_system, volume, photo)
 
     def count_hints(self, limit: int) -> int:
         """Return the number of hints, counted up to `limit`."""
-        return sum(1 for _ in itertools.islice(hint_places(self.file_system), limit))
+        return sum(1 for _ in itertools.islice(walking.hint_places(self.file_system), limit))
 
     def remove_hint(self, place: Place) -> None:
         """Remove a hint after its delivery."""
@@ -278,11 +292,7 @@ class DiskStore:
 
     def find(self, photo: str) -> list[str]:
         """Return every path of a photo on this node, in any area, sorted."""
-        shards = [f"{volume}/{photo[-2:]}" for volume in self.volumes]
-        found = [f"{each}/{name}" for each in shards for name in names_in(self.file_system, each)]
-        for hidden in (HINTS, TRASH, QUARANTINE):
-            found += files_below(self.file_system, hidden)
-        return sorted(path for path in found if photo in path.rpartition("/")[2])
+        return walking.find_files(self.file_system, self.volumes, photo)
 
     def quarantine(
         self, place: Place, *, inode: int | None = None, digest: str | None = None
@@ -344,8 +354,9 @@ class DiskStore:
     def empty_trash(self, *, retention_days: int) -> int:
         """Unlink files deleted before the retention; return their number."""
         self.health.check_writable()
-        now = self._now_seconds()
-        return empty_trash(self.file_system, now_seconds=now, retention_days=retention_days)
+        return empty_trash(
+            self.file_system, now_seconds=self._now_seconds(), retention_days=retention_days
+        )
 
     def finish_deletes(self) -> None:
         """Write the tombstones and move the files to the trash that the disk refused before."""
@@ -385,13 +396,3 @@ class DiskStore:
     def _require_volume(self, volume: VolumeId) -> None:
         if volume not in self._volumes:
             raise NotAMirror(f"this node is not a mirror of volume {volume}")
-
-    def _find_volumes(self) -> set[VolumeId]:
-        found = set()
-        for name in self.file_system.list("."):
-            with contextlib.suppress(InvalidPath):
-                volume = parse_volume(name)
-                if self.file_system.exists(volume_marker(volume)):
-                    self._directories.learn(name)
-                    found.add(volume)
-        return found

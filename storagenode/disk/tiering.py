@@ -1,5 +1,7 @@
 """Offloaded volumes: their markers on a disk, and the copies that a mirror can drop."""
 
+from collections.abc import Iterable
+
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.staging import staged
 from storagenode.protocol.errors import Conflict, NodeError
@@ -11,7 +13,15 @@ from volumes.photo_path import VolumeId
 MARKER_BYTES_MAX = 64 * 1024
 
 
-def read_cold_tier(file_system: FileSystem, volume: VolumeId) -> ColdTier | None:
+def read_cold_tiers(
+    file_system: FileSystem, volumes: Iterable[VolumeId]
+) -> dict[VolumeId, ColdTier]:
+    """Return the cold tier of each offloaded volume."""
+    tiers = ((volume, _read_cold_tier(file_system, volume)) for volume in volumes)
+    return {volume: tier for volume, tier in tiers if tier}
+
+
+def _read_cold_tier(file_system: FileSystem, volume: VolumeId) -> ColdTier | None:
     """Return the cold tier of a volume, or None if it is not offloaded."""
     path = cold_tier_marker(volume)
     if not file_system.exists(path):

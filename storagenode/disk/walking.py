@@ -6,10 +6,24 @@ from collections.abc import Iterable, Iterator
 
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.reading import recorded_digest
-from storagenode.protocol.layout import HINTS, HintFile, Place
+from storagenode.protocol.layout import (
+    HINTS,
+    QUARANTINE,
+    TRASH,
+    HintFile,
+    Place,
+    volume_marker,
+)
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId
-from volumes.photo_path import InvalidPath, VolumeId, parse_name, parse_path, shard_of
+from volumes.photo_path import (
+    InvalidPath,
+    VolumeId,
+    parse_name,
+    parse_path,
+    parse_volume,
+    shard_of,
+)
 
 
 def names_in(file_system: FileSystem, directory: str) -> list[str]:
@@ -18,6 +32,26 @@ def names_in(file_system: FileSystem, directory: str) -> list[str]:
         return file_system.list(directory)
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def marked_volumes(file_system: FileSystem) -> set[VolumeId]:
+    """Return the volumes below the root that have a marker."""
+    found = set()
+    for name in file_system.list("."):
+        with contextlib.suppress(InvalidPath):
+            volume = parse_volume(name)
+            if file_system.exists(volume_marker(volume)):
+                found.add(volume)
+    return found
+
+
+def find_files(file_system: FileSystem, volumes: Iterable[VolumeId], photo: str) -> list[str]:
+    """Return every path of a photo in these volumes and in the hidden areas, sorted."""
+    shards = [f"{volume}/{photo[-2:]}" for volume in volumes]
+    found = [f"{each}/{name}" for each in shards for name in names_in(file_system, each)]
+    for hidden in (HINTS, TRASH, QUARANTINE):
+        found += files_below(file_system, hidden)
+    return sorted(path for path in found if photo in path.rpartition("/")[2])
 
 
 def files_below(file_system: FileSystem, directory: str) -> Iterator[str]:

@@ -25,6 +25,8 @@ BATCH_BYTES = 1024 * 1024
 CheckTrailer = Callable[[str, str], None]
 """Raise an error unless the closing signature is valid for the digest of the body."""
 
+NOT_PUBLISHED = NodeError("the file was not published")
+
 T = TypeVar("T")
 
 
@@ -105,20 +107,15 @@ class Receiver:
     async def receive_many(self, files: Sequence[InMemoryFile]) -> list[WriteOutcome]:
         """Publish files from memory if they match their digests; return the outcome of each.
 
-        Each file has a thread, so that their fsyncs overlap.
+        Each batch has a thread, so that their waits for the disk overlap.
         """
-        publishing = (self._in_thread(partial(self._publish_one, file)) for file in files)
-        return list(await asyncio.gather(*publishing))
-
-    def _publish_one(self, whole: InMemoryFile) -> WriteOutcome:
-        try:
-            with self._store.staging(bytes_expected=len(whole.data)) as file:
-                file.write(whole.data)
-                return self._store.publish(
-                    file, whole.place, mtime_seconds=whole.mtime_seconds, digest=whole.digest
-                )
-        except NodeError as error:
-            return error
+        count = self._store.batches_at_once(len(files))
+        batches = [files[first::count] for first in range(count)]
+        publishing = (self._in_thread(partial(self._store.publish_many, each)) for each in batches)
+        outcomes: list[WriteOutcome] = [NOT_PUBLISHED] * len(files)
+        for first, published in enumerate(await asyncio.gather(*publishing)):
+            outcomes[first::count] = published
+        return outcomes
 
     async def _exit_staging(
         self, staging: AbstractContextManager[Staged], *failure: object

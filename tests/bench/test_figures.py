@@ -45,7 +45,13 @@ def test_runs_are_interleaved_and_the_first_pairs_forgotten():
     found = compare("hits", 0.8, measured, baseline, runs=3)
     assert turns == ["measured", "baseline"] * 4
     assert (found.ratio, found.minimum, found.maximum, found.runs) == (0.9, 0.8, 1.0, 3)
-    assert found.detail == {"measured": 90, "baseline": 100, "unit": "rate"}
+    assert found.detail == {
+        "measured": 90,
+        "baseline": 100,
+        "baseline_min": 100,
+        "baseline_max": 100,
+        "unit": "rate",
+    }
 
 
 def test_ratio_is_the_median_of_pairs_and_not_of_sides():
@@ -97,7 +103,10 @@ def test_median_at_its_floor_passes():
 
 def test_report_writes_figures_and_passes(tmp_path, console):
     """The result file has every figure with its floor and the description of the machine."""
-    assert report("edge", [figure()], results=tmp_path / "new", console=console) == 0
+    assert (
+        report("edge", [figure()], results=tmp_path / "new", console=console, is_optimized=True)
+        == 0
+    )
     (record,) = json.loads((tmp_path / "new" / "edge.json").read_text())
     assert record.pop("machine") == describe_machine()
     assert record == {
@@ -114,16 +123,35 @@ def test_report_writes_figures_and_passes(tmp_path, console):
 def test_report_fails_if_one_median_is_below_its_floor(tmp_path, console):
     """The exit status is 1, and the table shows the figure that failed."""
     figures = [figure(), figure(ratio=0.5)]
-    assert report("edge", figures, results=tmp_path, console=console) == 1
+    assert report("edge", figures, results=tmp_path, console=console, is_optimized=True) == 1
     lines = console.file.getvalue().splitlines()
     assert any("0.900" in line and "passes" in line for line in lines)
     assert any("0.500" in line and "below its floor" in line for line in lines)
 
 
+def test_figures_of_an_unoptimized_python_are_no_results(tmp_path, console):
+    """They are printed and marked, and nothing is written."""
+    status = report("edge", [figure()], results=tmp_path, console=console, is_optimized=False)
+    assert status == 2
+    assert list(tmp_path.iterdir()) == []
+    assert "Not a result" in console.file.getvalue()
+
+
+def test_report_shows_processor_time_and_the_spread_of_the_baseline(tmp_path, console):
+    """A ratio is as steady as its baseline, and a change of the code moves processor time."""
+    measured = summarize("ingest", 0.4, [(50, 100), (60, 90), (40, 130)])
+    measured.detail["processor_ms"] = {"storagenode": 0.531, "sum": 0.812}
+    report("journey", [measured], results=tmp_path, console=console, is_optimized=True)
+    printed = console.file.getvalue()
+    assert "100 (90-130)" in printed
+    assert "0.531" in printed
+    assert "0.812" in printed
+
+
 def test_report_without_figures_is_rejected(tmp_path, console):
     """A benchmark without figures raises ValueError."""
     with pytest.raises(ValueError, match="no figures"):
-        report("edge", [], results=tmp_path, console=console)
+        report("edge", [], results=tmp_path, console=console, is_optimized=True)
 
 
 @pytest.mark.parametrize("greatest", [1.2, 60.0])
@@ -132,7 +160,7 @@ def test_chart_is_a_picture_that_grows_with_its_figures(tmp_path, console, great
     heights = []
     for count in (1, 6):
         figures = [*[figure()] * (count - 1), figure(ratio=greatest)]
-        report("edge", figures, results=tmp_path, console=console)
+        report("edge", figures, results=tmp_path, console=console, is_optimized=True)
         with Image.open(tmp_path / "edge.png") as picture:
             picture.load()
             heights.append(picture.height)

@@ -1,5 +1,6 @@
 """All planted bugs."""
 
+from tests.planted.batch_bugs import BUGS_OF_BATCHES
 from tests.planted.disk_bugs import BUGS_OF_DISKS
 from tests.planted.edge_bugs import BUGS_OF_EDGES
 from tests.planted.node_bugs import BUGS_OF_NODES
@@ -9,6 +10,7 @@ from tests.planted.storagemaster_bugs import BUGS_OF_STORAGEMASTERS
 
 BUGS = (
     *BUGS_OF_DISKS,
+    *BUGS_OF_BATCHES,
     *BUGS_OF_NODES,
     *BUGS_OF_STORAGEMASTERS,
     *BUGS_OF_REPAIRS,

@@ -10,8 +10,8 @@ import pytest
 
 from tests.planted.planted_bug import PlantedBug
 from tests.simulation.simulation import simulate
+from tests.storagenode.disk.batch_scenarios import SCENARIOS
 from tests.storagenode.disk.crash_exploration import explore, prepared
-from tests.storagenode.disk.crash_scenarios import SCENARIOS
 
 PLANTED = "GLASSPLATE_PLANTED_BUG"
 """Environment variable with the name of the bug that a test process plants in itself."""

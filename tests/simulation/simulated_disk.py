@@ -28,17 +28,22 @@ TICK_NANOSECONDS = 4_000_000
 
 _CHANGES = (
     "create",
+    "create_unnamed",
     "write",
     "set_digest",
     "set_mtime",
     "fsync",
     "link",
+    "link_unnamed",
     "rename",
     "unlink",
     "make_directory",
     "remove_directory",
     "fsync_directory",
+    "sync_disk",
 )
+_TAKE_SPACE = {"create", "create_unnamed", "write", "link", "link_unnamed", "make_directory"}
+_SYNCS = {"fsync", "fsync_directory", "sync_disk"}
 _READS = ("list", "stat", "exists", "open_to_read", "stat_open", "digest_open", "read_at", "close")
 
 
@@ -121,9 +126,9 @@ class SimulatedDisk(CrashFileSystem):
             self.is_off = self.changes_until_power_cut <= 0
         if self.is_off:
             raise PowerLost
-        if name in {"create", "write", "link", "make_directory"} and self.free_bytes <= 0:
+        if name in _TAKE_SPACE and self.free_bytes <= 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if self.fsyncs_fail and name in {"fsync", "fsync_directory"}:
+        if self.fsyncs_fail and name in _SYNCS:
             raise FsyncFailed(errno.EIO, os.strerror(errno.EIO))
 
     def before_read(self, name: str) -> None:

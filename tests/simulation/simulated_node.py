@@ -79,7 +79,11 @@ class SimulatedNode(Machine):
     def start(self) -> None:
         """Start a process over the disk."""
         self.disk = self.disk.for_next_process()
-        self.store = DiskStore(self.disk, now_seconds=self._now_seconds)
+        # Half of the nodes have a disk of their own.
+        may_sync_disk = self.node.id.endswith("1")
+        self.store = DiskStore(
+            self.disk, may_sync_disk=may_sync_disk, now_seconds=self._now_seconds
+        )
         for volume in self._cluster.volumes_on(self.node.id):
             self.store.create_volume(volume)
         clock = asyncio.get_running_loop().time

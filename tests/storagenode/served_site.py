@@ -45,9 +45,10 @@ class Site:
         return self.cluster.nodes[NodeId(id_)]
 
 
-def make_site(folder: Path, *, west_store: str = '"west-1"') -> Site:
+def make_site(folder: Path, *, west_store: str = '"west-1"', syncfs: str = "never") -> Site:
     """Write config and keys to a folder, and mark the roots there or at the given west root."""
-    stores = {"east-1": '"east-1"', "west-1": west_store}
+    sync = f'\nsyncfs = "{syncfs}"'
+    stores = {"east-1": f'"east-1"{sync}', "west-1": west_store}
     ports = iter(free_ports(2 * len(NODES) + 1))
     tables = [
         f'[nodes.{id_}]\ncolo = "{colo}"\nstore = {stores[id_]}\n'

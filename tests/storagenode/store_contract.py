@@ -9,6 +9,7 @@ import contextlib
 
 import pytest
 
+from storagenode.protocol.batch_wire import InMemoryFile
 from storagenode.protocol.errors import Conflict, DigestMismatch, Gone, NotAMirror, NotFound
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import TOMBSTONE_BYTES, Place
@@ -102,6 +103,23 @@ class WritingContract:
                 trial.store.publish(file, place, mtime_seconds=MTIME - 60, digest=digest_of(data))
             with contextlib.closing(trial.store.open(place.path)) as opened:
                 assert opened.stat.mtime_seconds == expected
+
+    def test_a_batch_publishes_what_it_can(self, trial):
+        """An error of one file does not affect the others."""
+        put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
+        files = [
+            InMemoryFile(variant_of(OF), bytes_of("photo"), digest_of(bytes_of("photo")), MTIME),
+            InMemoryFile(variant_of(OF, "m"), bytes_of("m"), digest_of(b"other bytes"), MTIME),
+            InMemoryFile(variant_of(OTHER_PHOTO), b"taken", digest_of(b"taken"), MTIME),
+            InMemoryFile(variant_of(OF, "s"), bytes_of("s"), digest_of(bytes_of("s")), MTIME),
+        ]
+        outcomes = trial.store.publish_many(files)
+        kinds = [Published, DigestMismatch, Conflict, Published]
+        assert [type(outcome) for outcome in outcomes] == kinds
+        assert trial.read(variant_of(OF).path) == bytes_of("photo")
+        assert trial.read(variant_of(OTHER_PHOTO).path) == bytes_of("other")
+        assert trial.mtime_of(variant_of(OF, "s").path) == MTIME
+        assert trial.unfinished() == []
 
     def test_the_first_info_stays(self, trial):
         """Two infos of one photo are equivalent."""

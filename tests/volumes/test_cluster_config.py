@@ -176,7 +176,7 @@ PROBLEMS_OF_BROKEN = """
     memcached: must be a host and a port, as in "127.0.0.1:7101"; is '127.0.0.1'
     color: unknown key
     nodes.east-1.colo: must be a-z, 0-9, and dashes
-    nodes.east-1.stoer: unknown key; known keys: colo, read, store, uuid, write
+    nodes.east-1.stoer: unknown key; known keys: colo, read, store, syncfs, uuid, write
     nodes.east-1.write: 127.0.0.1:7101 is already used by nodes.east-1.read
     nodes.east-2.read: must be a host and a port
     nodes.east-2.write: must be a string, is 7112

@@ -51,7 +51,9 @@ def explore(
     """Crash a scenario at every point, starting from `base` or from a prepared disk."""
     base = base or prepared(scenario)
     disk = CrashFileSystem(base)
-    store = DiskStore(disk, now_seconds=FakeClock(MTIME + 1000))
+    store = DiskStore(
+        disk, may_sync_disk=scenario.may_sync_disk, now_seconds=FakeClock(MTIME + 1000)
+    )
     disk.log.clear()
     scenario.operate(store, disk)
 

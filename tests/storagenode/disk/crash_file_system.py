@@ -139,6 +139,12 @@ class CrashFileSystem:
         self._name(Named(parent, name, node))
         return self._open(node)
 
+    def create_unnamed(self) -> int:
+        """Open a new file without a name."""
+        node = self._new_node(is_directory=False)
+        self._files[node] = Contents()
+        return self._open(node)
+
     def write(self, handle: int, data: bytes) -> None:
         """Append bytes."""
         node = self._handles[handle]
@@ -170,6 +176,12 @@ class CrashFileSystem:
         parent, name = self._split(target)
         self._refuse_if_taken(parent, name, target)
         self._name(Named(parent, name, node))
+
+    def link_unnamed(self, handle: int, target: str) -> None:
+        """Give an open file its name."""
+        parent, name = self._split(target)
+        self._refuse_if_taken(parent, name, target)
+        self._name(Named(parent, name, self._handles[handle]))
 
     def rename(self, source: str, target: str) -> None:
         """Move a name. On the disk, the old name never disappears before the new one exists."""
@@ -206,6 +218,11 @@ class CrashFileSystem:
     def fsync_directory(self, path: str) -> None:
         """Make the names of the directory durable."""
         self.log.append(Synced(self._find_directory(path)))
+
+    def sync_disk(self) -> None:
+        """Make everything durable."""
+        for node in (*self._files, *self._directories):
+            self.log.append(Synced(node))
 
     def list(self, path: str) -> list[str]:
         """Return the names in a directory."""

@@ -55,6 +55,7 @@ class Scenario:
     """Further allowed contents, which existed before."""
     promises: Mapping[str, Check] = field(default_factory=dict)
     always: Check = nothing
+    may_sync_disk: bool = False
 
 
 def put(store: DiskStore, place: Place, data: bytes) -> None:

@@ -9,17 +9,20 @@ from storagenode.disk.filesystem import DiskFileSystem, FsyncFailed
 
 CALLS = (
     "create",
+    "create_unnamed",
     "write",
     "set_digest",
     "set_mtime",
     "fsync",
     "close",
     "link",
+    "link_unnamed",
     "rename",
     "unlink",
     "make_directory",
     "remove_directory",
     "fsync_directory",
+    "sync_disk",
     "list",
     "stat",
     "exists",
@@ -29,7 +32,7 @@ CALLS = (
     "read_at",
     "space",
 )
-FSYNCS = ("fsync", "fsync_directory")
+FSYNCS = ("fsync", "fsync_directory", "sync_disk")
 TORN = -errno.ENOSPC
 """In place of an error number: half of a write reaches the disk, and then the disk is full."""
 

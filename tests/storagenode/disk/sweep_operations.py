@@ -9,13 +9,15 @@ import pytest
 from storagenode.disk.filesystem import DIGEST_XATTR, DiskFileSystem
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
-from storagenode.protocol.errors import Gone
+from storagenode.protocol.batch_wire import InMemoryFile
+from storagenode.protocol.errors import Gone, NodeError
 from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import (
     MTIME,
     VOLUME,
     bundle_of,
     bytes_of,
+    digest_of,
     variant_of,
 )
 from tests.storagenode.store_under_test import put
@@ -39,6 +41,9 @@ class Work:
     is_done: Do
     finish: Do | None = None
     """Finish an operation that succeeds although its last part failed."""
+    may_fail: tuple[str, ...] = ()
+    """Calls whose failure the operation makes up for."""
+    may_sync_disk: bool = False
 
 
 def root_of(store: DiskStore) -> DiskFileSystem:
@@ -128,6 +133,26 @@ def _with(make: Callable[[PhotoVersion], Do]) -> Do:
     return lambda store, photo_version: make(photo_version)(store, photo_version)
 
 
+def _publish_batch(store: DiskStore, photo_version: PhotoVersion) -> None:
+    files = [InMemoryFile(*file, MTIME) for file in _batch_of(photo_version)]
+    for outcome in store.publish_many(files):
+        if isinstance(outcome, NodeError):
+            raise outcome
+
+
+def _has_batch(store: DiskStore, photo_version: PhotoVersion) -> bool:
+    files = _batch_of(photo_version)
+    return all(_has(place, data)(store, photo_version) for place, data, _ in files)
+
+
+def _batch_of(photo_version: PhotoVersion) -> list[tuple[Place, bytes, str]]:
+    return [
+        (variant_of(photo_version, size), data, digest_of(data))
+        for size in "osm"
+        for data in [bytes_of(size)]
+    ]
+
+
 HAS_PHOTO = _with(lambda photo_version: _has(variant_of(photo_version), DATA))
 HAS_SIZES: Do = lambda store, photo_version: len(_names(store, photo_version)) == 3  # noqa: E731  # beside its like
 
@@ -135,6 +160,19 @@ WORKS = (
     Work(name="put", run=_put, is_done=HAS_PHOTO),
     Work(name="put the same again", prepare=_put, run=_put, is_done=HAS_PHOTO),
     Work(name="put over a damaged copy", prepare=_put_damaged, run=_put, is_done=HAS_PHOTO),
+    Work(
+        name="batch",
+        run=_publish_batch,
+        is_done=_has_batch,
+        may_fail=("create_unnamed", "space"),
+    ),
+    Work(
+        name="batch on a disk of its own",
+        run=_publish_batch,
+        is_done=_has_batch,
+        may_fail=("create_unnamed", "space"),
+        may_sync_disk=True,
+    ),
     Work(
         name="put for another node",
         run=_put_hint,

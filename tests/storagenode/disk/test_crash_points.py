@@ -11,6 +11,7 @@ import pytest
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
+from storagenode.protocol.batch_wire import InMemoryFile
 from storagenode.protocol.errors import NotFound, Unreachable
 from storagenode.protocol.layout import Place
 from tests.storagenode.node_process import body_of, call, node_process
@@ -39,6 +40,7 @@ PUT_POINTS = (
     "before_dirsync",
     "after_dirsync",
 )
+BATCH_POINTS = tuple(point for point in PUT_POINTS if point != "after_mkdir")
 TOMBSTONE_POINTS = ("tombstone_synced", "before_unlink", "after_unlink")
 # Large enough for several writes, the first before the last chunk arrives.
 DATA = bytes_of("photo", size=2_500_000)
@@ -62,6 +64,11 @@ def _crash_log(tmp_path):
 async def put_file(place, client):
     """Upload a file."""
     return await client.put(place, body_of(DATA), mtime_seconds=MTIME, bytes_total=len(DATA))
+
+
+async def put_batch(files, client):
+    """Upload small files in one request."""
+    return await client._write_many(files)
 
 
 async def delete(photo_version, client):
@@ -129,6 +136,27 @@ def test_a_put_that_dies_leaves_a_whole_photo_or_none(site, crash_log, restarted
     assert listed == ([digest_of(DATA)] if is_there else [])
     assert put(store, place, DATA).existed is is_there
     assert read(store, place) == DATA
+
+
+@pytest.mark.parametrize(("number", "point"), list(enumerate((*BATCH_POINTS, "after_link:2"))))
+def test_a_batch_that_dies_leaves_whole_photos_or_none(site, crash_log, restarted, number, point):
+    """A name is only there with all its bytes, nothing else remains, and a retry succeeds."""
+    files = [
+        InMemoryFile(variant_of(version_of(200 + number), size), data, digest_of(data), MTIME)
+        for size in "osm"
+        for data in [bytes_of(size, size=3000)]
+    ]
+    crash(site, point, crash_log, partial(put_batch, files))
+
+    store = restarted()
+    assert store.file_system.list(".staging") == []
+    found = [read(store, file.place) for file in files]
+    assert all(data in {None, file.data} for data, file in zip(found, files, strict=True))
+    # Other threads may have published their files by then.
+    assert any(found) or point not in {"after_link", "after_link:2", *BATCH_POINTS[-2:]}
+    outcomes = store.publish_many(files)
+    assert [outcome.existed for outcome in outcomes] == [data is not None for data in found]
+    assert [read(store, file.place) for file in files] == [file.data for file in files]
 
 
 @pytest.mark.parametrize(("number", "point"), list(enumerate(TOMBSTONE_POINTS)))

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from tests.storagenode.disk.batch_scenarios import SCENARIOS
 from tests.storagenode.disk.crash_exploration import explore
-from tests.storagenode.disk.crash_scenarios import SCENARIOS
 
 STATES_MIN = 20_000
 

@@ -60,7 +60,7 @@ class Sweep:
             disk.close_root()
 
     def _fail_at(self, at, error, disk, photo_version):
-        store = DiskStore(disk)
+        store = DiskStore(disk, may_sync_disk=self.work.may_sync_disk)
         self.work.prepare(store, photo_version)
         disk.fail(error, at=at)
         outcome = None
@@ -80,7 +80,8 @@ class Sweep:
     def _examine_outcome(self, where, store, photo_version, outcome, error, calls_since):
         failed = calls_since[0]
         if outcome is None:
-            assert failed in MAY_FAIL_UNNOTICED or self.work.finish, where
+            may_fail = MAY_FAIL_UNNOTICED | set(self.work.may_fail)
+            assert failed in may_fail or self.work.finish, where
             if self.work.finish and not store.health.suspect_reason:
                 self.work.finish(store, photo_version)
             elif self.work.finish:

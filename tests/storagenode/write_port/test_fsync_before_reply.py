@@ -1,5 +1,6 @@
 """The system calls of a real node: file and directory are fsynced before the response."""
 
+import contextlib
 import re
 import shutil
 import tempfile
@@ -24,7 +25,9 @@ from tests.storagenode.photo_samples import (
 from tests.storagenode.served_site import make_site
 from volumes.photo_path import VersionTombstone
 
-CALLS = "fsync,fdatasync,linkat,rename,renameat,renameat2,write,writev,sendto,sendmsg,fsetxattr"
+CALLS = (
+    "fsync,syncfs,fdatasync,linkat,rename,renameat,renameat2,write,writev,sendto,sendmsg,fsetxattr"
+)
 ANSWER = "HTTP/1.1 200"
 DATA = bytes_of("photo", size=2000)
 OF = version_of(33)
@@ -34,10 +37,24 @@ OF = version_of(33)
 @pytest.fixture(name="trace", scope="module")
 def _trace():
     """Return the calls of a node during an operation, in order, with the paths of files."""
+    with traced_node(syncfs="never") as trace:
+        yield trace
+
+
+@pytest.fixture(name="trace_own_disk", scope="module")
+def _trace_own_disk():
+    """Return the calls of a node that may sync its whole disk."""
+    with traced_node(syncfs="always") as trace:
+        yield trace
+
+
+@contextlib.contextmanager
+def traced_node(*, syncfs):
+    """Run a node under strace."""
     strace = shutil.which("strace")
     assert strace, "make test installs strace"
     with tempfile.TemporaryDirectory() as name:
-        site, log = make_site(Path(name)), Path(name) / "trace"
+        site, log = make_site(Path(name), syncfs=syncfs), Path(name) / "trace"
         tracer = [strace, "-f", "-y", "-qq", "-s", "16", "-e", f"trace={CALLS}", "-o", str(log)]
 
         def trace(work):
@@ -124,19 +141,31 @@ def test_a_hint_is_not_lost_with_its_directories(trace):
 
 
 def test_all_files_of_a_request_are_durable_before_its_response(trace):
-    """Whichever threads have written them."""
+    """Whichever threads have written them: bytes, name, and directory of each, in this order."""
     versions = [version_of(number) for number in range(40, 46)]
     calls = trace(partial(write_at_once, [variant_of(photo_version) for photo_version in versions]))
     response = response_in(calls)
     for photo_version in versions:
-        linked = index_of(
-            calls, rf"^linkat\(.*\.staging/.*{re.escape(variant_of(photo_version).path)}"
-        )
+        path = re.escape(variant_of(photo_version).path)
+        linked = index_of(calls, rf'^linkat\(.*"/proc/self/fd/\d+".*{path}')
+        handle = re.search(r"/proc/self/fd/(\d+)", calls[linked])[1]
+        synced = index_of(calls[:linked], rf"^fsync\({handle}<[^>]*>\(deleted\)\) += 0")
         directory = index_of(calls, rf"^fsync\(\d+<[^>]*/{VOLUME}/{photo_version.shard}>\) += 0")
-        assert linked < directory < response
-    synced = [n for n, call in enumerate(calls) if re.search(r"^fsync\(.*/\.staging/", call)]
-    assert len(synced) == len(versions)
-    assert max(synced) < response
+        assert synced < linked < directory < response
+
+
+def test_a_disk_of_its_own_is_synced_before_the_names_and_before_the_response(trace_own_disk):
+    """One sync makes all bytes durable, a second one all names."""
+    places = [variant_of(version_of(number)) for number in range(50, 54)]
+    calls = trace_own_disk(partial(write_at_once, places))
+    syncs = [n for n, call in enumerate(calls) if re.search(r"^syncfs\(\d+<.*\) += 0", call)]
+    links = [n for n, call in enumerate(calls) if call.startswith("linkat(")]
+    written = [n for n, call in enumerate(calls) if re.search(r"^write\(.* = 2000$", call)]
+    recorded = [n for n, call in enumerate(calls) if "user.sha256" in call]
+    assert [len(each) for each in (syncs, links, written, recorded)] == [2, 4, 4, 4]
+    assert max(*written, *recorded) < syncs[0] < min(links)
+    assert max(links) < syncs[1] < response_in(calls)
+    assert not [call for call in calls if call.startswith("fsync(")]
 
 
 async def write_at_once(places, client):
