@@ -68,7 +68,7 @@ bench-repair: $(DEV) ## measure the repair of an empty mirror, in photos and byt
 bench-signing: $(DEV) ## measure permission URLs signed per second on one core
 	$(BIN)/python -m bench.signing
 
-bench-upload-steps: $(DEV) ## measure placement with 8 and with 50,000 volumes
+bench-upload-steps: $(DEV) ## measure placement and jobs, in small and large clusters
 	$(BIN)/python -m bench.upload_steps
 
 bench-frozen-mirror: $(DEV) ## measure the delay of uploads when a mirror freezes

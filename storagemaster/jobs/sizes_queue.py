@@ -6,33 +6,28 @@ them again. Enqueueing therefore never blocks, never fails an upload, and goes t
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import redis
 from redis.client import Pipeline
-from rq import Queue, Retry
+from rq import Queue
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus
-from rq.queue import EnqueueData
 from rq.serializers import JSONSerializer
 
 from permission_urls import KeyRing, sign_job
 from runtime.crashpoint import crashpoint
-from storagemaster.job_wire import JOB_SECONDS_MAX, NEW_QUEUE, QUEUES, JobKind, fields_to_sign
+from storagemaster.job_wire import NEW_QUEUE, QUEUES, JobKind, fields_to_sign
+from storagemaster.jobs.enqueue_script import EnqueueScript, NewJob
 from storagemaster.readable_job import MalformedJob, ReadableJob, text_of
 from volumes.photo_path import Variant, render_path
 
 log = logging.getLogger(__name__)
 
-# A finished job leaves no result. A failed job stays for a day, for the operator.
-RESULT_SECONDS = 0
-FAILURE_SECONDS = 24 * 3600
-RETRY_INTERVALS_SECONDS = [2, 10]
 WAITING_MAX = 100_000
 BATCH_MAX = 200
 BATCH_WAIT_SECONDS = 0.05
@@ -75,6 +70,8 @@ class SizesQueue:
     def __init__(self, connection: redis.Redis, keys: KeyRing) -> None:
         self._connection = connection
         self._keys = keys
+        self._script = EnqueueScript(connection)
+        self._next_batch_seconds = 0.0
         self._waiting: asyncio.Queue[_Entry] = asyncio.Queue(WAITING_MAX)
         self.is_reachable = True
 
@@ -144,8 +141,10 @@ class SizesQueue:
     async def flush_batch(self) -> None:
         """Wait for jobs, and give a batch of them to RQ."""
         batch = [await self._waiting.get()]
-        # One batch is much cheaper than many single jobs, and the delay is negligible.
-        await asyncio.sleep(BATCH_WAIT_SECONDS)
+        # The first job does not wait. While jobs arrive fast, one batch is cheaper than many.
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._next_batch_seconds - loop.time())
+        self._next_batch_seconds = loop.time() + BATCH_WAIT_SECONDS
         while len(batch) < BATCH_MAX and not self._waiting.empty():
             batch.append(self._waiting.get_nowait())
         try:
@@ -160,55 +159,46 @@ class SizesQueue:
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _enqueue(self, batch: list[_Entry]) -> None:
-        """Enqueue all new jobs in one transaction, and replace known jobs one by one.
+        """Enqueue the jobs that do not exist, and replace the jobs that have ended.
 
-        A transaction restarts if another storagemaster or a worker has changed one of its jobs. A
-        running job must not return to the queue: that would hide the death of its worker.
+        A running job must not return to the queue: that would hide the death of its worker.
         """
         entries = {job_id_of(entry.original, entry.kind): entry for entry in batch}
-        known: set[str] = set()
+        lost = [id_ for id_ in self._put(entries) if self._replace_if_ended(id_, entries[id_])]
+        if lost:
+            # A live worker marks a job that it has taken as started meanwhile.
+            time.sleep(PICKUP_SECONDS)
+            for job_id in lost:
+                self._replace_if_ended(job_id, entries[job_id], or_lost=True)
 
-        def put_unknown(pipeline: Pipeline) -> None:
-            known.clear()
-            known.update(self._known(entries))
-            pipeline.multi()
-            self._put([entry for id_, entry in entries.items() if id_ not in known], pipeline)
+    def _replace_if_ended(self, job_id: str, entry: _Entry, *, or_lost: bool = False) -> bool:
+        """Enqueue a job again if it has ended, and keep it if it waits or runs.
 
-        self._connection.transaction(put_unknown, *map(Job.key_for, entries))
-        for job_id in known:
-            # These errors mean that another process has just changed the job: nothing to do.
-            with contextlib.suppress(NoSuchJobError, InvalidJobOperation):
-                self._replace_if_ended(job_id, entries[job_id])
-
-    def _known(self, job_ids: Iterable[str]) -> Iterable[str]:
-        """Return the ids that have a job in any state."""
-        ids = list(job_ids)
-        with self._connection.pipeline(transaction=False) as pipeline:
-            for job_id in ids:
-                pipeline.exists(Job.key_for(job_id))
-            return list(itertools.compress(ids, pipeline.execute()))
-
-    def _replace_if_ended(self, job_id: str, entry: _Entry) -> None:
-        """Enqueue a job again if it has ended or its worker died; keep it if it waits or runs."""
+        Returns:
+            True if the job is off its queue and not marked as started: its worker may have died.
+            With `or_lost`, such a job is enqueued again.
+        """
+        is_off_its_queue = False
 
         def replace(pipeline: Pipeline) -> None:
+            nonlocal is_off_its_queue
             try:
                 job = self._fetch(job_id)
             except MalformedJob:
                 pipeline.multi()
                 pipeline.delete(Job.key_for(job_id))
-                self._put([entry], pipeline)
+                self._put({job_id: entry}, pipeline)
                 return
             is_off_its_queue = self._is_off_its_queue(job)
-            if is_off_its_queue:
-                # A live worker marks the job as started meanwhile, which voids the transaction.
-                time.sleep(PICKUP_SECONDS)
             pipeline.multi()
-            if is_off_its_queue or job.get_status(refresh=False) in _ENDED:
-                job.delete(pipeline=pipeline)
-                self._put([entry], pipeline)
+            if (is_off_its_queue and or_lost) or job.get_status(refresh=False) in _ENDED:
+                job.delete(pipeline=pipeline, remove_from_queue=False)
+                self._put({job_id: entry}, pipeline)
 
-        self._connection.transaction(replace, Job.key_for(job_id))
+        # These errors mean that another process has just changed the job: nothing to do.
+        with contextlib.suppress(NoSuchJobError, InvalidJobOperation):
+            self._connection.transaction(replace, Job.key_for(job_id))
+        return is_off_its_queue
 
     def _is_off_its_queue(self, job: Job) -> bool:
         """Return True if a worker took a job and has not marked it as started: it may have died."""
@@ -217,24 +207,23 @@ class SizesQueue:
             and self._connection.lpos(self._queue(job.origin).key, job.id) is None
         )
 
-    def _put(self, entries: Iterable[_Entry], pipeline: Pipeline) -> None:
-        by_queue: dict[str, list[EnqueueData]] = {}
-        for entry in entries:
-            by_queue.setdefault(entry.queue_name, []).append(self._job(entry))
-        for queue_name, jobs in by_queue.items():
-            self._queue(queue_name).enqueue_many(jobs, pipeline=pipeline)
+    def _put(self, entries: Mapping[str, _Entry], pipeline: Pipeline | None = None) -> list[str]:
+        """Enqueue the jobs that do not exist; return the ids of other jobs that do not wait.
 
-    def _job(self, entry: _Entry) -> EnqueueData:
-        path = render_path(entry.original)
-        return Queue.prepare_data(
-            entry.kind.value,
-            args=(path, sign_job(self._keys, fields_to_sign(entry.kind, path))),
-            job_id=job_id_of(entry.original, entry.kind),
-            timeout=JOB_SECONDS_MAX,
-            result_ttl=RESULT_SECONDS,
-            failure_ttl=FAILURE_SECONDS,
-            retry=Retry(max=len(RETRY_INTERVALS_SECONDS), interval=RETRY_INTERVALS_SECONDS),
-        )
+        With a `pipeline`, do so when it is executed, and return no ids.
+        """
+        by_kind: dict[tuple[str, JobKind], list[NewJob]] = {}
+        for job_id, entry in entries.items():
+            path = render_path(entry.original)
+            signature = sign_job(self._keys, fields_to_sign(entry.kind, path))
+            by_kind.setdefault((entry.queue_name, entry.kind), []).append(
+                NewJob(job_id, (path, signature))
+            )
+        return [
+            text_of(job_id)
+            for (queue_name, kind), jobs in by_kind.items()
+            for job_id in self._script.put(queue_name, kind, jobs, pipeline)
+        ]
 
     def _fetch(self, job_id: str) -> Job:
         return ReadableJob.fetch(job_id, self._connection, serializer=JSONSerializer)

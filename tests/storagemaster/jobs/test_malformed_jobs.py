@@ -10,6 +10,7 @@ from rq.serializers import JSONSerializer
 
 from storagemaster.job_wire import NEW_QUEUE, WORKERS_KEY
 from storagemaster.jobs.sizes_queue import SizesQueue, job_id_of
+from storagemaster.readable_job import ReadableJob
 from tests.storagemaster.jobs.test_sizes_queue import enqueue, original, waiting
 from tests.storagemaster.small_cluster import HOST, KEYS
 
@@ -61,14 +62,19 @@ async def test_a_malformed_job_does_not_stop_the_status(
 
 
 @pytest.mark.parametrize("field", MALFORMED)
-async def test_a_malformed_job_is_replaced_when_its_photo_is_enqueued(connection, field):
+async def test_a_malformed_job_is_replaced_after_a_worker_skipped_it(connection, field):
     """Its photo would otherwise never get sizes."""
     queue = await damage(connection, field)
     assert await queue.job_state(original(1)) in {"", "queued"}
+    waiting_in = Queue(NEW_QUEUE, connection=connection, serializer=JSONSerializer)
+    taken = Queue.dequeue_any(
+        [waiting_in], None, connection, job_class=ReadableJob, serializer=JSONSerializer
+    )
+    assert taken[0].id == job_id_of(original(2))
     await enqueue(queue, original(1))
     job = Job.fetch(job_id_of(original(1)), connection, serializer=JSONSerializer)
     assert job.get_status() == "queued"
-    assert job_id_of(original(1)) in waiting(connection)[NEW_QUEUE]
+    assert waiting(connection) == {NEW_QUEUE: [job.id]}
 
 
 @pytest.mark.parametrize("kind", ["a string at the key of a job", "ids that are not UTF-8"])

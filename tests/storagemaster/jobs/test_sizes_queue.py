@@ -1,7 +1,9 @@
 """The queue of sizes in a real Valkey: one job per photo, and uploads never wait for it."""
 
+import asyncio
 import json
 import random
+from datetime import timedelta
 
 import pytest
 import redis
@@ -149,29 +151,46 @@ async def test_a_job_that_a_worker_is_taking_is_not_replaced(queue, connection, 
 
 
 class MeanwhileQueue(SizesQueue):
-    """A queue that calls `meanwhile` after it has looked up the known jobs."""
+    """A queue that calls `meanwhile` before its closer look at an existing job."""
 
     meanwhile = staticmethod(lambda: None)
 
-    def _known(self, job_ids):
-        known = super()._known(job_ids)
+    def _replace_if_ended(self, *arguments, **options):
         self.meanwhile()
-        return known
+        return super()._replace_if_ended(*arguments, **options)
 
 
-async def test_a_job_enqueued_and_started_meanwhile_runs_once(queue, connection):
-    """Enqueued again, it would run twice, and the death of its worker would be hidden."""
+async def test_storagemasters_that_enqueue_the_same_photos_at_once_make_one_job_each(connection):
+    """A job would otherwise run twice, and the death of its worker would be hidden."""
+    originals = [original(number) for number in range(50)]
+    queues = [SizesQueue(connection, KEYS) for _ in range(4)]
+    await asyncio.gather(*(enqueue(queue, *originals) for queue in queues))
+    ids = waiting(connection)[NEW_QUEUE]
+    assert sorted(ids) == sorted(job_id_of(each) for each in originals)
 
-    def put_and_take():
-        queue._enqueue([sizes_queue._Entry(NEW_QUEUE, JobKind.SIZES, original())])
-        take(connection, original()).set_status(JobStatus.STARTED)
-        late.meanwhile = lambda: None
 
-    late = MeanwhileQueue(connection, KEYS)
-    late.meanwhile = put_and_take
-    await enqueue(late, original(), original(1))
-    assert waiting(connection) == {NEW_QUEUE: [job_id_of(original(1))]}
-    assert job_of(connection, original()).get_status() == JobStatus.STARTED
+@pytest.mark.parametrize("length", [10, 1000])
+async def test_jobs_that_wait_are_kept_without_a_search_of_the_queue(queue, connection, length):
+    """Another request by the sweep costs the same for any length of the queue."""
+    originals = [original(number) for number in range(length)]
+    await enqueue(queue, *originals)
+    connection.config_resetstat()
+    await enqueue(queue, *originals[-10:], queue_name=RETRY_QUEUE)
+    calls = {name: each["calls"] for name, each in connection.info("commandstats").items()}
+    assert (calls["cmdstat_hmget"], calls["cmdstat_lindex"]) == (10, 1)
+    assert not {"cmdstat_lpos", "cmdstat_lrange", "cmdstat_hgetall"} & set(calls)
+    assert waiting(connection) == {NEW_QUEUE: [job_id_of(each) for each in originals]}
+
+
+@pytest.mark.parametrize("seconds_ahead", [-5, 5])
+async def test_a_waiting_job_of_another_clock_is_kept(queue, connection, seconds_ahead):
+    """Clocks of storagemasters differ; the order of the queue decides after a closer look."""
+    await enqueue(queue, original(1), original(2))
+    job = job_of(connection, original(2))
+    job.enqueued_at += timedelta(seconds=seconds_ahead)
+    job.save()
+    await enqueue(queue, original(2), queue_name=RETRY_QUEUE)
+    assert waiting(connection) == {NEW_QUEUE: [job_id_of(original(1)), job.id]}
 
 
 async def test_a_flush_during_a_replacement_does_not_stop_later_jobs(
@@ -189,10 +208,11 @@ async def test_a_flush_during_a_replacement_does_not_stop_later_jobs(
 async def test_a_job_removed_meanwhile_does_not_stop_others(queue, connection):
     """A worker can finish and remove it between two commands."""
     await enqueue(queue, original(1))
+    take(connection, original(1)).set_status(JobStatus.FAILED)
     late = MeanwhileQueue(connection, KEYS)
     late.meanwhile = lambda: connection.delete(f"rq:job:{job_id_of(original(1))}")
     await enqueue(late, original(1), original(2), original(3))
-    assert {job_id_of(original(2)), job_id_of(original(3))} < set(waiting(connection)[NEW_QUEUE])
+    assert waiting(connection) == {NEW_QUEUE: [job_id_of(original(2)), job_id_of(original(3))]}
 
 
 async def test_depths_are_counted_by_queue(queue):
