@@ -90,8 +90,6 @@ METRICS = Route("GET", "/metrics", Scope.READ)
 HEALTH = Route("GET", "/healthz", Access.OPEN)
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
-FIRST_ATTEMPT_HEADER = "Glassplate-First-Attempt"
-"""`1` declares that the key is new, which saves the search for an earlier upload with it."""
 DURABILITY_HEADER = "Durability"
 DIGEST_HEADER = "Repr-Digest"
 SIGNATURE_HEADER = "Glassplate-Signature"

@@ -62,23 +62,34 @@ class ClusterSession:
         idempotency_key: str | None,
         on_progress: Progress | None,
     ) -> Receipt:
-        """Upload a photo, and check the receipt against the sent bytes."""
+        """Upload a photo, and check the receipt against the sent bytes.
+
+        Without a key and a volume, the upload gets a new key. A key has its own volume, so a volume
+        excludes it. While nothing is stored, each attempt has another new key, so that a volume
+        that is down does not fail the upload.
+        """
         body = await open_source(source, length)
-        is_fresh = idempotency_key is None
-        key = idempotency_key or secrets.token_urlsafe(IDEMPOTENCY_KEY_BYTES)
+        headers = {"Content-Type": "application/octet-stream"}
         if idempotency_key is not None:
             _check_idempotency_key(idempotency_key)
-        headers = {wire.IDEMPOTENCY_HEADER: key}
+            headers[wire.IDEMPOTENCY_HEADER] = idempotency_key
         if durability is not None:
             headers[wire.DURABILITY_HEADER] = durability
         if body.sha256 is not None:
             headers[wire.DIGEST_HEADER] = _digest_header(body.sha256)
+
+        def renew_key() -> None:
+            headers[wire.IDEMPOTENCY_HEADER] = secrets.token_urlsafe(IDEMPOTENCY_KEY_BYTES)
+
+        gets_new_key = idempotency_key is None and volume is None
+        if gets_new_key:
+            renew_key()
         request = Request(
             route=wire.UPLOAD,
             query=[("volume", str(volume))] if volume is not None else [],
-            headers={"Content-Type": "application/octet-stream", **headers},
-            # Only a new key cannot have been used before.
-            first_attempt_headers={wire.FIRST_ATTEMPT_HEADER: "1"} if is_fresh else {},
+            headers=headers,
+            is_repeatable=wire.IDEMPOTENCY_HEADER in headers,
+            renew=renew_key if gets_new_key else None,
             body=body,
             on_progress=on_progress,
         )
@@ -88,7 +99,7 @@ class ClusterSession:
             receipt = _parse(wire.parse_receipt, response.document())
             _check_digest(receipt, body, sent)
         except ClusterError as error:
-            error.idempotency_key = key
+            error.idempotency_key = headers.get(wire.IDEMPOTENCY_HEADER, "")
             raise
         return receipt
 

@@ -36,9 +36,11 @@ class Request:
     """The fields of the route's path."""
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
-    first_attempt_headers: Mapping[str, str] = field(default_factory=dict)
-    """Headers for the first attempt only."""
     body: Body | None = None
+    is_repeatable: bool = True
+    """False if a repeated request has a second effect, so that a lost response ends the retries."""
+    renew: Callable[[], None] | None = None
+    """Called before a retry if no attempt can have succeeded."""
     on_progress: Progress | None = None
     response_seconds_min: float = 0
     """Minimum timeout, for requests that take the server longer than usual."""

@@ -97,27 +97,26 @@ class Masters:
         first = self._first
         for attempt in itertools.count(1):
             server = self._servers[(first + attempt - 1) % len(self._servers)]
-            extra = request.first_attempt_headers if attempt == 1 else {}
-            headers = {**request.headers, **extra, **self._credentials.headers(request.route)}
+            headers = {**request.headers, **self._credentials.headers(request.route)}
             outcome = await self._try(server, request, headers, sent)
             if isinstance(outcome, Response) and outcome.status not in RETRYABLE_STATUSES:
                 if outcome.status >= 300:
                     raise error_of(outcome.problem())
                 return outcome
             failures.record(server, outcome, has_left=sent.bytes_sent > 0 or not request.body)
-            can_send_again = (
-                request.body is None or request.body.is_replayable or not sent.bytes_sent
-            )
+            obstacle = _obstacle(request, sent, may_have_succeeded=failures.may_have_succeeded)
             next_step = decide(
                 self._retries,
                 attempt=attempt,
                 servers=len(self._servers),
-                can_send_again=can_send_again,
+                can_send_again=not obstacle,
                 retry_after_seconds=retry_after_of(outcome),
                 jitter=self._jitter(),
             )
             if isinstance(next_step, GiveUp):
-                raise failures.error(can_send_again=can_send_again)
+                raise failures.error(obstacle)
+            if request.renew is not None and not failures.may_have_succeeded:
+                request.renew()
             await asyncio.sleep(next_step.pause_seconds)
         raise AssertionError
 
@@ -145,7 +144,7 @@ class Failures:
     def __init__(self) -> None:
         self._servers_by_message: dict[str, dict[str, None]] = {}
         self._problem: Problem | None = None
-        self._may_have_succeeded = False
+        self.may_have_succeeded = False
 
     def record(self, server: str, outcome: Response | Exception, *, has_left: bool = True) -> None:
         """Record a failure. `has_left` is True if the server may have received the request."""
@@ -156,22 +155,36 @@ class Failures:
         # A 503 comes from a storagemaster and means that nothing was acknowledged. 502 and 504 come
         # from a proxy, which cannot know.
         if not (isinstance(outcome, Response) and outcome.status == 503):
-            self._may_have_succeeded = self._may_have_succeeded or has_left
+            self.may_have_succeeded = self.may_have_succeeded or has_left
         self._servers_by_message.setdefault(message, {})[server] = None
 
-    def error(self, *, can_send_again: bool = True) -> ClusterError:
-        """Return all failures as one error: `Unavailable` if any server responded."""
+    def error(self, obstacle: str = "") -> ClusterError:
+        """Return all failures as one error: `Unavailable` if any server responded.
+
+        `obstacle` is the reason why the request cannot be sent again.
+        """
         summary = "; ".join(
             f"{', '.join(servers)}: {message}"
             for message, servers in self._servers_by_message.items()
         )
-        if not can_send_again:
-            summary += "; the consumed part of the source cannot be sent again"
+        if obstacle:
+            summary += f"; {obstacle}"
         error: ClusterError = Unreachable(summary)
         if self._problem is not None:
             error = Unavailable(summary, problem=self._problem)
-        error.may_have_succeeded = self._may_have_succeeded
+        error.may_have_succeeded = self.may_have_succeeded
         return error
+
+
+def _obstacle(request: Request, sent: SendProgress, *, may_have_succeeded: bool) -> str:
+    """Return why a request cannot be sent again, or "" if it can."""
+    if request.body is not None and sent.bytes_sent and not request.body.is_replayable:
+        return "the consumed part of the source cannot be sent again"
+    if may_have_succeeded and not request.is_repeatable:
+        return (
+            "it may have succeeded, and a repetition without Idempotency-Key could store it twice"
+        )
+    return ""
 
 
 def retry_after_of(outcome: Response | Exception) -> float | None:

@@ -210,7 +210,6 @@ class Api:
             ),
             volume=parse_volume(volume) if volume is not None else None,
             idempotency_key=_idempotency_key(request),
-            first_attempt=request.headers.get(wire.FIRST_ATTEMPT_HEADER) == "1",
             strict=_is_strict(request),
             is_waiting=_wait_seconds(request) > 0,
         )

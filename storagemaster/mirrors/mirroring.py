@@ -103,9 +103,17 @@ class Mirroring:
         if not done:
             raise Unavailable("no node stored the photo; nothing was stored, try again")
         _require_mirror(done)
-        source, published = next(iter(done.items()))
+        source, published = min(done.items(), key=lambda each: each[1].mtime_seconds)
         write = partial(self._pull, file, source, published)
         patience += published.bytes / PULL_BYTES_PER_SECOND_MIN
+        # An earlier attempt stored the source. All copies have its second, or count as failed.
+        take_second = partial(write, replaces=published.digest)
+        for target in [
+            each for each in done if done[each].mtime_seconds != published.mtime_seconds
+        ]:
+            if not await self._succeeds(take_second, target, patience_seconds=patience):
+                failed.append(target)
+                del done[target]
         targets = await self._replace(failed, list(done), write, patience_seconds=patience)
         return self._copies(
             targets,
@@ -190,7 +198,13 @@ class Mirroring:
         return published
 
     async def _pull(
-        self, file: PhotoFile, source: Target, published: Published, target: Target
+        self,
+        file: PhotoFile,
+        source: Target,
+        published: Published,
+        target: Target,
+        *,
+        replaces: str = "",
     ) -> None:
         pull = Pull(
             place=Place(file, target.hint_for),
@@ -198,6 +212,7 @@ class Mirroring:
             source=self._nodes[source.node].url,
             source_place=Place(file, source.hint_for),
             digest=published.digest,
+            replaces=replaces,
         )
         await self._nodes[target.node].pull(pull, timeout_seconds=pull_seconds(published.bytes))
 
@@ -220,17 +235,26 @@ class Mirroring:
             left = handoff_nodes(self._cluster, self._fleet.view(), mirror=mirror, taken=tried)
             while left:
                 handoff = Target(left.pop(0), hint_for=mirror)
-                try:
-                    async with asyncio.timeout(patience_seconds if left else None):
-                        await write(handoff)
-                except TimeoutError:
-                    self._record_failure(handoff, StalledError("it did not respond in time"))
-                except NodeError as error:
-                    self._record_failure(handoff, error)
-                else:
+                limit = patience_seconds if left else None
+                if await self._succeeds(write, handoff, patience_seconds=limit):
                     targets.append(handoff)
                     break
         return tuple(targets)
+
+    async def _succeeds(
+        self, write: Write, target: Target, *, patience_seconds: float | None
+    ) -> bool:
+        """Return True if a target completes a write within the patience."""
+        try:
+            async with asyncio.timeout(patience_seconds):
+                await write(target)
+        except TimeoutError:
+            self._record_failure(target, StalledError("it did not respond in time"))
+        except NodeError as error:
+            self._record_failure(target, error)
+        else:
+            return True
+        return False
 
     def _copies(
         self,

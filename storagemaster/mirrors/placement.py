@@ -9,7 +9,6 @@ A bucket is slow. If the disks of a volume are in two colos, an upload does not 
 reconcile copies the photo there.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,9 +65,8 @@ def place_photo(
         if placed is not None and (not strict or spans_colos(cluster, placed.targets)):
             return placed
     down = sorted(node for node, view in views.items() if not view.accepts_new_photos)
-    return NoPlacement(
-        f"no volume can store a photo now: {', '.join(down)} are down, full or suspect"
-    )
+    what = f"volume {order[0].number} cannot" if len(order) == 1 else "no volume can"
+    return NoPlacement(f"{what} store a photo now: {', '.join(down)} are down, full or suspect")
 
 
 def place_in_volume(
@@ -122,15 +120,6 @@ def handoff_nodes(
         able,
         key=lambda node: (cluster.nodes[node].colo != colo, -views[node].free_bytes, node),
     )
-
-
-def order_by_key(cluster: Cluster, idempotency_key: str) -> list[Volume]:
-    """Return all volumes in the order of an Idempotency-Key, the same on every storagemaster."""
-
-    def weight(volume: Volume) -> bytes:
-        return hashlib.sha256(f"{volume.number}\n{idempotency_key}".encode()).digest()
-
-    return sorted(cluster.volumes.values(), key=weight)
 
 
 def _place_degraded(

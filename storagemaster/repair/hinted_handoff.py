@@ -293,6 +293,8 @@ class HintedHandoff:
             source=self._nodes[hint.holder].url,
             source_place=hint.place,
             digest=hint.files[-1].digest,
+            # A mirror that has the file gets the second of the hint, as the other mirrors have.
+            replaces=hint.files[-1].digest,
         )
         is_size = sized_version(hint.place.file) is not None
         with (

@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 
 from runtime.crashpoint import crashpoint
-from storagemaster.errors import Unavailable
+from storagemaster.errors import BadArgument, Unavailable
 from storagemaster.image_header.sniff import Sniffed
 from storagemaster.job_wire import INTERACTIVE_QUEUE, NEW_QUEUE
 from storagemaster.jobs.sizes_queue import SizesQueue
+from storagemaster.mirrors.key_volumes import KeyVolumes
 from storagemaster.mirrors.mirroring import Copies, Mirroring, copies_of
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import (
     NoPlacement,
     Placement,
-    order_by_key,
     place_photo,
 )
 from storagemaster.mirrors.weighted_volumes import WeightedVolumes
@@ -43,8 +43,6 @@ class UploadRequest:
     idempotency_key: str | None = None
     application: str = DEFAULT_APPLICATION
     """The application that the key belongs to."""
-    first_attempt: bool = False
-    """True if the client declares that the key is new."""
     strict: bool = False
     """True if the upload must fail without copies in two colos."""
     is_waiting: bool = False
@@ -81,6 +79,7 @@ class Uploads:
         self._mirrors = mirrors
         self._cluster = mirrors.cluster
         self._volumes = WeightedVolumes(mirrors)
+        self._key_volumes = KeyVolumes(mirrors.cluster)
         self._mirroring = mirroring
         self._earlier = earlier
         self._urls = urls
@@ -119,19 +118,35 @@ class Uploads:
         return self._receipt(photo_version, incoming.photo, copies), not copies.existed
 
     async def _plan(self, request: UploadRequest, *, strict: bool) -> _Plan:
+        if request.idempotency_key is not None:
+            return await self._plan_of_key(request, request.idempotency_key, strict=strict)
         now = self._now_seconds()
-        if request.idempotency_key is None:
-            photo = mint_photo_id(
-                now_milliseconds=int(now * 1000), random_bits=self._random.getrandbits
-            )
-            version = mint_version(self._random.getrandbits)
-            return _Plan(photo, version, self._place(request, strict=strict), int(now))
-        key = request.idempotency_key
+        photo = mint_photo_id(
+            now_milliseconds=int(now * 1000), random_bits=self._random.getrandbits
+        )
+        version = mint_version(self._random.getrandbits)
+        if request.volume is not None:
+            placed = self._place_in(self._mirrors.volume(request.volume), strict=strict)
+        else:
+            placed = self._volumes.place(self._rng.random, strict=strict)
+        return _Plan(photo, version, _require_placement(placed), int(now))
+
+    async def _plan_of_key(self, request: UploadRequest, key: str, *, strict: bool) -> _Plan:
+        """Return the plan of the key's photo: id, version and volume follow from the key."""
         photo, version = derive_photo_id(
             key, application=request.application, secret=self._key_secret
         )
-        if not request.first_attempt:
-            earlier = await self._earlier.find(photo, version)
+        volumes = self._key_volumes.of(photo)
+        own = volumes[-1]
+        if request.volume not in {None, own.number}:
+            self._mirrors.volume(request.volume)
+            raise BadArgument(
+                f"the volume of this Idempotency-Key is {own.number}, not {request.volume}: leave "
+                "out either the key or the volume"
+            )
+        placed = self._place_in(own, strict=strict)
+        if self._earlier.is_needed(volumes, placed):
+            earlier = await self._earlier.find(volumes, photo, version)
             if earlier is not None:
                 placed = self._mirrors.place(
                     earlier.volume,
@@ -140,22 +155,10 @@ class Uploads:
                     synchronous_only=True,
                 )
                 return _Plan(photo, version, placed, earlier.mtime_seconds, earlier.digest)
-        return _Plan(photo, version, self._place(request, strict=strict), int(now))
+        return _Plan(photo, version, _require_placement(placed), int(self._now_seconds()))
 
-    def _place(self, request: UploadRequest, *, strict: bool) -> Placement:
-        if request.volume is not None:
-            placed = self._place_in([self._mirrors.volume(request.volume)], strict=strict)
-        elif request.idempotency_key is not None:
-            order = order_by_key(self._cluster, request.idempotency_key)
-            placed = self._place_in(order, strict=strict)
-        else:
-            placed = self._volumes.place(self._rng.random, strict=strict)
-        if isinstance(placed, NoPlacement):
-            raise Unavailable(f"{placed.reason}; nothing was stored, try again")
-        return placed
-
-    def _place_in(self, order: list[Volume], *, strict: bool) -> Placement | NoPlacement:
-        return place_photo(self._cluster, self._mirrors.fleet.view(), order, strict=strict)
+    def _place_in(self, volume: Volume, *, strict: bool) -> Placement | NoPlacement:
+        return place_photo(self._cluster, self._mirrors.fleet.view(), [volume], strict=strict)
 
     def _receipt(self, photo_version: PhotoVersion, sniffed: Sniffed, copies: Copies) -> Receipt:
         return Receipt(
@@ -175,6 +178,12 @@ class Uploads:
             ),
             status=PHOTO.path(asdict(photo_version)),
         )
+
+
+def _require_placement(placed: Placement | NoPlacement) -> Placement:
+    if isinstance(placed, NoPlacement):
+        raise Unavailable(f"{placed.reason}; nothing was stored, try again")
+    return placed
 
 
 async def _whole_or_stream(

@@ -47,12 +47,11 @@ class Clients:
         volume = (
             random.choice(sorted(self._world.cluster.volumes)) if random.random() < 0.2 else None
         )
-        for attempt in range(4 if key else 1):
+        for _ in range(4 if key else 1):
             request = UploadRequest(
                 declared=DeclaredBody(),
                 volume=volume,
                 idempotency_key=key,
-                first_attempt=attempt == 0 and random.random() < 0.5,
                 strict=random.random() < 0.1,
                 is_waiting=random.random() < 0.1,
             )

@@ -12,6 +12,7 @@ from drill.checks.verdict import Criteria
 from storagenode.protocol.layout import HINTS, STAGING
 from tests.simulation.world import World
 from tests.storagenode.disk.crash_file_system import Contents
+from volumes.photo_id import PhotoId
 from volumes.photo_path import Info, InvalidPath, PhotoFile, Variant, parse_path, render_path
 
 WORK = (f"{STAGING}/", f"{HINTS}/")
@@ -33,6 +34,7 @@ def read_state(world: World) -> FinalState:
     leftovers = []
     # A revocation without a response may lack sizes until it is retried.
     acknowledged = {str(photo.photo_version) for photo in world.ledger.photos}
+    has_one_time = _photos_with_one_time(world)
     for node in world.nodes.values():
         contents = node.disk.contents()
         leftovers += [f"{node.name}:{path}" for path in contents if path.startswith(WORK)]
@@ -42,8 +44,7 @@ def read_state(world: World) -> FinalState:
             files[node.name][path] = StoredFile(digest, each.digest or "", len(each.data))
             if isinstance(file, Info) and str(file.photo_version) in acknowledged:
                 infos.setdefault(str(file.photo_version), info_digests(file, each.data))
-            # Two concurrent uploads with one key each have their own second.
-            if isinstance(file, Variant) and file.photo_version.photo in world.ledger.sent_once:
+            if isinstance(file, Variant) and file.photo_version.photo in has_one_time:
                 responses.setdefault(path, {})[node.name] = _response(each)
     deleted = [p for p in world.ledger.photos if world.ledger.acknowledged_removals(p)]
     for edge in world.edges.values():
@@ -57,6 +58,19 @@ def read_state(world: World) -> FinalState:
         leftovers=tuple(leftovers),
         nodes=frozenset(files),
     )
+
+
+def _photos_with_one_time(world: World) -> set[PhotoId]:
+    """Return the photos that have one modification time: sent once, or stored by every mirror.
+
+    A mirror that missed the acknowledged attempt of an upload can have the time of another one.
+    """
+    complete = {
+        photo.photo_version.photo
+        for photo in world.ledger.photos
+        if photo.mirrors.issuperset(world.cluster.volumes[photo.photo_version.volume].mirrors)
+    }
+    return world.ledger.sent_once | complete
 
 
 def _photo_files(contents: dict[str, Contents]) -> dict[PhotoFile, Contents]:

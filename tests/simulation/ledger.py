@@ -64,8 +64,8 @@ class Ledger:
     removals: list[Removal] = field(default_factory=list)
     bodies: dict[str, bytes] = field(default_factory=dict)
     """Every uploaded body, by its SHA-256."""
-    receipts: dict[str, tuple[Receipt, float]] = field(default_factory=dict)
-    """The first receipt of each Idempotency-Key, and its time."""
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    """The first receipt of each Idempotency-Key."""
     sent_once: set[PhotoId] = field(default_factory=set)
     """Photos of a single request, so that one clock determined their time."""
     violations: list[str] = field(default_factory=list)

@@ -25,8 +25,8 @@ LATENCY_SECONDS = 0.1
 BODY = b"GIF89a" + b"\xe8\x03" * 2 + bytes(3) + b"," + bytes(4) + b"\xe8\x03" * 2 + b"a photo"
 
 
-async def upload(master, key=None, *, is_new=False):
-    """Upload a photo to volume 1, and return its version."""
+async def upload(master, key=None):
+    """Upload a photo, to volume 1 unless it has a key, and return its version."""
 
     async def chunks():
         yield BODY
@@ -34,7 +34,7 @@ async def upload(master, key=None, *, is_new=False):
     receipt, _ = await master.uploads.take(
         UploadBody(chunks(), DeclaredBody(), bytes_max=len(BODY)),
         UploadRequest(
-            declared=DeclaredBody(), volume=VolumeId(1), idempotency_key=key, first_attempt=is_new
+            declared=DeclaredBody(), volume=None if key else VolumeId(1), idempotency_key=key
         ),
     )
     return parse_photo_version(receipt.reference)
@@ -66,7 +66,7 @@ async def duration_of(name, seed, shards):
     assert world.cluster.nodes.keys() == TWO_COLOS.keys(), "this seed has another cluster"
     master, loop = world.masters[0], asyncio.get_running_loop()
     await asyncio.sleep(2)
-    photo_version = await upload(master, "a key", is_new=True)
+    photo_version = await upload(master, "a key")
     if name == "undelete":
         await delete(master, photo_version)
     await asyncio.sleep(1 + random.random())

@@ -25,6 +25,7 @@ from storagemaster.wire import SIGNATURE_HEADER, SIGNED_DIGEST_HEADER
 from volumes.cluster import Cluster, Master
 from volumes.photo_path import PhotoVersion, parse_photo_version, render_stem
 
+DEFAULT = "default"
 ALL_SCOPES = ("admin", "delete", "read", "upload")
 
 
@@ -128,11 +129,13 @@ class ManualMaster:
         self,
         data: Any,
         *,
-        volume: int | None = 1,
+        volume: int | str | None = DEFAULT,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Upload a photo, into volume 1 by default."""
+        """Upload a photo, into volume 1 by default, or into the volume of a key."""
+        if volume == DEFAULT:
+            volume = 1 if key is None else None
         path = "/photos" if volume is None else f"/photos?volume={volume}"
         keyed = {"Idempotency-Key": key} if key is not None else {}
         return await self.request("POST", path, data=data, headers={**keyed, **(headers or {})})

@@ -12,7 +12,6 @@ from storagemaster.mirrors.placement import (
     Placement,
     Target,
     handoff_nodes,
-    order_by_key,
     place_in_volume,
     place_photo,
     spans_colos,
@@ -223,25 +222,6 @@ def test_full_node_is_a_handoff_node_only_for_existing_photos():
     cluster = cluster_of()
     assert handoff_nodes(cluster, views, mirror="e1", taken=["w1"], new_photo=True) == ["w2"]
     assert handoff_nodes(cluster, views, mirror="e1", taken=["w1"]) == ["e2", "w2"]
-
-
-def test_order_of_a_key_depends_only_on_the_key():
-    """Storagemasters with the same volumes agree, whatever the order of the config."""
-    one = cluster_of(volumes=dict.fromkeys(range(1, 30), ("e1", "w1")))
-    other = cluster_of(volumes=dict.fromkeys(reversed(range(1, 30)), ("e1", "w1")))
-    for key in ("", "a", "b", "\u00e9"):
-        numbers = [volume.number for volume in order_by_key(one, key)]
-        assert numbers == [volume.number for volume in order_by_key(other, key)]
-    assert order_by_key(one, "a") != order_by_key(one, "b")
-
-
-def test_order_of_a_key_is_stable_when_a_volume_is_added():
-    """The other volumes keep their order, so a retry finds the first upload early."""
-    before = cluster_of(volumes=dict.fromkeys(range(1, 10), ("e1", "w1")))
-    after = cluster_of(volumes=dict.fromkeys(range(1, 11), ("e1", "w1")))
-    order = [volume.number for volume in order_by_key(after, "key")]
-    order.remove(10)
-    assert order == [volume.number for volume in order_by_key(before, "key")]
 
 
 @st.composite

@@ -10,16 +10,14 @@ from tests.storagemaster.pictures import long_picture, picture
 from tests.storagemaster.small_cluster import KEY_SECRET
 from volumes.photo_id import derive_photo_id
 
-FIRST = {"Glassplate-First-Attempt": "1"}
-
 
 async def test_retry_at_another_master_finds_the_first_photo(cluster):
     """The response is 200 with the same receipt, and no node gets a third copy."""
     other = await cluster.another_master()
     photo = picture()
-    first = await cluster.master.upload(photo, key="k", volume=None)
+    first = await cluster.master.upload(photo, key="k")
     before = cluster.all_files()
-    again = await other.upload(photo, key="k", volume=None)
+    again = await other.upload(photo, key="k")
     assert (first.status, again.status) == (201, 200)
     assert again.document == first.document
     assert cluster.all_files() == before
@@ -27,7 +25,7 @@ async def test_retry_at_another_master_finds_the_first_photo(cluster):
 
 async def test_id_depends_only_on_the_key(cluster):
     """Every storagemaster of the cluster derives the same id."""
-    answer = await cluster.master.upload(picture(), key="holiday 7", volume=None)
+    answer = await cluster.master.upload(picture(), key="holiday 7")
     assert (answer.version.photo, answer.version.version) == derive_photo_id(
         "holiday 7", application="default", secret=KEY_SECRET
     )
@@ -101,7 +99,7 @@ async def test_retry_of_a_degraded_upload_finds_the_hint(cluster):
     first = await cluster.master.upload(photo, key="k")
     await cluster.stop("east-1")
     await cluster.start_and_notice("west-1")
-    again = await cluster.master.upload(photo, key="k", volume=None)
+    again = await cluster.master.upload(photo, key="k")
     assert again.status in {200, 201}
     assert again.original == first.original
     assert set(cluster.holders(first.original)) >= {"west-1", "west-2 for west-1"}
@@ -119,43 +117,121 @@ async def test_retry_while_degraded_creates_no_third_copy(cluster):
     assert cluster.all_files() == before
 
 
-@pytest.mark.parametrize("volume", [None, 2])
-async def test_retry_goes_to_the_volume_of_the_first_upload(cluster, volume):
-    """The requested volume and today's choice do not matter."""
+async def test_key_has_one_volume_whatever_is_up(cluster):
+    """A retry while a mirror is down goes to the volume of the first upload, at any master."""
     photo = picture()
-    first = await cluster.master.upload(photo, key="k", volume=1)
+    other = await cluster.another_master()
+    first = await cluster.master.upload(photo, key="k")
+    assert first.document["volume"] == 1
     await cluster.stop_and_notice("west-1")
-    again = await cluster.master.upload(photo, key="k", volume=volume)
-    assert again.original == first.original
+    for master in (cluster.master, other):
+        again = await master.upload(photo, key="k")
+        assert again.original == first.original
     assert set(cluster.holders(first.original)) == {"east-1", "west-1", "west-2 for west-1"}
 
 
-async def test_retry_while_the_mirrors_of_the_first_volume_are_down_fails(cluster):
-    """A first upload may exist, so the response is 503 and no second photo is created."""
+@pytest.mark.parametrize("fault", [Fault.FREEZE, Fault.RESET])
+async def test_retry_at_another_master_while_a_node_does_not_respond(cluster, fault):
+    """The masters have different views of the nodes, and one reference."""
+    other = await cluster.another_master()
     photo = picture()
-    first = await cluster.master.upload(photo, key="k", volume=1)
+    cluster.links["west-1"].plan(fault, after_bytes=0)
+    answers = [await master.upload(photo, key="k") for master in (cluster.master, other)]
+    assert {answer.status for answer in answers} <= {200, 201}
+    assert len({answer.original for answer in answers}) == 1
+
+
+async def test_two_masters_that_each_lack_a_colo_store_one_photo(cluster):
+    """Just after a cut, each holds the other colo for down; once it is over, mirrors are equal."""
+    other = await cluster.another_master()
+    photo = picture()
+    cut_off(cluster.master, "west-1", "west-2")
+    cut_off(other, "east-1", "east-2")
+    answers = await asyncio.gather(*(each.upload(photo, key="k") for each in cluster.masters))
+    assert [answer.status for answer in answers] == [201, 201]
+    assert len({answer.original for answer in answers}) == 1
+    await cluster.poll()
+    await cluster.master.deliver_hints()
+    assert cluster.holders(answers[0].original) == {"east-1": photo, "west-1": photo}
+    times = {
+        cluster.path(node, answers[0].original).stat().st_mtime for node in ("east-1", "west-1")
+    }
+    assert len(times) == 1
+
+
+def cut_off(master, *nodes):
+    """Mark nodes as down at a storagemaster until its next poll."""
+    for node in nodes:
+        master.fleet.mark_down(node, "cut off")
+
+
+async def test_slow_upload_loses_to_another_format_with_its_key(cluster):
+    """The slow JPEG gets 409, and its version has one original and no other file."""
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    jpeg, png = long_picture(2 * 1024 * 1024), picture(file_format="PNG")
+
+    async def slowly():
+        yield jpeg[:-1]
+        begun.set()
+        await may_end.wait()
+        yield jpeg[-1:]
+
+    slow = asyncio.create_task(cluster.master.upload(slowly(), key="k"))
+    await begun.wait()
+    first = await cluster.master.upload(png, key="k")
+    may_end.set()
+    assert ((await slow).status, first.status) == (409, 201)
+    await cluster.wait_until_nothing_is_staged()
+    assert cluster.all_files() == {node: {first.original: png} for node in ("east-1", "west-1")}
+
+
+async def test_volume_that_is_not_the_keys_own_is_refused(cluster):
+    """The message names the key's volume; nothing is stored in the other."""
+    photo = picture()
+    refused = await cluster.master.upload(photo, key="k", volume=2)
+    assert refused.status == 400
+    assert "the volume of this Idempotency-Key is 1, not 2" in refused.document["detail"]
+    assert (await cluster.master.upload(photo, key="k", volume=3)).status == 404
+    assert cluster.all_files() == {}
+    assert (await cluster.master.upload(photo, key="k", volume=1)).status == 201
+
+
+async def test_header_does_not_give_a_key_a_second_photo(cluster):
+    """No header makes a storagemaster skip what it knows of the key."""
+    photo, first_attempt = picture(), {"Glassplate-First-Attempt": "1"}
+    first = await cluster.master.upload(photo, key="k", headers=first_attempt)
+    again = await cluster.master.upload(photo, key="k", headers=first_attempt)
+    assert (first.status, again.status) == (201, 200)
+    assert again.original == first.original
+    refused = await cluster.master.upload(photo, key="k", volume=2, headers=first_attempt)
+    assert refused.status == 400
+
+
+async def test_upload_while_no_mirror_of_the_keys_volume_is_up_fails(cluster):
+    """No second home exists for the key: the response is 503, and uploads without a key succeed."""
+    photo = picture()
+    first = await cluster.master.upload(photo, key="k")
     await cluster.stop_and_notice("east-1", "west-1")
-    answer = await cluster.master.upload(photo, key="k", volume=None)
-    assert answer.status == 503
-    assert "cannot check whether this key was used before" in answer.document["detail"]
+    for key in ("k", "x"):
+        answer = await cluster.master.upload(photo, key=key)
+        assert answer.status == 503
+        assert answer.headers["Retry-After"] == "2"
+        assert "volume 1" in answer.document["detail"]
+    assert (await cluster.master.upload(photo, volume=None)).status == 201
     await cluster.start_and_notice("east-1", "west-1")
     assert set(cluster.holders(first.original)) == {"east-1", "west-1"}
-    assert cluster.files("east-2") == cluster.files("west-2") == {}
-    assert (await cluster.master.upload(photo, key="k", volume=None)).status == 200
+    assert (await cluster.master.upload(photo, key="k")).status == 200
 
 
-async def test_first_attempt_skips_the_search(cluster):
-    """It succeeds even while a volume has no mirror up, because the client declares a new key."""
-    await cluster.stop_and_notice("east-1", "west-1")
-    answer = await cluster.master.upload(picture(), key="k", volume=None, headers=FIRST)
-    assert (answer.status, answer.document["volume"]) == (201, 2)
-
-
-async def test_false_first_attempt_is_harmless(cluster):
-    """With the same bytes it finds the same photo while all nodes are up."""
+async def test_full_mirrors_do_not_move_a_key(cluster):
+    """A new key of the volume gets 503, and a key that was used before finds its photo."""
     photo = picture()
-    first = await cluster.master.upload(photo, key="k", volume=None, headers=FIRST)
-    again = await cluster.master.upload(photo, key="k", volume=None, headers=FIRST)
+    first = await cluster.master.upload(photo, key="k")
+    cluster.fill("east-1")
+    cluster.fill("west-1")
+    await cluster.poll()
+    assert (await cluster.master.upload(photo, key="x")).status == 503
+    again = await cluster.master.upload(photo, key="k")
     assert (again.status, again.original) == (200, first.original)
 
 
@@ -164,7 +240,7 @@ async def test_retry_after_a_lost_response_finds_the_photo(cluster):
     photo = picture()
     for node in ("east-1", "west-1"):
         cluster.links[node].plan(Fault.RESET, after_bytes=1, direction=Direction.CLIENT)
-    lost = await cluster.master.upload(photo, key="k", headers=FIRST)
+    lost = await cluster.master.upload(photo, key="k")
     assert lost.status == 503
     await cluster.poll()
     again = await cluster.master.upload(photo, key="k")
@@ -176,11 +252,11 @@ async def test_retry_completes_an_upload_with_one_copy(cluster):
     """The first attempt was not acknowledged; the retry makes the second copy."""
     photo = long_picture(300_000)
     await cluster.stop("west-1", "west-2", "east-2")
-    lost = await cluster.master.upload(photo, key="k", headers=FIRST)
+    lost = await cluster.master.upload(photo, key="k")
     assert lost.status == 503
     assert set(cluster.all_files()) == {"east-1"}
     await cluster.start_and_notice("west-1", "west-2", "east-2")
-    again = await cluster.master.upload(photo, key="k", volume=None)
+    again = await cluster.master.upload(photo, key="k")
     assert again.status == 201
     assert cluster.holders(again.original) == {"east-1": photo, "west-1": photo}
 
@@ -201,10 +277,10 @@ async def test_concurrent_uploads_with_one_key_create_one_photo(cluster):
 async def test_retry_after_a_delete_or_revocation_gets_410(cluster, action):
     """The key belongs to the deleted version only, and nothing is stored again."""
     photo = picture()
-    first = await cluster.master.upload(photo, key="k", volume=None)
+    first = await cluster.master.upload(photo, key="k")
     assert (await getattr(cluster.master, action)(first.version)).status == 200
     before = cluster.all_files()
-    assert (await cluster.master.upload(photo, key="k", volume=None)).status == 410
+    assert (await cluster.master.upload(photo, key="k")).status == 410
     assert cluster.all_files() == before
 
 

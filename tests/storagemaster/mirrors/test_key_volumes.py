@@ -1,0 +1,88 @@
+"""The volume of an Idempotency-Key follows from the key and the map alone."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from types import SimpleNamespace
+
+from storagemaster.mirrors.key_volumes import KeyVolumes
+from volumes.cluster import Volume
+from volumes.photo_id import PhotoId, derive_photo_id
+from volumes.volume_state import VolumeState
+
+PHOTOS = [derive_photo_id(f"{n}", application="a", secret=b"s")[0] for n in range(2000)]
+SCRIPT = """
+from tests.storagemaster.mirrors.test_key_volumes import PHOTOS, own
+print(own(range(1, 9), PHOTOS[:100]))
+"""
+
+
+def key_volumes(numbers, *, closed=()):
+    """Return the key volumes of a map with these volumes."""
+    states = {n: VolumeState.CLOSED if n in closed else VolumeState.OPEN for n in numbers}
+    return KeyVolumes(
+        SimpleNamespace(
+            volumes={n: Volume(number=n, mirrors=(), state=state) for n, state in states.items()}
+        )
+    )
+
+
+def own(numbers, photos=PHOTOS, **options):
+    """Return the numbers of the photos' own volumes."""
+    volumes = key_volumes(numbers, **options)
+    return [volumes.of(photo)[-1].number for photo in photos]
+
+
+def test_the_volumes_of_keys_are_fixed():
+    """They must never change in any release, or keys would forget their photos."""
+    photos = [PhotoId("fv9z2vv93sqhjmen"), PhotoId("0123456789abcdef"), PhotoId("z" * 16)]
+    assert own(range(1, 9), photos) == [5, 1, 2]
+
+
+def test_the_order_of_the_config_does_not_matter():
+    """Storagemasters with the same volumes agree."""
+    assert own(range(1, 30)) == own(reversed(range(1, 30)))
+
+
+def test_every_process_chooses_the_same_volumes():
+    """The choice does not depend on the hashes of a process."""
+    printed = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert printed == f"{own(range(1, 9), PHOTOS[:100])}\n"
+
+
+def test_keys_are_spread_evenly():
+    """Each of eight volumes gets an eighth of 2,000 keys, within a third."""
+    counts = Counter(own(range(1, 9)))
+    assert set(counts) == set(range(1, 9))
+    assert all(167 < count < 333 for count in counts.values())
+
+
+def test_a_new_volume_takes_over_its_share_of_the_keys_only():
+    """No key moves between the other volumes."""
+    before, after = own((1, 2, 4, 5)), own((1, 2, 3, 4, 5))
+    moved = [new for old, new in zip(before, after, strict=True) if old != new]
+    assert set(moved) == {3}
+    assert 267 < len(moved) < 533
+
+
+def test_a_closed_volume_is_searched_and_the_next_one_stores():
+    """Keys that were used before a volume was closed find their photos there."""
+    before, volumes = own(range(1, 9)), key_volumes(range(1, 9), closed=(3, 5))
+    for photo, old in zip(PHOTOS, before, strict=True):
+        candidates = [volume.number for volume in volumes.of(photo)]
+        assert candidates[-1] not in {3, 5}
+        assert candidates[0] == old
+        assert set(candidates[:-1]) <= {3, 5}
+
+
+def test_without_an_open_volume_the_closed_ones_are_searched():
+    """Retries still find their photos, and nothing new can be stored."""
+    volumes = key_volumes((1, 2), closed=(1, 2)).of(PHOTOS[0])
+    assert {volume.number for volume in volumes} == {1, 2}
