@@ -162,7 +162,7 @@ def _wire(
         photos=photos,
         batches=BatchLookup(mirrors, photos, cache),
         deletes=deletes,
-        revokes=Revokes(mirrors, reads, photos, relinking, deletes, key_secret=secret),
+        revokes=Revokes(mirrors, reads, photos, relinking, deletes, queue, key_secret=secret),
         repairs=Repairs(cluster, reconcile),
         bundles=bundles,
         regeneration=RegenerateApi(regeneration),

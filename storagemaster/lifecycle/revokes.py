@@ -3,18 +3,23 @@
 Nothing stores a list of revoked URLs.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from storagemaster.caches.variants import listed_variants
 from storagemaster.errors import PhotoGone, Unavailable
+from storagemaster.job_wire import SECOND_PASS_QUEUE, JobKind
+from storagemaster.jobs.second_pass import SECOND_PASS_EXT
+from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.lifecycle.relinking import Relinking, relinked_files
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagemaster.photos.photos import Photos
-from storagemaster.wire import Revocation
+from storagemaster.wire import PhotoStatus, Revocation
 from volumes.photo_id import Version, derive_version
-from volumes.photo_path import Info, PhotoTombstone, PhotoVersion
+from volumes.photo_path import Info, PhotoTombstone, PhotoVersion, Variant
+from volumes.version_files import VersionState
 
 _OUTCOME = "nothing was revoked"
 
@@ -29,6 +34,7 @@ class Revokes:
         photos: Photos,
         relinking: Relinking,
         deletes: Deletes,
+        queue: SizesQueue,
         *,
         key_secret: bytes,
     ) -> None:
@@ -37,6 +43,7 @@ class Revokes:
         self._photos = photos
         self._relinking = relinking
         self._deletes = deletes
+        self._queue = queue
         self._key_secret = key_secret
 
     async def revoke(self, photo_version: PhotoVersion) -> Revocation:
@@ -63,6 +70,8 @@ class Revokes:
             photo_version.volume, photo_version.photo, photo_version.version
         )
         status = await self._photos.status(new)
+        carried = [*relinked_files(photo_version, files), *relinked_files(new, files)]
+        self._enqueue_missing(new, status, [file for file in carried if isinstance(file, Variant)])
         return Revocation(
             volume=new.volume,
             photo=new.photo,
@@ -73,6 +82,19 @@ class Revokes:
             purged=deletion.purged,
             purge_pending=deletion.purge_pending,
         )
+
+    def _enqueue_missing(
+        self, new: PhotoVersion, status: PhotoStatus, carried: Sequence[Variant]
+    ) -> None:
+        """Enqueue what the new version lacks. The jobs of the old one end without a result."""
+        original = next(replace(file, photo_version=new) for file in carried if file.is_original)
+        if status.state == VersionState.PENDING:
+            self._queue.enqueue(original)
+        elif status.info and status.info.get("second_pass"):
+            made = [file for file in carried if not file.is_original]
+            if all(file.ext != SECOND_PASS_EXT for file in made):
+                second_pass = JobKind.SECOND_PASS
+                self._queue.enqueue(original, queue_name=SECOND_PASS_QUEUE, kind=second_pass)
 
     async def _make_new_version(
         self, old: PhotoVersion, new: PhotoVersion, files: PhotoFiles

@@ -111,6 +111,7 @@ class SimulatedMaster(Machine):
             photos,
             Relinking(mirrors, self.reads, mirroring),
             deletes,
+            self._queue,
             key_secret=secret,
         )
         self.undeletes = Undeletes(mirrors, self.uploads)

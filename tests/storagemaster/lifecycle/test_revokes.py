@@ -1,8 +1,14 @@
 """Revocations: the new version has all files of the old one, or its sizes are regenerated."""
 
+import hashlib
+import json
 import os
 
+import pytest
+
+from storagemaster.job_wire import NEW_QUEUE, SECOND_PASS_QUEUE, JobKind
 from storagenode.disk.filesystem import DIGEST_XATTR
+from storagenode.protocol.wire import BundledFile, render_bundle
 from tests.storagemaster.bundles_to_send import sizes_of
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.uploads.test_bad_uploads import assert_problem
@@ -73,3 +79,47 @@ async def test_file_damaged_after_its_link_is_not_copied(cluster, photo, monkeyp
     assert_problem(answer, 503, "unavailable")
     hints = cluster.hidden("west-2", ".hints")
     assert not any(path.endswith("_o.jpg") for path in hints)
+
+
+@pytest.fixture(name="enqueued")
+def _enqueued(cluster, monkeypatch):
+    """Return the jobs that a master enqueues: the original, its queue, and its kind."""
+    jobs = []
+
+    def enqueue(original, *, queue_name=NEW_QUEUE, kind=JobKind.SIZES):
+        jobs.append((original, queue_name, kind))
+
+    monkeypatch.setattr(cluster.master.queue, "enqueue", enqueue)
+    return jobs
+
+
+async def test_sizes_that_do_not_exist_yet_are_enqueued_at_once(cluster, enqueued):
+    """The job of the old version ends without a result, so the new version gets its own."""
+    receipt = (await cluster.master.upload(picture())).document
+    old = PhotoVersion(receipt["volume"], receipt["photo"], receipt["version"])
+    enqueued.clear()
+    _, new = await revoke(cluster, old)
+    assert enqueued == [(Variant(new, "o", "jpg"), NEW_QUEUE, JobKind.SIZES)]
+    await revoke(cluster, old)
+    assert len(enqueued) == 2, "a retry can follow a master that died before it enqueued the job"
+
+
+async def test_sizes_that_exist_are_not_enqueued(cluster, photo, enqueued):
+    """The new version has them already."""
+    await revoke(cluster, photo)
+    assert enqueued == []
+
+
+async def test_a_second_pass_that_was_not_made_yet_is_enqueued_at_once(cluster, enqueued):
+    """The same holds for AVIF, which is made last."""
+    receipt = (await cluster.master.upload(picture())).document
+    old = PhotoVersion(receipt["volume"], receipt["photo"], receipt["version"])
+    document = {"original": {"ext": "jpg"}, "second_pass": [["m", "avif"]], "variants": []}
+    info = json.dumps(document).encode()
+    digest = hashlib.sha256(info).hexdigest()
+    body = render_bundle([BundledFile(render_path(Info(old)), digest, info)])
+    await cluster.master.worker.put_bundle(old, body, mtime_seconds=1)
+    enqueued.clear()
+    _, new = await revoke(cluster, old)
+    original = Variant(new, "o", "jpg")
+    assert enqueued == [(original, SECOND_PASS_QUEUE, JobKind.SECOND_PASS)]
