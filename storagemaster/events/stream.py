@@ -1,4 +1,4 @@
-"""`GET /events`: a stream of server-sent events, for browsers and `curl`."""
+"""`GET /events`: a stream of server-sent events, for applications and `curl`."""
 
 import asyncio
 import contextlib
