@@ -13,7 +13,8 @@ from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 
 # The size of a file has at most eighteen digits.
-_RANGE = re.compile(r" *([0-9]{0,18}) *- *([0-9]{0,18}) *")
+_RANGE = re.compile(r" *([0-9]{1,18}) *- *([0-9]{0,18}) *")
+_SUFFIX = re.compile(r" *-([0-9]{1,18}) *")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +121,12 @@ def _decide_range(wanted: str, size: int) -> ReadOutcome:
     unit, _, ranges = wanted.partition("=")
     if unit.lower() != "bytes" or not ranges or "," in ranges:
         return Full()
-    match = _RANGE.fullmatch(ranges)
-    if match is None or not (match[1] or match[2]):
-        return RangeNotSatisfiable()
-    if not match[1]:
-        length = min(int(match[2]), size)
+    if suffix := _SUFFIX.fullmatch(ranges):
+        length = min(int(suffix[1]), size)
         return Partial(size - length, size - 1) if length else RangeNotSatisfiable()
+    match = _RANGE.fullmatch(ranges)
+    if match is None:
+        return RangeNotSatisfiable()
     first = int(match[1])
     last = min(int(match[2]), size - 1) if match[2] else size - 1
     return Partial(first, last) if first <= last and first < size else RangeNotSatisfiable()

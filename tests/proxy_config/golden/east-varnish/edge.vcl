@@ -580,7 +580,7 @@ sub judge_range {
         unset req.http.Range;
         return;
     }
-    if (req.http.Range !~ "^(?i)bytes= *([0-9]{1,18} *- *[0-9]{0,18}|- *[0-9]{1,18}) *$") {
+    if (req.http.Range !~ "^(?i)bytes= *([0-9]{1,18} *- *[0-9]{0,18}|-[0-9]{1,18}) *$") {
         call refuse_range;
     }
     set req.http.Photo-First = regsub(req.http.Range, "^.{6} *([0-9]*) *-.*$", "\1");
