@@ -75,6 +75,8 @@ def check_read(
     match response.status:
         case 200:
             ledger.record_read(photo, node.name, bytes(response.body))
+            if response["fence"]:
+                ledger.add_violation(f"C2: {node.name} serves {photo.photo_version} while fenced")
             for removal in ledger.acknowledged_removals(photo):
                 since = removal.acknowledged_at or 0.0
                 if node.name in removal.mirrors and node.damaged_at < since < started:

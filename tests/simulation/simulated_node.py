@@ -21,6 +21,7 @@ from storagenode.protocol.errors import InvalidSignature, NodeError
 from storagenode.protocol.files import FileMetadata, Published
 from storagenode.protocol.layout import Place, TrashedFile
 from storagenode.protocol.wire import Pull
+from storagenode.read_port.buffered_response import BufferedResponse
 from storagenode.read_port.read_api import ReadApi
 from storagenode.upkeep.fence import TICK_SECONDS, Fence
 from storagenode.write_port.pulling import Puller
@@ -200,11 +201,21 @@ class SimulatedNode(Machine):
         return await self.puller.pull(wire.parse_pull(wire.render_pull(pull)))
 
     async def read(self, url_path: str) -> web.StreamResponse:
-        """Return the response of the read port."""
-        request: Any = SimpleNamespace(
-            method="GET", raw_path=url_path, headers={}, body_exists=False
-        )
-        return await self._reads.respond(request)
+        """Return the response of the read port to a plain GET, on the path that an edge gets.
+
+        `response["fence"]` is the serial of the fence that the whole read met, if any.
+        """
+        volume = VolumeId(int(url_path.split("/")[1]))
+        serial = self.fence.serial if self.fence.is_fenced(volume) else None
+        if fast := self._reads.try_fast_path(url_path.encode()):
+            response: web.StreamResponse = BufferedResponse(status=200, headers={}, body=fast[1])
+        else:
+            request: Any = SimpleNamespace(
+                method="GET", raw_path=url_path, headers={}, body_exists=False
+            )
+            response = await self._reads.respond(request)
+        response["fence"] = serial if self.fence.is_fenced(volume) else None
+        return response
 
     def _read(self, path: str) -> tuple[FileMetadata, bytes]:
         file = open_file(self.disk, path)
