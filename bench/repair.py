@@ -24,6 +24,7 @@ from storagemaster.caches.purging import EdgePurger
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.settling import Settling
 from storagemaster.repair.reconcile import Reconciler
 from storagenode.client import NodeClient
 from storagenode.protocol.layout import Place
@@ -77,7 +78,9 @@ async def _measure(
     await mirrors.fleet.poll()
     # No edge needs a purge.
     tombstone_delivery = TombstoneDelivery(mirrors, EdgePurger({}, session))
-    reconcile = Reconciler(mirrors, tombstone_delivery, now_seconds=time.time)
+    reconcile = Reconciler(
+        mirrors, tombstone_delivery, settling=Settling(mirrors.fleet), now_seconds=time.time
+    )
     rates = []
     for run in range(1 + RUNS):
         await _fill(nodes[source], volume, batch, run)

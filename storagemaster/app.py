@@ -33,7 +33,7 @@ from storagemaster.jobs.attempts import Attempts
 from storagemaster.jobs.bundles import Bundles
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.jobs.sweep import PASS_SECONDS as SWEEP_PASS_SECONDS
-from storagemaster.jobs.sweep import Sweep
+from storagemaster.jobs.sweep import TOUCHED_PASS_SECONDS, Sweep
 from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.lifecycle.regeneration import Regeneration
 from storagemaster.lifecycle.relinking import Relinking
@@ -44,6 +44,7 @@ from storagemaster.mirrors.fleet import POLL_SECONDS, Fleet
 from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
+from storagemaster.mirrors.settling import Settling
 from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import MasterMetrics
 from storagemaster.operations.scrubs import Scrubs
@@ -150,7 +151,9 @@ def _wire(
     bundles = Bundles(mirrors, mirroring, cache, events, queue)
     attempts = Attempts(mirrors, reads, bundles)
     abandoned_jobs = AbandonedJobs(connection, keys, queue, attempts, now_seconds=time.time)
-    reconcile = Reconciler(mirrors, tombstones, now_seconds=time.time)
+    settling = Settling(fleet)
+    reconcile = Reconciler(mirrors, tombstones, settling=settling, now_seconds=time.time)
+    sweep = Sweep(mirrors, queue, settling)
     secret = keys.idempotency_secret
     relinking = Relinking(mirrors, reads, mirroring)
     regeneration = Regeneration(mirrors, reads, relinking, queue, key_secret=secret)
@@ -176,23 +179,37 @@ def _wire(
         events=events,
         metrics=MasterMetrics(events, webhooks, clients),
         status=ClusterStatus(
-            cluster, fleet, queue, edge_health, abandoned_jobs, reconcile, master=master.id
+            mirrors, queue, edge_health, abandoned_jobs, reconcile, settling, master=master.id
         ),
     )
     works: tuple[tuple[Work, float], ...] = (
         (fleet.poll, POLL_SECONDS),
         (edge_health.poll, EDGE_POLL_SECONDS),
-        (FenceLifter(mirrors, tombstones, now_seconds=time.time).lift_fences, FENCE_PASS_SECONDS),
         (queue.flush_batch, 0.0),
-        (HintedHandoff(mirrors, purging, tombstones).deliver_all, HINTS_PASS_SECONDS),
-        (purging.repeat_due, REPEAT_PASS_SECONDS),
         (EventRelay(cluster.queue_url, keys, events, boot=boot).run, RELAY_RECONNECT_SECONDS),
         (webhooks.send_all, 0.0),
         (abandoned_jobs.requeue_all, ABANDONED_PASS_SECONDS),
-        (Sweep(mirrors, queue).sweep_all, SWEEP_PASS_SECONDS),
-        (reconcile.reconcile_next, reconcile.pause_seconds),
+        *_repairs(mirrors, purging, tombstones, reconcile, sweep),
     )
     return _Parts(api, events, (fleet.poll, edge_health.poll), works)
+
+
+def _repairs(
+    mirrors: Mirrors,
+    purging: EdgePurger,
+    tombstones: TombstoneDelivery,
+    reconcile: Reconciler,
+    sweep: Sweep,
+) -> tuple[tuple[Work, float], ...]:
+    """Return the passes that complete what a fault has left."""
+    return (
+        (FenceLifter(mirrors, tombstones, now_seconds=time.time).lift_fences, FENCE_PASS_SECONDS),
+        (HintedHandoff(mirrors, purging, tombstones).deliver_all, HINTS_PASS_SECONDS),
+        (purging.repeat_due, REPEAT_PASS_SECONDS),
+        (reconcile.reconcile_next, reconcile.pause_seconds),
+        (sweep.sweep_touched, TOUCHED_PASS_SECONDS),
+        (sweep.sweep_all, SWEEP_PASS_SECONDS),
+    )
 
 
 def _connect_to_queue(cluster: Cluster) -> redis.Redis:

@@ -4,6 +4,7 @@ A shard is *done* if every original has an info or a failure, and every declared
 there. A done shard is not listed again until its digest changes.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable
 
@@ -11,6 +12,7 @@ from storagemaster.job_wire import RETRY_QUEUE
 from storagemaster.jobs.second_pass import SecondPasses
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.settling import Settling
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.files import ListedFile
 from volumes.photo_path import Variant, VolumeId, parse_name
@@ -19,6 +21,7 @@ from volumes.version_files import VersionState, versions_in
 log = logging.getLogger(__name__)
 
 PASS_SECONDS = 20.0
+TOUCHED_PASS_SECONDS = 1.0
 
 
 class Sweep:
@@ -28,11 +31,14 @@ class Sweep:
         self,
         mirrors: Mirrors,
         queue: SizesQueue,
+        settling: Settling,
     ) -> None:
         self._cluster = mirrors.cluster
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
         self._queue = queue
+        self._settling = settling
+        self._one_at_a_time = asyncio.Lock()
         self._second_passes = SecondPasses(
             self._cluster.variant_formats, self._cluster.sizes, queue
         )
@@ -41,11 +47,19 @@ class Sweep:
 
     async def sweep_all(self) -> None:
         """Sweep every volume once."""
-        for volume in self._cluster.volumes:
-            try:
-                await self.sweep(volume)
-            except NodeError as error:
-                log.warning("volume %s was not swept: %s", volume, error)
+        await self._sweep_some(self._cluster.volumes)
+
+    async def sweep_touched(self) -> None:
+        """Sweep the volumes whose mirrors have become equal since the last fault."""
+        await self._sweep_some(sorted(self._settling.unswept))
+
+    async def _sweep_some(self, volumes: Iterable[VolumeId]) -> None:
+        async with self._one_at_a_time:
+            for volume in volumes:
+                try:
+                    await self.sweep(volume)
+                except NodeError as error:
+                    log.warning("volume %s was not swept: %s", volume, error)
 
     async def sweep(self, volume: VolumeId) -> int:
         """Enqueue the missing sizes of a volume, and return the number of photos.
@@ -57,6 +71,7 @@ class Sweep:
         if not mirrors:
             return 0
         node = self._nodes[mirrors[0]]
+        begun = self._settling.begin()
         pending: set[Variant] = set()
         for shard, digest in (await node.shard_digests(volume)).items():
             if self._done.get((volume, shard)) != digest:
@@ -65,6 +80,7 @@ class Sweep:
                 pending |= found
                 if not await self._second_passes.sweep(node, volume, shard, files) and not found:
                     self._done[volume, shard] = digest
+        self._settling.record_sweep(self._cluster.volumes[volume], begun=begun, pending=pending)
         again = pending & self._seen_pending.get(volume, set())
         self._seen_pending[volume] = pending
         for original in again:

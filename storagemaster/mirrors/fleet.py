@@ -1,8 +1,9 @@
 """Last known status of the nodes, polled once a second."""
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,6 +59,8 @@ class Fleet:
     def __init__(self, nodes: Mapping[NodeId, StatusSource]) -> None:
         self._nodes = nodes
         self._views: Mapping[NodeId, NodeView] = dict.fromkeys(nodes, UNKNOWN)
+        self._moments = itertools.count(1)
+        self._faults: dict[NodeId, int] = dict.fromkeys(nodes, 0)
         self.polls = 0
         """Number of completed polls."""
 
@@ -85,12 +88,26 @@ class Fleet:
             if self.is_up(node) and (cold_tier is None or node in cold_tier.cold_nodes)
         ]
 
+    def moment(self) -> int:
+        """Return a number that is higher than all before it."""
+        return next(self._moments)
+
+    def last_fault_of(self, nodes: Iterable[NodeId]) -> int:
+        """Return the last moment at which any of the nodes can have missed a file."""
+        return max(self._faults[node] for node in nodes)
+
+    @property
+    def last_fault(self) -> int:
+        """The last moment at which any node can have missed a file."""
+        return self.last_fault_of(self._nodes)
+
     def mark_down(self, node: NodeId, reason: str) -> None:
         """Treat the node as down until it responds to a poll again."""
         view = self._views[node]
         if view.up:
             log.warning("node %s is down: %s", node, reason)
         self._set(node, NodeView(up=False, status=view.status, reason=reason))
+        self._faults[node] = self.moment()
 
     async def poll(self) -> None:
         """Request the status of all nodes concurrently."""
@@ -108,11 +125,27 @@ class Fleet:
             return
         if not self._views[node].up:
             log.info("node %s is up", node)
+        last = self._views[node]
         self._set(node, NodeView(up=True, status=status, reason=_reason_of(status)))
+        if not _is_undisturbed(last, status):
+            self._faults[node] = self.moment()
+        if last.status is not None and last.status.hints and not status.hints:
+            # The mirrors of the hints are unknown, and each hint was a failed write.
+            self._faults = dict.fromkeys(self._nodes, self.moment())
 
     def _set(self, node: NodeId, view: NodeView) -> None:
         # Each upload takes a view, so a change makes the copy.
         self._views = {**self._views, node: view}
+
+
+def _is_undisturbed(last: NodeView, status: NodeStatus) -> bool:
+    """Return True if the same process runs on the same disk since the last status."""
+    return (
+        last.up
+        and last.status is not None
+        and (last.status.boot, last.status.fence_serial) == (status.boot, status.fence_serial)
+        and _reason_of(last.status) == _reason_of(status)
+    )
 
 
 def _reason_of(status: NodeStatus) -> str:

@@ -7,11 +7,13 @@ from typing import Any
 from storagemaster.caches.edge_health import EdgeHealth
 from storagemaster.jobs.abandoned_jobs import AbandonedJobs
 from storagemaster.jobs.sizes_queue import SizesQueue
-from storagemaster.mirrors.fleet import Fleet, NodeView
+from storagemaster.mirrors.fleet import NodeView
+from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.settling import Settling
 from storagemaster.operations.alerts import node_alerts, queue_alerts, repair_alerts
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import state_document
-from volumes.cluster import Cluster, Node, NodeId, Volume
+from volumes.cluster import Node, NodeId, Volume
 from volumes.cold_tier import ColdTier
 
 
@@ -20,22 +22,23 @@ class ClusterStatus:
 
     def __init__(
         self,
-        cluster: Cluster,
-        fleet: Fleet,
+        mirrors: Mirrors,
         queue: SizesQueue,
         edge_health: EdgeHealth,
         abandoned_jobs: AbandonedJobs,
         reconcile: Reconciler,
+        settling: Settling,
         *,
         master: str,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
-        self._cluster = cluster
-        self._fleet = fleet
+        self._cluster = mirrors.cluster
+        self._fleet = mirrors.fleet
         self._queue = queue
         self._edge_health = edge_health
         self._abandoned_jobs = abandoned_jobs
         self._reconcile = reconcile
+        self._settling = settling
         self._master = master
         self._now_seconds = now_seconds
 
@@ -60,6 +63,7 @@ class ClusterStatus:
                 _volume(volume, views, self._fleet.cold_tier_of(volume.number))
                 for volume in self._cluster.volumes.values()
             ],
+            "waits": self._waits(),
             "pending_hints": sum(view.status.hints for view in views.values() if view.status),
             "queues": depths,
             "workers_alive": workers_alive,
@@ -82,6 +86,16 @@ class ClusterStatus:
                 for id_, edge in self._cluster.edges.items()
             ],
         }
+
+    def _waits(self) -> list[dict[str, Any]]:
+        """Return what volumes wait for since the last fault, each with its volumes."""
+        volumes_by_reason: dict[str, list[int]] = {}
+        for volume in self._cluster.volumes.values():
+            if reason := self._settling.waits_for(volume):
+                volumes_by_reason.setdefault(reason, []).append(volume.number)
+        return [
+            {"volumes": numbers, "for": reason} for reason, numbers in volumes_by_reason.items()
+        ]
 
 
 def _node(node: Node, view: NodeView) -> dict[str, Any]:

@@ -121,6 +121,11 @@ def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
             "Number of repair steps that failed and are not retried.",
             repair["failed_total"],
         ),
+        (
+            "glassplate_waiting_volumes",
+            "Number of volumes that were not compared and swept since their last fault.",
+            sum(len(wait["volumes"]) for wait in status["waits"]),
+        ),
         ("glassplate_alerts", "Number of alerts in the status.", len(status["alerts"])),
     ):
         if value is not None:

@@ -17,6 +17,7 @@ from runtime.crashpoint import crashpoint
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.mirroring import pull_seconds
 from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.settling import Settling
 from storagemaster.repair.lost_digests import digest_elsewhere
 from storagemaster.repair.plan import plan_shard
 from storagemaster.repair.steps import (
@@ -84,6 +85,7 @@ class Reconciler:
         mirrors: Mirrors,
         tombstone_delivery: TombstoneDelivery,
         *,
+        settling: Settling,
         now_seconds: Callable[[], float],
         shuffle: Callable[[list[VolumeId]], None] = random.shuffle,
     ) -> None:
@@ -91,6 +93,8 @@ class Reconciler:
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
         self._tombstone_delivery = tombstone_delivery
+        self._settling = settling
+        self._seen_fault = 0
         self._now_seconds = now_seconds
         self._shuffle = shuffle
         self._throttle = RepairThrottle(mirrors.cluster.limits.repair_bytes_per_second)
@@ -105,20 +109,46 @@ class Reconciler:
         return CYCLE_SECONDS / len(self._cluster.volumes)
 
     async def reconcile_next(self) -> None:
-        """Compare the next volume and repair it."""
+        """Compare the next volume and repair it; first all volumes that a fault has touched."""
         if not self._waiting:
             # Each storagemaster uses its own order, so that they share the work.
             self._waiting = list(self._cluster.volumes)
             self._shuffle(self._waiting)
+        for number in self._touched():
+            await self.reconcile(number)
         await self.reconcile(self._waiting.pop())
+
+    def _touched(self) -> list[VolumeId]:
+        """Return the volumes whose mirrors are up again and were not compared since."""
+        last_fault = self._fleet.last_fault
+        if last_fault == self._seen_fault:
+            return []
+        self._seen_fault = last_fault
+        touched = [
+            number
+            for number, volume in self._cluster.volumes.items()
+            if all(map(self._fleet.is_up, volume.mirrors))
+            and self._settling.needs_comparison(volume)
+        ]
+        self._shuffle(touched)
+        return touched
 
     async def reconcile(self, volume: VolumeId, *, unthrottled: bool = False) -> RepairReport:
         """Compare one volume and repair it. An operator's request runs `unthrottled`."""
+        begun = self._settling.begin()
         found = await self.plan(volume)
         self.conflicts[volume] = found.plan.conflicts
         if not found.unreachable:
             self.forget_failures(volume, keep=found.plan.steps)
         report = await self.apply(found.plan, unthrottled=unthrottled)
+        # The files whose digests were restored are compared by the next pass.
+        restored = sum(isinstance(step, RestoreDigest) for step in found.plan.steps)
+        self._settling.record_comparison(
+            self._cluster.volumes[volume],
+            begun=begun,
+            unreachable=found.unreachable,
+            failed_steps=len(report.failed) or restored,
+        )
         if report.done or report.failed:
             log.info(
                 "volume %s: %s steps done, %s bytes copied, %s steps failed",

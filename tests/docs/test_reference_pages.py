@@ -24,6 +24,7 @@ STATUS = {
     "workers_alive": 1,
     "repair": {"steps_left": 0, "bytes_left": 0, "failed_total": 0},
     "alerts": [],
+    "waits": [],
 }
 NODE_STATUS = NodeStatus(
     node="east-1",

@@ -10,7 +10,7 @@ from storagemaster.caches.info_cache import InfoCache
 from storagemaster.caches.purging import REPEAT_PASS_SECONDS, EdgePurger
 from storagemaster.events.events import Events
 from storagemaster.jobs.bundles import Bundles
-from storagemaster.jobs.sweep import Sweep
+from storagemaster.jobs.sweep import TOUCHED_PASS_SECONDS, Sweep
 from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.lifecycle.relinking import Relinking
 from storagemaster.lifecycle.revokes import Revokes
@@ -20,6 +20,7 @@ from storagemaster.mirrors.fleet import Fleet
 from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
+from storagemaster.mirrors.settling import Settling
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.photos.photos import Photos
 from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECONDS
@@ -115,9 +116,11 @@ class SimulatedMaster(Machine):
             key_secret=secret,
         )
         self.undeletes = Undeletes(mirrors, self.uploads)
+        self.settling = Settling(fleet)
         self.reconcile = Reconciler(
             mirrors,
             tombstone_delivery,
+            settling=self.settling,
             now_seconds=self._now_seconds,
             shuffle=self._random.shuffle,
         )
@@ -131,7 +134,9 @@ class SimulatedMaster(Machine):
         fence_lifter = FenceLifter(mirrors, tombstone_delivery, now_seconds=self._now_seconds)
         self._repeat(fence_lifter.lift_fences, FENCE_PASS_SECONDS)
         self._repeat(self.reconcile.reconcile_next, RECONCILE_SECONDS)
-        self._repeat(Sweep(mirrors, self._queue).sweep_all, SWEEP_SECONDS)
+        sweep = Sweep(mirrors, self._queue, self.settling)
+        self._repeat(sweep.sweep_all, SWEEP_SECONDS)
+        self._repeat(sweep.sweep_touched, TOUCHED_PASS_SECONDS)
 
     def crash(self) -> None:
         """Kill the process."""

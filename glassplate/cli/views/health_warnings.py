@@ -10,6 +10,7 @@ def list_warnings(document: Document) -> list[str]:
     return [
         *_of_nodes(document["nodes"]),
         *_of_volumes(document["volumes"]),
+        *_of_waits(document["waits"]),
         *_of_hints_and_edges(document),
         *document["alerts"],
     ]
@@ -38,17 +39,14 @@ def _of_nodes(nodes: Iterable[Document]) -> Iterator[str]:
 
 
 def _of_volumes(volumes: Iterable[Document]) -> Iterator[str]:
-    unreadable: list[int] = []
-    degraded: list[int] = []
-    for volume in volumes:
-        if not volume["mirrors_up"]:
-            unreadable.append(volume["number"])
-        elif len(volume["mirrors_up"]) < len(volume["mirrors"]):
-            degraded.append(volume["number"])
+    unreadable = [volume["number"] for volume in volumes if not volume["mirrors_up"]]
     if unreadable:
         yield f"volumes {compact_ranges(unreadable)}: no mirror is up; photos cannot be read"
-    if degraded:
-        yield f"volumes {compact_ranges(degraded)}: not every mirror is up"
+
+
+def _of_waits(waits: Iterable[Document]) -> Iterator[str]:
+    for wait in waits:
+        yield f"volumes {compact_ranges(wait['volumes'])} wait for {wait['for']}"
 
 
 def _of_hints_and_edges(document: Document) -> Iterator[str]:

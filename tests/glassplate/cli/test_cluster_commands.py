@@ -1,5 +1,6 @@
 """`glassplate status` and `token`, and the options that select a cluster."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -7,8 +8,11 @@ import subprocess
 import pytest
 
 from glassplate import blocking
+from glassplate.cli.commands import status
 from glassplate.cli.connection import Connection
+from glassplate.errors import Unreachable
 from tests.free_ports import free_ports
+from tests.storagemaster.manual_clock import JumpingClockLoop
 
 STATUS_KEYS = {
     "alerts",
@@ -22,6 +26,7 @@ STATUS_KEYS = {
     "queues",
     "repair",
     "volumes",
+    "waits",
     "workers_alive",
 }
 
@@ -50,10 +55,68 @@ def test_check_sets_the_exit_status(glassplate, cluster):
         checked = glassplate("status", "--check")
     assert shown.exit_code == 0
     assert checked.exit_code == 1
-    for words in ("! node east-1 in east is down", "! volumes 1-3: not every mirror is up"):
+    for words in ("! node east-1 in east is down", "! volumes 1-2 wait for east-1, which is down"):
         assert words in shown.stdout
         assert words in checked.stdout
-    assert glassplate("status", "--check", "--watch").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--check", "--watch"), ("--wait", "--check"), ("--wait", "--watch"), ("--timeout", "3")],
+)
+def test_options_that_exclude_each_other_are_refused(glassplate, options):
+    """The exit status is that of wrong usage."""
+    assert glassplate("status", *options).exit_code == 2
+
+
+WELL = {"nodes": [], "volumes": [], "edges": [], "pending_hints": 0, "alerts": [], "waits": []}
+ILL = {**WELL, "waits": [{"volumes": [1, 2], "for": "the comparison of the mirrors"}]}
+ILL_LINE = "waiting: volumes 1-2 wait for the comparison of the mirrors\n"
+
+
+class Responding:
+    """A client whose storagemaster responds with these documents, or does not respond."""
+
+    def __init__(self, *responses):
+        self._responses = list(responses)
+
+    async def status(self):
+        """Return the next document; the last one stays."""
+        response = self._responses[0]
+        del self._responses[: len(self._responses) > 1]
+        if response is None:
+            raise Unreachable("no storagemaster responded")
+        return response
+
+
+def wait(capsys, *responses, timeout_seconds=None):
+    """Return the document of `status --wait`, and what it printed."""
+    client = Responding(*responses)
+    with asyncio.Runner(loop_factory=JumpingClockLoop) as runner:
+        document = runner.run(status.wait_until_well(client, timeout_seconds))
+    return document, capsys.readouterr().err
+
+
+def test_wait_ends_when_the_cluster_is_well(capsys):
+    """Each line is printed once, although the storagemaster did not respond meanwhile."""
+    assert wait(capsys, ILL, ILL, WELL) == (WELL, ILL_LINE)
+    unreachable = "waiting: no storagemaster responded\n"
+    assert wait(capsys, None, None, ILL, WELL) == (WELL, unreachable + ILL_LINE)
+
+
+def test_wait_ends_at_its_timeout(capsys):
+    """The result is the last status, or the error if no storagemaster responds."""
+    assert wait(capsys, ILL, timeout_seconds=30) == (ILL, ILL_LINE)
+    with pytest.raises(Unreachable):
+        wait(capsys, None, timeout_seconds=30)
+
+
+def test_wait_sets_the_exit_status(glassplate, cluster):
+    """A timeout is a failure, and the document has the warnings that are left."""
+    with cluster.without("east-1"):
+        result = glassplate("status", "--wait", "--timeout", "0", "--json")
+    assert result.exit_code == 1
+    assert "node east-1 in east is down" in json.loads(result.stdout)["warnings"][0]
 
 
 def test_watch_runs_until_ctrl_c(program, environment):

@@ -16,6 +16,7 @@ NODE = {
 HEALTHY = {
     "nodes": [NODE],
     "volumes": [{"number": n, "mirrors": ["a", "b"], "mirrors_up": ["a", "b"]} for n in (1, 2, 3)],
+    "waits": [],
     "pending_hints": 0,
     "queues": {"new": 7, "retry": 0},
     "alerts": [],
@@ -33,7 +34,7 @@ def test_a_healthy_cluster_has_no_warnings():
     [
         (("nodes", 0, "up"), False, "node east-1 in east is down: no response"),
         (("volumes", 0, "mirrors_up"), [], "volumes 1: no mirror is up"),
-        (("volumes", 1, "mirrors_up"), ["b"], "volumes 2: not every mirror is up"),
+        (("waits",), [{"volumes": [1, 2], "for": "b"}], "volumes 1-2 wait for b"),
         (("pending_hints",), 4, "hints that wait for delivery: 4"),
         (("alerts",), ["the queue server is down"], "the queue server is down"),
         (("edges", 0, "up"), False, "edge east-nginx is down"),

@@ -76,6 +76,7 @@ STATUS = {
     "oldest_job_seconds": 12.5,
     "repair": {"steps_left": 4, "bytes_left": 9, "failed_total": 1},
     "alerts": ["no"],
+    "waits": [{"volumes": [1, 2], "for": "a"}, {"volumes": [3], "for": "b"}],
 }
 
 
@@ -111,6 +112,7 @@ def test_metrics_have_the_values_of_the_status():
     assert found["glassplate_oldest_job_age_seconds",] == 12.5
     assert found["glassplate_workers_alive",] == 1
     assert found["glassplate_alerts",] == 1
+    assert found["glassplate_waiting_volumes",] == 3
     assert found["glassplate_repair_steps_left",] == 4
     assert found["glassplate_repair_failed_steps",] == 1
     assert found["glassplate_photos_total", "ready"] == 2
