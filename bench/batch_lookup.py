@@ -28,8 +28,9 @@ from glassplate import Client
 from glassplate.local.cluster import LocalCluster
 from glassplate.local.plan import NODES
 from glassplate.local.processes import SupervisedProcess
+from glassplate.session.new_tokens import sign_new_token
 from imageworker.make_sizes import make_sizes
-from permission_urls import InternalSigner, Scope, sign_token
+from permission_urls import InternalSigner
 from storagemaster import wire
 from storagemaster.client import MasterClient
 from storagenode.protocol.wire import BundledFile, render_bundle
@@ -53,7 +54,7 @@ async def _measure() -> list[Figure]:
         await local.start(named(local, "valkey", "memcached-1", *NODES, "east-master"))
         references = await _upload(local)
         async with _master_without_memcached(local) as without, aiohttp.ClientSession() as session:
-            load = Load(session, sign_token(local.keys, [Scope.READ]), references)
+            load = Load(session, sign_new_token(local.keys, ["read"]), references)
             cached = str(local.cluster.masters["east-master"].address)
 
             async def batches_with() -> float:

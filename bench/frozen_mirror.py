@@ -18,7 +18,7 @@ from bench.photo_bytes import render_photo
 from bench.scratch_cluster import named, scratch_cluster
 from glassplate.client import Client
 from glassplate.local.plan import NODES
-from permission_urls import sign_token
+from glassplate.session.new_tokens import sign_new_token
 
 BOUND_SECONDS = 1.0
 FREEZES = 10
@@ -42,7 +42,7 @@ async def measure() -> Figure:
         (node,) = named(local, FROZEN)
         assert node.pid is not None, "the node has just started"
         address = local.cluster.masters[MASTER].address
-        token = sign_token(local.keys, ["upload"])
+        token = sign_new_token(local.keys, ["upload"])
         async with Client([f"http://{address}"], token=token) as client:
             numbers = iter(range(2 * FREEZES * UPLOADS))
             for _ in range(FREEZES):

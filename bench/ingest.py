@@ -28,7 +28,7 @@ from bench.scratch_cluster import named, scratch_cluster
 from bench.wrk import LoadFailed
 from glassplate.local.cluster import LocalCluster
 from glassplate.local.plan import NODES
-from permission_urls import Scope, sign_token
+from glassplate.session.new_tokens import sign_new_token
 
 MASTER = "east-master"
 PROCESSES = ("valkey", *NODES, MASTER)
@@ -186,7 +186,7 @@ async def _store_before(local: LocalCluster, workload: Workload, numbers: Iterat
 
 async def _upload(local: LocalCluster, workload: Workload, run: int) -> dict[str, float]:
     """Upload the photos of one run; return what the load generator reports."""
-    token = sign_token(local.keys, [Scope.UPLOAD])
+    token = sign_new_token(local.keys, ["upload"])
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.upload_load", "--token", token),
         *("--address", str(local.cluster.masters[MASTER].address)),

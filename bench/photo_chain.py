@@ -21,9 +21,9 @@ from bench.ten_sizes import render_test_photo
 from bench.wrk import LoadFailed
 from glassplate.local.cluster import LocalCluster
 from glassplate.local.plan import NODES
+from glassplate.session.new_tokens import sign_new_token
 from imageworker.recipe import DEFAULT_RECIPE
 from imageworker.sandbox.child import SizesMaker
-from permission_urls import Scope, sign_token
 
 NAME = "12-megapixel photos through the whole chain, against making their sizes alone"
 FLOOR = 0.50
@@ -75,7 +75,7 @@ def make_unique(photo: bytes, number: int) -> bytes:
 
 async def _upload_all(local: LocalCluster, photos: list[bytes]) -> list[float]:
     """Upload to both storagemasters in turn; return the seconds of each upload to its last size."""
-    headers = {"Authorization": f"Bearer {sign_token(local.keys, [Scope.UPLOAD])}"}
+    headers = {"Authorization": f"Bearer {sign_new_token(local.keys, ['upload'])}"}
     masters = itertools.cycle(local.cluster.masters.values())
     left = iter(photos)
     async with aiohttp.ClientSession(headers=headers) as session:

@@ -19,7 +19,7 @@ from bench.figures import Figure, report
 from bench.scratch_cluster import scratch_cluster
 from glassplate.client import Client
 from glassplate.local.cluster import LocalCluster
-from permission_urls import sign_token
+from glassplate.session.new_tokens import sign_new_token
 
 PHOTOS = 1_000
 AT_ONCE = 16
@@ -33,7 +33,7 @@ async def measure() -> Figure:
     async with scratch_cluster() as local:
         await local.start(local.processes)
         masters = [f"http://{master.address}" for master in local.cluster.masters.values()]
-        token = sign_token(local.keys, ["upload", "read", "delete"])
+        token = sign_new_token(local.keys, ["upload", "read", "original", "delete"])
         limit = asyncio.Semaphore(AT_ONCE)
         async with Client(masters, token=token) as client, aiohttp.ClientSession() as session:
 

@@ -208,9 +208,18 @@ class Client:
         """Return the permission URL of one size, signed without a network."""
         return self._client.url(reference, size, ext=ext, expires=expires)
 
-    def sign_token(self, scopes: Iterable[str], *, expires: timedelta | None = None) -> str:
+    def sign_token(
+        self,
+        scopes: Iterable[str],
+        *,
+        expires: timedelta | None = timedelta(days=30),
+        application: str = "default",
+        volumes: Sequence[tuple[int, int]] | None = None,
+    ) -> str:
         """Sign an API token for some of "upload", "read", "delete", and "admin"."""
-        return self._client.sign_token(scopes, expires=expires)
+        return self._client.sign_token(
+            scopes, expires=expires, application=application, volumes=volumes
+        )
 
     def find_url(self, photo: str | PhotoVersion, size: str) -> str:
         """Return the permission URL of one size: signed locally, or requested from the cluster."""

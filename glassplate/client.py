@@ -13,17 +13,17 @@
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from glassplate.errors import BadConfig, NoKeys, NotFound, NotReadyInTime, SizesFailed, UsageError
+from glassplate.errors import BadConfig, NotFound, NotReadyInTime, SizesFailed
 from glassplate.session.config_files import load_config, load_key_file
 from glassplate.session.operations import Operations
 from glassplate.session.retries import Retries, Timeouts
+from glassplate.session.signing import Signing
 from glassplate.urls.references import parse_reference, parse_version_reference
 from storagemaster import wire
 from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
@@ -44,7 +44,7 @@ READY_PAUSE_SECONDS_MIN = 0.1
 READY_PAUSE_SECONDS_MAX = 1.0
 
 
-class Client(Operations):
+class Client(Signing, Operations):
     """A client of a cluster, for applications. An asynchronous context manager.
 
     `masters` are URLs of storagemasters, such as "http://127.0.0.1:8090". If one does not respond,
@@ -56,7 +56,8 @@ class Client(Operations):
     Every method can raise `ClusterError`, after which a retry can help, and `Refused`, after which
     it cannot. Requests that are safe to repeat are retried within the limits of `retries`.
 
-    >>> client = Client("http://127.0.0.1:8090", token="gp1.a.read.0.VHvGwY3dJ7gqkB1cKJ5yQf0x")
+    >>> import os
+    >>> client = Client("http://127.0.0.1:8090", token=os.environ["GLASSPLATE_TOKEN"])
     """
 
     def __init__(
@@ -298,58 +299,6 @@ class Client(Operations):
 
         return Regeneration(self._opened())
 
-    def url(
-        self,
-        reference: str | PhotoVersion,
-        size: str,
-        *,
-        ext: str | None = None,
-        expires: timedelta | None = None,
-    ) -> str:
-        """Return the permission URL of one size, signed without a network.
-
-        The URL never expires unless `expires` is given. An expiry is rounded up to five minutes,
-        so that URLs repeat and caches can reuse them. Every size has the format "jpg"; an original
-        requires `ext`.
-
-        Raises:
-            NoKeys: The client has no keys.
-            UnknownSize: The size or format does not exist.
-        """
-        from glassplate.urls.photo_urls import sign_url
-
-        photo_version = parse_version_reference(reference)
-        if self._keys is None:
-            raise NoKeys(f"cannot sign a URL without keys: {self._keys_error}")
-        if not self._edges:
-            raise BadConfig("cannot make a URL without edges: use Client(..., edges=[...])")
-        path = sign_url(
-            self._keys,
-            self._sizes,
-            photo_version,
-            size,
-            ext=ext,
-            expires=expires,
-            now_seconds=time.time(),
-        )
-        return self._edges[0] + path
-
-    def sign_token(self, scopes: Iterable[str], *, expires: timedelta | None = None) -> str:
-        """Sign an API token for some of "upload", "read", "delete", and "admin".
-
-        Raises:
-            NoKeys: The client has no keys.
-        """
-        from permission_urls import NO_EXPIRY, Unsignable, sign_token
-
-        if self._keys is None:
-            raise NoKeys(f"cannot sign a token without keys: {self._keys_error}")
-        expiry = int(time.time() + expires.total_seconds()) if expires else NO_EXPIRY
-        try:
-            return sign_token(self._keys, scopes, expiry_seconds=expiry)
-        except Unsignable as error:
-            raise UsageError(str(error)) from error
-
     async def find_url(self, photo: str | PhotoVersion, size: str) -> str:
         """Return the permission URL of one size: signed locally, or requested from the cluster.
 
@@ -365,15 +314,12 @@ class Client(Operations):
             return self.url(photo_version, size)
         urls = (await self.info(photo_version)).urls
         if size not in urls:
+            known = ", ".join(urls) or "none"
             raise NotFound(
-                f"size {size!r} of {photo_version} is not made; known sizes: {', '.join(urls)}"
+                f"no URL of size {size!r} of {photo_version}: it is not made, or the token lacks "
+                f"scope original; known sizes: {known}"
             )
         return urls[size]
-
-    def _check_permission(self, target: str) -> dict[str, Any] | None:
-        from glassplate.urls.permissions import check_permission
-
-        return check_permission(target, self._keys, self._sizes, now_seconds=time.time())
 
     async def _download(
         self,

@@ -14,6 +14,7 @@ from permission_urls.errors import (
     PermissionUrlError,
     RetiredKey,
     TokenExpired,
+    TokenRevoked,
     TooFarAhead,
     UnknownKey,
     UnknownSize,
@@ -44,12 +45,26 @@ from permission_urls.permission import (
 )
 from permission_urls.read_signer import ReadSigner
 from permission_urls.signing import Purpose, derived_key, derived_keys, mac
-from permission_urls.tokens import Scope, Token, TokenVerifier, sign_token
+from permission_urls.tokens import (
+    DEFAULT_APPLICATION,
+    Scope,
+    Token,
+    TokenLimits,
+    TokenVerifier,
+    VolumeRange,
+    VolumeRanges,
+    generate_token_id,
+    is_in_ranges,
+    is_token_id,
+    parse_scopes,
+    sign_token,
+)
 from permission_urls.verifier import Verifier
 from permission_urls.webhooks import sign_webhook, verify_webhook
 
 __all__ = [
     "CLOCK_SKEW_SECONDS_MAX",
+    "DEFAULT_APPLICATION",
     "DIGEST_IN_TRAILER",
     "MALFORMED_REGEX",
     "NO_EXPIRY",
@@ -80,6 +95,8 @@ __all__ = [
     "Scope",
     "Token",
     "TokenExpired",
+    "TokenLimits",
+    "TokenRevoked",
     "TokenVerifier",
     "TooFarAhead",
     "UnknownKey",
@@ -87,15 +104,21 @@ __all__ = [
     "Unsignable",
     "UnusableKeyFile",
     "Verifier",
+    "VolumeRange",
+    "VolumeRanges",
     "WrongScope",
     "cache_control",
     "derived_key",
     "derived_keys",
     "generate_key",
+    "generate_token_id",
+    "is_in_ranges",
+    "is_token_id",
     "load_keys",
     "mac",
     "parse_keys",
     "parse_permission_url",
+    "parse_scopes",
     "render_keys",
     "render_permission_url",
     "round_up_expiry",

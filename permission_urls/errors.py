@@ -14,6 +14,7 @@ PermissionUrlError
     ├── InvalidToken              401: not a valid API token; `reason` is for logs
 │   ├── MalformedToken
 │   ├── BadTokenSignature
+│   ├── TokenRevoked
 │   └── TokenExpired
     ├── Unsignable                the value to sign is ambiguous or out of range
     └── KeyRingError              no process can start with these keys
@@ -114,6 +115,10 @@ class MalformedToken(InvalidToken):
 
 class BadTokenSignature(InvalidToken):
     """No accepted key signed the token."""
+
+
+class TokenRevoked(InvalidToken):
+    """The token was revoked."""
 
 
 class TokenExpired(InvalidToken):

@@ -34,7 +34,7 @@ class Purpose(StrEnum):
     """Purpose of a signature. A MAC for one purpose is invalid for every other."""
 
     READ = "read"
-    UPLOAD = "upload"
+    TOKEN = "token"  # noqa: S105  # a name
     INTERNAL = "internal"
     JOB = "job"
     WEBHOOK = "webhook"

@@ -32,8 +32,8 @@ class Route:
     access: Scope | Access
     body_bytes_max: int = 0
     """The longest body that the route's handler gets; 0 if it gets none or reads it itself."""
-    scope_for_urls: Scope | None = None
-    """The scope without which a token gets the response without URLs of photos."""
+    has_urls: bool = False
+    """True if the response has URLs of photos, as far as the token has `read` and `original`."""
 
     def path(
         self, fields: Mapping[str, object] | None = None, query: Iterable[tuple[str, str]] = ()
@@ -53,22 +53,18 @@ BATCH_PHOTOS_MAX = 500
 BATCH_REQUEST_BYTES_MAX = 64 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
 
-UPLOAD = Route("POST", "/photos", Scope.UPLOAD)
-LOOKUP = Route("POST", "/photos/info", Scope.READ, BATCH_REQUEST_BYTES_MAX)
-PHOTO = Route("GET", "/photos/{volume}/{photo}/{version}", Scope.READ)
+UPLOAD = Route("POST", "/photos", Scope.UPLOAD, has_urls=True)
+LOOKUP = Route("POST", "/photos/info", Scope.READ, BATCH_REQUEST_BYTES_MAX, has_urls=True)
+PHOTO = Route("GET", "/photos/{volume}/{photo}/{version}", Scope.READ, has_urls=True)
 DELETE_PHOTO = Route("DELETE", "/photos/{volume}/{photo}", Scope.DELETE)
 DELETE_VERSION = Route("DELETE", "/photos/{volume}/{photo}/{version}", Scope.DELETE)
-REVOKE = Route(
-    "POST", "/photos/{volume}/{photo}/{version}/revoke", Scope.DELETE, scope_for_urls=Scope.READ
-)
-UNDELETE = Route(
-    "POST", "/photos/{volume}/{photo}/undelete", Scope.DELETE, scope_for_urls=Scope.READ
-)
+REVOKE = Route("POST", "/photos/{volume}/{photo}/{version}/revoke", Scope.DELETE, has_urls=True)
+UNDELETE = Route("POST", "/photos/{volume}/{photo}/undelete", Scope.DELETE, has_urls=True)
 FIND = Route("GET", "/find/{photo}", Scope.ADMIN)
 EXPLAIN = Route("GET", "/explanations/{volume}/{photo}", Scope.ADMIN)
-SCRUBS = Route("GET", "/scrubs", Scope.READ)
+SCRUBS = Route("GET", "/scrubs", Scope.STATUS)
 START_SCRUBS = Route("POST", "/scrubs", Scope.ADMIN)
-DIFF = Route("GET", "/repairs/{volume}", Scope.READ)
+DIFF = Route("GET", "/repairs/{volume}", Scope.ADMIN)
 REPAIR = Route("POST", "/repairs/{volume}", Scope.ADMIN)
 REGENERATION_SHARDS = Route("GET", "/regenerations/{volume}", Scope.ADMIN)
 REGENERATION_PHOTOS = Route("GET", "/regenerations/{volume}/{shard}", Scope.ADMIN)
@@ -84,11 +80,13 @@ BUNDLE = Route(
     Access.SIGNED,
     BUNDLE_BYTES_MAX,
 )
-STATUS = Route("GET", "/status", Scope.READ)
+STATUS = Route("GET", "/status", Scope.STATUS)
 EVENTS = Route("GET", "/events", Scope.READ)
-METRICS = Route("GET", "/metrics", Scope.READ)
+METRICS = Route("GET", "/metrics", Scope.STATUS)
 HEALTH = Route("GET", "/healthz", Access.OPEN)
 
+EXPIRES_QUERY = "expires"
+"""Query of routes with URLs: a duration, such as 1h, after which they end."""
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 DURABILITY_HEADER = "Durability"
 DIGEST_HEADER = "Repr-Digest"

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from yarl import URL
 
 from glassplate.cli.main import main
-from permission_urls import InternalSigner, Key, KeyRing, KeyState, ReadSigner, sign_token
+from glassplate.session.new_tokens import sign_new_token
+from permission_urls import InternalSigner, Key, KeyRing, KeyState, ReadSigner
 from storagenode.app import running_node
 from storagenode.client import NodeClient
 from storagenode.opening import mark_store
@@ -201,7 +202,7 @@ class ColdCluster:
 
     def glassplate(self, *arguments: object) -> Any:
         """Run a command, and return its result."""
-        token = sign_token(KEYS, ("admin", "delete", "read"), expiry_seconds=0)
+        token = sign_new_token(KEYS, ("admin", "delete", "original", "read", "status"))
         options = ["--url", f"http://{self._address}", "--token", token]
         return CliRunner().invoke(main, [*options, *map(str, arguments)])
 

@@ -44,7 +44,9 @@ SECTIONS = (
             LazyCommand(
                 "glassplate.cli.commands.explain:explain", "Explain the response to a photo URL."
             ),
-            LazyCommand("glassplate.cli.commands.token:token", "Sign an API token."),
+            LazyCommand(
+                "glassplate.cli.commands.token:token", "Create API tokens of applications."
+            ),
             LazyCommand("glassplate.cli.commands.node:node", "Prepare, stop, and start nodes."),
             LazyCommand(
                 "glassplate.cli.commands.keys:keys", "Create, list, and rotate signing keys."

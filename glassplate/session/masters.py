@@ -3,8 +3,8 @@
 import asyncio
 import itertools
 import random
-import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import aiohttp
 
@@ -25,12 +25,13 @@ from glassplate.session.exchange import (
     SendProgress,
     send_request,
 )
+from glassplate.session.new_tokens import sign_new_token
 from glassplate.session.retries import GiveUp, Retries, Timeouts, decide
-from permission_urls import KeyRing, Scope, sign_token
+from permission_urls import KeyRing, Scope
 from storagemaster.wire import Route
 
 # Long enough for clock skew. Each request has a new token.
-TOKEN_SECONDS = 600
+TOKEN_LIFETIME = timedelta(minutes=10)
 
 
 class Credentials:
@@ -53,9 +54,8 @@ class Credentials:
         if token is None:
             if self._keys is None:
                 raise NoToken(f"this requires an API token of scope {scope}: {self._keys_error}")
-            expiry = int(time.time()) + TOKEN_SECONDS
-            scopes = [each for each in (scope, route.scope_for_urls) if each is not None]
-            token = sign_token(self._keys, scopes, expiry_seconds=expiry)
+            for_urls = {Scope.READ, Scope.ORIGINAL} if route.has_urls else set()
+            token = sign_new_token(self._keys, {scope, *for_urls}, expires=TOKEN_LIFETIME)
         elif not (token.isascii() and token.isprintable()):
             raise BadConfig("invalid API token: it must be printable ASCII")
         return {"Authorization": f"Bearer {token}"}

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 
 from aiohttp import web
@@ -15,8 +16,10 @@ RECONNECT_MILLISECONDS = 2_000
 LAST_ID_HEADER = "Last-Event-ID"
 
 
-async def stream_events(request: web.Request, events: Events) -> web.StreamResponse:
-    """Send events to one watcher until it disconnects or the storagemaster stops.
+async def stream_events(
+    request: web.Request, events: Events, may_see: Callable[[int], bool]
+) -> web.StreamResponse:
+    """Send events of some volumes to one watcher until it disconnects or the storagemaster stops.
 
     Raises:
         Unavailable: The number of watchers is at its maximum.
@@ -41,11 +44,13 @@ async def stream_events(request: web.Request, events: Events) -> web.StreamRespo
             ) from error
         await response.prepare(request)
         with contextlib.suppress(ConnectionResetError):
-            await _send_events(response, events, watch)
+            await _send_events(response, events, watch, may_see)
         return response
 
 
-async def _send_events(response: web.StreamResponse, events: Events, watch: Watch) -> None:
+async def _send_events(
+    response: web.StreamResponse, events: Events, watch: Watch, may_see: Callable[[int], bool]
+) -> None:
     woken = asyncio.Event()
     watch.wake = woken.set
     await response.write(f"retry: {RECONNECT_MILLISECONDS}\n\n".encode())
@@ -55,6 +60,8 @@ async def _send_events(response: web.StreamResponse, events: Events, watch: Watc
         woken.clear()
         while watch.numbered:
             numbered = watch.numbered.popleft()
+            if not may_see(numbered.event.volume):
+                continue
             data = json.dumps(asdict(numbered.event))
             text = f"id: {events.id_of(numbered)}\nevent: {numbered.event.state}\ndata: {data}\n\n"
             await response.write(text.encode())

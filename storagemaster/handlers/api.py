@@ -1,7 +1,7 @@
 """The storagemaster's API: uploads, photos, deletes, and the state of the cluster."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from aiohttp import web
 
@@ -10,7 +10,7 @@ from storagemaster import wire
 from storagemaster.errors import BadArgument
 from storagemaster.events.events import Events
 from storagemaster.events.stream import stream_events
-from storagemaster.handlers.authorization import BODY, GETS_URLS, Authorization, Handler
+from storagemaster.handlers.authorization import BODY, CALLER, URLS, Authorization, Handler
 from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.path_fields import (
     photo_in,
@@ -26,7 +26,7 @@ from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.lifecycle.revokes import Revokes
 from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import CONTENT_TYPE, MasterMetrics
-from storagemaster.photos.batch_lookup import BatchLookup
+from storagemaster.photos.batch_lookup import BatchLookup, unknown_entry
 from storagemaster.photos.photos import Photos
 from storagemaster.repair.repairs import Repairs
 from storagemaster.uploads.form import first_file
@@ -36,7 +36,7 @@ from storagemaster.uploads.waiting import WAIT_SECONDS_MAX, wait_for_sizes
 from volumes.json_text import parse_whole_number
 from volumes.photo_path import parse_volume
 
-UPLOAD_QUERY = ("volume", "wait")
+UPLOAD_QUERY = ("volume", "wait", wire.EXPIRES_QUERY)
 
 
 class Api:
@@ -124,7 +124,7 @@ class Api:
 
     async def photo(self, request: web.Request) -> web.Response:
         """Return the status of a photo version."""
-        status = await self._photos.status(photo_version_in(request))
+        status = await self._photos.status(photo_version_in(request), request[URLS])
         return web.json_response(wire.render_status(status), headers={"Cache-Control": "no-store"})
 
     async def lookup(self, request: web.Request) -> web.Response:
@@ -133,7 +133,13 @@ class Api:
             versions = wire.parse_batch_request(request[BODY])
         except ValueError as error:
             raise BadArgument(str(error)) from error
-        statuses = await self._batches.lookup(versions)
+        caller = request[CALLER]
+        own = [version for version in versions if caller.may_use(version.volume)]
+        found = iter(await self._batches.lookup(own, request[URLS]))
+        statuses = [
+            next(found) if caller.may_use(version.volume) else unknown_entry(version)
+            for version in versions
+        ]
         return web.json_response(
             {"photos": [wire.render_status(status) for status in statuses]},
             headers={"Cache-Control": "no-store"},
@@ -149,9 +155,8 @@ class Api:
 
     async def revoke(self, request: web.Request) -> web.Response:
         """Give a photo a new version, which invalidates all its URLs."""
-        revocation = await self._revokes.revoke(photo_version_in(request))
-        urls = revocation.urls if request[GETS_URLS] else {}
-        return web.json_response(asdict(replace(revocation, urls=urls)))
+        revocation = await self._revokes.revoke(photo_version_in(request), request[URLS])
+        return web.json_response(asdict(revocation))
 
     async def diff(self, request: web.Request) -> web.Response:
         """Return the steps that would make a volume's mirrors equal. Nothing is changed."""
@@ -180,7 +185,7 @@ class Api:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Stream the events of photos."""
-        return await stream_events(request, self._events)
+        return await stream_events(request, self._events, request[CALLER].may_use)
 
     async def metrics(self, _: web.Request) -> web.Response:
         """Return metrics for Prometheus, which can send a token."""
@@ -202,13 +207,19 @@ class Api:
             raise BadArgument("unsupported Content-Encoding; send the photo without one")
         is_multipart = request.content_type.startswith("multipart/")
         digest = request.headers.get(wire.DIGEST_HEADER)
-        volume = request.query.get("volume")
+        caller, text = request[CALLER], request.query.get("volume")
+        volume = parse_volume(text) if text is not None else None
+        if volume is not None:
+            caller.refuse_other_volumes(volume)
         return UploadRequest(
             declared=DeclaredBody(
                 bytes_total=None if is_multipart else request.content_length,
                 sha256=parse_digest_header(digest) if digest else None,
             ),
-            volume=parse_volume(volume) if volume is not None else None,
+            volume=volume,
+            own_volumes=caller.volumes,
+            application=caller.key_namespace,
+            urls=request[URLS],
             idempotency_key=_idempotency_key(request),
             strict=_is_strict(request),
             is_waiting=_wait_seconds(request) > 0,

@@ -7,23 +7,38 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from permission_urls import (
+    NO_EXPIRY,
     InternalVerifier,
     InvalidToken,
     KeyRing,
     Scope,
     TokenVerifier,
     WrongScope,
+    round_up_expiry,
 )
 from runtime.http_server import read_body
-from storagemaster.errors import NotAllowed, NotAuthorized
-from storagemaster.wire import SIGNATURE_HEADER, SIGNED_DIGEST_HEADER, Access, Route
+from storagemaster.errors import BadArgument, NotAllowed, NotAuthorized
+from storagemaster.handlers.caller import Caller
+from storagemaster.handlers.path_fields import volume_in
+from storagemaster.photos.photo_urls import UrlGrant
+from storagemaster.wire import (
+    EXPIRES_QUERY,
+    SIGNATURE_HEADER,
+    SIGNED_DIGEST_HEADER,
+    Access,
+    Route,
+)
 from storagenode.protocol.errors import InvalidSignature
 from storagenode.protocol.wire import refuse_unless_signed
+from volumes.durations import parse_duration
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-GETS_URLS = web.RequestKey("GETS_URLS", bool)
-"""True if the token may get URLs of photos in the response."""
+CALLER = web.RequestKey("CALLER", Caller)
+"""The caller of a route that needs a token."""
+
+URLS = web.RequestKey("URLS", UrlGrant)
+"""The URLs that the response can have, for the handlers of routes with URLs."""
 
 BODY = web.RequestKey("BODY", bytes)
 """The body of a request, for the handlers of routes with a limit for it."""
@@ -48,8 +63,11 @@ class Authorization:
         async def authorized(request: web.Request) -> web.StreamResponse:
             match route.access:
                 case Scope():
-                    scopes = self._verify_token(request, route.access)
-                    request[GETS_URLS] = route.scope_for_urls in {None, *scopes}
+                    caller = request[CALLER] = self._verify_token(request, route.access)
+                    if "volume" in request.match_info:
+                        caller.refuse_other_volumes(volume_in(request))
+                    if route.has_urls:
+                        request[URLS] = caller.url_grant(expiry_seconds=self._expiry_in(request))
                 case Access.SIGNED:
                     self._verify_signature(request)
                 case Access.OPEN:
@@ -63,18 +81,37 @@ class Authorization:
 
         return authorized
 
-    def _verify_token(self, request: web.Request, scope: Scope) -> frozenset[Scope]:
+    def _verify_token(self, request: web.Request, scope: Scope) -> Caller:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise NotAuthorized(f"send Authorization: Bearer with a token of scope {scope}")
         try:
-            return self._tokens.verify(
+            verified = self._tokens.verify(
                 token.strip(), scope_needed=scope, now_seconds=self._now_seconds()
-            ).scopes
+            )
         except InvalidToken as error:
             raise NotAuthorized(f"the token was refused: {error.reason}") from error
         except WrongScope as error:
             raise NotAllowed(f"this needs a token of scope {scope}") from error
+        return Caller(
+            token_id=verified.id,
+            application=verified.application,
+            scopes=verified.scopes,
+            volumes=verified.volumes,
+            expiry=verified.expiry,
+            limits=verified.limits,
+        )
+
+    def _expiry_in(self, request: web.Request) -> int:
+        """Return the second at which the URLs of the response end; 0 never ends."""
+        text = request.query.get(EXPIRES_QUERY)
+        if text is None:
+            return NO_EXPIRY
+        try:
+            lifetime = parse_duration(text)
+        except ValueError as error:
+            raise BadArgument(f"invalid {EXPIRES_QUERY}: {error}") from error
+        return round_up_expiry(self._now_seconds(), lifetime_seconds=int(lifetime.total_seconds()))
 
     def _verify_signature(self, request: web.Request) -> None:
         refuse_unless_signed(

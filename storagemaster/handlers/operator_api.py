@@ -1,12 +1,12 @@
 """Operator routes: undelete, find, explain, and scrubs."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from aiohttp import web
 
 from storagemaster import wire
-from storagemaster.handlers.authorization import GETS_URLS, Handler
+from storagemaster.errors import NotAllowed
+from storagemaster.handlers.authorization import CALLER, URLS, Handler
 from storagemaster.handlers.path_fields import photo_in, volume_in
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.operations.scrubs import Scrubs
@@ -38,16 +38,22 @@ class OperatorApi:
 
     async def undelete(self, request: web.Request) -> web.Response:
         """Store a deleted photo as a new one."""
-        receipt, is_new = await self._undeletes.undelete(volume_in(request), photo_in(request))
-        urls = receipt.urls if request[GETS_URLS] else {}
+        receipt, is_new = await self._undeletes.undelete(
+            volume_in(request),
+            photo_in(request),
+            urls=request[URLS],
+            own_volumes=request[CALLER].volumes,
+        )
         return web.json_response(
-            wire.render_receipt(replace(receipt, urls=urls)),
+            wire.render_receipt(receipt),
             status=201 if is_new else 200,
             headers={"Location": receipt.status},
         )
 
     async def find(self, request: web.Request) -> web.Response:
         """Return every path of a photo on every node."""
+        if request[CALLER].volumes is not None:
+            raise NotAllowed("this searches all volumes, and needs a token for all of them")
         return web.json_response(await self._search.find(photo_in(request)))
 
     async def explain(self, request: web.Request) -> web.Response:

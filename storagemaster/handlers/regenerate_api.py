@@ -6,7 +6,7 @@ from aiohttp import web
 
 from storagemaster import wire
 from storagemaster.errors import BadArgument
-from storagemaster.handlers.authorization import BODY, Handler
+from storagemaster.handlers.authorization import BODY, CALLER, Handler
 from storagemaster.handlers.path_fields import shard_in, volume_in
 from storagemaster.lifecycle.regeneration import Regeneration
 from volumes.json_text import parse_json
@@ -50,6 +50,7 @@ class RegenerateApi:
             raise BadArgument(
                 'malformed body: send {"photo": "VOLUME/PHOTO/VERSION"}, and optionally a recipe'
             ) from error
+        request[CALLER].refuse_other_volumes(photo_version.volume)
         new = await self._regeneration.regenerate(photo_version, recipe=recipe)
         return web.json_response({"photo": str(photo_version), "regenerated": str(new)}, status=202)
 

@@ -15,6 +15,7 @@ from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.lifecycle.relinking import Relinking, relinked_files
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
+from storagemaster.photos.photo_urls import NO_URLS, UrlGrant
 from storagemaster.photos.photos import Photos
 from storagemaster.wire import PhotoStatus, Revocation
 from volumes.photo_id import Version, derive_version
@@ -46,7 +47,7 @@ class Revokes:
         self._queue = queue
         self._key_secret = key_secret
 
-    async def revoke(self, photo_version: PhotoVersion) -> Revocation:
+    async def revoke(self, photo_version: PhotoVersion, grant: UrlGrant = NO_URLS) -> Revocation:
         """Give the photo a new version and delete the old one. Repeating it is harmless.
 
         Raises:
@@ -69,7 +70,7 @@ class Revokes:
         deletion = await self._deletes.delete(
             photo_version.volume, photo_version.photo, photo_version.version
         )
-        status = await self._photos.status(new)
+        status = await self._photos.status(new, grant)
         carried = [*relinked_files(photo_version, files), *relinked_files(new, files)]
         self._enqueue_missing(new, status, [file for file in carried if isinstance(file, Variant)])
         return Revocation(

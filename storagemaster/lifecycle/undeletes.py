@@ -6,6 +6,7 @@ becomes the same new photo, so repeating an undelete is harmless.
 
 import logging
 
+from permission_urls import VolumeRanges
 from storagemaster.errors import (
     BadUpload,
     PhotoGone,
@@ -14,6 +15,7 @@ from storagemaster.errors import (
     UnknownPhoto,
 )
 from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.photos.photo_urls import NO_URLS, UrlGrant
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.uploads.uploads import UploadRequest, Uploads
 from storagemaster.wire import Receipt
@@ -37,7 +39,14 @@ class Undeletes:
         self._mirrors = mirrors
         self._uploads = uploads
 
-    async def undelete(self, volume: VolumeId, photo: PhotoId) -> tuple[Receipt, bool]:
+    async def undelete(
+        self,
+        volume: VolumeId,
+        photo: PhotoId,
+        *,
+        urls: UrlGrant = NO_URLS,
+        own_volumes: VolumeRanges | None = None,
+    ) -> tuple[Receipt, bool]:
         """Store the last deleted original as a new photo; return its receipt, and True if new.
 
         Raises:
@@ -51,7 +60,7 @@ class Undeletes:
         failures = []
         for node, file in copies:
             try:
-                return await self._take(node, file)
+                return await self._take(node, file, urls=urls, own_volumes=own_volumes)
             except TooManyPixels:
                 raise  # every copy has as many pixels
             except (BadUpload, NodeError) as error:
@@ -89,7 +98,14 @@ class Undeletes:
         last = max((file for _, file in originals), key=lambda file: (file.day, file.path))
         return [(node, file) for node, file in originals if file.file == last.file]
 
-    async def _take(self, node: NodeId, file: TrashedFile) -> tuple[Receipt, bool]:
+    async def _take(
+        self,
+        node: NodeId,
+        file: TrashedFile,
+        *,
+        urls: UrlGrant,
+        own_volumes: VolumeRanges | None,
+    ) -> tuple[Receipt, bool]:
         assert isinstance(file.file, Variant), "only originals are undeleted"
         async with self._mirrors.nodes[node].stream_trashed(file) as stream:
             incoming = UploadBody(
@@ -101,5 +117,7 @@ class Undeletes:
             request = UploadRequest(
                 declared=DeclaredBody(bytes_total=file.bytes, sha256=file.digest),
                 idempotency_key=f"{KEY_PREFIX}{file.file.photo_version}",
+                urls=urls,
+                own_volumes=own_volumes,
             )
             return await self._uploads.take(incoming, request)

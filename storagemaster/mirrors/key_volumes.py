@@ -6,6 +6,7 @@ one place, where one mirror's refusal of other bytes is enough.
 
 import hashlib
 
+from permission_urls import VolumeRanges, is_in_ranges
 from volumes.cluster import Cluster, Volume
 from volumes.photo_id import PhotoId
 
@@ -13,11 +14,12 @@ _WEIGHT_BYTES = 8
 
 
 class KeyVolumes:
-    """The volumes of a cluster, by the weights that the photo of a key gives them."""
+    """Volumes of a cluster, or of ranges of it, by the weights that a key's photo gives them."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._volumes = cluster.volumes
-        states = {number: volume.state for number, volume in cluster.volumes.items()}
+    def __init__(self, cluster: Cluster, ranges: VolumeRanges | None = None) -> None:
+        own = {n: each for n, each in cluster.volumes.items() if is_in_ranges(n, ranges)}
+        self._volumes = own
+        states = {number: volume.state for number, volume in own.items()}
         self._open = [number for number in states if states[number].accepts_new_photos]
         self._closed = [number for number in states if not states[number].accepts_new_photos]
 
@@ -30,7 +32,7 @@ class KeyVolumes:
         closed, so it can have the photo. Without an open volume, the last one is closed.
         """
         # One hash gives all weights; a higher number only makes it longer.
-        count = max(self._volumes) + 1
+        count = max(self._volumes, default=0) + 1
         digest = hashlib.shake_128(photo.encode()).digest(_WEIGHT_BYTES * count)
         weight = memoryview(digest).cast("Q").__getitem__
         own = min(self._open, key=weight, default=None)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from permission_urls import VolumeRanges, is_in_ranges
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import (
     NoPlacement,
@@ -70,9 +71,9 @@ class Weights:
 
 
 class WeightedVolumes:
-    """The open volumes of a cluster, weighted by their free space."""
+    """The open volumes of a cluster, or of ranges of it, weighted by their free space."""
 
-    def __init__(self, mirrors: Mirrors) -> None:
+    def __init__(self, mirrors: Mirrors, ranges: VolumeRanges | None = None) -> None:
         self._cluster = mirrors.cluster
         self._fleet = mirrors.fleet
         self._volumes_per_node: dict[NodeId, int] = dict.fromkeys(self._cluster.nodes, 0)
@@ -80,7 +81,7 @@ class WeightedVolumes:
         for volume in self._cluster.volumes.values():
             for node in volume.mirrors:
                 self._volumes_per_node[node] += 1
-            if volume.state.accepts_new_photos:
+            if volume.state.accepts_new_photos and is_in_ranges(volume.number, ranges):
                 by_mirrors.setdefault(volume.mirrors, []).append(volume)
         self._groups = [
             AlikeVolumes(mirrors, synchronous_mirrors(self._cluster, volumes[0]), volumes)

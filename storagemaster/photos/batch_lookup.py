@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from storagemaster.caches.info_cache import InfoCache
 from storagemaster.errors import MasterError, PhotoGone, Unavailable
 from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.photos.photo_urls import UrlGrant
 from storagemaster.photos.photos import Photos
 from storagemaster.wire import PhotoStatus
 from volumes.cluster import NodeId
@@ -52,7 +53,7 @@ class BatchLookup:
         self._photos = photos
         self._cache = cache
 
-    async def lookup(self, versions: Sequence[PhotoVersion]) -> list[PhotoStatus]:
+    async def lookup(self, versions: Sequence[PhotoVersion], grant: UrlGrant) -> list[PhotoStatus]:
         """Return the status of each photo version, in order. None of them fails the others."""
         requested = tuple(dict.fromkeys(versions))
         cached = await self._cache.get_many(requested)
@@ -80,20 +81,23 @@ class BatchLookup:
         missed_originals = [originals[each] for each in read if each in originals]
         known = known_files(found) | known_files(await self._digests(missed_originals))
         ready = {
-            photo_version: self._ready(photo_version, document)
+            photo_version: self._ready(photo_version, document, grant)
             for photo_version, document in documents.items()
             if originals.get(photo_version) in known
         }
         others = await self._statuses(
-            photo_version for photo_version in requested if ready.get(photo_version) is None
+            (version for version in requested if ready.get(version) is None), grant
         )
         return [ready.get(photo_version) or others[photo_version] for photo_version in versions]
 
-    def _ready(self, photo_version: PhotoVersion, document: bytes) -> PhotoStatus | None:
+    def _ready(
+        self, photo_version: PhotoVersion, document: bytes, grant: UrlGrant
+    ) -> PhotoStatus | None:
         """Return the status from an info document, or None if the document is incomplete."""
         try:
             info = parse_json(document)
-            return self._photos.ready(photo_version, info, original_ext=info["original"]["ext"])
+            ext = info["original"]["ext"]
+            return self._photos.ready(photo_version, info, original_ext=ext, grant=grant)
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -122,14 +126,16 @@ class BatchLookup:
             for info, data in read.items()
         }
 
-    async def _statuses(self, versions: Iterable[PhotoVersion]) -> dict[PhotoVersion, PhotoStatus]:
+    async def _statuses(
+        self, versions: Iterable[PhotoVersion], grant: UrlGrant
+    ) -> dict[PhotoVersion, PhotoStatus]:
         """Return the status of each version, or the reason for having no status."""
         slots = asyncio.Semaphore(CONCURRENT_STATUSES_MAX)
 
         async def status(photo_version: PhotoVersion) -> PhotoStatus:
             async with slots:
                 try:
-                    return await self._photos.status(photo_version)
+                    return await self._photos.status(photo_version, grant)
                 except MasterError as error:
                     return error_entry(photo_version, error)
 
@@ -182,11 +188,22 @@ def error_entry(photo_version: PhotoVersion, error: MasterError) -> PhotoStatus:
             state = "unavailable"
         case _:
             state = "unknown"
+    return _entry_without_status(photo_version, state, str(error))
+
+
+def unknown_entry(photo_version: PhotoVersion) -> PhotoStatus:
+    """Return the entry of a photo in a volume that the caller may not use."""
+    return _entry_without_status(
+        photo_version, "unknown", f"volume {photo_version.volume} is not in the cluster's config"
+    )
+
+
+def _entry_without_status(photo_version: PhotoVersion, state: str, reason: str) -> PhotoStatus:
     return PhotoStatus(
         volume=photo_version.volume,
         photo=photo_version.photo,
         version=photo_version.version,
         state=state,
-        reason=str(error),
+        reason=reason,
         urls={},
     )

@@ -6,7 +6,7 @@ from typing import Any
 from storagemaster.caches.info_cache import InfoCache
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
-from storagemaster.photos.photo_urls import PhotoUrls
+from storagemaster.photos.photo_urls import NO_URLS, PhotoUrls, UrlGrant
 from storagemaster.wire import PhotoStatus
 from volumes.attempts import reason_in
 from volumes.json_text import parse_json
@@ -25,8 +25,8 @@ class Photos:
         self._urls = urls
         self._cache = cache
 
-    async def status(self, photo_version: PhotoVersion) -> PhotoStatus:
-        """Return the status of a photo version.
+    async def status(self, photo_version: PhotoVersion, grant: UrlGrant = NO_URLS) -> PhotoStatus:
+        """Return the status of a photo version, with the granted URLs.
 
         Raises:
             UnknownVolume: The config has no such volume.
@@ -39,13 +39,17 @@ class Photos:
         match files.version(photo_version).state:
             case VersionState.READY:
                 info = await self._info(photo_version, files)
-                return self.ready(photo_version, info, original_ext=original.ext)
+                return self.ready(photo_version, info, original_ext=original.ext, grant=grant)
             case VersionState.FAILED:
                 failure = await self._reads.fetch(Failure(photo_version), files)
-                return self._unfinished(original, VersionState.FAILED, reason_in(failure))
+                return self._unfinished(
+                    original, VersionState.FAILED, reason_in(failure), grant=grant
+                )
             case _:
                 position = await self._queue.position(original)
-                return self._unfinished(original, VersionState.PENDING, position=position)
+                return self._unfinished(
+                    original, VersionState.PENDING, position=position, grant=grant
+                )
 
     async def _info(self, photo_version: PhotoVersion, files: PhotoFiles) -> dict[str, Any]:
         data = await self._cache.get(photo_version)
@@ -57,7 +61,12 @@ class Photos:
         return info
 
     def ready(
-        self, photo_version: PhotoVersion, info: dict[str, Any], *, original_ext: str
+        self,
+        photo_version: PhotoVersion,
+        info: dict[str, Any],
+        *,
+        original_ext: str,
+        grant: UrlGrant,
     ) -> PhotoStatus:
         """Return the status of a photo that has this info document."""
         letters = list(dict.fromkeys(made["size"] for made in info["variants"]))
@@ -67,7 +76,9 @@ class Photos:
             version=photo_version.version,
             state=VersionState.READY.value,
             info=info,
-            urls=self._urls.of_letters(photo_version, letters, original_ext=original_ext),
+            urls=self._urls.of_letters(
+                photo_version, letters, original_ext=original_ext, grant=grant
+            ),
         )
 
     def _unfinished(
@@ -77,6 +88,7 @@ class Photos:
         reason: str = "",
         *,
         position: int | None = None,
+        grant: UrlGrant,
     ) -> PhotoStatus:
         return PhotoStatus(
             volume=original.photo_version.volume,
@@ -85,5 +97,7 @@ class Photos:
             state=state.value,
             position=position,
             reason=reason,
-            urls=self._urls.of_letters(original.photo_version, [], original_ext=original.ext),
+            urls=self._urls.of_letters(
+                original.photo_version, [], original_ext=original.ext, grant=grant
+            ),
         )

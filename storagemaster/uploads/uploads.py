@@ -4,9 +4,11 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
 
+from permission_urls import DEFAULT_APPLICATION, VolumeRanges
 from runtime.crashpoint import crashpoint
-from storagemaster.errors import BadArgument, Unavailable
+from storagemaster.errors import BadArgument, Unavailable, UnknownVolume
 from storagemaster.image_header.sniff import Sniffed
 from storagemaster.job_wire import INTERACTIVE_QUEUE, NEW_QUEUE
 from storagemaster.jobs.sizes_queue import SizesQueue
@@ -19,7 +21,7 @@ from storagemaster.mirrors.placement import (
     place_photo,
 )
 from storagemaster.mirrors.weighted_volumes import WeightedVolumes
-from storagemaster.photos.photo_urls import PhotoUrls
+from storagemaster.photos.photo_urls import NO_URLS, PhotoUrls, UrlGrant
 from storagemaster.uploads.earlier_upload import EarlierUploads
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.wire import PHOTO, Receipt
@@ -29,8 +31,8 @@ from volumes.photo_id import PhotoId, Version, derive_photo_id, mint_photo_id, m
 from volumes.photo_path import PhotoVersion, Variant, VolumeId
 from volumes.sizes import ORIGINAL_LETTER
 
-DEFAULT_APPLICATION = "default"
-"""The application whose keys an upload uses unless its token names another."""
+# Tokens that are limited to volumes name few different sets of them.
+VOLUME_SETS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +42,13 @@ class UploadRequest:
     declared: DeclaredBody
     volume: VolumeId | None = None
     """The requested volume; None lets the storagemaster choose."""
+    own_volumes: VolumeRanges | None = None
+    """The volumes that the caller may use, or None for all."""
+    urls: UrlGrant = NO_URLS
+    """The URLs that the receipt can have."""
     idempotency_key: str | None = None
     application: str = DEFAULT_APPLICATION
-    """The application that the key belongs to."""
+    """The application that the key belongs to, or a namespace of it."""
     strict: bool = False
     """True if the upload must fail without copies in two colos."""
     is_waiting: bool = False
@@ -78,8 +84,8 @@ class Uploads:
     ) -> None:
         self._mirrors = mirrors
         self._cluster = mirrors.cluster
-        self._volumes = WeightedVolumes(mirrors)
-        self._key_volumes = KeyVolumes(mirrors.cluster)
+        self._weighted_volumes = lru_cache(VOLUME_SETS_MAX)(partial(WeightedVolumes, mirrors))
+        self._key_volumes = lru_cache(VOLUME_SETS_MAX)(partial(KeyVolumes, mirrors.cluster))
         self._mirroring = mirroring
         self._earlier = earlier
         self._urls = urls
@@ -115,7 +121,8 @@ class Uploads:
         crashpoint("copies_made")
         queue_name = INTERACTIVE_QUEUE if request.is_waiting else NEW_QUEUE
         self._queue.enqueue(original, queue_name=queue_name)
-        return self._receipt(photo_version, incoming.photo, copies), not copies.existed
+        receipt = self._receipt(photo_version, incoming.photo, copies, request.urls)
+        return receipt, not copies.existed
 
     async def _plan(self, request: UploadRequest, *, strict: bool) -> _Plan:
         if request.idempotency_key is not None:
@@ -128,7 +135,8 @@ class Uploads:
         if request.volume is not None:
             placed = self._place_in(self._mirrors.volume(request.volume), strict=strict)
         else:
-            placed = self._volumes.place(self._rng.random, strict=strict)
+            volumes = self._weighted_volumes(request.own_volumes)
+            placed = volumes.place(self._rng.random, strict=strict)
         return _Plan(photo, version, _require_placement(placed), int(now))
 
     async def _plan_of_key(self, request: UploadRequest, key: str, *, strict: bool) -> _Plan:
@@ -136,7 +144,9 @@ class Uploads:
         photo, version = derive_photo_id(
             key, application=request.application, secret=self._key_secret
         )
-        volumes = self._key_volumes.of(photo)
+        volumes = self._key_volumes(request.own_volumes).of(photo)
+        if not volumes:
+            raise UnknownVolume("the cluster has none of the volumes of this token")
         own = volumes[-1]
         if request.volume not in {None, own.number}:
             self._mirrors.volume(request.volume)
@@ -160,7 +170,9 @@ class Uploads:
     def _place_in(self, volume: Volume, *, strict: bool) -> Placement | NoPlacement:
         return place_photo(self._cluster, self._mirrors.fleet.view(), [volume], strict=strict)
 
-    def _receipt(self, photo_version: PhotoVersion, sniffed: Sniffed, copies: Copies) -> Receipt:
+    def _receipt(
+        self, photo_version: PhotoVersion, sniffed: Sniffed, copies: Copies, grant: UrlGrant
+    ) -> Receipt:
         return Receipt(
             volume=photo_version.volume,
             photo=photo_version.photo,
@@ -174,7 +186,11 @@ class Uploads:
             copies=copies_of(self._cluster, copies),
             pending_mirrors=copies.pending_mirrors,
             urls=self._urls.all_sizes(
-                photo_version, width=sniffed.width, height=sniffed.height, original_ext=sniffed.ext
+                photo_version,
+                width=sniffed.width,
+                height=sniffed.height,
+                original_ext=sniffed.ext,
+                grant=grant,
             ),
             status=PHOTO.path(asdict(photo_version)),
         )

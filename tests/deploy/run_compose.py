@@ -204,7 +204,9 @@ class Drill:
 
         Without a demanded durability, the receipt must say where the two copies really are.
         """
-        token = self._command("token", "--scope", "upload").strip()
+        token = self._command(
+            "token", "create", "--scope", "upload", "--scope", "read", "--scope", "original"
+        ).strip()
         photo = render_photo()
         request = urllib.request.Request(
             self._url(master, f"/photos?volume={volume}" if volume else "/photos"),

@@ -141,7 +141,17 @@ def test_nginx_logs_to_stdout_and_stderr(site):
 def test_a_photo_goes_in_by_one_colo_and_out_by_both(running, cluster):
     """A photo is uploaded, resized, mirrored, and read through every edge."""
     token = subprocess.run(
-        ["glassplate", "token", "--scope", "upload"],
+        [
+            "glassplate",
+            "token",
+            "create",
+            "--scope",
+            "upload",
+            "--scope",
+            "read",
+            "--scope",
+            "original",
+        ],
         env=running.environment,
         check=True,
         capture_output=True,

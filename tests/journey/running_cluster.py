@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from glassplate.blocking import Client
 from glassplate.local.control import send_control_request
 from glassplate.local.plan import PORTS_USED
-from permission_urls import load_keys, sign_token
+from glassplate.session.new_tokens import sign_new_token
+from permission_urls import load_keys
 from tests.free_ports import free_port_block
 from volumes.cluster_file import load_cluster
 
@@ -36,12 +37,14 @@ class RunningCluster:
 
     def token(self, *scopes):
         """Return an API token for these scopes."""
-        return sign_token(load_keys(self.data / "keys.toml"), scopes)
+        return sign_new_token(load_keys(self.data / "keys.toml"), scopes)
 
     def client(self):
         """Return a client with all scopes."""
         masters = [f"http://{master.address}" for master in self.config.masters.values()]
-        return Client(masters, token=self.token("upload", "read", "delete", "admin"))
+        return Client(
+            masters, token=self.token("upload", "read", "original", "delete", "admin", "status")
+        )
 
     def control(self, do, colo=None):
         """Stop or start a colo, as `glassplate colo` does."""

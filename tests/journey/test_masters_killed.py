@@ -62,7 +62,7 @@ def _doomed(cluster, tmp_path):
 
 def wait_until_it_takes_photos(cluster, address):
     """Wait until the storagemaster knows all nodes."""
-    headers = {"Authorization": f"Bearer {cluster.token('read')}"}
+    headers = {"Authorization": f"Bearer {cluster.token('status')}"}
 
     def knows_all_nodes():
         with contextlib.suppress(OSError):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from permission_urls import Key, KeyRing, KeyState
+from permission_urls import Key, KeyRing, KeyState, Scope, Token
 
 HERE = Path(__file__).parent
 
@@ -33,6 +33,11 @@ def _ring() -> KeyRing:
             Key(key_id="a", secret=bytes(range(64, 96)), state=KeyState.SIGNING),
         )
     )
+
+
+@pytest.fixture(name="token", scope="session")
+def _token() -> Token:
+    return Token(id="k3v9q2mf", application="shop", scopes=frozenset({Scope.READ}), expiry=0)
 
 
 @pytest.fixture(name="path", scope="session")

@@ -1,4 +1,8 @@
-"""API tokens: scopes, expiry, and errors."""
+"""API tokens: claims, scopes, expiry, revocation, and errors."""
+
+import base64
+import dataclasses
+import json
 
 import pytest
 
@@ -7,42 +11,72 @@ from permission_urls import (
     Forbidden,
     InvalidToken,
     MalformedToken,
+    Purpose,
     Scope,
     Token,
     TokenExpired,
+    TokenLimits,
+    TokenRevoked,
     TokenVerifier,
     Unsignable,
+    VolumeRange,
     WrongScope,
+    generate_token_id,
+    is_token_id,
     sign_token,
 )
+from permission_urls.signed_claims import ClaimsKind, sign_claims
+from permission_urls.tokens import TOKEN_KIND
 
 PRINTABLE = [chr(code) for code in range(0x20, 0x7F)]
+PLAIN = Token(id="k3v9q2mf", application="shop", scopes=frozenset({Scope.READ}), expiry=0)
+LIMITED = Token(
+    id="0z0z0z0z",
+    application="holiday-prints",
+    scopes=frozenset({Scope.UPLOAD, Scope.DELETE}),
+    expiry=1_893_456_000,
+    volumes=(VolumeRange(1, 8), VolumeRange(12, 12)),
+    limits=TokenLimits(uploads_per_minute=60, bytes_per_day=10**12),
+)
 
 
-def test_a_token_says_what_it_was_signed_for(ring, now):
-    """Scopes, expiry, and key are the signed ones."""
-    text = sign_token(ring, [Scope.UPLOAD, Scope.DELETE], expiry_seconds=now + 10)
-    assert text.startswith(f"gp1.a.delete+upload.{now + 10:x}.")
-    assert TokenVerifier(ring).verify(text, scope_needed=Scope.UPLOAD, now_seconds=now) == Token(
-        key_id="a", scopes=frozenset({Scope.UPLOAD, Scope.DELETE}), expiry=now + 10
-    )
+def verify(ring, text, scope=Scope.READ, *, now, **options):
+    """Verify a token with the keys of a ring."""
+    return TokenVerifier(ring, **options).verify(text, scope_needed=scope, now_seconds=now)
 
 
-def test_a_token_is_the_same_in_whatever_order_its_scopes_come(ring):
-    """Scopes are sorted, and each appears once."""
-    assert sign_token(ring, ["read", "upload", "read"]) == sign_token(ring, ["upload", "read"])
+@pytest.mark.parametrize("token", [PLAIN, LIMITED])
+def test_a_verified_token_is_the_signed_one(ring, now, token):
+    """Id, application, scopes, expiry, volumes, and limits come back."""
+    scope = min(token.scopes)
+    assert verify(ring, sign_token(ring, token), scope, now=now) == token
+
+
+def test_the_claims_of_a_token_are_readable_json(ring):
+    """Support can see which token it is, without a key."""
+    prefix, key, claims, _ = sign_token(ring, LIMITED).split(".")
+    assert (prefix, key) == ("gp2", "a")
+    assert json.loads(base64.urlsafe_b64decode(claims + "==")) == {
+        "id": "0z0z0z0z",
+        "application": "holiday-prints",
+        "scopes": ["delete", "upload"],
+        "expiry": 1_893_456_000,
+        "volumes": [[1, 8], [12, 12]],
+        "uploads_per_minute": 60,
+        "bytes_per_day": 10**12,
+    }
 
 
 @pytest.mark.parametrize("scope_needed", list(Scope))
 @pytest.mark.parametrize("scope", list(Scope))
 def test_no_scope_opens_another(ring, now, scope, scope_needed):
     """A wrong scope gives 403 and the required scope, also for `admin`."""
-    text = sign_token(ring, [scope])
+    text = sign_token(ring, dataclasses.replace(PLAIN, scopes=frozenset({scope})))
     if scope is scope_needed:
-        assert scope in TokenVerifier(ring).verify(text, scope_needed=scope, now_seconds=now).scopes
+        assert scope in verify(ring, text, scope, now=now).scopes
         return
     with pytest.raises(WrongScope) as caught:
-        TokenVerifier(ring).verify(text, scope_needed=scope_needed, now_seconds=now)
+        verify(ring, text, scope_needed, now=now)
     assert caught.value.scope_needed == scope_needed
     assert isinstance(caught.value, Forbidden)
     assert not isinstance(caught.value, InvalidToken)
@@ -51,55 +85,131 @@ def test_no_scope_opens_another(ring, now, scope, scope_needed):
 @pytest.mark.parametrize("left_seconds", [-86_400, -1, 0])
 def test_an_expired_token_is_refused_before_its_scope_is_looked_at(ring, now, left_seconds):
     """401 takes precedence over 403."""
-    text = sign_token(ring, ["read"], expiry_seconds=now + left_seconds)
+    text = sign_token(ring, dataclasses.replace(PLAIN, expiry=now + left_seconds))
     with pytest.raises(TokenExpired):
-        TokenVerifier(ring).verify(text, scope_needed=Scope.ADMIN, now_seconds=now)
+        verify(ring, text, Scope.ADMIN, now=now)
+
+
+def test_a_revoked_token_is_refused_and_no_other(ring, now):
+    """A revocation names one id. The error has the id, and nothing that opens anything."""
+    revoked, other = (
+        sign_token(ring, dataclasses.replace(PLAIN, id=id_)) for id_ in ("k3v9q2mf", "k3v9q2mg")
+    )
+    with pytest.raises(TokenRevoked, match="k3v9q2mf"):
+        verify(ring, revoked, now=now, is_revoked={"k3v9q2mf"}.__contains__)
+    assert verify(ring, other, now=now, is_revoked={"k3v9q2mf"}.__contains__)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
-    [("gp1.a.", "gp1.b2.", "bad mac"), ("gp1.a.", "gp1.old.", "retired key"),
-     ("gp1.a.", "gp1.x.", "unknown key"), (".read.", ".admin+read.", "bad mac"),
-     (".read.", ".upload.", "bad mac"), (".0.", ".ffffffff.", "bad mac")],
+    [("gp2.a.", "gp2.b2.", "bad mac"), ("gp2.a.", "gp2.old.", "retired key"),
+     ("gp2.a.", "gp2.x.", "unknown key")],
 )  # fmt: skip
-def test_a_changed_token_is_refused_with_its_reason(ring, now, old, new, reason):
-    """The MAC covers scopes, expiry, and key id."""
-    text = sign_token(ring, ["read"]).replace(old, new)
+def test_a_token_of_another_key_is_refused_with_its_reason(ring, now, old, new, reason):
+    """The MAC covers the key id."""
+    text = sign_token(ring, PLAIN).replace(old, new)
     with pytest.raises(BadTokenSignature) as caught:
-        TokenVerifier(ring).verify(text, scope_needed=Scope.READ, now_seconds=now)
+        verify(ring, text, now=now)
     assert caught.value.reason == reason
 
 
-@pytest.mark.parametrize(
-    "scopes", ["", "+", "read+", "+read", "read+read", "upload+read", "write", "READ", "a" * 65]
-)
-def test_scopes_in_another_spelling_are_malformed(ring, now, scopes):
-    """A set of scopes has one spelling."""
-    text = sign_token(ring, ["read"]).replace(".read.", f".{scopes}.")
+@pytest.mark.parametrize("claim", ["id", "application", "scopes", "expiry", "volumes"])
+def test_changed_claims_are_refused(ring, now, claim):
+    """A holder of a token cannot give itself more."""
+    prefix, key, claims, mac = sign_token(ring, LIMITED).split(".")
+    document = json.loads(base64.urlsafe_b64decode(claims + "=="))
+    document[claim] = {"id": "1z0z0z0z", "application": "shop", "scopes": list(Scope), "expiry": 0,
+                       "volumes": [[1, 65535]]}[claim]  # fmt: skip
+    changed = base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
+    with pytest.raises(BadTokenSignature):
+        verify(ring, f"{prefix}.{key}.{changed}.{mac}", Scope.DELETE, now=now)
+
+
+CLAIMS = {"id": "k3v9q2mf", "application": "shop", "scopes": ["read"], "expiry": 0}
+INVALID_CLAIMS = {
+    "a claim of a newer version": {**CLAIMS, "networks": ["10.0.0.0/8"]},
+    "no expiry": {name: CLAIMS[name] for name in ("id", "application", "scopes")},
+    "no id": {name: CLAIMS[name] for name in ("application", "scopes", "expiry")},
+    "a negative expiry": {**CLAIMS, "expiry": -1},
+    "an expiry in words": {**CLAIMS, "expiry": "never"},
+    "an expiry that is true": {**CLAIMS, "expiry": True},
+    "an expiry with a fraction": {**CLAIMS, "expiry": 1.5},
+    "no scope": {**CLAIMS, "scopes": []},
+    "an unknown scope": {**CLAIMS, "scopes": ["read", "everything"]},
+    "no volume": {**CLAIMS, "volumes": []},
+    "volumes in reverse": {**CLAIMS, "volumes": [[8, 1]]},
+    "an unknown volume": {**CLAIMS, "volumes": [[1, 65536]]},
+    "a volume alone": {**CLAIMS, "volumes": [1]},
+    "a limit of nothing": {**CLAIMS, "uploads_per_minute": 0},
+    "another id": {**CLAIMS, "id": "K3V9Q2MF"},
+    "another application": {**CLAIMS, "application": "Shop"},
+}
+
+
+@pytest.mark.parametrize("name", INVALID_CLAIMS)
+def test_a_token_with_invalid_claims_is_malformed(ring, now, name):
+    """Also if its signature is valid: an unknown claim can be a restriction."""
+    text = sign_claims(ring, TOKEN_KIND, INVALID_CLAIMS[name])
     with pytest.raises(MalformedToken):
-        TokenVerifier(ring).verify(text, scope_needed=Scope.READ, now_seconds=now)
+        verify(ring, text, now=now)
 
 
-@pytest.mark.parametrize("text", ["", "gp1", "gp1....", "gp2.a.read.0." + "A" * 24, "é" * 40])
+@pytest.mark.parametrize("purpose", [each for each in Purpose if each is not Purpose.TOKEN])
+def test_claims_of_another_purpose_are_no_token(ring, now, purpose):
+    """A key for one purpose signs nothing for another, even under the prefix of a token."""
+    text = sign_claims(ring, ClaimsKind(prefix="gp2", purpose=purpose), CLAIMS)
+    with pytest.raises(BadTokenSignature):
+        verify(ring, text, now=now)
+
+
+def test_claims_with_another_prefix_are_no_token(ring, now):
+    """The prefix names the kind of claims, which other kinds with the same key would not have."""
+    text = sign_claims(ring, ClaimsKind(prefix="gp3", purpose=Purpose.TOKEN), CLAIMS)
+    with pytest.raises(MalformedToken):
+        verify(ring, text, now=now)
+
+
+@pytest.mark.parametrize("text", ["", "gp2", "gp2...", "gp1.a.read.0." + "A" * 24, "é" * 40])
 def test_text_that_is_no_token_is_malformed(ring, now, text):
     """A missing header is an empty text, and also gives 401."""
     with pytest.raises(MalformedToken):
-        TokenVerifier(ring).verify(text, scope_needed=Scope.READ, now_seconds=now)
+        verify(ring, text, now=now)
+
+
+def test_a_long_text_is_refused_before_its_signature(ring, now):
+    """No client can make a storagemaster hash megabytes."""
+    with pytest.raises(MalformedToken):
+        verify(ring, sign_claims(ring, TOKEN_KIND, {**CLAIMS, "more": "x" * 3000}), now=now)
 
 
 def test_a_token_has_one_spelling(ring, now):
     """A change of any single character is rejected."""
-    text = sign_token(ring, ["read", "upload"], expiry_seconds=now + 99)
+    text = sign_token(ring, PLAIN)
+    verifier = TokenVerifier(ring)
     for at in range(len(text) + 1):
         changes = {text[:at] + c + text[at + 1 :] for c in [*PRINTABLE, "\n", "é", ""]}
         changes |= {text[:at] + c + text[at:] for c in [*PRINTABLE, "\n", "é"]}
         for changed in changes - {text}:
             with pytest.raises(InvalidToken):
-                TokenVerifier(ring).verify(changed, scope_needed=Scope.READ, now_seconds=now)
+                verifier.verify(changed, scope_needed=Scope.READ, now_seconds=now)
 
 
-@pytest.mark.parametrize("scopes", [[], ["write"], ["read", ""], "upload", ["upload+read"]])
-def test_a_token_for_no_or_unknown_scopes_is_not_signed(ring, scopes):
-    """The set of scopes is closed."""
+@pytest.mark.parametrize(
+    "changes",
+    [{"scopes": frozenset()}, {"id": "short"}, {"application": ""}, {"application": "a b"},
+     {"expiry": -1}, {"expiry": 16**10}, {"volumes": ()}, {"volumes": (VolumeRange(0, 1),)},
+     {"limits": TokenLimits(bytes_per_day=0)}],
+)  # fmt: skip
+def test_an_invalid_token_cannot_be_made(changes):
+    """The value itself refuses, so that no token that verifiers refuse is given out."""
     with pytest.raises(Unsignable):
-        sign_token(ring, scopes)
+        dataclasses.replace(PLAIN, **changes)
+
+
+def test_ids_of_tokens_are_random_and_well_formed():
+    """All 40 bits of the random source are in the id."""
+    assert generate_token_id(lambda count: b"\0" * count) == "00000000"
+    assert generate_token_id(lambda count: b"\xff" * count) == "zzzzzzzz"
+    ids = {generate_token_id(lambda _, n=n: (1 << n).to_bytes(5, "big")) for n in range(40)}
+    assert len(ids) == 40
+    assert all(map(is_token_id, ids))

@@ -1,5 +1,6 @@
 """A signature for one purpose is invalid for every other purpose."""
 
+import dataclasses
 import itertools
 
 import pytest
@@ -26,10 +27,10 @@ FIELDS = {"volume": "42"}
 
 
 @pytest.fixture(name="signed")
-def _signed(ring, path, now):
+def _signed(ring, path, token, now):
     return {
         "url": ReadSigner(ring).url(path, size_class="web", expiry_seconds=now + 60),
-        "token": sign_token(ring, [Scope.READ], expiry_seconds=now + 60),
+        "token": sign_token(ring, dataclasses.replace(token, expiry=now + 60)),
         "internal": InternalSigner(ring).sign_request(
             receiver="east-1", method="GET", path=f"/{path}", digest="-", expiry_seconds=now + 60
         ),

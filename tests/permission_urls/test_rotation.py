@@ -58,20 +58,20 @@ def test_old_urls_are_good_through_the_overlap_and_all_dead_after_it(stages, siz
     assert verifier.verify(ReadSigner(rotated).url(PATHS[0], size_class="web"), now)
 
 
-def test_tokens_requests_and_jobs_rotate_alike(stages, now):
+def test_tokens_requests_and_jobs_rotate_alike(stages, token, now):
     """Tokens, requests, and jobs rotate with the same ring."""
     start, _, rotated, retired = stages
     request = {"method": "PUT", "path": "/1", "digest": "-"}
-    token = sign_token(start, ["read"])
+    text = sign_token(start, token)
     header = InternalSigner(start).sign_request(
         receiver="east-1", **request, expiry_seconds=now + 9
     )
     signature = sign_job(start, FIELDS)
-    TokenVerifier(rotated).verify(token, scope_needed=Scope.READ, now_seconds=now)
+    TokenVerifier(rotated).verify(text, scope_needed=Scope.READ, now_seconds=now)
     InternalVerifier(rotated, receiver="east-1").verify_request(header, **request, now_seconds=now)
     verify_job(rotated, signature, FIELDS)
     with pytest.raises(BadTokenSignature, match="retired key"):
-        TokenVerifier(retired).verify(token, scope_needed=Scope.READ, now_seconds=now)
+        TokenVerifier(retired).verify(text, scope_needed=Scope.READ, now_seconds=now)
     with pytest.raises(RetiredKey):
         InternalVerifier(retired, receiver="east-1").verify_request(
             header, **request, now_seconds=now

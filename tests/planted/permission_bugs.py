@@ -2,13 +2,14 @@
 
 import re
 
-from permission_urls import expiry, permission, verifier
+from permission_urls import Purpose, expiry, permission, tokens, verifier
 from permission_urls.errors import BadMac
 from permission_urls.signing import PurposeVerifier
 from tests.planted.finders import Tests
 from tests.planted.planted_bug import PlantedBug
 
 GOLDEN = Tests("tests/permission_urls/test_golden_urls.py")
+TOKENS = Tests("tests/permission_urls/test_api_tokens.py")
 
 
 def compares_a_prefix_of_the_mac(patch):
@@ -49,6 +50,29 @@ def decodes_before_it_verifies(patch):
     patch.setattr(verifier, "parse_permission_url", decode_and_parse)
 
 
+def confuses_purposes(patch):
+    """Derive the same key for every purpose."""
+    patch.setattr(Purpose, "salt", b"read")
+
+
+def forgets_revocations(patch):
+    """Accept a revoked token until it expires."""
+    verify = tokens.TokenVerifier.verify
+
+    def verify_without(self, *arguments, **options):
+        self._is_revoked = lambda _: False
+        return verify(self, *arguments, **options)
+
+    patch.setattr(tokens.TokenVerifier, "verify", verify_without)
+
+
+def accepts_tokens_without_an_expiry(patch):
+    """Take a token without the claim as one that never expires."""
+    patch.setattr(tokens, "_REQUIRED", tokens._REQUIRED - {"expiry"})
+    parse = tokens._parse_claims
+    patch.setattr(tokens, "_parse_claims", lambda claims: parse({"expiry": 0, **claims}))
+
+
 BUGS_OF_PERMISSIONS = (
     PlantedBug(
         what="only a prefix of the MAC is compared",
@@ -69,5 +93,20 @@ BUGS_OF_PERMISSIONS = (
         what="a URL is decoded before it is verified",
         plant=decodes_before_it_verifies,
         found_by=GOLDEN,
+    ),
+    PlantedBug(
+        what="a key for one purpose signs for another",
+        plant=confuses_purposes,
+        found_by=Tests("tests/permission_urls/test_cross_use.py"),
+    ),
+    PlantedBug(
+        what="the revocation of a token is not looked up",
+        plant=forgets_revocations,
+        found_by=TOKENS,
+    ),
+    PlantedBug(
+        what="a token can be without expiry",
+        plant=accepts_tokens_without_an_expiry,
+        found_by=TOKENS,
     ),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from drill.history import Op
 from storagemaster.errors import MasterError
+from storagemaster.photos.photo_urls import UrlGrant
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.uploads.uploads import UploadRequest
 from storagenode.protocol.errors import NodeError
@@ -21,6 +22,8 @@ from volumes.photo_path import PhotoVersion, VolumeId, render_path
 WAIT_SECONDS_MAX = 12.0
 UPLOAD_BYTES_MAX = 10_000
 READ_SECONDS = 2.0
+
+ALL_URLS = UrlGrant(sizes=True, original=True)
 
 
 class NoResponse(Exception):
@@ -50,6 +53,7 @@ class Clients:
         for _ in range(4 if key else 1):
             request = UploadRequest(
                 declared=DeclaredBody(),
+                urls=ALL_URLS,
                 volume=volume,
                 idempotency_key=key,
                 strict=random.random() < 0.1,
@@ -60,7 +64,7 @@ class Clients:
             await asyncio.sleep(random.random() * 1.5)
         if key is not None and random.random() < 0.1:
             await self._try_upload(
-                body, UploadRequest(declared=DeclaredBody(), idempotency_key=key)
+                body, UploadRequest(declared=DeclaredBody(), urls=ALL_URLS, idempotency_key=key)
             )
 
     async def upload_twice_at_once(self) -> None:
@@ -68,7 +72,9 @@ class Clients:
         number = next(self._numbers)
         body = _photo(self._random, number)
         self._ledger.send_body(body)
-        request = UploadRequest(declared=DeclaredBody(), idempotency_key=f"key {number}")
+        request = UploadRequest(
+            declared=DeclaredBody(), urls=ALL_URLS, idempotency_key=f"key {number}"
+        )
         await asyncio.gather(*(self._try_upload(body, request) for _ in range(2)))
 
     async def _try_upload(self, body: bytes, request: UploadRequest) -> bool:
@@ -122,7 +128,7 @@ class Clients:
             started = self._ledger.now()
             try:
                 revoked = await self._request(
-                    lambda master: master.revokes.revoke(stored.photo_version)
+                    lambda master: master.revokes.revoke(stored.photo_version, ALL_URLS)
                 )
             except (NoResponse, MasterError, NodeError) as error:
                 self._ledger.log(f"not revoked: {type(error).__name__}")
@@ -145,7 +151,7 @@ class Clients:
         try:
             receipt, _ = await self._request(
                 lambda master: master.undeletes.undelete(
-                    stored.photo_version.volume, stored.photo_version.photo
+                    stored.photo_version.volume, stored.photo_version.photo, urls=ALL_URLS
                 )
             )
         except (NoResponse, MasterError, NodeError) as error:

@@ -12,7 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from permission_urls import InternalSigner, KeyRing, sign_token
+from glassplate.session.new_tokens import sign_new_token
+from permission_urls import InternalSigner, KeyRing
 from storagemaster import app
 from storagemaster.client import MasterClient
 from storagemaster.jobs.sizes_queue import SizesQueue
@@ -26,7 +27,7 @@ from volumes.cluster import Cluster, Master
 from volumes.photo_path import PhotoVersion, parse_photo_version, render_stem
 
 DEFAULT = "default"
-ALL_SCOPES = ("admin", "delete", "read", "upload")
+ALL_SCOPES = ("admin", "audit", "delete", "original", "read", "status", "upload")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ class ManualMaster:
         self._master = master
         self.url = f"http://{master.address}"
         self.address = master.address
-        self._token = sign_token(keys, ALL_SCOPES)
+        self._token = sign_new_token(keys, ALL_SCOPES)
         self._session = session
 
     async def request(

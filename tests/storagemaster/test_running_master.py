@@ -6,7 +6,7 @@ import json
 import aiohttp
 import pytest
 
-from permission_urls import sign_token
+from glassplate.session.new_tokens import sign_new_token
 from storagemaster import app
 from storagemaster.background import repeating
 from storagemaster.wire import PROBLEM_TYPE
@@ -44,7 +44,7 @@ async def test_hint_is_delivered_in_the_background(cluster, master):
     async with app.running_master(cluster.config, master, KEYS), aiohttp.ClientSession() as session:
         await cluster.stop("west-1")
         url = f"http://{master.address}/photos?volume=1"
-        headers = {"Authorization": f"Bearer {sign_token(KEYS, ['upload'])}"}
+        headers = {"Authorization": f"Bearer {sign_new_token(KEYS, ['upload'])}"}
         async with session.post(url, data=picture(), headers=headers) as response:
             assert response.status == 201
         assert cluster.hidden("west-2", ".hints")
@@ -65,7 +65,7 @@ async def test_master_starts_with_every_node_down(cluster, master):
     """Its status says so, and uploads get 503."""
     await cluster.stop(*cluster.stores)
     async with app.running_master(cluster.config, master, KEYS), aiohttp.ClientSession() as session:
-        headers = {"Authorization": f"Bearer {sign_token(KEYS, ['read', 'upload'])}"}
+        headers = {"Authorization": f"Bearer {sign_new_token(KEYS, ['status', 'upload'])}"}
         async with session.get(f"http://{master.address}/status", headers=headers) as response:
             document = await response.json()
         assert [node["up"] for node in document["nodes"]] == [False] * 4
@@ -122,7 +122,7 @@ async def test_malformed_http_gets_a_problem_that_echoes_nothing(cluster, master
 async def test_no_response_names_the_library_of_the_server(cluster, master):
     """Its version would help only an attacker."""
     async with app.running_master(cluster.config, master, KEYS), aiohttp.ClientSession() as session:
-        headers = {"Authorization": f"Bearer {sign_token(KEYS, ['upload'])}"}
+        headers = {"Authorization": f"Bearer {sign_new_token(KEYS, ['upload'])}"}
         requests = (
             session.get(f"http://{master.address}/healthz"),
             session.get(f"http://{master.address}/nothing"),

@@ -27,7 +27,8 @@ from glassplate.local.ports import PortsInUse
 from glassplate.local.preparation import DEFAULT_PORT, AlreadyRunning, data_lock
 from glassplate.local.processes import StartFailed, SupervisedProcess
 from glassplate.local.samples import SampleOutcome, upload_samples
-from permission_urls import KeyRingError, Scope, sign_token
+from glassplate.session.new_tokens import sign_new_token
+from permission_urls import KeyRingError
 from storagenode.protocol.errors import NodeError
 from storagenode.store import RootRefused
 from volumes.config_reader import InvalidConfig
@@ -123,7 +124,7 @@ async def _serve(
         click.secho(line, fg="red", err=True)
     control = _Control(cluster)
     async with control_server(cluster.data / "run", control.handle):
-        token = sign_token(cluster.keys, [Scope.UPLOAD, Scope.READ, Scope.DELETE])
+        token = sign_new_token(cluster.keys, ["upload", "read", "original", "delete"])
         outcomes: list[SampleOutcome] = []
         if samples:
             try:

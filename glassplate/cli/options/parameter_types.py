@@ -2,13 +2,14 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import click
 
 from volumes.address import Address, InvalidAddress, parse_address
+from volumes.durations import parse_duration
 
-_DURATION = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
-_DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_VOLUME_RANGE = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?")
 _BYTES = re.compile(r"([1-9][0-9]{0,15})([KMGT]?)")
 _UNIT_BYTES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
@@ -27,10 +28,10 @@ class DurationType(click.ParamType[timedelta]):
         """Parse a duration."""
         if isinstance(value, timedelta):
             return value
-        match = _DURATION.fullmatch(value)
-        if match is None:
-            self.fail(f"{value!r} is not a duration such as 90s, 15m, 1h, 30d, or 2w", param, ctx)
-        return timedelta(**{_DURATION_UNITS[match[2]]: int(match[1])})
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class BytesType(click.ParamType[int]):
@@ -46,6 +47,27 @@ class BytesType(click.ParamType[int]):
         if match is None:
             self.fail(f"{value!r} is not a number of bytes such as 512M or 20G", param, ctx)
         return int(match[1]) * _UNIT_BYTES[match[2]]
+
+
+class VolumeRangesType(click.ParamType[tuple[tuple[int, int], ...]]):
+    """Volumes and ranges of volumes, such as 1-8,12."""
+
+    name = "volumes"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[tuple[int, int], ...]:
+        """Parse the first and last volume of each range."""
+        if isinstance(value, tuple):
+            return value
+        ranges = []
+        for part in str(value).split(","):
+            match = _VOLUME_RANGE.fullmatch(part.strip())
+            if match is None:
+                self.fail(f"{value!r} is not a list of volumes such as 1-8,12", param, ctx)
+            first = int(match[1])
+            ranges.append((first, int(match[2] or first)))
+        return tuple(ranges)
 
 
 class AddressType(click.ParamType[Address]):
@@ -67,3 +89,4 @@ VOLUME = click.IntRange(1, 65535)
 DURATION = DurationType()
 BYTES = BytesType()
 ADDRESS = AddressType()
+VOLUME_RANGES = VolumeRangesType()

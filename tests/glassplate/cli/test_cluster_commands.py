@@ -1,9 +1,11 @@
 """`glassplate status` and `token`, and the options that select a cluster."""
 
 import asyncio
+import base64
 import json
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -137,8 +139,8 @@ def test_watch_runs_until_ctrl_c(program, environment):
 
 
 def test_token_has_its_scopes_only(glassplate, cluster, photo):
-    """A token allows its scopes and no other; one without expiry has a warning."""
-    result = glassplate("token", "--scope", "upload", "--scope", "read", "--expires", "30d")
+    """A token allows its scopes and no other; one that never expires has a warning."""
+    result = glassplate("token", "create", "--scope", "upload", "--scope", "read")
     assert result.exit_code == 0
     assert result.stderr == ""
     with blocking.Client(cluster.masters, token=result.stdout.strip()) as client:
@@ -146,15 +148,28 @@ def test_token_has_its_scopes_only(glassplate, cluster, photo):
         assert client.info(reference).state == "pending"
         with pytest.raises(Exception, match="scope delete"):
             client.delete(reference)
-    assert "never expires" in glassplate("token", "--scope", "read").stderr
+    permanent = glassplate("token", "create", "--scope", "read", "--expires", "never")
+    assert "never expires" in permanent.stderr
+
+
+def test_a_token_is_of_an_application_and_for_thirty_days_by_default(glassplate):
+    """Its claims have the values of the options."""
+    options = ("--application", "shop", "--volumes", "1-8,12")
+    made = glassplate("token", "create", "--scope", "upload", *options)
+    claims = json.loads(base64.urlsafe_b64decode(made.stdout.split(".")[2] + "=="))
+    assert (claims["application"], claims["volumes"]) == ("shop", [[1, 8], [12, 12]])
+    assert claims["expiry"] - time.time() == pytest.approx(30 * 86_400, abs=60)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["token"], "Missing option '--scope'"),
-        (["token", "--scope", "everything"], "'everything' is not one of"),
-        (["token", "--scope", "read", "--expires", "0d"], "not a duration"),
+        (["token", "create"], "Missing option '--scope'"),
+        (["token", "create", "--scope", "everything"], "'everything' is not one of"),
+        (["token", "create", "--scope", "read", "--expires", "0d"], "not a duration"),
+        (["token", "create", "--scope", "read", "--volumes", "all"], "not a list of volumes"),
+        (["token", "create", "--scope", "read", "--volumes", "8-1"], "invalid volumes"),
+        (["token", "create", "--scope", "read", "--application", "A B"], "invalid application"),
         (["frobnicate"], "No such command"),
         (["put"], "Missing argument"),
     ],
@@ -191,7 +206,7 @@ def test_an_invalid_config_lists_its_faults(glassplate, tmp_path):
 
 def test_url_and_token_are_enough(glassplate, cluster, photo_file, tmp_path, monkeypatch):
     """An application needs neither a config nor keys."""
-    token = glassplate("token", "--scope", "upload", "--expires", "1h").stdout.strip()
+    token = glassplate("token", "create", "--scope", "upload", "--expires", "1h").stdout.strip()
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GLASSPLATE_CLUSTER")
     monkeypatch.setenv("GLASSPLATE_URL", " ".join(cluster.masters))

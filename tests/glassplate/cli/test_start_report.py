@@ -24,7 +24,7 @@ from glassplate.local.cluster import (
 )
 from glassplate.local.plan import PORTS_USED
 from glassplate.local.samples import SampleOutcome
-from permission_urls import Scope, sign_token
+from glassplate.session.new_tokens import sign_new_token
 
 HIGHEST_PORT = 65535 - PORTS_USED
 STEP = "Sizes of a-photo-with-a-long-name.jpg"
@@ -38,7 +38,7 @@ def _local(tmp_path_factory):
 
 @pytest.fixture(name="token")
 def _token(local):
-    return sign_token(local.keys, [Scope.UPLOAD, Scope.READ, Scope.DELETE])
+    return sign_new_token(local.keys, ["upload", "read", "original", "delete"])
 
 
 def outcomes(*states):

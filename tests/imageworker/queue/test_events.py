@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from permission_urls import sign_token
+from glassplate.session.new_tokens import sign_new_token
 from tests.glassplate.live_cluster import jpeg
 from tests.imageworker.impatient_worker import CRASHES_ITS_DECODER
 
@@ -23,7 +23,7 @@ def _cluster(queue_cluster):
 @contextlib.contextmanager
 def requesting(cluster, method, path, *, master=0, body=None, headers=None):
     """Send a request to a storagemaster; yield the response before its body is read."""
-    token = sign_token(cluster.live.keys, ("upload", "read", "delete"))
+    token = sign_new_token(cluster.live.keys, ("upload", "read", "original", "delete"))
     address = urlsplit(cluster.live.masters[master])
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
     headers = {"Authorization": f"Bearer {token}", **(headers or {})}

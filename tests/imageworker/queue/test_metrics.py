@@ -5,8 +5,8 @@ import urllib.request
 import pytest
 from prometheus_client import generate_latest
 
+from glassplate.session.new_tokens import sign_new_token
 from imageworker.queue.metrics import JobMetrics
-from permission_urls import sign_token
 from tests.glassplate.live_cluster import jpeg
 from tests.imageworker.queue_cluster import wait_until
 
@@ -43,7 +43,7 @@ def test_a_cluster_without_a_worker_reports_it(queue_cluster, seeds):
         waiting = queue_cluster.put(jpeg(next(seeds))).reference
         wait_until("the alert", lambda: client.status()["alerts"] != [])
         assert "no worker is alive" in client.status()["alerts"][0]
-    token = sign_token(queue_cluster.live.keys, ("read",))
+    token = sign_new_token(queue_cluster.live.keys, ("status",))
     request = urllib.request.Request(
         f"{queue_cluster.live.masters[0]}/metrics", headers={"Authorization": f"Bearer {token}"}
     )

@@ -1,33 +1,44 @@
-"""Authorization: each route accepts only a token of its scope."""
+"""Authorization: each route accepts only a token of its scope, and a token reveals only its own."""
 
 import time
 from dataclasses import asdict
+from datetime import timedelta
 
 import pytest
 
-from permission_urls import Key, KeyRing, KeyState, Scope, sign_token
+from glassplate.session.new_tokens import new_token, sign_new_token
+from permission_urls import (
+    Key,
+    KeyRing,
+    KeyState,
+    Scope,
+    Token,
+    VolumeRange,
+    parse_permission_url,
+    sign_token,
+)
 from storagemaster import wire
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import KEYS
 from tests.storagemaster.uploads.test_bad_uploads import assert_nothing_is_left, assert_problem
+from volumes.photo_path import parse_photo_version
 
 OTHER_KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32, 64)), state=KeyState.SIGNING),))
 FIELDS = {"volume": 1, "photo": "01jd3x8m2c9qp4k7", "version": "3fz8qd", "shard": "k7"}
 ROUTES = {name: value for name, value in vars(wire).items() if isinstance(value, wire.Route)}
 WITH_TOKEN = [name for name, route in ROUTES.items() if isinstance(route.access, Scope)]
-SCOPES = ("admin", "delete", "read", "upload")
+SCOPES = tuple(Scope)
+EXPIRED = Token(id="k3v9q2mf", application="shop", scopes=frozenset(SCOPES), expiry=1_700_000_000)
 
 BAD_TOKENS = {
-    "no scheme": sign_token(KEYS, SCOPES),
-    "another scheme": f"Basic {sign_token(KEYS, SCOPES)}",
+    "no scheme": sign_new_token(KEYS, SCOPES),
+    "another scheme": f"Basic {sign_new_token(KEYS, SCOPES)}",
     "no token": "Bearer",
     "an empty token": "Bearer ",
-    "garbage": "Bearer gp1.a.upload.0.AAAA",
-    "another cluster's": f"Bearer {sign_token(OTHER_KEYS, SCOPES)}",
-    "an expired one": f"Bearer {sign_token(KEYS, SCOPES, expiry_seconds=int(time.time()) - 1)}",
-    "one with another scope written in": "Bearer "
-    + sign_token(KEYS, ["read"]).replace("read", "admin+delete+read+upload"),
-    "two": f"Bearer {sign_token(KEYS, SCOPES)} {sign_token(KEYS, SCOPES)}",
+    "garbage": "Bearer gp2.a.eyJpZCI6InEzOGo1d3IyIn0.AAAA",
+    "another cluster's": f"Bearer {sign_new_token(OTHER_KEYS, SCOPES)}",
+    "an expired one": f"Bearer {sign_token(KEYS, EXPIRED)}",
+    "two": f"Bearer {sign_new_token(KEYS, SCOPES)} {sign_new_token(KEYS, SCOPES)}",
 }
 
 
@@ -37,41 +48,98 @@ async def test_route_accepts_only_a_token_of_its_scope(cluster, name):
     method, scope = ROUTES[name].method, ROUTES[name].access
     path = ROUTES[name].path(FIELDS)
     others = [other for other in SCOPES if other != scope]
-    refused = await send(cluster, method, path, f"Bearer {sign_token(KEYS, others)}")
+    refused = await send(cluster, method, path, bearer(others))
     assert_problem(refused, 403, "not-allowed")
     assert scope in refused.document["detail"]
     missing = await send(cluster, method, path, "")
     assert_problem(missing, 401, "not-authorized")
     if ROUTES[name] is not wire.EVENTS:  # a stream without end
-        accepted = await send(cluster, method, path, f"Bearer {sign_token(KEYS, [scope])}")
+        accepted = await send(cluster, method, path, bearer([scope]))
         assert accepted.status not in {401, 403}
 
 
-@pytest.mark.parametrize(("scopes", "gets_urls"), [(["delete"], False), (["delete", "read"], True)])
-async def test_a_token_that_only_deletes_gets_no_urls(cluster, photo, scopes, gets_urls):
-    """Neither of a revoked photo's new version, nor of an undeleted photo: they open photos."""
-    authorization = f"Bearer {sign_token(KEYS, scopes)}"
+URLS_OF = [([], ""), (["read"], "sqtm"), (["read", "original"], "sqtmo"), (["original"], "")]
+
+
+@pytest.mark.parametrize(("more", "letters"), URLS_OF)
+async def test_responses_have_only_the_urls_that_the_scopes_allow(cluster, more, letters):
+    """No URL without `read`, and none of the original without `original`, on every route."""
+    stored = await send(cluster, "POST", "/photos?volume=1", bearer(["upload", *more]))
+    receipt = stored.document
+    photo = parse_photo_version("{volume}/{photo}/{version}".format(**receipt))
+    assert set(receipt["urls"]) == set(letters)
     path = wire.REVOKE.path(asdict(photo))
-    revoked = await send(cluster, "POST", path, authorization)
-    assert (revoked.status, bool(revoked.document["urls"])) == (200, gets_urls)
+    revoked = await send(cluster, "POST", path, bearer(["delete", *more]))
+    assert (revoked.status, set(revoked.document["urls"])) == (200, set(letters) & {"o"})
     await cluster.master.delete(photo)
     path = wire.UNDELETE.path(asdict(photo))
-    undeleted = await send(cluster, "POST", path, authorization)
-    assert (undeleted.status, bool(undeleted.document["urls"])) == (201, gets_urls)
+    undeleted = await send(cluster, "POST", path, bearer(["delete", *more]))
+    assert (undeleted.status, set(undeleted.document["urls"])) == (201, set(letters))
+
+
+@pytest.mark.parametrize("more", [[], ["original"]])
+async def test_status_and_lookup_have_no_original_without_its_scope(cluster, photo, more):
+    """A token that reads sizes cannot read the state of a photo and get its original."""
+    status = await send(cluster, "GET", f"/photos/{photo}", bearer(["read", *more]))
+    assert set(status.document["urls"]) == {*"sqt", *("o" if more else "")}
+    body = wire.render_batch_request([photo])
+    looked_up = await send(cluster, "POST", "/photos/info", bearer(["read", *more]), body)
+    assert looked_up.document["photos"][0]["urls"] == status.document["urls"]
+
+
+async def test_urls_end_when_the_request_asks_for_it(cluster):
+    """`?expires=1h` limits every URL of a receipt; the others never end."""
+    for query, lifetime_seconds in (("", None), ("&expires=1h", 3600)):
+        path = f"/photos?volume=1{query}"
+        stored = await send(cluster, "POST", path, bearer(["upload", "read", "original"]))
+        urls = stored.document["urls"].values()
+        expiries = {parse_permission_url(url.removeprefix("http://photos.example")).permission.expiry
+                    for url in urls}  # fmt: skip
+        expiry = expiries.pop()
+        assert not expiries
+        if lifetime_seconds is None:
+            assert expiry == 0
+        else:
+            assert lifetime_seconds - 5 <= expiry - time.time() <= lifetime_seconds + 300
+
+
+@pytest.mark.parametrize("text", ["0", "1", "-1h", "1y", "never", ""])
+async def test_an_invalid_expiry_of_urls_is_rejected(cluster, text):
+    """A typing error must not give URLs that never end."""
+    answer = await send(cluster, "POST", f"/photos?expires={text}", bearer(["upload"]))
+    assert_problem(answer, 400, "bad-argument")
+    await assert_nothing_is_left(cluster)
+
+
+async def test_a_token_opens_only_its_volumes(cluster, photo):
+    """Other volumes do not exist for it: the error is that of an unknown volume."""
+    token = new_token(SCOPES, volumes=(VolumeRange(2, 8),))
+    own = f"Bearer {sign_token(KEYS, token)}"
+    for name in WITH_TOKEN:
+        route = ROUTES[name]
+        if "{volume}" in route.template:
+            fields = {**FIELDS, **asdict(photo)}
+            answer = await send(cluster, route.method, route.path(fields), own)
+            assert_problem(answer, 404, "unknown-volume")
+    stored = await send(cluster, "POST", "/photos?volume=1", own)
+    assert_problem(stored, 404, "unknown-volume")
+    body = wire.render_batch_request([photo])
+    found = await send(cluster, "POST", "/photos/info", own, body)
+    assert [entry["state"] for entry in found.document["photos"]] == ["unknown"]
+    placed = [await send(cluster, "POST", "/photos", own) for _ in range(6)]
+    assert {answer.document["volume"] for answer in placed} == {2}
+    assert_problem(await send(cluster, "GET", "/find/01jd3x8m2c9qp4k7", own), 403, "not-allowed")
+    regenerated = await send(
+        cluster, "POST", "/regenerations", own, f'{{"photo": "{photo}"}}'.encode()
+    )
+    assert_problem(regenerated, 404, "unknown-volume")
 
 
 async def test_bundle_without_a_signature_is_rejected(cluster):
     """A token does not open a route for machines of the cluster."""
     path = wire.BUNDLE.path(FIELDS)
-    refused = await send(cluster, "POST", path, f"Bearer {sign_token(KEYS, SCOPES)}")
+    refused = await send(cluster, "POST", path, bearer(SCOPES))
     assert_problem(refused, 403, "not-allowed")
-
-
-async def send(cluster, method, path, authorization):
-    """Send a request with this header, and a photo if it is an upload."""
-    data = picture() if path == "/photos" else None
-    headers = {"Authorization": authorization}
-    return await cluster.master.request(method, path, data=data, headers=headers)
 
 
 @pytest.mark.parametrize("name", BAD_TOKENS)
@@ -87,12 +155,12 @@ async def test_rejection_does_not_repeat_the_token(cluster):
     """A response can end up in a log."""
     for name, authorization in BAD_TOKENS.items():
         answer = await send(cluster, "POST", "/photos", authorization)
-        assert "gp1." not in answer.document["detail"], name
+        assert "gp2." not in answer.document["detail"], name
 
 
 async def test_token_with_an_expiry_is_accepted_until_then(cluster):
     """The name of the scheme can have any case."""
-    token = sign_token(KEYS, ["upload"], expiry_seconds=int(time.time()) + 60)
+    token = sign_new_token(KEYS, ["upload"], expires=timedelta(minutes=1))
     assert (await send(cluster, "POST", "/photos", f"bearer {token}")).status == 201
 
 
@@ -100,3 +168,15 @@ async def test_health_needs_no_token(cluster):
     """A load balancer has none."""
     answer = await cluster.master.request("GET", "/healthz", headers={"Authorization": ""})
     assert (answer.status, answer.document) == (200, "ok\n")
+
+
+def bearer(scopes):
+    """Return the header with a new token of these scopes."""
+    return f"Bearer {sign_new_token(KEYS, scopes)}"
+
+
+async def send(cluster, method, path, authorization, body=None):
+    """Send a request with this header, and a photo if it is an upload."""
+    data = picture(width=320, height=200) if path.partition("?")[0] == "/photos" else body
+    headers = {"Authorization": authorization}
+    return await cluster.master.request(method, path, data=data, headers=headers)

@@ -9,7 +9,8 @@ import sys
 import aiohttp
 import pytest
 
-from permission_urls import save_keys, sign_token
+from glassplate.session.new_tokens import sign_new_token
+from permission_urls import save_keys
 from tests.free_ports import free_port
 from tests.storagemaster.bundles_to_send import body_of, paths_of, sizes_of
 from tests.storagemaster.manual_master import ALL_SCOPES
@@ -72,7 +73,7 @@ def written_config(cluster, address, folder):
 
 async def post_when_up(url, process):
     """Send a POST as soon as the process accepts it; the process dies while handling it."""
-    token = sign_token(KEYS, ALL_SCOPES)
+    token = sign_new_token(KEYS, ALL_SCOPES)
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
         while process.returncode is None:
             with contextlib.suppress(aiohttp.ClientError):

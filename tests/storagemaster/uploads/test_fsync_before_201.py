@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from permission_urls import sign_token
+from glassplate.session.new_tokens import sign_new_token
 from tests.storagemaster.pictures import picture
 from tests.storagenode.node_process import end_traced, node_process
 from tests.storagenode.served_site import make_site
@@ -30,7 +30,7 @@ def _uploads(tmp_path_factory):
     site = make_site(folder)
     logs = {name: folder / f"trace-{name}" for name in (*NODES, "m1")}
     east, west = (tracer(logs[node]) for node in NODES)
-    token = sign_token(site.keys, ["upload"])
+    token = sign_new_token(site.keys, ["upload", "read", "original"])
     with (
         node_process(site, "east-1", tracer=east),
         node_process(site, "west-1", tracer=west),

@@ -6,16 +6,16 @@ import pytest
 
 from glassplate import NotAllowed, NotFound, blocking
 
-SCOPES = ("admin", "delete", "read", "upload")
+SCOPES = ("admin", "audit", "delete", "original", "read", "status", "upload")
 PHOTO = "3/01jd3x8m2c9qp4k7"
 REQUESTS = {
-    "diff": ("read", [3]),
+    "diff": ("admin", [3]),
     "repair": ("admin", [3]),
     "revoke": ("delete", [f"{PHOTO}/3fz8qd"]),
     "undelete": ("delete", [PHOTO]),
     "find": ("admin", [PHOTO]),
     "explain": ("admin", [PHOTO]),
-    "scrubs": ("read", []),
+    "scrubs": ("status", []),
     "scrub": ("admin", []),
 }
 
