@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
@@ -22,6 +22,7 @@ class PurgedEdge:
         self.requests = 0
         self.status = 200
         self.is_frozen = False
+        self.on_purge: Callable[[], None] = lambda: None
         self._unfrozen = asyncio.Event()
 
     async def respond(self, request: web.Request) -> web.Response:
@@ -30,6 +31,7 @@ class PurgedEdge:
         if self.is_frozen:
             await self._unfrozen.wait()
         if self.status == 200:
+            self.on_purge()
             self.purged.update(await self._paths(request))
         return web.Response(status=self.status)
 

@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -13,7 +14,7 @@ from storagemaster.caches.variants import all_variants
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.purged_edges import PurgedEdge
 from volumes.photo_id import Version
-from volumes.photo_path import Variant, render_path
+from volumes.photo_path import PhotoTombstone, Variant, VersionTombstone, render_path
 from volumes.sizes import DEFAULT_SIZES
 
 PATHS = [f"1/k7/01jd3x8m2c9qp4k7_3fz8qd_{letter}.jpg" for letter in "abc"]
@@ -131,6 +132,19 @@ async def test_every_variant_is_purged_of_what_is_deleted_or_revoked(cluster, ed
     assert edge.purged == variants_of(photo_version)
 
 
+@pytest.mark.parametrize("verb", ["delete", "delete_version", "revoke"])
+async def test_an_edge_is_purged_after_both_mirrors_have_the_tombstone(cluster, edge, verb):
+    """An edge that was purged before could fetch the photo again from either mirror."""
+    photo_version = (await cluster.master.upload(picture(), volume=1)).version
+    tombstones = PhotoTombstone(1, photo_version.photo), VersionTombstone(photo_version)
+    path = render_path(tombstones[verb != "delete"])
+    holders = []
+    edge.on_purge = lambda: holders.append(set(cluster.holders(path)))
+    async with edge.running():
+        await getattr(cluster.master, verb)(photo_version)
+    assert holders == [{"east-1", "west-1"}]
+
+
 @pytest.mark.parametrize("hints_are_lost", [False, True])
 async def test_a_late_tombstone_purges_what_the_mirror_served(cluster, edge, hints_are_lost):
     """A version that the delete did not see is purged too, by hints or by reconciliation."""
@@ -220,6 +234,26 @@ async def test_a_purge_is_repeated_after_the_longest_fetch(edges, session):
     await purges.repeat_due()
     await purges.repeat_due()
     assert edges[0].requests == 2
+
+
+async def test_all_due_purges_are_repeated_in_their_order(edges, session):
+    """One pass repeats every purge that is due, the oldest first, and leaves the others."""
+    now = [100.0]
+    purges = EdgePurger({"edge": edges[0].config}, session, clock=lambda: now[0])
+    for path in PATHS:
+        await purges.purge([path])
+        now[0] += 1
+    repeated = []
+    edges[0].purged = SimpleNamespace(update=repeated.extend)
+    now[0] = 100.0 + REPEAT_AFTER_SECONDS - 0.5
+    await purges.repeat_due()
+    assert repeated == []
+    now[0] += 1.5
+    await purges.repeat_due()
+    assert repeated == PATHS[:2]
+    now[0] += 1
+    await purges.repeat_due()
+    assert repeated == PATHS
 
 
 @pytest.mark.parametrize("verb", ["delete", "delete_version"])

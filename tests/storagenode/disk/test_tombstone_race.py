@@ -117,11 +117,18 @@ def test_a_tombstone_wins_in_any_order(store, seed):
 
 
 class FileSystemThatIsOvertaken(DiskFileSystem):
-    """A real file system that acts just after a look for a tombstone."""
+    """A real file system that acts just after a look for a tombstone, or before its link."""
 
     def __init__(self, root):
         super().__init__(root)
         self.meanwhile = None
+        self.before_link = None
+
+    def link(self, source, target):
+        """Act, then link a tombstone."""
+        if self.before_link and target.endswith(".gone"):
+            self.before_link()
+        super().link(source, target)
 
     def exists(self, path):
         """Return the result from before the act."""
@@ -142,6 +149,29 @@ def test_a_read_after_a_delete_is_refused(store):
     store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
     with pytest.raises(Gone):
         store.raise_if_deleted(variant_of(photo_version, "o").file)
+
+
+@pytest.mark.parametrize("kind", [PhotoTombstone, VersionTombstone])
+def test_a_read_just_before_the_link_of_a_tombstone_caches_nothing(root, kind):
+    """The delete is not acknowledged yet, and afterwards every read is refused."""
+    file_system = FileSystemThatIsOvertaken(root)
+    store = DiskStore(file_system)
+    store.create_volume(VOLUME)
+    photo_version = version_of(1)
+    try_publish(store, photo_version, "o")
+    reads = []
+
+    def read():
+        store.raise_if_deleted(variant_of(photo_version, "o").file)
+        reads.append(photo_version)
+
+    file_system.before_link = read
+    tombstones = PhotoTombstone(VOLUME, photo_version.photo), VersionTombstone(photo_version)
+    store.write_tombstone(Place(tombstones[kind is VersionTombstone]), mtime_seconds=MTIME)
+    assert reads == [photo_version]
+    with pytest.raises(Gone):
+        read()
+    file_system.close_root()
 
 
 def test_a_read_during_a_delete_caches_nothing(root):

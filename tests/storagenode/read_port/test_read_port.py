@@ -309,20 +309,38 @@ def test_a_connection_survives_an_error_response(node, url):
     assert received.count(DATA) == 2
 
 
-@pytest.mark.parametrize(("size", "reads"), [(1000, "read_cached"), (9 * MIB, "verify")])
+# On the fast path, from memory, from memory after a thread, and streamed.
+SIZES_OF_READS = {
+    "fast": (1000, {}, "read_cached"),
+    "inline": (1000, {"Unusual-Header": "it"}, "read_cached"),
+    "range": (1000, {"Range": "bytes=1-9"}, "read_cached"),
+    "buffered": (MIB, {}, "read"),
+    "buffered range": (MIB, {"Range": "bytes=1-9"}, "read"),
+    "streamed": (9 * MIB, {}, "verify"),
+}
+
+
+@pytest.mark.parametrize("kind", [PhotoTombstone, VersionTombstone])
+@pytest.mark.parametrize("name", SIZES_OF_READS)
 def test_a_photo_that_is_deleted_during_a_read_is_gone(
-    node, photo_version, monkeypatch, size, reads
+    node, photo_version, monkeypatch, name, kind
 ):
-    """A slow read would otherwise end after the purge of caches."""
+    """A slow read would otherwise end after the purge of caches, on any path."""
+    size, headers, reads = SIZES_OF_READS[name]
     place = variant_of(photo_version, "m")
     node.put(place, bytes_of("slow", size=size))
+    tombstone = (
+        PhotoTombstone(photo_version.volume, photo_version.photo)
+        if kind is PhotoTombstone
+        else VersionTombstone(photo_version)
+    )
     read = getattr(OpenFile, reads)
 
     def read_slowly(file):
         found = read(file)
-        node.store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+        node.store.write_tombstone(Place(tombstone), mtime_seconds=MTIME)
         return found
 
     monkeypatch.setattr(OpenFile, reads, read_slowly)
-    response = node.read(node.url(place.file))
+    response = node.read(node.url(place.file), headers)
     assert (response.status, response.body) == (410, b"gone\n")
