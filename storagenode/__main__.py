@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import os
 import signal
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ with needs_server_packages("storagenode"):
 
     from storagenode.app import running_node
 
+UMASK = 0o027
+
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; return exit status 2 if the node cannot start."""
@@ -29,6 +32,8 @@ def main() -> int:
     parser.add_argument("--node", required=True, help="id of the node to run")
     arguments = parser.parse_args()
     tune_malloc()
+    # The modes of files and folders are the same under every supervisor.
+    os.umask(UMASK)
     try:
         cluster = load_cluster(arguments.config)
         node = cluster.nodes.get(NodeId(arguments.node))

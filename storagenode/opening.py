@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from storagenode.disk.filesystem import DiskFileSystem
-from storagenode.disk.marker import NodeMarker, mark_root, prove_root, read_marker, root_lock
+from storagenode.disk.marker import (
+    NodeMarker,
+    close_to_others,
+    mark_root,
+    prove_root,
+    read_marker,
+    root_lock,
+)
 from storagenode.disk.store import DiskStore
 from storagenode.disk.syncfs import Syncfs, can_sync_disk
 from storagenode.store import Store
@@ -58,6 +65,7 @@ def _opened_disk(node: Node) -> Iterator[tuple[Store, NodeMarker]]:
     root = Path(node.store)
     marker = read_marker(root, node)
     with root_lock(root):
+        close_to_others(root)
         prove_root(root)
         file_system = DiskFileSystem(root)
         try:

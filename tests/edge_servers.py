@@ -73,12 +73,12 @@ def running_nginx(
     """Run an nginx edge of the cluster; `settings` are further fields of `NginxSettings`."""
     _fail_without(NGINX_PROGRAM, f"{NGINX_MODULES}/{LUA_MODULE_NAME}")
     with _edge_folder() as folder:
+        settings.setdefault("worker_user", getpass.getuser() if os.geteuid() == 0 else "")
         chosen = NginxSettings(
             edge_id=edge_id,
             cache_dir=str(folder / "cache"),
             cache_bytes=CACHE_BYTES,
             run_dir=str(folder / "run"),
-            worker_user=getpass.getuser() if os.geteuid() == 0 else "",
             **settings,  # type: ignore[arg-type]  # checked by the class itself
         )
         write_files(folder / "config", render_nginx(cluster, chosen, read_keys))

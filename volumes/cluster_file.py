@@ -1,7 +1,10 @@
 """Reader of the file `cluster.toml`. Relative paths become absolute only here."""
 
 import dataclasses
+import os
+import stat
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from volumes.bucket_location import S3_SCHEME
 from volumes.cluster import Cluster, Node
@@ -14,11 +17,13 @@ def load_cluster(path: Path) -> Cluster:
     """Load a cluster config; its paths are relative to its own directory.
 
     Raises:
-        InvalidConfig: The config is invalid.
+        InvalidConfig: The config is invalid, or shows a password to all users.
         OSError: The file cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            text = file.read()
     except UnicodeDecodeError as error:
         problem = Problem("(file)", f"is not UTF-8: {error}")
         raise InvalidConfig((problem,), where=str(path)) from error
@@ -27,6 +32,12 @@ def load_cluster(path: Path) -> Cluster:
     except InvalidConfig as error:
         problems = (dataclasses.replace(p, line=line_of(text, p.key)) for p in error.problems)
         raise InvalidConfig(tuple(problems), where=str(path)) from error
+    if mode & stat.S_IRWXO and urlsplit(cluster.queue_url).password:
+        message = (
+            f"has a password, but all users can read this file: mode is {mode:04o}; chmod o= {path}"
+        )
+        problem = Problem("queue_url", message, line_of(text, "queue_url"))
+        raise InvalidConfig((problem,), where=str(path))
     folder = path.resolve().parent
     return dataclasses.replace(
         cluster,

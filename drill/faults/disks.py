@@ -46,7 +46,7 @@ class Damaged:
             seen = path.stat()
             path.chmod(0o644)
             path.write_bytes(_damaged(before, self.damage))
-            path.chmod(0o444)
+            path.chmod(seen.st_mode)
             os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
             evidence.damaged_files += 1
             differs = path.read_bytes() != before

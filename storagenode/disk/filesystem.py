@@ -18,8 +18,9 @@ from storagenode.store import Space
 
 DIGEST_XATTR = "user.sha256"
 STAGED_MODE = 0o600
-FINAL_MODE = 0o444
-DIRECTORY_MODE = 0o755
+# The group is for an edge on the node's machine that reads the disk.
+FINAL_MODE = 0o440
+DIRECTORY_MODE = 0o750
 
 
 class FsyncFailed(OSError):

@@ -5,17 +5,21 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from storagenode.disk.filesystem import DIGEST_XATTR
+from storagenode.disk.filesystem import DIGEST_XATTR, DIRECTORY_MODE, FINAL_MODE
 from storagenode.protocol.layout import HINTS, NODE_MARKER, QUARANTINE, STAGING, TRASH
 from storagenode.store import RootRefused
 from volumes.cluster import Node
 
 FORMAT_VERSION = 1
+
+ROOT_MODE = 0o700
+"""Mode of a new root. An operator can let a group read and enter it."""
 
 _FOLDERS = (STAGING, HINTS, TRASH, QUARANTINE)
 _FRESH = f"{NODE_MARKER}.new"
@@ -47,9 +51,10 @@ def mark_root(root: Path, node: Node) -> NodeMarker:
             f"{root} has files but no {NODE_MARKER} marker; "
             "use an empty directory, or restore a lost marker from a backup"
         )
+    root.chmod(ROOT_MODE)
     marker = new_marker(node)
     for name in _FOLDERS:
-        (root / name).mkdir(exist_ok=True)
+        (root / name).mkdir(DIRECTORY_MODE, exist_ok=True)
     _write_durably(root / NODE_MARKER, render_marker(marker))
     return marker
 
@@ -108,6 +113,25 @@ def parse_marker(text: str, node: Node, *, where: str) -> NodeMarker:
     return marker
 
 
+def close_to_others(root: Path) -> None:
+    """Take the rights to a root away from all users but its owner, and from its group writes.
+
+    Raises:
+        RootRefused: Other users have rights, and this process cannot change it.
+    """
+    mode = stat.S_IMODE(root.stat().st_mode)
+    wanted = mode & ~(stat.S_IRWXO | stat.S_IWGRP)
+    if mode == wanted:
+        return
+    try:
+        root.chmod(wanted)
+    except OSError as error:
+        raise RootRefused(
+            f"other users can read the photos: {root} has mode {mode:04o}, and changing it failed: "
+            f"{error.strerror}; run chmod {wanted:o} {root} as its owner"
+        ) from error
+
+
 def prove_root(root: Path) -> None:
     """Check that the file system meets the needs of a node.
 
@@ -118,7 +142,7 @@ def prove_root(root: Path) -> None:
         # An operator can have removed it. Where it cannot be created, the probe fails below.
         if not (root / name).exists():
             with contextlib.suppress(OSError):
-                (root / name).mkdir()
+                (root / name).mkdir(DIRECTORY_MODE)
     probe = root / STAGING / f"probe-{os.getpid():x}"
     try:
         probe.write_bytes(b"")
@@ -171,6 +195,7 @@ def _make_durably(directory: Path) -> None:
 def _write_durably(path: Path, text: str) -> None:
     fresh = path.with_name(_FRESH)
     with fresh.open("w") as file:
+        os.fchmod(file.fileno(), FINAL_MODE)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -205,7 +205,7 @@ def test_the_attributes_of_files(root):
             assert DIGEST_XATTR not in os.listxattr(path)
             continue
         assert os.getxattr(path, DIGEST_XATTR).decode() == digest_of(path.read_bytes())
-        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o755
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o750
         is_marker = path.name in {".volume", ".cold-tier"}
         assert path.stat().st_mtime == (NOW if is_marker else UPLOADED)
 

@@ -3,7 +3,9 @@
 import json
 import os
 import signal
+import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -123,3 +125,15 @@ def test_an_unknown_node_is_a_clear_error(cluster):
     shown = cluster.cli("node", "start", "north-1")
     assert shown.returncode == 1
     assert "unknown node 'north-1'; known processes: valkey, memcached-1, east-1" in shown.stderr
+
+
+def test_no_other_user_can_read_anything(cluster, photo):
+    """Varnish gives its own files rights, but they are below a folder of the owner."""
+    assert photo
+    roots = [Path(node.store) for node in cluster.config.nodes.values()]
+    assert {stat.S_IMODE(root.stat().st_mode) for root in roots} == {0o700}
+    varnish = cluster.data / "edges/varnish/run"
+    assert stat.S_IMODE(varnish.stat().st_mode) == 0o700
+    paths = [path for path in cluster.data.rglob("*") if not path.is_relative_to(varnish)]
+    open_to_others = [path for path in [cluster.data, *paths] if path.stat().st_mode & stat.S_IRWXO]
+    assert open_to_others == []

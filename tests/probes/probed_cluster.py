@@ -112,7 +112,7 @@ class ProbedCluster:
         file = self.path(node, path)
         file.chmod(0o644)
         file.write_bytes(change(file.read_bytes()))
-        file.chmod(0o444)
+        file.chmod(0o440)
 
     def is_sound(self, node: str, path: str) -> bool:
         """Return True if a node has a file whose bytes match its digest."""

@@ -61,3 +61,34 @@ def test_a_missing_file_is_an_os_error(tmp_path):
     """A missing file raises OSError."""
     with pytest.raises(FileNotFoundError):
         load_cluster(tmp_path / "cluster.toml")
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:secret@h:6379/0", "redis+sentinel://u:secret@h1:1,h2:2/photos/0"]
+)
+def test_a_password_that_all_users_can_read_is_refused(config, url):
+    """The file must be closed to others; its group is the operator's choice."""
+    lines = FULL.splitlines()
+    (number,) = (at for at, line in enumerate(lines) if line.startswith("queue_url"))
+    lines[number] = f'queue_url = "{url}"'
+    config.write_text("\n".join(lines))
+    config.chmod(0o644)
+    with pytest.raises(InvalidConfig) as refused:
+        load_cluster(config)
+    assert f"line {number + 1}: queue_url: has a password" in str(refused.value)
+    assert f"mode is 0644; chmod o= {config}" in str(refused.value)
+    assert "secret" not in str(refused.value)
+    config.chmod(0o640)
+    assert load_cluster(config).queue_url == url
+
+
+def test_each_problem_has_its_line(config):
+    """A key that is missing has the line of its table."""
+    config.write_text(SMALLEST.replace("1-16", "one") + "[edges.front]\nkind = 'nginx'\n")
+    with pytest.raises(InvalidConfig) as refused:
+        load_cluster(config)
+    lines = config.read_text().splitlines()
+    found = {(problem.key, lines[problem.line - 1]) for problem in refused.value.problems}
+    assert ("volumes[0].numbers", 'numbers = "one"') in found
+    assert ("edges.front.listen", "[edges.front]") in found
+    assert str(refused.value).startswith(f"{config} has ")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from storagenode.app import running_node
 from storagenode.disk.filesystem import DIGEST_XATTR
 from storagenode.disk.marker import (
     NodeMarker,
+    close_to_others,
     mark_root,
     prove_root,
     read_marker,
@@ -46,6 +48,44 @@ def test_an_empty_directory_becomes_a_root(folder):
     assert len(marker.uuid) == 36
     assert read_marker(folder, node_of()) == marker
     prove_root(folder)
+
+
+def mode_of(path):
+    """Return the permission bits of a path."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_new_root_is_for_its_owner_alone(folder):
+    """Also if the directory was open to all users, such as a new file system."""
+    folder.mkdir()
+    folder.chmod(0o755)
+    mark_root(folder, node_of())
+    assert mode_of(folder) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(0o700, 0o700), (0o755, 0o750), (0o777, 0o750), (0o701, 0o700), (0o2750, 0o2750)],
+)
+def test_other_users_lose_their_rights_to_a_root(folder, before, after):
+    """The group keeps the right to read, which an operator can have given to nginx."""
+    folder.mkdir()
+    folder.chmod(before)
+    close_to_others(folder)
+    assert mode_of(folder) == after
+
+
+def test_a_root_that_stays_open_to_others_is_refused(folder, monkeypatch):
+    """The message has the mode and the command."""
+
+    def fail(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    folder.mkdir()
+    folder.chmod(0o755)
+    monkeypatch.setattr(Path, "chmod", fail)
+    with pytest.raises(RootRefused, match=r"has mode 0755, .*; run chmod 750 .*root as its owner"):
+        close_to_others(folder)
 
 
 def test_missing_directories_above_the_root_are_created(tmp_path):

@@ -67,7 +67,7 @@ def _path(store, root):
 
 def test_a_file_is_read_only_and_has_its_digest(path):
     """In its mode and its xattr."""
-    assert path.stat().st_mode & 0o777 == 0o444
+    assert path.stat().st_mode & 0o777 == 0o440
     assert digest_recorded_on(path) == digest_of(DATA)
     assert path.stat().st_nlink == 1
 
@@ -167,7 +167,7 @@ def test_a_digest_is_restored_if_the_mirror_agrees(store, path):
         os.removexattr(path, DIGEST_XATTR)
         assert store.restore_digest(variant_of(OF), wanted) == digest_of(DATA)
         assert digest_recorded_on(path) == digest_of(DATA)
-        assert path.stat().st_mode & 0o777 == 0o444
+        assert path.stat().st_mode & 0o777 == 0o440
         assert path.stat().st_mtime == MTIME
 
 
@@ -216,7 +216,7 @@ def test_a_store_needs_no_root_privileges(node, clock):
             path = folder / "root" / variant_of(OF).path
             path.chmod(0o600)
             os.removexattr(path, DIGEST_XATTR)
-            path.chmod(0o444)
+            path.chmod(0o440)
             store.restore_digest(variant_of(OF), "")
             store.relink(OF, "000009")
             store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
