@@ -45,6 +45,7 @@ from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.mirrors.settling import Settling
+from storagemaster.mirrors.strays import refuse_foreign_map
 from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import MasterMetrics
 from storagemaster.operations.scrubs import Scrubs
@@ -77,6 +78,7 @@ class _Parts:
     """A storagemaster that is wired but not running."""
 
     api: Api
+    mirrors: Mirrors
     events: Events
     polls: tuple[Work, ...]
     """Polls that run once before it serves, and repeatedly afterwards."""
@@ -90,6 +92,7 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
 
     Raises:
         OSError: The port is in use.
+        InvalidConfig: The mirrors of a volume are not the nodes that hold its photos.
     """
     async with contextlib.AsyncExitStack() as stack:
         session = await stack.enter_async_context(
@@ -106,6 +109,7 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
         parts = _wire(cluster, master, keys, nodes, session, cache, clients)
         for poll in parts.polls:
             await poll()
+        await refuse_foreign_map(parts.mirrors)
         for work, pause_seconds in parts.works:
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
         runner = BoundedRunner(
@@ -166,7 +170,7 @@ def _wire(
         batches=BatchLookup(mirrors, photos, cache),
         deletes=deletes,
         revokes=Revokes(mirrors, reads, photos, relinking, deletes, queue, key_secret=secret),
-        repairs=Repairs(cluster, reconcile),
+        repairs=Repairs(mirrors, reconcile),
         bundles=bundles,
         regeneration=RegenerateApi(regeneration),
         operators=OperatorApi(
@@ -191,7 +195,7 @@ def _wire(
         (abandoned_jobs.requeue_all, ABANDONED_PASS_SECONDS),
         *_repairs(mirrors, purging, tombstones, reconcile, sweep),
     )
-    return _Parts(api, events, (fleet.poll, edge_health.poll), works)
+    return _Parts(api, mirrors, events, (fleet.poll, edge_health.poll), works)
 
 
 def _repairs(

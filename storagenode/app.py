@@ -69,7 +69,8 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
         )
         partials = Partials(store, now_seconds=time.time) if isinstance(store, DiskStore) else None
         upkeep = _upkeep(store, cluster.limits, readers, writers, partials)
-        fence = Fence(store.volumes)
+        # A volume that the map no longer gives to this node gets no deletes any more.
+        fence = Fence({*store.volumes} & {*cluster.volumes_on(node.id)})
         reads = ReadApi(
             store,
             Verifier(keys, size_classes(cluster.sizes)),

@@ -3,7 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from storagemaster.mirrors.fleet import NodeView
+from storagemaster.mirrors.strays import find_lacking_mirrors, find_strays
+from volumes.cluster import Cluster, NodeId
+
 OLDEST_JOB_SECONDS_MAX = 300.0
+VOLUMES_SHOWN_MAX = 10
 
 
 def node_alerts(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -17,6 +22,32 @@ def node_alerts(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"node {node['id']} takes no new photos: only {node['free_bytes']} bytes are free"
             )
     return alerts
+
+
+def map_alerts(cluster: Cluster, views: Mapping[NodeId, NodeView]) -> list[str]:
+    """Return the alerts about nodes that do not hold what the volume map says."""
+    volumes_by_stray: dict[NodeId, list[int]] = {}
+    for volume, strays in find_strays(cluster, views).items():
+        for node in strays:
+            volumes_by_stray.setdefault(node, []).append(volume)
+    return [
+        *(
+            f"node {node} holds volumes that cluster.toml does not give it ({_numbers(volumes)}): "
+            "it serves none of their photos and gets no deletes; see 'Change the mirrors of a "
+            "volume' in docs/deploy.md"
+            for node, volumes in volumes_by_stray.items()
+        ),
+        *(
+            f"node {node} does not hold volumes that cluster.toml gives it ({_numbers(volumes)}): "
+            "restart the node, so that it reads cluster.toml again"
+            for node, volumes in find_lacking_mirrors(cluster, views).items()
+        ),
+    ]
+
+
+def _numbers(volumes: Sequence[int]) -> str:
+    shown = ", ".join(map(str, sorted(volumes)[:VOLUMES_SHOWN_MAX]))
+    return f"{shown}, ..." if len(volumes) > VOLUMES_SHOWN_MAX else shown
 
 
 def repair_alerts(repair: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
-from storagemaster.operations.alerts import node_alerts, queue_alerts, repair_alerts
+from storagemaster.operations.alerts import map_alerts, node_alerts, queue_alerts, repair_alerts
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import state_document
 from volumes.cluster import Node, NodeId, Volume
@@ -71,6 +71,7 @@ class ClusterStatus:
             "repair": repair,
             "alerts": [
                 *node_alerts(nodes),
+                *map_alerts(self._cluster, views),
                 *repair_alerts(repair),
                 *queue_alerts(
                     depths, workers_alive=workers_alive, oldest_job_seconds=oldest_job_seconds

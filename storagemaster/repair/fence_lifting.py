@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from storagemaster.lifecycle.tombstone_delivery import Tombstone, TombstoneDelivery
 from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.strays import find_strays
 from storagenode.protocol.errors import NodeError, Unreachable
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX
 from volumes.cluster import NodeId
@@ -75,7 +76,9 @@ class FenceLifter:
 
     async def _lift(self, node: NodeId, volume: VolumeId, serial: str, *, has_hints: bool) -> bool:
         """Return True if the fence of one volume on one node was lifted."""
+        strays = find_strays(self._cluster, self._fleet.view()).get(volume, [])
         others = [other for other in self._cluster.volumes[volume].mirrors if other != node]
+        others += strays
         if not all(self._fleet.is_up(other) for other in others):
             return False
         try:
@@ -88,7 +91,8 @@ class FenceLifter:
             for failure in delivered:
                 if failure is not None:
                     raise failure
-            if has_hints:
+            # The photos of an empty mirror are elsewhere, until reconciliation has copied them.
+            if has_hints or (strays and not await self._nodes[node].shard_digests(volume)):
                 return False
             await self._nodes[node].lift_fence(volume, serial)
         except NodeError as error:

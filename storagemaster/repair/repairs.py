@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from storagemaster.errors import UnknownVolume
+from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.strays import find_strays
 from storagemaster.repair.reconcile import Reconciler, VolumePlan
 from storagemaster.repair.steps import (
     Conflict,
@@ -15,7 +16,6 @@ from storagemaster.repair.steps import (
     Step,
     WriteTombstone,
 )
-from volumes.cluster import Cluster
 from volumes.photo_path import VolumeId, render_path
 
 # The second round compares a file that had no digest, and the third copies it.
@@ -35,8 +35,8 @@ ACTIONS: Mapping[type[Step], str] = {
 class Repairs:
     """Repairs of single volumes that an operator requests."""
 
-    def __init__(self, cluster: Cluster, reconcile: Reconciler) -> None:
-        self._cluster = cluster
+    def __init__(self, mirrors: Mirrors, reconcile: Reconciler) -> None:
+        self._mirrors = mirrors
         self._reconcile = reconcile
 
     async def plan(self, volume: VolumeId, *, after_recall: bool = False) -> dict[str, Any]:
@@ -49,6 +49,7 @@ class Repairs:
         found = await self._reconcile.plan(volume, after_recall=after_recall)
         return {
             **_state(found),
+            "strays": self._strays(volume),
             "copy_bytes": found.plan.copy_bytes,
             "steps": [step_document(step) for step in found.plan.steps],
         }
@@ -77,9 +78,12 @@ class Repairs:
             "failed": _failed_documents(reasons),
         }
 
+    def _strays(self, volume: VolumeId) -> list[str]:
+        """Return the nodes that hold the volume without being its mirrors."""
+        return [*find_strays(self._mirrors.cluster, self._mirrors.fleet.view()).get(volume, [])]
+
     def _check_known(self, volume: VolumeId) -> None:
-        if volume not in self._cluster.volumes:
-            raise UnknownVolume(f"volume {volume} is not in the cluster's config")
+        self._mirrors.volume(volume)
 
 
 def state_document(reconcile: Reconciler, *, now_seconds: float) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class NodeStatus:
     cold_tiers: Mapping[str, str] = field(default_factory=dict)
     """The cold tier of each offloaded volume, by volume number, as in its marker."""
     fenced: tuple[int, ...] = ()
-    """Volumes that the node does not serve until it has their tombstones."""
+    """Volumes whose fence no storagemaster has lifted, also after its time-out."""
     fence_serial: str = ""
     unwritten_tombstones: int = 0
     """Number of tombstones that the disk refused, and that the node keeps in memory."""

@@ -125,6 +125,8 @@ class ReadApi:
         except Gone:
             return _gone()
         except NotFound:
+            if not self._fence.knows_absence(variant.photo_version.volume):
+                return refusal(503, "unavailable")
             return refusal(404, "not found", {"Cache-Control": "public, max-age=1"})
         except (NodeError, OSError):
             return refusal(503, "unavailable")

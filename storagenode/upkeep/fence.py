@@ -24,7 +24,7 @@ TICK_SECONDS = 1.0
 
 
 class Fence:
-    """The fenced volumes of one node.
+    """The fenced volumes of one node. It never serves a volume that it is not a mirror of.
 
     The serial changes with every raising of the fence. Tombstones that were collected for an
     earlier serial can be incomplete.
@@ -40,21 +40,29 @@ class Fence:
 
     @property
     def fenced_volumes(self) -> tuple[VolumeId, ...]:
-        """The volumes that the node does not serve, sorted."""
+        """The volumes whose fence no storagemaster has lifted, also after its time-out, sorted."""
         self.tick()
-        return tuple(sorted(self._fenced))
+        return tuple(sorted(self._volumes - self._lifted))
 
     def is_fenced(self, volume: VolumeId) -> bool:
         """Return True if the node must not serve photos of the volume now."""
         self.tick()
-        return volume in self._fenced
+        return volume not in self._volumes or volume in self._fenced
+
+    def knows_absence(self, volume: VolumeId) -> bool:
+        """Return True if a file that the node lacks does not exist, as far as the node can know.
+
+        A mirror that no storagemaster has compared may be new, and its files elsewhere.
+        """
+        return volume in self._lifted
 
     def lift(self, volume: VolumeId, *, serial: str) -> bool:
-        """Lift the fence of a volume; return False if the fence was raised after that serial."""
+        """Lift the fence of a volume; return False if it was raised after that serial."""
         self.tick()
-        if serial != self.serial:
+        if serial != self.serial or volume not in self._volumes:
             return False
         self._fenced.discard(volume)
+        self._lifted.add(volume)
         return True
 
     def tick(self) -> None:
@@ -77,4 +85,5 @@ class Fence:
     def _raise(self) -> None:
         self.serial = secrets.token_hex(8)
         self._fenced = set(self._volumes)
+        self._lifted: set[VolumeId] = set()
         self._raised_at = self._ticked_at

@@ -13,6 +13,8 @@ STEPS_SHOWN_MAX = 200
 
 def plan_view(plan: Document) -> Iterator[RenderableType]:
     """Yield the plan of one volume."""
+    for node in plan["strays"]:
+        yield f"Volume {plan['volume']}: {node} holds it too, and is not one of its mirrors."
     if plan["equal"]:
         yield f"Volume {plan['volume']}: its mirrors are equal."
         return

@@ -44,6 +44,19 @@ def test_a_fence_times_out(fence, clock):
     assert not fence.is_fenced(1)
 
 
+def test_a_time_out_proves_nothing(fence, clock):
+    """The node knows what it lacks only when a storagemaster has lifted the fence."""
+    run_for(fence, clock, FENCE_SECONDS_MAX + 1)
+    assert fence.fenced_volumes == (1, 2, 8)
+    assert not fence.knows_absence(1)
+    assert fence.lift(1, serial=fence.serial)
+    assert fence.fenced_volumes == (2, 8)
+    assert fence.knows_absence(1)
+    clock.advance(STALL_SECONDS + 0.1)
+    assert fence.is_fenced(1)
+    assert not fence.knows_absence(1)
+
+
 def test_a_stalled_node_is_fenced_before_its_next_read(fence, clock):
     """The read itself detects the stall."""
     for volume in fence.fenced_volumes:
@@ -72,14 +85,17 @@ def test_tombstones_from_before_the_last_stall_lift_nothing(fence, clock):
 def test_a_fence_rises_again_after_the_next_stall(fence, clock):
     """With the same time-out."""
     run_for(fence, clock, FENCE_SECONDS_MAX + 1)
-    assert fence.fenced_volumes == ()
+    assert not fence.is_fenced(2)
     clock.advance(STALL_SECONDS + 0.1)
     assert fence.fenced_volumes == (1, 2, 8)
     run_for(fence, clock, FENCE_SECONDS_MAX)
     assert fence.is_fenced(2)
 
 
-def test_a_volume_without_a_mirror_here_is_not_fenced(fence):
-    """The node serves nothing of it."""
-    assert not fence.is_fenced(3)
-    assert fence.lift(3, serial=fence.serial)
+def test_a_volume_without_a_mirror_here_stays_fenced(fence, clock):
+    """The node serves nothing of it, and knows nothing of its absence."""
+    assert not fence.lift(3, serial=fence.serial)
+    run_for(fence, clock, FENCE_SECONDS_MAX + 1)
+    assert fence.is_fenced(3)
+    assert not fence.knows_absence(3)
+    assert fence.fenced_volumes == (1, 2, 8)

@@ -6,7 +6,7 @@ import pytest
 
 from glassplate import NotFound
 
-PLAN_KEYS = {"volume", "equal", "unreachable", "copy_bytes", "steps", "conflicts"}
+PLAN_KEYS = {"volume", "equal", "unreachable", "copy_bytes", "steps", "conflicts", "strays"}
 REPAIR_KEYS = {"volume", "equal", "unreachable", "done", "copied_bytes", "failed", "conflicts"}
 STEP_KEYS = {"action", "node", "path", "source", "bytes"}
 
