@@ -1,11 +1,10 @@
 """Recipe of a cluster: the default recipe with the changes of the config.
 
 Its version is the default's if no change affects the bytes. Otherwise the version ends in a digest
-of the changes, so that `glassplate regenerate --recipe` finds the photos made before a change.
+of the recipe, so that `glassplate regenerate --recipe` finds the photos made before a change.
 """
 
 import dataclasses
-import hashlib
 
 from imageworker.recipe import DEFAULT_RECIPE, AnimationSetting, AvifSetting, Recipe, WebpSetting
 from volumes.cluster import Cluster
@@ -28,8 +27,7 @@ def recipe_of(cluster: Cluster) -> Recipe:
     )
     version = DEFAULT_RECIPE.version
     if recipe != DEFAULT_RECIPE:
-        changes = hashlib.sha256(repr(recipe).encode()).hexdigest()[:_DIGEST_CHARACTERS]
-        version = f"{version}-{changes}"
+        version = f"{version}-{recipe.digest()[:_DIGEST_CHARACTERS]}"
     limits = dataclasses.replace(
         recipe.limits,
         bytes_max=cluster.limits.upload_bytes_max,

@@ -1,9 +1,12 @@
 """Recipe: every setting that decides the bytes of a photo's sizes, and the limits of one photo.
 
 The same original, recipe, and libraries give the same bytes. Every setting that changes the bytes
-is therefore in the recipe. A change to one needs a new `version`, which every info document has.
+is therefore in the recipe. A change to one needs a new `version`, which every info document has. So
+does a change of the code that makes other pixels from the same recipe.
 """
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 
 from volumes.sizes import DEFAULT_SIZES, EDGE_PIXELS_MAX, ORIGINAL_LETTER, Size
@@ -134,6 +137,27 @@ class Recipe:
         largest = max(size.edge_pixels for size in self.sizes)
         _require(largest <= edges[-1], f"no JPEG setting covers {largest} pixels")
 
+    def digest(self) -> str:
+        """Return a digest of everything that decides the bytes, but the version and the limits.
+
+        It covers a document with names of its own, so that renaming a field does not change it.
+        """
+        jpeg = [
+            [each.edge_pixels_max, each.quality, each.subsampling, each.progressive, each.optimize]
+            for each in self.jpeg
+        ]
+        webp, avif, animation = self.webp, self.avif, self.animation
+        document = {
+            "sizes": [[size.letter, size.edge_pixels, size.square] for size in self.sizes],
+            "jpeg": jpeg,
+            "webp": webp and [webp.quality, webp.effort],
+            "avif": avif and [avif.quality, avif.speed, avif.edge_pixels_max],
+            "animation": animation and [animation.quality, animation.effort, animation.pixels_max],
+            "keep_credit": self.keep_credit,
+        }
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def jpeg_for(self, size: Size) -> JpegSetting:
         """Return the first setting that covers the edge of the size."""
         return next(each for each in self.jpeg if size.edge_pixels <= each.edge_pixels_max)
@@ -166,7 +190,7 @@ def _require(condition: bool, message: str) -> None:  # noqa: FBT001  the condit
 # Measured in docs/performance.md. Small sizes cost few bytes, so they keep full color resolution.
 # Huffman tables are a large part of a small file, so `optimize` pays there.
 DEFAULT_RECIPE = Recipe(
-    version="1",
+    version="2",
     jpeg=(
         JpegSetting(edge_pixels_max=500, quality=92, subsampling="4:4:4", optimize=True),
         JpegSetting(edge_pixels_max=1024, quality=90, subsampling="4:4:4"),

@@ -1,7 +1,7 @@
 """Validation of recipes, and the version of the default recipe."""
 
 import dataclasses
-import hashlib
+from collections.abc import Iterator
 
 import pytest
 
@@ -27,14 +27,52 @@ def test_the_default_recipe_has_flickrs_sizes_and_only_jpeg() -> None:
 
 
 def test_a_change_to_the_default_recipe_needs_a_new_version() -> None:
-    """The digest below belongs to version 1: change both, or neither."""
-    deciding = [
-        getattr(DEFAULT_RECIPE, field.name)
-        for field in dataclasses.fields(DEFAULT_RECIPE)
-        if field.name not in {"version", "limits"}
+    """The digest below belongs to version 2: change both, or neither."""
+    assert (DEFAULT_RECIPE.version, DEFAULT_RECIPE.digest()[:16]) == ("2", "80d025ec04b6c096")
+
+
+FULL = dataclasses.replace(
+    DEFAULT_RECIPE, webp=WebpSetting(), avif=AvifSetting(), animation=AnimationSetting()
+)
+
+
+def _changes_of(setting: object) -> Iterator[object]:
+    """Yield a setting with one field changed at a time, for every field."""
+    for field in dataclasses.fields(setting):
+        value = getattr(setting, field.name)
+        other = {str: "4:2:2", bool: not value, int: 1}[type(value)]
+        assert other != value
+        yield dataclasses.replace(setting, **{field.name: other})
+
+
+def test_every_setting_is_part_of_the_digest() -> None:
+    """A forgotten field would keep the version although the bytes change."""
+    formats = ("webp", "avif", "animation")
+    changed = [
+        dataclasses.replace(FULL, **{name: other})
+        for name in formats
+        for other in (None, *_changes_of(getattr(FULL, name)))
     ]
-    digest = hashlib.sha256(repr(deciding).encode()).hexdigest()[:16]
-    assert (DEFAULT_RECIPE.version, digest) == ("1", "114681346891ebde")
+    last = DEFAULT_RECIPE.jpeg[-1]
+    changed += [
+        dataclasses.replace(FULL, jpeg=(*FULL.jpeg[:-1], other))
+        for other in _changes_of(last)
+        if other.edge_pixels_max == last.edge_pixels_max
+    ]
+    changed.append(dataclasses.replace(FULL, jpeg=FULL.jpeg[1:]))
+    changed.append(dataclasses.replace(FULL, keep_credit=False))
+    changed += [
+        dataclasses.replace(FULL, sizes=(size,))
+        for size in (Size("m", 240), Size("m", 241), Size("n", 240), Size("m", 240, square=True))
+    ]
+    digests = {recipe.digest() for recipe in (FULL, *changed)}
+    assert len(digests) == 1 + len(changed)
+
+
+def test_version_and_limits_are_no_part_of_the_digest() -> None:
+    """Neither decides the bytes."""
+    other = dataclasses.replace(FULL, version="x", limits=Limits(bytes_max=7))
+    assert other.digest() == FULL.digest()
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_a_photo_has_its_avif_though_its_worker_died_and_the_queue_was_flushed(c
     assert east.keys() == west.keys() == FIRST_PASS | {"_o.jpg", ".json"}
     info = json.loads(east[".json"])
     assert {f"_{each['size']}.{each['ext']}" for each in info["second_pass"]} == SECOND_PASS
-    assert info["recipe"].startswith("1-")
+    assert info["recipe"].startswith("2-")
     cluster.redis.flushall()
     cluster.start_worker()
     wait_until("the second pass", lambda: has_both_passes(cluster, reference))
