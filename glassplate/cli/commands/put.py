@@ -14,6 +14,7 @@ from glassplate.cli.views.output import (
     json_option,
     print_json,
     print_parts,
+    stdout_console,
 )
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _print_tables(outcomes: "list[Outcome]") -> None:
 
     done = [outcome for outcome in outcomes if isinstance(outcome, Uploaded)]
     if done:
-        print_parts(receipts_table(done))
+        print_parts(receipts_table(done, stdout_console().width))
         for line in url_lines(done):
             click.echo(line)
 

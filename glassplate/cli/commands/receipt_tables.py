@@ -3,33 +3,57 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich import filesize
+from rich.cells import cell_len
 from rich.table import Table
 
 from glassplate.cli.commands.uploading import Uploaded
-from glassplate.cli.views.output import escape_unprintable, new_table
+from glassplate.cli.views.output import escape_unprintable, new_table, shorten_middle
 from storagemaster.wire import Copy
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, SizeClass
+
+_HEADINGS = ("File", "Reference", "Pixels", "Size", "Sizes", "Durability", "Copies")
+_NARROW_HEADINGS = ("File", "Reference", "Sizes", "Durability", "Copies")
+_WIDE_COLUMNS_MIN = 120
+_NAME_COLUMNS_MIN = 8
+_GAP_COLUMNS = 2
 
 # Of several photos, each has one URL: that of its largest web size.
 _WEB_LETTERS = [size.letter for size in DEFAULT_SIZES if size.size_class is SizeClass.WEB]
 
 
-def receipts_table(uploads: Sequence[Uploaded]) -> Table:
-    """Return a table with one row per photo."""
-    table = new_table("File", "Reference", "Pixels", "Size", "Sizes", "Durability", "Copies")
-    for uploaded in uploads:
-        receipt = uploaded.receipt
+def receipts_table(uploads: Sequence[Uploaded], columns_max: int) -> Table:
+    """Return a table with one row per photo, which folds no cell.
+
+    A narrow terminal has neither pixels nor sizes in bytes. The middle of a long name is left out.
+    """
+    rows = [_cells(uploaded) for uploaded in uploads]
+    headings = _HEADINGS if columns_max >= _WIDE_COLUMNS_MIN else _NARROW_HEADINGS
+    table = new_table(*headings)
+    for column in table.columns:
+        column.no_wrap = True
+    used = sum(max(map(cell_len, (name, *(row[name] for row in rows)))) for name in headings[1:])
+    name_columns = max(columns_max - used - _GAP_COLUMNS * (len(headings) - 1), _NAME_COLUMNS_MIN)
+    for uploaded, row in zip(uploads, rows, strict=True):
+        is_well = uploaded.receipt.durability == "mirrored" and not uploaded.sizes_error
         table.add_row(
-            escape_unprintable(uploaded.path),
-            receipt.reference,
-            f"{receipt.width} x {receipt.height}",
-            filesize.decimal(receipt.bytes),
-            uploaded.state,
-            receipt.durability,
-            _describe_copies(receipt.copies),
-            style="yellow" if receipt.durability != "mirrored" or uploaded.sizes_error else "",
+            shorten_middle(row["File"], name_columns),
+            *(row[name] for name in headings[1:]),
+            style="" if is_well else "yellow",
         )
     return table
+
+
+def _cells(uploaded: Uploaded) -> dict[str, str]:
+    receipt = uploaded.receipt
+    return {
+        "File": escape_unprintable(uploaded.path),
+        "Reference": receipt.reference,
+        "Pixels": f"{receipt.width} x {receipt.height}",
+        "Size": filesize.decimal(receipt.bytes),
+        "Sizes": uploaded.state,
+        "Durability": receipt.durability,
+        "Copies": _describe_copies(receipt.copies),
+    }
 
 
 def url_lines(uploads: Sequence[Uploaded]) -> Iterator[str]:

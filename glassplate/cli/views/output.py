@@ -60,6 +60,21 @@ def escape_unprintable(text: object) -> str:
     )
 
 
+def shorten_middle(text: str, columns_max: int) -> str:
+    """Return a text whose middle is left out if it is too wide for a terminal.
+
+    >>> shorten_middle("holiday-of-2019.jpg", 12)
+    'holida…9.jpg'
+    """
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) <= columns_max:
+        return text
+    tail = (columns_max - 1) // 2
+    head = columns_max - 1 - tail
+    return f"{set_cell_size(text, head).rstrip()}…{set_cell_size(text[::-1], tail)[::-1].lstrip()}"
+
+
 def escape_lines(text: str) -> str:
     """Return a message of several lines, each of them escaped."""
     return "\n".join(map(escape_unprintable, text.split("\n")))

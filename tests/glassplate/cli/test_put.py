@@ -1,6 +1,7 @@
 """`glassplate put`: uploads, reports of failed files, and the exit status."""
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -11,8 +12,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
-from glassplate.cli.commands.receipt_tables import url_lines
+from glassplate.cli.commands.receipt_tables import receipts_table, url_lines
 from glassplate.cli.commands.uploading import Uploaded
 from tests.free_ports import free_ports
 from tests.glassplate.faulty_servers import forwards, misbehaving_master, responds_too_late
@@ -265,3 +268,28 @@ def test_the_urls_of_several_photos_are_shown_with_their_names():
         "  b.jpg",
         "  o  http://photos/b_o.jpg",
     ]
+
+
+@pytest.mark.parametrize("columns", [80, 120, 200])
+def test_no_row_of_the_receipts_folds(columns):
+    """The middle of a long name is left out, also of one whose letters are two columns wide."""
+    names = ["a" * 60 + "-0001", "b" * 60 + "-0002", "c", "日" * 60 + "-0003"]
+    receipt = SimpleNamespace(
+        reference="65535/01jd3x8m2c9qp4k7/3fz8qd",
+        width=11648,
+        height=8736,
+        bytes=120_400_000,
+        durability="degraded",
+        copies=[SimpleNamespace(node=node, hint_for=None) for node in ("east-1", "west-2")],
+    )
+    photos = [Uploaded(path=Path(f"{name}.jpg"), receipt=receipt) for name in names]
+    shown = io.StringIO()
+    console = Console(file=shown, width=columns, highlight=False, markup=False)
+    console.print(receipts_table(photos, columns))
+    lines = shown.getvalue().splitlines()
+    assert len(lines) == 1 + len(photos)
+    assert all(cell_len(line) <= columns for line in lines)
+    for line, number in zip(lines[1:], ("1.jpg", "2.jpg", "c.jpg", ".jpg"), strict=True):
+        assert line.split()[0].endswith(number)
+        assert line.split()[1] == receipt.reference
+        assert line.split()[-2:] == ["east-1,", "west-2"]
