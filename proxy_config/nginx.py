@@ -32,7 +32,15 @@ PURGE_PATHS_MAX = 100
 _CACHE_BYTES_PER_ZONE_MEGABYTE = 8_000 * 32 * 1024
 _ZONE_MEGABYTES_MAX = 1024
 
-_SCRIPTS = ("signing.lua", "permission.lua", "reproxy.lua", "purge.lua", "resolve.lua", "nodes.lua")
+_SCRIPTS = (
+    "signing.lua",
+    "permission.lua",
+    "reproxy.lua",
+    "purge.lua",
+    "sessions.lua",
+    "resolve.lua",
+    "nodes.lua",
+)
 
 
 def render_nginx(

@@ -16,6 +16,8 @@ from storagemaster.background import repeating
 from storagemaster.caches.edge_health import POLL_SECONDS as EDGE_POLL_SECONDS
 from storagemaster.caches.edge_health import EdgeHealth
 from storagemaster.caches.info_cache import InfoCache
+from storagemaster.caches.purge_sessions import PASS_SECONDS as SESSIONS_PASS_SECONDS
+from storagemaster.caches.purge_sessions import PurgeSessions
 from storagemaster.caches.purging import REPEAT_PASS_SECONDS, EdgePurger
 from storagemaster.events.events import Events
 from storagemaster.events.relay import RECONNECT_SECONDS as RELAY_RECONNECT_SECONDS
@@ -80,6 +82,7 @@ class _Parts:
     api: Api
     mirrors: Mirrors
     events: Events
+    purge_sessions: PurgeSessions
     polls: tuple[Work, ...]
     """Polls that run once before it serves, and repeatedly afterwards."""
     works: tuple[tuple[Work, float], ...]
@@ -107,9 +110,12 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=1))
         clients = Clients(limits)
         parts = _wire(cluster, master, keys, nodes, session, cache, clients)
+        # Runs after the last pass, and before the client session closes.
+        stack.push_async_callback(parts.purge_sessions.end)
         for poll in parts.polls:
             await poll()
         await refuse_foreign_map(parts.mirrors)
+        await parts.purge_sessions.settle()
         for work, pause_seconds in parts.works:
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
         runner = BoundedRunner(
@@ -149,6 +155,7 @@ def _wire(
     reads = PhotoReader(mirrors)
     edge_health = EdgeHealth(cluster.edges, session)
     purging = EdgePurger(cluster.edges, session)
+    purge_sessions = PurgeSessions(cluster.edges, session, purging, master=master.id, boot=boot)
     tombstones = TombstoneDelivery(mirrors, purging)
     photos = Photos(reads, urls, cache, queue)
     deletes = Deletes(mirrors, reads, mirroring, purging, tombstones, cache, events)
@@ -193,9 +200,10 @@ def _wire(
         (EventRelay(cluster.queue_url, keys, events, boot=boot).run, RELAY_RECONNECT_SECONDS),
         (webhooks.send_all, 0.0),
         (abandoned_jobs.requeue_all, ABANDONED_PASS_SECONDS),
+        (purge_sessions.settle, SESSIONS_PASS_SECONDS),
         *_repairs(mirrors, purging, tombstones, reconcile, sweep),
     )
-    return _Parts(api, mirrors, events, (fleet.poll, edge_health.poll), works)
+    return _Parts(api, mirrors, events, purge_sessions, (fleet.poll, edge_health.poll), works)
 
 
 def _repairs(

@@ -179,7 +179,7 @@ class HintedHandoff:
         for entry in await self._nodes[holder].list_hints(NodeId(edge)):
             assert isinstance(entry.place.file, VersionTombstone), "a purge is held as a tombstone"
             paths = all_variants(entry.place.file.photo_version, self._cluster.sizes)
-            if not await self._purging.purge_edge(edge, paths):
+            if not await self._purging.purge_late(edge, paths):
                 break
             await self._nodes[holder].remove_hint(entry.place)
             done += 1

@@ -46,11 +46,22 @@ class CachingEdge(Machine):
         super().__init__(name)
         self.is_up = True
         self.cache: dict[str, bytes] = {}
+        self.marks: dict[str, str] = {}
 
     def forget(self, lines: str) -> None:
         """Remove the photo paths of a purge from the cache."""
         for path in lines.split():
             self.cache.pop(path, None)
+
+    def settle(self, method: str, path: str) -> str | None:
+        """Store or return a mark, or drop the cache; return None for a missing mark."""
+        if (method, path) == ("POST", "drop"):
+            self.cache.clear()
+            return "ok"
+        _, master, *mark = path.split("/")
+        if mark:
+            (self.marks[master],) = mark
+        return self.marks.get(master)
 
 
 class EdgeSession:
@@ -72,3 +83,21 @@ class EdgeSession:
         except NodeError as error:
             raise aiohttp.ClientConnectionError(str(error)) from error
         yield SimpleNamespace(raise_for_status=lambda: None)
+
+    @contextlib.asynccontextmanager
+    async def request(self, method: str, url: str) -> AsyncIterator[Any]:
+        """Send a request about a mark, or a drop, to an edge."""
+        address, _, path = url.removeprefix("http://").partition("/")
+        edge = self._edges[address.partition(":")[0]]
+        try:
+            text = await self._network.request(
+                self._source, edge, lambda: edge.settle(method, path), timeout_seconds=None
+            )
+        except NodeError as error:
+            raise aiohttp.ClientConnectionError(str(error)) from error
+
+        async def read() -> str:
+            return text or ""
+
+        status = 404 if text is None else 200
+        yield SimpleNamespace(status=status, raise_for_status=lambda: None, text=read)

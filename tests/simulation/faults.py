@@ -258,11 +258,13 @@ class Faults:
             await self._back_after_a_while(node)
 
     async def hints_are_deleted(self) -> None:
-        """Delete the hints of a node that other nodes do not need."""
+        """Delete the hints of a node for edges, and those for nodes that another copy replaces."""
         node = self._any_node()
         hints = [path for path in sorted(node.disk.contents()) if path.startswith(f"{HINTS}/")]
         for path in hints:
-            if self._spares.has_another(node, path):
+            if path.split("/")[1] in self._world.edges:
+                node.disk.damage(path, lambda _: None)
+            elif self._spares.has_another(node, path):
                 node.damaged_at = self._world.ledger.now()
                 node.disk.damage(path, lambda _: None)
 

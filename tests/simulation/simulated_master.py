@@ -7,6 +7,8 @@ from typing import Any
 
 from permission_urls import KeyRing, ReadSigner
 from storagemaster.caches.info_cache import InfoCache
+from storagemaster.caches.purge_sessions import PASS_SECONDS as SESSIONS_PASS_SECONDS
+from storagemaster.caches.purge_sessions import PurgeSessions
 from storagemaster.caches.purging import REPEAT_PASS_SECONDS, EdgePurger
 from storagemaster.events.events import Events
 from storagemaster.jobs.bundles import Bundles
@@ -77,9 +79,7 @@ class SimulatedMaster(Machine):
         mirrors = Mirrors(cluster, nodes, fleet, self.colo)
         mirroring = Mirroring(mirrors)
         urls = PhotoUrls(cluster, ReadSigner(self._keys))
-        purging = EdgePurger(
-            cluster.edges, self._edge_session, clock=asyncio.get_running_loop().time
-        )
+        purging = self._start_purging()
         tombstone_delivery = TombstoneDelivery(mirrors, purging)
         cache, events = InfoCache(()), Events(str(self.boot))
         self.reads = PhotoReader(mirrors)
@@ -130,13 +130,21 @@ class SimulatedMaster(Machine):
         clock = asyncio.get_running_loop().time
         handoff = HintedHandoff(mirrors, purging, tombstone_delivery, clock=clock)
         self._repeat(handoff.deliver_all, HINTS_SECONDS)
-        self._repeat(purging.repeat_due, REPEAT_PASS_SECONDS)
         fence_lifter = FenceLifter(mirrors, tombstone_delivery, now_seconds=self._now_seconds)
         self._repeat(fence_lifter.lift_fences, FENCE_PASS_SECONDS)
         self._repeat(self.reconcile.reconcile_next, RECONCILE_SECONDS)
         sweep = Sweep(mirrors, self._queue, self.settling)
         self._repeat(sweep.sweep_all, SWEEP_SECONDS)
         self._repeat(sweep.sweep_touched, TOUCHED_PASS_SECONDS)
+
+    def _start_purging(self) -> EdgePurger:
+        edges, session = self._cluster.edges, self._edge_session
+        purging = EdgePurger(edges, session, clock=asyncio.get_running_loop().time)
+        boot = f"{self.boot:x}"
+        sessions = PurgeSessions(edges, session, purging, master=self.name, boot=boot)
+        self._repeat(purging.repeat_due, REPEAT_PASS_SECONDS)
+        self._repeat(sessions.settle, SESSIONS_PASS_SECONDS)
+        return purging
 
     def crash(self) -> None:
         """Kill the process."""

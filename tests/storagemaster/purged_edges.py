@@ -19,6 +19,9 @@ class PurgedEdge:
         address = Address(HOST, free_port())
         self.config = Edge(id=id_, colo=Colo("east"), kind=kind, listen=address, purge=address)
         self.purged: set[str] = set()
+        self.marks: dict[str, str] = {}
+        self.drops = 0
+        self.refuses_marks = False
         self.requests = 0
         self.status = 200
         self.is_frozen = False
@@ -27,13 +30,27 @@ class PurgedEdge:
 
     async def respond(self, request: web.Request) -> web.Response:
         """Purge the paths of a request, unless the edge misbehaves."""
-        self.requests += 1
         if self.is_frozen:
             await self._unfrozen.wait()
-        if self.status == 200:
+        if request.path == "/drop" and self.status == 200:
+            self.drops += 1
+        elif request.path.startswith("/sessions/") and self.status == 200:
+            return self._mark(request)
+        elif self.status == 200:
+            self.requests += 1
             self.on_purge()
             self.purged.update(await self._paths(request))
         return web.Response(status=self.status)
+
+    def _mark(self, request: web.Request) -> web.Response:
+        _, _, master, *mark = request.path.split("/")
+        if mark and self.refuses_marks:
+            return web.Response(status=500)
+        if mark:
+            assert request.method == "PUT"
+            (self.marks[master],) = mark
+        mark_now = self.marks.get(master)
+        return web.Response(status=200 if mark_now else 404, text=mark_now)
 
     async def _paths(self, request: web.Request) -> list[str]:
         if self.config.kind == "varnish":

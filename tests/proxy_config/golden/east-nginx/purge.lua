@@ -1,5 +1,6 @@
--- Purges photos by removing their files from the cache. nginx treats a missing file as a cache miss, so
--- this is safe at any time and in any worker, and idempotent.
+-- Purges photos by removing their files from the cache, or drops the whole cache by renaming its
+-- directories. nginx treats a missing file as a cache miss, so this is safe at any time and in any
+-- worker, and idempotent.
 
 local CACHE_DIR = "/var/cache/glassplate"
 local PATHS_MAX = 100
@@ -53,6 +54,22 @@ function purge.answer()
     end
     ngx.header["Content-Type"] = "application/json"
     say(200, ('{"purged":%d,"absent":%d}\n'):format(purged, #paths - purged))
+end
+
+-- Handles a POST that drops the whole cache. The bytes are removed afterwards.
+function purge.drop()
+    if ngx.req.get_method() ~= "POST" then
+        ngx.header["Allow"] = "POST"
+        return say(405, "method not allowed\n")
+    end
+    local unique = ("-%d-%d"):format(ngx.now() * 1000, ngx.worker.pid())
+    for digit in ("0123456789abcdef"):gmatch(".") do
+        local dropped = CACHE_DIR .. "/dropped-" .. digit .. unique
+        local done, why, number = os.rename(CACHE_DIR .. "/" .. digit, dropped)
+        assert(done or number == ENOENT, why)
+    end
+    os.execute("rm -rf " .. CACHE_DIR .. "/dropped-* >/dev/null 2>&1 &")
+    say(200, "ok\n")
 end
 
 return purge

@@ -141,6 +141,9 @@ sub vcl_init {
 }
 
 sub vcl_backend_fetch {
+    if (bereq.http.Photo-Session) {
+        return (error(200));
+    }
     unset bereq.http.Cookie;
     unset bereq.http.Authorization;
     unset bereq.http.X-Forwarded-For;
@@ -289,6 +292,13 @@ sub vcl_backend_response {
 }
 
 sub vcl_backend_error {
+    if (bereq.http.Photo-Session) {
+        set beresp.body = bereq.http.Photo-Session;
+        set beresp.ttl = 3650d;
+        set beresp.grace = 0s;
+        set beresp.keep = 0s;
+        return (deliver);
+    }
     if (beresp.status >= 500) {
         set bereq.http.Photo-Unknown = "1";
         if (bereq.retries < 2 * std.integer(bereq.http.Photo-Nodes, 1) - 1) {
@@ -341,6 +351,7 @@ sub vcl_recv {
     unset req.http.Photo-First;
     unset req.http.Photo-Last;
     unset req.http.Photo-Bytes;
+    unset req.http.Photo-Session;
 
     if (local.socket == "purge") {
         if (client.ip !~ purgers) {
@@ -348,6 +359,16 @@ sub vcl_recv {
         }
         if (req.url == "/healthz") {
             return (synth(200));
+        }
+        if (req.url == "/drop" && req.method == "POST") {
+            # The marks of storagemasters have no Photo-Opened, and stay.
+            if (!std.ban("obj.http.Photo-Opened ~ .")) {
+                return (synth(503));
+            }
+            return (synth(200));
+        }
+        if (req.url ~ "^/sessions/") {
+            call read_or_write_mark;
         }
         if (req.method != "PURGE") {
             return (synth(405));
@@ -378,6 +399,21 @@ sub vcl_recv {
     return (hash);
 }
 
+# A mark of a storagemaster is an object of the cache, and is lost with it.
+sub read_or_write_mark {
+    if (req.method == "PUT" && req.url ~ "^/sessions/[a-z][a-z0-9-]*/[a-z0-9]+$") {
+        set req.http.Photo-Session = regsub(req.url, "^.*/", "");
+        set req.url = regsub(req.url, "/[^/]+$", "");
+        set req.method = "GET";
+        set req.hash_always_miss = true;
+        return (hash);
+    }
+    if (req.method == "GET" && req.url ~ "^/sessions/[a-z][a-z0-9-]*$") {
+        return (hash);
+    }
+    return (synth(404));
+}
+
 # Reject a URL that does not have the form of a permission URL.
 sub check_form {
     if (req.url !~ "^/(([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])/([0-9a-hjkmnp-tv-z]{2})/([0-9a-hjkmnp-tv-z]{14}\3)_[0-9a-hjkmnp-tv-z]{6})_([a-z])\.([a-z0-9]{1,4})\.((?:0|[1-9a-f][0-9a-f]{0,9}))\.([A-Za-z0-9_-]{24})\.(jpg|png|gif|webp|avif|heic|tif)$(?!\n)") {
@@ -400,6 +436,9 @@ sub vcl_hash {
 # the same as now. Only its expiry must be checked again.
 sub vcl_hit {
     if (obj.http.Photo-Opened != "66213fcd4721a7ad" + req.url) {
+        if (local.socket == "purge") {
+            return (deliver);
+        }
         call check_permission;
     } else {
         if (obj.http.Photo-Until) {
@@ -415,6 +454,12 @@ sub vcl_hit {
 }
 
 sub vcl_miss {
+    if (local.socket == "purge") {
+        if (req.http.Photo-Session) {
+            return (fetch);
+        }
+        return (synth(404));
+    }
     call check_permission;
     if (req.http.Photo-Unchecked) {
         return (pass);
@@ -507,6 +552,9 @@ sub vcl_purge {
 }
 
 sub vcl_deliver {
+    if (local.socket == "purge") {
+        return (deliver);
+    }
     if (resp.status == 200) {
         if (req.http.Photo-Expiry) {
             set resp.http.Cache-Control = "public, max-age=" + std.integer(
