@@ -38,6 +38,7 @@ class Purpose(StrEnum):
     INTERNAL = "internal"
     JOB = "job"
     WEBHOOK = "webhook"
+    PARTIAL = "partial"
 
     @property
     def salt(self) -> bytes:

@@ -29,6 +29,7 @@ from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.problems import malformed_request_response
 from storagemaster.handlers.regenerate_api import RegenerateApi
 from storagemaster.handlers.tiering_api import TieringApi
+from storagemaster.handlers.tus_api import TusApi
 from storagemaster.jobs.abandoned_jobs import PASS_SECONDS as ABANDONED_PASS_SECONDS
 from storagemaster.jobs.abandoned_jobs import AbandonedJobs
 from storagemaster.jobs.attempts import Attempts
@@ -63,6 +64,9 @@ from storagemaster.repair.hinted_handoff import PASS_SECONDS as HINTS_PASS_SECON
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import Repairs
+from storagemaster.resumable.completion import Completion
+from storagemaster.resumable.partial_copies import PartialCopies
+from storagemaster.resumable.resumable_uploads import ResumableUploads
 from storagemaster.tiering.tiering import Tiering
 from storagemaster.uploads.earlier_upload import EarlierUploads
 from storagemaster.uploads.uploads import Uploads
@@ -165,9 +169,7 @@ def _wire(
     settling = Settling(fleet)
     reconcile = Reconciler(mirrors, tombstones, settling=settling, now_seconds=time.time)
     sweep = Sweep(mirrors, queue, settling)
-    secret = keys.idempotency_secret
-    relinking = Relinking(mirrors, reads, mirroring)
-    regeneration = Regeneration(mirrors, reads, relinking, queue, key_secret=secret)
+    relinking, secret = Relinking(mirrors, reads, mirroring), keys.idempotency_secret
     uploads = Uploads(mirrors, mirroring, EarlierUploads(mirrors), urls, queue, key_secret=secret)
     api = Api(
         authorization=Authorization(keys, master=master.id),
@@ -179,14 +181,12 @@ def _wire(
         revokes=Revokes(mirrors, reads, photos, relinking, deletes, queue, key_secret=secret),
         repairs=Repairs(mirrors, reconcile),
         bundles=bundles,
-        regeneration=RegenerateApi(regeneration),
-        operators=OperatorApi(
-            Undeletes(mirrors, uploads),
-            PhotoSearch(mirrors),
-            Explanations(mirrors, photos, queue),
-            Scrubs(mirrors),
+        regeneration=RegenerateApi(
+            Regeneration(mirrors, reads, relinking, queue, key_secret=secret)
         ),
+        operators=_operator_api(mirrors, uploads, photos, queue),
         tiering=TieringApi(Tiering(mirrors)),
+        resumable=_resumable_api(mirrors, mirroring, uploads, keys),
         events=events,
         metrics=MasterMetrics(events, webhooks, clients),
         status=ClusterStatus(
@@ -222,6 +222,27 @@ def _repairs(
         (sweep.sweep_touched, TOUCHED_PASS_SECONDS),
         (sweep.sweep_all, SWEEP_PASS_SECONDS),
     )
+
+
+def _operator_api(
+    mirrors: Mirrors, uploads: Uploads, photos: Photos, queue: SizesQueue
+) -> OperatorApi:
+    return OperatorApi(
+        Undeletes(mirrors, uploads),
+        PhotoSearch(mirrors),
+        Explanations(mirrors, photos, queue),
+        Scrubs(mirrors),
+    )
+
+
+def _resumable_api(
+    mirrors: Mirrors, mirroring: Mirroring, uploads: Uploads, keys: KeyRing
+) -> TusApi:
+    copies, completion = PartialCopies(mirrors), Completion(mirrors, mirroring)
+    resumable = ResumableUploads(
+        uploads, mirrors, copies, completion, PhotoReader(mirrors), keys, now_seconds=time.time
+    )
+    return TusApi(resumable, bytes_max=mirrors.cluster.limits.upload_bytes_max)
 
 
 def _connect_to_queue(cluster: Cluster) -> redis.Redis:

@@ -12,6 +12,12 @@ MasterError
 ├── NotAllowed                   403  the token lacks the required scope
 ├── UnknownVolume                404  the config has no such volume
 ├── UnknownPhoto                 404  no mirror has the photo, and all mirrors responded
+├── UnknownUpload                404  no node has the resumable upload
+├── UploadExpired                410  the resumable upload was not complete in time
+├── OffsetMismatch               409  the resumable upload continues at another byte
+├── UploadLocked                 423  no node with the resumable upload responded
+├── TusVersionMismatch           412  the client speaks another version of tus
+├── ChecksumMismatch             460  the body does not have its declared checksum
 ├── PhotoGone                    410  the photo was deleted
 ├── IdempotencyKeyReused         409  the Idempotency-Key was used for other bytes
 └── Unavailable                  503  temporary; nothing was acknowledged
@@ -114,6 +120,61 @@ class UnknownPhoto(MasterError):
     slug = "unknown-photo"
     status = 404
     title = "Unknown photo"
+
+
+class UnknownUpload(MasterError):
+    """No node has the resumable upload."""
+
+    slug = "unknown-upload"
+    status = 404
+    title = "Unknown upload"
+
+
+class UploadExpired(MasterError):
+    """The resumable upload was not complete in time."""
+
+    slug = "upload-expired"
+    status = 410
+    title = "Upload expired"
+
+
+class OffsetMismatch(MasterError):
+    """The resumable upload continues at another byte."""
+
+    slug = "offset-mismatch"
+    status = 409
+    title = "Offset mismatch"
+
+    def __init__(self, offset: int, sent: int) -> None:
+        super().__init__(
+            f"the upload continues at byte {offset}, not at {sent}; request the offset with HEAD"
+        )
+
+
+class UploadLocked(MasterError):
+    """No node with the resumable upload responded. Clients of tus try again after this status."""
+
+    slug = "upload-locked"
+    status = 423
+    title = "Upload locked"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
+
+
+class TusVersionMismatch(MasterError):
+    """The client speaks another version of tus, or none."""
+
+    slug = "tus-version-mismatch"
+    status = 412
+    title = "Unsupported version of tus"
+    headers: ClassVar[dict[str, str]] = {"Tus-Version": "1.0.0"}
+
+
+class ChecksumMismatch(MasterError):
+    """The body does not have its declared checksum, and was discarded. tus defines the status."""
+
+    slug = "checksum-mismatch"
+    status = 460
+    title = "Checksum mismatch"
 
 
 class PhotoGone(MasterError):

@@ -54,6 +54,14 @@ BATCH_REQUEST_BYTES_MAX = 64 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
 
 UPLOAD = Route("POST", "/photos", Scope.UPLOAD, has_urls=True)
+UPLOAD_OPTIONS = Route("OPTIONS", "/uploads", Access.OPEN)
+BEGIN_UPLOAD = Route("POST", "/uploads", Scope.UPLOAD)
+# The path of an upload is signed, and is the permission to continue it.
+UPLOAD_OFFSET = Route("HEAD", "/uploads/{upload}", Access.OPEN)
+APPEND_TO_UPLOAD = Route("PATCH", "/uploads/{upload}", Access.OPEN)
+UPLOAD_STATE = Route("GET", "/uploads/{upload}", Access.OPEN)
+END_UPLOAD = Route("DELETE", "/uploads/{upload}", Access.OPEN)
+OVERRIDDEN_UPLOAD = Route("POST", "/uploads/{upload}", Access.OPEN)
 LOOKUP = Route("POST", "/photos/info", Scope.READ, BATCH_REQUEST_BYTES_MAX, has_urls=True)
 PHOTO = Route("GET", "/photos/{volume}/{photo}/{version}", Scope.READ, has_urls=True)
 DELETE_PHOTO = Route("DELETE", "/photos/{volume}/{photo}", Scope.DELETE)
@@ -90,6 +98,10 @@ EXPIRES_QUERY = "expires"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 DURABILITY_HEADER = "Durability"
 DIGEST_HEADER = "Repr-Digest"
+"""Digest of the whole photo (RFC 9530)."""
+CONTENT_DIGEST_HEADER = "Content-Digest"
+"""Digest of the body of one request (RFC 9530)."""
+REFERENCE_HEADER = "Glassplate-Reference"
 SIGNATURE_HEADER = "Glassplate-Signature"
 SIGNED_DIGEST_HEADER = "Glassplate-Sha256"
 """SHA-256 of the body of a signed request, which is verified before the body is read."""

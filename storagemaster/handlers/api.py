@@ -21,6 +21,8 @@ from storagemaster.handlers.path_fields import (
 from storagemaster.handlers.problems import SERVER_NAME, problem_middleware
 from storagemaster.handlers.regenerate_api import RegenerateApi
 from storagemaster.handlers.tiering_api import TieringApi
+from storagemaster.handlers.tus_api import TusApi
+from storagemaster.handlers.upload_request import declared_digest, upload_request, wait_seconds
 from storagemaster.jobs.bundles import Bundles
 from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.lifecycle.revokes import Revokes
@@ -29,14 +31,12 @@ from storagemaster.operations.metrics import CONTENT_TYPE, MasterMetrics
 from storagemaster.photos.batch_lookup import BatchLookup, unknown_entry
 from storagemaster.photos.photos import Photos
 from storagemaster.repair.repairs import Repairs
+from storagemaster.resumable import tus
 from storagemaster.uploads.form import first_file
-from storagemaster.uploads.upload_body import DeclaredBody, UploadBody, parse_digest_header
-from storagemaster.uploads.uploads import UploadRequest, Uploads
-from storagemaster.uploads.waiting import WAIT_SECONDS_MAX, wait_for_sizes
+from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
+from storagemaster.uploads.uploads import Uploads
+from storagemaster.uploads.waiting import wait_for_sizes
 from volumes.json_text import parse_whole_number
-from volumes.photo_path import parse_volume
-
-UPLOAD_QUERY = ("volume", "wait", wire.EXPIRES_QUERY)
 
 
 class Api:
@@ -60,6 +60,7 @@ class Api:
         regeneration: RegenerateApi,
         operators: OperatorApi,
         tiering: TieringApi,
+        resumable: TusApi,
     ) -> None:
         self._authorization = authorization
         self._upload_bytes_max = upload_bytes_max
@@ -90,30 +91,35 @@ class Api:
             **operators.handlers,
             **regeneration.handlers,
             **tiering.handlers,
+            **resumable.handlers,
         }
 
     def application(self) -> web.Application:
         """Return the routes as an aiohttp application."""
         application = web.Application(middlewares=[problem_middleware])
+        with_own_head = {route.template for route in self._handlers if route.method == "HEAD"}
         for route, handle in self._handlers.items():
             authorized = self._authorization.authorized(route, handle)
-            application.router.add_routes([web.route(route.method, route.template, authorized)])
-        application.on_response_prepare.append(_name_server)
+            application.router.add_route(route.method, route.template, authorized)
+            if route.method == "GET" and route.template not in with_own_head:
+                application.router.add_route("HEAD", route.template, authorized)
+        application.on_response_prepare.extend((_name_server, _name_tus_version))
         return application
 
     async def upload(self, request: web.Request) -> web.Response:
         """Store a photo: a raw body, or the first file of a multipart form."""
-        upload = self._upload_request(request)
-        if request.content_type.startswith("multipart/"):
-            chunks = first_file(request)
-        else:
-            chunks = request.content.iter_any()
+        is_form = request.content_type.startswith("multipart/")
+        declared = DeclaredBody(
+            bytes_total=None if is_form else request.content_length,
+            sha256=declared_digest(request),
+        )
+        upload = upload_request(request, declared)
+        chunks = first_file(request) if is_form else request.content.iter_any()
         incoming = UploadBody(chunks, upload.declared, bytes_max=self._upload_bytes_max)
         receipt, is_new = await self._uploads.take(incoming, upload)
         if upload.is_waiting:
-            wait_seconds = _wait_seconds(request)
             receipt = await wait_for_sizes(
-                receipt, self._photos, self._events, wait_seconds=wait_seconds
+                receipt, self._photos, self._events, wait_seconds=wait_seconds(request)
             )
         crashpoint("before_reply")
         return web.json_response(
@@ -196,65 +202,14 @@ class Api:
         """Respond, for the health check of a load balancer."""
         return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
 
-    def _upload_request(self, request: web.Request) -> UploadRequest:
-        unknown = request.query.keys() - set(UPLOAD_QUERY)
-        if unknown:
-            raise BadArgument(
-                f"unknown query parameters: {', '.join(sorted(unknown))}; "
-                f"known parameters: {', '.join(UPLOAD_QUERY)}"
-            )
-        if request.headers.get("Content-Encoding", "identity") != "identity":
-            raise BadArgument("unsupported Content-Encoding; send the photo without one")
-        is_multipart = request.content_type.startswith("multipart/")
-        digest = request.headers.get(wire.DIGEST_HEADER)
-        caller, text = request[CALLER], request.query.get("volume")
-        volume = parse_volume(text) if text is not None else None
-        if volume is not None:
-            caller.refuse_other_volumes(volume)
-        return UploadRequest(
-            declared=DeclaredBody(
-                bytes_total=None if is_multipart else request.content_length,
-                sha256=parse_digest_header(digest) if digest else None,
-            ),
-            volume=volume,
-            own_volumes=caller.volumes,
-            application=caller.key_namespace,
-            urls=request[URLS],
-            idempotency_key=_idempotency_key(request),
-            strict=_is_strict(request),
-            is_waiting=_wait_seconds(request) > 0,
-        )
-
 
 async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = SERVER_NAME
 
 
-def _idempotency_key(request: web.Request) -> str | None:
-    key = request.headers.get(wire.IDEMPOTENCY_HEADER)
-    if key is None:
-        return None
-    if not (0 < len(key) <= wire.IDEMPOTENCY_KEY_CHARACTERS_MAX and key.isprintable()):
-        raise BadArgument(
-            "invalid Idempotency-Key: must be 1 to "
-            f"{wire.IDEMPOTENCY_KEY_CHARACTERS_MAX} printable characters"
-        )
-    return key
-
-
-def _is_strict(request: web.Request) -> bool:
-    durability = request.headers.get(wire.DURABILITY_HEADER, "degraded")
-    if durability not in {"strict", "degraded"}:
-        raise BadArgument(f"invalid Durability {durability!r}: must be strict or degraded")
-    return durability == "strict"
-
-
-def _wait_seconds(request: web.Request) -> int:
-    """Return how long the client waits for the sizes, or 0 by default."""
-    wait_seconds = _whole_number(request, "wait") if "wait" in request.query else 0
-    if wait_seconds > WAIT_SECONDS_MAX:
-        raise BadArgument(f"invalid wait {wait_seconds}: at most {WAIT_SECONDS_MAX} seconds")
-    return wait_seconds
+async def _name_tus_version(request: web.Request, response: web.StreamResponse) -> None:
+    if request.path.startswith(wire.BEGIN_UPLOAD.template):
+        response.headers[tus.VERSION_HEADER] = tus.VERSION
 
 
 def _whole_number(request: web.Request, name: str) -> int:

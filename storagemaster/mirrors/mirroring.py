@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -123,11 +123,58 @@ class Mirroring:
             existed=not failed and all(p.existed for p in done.values()),
         )
 
+    async def publish_and_copy(
+        self,
+        file: PhotoFile,
+        placed: Placement,
+        holders: Sequence[NodeId],
+        publish: Callable[[Target], Coroutine[Any, Any, Published]],
+        *,
+        size_bytes: int,
+        strict: bool,
+    ) -> Copies:
+        """Store a file whose bytes are on `holders` already, under hidden names.
+
+        A holder publishes its bytes; any other target pulls the file from one that did. Without a
+        holder among the targets, one stores a hint for a mirror, so that there is a source.
+
+        Raises:
+            Unavailable, IdempotencyKeyReused, PhotoGone: As `stream` does.
+        """
+        sources = [target for target in placed.targets if target.node in holders]
+        if not sources:
+            first = placed.targets[0]
+            sources = [Target(holders[0], hint_for=first.hint_for or first.node)]
+        patience = pull_seconds(size_bytes)
+        published_on = await run_all(
+            [publish(target) for target in sources], patience_seconds=[patience] * len(sources)
+        )
+        outcomes = dict(zip(sources, published_on, strict=True))
+        done = {each: it for each, it in outcomes.items() if not isinstance(it, Exception)}
+        if not done:
+            for target, outcome in outcomes.items():
+                assert isinstance(outcome, Exception), "every source failed"
+                self._record_failure(target, outcome)
+            raise Unavailable("no node stored the photo; nothing was stored, try again")
+        source, published = next(iter(done.items()))
+
+        async def write(target: Target) -> None:
+            outcome = outcomes.get(target)
+            if isinstance(outcome, Exception):
+                raise outcome
+            if outcome is None:
+                await self._pull(file, source, published, target)
+
+        copies = await self.write_all(placed, write, strict=strict, patience_seconds=patience)
+        existed = all(each.existed for each in done.values()) and len(done) == len(copies.targets)
+        return replace(copies, digest=published.digest, size_bytes=published.bytes, existed=existed)
+
     async def write_all(
         self,
         placed: Placement,
         write: Write,
         *,
+        strict: bool = False,
         patience_seconds: float | None = None,
     ) -> Copies:
         """Run a short write on all targets, and on handoff nodes where those fail or lag.
@@ -147,7 +194,7 @@ class Mirroring:
         done, failed = self._split(placed, outcomes)
         _require_mirror(done)
         targets = await self._replace(failed, list(done), write, patience_seconds=patience)
-        return self._copies(targets, strict=False)
+        return self._copies(targets, strict=strict)
 
     def _split(
         self, placed: Placement, outcomes: Sequence[_Outcome | Exception]

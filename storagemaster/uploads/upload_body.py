@@ -91,21 +91,12 @@ class UploadBody:
 
     def _check_header(self, *, ended: bool) -> None:
         found = self._header.finish() if ended else self._header.result or self._header.stored
-        if isinstance(found, NotAPhoto):
-            raise UnsupportedFormat(
-                f"{found.reason}; supported formats: JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF"
-            )
+        if found is not None:
+            found = accepted(found, pixels_max=self._pixels_max)
         if found is not None and found.ext != (self._ext or found.ext):
             raise UnsupportedFormat(
                 f"the file is {found.ext}, which its list of brands does not say; convert it"
             )
-        if found is not None and self._pixels_max is not None:
-            pixels = found.width * found.height
-            if pixels > self._pixels_max:
-                raise TooManyPixels(
-                    f"the photo has {found.width} x {found.height} = {pixels} pixels: at most "
-                    f"{self._pixels_max} are allowed (limits.pixels_max)"
-                )
 
     async def body(self, *, stored_digest: str | None = None) -> AsyncIterator[bytes]:
         """Yield all bytes from the first on.
@@ -147,6 +138,26 @@ class UploadBody:
         return TooLarge(f"the upload exceeds {self._bytes_max} bytes (limits.upload_bytes_max)")
 
 
+def accepted(found: Sniffed | NotAPhoto, *, pixels_max: int | None) -> Sniffed:
+    """Return what a header says of a photo that is accepted.
+
+    Raises:
+        UnsupportedFormat: The bytes are not a photo of an accepted format.
+        TooManyPixels: The photo has over `pixels_max` pixels.
+    """
+    if isinstance(found, NotAPhoto):
+        raise UnsupportedFormat(
+            f"{found.reason}; supported formats: JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF"
+        )
+    pixels = found.width * found.height
+    if pixels_max is not None and pixels > pixels_max:
+        raise TooManyPixels(
+            f"the photo has {found.width} x {found.height} = {pixels} pixels: at most "
+            f"{pixels_max} are allowed (limits.pixels_max)"
+        )
+    return found
+
+
 def parse_digest_header(text: str) -> str:
     """Return the SHA-256 in a Repr-Digest header (RFC 9530), as lower-case hex.
 
@@ -157,3 +168,8 @@ def parse_digest_header(text: str) -> str:
     if match is None:
         raise BadArgument("Repr-Digest must have a SHA-256, as in sha-256=:<base64>:")
     return base64.b64decode(match[1]).hex()
+
+
+def render_digest_header(sha256: str) -> str:
+    """Return the value of a Repr-Digest header for a SHA-256 in hex."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"

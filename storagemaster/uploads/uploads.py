@@ -56,7 +56,7 @@ class UploadRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Reservation:
     """Name, placement and time of a photo to write."""
 
     photo: PhotoId
@@ -65,6 +65,11 @@ class _Plan:
     mtime_seconds: int
     stored_digest: str | None = None
     """Digest of an earlier upload with the same key, which the body must match."""
+
+    @property
+    def photo_version(self) -> PhotoVersion:
+        """The name in the volume."""
+        return PhotoVersion(self.placed.volume, self.photo, self.version)
 
 
 class Uploads:
@@ -104,29 +109,53 @@ class Uploads:
         """
         ext = await incoming.sniff(pixels_max=self._cluster.limits.pixels_max)
         strict = request.strict or self._cluster.strict
-        plan = await self._plan(request, strict=strict)
+        reserved = await self.reserve(request)
         crashpoint("id_minted")
-        photo_version = PhotoVersion(plan.placed.volume, plan.photo, plan.version)
-        original = Variant(photo_version, ORIGINAL_LETTER, ext)
-        body = incoming.body(stored_digest=plan.stored_digest)
+        original = Variant(reserved.photo_version, ORIGINAL_LETTER, ext)
+        body = incoming.body(stored_digest=reserved.stored_digest)
         copies = await self._mirroring.stream(
             original,
             await _whole_or_stream(body, request.declared),
-            plan.placed,
-            mtime_seconds=plan.mtime_seconds,
+            reserved.placed,
+            mtime_seconds=reserved.mtime_seconds,
             bytes_total=request.declared.bytes_total,
             digest=incoming.digest,
             strict=strict,
         )
         crashpoint("copies_made")
-        queue_name = INTERACTIVE_QUEUE if request.is_waiting else NEW_QUEUE
-        self._queue.enqueue(original, queue_name=queue_name)
-        receipt = self._receipt(photo_version, incoming.photo, copies, request.urls)
+        receipt = self.commit(
+            reserved.photo_version,
+            incoming.photo,
+            copies,
+            urls=request.urls,
+            is_waiting=request.is_waiting,
+        )
         return receipt, not copies.existed
 
-    async def _plan(self, request: UploadRequest, *, strict: bool) -> _Plan:
+    def commit(
+        self,
+        photo_version: PhotoVersion,
+        sniffed: Sniffed,
+        copies: Copies,
+        *,
+        urls: UrlGrant = NO_URLS,
+        is_waiting: bool = False,
+    ) -> Receipt:
+        """Enqueue the sizes of a photo whose copies are durable, and return its receipt."""
+        queue_name = INTERACTIVE_QUEUE if is_waiting else NEW_QUEUE
+        original = Variant(photo_version, ORIGINAL_LETTER, sniffed.ext)
+        self._queue.enqueue(original, queue_name=queue_name)
+        return self._receipt(photo_version, sniffed, copies, urls)
+
+    async def reserve(self, request: UploadRequest) -> Reservation:
+        """Choose the id and the nodes of a new photo.
+
+        Raises:
+            MasterError: The photo cannot be stored now, or the key was used before.
+        """
+        strict = request.strict or self._cluster.strict
         if request.idempotency_key is not None:
-            return await self._plan_of_key(request, request.idempotency_key, strict=strict)
+            return await self._reserve_key(request, request.idempotency_key, strict=strict)
         now = self._now_seconds()
         photo = mint_photo_id(
             now_milliseconds=int(now * 1000), random_bits=self._random.getrandbits
@@ -137,10 +166,10 @@ class Uploads:
         else:
             volumes = self._weighted_volumes(request.own_volumes)
             placed = volumes.place(self._rng.random, strict=strict)
-        return _Plan(photo, version, _require_placement(placed), int(now))
+        return Reservation(photo, version, _require_placement(placed), int(now))
 
-    async def _plan_of_key(self, request: UploadRequest, key: str, *, strict: bool) -> _Plan:
-        """Return the plan of the key's photo: id, version and volume follow from the key."""
+    async def _reserve_key(self, request: UploadRequest, key: str, *, strict: bool) -> Reservation:
+        """Return the reservation of the key's photo: id, version and volume follow from the key."""
         photo, version = derive_photo_id(
             key, application=request.application, secret=self._key_secret
         )
@@ -164,8 +193,8 @@ class Uploads:
                     strict=strict,
                     synchronous_only=True,
                 )
-                return _Plan(photo, version, placed, earlier.mtime_seconds, earlier.digest)
-        return _Plan(photo, version, _require_placement(placed), int(self._now_seconds()))
+                return Reservation(photo, version, placed, earlier.mtime_seconds, earlier.digest)
+        return Reservation(photo, version, _require_placement(placed), int(self._now_seconds()))
 
     def _place_in(self, volume: Volume, *, strict: bool) -> Placement | NoPlacement:
         return place_photo(self._cluster, self._mirrors.fleet.view(), [volume], strict=strict)

@@ -30,6 +30,8 @@ from storagenode.protocol.partials import PARTIALS, Partial, parse_partial
 PARTIALS_MAX = 20_000
 BYTES_FRACTION_MAX = 0.05
 BYTES_MAX = 50_000_000_000
+# Ending of the directory of a partial that is being removed. It is not the name of a partial.
+_REMOVED = ".removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,19 +160,33 @@ class Partials:
 
     def remove(self, partial: Partial) -> None:
         """Remove a partial with its bytes, if it exists."""
+        removed = partial.directory + _REMOVED
         with self._writing():
-            for name in names_in(self._file_system, partial.directory):
-                with contextlib.suppress(FileNotFoundError):
-                    self._file_system.unlink(f"{partial.directory}/{name}")
-            self._file_system.remove_directory(partial.directory)
+            self._unlink_all(removed)
+            # At once, so that no client continues an upload that has lost its first segments.
+            with contextlib.suppress(FileNotFoundError):
+                self._file_system.rename(partial.directory, removed)
+            self._unlink_all(removed)
 
     def remove_expired(self) -> int:
-        """Remove the partials whose time has ended; return their number."""
+        """Remove the partials whose time has ended; return their number.
+
+        Complete the removals that a crash interrupted.
+        """
+        for name in names_in(self._file_system, PARTIALS):
+            if name.endswith(_REMOVED):
+                self._unlink_all(f"{PARTIALS}/{name}")
         now = self._now_seconds()
         expired = [each for each in self._all() if each.expiry_seconds < now]
         for partial in expired:
             self.remove(partial)
         return len(expired)
+
+    def _unlink_all(self, directory: str) -> None:
+        for name in names_in(self._file_system, directory):
+            with contextlib.suppress(FileNotFoundError):
+                self._file_system.unlink(f"{directory}/{name}")
+        self._file_system.remove_directory(directory)
 
     def _complete(self, partial: Partial) -> list[Segment]:
         segments = segments_of(self._file_system, partial)

@@ -109,7 +109,7 @@ class ManualMaster:
             return Answer(
                 status=response.status,
                 headers=response.headers,
-                document=json.loads(text) if "json" in response.content_type else text,
+                document=json.loads(text) if text and "json" in response.content_type else text,
             )
 
     def bundle_headers(self, path: str, body: bytes, *, receiver: str = "") -> dict[str, str]:

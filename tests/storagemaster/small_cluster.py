@@ -25,6 +25,7 @@ from storagenode.disk.health import Reserve
 from storagenode.disk.marker import mark_root
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH, Place
+from storagenode.protocol.partials import PARTIALS
 from storagenode.upkeep.upkeep import Upkeep
 from tests.free_ports import free_port
 from tests.storagemaster.manual_master import ManualMaster, running_manually
@@ -248,6 +249,7 @@ def wipe(root: Path, *, since_nanoseconds: int) -> None:
     for hidden in (HINTS, TRASH):
         shutil.rmtree(root / hidden)
         (root / hidden).mkdir()
+    shutil.rmtree(root / PARTIALS, ignore_errors=True)
 
 
 def files_below(root: Path, *, since_nanoseconds: int) -> Iterator[str]:

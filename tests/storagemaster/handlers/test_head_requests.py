@@ -7,7 +7,8 @@ import pytest
 from storagemaster import wire
 from tests.storagemaster.handlers.test_authorization import FIELDS, ROUTES
 
-GETS = [name for name, route in ROUTES.items() if route.method == "GET"]
+# A resumable upload has a HEAD of its own: its responses are in tests/storagemaster/resumable.
+GETS = [n for n, r in ROUTES.items() if r.method == "GET" and r is not wire.UPLOAD_STATE]
 
 
 @pytest.mark.parametrize("name", GETS)

@@ -238,6 +238,26 @@ def test_expired_partials_are_removed(partials, clock, root):
     assert [entry.name for entry in (root / PARTIALS).iterdir()] == ["notes"]
 
 
+def test_a_partial_never_loses_its_beginning_only(partials, root, file_system, monkeypatch):
+    """A reader during the removal finds all of it or nothing, also after a crash of the node."""
+    append(partials, DATA[:400], offset=0)
+    append(partials, DATA[400:], offset=400)
+    lengths = []
+
+    def unlink(_self, path):
+        with pytest.raises(NotFound):
+            lengths.append(partials.length(PARTIAL))
+        raise ZeroDivisionError(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(file_system), "unlink", unlink)
+        with pytest.raises(ZeroDivisionError):
+            partials.remove(PARTIAL)
+    assert lengths == []
+    assert partials.remove_expired() == 0
+    assert list((root / PARTIALS).iterdir()) == []
+
+
 def test_the_number_of_partials_is_limited(partials, monkeypatch):
     """Abandoned uploads cannot fill the disk's inodes. Repeating a request takes no more."""
     monkeypatch.setattr(module, "PARTIALS_MAX", 2)

@@ -1,0 +1,237 @@
+"""Handlers of resumable uploads, by the tus protocol. They translate HTTP and decide nothing."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from permission_urls import PermissionUrlError
+from runtime.crashpoint import crashpoint
+from storagemaster import wire
+from storagemaster.errors import (
+    BadArgument,
+    ChecksumMismatch,
+    DigestMismatch,
+    TooLarge,
+    TusVersionMismatch,
+    Unavailable,
+    UnknownUpload,
+    UnsupportedFormat,
+    UploadLocked,
+)
+from storagemaster.handlers.authorization import CALLER, Handler
+from storagemaster.handlers.upload_request import declared_digest, upload_request
+from storagemaster.image_header.sniff import HeaderReader
+from storagemaster.resumable import tus
+from storagemaster.resumable.resumable_uploads import Progress, ResumableUploads
+from storagemaster.resumable.upload_url import ResumableUpload
+from storagemaster.uploads.upload_body import (
+    DeclaredBody,
+    accepted,
+    parse_digest_header,
+    render_digest_header,
+)
+
+
+class TusApi:
+    """Handlers for clients that upload a photo in parts."""
+
+    def __init__(self, uploads: ResumableUploads, *, bytes_max: int) -> None:
+        self._uploads = uploads
+        self._bytes_max = bytes_max
+        self._by_method: Mapping[str, Handler] = {
+            "HEAD": self.offset,
+            "PATCH": self.append,
+            "DELETE": self.end,
+        }
+        self.handlers: Mapping[wire.Route, Handler] = {
+            wire.UPLOAD_OPTIONS: self.options,
+            wire.BEGIN_UPLOAD: self.begin,
+            wire.UPLOAD_OFFSET: self.offset,
+            wire.APPEND_TO_UPLOAD: self.append,
+            wire.UPLOAD_STATE: self.state,
+            wire.END_UPLOAD: self.end,
+            wire.OVERRIDDEN_UPLOAD: self.overridden,
+        }
+
+    async def options(self, _: web.Request) -> web.Response:
+        """Return what of the protocol is supported."""
+        headers = {
+            "Tus-Version": tus.VERSION,
+            "Tus-Extension": tus.EXTENSIONS,
+            "Tus-Max-Size": str(self._bytes_max),
+            "Tus-Checksum-Algorithm": ",".join(tus.CHECKSUM_ALGORITHMS),
+        }
+        return web.Response(status=204, headers=headers)
+
+    async def begin(self, request: web.Request) -> web.Response:
+        """Make room for an upload, and append the body if there is one."""
+        _check_version(request)
+        length = _announced_length(request, bytes_max=self._bytes_max)
+        metadata = request.headers.get(tus.METADATA_HEADER, "")
+        sha256 = tus.parse_metadata(metadata).get("sha256") or declared_digest(request)
+        upload = await self._uploads.begin(
+            upload_request(request, DeclaredBody(bytes_total=length, sha256=sha256)),
+            metadata=metadata,
+            token_id=request[CALLER].token_id,
+        )
+        crashpoint("partial_created")
+        progress = Progress(0)
+        if request.can_read_body and request.content_length != 0:
+            progress = await self._append(request, upload, offset=0)
+        response = _response(201, upload, progress)
+        response.headers["Location"] = wire.UPLOAD_OFFSET.path(
+            {"upload": self._uploads.sign(upload)}
+        )
+        return response
+
+    async def offset(self, request: web.Request) -> web.Response:
+        """Return the byte at which the upload continues, after storing one that is complete.
+
+        Clients begin again after any status but success and 423, which they get while no copy can
+        be reached.
+        """
+        _check_version(request)
+        upload = self._upload(request)
+        try:
+            progress = await self._uploads.progress(upload)
+        except Unavailable as error:
+            raise UploadLocked(str(error)) from error
+        response = _response(200, upload, progress)
+        response.headers[tus.LENGTH_HEADER] = str(upload.bytes_total)
+        if upload.metadata:
+            response.headers[tus.METADATA_HEADER] = upload.metadata
+        return response
+
+    async def append(self, request: web.Request) -> web.Response:
+        """Append the body. The one that completes the upload stores the photo."""
+        _check_version(request)
+        if request.content_type != tus.PATCH_TYPE:
+            raise UnsupportedFormat(f"send the bytes with Content-Type: {tus.PATCH_TYPE}")
+        upload = self._upload(request)
+        offset = tus.parse_number(tus.OFFSET_HEADER, request.headers.get(tus.OFFSET_HEADER))
+        return _response(204, upload, await self._append(request, upload, offset=offset))
+
+    async def state(self, request: web.Request) -> web.Response:
+        """Return whether the photo is stored, or the byte at which the upload continues."""
+        upload = self._upload(request)
+        progress = await self._uploads.progress(upload)
+        document = {
+            "state": "stored" if progress.is_stored else "partial",
+            "reference": str(upload.photo_version),
+            "offset": progress.offset,
+            "bytes": upload.bytes_total,
+        }
+        return web.json_response(document, headers={"Cache-Control": "no-store"})
+
+    async def end(self, request: web.Request) -> web.Response:
+        """Remove an upload that is not complete."""
+        _check_version(request)
+        await self._uploads.end(self._upload(request))
+        return web.Response(status=204)
+
+    async def overridden(self, request: web.Request) -> web.StreamResponse:
+        """Handle a POST for a client that can send no other method, as tus requires."""
+        method = request.headers.get(tus.OVERRIDE_HEADER, "").upper()
+        if method not in self._by_method:
+            raise BadArgument(f"send {tus.OVERRIDE_HEADER} with {', '.join(self._by_method)}")
+        return await self._by_method[method](request)
+
+    async def _append(
+        self, request: web.Request, upload: ResumableUpload, *, offset: int
+    ) -> Progress:
+        checks = _declared_checks(request)
+        size = request.content_length
+        if size is not None and offset + size > upload.bytes_total:
+            raise TooLarge(
+                f"the upload has {upload.bytes_total} bytes, so that at most "
+                f"{max(0, upload.bytes_total - offset)} more can be sent"
+            )
+        body: AsyncIterator[bytes] = request.content.iter_any()
+        if offset == 0:
+            body = _refusing_other_formats(body)
+        progress = await self._uploads.append(
+            upload, _verified(body, checks), offset=offset, whole=bool(checks)
+        )
+        crashpoint("before_reply")
+        return progress
+
+    def _upload(self, request: web.Request) -> ResumableUpload:
+        try:
+            return self._uploads.verify(request.match_info["upload"])
+        except PermissionUrlError as error:
+            raise UnknownUpload("this is not the URL of an upload") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """A declared digest of one request's body, and the error if it is wrong."""
+
+    declared: tus.Checksum
+    error: type[ChecksumMismatch | DigestMismatch]
+
+
+def _declared_checks(request: web.Request) -> tuple[_Check, ...]:
+    checks = []
+    if text := request.headers.get(tus.CHECKSUM_HEADER):
+        checks.append(_Check(tus.parse_checksum(text), ChecksumMismatch))
+    if text := request.headers.get(wire.CONTENT_DIGEST_HEADER):
+        digest = bytes.fromhex(parse_digest_header(text))
+        checks.append(_Check(tus.Checksum("sha256", digest), DigestMismatch))
+    return tuple(checks)
+
+
+async def _verified(body: AsyncIterator[bytes], checks: Sequence[_Check]) -> AsyncIterator[bytes]:
+    """Yield a body; raise instead of ending if it does not have a declared digest."""
+    hashes = [check.declared.hasher() for check in checks]
+    async for chunk in body:
+        for each in hashes:
+            each.update(chunk)
+        yield chunk
+    for check, found in zip(checks, hashes, strict=True):
+        if found.digest() != check.declared.digest:
+            raise check.error(
+                f"received {check.declared.algorithm} {found.hexdigest()}, expected "
+                f"{check.declared.digest.hex()}"
+            )
+
+
+async def _refusing_other_formats(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield a body; raise `UnsupportedFormat` as soon as it cannot be the beginning of a photo."""
+    header = HeaderReader()
+    async for chunk in body:
+        header.feed(chunk)
+        if header.result is not None:
+            accepted(header.result, pixels_max=None)
+        yield chunk
+
+
+def _announced_length(request: web.Request, *, bytes_max: int) -> int:
+    if tus.DEFER_HEADER in request.headers:
+        raise BadArgument(f"send {tus.LENGTH_HEADER}: its deferral is not supported")
+    length = tus.parse_number(tus.LENGTH_HEADER, request.headers.get(tus.LENGTH_HEADER))
+    if length == 0:
+        raise BadArgument("an empty file is not a photo")
+    if length > bytes_max:
+        raise TooLarge(f"the upload exceeds {bytes_max} bytes (limits.upload_bytes_max)")
+    return length
+
+
+def _check_version(request: web.Request) -> None:
+    if request.headers.get(tus.VERSION_HEADER) != tus.VERSION:
+        raise TusVersionMismatch(f"send {tus.VERSION_HEADER}: {tus.VERSION}")
+
+
+def _response(status: int, upload: ResumableUpload, progress: Progress) -> web.Response:
+    headers = {
+        tus.OFFSET_HEADER: str(progress.offset),
+        "Cache-Control": "no-store",
+    }
+    if progress.is_stored:
+        headers[wire.REFERENCE_HEADER] = str(upload.photo_version)
+    else:
+        headers[tus.EXPIRES_HEADER] = tus.render_expiry(upload.expiry_seconds)
+    if progress.receipt is not None:
+        headers[wire.DURABILITY_HEADER] = progress.receipt.durability
+        headers[wire.DIGEST_HEADER] = render_digest_header(progress.receipt.sha256)
+    return web.Response(status=status, headers=headers)

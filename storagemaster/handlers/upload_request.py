@@ -1,0 +1,83 @@
+"""The parameters of an upload: its headers and its query, whatever way its body comes."""
+
+from aiohttp import web
+
+from storagemaster import wire
+from storagemaster.errors import BadArgument
+from storagemaster.handlers.authorization import CALLER, URLS
+from storagemaster.photos.photo_urls import NO_URLS
+from storagemaster.uploads.upload_body import DeclaredBody, parse_digest_header
+from storagemaster.uploads.uploads import UploadRequest
+from storagemaster.uploads.waiting import WAIT_SECONDS_MAX
+from volumes.json_text import parse_whole_number
+from volumes.photo_path import parse_volume
+
+UPLOAD_QUERY = ("volume", "wait", wire.EXPIRES_QUERY)
+
+
+def upload_request(request: web.Request, declared: DeclaredBody) -> UploadRequest:
+    """Return the upload that a request describes, without its body.
+
+    Raises:
+        BadArgument: A header or a parameter is invalid.
+    """
+    unknown = request.query.keys() - set(UPLOAD_QUERY)
+    if unknown:
+        raise BadArgument(
+            f"unknown query parameters: {', '.join(sorted(unknown))}; "
+            f"known parameters: {', '.join(UPLOAD_QUERY)}"
+        )
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise BadArgument("unsupported Content-Encoding; send the photo without one")
+    caller, text = request[CALLER], request.query.get("volume")
+    volume = parse_volume(text) if text is not None else None
+    if volume is not None:
+        caller.refuse_other_volumes(volume)
+    return UploadRequest(
+        declared=declared,
+        volume=volume,
+        own_volumes=caller.volumes,
+        application=caller.key_namespace,
+        urls=request.get(URLS, NO_URLS),
+        idempotency_key=_idempotency_key(request),
+        strict=_is_strict(request),
+        is_waiting=wait_seconds(request) > 0,
+    )
+
+
+def declared_digest(request: web.Request) -> str | None:
+    """Return the SHA-256 that the client declares for the whole photo, or None."""
+    text = request.headers.get(wire.DIGEST_HEADER)
+    return parse_digest_header(text) if text else None
+
+
+def wait_seconds(request: web.Request) -> int:
+    """Return how long the client waits for the sizes, or 0 by default."""
+    if "wait" not in request.query:
+        return 0
+    try:
+        seconds = parse_whole_number(request.query["wait"])
+    except ValueError as error:
+        raise BadArgument(f"invalid wait: {error}") from error
+    if seconds > WAIT_SECONDS_MAX:
+        raise BadArgument(f"invalid wait {seconds}: at most {WAIT_SECONDS_MAX} seconds")
+    return seconds
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    key = request.headers.get(wire.IDEMPOTENCY_HEADER)
+    if key is None:
+        return None
+    if not (0 < len(key) <= wire.IDEMPOTENCY_KEY_CHARACTERS_MAX and key.isprintable()):
+        raise BadArgument(
+            "invalid Idempotency-Key: must be 1 to "
+            f"{wire.IDEMPOTENCY_KEY_CHARACTERS_MAX} printable characters"
+        )
+    return key
+
+
+def _is_strict(request: web.Request) -> bool:
+    durability = request.headers.get(wire.DURABILITY_HEADER, "degraded")
+    if durability not in {"strict", "degraded"}:
+        raise BadArgument(f"invalid Durability {durability!r}: must be strict or degraded")
+    return durability == "strict"

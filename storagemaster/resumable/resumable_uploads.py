@@ -1,0 +1,201 @@
+"""Resumable uploads: begun at one storagemaster, continued and completed at any."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from permission_urls import KeyRing
+from runtime.crashpoint import crashpoint
+from storagemaster.errors import (
+    BadUpload,
+    NotAllowed,
+    OffsetMismatch,
+    UnknownPhoto,
+    UnknownUpload,
+    UnsupportedFormat,
+    UploadExpired,
+)
+from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.photo_files import PhotoReader
+from storagemaster.resumable.completion import Completion
+from storagemaster.resumable.partial_copies import PartialCopies
+from storagemaster.resumable.upload_url import ResumableUpload, UploadVerifier, sign_upload
+from storagemaster.uploads.uploads import UploadRequest, Uploads
+from storagemaster.wire import Receipt
+
+LIFETIME_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The byte at which an upload continues, and the end of one that is complete."""
+
+    offset: int
+    is_stored: bool = False
+    receipt: Receipt | None = None
+    """The receipt, if this request stored the photo."""
+
+
+class ResumableUploads:
+    """The uploads in parts of one storagemaster, which keeps no state of them."""
+
+    def __init__(
+        self,
+        uploads: Uploads,
+        mirrors: Mirrors,
+        copies: PartialCopies,
+        completion: Completion,
+        photos: PhotoReader,
+        keys: KeyRing,
+        *,
+        now_seconds: Callable[[], float],
+    ) -> None:
+        self._uploads = uploads
+        self._mirrors = mirrors
+        self._copies = copies
+        self._completion = completion
+        self._photos = photos
+        self._keys = keys
+        self._verifier = UploadVerifier(keys)
+        self._now_seconds = now_seconds
+        self._removals: set[asyncio.Task[None]] = set()
+
+    async def begin(
+        self, request: UploadRequest, *, metadata: str, token_id: str
+    ) -> ResumableUpload:
+        """Choose the photo's id and volume, and make room on the nodes.
+
+        Raises:
+            MasterError: As for an upload that is not resumable; nothing was begun.
+        """
+        reserved = await self._uploads.reserve(request)
+        upload = ResumableUpload(
+            photo_version=reserved.photo_version,
+            bytes_total=request.declared.bytes_total or 0,
+            mtime_seconds=reserved.mtime_seconds,
+            expiry_seconds=int(self._now_seconds()) + LIFETIME_SECONDS,
+            nodes=tuple(
+                target.node
+                for target in reserved.placed.targets
+                if self._mirrors.cluster.nodes[target.node].bucket is None
+            ),
+            application=request.application,
+            token_id=token_id,
+            strict=request.strict,
+            sha256=request.declared.sha256,
+            metadata=metadata,
+        )
+        await self._copies.create(upload)
+        return upload
+
+    def sign(self, upload: ResumableUpload) -> str:
+        """Return the last part of the upload's path."""
+        return sign_upload(self._keys, upload)
+
+    def verify(self, text: str) -> ResumableUpload:
+        """Return the upload of a path, as `UploadVerifier.verify` does."""
+        return self._verifier.verify(text)
+
+    async def progress(self, upload: ResumableUpload) -> Progress:
+        """Return the progress, after committing an upload whose bytes are complete.
+
+        Raises:
+            UnknownUpload, UploadExpired, PhotoGone: The upload has ended.
+            BadUpload: Its bytes are not a photo, or not the declared ones, and were removed.
+            Unavailable: Not enough nodes responded.
+        """
+        try:
+            lengths = await self._copies.lengths(upload)
+        except UnknownUpload:
+            await self._refuse_unless_stored(upload)
+            return Progress(upload.bytes_total, is_stored=True)
+        self._refuse_expired(upload)
+        offset = max(lengths.values())
+        if offset < upload.bytes_total:
+            return Progress(offset)
+        return Progress(offset, is_stored=True, receipt=await self._commit(upload))
+
+    async def append(
+        self, upload: ResumableUpload, body: AsyncIterator[bytes], *, offset: int, whole: bool
+    ) -> Progress:
+        """Append a body as `PartialCopies.append` does, and commit the upload if it is complete.
+
+        Raises:
+            MasterError: As `PartialCopies.append` and `progress` do.
+        """
+        self._refuse_expired(upload)
+        try:
+            end = await self._copies.append(upload, body, offset=offset, whole=whole)
+        except UnknownUpload:
+            await self._refuse_unless_stored(upload)
+            if offset != upload.bytes_total:
+                raise OffsetMismatch(upload.bytes_total, offset) from None
+            return Progress(offset, is_stored=True)
+        except UnsupportedFormat:
+            await self._copies.remove(upload)
+            raise
+        if end < upload.bytes_total:
+            return Progress(end)
+        return Progress(end, is_stored=True, receipt=await self._commit(upload))
+
+    async def end(self, upload: ResumableUpload) -> None:
+        """Remove an upload that is not stored.
+
+        Raises:
+            UnknownUpload: It has ended before.
+            NotAllowed: The photo is stored, and deleting it needs a token.
+        """
+        try:
+            await self._copies.lengths(upload)
+        except UnknownUpload:
+            await self._refuse_unless_stored(upload)
+            raise NotAllowed("the photo is stored; delete it with a token") from None
+        await self._copies.remove(upload)
+
+    async def _commit(self, upload: ResumableUpload) -> Receipt:
+        lengths = await self._copies.lengths(upload)
+        crashpoint("before_commit")
+        try:
+            complete = await self._completion.agree(upload, lengths)
+            sniffed = await self._completion.sniff(upload, complete)
+        except BadUpload:
+            # The bytes can never become right.
+            await self._copies.remove(upload)
+            raise
+        placed = self._mirrors.place(
+            upload.photo_version.volume,
+            outcome="the upload is complete, but is not stored yet",
+            strict=upload.strict,
+            synchronous_only=True,
+        )
+        copies = await self._completion.publish(upload, complete, sniffed.ext, placed)
+        crashpoint("copies_made")
+        receipt = self._uploads.commit(upload.photo_version, sniffed, copies)
+        self._remove_later(upload)
+        return receipt
+
+    async def _refuse_unless_stored(self, upload: ResumableUpload) -> None:
+        """Return if the photo of an upload is stored that no node has any more.
+
+        Raises:
+            UnknownUpload: No mirror has the photo.
+            PhotoGone: The photo was deleted.
+            Unavailable: Not every mirror responded.
+        """
+        volume, photo = upload.photo_version.volume, upload.photo_version.photo
+        files = await self._photos.files_of(volume, photo)
+        try:
+            files.original_of(upload.photo_version)
+        except UnknownPhoto:
+            self._refuse_expired(upload)
+            raise UnknownUpload("the upload has ended, and no photo was stored") from None
+
+    def _refuse_expired(self, upload: ResumableUpload) -> None:
+        if upload.expiry_seconds < self._now_seconds():
+            raise UploadExpired("the upload was not complete in time; begin it again")
+
+    def _remove_later(self, upload: ResumableUpload) -> None:
+        # The client does not wait for it: what cannot be removed now expires.
+        task = asyncio.create_task(self._copies.remove(upload))
+        self._removals.add(task)
+        task.add_done_callback(self._removals.discard)

@@ -1,0 +1,180 @@
+"""Resumable uploads that are cut off at any byte: by client, storagemaster, node, or network."""
+
+import asyncio
+
+import pytest
+
+from storagemaster.resumable import partial_copies
+from tests.storagemaster.pictures import long_picture
+from tests.storagemaster.resumable.tus_client import PATCH_TYPE, TusClient
+from tests.storagemaster.small_cluster import HOST, wait_until
+
+SEGMENT_BYTES = 300_000
+PHOTO = long_picture(1_000_000)
+CUTS = (0, 1, 65_535, 300_000, 700_000, len(PHOTO) - 1)
+
+
+@pytest.fixture(name="tus")
+def _tus(cluster, monkeypatch):
+    monkeypatch.setattr(partial_copies, "SEGMENT_BYTES_MAX", SEGMENT_BYTES)
+    return TusClient(cluster.master)
+
+
+async def begun(tus):
+    """Return the path of a new upload."""
+    return (await tus.begin(len(PHOTO))).headers["Location"]
+
+
+async def offset_of(tus, path):
+    """Return the offset of an upload."""
+    answer = await tus.offset(path)
+    assert answer.status == 200, answer
+    return int(answer.headers["Upload-Offset"])
+
+
+async def finish(tus, path):
+    """Send the missing bytes, as a client that returns does."""
+    offset = await offset_of(tus, path)
+    answer = await tus.append(path, PHOTO[offset:], offset=offset)
+    assert answer.status == 204, answer
+    return answer
+
+
+def stored(cluster):
+    """Return the originals by node."""
+    found = {}
+    for node in ("east-1", "west-1", "east-2", "west-2"):
+        for path, data in cluster.files(node).items():
+            if "_o." in path:
+                found.setdefault(path.removeprefix(".hints/"), []).append(data)
+    return found
+
+
+@pytest.fixture(name="received")
+def _received(monkeypatch):
+    """Return a list that gets the number of bytes that storagemasters have read of bodies."""
+    received = []
+    read = partial_copies._Segments._read
+
+    async def spied(segments):
+        await read(segments)
+        received.append(len(segments._rest))
+
+    monkeypatch.setattr(partial_copies._Segments, "_read", spied)
+    return received
+
+
+async def send_a_part(master, path, received, *, sent):
+    """Send the first bytes of a longer body, and return the connection once they are read."""
+    _, writer = await asyncio.open_connection(HOST, master.address.port)
+    head = (
+        f"PATCH {path} HTTP/1.1\r\nHost: m\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
+        f"Content-Type: {PATCH_TYPE}\r\nContent-Length: {len(PHOTO)}\r\n\r\n"
+    )
+    writer.write(head.encode() + PHOTO[:sent])
+    await writer.drain()
+    await wait_until(lambda: sum(received) == sent)
+    return writer
+
+
+async def wait_for_offset(tus, path, offset):
+    """Return when the upload continues at an offset."""
+    async with asyncio.timeout(20):
+        while await offset_of(tus, path) != offset:  # noqa: ASYNC110  # another process changes it
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("cut", CUTS)
+async def test_a_client_that_hangs_up_continues_elsewhere(cluster, tus, received, cut):
+    """Every byte before the cut is kept, and the photo is stored once."""
+    path = await begun(tus)
+    (await send_a_part(cluster.master, path, received, sent=cut)).close()
+    other = TusClient(await cluster.another_master())
+    await wait_for_offset(other, path, cut)
+    await finish(other, path)
+    assert list(stored(cluster).values()) == [[PHOTO, PHOTO]]
+
+
+async def test_a_node_that_stops_costs_nothing(cluster, tus):
+    """One copy is enough to continue; the photo gets its second copy at the end."""
+    path = await begun(tus)
+    await tus.append(path, PHOTO[:400_000], offset=0)
+    await cluster.stop_and_notice("west-1")
+    answer = await finish(tus, path)
+    assert answer.headers["Durability"] == "mirrored"
+    assert [len(copies) for copies in stored(cluster).values()] == [1, 1]
+
+
+async def test_a_node_that_missed_a_part_copies_the_photo(cluster, tus):
+    """It was down during an append."""
+    path = await begun(tus)
+    await tus.append(path, PHOTO[:400_000], offset=0)
+    await cluster.stop_and_notice("west-1")
+    await tus.append(path, PHOTO[400_000:700_000], offset=400_000)
+    await cluster.start_and_notice("west-1")
+    assert await offset_of(tus, path) == 700_000
+    await finish(tus, path)
+    assert list(stored(cluster).values()) == [[PHOTO, PHOTO]]
+    assert cluster.mirrors_are_equal(1)
+
+
+async def test_both_nodes_can_restart(cluster, tus):
+    """Acknowledged bytes are on their disks."""
+    path = await begun(tus)
+    await tus.append(path, PHOTO[:400_000], offset=0)
+    await cluster.stop_and_notice("east-1", "west-1")
+    await cluster.start_and_notice("east-1", "west-1")
+    assert await offset_of(tus, path) == 400_000
+    await finish(tus, path)
+    assert list(stored(cluster).values()) == [[PHOTO, PHOTO]]
+
+
+async def test_the_other_node_alone_continues(cluster, tus):
+    """The nodes with the bytes can change places during the upload."""
+    path = await begun(tus)
+    await tus.append(path, PHOTO[:400_000], offset=0)
+    await cluster.stop_and_notice("east-1")
+    await tus.append(path, PHOTO[400_000:600_000], offset=400_000)
+    await cluster.start_and_notice("east-1")
+    await cluster.stop_and_notice("west-1")
+    assert await offset_of(tus, path) == 400_000
+    await finish(tus, path)
+    await cluster.start_and_notice("west-1")
+    assert {data for copies in stored(cluster).values() for data in copies} == {PHOTO}
+
+
+async def test_two_clients_of_one_upload_store_one_photo(cluster, tus):
+    """One of two appends at the same offset wins at every node; the loser requests the offset."""
+    path = await begun(tus)
+    other = TusClient(await cluster.another_master())
+    answers = await asyncio.gather(
+        *(client.append(path, PHOTO[:400_000], offset=0) for client in (tus, other))
+    )
+    assert {answer.status for answer in answers} <= {204, 409, 503}
+    await finish(tus, path)
+    assert list(stored(cluster).values()) == [[PHOTO, PHOTO]]
+
+
+async def test_other_bytes_by_a_second_client_do_not_mix(cluster, tus):
+    """The photo has the bytes of one copy, the same on both mirrors."""
+    path = await begun(tus)
+    other = TusClient(await cluster.another_master())
+    second = long_picture(len(PHOTO), number=7)
+    await asyncio.gather(
+        tus.append(path, PHOTO[:250_000], offset=0), other.append(path, second[:250_000], offset=0)
+    )
+    await finish(tus, path)
+    (copies,) = stored(cluster).values()
+    assert copies[0] == copies[1]
+
+
+async def test_segments_survive_a_storagemaster_that_dies(cluster, tus, received):
+    """The nodes have them before the request ends."""
+    path = await begun(tus)
+    writer = await send_a_part(cluster.master, path, received, sent=700_000)
+    other = TusClient(await cluster.another_master())
+    await wait_for_offset(other, path, 2 * SEGMENT_BYTES)
+    writer.close()
+    await wait_for_offset(other, path, 700_000)
+    await finish(other, path)
+    assert list(stored(cluster).values()) == [[PHOTO, PHOTO]]
