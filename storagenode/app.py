@@ -13,7 +13,8 @@ from aiohttp import web
 
 from permission_urls import InternalSigner, InternalVerifier, KeyRing, Verifier
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
-from runtime.http_server import BoundedRunner, serving
+from runtime.http_server import serving
+from runtime.plain_server import PlainRunner
 from storagenode.client import NodeClient
 from storagenode.disk.store import DiskStore
 from storagenode.opening import opened_store
@@ -24,6 +25,7 @@ from storagenode.store import Store
 from storagenode.upkeep.fence import TICK_SECONDS, Fence
 from storagenode.upkeep.scrub import Scrub
 from storagenode.upkeep.upkeep import Upkeep
+from storagenode.write_port.plain_writes import PLAIN_WRITES
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
 from storagenode.write_port.write_api import WriteApi
@@ -105,13 +107,15 @@ async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIter
 def _write_port(
     api: WriteApi, address: Address, clients: Clients
 ) -> AbstractAsyncContextManager[None]:
-    runner = BoundedRunner(
+    runner = PlainRunner(
         api.application(),
+        PLAIN_WRITES,
+        api.plain_writes().respond,
         malformed_request_response,
         clients,
+        idle_seconds=KEEPALIVE_SECONDS,
         access_log=None,
         auto_decompress=False,
-        keepalive_timeout=KEEPALIVE_SECONDS,
     )
     return serving(runner, address.host, address.port, clients)
 

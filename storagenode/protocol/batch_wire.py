@@ -5,7 +5,7 @@ A file that cannot be read or written has an error in its row, and affects no ot
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from storagenode.protocol import errors, wire
@@ -41,6 +41,8 @@ class InMemoryFile:
     digest: str
     mtime_seconds: int
 
+
+_PUBLISHED_FIELDS = tuple(field.name for field in fields(Published))
 
 ReadOutcome = ReadFile | errors.NodeError
 WriteOutcome = Published | errors.NodeError
@@ -143,8 +145,11 @@ def parse_writes(body: bytes) -> list[InMemoryFile]:
 
 def render_outcomes(outcomes: Sequence[WriteOutcome]) -> list[dict[str, Any]]:
     """Return the outcome of each write as JSON."""
+    # `asdict` copies each value.
     return [
-        render_failure(each) if isinstance(each, errors.NodeError) else asdict(each)
+        render_failure(each)
+        if isinstance(each, errors.NodeError)
+        else {name: getattr(each, name) for name in _PUBLISHED_FIELDS}
         for each in outcomes
     ]
 

@@ -35,6 +35,7 @@ from storagenode.write_port.batch_lookup import lookup_digests, lookup_infos
 from storagenode.write_port.error_middleware import error_middleware
 from storagenode.write_port.metrics import CONTENT_TYPE, render_metrics
 from storagenode.write_port.partial_api import PartialApi
+from storagenode.write_port.plain_writes import PlainWrites
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import CheckTrailer, Receiver
 from storagenode.write_port.repair_api import Handler, RepairApi
@@ -201,6 +202,10 @@ class WriteApi:
         """Publish a batch of small files and return the outcome of each."""
         outcomes = await self._receiver.receive_many(batch_wire.parse_writes(body))
         return web.json_response(batch_wire.render_outcomes(outcomes))
+
+    def plain_writes(self) -> PlainWrites:
+        """Return the handler of plain batches."""
+        return PlainWrites(self._receiver, self._check)
 
     async def send_file(self, request: web.Request, _: bytes) -> web.StreamResponse:
         """Send the stored bytes of a file. The receiver verifies them."""
