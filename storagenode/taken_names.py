@@ -6,6 +6,7 @@ from enum import Enum
 from storagenode.protocol.errors import Conflict
 from storagenode.protocol.layout import Place
 from storagenode.store import Staged
+from volumes.json_text import parse_json
 from volumes.photo_path import Info, PhotoFile, Variant
 from volumes.version_files import possible_originals
 
@@ -25,19 +26,22 @@ def resolve_taken_name(
     *,
     found: str,
     recorded: str | None,
+    is_earlier: bool,
     exists: Callable[[Place], bool],
 ) -> Resolution:
     """Decide between a staged file and the existing file at its place.
 
     `found` is the digest of the existing bytes, `recorded` the digest that was recorded with them.
+    `is_earlier` is True if the staged file has an earlier modification time.
 
     Raises:
         Conflict: The existing file is a sound and finished variant with other bytes.
     """
     is_sound = found == recorded
     if is_sound and found == staged.digest:
-        # A file that replaces itself gets the time of its source.
-        return Resolution.REPLACE if staged.replaces == found else Resolution.KEEP
+        # A file that replaces itself gets the time of its source, if that is earlier.
+        takes_time = staged.replaces == found and is_earlier
+        return Resolution.REPLACE if takes_time else Resolution.KEEP
     if is_sound and found != staged.replaces:
         # Infos and failures made twice from a photo, and tombstones, are interchangeable.
         if not isinstance(place.file, Variant):
@@ -58,6 +62,24 @@ def rival_places(place: Place) -> tuple[Place, ...]:
         return ()
     originals = possible_originals(file.photo_version)
     return tuple(Place(each, place.hint_for) for each in originals if each != file)
+
+
+def raise_if_of_another(
+    info: bytes, place: Place, *, digest_of: Callable[[Place], str | None]
+) -> None:
+    """Raise `Conflict` if an info describes another original than the one beside its place.
+
+    A worker may have read an original that had to give way. `digest_of` returns the recorded digest
+    of a file, "" without one, and None without a file.
+    """
+    assert isinstance(place.file, Info)
+    try:
+        described = str(parse_json(info)["original"]["sha256"])
+    except (ValueError, KeyError, TypeError):
+        return
+    for original in possible_originals(place.file.photo_version):
+        if digest_of(Place(original, place.hint_for)) not in {None, "", described}:
+            raise Conflict(f"{place} describes another original than the stored one")
 
 
 def _is_unfinished(place: Place, exists: Callable[[Place], bool]) -> bool:

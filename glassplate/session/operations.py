@@ -26,7 +26,7 @@ class Operations(ABC):
         """Return the steps that would make the mirrors of a volume equal.
 
         The document has `equal`, the `unreachable` mirrors, the `steps` (`action`, `node`, `path`,
-        `source`, `bytes`), their `copy_bytes`, and the `conflicts` that an operator must resolve.
+        `source`, `bytes`), their `copy_bytes`, and the `conflicts` (`reference`, `originals`).
 
         Raises:
             NotFound: The volume does not exist.

@@ -5,6 +5,7 @@ also have versions that the storagemaster did not see when it deleted the photo.
 """
 
 import contextlib
+from collections.abc import Iterable
 
 from storagemaster.caches.purging import EdgePurger
 from storagemaster.caches.variants import all_variants
@@ -45,6 +46,10 @@ class TombstoneDelivery:
                 with contextlib.suppress(StoreNotWritable):
                     await client.write_tombstone(pending_purge, mtime_seconds=mtime_seconds)
         await client.write_tombstone(Place(tombstone), mtime_seconds=mtime_seconds)
+        await self.purge(versions)
+
+    async def purge(self, versions: Iterable[PhotoVersion]) -> None:
+        """Purge the edges of all variants of some versions."""
         paths = [
             path
             for photo_version in versions

@@ -63,10 +63,10 @@ def repair_alerts(repair: Mapping[str, Any]) -> list[str]:
     if repair["conflicts"]:
         first = repair["conflicts"][0]
         alerts.append(
-            f"{len(repair['conflicts'])} files differ between their mirrors, such as "
-            f"{first['path']}; `glassplate repair` lists them"
+            f"{len(repair['conflicts'])} photos have different originals on their mirrors, such as "
+            f"{first['reference']}; this is settled once every node is up"
         )
-    return alerts
+    return [*alerts, *repair["settled"]]
 
 
 def queue_alerts(

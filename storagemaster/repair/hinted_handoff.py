@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runtime.crashpoint import crashpoint
 from storagemaster.caches.purging import EdgePurger
@@ -34,9 +34,12 @@ from volumes.photo_path import (
     Info,
     PhotoTombstone,
     PhotoVersion,
+    Variant,
     VersionTombstone,
+    parse_name,
     render_path,
 )
+from volumes.version_files import VersionFiles
 
 log = logging.getLogger(__name__)
 
@@ -217,6 +220,9 @@ class HintedHandoff:
                     crashpoint("hint_removed")
         except NotFound:
             return False  # another storagemaster was faster
+        except Conflict as error:
+            log.warning("hint %s conflicts with the file on %s: %s", hint.place, hint.mirror, error)
+            return await self._quarantine_if_settled(hint)
         except NodeError as error:
             # A full disk and a broken link are not faults of the file.
             if isinstance(error, StoreNotWritable):
@@ -228,6 +234,32 @@ class HintedHandoff:
                 self._attempts[hint] = self._attempts.get(hint, 0) + 1
             log.warning("hint %s was not delivered to %s: %s", hint.place, hint.mirror, error)
             return False
+        return True
+
+    async def _quarantine_if_settled(self, hint: _PendingHint) -> bool:
+        """Quarantine the hint of an original if all mirrors agree on another original.
+
+        While they do not, the hint counts as a copy in their settlement.
+        """
+        original = hint.place.file
+        assert isinstance(original, Variant), "only originals conflict"
+        volume, photo = original.photo_version.volume, original.photo_version.photo
+        cold_tier = self._fleet.cold_tier_of(volume)
+        mirrors = cold_tier.cold_nodes if cold_tier else self._cluster.volumes[volume].mirrors
+        found = set()
+        try:
+            for node in mirrors:
+                listed = await self._nodes[node].list_photo(volume, photo)
+                digests = {parse_name(volume, each.name): each.digest for each in listed}
+                stored = VersionFiles(original.photo_version, digests).original
+                found.add((stored, digests[stored] if stored else ""))
+            if len(found) > 1 or "" in {digest for _, digest in found}:
+                return False
+            await self._nodes[hint.holder].quarantine(hint.place, digest=hint.files[-1].digest)
+        except NodeError as error:
+            log.warning("hint %s was not settled: %s", hint.place, error)
+            return False
+        log.error("hint %s was quarantined: all mirrors have another original", hint.place)
         return True
 
     def _is_paused(self, hint: _PendingHint) -> bool:
@@ -287,21 +319,35 @@ class HintedHandoff:
         An original with other bytes under its name stays a conflict: this copy may be the only one.
         A size with other bytes on the mirror is as good, and counts as delivered.
         """
+        file, digest = hint.place.file, hint.files[-1].digest
         pull = Pull(
-            place=Place(hint.place.file),
+            place=Place(file),
             source_node=hint.holder,
             source=self._nodes[hint.holder].url,
             source_place=hint.place,
-            digest=hint.files[-1].digest,
-            # A mirror that has the file gets the second of the hint, as the other mirrors have.
-            replaces=hint.files[-1].digest,
+            digest=digest,
+            # A mirror that has the file gets the second of the hint, if that is earlier.
+            replaces=digest,
         )
-        is_size = sized_version(hint.place.file) is not None
+        seconds = pull_seconds(hint.size_bytes)
+        is_size = sized_version(file) is not None
         with (
             self._marking_down(hint.mirror),
             contextlib.suppress(Gone, *([Conflict] if is_size else [])),
         ):
-            await self._nodes[hint.mirror].pull(pull, timeout_seconds=pull_seconds(hint.size_bytes))
+            published = await self._nodes[hint.mirror].pull(pull, timeout_seconds=seconds)
+            if not (published.existed and isinstance(file, Variant) and file.is_original):
+                return
+            # Another attempt of the upload stored it, so the other mirrors may have a later second.
+            back = replace(
+                pull,
+                source_node=hint.mirror,
+                source=self._nodes[hint.mirror].url,
+                source_place=pull.place,
+            )
+            for mirror in self._cluster.volumes[file.photo_version.volume].mirrors:
+                if mirror != hint.mirror:
+                    await self._nodes[mirror].pull(back, timeout_seconds=seconds)
 
     @contextlib.contextmanager
     def _marking_down(self, node: NodeId) -> Iterator[None]:

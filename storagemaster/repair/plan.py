@@ -6,7 +6,7 @@ in the listings, and the plan concludes nothing from its absence.
 
 Two workers with different libraries can make the same sizes with different bytes. Then all sizes of
 the version come from one mirror, in one step, so that an info always describes the sizes beside it.
-Originals that differ are reported as a conflict. All mirrors keep theirs, and the operator decides.
+A version whose originals differ is a conflict, which `settlement.py` settles. It has no steps.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from storagemaster.repair.steps import (
     Conflict,
     Copy,
+    HeldOriginal,
     Plan,
     Replace,
     ReplaceSizes,
@@ -36,7 +37,7 @@ from volumes.photo_path import (
     VolumeId,
     parse_name,
 )
-from volumes.version_files import VersionFiles
+from volumes.version_files import VersionFiles, originals_in
 
 LiveFile = Variant | Info | Attempt | Failure
 Listings = Mapping[NodeId, Iterable[ListedFile]]
@@ -60,11 +61,10 @@ def plan_shard(
     conflicts: list[Conflict] = []
     steps: list[Step] = []
     for version in _live_versions(held, set(tombstones)):
-        for file, holders in version.items():
-            if _is_conflict(file, holders):
-                digests = {node: listed.digest for node, listed in holders.items()}
-                conflicts.append(Conflict(file, digests))
-        steps += _plan_version(version, set(listings), complete=complete, cold_tier=cold_tier)
+        if conflict := _conflict_in(version):
+            conflicts.append(conflict)
+        else:
+            steps += _plan_version(version, set(listings), complete=complete, cold_tier=cold_tier)
     steps.sort(key=lambda step: isinstance(step.file, Info))
     return Plan((*tombstone_steps, *steps), tuple(conflicts))
 
@@ -119,9 +119,17 @@ def _plan_tombstone(
     return [WriteTombstone(node, tombstone) for node in sorted(unfinished | missing | unverified)]
 
 
-def _is_conflict(file: LiveFile, holders: Holders) -> bool:
-    digests = {listed.digest for listed in holders.values() if listed.digest}
-    return len(digests) > 1 and isinstance(file, Variant) and file.is_original
+def _conflict_in(version: Mapping[LiveFile, Holders]) -> Conflict | None:
+    """Return the originals of a version if they differ in digest or format."""
+    originals = [
+        HeldOriginal(node, file, listed.digest, listed.bytes)
+        for file in originals_in(version)
+        for node, listed in version[file].items()
+        if listed.digest
+    ]
+    if len({each.content for each in originals}) < 2:
+        return None
+    return Conflict(originals[0].file.photo_version, tuple(originals))
 
 
 def _plan_version(
@@ -135,8 +143,6 @@ def _plan_version(
     info = Info(next(iter(version)).photo_version)
     pulled: dict[tuple[NodeId, NodeId], list[Copy | Replace]] = {}
     for file, holders in version.items():
-        if _is_conflict(file, holders):
-            continue
         for step in _plan_file(
             file, holders, version, nodes, complete=complete, cold_tier=cold_tier
         ):

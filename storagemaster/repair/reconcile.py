@@ -20,6 +20,7 @@ from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
 from storagemaster.repair.lost_digests import digest_elsewhere
 from storagemaster.repair.plan import plan_shard
+from storagemaster.repair.settlement import Settlements
 from storagemaster.repair.steps import (
     Conflict,
     Copy,
@@ -101,6 +102,7 @@ class Reconciler:
         self._failed: dict[Step, tuple[int, str]] = {}
         self.progress = RepairProgress()
         self._waiting: list[VolumeId] = []
+        self.settlements = Settlements(mirrors, tombstone_delivery)
         self.conflicts: dict[VolumeId, tuple[Conflict, ...]] = {}
 
     @property
@@ -137,25 +139,22 @@ class Reconciler:
         """Compare one volume and repair it. An operator's request runs `unthrottled`."""
         begun = self._settling.begin()
         found = await self.plan(volume)
-        self.conflicts[volume] = found.plan.conflicts
         if not found.unreachable:
             self.forget_failures(volume, keep=found.plan.steps)
         report = await self.apply(found.plan, unthrottled=unthrottled)
-        # The files whose digests were restored are compared by the next pass.
+        self.conflicts[volume] = await self.settlements.settle_all(found.plan.conflicts)
+        # The next pass compares files whose digests were restored, and originals that were settled.
         restored = sum(isinstance(step, RestoreDigest) for step in found.plan.steps)
         self._settling.record_comparison(
             self._cluster.volumes[volume],
             begun=begun,
             unreachable=found.unreachable,
-            failed_steps=len(report.failed) or restored,
+            failed_steps=len(report.failed) or restored or len(found.plan.conflicts),
         )
         if report.done or report.failed:
             log.info(
                 "volume %s: %s steps done, %s bytes copied, %s steps failed",
-                volume,
-                report.done,
-                report.copied_bytes,
-                len(report.failed),
+                *(volume, report.done, report.copied_bytes, len(report.failed)),
             )
         return report
 

@@ -95,6 +95,7 @@ def state_document(reconcile: Reconciler, *, now_seconds: float) -> dict[str, An
         "seconds_left": progress.seconds_left(now_seconds=now_seconds),
         "failed_total": len(given_up),
         "failed": _failed_documents(dict(itertools.islice(given_up.items(), FAILED_SHOWN_MAX))),
+        "settled": list(reconcile.settlements.done.values()),
         "conflicts": [
             conflict_document(conflict)
             for conflicts in reconcile.conflicts.values()
@@ -115,8 +116,14 @@ def step_document(step: Step) -> dict[str, Any]:
 
 
 def conflict_document(conflict: Conflict) -> dict[str, Any]:
-    """Return the JSON document of a conflict: the path, and the digest on each node."""
-    return {"path": render_path(conflict.file), "digests": dict(conflict.digests)}
+    """Return the JSON document of a conflict: the version, and the original on each node."""
+    return {
+        "reference": str(conflict.photo_version),
+        "originals": [
+            {"node": each.node, "path": render_path(each.file), "sha256": each.digest}
+            for each in conflict.originals
+        ],
+    }
 
 
 def _failed_documents(reasons: Mapping[Step, str]) -> list[dict[str, Any]]:

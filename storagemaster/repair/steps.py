@@ -1,11 +1,17 @@
 """Steps of a repair: the action that one mirror takes, and the source that it copies from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from volumes.cluster import NodeId
-from volumes.photo_path import Info, PhotoFile, PhotoTombstone, VersionTombstone
+from volumes.photo_path import (
+    Info,
+    PhotoFile,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +78,27 @@ class ReplaceSizes:
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
-    """A name with different bytes on different mirrors, which needs the operator's decision."""
+class HeldOriginal:
+    """An original on one node, or its hint for a mirror."""
 
-    file: PhotoFile
-    digests: Mapping[NodeId, str] = field(hash=False)
+    node: NodeId
+    file: Variant
+    digest: str
+    size_bytes: int
+    hint_for: NodeId | None = None
+
+    @property
+    def content(self) -> tuple[Variant, str]:
+        """Name and digest: what makes two originals different."""
+        return self.file, self.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A version with different originals on its mirrors, and where each of them is."""
+
+    photo_version: PhotoVersion
+    originals: tuple[HeldOriginal, ...]
 
 
 Step = WriteTombstone | Copy | RestoreDigest | Replace | ReplaceSizes
@@ -84,7 +106,7 @@ Step = WriteTombstone | Copy | RestoreDigest | Replace | ReplaceSizes
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps in execution order, and the conflicts that no step resolves."""
+    """The steps in execution order, and the conflicts, which are settled after them."""
 
     steps: tuple[Step, ...] = ()
     conflicts: tuple[Conflict, ...] = ()

@@ -19,9 +19,15 @@ from storagenode.bucket.staging import SpooledFile
 from storagenode.protocol.errors import Conflict, Gone, NodeError, NotFound
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place, covered_by, hint_path, quarantine_path, trash_path
-from storagenode.taken_names import Resolution, resolve_taken_name, rival_places
+from storagenode.taken_names import (
+    Resolution,
+    raise_if_of_another,
+    resolve_taken_name,
+    rival_places,
+)
 from volumes.cluster import NodeId
 from volumes.photo_path import (
+    Info,
     PhotoFile,
     PhotoTombstone,
     PhotoVersion,
@@ -131,12 +137,19 @@ class BucketPublisher:
             if metadata is not None:
                 raise Gone(f"{render_path(file)} is deleted: {path} covers it")
 
-    def raise_if_info_differs(self, infos: Sequence[tuple[SpooledFile, Place]]) -> None:
-        """Raise `Conflict` if a version has an info with other bytes, which lists other sizes."""
-        for info, place in infos:
-            existing = self._bucket.head(place.path)
-            if existing is not None and existing.digest != info.digest:
+    def raise_if_info_differs(self, files: Sequence[tuple[Place, bytes, str]]) -> None:
+        """Raise `Conflict` if the version of an info has another info, or another original."""
+        for place, info, digest in files:
+            if not isinstance(place.file, Info):
+                continue
+            if self._digest_at(place) not in {None, digest}:
                 raise Conflict(f"{place} exists and lists other sizes")
+            raise_if_of_another(info, place, digest_of=self._digest_at)
+
+    def _digest_at(self, place: Place) -> str | None:
+        """Return the recorded digest of a file, "" without one, and None without a file."""
+        found = self._bucket.head(place.path)
+        return (found.digest or "") if found is not None else None
 
     def _raise_if_rival(self, place: Place) -> None:
         """Raise `Conflict` if the version has an original of another format."""
@@ -183,6 +196,7 @@ class BucketPublisher:
             place,
             found=found,
             recorded=existing.digest,
+            is_earlier=mtime_seconds < existing.stat.mtime_seconds,
             exists=lambda other: self._bucket.head(other.path) is not None,
         )
         if resolution is Resolution.KEEP:
@@ -192,7 +206,8 @@ class BucketPublisher:
         if resolution is Resolution.QUARANTINE_AND_REPLACE:
             self.add_to_quarantine(place.path)
         self._put(file, place.path, mtime_seconds, only_if_new=False)
-        return Published(place.path, file.digest, file.bytes, mtime_seconds, existed=False)
+        existed = found == existing.digest == file.digest
+        return Published(place.path, file.digest, file.bytes, mtime_seconds, existed=existed)
 
     def _put(self, file: SpooledFile, path: str, mtime_seconds: int, *, only_if_new: bool) -> None:
         etag = self._bucket.put(

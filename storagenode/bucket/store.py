@@ -152,7 +152,7 @@ class BucketStore(OneByOne):
                 ready.append((file, place))
             infos = [pair for pair in ready if isinstance(pair[1].file, Info)]
             others = [pair for pair in ready if not isinstance(pair[1].file, Info)]
-            self._publisher.raise_if_info_differs(infos)
+            self._publisher.raise_if_info_differs(files)
             return self._publish(others, mtime_seconds) + self._publish(infos, mtime_seconds)
 
     def write_tombstone(self, place: Place, *, mtime_seconds: int) -> Published:

@@ -14,7 +14,12 @@ from storagenode.disk.unwritten_tombstones import UnwrittenTombstones
 from storagenode.protocol.errors import Conflict, Gone, NotFound
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place, directory_of, hint_path, quarantine_path
-from storagenode.taken_names import Resolution, resolve_taken_name, rival_places
+from storagenode.taken_names import (
+    Resolution,
+    raise_if_of_another,
+    resolve_taken_name,
+    rival_places,
+)
 from volumes.cluster import NodeId
 from volumes.photo_path import (
     Info,
@@ -131,16 +136,25 @@ class Publisher:
         del since
         self.raise_if_deleted(Info(photo_version))
 
-    def raise_if_info_differs(self, infos: Sequence[tuple[StagedFile, Place]]) -> None:
-        """Raise `Conflict` if a version has an info with other bytes. The existing info is kept.
+    def raise_if_info_differs(self, files: Sequence[tuple[Place, bytes, str]]) -> None:
+        """Raise `Conflict` if the version of an info has another info, or another original.
 
-        It lists sizes that were made before. If one of them is missing or damaged, repair copies
-        it from another mirror. A size that the info does not list must not replace it.
+        The existing info is kept. It lists sizes that were made before. If one of them is missing
+        or damaged, repair copies it from another mirror. A size that the info does not list must
+        not replace it.
         """
-        for info, place in infos:
-            with contextlib.suppress(FileNotFoundError):
-                if recorded_digest(self._file_system, place.path) != info.digest:
-                    raise Conflict(f"{place} exists and lists other sizes")
+        for place, info, digest in files:
+            if not isinstance(place.file, Info):
+                continue
+            if self._digest_at(place) not in {None, digest}:
+                raise Conflict(f"{place} exists and lists other sizes")
+            raise_if_of_another(info, place, digest_of=self._digest_at)
+
+    def _digest_at(self, place: Place) -> str | None:
+        """Return the recorded digest of a file, "" without one, and None without a file."""
+        with contextlib.suppress(FileNotFoundError):
+            return recorded_digest(self._file_system, place.path)
+        return None
 
     def add_to_quarantine(self, path: str) -> str:
         """Link a file into the quarantine; return its path there once that is durable."""
@@ -184,6 +198,7 @@ class Publisher:
             place,
             found=found,
             recorded=recorded,
+            is_earlier=staged.mtime_seconds < stat.mtime_seconds,
             exists=lambda other: self._file_system.exists(other.path),
         )
         if resolution is Resolution.KEEP:
@@ -192,6 +207,7 @@ class Publisher:
             self.add_to_quarantine(place.path)
         # The rename is atomic, so the name always has a file.
         staged.rename(place.path)
+        existed = found == recorded == staged.digest
         return Published(
-            place.path, staged.digest, staged.bytes, staged.mtime_seconds, existed=False
+            place.path, staged.digest, staged.bytes, staged.mtime_seconds, existed=existed
         )

@@ -182,7 +182,7 @@ class DiskStore:
             others = [pair for pair in sealed if not isinstance(pair[1].file, Info)]
             # Without the lock, another bundle could replace these sizes before their info exists.
             with self._publisher.photo_lock(files[0][0].file):
-                self._publisher.raise_if_info_differs(infos)
+                self._publisher.raise_if_info_differs(files)
                 return self._publish_sealed(others) + self._publish_sealed(infos)
 
     def write_tombstone(self, place: Place, *, mtime_seconds: int) -> Published:

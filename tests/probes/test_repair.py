@@ -195,15 +195,16 @@ async def test_a_failed_step_is_forgotten_when_its_cause_is_fixed(cluster):
     assert cluster.holders(path) == dict.fromkeys(NODES, data)
 
 
-async def test_conflicting_originals_are_left_to_the_operator(cluster):
-    """Both stay, and an alert names them."""
+async def test_conflicting_originals_are_settled(cluster):
+    """That of the first mirror stays, the other is in quarantine, and an alert names them."""
     path = "1/k7/01jd3x8m2c9qp4k7_3fz8qd_o.jpg"
     for node in NODES:
         cluster.write(node, path, node.encode())
     await cluster.repair(1)
-    assert cluster.holders(path) == {node: node.encode() for node in NODES}
+    assert cluster.holders(path) == dict.fromkeys(NODES, b"east-1")
+    assert b"west-1" in cluster.files("west-1").values()
     alerts = (await cluster.master.request("GET", "/status")).document["alerts"]
-    assert any("differ between their mirrors" in alert for alert in alerts)
+    assert any("1/01jd3x8m2c9qp4k7/3fz8qd" in alert for alert in alerts)
 
 
 async def test_repair_never_fills_a_disk(cluster):

@@ -47,9 +47,8 @@ class Clients:
         body = _photo(random, number)
         self._ledger.send_body(body)
         key = f"key {number}" if random.random() < 0.7 else None
-        volume = (
-            random.choice(sorted(self._world.cluster.volumes)) if random.random() < 0.2 else None
-        )
+        is_in_volume = key is None and random.random() < 0.6
+        volume = random.choice(sorted(self._world.cluster.volumes)) if is_in_volume else None
         for _ in range(4 if key else 1):
             request = UploadRequest(
                 declared=DeclaredBody(),
@@ -67,17 +66,32 @@ class Clients:
                 body, UploadRequest(declared=DeclaredBody(), urls=ALL_URLS, idempotency_key=key)
             )
 
-    async def upload_twice_at_once(self) -> None:
-        """Upload with one key at two storagemasters concurrently."""
+    async def race(self) -> None:
+        """Upload with one key several times at once: one photo, or several in different formats."""
+        random = self._random
         number = next(self._numbers)
-        body = _photo(self._random, number)
-        self._ledger.send_body(body)
-        request = UploadRequest(
-            declared=DeclaredBody(), urls=ALL_URLS, idempotency_key=f"key {number}"
-        )
-        await asyncio.gather(*(self._try_upload(body, request) for _ in range(2)))
+        key = f"race {number}"
+        bodies = [_photo(random, number), *([_png(number)] if random.random() < 0.6 else [])]
+        for body in bodies:
+            self._ledger.send_body(body)
 
-    async def _try_upload(self, body: bytes, request: UploadRequest) -> bool:
+        async def attempt() -> None:
+            await asyncio.sleep(random.choice((0.0, random.random() * 0.1, random.random())))
+            body = random.choice(bodies)
+            volume = VolumeId(1) if random.random() < 0.1 else None
+            request = UploadRequest(
+                declared=DeclaredBody(), urls=ALL_URLS, volume=volume, idempotency_key=key
+            )
+            for _ in range(2):
+                if await self._try_upload(body, request, is_race=len(bodies) > 1):
+                    break
+                await asyncio.sleep(random.random())
+
+        await asyncio.gather(*(attempt() for _ in range(random.randint(2, 4))))
+
+    async def _try_upload(
+        self, body: bytes, request: UploadRequest, *, is_race: bool = False
+    ) -> bool:
         started = self._ledger.now()
         try:
             receipt, _ = await self._request(
@@ -90,6 +104,9 @@ class Clients:
             self._ledger.log(f"not uploaded: {type(error).__name__}")
             return False
         check_receipt(self._world, receipt, body, request, started)
+        if is_race and request.idempotency_key is not None:
+            self._ledger.acknowledge_race(request.idempotency_key, receipt)
+            return True
         self._ledger.acknowledge_upload(receipt, body)
         if request.idempotency_key is None:
             self._ledger.sent_once.add(PhotoId(receipt.photo))
@@ -138,7 +155,7 @@ class Clients:
             new = PhotoVersion(
                 VolumeId(revoked.volume), PhotoId(revoked.photo), Version(revoked.version)
             )
-            self._ledger.acknowledge_revocation(removal, new, stored.body, revoked.urls)
+            self._ledger.acknowledge_revocation(removal, new, stored, revoked.urls)
             return
 
     async def undelete(self) -> None:
@@ -243,6 +260,12 @@ def _photo(random: Random, number: int) -> bytes:
     size = (1000).to_bytes(2, "little") * 2
     head = b"GIF89a" + size + bytes(3) + b"," + bytes(4) + size + bytes(1)
     return head + number.to_bytes(3, "big") + random.randbytes(random.randrange(4, 40))
+
+
+def _png(number: int) -> bytes:
+    """Return a unique body with the header of a PNG."""
+    head = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + b"IHDR"
+    return head + (1000).to_bytes(4, "big") * 2 + b"\x08\x06" + bytes(7) + number.to_bytes(3, "big")
 
 
 def _ignore_result(task: "asyncio.Task[Any]") -> None:

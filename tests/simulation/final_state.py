@@ -10,6 +10,8 @@ from drill.checks.checker import check
 from drill.checks.final_state import FinalState, ObservedResponse, StoredFile, info_digests
 from drill.checks.verdict import Criteria
 from storagenode.protocol.layout import HINTS, STAGING
+from tests.simulation.ledger import version_of
+from tests.simulation.race_checks import find_race_violations
 from tests.simulation.world import World
 from tests.storagenode.disk.crash_file_system import Contents
 from volumes.photo_id import PhotoId
@@ -23,7 +25,7 @@ CRITERIA = Criteria(began_ns=0, healed_ns=0, converged_seconds=None, converge_se
 def find_violations(world: World) -> list[str]:
     """Return the violations of all rules that apply to the disks and caches."""
     verdict = check(world.ledger.operations, read_state(world), CRITERIA, RULES)
-    return sorted(map(str, verdict.violations))
+    return sorted([*map(str, verdict.violations), *find_race_violations(world)])
 
 
 def read_state(world: World) -> FinalState:
@@ -34,6 +36,7 @@ def read_state(world: World) -> FinalState:
     leftovers = []
     # A revocation without a response may lack sizes until it is retried.
     acknowledged = {str(photo.photo_version) for photo in world.ledger.photos}
+    acknowledged |= {str(version_of(each[0])) for each in world.ledger.races.values()}
     has_one_time = _photos_with_one_time(world)
     for node in world.nodes.values():
         contents = node.disk.contents()

@@ -11,8 +11,6 @@ from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoVersion, Variant, VolumeId, render_path
 from volumes.sizes import ORIGINAL_LETTER
 
-EXT = "gif"
-
 
 @dataclass(frozen=True, slots=True)
 class StoredPhoto:
@@ -24,11 +22,12 @@ class StoredPhoto:
     mirrors: frozenset[str]
     """The mirrors that have it according to the receipt."""
     url_path: str
+    ext: str
 
     @property
     def original(self) -> Variant:
         """The original."""
-        return Variant(self.photo_version, ORIGINAL_LETTER, EXT)
+        return Variant(self.photo_version, ORIGINAL_LETTER, self.ext)
 
 
 @dataclass(slots=True)
@@ -66,6 +65,8 @@ class Ledger:
     """Every uploaded body, by its SHA-256."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
     """The first receipt of each Idempotency-Key."""
+    races: dict[str, list[Receipt]] = field(default_factory=dict)
+    """All receipts of each Idempotency-Key under which different photos were uploaded."""
     sent_once: set[PhotoId] = field(default_factory=set)
     """Photos of a single request, so that one clock determined their time."""
     violations: list[str] = field(default_factory=list)
@@ -95,7 +96,7 @@ class Ledger:
         photo_version = version_of(receipt)
         mirrors = frozenset(copy.node for copy in receipt.copies if not copy.hint_for)
         self.log(f"stored {photo_version} {receipt.durability} {sorted(mirrors)}")
-        photo = self._add_photo(photo_version, body, mirrors, receipt.urls)
+        photo = self._add_photo(photo_version, body, mirrors, receipt.urls, receipt.format)
         self._add(Op.PUT, photo=str(photo_version), **_original_of(photo))
 
     def request_removal(self, op: Op, photo_version: PhotoVersion, *, whole: bool) -> Removal:
@@ -113,13 +114,18 @@ class Ledger:
         self.log(f"deleted {removal}")
         self._add(removal.op, photo=str(removal))
 
+    def acknowledge_race(self, key: str, receipt: Receipt) -> None:
+        """Record an acknowledged upload with a key under which different photos are uploaded."""
+        self.log(f"stored {version_of(receipt)} in a race, {receipt.format} {receipt.durability}")
+        self.races.setdefault(key, []).append(receipt)
+
     def acknowledge_revocation(
-        self, removal: Removal, new: PhotoVersion, body: bytes, urls: dict[str, str]
+        self, removal: Removal, new: PhotoVersion, old: StoredPhoto, urls: dict[str, str]
     ) -> None:
         """Record an acknowledged revocation."""
         removal.acknowledged_at = self.now()
         self.log(f"revoked {removal}, stored {new}")
-        photo = self._add_photo(new, body, frozenset(), urls)
+        photo = self._add_photo(new, old.body, frozenset(), urls, old.ext)
         self._add(removal.op, photo=str(removal), new_photo=str(new), **_original_of(photo))
 
     def record_read(self, photo: StoredPhoto, server: str, body: bytes) -> None:
@@ -145,9 +151,10 @@ class Ledger:
         body: bytes,
         mirrors: frozenset[str],
         urls: dict[str, str],
+        ext: str,
     ) -> StoredPhoto:
         url_path = "/" + urls["o"].partition("://")[2].partition("/")[2]
-        photo = StoredPhoto(photo_version, body, self.now(), mirrors, url_path)
+        photo = StoredPhoto(photo_version, body, self.now(), mirrors, url_path, ext)
         if all(each.photo_version != photo_version for each in self.photos):
             self.photos.append(photo)
         return photo

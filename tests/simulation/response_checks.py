@@ -3,7 +3,7 @@
 C1   A receipt has the digest of the uploaded body.
 C2   A node never serves a photo after it has stored its tombstone.
 C3   A mirror that acknowledged a photo never returns 404 or 410 for it.
-C10  An Idempotency-Key has one photo.
+C10  An Idempotency-Key has one photo: one reference, whatever races or fails.
 C12  A node returns no other status than 200, 404, 410, 502, and 503.
 C16  No request is acknowledged on one copy, and a receipt states the durability of the photo.
 
@@ -16,7 +16,7 @@ from typing import Any
 from storagemaster.uploads.uploads import UploadRequest
 from storagemaster.wire import Receipt
 from storagenode.protocol.layout import Place
-from tests.simulation.ledger import EXT, Removal, StoredPhoto, version_of
+from tests.simulation.ledger import Removal, StoredPhoto, version_of
 from tests.simulation.simulated_node import SimulatedNode
 from tests.simulation.world import World
 from volumes.photo_path import (
@@ -36,7 +36,7 @@ def check_receipt(
     ledger, photo_version = world.ledger, version_of(receipt)
     if receipt.sha256 != hashlib.sha256(body).hexdigest():
         ledger.add_violation(f"C1: the receipt of {photo_version} has another digest than the body")
-    copies = durable_copies(world, Variant(photo_version, "o", EXT), receipt.sha256)
+    copies = durable_copies(world, Variant(photo_version, "o", receipt.format), receipt.sha256)
     is_excused = _was_damaged(world, started) or ledger.is_removal_requested(photo_version)
     if len(copies) < 2 and not is_excused:
         ledger.add_violation(f"C16: {photo_version} was acknowledged with copies on {copies}")

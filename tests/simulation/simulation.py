@@ -102,7 +102,7 @@ async def _run_client(clients: Clients, random: Random) -> None:
     loop = asyncio.get_running_loop()
     await asyncio.sleep(random.random())
     operations = [clients.upload] * 5 + [clients.read] * 4
-    operations += [clients.delete, clients.revoke, clients.undelete, clients.upload_twice_at_once]
+    operations += [clients.delete, clients.revoke, clients.undelete, clients.race]
     while loop.time() < FAULT_SECONDS:
         await random.choice(operations)()
         await asyncio.sleep(random.random() * 0.8)

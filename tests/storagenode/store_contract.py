@@ -6,6 +6,7 @@ half, and `store_tiering_contract.py` what offloaded volumes add.
 """
 
 import contextlib
+import json
 
 import pytest
 
@@ -93,14 +94,19 @@ class WritingContract:
         assert len(names_of(trial.store)) == 3
 
     def test_a_file_keeps_its_time_unless_it_replaces_itself(self, trial):
-        """Two attempts of one upload have two times; a copy from the other mirror settles them."""
+        """Two attempts of one upload have two times, and every copy gets the earlier one."""
         place, data = variant_of(OF), bytes_of("photo")
         put(trial.store, place, data)
-        for replaces, expected in (("", MTIME), (digest_of(data), MTIME - 60)):
+        itself = digest_of(data)
+        for replaces, mtime, expected in (
+            ("", MTIME - 60, MTIME),
+            (itself, MTIME + 60, MTIME),
+            (itself, MTIME - 60, MTIME - 60),
+        ):
             with trial.store.staging(bytes_expected=len(data)) as file:
                 file.write(data)
                 file.replaces = replaces
-                trial.store.publish(file, place, mtime_seconds=MTIME - 60, digest=digest_of(data))
+                trial.store.publish(file, place, mtime_seconds=mtime, digest=itself)
             with contextlib.closing(trial.store.open(place.path)) as opened:
                 assert opened.stat.mtime_seconds == expected
 
@@ -356,6 +362,21 @@ class WritingContract:
         assert [trial.read(place.path) for place, _, _ in first[1:]] == [b for _, b, _ in first[1:]]
         trial.store.publish_bundle(first, mtime_seconds=MTIME)
         assert trial.read(first[0][0].path) == first[0][1]
+
+    def test_a_bundle_of_another_original_is_refused(self, trial):
+        """A worker may send sizes of a photo that had to give way to another one."""
+        put(trial.store, variant_of(OF), bytes_of("photo"))
+        for original, is_refused in (("another", True), ("photo", False)):
+            info = json.dumps({"original": {"sha256": digest_of(bytes_of(original))}}).encode()
+            size = (variant_of(OF, "m"), bytes_of("m"), digest_of(bytes_of("m")))
+            bundle = [size, (Place(Info(OF)), info, digest_of(info))]
+            if is_refused:
+                with pytest.raises(Conflict):
+                    trial.store.publish_bundle(bundle, mtime_seconds=MTIME)
+                assert len(names_of(trial.store)) == 1
+            else:
+                trial.store.publish_bundle(bundle, mtime_seconds=MTIME)
+                assert len(names_of(trial.store)) == 3
 
     def _replace(self, store, place, data, replaces):
         with store.staging(bytes_expected=len(data)) as file:

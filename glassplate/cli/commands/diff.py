@@ -18,8 +18,8 @@ from glassplate.cli.views.output import json_option, print_json, print_parts
 def diff(connection: Connection, volumes: tuple[int, ...], *, as_json: bool) -> None:
     r"""Compare the mirrors of volumes.
 
-    The output lists the steps that would make the mirrors equal, and the conflicts that you must
-    resolve. Nothing is changed. The exit status is 1 if mirrors differ or are unreachable.
+    The output lists the steps that would make the mirrors equal, and the conflicts that a
+    repair settles. Nothing is changed. The exit status is 1 if mirrors differ or are unreachable.
 
     \b
     Examples:

@@ -40,8 +40,8 @@ def _details(document: Document, steps: Sequence[Document]) -> Iterator[Renderab
     if len(steps) > STEPS_SHOWN_MAX:
         yield f"  and {len(steps) - STEPS_SHOWN_MAX} more; --json lists all"
     for conflict in document["conflicts"]:
-        digests = ", ".join(f"{node} {digest}" for node, digest in conflict["digests"].items())
-        yield f"  {conflict['path']} differs between mirrors; resolve it yourself: {digests}"
+        originals = ", ".join(f"{each['node']} {each['sha256']}" for each in conflict["originals"])
+        yield f"  {conflict['reference']} has different originals: {originals}"
 
 
 def _steps_table(steps: Sequence[Document]) -> Table:

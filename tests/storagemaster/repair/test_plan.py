@@ -10,6 +10,7 @@ from storagemaster.repair.repairs import ACTIONS
 from storagemaster.repair.steps import (
     Conflict,
     Copy,
+    HeldOriginal,
     Plan,
     Replace,
     ReplaceSizes,
@@ -103,11 +104,21 @@ def test_a_lost_digest_of_a_sole_copy_is_marked_as_such():
     assert found.steps == (RestoreDigest("east", Variant(OF, "o", "jpg"), "", is_sole_copy=True),)
 
 
-def test_originals_that_differ_are_a_conflict_and_both_stay():
-    """The operator decides which one is right."""
-    found = plan(east=listing(o="a"), west=listing(o="b"))
+def test_originals_that_differ_are_a_conflict_without_steps():
+    """Sizes of either must not spread before the version is settled."""
+    found = plan(east=listing(o="a", m="1"), west=listing(o="b"))
     assert found.steps == ()
-    assert found.conflicts == (Conflict(Variant(OF, "o", "jpg"), {"east": "a", "west": "b"}),)
+    original = Variant(OF, "o", "jpg")
+    copies = (HeldOriginal("east", original, "a", 10), HeldOriginal("west", original, "b", 10))
+    assert found.conflicts == (Conflict(OF, copies),)
+
+
+def test_originals_of_two_formats_are_a_conflict():
+    """A version has one original. Copying both would give each mirror two."""
+    png = [ListedFile(f"{STEM}_o.png", 10, "a")]
+    found = plan(east=listing(o="a"), west=png)
+    assert found.steps == ()
+    assert [each.file.ext for each in found.conflicts[0].originals] == ["jpg", "png"]
 
 
 def test_sizes_that_differ_are_all_taken_from_one_mirror():

@@ -1,0 +1,134 @@
+"""Settlement of a version with two originals, which two uploads with one Idempotency-Key left.
+
+Each of them was stored where the other could not be seen. The original on more nodes stays, hints
+included, because an acknowledged photo is on two. If as many have either, the original on the first
+mirror stays, in the order of the volume map. So every storagemaster decides the same, without a
+clock. The other original goes to the quarantine, with all that was made from either.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
+from storagemaster.mirrors.mirroring import pull_seconds
+from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.repair.steps import Conflict, HeldOriginal
+from storagenode.protocol.errors import NodeError
+from storagenode.protocol.layout import Place
+from storagenode.protocol.wire import Pull
+from volumes.cluster import NodeId
+from volumes.photo_path import (
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+    parse_name,
+)
+from volumes.version_files import originals_in
+
+log = logging.getLogger(__name__)
+
+
+def original_that_stays(
+    originals: Sequence[HeldOriginal], mirrors: Sequence[NodeId]
+) -> HeldOriginal:
+    """Return a copy of the original that stays, on the first mirror that has one.
+
+    `originals` are all copies: those on the mirrors, and the hints for them.
+    """
+    copies = Counter(each.content for each in originals)
+
+    def rank(each: HeldOriginal) -> tuple[int, bool, int]:
+        place = mirrors.index(each.hint_for or each.node)
+        return (-copies[each.content], each.hint_for is not None, place)
+
+    return min(originals, key=rank)
+
+
+class Settlements:
+    """The settlements of one storagemaster. `done` has the alert of each settled version."""
+
+    def __init__(self, mirrors: Mirrors, tombstone_delivery: TombstoneDelivery) -> None:
+        self._mirrors = mirrors
+        self._nodes = mirrors.nodes
+        self._tombstone_delivery = tombstone_delivery
+        self.done: dict[PhotoVersion, str] = {}
+
+    async def settle_all(self, conflicts: Sequence[Conflict]) -> tuple[Conflict, ...]:
+        """Settle conflicts, and return the ones left."""
+        return tuple([each for each in conflicts if not await self.settle(each)])
+
+    async def settle(self, conflict: Conflict) -> bool:
+        """Leave one original on all mirrors, once every node is up; return True when it is done.
+
+        Repeating it is harmless: each step names the digest of the file that it moves.
+        """
+        if not all(view.up for view in self._mirrors.fleet.view().values()):
+            return False
+        try:
+            await self._settle(conflict)
+        except NodeError as error:
+            log.warning("version %s was not settled: %s", conflict.photo_version, error)
+            return False
+        return True
+
+    async def _settle(self, conflict: Conflict) -> None:
+        photo_version = conflict.photo_version
+        mirrors = self._mirrors.volume(photo_version.volume).mirrors
+        stays = original_that_stays(
+            [*conflict.originals, *await self._hints(photo_version)], mirrors
+        )
+        losers = [each for each in conflict.originals if each.content != stays.content]
+        # Before the originals, because the conflict is what makes the next pass repeat a failure.
+        await self._quarantine_sizes(photo_version, mirrors)
+        for loser in losers:
+            await self._nodes[loser.node].quarantine(Place(loser.file), digest=loser.digest)
+            await self._copy(stays, loser.node)
+        # Again, because a worker may have sent sizes of the other original meanwhile.
+        await self._quarantine_sizes(photo_version, mirrors)
+        await self._tombstone_delivery.purge([photo_version])
+        nodes = ", ".join(sorted({each.node for each in losers}))
+        self.done[photo_version] = (
+            f"two photos were uploaded with the Idempotency-Key of {photo_version}: the one with "
+            f"SHA-256 {stays.digest} stays, and the other is in the quarantine of {nodes}"
+        )
+        log.error("%s", self.done[photo_version])
+
+    async def _hints(self, photo_version: PhotoVersion) -> list[HeldOriginal]:
+        """Return the hints of the version's originals on all nodes."""
+        found = []
+        for node, client in self._nodes.items():
+            for hint in await client.list_photo_hints(photo_version.volume, photo_version.photo):
+                for file in originals_in([hint.place.file]):
+                    if file.photo_version == photo_version and hint.digest:
+                        mirror = hint.place.hint_for
+                        found.append(HeldOriginal(node, file, hint.digest, hint.bytes, mirror))
+        return found
+
+    async def _quarantine_sizes(
+        self, photo_version: PhotoVersion, mirrors: Sequence[NodeId]
+    ) -> None:
+        """Quarantine all files of a version on its mirrors, except originals and tombstones."""
+        for node in mirrors:
+            client = self._nodes[node]
+            listed = await client.list_photo(photo_version.volume, photo_version.photo)
+            for each in listed:
+                file = parse_name(photo_version.volume, each.name)
+                if isinstance(file, PhotoTombstone | VersionTombstone):
+                    continue
+                is_original = isinstance(file, Variant) and file.is_original
+                if file.photo_version == photo_version and not is_original:
+                    await client.quarantine(Place(file), digest=each.digest)
+
+    async def _copy(self, original: HeldOriginal, node: NodeId) -> None:
+        place = Place(original.file)
+        pull = Pull(
+            place=place,
+            source_node=original.node,
+            source=self._nodes[original.node].url,
+            source_place=replace(place, hint_for=original.hint_for),
+            digest=original.digest,
+        )
+        await self._nodes[node].pull(pull, timeout_seconds=pull_seconds(original.size_bytes))
