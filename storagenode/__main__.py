@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 from permission_urls import KeyRingError, load_keys
 from runtime.malloc_tuning import tune_malloc
 from runtime.server_extra import needs_server_packages
-from storagenode.protocol.errors import NodeError
+from storagenode.protocol.errors import BucketUnavailable, NodeError
 from storagenode.store import RootRefused
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.cluster_file import load_cluster
@@ -23,6 +24,7 @@ with needs_server_packages("storagenode"):
     from storagenode.app import running_node
 
 UMASK = 0o027
+BUCKET_RETRY_SECONDS = 3.0
 
 
 def main() -> int:
@@ -57,10 +59,17 @@ async def _serve(cluster: Cluster, node: Node) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with running_node(cluster, node, load_keys(Path(cluster.keys_file))):
-        # These objects live until the end, so the garbage collector can skip them.
-        gc.freeze()
-        await stopped.wait()
+    while not stopped.is_set():
+        try:
+            async with running_node(cluster, node, load_keys(Path(cluster.keys_file))):
+                # These objects live until the end, so the garbage collector can skip them.
+                gc.freeze()
+                await stopped.wait()
+        except BucketUnavailable as error:
+            seconds = f"{BUCKET_RETRY_SECONDS:g} s"
+            sys.stderr.write(f"storagenode: {error}; starting again in {seconds}\n")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), BUCKET_RETRY_SECONDS)
 
 
 if __name__ == "__main__":
