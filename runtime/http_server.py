@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from runtime.clients import Clients, ConnectionState, Offense, progress_of
 
@@ -155,6 +155,17 @@ class BoundedHandler(web.RequestHandler):
             self._head_since = None
         elif self._head_since is None:
             self._head_since = self._loop.time()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send a response; the one to an offered upgrade, which is declined, ends the connection.
+
+        The parser stops at such a request, so that the next one would never get a response.
+        """
+        if hdrs.UPGRADE in request.headers:
+            resp.force_close()
+        return await super().finish_response(request, resp, start_time)
 
     def stop_reading(self) -> None:
         """Read no more from the client, and close the connection soon after the response.

@@ -71,7 +71,10 @@ class ReadApi:
         if request.method == "OPTIONS":
             return _options(_target_of(request))
         if request.method not in {"GET", "HEAD"}:
-            return refusal(405, "method not allowed", {"Allow": ALLOWED_METHODS})
+            response = refusal(405, "method not allowed", {"Allow": ALLOWED_METHODS})
+            if request.body_exists:
+                response.force_close()
+            return response
         target = _target_of(request)
         if target == HEALTH_PATH:
             return self._health()

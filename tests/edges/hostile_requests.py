@@ -6,15 +6,13 @@ same connection then requests another photo, the canary.
 
 from dataclasses import dataclass
 
-CLOSED = 0
-"""The connection ends without a response."""
 BARE = 9
 """A response without a head, as in HTTP/0.9."""
 
-REFUSED = frozenset({400, CLOSED})
-NO_PERMISSION = frozenset({400, 403, CLOSED})
-NO_METHOD = frozenset({400, 405, CLOSED})
-SERVED_OR_REFUSED = frozenset({200, 400, CLOSED})
+REFUSED = frozenset({400})
+NO_PERMISSION = frozenset({400, 403})
+NO_METHOD = frozenset({400, 405})
+SERVED_OR_REFUSED = frozenset({200, 400})
 
 H = b"Host: photos.test\r\n"
 SMUGGLED = b"GET S HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -164,7 +162,7 @@ def _headers() -> list[Hostile]:
         "a value of 64 KiB": (H + b"X: " + b"a" * 65536 + b"\r\n", REFUSED),
         "10,000 headers": (H + b"X: a\r\n" * 10_000, REFUSED),
         "Expect": (H + b"Expect: 100-continue\r\n", SERVED_OR_REFUSED),
-        "an unknown Expect": (H + b"Expect: miracles\r\n", frozenset({200, 400, 417, CLOSED})),
+        "an unknown Expect": (H + b"Expect: miracles\r\n", frozenset({200, 400, 417})),
         "Upgrade to h2c": (
             H + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n",
             SERVED_OR_REFUSED,
@@ -177,7 +175,7 @@ def _headers() -> list[Hostile]:
         "Range of 10 KiB": (H + b"Range: bytes=" + b"0-0," * 2560 + b"1-1\r\n", REFUSED),
         "Range twice": (
             H + b"Range: bytes=0-0\r\nRange: bytes=1-1\r\n",
-            frozenset({200, 206, 400, CLOSED}),
+            frozenset({200, 206, 400}),
         ),
         "If-None-Match of 10 KiB": (H + b"If-None-Match: " + b'"x",' * 2560 + b'"y"\r\n', REFUSED),
         "a method to override": (H + b"X-HTTP-Method-Override: DELETE\r\n", SERVED_OR_REFUSED),
@@ -192,9 +190,9 @@ def _request_lines() -> list[Hostile]:
     lines = {
         "HTTP/0.9": (b"GET A", REFUSED | {BARE}),
         "HTTP/1.2": (b"GET A HTTP/1.2", SERVED_OR_REFUSED),
-        "HTTP/2.0": (b"GET A HTTP/2.0", frozenset({400, 505, CLOSED})),
+        "HTTP/2.0": (b"GET A HTTP/2.0", frozenset({400, 505})),
         "HTTP/3": (b"GET A HTTP/3", REFUSED),
-        "HTTP/9.9": (b"GET A HTTP/9.9", frozenset({400, 505, CLOSED})),
+        "HTTP/9.9": (b"GET A HTTP/9.9", frozenset({400, 505})),
         "HTTP/1.10": (b"GET A HTTP/1.10", SERVED_OR_REFUSED),
         "HTTP/01.1": (b"GET A HTTP/01.1", REFUSED),
         "http/1.1": (b"GET A http/1.1", SERVED_OR_REFUSED),
@@ -248,3 +246,17 @@ def _request_lines() -> list[Hostile]:
 
 
 HOSTILE = (*_framing(), *_chunks(), *_headers(), *_request_lines())
+
+LONG_HEADS = frozenset(
+    {
+        "with a name of 64 KiB",
+        "with a value of 64 KiB",
+        "with 10,000 headers",
+        "line: a method of 40 KiB",
+        "line: 64 KiB",
+    }
+)
+"""Cases in which Varnish closes the connection without a response."""
+
+UNFINISHED_BODIES = frozenset({"GET chunk size 2**63-1", "POST chunk size 2**63-1"})
+"""Cases in which Varnish waits for the announced body before it responds."""
