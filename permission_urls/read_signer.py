@@ -1,6 +1,6 @@
 """Signer of permission URLs, for the links of a page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from permission_urls.errors import Unsignable
 from permission_urls.expiry import NO_EXPIRY, render_expiry
@@ -45,19 +45,31 @@ class ReadSigner:
         Raises:
             Unsignable: The stem is invalid, a size has no class, or the expiry is out of range.
         """
-        if not is_stem(stem):
-            raise Unsignable(f"{stem!r} is not the stem of a photo version")
         unknown = sorted(exts.keys() - size_classes.keys())
         if unknown:
             raise Unsignable(f"sizes {unknown} have no class")
-        expiry_text = render_expiry(expiry_seconds)
-        permissions = {
-            size_class: self._permission(stem, size_class, expiry_text)
-            for size_class in {size_classes[size] for size in exts}
-        }
+        permissions = self.permissions(
+            stem, {size_classes[size] for size in exts}, expiry_seconds=expiry_seconds
+        )
         return {
             size: join_url(stem, size=size, permission=permissions[size_classes[size]], ext=ext)
             for size, ext in exts.items()
+        }
+
+    def permissions(
+        self, stem: str, size_classes: Iterable[str], *, expiry_seconds: int = NO_EXPIRY
+    ) -> dict[str, str]:
+        """Return the permission of one photo version for each size class, as in a URL.
+
+        Raises:
+            Unsignable: The stem is invalid, or the expiry is out of range.
+        """
+        if not is_stem(stem):
+            raise Unsignable(f"{stem!r} is not the stem of a photo version")
+        expiry_text = render_expiry(expiry_seconds)
+        return {
+            size_class: self._permission(stem, size_class, expiry_text)
+            for size_class in size_classes
         }
 
     def _permission(self, stem: str, size_class: str, expiry_text: str) -> str:

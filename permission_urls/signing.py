@@ -39,6 +39,7 @@ class Purpose(StrEnum):
     JOB = "job"
     WEBHOOK = "webhook"
     PARTIAL = "partial"
+    CACHE = "cache"
 
     @property
     def salt(self) -> bytes:

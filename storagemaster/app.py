@@ -105,7 +105,9 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
         session = await stack.enter_async_context(
             aiohttp.ClientSession(auto_decompress=False, connector=aiohttp.TCPConnector(limit=0))
         )
-        cache = InfoCache(cluster.memcached)
+        cache = InfoCache(
+            cluster.memcached, keys, confirmed_seconds=cluster.limits.cached_info_seconds
+        )
         stack.callback(cache.close)
         signer = InternalSigner(keys)
         nodes = {n.id: NodeClient(n.id, n.write, session, signer) for n in cluster.nodes.values()}
@@ -176,7 +178,7 @@ def _wire(
         upload_bytes_max=cluster.limits.upload_bytes_max,
         uploads=uploads,
         photos=photos,
-        batches=BatchLookup(mirrors, photos, cache),
+        batches=BatchLookup(mirrors, photos, urls, cache),
         deletes=deletes,
         revokes=Revokes(mirrors, reads, photos, relinking, deletes, queue, key_secret=secret),
         repairs=Repairs(mirrors, reconcile),

@@ -85,6 +85,8 @@ class Limits:
     """Rate of copies between nodes that one storagemaster starts; reads have priority."""
     trash_days: int = 30
     """Retention of deleted photos in the trash, in days."""
+    cached_info_seconds: int = 30
+    """Greatest age of an entry in memcached that counts without a query to a node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

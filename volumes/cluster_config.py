@@ -25,6 +25,7 @@ from volumes.variant_formats import QUALITY_MAX, VariantFormats
 from volumes.volume_state import VolumeState
 
 COLOS_PER_VOLUME_MIN = 2
+CACHED_INFO_SECONDS_MAX = 30
 SYNCFS = ("auto", "always", "never")
 EDGE_KINDS = ("nginx", "varnish")
 
@@ -202,6 +203,9 @@ def _read_limits(table: Table) -> Limits:
             "scrub_bytes_per_second", default.scrub_bytes_per_second, least=1
         ),
         trash_days=table.integer("trash_days", default.trash_days),
+        cached_info_seconds=table.integer(
+            "cached_info_seconds", default.cached_info_seconds, most=CACHED_INFO_SECONDS_MAX
+        ),
     )
     table.report_unknown_keys()
     return limits

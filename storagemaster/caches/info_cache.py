@@ -1,112 +1,199 @@
-"""Cache of info documents in memcached. A missing or wrong entry only costs a read from disk."""
+r"""Cache of info documents in memcached. A missing or wrong entry only costs requests to nodes.
+
+An entry has a MAC over the photo version, its time, and the document. For `cached_info_seconds`
+after a node confirmed it, an entry proves that its photo is ready. Later it is only a copy of the
+document, which counts if a node reports its digest.
+
+    {key}.{mac} {seconds} {letters} {ext}\n{document}
+
+A delete replaces the entry by a marker, for as long as an entry from before the delete could count.
+Entries are only written where none was, or where nothing changed since it was read: a lookup that
+was under way during the delete therefore cannot undo it.
+"""
 
 import asyncio
 import hashlib
-import logging
-from collections.abc import Mapping, Sequence
-from functools import partial
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from pymemcache import HashClient
-
+from permission_urls import Forbidden, KeyRing
+from permission_urls.signing import Purpose, PurposeSigner, PurposeVerifier
+from storagemaster.caches.memcached import MemcachedServer
 from volumes.address import Address
-from volumes.photo_path import PhotoVersion
+from volumes.json_text import parse_json
+from volumes.photo_path import EXTENSIONS, PhotoVersion
 
-log = logging.getLogger(__name__)
-
-# A cache slower than this is slower than the disk.
-RESPONSE_SECONDS = 0.1
+_LETTERS = re.compile("[a-z]+")
 KEEP_SECONDS = 24 * 3600
-# Connections to one server.
-POOL_MAX = 8
-_DIGEST_BYTES = 32
+DELETED = b"deleted"
+# Longer than an entry counts, by more than the clocks of two storagemasters may differ.
+_MARKER_EXTRA_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class CachedInfo:
+    """An info document, with the fields that a response needs apart."""
+
+    document: bytes
+    letters: str
+    """Letters of the sizes that exist."""
+    original_ext: str
+
+
+@dataclass(frozen=True, slots=True)
+class CachedInfos:
+    """Infos of a lookup in the cache."""
+
+    confirmed: Mapping[PhotoVersion, CachedInfo] = field(default_factory=dict)
+    """Infos of photos that are ready: a node confirmed them less than the bound ago."""
+    older: Mapping[PhotoVersion, CachedInfo] = field(default_factory=dict)
+    """Infos that count only if a node reports their digest."""
+    tokens: Mapping[str, bytes] = field(default_factory=dict)
+    deleted: frozenset[PhotoVersion] = frozenset()
 
 
 class InfoCache:
-    """Info documents by photo version. Every value from memcached is verified before use."""
+    """CachedInfo documents by photo version. Every value from memcached is verified before use."""
 
-    def __init__(self, servers: Sequence[Address]) -> None:
-        self._client = (
-            HashClient(
-                [(server.host, server.port) for server in servers],
-                connect_timeout=RESPONSE_SECONDS,
-                timeout=RESPONSE_SECONDS,
-                ignore_exc=True,
-                use_pooling=True,
-                max_pool_size=POOL_MAX,
+    def __init__(
+        self,
+        servers: Sequence[Address],
+        keys: KeyRing,
+        *,
+        confirmed_seconds: int,
+        now_seconds: Callable[[], float] = time.time,
+    ) -> None:
+        self._servers = [MemcachedServer(address) for address in servers]
+        self._signer = PurposeSigner(keys, Purpose.CACHE)
+        self._verifier = PurposeVerifier.of_ring(keys, Purpose.CACHE)
+        self._confirmed_seconds = confirmed_seconds
+        self._now_seconds = now_seconds
+
+    def now(self) -> int:
+        """Return the time for entries that nodes confirm from now on."""
+        return int(self._now_seconds())
+
+    async def get_many(self, versions: Iterable[PhotoVersion]) -> CachedInfos:
+        """Return the infos with valid entries, with one request per server."""
+        versions = list(versions)
+        if not self._servers or not versions:
+            return CachedInfos()
+        versions_by_key = {key_of(photo_version): photo_version for photo_version in versions}
+        found = await asyncio.gather(
+            *(server.get(keys) for server, keys in self._by_server(versions_by_key))
+        )
+        confirmed: dict[PhotoVersion, CachedInfo] = {}
+        older: dict[PhotoVersion, CachedInfo] = {}
+        tokens, deleted = {}, set()
+        oldest = self._now_seconds() - self._confirmed_seconds
+        for key, value in ((key, value) for values in found for key, value in values.items()):
+            photo_version = versions_by_key.get(key)
+            if photo_version is None:
+                continue
+            if value.data == DELETED:
+                deleted.add(photo_version)
+                continue
+            tokens[key] = value.token
+            entry = self._decode(photo_version, value.data)
+            if entry is not None:
+                seconds, info = entry
+                is_confirmed = oldest < seconds <= oldest + self._confirmed_seconds
+                (confirmed if is_confirmed else older)[photo_version] = info
+        return CachedInfos(confirmed, older, tokens, frozenset(deleted))
+
+    async def put_many(
+        self,
+        infos: Mapping[PhotoVersion, CachedInfo],
+        *,
+        confirmed_seconds: int,
+        found: CachedInfos = CachedInfos(),  # immutable
+    ) -> None:
+        """Store infos, which nodes confirmed at this time or later.
+
+        `found` is the result of the lookup before nodes confirmed them. An entry that changed since
+        then, or a marker of a delete, is kept.
+        """
+        entries = {
+            key_of(photo_version): self.encode(photo_version, info, confirmed_seconds)
+            for photo_version, info in infos.items()
+            if photo_version not in found.deleted
+        }
+        await asyncio.gather(
+            *(
+                server.put(
+                    {key: entries[key] for key in keys}, found.tokens, ttl_seconds=KEEP_SECONDS
+                )
+                for server, keys in self._by_server(entries)
             )
-            if servers
-            else None
         )
 
-    async def get(self, photo_version: PhotoVersion) -> bytes | None:
-        """Return the document of a version, or None without a valid entry."""
-        return (await self.get_many([photo_version])).get(photo_version)
-
-    async def get_many(self, versions: Sequence[PhotoVersion]) -> dict[PhotoVersion, bytes]:
-        """Return the documents with valid entries, with one request per server."""
-        if self._client is None or not versions:
-            return {}
-        keys = {_key(photo_version): photo_version for photo_version in versions}
-        found = await self._run(partial(self._client.get_many, list(keys)))
-        values = found if isinstance(found, dict) else {}
-        documents = {
-            photo_version: decode_entry(photo_version, values.get(key))
-            for key, photo_version in keys.items()
-        }
-        return {
-            photo_version: document
-            for photo_version, document in documents.items()
-            if document is not None
-        }
-
-    async def put(self, photo_version: PhotoVersion, document: bytes) -> None:
-        """Store a document."""
-        await self.put_many({photo_version: document})
-
-    async def put_many(self, documents: Mapping[PhotoVersion, bytes]) -> None:
-        """Store documents."""
-        if self._client is not None and documents:
-            values = {
-                _key(photo_version): encode_entry(photo_version, document)
-                for photo_version, document in documents.items()
-            }
-            await self._run(partial(self._client.set_many, values, expire=KEEP_SECONDS))
-
-    async def drop(self, photo_version: PhotoVersion) -> None:
-        """Remove a document."""
-        if self._client is not None:
-            await self._run(partial(self._client.delete, _key(photo_version)))
+    async def drop(self, versions: Iterable[PhotoVersion]) -> None:
+        """Replace the entries of deleted versions by markers, on every server."""
+        keys = [key_of(photo_version) for photo_version in versions]
+        ttl_seconds = self._confirmed_seconds + _MARKER_EXTRA_SECONDS
+        if keys:
+            await asyncio.gather(
+                *(
+                    server.replace(keys, DELETED, ttl_seconds=ttl_seconds)
+                    for server in self._servers
+                )
+            )
 
     def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            self._client.close()
+        for server in self._servers:
+            server.close()
 
-    async def _run(self, command: "partial[object]") -> object:
+    def encode(
+        self, photo_version: PhotoVersion, info: CachedInfo, confirmed_seconds: int
+    ) -> bytes:
+        """Return the entry of an info."""
+        signed = (
+            f"{confirmed_seconds} {info.letters} {info.original_ext}\n".encode() + info.document
+        )
+        mac = self._signer.mac(_message(photo_version, signed))
+        return f"{self._signer.key_id}.{mac} ".encode() + signed
+
+    def _decode(self, photo_version: PhotoVersion, value: bytes) -> tuple[int, CachedInfo] | None:
+        """Return the time and the info of an entry, or None if it is invalid for this version."""
+        signature, _, signed = value.partition(b" ")
+        key_id, _, mac = signature.partition(b".")
         try:
-            return await asyncio.to_thread(command)
-        except Exception as error:  # noqa: BLE001  # the caller reads from disk instead
-            log.debug("memcached failed: %s", error)
+            self._verifier.check(
+                _message(photo_version, signed), key_id=key_id.decode(), mac=mac.decode("ascii")
+            )
+        except (Forbidden, UnicodeDecodeError):
             return None
+        head, _, document = signed.partition(b"\n")
+        seconds, letters, ext = head.decode().split(" ")
+        return int(seconds), CachedInfo(document, letters, ext)
+
+    def _by_server(self, keys: Iterable[str]) -> list[tuple[MemcachedServer, list[str]]]:
+        by_server: dict[int, list[str]] = defaultdict(list)
+        for key in keys if self._servers else ():
+            by_server[int(key[:8], 16) % len(self._servers)].append(key)
+        return [(self._servers[index], of_server) for index, of_server in by_server.items()]
 
 
-def encode_entry(photo_version: PhotoVersion, document: bytes) -> bytes:
-    """Return a cache entry: a digest of the version and the document, then the document."""
-    return _digest(photo_version, document) + document
-
-
-def decode_entry(photo_version: PhotoVersion, value: object) -> bytes | None:
-    """Parse what `encode_entry` returns, or return None if the digest does not match."""
-    if not isinstance(value, bytes):
+def info_of(document: bytes) -> CachedInfo | None:
+    """Return the info of a document, or None if it is incomplete."""
+    try:
+        info = parse_json(document)
+        letters = "".join(dict.fromkeys(made["size"] for made in info["variants"]))
+        ext = info["original"]["ext"]
+        is_complete = _LETTERS.fullmatch(letters) and ext in EXTENSIONS
+        return CachedInfo(document, letters, ext) if is_complete else None
+    except (ValueError, KeyError, TypeError):
         return None
-    digest, document = value[:_DIGEST_BYTES], value[_DIGEST_BYTES:]
-    return document if digest == _digest(photo_version, document) else None
 
 
-def _digest(photo_version: PhotoVersion, document: bytes) -> bytes:
-    return hashlib.sha256(f"{photo_version}\n".encode() + document).digest()
-
-
-def _key(photo_version: PhotoVersion) -> str:
+def key_of(photo_version: PhotoVersion) -> str:
     """Return a key of fixed length and alphabet, so that no request can inject into it."""
     return hashlib.sha256(f"info\n{photo_version}".encode()).hexdigest()
+
+
+def _message(photo_version: PhotoVersion, signed: bytes) -> bytes:
+    return f"{photo_version}\n".encode() + signed

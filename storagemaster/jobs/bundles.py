@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from storagemaster.caches.info_cache import InfoCache
+from storagemaster.caches.info_cache import InfoCache, info_of
 from storagemaster.errors import BadArgument
 from storagemaster.events.events import Event, Events
 from storagemaster.job_wire import SECOND_PASS_QUEUE, JobKind
@@ -62,9 +62,12 @@ class Bundles:
                 photo_version, body, hint_for=target.hint_for, mtime_seconds=mtime_seconds
             )
 
+        now = self._cache.now()
         copies = await self._mirroring.write_all(placed, put)
         if info is not None:
-            await self._cache.put(photo_version, info)
+            stored = info_of(info)
+            if stored is not None:
+                await self._cache.put_many({photo_version: stored}, confirmed_seconds=now)
             original = second_pass_of(photo_version, info)
             if original is not None:
                 self._queue.enqueue(

@@ -82,8 +82,7 @@ class Deletes:
             Event(volume=volume, photo=photo, version=version or "", state="deleted")
         )
         versions_of = [PhotoVersion(volume, photo, each) for each in sorted(versions)]
-        for photo_version in versions_of:
-            await self._cache.drop(photo_version)
+        await self._cache.drop(versions_of)
         paths = [
             path
             for photo_version in versions_of

@@ -1,27 +1,26 @@
-"""Status of a batch of photos: one multi-get to memcached, and one query to each node.
+"""Status of a batch of photos: one multi-get to memcached, and one query to each node if needed.
 
-The nodes return which photos exist, which are gone, and the digest of each info. They check four
-names for each photo and read no file: the info names the original. memcached only saves reading the
-infos. A cached info counts only if its digest matches, so a wrong or outdated cache entry is never
-used.
+An info that memcached has, and that nodes confirmed a short time ago, needs no query. Otherwise the
+nodes return which photos exist, which are gone, and the digest of each info. They check four names
+for each photo and read no file: the info names the original. An older cached info counts only if
+its digest matches, so a wrong or outdated one is never used.
 """
 
 import asyncio
-import contextlib
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from storagemaster.caches.info_cache import InfoCache
+from storagemaster.caches.info_cache import CachedInfo, CachedInfos, InfoCache, info_of
 from storagemaster.errors import MasterError, PhotoGone, Unavailable
 from storagemaster.mirrors.mirrors import Mirrors
-from storagemaster.photos.photo_urls import UrlGrant
+from storagemaster.photos.photo_urls import PhotoUrls, UrlGrant
 from storagemaster.photos.photos import Photos
-from storagemaster.wire import PhotoStatus
+from storagemaster.wire import PhotoStatus, render_status
 from volumes.cluster import NodeId
-from volumes.json_text import parse_json
-from volumes.photo_path import EXTENSIONS, Info, PhotoFile, PhotoVersion, Variant, volume_of
+from volumes.photo_path import Info, PhotoFile, PhotoVersion, Variant, volume_of
 from volumes.sizes import ORIGINAL_LETTER
 from volumes.version_files import VersionFiles, VersionState, tombstones_of
 
@@ -47,59 +46,78 @@ class BatchLookup:
         self,
         mirrors: Mirrors,
         photos: Photos,
+        urls: PhotoUrls,
         cache: InfoCache,
     ) -> None:
         self._mirrors = mirrors
         self._photos = photos
+        self._urls = urls
         self._cache = cache
 
-    async def lookup(self, versions: Sequence[PhotoVersion], grant: UrlGrant) -> list[PhotoStatus]:
-        """Return the status of each photo version, in order. None of them fails the others."""
+    async def lookup(self, versions: Sequence[PhotoVersion], grant: UrlGrant) -> list[bytes]:
+        """Return the JSON status of each photo version, in order. None of them fails the others."""
         requested = tuple(dict.fromkeys(versions))
-        cached = await self._cache.get_many(requested)
-        originals = originals_in(cached)
-        files: list[PhotoFile] = [*originals.values()]
+        found = await self._cache.get_many(requested)
+        infos = dict(found.confirmed)
+        if len(infos) < len(requested):
+            unknown = [version for version in requested if version not in infos]
+            infos |= await self._from_nodes(unknown, found)
+        texts = {
+            photo_version: text
+            for photo_version, info in infos.items()
+            if (text := self._render_ready(photo_version, info, grant)) is not None
+        }
+        others = [photo_version for photo_version in requested if photo_version not in texts]
+        for photo_version, status in (await self._statuses(others, grant)).items():
+            texts[photo_version] = render_entry(status)
+        return [texts[photo_version] for photo_version in versions]
+
+    async def _from_nodes(
+        self, requested: Sequence[PhotoVersion], found: CachedInfos
+    ) -> dict[PhotoVersion, CachedInfo]:
+        """Return the infos of the photos that are ready, as the nodes report, and cache them."""
+        now = self._cache.now()
+        files: list[PhotoFile] = [original_of(v, info) for v, info in found.older.items()]
         for photo_version in requested:
             files += (*tombstones_of(photo_version), Info(photo_version))
-        found = await self._digests(files)
-        sources = locate_infos(requested, found)
-        documents = {
-            photo_version: document
-            for photo_version, document in cached.items()
+        digests = await self._digests(files)
+        sources = locate_infos(requested, digests)
+        cached = {
+            photo_version: info
+            for photo_version, info in found.older.items()
             if photo_version in sources
-            and hashlib.sha256(document).hexdigest() == sources[photo_version].digest
+            and hashlib.sha256(info.document).hexdigest() == sources[photo_version].digest
         }
-        missed = {
-            photo_version: source
-            for photo_version, source in sources.items()
-            if photo_version not in documents
+        read = await self._read({v: source for v, source in sources.items() if v not in cached})
+        originals = await self._digests(original_of(v, info) for v, info in read.items())
+        known = known_files(digests) | known_files(originals)
+        infos = {
+            photo_version: info
+            for photo_version, info in (cached | read).items()
+            if original_of(photo_version, info) in known
         }
-        read = await self._read(missed)
-        await self._cache.put_many(read)
-        documents |= read
-        originals |= originals_in(read)
-        missed_originals = [originals[each] for each in read if each in originals]
-        known = known_files(found) | known_files(await self._digests(missed_originals))
-        ready = {
-            photo_version: self._ready(photo_version, document, grant)
-            for photo_version, document in documents.items()
-            if originals.get(photo_version) in known
-        }
-        others = await self._statuses(
-            (version for version in requested if ready.get(version) is None), grant
-        )
-        return [ready.get(photo_version) or others[photo_version] for photo_version in versions]
+        await self._cache.put_many(infos, confirmed_seconds=now, found=found)
+        return infos
 
-    def _ready(
-        self, photo_version: PhotoVersion, document: bytes, grant: UrlGrant
-    ) -> PhotoStatus | None:
-        """Return the status from an info document, or None if the document is incomplete."""
+    def _render_ready(
+        self, photo_version: PhotoVersion, info: CachedInfo, grant: UrlGrant
+    ) -> bytes | None:
+        """Return what `render_status` returns, as JSON, with the info document as it is.
+
+        The result is None if the info lists a size that the config does not have.
+        """
         try:
-            info = parse_json(document)
-            ext = info["original"]["ext"]
-            return self._photos.ready(photo_version, info, original_ext=ext, grant=grant)
-        except (ValueError, KeyError, TypeError):
+            urls = self._urls.json_of_letters(
+                photo_version, info.letters, original_ext=info.original_ext, grant=grant
+            )
+        except KeyError:
             return None
+        head = (
+            f'{{"volume": {photo_version.volume}, "photo": "{photo_version.photo}", '
+            f'"version": "{photo_version.version}", "state": "{VersionState.READY}", '
+            '"position": null, "reason": "", "info": '
+        )
+        return b'%b%b, "urls": %b}' % (head.encode(), info.document, urls.encode())
 
     async def _digests(self, requested: Iterable[PhotoFile]) -> Digests:
         """Return the digests of these files on each mirror, the own colo first."""
@@ -114,16 +132,22 @@ class BatchLookup:
         )
         return found.results
 
-    async def _read(self, missed: Mapping[PhotoVersion, InfoSource]) -> dict[PhotoVersion, bytes]:
-        """Return these infos, each from its nearest node. Infos of nodes that fail are missing."""
+    async def _read(
+        self, missed: Mapping[PhotoVersion, InfoSource]
+    ) -> dict[PhotoVersion, CachedInfo]:
+        """Return these infos, each from its nearest node.
+
+        Infos of nodes that fail, and incomplete infos, are missing.
+        """
         infos: dict[NodeId, list[Info]] = defaultdict(list)
         for photo_version, source in missed.items():
             infos[source.holders[0]].append(Info(photo_version))
         documents = await self._mirrors.query(infos, lambda id_, node: node.infos(infos[id_]))
         return {
-            info.photo_version: data
+            file.photo_version: info
             for read in documents.results.values()
-            for info, data in read.items()
+            for file, data in read.items()
+            if (info := info_of(data)) is not None
         }
 
     async def _statuses(
@@ -144,15 +168,9 @@ class BatchLookup:
         return dict(zip(requested, statuses, strict=True))
 
 
-def originals_in(documents: Mapping[PhotoVersion, bytes]) -> dict[PhotoVersion, Variant]:
-    """Return the originals that info documents name."""
-    originals = {}
-    for photo_version, document in documents.items():
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            ext = parse_json(document)["original"]["ext"]
-            if ext in EXTENSIONS:
-                originals[photo_version] = Variant(photo_version, ORIGINAL_LETTER, ext)
-    return originals
+def original_of(photo_version: PhotoVersion, info: CachedInfo) -> Variant:
+    """Return the original that an info names."""
+    return Variant(photo_version, ORIGINAL_LETTER, info.original_ext)
 
 
 def known_files(results: Digests) -> set[PhotoFile]:
@@ -191,11 +209,15 @@ def error_entry(photo_version: PhotoVersion, error: MasterError) -> PhotoStatus:
     return _entry_without_status(photo_version, state, str(error))
 
 
-def unknown_entry(photo_version: PhotoVersion) -> PhotoStatus:
-    """Return the entry of a photo in a volume that the caller may not use."""
-    return _entry_without_status(
-        photo_version, "unknown", f"volume {photo_version.volume} is not in the cluster's config"
-    )
+def unknown_entry(photo_version: PhotoVersion) -> bytes:
+    """Return the JSON entry of a photo in a volume that the caller may not use."""
+    reason = f"volume {photo_version.volume} is not in the cluster's config"
+    return render_entry(_entry_without_status(photo_version, "unknown", reason))
+
+
+def render_entry(status: PhotoStatus) -> bytes:
+    """Return the JSON of one photo of a batch."""
+    return json.dumps(render_status(status)).encode()
 
 
 def _entry_without_status(photo_version: PhotoVersion, state: str, reason: str) -> PhotoStatus:

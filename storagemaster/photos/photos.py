@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from storagemaster.caches.info_cache import InfoCache
+from storagemaster.caches.info_cache import InfoCache, info_of
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagemaster.photos.photo_urls import NO_URLS, PhotoUrls, UrlGrant
@@ -52,11 +52,19 @@ class Photos:
                 )
 
     async def _info(self, photo_version: PhotoVersion, files: PhotoFiles) -> dict[str, Any]:
-        data = await self._cache.get(photo_version)
+        now = self._cache.now()
+        found = await self._cache.get_many([photo_version])
+        cached = found.confirmed.get(photo_version) or found.older.get(photo_version)
         recorded = files.digests.get(Info(photo_version), frozenset())
-        if data is None or hashlib.sha256(data).hexdigest() not in recorded:
+        if cached is not None and hashlib.sha256(cached.document).hexdigest() in recorded:
+            data = cached.document
+        else:
             data = await self._reads.fetch(Info(photo_version), files)
-            await self._cache.put(photo_version, data)
+            read = info_of(data)
+            if read is not None:
+                await self._cache.put_many(
+                    {photo_version: read}, confirmed_seconds=now, found=found
+                )
         info: dict[str, Any] = parse_json(data)
         return info
 

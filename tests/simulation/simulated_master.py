@@ -81,7 +81,7 @@ class SimulatedMaster(Machine):
         urls = PhotoUrls(cluster, ReadSigner(self._keys))
         purging = self._start_purging()
         tombstone_delivery = TombstoneDelivery(mirrors, purging)
-        cache, events = InfoCache(()), Events(str(self.boot))
+        cache, events = InfoCache((), self._keys, confirmed_seconds=0), Events(str(self.boot))
         self.reads = PhotoReader(mirrors)
         photos = Photos(self.reads, urls, cache, self._queue)
         deletes = Deletes(

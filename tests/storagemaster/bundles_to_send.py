@@ -25,6 +25,13 @@ def sizes_of(photo_version: PhotoVersion, *, sizes: tuple[str, ...] = SIZES) -> 
     return [*variants, bundled(Info(photo_version), info)]
 
 
+def with_info(photo_version: PhotoVersion, *, color: str = "#000000") -> list[BundledFile]:
+    """Return sizes of a version, with an info that is as complete as a real one."""
+    *variants, info = sizes_of(photo_version)
+    document = json.loads(info.data) | {"original": {"ext": "jpg"}, "color": color}
+    return [*variants, bundled(Info(photo_version), json.dumps(document).encode())]
+
+
 def failure_of(photo_version: PhotoVersion, reason: str) -> list[BundledFile]:
     """Return a bundle with a failure record."""
     return [

@@ -62,10 +62,9 @@ class CorruptMemcached:
                     self.requests += 1
                     for key in arguments:
                         value = self._value_of(key)
-                        writer.write(b"VALUE %s 0 %d\r\n%s\r\n" % (key, len(value), value))
+                        writer.write(b"VALUE %s 0 %d 7\r\n%s\r\n" % (key, len(value), value))
                     writer.write(b"END\r\n")
-                elif command == b"set":
+                else:
                     await reader.readexactly(int(arguments[3]) + 2)
-                    if arguments[-1] != b"noreply":
-                        writer.write(b"STORED\r\n")
+                    writer.write(b"STORED\r\n")
         writer.close()

@@ -223,6 +223,17 @@ def test_every_problem_is_reported_at_once_with_its_key():
         assert problem.startswith(beginning)
 
 
+@pytest.mark.parametrize(("seconds", "is_valid"), [(0, True), (30, True), (31, False), (-1, False)])
+def test_memcached_counts_without_nodes_for_half_a_minute_at_most(seconds, is_valid):
+    """A deleted photo is not shown as ready for longer."""
+    text = f"{SMALLEST}\n[limits]\ncached_info_seconds = {seconds}\n"
+    if is_valid:
+        assert parse_cluster(text).limits.cached_info_seconds == seconds
+    else:
+        with pytest.raises(InvalidConfig, match=r"limits\.cached_info_seconds: must be at"):
+            parse_cluster(text)
+
+
 def test_the_message_of_the_error_shows_all_problems():
     """The error message lists all problems."""
     with pytest.raises(InvalidConfig) as caught:
