@@ -13,8 +13,6 @@ from permission_urls import InternalSigner, KeyRing, ReadSigner
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
 from runtime.http_server import BoundedRunner, serving
 from storagemaster.background import repeating
-from storagemaster.caches.edge_health import POLL_SECONDS as EDGE_POLL_SECONDS
-from storagemaster.caches.edge_health import EdgeHealth
 from storagemaster.caches.info_cache import InfoCache
 from storagemaster.caches.purge_sessions import PASS_SECONDS as SESSIONS_PASS_SECONDS
 from storagemaster.caches.purge_sessions import PurgeSessions
@@ -51,6 +49,8 @@ from storagemaster.mirrors.settling import Settling
 from storagemaster.mirrors.strays import refuse_foreign_map
 from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import MasterMetrics
+from storagemaster.operations.port_health import POLL_SECONDS as PORT_POLL_SECONDS
+from storagemaster.operations.port_health import PortHealth, checked_ports
 from storagemaster.operations.scrubs import Scrubs
 from storagemaster.photos.batch_lookup import BatchLookup
 from storagemaster.photos.explanations import Explanations
@@ -159,7 +159,7 @@ def _wire(
     webhooks = Webhooks(cluster.webhook_urls, session, keys, events)
     urls = PhotoUrls(cluster, ReadSigner(keys))
     reads = PhotoReader(mirrors)
-    edge_health = EdgeHealth(cluster.edges, session)
+    port_health = PortHealth(checked_ports(cluster), session)
     purging = EdgePurger(cluster.edges, session)
     purge_sessions = PurgeSessions(cluster.edges, session, purging, master=master.id, boot=boot)
     tombstones = TombstoneDelivery(mirrors, purging)
@@ -192,12 +192,12 @@ def _wire(
         events=events,
         metrics=MasterMetrics(events, webhooks, clients),
         status=ClusterStatus(
-            mirrors, queue, edge_health, abandoned_jobs, reconcile, settling, master=master.id
+            mirrors, queue, port_health, abandoned_jobs, reconcile, settling, master=master.id
         ),
     )
     works: tuple[tuple[Work, float], ...] = (
         (fleet.poll, POLL_SECONDS),
-        (edge_health.poll, EDGE_POLL_SECONDS),
+        (port_health.poll, PORT_POLL_SECONDS),
         (queue.flush_batch, 0.0),
         (EventRelay(cluster.queue_url, keys, events, boot=boot).run, RELAY_RECONNECT_SECONDS),
         (webhooks.send_all, 0.0),
@@ -205,7 +205,7 @@ def _wire(
         (purge_sessions.settle, SESSIONS_PASS_SECONDS),
         *_repairs(mirrors, purging, tombstones, reconcile, sweep),
     )
-    return _Parts(api, mirrors, events, purge_sessions, (fleet.poll, edge_health.poll), works)
+    return _Parts(api, mirrors, events, purge_sessions, (fleet.poll, port_health.poll), works)
 
 
 def _repairs(

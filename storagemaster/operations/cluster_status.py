@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from storagemaster.caches.edge_health import EdgeHealth
 from storagemaster.jobs.abandoned_jobs import AbandonedJobs
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
 from storagemaster.operations.alerts import map_alerts, node_alerts, queue_alerts, repair_alerts
+from storagemaster.operations.port_health import PortHealth
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import state_document
 from volumes.cluster import Node, NodeId, Volume
@@ -24,7 +24,7 @@ class ClusterStatus:
         self,
         mirrors: Mirrors,
         queue: SizesQueue,
-        edge_health: EdgeHealth,
+        port_health: PortHealth,
         abandoned_jobs: AbandonedJobs,
         reconcile: Reconciler,
         settling: Settling,
@@ -35,7 +35,7 @@ class ClusterStatus:
         self._cluster = mirrors.cluster
         self._fleet = mirrors.fleet
         self._queue = queue
-        self._edge_health = edge_health
+        self._port_health = port_health
         self._abandoned_jobs = abandoned_jobs
         self._reconcile = reconcile
         self._settling = settling
@@ -53,14 +53,23 @@ class ClusterStatus:
         if depths is not None:
             workers_alive = await self._abandoned_jobs.workers_alive()
             oldest_job_seconds = await self._queue.oldest_job_seconds(self._now_seconds())
-        nodes = [_node(node, views[node.id]) for node in self._cluster.nodes.values()]
+        readable = {
+            node.id for node in self._cluster.nodes.values() if self._port_health.is_up(node.read)
+        }
+        nodes = [
+            {**_node(node, views[node.id]), "read_up": node.id in readable}
+            for node in self._cluster.nodes.values()
+        ]
         repair = state_document(self._reconcile, now_seconds=self._now_seconds())
         return {
             "cluster": self._cluster.name,
             "master": self._master,
             "nodes": nodes,
             "volumes": [
-                _volume(volume, views, self._fleet.cold_tier_of(volume.number))
+                {
+                    **_volume(volume, views, self._fleet.cold_tier_of(volume.number)),
+                    "mirrors_readable": [node for node in volume.mirrors if node in readable],
+                }
                 for volume in self._cluster.volumes.values()
             ],
             "waits": self._waits(),
@@ -82,7 +91,8 @@ class ClusterStatus:
                     "id": id_,
                     "colo": edge.colo,
                     "kind": edge.kind,
-                    "up": self._edge_health.is_up(id_),
+                    "up": self._port_health.is_up(edge.listen),
+                    "purge_up": self._port_health.is_up(edge.purge),
                 }
                 for id_, edge in self._cluster.edges.items()
             ],

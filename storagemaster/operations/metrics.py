@@ -64,28 +64,7 @@ class _Collected(Collector):
 
 def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
     """Return a status document as metrics, without the values that are unknown."""
-    by_node = ["node", "colo"]
-    up = GaugeMetricFamily(
-        "glassplate_node_up", "1 if the node is up, 0 otherwise.", labels=by_node
-    )
-    suspect = GaugeMetricFamily(
-        "glassplate_node_suspect",
-        "1 if the node's disk takes no writes, 0 otherwise.",
-        labels=by_node,
-    )
-    hints = GaugeMetricFamily(
-        "glassplate_pending_hints",
-        "Number of files that the node holds for other nodes.",
-        labels=by_node,
-    )
-    for node in status["nodes"]:
-        labels = [node["id"], node["colo"]]
-        up.add_metric(labels, float(node["up"]))
-        if node["up"]:
-            suspect.add_metric(labels, float(bool(node["reason"])))
-        if node["pending_hints"] is not None:
-            hints.add_metric(labels, node["pending_hints"])
-    metrics: list[Metric] = [up, suspect, hints]
+    metrics = [*_node_metrics(status), _edge_up(status)]
     if status["queues"] is not None:
         waiting = GaugeMetricFamily(
             "glassplate_jobs_waiting", "Number of waiting jobs.", labels=["queue"]
@@ -131,3 +110,46 @@ def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
         if value is not None:
             metrics.append(GaugeMetricFamily(name, about, value))
     return metrics
+
+
+def _node_metrics(status: Mapping[str, Any]) -> list[Metric]:
+    by_node = ["node", "colo"]
+    up = GaugeMetricFamily(
+        "glassplate_node_up", "1 if the node is up, 0 otherwise.", labels=by_node
+    )
+    suspect = GaugeMetricFamily(
+        "glassplate_node_suspect",
+        "1 if the node's disk takes no writes, 0 otherwise.",
+        labels=by_node,
+    )
+    hints = GaugeMetricFamily(
+        "glassplate_pending_hints",
+        "Number of files that the node holds for other nodes.",
+        labels=by_node,
+    )
+    readable = GaugeMetricFamily(
+        "glassplate_node_readable",
+        "1 if the node's read port responds, 0 otherwise.",
+        labels=by_node,
+    )
+    for node in status["nodes"]:
+        labels = [node["id"], node["colo"]]
+        readable.add_metric(labels, float(node["read_up"]))
+        up.add_metric(labels, float(node["up"]))
+        if node["up"]:
+            suspect.add_metric(labels, float(bool(node["reason"])))
+        if node["pending_hints"] is not None:
+            hints.add_metric(labels, node["pending_hints"])
+    return [up, readable, suspect, hints]
+
+
+def _edge_up(status: Mapping[str, Any]) -> Metric:
+    edge_up = GaugeMetricFamily(
+        "glassplate_edge_up",
+        "1 if the port of the edge responds, 0 otherwise.",
+        labels=["edge", "colo", "port"],
+    )
+    for edge in status["edges"]:
+        for port, is_up in (("listen", edge["up"]), ("purge", edge["purge_up"])):
+            edge_up.add_metric([edge["id"], edge["colo"], port], float(is_up))
+    return edge_up

@@ -17,8 +17,16 @@ CLI = read_page("docs/cli.md")
 METRICS = read_page("docs/metrics.md")
 STATUS = {
     "nodes": [
-        {"id": "east-1", "colo": "east", "up": True, "reason": "", "pending_hints": 0},
+        {
+            "id": "east-1",
+            "colo": "east",
+            "up": True,
+            "read_up": True,
+            "reason": "",
+            "pending_hints": 0,
+        },
     ],
+    "edges": [{"id": "east-nginx", "colo": "east", "up": True, "purge_up": True}],
     "queues": {"new": 0},
     "oldest_job_seconds": 0,
     "workers_alive": 1,

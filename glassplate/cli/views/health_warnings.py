@@ -36,12 +36,18 @@ def _of_nodes(nodes: Iterable[Document]) -> Iterator[str]:
         if not node["up"]:
             reason = node["reason"] or "no response"
             yield f"node {node['id']} in {node['colo']} is down: {reason}"
+        elif not node["read_up"]:
+            yield (
+                f"node {node['id']} in {node['colo']} does not respond on its read port; "
+                "edges read from other mirrors, and deletes reach it"
+            )
 
 
 def _of_volumes(volumes: Iterable[Document]) -> Iterator[str]:
-    unreadable = [volume["number"] for volume in volumes if not volume["mirrors_up"]]
+    unreadable = [volume["number"] for volume in volumes if not volume["mirrors_readable"]]
     if unreadable:
-        yield f"volumes {compact_ranges(unreadable)}: no mirror is up; photos cannot be read"
+        numbers = compact_ranges(unreadable)
+        yield f"volumes {numbers}: no mirror can be read; only cached photos are served"
 
 
 def _of_waits(waits: Iterable[Document]) -> Iterator[str]:
@@ -53,5 +59,12 @@ def _of_hints_and_edges(document: Document) -> Iterator[str]:
     if document["pending_hints"]:
         yield f"hints that wait for delivery: {document['pending_hints']}"
     for edge in document["edges"]:
-        if not edge["up"]:
+        if not edge["up"] and not edge["purge_up"]:
             yield f"edge {edge['id']} is down; photos deleted now are purged when it is back"
+        elif not edge["purge_up"]:
+            yield (
+                f"edge {edge['id']} does not respond on its purge port; it serves photos that are "
+                "deleted now, until it is purged"
+            )
+        elif not edge["up"]:
+            yield f"edge {edge['id']} does not respond to viewers; its purge port responds"

@@ -54,6 +54,8 @@ def _node_state(node: Document) -> Text:
         return Text("down", style="red")
     if node["reason"] or not node["accepts_new_photos"]:
         return Text("up, accepts no photos", style="yellow")
+    if not node["read_up"]:
+        return Text("up, not readable", style="yellow")
     return Text("up", style="green")
 
 
@@ -82,6 +84,8 @@ def _edges_table(edges: Sequence[Document]) -> Table:
     table = new_table("Colo", "Edge", "Kind", "State")
     for edge in edges:
         state = Text("up", style="green") if edge["up"] else Text("down", style="red")
+        if edge["up"] and not edge["purge_up"]:
+            state = Text("up, not purgeable", style="yellow")
         table.add_row(edge["colo"], edge["id"], edge["kind"], state)
     return table
 

@@ -10,17 +10,18 @@ NODE = {
     "id": "east-1",
     "colo": "east",
     "up": True,
+    "read_up": True,
     "reason": "",
     "accepts_new_photos": True,
 }
 HEALTHY = {
     "nodes": [NODE],
-    "volumes": [{"number": n, "mirrors": ["a", "b"], "mirrors_up": ["a", "b"]} for n in (1, 2, 3)],
+    "volumes": [{"number": n, "mirrors": ["a", "b"], "mirrors_readable": ["a"]} for n in (1, 2, 3)],
     "waits": [],
     "pending_hints": 0,
     "queues": {"new": 7, "retry": 0},
     "alerts": [],
-    "edges": [{"id": "east-nginx", "up": True}],
+    "edges": [{"id": "east-nginx", "up": True, "purge_up": True}],
 }
 
 
@@ -33,11 +34,13 @@ def test_a_healthy_cluster_has_no_warnings():
     ("path", "value", "line"),
     [
         (("nodes", 0, "up"), False, "node east-1 in east is down: no response"),
-        (("volumes", 0, "mirrors_up"), [], "volumes 1: no mirror is up"),
+        (("volumes", 0, "mirrors_readable"), [], "volumes 1: no mirror can be read"),
+        (("nodes", 0, "read_up"), False, "node east-1 in east does not respond on its read port"),
         (("waits",), [{"volumes": [1, 2], "for": "b"}], "volumes 1-2 wait for b"),
         (("pending_hints",), 4, "hints that wait for delivery: 4"),
         (("alerts",), ["the queue server is down"], "the queue server is down"),
-        (("edges", 0, "up"), False, "edge east-nginx is down"),
+        (("edges", 0, "up"), False, "edge east-nginx does not respond to viewers"),
+        (("edges", 0, "purge_up"), False, "edge east-nginx does not respond on its purge port"),
     ],
     ids=lambda each: ".".join(map(str, each)) if isinstance(each, tuple) else "",
 )

@@ -21,6 +21,7 @@ def _document():
                 "id": node,
                 "colo": node.split("-")[0],
                 "up": True,
+                "read_up": False,
                 "reason": "the disk is full",
                 "accepts_new_photos": False,
                 "free_bytes": 999_900_000_000,
@@ -42,8 +43,8 @@ def _document():
         "pending_hints": 123_456,
         "queues": {"new": 123_456, "retry": 123_456, "regenerate": 123_456},
         "edges": [
-            {"id": "east-nginx", "colo": "east", "kind": "nginx", "up": True},
-            {"id": "varnish", "colo": "east", "kind": "varnish", "up": False},
+            {"id": "east-nginx", "colo": "east", "kind": "nginx", "up": True, "purge_up": True},
+            {"id": "varnish", "colo": "east", "kind": "varnish", "up": False, "purge_up": False},
         ],
     }
 

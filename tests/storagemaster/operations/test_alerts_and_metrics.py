@@ -68,9 +68,24 @@ def test_a_node_that_is_down_has_no_disk_alert():
 
 STATUS = {
     "nodes": [
-        {"id": "east-1", "colo": "east", "up": True, "reason": "EIO", "pending_hints": 3},
-        {"id": "west-1", "colo": "west", "up": False, "reason": "", "pending_hints": None},
+        {
+            "id": "east-1",
+            "colo": "east",
+            "up": True,
+            "read_up": True,
+            "reason": "EIO",
+            "pending_hints": 3,
+        },
+        {
+            "id": "west-1",
+            "colo": "west",
+            "up": False,
+            "read_up": False,
+            "reason": "",
+            "pending_hints": None,
+        },
     ],
+    "edges": [{"id": "e", "colo": "east", "up": True, "purge_up": False}],
     "queues": {"new": 2, "retry": 0},
     "workers_alive": 1,
     "oldest_job_seconds": 12.5,
@@ -104,6 +119,10 @@ def test_metrics_have_the_values_of_the_status():
     found = metrics_of(STATUS, "ready", "ready", "failed")
     assert found["glassplate_node_up", "east", "east-1"] == 1
     assert found["glassplate_node_up", "west", "west-1"] == 0
+    assert found["glassplate_node_readable", "east", "east-1"] == 1
+    assert found["glassplate_node_readable", "west", "west-1"] == 0
+    assert found["glassplate_edge_up", "e", "east", "listen"] == 1
+    assert found["glassplate_edge_up", "e", "east", "purge"] == 0
     assert found["glassplate_pending_hints", "east", "east-1"] == 3
     assert ("glassplate_pending_hints", "west", "west-1") not in found
     assert found["glassplate_node_suspect", "east", "east-1"] == 1

@@ -1,0 +1,87 @@
+"""Status checks both ports of nodes and edges."""
+
+import asyncio
+import contextlib
+import dataclasses
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from storagemaster.operations.port_health import PortHealth
+from tests.free_ports import free_port
+from tests.storagemaster.small_cluster import HOST
+from volumes.address import Address
+from volumes.cluster import Colo, Edge
+
+
+@contextlib.asynccontextmanager
+async def port_that(handler):
+    """Serve a port with one handler until the block exits, and yield its address."""
+    application = web.Application()
+    application.router.add_get("/healthz", handler)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    address = Address(HOST, free_port())
+    await web.TCPSite(runner, address.host, address.port).start()
+    try:
+        yield address
+    finally:
+        await runner.cleanup()
+
+
+async def responds(_):
+    """Respond as a healthy server."""
+    return web.Response(text="ok\n")
+
+
+async def refuses(_):
+    """Refuse this client, as the purge port of an edge does."""
+    return web.Response(status=403)
+
+
+async def hangs(request):
+    """Never respond, until the connection is closed."""
+    while request.transport is not None:  # noqa: ASYNC110 - aiohttp has no event for it
+        await asyncio.sleep(0.01)
+    return web.Response()
+
+
+@pytest.mark.parametrize(("handler", "is_up"), [(responds, True), (refuses, False), (hangs, False)])
+async def test_a_port_is_up_if_it_responds_200(handler, is_up):
+    """A port that refuses the storagemaster is as bad as one that hangs."""
+    async with port_that(handler) as port, aiohttp.ClientSession() as session:
+        health = PortHealth([port], session)
+        assert not health.is_up(port)
+        await health.poll()
+        assert health.is_up(port) == is_up
+
+
+async def test_a_port_that_stops_is_down_at_the_next_poll():
+    """Another port stays up."""
+    async with port_that(responds) as other, aiohttp.ClientSession() as session:
+        async with port_that(responds) as port:
+            health = PortHealth([port, other], session)
+            await health.poll()
+            assert health.is_up(port)
+        await health.poll()
+        assert [health.is_up(port), health.is_up(other)] == [False, True]
+
+
+async def test_status_has_both_ports_of_nodes_and_edges(cluster):
+    """The read port of one node and the purge port of one edge do not respond."""
+    nowhere = Address(HOST, free_port())
+    nodes = cluster.nodes_config.nodes
+    west_1 = dataclasses.replace(nodes["west-1"], read=nowhere)
+    async with port_that(responds) as port:
+        edge = Edge(id="edge-1", colo=Colo("east"), kind="nginx", listen=port, purge=nowhere)
+        cluster.nodes_config = dataclasses.replace(
+            cluster.nodes_config, nodes={**nodes, "west-1": west_1}, edges={"edge-1": edge}
+        )
+        master = await cluster.another_master()
+        document = (await master.request("GET", "/status")).document
+    assert [(edge["up"], edge["purge_up"]) for edge in document["edges"]] == [(True, False)]
+    found = {node["id"]: (node["up"], node["read_up"]) for node in document["nodes"]}
+    assert found == {**dict.fromkeys(nodes, (True, True)), "west-1": (True, False)}
+    assert document["volumes"][0]["mirrors_up"] == ["east-1", "west-1"]
+    assert document["volumes"][0]["mirrors_readable"] == ["east-1"]
