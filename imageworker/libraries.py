@@ -8,7 +8,7 @@ from types import MappingProxyType
 import PIL
 from PIL import features
 
-from imageworker.pixels.readers import IS_HEIC_READ
+from imageworker.pixels.readers.open_photo import IS_HEIC_READ
 from imageworker.pixels.resampling import IS_SIMD_USED
 
 _FEATURES = {

@@ -11,8 +11,8 @@ from imageworker.pixels.formats import AVIF, JPEG, PhotoFormat
 from imageworker.pixels.icc_profile import ADOBE_RGB_PROFILE, DISPLAY_P3_PROFILE
 from imageworker.pixels.metadata import Metadata, read_metadata
 from imageworker.pixels.opening import opened
+from imageworker.pixels.readers.tiff_reader import to_eight_bits
 from imageworker.pixels.resize import draft_scale
-from imageworker.pixels.tiff_reader import to_eight_bits
 from imageworker.processing_errors import BrokenPhoto
 from imageworker.recipe import Limits
 from volumes.sizes import Size

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageFile
 
-from imageworker.pixels.avif_reader import AvifReader
 from imageworker.pixels.formats import AVIF, FORMATS, GIF, HEIC, PNG, WEBP, PhotoFormat, format_of
-from imageworker.pixels.heif_container import is_hdr
-from imageworker.pixels.heif_transforms import Rectangle
-from imageworker.pixels.readers import IS_HEIC_READ, open_photo
+from imageworker.pixels.readers.avif_reader import AvifReader
+from imageworker.pixels.readers.heif_container import is_hdr
+from imageworker.pixels.readers.heif_transforms import Rectangle
+from imageworker.pixels.readers.open_photo import IS_HEIC_READ, open_photo
 from imageworker.pixels.truncation import declares_more, truncation_reason
 from imageworker.processing_errors import (
     BrokenPhoto,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from PIL import ExifTags, Image, PngImagePlugin
 
-from imageworker.pixels.jpeg_reader import SCANS_MAX
+from imageworker.pixels.readers.jpeg_reader import SCANS_MAX
 from tests.imageworker import png_writer
 from tests.imageworker.photo_zoo import animated, good, moving, picture, save
 

@@ -9,7 +9,7 @@ import pyvips
 from PIL import Image
 
 from imageworker.make_sizes import make_sizes
-from imageworker.pixels.jpeg_reader import SCANS_MAX
+from imageworker.pixels.readers.jpeg_reader import SCANS_MAX
 from imageworker.processing_errors import BrokenPhoto, PhotoTooLarge, TruncatedPhoto
 from imageworker.recipe import DEFAULT_RECIPE
 from storagemaster.image_header.sniff import Sniffed, sniff

@@ -15,7 +15,7 @@ from imageworker.pixels.metadata import (
     read_metadata,
     render_credit,
 )
-from imageworker.pixels.readers import open_photo
+from imageworker.pixels.readers.open_photo import open_photo
 from tests.imageworker.hostile_zoo import iptc_credited
 from tests.imageworker.photo_zoo import picture, save
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 from PIL import ImageFile, WebPImagePlugin
 
-from imageworker.pixels.avif_reader import AvifReader
 from imageworker.pixels.formats import AVIF, GIF, HEIC, JPEG, PNG, TIFF, WEBP, PhotoFormat
-from imageworker.pixels.gif_reader import GifReader
-from imageworker.pixels.heif_container import with_brand
-from imageworker.pixels.jpeg_reader import JpegReader
-from imageworker.pixels.png_reader import PngReader
-from imageworker.pixels.tiff_reader import TiffReader
+from imageworker.pixels.readers.avif_reader import AvifReader
+from imageworker.pixels.readers.gif_reader import GifReader
+from imageworker.pixels.readers.heif_container import with_brand
+from imageworker.pixels.readers.jpeg_reader import JpegReader
+from imageworker.pixels.readers.png_reader import PngReader
+from imageworker.pixels.readers.tiff_reader import TiffReader
 
 try:
     import pillow_heif

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from imageworker.pixels.heif_transforms import Rectangle, reduce_transforms
+from imageworker.pixels.readers.heif_transforms import Rectangle, reduce_transforms
 from storagemaster.image_header.boxes import (
     Box,
     Properties,

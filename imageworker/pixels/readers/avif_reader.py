@@ -4,14 +4,14 @@ import io
 
 from PIL import AvifImagePlugin, _avif
 
-from imageworker.pixels.heif_container import (
+from imageworker.pixels.readers.heif_container import (
     loops_of,
     transforms_of,
     with_brand,
     with_sound_associations,
     without_exif,
 )
-from imageworker.pixels.heif_transforms import Rectangle
+from imageworker.pixels.readers.heif_transforms import Rectangle
 
 
 class AvifReader(AvifImagePlugin.AvifImageFile):

@@ -1,0 +1,1 @@
+"""The reader of each photo format, and the one place that chooses among them."""
