@@ -217,7 +217,7 @@ def _repairs(
 ) -> tuple[tuple[Work, float], ...]:
     """Return the passes that complete what a fault has left."""
     return (
-        (FenceLifter(mirrors, tombstones, now_seconds=time.time).lift_fences, FENCE_PASS_SECONDS),
+        (FenceLifter(mirrors, tombstones).lift_fences, FENCE_PASS_SECONDS),
         (HintedHandoff(mirrors, purging, tombstones).deliver_all, HINTS_PASS_SECONDS),
         (purging.repeat_due, REPEAT_PASS_SECONDS),
         (reconcile.reconcile_next, reconcile.pause_seconds),

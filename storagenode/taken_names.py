@@ -7,7 +7,7 @@ from storagenode.protocol.errors import Conflict
 from storagenode.protocol.layout import Place
 from storagenode.store import Staged
 from volumes.json_text import parse_json
-from volumes.photo_path import Info, PhotoFile, Variant
+from volumes.photo_path import Info, PhotoFile, PhotoTombstone, Variant, VersionTombstone
 from volumes.version_files import possible_originals
 
 
@@ -39,8 +39,10 @@ def resolve_taken_name(
     """
     is_sound = found == recorded
     if is_sound and found == staged.digest:
-        # A file that replaces itself gets the time of its source, if that is earlier.
-        takes_time = staged.replaces == found and is_earlier
+        # A file that replaces itself gets the time of its source, if that is earlier. A tombstone
+        # gets the time of the first delete, so that all mirrors agree whatever arrives first.
+        is_delete = isinstance(place.file, PhotoTombstone | VersionTombstone)
+        takes_time = is_earlier and (is_delete or staged.replaces == found)
         return Resolution.REPLACE if takes_time else Resolution.KEEP
     if is_sound and found != staged.replaces:
         # Infos and failures made twice from a photo, and tombstones, are interchangeable.

@@ -58,6 +58,14 @@ class TombstoneDelivery:
         if paths:
             await self._purging.purge(paths)
 
+    async def seconds_of(self, node: NodeId, tombstone: Tombstone) -> int:
+        """Return the second of a delete, as a mirror with its tombstone stores it.
+
+        Raises:
+            NodeError: The mirror does not have the tombstone, or did not respond.
+        """
+        return (await self._nodes[node].stat(Place(tombstone))).mtime_seconds
+
     async def _versions_on(self, node: NodeId, tombstone: Tombstone) -> list[PhotoVersion]:
         """Return the versions that the mirror still has files of and that the tombstone covers."""
         if isinstance(tombstone, PhotoTombstone):

@@ -8,7 +8,6 @@ volume, so that it does not return 404 for a file that another node holds for it
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
 
 from storagemaster.lifecycle.tombstone_delivery import Tombstone, TombstoneDelivery
 from storagemaster.mirrors.mirrors import Mirrors
@@ -40,14 +39,11 @@ class FenceLifter:
         self,
         mirrors: Mirrors,
         tombstone_delivery: TombstoneDelivery,
-        *,
-        now_seconds: Callable[[], float],
     ) -> None:
         self._cluster = mirrors.cluster
         self._nodes = mirrors.nodes
         self._fleet = mirrors.fleet
         self._tombstone_delivery = tombstone_delivery
-        self._now_seconds = now_seconds
         self._lifted: set[tuple[str, VolumeId]] = set()
 
     async def lift_fences(self) -> int:
@@ -107,11 +103,12 @@ class FenceLifter:
         """Deliver the tombstones that another mirror has and the node lacks."""
         missed = missed_tombstones(volume, own, await self._nodes[other].tombstones(volume))
         gate = asyncio.Semaphore(TOMBSTONES_AT_ONCE)
-        mtime = int(self._now_seconds())
+        delivery = self._tombstone_delivery
 
         async def one(tombstone: Tombstone) -> None:
             async with gate:
-                await self._tombstone_delivery.write_tombstone(node, tombstone, mtime_seconds=mtime)
+                seconds = await delivery.seconds_of(other, tombstone)
+                await delivery.write_tombstone(node, tombstone, mtime_seconds=seconds)
 
         await asyncio.gather(*(one(tombstone) for tombstone in missed))
 

@@ -116,7 +116,11 @@ def _plan_tombstone(
     missing = set(listings) - held[tombstone].keys()
     # All tombstones have the same bytes, so one without a digest is written again.
     unverified = {node for node, listed in held[tombstone].items() if not listed.digest}
-    return [WriteTombstone(node, tombstone) for node in sorted(unfinished | missing | unverified)]
+    source = min(held[tombstone])
+    return [
+        WriteTombstone(node, tombstone, source)
+        for node in sorted(unfinished | missing | unverified)
+    ]
 
 
 def _conflict_in(version: Mapping[LiveFile, Holders]) -> Conflict | None:

@@ -314,9 +314,10 @@ class Reconciler:
         (step,) = task.steps
         match step:
             case WriteTombstone():
-                now = int(self._now_seconds())
+                with _as_source():
+                    seconds = await self._tombstone_delivery.seconds_of(step.source, step.file)
                 await self._tombstone_delivery.write_tombstone(
-                    step.node, step.file, mtime_seconds=now
+                    step.node, step.file, mtime_seconds=seconds
                 )
             case RestoreDigest():
                 digest = await self._lost_digest(step.file) if step.is_sole_copy else step.digest

@@ -20,6 +20,8 @@ class WriteTombstone:
 
     node: NodeId
     file: PhotoTombstone | VersionTombstone
+    source: NodeId
+    """A mirror that has the tombstone, with the second of the delete."""
     size_bytes: ClassVar[int] = 0
 
 

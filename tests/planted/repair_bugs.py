@@ -2,6 +2,7 @@
 
 import contextlib
 
+from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.repair import hinted_handoff, plan, reconcile
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.reconcile import Reconciler
@@ -26,13 +27,17 @@ def deletes_what_a_mirror_lacks(patch):
             if not isinstance(file, PhotoTombstone | VersionTombstone)
         }
         steps = [
-            WriteTombstone(node, each)
+            WriteTombstone(node, each, node)
             for each in sorted(gone, key=repr)
             for node in sorted(listings)
         ]
         return Plan((*steps, *found.steps), found.conflicts)
 
+    async def seconds_of(*_):
+        return 0
+
     patch.setattr(reconcile, "plan_shard", plan)
+    patch.setattr(TombstoneDelivery, "seconds_of", seconds_of)
 
 
 def mixes_sizes_of_two_libraries(patch):

@@ -290,6 +290,15 @@ class WritingContract:
         assert trial.read(kept[f"{OF.photo}_{OF.version}_o.jpg"]) == bytes_of("photo")
         assert len(kept) == len(SIZES) + 2
 
+    @pytest.mark.parametrize("hint_for", [None, "west-1"], ids=["live", "hint"])
+    def test_the_first_of_two_deletes_gives_a_tombstone_its_second(self, trial, hint_for):
+        """In any order of arrival, so that all mirrors agree."""
+        place = Place(VersionTombstone(OF), hint_for)
+        for seconds in (MTIME, MTIME - 5, MTIME + 5):
+            trial.store.write_tombstone(place, mtime_seconds=seconds)
+        assert trial.mtime_of(place.path) == MTIME - 5
+        assert trial.unfinished() == []
+
     def test_a_version_s_tombstone_covers_no_other_version(self, trial):
         """Nor another photo of the shard."""
         put(trial.store, variant_of(OTHER_VERSION), bytes_of("photo"))

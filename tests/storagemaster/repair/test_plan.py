@@ -69,13 +69,13 @@ def test_a_tombstone_wins_over_every_copy():
         ("version", VersionTombstone(OF)),
     ):
         found = plan(east=listing(**{short: "t"}), west=listing(o="a", m="b", info="i"))
-        assert found == Plan((WriteTombstone("west", tombstone),))
+        assert found == Plan((WriteTombstone("west", tombstone, "east"),))
 
 
 def test_an_unfinished_delete_is_finished():
     """A mirror with a tombstone and a file that it covers gets the tombstone again."""
     found = plan(east=listing(photo="t", o="a"), west=listing(photo="t"))
-    assert found == Plan((WriteTombstone("east", PhotoTombstone(OF.volume, OF.photo)),))
+    assert found == Plan((WriteTombstone("east", PhotoTombstone(OF.volume, OF.photo), "east"),))
 
 
 def test_an_unreachable_mirror_is_not_empty():
