@@ -3,6 +3,7 @@
 from drill.faults.disks import Damage, Damaged, DiskReplaced
 from drill.faults.links import ColosCut
 from drill.faults.processes import Down, Killed, Paused
+from drill.faults.races import KeysRaced
 from drill.faults.services import CacheCorrupts, LateDuplicates, QueueFlushed, UndecodableUploads
 from drill.load.load import Pace
 from drill.scenarios.scenario import ALL_EDGES, EAST_EDGES, Scenario, Step, steps
@@ -80,6 +81,12 @@ RACES = (
         steps=steps(DiskReplaced("east-1"), begins=0.4),
         pace=MANY_DELETES,
         unaffected_edges=ALL_EDGES,
+    ),
+    Scenario(
+        name="key-raced-through-a-cut",
+        description="One key is uploaded in both colos at once, during a cut and afterwards.",
+        steps=steps(ColosCut(), KeysRaced()),
+        is_representative=True,
     ),
     Scenario(
         name="delete-then-a-late-upload",

@@ -1,6 +1,6 @@
 """Bugs in the store, the listings, and the ports of a node."""
 
-from storagenode.disk import shard_listing
+from storagenode.disk import publishing, shard_listing
 from storagenode.disk.publishing import Publisher
 from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.staging import StagedFile
@@ -25,6 +25,11 @@ def serves_unverified_bytes(patch):
 def publishes_despite_a_tombstone(patch):
     """Ignore tombstones."""
     patch.setattr(Publisher, "raise_if_deleted", lambda *_, **__: None)
+
+
+def excludes_one_format_only(patch):
+    """Look for an original of the same format only."""
+    patch.setattr(publishing, "rival_places", lambda _: ())
 
 
 def caches_absent_tombstones_permanently(patch):
@@ -116,6 +121,11 @@ def cancels_a_request_with_its_first_caller(patch):
 
 
 BUGS_OF_NODES = (
+    PlantedBug(
+        what="the name that excludes other originals has the format in it",
+        plant=excludes_one_format_only,
+        found_by=Simulation("C10"),
+    ),
     PlantedBug(
         what="reads are not verified",
         plant=serves_unverified_bytes,

@@ -3,7 +3,7 @@
 import contextlib
 
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
-from storagemaster.repair import hinted_handoff, plan, reconcile
+from storagemaster.repair import hinted_handoff, plan, reconcile, settlement
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.steps import Plan, WriteTombstone
@@ -38,6 +38,15 @@ def deletes_what_a_mirror_lacks(patch):
 
     patch.setattr(reconcile, "plan_shard", plan)
     patch.setattr(TombstoneDelivery, "seconds_of", seconds_of)
+
+
+def settles_by_view(patch):
+    """Keep the original of the node whose name is first, whatever other nodes have."""
+    patch.setattr(
+        settlement,
+        "original_that_stays",
+        lambda originals, mirrors: min(originals, key=lambda each: (each.node, mirrors)),
+    )
 
 
 def mixes_sizes_of_two_libraries(patch):
@@ -120,6 +129,11 @@ def leaves_tombstones_without_digest(patch):
 
 
 BUGS_OF_REPAIRS = (
+    PlantedBug(
+        what="settlement ignores how many nodes have an original",
+        plant=settles_by_view,
+        found_by=Tests("tests/storagemaster/repair/test_settlement.py"),
+    ),
     PlantedBug(
         what="absence on one mirror deletes on the other",
         plant=deletes_what_a_mirror_lacks,

@@ -3,8 +3,10 @@
 import contextlib
 
 from storagemaster.jobs.sweep import Sweep
+from storagemaster.mirrors.key_volumes import KeyVolumes
 from storagemaster.mirrors.mirroring import Mirroring
 from storagemaster.uploads import uploads
+from storagemaster.uploads.earlier_upload import EarlierUploads
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import Unreachable
 from tests.planted.finders import Simulation, Tests
@@ -53,6 +55,32 @@ def mints_an_id_for_every_attempt(patch):
     patch.setattr(uploads, "derive_photo_id", mint)
 
 
+def follows_who_is_up(patch):
+    """Take the volume of a key from the volumes whose mirrors are all up."""
+    reserve_key, own_volumes = uploads.Uploads._reserve_key, KeyVolumes.of
+    views = {}
+
+    async def reserve(self, request, key, *, strict):
+        views.update(self._mirrors.fleet.view())
+        return await reserve_key(self, request, key, strict=strict)
+
+    def is_up(volume):
+        return all(views[node].accepts_new_photos for node in volume.mirrors)
+
+    def of(self, photo):
+        found = own_volumes(self, photo)
+        up = [each for each in (found[-1], *self._volumes.values()) if is_up(each)]
+        return (*found[:-1], *(up[:1] or found[-1:]))
+
+    patch.setattr(uploads.Uploads, "_reserve_key", reserve)
+    patch.setattr(KeyVolumes, "of", of)
+
+
+def forgets_hinted_photos(patch):
+    """Query no node that holds hints before an upload with a key."""
+    patch.setattr(EarlierUploads, "_holders", lambda _: [])
+
+
 def sweeps_nothing(patch):
     """Never enqueue lost jobs again. This is the only bug for C11."""
 
@@ -77,6 +105,16 @@ BUGS_OF_STORAGEMASTERS = (
         what="a retry with the same Idempotency-Key gets another id",
         plant=mints_an_id_for_every_attempt,
         found_by=Simulation("C10"),
+    ),
+    PlantedBug(
+        what="the volume of a key follows from the nodes that are up",
+        plant=follows_who_is_up,
+        found_by=Simulation("C10"),
+    ),
+    PlantedBug(
+        what="an upload with a key does not look for hints of its photo",
+        plant=forgets_hinted_photos,
+        found_by=Tests("tests/storagemaster/uploads/test_idempotency.py"),
     ),
     PlantedBug(
         what="a job that the queue lost is never enqueued again",

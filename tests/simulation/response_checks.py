@@ -3,7 +3,8 @@
 C1   A receipt has the digest of the uploaded body.
 C2   A node never serves a photo after it has stored its tombstone.
 C3   A mirror that acknowledged a photo never returns 404 or 410 for it.
-C10  An Idempotency-Key has one photo: one reference, whatever races or fails.
+C10  An Idempotency-Key has one photo: one reference, whatever races or fails. All mirrors never
+     acknowledge two different photos with it.
 C12  A node returns no other status than 200, 404, 410, 502, and 503.
 C16  No request is acknowledged on one copy, and a receipt states the durability of the photo.
 
@@ -54,6 +55,10 @@ def check_receipt(
         first = ledger.receipts.setdefault(key, receipt)
         if version_of(first) != photo_version:
             ledger.add_violation(f"C10: {key!r} is {first.reference} and {receipt.reference}")
+        for other in ledger.races.get(key, ()):
+            is_excused = other.pending_mirrors or receipt.pending_mirrors or _was_damaged(world, 0)
+            if other.sha256 != receipt.sha256 and not is_excused:
+                ledger.add_violation(f"C10: all mirrors of {photo_version} have two photos")
 
 
 def check_removal(world: World, removal: Removal, started: float) -> None:
