@@ -9,7 +9,7 @@ import aiohttp
 
 from bench.photo_bytes import render_photo
 from bench.wrk import LoadFailed, run_wrk
-from permission_urls import InternalSigner, KeyRing, ReadSigner
+from permission_urls import InternalSigner, KeySource, ReadSigner
 from storagenode.client import NodeClient
 from storagenode.protocol.layout import Place
 from volumes.address import Address
@@ -60,7 +60,7 @@ class PhotoOfSet:
         return f"/{render_path(self.variant)}"
 
 
-def make_photo_set(cluster: Cluster, keys: KeyRing, volume: VolumeId) -> list[PhotoOfSet]:
+def make_photo_set(cluster: Cluster, keys: KeySource, volume: VolumeId) -> list[PhotoOfSet]:
     """Return the photos of one volume, the same in every run."""
     rng = random.Random(_SEED)
     signer = ReadSigner(keys)
@@ -78,7 +78,7 @@ def make_photo_set(cluster: Cluster, keys: KeyRing, volume: VolumeId) -> list[Ph
     return photos
 
 
-async def put_photo_set(photos: Sequence[PhotoOfSet], node: Node, keys: KeyRing) -> None:
+async def put_photo_set(photos: Sequence[PhotoOfSet], node: Node, keys: KeySource) -> None:
     """Write the photos to one node, through its write port."""
     async with aiohttp.ClientSession() as session:
         client = NodeClient(node.id, node.write, session, InternalSigner(keys))

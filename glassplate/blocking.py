@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from glassplate.session.downloads import Downloaded
     from glassplate.session.exchange import Progress
-    from permission_urls import KeyRing
+    from permission_urls import KeySource
 
 _Result = TypeVar("_Result")
 
@@ -44,7 +44,8 @@ class Client:
         masters: str | Sequence[str],
         *,
         token: str | None = None,
-        keys: "KeyRing | Path | str | None" = None,
+        keys: "KeySource | Path | str | None" = None,
+        signing_key: "KeySource | Path | str | None" = None,
         edges: Sequence[str] = (),
         sizes: Sequence[Size] = DEFAULT_SIZES,
         retries: Retries | None = None,
@@ -54,6 +55,7 @@ class Client:
             masters,
             token=token,
             keys=keys,
+            signing_key=signing_key,
             edges=edges,
             sizes=sizes,
             retries=retries,

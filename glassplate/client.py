@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from glassplate.session.regeneration import Regeneration
     from glassplate.session.sinks import Sink
     from glassplate.session.sources import Source
-    from permission_urls import KeyRing
+    from permission_urls import KeySource
 
 READY_PAUSE_SECONDS_MIN = 0.1
 READY_PAUSE_SECONDS_MAX = 1.0
@@ -50,8 +50,9 @@ class Client(Signing, Operations):
     `masters` are URLs of storagemasters, such as "http://127.0.0.1:8090". If one does not respond,
     the client tries the next. `token` is an API token. Without one, `keys` (a key ring, or the path
     of a key file) sign a token for each request, with the scope that it needs. `keys` also sign
-    permission URLs, without a network. `edges` are the URLs that serve photos, the public one
-    first. `sizes` is the size table of the cluster.
+    permission URLs, without a network; so does a `signing_key`, which `glassplate keys export
+    --purpose read` writes and which signs nothing else. `edges` are the URLs that serve photos, the
+    public one first. `sizes` is the size table of the cluster.
 
     Every method can raise `ClusterError`, after which a retry can help, and `Refused`, after which
     it cannot. Requests that are safe to repeat are retried within the limits of `retries`.
@@ -65,7 +66,8 @@ class Client(Signing, Operations):
         masters: str | Sequence[str],
         *,
         token: str | None = None,
-        keys: "KeyRing | Path | str | None" = None,
+        keys: "KeySource | Path | str | None" = None,
+        signing_key: "KeySource | Path | str | None" = None,
         edges: Sequence[str] = (),
         sizes: Sequence[Size] = DEFAULT_SIZES,
         retries: Retries | None = None,
@@ -76,6 +78,8 @@ class Client(Signing, Operations):
             raise BadConfig("no storagemaster given: a client needs at least one URL")
         self._token = token
         self._keys = load_key_file(keys) if isinstance(keys, Path | str) else keys
+        own = load_key_file(signing_key) if isinstance(signing_key, Path | str) else signing_key
+        self._url_keys = own or self._keys
         self._keys_error = "this client has neither a token nor keys"
         self._edges = tuple(edge.rstrip("/") for edge in edges)
         self._sizes = tuple(sizes)
@@ -112,7 +116,7 @@ class Client(Signing, Operations):
             timeouts=timeouts,
         )
         try:
-            client._keys = load_key_file(cluster.keys_file)
+            client._keys = client._url_keys = load_key_file(cluster.keys_file)
         except BadConfig as error:
             client._keys_error = str(error)
         return client
@@ -310,7 +314,7 @@ class Client(Signing, Operations):
         if isinstance(photo, str) and photo.startswith(("http://", "https://")):
             return photo
         photo_version = parse_version_reference(photo)
-        if self._keys and self._edges and size != ORIGINAL_LETTER:
+        if self._url_keys and self._edges and size != ORIGINAL_LETTER:
             return self.url(photo_version, size)
         urls = (await self.info(photo_version)).urls
         if size not in urls:

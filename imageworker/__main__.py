@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from permission_urls import KeyRingError, load_keys
+from permission_urls import FollowedKeys, KeyRingError
 from runtime.server_extra import needs_server_packages
 from volumes.address import InvalidAddress, parse_address
 from volumes.cluster import Colo
@@ -36,7 +36,8 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         cluster = load_cluster(arguments.config)
-        keys = load_keys(Path(cluster.keys_file))
+        keys = FollowedKeys(Path(cluster.keys_file))
+        signal.signal(signal.SIGHUP, lambda *_: keys.check_now())
         metrics = JobMetrics()
         if arguments.metrics:
             metrics.serve(parse_address(arguments.metrics))

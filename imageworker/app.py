@@ -20,7 +20,7 @@ from imageworker.queue.heartbeat import Heartbeat
 from imageworker.queue.jobs import SizesJob
 from imageworker.queue.metrics import JobMetrics
 from imageworker.sandbox.child import SizesMaker
-from permission_urls import InternalSigner, KeyRing
+from permission_urls import InternalSigner, KeySource
 from storagemaster.client import MasterClient
 from storagemaster.job_wire import JOB_SECONDS_MAX, QUEUES, RETRY_QUEUE, JobKind
 from storagemaster.queue_client import queue_client
@@ -56,7 +56,7 @@ class SizesWorker(SimpleWorker):
 
 @contextlib.contextmanager
 def sizes_workers(
-    cluster: Cluster, keys: KeyRing, *, colo: Colo, metrics: JobMetrics | None = None
+    cluster: Cluster, keys: KeySource, *, colo: Colo, metrics: JobMetrics | None = None
 ) -> Iterator[Callable[[], SizesWorker]]:
     """Yield a factory of workers. Run one at a time, and call `work()` of each only once.
 

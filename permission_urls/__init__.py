@@ -23,6 +23,7 @@ from permission_urls.errors import (
     WrongScope,
 )
 from permission_urls.expiry import NO_EXPIRY, cache_control, round_up_expiry
+from permission_urls.followed_file import FollowedFile, FollowedKeys
 from permission_urls.internal import (
     CLOCK_SKEW_SECONDS_MAX,
     DIGEST_IN_TRAILER,
@@ -32,6 +33,7 @@ from permission_urls.internal import (
 )
 from permission_urls.jobs import sign_job, verify_job
 from permission_urls.key_file import load_keys, parse_keys, render_keys, save_keys
+from permission_urls.key_source import Keys, KeySource, generate_keys
 from permission_urls.keys import Key, KeyRing, KeyState, generate_key
 from permission_urls.permission import (
     MALFORMED_REGEX,
@@ -43,8 +45,9 @@ from permission_urls.permission import (
     render_permission_url,
     strip_permission,
 )
+from permission_urls.purposes import Purpose
 from permission_urls.read_signer import ReadSigner
-from permission_urls.signing import Purpose, derived_key, derived_keys, mac
+from permission_urls.signing import derived_key, derived_keys, mac
 from permission_urls.tokens import (
     DEFAULT_APPLICATION,
     Scope,
@@ -74,6 +77,8 @@ __all__ = [
     "BadMac",
     "BadTokenSignature",
     "Expired",
+    "FollowedFile",
+    "FollowedKeys",
     "Forbidden",
     "InternalSigner",
     "InternalVerifier",
@@ -82,7 +87,9 @@ __all__ = [
     "Key",
     "KeyRing",
     "KeyRingError",
+    "KeySource",
     "KeyState",
+    "Keys",
     "MalformedToken",
     "MalformedUrl",
     "NoPermission",
@@ -111,6 +118,7 @@ __all__ = [
     "derived_key",
     "derived_keys",
     "generate_key",
+    "generate_keys",
     "generate_token_id",
     "is_in_ranges",
     "is_token_id",

@@ -25,8 +25,10 @@ from permission_urls.expiry import (
     parse_expiry,
     render_expiry,
 )
-from permission_urls.keys import KEY_ID_PATTERN, KeyRing
-from permission_urls.signing import MAC_PATTERN, Purpose, PurposeSigner, PurposeVerifier
+from permission_urls.key_source import KeySource
+from permission_urls.keys import KEY_ID_PATTERN
+from permission_urls.purposes import Purpose
+from permission_urls.signing import MAC_PATTERN, PurposeSigner, PurposeVerifier
 
 DIGEST_IN_TRAILER = "-"
 
@@ -41,12 +43,12 @@ _REQUEST = re.compile(r"[!-~]{1,64}\n[A-Z]{1,16}\n/[!-~]*\n(?:-|[0-9a-f]{64})")
 
 
 class InternalSigner:
-    """Signer of requests with the ring's signing key."""
+    """Signer of requests with the signing key."""
 
     __slots__ = ("_signer",)
 
-    def __init__(self, ring: KeyRing) -> None:
-        self._signer = PurposeSigner(ring, Purpose.INTERNAL)
+    def __init__(self, keys: KeySource) -> None:
+        self._signer = PurposeSigner(keys, Purpose.INTERNAL)
 
     def sign_request(
         self, *, receiver: str, method: str, path: str, digest: str, expiry_seconds: int
@@ -65,8 +67,9 @@ class InternalSigner:
         if expiry_seconds == NO_EXPIRY:
             raise Unsignable("an internal request must expire")
         expiry_text = render_expiry(expiry_seconds)
-        mac = self._signer.mac(f"{expiry_text}\n{request}".encode())
-        return f"{self._signer.key_id}.{expiry_text}.{mac}"
+        key_id, mac = self._signer.current()
+        message = f"{expiry_text}\n{request}".encode()
+        return f"{key_id}.{expiry_text}.{mac(message)}"
 
 
 class InternalVerifier:
@@ -74,9 +77,9 @@ class InternalVerifier:
 
     __slots__ = ("_keys", "_receiver")
 
-    def __init__(self, ring: KeyRing, *, receiver: str) -> None:
+    def __init__(self, keys: KeySource, *, receiver: str) -> None:
         self._receiver = receiver
-        self._keys = PurposeVerifier.of_ring(ring, Purpose.INTERNAL)
+        self._keys = PurposeVerifier.of(keys, Purpose.INTERNAL)
 
     def verify_request(
         self, text: str, *, method: str, path: str, digest: str, now_seconds: float

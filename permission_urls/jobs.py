@@ -11,25 +11,27 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from permission_urls.errors import NoPermission, Unsignable
+from permission_urls.key_source import KeySource
 from permission_urls.keys import KEY_ID_PATTERN, KeyRing
-from permission_urls.signing import MAC_PATTERN, Purpose, PurposeSigner, PurposeVerifier
+from permission_urls.purposes import Purpose
+from permission_urls.signing import MAC_PATTERN, KeyedMac, PurposeSigner, PurposeVerifier
 
 _SIGNATURE = re.compile(rf"({KEY_ID_PATTERN})\.({MAC_PATTERN})")
 _NAME = re.compile(r"[^=\n]+")
 
 
-def sign_job(ring: KeyRing, fields: Mapping[str, str]) -> str:
-    """Sign a job's fields with the ring's signing key.
+def sign_job(keys: KeySource, fields: Mapping[str, str]) -> str:
+    """Sign a job's fields with the signing key.
 
     Raises:
         Unsignable: A name is empty or has `=`, a name or value has a newline, or a field is not
             Unicode text.
     """
-    signer = _signer(ring)
-    return f"{signer.key_id}.{signer.mac(_canonical_lines(fields))}"
+    key_id, mac = _signing_mac(keys.ring(Purpose.JOB))
+    return f"{key_id}.{mac(_canonical_lines(fields))}"
 
 
-def verify_job(ring: KeyRing, signature: str, fields: Mapping[str, str]) -> str:
+def verify_job(keys: KeySource, signature: str, fields: Mapping[str, str]) -> str:
     """Return the id of the key that signed exactly these fields. The fields are untrusted.
 
     Raises:
@@ -43,13 +45,13 @@ def verify_job(ring: KeyRing, signature: str, fields: Mapping[str, str]) -> str:
         message = _canonical_lines(fields)
     except Unsignable as error:
         raise NoPermission from error
-    PurposeVerifier.of_ring(ring, Purpose.JOB).check(message, key_id=key_id, mac=mac)
+    PurposeVerifier.of(keys, Purpose.JOB).check(message, key_id=key_id, mac=mac)
     return key_id
 
 
 @lru_cache(maxsize=8)
-def _signer(ring: KeyRing) -> PurposeSigner:
-    return PurposeSigner(ring, Purpose.JOB)
+def _signing_mac(ring: KeyRing) -> tuple[str, KeyedMac]:
+    return PurposeSigner(ring, Purpose.JOB).current()
 
 
 def _canonical_lines(fields: Mapping[str, str]) -> bytes:

@@ -1,10 +1,12 @@
-"""Key file: a key ring as TOML, readable by its owner only.
+"""Key file: the keys of each purpose as TOML, readable by its owner only.
 
-It has one table per key, oldest first. The secret is 64 hex characters:
+It has one table per purpose and key, oldest first. The secret is 64 hex characters:
 
-    [keys.a]
+    [read.a]
     state = "signing"
     secret = "8f1c...e0"
+
+A file can have some purposes only: it then permits no other.
 
 `parse_keys` and `render_keys` are inverses, and do no I/O.
 """
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from permission_urls.errors import InvalidKeys, UnusableKeyFile
+from permission_urls.key_source import Keys, problems_between
 from permission_urls.keys import (
     Key,
     KeyRing,
@@ -28,6 +31,7 @@ from permission_urls.keys import (
     problems_of_secret,
     problems_of_states,
 )
+from permission_urls.purposes import Purpose
 
 KEY_FILE_MODE = 0o600
 
@@ -35,18 +39,18 @@ _SECRET = re.compile("(?:[0-9a-f]{2})*")
 _FIELDS = frozenset({"state", "secret"})
 _STATES = {state.value: state for state in KeyState}
 _HEADING = """\
-# Keys of permission URLs, API tokens, internal requests and jobs. Keep it secret, mode 0600.
-# Exactly one key is "signing". Keys that are "accepted" also verify. Keys that are "retired" verify
-# nothing, and stay listed so that their ids are not reused.
+# Keys by purpose. Keep this file secret, mode 0600.
+# One key of each purpose is "signing". Keys that are "accepted" also verify. Keys that are
+# "retired" verify nothing, and stay listed so that their ids are not reused.
 """
 
 
-def load_keys(path: Path) -> KeyRing:
-    """Load the key ring from a file.
+def load_keys(path: Path) -> Keys:
+    """Load the keys from a file.
 
     Raises:
         UnusableKeyFile: The file cannot be read, is not UTF-8, or is accessible to other users.
-        InvalidKeys: The file is not a key ring; it lists all problems.
+        InvalidKeys: The file is not a key file; it lists all problems.
     """
     try:
         # fstat on the open file, so that the file cannot be replaced in between.
@@ -61,7 +65,7 @@ def load_keys(path: Path) -> KeyRing:
         raise UnusableKeyFile(path, "is not UTF-8 text") from error
 
 
-def save_keys(path: Path, ring: KeyRing) -> None:
+def save_keys(path: Path, keys: Keys) -> None:
     """Replace the file at `path` atomically and durably, with mode 0600.
 
     Raises:
@@ -71,7 +75,7 @@ def save_keys(path: Path, ring: KeyRing) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), KEY_FILE_MODE)
-            file.write(render_keys(ring).encode())
+            file.write(render_keys(keys).encode())
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
@@ -81,34 +85,51 @@ def save_keys(path: Path, ring: KeyRing) -> None:
     _fsync_directory(path.parent)
 
 
-def render_keys(ring: KeyRing) -> str:
+def render_keys(keys: Keys) -> str:
     """Render the text of a key file."""
     tables = [
-        f'\n[keys.{key.key_id}]\nstate = "{key.state}"\nsecret = "{key.secret.hex()}"\n'
+        f'\n[{purpose}.{key.key_id}]\nstate = "{key.state}"\nsecret = "{key.secret.hex()}"\n'
+        for purpose, ring in keys.rings.items()
         for key in ring.keys
     ]
     return _HEADING + "".join(tables)
 
 
-def parse_keys(text: str) -> KeyRing:
+def parse_keys(text: str) -> Keys:
     """Parse what `render_keys` returns.
 
     Raises:
-        InvalidKeys: The text is not a key ring; it lists all problems.
+        InvalidKeys: The text is not a key file; it lists all problems.
     """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidKeys([f"not TOML: {error}"]) from error
-    tables = document.get("keys", {})
+    if not document:
+        raise InvalidKeys(["no keys; `glassplate keys init` makes them"])
+    known = ", ".join(Purpose)
+    problems = []
+    rings = {}
+    for name, tables in document.items():
+        if name not in set(Purpose):
+            problems.append(f"unknown purpose {name!r}; known purposes: {known}")
+            continue
+        try:
+            rings[Purpose(name)] = _parse_ring(tables)
+        except InvalidKeys as error:
+            problems += [f"{name}: {problem}" for problem in error.problems]
+    problems += problems_between(rings)
+    if problems:
+        raise InvalidKeys(problems)
+    return Keys(rings)
+
+
+def _parse_ring(tables: Any) -> KeyRing:
     if not isinstance(tables, dict):
-        raise InvalidKeys(["'keys' must be a table of keys"])
+        raise InvalidKeys(["must be a table of keys"])
     entries = [_parse_entry(key_id, table) for key_id, table in tables.items()]
     keys = tuple(entry.key for entry in entries if entry.key is not None)
-    problems = [
-        f"unknown table {name!r}; known tables: keys" for name in document if name != "keys"
-    ]
-    problems += [problem for entry in entries for problem in entry.problems]
+    problems = [problem for entry in entries for problem in entry.problems]
     problems += problems_of_ring(keys)
     states = [entry.state for entry in entries if entry.state is not None]
     # An invalid state can be the signing one; it already has a problem of its own.

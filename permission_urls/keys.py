@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from permission_urls.errors import InvalidKeys
+from permission_urls.purposes import Purpose
 
 KEY_ID_PATTERN = "[a-z0-9]{1,4}"
 SECRET_BYTES = 32
@@ -90,6 +91,11 @@ class KeyRing:
         """
         return hmac.digest(self.keys[0].secret, b"glassplate idempotency", hashlib.sha256)
 
+    def ring(self, purpose: Purpose) -> "KeyRing":
+        """Return this ring, which alone is the source of keys of one purpose."""
+        del purpose
+        return self
+
     def find(self, key_id: str) -> Key | None:
         """Return the key with this id in any state, or None."""
         return next((key for key in self.keys if key.key_id == key_id), None)
@@ -130,6 +136,10 @@ class KeyRing:
         if self._require(key_id).state is KeyState.SIGNING:
             raise InvalidKeys([f"key {key_id!r} is signing; promote another key first"])
         return KeyRing(keys=_with_state(self.keys, key_id, KeyState.RETIRED))
+
+    def without_retired(self) -> "KeyRing":
+        """Return the keys that verify."""
+        return KeyRing(keys=tuple(key for key in self.keys if key.state.verifies))
 
     def _require(self, key_id: str) -> Key:
         key = self.find(key_id)

@@ -4,18 +4,19 @@ from collections.abc import Iterable, Mapping
 
 from permission_urls.errors import Unsignable
 from permission_urls.expiry import NO_EXPIRY, render_expiry
-from permission_urls.keys import KeyRing
+from permission_urls.key_source import KeySource
 from permission_urls.permission import is_stem, join_url, parse_photo_path, signed_bytes
-from permission_urls.signing import Purpose, PurposeSigner
+from permission_urls.purposes import Purpose
+from permission_urls.signing import PurposeSigner
 
 
 class ReadSigner:
-    """Signer of permission URLs with the ring's signing key."""
+    """Signer of permission URLs with the signing key."""
 
     __slots__ = ("_signer",)
 
-    def __init__(self, ring: KeyRing) -> None:
-        self._signer = PurposeSigner(ring, Purpose.READ)
+    def __init__(self, keys: KeySource) -> None:
+        self._signer = PurposeSigner(keys, Purpose.READ)
 
     def url(self, path: str, *, size_class: str, expiry_seconds: int = NO_EXPIRY) -> str:
         """Return the permission URL of one photo path, with a leading slash.
@@ -74,4 +75,5 @@ class ReadSigner:
 
     def _permission(self, stem: str, size_class: str, expiry_text: str) -> str:
         message = signed_bytes(stem, expiry_text=expiry_text, size_class=size_class)
-        return f"{self._signer.key_id}.{expiry_text}.{self._signer.mac(message)}"
+        key_id, mac = self._signer.current()
+        return f"{key_id}.{expiry_text}.{mac(message)}"

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from permission_urls.errors import NoPermission
-from permission_urls.keys import KEY_ID_PATTERN, KeyRing
-from permission_urls.signing import MAC_PATTERN, Purpose, PurposeSigner, PurposeVerifier
+from permission_urls.key_source import KeySource
+from permission_urls.keys import KEY_ID_PATTERN
+from permission_urls.purposes import Purpose
+from permission_urls.signing import MAC_PATTERN, PurposeSigner, PurposeVerifier
 
 CHARACTERS_MAX = 2048
 
@@ -32,13 +34,13 @@ class ClaimsKind:
     purpose: Purpose
 
 
-def sign_claims(ring: KeyRing, kind: ClaimsKind, claims: Mapping[str, Any]) -> str:
+def sign_claims(keys: KeySource, kind: ClaimsKind, claims: Mapping[str, Any]) -> str:
     """Return the claims as signed text."""
-    signer = PurposeSigner(ring, kind.purpose)
+    key_id, mac = PurposeSigner(keys, kind.purpose).current()
     document = json.dumps(claims, separators=(",", ":")).encode()
     payload = base64.urlsafe_b64encode(document).decode().rstrip("=")
-    signed = f"{kind.prefix}.{signer.key_id}.{payload}"
-    return f"{signed}.{signer.mac(signed.encode())}"
+    signed = f"{kind.prefix}.{key_id}.{payload}"
+    return f"{signed}.{mac(signed.encode())}"
 
 
 class ClaimsVerifier:
@@ -46,9 +48,9 @@ class ClaimsVerifier:
 
     __slots__ = ("_keys", "_kind")
 
-    def __init__(self, ring: KeyRing, kind: ClaimsKind) -> None:
+    def __init__(self, keys: KeySource, kind: ClaimsKind) -> None:
         self._kind = kind
-        self._keys = PurposeVerifier.of_ring(ring, kind.purpose)
+        self._keys = PurposeVerifier.of(keys, kind.purpose)
 
     def verify(self, text: str) -> dict[str, Any]:
         """Return the claims of a text that a holder of a key signed.

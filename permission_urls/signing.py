@@ -12,13 +12,15 @@ import hashlib
 import hmac
 from binascii import b2a_base64
 from collections.abc import Collection, Mapping
-from enum import StrEnum
+from functools import partial
 
 from itsdangerous import Signer
 from itsdangerous.signer import SigningAlgorithm
 
 from permission_urls.errors import BadMac, InvalidKeys, RetiredKey, UnknownKey
+from permission_urls.key_source import KeySource
 from permission_urls.keys import Key, KeyRing
+from permission_urls.purposes import Purpose
 
 DERIVED_KEY_BYTES = 32
 MAC_BYTES = 18
@@ -28,23 +30,6 @@ _BLOCK_BYTES = 64
 _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
-
-
-class Purpose(StrEnum):
-    """Purpose of a signature. A MAC for one purpose is invalid for every other."""
-
-    READ = "read"
-    TOKEN = "token"  # noqa: S105  # a name
-    INTERNAL = "internal"
-    JOB = "job"
-    WEBHOOK = "webhook"
-    PARTIAL = "partial"
-    CACHE = "cache"
-
-    @property
-    def salt(self) -> bytes:
-        """Salt of the derived key."""
-        return self.value.encode()
 
 
 class TruncatedHmacSha256(SigningAlgorithm):
@@ -117,13 +102,25 @@ class KeyedMac:
 
 
 class PurposeSigner:
-    """Signer for one purpose with the ring's signing key, whose id is `key_id`."""
+    """Signer for one purpose, which follows the signing key of its source."""
 
-    __slots__ = ("key_id", "mac")
+    __slots__ = ("_keys", "_mac", "_purpose", "_ring")
 
-    def __init__(self, ring: KeyRing, purpose: Purpose) -> None:
-        self.key_id = ring.signing_key.key_id
-        self.mac = KeyedMac(_derive(ring.signing_key, purpose))
+    def __init__(self, keys: KeySource, purpose: Purpose) -> None:
+        self._keys = keys
+        self._purpose = purpose
+        self._use(keys.ring(purpose))
+
+    def current(self) -> tuple[str, KeyedMac]:
+        """Return the id of the signing key, and its MAC."""
+        ring = self._keys.ring(self._purpose)
+        if ring is not self._ring:
+            self._use(ring)
+        return ring.signing_key.key_id, self._mac
+
+    def _use(self, ring: KeyRing) -> None:
+        self._ring = ring
+        self._mac = KeyedMac(_derive(ring.signing_key, self._purpose))
 
 
 class PurposeVerifier:
@@ -133,11 +130,37 @@ class PurposeVerifier:
         InvalidKeys: A derived key is not 32 bytes.
     """
 
-    __slots__ = ("_macs", "_retired_ids")
+    __slots__ = ("_follow", "_macs", "_retired_ids", "_ring")
 
     def __init__(
         self, derived_keys: Mapping[str, bytes], *, retired_ids: Collection[str] = ()
     ) -> None:
+        self._follow: partial[KeyRing] | None = None
+        self._ring: KeyRing | None = None
+        self._use(derived_keys, retired_ids)
+
+    @classmethod
+    def of(cls, keys: KeySource, purpose: Purpose) -> "PurposeVerifier":
+        """Return a verifier that follows its source, and can tell retired from unknown keys."""
+        verifier = cls({})
+        verifier._follow = partial(keys.ring, purpose)
+        verifier.follow()
+        return verifier
+
+    def follow(self) -> bool:
+        """Use the current keys of the source; return True if they have changed."""
+        if self._follow is None:
+            return False
+        ring = self._follow()
+        if ring is self._ring:
+            return False
+        self._ring = ring
+        purpose = self._follow.args[0]
+        retired_ids = [key.key_id for key in ring.keys if not key.state.verifies]
+        self._use(derived_keys(ring, purpose), retired_ids)
+        return True
+
+    def _use(self, derived_keys: Mapping[str, bytes], retired_ids: Collection[str]) -> None:
         problems = [
             f"derived key {key_id!r} has {len(key)} bytes, not {DERIVED_KEY_BYTES}"
             for key_id, key in derived_keys.items()
@@ -148,12 +171,6 @@ class PurposeVerifier:
         self._macs = {key_id: KeyedMac(key) for key_id, key in derived_keys.items()}
         self._retired_ids = frozenset(retired_ids)
 
-    @classmethod
-    def of_ring(cls, ring: KeyRing, purpose: Purpose) -> "PurposeVerifier":
-        """Return a verifier that distinguishes retired keys from unknown keys."""
-        retired_ids = [key.key_id for key in ring.keys if not key.state.verifies]
-        return cls(derived_keys(ring, purpose), retired_ids=retired_ids)
-
     def check(self, message: bytes, *, key_id: str, mac: str) -> None:
         """Return only if `mac` is the MAC of `message` with the key `key_id`. `mac` must be ASCII.
 
@@ -162,6 +179,7 @@ class PurposeVerifier:
             RetiredKey: The key is retired.
             BadMac: The MAC is wrong.
         """
+        self.follow()
         keyed_mac = self._macs.get(key_id)
         if keyed_mac is None:
             raise RetiredKey if key_id in self._retired_ids else UnknownKey

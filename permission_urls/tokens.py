@@ -28,9 +28,10 @@ from permission_urls.errors import (
     WrongScope,
 )
 from permission_urls.expiry import EXPIRY_SECONDS_MAX, is_expired
-from permission_urls.keys import KeyRing, RandomBytes
+from permission_urls.key_source import KeySource
+from permission_urls.keys import RandomBytes
+from permission_urls.purposes import Purpose
 from permission_urls.signed_claims import ClaimsKind, ClaimsVerifier, sign_claims
-from permission_urls.signing import Purpose
 
 TOKEN_KIND = ClaimsKind(prefix="gp2", purpose=Purpose.TOKEN)
 DEFAULT_APPLICATION = "default"
@@ -134,8 +135,8 @@ def parse_scopes(names: Iterable[str]) -> frozenset[Scope]:
         raise Unsignable(f"{error}; known scopes: {', '.join(Scope)}") from error
 
 
-def sign_token(ring: KeyRing, token: Token) -> str:
-    """Return the text of a token, signed with the ring's signing key."""
+def sign_token(keys: KeySource, token: Token) -> str:
+    """Return the text of a token, signed with the signing key."""
     claims: dict[str, Any] = {
         "id": token.id,
         "application": token.application,
@@ -146,7 +147,7 @@ def sign_token(ring: KeyRing, token: Token) -> str:
         claims["volumes"] = [list(each) for each in token.volumes]
     limits = {name: getattr(token.limits, name) for name in sorted(_LIMITS)}
     claims |= {name: limit for name, limit in limits.items() if limit is not None}
-    return sign_claims(ring, TOKEN_KIND, claims)
+    return sign_claims(keys, TOKEN_KIND, claims)
 
 
 class TokenVerifier:
@@ -155,9 +156,9 @@ class TokenVerifier:
     __slots__ = ("_claims", "_is_revoked")
 
     def __init__(
-        self, ring: KeyRing, *, is_revoked: Callable[[str], bool] = lambda _: False
+        self, keys: KeySource, *, is_revoked: Callable[[str], bool] = lambda _: False
     ) -> None:
-        self._claims = ClaimsVerifier(ring, TOKEN_KIND)
+        self._claims = ClaimsVerifier(keys, TOKEN_KIND)
         self._is_revoked = is_revoked
 
     def verify(self, text: str, *, scope_needed: Scope, now_seconds: float) -> Token:

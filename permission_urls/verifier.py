@@ -5,9 +5,10 @@ from functools import lru_cache
 
 from permission_urls.errors import Expired, UnknownSize
 from permission_urls.expiry import is_expired, render_expiry
-from permission_urls.keys import KeyRing
+from permission_urls.key_source import KeySource
 from permission_urls.permission import PermittedPath, parse_permission_url, signed_bytes
-from permission_urls.signing import Purpose, PurposeVerifier
+from permission_urls.purposes import Purpose
+from permission_urls.signing import PurposeVerifier
 
 # Size of the cache of verified URLs; clients often request a new photo several times.
 CACHE_ENTRIES_MAX = 4096
@@ -16,8 +17,8 @@ CACHE_ENTRIES_MAX = 4096
 class Verifier:
     """Verifier of request targets by the table in `permission_urls.permission`.
 
-    `keys` is a whole ring, or derived read keys by id. `size_classes` has the class of every size
-    letter.
+    `keys` are a source, which it follows, or derived read keys by id. `size_classes` has the class
+    of every size letter.
 
     Raises:
         InvalidKeys: A derived key is not 32 bytes.
@@ -26,12 +27,12 @@ class Verifier:
     __slots__ = ("_keys", "_open", "_size_classes")
 
     def __init__(
-        self, keys: KeyRing | Mapping[str, bytes], size_classes: Mapping[str, str]
+        self, keys: KeySource | Mapping[str, bytes], size_classes: Mapping[str, str]
     ) -> None:
         self._keys = (
-            PurposeVerifier.of_ring(keys, Purpose.READ)
-            if isinstance(keys, KeyRing)
-            else PurposeVerifier(keys)
+            PurposeVerifier(keys)
+            if isinstance(keys, Mapping)
+            else PurposeVerifier.of(keys, Purpose.READ)
         )
         self._size_classes = dict(size_classes)
         # Only valid permissions are cached. The expiry is checked at every call.
@@ -45,6 +46,8 @@ class Verifier:
             Forbidden: Rows 2 to 6; respond with the constant 403. The subclass has the reason, for
                 logs only.
         """
+        if self._keys.follow():
+            self._open.cache_clear()
         permitted = self._open(raw)
         if is_expired(permitted.permission.expiry, now_seconds):
             raise Expired

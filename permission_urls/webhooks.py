@@ -11,21 +11,23 @@ import hashlib
 import re
 
 from permission_urls.errors import Expired, NoPermission
-from permission_urls.keys import KEY_ID_PATTERN, KeyRing
-from permission_urls.signing import MAC_PATTERN, Purpose, PurposeSigner, PurposeVerifier
+from permission_urls.key_source import KeySource
+from permission_urls.keys import KEY_ID_PATTERN
+from permission_urls.purposes import Purpose
+from permission_urls.signing import MAC_PATTERN, PurposeSigner, PurposeVerifier
 
 _HEADER = re.compile(rf"({KEY_ID_PATTERN})\.([0-9]{{1,12}})\.({MAC_PATTERN})")
 
 
-def sign_webhook(ring: KeyRing, body: bytes, *, now_seconds: float) -> str:
+def sign_webhook(keys: KeySource, body: bytes, *, now_seconds: float) -> str:
     """Return the header for a webhook that is sent now."""
-    signer = PurposeSigner(ring, Purpose.WEBHOOK)
+    key_id, mac = PurposeSigner(keys, Purpose.WEBHOOK).current()
     seconds = str(int(now_seconds))
-    return f"{signer.key_id}.{seconds}.{signer.mac(_message(seconds, body))}"
+    return f"{key_id}.{seconds}.{mac(_message(seconds, body))}"
 
 
 def verify_webhook(
-    ring: KeyRing, text: str, body: bytes, *, now_seconds: float, age_seconds_max: float = 300
+    keys: KeySource, text: str, body: bytes, *, now_seconds: float, age_seconds_max: float = 300
 ) -> str:
     """Return the id of the key that signed this body at most `age_seconds_max` ago.
 
@@ -36,9 +38,7 @@ def verify_webhook(
     if header is None:
         raise NoPermission
     key_id, seconds, mac = header.groups()
-    PurposeVerifier.of_ring(ring, Purpose.WEBHOOK).check(
-        _message(seconds, body), key_id=key_id, mac=mac
-    )
+    PurposeVerifier.of(keys, Purpose.WEBHOOK).check(_message(seconds, body), key_id=key_id, mac=mac)
     if abs(now_seconds - int(seconds)) > age_seconds_max:
         raise Expired
     return key_id

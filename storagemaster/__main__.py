@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from permission_urls import KeyRingError, load_keys
+from permission_urls import FollowedKeys, KeyRingError
 from runtime.malloc_tuning import tune_malloc
 from runtime.server_extra import needs_server_packages
 from volumes.cluster import Cluster, Master
@@ -44,9 +44,12 @@ def main() -> int:
 
 async def _serve(cluster: Cluster, master: Master) -> None:
     stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with running_master(cluster, master, load_keys(Path(cluster.keys_file))):
+        loop.add_signal_handler(number, stopped.set)
+    keys = FollowedKeys(Path(cluster.keys_file))
+    loop.add_signal_handler(signal.SIGHUP, keys.check_now)
+    async with running_master(cluster, master, keys):
         await stopped.wait()
 
 

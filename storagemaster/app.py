@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import aiohttp
 import redis
 
-from permission_urls import InternalSigner, KeyRing, ReadSigner
+from permission_urls import InternalSigner, KeySource, Purpose, ReadSigner
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
 from runtime.http_server import BoundedRunner, serving
 from storagemaster.background import repeating
@@ -94,7 +94,7 @@ class _Parts:
 
 
 @contextlib.asynccontextmanager
-async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> AsyncIterator[None]:
+async def running_master(cluster: Cluster, master: Master, keys: KeySource) -> AsyncIterator[None]:
     """Run a storagemaster until the block exits.
 
     Raises:
@@ -143,7 +143,7 @@ async def running_master(cluster: Cluster, master: Master, keys: KeyRing) -> Asy
 def _wire(
     cluster: Cluster,
     master: Master,
-    keys: KeyRing,
+    keys: KeySource,
     nodes: Mapping[NodeId, NodeClient],
     session: aiohttp.ClientSession,
     cache: InfoCache,
@@ -171,7 +171,8 @@ def _wire(
     settling = Settling(fleet)
     reconcile = Reconciler(mirrors, tombstones, settling=settling, now_seconds=time.time)
     sweep = Sweep(mirrors, queue, settling)
-    relinking, secret = Relinking(mirrors, reads, mirroring), keys.idempotency_secret
+    relinking = Relinking(mirrors, reads, mirroring)
+    secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
     uploads = Uploads(mirrors, mirroring, EarlierUploads(mirrors), urls, queue, key_secret=secret)
     api = Api(
         authorization=Authorization(keys, master=master.id),
@@ -238,7 +239,7 @@ def _operator_api(
 
 
 def _resumable_api(
-    mirrors: Mirrors, mirroring: Mirroring, uploads: Uploads, keys: KeyRing
+    mirrors: Mirrors, mirroring: Mirroring, uploads: Uploads, keys: KeySource
 ) -> TusApi:
     copies, completion = PartialCopies(mirrors), Completion(mirrors, mirroring)
     resumable = ResumableUploads(

@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from permission_urls import KeyRingError, load_keys
+from permission_urls import FollowedKeys, KeyRingError
 from runtime.malloc_tuning import tune_malloc
 from runtime.server_extra import needs_server_packages
 from storagenode.protocol.errors import BucketUnavailable, NodeError
@@ -57,11 +57,14 @@ def _refuse(reason: str) -> int:
 
 async def _serve(cluster: Cluster, node: Node) -> None:
     stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stopped.set)
+    keys = FollowedKeys(Path(cluster.keys_file))
+    loop.add_signal_handler(signal.SIGHUP, keys.check_now)
     while not stopped.is_set():
         try:
-            async with running_node(cluster, node, load_keys(Path(cluster.keys_file))):
+            async with running_node(cluster, node, keys):
                 # These objects live until the end, so the garbage collector can skip them.
                 gc.freeze()
                 await stopped.wait()

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 import aiohttp
 from aiohttp import web
 
-from permission_urls import InternalSigner, InternalVerifier, KeyRing, Verifier
+from permission_urls import InternalSigner, InternalVerifier, KeySource, Verifier
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
 from runtime.http_server import serving
 from runtime.plain_server import PlainRunner
@@ -44,7 +44,7 @@ KEEPALIVE_SECONDS = 75
 
 
 @contextlib.asynccontextmanager
-async def running_node(cluster: Cluster, node: Node, keys: KeyRing) -> AsyncIterator[Store]:
+async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIterator[Store]:
     """Run the node until the block exits.
 
     Raises:

@@ -49,7 +49,7 @@ SECTIONS = (
             ),
             LazyCommand("glassplate.cli.commands.node:node", "Prepare, stop, and start nodes."),
             LazyCommand(
-                "glassplate.cli.commands.keys:keys", "Create, list, and rotate signing keys."
+                "glassplate.cli.commands.keys:keys", "Create, list, rotate, and export keys."
             ),
             LazyCommand(
                 "glassplate.cli.commands.regenerate:regenerate", "Regenerate sizes of photos."

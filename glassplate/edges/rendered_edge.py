@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from glassplate.edges.reload import reload_nginx, reload_varnish
-from permission_urls import KeyRing, Purpose, derived_keys
+from permission_urls import KeySource, Purpose, derived_keys
 from proxy_config import nginx, varnish
 from proxy_config.edge_settings import (
     NGINX_PROGRAM,
@@ -45,7 +45,7 @@ class RenderedEdge:
 
 
 def rendered_nginx(
-    cluster: Cluster, settings: NginxSettings, keys: KeyRing, *, program: str = NGINX_PROGRAM
+    cluster: Cluster, settings: NginxSettings, keys: KeySource, *, program: str = NGINX_PROGRAM
 ) -> RenderedEdge:
     """Render an nginx edge.
 
@@ -65,7 +65,7 @@ def rendered_nginx(
 
 
 def rendered_varnish(
-    cluster: Cluster, settings: VarnishSettings, keys: KeyRing, *, program: str = VARNISH_PROGRAM
+    cluster: Cluster, settings: VarnishSettings, keys: KeySource, *, program: str = VARNISH_PROGRAM
 ) -> RenderedEdge:
     """Render a Varnish edge.
 
@@ -86,9 +86,11 @@ def rendered_varnish(
     )
 
 
-def read_keys_of(keys: KeyRing) -> dict[str, str]:
+def read_keys_of(keys: KeySource) -> dict[str, str]:
     """Return the keys of an edge by id, in hex. They verify read permissions and nothing else."""
-    return {id_: key.hex() for id_, key in derived_keys(keys, Purpose.READ).items()}
+    return {
+        id_: key.hex() for id_, key in derived_keys(keys.ring(Purpose.READ), Purpose.READ).items()
+    }
 
 
 def write_edge(edge: RenderedEdge, folder: Path, *, check: bool = False) -> None:

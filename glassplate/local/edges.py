@@ -3,10 +3,18 @@
 import getpass
 import os
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from glassplate.edges.rendered_edge import rendered_nginx, rendered_varnish, write_edge
-from permission_urls import KeyRing
+from glassplate.edges.rendered_edge import (
+    RenderedEdge,
+    rendered_nginx,
+    rendered_varnish,
+    write_edge,
+)
+from glassplate.edges.watch import EdgeWatch
+from permission_urls import KeySource, load_keys
 from proxy_config.edge_settings import (
     LUA_MODULE_NAME,
     NGINX_MODULES,
@@ -14,32 +22,57 @@ from proxy_config.edge_settings import (
     VarnishSettings,
 )
 from volumes.cluster import Cluster, Edge
+from volumes.cluster_file import load_cluster
 
 NGINX_CACHE_BYTES = 256 * 1024 * 1024
 VARNISH_CACHE_BYTES = 128 * 1024 * 1024
 NGINX_WORKERS = 2
 
 
+@dataclass(frozen=True, slots=True)
+class LocalEdge:
+    """An edge of a local cluster, whose files are written."""
+
+    id: str
+    argv: list[str]
+    folder: Path
+    render: Callable[[Cluster, KeySource], RenderedEdge]
+
+    def watch(self, config: Path, report: Callable[[str], None]) -> EdgeWatch:
+        """Return the watch that makes the edge follow the config and the keys."""
+
+        def render() -> RenderedEdge:
+            cluster = load_cluster(config)
+            return self.render(cluster, load_keys(Path(cluster.keys_file)))
+
+        return EdgeWatch(config, render, self.folder, check=False, report=report)
+
+
 def prepare_edge(
-    cluster: Cluster, edge: Edge, keys: KeyRing, folder: Path, *, search_path: str
-) -> list[str] | None:
-    """Write the files of an edge. Return its command, or None if its server is not installed."""
+    cluster: Cluster, edge: Edge, keys: KeySource, folder: Path, *, search_path: str
+) -> LocalEdge | None:
+    """Write the files of an edge, or return None if its server is not installed."""
     is_nginx = edge.kind == "nginx"
     program = shutil.which("nginx" if is_nginx else "varnishd", path=search_path)
     if program is None or (is_nginx and not Path(NGINX_MODULES, LUA_MODULE_NAME).exists()):
         return None
+    settings: NginxSettings | VarnishSettings
     config, cache, run = (folder / name for name in ("config", "cache", "run"))
     run.mkdir(parents=True, exist_ok=True)
     if is_nginx:
         cache.mkdir(exist_ok=True)
         settings = nginx_settings(edge.id, cache=cache, run=run)
-        rendered = rendered_nginx(cluster, settings, keys, program=program)
     else:
-        rendered = rendered_varnish(
-            cluster, varnish_settings(edge.id, run=run), keys, program=program
-        )
+        settings = varnish_settings(edge.id, run=run)
+
+    def render(cluster: Cluster, keys: KeySource) -> RenderedEdge:
+        if isinstance(settings, NginxSettings):
+            return rendered_nginx(cluster, settings, keys, program=program)
+        return rendered_varnish(cluster, settings, keys, program=program)
+
+    rendered = render(cluster, keys)
     write_edge(rendered, config)
-    return rendered.command(str(config))
+    return LocalEdge(edge.id, rendered.command(str(config)), config, render)
 
 
 def nginx_settings(edge_id: str, *, cache: Path, run: Path) -> NginxSettings:

@@ -1,6 +1,7 @@
 """Generation of keys that every kind of edge can use."""
 
-from permission_urls import Key, KeyRing, Purpose, derived_key, generate_key
+from permission_urls import Key, KeyRing, Keys, Purpose, derived_key, generate_key, generate_keys
+from permission_urls.key_source import FIRST_KEY_ID
 from permission_urls.keys import RandomBytes
 
 _KEY_ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -21,6 +22,19 @@ def generate_varnish_safe_key(key_id: str, random_bytes: RandomBytes) -> Key:
         if 0 not in derived_key(KeyRing(keys=(key,)), key_id, Purpose.READ):
             return key
     raise AssertionError(f"{_DRAWS_MAX} keys in a row had a zero byte: the bytes are not random")
+
+
+def generate_cluster_keys(random_bytes: RandomBytes) -> Keys:
+    """Generate the keys of a new cluster, one for each purpose."""
+    key = generate_varnish_safe_key(FIRST_KEY_ID, random_bytes)
+    return generate_keys(random_bytes).with_ring(Purpose.READ, KeyRing(keys=(key,)))
+
+
+def generate_key_for(purpose: Purpose, key_id: str, random_bytes: RandomBytes) -> Key:
+    """Generate a key for a purpose; edges must be able to use one for URLs."""
+    if purpose is Purpose.READ:
+        return generate_varnish_safe_key(key_id, random_bytes)
+    return generate_key(key_id, random_bytes)
 
 
 def next_key_id(ring: KeyRing) -> str:

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from glassplate.local.key_generation import generate_varnish_safe_key
+from glassplate.local.key_generation import generate_cluster_keys
 from glassplate.local.plan import PORTS_USED, LocalPorts, render_local_cluster
 from glassplate.local.ports import first_port, require_free_ports
-from permission_urls import KeyRing, load_keys, save_keys
+from permission_urls import Keys, load_keys, save_keys
 from storagenode.opening import mark_store
 from volumes.cluster import Cluster
 from volumes.cluster_file import load_cluster
@@ -35,7 +35,7 @@ class Prepared:
     """The config and the keys of a cluster whose files exist."""
 
     cluster: Cluster
-    keys: KeyRing
+    keys: Keys
     moved_from_port: int | None = None
     """The first port before this preparation, if it was another one."""
 
@@ -103,7 +103,7 @@ def _create(config: Path, ports: LocalPorts) -> None:
     cluster = load_cluster(fresh)
     keys_file = Path(cluster.keys_file)
     if not keys_file.exists():
-        save_keys(keys_file, KeyRing(keys=(generate_varnish_safe_key("a", os.urandom),)))
+        save_keys(keys_file, generate_cluster_keys(os.urandom))
     for node in cluster.nodes.values():
         mark_store(node)
     fresh.replace(config)

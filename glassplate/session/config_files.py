@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from glassplate.errors import BadConfig
 
 if TYPE_CHECKING:
-    from permission_urls import KeyRing
+    from permission_urls import KeySource
     from volumes.cluster import Cluster
 
 
@@ -27,15 +27,15 @@ def load_config(path: Path) -> "Cluster":
         raise BadConfig(f"cannot read {path}: {error.strerror}") from error
 
 
-def load_key_file(path: Path | str) -> "KeyRing":
-    """Load a key file.
+def load_key_file(path: Path | str) -> "KeySource":
+    """Return the keys of a file, which follow its changes.
 
     Raises:
         BadConfig: The file is invalid, or cannot be read.
     """
-    from permission_urls import KeyRingError, load_keys
+    from permission_urls import FollowedKeys, KeyRingError
 
     try:
-        return load_keys(Path(path))
+        return FollowedKeys(Path(path))
     except KeyRingError as error:
         raise BadConfig(str(error)) from error

@@ -27,7 +27,7 @@ from glassplate.session.exchange import (
 )
 from glassplate.session.new_tokens import sign_new_token
 from glassplate.session.retries import GiveUp, Retries, Timeouts, decide
-from permission_urls import KeyRing, Scope
+from permission_urls import KeyRingError, KeySource, Scope
 from storagemaster.wire import Route
 
 # Long enough for clock skew. Each request has a new token.
@@ -37,7 +37,7 @@ TOKEN_LIFETIME = timedelta(minutes=10)
 class Credentials:
     """The API token of requests: a given one, or a new one for each request."""
 
-    def __init__(self, token: str | None, keys: KeyRing | None, *, keys_error: str) -> None:
+    def __init__(self, token: str | None, keys: KeySource | None, *, keys_error: str) -> None:
         self._token = token.strip() if token is not None else None
         self._keys = keys
         self._keys_error = keys_error
@@ -55,7 +55,10 @@ class Credentials:
             if self._keys is None:
                 raise NoToken(f"this requires an API token of scope {scope}: {self._keys_error}")
             for_urls = {Scope.READ, Scope.ORIGINAL} if route.has_urls else set()
-            token = sign_new_token(self._keys, {scope, *for_urls}, expires=TOKEN_LIFETIME)
+            try:
+                token = sign_new_token(self._keys, {scope, *for_urls}, expires=TOKEN_LIFETIME)
+            except KeyRingError as error:
+                raise NoToken(f"this requires an API token of scope {scope}: {error}") from error
         elif not (token.isascii() and token.isprintable()):
             raise BadConfig("invalid API token: it must be printable ASCII")
         return {"Authorization": f"Bearer {token}"}

@@ -9,7 +9,7 @@ from glassplate.errors import UsageError
 from permission_urls import (
     DEFAULT_APPLICATION,
     NO_EXPIRY,
-    KeyRing,
+    KeySource,
     Token,
     TokenLimits,
     Unsignable,
@@ -51,7 +51,7 @@ def new_token(
 
 
 def sign_new_token(
-    keys: KeyRing, scopes: Iterable[str], *, expires: timedelta | None = LIFETIME
+    keys: KeySource, scopes: Iterable[str], *, expires: timedelta | None = LIFETIME
 ) -> str:
     """Return the text of a new token of the application `default`."""
     return sign_token(keys, new_token(scopes, expires=expires))

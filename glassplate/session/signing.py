@@ -11,13 +11,15 @@ from volumes.photo_path import PhotoVersion
 from volumes.sizes import Size
 
 if TYPE_CHECKING:
-    from permission_urls import KeyRing
+    from permission_urls import KeySource
 
 
 class Signing:
     """The part of a client that signs."""
 
-    _keys: "KeyRing | None"
+    _keys: "KeySource | None"
+    _url_keys: "KeySource | None"
+    """The keys that sign URLs: a signing key, or `_keys`."""
     _keys_error: str
     """The reason for having no keys."""
     _edges: tuple[str, ...]
@@ -44,12 +46,12 @@ class Signing:
         from glassplate.urls.photo_urls import sign_url
 
         photo_version = parse_version_reference(reference)
-        if self._keys is None:
+        if self._url_keys is None:
             raise NoKeys(f"cannot sign a URL without keys: {self._keys_error}")
         if not self._edges:
             raise BadConfig("cannot make a URL without edges: use Client(..., edges=[...])")
         path = sign_url(
-            self._keys,
+            self._url_keys,
             self._sizes,
             photo_version,
             size,
@@ -77,15 +79,18 @@ class Signing:
             UsageError: A scope, the expiry, or the application is invalid.
         """
         from glassplate.session.new_tokens import new_token
-        from permission_urls import sign_token
+        from permission_urls import KeyRingError, sign_token
 
         if self._keys is None:
             raise NoKeys(f"cannot sign a token without keys: {self._keys_error}")
         token = new_token(scopes, expires=expires, application=application, volumes=volumes)
-        return sign_token(self._keys, token)
+        try:
+            return sign_token(self._keys, token)
+        except KeyRingError as error:
+            raise NoKeys(f"cannot sign a token: {error}") from error
 
     def _check_permission(self, target: str) -> dict[str, Any] | None:
         """Check the permission of a request target; None if `target` is empty."""
         from glassplate.urls.permissions import check_permission
 
-        return check_permission(target, self._keys, self._sizes, now_seconds=time.time())
+        return check_permission(target, self._url_keys, self._sizes, now_seconds=time.time())

@@ -7,7 +7,7 @@ from typing import Any
 from permission_urls import (
     NO_EXPIRY,
     Forbidden,
-    KeyRing,
+    KeySource,
     MalformedUrl,
     Verifier,
     parse_permission_url,
@@ -16,7 +16,7 @@ from volumes.sizes import Size, size_classes
 
 
 def check_permission(
-    target: str, keys: KeyRing | None, sizes: Sequence[Size], *, now_seconds: float
+    target: str, keys: KeySource | None, sizes: Sequence[Size], *, now_seconds: float
 ) -> dict[str, Any] | None:
     """Return `key`, `expires`, `verdict`, and `status` of a request target; None if it is empty.
 
@@ -41,7 +41,7 @@ def check_permission(
 
 
 def _verdict(
-    target: str, keys: KeyRing | None, sizes: Sequence[Size], *, now_seconds: float
+    target: str, keys: KeySource | None, sizes: Sequence[Size], *, now_seconds: float
 ) -> tuple[str, int | None]:
     if keys is None:
         return "not checked: the keys are not readable", None

@@ -3,8 +3,15 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from glassplate.errors import UnknownSize, UsageError
-from permission_urls import NO_EXPIRY, KeyRing, ReadSigner, Unsignable, round_up_expiry
+from glassplate.errors import NoKeys, UnknownSize, UsageError
+from permission_urls import (
+    NO_EXPIRY,
+    KeyRingError,
+    KeySource,
+    ReadSigner,
+    Unsignable,
+    round_up_expiry,
+)
 from volumes.photo_path import EXTENSIONS, PhotoVersion, Variant, render_path
 from volumes.sizes import ORIGINAL_LETTER, Size, size_classes
 
@@ -13,7 +20,7 @@ SIZE_EXT = "jpg"
 
 
 def sign_url(
-    keys: KeyRing,
+    keys: KeySource,
     sizes: Sequence[Size],
     photo_version: PhotoVersion,
     size: str,
@@ -43,6 +50,8 @@ def sign_url(
         return ReadSigner(keys).url(path, size_class=classes[size], expiry_seconds=expiry)
     except Unsignable as error:
         raise UsageError(str(error)) from error
+    except KeyRingError as error:
+        raise NoKeys(f"cannot sign a URL: {error}") from error
 
 
 def _ext_of(size: str, ext: str | None) -> str:

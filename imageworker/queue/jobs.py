@@ -11,7 +11,7 @@ from imageworker.made_sizes import MadeSizes, MadeVariant
 from imageworker.processing_errors import TransientFailure, UnprocessablePhoto
 from imageworker.recipe import Recipe
 from imageworker.sandbox.child import SizesMaker
-from permission_urls import KeyRing, verify_job
+from permission_urls import KeySource, verify_job
 from runtime.crashpoint import crashpoint
 from storagemaster.client import MasterClient, MasterRefused
 from storagemaster.job_wire import JobKind, fields_to_sign
@@ -64,7 +64,7 @@ class SizesJob:
     def __init__(
         self,
         cluster: Cluster,
-        keys: KeyRing,
+        keys: KeySource,
         nodes: Mapping[NodeId, NodeClient],
         masters: MasterClient,
         maker: SizesMaker,

@@ -19,8 +19,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from permission_urls import Forbidden, KeyRing
-from permission_urls.signing import Purpose, PurposeSigner, PurposeVerifier
+from permission_urls import Forbidden, KeySource
+from permission_urls.purposes import Purpose
+from permission_urls.signing import PurposeSigner, PurposeVerifier
 from storagemaster.caches.memcached import MemcachedServer
 from volumes.address import Address
 from volumes.json_text import parse_json
@@ -61,14 +62,14 @@ class InfoCache:
     def __init__(
         self,
         servers: Sequence[Address],
-        keys: KeyRing,
+        keys: KeySource,
         *,
         confirmed_seconds: int,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self._servers = [MemcachedServer(address) for address in servers]
         self._signer = PurposeSigner(keys, Purpose.CACHE)
-        self._verifier = PurposeVerifier.of_ring(keys, Purpose.CACHE)
+        self._verifier = PurposeVerifier.of(keys, Purpose.CACHE)
         self._confirmed_seconds = confirmed_seconds
         self._now_seconds = now_seconds
 
@@ -154,8 +155,8 @@ class InfoCache:
         signed = (
             f"{confirmed_seconds} {info.letters} {info.original_ext}\n".encode() + info.document
         )
-        mac = self._signer.mac(_message(photo_version, signed))
-        return f"{self._signer.key_id}.{mac} ".encode() + signed
+        key_id, mac = self._signer.current()
+        return f"{key_id}.{mac(_message(photo_version, signed))} ".encode() + signed
 
     def _decode(self, photo_version: PhotoVersion, value: bytes) -> tuple[int, CachedInfo] | None:
         """Return the time and the info of an entry, or None if it is invalid for this version."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from permission_urls import Forbidden, KeyRing, sign_job, verify_job
+from permission_urls import Forbidden, KeySource, sign_job, verify_job
 from storagemaster.events.events import Event, Events
 from storagemaster.queue_client import async_queue_client
 from volumes.json_text import parse_json
@@ -27,7 +27,7 @@ RECONNECT_SECONDS = 1.0
 class EventRelay:
     """The exchange of events between this storagemaster and the others."""
 
-    def __init__(self, queue_url: str, keys: KeyRing, events: Events, *, boot: str) -> None:
+    def __init__(self, queue_url: str, keys: KeySource, events: Events, *, boot: str) -> None:
         self._url = queue_url
         self._keys = keys
         self._events = events
@@ -63,14 +63,14 @@ class EventRelay:
                     self._events.publish_remote(event)
 
 
-def render_message(event: Event, boot: str, keys: KeyRing) -> str:
+def render_message(event: Event, boot: str, keys: KeySource) -> str:
     """Return an event as a signed message to the other storagemasters."""
     text = json.dumps(asdict(event))
     signature = sign_job(keys, {"event": text, "boot": boot})
     return json.dumps({"event": text, "boot": boot, "signature": signature})
 
 
-def parse_message(data: bytes | str, boot: str, keys: KeyRing) -> Event | None:
+def parse_message(data: bytes | str, boot: str, keys: KeySource) -> Event | None:
     """Parse what `render_message` returns, or return None for an own or an unsigned message."""
     try:
         message = parse_json(data)

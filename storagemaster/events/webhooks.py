@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 import aiohttp
 
-from permission_urls import KeyRing, sign_webhook
+from permission_urls import KeySource, sign_webhook
 from storagemaster.events.events import Event, Events
 from storagemaster.wire import SIGNATURE_HEADER
 
@@ -42,7 +42,7 @@ class Webhooks:
         self,
         urls: Sequence[str],
         session: aiohttp.ClientSession,
-        keys: KeyRing,
+        keys: KeySource,
         events: Events,
         *,
         now_seconds: Callable[[], float] = time.time,

@@ -10,7 +10,7 @@ from permission_urls import (
     NO_EXPIRY,
     InternalVerifier,
     InvalidToken,
-    KeyRing,
+    KeySource,
     Scope,
     TokenVerifier,
     WrongScope,
@@ -48,7 +48,7 @@ class Authorization:
     """Verification of API tokens and of signed requests."""
 
     def __init__(
-        self, keys: KeyRing, *, master: str, now_seconds: Callable[[], float] = time.time
+        self, keys: KeySource, *, master: str, now_seconds: Callable[[], float] = time.time
     ) -> None:
         self._tokens = TokenVerifier(keys)
         self._signatures = InternalVerifier(keys, receiver=master)

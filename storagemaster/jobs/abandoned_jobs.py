@@ -20,7 +20,7 @@ from rq.job import Job, JobStatus
 from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 
-from permission_urls import Forbidden, KeyRing, verify_job
+from permission_urls import Forbidden, KeySource, verify_job
 from storagemaster.errors import MasterError
 from storagemaster.job_wire import (
     JOB_SECONDS_MAX,
@@ -57,7 +57,7 @@ class AbandonedJobs:
     def __init__(
         self,
         connection: redis.Redis,
-        keys: KeyRing,
+        keys: KeySource,
         queue: SizesQueue,
         attempts: Attempts,
         *,

@@ -19,7 +19,7 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-from permission_urls import KeyRing, sign_job
+from permission_urls import KeySource, sign_job
 from runtime.crashpoint import crashpoint
 from storagemaster.job_wire import NEW_QUEUE, QUEUES, JobKind, fields_to_sign
 from storagemaster.jobs.enqueue_script import EnqueueScript, NewJob
@@ -67,7 +67,7 @@ class SizesQueue:
     All calls to Valkey run in a thread.
     """
 
-    def __init__(self, connection: redis.Redis, keys: KeyRing) -> None:
+    def __init__(self, connection: redis.Redis, keys: KeySource) -> None:
         self._connection = connection
         self._keys = keys
         self._script = EnqueueScript(connection)

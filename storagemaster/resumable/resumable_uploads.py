@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from permission_urls import KeyRing
+from permission_urls import KeySource
 from runtime.crashpoint import crashpoint
 from storagemaster.errors import (
     BadUpload,
@@ -46,7 +46,7 @@ class ResumableUploads:
         copies: PartialCopies,
         completion: Completion,
         photos: PhotoReader,
-        keys: KeyRing,
+        keys: KeySource,
         *,
         now_seconds: Callable[[], float],
     ) -> None:

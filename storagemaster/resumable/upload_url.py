@@ -6,13 +6,13 @@ to continue the upload, as a permission URL is the permission to read a photo.
 
 from dataclasses import dataclass
 
-from permission_urls import KeyRing, NoPermission, Purpose
+from permission_urls import KeySource, NoPermission, Purpose
 from permission_urls.signed_claims import ClaimsKind, ClaimsVerifier, sign_claims
 from storagenode.protocol.partials import Partial
 from volumes.cluster import NodeId
 from volumes.photo_path import PhotoVersion, parse_photo_version
 
-UPLOAD_URL = ClaimsKind(prefix="u1", purpose=Purpose.PARTIAL)
+UPLOAD_URL = ClaimsKind(prefix="u1", purpose=Purpose.PARTIAL_UPLOAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class ResumableUpload:
         )
 
 
-def sign_upload(ring: KeyRing, upload: ResumableUpload) -> str:
+def sign_upload(ring: KeySource, upload: ResumableUpload) -> str:
     """Return the last part of the path of an upload."""
     claims = {
         "photo": str(upload.photo_version),
@@ -65,7 +65,7 @@ def sign_upload(ring: KeyRing, upload: ResumableUpload) -> str:
 class UploadVerifier:
     """Verifier of the paths of uploads."""
 
-    def __init__(self, ring: KeyRing) -> None:
+    def __init__(self, ring: KeySource) -> None:
         self._claims = ClaimsVerifier(ring, UPLOAD_URL)
 
     def verify(self, text: str) -> ResumableUpload:

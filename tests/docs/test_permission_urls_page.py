@@ -99,10 +99,9 @@ def test_the_size_classes_are_the_default_ones():
     }
 
 
-def test_the_salts_and_the_window_are_the_ones_of_the_code():
-    """The page names each purpose but the read one, and the length of the window."""
+def test_the_window_is_the_one_of_the_code():
+    """The page has its length."""
     text = section(PAGE, "## Signature")
-    assert all(f"`{purpose}`" in text for purpose in Purpose if purpose is not Purpose.READ)
     assert f"multiple of {WINDOW_SECONDS} seconds" in text
 
 

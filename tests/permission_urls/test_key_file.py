@@ -1,19 +1,23 @@
 """Key file: permissions, atomic replacement, and complete problem reports."""
 
 import os
+import random
 import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from permission_urls import (
     InvalidKeys,
     Key,
     KeyRing,
+    Keys,
     KeyState,
+    Purpose,
     UnusableKeyFile,
+    generate_keys,
     load_keys,
     parse_keys,
     render_keys,
@@ -43,56 +47,71 @@ def rings(draw):
     )
 
 
+@st.composite
+def all_keys(draw):
+    """Return the keys of some purposes, without a common secret."""
+    rings_of = draw(st.dictionaries(st.sampled_from(list(Purpose)), rings(), min_size=1))
+    secrets = [key.secret for ring in rings_of.values() for key in ring.keys]
+    assume(len(set(secrets)) == len(secrets))
+    return Keys(rings_of)
+
+
+@pytest.fixture(name="keys")
+def _keys(ring):
+    return generate_keys(random.Random(1).randbytes).with_ring(Purpose.READ, ring)
+
+
 @settings(derandomize=True, database=None, deadline=None, max_examples=50)
-@given(ring=rings())
-def test_rendering_and_parsing_are_inverse(ring):
-    """The loaded ring is equal to the saved one, including order and states."""
-    assert parse_keys(render_keys(ring)) == ring
+@given(keys=all_keys())
+def test_rendering_and_parsing_are_inverse(keys):
+    """The loaded keys are equal to the saved ones, including order and states."""
+    assert parse_keys(render_keys(keys)) == keys
 
 
 def test_all_problems_of_a_file_are_reported_together():
     """One error lists all problems of the file."""
     text = f"""
-                color = "red"
-        [keys.TOOLONG]
+        color = "red"
+        [read.TOOLONG]
         state = "signing"
         secret = "{bytes(range(32)).hex()}"
-        [keys.a]
+        [read.a]
         state = "signed"
         secret = "abc"
-        [keys.b]
+        [read.b]
         state = "signing"
         secret = "{bytes(32).hex()}"
         size = 3
-        [keys.c]
+        [token.c]
         secret = 7
-        [keys.d]
+        [token.d]
         state = "accepted"
         secret = "abcd"
     """
     with pytest.raises(InvalidKeys) as caught:
         parse_keys(text)
     assert caught.value.problems == (
-        "unknown table 'color'; known tables: keys",
-        "key 'TOOLONG': the id must be one to four of a-z and 0-9",
-        "key 'a': the state must be signing, accepted, or retired",
-        "key 'a': the secret must be lower-case hex",
-        "key 'b': unknown field 'size'; known fields: secret, state",
-        "key 'b': the secret is weak: it repeats a few bytes",
-        "key 'c': the state must be signing, accepted, or retired",
-        "key 'c': the secret must be lower-case hex",
-        "key 'd': the secret has 2 bytes, not 32",
+        f"unknown purpose 'color'; known purposes: {', '.join(Purpose)}",
+        "read: key 'TOOLONG': the id must be one to four of a-z and 0-9",
+        "read: key 'a': the state must be signing, accepted, or retired",
+        "read: key 'a': the secret must be lower-case hex",
+        "read: key 'b': unknown field 'size'; known fields: secret, state",
+        "read: key 'b': the secret is weak: it repeats a few bytes",
+        "token: key 'c': the state must be signing, accepted, or retired",
+        "token: key 'c': the secret must be lower-case hex",
+        "token: key 'd': the secret has 2 bytes, not 32",
     )
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "exactly one key must be signing, and 0 are"),
-        ("keys = 3", "'keys' must be a table of keys"),
-        ("[keys]\na = 3", "key 'a' must be a table with a state and a secret"),
-        ("[keys", "not TOML"),
-        ("[keys.a]\n[keys.a]", "not TOML"),
+        ("", "no keys"),
+        ("[read]", "read: exactly one key must be signing, and 0 are"),
+        ("read = 3", "read: must be a table of keys"),
+        ("[read]\na = 3", "key 'a' must be a table with a state and a secret"),
+        ("[read", "not TOML"),
+        ("[read.a]\n[read.a]", "not TOML"),
     ],
 )
 def test_text_that_is_not_a_key_file_is_rejected(text, problem):
@@ -106,42 +125,57 @@ def test_no_problem_quotes_a_secret():
     secret = bytes(range(32)).hex()
     entry = f'\nstate = "signing"\nsecret = "{secret}"\n'
     with pytest.raises(InvalidKeys) as caught:
-        parse_keys(f"[keys.a]{entry}[keys.b]{entry}")
+        parse_keys(f"[read.a]{entry}[read.b]{entry}")
     assert "same secret" in str(caught.value)
     assert secret not in str(caught.value)
 
 
-def test_a_saved_file_is_the_owners_alone_and_loads(tmp_path, ring):
+def test_two_purposes_never_share_a_secret():
+    """One leaked file for an application would reveal the keys of another purpose."""
+    entry = f'\nstate = "signing"\nsecret = "{bytes(range(32)).hex()}"\n'
+    with pytest.raises(InvalidKeys, match=r"keys read.a and token.b have the same secret"):
+        parse_keys(f"[read.a]{entry}[token.b]{entry}")
+
+
+def test_a_file_without_a_purpose_permits_nothing_of_it(keys):
+    """The error names the purpose, and what to do."""
+    some = keys.only([Purpose.READ, Purpose.WEBHOOK])
+    assert parse_keys(render_keys(some)).ring(Purpose.READ) == keys.ring(Purpose.READ)
+    with pytest.raises(InvalidKeys, match="no key of purpose token: use a key file that has one"):
+        some.ring(Purpose.TOKEN)
+
+
+def test_a_saved_file_is_the_owners_alone_and_loads(tmp_path, keys):
     """The file has mode 0600 with any umask, and no other file is left."""
     path = tmp_path / "keys.toml"
-    save_keys(path, ring)
+    save_keys(path, keys)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert load_keys(path) == ring
+    assert load_keys(path) == keys
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_saving_replaces_the_file_and_its_mode(tmp_path, ring):
+def test_saving_replaces_the_file_and_its_mode(tmp_path, keys):
     """The mode of the old file is not inherited."""
     path = tmp_path / "keys.toml"
     path.write_text("old")
     path.chmod(0o644)
-    save_keys(path, ring)
+    save_keys(path, keys)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert load_keys(path) == ring
+    assert load_keys(path) == keys
 
 
-def test_a_save_that_fails_leaves_the_old_file_and_no_other(tmp_path, ring, monkeypatch):
+def test_a_save_that_fails_leaves_the_old_file_and_no_other(tmp_path, keys, ring, monkeypatch):
     """The old keys survive a full or broken disk."""
     path = tmp_path / "keys.toml"
-    save_keys(path, ring)
+    save_keys(path, keys)
     monkeypatch.setattr(os, "fsync", fsync_that_fails)
     with pytest.raises(OSError, match="no space"):
-        save_keys(path, ring.with_retired("b2"))
-    assert load_keys(path) == ring
+        save_keys(path, keys.with_ring(Purpose.READ, ring.with_retired("b2")))
+    assert load_keys(path) == keys
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_file_is_synced_before_its_name_and_the_name_after(tmp_path, ring, monkeypatch):
+def test_the_file_is_synced_before_its_name_and_the_name_after(tmp_path, keys, monkeypatch):
     """The order is data, rename, directory; otherwise a crash can leave an empty file."""
     steps = []
     real_fsync, real_replace = os.fsync, Path.replace
@@ -157,15 +191,15 @@ def test_the_file_is_synced_before_its_name_and_the_name_after(tmp_path, ring, m
 
     monkeypatch.setattr(os, "fsync", recording_fsync)
     monkeypatch.setattr(Path, "replace", recording_replace)
-    save_keys(tmp_path / "keys.toml", ring)
+    save_keys(tmp_path / "keys.toml", keys)
     assert steps == ["fsync file", "rename", "fsync directory"]
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666])
-def test_a_file_that_others_have_access_to_is_refused(tmp_path, ring, mode):
+def test_a_file_that_others_have_access_to_is_refused(tmp_path, keys, mode):
     """The message has the mode, the required mode, and the command."""
     path = tmp_path / "keys.toml"
-    save_keys(path, ring)
+    save_keys(path, keys)
     path.chmod(mode)
     with pytest.raises(UnusableKeyFile, match=rf"mode is {mode:04o}, must be 0600; chmod 600 "):
         load_keys(path)

@@ -83,10 +83,10 @@ def test_only_keys_that_verify_are_derived(ring):
 
 def test_the_key_id_selects_exactly_one_key(ring):
     """A MAC under the id of another key is rejected, and the errors differ."""
-    signing = PurposeSigner(ring, Purpose.JOB)
-    verifier = PurposeVerifier.of_ring(ring, Purpose.JOB)
-    made = signing.mac(MESSAGE)
-    verifier.check(MESSAGE, key_id=signing.key_id, mac=made)
+    signing_id, signing_mac = PurposeSigner(ring, Purpose.JOB).current()
+    verifier = PurposeVerifier.of(ring, Purpose.JOB)
+    made = signing_mac(MESSAGE)
+    verifier.check(MESSAGE, key_id=signing_id, mac=made)
     for key_id, error in (("b2", BadMac), ("old", RetiredKey), ("x", UnknownKey)):
         with pytest.raises(error):
             verifier.check(MESSAGE, key_id=key_id, mac=made)

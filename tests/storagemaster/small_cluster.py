@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import dataclasses
 import os
+import random
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 
 from drill.cluster.tcp_proxy import TcpProxy, running_proxy
-from permission_urls import Key, KeyRing, KeyState
+from permission_urls import Purpose, generate_keys
 from storagenode.app import running_node
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.health import Reserve
@@ -39,8 +40,8 @@ MIRRORS = {1: ("east-1", "west-1"), 2: ("east-2", "west-2")}
 HOST = "127.0.0.1"
 NO_QUEUE_URL = "redis://127.0.0.1:1"
 
-KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
-KEY_SECRET = KEYS.idempotency_secret
+KEYS = generate_keys(random.Random(1).randbytes)
+KEY_SECRET = KEYS.ring(Purpose.PHOTO_ID).idempotency_secret
 
 
 class SmallCluster:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import http.client
+import random
 import socket
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from permission_urls import InternalSigner, KeyRing, ReadSigner, generate_key, save_keys
+from permission_urls import InternalSigner, Keys, ReadSigner, generate_keys, save_keys
 from storagenode.app import running_node
 from storagenode.client import NodeClient
 from storagenode.opening import mark_store
@@ -38,7 +39,7 @@ class Site:
 
     config: Path
     cluster: Cluster
-    keys: KeyRing
+    keys: Keys
 
     def node(self, id_: str) -> Node:
         """Return one of the nodes."""
@@ -62,7 +63,7 @@ def make_site(folder: Path, *, west_store: str = '"west-1"', syncfs: str = "neve
         + f'[[volumes]]\nnumbers = "{VOLUME}"\nmirrors = ["east-1", "west-1"]\n'
         + f'[masters.m1]\ncolo = "east"\naddress = "127.0.0.1:{next(ports)}"\n'
     )
-    keys = KeyRing(keys=(generate_key("a", lambda count: bytes(range(count))),))
+    keys = generate_keys(random.Random(1).randbytes)
     save_keys(folder / "keys.toml", keys)
     cluster = load_cluster(config)
     for node in cluster.nodes.values():

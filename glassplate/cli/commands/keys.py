@@ -1,16 +1,27 @@
-"""`glassplate keys`: the key ring of the cluster, and its rotation."""
+"""`glassplate keys`: the keys of the cluster by purpose, their rotation, and their export."""
 
 import os
+import time
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
 from glassplate.cli.connection import Connection
+from glassplate.cli.options.parameter_types import DURATION
 from glassplate.cli.views.output import json_option, print_json
-from glassplate.local.key_generation import generate_varnish_safe_key, next_key_id
-from permission_urls import KeyRing, KeyState, load_keys, save_keys
+from glassplate.local.key_generation import (
+    generate_cluster_keys,
+    generate_key_for,
+    next_key_id,
+)
+from permission_urls import Keys, KeyState, Purpose, load_keys, save_keys
 
-FIRST_KEY_ID = "a"
+PURPOSES = tuple(purpose.value for purpose in Purpose)
+ROTATED = tuple(purpose.value for purpose in Purpose if purpose.is_rotated)
+# Processes look at the key file every second, and edges are reloaded, which takes longer.
+ROLLOUT = timedelta(seconds=5)
 
 _STATE_DESCRIPTIONS = {
     KeyState.SIGNING: "signs and verifies",
@@ -19,31 +30,52 @@ _STATE_DESCRIPTIONS = {
 }
 
 
+class _PurposeType(click.Choice[str]):
+    """A purpose by its name."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Purpose:
+        """Return the purpose."""
+        return Purpose(super().convert(value, param, ctx))
+
+
+purpose_option = click.option(
+    "--purpose",
+    required=True,
+    type=_PurposeType(ROTATED),
+    metavar="PURPOSE",
+    help="Purpose of the key.",
+)
+
+
 @click.group()
 def keys() -> None:
-    r"""Create, list, and rotate signing keys.
+    r"""Create, list, rotate, and export keys.
 
-    The keys sign URLs, tokens, and internal requests. They are in the file that `keys_file` of
-    the config names, with mode 0600. A person with this file can sign anything. Edges get only
-    the keys that verify URLs.
+    Each purpose has keys of its own: read (URLs), token, internal, job, webhook, tombstone,
+    partial-upload, ticket, cache, and photo-id. They are in the file that `keys_file` of the config
+    names, with mode 0600. A person with this file can sign anything. Edges get only the keys
+    that verify URLs.
 
-    A rotation that rejects no valid URL has three steps:
+    Every process and every edge of `glassplate up` or `proxy-config --watch` follows a change of
+    the file within two seconds, or on SIGHUP. On one machine, a rotation is one command:
 
     \b
-      1. glassplate keys add --verify-only   Key b verifies, but does not sign.
-      2. glassplate keys promote b           Key b signs. Key a still verifies.
-      3. glassplate keys retire a            Much later: URLs of a are rejected.
+      glassplate keys add --purpose read     Key b verifies; after 5 s, it signs.
+      glassplate keys retire --purpose read a
 
-    After each step, before the next, copy the file to every machine. Restart storage nodes,
-    storagemasters, and workers, one at a time. Write the configs of the edges again with
-    `glassplate proxy-config`, and reload them.
+    With several machines, copy the file to all of them after each step:
 
-    After a leak, run `add` and `retire`, and deploy the file once.
+    \b
+      1. glassplate keys add --purpose read --verify-only
+      2. glassplate keys promote --purpose read b
+      3. glassplate keys retire --purpose read a      URLs of a are rejected.
 
     \b
     Examples:
       glassplate keys init
-      glassplate keys list
+      glassplate keys list --purpose read
     """
 
 
@@ -52,25 +84,37 @@ def keys() -> None:
 def init(connection: Connection) -> None:
     r"""Create the key file of a new cluster.
 
-    An existing file is not changed.
+    Existing keys stay. A purpose without keys gets one.
 
     \b
     Example:
       glassplate --cluster /etc/glassplate/cluster.toml keys init
     """
     path = _key_file(connection)
-    if path.exists():
-        click.echo(f"{path} already exists; key {load_keys(path).signing_key.key_id} signs")
+    if not path.exists():
+        save_keys(path, generate_cluster_keys(os.urandom))
+        click.echo(f"Created {path}: one key for each purpose. Keep it secret, and back it up.")
         return
-    save_keys(path, KeyRing(keys=(generate_varnish_safe_key(FIRST_KEY_ID, os.urandom),)))
-    click.echo(f"Created {path}; key {FIRST_KEY_ID} signs. Keep it secret, and back it up.")
+    existing = load_keys(path)
+    missing = [purpose for purpose in Purpose if purpose not in existing.rings]
+    if not missing:
+        click.echo(f"{path} already exists, with keys for every purpose")
+        return
+    save_keys(path, Keys({**generate_cluster_keys(os.urandom).rings, **existing.rings}))
+    click.echo(f"Added keys to {path}: {', '.join(missing)}")
 
 
 @keys.command("list")
+@click.option(
+    "--purpose",
+    type=_PurposeType(PURPOSES),
+    metavar="PURPOSE",
+    help="Purpose to list; all by default.",
+)
 @json_option
 @click.pass_obj
-def list_keys(connection: Connection, *, as_json: bool) -> None:
-    r"""List all keys and their states, oldest first.
+def list_keys(connection: Connection, *, purpose: Purpose | None, as_json: bool) -> None:
+    r"""List keys and their states by purpose, oldest first.
 
     Secrets are never printed.
 
@@ -79,87 +123,165 @@ def list_keys(connection: Connection, *, as_json: bool) -> None:
       glassplate keys list
       glassplate keys list --json | jq -r '.[] | select(.state == "signing").key'
     """
-    ring = load_keys(_key_file(connection))
+    rings = load_keys(_key_file(connection)).rings
+    listed = [(name, key) for name in rings if purpose in {None, name} for key in rings[name].keys]
     if as_json:
-        print_json([{"key": key.key_id, "state": key.state} for key in ring.keys])
+        print_json([{"purpose": p, "key": key.key_id, "state": key.state} for p, key in listed])
         return
-    for key in ring.keys:
-        click.echo(f"{key.key_id:<6}{key.state:<10}{_STATE_DESCRIPTIONS[key.state]}")
+    for name, key in listed:
+        description = _STATE_DESCRIPTIONS[key.state]
+        click.echo(f"{name:<15}{key.key_id:<6}{key.state:<10}{description}")
 
 
 @keys.command()
+@click.option(
+    "--purpose",
+    "purposes",
+    required=True,
+    multiple=True,
+    type=_PurposeType(ROTATED),
+    metavar="PURPOSE",
+    help="Purpose of the key. Repeatable.",
+)
 @click.argument("key_id", required=False)
 @click.option("--verify-only", is_flag=True, help="Verify with the key, but do not sign yet.")
+@click.option(
+    "--wait",
+    type=DURATION,
+    default=f"{ROLLOUT.seconds}s",
+    show_default=True,
+    help="Time for processes and edges to follow before the key signs.",
+)
 @click.pass_obj
-def add(connection: Connection, key_id: str | None, *, verify_only: bool) -> None:
-    r"""Create a key, which signs from now on.
+def add(
+    connection: Connection,
+    *,
+    purposes: tuple[Purpose, ...],
+    key_id: str | None,
+    verify_only: bool,
+    wait: timedelta,
+) -> None:
+    r"""Create a key, which signs once every process knows it.
 
     Without KEY_ID, the next free id is used. The former key continues to verify. With
-    --verify-only the new key signs only after `glassplate keys promote`, so that no URL is
-    rejected during the rollout.
+    --verify-only the new key signs only after `glassplate keys promote`, for machines that do
+    not share the file.
 
     \b
     Examples:
-      glassplate keys add --verify-only
-      glassplate keys add 2027
+      glassplate keys add --purpose read
+      glassplate keys add --purpose token 2027 --verify-only
     """
     path = _key_file(connection)
-    ring = load_keys(path)
-    key = generate_varnish_safe_key(key_id or next_key_id(ring), os.urandom)
-    if verify_only:
-        save_keys(path, ring.with_accepted_key(key))
-        click.echo(
-            f"Key {key.key_id} verifies. Deploy the file, then run: "
-            f"glassplate keys promote {key.key_id}"
-        )
-    else:
-        save_keys(path, ring.with_new_signing_key(key))
-        former = ring.signing_key.key_id
-        click.echo(f"Key {key.key_id} signs. Key {former} still verifies. Deploy the file.")
+    current = load_keys(path)
+    added = {}
+    for purpose in dict.fromkeys(purposes):
+        ring = current.ring(purpose)
+        key = generate_key_for(purpose, key_id or next_key_id(ring), os.urandom)
+        current = current.with_ring(purpose, ring.with_accepted_key(key))
+        added[purpose] = key.key_id
+    save_keys(path, current)
+    for purpose, id_ in added.items():
+        if verify_only:
+            click.echo(
+                f"Key {id_} verifies. Deploy the file, then run: "
+                f"glassplate keys promote --purpose {purpose} {id_}"
+            )
+        else:
+            click.echo(f"Key {id_} verifies, and signs in {wait.total_seconds():.0f} s.")
+    if not verify_only:
+        time.sleep(wait.total_seconds())
+        for purpose, id_ in added.items():
+            _promote(path, purpose, id_)
 
 
 @keys.command()
+@purpose_option
 @click.argument("key_id")
 @click.pass_obj
-def promote(connection: Connection, key_id: str) -> None:
+def promote(connection: Connection, *, purpose: Purpose, key_id: str) -> None:
     r"""Sign with an accepted key.
 
     The former key continues to verify.
 
     \b
     Example:
-      glassplate keys promote b
+      glassplate keys promote --purpose read b
     """
-    path = _key_file(connection)
-    ring = load_keys(path)
-    save_keys(path, ring.with_signing_key(key_id))
-    former = ring.signing_key.key_id
-    click.echo(f"Key {key_id} signs. Deploy the file.")
-    if former != key_id:
-        click.echo(
-            f"When no URL of key {former} is needed any more, run: glassplate keys retire {former}"
-        )
+    _promote(_key_file(connection), purpose, key_id)
 
 
 @keys.command()
+@purpose_option
 @click.argument("key_id")
 @click.confirmation_option(
-    prompt="Reject every URL and token of this key permanently?",
+    prompt="Reject everything that this key signed, permanently?",
     help="Skip the confirmation.",
 )
 @click.pass_obj
-def retire(connection: Connection, key_id: str) -> None:
-    r"""Reject every URL and token of a key permanently.
+def retire(connection: Connection, *, purpose: Purpose, key_id: str) -> None:
+    r"""Reject everything that a key signed, permanently.
 
     The signing key cannot be retired.
 
     \b
     Example:
-      glassplate keys retire a
+      glassplate keys retire --purpose read a
     """
     path = _key_file(connection)
-    save_keys(path, load_keys(path).with_retired(key_id))
-    click.echo(f"Key {key_id} is retired. Deploy the file.")
+    current = load_keys(path)
+    save_keys(path, current.with_ring(purpose, current.ring(purpose).with_retired(key_id)))
+    click.echo(f"Key {key_id} of purpose {purpose} is retired. Deploy the file.")
+
+
+@keys.command()
+@click.option(
+    "--purpose",
+    "purposes",
+    required=True,
+    multiple=True,
+    type=_PurposeType(PURPOSES),
+    metavar="PURPOSE",
+    help="Purpose to export. Repeatable.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Key file to write, with mode 0600.",
+)
+@click.pass_obj
+def export(connection: Connection, *, purposes: tuple[Purpose, ...], out: Path) -> None:
+    r"""Write a key file that has some purposes only.
+
+    With purpose read, an application signs URLs of any photo whose reference it knows, and
+    nothing else. With purpose webhook, it checks webhooks. A storage node needs read, internal,
+    and tombstone; a worker needs internal and job.
+
+    Retired keys are left out.
+
+    \b
+    Examples:
+      glassplate keys export --purpose read --out shop-read.toml
+      glassplate keys export --purpose internal --purpose job --out worker.toml
+    """
+    current = load_keys(_key_file(connection))
+    save_keys(out, Keys({purpose: current.ring(purpose).without_retired() for purpose in purposes}))
+    click.echo(f"Wrote {out}: {', '.join(purposes)}")
+
+
+def _promote(path: Path, purpose: Purpose, key_id: str) -> None:
+    # Loaded again: the file can have changed during the wait.
+    current = load_keys(path)
+    ring = current.ring(purpose)
+    save_keys(path, current.with_ring(purpose, ring.with_signing_key(key_id)))
+    former = ring.signing_key.key_id
+    click.echo(f"Key {key_id} signs. Deploy the file.")
+    if former != key_id:
+        click.echo(
+            f"When nothing that key {former} signed is needed any more, run: "
+            f"glassplate keys retire --purpose {purpose} {former}"
+        )
 
 
 def _key_file(connection: Connection) -> Path:

