@@ -10,6 +10,7 @@ import aiohttp
 
 from glassplate.errors import ClusterError, ContentMismatch, InvalidResponse, UsageError
 from glassplate.session.downloads import Downloaded, download
+from glassplate.session.edge_responses import responses_of
 from glassplate.session.exchange import Progress, Request, SendProgress
 from glassplate.session.masters import Credentials, Masters
 from glassplate.session.retries import Retries, Timeouts
@@ -114,6 +115,10 @@ class ClusterSession:
                 json_body=wire.render_batch_request(batch),
             )
         return statuses
+
+    async def responses_of(self, edges: Sequence[str], request_target: str) -> list[dict[str, Any]]:
+        """Return the response of each edge to a GET of a photo's URL."""
+        return await responses_of(self._session, edges, request_target)
 
     async def download(
         self, urls: Sequence[str], sink: Sink, on_progress: Progress | None

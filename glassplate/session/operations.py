@@ -22,6 +22,8 @@ UNDELETE_SECONDS_MIN = 300.0
 class Operations(ABC):
     """The part of a client that is for operators."""
 
+    _edges: tuple[str, ...]
+
     async def diff(self, volume: int) -> dict[str, Any]:
         """Return the steps that would make the mirrors of a volume equal.
 
@@ -85,7 +87,8 @@ class Operations(ABC):
     async def explain(self, photo: str | PhotoVersion) -> dict[str, Any]:
         """Return all facts about a photo, and the response to a GET of its URL.
 
-        `photo` is a permission URL, VOLUME/PHOTO/VERSION, or VOLUME/PHOTO. The document has the
+        `photo` is a permission URL, which is also requested from all known edges,
+        VOLUME/PHOTO/VERSION, or VOLUME/PHOTO. The document has the responses of the `edges`, the
         `target`, the `answer` (`status`, `reason`), the `permission` of a URL, the photo's
         `mirrors`, `copies`, `tombstones`, and `hints`, the `versions` with the state of their sizes
         and jobs, and `unreachable`: the reasons by node. It never contains a MAC.
@@ -102,7 +105,10 @@ class Operations(ABC):
             return explain(target, None, permission)
         fields = {"volume": target.volume, "photo": target.photo}
         found = await self._opened().request(wire.EXPLAIN, dict, fields)
-        return explain(target, found, permission)
+        edges = []
+        if target.request_target:
+            edges = await self._opened().responses_of(self._edges, target.request_target)
+        return explain(target, found, permission, edges)
 
     async def scrubs(self, node: str | None = None) -> dict[str, Any]:
         """Return the scrub progress of a node, or of all nodes.

@@ -79,21 +79,45 @@ def parse_target(text: str | PhotoVersion) -> ExplainTarget:
 
 
 def explain(
-    target: ExplainTarget, found: Document | None, permission: Document | None
+    target: ExplainTarget,
+    found: Document | None,
+    permission: Document | None,
+    edges: Sequence[Document] = (),
 ) -> dict[str, Any]:
-    """Return the whole explanation. `found` are the facts that a storagemaster reported."""
-    response = predict_response(target, found, permission)
+    """Return the whole explanation.
+
+    `found` are the facts that a storagemaster reported, and `edges` the responses to a GET.
+    """
+    response = confirm_response(predict_response(target, found, permission), edges)
     copies = found["copies"] if found else []
     return {
         "target": target.shown,
         "answer": {"status": response.status, "reason": response.reason},
         "permission": permission,
+        "edges": list(edges),
         **(found or {}),
         "tombstones": [
             c for c in copies if c["path"].endswith(".gone") and c["location"] == "live"
         ],
         "hints": [c for c in copies if c["location"] == "hint"],
     }
+
+
+def confirm_response(predicted: Response, edges: Sequence[Document]) -> Response:
+    """Return the prediction if all edges that respond agree, and what they respond otherwise.
+
+    An edge can have older keys, an older volume map, or a cached copy.
+    """
+    statuses = {edge["status"] for edge in edges if edge["status"] is not None}
+    if statuses <= {predicted.status}:
+        return predicted
+    responses = ", ".join(
+        f"{edge['edge']} responds {edge['status']}" for edge in edges if edge["status"] is not None
+    )
+    status = statuses.pop() if len(statuses) == 1 else None
+    if predicted.status is None:
+        return Response(status, f"{responses}; {predicted.reason}")
+    return Response(status, f"{responses}, but {predicted.status} is expected: {predicted.reason}")
 
 
 def predict_response(
@@ -142,7 +166,8 @@ def _of_version(target: ExplainTarget, found: Document) -> Response:
     stem = render_stem(PhotoVersion(target.volume, target.photo, target.version))
     begin = f"{stem}_{target.size}.{target.ext}"
     copies = [c for c in found["copies"] if c["path"].rpartition(stem)[1] and begin in c["path"]]
-    live = [copy for copy in copies if copy["location"] == "live"]
+    mirrors = {mirror["node"] for mirror in found["mirrors"]}
+    live = [copy for copy in copies if copy["location"] == "live" and copy["node"] in mirrors]
     if live:
         return _of_live_copies(live)
     return _of_absence(target, found, copies)
@@ -169,8 +194,13 @@ def _of_absence(target: ExplainTarget, found: Document, copies: Sequence[Documen
             None, f"the reachable mirrors do not have it, and others are unreachable: {names}."
         )
     if copies:
-        places = ", ".join(f"{copy['location']} of {copy['node']}" for copy in copies)
-        return Response(404, f"its only copies are in areas that are never served: {places}.")
+        places = ", ".join(
+            f"{copy['node']}, which is not a mirror"
+            if copy["location"] == "live"
+            else f"{copy['location']} of {copy['node']}"
+            for copy in copies
+        )
+        return Response(404, f"its only copies are where they are never served: {places}.")
     return Response(404, _absence_reason(target, found))
 
 

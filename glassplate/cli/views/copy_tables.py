@@ -29,6 +29,8 @@ def explanation_view(document: Document) -> Iterator[RenderableType]:
         yield f"Permission: {permission['verdict']}{key if permission['key'] else ''}"
     if "volume" not in document:
         return
+    for edge in document["edges"]:
+        yield f"{edge['edge']} responds {edge['status'] or 'nothing: ' + edge['reason']}"
     mirrors = ", ".join(
         m["node"] if m["up"] else f"{m['node']} (down)" for m in document["mirrors"]
     )

@@ -1,17 +1,22 @@
 """`glassplate explain`, against a real cluster."""
 
+import http.server
 import json
+import threading
 import time
 from datetime import timedelta
 
 import pytest
 
 from glassplate import BadReference, blocking
+from glassplate.urls.explaining import Response, confirm_response, parse_target, predict_response
+from tests.storagemaster.small_cluster import HOST
 
 KEYS = {
     "target",
     "answer",
     "permission",
+    "edges",
     "volume",
     "volume_state",
     "photo",
@@ -50,6 +55,56 @@ def test_stored_photo_is_200(glassplate, receipt, original):
     shown = glassplate("explain", receipt.urls["o"]).stdout
     assert "Permission: good (key a, expires never)" in shown
     assert "Volume 3 is open, on east-2, west-2" in shown
+
+
+def test_copy_on_a_node_that_is_no_mirror_is_not_served(client, receipt):
+    """Edges do not request it there."""
+    facts = client.explain(receipt.reference)
+    facts["copies"] = [{**copy, "node": "west-1"} for copy in facts["copies"]]
+    response = predict_response(parse_target(receipt.reference), facts, None)
+    assert response.status == 404
+    assert "west-1, which is not a mirror" in response.reason
+
+
+EDGE_STATUSES = [
+    ({"a": 200, "b": 200}, 200, ""),
+    ({"a": 200, "b": None}, 200, ""),
+    ({}, 200, ""),
+    ({"a": 403, "b": 403}, 403, "a responds 403, b responds 403, but 200 is expected: "),
+    ({"a": 200, "b": 403}, None, "a responds 200, b responds 403, but 200 is expected: "),
+    ({"a": None, "b": 404}, 404, "b responds 404, but 200 is expected: "),
+]
+
+
+@pytest.mark.parametrize(("statuses", "status", "begin"), EDGE_STATUSES)
+def test_an_edge_that_responds_otherwise_decides(statuses, status, begin):
+    """It can have older keys or an older volume map: 200 is never claimed against an edge."""
+    edges = [{"edge": name, "status": each, "reason": ""} for name, each in statuses.items()]
+    expected = Response(status, f"{begin}it is on x.")
+    assert confirm_response(Response(200, "it is on x."), edges) == expected
+
+
+class OldEdge(http.server.BaseHTTPRequestHandler):
+    """An edge that lacks the new key."""
+
+    def do_GET(self):
+        """Respond 403."""
+        self.send_error(403)
+
+    def log_message(self, *_):
+        """Print nothing."""
+
+
+def test_edges_are_requested(cluster, receipt):
+    """The answer is that of the edge, whatever the files are."""
+    with http.server.HTTPServer((HOST, 0), OldEdge) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        edge = f"http://{HOST}:{server.server_port}"
+        with blocking.Client(cluster.masters, keys=cluster.keys, edges=[edge]) as client:
+            document = client.explain(receipt.urls["o"])
+        server.shutdown()
+    assert document["edges"] == [{"edge": edge, "status": 403, "reason": ""}]
+    assert document["answer"]["status"] == 403
 
 
 def test_no_mac_is_printed(glassplate, receipt):
