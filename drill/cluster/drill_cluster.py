@@ -85,6 +85,11 @@ class DrillCluster:
         """Return the root directory of a node."""
         return Path(self.cluster.nodes[NodeId(node)].store)
 
+    def roots(self) -> list[Path]:
+        """Return the root directories of all nodes with a disk."""
+        nodes = self.cluster.nodes.values()
+        return [Path(node.store) for node in nodes if node.bucket is None]
+
     def photo_files(self, node: str) -> list[Path]:
         """Return the JPEG files on a node, sorted by name."""
         return sorted(p for p in self.root(node).glob("[1-9]*/??/*") if p.suffix == ".jpg")

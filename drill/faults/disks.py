@@ -11,10 +11,11 @@ from enum import Enum
 from pathlib import Path
 
 from drill.cluster.drill_cluster import DrillCluster
-from drill.faults.evidence import Evidence
+from drill.faults.evidence import Evidence, wait_until
 from drill.faults.processes import is_running
 from glassplate.local.processes import ProcessFailed
 from storagenode.disk.marker import mark_root
+from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH
 from volumes.cluster import NodeId
 
 
@@ -41,6 +42,7 @@ class Damaged:
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
         """Damage files, and request a scrub after the block. The cluster must repair them."""
+        await wait_until(lambda: len(drill_cluster.photo_files(self.node)) >= self.files)
         for path in drill_cluster.photo_files(self.node)[: self.files]:
             before = path.read_bytes()
             seen = path.stat()
@@ -68,6 +70,7 @@ class FilesLost:
         self, drill_cluster: DrillCluster, evidence: Evidence
     ) -> AsyncIterator[None]:
         """Remove files. The cluster must detect and restore them."""
+        await wait_until(lambda: len(drill_cluster.photo_files(self.node)) >= self.files)
         for path in drill_cluster.photo_files(self.node)[: self.files]:
             path.unlink()
             evidence.add(not path.exists(), f"{path.name} is no longer on {self.node}")
@@ -90,6 +93,7 @@ class DiskReplaced:
     ) -> AsyncIterator[None]:
         """Stop the node, empty and mark its root, and start it. The cluster must refill it."""
         process = drill_cluster.process(self.node)
+        await wait_until(lambda: drill_cluster.photo_files(self.node))
         before = len(drill_cluster.photo_files(self.node))
         await process.stop()
         _empty(drill_cluster.root(self.node))
@@ -117,6 +121,7 @@ class OldBackup:
         await asyncio.to_thread(_copy, root, backup)
         await process.start()
         yield
+        await wait_until(lambda: _names(root) - _names(backup))
         had = _names(root)
         await process.stop()
         _empty(root)
@@ -168,11 +173,45 @@ class HintsLost:
     ) -> AsyncIterator[None]:
         """Delete the hints after the block; the fault fired if there were any."""
         yield
-        roots = [drill_cluster.root(node) for node in drill_cluster.cluster.nodes]
-        hints = [p for root in roots for p in (root / ".hints").rglob("*") if p.is_file()]
+        hints = await wait_until(lambda: _files_in(drill_cluster, HINTS))
         for path in hints:
             path.unlink(missing_ok=True)
         evidence.add(hints, f"{len(hints)} hints were deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class FoldersEmptied:
+    """An operator empties the hidden folders of all nodes again and again."""
+
+    folders: tuple[str, ...] = (TRASH, HINTS, STAGING, QUARANTINE)
+    every_seconds: float = 0.3
+
+    @contextlib.asynccontextmanager
+    async def injected(
+        self, drill_cluster: DrillCluster, evidence: Evidence
+    ) -> AsyncIterator[None]:
+        """Remove the content of each folder, and after the block wait until each had some."""
+        removed = dict.fromkeys(self.folders, 0)
+
+        async def empty() -> None:
+            while True:
+                for folder in self.folders:
+                    for path in _files_in(drill_cluster, folder):
+                        path.unlink(missing_ok=True)
+                        removed[folder] += 1
+                    for root in drill_cluster.roots():
+                        for entry in (root / folder).glob("*"):
+                            shutil.rmtree(entry, ignore_errors=True)
+                await asyncio.sleep(self.every_seconds)
+
+        task = asyncio.create_task(empty())
+        try:
+            yield
+            await wait_until(lambda: removed[TRASH])
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        evidence.add(removed[TRASH], f"files were removed: {removed}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +257,10 @@ def _damaged(data: bytes, damage: Damage) -> bytes:
             return data[:-1]
         case Damage.LENGTHENED:
             return data + bytes(256)
+
+
+def _files_in(drill_cluster: DrillCluster, folder: str) -> list[Path]:
+    return [p for root in drill_cluster.roots() for p in (root / folder).rglob("*") if p.is_file()]
 
 
 def _empty(root: Path) -> None:

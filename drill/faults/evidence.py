@@ -1,11 +1,18 @@
 """Evidence that the faults of a drill fired."""
 
-from collections.abc import Iterator
+import asyncio
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from drill.cluster.drill_cluster import DrillCluster
+
+WAIT_SECONDS_MAX = 30.0
+WAIT_POLL_SECONDS = 0.1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,17 @@ class Evidence:
     def missing(self) -> Iterator[str]:
         """Yield the observations that do not show their fault."""
         return (proof.what for proof in self.proofs if not proof.fired)
+
+
+async def wait_until(condition: Callable[[], T]) -> T:
+    """Wait until a fault has something to affect; return the last value of the condition.
+
+    On a busy machine, a fault at its planned time can meet a cluster that has done nothing yet.
+    """
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while not (found := condition()) and time.monotonic() < deadline:  # noqa: ASYNC110  # files
+        await asyncio.sleep(WAIT_POLL_SECONDS)
+    return found
 
 
 class Fault(Protocol):

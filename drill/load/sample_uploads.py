@@ -29,6 +29,11 @@ def make_unique(original: bytes, words: str) -> bytes:
     return _START + segment + original.removeprefix(_START)
 
 
+def make_large(original: bytes, words: str, *, size_bytes: int) -> bytes:
+    """Return the JPEG with zeros after its end, which decoders ignore, up to this size."""
+    return make_unique(original, words).ljust(size_bytes, b"\0")
+
+
 def make_undecodable(original: bytes, words: str) -> bytes:
     """Return a JPEG with a valid header and invalid Huffman tables, which no decoder accepts."""
     whole = make_unique(original, words)

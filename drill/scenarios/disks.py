@@ -6,14 +6,16 @@ from drill.faults.disks import (
     DiskReplaced,
     DisksSwapped,
     FilesLost,
+    FoldersEmptied,
     HintsLost,
     OldBackup,
     PowerLost,
 )
 from drill.faults.links import ColosCut
+from drill.faults.processes import Down, Killed
 from drill.faults.syscalls import CallsFail, DiskFull, DiskReadOnly
 from drill.load.load import Pace
-from drill.scenarios.scenario import ALL_EDGES, Scenario, Step, steps
+from drill.scenarios.scenario import ALL_EDGES, EAST_EDGES, Scenario, Step, steps
 
 NODES = ("east-?", "west-?")
 
@@ -80,6 +82,27 @@ DISKS = (
             Step(fault=ColosCut(), begins=0.2, ends=0.65),
             Step(fault=HintsLost(), begins=0.2, ends=0.6),
         ),
+    ),
+    Scenario(
+        name="hints-lost-while-an-edge-is-down",
+        description="Photos are deleted while an edge is down; all hints are lost, masters die.",
+        steps=(
+            Step(fault=Down(("east-nginx",)), begins=0.2, ends=0.85),
+            Step(fault=HintsLost(), begins=0.2, ends=0.6),
+            Step(fault=Killed(("*-master",)), begins=0.7, ends=0.75),
+        ),
+        unaffected_edges=("west-nginx", "varnish"),
+        pace=Pace(deletes=3.0, uploads=4.0),
+        needs=("nginx",),
+        is_representative=True,
+    ),
+    Scenario(
+        name="hidden-folders-emptied",
+        description="An operator empties the hidden folders of all nodes again and again.",
+        steps=steps(FoldersEmptied(), Down(("west-2",))),
+        unaffected_edges=EAST_EDGES,
+        pace=Pace(deletes=3.0, uploads=4.0, revokes=1.0),
+        is_representative=True,
     ),
     Scenario(
         name="disk-full",

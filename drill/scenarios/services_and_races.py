@@ -1,5 +1,6 @@
 """Scenarios of shared services, deletes during other work, lost colos, and two faults."""
 
+from drill.faults.clients import FetchOutlivesDelete, HalfOpenFlood
 from drill.faults.disks import Damage, Damaged, DiskReplaced
 from drill.faults.links import ColosCut
 from drill.faults.processes import Down, Killed, Paused
@@ -46,6 +47,13 @@ SERVICES = (
         is_representative=True,
     ),
     Scenario(
+        name="half-open-flood",
+        description="Clients hold many half-sent requests open at every port during uploads.",
+        steps=steps(HalfOpenFlood()),
+        unaffected_edges=ALL_EDGES,
+        is_representative=True,
+    ),
+    Scenario(
         name="undecodable-photos",
         description="Clients upload photos that no worker can decode.",
         steps=steps(UndecodableUploads()),
@@ -86,6 +94,12 @@ RACES = (
         name="key-raced-through-a-cut",
         description="One key is uploaded in both colos at once, during a cut and afterwards.",
         steps=steps(ColosCut(), KeysRaced()),
+        is_representative=True,
+    ),
+    Scenario(
+        name="fetch-outlives-delete",
+        description="A photo is deleted while every edge fetches it over a thin link.",
+        steps=steps(FetchOutlivesDelete()),
         is_representative=True,
     ),
     Scenario(

@@ -1,8 +1,11 @@
 """The table of scenarios."""
 
+import asyncio
+
 import pytest
 
-from drill.faults.evidence import Evidence
+from drill.faults import evidence as evidence_module
+from drill.faults.evidence import Evidence, wait_until
 from drill.scenarios.scenarios import SCENARIOS
 from glassplate.local.plan import LocalPorts
 
@@ -24,6 +27,15 @@ def test_a_scenario_is_complete(scenario):
     assert scenario.steps
     assert all(0 < step.begins < step.ends < 1 for step in scenario.steps)
     assert set(scenario.unaffected_edges) <= EDGES
+
+
+def test_a_fault_waits_until_it_has_something_to_affect(monkeypatch):
+    """At most for a while; then its evidence is missing."""
+    monkeypatch.setattr(evidence_module, "WAIT_POLL_SECONDS", 0)
+    files = iter(([], [], ["a photo"]))
+    assert asyncio.run(wait_until(lambda: next(files))) == ["a photo"]
+    monkeypatch.setattr(evidence_module, "WAIT_SECONDS_MAX", 0)
+    assert asyncio.run(wait_until(list)) == []
 
 
 def test_evidence_is_complete_only_when_all_of_it_fired():
