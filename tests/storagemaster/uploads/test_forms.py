@@ -1,13 +1,15 @@
 """Uploads by browsers: the first file of a multipart form."""
 
-import asyncio
-
 import aiohttp
 import pytest
 
 from storagemaster.uploads.form import is_file
 from tests.storagemaster.pictures import long_picture, picture
-from tests.storagemaster.uploads.test_bad_uploads import assert_nothing_is_left, assert_problem
+from tests.storagemaster.uploads.test_bad_uploads import (
+    assert_nothing_is_left,
+    assert_problem,
+    send_and_disconnect,
+)
 
 JPEG = picture()
 
@@ -157,13 +159,7 @@ async def test_malformed_form_is_rejected(cluster, data, content_type):
 async def test_form_of_a_client_that_disconnects_is_not_stored(cluster):
     """The client disconnects within the file."""
     data, headers = raw_form(b"--line", FILE_HEADER, b"", JPEG)
-    _, writer = await asyncio.open_connection(
-        cluster.master.address.host, cluster.master.address.port
-    )
     head = cluster.master.upload_head(content_length=len(data) + 100)
     kind = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
-    writer.write(head[:-2] + kind + data)
-    await writer.drain()
-    await asyncio.sleep(0.05)
-    writer.transport.abort()
+    await send_and_disconnect(cluster, head[:-2] + kind + data)
     await assert_nothing_is_left(cluster)

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from runtime.clients import ClientLimits, Clients
+from storagenode.read_port import fast_path
 from storagenode.read_port.buffered_response import BufferedResponse
 from storagenode.read_port.fast_path import FastPathServer
 from storagenode.read_port.read_api import malformed_request_response
@@ -31,6 +32,8 @@ class Port:
         self.wait_for = None
         self.at_once = lambda _: AT_ONCE
         self.targets = []
+        self.packets = 0
+        self.received = asyncio.Condition()
 
     async def handle(self, request):
         """Respond through aiohttp."""
@@ -50,8 +53,26 @@ class Port:
         self.stack.callback(writer.close)
         return reader, writer
 
+    async def until_received(self, count):
+        """Wait until the server has received this number of packets."""
+        async with asyncio.timeout(SOON_SECONDS), self.received:
+            await self.received.wait_for(lambda: self.packets >= count)
+
     async def serve(self, stack):
         """Start the server."""
+        receive = fast_path._FastPathHandler.data_received
+
+        async def count():
+            async with self.received:
+                self.packets += 1
+                self.received.notify_all()
+
+        def receive_and_count(handler, data):
+            receive(handler, data)
+            handler._loop.create_task(count())
+
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(fast_path._FastPathHandler, "data_received", receive_and_count)
         runner = web.ServerRunner(
             FastPathServer(
                 self.handle,
@@ -210,9 +231,9 @@ def test_responses_keep_the_order_of_requests():
     async def test(port):
         port.wait_for = asyncio.Event()
         port.writer.write(request("Host: x", "Range: bytes=0-0"))
-        await asyncio.sleep(0.05)
+        await port.until_received(1)
         port.writer.write(PLAIN)
-        await asyncio.sleep(0.05)
+        await port.until_received(2)
         port.wait_for.set()
         assert [await port.next_response() for _ in range(2)] == ["handled", "handled"]
         assert await port.send(PLAIN) == "at once"
@@ -248,7 +269,7 @@ def test_the_remaining_bytes_of_a_request_are_not_a_request():
     async def test(port):
         head = request("Host: x", f"Content-Length: {len(PLAIN)}")
         port.writer.write(head)
-        await asyncio.sleep(0.05)
+        await port.until_received(1)
         port.writer.write(PLAIN)
         assert await port.next_response() == "handled"
         assert await port.send(PLAIN) == "handled"
@@ -265,10 +286,11 @@ def test_a_client_that_reads_nothing_is_throttled():
     async def test(port):
         body = bytes(4 * 1024 * 1024)
         port.at_once = lambda _: (b"HTTP/1.1 200 OK\r\nContent-Length: 4194304\r\n\r\n", body)
-        for _ in range(20):
-            port.writer.write(PLAIN)
-            await asyncio.sleep(0.01)
-        assert len(port.targets) < 10
+        with contextlib.suppress(TimeoutError):  # the server may also receive no more
+            for count in range(1, 21):
+                port.writer.write(PLAIN)
+                await port.until_received(count)
+        assert 0 < len(port.targets) < 10
 
     test()
 
