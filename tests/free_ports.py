@@ -1,4 +1,4 @@
-"""Loopback ports for the servers of tests, each returned once.
+"""Loopback ports for the servers of tests, each returned as long ago as possible.
 
 They are below the range that Linux uses for outgoing connections; otherwise such a connection could
 take the port of a stopped server before its restart. Concurrent test processes get separate ranges:
@@ -9,6 +9,7 @@ import contextlib
 import os
 import random
 import socket
+from collections import deque
 
 HOST = "127.0.0.1"
 ALL = range(10_240, 32_768)
@@ -21,17 +22,17 @@ BLOCKS = 20
 _boundary = _last + 1 - BLOCKS * BLOCK_PORTS
 # In random order, so that no test depends on it.
 _random = random.SystemRandom()
-_left = _random.sample(range(_first, _boundary), _boundary - _first)
-_blocks = _random.sample(range(_boundary, _last + 1, BLOCK_PORTS), BLOCKS)
+_ports = deque(_random.sample(range(_first, _boundary), _boundary - _first))
+_blocks = deque(_random.sample(range(_boundary, _last + 1, BLOCK_PORTS), BLOCKS))
 
 
 def free_port() -> int:
-    """Return a free port that was not returned before."""
-    while _left:
-        port = _left.pop()
-        if is_free(port):
-            return port
-    raise AssertionError("no free port is left in the range")
+    """Return a free port. It is returned again only after all others of the range."""
+    for _ in range(len(_ports)):
+        _ports.rotate(-1)
+        if is_free(_ports[-1]):
+            return _ports[-1]
+    raise AssertionError("all ports of the range are in use")
 
 
 def free_ports(count: int) -> list[int]:
@@ -42,11 +43,12 @@ def free_ports(count: int) -> list[int]:
 def free_port_block(count: int) -> int:
     """Return the first of `count` consecutive ports, up to `BLOCK_PORTS`."""
     assert count <= BLOCK_PORTS
-    while _blocks:
-        first = _blocks.pop()
+    for _ in range(len(_blocks)):
+        _blocks.rotate(-1)
+        first = _blocks[-1]
         if all(is_free(port) for port in range(first, first + count)):
             return first
-    raise AssertionError("no block of free ports")
+    raise AssertionError("all blocks of ports are in use")
 
 
 def is_free(port: int) -> bool:
