@@ -11,6 +11,8 @@ import pytest
 from storagemaster.caches import purging
 from storagemaster.caches.purging import PATHS_PER_REQUEST, REPEAT_AFTER_SECONDS, EdgePurger
 from storagemaster.caches.variants import all_variants
+from storagenode.client import NodeClient
+from storagenode.protocol.errors import NodeError
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.purged_edges import PurgedEdge
 from volumes.photo_id import Version
@@ -183,6 +185,24 @@ async def test_an_edge_that_is_down_is_purged_when_it_is_back(cluster, edge):
     assert edge.purged == variants_of(photo_version)
     for node in ("east-1", "west-1"):
         assert cluster.hidden(node, ".hints") == set()
+
+
+@pytest.mark.parametrize("verb", ["delete", "delete_version", "revoke"])
+async def test_a_purge_that_no_node_records_fails_no_delete(cluster, verb, monkeypatch):
+    """The tombstone is durable, so the delete is acknowledged, and the purge is repeated."""
+    photo_version = (await cluster.master.upload(picture(), volume=1)).version
+    write_tombstone = NodeClient.write_tombstone
+
+    async def refuse_purges(client, place, **options):
+        if place.hint_for == "edge":
+            raise NodeError("the disk failed")
+        await write_tombstone(client, place, **options)
+
+    monkeypatch.setattr(NodeClient, "write_tombstone", refuse_purges)
+    response = await getattr(cluster.master, verb)(photo_version)
+    assert response.status in {200, 201}
+    assert response.document["purge_pending"] == ["edge"]
+    assert cluster.hidden("east-1", ".hints") == cluster.hidden("west-1", ".hints") == set()
 
 
 async def test_a_pending_purge_outlives_its_storagemaster(cluster, edge):

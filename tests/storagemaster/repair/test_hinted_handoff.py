@@ -7,8 +7,10 @@ import pytest
 from drill.cluster.tcp_proxy import Direction, Fault
 from storagemaster.repair import hinted_handoff
 from storagemaster.repair.hinted_handoff import ATTEMPTS_MAX, PASS_SECONDS
+from storagenode.client import NodeClient
 from storagenode.disk.store import DiskStore
 from storagenode.protocol import wire
+from storagenode.protocol.errors import NodeError
 from storagenode.protocol.wire import Pull
 from tests.free_ports import free_port
 from tests.storagemaster.bundles_to_send import body_of, paths_of, sizes_of
@@ -52,6 +54,52 @@ async def test_a_bundle_is_delivered(cluster):
     assert set(paths_of(files)) < cluster.visible("west-1")
     assert cluster.hidden("west-2", ".hints") == set()
     assert cluster.mirrors_are_equal(1)
+
+
+def mtimes(cluster, *nodes):
+    """Return the mtime of each live file by node."""
+    return [
+        {path: cluster.path(node, path).stat().st_mtime for path in cluster.visible(node)}
+        for node in nodes
+    ]
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_delivered_files_have_the_mtime_of_the_other_mirror(cluster, is_deleted):
+    """Original, sizes, info, and tombstone: an ETag is the same on each mirror."""
+    await cluster.stop_and_notice("west-1")
+    photo_version = (await cluster.master.upload(picture(), volume=1)).version
+    body = body_of(sizes_of(photo_version))
+    await cluster.master.worker.put_bundle(photo_version, body, mtime_seconds=1_600_000_000)
+    if is_deleted:
+        await cluster.master.delete(photo_version)
+    await cluster.start("west-1")
+    await cluster.master.deliver_hints()
+    east, west = mtimes(cluster, "east-1", "west-1")
+    assert east == west
+    assert len(east) == 1 if is_deleted else len(east) > 2
+    assert min(east.values()) >= 1_600_000_000
+
+
+async def test_a_holder_that_cannot_list_its_hints_delays_no_other(cluster, monkeypatch):
+    """The hints of the other holders are delivered."""
+    await cluster.stop_and_notice("west-1", "east-2")
+    for volume in (1, 2):
+        await cluster.master.upload(picture(number=volume), volume=volume)
+    await cluster.start_and_notice("west-1", "east-2")
+    list_hints = NodeClient.list_hints
+
+    async def fail_on_east(client, mirror):
+        if client.url == f"http://{cluster.config.nodes['east-1'].write}":
+            raise NodeError("the disk failed")
+        return await list_hints(client, mirror)
+
+    monkeypatch.setattr(NodeClient, "list_hints", fail_on_east)
+    assert await cluster.master.hinted_handoff.deliver_all() == 1
+    assert cluster.mirrors_are_equal(1)
+    monkeypatch.undo()
+    await cluster.master.deliver_hints()
+    assert cluster.mirrors_are_equal(2)
 
 
 async def test_many_hints_are_delivered_in_one_pass(cluster):
