@@ -6,7 +6,9 @@ in the listings, and the plan concludes nothing from its absence.
 
 Two workers with different libraries can make the same sizes with different bytes. Then all sizes of
 the version come from one mirror, in one step, so that an info always describes the sizes beside it.
-A version whose originals differ is a conflict, which `settlement.py` settles. It has no steps.
+If no mirror has all of them under its info, every info of the version goes to quarantine, and a
+worker makes all sizes again. A version whose originals differ is a conflict, which `settlement.py`
+settles. It has no steps.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +18,7 @@ from storagemaster.repair.steps import (
     Copy,
     HeldOriginal,
     Plan,
+    QuarantineInfo,
     Replace,
     ReplaceSizes,
     RestoreDigest,
@@ -145,6 +148,10 @@ def _plan_version(
 ) -> Iterator[Step]:
     """Return the steps of a version. If a size is replaced, all pulls on its link are one step."""
     info = Info(next(iter(version)).photo_version)
+    if complete and cold_tier is None and _has_undescribed_sizes(version, info):
+        holders = version[info]
+        yield from (QuarantineInfo(node, info, holders[node].digest) for node in sorted(holders))
+        return
     pulled: dict[tuple[NodeId, NodeId], list[Copy | Replace]] = {}
     for file, holders in version.items():
         for step in _plan_file(
@@ -160,6 +167,18 @@ def _plan_version(
             yield from copies
         else:
             yield ReplaceSizes(node, info, source, tuple(pulls))
+
+
+def _has_undescribed_sizes(version: Mapping[LiveFile, Holders], info: Info) -> bool:
+    """Return True if a size is only on mirrors without the info that all mirrors will have."""
+    infos = version.get(info, {})
+    if not infos or not all(listed.digest for listed in infos.values()):
+        return False
+    chosen = infos[_source(info, infos, version)].digest
+    describing = {node for node, listed in infos.items() if listed.digest == chosen}
+    return any(
+        describing.isdisjoint(holders) for file, holders in version.items() if sized_version(file)
+    )
 
 
 def _plan_file(

@@ -22,9 +22,11 @@ from storagemaster.repair.lost_digests import digest_elsewhere
 from storagemaster.repair.plan import plan_shard
 from storagemaster.repair.settlement import Settlements
 from storagemaster.repair.steps import (
+    PHASES,
     Conflict,
     Copy,
     Plan,
+    QuarantineInfo,
     Replace,
     ReplaceSizes,
     RestoreDigest,
@@ -45,7 +47,7 @@ from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import Pull
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter
-from volumes.photo_path import Info, PhotoFile, VolumeId, volume_of
+from volumes.photo_path import PhotoFile, VolumeId, volume_of
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +222,7 @@ class Reconciler:
         self.progress = RepairProgress.start(waiting, now_seconds=self._now_seconds())
         if any(isinstance(step, RestoreDigest) and step.is_sole_copy for step in waiting):
             await self._fleet.poll()  # refreshes the counts of hints
-        for is_in_phase in _PHASES:
+        for is_in_phase in PHASES:
             tasks = group_steps([step for step in waiting if is_in_phase(step)])
             await asyncio.gather(*(one(task) for task in tasks))
         return report
@@ -324,6 +326,8 @@ class Reconciler:
                 await node.restore_digest(Place(step.file), digest)
             case Copy() | Replace():
                 await node.pull(self._pull(step), timeout_seconds=pull_seconds(step.size_bytes))
+            case QuarantineInfo():
+                await node.quarantine(Place(step.file), digest=step.digest)
             case ReplaceSizes():
                 await self._replace_sizes(step)
         return [None]
@@ -386,14 +390,3 @@ def _unequal(found: Mapping[NodeId, Mapping[str, str]]) -> set[str]:
     return {
         shard for shard in shards if len({digests.get(shard) for digests in found.values()}) > 1
     }
-
-
-def _is_info(step: Step) -> bool:
-    return isinstance(step.file, Info) and not isinstance(step, ReplaceSizes)
-
-
-_PHASES: tuple[Callable[[Step], bool], ...] = (
-    lambda step: isinstance(step, WriteTombstone),
-    lambda step: not isinstance(step, WriteTombstone) and not _is_info(step),
-    _is_info,
-)

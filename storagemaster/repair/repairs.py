@@ -10,6 +10,7 @@ from storagemaster.repair.reconcile import Reconciler, VolumePlan
 from storagemaster.repair.steps import (
     Conflict,
     Copy,
+    QuarantineInfo,
     Replace,
     ReplaceSizes,
     RestoreDigest,
@@ -28,6 +29,7 @@ ACTIONS: Mapping[type[Step], str] = {
     RestoreDigest: "restore-digest",
     Replace: "replace",
     ReplaceSizes: "replace-sizes",
+    QuarantineInfo: "quarantine-info",
 }
 """The JSON names of the steps, which do not depend on the names of the classes."""
 
@@ -110,7 +112,7 @@ def step_document(step: Step) -> dict[str, Any]:
         "action": ACTIONS[type(step)],
         "node": step.node,
         "path": render_path(step.file),
-        "source": "" if isinstance(step, RestoreDigest | WriteTombstone) else step.source,
+        "source": getattr(step, "source", ""),
         "bytes": step.size_bytes,
     }
 

@@ -1,5 +1,6 @@
 """Steps of a repair: the action that one mirror takes, and the source that it copies from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -80,6 +81,16 @@ class ReplaceSizes:
 
 
 @dataclass(frozen=True, slots=True)
+class QuarantineInfo:
+    """Quarantine an info that does not describe all sizes, so that a worker makes them again."""
+
+    node: NodeId
+    file: Info
+    digest: str
+    size_bytes: ClassVar[int] = 0
+
+
+@dataclass(frozen=True, slots=True)
 class HeldOriginal:
     """An original on one node, or its hint for a mirror."""
 
@@ -103,7 +114,7 @@ class Conflict:
     originals: tuple[HeldOriginal, ...]
 
 
-Step = WriteTombstone | Copy | RestoreDigest | Replace | ReplaceSizes
+Step = WriteTombstone | Copy | RestoreDigest | Replace | ReplaceSizes | QuarantineInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +128,15 @@ class Plan:
     def copy_bytes(self) -> int:
         """The bytes that all steps copy."""
         return sum(step.size_bytes for step in self.steps)
+
+
+def _is_info(step: Step) -> bool:
+    return isinstance(step.file, Info) and not isinstance(step, ReplaceSizes)
+
+
+PHASES: tuple[Callable[[Step], bool], ...] = (
+    lambda step: isinstance(step, WriteTombstone),
+    lambda step: not isinstance(step, WriteTombstone) and not _is_info(step),
+    _is_info,
+)
+"""The steps of a later phase are executed after all steps of the earlier ones."""

@@ -4,7 +4,14 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from storagemaster.repair.steps import Copy, Replace, RestoreDigest, Step, WriteTombstone
+from storagemaster.repair.steps import (
+    Copy,
+    QuarantineInfo,
+    Replace,
+    RestoreDigest,
+    Step,
+    WriteTombstone,
+)
 from storagenode.protocol.batch_wire import BATCH_BYTES_MAX, BATCH_FILES_MAX, FILE_BYTES_MAX
 from volumes.cluster import NodeId
 
@@ -32,7 +39,7 @@ class Task:
     def link(self) -> Link | None:
         """The link that the copies use, or None if the task copies nothing."""
         first = self.steps[0]
-        if isinstance(first, RestoreDigest | WriteTombstone):
+        if isinstance(first, RestoreDigest | WriteTombstone | QuarantineInfo):
             return None
         return first.source, first.node
 
