@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: bench bench-edge bench-frozen-mirror bench-images bench-info bench-journey bench-purge bench-repair
-.PHONY: bench-signing bench-upload-steps
+.PHONY: bench-signing bench-sizes bench-upload-steps
 .PHONY: check clean compose-test drill golden help lock mutants planted simulate soak soak-images soak-simulation
 .PHONY: test up
 
@@ -70,6 +70,10 @@ bench-signing: $(DEV) ## measure permission URLs signed per second on one core
 
 bench-upload-steps: $(DEV) ## measure placement and jobs, in small and large clusters
 	$(BIN)/python -m bench.upload_steps
+
+bench-sizes: $(DEV) ## measure the time from an upload to its ten sizes, and each step of it
+	@proxy_config/install-servers.sh test
+	$(BIN)/python -m bench.time_to_sizes
 
 bench-frozen-mirror: $(DEV) ## measure the delay of uploads when a mirror freezes
 	@proxy_config/install-servers.sh test

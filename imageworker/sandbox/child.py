@@ -200,12 +200,15 @@ def _start() -> _Server:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Return the environment of the server: the path of the code, and one malloc arena."""
+    """Return the environment of the server: the path of the code, and settings of malloc."""
     return {
         "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         "LANG": "C.UTF-8",
         # Each arena reserves 64 MiB of the address space that a child is limited to.
         "MALLOC_ARENA_MAX": "1",
+        # A child touches all memory of its pixels for the first time. Huge pages save a third of
+        # its processor time.
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     }
 
 
