@@ -20,6 +20,7 @@ from permission_urls.errors import (
     UnknownSize,
     Unsignable,
     UnusableKeyFile,
+    UnusableTokenFile,
     WrongScope,
 )
 from permission_urls.expiry import NO_EXPIRY, cache_control, round_up_expiry
@@ -48,6 +49,13 @@ from permission_urls.permission import (
 from permission_urls.purposes import Purpose
 from permission_urls.read_signer import ReadSigner
 from permission_urls.signing import derived_key, derived_keys, mac
+from permission_urls.token_file import (
+    RevokedTokens,
+    TokenRecord,
+    load_tokens,
+    record_of,
+    save_tokens,
+)
 from permission_urls.tokens import (
     DEFAULT_APPLICATION,
     Scope,
@@ -99,10 +107,12 @@ __all__ = [
     "Purpose",
     "ReadSigner",
     "RetiredKey",
+    "RevokedTokens",
     "Scope",
     "Token",
     "TokenExpired",
     "TokenLimits",
+    "TokenRecord",
     "TokenRevoked",
     "TokenVerifier",
     "TooFarAhead",
@@ -110,6 +120,7 @@ __all__ = [
     "UnknownSize",
     "Unsignable",
     "UnusableKeyFile",
+    "UnusableTokenFile",
     "Verifier",
     "VolumeRange",
     "VolumeRanges",
@@ -123,14 +134,17 @@ __all__ = [
     "is_in_ranges",
     "is_token_id",
     "load_keys",
+    "load_tokens",
     "mac",
     "parse_keys",
     "parse_permission_url",
     "parse_scopes",
+    "record_of",
     "render_keys",
     "render_permission_url",
     "round_up_expiry",
     "save_keys",
+    "save_tokens",
     "sign_job",
     "sign_token",
     "sign_webhook",

@@ -19,7 +19,8 @@ PermissionUrlError
     ├── Unsignable                the value to sign is ambiguous or out of range
     └── KeyRingError              no process can start with these keys
         ├── InvalidKeys           all problems of a key ring
-        └── UnusableKeyFile       unreadable, or readable by other users
+        ├── UnusableKeyFile       unreadable, or readable by other users
+        └── UnusableTokenFile     not a list of tokens
 
 No message contains a secret or a MAC, so all of them can be logged.
 """
@@ -143,6 +144,14 @@ class InvalidKeys(KeyRingError):
 
 class UnusableKeyFile(KeyRingError):
     """The key file at `path` cannot be used."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {reason}")
+
+
+class UnusableTokenFile(KeyRingError):
+    """The token file at `path` cannot be used."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path

@@ -32,13 +32,15 @@ class FollowedFile(Generic[T]):
         path: Path,
         load: Callable[[Path], T],
         *,
+        if_missing: T | None = None,
         monotonic_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
         self._load = load
         self._monotonic_seconds = monotonic_seconds
         self._seen = _identity(path)
-        self._value = load(path)
+        may_be_missing = self._seen is None and if_missing is not None
+        self._value: T = if_missing if may_be_missing else load(path)  # type: ignore[assignment]
         self._next_check_seconds = monotonic_seconds() + CHECK_SECONDS
 
     def value(self) -> T:

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from permission_urls import FollowedKeys, KeyRingError
+from permission_urls import FollowedKeys, KeyRingError, RevokedTokens
 from runtime.malloc_tuning import tune_malloc
 from runtime.server_extra import needs_server_packages
 from volumes.cluster import Cluster, Master
@@ -48,8 +48,14 @@ async def _serve(cluster: Cluster, master: Master) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     keys = FollowedKeys(Path(cluster.keys_file))
-    loop.add_signal_handler(signal.SIGHUP, keys.check_now)
-    async with running_master(cluster, master, keys):
+    revoked = RevokedTokens(Path(cluster.tokens_file))
+
+    def check_files() -> None:
+        keys.check_now()
+        revoked.check_now()
+
+    loop.add_signal_handler(signal.SIGHUP, check_files)
+    async with running_master(cluster, master, keys, revoked):
         await stopped.wait()
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -94,7 +94,9 @@ class _Parts:
 
 
 @contextlib.asynccontextmanager
-async def running_master(cluster: Cluster, master: Master, keys: KeySource) -> AsyncIterator[None]:
+async def running_master(
+    cluster: Cluster, master: Master, keys: KeySource, revoked_tokens: Container[str] = ()
+) -> AsyncIterator[None]:
     """Run a storagemaster until the block exits.
 
     Raises:
@@ -115,7 +117,7 @@ async def running_master(cluster: Cluster, master: Master, keys: KeySource) -> A
             stack.callback(client.close)
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=1))
         clients = Clients(limits)
-        parts = _wire(cluster, master, keys, nodes, session, cache, clients)
+        parts = _wire(cluster, master, keys, revoked_tokens, nodes, session, cache, clients)
         # Runs after the last pass, and before the client session closes.
         stack.push_async_callback(parts.purge_sessions.end)
         for poll in parts.polls:
@@ -144,6 +146,7 @@ def _wire(
     cluster: Cluster,
     master: Master,
     keys: KeySource,
+    revoked_tokens: Container[str],
     nodes: Mapping[NodeId, NodeClient],
     session: aiohttp.ClientSession,
     cache: InfoCache,
@@ -175,7 +178,7 @@ def _wire(
     secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
     uploads = Uploads(mirrors, mirroring, EarlierUploads(mirrors), urls, queue, key_secret=secret)
     api = Api(
-        authorization=Authorization(keys, master=master.id),
+        authorization=Authorization(keys, master=master.id, revoked_tokens=revoked_tokens),
         upload_bytes_max=cluster.limits.upload_bytes_max,
         uploads=uploads,
         photos=photos,
@@ -189,7 +192,7 @@ def _wire(
         ),
         operators=_operator_api(mirrors, uploads, photos, queue),
         tiering=TieringApi(Tiering(mirrors)),
-        resumable=_resumable_api(mirrors, mirroring, uploads, keys),
+        resumable=_resumable_api(mirrors, mirroring, uploads, keys, revoked_tokens),
         events=events,
         metrics=MasterMetrics(events, webhooks, clients),
         status=ClusterStatus(
@@ -239,13 +242,18 @@ def _operator_api(
 
 
 def _resumable_api(
-    mirrors: Mirrors, mirroring: Mirroring, uploads: Uploads, keys: KeySource
+    mirrors: Mirrors,
+    mirroring: Mirroring,
+    uploads: Uploads,
+    keys: KeySource,
+    revoked_tokens: Container[str],
 ) -> TusApi:
     copies, completion = PartialCopies(mirrors), Completion(mirrors, mirroring)
     resumable = ResumableUploads(
         uploads, mirrors, copies, completion, PhotoReader(mirrors), keys, now_seconds=time.time
     )
-    return TusApi(resumable, bytes_max=mirrors.cluster.limits.upload_bytes_max)
+    bytes_max = mirrors.cluster.limits.upload_bytes_max
+    return TusApi(resumable, bytes_max=bytes_max, revoked_tokens=revoked_tokens)
 
 
 def _connect_to_queue(cluster: Cluster) -> redis.Redis:

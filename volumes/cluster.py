@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import NewType
 
 from volumes.address import Address
@@ -109,6 +110,11 @@ class Cluster:
     edges: Mapping[str, Edge]
     webhook_urls: tuple[str, ...] = ()
     """Receivers of events."""
+
+    @property
+    def tokens_file(self) -> str:
+        """Path of the token file, which is beside the key file."""
+        return str(PurePath(self.keys_file).with_name("tokens.toml"))
 
     @property
     def colos(self) -> tuple[Colo, ...]:

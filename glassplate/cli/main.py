@@ -45,7 +45,7 @@ SECTIONS = (
                 "glassplate.cli.commands.explain:explain", "Explain the response to a photo URL."
             ),
             LazyCommand(
-                "glassplate.cli.commands.token:token", "Create API tokens of applications."
+                "glassplate.cli.commands.token:token", "Create, list, and revoke API tokens."
             ),
             LazyCommand("glassplate.cli.commands.node:node", "Prepare, stop, and start nodes."),
             LazyCommand(

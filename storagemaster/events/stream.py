@@ -17,9 +17,13 @@ LAST_ID_HEADER = "Last-Event-ID"
 
 
 async def stream_events(
-    request: web.Request, events: Events, may_see: Callable[[int], bool]
+    request: web.Request,
+    events: Events,
+    *,
+    may_see: Callable[[int], bool],
+    is_allowed: Callable[[], bool],
 ) -> web.StreamResponse:
-    """Send events of some volumes to one watcher until it disconnects or the storagemaster stops.
+    """Send events of the volumes that a watcher may see, as long as it is allowed.
 
     Raises:
         Unavailable: The number of watchers is at its maximum.
@@ -44,19 +48,24 @@ async def stream_events(
             ) from error
         await response.prepare(request)
         with contextlib.suppress(ConnectionResetError):
-            await _send_events(response, events, watch, may_see)
+            await _send_events(response, events, watch, may_see=may_see, is_allowed=is_allowed)
         return response
 
 
 async def _send_events(
-    response: web.StreamResponse, events: Events, watch: Watch, may_see: Callable[[int], bool]
+    response: web.StreamResponse,
+    events: Events,
+    watch: Watch,
+    *,
+    may_see: Callable[[int], bool],
+    is_allowed: Callable[[], bool],
 ) -> None:
     woken = asyncio.Event()
     watch.wake = woken.set
     await response.write(f"retry: {RECONNECT_MILLISECONDS}\n\n".encode())
     if watch.missed_events:
         await response.write(b"event: missed\ndata: {}\n\n")
-    while not watch.is_over:
+    while not watch.is_over and is_allowed():
         woken.clear()
         while watch.numbered:
             numbered = watch.numbered.popleft()

@@ -193,7 +193,13 @@ class Api:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Stream the events of photos."""
-        return await stream_events(request, self._events, request[CALLER].may_use)
+        caller = request[CALLER]
+        return await stream_events(
+            request,
+            self._events,
+            may_see=caller.may_use,
+            is_allowed=lambda: self._authorization.is_valid(caller),
+        )
 
     async def metrics(self, _: web.Request) -> web.Response:
         """Return metrics for Prometheus, which can send a token."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 
 from aiohttp import web
 
@@ -16,6 +16,7 @@ from permission_urls import (
     WrongScope,
     round_up_expiry,
 )
+from permission_urls.expiry import is_expired
 from runtime.http_server import read_body
 from storagemaster.errors import BadArgument, NotAllowed, NotAuthorized
 from storagemaster.handlers.caller import Caller
@@ -48,9 +49,15 @@ class Authorization:
     """Verification of API tokens and of signed requests."""
 
     def __init__(
-        self, keys: KeySource, *, master: str, now_seconds: Callable[[], float] = time.time
+        self,
+        keys: KeySource,
+        *,
+        master: str,
+        revoked_tokens: Container[str] = (),
+        now_seconds: Callable[[], float] = time.time,
     ) -> None:
-        self._tokens = TokenVerifier(keys)
+        self._revoked_tokens = revoked_tokens
+        self._tokens = TokenVerifier(keys, is_revoked=revoked_tokens.__contains__)
         self._signatures = InternalVerifier(keys, receiver=master)
         self._now_seconds = now_seconds
 
@@ -80,6 +87,12 @@ class Authorization:
             return await handle(request)
 
         return authorized
+
+    def is_valid(self, caller: Caller) -> bool:
+        """Return True if the caller's token has neither expired nor been revoked meanwhile."""
+        return caller.token_id not in self._revoked_tokens and not is_expired(
+            caller.expiry, self._now_seconds()
+        )
 
     def _verify_token(self, request: web.Request, scope: Scope) -> Caller:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -1,6 +1,6 @@
 """Handlers of resumable uploads, by the tus protocol. They translate HTTP and decide nothing."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -36,7 +36,14 @@ from storagemaster.uploads.upload_body import (
 class TusApi:
     """Handlers for clients that upload a photo in parts."""
 
-    def __init__(self, uploads: ResumableUploads, *, bytes_max: int) -> None:
+    def __init__(
+        self,
+        uploads: ResumableUploads,
+        *,
+        bytes_max: int,
+        revoked_tokens: Container[str] = (),
+    ) -> None:
+        self._revoked_tokens = revoked_tokens
         self._uploads = uploads
         self._bytes_max = bytes_max
         self._by_method: Mapping[str, Handler] = {
@@ -158,9 +165,12 @@ class TusApi:
 
     def _upload(self, request: web.Request) -> ResumableUpload:
         try:
-            return self._uploads.verify(request.match_info["upload"])
+            upload = self._uploads.verify(request.match_info["upload"])
         except PermissionUrlError as error:
             raise UnknownUpload("this is not the URL of an upload") from error
+        if upload.token_id in self._revoked_tokens:
+            raise UnknownUpload("the token that began this upload was revoked")
+        return upload
 
 
 @dataclass(frozen=True, slots=True)

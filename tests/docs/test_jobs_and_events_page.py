@@ -197,7 +197,11 @@ def test_server_sent_events():
     with all_events.watching() as watch:
         all_events.publish(READY)
         response = RecordedResponse(watch)
-        asyncio.run(stream._send_events(response, all_events, watch, lambda _: True))
+        asyncio.run(
+            stream._send_events(
+                response, all_events, watch, may_see=lambda _: True, is_allowed=lambda: True
+            )
+        )
     assert response.text.rstrip("\n") == only_block("### Server-sent events")
     text = section(PAGE, "### Server-sent events")
     assert f"the last {events.WINDOW_MAX} events" in text

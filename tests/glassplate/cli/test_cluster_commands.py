@@ -142,7 +142,7 @@ def test_token_has_its_scopes_only(glassplate, cluster, photo):
     """A token allows its scopes and no other; one that never expires has a warning."""
     result = glassplate("token", "create", "--scope", "upload", "--scope", "read")
     assert result.exit_code == 0
-    assert result.stderr == ""
+    assert "of application default. It expires " in result.stderr
     with blocking.Client(cluster.masters, token=result.stdout.strip()) as client:
         reference = client.put(photo).reference
         assert client.info(reference).state == "pending"

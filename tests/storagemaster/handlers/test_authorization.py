@@ -1,9 +1,11 @@
 """Authorization: each route accepts only a token of its scope, and a token reveals only its own."""
 
+import asyncio
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 
+import aiohttp
 import pytest
 
 from glassplate.session.new_tokens import new_token, sign_new_token
@@ -11,16 +13,22 @@ from permission_urls import (
     Key,
     KeyRing,
     KeyState,
+    RevokedTokens,
     Scope,
     Token,
     VolumeRange,
     parse_permission_url,
+    record_of,
+    save_tokens,
     sign_token,
 )
-from storagemaster import wire
+from storagemaster import app, wire
+from tests.free_ports import free_port
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import KEYS
 from tests.storagemaster.uploads.test_bad_uploads import assert_nothing_is_left, assert_problem
+from volumes.address import Address
+from volumes.cluster import Colo, Master
 from volumes.photo_path import parse_photo_version
 
 OTHER_KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32, 64)), state=KeyState.SIGNING),))
@@ -180,3 +188,32 @@ async def send(cluster, method, path, authorization, body=None):
     data = picture(width=320, height=200) if path.partition("?")[0] == "/photos" else body
     headers = {"Authorization": authorization}
     return await cluster.master.request(method, path, data=data, headers=headers)
+
+
+async def test_a_revoked_token_is_refused_by_a_running_storagemaster(cluster, tmp_path):
+    """Its next request gets 401, and its event stream ends before the next event."""
+    clock = [0.0]
+    path = tmp_path / "tokens.toml"
+    revoked = RevokedTokens(path, monotonic_seconds=lambda: clock[0])
+    token = new_token(["upload", "read"])
+    master = Master(id="m9", colo=Colo("east"), address=Address("127.0.0.1", free_port()))
+    headers = {"Authorization": f"Bearer {sign_token(KEYS, token)}"}
+    async with (
+        app.running_master(cluster.config, master, KEYS, revoked),
+        aiohttp.ClientSession(f"http://{master.address}", headers=headers) as session,
+        session.get("/events") as stream,
+    ):
+        assert (await stream.content.readline()).startswith(b"retry")
+        async with session.post("/photos?volume=1", data=picture()) as stored:
+            assert stored.status == 201
+            receipt = await stored.json()
+        save_tokens(path, [replace(record_of(token), revoked=True)], now_seconds=0)
+        clock[0] += 1
+        async with session.post("/photos?volume=1", data=picture()) as refused:
+            assert refused.status == 401
+            assert "was revoked" in (await refused.json())["detail"]
+        other = {"Authorization": bearer(["delete"])}
+        deleted = "/photos/{volume}/{photo}".format(**receipt)
+        async with session.delete(deleted, headers=other) as done:
+            assert done.status == 200
+        assert b"deleted" not in await asyncio.wait_for(stream.content.read(), 20)
