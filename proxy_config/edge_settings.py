@@ -84,6 +84,33 @@ class NginxSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IngestSettings:
+    """Settings of one nginx in front of the storagemasters. `run_dir` is an absolute path.
+
+    `connections_max` and `requests_per_second` are limits of one client address.
+
+    Raises:
+        InvalidSetting: nginx cannot start with a value.
+    """
+
+    ingest_id: str
+    run_dir: str
+    worker_processes: int = 2
+    worker_user: str = ""
+    tls: TlsFiles | None = None
+    connections_max: int = 64
+    requests_per_second: int = 50
+
+    def __post_init__(self) -> None:
+        _check_paths(run_dir=self.run_dir)
+        if self.worker_user and not _USER.fullmatch(self.worker_user):
+            raise InvalidSetting(f"worker_user: {self.worker_user!r} is not a user name")
+        _check_at_least("worker_processes", self.worker_processes, 1)
+        _check_at_least("connections_max", self.connections_max, 1)
+        _check_at_least("requests_per_second", self.requests_per_second, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VarnishSettings:
     """Settings of one Varnish. `run_dir` is an absolute path that its user owns.
 

@@ -84,10 +84,15 @@ def nginx_command(
     settings: NginxSettings, config_dir: str, *, program: str = NGINX_PROGRAM
 ) -> list[str]:
     """Return the command that runs nginx in the foreground, with its files in `config_dir`."""
+    return command_in(settings.run_dir, config_dir, program=program)
+
+
+def command_in(run_dir: str, config_dir: str, *, program: str) -> list[str]:
+    """Return the command that runs any nginx in the foreground."""
     return [
         program,
         "-e",
-        f"{settings.run_dir}/error.log",
+        f"{run_dir}/error.log",
         "-p",
         config_dir,
         "-c",

@@ -19,9 +19,12 @@ from pathlib import Path
 import pytest
 
 from proxy_config import (
+    IngestSettings,
     NginxSettings,
     VarnishSettings,
+    ingest_command,
     nginx_command,
+    render_ingest,
     render_nginx,
     render_varnish,
     varnish_command,
@@ -104,6 +107,30 @@ def running_varnish(
         command = varnish_command(cluster.edges[edge_id], chosen, str(folder / "config"))
         with _running([*command, *QUICKLY_COMPILED], cluster, edge_id, folder) as edge:
             yield edge
+
+
+@contextlib.contextmanager
+def running_ingest(cluster: Cluster, ingest_id: str, **settings: object) -> Iterator[Path]:
+    """Run an ingest nginx of the cluster; yield the folder of its logs."""
+    _fail_without(NGINX_PROGRAM)
+    with _edge_folder() as folder:
+        settings.setdefault("worker_user", getpass.getuser() if os.geteuid() == 0 else "")
+        chosen = IngestSettings(
+            ingest_id=ingest_id,
+            run_dir=str(folder / "run"),
+            **settings,  # type: ignore[arg-type]  # checked by the class itself
+        )
+        write_files(folder / "config", render_ingest(cluster, chosen))
+        output_file = folder / "output"
+        with output_file.open("wb") as output:
+            command = ingest_command(chosen, str(folder / "config"))
+            process = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            _wait_until_listening(cluster.ingests[ingest_id].listen, process, output_file)
+            yield folder / "run"
+        finally:
+            process.terminate()
+            process.wait(timeout=START_SECONDS_MAX)
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:

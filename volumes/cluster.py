@@ -75,6 +75,15 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ingest:
+    """An nginx in front of the storagemasters, for clients that are not machines of the cluster."""
+
+    id: str
+    colo: Colo
+    listen: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Limits of uploads and of background work. The file of any camera fits."""
 
@@ -108,6 +117,7 @@ class Cluster:
     volumes: Mapping[VolumeId, Volume]
     masters: Mapping[str, Master]
     edges: Mapping[str, Edge]
+    ingests: Mapping[str, Ingest] = field(default_factory=dict)
     webhook_urls: tuple[str, ...] = ()
     """Receivers of events."""
 

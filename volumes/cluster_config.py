@@ -12,6 +12,7 @@ from volumes.cluster import (
     Cluster,
     Colo,
     Edge,
+    Ingest,
     Limits,
     Master,
     Node,
@@ -65,6 +66,7 @@ def parse_cluster(text: str) -> Cluster:
         volumes=_read_volumes(top, nodes),
         masters=_read_masters(top),
         edges=_read_edges(top, nodes),
+        ingests=_read_ingests(top),
         webhook_urls=_read_webhook_urls(top.table("webhooks")),
     )
     top.report_unknown_keys()
@@ -182,6 +184,16 @@ def _read_edges(top: Table, nodes: dict[NodeId, Node]) -> dict[str, Edge]:
     return edges
 
 
+def _read_ingests(top: Table) -> dict[str, Ingest]:
+    ingests = {}
+    for id_, table in top.named_tables("ingests"):
+        ingests[id_] = Ingest(
+            id=id_, colo=Colo(table.plain_name("colo")), listen=table.address("listen")
+        )
+        table.report_unknown_keys()
+    return ingests
+
+
 def _read_webhook_urls(table: Table) -> tuple[str, ...]:
     urls = table.texts("urls", [])
     for url in urls:
@@ -255,6 +267,7 @@ def _check_shared_addresses(cluster: Cluster, problems: list[Problem]) -> None:
         *((f"masters.{m.id}.address", m.address) for m in cluster.masters.values()),
         *((f"edges.{e.id}.listen", e.listen) for e in cluster.edges.values()),
         *((f"edges.{e.id}.purge", e.purge) for e in cluster.edges.values()),
+        *((f"ingests.{i.id}.listen", i.listen) for i in cluster.ingests.values()),
     ]
     for key, address in named:
         owner = owners.setdefault(str(address), key)

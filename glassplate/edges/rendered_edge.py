@@ -10,10 +10,11 @@ from pathlib import Path
 
 from glassplate.edges.reload import reload_nginx, reload_varnish
 from permission_urls import KeySource, Purpose, derived_keys
-from proxy_config import nginx, varnish
+from proxy_config import ingest, nginx, varnish
 from proxy_config.edge_settings import (
     NGINX_PROGRAM,
     VARNISH_PROGRAM,
+    IngestSettings,
     NginxSettings,
     VarnishSettings,
 )
@@ -57,6 +58,26 @@ def rendered_nginx(
         files=nginx.render_nginx(cluster, settings, read_keys_of(keys)),
         main_file=nginx.CONFIG_NAME,
         secret_files=frozenset({nginx.KEYS_NAME}),
+        program=program,
+        command=command,
+        check_command=lambda folder: [*command(folder), "-t"],
+        reload=lambda folder: reload_nginx(command(folder)),
+    )
+
+
+def rendered_ingest(
+    cluster: Cluster, settings: IngestSettings, *, program: str = NGINX_PROGRAM
+) -> RenderedEdge:
+    """Render an nginx in front of the storagemasters.
+
+    Raises:
+        ProxyConfigError: The settings are invalid.
+    """
+    command = partial(ingest.ingest_command, settings, program=program)
+    return RenderedEdge(
+        files=ingest.render_ingest(cluster, settings),
+        main_file=nginx.CONFIG_NAME,
+        secret_files=frozenset(),
         program=program,
         command=command,
         check_command=lambda folder: [*command(folder), "-t"],

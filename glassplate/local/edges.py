@@ -9,6 +9,7 @@ from pathlib import Path
 
 from glassplate.edges.rendered_edge import (
     RenderedEdge,
+    rendered_ingest,
     rendered_nginx,
     rendered_varnish,
     write_edge,
@@ -18,10 +19,11 @@ from permission_urls import KeySource, load_keys
 from proxy_config.edge_settings import (
     LUA_MODULE_NAME,
     NGINX_MODULES,
+    IngestSettings,
     NginxSettings,
     VarnishSettings,
 )
-from volumes.cluster import Cluster, Edge
+from volumes.cluster import Cluster, Edge, Ingest
 from volumes.cluster_file import load_cluster
 
 NGINX_CACHE_BYTES = 256 * 1024 * 1024
@@ -75,6 +77,28 @@ def prepare_edge(
     return LocalEdge(edge.id, rendered.command(str(config)), config, render)
 
 
+def prepare_ingest(
+    cluster: Cluster, ingest: Ingest, folder: Path, *, search_path: str
+) -> list[str] | None:
+    """Write the files of an ingest. Return its command, or None if nginx is not installed."""
+    program = shutil.which("nginx", path=search_path)
+    if program is None:
+        return None
+    config, run = folder / "config", folder / "run"
+    run.mkdir(parents=True, exist_ok=True)
+    settings = IngestSettings(
+        ingest_id=ingest.id,
+        run_dir=str(run),
+        worker_user=_worker_user(),
+        # All clients of a local cluster have one address.
+        connections_max=1024,
+        requests_per_second=1000,
+    )
+    rendered = rendered_ingest(cluster, settings, program=program)
+    write_edge(rendered, config)
+    return rendered.command(str(config))
+
+
 def nginx_settings(edge_id: str, *, cache: Path, run: Path) -> NginxSettings:
     """Return the settings of a local nginx."""
     return NginxSettings(
@@ -83,8 +107,12 @@ def nginx_settings(edge_id: str, *, cache: Path, run: Path) -> NginxSettings:
         cache_bytes=NGINX_CACHE_BYTES,
         run_dir=str(run),
         worker_processes=NGINX_WORKERS,
-        worker_user=getpass.getuser() if os.geteuid() == 0 else "",
+        worker_user=_worker_user(),
     )
+
+
+def _worker_user() -> str:
+    return getpass.getuser() if os.geteuid() == 0 else ""
 
 
 def varnish_settings(edge_id: str, *, run: Path) -> VarnishSettings:

@@ -24,6 +24,11 @@ class LocalPorts:
         return {"east-nginx": self.first, "west-nginx": self.first + 1, "varnish": self.first + 2}
 
     @property
+    def ingests(self) -> dict[str, int]:
+        """The port of each nginx in front of the storagemasters."""
+        return {"east-ingest": self.first + 3, "west-ingest": self.first + 4}
+
+    @property
     def purge(self) -> dict[str, int]:
         """The purge port of each edge."""
         return {name: self.first + 5 + i for i, name in enumerate(self.edges)}
@@ -57,6 +62,7 @@ class LocalPorts:
         """Return every port and its owner."""
         return {
             **{port: name for name, port in self.edges.items()},
+            **{port: name for name, port in self.ingests.items()},
             **{port: f"{name} (purge)" for name, port in self.purge.items()},
             **{port: name for name, port in self.masters.items()},
             **{port: f"{name} (reads)" for name, port in self.reads.items()},
@@ -84,6 +90,7 @@ def render_local_cluster(ports: LocalPorts) -> str:
             *_volumes(),
             *(_master(name, port) for name, port in ports.masters.items()),
             *(_edge(name, ports) for name in ports.edges),
+            *(_ingest(name, port) for name, port in ports.ingests.items()),
         ]
     )
 
@@ -117,6 +124,10 @@ def _volumes() -> list[str]:
 
 def _master(name: str, port: int) -> str:
     return f'[masters.{name}]\ncolo = "{colo_of(name)}"\naddress = "127.0.0.1:{port}"\n'
+
+
+def _ingest(name: str, port: int) -> str:
+    return f'[ingests.{name}]\ncolo = "{colo_of(name)}"\nlisten = "127.0.0.1:{port}"\n'
 
 
 def _edge(name: str, ports: LocalPorts) -> str:

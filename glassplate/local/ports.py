@@ -72,6 +72,7 @@ def _addresses(cluster: Cluster) -> list[tuple[str, Address]]:
         *((m.id, m.address) for m in cluster.masters.values()),
         *((e.id, e.listen) for e in cluster.edges.values()),
         *((f"{e.id}, purges", e.purge) for e in cluster.edges.values()),
+        *((i.id, i.listen) for i in cluster.ingests.values()),
     ]
 
 

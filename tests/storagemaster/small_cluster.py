@@ -85,6 +85,9 @@ class SmallCluster:
 
     async def close(self) -> None:
         """Stop everything, the links first, so that nothing waits for the data that they hold."""
+        masters = [id_ for id_ in self._running if id_ not in NODES]
+        for id_ in masters:
+            await self.stop(id_)
         await self._stack.aclose()
         for id_ in tuple(self._running):
             await self.stop(id_)
@@ -92,9 +95,14 @@ class SmallCluster:
     async def another_master(self, name: str = "m2", *, colo: str = "west") -> ManualMaster:
         """Start one more storagemaster."""
         master = Master(id=name, colo=Colo(colo), address=Address(HOST, free_port()))
+        self._running[name] = contextlib.AsyncExitStack()
         running = running_manually(self.config, master, KEYS)
-        self.masters.append(await self._stack.enter_async_context(running))
+        self.masters.append(await self._running[name].enter_async_context(running))
         return self.masters[-1]
+
+    async def stop_master(self, number: int) -> None:
+        """Stop a storagemaster; its port refuses connections afterwards."""
+        await self.stop(f"m{number + 1}")
 
     async def start(self, *ids: str) -> None:
         """Start nodes that are not running."""

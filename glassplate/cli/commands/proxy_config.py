@@ -14,13 +14,14 @@ from glassplate.cli.options.parameter_types import ADDRESS, BYTES
 from glassplate.edges.rendered_edge import (
     ConfigRejected,
     RenderedEdge,
+    rendered_ingest,
     rendered_nginx,
     rendered_varnish,
     write_edge,
 )
 from glassplate.edges.watch import EdgeWatch
 from permission_urls import load_keys
-from proxy_config.edge_settings import NginxSettings, TlsFiles, VarnishSettings
+from proxy_config.edge_settings import IngestSettings, NginxSettings, TlsFiles, VarnishSettings
 from proxy_config.errors import ProxyConfigError
 from volumes.cluster import Cluster, Edge
 from volumes.cluster_file import load_cluster
@@ -52,6 +53,7 @@ def proxy_config() -> None:
       glassplate proxy-config nginx --edge east-nginx --out /etc/edge --check
       glassplate proxy-config varnish --edge varnish --out /etc/edge
       glassplate proxy-config nginx --colo east --out /etc/edge --check --watch
+      glassplate proxy-config ingest --ingest east-ingest --out /etc/ingest --check
     """
 
 
@@ -147,8 +149,6 @@ def nginx(
       glassplate proxy-config nginx --colo east --out /etc/glassplate/edge \
         --user www-data --cache-dir /srv/cache --cache-bytes 200G --check
     """
-    if bool(tls_cert) != bool(tls_key):
-        raise click.UsageError("--tls-cert and --tls-key require each other")
 
     def render() -> RenderedEdge:
         cluster = load_cluster(connection.cluster_path)
@@ -156,7 +156,7 @@ def nginx(
             edge_id=pick_edge(cluster, "nginx", edge_id=edge_id, colo=colo).id,
             worker_processes=workers,
             worker_user=user,
-            tls=TlsFiles(certificate=tls_cert, key=tls_key) if tls_cert and tls_key else None,
+            tls=_tls_files(tls_cert, tls_key),
             **settings,
         )
         return rendered_nginx(cluster, chosen, load_keys(Path(cluster.keys_file)))
@@ -196,6 +196,93 @@ def varnish(
         return rendered_varnish(cluster, chosen, load_keys(Path(cluster.keys_file)))
 
     _write(connection, render, out, check=check, watch=watch)
+
+
+@proxy_config.command()
+@click.option("--ingest", "ingest_id", metavar="ID", required=True, help="Id of the ingest.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Number of worker processes.",
+)
+@click.option("--user", default="", help="User of the workers, if root starts nginx.")
+@click.option(
+    "--connections",
+    "connections_max",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Connections of one client address.",
+)
+@click.option(
+    "--requests-per-second",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help="Requests of one client address.",
+)
+@click.option("--tls-cert", help="Absolute path of the certificate chain, a PEM file.")
+@click.option("--tls-key", help="Absolute path of the private key, a PEM file.")
+@click.option(
+    "--run-dir",
+    default="/run/glassplate",
+    show_default=True,
+    help="Folder for the pid file, logs, and temporary files.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for all files."
+)
+@click.option("--check", is_flag=True, help="Let the installed server validate the files.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Keep running: rewrite the files and reload nginx on every change.",
+)
+@click.pass_obj
+def ingest(
+    connection: Connection,
+    /,
+    *,
+    ingest_id: str,
+    out: Path | None,
+    check: bool,
+    watch: bool,
+    workers: int,
+    user: str,
+    tls_cert: str | None,
+    tls_key: str | None,
+    **settings: Any,
+) -> None:
+    r"""Write the config of an nginx in front of the storagemasters.
+
+    Browsers and devices upload through it: it has TLS, limits for each client address, and any
+    storagemaster as upstream.
+
+    \b
+    Example:
+      glassplate proxy-config ingest --ingest east-ingest --out /etc/glassplate/ingest \
+        --user www-data --tls-cert /etc/tls/cert.pem --tls-key /etc/tls/key.pem --check
+    """
+
+    def render() -> RenderedEdge:
+        chosen = IngestSettings(
+            ingest_id=ingest_id,
+            worker_processes=workers,
+            worker_user=user,
+            tls=_tls_files(tls_cert, tls_key),
+            **settings,
+        )
+        return rendered_ingest(load_cluster(connection.cluster_path), chosen)
+
+    _write(connection, render, out, check=check, watch=watch)
+
+
+def _tls_files(certificate: str | None, key: str | None) -> TlsFiles | None:
+    if bool(certificate) != bool(key):
+        raise click.UsageError("--tls-cert and --tls-key require each other")
+    return TlsFiles(certificate=certificate, key=key) if certificate and key else None
 
 
 def pick_edge(cluster: Cluster, kind: str, *, edge_id: str | None, colo: str | None) -> Edge:

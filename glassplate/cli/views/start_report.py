@@ -84,6 +84,8 @@ def _service(local: LocalCluster, name: str) -> tuple[str, str]:
     cluster = local.cluster
     if edge := cluster.edges.get(name):
         return _KINDS[edge.kind], f"http://{edge.listen}"
+    if ingest := cluster.ingests.get(name):
+        return "nginx for uploads", f"http://{ingest.listen}"
     if master := cluster.masters.get(name):
         return "storagemaster", f"http://{master.address}"
     for node in cluster.nodes.values():
