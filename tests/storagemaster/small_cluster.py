@@ -8,18 +8,21 @@ Roots of nodes are created once and wiped between tests: a volume has a thousand
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import os
 import random
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from drill.cluster.tcp_proxy import TcpProxy, running_proxy
-from permission_urls import Purpose, generate_keys
+from permission_urls import DEFAULT_APPLICATION, Purpose, generate_keys
+from storagemaster.mirrors.key_volumes import KeyVolumes
 from storagenode.app import running_node
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.health import Reserve
@@ -32,6 +35,7 @@ from tests.free_ports import free_port
 from tests.storagemaster.manual_master import ManualMaster, running_manually
 from volumes.address import Address
 from volumes.cluster import Cluster, Colo, Master, Node, NodeId, Volume
+from volumes.photo_id import derive_photo_id
 from volumes.photo_path import VolumeId, parse_path
 
 COLO_OF = {"east-1": "east", "east-2": "east", "west-1": "west", "west-2": "west"}
@@ -42,6 +46,21 @@ NO_QUEUE_URL = "redis://127.0.0.1:1"
 
 KEYS = generate_keys(random.Random(1).randbytes)
 KEY_SECRET = KEYS.ring(Purpose.PHOTO_ID).idempotency_secret
+
+
+def keys_of(volume: int, *, count: int) -> list[str]:
+    """Return Idempotency-Keys of the tests' clients whose photos belong in a volume."""
+    cluster: Any = SimpleNamespace(
+        volumes={n: Volume(number=VolumeId(n), mirrors=()) for n in MIRRORS}
+    )
+    volumes = KeyVolumes(cluster)
+
+    def is_in_volume(key: str) -> bool:
+        photo, _ = derive_photo_id(key, application=DEFAULT_APPLICATION, secret=KEY_SECRET)
+        return volumes.of(photo)[-1].number == volume
+
+    keys = filter(is_in_volume, map(str, itertools.count()))
+    return list(itertools.islice(keys, count))
 
 
 class SmallCluster:

@@ -8,11 +8,12 @@ from storagemaster.repair.settlement import original_that_stays
 from storagemaster.repair.steps import HeldOriginal
 from tests.storagemaster.bundles_to_send import sizes_of
 from tests.storagemaster.pictures import picture
+from tests.storagemaster.small_cluster import keys_of
 from volumes.photo_path import PhotoVersion, Variant
 
 OF = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
 JPEG, PNG = picture(), picture(file_format="PNG")
-BYTES = {"jpg": JPEG, "png": PNG}
+(KEY,) = keys_of(1, count=1)
 
 
 def held(node, ext, *, hint_for=None, digest="d"):
@@ -58,8 +59,8 @@ async def upload_during_a_cut(cluster):
         for number in (1, 2):
             master.fleet.mark_down(f"{colo}-{number}", "cut off")
     return (
-        await cluster.master.upload(JPEG, key="k"),
-        await other.upload(PNG, key="k"),
+        await cluster.master.upload(JPEG, key=KEY),
+        await other.upload(PNG, key=KEY),
     )
 
 
@@ -92,7 +93,7 @@ async def test_both_sides_of_a_cut_acknowledge_one_reference(cluster):
     assert not any(cluster.hidden(node, ".hints") for node in ("east-1", "east-2", "west-2"))
     (alert,) = [each for each in alerts if str(east.version) in each]
     assert "the other is in the quarantine of west-1" in alert
-    again = [await cluster.master.upload(photo, key="k") for photo in (JPEG, PNG)]
+    again = [await cluster.master.upload(photo, key=KEY) for photo in (JPEG, PNG)]
     assert [answer.status for answer in again] == [200, 409]
 
 
@@ -100,7 +101,7 @@ async def test_an_acknowledged_photo_wins_over_one_that_was_refused(cluster):
     """It has two copies, although the other one is on the first mirror."""
     other = await cluster.another_master()
     other.fleet.mark_down("east-1", "cut off")
-    answer = await other.upload(PNG, key="k")
+    answer = await other.upload(PNG, key=KEY)
     assert answer.document["pending_mirrors"] == ["east-1"]
     cluster.write("east-1", answer.original.replace(".png", ".jpg"), JPEG)
     await settle(cluster)
