@@ -168,6 +168,7 @@ class ResumableUploads:
             strict=upload.strict,
             synchronous_only=True,
         )
+        await self._uploads.refuse_reused(upload.photo_version, placed, sha256=complete.sha256)
         copies = await self._completion.publish(upload, complete, sniffed.ext, placed)
         crashpoint("copies_made")
         receipt = self._uploads.commit(upload.photo_version, sniffed, copies)

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 
 from permission_urls import DEFAULT_APPLICATION, VolumeRanges
 from runtime.crashpoint import crashpoint
-from storagemaster.errors import BadArgument, Unavailable, UnknownVolume
+from storagemaster.errors import BadArgument, IdempotencyKeyReused, Unavailable, UnknownVolume
 from storagemaster.image_header.sniff import Sniffed
 from storagemaster.job_wire import INTERACTIVE_QUEUE, NEW_QUEUE
 from storagemaster.jobs.sizes_queue import SizesQueue
@@ -195,6 +195,23 @@ class Uploads:
                 )
                 return Reservation(photo, version, placed, earlier.mtime_seconds, earlier.digest)
         return Reservation(photo, version, _require_placement(placed), int(self._now_seconds()))
+
+    async def refuse_reused(
+        self, photo_version: PhotoVersion, placed: Placement, *, sha256: str
+    ) -> None:
+        """Raise if the key of a reservation was used meanwhile, as far as the targets cannot tell.
+
+        Raises:
+            IdempotencyKeyReused: Other bytes are stored under it.
+            PhotoGone: The photo was deleted.
+            Unavailable: No mirror of the volume responded.
+        """
+        volumes = [self._mirrors.volume(photo_version.volume)]
+        if self._earlier.is_needed(volumes, placed):
+            photo, version = photo_version.photo, photo_version.version
+            earlier = await self._earlier.find(volumes, photo, version)
+            if earlier is not None and earlier.digest != sha256:
+                raise IdempotencyKeyReused
 
     def _place_in(self, volume: Volume, *, strict: bool) -> Placement | NoPlacement:
         return place_photo(self._cluster, self._mirrors.fleet.view(), [volume], strict=strict)

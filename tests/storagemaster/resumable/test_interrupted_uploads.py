@@ -7,10 +7,11 @@ import pytest
 from storagemaster.resumable import partial_copies
 from tests.storagemaster.pictures import long_picture
 from tests.storagemaster.resumable.tus_client import PATCH_TYPE, TusClient
-from tests.storagemaster.small_cluster import HOST, wait_until
+from tests.storagemaster.small_cluster import HOST, keys_of, wait_until
 
 SEGMENT_BYTES = 300_000
 PHOTO = long_picture(1_000_000)
+(KEY,) = keys_of(1, count=1)
 CUTS = (0, 1, 65_535, 300_000, 700_000, len(PHOTO) - 1)
 
 
@@ -178,3 +179,17 @@ async def test_segments_survive_a_storagemaster_that_dies(cluster, tus, received
     await wait_for_offset(other, path, 700_000)
     await finish(other, path)
     assert list(stored(cluster).values()) == [[PHOTO, PHOTO]]
+
+
+async def test_a_key_that_was_used_meanwhile_is_refused_although_no_mirror_up_knows(cluster, tus):
+    """The other photo of the key is a hint on a third node, as for an upload in one request."""
+    path = (await tus.begin(len(PHOTO), {"Idempotency-Key": KEY})).headers["Location"]
+    await tus.append(path, PHOTO[:700_000], offset=0)
+    await cluster.stop_and_notice("west-1")
+    other = await cluster.master.upload(long_picture(1000, number=1), key=KEY)
+    assert other.document["pending_mirrors"] == ["west-1"]
+    await cluster.stop_and_notice("east-1")
+    await cluster.start_and_notice("west-1")
+    answer = await tus.append(path, PHOTO[700_000:], offset=700_000)
+    assert answer.status == 409
+    assert set(cluster.holders(other.original)) == {"east-1", "west-2 for west-1"}
