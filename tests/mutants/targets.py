@@ -42,6 +42,7 @@ PUBLISHED = tuple(
         "health",
         "tombstone_race",
         "trashed_files",
+        "emptied_folders",
         "full_and_read_only",
         "syscall_errors",
         "crash_states",
@@ -51,6 +52,7 @@ LIFECYCLE = (VALUES, f"{MASTER}/lifecycle/test_deletes.py", f"{MASTER}/caches/te
 REPAIRS = (
     VALUES,
     f"{MASTER}/repair/test_plan.py",
+    f"{MASTER}/repair/test_executed_plans.py",
     "tests/probes",
     f"{MASTER}/repair/test_hinted_handoff.py",
 )
@@ -62,7 +64,9 @@ TARGETS = (
     Target("permission_urls/signing.py", (*URLS, f"{KEYS}/test_timing_safety.py")),
     Target("permission_urls/verifier.py", URLS),
     Target("permission_urls/read_signer.py", URLS),
-    Target("permission_urls/keys.py", (f"{KEYS}/test_keys.py", *URLS)),
+    Target(
+        "permission_urls/keys.py", (f"{KEYS}/test_keys.py", f"{VOLUMES}/test_photo_id.py", *URLS)
+    ),
     Target(
         "permission_urls/tokens.py", (f"{KEYS}/test_api_tokens.py", f"{KEYS}/test_cross_use.py")
     ),
@@ -95,6 +99,7 @@ TARGETS = (
         "storagemaster/mirrors/fan_out.py",
         (f"{MASTER}/mirrors/test_fan_out.py", f"{MASTER}/mirrors/test_run_all.py", VALUES),
     ),
+    Target("storagemaster/mirrors/key_volumes.py", (f"{MASTER}/mirrors/test_key_volumes.py",)),
     Target("storagemaster/mirrors/placement.py", (f"{MASTER}/mirrors/test_placement.py",)),
     Target(
         "storagemaster/mirrors/mirroring.py",
