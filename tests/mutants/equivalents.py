@@ -9,4 +9,20 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         " -> now - self._raised_at > FENCE_SECONDS_MAX": "clearing an empty set changes nothing",
         "Fence._raise: 8 -> 9": "a serial is compared as a whole, whatever its length",
     },
+    "permission_urls/verifier.py": {": 4096 -> 4097": TUNING},
+    "permission_urls/read_signer.py": {
+        "ReadSigner.sign_sizes: sorted -> list": "only the order of names in an error message",
+    },
+    "volumes/photo_id.py": {
+        "derive_photo_id: 1 -> 2": "the encoding takes no more than its number of characters",
+    },
+    "storagenode/transport/write_batcher.py": {
+        "WriteBatcher._next: writes and size > WRITE_BYTES_MAX"
+        " -> size > WRITE_BYTES_MAX": "a single file is always smaller than a request",
+        "WriteBatcher._write: True -> False": "a request has one outcome for each of its files",
+    },
+    "storagemaster/mirrors/key_volumes.py": {
+        "KeyVolumes.of: 0 -> 1": "more weights than volumes are never read",
+        "KeyVolumes.of: 1 -> 2": "more weights than volumes are never read",
+    },
 }

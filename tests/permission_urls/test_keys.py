@@ -5,6 +5,7 @@ import os
 import pytest
 
 from permission_urls import InvalidKeys, Key, KeyRing, KeyState, generate_key
+from permission_urls.keys import problems_of_secret
 
 
 def make_key(key_id: str, first: int = 0, state: KeyState = KeyState.ACCEPTED) -> Key:
@@ -114,3 +115,16 @@ def test_no_repr_shows_a_secret(ring):
     """A repr is safe to log."""
     assert "secret" not in repr(ring)
     assert ring.signing_key.secret.hex() not in repr(ring)
+
+
+def test_eight_different_bytes_are_enough():
+    """Fewer are not."""
+    assert problems_of_secret("a", bytes(range(8)) * 4) == []
+    assert problems_of_secret("a", bytes(range(7)) * 4 + bytes(4)) != []
+
+
+def test_the_oldest_key_derives_photo_ids():
+    """So that a new signing key changes no id."""
+    oldest, newer = make_key("a", 0), make_key("b", 1, KeyState.SIGNING)
+    alone = KeyRing(keys=(make_key("a", 0, KeyState.SIGNING),))
+    assert KeyRing(keys=(oldest, newer)).idempotency_secret == alone.idempotency_secret

@@ -50,7 +50,7 @@ def test_a_changed_job_is_refused(ring, fields):
 @pytest.mark.parametrize(
     "fields",
     [{"a\n": "b"}, {"a": "b\nc=d"}, {"a=b": "c"}, {"": "b"}, {"a": "\ud800"}, {"a": 3}, {"a": None},
-     {1: "b"}, {"a": {"b": "c"}}],
+     {1: "b"}, {"a": {"b": "c"}}, {"a": "b", "c": "d\n"}],
 )  # fmt: skip
 def test_fields_without_one_reading_are_neither_signed_nor_accepted(ring, fields):
     """Ambiguous or invalid fields raise only errors of this package."""

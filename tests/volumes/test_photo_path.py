@@ -27,6 +27,7 @@ from volumes.photo_path import (
     render_path,
     render_stem,
     shard_of,
+    volume_of,
 )
 
 VOLUMES = st.integers(1, VOLUME_MAX)
@@ -143,3 +144,15 @@ def test_an_original_knows_that_it_is_one():
         s for s in "abcdefghijklmnopqrstuvwxyz" if Variant(photo_version, s, "jpg").is_original
     ]
     assert originals == ["o"]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        PhotoTombstone(7, "01jd3x8m2c9qp4k7"),
+        Info(PhotoVersion(7, "01jd3x8m2c9qp4k7", "3fz8qd")),
+    ],
+)
+def test_every_file_knows_its_volume(file):
+    """Also the one that belongs to no version."""
+    assert volume_of(file) == 7

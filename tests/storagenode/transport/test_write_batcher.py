@@ -223,3 +223,50 @@ def test_closing_cancels_all_writes():
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(run())
+
+
+def test_a_caller_cancelled_during_its_request_affects_no_other():
+    """The others of the same request get their results, and nothing fails in the background."""
+
+    async def run():
+        failures = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: failures.append(context)
+        )
+        node = Node()
+        writes, first = await busy(node)
+        waiting = await begin(writes, [file_of(number) for number in (1, 2, 3)])
+        node.respond()
+        await run_pending()
+        waiting[0].cancel()
+        await run_pending()
+        node.respond(1)
+        assert [each.digest for each in await asyncio.gather(*waiting[1:])] == [
+            file_of(number).digest for number in (2, 3)
+        ]
+        await first
+        await run_pending()
+        assert failures == []
+        assert node.sizes() == [1, 3]
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+
+
+def test_files_of_cancelled_callers_are_dropped_and_the_next_one_is_sent():
+    """Whatever waits behind them is not delayed."""
+
+    async def run():
+        node = Node()
+        writes, first = await busy(node)
+        waiting = await begin(writes, [file_of(number) for number in (1, 2, 3)])
+        for each in waiting[:2]:
+            each.cancel()
+        await run_pending()
+        node.respond()
+        await first
+        await run_pending()
+        assert [file.digest for file in node.requests[1][0]] == [file_of(3).digest]
+        node.respond(1)
+        await waiting[2]
+
+    asyncio.run(asyncio.wait_for(run(), 10))
