@@ -3,6 +3,7 @@
 from tests.planted.batch_bugs import BUGS_OF_BATCHES
 from tests.planted.disk_bugs import BUGS_OF_DISKS
 from tests.planted.edge_bugs import BUGS_OF_EDGES
+from tests.planted.hardening_bugs import BUGS_OF_HARDENING
 from tests.planted.node_bugs import BUGS_OF_NODES
 from tests.planted.permission_bugs import BUGS_OF_PERMISSIONS
 from tests.planted.repair_bugs import BUGS_OF_REPAIRS
@@ -16,4 +17,5 @@ BUGS = (
     *BUGS_OF_REPAIRS,
     *BUGS_OF_PERMISSIONS,
     *BUGS_OF_EDGES,
+    *BUGS_OF_HARDENING,
 )

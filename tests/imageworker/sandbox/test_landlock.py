@@ -1,13 +1,16 @@
 """Landlock alone denies the file system, also where the system-call filter does not."""
 
 import itertools
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from imageworker.recipe import DEFAULT_RECIPE
 from imageworker.sandbox.landlock import handled_access
+from imageworker.sandbox.sandbox import enter_sandbox
 
 ATTEMPTS = {
     "read": "open(sys.argv[1]).read()",
@@ -53,3 +56,30 @@ def test_a_newer_kernel_denies_no_less() -> None:
     masks = [handled_access(abi) for abi in range(12)]
     assert masks[0] == 0
     assert all(later & earlier == earlier for earlier, later in itertools.pairwise(masks))
+
+
+class NoFilter:
+    """A system-call filter that allows every call."""
+
+    def install(self) -> bool:
+        """Install nothing."""
+        return False
+
+
+def test_a_decoder_is_under_landlock_besides_its_filter(tmp_path: Path) -> None:
+    """Without the filter, it still removes no photo."""
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"a photo")
+    child = os.fork()
+    if not child:
+        status = 2
+        try:
+            enter_sandbox(DEFAULT_RECIPE.limits, NoFilter())  # type: ignore[arg-type]
+            photo.unlink()
+            status = 1
+        except PermissionError:
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert photo.read_bytes() == b"a photo"
