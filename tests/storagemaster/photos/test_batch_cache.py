@@ -8,7 +8,8 @@ from dataclasses import asdict
 import pytest
 from pymemcache.client.base import Client
 
-from permission_urls import Key, KeyRing, KeyState
+from glassplate.session.new_tokens import sign_new_token
+from permission_urls import Key, KeyRing, KeyState, parse_permission_url
 from storagemaster import wire
 from storagemaster.caches import memcached as memcached_client
 from storagemaster.caches.info_cache import CachedInfo, InfoCache, info_of, key_of
@@ -64,6 +65,35 @@ async def test_revoked_version_is_gone_from_memcached(cluster_with, memcached):
     assert answer.status == 200
     new = dataclasses.replace(old, version=answer.document["version"])
     assert states_of(await batch_of(cluster, [old, new])) == ["gone", "ready"]
+
+
+@pytest.mark.parametrize("query", ["", "?expires=1h"])
+@pytest.mark.parametrize("scopes", [["read"], ["read", "original"]])
+async def test_entry_of_memcached_has_only_the_urls_of_the_request(
+    cluster_with, memcached, scopes, query
+):
+    """The scopes of the token and the expiry of the request decide, as for a single photo."""
+    cluster = await cluster_with(memcached=(memcached,))
+    (photo_version,) = await ready_photos(cluster, 1)
+    assert states_of(await batch_of(cluster, [photo_version])) == ["ready"]
+    headers = {"Authorization": f"Bearer {sign_new_token(KEYS, scopes)}"}
+    one = await cluster.master.request("GET", f"/photos/{photo_version}{query}", headers=headers)
+    answer = await cluster.master.request(
+        "POST",
+        f"{wire.LOOKUP.path()}{query}",
+        data=wire.render_batch_request([photo_version]),
+        headers=headers,
+    )
+    (entry,) = answer.document["photos"]
+    assert set(entry["urls"]) == {*"sqt", *("o" if "original" in scopes else "")}
+    for letter, url in entry["urls"].items():
+        permission, single = (
+            parse_permission_url(each.removeprefix(cluster.config.public_url)).permission
+            for each in (url, one.document["urls"][letter])
+        )
+        assert permission.key_id == single.key_id
+        assert (permission.expiry == 0) == (single.expiry == 0) == (query == "")
+        assert query or url == one.document["urls"][letter]
 
 
 def signed_entry(photo_version, info, confirmed_seconds, keys=KEYS):
