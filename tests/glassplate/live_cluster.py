@@ -218,12 +218,13 @@ async def _end_all_tasks():
 
 @contextlib.asynccontextmanager
 async def reading_edge(cluster, port):
-    """Run an edge that tries each node in turn and forwards the first usable response."""
+    """Run an edge that tries each mirror in turn and forwards the first usable response."""
     async with aiohttp.ClientSession(auto_decompress=False) as session:
 
         async def read(request):
             status = 502
-            for node in cluster.nodes.values():
+            volume = int(request.raw_path.split("/")[1])
+            for node in cluster.mirrors_of(volume):
                 url = f"http://{node.read}{request.raw_path}"
                 wanted = {k: v for k, v in request.headers.items() if k in {"Range", "If-Range"}}
                 with contextlib.suppress(aiohttp.ClientError):
