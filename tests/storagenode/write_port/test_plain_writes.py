@@ -144,7 +144,7 @@ def requests_of(node, first):
         "bad path": post(node, b'[{"path": "../x", "hint_for": "", "bytes": 0}]\n'),
         "expired": post(node, good, expiry_seconds=1),
         "not signed for this": post(node, good, signed=batch(photo(1))),
-        "unusual head": post(node, batch(photo(first + 7)), "Accept-Encoding: gzip"),
+        "unusual head": post(node, batch(photo(first + 7)), "Cookie: a=b"),
     }
 
 
