@@ -102,28 +102,6 @@ class BoundedServer(web.Server):
         return BoundedHandler(self, self._options)
 
 
-class BoundedRunner(web.AppRunner):
-    """A `web.AppRunner` whose server is a `BoundedServer`."""
-
-    def __init__(
-        self, application: web.Application, refuse: Refuse, clients: Clients, **options: Any
-    ) -> None:
-        super().__init__(application, **options)
-        self._refuse = refuse
-        self._clients = clients
-        self._options = options
-
-    async def _make_server(self) -> web.Server:
-        made = await super()._make_server()
-        return BoundedServer(
-            made.request_handler,
-            self._refuse,
-            self._clients,
-            request_factory=made.request_factory,
-            **self._options,
-        )
-
-
 class BoundedHandler(web.RequestHandler):
     """The protocol of one connection of a `BoundedServer`; a `Connection` of its `Clients`."""
 

@@ -116,14 +116,23 @@ def render_json(
     status: int, document: object, headers: Mapping[str, str] | None = None
 ) -> tuple[bytes, bytes]:
     """Return head and body of a response with a JSON document, on a kept connection."""
-    body = json.dumps(document).encode()
-    lines = [f"{name}: {text}\r\n" for name, text in (headers or {}).items()]
+    all_headers = {**(headers or {}), "Content-Type": "application/json; charset=utf-8"}
+    return render_response(status, all_headers, json.dumps(document).encode())
+
+
+def render_response(status: int, headers: Mapping[str, str], body: bytes) -> tuple[bytes, bytes]:
+    """Return head and body of a response, on a kept connection."""
+    lines = "".join([f"{name}: {text}\r\n" for name, text in headers.items()])
     head = (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{''.join(lines)}"
-        f"Content-Type: application/json; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+        f"HTTP/1.1 {status} {_phrase(status)}\r\n{lines}Content-Length: {len(body)}\r\n"
         f"Date: {_render_date(int(time.time()))}\r\n\r\n"
     )
     return head.encode("latin-1"), body
+
+
+@lru_cache
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase
 
 
 @lru_cache(1)

@@ -11,7 +11,8 @@ import redis
 
 from permission_urls import InternalSigner, KeySource, Purpose, ReadSigner
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
-from runtime.http_server import BoundedRunner, serving
+from runtime.http_server import serving
+from runtime.plain_server import PlainRunner
 from storagemaster.background import repeating
 from storagemaster.caches.info_cache import InfoCache
 from storagemaster.caches.purge_sessions import PASS_SECONDS as SESSIONS_PASS_SECONDS
@@ -24,6 +25,7 @@ from storagemaster.events.webhooks import Webhooks
 from storagemaster.handlers.api import Api
 from storagemaster.handlers.authorization import Authorization
 from storagemaster.handlers.operator_api import OperatorApi
+from storagemaster.handlers.plain_uploads import PLAIN_UPLOADS
 from storagemaster.handlers.problems import malformed_request_response
 from storagemaster.handlers.regenerate_api import RegenerateApi
 from storagemaster.handlers.tiering_api import TieringApi
@@ -126,12 +128,14 @@ async def running_master(
         await parts.purge_sessions.settle()
         for work, pause_seconds in parts.works:
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
-        runner = BoundedRunner(
+        runner = PlainRunner(
             parts.api.application(),
+            PLAIN_UPLOADS,
+            parts.api.plain_uploads().respond,
             malformed_request_response,
             clients,
+            idle_seconds=KEEPALIVE_SECONDS,
             access_log=None,
-            keepalive_timeout=KEEPALIVE_SECONDS,
             auto_decompress=False,
         )
         await stack.enter_async_context(

@@ -18,6 +18,7 @@ from storagemaster.handlers.path_fields import (
     version_in,
     volume_in,
 )
+from storagemaster.handlers.plain_uploads import PlainUploads
 from storagemaster.handlers.problems import SERVER_NAME, problem_middleware
 from storagemaster.handlers.regenerate_api import RegenerateApi
 from storagemaster.handlers.tiering_api import TieringApi
@@ -93,6 +94,12 @@ class Api:
             **tiering.handlers,
             **resumable.handlers,
         }
+
+    def plain_uploads(self) -> PlainUploads:
+        """Return the handler of plain uploads."""
+        return PlainUploads(
+            self._authorization, self._uploads, upload_bytes_max=self._upload_bytes_max
+        )
 
     def application(self) -> web.Application:
         """Return the routes as an aiohttp application."""

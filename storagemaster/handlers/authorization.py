@@ -70,7 +70,8 @@ class Authorization:
         async def authorized(request: web.Request) -> web.StreamResponse:
             match route.access:
                 case Scope():
-                    caller = request[CALLER] = self._verify_token(request, route.access)
+                    token = request.headers.get("Authorization", "")
+                    caller = request[CALLER] = self.caller_of(token, route.access)
                     if "volume" in request.match_info:
                         caller.refuse_other_volumes(volume_in(request))
                     if route.has_urls:
@@ -94,8 +95,14 @@ class Authorization:
             caller.expiry, self._now_seconds()
         )
 
-    def _verify_token(self, request: web.Request, scope: Scope) -> Caller:
-        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    def caller_of(self, authorization: str, scope: Scope) -> Caller:
+        """Return the caller with this Authorization header.
+
+        Raises:
+            NotAuthorized: The header has no valid token.
+            NotAllowed: The token has another scope.
+        """
+        kind, _, token = authorization.partition(" ")
         if kind.lower() != "bearer" or not token:
             raise NotAuthorized(f"send Authorization: Bearer with a token of scope {scope}")
         try:

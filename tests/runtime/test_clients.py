@@ -15,7 +15,8 @@ from runtime.clients import (
     allow_open_files,
     share_of_connections,
 )
-from runtime.http_server import BoundedRunner
+from runtime.plain_http import PlainRequests
+from runtime.plain_server import PlainRunner
 
 LIMITS = ClientLimits(connections_max=3)
 WINDOW = LIMITS.window_seconds
@@ -139,7 +140,14 @@ async def served(limits=LIMITS):
     application = web.Application()
     application.add_routes([web.post("/", echo), web.get("/", large)])
     clients = Clients(limits)
-    runner = BoundedRunner(application, lambda status: web.Response(status=status), clients)
+    runner = PlainRunner(
+        application,
+        PlainRequests("PUT"),
+        lambda _request, _body: None,
+        lambda status: web.Response(status=status),
+        clients,
+        idle_seconds=60,
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
