@@ -18,6 +18,7 @@ MasterError
 ├── UploadLocked                 423  no node with the resumable upload responded
 ├── TusVersionMismatch           412  the client speaks another version of tus
 ├── ChecksumMismatch             460  the body does not have its declared checksum
+├── QuotaExceeded                429  the token permits no more uploads now
 ├── PhotoGone                    410  the photo was deleted
 ├── IdempotencyKeyReused         409  the Idempotency-Key was used for other bytes
 └── Unavailable                  503  temporary; nothing was acknowledged
@@ -197,6 +198,18 @@ class IdempotencyKeyReused(MasterError):
 
     def __init__(self) -> None:
         super().__init__("other bytes are stored under this key; send each photo with its own key")
+
+
+class QuotaExceeded(MasterError):
+    """The token permits no more uploads now. Nothing was stored."""
+
+    slug = "quota-exceeded"
+    status = 429
+    title = "Upload quota exceeded"
+
+    def __init__(self, limit: str, *, retry_after_seconds: int) -> None:
+        super().__init__(f"{limit}; nothing was stored, try again in {retry_after_seconds} s")
+        self.headers = {"Retry-After": str(retry_after_seconds)}  # type: ignore[misc]
 
 
 class Unavailable(MasterError):

@@ -21,7 +21,9 @@ from runtime.http_server import read_body
 from storagemaster.errors import BadArgument, NotAllowed, NotAuthorized
 from storagemaster.handlers.caller import Caller
 from storagemaster.handlers.path_fields import volume_in
+from storagemaster.handlers.quotas import UploadQuotas
 from storagemaster.photos.photo_urls import UrlGrant
+from storagemaster.resumable import tus
 from storagemaster.wire import (
     EXPIRES_QUERY,
     SIGNATURE_HEADER,
@@ -32,6 +34,7 @@ from storagemaster.wire import (
 from storagenode.protocol.errors import InvalidSignature
 from storagenode.protocol.wire import refuse_unless_signed
 from volumes.durations import parse_duration
+from volumes.json_text import parse_whole_number
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -60,6 +63,7 @@ class Authorization:
         self._tokens = TokenVerifier(keys, is_revoked=revoked_tokens.__contains__)
         self._signatures = InternalVerifier(keys, receiver=master)
         self._now_seconds = now_seconds
+        self._quotas = UploadQuotas(now_seconds)
 
     def authorized(self, route: Route, handle: Handler) -> Handler:
         """Return the handler with the check that the route needs before it.
@@ -74,6 +78,8 @@ class Authorization:
                     caller = request[CALLER] = self.caller_of(token, route.access)
                     if "volume" in request.match_info:
                         caller.refuse_other_volumes(volume_in(request))
+                    if route.access is Scope.UPLOAD:
+                        self._quotas.admit(caller, _announced_bytes(request))
                     if route.has_urls:
                         request[URLS] = caller.url_grant(expiry_seconds=self._expiry_in(request))
                 case Access.SIGNED:
@@ -142,6 +148,15 @@ class Authorization:
             digest=request.headers.get(SIGNED_DIGEST_HEADER, ""),
             now_seconds=self._now_seconds(),
         )
+
+
+def _announced_bytes(request: web.Request) -> int | None:
+    """Return the announced length of the whole photo."""
+    text = request.headers.get(tus.LENGTH_HEADER)
+    try:
+        return parse_whole_number(text) if text is not None else request.content_length
+    except ValueError:
+        return None  # the handler refuses it
 
 
 def _verify_digest(request: web.Request, body: bytes) -> None:

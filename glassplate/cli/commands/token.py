@@ -10,13 +10,14 @@ import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.failures import WrongUsage
-from glassplate.cli.options.parameter_types import DURATION, VOLUME_RANGES
+from glassplate.cli.options.parameter_types import BYTES, DURATION, VOLUME_RANGES
 from glassplate.cli.views.output import json_option, print_json
 from glassplate.errors import UsageError
 from glassplate.session.new_tokens import new_token
 from permission_urls import (
     NO_EXPIRY,
     Keys,
+    TokenLimits,
     TokenRecord,
     is_token_id,
     load_keys,
@@ -86,6 +87,14 @@ def token() -> None:
 )
 @click.option("--volumes", type=VOLUME_RANGES, help='Volumes that it opens, as in "1-8,12".')
 @click.option(
+    "--uploads-per-minute",
+    type=click.IntRange(min=1),
+    help="Limit of its uploads at each storagemaster.",
+)
+@click.option(
+    "--bytes-per-day", type=BYTES, help="Limit of its uploaded bytes at each storagemaster."
+)
+@click.option(
     "--expires",
     type=LifetimeType(),
     default=DEFAULT_LIFETIME,
@@ -98,6 +107,8 @@ def create(
     scopes: tuple[str, ...],
     application: str,
     volumes: tuple[tuple[int, int], ...] | None,
+    uploads_per_minute: int | None,
+    bytes_per_day: int | None,
     expires: timedelta | None,
 ) -> None:
     r"""Sign an API token, and print it.
@@ -108,11 +119,15 @@ def create(
     Examples:
       glassplate token create --scope upload
       glassplate token create --application shop --scope upload --volumes 1-8
+      glassplate token create --scope upload --bytes-per-day 20G
       TOKEN=$(glassplate token create --scope status --expires 1h)
     """
     keys, path = _files(connection)
     try:
-        token = new_token(scopes, expires=expires, application=application, volumes=volumes)
+        limits = TokenLimits(uploads_per_minute=uploads_per_minute, bytes_per_day=bytes_per_day)
+        token = new_token(
+            scopes, expires=expires, application=application, volumes=volumes, limits=limits
+        )
         text = sign_token(keys, token)
     except UsageError as error:
         raise WrongUsage(str(error)) from error

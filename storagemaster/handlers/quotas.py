@@ -1,0 +1,64 @@
+"""Limits of uploads by token, counted in the memory of one storagemaster.
+
+A cluster of several storagemasters therefore allows each limit several times. Every attempt counts,
+with the length that it announces, so that a client cannot exceed a limit by failing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from storagemaster.errors import BadArgument, QuotaExceeded
+from storagemaster.handlers.caller import Caller
+
+MINUTE_SECONDS = 60
+DAY_SECONDS = 86_400
+
+
+@dataclass(slots=True)
+class _Counts:
+    """Uploads of the current minute, and bytes of the current day."""
+
+    minute: int = 0
+    uploads: int = 0
+    day: int = 0
+    bytes: int = 0
+
+
+class UploadQuotas:
+    """Counts of the uploads of each token with limits."""
+
+    def __init__(self, now_seconds: Callable[[], float]) -> None:
+        self._now_seconds = now_seconds
+        self._counts: dict[str, _Counts] = {}
+
+    def admit(self, caller: Caller, bytes_announced: int | None) -> None:
+        """Count an upload before its body.
+
+        Raises:
+            QuotaExceeded: It exceeds a limit of the caller's token.
+            BadArgument: The token limits bytes, and the upload does not announce its length.
+        """
+        limits = caller.limits
+        if limits.uploads_per_minute is None and limits.bytes_per_day is None:
+            return
+        now = int(self._now_seconds())
+        counts = self._counts.setdefault(caller.token_id, _Counts())
+        if counts.minute != now // MINUTE_SECONDS:
+            counts.minute, counts.uploads = now // MINUTE_SECONDS, 0
+        if counts.day != now // DAY_SECONDS:
+            counts.day, counts.bytes = now // DAY_SECONDS, 0
+        if limits.uploads_per_minute is not None and counts.uploads >= limits.uploads_per_minute:
+            raise QuotaExceeded(
+                f"this token permits {limits.uploads_per_minute} uploads a minute",
+                retry_after_seconds=MINUTE_SECONDS - now % MINUTE_SECONDS,
+            )
+        if limits.bytes_per_day is not None:
+            if bytes_announced is None:
+                raise BadArgument("this token limits bytes; send the upload with Content-Length")
+            if counts.bytes + bytes_announced > limits.bytes_per_day:
+                raise QuotaExceeded(
+                    f"this token permits {limits.bytes_per_day} bytes a day (UTC)",
+                    retry_after_seconds=DAY_SECONDS - now % DAY_SECONDS,
+                )
+            counts.bytes += bytes_announced
+        counts.uploads += 1
