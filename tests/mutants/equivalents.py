@@ -24,5 +24,19 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
     "storagemaster/mirrors/key_volumes.py": {
         "KeyVolumes.of: 0 -> 1": "more weights than volumes are never read",
         "KeyVolumes.of: 1 -> 2": "more weights than volumes are never read",
+        "KeyVolumes.of: weight(each) < weight(own) -> weight(each) <= weight(own)": (
+            "two volumes never have the same 64 bits"
+        ),
+    },
+    "storagemaster/mirrors/placement.py": {
+        "place_in_volume: return Placement(volume.number,"
+        " tuple((Target(node) for node in mirrors))) -> pass": (
+            "the degraded placement with no mirror down is the same"
+        ),
+    },
+    "storagemaster/repair/plan.py": {
+        "plan_shard: steps.sort(key=lambda step: isinstance(step.file, Info)) -> pass": (
+            "infos are last in each version, and `PHASES` puts all infos last"
+        ),
     },
 }

@@ -7,7 +7,6 @@ from storagenode.disk.staging import StagedFile
 from storagenode.disk.store import DiskStore
 from storagenode.open_file import OpenFile
 from storagenode.protocol import batch_wire
-from storagenode.transport.write_batcher import WriteBatcher
 from tests.planted.finders import Simulation, Tests
 from tests.planted.planted_bug import PlantedBug
 
@@ -110,16 +109,6 @@ def returns_the_first_outcome_for_all(patch):
     patch.setattr(batch_wire, "parse_outcomes", parse_first)
 
 
-def cancels_a_request_with_its_first_caller(patch):
-    """Cancel a shared request when any of its callers is cancelled."""
-
-    def stop(writes, done):
-        if done.cancelled() and writes._request:
-            writes._request.cancel()
-
-    patch.setattr(WriteBatcher, "_cancel_if_unwanted", stop)
-
-
 BUGS_OF_NODES = (
     PlantedBug(
         what="the name that excludes other originals has the format in it",
@@ -175,10 +164,5 @@ BUGS_OF_NODES = (
         what="one rejected file rejects all files of its request",
         plant=returns_the_first_outcome_for_all,
         found_by=Tests("tests/storagenode/transport/test_raw_http.py"),
-    ),
-    PlantedBug(
-        what="a cancelled upload cancels others to the same node",
-        plant=cancels_a_request_with_its_first_caller,
-        found_by=Tests("tests/storagenode/transport/test_write_batcher.py"),
     ),
 )

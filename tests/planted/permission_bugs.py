@@ -1,8 +1,8 @@
-"""Bugs in permissions and their expiry."""
+"""Bugs in permissions."""
 
 import re
 
-from permission_urls import Purpose, expiry, permission, tokens, verifier
+from permission_urls import Purpose, permission, tokens, verifier
 from permission_urls.errors import BadMac
 from permission_urls.signing import PurposeVerifier
 from tests.planted.finders import Tests
@@ -20,12 +20,6 @@ def compares_a_prefix_of_the_mac(patch):
             raise BadMac
 
     patch.setattr(PurposeVerifier, "check", check)
-
-
-def accepts_expired_urls_for_a_minute(patch):
-    """Accept a URL for 60 s after its expiry."""
-    is_expired = expiry.is_expired
-    patch.setattr(verifier, "is_expired", lambda until, now: is_expired(until, now - 60))
 
 
 def signs_no_size_class(patch):
@@ -77,11 +71,6 @@ BUGS_OF_PERMISSIONS = (
     PlantedBug(
         what="only a prefix of the MAC is compared",
         plant=compares_a_prefix_of_the_mac,
-        found_by=GOLDEN,
-    ),
-    PlantedBug(
-        what="a permission expires a minute late",
-        plant=accepts_expired_urls_for_a_minute,
         found_by=GOLDEN,
     ),
     PlantedBug(

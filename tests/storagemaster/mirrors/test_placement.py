@@ -149,6 +149,48 @@ def test_fewer_than_two_nodes_cannot_store_a_photo(views):
     assert all(node in placed.reason for node, one in views.items() if one is not UP)
 
 
+def test_a_placement_with_a_hint_is_not_complete():
+    """One hint is enough."""
+    assert MIRRORS_1.is_complete
+    assert not Placement(1, (Target("w1"), Target("e2", hint_for="e1"))).is_complete
+
+
+def test_a_later_volume_gets_a_hint_if_the_first_can_get_none():
+    """The search does not end with the first volume."""
+    colos = {"n1": "north", "n2": "north", "e1": "east", "e2": "east", "w1": "west"}
+    cluster = cluster_of(colos, {1: ("n1", "n2"), 2: ("e1", "w1")})
+    views = dict.fromkeys(colos, UP) | {"n1": DOWN, "n2": DOWN, "e1": DOWN}
+    placed = place_photo(cluster, views, in_order(cluster), strict=False)
+    assert placed == Placement(2, (Target("w1"), Target("e2", hint_for="e1")))
+
+
+def test_the_reason_names_the_volume_if_only_one_was_possible():
+    """The nodes are sorted."""
+    cluster, views = cluster_of(), dict.fromkeys(("w2", "w1", "e2", "e1"), DOWN)
+    nodes = "e1, e2, w1, w2 are down, full or suspect"
+    one = place_photo(cluster, views, in_order(cluster)[1:], strict=False)
+    both = place_photo(cluster, views, in_order(cluster), strict=False)
+    assert one.reason == f"volume 2 cannot store a photo now: {nodes}"
+    assert both.reason == f"no volume can store a photo now: {nodes}"
+
+
+@pytest.mark.parametrize(
+    ("views", "strict", "is_placed"),
+    [
+        (views_of(), True, True),
+        (views_of(e1=DOWN), True, True),
+        (views_of(e1=DOWN, e2=DOWN), False, True),
+        (views_of(e1=DOWN, e2=DOWN), True, False),
+        (views_of(e1=DOWN, w1=DOWN), False, False),
+    ],
+)
+def test_strict_files_of_a_volume_span_two_colos(views, strict, is_placed):
+    """Two copies in one colo are enough otherwise."""
+    cluster = cluster_of()
+    placed = place_in_volume(cluster, views, cluster.volumes[1], strict=strict)
+    assert isinstance(placed, Placement) is is_placed
+
+
 def test_closed_volume_gets_no_new_photo():
     """This holds even if every volume is closed."""
     assert put(views_of(), closed={1}) == MIRRORS_2

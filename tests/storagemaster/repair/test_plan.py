@@ -73,6 +73,20 @@ def test_a_tombstone_wins_over_every_copy():
         assert found == Plan((WriteTombstone("west", tombstone, "east"),))
 
 
+def test_a_tombstone_leaves_other_photos_of_its_shard_alone():
+    """A finished delete needs no step, whatever else the mirrors have."""
+    other = f"{OF.photo}_aaaaaa_o.jpg"
+    mirror = [*listing(version="t"), ListedFile(other, 10, "a")]
+    assert plan(east=mirror, west=mirror) == Plan()
+
+
+def test_tombstones_are_written_in_the_order_of_the_nodes():
+    """Two storagemasters plan the same steps."""
+    nodes = ["a", "b", "c", "d", "e"]
+    steps = plan(z=listing(photo="t"), **dict.fromkeys(reversed(nodes), ())).steps
+    assert [step.node for step in steps] == nodes
+
+
 def test_an_unfinished_delete_is_finished():
     """A mirror with a tombstone and a file that it covers gets the tombstone again."""
     found = plan(east=listing(photo="t", o="a"), west=listing(photo="t"))
