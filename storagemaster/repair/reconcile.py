@@ -145,6 +145,7 @@ class Reconciler:
             self.forget_failures(volume, keep=found.plan.steps)
         report = await self.apply(found.plan, unthrottled=unthrottled)
         self.conflicts[volume] = await self.settlements.settle_all(found.plan.conflicts)
+        report.done += len(found.plan.conflicts) - len(self.conflicts[volume])
         # The next pass compares files whose digests were restored, and originals that were settled.
         restored = sum(isinstance(step, RestoreDigest) for step in found.plan.steps)
         self._settling.record_comparison(

@@ -15,7 +15,7 @@ from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.mirroring import pull_seconds
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.repair.steps import Conflict, HeldOriginal
-from storagenode.protocol.errors import NodeError
+from storagenode.protocol.errors import Corrupt, NodeError
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import Pull
 from volumes.cluster import NodeId
@@ -68,11 +68,20 @@ class Settlements:
         if not all(view.up for view in self._mirrors.fleet.view().values()):
             return False
         try:
+            await self._verify(conflict)
             await self._settle(conflict)
+        except Corrupt as error:
+            # The node has quarantined the damaged copy, so the next pass finds no conflict.
+            log.warning("version %s has a damaged original: %s", conflict.photo_version, error)
         except NodeError as error:
             log.warning("version %s was not settled: %s", conflict.photo_version, error)
             return False
         return True
+
+    async def _verify(self, conflict: Conflict) -> None:
+        """Raise `Corrupt` if an original does not have its digest, so that it is damaged."""
+        for each in conflict.originals:
+            await self._nodes[each.node].restore_digest(Place(each.file), each.digest)
 
     async def _settle(self, conflict: Conflict) -> None:
         photo_version = conflict.photo_version

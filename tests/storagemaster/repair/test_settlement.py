@@ -1,11 +1,13 @@
 """Settlement: two photos with one Idempotency-Key, stored on both sides of a cut, become one."""
 
 import itertools
+import os
 
 import pytest
 
 from storagemaster.repair.settlement import original_that_stays
 from storagemaster.repair.steps import HeldOriginal
+from storagenode.disk.filesystem import DIGEST_XATTR
 from tests.storagemaster.bundles_to_send import sizes_of
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import keys_of
@@ -127,3 +129,12 @@ async def test_nothing_is_settled_while_a_node_is_down(cluster):
     await cluster.start_and_notice("west-2")
     await settle(cluster)
     assert files_of_mirrors(cluster) == [{east.original: JPEG}] * 2
+
+
+async def test_a_damaged_original_is_no_other_photo(cluster):
+    """It is quarantined as such, although it is on the first mirror, and the sound one stays."""
+    answer = await cluster.master.upload(JPEG, key=KEY)
+    os.setxattr(cluster.path("east-1", answer.original), DIGEST_XATTR, b"0" * 64)
+    alerts = await settle(cluster)
+    assert files_of_mirrors(cluster) == [{answer.original: JPEG}] * 2
+    assert not any("uploaded with the Idempotency-Key" in alert for alert in alerts)

@@ -96,14 +96,16 @@ def test_repair_reports_failed_steps(glassplate, client, original, lose, corrupt
     assert client.repair(3)["equal"]
 
 
-def test_different_originals_are_not_repaired(glassplate, client, receipt, original, record_digest):
-    """Both originals stay, and the output has their digests."""
+def test_an_original_with_a_wrong_digest_is_replaced(
+    glassplate, client, receipt, original, record_digest
+):
+    """A diff names the originals that differ. A repair finds that one is damaged."""
     record_digest("west-2", original, "0" * 64)
-    result = glassplate("repair", "3", "--apply")
+    result = glassplate("diff", "3")
     assert result.exit_code == 1
-    assert "resolve it yourself" in result.stdout
+    assert f"{receipt.reference} has different originals" in result.stdout
     assert receipt.sha256 in result.stdout
-    record_digest("west-2", original, receipt.sha256)
+    assert glassplate("repair", "3", "--apply").exit_code == 0
     assert client.diff(3)["equal"]
 
 
