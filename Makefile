@@ -1,6 +1,7 @@
 # `make` lists the targets. Needs git, make, and Python 3.11 or later.
 
-PYTHON ?= python3
+# Empty: python3, or Debian's if python3 is built without optimization.
+PYTHON ?=
 DATA ?= data
 PORT ?=
 SEED ?= 1

@@ -8,6 +8,7 @@ marks them for reconcile.
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 
 # Pause after each step of a pass, so that client reads always get a core.
 PAUSE_SECONDS = 0.01
+# Pause while uploads arrive, which need the processor and the disk. The pass still ends.
+BUSY_PAUSE_SECONDS = 0.1
+BUSY_SECONDS = 1.0
 # Maximum number of empty shards in one step. Most shards of a young node are empty.
 SHARDS_AT_ONCE = 32
 
@@ -71,6 +75,15 @@ class Scrub:
         self._now_seconds = now_seconds
         self._sleep = sleep
         self.progress = ScrubProgress()
+        self._written_at = -math.inf
+
+    def note_write(self) -> None:
+        """Record that a client writes, so that the pass pauses longer for a while."""
+        self._written_at = self._now_seconds()
+
+    def _pause_seconds(self) -> float:
+        is_busy = self._now_seconds() - self._written_at < BUSY_SECONDS
+        return BUSY_PAUSE_SECONDS if is_busy else PAUSE_SECONDS
 
     async def run_pass(self) -> ScrubProgress:
         """Run one pass over all volumes and return its progress."""
@@ -100,9 +113,9 @@ class Scrub:
                 return
             for file in found.files:
                 size = await loop.run_in_executor(self._threads, self._check, file)
-                await self._sleep(max(PAUSE_SECONDS, size / self._bytes_per_second))
+                await self._sleep(max(self._pause_seconds(), size / self._bytes_per_second))
             if not found.files:
-                await self._sleep(PAUSE_SECONDS)
+                await self._sleep(self._pause_seconds())
             self.progress.shards += found.shards
 
     def _next_files(self, volume: VolumeId, shards: Iterator[str]) -> _Found:

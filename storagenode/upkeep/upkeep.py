@@ -41,6 +41,10 @@ class Upkeep:
         """Start a scrub pass as soon as the present one has ended."""
         self._requested.set()
 
+    def note_write(self) -> None:
+        """Record that a client writes: the scrub yields to it."""
+        self._scrub.note_write()
+
     def scrub_document(self) -> dict[str, Any]:
         """Return the scrub progress as JSON."""
         return self._scrub.document()

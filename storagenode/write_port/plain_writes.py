@@ -28,9 +28,15 @@ CheckSignature = Callable[[str, str, str, str], None]
 class PlainWrites:
     """Handler of plain batches."""
 
-    def __init__(self, receiver: Receiver, check_signature: CheckSignature) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        check_signature: CheckSignature,
+        note_write: Callable[[], None],
+    ) -> None:
         self._receiver = receiver
         self._check_signature = check_signature
+        self._note_write = note_write
 
     def respond(
         self, request: PlainRequest, body: bytes
@@ -48,6 +54,7 @@ class PlainWrites:
         return self._publish(files)
 
     async def _publish(self, files: Sequence[InMemoryFile]) -> Sequence[bytes]:
+        self._note_write()
         outcomes = await self._receiver.receive_many(files)
         return render_json(200, batch_wire.render_outcomes(outcomes))
 

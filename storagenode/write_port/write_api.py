@@ -200,12 +200,13 @@ class WriteApi:
 
     async def write_many(self, _: web.Request, body: bytes) -> web.Response:
         """Publish a batch of small files and return the outcome of each."""
+        self._upkeep.note_write()
         outcomes = await self._receiver.receive_many(batch_wire.parse_writes(body))
         return web.json_response(batch_wire.render_outcomes(outcomes))
 
     def plain_writes(self) -> PlainWrites:
         """Return the handler of plain batches."""
-        return PlainWrites(self._receiver, self._check)
+        return PlainWrites(self._receiver, self._check, self._upkeep.note_write)
 
     async def send_file(self, request: web.Request, _: bytes) -> web.StreamResponse:
         """Send the stored bytes of a file. The receiver verifies them."""

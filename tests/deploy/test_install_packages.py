@@ -27,6 +27,43 @@ def install(root, venv):
     return run_timed([root / "deploy" / "install-packages.sh", venv, "server"], os.environ)
 
 
+OPTIMIZED = 'case "$*" in *ensurepip,*) exit 0 ;; esac'
+UNOPTIMIZED = 'case "$*" in *ensurepip,*) exit 1 ;; esac'
+MAKE_VENV = """
+case "$*" in
+  *venv*)
+    mkdir -p "$4/bin"
+    printf '#!/bin/sh\\nexit 0\\n' | tee "$4/bin/python" >"$4/bin/pip"
+    chmod +x "$4/bin/python" "$4/bin/pip" ;;
+esac"""
+
+
+@pytest.mark.parametrize(
+    ("python3", "debian", "used", "says"),
+    [
+        (OPTIMIZED, OPTIMIZED, "python3", ""),
+        (UNOPTIMIZED, OPTIMIZED, "debian", "python3 of PATH is built without optimization"),
+        (UNOPTIMIZED, UNOPTIMIZED, "python3", "python3 is built without optimization, so that"),
+    ],
+)
+def test_an_optimized_python_is_preferred(root, tmp_path, python3, debian, used, says):
+    """Unless PYTHON names another, and the choice is printed."""
+    programs = {name: tmp_path / name / "python3" for name in ("python3", "debian")}
+    for name, detection in (("python3", python3), ("debian", debian)):
+        programs[name].parent.mkdir()
+        make_program(programs[name], detection + MAKE_VENV)
+    environment = os.environ | {
+        "PATH": f"{programs['python3'].parent}:{os.environ['PATH']}",
+        "DEBIAN_PYTHON": str(programs["debian"]),
+    }
+    environment.pop("PYTHON", None)
+    script = root / "deploy" / "install-packages.sh"
+    run = run_timed([script, tmp_path / "venv", "server"], environment)
+    assert run.status == 0, run.text
+    assert says in run.text
+    assert any("-m venv" in call for call in calls_of(programs[used]))
+
+
 @pytest.mark.parametrize("pip", ["exec sleep 60", NO_INDEX], ids=["silence", "no route"])
 def test_without_a_network_it_says_so_within_ten_seconds(root, venv, pip):
     """With what to do, and never silent for more than five seconds before that."""

@@ -10,7 +10,13 @@ import pytest
 from storagenode.disk.filesystem import DIGEST_XATTR, DiskFileSystem
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.layout import Place
-from storagenode.upkeep.scrub import PAUSE_SECONDS, SHARDS_AT_ONCE, Scrub
+from storagenode.upkeep.scrub import (
+    BUSY_PAUSE_SECONDS,
+    BUSY_SECONDS,
+    PAUSE_SECONDS,
+    SHARDS_AT_ONCE,
+    Scrub,
+)
 from tests.storagenode.disk.test_store import flip
 from tests.storagenode.photo_samples import MTIME, bytes_of, variant_of, version_of
 from tests.storagenode.store_under_test import put
@@ -61,16 +67,32 @@ def _slept():
     return []
 
 
-@pytest.fixture(name="scrub")
-def _scrub(store, clock, slept):
-    """Run one pass and return its progress."""
+@pytest.fixture(name="idle_scrub")
+def _idle_scrub(store, clock, slept):
+    """Return a scrub whose pauses take no time."""
     with ThreadPoolExecutor(1) as threads:
 
         async def sleep(seconds):
             slept.append(seconds)
 
-        scrub = Scrub(store, threads, bytes_per_second=1000, now_seconds=clock, sleep=sleep)
-        yield lambda: asyncio.run(scrub.run_pass())
+        yield Scrub(store, threads, bytes_per_second=1000, now_seconds=clock, sleep=sleep)
+
+
+@pytest.fixture(name="scrub")
+def _scrub(idle_scrub):
+    """Run one pass and return its progress."""
+    return lambda: asyncio.run(idle_scrub.run_pass())
+
+
+def test_the_scrub_yields_to_writes(scrub, idle_scrub, slept, clock):
+    """Its pauses are longer until no client has written for a while, and the pass still ends."""
+    idle_scrub.note_write()
+    scrub()
+    assert min(slept) == BUSY_PAUSE_SECONDS
+    slept.clear()
+    clock.advance(BUSY_SECONDS)
+    scrub()
+    assert min(slept) == PAUSE_SECONDS
 
 
 def test_a_pass_reads_every_byte_from_the_disk(scrub, disk, clock):
