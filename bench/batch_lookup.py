@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import dataclasses
 import hashlib
+import json
 import random
 import sys
 import time
@@ -152,7 +153,8 @@ class Load:
 
 async def _upload(local: LocalCluster) -> list[str]:
     """Upload the photos, each with the info of a large photo; return their references."""
-    info = await asyncio.to_thread(lambda: make_sizes(render_test_photo(), recipe=RECIPE).info)
+    made = await asyncio.to_thread(lambda: make_sizes(render_test_photo(), recipe=RECIPE))
+    large = json.loads(made.info)
     master = local.cluster.masters["east-master"]
     async with (
         Client(f"http://{master.address}", keys=local.keys) as client,
@@ -161,12 +163,15 @@ async def _upload(local: LocalCluster) -> list[str]:
         worker = MasterClient([master], session, InternalSigner(local.keys))
         references = []
         for number in range(PHOTOS):
-            reference = (await client.put(render_photo(number, PHOTO_BYTES))).reference
-            photo_version = parse_photo_version(reference)
+            receipt = await client.put(render_photo(number, PHOTO_BYTES))
+            photo_version = parse_photo_version(receipt.reference)
+            # A node refuses the info of another original.
+            large["original"]["sha256"] = receipt.sha256
+            info = json.dumps(large).encode()
             path, digest = render_path(Info(photo_version)), hashlib.sha256(info).hexdigest()
             bundle = render_bundle([BundledFile(path, digest, info)])
             await worker.put_bundle(photo_version, bundle, mtime_seconds=1_700_000_000)
-            references.append(reference)
+            references.append(receipt.reference)
     return references
 
 
