@@ -57,8 +57,7 @@ class Client(Signing, Operations):
     Every method can raise `ClusterError`, after which a retry can help, and `Refused`, after which
     it cannot. Requests that are safe to repeat are retried within the limits of `retries`.
 
-    >>> import os
-    >>> client = Client("http://127.0.0.1:8090", token=os.environ["GLASSPLATE_TOKEN"])
+    >>> client = Client("http://127.0.0.1:8090", token="gp2.a.e30.VHvGwY3dJ7gqkB1cKJ5yQf0x")
     """
 
     def __init__(
