@@ -1,13 +1,16 @@
 """Alerts for the operator about nodes, repairs, and the queue: pure functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from permission_urls import CLOCK_SKEW_SECONDS_MAX
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.strays import find_lacking_mirrors, find_strays
 from volumes.cluster import Cluster, NodeId
 
 OLDEST_JOB_SECONDS_MAX = 300.0
+# A synchronized clock differs by milliseconds. Requests fail only at `CLOCK_SKEW_SECONDS_MAX`.
+CLOCK_ALERT_SECONDS = 2.0
 VOLUMES_SHOWN_MAX = 10
 
 
@@ -20,6 +23,24 @@ def node_alerts(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
         elif node["up"] and not node["accepts_new_photos"]:
             alerts.append(
                 f"node {node['id']} takes no new photos: only {node['free_bytes']} bytes are free"
+            )
+    return alerts
+
+
+def clock_alerts(
+    nodes: Iterable[Mapping[str, Any]], edges: Iterable[Mapping[str, Any]]
+) -> list[str]:
+    """Return the alerts about nodes and edges whose clocks differ from the storagemaster's."""
+    machines = [("node", node) for node in nodes] + [("edge", edge) for edge in edges]
+    alerts = []
+    for kind, machine in machines:
+        seconds = machine["clock_difference_seconds"] or 0.0
+        if abs(seconds) >= CLOCK_ALERT_SECONDS:
+            direction = "ahead of" if seconds > 0 else "behind"
+            alerts.append(
+                f"the clock of {kind} {machine['id']} is {abs(seconds):.0f} s {direction} that of "
+                f"this storagemaster: signed requests fail at {CLOCK_SKEW_SECONDS_MAX} s, and URLs "
+                "end too early or too late; synchronize both clocks"
             )
     return alerts
 

@@ -9,11 +9,17 @@ from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
-from storagemaster.operations.alerts import map_alerts, node_alerts, queue_alerts, repair_alerts
+from storagemaster.operations.alerts import (
+    clock_alerts,
+    map_alerts,
+    node_alerts,
+    queue_alerts,
+    repair_alerts,
+)
 from storagemaster.operations.port_health import PortHealth
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import state_document
-from volumes.cluster import Node, NodeId, Volume
+from volumes.cluster import Edge, Node, NodeId, Volume
 from volumes.cold_tier import ColdTier
 
 
@@ -57,9 +63,14 @@ class ClusterStatus:
             node.id for node in self._cluster.nodes.values() if self._port_health.is_up(node.read)
         }
         nodes = [
-            {**_node(node, views[node.id]), "read_up": node.id in readable}
+            {
+                **_node(node, views[node.id]),
+                "read_up": node.id in readable,
+                "clock_difference_seconds": self._port_health.clock_difference_seconds(node.read),
+            }
             for node in self._cluster.nodes.values()
         ]
+        edges = [self._edge(edge) for edge in self._cluster.edges.values()]
         repair = state_document(self._reconcile, now_seconds=self._now_seconds())
         return {
             "cluster": self._cluster.name,
@@ -80,22 +91,27 @@ class ClusterStatus:
             "repair": repair,
             "alerts": [
                 *node_alerts(nodes),
+                *clock_alerts(nodes, edges),
                 *map_alerts(self._cluster, views),
                 *repair_alerts(repair),
                 *queue_alerts(
                     depths, workers_alive=workers_alive, oldest_job_seconds=oldest_job_seconds
                 ),
             ],
-            "edges": [
-                {
-                    "id": id_,
-                    "colo": edge.colo,
-                    "kind": edge.kind,
-                    "up": self._port_health.is_up(edge.listen),
-                    "purge_up": self._port_health.is_up(edge.purge),
-                }
-                for id_, edge in self._cluster.edges.items()
-            ],
+            "edges": edges,
+        }
+
+    def _edge(self, edge: Edge) -> dict[str, Any]:
+        return {
+            "id": edge.id,
+            "colo": edge.colo,
+            "kind": edge.kind,
+            "up": self._port_health.is_up(edge.listen),
+            "purge_up": self._port_health.is_up(edge.purge),
+            # The purge port comes first: a CDN in front of the other could respond from its cache.
+            "clock_difference_seconds": self._port_health.clock_difference_seconds(
+                edge.purge, edge.listen
+            ),
         }
 
     def _waits(self) -> list[dict[str, Any]]:

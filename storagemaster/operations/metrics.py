@@ -64,7 +64,7 @@ class _Collected(Collector):
 
 def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
     """Return a status document as metrics, without the values that are unknown."""
-    metrics = [*_node_metrics(status), _edge_up(status)]
+    metrics = [*_node_metrics(status), _edge_up(status), _clock_differences(status)]
     if status["queues"] is not None:
         waiting = GaugeMetricFamily(
             "glassplate_jobs_waiting", "Number of waiting jobs.", labels=["queue"]
@@ -153,3 +153,16 @@ def _edge_up(status: Mapping[str, Any]) -> Metric:
         for port, is_up in (("listen", edge["up"]), ("purge", edge["purge_up"])):
             edge_up.add_metric([edge["id"], edge["colo"], port], float(is_up))
     return edge_up
+
+
+def _clock_differences(status: Mapping[str, Any]) -> Metric:
+    differences = GaugeMetricFamily(
+        "glassplate_clock_difference_seconds",
+        "Least difference to the clock of the storagemaster, in seconds; positive if ahead.",
+        labels=["kind", "id", "colo"],
+    )
+    for kind, machines in (("node", status["nodes"]), ("edge", status["edges"])):
+        for machine in machines:
+            if (seconds := machine["clock_difference_seconds"]) is not None:
+                differences.add_metric([kind, machine["id"], machine["colo"]], seconds)
+    return differences

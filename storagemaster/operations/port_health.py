@@ -1,14 +1,17 @@
 """Health of the ports that storagemasters do not use all the time, for the status document only.
 
 Edges read from the read port of a node, and viewers from the first port of an edge. Deletes need
-the purge port of each edge.
+the purge port of each edge. The responses also show the clocks of the machines.
 """
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 import aiohttp
+from aiohttp.hdrs import DATE
 
+from storagemaster.operations.clock_difference import clock_difference_seconds
 from volumes.address import Address
 from volumes.cluster import Cluster
 
@@ -28,22 +31,45 @@ def checked_ports(cluster: Cluster) -> list[Address]:
 class PortHealth:
     """The result of the last health check of every port."""
 
-    def __init__(self, ports: Iterable[Address], session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        ports: Iterable[Address],
+        session: aiohttp.ClientSession,
+        *,
+        now_seconds: Callable[[], float] = time.time,
+    ) -> None:
         self._session = session
+        self._now_seconds = now_seconds
         self._up = dict.fromkeys(ports, False)
+        self._clock_differences: dict[Address, float | None] = {}
 
     def is_up(self, port: Address) -> bool:
         """Return True if the last health check of the port succeeded."""
         return self._up[port]
+
+    def clock_difference_seconds(self, *ports: Address) -> float | None:
+        """Return the difference to the clock of the machine with these ports.
+
+        It is that of the first port that responded with a date, or None if none of them did.
+        """
+        found = map(self._clock_differences.get, ports)
+        return next((seconds for seconds in found if seconds is not None), None)
 
     async def poll(self) -> None:
         """Check all ports concurrently."""
         await asyncio.gather(*map(self._poll_one, self._up))
 
     async def _poll_one(self, port: Address) -> None:
+        sent_seconds = self._now_seconds()
         try:
             async with asyncio.timeout(RESPONSE_SECONDS):
                 async with self._session.get(f"http://{port}/healthz") as response:
                     self._up[port] = response.status == 200
+                    self._clock_differences[port] = clock_difference_seconds(
+                        response.headers.get(DATE, ""),
+                        sent_seconds=sent_seconds,
+                        received_seconds=self._now_seconds(),
+                    )
         except (aiohttp.ClientError, TimeoutError, OSError):
             self._up[port] = False
+            self._clock_differences[port] = None

@@ -6,6 +6,7 @@ from storagemaster import client, job_wire
 from storagemaster.caches import purging
 from storagemaster.jobs import sweep
 from storagemaster.mirrors import fan_out, fleet, mirroring, mirrors
+from storagemaster.operations import alerts
 from storagemaster.repair import hinted_handoff, reconcile
 from storagenode.transport import signed_requests
 from storagenode.upkeep import fence
@@ -32,6 +33,7 @@ VALUES = (
     job_wire.HEARTBEAT_TTL_SECONDS,
     reconcile.ATTEMPTS_MAX,
     attempts.ATTEMPTS_MAX,
+    alerts.CLOCK_ALERT_SECONDS,
     signed_requests.SIGNATURE_SECONDS,
     client.SIGNATURE_SECONDS,
 )

@@ -24,9 +24,18 @@ STATUS = {
             "read_up": True,
             "reason": "",
             "pending_hints": 0,
+            "clock_difference_seconds": 0.0,
         },
     ],
-    "edges": [{"id": "east-nginx", "colo": "east", "up": True, "purge_up": True}],
+    "edges": [
+        {
+            "id": "east-nginx",
+            "colo": "east",
+            "up": True,
+            "purge_up": True,
+            "clock_difference_seconds": 0.0,
+        }
+    ],
     "queues": {"new": 0},
     "oldest_job_seconds": 0,
     "workers_alive": 1,

@@ -7,7 +7,12 @@ from permission_urls import Key, KeyRing, KeyState
 from runtime.clients import ClientLimits, Clients, Offense
 from storagemaster.events.events import Event, Events
 from storagemaster.events.webhooks import Webhooks
-from storagemaster.operations.alerts import OLDEST_JOB_SECONDS_MAX, node_alerts, queue_alerts
+from storagemaster.operations.alerts import (
+    OLDEST_JOB_SECONDS_MAX,
+    clock_alerts,
+    node_alerts,
+    queue_alerts,
+)
 from storagemaster.operations.metrics import MasterMetrics
 from storagenode.protocol.wire import NodeStatus
 from storagenode.write_port.metrics import render_metrics
@@ -66,6 +71,28 @@ def test_a_node_that_is_down_has_no_disk_alert():
     assert node_alerts([{**NODE, "up": False, "reason": "no response"}]) == []
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, None),
+        (0.0, None),
+        (1.9, None),
+        (-1.9, None),
+        (2.0, "2 s ahead of"),
+        (-2.0, "2 s behind"),
+        (-299.6, "300 s behind"),
+    ],
+)
+def test_a_clock_that_differs_is_an_alert(seconds, words):
+    """A node or an edge, long before signed requests fail."""
+    machine = {"id": "a", "clock_difference_seconds": seconds}
+    found = [*clock_alerts([machine], []), *clock_alerts([], [machine])]
+    assert len(found) == (0 if words is None else 2)
+    for kind, alert in zip(("node", "edge"), found, strict=False):
+        assert alert.startswith(f"the clock of {kind} a is {words} that of this storagemaster")
+        assert "signed requests fail at 300 s" in alert
+
+
 STATUS = {
     "nodes": [
         {
@@ -75,6 +102,7 @@ STATUS = {
             "read_up": True,
             "reason": "EIO",
             "pending_hints": 3,
+            "clock_difference_seconds": -4.5,
         },
         {
             "id": "west-1",
@@ -83,9 +111,18 @@ STATUS = {
             "read_up": False,
             "reason": "",
             "pending_hints": None,
+            "clock_difference_seconds": None,
         },
     ],
-    "edges": [{"id": "e", "colo": "east", "up": True, "purge_up": False}],
+    "edges": [
+        {
+            "id": "e",
+            "colo": "east",
+            "up": True,
+            "purge_up": False,
+            "clock_difference_seconds": 3.0,
+        }
+    ],
     "queues": {"new": 2, "retry": 0},
     "workers_alive": 1,
     "oldest_job_seconds": 12.5,
@@ -123,6 +160,9 @@ def test_metrics_have_the_values_of_the_status():
     assert found["glassplate_node_readable", "west", "west-1"] == 0
     assert found["glassplate_edge_up", "e", "east", "listen"] == 1
     assert found["glassplate_edge_up", "e", "east", "purge"] == 0
+    assert found["glassplate_clock_difference_seconds", "east", "east-1", "node"] == -4.5
+    assert found["glassplate_clock_difference_seconds", "e", "east", "edge"] == 3
+    assert ("glassplate_clock_difference_seconds", "node", "west", "west-1") not in found
     assert found["glassplate_pending_hints", "east", "east-1"] == 3
     assert ("glassplate_pending_hints", "west", "west-1") not in found
     assert found["glassplate_node_suspect", "east", "east-1"] == 1

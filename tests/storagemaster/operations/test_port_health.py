@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import time
 
 import aiohttp
 import pytest
@@ -68,6 +69,29 @@ async def test_a_port_that_stops_is_down_at_the_next_poll():
         assert [health.is_up(port), health.is_up(other)] == [False, True]
 
 
+@pytest.mark.parametrize("ahead_seconds", [-30, 0, 30])
+async def test_the_date_of_a_response_shows_the_clock_of_its_machine(ahead_seconds):
+    """A port that refuses the storagemaster also shows it, and one that stopped shows none."""
+    async with aiohttp.ClientSession() as session:
+        async with port_that(refuses) as port:
+            health = PortHealth([port], session, now_seconds=lambda: time.time() - ahead_seconds)
+            assert health.clock_difference_seconds(port) is None
+            await health.poll()
+            assert health.clock_difference_seconds(port) == pytest.approx(ahead_seconds, abs=3)
+        await health.poll()
+        assert health.clock_difference_seconds(port) is None
+
+
+async def test_the_first_port_with_a_date_decides():
+    """The other port of an edge is used while the first does not respond."""
+    nowhere = Address(HOST, free_port())
+    async with port_that(responds) as port, aiohttp.ClientSession() as session:
+        health = PortHealth([nowhere, port], session)
+        await health.poll()
+        assert health.clock_difference_seconds(nowhere, port) is not None
+        assert health.clock_difference_seconds(nowhere) is None
+
+
 async def test_status_has_both_ports_of_nodes_and_edges(cluster):
     """The read port of one node and the purge port of one edge do not respond."""
     nowhere = Address(HOST, free_port())
@@ -81,6 +105,11 @@ async def test_status_has_both_ports_of_nodes_and_edges(cluster):
         master = await cluster.another_master()
         document = (await master.request("GET", "/status")).document
     assert [(edge["up"], edge["purge_up"]) for edge in document["edges"]] == [(True, False)]
+    clocks = {
+        each["id"]: each["clock_difference_seconds"]
+        for each in [*document["nodes"], *document["edges"]]
+    }
+    assert clocks == {**dict.fromkeys(nodes, 0.0), "west-1": None, "edge-1": 0.0}
     found = {node["id"]: (node["up"], node["read_up"]) for node in document["nodes"]}
     assert found == {**dict.fromkeys(nodes, (True, True)), "west-1": (True, False)}
     assert document["volumes"][0]["mirrors_up"] == ["east-1", "west-1"]
