@@ -14,7 +14,7 @@ from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
 from storagenode.protocol.errors import NodeError
-from storagenode.protocol.files import ListedFile
+from storagenode.protocol.files import ListedFile, listing_digest
 from volumes.photo_path import Variant, VolumeId, parse_name
 from volumes.version_files import VersionState, versions_in
 
@@ -74,12 +74,14 @@ class Sweep:
         begun = self._settling.begin()
         pending: set[Variant] = set()
         for shard, digest in (await node.shard_digests(volume)).items():
-            if self._done.get((volume, shard)) != digest:
+            # A node appends a suffix to the digest of a shard that reconcile has to look into.
+            if self._done.get((volume, shard)) != digest.partition("-")[0]:
                 files = await node.list_shard(volume, shard)
                 found = pending_originals(volume, files)
                 pending |= found
                 if not await self._second_passes.sweep(node, volume, shard, files) and not found:
-                    self._done[volume, shard] = digest
+                    # The shard can have changed since the node reported its digest.
+                    self._done[volume, shard] = listing_digest(files)
         self._settling.record_sweep(self._cluster.volumes[volume], begun=begun, pending=pending)
         again = pending & self._seen_pending.get(volume, set())
         self._seen_pending[volume] = pending

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from storagenode.bucket.bucket import Bucket, ListedObject
-from storagenode.disk.shard_listing import filter_files, is_photo_file, listing_digest
+from storagenode.disk.shard_listing import filter_files, is_photo_file
 from storagenode.protocol.errors import NodeError
-from storagenode.protocol.files import ListedFile
+from storagenode.protocol.files import ListedFile, listing_digest
 from volumes.cold_tier import SizeFilter
 from volumes.json_text import parse_json
 from volumes.photo_id import PhotoId

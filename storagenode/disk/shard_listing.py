@@ -4,14 +4,13 @@ The digest of a shard is the SHA-256 of its sorted lines `name digest`. It is ca
 of the directory changes. It reflects the recorded digests; the scrub verifies the bytes.
 """
 
-import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.reading import recorded_digest
-from storagenode.protocol.files import ListedFile
+from storagenode.protocol.files import ListedFile, listing_digest
 from volumes.cold_tier import SizeFilter
 from volumes.photo_id import PHOTO_ID_LENGTH, VERSION_LENGTH, PhotoId
 from volumes.photo_path import SHARDS, InvalidPath, VolumeId, parse_name, shard_of
@@ -114,14 +113,6 @@ def has_unfinished_delete(files: tuple[ListedFile, ...]) -> bool:
         for file in files
         if gone and not file.name.endswith(".gone")
     )
-
-
-def listing_digest(files: tuple[ListedFile, ...]) -> str:
-    """Return one digest of all names and digests, or "" for an empty shard."""
-    if not files:
-        return ""
-    lines = "".join(f"{file.name} {file.digest}\n" for file in files)
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _stem(name: str) -> str:

@@ -1,6 +1,7 @@
 """Files as a node reports, lists, and sends them."""
 
-from collections.abc import AsyncIterator
+import hashlib
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 
@@ -47,3 +48,11 @@ class FileStream:
 
     metadata: FileMetadata
     chunks: AsyncIterator[bytes]
+
+
+def listing_digest(files: Sequence[ListedFile]) -> str:
+    """Return one digest of all names and digests, or "" for an empty shard."""
+    if not files:
+        return ""
+    lines = "".join(f"{file.name} {file.digest}\n" for file in files)
+    return hashlib.sha256(lines.encode()).hexdigest()

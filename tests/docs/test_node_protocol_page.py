@@ -16,9 +16,8 @@ from permission_urls import (
     KeyRing,
 )
 from permission_urls.keys import Key, KeyState
-from storagenode.disk.shard_listing import listing_digest
 from storagenode.protocol import batch_wire, errors, routes, wire
-from storagenode.protocol.files import ListedFile, Published
+from storagenode.protocol.files import ListedFile, Published, listing_digest
 from storagenode.protocol.layout import Place
 from storagenode.protocol.routes import Signed
 from storagenode.upkeep.scrub import ScrubProgress

@@ -6,6 +6,7 @@ from storagemaster.jobs.sweep import pending_originals
 from storagenode.protocol.files import ListedFile
 from tests.storagemaster.bundles_to_send import body_of, failure_of, sizes_of
 from tests.storagemaster.pictures import picture
+from volumes.photo_path import Variant, render_path
 
 ONE, TWO = "01jd3x8m2c9qp4k7_3fz8qd", "01jd3x8m2c9qp4k7_000000"
 
@@ -56,6 +57,27 @@ async def test_a_photo_is_enqueued_in_every_sweep_until_it_has_sizes(cluster):
         photo_version, body_of(sizes_of(photo_version)), mtime_seconds=1
     )
     assert await cluster.master.sweep.sweep(1) == 0
+
+
+async def test_a_photo_that_is_hidden_while_its_shard_is_listed_is_found_later(
+    cluster, monkeypatch
+):
+    """A copy can be quarantined after its node reported the digest, and then be replaced."""
+    photo_version = (await cluster.master.upload(picture())).version
+    original = cluster.path("east-1", render_path(Variant(photo_version, "o", "jpg")))
+    store, hidden = cluster.stores["east-1"], original.with_suffix(".hidden")
+    list_shard = store.list_shard
+
+    def list_without_photo(volume, shard):
+        original.rename(hidden)
+        files = list_shard(volume, shard)
+        hidden.rename(original)
+        return files
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "list_shard", list_without_photo)
+        assert await cluster.master.sweep.sweep(1) == 0
+    assert [await cluster.master.sweep.sweep(1) for _ in range(2)] == [0, 1]
 
 
 @pytest.mark.parametrize("down", ["east-1", "west-1"])
