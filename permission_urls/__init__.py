@@ -49,6 +49,14 @@ from permission_urls.permission import (
 from permission_urls.purposes import Purpose
 from permission_urls.read_signer import ReadSigner
 from permission_urls.signing import derived_key, derived_keys, mac
+from permission_urls.tickets import (
+    Ticket,
+    TicketKey,
+    TicketVerifier,
+    generate_ticket_id,
+    sign_ticket,
+    ticket_key_of,
+)
 from permission_urls.token_file import (
     RevokedTokens,
     TokenRecord,
@@ -109,6 +117,9 @@ __all__ = [
     "RetiredKey",
     "RevokedTokens",
     "Scope",
+    "Ticket",
+    "TicketKey",
+    "TicketVerifier",
     "Token",
     "TokenExpired",
     "TokenLimits",
@@ -130,6 +141,7 @@ __all__ = [
     "derived_keys",
     "generate_key",
     "generate_keys",
+    "generate_ticket_id",
     "generate_token_id",
     "is_in_ranges",
     "is_token_id",
@@ -146,9 +158,11 @@ __all__ = [
     "save_keys",
     "save_tokens",
     "sign_job",
+    "sign_ticket",
     "sign_token",
     "sign_webhook",
     "strip_permission",
+    "ticket_key_of",
     "verify_job",
     "verify_webhook",
 ]

@@ -34,12 +34,47 @@ class ClaimsKind:
     purpose: Purpose
 
 
+@dataclass(frozen=True, slots=True)
+class SignedClaims:
+    """The parts of a text, before anyone has verified it."""
+
+    key_id: str
+    values: Mapping[str, Any]
+    signed: bytes
+    """The part that the MAC covers."""
+    mac: str
+
+
+def render_claims(prefix: str, key_id: str, claims: Mapping[str, Any]) -> str:
+    """Return the text of claims up to the dot before the MAC."""
+    document = json.dumps(claims, separators=(",", ":")).encode()
+    payload = base64.urlsafe_b64encode(document).decode().rstrip("=")
+    return f"{prefix}.{key_id}.{payload}"
+
+
+def split_claims(text: str, prefix: str) -> SignedClaims:
+    """Return the parts of a text of this kind, unverified.
+
+    Raises:
+        NoPermission: The text is not of this kind.
+    """
+    match = _SIGNED.fullmatch(text) if len(text) <= CHARACTERS_MAX else None
+    if match is None or match[1] != prefix:
+        raise NoPermission
+    _, key_id, payload, mac = match.groups()
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (binascii.Error, ValueError, RecursionError) as error:
+        raise NoPermission from error
+    if not isinstance(claims, dict):
+        raise NoPermission
+    return SignedClaims(key_id, claims, text.rpartition(".")[0].encode(), mac)
+
+
 def sign_claims(keys: KeySource, kind: ClaimsKind, claims: Mapping[str, Any]) -> str:
     """Return the claims as signed text."""
     key_id, mac = PurposeSigner(keys, kind.purpose).current()
-    document = json.dumps(claims, separators=(",", ":")).encode()
-    payload = base64.urlsafe_b64encode(document).decode().rstrip("=")
-    signed = f"{kind.prefix}.{key_id}.{payload}"
+    signed = render_claims(kind.prefix, key_id, claims)
     return f"{signed}.{mac(signed.encode())}"
 
 
@@ -52,22 +87,13 @@ class ClaimsVerifier:
         self._kind = kind
         self._keys = PurposeVerifier.of(keys, kind.purpose)
 
-    def verify(self, text: str) -> dict[str, Any]:
+    def verify(self, text: str) -> Mapping[str, Any]:
         """Return the claims of a text that a holder of a key signed.
 
         Raises:
             NoPermission: The text is not signed claims of this kind.
             UnknownKey, RetiredKey, BadMac: The signature is invalid.
         """
-        match = _SIGNED.fullmatch(text) if len(text) <= CHARACTERS_MAX else None
-        if match is None or match[1] != self._kind.prefix:
-            raise NoPermission
-        _, key_id, payload, mac = match.groups()
-        self._keys.check(text.rpartition(".")[0].encode(), key_id=key_id, mac=mac)
-        try:
-            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        except (binascii.Error, ValueError) as error:
-            raise NoPermission from error
-        if not isinstance(claims, dict):
-            raise NoPermission
-        return claims
+        claims = split_claims(text, self._kind.prefix)
+        self._keys.check(claims.signed, key_id=claims.key_id, mac=claims.mac)
+        return claims.values

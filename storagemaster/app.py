@@ -70,7 +70,6 @@ from storagemaster.resumable.completion import Completion
 from storagemaster.resumable.partial_copies import PartialCopies
 from storagemaster.resumable.resumable_uploads import ResumableUploads
 from storagemaster.tiering.tiering import Tiering
-from storagemaster.uploads.earlier_upload import EarlierUploads
 from storagemaster.uploads.uploads import Uploads
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Master, NodeId
@@ -180,7 +179,7 @@ def _wire(
     sweep = Sweep(mirrors, queue, settling)
     relinking = Relinking(mirrors, reads, mirroring)
     secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
-    uploads = Uploads(mirrors, mirroring, EarlierUploads(mirrors), urls, queue, key_secret=secret)
+    uploads = Uploads(mirrors, mirroring, urls, queue, events, key_secret=secret)
     api = Api(
         authorization=Authorization(keys, master=master.id, revoked_tokens=revoked_tokens),
         upload_bytes_max=cluster.limits.upload_bytes_max,

@@ -54,6 +54,8 @@ BATCH_REQUEST_BYTES_MAX = 64 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
 
 UPLOAD = Route("POST", "/photos", Scope.UPLOAD, has_urls=True)
+# The ticket is the first field of the form.
+UPLOAD_FORM = Route("POST", "/photos/form", Access.OPEN)
 UPLOAD_OPTIONS = Route("OPTIONS", "/uploads", Access.OPEN)
 BEGIN_UPLOAD = Route("POST", "/uploads", Scope.UPLOAD)
 # The path of an upload is signed, and is the permission to continue it.
@@ -102,6 +104,8 @@ DIGEST_HEADER = "Repr-Digest"
 CONTENT_DIGEST_HEADER = "Content-Digest"
 """Digest of the body of one request (RFC 9530)."""
 REFERENCE_HEADER = "Glassplate-Reference"
+TICKET_INDEX_HEADER = "Glassplate-Ticket-Index"
+"""Number of the photo, from 0, if a ticket allows several."""
 SIGNATURE_HEADER = "Glassplate-Signature"
 SIGNED_DIGEST_HEADER = "Glassplate-Sha256"
 """SHA-256 of the body of a signed request, which is verified before the body is read."""
@@ -143,6 +147,8 @@ class Receipt:
     """Only with `?wait`: `pending`, `ready` or `failed`, or `unknown` if no mirror responded."""
     reason: str = ""
     """The reason of a failure, in plain English."""
+    ref: str = ""
+    """The application's own reference, only with a ticket."""
 
     @property
     def reference(self) -> str:

@@ -47,6 +47,7 @@ SECTIONS = (
             LazyCommand(
                 "glassplate.cli.commands.token:token", "Create, list, and revoke API tokens."
             ),
+            LazyCommand("glassplate.cli.commands.ticket:ticket", "Sign an upload ticket."),
             LazyCommand("glassplate.cli.commands.node:node", "Prepare, stop, and start nodes."),
             LazyCommand(
                 "glassplate.cli.commands.keys:keys", "Create, list, rotate, and export keys."

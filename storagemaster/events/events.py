@@ -1,4 +1,4 @@
-"""Events of photos: ready, failed, or deleted.
+"""Events of photos: uploaded with a ticket, ready, failed, or deleted.
 
 Events are best effort. The state of a photo is on the disks. A window of recent events stays in
 memory for watchers that reconnect, and publishing never waits for a watcher.
@@ -25,8 +25,10 @@ class Event:
     version: str
     """Empty when all versions of a photo are deleted."""
     state: str
-    """`ready`, `failed` or `deleted`."""
+    """`uploaded`, `ready`, `failed` or `deleted`."""
     reason: str = ""
+    ref: str = ""
+    """The application's own reference, only of a photo that was uploaded with a ticket."""
 
     def is_of(self, photo_version: PhotoVersion) -> bool:
         """Return True if the event applies to this version."""

@@ -1,6 +1,6 @@
 """The storagemaster's API: uploads, photos, deletes, and the state of the cluster."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
 
 from aiohttp import web
@@ -11,6 +11,7 @@ from storagemaster.errors import BadArgument
 from storagemaster.events.events import Events
 from storagemaster.events.stream import stream_events
 from storagemaster.handlers.authorization import BODY, CALLER, URLS, Authorization, Handler
+from storagemaster.handlers.form_uploads import FormUploads
 from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.path_fields import (
     photo_in,
@@ -23,7 +24,12 @@ from storagemaster.handlers.problems import SERVER_NAME, problem_middleware
 from storagemaster.handlers.regenerate_api import RegenerateApi
 from storagemaster.handlers.tiering_api import TieringApi
 from storagemaster.handlers.tus_api import TusApi
-from storagemaster.handlers.upload_request import declared_digest, upload_request, wait_seconds
+from storagemaster.handlers.upload_request import (
+    body_limit,
+    declared_digest,
+    upload_request,
+    wait_seconds,
+)
 from storagemaster.jobs.bundles import Bundles
 from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.lifecycle.revokes import Revokes
@@ -77,6 +83,9 @@ class Api:
         self._metrics = metrics
         self._handlers: Mapping[wire.Route, Handler] = {
             wire.UPLOAD: self.upload,
+            wire.UPLOAD_FORM: FormUploads(
+                authorization, uploads, upload_bytes_max=upload_bytes_max
+            ).upload,
             wire.LOOKUP: self.lookup,
             wire.PHOTO: self.photo,
             wire.DELETE_PHOTO: self.delete,
@@ -121,8 +130,12 @@ class Api:
             sha256=declared_digest(request),
         )
         upload = upload_request(request, declared)
-        chunks = first_file(request) if is_form else request.content.iter_any()
-        incoming = UploadBody(chunks, upload.declared, bytes_max=self._upload_bytes_max)
+        incoming = UploadBody(
+            _first_file_of(request) if is_form else request.content.iter_any(),
+            upload.declared,
+            bytes_max=body_limit(upload, self._upload_bytes_max),
+            formats=upload.formats,
+        )
         receipt, is_new = await self._uploads.take(incoming, upload)
         if upload.is_waiting:
             receipt = await wait_for_sizes(
@@ -216,6 +229,15 @@ class Api:
     async def health(self, _: web.Request) -> web.Response:
         """Respond, for the health check of a load balancer."""
         return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
+
+
+async def _first_file_of(request: web.Request) -> AsyncIterator[bytes]:
+    try:
+        form = await request.multipart()
+    except ValueError as error:
+        raise BadArgument(f"malformed form: {error}") from error
+    async for chunk in first_file(form):
+        yield chunk
 
 
 async def _name_server(_: web.Request, response: web.StreamResponse) -> None:

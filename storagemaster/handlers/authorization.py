@@ -8,15 +8,21 @@ from aiohttp import web
 
 from permission_urls import (
     NO_EXPIRY,
+    Expired,
+    Forbidden,
     InternalVerifier,
     InvalidToken,
     KeySource,
     Scope,
+    TicketVerifier,
+    TokenLimits,
     TokenVerifier,
+    VolumeRange,
     WrongScope,
     round_up_expiry,
 )
 from permission_urls.expiry import is_expired
+from permission_urls.tickets import PREFIX as TICKET_PREFIX
 from runtime.http_server import read_body
 from storagemaster.errors import BadArgument, NotAllowed, NotAuthorized
 from storagemaster.handlers.caller import Caller
@@ -61,6 +67,7 @@ class Authorization:
     ) -> None:
         self._revoked_tokens = revoked_tokens
         self._tokens = TokenVerifier(keys, is_revoked=revoked_tokens.__contains__)
+        self._tickets = TicketVerifier(keys)
         self._signatures = InternalVerifier(keys, receiver=master)
         self._now_seconds = now_seconds
         self._quotas = UploadQuotas(now_seconds)
@@ -111,6 +118,8 @@ class Authorization:
         kind, _, token = authorization.partition(" ")
         if kind.lower() != "bearer" or not token:
             raise NotAuthorized(f"send Authorization: Bearer with a token of scope {scope}")
+        if scope is Scope.UPLOAD and token.strip().startswith(f"{TICKET_PREFIX}."):
+            return self.caller_with_ticket(token.strip())
         try:
             verified = self._tokens.verify(
                 token.strip(), scope_needed=scope, now_seconds=self._now_seconds()
@@ -126,6 +135,28 @@ class Authorization:
             volumes=verified.volumes,
             expiry=verified.expiry,
             limits=verified.limits,
+        )
+
+    def caller_with_ticket(self, text: str) -> Caller:
+        """Return the caller with this ticket.
+
+        Raises:
+            NotAuthorized: The ticket is not valid.
+        """
+        try:
+            ticket = self._tickets.verify(text, now_seconds=self._now_seconds())
+        except Forbidden as error:
+            reason = "it has ended" if isinstance(error, Expired) else "it is not valid"
+            raise NotAuthorized(f"the ticket was refused: {reason}") from error
+        volume = ticket.volume
+        return Caller(
+            token_id=f"ticket {ticket.id}",
+            application=ticket.application,
+            scopes=frozenset({Scope.UPLOAD}),
+            volumes=None if volume is None else (VolumeRange(volume, volume),),
+            expiry=ticket.expiry,
+            limits=TokenLimits(),
+            ticket=ticket,
         )
 
     def _expiry_in(self, request: web.Request) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from permission_urls import Scope, TokenLimits, VolumeRanges, is_in_ranges
+from permission_urls import Scope, Ticket, TokenLimits, VolumeRanges, is_in_ranges
 from storagemaster.errors import UnknownVolume
 from storagemaster.photos.photo_urls import UrlGrant
 
@@ -19,6 +19,13 @@ class Caller:
     expiry: int
     """End of the token, in seconds since the epoch; 0 never ends."""
     limits: TokenLimits
+    ticket: Ticket | None = None
+    """The ticket, if the caller has one in place of a token."""
+
+    @property
+    def has_upload_rules(self) -> bool:
+        """True if an upload needs more checks than its size and its format."""
+        return self.ticket is not None or self.limits != TokenLimits()
 
     @property
     def key_namespace(self) -> str:

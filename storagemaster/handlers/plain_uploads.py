@@ -52,6 +52,8 @@ class PlainUploads:
             caller = self._authorization.caller_of(token, Scope.UPLOAD)
         except MasterError:
             return None
+        if caller.has_upload_rules:
+            return None
         return self._store(caller, body)
 
     async def _store(self, caller: Caller, body: bytes) -> Sequence[bytes] | None:

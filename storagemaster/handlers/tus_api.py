@@ -20,7 +20,7 @@ from storagemaster.errors import (
     UploadLocked,
 )
 from storagemaster.handlers.authorization import CALLER, Handler
-from storagemaster.handlers.upload_request import declared_digest, upload_request
+from storagemaster.handlers.upload_request import body_limit, declared_digest, upload_request
 from storagemaster.image_header.sniff import HeaderReader
 from storagemaster.resumable import tus
 from storagemaster.resumable.resumable_uploads import Progress, ResumableUploads
@@ -74,11 +74,17 @@ class TusApi:
     async def begin(self, request: web.Request) -> web.Response:
         """Make room for an upload, and append the body if there is one."""
         _check_version(request)
-        length = _announced_length(request, bytes_max=self._bytes_max)
+        length = _announced_length(request)
         metadata = request.headers.get(tus.METADATA_HEADER, "")
         sha256 = tus.parse_metadata(metadata).get("sha256") or declared_digest(request)
+        wanted = upload_request(request, DeclaredBody(bytes_total=length, sha256=sha256))
+        bytes_max = body_limit(wanted, self._bytes_max)
+        if length > bytes_max:
+            raise TooLarge(
+                f"the upload exceeds {bytes_max} bytes (limits.upload_bytes_max, or the ticket)"
+            )
         upload = await self._uploads.begin(
-            upload_request(request, DeclaredBody(bytes_total=length, sha256=sha256)),
+            wanted,
             metadata=metadata,
             token_id=request[CALLER].token_id,
         )
@@ -216,14 +222,12 @@ async def _refusing_other_formats(body: AsyncIterator[bytes]) -> AsyncIterator[b
         yield chunk
 
 
-def _announced_length(request: web.Request, *, bytes_max: int) -> int:
+def _announced_length(request: web.Request) -> int:
     if tus.DEFER_HEADER in request.headers:
         raise BadArgument(f"send {tus.LENGTH_HEADER}: its deferral is not supported")
     length = tus.parse_number(tus.LENGTH_HEADER, request.headers.get(tus.LENGTH_HEADER))
     if length == 0:
         raise BadArgument("an empty file is not a photo")
-    if length > bytes_max:
-        raise TooLarge(f"the upload exceeds {bytes_max} bytes (limits.upload_bytes_max)")
     return length
 
 

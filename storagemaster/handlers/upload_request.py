@@ -1,9 +1,12 @@
 """The parameters of an upload: its headers and its query, whatever way its body comes."""
 
+from dataclasses import replace
+
 from aiohttp import web
 
+from permission_urls import Ticket
 from storagemaster import wire
-from storagemaster.errors import BadArgument
+from storagemaster.errors import BadArgument, DigestMismatch
 from storagemaster.handlers.authorization import CALLER, URLS
 from storagemaster.photos.photo_urls import NO_URLS
 from storagemaster.uploads.upload_body import DeclaredBody, parse_digest_header
@@ -33,7 +36,7 @@ def upload_request(request: web.Request, declared: DeclaredBody) -> UploadReques
     volume = parse_volume(text) if text is not None else None
     if volume is not None:
         caller.refuse_other_volumes(volume)
-    return UploadRequest(
+    upload = UploadRequest(
         declared=declared,
         volume=volume,
         own_volumes=caller.volumes,
@@ -43,6 +46,46 @@ def upload_request(request: web.Request, declared: DeclaredBody) -> UploadReques
         strict=_is_strict(request),
         is_waiting=wait_seconds(request) > 0,
     )
+    if caller.ticket is None:
+        return upload
+    return _with_ticket(upload, caller.ticket, index=_ticket_index(request))
+
+
+def body_limit(upload: UploadRequest, bytes_max: int) -> int:
+    """Return the longest body of an upload, below the limit of the cluster."""
+    return bytes_max if upload.bytes_max is None else min(bytes_max, upload.bytes_max)
+
+
+def _with_ticket(upload: UploadRequest, ticket: Ticket, *, index: int) -> UploadRequest:
+    """Return an upload as its ticket restricts it.
+
+    The ticket and the index are the key of the photo, so each use stores one photo at most.
+    """
+    if upload.idempotency_key is not None:
+        raise BadArgument("leave out Idempotency-Key: the ticket and its index are the key")
+    if not index < ticket.count:
+        raise BadArgument(f"invalid ticket index {index}: the ticket allows {ticket.count} photos")
+    declared = upload.declared
+    if ticket.sha256 is not None:
+        if declared.sha256 not in {None, ticket.sha256}:
+            raise DigestMismatch(f"declared SHA-256 {declared.sha256}, expected {ticket.sha256}")
+        declared = replace(declared, sha256=ticket.sha256)
+    return replace(
+        upload,
+        declared=declared,
+        idempotency_key=f"ticket\n{ticket.id}\n{index}",
+        strict=upload.strict or ticket.strict,
+        bytes_max=ticket.bytes_max,
+        formats=ticket.formats,
+        ref=ticket.ref or "",
+    )
+
+
+def _ticket_index(request: web.Request) -> int:
+    try:
+        return parse_whole_number(request.headers.get(wire.TICKET_INDEX_HEADER, "0"))
+    except ValueError as error:
+        raise BadArgument(f"invalid {wire.TICKET_INDEX_HEADER}: {error}") from error
 
 
 def declared_digest(request: web.Request) -> str | None:

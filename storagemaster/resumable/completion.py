@@ -73,7 +73,8 @@ class Completion:
             except NodeError as error:
                 failures.append(f"{node}: {error}")
             else:
-                return accepted(found, pixels_max=self._mirrors.cluster.limits.pixels_max)
+                pixels_max = self._mirrors.cluster.limits.pixels_max
+                return accepted(found, pixels_max=pixels_max, formats=upload.formats)
         raise Unavailable(f"the upload cannot be read now ({'; '.join(failures)}); try again")
 
     async def _sniff_on(self, node: NodeClient, upload: ResumableUpload) -> Sniffed | NotAPhoto:

@@ -83,6 +83,8 @@ class ResumableUploads:
             token_id=token_id,
             strict=request.strict,
             sha256=request.declared.sha256,
+            formats=request.formats,
+            ref=request.ref,
             metadata=metadata,
         )
         await self._copies.create(upload)
@@ -171,7 +173,7 @@ class ResumableUploads:
         await self._uploads.refuse_reused(upload.photo_version, placed, sha256=complete.sha256)
         copies = await self._completion.publish(upload, complete, sniffed.ext, placed)
         crashpoint("copies_made")
-        receipt = self._uploads.commit(upload.photo_version, sniffed, copies)
+        receipt = self._uploads.commit(upload.photo_version, sniffed, copies, ref=upload.ref)
         self._remove_later(upload)
         return receipt
 

@@ -31,6 +31,10 @@ class ResumableUpload:
     strict: bool = False
     sha256: str | None = None
     """The digest that the client declared for the whole photo."""
+    formats: tuple[str, ...] | None = None
+    """The formats that a ticket accepts, or None for all."""
+    ref: str | None = None
+    """The application's own reference, if the upload was begun with a ticket."""
     metadata: str = ""
     """The header `Upload-Metadata` as sent, for the client to read back."""
 
@@ -57,6 +61,8 @@ def sign_upload(ring: KeySource, upload: ResumableUpload) -> str:
         "token": upload.token_id,
         "strict": upload.strict,
         "sha256": upload.sha256,
+        "formats": upload.formats,
+        "ref": upload.ref,
         "metadata": upload.metadata,
     }
     return sign_claims(ring, UPLOAD_URL, claims)
@@ -87,6 +93,8 @@ class UploadVerifier:
                 token_id=str(claims["token"]),
                 strict=bool(claims["strict"]),
                 sha256=claims["sha256"],
+                formats=tuple(claims["formats"]) if claims["formats"] else None,
+                ref=claims["ref"],
                 metadata=str(claims["metadata"]),
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader
 from aiohttp.http import HttpProcessingError
 
 from storagemaster.errors import BadArgument, LengthMismatch
@@ -21,7 +21,7 @@ _PARAMETER = re.compile(
 _ESCAPED = re.compile(r"\\(.)")
 
 
-async def first_file(request: web.Request) -> AsyncIterator[bytes]:
+async def first_file(form: MultipartReader) -> AsyncIterator[bytes]:
     """Yield the chunks of the first file of a form.
 
     Raises:
@@ -29,7 +29,7 @@ async def first_file(request: web.Request) -> AsyncIterator[bytes]:
         LengthMismatch: The form ends within the file.
     """
     try:
-        async for part in await request.multipart():
+        async for part in form:
             if isinstance(part, BodyPartReader) and is_file(
                 part.headers.get("Content-Disposition", "")
             ):
@@ -41,6 +41,11 @@ async def first_file(request: web.Request) -> AsyncIterator[bytes]:
     except (ValueError, HttpProcessingError) as error:
         raise BadArgument(f"malformed form: {error}") from error
     raise BadArgument("the form has no file; send one, as in curl -F photo=@cat.jpg")
+
+
+def name_of(part: BodyPartReader) -> str | None:
+    """Return the name of a field."""
+    return parse_parameters(part.headers.get("Content-Disposition", "")).get("name")
 
 
 def is_file(disposition: str) -> bool:

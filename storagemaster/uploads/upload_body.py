@@ -36,11 +36,17 @@ class UploadBody:
     """The body of an upload. The beginning is kept; the whole body can be read once."""
 
     def __init__(
-        self, chunks: AsyncIterator[bytes], declared: DeclaredBody, *, bytes_max: int
+        self,
+        chunks: AsyncIterator[bytes],
+        declared: DeclaredBody,
+        *,
+        bytes_max: int,
+        formats: tuple[str, ...] | None = None,
     ) -> None:
         self._chunks = chunks
         self._declared = declared
         self._bytes_max = bytes_max
+        self._formats = formats
         self._pixels_max: int | None = None
         self._ext = ""
         self._head = b""
@@ -92,7 +98,7 @@ class UploadBody:
     def _check_header(self, *, ended: bool) -> None:
         found = self._header.finish() if ended else self._header.result or self._header.stored
         if found is not None:
-            found = accepted(found, pixels_max=self._pixels_max)
+            found = accepted(found, pixels_max=self._pixels_max, formats=self._formats)
         if found is not None and found.ext != (self._ext or found.ext):
             raise UnsupportedFormat(
                 f"the file is {found.ext}, which its list of brands does not say; convert it"
@@ -135,20 +141,26 @@ class UploadBody:
                 yield chunk
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(f"the upload exceeds {self._bytes_max} bytes (limits.upload_bytes_max)")
+        return TooLarge(
+            f"the upload exceeds {self._bytes_max} bytes (limits.upload_bytes_max, or the ticket)"
+        )
 
 
-def accepted(found: Sniffed | NotAPhoto, *, pixels_max: int | None) -> Sniffed:
+def accepted(
+    found: Sniffed | NotAPhoto, *, pixels_max: int | None, formats: tuple[str, ...] | None = None
+) -> Sniffed:
     """Return what a header says of a photo that is accepted.
 
     Raises:
-        UnsupportedFormat: The bytes are not a photo of an accepted format.
+        UnsupportedFormat: The bytes are not a photo of an accepted format, or of `formats`.
         TooManyPixels: The photo has over `pixels_max` pixels.
     """
     if isinstance(found, NotAPhoto):
         raise UnsupportedFormat(
             f"{found.reason}; supported formats: JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF"
         )
+    if formats is not None and found.ext not in formats:
+        raise UnsupportedFormat(f"the ticket accepts {', '.join(formats)}, not {found.ext}")
     pixels = found.width * found.height
     if pixels_max is not None and pixels > pixels_max:
         raise TooManyPixels(

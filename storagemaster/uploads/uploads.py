@@ -3,12 +3,13 @@
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 
 from permission_urls import DEFAULT_APPLICATION, VolumeRanges
 from runtime.crashpoint import crashpoint
 from storagemaster.errors import BadArgument, IdempotencyKeyReused, Unavailable, UnknownVolume
+from storagemaster.events.events import Event, Events
 from storagemaster.image_header.sniff import Sniffed
 from storagemaster.job_wire import INTERACTIVE_QUEUE, NEW_QUEUE
 from storagemaster.jobs.sizes_queue import SizesQueue
@@ -53,6 +54,12 @@ class UploadRequest:
     """True if the upload must fail without copies in two colos."""
     is_waiting: bool = False
     """True if the client waits for the sizes."""
+    bytes_max: int | None = None
+    """The longest photo that the caller may upload, below the limit of the cluster."""
+    formats: tuple[str, ...] | None = None
+    """The formats that the caller may upload, or None for all."""
+    ref: str | None = None
+    """The application's own reference of a photo that is uploaded with a ticket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +86,9 @@ class Uploads:
         self,
         mirrors: Mirrors,
         mirroring: Mirroring,
-        earlier: EarlierUploads,
         urls: PhotoUrls,
         queue: SizesQueue,
+        events: Events,
         *,
         key_secret: bytes,
         now_seconds: Callable[[], float] = time.time,
@@ -92,10 +99,11 @@ class Uploads:
         self._weighted_volumes = lru_cache(VOLUME_SETS_MAX)(partial(WeightedVolumes, mirrors))
         self._key_volumes = lru_cache(VOLUME_SETS_MAX)(partial(KeyVolumes, mirrors.cluster))
         self._mirroring = mirroring
-        self._earlier = earlier
+        self._earlier = EarlierUploads(mirrors)
         self._urls = urls
         self._queue = queue
         self._key_secret = key_secret
+        self._events = events
         self._now_seconds = now_seconds
         self._random = randomness or random.SystemRandom()
         # The order of volumes is not secret, and each SystemRandom number costs a system call.
@@ -129,6 +137,7 @@ class Uploads:
             copies,
             urls=request.urls,
             is_waiting=request.is_waiting,
+            ref=request.ref,
         )
         return receipt, not copies.existed
 
@@ -140,12 +149,21 @@ class Uploads:
         *,
         urls: UrlGrant = NO_URLS,
         is_waiting: bool = False,
+        ref: str | None = None,
     ) -> Receipt:
-        """Enqueue the sizes of a photo whose copies are durable, and return its receipt."""
+        """Enqueue the sizes of a photo whose copies are durable, and return its receipt.
+
+        With a `ref`, which can be empty, the application learns of the photo by an event.
+        """
         queue_name = INTERACTIVE_QUEUE if is_waiting else NEW_QUEUE
         original = Variant(photo_version, ORIGINAL_LETTER, sniffed.ext)
         self._queue.enqueue(original, queue_name=queue_name)
-        return self._receipt(photo_version, sniffed, copies, urls)
+        receipt = self._receipt(photo_version, sniffed, copies, urls)
+        if ref is None:
+            return receipt
+        version = asdict(photo_version)
+        self._events.publish(Event(**version, state="uploaded", ref=ref))
+        return replace(receipt, ref=ref)
 
     async def reserve(self, request: UploadRequest) -> Reservation:
         """Choose the id and the nodes of a new photo.

@@ -29,7 +29,6 @@ from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECOND
 from storagemaster.repair.fence_lifting import FenceLifter
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.reconcile import Reconciler
-from storagemaster.uploads.earlier_upload import EarlierUploads
 from storagemaster.uploads.uploads import Uploads
 from tests.simulation.fake_services import ForgetfulQueue
 from tests.simulation.network import Machine
@@ -99,9 +98,9 @@ class SimulatedMaster(Machine):
         self.uploads = Uploads(
             mirrors,
             mirroring,
-            EarlierUploads(mirrors),
             urls,
             self._queue,
+            events,
             key_secret=secret,
             now_seconds=self._now_seconds,
             randomness=RandomInFewShards(self._random.random()),

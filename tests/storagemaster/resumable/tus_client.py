@@ -27,12 +27,17 @@ class TusClient:
         self._master = master
 
     async def begin(
-        self, length: int | str, headers: Mapping[str, str] | None = None, *, data: bytes = b""
+        self,
+        length: int | str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        data: bytes = b"",
+        path: str = "/uploads?volume=1",
     ) -> Answer:
-        """Begin an upload into volume 1."""
+        """Begin an upload, into volume 1 by default."""
         return await self._send(
             "POST",
-            "/uploads?volume=1",
+            path,
             {"Upload-Length": str(length), **(headers or {})},
             data=data,
         )
