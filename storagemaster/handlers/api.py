@@ -161,11 +161,8 @@ class Api:
             raise BadArgument(str(error)) from error
         caller = request[CALLER]
         own = [version for version in versions if caller.may_use(version.volume)]
-        found = iter(await self._batches.lookup(own, request[URLS]))
-        entries = [
-            next(found) if caller.may_use(version.volume) else unknown_entry(version)
-            for version in versions
-        ]
+        found = dict(zip(own, await self._batches.lookup(own, request[URLS]), strict=True))
+        entries = [found.get(version) or unknown_entry(version) for version in versions]
         return web.Response(
             body=b'{"photos": [%b]}' % b", ".join(entries),
             content_type="application/json",

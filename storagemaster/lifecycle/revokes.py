@@ -20,7 +20,7 @@ from storagemaster.photos.photos import Photos
 from storagemaster.wire import PhotoStatus, Revocation
 from volumes.photo_id import Version, derive_version
 from volumes.photo_path import Info, PhotoTombstone, PhotoVersion, Variant
-from volumes.version_files import VersionState
+from volumes.version_files import VersionState, originals_in
 
 _OUTCOME = "nothing was revoked"
 
@@ -88,7 +88,10 @@ class Revokes:
         self, new: PhotoVersion, status: PhotoStatus, carried: Sequence[Variant]
     ) -> None:
         """Enqueue what the new version lacks. The jobs of the old one end without a result."""
-        original = next(replace(file, photo_version=new) for file in carried if file.is_original)
+        originals = originals_in(carried)
+        if not originals:
+            return  # no mirror listed it, and a sweep finds the photo later
+        original = replace(originals[0], photo_version=new)
         if status.state == VersionState.PENDING:
             self._queue.enqueue(original)
         elif status.info and status.info.get("second_pass"):

@@ -156,7 +156,7 @@ class Mirroring:
                 assert isinstance(outcome, Exception), "every source failed"
                 self._record_failure(target, outcome)
             raise Unavailable("no node stored the photo; nothing was stored, try again")
-        source, published = next(iter(done.items()))
+        (source, published), *_ = done.items()
 
         async def write(target: Target) -> None:
             outcome = outcomes.get(target)

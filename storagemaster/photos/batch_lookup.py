@@ -193,7 +193,8 @@ def locate_infos(
             if files.get(Info(photo_version))
         }
         if holders:
-            found[photo_version] = InfoSource(next(iter(holders.values())), tuple(holders))
+            nearest, *_ = holders
+            found[photo_version] = InfoSource(holders[nearest], tuple(holders))
     return found
 
 

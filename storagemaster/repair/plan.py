@@ -63,11 +63,17 @@ def plan_shard(
     ]
     conflicts: list[Conflict] = []
     steps: list[Step] = []
-    for version in _live_versions(held, set(tombstones)):
-        if conflict := _conflict_in(version):
+    for photo_version, version in _live_versions(held, set(tombstones)).items():
+        if conflict := _conflict_in(photo_version, version):
             conflicts.append(conflict)
         else:
-            steps += _plan_version(version, set(listings), complete=complete, cold_tier=cold_tier)
+            steps += _plan_version(
+                Info(photo_version),
+                version,
+                set(listings),
+                complete=complete,
+                cold_tier=cold_tier,
+            )
     steps.sort(key=lambda step: isinstance(step.file, Info))
     return Plan((*tombstone_steps, *steps), tuple(conflicts))
 
@@ -92,13 +98,13 @@ def sized_version(file: PhotoFile) -> PhotoVersion | None:
 
 def _live_versions(
     held: Mapping[PhotoFile, Holders], gone: set[PhotoTombstone | VersionTombstone]
-) -> Iterable[dict[LiveFile, Holders]]:
+) -> dict[PhotoVersion, dict[LiveFile, Holders]]:
     """Return the files of each version that no tombstone covers, the info last."""
     versions: dict[PhotoVersion, dict[LiveFile, Holders]] = {}
     for file in sorted(held, key=lambda file: isinstance(file, Info)):
         if isinstance(file, LiveFile) and not _is_covered(file, gone):
             versions.setdefault(file.photo_version, {})[file] = held[file]
-    return versions.values()
+    return versions
 
 
 def _is_covered(file: LiveFile, gone: set[PhotoTombstone | VersionTombstone]) -> bool:
@@ -126,7 +132,9 @@ def _plan_tombstone(
     ]
 
 
-def _conflict_in(version: Mapping[LiveFile, Holders]) -> Conflict | None:
+def _conflict_in(
+    photo_version: PhotoVersion, version: Mapping[LiveFile, Holders]
+) -> Conflict | None:
     """Return the originals of a version if they differ in digest or format."""
     originals = [
         HeldOriginal(node, file, listed.digest, listed.bytes)
@@ -136,10 +144,11 @@ def _conflict_in(version: Mapping[LiveFile, Holders]) -> Conflict | None:
     ]
     if len({each.content for each in originals}) < 2:
         return None
-    return Conflict(originals[0].file.photo_version, tuple(originals))
+    return Conflict(photo_version, tuple(originals))
 
 
 def _plan_version(
+    info: Info,
     version: Mapping[LiveFile, Holders],
     nodes: set[NodeId],
     *,
@@ -147,7 +156,6 @@ def _plan_version(
     cold_tier: ColdTier | None,
 ) -> Iterator[Step]:
     """Return the steps of a version. If a size is replaced, all pulls on its link are one step."""
-    info = Info(next(iter(version)).photo_version)
     if complete and cold_tier is None and _has_undescribed_sizes(version, info):
         holders = version[info]
         yield from (QuarantineInfo(node, info, holders[node].digest) for node in sorted(holders))

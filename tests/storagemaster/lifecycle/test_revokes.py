@@ -110,6 +110,29 @@ async def test_sizes_that_exist_are_not_enqueued(cluster, photo, enqueued):
     assert enqueued == []
 
 
+async def test_a_retry_succeeds_although_no_mirror_listed_the_original(
+    cluster, photo, enqueued, monkeypatch
+):
+    """Every copy can be in quarantine when the photo is listed first, and be replaced then."""
+    _, new = await revoke(cluster, photo)
+    for node in MIRRORS:
+        hide_originals_once(cluster.stores[node], monkeypatch)
+    answer, again = await revoke(cluster, photo)
+    assert (answer.status, again, enqueued) == (200, new, [])
+
+
+def hide_originals_once(store, monkeypatch):
+    """Leave the originals out of the next listing of a photo."""
+    list_photo, is_first = store.list_photo, iter([True])
+
+    def list_without_originals(volume, photo):
+        files = list_photo(volume, photo)
+        is_hidden = next(is_first, False)
+        return tuple(each for each in files if not (is_hidden and "_o." in each.name))
+
+    monkeypatch.setattr(store, "list_photo", list_without_originals)
+
+
 async def test_a_second_pass_that_was_not_made_yet_is_enqueued_at_once(cluster, enqueued):
     """The same holds for AVIF, which is made last."""
     receipt = (await cluster.master.upload(picture())).document
