@@ -75,10 +75,10 @@ class InternalSigner:
 class InternalVerifier:
     """Verifier of the headers of requests to one receiver."""
 
-    __slots__ = ("_keys", "_receiver")
+    __slots__ = ("_keys", "receiver")
 
     def __init__(self, keys: KeySource, *, receiver: str) -> None:
-        self._receiver = receiver
+        self.receiver = receiver
         self._keys = PurposeVerifier.of(keys, Purpose.INTERNAL)
 
     def verify_request(
@@ -93,7 +93,7 @@ class InternalVerifier:
                 reason, for logs only.
         """
         header = _HEADER.fullmatch(text)
-        request = _join_request(self._receiver, method, path, digest)
+        request = _join_request(self.receiver, method, path, digest)
         if header is None or request is None:
             raise NoPermission
         key_id, expiry_text, mac = header.groups()

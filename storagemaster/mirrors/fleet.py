@@ -120,9 +120,6 @@ class Fleet:
         except Exception as error:  # noqa: BLE001  # a malformed response is a failure too
             self.mark_down(node, str(error) or type(error).__name__)
             return
-        if status.node != node:
-            self.mark_down(node, f"it responds as node {status.node}")
-            return
         if not self._views[node].up:
             log.info("node %s is up", node)
         last = self._views[node]

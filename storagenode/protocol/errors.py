@@ -8,7 +8,7 @@ NodeError
 │   ├── NotAMirror           this node is not a mirror of the volume
 │   ├── DigestMismatch       the received bytes are not the signed bytes
 │   ├── BadRequest           the request does not follow this protocol
-│   └── InvalidSignature     no machine of this cluster signed the request
+│   └── InvalidSignature     no machine of this cluster signed the request for this one
 ├── StoreNotWritable         the store is at fault, and nothing was written
 │   ├── OutOfSpace           the disk is below its reserve
 │   ├── DiskSuspect          an fsync failed, or the marker is missing
@@ -52,7 +52,7 @@ class BadRequest(RequestRefused):
 
 
 class InvalidSignature(RequestRefused):
-    """No machine of this cluster signed the request, or the signature has expired."""
+    """No machine of this cluster signed the request for this one, or the signature has expired."""
 
 
 class StoreNotWritable(NodeError):

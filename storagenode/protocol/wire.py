@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from permission_urls import Forbidden, InternalVerifier
+from permission_urls import BadMac, Forbidden, InternalVerifier
 from storagenode.protocol import errors
 from storagenode.protocol.files import ListedFile
 from storagenode.protocol.framing import parse_frame, render_frame
@@ -129,14 +129,19 @@ def refuse_unless_signed(
     digest: str,
     now_seconds: float,
 ) -> None:
-    """Raise `InvalidSignature` unless a machine of this cluster signed the request."""
+    """Raise `InvalidSignature` unless a machine of this cluster signed the request for this one.
+
+    The error names the receiver, so that an operator sees which process an address leads to.
+    """
     try:
         verifier.verify_request(
             signature or "", method=method, path=path, digest=digest, now_seconds=now_seconds
         )
     except Forbidden as error:
+        reason = "made for another receiver, or with another key"
         raise errors.InvalidSignature(
-            f"invalid signature of {method} {path}: {type(error).__name__}"
+            f"{verifier.receiver} refused the signature of {method} {path}: "
+            f"{reason if isinstance(error, BadMac) else error.reason}"
         ) from error
 
 
