@@ -17,7 +17,13 @@ from tests.storagenode.served_site import chunked
 
 DATA = bytes_of("photo", size=500)
 HUGE_BYTES = 100 * 1024 * 1024
-FIELDS = {"new_version": "x", "shard": "00", "serial": "0", "day": "2026-01-01"}
+FIELDS = {
+    "new_version": "000009",
+    "shard": "00",
+    "serial": "0",
+    "day": "2026-01-01",
+    "partial": "01jd3x8m2c9qp4k7_3fz8qd_9_9",
+}
 SIGNED = [route for route in routes.ROUTES if route.signed is not Signed.NOTHING]
 
 
@@ -93,10 +99,7 @@ def test_no_route_answers_without_a_signature(node, route, query):
         volume=42 if route is not routes.CREATE_VOLUME else 45,
         photo=photo_version.photo,
         version=photo_version.version,
-        new_version="000009",
-        shard="00",
-        serial="0",
-        day="2026-01-01",
+        **FIELDS,
     )
     assert status_of(node.send_raw(request(target.method, target.path, body=b"x" * 70))) == 403
     status = node.run(node.client.status())
