@@ -19,12 +19,14 @@ from storagemaster.photos.photo_urls import NO_URLS, UrlGrant
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.uploads.uploads import UploadRequest, Uploads
 from storagemaster.wire import Receipt
+from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError
+from storagenode.protocol.files import ListedFile
 from storagenode.protocol.layout import TrashedFile
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId
-from volumes.photo_path import Variant, VolumeId
-from volumes.version_files import originals_in
+from volumes.photo_path import Variant, VolumeId, parse_name
+from volumes.version_files import VersionFiles, originals_in
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class Undeletes:
 
         Raises:
             UnknownVolume: The config has no such volume.
-            UnknownPhoto: No trash has an original of the photo, and all mirrors responded.
+            UnknownPhoto: No trash has a deleted original of the photo, and all mirrors responded.
             PhotoGone: The photo was undeleted before, and the new photo was deleted.
             TooManyPixels: The limit is lower than when the photo was uploaded.
             Unavailable: A mirror is unreachable, or no copy could be read whole.
@@ -75,25 +77,39 @@ class Undeletes:
     async def _copies_of(
         self, volume: VolumeId, photo: PhotoId
     ) -> list[tuple[NodeId, TrashedFile]]:
-        """Return all copies of the original that was deleted last. None is verified yet."""
-        trash = await self._mirrors.query(
-            self._mirrors.volume(volume).mirrors, lambda _, node: node.list_trash(volume, photo)
-        )
+        """Return all copies of the original that was deleted last. None is verified yet.
+
+        The trash also has copies that were moved there by an offload or a repair of a photo that
+        is not deleted, so only originals that a tombstone covers count.
+        """
+
+        async def listings(
+            _: NodeId, node: NodeClient
+        ) -> tuple[list[TrashedFile], tuple[ListedFile, ...]]:
+            return await node.list_trash(volume, photo), await node.list_photo(volume, photo)
+
+        found = await self._mirrors.query(self._mirrors.volume(volume).mirrors, listings)
+        live = {
+            parse_name(volume, each.name) for _, files in found.results.values() for each in files
+        }
         originals = [
             (node, file)
-            for node, files in trash.results.items()
-            for file in files
-            if originals_in([file.file]) and file.digest
+            for node, (trash, _) in found.results.items()
+            for file in trash
+            if file.digest
+            and any(
+                VersionFiles(each.photo_version, live).is_gone for each in originals_in([file.file])
+            )
         ]
         if not originals:
-            if trash.unreachable:
+            if found.unreachable:
                 raise Unavailable(
-                    f"no trash has an original of photo {photo}, but "
-                    f"{', '.join(trash.unreachable)} did not respond; try again"
+                    f"no trash has a deleted original of photo {photo}, but "
+                    f"{', '.join(found.unreachable)} did not respond; try again"
                 )
             raise UnknownPhoto(
-                f"no trash has an original of photo {photo}: it was not deleted, or more than "
-                f"{self._mirrors.cluster.limits.trash_days} days ago"
+                f"no trash has a deleted original of photo {photo}: it was not deleted, or more "
+                f"than {self._mirrors.cluster.limits.trash_days} days ago"
             )
         last = max((file for _, file in originals), key=lambda file: (file.day, file.path))
         return [(node, file) for node, file in originals if file.file == last.file]

@@ -65,6 +65,14 @@ def test_reconcile_keeps_offloaded_files_and_repairs_others(cluster, photo_versi
     assert cluster.sizes_on("east-1", photo_version) == SMALL
 
 
+def test_a_live_photo_of_an_offloaded_volume_is_not_undeleted(cluster, photo_version):
+    """Its dropped originals are in the trash of the disks, and no tombstone covers them."""
+    offload(cluster)
+    result = cluster.glassplate("undelete", f"{VOLUME}/{photo_version.photo}")
+    assert result.exit_code == 1
+    assert "it was not deleted" in result.stderr
+
+
 def test_a_later_photo_is_moved_by_the_next_offload(cluster, photo_version):
     """Until then the disks have it, and the bucket has a copy."""
     offload(cluster)

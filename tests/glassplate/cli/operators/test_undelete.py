@@ -67,7 +67,7 @@ def test_undelete_fails_without_an_intact_copy(
         client.undelete(deleted)
     for path in paths.values():
         path.unlink()
-    with pytest.raises(NotFound, match="no trash has an original"):
+    with pytest.raises(NotFound, match="no trash has a deleted original"):
         client.undelete(deleted)
     assert glassplate("undelete", deleted).exit_code == 1
 
