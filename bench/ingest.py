@@ -84,7 +84,7 @@ SMALL_BY_FSYNC = replace(SMALL, floor=0.28, syncfs="never")
 
 
 @dataclass(slots=True)
-class _Runs:
+class UploadRuns:
     """The runs of one workload: the processor time for each photo, by process."""
 
     local: LocalCluster
@@ -141,7 +141,7 @@ async def _measure_one(workload: Workload) -> Figure:
         folder = local.data / "bare"
         await asyncio.to_thread(make_directories, folder)
         photos = [render_photo(number, workload.photo_bytes) for number in range(workload.photos)]
-        runs = _Runs(local, workload)
+        runs = UploadRuns(local, workload)
 
         async def measured() -> float:
             return await runs.upload(next(numbers))

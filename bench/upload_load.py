@@ -84,7 +84,7 @@ async def _upload_some(address: Address, left: Iterator[bytes]) -> None:
     for request in left:
         for _ in range(TRIES):
             writer.write(request)
-            status, body = await _read_response(reader)
+            status, body = await read_response(reader)
             if status != 503:
                 break
             await asyncio.sleep(RETRY_SECONDS)
@@ -93,7 +93,8 @@ async def _upload_some(address: Address, left: Iterator[bytes]) -> None:
     writer.close()
 
 
-async def _read_response(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def read_response(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Return the status and the body of the next response."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = _LENGTH.search(head)
     body = await reader.readexactly(int(length[1]) if length else 0)
