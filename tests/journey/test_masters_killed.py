@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import http.client
+import io
 import itertools
 import json
 import os
@@ -12,12 +13,16 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
+from tusclient.client import TusClient
+from tusclient.exceptions import TusCommunicationError
 
 from tests.free_ports import free_port
 from tests.journey.running_cluster import EDGES, fetch, wait_until
 from tests.storagemaster.repair.test_interrupted_passes import PASS_POINTS
+from volumes.address import Address
 
 PACKAGE = Path(__file__).parents[2] / "storagemaster"
 # Larger than one chunk.
@@ -33,18 +38,21 @@ UPLOAD_POINTS = (
     "before_enqueue",
     "after_enqueue",
 )
+# The storagemaster of a client that resumes its upload.
+RESUMED_POINTS = ("partial_created", "before_reply", "before_commit", "copy_made", "copies_made")
 DELETE_POINTS = ("tombstone_made", "tombstone_made:2", "before_purge", "purge_sent", "before_reply")
 
 
 @pytest.fixture(name="doomed")
 def _doomed(cluster, tmp_path):
     """Start an additional storagemaster with a crash point: doomed(point)."""
-    address = SimpleNamespace(host="127.0.0.1", port=free_port())
+    address = Address("127.0.0.1", free_port())
     config = cluster.data / "cluster-and-doomed.toml"
-    doomed = f'\n[masters.doomed]\ncolo = "east"\naddress = "127.0.0.1:{address.port}"\n'
+    doomed = f'\n[masters.doomed]\ncolo = "east"\naddress = "{address}"\n'
     config.write_text((cluster.data / "cluster.toml").read_text() + doomed)
     log = tmp_path / "crash"
     with contextlib.ExitStack() as stack:
+        stack.callback(config.unlink)
 
         def start(point):
             environment = {"GLASSPLATE_CRASH_AT": point, "GLASSPLATE_CRASH_LOG": str(log)}
@@ -87,9 +95,14 @@ def send_doomed(doomed, point, *request):
     answer = None
     with contextlib.suppress(http.client.HTTPException, OSError):
         answer = send_request(doomed.address, *request)
+    assert_killed_at(doomed, point)
+    return answer
+
+
+def assert_killed_at(doomed, point):
+    """Wait for the end of the storagemaster, and check that it was killed at this point."""
     assert doomed.process.wait(START_SECONDS) == -signal.SIGKILL
     assert doomed.log.read_text() == point.partition(":")[0]
-    return answer
 
 
 def only_copies_of(cluster, reference):
@@ -112,7 +125,7 @@ def test_every_crash_point_is_covered():
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "crashpoint"
     )
     named = {ast.literal_eval(call.args[0]) for call in calls}
-    killed_at = (*UPLOAD_POINTS, *DELETE_POINTS, *PASS_POINTS)
+    killed_at = (*UPLOAD_POINTS, *RESUMED_POINTS, *DELETE_POINTS, *PASS_POINTS)
     assert named == {point.partition(":")[0] for point in killed_at}
 
 
@@ -143,6 +156,47 @@ def test_a_repeated_upload_is_stored_once(cluster, doomed, jpeg, point, is_strea
         bytes(files[f"{receipt.photo}_{receipt.version}_o.jpg"]) for files in copies.values()
     } == {photo}
     assert len(everything_of(cluster, receipt.photo)) == 2
+
+
+@pytest.mark.parametrize("point", RESUMED_POINTS)
+def test_a_resumable_upload_continues_at_another_storagemaster(cluster, doomed, jpeg, point):
+    """A tus client finds every acknowledged byte there, and the photo is stored once."""
+    photo = jpeg(RESUMED_POINTS.index(point) + 340, width=400, height=300)
+    doomed, other = doomed(point), cluster.config.masters["west-master"].address
+    first = tus_uploader(cluster, doomed.address, photo)
+    with pytest.raises(TusCommunicationError):
+        first.upload()
+    assert_killed_at(doomed, point)
+    path = first.url and urlsplit(first.url).path
+    second = tus_uploader(cluster, other, photo, path=path)
+    assert second.offset >= first.offset
+    second.upload()
+    state = json.loads(send_request(other, "GET", urlsplit(second.url).path)[1])
+    assert state["state"] == "stored"
+    with cluster.client() as client:
+        client.wait_until_ready(state["reference"], timeout_seconds=60)
+    copies = only_copies_of(cluster, state["reference"])
+    originals = [data for files in copies.values() for name, data in files.items() if "_o." in name]
+    assert originals == [photo] * 2
+    stored = [
+        file
+        for node in cluster.config.nodes.values()
+        for file in Path(node.store).glob("[1-9]*/*/*_o.jpg")
+    ]
+    assert [file.read_bytes() for file in stored].count(photo) == 2
+
+
+def tus_uploader(cluster, address, photo, *, path=None):
+    """Return a tus client that sends a photo in two parts, or continues an upload at a path."""
+    base = f"http://{address}"
+    client = TusClient(
+        f"{base}/uploads", headers={"Authorization": f"Bearer {cluster.token('upload')}"}
+    )
+    return client.uploader(
+        file_stream=io.BytesIO(photo),
+        chunk_size=len(photo) // 2 + 1,
+        url=path and base + path,
+    )
 
 
 def everything_of(cluster, photo):
