@@ -10,14 +10,22 @@ from storagemaster.errors import MasterError
 from storagemaster.photos.photo_urls import UrlGrant
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.uploads.uploads import UploadRequest
+from storagemaster.wire import Receipt
 from storagenode.protocol.errors import NodeError
-from tests.simulation.ledger import StoredPhoto
+from tests.simulation.ledger import StoredPhoto, version_of
 from tests.simulation.network import Machine
-from tests.simulation.response_checks import check_read, check_receipt, check_removal
+from tests.simulation.response_checks import (
+    check_read,
+    check_receipt,
+    check_removal,
+    mirrors_with,
+    tombstone_of,
+)
 from tests.simulation.simulated_master import SimulatedMaster
 from tests.simulation.world import World
 from volumes.photo_id import PhotoId, Version
-from volumes.photo_path import PhotoVersion, VolumeId, render_path
+from volumes.photo_path import PhotoVersion, Variant, VolumeId, render_path
+from volumes.sizes import ORIGINAL_LETTER
 
 WAIT_SECONDS_MAX = 12.0
 UPLOAD_BYTES_MAX = 10_000
@@ -107,7 +115,7 @@ class Clients:
         if is_race and request.idempotency_key is not None:
             self._ledger.acknowledge_race(request.idempotency_key, receipt)
             return True
-        self._ledger.acknowledge_upload(receipt, body)
+        self._acknowledge_upload(receipt, body, started)
         if request.idempotency_key is None:
             self._ledger.sent_once.add(PhotoId(receipt.photo))
         return True
@@ -132,7 +140,8 @@ class Clients:
                 await asyncio.sleep(self._random.random() * 1.5)
                 continue
             check_removal(self._world, removal, started)
-            self._ledger.acknowledge_delete(removal, deletion)
+            mirrors = mirrors_with(self._world, tombstone_of(removal), deletion.copies, started)
+            self._ledger.acknowledge_delete(removal, mirrors)
             return
 
     async def revoke(self) -> None:
@@ -176,7 +185,12 @@ class Clients:
             return
         body = self._ledger.bodies.get(receipt.sha256, b"")
         check_receipt(self._world, receipt, body, None, started)
-        self._ledger.acknowledge_upload(receipt, body)
+        self._acknowledge_upload(receipt, body, started)
+
+    def _acknowledge_upload(self, receipt: Receipt, body: bytes, started: float) -> None:
+        original = Variant(version_of(receipt), ORIGINAL_LETTER, receipt.format)
+        mirrors = mirrors_with(self._world, original, receipt.copies, started)
+        self._ledger.acknowledge_upload(receipt, body, mirrors)
 
     async def read(self) -> None:
         """Read a photo from one of its mirrors, directly or through an edge."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drill.history import SECOND, Op, Operation, Outcome
-from storagemaster.wire import Deletion, Receipt
+from storagemaster.wire import Receipt
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import PhotoVersion, Variant, VolumeId, render_path
 from volumes.sizes import ORIGINAL_LETTER
@@ -20,7 +20,7 @@ class StoredPhoto:
     body: bytes
     acknowledged_at: float
     mirrors: frozenset[str]
-    """The mirrors that have it according to the receipt."""
+    """The mirrors that have it according to the receipt, except nodes that a fault damaged."""
     url_path: str
     ext: str
 
@@ -40,7 +40,7 @@ class Removal:
     version: Version | None
     acknowledged_at: float | None = None
     mirrors: frozenset[str] = frozenset()
-    """The mirrors that have the tombstone according to the response."""
+    """The mirrors that have the tombstone according to the response, as for photos."""
 
     def covers(self, photo_version: PhotoVersion) -> bool:
         """Return True if the removal includes this version."""
@@ -91,10 +91,9 @@ class Ledger:
         self.bodies[digest] = body
         self._add(Op.PUT, Outcome.INFO, digest=digest)
 
-    def acknowledge_upload(self, receipt: Receipt, body: bytes) -> None:
+    def acknowledge_upload(self, receipt: Receipt, body: bytes, mirrors: frozenset[str]) -> None:
         """Record an acknowledged upload."""
         photo_version = version_of(receipt)
-        mirrors = frozenset(copy.node for copy in receipt.copies if not copy.hint_for)
         self.log(f"stored {photo_version} {receipt.durability} {sorted(mirrors)}")
         photo = self._add_photo(photo_version, body, mirrors, receipt.urls, receipt.format)
         self._add(Op.PUT, photo=str(photo_version), **_original_of(photo))
@@ -107,10 +106,10 @@ class Ledger:
         self._add(op, Outcome.INFO, photo=str(removal))
         return removal
 
-    def acknowledge_delete(self, removal: Removal, deletion: Deletion) -> None:
+    def acknowledge_delete(self, removal: Removal, mirrors: frozenset[str]) -> None:
         """Record an acknowledged delete."""
         removal.acknowledged_at = self.now()
-        removal.mirrors = frozenset(c.node for c in deletion.copies if not c.hint_for)
+        removal.mirrors = mirrors
         self.log(f"deleted {removal}")
         self._add(removal.op, photo=str(removal))
 

@@ -2,7 +2,7 @@
 
 C1   A receipt has the digest of the uploaded body.
 C2   A node never serves a photo after it has stored its tombstone.
-C3   A mirror that acknowledged a photo never returns 404 or 410 for it.
+C3   A mirror that acknowledged a photo never returns 404 or 410 for it, unless a fault destroys it.
 C10  An Idempotency-Key has one photo: one reference, whatever races or fails. All mirrors never
      acknowledge two different photos with it.
 C12  A node returns no other status than 200, 404, 410, 502, and 503.
@@ -12,14 +12,17 @@ A final state cannot show C16, because repair adds copies later.
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 from storagemaster.uploads.uploads import UploadRequest
-from storagemaster.wire import Receipt
+from storagemaster.wire import Copy, Receipt
 from storagenode.protocol.layout import Place
 from tests.simulation.ledger import Removal, StoredPhoto, version_of
 from tests.simulation.simulated_node import SimulatedNode
 from tests.simulation.world import World
+from tests.storagenode.disk.crash_file_system import Contents
+from volumes.cluster import NodeId
 from volumes.photo_path import (
     PhotoFile,
     PhotoTombstone,
@@ -63,13 +66,38 @@ def check_receipt(
 
 def check_removal(world: World, removal: Removal, started: float) -> None:
     """Check an acknowledged delete or revocation."""
-    tombstone: PhotoFile = PhotoTombstone(removal.volume, removal.photo)
-    if removal.version is not None:
-        photo_version = PhotoVersion(removal.volume, removal.photo, removal.version)
-        tombstone = VersionTombstone(photo_version)
+    tombstone = tombstone_of(removal)
     copies = durable_copies(world, tombstone)
     if len(copies) < 2 and not _was_damaged(world, started):
         world.ledger.add_violation(f"C16: {render_path(tombstone)} was acknowledged on {copies}")
+
+
+def tombstone_of(removal: Removal) -> PhotoFile:
+    """Return the tombstone of a removal."""
+    if removal.version is None:
+        return PhotoTombstone(removal.volume, removal.photo)
+    return VersionTombstone(PhotoVersion(removal.volume, removal.photo, removal.version))
+
+
+def mirrors_with(
+    world: World, file: PhotoFile, copies: Iterable[Copy], started: float
+) -> frozenset[str]:
+    """Return the mirrors that have a file according to a response that arrives at this instant.
+
+    A disk can be damaged after its write and before the response. A mirror that was damaged since
+    the request started counts only if its copy is intact now.
+    """
+    path = Place(file).path
+    mirrors = [world.nodes[NodeId(copy.node)] for copy in copies if not copy.hint_for]
+    return frozenset(
+        node.name
+        for node in mirrors
+        if node.damaged_at < started or _is_intact(node.disk.durable(path))
+    )
+
+
+def _is_intact(contents: Contents | None) -> bool:
+    return contents is not None and hashlib.sha256(contents.data).hexdigest() == contents.digest
 
 
 def check_read(
