@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from glassplate import client as asynchronous
 from glassplate.session.retries import Retries, Timeouts
-from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
+from storagemaster.wire import (
+    PAGE_PHOTOS_MAX,
+    Deletion,
+    PhotoPage,
+    PhotoStatus,
+    Receipt,
+    Revocation,
+)
 from volumes.photo_path import PhotoVersion
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
 
@@ -152,6 +159,22 @@ class Client:
     def infos(self, references: Sequence[str | PhotoVersion]) -> list[PhotoStatus]:
         """Return the states of many photo versions, in order, including `gone` and `unknown`."""
         return self._call(self._client.infos(references))
+
+    def list_photos(
+        self, volume: int, *, after: str | None = None, limit: int = PAGE_PHOTOS_MAX
+    ) -> PhotoPage:
+        """Return up to `limit` photo versions of a volume that are stored and not deleted."""
+        return self._call(self._client.list_photos(volume, after=after, limit=limit))
+
+    def pages(self, volume: int) -> Iterator[PhotoPage]:
+        """Yield all pages of a volume's photos."""
+        after: str | None = None
+        while True:
+            page = self.list_photos(volume, after=after)
+            yield page
+            after = page.after
+            if after is None:
+                return
 
     def wait_until_ready(
         self, reference: str | PhotoVersion, timeout_seconds: float = 60

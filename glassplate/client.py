@@ -13,7 +13,7 @@
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,7 @@ from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.signing import Signing
 from glassplate.urls.references import parse_reference, parse_version_reference
 from storagemaster import wire
-from storagemaster.wire import Deletion, PhotoStatus, Receipt, Revocation
+from storagemaster.wire import Deletion, PhotoPage, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 READY_PAUSE_SECONDS_MIN = 0.1
 READY_PAUSE_SECONDS_MAX = 1.0
+# A page lists several shards, each on the disks of all mirrors.
+LIST_SECONDS = 120.0
 
 
 class Client(Signing, Operations):
@@ -238,6 +240,33 @@ class Client(Signing, Operations):
     async def infos(self, references: Sequence[str | PhotoVersion]) -> list[PhotoStatus]:
         """Return the states of many photo versions, in order, including `gone` and `unknown`."""
         return await self._opened().photos([parse_version_reference(each) for each in references])
+
+    async def list_photos(
+        self, volume: int, *, after: str | None = None, limit: int = wire.PAGE_PHOTOS_MAX
+    ) -> PhotoPage:
+        """Return up to `limit` photo versions of a volume that are stored and not deleted.
+
+        Pass the page's `after` to get the next page; it is None on the last. The list is complete
+        if no page has `unreachable` mirrors.
+
+        Raises:
+            NotFound: The volume does not exist.
+        """
+        query = [("volume", str(volume)), ("limit", str(limit))]
+        query += [("after", after)] if after is not None else []
+        return await self._opened().request(
+            wire.PHOTOS_OF_VOLUME, wire.parse_page, query=query, response_seconds_min=LIST_SECONDS
+        )
+
+    async def pages(self, volume: int) -> AsyncIterator[PhotoPage]:
+        """Yield all pages of a volume's photos."""
+        after: str | None = None
+        while True:
+            page = await self.list_photos(volume, after=after)
+            yield page
+            after = page.after
+            if after is None:
+                return
 
     async def wait_until_ready(
         self, reference: str | PhotoVersion, timeout_seconds: float = 60

@@ -59,6 +59,7 @@ from storagemaster.photos.explanations import Explanations
 from storagemaster.photos.photo_search import PhotoSearch
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.photos.photos import Photos
+from storagemaster.photos.volume_listing import VolumeListing
 from storagemaster.queue_client import queue_client
 from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECONDS
 from storagemaster.repair.fence_lifting import FenceLifter
@@ -186,6 +187,7 @@ def _wire(
         uploads=uploads,
         photos=photos,
         batches=BatchLookup(mirrors, photos, urls, cache),
+        listing=VolumeListing(mirrors),
         deletes=deletes,
         revokes=Revokes(mirrors, reads, photos, relinking, deletes, queue, key_secret=secret),
         repairs=Repairs(mirrors, reconcile),

@@ -49,6 +49,8 @@ class Route:
 
 
 BATCH_PHOTOS_MAX = 500
+PAGE_PHOTOS = 200
+PAGE_PHOTOS_MAX = 1_000
 # More than that many references need, with any white space.
 BATCH_REQUEST_BYTES_MAX = 64 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
@@ -64,6 +66,7 @@ APPEND_TO_UPLOAD = Route("PATCH", "/uploads/{upload}", Access.OPEN)
 UPLOAD_STATE = Route("GET", "/uploads/{upload}", Access.OPEN)
 END_UPLOAD = Route("DELETE", "/uploads/{upload}", Access.OPEN)
 OVERRIDDEN_UPLOAD = Route("POST", "/uploads/{upload}", Access.OPEN)
+PHOTOS_OF_VOLUME = Route("GET", "/photos", Scope.READ)
 LOOKUP = Route("POST", "/photos/info", Scope.READ, BATCH_REQUEST_BYTES_MAX, has_urls=True)
 PHOTO = Route("GET", "/photos/{volume}/{photo}/{version}", Scope.READ, has_urls=True)
 DELETE_PHOTO = Route("DELETE", "/photos/{volume}/{photo}", Scope.DELETE)
@@ -181,6 +184,18 @@ class PhotoStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoPage:
+    """Photo versions of a volume, in the order of their shards and ids."""
+
+    photos: tuple[str, ...]
+    """References of versions that have their original and are not deleted."""
+    after: str | None
+    """Cursor of the next page, or None if this is the last."""
+    unreachable: tuple[str, ...]
+    """Mirrors that did not respond: photos that only they have are missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deletion:
     """Response to a delete: the nodes with the tombstone, and the edges that are purged."""
 
@@ -219,6 +234,11 @@ class Revocation:
 def parse_receipt(fields: dict[str, Any]) -> Receipt:
     """Parse what `render_receipt` returns."""
     return _parse(Receipt, fields)
+
+
+def parse_page(fields: dict[str, Any]) -> PhotoPage:
+    """Parse the JSON of a page of a volume's photos."""
+    return _parse(PhotoPage, fields)
 
 
 def parse_deletion(fields: dict[str, Any]) -> Deletion:

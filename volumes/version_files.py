@@ -106,6 +106,11 @@ def versions_in(files: Iterable[PhotoFile]) -> list[VersionFiles]:
     return [VersionFiles(each, known) for each in sorted(versions, key=str)]
 
 
+def live_versions(files: Iterable[PhotoFile]) -> list[VersionFiles]:
+    """Return the versions that have an original and are not gone, sorted."""
+    return [each for each in versions_in(files) if each.original is not None and not each.is_gone]
+
+
 def originals_in(files: Iterable[PhotoFile]) -> list[Variant]:
     """Return the originals among the files, in their order."""
     return [file for file in files if isinstance(file, Variant) and file.is_original]

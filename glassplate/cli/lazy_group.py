@@ -21,8 +21,8 @@ class LazyCommand:
 
     @property
     def name(self) -> str:
-        """The name on the command line."""
-        return self.location.rpartition(":")[2].replace("_", "-")
+        """The name on the command line. `import_` is `import`."""
+        return self.location.rpartition(":")[2].removesuffix("_").replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)

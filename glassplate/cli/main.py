@@ -18,6 +18,10 @@ SECTIONS = (
             LazyCommand("glassplate.cli.commands.url:url", "Sign the URL of a photo."),
             LazyCommand("glassplate.cli.commands.get:get", "Download a photo."),
             LazyCommand("glassplate.cli.commands.info:info", "Show the state of photos."),
+            LazyCommand(
+                "glassplate.cli.commands.list_references:list_",
+                "List the references of all photos.",
+            ),
             LazyCommand("glassplate.cli.commands.rm:rm", "Delete photos permanently."),
             LazyCommand(
                 "glassplate.cli.commands.undelete:undelete", "Restore deleted photos as new photos."

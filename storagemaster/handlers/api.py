@@ -37,6 +37,7 @@ from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import CONTENT_TYPE, MasterMetrics
 from storagemaster.photos.batch_lookup import BatchLookup, unknown_entry
 from storagemaster.photos.photos import Photos
+from storagemaster.photos.volume_listing import VolumeListing, parse_cursor
 from storagemaster.repair.repairs import Repairs
 from storagemaster.resumable import tus
 from storagemaster.uploads.form import first_file
@@ -44,6 +45,7 @@ from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.uploads.uploads import Uploads
 from storagemaster.uploads.waiting import wait_for_sizes
 from volumes.json_text import parse_whole_number
+from volumes.photo_path import parse_volume
 
 
 class Api:
@@ -57,6 +59,7 @@ class Api:
         uploads: Uploads,
         photos: Photos,
         batches: BatchLookup,
+        listing: VolumeListing,
         deletes: Deletes,
         revokes: Revokes,
         bundles: Bundles,
@@ -74,6 +77,7 @@ class Api:
         self._uploads = uploads
         self._photos = photos
         self._batches = batches
+        self._listing = listing
         self._deletes = deletes
         self._revokes = revokes
         self._bundles = bundles
@@ -86,6 +90,7 @@ class Api:
             wire.UPLOAD_FORM: FormUploads(
                 authorization, uploads, upload_bytes_max=upload_bytes_max
             ).upload,
+            wire.PHOTOS_OF_VOLUME: self.photos_of_volume,
             wire.LOOKUP: self.lookup,
             wire.PHOTO: self.photo,
             wire.DELETE_PHOTO: self.delete,
@@ -152,6 +157,21 @@ class Api:
         """Return the status of a photo version."""
         status = await self._photos.status(photo_version_in(request), request[URLS])
         return web.json_response(wire.render_status(status), headers={"Cache-Control": "no-store"})
+
+    async def photos_of_volume(self, request: web.Request) -> web.Response:
+        """Return a page of a volume's photos."""
+        if "volume" not in request.query:
+            raise BadArgument("the volume is missing: send GET /photos?volume=N")
+        volume = parse_volume(request.query["volume"])
+        request[CALLER].refuse_other_volumes(volume)
+        after = request.query.get("after")
+        limit = _whole_number(request, "limit", default=wire.PAGE_PHOTOS)
+        if not 1 <= limit <= wire.PAGE_PHOTOS_MAX:
+            raise BadArgument(f"invalid limit {limit}: must be 1 to {wire.PAGE_PHOTOS_MAX}")
+        page = await self._listing.page(
+            volume, after=parse_cursor(after) if after else None, limit=limit
+        )
+        return web.json_response(asdict(page), headers={"Cache-Control": "no-store"})
 
     async def lookup(self, request: web.Request) -> web.Response:
         """Return the status of a batch of photo versions."""
@@ -246,8 +266,11 @@ async def _name_tus_version(request: web.Request, response: web.StreamResponse) 
         response.headers[tus.VERSION_HEADER] = tus.VERSION
 
 
-def _whole_number(request: web.Request, name: str) -> int:
+def _whole_number(request: web.Request, name: str, *, default: int | None = None) -> int:
+    text = request.query.get(name)
+    if text is None and default is not None:
+        return default
     try:
-        return parse_whole_number(request.query.get(name, ""))
+        return parse_whole_number(text or "")
     except ValueError as error:
         raise BadArgument(f"invalid {name}: {error}") from error

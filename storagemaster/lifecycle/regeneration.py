@@ -6,7 +6,7 @@ version stays until the application deletes it.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from storagemaster.errors import Unavailable
@@ -17,11 +17,10 @@ from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError
-from storagenode.protocol.files import ListedFile
 from volumes.json_text import parse_json
 from volumes.photo_id import Version, derive_version
 from volumes.photo_path import Info, PhotoVersion, Variant, VolumeId, parse_name
-from volumes.version_files import VersionFiles, VersionState, versions_in
+from volumes.version_files import VersionState, live_versions
 
 
 class Regeneration:
@@ -60,7 +59,8 @@ class Regeneration:
             Unavailable: No mirror that has the whole volume responded.
         """
         with _node_errors_as_unavailable():
-            found = live_versions(volume, await self._full_mirror(volume).list_shard(volume, shard))
+            listed = await self._full_mirror(volume).list_shard(volume, shard)
+        found = live_versions(parse_name(volume, file.name) for file in listed)
         ready = [v.photo_version for v in found if v.state is VersionState.READY]
         if recipe is None:
             return [v.photo_version for v in found if v.state is not VersionState.READY]
@@ -125,12 +125,6 @@ def _node_errors_as_unavailable() -> Iterator[None]:
         yield
     except NodeError as error:
         raise Unavailable(f"{error}; try again") from error
-
-
-def live_versions(volume: VolumeId, files: Iterable[ListedFile]) -> list[VersionFiles]:
-    """Return the photo versions of a shard that have an original and are not gone, sorted."""
-    found = versions_in(parse_name(volume, listed.name) for listed in files)
-    return [each for each in found if each.original is not None and not each.is_gone]
 
 
 def version_for_recipe(photo_version: PhotoVersion, recipe: str, *, secret: bytes) -> Version:

@@ -118,6 +118,22 @@ def test_many_photos_are_requested_in_batches(client, cluster, photo):
     assert states == ["ready"] * 501
 
 
+def test_pages_have_all_photos_of_a_volume(client, cluster, photo):
+    """Each photo is on one page, and a deleted one on none."""
+    kept, deleted = (client.put(photo + bytes([n]), volume=3).reference for n in range(2))
+    client.delete(deleted)
+    photos = [reference for page in client.pages(3) for reference in page.photos]
+    assert kept in photos
+    assert deleted not in photos
+    assert len(set(photos)) == len(photos)
+    first = client.list_photos(3, limit=1)
+    assert (first.photos, first.unreachable) == ((photos[0],), ())
+    with cluster.without("west-2"):
+        assert next(client.pages(3)).unreachable == ("west-2",)
+    with pytest.raises(NotFound):
+        client.list_photos(99)
+
+
 def test_a_missing_size_is_not_found(client, cluster, open_blocking, photo):
     """With keys the edge reports it, and without keys the client lists the known sizes."""
     reference = client.put(photo).reference

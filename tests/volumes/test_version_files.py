@@ -13,7 +13,13 @@ from volumes.photo_path import (
     VersionTombstone,
     parse_photo_version,
 )
-from volumes.version_files import VersionFiles, originals_in, tombstones_of, versions_in
+from volumes.version_files import (
+    VersionFiles,
+    live_versions,
+    originals_in,
+    tombstones_of,
+    versions_in,
+)
 
 VERSION = parse_photo_version("42/01jd3x8m2c9qp4k7/3fz8qd")
 OTHER_VERSION = parse_photo_version("42/01jd3x8m2c9qp4k7/000001")
@@ -65,6 +71,17 @@ def test_versions_in_a_shard_are_sorted_and_see_all_files():
     assert [each.photo_version for each in found] == [OTHER_VERSION, VERSION, OTHER_PHOTO]
     assert [each.state for each in found] == ["gone", "gone", "ready"]
     assert versions_in([PHOTO_TOMBSTONE]) == []
+
+
+def test_live_versions_are_those_with_an_original_and_no_tombstone():
+    """Sizes and records alone are not: the mirror has not received the original yet."""
+    other = Variant(OTHER_VERSION, "o", "jpg")
+    files = [ORIGINAL, other, Variant(OTHER_PHOTO, "m", "jpg"), Failure(OTHER_PHOTO)]
+    found = [each.photo_version for each in live_versions(files)]
+    assert found == [OTHER_VERSION, VERSION]
+    (left,) = live_versions([*files, VersionTombstone(VERSION)])
+    assert left.photo_version == OTHER_VERSION
+    assert live_versions([*files, PHOTO_TOMBSTONE]) == []
 
 
 def test_only_originals_are_originals():

@@ -32,6 +32,22 @@ def test_get_writes_a_file_with_the_photos_name(glassplate, receipt, photo, here
     assert [path.name for path in here.iterdir()] == [name]
 
 
+def test_list_has_a_line_for_each_photo(glassplate, client, cluster, photo):
+    """As text, or as JSON; without --volume it lists every volume."""
+    reference = client.put(photo, volume=3).reference
+    listed = glassplate("list", "--volume", "3")
+    assert (listed.exit_code, listed.stderr) == (0, "")
+    assert reference in listed.stdout.splitlines()
+    as_json = glassplate("list", "--volume", "3", "--json").stdout.splitlines()
+    assert [json.loads(line)["reference"] for line in as_json] == listed.stdout.splitlines()
+    assert set(listed.stdout.splitlines()) <= set(glassplate("list").stdout.splitlines())
+    with cluster.without("west-2"):
+        incomplete = glassplate("list", "--volume", "3")
+    assert incomplete.exit_code == 1
+    assert reference in incomplete.stdout
+    assert "west-2 is unreachable: photos may be missing" in incomplete.stderr
+
+
 def test_get_writes_to_the_output(glassplate, receipt, photo, here):
     """The output is a file, a directory, or stdout."""
     assert glassplate("get", receipt.reference, "-o", "cat.jpg").stdout == "cat.jpg\n"
