@@ -15,7 +15,7 @@ from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.settling import Settling
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.files import ListedFile, listing_digest
-from volumes.photo_path import Variant, VolumeId, parse_name
+from volumes.photo_path import Variant, VolumeId, parse_name, render_path
 from volumes.version_files import VersionState, versions_in
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,8 @@ class Sweep:
         self._settling.record_sweep(self._cluster.volumes[volume], begun=begun, pending=pending)
         again = pending & self._seen_pending.get(volume, set())
         self._seen_pending[volume] = pending
-        for original in again:
+        # By path, so that the order of jobs does not depend on the process.
+        for original in sorted(again, key=render_path):
             self._queue.enqueue(original, queue_name=RETRY_QUEUE)
         return len(again)
 

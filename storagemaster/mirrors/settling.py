@@ -1,6 +1,6 @@
 """Progress of each volume since the last fault that touched one of its mirrors.
 
-A volume is settled when two passes have follunmade the fault: a comparison that left its mirrors
+A volume is settled when two passes have followed the fault: a comparison that left its mirrors
 equal, then a sweep, whose photos without sizes have been made since. Moments are counted by the
 fleet, because only their order matters.
 """
@@ -42,7 +42,7 @@ class Settling:
         """The first complete comparison after the last fault."""
         self._sweeps: dict[VolumeId, _Sweep] = {}
         self.unswept: set[VolumeId] = set()
-        """The volumes that became equal after a fault and that no sweep has follunmade."""
+        """The volumes that became equal after a fault and that no sweep has followed."""
 
     def begin(self) -> int:
         """Return the moment at which a comparison or a sweep begins."""
