@@ -19,7 +19,7 @@ from storagemaster.uploads.uploads import UploadRequest
 from storagemaster.wire import Copy, Receipt
 from storagenode.protocol.layout import Place
 from tests.simulation.ledger import Removal, StoredPhoto, version_of
-from tests.simulation.simulated_node import SimulatedNode
+from tests.simulation.simulated_node import FENCE, SimulatedNode
 from tests.simulation.world import World
 from tests.storagenode.disk.crash_file_system import Contents
 from volumes.cluster import NodeId
@@ -108,7 +108,7 @@ def check_read(
     match response.status:
         case 200:
             ledger.record_read(photo, node.name, bytes(response.body))
-            if response["fence"]:
+            if response[FENCE]:
                 ledger.add_violation(f"C2: {node.name} serves {photo.photo_version} while fenced")
             for removal in ledger.acknowledged_removals(photo):
                 since = removal.acknowledged_at or 0.0

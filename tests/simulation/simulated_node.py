@@ -34,6 +34,8 @@ from volumes.photo_id import PhotoId
 from volumes.photo_path import VolumeId, parse_path
 from volumes.sizes import size_classes
 
+FENCE = web.ResponseKey("fence", str)
+
 
 class Threads:
     """The threads of a node, as slow as its disk."""
@@ -203,10 +205,10 @@ class SimulatedNode(Machine):
     async def read(self, url_path: str) -> web.StreamResponse:
         """Return the response of the read port to a plain GET, on the path that an edge gets.
 
-        `response["fence"]` is the serial of the fence that the whole read met, if any.
+        `response[FENCE]` is the serial of the fence that the whole read met, or empty.
         """
         volume = VolumeId(int(url_path.split("/")[1]))
-        serial = self.fence.serial if self.fence.is_fenced(volume) else None
+        serial = self.fence.serial if self.fence.is_fenced(volume) else ""
         if fast := self._reads.try_fast_path(url_path.encode()):
             response: web.StreamResponse = BufferedResponse(status=200, headers={}, body=fast[1])
         else:
@@ -214,7 +216,7 @@ class SimulatedNode(Machine):
                 method="GET", raw_path=url_path, headers={}, body_exists=False
             )
             response = await self._reads.respond(request)
-        response["fence"] = serial if self.fence.is_fenced(volume) else None
+        response[FENCE] = serial if self.fence.is_fenced(volume) else ""
         return response
 
     def _read(self, path: str) -> tuple[FileMetadata, bytes]:
