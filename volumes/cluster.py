@@ -1,4 +1,4 @@
-"""Cluster as values: colos, nodes, the volume map, storagemasters, edges, and limits."""
+"""Cluster as values: colos, nodes, volumes, storagemasters, edges, applications, and limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -84,6 +84,24 @@ class Ingest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """A program that uses the cluster, and what restricts all of its tokens and tickets."""
+
+    name: str
+    volumes: tuple[tuple[int, int], ...] | None = None
+    """First and last volume of each range that it may use, or None for all."""
+    upload_bytes_max: int | None = None
+    formats: tuple[str, ...] | None = None
+    """The formats that it may upload, by their extension, or None for all."""
+    origins: tuple[str, ...] = ()
+    """Web sites whose pages may send its requests."""
+    webhook_urls: tuple[str, ...] = ()
+    """Receivers of the events of its volumes."""
+    uploads_per_minute: int | None = None
+    """Limit of each token at each storagemaster."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Limits of uploads and of background work. The file of any camera fits."""
 
@@ -119,7 +137,8 @@ class Cluster:
     edges: Mapping[str, Edge]
     ingests: Mapping[str, Ingest] = field(default_factory=dict)
     webhook_urls: tuple[str, ...] = ()
-    """Receivers of events."""
+    """Receivers of all events."""
+    applications: Mapping[str, Application] = field(default_factory=dict)
 
     @property
     def tokens_file(self) -> str:

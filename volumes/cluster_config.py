@@ -7,6 +7,7 @@ import re
 import tomllib
 from typing import Any
 
+from volumes.application_tables import read_applications
 from volumes.bucket_location import S3_SCHEME, InvalidLocation, parse_location
 from volumes.cluster import (
     Cluster,
@@ -33,11 +34,6 @@ EDGE_KINDS = ("nginx", "varnish")
 _ENDPOINT = re.compile(r"https?://[^\s/@?#]+/?")
 _NUMBERS = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?")
 
-# Events are confidential: https, or http to this machine only.
-_WEBHOOK_URL = re.compile(
-    r"(?:https://[^\s/@]+|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?)(?:/\S*)?"
-)
-
 
 def parse_cluster(text: str) -> Cluster:
     """Parse the text of a `cluster.toml`.
@@ -52,6 +48,7 @@ def parse_cluster(text: str) -> Cluster:
     problems: list[Problem] = []
     top = Table("", values, problems)
     nodes = _read_nodes(top)
+    volumes = _read_volumes(top, nodes)
     cluster = Cluster(
         name=top.text("name", "glassplate"),
         public_url=top.http_url("public_url"),
@@ -63,11 +60,12 @@ def parse_cluster(text: str) -> Cluster:
         sizes=_read_sizes(top),
         variant_formats=_read_variant_formats(top.table("images")),
         nodes=nodes,
-        volumes=_read_volumes(top, nodes),
+        volumes=volumes,
         masters=_read_masters(top),
         edges=_read_edges(top, nodes),
         ingests=_read_ingests(top),
         webhook_urls=_read_webhook_urls(top.table("webhooks")),
+        applications=read_applications(top, volumes),
     )
     top.report_unknown_keys()
     _check_shared_addresses(cluster, problems)
@@ -195,10 +193,7 @@ def _read_ingests(top: Table) -> dict[str, Ingest]:
 
 
 def _read_webhook_urls(table: Table) -> tuple[str, ...]:
-    urls = table.texts("urls", [])
-    for url in urls:
-        if not _WEBHOOK_URL.fullmatch(url):
-            table.add_problem("urls", f"must be https, or http on this machine; {url!r} is neither")
+    urls = table.webhook_urls("urls")
     table.report_unknown_keys()
     return urls
 

@@ -16,6 +16,11 @@ PLACEHOLDER_ADDRESS = Address("0.0.0.0", 1)  # noqa: S104  # not listened on
 _NAME = re.compile(NAME_PATTERN)
 _NAME_RULE = "must be a-z, 0-9, and dashes, a letter first, at most 32 characters"
 
+# Events are confidential: https, or http to this machine only.
+_WEBHOOK_URL = re.compile(
+    r"(?:https://[^\s/@]+|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?)(?:/\S*)?"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -120,6 +125,16 @@ class Table:
             except InvalidAddress as error:
                 self.add_problem(name, str(error))
         return tuple(found)
+
+    def webhook_urls(self, name: str) -> tuple[str, ...]:
+        """Read a list of receivers of events."""
+        urls = self.texts(name, [])
+        for url in urls:
+            if not _WEBHOOK_URL.fullmatch(url):
+                self.add_problem(
+                    name, f"must be https, or http on this machine; {url!r} is neither"
+                )
+        return urls
 
     def table(self, name: str) -> "Table":
         """Return a nested table; empty if it is missing."""

@@ -38,7 +38,7 @@ colo = "east"
 address = "10.1.0.10:8090"
 
 [[volumes]]
-numbers = "1"
+numbers = "1-16"
 mirrors = ["east-1", "west-1"]
 
 """

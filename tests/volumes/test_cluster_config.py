@@ -387,7 +387,9 @@ VALUES = st.recursive(
     ),
     max_leaves=4,
 )
-TABLES = st.sampled_from(["nodes", "volumes", "masters", "edges", "limits", "sizes", "memcached"])
+TABLES = st.sampled_from(
+    ["nodes", "volumes", "masters", "edges", "limits", "sizes", "memcached", "applications"]
+)
 
 
 @given(st.dictionaries(TABLES, VALUES))

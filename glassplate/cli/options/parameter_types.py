@@ -8,8 +8,8 @@ import click
 
 from volumes.address import Address, InvalidAddress, parse_address
 from volumes.durations import parse_duration
+from volumes.volume_ranges import parse_volume_ranges
 
-_VOLUME_RANGE = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?")
 _BYTES = re.compile(r"([1-9][0-9]{0,15})([KMGT]?)")
 _UNIT_BYTES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
@@ -60,14 +60,10 @@ class VolumeRangesType(click.ParamType[tuple[tuple[int, int], ...]]):
         """Parse the first and last volume of each range."""
         if isinstance(value, tuple):
             return value
-        ranges = []
-        for part in str(value).split(","):
-            match = _VOLUME_RANGE.fullmatch(part.strip())
-            if match is None:
-                self.fail(f"{value!r} is not a list of volumes such as 1-8,12", param, ctx)
-            first = int(match[1])
-            ranges.append((first, int(match[2] or first)))
-        return tuple(ranges)
+        try:
+            return parse_volume_ranges(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class AddressType(click.ParamType[Address]):

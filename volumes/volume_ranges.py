@@ -1,0 +1,23 @@
+"""Lists of volumes as text: `1-8,12`."""
+
+import re
+
+from volumes.photo_path import VOLUME_MAX
+
+_RANGE = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?")
+
+
+def parse_volume_ranges(text: str) -> tuple[tuple[int, int], ...]:
+    """Return the first and last volume of each range, in order.
+
+    Raises:
+        ValueError: The text is not such a list.
+
+    >>> parse_volume_ranges("12,1-8")
+    ((1, 8), (12, 12))
+    """
+    matches = [_RANGE.fullmatch(part.strip()) for part in text.split(",")]
+    ranges = [(int(m[1]), int(m[2] or m[1])) for m in matches if m]
+    if len(ranges) < len(matches) or not all(a <= b <= VOLUME_MAX for a, b in ranges):
+        raise ValueError(f'must be as in "7" or "1-8,12", up to {VOLUME_MAX}; is {text!r}')
+    return tuple(sorted(ranges))
