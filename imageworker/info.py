@@ -27,11 +27,13 @@ class VariantInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OriginalInfo:
-    """The original: the ext of its format, and its dimensions after EXIF orientation."""
+    """The original: its format, and its dimensions after and before EXIF orientation."""
 
     ext: str
     width: int
     height: int
+    stored_width: int
+    stored_height: int
     frames: int
     bytes: int
     sha256: str
@@ -68,6 +70,8 @@ def render_info(info: PhotoInfo) -> bytes:
             "frames": info.original.frames,
             "height": info.original.height,
             "sha256": info.original.sha256,
+            "stored_height": info.original.stored_height,
+            "stored_width": info.original.stored_width,
             "width": info.original.width,
         },
         "placeholder": {

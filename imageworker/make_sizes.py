@@ -100,6 +100,8 @@ def _info(
             ext=photo.format.ext,
             width=width,
             height=height,
+            stored_width=photo.width,
+            stored_height=photo.height,
             frames=photo.frames,
             bytes=len(original),
             sha256=hashlib.sha256(original).hexdigest(),

@@ -137,7 +137,11 @@ class Receipt:
     bytes: int
     sha256: str
     width: int
+    """Width in pixels as displayed: EXIF orientation is applied."""
     height: int
+    stored_width: int
+    """Width in pixels before EXIF orientation."""
+    stored_height: int
     durability: str
     copies: tuple[Copy, ...]
     pending_mirrors: tuple[str, ...]

@@ -30,11 +30,21 @@ _REFUSAL_BYTES = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sniffed:
-    """A photo of an accepted format. Width and height are in pixels and above zero."""
+    """A photo of an accepted format. Width and height are in pixels and above zero.
+
+    They are the displayed ones: EXIF orientation is applied.
+    """
 
     ext: str
     width: int
     height: int
+    is_on_its_side: bool = False
+    """True if the stored width is the displayed height."""
+
+    @property
+    def stored_dimensions(self) -> tuple[int, int]:
+        """Width and height of the stored pixels."""
+        return (self.height, self.width) if self.is_on_its_side else (self.width, self.height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +165,9 @@ class HeaderReader:
         if stored is None:
             self.result = NotAPhoto(otherwise)
         elif orientation in ON_THEIR_SIDE:
-            self.result = Sniffed(ext=stored.ext, width=stored.height, height=stored.width)
+            self.result = Sniffed(
+                ext=stored.ext, width=stored.height, height=stored.width, is_on_its_side=True
+            )
         else:
             self.result = stored
 

@@ -237,6 +237,7 @@ class Uploads:
     def _receipt(
         self, photo_version: PhotoVersion, sniffed: Sniffed, copies: Copies, grant: UrlGrant
     ) -> Receipt:
+        stored_width, stored_height = sniffed.stored_dimensions
         return Receipt(
             volume=photo_version.volume,
             photo=photo_version.photo,
@@ -246,6 +247,8 @@ class Uploads:
             sha256=copies.digest,
             width=sniffed.width,
             height=sniffed.height,
+            stored_width=stored_width,
+            stored_height=stored_height,
             durability=copies.durability,
             copies=copies_of(self._cluster, copies),
             pending_mirrors=copies.pending_mirrors,

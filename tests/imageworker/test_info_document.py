@@ -14,7 +14,16 @@ from tests.imageworker.photo_zoo import good
 from tests.imageworker.variants import data_of, document
 
 INFO = PhotoInfo(
-    original=OriginalInfo(ext="jpg", width=4, height=3, frames=1, bytes=9, sha256="ab"),
+    original=OriginalInfo(
+        ext="jpg",
+        width=4,
+        height=3,
+        stored_width=3,
+        stored_height=4,
+        frames=1,
+        bytes=9,
+        sha256="ab",
+    ),
     variants=(VariantInfo(size="t", ext="jpg", width=2, height=1, bytes=5, sha256="cd"),),
     second_pass=(VariantInfo(size="t", ext="avif", width=2, height=1, bytes=None, sha256=None),),
     placeholder=Placeholder(color="#010203", blurhash="L0<>", thumbhash="AA=="),
@@ -34,7 +43,8 @@ def test_the_document_is_canonical_byte_for_byte() -> None:
         b'{"camera":"A \\u0026 B \\u003c/script\\u003e","captured":null,'
         b'"credit":{"artist":"Jan\\u00e9","copyright":null},'
         b'"libraries":{"a":"1","pillow":"13"},"notes":["one"],'
-        b'"original":{"bytes":9,"ext":"jpg","frames":1,"height":3,"sha256":"ab","width":4},'
+        b'"original":{"bytes":9,"ext":"jpg","frames":1,"height":3,"sha256":"ab",'
+        b'"stored_height":4,"stored_width":3,"width":4},'
         b'"placeholder":{"blurhash":"L0\\u003c\\u003e","color":"#010203","thumbhash":"AA=="},'
         b'"recipe":"1","second_pass":[{"ext":"avif","height":1,"size":"t","width":2}],'
         b'"variants":[{"bytes":5,"ext":"jpg","height":1,"sha256":"cd","size":"t","width":2}]}'

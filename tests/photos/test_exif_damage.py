@@ -84,8 +84,11 @@ def photo(block, pillow_name="JPEG"):
 def is_turned(data, ext):
     """Return True if both readers turn the photo, False if neither does."""
     shown = by_worker(data)
-    assert sniff(data) == Sniffed(ext=ext, width=shown.shape[1], height=shown.shape[0])
-    return shown.shape[:2] == (WIDTH, HEIGHT)
+    on_its_side = shown.shape[:2] == (WIDTH, HEIGHT)
+    assert sniff(data) == Sniffed(
+        ext=ext, width=shown.shape[1], height=shown.shape[0], is_on_its_side=on_its_side
+    )
+    return on_its_side
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

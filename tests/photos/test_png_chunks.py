@@ -205,4 +205,9 @@ def test_exif_turns_the_photo(place, orientation):
         8: plain.swapaxes(0, 1)[::-1],
     }
     assert levels_apart(shown, turned.get(orientation, plain)) == 0
-    assert sniff(data) == Sniffed(ext="png", width=shown.shape[1], height=shown.shape[0])
+    assert sniff(data) == Sniffed(
+        ext="png",
+        width=shown.shape[1],
+        height=shown.shape[0],
+        is_on_its_side=orientation in {5, 6, 7, 8},
+    )

@@ -32,6 +32,8 @@ RECEIPT_KEYS = {
     "sha256",
     "width",
     "height",
+    "stored_width",
+    "stored_height",
     "durability",
     "copies",
     "pending_mirrors",

@@ -38,6 +38,8 @@ def test_a_good_photo_gets_the_sizes_it_should_look_like(name: str) -> None:
         "frames": 1,
         "height": photo_zoo.HEIGHT,
         "sha256": hashlib.sha256(specimen.data).hexdigest(),
+        "stored_height": photo_zoo.HEIGHT,
+        "stored_width": photo_zoo.WIDTH,
         "width": photo_zoo.WIDTH,
     }
 
@@ -124,6 +126,14 @@ def test_a_photo_smaller_than_every_size_has_an_info_and_no_variant() -> None:
     made = _made(photo_zoo.save(picture().resize((70, 40)), "PNG"))
     assert made.variants == ()
     assert document(made)["placeholder"]["blurhash"]
+
+
+def test_the_info_has_the_dimensions_as_displayed_and_as_stored() -> None:
+    """EXIF orientation 6 exchanges width and height."""
+    original = document(_made(photo_zoo.turned(6, "JPEG")))["original"]
+    stored = (original["stored_width"], original["stored_height"])
+    assert stored == (original["height"], original["width"])
+    assert original["width"] != original["height"]
 
 
 def test_the_info_has_the_dimensions_of_the_files() -> None:

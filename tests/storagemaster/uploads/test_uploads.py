@@ -53,7 +53,7 @@ async def test_receipt_describes_the_photo(cluster):
     assert answer.headers["Location"] == document["status"] == f"/photos/{answer.version}"
 
 
-async def test_receipt_has_the_dimensions_as_displayed(cluster):
+async def test_receipt_has_the_dimensions_as_displayed_and_as_stored(cluster):
     """A portrait with EXIF orientation 6 is stored as a landscape."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
@@ -61,6 +61,7 @@ async def test_receipt_has_the_dimensions_as_displayed(cluster):
     Image.new("RGB", (320, 200)).save(buffer, "JPEG", exif=exif)
     document = (await cluster.master.upload(buffer.getvalue())).document
     assert (document["width"], document["height"]) == (200, 320)
+    assert (document["stored_width"], document["stored_height"]) == (320, 200)
 
 
 async def test_photo_whose_dimensions_come_last_arrives_whole(cluster):
