@@ -29,6 +29,8 @@ from glassplate.errors import (
     UnusableTarget,
     UsageError,
 )
+from glassplate.markup.html import Html
+from glassplate.markup.info import Info
 from glassplate.session.retries import Retries, Timeouts
 from storagemaster.wire import Copy, Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
@@ -42,7 +44,9 @@ __all__ = [
     "Copy",
     "Deletion",
     "GlassplateError",
+    "Html",
     "IdempotencyKeyReused",
+    "Info",
     "InvalidResponse",
     "NoKeys",
     "NoToken",

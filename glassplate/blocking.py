@@ -9,13 +9,15 @@
 """
 
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from glassplate import client as asynchronous
+from glassplate.markup.html import Html
+from glassplate.markup.info import Info
 from glassplate.session.retries import Retries, Timeouts
 from storagemaster.wire import (
     PAGE_PHOTOS_MAX,
@@ -232,6 +234,44 @@ class Client:
     ) -> str:
         """Return the permission URL of one size, signed without a network."""
         return self._client.url(reference, size, ext=ext, expires=expires)
+
+    def srcset(
+        self,
+        photo: str | PhotoVersion | PhotoStatus,
+        info: Info | Mapping[str, Any] | None = None,
+        *,
+        sizes: str = "100vw",
+        width_max: int | None = None,
+        expires: timedelta | None = None,
+    ) -> Html:
+        """Return `src`, `srcset`, `sizes`, `width`, and `height` of an `<img>`, as safe HTML."""
+        return self._client.srcset(photo, info, sizes=sizes, width_max=width_max, expires=expires)
+
+    def picture(
+        self,
+        photo: str | PhotoVersion | PhotoStatus,
+        info: Info | Mapping[str, Any] | None = None,
+        *,
+        alt: str,
+        sizes: str = "100vw",
+        width_max: int | None = None,
+        loading: str = "lazy",
+        second_pass: bool = False,
+        extra: Mapping[str, str] | None = None,
+        expires: timedelta | None = None,
+    ) -> Html:
+        """Return a `<picture>` with the sizes and formats of a photo, as safe HTML."""
+        return self._client.picture(
+            photo,
+            info,
+            alt=alt,
+            sizes=sizes,
+            width_max=width_max,
+            loading=loading,
+            second_pass=second_pass,
+            extra=extra,
+            expires=expires,
+        )
 
     def sign_token(
         self,

@@ -1,12 +1,16 @@
 """Signatures of a client with keys: permission URLs and API tokens, without a network."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from glassplate.errors import BadConfig, NoKeys
+from glassplate.errors import BadConfig, NoKeys, UsageError
+from glassplate.markup.html import Html
+from glassplate.markup.info import Info
+from glassplate.markup.picture import Choice, image_attributes, picture
 from glassplate.urls.references import parse_version_reference
+from storagemaster.wire import PhotoStatus
 from volumes.photo_path import PhotoVersion
 from volumes.sizes import Size
 
@@ -60,6 +64,79 @@ class Signing:
             now_seconds=time.time(),
         )
         return self._edges[0] + path
+
+    def srcset(
+        self,
+        photo: str | PhotoVersion | PhotoStatus,
+        info: Info | Mapping[str, Any] | None = None,
+        *,
+        sizes: str = "100vw",
+        width_max: int | None = None,
+        expires: timedelta | None = None,
+    ) -> Html:
+        """Return `src`, `srcset`, `sizes`, `width`, and `height` of an `<img>`, as safe HTML.
+
+        `photo` is the status of a ready photo, or a reference with its `info`. `sizes` is the
+        attribute of that name: how wide the page shows the photo. `width_max` leaves out wider
+        sizes. A client with keys signs the URLs without a network, for `expires`; one without takes
+        the URLs of the status.
+
+        Raises:
+            UsageError: The photo is not ready, or has no size to show.
+            NoKeys: The client has no keys, and got no status.
+        """
+        parsed, urls = self._shown(photo, info, expires)
+        return image_attributes(parsed, urls, Choice(sizes=sizes, width_max=width_max))
+
+    def picture(
+        self,
+        photo: str | PhotoVersion | PhotoStatus,
+        info: Info | Mapping[str, Any] | None = None,
+        *,
+        alt: str,
+        sizes: str = "100vw",
+        width_max: int | None = None,
+        loading: str = "lazy",
+        second_pass: bool = False,
+        extra: Mapping[str, str] | None = None,
+        expires: timedelta | None = None,
+    ) -> Html:
+        """Return a `<picture>` with the sizes and formats of a photo, as safe HTML.
+
+        `alt` describes the photo for those who do not see it; it is "" for a decoration.
+        `second_pass` also offers variants that may not be made yet, such as AVIF. `extra` are more
+        attributes of the `<img>`. The other arguments and the errors are as in `srcset`.
+        """
+        parsed, urls = self._shown(photo, info, expires)
+        choice = Choice(
+            sizes=sizes,
+            width_max=width_max,
+            loading=loading,
+            second_pass=second_pass,
+            extra=extra or {},
+        )
+        return picture(parsed, urls, alt=alt, choice=choice)
+
+    def _shown(
+        self,
+        photo: str | PhotoVersion | PhotoStatus,
+        info: Info | Mapping[str, Any] | None,
+        expires: timedelta | None,
+    ) -> tuple[Info, Mapping[str, str]]:
+        """Return the info of a photo, and the URLs of its sizes in JPEG."""
+        status = photo if isinstance(photo, PhotoStatus) else None
+        found = info if info is not None or status is None else status.info
+        if found is None:
+            state = f"it is {status.state}" if status else "no info was given"
+            raise UsageError(f"a photo without an info document cannot be shown: {state}")
+        parsed = found if isinstance(found, Info) else Info.parse(found)
+        if status and self._url_keys is None:
+            return parsed, status.urls
+        reference = photo.reference if isinstance(photo, PhotoStatus) else photo
+        letters = dict.fromkeys(each.size for each in (*parsed.variants, *parsed.second_pass))
+        # A size that is no longer in the config has no class, so no URL opens it.
+        known = [size.letter for size in self._sizes if size.letter in letters]
+        return parsed, {each: self.url(reference, each, expires=expires) for each in known}
 
     def sign_token(
         self,

@@ -1,0 +1,1 @@
+"""Markup of photos for HTML templates, from info documents, without a network."""
