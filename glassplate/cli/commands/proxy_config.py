@@ -53,7 +53,7 @@ def proxy_config() -> None:
       glassplate proxy-config nginx --edge east-nginx --out /etc/edge --check
       glassplate proxy-config varnish --edge varnish --out /etc/edge
       glassplate proxy-config nginx --colo east --out /etc/edge --check --watch
-      glassplate proxy-config ingest --ingest east-ingest --out /etc/ingest --check
+      glassplate proxy-config ingest --ingest east-ingest --out /etc/ingest
     """
 
 
@@ -262,8 +262,9 @@ def ingest(
 
     \b
     Example:
-      glassplate proxy-config ingest --ingest east-ingest --out /etc/glassplate/ingest \
-        --user www-data --tls-cert /etc/tls/cert.pem --tls-key /etc/tls/key.pem --check
+      glassplate proxy-config ingest --ingest east-ingest --out /etc/ingest \
+        --check --user www-data \
+        --tls-cert /etc/tls/cert.pem --tls-key /etc/tls/key.pem
     """
 
     def render() -> RenderedEdge:

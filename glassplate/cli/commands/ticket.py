@@ -52,7 +52,7 @@ def ticket(
     ref: str | None,
     expires: timedelta,
 ) -> None:
-    r"""Sign an upload ticket, and print it.
+    r"""Sign an upload ticket.
 
     A browser or a device uploads with it and can do nothing else. No network is needed.
 
@@ -60,7 +60,8 @@ def ticket(
     Examples:
       glassplate ticket --application shop --ref order-7
       TICKET=$(glassplate ticket --format jpg --format heic --bytes-max 20M)
-      curl --data-binary @cat.jpg -H "Authorization: Bearer $TICKET" http://HOST/photos
+      curl --data-binary @cat.jpg -H "Authorization: Bearer $TICKET" \
+        http://HOST/photos
     """
     keys = load_keys(Path(connection.cluster().keys_file))
     try:

@@ -41,6 +41,7 @@ RECEIPT_KEYS = {
     "status",
     "state",
     "reason",
+    "ref",
 }
 FAILURE_KEYS = {"file", "error", "message", "status", "type", "idempotency_key"}
 
@@ -219,12 +220,12 @@ def test_progress_is_shown_at_a_terminal(at_terminal, tmp_path, photo):
     assert "mirrored" in shown
 
 
-def test_names_in_another_encoding_do_not_cost_the_receipts(cluster, tmp_path):
+def test_names_in_another_encoding_do_not_cost_the_receipts(cluster, tmp_path, photo):
     """A byte that is not UTF-8 is shown escaped, in a table, in JSON, and in an error."""
     name = os.fsencode(tmp_path) + b"/caf\xe9.jpg"
     missing = os.fsencode(tmp_path) + b"/gon\xe9.jpg"
     with open(name, "wb") as file:  # noqa: PTH123  pathlib decodes the name
-        file.write(jpeg(77))
+        file.write(photo)
     command = [sys.executable, "-m", "glassplate", "--cluster", str(cluster.config), "put"]
     environment = os.environ | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "COLUMNS": "400"}
     for options, shown in (([], b"caf\\udce9.jpg"), (["--json"], b"caf\\udce9.jpg")):
@@ -237,10 +238,9 @@ def test_names_in_another_encoding_do_not_cost_the_receipts(cluster, tmp_path):
         assert b"Traceback" not in result.stderr
 
 
-def test_names_cannot_control_the_terminal(glassplate, tmp_path):
+def test_names_cannot_control_the_terminal(glassplate, tmp_path, photo_file):
     """Control characters of a name are shown, in receipts and in failures."""
-    photo = tmp_path / "\x1b[31mred\x07.jpg"
-    photo.write_bytes(jpeg(78))
+    photo = photo_file.rename(tmp_path / "\x1b[31mred\x07.jpg")
     empty = tmp_path / "\x1b]0;title\x07.jpg"
     empty.touch()
     result = glassplate("put", photo, empty)

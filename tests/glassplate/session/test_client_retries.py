@@ -17,7 +17,6 @@ from tests.glassplate.faulty_servers import (
     responds_503,
     responds_too_late,
 )
-from tests.glassplate.live_cluster import jpeg
 from volumes.photo_path import Variant, parse_photo_version, render_path
 
 BEHAVIORS = [
@@ -193,11 +192,10 @@ def test_an_unread_long_stream_goes_to_the_next_master(cluster, open_client, pho
     assert asyncio.run(upload()).bytes == len(data)
 
 
-def test_a_short_stream_is_retried(run):
+def test_a_short_stream_is_retried(run, photo):
     """A stream of up to 1 MiB is kept in memory for retries."""
-    data = jpeg(77)
 
     async def upload(client, _):
-        return await client.put(in_chunks(data, 500), length=len(data))
+        return await client.put(in_chunks(photo, 500), length=len(photo))
 
-    assert run(upload, drops_the_connection_after_the_body).bytes == len(data)
+    assert run(upload, drops_the_connection_after_the_body).bytes == len(photo)
