@@ -24,6 +24,7 @@ from storagemaster.events.relay import EventRelay
 from storagemaster.events.webhooks import Webhooks
 from storagemaster.handlers.api import Api
 from storagemaster.handlers.authorization import Authorization
+from storagemaster.handlers.description_api import DescriptionApi
 from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.plain_uploads import PLAIN_UPLOADS
 from storagemaster.handlers.problems import malformed_request_response
@@ -198,6 +199,7 @@ def _wire(
         operators=_operator_api(mirrors, uploads, photos, queue),
         tiering=TieringApi(Tiering(mirrors)),
         resumable=_resumable_api(mirrors, mirroring, uploads, keys, revoked_tokens),
+        description=DescriptionApi(),
         events=events,
         metrics=MasterMetrics(events, webhooks, clients),
         status=ClusterStatus(

@@ -26,6 +26,9 @@ MasterError
 
 from typing import ClassVar
 
+PROBLEM_TYPES = "https://glassplate.example/problems/"
+"""Prefix of problem types. They are names, not links, as RFC 9457 allows."""
+
 
 class MasterError(Exception):
     """A request that failed. The message states what happened, why, and what to do."""

@@ -34,6 +34,13 @@ class Route:
     """The longest body that the route's handler gets; 0 if it gets none or reads it itself."""
     has_urls: bool = False
     """True if the response has URLs of photos, as far as the token has `read` and `original`."""
+    query: tuple[str, ...] = ()
+    """The query parameters that the route knows, without `expires` of routes with URLs."""
+
+    @property
+    def known_query(self) -> tuple[str, ...]:
+        """All query parameters that the route knows; others are refused."""
+        return (*self.query, EXPIRES_QUERY) if self.has_urls else self.query
 
     def path(
         self, fields: Mapping[str, object] | None = None, query: Iterable[tuple[str, str]] = ()
@@ -55,18 +62,18 @@ PAGE_PHOTOS_MAX = 1_000
 BATCH_REQUEST_BYTES_MAX = 64 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
 
-UPLOAD = Route("POST", "/photos", Scope.UPLOAD, has_urls=True)
+UPLOAD = Route("POST", "/photos", Scope.UPLOAD, has_urls=True, query=("volume", "wait"))
 # The ticket is the first field of the form.
-UPLOAD_FORM = Route("POST", "/photos/form", Access.OPEN)
+UPLOAD_FORM = Route("POST", "/photos/form", Access.OPEN, query=("volume",))
 UPLOAD_OPTIONS = Route("OPTIONS", "/uploads", Access.OPEN)
-BEGIN_UPLOAD = Route("POST", "/uploads", Scope.UPLOAD)
+BEGIN_UPLOAD = Route("POST", "/uploads", Scope.UPLOAD, query=("volume",))
 # The path of an upload is signed, and is the permission to continue it.
 UPLOAD_OFFSET = Route("HEAD", "/uploads/{upload}", Access.OPEN)
 APPEND_TO_UPLOAD = Route("PATCH", "/uploads/{upload}", Access.OPEN)
 UPLOAD_STATE = Route("GET", "/uploads/{upload}", Access.OPEN)
 END_UPLOAD = Route("DELETE", "/uploads/{upload}", Access.OPEN)
 OVERRIDDEN_UPLOAD = Route("POST", "/uploads/{upload}", Access.OPEN)
-PHOTOS_OF_VOLUME = Route("GET", "/photos", Scope.READ)
+PHOTOS_OF_VOLUME = Route("GET", "/photos", Scope.READ, query=("volume", "after", "limit"))
 LOOKUP = Route("POST", "/photos/info", Scope.READ, BATCH_REQUEST_BYTES_MAX, has_urls=True)
 PHOTO = Route("GET", "/photos/{volume}/{photo}/{version}", Scope.READ, has_urls=True)
 DELETE_PHOTO = Route("DELETE", "/photos/{volume}/{photo}", Scope.DELETE)
@@ -75,16 +82,18 @@ REVOKE = Route("POST", "/photos/{volume}/{photo}/{version}/revoke", Scope.DELETE
 UNDELETE = Route("POST", "/photos/{volume}/{photo}/undelete", Scope.DELETE, has_urls=True)
 FIND = Route("GET", "/find/{photo}", Scope.ADMIN)
 EXPLAIN = Route("GET", "/explanations/{volume}/{photo}", Scope.ADMIN)
-SCRUBS = Route("GET", "/scrubs", Scope.STATUS)
-START_SCRUBS = Route("POST", "/scrubs", Scope.ADMIN)
-DIFF = Route("GET", "/repairs/{volume}", Scope.ADMIN)
+SCRUBS = Route("GET", "/scrubs", Scope.STATUS, query=("node",))
+START_SCRUBS = Route("POST", "/scrubs", Scope.ADMIN, query=("node",))
+DIFF = Route("GET", "/repairs/{volume}", Scope.ADMIN, query=("after_recall",))
 REPAIR = Route("POST", "/repairs/{volume}", Scope.ADMIN)
 REGENERATION_SHARDS = Route("GET", "/regenerations/{volume}", Scope.ADMIN)
-REGENERATION_PHOTOS = Route("GET", "/regenerations/{volume}/{shard}", Scope.ADMIN)
+REGENERATION_PHOTOS = Route(
+    "GET", "/regenerations/{volume}/{shard}", Scope.ADMIN, query=("recipe",)
+)
 REGENERATE = Route("POST", "/regenerations", Scope.ADMIN, BATCH_REQUEST_BYTES_MAX)
-TIERING_SHARDS = Route("GET", "/tiering/{volume}", Scope.ADMIN)
-TIERING_PLAN = Route("GET", "/tiering/{volume}/{shard}", Scope.ADMIN)
-OFFLOAD = Route("POST", "/tiering/{volume}", Scope.ADMIN)
+TIERING_SHARDS = Route("GET", "/tiering/{volume}", Scope.ADMIN, query=("to",))
+TIERING_PLAN = Route("GET", "/tiering/{volume}/{shard}", Scope.ADMIN, query=("to",))
+OFFLOAD = Route("POST", "/tiering/{volume}", Scope.ADMIN, query=("to",))
 OFFLOAD_SHARD = Route("POST", "/tiering/{volume}/{shard}", Scope.ADMIN)
 RECALL = Route("DELETE", "/tiering/{volume}", Scope.ADMIN)
 BUNDLE = Route(
@@ -92,11 +101,16 @@ BUNDLE = Route(
     "/internal/bundles/{volume}/{photo}/{version}",
     Access.SIGNED,
     BUNDLE_BYTES_MAX,
+    query=("mtime",),
 )
 STATUS = Route("GET", "/status", Scope.STATUS)
 EVENTS = Route("GET", "/events", Scope.READ)
 METRICS = Route("GET", "/metrics", Scope.STATUS)
 HEALTH = Route("GET", "/healthz", Access.OPEN)
+OPENAPI = Route("GET", "/openapi.json", Access.OPEN)
+
+ROUTES = tuple(value for value in vars().values() if isinstance(value, Route))
+"""All routes, in the order above."""
 
 EXPIRES_QUERY = "expires"
 """Query of routes with URLs: a duration, such as 1h, after which they end."""
@@ -285,7 +299,7 @@ def parse_batch_request(body: bytes) -> tuple[PhotoVersion, ...]:
         document = parse_json(body)
     except ValueError as error:
         raise ValueError(f"the body is not JSON: {error}") from error
-    photos = document.get("photos") if isinstance(document, dict) else None
+    photos = document.get("photos") if isinstance(document, dict) and len(document) == 1 else None
     if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
         raise ValueError('malformed body: send {"photos": ["VOLUME/PHOTO/VERSION", ...]}')
     if len(photos) > BATCH_PHOTOS_MAX:

@@ -11,6 +11,7 @@ from storagemaster.errors import BadArgument
 from storagemaster.events.events import Events
 from storagemaster.events.stream import stream_events
 from storagemaster.handlers.authorization import BODY, CALLER, URLS, Authorization, Handler
+from storagemaster.handlers.description_api import DescriptionApi
 from storagemaster.handlers.form_uploads import FormUploads
 from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.path_fields import (
@@ -47,6 +48,9 @@ from storagemaster.uploads.waiting import wait_for_sizes
 from volumes.json_text import parse_whole_number
 from volumes.photo_path import parse_volume
 
+# A path segment that is not `undelete`, which other methods belong to.
+_VERSION = "{version:(?!undelete$)[^/]+}"
+
 
 class Api:
     """Handlers of all routes, which parse requests and render responses."""
@@ -71,6 +75,7 @@ class Api:
         operators: OperatorApi,
         tiering: TieringApi,
         resumable: TusApi,
+        description: DescriptionApi,
     ) -> None:
         self._authorization = authorization
         self._upload_bytes_max = upload_bytes_max
@@ -107,6 +112,7 @@ class Api:
             **regeneration.handlers,
             **tiering.handlers,
             **resumable.handlers,
+            **description.handlers,
         }
 
     def plain_uploads(self) -> PlainUploads:
@@ -118,12 +124,13 @@ class Api:
     def application(self) -> web.Application:
         """Return the routes as an aiohttp application."""
         application = web.Application(middlewares=[problem_middleware])
-        with_own_head = {route.template for route in self._handlers if route.method == "HEAD"}
-        for route, handle in self._handlers.items():
-            authorized = self._authorization.authorized(route, handle)
-            application.router.add_route(route.method, route.template, authorized)
+        with_own_head = {route.template for route in wire.ROUTES if route.method == "HEAD"}
+        for route in wire.ROUTES:
+            authorized = self._authorization.authorized(route, self._handlers[route])
+            path = route.template.replace("{version}", _VERSION)
+            application.router.add_route(route.method, path, authorized)
             if route.method == "GET" and route.template not in with_own_head:
-                application.router.add_route("HEAD", route.template, authorized)
+                application.router.add_route("HEAD", path, authorized)
         application.on_response_prepare.extend((_name_server, _name_tus_version))
         return application
 
@@ -169,7 +176,7 @@ class Api:
         if not 1 <= limit <= wire.PAGE_PHOTOS_MAX:
             raise BadArgument(f"invalid limit {limit}: must be 1 to {wire.PAGE_PHOTOS_MAX}")
         page = await self._listing.page(
-            volume, after=parse_cursor(after) if after else None, limit=limit
+            volume, after=None if after is None else parse_cursor(after), limit=limit
         )
         return web.json_response(asdict(page), headers={"Cache-Control": "no-store"})
 
@@ -206,8 +213,10 @@ class Api:
     async def diff(self, request: web.Request) -> web.Response:
         """Return the steps that would make a volume's mirrors equal. Nothing is changed."""
         volume = volume_in(request)
-        after_recall = request.query.get("after_recall") == "1"
-        return web.json_response(await self._repairs.plan(volume, after_recall=after_recall))
+        text = request.query.get("after_recall", "0")
+        if text not in {"0", "1"}:
+            raise BadArgument(f"invalid after_recall {text!r}: must be 0 or 1")
+        return web.json_response(await self._repairs.plan(volume, after_recall=text == "1"))
 
     async def repair(self, request: web.Request) -> web.Response:
         """Make a volume's mirrors equal."""

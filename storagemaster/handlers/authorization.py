@@ -93,6 +93,7 @@ class Authorization:
                     self._verify_signature(request)
                 case Access.OPEN:
                     pass
+            _refuse_unknown_query(request, route)
             if route.body_bytes_max:
                 body = await read_body(request, bytes_max=route.body_bytes_max)
                 if route.access is Access.SIGNED:
@@ -178,6 +179,14 @@ class Authorization:
             path=request.raw_path,
             digest=request.headers.get(SIGNED_DIGEST_HEADER, ""),
             now_seconds=self._now_seconds(),
+        )
+
+
+def _refuse_unknown_query(request: web.Request, route: Route) -> None:
+    if unknown := request.query.keys() - set(route.known_query):
+        raise BadArgument(
+            f"unknown query parameters: {', '.join(sorted(unknown))}; "
+            f"known parameters: {', '.join(route.known_query) or 'none'}"
         )
 
 

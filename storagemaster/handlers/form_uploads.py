@@ -3,6 +3,7 @@
 from urllib.parse import urlencode
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http import HttpProcessingError
 
 from permission_urls import Ticket
 from runtime.http_server import refuse_encoded_body
@@ -10,11 +11,10 @@ from storagemaster import wire
 from storagemaster.errors import BadArgument, MasterError, NotAuthorized
 from storagemaster.handlers.authorization import CALLER, Authorization
 from storagemaster.handlers.upload_request import body_limit, upload_request
-from storagemaster.uploads.form import first_file, name_of
+from storagemaster.uploads.form import TICKET_FIELD, first_file, name_of
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.uploads.uploads import Uploads
 
-TICKET_FIELD = "ticket"
 TICKET_BYTES_MAX = 4096
 
 
@@ -59,11 +59,14 @@ class FormUploads:
 
 
 async def _ticket_in(form: MultipartReader) -> str:
-    part = await form.next()
-    if not isinstance(part, BodyPartReader) or name_of(part) != TICKET_FIELD:
-        raise NotAuthorized(f"the first field of the form must be {TICKET_FIELD!r}, then the file")
-    text = await part.read_chunk(TICKET_BYTES_MAX)
-    return text.decode("ascii", "replace").strip()
+    try:
+        part = await form.next()
+        if isinstance(part, BodyPartReader) and name_of(part) == TICKET_FIELD:
+            text = await part.read_chunk(TICKET_BYTES_MAX)
+            return text.decode("ascii", "replace").strip()
+    except (ValueError, HttpProcessingError) as error:
+        raise BadArgument(f"malformed form: {error}") from error
+    raise NotAuthorized(f"the first field of the form must be {TICKET_FIELD!r}, then the file")
 
 
 def _redirect(ticket: Ticket, **query: str) -> web.Response:

@@ -6,16 +6,20 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from runtime.http_server import BodyRefused, stop_reading
-from storagemaster.errors import BadArgument, LengthMismatch, MasterError, NotAllowed, TooLarge
+from storagemaster.errors import (
+    PROBLEM_TYPES,
+    BadArgument,
+    LengthMismatch,
+    MasterError,
+    NotAllowed,
+    TooLarge,
+)
 from storagemaster.wire import PROBLEM_TYPE
 from storagenode.protocol.errors import BadRequest, InvalidSignature
 from volumes.photo_id import InvalidPhotoId
 from volumes.photo_path import InvalidPath
 
 log = logging.getLogger(__name__)
-
-PROBLEM_DOCS = "https://glassplate.example/problems/"
-"""Prefix of problem types. They are names, not links, as RFC 9457 allows."""
 
 SERVER_NAME = "glassplate"
 """Server header of all responses, which does not reveal a library and its version."""
@@ -82,5 +86,5 @@ def _problem(status: int, title: str, detail: str, *, slug: str, headers: object
         for name, value in dict(headers).items()  # type: ignore[call-overload]  # a mapping of either kind
         if name.lower() not in {"content-type", "content-length"}
     }
-    body = {"type": PROBLEM_DOCS + slug, "title": title, "status": status, "detail": detail}
+    body = {"type": PROBLEM_TYPES + slug, "title": title, "status": status, "detail": detail}
     return web.json_response(body, status=status, headers=kept, content_type=PROBLEM_TYPE)

@@ -44,6 +44,8 @@ class RegenerateApi:
             document = parse_json(request[BODY])
             photo_version = parse_photo_version(document["photo"])
             recipe = _recipe(document.get("recipe"))
+            if unknown := document.keys() - {"photo", "recipe"}:
+                raise BadArgument(f"unknown fields: {', '.join(sorted(unknown))}")
         except (InvalidPath, InvalidPhotoId) as error:
             raise BadArgument(str(error)) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:

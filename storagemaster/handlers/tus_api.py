@@ -189,9 +189,9 @@ class _Check:
 
 def _declared_checks(request: web.Request) -> tuple[_Check, ...]:
     checks = []
-    if text := request.headers.get(tus.CHECKSUM_HEADER):
+    if (text := request.headers.get(tus.CHECKSUM_HEADER)) is not None:
         checks.append(_Check(tus.parse_checksum(text), ChecksumMismatch))
-    if text := request.headers.get(wire.CONTENT_DIGEST_HEADER):
+    if (text := request.headers.get(wire.CONTENT_DIGEST_HEADER)) is not None:
         digest = bytes.fromhex(parse_digest_header(text))
         checks.append(_Check(tus.Checksum("sha256", digest), DigestMismatch))
     return tuple(checks)

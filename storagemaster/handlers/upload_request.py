@@ -15,8 +15,6 @@ from storagemaster.uploads.waiting import WAIT_SECONDS_MAX
 from volumes.json_text import parse_whole_number
 from volumes.photo_path import parse_volume
 
-UPLOAD_QUERY = ("volume", "wait", wire.EXPIRES_QUERY)
-
 
 def upload_request(request: web.Request, declared: DeclaredBody) -> UploadRequest:
     """Return the upload that a request describes, without its body.
@@ -24,12 +22,6 @@ def upload_request(request: web.Request, declared: DeclaredBody) -> UploadReques
     Raises:
         BadArgument: A header or a parameter is invalid.
     """
-    unknown = request.query.keys() - set(UPLOAD_QUERY)
-    if unknown:
-        raise BadArgument(
-            f"unknown query parameters: {', '.join(sorted(unknown))}; "
-            f"known parameters: {', '.join(UPLOAD_QUERY)}"
-        )
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise BadArgument("unsupported Content-Encoding; send the photo without one")
     caller, text = request[CALLER], request.query.get("volume")
@@ -91,7 +83,7 @@ def _ticket_index(request: web.Request) -> int:
 def declared_digest(request: web.Request) -> str | None:
     """Return the SHA-256 that the client declares for the whole photo, or None."""
     text = request.headers.get(wire.DIGEST_HEADER)
-    return parse_digest_header(text) if text else None
+    return None if text is None else parse_digest_header(text)
 
 
 def wait_seconds(request: web.Request) -> int:

@@ -9,6 +9,7 @@ from aiohttp.http import HttpProcessingError
 from storagemaster.errors import BadArgument, LengthMismatch
 
 CHUNK_BYTES = 64 * 1024
+TICKET_FIELD = "ticket"
 PHOTO_FIELD = "photo"
 """The name of a field that is the photo, also without a file name."""
 

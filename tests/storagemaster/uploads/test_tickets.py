@@ -11,6 +11,7 @@ from permission_urls import Ticket, sign_ticket, ticket_key_of
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.resumable.tus_client import TusClient
 from tests.storagemaster.small_cluster import KEYS
+from tests.storagemaster.uploads.test_bad_uploads import assert_problem
 
 PHOTO = picture()
 OTHER = picture(number=7)
@@ -187,3 +188,14 @@ async def test_a_form_that_does_not_begin_with_a_ticket_is_refused(cluster, firs
     assert (await submit(cluster, form_of(ticket_for(), first=first)))[0] == 401
     assert (await submit(cluster, form_of("gt1.a.e30.x")))[0] == 401
     assert (await submit(cluster, {"ticket": "no form"}))[0] == 400
+
+
+async def test_a_malformed_form_is_rejected(cluster):
+    """A part whose header is not valid HTTP is an error of the client."""
+    answer = await cluster.master.request(
+        "POST",
+        "/photos/form",
+        data=b"--line\r\nno header\r\n\r\n",
+        headers={"Content-Type": "multipart/form-data; boundary=line"},
+    )
+    assert_problem(answer, 400, "bad-argument")

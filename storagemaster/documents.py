@@ -1,0 +1,318 @@
+"""The documents of the API that are rendered as dictionaries. `wire.py` has the others."""
+
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from storagemaster.wire import BATCH_PHOTOS_MAX, PhotoStatus
+from volumes.photo_id import CHARACTER_PATTERN, PHOTO_ID_LENGTH, VERSION_LENGTH
+from volumes.photo_path import VOLUME_MAX
+
+Volume = Annotated[int, {"minimum": 1, "maximum": VOLUME_MAX, "examples": [3]}]
+Photo = Annotated[
+    str,
+    {"pattern": f"^{CHARACTER_PATTERN}{{{PHOTO_ID_LENGTH}}}$", "examples": ["01jd3x8m2c9qp4k7"]},
+]
+Version = Annotated[
+    str, {"pattern": f"^{CHARACTER_PATTERN}{{{VERSION_LENGTH}}}$", "examples": ["3fz8qd"]}
+]
+Shard = Annotated[str, {"pattern": f"^{CHARACTER_PATTERN}{{2}}$", "examples": ["k7"]}]
+Reference = Annotated[
+    str,
+    {
+        "pattern": f"^[1-9][0-9]{{0,3}}/{CHARACTER_PATTERN}{{{PHOTO_ID_LENGTH}}}"
+        f"/{CHARACTER_PATTERN}{{{VERSION_LENGTH}}}$",
+        "examples": ["3/01jd3x8m2c9qp4k7/3fz8qd"],
+    },
+]
+
+
+class Problem(TypedDict):
+    """An error, as a problem of RFC 9457."""
+
+    type: str
+    """A URI that identifies the error. Compare it as text; nothing is there."""
+    title: str
+    status: int
+    detail: str
+    """A sentence for people: the event, its reason, and a remedy."""
+
+
+class BatchRequest(TypedDict):
+    """The photos to look up."""
+
+    photos: Annotated[list[Reference], {"maxItems": BATCH_PHOTOS_MAX}]
+
+
+class Batch(TypedDict):
+    """The status of photos, in the order of the request."""
+
+    photos: list[PhotoStatus]
+
+
+class RegenerateRequest(TypedDict):
+    """The photo to regenerate."""
+
+    photo: Reference
+    recipe: NotRequired[Annotated[str | None, {"minLength": 1, "maxLength": 32}]]
+    """Regenerate only if its sizes have another recipe."""
+
+
+class Regenerated(TypedDict):
+    """A regeneration that is enqueued."""
+
+    photo: Reference
+    regenerated: Reference
+    """The version that gets the new sizes."""
+
+
+class UploadState(TypedDict):
+    """The state of a resumable upload."""
+
+    state: Literal["partial", "stored"]
+    reference: Reference
+    offset: int
+    """The byte at which the upload continues."""
+    bytes: int
+
+
+class FoundFile(TypedDict):
+    """One file of a photo on a node."""
+
+    node: str
+    colo: str
+    location: Literal["live", "hint", "trash", "quarantine"]
+    hint_for: str
+    """The mirror that a hint is for, or empty."""
+    path: str
+
+
+class Found(TypedDict):
+    """All files of a photo, on all nodes."""
+
+    photo: Photo
+    files: list[FoundFile]
+    unreachable: dict[str, str]
+    """The reason of each unreachable node."""
+
+
+class ExplainedCopy(FoundFile):
+    """One file of a photo on a node, with what the node recorded about it."""
+
+    bytes: int | None
+    sha256: str
+    """Empty if unknown."""
+
+
+class ExplainedVersion(TypedDict):
+    """One version of a photo."""
+
+    version: Version
+    state: str
+    reason: str
+    job: str
+    """The state of its job in the queue, or empty."""
+    position: int | None
+    """Number of jobs before its own."""
+
+
+class ExplainedMirror(TypedDict):
+    """One mirror of the photo's volume."""
+
+    node: str
+    colo: str
+    up: bool
+
+
+class Explanation(TypedDict):
+    """The location of a photo's files, and its state."""
+
+    volume: Volume
+    volume_state: Literal["open", "closed"]
+    photo: Photo
+    mirrors: list[ExplainedMirror]
+    copies: list[ExplainedCopy]
+    unreachable: dict[str, str]
+    versions: list[ExplainedVersion]
+
+
+class NodeScrub(TypedDict):
+    """Progress of one node's scrub."""
+
+    node: str
+    colo: str
+    files: int
+    bytes: int
+    corrupt: list[str]
+    unverified: int
+    volume: int
+    """The volume that the pass is reading."""
+    shards: int
+    shards_total: int
+    started_seconds: float
+    completed_seconds: float
+    """End of the last complete pass; 0 before the first since the node's start."""
+
+
+class ScrubProgress(TypedDict):
+    """Progress of the scrubs."""
+
+    nodes: list[NodeScrub]
+    unreachable: dict[str, str]
+
+
+class Step(TypedDict):
+    """One step of a repair."""
+
+    action: str
+    node: str
+    path: str
+    source: str
+    """The node that the bytes come from, or empty."""
+    bytes: int
+
+
+class FailedStep(Step):
+    """A step that failed."""
+
+    reason: str
+
+
+class ConflictOriginal(TypedDict):
+    """One of the originals that exclude each other."""
+
+    node: str
+    path: str
+    sha256: str
+
+
+class Conflict(TypedDict):
+    """Different originals of one version."""
+
+    reference: Reference
+    originals: list[ConflictOriginal]
+
+
+class MirrorsState(TypedDict):
+    """The comparison of a volume's mirrors."""
+
+    volume: Volume
+    equal: bool
+    """True if all mirrors responded and are equal."""
+    unreachable: list[str]
+    conflicts: list[Conflict]
+
+
+class RepairPlan(MirrorsState):
+    """The steps that would make the mirrors of a volume equal."""
+
+    strays: list[str]
+    """Nodes that hold the volume without being its mirrors."""
+    copy_bytes: int
+    steps: list[Step]
+
+
+class RepairResult(MirrorsState):
+    """The result of a repair."""
+
+    done: int
+    copied_bytes: int
+    failed: list[FailedStep]
+
+
+class Shards(TypedDict):
+    """Shards of a volume."""
+
+    shards: list[Shard]
+
+
+class References(TypedDict):
+    """Photos of a shard."""
+
+    photos: list[Reference]
+
+
+class OffloadPlan(TypedDict):
+    """The files that offloading a shard would move."""
+
+    files: int
+    bytes: int
+    copy_bytes: int
+    freed_bytes: int
+    skipped: dict[str, str]
+    """The paths that would not be moved, each with the reason."""
+
+
+class Nothing(TypedDict):
+    """An empty document."""
+
+
+class NodeState(TypedDict):
+    """The state of a node; values are null while it is unreachable."""
+
+    id: str
+    colo: str
+    up: bool
+    read_up: bool
+    reason: str
+    free_bytes: int | None
+    total_bytes: int | None
+    accepts_new_photos: bool
+    pending_hints: int | None
+    fenced_volumes: list[int]
+    clock_difference_seconds: float | None
+
+
+class VolumeStatus(TypedDict):
+    """The state of a volume."""
+
+    number: Volume
+    state: Literal["open", "closed"]
+    mirrors: list[str]
+    mirrors_up: list[str]
+    mirrors_readable: list[str]
+    cold_nodes: list[str]
+
+
+# `for` is a keyword.
+Wait = TypedDict("Wait", {"volumes": list[int], "for": str})
+Wait.__doc__ = "Volumes that wait after a fault, and the reason."
+
+
+class RepairState(TypedDict):
+    """The state of the background repair."""
+
+    steps_left: int
+    bytes_left: int
+    seconds_left: float | None
+    failed_total: int
+    failed: list[FailedStep]
+    settled: list[str]
+    conflicts: list[Conflict]
+
+
+class EdgeState(TypedDict):
+    """The state of an edge."""
+
+    id: str
+    colo: str
+    kind: str
+    up: bool
+    purge_up: bool
+    clock_difference_seconds: float | None
+
+
+class ClusterState(TypedDict):
+    """The state of the cluster, as this storagemaster sees it."""
+
+    cluster: str
+    master: str
+    nodes: list[NodeState]
+    volumes: list[VolumeStatus]
+    waits: list[Wait]
+    pending_hints: int
+    queues: dict[str, int] | None
+    """Number of jobs in each queue, or null if the queue server is unreachable."""
+    workers_alive: int | None
+    oldest_job_seconds: float | None
+    repair: RepairState
+    alerts: list[str]
+    edges: list[EdgeState]

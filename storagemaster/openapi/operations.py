@@ -1,0 +1,334 @@
+"""The operation of each route: its parameters, its responses, and its errors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from storagemaster import documents as doc
+from storagemaster import errors, wire
+from storagemaster.errors import MasterError
+from storagemaster.openapi import parameters as p
+from storagemaster.resumable.tus import PATCH_TYPE
+from storagemaster.tiering.tiering import MoveReport
+from storagemaster.uploads.form import PHOTO_FIELD, TICKET_FIELD
+from volumes.cold_tier import ColdTier
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful response."""
+
+    status: int
+    text: str
+    document: Any = None
+    """The type of its JSON, or None."""
+    media_type: str = ""
+    """The media type of a body that is not JSON."""
+    headers: tuple[str, ...] = ()
+    """The headers that it always has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One route."""
+
+    name: str
+    summary: str
+    replies: tuple[Reply, ...]
+    errors: tuple[type[MasterError], ...] = ()
+    """Its errors, without the errors of its token, parameters, and length."""
+    headers: tuple[p.Parameter, ...] = ()
+    body: Any = None
+    """The type of the JSON of the request, or None."""
+    raw_types: tuple[str, ...] = ()
+    """The media types of a body of bytes."""
+    form: tuple[str, ...] = ()
+    """The fields of a form whose first file is the photo."""
+    queries: tuple[p.Parameter, ...] = ()
+    """Query parameters that have another meaning than on other routes."""
+    example: str = ""
+    """Arguments of curl after the method, the token, and the URL."""
+
+
+_PHOTO_BODY = (
+    errors.UnsupportedFormat,
+    errors.TooLarge,
+    errors.TooManyPixels,
+    errors.LengthMismatch,
+    errors.DigestMismatch,
+)
+_BEHIND_KEY = (errors.IdempotencyKeyReused, errors.PhotoGone, errors.Unavailable)
+_FIND_PHOTO = (errors.UnknownPhoto, errors.PhotoGone, errors.Unavailable)
+_FIND_PARTIAL = (errors.UnknownUpload, errors.UploadExpired, errors.PhotoGone)
+_COMMIT = (*_PHOTO_BODY, *_BEHIND_KEY)
+_APPEND = (errors.OffsetMismatch, errors.ChecksumMismatch, *_COMMIT)
+_NEW_PHOTO = ("Location",)
+_STORED = "The photo is stored on two nodes."
+
+OPERATIONS: Mapping[wire.Route, Operation] = {
+    wire.UPLOAD: Operation(
+        "uploadPhoto",
+        "Store a photo.",
+        (
+            Reply(201, _STORED, wire.Receipt, headers=_NEW_PHOTO),
+            Reply(200, "An earlier upload stored this photo.", wire.Receipt, headers=_NEW_PHOTO),
+        ),
+        _COMMIT,
+        headers=(p.IDEMPOTENCY_KEY, p.DURABILITY, p.REPR_DIGEST, p.TICKET_INDEX),
+        raw_types=("image/*", "application/octet-stream"),
+        form=(PHOTO_FIELD,),
+        example="--data-binary @cat.jpg",
+    ),
+    wire.UPLOAD_FORM: Operation(
+        "uploadPhotoByForm",
+        "Store the photo of an HTML form, whose first field is a ticket.",
+        (
+            Reply(201, _STORED, wire.Receipt),
+            Reply(200, "An earlier upload stored this photo.", wire.Receipt),
+            Reply(
+                303,
+                "The ticket's address, with `reference` or `problem`.",
+                headers=_NEW_PHOTO,
+            ),
+        ),
+        (errors.NotAuthorized, *_COMMIT),
+        headers=(p.DURABILITY, p.REPR_DIGEST, p.TICKET_INDEX),
+        form=(TICKET_FIELD, PHOTO_FIELD),
+        example='-F "ticket=$TICKET" -F photo=@cat.jpg',
+    ),
+    wire.UPLOAD_OPTIONS: Operation(
+        "uploadOptions",
+        "Return what of the tus protocol is supported.",
+        (
+            Reply(
+                204,
+                "The supported protocol.",
+                headers=("Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm"),
+            ),
+        ),
+    ),
+    wire.BEGIN_UPLOAD: Operation(
+        "beginUpload",
+        "Begin a resumable upload, with its first bytes or without.",
+        (Reply(201, "The upload began.", headers=("Location", "Upload-Offset")),),
+        (errors.TusVersionMismatch, *_APPEND),
+        headers=(
+            p.TUS_VERSION,
+            p.UPLOAD_LENGTH,
+            p.UPLOAD_METADATA,
+            p.IDEMPOTENCY_KEY,
+            p.DURABILITY,
+            p.REPR_DIGEST,
+            p.TICKET_INDEX,
+        ),
+        raw_types=(PATCH_TYPE,),
+        example="-H 'Tus-Resumable: 1.0.0' -H 'Upload-Length: 5242880'",
+    ),
+    wire.UPLOAD_OFFSET: Operation(
+        "uploadOffset",
+        "Return the byte at which an upload continues. A complete one is stored first.",
+        (Reply(200, "The upload continues.", headers=("Upload-Offset", "Upload-Length")),),
+        (errors.TusVersionMismatch, errors.UploadLocked, *_FIND_PARTIAL, *_PHOTO_BODY),
+        headers=(p.TUS_VERSION,),
+        example="-H 'Tus-Resumable: 1.0.0'",
+    ),
+    wire.APPEND_TO_UPLOAD: Operation(
+        "appendToUpload",
+        "Append bytes. The request that completes the upload stores the photo.",
+        (Reply(204, "The bytes are stored.", headers=("Upload-Offset",)),),
+        (errors.TusVersionMismatch, *_FIND_PARTIAL, *_APPEND),
+        headers=(p.TUS_VERSION, p.UPLOAD_OFFSET, p.UPLOAD_CHECKSUM, p.CONTENT_DIGEST),
+        raw_types=(PATCH_TYPE,),
+        example=f"-H 'Tus-Resumable: 1.0.0' -H 'Upload-Offset: 0' -H 'Content-Type: {PATCH_TYPE}'"
+        " --data-binary @cat.jpg",
+    ),
+    wire.UPLOAD_STATE: Operation(
+        "uploadState",
+        "Return the state of an upload as JSON.",
+        (Reply(200, "The state.", doc.UploadState),),
+        (*_FIND_PARTIAL, *_COMMIT),
+    ),
+    wire.END_UPLOAD: Operation(
+        "endUpload",
+        "Remove an upload that is not complete.",
+        (Reply(204, "The bytes are removed."),),
+        (
+            errors.TusVersionMismatch,
+            errors.NotAllowed,
+            *_FIND_PARTIAL,
+            errors.Unavailable,
+        ),
+        headers=(p.TUS_VERSION,),
+        example="-H 'Tus-Resumable: 1.0.0'",
+    ),
+    wire.OVERRIDDEN_UPLOAD: Operation(
+        "overriddenUpload",
+        "Send another method for a client that can send only POST.",
+        (Reply(200, "As HEAD."), Reply(204, "As PATCH or DELETE.")),
+        (
+            errors.TusVersionMismatch,
+            errors.NotAllowed,
+            errors.UploadLocked,
+            *_FIND_PARTIAL,
+            *_APPEND,
+        ),
+        headers=(p.METHOD_OVERRIDE, p.TUS_VERSION),
+        raw_types=(PATCH_TYPE,),
+        example="-H 'X-HTTP-Method-Override: HEAD' -H 'Tus-Resumable: 1.0.0'",
+    ),
+    wire.PHOTOS_OF_VOLUME: Operation(
+        "listPhotos",
+        "Return a page of a volume's photos.",
+        (Reply(200, "The page.", wire.PhotoPage),),
+        (errors.Unavailable,),
+        queries=(p.LISTED_VOLUME,),
+    ),
+    wire.LOOKUP: Operation(
+        "lookUpPhotos",
+        f"Return the status of at most {wire.BATCH_PHOTOS_MAX} photos.",
+        (Reply(200, "The status of each photo, in order.", doc.Batch),),
+        body=doc.BatchRequest,
+        example="""-d '{"photos": ["3/01jd3x8m2c9qp4k7/3fz8qd"]}'""",
+    ),
+    wire.PHOTO: Operation(
+        "photoStatus",
+        "Return the status of a photo, and its URLs.",
+        (Reply(200, "The status.", wire.PhotoStatus),),
+        _FIND_PHOTO,
+    ),
+    wire.DELETE_PHOTO: Operation(
+        "deletePhoto",
+        "Delete a photo with all its versions.",
+        (Reply(200, "The photo is deleted.", wire.Deletion),),
+        _FIND_PHOTO,
+    ),
+    wire.DELETE_VERSION: Operation(
+        "deleteVersion",
+        "Delete one version of a photo.",
+        (Reply(200, "The version is deleted.", wire.Deletion),),
+        _FIND_PHOTO,
+    ),
+    wire.REVOKE: Operation(
+        "revokePhoto",
+        "Give a photo a new version, which invalidates all its URLs.",
+        (Reply(200, "The photo has a new version.", wire.Revocation),),
+        _FIND_PHOTO,
+    ),
+    wire.UNDELETE: Operation(
+        "undeletePhoto",
+        "Store a deleted photo as a new one.",
+        (
+            Reply(201, _STORED, wire.Receipt, headers=_NEW_PHOTO),
+            Reply(200, "An earlier undelete stored it.", wire.Receipt, headers=_NEW_PHOTO),
+        ),
+        (errors.UnknownPhoto, errors.TooManyPixels, *_BEHIND_KEY),
+    ),
+    wire.FIND: Operation(
+        "findPhoto",
+        "Return every file of a photo on every node.",
+        (Reply(200, "The files.", doc.Found),),
+    ),
+    wire.EXPLAIN: Operation(
+        "explainPhoto",
+        "Return every copy, version, and job of a photo.",
+        (Reply(200, "The explanation.", doc.Explanation),),
+    ),
+    wire.SCRUBS: Operation(
+        "scrubProgress",
+        "Return the progress of the scrubs.",
+        (Reply(200, "The progress.", doc.ScrubProgress),),
+    ),
+    wire.START_SCRUBS: Operation(
+        "startScrubs",
+        "Request another pass of the scrubs.",
+        (Reply(200, "The progress before it.", doc.ScrubProgress),),
+    ),
+    wire.DIFF: Operation(
+        "repairPlan",
+        "Return the steps that would make the mirrors of a volume equal.",
+        (Reply(200, "The steps.", doc.RepairPlan),),
+    ),
+    wire.REPAIR: Operation(
+        "repairVolume",
+        "Make the mirrors of a volume equal.",
+        (Reply(200, "The result.", doc.RepairResult),),
+    ),
+    wire.REGENERATION_SHARDS: Operation(
+        "regenerationShards",
+        "Return the shards of a volume that have files.",
+        (Reply(200, "The shards.", doc.Shards),),
+        (errors.Unavailable,),
+    ),
+    wire.REGENERATION_PHOTOS: Operation(
+        "regenerationPhotos",
+        "Return the photos of a shard whose sizes can be regenerated.",
+        (Reply(200, "The photos.", doc.References),),
+        (errors.Unavailable,),
+    ),
+    wire.REGENERATE: Operation(
+        "regeneratePhoto",
+        "Enqueue the regeneration of a photo's sizes.",
+        (Reply(202, "The regeneration is enqueued.", doc.Regenerated),),
+        (errors.UnknownVolume, *_FIND_PHOTO),
+        body=doc.RegenerateRequest,
+        example="""-d '{"photo": "3/01jd3x8m2c9qp4k7/3fz8qd"}'""",
+    ),
+    wire.TIERING_SHARDS: Operation(
+        "tieringShards",
+        "Return the shards of a volume that have files to offload.",
+        (Reply(200, "The shards.", doc.Shards),),
+        (errors.Unavailable,),
+    ),
+    wire.TIERING_PLAN: Operation(
+        "tieringPlan",
+        "Return what offloading one shard would move.",
+        (Reply(200, "The plan.", doc.OffloadPlan),),
+        (errors.Unavailable,),
+    ),
+    wire.OFFLOAD: Operation(
+        "offloadVolume",
+        "Record the cold tier of a volume on every mirror.",
+        (Reply(200, "The cold tier.", ColdTier),),
+        (errors.Unavailable,),
+    ),
+    wire.OFFLOAD_SHARD: Operation(
+        "offloadShard",
+        "Move the cold sizes of one shard.",
+        (Reply(200, "The result.", MoveReport),),
+        (errors.Unavailable,),
+    ),
+    wire.RECALL: Operation(
+        "recallVolume",
+        "Remove the cold tier of a volume from every mirror.",
+        (Reply(200, "The cold tier is removed.", doc.Nothing),),
+        (errors.Unavailable,),
+    ),
+    wire.STATUS: Operation(
+        "clusterStatus",
+        "Return the state of the cluster.",
+        (Reply(200, "The state.", doc.ClusterState),),
+    ),
+    wire.EVENTS: Operation(
+        "events",
+        "Stream the events of photos.",
+        (Reply(200, "Server-sent events, without end.", media_type="text/event-stream"),),
+        (errors.Unavailable,),
+        headers=(p.LAST_EVENT_ID,),
+        example="-N",
+    ),
+    wire.METRICS: Operation(
+        "metrics",
+        "Return metrics for Prometheus.",
+        (Reply(200, "The metrics.", media_type="text/plain"),),
+    ),
+    wire.HEALTH: Operation(
+        "health",
+        "Respond, for the health check of a load balancer.",
+        (Reply(200, "The storagemaster runs.", media_type="text/plain"),),
+    ),
+    wire.OPENAPI: Operation(
+        "openapi",
+        "Return this API as OpenAPI 3.1.",
+        (Reply(200, "The document.", dict[str, Any]),),
+    ),
+}
