@@ -199,7 +199,7 @@ def _wire(
         operators=_operator_api(mirrors, uploads, photos, queue),
         tiering=TieringApi(Tiering(mirrors)),
         resumable=_resumable_api(mirrors, mirroring, uploads, keys, revoked_tokens),
-        description=DescriptionApi(),
+        description=DescriptionApi(cluster, keys),
         events=events,
         metrics=MasterMetrics(events, webhooks, clients),
         status=ClusterStatus(

@@ -316,3 +316,51 @@ class ClusterState(TypedDict):
     repair: RepairState
     alerts: list[str]
     edges: list[EdgeState]
+
+
+class SizeRow(TypedDict):
+    """One row of the size table."""
+
+    letter: str
+    edge_pixels: int
+    """The longest edge or, of a square, both edges."""
+    square: bool
+    size_class: Literal["web", "large", "original"]
+    """The class that one permission opens."""
+
+
+class LimitsOfRequests(TypedDict):
+    """The greatest values that requests can have."""
+
+    upload_bytes: int
+    pixels: int
+    wait_seconds: int
+    lookup_photos: int
+    page_photos: int
+    idempotency_key_characters: int
+    ticket_photos: int
+    ticket_seconds: int
+    """Lifetime of a ticket."""
+
+
+class TusSupport(TypedDict):
+    """The supported part of the tus protocol."""
+
+    version: str
+    extensions: list[str]
+    checksum_algorithms: list[str]
+
+
+class Capabilities(TypedDict):
+    """The settings of the cluster that its clients depend on."""
+
+    version: str
+    sizes: list[SizeRow]
+    upload_formats: list[str]
+    """The formats of photos, by their extension."""
+    size_formats: list[str]
+    """The formats that sizes are made in."""
+    limits: LimitsOfRequests
+    tus: TusSupport
+    url_keys: list[str]
+    """Ids of the keys whose URLs are accepted."""

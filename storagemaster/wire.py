@@ -108,6 +108,7 @@ EVENTS = Route("GET", "/events", Scope.READ)
 METRICS = Route("GET", "/metrics", Scope.STATUS)
 HEALTH = Route("GET", "/healthz", Access.OPEN)
 OPENAPI = Route("GET", "/openapi.json", Access.OPEN)
+CAPABILITIES = Route("GET", "/capabilities", Access.OPEN)
 
 ROUTES = tuple(value for value in vars().values() if isinstance(value, Route))
 """All routes, in the order above."""

@@ -331,4 +331,9 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
         "Return this API as OpenAPI 3.1.",
         (Reply(200, "The document.", dict[str, Any]),),
     ),
+    wire.CAPABILITIES: Operation(
+        "capabilities",
+        "Return the sizes, formats, limits, and keys of the cluster.",
+        (Reply(200, "The capabilities.", doc.Capabilities),),
+    ),
 }

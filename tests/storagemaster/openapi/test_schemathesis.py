@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from permission_urls import Purpose
 from storagemaster.tiering import tiering
 from storagemaster.uploads.upload_body import render_digest_header
 from tests.storagemaster.openapi.hooks import SUCCESSES
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.resumable.tus_client import TusClient, checksum_of
-from tests.storagemaster.small_cluster import HOST
+from tests.storagemaster.small_cluster import COLO_OF, HOST, KEYS
 
 HERE = Path(__file__).parent
 SEED = 1
@@ -42,6 +43,17 @@ def _document(runner, cluster):
 def test_the_document_is_valid_openapi(document):
     """openapi-spec-validator accepts `GET /openapi.json`, which needs no token."""
     OpenAPIV31SpecValidator(document).validate()
+
+
+async def test_capabilities_need_no_token_and_reveal_no_machines(cluster):
+    """They have sizes, limits, and key ids, but neither nodes nor volumes."""
+    path = "/capabilities"
+    answer = await cluster.master.request("GET", path, headers={"Authorization": ""})
+    assert answer.document["limits"]["upload_bytes"] == cluster.config.limits.upload_bytes_max
+    letters = [size.letter for size in cluster.config.sizes]
+    assert [size["letter"] for size in answer.document["sizes"]] == letters
+    assert answer.document["url_keys"] == [KEYS.ring(Purpose.READ).signing_key.key_id]
+    assert not any(node in json.dumps(answer.document) for node in COLO_OF)
 
 
 async def test_schemathesis_finds_nothing(cluster_with, valkey, tmp_path, monkeypatch):
