@@ -116,6 +116,7 @@ class Client:
         volume: int | None = None,
         durability: Literal["strict", "degraded"] | None = None,
         idempotency_key: str | None = None,
+        sha256: str | None = None,
         on_progress: "Progress | None" = None,
     ) -> Receipt:
         """Upload a photo: a path, bytes, or chunks of `length` bytes in total."""
@@ -126,6 +127,7 @@ class Client:
                 volume=volume,
                 durability=durability,
                 idempotency_key=idempotency_key,
+                sha256=sha256,
                 on_progress=on_progress,
             )
         )

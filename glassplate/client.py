@@ -150,13 +150,15 @@ class Client(Signing, Operations):
         volume: int | None = None,
         durability: Literal["strict", "degraded"] | None = None,
         idempotency_key: str | None = None,
+        sha256: str | None = None,
         on_progress: "Progress | None" = None,
     ) -> Receipt:
         """Upload a photo: a path, bytes, or chunks of `length` bytes in total.
 
         On return, the photo is fsynced on two nodes. The receipt names them and has the URLs of the
-        future sizes. "strict" durability requires two colos. `on_progress` receives the sent bytes
-        and the total; it starts from zero when the upload is retried.
+        future sizes. "strict" durability requires two colos. `sha256` is the digest in hex, if the
+        caller knows it: other bytes are not stored. `on_progress` receives the sent bytes and the
+        total; it starts from zero when the upload is retried.
 
         A retry never makes a second photo: all uploads with one key are one photo. Each upload has
         a new key unless `idempotency_key` is given. Chunks of more than 1 MiB in total cannot be
@@ -176,6 +178,7 @@ class Client(Signing, Operations):
             volume=volume,
             durability=durability,
             idempotency_key=idempotency_key,
+            sha256=sha256,
             on_progress=on_progress,
         )
 

@@ -22,6 +22,10 @@ SECTIONS = (
                 "glassplate.cli.commands.list_references:list_",
                 "List the references of all photos.",
             ),
+            LazyCommand(
+                "glassplate.cli.commands.import_photos:import_",
+                "Import the photos of a directory or bucket.",
+            ),
             LazyCommand("glassplate.cli.commands.rm:rm", "Delete photos permanently."),
             LazyCommand(
                 "glassplate.cli.commands.undelete:undelete", "Restore deleted photos as new photos."

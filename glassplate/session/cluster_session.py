@@ -61,6 +61,7 @@ class ClusterSession:
         volume: int | None,
         durability: str | None,
         idempotency_key: str | None,
+        sha256: str | None,
         on_progress: Progress | None,
     ) -> Receipt:
         """Upload a photo, and check the receipt against the sent bytes.
@@ -69,7 +70,7 @@ class ClusterSession:
         excludes it. While nothing is stored, each attempt has another new key, so that a volume
         that is down does not fail the upload.
         """
-        body = await open_source(source, length)
+        body = await open_source(source, length, sha256)
         headers = {"Content-Type": "application/octet-stream"}
         if idempotency_key is not None:
             _check_idempotency_key(idempotency_key)

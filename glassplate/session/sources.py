@@ -36,11 +36,14 @@ class Body(Protocol):
         """
 
 
-async def open_source(source: Source, length: int | None) -> Body:
+async def open_source(source: Source, length: int | None, sha256: str | None = None) -> Body:
     """Open a source as a body. `length` is the total length of chunks, in bytes.
 
+    A known `sha256` is declared, and a source in memory is compared with it.
+
     Raises:
-        UnusableSource: The source is missing, empty, not a file, or of unknown length.
+        UnusableSource: The source is missing, empty, not a file, of unknown length, or has another
+            digest.
     """
     import asyncio
 
@@ -48,7 +51,7 @@ async def open_source(source: Source, length: int | None) -> Body:
         source = Path(source)
     # Reading and hashing must not block other uploads.
     if isinstance(source, Path):
-        body: Body = await asyncio.to_thread(_open_file, source)
+        body: Body = await asyncio.to_thread(_open_file, source, sha256)
     elif isinstance(source, bytes):
         body = await asyncio.to_thread(MemoryBody, source)
     elif length is None:
@@ -58,9 +61,12 @@ async def open_source(source: Source, length: int | None) -> Body:
         body = MemoryBody(b"".join([chunk async for chunk in streamed.chunks()]))
     else:
         body = StreamBody(source, length)
+    name = source if isinstance(source, Path) else "the source"
     if body.length == 0:
-        name = source if isinstance(source, Path) else "the source"
         raise UnusableSource(f"{name} is empty: nothing to upload")
+    body.sha256 = body.sha256 or sha256
+    if sha256 not in {None, body.sha256}:
+        raise UnusableSource(f"{name} has SHA-256 {body.sha256}, expected {sha256}; it has changed")
     return body
 
 
@@ -171,7 +177,7 @@ class CountingBody:
         )
 
 
-def _open_file(path: Path) -> Body:
+def _open_file(path: Path, sha256: str | None) -> Body:
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
@@ -179,8 +185,8 @@ def _open_file(path: Path) -> Body:
                 raise UnusableSource(f"{path} is not a file")
             if status.st_size <= MEMORY_BYTES_MAX:
                 return MemoryBody(file.read())
-            digest = None
-            if status.st_size <= HASHED_FIRST_BYTES_MAX:
+            digest = sha256
+            if digest is None and status.st_size <= HASHED_FIRST_BYTES_MAX:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             return FileBody(path, length=status.st_size, sha256=digest)
     except OSError as error:

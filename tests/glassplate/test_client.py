@@ -13,6 +13,7 @@ from glassplate import (
     BadConfig,
     BadReference,
     Client,
+    GlassplateError,
     IdempotencyKeyReused,
     NoKeys,
     NotAllowed,
@@ -222,6 +223,21 @@ def test_invalid_uploads_are_rejected(data, kind, words, client):
     with pytest.raises(kind, match=words) as caught:
         client.put(data)
     assert caught.value.problem.type.startswith("https://")
+
+
+@pytest.mark.parametrize("more_bytes", [0, 2_000_000])
+def test_bytes_without_the_declared_digest_are_not_stored(
+    client, cluster, photo, tmp_path, more_bytes
+):
+    """From memory or from disk: the file may have changed since the caller hashed it."""
+    path = tmp_path / "cat.jpg"
+    path.write_bytes(photo + bytes(more_bytes))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert client.put(path, sha256=digest, idempotency_key=digest).sha256 == digest
+    path.write_bytes(photo + bytes(more_bytes) + b"changed")
+    with pytest.raises(GlassplateError, match=digest):
+        client.put(path, sha256=digest)
+    assert cluster.originals_of(path.read_bytes()) == {}
 
 
 def test_rejections_are_specific(client, photo):

@@ -1,16 +1,12 @@
 """The files that `glassplate put` uploads: named files, and photos in named directories."""
 
-import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from glassplate.errors import UnusableSource, UsageError
-from volumes.formats import FILE_SUFFIXES
-
-# Suffixes of photos in a directory. A named file is uploaded whatever its suffix.
-PHOTO_SUFFIXES = frozenset(itertools.chain.from_iterable(FILE_SUFFIXES.values()))
+from volumes.formats import is_photo_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +19,10 @@ class ChosenFiles:
 
 
 def choose_files(paths: Sequence[Path], *, recursive: bool) -> ChosenFiles:
-    """Return the files that these paths name, each once, in order."""
+    """Return the files that these paths name, each once, in order.
+
+    A named file is one whatever its suffix.
+    """
     files: dict[Path, None] = {}
     refused: list[tuple[Path, UsageError]] = []
     skipped: list[Path] = []
@@ -35,7 +34,7 @@ def choose_files(paths: Sequence[Path], *, recursive: bool) -> ChosenFiles:
             refused.append((path, error))
         else:
             for file in _files_below(path, refused):
-                if file.suffix.lower() in PHOTO_SUFFIXES and not file.name.startswith("."):
+                if is_photo_name(file.name):
                     files[file] = None
                 else:
                     skipped.append(file)

@@ -94,6 +94,33 @@ class TransferProgress(_Bars):
         self._progress.update(task, visible=False)
 
 
+class ImportProgress(_Bars):
+    """A bar for the bytes of an import, with its rate and the time left."""
+
+    def __init__(self, photos_total: int, bytes_total: int) -> None:
+        super().__init__(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        self._photos_total = photos_total
+        self._photos = -1
+        self._task = self._progress.add_task("", total=bytes_total)
+        self.end()
+
+    def sent(self, more_bytes: int) -> None:
+        """Count sent bytes. A retry takes back the bytes of the attempt before."""
+        self._progress.update(self._task, advance=more_bytes)
+
+    def end(self) -> None:
+        """Count a photo."""
+        self._photos += 1
+        description = f"photos: {self._photos} of {self._photos_total}"
+        self._progress.update(self._task, description=description)
+
+
 class RepairProgress(_Bars):
     """A bar for repairs. Each volume moves it by the bytes and steps of its plan."""
 

@@ -1,0 +1,1 @@
+"""Import and export of many photos, which continue after an interruption."""

@@ -1,0 +1,187 @@
+"""Import of many photos: each once, whatever interrupts it, and with a reason if it fails.
+
+The Idempotency-Key of a photo follows from its digest, so equal files are one photo, and another
+import of the same application makes no second one.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from glassplate.client import Client
+from glassplate.errors import GlassplateError, Unreachable, UnusableSource
+from glassplate.transfer.import_sources import ImportSource
+from glassplate.transfer.journal import Journal, JournalEntry, SourceFile
+from storagemaster.wire import BATCH_PHOTOS_MAX
+
+# States of journaled photos that need no import. One that cannot be looked up was stored before.
+_PRESENT_STATES = frozenset({"pending", "ready", "failed", "unavailable"})
+
+
+class ImportProgress(Protocol):
+    """Receives the progress of an import."""
+
+    def sent(self, more_bytes: int) -> None:
+        """Count sent bytes. A retry takes back the bytes of the attempt before."""
+
+    def end(self) -> None:
+        """Count a photo."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """The files to import, and the number of files in the cluster."""
+
+    missing: tuple[SourceFile, ...]
+    present: int
+
+    @property
+    def bytes_total(self) -> int:
+        """The bytes to import."""
+        return sum(file.bytes for file in self.missing)
+
+
+@dataclass(slots=True)
+class ImportResult:
+    """The result of an import. `failed` has the error of each path."""
+
+    imported: int = 0
+    failed: dict[str, GlassplateError] = field(default_factory=dict)
+    not_attempted: int = 0
+    is_interrupted: bool = False
+
+
+async def plan_import(
+    client: Client, files: Iterable[SourceFile], entries: dict[str, JournalEntry]
+) -> ImportPlan:
+    """Return the files that the journal lacks, or whose photos the cluster no longer has."""
+    missing, known = [], []
+    for file in files:
+        entry = entries.get(file.path)
+        if entry is not None and entry.describes(file):
+            known.append((file, entry.reference))
+        else:
+            missing.append(file)
+    present = 0
+    for start in range(0, len(known), BATCH_PHOTOS_MAX):
+        batch = known[start : start + BATCH_PHOTOS_MAX]
+        states = await client.infos([reference for _, reference in batch])
+        for (file, _), status in zip(batch, states, strict=True):
+            if status.state in _PRESENT_STATES:
+                present += 1
+            else:
+                missing.append(file)
+    return ImportPlan(tuple(missing), present)
+
+
+async def import_all(
+    client: Client,
+    source: ImportSource,
+    files: Sequence[SourceFile],
+    journal: Journal,
+    progress: ImportProgress,
+    *,
+    concurrency: int,
+) -> ImportResult:
+    """Import the files, and record each outcome in the journal.
+
+    A file that fails does not stop the others. Once no storagemaster responds, no further upload
+    starts. A cancellation ends the import, and the result so far is returned.
+    """
+    imports = _Imports(client, source, journal, progress, iter(files))
+    workers = [asyncio.create_task(imports.work()) for _ in range(concurrency)]
+    try:
+        await asyncio.gather(*workers)
+    except asyncio.CancelledError:
+        imports.result.is_interrupted = True
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    result = imports.result
+    result.not_attempted = len(files) - result.imported - len(result.failed)
+    return result
+
+
+class _Imports:
+    def __init__(
+        self,
+        client: Client,
+        source: ImportSource,
+        journal: Journal,
+        progress: ImportProgress,
+        files: Iterator[SourceFile],
+    ) -> None:
+        self._client = client
+        self._source = source
+        self._journal = journal
+        self._progress = progress
+        self._files = files
+        self.result = ImportResult()
+        self._is_unreachable = False
+
+    async def work(self) -> None:
+        """Import files until none is left, or no storagemaster responds."""
+        while not self._is_unreachable and (file := next(self._files, None)) is not None:
+            entry = await self._import(file)
+            self._journal.record(entry)
+            self._progress.end()
+
+    async def _import(self, file: SourceFile) -> JournalEntry:
+        sha256 = reference = reason = ""
+        try:
+            async with self._source.local_copy(file) as path:
+                sha256 = await asyncio.to_thread(digest_of, path)
+                receipt = await self._client.put(
+                    path,
+                    idempotency_key=idempotency_key(sha256),
+                    sha256=sha256,
+                    on_progress=_differences(self._progress),
+                )
+            reference = receipt.reference
+            self.result.imported += 1
+        except GlassplateError as error:
+            self._is_unreachable = self._is_unreachable or isinstance(error, Unreachable)
+            self.result.failed[file.path] = error
+            reason = str(error)
+        return JournalEntry(
+            path=file.path,
+            bytes=file.bytes,
+            mtime_nanoseconds=file.mtime_nanoseconds,
+            sha256=sha256,
+            reference=reference,
+            reason=reason,
+        )
+
+
+def idempotency_key(sha256: str) -> str:
+    """Return the Idempotency-Key of a photo with this digest."""
+    return f"import-{sha256}"
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        UnusableSource: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UnusableSource(f"cannot read {path}: {error.strerror or error}") from error
+
+
+class _differences:  # noqa: N801  # a callback, as a function with one variable
+    """Progress of one upload, reported as differences."""
+
+    def __init__(self, progress: ImportProgress) -> None:
+        self._progress = progress
+        self._sent = 0
+
+    def __call__(self, sent: int, _: int) -> None:
+        self._progress.sent(sent - self._sent)
+        self._sent = sent
