@@ -82,6 +82,18 @@ def is_in_ranges(volume: int, ranges: VolumeRanges | None) -> bool:
     return ranges is None or any(each.first <= volume <= each.last for each in ranges)
 
 
+def common_ranges(one: VolumeRanges | None, other: VolumeRanges | None) -> VolumeRanges | None:
+    """Return the volumes that both have. They can be none.
+
+    >>> common_ranges((VolumeRange(1, 8),), (VolumeRange(6, 9),))
+    (VolumeRange(first=6, last=8),)
+    """
+    if one is None or other is None:
+        return other if one is None else one
+    pairs = ((max(a.first, b.first), min(a.last, b.last)) for a in one for b in other)
+    return tuple(VolumeRange(first, last) for first, last in pairs if first <= last)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenLimits:
     """Limits of the uploads with one token at each storagemaster; None sets no limit."""

@@ -21,7 +21,7 @@ from storagemaster.caches.purging import REPEAT_PASS_SECONDS, EdgePurger
 from storagemaster.events.events import Events
 from storagemaster.events.relay import RECONNECT_SECONDS as RELAY_RECONNECT_SECONDS
 from storagemaster.events.relay import EventRelay
-from storagemaster.events.webhooks import Webhooks
+from storagemaster.events.webhooks import Webhooks, receivers_of
 from storagemaster.handlers.api import Api
 from storagemaster.handlers.authorization import Authorization
 from storagemaster.handlers.description_api import DescriptionApi
@@ -164,7 +164,7 @@ def _wire(
     queue = SizesQueue(connection, keys)
     boot = secrets.token_hex(8)
     events = Events(boot)
-    webhooks = Webhooks(cluster.webhook_urls, session, keys, events)
+    webhooks = Webhooks(receivers_of(cluster), session, keys, events)
     urls = PhotoUrls(cluster, ReadSigner(keys))
     reads = PhotoReader(mirrors)
     port_health = PortHealth(checked_ports(cluster), session)
@@ -183,7 +183,7 @@ def _wire(
     secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
     uploads = Uploads(mirrors, mirroring, urls, queue, events, key_secret=secret)
     api = Api(
-        authorization=Authorization(keys, master=master.id, revoked_tokens=revoked_tokens),
+        authorization=_authorization(cluster, master, keys, revoked_tokens),
         upload_bytes_max=cluster.limits.upload_bytes_max,
         uploads=uploads,
         photos=photos,
@@ -217,6 +217,17 @@ def _wire(
         *_repairs(mirrors, purging, tombstones, reconcile, sweep),
     )
     return _Parts(api, mirrors, events, purge_sessions, (fleet.poll, port_health.poll), works)
+
+
+def _authorization(
+    cluster: Cluster, master: Master, keys: KeySource, revoked_tokens: Container[str]
+) -> Authorization:
+    return Authorization(
+        keys,
+        master=master.id,
+        revoked_tokens=revoked_tokens,
+        applications=cluster.applications,
+    )
 
 
 def _repairs(

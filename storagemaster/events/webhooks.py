@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import aiohttp
@@ -16,6 +16,7 @@ import aiohttp
 from permission_urls import KeySource, sign_webhook
 from storagemaster.events.events import Event, Events
 from storagemaster.wire import SIGNATURE_HEADER
+from volumes.cluster import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +36,22 @@ class Counts:
     dropped: int = 0
 
 
+def receivers_of(cluster: Cluster) -> dict[str, Callable[[int], bool]]:
+    """Return the URLs of a cluster and of its applications, each with the volumes it may see."""
+    volumes = {url: set(cluster.volumes) for url in cluster.webhook_urls}
+    for application in cluster.applications.values():
+        own = {number for number in cluster.volumes if application.has_volume(number)}
+        for url in application.webhook_urls:
+            volumes.setdefault(url, set()).update(own)
+    return {url: seen.__contains__ for url, seen in volumes.items()}
+
+
 class Webhooks:
     """The events that wait for each URL: in order for one URL, independent of other URLs."""
 
     def __init__(
         self,
-        urls: Sequence[str],
+        receivers: Mapping[str, Callable[[int], bool]],
         session: aiohttp.ClientSession,
         keys: KeySource,
         events: Events,
@@ -53,9 +64,10 @@ class Webhooks:
         self._now_seconds = now_seconds
         self._sleep = sleep
         self._waiting: dict[str, asyncio.Queue[Event]] = {
-            url: asyncio.Queue(WAITING_MAX) for url in urls
+            url: asyncio.Queue(WAITING_MAX) for url in receivers
         }
-        self.counts = {url: Counts() for url in urls}
+        self._receivers = receivers
+        self.counts = {url: Counts() for url in receivers}
         events.subscribe_local(self._send_soon)
 
     async def send_all(self) -> None:
@@ -67,6 +79,8 @@ class Webhooks:
 
     def _send_soon(self, event: Event) -> None:
         for url, waiting in self._waiting.items():
+            if not self._receivers[url](event.volume):
+                continue
             try:
                 waiting.put_nowait(event)
             except asyncio.QueueFull:

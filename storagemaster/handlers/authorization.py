@@ -2,7 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Mapping
+from types import MappingProxyType
 
 from aiohttp import web
 
@@ -39,6 +40,7 @@ from storagemaster.wire import (
 )
 from storagenode.protocol.errors import InvalidSignature
 from storagenode.protocol.wire import refuse_unless_signed
+from volumes.cluster import Application
 from volumes.durations import parse_duration
 from volumes.json_text import parse_whole_number
 
@@ -63,9 +65,11 @@ class Authorization:
         *,
         master: str,
         revoked_tokens: Container[str] = (),
+        applications: Mapping[str, Application] = MappingProxyType({}),
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self._revoked_tokens = revoked_tokens
+        self._applications = applications
         self._tokens = TokenVerifier(keys, is_revoked=revoked_tokens.__contains__)
         self._tickets = TicketVerifier(keys)
         self._signatures = InternalVerifier(keys, receiver=master)
@@ -86,7 +90,7 @@ class Authorization:
                     if "volume" in request.match_info:
                         caller.refuse_other_volumes(volume_in(request))
                     if route.access is Scope.UPLOAD:
-                        self._quotas.admit(caller, _announced_bytes(request))
+                        self.admit(caller, request)
                     if route.has_urls:
                         request[URLS] = caller.url_grant(expiry_seconds=self._expiry_in(request))
                 case Access.SIGNED:
@@ -114,7 +118,7 @@ class Authorization:
 
         Raises:
             NotAuthorized: The header has no valid token.
-            NotAllowed: The token has another scope.
+            NotAllowed: The token has another scope, or no volume of its application.
         """
         kind, _, token = authorization.partition(" ")
         if kind.lower() != "bearer" or not token:
@@ -129,7 +133,7 @@ class Authorization:
             raise NotAuthorized(f"the token was refused: {error.reason}") from error
         except WrongScope as error:
             raise NotAllowed(f"this needs a token of scope {scope}") from error
-        return Caller(
+        caller = Caller(
             token_id=verified.id,
             application=verified.application,
             scopes=verified.scopes,
@@ -137,12 +141,14 @@ class Authorization:
             expiry=verified.expiry,
             limits=verified.limits,
         )
+        return self._restricted(caller)
 
     def caller_with_ticket(self, text: str) -> Caller:
         """Return the caller with this ticket.
 
         Raises:
             NotAuthorized: The ticket is not valid.
+            NotAllowed: Its volume is not one of its application.
         """
         try:
             ticket = self._tickets.verify(text, now_seconds=self._now_seconds())
@@ -150,15 +156,31 @@ class Authorization:
             reason = "it has ended" if isinstance(error, Expired) else "it is not valid"
             raise NotAuthorized(f"the ticket was refused: {reason}") from error
         volume = ticket.volume
-        return Caller(
+        caller = Caller(
             token_id=f"ticket {ticket.id}",
             application=ticket.application,
             scopes=frozenset({Scope.UPLOAD}),
             volumes=None if volume is None else (VolumeRange(volume, volume),),
+            bytes_max=ticket.bytes_max,
+            formats=ticket.formats,
             expiry=ticket.expiry,
             limits=TokenLimits(),
             ticket=ticket,
         )
+        return self._restricted(caller)
+
+    def admit(self, caller: Caller, request: web.Request) -> None:
+        """Count an upload.
+
+        Raises:
+            QuotaExceeded: It exceeds a limit of the caller.
+            BadArgument: The caller's bytes are limited, and the upload has no announced length.
+        """
+        self._quotas.admit(caller, _announced_bytes(request))
+
+    def _restricted(self, caller: Caller) -> Caller:
+        application = self._applications.get(caller.application)
+        return caller if application is None else caller.restricted_to(application)
 
     def _expiry_in(self, request: web.Request) -> int:
         """Return the second at which the URLs of the response end; 0 never ends."""

@@ -39,6 +39,7 @@ class FormUploads:
             raise BadArgument(f"malformed form: {error}") from error
         caller = self._authorization.caller_with_ticket(await _ticket_in(form))
         request[CALLER] = caller
+        self._authorization.admit(caller, request)
         assert caller.ticket is not None, "a ticket makes this caller"
         upload = upload_request(request, DeclaredBody())
         incoming = UploadBody(

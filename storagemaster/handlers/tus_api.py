@@ -81,7 +81,8 @@ class TusApi:
         bytes_max = body_limit(wanted, self._bytes_max)
         if length > bytes_max:
             raise TooLarge(
-                f"the upload exceeds {bytes_max} bytes (limits.upload_bytes_max, or the ticket)"
+                f"the upload exceeds {bytes_max} bytes (limits.upload_bytes_max, "
+                "or the limit of the application or the ticket)"
             )
         upload = await self._uploads.begin(
             wanted,

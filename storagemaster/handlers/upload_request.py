@@ -37,6 +37,8 @@ def upload_request(request: web.Request, declared: DeclaredBody) -> UploadReques
         idempotency_key=_idempotency_key(request),
         strict=_is_strict(request),
         is_waiting=wait_seconds(request) > 0,
+        bytes_max=caller.bytes_max,
+        formats=caller.formats,
     )
     if caller.ticket is None:
         return upload
@@ -67,8 +69,6 @@ def _with_ticket(upload: UploadRequest, ticket: Ticket, *, index: int) -> Upload
         declared=declared,
         idempotency_key=f"ticket\n{ticket.id}\n{index}",
         strict=upload.strict or ticket.strict,
-        bytes_max=ticket.bytes_max,
-        formats=ticket.formats,
         ref=ticket.ref or "",
     )
 

@@ -142,7 +142,8 @@ class UploadBody:
 
     def _too_large(self) -> TooLarge:
         return TooLarge(
-            f"the upload exceeds {self._bytes_max} bytes (limits.upload_bytes_max, or the ticket)"
+            f"the upload exceeds {self._bytes_max} bytes (limits.upload_bytes_max, "
+            "or the limit of the application or the ticket)"
         )
 
 
@@ -160,7 +161,10 @@ def accepted(
             f"{found.reason}; supported formats: JPEG, PNG, GIF, WebP, AVIF, HEIC, TIFF"
         )
     if formats is not None and found.ext not in formats:
-        raise UnsupportedFormat(f"the ticket accepts {', '.join(formats)}, not {found.ext}")
+        accepted_here = ", ".join(formats) or "no format"
+        raise UnsupportedFormat(
+            f"the application or the ticket accepts {accepted_here}, not {found.ext}"
+        )
     pixels = found.width * found.height
     if pixels_max is not None and pixels > pixels_max:
         raise TooManyPixels(

@@ -72,7 +72,7 @@ def exported():
     with jobs.job("new") as report:
         report("ready")
     clients = Clients(ClientLimits(connections_max=1))
-    webhooks = Webhooks([], None, None, Events("boot"))
+    webhooks = Webhooks({}, None, None, Events("boot"))
     master = MasterMetrics(Events("boot"), webhooks, clients)
     texts = {
         "storagemaster": master.render(STATUS),

@@ -72,7 +72,8 @@ async def sending_to(*applications):
             urls.append(f"http://127.0.0.1:{port}/hook")
         session = await stack.enter_async_context(aiohttp.ClientSession())
         events = Events("boot")
-        webhooks = Webhooks(urls, session, KEYS, events, now_seconds=lambda: NOW, sleep=sleep)
+        receivers = {url: lambda _: True for url in urls}
+        webhooks = Webhooks(receivers, session, KEYS, events, now_seconds=lambda: NOW, sleep=sleep)
         await stack.enter_async_context(repeating(webhooks.send_all, pause_seconds=0))
         yield events, paused
 

@@ -145,7 +145,7 @@ def samples(text):
 def metrics_of(status, *events):
     """Return the metrics of a storagemaster that has published some events."""
     hub = Events("boot")
-    metrics = MasterMetrics(hub, Webhooks([], None, KEYS, hub), CLIENTS)
+    metrics = MasterMetrics(hub, Webhooks({}, None, KEYS, hub), CLIENTS)
     for state in events:
         hub.publish(Event(volume=1, photo="01jd3x8m2c9qp4k7", version="3fz8qd", state=state))
     return samples(metrics.render(status))
