@@ -60,6 +60,7 @@ from storagemaster.photos.explanations import Explanations
 from storagemaster.photos.photo_search import PhotoSearch
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.photos.photos import Photos
+from storagemaster.photos.viewer_responses import ViewerResponses
 from storagemaster.photos.volume_listing import VolumeListing
 from storagemaster.queue_client import queue_client
 from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECONDS
@@ -196,7 +197,7 @@ def _wire(
         regeneration=RegenerateApi(
             Regeneration(mirrors, reads, relinking, queue, key_secret=secret)
         ),
-        operators=_operator_api(mirrors, uploads, photos, queue),
+        operators=_operator_api(mirrors, uploads, photos, queue, keys, session),
         tiering=TieringApi(Tiering(mirrors)),
         resumable=_resumable_api(mirrors, mirroring, uploads, keys, revoked_tokens),
         description=DescriptionApi(cluster, keys),
@@ -249,12 +250,18 @@ def _repairs(
 
 
 def _operator_api(
-    mirrors: Mirrors, uploads: Uploads, photos: Photos, queue: SizesQueue
+    mirrors: Mirrors,
+    uploads: Uploads,
+    photos: Photos,
+    queue: SizesQueue,
+    keys: KeySource,
+    session: aiohttp.ClientSession,
 ) -> OperatorApi:
+    responses = ViewerResponses(mirrors.cluster, ReadSigner(keys), session)
     return OperatorApi(
         Undeletes(mirrors, uploads),
         PhotoSearch(mirrors),
-        Explanations(mirrors, photos, queue),
+        Explanations(mirrors, photos, queue, responses),
         Scrubs(mirrors),
     )
 

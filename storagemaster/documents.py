@@ -114,12 +114,26 @@ class ExplainedVersion(TypedDict):
     """Number of jobs before its own."""
 
 
+class ViewerResponse(TypedDict):
+    """The response to a GET of the photo; the status is null without one."""
+
+    status: int | None
+    reason: str
+
+
+class ExplainedEdge(ViewerResponse):
+    """The response of one edge."""
+
+    edge: str
+
+
 class ExplainedMirror(TypedDict):
-    """One mirror of the photo's volume."""
+    """One mirror of the photo's volume, and the response of its read port."""
 
     node: str
     colo: str
     up: bool
+    response: ViewerResponse | None
 
 
 class Explanation(TypedDict):
@@ -129,6 +143,7 @@ class Explanation(TypedDict):
     volume_state: Literal["open", "closed"]
     photo: Photo
     mirrors: list[ExplainedMirror]
+    edges: list[ExplainedEdge]
     copies: list[ExplainedCopy]
     unreachable: dict[str, str]
     versions: list[ExplainedVersion]

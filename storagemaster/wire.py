@@ -81,7 +81,9 @@ DELETE_VERSION = Route("DELETE", "/photos/{volume}/{photo}/{version}", Scope.DEL
 REVOKE = Route("POST", "/photos/{volume}/{photo}/{version}/revoke", Scope.DELETE, has_urls=True)
 UNDELETE = Route("POST", "/photos/{volume}/{photo}/undelete", Scope.DELETE, has_urls=True)
 FIND = Route("GET", "/find/{photo}", Scope.ADMIN)
-EXPLAIN = Route("GET", "/explanations/{volume}/{photo}", Scope.ADMIN)
+EXPLAIN = Route(
+    "GET", "/explanations/{volume}/{photo}", Scope.ADMIN, query=("version", "size", "ext")
+)
 SCRUBS = Route("GET", "/scrubs", Scope.STATUS, query=("node",))
 START_SCRUBS = Route("POST", "/scrubs", Scope.ADMIN, query=("node",))
 DIFF = Route("GET", "/repairs/{volume}", Scope.ADMIN, query=("after_recall",))

@@ -88,7 +88,8 @@ class Operations(ABC):
         """Return all facts about a photo, and the response to a GET of its URL.
 
         `photo` is a permission URL, which is also requested from all known edges,
-        VOLUME/PHOTO/VERSION, or VOLUME/PHOTO. The document has the responses of the `edges`, the
+        VOLUME/PHOTO/VERSION, or VOLUME/PHOTO. A storagemaster requests the photo from its mirrors
+        and from the edges. The document has the responses of the `edges`, the
         `target`, the `answer` (`status`, `reason`), the `permission` of a URL, the photo's
         `mirrors`, `copies`, `tombstones`, and `hints`, the `versions` with the state of their sizes
         and jobs, and `unreachable`: the reasons by node. It never contains a MAC.
@@ -104,7 +105,11 @@ class Operations(ABC):
         if target.volume is None or target.photo is None:
             return explain(target, None, permission)
         fields = {"volume": target.volume, "photo": target.photo}
-        found = await self._opened().request(wire.EXPLAIN, dict, fields)
+        query = []
+        if target.version is not None:
+            query = [("version", target.version), ("size", target.size)]
+            query += [("ext", target.ext)] if target.ext else []
+        found = await self._opened().request(wire.EXPLAIN, dict, fields, query)
         edges = []
         if target.request_target:
             edges = await self._opened().responses_of(self._edges, target.request_target)

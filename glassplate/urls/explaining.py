@@ -86,16 +86,23 @@ def explain(
 ) -> dict[str, Any]:
     """Return the whole explanation.
 
-    `found` are the facts that a storagemaster reported, and `edges` the responses to a GET.
+    `found` are the facts that a storagemaster reported, and `edges` the responses to a GET of the
+    URL. The storagemaster signs its own URL for the edges, so what they respond to that counts only
+    if no edge responded to the URL of the target, and its permission is not known to be invalid.
     """
-    response = confirm_response(predict_response(target, found, permission), edges)
+    mirrors: Sequence[Document] = ()
+    if found and (permission is None or permission["status"] == 200):
+        mirrors = found["mirrors"]
+        if all(edge["status"] is None for edge in edges):
+            edges = [*edges, *found["edges"]]
+    response = confirm_response(predict_response(target, found, permission), edges, mirrors)
     copies = found["copies"] if found else []
     return {
         "target": target.shown,
         "answer": {"status": response.status, "reason": response.reason},
         "permission": permission,
-        "edges": list(edges),
         **(found or {}),
+        "edges": list(edges),
         "tombstones": [
             c for c in copies if c["path"].endswith(".gone") and c["location"] == "live"
         ],
@@ -103,12 +110,17 @@ def explain(
     }
 
 
-def confirm_response(predicted: Response, edges: Sequence[Document]) -> Response:
+def confirm_response(
+    predicted: Response, edges: Sequence[Document], mirrors: Sequence[Document] = ()
+) -> Response:
     """Return the prediction if all edges that respond agree, and what they respond otherwise.
 
-    An edge can have older keys, an older volume map, or a cached copy.
+    An edge can have older keys, an older volume map, or a cached copy. Without a response of an
+    edge, a mirror has to serve what is predicted as 200: it can be fenced, or have older keys.
     """
     statuses = {edge["status"] for edge in edges if edge["status"] is not None}
+    if not statuses and predicted.status == 200:
+        return _confirm_by_mirrors(predicted, mirrors)
     if statuses <= {predicted.status}:
         return predicted
     responses = ", ".join(
@@ -118,6 +130,17 @@ def confirm_response(predicted: Response, edges: Sequence[Document]) -> Response
     if predicted.status is None:
         return Response(status, f"{responses}; {predicted.reason}")
     return Response(status, f"{responses}, but {predicted.status} is expected: {predicted.reason}")
+
+
+def _confirm_by_mirrors(predicted: Response, mirrors: Sequence[Document]) -> Response:
+    responses = {each["node"]: each["response"] for each in mirrors if each["response"]}
+    if not responses or any(each["status"] == 200 for each in responses.values()):
+        return predicted
+    shown = ", ".join(
+        f"{node} responds {each['status'] or 'nothing: ' + each['reason']}"
+        for node, each in responses.items()
+    )
+    return Response(None, f"no mirror serves it ({shown}), although {predicted.reason}")
 
 
 def predict_response(

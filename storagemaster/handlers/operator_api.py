@@ -1,17 +1,21 @@
 """Operator routes: undelete, find, explain, and scrubs."""
 
+import re
 from collections.abc import Mapping
 
 from aiohttp import web
 
 from storagemaster import wire
-from storagemaster.errors import NotAllowed
+from storagemaster.errors import BadArgument, NotAllowed
 from storagemaster.handlers.authorization import CALLER, URLS, Handler
 from storagemaster.handlers.path_fields import photo_in, volume_in
 from storagemaster.lifecycle.undeletes import Undeletes
 from storagemaster.operations.scrubs import Scrubs
 from storagemaster.photos.explanations import Explanations
 from storagemaster.photos.photo_search import PhotoSearch
+from volumes.photo_id import parse_version
+from volumes.photo_path import EXTENSIONS
+from volumes.sizes import ORIGINAL_LETTER
 
 
 class OperatorApi:
@@ -57,8 +61,20 @@ class OperatorApi:
         return web.json_response(await self._search.find(photo_in(request)))
 
     async def explain(self, request: web.Request) -> web.Response:
-        """Return every copy and job of a photo."""
-        document = await self._explanations.document(volume_in(request), photo_in(request))
+        """Return every copy and job of a photo, and what viewers of a version of it get now."""
+        query = request.query
+        size, ext = query.get("size", ORIGINAL_LETTER), query.get("ext")
+        if ext is not None and ext not in EXTENSIONS:
+            raise BadArgument(f"unknown ext {ext!r}; known: {', '.join(EXTENSIONS)}")
+        if not re.fullmatch("[a-z]", size):
+            raise BadArgument(f"invalid size {size!r}: must be one lower-case letter")
+        document = await self._explanations.document(
+            volume_in(request),
+            photo_in(request),
+            parse_version(query["version"]) if "version" in query else None,
+            size=size,
+            ext=ext or "",
+        )
         return web.json_response(document)
 
     async def scrubs(self, request: web.Request) -> web.Response:

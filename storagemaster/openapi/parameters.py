@@ -9,6 +9,7 @@ from storagemaster.documents import Photo, Shard, Version, Volume
 from storagemaster.events.stream import LAST_ID_HEADER
 from storagemaster.resumable import tus
 from storagemaster.uploads.waiting import WAIT_SECONDS_MAX
+from volumes.photo_path import EXTENSIONS
 
 _SHA256_FIELD = {
     "pattern": "^sha-256=:[A-Za-z0-9+/]{43}=:$",
@@ -64,6 +65,17 @@ QUERIES = {
             "recipe",
             Annotated[str, {"minLength": 1, "maxLength": 32}],
             "Only photos whose sizes have another recipe.",
+        ),
+        Parameter(
+            "version",
+            Version,
+            "A version that mirrors and edges are requested for as a viewer does.",
+        ),
+        Parameter("size", Annotated[str, {"pattern": "^[a-z]$"}], "Its size; `o` by default."),
+        Parameter(
+            "ext",
+            Annotated[str, {"enum": list(EXTENSIONS)}],
+            "Its format; that of the original by default.",
         ),
         Parameter("to", list[str], "A cold node. Repeatable."),
         Parameter(

@@ -1,22 +1,25 @@
 """Explanation of one photo: every copy, tombstone, and hint, and its sizes and jobs."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from storagemaster.errors import MasterError, PhotoGone, UnknownPhoto
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.mirrors import OPERATOR_PATIENCE_SECONDS, Mirrors
 from storagemaster.photos.photo_search import found_document, locations_of
+from storagemaster.photos.photo_urls import SIZE_EXT
 from storagemaster.photos.photos import Photos
+from storagemaster.photos.viewer_responses import ViewerResponses
 from storagenode.client import NodeClient
 from storagenode.protocol.layout import HINTS, TRASH, Place
 from volumes.cluster import NodeId
-from volumes.photo_id import PhotoId
+from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import (
     InvalidPath,
     PhotoFile,
     PhotoVersion,
+    Variant,
     VolumeId,
     parse_path,
     shard_of,
@@ -29,13 +32,21 @@ Document = dict[str, Any]
 class Explanations:
     """Explanations of photos from the nodes and the queue."""
 
-    def __init__(self, mirrors: Mirrors, photos: Photos, queue: SizesQueue) -> None:
+    def __init__(
+        self, mirrors: Mirrors, photos: Photos, queue: SizesQueue, responses: ViewerResponses
+    ) -> None:
         self._mirrors = mirrors
         self._photos = photos
         self._queue = queue
+        self._responses = responses
 
-    async def document(self, volume: VolumeId, photo: PhotoId) -> Document:
+    async def document(
+        self, volume: VolumeId, photo: PhotoId, version: Version | None, *, size: str, ext: str
+    ) -> Document:
         """Return the photo's mirrors, copies and versions, and the reason of unreachable nodes.
+
+        With a version, mirrors and edges are also requested for this size of it. An empty `ext`
+        is that of the original.
 
         Raises:
             UnknownVolume: The config has no such volume.
@@ -49,19 +60,32 @@ class Explanations:
             self._mirrors.nodes, copies_on, patience_seconds=OPERATOR_PATIENCE_SECONDS
         )
         copies = [copy for some in found.results.values() for copy in some]
+        versions = versions_in(_files_of(copies))
+        mirror_responses: Mapping[str, Document] = {}
+        edge_responses: Mapping[str, Document] = {}
+        if version is not None:
+            photo_version = PhotoVersion(volume, photo, version)
+            ext = ext or _original_ext(photo_version, versions)
+            mirror_responses, edge_responses = await self._responses.of(
+                Variant(photo_version, size, ext)
+            )
         return {
             "volume": volume,
             "volume_state": state.value,
             "photo": photo,
             "mirrors": [
-                {"node": node.id, "colo": node.colo, "up": self._mirrors.fleet.is_up(node.id)}
+                {
+                    "node": node.id,
+                    "colo": node.colo,
+                    "up": self._mirrors.fleet.is_up(node.id),
+                    "response": mirror_responses.get(node.id),
+                }
                 for node in self._mirrors.cluster.mirrors_of(volume)
             ],
+            "edges": [{"edge": edge, **response} for edge, response in edge_responses.items()],
             "copies": copies,
             "unreachable": dict(found.unreachable),
-            "versions": [
-                await self._version(version) for version in versions_in(_files_of(copies))
-            ],
+            "versions": [await self._version(each) for each in versions],
         }
 
     async def _copies_on(
@@ -108,6 +132,12 @@ class Explanations:
         except MasterError as error:
             return VersionState.UNKNOWN.value, str(error), None
         return status.state, status.reason, status.position
+
+
+def _original_ext(photo_version: PhotoVersion, versions: Iterable[VersionFiles]) -> str:
+    """Return the ext of a version's original, or that of most photos if no node has it."""
+    originals = (each.original for each in versions if each.photo_version == photo_version)
+    return next((each.ext for each in originals if each), SIZE_EXT)
 
 
 def _file_at(path: str) -> PhotoFile:

@@ -32,7 +32,8 @@ def explanation_view(document: Document) -> Iterator[RenderableType]:
     for edge in document["edges"]:
         yield f"{edge['edge']} responds {edge['status'] or 'nothing: ' + edge['reason']}"
     mirrors = ", ".join(
-        m["node"] if m["up"] else f"{m['node']} (down)" for m in document["mirrors"]
+        f"{m['node']} ({_mirror_state(m)})" if _mirror_state(m) else m["node"]
+        for m in document["mirrors"]
     )
     yield f"Volume {document['volume']} is {document['volume_state']}, on {mirrors}"
     for version in document["versions"]:
@@ -42,6 +43,16 @@ def explanation_view(document: Document) -> Iterator[RenderableType]:
         yield _copies_table(document["copies"])
     for node, reason in document["unreachable"].items():
         yield f"{node} is unreachable: {reason}"
+
+
+def _mirror_state(mirror: Document) -> str:
+    """Return what differs from a mirror that serves the photo, in words."""
+    if not mirror["up"]:
+        return "down"
+    response = mirror["response"]
+    if response is None or response["status"] == 200:
+        return ""
+    return f"responds {response['status'] or 'nothing: ' + response['reason']}"
 
 
 def _state(version: Document) -> str:
