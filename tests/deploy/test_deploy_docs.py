@@ -67,6 +67,7 @@ def test_the_commands_of_a_machine_run(tmp_path):
     for folder in ("etc/glassplate", "srv/disk1", "srv/disk2", "var/cache", "run"):
         (tmp_path / folder).mkdir(parents=True)
     config = tmp_path / "etc/glassplate/cluster.toml"
+    config.touch(mode=0o640)
     config.write_text(moved(block("toml")))
     done = subprocess.run(
         ["sh", "-euc", moved(block("sh"))],
