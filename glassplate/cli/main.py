@@ -26,6 +26,10 @@ SECTIONS = (
                 "glassplate.cli.commands.import_photos:import_",
                 "Import the photos of a directory or bucket.",
             ),
+            LazyCommand(
+                "glassplate.cli.commands.export_photos:export",
+                "Export originals and infos of photos to files.",
+            ),
             LazyCommand("glassplate.cli.commands.rm:rm", "Delete photos permanently."),
             LazyCommand(
                 "glassplate.cli.commands.undelete:undelete", "Restore deleted photos as new photos."

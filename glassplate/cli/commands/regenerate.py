@@ -80,11 +80,11 @@ def _current_recipe(cluster: "Cluster") -> str:
 
 
 async def _regenerate_all(client: Client, work: _Regenerated) -> None:
-    from glassplate.cli.views.progress import ShardProgress
+    from glassplate.cli.views.progress import CountProgress
 
     volumes = await chosen_or_all(client, work.volumes)
     shards = [(v, s) for v in volumes for s in await client.regeneration.shards(v)]
-    with ShardProgress(len(shards)) as progress:
+    with CountProgress("shards", len(shards)) as progress:
         for volume, shard in shards:
             for photo_version in await client.regeneration.find(volume, shard, recipe=work.recipe):
                 await _regenerate_one(client, work, photo_version)

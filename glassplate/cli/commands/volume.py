@@ -117,14 +117,14 @@ async def _plan(client: Client, number: int, cold_nodes: Sequence[str]) -> Docum
 
 
 async def _offload(client: Client, number: int, cold_nodes: Sequence[str]) -> Document:
-    from glassplate.cli.views.progress import ShardProgress
+    from glassplate.cli.views.progress import CountProgress
 
     # Repair first, so that the cold nodes have the small sizes: they can refill a lost disk alone.
     repaired = await client.repair(number)
     await client.tiering.begin(number, cold_nodes)
     done: Document = {"moved": 0, "moved_bytes": 0, "skipped": {}, "equal": repaired["equal"]}
     shards = await client.tiering.shards(number, cold_nodes)
-    with ShardProgress(len(shards)) as progress:
+    with CountProgress("shards", len(shards)) as progress:
         for shard in shards:
             report = await client.tiering.move(number, shard)
             done["moved"] += report["moved"]

@@ -154,22 +154,22 @@ class RepairProgress(_Bars):
         )
 
 
-class ShardProgress(_Bars):
-    """A bar for a number of shards, with the moved bytes if there are any."""
+class CountProgress(_Bars):
+    """A bar for a number of shards or photos, with the moved bytes if there are any."""
 
-    def __init__(self, shards_total: int) -> None:
+    def __init__(self, what: str, total: int) -> None:
         super().__init__(
-            TextColumn("shards:"),
+            TextColumn(f"{what}:"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[moved]}", markup=False),
         )
-        self._task = self._progress.add_task("", total=shards_total, moved="")
+        self._task = self._progress.add_task("", total=total, moved="")
         self._bytes = 0
 
     def end(self, moved_bytes: int = 0) -> None:
-        """Count a finished shard."""
+        """Count a finished one."""
         self._bytes += moved_bytes
         moved = f"moved: {filesize.decimal(self._bytes)}" if self._bytes else ""
         self._progress.update(self._task, advance=1, moved=moved)
