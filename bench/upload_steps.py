@@ -1,6 +1,7 @@
 """Steps of an upload in a storagemaster whose cost must not grow with the cluster.
 
-Placement: 50,000 volumes on 200 nodes against 8 volumes on 4. Jobs: 40 microseconds against a job,
+Placement: 50,000 volumes on 200 nodes against 8 volumes on 4, for photos with a key and without.
+Jobs: 40 microseconds against a job,
 enqueued in batches of 30, in the storagemaster and Valkey together. `make bench-upload-steps` also
 prints microseconds of processor time, and what each poll of the fleet adds once a second.
 """
@@ -22,6 +23,7 @@ from permission_urls import Key, KeyRing, KeyState
 from storagemaster.jobs import sizes_queue
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.fleet import Fleet
+from storagemaster.mirrors.key_volumes import KeyVolumes
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import Placement
 from storagemaster.mirrors.weighted_volumes import WeightedVolumes
@@ -37,6 +39,7 @@ FEW_VOLUMES, FEW_NODES = 8, 4
 MANY_VOLUMES, MANY_NODES = 50_000, 200
 # The lookups of the nodes are the same; a larger table is colder in the processor's caches.
 PLACEMENT_FLOOR = 0.5
+KEY_FLOOR = 0.4
 BATCH = 30
 JOBS = 3_000
 LONG_QUEUE_JOBS = 50_000
@@ -48,7 +51,7 @@ def main() -> int:
     """Measure every step, and return the exit status."""
     with tempfile.TemporaryDirectory() as folder, ValkeyServer(data_dir=folder) as valkey:
         jobs = _Jobs(redis.Redis(port=valkey.port))
-        return report("upload-steps", [_placement(), *jobs.measure()])
+        return report("upload-steps", [_placement(), _volumes_of_keys(), *jobs.measure()])
 
 
 def _placement() -> Figure:
@@ -64,6 +67,25 @@ def _placement() -> Figure:
     _print_microseconds("placement with 50,000 volumes", figure.detail["measured"])
     _print_microseconds("placement with 8 volumes", figure.detail["baseline"])
     _print_microseconds("first placement after a poll", _first_placement_seconds(many))
+    return figure
+
+
+def _volumes_of_keys() -> Figure:
+    started = time.process_time()
+    many = _key_volumes(MANY_VOLUMES)
+    ring_seconds = time.process_time() - started
+    few = _key_volumes(FEW_VOLUMES)
+    photos = [PhotoId(f"{n:016d}") for n in range(PLACEMENTS)]
+    figure = compare(
+        "volume of a key with 50,000 volumes / with 8",
+        KEY_FLOOR,
+        lambda: _lookup_seconds(many, photos),
+        lambda: _lookup_seconds(few, photos),
+        higher_is_better=False,
+    )
+    _print_microseconds("volume of a key with 50,000 volumes", figure.detail["measured"])
+    _print_microseconds("volume of a key with 8 volumes", figure.detail["baseline"])
+    _print_microseconds("ring of 50,000 volumes, once a start", ring_seconds)
     return figure
 
 
@@ -201,6 +223,20 @@ def _status(node: NodeId, randomness: random.Random) -> NodeStatus:
         suspect_reason="",
         hints=0,
     )
+
+
+def _key_volumes(volumes: int) -> KeyVolumes:
+    pair = (NodeId("east-0"), NodeId("west-0"))
+    colos = {pair[0]: Colo("east"), pair[1]: Colo("west")}
+    return KeyVolumes(_cluster(colos, [pair] * volumes))
+
+
+def _lookup_seconds(volumes: KeyVolumes, photos: Sequence[PhotoId]) -> float:
+    """Return the processor time of one lookup."""
+    started = time.process_time()
+    for photo in photos:
+        volumes.of(photo)
+    return (time.process_time() - started) / len(photos)
 
 
 def _placement_seconds(volumes: _Volumes, count: int) -> float:

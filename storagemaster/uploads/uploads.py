@@ -98,6 +98,7 @@ class Uploads:
         self._cluster = mirrors.cluster
         self._weighted_volumes = lru_cache(VOLUME_SETS_MAX)(partial(WeightedVolumes, mirrors))
         self._key_volumes = lru_cache(VOLUME_SETS_MAX)(partial(KeyVolumes, mirrors.cluster))
+        self._key_volumes(None)  # no upload waits while the ring of a large cluster is made
         self._mirroring = mirroring
         self._earlier = EarlierUploads(mirrors)
         self._urls = urls

@@ -21,13 +21,6 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         " -> size > WRITE_BYTES_MAX": "a single file is always smaller than a request",
         "WriteBatcher._write: True -> False": "a request has one outcome for each of its files",
     },
-    "storagemaster/mirrors/key_volumes.py": {
-        "KeyVolumes.of: 0 -> 1": "more weights than volumes are never read",
-        "KeyVolumes.of: 1 -> 2": "more weights than volumes are never read",
-        "KeyVolumes.of: weight(each) < weight(own) -> weight(each) <= weight(own)": (
-            "two volumes never have the same 64 bits"
-        ),
-    },
     "storagemaster/mirrors/placement.py": {
         "place_in_volume: return Placement(volume.number,"
         " tuple((Target(node) for node in mirrors))) -> pass": (
