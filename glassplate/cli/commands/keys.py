@@ -17,6 +17,7 @@ from glassplate.local.key_generation import (
     next_key_id,
 )
 from permission_urls import Keys, KeyState, Purpose, load_keys, save_keys
+from permission_urls.file_lock import locked
 
 PURPOSES = tuple(purpose.value for purpose in Purpose)
 ROTATED = tuple(purpose.value for purpose in Purpose if purpose.is_rotated)
@@ -91,17 +92,8 @@ def init(connection: Connection) -> None:
       glassplate --cluster /etc/glassplate/cluster.toml keys init
     """
     path = _key_file(connection)
-    if not path.exists():
-        save_keys(path, generate_cluster_keys(os.urandom))
-        click.echo(f"Created {path}: one key for each purpose. Keep it secret, and back it up.")
-        return
-    existing = load_keys(path)
-    missing = [purpose for purpose in Purpose if purpose not in existing.rings]
-    if not missing:
-        click.echo(f"{path} already exists, with keys for every purpose")
-        return
-    save_keys(path, Keys({**generate_cluster_keys(os.urandom).rings, **existing.rings}))
-    click.echo(f"Added keys to {path}: {', '.join(missing)}")
+    with locked(path):
+        click.echo(_init(path))
 
 
 @keys.command("list")
@@ -173,14 +165,15 @@ def add(
       glassplate keys add --purpose token 2027 --verify-only
     """
     path = _key_file(connection)
-    current = load_keys(path)
     added = {}
-    for purpose in dict.fromkeys(purposes):
-        ring = current.ring(purpose)
-        key = generate_key_for(purpose, key_id or next_key_id(ring), os.urandom)
-        current = current.with_ring(purpose, ring.with_accepted_key(key))
-        added[purpose] = key.key_id
-    save_keys(path, current)
+    with locked(path):
+        current = load_keys(path)
+        for purpose in dict.fromkeys(purposes):
+            ring = current.ring(purpose)
+            key = generate_key_for(purpose, key_id or next_key_id(ring), os.urandom)
+            current = current.with_ring(purpose, ring.with_accepted_key(key))
+            added[purpose] = key.key_id
+        save_keys(path, current)
     for purpose, id_ in added.items():
         if verify_only:
             click.echo(
@@ -229,8 +222,9 @@ def retire(connection: Connection, *, purpose: Purpose, key_id: str) -> None:
       glassplate keys retire --purpose read a
     """
     path = _key_file(connection)
-    current = load_keys(path)
-    save_keys(path, current.with_ring(purpose, current.ring(purpose).with_retired(key_id)))
+    with locked(path):
+        current = load_keys(path)
+        save_keys(path, current.with_ring(purpose, current.ring(purpose).with_retired(key_id)))
     click.echo(f"Key {key_id} of purpose {purpose} is retired. Deploy the file.")
 
 
@@ -270,11 +264,24 @@ def export(connection: Connection, *, purposes: tuple[Purpose, ...], out: Path) 
     click.echo(f"Wrote {out}: {', '.join(purposes)}")
 
 
+def _init(path: Path) -> str:
+    """Create the key file, or add what it lacks; return a message."""
+    if not path.exists():
+        save_keys(path, generate_cluster_keys(os.urandom))
+        return f"Created {path}: one key for each purpose. Keep it secret, and back it up."
+    existing = load_keys(path)
+    missing = [purpose for purpose in Purpose if purpose not in existing.rings]
+    if not missing:
+        return f"{path} already exists, with keys for every purpose"
+    save_keys(path, Keys({**generate_cluster_keys(os.urandom).rings, **existing.rings}))
+    return f"Added keys to {path}: {', '.join(missing)}"
+
+
 def _promote(path: Path, purpose: Purpose, key_id: str) -> None:
-    # Loaded again: the file can have changed during the wait.
-    current = load_keys(path)
-    ring = current.ring(purpose)
-    save_keys(path, current.with_ring(purpose, ring.with_signing_key(key_id)))
+    with locked(path):
+        current = load_keys(path)
+        ring = current.ring(purpose)
+        save_keys(path, current.with_ring(purpose, ring.with_signing_key(key_id)))
     former = ring.signing_key.key_id
     click.echo(f"Key {key_id} signs. Deploy the file.")
     if former != key_id:

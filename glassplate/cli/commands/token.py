@@ -27,6 +27,7 @@ from permission_urls import (
     sign_token,
 )
 from permission_urls.expiry import is_expired
+from permission_urls.file_lock import locked
 
 SCOPES = ("upload", "read", "original", "delete", "admin", "status", "audit")
 NEVER = "never"
@@ -131,8 +132,9 @@ def create(
         text = sign_token(keys, token)
     except UsageError as error:
         raise WrongUsage(str(error)) from error
-    records = load_tokens(path)
-    save_tokens(path, [*records.values(), record_of(token)], now_seconds=time.time())
+    with locked(path):
+        records = [*load_tokens(path).values(), record_of(token)]
+        save_tokens(path, records, now_seconds=time.time())
     click.echo(text)
     click.echo(f"Token {token.id} of application {application}. {_end(token.expiry)}", err=True)
 
@@ -186,10 +188,11 @@ def revoke(connection: Connection, ids: tuple[str, ...]) -> None:
                 f"{id_!r} is not the id of a token; `glassplate token list` shows the ids"
             )
     _, path = _files(connection)
-    records = load_tokens(path)
-    for id_ in ids:
-        records[id_] = replace(records.get(id_) or TokenRecord(id=id_), revoked=True)
-    save_tokens(path, records.values(), now_seconds=time.time())
+    with locked(path):
+        records = load_tokens(path)
+        for id_ in ids:
+            records[id_] = replace(records.get(id_) or TokenRecord(id=id_), revoked=True)
+        save_tokens(path, records.values(), now_seconds=time.time())
     click.echo(f"Revoked {', '.join(ids)} in {path}")
 
 
