@@ -7,6 +7,7 @@ from tests.planted.hardening_bugs import BUGS_OF_HARDENING
 from tests.planted.node_bugs import BUGS_OF_NODES
 from tests.planted.permission_bugs import BUGS_OF_PERMISSIONS
 from tests.planted.repair_bugs import BUGS_OF_REPAIRS
+from tests.planted.status_bugs import BUGS_OF_STATUS
 from tests.planted.storagemaster_bugs import BUGS_OF_STORAGEMASTERS
 
 BUGS = (
@@ -14,6 +15,7 @@ BUGS = (
     *BUGS_OF_BATCHES,
     *BUGS_OF_NODES,
     *BUGS_OF_STORAGEMASTERS,
+    *BUGS_OF_STATUS,
     *BUGS_OF_REPAIRS,
     *BUGS_OF_PERMISSIONS,
     *BUGS_OF_EDGES,

@@ -7,7 +7,7 @@ import pytest
 
 from storagemaster.errors import Unavailable, UnknownVolume
 from storagemaster.mirrors.fleet import Fleet
-from storagemaster.mirrors.mirrors import Mirrors
+from storagemaster.mirrors.mirrors import OPERATOR_PATIENCE_SECONDS, Mirrors
 from storagenode.protocol.errors import NotFound, Unreachable
 from tests.storagemaster.manual_clock import JumpingClockLoop
 from tests.storagemaster.mirrors.test_fleet import RespondingNode
@@ -43,10 +43,17 @@ async def test_query_returns_each_result_and_each_reason_in_order(mirrors):
 
 
 @pytest.mark.parametrize(
-    ("store", "patience_seconds"), [("/srv/photos", 0.7), ("s3://bucket", 5.0)]
+    ("store", "given_seconds", "patience_seconds"),
+    [
+        ("/srv/photos", None, 0.7),
+        ("s3://bucket", None, 5.0),
+        ("/srv/photos", OPERATOR_PATIENCE_SECONDS, 30.0),
+    ],
 )
-def test_query_waits_for_a_node_that_hangs_as_long_as_is_promised(store, patience_seconds):
-    """It counts as unreachable and is marked down; a bucket gets more time than a disk."""
+def test_query_waits_for_a_node_that_hangs_as_long_as_is_promised(
+    store, given_seconds, patience_seconds
+):
+    """It is marked down; a bucket gets more time than a disk, and operators wait longest."""
     cluster = cluster_of()
     nodes = {**cluster.nodes, "w1": dataclasses.replace(cluster.nodes["w1"], store=store)}
     mirrors = Mirrors(dataclasses.replace(cluster, nodes=nodes), NODES, Fleet(NODES), "west")
@@ -57,7 +64,8 @@ def test_query_waits_for_a_node_that_hangs_as_long_as_is_promised(store, patienc
 
     async def query():
         await mirrors.fleet.poll()
-        return await mirrors.query(TWO_COLOS, request), asyncio.get_running_loop().time()
+        found = await mirrors.query(TWO_COLOS, request, patience_seconds=given_seconds)
+        return found, asyncio.get_running_loop().time()
 
     with asyncio.Runner(loop_factory=JumpingClockLoop) as runner:
         found, seconds = runner.run(query())
