@@ -28,6 +28,8 @@ from storagenode.protocol.layout import Place
 from storagenode.protocol.partials import PARTIALS, Partial, parse_partial
 
 PARTIALS_MAX = 20_000
+# A client that lost the URL begins again with its key. One ticket must not fill the disk.
+PARTIALS_OF_PHOTO_MAX = 4
 BYTES_FRACTION_MAX = 0.05
 BYTES_MAX = 50_000_000_000
 # Ending of the directory of a partial that is being removed. It is not the name of a partial.
@@ -53,18 +55,24 @@ class Partials:
 
     def held(self) -> Held:
         """Return what all partials take once they are complete."""
-        partials = list(self._all())
-        return Held(len(partials), sum(each.bytes_total for each in partials))
+        return _sum_of(list(self._all()))
 
     def create(self, partial: Partial) -> None:
         """Make room for a partial. Repeated calls have the same effect.
+
+        A photo keeps few partials, so that a ticket or a key that is begun again and again takes no
+        room of others. The oldest is removed.
 
         Raises:
             OutOfSpace: The disk has as many partials, or as many bytes of them, as it may.
         """
         with self._writing():
             if not self._file_system.exists(partial.directory):
-                self._check_room(partial)
+                held = list(self._all())
+                for each in _surplus(held, partial):
+                    self.remove(each)
+                    held.remove(each)
+                self._check_room(partial, held)
 
             def make() -> None:
                 self._file_system.make_directory(partial.directory)
@@ -211,8 +219,8 @@ class Partials:
             f"partial upload {partial.name} ends at byte {self.length(partial)}, not at {offset}"
         )
 
-    def _check_room(self, partial: Partial) -> None:
-        held, space = self.held(), self._file_system.space()
+    def _check_room(self, partial: Partial, partials: list[Partial]) -> None:
+        held, space = _sum_of(partials), self._file_system.space()
         if held.partials >= PARTIALS_MAX:
             raise OutOfSpace(f"{held.partials} partial uploads are under way, which is the limit")
         bytes_max = min(int(space.total_bytes * BYTES_FRACTION_MAX), BYTES_MAX)
@@ -233,6 +241,17 @@ class Partials:
         self._store.health.check_writable()
         with self._store.health.translate_write_errors():
             yield
+
+
+def _sum_of(partials: list[Partial]) -> Held:
+    return Held(len(partials), sum(each.bytes_total for each in partials))
+
+
+def _surplus(held: list[Partial], partial: Partial) -> list[Partial]:
+    """Return the partials to remove before another of the same photo, the oldest first."""
+    same = [e for e in held if (e.photo, e.version) == (partial.photo, partial.version)]
+    same.sort(key=lambda each: (each.expiry_seconds, each.name))
+    return same[: max(0, len(same) + 1 - PARTIALS_OF_PHOTO_MAX)]
 
 
 def _not_found(partial: Partial) -> NotFound:

@@ -324,3 +324,17 @@ def test_a_name_says_all_of_a_partial():
     """The node needs no table."""
     assert parse_partial(PARTIAL.name) == PARTIAL
     assert isinstance(ORIGINAL.file, Variant)
+
+
+def test_a_photo_has_few_partials(partials):
+    """A ticket that is begun again and again takes no room of others; the oldest ends."""
+    of_photo = [partial_of(bytes_total=100 + n) for n in range(module.PARTIALS_OF_PHOTO_MAX + 2)]
+    other = partial_of(number=6)
+    partials.create(other)
+    for each in of_photo:
+        partials.create(each)
+    assert partials.held().partials == module.PARTIALS_OF_PHOTO_MAX + 1
+    assert partials.length(other) == 0
+    assert partials.length(of_photo[-1]) == 0
+    with pytest.raises(NotFound):
+        partials.length(of_photo[0])
