@@ -2,8 +2,7 @@
 
 from urllib.parse import urlencode
 
-from aiohttp import BodyPartReader, MultipartReader, web
-from aiohttp.http import HttpProcessingError
+from aiohttp import MultipartReader, web
 
 from permission_urls import Ticket
 from runtime.http_server import refuse_encoded_body
@@ -11,7 +10,7 @@ from storagemaster import wire
 from storagemaster.errors import BadArgument, MasterError, NotAuthorized
 from storagemaster.handlers.authorization import CALLER, Authorization
 from storagemaster.handlers.upload_request import body_limit, upload_request
-from storagemaster.uploads.form import TICKET_FIELD, first_file, name_of
+from storagemaster.uploads.form import TICKET_FIELD, first_field, first_file
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.uploads.uploads import Uploads
 
@@ -60,14 +59,10 @@ class FormUploads:
 
 
 async def _ticket_in(form: MultipartReader) -> str:
-    try:
-        part = await form.next()
-        if isinstance(part, BodyPartReader) and name_of(part) == TICKET_FIELD:
-            text = await part.read_chunk(TICKET_BYTES_MAX)
-            return text.decode("ascii", "replace").strip()
-    except (ValueError, HttpProcessingError) as error:
-        raise BadArgument(f"malformed form: {error}") from error
-    raise NotAuthorized(f"the first field of the form must be {TICKET_FIELD!r}, then the file")
+    text = await first_field(form, TICKET_FIELD, bytes_max=TICKET_BYTES_MAX)
+    if text is None:
+        raise NotAuthorized(f"the first field of the form must be {TICKET_FIELD!r}, then the file")
+    return text.decode("ascii", "replace").strip()
 
 
 def _redirect(ticket: Ticket, **query: str) -> web.Response:

@@ -22,6 +22,25 @@ _PARAMETER = re.compile(
 _ESCAPED = re.compile(r"\\(.)")
 
 
+async def first_field(form: MultipartReader, name: str, *, bytes_max: int) -> bytes | None:
+    """Return the first field of a form, up to a little above `bytes_max`; None if it is another.
+
+    Raises:
+        BadArgument: The form is malformed.
+    """
+    text = bytearray()
+    try:
+        part = await form.next()
+        if not isinstance(part, BodyPartReader) or name_of(part) != name:
+            return None
+        # A chunk can end anywhere, as the client's packets do.
+        while len(text) < bytes_max and (chunk := await part.read_chunk(bytes_max)):
+            text += chunk
+    except (ValueError, HttpProcessingError) as error:
+        raise BadArgument(f"malformed form: {error}") from error
+    return bytes(text)
+
+
 async def first_file(form: MultipartReader) -> AsyncIterator[bytes]:
     """Yield the chunks of the first file of a form.
 

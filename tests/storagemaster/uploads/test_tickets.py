@@ -1,5 +1,6 @@
 """Uploads with a ticket: once each, within its limits, and with the application's reference."""
 
+import asyncio
 import dataclasses
 import hashlib
 import time
@@ -199,3 +200,23 @@ async def test_a_malformed_form_is_rejected(cluster):
         headers={"Content-Type": "multipart/form-data; boundary=line"},
     )
     assert_problem(answer, 400, "bad-argument")
+
+
+@pytest.mark.parametrize("cut", [40, 80, 120, 200])
+async def test_a_ticket_in_a_form_can_arrive_in_two_packets(cluster, cut):
+    """Networks divide a form anywhere."""
+    ticket = ticket_for(ref="a" * 64).encode()
+    field = b'Content-Disposition: form-data; name="ticket"\r\n\r\n' + ticket
+    photo = b'Content-Disposition: form-data; name="photo"; filename="a.jpg"\r\n\r\n' + PHOTO
+    whole = b"--line\r\n" + field + b"\r\n--line\r\n" + photo + b"\r\n--line--\r\n"
+
+    async def in_two_packets():
+        yield whole[:cut]
+        await asyncio.sleep(0.05)
+        yield whole[cut:]
+
+    headers = {"Content-Type": "multipart/form-data; boundary=line"}
+    answer = await cluster.master.request(
+        "POST", "/photos/form", data=in_two_packets(), headers=headers
+    )
+    assert (answer.status, answer.document["ref"]) == (201, "a" * 64)
