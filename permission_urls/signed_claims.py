@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from permission_urls.errors import NoPermission
+from permission_urls.errors import NoPermission, Unsignable
 from permission_urls.key_source import KeySource
 from permission_urls.keys import KEY_ID_PATTERN
 from permission_urls.purposes import Purpose
-from permission_urls.signing import MAC_PATTERN, PurposeSigner, PurposeVerifier
+from permission_urls.signing import MAC_PATTERN, KeyedMac, PurposeSigner, PurposeVerifier
 
 CHARACTERS_MAX = 2048
 
@@ -52,6 +52,18 @@ def render_claims(prefix: str, key_id: str, claims: Mapping[str, Any]) -> str:
     return f"{prefix}.{key_id}.{payload}"
 
 
+def render_signed(signed: str, mac: KeyedMac) -> str:
+    """Return the text of claims with the MAC of what `render_claims` returned.
+
+    Raises:
+        Unsignable: The text would be longer than a verifier accepts.
+    """
+    text = f"{signed}.{mac(signed.encode())}"
+    if len(text) > CHARACTERS_MAX:
+        raise Unsignable(f"the signed claims have {len(text)} characters, above {CHARACTERS_MAX}")
+    return text
+
+
 def split_claims(text: str, prefix: str) -> SignedClaims:
     """Return the parts of a text of this kind, unverified.
 
@@ -72,10 +84,13 @@ def split_claims(text: str, prefix: str) -> SignedClaims:
 
 
 def sign_claims(keys: KeySource, kind: ClaimsKind, claims: Mapping[str, Any]) -> str:
-    """Return the claims as signed text."""
+    """Return the claims as signed text.
+
+    Raises:
+        Unsignable: The text would be longer than a verifier accepts.
+    """
     key_id, mac = PurposeSigner(keys, kind.purpose).current()
-    signed = render_claims(kind.prefix, key_id, claims)
-    return f"{signed}.{mac(signed.encode())}"
+    return render_signed(render_claims(kind.prefix, key_id, claims), mac)
 
 
 class ClaimsVerifier:

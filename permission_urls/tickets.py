@@ -22,7 +22,7 @@ from permission_urls.expiry import is_expired
 from permission_urls.key_source import KeySource
 from permission_urls.keys import RandomBytes
 from permission_urls.purposes import Purpose
-from permission_urls.signed_claims import render_claims, split_claims
+from permission_urls.signed_claims import render_claims, render_signed, split_claims
 from permission_urls.signing import KeyedMac, PurposeVerifier, derived_keys
 from permission_urls.tokens import APPLICATION_PATTERN
 
@@ -35,7 +35,7 @@ _ID_CHARACTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 _ID = re.compile(f"[{_ID_CHARACTERS}]{{13}}")
 _APPLICATION = re.compile(APPLICATION_PATTERN)
 _SHA256 = re.compile("[0-9a-f]{64}")
-_TO = re.compile(r"https?://[^\s#]{1,500}")
+_TO = re.compile(r"https?://[!\"$-~]{1,500}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +91,18 @@ def ticket_key_of(keys: KeySource, application: str) -> TicketKey:
 
 
 def sign_ticket(key: TicketKey, ticket: Ticket) -> str:
-    """Return the text of a ticket, for an Authorization header or the field of a form."""
+    """Return the text of a ticket, for an Authorization header or the field of a form.
+
+    Raises:
+        Unsignable: The text would be longer than a verifier accepts.
+    """
     defaults = {each.name: each.default for each in fields(Ticket)}
     claims = {
         name: getattr(ticket, name)
         for name in defaults
         if getattr(ticket, name) != defaults[name] or name == "count"
     }
-    signed = render_claims(PREFIX, key.key_id, claims)
-    return f"{signed}.{KeyedMac(key.secret)(signed.encode())}"
+    return render_signed(render_claims(PREFIX, key.key_id, claims), KeyedMac(key.secret))
 
 
 class TicketVerifier:
@@ -121,7 +124,7 @@ class TicketVerifier:
         claims = split_claims(text, PREFIX)
         # The application of an unsigned text only selects the key that must have signed it.
         application = claims.values.get("application")
-        if not isinstance(application, str):
+        if not isinstance(application, str) or not _APPLICATION.fullmatch(application):
             raise NoPermission
         ring = self._keys.ring(Purpose.TICKET)
         secrets = {
@@ -167,7 +170,7 @@ def _problems_of(ticket: Ticket) -> list[str]:
         or (_matches(_SHA256, ticket.sha256) and ticket.count == 1),
         "volume must be a number": ticket.volume is None or _is_number(ticket.volume, 1),
         "strict must be true or false": isinstance(ticket.strict, bool),
-        "to must be an http or https URL without a fragment": ticket.to is None
+        "to must be an http or https URL in ASCII without a fragment": ticket.to is None
         or _matches(_TO, ticket.to),
         f"ref must be 1 to {REF_CHARACTERS_MAX} printable characters": ticket.ref is None
         or (

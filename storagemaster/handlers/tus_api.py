@@ -7,6 +7,7 @@ from aiohttp import web
 
 from permission_urls import PermissionUrlError
 from runtime.crashpoint import crashpoint
+from runtime.http_server import refuse_encoded_body
 from storagemaster import wire
 from storagemaster.errors import (
     BadArgument,
@@ -76,7 +77,7 @@ class TusApi:
         _check_version(request)
         length = _announced_length(request)
         metadata = request.headers.get(tus.METADATA_HEADER, "")
-        sha256 = tus.parse_metadata(metadata).get("sha256") or declared_digest(request)
+        sha256 = tus.parse_digest(metadata) or declared_digest(request)
         wanted = upload_request(request, DeclaredBody(bytes_total=length, sha256=sha256))
         bytes_max = body_limit(wanted, self._bytes_max)
         if length > bytes_max:
@@ -154,14 +155,12 @@ class TusApi:
     async def _append(
         self, request: web.Request, upload: ResumableUpload, *, offset: int
     ) -> Progress:
+        refuse_encoded_body(request)
         checks = _declared_checks(request)
-        size = request.content_length
-        if size is not None and offset + size > upload.bytes_total:
-            raise TooLarge(
-                f"the upload has {upload.bytes_total} bytes, so that at most "
-                f"{max(0, upload.bytes_total - offset)} more can be sent"
-            )
-        body: AsyncIterator[bytes] = request.content.iter_any()
+        room = max(0, upload.bytes_total - offset)
+        if (request.content_length or 0) > room:
+            raise _too_large(upload, room)
+        body = _refusing_more(request.content.iter_any(), upload, room)
         if offset == 0:
             body = _refusing_other_formats(body)
         progress = await self._uploads.append(
@@ -211,6 +210,24 @@ async def _verified(body: AsyncIterator[bytes], checks: Sequence[_Check]) -> Asy
                 f"received {check.declared.algorithm} {found.hexdigest()}, expected "
                 f"{check.declared.digest.hex()}"
             )
+
+
+def _too_large(upload: ResumableUpload, room: int) -> TooLarge:
+    return TooLarge(
+        f"the upload has {upload.bytes_total} bytes, so that at most {room} more can be sent"
+    )
+
+
+async def _refusing_more(
+    body: AsyncIterator[bytes], upload: ResumableUpload, room: int
+) -> AsyncIterator[bytes]:
+    """Yield a body; raise `TooLarge` before the bytes that the upload has no room for."""
+    size = 0
+    async for chunk in body:
+        size += len(chunk)
+        if size > room:
+            raise _too_large(upload, room)
+        yield chunk
 
 
 async def _refusing_other_formats(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

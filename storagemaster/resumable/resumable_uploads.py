@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from permission_urls import KeySource
+from permission_urls import KeySource, Unsignable
 from runtime.crashpoint import crashpoint
 from storagemaster.errors import (
+    BadArgument,
     BadUpload,
     NotAllowed,
     OffsetMismatch,
@@ -19,6 +20,7 @@ from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoReader
 from storagemaster.resumable.completion import Completion
 from storagemaster.resumable.partial_copies import PartialCopies
+from storagemaster.resumable.tus import METADATA_HEADER
 from storagemaster.resumable.upload_url import ResumableUpload, UploadVerifier, sign_upload
 from storagemaster.uploads.uploads import UploadRequest, Uploads
 from storagemaster.wire import Receipt
@@ -87,6 +89,10 @@ class ResumableUploads:
             ref=request.ref,
             metadata=metadata,
         )
+        try:
+            self.sign(upload)
+        except Unsignable as error:
+            raise BadArgument(f"shorten {METADATA_HEADER}: {error}") from error
         await self._copies.create(upload)
         return upload
 

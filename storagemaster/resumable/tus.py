@@ -7,6 +7,7 @@ creation-with-upload, expiration, checksum, and termination.
 import base64
 import binascii
 import hashlib
+import re
 from dataclasses import dataclass
 from email.utils import formatdate
 
@@ -26,6 +27,8 @@ METADATA_HEADER = "Upload-Metadata"
 CHECKSUM_HEADER = "Upload-Checksum"
 EXPIRES_HEADER = "Upload-Expires"
 OVERRIDE_HEADER = "X-HTTP-Method-Override"
+
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
 
 # tus requires SHA-1, which detects errors of the network as well as the others.
 CHECKSUM_ALGORITHMS = ("sha1", "sha256", "md5")
@@ -71,10 +74,12 @@ def parse_metadata(text: str) -> dict[str, str]:
     {'filename': 'cat.jpg', 'is_public': ''}
 
     Raises:
-        BadArgument: It is malformed, or longer than `METADATA_CHARACTERS_MAX`.
+        BadArgument: It is malformed, not ASCII, or longer than `METADATA_CHARACTERS_MAX`.
     """
     if len(text) > METADATA_CHARACTERS_MAX:
         raise BadArgument(f"{METADATA_HEADER} is over {METADATA_CHARACTERS_MAX} characters")
+    if not text.isascii():
+        raise BadArgument(f"invalid {METADATA_HEADER}: must be ASCII")
     metadata = {}
     for pair in text.split(",") if text.strip() else ():
         key, _, encoded = pair.strip().partition(" ")
@@ -85,6 +90,18 @@ def parse_metadata(text: str) -> dict[str, str]:
         except (binascii.Error, ValueError) as error:
             raise BadArgument(f"invalid {METADATA_HEADER}: {key} is not base64") from error
     return metadata
+
+
+def parse_digest(metadata: str) -> str | None:
+    """Return the SHA-256 that `Upload-Metadata` declares for the whole photo, in lower case.
+
+    Raises:
+        BadArgument: It is not a SHA-256 in hex, or the header is malformed.
+    """
+    sha256 = parse_metadata(metadata).get("sha256")
+    if sha256 is not None and not _SHA256.fullmatch(sha256):
+        raise BadArgument(f"invalid {METADATA_HEADER}: sha256 must be 64 characters of hex")
+    return None if sha256 is None else sha256.lower()
 
 
 def parse_number(name: str, text: str | None) -> int:

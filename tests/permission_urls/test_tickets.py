@@ -167,3 +167,19 @@ def test_ids_are_random():
     assert len(ids) == 1000
     for each in ids:
         assert dataclasses.replace(PLAIN, id=each).id == each
+
+
+@pytest.mark.parametrize("application", ["\ud800", "x" * 1000, "", "Shop"])
+def test_a_ticket_of_an_impossible_application_is_refused(application):
+    """Claims without a signature can have any text, also one that UTF-8 cannot encode."""
+    claims = json.dumps({"application": application}).encode()
+    payload = base64.urlsafe_b64encode(claims).decode().rstrip("=")
+    with pytest.raises(NoPermission):
+        verify(f"gt1.{SHOP.key_id}.{payload}.{'A' * 24}")
+
+
+def test_no_ticket_is_signed_that_is_too_long_to_verify():
+    """Its application learns of it, not the visitor."""
+    formats = tuple(f"format{number}" for number in range(200))
+    with pytest.raises(Unsignable, match="characters"):
+        sign_ticket(SHOP, dataclasses.replace(PLAIN, formats=formats))

@@ -65,7 +65,7 @@ def ticket(
     """
     keys = load_keys(Path(connection.cluster().keys_file))
     try:
-        signed = Ticket(
+        ticket = Ticket(
             application=application,
             id=generate_ticket_id(secrets.token_bytes),
             expiry=int(time.time() + expires.total_seconds()),
@@ -78,6 +78,7 @@ def ticket(
             to=to,
             ref=ref,
         )
+        text = sign_ticket(ticket_key_of(keys, application), ticket)
     except Unsignable as error:
         raise WrongUsage(f"invalid ticket: {error}") from error
-    click.echo(sign_ticket(ticket_key_of(keys, application), signed))
+    click.echo(text)

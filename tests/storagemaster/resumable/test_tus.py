@@ -211,6 +211,45 @@ async def test_metadata_is_returned_as_sent(tus):
     assert (await tus.offset(path)).headers["Upload-Metadata"] == metadata
 
 
+@pytest.mark.parametrize("metadata", ["name\u00e9", '"' * 1024, "a" * 1025])
+async def test_metadata_that_a_url_cannot_have_is_refused(cluster, tus, metadata):
+    """No client gets a URL that no request is accepted at."""
+    assert (await tus.begin(len(PHOTO), {"Upload-Metadata": metadata})).status == 400
+    assert partials(cluster) == []
+
+
+async def test_a_digest_in_metadata_is_accepted_in_either_case(tus):
+    """Anything but a digest is refused before a byte is sent."""
+    path = await begun(tus, headers={"Upload-Metadata": metadata_of(sha256=SHA256.upper())})
+    assert (await tus.append(path, PHOTO, offset=0)).status == 204
+    for malformed in ("", "ab", SHA256[1:] + "g"):
+        metadata = metadata_of(sha256=malformed)
+        assert (await tus.begin(len(PHOTO), {"Upload-Metadata": metadata})).status == 400
+
+
+@pytest.mark.parametrize("checksum", [{}, {"Upload-Checksum": checksum_of(PHOTO)}])
+async def test_a_body_without_a_length_ends_at_the_announced_byte(tus, checksum):
+    """More is refused when it arrives, and takes no room on a disk."""
+
+    async def endless():
+        yield PHOTO
+        while True:
+            yield b"\0" * 65_536
+
+    path = await begun(tus)
+    answer = await tus.append(path, endless(), offset=0, headers=checksum)
+    assert answer.status == 413
+    assert "at most" in answer.document["detail"]
+
+
+async def test_a_compressed_body_is_refused(tus):
+    """It would be stored compressed."""
+    path = await begun(tus)
+    answer = await tus.append(path, PHOTO, offset=0, headers={"Content-Encoding": "gzip"})
+    assert answer.status == 400
+    assert (await tus.offset(path)).headers["Upload-Offset"] == "0"
+
+
 async def test_a_file_that_is_not_a_photo_is_refused_at_its_beginning(tus):
     """A video of 100 MB is not sent to its end."""
     path = await begun(tus, length=100_000_000)

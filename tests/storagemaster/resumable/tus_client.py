@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from tests.storagemaster.manual_master import Answer, ManualMaster
 
@@ -43,7 +43,12 @@ class TusClient:
         )
 
     async def append(
-        self, path: str, data: bytes, *, offset: int, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        data: bytes | AsyncIterator[bytes],
+        *,
+        offset: int,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Append bytes at an offset."""
         sent = {"Upload-Offset": str(offset), "Content-Type": PATCH_TYPE, **(headers or {})}
@@ -63,7 +68,7 @@ class TusClient:
         path: str,
         headers: Mapping[str, str] | None = None,
         *,
-        data: bytes = b"",
+        data: bytes | AsyncIterator[bytes] = b"",
     ) -> Answer:
         sent = {"Tus-Resumable": "1.0.0", **(headers or {})}
         return await self._master.request(method, path, data=data or None, headers=sent)
