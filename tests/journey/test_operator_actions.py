@@ -37,6 +37,11 @@ def is_mirrored(cluster, reference):
     return len(files) == 2 and len({frozenset(of_node.items()) for of_node in files.values()}) == 1
 
 
+def remove_everything_in(folder):
+    """Remove all files and folders in a folder."""
+    subprocess.run(["find", folder, "-mindepth", "1", "-delete"], check=True)
+
+
 def warnings(cluster):
     """Return the warnings of `glassplate status`."""
     return "\n".join(json.loads(cluster.cli("status", "--json").stdout)["warnings"])
@@ -69,7 +74,7 @@ def test_an_emptied_disk_becomes_an_empty_mirror_on_command(cluster, photo):
     """Its node refuses reads with 5xx, and `node init` and `node start` have it filled again."""
     data, reference, urls = photo
     wait_until("the mirror", lambda: is_mirrored(cluster, reference))
-    subprocess.run(["find", root_of(cluster), "-mindepth", "1", "-delete"], check=True)
+    remove_everything_in(root_of(cluster))
     for letter in ("o", "m", "t"):
         assert 500 <= read_from(cluster, NODE, urls[letter]) <= 599
         status, _, body = fetch(cluster, "west-nginx", urls[letter])
@@ -78,6 +83,8 @@ def test_an_emptied_disk_becomes_an_empty_mirror_on_command(cluster, photo):
     wait_until("the warning", lambda: "check that the disk is mounted" in warnings(cluster))
     assert "glassplate node init" in warnings(cluster)
     assert cluster.cli("node", "stop", NODE).returncode == 0
+    # What the node wrote before it noticed.
+    remove_everything_in(root_of(cluster))
     assert cluster.cli("node", "init", NODE).returncode == 0
     assert cluster.cli("node", "start", NODE).returncode == 0
     wait_until("the repair", lambda: is_mirrored(cluster, reference))

@@ -66,7 +66,7 @@ def test_another_recipe_makes_a_new_version_and_leaves_the_old_one(
     old = cluster.put(jpeg(next(seeds))).reference
     cluster.wait_until_settled([old])
     before = cluster.files_of(old)
-    monkeypatch.setattr(regenerate_module, "_current_recipe", lambda _: "2")
+    monkeypatch.setattr(regenerate_module, "_current_recipe", lambda _: "another")
     code, printed = run("--recipe", "--volume", old.partition("/")[0])
     assert code == 0
     (new,) = [line["regenerated"] for line in printed if line["photo"] == old]
