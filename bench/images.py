@@ -118,7 +118,7 @@ def seconds_of_vips_command(photo: Path) -> float:
     """Return the processor seconds of `vipsthumbnail` runs from the file, one for each size."""
     before = _seconds_of_children()
     for size in RECIPE.sizes:
-        edge, setting = size.edge_pixels, RECIPE.jpeg_for(size)
+        edge, setting = size.edge_pixels, RECIPE.jpeg_for(size.edge_pixels)
         output = (
             f"{photo.parent}/{size.letter}.jpg[Q={setting.quality},strip,{_vips_mode(setting)}]"
         )
@@ -158,7 +158,7 @@ def _seconds_of_children() -> float:
 
 
 def _vips_encode(pixels: Any, size: Size) -> None:
-    setting = RECIPE.jpeg_for(size)
+    setting = RECIPE.jpeg_for(size.edge_pixels)
     pixels.jpegsave_buffer(
         Q=setting.quality,
         keep="none",

@@ -13,6 +13,7 @@ from imageworker.pixels.metadata import render_credit
 from imageworker.pixels.placeholder import placeholder_of
 from imageworker.pixels.render import Rendered, RenderedSize, render_sizes, upright_dimensions
 from imageworker.recipe import Recipe
+from volumes.sizes import Size, first_pass_sizes, second_pass_size, sizes_of
 
 __all__ = ["MadeSizes", "make_second_pass", "make_sizes"]
 
@@ -24,39 +25,49 @@ def make_sizes(original: bytes, *, recipe: Recipe) -> MadeSizes:
         UnprocessablePhoto: The sizes cannot be made; the error has the reason.
         MemoryError: They need more memory than is available.
     """
-    photo = decode(original, limits=recipe.limits, sizes=recipe.sizes)
-    rendered = render_sizes(photo, recipe.sizes)
+    photo = decode(original, limits=recipe.limits, sizes=recipe.sizes, choose=first_pass_sizes)
+    rendered = render_sizes(photo, recipe.sizes, choose=first_pass_sizes)
     credit = _credit(photo, recipe)
     notes: list[str] = []
     variants = tuple(
         variant
         for each in rendered.sizes
-        for variant in _first_pass(original, photo, each, recipe, credit=credit, notes=notes)
+        for variant in _encoded(original, photo, each, recipe, credit=credit, notes=notes)
     )
     info = _info(original, photo, rendered, variants, recipe, notes=notes)
     return MadeSizes(variants, render_info(info))
 
 
 def make_second_pass(original: bytes, *, recipe: Recipe) -> tuple[MadeVariant, ...]:
-    """Make the variants that are slow to encode. The info document already lists them.
+    """Make the variants that are slow: a large full size, and AVIF. The info already lists them.
 
     Raises:
         UnprocessablePhoto: They cannot be made; the error has the reason.
         MemoryError: They need more memory than is available.
     """
-    setting = recipe.avif
-    if setting is None:
-        return ()
-    photo = decode(original, limits=recipe.limits, sizes=recipe.sizes)
+
+    def choose(sizes: tuple[Size, ...], *, width: int, height: int) -> tuple[Size, ...]:
+        later = second_pass_size(sizes, width=width, height=height)
+        return tuple(
+            size
+            for size in sizes_of(sizes, width=width, height=height)
+            if size is later or recipe.has_avif(size)
+        )
+
+    photo = decode(original, limits=recipe.limits, sizes=recipe.sizes, choose=choose)
+    later = second_pass_size(recipe.sizes, width=photo.width, height=photo.height)
     credit = _credit(photo, recipe)
-    return tuple(
-        _variant(each, "avif", encode_avif(each.pixels, setting, credit=credit))
-        for each in render_sizes(photo, recipe.sizes).sizes
-        if recipe.has_avif(each.size)
-    )
+    variants: list[MadeVariant] = []
+    for each in render_sizes(photo, recipe.sizes, choose=choose).sizes:
+        if each.size is later:
+            variants += _encoded(original, photo, each, recipe, credit=credit, notes=[])
+        if recipe.avif is not None and recipe.has_avif(each.size):
+            data = encode_avif(each.pixels, recipe.avif, credit=credit)
+            variants.append(_variant(each, "avif", data))
+    return tuple(variants)
 
 
-def _first_pass(
+def _encoded(
     original: bytes,
     photo: Photo,
     each: RenderedSize,
@@ -65,7 +76,7 @@ def _first_pass(
     credit: bytes,
     notes: list[str],
 ) -> Iterator[MadeVariant]:
-    setting = recipe.jpeg_for(each.size)
+    setting = recipe.jpeg_for(max(each.pixels.size))
     yield _variant(each, "jpg", encode_jpeg(each.pixels, setting, credit=credit))
     if is_animated_at(each.size, photo, recipe):
         data, frames = encode_animation(original, photo, each.size, recipe, credit=credit)
@@ -117,18 +128,7 @@ def _info(
             )
             for variant in variants
         ),
-        second_pass=tuple(
-            VariantInfo(
-                size=each.size.letter,
-                ext="avif",
-                width=each.pixels.width,
-                height=each.pixels.height,
-                bytes=None,
-                sha256=None,
-            )
-            for each in rendered.sizes
-            if recipe.has_avif(each.size)
-        ),
+        second_pass=_second_pass(photo, recipe),
         placeholder=placeholder_of(rendered.miniature),
         captured=photo.metadata.captured,
         camera=photo.metadata.camera,
@@ -138,6 +138,33 @@ def _info(
         recipe=recipe.version,
         libraries=library_versions(),
     )
+
+
+def _second_pass(photo: Photo, recipe: Recipe) -> tuple[VariantInfo, ...]:
+    """Return the variants that `make_second_pass` makes, in its order."""
+    width, height = upright_dimensions(photo)
+    later = second_pass_size(recipe.sizes, width=width, height=height)
+    found = []
+    for size in sizes_of(recipe.sizes, width=width, height=height):
+        exts = []
+        if size is later:
+            has_webp = recipe.webp is not None or is_animated_at(size, photo, recipe)
+            exts += ["jpg", "webp"] if has_webp else ["jpg"]
+        if recipe.has_avif(size):
+            exts.append("avif")
+        made_width, made_height = size.dimensions_of(width, height)
+        found += [
+            VariantInfo(
+                size=size.letter,
+                ext=ext,
+                width=made_width,
+                height=made_height,
+                bytes=None,
+                sha256=None,
+            )
+            for ext in exts
+        ]
+    return tuple(found)
 
 
 def _notes(photo: Photo, rendered: Rendered) -> tuple[str, ...]:

@@ -158,9 +158,9 @@ class Recipe:
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def jpeg_for(self, size: Size) -> JpegSetting:
-        """Return the first setting that covers the edge of the size."""
-        return next(each for each in self.jpeg if size.edge_pixels <= each.edge_pixels_max)
+    def jpeg_for(self, edge_pixels: int) -> JpegSetting:
+        """Return the first setting that covers this edge."""
+        return next(each for each in self.jpeg if edge_pixels <= each.edge_pixels_max)
 
     def has_avif(self, size: Size) -> bool:
         """Return True if the second pass makes an AVIF of this size."""
@@ -190,7 +190,7 @@ def _require(condition: bool, message: str) -> None:  # noqa: FBT001  the condit
 # Measured in docs/performance.md. Small sizes cost few bytes, so they keep full color resolution.
 # Huffman tables are a large part of a small file, so `optimize` pays there.
 DEFAULT_RECIPE = Recipe(
-    version="2",
+    version="3",
     jpeg=(
         JpegSetting(edge_pixels_max=500, quality=92, subsampling="4:4:4", optimize=True),
         JpegSetting(edge_pixels_max=1024, quality=90, subsampling="4:4:4"),

@@ -12,10 +12,10 @@ from imageworker.pixels.icc_profile import ADOBE_RGB_PROFILE, DISPLAY_P3_PROFILE
 from imageworker.pixels.metadata import Metadata, read_metadata
 from imageworker.pixels.opening import opened
 from imageworker.pixels.readers.tiff_reader import to_eight_bits
-from imageworker.pixels.resize import draft_scale
+from imageworker.pixels.resize import Choice, draft_scale
 from imageworker.processing_errors import BrokenPhoto
 from imageworker.recipe import Limits
-from volumes.sizes import Size
+from volumes.sizes import Size, sizes_of
 
 _NCLX_DISPLAY_P3 = 12
 _NUMBERS = {"I": "whole numbers of 32 bits", "F": "floating-point numbers"}
@@ -50,8 +50,10 @@ class Photo:
     metadata: Metadata
 
 
-def decode(original: bytes, *, limits: Limits, sizes: tuple[Size, ...]) -> Photo:
-    """Decode a photo, at least as large as the sizes need.
+def decode(
+    original: bytes, *, limits: Limits, sizes: tuple[Size, ...], choose: Choice = sizes_of
+) -> Photo:
+    """Decode a photo, at least as large as the chosen sizes need.
 
     Raises:
         UnprocessablePhoto: It cannot be decoded; see `opened`.
@@ -61,7 +63,7 @@ def decode(original: bytes, *, limits: Limits, sizes: tuple[Size, ...]) -> Photo
         width, height = image.size
         drafted = 1
         if photo.format is JPEG:
-            scale = draft_scale(sizes, width=width, height=height)
+            scale = draft_scale(sizes, width=width, height=height, choose=choose)
             image.draft(None, (max(1, width // scale), max(1, height // scale)))
             drafted = 1 if image.size == (width, height) else scale
         image.load()

@@ -6,8 +6,8 @@ from PIL import Image
 
 from imageworker.pixels.color import to_srgb
 from imageworker.pixels.decode import Photo
-from imageworker.pixels.resize import plan_sizes, run_plan
-from volumes.sizes import Size
+from imageworker.pixels.resize import Choice, plan_sizes, run_plan
+from volumes.sizes import Size, sizes_of
 
 # EXIF orientation to the operation that makes the stored pixels upright.
 _TRANSPOSE_OF_ORIENTATION = {
@@ -39,8 +39,8 @@ class Rendered:
     notes: tuple[str, ...]
 
 
-def render_sizes(photo: Photo, sizes: tuple[Size, ...]) -> Rendered:
-    """Render the pixels of every size of the photo.
+def render_sizes(photo: Photo, sizes: tuple[Size, ...], *, choose: Choice = sizes_of) -> Rendered:
+    """Render the pixels of every size of the photo that is chosen.
 
     Orientation is applied last, to the shrunk pixels. A central crop commutes with it.
     """
@@ -52,7 +52,9 @@ def render_sizes(photo: Photo, sizes: tuple[Size, ...]) -> Rendered:
             notes.append(converted.note)
         return converted.pixels
 
-    plan = plan_sizes(sizes, width=photo.width, height=photo.height, drafted=photo.drafted)
+    plan = plan_sizes(
+        sizes, width=photo.width, height=photo.height, drafted=photo.drafted, choose=choose
+    )
     made = {
         step.size.letter: upright(pixels, photo.metadata.orientation)
         for step, pixels in run_plan(photo.pixels, plan, finish=finish)

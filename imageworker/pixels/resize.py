@@ -12,6 +12,9 @@ from PIL import Image
 from imageworker.pixels.resampling import Box, resample
 from volumes.sizes import Size, sizes_of
 
+Choice = Callable[..., tuple[Size, ...]]
+"""Choice of sizes from a table by `width` and `height`, such as `sizes_of`."""
+
 # A source this many times larger than the size is as good as the whole photo. A smaller factor is
 # used only if no larger size exists.
 DOWNSCALE_MIN = 1.5
@@ -42,9 +45,11 @@ class _Source:
     down: float
 
 
-def draft_scale(sizes: tuple[Size, ...], *, width: int, height: int) -> int:
+def draft_scale(
+    sizes: tuple[Size, ...], *, width: int, height: int, choose: Choice = sizes_of
+) -> int:
     """Return the largest factor that a JPEG decoder can shrink by: 1, 2, 4, or 8."""
-    wanted = sizes_of(sizes, width=width, height=height)
+    wanted = choose(sizes, width=width, height=height)
     if not wanted:
         return 1
     least = min(_shrinking(size, width=width, height=height) for size in wanted)
@@ -52,7 +57,12 @@ def draft_scale(sizes: tuple[Size, ...], *, width: int, height: int) -> int:
 
 
 def plan_sizes(
-    sizes: tuple[Size, ...], *, width: int, height: int, drafted: int = 1
+    sizes: tuple[Size, ...],
+    *,
+    width: int,
+    height: int,
+    drafted: int = 1,
+    choose: Choice = sizes_of,
 ) -> tuple[Step, ...]:
     """Return the steps that make every size of a photo of these dimensions, largest first.
 
@@ -61,6 +71,7 @@ def plan_sizes(
         width: Width of the photo in pixels, as stored.
         height: Height of the photo in pixels, as stored.
         drafted: Shrink factor that the decoder has already applied to the pixels.
+        choose: Choice of the sizes to make from the table.
     """
     photo = _Source(
         letter=None,
@@ -69,7 +80,7 @@ def plan_sizes(
         across=1 / drafted,
         down=1 / drafted,
     )
-    wanted = sizes_of(sizes, width=width, height=height)
+    wanted = choose(sizes, width=width, height=height)
     made: list[_Source] = []
     steps = []
     for size in sorted(wanted, key=lambda each: (each.square, -each.edge_pixels)):
@@ -107,7 +118,9 @@ def run_plan(
 
 
 def shrink(source: Image.Image, step: Step) -> Image.Image:
-    """Make the size of a step from the pixels of its source."""
+    """Make the size of a step from the pixels of its source, which may be that size already."""
+    if source.size == (step.width, step.height) and step.box == (0, 0, *source.size):
+        return source
     return resample(source, step.box, width=step.width, height=step.height)
 
 

@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from permission_urls import Forbidden, KeySource
 from permission_urls.purposes import Purpose
@@ -183,11 +184,11 @@ def info_of(document: bytes) -> CachedInfo | None:
     """Return the info of a document, or None if it is incomplete."""
     try:
         info = parse_json(document)
-        letters = "".join(dict.fromkeys(made["size"] for made in info["variants"]))
+        letters = "".join(letters_of(info))
         ext = info["original"]["ext"]
         is_complete = _LETTERS.fullmatch(letters) and ext in EXTENSIONS
         return CachedInfo(document, letters, ext) if is_complete else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -198,3 +199,9 @@ def key_of(photo_version: PhotoVersion) -> str:
 
 def _message(photo_version: PhotoVersion, signed: bytes) -> bytes:
     return f"{photo_version}\n".encode() + signed
+
+
+def letters_of(info: dict[str, Any]) -> list[str]:
+    """Return the sizes in an info document that exist in JPEG, now or after the second pass."""
+    later = [made for made in info.get("second_pass", ()) if made["ext"] == "jpg"]
+    return list(dict.fromkeys(made["size"] for made in (*info["variants"], *later)))

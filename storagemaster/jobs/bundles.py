@@ -1,6 +1,6 @@
 """Bundles of sizes from workers, mirrored with the info last."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from storagemaster.caches.info_cache import InfoCache, info_of
 from storagemaster.errors import BadArgument
@@ -22,6 +22,7 @@ from volumes.photo_path import (
     Variant,
     parse_path,
 )
+from volumes.sizes import Size, second_pass_letter
 
 
 class Bundles:
@@ -52,7 +53,7 @@ class Bundles:
         """
         self._mirrors.volume(photo_version.volume)
         files = parse_bundle(body)
-        info = _check(photo_version, files)
+        info = check_bundle(photo_version, files, self._mirrors.cluster.sizes)
         placed = self._mirrors.place(
             photo_version.volume, outcome="the sizes were not stored", synchronous_only=True
         )
@@ -98,13 +99,16 @@ class Bundles:
         )
 
 
-def _check(photo_version: PhotoVersion, files: Sequence[BundledFile]) -> bytes | None:
+def check_bundle(
+    photo_version: PhotoVersion, files: Sequence[BundledFile], sizes: Iterable[Size]
+) -> bytes | None:
     """Return the info document that ends a bundle, or None for an attempt or a second pass.
 
     Raises:
         BadArgument: A file is not of this version, or not at its position.
     """
     is_second_pass = bool(files)
+    full_letter = second_pass_letter(sizes)
     for position, bundled in enumerate(files):
         try:
             file = parse_path(bundled.path)
@@ -112,7 +116,8 @@ def _check(photo_version: PhotoVersion, files: Sequence[BundledFile]) -> bytes |
             raise BadArgument(str(error)) from error
         match file:
             case Variant() if file.photo_version == photo_version and not file.is_original:
-                is_second_pass = is_second_pass and file.ext == SECOND_PASS_EXT
+                is_late = file.ext == SECOND_PASS_EXT or file.size == full_letter
+                is_second_pass = is_second_pass and is_late
             case Info() if file.photo_version == photo_version and position == len(files) - 1:
                 return bundled.data
             case Attempt() | Failure() if file.photo_version == photo_version and len(files) == 1:

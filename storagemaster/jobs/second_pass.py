@@ -1,11 +1,11 @@
-"""Second pass: the slow variants (AVIF) of photos that are ready.
+"""Second pass: the slow variants of photos that are ready: AVIF, and the full size of large photos.
 
 An info is written once, so it already declares the second pass. The storagemaster that mirrors the
 info enqueues the job, and the sweep enqueues jobs that the queue has lost. The sweep gives up after
 three attempts, because no file records a failed second pass: the photo is ready without it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 
 from storagemaster.job_wire import SECOND_PASS_QUEUE, JobKind
 from storagemaster.jobs.sizes_queue import SizesQueue
@@ -17,12 +17,13 @@ from volumes.json_text import parse_json
 from volumes.photo_path import (
     EXTENSIONS,
     Info,
+    PhotoFile,
     PhotoVersion,
     Variant,
     VolumeId,
     parse_name,
 )
-from volumes.sizes import ORIGINAL_LETTER, Size
+from volumes.sizes import ORIGINAL_LETTER, Size, second_pass_letter
 from volumes.variant_formats import VariantFormats
 from volumes.version_files import VersionFiles, VersionState
 
@@ -36,11 +37,12 @@ class SecondPasses:
 
     def __init__(self, formats: VariantFormats, sizes: tuple[Size, ...], queue: SizesQueue) -> None:
         self._letters = frozenset(size.letter for size in sizes if formats.has_avif(size))
+        self._full_letter = second_pass_letter(sizes)
         self._queue = queue
         self._attempts: dict[tuple[VolumeId, str], dict[PhotoVersion, int]] = {}
 
     async def sweep(
-        self, node: NodeClient, volume: VolumeId, shard: str, files: Iterable[ListedFile]
+        self, node: NodeClient, volume: VolumeId, shard: str, files: Sequence[ListedFile]
     ) -> bool:
         """Enqueue the missing second passes of a shard, and return True if one is still pending.
 
@@ -49,14 +51,15 @@ class SecondPasses:
         """
         before = self._attempts.pop((volume, shard), {})
         now: dict[PhotoVersion, int] = {}
-        for photo_version in missing_second_pass(volume, files, self._letters):
+        present = {parse_name(volume, listed.name) for listed in files}
+        for photo_version in missing_second_pass(volume, files, self._letters, self._full_letter):
             attempts = before.get(photo_version)
             if attempts == ENQUEUES_MAX:
                 now[photo_version] = attempts
                 continue
             try:
                 original = second_pass_of(
-                    photo_version, (await node.fetch(Place(Info(photo_version)))).data
+                    photo_version, (await node.fetch(Place(Info(photo_version)))).data, present
                 )
             except NodeError:
                 now[photo_version] = attempts or 0
@@ -84,9 +87,12 @@ class SecondPasses:
 
 
 def missing_second_pass(
-    volume: VolumeId, files: Iterable[ListedFile], letters: frozenset[str]
+    volume: VolumeId, files: Iterable[ListedFile], letters: frozenset[str], full_letter: str
 ) -> set[PhotoVersion]:
-    """Return the ready photos of a shard that have a JPEG of one of these sizes but no AVIF."""
+    """Return the ready photos of a shard that lack a full size, or AVIF beside a JPEG.
+
+    The first pass makes the full size of small photos, so that only large ones lack it.
+    """
     found = {parse_name(volume, listed.name) for listed in files}
     without_avif = {
         file.photo_version
@@ -96,16 +102,27 @@ def missing_second_pass(
         and file.size in letters
         and Variant(file.photo_version, file.size, SECOND_PASS_EXT) not in found
     }
-    return {each for each in without_avif if VersionFiles(each, found).state is VersionState.READY}
+    versions = {file.photo_version for file in found if isinstance(file, Info)}
+    without_full = {
+        each for each in versions if full_letter and Variant(each, full_letter, "jpg") not in found
+    }
+    return {
+        each
+        for each in without_avif | without_full
+        if VersionFiles(each, found).state is VersionState.READY
+    }
 
 
-def second_pass_of(photo_version: PhotoVersion, info: bytes) -> Variant | None:
-    """Return the original of a version if its info declares a second pass, otherwise None."""
+def second_pass_of(
+    photo_version: PhotoVersion, info: bytes, present: Container[PhotoFile] = ()
+) -> Variant | None:
+    """Return the original if the info declares variants that are not present, otherwise None."""
     try:
         document = parse_json(info)
-        is_declared, ext = document.get("second_pass"), document["original"]["ext"]
+        ext = document["original"]["ext"]
+        declared = [Variant(photo_version, e["size"], e["ext"]) for e in document["second_pass"]]
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    if not is_declared or ext not in EXTENSIONS:
+    if all(each in present for each in declared) or ext not in EXTENSIONS:
         return None
     return Variant(photo_version, ORIGINAL_LETTER, ext)

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from storagemaster.caches.info_cache import InfoCache, info_of
+from storagemaster.caches.info_cache import InfoCache, info_of, letters_of
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagemaster.photos.photo_urls import NO_URLS, PhotoUrls, UrlGrant
@@ -77,7 +77,6 @@ class Photos:
         grant: UrlGrant,
     ) -> PhotoStatus:
         """Return the status of a photo that has this info document."""
-        letters = list(dict.fromkeys(made["size"] for made in info["variants"]))
         return PhotoStatus(
             volume=photo_version.volume,
             photo=photo_version.photo,
@@ -85,7 +84,7 @@ class Photos:
             state=VersionState.READY.value,
             info=info,
             urls=self._urls.of_letters(
-                photo_version, letters, original_ext=original_ext, grant=grant
+                photo_version, letters_of(info), original_ext=original_ext, grant=grant
             ),
         )
 

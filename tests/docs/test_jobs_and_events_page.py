@@ -28,7 +28,7 @@ from permission_urls.webhooks import sign_webhook
 from storagemaster.events import events, relay, stream, webhooks
 from storagemaster.events.events import Event, Events
 from storagemaster.job_wire import JOB_SECONDS_MAX, NEW_QUEUE, QUEUES, JobKind, fields_to_sign
-from storagemaster.jobs.bundles import _check
+from storagemaster.jobs.bundles import check_bundle
 from storagemaster.jobs.enqueue_script import RETRY_INTERVALS_SECONDS
 from storagemaster.jobs.sizes_queue import SizesQueue, job_id_of
 from storagemaster.wire import SIGNATURE_HEADER
@@ -42,6 +42,7 @@ from volumes.photo_path import (
     parse_photo_version,
     render_path,
 )
+from volumes.sizes import DEFAULT_SIZES
 
 PAGE = read_page("docs/formats/jobs-and-events.md")
 KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
@@ -124,7 +125,8 @@ def test_the_shapes_of_a_bundle():
     size, avif = Variant(VERSION, "m", "jpg"), Variant(VERSION, "m", "avif")
     shapes = [[size, Info(VERSION)], [avif], [Attempt(VERSION, 1)], [Failure(VERSION)]]
     for shape in shapes:
-        _check(VERSION, [BundledFile(render_path(file), "", b"{}") for file in shape])
+        files = [BundledFile(render_path(file), "", b"{}") for file in shape]
+        check_bundle(VERSION, files, DEFAULT_SIZES)
 
 
 def test_the_fields_of_an_info_document(info):

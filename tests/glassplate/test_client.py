@@ -47,7 +47,7 @@ def test_receipt_has_copies_and_urls(client, photo_file, photo):
     assert {copy.colo for copy in receipt.copies} == {"east", "west"}
     assert receipt.durability == "mirrored"
     assert (receipt.width, receipt.height, receipt.format) == (300, 200, "jpg")
-    assert list(receipt.urls) == ["s", "q", "t", "m", "o"]
+    assert list(receipt.urls) == ["s", "q", "t", "m", "x", "o"]
     assert progress[-1] == (len(photo), len(photo))
 
 
@@ -189,8 +189,8 @@ def test_url_that_expires_is_rounded_up_to_five_minutes(cluster):
 def test_signing_errors_are_specific(cluster):
     """Unknown sizes and formats, past expiries, and missing keys have their own messages."""
     client = Client.from_cluster(cluster.config)
-    with pytest.raises(UnknownSize, match="unknown size 'x'; known sizes: s, q,"):
-        client.url(NEVER, "x")
+    with pytest.raises(UnknownSize, match="unknown size 'y'; known sizes: s, q,"):
+        client.url(NEVER, "y")
     with pytest.raises(UnknownSize, match="unknown format 'bmp'; known formats: jpg"):
         client.url(NEVER, "m", ext="bmp")
     with pytest.raises(UnknownSize, match="an original requires its format"):

@@ -20,15 +20,15 @@ from volumes.sizes import DEFAULT_SIZES, Size
 JPEG = JpegSetting(edge_pixels_max=4096, quality=90, subsampling="4:2:0")
 
 
-def test_the_default_recipe_has_flickrs_sizes_and_only_jpeg() -> None:
+def test_the_default_recipe_has_the_default_sizes_and_only_jpeg() -> None:
     """By default every size is a JPEG."""
     assert DEFAULT_RECIPE.sizes == DEFAULT_SIZES
     assert (DEFAULT_RECIPE.webp, DEFAULT_RECIPE.avif, DEFAULT_RECIPE.animation) == (None,) * 3
 
 
 def test_a_change_to_the_default_recipe_needs_a_new_version() -> None:
-    """The digest below belongs to version 2: change both, or neither."""
-    assert (DEFAULT_RECIPE.version, DEFAULT_RECIPE.digest()[:16]) == ("2", "80d025ec04b6c096")
+    """The digest below belongs to version 3: change both, or neither."""
+    assert (DEFAULT_RECIPE.version, DEFAULT_RECIPE.digest()[:16]) == ("3", "902f60e4cca41888")
 
 
 FULL = dataclasses.replace(
@@ -127,9 +127,9 @@ def test_a_setting_out_of_range_is_rejected(setting: type, wrong: dict[str, obje
 def test_a_size_takes_the_first_jpeg_setting_that_covers_it() -> None:
     """Settings are ordered by edge, and a size at an edge uses the smaller one."""
     small, large = dataclasses.replace(JPEG, edge_pixels_max=500), JPEG
-    recipe = Recipe(version="1", jpeg=(small, large))
-    assert recipe.jpeg_for(Size("d", 500)) is small
-    assert recipe.jpeg_for(Size("z", 640)) is large
+    recipe = Recipe(version="1", sizes=(Size("z", 640),), jpeg=(small, large))
+    assert recipe.jpeg_for(500) is small
+    assert recipe.jpeg_for(640) is large
 
 
 def test_avif_is_made_of_small_sizes_where_it_is_made_at_all() -> None:

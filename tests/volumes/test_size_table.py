@@ -7,34 +7,34 @@ from hypothesis import strategies as st
 from volumes.sizes import DEFAULT_SIZES, Size, SizeClass, size_classes, sizes_of
 
 SIDES = st.integers(1, 70_000)
-ALL = "sqtmnwdzcbhk"
+ALL = "sqtmnwdzcbhkx"
 
 
 @pytest.mark.parametrize(
     ("width", "height", "letters"),
     [
-        (1, 1, ""),
-        (74, 5000, "tmnwdzcbhk"),
-        (75, 75, "s"),
-        (75, 100, "s"),
-        (101, 75, "st"),
-        (149, 149, "st"),
-        (150, 150, "sqt"),
-        (240, 180, "sqt"),
-        (241, 180, "sqtm"),
-        (180, 241, "sqtm"),
-        (500, 375, "sqtmnw"),
-        (1024, 768, "sqtmnwdzc"),
-        (1025, 768, "sqtmnwdzcb"),
-        (1600, 1200, "sqtmnwdzcb"),
-        (2048, 1536, "sqtmnwdzcbh"),
+        (1, 1, "x"),
+        (74, 5000, "tmnwdzcbhkx"),
+        (75, 75, "sx"),
+        (75, 100, "sx"),
+        (101, 75, "stx"),
+        (149, 149, "stx"),
+        (150, 150, "sqtx"),
+        (240, 180, "sqtx"),
+        (241, 180, "sqtmx"),
+        (180, 241, "sqtmx"),
+        (500, 375, "sqtmnwx"),
+        (1024, 768, "sqtmnwdzcx"),
+        (1025, 768, "sqtmnwdzcbx"),
+        (1600, 1200, "sqtmnwdzcbx"),
+        (2048, 1536, "sqtmnwdzcbhx"),
         (2049, 1536, ALL),
         (6000, 4000, ALL),
-        (6000, 1, "tmnwdzcbhk"),
+        (6000, 1, "tmnwdzcbhkx"),
     ],
 )
 def test_a_photo_gets_the_sizes_that_are_smaller(width, height, letters):
-    """A photo gets smaller sizes and the squares that it fills, in table order."""
+    """A photo gets smaller sizes, the squares that it fills, and the full size, in table order."""
     got = sizes_of(DEFAULT_SIZES, width=width, height=height)
     assert "".join(size.letter for size in got) == letters
 
@@ -56,6 +56,9 @@ def test_a_photo_gets_the_sizes_that_are_smaller(width, height, letters):
         ("k", 1, 65_500, (1, 2048)),
         ("t", 65_535, 65_534, (100, 100)),
         ("b", 1025, 1024, (1024, 1023)),
+        ("x", 4000, 3000, (4000, 3000)),
+        ("x", 12_000, 9000, (6000, 4500)),
+        ("x", 40, 30, (40, 30)),
     ],
 )
 def test_the_geometry_of_a_size(letter, width, height, result):
@@ -86,7 +89,7 @@ def test_a_rotated_photo_gets_rotated_sizes(width, height, size):
 def test_the_shape_is_kept_to_half_a_pixel(width, height, size):
     """The aspect ratio is exact to half a pixel."""
     made = size.dimensions_of(width, height)
-    scale = size.edge_pixels / max(width, height)
+    scale = min(1, size.edge_pixels / max(width, height))
     for side, original in zip(made, (width, height), strict=True):
         assert side == 1 or abs(side - original * scale) <= 0.5
 
@@ -107,18 +110,19 @@ def test_the_letters_of_the_table_never_change():
         "b": (1024, False),
         "h": (1600, False),
         "k": (2048, False),
+        "x": (6000, False),
     }
 
 
 def test_a_size_up_to_1024_is_web_and_a_larger_one_is_large():
     """Classes of sizes; the original has its own class."""
-    classes = size_classes((*DEFAULT_SIZES, Size("x", 1025)))
+    classes = size_classes((*DEFAULT_SIZES, Size("y", 1025)))
     assert {
         letter for letter, photo_version in classes.items() if photo_version is SizeClass.WEB
     } == set("sqtmnwdzcb")
     assert {
         letter for letter, photo_version in classes.items() if photo_version is SizeClass.LARGE
-    } == set("hkx")
+    } == set("hkxy")
     assert {
         letter for letter, photo_version in classes.items() if photo_version is SizeClass.ORIGINAL
     } == {"o"}

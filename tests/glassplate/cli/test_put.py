@@ -54,7 +54,7 @@ def test_one_photo_shows_its_receipt_and_every_url(glassplate, photo_file):
     lines = result.stdout.splitlines()
     assert lines[0].split()[:2] == ["File", "Reference"]
     assert "mirrored" in lines[1]
-    assert [line.split()[0] for line in lines[2:]] == ["s", "q", "t", "m", "o"]
+    assert [line.split()[0] for line in lines[2:]] == ["s", "q", "t", "m", "x", "o"]
 
 
 def test_json_has_these_keys(glassplate, photo_file, tmp_path):

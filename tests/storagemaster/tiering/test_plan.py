@@ -170,7 +170,7 @@ def test_a_cold_tier_needs_as_many_copies_as_are_dropped(mirrors, cold_nodes, co
 
 def test_cold_sizes_are_the_sizes_that_are_not_for_the_web():
     """A marker can be parsed back, and an invalid marker is rejected."""
-    assert cold_sizes(DEFAULT_SIZES) == "hko"
+    assert cold_sizes(DEFAULT_SIZES) == "hkox"
     assert parse_cold_tier(render_cold_tier(COLD_TIER)) == COLD_TIER
     invalid = (
         dataclasses.replace(COLD_TIER, **field) for field in ({"sizes": "K"}, {"cold_nodes": ()})

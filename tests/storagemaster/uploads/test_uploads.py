@@ -47,7 +47,7 @@ async def test_receipt_describes_the_photo(cluster):
     document = answer.document
     assert (document["format"], document["bytes"]) == ("png", len(photo))
     assert (document["width"], document["height"]) == (320, 200)
-    assert set(document["urls"]) == {*"sqtm", "o"}
+    assert set(document["urls"]) == {*"sqtmx", "o"}
     assert all(url.startswith("http://photos.example/1/") for url in document["urls"].values())
     assert document["urls"]["o"].endswith(".png")
     assert answer.headers["Location"] == document["status"] == f"/photos/{answer.version}"

@@ -18,6 +18,7 @@ return {
         ["b"] = "web",
         ["h"] = "large",
         ["k"] = "large",
+        ["x"] = "large",
         ["o"] = "original",
     },
 }

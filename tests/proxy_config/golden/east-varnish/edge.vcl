@@ -273,7 +273,7 @@ sub vcl_backend_response {
     # The node's value belongs to the permission that fetched the photo; vcl_deliver sets the client's.
     unset beresp.http.Cache-Control;
     # The URL of a fetch is always checked. vcl_hit does not check the MAC of the same URL again.
-    set beresp.http.Photo-Opened = "66213fcd4721a7ad" + bereq.url;
+    set beresp.http.Photo-Opened = "011534d402e0ed50" + bereq.url;
     unset beresp.http.Photo-Until;
     if (bereq.http.Photo-Expiry) {
         set beresp.http.Photo-Until = bereq.http.Photo-Expiry;
@@ -435,7 +435,7 @@ sub vcl_hash {
 # The URL that fetched an object was checked then. An equal fingerprint shows that keys and sizes are
 # the same as now. Only its expiry must be checked again.
 sub vcl_hit {
-    if (obj.http.Photo-Opened != "66213fcd4721a7ad" + req.url) {
+    if (obj.http.Photo-Opened != "011534d402e0ed50" + req.url) {
         if (local.socket == "purge") {
             return (deliver);
         }
@@ -480,7 +480,7 @@ sub vcl_pass {
 sub check_permission {
     if (req.url ~ "^[^.]+_[sqtmnwdzcb]\.") {
         set req.http.Photo-Class = "web";
-    } else if (req.url ~ "^[^.]+_[hk]\.") {
+    } else if (req.url ~ "^[^.]+_[hkx]\.") {
         set req.http.Photo-Class = "large";
     } else if (req.url ~ "^[^.]+_[o]\.") {
         set req.http.Photo-Class = "original";
