@@ -10,7 +10,7 @@ import pytest
 
 from drill.cluster.seaweedfs import s3_client
 from tests.free_ports import free_ports
-from tests.glassplate.faulty_servers import forwards, misbehaving_master, responds_too_late
+from tests.glassplate.faulty_servers import forwards, misbehaving_master
 from tests.glassplate.live_cluster import jpeg
 from tests.s3_servers import CREDENTIALS, make_bucket, moto_server, seaweedfs
 
@@ -128,17 +128,23 @@ def test_a_dry_run_changes_nothing(glassplate, cluster, folder, photos):
 
 
 def test_a_killed_import_continues(glassplate, program, environment, cluster, folder, photos):
-    """The line that was being written is lost; each photo is stored once."""
+    """It was killed when a photo was stored and not recorded; each photo is stored once."""
     journal = folder.parent / "here" / "j"
 
     async def kill_at_the_second():
-        async with misbehaving_master(cluster.masters[0], forwards, responds_too_late) as master:
+        is_stored = asyncio.Event()
+
+        async def stores(request, master):
+            await master.forward(request)
+            is_stored.set()
+            await asyncio.sleep(60)
+
+        async with misbehaving_master(cluster.masters[0], forwards, stores) as master:
             command = ["--url", master.url, "import", folder, "-j", "1", "--journal", journal]
             process = await asyncio.create_subprocess_exec(
                 program, *command, env=environment, stdout=PIPE, stderr=PIPE
             )
-            for _ in range(2):
-                await asyncio.wait_for(master.arrivals.get(), 60)
+            await asyncio.wait_for(is_stored.wait(), 60)
             process.kill()
             await process.communicate()
 
