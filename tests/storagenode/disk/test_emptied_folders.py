@@ -16,6 +16,7 @@ from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.errors import DiskSuspect, Gone, NotFound
 from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH, Place
+from storagenode.protocol.partials import PARTIALS
 from tests.storagenode.disk.failing_file_system import CALLS
 from tests.storagenode.disk.sweep_operations import WORKS
 from tests.storagenode.photo_samples import (
@@ -30,7 +31,7 @@ from tests.storagenode.store_under_test import put
 from volumes.photo_id import Version
 from volumes.photo_path import PhotoTombstone, VersionTombstone
 
-FOLDERS = (STAGING, HINTS, TRASH, QUARANTINE)
+FOLDERS = (STAGING, HINTS, TRASH, QUARANTINE, PARTIALS)
 NEW = Version("000001")
 RACE_SECONDS = 3.0
 RACE_PHOTOS_MIN = 20
@@ -52,10 +53,10 @@ class FileSystemThatLosesFolders(DiskFileSystem):
         self._lose_at = -1
         self._lose = lambda: None
 
-    def lose(self, folder, *, at, keep_folder):
-        """Lose a folder before the call with the number `at`, counted from now."""
+    def lose(self, folders, *, at, keep_folder):
+        """Lose folders before the call with the number `at`, counted from now."""
         self.calls, self._lose_at = 0, at
-        self._lose = lambda: empty(self.root, folder, keep_folder=keep_folder)
+        self._lose = lambda: [empty(self.root, each, keep_folder=keep_folder) for each in folders]
 
     def called(self):
         """Count a call."""
@@ -84,21 +85,23 @@ for _name in CALLS:
 
 
 @pytest.mark.parametrize("keep_folder", [False, True], ids=["folder", "content"])
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folders", [*zip(FOLDERS), FOLDERS], ids=" ".join)
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.name)
-def test_an_operation_succeeds_whenever_a_folder_is_emptied(root, work, folder, keep_folder):
+def test_an_operation_succeeds_whenever_folders_are_emptied(root, work, folders, keep_folder):
     """Before each call of the operation, and between two operations."""
     for at in itertools.count():
         photo_version = version_of(at)
         disk = FileSystemThatLosesFolders(root)
         store = DiskStore(disk)
         work.prepare(store, photo_version)
-        disk.lose(folder, at=at, keep_folder=keep_folder)
+        disk.lose(folders, at=at, keep_folder=keep_folder)
         work.run(store, photo_version)
         calls = disk.calls
         # The operator removed the hint.
-        if folder != HINTS or ("another node" not in work.name and "as a hint" not in work.name):
-            assert work.is_done(store, photo_version), f"{folder} lost at call {at}"
+        if HINTS not in folders or (
+            "another node" not in work.name and "as a hint" not in work.name
+        ):
+            assert work.is_done(store, photo_version), f"{folders} lost at call {at}"
         assert DiskStore(disk).leftovers == 0
         disk.close_root()
         if at >= calls:
