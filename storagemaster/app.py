@@ -24,6 +24,7 @@ from storagemaster.events.relay import EventRelay
 from storagemaster.events.webhooks import Webhooks, receivers_of
 from storagemaster.handlers.api import Api
 from storagemaster.handlers.authorization import Authorization
+from storagemaster.handlers.cross_origin import CrossOrigin
 from storagemaster.handlers.description_api import DescriptionApi
 from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.plain_uploads import PLAIN_UPLOADS
@@ -179,7 +180,6 @@ def _wire(
     abandoned_jobs = AbandonedJobs(connection, keys, queue, attempts, now_seconds=time.time)
     settling = Settling(fleet)
     reconcile = Reconciler(mirrors, tombstones, settling=settling, now_seconds=time.time)
-    sweep = Sweep(mirrors, queue, settling)
     relinking = Relinking(mirrors, reads, mirroring)
     secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
     uploads = Uploads(mirrors, mirroring, urls, queue, events, key_secret=secret)
@@ -215,7 +215,7 @@ def _wire(
         (webhooks.send_all, 0.0),
         (abandoned_jobs.requeue_all, ABANDONED_PASS_SECONDS),
         (purge_sessions.settle, SESSIONS_PASS_SECONDS),
-        *_repairs(mirrors, purging, tombstones, reconcile, sweep),
+        *_repairs(mirrors, purging, tombstones, reconcile, Sweep(mirrors, queue, settling)),
     )
     return _Parts(api, mirrors, events, purge_sessions, (fleet.poll, port_health.poll), works)
 
@@ -277,8 +277,13 @@ def _resumable_api(
     resumable = ResumableUploads(
         uploads, mirrors, copies, completion, PhotoReader(mirrors), keys, now_seconds=time.time
     )
-    bytes_max = mirrors.cluster.limits.upload_bytes_max
-    return TusApi(resumable, bytes_max=bytes_max, revoked_tokens=revoked_tokens)
+    cluster = mirrors.cluster
+    return TusApi(
+        resumable,
+        CrossOrigin(cluster.applications.values()),
+        bytes_max=cluster.limits.upload_bytes_max,
+        revoked_tokens=revoked_tokens,
+    )
 
 
 def _connect_to_queue(cluster: Cluster) -> redis.Redis:

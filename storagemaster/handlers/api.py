@@ -11,6 +11,7 @@ from storagemaster.errors import BadArgument
 from storagemaster.events.events import Events
 from storagemaster.events.stream import stream_events
 from storagemaster.handlers.authorization import BODY, CALLER, URLS, Authorization, Handler
+from storagemaster.handlers.cross_origin import name_methods, options
 from storagemaster.handlers.description_api import DescriptionApi
 from storagemaster.handlers.form_uploads import FormUploads
 from storagemaster.handlers.operator_api import OperatorApi
@@ -124,14 +125,27 @@ class Api:
     def application(self) -> web.Application:
         """Return the routes as an aiohttp application."""
         application = web.Application(middlewares=[problem_middleware])
-        with_own_head = {route.template for route in wire.ROUTES if route.method == "HEAD"}
+        resources: dict[str, web.Resource] = {}
         for route in wire.ROUTES:
-            authorized = self._authorization.authorized(route, self._handlers[route])
             path = route.template.replace("{version}", _VERSION)
-            application.router.add_route(route.method, path, authorized)
-            if route.method == "GET" and route.template not in with_own_head:
-                application.router.add_route("HEAD", path, authorized)
-        application.on_response_prepare.extend((_name_server, _name_tus_version))
+            if path not in resources:
+                resources[path] = application.router.add_resource(path)
+            authorized = self._authorization.authorized(route, self._handlers[route])
+            resources[path].add_route(route.method, authorized)
+        for resource in resources.values():
+            handlers = {route.method: route.handler for route in resource}
+            if "GET" in handlers and "HEAD" not in handlers:
+                resource.add_route("HEAD", handlers["GET"])
+            if "OPTIONS" not in handlers:
+                resource.add_route("OPTIONS", options)
+        application.on_response_prepare.extend(
+            (
+                _name_server,
+                _name_tus_version,
+                name_methods,
+                self._authorization.cross_origin.add_headers,
+            )
+        )
         return application
 
     async def upload(self, request: web.Request) -> web.Response:

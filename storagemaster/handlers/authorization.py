@@ -27,6 +27,7 @@ from permission_urls.tickets import PREFIX as TICKET_PREFIX
 from runtime.http_server import read_body
 from storagemaster.errors import BadArgument, NotAllowed, NotAuthorized
 from storagemaster.handlers.caller import Caller
+from storagemaster.handlers.cross_origin import CrossOrigin
 from storagemaster.handlers.path_fields import volume_in
 from storagemaster.handlers.quotas import UploadQuotas
 from storagemaster.photos.photo_urls import UrlGrant
@@ -70,6 +71,7 @@ class Authorization:
     ) -> None:
         self._revoked_tokens = revoked_tokens
         self._applications = applications
+        self.cross_origin = CrossOrigin(applications.values())
         self._tokens = TokenVerifier(keys, is_revoked=revoked_tokens.__contains__)
         self._tickets = TicketVerifier(keys)
         self._signatures = InternalVerifier(keys, receiver=master)
@@ -87,6 +89,7 @@ class Authorization:
                 case Scope():
                     token = request.headers.get("Authorization", "")
                     caller = request[CALLER] = self.caller_of(token, route.access)
+                    self.cross_origin.refuse_other_origins(request, caller.application)
                     if "volume" in request.match_info:
                         caller.refuse_other_volumes(volume_in(request))
                     if route.access is Scope.UPLOAD:

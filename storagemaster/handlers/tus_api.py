@@ -21,6 +21,7 @@ from storagemaster.errors import (
     UploadLocked,
 )
 from storagemaster.handlers.authorization import CALLER, Handler
+from storagemaster.handlers.cross_origin import CrossOrigin
 from storagemaster.handlers.upload_request import body_limit, declared_digest, upload_request
 from storagemaster.image_header.sniff import HeaderReader
 from storagemaster.resumable import tus
@@ -40,12 +41,14 @@ class TusApi:
     def __init__(
         self,
         uploads: ResumableUploads,
+        cross_origin: CrossOrigin,
         *,
         bytes_max: int,
         revoked_tokens: Container[str] = (),
     ) -> None:
         self._revoked_tokens = revoked_tokens
         self._uploads = uploads
+        self._cross_origin = cross_origin
         self._bytes_max = bytes_max
         self._by_method: Mapping[str, Handler] = {
             "HEAD": self.offset,
@@ -176,6 +179,8 @@ class TusApi:
             raise UnknownUpload("this is not the URL of an upload") from error
         if upload.token_id in self._revoked_tokens:
             raise UnknownUpload("the token that began this upload was revoked")
+        application, _, _ = upload.application.partition(" ")
+        self._cross_origin.refuse_other_origins(request, application)
         return upload
 
 

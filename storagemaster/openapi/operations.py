@@ -59,7 +59,7 @@ _PHOTO_BODY = (
 )
 _BEHIND_KEY = (errors.IdempotencyKeyReused, errors.PhotoGone, errors.Unavailable)
 _FIND_PHOTO = (errors.UnknownPhoto, errors.PhotoGone, errors.Unavailable)
-_FIND_PARTIAL = (errors.UnknownUpload, errors.UploadExpired, errors.PhotoGone)
+_FIND_PARTIAL = (errors.NotAllowed, errors.UnknownUpload, errors.UploadExpired, errors.PhotoGone)
 _COMMIT = (*_PHOTO_BODY, *_BEHIND_KEY)
 _APPEND = (errors.OffsetMismatch, errors.ChecksumMismatch, *_COMMIT)
 _NEW_PHOTO = ("Location",)
@@ -154,7 +154,6 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
         (Reply(204, "The bytes are removed."),),
         (
             errors.TusVersionMismatch,
-            errors.NotAllowed,
             *_FIND_PARTIAL,
             errors.Unavailable,
         ),
@@ -167,7 +166,6 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
         (Reply(200, "As HEAD."), Reply(204, "As PATCH or DELETE.")),
         (
             errors.TusVersionMismatch,
-            errors.NotAllowed,
             errors.UploadLocked,
             *_FIND_PARTIAL,
             *_APPEND,

@@ -18,6 +18,6 @@ for _type in ("image/*", "application/octet-stream", PATCH_TYPE):
 @schemathesis.hook
 def after_call(_context, case, response):
     """Note the operation of a response that is a success."""
-    if response.status_code < 300:
+    if response.status_code < 300 and response.request.method == case.operation.method.upper():
         with Path(SUCCESSES).open("a") as file:
             file.write(f"{case.operation.definition.raw['operationId']}\n")

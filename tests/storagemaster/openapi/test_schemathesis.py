@@ -12,6 +12,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from permission_urls import Purpose
+from storagemaster.handlers import api
 from storagemaster.tiering import tiering
 from storagemaster.uploads.upload_body import render_digest_header
 from tests.storagemaster.openapi.hooks import SUCCESSES
@@ -59,6 +60,7 @@ async def test_capabilities_need_no_token_and_reveal_no_machines(cluster):
 async def test_schemathesis_finds_nothing(cluster_with, valkey, tmp_path, monkeypatch):
     """Status, headers, body, and errors of each response are the ones that are documented."""
     monkeypatch.setattr(tiering, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(api, "wait_seconds", lambda _: 0)
     cluster = await cluster_with(queue_url=f"redis://{HOST}:{valkey.port}/0")
     document = (await cluster.master.request("GET", "/openapi.json")).document
     for schema in document["components"]["schemas"].values():
