@@ -36,7 +36,7 @@ def test_example_of_the_page_runs(number):
 
 def test_page_has_examples():
     """The page has six examples, so that a lost fence is noticed."""
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

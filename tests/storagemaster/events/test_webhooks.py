@@ -92,6 +92,7 @@ async def test_an_event_is_sent_signed_to_every_url():
         "version": "3fz8qd",
         "state": "ready",
         "reason": "",
+        "ref": "",
     }
     assert verify_webhook(KEYS, signature, body, now_seconds=NOW) == "a"
 
