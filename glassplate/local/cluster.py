@@ -243,7 +243,8 @@ class LocalCluster:
             folder = self.data / "ingests" / ingest.id
             argv = prepare_ingest(self.cluster, ingest, folder, search_path=SERVER_PATH)
             if argv is not None:
-                ready = partial(_is_healthy, ingest.listen)
+                # Its health is that of a storagemaster, which it does not need in order to start.
+                ready = partial(_accepts_connections, ingest.listen)
                 plans.append(self._plan(ingest.id, ingest.colo, argv, ready, stage=_CLIENTS))
         return plans
 
