@@ -68,8 +68,7 @@ class Settlements:
         if not all(view.up for view in self._mirrors.fleet.view().values()):
             return False
         try:
-            await self._verify(conflict)
-            await self._settle(conflict)
+            await self._settle(conflict.photo_version)
         except Corrupt as error:
             # The node has quarantined the damaged copy, so the next pass finds no conflict.
             log.warning("version %s has a damaged original: %s", conflict.photo_version, error)
@@ -78,18 +77,11 @@ class Settlements:
             return False
         return True
 
-    async def _verify(self, conflict: Conflict) -> None:
-        """Raise `Corrupt` if an original does not have its digest, so that it is damaged."""
-        for each in conflict.originals:
-            await self._nodes[each.node].restore_digest(Place(each.file), each.digest)
-
-    async def _settle(self, conflict: Conflict) -> None:
-        photo_version = conflict.photo_version
+    async def _settle(self, photo_version: PhotoVersion) -> None:
         mirrors = self._mirrors.volume(photo_version.volume).mirrors
-        stays = original_that_stays(
-            [*conflict.originals, *await self._hints(photo_version)], mirrors
-        )
-        losers = [each for each in conflict.originals if each.content != stays.content]
+        originals = await self._verified_originals(photo_version, mirrors)
+        stays = original_that_stays([*originals, *await self._hints(photo_version)], mirrors)
+        losers = [each for each in originals if each.content != stays.content]
         # Before the originals, because the conflict is what makes the next pass repeat a failure.
         await self._quarantine_sizes(photo_version, mirrors)
         for loser in losers:
@@ -104,6 +96,25 @@ class Settlements:
             f"SHA-256 {stays.digest} stays, and the other is in the quarantine of {nodes}"
         )
         log.error("%s", self.done[photo_version])
+
+    async def _verified_originals(
+        self, photo_version: PhotoVersion, mirrors: Sequence[NodeId]
+    ) -> list[HeldOriginal]:
+        """Return the originals on all mirrors: a comparison can have missed some.
+
+        Raises:
+            Corrupt: An original does not have its digest, so it is damaged.
+        """
+        found = []
+        for node in mirrors:
+            client = self._nodes[node]
+            listed = await client.list_photo(photo_version.volume, photo_version.photo)
+            for each in listed:
+                for file in originals_in([parse_name(photo_version.volume, each.name)]):
+                    if file.photo_version == photo_version and each.digest:
+                        await client.restore_digest(Place(file), each.digest)
+                        found.append(HeldOriginal(node, file, each.digest, each.bytes))
+        return found
 
     async def _hints(self, photo_version: PhotoVersion) -> list[HeldOriginal]:
         """Return the hints of the version's originals on all nodes."""

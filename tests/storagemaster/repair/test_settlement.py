@@ -6,12 +6,12 @@ import os
 import pytest
 
 from storagemaster.repair.settlement import original_that_stays
-from storagemaster.repair.steps import HeldOriginal
+from storagemaster.repair.steps import Conflict, HeldOriginal
 from storagenode.disk.filesystem import DIGEST_XATTR
 from tests.storagemaster.bundles_to_send import sizes_of
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import keys_of
-from volumes.photo_path import PhotoVersion, Variant
+from volumes.photo_path import PhotoVersion, Variant, render_path
 
 OF = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
 JPEG, PNG = picture(), picture(file_format="PNG")
@@ -138,3 +138,16 @@ async def test_a_damaged_original_is_no_other_photo(cluster):
     alerts = await settle(cluster)
     assert files_of_mirrors(cluster) == [{answer.original: JPEG}] * 2
     assert not any("uploaded with the Idempotency-Key" in alert for alert in alerts)
+
+
+async def test_originals_that_a_comparison_missed_count(cluster):
+    """A mirror can be unreachable while mirrors are compared, and have the photo that stays."""
+    first, second = await upload_during_a_cut(cluster)
+    await cluster.poll()
+    seen = HeldOriginal(
+        "west-1", Variant(second.version, "o", "png"), second.document["sha256"], len(PNG)
+    )
+    conflict = Conflict(second.version, (seen,))
+    assert await cluster.master.reconcile.settlements.settle(conflict)
+    original = render_path(Variant(first.version, "o", "jpg"))
+    assert {"east-1", "west-1"} <= set(cluster.holders(original))
