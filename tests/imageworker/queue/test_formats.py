@@ -14,7 +14,7 @@ webp = true
 avif = true
 avif_edge_pixels_max = 150
 """
-FIRST_PASS = {f"_{letter}.{ext}" for letter in "sqtm" for ext in ("jpg", "webp")}
+FIRST_PASS = {f"_{letter}.{ext}" for letter in "sqtmx" for ext in ("jpg", "webp")}
 SECOND_PASS = {f"_{letter}.avif" for letter in "sqt"}
 
 
@@ -40,7 +40,7 @@ def test_a_photo_has_its_avif_though_its_worker_died_and_the_queue_was_flushed(c
     assert east.keys() == west.keys() == FIRST_PASS | {"_o.jpg", ".json"}
     info = json.loads(east[".json"])
     assert {f"_{each['size']}.{each['ext']}" for each in info["second_pass"]} == SECOND_PASS
-    assert info["recipe"].startswith("2-")
+    assert info["recipe"].startswith("3-")
     cluster.redis.flushall()
     cluster.start_worker()
     wait_until("the second pass", lambda: has_both_passes(cluster, reference))
