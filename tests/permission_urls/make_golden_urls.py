@@ -21,7 +21,9 @@ from typing import Any
 from reference_verifier import EXTS, derive_read_key, judge, make_mac
 
 NOW = 1_700_000_000
-SIZE_CLASSES = dict.fromkeys("sqtmnwdzcb", "web") | {"h": "large", "k": "large", "o": "original"}
+SIZE_CLASSES = (
+    dict.fromkeys("sqtmnwdzcb", "web") | dict.fromkeys("hkx", "large") | {"o": "original"}
+)
 STATES = {"old": "retired", "b2": "accepted", "9zzz": "accepted", "a": "signing"}
 SECRETS = {key_id: hashlib.sha256(f"golden {key_id}".encode()).digest() for key_id in STATES}
 DERIVED = {key_id: derive_read_key(secret) for key_id, secret in SECRETS.items()}
