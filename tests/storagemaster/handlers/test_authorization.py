@@ -66,7 +66,7 @@ async def test_route_accepts_only_a_token_of_its_scope(cluster, name):
         assert accepted.status not in {401, 403}
 
 
-URLS_OF = [([], ""), (["read"], "sqtm"), (["read", "original"], "sqtmo"), (["original"], "")]
+URLS_OF = [([], ""), (["read"], "sqtmx"), (["read", "original"], "sqtmxo"), (["original"], "")]
 
 
 @pytest.mark.parametrize(("more", "letters"), URLS_OF)
