@@ -11,6 +11,7 @@ from storagemaster.errors import (
     BadUpload,
     NotAllowed,
     OffsetMismatch,
+    Unavailable,
     UnknownPhoto,
     UnknownUpload,
     UnsupportedFormat,
@@ -121,7 +122,7 @@ class ResumableUploads:
         offset = max(lengths.values())
         if offset < upload.bytes_total:
             return Progress(offset)
-        return Progress(offset, is_stored=True, receipt=await self._commit(upload))
+        return Progress(offset, is_stored=True, receipt=await self._commit_once(upload))
 
     async def append(
         self, upload: ResumableUpload, body: AsyncIterator[bytes], *, offset: int, whole: bool
@@ -144,7 +145,7 @@ class ResumableUploads:
             raise
         if end < upload.bytes_total:
             return Progress(end)
-        return Progress(end, is_stored=True, receipt=await self._commit(upload))
+        return Progress(end, is_stored=True, receipt=await self._commit_once(upload))
 
     async def end(self, upload: ResumableUpload) -> None:
         """Remove an upload that is not stored.
@@ -159,6 +160,19 @@ class ResumableUploads:
             await self._refuse_unless_stored(upload)
             raise NotAllowed("the photo is stored; delete it with a token") from None
         await self._copies.remove(upload)
+
+    async def _commit_once(self, upload: ResumableUpload) -> Receipt | None:
+        """Commit an upload; return None if another request has committed it meanwhile."""
+        try:
+            return await self._commit(upload)
+        except Unavailable:
+            # The other request removes the bytes while this one reads them.
+            files = await self._photos.files_of(
+                upload.photo_version.volume, upload.photo_version.photo
+            )
+            if files.version(upload.photo_version).original is None:
+                raise
+            return None
 
     async def _commit(self, upload: ResumableUpload) -> Receipt:
         lengths = await self._copies.lengths(upload)

@@ -137,7 +137,11 @@ async def test_a_second_pass_that_was_not_made_yet_is_enqueued_at_once(cluster, 
     """The same holds for AVIF, which is made last."""
     receipt = (await cluster.master.upload(picture())).document
     old = PhotoVersion(receipt["volume"], receipt["photo"], receipt["version"])
-    document = {"original": {"ext": "jpg"}, "second_pass": [{"size": "m", "ext": "avif"}], "variants": []}
+    document = {
+        "original": {"ext": "jpg"},
+        "second_pass": [{"size": "m", "ext": "avif"}],
+        "variants": [],
+    }
     info = json.dumps(document).encode()
     digest = hashlib.sha256(info).hexdigest()
     body = render_bundle([BundledFile(render_path(Info(old)), digest, info)])
