@@ -165,7 +165,7 @@ class ResumableUploads:
         """Commit an upload; return None if another request has committed it meanwhile."""
         try:
             return await self._commit(upload)
-        except Unavailable:
+        except (Unavailable, UnknownUpload):
             # The other request removes the bytes while this one reads them.
             files = await self._photos.files_of(
                 upload.photo_version.volume, upload.photo_version.photo

@@ -1,6 +1,5 @@
 """The segments of one partial, and the bytes that they make together."""
 
-import contextlib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,19 +35,27 @@ def segments_of(file_system: FileSystem, partial: Partial) -> list[Segment]:
     try:
         names = file_system.list(partial.directory)
     except FileNotFoundError:
-        raise NotFound(f"partial upload {partial.name} does not exist") from None
+        raise _not_found(partial) from None
     offsets = {offset for name in names if (offset := parse_segment(name)) is not None}
     found: list[Segment] = []
     end = 0
     while end in offsets:
         offsets.discard(end)
         path = partial.segment(end)
-        # An operator can remove it at any moment.
-        with contextlib.suppress(FileNotFoundError):
+        try:
             stat = file_system.stat(path)
-            found.append(Segment(path, end, stat.bytes, stat.mtime_seconds))
-            end = found[-1].end
+        except FileNotFoundError:
+            # The whole partial was removed, or an operator removed this segment.
+            if not file_system.exists(partial.directory):
+                raise _not_found(partial) from None
+            break
+        found.append(Segment(path, end, stat.bytes, stat.mtime_seconds))
+        end = found[-1].end
     return found
+
+
+def _not_found(partial: Partial) -> NotFound:
+    return NotFound(f"partial upload {partial.name} does not exist")
 
 
 def length_of(segments: list[Segment]) -> int:

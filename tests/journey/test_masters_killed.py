@@ -172,7 +172,7 @@ def test_a_resumable_upload_continues_at_another_storagemaster(cluster, doomed, 
     assert second.offset >= first.offset
     second.upload()
     state = json.loads(send_request(other, "GET", urlsplit(second.url).path)[1])
-    assert state["state"] == "stored"
+    assert state.get("state") == "stored", state
     with cluster.client() as client:
         client.wait_until_ready(state["reference"], timeout_seconds=60)
     copies = only_copies_of(cluster, state["reference"])

@@ -5,6 +5,7 @@ import hashlib
 
 import pytest
 
+from storagemaster.resumable.partial_copies import PartialCopies
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.resumable.tus_client import TusClient, checksum_of, metadata_of
 from tests.storagemaster.small_cluster import wait_until
@@ -145,6 +146,30 @@ async def test_a_head_of_complete_bytes_stores_the_photo(cluster, tus, monkeypat
     found = await tus.offset(path)
     assert (found.status, found.headers["Upload-Offset"]) == (200, str(len(PHOTO)))
     assert originals(cluster, "east-1") == [PHOTO]
+
+
+async def test_bytes_that_another_request_removes_are_a_stored_photo(cluster, tus, monkeypatch):
+    """It has committed them between the two looks of this request."""
+    path = await begun(tus)
+    real, calls = PartialCopies.lengths, []
+
+    async def lengths(copies, upload):
+        found = await real(copies, upload)
+        calls.append(found)
+        if len(calls) == 3:
+            other = TusClient(await cluster.another_master())
+            assert (await other.offset(path)).status == 200
+            await wait_until(lambda: not partials(cluster))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr("storagemaster.mirrors.mirroring.Mirroring.publish_and_copy", _fail)
+        assert (await tus.append(path, PHOTO, offset=0)).status == 503
+    monkeypatch.setattr(PartialCopies, "lengths", lengths)
+    calls.extend(({}, {}))
+    found = await tus.offset(path)
+    assert (found.status, found.headers["Upload-Offset"]) == (200, str(len(PHOTO)))
+    assert "Glassplate-Reference" in found.headers
 
 
 async def _fail(*_arguments, **_options):

@@ -258,6 +258,25 @@ def test_a_partial_never_loses_its_beginning_only(partials, root, file_system, m
     assert list((root / PARTIALS).iterdir()) == []
 
 
+def test_a_removal_between_the_looks_at_segments_leaves_no_length(
+    partials, file_system, monkeypatch
+):
+    """A shorter length would make the client send bytes of a photo that is stored."""
+    append(partials, DATA[:400], offset=0)
+    append(partials, DATA[400:], offset=400)
+    real = type(file_system).stat
+
+    def stat(self, path):
+        found = real(self, path)
+        if path == PARTIAL.segment(0):
+            partials.remove(PARTIAL)
+        return found
+
+    monkeypatch.setattr(type(file_system), "stat", stat)
+    with pytest.raises(NotFound):
+        partials.length(PARTIAL)
+
+
 def test_the_number_of_partials_is_limited(partials, monkeypatch):
     """Abandoned uploads cannot fill the disk's inodes. Repeating a request takes no more."""
     monkeypatch.setattr(module, "PARTIALS_MAX", 2)
