@@ -113,12 +113,13 @@ class NodeClient(PartialRequests):
         """Return a whole file after verifying its digest.
 
         Raises:
-            Corrupt: The received bytes do not have the recorded digest.
+            Corrupt: The received bytes do not have the recorded digest, or none is recorded.
         """
         target = routes.GET_FILE.at(place)
         async with self._streaming(target, timeout_seconds=timeout_seconds) as response:
             data = await response.read()
             metadata = _metadata_of(response)
+            metadata.refuse_unverified(place)
             if hashlib.sha256(data).hexdigest() != metadata.digest:
                 raise Corrupt(f"{place} from {self.url} does not have SHA-256 {metadata.digest}")
             return FetchedFile(data, metadata)
@@ -319,6 +320,7 @@ def _metadata_of(response: aiohttp.ClientResponse) -> FileMetadata:
             digest=response.headers[wire.DIGEST_HEADER],
             size_bytes=int(response.headers["Content-Length"]),
             mtime_seconds=int(response.headers[wire.MTIME_HEADER]),
+            is_unverified=wire.UNVERIFIED_HEADER in response.headers,
         )
     except (KeyError, ValueError) as error:
         raise Unreachable(f"{response.url} did not respond as a storagenode: {error!r}") from error

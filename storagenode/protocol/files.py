@@ -4,6 +4,9 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from storagenode.protocol.errors import Corrupt
+from storagenode.protocol.layout import Place
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
@@ -32,6 +35,13 @@ class FileMetadata:
     digest: str
     size_bytes: int
     mtime_seconds: int
+    is_unverified: bool = False
+    """True if no digest is recorded, so `digest` is the one of the present bytes."""
+
+    def refuse_unverified(self, place: Place) -> None:
+        """Raise `Corrupt` if no digest is recorded: damaged bytes would match their own."""
+        if self.is_unverified:
+            raise Corrupt(f"{place} has lost its recorded digest, so it cannot be verified")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ from volumes.photo_path import PhotoFile, parse_path, render_path
 SIGNATURE_HEADER = "Glassplate-Signature"
 DIGEST_HEADER = "Glassplate-Sha256"
 MTIME_HEADER = "Glassplate-Mtime"
+UNVERIFIED_HEADER = "Glassplate-Unverified"
+"""Sent with a file that has lost its recorded digest: the one sent is of its present bytes."""
 ERROR_HEADER = "Glassplate-Error"
 """The name of an error. It is in a header because the response to a HEAD has no body."""
 

@@ -227,6 +227,7 @@ class WriteApi:
         digest = file.digest
         if not digest:
             digest = await self._threads.run(file.compute_digest)
+            response.headers[wire.UNVERIFIED_HEADER] = "1"
         response.headers[wire.DIGEST_HEADER] = digest
         response.headers[wire.MTIME_HEADER] = str(file.stat.mtime_seconds)
         return await stream(

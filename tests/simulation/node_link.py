@@ -138,6 +138,7 @@ class NodeLink:
     async def fetch(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FetchedFile:
         """Return a file, and verify its digest."""
         metadata, data = await self._request(lambda: self._node.send(place), timeout_seconds)
+        metadata.refuse_unverified(place)
         if hashlib.sha256(data).hexdigest() != metadata.digest:
             raise Corrupt(f"{place} does not have SHA-256 {metadata.digest}")
         return FetchedFile(data, metadata)

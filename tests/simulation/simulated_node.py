@@ -223,7 +223,12 @@ class SimulatedNode(Machine):
         file = open_file(self.disk, path)
         try:
             digest = file.digest or file.compute_digest()
-            metadata = FileMetadata(digest, file.stat.bytes, file.stat.mtime_seconds)
+            metadata = FileMetadata(
+                digest,
+                file.stat.bytes,
+                file.stat.mtime_seconds,
+                is_unverified=not file.digest,
+            )
             return metadata, self.disk.read_at(file.handle, 0, CHUNK_BYTES)
         finally:
             self.disk.close(file.handle)
