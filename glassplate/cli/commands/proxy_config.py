@@ -57,38 +57,62 @@ def proxy_config() -> None:
     """
 
 
-def _edge_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that every kind of edge has."""
-    for option in (
-        click.option(
-            "--watch",
-            is_flag=True,
-            help="Keep running: rewrite the files and reload the edge on every change.",
-        ),
-        click.option("--check", is_flag=True, help="Let the installed server validate the files."),
-        click.option(
-            "--out",
-            type=click.Path(path_type=Path, file_okay=False),
-            help="Folder for all files.",
-        ),
-        click.option(
-            "--purge-network",
-            "purge_networks",
-            multiple=True,
-            show_default="the storagemasters",
-            help="Address or network that can purge. Repeatable.",
-        ),
-        click.option(
-            "--run-dir",
-            default="/run/glassplate",
-            show_default=True,
-            help="Folder for the pid file, logs, and temporary files.",
-        ),
-        click.option("--colo", help="Colo, if it has one edge of this kind."),
-        click.option("--edge", "edge_id", metavar="ID", help="Id of the edge."),
-    ):
-        command = option(command)
-    return click.pass_obj(command)
+Command = Callable[..., None]
+
+
+def _with(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return a decorator that adds options to a command, the last one first in its help."""
+
+    def add(command: Command) -> Command:
+        for option in options:
+            command = option(command)
+        return command
+
+    return add
+
+
+_output_options = _with(
+    click.pass_obj,
+    click.option(
+        "--watch",
+        is_flag=True,
+        help="Keep running: rewrite the files and reload the server on every change.",
+    ),
+    click.option("--check", is_flag=True, help="Let the installed server validate the files."),
+    click.option(
+        "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for all files."
+    ),
+    click.option(
+        "--run-dir",
+        default="/run/glassplate",
+        show_default=True,
+        help="Folder for the pid file, logs, and temporary files.",
+    ),
+)
+_edge_options = _with(
+    _output_options,
+    click.option(
+        "--purge-network",
+        "purge_networks",
+        multiple=True,
+        show_default="the storagemasters",
+        help="Address or network that can purge. Repeatable.",
+    ),
+    click.option("--colo", help="Colo, if it has one edge of this kind."),
+    click.option("--edge", "edge_id", metavar="ID", help="Id of the edge."),
+)
+_nginx_options = _with(
+    click.option("--tls-key", help="Absolute path of the private key, a PEM file."),
+    click.option("--tls-cert", help="Absolute path of the certificate chain, a PEM file."),
+    click.option("--user", default="", help="User of the workers, if root starts nginx."),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        default=2,
+        show_default=True,
+        help="Number of worker processes.",
+    ),
+)
 
 
 @proxy_config.command()
@@ -102,14 +126,6 @@ def _edge_options(command: Callable[..., None]) -> Callable[..., None]:
     "--cache-bytes", type=BYTES, default="10G", show_default=True, help="Size of the cache."
 )
 @click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=2,
-    show_default=True,
-    help="Number of worker processes.",
-)
-@click.option("--user", default="", help="User of the workers, if root starts nginx.")
-@click.option(
     "--varnish-tier",
     type=ADDRESS,
     multiple=True,
@@ -122,8 +138,7 @@ def _edge_options(command: Callable[..., None]) -> Callable[..., None]:
     default="",
     help="Node on this machine to read from disk. Only its scrub verifies the bytes.",
 )
-@click.option("--tls-cert", help="Absolute path of the certificate chain, a PEM file.")
-@click.option("--tls-key", help="Absolute path of the private key, a PEM file.")
+@_nginx_options
 @_edge_options
 def nginx(
     connection: Connection,
@@ -201,14 +216,6 @@ def varnish(
 @proxy_config.command()
 @click.option("--ingest", "ingest_id", metavar="ID", required=True, help="Id of the ingest.")
 @click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=2,
-    show_default=True,
-    help="Number of worker processes.",
-)
-@click.option("--user", default="", help="User of the workers, if root starts nginx.")
-@click.option(
     "--connections",
     "connections_max",
     type=click.IntRange(min=1),
@@ -223,27 +230,10 @@ def varnish(
     show_default=True,
     help="Requests of one client address.",
 )
-@click.option("--tls-cert", help="Absolute path of the certificate chain, a PEM file.")
-@click.option("--tls-key", help="Absolute path of the private key, a PEM file.")
-@click.option(
-    "--run-dir",
-    default="/run/glassplate",
-    show_default=True,
-    help="Folder for the pid file, logs, and temporary files.",
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for all files."
-)
-@click.option("--check", is_flag=True, help="Let the installed server validate the files.")
-@click.option(
-    "--watch",
-    is_flag=True,
-    help="Keep running: rewrite the files and reload nginx on every change.",
-)
-@click.pass_obj
+@_nginx_options
+@_output_options
 def ingest(
     connection: Connection,
-    /,
     *,
     ingest_id: str,
     out: Path | None,
