@@ -1,40 +1,13 @@
 """An edge that can have missed a purge drops its cache, even if all hints are lost."""
 
-import contextlib
-
-import aiohttp
 import pytest
 
 from storagemaster.caches import purge_sessions, purging
 from storagemaster.caches.purge_sessions import CLEAN, PurgeSessions
 from storagemaster.caches.purging import EdgePurger
-from tests.storagemaster.purged_edges import PurgedEdge
 
 PATHS = ["1/k7/01jd3x8m2c9qp4k7_3fz8qd_o.jpg"]
 OTHER_PATHS = ["1/k7/01jd3x8m2c9qp4k7_3fz8qd_m.jpg"]
-
-
-@pytest.fixture(name="session")
-def _session(runner):
-    async def new_session():
-        return aiohttp.ClientSession()
-
-    session = runner.run(new_session())
-    yield session
-    runner.run(session.close())
-
-
-@pytest.fixture(name="edges")
-def _edges(runner):
-    """Return a running edge of each kind."""
-    stack = contextlib.AsyncExitStack()
-
-    async def start():
-        edges = [PurgedEdge("east-edge", "nginx"), PurgedEdge("east-varnish", "varnish")]
-        return [await stack.enter_async_context(edge.running()) for edge in edges]
-
-    yield runner.run(start())
-    runner.run(stack.aclose())
 
 
 @pytest.fixture(autouse=True)

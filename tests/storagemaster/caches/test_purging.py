@@ -1,11 +1,9 @@
 """Purges: every edge drops every variant of a deleted photo, even after an outage."""
 
-import contextlib
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
-import aiohttp
 import pytest
 
 from storagemaster.caches import purging
@@ -20,31 +18,6 @@ from volumes.photo_path import PhotoTombstone, Variant, VersionTombstone, render
 from volumes.sizes import DEFAULT_SIZES
 
 PATHS = [f"1/k7/01jd3x8m2c9qp4k7_3fz8qd_{letter}.jpg" for letter in "abc"]
-
-
-@pytest.fixture(name="session")
-def _session(runner):
-    """Return a client session."""
-
-    async def new_session():
-        return aiohttp.ClientSession()
-
-    session = runner.run(new_session())
-    yield session
-    runner.run(session.close())
-
-
-@pytest.fixture(name="edges")
-def _edges(runner):
-    """Return an edge of each kind, both running."""
-    stack = contextlib.AsyncExitStack()
-
-    async def start():
-        edges = [PurgedEdge("east-edge", "nginx"), PurgedEdge("east-varnish", "varnish")]
-        return [await stack.enter_async_context(edge.running()) for edge in edges]
-
-    yield runner.run(start())
-    runner.run(stack.aclose())
 
 
 @pytest.fixture(autouse=True)
