@@ -33,6 +33,8 @@ class PhotoFiles:
     """Files that have lost their digest on a node, so their bytes cannot be trusted."""
     digests: Mapping[PhotoFile, frozenset[str]] = field(default_factory=dict)
     """Digests that mirrors have recorded for each file; more than one only if they differ."""
+    lengths: Mapping[PhotoFile, int] = field(default_factory=dict)
+    """Bytes of each file, on one of its mirrors."""
 
     def version(self, photo_version: PhotoVersion) -> VersionFiles:
         """Return one version of the photo."""
@@ -80,15 +82,17 @@ class PhotoReader:
         holders: dict[PhotoFile, tuple[NodeId, ...]] = {}
         unverified = set()
         digests: dict[PhotoFile, frozenset[str]] = {}
+        lengths: dict[PhotoFile, int] = {}
         for node, files in listings.results.items():
             for listed in files:
                 file = parse_name(volume, listed.name)
                 holders[file] = (*holders.get(file, ()), node)
+                lengths[file] = listed.bytes
                 if listed.digest:
                     digests[file] = digests.get(file, frozenset()) | {listed.digest}
                 else:
                     unverified.add((node, file))
-        return PhotoFiles(holders, listings.unreachable, frozenset(unverified), digests)
+        return PhotoFiles(holders, listings.unreachable, frozenset(unverified), digests, lengths)
 
     async def versions_in_trash(self, volume: VolumeId, photo: PhotoId) -> set[Version]:
         """Return the versions that reachable mirrors have files of, also in the trash."""

@@ -1,6 +1,7 @@
 """Resumable uploads: begun at one storagemaster, continued and completed at any."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from storagemaster.errors import (
     UploadExpired,
 )
 from storagemaster.mirrors.mirrors import Mirrors
-from storagemaster.mirrors.photo_files import PhotoReader
+from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagemaster.resumable.completion import Completion
 from storagemaster.resumable.partial_copies import PartialCopies
 from storagemaster.resumable.tus import METADATA_HEADER
@@ -167,10 +168,8 @@ class ResumableUploads:
             return await self._commit(upload)
         except (Unavailable, UnknownUpload):
             # The other request removes the bytes while this one reads them.
-            files = await self._photos.files_of(
-                upload.photo_version.volume, upload.photo_version.photo
-            )
-            if files.version(upload.photo_version).original is None:
+            volume, photo = upload.photo_version.volume, upload.photo_version.photo
+            if not _has_photo_of(upload, await self._photos.files_of(volume, photo)):
                 raise
             return None
 
@@ -207,11 +206,11 @@ class ResumableUploads:
         """
         volume, photo = upload.photo_version.volume, upload.photo_version.photo
         files = await self._photos.files_of(volume, photo)
-        try:
+        with contextlib.suppress(UnknownPhoto):
             files.original_of(upload.photo_version)
-        except UnknownPhoto:
+        if not _has_photo_of(upload, files):
             self._refuse_expired(upload)
-            raise UnknownUpload("the upload has ended, and no photo was stored") from None
+            raise UnknownUpload("the upload has ended, and its photo was not stored")
 
     def _refuse_expired(self, upload: ResumableUpload) -> None:
         if upload.expiry_seconds < self._now_seconds():
@@ -222,3 +221,14 @@ class ResumableUploads:
         task = asyncio.create_task(self._copies.remove(upload))
         self._removals.add(task)
         task.add_done_callback(self._removals.discard)
+
+
+def _has_photo_of(upload: ResumableUpload, files: PhotoFiles) -> bool:
+    """Return True if the stored photo can be the one of an upload.
+
+    With an Idempotency-Key, another upload can have stored other bytes under the same name.
+    """
+    original = files.version(upload.photo_version).original
+    if original is None or files.lengths[original] != upload.bytes_total:
+        return False
+    return upload.sha256 is None or upload.sha256 in files.digests.get(original, ())

@@ -126,6 +126,20 @@ async def test_an_upload_that_is_ended_is_gone(cluster, tus):
     assert (await tus.end(path)).status == 404
 
 
+async def test_an_ended_upload_is_not_the_photo_of_another(cluster, tus):
+    """Its key has stored other bytes meanwhile, and its client must not take them for its own."""
+    key = {"Idempotency-Key": "one"}
+    begun = await tus.begin(len(PHOTO), key, path="/uploads")
+    path = begun.headers["Location"]
+    await tus.append(path, PHOTO[:HALF], offset=0)
+    await tus.end(path)
+    other = await cluster.master.upload(picture(number=3, width=80), volume=None, key="one")
+    assert other.status == 201
+    assert (await tus.offset(path)).status == 404
+    state = await cluster.master.request("GET", path, headers={"Authorization": ""})
+    assert state.status == 404
+
+
 async def test_a_deleted_photo_is_gone(cluster, tus):
     """The upload of a photo that is deleted meanwhile does not bring it back."""
     path = await begun(tus)
