@@ -20,6 +20,9 @@ from runtime.plain_http import PlainRequest, PlainRequests, is_one_bodiless_requ
 log = logging.getLogger(__name__)
 
 Response: TypeAlias = Sequence[bytes | bytearray]
+Admit = Callable[[PlainRequest], bool]
+"""Return True if the body of a plain request may be held. Its sender is known by the head."""
+
 RespondPlain = Callable[[PlainRequest, bytes], Response | Awaitable[Response | None] | None]
 """Return the whole response to a plain request with this body, or None to leave it to aiohttp.
 
@@ -46,6 +49,7 @@ class PlainServer(BoundedServer):
         refuse: Refuse,
         clients: Clients,
         *,
+        admit: Admit,
         idle_seconds: float,
         request_factory: Any = None,
         **options: Any,
@@ -65,6 +69,7 @@ class PlainServer(BoundedServer):
         )
         self.requests = requests
         self.respond_plain = respond_plain
+        self.admit = admit
         self.idle_seconds = idle_seconds
 
     def __call__(self) -> web.RequestHandler:
@@ -83,12 +88,13 @@ class PlainRunner(web.AppRunner):
         refuse: Refuse,
         clients: Clients,
         *,
+        admit: Admit,
         idle_seconds: float,
         **options: Any,
     ) -> None:
         super().__init__(application, **options)
         self._arguments = (requests, respond_plain, refuse, clients)
-        self._options = options | {"idle_seconds": idle_seconds}
+        self._options = options | {"admit": admit, "idle_seconds": idle_seconds}
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
@@ -191,6 +197,8 @@ class PlainHandler(BoundedHandler):
         if request is None:
             return False
         if request.total_bytes > len(data):
+            if not self._server.admit(request):
+                return False
             self._incomplete, self._incomplete_bytes = [data], request.total_bytes - len(data)
             return True
         return self._respond(request, data)

@@ -131,12 +131,14 @@ async def running_master(
         await parts.purge_sessions.settle()
         for work, pause_seconds in parts.works:
             await stack.enter_async_context(repeating(work, pause_seconds=pause_seconds))
+        uploads = parts.api.plain_uploads()
         runner = PlainRunner(
             parts.api.application(),
             PLAIN_UPLOADS,
-            parts.api.plain_uploads().respond,
+            uploads.respond,
             malformed_request_response,
             clients,
+            admit=lambda request: uploads.caller_of(request) is not None,
             idle_seconds=KEEPALIVE_SECONDS,
             access_log=None,
             auto_decompress=False,

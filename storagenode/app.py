@@ -107,12 +107,14 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
 def _write_port(
     api: WriteApi, address: Address, clients: Clients
 ) -> AbstractAsyncContextManager[None]:
+    writes = api.plain_writes()
     runner = PlainRunner(
         api.application(),
         PLAIN_WRITES,
-        api.plain_writes().respond,
+        writes.respond,
         malformed_request_response,
         clients,
+        admit=writes.is_signed,
         idle_seconds=KEEPALIVE_SECONDS,
         access_log=None,
         auto_decompress=False,

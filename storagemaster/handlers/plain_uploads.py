@@ -45,6 +45,11 @@ class PlainUploads:
         self, request: PlainRequest, body: bytes
     ) -> Awaitable[Sequence[bytes] | None] | None:
         """Store a photo and return its receipt, as `Api.upload` does."""
+        caller = self.caller_of(request)
+        return None if caller is None else self._store(caller, body)
+
+    def caller_of(self, request: PlainRequest) -> Caller | None:
+        """Return the caller of a plain upload, or None if `Api.upload` handles the request."""
         if not _RAW_TYPE.fullmatch(request.headers.get(b"content-type", b"image/jpeg")):
             return None
         token = request.headers.get(b"authorization", b"").decode()
@@ -52,9 +57,7 @@ class PlainUploads:
             caller = self._authorization.caller_of(token, Scope.UPLOAD)
         except MasterError:
             return None
-        if caller.has_upload_rules:
-            return None
-        return self._store(caller, body)
+        return None if caller.has_upload_rules else caller
 
     async def _store(self, caller: Caller, body: bytes) -> Sequence[bytes] | None:
         declared = DeclaredBody(bytes_total=len(body))

@@ -37,6 +37,7 @@ class FastPathServer(PlainServer):
             lambda request, _body: try_fast_path(request.target),
             refuse,
             clients,
+            admit=lambda _request: False,  # a GET has no body
             idle_seconds=idle_seconds,
             **options,
         )

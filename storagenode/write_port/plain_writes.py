@@ -42,16 +42,26 @@ class PlainWrites:
         self, request: PlainRequest, body: bytes
     ) -> Awaitable[Sequence[bytes] | None] | None:
         """Publish the files of a batch and return the outcome of each, as `write_many` does."""
-        digest = _text(request, wire.DIGEST_HEADER)
-        if signed_digest(_ROUTE.signed, body) != digest:
+        if signed_digest(_ROUTE.signed, body) != _text(request, wire.DIGEST_HEADER):
+            return None
+        if not self.is_signed(request):
             return None
         try:
-            signature = _text(request, wire.SIGNATURE_HEADER)
-            self._check_signature(_ROUTE.method, request.target.decode(), signature, digest)
             files = batch_wire.parse_writes(body)
         except NodeError:
             return None
         return self._publish(files)
+
+    def is_signed(self, request: PlainRequest) -> bool:
+        """Return True if a machine of the cluster signed the head, with the digest in it."""
+        digest, signature = (
+            _text(request, name) for name in (wire.DIGEST_HEADER, wire.SIGNATURE_HEADER)
+        )
+        try:
+            self._check_signature(_ROUTE.method, request.target.decode(), signature, digest)
+        except NodeError:
+            return False
+        return True
 
     async def _publish(self, files: Sequence[InMemoryFile]) -> Sequence[bytes]:
         self._note_write()

@@ -146,6 +146,7 @@ async def served(limits=LIMITS):
         lambda _request, _body: None,
         lambda status: web.Response(status=status),
         clients,
+        admit=lambda _request: True,
         idle_seconds=60,
     )
     await runner.setup()
