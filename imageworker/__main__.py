@@ -12,8 +12,8 @@ from permission_urls import FollowedKeys, KeyRingError
 from runtime.server_extra import needs_server_packages
 from volumes.address import InvalidAddress, parse_address
 from volumes.cluster import Colo
-from volumes.cluster_file import load_cluster
-from volumes.config_reader import InvalidConfig
+from volumes.config.cluster_file import load_cluster
+from volumes.config.config_reader import InvalidConfig
 
 with needs_server_packages("imageworker"):
     import redis

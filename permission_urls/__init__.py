@@ -24,7 +24,15 @@ from permission_urls.errors import (
     WrongScope,
 )
 from permission_urls.expiry import NO_EXPIRY, cache_control, round_up_expiry
-from permission_urls.followed_file import FollowedFile, FollowedKeys
+from permission_urls.files.followed_file import FollowedFile, FollowedKeys
+from permission_urls.files.key_file import load_keys, parse_keys, render_keys, save_keys
+from permission_urls.files.token_file import (
+    RevokedTokens,
+    TokenRecord,
+    load_tokens,
+    record_of,
+    save_tokens,
+)
 from permission_urls.internal import (
     CLOCK_SKEW_SECONDS_MAX,
     DIGEST_IN_TRAILER,
@@ -33,7 +41,6 @@ from permission_urls.internal import (
     InternalVerifier,
 )
 from permission_urls.jobs import sign_job, verify_job
-from permission_urls.key_file import load_keys, parse_keys, render_keys, save_keys
 from permission_urls.key_source import Keys, KeySource, generate_keys
 from permission_urls.keys import Key, KeyRing, KeyState, generate_key
 from permission_urls.permission import (
@@ -56,13 +63,6 @@ from permission_urls.tickets import (
     generate_ticket_id,
     sign_ticket,
     ticket_key_of,
-)
-from permission_urls.token_file import (
-    RevokedTokens,
-    TokenRecord,
-    load_tokens,
-    record_of,
-    save_tokens,
 )
 from permission_urls.tokens import (
     DEFAULT_APPLICATION,

@@ -11,8 +11,8 @@ from permission_urls import FollowedKeys, KeyRingError, RevokedTokens
 from runtime.malloc_tuning import tune_malloc
 from runtime.server_extra import needs_server_packages
 from volumes.cluster import Cluster, Master
-from volumes.cluster_file import load_cluster
-from volumes.config_reader import InvalidConfig
+from volumes.config.cluster_file import load_cluster
+from volumes.config.config_reader import InvalidConfig
 
 with needs_server_packages("storagemaster"):
     import uvloop

@@ -15,8 +15,8 @@ from runtime.server_extra import needs_server_packages
 from storagenode.protocol.errors import BucketUnavailable, NodeError
 from storagenode.store import RootRefused
 from volumes.cluster import Cluster, Node, NodeId
-from volumes.cluster_file import load_cluster
-from volumes.config_reader import InvalidConfig
+from volumes.config.cluster_file import load_cluster
+from volumes.config.config_reader import InvalidConfig
 
 with needs_server_packages("storagenode"):
     import uvloop

@@ -62,7 +62,7 @@ def to_click_exception(error: Exception) -> Failure:
     """Convert an error to the exception that ends the program."""
     from permission_urls import KeyRingError
     from runtime.server_extra import describe_missing_package
-    from volumes.config_reader import InvalidConfig
+    from volumes.config.config_reader import InvalidConfig
 
     if isinstance(error, ModuleNotFoundError) and (missing := describe_missing_package(error)):
         return WrongUsage(missing)

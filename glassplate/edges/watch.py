@@ -12,8 +12,8 @@ from glassplate.edges.reload import ReloadFailed
 from glassplate.edges.rendered_edge import ConfigRejected, RenderedEdge, write_edge
 from permission_urls import KeyRingError
 from proxy_config.errors import ProxyConfigError
-from volumes.cluster_file import load_cluster
-from volumes.config_reader import InvalidConfig
+from volumes.config.cluster_file import load_cluster
+from volumes.config.config_reader import InvalidConfig
 
 POLL_SECONDS = 0.5
 

@@ -36,7 +36,7 @@ from glassplate.local.processes import (
 from permission_urls import KeySource
 from volumes.address import Address
 from volumes.cluster import Cluster
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_file import load_cluster
 
 WORKERS_PER_COLO = 1
 # Servers start before their clients, and stop after them.

@@ -24,7 +24,7 @@ from proxy_config.edge_settings import (
     VarnishSettings,
 )
 from volumes.cluster import Cluster, Edge, Ingest
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_file import load_cluster
 
 NGINX_CACHE_BYTES = 256 * 1024 * 1024
 VARNISH_CACHE_BYTES = 128 * 1024 * 1024

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from volumes.address import Address
 from volumes.cluster import Cluster
-from volumes.config_reader import InvalidConfig, Problem
+from volumes.config.config_reader import InvalidConfig, Problem
 
 # Below the kernel's range for outgoing connections.
 FIRST_PORT = 12_000

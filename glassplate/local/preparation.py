@@ -18,7 +18,7 @@ from glassplate.local.ports import first_port, require_free_ports
 from permission_urls import Keys, load_keys, save_keys
 from storagenode.opening import mark_store
 from volumes.cluster import Cluster
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_file import load_cluster
 
 CONFIG_NAME = "cluster.toml"
 DEFAULT_PORT = 8080

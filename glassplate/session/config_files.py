@@ -16,8 +16,8 @@ def load_config(path: Path) -> "Cluster":
     Raises:
         BadConfig: The config is invalid, or cannot be read.
     """
-    from volumes.cluster_file import load_cluster
-    from volumes.config_reader import InvalidConfig
+    from volumes.config.cluster_file import load_cluster
+    from volumes.config.config_reader import InvalidConfig
 
     try:
         return load_cluster(path)

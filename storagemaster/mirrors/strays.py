@@ -11,7 +11,7 @@ from storagemaster.mirrors.fleet import NodeView
 from storagemaster.mirrors.mirrors import OPERATOR_PATIENCE_SECONDS, Mirrors
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, NodeId
-from volumes.config_reader import InvalidConfig, Problem
+from volumes.config.config_reader import InvalidConfig, Problem
 from volumes.photo_path import VolumeId
 
 Views = Mapping[NodeId, NodeView]

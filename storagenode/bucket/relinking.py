@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from storagenode.bucket.bucket import Bucket
 from storagenode.bucket.publishing import BucketPublisher
-from storagenode.disk.relinking import VersionFile, files_to_relink
+from storagenode.disk.lifecycle.relinking import VersionFile, files_to_relink
 from storagenode.protocol.errors import Corrupt, Gone
 from volumes.photo_id import Version
 from volumes.photo_path import (

@@ -17,7 +17,7 @@ from storagenode.bucket.reading import identity_of, open_object
 from storagenode.bucket.relinking import relink_objects
 from storagenode.bucket.staging import SpooledFile, spooled
 from storagenode.bucket.trash import days_in_trash, empty_bucket_trash, trashed_objects
-from storagenode.disk.tiering import check_droppable, check_same_copy
+from storagenode.disk.lifecycle.tiering import check_droppable, check_same_copy
 from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import (
     Corrupt,

@@ -1,7 +1,7 @@
 """The trash of a bucket: lookup of a photo, and removal of days whose retention has ended."""
 
 from storagenode.bucket.bucket import Bucket
-from storagenode.disk.trash import ended_days, is_day
+from storagenode.disk.lifecycle.trash import ended_days, is_day
 from storagenode.protocol.layout import TRASH, TrashedFile, trash_path
 from volumes.photo_id import PhotoId
 from volumes.photo_path import VolumeId, parse_name, shard_of

@@ -7,18 +7,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from runtime.crashpoint import crashpoint
-from storagenode.disk import tiering, walking
+from storagenode.disk import walking
 from storagenode.disk.batches import BatchPublisher
-from storagenode.disk.deletes import Deletes
 from storagenode.disk.directories import DurableDirectories
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.health import DiskHealth
+from storagenode.disk.lifecycle import tiering
+from storagenode.disk.lifecycle.deletes import Deletes
+from storagenode.disk.lifecycle.relinking import relink
+from storagenode.disk.lifecycle.trash import empty_trash, trashed_files
 from storagenode.disk.publishing import Publisher
 from storagenode.disk.reading import open_file, opened, recorded_digest
-from storagenode.disk.relinking import relink
 from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.staging import StagedFile, empty_staging, staged
-from storagenode.disk.trash import empty_trash, trashed_files
 from storagenode.open_file import OpenFile
 from storagenode.protocol.batch_wire import InMemoryFile, WriteOutcome
 from storagenode.protocol.errors import Corrupt, NodeError, NotAMirror, NotFound

@@ -12,8 +12,8 @@ from aiohttp import web
 from permission_urls import InternalVerifier
 from runtime.clients import Clients
 from runtime.http_server import read_body, refuse_encoded_body
+from storagenode.disk.lifecycle.trash import is_day
 from storagenode.disk.marker import NodeMarker
-from storagenode.disk.trash import is_day
 from storagenode.open_file import OpenFile
 from storagenode.partials.partials import Partials
 from storagenode.protocol import batch_wire, routes, wire

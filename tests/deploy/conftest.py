@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_file import load_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -25,7 +25,7 @@ from PIL import Image
 
 from storagemaster.mirrors.mirroring import COPIES_MIN
 from tests.free_ports import free_port
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_file import load_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "glassplate-drill"
@@ -41,7 +41,7 @@ ONE_SHOTS = ("owner", "init", "init-bucket")
 # Lists the names of a volume's files in a node's bucket, with S3 itself.
 LIST_BUCKET = """
 import boto3
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_file import load_cluster
 from pathlib import Path
 node = load_cluster(Path("/etc/glassplate/cluster.toml")).nodes["{node}"]
 s3 = boto3.client("s3", endpoint_url=node.endpoint, region_name=node.region)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from volumes.cluster_config import parse_cluster
+from volumes.config.cluster_config import parse_cluster
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "deploy.md"
 TEXT = PAGE.read_text()

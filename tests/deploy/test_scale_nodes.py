@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_file import load_cluster
 
 
 @pytest.fixture(name="project")

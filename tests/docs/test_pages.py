@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from tests.docs.pages import ROOT, codes, read_page, section, tables
-from volumes.cluster_config import parse_cluster
+from volumes.config.cluster_config import parse_cluster
 from volumes.variant_formats import VariantFormats
 
 PAGES = sorted(

@@ -17,7 +17,7 @@ from tests.storagenode.photo_samples import bytes_of, variant_of, version_of
 from tests.storagenode.served_site import ServedNode, Site, serving
 from volumes.address import Address
 from volumes.cluster import NodeId
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_file import load_cluster
 from volumes.photo_path import Variant, render_path
 
 TARGETS = ("node", "nginx", "varnish")

@@ -27,7 +27,7 @@ from storagenode.disk.marker import mark_root
 from storagenode.protocol.wire import BundledFile, render_bundle
 from tests.free_ports import free_ports
 from volumes.cluster import NodeId
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_file import load_cluster
 from volumes.photo_path import Info, PhotoVersion, Variant, parse_photo_version, render_path
 
 COLOS = ("east", "west")

@@ -16,7 +16,7 @@ from glassplate.local.plan import PORTS_USED
 from glassplate.session.new_tokens import sign_new_token
 from permission_urls import load_keys
 from tests.free_ports import free_port_block
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_file import load_cluster
 
 UP_SECONDS_MAX = 60.0
 EDGES = ("east-nginx", "west-nginx", "varnish")

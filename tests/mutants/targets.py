@@ -35,17 +35,17 @@ URLS = tuple(
     )
 )
 PUBLISHED = tuple(
-    f"{NODE}/disk/test_{name}.py"
+    f"{NODE}/disk/{name}.py"
     for name in (
-        "store",
-        "store_contract",
-        "health",
-        "tombstone_race",
-        "trashed_files",
-        "emptied_folders",
-        "full_and_read_only",
-        "syscall_errors",
-        "crash_states",
+        "test_store",
+        "test_store_contract",
+        "test_health",
+        "test_tombstone_race",
+        "lifecycle/test_trashed_files",
+        "test_emptied_folders",
+        "test_full_and_read_only",
+        "test_syscall_errors",
+        "test_crash_states",
     )
 )
 LIFECYCLE = (VALUES, f"{MASTER}/lifecycle/test_deletes.py", f"{MASTER}/caches/test_purging.py")
@@ -112,8 +112,10 @@ TARGETS = (
         ),
     ),
     # A deleted photo stays deleted.
-    Target("storagenode/disk/deletes.py", PUBLISHED),
-    Target("storagenode/disk/trash.py", (*PUBLISHED, f"{NODE}/upkeep/test_emptying_trash.py")),
+    Target("storagenode/disk/lifecycle/deletes.py", PUBLISHED),
+    Target(
+        "storagenode/disk/lifecycle/trash.py", (*PUBLISHED, f"{NODE}/upkeep/test_emptying_trash.py")
+    ),
     Target("storagenode/upkeep/fence.py", (f"{NODE}/upkeep/test_fence.py", VALUES)),
     Target("storagenode/read_port/read_api.py", READS),
     Target("storagenode/read_port/fast_path.py", READS),

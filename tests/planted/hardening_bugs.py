@@ -8,8 +8,8 @@ from runtime.clients import Clients
 from storagemaster.caches.purge_sessions import PurgeSessions
 from storagemaster.caches.purging import EdgePurger
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
-from storagenode.disk import tiering
 from storagenode.disk.directories import DurableDirectories
+from storagenode.disk.lifecycle import tiering
 from storagenode.protocol import wire
 from storagenode.read_port.fast_path import FastPathServer
 from storagenode.write_port.write_api import WriteApi

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.storagemaster.small_cluster import MIRRORS, NODES
-from volumes.config_reader import InvalidConfig
+from volumes.config.config_reader import InvalidConfig
 
 
 @pytest.fixture(name="change_mirrors")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.proxy_config.edge_requests import READ_KEYS
 from tests.proxy_config.fake_node import FakeNode
-from volumes.cluster_config import parse_cluster
+from volumes.config.cluster_config import parse_cluster
 
 
 @pytest.fixture(name="make_nodes", scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 from proxy_config import NginxSettings, TlsFiles, VarnishSettings, render_nginx, render_varnish
 from volumes.address import Address
 from volumes.cluster import Cluster
-from volumes.cluster_config import parse_cluster
+from volumes.config.cluster_config import parse_cluster
 
 GOLDEN = Path(__file__).parent / "golden"
 READ_KEYS = {

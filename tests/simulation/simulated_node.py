@@ -9,10 +9,10 @@ from typing import Any
 from aiohttp import web
 
 from permission_urls import InternalVerifier, KeyRing, Verifier
+from storagenode.disk.lifecycle.trash import trashed_files
 from storagenode.disk.marker import NodeMarker
 from storagenode.disk.reading import open_file
 from storagenode.disk.store import DiskStore
-from storagenode.disk.trash import trashed_files
 from storagenode.open_file import CHUNK_BYTES
 from storagenode.partials.partials import Partials
 from storagenode.protocol import wire

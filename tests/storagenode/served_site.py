@@ -23,7 +23,7 @@ from storagenode.store import Store
 from tests.free_ports import free_ports
 from tests.storagenode.photo_samples import MTIME, VOLUME
 from volumes.cluster import Cluster, Node, NodeId
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_file import load_cluster
 from volumes.photo_path import Variant, VolumeId, render_path
 from volumes.sizes import size_classes
 

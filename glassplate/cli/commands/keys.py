@@ -17,7 +17,7 @@ from glassplate.local.key_generation import (
     next_key_id,
 )
 from permission_urls import Keys, KeyState, Purpose, load_keys, save_keys
-from permission_urls.file_lock import locked
+from permission_urls.files.file_lock import locked
 
 PURPOSES = tuple(purpose.value for purpose in Purpose)
 ROTATED = tuple(purpose.value for purpose in Purpose if purpose.is_rotated)

@@ -24,7 +24,7 @@ from permission_urls import load_keys
 from proxy_config.edge_settings import IngestSettings, NginxSettings, TlsFiles, VarnishSettings
 from proxy_config.errors import ProxyConfigError
 from volumes.cluster import Cluster, Edge
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_file import load_cluster
 
 
 class EdgeNotFound(ProxyConfigError):

@@ -27,7 +27,7 @@ from permission_urls import (
     sign_token,
 )
 from permission_urls.expiry import is_expired
-from permission_urls.file_lock import locked
+from permission_urls.files.file_lock import locked
 
 SCOPES = ("upload", "read", "original", "delete", "admin", "status", "audit")
 NEVER = "never"

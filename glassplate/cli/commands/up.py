@@ -32,7 +32,7 @@ from glassplate.session.new_tokens import sign_new_token
 from permission_urls import KeyRingError
 from storagenode.protocol.errors import NodeError
 from storagenode.store import RootRefused
-from volumes.config_reader import InvalidConfig
+from volumes.config.config_reader import InvalidConfig
 
 _CANNOT_START = (
     AlreadyRunning,

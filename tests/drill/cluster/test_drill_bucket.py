@@ -14,7 +14,7 @@ from drill.cluster.stores import RawBucket, RawDisk
 from glassplate.local.plan import LocalPorts, render_local_cluster
 from tests.storagenode.photo_samples import variant_of, version_of
 from volumes.bucket_location import BucketLocation
-from volumes.cluster_config import parse_cluster
+from volumes.config.cluster_config import parse_cluster
 
 PHOTO = variant_of(version_of(1)).path
 

@@ -4,8 +4,8 @@ import asyncio
 
 from drill.cluster.links import CLIENTS, running_links, servers_of, write_views
 from glassplate.local.plan import LocalPorts, render_local_cluster
-from volumes.cluster_config import parse_cluster
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_config import parse_cluster
+from volumes.config.cluster_file import load_cluster
 
 CONFIG = render_local_cluster(LocalPorts(21_000))
 

@@ -18,7 +18,7 @@ from proxy_config.edge_settings import NginxSettings, TlsFiles, VarnishSettings
 from proxy_config.nginx import nginx_command, render_nginx
 from proxy_config.varnish import render_varnish, varnish_command
 from volumes.address import Address
-from volumes.cluster_file import load_cluster
+from volumes.config.cluster_file import load_cluster
 
 VENV_BIN = Path(sys.executable).parent
 NGINX_FILES = {

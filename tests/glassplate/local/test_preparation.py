@@ -11,7 +11,7 @@ from glassplate.local.ports import PortsInUse, queue_address, require_free_ports
 from glassplate.local.preparation import AlreadyRunning, data_lock, prepare_data
 from permission_urls import KeyRingError
 from tests.free_ports import free_port_block
-from volumes.config_reader import InvalidConfig
+from volumes.config.config_reader import InvalidConfig
 
 
 @pytest.fixture(name="port")

@@ -14,8 +14,8 @@ from storagemaster.events.events import Event, Events
 from storagemaster.events.webhooks import ATTEMPTS_MAX, PAUSE_SECONDS_MAX, Webhooks, backoff_delays
 from storagemaster.wire import SIGNATURE_HEADER
 from tests.free_ports import free_port
-from volumes.cluster_config import parse_cluster
-from volumes.config_reader import InvalidConfig
+from volumes.config.cluster_config import parse_cluster
+from volumes.config.config_reader import InvalidConfig
 
 KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
 NOW = 1_700_000_000

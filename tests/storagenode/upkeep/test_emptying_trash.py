@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from storagenode.disk import trash
-from storagenode.disk.trash import empty_trash, ended_days
+from storagenode.disk.lifecycle import trash
+from storagenode.disk.lifecycle.trash import empty_trash, ended_days
 from storagenode.protocol import layout
 from storagenode.protocol.errors import DiskSuspect
 from storagenode.protocol.layout import Place

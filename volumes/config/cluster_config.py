@@ -7,7 +7,6 @@ import re
 import tomllib
 from typing import Any
 
-from volumes.application_tables import read_applications
 from volumes.bucket_location import S3_SCHEME, InvalidLocation, parse_location
 from volumes.cluster import (
     Cluster,
@@ -20,7 +19,8 @@ from volumes.cluster import (
     NodeId,
     Volume,
 )
-from volumes.config_reader import PLACEHOLDER_ADDRESS, InvalidConfig, Problem, Table
+from volumes.config.application_tables import read_applications
+from volumes.config.config_reader import PLACEHOLDER_ADDRESS, InvalidConfig, Problem, Table
 from volumes.photo_path import VOLUME_MAX, VolumeId
 from volumes.sizes import DEFAULT_SIZES, EDGE_PIXELS_MAX, ORIGINAL_LETTER, Size
 from volumes.variant_formats import QUALITY_MAX, VariantFormats

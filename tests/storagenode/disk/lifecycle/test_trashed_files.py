@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from storagenode.disk.trash import is_day, trashed_files
+from storagenode.disk.lifecycle.trash import is_day, trashed_files
 from storagenode.protocol.errors import BadRequest, NotFound
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import parse_trashed, render_trashed

@@ -10,7 +10,7 @@ from permission_urls import (
     record_of,
     save_tokens,
 )
-from permission_urls.token_file import parse_tokens, render_tokens
+from permission_urls.files.token_file import parse_tokens, render_tokens
 
 SHOP = TokenRecord(
     id="k3v9q2mf", application="shop", scopes=("read", "upload"), expiry=1_893_456_000

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from permission_urls import TokenRecord, generate_token_id, load_tokens, save_tokens
-from permission_urls.file_lock import locked
+from permission_urls.files.file_lock import locked
 
 
 def test_no_change_of_several_writers_is_lost(tmp_path):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Container
 
 from volumes.cluster import Application
-from volumes.config_reader import Table
+from volumes.config.config_reader import Table
 from volumes.formats import FILE_SUFFIXES
 from volumes.volume_ranges import parse_volume_ranges
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.volumes.test_cluster_config import FULL, SMALLEST
-from volumes.cluster_file import load_cluster
-from volumes.config_reader import InvalidConfig
+from tests.volumes.config.test_cluster_config import FULL, SMALLEST
+from volumes.config.cluster_file import load_cluster
+from volumes.config.config_reader import InvalidConfig
 
 
 @pytest.fixture(name="config")

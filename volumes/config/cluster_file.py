@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from volumes.bucket_location import S3_SCHEME
 from volumes.cluster import Cluster, Node
-from volumes.cluster_config import parse_cluster
-from volumes.config_lines import line_of
-from volumes.config_reader import InvalidConfig, Problem
+from volumes.config.cluster_config import parse_cluster
+from volumes.config.config_lines import line_of
+from volumes.config.config_reader import InvalidConfig, Problem
 
 
 def load_cluster(path: Path) -> Cluster:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.volumes.test_cluster_config import SMALLEST, problems_of
+from tests.volumes.config.test_cluster_config import SMALLEST, problems_of
 from volumes.cluster import Application
-from volumes.cluster_config import parse_cluster
-from volumes.cluster_file import load_cluster
-from volumes.config_reader import InvalidConfig
+from volumes.config.cluster_config import parse_cluster
+from volumes.config.cluster_file import load_cluster
+from volumes.config.config_reader import InvalidConfig
 
 SHOP = """
 [applications.shop]

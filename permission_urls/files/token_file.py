@@ -22,7 +22,7 @@ from typing import Any
 
 from permission_urls.errors import UnusableTokenFile
 from permission_urls.expiry import NO_EXPIRY, is_expired
-from permission_urls.followed_file import FollowedFile
+from permission_urls.files.followed_file import FollowedFile
 from permission_urls.tokens import Token, is_token_id
 
 _FIELDS = {"application": str, "scopes": list, "expiry": int, "revoked": bool}

@@ -9,9 +9,9 @@ from runtime.crashpoint import crashpoint
 from storagenode.disk.directories import DurableDirectories
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.health import DiskHealth
+from storagenode.disk.lifecycle.tiering import check_same_copy
 from storagenode.disk.publishing import Publisher
 from storagenode.disk.reading import recorded_digest
-from storagenode.disk.tiering import check_same_copy
 from storagenode.disk.walking import names_in
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.layout import Place, covered_by, directory_of, trash_path

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from permission_urls.errors import KeyRingError
-from permission_urls.key_file import load_keys
+from permission_urls.files.key_file import load_keys
 from permission_urls.key_source import Keys
 from permission_urls.keys import KeyRing
 from permission_urls.purposes import Purpose

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.volumes.test_cluster_config import SMALLEST, problems_of
+from tests.volumes.config.test_cluster_config import SMALLEST, problems_of
 from volumes.bucket_location import BucketLocation, parse_location
-from volumes.cluster_config import parse_cluster
+from volumes.config.cluster_config import parse_cluster
 
 
 def test_a_bucket_node_has_its_location():

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volumes.address import Address
-from volumes.cluster_config import parse_cluster
-from volumes.config_reader import InvalidConfig
+from volumes.config.cluster_config import parse_cluster
+from volumes.config.config_reader import InvalidConfig
 from volumes.sizes import DEFAULT_SIZES, Size
 from volumes.variant_formats import VariantFormats
 from volumes.volume_state import VolumeState

@@ -1,0 +1,1 @@
+"""Files of keys and tokens: written under a lock, and followed while they change."""

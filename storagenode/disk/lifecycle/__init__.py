@@ -1,0 +1,1 @@
+"""Deletes, trash, relinks, and offloads of files that are published."""

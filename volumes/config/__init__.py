@@ -1,0 +1,1 @@
+"""The cluster config: `cluster.toml`, its readers, and the mistakes in it."""
