@@ -3,9 +3,9 @@
 #
 #   install-servers.sh            nginx with Lua, Varnish with vmod-digest, memcached
 #   install-servers.sh test       also wrk for benchmarks, strace and libfaketime for tests and drills,
-#                                 Node.js, PHP, and Ruby for the examples in docs/formats
+#                                 Node.js, PHP, and Ruby for the examples in docs/formats, Chromium
+#                                 for tests of pages
 #   install-servers.sh compose    packages to run compose.yaml as root: podman, runc, network DNS
-#   install-servers.sh browser    also Chromium, for screenshots of the pages
 #   install-servers.sh venv       the package that lets PYTHON (python3) create virtual environments
 #
 # Uses apt-get as root or through `sudo -n`, and starts no service. For each package that cannot be
@@ -23,9 +23,9 @@ main() {
   local purpose="${1:-up}" package
   local -a missing=()
   case "$purpose" in
-    up | test | compose | browser | venv) ;;
+    up | test | compose | venv) ;;
     *)
-      echo "usage: install-servers.sh [test|compose|browser|venv]" >&2
+      echo "usage: install-servers.sh [test|compose|venv]" >&2
       exit 2
       ;;
   esac
@@ -50,9 +50,8 @@ missing_of() {
   local -a wanted=(nginx libnginx-mod-http-lua varnish varnish-vmod-digest memcached)
   local package
   case "$1" in
-    test) wanted+=(wrk strace libfaketime nodejs php-cli ruby) ;;
+    test) wanted+=(wrk strace libfaketime nodejs php-cli ruby chromium) ;;
     compose) wanted=(podman runc netavark aardvark-dns iptables debootstrap) ;;
-    browser) wanted+=(chromium) ;;
     venv) wanted=("$(venv_package)") ;;
   esac
   for package in "${wanted[@]}"; do
@@ -101,7 +100,7 @@ loss_of() {
     nodejs | php-cli | ruby) echo "tests of the examples in docs/formats cannot run" ;;
     podman | runc | netavark | aardvark-dns | iptables) echo "compose.yaml cannot be run" ;;
     debootstrap) echo "images cannot be built without a registry" ;;
-    chromium) echo "browser tests of the pages cannot run" ;;
+    chromium) echo "tests of pages cannot run" ;;
     python*-venv) echo "Python cannot create a virtual environment" ;;
   esac
 }

@@ -52,6 +52,15 @@ def _varnish():
         yield lambda *args, **settings: stack.enter_context(running_varnish(*args, **settings))
 
 
+@pytest.fixture(name="chromium", scope="session")
+def _chromium():
+    """Return a browser that runs for the whole session."""
+    from tests.browsers.chromium import running_chromium
+
+    with running_chromium() as chromium:
+        yield chromium
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _old_objects_are_not_looked_through_again():
     """Freeze old objects, because a full collection would stop the clusters in this process.
