@@ -55,6 +55,7 @@ from permission_urls.permission import (
 )
 from permission_urls.purposes import Purpose
 from permission_urls.read_signer import ReadSigner
+from permission_urls.sessions import LINK_SECONDS, SESSION_SECONDS, Session, SessionSigner
 from permission_urls.signing import derived_key, derived_keys, mac
 from permission_urls.tickets import (
     Ticket,
@@ -86,9 +87,11 @@ __all__ = [
     "CLOCK_SKEW_SECONDS_MAX",
     "DEFAULT_APPLICATION",
     "DIGEST_IN_TRAILER",
+    "LINK_SECONDS",
     "MALFORMED_REGEX",
     "NO_EXPIRY",
     "PERMISSION_URL_REGEX",
+    "SESSION_SECONDS",
     "SIGNATURE_SECONDS",
     "TARGET_BYTES_MAX",
     "BadMac",
@@ -118,6 +121,8 @@ __all__ = [
     "RetiredKey",
     "RevokedTokens",
     "Scope",
+    "Session",
+    "SessionSigner",
     "Ticket",
     "TicketKey",
     "TicketVerifier",

@@ -24,6 +24,8 @@ class Purpose(StrEnum):
     """Permissions to upload that applications hand out."""
     CACHE = "cache"
     """Entries of memcached."""
+    CONSOLE = "console"
+    """Sessions of the console, and links that begin one."""
     PHOTO_ID = "photo-id"
     """Ids of photos with an Idempotency-Key. It signs nothing, and is never rotated."""
 

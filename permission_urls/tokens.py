@@ -149,6 +149,11 @@ def parse_scopes(names: Iterable[str]) -> frozenset[Scope]:
 
 def sign_token(keys: KeySource, token: Token) -> str:
     """Return the text of a token, signed with the signing key."""
+    return sign_claims(keys, TOKEN_KIND, claims_of(token))
+
+
+def claims_of(token: Token) -> dict[str, Any]:
+    """Return the claims of a token, as JSON."""
     claims: dict[str, Any] = {
         "id": token.id,
         "application": token.application,
@@ -158,45 +163,15 @@ def sign_token(keys: KeySource, token: Token) -> str:
     if token.volumes is not None:
         claims["volumes"] = [list(each) for each in token.volumes]
     limits = {name: getattr(token.limits, name) for name in sorted(_LIMITS)}
-    claims |= {name: limit for name, limit in limits.items() if limit is not None}
-    return sign_claims(keys, TOKEN_KIND, claims)
+    return claims | {name: limit for name, limit in limits.items() if limit is not None}
 
 
-class TokenVerifier:
-    """Verifier of tokens. `is_revoked` returns True for the id of a revoked token."""
+def parse_claims(claims: Mapping[str, Any]) -> Token:
+    """Parse what `claims_of` returns.
 
-    __slots__ = ("_claims", "_is_revoked")
-
-    def __init__(
-        self, keys: KeySource, *, is_revoked: Callable[[str], bool] = lambda _: False
-    ) -> None:
-        self._claims = ClaimsVerifier(keys, TOKEN_KIND)
-        self._is_revoked = is_revoked
-
-    def verify(self, text: str, *, scope_needed: Scope, now_seconds: float) -> Token:
-        """Return the token if it is valid now and has the scope.
-
-        Raises:
-            InvalidToken: MalformedToken, BadTokenSignature, TokenRevoked, or TokenExpired; respond
-                with 401.
-            WrongScope: The token is valid but lacks the scope; respond with 403.
-        """
-        try:
-            token = _parse_claims(self._claims.verify(text))
-        except NoPermission as error:
-            raise MalformedToken("malformed token") from error
-        except Forbidden as error:
-            raise BadTokenSignature(error.reason) from error
-        if self._is_revoked(token.id):
-            raise TokenRevoked(f"token {token.id} was revoked")
-        if is_expired(token.expiry, now_seconds):
-            raise TokenExpired(f"token {token.id} has expired")
-        if scope_needed not in token.scopes:
-            raise WrongScope(scope_needed)
-        return token
-
-
-def _parse_claims(claims: Mapping[str, Any]) -> Token:
+    Raises:
+        MalformedToken: A claim is missing, unknown, or invalid.
+    """
     if not _REQUIRED <= claims.keys() <= _CLAIMS:
         raise MalformedToken("the token has other claims than this version knows")
     try:
@@ -211,6 +186,40 @@ def _parse_claims(claims: Mapping[str, Any]) -> Token:
         )
     except (Unsignable, TypeError, ValueError) as error:
         raise MalformedToken("the token has an invalid claim") from error
+
+
+class TokenVerifier:
+    """Verifier of tokens. `is_revoked` returns True for the id of a revoked token."""
+
+    __slots__ = ("_claims", "_is_revoked")
+
+    def __init__(
+        self, keys: KeySource, *, is_revoked: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self._claims = ClaimsVerifier(keys, TOKEN_KIND)
+        self._is_revoked = is_revoked
+
+    def verify(self, text: str, *, scope_needed: Scope | None, now_seconds: float) -> Token:
+        """Return the token if it is valid now and has the scope, if any is needed.
+
+        Raises:
+            InvalidToken: MalformedToken, BadTokenSignature, TokenRevoked, or TokenExpired; respond
+                with 401.
+            WrongScope: The token is valid but lacks the scope; respond with 403.
+        """
+        try:
+            token = parse_claims(self._claims.verify(text))
+        except NoPermission as error:
+            raise MalformedToken("malformed token") from error
+        except Forbidden as error:
+            raise BadTokenSignature(error.reason) from error
+        if self._is_revoked(token.id):
+            raise TokenRevoked(f"token {token.id} was revoked")
+        if is_expired(token.expiry, now_seconds):
+            raise TokenExpired(f"token {token.id} has expired")
+        if scope_needed is not None and scope_needed not in token.scopes:
+            raise WrongScope(scope_needed)
+        return token
 
 
 def _problem_of(token: Token) -> str:

@@ -18,12 +18,16 @@ from storagemaster.caches.info_cache import InfoCache
 from storagemaster.caches.purge_sessions import PASS_SECONDS as SESSIONS_PASS_SECONDS
 from storagemaster.caches.purge_sessions import PurgeSessions
 from storagemaster.caches.purging import REPEAT_PASS_SECONDS, EdgePurger
+from storagemaster.console.samples import Samples
+from storagemaster.console.static import StaticFiles
+from storagemaster.console.stream import STATUS_SECONDS, StatusFeed
 from storagemaster.events.events import Events
 from storagemaster.events.relay import RECONNECT_SECONDS as RELAY_RECONNECT_SECONDS
 from storagemaster.events.relay import EventRelay
 from storagemaster.events.webhooks import Webhooks, receivers_of
 from storagemaster.handlers.api import Api
 from storagemaster.handlers.authorization import Authorization
+from storagemaster.handlers.console_api import ConsoleApi
 from storagemaster.handlers.cross_origin import CrossOrigin
 from storagemaster.handlers.description_api import DescriptionApi
 from storagemaster.handlers.operator_api import OperatorApi
@@ -171,7 +175,7 @@ def _wire(
     webhooks = Webhooks(receivers_of(cluster), session, keys, events)
     urls = PhotoUrls(cluster, ReadSigner(keys))
     reads = PhotoReader(mirrors)
-    port_health = PortHealth(checked_ports(cluster), session)
+    ports = PortHealth(checked_ports(cluster), session)
     purging = EdgePurger(cluster.edges, session)
     purge_sessions = PurgeSessions(cluster.edges, session, purging, master=master.id, boot=boot)
     tombstones = TombstoneDelivery(mirrors, purging)
@@ -179,14 +183,17 @@ def _wire(
     deletes = Deletes(mirrors, reads, mirroring, purging, tombstones, cache, events)
     bundles = Bundles(mirrors, mirroring, cache, events, queue)
     attempts = Attempts(mirrors, reads, bundles)
-    abandoned_jobs = AbandonedJobs(connection, keys, queue, attempts, now_seconds=time.time)
+    abandoned = AbandonedJobs(connection, keys, queue, attempts, now_seconds=time.time)
     settling = Settling(fleet)
     reconcile = Reconciler(mirrors, tombstones, settling=settling, now_seconds=time.time)
     relinking = Relinking(mirrors, reads, mirroring)
     secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
     uploads = Uploads(mirrors, mirroring, urls, queue, events, key_secret=secret)
+    status = ClusterStatus(mirrors, queue, ports, abandoned, reconcile, settling, master=master.id)
+    authorization = _authorization(cluster, master, keys, revoked_tokens)
+    console, feed = _console_api(mirrors, authorization, events, status, master)
     api = Api(
-        authorization=_authorization(cluster, master, keys, revoked_tokens),
+        authorization=authorization,
         upload_bytes_max=cluster.limits.upload_bytes_max,
         uploads=uploads,
         photos=photos,
@@ -196,30 +203,28 @@ def _wire(
         revokes=Revokes(mirrors, reads, photos, relinking, deletes, queue, key_secret=secret),
         repairs=Repairs(mirrors, reconcile),
         bundles=bundles,
-        regeneration=RegenerateApi(
-            Regeneration(mirrors, reads, relinking, queue, key_secret=secret)
-        ),
+        regeneration=_regenerate_api(mirrors, reads, relinking, queue, keys),
         operators=_operator_api(mirrors, uploads, photos, queue, keys, session),
         tiering=TieringApi(Tiering(mirrors)),
         resumable=_resumable_api(mirrors, mirroring, uploads, keys, revoked_tokens),
         description=DescriptionApi(cluster, keys),
         events=events,
         metrics=MasterMetrics(events, webhooks, clients),
-        status=ClusterStatus(
-            mirrors, queue, port_health, abandoned_jobs, reconcile, settling, master=master.id
-        ),
+        status=status,
+        console=console,
     )
     works: tuple[tuple[Work, float], ...] = (
         (fleet.poll, POLL_SECONDS),
-        (port_health.poll, PORT_POLL_SECONDS),
+        (ports.poll, PORT_POLL_SECONDS),
         (queue.flush_batch, 0.0),
         (EventRelay(cluster.queue_url, keys, events, boot=boot).run, RELAY_RECONNECT_SECONDS),
         (webhooks.send_all, 0.0),
-        (abandoned_jobs.requeue_all, ABANDONED_PASS_SECONDS),
-        (purge_sessions.settle, SESSIONS_PASS_SECONDS),
+        (abandoned.requeue_all, ABANDONED_PASS_SECONDS),
+        (feed.refresh, STATUS_SECONDS),
+        *_purges(purging, purge_sessions),
         *_repairs(mirrors, purging, tombstones, reconcile, Sweep(mirrors, queue, settling)),
     )
-    return _Parts(api, mirrors, events, purge_sessions, (fleet.poll, port_health.poll), works)
+    return _Parts(api, mirrors, events, purge_sessions, (fleet.poll, ports.poll), works)
 
 
 def _authorization(
@@ -230,6 +235,30 @@ def _authorization(
         master=master.id,
         revoked_tokens=revoked_tokens,
         applications=cluster.applications,
+    )
+
+
+def _console_api(
+    mirrors: Mirrors,
+    authorization: Authorization,
+    events: Events,
+    status: ClusterStatus,
+    master: Master,
+) -> tuple[ConsoleApi, StatusFeed]:
+    samples = Samples(master=master.id)
+    feed = StatusFeed(status, samples)
+    cluster = mirrors.cluster
+    static = StaticFiles(photo_url=cluster.public_url)
+    return (
+        ConsoleApi(authorization, static, events, feed, samples, cluster=cluster.name),
+        feed,
+    )
+
+
+def _purges(purging: EdgePurger, sessions: PurgeSessions) -> tuple[tuple[Work, float], ...]:
+    return (
+        (sessions.settle, SESSIONS_PASS_SECONDS),
+        (purging.repeat_due, REPEAT_PASS_SECONDS),
     )
 
 
@@ -244,7 +273,6 @@ def _repairs(
     return (
         (FenceLifter(mirrors, tombstones).lift_fences, FENCE_PASS_SECONDS),
         (HintedHandoff(mirrors, purging, tombstones).deliver_all, HINTS_PASS_SECONDS),
-        (purging.repeat_due, REPEAT_PASS_SECONDS),
         (reconcile.reconcile_next, reconcile.pause_seconds),
         (sweep.sweep_touched, TOUCHED_PASS_SECONDS),
         (sweep.sweep_all, SWEEP_PASS_SECONDS),
@@ -266,6 +294,17 @@ def _operator_api(
         Explanations(mirrors, photos, queue, responses),
         Scrubs(mirrors),
     )
+
+
+def _regenerate_api(
+    mirrors: Mirrors,
+    reads: PhotoReader,
+    relinking: Relinking,
+    queue: SizesQueue,
+    keys: KeySource,
+) -> RegenerateApi:
+    secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
+    return RegenerateApi(Regeneration(mirrors, reads, relinking, queue, key_secret=secret))
 
 
 def _resumable_api(

@@ -10,6 +10,7 @@ from permission_urls import (
     DEFAULT_APPLICATION,
     NO_EXPIRY,
     KeySource,
+    SessionSigner,
     Token,
     TokenLimits,
     Unsignable,
@@ -18,6 +19,7 @@ from permission_urls import (
     parse_scopes,
     sign_token,
 )
+from volumes.cluster import Cluster
 
 LIFETIME = timedelta(days=30)
 
@@ -55,3 +57,10 @@ def sign_new_token(
 ) -> str:
     """Return the text of a new token of the application `default`."""
     return sign_token(keys, new_token(scopes, expires=expires))
+
+
+def sign_in_link(cluster: Cluster, keys: KeySource) -> str:
+    """Return an address that signs in one browser to the console, once, within some minutes."""
+    master = next(iter(cluster.masters.values()))
+    link = SessionSigner(keys).sign_link(generate_token_id(os.urandom), master=master.id)
+    return f"http://{master.address}/console/sign-in#{link}"

@@ -11,6 +11,7 @@ from storagemaster.errors import BadArgument
 from storagemaster.events.events import Events
 from storagemaster.events.stream import stream_events
 from storagemaster.handlers.authorization import BODY, CALLER, URLS, Authorization, Handler
+from storagemaster.handlers.console_api import ConsoleApi
 from storagemaster.handlers.cross_origin import name_methods, options
 from storagemaster.handlers.description_api import DescriptionApi
 from storagemaster.handlers.form_uploads import FormUploads
@@ -77,7 +78,9 @@ class Api:
         tiering: TieringApi,
         resumable: TusApi,
         description: DescriptionApi,
+        console: ConsoleApi,
     ) -> None:
+        self._console = console
         self._authorization = authorization
         self._upload_bytes_max = upload_bytes_max
         self._uploads = uploads
@@ -138,6 +141,7 @@ class Api:
                 resource.add_route("HEAD", handlers["GET"])
             if "OPTIONS" not in handlers:
                 resource.add_route("OPTIONS", options)
+        self._console.add_routes(application)
         application.on_response_prepare.extend(
             (
                 _name_server,

@@ -16,6 +16,7 @@ from permission_urls import (
     KeySource,
     Scope,
     TicketVerifier,
+    Token,
     TokenLimits,
     TokenVerifier,
     VolumeRange,
@@ -25,6 +26,7 @@ from permission_urls import (
 from permission_urls.expiry import is_expired
 from permission_urls.tickets import PREFIX as TICKET_PREFIX
 from runtime.http_server import read_body
+from storagemaster.console.session import Sessions
 from storagemaster.errors import BadArgument, NotAllowed, NotAuthorized
 from storagemaster.handlers.caller import Caller
 from storagemaster.handlers.cross_origin import CrossOrigin
@@ -74,6 +76,9 @@ class Authorization:
         self.cross_origin = CrossOrigin(applications.values())
         self._tokens = TokenVerifier(keys, is_revoked=revoked_tokens.__contains__)
         self._tickets = TicketVerifier(keys)
+        self.sessions = Sessions(
+            keys, master=master, revoked_tokens=revoked_tokens, now_seconds=now_seconds
+        )
         self._signatures = InternalVerifier(keys, receiver=master)
         self._now_seconds = now_seconds
         self._quotas = UploadQuotas(now_seconds)
@@ -87,8 +92,7 @@ class Authorization:
         async def authorized(request: web.Request) -> web.StreamResponse:
             match route.access:
                 case Scope():
-                    token = request.headers.get("Authorization", "")
-                    caller = request[CALLER] = self.caller_of(token, route.access)
+                    caller = request[CALLER] = self.sender_of(request, route.access)
                     self.cross_origin.refuse_other_origins(request, caller.application)
                     if "volume" in request.match_info:
                         caller.refuse_other_volumes(volume_in(request))
@@ -116,7 +120,21 @@ class Authorization:
             caller.expiry, self._now_seconds()
         )
 
-    def caller_of(self, authorization: str, scope: Scope) -> Caller:
+    def sender_of(self, request: web.Request, scope: Scope | None) -> Caller:
+        """Return the caller of a request with a token, or with the cookie of the console.
+
+        Raises:
+            NotAuthorized: It has neither, or one that is not valid.
+            NotAllowed: It lacks the scope, if any is needed, or another web site sent it.
+        """
+        authorization = request.headers.get("Authorization")
+        if authorization is None and (session := self.sessions.session_of(request)) is not None:
+            if scope is not None and scope not in session.token.scopes:
+                raise NotAllowed(f"this needs a token of scope {scope}")
+            return self.caller_with(session.token)
+        return self.caller_of(authorization or "", scope)
+
+    def caller_of(self, authorization: str, scope: Scope | None) -> Caller:
         """Return the caller with this Authorization header.
 
         Raises:
@@ -125,24 +143,39 @@ class Authorization:
         """
         kind, _, token = authorization.partition(" ")
         if kind.lower() != "bearer" or not token:
-            raise NotAuthorized(f"send Authorization: Bearer with a token of scope {scope}")
+            needed = f"a token of scope {scope}" if scope else "a token"
+            raise NotAuthorized(f"send Authorization: Bearer with {needed}")
         if scope is Scope.UPLOAD and token.strip().startswith(f"{TICKET_PREFIX}."):
             return self.caller_with_ticket(token.strip())
+        return self.caller_with(self.token_of(token.strip(), scope))
+
+    def token_of(self, text: str, scope: Scope | None = None) -> Token:
+        """Return a token that is valid now.
+
+        Raises:
+            NotAuthorized: It is not valid.
+            NotAllowed: It lacks the scope, if any is needed.
+        """
         try:
-            verified = self._tokens.verify(
-                token.strip(), scope_needed=scope, now_seconds=self._now_seconds()
-            )
+            return self._tokens.verify(text, scope_needed=scope, now_seconds=self._now_seconds())
         except InvalidToken as error:
             raise NotAuthorized(f"the token was refused: {error.reason}") from error
         except WrongScope as error:
             raise NotAllowed(f"this needs a token of scope {scope}") from error
+
+    def caller_with(self, token: Token) -> Caller:
+        """Return the caller with a verified token.
+
+        Raises:
+            NotAllowed: Its volumes are not volumes of its application.
+        """
         caller = Caller(
-            token_id=verified.id,
-            application=verified.application,
-            scopes=verified.scopes,
-            volumes=verified.volumes,
-            expiry=verified.expiry,
-            limits=verified.limits,
+            token_id=token.id,
+            application=token.application,
+            scopes=token.scopes,
+            volumes=token.volumes,
+            expiry=token.expiry,
+            limits=token.limits,
         )
         return self._restricted(caller)
 

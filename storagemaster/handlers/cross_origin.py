@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from storagemaster import wire
+from storagemaster.console.session import is_own_origin
 from storagemaster.errors import NotAllowed
 from storagemaster.resumable import tus
 from volumes.cluster import Application
@@ -64,6 +65,7 @@ class CrossOrigin:
         """Raise if a page of a web site that is not the application's sends the request.
 
         An application without origins has no rule, except that the origins of others are refused.
+        The console is at the storagemaster's own origin.
 
         Raises:
             NotAllowed: The origin is not one of the application's.
@@ -71,6 +73,8 @@ class CrossOrigin:
         origin = request.headers.get("Origin")
         own = self._origins.get(application, frozenset())
         if origin is None or origin in own or not (own or origin in self._all):
+            return
+        if is_own_origin(request):
             return
         request[_REFUSED] = True
         raise NotAllowed(

@@ -16,6 +16,7 @@ from glassplate.session.new_tokens import sign_new_token
 from permission_urls import InternalSigner, KeyRing
 from storagemaster import app
 from storagemaster.client import MasterClient
+from storagemaster.console.stream import StatusFeed
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.jobs.sweep import Sweep
 from storagemaster.mirrors.fleet import Fleet
@@ -88,6 +89,7 @@ class ManualMaster:
         self.fence_lifter: FenceLifter = passes.owner(FenceLifter)
         self.reconcile: Reconciler = passes.owner(Reconciler)
         self.sweep: Sweep = passes.owner(Sweep)
+        self.status_feed: StatusFeed = passes.owner(StatusFeed)
         self.worker = MasterClient([master], session, InternalSigner(keys))
         self._master = master
         self.url = f"http://{master.address}"

@@ -28,7 +28,7 @@ from glassplate.local.ports import PortsInUse
 from glassplate.local.preparation import DEFAULT_PORT, AlreadyRunning, data_lock
 from glassplate.local.processes import StartFailed, SupervisedProcess
 from glassplate.local.samples import SampleOutcome, upload_samples
-from glassplate.session.new_tokens import sign_new_token
+from glassplate.session.new_tokens import sign_in_link, sign_new_token
 from permission_urls import KeyRingError
 from storagenode.protocol.errors import NodeError
 from storagenode.store import RootRefused
@@ -135,7 +135,8 @@ async def _serve(
                 click.echo(f"The sample photos were not uploaded: {error}", err=True)
         following = asyncio.create_task(cluster.follow_edges(partial(click.echo, err=True)))
         control.is_ready = True
-        for line in welcome_lines(cluster, token, outcomes, all_urls=all_urls):
+        link = sign_in_link(cluster.cluster, cluster.keys)
+        for line in welcome_lines(cluster, token, link, outcomes, all_urls=all_urls):
             click.echo(line)
         # The reasons are above all that was printed since.
         for line in failed_names(reasons):

@@ -12,7 +12,7 @@ from glassplate.local.cluster import LocalCluster
 from glassplate.local.samples import SampleOutcome
 
 COLUMNS = 80
-_SAMPLE_SIZE = "m"
+READY = "ready"
 _KINDS = {"nginx": "nginx edge", "varnish": "Varnish edge"}
 
 
@@ -47,9 +47,14 @@ def failed_names(reasons: Mapping[str, str]) -> Iterator[str]:
 
 
 def welcome_lines(
-    local: LocalCluster, token: str, outcomes: Sequence[SampleOutcome], *, all_urls: bool
+    local: LocalCluster,
+    token: str,
+    link: str,
+    outcomes: Sequence[SampleOutcome],
+    *,
+    all_urls: bool,
 ) -> Iterator[str]:
-    """Yield the services, the sample photos, the token, and commands to try."""
+    """Yield the services, the token, commands to try, and last the address to open."""
     rows = [(process.plan.name, *_service(local, process.plan.name)) for process in local.processes]
     rows.sort(key=lambda row: not row[2].startswith("http"))
     names, kinds = (max(len(row[column]) for row in rows) for column in (0, 1))
@@ -57,9 +62,7 @@ def welcome_lines(
     yield from (f"{name:<{names}}  {kind:<{kinds}}  {at}".rstrip() for name, kind, at in rows)
     if outcomes:
         yield ""
-        yield "Sample photos:" if all_urls else "Sample photos (--urls prints every size):"
-        for outcome in outcomes:
-            yield from _sample_lines(outcome, all_urls=all_urls)
+        yield from _sample_summary(outcomes, all_urls=all_urls)
     yield ""
     yield "API token for uploads, reads, and deletes:"
     yield f"  TOKEN={token}"
@@ -76,7 +79,9 @@ def welcome_lines(
     yield '  curl --data-binary @cat.jpg -H "Authorization: Bearer $TOKEN" \\'
     yield f"    http://{master.address}/photos"
     yield ""
-    yield "Ctrl-C stops the cluster."
+    yield "Ctrl-C stops the cluster. Open the console, signed in (once, within 15 minutes):"
+    yield ""
+    yield link
 
 
 def _service(local: LocalCluster, name: str) -> tuple[str, str]:
@@ -98,13 +103,22 @@ def _service(local: LocalCluster, name: str) -> tuple[str, str]:
     return "image worker", ""
 
 
-def _sample_lines(outcome: SampleOutcome, *, all_urls: bool) -> Iterator[str]:
-    yield from textwrap.wrap(
-        f"{outcome.name}: {outcome.state}", COLUMNS - 2, initial_indent="  ", subsequent_indent="  "
-    )
+def _sample_summary(outcomes: Sequence[SampleOutcome], *, all_urls: bool) -> Iterator[str]:
+    """Yield the sample photos that are not ready, and all with their URLs if they are wanted."""
     if all_urls:
-        for size, url in outcome.urls.items():
-            yield f"  size {size}:"
-            yield url
-    elif outcome.urls:
-        yield outcome.urls.get(_SAMPLE_SIZE) or next(iter(outcome.urls.values()))
+        yield "Sample photos:"
+        for outcome in outcomes:
+            yield from _wrapped(f"{outcome.name}: {outcome.state}")
+            for size, url in outcome.urls.items():
+                yield f"  size {size}:"
+                yield url
+        return
+    ready = [outcome for outcome in outcomes if outcome.state == READY]
+    yield f"{len(ready)} sample photos are ready: the console shows them (--urls prints the URLs)."
+    for outcome in outcomes:
+        if outcome.state != READY:
+            yield from _wrapped(f"{outcome.name}: {outcome.state}")
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, COLUMNS - 2, initial_indent="  ", subsequent_indent="  ")

@@ -27,6 +27,7 @@ from glassplate.local.samples import SampleOutcome
 from glassplate.session.new_tokens import sign_new_token
 
 HIGHEST_PORT = 65535 - PORTS_USED
+LINK = "http://127.0.0.1:8090/console/sign-in#link"
 STEP = "Sizes of a-photo-with-a-long-name.jpg"
 
 
@@ -59,24 +60,25 @@ def too_wide(lines):
 
 def test_every_service_has_one_line(local, token):
     """A line has the service's name and, except for workers, its address."""
-    lines = list(welcome_lines(local, token, [], all_urls=False))
+    lines = list(welcome_lines(local, token, LINK, [], all_urls=False))
     for process in local.processes:
         [line] = [line for line in lines if line.split() and line.split()[0] == process.plan.name]
         assert "127.0.0.1:" in line or "image worker" in line
     assert too_wide(lines) == []
 
 
-def test_every_sample_photo_has_one_url(local, token):
-    """The URL is on a line of its own, so that it can be copied from a terminal that folds it."""
-    lines = list(welcome_lines(local, token, outcomes("ready", "ready"), all_urls=False))
-    urls = [line for line in lines if line.startswith("http://h/")]
-    assert [url[:12] for url in urls] == ["http://h/0_m", "http://h/1_m"]
+def test_the_address_of_the_console_comes_last(local, token):
+    """No URL of a photo scrolls it away: the console shows the sample photos."""
+    lines = list(welcome_lines(local, token, LINK, outcomes("ready", "ready"), all_urls=False))
+    assert lines[-1] == LINK
+    assert [line for line in lines if line.startswith("http://h/")] == []
+    assert "2 sample photos are ready" in "\n".join(lines)
     assert too_wide(lines) == []
 
 
 def test_all_urls_of_all_sizes_can_be_printed(local, token):
     """`--urls` prints every URL of every sample photo."""
-    lines = list(welcome_lines(local, token, outcomes("ready", "ready"), all_urls=True))
+    lines = list(welcome_lines(local, token, LINK, outcomes("ready", "ready"), all_urls=True))
     assert len([line for line in lines if line.startswith("http://h/")]) == 6
     assert too_wide(lines) == []
 
@@ -84,7 +86,7 @@ def test_all_urls_of_all_sizes_can_be_printed(local, token):
 def test_a_long_reason_is_wrapped(local, token):
     """The reason for failed sizes is wrapped at 80 columns."""
     reason = "not ready after 120 s: " + "the queue is down, and " * 6
-    lines = list(welcome_lines(local, token, outcomes(reason), all_urls=False))
+    lines = list(welcome_lines(local, token, LINK, outcomes(reason), all_urls=False))
     assert " ".join(" ".join(lines).split()).count("the queue is down") == 6
     assert too_wide(lines) == []
 

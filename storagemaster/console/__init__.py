@@ -1,0 +1,1 @@
+"""The console of a storagemaster: its pages, its sessions, and its live data."""

@@ -1,0 +1,72 @@
+"""The files of the console, as the package has them: no build step, and no other host."""
+
+import hashlib
+from importlib.resources import files
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+PAGES = ("photos", "photo", "upload", "cluster", "volumes", "work", "audit", "sign-in")
+INDEX = "index.html"
+
+_TYPES = {
+    "css": "text/css",
+    "html": "text/html",
+    "jpg": "image/jpeg",
+    "js": "text/javascript",
+    "svg": "image/svg+xml",
+}
+
+
+class StaticFiles:
+    """The console's files, read once. Browsers check on each use whether one has changed."""
+
+    def __init__(self, *, photo_url: str) -> None:
+        """`photo_url` is the address of the photos in the pages."""
+        folder = files("storagemaster.console") / "static"
+        self._files = {
+            each.name: each.read_bytes()
+            for each in folder.iterdir()
+            if each.name.rpartition(".")[2] in _TYPES
+        }
+        self._headers = security_headers(photo_url)
+
+    def response(self, name: str, request: web.Request) -> web.Response:
+        """Return a file, or 304 if the browser has it.
+
+        Raises:
+            HTTPNotFound: The console has no such file.
+        """
+        body = self._files.get(name)
+        if body is None:
+            raise web.HTTPNotFound
+        etag = hashlib.sha256(body).hexdigest()[:32]
+        headers = {**self._headers, "Cache-Control": "no-cache", "ETag": f'"{etag}"'}
+        if any(each.value in {etag, "*"} for each in request.if_none_match or ()):
+            return web.Response(status=304, headers=headers)
+        media_type = _TYPES[name.rpartition(".")[2]]
+        charset = None if media_type == "image/jpeg" else "utf-8"
+        return web.Response(body=body, content_type=media_type, charset=charset, headers=headers)
+
+
+def security_headers(photo_url: str) -> dict[str, str]:
+    """Return headers that keep the pages to their own scripts, and photos to the edge."""
+    edge = urlsplit(photo_url)
+    policy = (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        f"img-src 'self' blob: {edge.scheme}://{edge.netloc}",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+    return {
+        "Content-Security-Policy": "; ".join(policy),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
