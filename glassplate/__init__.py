@@ -10,6 +10,7 @@ from glassplate.errors import (
     GlassplateError,
     IdempotencyKeyReused,
     InvalidResponse,
+    InvalidWebhook,
     NoKeys,
     NotAllowed,
     NotAuthorized,
@@ -32,6 +33,7 @@ from glassplate.errors import (
 from glassplate.markup.html import Html
 from glassplate.markup.info import Info
 from glassplate.session.retries import Retries, Timeouts
+from glassplate.session.webhook_events import PhotoEvent
 from storagemaster.wire import Copy, Deletion, PhotoStatus, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
 
@@ -48,12 +50,14 @@ __all__ = [
     "IdempotencyKeyReused",
     "Info",
     "InvalidResponse",
+    "InvalidWebhook",
     "NoKeys",
     "NoToken",
     "NotAllowed",
     "NotAuthorized",
     "NotFound",
     "NotReadyInTime",
+    "PhotoEvent",
     "PhotoGone",
     "PhotoStatus",
     "PhotoVersion",

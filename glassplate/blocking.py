@@ -8,7 +8,6 @@
 'pending'
 """
 
-import threading
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from glassplate import client as asynchronous
 from glassplate.markup.html import Html
 from glassplate.markup.info import Info
+from glassplate.session.loop_thread import LoopThread
 from glassplate.session.retries import Retries, Timeouts
+from glassplate.session.signing import TICKET_BYTES_MAX
 from storagemaster.wire import (
     PAGE_PHOTOS_MAX,
     Deletion,
@@ -31,10 +32,9 @@ from volumes.photo_path import PhotoVersion
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
 
 if TYPE_CHECKING:
-    import asyncio
-
     from glassplate.session.downloads import Downloaded
     from glassplate.session.exchange import Progress
+    from glassplate.session.webhook_events import PhotoEvent
     from permission_urls import KeySource
 
 _Result = TypeVar("_Result")
@@ -70,7 +70,7 @@ class Client:
             retries=retries,
             timeouts=timeouts,
         )
-        self._loop: _LoopThread | None = None
+        self._loop: LoopThread | None = None
 
     @classmethod
     def from_cluster(
@@ -83,15 +83,39 @@ class Client:
         timeouts: Timeouts | None = None,
     ) -> Self:
         """Return a client of the cluster that a `cluster.toml` describes."""
-        client = cls.__new__(cls)
-        client._client = asynchronous.Client.from_cluster(  # noqa: SLF001  # a constructor too
-            path, masters=masters, token=token, retries=retries, timeouts=timeouts
+        return cls._of(
+            asynchronous.Client.from_cluster(
+                path, masters=masters, token=token, retries=retries, timeouts=timeouts
+            )
         )
-        client._loop = None  # noqa: SLF001  # a constructor too
-        return client
+
+    @classmethod
+    def from_application(
+        cls,
+        path: Path | str,
+        *,
+        masters: Sequence[str] = (),
+        retries: Retries | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> Self:
+        """Return a client with an application's file, which has all that the application may use.
+
+        `glassplate application export` writes the file. `masters` replace its storagemasters.
+        """
+        return cls._of(
+            asynchronous.Client.from_application(
+                path, masters=masters, retries=retries, timeouts=timeouts
+            )
+        )
+
+    @classmethod
+    def _of(cls, client: asynchronous.Client) -> Self:
+        made = cls.__new__(cls)
+        made._client, made._loop = client, None  # noqa: SLF001  # a constructor too
+        return made
 
     def __enter__(self) -> Self:
-        self._loop = _LoopThread()
+        self._loop = LoopThread()
         self._call(self._client.__aenter__())
         return self
 
@@ -288,6 +312,41 @@ class Client:
             scopes, expires=expires, application=application, volumes=volumes
         )
 
+    def ticket(
+        self,
+        *,
+        count: int = 1,
+        bytes_max: int = TICKET_BYTES_MAX,
+        expires: timedelta = timedelta(hours=1),
+        formats: Sequence[str] | None = None,
+        sha256: str | None = None,
+        volume: int | None = None,
+        strict: bool = False,
+        to: str | None = None,
+        ref: str | None = None,
+    ) -> str:
+        """Sign a ticket, with which a browser or a device uploads photos, without a network."""
+        return self._client.ticket(
+            count=count,
+            bytes_max=bytes_max,
+            expires=expires,
+            formats=formats,
+            sha256=sha256,
+            volume=volume,
+            strict=strict,
+            to=to,
+            ref=ref,
+        )
+
+    def verify_webhook(self, signature: str | None, body: bytes) -> "PhotoEvent":
+        """Return the event of a webhook, from its Glassplate-Signature header and its body."""
+        return self._client.verify_webhook(signature, body)
+
+    @property
+    def upload_urls(self) -> tuple[str, ...]:
+        """The addresses that browsers and devices upload to; empty without an application file."""
+        return self._client.upload_urls
+
     def find_url(self, photo: str | PhotoVersion, size: str) -> str:
         """Return the permission URL of one size: signed locally, or requested from the cluster."""
         return self._call(self._client.find_url(photo, size))
@@ -298,47 +357,6 @@ class Client:
             work.close()
             raise RuntimeError("the client is not open: use it inside its `with` block")
         return loop.run(work)
-
-
-class _LoopThread:
-    """An event loop in a daemon thread."""
-
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop
-        self._stopped: asyncio.Event
-        self._started = threading.Event()
-        self._thread = threading.Thread(target=self._main, name="glassplate", daemon=True)
-        self._thread.start()
-        self._started.wait()
-
-    def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """Run a coroutine in the loop, and return its result."""
-        import asyncio
-
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        finally:
-            # Ctrl-C interrupts only the waiting thread, so cancel the work as well.
-            future.cancel()
-
-    def stop(self) -> None:
-        """Stop the loop, and cancel everything in it."""
-        self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join()
-
-    def _main(self) -> None:
-        import asyncio
-
-        asyncio.run(self._serve())
-
-    async def _serve(self) -> None:
-        import asyncio
-
-        self._loop = asyncio.get_running_loop()
-        self._stopped = asyncio.Event()
-        self._started.set()
-        await self._stopped.wait()
 
 
 async def _chunks(source: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -12,41 +12,37 @@
 ('mirrored', True)
 """
 
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from glassplate.errors import BadConfig, NotFound, NotReadyInTime, SizesFailed
+from glassplate.errors import BadConfig, NotFound
 from glassplate.session.config_files import load_config, load_key_file
+from glassplate.session.lookups import Lookups
 from glassplate.session.operations import Operations
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.signing import Signing
 from glassplate.urls.references import parse_reference, parse_version_reference
 from storagemaster import wire
-from storagemaster.wire import Deletion, PhotoPage, PhotoStatus, Receipt, Revocation
+from storagemaster.wire import Deletion, Receipt, Revocation
 from volumes.photo_path import PhotoVersion
 from volumes.sizes import DEFAULT_SIZES, ORIGINAL_LETTER, Size
 
 if TYPE_CHECKING:
     # Imported late, so that the command line starts without the network library.
+    from glassplate.session.application_file import ApplicationFile
     from glassplate.session.cluster_session import ClusterSession
     from glassplate.session.downloads import Downloaded
     from glassplate.session.exchange import Progress
     from glassplate.session.regeneration import Regeneration
     from glassplate.session.sinks import Sink
     from glassplate.session.sources import Source
-    from permission_urls import KeySource
-
-READY_PAUSE_SECONDS_MIN = 0.1
-READY_PAUSE_SECONDS_MAX = 1.0
-# A page lists several shards, each on the disks of all mirrors.
-LIST_SECONDS = 120.0
+    from permission_urls import DerivedKey, KeySource
 
 
-class Client(Signing, Operations):
+class Client(Signing, Lookups, Operations):
     """A client of a cluster, for applications. An asynchronous context manager.
 
     `masters` are URLs of storagemasters, such as "http://127.0.0.1:8090". If one does not respond,
@@ -80,7 +76,8 @@ class Client(Signing, Operations):
         self._token = token
         self._keys = load_key_file(keys) if isinstance(keys, Path | str) else keys
         own = load_key_file(signing_key) if isinstance(signing_key, Path | str) else signing_key
-        self._url_keys = own or self._keys
+        self._url_keys: KeySource | DerivedKey | None = own or self._keys
+        self._application: ApplicationFile | None = None
         self._keys_error = "this client has neither a token nor keys"
         self._edges = tuple(edge.rstrip("/") for edge in edges)
         self._sizes = tuple(sizes)
@@ -120,6 +117,38 @@ class Client(Signing, Operations):
             client._keys = client._url_keys = load_key_file(cluster.keys_file)
         except BadConfig as error:
             client._keys_error = str(error)
+        return client
+
+    @classmethod
+    def from_application(
+        cls,
+        path: Path | str,
+        *,
+        masters: Sequence[str] = (),
+        retries: Retries | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> Self:
+        """Return a client with an application's file, which has all that the application may use.
+
+        `glassplate application export` writes the file. `masters` replace its storagemasters.
+
+        Raises:
+            BadConfig: The file is invalid, cannot be read, or is accessible to other users.
+        """
+        from glassplate.session.application_file import load_application
+
+        file = load_application(Path(path))
+        client = cls(
+            list(masters) or list(file.masters),
+            token=file.token,
+            edges=file.edges,
+            sizes=file.sizes,
+            retries=retries,
+            timeouts=timeouts,
+        )
+        client._application = file
+        client._url_keys = file.read_key
+        client._keys_error = f"{path} has no key for it"
         return client
 
     async def __aenter__(self) -> Self:
@@ -229,75 +258,6 @@ class Client(Signing, Operations):
         finally:
             sink.discard()
         return downloaded
-
-    async def info(self, reference: str | PhotoVersion) -> PhotoStatus:
-        """Return the state of a photo version (pending, ready, or failed) and its URLs.
-
-        Raises:
-            NotFound: The photo version does not exist.
-            PhotoGone: The photo version was deleted.
-        """
-        fields = asdict(parse_version_reference(reference))
-        return await self._opened().request(wire.PHOTO, wire.parse_status, fields)
-
-    async def infos(self, references: Sequence[str | PhotoVersion]) -> list[PhotoStatus]:
-        """Return the states of many photo versions, in order, including `gone` and `unknown`."""
-        return await self._opened().photos([parse_version_reference(each) for each in references])
-
-    async def list_photos(
-        self, volume: int, *, after: str | None = None, limit: int = wire.PAGE_PHOTOS_MAX
-    ) -> PhotoPage:
-        """Return up to `limit` photo versions of a volume that are stored and not deleted.
-
-        Pass the page's `after` to get the next page; it is None on the last. The list is complete
-        if no page has `unreachable` mirrors.
-
-        Raises:
-            NotFound: The volume does not exist.
-        """
-        query = [("volume", str(volume)), ("limit", str(limit))]
-        query += [("after", after)] if after is not None else []
-        return await self._opened().request(
-            wire.PHOTOS_OF_VOLUME, wire.parse_page, query=query, response_seconds_min=LIST_SECONDS
-        )
-
-    async def pages(self, volume: int) -> AsyncIterator[PhotoPage]:
-        """Yield all pages of a volume's photos."""
-        after: str | None = None
-        while True:
-            page = await self.list_photos(volume, after=after)
-            yield page
-            after = page.after
-            if after is None:
-                return
-
-    async def wait_until_ready(
-        self, reference: str | PhotoVersion, timeout_seconds: float = 60
-    ) -> PhotoStatus:
-        """Wait until every size of a photo version is made.
-
-        Raises:
-            SizesFailed: The sizes cannot be made, for its `reason`. The original is stored.
-            NotReadyInTime: The timeout expired.
-        """
-        import asyncio
-
-        ends_seconds = time.monotonic() + timeout_seconds
-        pause_seconds = READY_PAUSE_SECONDS_MIN
-        while True:
-            status = await self.info(reference)
-            if status.state == "ready":
-                return status
-            if status.state == "failed":
-                raise SizesFailed(
-                    f"sizes of {reference} cannot be made: {status.reason}", reason=status.reason
-                )
-            if time.monotonic() + pause_seconds > ends_seconds:
-                raise NotReadyInTime(
-                    f"the sizes of {reference} were not made within {timeout_seconds:g} s"
-                )
-            await asyncio.sleep(pause_seconds)
-            pause_seconds = min(2 * pause_seconds, READY_PAUSE_SECONDS_MAX)
 
     async def delete(self, reference: str | PhotoVersion) -> Deletion:
         """Delete VOLUME/PHOTO/VERSION, or all versions of VOLUME/PHOTO, permanently.

@@ -18,6 +18,7 @@ GlassplateError
 │   ├── TooLarge        413  more bytes than the cluster accepts
 │   └── UnsupportedFormat 415 not a photo in a supported format
 ├── SizesFailed              the photo is stored, but its sizes cannot be made
+├── InvalidWebhook           a request that the cluster did not send as a webhook
 └── ClusterError             a fault of the cluster; a later retry can help
     ├── Unavailable     503  a server is temporarily unable (502 and 504 also)
     ├── Unreachable          no server responded
@@ -159,6 +160,12 @@ class SizesFailed(GlassplateError):
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class InvalidWebhook(GlassplateError):
+    """A request that is not a webhook of the cluster, or that is too old. Respond with 403."""
+
+    code = "invalid-webhook"
 
 
 class ClusterError(GlassplateError):

@@ -1,5 +1,6 @@
 """Permission URLs, API tokens, signed requests, jobs, and webhooks."""
 
+from permission_urls.application_keys import application_key, application_keys
 from permission_urls.errors import (
     BadMac,
     BadTokenSignature,
@@ -29,6 +30,7 @@ from permission_urls.files.key_file import load_keys, parse_keys, render_keys, s
 from permission_urls.files.token_file import (
     RevokedTokens,
     TokenRecord,
+    add_token,
     load_tokens,
     record_of,
     save_tokens,
@@ -56,10 +58,9 @@ from permission_urls.permission import (
 from permission_urls.purposes import Purpose
 from permission_urls.read_signer import ReadSigner
 from permission_urls.sessions import LINK_SECONDS, SESSION_SECONDS, Session, SessionSigner
-from permission_urls.signing import derived_key, derived_keys, mac
+from permission_urls.signing import DerivedKey, derived_key, derived_keys, mac
 from permission_urls.tickets import (
     Ticket,
-    TicketKey,
     TicketVerifier,
     generate_ticket_id,
     sign_ticket,
@@ -96,6 +97,7 @@ __all__ = [
     "TARGET_BYTES_MAX",
     "BadMac",
     "BadTokenSignature",
+    "DerivedKey",
     "Expired",
     "FollowedFile",
     "FollowedKeys",
@@ -124,7 +126,6 @@ __all__ = [
     "Session",
     "SessionSigner",
     "Ticket",
-    "TicketKey",
     "TicketVerifier",
     "Token",
     "TokenExpired",
@@ -142,6 +143,9 @@ __all__ = [
     "VolumeRange",
     "VolumeRanges",
     "WrongScope",
+    "add_token",
+    "application_key",
+    "application_keys",
     "cache_control",
     "common_ranges",
     "derived_key",

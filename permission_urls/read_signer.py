@@ -7,15 +7,15 @@ from permission_urls.expiry import NO_EXPIRY, render_expiry
 from permission_urls.key_source import KeySource
 from permission_urls.permission import is_stem, join_url, parse_photo_path, signed_bytes
 from permission_urls.purposes import Purpose
-from permission_urls.signing import PurposeSigner
+from permission_urls.signing import DerivedKey, PurposeSigner
 
 
 class ReadSigner:
-    """Signer of permission URLs with the signing key."""
+    """Signer of permission URLs with the signing key of a source, or with a derived key."""
 
     __slots__ = ("_signer",)
 
-    def __init__(self, keys: KeySource) -> None:
+    def __init__(self, keys: KeySource | DerivedKey) -> None:
         self._signer = PurposeSigner(keys, Purpose.READ)
 
     def url(self, path: str, *, size_class: str, expiry_seconds: int = NO_EXPIRY) -> str:

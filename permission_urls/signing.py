@@ -12,6 +12,7 @@ import hashlib
 import hmac
 from binascii import b2a_base64
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from itsdangerous import Signer
@@ -30,6 +31,14 @@ _BLOCK_BYTES = 64
 _INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedKey:
+    """A key that signs for one purpose, or for one application, with no way to its secret."""
+
+    key_id: str
+    secret: bytes = field(repr=False)
 
 
 class TruncatedHmacSha256(SigningAlgorithm):
@@ -102,24 +111,29 @@ class KeyedMac:
 
 
 class PurposeSigner:
-    """Signer for one purpose, which follows the signing key of its source."""
+    """Signer for one purpose: with a derived key, or with the signing key of a source."""
 
-    __slots__ = ("_keys", "_mac", "_purpose", "_ring")
+    __slots__ = ("_follow", "_key_id", "_mac", "_purpose", "_ring")
 
-    def __init__(self, keys: KeySource, purpose: Purpose) -> None:
-        self._keys = keys
+    def __init__(self, keys: KeySource | DerivedKey, purpose: Purpose) -> None:
         self._purpose = purpose
-        self._use(keys.ring(purpose))
+        self._follow: partial[KeyRing] | None = None
+        self._ring: KeyRing | None = None
+        if isinstance(keys, DerivedKey):
+            self._key_id, self._mac = keys.key_id, KeyedMac(keys.secret)
+        else:
+            self._follow = partial(keys.ring, purpose)
+            self._use(self._follow())
 
     def current(self) -> tuple[str, KeyedMac]:
         """Return the id of the signing key, and its MAC."""
-        ring = self._keys.ring(self._purpose)
-        if ring is not self._ring:
+        if self._follow is not None and (ring := self._follow()) is not self._ring:
             self._use(ring)
-        return ring.signing_key.key_id, self._mac
+        return self._key_id, self._mac
 
     def _use(self, ring: KeyRing) -> None:
         self._ring = ring
+        self._key_id = ring.signing_key.key_id
         self._mac = KeyedMac(_derive(ring.signing_key, self._purpose))
 
 
@@ -140,8 +154,13 @@ class PurposeVerifier:
         self._use(derived_keys, retired_ids)
 
     @classmethod
-    def of(cls, keys: KeySource, purpose: Purpose) -> "PurposeVerifier":
-        """Return a verifier that follows its source, and can tell retired from unknown keys."""
+    def of(cls, keys: KeySource | Mapping[str, bytes], purpose: Purpose) -> "PurposeVerifier":
+        """Return a verifier with derived keys by id, or one that follows its source.
+
+        The latter can tell retired from unknown keys.
+        """
+        if isinstance(keys, Mapping):
+            return cls(keys)
         verifier = cls({})
         verifier._follow = partial(keys.ring, purpose)
         verifier.follow()

@@ -11,19 +11,19 @@ tickets of that application and nothing else. A ticket can also have `formats`, 
 claim that this version does not know makes the ticket invalid, because it can be a restriction.
 """
 
-import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from permission_urls.application_keys import application_key, application_keys
 from permission_urls.errors import Expired, NoPermission, Unsignable
 from permission_urls.expiry import is_expired
 from permission_urls.key_source import KeySource
 from permission_urls.keys import RandomBytes
 from permission_urls.purposes import Purpose
 from permission_urls.signed_claims import render_claims, render_signed, split_claims
-from permission_urls.signing import KeyedMac, PurposeVerifier, derived_keys
+from permission_urls.signing import DerivedKey, KeyedMac, PurposeVerifier
 from permission_urls.tokens import APPLICATION_PATTERN
 
 PREFIX = "gt1"
@@ -74,23 +74,12 @@ def generate_ticket_id(random_bytes: RandomBytes) -> str:
     return "".join(_ID_CHARACTERS[number >> shift & 31] for shift in range(0, 65, 5))
 
 
-@dataclass(frozen=True, slots=True)
-class TicketKey:
-    """The key with which one application signs tickets."""
-
-    key_id: str
-    secret: bytes
+def ticket_key_of(keys: KeySource, application: str) -> DerivedKey:
+    """Return the key with which an application signs tickets."""
+    return application_key(keys, Purpose.TICKET, application)
 
 
-def ticket_key_of(keys: KeySource, application: str) -> TicketKey:
-    """Return the signing key of an application."""
-    ring = keys.ring(Purpose.TICKET)
-    key_id = ring.signing_key.key_id
-    derived = derived_keys(ring, Purpose.TICKET)[key_id]
-    return TicketKey(key_id, _secret_of(derived, application))
-
-
-def sign_ticket(key: TicketKey, ticket: Ticket) -> str:
+def sign_ticket(key: DerivedKey, ticket: Ticket) -> str:
     """Return the text of a ticket, for an Authorization header or the field of a form.
 
     Raises:
@@ -126,11 +115,8 @@ class TicketVerifier:
         application = claims.values.get("application")
         if not isinstance(application, str) or not _APPLICATION.fullmatch(application):
             raise NoPermission
+        secrets = application_keys(self._keys, Purpose.TICKET, application)
         ring = self._keys.ring(Purpose.TICKET)
-        secrets = {
-            key_id: _secret_of(derived, application)
-            for key_id, derived in derived_keys(ring, Purpose.TICKET).items()
-        }
         retired = [key.key_id for key in ring.keys if not key.state.verifies]
         PurposeVerifier(secrets, retired_ids=retired).check(
             claims.signed, key_id=claims.key_id, mac=claims.mac
@@ -141,10 +127,6 @@ class TicketVerifier:
         if ticket.expiry > now_seconds + LIFETIME_SECONDS_MAX:
             raise NoPermission
         return ticket
-
-
-def _secret_of(derived: bytes, application: str) -> bytes:
-    return hmac.digest(derived, application.encode(), "sha256")
 
 
 def _ticket_of(claims: Mapping[str, Any]) -> Ticket:

@@ -29,11 +29,7 @@ class Verifier:
     def __init__(
         self, keys: KeySource | Mapping[str, bytes], size_classes: Mapping[str, str]
     ) -> None:
-        self._keys = (
-            PurposeVerifier(keys)
-            if isinstance(keys, Mapping)
-            else PurposeVerifier.of(keys, Purpose.READ)
-        )
+        self._keys = PurposeVerifier.of(keys, Purpose.READ)
         self._size_classes = dict(size_classes)
         # Only valid permissions are cached. The expiry is checked at every call.
         self._open = lru_cache(CACHE_ENTRIES_MAX)(self._check)

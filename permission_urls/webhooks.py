@@ -4,22 +4,23 @@ r"""Signed webhooks: the receiver can verify the sender and the age of an event.
     {seconds}\n{digest}
 
 `seconds` is the time of sending since the epoch, in decimal. `digest` is the SHA-256 of the body as
-64 lower-case hex characters.
+64 lower-case hex characters. The webhooks of an application have its own key.
 """
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 from permission_urls.errors import Expired, NoPermission
 from permission_urls.key_source import KeySource
 from permission_urls.keys import KEY_ID_PATTERN
 from permission_urls.purposes import Purpose
-from permission_urls.signing import MAC_PATTERN, PurposeSigner, PurposeVerifier
+from permission_urls.signing import MAC_PATTERN, DerivedKey, PurposeSigner, PurposeVerifier
 
 _HEADER = re.compile(rf"({KEY_ID_PATTERN})\.([0-9]{{1,12}})\.({MAC_PATTERN})")
 
 
-def sign_webhook(keys: KeySource, body: bytes, *, now_seconds: float) -> str:
+def sign_webhook(keys: KeySource | DerivedKey, body: bytes, *, now_seconds: float) -> str:
     """Return the header for a webhook that is sent now."""
     key_id, mac = PurposeSigner(keys, Purpose.WEBHOOK).current()
     seconds = str(int(now_seconds))
@@ -27,9 +28,16 @@ def sign_webhook(keys: KeySource, body: bytes, *, now_seconds: float) -> str:
 
 
 def verify_webhook(
-    keys: KeySource, text: str, body: bytes, *, now_seconds: float, age_seconds_max: float = 300
+    keys: KeySource | Mapping[str, bytes],
+    text: str,
+    body: bytes,
+    *,
+    now_seconds: float,
+    age_seconds_max: float = 300,
 ) -> str:
     """Return the id of the key that signed this body at most `age_seconds_max` ago.
+
+    `keys` are a source, or derived keys by id, such as `application_keys`.
 
     Raises:
         Forbidden: The signature is invalid or too old; the subclass has the reason.

@@ -1,6 +1,7 @@
 """Lists of volumes as text: `1-8,12`."""
 
 import re
+from collections.abc import Iterable
 
 from volumes.photo_path import VOLUME_MAX
 
@@ -21,3 +22,12 @@ def parse_volume_ranges(text: str) -> tuple[tuple[int, int], ...]:
     if len(ranges) < len(matches) or not all(a <= b <= VOLUME_MAX for a, b in ranges):
         raise ValueError(f'must be as in "7" or "1-8,12", up to {VOLUME_MAX}; is {text!r}')
     return tuple(sorted(ranges))
+
+
+def render_volume_ranges(ranges: Iterable[tuple[int, int]]) -> str:
+    """Return the text of ranges.
+
+    >>> render_volume_ranges([(1, 8), (12, 12)])
+    '1-8,12'
+    """
+    return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ranges)

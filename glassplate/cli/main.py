@@ -59,6 +59,10 @@ SECTIONS = (
             LazyCommand(
                 "glassplate.cli.commands.token:token", "Create, list, and revoke API tokens."
             ),
+            LazyCommand(
+                "glassplate.cli.commands.application:application",
+                "Add, list, and export applications.",
+            ),
             LazyCommand("glassplate.cli.commands.ticket:ticket", "Sign an upload ticket."),
             LazyCommand("glassplate.cli.commands.node:node", "Prepare, stop, and start nodes."),
             LazyCommand(

@@ -1,5 +1,6 @@
 """Signatures of a client with keys: permission URLs and API tokens, without a network."""
 
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -15,15 +16,23 @@ from volumes.photo_path import PhotoVersion
 from volumes.sizes import Size
 
 if TYPE_CHECKING:
-    from permission_urls import KeySource
+    from glassplate.session.application_file import ApplicationFile
+    from glassplate.session.webhook_events import PhotoEvent
+    from permission_urls import DerivedKey, KeySource
+
+
+TICKET_BYTES_MAX = 50 * 1024 * 1024
+"""Default longest photo of a ticket: more than the file of a phone."""
 
 
 class Signing:
     """The part of a client that signs."""
 
     _keys: "KeySource | None"
-    _url_keys: "KeySource | None"
+    _url_keys: "KeySource | DerivedKey | None"
     """The keys that sign URLs: a signing key, or `_keys`."""
+    _application: "ApplicationFile | None"
+    """The file of the application, if the client has one."""
     _keys_error: str
     """The reason for having no keys."""
     _edges: tuple[str, ...]
@@ -165,6 +174,82 @@ class Signing:
             return sign_token(self._keys, token)
         except KeyRingError as error:
             raise NoKeys(f"cannot sign a token: {error}") from error
+
+    def ticket(
+        self,
+        *,
+        count: int = 1,
+        bytes_max: int = TICKET_BYTES_MAX,
+        expires: timedelta = timedelta(hours=1),
+        formats: Sequence[str] | None = None,
+        sha256: str | None = None,
+        volume: int | None = None,
+        strict: bool = False,
+        to: str | None = None,
+        ref: str | None = None,
+    ) -> str:
+        """Sign a ticket, with which a browser or a device uploads photos, without a network.
+
+        It permits `count` photos of at most `bytes_max` bytes and, if given, of these `formats`,
+        with this `sha256`, in this `volume`. `strict` refuses an upload that cannot reach two
+        colos. A form leads to `to`. Receipt and events repeat `ref`. It ends after at most 7 days.
+
+        Raises:
+            NoKeys: The client has no keys.
+            UsageError: A value is invalid.
+        """
+        from permission_urls import Ticket, Unsignable, generate_ticket_id, sign_ticket
+
+        key, application = self._ticket_key()
+        try:
+            ticket = Ticket(
+                application=application,
+                id=generate_ticket_id(os.urandom),
+                expiry=int(time.time() + expires.total_seconds()),
+                count=count,
+                bytes_max=bytes_max,
+                formats=None if formats is None else tuple(formats),
+                sha256=sha256,
+                volume=volume,
+                strict=strict,
+                to=to,
+                ref=ref,
+            )
+            return sign_ticket(key, ticket)
+        except Unsignable as error:
+            raise UsageError(f"invalid ticket: {error}") from error
+
+    def verify_webhook(self, signature: str | None, body: bytes) -> "PhotoEvent":
+        """Return the event of a webhook, from its Glassplate-Signature header and its body.
+
+        Raises:
+            InvalidWebhook: The cluster did not send it to this application, or it is too old.
+            NoKeys: The client has no keys.
+        """
+        from glassplate.session.webhook_events import verified_event
+
+        keys = self._application.webhook_keys if self._application else self._keys
+        if keys is None:
+            raise NoKeys(f"cannot check a webhook without keys: {self._keys_error}")
+        return verified_event(keys, signature, body, now_seconds=time.time())
+
+    @property
+    def upload_urls(self) -> tuple[str, ...]:
+        """The addresses that browsers and devices upload to; empty without an application file."""
+        return self._application.uploads if self._application else ()
+
+    def _ticket_key(self) -> "tuple[DerivedKey, str]":
+        """Return the key that signs tickets, and the application that it belongs to."""
+        from permission_urls import DEFAULT_APPLICATION, KeyRingError, ticket_key_of
+
+        if self._application is not None:
+            return self._application.ticket_key, self._application.application
+        if self._keys is None:
+            raise NoKeys(f"cannot sign a ticket without keys: {self._keys_error}")
+        try:
+            return ticket_key_of(self._keys, DEFAULT_APPLICATION), DEFAULT_APPLICATION
+        except KeyRingError as error:
+            raise NoKeys(f"cannot sign a ticket: {error}") from error
 
     def _check_permission(self, target: str) -> dict[str, Any] | None:
         """Check the permission of a request target; None if `target` is empty."""

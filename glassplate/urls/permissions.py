@@ -6,6 +6,7 @@ from typing import Any
 
 from permission_urls import (
     NO_EXPIRY,
+    DerivedKey,
     Forbidden,
     KeySource,
     MalformedUrl,
@@ -16,7 +17,11 @@ from volumes.sizes import Size, size_classes
 
 
 def check_permission(
-    target: str, keys: KeySource | None, sizes: Sequence[Size], *, now_seconds: float
+    target: str,
+    keys: KeySource | DerivedKey | None,
+    sizes: Sequence[Size],
+    *,
+    now_seconds: float,
 ) -> dict[str, Any] | None:
     """Return `key`, `expires`, `verdict`, and `status` of a request target; None if it is empty.
 
@@ -41,12 +46,17 @@ def check_permission(
 
 
 def _verdict(
-    target: str, keys: KeySource | None, sizes: Sequence[Size], *, now_seconds: float
+    target: str,
+    keys: KeySource | DerivedKey | None,
+    sizes: Sequence[Size],
+    *,
+    now_seconds: float,
 ) -> tuple[str, int | None]:
     if keys is None:
         return "not checked: the keys are not readable", None
+    known = {keys.key_id: keys.secret} if isinstance(keys, DerivedKey) else keys
     try:
-        Verifier(keys, size_classes(tuple(sizes))).verify(target, now_seconds)
+        Verifier(known, size_classes(tuple(sizes))).verify(target, now_seconds)
     except Forbidden as error:
         return error.reason, 403
     return "good", 200

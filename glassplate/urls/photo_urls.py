@@ -6,6 +6,7 @@ from datetime import timedelta
 from glassplate.errors import NoKeys, UnknownSize, UsageError
 from permission_urls import (
     NO_EXPIRY,
+    DerivedKey,
     KeyRingError,
     KeySource,
     ReadSigner,
@@ -20,7 +21,7 @@ SIZE_EXT = "jpg"
 
 
 def sign_url(
-    keys: KeySource,
+    keys: KeySource | DerivedKey,
     sizes: Sequence[Size],
     photo_version: PhotoVersion,
     size: str,

@@ -14,13 +14,13 @@ A file can have some purposes only: it then permits no other.
 import os
 import re
 import stat
-import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from permission_urls.errors import InvalidKeys, UnusableKeyFile
+from permission_urls.files.replaced_file import replace_file
 from permission_urls.key_source import Keys, problems_between
 from permission_urls.keys import (
     Key,
@@ -71,18 +71,7 @@ def save_keys(path: Path, keys: Keys) -> None:
     Raises:
         OSError: The directory cannot be written.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), KEY_FILE_MODE)
-            file.write(render_keys(keys).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _fsync_directory(path.parent)
+    replace_file(path, render_keys(keys).encode(), mode=KEY_FILE_MODE)
 
 
 def render_keys(keys: Keys) -> str:
@@ -177,11 +166,3 @@ def _parse_secret(text: Any) -> bytes | None:
 
 def _describe_mode(path: Path, mode: int) -> str:
     return f"other users can read the keys: mode is {mode:04o}, must be 0600; chmod 600 {path}"
-
-
-def _fsync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,8 +11,6 @@ removed when its token has expired.
 """
 
 import json
-import os
-import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +20,9 @@ from typing import Any
 
 from permission_urls.errors import UnusableTokenFile
 from permission_urls.expiry import NO_EXPIRY, is_expired
+from permission_urls.files.file_lock import locked
 from permission_urls.files.followed_file import FollowedFile
+from permission_urls.files.replaced_file import replace_file
 from permission_urls.tokens import Token, is_token_id
 
 _FIELDS = {"application": str, "scopes": list, "expiry": int, "revoked": bool}
@@ -93,16 +93,19 @@ def save_tokens(path: Path, records: Iterable[TokenRecord], *, now_seconds: floa
         OSError: The directory cannot be written.
     """
     text = render_tokens(each for each in records if not is_expired(each.expiry, now_seconds))
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    replace_file(path, text.encode(), mode=0o600)
+
+
+def add_token(path: Path, token: Token, *, now_seconds: float) -> None:
+    """Record a new token in the file.
+
+    Raises:
+        UnusableTokenFile: The file is invalid.
+        OSError: The directory cannot be written.
+    """
+    with locked(path):
+        records = [*load_tokens(path).values(), record_of(token)]
+        save_tokens(path, records, now_seconds=now_seconds)
 
 
 def render_tokens(records: Iterable[TokenRecord]) -> str:

@@ -8,12 +8,12 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
 
 import aiohttp
 
-from permission_urls import KeySource, sign_webhook
+from permission_urls import KeySource, Purpose, application_key, sign_webhook
 from storagemaster.events.events import Event, Events
 from storagemaster.wire import SIGNATURE_HEADER
 from volumes.cluster import Cluster
@@ -29,29 +29,42 @@ PAUSE_SECONDS_MAX = 60.0
 
 @dataclass(slots=True)
 class Counts:
-    """Outcomes of the webhooks to one URL."""
+    """Outcomes of the webhooks to one receiver."""
 
     delivered: int = 0
     given_up: int = 0
     dropped: int = 0
 
 
-def receivers_of(cluster: Cluster) -> dict[str, Callable[[int], bool]]:
-    """Return the URLs of a cluster and of its applications, each with the volumes it may see."""
-    volumes = {url: set(cluster.volumes) for url in cluster.webhook_urls}
-    for application in cluster.applications.values():
-        own = {number for number in cluster.volumes if application.has_volume(number)}
-        for url in application.webhook_urls:
-            volumes.setdefault(url, set()).update(own)
-    return {url: seen.__contains__ for url, seen in volumes.items()}
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A URL that receives the events of some volumes, signed with its application's key."""
+
+    url: str
+    volumes: frozenset[int]
+    application: str | None = None
+    """None for the whole cluster, whose own key signs."""
+
+
+def receivers_of(cluster: Cluster) -> tuple[Receiver, ...]:
+    """Return the receivers of a cluster and of its applications."""
+    every = frozenset[int](cluster.volumes)
+    return (
+        *(Receiver(url, every) for url in cluster.webhook_urls),
+        *(
+            Receiver(url, frozenset(filter(application.has_volume, every)), application.name)
+            for application in cluster.applications.values()
+            for url in application.webhook_urls
+        ),
+    )
 
 
 class Webhooks:
-    """The events that wait for each URL: in order for one URL, independent of other URLs."""
+    """The events that wait for each receiver: in order for one, independent of the others."""
 
     def __init__(
         self,
-        receivers: Mapping[str, Callable[[int], bool]],
+        receivers: Iterable[Receiver],
         session: aiohttp.ClientSession,
         keys: KeySource,
         events: Events,
@@ -63,61 +76,60 @@ class Webhooks:
         self._keys = keys
         self._now_seconds = now_seconds
         self._sleep = sleep
-        self._waiting: dict[str, asyncio.Queue[Event]] = {
-            url: asyncio.Queue(WAITING_MAX) for url in receivers
+        self._waiting: dict[Receiver, asyncio.Queue[Event]] = {
+            receiver: asyncio.Queue(WAITING_MAX) for receiver in receivers
         }
-        self._receivers = receivers
-        self.counts = {url: Counts() for url in receivers}
+        self.counts = {receiver: Counts() for receiver in self._waiting}
         events.subscribe_local(self._send_soon)
 
     async def send_all(self) -> None:
         """Send queued events until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for url in self._waiting:
-                group.create_task(self._send_to(url))
-            group.create_task(asyncio.Event().wait())  # there may be no URL
+            for receiver in self._waiting:
+                group.create_task(self._send_to(receiver))
+            group.create_task(asyncio.Event().wait())  # there may be no receiver
 
     def _send_soon(self, event: Event) -> None:
-        for url, waiting in self._waiting.items():
-            if not self._receivers[url](event.volume):
+        for receiver, waiting in self._waiting.items():
+            if event.volume not in receiver.volumes:
                 continue
             try:
                 waiting.put_nowait(event)
             except asyncio.QueueFull:
-                self.counts[url].dropped += 1
+                self.counts[receiver].dropped += 1
 
-    async def _send_to(self, url: str) -> None:
+    async def _send_to(self, receiver: Receiver) -> None:
         while True:
-            event = await self._waiting[url].get()
-            if await self._deliver(url, event):
-                self.counts[url].delivered += 1
+            event = await self._waiting[receiver].get()
+            if await self._deliver(receiver, event):
+                self.counts[receiver].delivered += 1
             else:
-                self.counts[url].given_up += 1
+                self.counts[receiver].given_up += 1
                 log.warning(
                     "webhook %s: gave up on photo %s, state %s, after %d attempts",
-                    url,
+                    receiver.url,
                     event.photo,
                     event.state,
                     ATTEMPTS_MAX,
                 )
 
-    async def _deliver(self, url: str, event: Event) -> bool:
+    async def _deliver(self, receiver: Receiver, event: Event) -> bool:
         for pause_seconds in [*backoff_delays(), None]:
-            if await self._post(url, json.dumps(asdict(event)).encode()):
+            if await self._post(receiver, json.dumps(asdict(event)).encode()):
                 return True
             if pause_seconds is not None:
                 await self._sleep(pause_seconds)
         return False
 
-    async def _post(self, url: str, body: bytes) -> bool:
-        """Return True if the URL responded with a 2xx status."""
-        headers = {
-            "Content-Type": "application/json",
-            SIGNATURE_HEADER: sign_webhook(self._keys, body, now_seconds=self._now_seconds()),
-        }
+    async def _post(self, receiver: Receiver, body: bytes) -> bool:
+        """Return True if the receiver responded with a 2xx status."""
+        application = receiver.application
+        key = application_key(self._keys, Purpose.WEBHOOK, application) if application else None
+        signature = sign_webhook(key or self._keys, body, now_seconds=self._now_seconds())
+        headers = {"Content-Type": "application/json", SIGNATURE_HEADER: signature}
         try:
             async with self._session.post(
-                url,
+                receiver.url,
                 data=body,
                 headers=headers,
                 allow_redirects=False,

@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from glassplate import blocking, client
 from glassplate.cli.commands import get
+from glassplate.cli.main import main
 from glassplate.cli.views import health_warnings
 from glassplate.session import retries
 from glassplate.urls import photo_urls, references
@@ -21,8 +23,14 @@ MODULES = [health_warnings, blocking, client, get, photo_urls, references, retri
 
 @pytest.fixture(name="folder", autouse=True)
 def _folder(cluster, tmp_path, monkeypatch, seeds):
-    """Return the folder that the examples expect: with a cluster's config and a photo."""
-    (tmp_path / "cluster.toml").symlink_to(cluster.config)
+    """Return the folder that the examples expect: a cluster's config, shop.toml, and a photo."""
+    config = cluster.root / "with-shop.toml"
+    config.write_text(cluster.config.read_text() + "\n[applications.shop]\n")
+    (tmp_path / "cluster.toml").symlink_to(config)
+    command = ["--cluster", str(config), "application", "export", "shop"]
+    command += ["--upload-url", "http://127.0.0.1:8083"]
+    (tmp_path / "shop.toml").touch(mode=0o600)
+    (tmp_path / "shop.toml").write_text(CliRunner().invoke(main, command).stdout)
     (tmp_path / "cat.jpg").write_bytes(jpeg(next(seeds), width=1200, height=900))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -35,8 +43,8 @@ def test_example_of_the_page_runs(number):
 
 
 def test_page_has_examples():
-    """The page has six examples, so that a lost fence is noticed."""
-    assert len(EXAMPLES) == 7
+    """The number is written down, so that a lost fence is noticed."""
+    assert len(EXAMPLES) == 8
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

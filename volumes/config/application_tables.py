@@ -1,12 +1,13 @@
-"""Reader of the tables `[applications.NAME]` of `cluster.toml`."""
+"""Reader and writer of the tables `[applications.NAME]` of `cluster.toml`."""
 
+import json
 import re
 from collections.abc import Container
 
 from volumes.cluster import Application
 from volumes.config.config_reader import Table
 from volumes.formats import FILE_SUFFIXES
-from volumes.volume_ranges import parse_volume_ranges
+from volumes.volume_ranges import parse_volume_ranges, render_volume_ranges
 
 DEFAULT_NAME = "default"
 
@@ -34,6 +35,22 @@ def read_applications(top: Table, volumes: Container[int]) -> dict[str, Applicat
         )
         table.report_unknown_keys()
     return applications
+
+
+def render_application_table(application: Application) -> str:
+    """Return the table of an application, which `read_applications` reads back."""
+    volumes = application.volumes
+    values = {
+        "volumes": None if volumes is None else render_volume_ranges(volumes),
+        "upload_bytes_max": application.upload_bytes_max,
+        "formats": application.formats,
+        "origins": application.origins or None,
+        "webhook_urls": application.webhook_urls or None,
+        "uploads_per_minute": application.uploads_per_minute,
+    }
+    # Numbers, and JSON strings and lists of them, are also TOML.
+    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
+    return "\n".join([f"[applications.{application.name}]", *lines, ""])
 
 
 def _read_volume_ranges(

@@ -4,13 +4,12 @@ import time
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
 from glassplate.cli.connection import Connection
 from glassplate.cli.failures import WrongUsage
-from glassplate.cli.options.parameter_types import BYTES, DURATION, VOLUME_RANGES
+from glassplate.cli.options.parameter_types import BYTES, LIFETIME, NEVER, VOLUME_RANGES
 from glassplate.cli.views.output import json_option, print_json
 from glassplate.errors import UsageError
 from glassplate.session.new_tokens import new_token
@@ -19,10 +18,10 @@ from permission_urls import (
     Keys,
     TokenLimits,
     TokenRecord,
+    add_token,
     is_token_id,
     load_keys,
     load_tokens,
-    record_of,
     save_tokens,
     sign_token,
 )
@@ -30,20 +29,7 @@ from permission_urls.expiry import is_expired
 from permission_urls.files.file_lock import locked
 
 SCOPES = ("upload", "read", "original", "delete", "admin", "status", "audit")
-NEVER = "never"
 DEFAULT_LIFETIME = "30d"
-
-
-class LifetimeType(click.ParamType[timedelta | None]):
-    """A duration, or `never`, which is None."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta | None:
-        """Parse a lifetime."""
-        return None if value in {None, NEVER} else DURATION.convert(value, param, ctx)
 
 
 @click.group()
@@ -97,7 +83,7 @@ def token() -> None:
 )
 @click.option(
     "--expires",
-    type=LifetimeType(),
+    type=LIFETIME,
     default=DEFAULT_LIFETIME,
     show_default=True,
     help=f"Lifetime of the token, or {NEVER}.",
@@ -132,9 +118,7 @@ def create(
         text = sign_token(keys, token)
     except UsageError as error:
         raise WrongUsage(str(error)) from error
-    with locked(path):
-        records = [*load_tokens(path).values(), record_of(token)]
-        save_tokens(path, records, now_seconds=time.time())
+    add_token(path, token, now_seconds=time.time())
     click.echo(text)
     click.echo(f"Token {token.id} of application {application}. {_end(token.expiry)}", err=True)
 

@@ -10,6 +10,8 @@ from volumes.address import Address, InvalidAddress, parse_address
 from volumes.durations import parse_duration
 from volumes.volume_ranges import parse_volume_ranges
 
+NEVER = "never"
+
 _BYTES = re.compile(r"([1-9][0-9]{0,15})([KMGT]?)")
 _UNIT_BYTES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
@@ -32,6 +34,18 @@ class DurationType(click.ParamType[timedelta]):
             return parse_duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class LifetimeType(click.ParamType[timedelta | None]):
+    """A duration, or `never`, which is None."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta | None:
+        """Parse a lifetime."""
+        return None if value in {None, NEVER} else DURATION.convert(value, param, ctx)
 
 
 class BytesType(click.ParamType[int]):
@@ -83,6 +97,7 @@ class AddressType(click.ParamType[Address]):
 
 VOLUME = click.IntRange(1, 65535)
 DURATION = DurationType()
+LIFETIME = LifetimeType()
 BYTES = BytesType()
 ADDRESS = AddressType()
 VOLUME_RANGES = VolumeRangesType()

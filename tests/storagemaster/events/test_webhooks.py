@@ -8,10 +8,24 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from permission_urls import Forbidden, Key, KeyRing, KeyState, verify_webhook
+from permission_urls import (
+    Forbidden,
+    Key,
+    KeyRing,
+    KeyState,
+    Purpose,
+    application_keys,
+    verify_webhook,
+)
 from storagemaster.background import repeating
 from storagemaster.events.events import Event, Events
-from storagemaster.events.webhooks import ATTEMPTS_MAX, PAUSE_SECONDS_MAX, Webhooks, backoff_delays
+from storagemaster.events.webhooks import (
+    ATTEMPTS_MAX,
+    PAUSE_SECONDS_MAX,
+    Receiver,
+    Webhooks,
+    backoff_delays,
+)
 from storagemaster.wire import SIGNATURE_HEADER
 from tests.free_ports import free_port
 from volumes.config.cluster_config import parse_cluster
@@ -53,7 +67,7 @@ class Application:
 
 
 @contextlib.asynccontextmanager
-async def sending_to(*applications):
+async def sending_to(*applications, name=None):
     """Run webhooks to these applications with zero pauses; yield the events and the pauses."""
     paused = []
 
@@ -72,7 +86,7 @@ async def sending_to(*applications):
             urls.append(f"http://127.0.0.1:{port}/hook")
         session = await stack.enter_async_context(aiohttp.ClientSession())
         events = Events("boot")
-        receivers = {url: lambda _: True for url in urls}
+        receivers = [Receiver(url, frozenset({42}), name) for url in urls]
         webhooks = Webhooks(receivers, session, KEYS, events, now_seconds=lambda: NOW, sleep=sleep)
         await stack.enter_async_context(repeating(webhooks.send_all, pause_seconds=0))
         yield events, paused
@@ -95,6 +109,20 @@ async def test_an_event_is_sent_signed_to_every_url():
         "ref": "",
     }
     assert verify_webhook(KEYS, signature, body, now_seconds=NOW) == "a"
+
+
+async def test_an_application_checks_its_webhooks_with_its_own_key():
+    """Neither the key of another application nor the cluster's verifies them."""
+    application = Application()
+    async with sending_to(application, name="shop") as (events, _):
+        events.publish(event())
+        await application.wait_for(1)
+    ((body, signature),) = application.got
+    keys = {name: application_keys(KEYS, Purpose.WEBHOOK, name) for name in ("shop", "blog")}
+    assert verify_webhook(keys["shop"], signature, body, now_seconds=NOW) == "a"
+    for others in (keys["blog"], KEYS):
+        with pytest.raises(Forbidden):
+            verify_webhook(others, signature, body, now_seconds=NOW)
 
 
 @pytest.mark.parametrize("change", ["body", "time", "mac", "old", "empty"])
