@@ -35,14 +35,14 @@ from permission_urls import DerivedKey
 from volumes.sizes import Size
 
 _HEADING = """\
-# What application {application} needs to use the cluster. Keep this file secret, mode 0600.
+# Addresses and credentials of application {application}. Keep this file secret, mode 0600.
 """
 _SECRET = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationFile:
-    """What an application needs to use a cluster."""
+    """Addresses, sizes, and credentials of one application."""
 
     application: str
     masters: tuple[str, ...]

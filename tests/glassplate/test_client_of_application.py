@@ -124,7 +124,7 @@ def test_a_webhook_is_verified_for_its_application(export, cluster):
 
 
 def test_a_client_with_all_keys_checks_webhooks_of_the_cluster(cluster):
-    """Those of the table [webhooks] are signed with the cluster's own key."""
+    """Webhooks of the table [webhooks] are signed with the cluster's own key."""
     client = blocking.Client(cluster.masters, keys=cluster.keys)
     body = b'{"volume": 3, "photo": "01jd3x8m2c9qp4k7", "version": "", "state": "deleted"}'
     signature = sign_webhook(cluster.keys, body, now_seconds=time.time())

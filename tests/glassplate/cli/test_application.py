@@ -49,7 +49,7 @@ def _application(config):
 
 
 def test_an_added_application_is_in_the_config(application, config):
-    """All limits are read back. The rest of the file and its mode stay."""
+    """All limits are read back. Everything else in the file, and its mode, stay."""
     before = config.read_text()
     added = application(
         *("add", "shop", "--volumes", "2,4-6", "--bytes-max", "20M", "--format", "jpg"),

@@ -1,0 +1,27 @@
+# Runs the vectors with the Ruby functions of the page: ruby run_vectors.rb vectors.json page.rb
+
+require ARGV[1]
+
+vectors = JSON.parse(File.read(ARGV[0]))
+application = vectors["application"]
+
+def attempt
+  yield
+rescue ArgumentError
+  nil
+end
+
+def named(options)
+  options.transform_keys(&:to_sym)
+end
+
+urls = vectors["urls"].select { |each| each["url"] }.map do |each|
+  photo_url(application, each["reference"], each["size"], **named(each.slice("ext", "expires", "now")))
+end
+tickets = vectors["tickets"].select { |each| each["ticket"] }.map do |each|
+  ticket(application, now: each["now"], **named(each["options"]))
+end
+webhooks = vectors["webhooks"].map do |each|
+  attempt { verify_webhook(application, each["signature"], each["body"], now: each["now"]) }
+end
+puts JSON.generate({ urls: urls, tickets: tickets, webhooks: webhooks })
