@@ -278,8 +278,13 @@ class Mirroring:
         targets = list(done)
         for target in failed:
             mirror = target.hint_for or target.node
-            tried = [t.node for t in (*targets, *failed)]
-            left = handoff_nodes(self._cluster, self._fleet.view(), mirror=mirror, taken=tried)
+            left = handoff_nodes(
+                self._cluster,
+                self._fleet.view(),
+                mirror=mirror,
+                taken=[each.node for each in targets],
+                failed=[each.node for each in failed],
+            )
             while left:
                 handoff = Target(left.pop(0), hint_for=mirror)
                 limit = patience_seconds if left else None

@@ -2,8 +2,8 @@
 
 The first choice is a volume whose mirrors are all up and have free space; more free space makes a
 volume more likely. Otherwise a volume with one mirror up stores the photo, and a handoff node
-stores a hint for the mirror that is down. The handoff node is preferably in that mirror's colo, so
-that two colos have the photo.
+stores a hint for the mirror that is down. The handoff node is preferably in that mirror's colo, or
+else in a third one, so that two colos have the photo.
 
 A bucket is slow. If the disks of a volume are in two colos, an upload does not wait for its bucket:
 reconcile copies the photo there.
@@ -104,22 +104,29 @@ def handoff_nodes(
     *,
     mirror: NodeId,
     taken: Sequence[NodeId],
+    failed: Sequence[NodeId] = (),
     new_photo: bool = False,
 ) -> list[NodeId]:
-    """Return the nodes that could store a hint for a mirror: its colo first, then most free space.
+    """Return the nodes that could store a hint for a mirror, the best one first.
 
-    A full node stores no `new_photo`, only files of photos that exist already.
+    Nodes of its colo come first, then those in a colo without a copy, so that two colos have the
+    file if possible. Among these, the one with most free space comes first. Nodes that are `taken`
+    have a copy, and those that `failed` have none. A full node stores no `new_photo`, only files of
+    photos that exist already.
     """
     colo = cluster.nodes[mirror].colo
+    taken_colos = {cluster.nodes[node].colo for node in taken}
     able = [
         node
         for node, view in views.items()
-        if _can_store(view, new_photo=new_photo) and node not in {mirror, *taken}
+        if _can_store(view, new_photo=new_photo) and node not in {mirror, *taken, *failed}
     ]
-    return sorted(
-        able,
-        key=lambda node: (cluster.nodes[node].colo != colo, -views[node].free_bytes, node),
-    )
+
+    def rank(node: NodeId) -> tuple[bool, bool, int, NodeId]:
+        own = cluster.nodes[node].colo
+        return (own != colo, own in taken_colos, -views[node].free_bytes, node)
+
+    return sorted(able, key=rank)
 
 
 def _place_degraded(
