@@ -54,7 +54,8 @@ class Revokes:
             UnknownVolume: The config has no such volume.
             UnknownPhoto: No mirror has the version, and all mirrors responded.
             PhotoGone: The photo or the new version was deleted.
-            Unavailable: Two nodes cannot store the new version, or the tombstone of the old one.
+            Unavailable: Two nodes cannot store the new version, or the tombstone of the old one; or
+                the old version is gone, and an unreachable mirror may have the new one.
         """
         new = replace(photo_version, version=next_version(photo_version, secret=self._key_secret))
         files = await self._reads.files_of(photo_version.volume, photo_version.photo)
@@ -66,6 +67,8 @@ class Revokes:
                 files.refuse(f"photo {photo_version}")
             await self._make_new_version(photo_version, new, files)
         elif not relinked_files(new, files):
+            if not files.version(new).is_gone and files.unreachable:
+                files.refuse(f"the version that replaces {photo_version}")
             raise PhotoGone(f"version {photo_version} was deleted")
         deletion = await self._deletes.delete(
             photo_version.volume, photo_version.photo, photo_version.version

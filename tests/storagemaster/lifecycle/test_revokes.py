@@ -13,7 +13,7 @@ from tests.storagemaster.bundles_to_send import sizes_of
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.uploads.test_bad_uploads import assert_problem
 from tests.storagenode.disk.test_store import flip
-from volumes.photo_path import Info, PhotoVersion, Variant, render_path
+from volumes.photo_path import Info, PhotoVersion, Variant, VersionTombstone, render_path
 
 MIRRORS = ("east-1", "west-1")
 
@@ -150,3 +150,28 @@ async def test_a_second_pass_that_was_not_made_yet_is_enqueued_at_once(cluster, 
     _, new = await revoke(cluster, old)
     original = Variant(new, "o", "jpg")
     assert enqueued == [(original, SECOND_PASS_QUEUE, JobKind.SECOND_PASS)]
+
+
+async def test_a_retry_waits_for_a_mirror_that_may_have_the_new_version(cluster, photo):
+    """The reachable mirror has the tombstone of the old version only, which proves no delete."""
+    await cluster.stop_and_notice("west-1")
+    answer, new = await revoke(cluster, photo)
+    assert answer.status == 200
+    await cluster.start_and_notice("west-1")
+    tombstone = render_path(VersionTombstone(photo))
+    cluster.write("west-1", tombstone, b"")
+    await cluster.stop_and_notice("east-1")
+    answer, _ = await revoke(cluster, photo)
+    assert_problem(answer, 503, "unavailable")
+    await cluster.start_and_notice("east-1")
+    answer, again = await revoke(cluster, photo)
+    assert (answer.status, again) == (200, new)
+
+
+async def test_a_revoke_of_a_deleted_version_is_gone_once_all_mirrors_respond(cluster, photo):
+    """And at once if the tombstone of the new version is there as well."""
+    _, new = await revoke(cluster, photo)
+    await cluster.master.delete(new)
+    await cluster.stop_and_notice("west-1")
+    answer, _ = await revoke(cluster, photo)
+    assert_problem(answer, 410, "photo-gone")
