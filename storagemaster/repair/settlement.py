@@ -80,7 +80,8 @@ class Settlements:
     async def _settle(self, photo_version: PhotoVersion) -> None:
         mirrors = self._mirrors.volume(photo_version.volume).mirrors
         originals = await self._verified_originals(photo_version, mirrors)
-        stays = original_that_stays([*originals, *await self._hints(photo_version)], mirrors)
+        hints = await self._verified_hints(photo_version)
+        stays = original_that_stays([*originals, *hints], mirrors)
         losers = [each for each in originals if each.content != stays.content]
         # Before the originals, because the conflict is what makes the next pass repeat a failure.
         await self._quarantine_sizes(photo_version, mirrors)
@@ -116,13 +117,18 @@ class Settlements:
                         found.append(HeldOriginal(node, file, each.digest, each.bytes))
         return found
 
-    async def _hints(self, photo_version: PhotoVersion) -> list[HeldOriginal]:
-        """Return the hints of the version's originals on all nodes."""
+    async def _verified_hints(self, photo_version: PhotoVersion) -> list[HeldOriginal]:
+        """Return the hints of the version's originals on all nodes.
+
+        Raises:
+            Corrupt: A hint does not have its digest, so it must not count as a copy.
+        """
         found = []
         for node, client in self._nodes.items():
             for hint in await client.list_photo_hints(photo_version.volume, photo_version.photo):
                 for file in originals_in([hint.place.file]):
                     if file.photo_version == photo_version and hint.digest:
+                        await client.restore_digest(hint.place, hint.digest)
                         mirror = hint.place.hint_for
                         found.append(HeldOriginal(node, file, hint.digest, hint.bytes, mirror))
         return found

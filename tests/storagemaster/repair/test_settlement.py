@@ -11,6 +11,7 @@ from storagenode.disk.filesystem import DIGEST_XATTR
 from tests.storagemaster.bundles_to_send import sizes_of
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.small_cluster import keys_of
+from tests.storagenode.disk.test_store import flip
 from volumes.photo_path import PhotoVersion, Variant, render_path
 
 OF = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
@@ -138,6 +139,16 @@ async def test_a_damaged_original_is_no_other_photo(cluster):
     alerts = await settle(cluster)
     assert files_of_mirrors(cluster) == [{answer.original: JPEG}] * 2
     assert not any("uploaded with the Idempotency-Key" in alert for alert in alerts)
+
+
+async def test_a_damaged_hint_is_no_copy(cluster):
+    """It is quarantined, so the photo with more sound copies stays, although it is the second."""
+    east, west = await upload_during_a_cut(cluster)
+    flip(cluster.path("east-2", f".hints/west-1/{east.original}"))
+    await settle(cluster)
+    await settle(cluster)
+    assert files_of_mirrors(cluster) == [{west.original: PNG}] * 2
+    assert len(cluster.hidden("east-2", ".quarantine")) == 1
 
 
 async def test_originals_that_a_comparison_missed_count(cluster):
