@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from storagenode.disk.directories import DurableDirectories
-from storagenode.disk.reading import recorded_digest
+from storagenode.disk.reading import opened, recorded_digest
 from storagenode.disk.staging import StagedFile
 from storagenode.disk.store import DiskStore
 from storagenode.disk.walking import names_in
@@ -111,7 +111,7 @@ class Partials:
         if file.bytes == 0:
             return offset
         path = partial.segment(offset)
-        with self._writing():
+        with self._writing(), _removal_as_not_found(partial):
             # The time of the photo, because a single segment becomes the photo as it is.
             file.seal(mtime_seconds=mtime_seconds, digest=digest)
             try:
@@ -119,8 +119,6 @@ class Partials:
             except FileExistsError:
                 if recorded_digest(self._file_system, path) != digest:
                     raise self._ends_elsewhere(partial, offset) from None
-            except FileNotFoundError:
-                raise _not_found(partial) from None
             self._file_system.fsync_directory(partial.directory)
         return offset + file.bytes
 
@@ -128,11 +126,10 @@ class Partials:
         """Return up to `bytes_max` bytes from an offset on, none at the end."""
         for segment in segments_of(self._file_system, partial):
             if segment.offset <= offset < segment.end:
-                handle = self._file_system.open_to_read(segment.path)
-                try:
-                    return self._file_system.read_at(handle, offset - segment.offset, bytes_max)
-                finally:
-                    self._file_system.close(handle)
+                with opened(self._file_system, segment.path) as file:
+                    return self._file_system.read_at(
+                        file.handle, offset - segment.offset, bytes_max
+                    )
         return b""
 
     def digest(self, partial: Partial) -> str:
@@ -143,7 +140,8 @@ class Partials:
             Conflict: It is not complete.
             Corrupt: Its bytes are not as they were written.
         """
-        return digest_of(self._file_system, self._complete(partial))
+        with _removal_as_not_found(partial):
+            return digest_of(self._file_system, self._complete(partial))
 
     def publish(
         self, partial: Partial, place: Place, *, mtime_seconds: int, digest: str
@@ -158,7 +156,8 @@ class Partials:
         first = segments[0]
         if len(segments) == 1 and first.mtime_seconds == mtime_seconds:
             # A photo that came in one piece is linked to its name, not written again.
-            found = recorded_digest(self._file_system, first.path)
+            with _removal_as_not_found(partial):
+                found = recorded_digest(self._file_system, first.path)
             whole = WholeSegment(self._file_system, first, found)
             return self._store.publish(whole, place, mtime_seconds=mtime_seconds, digest=digest)
         with self._store.staging(bytes_expected=partial.bytes_total) as file:
@@ -252,6 +251,15 @@ def _surplus(held: list[Partial], partial: Partial) -> list[Partial]:
     same = [e for e in held if (e.photo, e.version) == (partial.photo, partial.version)]
     same.sort(key=lambda each: (each.expiry_seconds, each.name))
     return same[: max(0, len(same) + 1 - PARTIALS_OF_PHOTO_MAX)]
+
+
+@contextlib.contextmanager
+def _removal_as_not_found(partial: Partial) -> Iterator[None]:
+    """Raise `NotFound` if a file of the partial is missing: an operator can remove all of it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise _not_found(partial) from None
 
 
 def _not_found(partial: Partial) -> NotFound:

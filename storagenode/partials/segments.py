@@ -1,5 +1,6 @@
 """The segments of one partial, and the bytes that they make together."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -123,9 +124,24 @@ class WholeSegment(StagedFile):
             )
 
     def link(self, target: str) -> None:
-        """Give the file its name; raise as `StagedFile.link` does."""
-        self._file_system.link(self.path, target)
+        """Give the file its name; raise as `StagedFile.link` does.
+
+        Raises:
+            NotFound: An operator removed the segment.
+        """
+        with self._removal_as_not_found():
+            self._file_system.link(self.path, target)
 
     def rename(self, target: str) -> None:
-        """Give the file its name, replacing any file there."""
-        self._file_system.rename(self.path, target)
+        """Give the file its name, replacing any file there; raise as `link` does."""
+        with self._removal_as_not_found():
+            self._file_system.rename(self.path, target)
+
+    @contextlib.contextmanager
+    def _removal_as_not_found(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            if self._file_system.exists(self.path):
+                raise
+            raise NotFound(f"{self.path} was removed") from None

@@ -52,16 +52,19 @@ def root_of(store: DiskStore) -> DiskFileSystem:
     return store.file_system
 
 
-def _put(store: DiskStore, photo_version: PhotoVersion) -> None:
+def put_photo(store: DiskStore, photo_version: PhotoVersion) -> None:
+    """Put the photo."""
     put(store, variant_of(photo_version), DATA)
 
 
-def _put_hint(store: DiskStore, photo_version: PhotoVersion) -> None:
+def put_hint(store: DiskStore, photo_version: PhotoVersion) -> None:
+    """Put the photo as a hint."""
     put(store, _held(photo_version), DATA)
 
 
-def _put_damaged(store: DiskStore, photo_version: PhotoVersion) -> None:
-    _put(store, photo_version)
+def put_damaged(store: DiskStore, photo_version: PhotoVersion) -> None:
+    """Put the photo, and damage it."""
+    put_photo(store, photo_version)
     path = root_of(store).root / variant_of(photo_version).path
     path.chmod(0o600)
     path.write_bytes(DAMAGED)
@@ -101,7 +104,9 @@ def _open_volume(store: DiskStore, photo_version: PhotoVersion) -> None:
         store.create_volume(_other_volume(photo_version))
 
 
-def _has(place: Place, data: bytes) -> Do:
+def has(place: Place, data: bytes = DATA) -> Do:
+    """Check that a place has these bytes."""
+
     def check(store: DiskStore, _: PhotoVersion) -> bool:
         with opened(store.file_system, place.path) as file:
             return file.read() == data
@@ -113,7 +118,8 @@ def _names(store: DiskStore, photo_version: PhotoVersion) -> list[str]:
     return [file.name for file in store.list_photo(VOLUME, photo_version.photo)]
 
 
-def _lacks(place: Place) -> Do:
+def lacks(place: Place) -> Do:
+    """Check that a place has no file."""
     return lambda store, _: not store.file_system.exists(place.path)
 
 
@@ -129,7 +135,8 @@ def _other_volume(photo_version: PhotoVersion) -> VolumeId:
     return VolumeId(1000 + int(photo_version.photo[10:14]))
 
 
-def _with(make: Callable[[PhotoVersion], Do]) -> Do:
+def with_version(make: Callable[[PhotoVersion], Do]) -> Do:
+    """Return the check that `make` returns for the version."""
     return lambda store, photo_version: make(photo_version)(store, photo_version)
 
 
@@ -142,7 +149,7 @@ def _publish_batch(store: DiskStore, photo_version: PhotoVersion) -> None:
 
 def _has_batch(store: DiskStore, photo_version: PhotoVersion) -> bool:
     files = _batch_of(photo_version)
-    return all(_has(place, data)(store, photo_version) for place, data, _ in files)
+    return all(has(place, data)(store, photo_version) for place, data, _ in files)
 
 
 def _batch_of(photo_version: PhotoVersion) -> list[tuple[Place, bytes, str]]:
@@ -153,13 +160,13 @@ def _batch_of(photo_version: PhotoVersion) -> list[tuple[Place, bytes, str]]:
     ]
 
 
-HAS_PHOTO = _with(lambda photo_version: _has(variant_of(photo_version), DATA))
+HAS_PHOTO = with_version(lambda photo_version: has(variant_of(photo_version), DATA))
 HAS_SIZES: Do = lambda store, photo_version: len(_names(store, photo_version)) == 3  # noqa: E731  # beside its like
 
 WORKS = (
-    Work(name="put", run=_put, is_done=HAS_PHOTO),
-    Work(name="put the same again", prepare=_put, run=_put, is_done=HAS_PHOTO),
-    Work(name="put over a damaged copy", prepare=_put_damaged, run=_put, is_done=HAS_PHOTO),
+    Work(name="put", run=put_photo, is_done=HAS_PHOTO),
+    Work(name="put the same again", prepare=put_photo, run=put_photo, is_done=HAS_PHOTO),
+    Work(name="put over a damaged copy", prepare=put_damaged, run=put_photo, is_done=HAS_PHOTO),
     Work(
         name="batch",
         run=_publish_batch,
@@ -175,14 +182,14 @@ WORKS = (
     ),
     Work(
         name="put for another node",
-        run=_put_hint,
-        is_done=_with(lambda photo_version: _has(_held(photo_version), DATA)),
+        run=put_hint,
+        is_done=with_version(lambda photo_version: has(_held(photo_version), DATA)),
     ),
     Work(
         name="remove hint",
-        prepare=_put_hint,
+        prepare=put_hint,
         run=lambda store, photo_version: store.remove_hint(_held(photo_version)),
-        is_done=_with(lambda photo_version: _lacks(_held(photo_version))),
+        is_done=with_version(lambda photo_version: lacks(_held(photo_version))),
     ),
     Work(name="bundle", run=_publish_sizes, is_done=HAS_SIZES),
     Work(
@@ -203,15 +210,15 @@ WORKS = (
     ),
     Work(
         name="quarantine",
-        prepare=_put,
+        prepare=put_photo,
         run=lambda store, photo_version: store.quarantine(variant_of(photo_version)),
-        is_done=_with(lambda photo_version: _lacks(variant_of(photo_version))),
+        is_done=with_version(lambda photo_version: lacks(variant_of(photo_version))),
     ),
     Work(
         name="restore digest",
         prepare=_put_unverified,
         run=lambda store, photo_version: store.restore_digest(variant_of(photo_version), ""),
-        is_done=_with(lambda photo_version: _has(variant_of(photo_version), UNVERIFIED)),
+        is_done=with_version(lambda photo_version: has(variant_of(photo_version), UNVERIFIED)),
     ),
     Work(
         name="relink",

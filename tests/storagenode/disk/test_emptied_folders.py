@@ -15,9 +15,9 @@ from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.errors import DiskSuspect, Gone, NotFound
-from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH, Place
-from storagenode.protocol.partials import PARTIALS
+from storagenode.protocol.layout import HINTS, TRASH, Place
 from tests.storagenode.disk.failing_file_system import CALLS
+from tests.storagenode.disk.hidden_file_operations import FOLDERS, HIDDEN_FILE_OPERATIONS
 from tests.storagenode.disk.sweep_operations import WORKS
 from tests.storagenode.photo_samples import (
     MTIME,
@@ -31,7 +31,6 @@ from tests.storagenode.store_under_test import put
 from volumes.photo_id import Version
 from volumes.photo_path import PhotoTombstone, VersionTombstone
 
-FOLDERS = (STAGING, HINTS, TRASH, QUARANTINE, PARTIALS)
 NEW = Version("000001")
 RACE_SECONDS = 3.0
 RACE_PHOTOS_MIN = 20
@@ -103,6 +102,31 @@ def test_an_operation_succeeds_whenever_folders_are_emptied(root, work, folders,
         ):
             assert work.is_done(store, photo_version), f"{folders} lost at call {at}"
         assert DiskStore(disk).leftovers == 0
+        disk.close_root()
+        if at >= calls:
+            return
+
+
+@pytest.mark.parametrize("keep_folder", [False, True], ids=["folder", "content"])
+@pytest.mark.parametrize("folders", [*zip(FOLDERS), FOLDERS], ids=" ".join)
+@pytest.mark.parametrize("work", HIDDEN_FILE_OPERATIONS, ids=lambda work: work.name)
+def test_an_operation_needs_its_own_hidden_files_only(root, work, folders, keep_folder):
+    """Without them it finds nothing, and never the fault of a disk."""
+    for at in itertools.count():
+        photo_version = version_of(at)
+        disk = FileSystemThatLosesFolders(root)
+        store = DiskStore(disk)
+        work.prepare(store, photo_version)
+        disk.lose(folders, at=at, keep_folder=keep_folder)
+        try:
+            work.run(store, photo_version)
+            is_done = work.is_done(store, photo_version)
+        except NotFound:
+            is_done = False
+        calls = disk.calls
+        assert is_done or work.needs in folders, f"{folders} lost at call {at}"
+        assert store.condition().suspect_reason == ""
+        put(store, variant_of(version_of(5000 + at), "m"), b"size")
         disk.close_root()
         if at >= calls:
             return
