@@ -14,8 +14,13 @@ from tests.edge_servers import running_nginx, running_varnish
 from tests.free_ports import free_port
 
 HERE = Path(__file__).parent
-# The duration of an example depends on the load of the machine.
-hypothesis.settings.register_profile("glassplate", deadline=None)
+# The duration of an example, and of drawing it, depends on the load of the machine.
+hypothesis.settings.register_profile(
+    "glassplate",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("glassplate")
 # Each of these has a cluster that stays up until all tests are done. Its processes poll each other
 # all the time. The busiest one comes last.

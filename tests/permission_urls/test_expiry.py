@@ -1,14 +1,13 @@
 """Expiry: one spelling, an exact end, and cache lifetimes."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from permission_urls import Unsignable, cache_control, round_up_expiry
 from permission_urls.expiry import EXPIRY_SECONDS_MAX, is_expired, parse_expiry, render_expiry
 
 
-@settings(derandomize=True, database=None, deadline=None)
 @given(expiry_seconds=st.integers(min_value=0, max_value=EXPIRY_SECONDS_MAX))
 def test_rendering_and_parsing_an_expiry_are_inverse(expiry_seconds):
     """Round trip of up to ten hex digits."""
@@ -42,7 +41,6 @@ def test_fractions_of_a_second_do_not_matter(now):
         assert is_expired(now, now + fraction) is is_expired(now, int(now + fraction)) is True
 
 
-@settings(derandomize=True, database=None, deadline=None)
 @given(
     now_seconds=st.integers(min_value=0, max_value=2**33) | st.floats(min_value=0, max_value=2**33),
     lifetime_seconds=st.integers(min_value=1, max_value=10**8),

@@ -58,7 +58,7 @@ def test_bytes_and_text_are_the_same():
     assert parse_permission_url(URL.encode()) == parse_permission_url(URL)
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(permitted=permitted_paths())
 def test_rendering_and_parsing_a_url_are_inverse(permitted):
     """There is exactly one URL per value, and one value per URL."""
@@ -96,7 +96,7 @@ def test_row_two_is_403(target):
         parse_permission_url(target.encode())
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(permitted=permitted_paths())
 def test_what_is_a_permission_url_is_never_malformed(permitted):
     """A fast verifier can therefore try row two before row one."""
@@ -113,7 +113,7 @@ def test_the_regular_expressions_can_be_used_by_every_engine():
         assert regex.isascii()
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     permitted=permitted_paths(),
     at=st.integers(min_value=0, max_value=120),

@@ -29,7 +29,7 @@ def test_a_signed_job_is_accepted_in_any_order_of_fields(ring):
     assert verify_job(ring, signature, dict(reversed(FIELDS.items()))) == "a"
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(one=JOBS, other=JOBS)
 def test_no_two_jobs_share_a_signature(ring, one, other):
     """Fields cannot be joined, split, or moved."""

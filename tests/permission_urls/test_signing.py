@@ -24,7 +24,7 @@ from permission_urls.signing import KeyedMac, PurposeSigner, PurposeVerifier, si
 MESSAGE = b"0/42/k7/01jd3x8m2c9qp4k7_3fz8qd/web"
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     message=st.binary(max_size=200),
     secret=st.binary(min_size=32, max_size=32),

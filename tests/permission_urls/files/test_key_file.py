@@ -61,7 +61,7 @@ def _keys(ring):
     return generate_keys(random.Random(1).randbytes).with_ring(Purpose.READ, ring)
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(keys=all_keys())
 def test_rendering_and_parsing_are_inverse(keys):
     """The loaded keys are equal to the saved ones, including order and states."""

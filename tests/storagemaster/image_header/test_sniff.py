@@ -339,7 +339,7 @@ def test_a_damaged_file_never_raises(name):
             assert found.height > 0
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(prefix=st.sampled_from(PREFIXES), rest=st.binary(max_size=400), step=st.integers(1, 50))
 def test_no_bytes_raise_and_no_result_changes(prefix, rest, step):
     """A result is the same for any chunks, and more bytes do not change it."""

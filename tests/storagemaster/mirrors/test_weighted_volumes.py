@@ -148,7 +148,7 @@ def test_placement_looks_up_only_the_nodes_of_one_volume(count):
         assert fleet.views.lookups <= 6 + handoff_lookups
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(clusters_with_views(), st.data(), st.booleans(), st.integers(0, 2**32))
 def test_any_placement_keeps_the_promises(found, data, strict, seed):
     """A photo has a placement if any volume has one, also if nodes went down after the poll."""

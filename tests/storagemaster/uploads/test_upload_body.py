@@ -44,7 +44,7 @@ async def whole(upload, **stored):
     return b"".join([chunk async for chunk in upload.body(**stored)])
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=5))
 def test_sniffing_keeps_the_body_for_any_chunk_sizes(sizes):
     """No byte is lost or repeated."""

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from storagenode.read_port import http_semantics
@@ -201,7 +201,6 @@ HEADERS = st.dictionaries(
 
 
 # The speed of generating examples on a loaded machine is not under test.
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(HEADERS, st.integers(0, 2000))
 def test_no_header_causes_an_invalid_outcome(headers, size):
     """Nothing raises, and every range is within the file."""
