@@ -85,8 +85,6 @@ class _Ring:
     def weights(self, probes: Sequence[int], *, below: int) -> dict[VolumeId, int]:
         """Return the weights of the volumes that have a lower one. Probes are sorted."""
         found: dict[VolumeId, int] = {}
-        if not self._points:
-            return found
         # The probe that a point is nearest to is the last one before it.
         for probe, next_probe in pairwise((*probes, probes[0] + _CIRCLE)):
             for point in self._between(probe, min(probe + below, next_probe)):

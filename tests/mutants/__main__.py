@@ -38,6 +38,7 @@ def main() -> int:
     parser.add_argument("--module", action="append", help="part of a module's path; repeatable")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument("--report", action="store_true", help="run nothing, print stored results")
+    parser.add_argument("--quick", action="store_true", help="leave out tests that start clusters")
     parser.add_argument("--fresh", action="store_true", help="forget all stored results")
     parser.add_argument("--jobs", type=int, default=1, help="number of trees at once (1)")
     parser.add_argument("--results", type=Path, default=Path("build/mutants.jsonl"), help="file")
@@ -53,7 +54,7 @@ def main() -> int:
         parser.error(f"no module matches; known modules: {', '.join(t.module for t in TARGETS)}")
     if options.fresh:
         options.results.unlink(missing_ok=True)
-    campaign = Campaign(options.results, jobs=options.jobs)
+    campaign = Campaign(options.results, jobs=options.jobs, is_quick=options.quick)
     if not options.report:
         try:
             campaign.run(chosen, lambda result: print_progress(result, quiet=options.json))

@@ -1,23 +1,23 @@
 """Runs of tests against all mutants of modules, with results that a later run continues."""
 
+import contextlib
 import hashlib
 import json
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 
-from tests.mutants.operators import mutants_of
+from tests.mutants.equivalents import EQUIVALENTS
+from tests.mutants.operators import Mutant, mutants_of
 from tests.mutants.targets import Target
-from tests.mutants.tree import SURVIVED, Tree
+from tests.mutants.tree import SURVIVED, Tree, WarmTests
 
 ROOT = Path(__file__).parents[2]
 NOT_RUN = "not run"
-# An endless loop must end, and tests that only wait longer must not.
-LIMIT_SECONDS_MIN = 10.0
-LIMIT_FACTOR = 4
 PORTS = range(10_240, 32_768)
 
 
@@ -34,15 +34,44 @@ class Result:
     """Digest of the tests that ran. A caught mutant stays caught when tests change."""
     outcome: str = NOT_RUN
     caught_by: str = ""
+    seconds: float = 0.0
+
+
+class Runner:
+    """The tests of a target in one tree; slow ones run for mutants that survive the quick ones."""
+
+    def __init__(self, tree: Tree, target: Target) -> None:
+        self._tree, self._target = tree, target
+        self._quick = WarmTests(tree, target.module, target.tests)
+        self._slow: WarmTests | None = None
+
+    def close(self) -> None:
+        """End the processes."""
+        self._quick.close()
+        if self._slow:
+            self._slow.close()
+
+    def run(self, mutant: Mutant, *, with_slow: bool) -> tuple[str, str]:
+        """Return the outcome of a mutant, and the test that failed."""
+        reaching = self._quick.baseline.tests_for(mutant.lines)
+        outcome, test = self._quick.run_mutant(mutant.source, reaching)
+        if outcome != SURVIVED or not with_slow or not self._target.slow:
+            return outcome, test
+        self._slow = self._slow or WarmTests(self._tree, self._target.module, self._target.slow)
+        # Servers of slow tests can be other processes, in which no line is recorded.
+        return self._slow.run_mutant(mutant.source, self._slow.baseline.tests_for(None))
 
 
 class Campaign:
     """The mutants of several modules, and the file of their results."""
 
-    def __init__(self, results: Path, *, jobs: int, root: Path = ROOT) -> None:
+    def __init__(
+        self, results: Path, *, jobs: int, root: Path = ROOT, is_quick: bool = False
+    ) -> None:
         self._root = root
         self._results = results
         self._jobs = jobs
+        self._is_quick = is_quick
 
     def results_of(self, target: Target) -> list[Result]:
         """Return the result of each mutant of a module, `NOT_RUN` without one."""
@@ -69,24 +98,24 @@ class Campaign:
         missing = [each for each in self._mutants(target) if each[0].outcome == NOT_RUN]
         if not missing:
             return
-        free: SimpleQueue[Tree] = SimpleQueue()
-        for tree in trees:
-            free.put(tree)
+        listed = EQUIVALENTS.get(target.module, {})
+        free: SimpleQueue[Runner] = SimpleQueue()
 
-        def run_one(mutant: tuple[Result, str]) -> Result:
-            result, source = mutant
-            tree = free.get()
+        def run_one(mutant: tuple[Result, Mutant]) -> Result:
+            result, changed = mutant
+            with_slow = not self._is_quick and result.change not in listed
+            runner, started = free.get(), time.monotonic()
             try:
-                outcome, test = tree.run_mutant(
-                    target.module, source, target.tests, limit_seconds=limit
-                )
+                outcome, test = runner.run(changed, with_slow=with_slow)
             finally:
-                free.put(tree)
-            return replace(result, outcome=outcome, caught_by=test)
+                free.put(runner)
+            seconds = round(time.monotonic() - started, 2)
+            return replace(result, outcome=outcome, caught_by=test, seconds=seconds)
 
-        with ThreadPoolExecutor(self._jobs) as pool:
-            durations = pool.map(lambda tree: tree.run_unchanged(target.tests), trees)
-            limit = max(LIMIT_SECONDS_MIN, LIMIT_FACTOR * max(durations))
+        with ThreadPoolExecutor(self._jobs) as pool, contextlib.ExitStack() as stack:
+            for runner in pool.map(lambda tree: Runner(tree, target), trees):
+                stack.callback(runner.close)
+                free.put(runner)
             try:
                 for result in pool.map(run_one, missing):
                     self._store(result)
@@ -94,9 +123,10 @@ class Campaign:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _mutants(self, target: Target) -> Iterator[tuple[Result, str]]:
-        """Yield the result and the source of each mutant of a module."""
-        stored, tests = self._load(), self._digest_of_tests(target.tests)
+    def _mutants(self, target: Target) -> Iterator[tuple[Result, Mutant]]:
+        """Yield each mutant of a module with its result."""
+        run = target.tests if self._is_quick else (*target.tests, *target.slow)
+        stored, tests = self._load(), self._digest_of_tests(run)
         for mutant in mutants_of((self._root / target.module).read_text()):
             digest = hashlib.sha256(f"{target.module}\0{mutant.source}".encode()).hexdigest()[:20]
             result = Result(
@@ -108,8 +138,10 @@ class Campaign:
             )
             known = stored.get(digest)
             if known and not (known.outcome == SURVIVED and known.tests != tests):
-                result = replace(result, outcome=known.outcome, caught_by=known.caught_by)
-            yield result, mutant.source
+                result = replace(
+                    result, outcome=known.outcome, caught_by=known.caught_by, seconds=known.seconds
+                )
+            yield result, mutant
 
     def _store(self, result: Result) -> None:
         self._results.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 TUNING = "a trade of memory against speed, on which no promise depends"
 
+SEARCH = "larger or smaller slots, in which the same point is found in more or fewer steps"
+
 EQUIVALENTS: dict[str, dict[str, str]] = {
     "storagemaster/mirrors/fan_out.py": {": 8 -> 9": TUNING},
     "storagenode/upkeep/fence.py": {
@@ -13,12 +15,35 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
     "permission_urls/read_signer.py": {
         "ReadSigner.sign_sizes: sorted -> list": "only the order of names in an error message",
     },
+    "permission_urls/keys.py": {"KeyRing.ring: del purpose -> pass": "the argument is not used"},
+    "permission_urls/tokens.py": {
+        "generate_token_id: 5 -> 6": "an id has the last 40 bits, which are as random",
+        "_problem_of: sorted -> list": "only which of two invalid limits the message names",
+    },
+    "storagemaster/mirrors/key_volumes.py": {
+        ": 3 -> 4": SEARCH,
+        "_Ring.__init__: len(points).bit_length() - SLOT_BITS"
+        " -> len(points).bit_length() + SLOT_BITS": SEARCH,
+        "_Ring.__init__: 0 -> 1": SEARCH,
+        "_Ring.__init__: 64 - bits -> 64 + bits": SEARCH,
+        "_Ring.__init__: 64 -> 65": SEARCH,
+        "_Ring.__init__: 2 -> 3": SEARCH,
+        "_Ring.__init__: 1 -> 2": SEARCH,
+        "_Ring.nearest: 0 -> 1 #2": "a ring with points always has a nearest one",
+        "_Ring.nearest: point - probe < best -> point - probe <= best": (
+            "no two of 64-bit weights are equal"
+        ),
+        "_Ring.weights: 0 -> 1": "more points than needed, whose weights are not the lowest",
+    },
     "volumes/photo_id.py": {
         "derive_photo_id: 1 -> 2": "the encoding takes no more than its number of characters",
     },
     "storagenode/transport/write_batcher.py": {
         "WriteBatcher._next: writes and size > WRITE_BYTES_MAX"
         " -> size > WRITE_BYTES_MAX": "a single file is always smaller than a request",
+        "WriteBatcher._cancel_if_unwanted: self._request and all((write.published.cancelled() for"
+        " write in self._in_flight)) -> all((write.published.cancelled() for write in"
+        " self._in_flight))": "callbacks of writes run before the request has ended",
         "WriteBatcher._write: True -> False": "a request has one outcome for each of its files",
     },
     "storagemaster/mirrors/placement.py": {

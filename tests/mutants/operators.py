@@ -8,7 +8,8 @@ from typing import Any
 
 # Calls that only observe, so that no test of behavior can notice their absence.
 _OBSERVERS = frozenset({"log", "crashpoint"})
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_SCOPES = (*_FUNCTIONS, ast.ClassDef)
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -43,6 +44,8 @@ class Mutant:
     change: str
     """Scope, change, and a number if the scope has several equal changes."""
     line: int
+    lines: range | None
+    """The lines of its statement, one of which runs before the change matters; None: at import."""
     source: str
 
 
@@ -54,6 +57,7 @@ class _Slot:
     field: str
     index: int | None
     scope: str
+    lines: range | None
 
     @property
     def node(self) -> Any:
@@ -73,7 +77,7 @@ def mutants_of(source: str) -> Iterator[Mutant]:
     """Yield every mutant of a module, in the order of its source."""
     tree = ast.parse(source)
     seen: dict[str, int] = {}
-    for slot in list(_slots(tree, "")):
+    for slot in list(_slots(tree, "", None)):
         original = slot.node
         for changed in _changes(original, slot):
             key = f"{slot.scope}: {_one_line(original)} -> {_one_line(changed)}"
@@ -82,7 +86,7 @@ def mutants_of(source: str) -> Iterator[Mutant]:
             slot.fill(changed)
             mutated = ast.unparse(ast.fix_missing_locations(tree))
             slot.fill(original)
-            yield Mutant(key + number, original.lineno, mutated)
+            yield Mutant(key + number, original.lineno, slot.lines, mutated)
 
 
 def _one_line(node: ast.AST) -> str:
@@ -99,18 +103,30 @@ def _one_line(node: ast.AST) -> str:
     return once + " ".join(ast.unparse(node).split())
 
 
-def _slots(node: ast.AST, scope: str) -> Iterator[_Slot]:
+def _slots(node: ast.AST, scope: str, lines: range | None) -> Iterator[_Slot]:
     for field, value in ast.iter_fields(node):
         if _is_outside_behavior(node, field):
             continue
         for index, child in enumerate(value if isinstance(value, list) else [value]):
             if not isinstance(child, ast.AST) or _is_observer(child):
                 continue
-            slot = _Slot(node, field, index if isinstance(value, list) else None, scope)
+            is_called = isinstance(node, _FUNCTIONS) and field == "body"
+            at = _lines_of(child) if is_called or lines else None
+            at = at or lines
+            slot = _Slot(node, field, index if isinstance(value, list) else None, scope, at)
             if isinstance(child, ast.stmt | ast.expr | ast.excepthandler):
                 yield slot
             inner = f"{scope}.{child.name}".strip(".") if isinstance(child, _SCOPES) else scope
-            yield from _slots(child, inner)
+            yield from _slots(child, inner, at)
+
+
+def _lines_of(node: ast.AST) -> range | None:
+    """Return the lines of a statement, or of the head of a compound one."""
+    if not isinstance(node, ast.stmt | ast.excepthandler):
+        return None
+    body = getattr(node, "body", None)
+    last = body[0].lineno - 1 if body else node.end_lineno or node.lineno
+    return range(node.lineno, max(node.lineno, last) + 1)
 
 
 def _is_outside_behavior(node: ast.AST, field: str) -> bool:

@@ -21,6 +21,7 @@ class Summary:
     caught: int
     equivalent: int
     not_run: int
+    seconds: float
     survivors: list[Result] = field(default_factory=list)
     wrong_equivalents: list[str] = field(default_factory=list)
     """Listed equivalents that a test caught, or that the module no longer has."""
@@ -36,7 +37,7 @@ class Summary:
         return (
             f"{self.module:<48} {self.mutants:4} mutants {self.caught:4} caught"
             f" {self.equivalent:3} equivalent {len(self.survivors):3} survived"
-            f" {100 * self.caught_share:5.1f} %"
+            f" {100 * self.caught_share:5.1f} % {self.seconds:6.0f} s"
         )
 
     @classmethod
@@ -48,6 +49,7 @@ class Summary:
             caught=sum(each.caught for each in summaries),
             equivalent=sum(each.equivalent for each in summaries),
             not_run=sum(each.not_run for each in summaries),
+            seconds=sum(each.seconds for each in summaries),
             survivors=[result for each in summaries for result in each.survivors],
             wrong_equivalents=[wrong for each in summaries for wrong in each.wrong_equivalents],
         )
@@ -67,6 +69,7 @@ def summarize(results: Sequence[Result], equivalents: Equivalents) -> Summary:
         caught=sum(result.outcome not in {SURVIVED, NOT_RUN} for result in results),
         equivalent=len(surviving & listed.keys()),
         not_run=sum(result.outcome == NOT_RUN for result in results),
+        seconds=sum(result.seconds for result in results),
         survivors=[result for result in survived if result.change not in listed],
         wrong_equivalents=[
             f"{module}  {change}" for change in listed if change not in surviving | unchecked

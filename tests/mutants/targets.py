@@ -8,7 +8,8 @@ from dataclasses import dataclass
 NODE, MASTER = "tests/storagenode", "tests/storagemaster"
 KEYS, VOLUMES = "tests/permission_urls", "tests/volumes"
 VALUES = "tests/docs/test_promised_values.py"
-SIMULATION = "tests/simulation/test_simulation.py"
+HISTORIES = "tests/mutants/simulated_histories.py"
+PROBES = "tests/probes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,23 +18,27 @@ class Target:
 
     module: str
     tests: tuple[str, ...]
+    """Tests in whose process the module runs. Of these, a mutant runs the ones that reach it."""
+    slow: tuple[str, ...] = ()
+    """Tests that start clusters. They run for mutants that survive the other tests."""
 
 
 READS = (f"{NODE}/read_port", f"{NODE}/upkeep/test_fence.py")
 URLS = tuple(
-    f"{KEYS}/test_{name}.py"
+    f"{KEYS}/{name}.py"
     for name in (
-        "golden_urls",
-        "signing",
-        "permission_grammar",
-        "url_verifier",
-        "expiry",
-        "rotation",
-        "cross_use",
-        "read_signer",
-        "differential_fuzz",
+        "test_golden_urls",
+        "test_signing",
+        "test_permission_grammar",
+        "test_url_verifier",
+        "test_expiry",
+        "test_rotation",
+        "test_cross_use",
+        "test_read_signer",
+        "files/test_followed_keys",
     )
 )
+FUZZ = (f"{KEYS}/test_differential_fuzz.py",)
 PUBLISHED = tuple(
     f"{NODE}/disk/{name}.py"
     for name in (
@@ -42,28 +47,22 @@ PUBLISHED = tuple(
         "test_health",
         "test_tombstone_race",
         "lifecycle/test_trashed_files",
-        "test_emptied_folders",
         "test_full_and_read_only",
         "test_syscall_errors",
         "test_crash_states",
     )
 )
+EMPTIED = (f"{NODE}/disk/test_emptied_folders.py",)
 LIFECYCLE = (VALUES, f"{MASTER}/lifecycle/test_deletes.py", f"{MASTER}/caches/test_purging.py")
-REPAIRS = (
-    VALUES,
-    f"{MASTER}/repair/test_plan.py",
-    f"{MASTER}/repair/test_executed_plans.py",
-    "tests/probes",
-    f"{MASTER}/repair/test_hinted_handoff.py",
-)
+PLANS = (VALUES, f"{MASTER}/repair/test_plan.py", f"{MASTER}/repair/test_executed_plans.py")
 
 TARGETS = (
     # A URL opens what it was signed for, until it expires.
-    Target("permission_urls/expiry.py", URLS),
-    Target("permission_urls/permission.py", URLS),
-    Target("permission_urls/signing.py", (*URLS, f"{KEYS}/test_timing_safety.py")),
-    Target("permission_urls/verifier.py", URLS),
-    Target("permission_urls/read_signer.py", URLS),
+    Target("permission_urls/expiry.py", URLS, FUZZ),
+    Target("permission_urls/permission.py", URLS, FUZZ),
+    Target("permission_urls/signing.py", (*URLS, f"{KEYS}/test_timing_safety.py"), FUZZ),
+    Target("permission_urls/verifier.py", URLS, FUZZ),
+    Target("permission_urls/read_signer.py", URLS, FUZZ),
     Target(
         "permission_urls/keys.py", (f"{KEYS}/test_keys.py", f"{VOLUMES}/test_photo_id.py", *URLS)
     ),
@@ -85,11 +84,11 @@ TARGETS = (
     ),
     Target("volumes/photo_id.py", (f"{VOLUMES}/test_photo_id.py",)),
     Target("volumes/version_files.py", (f"{VOLUMES}/test_version_files.py",)),
-    Target("storagenode/taken_names.py", PUBLISHED),
+    Target("storagenode/taken_names.py", PUBLISHED, EMPTIED),
     # What was acknowledged is durable, and nothing replaces it.
-    Target("storagenode/disk/staging.py", PUBLISHED),
-    Target("storagenode/disk/publishing.py", PUBLISHED),
-    Target("storagenode/disk/health.py", PUBLISHED),
+    Target("storagenode/disk/staging.py", PUBLISHED, EMPTIED),
+    Target("storagenode/disk/publishing.py", PUBLISHED, EMPTIED),
+    Target("storagenode/disk/health.py", PUBLISHED, EMPTIED),
     Target(
         "storagenode/write_port/receiving.py",
         (f"{NODE}/write_port/test_receiving.py", f"{NODE}/transport/test_signed_writes.py"),
@@ -103,32 +102,33 @@ TARGETS = (
     Target("storagemaster/mirrors/placement.py", (f"{MASTER}/mirrors/test_placement.py",)),
     Target(
         "storagemaster/mirrors/mirroring.py",
-        (
-            VALUES,
-            f"{MASTER}/mirrors",
-            f"{MASTER}/uploads/test_uploads.py",
-            f"{MASTER}/uploads/test_upload_faults.py",
-            f"{MASTER}/lifecycle/test_deletes.py",
-        ),
+        (VALUES, f"{MASTER}/mirrors", HISTORIES, f"{MASTER}/lifecycle/test_deletes.py"),
+        (f"{MASTER}/uploads/test_uploads.py", f"{MASTER}/uploads/test_upload_faults.py"),
     ),
     # A deleted photo stays deleted.
-    Target("storagenode/disk/lifecycle/deletes.py", PUBLISHED),
+    Target("storagenode/disk/lifecycle/deletes.py", PUBLISHED, EMPTIED),
     Target(
-        "storagenode/disk/lifecycle/trash.py", (*PUBLISHED, f"{NODE}/upkeep/test_emptying_trash.py")
+        "storagenode/disk/lifecycle/trash.py",
+        (*PUBLISHED, f"{NODE}/upkeep/test_emptying_trash.py"),
+        EMPTIED,
     ),
     Target("storagenode/upkeep/fence.py", (f"{NODE}/upkeep/test_fence.py", VALUES)),
     Target("storagenode/read_port/read_api.py", READS),
     Target("storagenode/read_port/fast_path.py", READS),
     Target("storagemaster/caches/purging.py", LIFECYCLE),
     Target("storagemaster/lifecycle/deletes.py", LIFECYCLE),
-    Target("storagemaster/lifecycle/tombstone_delivery.py", (*LIFECYCLE, "tests/probes")),
+    Target("storagemaster/lifecycle/tombstone_delivery.py", (*LIFECYCLE, HISTORIES), (PROBES,)),
     # Mirrors become equal, and nothing is lost on the way.
-    Target("storagemaster/repair/plan.py", REPAIRS[:3]),
-    Target("storagemaster/repair/steps.py", REPAIRS[:3]),
-    Target("storagemaster/repair/tasks.py", REPAIRS[:3]),
-    Target("storagemaster/repair/reconcile.py", (*REPAIRS, SIMULATION)),
-    Target("storagemaster/repair/hinted_handoff.py", (*REPAIRS, SIMULATION)),
-    Target("storagemaster/repair/fence_lifting.py", ("tests/probes", SIMULATION)),
+    Target("storagemaster/repair/plan.py", PLANS, (HISTORIES,)),
+    Target("storagemaster/repair/steps.py", PLANS, (HISTORIES,)),
+    Target("storagemaster/repair/tasks.py", PLANS, (HISTORIES,)),
+    Target("storagemaster/repair/reconcile.py", (*PLANS, HISTORIES), (PROBES,)),
+    Target(
+        "storagemaster/repair/hinted_handoff.py",
+        (VALUES, HISTORIES),
+        (f"{MASTER}/repair/test_hinted_handoff.py", PROBES),
+    ),
+    Target("storagemaster/repair/fence_lifting.py", (HISTORIES,), (PROBES,)),
     # Sizes keep the metadata that they should, and no other.
     Target("imageworker/pixels/metadata.py", ("tests/imageworker/pixels/test_metadata.py",)),
 )

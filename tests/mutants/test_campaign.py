@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.mutants import campaign
+from tests.mutants import tree
 from tests.mutants.__main__ import main
 from tests.mutants.campaign import NOT_RUN, ROOT, Campaign
 from tests.mutants.summary import summarize
@@ -29,8 +29,8 @@ def _first_run(tmp_path_factory):
     subprocess.run(("git", "init", "-q"), cwd=root, check=True)
     reported = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(campaign, "LIMIT_SECONDS_MIN", 1.0)
-        patch.setattr(campaign, "LIMIT_FACTOR", 2)
+        patch.setattr(tree, "LIMIT_SECONDS_MIN", 1.0)
+        patch.setattr(tree, "LIMIT_FACTOR", 2)
         campaign_of(root).run([TARGET], reported.append)
     return root, reported
 

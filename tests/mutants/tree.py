@@ -1,18 +1,25 @@
 """Copies of the working tree in which tests run against a changed module."""
 
+import contextlib
+import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+WARM_PROCESS = Path(__file__).with_name("warm_process.py")
 CAUGHT, TIMED_OUT, SURVIVED = "caught", "timed out", "survived"
-BASELINE_SECONDS_MAX = 600.0
+BASELINE_SECONDS_MAX = 900.0
+# An endless loop must end, and tests that only wait longer must not.
+LIMIT_SECONDS_MIN = 10.0
+LIMIT_FACTOR = 4
+# What runs outside tests counts for all of them.
+OUTSIDE_TESTS = ""
 
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
@@ -23,13 +30,38 @@ class TestsFailed(Exception):
     __test__ = False
 
 
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What tests do without a mutant."""
+
+    seconds: dict[str, float]
+    """Duration of each test."""
+    reached: dict[str, frozenset[int]]
+    """The lines of the module that each test reaches, or the fixtures of a test file."""
+
+    def tests_for(self, lines: range | None) -> list[str]:
+        """Return the tests that reach a line, the quickest file first; None is all tests."""
+        chosen = [test for test in self.seconds if self._reaches(test, lines)]
+        files: dict[str, float] = {}
+        for test in chosen:
+            file = test.partition("::")[0]
+            files[file] = files.get(file, 0.0) + self.seconds[test]
+        return sorted(chosen, key=lambda test: files[test.partition("::")[0]])
+
+    def _reaches(self, test: str, lines: range | None) -> bool:
+        keys = (test, test.partition("::")[0], OUTSIDE_TESTS)
+        return lines is None or any(
+            line in lines for key in keys for line in self.reached.get(key, ())
+        )
+
+
 class Tree:
     """A copy of the working tree, with its own ports."""
 
     def __init__(self, root: Path, folder: Path, ports: range) -> None:
-        self._folder = folder
+        self.folder = folder
         own = {"PYTHONPATH": str(folder), "GLASSPLATE_TEST_PORTS": f"{ports[0]}-{ports[-1]}"}
-        self._environment = os.environ | own
+        self.environment = os.environ | own
         listed = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
         names = subprocess.run(listed, cwd=root, check=True, capture_output=True, text=True).stdout
         for name in filter(None, names.split("\0")):
@@ -37,65 +69,78 @@ class Tree:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(root / name, folder / name)
 
-    def run_unchanged(self, tests: Sequence[str]) -> float:
-        """Run tests without a mutant, which also compiles the tree; return their duration.
-
-        Raises:
-            TestsFailed: A test failed.
-        """
-        started = time.monotonic()
-        status, output = self._run(tests, self._environment, limit_seconds=BASELINE_SECONDS_MAX)
-        if status != 0:
-            raise TestsFailed(f"tests fail without a mutant; fix them first:\n{output[-3000:]}")
-        return time.monotonic() - started
-
-    def run_mutant(
-        self, module: str, source: str, tests: Sequence[str], *, limit_seconds: float
-    ) -> tuple[str, str]:
-        """Return the outcome of the tests with this source of a module, and the failed test."""
-        path = self._folder / module
+    @contextlib.contextmanager
+    def mutated(self, module: str, source: str) -> Iterator[None]:
+        """Give a module another source until the block exits."""
+        path = self.folder / module
         original = path.read_text()
-        path.write_text(source)
         # Compiled code is valid for a size and a second, which two mutants can have in common.
         for compiled in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
             compiled.unlink()
-        environment = self._environment | {"PYTHONDONTWRITEBYTECODE": "1"}
+        path.write_text(source)
         try:
-            status, output = self._run(tests, environment, limit_seconds=limit_seconds)
+            yield
         finally:
             path.write_text(original)
-        if status is None:
+
+
+class WarmTests:
+    """The tests of a module, in a process that has imported what they need.
+
+    Raises:
+        TestsFailed: A test fails without a mutant.
+    """
+
+    def __init__(self, tree: Tree, module: str, tests: Sequence[str]) -> None:
+        self._tree, self._module, self._tests = tree, module, tests
+        self._process = subprocess.Popen(
+            (sys.executable, "-P", str(WARM_PROCESS), module),
+            cwd=tree.folder,
+            env=tree.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            self.baseline = self._run_unchanged()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def run_mutant(self, source: str, ids: Sequence[str]) -> tuple[str, str]:
+        """Return the outcome of tests with this source of the module, and the failed test."""
+        if not ids:
+            return SURVIVED, ""
+        usual = sum(self.baseline.seconds[test] for test in ids)
+        limit = max(LIMIT_SECONDS_MIN, LIMIT_FACTOR * usual)
+        files = dict.fromkeys(test.partition("::")[0] for test in ids)
+        with self._tree.mutated(self._module, source):
+            response = self._request(ids=list(ids), tests=list(files), seconds_max=limit)
+        if response["status"] is None:
             return TIMED_OUT, ""
-        failed = _FAILED.search(output)
-        return (CAUGHT, failed[1] if failed else "") if status else (SURVIVED, "")
+        if response["status"] == 0:
+            return SURVIVED, ""
+        failed = _FAILED.search(response["output"])
+        return CAUGHT, failed[1] if failed else ""
 
-    def _run(
-        self, tests: Sequence[str], environment: dict[str, str], *, limit_seconds: float
-    ) -> tuple[int | None, str]:
-        command = ["nice", "-n19", sys.executable, "-m", "pytest", "-q", "-x", "-p"]
-        with tempfile.TemporaryFile("w+") as output:
-            process = subprocess.Popen(
-                [*command, "no:cacheprovider", *tests],
-                cwd=self._folder,
-                env=environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            try:
-                status: int | None = process.wait(timeout=limit_seconds)
-            except subprocess.TimeoutExpired:
-                status = None
-            finally:
-                _kill_group(process)
-            output.seek(0)
-            return status, output.read()
+    def _run_unchanged(self) -> Baseline:
+        response = self._request(
+            ids=None, tests=list(self._tests), seconds_max=BASELINE_SECONDS_MAX
+        )
+        if response["status"] != 0:
+            output = response["output"][-3000:]
+            raise TestsFailed(f"tests fail without a mutant; fix them first:\n{output}")
+        reached = {key: frozenset(lines) for key, lines in response["reached"].items()}
+        return Baseline(response["seconds"], reached)
 
-
-def _kill_group(process: "subprocess.Popen[bytes]") -> None:
-    """Kill the tests, and the servers that they left running."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait()
+    def _request(self, **request: Any) -> dict[str, Any]:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        response: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return response

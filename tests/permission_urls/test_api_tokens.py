@@ -26,7 +26,13 @@ from permission_urls import (
     sign_token,
 )
 from permission_urls.signed_claims import ClaimsKind, sign_claims
-from permission_urls.tokens import TOKEN_KIND
+from permission_urls.tokens import (
+    TOKEN_KIND,
+    VOLUME_RANGES_MAX,
+    common_ranges,
+    is_in_ranges,
+    parse_scopes,
+)
 
 PRINTABLE = [chr(code) for code in range(0x20, 0x7F)]
 PLAIN = Token(id="k3v9q2mf", application="shop", scopes=frozenset({Scope.READ}), expiry=0)
@@ -215,3 +221,77 @@ def test_ids_of_tokens_are_random_and_well_formed():
     ids = {generate_token_id(lambda _, n=n: (1 << n).to_bytes(5, "big")) for n in range(40)}
     assert len(ids) == 40
     assert all(map(is_token_id, ids))
+
+
+ONE, FEW = (VolumeRange(3, 5),), (VolumeRange(1, 2), VolumeRange(5, 8), VolumeRange(12, 12))
+RANGES = (None, (), ONE, FEW, (VolumeRange(5, 12),), (VolumeRange(9, 11),))
+
+
+def volumes_in(ranges):
+    """Return the volumes up to 14 in ranges."""
+    return {volume for volume in range(1, 15) if is_in_ranges(volume, ranges)}
+
+
+def test_a_range_has_its_first_and_last_volume():
+    """No range has none, and None is all volumes."""
+    assert volumes_in(ONE) == {3, 4, 5}
+    assert volumes_in(FEW) == {1, 2, 5, 6, 7, 8, 12}
+    assert volumes_in(()) == set()
+    assert volumes_in(None) == set(range(1, 15))
+
+
+@pytest.mark.parametrize("one", RANGES)
+@pytest.mark.parametrize("other", RANGES)
+def test_common_ranges_have_the_volumes_that_both_have(one, other):
+    """They can be none, which is not the same as all."""
+    assert volumes_in(common_ranges(one, other)) == volumes_in(one) & volumes_in(other)
+    assert (common_ranges(one, other) is None) == (one is None and other is None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"volumes": ONE},
+        {"volumes": FEW},
+        {"volumes": ONE * VOLUME_RANGES_MAX},
+        {"volumes": (VolumeRange(1, 65535),)},
+        {"limits": TokenLimits(uploads_per_minute=1, bytes_per_day=1)},
+    ],
+)
+def test_a_token_can_have_the_narrowest_and_the_widest_limits(changes):
+    """The bounds are included."""
+    assert dataclasses.replace(PLAIN, **changes).application == "shop"
+
+
+@pytest.mark.parametrize(
+    "volumes",
+    [
+        ONE * 65,
+        (*ONE, VolumeRange(0, 1)),
+        (VolumeRange(0, 1), *ONE),
+        (*ONE, VolumeRange(6, 5)),
+        (VolumeRange(6, 5), *ONE),
+        (*ONE, VolumeRange(1, 65536)),
+    ],
+)
+def test_every_range_of_a_token_is_checked(volumes):
+    """One invalid range among valid ones makes the token invalid."""
+    assert VOLUME_RANGES_MAX == 64
+    with pytest.raises(Unsignable, match="invalid volumes"):
+        dataclasses.replace(PLAIN, volumes=volumes)
+
+
+def test_an_unknown_scope_is_refused_with_the_known_ones():
+    """As a command or a config spells them."""
+    assert parse_scopes(["upload", "read"]) == {Scope.READ, Scope.UPLOAD}
+    with pytest.raises(Unsignable, match="known scopes: admin, audit, delete"):
+        parse_scopes(["read", "write"])
+
+
+def test_a_token_has_one_text_in_every_process(ring):
+    """Scopes and limits are sorted, although sets have another order in each process."""
+    token = dataclasses.replace(LIMITED, scopes=frozenset(Scope))
+    _, _, claims, _ = sign_token(ring, token).split(".")
+    document = json.loads(base64.urlsafe_b64decode(claims + "=="))
+    assert document["scopes"] == sorted(Scope)
+    assert list(document)[-2:] == ["bytes_per_day", "uploads_per_minute"]

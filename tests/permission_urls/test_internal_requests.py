@@ -139,7 +139,7 @@ def test_an_ambiguous_request_is_neither_signed_nor_accepted(
     with pytest.raises(Unsignable):
         InternalSigner(ring).sign_request(**ambiguous, expiry_seconds=now + 60)
     verifier = InternalVerifier(ring, receiver=ambiguous.pop("receiver"))
-    with pytest.raises(Forbidden):
+    with pytest.raises(NoPermission):
         verifier.verify_request(header, **ambiguous, now_seconds=now)
 
 

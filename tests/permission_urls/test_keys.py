@@ -128,3 +128,10 @@ def test_the_oldest_key_derives_photo_ids():
     oldest, newer = make_key("a", 0), make_key("b", 1, KeyState.SIGNING)
     alone = KeyRing(keys=(make_key("a", 0, KeyState.SIGNING),))
     assert KeyRing(keys=(oldest, newer)).idempotency_secret == alone.idempotency_secret
+
+
+def test_without_retired_keys_a_ring_has_those_that_verify(ring):
+    """Their order stays, and so does the signing key."""
+    left = ring.without_retired()
+    assert left.keys == tuple(key for key in ring.keys if key.key_id != "old")
+    assert left.signing_key == ring.signing_key

@@ -156,3 +156,8 @@ def test_an_original_knows_that_it_is_one():
 def test_every_file_knows_its_volume(file):
     """Also the one that belongs to no version."""
     assert volume_of(file) == 7
+
+
+def test_the_first_two_failed_attempts_have_files_of_their_own():
+    """The third is final, and its file is the failure."""
+    assert ATTEMPT_NUMBERS == (1, 2)

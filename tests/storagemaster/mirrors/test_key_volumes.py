@@ -1,10 +1,13 @@
 """The volume of an Idempotency-Key follows from the key and the map alone."""
 
+import hashlib
 import os
 import subprocess
 import sys
 from collections import Counter
 from types import SimpleNamespace
+
+import pytest
 
 from storagemaster.mirrors.key_volumes import KeyVolumes
 from volumes.cluster import Volume
@@ -39,6 +42,32 @@ def test_the_volumes_of_keys_are_fixed():
     photos = [PhotoId("fv9z2vv93sqhjmen"), PhotoId("0123456789abcdef"), PhotoId("z" * 16)]
     assert own(range(1, 9), photos) == [7, 3, 3]
     assert own(range(1, 2000), photos) == [616, 791, 1512]
+    of_all = hashlib.sha256(bytes(own(range(1, 9)))).hexdigest()
+    assert of_all == "68e9fcff110000ae11bba557f6e177d55d1eea6c5b47d2cfec2fc0ffe5f6f770"
+
+
+def positions(text, count):
+    """Return the positions of a volume's points, or of a photo's probes, on the circle."""
+    digest = hashlib.shake_128(text.encode()).digest(8 * count)
+    return [int.from_bytes(digest[8 * n :][:8], "little") for n in range(count)]
+
+
+@pytest.mark.parametrize(("numbers", "photos"), [(range(1, 9), 200), ((1211, 1329, 1601), 1000)])
+def test_volumes_are_ordered_by_the_shortest_way_from_a_probe_to_one_of_their_points(
+    numbers, photos
+):
+    """This is the definition, computed without a search. Some volumes begin the circle."""
+    points = {n: [p >> 16 << 16 | n for p in positions(f"volume {n}", 32)] for n in numbers}
+    open_, closed = key_volumes(numbers), key_volumes(numbers, closed=numbers)
+    for photo in PHOTOS[:photos]:
+        probes = positions(photo, 16)
+        weights = {
+            n: min((point - probe) % 2**64 for point in own_points for probe in probes)
+            for n, own_points in points.items()
+        }
+        order = sorted(weights, key=weights.__getitem__)
+        assert open_.of(photo)[-1].number == order[0]
+        assert [volume.number for volume in closed.of(photo)] == order
 
 
 def test_the_order_of_the_config_does_not_matter():
