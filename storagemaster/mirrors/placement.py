@@ -110,9 +110,9 @@ def handoff_nodes(
     """Return the nodes that could store a hint for a mirror, the best one first.
 
     Nodes of its colo come first, then those in a colo without a copy, so that two colos have the
-    file if possible. Among these, the one with most free space comes first. Nodes that are `taken`
-    have a copy, and those that `failed` have none. A full node stores no `new_photo`, only files of
-    photos that exist already.
+    file if possible. Among these, the one with most free space comes first. The `taken` nodes have
+    a copy, and the `failed` ones have none. A full node stores no `new_photo`, only files of photos
+    that exist already.
     """
     colo = cluster.nodes[mirror].colo
     taken_colos = {cluster.nodes[node].colo for node in taken}

@@ -45,7 +45,7 @@ class Mutant:
     """Scope, change, and a number if the scope has several equal changes."""
     line: int
     lines: range | None
-    """The lines of its statement, one of which runs before the change matters; None: at import."""
+    """The lines of its statement. A run that reaches none of them is not affected; None: import."""
     source: str
 
 

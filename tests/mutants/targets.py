@@ -18,7 +18,7 @@ class Target:
 
     module: str
     tests: tuple[str, ...]
-    """Tests in whose process the module runs. Of these, a mutant runs the ones that reach it."""
+    """Tests in whose process the module runs. A mutant runs the ones that reach it."""
     slow: tuple[str, ...] = ()
     """Tests that start clusters. They run for mutants that survive the other tests."""
 

@@ -32,7 +32,7 @@ class TestsFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What tests do without a mutant."""
+    """A run of the tests without a mutant."""
 
     seconds: dict[str, float]
     """Duration of each test."""
