@@ -67,13 +67,20 @@ class TombstoneDelivery:
         return (await self._nodes[node].stat(Place(tombstone))).mtime_seconds
 
     async def _versions_on(self, node: NodeId, tombstone: Tombstone) -> list[PhotoVersion]:
-        """Return the versions that the mirror still has files of and that the tombstone covers."""
+        """Return the versions that the tombstone covers and that edges can have from the mirror.
+
+        If the mirror has the tombstone already, the delete that wrote it may have failed before its
+        purges. Its trash then names the versions.
+        """
         if isinstance(tombstone, PhotoTombstone):
             volume, photo = tombstone.volume, tombstone.photo
         else:
             volume, photo = tombstone.photo_version.volume, tombstone.photo_version.photo
-        listed = await self._nodes[node].list_photo(volume, photo)
+        client = self._nodes[node]
+        listed = await client.list_photo(volume, photo)
         files = [parse_name(volume, each.name) for each in listed]
-        live = [f for f in files if not isinstance(f, PhotoTombstone | VersionTombstone)]
-        versions = [each.photo_version for each in versions_in(live)]
+        if tombstone in files:
+            files += [each.file for each in await client.list_trash(volume, photo)]
+        served = [f for f in files if not isinstance(f, PhotoTombstone | VersionTombstone)]
+        versions = [each.photo_version for each in versions_in(served)]
         return [each for each in versions if tombstone in tombstones_of(each)]

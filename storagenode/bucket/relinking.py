@@ -45,7 +45,10 @@ def relink_objects(
         metadata = bucket.head(source)
         if metadata is None or not metadata.digest:
             raise Corrupt(f"{source} has no recorded digest, so its bytes cannot be verified")
-        if bucket.head(target) is None:
+        existing = bucket.head(target)
+        if existing is None or (
+            existing.digest == metadata.digest and metadata.mtime_seconds < existing.mtime_seconds
+        ):
             bucket.copy(source, target)
         publisher.mark_changed(target)
         return target

@@ -264,6 +264,18 @@ class KeepingContract:
         )
         assert len(names_of(trial.store)) == 8
 
+    def test_a_relinked_name_takes_the_earlier_time_of_its_source(self, trial):
+        """An upload was retried between two relinks, and every mirror must have the same time."""
+        put(trial.store, variant_of(OF), bytes_of("photo"), mtime_seconds=MTIME + 1)
+        trial.store.relink(OF, OTHER_VERSION.version)
+        with trial.store.staging(bytes_expected=100) as file:
+            file.write(bytes_of("photo"))
+            file.replaces = digest_of(bytes_of("photo"))
+            trial.store.publish(file, variant_of(OF), mtime_seconds=MTIME, digest=file.replaces)
+        trial.store.relink(OF, OTHER_VERSION.version)
+        assert trial.mtime_of(variant_of(OTHER_VERSION).path) == MTIME
+        assert trial.read(variant_of(OTHER_VERSION).path) == bytes_of("photo")
+
     def test_a_deleted_version_leaves_its_relinked_one(self, trial):
         """One name goes to the trash, and the other stays."""
         put(trial.store, variant_of(OF), bytes_of("photo"))

@@ -3,12 +3,14 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
+from storagenode.disk.directories import retry_if_missing
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.publishing import Publisher
 from storagenode.disk.reading import opened
 from storagenode.protocol.errors import Corrupt, NotFound
-from storagenode.protocol.layout import Place
+from storagenode.protocol.layout import STAGING, Place
 from volumes.photo_id import Version
 from volumes.photo_path import (
     Failure,
@@ -61,8 +63,7 @@ def relink(
             _verify(file_system, Place(file), add_to_quarantine)
             if isinstance(file, Info):
                 file_system.fsync_directory(directory)
-            with contextlib.suppress(FileExistsError):
-                file_system.link(source, target)
+            _link(file_system, source, target)
             paths.append(target)
         file_system.fsync_directory(directory)
     return tuple(paths)
@@ -85,6 +86,30 @@ def files_to_relink(
         raise NotFound(f"{render_stem(photo_version)} has no original on this node")
     chosen: Sequence[VersionFile] = originals if original_only else files
     return sorted(chosen, key=lambda file: isinstance(file, Info))
+
+
+def _link(file_system: FileSystem, source: str, target: str) -> None:
+    """Link a name. If it is taken by a later copy of the same bytes, the earlier one takes it.
+
+    An upload that was retried since the last relink can have given the source an earlier time, and
+    the name has to have the same time on every mirror.
+    """
+    try:
+        file_system.link(source, target)
+    except FileExistsError:
+        with opened(file_system, source) as file, opened(file_system, target) as existing:
+            is_copy = file.digest == existing.digest
+            is_earlier = file.stat.mtime_seconds < existing.stat.mtime_seconds
+        if is_copy and is_earlier:
+            retry_if_missing(partial(_replace, file_system, source, target))
+
+
+def _replace(file_system: FileSystem, source: str, target: str) -> None:
+    hidden = f"{STAGING}/{target.replace('/', '-')}"
+    file_system.make_directory(STAGING)
+    with contextlib.suppress(FileExistsError):
+        file_system.link(source, hidden)
+    file_system.rename(hidden, target)
 
 
 def _verify(

@@ -9,6 +9,7 @@ import pytest
 from storagemaster.caches import purging
 from storagemaster.caches.purging import PATHS_PER_REQUEST, REPEAT_AFTER_SECONDS, EdgePurger
 from storagemaster.caches.variants import all_variants
+from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import NodeError
 from tests.storagemaster.pictures import picture
@@ -262,3 +263,22 @@ async def test_edges_are_purged_again_when_a_tombstone_is_delivered(cluster, edg
         await cluster.master.deliver_hints()
     assert edge.purged == variants_of(photo_version)
     assert cluster.mirrors_are_equal(1)
+
+
+async def test_a_delete_that_saw_no_mirror_purges_what_an_earlier_one_did_not(
+    cluster, edge, monkeypatch
+):
+    """The first was not acknowledged, but wrote tombstones. The trash lists the versions."""
+    photo_version = (await cluster.master.upload(picture(), volume=1)).version
+    await cluster.master.delete(photo_version)
+    for node in ("east-1", "west-1"):
+        for path in cluster.hidden(node, ".hints"):
+            cluster.path(node, path).unlink()
+
+    async def see_no_mirror(*_):
+        return PhotoFiles({}, dict.fromkeys(("east-1", "west-1"), "it did not respond"))
+
+    monkeypatch.setattr(PhotoReader, "files_of", see_no_mirror)
+    async with edge.running():
+        assert (await cluster.master.delete(photo_version)).status == 200
+    assert edge.purged == variants_of(photo_version)
