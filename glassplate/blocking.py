@@ -21,6 +21,7 @@ from glassplate.session.loop_thread import LoopThread
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.signing import TICKET_BYTES_MAX
 from storagemaster.wire import (
+    AUDIT_ENTRIES,
     PAGE_PHOTOS_MAX,
     Deletion,
     PhotoPage,
@@ -249,6 +250,32 @@ class Client:
     def scrub(self, node: str | None = None) -> dict[str, Any]:
         """Start another scrub pass after the current one."""
         return self._call(self._client.scrub(node))
+
+    def audit(
+        self,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        kind: Literal["acts", "uploads"] = "acts",
+        act: str | None = None,
+        caller: str | None = None,
+        photo: str | None = None,
+        limit: int = AUDIT_ENTRIES,
+        verify: bool = False,
+    ) -> dict[str, Any]:
+        """Return entries of the audit log, the latest first; days are YYYY-MM-DD, in UTC."""
+        return self._call(
+            self._client.audit(
+                since=since,
+                until=until,
+                kind=kind,
+                act=act,
+                caller=caller,
+                photo=photo,
+                limit=limit,
+                verify=verify,
+            )
+        )
 
     def url(
         self,

@@ -13,6 +13,9 @@ from permission_urls import InternalSigner, KeySource, Purpose, ReadSigner
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
 from runtime.http_server import serving
 from runtime.plain_server import PlainRunner
+from storagemaster.audit.audit_log import PASS_SECONDS as AUDIT_PASS_SECONDS
+from storagemaster.audit.audit_log import AuditLog
+from storagemaster.audit.log_reader import LogReader
 from storagemaster.background import repeating
 from storagemaster.caches.info_cache import InfoCache
 from storagemaster.caches.purge_sessions import PASS_SECONDS as SESSIONS_PASS_SECONDS
@@ -26,6 +29,7 @@ from storagemaster.events.relay import RECONNECT_SECONDS as RELAY_RECONNECT_SECO
 from storagemaster.events.relay import EventRelay
 from storagemaster.events.webhooks import Webhooks, receivers_of
 from storagemaster.handlers.api import Api
+from storagemaster.handlers.audit_api import AuditApi
 from storagemaster.handlers.authorization import Authorization
 from storagemaster.handlers.console_api import ConsoleApi
 from storagemaster.handlers.cross_origin import CrossOrigin
@@ -96,6 +100,7 @@ class _Parts:
     mirrors: Mirrors
     events: Events
     purge_sessions: PurgeSessions
+    audit: AuditLog
     polls: tuple[Work, ...]
     """Polls that run once before it serves, and repeatedly afterwards."""
     works: tuple[tuple[Work, float], ...]
@@ -129,6 +134,7 @@ async def running_master(
         parts = _wire(cluster, master, keys, revoked_tokens, nodes, session, cache, clients)
         # Runs after the last pass, and before the client session closes.
         stack.push_async_callback(parts.purge_sessions.end)
+        stack.push_async_callback(parts.audit.close)
         for poll in parts.polls:
             await poll()
         await refuse_foreign_map(parts.mirrors)
@@ -182,14 +188,15 @@ def _wire(
     photos = Photos(reads, urls, cache, queue)
     deletes = Deletes(mirrors, reads, mirroring, purging, tombstones, cache, events)
     bundles = Bundles(mirrors, mirroring, cache, events, queue)
-    attempts = Attempts(mirrors, reads, bundles)
-    abandoned = AbandonedJobs(connection, keys, queue, attempts, now_seconds=time.time)
+    abandoned = _abandoned_jobs(connection, keys, queue, Attempts(mirrors, reads, bundles))
     settling = Settling(fleet)
     reconcile = Reconciler(mirrors, tombstones, settling=settling, now_seconds=time.time)
-    relinking = Relinking(mirrors, reads, mirroring)
     secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
     uploads = Uploads(mirrors, mirroring, urls, queue, events, key_secret=secret)
-    status = ClusterStatus(mirrors, queue, ports, abandoned, reconcile, settling, master=master.id)
+    audit = AuditLog(mirrors, master=master.id, boot=boot)
+    status = ClusterStatus(
+        mirrors, queue, ports, abandoned, reconcile, settling, audit, master=master.id
+    )
     authorization = _authorization(cluster, master, keys, revoked_tokens)
     console, feed = _console_api(mirrors, authorization, events, status, master)
     api = Api(
@@ -200,14 +207,15 @@ def _wire(
         batches=BatchLookup(mirrors, photos, urls, cache),
         listing=VolumeListing(mirrors),
         deletes=deletes,
-        revokes=Revokes(mirrors, reads, photos, relinking, deletes, queue, key_secret=secret),
+        revokes=_revokes(mirrors, reads, mirroring, photos, deletes, queue, keys),
         repairs=Repairs(mirrors, reconcile),
         bundles=bundles,
-        regeneration=_regenerate_api(mirrors, reads, relinking, queue, keys),
+        regeneration=_regenerate_api(mirrors, reads, mirroring, queue, keys),
         operators=_operator_api(mirrors, uploads, photos, queue, keys, session),
         tiering=TieringApi(Tiering(mirrors)),
         resumable=_resumable_api(mirrors, mirroring, uploads, keys, revoked_tokens),
         description=DescriptionApi(cluster, keys),
+        audit=AuditApi(audit, LogReader(mirrors)),
         events=events,
         metrics=MasterMetrics(events, webhooks, clients),
         status=status,
@@ -216,15 +224,13 @@ def _wire(
     works: tuple[tuple[Work, float], ...] = (
         (fleet.poll, POLL_SECONDS),
         (ports.poll, PORT_POLL_SECONDS),
-        (queue.flush_batch, 0.0),
-        (EventRelay(cluster.queue_url, keys, events, boot=boot).run, RELAY_RECONNECT_SECONDS),
-        (webhooks.send_all, 0.0),
-        (abandoned.requeue_all, ABANDONED_PASS_SECONDS),
-        (feed.refresh, STATUS_SECONDS),
+        *_messages(EventRelay(cluster.queue_url, keys, events, boot=boot), webhooks),
+        *_jobs(queue, abandoned),
+        *_records(feed, audit),
         *_purges(purging, purge_sessions),
         *_repairs(mirrors, purging, tombstones, reconcile, Sweep(mirrors, queue, settling)),
     )
-    return _Parts(api, mirrors, events, purge_sessions, (fleet.poll, ports.poll), works)
+    return _Parts(api, mirrors, events, purge_sessions, audit, (fleet.poll, ports.poll), works)
 
 
 def _authorization(
@@ -252,6 +258,33 @@ def _console_api(
     return (
         ConsoleApi(authorization, static, events, feed, samples, cluster=cluster.name),
         feed,
+    )
+
+
+def _abandoned_jobs(
+    connection: redis.Redis, keys: KeySource, queue: SizesQueue, attempts: Attempts
+) -> AbandonedJobs:
+    return AbandonedJobs(connection, keys, queue, attempts, now_seconds=time.time)
+
+
+def _jobs(queue: SizesQueue, abandoned: AbandonedJobs) -> tuple[tuple[Work, float], ...]:
+    return (
+        (queue.flush_batch, 0.0),
+        (abandoned.requeue_all, ABANDONED_PASS_SECONDS),
+    )
+
+
+def _messages(relay: EventRelay, webhooks: Webhooks) -> tuple[tuple[Work, float], ...]:
+    return (
+        (relay.run, RELAY_RECONNECT_SECONDS),
+        (webhooks.send_all, 0.0),
+    )
+
+
+def _records(feed: StatusFeed, audit: AuditLog) -> tuple[tuple[Work, float], ...]:
+    return (
+        (feed.refresh, STATUS_SECONDS),
+        (audit.store, AUDIT_PASS_SECONDS),
     )
 
 
@@ -296,13 +329,28 @@ def _operator_api(
     )
 
 
+def _revokes(
+    mirrors: Mirrors,
+    reads: PhotoReader,
+    mirroring: Mirroring,
+    photos: Photos,
+    deletes: Deletes,
+    queue: SizesQueue,
+    keys: KeySource,
+) -> Revokes:
+    relinking = Relinking(mirrors, reads, mirroring)
+    secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
+    return Revokes(mirrors, reads, photos, relinking, deletes, queue, key_secret=secret)
+
+
 def _regenerate_api(
     mirrors: Mirrors,
     reads: PhotoReader,
-    relinking: Relinking,
+    mirroring: Mirroring,
     queue: SizesQueue,
     keys: KeySource,
 ) -> RegenerateApi:
+    relinking = Relinking(mirrors, reads, mirroring)
     secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
     return RegenerateApi(Regeneration(mirrors, reads, relinking, queue, key_secret=secret))
 

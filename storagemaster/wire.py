@@ -37,6 +37,9 @@ class Route:
     query: tuple[str, ...] = ()
     """The query parameters that the route knows, without `expires` of routes with URLs."""
 
+    act: str = ""
+    """The act in the audit log, of a route that changes something."""
+
     @property
     def known_query(self) -> tuple[str, ...]:
         """All query parameters that the route knows; others are refused."""
@@ -58,46 +61,54 @@ class Route:
 BATCH_PHOTOS_MAX = 500
 PAGE_PHOTOS = 200
 PAGE_PHOTOS_MAX = 1_000
+AUDIT_ENTRIES = 200
+AUDIT_ENTRIES_MAX = 10_000
 # More than that many references need, with any white space.
 BATCH_REQUEST_BYTES_MAX = 64 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
 
-UPLOAD = Route("POST", "/photos", Scope.UPLOAD, has_urls=True, query=("volume", "wait"))
+UPLOAD = Route(
+    "POST", "/photos", Scope.UPLOAD, has_urls=True, query=("volume", "wait"), act="upload"
+)
 # The ticket is the first field of the form.
-UPLOAD_FORM = Route("POST", "/photos/form", Access.OPEN, query=("volume",))
+UPLOAD_FORM = Route("POST", "/photos/form", Access.OPEN, query=("volume",), act="upload")
 UPLOAD_OPTIONS = Route("OPTIONS", "/uploads", Access.OPEN)
-BEGIN_UPLOAD = Route("POST", "/uploads", Scope.UPLOAD, query=("volume",))
+BEGIN_UPLOAD = Route("POST", "/uploads", Scope.UPLOAD, query=("volume",), act="upload")
 # The path of an upload is signed, and is the permission to continue it.
-UPLOAD_OFFSET = Route("HEAD", "/uploads/{upload}", Access.OPEN)
-APPEND_TO_UPLOAD = Route("PATCH", "/uploads/{upload}", Access.OPEN)
-UPLOAD_STATE = Route("GET", "/uploads/{upload}", Access.OPEN)
+UPLOAD_OFFSET = Route("HEAD", "/uploads/{upload}", Access.OPEN, act="upload")
+APPEND_TO_UPLOAD = Route("PATCH", "/uploads/{upload}", Access.OPEN, act="upload")
+UPLOAD_STATE = Route("GET", "/uploads/{upload}", Access.OPEN, act="upload")
 END_UPLOAD = Route("DELETE", "/uploads/{upload}", Access.OPEN)
-OVERRIDDEN_UPLOAD = Route("POST", "/uploads/{upload}", Access.OPEN)
+OVERRIDDEN_UPLOAD = Route("POST", "/uploads/{upload}", Access.OPEN, act="upload")
 PHOTOS_OF_VOLUME = Route("GET", "/photos", Scope.READ, query=("volume", "after", "limit"))
 LOOKUP = Route("POST", "/photos/info", Scope.READ, BATCH_REQUEST_BYTES_MAX, has_urls=True)
 PHOTO = Route("GET", "/photos/{volume}/{photo}/{version}", Scope.READ, has_urls=True)
-DELETE_PHOTO = Route("DELETE", "/photos/{volume}/{photo}", Scope.DELETE)
-DELETE_VERSION = Route("DELETE", "/photos/{volume}/{photo}/{version}", Scope.DELETE)
-REVOKE = Route("POST", "/photos/{volume}/{photo}/{version}/revoke", Scope.DELETE, has_urls=True)
-UNDELETE = Route("POST", "/photos/{volume}/{photo}/undelete", Scope.DELETE, has_urls=True)
+DELETE_PHOTO = Route("DELETE", "/photos/{volume}/{photo}", Scope.DELETE, act="delete")
+DELETE_VERSION = Route("DELETE", "/photos/{volume}/{photo}/{version}", Scope.DELETE, act="delete")
+REVOKE = Route(
+    "POST", "/photos/{volume}/{photo}/{version}/revoke", Scope.DELETE, has_urls=True, act="revoke"
+)
+UNDELETE = Route(
+    "POST", "/photos/{volume}/{photo}/undelete", Scope.DELETE, has_urls=True, act="undelete"
+)
 FIND = Route("GET", "/find/{photo}", Scope.ADMIN)
 EXPLAIN = Route(
     "GET", "/explanations/{volume}/{photo}", Scope.ADMIN, query=("version", "size", "ext")
 )
 SCRUBS = Route("GET", "/scrubs", Scope.STATUS, query=("node",))
-START_SCRUBS = Route("POST", "/scrubs", Scope.ADMIN, query=("node",))
+START_SCRUBS = Route("POST", "/scrubs", Scope.ADMIN, query=("node",), act="scrub")
 DIFF = Route("GET", "/repairs/{volume}", Scope.ADMIN, query=("after_recall",))
-REPAIR = Route("POST", "/repairs/{volume}", Scope.ADMIN)
+REPAIR = Route("POST", "/repairs/{volume}", Scope.ADMIN, act="repair")
 REGENERATION_SHARDS = Route("GET", "/regenerations/{volume}", Scope.ADMIN)
 REGENERATION_PHOTOS = Route(
     "GET", "/regenerations/{volume}/{shard}", Scope.ADMIN, query=("recipe",)
 )
-REGENERATE = Route("POST", "/regenerations", Scope.ADMIN, BATCH_REQUEST_BYTES_MAX)
+REGENERATE = Route("POST", "/regenerations", Scope.ADMIN, BATCH_REQUEST_BYTES_MAX, act="regenerate")
 TIERING_SHARDS = Route("GET", "/tiering/{volume}", Scope.ADMIN, query=("to",))
 TIERING_PLAN = Route("GET", "/tiering/{volume}/{shard}", Scope.ADMIN, query=("to",))
-OFFLOAD = Route("POST", "/tiering/{volume}", Scope.ADMIN, query=("to",))
-OFFLOAD_SHARD = Route("POST", "/tiering/{volume}/{shard}", Scope.ADMIN)
-RECALL = Route("DELETE", "/tiering/{volume}", Scope.ADMIN)
+OFFLOAD = Route("POST", "/tiering/{volume}", Scope.ADMIN, query=("to",), act="offload")
+OFFLOAD_SHARD = Route("POST", "/tiering/{volume}/{shard}", Scope.ADMIN, act="offload")
+RECALL = Route("DELETE", "/tiering/{volume}", Scope.ADMIN, act="recall")
 BUNDLE = Route(
     "POST",
     "/internal/bundles/{volume}/{photo}/{version}",
@@ -106,6 +117,12 @@ BUNDLE = Route(
     query=("mtime",),
 )
 STATUS = Route("GET", "/status", Scope.STATUS)
+AUDIT = Route(
+    "GET",
+    "/audit",
+    Scope.AUDIT,
+    query=("since", "until", "kind", "act", "caller", "photo", "limit", "verify"),
+)
 EVENTS = Route("GET", "/events", Scope.READ)
 METRICS = Route("GET", "/metrics", Scope.STATUS)
 HEALTH = Route("GET", "/healthz", Access.OPEN)

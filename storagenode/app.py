@@ -16,6 +16,7 @@ from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_co
 from runtime.http_server import serving
 from runtime.plain_server import PlainRunner
 from storagenode.client import NodeClient
+from storagenode.disk.audit_files import AuditFiles
 from storagenode.disk.store import DiskStore
 from storagenode.opening import opened_store
 from storagenode.partials.partials import Partials
@@ -70,7 +71,8 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             writers,
         )
         partials = Partials(store, now_seconds=time.time) if isinstance(store, DiskStore) else None
-        upkeep = _upkeep(store, cluster.limits, readers, writers, partials)
+        audit_files = AuditFiles(store) if isinstance(store, DiskStore) else None
+        upkeep = _upkeep(store, cluster.limits, readers, writers, partials, audit_files)
         # A volume that the map no longer gives to this node gets no deletes any more.
         fence = Fence({*store.volumes} & {*cluster.volumes_on(node.id)})
         reads = ReadApi(
@@ -92,6 +94,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             fence,
             writers,
             partials=partials,
+            audit_files=audit_files,
             abort_responses=read_server.abort_responses,
             clients=clients,
             boot=secrets.token_hex(8),
@@ -145,7 +148,13 @@ def _upkeep(
     readers: Executor,
     writers: Executor,
     partials: Partials | None,
+    audit_files: AuditFiles | None,
 ) -> Upkeep:
+    def remove_old_audit_files() -> int:
+        if audit_files is None:
+            return 0
+        return audit_files.remove_older(now_seconds=time.time(), retention_days=limits.audit_days)
+
     return Upkeep(
         store,
         Scrub(
@@ -157,6 +166,7 @@ def _upkeep(
         writers,
         trash_days=limits.trash_days,
         remove_expired_partials=partials.remove_expired if partials else int,
+        remove_old_audit_files=remove_old_audit_files,
     )
 
 

@@ -20,6 +20,7 @@ from storagenode.protocol.files import (
     Published,
 )
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
+from storagenode.transport.audit_requests import AuditRequests
 from storagenode.transport.partial_requests import PartialRequests
 from storagenode.transport.signed_requests import CALL_SECONDS
 from storagenode.transport.write_batcher import WriteBatcher
@@ -42,7 +43,7 @@ TOMBSTONES_SECONDS = 30.0
 RELINK_SECONDS_MAX = 30.0
 
 
-class NodeClient(PartialRequests):
+class NodeClient(PartialRequests, AuditRequests):
     """Requests to the write port of one node."""
 
     @cached_property

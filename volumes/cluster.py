@@ -118,6 +118,8 @@ class Limits:
     """Rate of copies between nodes that one storagemaster starts; reads have priority."""
     trash_days: int = 30
     """Retention of deleted photos in the trash, in days."""
+    audit_days: int = 400
+    """Retention of the audit log, in days."""
     cached_info_seconds: int = 30
     """Greatest age of an entry in memcached that counts without a query to a node."""
 

@@ -52,6 +52,7 @@ SECTIONS = (
                 "glassplate.cli.commands.restore:restore", "Refill a node after disk loss."
             ),
             LazyCommand("glassplate.cli.commands.scrub:scrub", "Show scrub progress of all nodes."),
+            LazyCommand("glassplate.cli.commands.audit:audit", "Show and verify the audit log."),
             LazyCommand("glassplate.cli.commands.find:find", "Find a photo on all nodes."),
             LazyCommand(
                 "glassplate.cli.commands.explain:explain", "Explain the response to a photo URL."

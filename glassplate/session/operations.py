@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from glassplate.urls.references import parse_photo, parse_reference
 from storagemaster import wire
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 REPAIR_SECONDS_MAX = 24 * 3600.0
 # A storagemaster copies the whole photo before it responds.
 UNDELETE_SECONDS_MIN = 300.0
+# A storagemaster reads the whole log of the days from all nodes.
+AUDIT_SECONDS_MIN = 300.0
 
 
 class Operations(ABC):
@@ -128,6 +130,31 @@ class Operations(ABC):
         The document is that of `scrubs`.
         """
         return await self._opened().request(wire.START_SCRUBS, dict, query=_node_query(node))
+
+    async def audit(
+        self,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        kind: Literal["acts", "uploads"] = "acts",
+        act: str | None = None,
+        caller: str | None = None,
+        photo: str | None = None,
+        limit: int = wire.AUDIT_ENTRIES,
+        verify: bool = False,
+    ) -> dict[str, Any]:
+        """Return entries of the audit log, the latest first; days are YYYY-MM-DD, in UTC.
+
+        Without days, they are of today. `caller` is a token's id or an application. The document
+        has `entries`, `is_complete`, `unreachable`: the reasons by node, and with `verify` the
+        number of `lines` of these days and the `findings` (`fault`, `text`).
+        """
+        given = {"since": since, "until": until, "act": act, "caller": caller, "photo": photo}
+        query = [(name, text) for name, text in given.items() if text]
+        query += [("kind", kind), ("limit", str(limit)), ("verify", str(int(verify)))]
+        return await self._opened().request(
+            wire.AUDIT, dict, query=query, response_seconds_min=AUDIT_SECONDS_MIN
+        )
 
     @abstractmethod
     def _check_permission(self, target: str) -> dict[str, Any] | None:

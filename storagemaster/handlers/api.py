@@ -10,6 +10,8 @@ from storagemaster import wire
 from storagemaster.errors import BadArgument
 from storagemaster.events.events import Events
 from storagemaster.events.stream import stream_events
+from storagemaster.handlers.audit_api import AuditApi
+from storagemaster.handlers.auditing import STORED, upload_act
 from storagemaster.handlers.authorization import BODY, CALLER, URLS, Authorization, Handler
 from storagemaster.handlers.console_api import ConsoleApi
 from storagemaster.handlers.cross_origin import name_methods, options
@@ -79,9 +81,11 @@ class Api:
         resumable: TusApi,
         description: DescriptionApi,
         console: ConsoleApi,
+        audit: AuditApi,
     ) -> None:
         self._console = console
         self._authorization = authorization
+        self._auditing = audit.auditing
         self._upload_bytes_max = upload_bytes_max
         self._uploads = uploads
         self._photos = photos
@@ -117,12 +121,16 @@ class Api:
             **tiering.handlers,
             **resumable.handlers,
             **description.handlers,
+            **audit.handlers,
         }
 
     def plain_uploads(self) -> PlainUploads:
         """Return the handler of plain uploads."""
         return PlainUploads(
-            self._authorization, self._uploads, upload_bytes_max=self._upload_bytes_max
+            self._authorization,
+            self._auditing,
+            self._uploads,
+            upload_bytes_max=self._upload_bytes_max,
         )
 
     def application(self) -> web.Application:
@@ -134,7 +142,7 @@ class Api:
             if path not in resources:
                 resources[path] = application.router.add_resource(path)
             authorized = self._authorization.authorized(route, self._handlers[route])
-            resources[path].add_route(route.method, authorized)
+            resources[path].add_route(route.method, self._auditing.audited(route, authorized))
         for resource in resources.values():
             handlers = {route.method: route.handler for route in resource}
             if "GET" in handlers and "HEAD" not in handlers:
@@ -167,6 +175,8 @@ class Api:
             formats=upload.formats,
         )
         receipt, is_new = await self._uploads.take(incoming, upload)
+        caller = request[CALLER]
+        request[STORED] = upload_act(receipt.reference, caller.token_id, caller.application)
         if upload.is_waiting:
             receipt = await wait_for_sizes(
                 receipt, self._photos, self._events, wait_seconds=wait_seconds(request)

@@ -8,6 +8,7 @@ from permission_urls import Ticket
 from runtime.http_server import refuse_encoded_body
 from storagemaster import wire
 from storagemaster.errors import BadArgument, MasterError, NotAuthorized
+from storagemaster.handlers.auditing import STORED, upload_act
 from storagemaster.handlers.authorization import CALLER, Authorization
 from storagemaster.handlers.upload_request import body_limit, upload_request
 from storagemaster.uploads.form import TICKET_FIELD, first_field, first_file
@@ -53,6 +54,7 @@ class FormUploads:
             if caller.ticket.to is None:
                 raise
             return _redirect(caller.ticket, problem=error.slug)
+        request[STORED] = upload_act(receipt.reference, caller.token_id, caller.application)
         if caller.ticket.to is not None:
             return _redirect(caller.ticket, reference=receipt.reference)
         return web.json_response(wire.render_receipt(receipt), status=201 if is_new else 200)

@@ -14,6 +14,7 @@ from runtime.crashpoint import crashpoint
 from runtime.plain_http import PlainRequest, PlainRequests, render_json, render_response
 from storagemaster import wire
 from storagemaster.errors import MasterError
+from storagemaster.handlers.auditing import Auditing
 from storagemaster.handlers.authorization import Authorization
 from storagemaster.handlers.caller import Caller
 from storagemaster.handlers.problems import SERVER_NAME, problem_of
@@ -35,9 +36,15 @@ class PlainUploads:
     """Handler of plain uploads."""
 
     def __init__(
-        self, authorization: Authorization, uploads: Uploads, *, upload_bytes_max: int
+        self,
+        authorization: Authorization,
+        auditing: Auditing,
+        uploads: Uploads,
+        *,
+        upload_bytes_max: int,
     ) -> None:
         self._authorization = authorization
+        self._auditing = auditing
         self._uploads = uploads
         self._upload_bytes_max = upload_bytes_max
 
@@ -72,6 +79,7 @@ class PlainUploads:
             receipt, is_new = await self._uploads.take(incoming, upload)
         except MasterError as error:
             return _render_problem(problem_of(error))
+        self._auditing.note_upload(caller, receipt.reference)
         crashpoint("before_reply")
         headers = {"Location": receipt.status} | _SERVER
         return render_json(201 if is_new else 200, wire.render_receipt(receipt), headers)

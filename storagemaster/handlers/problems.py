@@ -21,6 +21,9 @@ from volumes.photo_path import InvalidPath
 
 log = logging.getLogger(__name__)
 
+MALFORMED = (InvalidPath, InvalidPhotoId, BadRequest)
+"""Errors of parsers of requests."""
+
 SERVER_NAME = "glassplate"
 """Server header of all responses, which does not reveal a library and its version."""
 
@@ -35,7 +38,7 @@ async def problem_middleware(
         return await handler(request)
     except MasterError as error:
         return problem_of(error)
-    except (InvalidPath, InvalidPhotoId, BadRequest) as error:
+    except MALFORMED as error:
         return problem_of(BadArgument(str(error)))
     except BodyRefused as error:
         stop_reading(request)

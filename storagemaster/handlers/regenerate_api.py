@@ -6,6 +6,7 @@ from aiohttp import web
 
 from storagemaster import wire
 from storagemaster.errors import BadArgument
+from storagemaster.handlers.auditing import TARGET
 from storagemaster.handlers.authorization import BODY, CALLER, Handler
 from storagemaster.handlers.path_fields import shard_in, volume_in
 from storagemaster.lifecycle.regeneration import Regeneration
@@ -53,6 +54,7 @@ class RegenerateApi:
                 'malformed body: send {"photo": "VOLUME/PHOTO/VERSION"}, and optionally a recipe'
             ) from error
         request[CALLER].refuse_other_volumes(photo_version.volume)
+        request[TARGET] = str(photo_version)
         new = await self._regeneration.regenerate(photo_version, recipe=recipe)
         return web.json_response({"photo": str(photo_version), "regenerated": str(new)}, status=202)
 

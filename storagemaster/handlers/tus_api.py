@@ -20,6 +20,7 @@ from storagemaster.errors import (
     UnsupportedFormat,
     UploadLocked,
 )
+from storagemaster.handlers.auditing import STORED, upload_act
 from storagemaster.handlers.authorization import CALLER, Handler
 from storagemaster.handlers.cross_origin import CrossOrigin
 from storagemaster.handlers.upload_request import body_limit, declared_digest, upload_request
@@ -115,6 +116,7 @@ class TusApi:
             progress = await self._uploads.progress(upload)
         except Unavailable as error:
             raise UploadLocked(str(error)) from error
+        _note_stored(request, upload, progress)
         response = _response(200, upload, progress)
         response.headers[tus.LENGTH_HEADER] = str(upload.bytes_total)
         if upload.metadata:
@@ -134,6 +136,7 @@ class TusApi:
         """Return whether the photo is stored, or the byte at which the upload continues."""
         upload = self._upload(request)
         progress = await self._uploads.progress(upload)
+        _note_stored(request, upload, progress)
         document = {
             "state": "stored" if progress.is_stored else "partial",
             "reference": str(upload.photo_version),
@@ -169,6 +172,7 @@ class TusApi:
         progress = await self._uploads.append(
             upload, _verified(body, checks), offset=offset, whole=bool(checks)
         )
+        _note_stored(request, upload, progress)
         crashpoint("before_reply")
         return progress
 
@@ -182,6 +186,14 @@ class TusApi:
         application, _, _ = upload.application.partition(" ")
         self._cross_origin.refuse_other_origins(request, application)
         return upload
+
+
+def _note_stored(request: web.Request, upload: ResumableUpload, progress: Progress) -> None:
+    """Leave the upload for the audit log, if this request has stored the photo."""
+    if progress.receipt is not None:
+        application, _, _ = upload.application.partition(" ")
+        reference = str(upload.photo_version)
+        request[STORED] = upload_act(reference, upload.token_id, application)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from storagemaster import documents as doc
 from storagemaster import errors, wire
+from storagemaster.audit.log_reader import AuditPage
 from storagemaster.errors import MasterError
 from storagemaster.openapi import parameters as p
 from storagemaster.resumable.tus import PATCH_TYPE
@@ -305,6 +306,12 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
         "clusterStatus",
         "Return the state of the cluster.",
         (Reply(200, "The state.", doc.ClusterState),),
+    ),
+    wire.AUDIT: Operation(
+        "auditLog",
+        "Return entries of the audit log, the latest first.",
+        (Reply(200, "The entries.", AuditPage),),
+        queries=(p.AUDIT_LIMIT,),
     ),
     wire.EVENTS: Operation(
         "events",

@@ -16,6 +16,8 @@ _SHA256_FIELD = {
     "examples": ["sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"],
 }
 
+_DAY = Annotated[str, {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "examples": ["2026-01-30"]}]
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -88,9 +90,27 @@ QUERIES = {
             Annotated[int, {"minimum": 1, "maximum": wire.PAGE_PHOTOS_MAX}],
             f"Most photos of the page; {wire.PAGE_PHOTOS} by default.",
         ),
+        Parameter("since", _DAY, "The first day, in UTC; the last day by default."),
+        Parameter("until", _DAY, "The last day, in UTC; today by default."),
+        Parameter("kind", Literal["acts", "uploads"], "Acts and refused credentials, or uploads."),
+        Parameter("act", Annotated[str, {"examples": ["delete"]}], "Only this act."),
+        Parameter("caller", str, "Only this token, ticket, or application."),
+        Parameter(
+            "photo",
+            Annotated[str, {"examples": ["3/01jd3x8m2c9qp4k7"]}],
+            "Only this photo, or version of a photo.",
+        ),
+        Parameter(
+            "verify", Literal["0", "1"], "`1` to compare all copies and hashes of these days."
+        ),
     )
 }
 
+AUDIT_LIMIT = Parameter(
+    "limit",
+    Annotated[int, {"minimum": 1, "maximum": wire.AUDIT_ENTRIES_MAX}],
+    f"Most entries; {wire.AUDIT_ENTRIES} by default.",
+)
 LISTED_VOLUME = Parameter("volume", Volume, "Number of the volume.", is_required=True)
 TICKET_INDEX = Parameter(
     wire.TICKET_INDEX_HEADER,

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from storagemaster.audit.audit_log import AuditLog
 from storagemaster.jobs.abandoned_jobs import AbandonedJobs
 from storagemaster.jobs.sizes_queue import SizesQueue
 from storagemaster.mirrors.fleet import NodeView
@@ -34,6 +35,7 @@ class ClusterStatus:
         abandoned_jobs: AbandonedJobs,
         reconcile: Reconciler,
         settling: Settling,
+        audit: AuditLog,
         *,
         master: str,
         now_seconds: Callable[[], float] = time.time,
@@ -45,6 +47,7 @@ class ClusterStatus:
         self._abandoned_jobs = abandoned_jobs
         self._reconcile = reconcile
         self._settling = settling
+        self._audit = audit
         self._master = master
         self._now_seconds = now_seconds
 
@@ -94,6 +97,7 @@ class ClusterStatus:
                 *clock_alerts(nodes, edges),
                 *map_alerts(self._cluster, views),
                 *repair_alerts(repair),
+                *self._audit.alerts(),
                 *queue_alerts(
                     depths, workers_alive=workers_alive, oldest_job_seconds=oldest_job_seconds
                 ),

@@ -39,6 +39,9 @@ class FileSystem(Protocol):
         Without a name, a crash or `close` removes it.
         """
 
+    def open_to_append(self, path: str) -> int:
+        """Open an existing file for reading, and for writing at its end."""
+
     def write(self, handle: int, data: bytes) -> None:
         """Write all bytes, in as many system calls as needed."""
 
@@ -135,6 +138,11 @@ class DiskFileSystem:
         """Open a new file without a name (O_TMPFILE)."""
         flags = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
         return os.open(".", flags, STAGED_MODE, dir_fd=self._root)
+
+    def open_to_append(self, path: str) -> int:
+        """Open an existing file for reading, and for writing at its end."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(path, flags, dir_fd=self._root)
 
     def write(self, handle: int, data: bytes) -> None:
         """Write all bytes, because the kernel can accept fewer than given."""

@@ -22,6 +22,8 @@ EMPTY_DIGEST = hashlib.sha256(b"").hexdigest()
 LIST_BYTES_MAX = 256 * 1024
 WRITES_BYTES_MAX = 2 * 1024 * 1024
 PARTIAL_READ_BYTES_MAX = 1024 * 1024
+AUDIT_BYTES_MAX = 256 * 1024
+AUDIT_READ_BYTES_MAX = 1024 * 1024
 BUNDLE_BYTES_MAX = 128 * 1024 * 1024
 
 
@@ -118,6 +120,10 @@ READ_PARTIAL = Route("GET", "/partials/{partial}/bytes")
 DIGEST_PARTIAL = Route("POST", "/partials/{partial}/digest")
 PUBLISH_PARTIAL = Route("POST", "/partials/{partial}/publish/{path}")
 REMOVE_PARTIAL = Route("DELETE", "/partials/{partial}")
+
+LIST_AUDIT = Route("GET", "/audit")
+READ_AUDIT = Route("GET", "/audit/{file}")
+APPEND_AUDIT = Route("POST", "/audit/{file}", body_bytes_max=AUDIT_BYTES_MAX)
 
 SCRUB_PROGRESS = Route("GET", "/scrub")
 REQUEST_SCRUB = Route("POST", "/scrub")

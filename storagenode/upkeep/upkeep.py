@@ -1,4 +1,4 @@
-"""Periodic upkeep of a node's store: scrub, emptying of the trash, and expired partials."""
+"""Periodic upkeep of a node's store: scrub, trash, expired partials, and old audit files."""
 
 import asyncio
 import contextlib
@@ -29,8 +29,10 @@ class Upkeep:
         *,
         trash_days: int,
         remove_expired_partials: Callable[[], int] = int,
+        remove_old_audit_files: Callable[[], int] = int,
     ) -> None:
         self._remove_expired_partials = remove_expired_partials
+        self._remove_old_audit_files = remove_old_audit_files
         self._store = store
         self._scrub = scrub
         self._threads = threads
@@ -96,3 +98,5 @@ class Upkeep:
         removed = self._store.empty_trash(retention_days=self._trash_days)
         if removed:
             log.info("trash: removed %s files older than %s days", removed, self._trash_days)
+        if removed := self._remove_old_audit_files():
+            log.info("audit log: removed %s files whose retention has ended", removed)

@@ -12,6 +12,7 @@ from aiohttp import web
 from permission_urls import InternalVerifier
 from runtime.clients import Clients
 from runtime.http_server import read_body, refuse_encoded_body
+from storagenode.disk.audit_files import AuditFiles
 from storagenode.disk.lifecycle.trash import is_day
 from storagenode.disk.marker import NodeMarker
 from storagenode.open_file import OpenFile
@@ -31,6 +32,7 @@ from storagenode.store import Store
 from storagenode.streaming import stream
 from storagenode.upkeep.fence import Fence
 from storagenode.upkeep.upkeep import Upkeep
+from storagenode.write_port.audit_api import AuditApi
 from storagenode.write_port.batch_lookup import lookup_digests, lookup_infos
 from storagenode.write_port.error_middleware import error_middleware
 from storagenode.write_port.metrics import CONTENT_TYPE, render_metrics
@@ -69,6 +71,7 @@ class WriteApi:
         threads: Executor,
         *,
         partials: Partials | None,
+        audit_files: AuditFiles | None,
         boot: str,
         abort_responses: Callable[[str], object],
         clients: Mapping[str, Clients],
@@ -89,6 +92,7 @@ class WriteApi:
         self._repair = RepairApi(store, puller, fence, self._threads)
         self._tiering = TieringApi(store, NodeId(marker.id), self._threads)
         self._partials = PartialApi(partials, self._receiver, self._threads, self._trailer_check)
+        self._audit = AuditApi(audit_files, self._threads)
 
     def application(self) -> web.Application:
         """Return an aiohttp application with a handler for every route of the table."""
@@ -118,6 +122,7 @@ class WriteApi:
             **self._repair.handlers(),
             **self._tiering.handlers(),
             **self._partials.handlers(),
+            **self._audit.handlers(),
         }
         application = web.Application(middlewares=[error_middleware])
         for route in routes.ROUTES:

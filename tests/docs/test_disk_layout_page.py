@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from storagenode.disk.audit_files import AuditFiles
 from storagenode.disk.filesystem import DIGEST_XATTR, DiskFileSystem
 from storagenode.disk.marker import NodeMarker, mark_root, render_marker
 from storagenode.disk.store import DiskStore
 from storagenode.partials.partials import Partials
+from storagenode.protocol.audit_log import AUDIT, parse_audit_file
 from storagenode.protocol.errors import Gone
 from storagenode.protocol.layout import HINTS, TRASH, Place
 from storagenode.protocol.partials import PARTIALS, parse_partial
@@ -134,6 +136,10 @@ def _root(tmp_path_factory):
         if area == TRASH:
             put(store, place_of(photo_path))
     put_partial(store)
+    for each in drawn_files():
+        if each.startswith(AUDIT):
+            name = each.rpartition("/")[2].removesuffix(".jsonl")
+            AuditFiles(store).append(parse_audit_file(name), b"{}\n")
     corrupt = place_of("42/k7/01jd3x8m2c9qp4k7_3fz8qd_b.jpg")
     put(store, corrupt)
     store.quarantine(corrupt)
@@ -191,7 +197,11 @@ def test_the_attributes_of_files(root):
     modes = {row["file"]: row["mode"] for row in table(PAGE, "## Files")}
     for each in sorted(drawn_files()):
         path = root.path / (root.staged if each.startswith(".staging/") else each)
-        row = {".node": ".node", ".staging": "staged, not sealed"}.get(
+        row = {
+            ".node": ".node",
+            ".staging": "staged, not sealed",
+            ".audit": "in `.audit/`",
+        }.get(
             each.split("/")[0],
             "`.volume`, `.cold-tier`"
             if path.name in {".volume", ".cold-tier"}
@@ -201,7 +211,7 @@ def test_the_attributes_of_files(root):
             assert DIGEST_XATTR not in os.listxattr(path)
             continue
         assert f"{stat.S_IMODE(path.stat().st_mode):04o}" == modes[row]
-        if row == "staged, not sealed":
+        if row in {"staged, not sealed", "in `.audit/`"}:
             assert DIGEST_XATTR not in os.listxattr(path)
             continue
         assert os.getxattr(path, DIGEST_XATTR).decode() == digest_of(path.read_bytes())
@@ -236,6 +246,7 @@ def test_the_areas_are_the_folders_of_a_root():
     drawn = {each for each in drawn_tree() if each.count("/") == 1 and each.endswith("/")}
     assert {each for each in rows if each.endswith("/")} - {"{volume}/"} == drawn - {"42/"}
     assert f"default {Limits().trash_days}" in rows[".trash/"]["the node removes"]
+    assert f"default {Limits().audit_days}" in rows[".audit/"]["the node removes"]
 
 
 def test_a_restart_empties_the_staging_folder_only(tmp_path):

@@ -33,8 +33,8 @@ def test_all_claims_are_listed():
 
 
 def test_all_scopes_are_listed():
-    """Both the page and the routes know the same scopes, except `original` and `audit`."""
+    """Both the page and the routes know the same scopes, except `original`."""
     listed = {row["scope"] for row in table(PAGE, "## Scopes")}
     assert listed == set(Scope)
     routes = {r.access for r in vars(wire).values() if isinstance(r, wire.Route)}
-    assert set(Scope) - routes == {Scope.ORIGINAL, Scope.AUDIT}
+    assert set(Scope) - routes == {Scope.ORIGINAL}

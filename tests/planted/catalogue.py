@@ -1,5 +1,6 @@
 """All planted bugs."""
 
+from tests.planted.audit_bugs import BUGS_OF_AUDIT
 from tests.planted.batch_bugs import BUGS_OF_BATCHES
 from tests.planted.disk_bugs import BUGS_OF_DISKS
 from tests.planted.edge_bugs import BUGS_OF_EDGES
@@ -20,4 +21,5 @@ BUGS = (
     *BUGS_OF_PERMISSIONS,
     *BUGS_OF_EDGES,
     *BUGS_OF_HARDENING,
+    *BUGS_OF_AUDIT,
 )

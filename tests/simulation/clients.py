@@ -15,6 +15,7 @@ from storagenode.protocol.errors import NodeError
 from tests.simulation.ledger import StoredPhoto, version_of
 from tests.simulation.network import Machine
 from tests.simulation.response_checks import (
+    check_audit_log,
     check_read,
     check_receipt,
     check_removal,
@@ -130,9 +131,11 @@ class Clients:
         for _ in range(3):
             started = self._ledger.now()
             try:
-                deletion = await self._request(
-                    lambda master: master.deletes.delete(
-                        removal.volume, removal.photo, removal.version
+                deletion, logged = await self._request(
+                    lambda master: master.audited(
+                        "delete",
+                        str(removal),
+                        master.deletes.delete(removal.volume, removal.photo, removal.version),
                     )
                 )
             except (NoResponse, MasterError, NodeError) as error:
@@ -140,6 +143,7 @@ class Clients:
                 await asyncio.sleep(self._random.random() * 1.5)
                 continue
             check_removal(self._world, removal, started)
+            check_audit_log(self._world, str(removal), logged, started)
             mirrors = mirrors_with(self._world, tombstone_of(removal), deletion.copies, started)
             self._ledger.acknowledge_delete(removal, mirrors)
             return
@@ -153,14 +157,19 @@ class Clients:
         for _ in range(3):
             started = self._ledger.now()
             try:
-                revoked = await self._request(
-                    lambda master: master.revokes.revoke(stored.photo_version, ALL_URLS)
+                revoked, logged = await self._request(
+                    lambda master: master.audited(
+                        "revoke",
+                        str(removal),
+                        master.revokes.revoke(stored.photo_version, ALL_URLS),
+                    )
                 )
             except (NoResponse, MasterError, NodeError) as error:
                 self._ledger.log(f"not revoked: {type(error).__name__}")
                 await asyncio.sleep(self._random.random() * 1.5)
                 continue
             check_removal(self._world, removal, started)
+            check_audit_log(self._world, str(removal), logged, started)
             new = PhotoVersion(
                 VolumeId(revoked.volume), PhotoId(revoked.photo), Version(revoked.version)
             )

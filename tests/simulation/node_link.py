@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+from storagenode.protocol.audit_log import AuditFile
 from storagenode.protocol.batch_wire import InMemoryFile, ReadOutcome
 from storagenode.protocol.errors import Corrupt, NodeError, Unreachable
 from storagenode.protocol.files import FetchedFile, FileMetadata, FileStream, ListedFile, Published
@@ -202,6 +203,10 @@ class NodeLink:
     async def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
         """Return the files of a photo in the node's trash."""
         return await self._request(lambda: self._node.list_trash(volume, photo))
+
+    async def append_audit(self, file: AuditFile, lines: bytes) -> None:
+        """Append lines to the audit log."""
+        await self._request(lambda: self._node.audit_files.append(file, lines))
 
     async def read(self, url_path: str, *, timeout_seconds: float) -> Any:
         """Return the response of the read port."""

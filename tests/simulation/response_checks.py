@@ -7,6 +7,8 @@ C10  An Idempotency-Key has one photo: one reference, whatever races or fails. A
      acknowledge two different photos with it.
 C12  A node returns no other status than 200, 404, 410, 502, and 503.
 C16  No request is acknowledged on one copy, and a receipt states the durability of the photo.
+C17  An acknowledged delete or revocation is in the audit log on two nodes, unless its entry says on
+     how few it is.
 
 A final state cannot show C16, because repair adds copies later.
 """
@@ -15,8 +17,10 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+from storagemaster.audit.copies import Durability
 from storagemaster.uploads.uploads import UploadRequest
 from storagemaster.wire import Copy, Receipt
+from storagenode.protocol.audit_log import AUDIT
 from storagenode.protocol.layout import Place
 from tests.simulation.ledger import Removal, StoredPhoto, version_of
 from tests.simulation.simulated_node import FENCE, SimulatedNode
@@ -70,6 +74,20 @@ def check_removal(world: World, removal: Removal, started: float) -> None:
     copies = durable_copies(world, tombstone)
     if len(copies) < 2 and not _was_damaged(world, started):
         world.ledger.add_violation(f"C16: {render_path(tombstone)} was acknowledged on {copies}")
+
+
+def check_audit_log(world: World, target: str, logged: Durability, started: float) -> None:
+    """Check that the entry of an acknowledged act is as durable as the storagemaster found."""
+    wanted = {Durability.MIRRORED: 2, Durability.ONE_COLO: 2, Durability.ONE_NODE: 1}
+    entry = f'"target":"{target}"'.encode()
+    nodes = [each for each in world.nodes.values() if entry in each.disk.durable_appends(AUDIT)]
+    if _was_damaged(world, started):
+        return
+    colos = {node.node.colo for node in nodes}
+    is_in_one = logged is Durability.MIRRORED and len(colos) < 2
+    if len(nodes) < wanted.get(logged, 0) or is_in_one:
+        names = [node.name for node in nodes]
+        world.ledger.add_violation(f"C17: the entry of {target} is on {names}, not {logged.value}")
 
 
 def tombstone_of(removal: Removal) -> PhotoFile:

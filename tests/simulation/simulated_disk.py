@@ -44,7 +44,17 @@ _CHANGES = (
 )
 _TAKE_SPACE = {"create", "create_unnamed", "write", "link", "link_unnamed", "make_directory"}
 _SYNCS = {"fsync", "fsync_directory", "sync_disk"}
-_READS = ("list", "stat", "exists", "open_to_read", "stat_open", "digest_open", "read_at", "close")
+_READS = (
+    "list",
+    "stat",
+    "exists",
+    "open_to_read",
+    "open_to_append",
+    "stat_open",
+    "digest_open",
+    "read_at",
+    "close",
+)
 
 
 class PowerLost(BaseException):
@@ -99,6 +109,10 @@ class SimulatedDisk(CrashFileSystem):
     def durable(self, path: str) -> Contents | None:
         """Return what certainly remains of a file after a crash, or None."""
         return self.log.unsettled.durable(path)
+
+    def durable_appends(self, directory: str) -> bytes:
+        """Return what certainly remains of all files in a directory after a crash."""
+        return self.log.unsettled.durable_appends(directory)
 
     def damage(self, path: str, change: Callable[[Contents], Contents | None]) -> None:
         """Change a file on the disk, or remove its name for None."""

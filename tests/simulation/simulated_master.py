@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from permission_urls import KeyRing, ReadSigner
+from storagemaster.audit.audit_log import PASS_SECONDS as AUDIT_PASS_SECONDS
+from storagemaster.audit.audit_log import AuditLog
+from storagemaster.audit.copies import Durability
+from storagemaster.audit.entries import Act
 from storagemaster.caches.info_cache import InfoCache
 from storagemaster.caches.purge_sessions import PASS_SECONDS as SESSIONS_PASS_SECONDS
 from storagemaster.caches.purge_sessions import PurgeSessions
@@ -34,6 +38,8 @@ from tests.simulation.fake_services import ForgetfulQueue
 from tests.simulation.network import Machine
 from tests.simulation.sparse_shards import RandomInFewShards
 from volumes.cluster import Cluster, Colo, NodeId
+
+_Result = TypeVar("_Result")
 
 # Shorter than the real intervals, so that a history is short.
 POLL_SECONDS = 1.0
@@ -94,6 +100,9 @@ class SimulatedMaster(Machine):
             now_seconds=self._now_seconds,
         )
         self.deletes = deletes
+        boot = f"{self.boot:x}"
+        self.audit = AuditLog(mirrors, master=self.name, boot=boot, now_seconds=self._now_seconds)
+        self._repeat(self.audit.store, AUDIT_PASS_SECONDS)
         self.bundles = Bundles(mirrors, mirroring, cache, events, self._queue)
         self.uploads = Uploads(
             mirrors,
@@ -144,6 +153,13 @@ class SimulatedMaster(Machine):
         self._repeat(purging.repeat_due, REPEAT_PASS_SECONDS)
         self._repeat(sessions.settle, SESSIONS_PASS_SECONDS)
         return purging
+
+    async def audited(
+        self, act: str, target: str, work: Awaitable[_Result]
+    ) -> tuple[_Result, Durability]:
+        """Return the result of an act, and how durable its entry in the audit log is."""
+        result = await work
+        return result, await self.audit.record(Act(act=act, target=target, result="done"))
 
     def crash(self) -> None:
         """Kill the process."""

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from permission_urls import InternalVerifier, KeyRing, Verifier
+from storagenode.disk.audit_files import AuditFiles
 from storagenode.disk.lifecycle.trash import trashed_files
 from storagenode.disk.marker import NodeMarker
 from storagenode.disk.reading import open_file
@@ -87,6 +88,7 @@ class SimulatedNode(Machine):
         self.store = DiskStore(
             self.disk, may_sync_disk=may_sync_disk, now_seconds=self._now_seconds
         )
+        self.audit_files = AuditFiles(self.store)
         for volume in self._cluster.volumes_on(self.node.id):
             self.store.create_volume(volume)
         clock = asyncio.get_running_loop().time
@@ -108,6 +110,7 @@ class SimulatedNode(Machine):
             self.fence,
             self.threads,  # type: ignore[arg-type]
             partials=Partials(self.store, now_seconds=self._now_seconds),
+            audit_files=self.audit_files,
             abort_responses=lambda _: 0,
             clients={},
             boot=str(self.boot),

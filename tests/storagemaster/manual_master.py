@@ -15,6 +15,7 @@ import pytest
 from glassplate.session.new_tokens import sign_new_token
 from permission_urls import InternalSigner, KeyRing
 from storagemaster import app
+from storagemaster.audit.audit_log import AuditLog
 from storagemaster.client import MasterClient
 from storagemaster.console.stream import StatusFeed
 from storagemaster.jobs.sizes_queue import SizesQueue
@@ -90,6 +91,7 @@ class ManualMaster:
         self.reconcile: Reconciler = passes.owner(Reconciler)
         self.sweep: Sweep = passes.owner(Sweep)
         self.status_feed: StatusFeed = passes.owner(StatusFeed)
+        self.audit: AuditLog = passes.owner(AuditLog)
         self.worker = MasterClient([master], session, InternalSigner(keys))
         self._master = master
         self.url = f"http://{master.address}"

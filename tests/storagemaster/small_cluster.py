@@ -28,6 +28,7 @@ from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.health import Reserve
 from storagenode.disk.marker import mark_root
 from storagenode.disk.store import DiskStore
+from storagenode.protocol.audit_log import AUDIT
 from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH, Place
 from storagenode.protocol.partials import PARTIALS
 from storagenode.upkeep.upkeep import Upkeep
@@ -277,7 +278,8 @@ def wipe(root: Path, *, since_nanoseconds: int) -> None:
     for hidden in (HINTS, TRASH):
         shutil.rmtree(root / hidden)
         (root / hidden).mkdir()
-    shutil.rmtree(root / PARTIALS, ignore_errors=True)
+    for created in (PARTIALS, AUDIT):
+        shutil.rmtree(root / created, ignore_errors=True)
 
 
 def files_below(root: Path, *, since_nanoseconds: int) -> Iterator[str]:

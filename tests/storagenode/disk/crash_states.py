@@ -138,13 +138,26 @@ class UnsettledDisk:
 
     def durable(self, path: str) -> Contents | None:
         """Return the content of a file that every state has, or None if a state lacks its name."""
+        node = self._durable_node(path)
+        if node is None or node in self._writes or node in self._notes:
+            return None
+        return self._files.get(node)
+
+    def durable_appends(self, directory: str) -> bytes:
+        """Return what every state has of all files in a directory, whatever is appended to them."""
+        node = self._durable_node(directory)
+        names = {} if node is None else self._directories[node]
+        return b"".join(self._files[file].data for file in names.values())
+
+    def _durable_node(self, path: str) -> int | None:
+        """Return the number of a file or directory whose name every state has, or None."""
         node = ROOT
         for part in path.split("/"):
             found = self._directories.get(node, {}).get(part)
             if found is None:
                 return None
             node = found
-        return None if node in self._writes or node in self._notes else self._files.get(node)
+        return node
 
     def _image(
         self, directories: Mapping[int, Mapping[str, int]], contents: Mapping[int, Contents]

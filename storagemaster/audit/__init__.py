@@ -1,0 +1,1 @@
+"""The audit log: callers, their acts, the photos, and the results."""
