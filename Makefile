@@ -9,6 +9,7 @@ SEEDS ?= 1-100000
 DRILL_SECONDS ?= 10
 SOAK_SEEDS ?= 3
 JOBS ?= 1
+FILES ?= 10000
 
 BIN := .venv/bin
 # Stamps of the installed packages: to run Glassplate, and to develop it.
@@ -21,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: bench bench-edge bench-frozen-mirror bench-images bench-info bench-journey bench-purge bench-repair
-.PHONY: bench-signing bench-sizes bench-upload-steps
+.PHONY: bench-scale bench-signing bench-sizes bench-upload-steps
 .PHONY: check clean compose-test drill golden help lock mutants planted simulate soak soak-images soak-simulation
 .PHONY: test up
 
@@ -65,6 +66,9 @@ bench-purge: $(DEV) ## measure the time from 1,000 deletes until no edge serves 
 
 bench-repair: $(DEV) ## measure the repair of an empty mirror, in photos and bytes per second
 	$(BIN)/python -m bench.repair
+
+bench-scale: $(DEV) ## measure how costs grow with files and volumes (FILES=10000: at 1x)
+	$(BIN)/python -m bench.scale --files $(FILES)
 
 bench-signing: $(DEV) ## measure permission URLs signed per second on one core
 	$(BIN)/python -m bench.signing

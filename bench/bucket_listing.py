@@ -45,7 +45,7 @@ def main() -> None:
         with _store(node) as store:
             print(f"put {count} objects: {_seconds(partial(_fill, store, count)):.1f} s")
         with _store(node) as store:
-            took = _seconds(partial(store.tombstones, VOLUME))
+            took = _seconds(partial(store.tombstone_digests, VOLUME))
             print(f"tombstones, for a fence: {took:.2f} s")
         for when in ("the first time", "after a restart"):
             with _store(node) as store:

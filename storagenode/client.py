@@ -247,10 +247,17 @@ class NodeClient(PartialRequests, AuditRequests):
         target = routes.LIST_PHOTO_HINTS.target(volume=volume, photo=photo)
         return wire.parse_hints(await self._call(target))
 
-    async def tombstones(self, volume: VolumeId) -> set[str]:
-        """Return the names of all tombstones of a volume."""
+    async def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
+        """Return the digest of the tombstones of every shard with any."""
+        target = routes.TOMBSTONE_DIGESTS.target(volume=volume)
+        digests: dict[str, str] = await self._call(target, timeout_seconds=TOMBSTONES_SECONDS)
+        return digests
+
+    async def tombstones(self, volume: VolumeId, shards: Sequence[str]) -> set[str]:
+        """Return the names of all tombstones of some shards."""
+        body = json.dumps(list(shards)).encode()
         target = routes.LIST_TOMBSTONES.target(volume=volume)
-        return set(await self._call(target, timeout_seconds=TOMBSTONES_SECONDS))
+        return set(await self._call(target, body, timeout_seconds=TOMBSTONES_SECONDS))
 
     async def lift_fence(self, volume: VolumeId, serial: str) -> None:
         """Lift the fence of a volume after the node has received all its tombstones.

@@ -19,6 +19,8 @@ class FileStat(NamedTuple):
     bytes: int
     mtime_nanoseconds: int
     inode: int
+    ctime_nanoseconds: int = 0
+    """The time of the last change of the inode, unknown (0) for an open file."""
 
     @property
     def mtime_seconds(self) -> int:

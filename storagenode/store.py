@@ -3,7 +3,7 @@
 `tests/storagenode/store_contract.py` and `store_keeping_contract.py` test these promises.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -131,8 +131,15 @@ class StoreOf(Protocol[S]):
             NotAMirror: The volume is not on this node.
         """
 
-    def tombstones(self, volume: VolumeId) -> list[str]:
-        """Return the names of all tombstones of a volume; raise as `list_shard` does."""
+    def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
+        """Return a digest of the names of the tombstones of each shard that has any.
+
+        Raises:
+            NotAMirror: The volume is not on this node.
+        """
+
+    def tombstones(self, volume: VolumeId, shards: Iterable[str]) -> list[str]:
+        """Return the names of all tombstones of some shards; raise as `list_shard` does."""
 
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
         """Return the files of one photo, sorted by name; raise as `list_shard` does."""
@@ -149,6 +156,12 @@ class StoreOf(Protocol[S]):
 
     def shard_digests(self, volume: VolumeId, sizes: SizeFilter | None = None) -> dict[str, str]:
         """Return a digest of the names and digests of each shard that has matching files."""
+
+    def check_summary(self, volume: VolumeId, shard: str, files: tuple[ListedFile, ...]) -> None:
+        """Compare what the store remembers of a shard with its listing, and forget what differs."""
+
+    def save_summaries(self) -> None:
+        """Save what the store remembers of its shards, so that a restart need not list them."""
 
     @property
     def cold_tiers(self) -> dict[VolumeId, ColdTier]:
@@ -234,6 +247,16 @@ class OneByOne:
     def publish_many(self: Store, files: Sequence[InMemoryFile]) -> list[WriteOutcome]:
         """Publish small files one by one; return the outcome of each."""
         return [publish_in_memory(self, file) for file in files]
+
+
+class SavesNoSummaries:
+    """Summaries of a store whose digests are bound to the files themselves."""
+
+    def check_summary(self, volume: VolumeId, shard: str, files: tuple[ListedFile, ...]) -> None:
+        """Do nothing."""
+
+    def save_summaries(self) -> None:
+        """Do nothing."""
 
 
 def publish_in_memory(store: Store, file: InMemoryFile) -> WriteOutcome:

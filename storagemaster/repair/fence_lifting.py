@@ -8,6 +8,7 @@ volume, so that it does not return 404 for a file that another node holds for it
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 
 from storagemaster.lifecycle.tombstone_delivery import Tombstone, TombstoneDelivery
 from storagemaster.mirrors.mirrors import Mirrors
@@ -78,7 +79,7 @@ class FenceLifter:
         if not all(self._fleet.is_up(other) for other in others):
             return False
         try:
-            own = await self._nodes[node].tombstones(volume)
+            own = await self._nodes[node].tombstone_digests(volume)
             # Mirrors are independent: the tombstones of a disk do not wait for a bucket's listing.
             delivered = await asyncio.gather(
                 *(self._deliver_missed(node, volume, own, other) for other in others),
@@ -98,10 +99,21 @@ class FenceLifter:
         return True
 
     async def _deliver_missed(
-        self, node: NodeId, volume: VolumeId, own: set[str], other: NodeId
+        self, node: NodeId, volume: VolumeId, own: Mapping[str, str], other: NodeId
     ) -> None:
-        """Deliver the tombstones that another mirror has and the node lacks."""
-        missed = missed_tombstones(volume, own, await self._nodes[other].tombstones(volume))
+        """Deliver the tombstones that another mirror has and the node lacks.
+
+        Only shards whose tombstones differ are listed. The node can get tombstones meanwhile, but
+        it never loses one.
+        """
+        theirs = await self._nodes[other].tombstone_digests(volume)
+        shards = sorted(shard for shard in theirs if theirs[shard] != own.get(shard))
+        if not shards:
+            return
+        names = await asyncio.gather(
+            *(self._nodes[each].tombstones(volume, shards) for each in (node, other))
+        )
+        missed = missed_tombstones(volume, *names)
         gate = asyncio.Semaphore(TOMBSTONES_AT_ONCE)
         delivery = self._tombstone_delivery
 

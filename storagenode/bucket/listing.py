@@ -90,6 +90,15 @@ class BucketListings:
             shards = ((name, known.shards[name]) for name in SHARDS if name in known.shards)
             return {name: each.digests[sizes] for name, each in shards if each.digests[sizes]}
 
+    def tombstones(self, volume: VolumeId) -> dict[str, list[str]]:
+        """Return the names of the tombstones of each shard that has any, from a new listing."""
+        found: dict[str, list[str]] = {}
+        for each in self._objects(f"{volume}/"):
+            _, shard, name = each.path.split("/")
+            if name.endswith(".gone"):
+                found.setdefault(shard, []).append(name)
+        return found
+
     def mark_changed(self, volume: VolumeId, shard: str) -> None:
         """Mark a shard as changed, or as possibly changed."""
         with self._lock:

@@ -5,7 +5,7 @@ import errno
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from storagenode.bucket.bucket import Bucket
 from storagenode.bucket.errors import ObjectExists
@@ -27,7 +27,7 @@ from storagenode.protocol.errors import (
     NotFound,
     OutOfSpace,
 )
-from storagenode.protocol.files import ListedFile, Published
+from storagenode.protocol.files import ListedFile, Published, names_digest
 from storagenode.protocol.layout import (
     QUARANTINE,
     TOMBSTONE_BYTES,
@@ -39,7 +39,7 @@ from storagenode.protocol.layout import (
     trash_path,
     volume_marker,
 )
-from storagenode.store import Condition, OneByOne, Space
+from storagenode.store import Condition, OneByOne, SavesNoSummaries, Space
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter, parse_cold_tier, render_cold_tier
 from volumes.photo_id import PhotoId, Version
@@ -61,7 +61,7 @@ log = logging.getLogger(__name__)
 NOMINAL_FREE_BYTES = 1 << 50
 
 
-class BucketStore(OneByOne):
+class BucketStore(OneByOne, SavesNoSummaries):
     """The files below one prefix of a bucket. Every completed write is stored there."""
 
     def __init__(
@@ -174,11 +174,17 @@ class BucketStore(OneByOne):
         self._require_volume(volume)
         return self._listings.list_shard(volume, shard)
 
-    def tombstones(self, volume: VolumeId) -> list[str]:
-        """Return the names of all tombstones of a volume from a new listing."""
+    def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
+        """Return a digest of the names of the tombstones of each shard, from a new listing."""
         self._require_volume(volume)
-        names = (path.rpartition("/")[2] for path in self._paths(f"{volume}/"))
-        return [name for name in names if name.endswith(".gone")]
+        found = self._listings.tombstones(volume)
+        return {shard: names_digest(names) for shard, names in found.items()}
+
+    def tombstones(self, volume: VolumeId, shards: Iterable[str]) -> list[str]:
+        """Return the names of all tombstones of some shards from a new listing."""
+        self._require_volume(volume)
+        found = self._listings.tombstones(volume)
+        return [name for shard in shards for name in found.get(shard, ())]
 
     def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
         """Return the files of one photo, sorted by name."""

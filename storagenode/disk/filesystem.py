@@ -78,6 +78,9 @@ class FileSystem(Protocol):
     def remove_directory(self, path: str) -> bool:
         """Remove a directory if it is empty; return True if it was."""
 
+    def stamp_directory(self, path: str, mtime_nanoseconds: int) -> None:
+        """Set the mtime of a directory, until the next change of a name in it."""
+
     def fsync_directory(self, path: str) -> None:
         """Return when the directory's names are durable, or raise `FsyncFailed`."""
 
@@ -88,7 +91,7 @@ class FileSystem(Protocol):
         """Return the names in a directory, unsorted."""
 
     def stat(self, path: str) -> FileStat:
-        """Return size, time, and inode of a name, without following a symbolic link."""
+        """Return size, times, and inode of a name, without following a symbolic link."""
 
     def exists(self, path: str) -> bool:
         """Return True if a name exists. An error of the disk raises instead of returning False."""
@@ -212,6 +215,11 @@ class DiskFileSystem:
             raise
         return True
 
+    def stamp_directory(self, path: str, mtime_nanoseconds: int) -> None:
+        """Set access and modification time of a directory."""
+        times = (mtime_nanoseconds, mtime_nanoseconds)
+        os.utime(path, ns=times, dir_fd=self._root, follow_symlinks=False)
+
     def fsync_directory(self, path: str) -> None:
         """Fsync a directory. The root is `.`."""
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._root)
@@ -243,9 +251,9 @@ class DiskFileSystem:
             os.close(handle)
 
     def stat(self, path: str) -> FileStat:
-        """Return size, time, and inode of a name."""
+        """Return size, times, and inode of a name."""
         found = os.stat(path, dir_fd=self._root, follow_symlinks=False)
-        return FileStat(found.st_size, found.st_mtime_ns, found.st_ino)
+        return FileStat(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
 
     def exists(self, path: str) -> bool:
         """Return True if a name exists."""

@@ -18,12 +18,12 @@ from storagenode.disk.lifecycle.relinking import relink
 from storagenode.disk.lifecycle.trash import empty_trash, trashed_files
 from storagenode.disk.publishing import Publisher
 from storagenode.disk.reading import open_file, opened, recorded_digest
-from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.staging import StagedFile, empty_staging, staged
+from storagenode.disk.volume_contents import VolumeContents
 from storagenode.open_file import OpenFile
 from storagenode.protocol.batch_wire import InMemoryFile, WriteOutcome
-from storagenode.protocol.errors import Corrupt, NodeError, NotAMirror, NotFound
-from storagenode.protocol.files import ListedFile, Published
+from storagenode.protocol.errors import Corrupt, NodeError, NotFound
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import (
     HINTS,
     VOLUME_MARKER,
@@ -36,7 +36,7 @@ from storagenode.protocol.layout import (
 )
 from storagenode.store import Condition, Space, publish_in_memory
 from volumes.cluster import NodeId
-from volumes.cold_tier import ColdTier, SizeFilter
+from volumes.cold_tier import ColdTier
 from volumes.photo_id import PhotoId, Version
 from volumes.photo_path import (
     SHARDS,
@@ -51,7 +51,7 @@ from volumes.photo_path import (
 )
 
 
-class DiskStore:
+class DiskStore(VolumeContents):
     """The files below one root. Every completed write is durable, bytes and name.
 
     With `may_sync_disk`, batches sync the whole disk, which should be the node's own.
@@ -64,7 +64,7 @@ class DiskStore:
         may_sync_disk: bool = False,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
-        self.file_system = file_system
+        super().__init__(file_system)
         self.health = DiskHealth(file_system)
         self.leftovers = empty_staging(file_system)
         self._now_seconds = now_seconds
@@ -73,9 +73,7 @@ class DiskStore:
         self._deletes = Deletes(
             file_system, self._directories, self._publisher, self.health, now_seconds=now_seconds
         )
-        self._listings = ShardListings(file_system, now_seconds=now_seconds)
         self._opening = threading.Lock()
-        self._volumes = walking.marked_volumes(file_system)
         for volume in self._volumes:
             self._directories.learn(str(volume))
         self._batches = BatchPublisher(
@@ -207,16 +205,6 @@ class DiskStore:
             self._publisher.unwritten.discard(place.file)
         return published
 
-    def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
-        """Return the files of a shard, sorted by name."""
-        self._require_volume(volume)
-        return self._listings.list_shard(volume, shard)
-
-    def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
-        """Return the files of one photo, sorted by name."""
-        self._require_volume(volume)
-        return self._listings.list_photo(volume, photo)
-
     def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
         """Return the recorded digest of each existing file, without listing directories."""
         found = {}
@@ -236,11 +224,6 @@ class DiskStore:
             ):
                 found[file] = (open_.read(), open_.digest or "")
         return found
-
-    def shard_digests(self, volume: VolumeId, sizes: SizeFilter | None = None) -> dict[str, str]:
-        """Return a digest of the names and digests of each shard that has matching files."""
-        self._require_volume(volume)
-        return self._listings.digests(volume, sizes)
 
     @property
     def cold_tiers(self) -> dict[VolumeId, ColdTier]:
@@ -264,12 +247,6 @@ class DiskStore:
         tiering.check_droppable(place, self._cold_tiers.get(volume_of(place.file)), node)
         with self._writing():
             self._deletes.drop_copy(place, digest)
-
-    def tombstones(self, volume: VolumeId) -> list[str]:
-        """Return the names of all tombstones of a volume."""
-        self._require_volume(volume)
-        shards = (walking.names_in(self.file_system, f"{volume}/{each}") for each in SHARDS)
-        return [name for names in shards for name in names if name.endswith(".gone")]
 
     def list_hints(self, limit: int, *, mirror: NodeId | None = None) -> list[HintFile]:
         """Return up to `limit` hints, for all mirrors or for one."""
@@ -342,11 +319,18 @@ class DiskStore:
             if found == wanted and file.digest is None:
                 self.file_system.set_digest(file.handle, found)
                 self.file_system.fsync(file.handle)
-                self._listings.forget(directory_of(place.path))
+                self._forget_summary(place)
         if found != wanted:
             self.quarantine(place, inode=file.stat.inode)
             raise Corrupt(f"{place} has SHA-256 {found} instead of {wanted}; it was quarantined")
         return found
+
+    def save_summaries(self) -> None:
+        """Save the summaries of the shards that changed, unless the disk takes no writes."""
+        if self.condition().accepts_new_photos:
+            for volume in self._summaries.unsaved():
+                with self._writing():
+                    self._summaries.save(volume, mtime_seconds=int(self._now_seconds()))
 
     def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
         """Return the files of a photo in the trash, the latest day first."""
@@ -367,10 +351,6 @@ class DiskStore:
         if not self.health.suspect_reason:
             self._deletes.finish()
 
-    def mark_unverified(self, place: Place) -> None:
-        """Mark a file as unverified, so that the next reconcile pass checks it."""
-        self._listings.forget(directory_of(place.path))
-
     def raise_if_deleted(self, file: PhotoFile) -> None:
         """Raise `Gone` if a tombstone covers this file."""
         self._publisher.raise_if_deleted_cached(file)
@@ -389,11 +369,3 @@ class DiskStore:
                 crashpoint("before_unlink")
                 self._deletes.trash_covered_files(place.file)
         return published
-
-    def _require_mirror(self, place: Place) -> None:
-        if place.hint_for is None:
-            self._require_volume(volume_of(place.file))
-
-    def _require_volume(self, volume: VolumeId) -> None:
-        if volume not in self._volumes:
-            raise NotAMirror(f"this node is not a mirror of volume {volume}")

@@ -1,7 +1,7 @@
 """Files as a node reports, lists, and sends them."""
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
 from storagenode.protocol.errors import Corrupt
@@ -66,3 +66,9 @@ def listing_digest(files: Sequence[ListedFile]) -> str:
         return ""
     lines = "".join(f"{file.name} {file.digest}\n" for file in files)
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def names_digest(names: Iterable[str]) -> str:
+    """Return one digest of names in any order, or "" without any."""
+    lines = "".join(f"{name}\n" for name in sorted(names))
+    return hashlib.sha256(lines.encode()).hexdigest() if lines else ""

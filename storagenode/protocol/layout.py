@@ -15,6 +15,7 @@ from volumes.photo_path import (
 NODE_MARKER = ".node"
 VOLUME_MARKER = ".volume"
 COLD_TIER_MARKER = ".cold-tier"
+SUMMARIES = ".summaries"
 STAGING = ".staging"
 HINTS = ".hints"
 TRASH = ".trash"
@@ -80,6 +81,11 @@ def volume_marker(volume: VolumeId) -> str:
 def cold_tier_marker(volume: VolumeId) -> str:
     """Return the path of the marker with the cold tier of a volume."""
     return f"{volume}/{COLD_TIER_MARKER}"
+
+
+def summaries_path(volume: VolumeId) -> str:
+    """Return the path of the saved summaries of a volume's shards."""
+    return f"{volume}/{SUMMARIES}"
 
 
 def trash_path(day: str, path: str) -> str:

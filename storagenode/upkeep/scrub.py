@@ -124,6 +124,7 @@ class Scrub:
         for shard in islice(shards, SHARDS_AT_ONCE):
             passed += 1
             if listed := self._store.list_shard(volume, shard):
+                self._store.check_summary(volume, shard, listed)
                 return _Found(passed, [parse_name(volume, file.name) for file in listed])
         return _Found(passed, [])
 

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 BETWEEN_PASSES_SECONDS = 60.0
 FINISH_DELETES_SECONDS = 10.0
 REMOVE_PARTIALS_SECONDS = 60.0
+# A restart lists the shards that changed in this time. Each changed volume costs one write.
+SAVE_SUMMARIES_SECONDS = 120.0
 
 
 class Upkeep:
@@ -54,7 +56,7 @@ class Upkeep:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run upkeep until the block exits."""
-        works = (self._run, self._finish_deletes, self._remove_partials)
+        works = (self._run, self._finish_deletes, self._remove_partials, self._save_summaries)
         tasks = [asyncio.create_task(work()) for work in works]
         try:
             yield
@@ -62,6 +64,7 @@ class Upkeep:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._do(self._store.save_summaries, "saving summaries")
 
     async def _finish_deletes(self) -> None:
         await self._repeat(FINISH_DELETES_SECONDS, self._store.finish_deletes, "finishing deletes")
@@ -71,14 +74,20 @@ class Upkeep:
             REMOVE_PARTIALS_SECONDS, self._remove_expired_partials, "removing partial uploads"
         )
 
+    async def _save_summaries(self) -> None:
+        await self._repeat(SAVE_SUMMARIES_SECONDS, self._store.save_summaries, "saving summaries")
+
     async def _repeat(self, seconds: float, work: Callable[[], object], what: str) -> None:
         # Apart from the scrub, whose pass takes hours.
         while True:
             await asyncio.sleep(seconds)
-            try:
-                await asyncio.get_running_loop().run_in_executor(self._threads, work)
-            except (NodeError, OSError) as error:
-                log.warning("%s failed: %s", what, error)
+            await self._do(work, what)
+
+    async def _do(self, work: Callable[[], object], what: str) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except (NodeError, OSError) as error:
+            log.warning("%s failed: %s", what, error)
 
     async def _run(self) -> None:
         while True:

@@ -40,6 +40,7 @@ class RepairApi:
             routes.LIST_SHARDS: self.list_shards,
             routes.LIST_PHOTO: self.list_photo,
             routes.LIST_PHOTO_HINTS: self.list_photo_hints,
+            routes.TOMBSTONE_DIGESTS: self.tombstone_digests,
             routes.LIST_TOMBSTONES: self.tombstones,
             routes.LIFT_FENCE: self.lift_fence,
             routes.READ_MANY: self.read_many,
@@ -61,10 +62,7 @@ class RepairApi:
 
     async def list_shards(self, request: web.Request, body: bytes) -> web.Response:
         """Return the files of several shards."""
-        try:
-            shards = [_shard(each) for each in parse_json(body)]
-        except (ValueError, TypeError) as error:
-            raise BadRequest(f"invalid list of shards: {error}") from error
+        shards = _shards(body)
         volume = parse_volume(request.match_info["volume"])
         listings = await self._threads.map(partial(self._store.list_shard, volume), shards)
         rows = [wire.render_listing(files) for files in listings]
@@ -84,10 +82,16 @@ class RepairApi:
         hints = await self._threads.run(self._store.list_photo_hints, volume, photo)
         return web.json_response(wire.render_hints(hints))
 
-    async def tombstones(self, request: web.Request, _: bytes) -> web.Response:
-        """Return the names of all tombstones of a volume."""
+    async def tombstone_digests(self, request: web.Request, _: bytes) -> web.Response:
+        """Return the digest of the tombstones of every shard with any."""
         volume = parse_volume(request.match_info["volume"])
-        return web.json_response(await self._threads.run(self._store.tombstones, volume))
+        return web.json_response(await self._threads.run(self._store.tombstone_digests, volume))
+
+    async def tombstones(self, request: web.Request, body: bytes) -> web.Response:
+        """Return the names of all tombstones of some shards."""
+        volume = parse_volume(request.match_info["volume"])
+        names = await self._threads.run(self._store.tombstones, volume, _shards(body))
+        return web.json_response(names)
 
     async def lift_fence(self, request: web.Request, _: bytes) -> web.Response:
         """Lift the fence of a volume, because all its tombstones are on this node."""
@@ -120,6 +124,13 @@ class RepairApi:
             return error
         except OSError as error:
             return NodeError(f"cannot read {place}: {error}")
+
+
+def _shards(body: bytes) -> list[str]:
+    try:
+        return [_shard(each) for each in parse_json(body)]
+    except (ValueError, TypeError) as error:
+        raise BadRequest(f"invalid list of shards: {error}") from error
 
 
 def _shard(text: str) -> str:

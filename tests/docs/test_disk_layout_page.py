@@ -50,6 +50,7 @@ NODE = Node(
     store="unused",
     uuid=SECRET_UUID,
 )
+MARKERS = {".volume", ".cold-tier", ".summaries"}
 COLD_TIER = ColdTier(sizes="hko", cold_nodes=(NodeId("cold-1"),))
 
 
@@ -145,6 +146,8 @@ def _root(tmp_path_factory):
     store.quarantine(corrupt)
     for each in tombstones:
         store.write_tombstone(place_of(each), mtime_seconds=UPLOADED)
+    store.shard_digests(VOLUME)
+    store.save_summaries()
     with store.staging(bytes_expected=0) as staged:
         yield BuiltRoot(path, store, staged.path)
     file_system.close_root()
@@ -203,8 +206,8 @@ def test_the_attributes_of_files(root):
             ".audit": "in `.audit/`",
         }.get(
             each.split("/")[0],
-            "`.volume`, `.cold-tier`"
-            if path.name in {".volume", ".cold-tier"}
+            "`.volume`, `.cold-tier`, `.summaries`"
+            if path.name in MARKERS
             else "photo file, also in `.hints/`, `.trash/`, and `.quarantine/`",
         )
         if row == ".node":
@@ -216,8 +219,7 @@ def test_the_attributes_of_files(root):
             continue
         assert os.getxattr(path, DIGEST_XATTR).decode() == digest_of(path.read_bytes())
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o750
-        is_marker = path.name in {".volume", ".cold-tier"}
-        assert path.stat().st_mtime == (NOW if is_marker else UPLOADED)
+        assert path.stat().st_mtime == (NOW if path.name in MARKERS else UPLOADED)
 
 
 def test_the_markers(root):

@@ -10,11 +10,13 @@ from tests.planted.permission_bugs import BUGS_OF_PERMISSIONS
 from tests.planted.repair_bugs import BUGS_OF_REPAIRS
 from tests.planted.status_bugs import BUGS_OF_STATUS
 from tests.planted.storagemaster_bugs import BUGS_OF_STORAGEMASTERS
+from tests.planted.summary_bugs import BUGS_OF_SUMMARIES
 
 BUGS = (
     *BUGS_OF_DISKS,
     *BUGS_OF_BATCHES,
     *BUGS_OF_NODES,
+    *BUGS_OF_SUMMARIES,
     *BUGS_OF_STORAGEMASTERS,
     *BUGS_OF_STATUS,
     *BUGS_OF_REPAIRS,

@@ -1,6 +1,6 @@
 """Bugs in the store, the listings, and the ports of a node."""
 
-from storagenode.disk import publishing, shard_listing
+from storagenode.disk import publishing
 from storagenode.disk.publishing import Publisher
 from storagenode.disk.shard_listing import ShardListings
 from storagenode.disk.staging import StagedFile
@@ -52,30 +52,6 @@ def lists_no_tombstones(patch):
             if not each.name.endswith(".gone")
         ),
     )
-
-
-def compares_names_only(patch):
-    """Compute the digest of a shard without the digests of its files."""
-    patch.setattr(
-        shard_listing,
-        "listing_digest",
-        lambda files: "".join(sorted(file.name for file in files)),
-    )
-
-
-def caches_shard_digests_permanently(patch):
-    """Return the first digest of each shard."""
-    digest = ShardListings._digest
-
-    def remembered(listings, volume, shard, sizes):
-        known = listings.__dict__.setdefault("planted", {})
-        if (volume, shard, sizes) not in known and (
-            found := digest(listings, volume, shard, sizes)
-        ):
-            known[volume, shard, sizes] = found
-        return known.get((volume, shard, sizes), "")
-
-    patch.setattr(ShardListings, "_digest", remembered)
 
 
 def does_not_discard_staged_files(patch):
@@ -134,16 +110,6 @@ BUGS_OF_NODES = (
         what="tombstones are not listed for other mirrors",
         plant=lists_no_tombstones,
         found_by=Simulation("C5"),
-    ),
-    PlantedBug(
-        what="mirrors are compared by names, not by digests",
-        plant=compares_names_only,
-        found_by=Simulation("C6"),
-    ),
-    PlantedBug(
-        what="the cached digest of a shard outlives its changes",
-        plant=caches_shard_digests_permanently,
-        found_by=Simulation("C6"),
     ),
     PlantedBug(
         what="staged files stay after their writes",

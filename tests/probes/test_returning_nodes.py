@@ -133,13 +133,17 @@ async def test_a_fenced_node_is_a_source_for_repair(cluster):
 
 
 async def test_many_missed_deletes_are_delivered_in_one_pass(cluster):
-    """The pass lists each mirror once, and delivers only missing tombstones."""
+    """The pass lists each mirror once, and delivers only missing tombstones.
+
+    The mirrors have tombstones of the same shard already.
+    """
     paths = [f"1/k7/01jd3x8m2c9q{number:02d}k7_3fz8qd_o.jpg" for number in range(40)]
     for path in paths:
         for node in ("east-1", "west-1"):
             cluster.write(node, path, path.encode())
-    await cluster.stop_and_notice("west-1")
     for path in paths:
+        if path == paths[1]:
+            await cluster.stop_and_notice("west-1")
         photo = path.split("/")[2][:16]
         response = await cluster.master.request("DELETE", f"/photos/1/{photo}")
         assert response.status == 200

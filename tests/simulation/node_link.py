@@ -33,6 +33,7 @@ STORE_CALLS = frozenset(
         "relink",
         "remove_hint",
         "shard_digests",
+        "tombstone_digests",
     }
 )
 """Methods that `NodeClient` and the store of a node share."""
@@ -182,9 +183,9 @@ class NodeLink:
             lambda: {shard: self._node.store.list_shard(volume, shard) for shard in shards}
         )
 
-    async def tombstones(self, volume: VolumeId) -> set[str]:
-        """Return the names of all tombstones of a volume."""
-        return set(await self._request(lambda: self._node.store.tombstones(volume)))
+    async def tombstones(self, volume: VolumeId, shards: Sequence[str]) -> set[str]:
+        """Return the names of all tombstones of some shards."""
+        return set(await self._request(lambda: self._node.store.tombstones(volume, shards)))
 
     async def lift_fence(self, volume: VolumeId, serial: str) -> None:
         """Lift the fence of a volume."""

@@ -39,6 +39,7 @@ _CHANGES = (
     "unlink",
     "make_directory",
     "remove_directory",
+    "stamp_directory",
     "fsync_directory",
     "sync_disk",
 )
@@ -126,6 +127,7 @@ class SimulatedDisk(CrashFileSystem):
         self._directories[parent] = {
             each: number for each, number in self._directories[parent].items() if each != name
         }
+        self._stamps.pop(parent, None)
         self.log.unsettled.damage_name(parent, name)
         self._touch(parent)
 
@@ -171,7 +173,8 @@ class SimulatedDisk(CrashFileSystem):
 
     def _stat(self, node: int) -> FileStat:
         if node in self._directories:
-            return FileStat(0, self._directory_mtimes.get(node, 0), node)
+            mtime = self._directory_mtimes.get(node, 0)
+            return FileStat(0, self._stamps.get(node, mtime), node)
         return super()._stat(node)
 
 

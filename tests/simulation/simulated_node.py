@@ -29,13 +29,15 @@ from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
 from storagenode.write_port.write_api import WriteApi
 from tests.simulation.network import Machine
-from tests.simulation.simulated_disk import SimulatedDisk
+from tests.simulation.simulated_disk import PowerLost, SimulatedDisk
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.photo_id import PhotoId
 from volumes.photo_path import VolumeId, parse_path
 from volumes.sizes import size_classes
 
 FENCE = web.ResponseKey("fence", str)
+# Far more often than a real node, so that restarts use summaries of many moments.
+SAVE_SECONDS = 0.7
 
 
 class Threads:
@@ -127,12 +129,24 @@ class SimulatedNode(Machine):
         self.is_up = True
         self.is_dark = False
         self.run_task(self._tick_fence())
+        self.run_task(self._save_summaries())
 
     async def _tick_fence(self) -> None:
         while True:
             await self.wait_until_running()
             self.fence.tick()
             await asyncio.sleep(TICK_SECONDS)
+
+    async def _save_summaries(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_SECONDS)
+            await self.wait_until_running()
+            try:
+                self.store.save_summaries()
+            except PowerLost:
+                self.power_was_cut()
+            except (NodeError, OSError):
+                pass
 
     def kill(self) -> None:
         """Kill the process; its writes stay."""

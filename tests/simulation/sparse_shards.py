@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from storagenode.disk import shard_listing, store
+from storagenode.disk import store
+from storagenode.disk.summaries import summaries
 from storagenode.upkeep import scrub
 from volumes.photo_id import ALPHABET
 
@@ -55,7 +56,7 @@ def with_sparse_shards() -> Iterator[SparseShards]:
     """Restrict stores to the shards in use until the block exits."""
     shards = SparseShards()
     with pytest.MonkeyPatch.context() as patch:
-        for module in (store, shard_listing, scrub):
+        for module in (store, summaries, scrub):
             patch.setattr(module, "SHARDS", shards)
         yield shards
 

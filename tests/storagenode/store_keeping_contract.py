@@ -3,6 +3,7 @@
 import pytest
 
 from storagenode.protocol.errors import Gone, NotAMirror, NotFound
+from storagenode.protocol.files import names_digest
 from storagenode.protocol.layout import TOMBSTONE_BYTES, Place
 from tests.storagenode.photo_samples import (
     MTIME,
@@ -56,17 +57,22 @@ class KeepingContract:
         ]
 
     def test_tombstones_of_a_volume_are_listed_without_its_photos(self, trial):
-        """For photos and versions; a volume without a mirror here is unknown."""
+        """For photos and versions of some shards; a volume without a mirror here is unknown."""
         put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
-        assert trial.store.tombstones(VOLUME) == []
+        shards = [OF.shard, OTHER_PHOTO.shard]
+        assert trial.store.tombstones(VOLUME, shards) == []
+        assert trial.store.tombstone_digests(VOLUME) == {}
         trial.store.write_tombstone(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
         trial.store.write_tombstone(Place(VersionTombstone(OTHER_PHOTO)), mtime_seconds=MTIME)
-        assert set(trial.store.tombstones(VOLUME)) == {
-            f"{OF.photo}.gone",
-            f"{OTHER_PHOTO.photo}_{OTHER_PHOTO.version}.gone",
-        }
+        names = [f"{OF.photo}.gone", f"{OTHER_PHOTO.photo}_{OTHER_PHOTO.version}.gone"]
+        assert trial.store.tombstones(VOLUME, shards) == names
+        assert trial.store.tombstones(VOLUME, shards[:1]) == names[:1]
+        digests = {shard: names_digest([name]) for shard, name in zip(shards, names, strict=True)}
+        assert trial.store.tombstone_digests(VOLUME) == digests
         with pytest.raises(NotAMirror):
-            trial.store.tombstones(OTHER_VOLUME)
+            trial.store.tombstones(OTHER_VOLUME, shards)
+        with pytest.raises(NotAMirror):
+            trial.store.tombstone_digests(OTHER_VOLUME)
 
     def test_an_unverified_file_keeps_a_recorded_digest(self, trial):
         """It is only looked up again."""

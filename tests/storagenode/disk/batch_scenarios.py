@@ -17,6 +17,7 @@ from tests.storagenode.disk.crash_scenarios import (
     tombstone_of,
     writing_tombstones,
 )
+from tests.storagenode.disk.summary_scenarios import SUMMARY_SCENARIO
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of, version_of
 
 # In the same shard as the other photos of the scenarios.
@@ -59,6 +60,7 @@ def have_tombstone_and_taken_name(store: DiskStore, disk: CrashFileSystem) -> No
 
 SCENARIOS = (
     *crash_scenarios.SCENARIOS,
+    SUMMARY_SCENARIO,
     *(
         Scenario(
             name=f"batch{on_own_disk}",

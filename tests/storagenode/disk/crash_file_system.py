@@ -31,6 +31,8 @@ class Image:
 
     directories: Mapping[int, Mapping[str, int]] = field(default_factory=lambda: {ROOT: {}})
     files: Mapping[int, Contents] = field(default_factory=dict)
+    stamps: Mapping[int, int] = field(default_factory=dict)
+    """The mtimes of directories that were set and that no change of a name has replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,14 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamped:
+    """The mtime of a directory was set."""
+
+    directory: int
+    mtime_nanoseconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Synced:
     """A file or a directory was fsynced."""
 
@@ -85,7 +95,7 @@ class Acknowledged:
     what: str
 
 
-Operation = Created | Named | Wrote | Noted | Synced | Acknowledged
+Operation = Created | Named | Wrote | Noted | Stamped | Synced | Acknowledged
 
 
 class CrashFileSystem:
@@ -96,13 +106,14 @@ class CrashFileSystem:
         self.log: list[Operation] = []
         self._directories = dict(image.directories)
         self._files = dict(image.files)
+        self._stamps = dict(image.stamps)
         self._next_node = max([*self._directories, *self._files]) + 1
         self._handles: dict[int, int] = {}
         self._next_handle = 1
 
     def image(self) -> Image:
         """Return the present content of the disk."""
-        return Image(dict(self._directories), dict(self._files))
+        return Image(dict(self._directories), dict(self._files), dict(self._stamps))
 
     def acknowledge(self, what: str) -> None:
         """Log that a caller received an acknowledgement."""
@@ -219,6 +230,12 @@ class CrashFileSystem:
         self._name(Named(parent, name, None))
         return True
 
+    def stamp_directory(self, path: str, mtime_nanoseconds: int) -> None:
+        """Set the mtime of a directory."""
+        directory = self._find_directory(path)
+        self._stamps[directory] = mtime_nanoseconds
+        self.log.append(Stamped(directory, mtime_nanoseconds))
+
     def fsync_directory(self, path: str) -> None:
         """Make the names of the directory durable."""
         self.log.append(Synced(self._find_directory(path)))
@@ -233,7 +250,10 @@ class CrashFileSystem:
         return list(self._directories[self._find_directory(path)])
 
     def stat(self, path: str) -> FileStat:
-        """Return the length and time of a file. The time of a directory is always new."""
+        """Return the length and time of a file.
+
+        The time of a directory is always new, unless it was set after the last change of a name.
+        """
         return self._stat(self._find(path))
 
     def exists(self, path: str) -> bool:
@@ -274,6 +294,7 @@ class CrashFileSystem:
 
     def _name(self, change: Named) -> None:
         entries = self._directories[change.directory]
+        self._stamps.pop(change.directory, None)
         if change.node is None:
             self._directories[change.directory] = _without(entries, change.name)
         else:
@@ -287,7 +308,7 @@ class CrashFileSystem:
 
     def _stat(self, node: int) -> FileStat:
         if node in self._directories:
-            return FileStat(0, len(self.log) * 1_000_000_000, node)
+            return FileStat(0, self._stamps.get(node, len(self.log) * 1_000_000_000), node)
         contents = self._files[node]
         return FileStat(len(contents.data), contents.mtime_seconds * 1_000_000_000, node)
 

@@ -7,6 +7,8 @@ The disk keeps no promise except fsync's:
 - Names changed since the last fsync of their directory are changed or not, independently and in
   any order. Changes of one name keep their order. A rename never loses both names.
 - A directory whose own name is lost is lost with its content, fsynced or not.
+- The mtime of a directory that was set remains if no later change of a name in it has reached the
+  disk, whatever became of earlier changes.
 
 Up to ALL_SUBSETS_MAX pending names of a directory are combined in every way. For more names, the
 prefixes, each name alone, and all but each are used.
@@ -28,6 +30,7 @@ from tests.storagenode.disk.crash_file_system import (
     Named,
     Noted,
     Operation,
+    Stamped,
     Synced,
     Wrote,
 )
@@ -42,7 +45,14 @@ Dirent = tuple[int, str]
 Applied = dict[Dirent, int]
 """The number of pending changes of each name that have reached the disk."""
 
-StateKey = tuple[frozenset[tuple[int, str, int | None]], frozenset[tuple[int, Contents]]]
+SetTime = tuple[int, Applied]
+"""An mtime that was set, and the number of pending changes of each name at that moment."""
+
+StateKey = tuple[
+    frozenset[tuple[int, str, int | None]],
+    frozenset[tuple[int, Contents]],
+    frozenset[tuple[int, int]],
+]
 """The difference of a disk from its start. Equal keys are equal disks."""
 
 
@@ -59,6 +69,7 @@ class UnsettledDisk:
         self._names: dict[Dirent, list[Named]] = {}
         self._writes: dict[int, list[bytes]] = {}
         self._notes: dict[int, Noted] = {}
+        self._times: dict[int, list[SetTime]] = {d: [(t, {})] for d, t in base.stamps.items()}
         self._touched_names: dict[Dirent, None] = {}
         self._touched_files: dict[int, None] = {}
 
@@ -80,8 +91,12 @@ class UnsettledDisk:
             case Noted(file):
                 self._notes[file] = operation
                 self._touched_files[file] = None
+            case Stamped(directory, time):
+                pending = {d: len(names) for d, names in self._names.items() if d[0] == directory}
+                self._times.setdefault(directory, []).append((time, pending))
             case Synced(node) if node in self._directories:
                 self._settle([dirent for dirent in self._names if dirent[0] == node])
+                self._times[node] = self._times.get(node, [])[-1:]
             case Synced(file):
                 self._files[file] = self._whole(file)
                 self._writes.pop(file, None)
@@ -97,6 +112,7 @@ class UnsettledDisk:
         """Remove a durable name from the disk."""
         self._directories[directory].pop(name, None)
         self._names.pop((directory, name), None)
+        self._times.pop(directory, None)
 
     @property
     def pending_names(self) -> int:
@@ -122,8 +138,9 @@ class UnsettledDisk:
                 file for file in self._touched_files if file in present or file in self._base.files
             ]
             for contents in self._content_choices(touched):
-                key = (changed, frozenset(contents.items()))
-                yield key, partial(self._image, directories, contents)
+                stamps = self._stamps_left(applied)
+                key = (changed, frozenset(contents.items()), frozenset(stamps.items()))
+                yield key, partial(self._image, directories, contents, stamps)
 
     def any_state(self, random: Random) -> Image:
         """Return a random state."""
@@ -134,7 +151,7 @@ class UnsettledDisk:
                 dirent: random.choice((0, max(options))) for dirent, options in counts.items()
             }
         contents = {file: self._any_contents(file, random) for file in self._touched_files}
-        return self._image(self._with_names(applied), contents)
+        return self._image(self._with_names(applied), contents, self._stamps_left(applied))
 
     def durable(self, path: str) -> Contents | None:
         """Return the content of a file that every state has, or None if a state lacks its name."""
@@ -160,12 +177,30 @@ class UnsettledDisk:
         return node
 
     def _image(
-        self, directories: Mapping[int, Mapping[str, int]], contents: Mapping[int, Contents]
+        self,
+        directories: Mapping[int, Mapping[str, int]],
+        contents: Mapping[int, Contents],
+        stamps: Mapping[int, int],
     ) -> Image:
-        return Image({**self._directories, **directories}, {**self._files, **contents})
+        return Image({**self._directories, **directories}, {**self._files, **contents}, stamps)
+
+    def _stamps_left(self, applied: Applied) -> dict[int, int]:
+        """Return the last mtime of each directory that no applied change has replaced."""
+        return {
+            directory: time
+            for directory, times in self._times.items()
+            for time, before in times
+            if all(
+                count <= before.get(dirent, 0)
+                for dirent, count in applied.items()
+                if dirent[0] == directory
+            )
+        }
 
     def _settle(self, dirents: Sequence[Dirent]) -> None:
         """Apply the changes of some names and their dependencies to the disk."""
+        for dirent in dirents:
+            self._settle_times(dirent, len(self._names.get(dirent, ())))
         changes = [change for dirent in dirents for change in self._names.pop(dirent, [])]
         for directory in {change.directory for change in changes}:
             self._directories[directory] = dict(self._directories[directory])
@@ -174,6 +209,14 @@ class UnsettledDisk:
         needed = [change.needs for change in changes if change.needs is not None]
         if needed:
             self._settle(needed)
+
+    def _settle_times(self, dirent: Dirent, count: int) -> None:
+        """Keep the mtimes of a directory that were set after all changes of a name."""
+        self._times[dirent[0]] = [
+            (time, {each: number for each, number in before.items() if each != dirent})
+            for time, before in self._times.get(dirent[0], ())
+            if before.get(dirent, 0) >= count
+        ]
 
     def _name_choices(self) -> Iterator[Applied]:
         by_directory: dict[int, list[Dirent]] = {}

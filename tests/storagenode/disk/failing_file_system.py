@@ -21,6 +21,7 @@ CALLS = (
     "unlink",
     "make_directory",
     "remove_directory",
+    "stamp_directory",
     "fsync_directory",
     "sync_disk",
     "list",

@@ -1,0 +1,113 @@
+"""Processor time against the work: each figure at 1x and at 10x, with its exponent.
+
+An exponent of 1 grows with the work, and one of 0 does not. Roots are built as a store would have
+written them. `--files` is the work at 1x.
+"""
+
+import argparse
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.scale_roots import build_root
+from storagenode.disk.store import DiskStore
+
+TIMES = 10
+VOLUMES = 8
+EMPTY_VOLUMES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Processor seconds of one step, at 1x and at 10x of its work."""
+
+    what: str
+    unit: str
+    work: tuple[int, int]
+    seconds: tuple[float, float]
+
+    @property
+    def exponent(self) -> float:
+        """The power of the work that the cost grows with."""
+        ratio = self.seconds[1] / max(self.seconds[0], 1e-9)
+        return math.log(max(ratio, 1e-9)) / math.log(self.work[1] / self.work[0])
+
+    def __str__(self) -> str:
+        each = [
+            f"{seconds:9.3f} s for {work:>9,} {self.unit}"
+            for seconds, work in zip(self.seconds, self.work, strict=True)
+        ]
+        return f"{self.what:<44}{each[0]}{each[1]}   exponent {self.exponent:5.2f}"
+
+
+def main() -> None:
+    """Measure and print all figures."""
+    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
+    parser.add_argument("--files", type=int, default=10_000, help="files of a node at 1x")
+    files = parser.parse_args().files
+    with tempfile.TemporaryDirectory(prefix="glassplate-scale-") as folder:
+        for cost in _costs_of_files(Path(folder), files):
+            print(cost)
+        for cost in _costs_of_volumes(Path(folder)):
+            print(cost)
+
+
+def _costs_of_files(folder: Path, files: int) -> list[Cost]:
+    work = (files, TIMES * files)
+    stores = [build_root(folder / str(count), VOLUMES, count) for count in work]
+    steps: tuple[tuple[str, Callable[[DiskStore], object]], ...] = (
+        ("shards compared, nothing known", _compare),
+        ("summaries saved", lambda store: store.save_summaries()),
+        ("shards compared again", _compare),
+        ("shards compared after a restart", lambda store: _compare(_restarted(store))),
+        ("tombstones compared after a restart", _compare_tombstones),
+    )
+    return [
+        Cost(what, "files", work, (_seconds(step, stores[0]), _seconds(step, stores[1])))
+        for what, step in steps
+    ]
+
+
+def _costs_of_volumes(folder: Path) -> list[Cost]:
+    work = (EMPTY_VOLUMES, TIMES * EMPTY_VOLUMES)
+    stores = []
+    created = []
+    for count in work:
+        started = time.process_time()
+        stores.append(build_root(folder / f"empty-{count}", count, 0))
+        created.append(time.process_time() - started)
+    for store in stores:
+        _compare(store)
+    compared = (_seconds(_compare, stores[0]), _seconds(_compare, stores[1]))
+    return [
+        Cost("volumes created", "volumes", work, (created[0], created[1])),
+        Cost("empty volumes compared", "volumes", work, compared),
+    ]
+
+
+def _seconds(step: Callable[[DiskStore], object], store: DiskStore) -> float:
+    started = time.process_time()
+    step(store)
+    return time.process_time() - started
+
+
+def _restarted(store: DiskStore) -> DiskStore:
+    return DiskStore(store.file_system)
+
+
+def _compare(store: DiskStore) -> None:
+    for volume in store.volumes:
+        store.shard_digests(volume)
+
+
+def _compare_tombstones(store: DiskStore) -> None:
+    again = _restarted(store)
+    for volume in again.volumes:
+        again.tombstone_digests(volume)
+
+
+if __name__ == "__main__":
+    main()

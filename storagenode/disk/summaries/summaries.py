@@ -1,0 +1,191 @@
+"""Summaries of all shards of a disk: computed once, kept in memory, and saved beside the shards.
+
+Two mirrors are compared by their summaries, so a summary must never hide a change. It is computed
+between two looks at the stamp of its directory, which every change replaces. Before it is saved,
+the directory is fsynced, so that the stamp cannot outlive a name that a power failure takes back. A
+name and the mtime of its directory reach a disk together, or both do not. The scrub compares each
+summary with the files again.
+"""
+
+import contextlib
+import errno
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterable
+
+from storagenode.disk.filesystem import FileSystem
+from storagenode.disk.reading import opened
+from storagenode.disk.staging import staged
+from storagenode.disk.summaries.shard_summary import (
+    ShardSummary,
+    Stamp,
+    new_mtime_nanoseconds,
+    parse_summaries,
+    render_summaries,
+    stamp_of,
+    summarize,
+)
+from storagenode.disk.walking import names_in
+from storagenode.protocol.errors import Corrupt, NotFound
+from storagenode.protocol.files import ListedFile
+from storagenode.protocol.layout import summaries_path
+from volumes.cold_tier import SizeFilter
+from volumes.photo_path import SHARDS, VolumeId
+
+log = logging.getLogger(__name__)
+
+ListShard = Callable[[VolumeId, str], tuple[ListedFile, ...]]
+
+
+class Summaries:
+    """The summaries of the shards of a disk. All calls are thread-safe."""
+
+    def __init__(self, file_system: FileSystem, list_shard: ListShard) -> None:
+        self._file_system = file_system
+        self._list_shard = list_shard
+        self._known: dict[VolumeId, dict[str, ShardSummary]] = {}
+        self._unsaved: dict[VolumeId, set[str]] = {}
+        self._own_suffix = f"-{secrets.token_hex(4)}"
+        self._lock = threading.RLock()
+        self._is_read_only = False
+
+    def digests(self, volume: VolumeId, sizes: SizeFilter | None = None) -> dict[str, str]:
+        """Return the digest of every shard that has files matching the size filter.
+
+        A shard that reconcile has to look into gets a suffix that no other mirror has.
+        """
+        return {
+            shard: each.digests[sizes] + ("" if each.is_sound else self._own_suffix)
+            for shard, each in self._all(volume, sizes)
+            if each.digests[sizes]
+        }
+
+    def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
+        """Return the digest of the names of the tombstones of every shard that has any."""
+        return {
+            shard: each.tombstones for shard, each in self._all(volume, None) if each.tombstones
+        }
+
+    def forget(self, volume: VolumeId, shard: str) -> None:
+        """Make the summary of a shard invalid, because the recorded digest of a file has changed.
+
+        A new stamp also invalidates a summary that is being computed, and the saved one.
+
+        Raises:
+            OSError: The disk did not take the stamp.
+        """
+        self._forget(volume, shard)
+        with contextlib.suppress(FileNotFoundError):
+            self._file_system.stamp_directory(f"{volume}/{shard}", new_mtime_nanoseconds())
+
+    def check(self, volume: VolumeId, shard: str, files: tuple[ListedFile, ...]) -> bool:
+        """Compare a summary with the listed files; forget it and return False if it differs."""
+        known = self._volume(volume).get(shard)
+        if known is None or self._look(f"{volume}/{shard}") != known.stamp:
+            return True
+        for sizes, digest in known.digests.items():
+            if summarize(volume, known.stamp, files, sizes).digests[sizes] != digest:
+                # The file system lost or restored a name without a change of its directory.
+                log.error("the summary of %s/%s was wrong and is computed again", volume, shard)
+                with contextlib.suppress(OSError):
+                    self.forget(volume, shard)
+                return False
+        return True
+
+    def unsaved(self) -> tuple[VolumeId, ...]:
+        """Return the volumes whose summaries changed since they were saved."""
+        return tuple(self._unsaved)
+
+    def save(self, volume: VolumeId, *, mtime_seconds: int) -> None:
+        """Save the summaries of a volume; return when they are durable.
+
+        Raises:
+            OSError: The disk failed.
+        """
+        with self._lock:
+            changed = self._unsaved.pop(volume, set())
+            summaries = dict(self._volume(volume))
+        try:
+            self._sync(volume, changed & summaries.keys())
+            with staged(self._file_system) as file:
+                file.write(render_summaries(summaries))
+                file.seal(mtime_seconds=mtime_seconds, digest=file.digest)
+                file.rename(summaries_path(volume))
+            self._file_system.fsync_directory(str(volume))
+        except BaseException:
+            with self._lock:
+                self._unsaved.setdefault(volume, set()).update(changed)
+            raise
+
+    def _sync(self, volume: VolumeId, shards: Iterable[str]) -> None:
+        for shard in sorted(shards):
+            with contextlib.suppress(FileNotFoundError):
+                self._file_system.fsync_directory(f"{volume}/{shard}")
+
+    def _all(self, volume: VolumeId, sizes: SizeFilter | None) -> list[tuple[str, ShardSummary]]:
+        names = set(names_in(self._file_system, str(volume)))
+        found = ((shard, self._summary(volume, shard, sizes)) for shard in SHARDS if shard in names)
+        return [(shard, each) for shard, each in found if each is not None]
+
+    def _summary(
+        self, volume: VolumeId, shard: str, sizes: SizeFilter | None
+    ) -> ShardSummary | None:
+        """Return the summary of a shard, or None if it does not exist."""
+        directory, known = f"{volume}/{shard}", self._volume(volume).get(shard)
+        try:
+            stamp = self._look(directory)
+            if known is not None and known.stamp == stamp and sizes in known.digests:
+                return known
+            if not stamp.is_lasting:
+                stamp = self._give_stamp(directory)
+            found = summarize(volume, stamp, self._list_shard(volume, shard), sizes, known=known)
+            is_unchanged = self._look(directory) == stamp
+        except FileNotFoundError:
+            return None
+        if is_unchanged and (stamp.is_lasting or self._is_read_only):
+            with self._lock:
+                self._volume(volume)[shard] = found
+                self._unsaved.setdefault(volume, set()).add(shard)
+        else:
+            self._forget(volume, shard)
+        return found
+
+    def _look(self, directory: str) -> Stamp:
+        return stamp_of(self._file_system.stat(directory))
+
+    def _give_stamp(self, directory: str) -> Stamp:
+        """Give a directory a new stamp. A disk that refuses it keeps the time of the last change.
+
+        On a read-only disk that time is enough, because nothing changes.
+        """
+        try:
+            self._file_system.stamp_directory(directory, new_mtime_nanoseconds())
+            self._is_read_only = False
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            self._is_read_only = error.errno == errno.EROFS
+        return self._look(directory)
+
+    def _forget(self, volume: VolumeId, shard: str) -> None:
+        with self._lock:
+            if self._known.get(volume, {}).pop(shard, None) is not None:
+                self._unsaved.setdefault(volume, set()).add(shard)
+
+    def _volume(self, volume: VolumeId) -> dict[str, ShardSummary]:
+        """Return the known summaries of a volume, at first the saved ones."""
+        known = self._known.get(volume)
+        if known is None:
+            with self._lock:
+                known = self._known.setdefault(volume, self._load(volume))
+        return known
+
+    def _load(self, volume: VolumeId) -> dict[str, ShardSummary]:
+        try:
+            with opened(self._file_system, summaries_path(volume)) as file:
+                return parse_summaries(file.read())
+        except (NotFound, Corrupt, ValueError, OSError) as error:
+            if not isinstance(error, NotFound):
+                log.warning("the saved summaries of volume %s are not usable: %s", volume, error)
+            return {}

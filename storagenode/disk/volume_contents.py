@@ -1,0 +1,75 @@
+"""The contents of the volumes of a disk, as other mirrors compare them: listings and summaries."""
+
+import contextlib
+from collections.abc import Iterable
+
+from storagenode.disk import walking
+from storagenode.disk.filesystem import FileSystem
+from storagenode.disk.shard_listing import ShardListings
+from storagenode.disk.summaries.summaries import Summaries
+from storagenode.protocol.errors import NotAMirror
+from storagenode.protocol.files import ListedFile
+from storagenode.protocol.layout import Place, directory_of
+from volumes.cold_tier import SizeFilter
+from volumes.photo_id import PhotoId
+from volumes.photo_path import VolumeId, volume_of
+
+
+class VolumeContents:
+    """Listings and digests of the volumes that a disk mirrors."""
+
+    def __init__(self, file_system: FileSystem) -> None:
+        self.file_system = file_system
+        self._volumes = walking.marked_volumes(file_system)
+        self._listings = ShardListings(file_system)
+        self._summaries = Summaries(file_system, self._listings.list_shard)
+
+    def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
+        """Return the files of a shard, sorted by name."""
+        self._require_volume(volume)
+        return self._listings.list_shard(volume, shard)
+
+    def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
+        """Return the files of one photo, sorted by name."""
+        self._require_volume(volume)
+        return self._listings.list_photo(volume, photo)
+
+    def shard_digests(self, volume: VolumeId, sizes: SizeFilter | None = None) -> dict[str, str]:
+        """Return a digest of the names and digests of each shard that has matching files."""
+        self._require_volume(volume)
+        return self._summaries.digests(volume, sizes)
+
+    def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
+        """Return a digest of the names of the tombstones of each shard that has any."""
+        self._require_volume(volume)
+        return self._summaries.tombstone_digests(volume)
+
+    def tombstones(self, volume: VolumeId, shards: Iterable[str]) -> list[str]:
+        """Return the names of all tombstones of some shards."""
+        self._require_volume(volume)
+        found = (walking.names_in(self.file_system, f"{volume}/{shard}") for shard in shards)
+        return [name for names in found for name in names if name.endswith(".gone")]
+
+    def mark_unverified(self, place: Place) -> None:
+        """Mark a file as unverified, so that the next reconcile pass checks it."""
+        # A disk that takes no stamps is not written to, and this process has forgotten the summary.
+        with contextlib.suppress(OSError):
+            self._forget_summary(place)
+
+    def check_summary(self, volume: VolumeId, shard: str, files: tuple[ListedFile, ...]) -> None:
+        """Compare the summary of a shard with its listing, and forget it if it differs."""
+        self._summaries.check(volume, shard, files)
+
+    def _forget_summary(self, place: Place) -> None:
+        """Forget the summary of a shard, because the recorded digest of a file has changed."""
+        if place.hint_for is None:
+            volume, _, shard = directory_of(place.path).partition("/")
+            self._summaries.forget(VolumeId(int(volume)), shard)
+
+    def _require_mirror(self, place: Place) -> None:
+        if place.hint_for is None:
+            self._require_volume(volume_of(place.file))
+
+    def _require_volume(self, volume: VolumeId) -> None:
+        if volume not in self._volumes:
+            raise NotAMirror(f"this node is not a mirror of volume {volume}")
