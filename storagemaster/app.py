@@ -69,6 +69,7 @@ from storagemaster.photos.explanations import Explanations
 from storagemaster.photos.photo_search import PhotoSearch
 from storagemaster.photos.photo_urls import PhotoUrls
 from storagemaster.photos.photos import Photos
+from storagemaster.photos.recent_listing import RecentListing
 from storagemaster.photos.viewer_responses import ViewerResponses
 from storagemaster.photos.volume_listing import VolumeListing
 from storagemaster.queue_client import queue_client
@@ -206,6 +207,7 @@ def _wire(
         photos=photos,
         batches=BatchLookup(mirrors, photos, urls, cache),
         listing=VolumeListing(mirrors),
+        recent=RecentListing(mirrors),
         deletes=deletes,
         revokes=_revokes(mirrors, reads, mirroring, photos, deletes, queue, keys),
         repairs=Repairs(mirrors, reconcile),
@@ -227,8 +229,7 @@ def _wire(
         *_messages(EventRelay(cluster.queue_url, keys, events, boot=boot), webhooks),
         *_jobs(queue, abandoned),
         *_records(feed, audit),
-        *_purges(purging, purge_sessions),
-        *_repairs(mirrors, purging, tombstones, reconcile, Sweep(mirrors, queue, settling)),
+        *_repairs(mirrors, purging, purge_sessions, tombstones, reconcile, queue, settling),
     )
     return _Parts(api, mirrors, events, purge_sessions, audit, (fleet.poll, ports.poll), works)
 
@@ -288,22 +289,20 @@ def _records(feed: StatusFeed, audit: AuditLog) -> tuple[tuple[Work, float], ...
     )
 
 
-def _purges(purging: EdgePurger, sessions: PurgeSessions) -> tuple[tuple[Work, float], ...]:
-    return (
-        (sessions.settle, SESSIONS_PASS_SECONDS),
-        (purging.repeat_due, REPEAT_PASS_SECONDS),
-    )
-
-
 def _repairs(
     mirrors: Mirrors,
     purging: EdgePurger,
+    purge_sessions: PurgeSessions,
     tombstones: TombstoneDelivery,
     reconcile: Reconciler,
-    sweep: Sweep,
+    queue: SizesQueue,
+    settling: Settling,
 ) -> tuple[tuple[Work, float], ...]:
     """Return the passes that complete what a fault has left."""
+    sweep = Sweep(mirrors, queue, settling)
     return (
+        (purge_sessions.settle, SESSIONS_PASS_SECONDS),
+        (purging.repeat_due, REPEAT_PASS_SECONDS),
         (FenceLifter(mirrors, tombstones).lift_fences, FENCE_PASS_SECONDS),
         (HintedHandoff(mirrors, purging, tombstones).deliver_all, HINTS_PASS_SECONDS),
         (reconcile.reconcile_next, reconcile.pause_seconds),

@@ -15,11 +15,14 @@ Version = Annotated[
     str, {"pattern": f"^{CHARACTER_PATTERN}{{{VERSION_LENGTH}}}$", "examples": ["3fz8qd"]}
 ]
 Shard = Annotated[str, {"pattern": f"^{CHARACTER_PATTERN}{{2}}$", "examples": ["k7"]}]
+REFERENCE_PATTERN = (
+    f"[1-9][0-9]{{0,3}}/{CHARACTER_PATTERN}{{{PHOTO_ID_LENGTH}}}"
+    f"/{CHARACTER_PATTERN}{{{VERSION_LENGTH}}}"
+)
 Reference = Annotated[
     str,
     {
-        "pattern": f"^[1-9][0-9]{{0,3}}/{CHARACTER_PATTERN}{{{PHOTO_ID_LENGTH}}}"
-        f"/{CHARACTER_PATTERN}{{{VERSION_LENGTH}}}$",
+        "pattern": f"^{REFERENCE_PATTERN}$",
         "examples": ["3/01jd3x8m2c9qp4k7/3fz8qd"],
     },
 ]
@@ -112,6 +115,8 @@ class ExplainedVersion(TypedDict):
     """The state of its job in the queue, or empty."""
     position: int | None
     """Number of jobs before its own."""
+    stored_seconds: int | None
+    """The second of its upload, or null if no node has its original."""
 
 
 class ViewerResponse(TypedDict):
@@ -356,6 +361,8 @@ class LimitsOfRequests(TypedDict):
     ticket_photos: int
     ticket_seconds: int
     """Lifetime of a ticket."""
+    trash_days: int
+    """Days after a delete in which an undelete is possible."""
 
 
 class TusSupport(TypedDict):

@@ -81,6 +81,7 @@ UPLOAD_STATE = Route("GET", "/uploads/{upload}", Access.OPEN, act="upload")
 END_UPLOAD = Route("DELETE", "/uploads/{upload}", Access.OPEN)
 OVERRIDDEN_UPLOAD = Route("POST", "/uploads/{upload}", Access.OPEN, act="upload")
 PHOTOS_OF_VOLUME = Route("GET", "/photos", Scope.READ, query=("volume", "after", "limit"))
+RECENT_PHOTOS = Route("GET", "/photos/recent", Scope.READ, query=("before", "limit"))
 LOOKUP = Route("POST", "/photos/info", Scope.READ, BATCH_REQUEST_BYTES_MAX, has_urls=True)
 PHOTO = Route("GET", "/photos/{volume}/{photo}/{version}", Scope.READ, has_urls=True)
 DELETE_PHOTO = Route("DELETE", "/photos/{volume}/{photo}", Scope.DELETE, act="delete")
@@ -231,6 +232,25 @@ class PhotoPage:
     """Cursor of the next page, or None if this is the last."""
     unreachable: tuple[str, ...]
     """Mirrors that did not respond: photos that only they have are missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentVersion:
+    """A photo version that was stored lately. It can be deleted by now."""
+
+    reference: str
+    stored_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentPage:
+    """Photo versions that were stored lately, the latest first."""
+
+    photos: tuple[RecentVersion, ...]
+    before: str | None
+    """Cursor of the next page, or None if the nodes' lists end here."""
+    unreachable: tuple[str, ...]
+    """Nodes that did not respond: photos that only they list are missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import aiohttp
 from aiohttp import web
@@ -24,6 +25,7 @@ from storagenode.read_port.fast_path import FastPathServer
 from storagenode.read_port.read_api import ReadApi, malformed_request_response
 from storagenode.store import Store
 from storagenode.upkeep.fence import TICK_SECONDS, Fence
+from storagenode.upkeep.recent_photos import RecentPhotos
 from storagenode.upkeep.scrub import Scrub
 from storagenode.upkeep.upkeep import Upkeep
 from storagenode.write_port.plain_writes import PLAIN_WRITES
@@ -62,9 +64,10 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             aiohttp.ClientSession(auto_decompress=False, connector=aiohttp.TCPConnector(limit=0))
         )
         signer = InternalSigner(keys)
+        recent = RecentPhotos(Path(node.store) if isinstance(store, DiskStore) else None)
         puller = Puller(
             store,
-            Receiver(store, writers),
+            Receiver(store, writers, recent.record),
             lambda source, url: NodeClient(
                 source, parse_address(url.removeprefix("http://")), session, signer
             ),
@@ -95,6 +98,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             writers,
             partials=partials,
             audit_files=audit_files,
+            recent=recent,
             abort_responses=read_server.abort_responses,
             clients=clients,
             boot=secrets.token_hex(8),

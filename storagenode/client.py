@@ -20,6 +20,7 @@ from storagenode.protocol.files import (
     Published,
 )
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
+from storagenode.protocol.recent import RecentPhoto, parse_recent
 from storagenode.transport.audit_requests import AuditRequests
 from storagenode.transport.partial_requests import PartialRequests
 from storagenode.transport.signed_requests import CALL_SECONDS
@@ -294,6 +295,11 @@ class NodeClient(PartialRequests, AuditRequests):
         """Return every path of a photo on the node, in any area."""
         found: list[str] = await self._call(routes.FIND.target(photo=photo))
         return found
+
+    async def recent(self, *, before: RecentPhoto | None, limit: int) -> list[RecentPhoto]:
+        """Return up to `limit` photos that the node stored before another one, latest first."""
+        target = routes.RECENT.target({"before": before, "limit": limit})
+        return [parse_recent(line) for line in await self._call(target)]
 
     async def list_trash(self, volume: VolumeId, photo: PhotoId) -> list[TrashedFile]:
         """Return the files of a photo in the trash, the latest day first."""

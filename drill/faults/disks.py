@@ -16,6 +16,7 @@ from drill.faults.processes import is_running
 from glassplate.local.processes import ProcessFailed
 from storagenode.disk.marker import mark_root
 from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH
+from storagenode.protocol.recent import RECENT
 from volumes.cluster import NodeId
 
 
@@ -183,7 +184,7 @@ class HintsLost:
 class FoldersEmptied:
     """An operator empties the hidden folders of all nodes again and again."""
 
-    folders: tuple[str, ...] = (TRASH, HINTS, STAGING, QUARANTINE)
+    folders: tuple[str, ...] = (TRASH, HINTS, STAGING, QUARANTINE, RECENT)
     every_seconds: float = 0.3
 
     @contextlib.asynccontextmanager

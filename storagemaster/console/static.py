@@ -1,5 +1,6 @@
 """The files of the console, as the package has them: no build step, and no other host."""
 
+import gzip
 import hashlib
 from importlib.resources import files
 from urllib.parse import urlsplit
@@ -29,6 +30,11 @@ class StaticFiles:
             for each in folder.iterdir()
             if each.name.rpartition(".")[2] in _TYPES
         }
+        self._compressed = {
+            name: gzip.compress(body, mtime=0)
+            for name, body in self._files.items()
+            if not name.endswith(".jpg")
+        }
         self._headers = security_headers(photo_url)
 
     def response(self, name: str, request: web.Request) -> web.Response:
@@ -41,9 +47,17 @@ class StaticFiles:
         if body is None:
             raise web.HTTPNotFound
         etag = hashlib.sha256(body).hexdigest()[:32]
-        headers = {**self._headers, "Cache-Control": "no-cache", "ETag": f'"{etag}"'}
+        headers = {
+            **self._headers,
+            "Cache-Control": "no-cache",
+            "ETag": f'W/"{etag}"',
+            "Vary": "Accept-Encoding",
+        }
         if any(each.value in {etag, "*"} for each in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
+        if name in self._compressed and "gzip" in request.headers.get("Accept-Encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            body = self._compressed[name]
         media_type = _TYPES[name.rpartition(".")[2]]
         charset = None if media_type == "image/jpeg" else "utf-8"
         return web.Response(body=body, content_type=media_type, charset=charset, headers=headers)

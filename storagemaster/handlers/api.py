@@ -42,6 +42,7 @@ from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import CONTENT_TYPE, MasterMetrics
 from storagemaster.photos.batch_lookup import BatchLookup, unknown_entry
 from storagemaster.photos.photos import Photos
+from storagemaster.photos.recent_listing import RecentListing, parse_before
 from storagemaster.photos.volume_listing import VolumeListing, parse_cursor
 from storagemaster.repair.repairs import Repairs
 from storagemaster.resumable import tus
@@ -68,6 +69,7 @@ class Api:
         photos: Photos,
         batches: BatchLookup,
         listing: VolumeListing,
+        recent: RecentListing,
         deletes: Deletes,
         revokes: Revokes,
         bundles: Bundles,
@@ -91,6 +93,7 @@ class Api:
         self._photos = photos
         self._batches = batches
         self._listing = listing
+        self._recent = recent
         self._deletes = deletes
         self._revokes = revokes
         self._bundles = bundles
@@ -104,6 +107,7 @@ class Api:
                 authorization, uploads, upload_bytes_max=upload_bytes_max
             ).upload,
             wire.PHOTOS_OF_VOLUME: self.photos_of_volume,
+            wire.RECENT_PHOTOS: self.recent_photos,
             wire.LOOKUP: self.lookup,
             wire.PHOTO: self.photo,
             wire.DELETE_PHOTO: self.delete,
@@ -200,11 +204,20 @@ class Api:
         volume = parse_volume(request.query["volume"])
         request[CALLER].refuse_other_volumes(volume)
         after = request.query.get("after")
-        limit = _whole_number(request, "limit", default=wire.PAGE_PHOTOS)
-        if not 1 <= limit <= wire.PAGE_PHOTOS_MAX:
-            raise BadArgument(f"invalid limit {limit}: must be 1 to {wire.PAGE_PHOTOS_MAX}")
         page = await self._listing.page(
-            volume, after=None if after is None else parse_cursor(after), limit=limit
+            volume,
+            after=None if after is None else parse_cursor(after),
+            limit=_page_limit(request),
+        )
+        return web.json_response(asdict(page), headers={"Cache-Control": "no-store"})
+
+    async def recent_photos(self, request: web.Request) -> web.Response:
+        """Return a page of the photos that were stored last."""
+        before = request.query.get("before")
+        page = await self._recent.page(
+            before=None if before is None else parse_before(before),
+            limit=_page_limit(request),
+            may_see=request[CALLER].may_use,
         )
         return web.json_response(asdict(page), headers={"Cache-Control": "no-store"})
 
@@ -301,6 +314,13 @@ async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
 async def _name_tus_version(request: web.Request, response: web.StreamResponse) -> None:
     if request.path.startswith(wire.BEGIN_UPLOAD.template):
         response.headers[tus.VERSION_HEADER] = tus.VERSION
+
+
+def _page_limit(request: web.Request) -> int:
+    limit = _whole_number(request, "limit", default=wire.PAGE_PHOTOS)
+    if not 1 <= limit <= wire.PAGE_PHOTOS_MAX:
+        raise BadArgument(f"invalid limit {limit}: must be 1 to {wire.PAGE_PHOTOS_MAX}")
+    return limit
 
 
 def _whole_number(request: web.Request, name: str, *, default: int | None = None) -> int:

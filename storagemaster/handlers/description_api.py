@@ -75,6 +75,7 @@ def capabilities_of(cluster: Cluster, *, url_keys: list[str]) -> Capabilities:
             "idempotency_key_characters": wire.IDEMPOTENCY_KEY_CHARACTERS_MAX,
             "ticket_photos": COUNT_MAX,
             "ticket_seconds": LIFETIME_SECONDS_MAX,
+            "trash_days": cluster.limits.trash_days,
         },
         "tus": {
             "version": tus.VERSION,

@@ -182,6 +182,11 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
         (errors.Unavailable,),
         queries=(p.LISTED_VOLUME,),
     ),
+    wire.RECENT_PHOTOS: Operation(
+        "listRecentPhotos",
+        "Return the photos that were stored last, the latest first.",
+        (Reply(200, "The page.", wire.RecentPage),),
+    ),
     wire.LOOKUP: Operation(
         "lookUpPhotos",
         f"Return the status of at most {wire.BATCH_PHOTOS_MAX} photos.",

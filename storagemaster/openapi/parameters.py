@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from permission_urls.tickets import COUNT_MAX
 from storagemaster import wire
-from storagemaster.documents import Photo, Shard, Version, Volume
+from storagemaster.documents import REFERENCE_PATTERN, Photo, Shard, Version, Volume
 from storagemaster.events.stream import LAST_ID_HEADER
 from storagemaster.resumable import tus
 from storagemaster.uploads.waiting import WAIT_SECONDS_MAX
@@ -84,6 +84,17 @@ QUERIES = {
             "after",
             Annotated[str, {"examples": ["k7"]}],
             "The `after` of the last page; the first page without it.",
+        ),
+        Parameter(
+            "before",
+            Annotated[
+                str,
+                {
+                    "pattern": f"^[0-9]{{10}} {REFERENCE_PATTERN}$",
+                    "examples": ["1700000000 3/01jd3x8m2c9qp4k7/3fz8qd"],
+                },
+            ],
+            "The `before` of the last page; the first page without it.",
         ),
         Parameter(
             "limit",

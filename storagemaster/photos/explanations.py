@@ -12,6 +12,7 @@ from storagemaster.photos.photo_urls import SIZE_EXT
 from storagemaster.photos.photos import Photos
 from storagemaster.photos.viewer_responses import ViewerResponses
 from storagenode.client import NodeClient
+from storagenode.protocol.errors import NodeError
 from storagenode.protocol.layout import HINTS, TRASH, Place
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId, Version
@@ -22,6 +23,7 @@ from volumes.photo_path import (
     Variant,
     VolumeId,
     parse_path,
+    render_path,
     shard_of,
 )
 from volumes.version_files import VersionFiles, VersionState, versions_in
@@ -85,7 +87,7 @@ class Explanations:
             "edges": [{"edge": edge, **response} for edge, response in edge_responses.items()],
             "copies": copies,
             "unreachable": dict(found.unreachable),
-            "versions": [await self._version(each) for each in versions],
+            "versions": [await self._version(each, copies) for each in versions],
         }
 
     async def _copies_on(
@@ -111,7 +113,7 @@ class Explanations:
             document["bytes"], document["sha256"] = recorded.get(document["path"], (None, ""))
         return documents
 
-    async def _version(self, version: VersionFiles) -> Document:
+    async def _version(self, version: VersionFiles, copies: Iterable[Document]) -> Document:
         state, reason, position = await self._state(version.photo_version)
         job = await self._queue.job_state(version.original) if version.original else ""
         return {
@@ -120,7 +122,22 @@ class Explanations:
             "reason": reason,
             "job": job,
             "position": position,
+            "stored_seconds": await self._stored_seconds(version, copies),
         }
+
+    async def _stored_seconds(
+        self, version: VersionFiles, copies: Iterable[Document]
+    ) -> int | None:
+        """Return the second of the upload, from the first node that has the live original."""
+        if version.original is None:
+            return None
+        path = render_path(version.original)
+        for copy in copies:
+            if copy["path"] == path:
+                with contextlib.suppress(NodeError):
+                    node = self._mirrors.nodes[NodeId(copy["node"])]
+                    return (await node.stat(Place(version.original))).mtime_seconds
+        return None
 
     async def _state(self, photo_version: PhotoVersion) -> tuple[str, str, int | None]:
         try:

@@ -100,6 +100,7 @@ LIST_HINTS = Route("GET", "/hints")
 DIGESTS = Route("POST", "/digests", body_bytes_max=LIST_BYTES_MAX)
 INFOS = Route("POST", "/infos", body_bytes_max=LIST_BYTES_MAX)
 FIND = Route("GET", "/find/{photo}")
+RECENT = Route("GET", "/recent")
 
 CREATE_VOLUME = Route("PUT", "/volumes/{volume}")
 SET_COLD_TIER = Route("PUT", "/volumes/{volume}/cold-tier", body_bytes_max=LIST_BYTES_MAX)

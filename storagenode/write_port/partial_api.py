@@ -106,6 +106,7 @@ class PartialApi:
             mtime_seconds=mtime_seconds,
             digest=request.query.get("sha256", ""),
         )
+        await self._threads.run(self._receiver.record, [published])
         return web.json_response(asdict(published))
 
     async def remove(self, request: web.Request, _: bytes) -> web.Response:

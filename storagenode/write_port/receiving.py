@@ -33,9 +33,16 @@ T = TypeVar("T")
 class Receiver:
     """Writer of received bodies to a store. It uses threads, so no disk blocks the event loop."""
 
-    def __init__(self, store: Store, threads: Executor) -> None:
+    def __init__(
+        self,
+        store: Store,
+        threads: Executor,
+        record: Callable[[Sequence[WriteOutcome]], None] = lambda _: None,
+    ) -> None:
+        """`record` gets the outcomes of all writes, in a thread."""
         self._store = store
         self._threads = threads
+        self.record = record
 
     async def receive(
         self,
@@ -57,7 +64,9 @@ class Receiver:
 
         def publish(file: Staged, digest: str) -> Published:
             file.replaces = replaces
-            return self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
+            outcome = self._store.publish(file, place, mtime_seconds=mtime_seconds, digest=digest)
+            self.record([outcome])
+            return outcome
 
         return await self.receive_into(
             body,
@@ -111,10 +120,15 @@ class Receiver:
         """
         count = self._store.batches_at_once(len(files))
         batches = [files[first::count] for first in range(count)]
-        publishing = (self._in_thread(partial(self._store.publish_many, each)) for each in batches)
+        publishing = (self._in_thread(partial(self._publish_many, each)) for each in batches)
         outcomes: list[WriteOutcome] = [NOT_PUBLISHED] * len(files)
         for first, published in enumerate(await asyncio.gather(*publishing)):
             outcomes[first::count] = published
+        return outcomes
+
+    def _publish_many(self, files: Sequence[InMemoryFile]) -> list[WriteOutcome]:
+        outcomes = self._store.publish_many(files)
+        self.record(outcomes)
         return outcomes
 
     async def _exit_staging(

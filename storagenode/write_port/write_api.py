@@ -31,6 +31,7 @@ from storagenode.protocol.routes import (
 from storagenode.store import Store
 from storagenode.streaming import stream
 from storagenode.upkeep.fence import Fence
+from storagenode.upkeep.recent_photos import RecentPhotos
 from storagenode.upkeep.upkeep import Upkeep
 from storagenode.write_port.audit_api import AuditApi
 from storagenode.write_port.batch_lookup import lookup_digests, lookup_infos
@@ -40,15 +41,15 @@ from storagenode.write_port.partial_api import PartialApi
 from storagenode.write_port.plain_writes import PlainWrites
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import CheckTrailer, Receiver
+from storagenode.write_port.recent_api import RecentApi
 from storagenode.write_port.repair_api import Handler, RepairApi
 from storagenode.write_port.store_threads import StoreThreads
 from storagenode.write_port.tiering_api import TieringApi
 from volumes.cluster import NodeId
 from volumes.cold_tier import render_cold_tier
-from volumes.photo_id import parse_photo_id, parse_version
+from volumes.photo_id import parse_photo_id
 from volumes.photo_path import (
     InvalidPath,
-    PhotoVersion,
     VolumeId,
     parse_path,
     parse_volume,
@@ -72,6 +73,7 @@ class WriteApi:
         *,
         partials: Partials | None,
         audit_files: AuditFiles | None,
+        recent: RecentPhotos,
         boot: str,
         abort_responses: Callable[[str], object],
         clients: Mapping[str, Clients],
@@ -88,7 +90,8 @@ class WriteApi:
         self._threads = StoreThreads(store, threads)
         self._boot = boot
         self._now_seconds = now_seconds
-        self._receiver = Receiver(store, threads)
+        self._recent = recent
+        self._receiver = Receiver(store, threads, recent.record)
         self._repair = RepairApi(store, puller, fence, self._threads)
         self._tiering = TieringApi(store, NodeId(marker.id), self._threads)
         self._partials = PartialApi(partials, self._receiver, self._threads, self._trailer_check)
@@ -109,7 +112,6 @@ class WriteApi:
             routes.PULL: self.pull,
             routes.RESTORE_DIGEST: self.restore_digest,
             routes.QUARANTINE: self.quarantine,
-            routes.RELINK: self.relink,
             routes.LIST_HINTS: self.list_hints,
             routes.DIGESTS: self.digests,
             routes.INFOS: self.send_infos,
@@ -123,6 +125,7 @@ class WriteApi:
             **self._tiering.handlers(),
             **self._partials.handlers(),
             **self._audit.handlers(),
+            **RecentApi(self._store, self._recent, self._threads).handlers(),
         }
         application = web.Application(middlewares=[error_middleware])
         for route in routes.ROUTES:
@@ -298,23 +301,6 @@ class WriteApi:
         digest = request.query.get("sha256", "")
         path = await self._threads.run(self._store.quarantine, place, digest=digest)
         return web.json_response({"path": path or ""})
-
-    async def relink(self, request: web.Request, _: bytes) -> web.Response:
-        """Link every file of a version, or only its original, under another version."""
-        match = request.match_info
-        photo_version = PhotoVersion(
-            parse_volume(match["volume"]),
-            parse_photo_id(match["photo"]),
-            parse_version(match["version"]),
-        )
-        new = parse_version(match["new_version"])
-        only = request.query.get("only")
-        if only not in {None, wire.ORIGINAL_ONLY}:
-            raise BadRequest(f"invalid value {only!r} of 'only': must be {wire.ORIGINAL_ONLY!r}")
-        paths = await self._threads.run(
-            self._store.relink, photo_version, new, original_only=only is not None
-        )
-        return web.json_response({"paths": paths})
 
     async def list_hints(self, request: web.Request, _: bytes) -> web.Response:
         """Return the hints for one mirror, or for all."""

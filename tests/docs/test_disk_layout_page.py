@@ -15,8 +15,10 @@ from storagenode.disk.store import DiskStore
 from storagenode.partials.partials import Partials
 from storagenode.protocol.audit_log import AUDIT, parse_audit_file
 from storagenode.protocol.errors import Gone
+from storagenode.protocol.files import Published
 from storagenode.protocol.layout import HINTS, TRASH, Place
 from storagenode.protocol.partials import PARTIALS, parse_partial
+from storagenode.upkeep.recent_photos import RecentPhotos
 from tests.docs.pages import blocks, codes, read_page, section, table
 from tests.storagenode.photo_samples import digest_of
 from volumes.address import Address
@@ -144,6 +146,9 @@ def _root(tmp_path_factory):
     corrupt = place_of("42/k7/01jd3x8m2c9qp4k7_3fz8qd_b.jpg")
     put(store, corrupt)
     store.quarantine(corrupt)
+    recent = RecentPhotos(path, now_seconds=lambda: UPLOADED)
+    original = "42/k7/01jd3x8m2c9qp4k7_3fz8qd_o.jpg"
+    recent.record([Published(original, "", 1, UPLOADED, existed=False)])
     for each in tombstones:
         store.write_tombstone(place_of(each), mtime_seconds=UPLOADED)
     store.shard_digests(VOLUME)
@@ -161,6 +166,12 @@ def test_the_tree_is_the_one_on_the_disk(root):
     assert directories <= root.directories()
     assert root.directories() - directories <= {f"{VOLUME}/{shard}" for shard in SHARDS}
     assert f"{len(SHARDS):,} directories" in PAGE
+
+
+def test_the_line_of_a_recent_photo(root):
+    """The page's line is what a node writes for the photo of the tree."""
+    [line] = blocks(section(PAGE, "## Recent photos"), "text")
+    assert (root.path / ".recent/a").read_text() == line
 
 
 def test_the_names_of_the_staged_file(root):
@@ -204,6 +215,7 @@ def test_the_attributes_of_files(root):
             ".node": ".node",
             ".staging": "staged, not sealed",
             ".audit": "in `.audit/`",
+            ".recent": "in `.recent/`",
         }.get(
             each.split("/")[0],
             "`.volume`, `.cold-tier`, `.summaries`"
@@ -214,7 +226,7 @@ def test_the_attributes_of_files(root):
             assert DIGEST_XATTR not in os.listxattr(path)
             continue
         assert f"{stat.S_IMODE(path.stat().st_mode):04o}" == modes[row]
-        if row in {"staged, not sealed", "in `.audit/`"}:
+        if row in {"staged, not sealed", "in `.audit/`", "in `.recent/`"}:
             assert DIGEST_XATTR not in os.listxattr(path)
             continue
         assert os.getxattr(path, DIGEST_XATTR).decode() == digest_of(path.read_bytes())

@@ -25,6 +25,7 @@ from storagenode.protocol.wire import Pull
 from storagenode.read_port.buffered_response import BufferedResponse
 from storagenode.read_port.read_api import ReadApi
 from storagenode.upkeep.fence import TICK_SECONDS, Fence
+from storagenode.upkeep.recent_photos import RecentPhotos
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
 from storagenode.write_port.write_api import WriteApi
@@ -113,6 +114,7 @@ class SimulatedNode(Machine):
             self.threads,  # type: ignore[arg-type]
             partials=Partials(self.store, now_seconds=self._now_seconds),
             audit_files=self.audit_files,
+            recent=RecentPhotos(None),
             abort_responses=lambda _: 0,
             clients={},
             boot=str(self.boot),

@@ -31,6 +31,7 @@ from storagenode.disk.store import DiskStore
 from storagenode.protocol.audit_log import AUDIT
 from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH, Place
 from storagenode.protocol.partials import PARTIALS
+from storagenode.protocol.recent import RECENT
 from storagenode.upkeep.upkeep import Upkeep
 from tests.free_ports import free_port
 from tests.storagemaster.manual_master import ManualMaster, running_manually
@@ -278,7 +279,7 @@ def wipe(root: Path, *, since_nanoseconds: int) -> None:
     for hidden in (HINTS, TRASH):
         shutil.rmtree(root / hidden)
         (root / hidden).mkdir()
-    for created in (PARTIALS, AUDIT):
+    for created in (PARTIALS, AUDIT, RECENT):
         shutil.rmtree(root / created, ignore_errors=True)
 
 
