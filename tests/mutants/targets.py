@@ -75,7 +75,9 @@ TARGETS = (
     ),
     Target("permission_urls/jobs.py", (f"{KEYS}/test_signed_jobs.py", f"{KEYS}/test_cross_use.py")),
     Target(
-        "storagemaster/handlers/authorization.py", (f"{MASTER}/handlers/test_authorization.py",)
+        "storagemaster/handlers/authorization.py",
+        (f"{MASTER}/handlers/test_authorized_handlers.py",),
+        (f"{MASTER}/handlers/test_authorization.py",),
     ),
     # A path names one file, and an id is never used twice.
     Target(
