@@ -18,7 +18,7 @@ class AuditFiles:
     def __init__(self, store: DiskStore) -> None:
         self._store = store
         self._file_system = store.file_system
-        self._directories = DurableDirectories(store.file_system)
+        self._directories = DurableDirectories(store.file_system, store.health.raise_if_emptied)
         self._durable: set[str] = set()
         """Files whose names are known to be durable."""
         self._appending = threading.Lock()

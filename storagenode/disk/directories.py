@@ -25,10 +25,15 @@ def retry_if_missing(work: Callable[[], T]) -> T:
 
 
 class DurableDirectories:
-    """The durable directories of a root. Each is created and fsynced once."""
+    """The durable directories of a root. Each is created and fsynced once.
 
-    def __init__(self, file_system: FileSystem) -> None:
+    If a directory has disappeared, `raise_if_emptied` is called with a path in it. It raises if the
+    whole root or volume is missing, so that nothing is acknowledged on an emptied disk.
+    """
+
+    def __init__(self, file_system: FileSystem, raise_if_emptied: Callable[[str], None]) -> None:
         self._file_system = file_system
+        self._raise_if_emptied = raise_if_emptied
         self._known: set[str] = set()
         self._lock = threading.Lock()
 
@@ -86,9 +91,11 @@ class DurableDirectories:
                 self._known.discard(directory)
 
     def _name_again(self, path: str, name_it: Callable[[], None]) -> None:
+        self._raise_if_emptied(path)
         self._known.difference_update(parents_of(path))
         self._make(parents_of(path))
         name_it()
+        self._raise_if_emptied(path)
 
     def _make(self, directories: list[str]) -> None:
         try:
@@ -97,6 +104,7 @@ class DurableDirectories:
             retry_if_missing(lambda: self._make_all_again(directories))
 
     def _make_all_again(self, directories: list[str]) -> None:
+        self._raise_if_emptied(directories[-1])
         self._known.difference_update(directories)
         self._make_unknown(directories)
 

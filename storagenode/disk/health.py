@@ -49,8 +49,9 @@ def reserve_of(space: Space) -> Reserve:
 class DiskHealth:
     """The state of one disk. After a failed write, it accepts none until a restart."""
 
-    def __init__(self, file_system: FileSystem) -> None:
+    def __init__(self, file_system: FileSystem, volumes: Container[VolumeId]) -> None:
         self._file_system = file_system
+        self._volumes = volumes
         self.reserve = reserve_of(file_system.space())
         self.suspect_reason = ""
 
@@ -65,12 +66,12 @@ class DiskHealth:
         if self.suspect_reason:
             raise DiskSuspect(f"the disk accepts no writes until a restart: {self.suspect_reason}")
 
-    def raise_if_emptied(self, path: str, volumes: Container[VolumeId]) -> None:
+    def raise_if_emptied(self, path: str) -> None:
         """Raise `DiskSuspect` if a file is missing because its root or its volume is."""
         if not self._file_system.is_intact():
             raise DiskSuspect(ROOT_CHANGED)
         head = path.partition("/")[0]
-        if head.isdecimal() and (volume := VolumeId(int(head))) in volumes:
+        if head.isdecimal() and (volume := VolumeId(int(head))) in self._volumes:
             if self._file_system.exists(volume_marker(volume)):
                 return
             self.suspect_reason = VOLUME_LOST.format(volume=volume)

@@ -65,10 +65,10 @@ class DiskStore(VolumeContents):
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(file_system)
-        self.health = DiskHealth(file_system)
+        self.health = DiskHealth(file_system, self._volumes)
         self.leftovers = empty_staging(file_system)
         self._now_seconds = now_seconds
-        self._directories = DurableDirectories(file_system)
+        self._directories = DurableDirectories(file_system, self.health.raise_if_emptied)
         self._publisher = Publisher(file_system, self._directories, now_seconds=now_seconds)
         self._deletes = Deletes(
             file_system, self._directories, self._publisher, self.health, now_seconds=now_seconds
@@ -113,7 +113,7 @@ class DiskStore(VolumeContents):
         try:
             return open_file(self.file_system, path)
         except NotFound:
-            self.health.raise_if_emptied(path, self._volumes)
+            self.health.raise_if_emptied(path)
             raise
 
     def create_volume(self, volume: VolumeId) -> None:
@@ -168,17 +168,16 @@ class DiskStore(VolumeContents):
 
         The info is linked only after the other files are durable, because it promises that.
         """
+        infos: list[tuple[StagedFile, Place]] = []
+        others: list[tuple[StagedFile, Place]] = []
         with contextlib.ExitStack() as stack, self._writing():
             self.health.check_free_space(sum(len(data) for _, data, _ in files))
-            sealed = []
             for place, data, digest in files:
                 self._require_mirror(place)
                 file = stack.enter_context(staged(self.file_system))
                 file.write(data)
                 file.seal(mtime_seconds=mtime_seconds, digest=digest)
-                sealed.append((file, place))
-            infos = [pair for pair in sealed if isinstance(pair[1].file, Info)]
-            others = [pair for pair in sealed if not isinstance(pair[1].file, Info)]
+                (infos if isinstance(place.file, Info) else others).append((file, place))
             # Without the lock, another bundle could replace these sizes before their info exists.
             with self._publisher.photo_lock(files[0][0].file):
                 self._publisher.raise_if_info_differs(files)

@@ -50,7 +50,7 @@ class Partials:
     def __init__(self, store: DiskStore, *, now_seconds: Callable[[], float]) -> None:
         self._store = store
         self._file_system = store.file_system
-        self._directories = DurableDirectories(store.file_system)
+        self._directories = DurableDirectories(store.file_system, store.health.raise_if_emptied)
         self._now_seconds = now_seconds
 
     def held(self) -> Held:

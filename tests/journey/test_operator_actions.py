@@ -38,8 +38,17 @@ def is_mirrored(cluster, reference):
 
 
 def remove_everything_in(folder):
-    """Remove all files and folders in a folder."""
-    subprocess.run(["find", folder, "-mindepth", "1", "-delete"], check=True)
+    """Remove all files and folders in a folder, as often as a running node adds one meanwhile.
+
+    The node writes until the marker of its root is gone.
+    """
+    command = ["find", folder, "-mindepth", "1", "-delete"]
+
+    def is_empty():
+        subprocess.run(command, check=False, stderr=subprocess.DEVNULL)
+        return not any(folder.iterdir())
+
+    wait_until("an empty folder", is_empty)
 
 
 def warnings(cluster):

@@ -190,7 +190,7 @@ async def test_a_ticket_uploads_and_does_nothing_else(authorization):
 
 
 async def test_a_refused_ticket_has_a_reason(authorization):
-    """An application asks for a new ticket only if the old one has ended."""
+    """An application makes a new ticket only if the old one has ended."""
     with pytest.raises(NotAuthorized, match="it has ended"):
         await send(authorization, UPLOAD, Authorization=ticket(expiry=int(NOW)))
     with pytest.raises(NotAuthorized, match="it is not valid"):

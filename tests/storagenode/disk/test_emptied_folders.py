@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from storagenode.disk import store as store_module
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
-from storagenode.protocol.errors import DiskSuspect, Gone, NotFound
+from storagenode.protocol.errors import DiskSuspect, Gone, NodeError, NotFound
 from storagenode.protocol.layout import HINTS, TRASH, Place
 from tests.storagenode.disk.failing_file_system import CALLS
 from tests.storagenode.disk.hidden_file_operations import FOLDERS, HIDDEN_FILE_OPERATIONS
@@ -31,6 +32,9 @@ from tests.storagenode.store_under_test import put
 from volumes.photo_id import Version
 from volumes.photo_path import PhotoTombstone, VersionTombstone
 
+ACKNOWLEDGED = [
+    work for work in WORKS if work.name in {"put", "batch", "bundle", "write tombstone", "relink"}
+]
 NEW = Version("000001")
 RACE_SECONDS = 3.0
 RACE_PHOTOS_MIN = 20
@@ -38,6 +42,8 @@ RACE_PHOTOS_MIN = 20
 
 def empty(root, folder, *, keep_folder=False):
     """Remove a hidden folder, or only its content."""
+    if (root / folder).is_file():
+        (root / folder).unlink()
     shutil.rmtree(root / folder, ignore_errors=True)
     if keep_folder:
         (root / folder).mkdir(exist_ok=True)
@@ -253,6 +259,35 @@ def test_operations_race_with_an_operator(store, root, seed):
         with contextlib.closing(store.open(relinked.path)) as file:
             assert file.read()
         assert not (root / variant_of(photo_version).path).exists()
+
+
+@pytest.mark.parametrize("work", ACKNOWLEDGED, ids=lambda work: work.name)
+@pytest.mark.parametrize("keeps_marker", [True, False])
+def test_nothing_is_acknowledged_on_a_disk_that_is_emptied(
+    tmp_path, monkeypatch, work, keeps_marker
+):
+    """Whenever that happens: a directory of a lost volume is not created again."""
+    monkeypatch.setattr(store_module, "SHARDS", (version_of(1).shard,))
+    for at in itertools.count():
+        root = tmp_path / str(at)
+        root.mkdir()
+        (root / ".node").write_text("{}")
+        disk = FileSystemThatLosesFolders(root)
+        store = DiskStore(disk)
+        store.create_volume(VOLUME)
+        work.prepare(store, version_of(1))
+        lost = {each.name for each in root.iterdir()} - ({".node"} if keeps_marker else set())
+        disk.lose(lost, at=at, keep_folder=False)
+        is_acknowledged = True
+        try:
+            work.run(store, version_of(1))
+        except NodeError:
+            is_acknowledged = False
+        calls = disk.calls
+        disk.close_root()
+        if at >= calls:
+            return
+        assert not (is_acknowledged and (root / str(VOLUME)).exists()), f"emptied at call {at}"
 
 
 @pytest.mark.parametrize("keeps_marker", [True, False])

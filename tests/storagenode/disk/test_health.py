@@ -139,7 +139,7 @@ def test_a_disk_without_a_count_of_inodes_has_enough(store, disk):
 )
 def test_errors_of_the_disk_are_translated(disk, error, kind, is_suspect):
     """A failed fsync makes the disk suspect, whatever its error."""
-    health = DiskHealth(disk)
+    health = DiskHealth(disk, ())
     with pytest.raises(NodeError) as caught, health.translate_write_errors():
         raise error
     assert type(caught.value) is kind
@@ -148,7 +148,7 @@ def test_errors_of_the_disk_are_translated(disk, error, kind, is_suspect):
 
 def test_other_errors_pass_unchanged(disk):
     """They do not come from the disk."""
-    health = DiskHealth(disk)
+    health = DiskHealth(disk, ())
     with pytest.raises(NotFound), health.translate_write_errors():
         raise NotFound("no")
     with pytest.raises(ZeroDivisionError), health.translate_write_errors():
