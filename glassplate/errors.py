@@ -40,6 +40,8 @@ class Problem:
     title: str
     detail: str = ""
     type: str = ""
+    request_id: str = ""
+    """The id with which the logs of all services show the request."""
 
 
 class GlassplateError(Exception):
@@ -226,10 +228,16 @@ def error_of(problem: Problem) -> GlassplateError:
     """Return the error for a problem."""
     message = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
     if problem.status in RETRYABLE_STATUSES:
-        return Unavailable(message, problem=problem)
+        return Unavailable(message + _in_logs(problem), problem=problem)
     if 400 <= problem.status < 500:
         return _CLASS_OF_STATUS.get(problem.status, Refused)(message, problem=problem)
-    return InvalidResponse(f"unexpected status {problem.status}: {message}", problem=problem)
+    message = f"unexpected status {problem.status}: {message}"
+    return InvalidResponse(message + _in_logs(problem), problem=problem)
+
+
+def _in_logs(problem: Problem) -> str:
+    """Return where the logs have more about a fault of the cluster."""
+    return f"; its logs have request_id={problem.request_id}" if problem.request_id else ""
 
 
 def parse_problem(status: int, fields: Mapping[str, Any]) -> Problem:
@@ -239,4 +247,5 @@ def parse_problem(status: int, fields: Mapping[str, Any]) -> Problem:
         title=str(fields.get("title") or f"HTTP status {status}"),
         detail=str(fields.get("detail") or ""),
         type=str(fields.get("type") or ""),
+        request_id=str(fields.get("request_id") or ""),
     )

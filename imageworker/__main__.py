@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from permission_urls import FollowedKeys, KeyRingError
+from runtime.log_format import add_log_option, configure_logs
 from runtime.server_extra import needs_server_packages
 from volumes.address import InvalidAddress, parse_address
 from volumes.cluster import Colo
@@ -32,8 +34,9 @@ def main() -> int:
     parser.add_argument("--config", type=Path, required=True, help="path of cluster.toml")
     parser.add_argument("--colo", required=True, help="colo to read originals from first")
     parser.add_argument("--metrics", metavar="HOST:PORT", help="address that serves GET /metrics")
+    add_log_option(parser)
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    configure_logs(arguments.log, role="imageworker", id_=f"{arguments.colo}-{os.getpid()}")
     try:
         cluster = load_cluster(arguments.config)
         keys = FollowedKeys(Path(cluster.keys_file))

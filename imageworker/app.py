@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import secrets
 import socket
 from collections.abc import Callable, Iterator
@@ -21,8 +22,9 @@ from imageworker.queue.jobs import SizesJob
 from imageworker.queue.metrics import JobMetrics
 from imageworker.sandbox.child import SizesMaker
 from permission_urls import InternalSigner, KeySource
+from runtime.request_scope import RequestScope, request_scope
 from storagemaster.client import MasterClient
-from storagemaster.job_wire import JOB_SECONDS_MAX, QUEUES, RETRY_QUEUE, JobKind
+from storagemaster.job_wire import JOB_SECONDS_MAX, QUEUES, RETRY_QUEUE, JobKind, parse_meta
 from storagemaster.queue_client import queue_client
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Colo
@@ -84,9 +86,12 @@ def sizes_workers(
 
         def run(kind: JobKind, path: str, signature: str) -> str:
             current = get_current_job()
-            with job_metrics.job(current.origin if current else "") as set_outcome:
-                running = job.run(path, signature, kind=kind)
-                outcome = runner.run(asyncio.wait_for(running, CANCEL_JOB_SECONDS))
+            scope = RequestScope(parse_meta(current.meta) if current else "")
+            queue_name = current.origin if current else ""
+            with request_scope(scope), job_metrics.job(queue_name) as set_outcome:
+                timed = asyncio.wait_for(job.run(path, signature, kind=kind), CANCEL_JOB_SECONDS)
+                # A runner has a context of its own, without the scope of this job.
+                outcome = runner.run(timed, context=contextvars.copy_context())
                 set_outcome(outcome)
             return outcome
 

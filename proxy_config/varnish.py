@@ -9,6 +9,7 @@ from proxy_config.edge_settings import VARNISH_PROGRAM, VarnishSettings, allowed
 from proxy_config.read_keys import check_read_keys, keys_with_zero_bytes
 from proxy_config.routing import MirrorRoute, find_edge, mirror_routes
 from proxy_config.templating import render_template
+from runtime.request_scope import ID_PATTERN
 from volumes.cluster import Cluster, Edge, Node
 from volumes.sizes import Size, size_classes
 
@@ -68,6 +69,7 @@ def render_varnish(
         "permanent": cache_control(NO_EXPIRY, 0),
         "permission_url_regex": PERMISSION_URL_REGEX,
         "malformed_regex": MALFORMED_REGEX,
+        "request_id_regex": ID_PATTERN,
         "vcl_name": _vcl_name,
         "vcl_network": _vcl_network,
     }

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from runtime.traffic import Traffic
+
 _TCP_INFO_BYTES = 136
 _BYTES_ACKED_AND_RECEIVED = struct.Struct("=QQ")
 _BYTES_ACKED_OFFSET = 120
@@ -125,10 +127,11 @@ class _Watched:
 
 
 class Clients:
-    """The connections of one port. Not thread-safe: for the event loop of the port."""
+    """The connections and requests of one port. Not thread-safe: for the port's event loop."""
 
-    def __init__(self, limits: ClientLimits) -> None:
+    def __init__(self, limits: ClientLimits, traffic: Traffic | None = None) -> None:
         self.limits = limits
+        self.traffic = traffic or Traffic()
         self.rejected: Counter[Offense] = Counter(dict.fromkeys(Offense, 0))
         self._watched: dict[Connection, _Watched] = {}
 

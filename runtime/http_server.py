@@ -7,12 +7,21 @@ caller renders the response to a malformed request. `clients` says what a client
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiohttp import hdrs, web
 
 from runtime.clients import Clients, ConnectionState, Offense, progress_of
+from runtime.request_scope import (
+    HEADER,
+    RequestScope,
+    accept_request_id,
+    accept_request_ids,
+    request_scope,
+)
+from runtime.traffic import CLIENT_CLOSED, HEALTH_ROUTE, RequestKind
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +89,20 @@ async def serving(
         await runner.cleanup()
 
 
+def scope_of(sent_id: str, *, is_internal: bool) -> RequestScope:
+    """Return the scope of a request that arrived with this id, or without one."""
+    accept = accept_request_ids if is_internal else accept_request_id
+    return RequestScope(accept(sent_id))
+
+
+def _route_of(request: web.BaseRequest) -> str | None:
+    """Return the template of the request's route, or None if it has none."""
+    match = getattr(request, "_match_info", None)  # the property refuses malformed requests
+    if match is not None and match.route.resource is not None:
+        return str(match.route.resource.canonical)
+    return HEALTH_ROUTE if request.path == HEALTH_ROUTE else None
+
+
 class BoundedServer(web.Server):
     """A `web.Server` with limits on its clients, whose own errors are rendered by `refuse`."""
 
@@ -133,6 +156,36 @@ class BoundedHandler(web.RequestHandler):
             self._head_since = None
         elif self._head_since is None:
             self._head_since = self._loop.time()
+
+    async def _handle_request(
+        self,
+        request: web.BaseRequest,
+        start_time: float | None,
+        request_handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+    ) -> tuple[web.StreamResponse, bool]:
+        """Serve a request in its scope, and count it when it has ended."""
+        started = time.perf_counter()
+        traffic = self._clients.traffic
+        scope = scope_of(request.headers.get(HEADER, ""), is_internal=traffic.is_internal)
+        code, sent_bytes = CLIENT_CLOSED, 0
+        traffic.in_progress += 1
+        with request_scope(scope):
+            try:
+                response, is_lost = await super()._handle_request(
+                    request, start_time, request_handler
+                )
+                code = CLIENT_CLOSED if is_lost else response.status
+                sent_bytes = response.body_length
+                return response, is_lost
+            finally:
+                traffic.in_progress -= 1
+                traffic.finish(
+                    scope,
+                    RequestKind(_route_of(request) or traffic.default_route, request.method, code),
+                    seconds=time.perf_counter() - started,
+                    received_bytes=request.content.total_bytes,
+                    sent_bytes=sent_bytes,
+                )
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

@@ -65,7 +65,7 @@ class PlainRequests:
 
     `reads` are the names of headers whose values count. `neutral` are the beginnings of names of
     headers that are ignored. With `body_bytes_max`, a request declares the length of its body, up
-    to that limit.
+    to that limit. `route` is the name of all these targets in metrics.
     """
 
     def __init__(
@@ -76,7 +76,10 @@ class PlainRequests:
         reads: Sequence[str] = (),
         neutral: Sequence[str] = NEUTRAL_HEADERS,
         body_bytes_max: int | None = None,
+        route: str = "",
     ) -> None:
+        self.method = method
+        self.route = route
         self._body_bytes_max = body_bytes_max
         length = [] if body_bytes_max is None else ["content-length"]
         read = "|".join(["host", *length, *(re.escape(name) for name in reads)])

@@ -8,18 +8,23 @@ aiohttp handles every other request: unusual ones, slow ones, and all whose resp
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from aiohttp import web
 
 from runtime.clients import Clients, ConnectionState
-from runtime.http_server import BoundedHandler, BoundedServer, Refuse
+from runtime.http_server import BoundedHandler, BoundedServer, Refuse, scope_of
 from runtime.plain_http import PlainRequest, PlainRequests, is_one_bodiless_request
+from runtime.request_scope import HEADER, RequestScope, current_scope, request_scope
+from runtime.traffic import SLOW_SECONDS, RequestKind, Series, log_request
 
 log = logging.getLogger(__name__)
 
 Response: TypeAlias = Sequence[bytes | bytearray]
+"""The head and the body of a response."""
+
 Admit = Callable[[PlainRequest], bool]
 """Return True if the body of a plain request may be held. Its sender is known by the head."""
 
@@ -33,6 +38,9 @@ A request that is left must have had no effect, or one that a repetition does no
 _NEVER_SECONDS = 365 * 86400
 # Requests behind one that is being handled wait up to this length, then in the kernel.
 _WAITING_BYTES_MAX = 64 * 1024
+_ID_HEADER = HEADER.lower().encode()
+# Position of the code in the first line of a response.
+_CODE = slice(9, 12)
 
 
 class PlainServer(BoundedServer):
@@ -68,6 +76,7 @@ class PlainServer(BoundedServer):
             **options | {"keepalive_timeout": _NEVER_SECONDS},
         )
         self.requests = requests
+        self._series: dict[bytes, Series] = {}
         self.respond_plain = respond_plain
         self.admit = admit
         self.idle_seconds = idle_seconds
@@ -75,6 +84,31 @@ class PlainServer(BoundedServer):
     def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection."""
         return PlainHandler(self, self._options)
+
+    def finish_plain(self, request: PlainRequest, response: Response, seconds: float) -> None:
+        """Count a plain request that has ended, and log it if the port logs such requests."""
+        traffic = self.clients.traffic
+        status = bytes(response[0][_CODE])
+        series = self._series.get(status)
+        if series is None:
+            series = traffic.series_of(self.requests.route, self.requests.method, int(status))
+            self._series[status] = series
+        sent_bytes = len(response[0]) + len(response[1])
+        series.record(seconds, request.body_bytes, sent_bytes)
+        if traffic.is_internal and seconds <= SLOW_SECONDS:
+            return
+        log_request(
+            current_scope() or self.scope_of(request),
+            RequestKind(self.requests.route, self.requests.method, int(status)),
+            seconds=seconds,
+            received_bytes=request.body_bytes,
+            sent_bytes=sent_bytes,
+        )
+
+    def scope_of(self, request: PlainRequest) -> RequestScope:
+        """Return the scope of a plain request."""
+        sent_id = request.headers.get(_ID_HEADER, b"").decode()
+        return scope_of(sent_id, is_internal=self.clients.traffic.is_internal)
 
 
 class PlainRunner(web.AppRunner):
@@ -217,6 +251,7 @@ class PlainHandler(BoundedHandler):
             self._leave(whole, is_one_request=True)
 
     def _respond(self, request: PlainRequest, whole: bytes) -> bool:
+        started = time.perf_counter()
         try:
             body = whole[request.head_bytes :] if request.body_bytes else b""
             response = self._server.respond_plain(request, body)
@@ -227,16 +262,32 @@ class PlainHandler(BoundedHandler):
         self.target = request.target
         if isinstance(response, Awaitable):
             self.is_answering = True
-            self._responding = self._loop.create_task(self._respond_later(response, whole))
+            later = self._respond_later(request, response, whole, started)
+            self._responding = self._loop.create_task(later)
         else:
             assert self.transport is not None
             self.transport.writelines(response)
+            self._server.finish_plain(request, response, time.perf_counter() - started)
         return True
 
-    async def _respond_later(self, pending: Awaitable[Response | None], whole: bytes) -> None:
+    async def _respond_later(
+        self,
+        request: PlainRequest,
+        pending: Awaitable[Response | None],
+        whole: bytes,
+        started: float,
+    ) -> None:
+        traffic = self._server.clients.traffic
         response = None
-        with contextlib.suppress(Exception):  # the handler meets and reports the same fault
-            response = await pending
+        traffic.in_progress += 1
+        with request_scope(self._server.scope_of(request)):
+            try:
+                with contextlib.suppress(Exception):  # the handler meets and reports the same fault
+                    response = await pending
+            finally:
+                traffic.in_progress -= 1
+            if response is not None:
+                self._server.finish_plain(request, response, time.perf_counter() - started)
         self._responding, self.is_answering = None, False
         self._received_at = self._loop.time()
         if self.transport is None or self.transport.is_closing():

@@ -2,12 +2,12 @@
 
 import argparse
 import asyncio
-import logging
 import signal
 import sys
 from pathlib import Path
 
 from permission_urls import FollowedKeys, KeyRingError, RevokedTokens
+from runtime.log_format import add_log_option, configure_logs
 from runtime.malloc_tuning import tune_malloc
 from runtime.server_extra import needs_server_packages
 from volumes.cluster import Cluster, Master
@@ -25,8 +25,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="storagemaster", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="path of cluster.toml")
     parser.add_argument("--master", required=True, help="id of the storagemaster to run")
+    add_log_option(parser)
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    configure_logs(arguments.log, role="storagemaster", id_=arguments.master)
     tune_malloc()
     try:
         cluster = load_cluster(arguments.config)

@@ -13,6 +13,7 @@ from permission_urls import InternalSigner, KeySource, Purpose, ReadSigner
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
 from runtime.http_server import serving
 from runtime.plain_server import PlainRunner
+from runtime.traffic import Traffic
 from storagemaster.audit.audit_log import PASS_SECONDS as AUDIT_PASS_SECONDS
 from storagemaster.audit.audit_log import AuditLog
 from storagemaster.audit.log_reader import LogReader
@@ -131,7 +132,7 @@ async def running_master(
         for client in nodes.values():
             stack.callback(client.close)
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=1))
-        clients = Clients(limits)
+        clients = Clients(limits, Traffic(is_internal=False))
         parts = _wire(cluster, master, keys, revoked_tokens, nodes, session, cache, clients)
         # Runs after the last pass, and before the client session closes.
         stack.push_async_callback(parts.purge_sessions.end)

@@ -5,6 +5,8 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from runtime.request_scope import RequestScope, new_request_id, request_scope
+
 log = logging.getLogger(__name__)
 
 
@@ -26,7 +28,8 @@ async def _repeat(work: Callable[[], Awaitable[object]], pause_seconds: float) -
     while True:
         await asyncio.sleep(pause_seconds)
         try:
-            await work()
+            with request_scope(RequestScope(new_request_id())):
+                await work()
         except Exception:
             # A bug in one pass must not end all later passes.
             log.exception("a pass of %s failed", getattr(work, "__qualname__", work))

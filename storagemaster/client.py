@@ -9,6 +9,7 @@ import aiohttp
 from yarl import URL
 
 from permission_urls import SIGNATURE_SECONDS, InternalSigner
+from runtime.request_scope import forwarded_headers
 from storagemaster import wire
 from volumes.cluster import Master
 from volumes.photo_path import PhotoVersion
@@ -63,6 +64,7 @@ class MasterClient:
                     headers={
                         wire.SIGNATURE_HEADER: self._sign(master, path, digest),
                         wire.SIGNED_DIGEST_HEADER: digest,
+                        **forwarded_headers(),
                     },
                     timeout=timeout,
                 ) as response:

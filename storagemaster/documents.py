@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
+from runtime.request_scope import ID_PATTERN
 from storagemaster.wire import BATCH_PHOTOS_MAX, PhotoStatus
 from volumes.photo_id import CHARACTER_PATTERN, PHOTO_ID_LENGTH, VERSION_LENGTH
 from volumes.photo_path import VOLUME_MAX
@@ -28,6 +29,11 @@ Reference = Annotated[
 ]
 
 
+RequestId = Annotated[
+    str, {"pattern": f"^{ID_PATTERN}$", "examples": ["7f1a2b3c4d5e6f708192a3b4c5d6e7f8"]}
+]
+
+
 class Problem(TypedDict):
     """An error, as a problem of RFC 9457."""
 
@@ -37,6 +43,7 @@ class Problem(TypedDict):
     status: int
     detail: str
     """A sentence for people: the event, its reason, and a remedy."""
+    request_id: RequestId
 
 
 class BatchRequest(TypedDict):

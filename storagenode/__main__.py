@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from permission_urls import FollowedKeys, KeyRingError
+from runtime.log_format import add_log_option, configure_logs
 from runtime.malloc_tuning import tune_malloc
 from runtime.server_extra import needs_server_packages
 from storagenode.protocol.errors import BucketUnavailable, NodeError
@@ -32,7 +33,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="storagenode", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="path of cluster.toml")
     parser.add_argument("--node", required=True, help="id of the node to run")
+    add_log_option(parser)
     arguments = parser.parse_args()
+    configure_logs(arguments.log, role="storagenode", id_=arguments.node)
     tune_malloc()
     # The modes of files and folders are the same under every supervisor.
     os.umask(UMASK)

@@ -16,12 +16,13 @@ from permission_urls import InternalSigner, InternalVerifier, KeySource, Verifie
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
 from runtime.http_server import serving
 from runtime.plain_server import PlainRunner
+from runtime.traffic import Traffic
 from storagenode.client import NodeClient
 from storagenode.disk.audit_files import AuditFiles
 from storagenode.disk.store import DiskStore
 from storagenode.opening import opened_store
 from storagenode.partials.partials import Partials
-from storagenode.read_port.fast_path import FastPathServer
+from storagenode.read_port.fast_path import PHOTO_ROUTE, FastPathServer
 from storagenode.read_port.read_api import ReadApi, malformed_request_response
 from storagenode.store import Store
 from storagenode.upkeep.fence import TICK_SECONDS, Fence
@@ -86,7 +87,10 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             now_seconds=time.time,
         )
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=2))
-        clients = {"read": Clients(limits), "write": Clients(limits)}
+        clients = {
+            "read": Clients(limits, Traffic(default_route=PHOTO_ROUTE)),
+            "write": Clients(limits),
+        }
         read_server = _read_server(reads, clients["read"])
         api = WriteApi(
             store,

@@ -13,6 +13,7 @@ from imageworker.recipe import Recipe
 from imageworker.sandbox.child import SizesMaker
 from permission_urls import KeySource, verify_job
 from runtime.crashpoint import crashpoint
+from runtime.request_scope import describe_request
 from storagemaster.client import MasterClient, MasterRefused
 from storagemaster.job_wire import JobKind, fields_to_sign
 from storagenode.client import NodeClient
@@ -97,6 +98,7 @@ class SizesJob:
         verify_job(self._keys, signature, fields_to_sign(kind, path))
         original = parse_path(path)
         assert isinstance(original, Variant), "a storagemaster signs originals only"
+        describe_request(reference=str(original.photo_version))
         crashpoint("job_taken")
         work = _Work(kind, original, await self._files_of(original.photo_version))
         outcome = _earlier_outcome(work)

@@ -1,6 +1,7 @@
 """Prometheus metrics of a worker: jobs by queue and outcome, and the processing time."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator
 
@@ -9,6 +10,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_
 from storagemaster.job_wire import QUEUES
 from volumes.address import Address
 
+log = logging.getLogger(__name__)
+
+SLOW_SECONDS = 1.0
+_NORMAL_OUTCOMES = frozenset({"ready", "already_done"})
 BUCKETS_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 OTHER_QUEUE = "other"
 
@@ -48,8 +53,11 @@ class JobMetrics:
         try:
             yield set_outcome
         finally:
+            seconds = self._clock() - started
             self._jobs.labels(queue_name, outcome).inc()
-            self._seconds.labels(queue_name).observe(self._clock() - started)
+            self._seconds.labels(queue_name).observe(seconds)
+            if seconds > SLOW_SECONDS or outcome not in _NORMAL_OUTCOMES:
+                log.info("a job of queue %s: %s in %.1f s", queue_name, outcome, seconds)
 
     def serve(self, address: Address) -> None:
         """Serve `GET /metrics` at an address until the process exits.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import aiohttp
 
+from runtime.request_scope import forwarded_headers
 from volumes.cluster import Edge
 
 log = logging.getLogger(__name__)
@@ -121,13 +122,16 @@ class EdgePurger:
 
     async def _nginx(self, edge: Edge, paths: Sequence[str]) -> None:
         body = "".join(f"{path}\n" for path in paths)
-        async with self._session.post(f"http://{edge.purge}/purge", data=body) as response:
+        url, headers = f"http://{edge.purge}/purge", forwarded_headers()
+        async with self._session.post(url, data=body, headers=headers) as response:
             response.raise_for_status()
 
     async def _varnish(self, edge: Edge, paths: Sequence[str]) -> None:
+        headers = forwarded_headers()
+
         async def one(path: str) -> None:
             url = f"http://{edge.purge}/{path}"
-            async with self._session.request("PURGE", url) as response:
+            async with self._session.request("PURGE", url, headers=headers) as response:
                 response.raise_for_status()
 
         try:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from runtime.request_scope import current_request_id
 from volumes.json_text import parse_whole_number
 from volumes.photo_path import PhotoVersion
 
@@ -29,6 +30,8 @@ class Event:
     reason: str = ""
     ref: str = ""
     """The application's own reference, only of a photo that was uploaded with a ticket."""
+    request_id: str = field(default_factory=current_request_id)
+    """The request that led to the event; that of the upload, if a worker made the sizes for it."""
 
     def is_of(self, photo_version: PhotoVersion) -> bool:
         """Return True if the event applies to this version."""

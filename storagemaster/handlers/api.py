@@ -6,6 +6,7 @@ from dataclasses import asdict
 from aiohttp import web
 
 from runtime.crashpoint import crashpoint
+from runtime.request_scope import HEADER, current_request_id
 from storagemaster import wire
 from storagemaster.errors import BadArgument
 from storagemaster.events.events import Events
@@ -309,6 +310,7 @@ async def _first_file_of(request: web.Request) -> AsyncIterator[bytes]:
 
 async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = SERVER_NAME
+    response.headers[HEADER] = current_request_id()
 
 
 async def _name_tus_version(request: web.Request, response: web.StreamResponse) -> None:

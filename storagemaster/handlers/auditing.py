@@ -3,10 +3,9 @@
 An entry has ids only: never a token, a MAC, a URL, or the name of a file.
 """
 
-import secrets
-
 from aiohttp import web
 
+from runtime.request_scope import current_request_id
 from storagemaster.audit.audit_log import AuditLog
 from storagemaster.audit.entries import Act
 from storagemaster.errors import MasterError, NotAllowed, NotAuthorized
@@ -74,7 +73,7 @@ class Auditing:
                 result=result,
                 caller=caller.token_id,
                 application=caller.application,
-                request=_request_id(),
+                request=current_request_id(),
             )
         )
 
@@ -87,7 +86,7 @@ class Auditing:
                 result=error.slug if isinstance(error, MasterError) else NotAllowed.slug,
                 caller=caller.token_id if caller else "",
                 application=caller.application if caller else "",
-                request=_request_id(),
+                request=current_request_id(),
             )
         )
 
@@ -100,7 +99,7 @@ def upload_act(reference: str, token_id: str, application: str) -> Act:
         result=DONE,
         caller=token_id,
         application=application,
-        request=_request_id(),
+        request=current_request_id(),
     )
 
 
@@ -109,7 +108,3 @@ def _target_in(request: web.Request) -> str:
     fields = request.match_info
     named = [fields[name] for name in ("volume", "photo", "version", "shard") if name in fields]
     return "/".join(named) or request.query.get("node", "all nodes")
-
-
-def _request_id() -> str:
-    return secrets.token_hex(16)

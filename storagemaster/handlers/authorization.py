@@ -26,6 +26,7 @@ from permission_urls import (
 from permission_urls.expiry import is_expired
 from permission_urls.tickets import PREFIX as TICKET_PREFIX
 from runtime.http_server import read_body
+from runtime.request_scope import describe_request
 from storagemaster.console.session import Sessions
 from storagemaster.errors import BadArgument, NotAllowed, NotAuthorized
 from storagemaster.handlers.caller import Caller
@@ -93,6 +94,7 @@ class Authorization:
             match route.access:
                 case Scope():
                     caller = request[CALLER] = self.sender_of(request, route.access)
+                    describe_request(caller=caller.name)
                     self.cross_origin.refuse_other_origins(request, caller.application)
                     if "volume" in request.match_info:
                         caller.refuse_other_volumes(volume_in(request))

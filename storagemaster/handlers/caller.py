@@ -39,6 +39,11 @@ class Caller:
     """The ticket, if the caller has one in place of a token."""
 
     @property
+    def name(self) -> str:
+        """Application and token or ticket, as logs show it."""
+        return f"{self.application}/{self.token_id.replace(' ', ':')}"
+
+    @property
     def has_upload_rules(self) -> bool:
         """True if an upload needs more checks than the cluster makes for all."""
         rules = (self.ticket, self.bytes_max, self.formats, self.application_uploads_per_minute)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from runtime.request_scope import HEADER
 from storagemaster import wire
 from storagemaster.console.session import is_own_origin
 from storagemaster.errors import NotAllowed
@@ -32,7 +33,7 @@ REQUEST_HEADERS = (
     tus.CHECKSUM_HEADER,
     tus.OVERRIDE_HEADER,
     "X-Requested-With",
-    "X-Request-ID",
+    HEADER,
 )
 RESPONSE_HEADERS = (
     "Location",
@@ -49,6 +50,7 @@ RESPONSE_HEADERS = (
     wire.DURABILITY_HEADER,
     wire.DIGEST_HEADER,
     "Retry-After",
+    HEADER,
 )
 _TEMPLATES = frozenset(route.template for route in ROUTES)
 _REFUSED = web.RequestKey("CROSS_ORIGIN_REFUSED", bool)

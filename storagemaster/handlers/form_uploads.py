@@ -6,6 +6,7 @@ from aiohttp import MultipartReader, web
 
 from permission_urls import Ticket
 from runtime.http_server import refuse_encoded_body
+from runtime.request_scope import describe_request
 from storagemaster import wire
 from storagemaster.errors import BadArgument, MasterError, NotAuthorized
 from storagemaster.handlers.auditing import STORED, upload_act
@@ -39,6 +40,7 @@ class FormUploads:
             raise BadArgument(f"malformed form: {error}") from error
         caller = self._authorization.caller_with_ticket(await _ticket_in(form))
         request[CALLER] = caller
+        describe_request(caller=caller.name)
         self._authorization.admit(caller, request)
         assert caller.ticket is not None, "a ticket makes this caller"
         upload = upload_request(request, DeclaredBody())

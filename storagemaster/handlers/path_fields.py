@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from runtime.request_scope import describe_request
 from storagemaster.errors import BadArgument
 from volumes.photo_id import PhotoId, Version, parse_photo_id, parse_version
 from volumes.photo_path import SHARDS, PhotoVersion, VolumeId, parse_volume
@@ -26,7 +27,9 @@ def version_in(request: web.Request) -> Version | None:
 def photo_version_in(request: web.Request) -> PhotoVersion:
     """Return volume, photo, and version of a route that has all three."""
     version = parse_version(request.match_info["version"])
-    return PhotoVersion(volume_in(request), photo_in(request), version)
+    photo_version = PhotoVersion(volume_in(request), photo_in(request), version)
+    describe_request(reference=str(photo_version))
+    return photo_version
 
 
 def shard_in(request: web.Request) -> str:

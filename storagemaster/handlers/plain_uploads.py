@@ -12,6 +12,7 @@ from aiohttp import web
 from permission_urls import NO_EXPIRY, Scope
 from runtime.crashpoint import crashpoint
 from runtime.plain_http import PlainRequest, PlainRequests, render_json, render_response
+from runtime.request_scope import HEADER, current_request_id, describe_request
 from storagemaster import wire
 from storagemaster.errors import MasterError
 from storagemaster.handlers.auditing import Auditing
@@ -27,6 +28,7 @@ PLAIN_UPLOADS = PlainRequests(
     re.escape(wire.UPLOAD.template),
     reads=("authorization", "content-type"),
     body_bytes_max=WHOLE_BYTES_MAX,
+    route=wire.UPLOAD.template,
 )
 _RAW_TYPE = re.compile(rb"image/[a-z0-9.+-]+|application/octet-stream")
 _SERVER = {"Server": SERVER_NAME}
@@ -67,6 +69,7 @@ class PlainUploads:
         return None if caller.has_upload_rules else caller
 
     async def _store(self, caller: Caller, body: bytes) -> Sequence[bytes] | None:
+        describe_request(caller=caller.name)
         declared = DeclaredBody(bytes_total=len(body))
         upload = UploadRequest(
             declared=declared,
@@ -81,7 +84,7 @@ class PlainUploads:
             return _render_problem(problem_of(error))
         self._auditing.note_upload(caller, receipt.reference)
         crashpoint("before_reply")
-        headers = {"Location": receipt.status} | _SERVER
+        headers = {"Location": receipt.status, HEADER: current_request_id()} | _SERVER
         return render_json(201 if is_new else 200, wire.render_receipt(receipt), headers)
 
 
@@ -95,4 +98,5 @@ def _render_problem(problem: web.Response) -> Sequence[bytes] | None:
     if problem.keep_alive is False:
         return None
     assert isinstance(problem.body, bytes)
-    return render_response(problem.status, {**problem.headers, **_SERVER}, problem.body)
+    headers = {**problem.headers, HEADER: current_request_id(), **_SERVER}
+    return render_response(problem.status, headers, problem.body)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from runtime.http_server import BodyRefused, stop_reading
+from runtime.request_scope import HEADER, current_request_id
 from storagemaster.errors import (
     PROBLEM_TYPES,
     BadArgument,
@@ -69,6 +70,7 @@ def malformed_request_response(status: int) -> web.Response:
         else MasterError("internal error; see the log of the storagemaster")
     )
     response.headers["Server"] = SERVER_NAME
+    response.headers[HEADER] = current_request_id()
     return response
 
 
@@ -89,5 +91,11 @@ def _problem(status: int, title: str, detail: str, *, slug: str, headers: object
         for name, value in dict(headers).items()  # type: ignore[call-overload]  # a mapping of either kind
         if name.lower() not in {"content-type", "content-length"}
     }
-    body = {"type": PROBLEM_TYPES + slug, "title": title, "status": status, "detail": detail}
+    body = {
+        "type": PROBLEM_TYPES + slug,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "request_id": current_request_id(),
+    }
     return web.json_response(body, status=status, headers=kept, content_type=PROBLEM_TYPE)

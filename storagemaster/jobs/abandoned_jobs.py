@@ -21,6 +21,7 @@ from rq.registry import ScheduledJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
 
 from permission_urls import Forbidden, KeySource, verify_job
+from runtime.request_scope import RequestScope, request_scope
 from storagemaster.errors import MasterError
 from storagemaster.job_wire import (
     JOB_SECONDS_MAX,
@@ -30,6 +31,7 @@ from storagemaster.job_wire import (
     JobKind,
     fields_to_sign,
     heartbeat_key,
+    parse_meta,
 )
 from storagemaster.jobs.attempts import Attempts
 from storagemaster.jobs.sizes_queue import SizesQueue, or_none
@@ -49,6 +51,7 @@ REASON = "the worker that made its sizes died"
 class _Abandoned:
     kind: JobKind
     original: Variant
+    request_id: str
 
 
 class AbandonedJobs:
@@ -92,7 +95,8 @@ class AbandonedJobs:
                 self._abandoned.append(each)
                 continue
             if can_retry:
-                self._queue.enqueue(each.original, queue_name=RETRY_QUEUE)
+                with request_scope(RequestScope(each.request_id)):
+                    self._queue.enqueue(each.original, queue_name=RETRY_QUEUE)
         return len(abandoned) - len(self._abandoned)
 
     async def workers_alive(self) -> int | None:
@@ -164,4 +168,4 @@ class AbandonedJobs:
             return None
         if not isinstance(original, Variant):
             return None
-        return _Abandoned(kind, original)
+        return _Abandoned(kind, original, parse_meta(job.meta))

@@ -4,7 +4,7 @@ RQ renders the fields of a job once for each queue and kind. The script adds the
 between two jobs. RQ's tools and workers see a job as if RQ had enqueued it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ RETRY_INTERVALS_SECONDS = [2, 10]
 _SCRIPT = b"""
 local queues, queue, job, scheduled = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local prefix, now, shared = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local fields = {'created_at', now, 'enqueued_at', now, 'data', '', 'description', ''}
+local fields = {'created_at', now, 'enqueued_at', now, 'data', '', 'description', '', 'meta', ''}
 for i = 4, 3 + 2 * shared do
   fields[#fields + 1] = ARGV[i]
 end
@@ -51,10 +51,10 @@ local function waits(id)
   return first and found[3] and first <= found[3] and found[3] <= now
 end
 local new, doubtful = {}, {}
-for i = 4 + 2 * shared, #ARGV, 3 do
+for i = 4 + 2 * shared, #ARGV, 4 do
   local id = ARGV[i]
   if redis.call('EXISTS', job .. id) == 0 then
-    fields[6], fields[8] = ARGV[i + 1], ARGV[i + 2]
+    fields[6], fields[8], fields[10] = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
     redis.call('HSET', job .. id, unpack(fields))
     new[#new + 1] = id
   elseif not waits(id) then
@@ -67,15 +67,16 @@ if #new > 0 then
 end
 return doubtful
 """
-_RENDERED = {"created_at", "enqueued_at", "data", "description"}
+_RENDERED = {"created_at", "enqueued_at", "data", "description", "meta"}
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to enqueue: its id, and the arguments of its function."""
+    """A job to enqueue: its id, the arguments of its function, and what RQ stores beside it."""
 
     id: str
     arguments: tuple[str, ...]
+    meta: Mapping[str, str]
 
 
 class EnqueueScript:
@@ -109,7 +110,8 @@ class EnqueueScript:
         for job in jobs:
             # RQ also reads data that is not compressed, which takes far less time.
             data = _dumps((kind.value, None, job.arguments, {}))
-            arguments += (job.id, data, f"{kind.value} {job.arguments[0]}")
+            meta = _dumps(job.meta) if job.meta else b""
+            arguments += (job.id, data, f"{kind.value} {job.arguments[0]}", meta)
         keys = [
             Queue.redis_queues_keys,
             Queue.redis_queue_namespace_prefix + queue_name,

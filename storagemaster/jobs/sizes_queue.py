@@ -21,7 +21,8 @@ from rq.serializers import JSONSerializer
 
 from permission_urls import KeySource, sign_job
 from runtime.crashpoint import crashpoint
-from storagemaster.job_wire import NEW_QUEUE, QUEUES, JobKind, fields_to_sign
+from runtime.request_scope import current_request_id
+from storagemaster.job_wire import NEW_QUEUE, QUEUES, JobKind, fields_to_sign, render_meta
 from storagemaster.jobs.enqueue_script import EnqueueScript, NewJob
 from storagemaster.readable_job import MalformedJob, ReadableJob, text_of
 from volumes.photo_path import Variant, render_path
@@ -47,6 +48,7 @@ class _Entry:
     queue_name: str
     kind: JobKind
     original: Variant
+    request_id: str
 
 
 class QueueUnavailable(Exception):
@@ -80,7 +82,7 @@ class SizesQueue:
     ) -> None:
         """Enqueue the job of an original with the next batch; return at once."""
         with contextlib.suppress(asyncio.QueueFull):
-            self._waiting.put_nowait(_Entry(queue_name, kind, original))
+            self._waiting.put_nowait(_Entry(queue_name, kind, original, current_request_id()))
 
     async def enqueue_now(self, original: Variant, *, queue_name: str, kind: JobKind) -> None:
         """Enqueue the job of an original, and return when it is in the queue.
@@ -88,8 +90,9 @@ class SizesQueue:
         Raises:
             QueueUnavailable: The job is not in the queue, and nothing enqueues it later.
         """
+        entry = _Entry(queue_name, kind, original, current_request_id())
         try:
-            await asyncio.to_thread(self._enqueue, [_Entry(queue_name, kind, original)])
+            await asyncio.to_thread(self._enqueue, [entry])
         except (redis.RedisError, NoSuchJobError) as error:
             raise QueueUnavailable(str(error)) from error
 
@@ -217,7 +220,7 @@ class SizesQueue:
             path = render_path(entry.original)
             signature = sign_job(self._keys, fields_to_sign(entry.kind, path))
             by_kind.setdefault((entry.queue_name, entry.kind), []).append(
-                NewJob(job_id, (path, signature))
+                NewJob(job_id, (path, signature), render_meta(entry.request_id))
             )
         return [
             text_of(job_id)

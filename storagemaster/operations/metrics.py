@@ -8,8 +8,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from runtime.client_metrics import ClientMetrics
 from runtime.clients import Clients
+from runtime.port_metrics import PortMetrics
 from storagemaster.events.events import Event, Events
 from storagemaster.events.webhooks import Webhooks
 
@@ -21,7 +21,7 @@ class MasterMetrics:
     """The counts of this storagemaster's own work, and its view of the cluster."""
 
     def __init__(self, events: Events, webhooks: Webhooks, clients: Clients) -> None:
-        self._clients = ClientMetrics({API_PORT: clients})
+        self._clients = PortMetrics({API_PORT: clients})
         self._outcomes: Counter[str] = Counter(ready=0, failed=0, deleted=0)
         self._webhooks = webhooks
         events.subscribe_local(self._count)

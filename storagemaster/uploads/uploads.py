@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 
 from permission_urls import DEFAULT_APPLICATION, VolumeRanges
 from runtime.crashpoint import crashpoint
+from runtime.request_scope import describe_request
 from storagemaster.errors import BadArgument, IdempotencyKeyReused, Unavailable, UnknownVolume
 from storagemaster.events.events import Event, Events
 from storagemaster.image_header.sniff import Sniffed
@@ -160,6 +161,7 @@ class Uploads:
         original = Variant(photo_version, ORIGINAL_LETTER, sniffed.ext)
         self._queue.enqueue(original, queue_name=queue_name)
         receipt = self._receipt(photo_version, sniffed, copies, urls)
+        describe_request(reference=receipt.reference)
         if ref is None:
             return receipt
         version = asdict(photo_version)

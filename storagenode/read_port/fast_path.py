@@ -15,7 +15,10 @@ from runtime.plain_server import PlainHandler, PlainServer
 FastPath = Callable[[bytes], Sequence[bytes | bytearray] | None]
 """Return the whole response to a plain GET of a raw target, or None to use the handler."""
 
-_PLAIN_GETS = PlainRequests("GET")
+PHOTO_ROUTE = "/{path}"
+"""The name in metrics of all permission URLs."""
+
+_PLAIN_GETS = PlainRequests("GET", route=PHOTO_ROUTE)
 
 
 class FastPathServer(PlainServer):

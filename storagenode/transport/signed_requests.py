@@ -10,6 +10,7 @@ import aiohttp
 from yarl import URL
 
 from permission_urls import SIGNATURE_SECONDS, InternalSigner
+from runtime.request_scope import forwarded_headers
 from storagenode.protocol import errors, wire
 from storagenode.protocol.errors import NodeError, Unreachable
 from storagenode.protocol.routes import Target, signed_digest
@@ -140,7 +141,8 @@ class SignedRequests:
         headers = {wire.SIGNATURE_HEADER: self._sign(target, digest)}
         if body:
             headers[wire.DIGEST_HEADER] = digest
-        return headers
+        # Only logs show it, so the signature does not cover it.
+        return headers | forwarded_headers()
 
     def _sign(self, target: Target, digest: str) -> str:
         return self._signer.sign_request(

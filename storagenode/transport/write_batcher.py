@@ -9,6 +9,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from runtime.request_scope import (
+    RequestScope,
+    current_request_id,
+    join_request_ids,
+    request_scope,
+)
 from storagenode.protocol.batch_wire import (
     BATCH_FILES_MAX,
     WRITE_BYTES_MAX,
@@ -25,6 +31,7 @@ Send = Callable[[Sequence[InMemoryFile]], Awaitable[list[WriteOutcome]]]
 class _Write:
     file: InMemoryFile
     published: asyncio.Future[Published]
+    request_id: str
 
 
 class WriteBatcher:
@@ -42,7 +49,8 @@ class WriteBatcher:
         Raises:
             NodeError: The node refused this file, or its outcome is unknown.
         """
-        write = _Write(file, asyncio.get_running_loop().create_future())
+        published = asyncio.get_running_loop().create_future()
+        write = _Write(file, published, current_request_id())
         self._waiting.append(write)
         self._begin()
         return await write.published
@@ -75,8 +83,10 @@ class WriteBatcher:
 
     async def _write(self, writes: Sequence[_Write]) -> None:
         outcomes: Sequence[Published | Exception]
+        scope = RequestScope(join_request_ids(write.request_id for write in writes))
         try:
-            outcomes = await self._send([write.file for write in writes])
+            with request_scope(scope):
+                outcomes = await self._send([write.file for write in writes])
         except Exception as error:  # noqa: BLE001  # every waiting caller gets it
             outcomes = [error] * len(writes)
         for write, outcome in zip(writes, outcomes, strict=True):

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from runtime.client_metrics import ClientMetrics
 from runtime.clients import Clients
+from runtime.port_metrics import PortMetrics
 from storagenode.protocol.wire import NodeStatus
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -14,7 +14,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 def render_metrics(status: NodeStatus, ports: Mapping[str, Clients]) -> bytes:
     """Return the metrics of a node, and of the clients of its ports, as text for Prometheus."""
     registry = CollectorRegistry()
-    registry.register(ClientMetrics(ports))
+    registry.register(PortMetrics(ports))
     for name, about, value in (
         ("free_bytes", "Free space of the disk, in bytes.", status.free_bytes),
         ("total_bytes", "Size of the disk, in bytes.", status.total_bytes),

@@ -19,6 +19,7 @@ PLAIN_WRITES = PlainRequests(
     re.escape(_ROUTE.target().path),
     reads=(wire.SIGNATURE_HEADER, wire.DIGEST_HEADER),
     body_bytes_max=_ROUTE.body_bytes_max,
+    route=_ROUTE.pattern,
 )
 
 CheckSignature = Callable[[str, str, str, str], None]

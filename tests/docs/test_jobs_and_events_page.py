@@ -48,7 +48,13 @@ PAGE = read_page("docs/formats/jobs-and-events.md")
 KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
 VERSION = parse_photo_version("3/01jd3x8m2c9qp4k7/3fz8qd")
 ORIGINAL = Variant(VERSION, "o", "jpg")
-READY = Event(volume=3, photo=VERSION.photo, version=VERSION.version, state="ready")
+READY = Event(
+    volume=3,
+    photo=VERSION.photo,
+    version=VERSION.version,
+    state="ready",
+    request_id="7f1a2b3c4d5e6f708192a3b4c5d6e7f8",
+)
 JSON_TYPES = {
     "integer": int,
     "string": str,

@@ -72,6 +72,7 @@ def exported():
     with jobs.job("new") as report:
         report("ready")
     clients = Clients(ClientLimits(connections_max=1))
+    clients.traffic.series_of("/photos", "POST", 201).record(0.1, 1, 1)
     webhooks = Webhooks({}, None, None, Events("boot"))
     master = MasterMetrics(Events("boot"), webhooks, clients)
     texts = {

@@ -107,6 +107,7 @@ async def test_an_event_is_sent_signed_to_every_url():
         "state": "ready",
         "reason": "",
         "ref": "",
+        "request_id": "",
     }
     assert verify_webhook(KEYS, signature, body, now_seconds=NOW) == "a"
 

@@ -20,7 +20,8 @@ from storagemaster.jobs.enqueue_script import (
     NewJob,
 )
 
-JOBS = [NewJob(f"sizes-{number}", (f"1/ab/{number}", "a.signature")) for number in range(3)]
+META = {"request_id": "0" * 32}
+JOBS = [NewJob(f"sizes-{number}", (f"1/ab/{number}", "a.signature"), META) for number in range(3)]
 IDS = [job.id for job in JOBS]
 RQ = Path(sys.executable).with_name("rq")
 
@@ -77,6 +78,7 @@ def test_a_job_has_the_fields_of_one_that_rq_enqueues(script, connection):
         "make_sizes",
         args=JOBS[0].arguments,
         job_id=IDS[0],
+        meta=META,
         job_timeout=JOB_SECONDS_MAX,
         result_ttl=RESULT_SECONDS,
         failure_ttl=FAILURE_SECONDS,
@@ -104,7 +106,7 @@ def test_rq_reads_jobs_and_queues(script, connection):
 def test_rq_info_counts_the_jobs(script, valkey):
     """The program prints each queue with its length."""
     script.put(NEW_QUEUE, JobKind.SIZES, JOBS)
-    script.put(RETRY_QUEUE, JobKind.AGAIN, [NewJob("other", ("1/ab/9", "a.b"))])
+    script.put(RETRY_QUEUE, JobKind.AGAIN, [NewJob("other", ("1/ab/9", "a.b"), {})])
     arguments = [RQ, "info", "--url", f"redis://127.0.0.1:{valkey.port}/0", "--raw"]
     printed = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=60)
     assert f"queue {NEW_QUEUE} 3" in printed.stdout

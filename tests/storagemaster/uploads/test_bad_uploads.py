@@ -42,7 +42,7 @@ def assert_problem(answer, status, slug):
     """Assert that the response is this problem, in the form of RFC 9457."""
     assert answer.status == status, answer.document
     assert answer.headers["Content-Type"].startswith("application/problem+json")
-    assert set(answer.document) == {"type", "title", "status", "detail"}
+    assert set(answer.document) == {"type", "title", "status", "detail", "request_id"}
     assert answer.document["type"] == PROBLEMS + slug
     assert answer.document["status"] == status
     assert answer.document["title"]

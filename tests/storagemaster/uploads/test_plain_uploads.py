@@ -25,14 +25,14 @@ def _plain_count(monkeypatch):
     statuses = []
     respond = plain_server.PlainHandler._respond_later
 
-    async def record(handler, pending, whole):
+    async def record(handler, request, pending, *rest):
         async def observed():
             response = await pending
             if response is not None and handler._server.requests is PLAIN_UPLOADS:
                 statuses.append(int(response[0].split()[1]))
             return response
 
-        await respond(handler, observed(), whole)
+        await respond(handler, request, observed(), *rest)
 
     monkeypatch.setattr(plain_server.PlainHandler, "_respond_later", record)
     return statuses
@@ -96,6 +96,8 @@ def normalized(response):
     """Return a response without what differs between two photos."""
     status, headers, document = response
     headers.pop("date")
+    request_id = headers.pop("x-request-id")
+    assert document.pop("request_id", request_id) == request_id
     text = re.sub(r"[0-9a-z]{16}(/|_)[0-9a-z]{6}", "photo", json.dumps(document, sort_keys=True))
     text = re.sub(r'"(photo|version)": "[^"]*"', r'"\1"', text)
     text = re.sub(r"http://photos.example/\d+/../photo_(.)[^\"]*", r"URL \1", text)

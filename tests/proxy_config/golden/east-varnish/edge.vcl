@@ -376,6 +376,11 @@ sub vcl_recv {
         return (purge);
     }
 
+    # nginx edges send the id that they made. Nothing of it but its form is from the client.
+    if (req.http.X-Request-Id !~ "^[0-9a-f]{32}$") {
+        set req.http.X-Request-Id = regsub(digest.hash_md5(now + req.xid + server.identity), "^0x", "");
+    }
+
     # An absolute URI is equivalent to its path.
     set req.url = regsub(req.url, "^(?i)https?://[^/]*/", "/");
     if ((req.proto == "HTTP/1.1" && !req.http.Host) || req.method !~ "^[A-Z_-]+$"
@@ -667,6 +672,9 @@ sub set_safety_headers {
     set resp.http.Content-Security-Policy = "default-src 'none'; sandbox";
     set resp.http.Referrer-Policy = "no-referrer";
     set resp.http.Cross-Origin-Resource-Policy = "cross-origin";
+    if (req.http.X-Request-Id) {
+        set resp.http.X-Request-Id = req.http.X-Request-Id;
+    }
 }
 
 # Error bodies are constant and never echo the request.
