@@ -39,6 +39,7 @@ from volumes.sizes import size_classes
 FENCE = web.ResponseKey("fence", str)
 # Far more often than a real node, so that restarts use summaries of many moments.
 SAVE_SECONDS = 0.7
+FINISH_DELETES_SECONDS = 1.0
 
 
 class Threads:
@@ -131,7 +132,8 @@ class SimulatedNode(Machine):
         self.is_up = True
         self.is_dark = False
         self.run_task(self._tick_fence())
-        self.run_task(self._save_summaries())
+        self.run_task(self._repeat(SAVE_SECONDS, self.store.save_summaries))
+        self.run_task(self._repeat(FINISH_DELETES_SECONDS, self.store.finish_deletes))
 
     async def _tick_fence(self) -> None:
         while True:
@@ -139,12 +141,13 @@ class SimulatedNode(Machine):
             self.fence.tick()
             await asyncio.sleep(TICK_SECONDS)
 
-    async def _save_summaries(self) -> None:
+    async def _repeat(self, pause_seconds: float, work: Callable[[], object]) -> None:
+        """Repeat a work of the node's upkeep."""
         while True:
-            await asyncio.sleep(SAVE_SECONDS)
+            await asyncio.sleep(pause_seconds)
             await self.wait_until_running()
             try:
-                self.store.save_summaries()
+                work()
             except PowerLost:
                 self.power_was_cut()
             except (NodeError, OSError):
