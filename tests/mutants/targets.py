@@ -39,20 +39,17 @@ URLS = tuple(
     )
 )
 FUZZ = (f"{KEYS}/test_differential_fuzz.py",)
-PUBLISHED = tuple(
-    f"{NODE}/disk/{name}.py"
-    for name in (
-        "test_store",
-        "test_store_contract",
-        "test_health",
-        "test_tombstone_race",
-        "lifecycle/test_trashed_files",
-        "test_full_and_read_only",
-        "test_syscall_errors",
-        "test_crash_states",
-    )
+PUBLISHED = (
+    f"{NODE}/disk/test_store.py",
+    f"{NODE}/disk/test_health.py",
+    f"{NODE}/disk/test_full_and_read_only.py",
+    f"{NODE}/disk/lifecycle/test_trashed_files.py",
+    f"{NODE}/disk/test_store_contract.py",
 )
-EMPTIED = (f"{NODE}/disk/test_emptied_folders.py",)
+DISK_FAULTS = tuple(
+    f"{NODE}/disk/test_{name}.py"
+    for name in ("tombstone_race", "syscall_errors", "crash_states", "emptied_folders")
+)
 LIFECYCLE = (VALUES, f"{MASTER}/lifecycle/test_deletes.py", f"{MASTER}/caches/test_purging.py")
 PLANS = (VALUES, f"{MASTER}/repair/test_plan.py", f"{MASTER}/repair/test_executed_plans.py")
 
@@ -86,11 +83,11 @@ TARGETS = (
     ),
     Target("volumes/photo_id.py", (f"{VOLUMES}/test_photo_id.py",)),
     Target("volumes/version_files.py", (f"{VOLUMES}/test_version_files.py",)),
-    Target("storagenode/taken_names.py", PUBLISHED, EMPTIED),
+    Target("storagenode/taken_names.py", PUBLISHED, DISK_FAULTS),
     # What was acknowledged is durable, and nothing replaces it.
-    Target("storagenode/disk/staging.py", PUBLISHED, EMPTIED),
-    Target("storagenode/disk/publishing.py", PUBLISHED, EMPTIED),
-    Target("storagenode/disk/health.py", PUBLISHED, EMPTIED),
+    Target("storagenode/disk/staging.py", PUBLISHED, DISK_FAULTS),
+    Target("storagenode/disk/publishing.py", PUBLISHED, DISK_FAULTS),
+    Target("storagenode/disk/health.py", PUBLISHED, DISK_FAULTS),
     Target(
         "storagenode/write_port/receiving.py",
         (f"{NODE}/write_port/test_receiving.py", f"{NODE}/transport/test_signed_writes.py"),
@@ -108,11 +105,11 @@ TARGETS = (
         (f"{MASTER}/uploads/test_uploads.py", f"{MASTER}/uploads/test_upload_faults.py"),
     ),
     # A deleted photo stays deleted.
-    Target("storagenode/disk/lifecycle/deletes.py", PUBLISHED, EMPTIED),
+    Target("storagenode/disk/lifecycle/deletes.py", PUBLISHED, DISK_FAULTS),
     Target(
         "storagenode/disk/lifecycle/trash.py",
         (*PUBLISHED, f"{NODE}/upkeep/test_emptying_trash.py"),
-        EMPTIED,
+        DISK_FAULTS,
     ),
     Target("storagenode/upkeep/fence.py", (f"{NODE}/upkeep/test_fence.py", VALUES)),
     Target("storagenode/read_port/read_api.py", READS),

@@ -83,6 +83,19 @@ def test_survivors_run_again_when_tests_change(project):
     assert outcomes(project)[BOUNDARY] == CAUGHT
 
 
+def test_a_test_runs_although_the_mutant_changes_its_id(project):
+    """Ids of parameters can have a constant of the module."""
+    (project / "limits.py").write_text("LIMIT = 3\n")
+    (project / "test_limits.py").write_text(
+        "import limits, pytest\n@pytest.mark.parametrize('value', [limits.LIMIT])\n"
+        "def test_limit(value):\n    assert value == 3\n"
+    )
+    target = Target("limits.py", ("test_limits.py",))
+    results = []
+    campaign_of(project).run([target], results.append)
+    assert [result.outcome for result in results] == [CAUGHT]
+
+
 def test_changed_module_runs_again(project):
     """A result counts for the source that it was found with."""
     (project / "small.py").write_text(MODULE.replace("return count", "return -count"))

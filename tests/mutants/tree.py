@@ -117,9 +117,10 @@ class WarmTests:
             return SURVIVED, ""
         usual = sum(self.baseline.seconds[test] for test in ids)
         limit = max(LIMIT_SECONDS_MIN, LIMIT_FACTOR * usual)
-        files = dict.fromkeys(test.partition("::")[0] for test in ids)
+        files = list(dict.fromkeys(test.partition("::")[0] for test in ids))
+        skipped = list(self.baseline.seconds.keys() - set(ids))
         with self._tree.mutated(self._module, source):
-            response = self._request(ids=list(ids), tests=list(files), seconds_max=limit)
+            response = self._request(tests=files, skipped=skipped, seconds_max=limit)
         if response["status"] is None:
             return TIMED_OUT, ""
         if response["status"] == 0:
@@ -129,7 +130,7 @@ class WarmTests:
 
     def _run_unchanged(self) -> Baseline:
         response = self._request(
-            ids=None, tests=list(self._tests), seconds_max=BASELINE_SECONDS_MAX
+            tests=list(self._tests), seconds_max=BASELINE_SECONDS_MAX, is_baseline=True
         )
         if response["status"] != 0:
             output = response["output"][-3000:]
@@ -137,9 +138,22 @@ class WarmTests:
         reached = {key: frozenset(lines) for key, lines in response["reached"].items()}
         return Baseline(response["seconds"], reached)
 
-    def _request(self, **request: Any) -> dict[str, Any]:
+    def _request(
+        self,
+        *,
+        tests: Sequence[str],
+        seconds_max: float,
+        skipped: Sequence[str] = (),
+        is_baseline: bool = False,
+    ) -> dict[str, Any]:
         assert self._process.stdin
         assert self._process.stdout
+        request = {
+            "tests": tests,
+            "skipped": skipped,
+            "seconds_max": seconds_max,
+            "is_baseline": is_baseline,
+        }
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         response: dict[str, Any] = json.loads(self._process.stdout.readline())

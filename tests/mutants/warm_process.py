@@ -1,10 +1,10 @@
 """A process that imports what tests need once, and forks for each run of tests.
 
 `tree.py` runs this file as a script in a copy of the project, with one module as argument, and
-writes one request a line: test files, a time limit, and the ids of the tests to run. The first
-request has no ids: all tests run without a mutant, and the response has the lines of the module
-that each reaches. Afterwards everything is imported that does not depend on the module, so that a
-forked child only imports the mutant and its dependents.
+writes one request a line: test files, the ids of tests to leave out, and a time limit. The first
+request is the baseline: all tests run without a mutant, and the response has the lines of the
+module that each reaches. Afterwards everything is imported that does not depend on the module, so
+that a forked child only imports the mutant and its dependents.
 """
 
 import contextlib
@@ -33,17 +33,15 @@ OPTIONS = (
 )
 
 
-class Selection:
-    """A pytest plugin that runs some tests only, in their order."""
+class Skip:
+    """A pytest plugin that leaves tests out. A test whose id the mutant has changed runs."""
 
     def __init__(self, ids):
-        self._places = {test_id: place for place, test_id in enumerate(ids)}
+        self._ids = frozenset(ids)
 
-    @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items):
-        """Keep the selected tests."""
-        chosen = [item for item in items if item.nodeid in self._places]
-        items[:] = sorted(chosen, key=lambda item: self._places[item.nodeid])
+        """Leave them out."""
+        items[:] = [item for item in items if item.nodeid not in self._ids]
 
 
 class ReachedLines:
@@ -138,7 +136,7 @@ def run_child(request, path, report):
     cpu_seconds = int(request["seconds_max"])
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 5))
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    if request["ids"] is None:
+    if request["is_baseline"]:
         lines = ReachedLines(path)
         lines.start()
         status = run_tests(request["tests"], lines, "--tb=short")
@@ -148,7 +146,7 @@ def run_child(request, path, report):
     else:
         sys.dont_write_bytecode = True
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-        status = run_tests(request["tests"], Selection(request["ids"]), "--tb=no")
+        status = run_tests(request["tests"], Skip(request["skipped"]), "--tb=no")
     sys.stdout.flush()
     os._exit(status)
 
