@@ -20,6 +20,7 @@ from storagemaster.repair.steps import (
     WriteTombstone,
 )
 from storagenode.protocol.files import ListedFile
+from volumes.cold_tier import ColdTier
 from volumes.photo_path import (
     Info,
     PhotoTombstone,
@@ -171,6 +172,73 @@ def test_differing_failures_are_replaced_on_their_own():
     found = plan(east=[ListedFile(failure, 10, "a")], west=[ListedFile(failure, 10, "b")])
     (step,) = found.steps
     assert isinstance(step, Replace)
+
+
+def test_every_version_of_a_shard_is_planned():
+    """Steps for one do not end the plan."""
+    other = PhotoVersion(1, "01jd3x8m2c9qp4k8", "3fz8qd")
+    files = [*listing(o="a"), ListedFile(f"{other.photo}_{other.version}_o.jpg", 10, "b")]
+    steps = plan(east=files, west=[]).steps
+    assert {step.file.photo_version for step in steps} == {OF, other}
+
+
+def test_every_mirror_with_other_sizes_gets_those_of_one():
+    """Each in a step of its own."""
+    steps = plan(
+        east=listing(info="1", m="a"), north=listing(info="2", m="b"), west=listing(info="3", m="c")
+    ).steps
+    assert [(step.node, step.source) for step in steps] == [("north", "east"), ("west", "east")]
+    assert all(isinstance(step, ReplaceSizes) for step in steps)
+
+
+NODES = ("z", "e", "a", "d", "b", "c")
+
+
+def test_steps_are_in_the_order_of_the_nodes():
+    """So two storagemasters plan the same, in whatever order the mirrors responded."""
+    copies = plan(**dict.fromkeys(NODES, ()), source=listing(o="a")).steps
+    restored = plan(**dict.fromkeys(NODES, listing(o=""))).steps
+    other_size = [ListedFile(f"{STEM}_s.jpg", 10, "s")]
+    undescribed = plan(**dict.fromkeys(NODES, listing(info="i", m="a")), source=other_size).steps
+    for steps in (copies, restored, undescribed):
+        assert [step.node for step in steps] == sorted(NODES)
+
+
+def test_a_size_beside_an_info_without_a_digest_is_not_undescribed():
+    """The info may be the one that describes it: its digest is restored first."""
+    east = listing(info="1", m="a")
+    west = [*listing(info=""), ListedFile(f"{STEM}_s.jpg", 10, "s")]
+    steps = plan(east=east, west=west).steps
+    assert RestoreDigest("west", Info(OF), "1") in steps
+    assert not [step for step in steps if isinstance(step, QuarantineInfo)]
+
+
+COLD = ColdTier(sizes="o", cold_nodes=("cold",))
+
+
+def test_a_mirror_of_an_offloaded_volume_gets_the_sizes_that_stay():
+    """Only a cold node gets the files that belong there."""
+    listings = {"cold": listing(o="o", m="m", info="i"), "east": [], "west": listing(info="i")}
+    plan_ = plan_shard(1, listings, complete=True, cold_tier=COLD)
+    assert {(step.node, step.file) for step in plan_.steps} == {
+        (node, file)
+        for node, file in [
+            ("east", Variant(OF, "m", "jpg")),
+            ("east", Info(OF)),
+            ("west", Variant(OF, "m", "jpg")),
+        ]
+    }
+    back = plan_shard(1, {"cold": [], "east": listing(o="o")}, complete=True, cold_tier=COLD)
+    assert [step.node for step in back.steps] == ["cold"]
+
+
+def test_an_info_of_an_offloaded_volume_is_never_quarantined():
+    """The sizes that it describes can be on the cold node only."""
+    listings = {"cold": listing(m="a"), "west": listing(info="1")}
+    steps = plan_shard(1, listings, complete=True, cold_tier=COLD).steps
+    assert not [step for step in steps if isinstance(step, QuarantineInfo)]
+    without = plan_shard(1, listings, complete=True).steps
+    assert [type(step) for step in without] == [QuarantineInfo]
 
 
 def test_the_json_name_of_every_step_is_fixed():
