@@ -51,7 +51,9 @@ DISK_FAULTS = tuple(
     for name in ("tombstone_race", "syscall_errors", "crash_states", "emptied_folders")
 )
 LIFECYCLE = (VALUES, f"{MASTER}/lifecycle/test_deletes.py", f"{MASTER}/caches/test_purging.py")
-PLANS = (VALUES, f"{MASTER}/repair/test_plan.py", f"{MASTER}/repair/test_executed_plans.py")
+PLANS = tuple(
+    f"{MASTER}/repair/test_{name}.py" for name in ("tasks", "plan", "executed_plans")
+)
 
 TARGETS = (
     # A URL opens what it was signed for, until it expires.
@@ -121,7 +123,7 @@ TARGETS = (
     Target("storagemaster/repair/plan.py", PLANS, (HISTORIES,)),
     Target("storagemaster/repair/steps.py", PLANS, (HISTORIES,)),
     Target("storagemaster/repair/tasks.py", PLANS, (HISTORIES,)),
-    Target("storagemaster/repair/reconcile.py", (*PLANS, HISTORIES), (PROBES,)),
+    Target("storagemaster/repair/reconcile.py", (VALUES, *PLANS, HISTORIES), (PROBES,)),
     Target(
         "storagemaster/repair/hinted_handoff.py",
         (VALUES, HISTORIES),
