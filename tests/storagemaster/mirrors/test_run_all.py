@@ -65,6 +65,28 @@ async def test_requests_that_hang_share_one_patience_after_the_first_success():
     assert clock() == pytest.approx(1 + 0.2 + PATIENCE + 0.2)
 
 
+async def test_each_request_is_given_up_after_its_own_patience():
+    """The shortest first, in whatever order a set of them is."""
+    loop, given_up = asyncio.get_running_loop(), {}
+
+    async def hanging(patience):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            given_up[patience] = loop.time()
+
+    patience = [8.0, 1.0, 3.0]
+    requests = [request_returning_after(0), *map(hanging, patience)]
+    await run_all(requests, patience_seconds=[PATIENCE, *patience])
+    assert given_up == pytest.approx({each: each for each in patience})
+
+
+async def test_every_request_has_a_patience():
+    """Another number of them is an error of the caller."""
+    with pytest.raises(ValueError, match="zip"):
+        await run_all([], patience_seconds=[PATIENCE])
+
+
 @pytest.mark.parametrize("after_seconds", [0, 0.5, 1.5])
 async def test_cancellation_cancels_requests_without_a_body(after_seconds):
     """A client that leaves takes its requests with it, and their cleanup completes."""
