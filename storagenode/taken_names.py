@@ -87,6 +87,5 @@ def raise_if_of_another(
 def _is_unfinished(place: Place, exists: Callable[[Place], bool]) -> bool:
     """Return True for a size without an info: the process that made it ended before the info."""
     file = place.file
-    if not isinstance(file, Variant) or file.is_original:
-        return False
-    return not exists(Place(Info(file.photo_version), place.hint_for))
+    assert isinstance(file, Variant)
+    return not file.is_original and not exists(Place(Info(file.photo_version), place.hint_for))

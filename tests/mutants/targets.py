@@ -51,9 +51,7 @@ DISK_FAULTS = tuple(
     for name in ("tombstone_race", "syscall_errors", "crash_states", "emptied_folders")
 )
 LIFECYCLE = (VALUES, f"{MASTER}/lifecycle/test_deletes.py", f"{MASTER}/caches/test_purging.py")
-PLANS = tuple(
-    f"{MASTER}/repair/test_{name}.py" for name in ("tasks", "plan", "executed_plans")
-)
+PLANS = tuple(f"{MASTER}/repair/test_{name}.py" for name in ("tasks", "plan", "executed_plans"))
 
 TARGETS = (
     # A URL opens what it was signed for, until it expires.
@@ -85,7 +83,7 @@ TARGETS = (
     ),
     Target("volumes/photo_id.py", (f"{VOLUMES}/test_photo_id.py",)),
     Target("volumes/version_files.py", (f"{VOLUMES}/test_version_files.py",)),
-    Target("storagenode/taken_names.py", PUBLISHED, DISK_FAULTS),
+    Target("storagenode/taken_names.py", (f"{NODE}/test_taken_names.py",), PUBLISHED),
     # What was acknowledged is durable, and nothing replaces it.
     Target("storagenode/disk/staging.py", PUBLISHED, DISK_FAULTS),
     Target("storagenode/disk/publishing.py", PUBLISHED, DISK_FAULTS),

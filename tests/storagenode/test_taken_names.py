@@ -1,0 +1,131 @@
+"""The decision about a taken name, for every kind of file."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from storagenode.protocol.errors import Conflict
+from storagenode.protocol.layout import Place
+from storagenode.taken_names import (
+    Resolution,
+    raise_if_of_another,
+    resolve_taken_name,
+    rival_places,
+)
+from volumes.photo_path import (
+    EXTENSIONS,
+    Attempt,
+    Failure,
+    Info,
+    PhotoTombstone,
+    PhotoVersion,
+    Variant,
+    VersionTombstone,
+)
+
+OF = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
+ORIGINAL, SIZE, INFO = Variant(OF, "o", "png"), Variant(OF, "m", "jpg"), Info(OF)
+TOMBSTONES = (VersionTombstone(OF), PhotoTombstone(OF.volume, OF.photo))
+RECORDS = (INFO, Failure(OF), Attempt(OF, 1))
+ALL = (ORIGINAL, SIZE, *RECORDS, *TOMBSTONES)
+
+
+def resolve(file, *, found, recorded, replaces="", is_earlier=False, existing=(), hint_for=None):
+    """Return the decision about a staged file with the digest "new"."""
+    return resolve_taken_name(
+        SimpleNamespace(digest="new", replaces=replaces),
+        Place(file, hint_for),
+        found=found,
+        recorded=recorded,
+        is_earlier=is_earlier,
+        exists=lambda place: place in existing,
+    )
+
+
+@pytest.mark.parametrize("file", ALL)
+def test_a_sound_file_with_the_same_bytes_stays(file):
+    """A later one never changes it."""
+    assert resolve(file, found="new", recorded="new") is Resolution.KEEP
+    assert resolve(file, found="new", recorded="new", replaces="new") is Resolution.KEEP
+
+
+@pytest.mark.parametrize("file", ALL)
+def test_the_earlier_second_of_a_delete_or_of_a_delivered_file_wins(file):
+    """Another upload of the same bytes does not change the second of the first."""
+    again = resolve(file, found="new", recorded="new", is_earlier=True)
+    assert (again is Resolution.REPLACE) == (file in TOMBSTONES)
+    delivered = resolve(file, found="new", recorded="new", replaces="new", is_earlier=True)
+    assert delivered is Resolution.REPLACE
+
+
+@pytest.mark.parametrize("file", ALL)
+def test_a_damaged_file_is_replaced(file):
+    """It goes to quarantine, unless the staged file has the same bytes."""
+    assert resolve(file, found="new", recorded=None) is Resolution.REPLACE
+    assert resolve(file, found="new", recorded="old") is Resolution.REPLACE
+    for recorded in (None, "old"):
+        damaged = resolve(file, found="x", recorded=recorded)
+        assert damaged is Resolution.QUARANTINE_AND_REPLACE
+
+
+@pytest.mark.parametrize("file", ALL)
+def test_the_named_file_is_replaced_and_quarantined(file):
+    """Repair names the digest of the file that gives way."""
+    replaced = resolve(file, found="old", recorded="old", replaces="old")
+    assert replaced is Resolution.QUARANTINE_AND_REPLACE
+
+
+@pytest.mark.parametrize("file", [*RECORDS, *TOMBSTONES])
+def test_a_record_made_twice_stays(file):
+    """Infos, failures, and tombstones are interchangeable."""
+    assert resolve(file, found="old", recorded="old", replaces="other") is Resolution.KEEP
+
+
+@pytest.mark.parametrize("hint_for", [None, "west-1"])
+def test_a_size_is_unfinished_until_its_info_exists(hint_for):
+    """Beside an info, other bytes are a conflict. The info of another place does not count."""
+    info, elsewhere = Place(INFO, hint_for), Place(INFO, "north-1")
+    options = {"found": "old", "recorded": "old", "hint_for": hint_for}
+    unfinished = resolve(SIZE, existing=[elsewhere], **options)
+    assert unfinished is Resolution.QUARANTINE_AND_REPLACE
+    with pytest.raises(Conflict, match="other bytes"):
+        resolve(SIZE, existing=[info], **options)
+
+
+def test_other_bytes_of_an_original_are_a_conflict():
+    """It is finished without an info."""
+    with pytest.raises(Conflict):
+        resolve(ORIGINAL, found="old", recorded="old")
+
+
+def test_an_original_has_its_other_formats_as_rivals():
+    """At its own place, live or as a hint; no other file has any."""
+    for hint_for in (None, "west-1"):
+        rivals = rival_places(Place(ORIGINAL, hint_for))
+        assert {each.file.ext for each in rivals} == set(EXTENSIONS) - {"png"}
+        assert {each.hint_for for each in rivals} == {hint_for}
+        assert {(each.file.photo_version, each.file.size) for each in rivals} == {(OF, "o")}
+    assert [rival_places(Place(file)) for file in ALL if file != ORIGINAL] == [()] * 6
+
+
+@pytest.mark.parametrize("ext", EXTENSIONS)
+@pytest.mark.parametrize("hint_for", [None, "west-1"])
+def test_an_info_of_another_original_is_refused(ext, hint_for):
+    """The original can have any format. One without a digest, or none, proves nothing."""
+    info = b'{"original": {"sha256": "described"}}'
+    place = Place(INFO, hint_for)
+
+    def check(digest):
+        digests = {Place(Variant(OF, "o", ext), hint_for): digest}
+        raise_if_of_another(info, place, digest_of=digests.get)
+
+    for digest in (None, "", "described"):
+        check(digest)
+    with pytest.raises(Conflict, match="another original"):
+        check("other")
+
+
+@pytest.mark.parametrize("info", [b"", b"{}", b"[]", b'{"original": 1}', b"\xff"])
+def test_an_info_that_describes_no_original_is_not_compared(info):
+    """A reader finds its fault."""
+    raise_if_of_another(info, Place(INFO), digest_of=lambda _: "other")
