@@ -10,14 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from permission_urls import FollowedKeys, KeyRingError
+from runtime.extras import needs_packages
 from runtime.log_format import add_log_option, configure_logs
-from runtime.server_extra import needs_server_packages
 from volumes.address import InvalidAddress, parse_address
 from volumes.cluster import Colo
 from volumes.config.cluster_file import load_cluster
 from volumes.config.config_reader import InvalidConfig
 
-with needs_server_packages("imageworker"):
+with needs_packages("imageworker"):
     import redis
 
     from imageworker.app import SizesWorker, sizes_workers

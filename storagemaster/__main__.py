@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 from permission_urls import FollowedKeys, KeyRingError, RevokedTokens
+from runtime.extras import needs_packages
 from runtime.log_format import add_log_option, configure_logs
 from runtime.malloc_tuning import tune_malloc
-from runtime.server_extra import needs_server_packages
 from volumes.cluster import Cluster, Master
 from volumes.config.cluster_file import load_cluster
 from volumes.config.config_reader import InvalidConfig
 
-with needs_server_packages("storagemaster"):
+with needs_packages("storagemaster"):
     import uvloop
 
     from storagemaster.app import running_master

@@ -10,16 +10,16 @@ import sys
 from pathlib import Path
 
 from permission_urls import FollowedKeys, KeyRingError
+from runtime.extras import needs_packages
 from runtime.log_format import add_log_option, configure_logs
 from runtime.malloc_tuning import tune_malloc
-from runtime.server_extra import needs_server_packages
 from storagenode.protocol.errors import BucketUnavailable, NodeError
 from storagenode.store import RootRefused
 from volumes.cluster import Cluster, Node, NodeId
 from volumes.config.cluster_file import load_cluster
 from volumes.config.config_reader import InvalidConfig
 
-with needs_server_packages("storagenode"):
+with needs_packages("storagenode"):
     import uvloop
 
     from storagenode.app import running_node

@@ -61,7 +61,7 @@ _FAILURES = {kind.exit_code: kind for kind in (Failure, WrongUsage, ClusterUnrea
 def to_click_exception(error: Exception) -> Failure:
     """Convert an error to the exception that ends the program."""
     from permission_urls import KeyRingError
-    from runtime.server_extra import describe_missing_package
+    from runtime.extras import describe_missing_package
     from volumes.config.config_reader import InvalidConfig
 
     if isinstance(error, ModuleNotFoundError) and (missing := describe_missing_package(error)):

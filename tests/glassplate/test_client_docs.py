@@ -5,14 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from glassplate import blocking, client
 from glassplate.cli.commands import get
-from glassplate.cli.main import main
 from glassplate.cli.views import health_warnings
 from glassplate.session import retries
 from glassplate.urls import photo_urls, references
+from tests.glassplate.application_files import export_application
 from tests.glassplate.live_cluster import jpeg
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,13 +23,7 @@ MODULES = [health_warnings, blocking, client, get, photo_urls, references, retri
 @pytest.fixture(name="folder", autouse=True)
 def _folder(cluster, tmp_path, monkeypatch, seeds):
     """Return the folder that the examples expect: a cluster's config, shop.toml, and a photo."""
-    config = cluster.root / "with-shop.toml"
-    config.write_text(cluster.config.read_text() + "\n[applications.shop]\n")
-    (tmp_path / "cluster.toml").symlink_to(config)
-    command = ["--cluster", str(config), "application", "export", "shop"]
-    command += ["--upload-url", "http://127.0.0.1:8083"]
-    (tmp_path / "shop.toml").touch(mode=0o600)
-    (tmp_path / "shop.toml").write_text(CliRunner().invoke(main, command).stdout)
+    export_application(cluster, tmp_path, "--upload-url", "http://127.0.0.1:8083")
     (tmp_path / "cat.jpg").write_bytes(jpeg(next(seeds), width=1200, height=900))
     monkeypatch.chdir(tmp_path)
     return tmp_path

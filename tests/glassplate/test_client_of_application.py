@@ -7,11 +7,10 @@ import urllib.request
 from datetime import timedelta
 
 import pytest
-from click.testing import CliRunner
 
 from glassplate import InvalidWebhook, NoKeys, NotAllowed, PhotoEvent, UsageError, blocking
-from glassplate.cli.main import main
 from permission_urls import Purpose, application_key, sign_webhook
+from tests.glassplate.application_files import export_application
 from tests.glassplate.conftest import QUICK
 from tests.glassplate.live_cluster import jpeg
 
@@ -19,18 +18,7 @@ from tests.glassplate.live_cluster import jpeg
 @pytest.fixture(name="export")
 def _export(cluster, tmp_path):
     """Return a function that exports the file of an application, and returns its path."""
-    config = tmp_path / "cluster.toml"
-    config.write_text(cluster.config.read_text() + "\n[applications.shop]\n")
-    (tmp_path / "keys.toml").symlink_to(cluster.root / "keys.toml")
-
-    def export(*options):
-        command = ["--cluster", str(config), "application", "export", "shop", *options]
-        path = tmp_path / "shop.toml"
-        path.touch(mode=0o600)
-        path.write_text(CliRunner().invoke(main, command).stdout)
-        return path
-
-    return export
+    return lambda *options: export_application(cluster, tmp_path, *options)
 
 
 @pytest.fixture(name="shop")

@@ -1,6 +1,6 @@
-"""The install without extras: the client and the command line work without server packages.
+"""Installs without some extras: the client alone, and the command line without server packages.
 
-Each test runs in a process of its own in which those packages cannot be imported.
+Each test runs in a process of its own in which the packages of the extras cannot be imported.
 """
 
 import subprocess
@@ -13,13 +13,9 @@ import pytest
 from packaging.requirements import Requirement
 
 from glassplate.cli.main import SECTIONS
-from runtime.server_extra import INSTALL_COMMAND, SERVER_MODULES
+from runtime.extras import EXTRA_MODULES, install_command
 
 ROOT = Path(__file__).resolve().parents[2]
-WITHOUT_SERVER_PACKAGES = f"""
-import runpy, sys
-sys.modules.update(dict.fromkeys({sorted(SERVER_MODULES)!r}))
-"""
 SERVER_COMMANDS = (["up"], ["proxy-config", "nginx"], ["drill", "node-killed"])
 CLIENT_COMMANDS = [
     command.name
@@ -34,22 +30,24 @@ SERVICES = (
 )
 
 
-def run_without(code, *arguments, cwd=None):
-    """Run code with the server packages blocked."""
-    command = [sys.executable, "-c", WITHOUT_SERVER_PACKAGES + code, *arguments]
+def run_without(code, *arguments, extras=("server",), cwd=None):
+    """Run code with the packages of some extras blocked."""
+    blocked = sorted(module for extra in extras for module in EXTRA_MODULES[extra])
+    before = f"import runpy, sys\nsys.modules.update(dict.fromkeys({blocked!r}))\n"
+    command = [sys.executable, "-c", before + code, *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False, cwd=cwd or ROOT
     )
 
 
-def run_module(module, *arguments, cwd=None):
-    """Run `python -m module` with the server packages blocked."""
+def run_module(module, *arguments, extras=("server",), cwd=None):
+    """Run `python -m module` with the packages of some extras blocked."""
     code = f"sys.path.insert(0, {str(ROOT)!r}); sys.argv[0] = {module!r}\n"
     code += f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
-    return run_without(code, *arguments, cwd=cwd)
+    return run_without(code, *arguments, extras=extras, cwd=cwd)
 
 
-def test_the_client_is_built_without_server_packages():
+def test_the_client_needs_no_extra():
     """Both clients open and close, and no module of the services' own packages is missing."""
     done = run_without(
         "import asyncio, glassplate, glassplate.blocking\n"
@@ -58,9 +56,19 @@ def test_the_client_is_built_without_server_packages():
         "        pass\n"
         "asyncio.run(main())\n"
         "with glassplate.blocking.Client('http://127.0.0.1:9', token='x'):\n"
-        "    pass\n"
+        "    pass\n",
+        extras=EXTRA_MODULES,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_command_line_without_its_extra_says_what_to_install():
+    """Two lines instead of a traceback."""
+    done = run_module("glassplate", "put", "cat.jpg", extras=EXTRA_MODULES)
+    assert done.returncode == 2
+    missing, fix = done.stderr.splitlines()
+    assert missing == "glassplate: the cli packages are not installed: no module click"
+    assert fix == "Run: pip install 'glassplate[cli]'"
 
 
 @pytest.mark.parametrize("name", ["", *CLIENT_COMMANDS])
@@ -78,7 +86,7 @@ def test_a_server_command_says_what_to_install(command, tmp_path):
     assert done.returncode == 2
     missing, fix = done.stderr.splitlines()
     assert missing.startswith("glassplate: the server packages are not installed: no module ")
-    assert fix == f"Run: {INSTALL_COMMAND}"
+    assert fix == f"Run: {install_command('server')}"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -90,26 +98,28 @@ def test_a_service_says_what_to_install(command, tmp_path):
     assert done.returncode == 2
     missing, fix = done.stderr.splitlines()
     assert missing.startswith(f"{module}: the server packages are not installed: no module ")
-    assert fix == f"Run: {INSTALL_COMMAND}"
+    assert fix == f"Run: {install_command('server')}"
 
 
 def test_another_missing_module_keeps_its_traceback():
     """Installing the extra would not help if a module of the project itself is missing."""
     done = run_without(
-        "from runtime.server_extra import needs_server_packages\n"
-        "with needs_server_packages('x'):\n"
+        "from runtime.extras import needs_packages\n"
+        "with needs_packages('x'):\n"
         "    import volumes.not_there\n"
     )
     assert "ModuleNotFoundError: No module named 'volumes.not_there'" in done.stderr
 
 
-def test_the_list_of_modules_is_that_of_the_extra():
+@pytest.mark.parametrize("extra", EXTRA_MODULES)
+def test_the_list_of_modules_is_that_of_the_extra(extra):
     """Every package of the extra is listed by its module, and no package of the base install is."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     distributions = packages_distributions()
-    listed = {d.lower() for module in SERVER_MODULES for d in distributions[module]}
-    extra = {Requirement(line).name for line in project["optional-dependencies"]["server"]}
+    listed = {d.lower() for module in EXTRA_MODULES[extra] for d in distributions[module]}
+    packages = {Requirement(line).name for line in project["optional-dependencies"][extra]}
     base = {Requirement(line).name for line in project["dependencies"]}
-    # botocore comes with boto3, and is imported by its own name.
-    assert {name.replace("_", "-") for name in listed} - {"botocore"} == extra
-    assert not extra & base
+    # botocore comes with boto3, and is imported by its own name. One extra can include another.
+    found = {name.replace("_", "-") for name in listed} - {"botocore"}
+    assert found == packages - {"glassplate"}
+    assert not packages & base
