@@ -43,16 +43,16 @@ RUN_SECONDS = 1
 # Runs differ by a fifth on a machine with other load.
 RUNS = 31
 
-HIT_FLOOR = 0.75
+HIT_FLOOR = 0.85
 VARNISH_FLOOR = 0.90
 # A full check at each hit. This floor only detects regressions.
 VARNISH_OTHER_FLOOR = 0.60
-NODE_FLOOR = 0.60
+NODE_FLOOR = 0.80
 SEAWEED_FLOOR = 2.0
 # A hit of the chain is a hit of its nginx. A miss includes a verified read of a node, which plain
 # nginx does not do, so its floor is only a lower bound.
-CHAIN_HIT_FLOOR = 0.75
-CHAIN_MISS_FLOOR = 0.01
+CHAIN_HIT_FLOOR = 0.85
+CHAIN_MISS_FLOOR = 0.07
 
 
 @dataclass(frozen=True, slots=True)

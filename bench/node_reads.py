@@ -15,7 +15,7 @@ from bench.wrk import write_paths
 from volumes.cluster import NodeId
 
 NAME = "verified reads of a node, against bare aiohttp from memory"
-FLOOR = 0.50
+FLOOR = 0.80
 SECONDS = 2
 RUNS = 15
 NODE = NodeId("east-1")
