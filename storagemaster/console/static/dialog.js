@@ -56,7 +56,9 @@ function show(dialog, first, whenClosed) {
     whenClosed();
   };
   // A click beside the dialog keeps everything as it is.
-  dialog.onclick = (event) => event.target === dialog && dialog.close("keep");
+  dialog.onclick = (event) => {
+    if (event.target === dialog) dialog.close("keep");
+  };
   document.body.append(dialog);
   dialog.showModal();
   first.focus();
@@ -103,7 +105,9 @@ export function menuButton(label, name, items, note) {
     else all[(to + all.length) % all.length].focus();
     event.preventDefault();
   };
-  around.onfocusout = (event) => !around.contains(event.relatedTarget) && close(false);
+  around.onfocusout = (event) => {
+    if (!around.contains(event.relatedTarget)) close(false);
+  };
   return around;
 }
 

@@ -12,6 +12,8 @@ export const title = "Photo";
 export const scope = "read";
 
 const SHOWN_PIXELS = 560;
+const LOGGED_DAYS = 30;
+const ACTS = { delete: "Deleted", revoke: "Revoked", undelete: "Undeleted", regenerate: "Sizes made again", upload: "Uploaded" };
 const LIFETIMES = [["For ever", ""], ["For 1 hour", "1h"], ["For 1 day", "1d"]];
 
 export async function render(context) {
@@ -19,10 +21,11 @@ export async function render(context) {
   const [volume, photo, version] = parts;
   const reference = parts.join("/");
   const path = `/photos/${reference}`;
-  const [status, explanation, sizes] = await whileLoading(main, Promise.all([
+  const [status, explanation, sizes, log] = await whileLoading(main, Promise.all([
     get(path, { signal }).catch((problem) => deletedOr(problem, { volume, photo, version })),
     may("admin") ? get(`/explanations/${volume}/${photo}`, { signal }) : null,
     get("/capabilities", { signal }).then((all) => all.sizes),
+    may("audit") ? logOf(volume, photo, signal) : [],
   ]), () => frames("photos-frames", 2));
   main.replaceChildren();
   const rows = explanation ? copiesOf(explanation, version) : [];
@@ -33,7 +36,7 @@ export async function render(context) {
   if (!isGone) show.append(shown(status, photo));
   show.append(sentence(rows, status, explanation));
   const facts = h("div", { class: "facts" });
-  if (explanation) facts.append(copies(rows, explanation), history(explanation, status, version));
+  if (explanation) facts.append(copies(rows, explanation), history(explanation, status, version, log));
   else facts.append(h("section", {}, h("h2", {}, "Copies and history"), h("p", { class: "line" }, "Your token does not show them: they need the scope admin.")));
   main.append(
     head(volume, reference, status, path, signal),
@@ -46,6 +49,15 @@ export async function render(context) {
       if (isSame && !document.querySelector("dialog")) context.again();
     });
   }
+}
+
+// The audit log of a photo; nothing where the token may not read it, as one for some volumes.
+async function logOf(volume, photo, signal) {
+  const first = new Date(Date.now() - LOGGED_DAYS * 86_400_000).toISOString().slice(0, 10);
+  const query = { photo: `${volume}/${photo}`, since: first };
+  const pages = await Promise.all(["acts", "uploads"].map((kind) =>
+    get("/audit", { query: { ...query, kind }, signal }).catch(() => ({ entries: [] }))));
+  return pages.flatMap((page) => page.entries);
 }
 
 function deletedOr(problem, { volume, photo, version }) {
@@ -94,13 +106,18 @@ function copies(rows, explanation) {
     made, h("p", { class: "small" }, `${count(sized, "file")} of this photo, with its sizes, on all nodes together.`));
 }
 
-function history(explanation, status, version) {
+function history(explanation, status, version, log) {
   const items = explanation.versions.map((each) => {
     const words = { ready: "all sizes made", pending: "its sizes are being made", failed: `no sizes: ${each.reason}`, gone: "revoked or deleted; its URLs answer 410" }[each.state] ?? each.reason;
     return { at: each.stored_seconds, text: [`Version `, h("code", {}, each.version), each.version === version ? " (this one): " : ": ", words] };
   });
   const trash = new Set(explanation.copies.filter((each) => each.location === "trash").map((each) => each.path.split("/")[1]));
   for (const day of trash) items.unshift({ at: null, day, text: ["Files went to the trash"] });
+  for (const each of log) {
+    const result = each.result === "done" ? "" : `: ${each.result}`;
+    items.push({ at: Date.parse(each.time) / 1000, text: [`${ACTS[each.act] ?? each.act}${result}, by `, h("code", {}, each.caller), ` of ${each.application}`] });
+  }
+  items.sort((one, other) => (other.at ?? Infinity) - (one.at ?? Infinity));
   if (status.info?.captured) items.push({ at: null, day: status.info.captured.replace("T", " "), text: ["Taken", status.info.camera ? ` with ${status.info.camera}` : ""] });
   return h("section", {}, h("h2", {}, "History"),
     h("ul", { class: "timeline" }, items.map((item) => h("li", {}, h("time", {}, item.day ?? time(item.at)), h("span", {}, item.text)))));

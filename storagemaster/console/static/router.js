@@ -134,6 +134,7 @@ async function visit() {
   const page = pageOf(location.pathname);
   if (!page) return go(HOME);
   const { signal } = leaving;
+  main.setAttribute("aria-busy", "true");
   for (const link of document.querySelectorAll("nav a")) {
     const isHere = link.pathname === `/console/${page.name}`;
     if (isHere) link.setAttribute("aria-current", "page");
@@ -145,7 +146,6 @@ async function visit() {
   main.replaceChildren();
   main.className = page.module;
   const may = (each) => session.scopes.includes(each);
-  if (scope && !may(scope)) return main.replaceChildren(...notAllowed(title, scope));
   const context = {
     main, session, may, go, signal,
     parts: page.parts,
@@ -154,12 +154,14 @@ async function visit() {
     again: visit,
   };
   try {
-    await render(context);
+    if (scope && !may(scope)) main.replaceChildren(...notAllowed(title, scope));
+    else await render(context);
   } catch (problem) {
     if (signal.aborted || problem.status === 401) return;
     if (!(problem instanceof api.Problem)) console.error(problem);
     main.replaceChildren(h("h1", {}, title), problemNotice(problem, visit));
   }
+  if (!signal.aborted) main.removeAttribute("aria-busy");
 }
 
 function go(path) {
