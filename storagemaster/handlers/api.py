@@ -154,7 +154,7 @@ class Api:
                 resource.add_route("HEAD", handlers["GET"])
             if "OPTIONS" not in handlers:
                 resource.add_route("OPTIONS", options)
-        self._console.add_routes(application)
+        self._console.add_routes(application, self._auditing)
         application.on_response_prepare.extend(
             (
                 _name_server,

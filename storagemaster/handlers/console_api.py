@@ -16,13 +16,16 @@ from storagemaster.console.static import INDEX, PAGES, StaticFiles
 from storagemaster.console.stream import StatusFeed, stream_to_console
 from storagemaster.errors import BadArgument, NotAuthorized
 from storagemaster.events.events import Events
-from storagemaster.handlers.authorization import Authorization
+from storagemaster.handlers.auditing import TARGET, Auditing
+from storagemaster.handlers.authorization import CALLER, Authorization
+from storagemaster.wire import Access, Route
 from volumes.json_text import parse_json
 
 SIGN_IN_BYTES_MAX = 4096
 HOME = "/console/photos"
 STREAM = "/console/stream"
 SESSION = "/console/session"
+SIGN_IN = Route("POST", SESSION, Access.OPEN, act="sign-in")
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -48,8 +51,8 @@ class ConsoleApi:
         self._cluster = cluster
         self._address_of = address_of
 
-    def add_routes(self, application: web.Application) -> None:
-        """Add the routes to an application."""
+    def add_routes(self, application: web.Application, auditing: Auditing) -> None:
+        """Add the routes to an application. Sign-ins are in the audit log, also refused ones."""
         pages = "|".join(PAGES)
         application.router.add_routes(
             [
@@ -59,7 +62,7 @@ class ConsoleApi:
                 web.get(f"/console/{{page:({pages})(/.*)?}}", self.page),
                 web.get("/console/static/{name}", self.static),
                 web.get(SESSION, self.session, allow_head=False),
-                web.post(SESSION, self.sign_in),
+                web.post(SESSION, auditing.audited(SIGN_IN, self.sign_in)),
                 web.delete(SESSION, self.sign_out),
                 web.get(STREAM, self.stream, allow_head=False),
                 web.get("/console/samples", self.samples),
@@ -98,7 +101,8 @@ class ConsoleApi:
                 token = sessions.token_of_link(text)
             case _:
                 raise BadArgument('send {"token": "gp2..."}')
-        self._authorization.caller_with(token)
+        request[CALLER] = self._authorization.caller_with(token)
+        request[TARGET] = "console"
         text, session = sessions.begin(token)
         response = web.json_response(self._document(session), status=201, headers=_NO_STORE)
         sessions.set_cookie(request, response, text, session)

@@ -74,6 +74,18 @@ async def test_a_session_permits_what_its_token_permits(cluster):
     assert described["ends_seconds"] == pytest.approx(time.time() + 12 * 3600, abs=60)
 
 
+async def test_sign_ins_are_in_the_audit_log(cluster):
+    """Each has the id of the token, and a refused one has none."""
+    token = new_token(SCOPES)
+    async with browser(cluster) as session:
+        await sign_in(session, token)
+        async with session.post("/console/session", json={"token": "gp2.a.b.c"}) as response:
+            assert response.status == 401
+    log = await cluster.master.request("GET", "/audit?act=sign-in")
+    [entry] = log.document["entries"]
+    assert (entry["caller"], entry["target"], entry["result"]) == (token.id, "console", "done")
+
+
 async def test_a_script_cannot_read_the_cookie(cluster):
     """It is for this site only, and has the prefix that only https can set behind https."""
     async with browser(cluster) as session:
