@@ -1,11 +1,14 @@
 """Parsers of metadata."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, IptcImagePlugin
 
-from imageworker.pixels.formats import AVIF, JPEG, WEBP, PhotoFormat
+from imageworker.pixels.formats import AVIF, HEIC, JPEG, WEBP, PhotoFormat
 from imageworker.pixels.metadata import (
     CREDIT_LENGTH_MAX,
     TEXT_LENGTH_MAX,
@@ -159,3 +162,71 @@ def test_an_iptc_parser_that_fails_costs_no_exif(monkeypatch: pytest.MonkeyPatch
     exif = Image.Exif()
     exif[ExifTags.Base.Artist] = "Jan"
     assert _of(exif).artist == "Jan"
+
+
+def _image(exif: bytes | None = None, **options: Any) -> Any:
+    """Return the parts of a loaded photo that are read."""
+    return SimpleNamespace(info={} if exif is None else {"exif": exif}, **options)
+
+
+def _exif(tag: int, value: Any) -> bytes:
+    exif = Image.Exif()
+    exif[tag] = value
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("photo_format", "options", "orientation"),
+    [(JPEG, {}, 6), (AVIF, {"orientation": 3}, 3), (AVIF, {}, 1), (HEIC, {}, 1)],
+)
+def test_the_container_of_avif_and_heic_decides_the_orientation(
+    photo_format: PhotoFormat, options: dict[str, int], orientation: int
+) -> None:
+    """EXIF decides it everywhere else."""
+    image = _image(_exif(ExifTags.Base.Orientation, 6), **options)
+    assert read_metadata(b"", image, photo_format).orientation == orientation
+
+
+@pytest.mark.parametrize(
+    ("exif", "is_readable"),
+    [(None, True), (b"", True), (_exif(ExifTags.Base.Artist, "Ada"), True), (b"garbage", False)],
+)
+def test_only_metadata_that_is_there_is_unreadable(
+    exif: bytes | None, *, is_readable: bool
+) -> None:
+    """A photo without metadata has nothing to read."""
+    assert read_metadata(b"", _image(exif), JPEG).is_readable is is_readable
+
+
+def test_a_photo_that_says_nothing_has_the_defaults() -> None:
+    """It is upright and in sRGB."""
+    found = read_metadata(b"", _image(), JPEG)
+    assert found == Metadata()
+    assert (found.orientation, found.is_adobe_rgb, found.is_readable) == (1, False, True)
+
+
+def test_a_text_has_at_most_100_characters_and_a_credit_200() -> None:
+    """Only so many bytes are read, whatever characters are removed."""
+    assert parse_text("x" * 300) == "x" * 100
+    credited = read_metadata(b"", _image(_exif(ExifTags.Base.Artist, "x" * 300)), JPEG)
+    assert credited.artist == "x" * 200
+    assert parse_text(b"\1" * 799 + b"x") == "x"
+    assert parse_text(b"\1" * 800 + b"x") is None
+
+
+@pytest.mark.parametrize(
+    ("records", "artist", "copyright_"),
+    [
+        ({(2, 80): b"Ada"}, "Ada", None),
+        ({(2, 110): b"Agency"}, "Agency", None),
+        ({(2, 80): [b"Ada", b"Bea"], (2, 110): b"Agency"}, "Ada", None),
+        ({(2, 116): b"2024"}, None, "2024"),
+    ],
+)
+def test_each_iptc_record_is_found(
+    monkeypatch: pytest.MonkeyPatch, records: Any, artist: str | None, copyright_: str | None
+) -> None:
+    """The first by-line comes before the credit line."""
+    monkeypatch.setattr(IptcImagePlugin, "getiptcinfo", lambda _: records)
+    found = read_metadata(b"", _image(), JPEG)
+    assert (found.artist, found.copyright) == (artist, copyright_)
