@@ -77,7 +77,8 @@ class Watched:
         config.write_text(
             f"sentinel monitor photos {HOST} {self.primary_port} 1\n"
             f"sentinel auth-pass photos {PASSWORD}\n"
-            "sentinel down-after-milliseconds photos 500\n"
+            # The test itself begins the failover: a busy machine looks like a dead primary.
+            "sentinel down-after-milliseconds photos 600000\n"
             "sentinel failover-timeout photos 5000\n"
         )
         login = ["--requirepass", PASSWORD, "--masterauth", PASSWORD]
@@ -110,6 +111,13 @@ class Watched:
             each["port"] == self.replica_port and each["master-link-status"] == "ok"
             for each in sentinel.sentinel_slaves("photos")
         )
+
+    def begins_failover(self, sentinel):
+        """Begin the failover; return True if it has begun."""
+        try:
+            return sentinel.sentinel_failover("photos")
+        except redis.ResponseError as error:
+            return str(error).startswith("INPROG")
 
     def is_failed_over(self, sentinel):
         """Return True if the replica has taken over."""
@@ -153,6 +161,7 @@ async def test_clients_reconnect_when_the_primary_is_killed(watched):
         assert run_job(worker) == 5
         assert await relay.ping()
         watched.primary.kill()
+        await asyncio.to_thread(watched.wait_until, watched.begins_failover)
         await asyncio.to_thread(watched.wait_until, watched.is_failed_over)
         await enqueue_until_accepted(queue, ORIGINALS[1])
         assert await queue.position(ORIGINALS[1]) is not None
