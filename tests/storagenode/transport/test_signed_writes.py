@@ -23,6 +23,7 @@ FIELDS = {
     "serial": "0",
     "day": "2026-01-01",
     "partial": "01jd3x8m2c9qp4k7_3fz8qd_9_9",
+    "file": "2026-01-01.acts",
 }
 SIGNED = [route for route in routes.ROUTES if route.signed is not Signed.NOTHING]
 
