@@ -206,7 +206,7 @@ def test_a_photo_that_says_nothing_has_the_defaults() -> None:
 
 
 def test_a_text_has_at_most_100_characters_and_a_credit_200() -> None:
-    """Only so many bytes are read, whatever characters are removed."""
+    """Eight bytes for each character are read, whatever is removed from them."""
     assert parse_text("x" * 300) == "x" * 100
     credited = read_metadata(b"", _image(_exif(ExifTags.Base.Artist, "x" * 300)), JPEG)
     assert credited.artist == "x" * 200

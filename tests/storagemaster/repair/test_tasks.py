@@ -114,7 +114,9 @@ def test_progress_counts_steps_and_bytes():
     assert progress.seconds_left(now_seconds=106.0) == 6.0
     progress.count(Task((steps[2],)))
     assert progress.seconds_left(now_seconds=112.0) == 4.0
-    assert RepairProgress().seconds_left(now_seconds=5.0) == 0.0
+    nothing = RepairProgress()
+    assert nothing == RepairProgress.start([], now_seconds=0.0)
+    assert nothing.seconds_left(now_seconds=5.0) == 0.0
 
 
 def begin_times(tasks, *, bytes_per_second, pauses=()):
@@ -152,7 +154,8 @@ def test_a_pause_saves_a_second_of_budget_and_no_more():
 
 
 def test_small_files_cost_a_disk_as_much_as_larger_ones():
-    """Each step of a task counts."""
+    """Each step of a task counts as 64 KiB."""
+    assert STEP_BYTES_MIN == 65_536
     task = Task((copy(1),) * 10)
     assert begin_times([task] * 3, bytes_per_second=10 * STEP_BYTES_MIN) == [0, 0, 1]
     large = Task((copy(2 * STEP_BYTES_MIN),) * 2)

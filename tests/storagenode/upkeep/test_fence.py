@@ -44,6 +44,23 @@ def test_a_fence_times_out(fence, clock):
     assert not fence.is_fenced(1)
 
 
+def test_a_lifted_fence_serves_at_once(fence):
+    """Also before its time-out, and only that volume."""
+    assert fence.lift(1, serial=fence.serial)
+    assert not fence.is_fenced(1)
+    assert fence.is_fenced(2)
+
+
+def test_a_stall_shows_in_the_status_before_the_next_read(fence, clock):
+    """A storagemaster must not take the fence for lifted."""
+    for volume in (1, 2, 8):
+        fence.lift(volume, serial=fence.serial)
+    serial = fence.serial
+    clock.advance(STALL_SECONDS + 0.1)
+    assert fence.fenced_volumes == (1, 2, 8)
+    assert fence.serial != serial
+
+
 def test_a_time_out_proves_nothing(fence, clock):
     """The node knows what it lacks only when a storagemaster has lifted the fence."""
     run_for(fence, clock, FENCE_SECONDS_MAX + 1)
