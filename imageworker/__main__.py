@@ -24,6 +24,7 @@ with needs_packages("imageworker"):
     from imageworker.queue.metrics import JobMetrics
 
 RECONNECT_SECONDS = 1.0
+METRICS_ADDRESS = "127.0.0.1:9170"
 
 log = logging.getLogger("imageworker")
 
@@ -33,7 +34,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="imageworker", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="path of cluster.toml")
     parser.add_argument("--colo", required=True, help="colo to read originals from first")
-    parser.add_argument("--metrics", metavar="HOST:PORT", help="address that serves GET /metrics")
+    parser.add_argument(
+        "--metrics",
+        metavar="HOST:PORT",
+        default=METRICS_ADDRESS,
+        help="address that serves GET /metrics, or off; the next free port if it is in use "
+        "(default: %(default)s)",
+    )
     add_log_option(parser)
     arguments = parser.parse_args()
     configure_logs(arguments.log, role="imageworker", id_=f"{arguments.colo}-{os.getpid()}")
@@ -42,7 +49,7 @@ def main() -> int:
         keys = FollowedKeys(Path(cluster.keys_file))
         signal.signal(signal.SIGHUP, lambda *_: keys.check_now())
         metrics = JobMetrics()
-        if arguments.metrics:
+        if arguments.metrics != "off":
             metrics.serve(parse_address(arguments.metrics))
     except (InvalidConfig, InvalidAddress, KeyRingError, OSError) as error:
         sys.stderr.write(f"imageworker: {error}\n")

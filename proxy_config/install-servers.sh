@@ -50,7 +50,7 @@ missing_of() {
   local -a wanted=(nginx libnginx-mod-http-lua varnish varnish-vmod-digest memcached)
   local package
   case "$1" in
-    test) wanted+=(wrk strace libfaketime nodejs php-cli ruby chromium) ;;
+    test) wanted+=(wrk strace libfaketime nodejs php-cli ruby chromium prometheus) ;;
     compose) wanted=(podman runc netavark aardvark-dns iptables debootstrap) ;;
     venv) wanted=("$(venv_package)") ;;
   esac
@@ -75,6 +75,7 @@ is_present() {
     python*-venv) "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     php-cli) command -v php >/dev/null ;;
+    prometheus) command -v promtool >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -100,6 +101,7 @@ loss_of() {
     nodejs | php-cli | ruby) echo "tests of the examples in docs/formats cannot run" ;;
     podman | runc | netavark | aardvark-dns | iptables) echo "compose.yaml cannot be run" ;;
     debootstrap) echo "images cannot be built without a registry" ;;
+    prometheus) echo "tests of the alerts cannot run" ;;
     chromium) echo "tests of pages cannot run" ;;
     python*-venv) echo "Python cannot create a virtual environment" ;;
   esac
@@ -174,7 +176,7 @@ keep_from_boot() {
   command -v systemctl >/dev/null || return 0
   for package in "$@"; do
     case "$package" in
-      nginx | memcached) services+=("$package") ;;
+      nginx | memcached | prometheus) services+=("$package") ;;
       varnish) services+=(varnish varnishncsa) ;;
     esac
   done

@@ -38,6 +38,7 @@ _SCRIPTS = (
     "reproxy.lua",
     "purge.lua",
     "sessions.lua",
+    "counters.lua",
     "resolve.lua",
     "nodes.lua",
 )

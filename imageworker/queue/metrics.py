@@ -1,6 +1,7 @@
 """Prometheus metrics of a worker: jobs by queue and outcome, and the processing time."""
 
 import contextlib
+import errno
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from volumes.address import Address
 log = logging.getLogger(__name__)
 
 SLOW_SECONDS = 1.0
+WORKERS_MAX = 64
 _NORMAL_OUTCOMES = frozenset({"ready", "already_done"})
 BUCKETS_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 OTHER_QUEUE = "other"
@@ -59,10 +61,25 @@ class JobMetrics:
             if seconds > SLOW_SECONDS or outcome not in _NORMAL_OUTCOMES:
                 log.info("a job of queue %s: %s in %.1f s", queue_name, outcome, seconds)
 
-    def serve(self, address: Address) -> None:
-        """Serve `GET /metrics` at an address until the process exits.
+    def serve(self, address: Address) -> Address:
+        """Serve `GET /metrics` until the process exits; return the address.
+
+        It has the given port or the next free one, so that workers of one machine need no ports of
+        their own.
 
         Raises:
-            OSError: The address is in use.
+            OSError: The host is not one of this machine, or `WORKERS_MAX` ports are in use.
         """
-        start_http_server(address.port, address.host, registry=self.registry)
+        for port in range(address.port, address.port + WORKERS_MAX):
+            try:
+                start_http_server(port, address.host, registry=self.registry)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                log.info("metrics are at http://%s:%d/metrics", address.host, port)
+                return Address(address.host, port)
+        raise OSError(
+            errno.EADDRINUSE,
+            f"the {WORKERS_MAX} ports from {address} on are in use; name another with --metrics",
+        )

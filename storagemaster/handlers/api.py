@@ -41,6 +41,7 @@ from storagemaster.lifecycle.deletes import Deletes
 from storagemaster.lifecycle.revokes import Revokes
 from storagemaster.operations.cluster_status import ClusterStatus
 from storagemaster.operations.metrics import CONTENT_TYPE, MasterMetrics
+from storagemaster.operations.recent_status import RecentStatus
 from storagemaster.photos.batch_lookup import BatchLookup, unknown_entry
 from storagemaster.photos.photos import Photos
 from storagemaster.photos.recent_listing import RecentListing, parse_before
@@ -100,6 +101,7 @@ class Api:
         self._bundles = bundles
         self._repairs = repairs
         self._status = status
+        self._recent_status = RecentStatus(status.document)
         self._events = events
         self._metrics = metrics
         self._handlers: Mapping[wire.Route, Handler] = {
@@ -291,7 +293,7 @@ class Api:
 
     async def metrics(self, _: web.Request) -> web.Response:
         """Return metrics for Prometheus, which can send a token."""
-        body = self._metrics.render(await self._status.document())
+        body = self._metrics.render(await self._recent_status.document())
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     async def health(self, _: web.Request) -> web.Response:

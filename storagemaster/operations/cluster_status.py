@@ -139,6 +139,7 @@ def _node(node: Node, view: NodeView) -> dict[str, Any]:
         "total_bytes": view.status.total_bytes if view.status else None,
         "accepts_new_photos": view.accepts_new_photos,
         "pending_hints": view.status.hints if view.status else None,
+        "hints_age_seconds": view.status.hints_age_seconds if view.status else None,
         "fenced_volumes": list(view.status.fenced) if view.status else [],
     }
 

@@ -105,6 +105,11 @@ def status_metrics(status: Mapping[str, Any]) -> list[Metric]:
             "Number of volumes that were not compared and swept since their last fault.",
             sum(len(wait["volumes"]) for wait in status["waits"]),
         ),
+        (
+            "glassplate_under_mirrored_files",
+            "Number of files known to lack a copy: hints, and steps left or failed of repairs.",
+            status["pending_hints"] + repair["steps_left"] + repair["failed_total"],
+        ),
         ("glassplate_alerts", "Number of alerts in the status.", len(status["alerts"])),
     ):
         if value is not None:
@@ -127,6 +132,11 @@ def _node_metrics(status: Mapping[str, Any]) -> list[Metric]:
         "Number of files that the node holds for other nodes.",
         labels=by_node,
     )
+    hints_age = GaugeMetricFamily(
+        "glassplate_oldest_hint_age_seconds",
+        "Time since the node last held no hint, in seconds; 0 without hints.",
+        labels=by_node,
+    )
     readable = GaugeMetricFamily(
         "glassplate_node_readable",
         "1 if the node's read port responds, 0 otherwise.",
@@ -140,7 +150,8 @@ def _node_metrics(status: Mapping[str, Any]) -> list[Metric]:
             suspect.add_metric(labels, float(bool(node["reason"])))
         if node["pending_hints"] is not None:
             hints.add_metric(labels, node["pending_hints"])
-    return [up, readable, suspect, hints]
+            hints_age.add_metric(labels, node["hints_age_seconds"])
+    return [up, readable, suspect, hints, hints_age]
 
 
 def _edge_up(status: Mapping[str, Any]) -> Metric:

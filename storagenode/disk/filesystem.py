@@ -7,9 +7,11 @@ decide what an error means for a photo. Only a failed fsync has a class of its o
 import errno
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Protocol
 
+from runtime.histogram import Histogram
 from storagenode.disk.direct_io import write_direct
 from storagenode.disk.syncfs import sync_file_system
 from storagenode.open_file import FileStat
@@ -21,6 +23,7 @@ STAGED_MODE = 0o600
 # The group is for an edge on the node's machine that reads the disk.
 FINAL_MODE = 0o440
 DIRECTORY_MODE = 0o750
+FSYNC_BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 
 class FsyncFailed(OSError):
@@ -127,6 +130,10 @@ class DiskFileSystem:
         self._marker = str(root / NODE_MARKER)
         self._syncing = threading.Lock()
         self._sync_error: int | None = None
+        self.fsync_seconds = {
+            kind: Histogram(FSYNC_BUCKETS_SECONDS) for kind in ("file", "directory", "disk")
+        }
+        """Durations of fsyncs by what they make durable."""
 
     def close_root(self) -> None:
         """Close the root. No other call may follow."""
@@ -171,7 +178,7 @@ class DiskFileSystem:
 
     def fsync(self, handle: int) -> None:
         """Fsync the file."""
-        _fsync(handle)
+        _fsync(handle, self.fsync_seconds["file"])
 
     def drop_cache(self, handle: int) -> None:
         """Drop the clean pages of the file."""
@@ -224,7 +231,7 @@ class DiskFileSystem:
         """Fsync a directory. The root is `.`."""
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._root)
         try:
-            _fsync(handle)
+            _fsync(handle, self.fsync_seconds["directory"])
         finally:
             os.close(handle)
 
@@ -235,10 +242,12 @@ class DiskFileSystem:
         """
         with self._syncing:
             if self._sync_error is None:
+                started = time.perf_counter()
                 try:
                     sync_file_system(self._root)
                 except OSError as error:
                     self._sync_error = error.errno
+                self.fsync_seconds["disk"].observe(time.perf_counter() - started)
             if self._sync_error is not None:
                 raise FsyncFailed(self._sync_error, os.strerror(self._sync_error))
 
@@ -315,8 +324,11 @@ class DiskFileSystem:
             return False
 
 
-def _fsync(handle: int) -> None:
+def _fsync(handle: int, durations: Histogram) -> None:
+    started = time.perf_counter()
     try:
         os.fsync(handle)
     except OSError as error:
         raise FsyncFailed(error.errno, error.strerror) from error
+    finally:
+        durations.observe(time.perf_counter() - started)

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+from collections import Counter
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
@@ -54,6 +55,8 @@ class DiskHealth:
         self._volumes = volumes
         self.reserve = reserve_of(file_system.space())
         self.suspect_reason = ""
+        self.errors: Counter[str] = Counter()
+        """Number of errors of writes by their name, such as EIO."""
 
     def check_writable(self) -> None:
         """Raise `DiskSuspect` if the disk must not be written to."""
@@ -116,6 +119,7 @@ class DiskHealth:
         try:
             yield
         except OSError as error:
+            self.errors[errno.errorcode.get(error.errno or 0, "unknown")] += 1
             if isinstance(error, FsyncFailed) or error.errno in _SUSPECT:
                 self.suspect_reason = str(error)
                 raise DiskSuspect(f"disk write failed: {error}") from error

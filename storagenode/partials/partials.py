@@ -26,6 +26,7 @@ from storagenode.protocol.errors import BadRequest, Conflict, NotFound, OutOfSpa
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place
 from storagenode.protocol.partials import PARTIALS, Partial, parse_partial
+from storagenode.store import Space
 
 PARTIALS_MAX = 20_000
 # A client that lost the URL begins again with its key. One ticket must not fill the disk.
@@ -34,6 +35,10 @@ BYTES_FRACTION_MAX = 0.05
 BYTES_MAX = 50_000_000_000
 # Ending of the directory of a partial that is being removed. It is not the name of a partial.
 _REMOVED = ".removed"
+
+
+def _bytes_max(space: Space) -> int:
+    return min(int(space.total_bytes * BYTES_FRACTION_MAX), BYTES_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,10 @@ class Partials:
     def held(self) -> Held:
         """Return what all partials take once they are complete."""
         return _sum_of(list(self._all()))
+
+    def bytes_max(self) -> int:
+        """Return the bytes that all partials together can take."""
+        return _bytes_max(self._file_system.space())
 
     def create(self, partial: Partial) -> None:
         """Make room for a partial. Repeated calls have the same effect.
@@ -222,7 +231,7 @@ class Partials:
         held, space = _sum_of(partials), self._file_system.space()
         if held.partials >= PARTIALS_MAX:
             raise OutOfSpace(f"{held.partials} partial uploads are under way, which is the limit")
-        bytes_max = min(int(space.total_bytes * BYTES_FRACTION_MAX), BYTES_MAX)
+        bytes_max = _bytes_max(space)
         wanted = held.bytes_total + partial.bytes_total
         if wanted > bytes_max:
             raise OutOfSpace(

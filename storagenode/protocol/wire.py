@@ -64,6 +64,8 @@ class NodeStatus:
     suspect_reason: str
     hints: int
     """Number of hints for other nodes, counted up to a limit."""
+    hints_age_seconds: float = 0.0
+    """Time since the node last held no hint, so that none is older; 0 without hints."""
     cold_tiers: Mapping[str, str] = field(default_factory=dict)
     """The cold tier of each offloaded volume, by volume number, as in its marker."""
     fenced: tuple[int, ...] = ()

@@ -1,7 +1,7 @@
 """The write port: the node protocol over aiohttp, for machines of the cluster only."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import asdict
 from functools import partial
@@ -10,7 +10,6 @@ from typing import Any
 from aiohttp import web
 
 from permission_urls import InternalVerifier
-from runtime.clients import Clients
 from runtime.http_server import read_body, refuse_encoded_body
 from storagenode.disk.audit_files import AuditFiles
 from storagenode.disk.lifecycle.trash import is_day
@@ -36,7 +35,8 @@ from storagenode.upkeep.upkeep import Upkeep
 from storagenode.write_port.audit_api import AuditApi
 from storagenode.write_port.batch_lookup import lookup_digests, lookup_infos
 from storagenode.write_port.error_middleware import error_middleware
-from storagenode.write_port.metrics import CONTENT_TYPE, render_metrics
+from storagenode.write_port.hints_age import HintsAge
+from storagenode.write_port.metrics import CONTENT_TYPE, NodeMetrics
 from storagenode.write_port.partial_api import PartialApi
 from storagenode.write_port.plain_writes import PlainWrites
 from storagenode.write_port.pulling import Puller
@@ -76,11 +76,12 @@ class WriteApi:
         recent: RecentPhotos,
         boot: str,
         abort_responses: Callable[[str], object],
-        clients: Mapping[str, Clients],
+        metrics: NodeMetrics,
         now_seconds: Callable[[], float],
     ) -> None:
         self._abort_responses = abort_responses
-        self._clients = clients
+        self._metrics = metrics
+        self._hints_age = HintsAge()
         self._store = store
         self._marker = marker
         self._verifier = verifier
@@ -166,7 +167,8 @@ class WriteApi:
 
     async def metrics(self, _: web.Request, __: bytes) -> web.Response:
         """Return the node's metrics for Prometheus."""
-        body = render_metrics(await self._status(), self._clients)
+        status = await self._status()
+        body = await asyncio.to_thread(self._metrics.render, status)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     async def _status(self) -> wire.NodeStatus:
@@ -177,6 +179,7 @@ class WriteApi:
     def _status_now(self, fenced: tuple[VolumeId, ...], fence_serial: str) -> wire.NodeStatus:
         store = self._store
         space, condition = store.space(), store.condition()
+        hints = store.count_hints(wire.HINTS_PER_LIST_MAX)
         return wire.NodeStatus(
             node=self._marker.id,
             uuid=self._marker.uuid,
@@ -188,7 +191,8 @@ class WriteApi:
             accepts_new_photos=condition.accepts_new_photos,
             suspect_reason=condition.suspect_reason,
             unwritten_tombstones=condition.unwritten_tombstones,
-            hints=store.count_hints(wire.HINTS_PER_LIST_MAX),
+            hints=hints,
+            hints_age_seconds=self._hints_age.seconds(hints, self._now_seconds()),
             cold_tiers={str(v): render_cold_tier(tier) for v, tier in store.cold_tiers.items()},
             fenced=fenced,
             fence_serial=fence_serial,

@@ -1,5 +1,10 @@
 """docs/cli.md and docs/metrics.md: every command and every metric is listed, and no other."""
 
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -9,8 +14,12 @@ from runtime.clients import ClientLimits, Clients
 from storagemaster.events.events import Events
 from storagemaster.events.webhooks import Webhooks
 from storagemaster.operations.metrics import MasterMetrics
+from storagenode.disk.filesystem import DiskFileSystem
+from storagenode.disk.store import DiskStore
+from storagenode.partials.partials import Held
 from storagenode.protocol.wire import NodeStatus
-from storagenode.write_port.metrics import render_metrics
+from storagenode.upkeep.scrub import ScrubProgress
+from storagenode.write_port.metrics import NodeMetrics
 from tests.docs.pages import codes, read_page, section, tables
 
 CLI = read_page("docs/cli.md")
@@ -24,6 +33,7 @@ STATUS = {
             "read_up": True,
             "reason": "",
             "pending_hints": 0,
+            "hints_age_seconds": 0.0,
             "clock_difference_seconds": 0.0,
         },
     ],
@@ -41,6 +51,7 @@ STATUS = {
     "workers_alive": 1,
     "repair": {"steps_left": 0, "bytes_left": 0, "failed_total": 0},
     "alerts": [],
+    "pending_hints": 0,
     "waits": [],
 }
 NODE_STATUS = NodeStatus(
@@ -66,6 +77,24 @@ def labels_of(text):
     return found
 
 
+def node_metrics(clients):
+    """Return the metrics of a node with a disk that has failed a write."""
+    with tempfile.TemporaryDirectory() as root:
+        file_system = DiskFileSystem(Path(root))
+        store = DiskStore(file_system)
+        store.health.errors["EIO"] += 1
+        metrics = NodeMetrics(
+            clients,
+            store=store,
+            partials=SimpleNamespace(held=lambda: Held(0, 0), bytes_max=lambda: 1),
+            upkeep=SimpleNamespace(scrub_document=lambda: asdict(ScrubProgress())),
+            now_seconds=lambda: 0.0,
+        )
+        text = metrics.render(NODE_STATUS)
+        file_system.close_root()
+        return text
+
+
 def exported():
     """Return the labels of every metric, by the service that exports it and its name."""
     jobs = JobMetrics()
@@ -77,7 +106,7 @@ def exported():
     master = MasterMetrics(Events("boot"), webhooks, clients)
     texts = {
         "storagemaster": master.render(STATUS),
-        "node": render_metrics(NODE_STATUS, {"read": clients}),
+        "node": node_metrics({"read": clients}),
         "worker": generate_latest(jobs.registry),
     }
     return {

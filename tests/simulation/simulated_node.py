@@ -117,7 +117,7 @@ class SimulatedNode(Machine):
             audit_files=self.audit_files,
             recent=RecentPhotos(None),
             abort_responses=lambda _: 0,
-            clients={},
+            metrics=None,  # type: ignore[arg-type]
             boot=str(self.boot),
             now_seconds=self._now_seconds,
         )

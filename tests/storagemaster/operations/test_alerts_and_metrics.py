@@ -1,5 +1,8 @@
 """Alerts name what the operator must fix, and metrics have the values of the status."""
 
+from dataclasses import asdict
+from types import SimpleNamespace
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -15,7 +18,8 @@ from storagemaster.operations.alerts import (
 )
 from storagemaster.operations.metrics import MasterMetrics
 from storagenode.protocol.wire import NodeStatus
-from storagenode.write_port.metrics import render_metrics
+from storagenode.upkeep.scrub import ScrubProgress
+from storagenode.write_port.metrics import NodeMetrics
 
 KEYS = KeyRing(keys=(Key(key_id="a", secret=bytes(range(32)), state=KeyState.SIGNING),))
 CLIENTS = Clients(ClientLimits(connections_max=1))
@@ -102,6 +106,7 @@ STATUS = {
             "read_up": True,
             "reason": "EIO",
             "pending_hints": 3,
+            "hints_age_seconds": 90.0,
             "clock_difference_seconds": -4.5,
         },
         {
@@ -111,6 +116,7 @@ STATUS = {
             "read_up": False,
             "reason": "",
             "pending_hints": None,
+            "hints_age_seconds": None,
             "clock_difference_seconds": None,
         },
     ],
@@ -128,6 +134,7 @@ STATUS = {
     "oldest_job_seconds": 12.5,
     "repair": {"steps_left": 4, "bytes_left": 9, "failed_total": 1},
     "alerts": ["no"],
+    "pending_hints": 3,
     "waits": [{"volumes": [1, 2], "for": "a"}, {"volumes": [3], "for": "b"}],
 }
 
@@ -164,6 +171,8 @@ def test_metrics_have_the_values_of_the_status():
     assert found["glassplate_clock_difference_seconds", "e", "east", "edge"] == 3
     assert ("glassplate_clock_difference_seconds", "node", "west", "west-1") not in found
     assert found["glassplate_pending_hints", "east", "east-1"] == 3
+    assert found["glassplate_oldest_hint_age_seconds", "east", "east-1"] == 90
+    assert found["glassplate_under_mirrored_files",] == 3 + 4 + 1
     assert ("glassplate_pending_hints", "west", "west-1") not in found
     assert found["glassplate_node_suspect", "east", "east-1"] == 1
     assert ("glassplate_node_suspect", "west", "west-1") not in found
@@ -200,7 +209,17 @@ def test_a_node_has_the_metrics_of_its_status():
         suspect_reason="",
         hints=4,
     )
-    found = samples(render_metrics(status, {"read": CLIENTS, "write": CLIENTS}))
+    progress = ScrubProgress(completed_seconds=40.0, corrupt=["3/k7/x.jpg"])
+    metrics = NodeMetrics(
+        {"read": CLIENTS, "write": CLIENTS},
+        store=None,
+        partials=None,
+        upkeep=SimpleNamespace(scrub_document=lambda: asdict(progress)),
+        now_seconds=lambda: 100.0,
+    )
+    found = samples(metrics.render(status))
+    assert found["glassplate_scrub_age_seconds",] == 60
+    assert found["glassplate_scrub_corrupt_files",] == 1
     assert found["glassplate_node_free_bytes", "east", "east-1"] == 5
     assert found["glassplate_node_pending_hints", "east", "east-1"] == 4
     assert found["glassplate_node_suspect", "east", "east-1"] == 0

@@ -1,0 +1,106 @@
+-- Counts requests for Prometheus, by cache status and code.
+--
+-- Each worker counts in its own memory, which costs a hit almost nothing, and adds its counts to the
+-- shared memory once a second. A worker that is killed loses up to a second of them.
+
+local shared = ngx.shared.counters
+local BOUNDS_SECONDS = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
+local counts = {}
+
+local function add(key, number)
+    counts[key] = (counts[key] or 0) + number
+end
+
+local counters = {}
+
+-- Counts a request that has ended.
+function counters.count()
+    local var = ngx.var
+    local cache = var.upstream_cache_status or "none"
+    local kind = cache .. " " .. ngx.status
+    local seconds = tonumber(var.request_time) or 0
+    local bucket = "+Inf"
+    for at = 1, #BOUNDS_SECONDS do
+        if seconds <= BOUNDS_SECONDS[at] then
+            bucket = BOUNDS_SECONDS[at]
+            break
+        end
+    end
+    add("r " .. kind, 1)
+    add("b " .. kind, tonumber(var.bytes_sent) or 0)
+    add("d " .. cache .. " " .. bucket, 1)
+    add("s " .. cache, seconds)
+end
+
+-- Adds the counts of this worker to the shared memory.
+local function flush()
+    local flushed = counts
+    counts = {}
+    for key, number in pairs(flushed) do
+        shared:incr(key, number, 0)
+    end
+end
+
+-- Starts the worker's timer.
+function counters.start()
+    assert(ngx.timer.every(1, flush))
+end
+
+local function label(cache)
+    return cache:lower()
+end
+
+local function duration_lines(lines, values)
+    local name = "glassplate_edge_request_duration_seconds"
+    lines[#lines + 1] = "# HELP " .. name .. " Time from the first byte of a request to the last of its response."
+    lines[#lines + 1] = "# TYPE " .. name .. " histogram"
+    for key, seconds in pairs(values) do
+        local cache = key:match("^s (%S+)$")
+        if cache then
+            local total = 0
+            for at = 1, #BOUNDS_SECONDS + 1 do
+                local bound = BOUNDS_SECONDS[at] or "+Inf"
+                total = total + (values["d " .. cache .. " " .. bound] or 0)
+                lines[#lines + 1] = ('%s_bucket{cache="%s",le="%s"} %d'):format(name, label(cache), bound, total)
+            end
+            lines[#lines + 1] = ('%s_count{cache="%s"} %d'):format(name, label(cache), total)
+            lines[#lines + 1] = ('%s_sum{cache="%s"} %.3f'):format(name, label(cache), seconds)
+        end
+    end
+end
+
+local function total_lines(lines, values, letter, name, help)
+    lines[#lines + 1] = "# HELP " .. name .. " " .. help
+    lines[#lines + 1] = "# TYPE " .. name .. " counter"
+    for key, number in pairs(values) do
+        local cache, code = key:match("^" .. letter .. " (%S+) (%d+)$")
+        if cache then
+            lines[#lines + 1] = ('%s{cache="%s",code="%s"} %d'):format(name, label(cache), code, number)
+        end
+    end
+end
+
+-- Answers GET /metrics on the purge port.
+function counters.answer()
+    flush()
+    local values = {}
+    for _, key in ipairs(shared:get_keys(0)) do
+        values[key] = shared:get(key)
+    end
+    local lines = {}
+    total_lines(lines, values, "r", "glassplate_edge_requests_total", "Number of requests.")
+    total_lines(lines, values, "b", "glassplate_edge_sent_bytes_total", "Bytes of responses, with their heads.")
+    duration_lines(lines, values)
+    lines[#lines + 1] = "# HELP glassplate_edge_connections Number of open connections."
+    lines[#lines + 1] = "# TYPE glassplate_edge_connections gauge"
+    for _, state in ipairs({"reading", "writing", "waiting"}) do
+        lines[#lines + 1] = ('glassplate_edge_connections{state="%s"} %s'):format(
+            state, ngx.var["connections_" .. state] or 0)
+    end
+    local text = table.concat(lines, "\n") .. "\n"
+    ngx.header["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"
+    ngx.header["Content-Length"] = #text
+    ngx.print(text)
+end
+
+return counters
