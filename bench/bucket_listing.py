@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from drill.cluster.seaweedfs import CREDENTIALS, REGION, make_bucket, seaweedfs
+from permission_urls import TombstoneProofs, generate_keys
 from storagenode.bucket.opening import marked_bucket, opened_bucket
 from storagenode.bucket.store import BucketStore
 from volumes.address import Address
@@ -32,6 +33,7 @@ OBJECTS = 20_000
 AT_ONCE = 8
 VOLUME = VolumeId(1)
 PHOTO_BYTES = 1000
+PROOFS = TombstoneProofs(generate_keys(os.urandom))
 
 
 def main() -> None:
@@ -83,7 +85,7 @@ def _paths(rng: random.Random, count: int) -> Iterator[str]:
 @contextlib.contextmanager
 def _store(node: Node) -> Iterator[BucketStore]:
     """Open a store with empty caches, as a node that has just started."""
-    with opened_bucket(node, threads=AT_ONCE) as (store, _):
+    with opened_bucket(node, PROOFS, threads=AT_ONCE) as (store, _):
         store.create_volume(VOLUME)
         yield store
 

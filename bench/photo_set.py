@@ -9,7 +9,7 @@ import aiohttp
 
 from bench.photo_bytes import render_photo
 from bench.wrk import LoadFailed, run_wrk
-from permission_urls import InternalSigner, KeySource, ReadSigner
+from permission_urls import KeySource, ReadSigner
 from storagenode.client import NodeClient
 from storagenode.protocol.layout import Place
 from volumes.address import Address
@@ -81,7 +81,7 @@ def make_photo_set(cluster: Cluster, keys: KeySource, volume: VolumeId) -> list[
 async def put_photo_set(photos: Sequence[PhotoOfSet], node: Node, keys: KeySource) -> None:
     """Write the photos to one node, through its write port."""
     async with aiohttp.ClientSession() as session:
-        client = NodeClient(node.id, node.write, session, InternalSigner(keys))
+        client = NodeClient(node.id, node.write, session, keys)
         await _lift_fences(client)
         for photo in photos:
             await client.put(

@@ -19,7 +19,6 @@ from bench.photo_bytes import render_photo
 from bench.photo_set import one_chunk
 from bench.scratch_cluster import named, scratch_cluster
 from glassplate.local.cluster import LocalCluster
-from permission_urls import InternalSigner
 from storagemaster.caches.purging import EdgePurger
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.fleet import Fleet
@@ -72,8 +71,7 @@ async def _measure(
     local: LocalCluster, session: aiohttp.ClientSession, volume: VolumeId, batch: Batch
 ) -> Figure:
     source, *_ = ids = local.cluster.volumes[volume].mirrors
-    signer = InternalSigner(local.keys)
-    nodes = {n: NodeClient(n, local.cluster.nodes[n].write, session, signer) for n in ids}
+    nodes = {n: NodeClient(n, local.cluster.nodes[n].write, session, local.keys) for n in ids}
     mirrors = Mirrors(local.cluster, nodes, Fleet(nodes), local.cluster.nodes[source].colo)
     await mirrors.fleet.poll()
     # No edge needs a purge.

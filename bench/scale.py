@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.scale_roots import build_root
+from bench.scale_roots import PROOFS, build_root
 from storagenode.disk.store import DiskStore
 
 TIMES = 10
@@ -95,7 +95,7 @@ def _seconds(step: Callable[[DiskStore], object], store: DiskStore) -> float:
 
 
 def _restarted(store: DiskStore) -> DiskStore:
-    return DiskStore(store.file_system)
+    return DiskStore(store.file_system, PROOFS)
 
 
 def _compare(store: DiskStore) -> None:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from permission_urls import TombstoneProofs, generate_keys
 from storagenode.disk.filesystem import DIGEST_XATTR, FINAL_MODE, DiskFileSystem
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.layout import HINTS, NODE_MARKER, QUARANTINE, STAGING, TRASH
@@ -28,7 +29,7 @@ PHOTOS_PER_TOMBSTONE = 100
 MTIME_SECONDS = 1_700_000_000
 BODY = b"a photo of 200 bytes".ljust(200, b".")
 DIGEST = hashlib.sha256(BODY).hexdigest().encode()
-EMPTY_DIGEST = hashlib.sha256(b"").hexdigest().encode()
+PROOFS = TombstoneProofs(generate_keys(random.Random(1).randbytes))
 
 
 def build_root(root: Path, volumes: int, files: int, *, seed: int = 1) -> DiskStore:
@@ -37,12 +38,14 @@ def build_root(root: Path, volumes: int, files: int, *, seed: int = 1) -> DiskSt
     for name in (STAGING, HINTS, TRASH, QUARANTINE):
         (root / name).mkdir()
     (root / NODE_MARKER).touch()
-    store = DiskStore(DiskFileSystem(root))
+    store = DiskStore(DiskFileSystem(root), PROOFS)
     numbers = [VolumeId(number) for number in range(1, volumes + 1)]
     for volume in numbers:
         store.create_volume(volume)
     for file in _files(numbers, files // FILES_PER_PHOTO, random.Random(seed)):
-        _write(root / render_path(file), is_empty=isinstance(file, VersionTombstone))
+        path = render_path(file)
+        proof = PROOFS.sign(path) if isinstance(file, VersionTombstone) else ""
+        _write(root / path, proof=proof)
     return store
 
 
@@ -60,12 +63,12 @@ def _files(volumes: list[VolumeId], photos: int, rng: random.Random) -> Iterator
         yield Info(photo_version)
 
 
-def _write(path: Path, *, is_empty: bool) -> None:
+def _write(path: Path, *, proof: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        if not is_empty:
+        if not proof:
             os.write(handle, BODY)
-        os.setxattr(handle, DIGEST_XATTR, EMPTY_DIGEST if is_empty else DIGEST)
+        os.setxattr(handle, DIGEST_XATTR, proof.encode() or DIGEST)
         os.fchmod(handle, FINAL_MODE)
         os.utime(handle, (MTIME_SECONDS, MTIME_SECONDS))
     finally:

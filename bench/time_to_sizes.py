@@ -106,7 +106,7 @@ class _Steps:
         self._maker = maker
         self._master = MasterClient([local.cluster.masters["east-master"]], session, signer)
         self._nodes = {
-            node.id: NodeClient(node.id, node.write, session, signer)
+            node.id: NodeClient(node.id, node.write, session, local.keys)
             for node in local.cluster.nodes.values()
         }
         self._seconds: dict[str, list[float]] = {}

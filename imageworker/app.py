@@ -73,7 +73,7 @@ def sizes_workers(
         job = SizesJob(
             cluster,
             keys,
-            {n.id: NodeClient(n.id, n.write, session, signer) for n in cluster.nodes.values()},
+            {n.id: NodeClient(n.id, n.write, session, keys) for n in cluster.nodes.values()},
             MasterClient(
                 sorted(cluster.masters.values(), key=lambda master: master.colo != colo),
                 session,

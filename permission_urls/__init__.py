@@ -81,6 +81,7 @@ from permission_urls.tokens import (
     parse_scopes,
     sign_token,
 )
+from permission_urls.tombstones import TombstoneProofs
 from permission_urls.verifier import Verifier
 from permission_urls.webhooks import sign_webhook, verify_webhook
 
@@ -133,6 +134,7 @@ __all__ = [
     "TokenRecord",
     "TokenRevoked",
     "TokenVerifier",
+    "TombstoneProofs",
     "TooFarAhead",
     "UnknownKey",
     "UnknownSize",

@@ -13,7 +13,7 @@ import hmac
 from binascii import b2a_base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 
 from itsdangerous import Signer
 from itsdangerous.signer import SigningAlgorithm
@@ -134,7 +134,7 @@ class PurposeSigner:
     def _use(self, ring: KeyRing) -> None:
         self._ring = ring
         self._key_id = ring.signing_key.key_id
-        self._mac = KeyedMac(_derive(ring.signing_key, self._purpose))
+        self._mac = keyed_mac(ring.signing_key, self._purpose)
 
 
 class PurposeVerifier:
@@ -204,6 +204,12 @@ class PurposeVerifier:
             raise RetiredKey if key_id in self._retired_ids else UnknownKey
         if not hmac.compare_digest(keyed_mac(message), mac):
             raise BadMac
+
+
+@lru_cache(maxsize=64)
+def keyed_mac(key: Key, purpose: Purpose) -> KeyedMac:
+    """Return the MAC of one key for one purpose, whatever the state of the key."""
+    return KeyedMac(_derive(key, purpose))
 
 
 def _derive(key: Key, purpose: Purpose) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import aiohttp
 import redis
 
-from permission_urls import InternalSigner, KeySource, Purpose, ReadSigner
+from permission_urls import KeySource, Purpose, ReadSigner
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
 from runtime.http_server import serving
 from runtime.plain_server import PlainRunner
@@ -127,8 +127,7 @@ async def running_master(
             cluster.memcached, keys, confirmed_seconds=cluster.limits.cached_info_seconds
         )
         stack.callback(cache.close)
-        signer = InternalSigner(keys)
-        nodes = {n.id: NodeClient(n.id, n.write, session, signer) for n in cluster.nodes.values()}
+        nodes = {n.id: NodeClient(n.id, n.write, session, keys) for n in cluster.nodes.values()}
         for client in nodes.values():
             stack.callback(client.close)
         limits = ClientLimits(connections_max=share_of_connections(allow_open_files(), ports=1))

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from permission_urls import InternalSigner, InternalVerifier, KeySource, Verifier
+from permission_urls import InternalVerifier, KeySource, TombstoneProofs, Verifier
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
 from runtime.http_server import serving
 from runtime.plain_server import PlainRunner
@@ -58,20 +58,21 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         OSError: A port is in use.
     """
     async with contextlib.AsyncExitStack() as stack:
-        opened = opened_store(cluster, node, threads=WRITE_THREADS + READ_THREADS)
+        opened = opened_store(
+            cluster, node, TombstoneProofs(keys), threads=WRITE_THREADS + READ_THREADS
+        )
         store, marker = stack.enter_context(opened)
         writers = stack.enter_context(ThreadPoolExecutor(WRITE_THREADS, "write"))
         readers = stack.enter_context(ThreadPoolExecutor(READ_THREADS, "read"))
         session = await stack.enter_async_context(
             aiohttp.ClientSession(auto_decompress=False, connector=aiohttp.TCPConnector(limit=0))
         )
-        signer = InternalSigner(keys)
         recent = RecentPhotos(Path(node.store) if isinstance(store, DiskStore) else None)
         puller = Puller(
             store,
             Receiver(store, writers, recent.record),
             lambda source, url: NodeClient(
-                source, parse_address(url.removeprefix("http://")), session, signer
+                source, parse_address(url.removeprefix("http://")), session, keys
             ),
             writers,
         )

@@ -107,8 +107,9 @@ class NodeClient(PartialRequests, AuditRequests):
     async def write_tombstone(
         self, place: Place, *, mtime_seconds: int, timeout_seconds: float = CALL_SECONDS
     ) -> None:
-        """Write a tombstone and move the files that it covers to the trash."""
-        target = routes.WRITE_TOMBSTONE.at(place, mtime_seconds=mtime_seconds)
+        """Write a tombstone with its proof, and move the files that it covers to the trash."""
+        proof = self.proven.sign(place)
+        target = routes.WRITE_TOMBSTONE.at(place, mtime_seconds=mtime_seconds, proof=proof)
         await self._call(target, timeout_seconds=timeout_seconds)
 
     async def fetch(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FetchedFile:
@@ -127,10 +128,14 @@ class NodeClient(PartialRequests, AuditRequests):
             return FetchedFile(data, metadata)
 
     async def stat(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FileMetadata:
-        """Return the metadata of a file."""
+        """Return the metadata of a file.
+
+        Raises:
+            UnprovenTombstone: It is a tombstone without a valid proof.
+        """
         target = routes.HEAD_FILE.at(place)
         async with self._streaming(target, timeout_seconds=timeout_seconds) as response:
-            return _metadata_of(response)
+            return self.proven.check(place, _metadata_of(response))
 
     @contextlib.asynccontextmanager
     async def stream(self, place: Place) -> AsyncIterator[FileStream]:
@@ -196,7 +201,7 @@ class NodeClient(PartialRequests, AuditRequests):
     async def list_hints(self, mirror: NodeId) -> list[HintFile]:
         """Return up to `wire.HINTS_PER_LIST_MAX` hints for a mirror."""
         target = routes.LIST_HINTS.target({"hint_for": mirror})
-        return wire.parse_hints(await self._call(target))
+        return self.proven.hints(wire.parse_hints(await self._call(target)))
 
     async def remove_hint(self, place: Place) -> None:
         """Remove a hint after its delivery."""
@@ -228,7 +233,7 @@ class NodeClient(PartialRequests, AuditRequests):
     async def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
         """Return the files of a shard, sorted by name."""
         target = routes.LIST_SHARD.target(volume=volume, shard=shard)
-        return wire.parse_listing(await self._call(target))
+        return self.proven.listed(volume, wire.parse_listing(await self._call(target)))
 
     async def list_shards(
         self, volume: VolumeId, shards: Sequence[str]
@@ -236,17 +241,20 @@ class NodeClient(PartialRequests, AuditRequests):
         """Return the files of several shards."""
         body = json.dumps(list(shards)).encode()
         found = await self._call(routes.LIST_SHARDS.target(volume=volume), body)
-        return {shard: wire.parse_listing(rows) for shard, rows in found.items()}
+        return {
+            shard: self.proven.listed(volume, wire.parse_listing(rows))
+            for shard, rows in found.items()
+        }
 
     async def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
         """Return the files of one photo, without hints."""
         target = routes.LIST_PHOTO.target(volume=volume, photo=photo)
-        return wire.parse_listing(await self._call(target))
+        return self.proven.listed(volume, wire.parse_listing(await self._call(target)))
 
     async def list_photo_hints(self, volume: VolumeId, photo: PhotoId) -> list[HintFile]:
         """Return the hints of one photo, for any mirror."""
         target = routes.LIST_PHOTO_HINTS.target(volume=volume, photo=photo)
-        return wire.parse_hints(await self._call(target))
+        return self.proven.hints(wire.parse_hints(await self._call(target)))
 
     async def tombstone_digests(self, volume: VolumeId) -> dict[str, str]:
         """Return the digest of the tombstones of every shard with any."""
@@ -270,7 +278,9 @@ class NodeClient(PartialRequests, AuditRequests):
     async def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
         """Return the recorded digest of each of these files on the node; "" is unverified."""
         found = await self._call(routes.DIGESTS.target(), wire.render_paths(files))
-        return {parse_path(path): str(digest) for path, digest in found.items()}
+        return self.proven.digests(
+            {parse_path(path): str(digest) for path, digest in found.items()}
+        )
 
     async def infos(self, files: Sequence[Info]) -> dict[Info, bytes]:
         """Return each of these infos that the node has, verified against its digest."""

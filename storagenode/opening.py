@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from permission_urls import TombstoneProofs
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.marker import (
     NodeMarker,
@@ -21,7 +22,7 @@ from volumes.cluster import Cluster, Node
 
 @contextlib.contextmanager
 def opened_store(
-    cluster: Cluster, node: Node, *, threads: int
+    cluster: Cluster, node: Node, proofs: TombstoneProofs, *, threads: int
 ) -> Iterator[tuple[Store, NodeMarker]]:
     """Open the node's store and its volumes, for use by `threads` threads at once.
 
@@ -29,7 +30,7 @@ def opened_store(
         RootRefused: The root is not this node's, or cannot store photos.
         BucketUnavailable: The bucket is not usable. The message says why.
     """
-    with _opened(node, threads) as (store, marker):
+    with _opened(node, proofs, threads) as (store, marker):
         for volume in cluster.volumes_on(node.id):
             store.create_volume(volume)
         yield store, marker
@@ -50,18 +51,18 @@ def mark_store(node: Node) -> NodeMarker:
 
 
 def _opened(
-    node: Node, threads: int
+    node: Node, proofs: TombstoneProofs, threads: int
 ) -> contextlib.AbstractContextManager[tuple[Store, NodeMarker]]:
     if node.bucket is None:
-        return _opened_disk(node)
+        return _opened_disk(node, proofs)
     # This import takes half a second, so nodes with a disk skip it.
     from storagenode.bucket.opening import opened_bucket
 
-    return opened_bucket(node, threads=threads)
+    return opened_bucket(node, proofs, threads=threads)
 
 
 @contextlib.contextmanager
-def _opened_disk(node: Node) -> Iterator[tuple[Store, NodeMarker]]:
+def _opened_disk(node: Node, proofs: TombstoneProofs) -> Iterator[tuple[Store, NodeMarker]]:
     root = Path(node.store)
     marker = read_marker(root, node)
     with root_lock(root):
@@ -70,6 +71,6 @@ def _opened_disk(node: Node) -> Iterator[tuple[Store, NodeMarker]]:
         file_system = DiskFileSystem(root)
         try:
             may_sync_disk = can_sync_disk(root, Syncfs(node.syncfs))
-            yield DiskStore(file_system, may_sync_disk=may_sync_disk), marker
+            yield DiskStore(file_system, proofs, may_sync_disk=may_sync_disk), marker
         finally:
             file_system.close_root()

@@ -97,6 +97,7 @@ class StoreOf(Protocol[S]):
             Gone: A tombstone covers the file.
             Conflict: The name holds other bytes.
             NotAMirror: The volume is not on this node.
+            BadRequest: The file is a tombstone, which `write_tombstone` writes.
             StoreNotWritable: The store failed, and the file may or may not be published. In the
                 other cases nothing is published.
         """
@@ -115,11 +116,15 @@ class StoreOf(Protocol[S]):
     ) -> tuple[Published, ...]:
         """Publish the sizes of one version, given by place, bytes, and digest; the info last."""
 
-    def write_tombstone(self, place: Place, *, mtime_seconds: int) -> Published:
-        """Write a permanent tombstone and move the files that it covers to the trash."""
+    def write_tombstone(self, place: Place, *, mtime_seconds: int, proof: str) -> Published:
+        """Write a permanent tombstone and move the files that it covers to the trash.
+
+        Raises:
+            InvalidSignature: The proof is not valid for this tombstone.
+        """
 
     def raise_if_deleted(self, file: PhotoFile) -> None:
-        """Raise `Gone` if a tombstone covers this file."""
+        """Raise `Gone` if a tombstone covers this file, `UnprovenTombstone` if it has no proof."""
 
     def open(self, path: str) -> OpenFile:
         """Open the file at a path or raise `NotFound`. The caller closes it."""

@@ -3,11 +3,25 @@
 from collections.abc import Callable
 from enum import Enum
 
-from storagenode.protocol.errors import Conflict
+from permission_urls import TombstoneProofs
+from storagenode.protocol.errors import (
+    BadRequest,
+    Conflict,
+    Gone,
+    InvalidSignature,
+    UnprovenTombstone,
+)
 from storagenode.protocol.layout import Place
 from storagenode.store import Staged
 from volumes.json_text import parse_json
-from volumes.photo_path import Info, PhotoFile, PhotoTombstone, Variant, VersionTombstone
+from volumes.photo_path import (
+    Info,
+    PhotoFile,
+    PhotoTombstone,
+    Variant,
+    VersionTombstone,
+    render_path,
+)
 from volumes.version_files import possible_originals
 
 
@@ -39,19 +53,47 @@ def resolve_taken_name(
     """
     is_sound = found == recorded
     if is_sound and found == staged.digest:
-        # A file that replaces itself gets the time of its source, if that is earlier. A tombstone
-        # gets the time of the first delete, so that all mirrors agree whatever arrives first.
-        is_delete = isinstance(place.file, PhotoTombstone | VersionTombstone)
-        takes_time = is_earlier and (is_delete or staged.replaces == found)
+        # A file that replaces itself gets the time of its source, if that is earlier.
+        takes_time = is_earlier and staged.replaces == found
         return Resolution.REPLACE if takes_time else Resolution.KEEP
     if is_sound and found != staged.replaces:
-        # Infos and failures made twice from a photo, and tombstones, are interchangeable.
+        # Infos and failures made twice from a photo are interchangeable.
         if not isinstance(place.file, Variant):
             return Resolution.KEEP
         if not _is_unfinished(place, exists):
             raise Conflict(f"{place} exists with other bytes")
     # Here the existing file is damaged, unfinished, or to be replaced. The staged file is sound.
     return Resolution.REPLACE if found == staged.digest else Resolution.QUARANTINE_AND_REPLACE
+
+
+def resolve_taken_tombstone(*, is_genuine: bool, is_earlier: bool) -> Resolution:
+    """Decide between a genuine tombstone and the existing one.
+
+    It gets the time of the first delete, so that all mirrors agree whatever arrives first.
+    """
+    return Resolution.KEEP if is_genuine and not is_earlier else Resolution.REPLACE
+
+
+def refuse_unproven(proofs: TombstoneProofs, place: Place, proof: str) -> None:
+    """Raise `InvalidSignature` unless a storagemaster signed this tombstone."""
+    path = render_path(place.file)
+    if not proofs.is_genuine(path, proof):
+        raise InvalidSignature(f"the proof {proof!r} of {path} is not valid")
+
+
+def deleted_error(
+    proofs: TombstoneProofs, file: PhotoFile, *, path: str, place: str, proof: str
+) -> Gone | UnprovenTombstone:
+    """Return the error of a file that a tombstone covers. Its path is signed, its place is not."""
+    if proofs.is_genuine(path, proof):
+        return Gone(f"{render_path(file)} is deleted: {place} covers it")
+    return UnprovenTombstone(f"{place} covers {render_path(file)} and has no valid proof")
+
+
+def refuse_tombstone(place: Place) -> None:
+    """Raise `BadRequest` for a tombstone, which only `write_tombstone` writes."""
+    if isinstance(place.file, PhotoTombstone | VersionTombstone):
+        raise BadRequest(f"{place} is a tombstone, which needs a proof and is permanent")
 
 
 def rival_places(place: Place) -> tuple[Place, ...]:

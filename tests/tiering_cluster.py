@@ -14,7 +14,7 @@ from yarl import URL
 
 from glassplate.cli.main import main
 from glassplate.session.new_tokens import sign_new_token
-from permission_urls import InternalSigner, Key, KeyRing, KeyState, ReadSigner
+from permission_urls import Key, KeyRing, KeyState, ReadSigner
 from storagenode.app import running_node
 from storagenode.client import NodeClient
 from storagenode.opening import mark_store
@@ -86,7 +86,7 @@ class ColdCluster:
         """Start everything."""
         session = await self._stack.enter_async_context(aiohttp.ClientSession())
         for id_, node in self.config.nodes.items():
-            self.clients[id_] = NodeClient(node.id, node.write, session, InternalSigner(KEYS))
+            self.clients[id_] = NodeClient(node.id, node.write, session, KEYS)
             await self.start(id_)
         master = Master(id="m1", colo="east", address=self._address)
         running = running_manually(self.config, master, KEYS)

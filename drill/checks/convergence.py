@@ -79,7 +79,7 @@ def pending_work(drill_cluster: DrillCluster, state: FinalState, index: PhotoInd
     for path in {path for files in state.files.values() for path in files}:
         holders = state.holders(path)
         lacking = state.lacking(path) if holders else ()
-        if state.differs(path) or any(h.digest != h.recorded for h in holders.values()):
+        if state.differs(path) or not all(h.is_as_recorded(path) for h in holders.values()):
             differing += 1
             missing_bytes += len(lacking) * max((h.bytes for h in holders.values()), default=0)
     unsized = 0

@@ -24,6 +24,10 @@ class StoredFile:
     """Empty if the node has none recorded."""
     bytes: int
 
+    def is_as_recorded(self, path: str) -> bool:
+        """Return True if it has its digest; a tombstone has a proof in place of that."""
+        return bool(self.recorded) if path.endswith(".gone") else self.digest == self.recorded
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedResponse:

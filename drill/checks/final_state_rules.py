@@ -82,7 +82,7 @@ def nothing_left_over(case: Case, finding: Finding) -> None:
 
 
 def infos_agree(case: Case, finding: Finding) -> None:
-    """C8: files match the digests in info documents and their recorded digests."""
+    """C8: files match the digests in info documents and their recorded digests or proofs."""
     for reference, named in case.state.infos.items():
         if case.state.is_deleted(reference):
             continue
@@ -95,7 +95,7 @@ def infos_agree(case: Case, finding: Finding) -> None:
     for node, files in case.state.files.items():
         for path, held in files.items():
             finding.count()
-            if held.recorded != held.digest:
+            if not held.is_as_recorded(path):
                 recorded = held.recorded[:12] or "nothing"
                 finding.add_violation(
                     f"{path} on {node} hashes to {held.digest[:12]}, and {recorded} is recorded"

@@ -62,6 +62,7 @@ class TombstoneDelivery:
         """Return the second of a delete, as a mirror with its tombstone stores it.
 
         Raises:
+            UnprovenTombstone: The mirror's tombstone has no valid proof.
             NodeError: The mirror does not have the tombstone, or did not respond.
         """
         return (await self._nodes[node].stat(Place(tombstone))).mtime_seconds

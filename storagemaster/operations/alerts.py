@@ -27,6 +27,17 @@ def node_alerts(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     return alerts
 
 
+def tombstone_alerts(refused: Mapping[NodeId, Sequence[str]]) -> list[str]:
+    """Return the alerts about tombstones without a valid proof, by node."""
+    return [
+        f"node {node} has {len(paths)} tombstones without a valid proof, such as {paths[0]}: no "
+        "other node obeys them, and this node serves none of their photos; delete a photo again "
+        "if it was deleted, or remove the file from the node if it was not"
+        for node, paths in refused.items()
+        if paths
+    ]
+
+
 def clock_alerts(
     nodes: Iterable[Mapping[str, Any]], edges: Iterable[Mapping[str, Any]]
 ) -> list[str]:

@@ -16,6 +16,7 @@ from storagemaster.operations.alerts import (
     node_alerts,
     queue_alerts,
     repair_alerts,
+    tombstone_alerts,
 )
 from storagemaster.operations.port_health import PortHealth
 from storagemaster.repair.reconcile import Reconciler
@@ -42,6 +43,7 @@ class ClusterStatus:
     ) -> None:
         self._cluster = mirrors.cluster
         self._fleet = mirrors.fleet
+        self._nodes = mirrors.nodes
         self._queue = queue
         self._port_health = port_health
         self._abandoned_jobs = abandoned_jobs
@@ -94,6 +96,9 @@ class ClusterStatus:
             "repair": repair,
             "alerts": [
                 *node_alerts(nodes),
+                *tombstone_alerts(
+                    {id_: node.proven.refused() for id_, node in self._nodes.items()}
+                ),
                 *clock_alerts(nodes, edges),
                 *map_alerts(self._cluster, views),
                 *repair_alerts(repair),

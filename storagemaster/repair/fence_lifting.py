@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from storagemaster.lifecycle.tombstone_delivery import Tombstone, TombstoneDelivery
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.strays import find_strays
-from storagenode.protocol.errors import NodeError, Unreachable
+from storagenode.protocol.errors import NodeError, UnprovenTombstone, Unreachable
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX
 from volumes.cluster import NodeId
 from volumes.photo_path import (
@@ -119,7 +119,11 @@ class FenceLifter:
 
         async def one(tombstone: Tombstone) -> None:
             async with gate:
-                seconds = await delivery.seconds_of(other, tombstone)
+                try:
+                    seconds = await delivery.seconds_of(other, tombstone)
+                except UnprovenTombstone as error:
+                    log.warning("a tombstone was not delivered to %s: %s", node, error)
+                    return
                 await delivery.write_tombstone(node, tombstone, mtime_seconds=seconds)
 
         await asyncio.gather(*(one(tombstone) for tombstone in missed))

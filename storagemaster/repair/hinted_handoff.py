@@ -25,6 +25,7 @@ from storagenode.protocol.errors import (
     NotFound,
     SourceUnreachable,
     StoreNotWritable,
+    UnprovenTombstone,
     Unreachable,
 )
 from storagenode.protocol.layout import HintFile, Place
@@ -230,7 +231,7 @@ class HintedHandoff:
                 self._record_refusal(hint)
             elif isinstance(error, SourceUnreachable):
                 blocked.links.add((hint.holder, hint.mirror))
-            elif not isinstance(error, Unreachable):
+            elif not isinstance(error, Unreachable | UnprovenTombstone):
                 self._attempts[hint] = self._attempts.get(hint, 0) + 1
             log.warning("hint %s was not delivered to %s: %s", hint.place, hint.mirror, error)
             return False

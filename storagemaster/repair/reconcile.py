@@ -40,6 +40,7 @@ from storagenode.protocol.errors import (
     NodeError,
     SourceUnreachable,
     StoreNotWritable,
+    UnprovenTombstone,
     Unreachable,
 )
 from storagenode.protocol.files import ListedFile
@@ -60,6 +61,9 @@ SHARDS_AT_ONCE = 64
 # Time that a failing disk needs to write one small file.
 FILE_SECONDS = 0.1
 ATTEMPTS_MAX = 5
+# A full disk, an unreachable node, and a tombstone that an operator has to remove: retry without
+# limit.
+NOT_OF_THE_FILE = (StoreNotWritable, SourceUnreachable, Unreachable, UnprovenTombstone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,8 +305,7 @@ class Reconciler:
                 report.done += 1
                 report.copied_bytes += step.size_bytes
             return
-        # A full disk and an unreachable node are not faults of the file: retry without limit.
-        if not isinstance(outcome, StoreNotWritable | SourceUnreachable | Unreachable):
+        if not isinstance(outcome, NOT_OF_THE_FILE):
             attempts, _ = self._failed.get(step, (0, ""))
             self._failed[step] = (attempts + 1, str(outcome))
         report.failed[step] = str(outcome)

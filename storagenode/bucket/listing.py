@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from permission_urls import TombstoneProofs
 from storagenode.bucket.bucket import Bucket, ListedObject
 from storagenode.disk.shard_listing import filter_files, is_photo_file
 from storagenode.protocol.errors import NodeError
@@ -54,8 +55,11 @@ class _Volume:
 class BucketListings:
     """Shard listings of a bucket, with cached digests."""
 
-    def __init__(self, bucket: Bucket, *, now_seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, bucket: Bucket, proofs: TombstoneProofs, *, now_seconds: Callable[[], float]
+    ) -> None:
         self._bucket = bucket
+        self._proofs = proofs
         self._now_seconds = now_seconds
         self._volumes: dict[VolumeId, _Volume] = {}
         self._learned: OrderedDict[tuple[str, str], str] = OrderedDict()
@@ -203,7 +207,11 @@ class BucketListings:
         if is_complete and len(unknown) > SINGLE_LOOKUPS_MAX:
             self._write_digests(volume, shard, objects)
         return tuple(
-            ListedFile(each.path.rpartition("/")[2], each.bytes, self._digest(each) or "")
+            ListedFile(
+                each.path.rpartition("/")[2],
+                each.bytes,
+                self._proofs.known(each.path, self._digest(each) or ""),
+            )
             for each in objects
             if each.path not in gone
         )

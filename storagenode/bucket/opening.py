@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import boto3
 from botocore.config import Config
 
+from permission_urls import TombstoneProofs
 from storagenode.bucket.bucket import PARALLEL_CALLS_MAX, Bucket
 from storagenode.bucket.errors import translate_errors
 from storagenode.bucket.health import BucketHealth
@@ -21,7 +22,9 @@ TRIES_MAX = 4
 
 
 @contextlib.contextmanager
-def opened_bucket(node: Node, *, threads: int) -> Iterator[tuple[BucketStore, NodeMarker]]:
+def opened_bucket(
+    node: Node, proofs: TombstoneProofs, *, threads: int
+) -> Iterator[tuple[BucketStore, NodeMarker]]:
     """Open the store over the node's bucket, for use by `threads` threads.
 
     Raises:
@@ -33,7 +36,7 @@ def opened_bucket(node: Node, *, threads: int) -> Iterator[tuple[BucketStore, No
         prove_bucket(bucket)
         bucket.abort_abandoned()
         health = BucketHealth(lambda: read_bucket_marker(bucket, node))
-        yield BucketStore(bucket, health), marker
+        yield BucketStore(bucket, health, proofs), marker
 
 
 def marked_bucket(node: Node) -> NodeMarker:

@@ -11,18 +11,26 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from permission_urls import TombstoneProofs
 from storagenode.bucket.bucket import Bucket
 from storagenode.bucket.errors import ObjectExists
 from storagenode.bucket.listing import BucketListings
 from storagenode.bucket.reading import open_object
 from storagenode.bucket.staging import SpooledFile
-from storagenode.protocol.errors import Conflict, Gone, NodeError, NotFound
+from storagenode.protocol.errors import (
+    Conflict,
+    Gone,
+    NodeError,
+    NotFound,
+)
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place, covered_by, hint_path, quarantine_path, trash_path
 from storagenode.taken_names import (
     Resolution,
+    deleted_error,
     raise_if_of_another,
     resolve_taken_name,
+    resolve_taken_tombstone,
     rival_places,
 )
 from volumes.cluster import NodeId
@@ -44,10 +52,16 @@ class BucketPublisher:
     """Publisher of files in a bucket."""
 
     def __init__(
-        self, bucket: Bucket, listings: BucketListings, *, now_seconds: Callable[[], float]
+        self,
+        bucket: Bucket,
+        listings: BucketListings,
+        proofs: TombstoneProofs,
+        *,
+        now_seconds: Callable[[], float],
     ) -> None:
         self._bucket = bucket
         self._listings = listings
+        self._proofs = proofs
         self._now_seconds = now_seconds
         self._unfinished: set[PhotoTombstone | VersionTombstone] = set()
 
@@ -126,16 +140,20 @@ class BucketPublisher:
         """Raise `Gone` if a tombstone covers this file.
 
         For a hint, hinted tombstones for the same mirror count as well.
+
+        Raises:
+            UnprovenTombstone: The tombstone has no valid proof.
         """
         if isinstance(file, PhotoTombstone | VersionTombstone):
             return
-        paths = [*tombstone_paths(file.photo_version)]
+        path_at = {path: path for path in tombstone_paths(file.photo_version)}
         if hint_for is not None:
-            paths += [hint_path(hint_for, path) for path in paths]
-        found = self._bucket.map_parallel(self._bucket.head, paths)
-        for path, metadata in zip(paths, found, strict=True):
+            path_at |= {hint_path(hint_for, path): path for path in path_at}
+        found = self._bucket.map_parallel(self._bucket.head, path_at)
+        for (place, path), metadata in zip(path_at.items(), found, strict=True):
             if metadata is not None:
-                raise Gone(f"{render_path(file)} is deleted: {path} covers it")
+                proof = metadata.digest or ""
+                raise deleted_error(self._proofs, file, path=path, place=place, proof=proof)
 
     def raise_if_info_differs(self, files: Sequence[tuple[Place, bytes, str]]) -> None:
         """Raise `Conflict` if the version of an info has another info, or another original."""
@@ -189,6 +207,8 @@ class BucketPublisher:
         return Published(place.path, file.digest, file.bytes, mtime_seconds, existed=False)
 
     def _resolve_existing(self, file: SpooledFile, place: Place, mtime_seconds: int) -> Published:
+        if file.proof:
+            return self._resolve_tombstone(file, place, mtime_seconds)
         with contextlib.closing(open_object(self._bucket, place.path)) as existing:
             found = existing.compute_digest()
         resolution = resolve_taken_name(
@@ -209,15 +229,27 @@ class BucketPublisher:
         existed = found == existing.digest == file.digest
         return Published(place.path, file.digest, file.bytes, mtime_seconds, existed=existed)
 
+    def _resolve_tombstone(self, file: SpooledFile, place: Place, mtime_seconds: int) -> Published:
+        with contextlib.closing(open_object(self._bucket, place.path)) as existing:
+            mtime, recorded = existing.stat.mtime_seconds, existing.digest or ""
+        is_genuine = self._proofs.is_genuine(render_path(place.file), recorded)
+        resolution = resolve_taken_tombstone(
+            is_genuine=is_genuine, is_earlier=mtime_seconds < mtime
+        )
+        if resolution is Resolution.REPLACE:
+            self._put(file, place.path, mtime_seconds, only_if_new=False)
+            mtime = mtime_seconds
+        return Published(place.path, file.digest, file.bytes, mtime, existed=is_genuine)
+
     def _put(self, file: SpooledFile, path: str, mtime_seconds: int, *, only_if_new: bool) -> None:
         etag = self._bucket.put(
             path,
             file.file,
-            digest=file.digest,
+            digest=file.proof or file.digest,
             mtime_seconds=mtime_seconds,
             only_if_new=only_if_new,
         )
-        self._listings.learn(path, etag, file.digest)
+        self._listings.learn(path, etag, file.proof or file.digest)
 
     def _delete_new(self, published: Sequence[Published]) -> None:
         """Delete new files that lost to a tombstone or another original.

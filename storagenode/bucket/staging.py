@@ -5,10 +5,13 @@ file is sent only when it is complete, and an interrupted upload leaves nothing 
 """
 
 import contextlib
+import errno
 import hashlib
 import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO, cast
+
+from storagenode.protocol.errors import NodeError, OutOfSpace
 
 # The size of one request.
 MEMORY_BYTES_MAX = 8 * 1024 * 1024
@@ -20,6 +23,8 @@ class SpooledFile:
     def __init__(self) -> None:
         self.bytes = 0
         self.replaces = ""
+        self.proof = ""
+        """The proof of a tombstone, which is recorded in place of the digest."""
         self._hash = hashlib.sha256()
         self._file = tempfile.SpooledTemporaryFile(MEMORY_BYTES_MAX)  # noqa: SIM115  # see close
 
@@ -54,3 +59,14 @@ def spooled(data: bytes = b"") -> Iterator[SpooledFile]:
         yield file
     finally:
         file.close()
+
+
+@contextlib.contextmanager
+def translate_temporary_disk_errors() -> Iterator[None]:
+    """Translate errors of the temporary disk, which stores large files until they are complete."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise OutOfSpace(f"the disk for temporary files is full: {error}") from error
+        raise NodeError(f"cannot write the temporary file: {error}") from error

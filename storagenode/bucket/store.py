@@ -1,12 +1,12 @@
 """The store over a bucket, where each file is an object."""
 
 import contextlib
-import errno
 import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from permission_urls import TombstoneProofs
 from storagenode.bucket.bucket import Bucket
 from storagenode.bucket.errors import ObjectExists
 from storagenode.bucket.health import BucketHealth
@@ -15,17 +15,15 @@ from storagenode.bucket.listing import BucketListings
 from storagenode.bucket.publishing import BucketPublisher
 from storagenode.bucket.reading import identity_of, open_object
 from storagenode.bucket.relinking import relink_objects
-from storagenode.bucket.staging import SpooledFile, spooled
+from storagenode.bucket.staging import SpooledFile, spooled, translate_temporary_disk_errors
 from storagenode.bucket.trash import days_in_trash, empty_bucket_trash, trashed_objects
 from storagenode.disk.lifecycle.tiering import check_droppable, check_same_copy
 from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import (
     Corrupt,
     DigestMismatch,
-    NodeError,
     NotAMirror,
     NotFound,
-    OutOfSpace,
 )
 from storagenode.protocol.files import ListedFile, Published, names_digest
 from storagenode.protocol.layout import (
@@ -40,6 +38,7 @@ from storagenode.protocol.layout import (
     volume_marker,
 )
 from storagenode.store import Condition, OneByOne, SavesNoSummaries, Space
+from storagenode.taken_names import refuse_tombstone, refuse_unproven
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier, SizeFilter, parse_cold_tier, render_cold_tier
 from volumes.photo_id import PhotoId, Version
@@ -68,14 +67,16 @@ class BucketStore(OneByOne, SavesNoSummaries):
         self,
         bucket: Bucket,
         health: BucketHealth,
+        proofs: TombstoneProofs,
         *,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
         self.bucket = bucket
         self.health = health
         self._now_seconds = now_seconds
-        self._listings = BucketListings(bucket, now_seconds=now_seconds)
-        self._publisher = BucketPublisher(bucket, self._listings, now_seconds=now_seconds)
+        self._proofs = proofs
+        self._listings = BucketListings(bucket, proofs, now_seconds=now_seconds)
+        self._publisher = BucketPublisher(bucket, self._listings, proofs, now_seconds=now_seconds)
         self._volumes = self._find_volumes()
         self._cold_tiers = self._find_cold_tiers()
         self._hints = BucketHints(bucket)
@@ -122,13 +123,14 @@ class BucketStore(OneByOne, SavesNoSummaries):
         """Yield a spooled file to write and publish; discard it when the block exits."""
         del bytes_expected  # a full temporary disk raises an error
         self.health.check_marker()
-        with _translate_temporary_disk_errors(), spooled() as file:
+        with translate_temporary_disk_errors(), spooled() as file:
             yield file
 
     def publish(
         self, file: SpooledFile, place: Place, *, mtime_seconds: int, digest: str
     ) -> Published:
         """Publish a spooled file. The bucket has stored it on return."""
+        refuse_tombstone(place)
         self._require_mirror(place)
         if file.digest != digest:
             raise DigestMismatch(
@@ -143,6 +145,7 @@ class BucketStore(OneByOne, SavesNoSummaries):
         with contextlib.ExitStack() as stack:
             ready: list[tuple[SpooledFile, Place]] = []
             for place, data, digest in files:
+                refuse_tombstone(place)
                 self._require_mirror(place)
                 file = stack.enter_context(spooled(data))
                 if file.digest != digest:
@@ -155,14 +158,16 @@ class BucketStore(OneByOne, SavesNoSummaries):
             self._publisher.raise_if_info_differs(files)
             return self._publish(others, mtime_seconds) + self._publish(infos, mtime_seconds)
 
-    def write_tombstone(self, place: Place, *, mtime_seconds: int) -> Published:
+    def write_tombstone(self, place: Place, *, mtime_seconds: int, proof: str) -> Published:
         """Write a permanent tombstone and move the files that it covers to the trash."""
+        refuse_unproven(self._proofs, place, proof)
         self._require_mirror(place)
         with spooled(TOMBSTONE_BYTES) as file:
+            file.proof = proof
             return self._publish([(file, place)], mtime_seconds)[0]
 
     def raise_if_deleted(self, file: PhotoFile) -> None:
-        """Raise `Gone` if a tombstone covers this file."""
+        """Raise `Gone` or `UnprovenTombstone` if a tombstone covers this file."""
         self._publisher.raise_if_deleted(file)
 
     def open(self, path: str) -> OpenFile:
@@ -386,14 +391,3 @@ class BucketStore(OneByOne, SavesNoSummaries):
     def _find_cold_tiers(self) -> dict[VolumeId, ColdTier]:
         texts = {v: self.bucket.read_whole(cold_tier_marker(v)) for v in self._volumes}
         return {volume: parse_cold_tier(text) for volume, text in texts.items() if text}
-
-
-@contextlib.contextmanager
-def _translate_temporary_disk_errors() -> Iterator[None]:
-    """Translate errors of the temporary disk, which stores large files until they are complete."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise OutOfSpace(f"the disk for temporary files is full: {error}") from error
-        raise NodeError(f"cannot write the temporary file: {error}") from error

@@ -5,19 +5,26 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 
+from permission_urls import TombstoneProofs
 from runtime.crashpoint import crashpoint
 from storagenode.disk.directories import DurableDirectories, retry_if_missing
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.reading import opened, recorded_digest
 from storagenode.disk.staging import StagedFile
 from storagenode.disk.unwritten_tombstones import UnwrittenTombstones
-from storagenode.protocol.errors import Conflict, Gone, NotFound
+from storagenode.protocol.errors import (
+    Conflict,
+    Gone,
+    NotFound,
+)
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import Place, directory_of, hint_path, quarantine_path
 from storagenode.taken_names import (
     Resolution,
+    deleted_error,
     raise_if_of_another,
     resolve_taken_name,
+    resolve_taken_tombstone,
     rival_places,
 )
 from volumes.cluster import NodeId
@@ -43,11 +50,13 @@ class Publisher:
         self,
         file_system: FileSystem,
         directories: DurableDirectories,
+        proofs: TombstoneProofs,
         *,
         now_seconds: Callable[[], float],
     ) -> None:
         self._file_system = file_system
         self._directories = directories
+        self.proofs = proofs
         self._now_seconds = now_seconds
         self._locks = [threading.RLock() for _ in range(_LOCKS)]
         self._is_undeleted = lru_cache(_UNDELETED_MAX)(self._check_tombstones)
@@ -100,16 +109,21 @@ class Publisher:
         """Raise `Gone` if a tombstone covers this file.
 
         For a hint, hinted tombstones for the same mirror count as well.
+
+        Raises:
+            UnprovenTombstone: The tombstone has no valid proof. The file is neither served nor
+                written, because the proof can be lost.
         """
         if isinstance(file, PhotoTombstone | VersionTombstone):
             return
         for path in tombstone_paths(file.photo_version):
             if path in self.unwritten:
                 raise Gone(f"{render_path(file)} is deleted; the disk did not store {path}")
-            if self._file_system.exists(path) or (
-                hint_for is not None and self._file_system.exists(hint_path(hint_for, path))
-            ):
-                raise Gone(f"{render_path(file)} is deleted: {path} covers it")
+            places = [path] if hint_for is None else [path, hint_path(hint_for, path)]
+            for place in filter(self._file_system.exists, places):
+                with contextlib.suppress(FileNotFoundError):  # a hint that was delivered meanwhile
+                    proof = recorded_digest(self._file_system, place)
+                    raise deleted_error(self.proofs, file, path=path, place=place, proof=proof)
 
     def raise_if_refused(self, place: Place) -> None:
         """Raise `Gone` or `Conflict` if a file must not get its name. Hold the photo's lock."""
@@ -191,6 +205,8 @@ class Publisher:
         )
 
     def _resolve_existing(self, staged: StagedFile, place: Place) -> Published:
+        if isinstance(place.file, PhotoTombstone | VersionTombstone):
+            return self._resolve_tombstone(staged, place)
         with opened(self._file_system, place.path) as existing:
             found, recorded, stat = existing.compute_digest(), existing.digest, existing.stat
         resolution = resolve_taken_name(
@@ -211,3 +227,15 @@ class Publisher:
         return Published(
             place.path, staged.digest, staged.bytes, staged.mtime_seconds, existed=existed
         )
+
+    def _resolve_tombstone(self, staged: StagedFile, place: Place) -> Published:
+        mtime = self._file_system.stat(place.path).mtime_seconds
+        recorded = recorded_digest(self._file_system, place.path)
+        is_genuine = self.proofs.is_genuine(render_path(place.file), recorded)
+        resolution = resolve_taken_tombstone(
+            is_genuine=is_genuine, is_earlier=staged.mtime_seconds < mtime
+        )
+        if resolution is Resolution.REPLACE:
+            staged.rename(place.path)
+            mtime = staged.mtime_seconds
+        return Published(place.path, staged.digest, staged.bytes, mtime, existed=is_genuine)

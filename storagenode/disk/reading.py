@@ -1,11 +1,12 @@
 """Opening of files on a disk, and their recorded digests."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from storagenode.disk.filesystem import FileSystem
 from storagenode.open_file import OpenFile
-from storagenode.protocol.errors import NotFound
+from storagenode.protocol.errors import Corrupt, NotFound
+from volumes.photo_path import PhotoFile, render_path
 
 
 @contextlib.contextmanager
@@ -47,3 +48,26 @@ def recorded_digest(file_system: FileSystem, path: str) -> str:
         return file_system.digest_open(handle) or ""
     finally:
         file_system.close(handle)
+
+
+def recorded_digests(file_system: FileSystem, files: Iterable[PhotoFile]) -> dict[PhotoFile, str]:
+    """Return the recorded digest of each file that exists, "" if it has none."""
+    found = {}
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            found[file] = recorded_digest(file_system, render_path(file))
+    return found
+
+
+def read_sound(
+    file_system: FileSystem, files: Iterable[PhotoFile]
+) -> dict[PhotoFile, tuple[bytes, str]]:
+    """Return the bytes and digest of each file that exists and is sound."""
+    found = {}
+    for file in files:
+        with (
+            contextlib.suppress(NotFound, Corrupt),
+            opened(file_system, render_path(file)) as open_,
+        ):
+            found[file] = (open_.read(), open_.digest or "")
+    return found

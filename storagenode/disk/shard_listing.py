@@ -1,5 +1,6 @@
 """Listings of shards: the photo files in a directory, with their sizes and recorded digests."""
 
+from permission_urls import TombstoneProofs
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.reading import recorded_digest
 from storagenode.protocol.files import ListedFile
@@ -9,10 +10,11 @@ from volumes.photo_path import InvalidPath, VolumeId, parse_name, shard_of
 
 
 class ShardListings:
-    """Shard listings of a disk."""
+    """Shard listings of a disk. A tombstone without a valid proof is listed as unverified."""
 
-    def __init__(self, file_system: FileSystem) -> None:
+    def __init__(self, file_system: FileSystem, proofs: TombstoneProofs) -> None:
         self._file_system = file_system
+        self._proofs = proofs
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
         """Return the photo files of a shard, sorted by name. Other files are skipped."""
@@ -38,7 +40,8 @@ class ShardListings:
     def _listed(self, path: str, name: str) -> ListedFile | None:
         try:
             size = self._file_system.stat(path).bytes
-            return ListedFile(name, size, recorded_digest(self._file_system, path))
+            recorded = recorded_digest(self._file_system, path)
+            return ListedFile(name, size, self._proofs.known(path, recorded))
         except FileNotFoundError:
             return None  # deleted after the listing
 

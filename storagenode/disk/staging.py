@@ -29,6 +29,8 @@ class StagedFile:
     def __init__(self, file_system: FileSystem, *, process: str) -> None:
         self.bytes = 0
         self.replaces = ""
+        self.proof = ""
+        """The proof of a tombstone, which is recorded in place of the digest."""
         self._file_system = file_system
         self._process = process
         self._hash = hashlib.sha256()
@@ -97,7 +99,7 @@ class StagedFile:
         return path, retry_if_missing(create)
 
     def _make_durable(self) -> None:
-        self._file_system.set_digest(self._handle, self.digest)
+        self._file_system.set_digest(self._handle, self.proof or self.digest)
         self._file_system.set_mtime(self._handle, self.mtime_seconds)
         crashpoint("before_fsync")
         self._file_system.fsync(self._handle)

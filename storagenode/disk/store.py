@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from permission_urls import TombstoneProofs
 from runtime.crashpoint import crashpoint
 from storagenode.disk import walking
 from storagenode.disk.batches import BatchPublisher
@@ -17,7 +18,13 @@ from storagenode.disk.lifecycle.deletes import Deletes
 from storagenode.disk.lifecycle.relinking import relink
 from storagenode.disk.lifecycle.trash import empty_trash, trashed_files
 from storagenode.disk.publishing import Publisher
-from storagenode.disk.reading import open_file, opened, recorded_digest
+from storagenode.disk.reading import (
+    open_file,
+    opened,
+    read_sound,
+    recorded_digest,
+    recorded_digests,
+)
 from storagenode.disk.staging import StagedFile, empty_staging, staged
 from storagenode.disk.volume_contents import VolumeContents
 from storagenode.open_file import OpenFile
@@ -35,6 +42,7 @@ from storagenode.protocol.layout import (
     volume_marker,
 )
 from storagenode.store import Condition, Space, publish_in_memory
+from storagenode.taken_names import refuse_tombstone, refuse_unproven
 from volumes.cluster import NodeId
 from volumes.cold_tier import ColdTier
 from volumes.photo_id import PhotoId, Version
@@ -46,7 +54,6 @@ from volumes.photo_path import (
     PhotoVersion,
     VersionTombstone,
     VolumeId,
-    render_path,
     volume_of,
 )
 
@@ -60,16 +67,17 @@ class DiskStore(VolumeContents):
     def __init__(
         self,
         file_system: FileSystem,
+        proofs: TombstoneProofs,
         *,
         may_sync_disk: bool = False,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(file_system)
+        super().__init__(file_system, proofs)
         self.health = DiskHealth(file_system, self._volumes)
         self.leftovers = empty_staging(file_system)
         self._now_seconds = now_seconds
         self._directories = DurableDirectories(file_system, self.health.raise_if_emptied)
-        self._publisher = Publisher(file_system, self._directories, now_seconds=now_seconds)
+        self._publisher = Publisher(file_system, self._directories, proofs, now_seconds=now_seconds)
         self._deletes = Deletes(
             file_system, self._directories, self._publisher, self.health, now_seconds=now_seconds
         )
@@ -146,6 +154,7 @@ class DiskStore(VolumeContents):
         self, file: StagedFile, place: Place, *, mtime_seconds: int, digest: str
     ) -> Published:
         """Seal and publish a staged file. Its bytes and its name are durable on return."""
+        refuse_tombstone(place)
         with self._writing():
             self._require_mirror(place)
             file.seal(mtime_seconds=mtime_seconds, digest=digest)
@@ -173,6 +182,7 @@ class DiskStore(VolumeContents):
         with contextlib.ExitStack() as stack, self._writing():
             self.health.check_free_space(sum(len(data) for _, data, _ in files))
             for place, data, digest in files:
+                refuse_tombstone(place)
                 self._require_mirror(place)
                 file = stack.enter_context(staged(self.file_system))
                 file.write(data)
@@ -183,22 +193,24 @@ class DiskStore(VolumeContents):
                 self._publisher.raise_if_info_differs(files)
                 return self._publish_sealed(others) + self._publish_sealed(infos)
 
-    def write_tombstone(self, place: Place, *, mtime_seconds: int) -> Published:
+    def write_tombstone(self, place: Place, *, mtime_seconds: int, proof: str) -> Published:
         """Write a permanent tombstone and move the files that it covers to the trash.
 
         This works on a full disk, because a tombstone is an empty file. Even if the disk stores no
         tombstone, the node refuses the covered files until its process ends.
         """
         assert isinstance(place.file, PhotoTombstone | VersionTombstone)
+        refuse_unproven(self._publisher.proofs, place, proof)
         self._require_mirror(place)
         try:
             with self._writing(), staged(self.file_system) as file:
+                file.proof = proof
                 file.seal(mtime_seconds=mtime_seconds, digest=file.digest)
                 crashpoint("tombstone_synced")
                 (published,) = self._publish_sealed([(file, place)])
         except NodeError:
             if place.hint_for is None:
-                self._publisher.unwritten.add(place.file, mtime_seconds)
+                self._publisher.unwritten.add(place.file, mtime_seconds, proof)
             raise
         if place.hint_for is None:
             self._publisher.unwritten.discard(place.file)
@@ -206,23 +218,13 @@ class DiskStore(VolumeContents):
 
     def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
         """Return the recorded digest of each existing file, without listing directories."""
-        found = {}
         for file in files:
             self._require_mirror(Place(file))
-            with contextlib.suppress(FileNotFoundError):
-                found[file] = recorded_digest(self.file_system, render_path(file))
-        return found
+        return recorded_digests(self.file_system, files)
 
     def read_all(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, tuple[bytes, str]]:
         """Return the bytes and digest of each small file that exists and is sound."""
-        found = {}
-        for file in files:
-            with (
-                contextlib.suppress(NotFound, Corrupt),
-                opened(self.file_system, render_path(file)) as open_,
-            ):
-                found[file] = (open_.read(), open_.digest or "")
-        return found
+        return read_sound(self.file_system, files)
 
     @property
     def cold_tiers(self) -> dict[VolumeId, ColdTier]:
@@ -344,14 +346,14 @@ class DiskStore(VolumeContents):
 
     def finish_deletes(self) -> None:
         """Write the tombstones and move the files to the trash that the disk refused before."""
-        for tombstone, mtime_seconds in self._publisher.unwritten.items():
+        for tombstone, mtime_seconds, proof in self._publisher.unwritten.items():
             with contextlib.suppress(NodeError):
-                self.write_tombstone(Place(tombstone), mtime_seconds=mtime_seconds)
+                self.write_tombstone(Place(tombstone), mtime_seconds=mtime_seconds, proof=proof)
         if not self.health.suspect_reason:
             self._deletes.finish()
 
     def raise_if_deleted(self, file: PhotoFile) -> None:
-        """Raise `Gone` if a tombstone covers this file."""
+        """Raise `Gone` or `UnprovenTombstone` if a tombstone covers this file."""
         self._publisher.raise_if_deleted_cached(file)
 
     @contextlib.contextmanager

@@ -8,14 +8,14 @@ Tombstone = PhotoTombstone | VersionTombstone
 
 
 class UnwrittenTombstones:
-    """The tombstones that exist in memory only, with their times. All calls are thread-safe.
+    """The tombstones in memory only, with their times and proofs. All calls are thread-safe.
 
     They end with the process. A storagemaster delivers them again after a restart, from the hint
     or from another mirror.
     """
 
     def __init__(self) -> None:
-        self._tombstones: dict[str, tuple[Tombstone, int]] = {}
+        self._tombstones: dict[str, tuple[Tombstone, int, str]] = {}
         self._lock = threading.Lock()
         self.since_last = object()
         """A token that is replaced after each addition."""
@@ -26,10 +26,10 @@ class UnwrittenTombstones:
     def __contains__(self, path: str) -> bool:
         return path in self._tombstones
 
-    def add(self, tombstone: Tombstone, mtime_seconds: int) -> None:
+    def add(self, tombstone: Tombstone, mtime_seconds: int, proof: str) -> None:
         """Remember a tombstone. The first time stays."""
         with self._lock:
-            self._tombstones.setdefault(render_path(tombstone), (tombstone, mtime_seconds))
+            self._tombstones.setdefault(render_path(tombstone), (tombstone, mtime_seconds, proof))
             self.since_last = object()
 
     def discard(self, tombstone: Tombstone) -> None:
@@ -38,7 +38,7 @@ class UnwrittenTombstones:
             with self._lock:
                 self._tombstones.pop(render_path(tombstone), None)
 
-    def items(self) -> list[tuple[Tombstone, int]]:
-        """Return all tombstones with their times."""
+    def items(self) -> list[tuple[Tombstone, int, str]]:
+        """Return all tombstones with their times and proofs."""
         with self._lock:
             return list(self._tombstones.values())

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterable
 
+from permission_urls import TombstoneProofs
 from storagenode.disk import walking
 from storagenode.disk.filesystem import FileSystem
 from storagenode.disk.shard_listing import ShardListings
@@ -18,10 +19,10 @@ from volumes.photo_path import VolumeId, volume_of
 class VolumeContents:
     """Listings and digests of the volumes that a disk mirrors."""
 
-    def __init__(self, file_system: FileSystem) -> None:
+    def __init__(self, file_system: FileSystem, proofs: TombstoneProofs) -> None:
         self.file_system = file_system
         self._volumes = walking.marked_volumes(file_system)
-        self._listings = ShardListings(file_system)
+        self._listings = ShardListings(file_system, proofs)
         self._summaries = Summaries(file_system, self._listings.list_shard)
 
     def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:

@@ -14,6 +14,7 @@ NodeError
 │   ├── DiskSuspect          an fsync failed, or the marker is missing
 │   └── BucketUnavailable    the bucket is unreachable or refuses requests
 ├── Corrupt                  the stored bytes do not match their digest
+├── UnprovenTombstone        a tombstone without a valid proof covers the file
 ├── SourceUnreachable        the source of a pull did not respond
 └── Unreachable              the node did not respond, so the outcome is unknown
 """
@@ -75,6 +76,10 @@ class Corrupt(NodeError):
     """The stored bytes do not have the digest that was recorded with them."""
 
 
+class UnprovenTombstone(NodeError):
+    """A tombstone has no valid proof: no storagemaster wrote it, or its disk lost the proof."""
+
+
 class SourceUnreachable(NodeError):
     """The source of a pull did not respond to the node that pulled."""
 
@@ -94,6 +99,7 @@ ERRORS_ON_THE_WIRE: dict[type[NodeError], tuple[str, int]] = {
     DigestMismatch: ("digest-mismatch", 422),
     NodeError: ("node-error", 500),
     Corrupt: ("corrupt", 502),
+    UnprovenTombstone: ("unproven-tombstone", 503),
     SourceUnreachable: ("source-unreachable", 504),
     DiskSuspect: ("disk-suspect", 507),
     BucketUnavailable: ("bucket-unavailable", 507),

@@ -21,7 +21,10 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """One file of a shard. The digest of an unverified file is empty."""
+    """One file of a shard. The digest of an unverified file is empty.
+
+    A tombstone has its proof in place of a digest.
+    """
 
     name: str
     bytes: int
@@ -61,10 +64,13 @@ class FileStream:
 
 
 def listing_digest(files: Sequence[ListedFile]) -> str:
-    """Return one digest of all names and digests, or "" for an empty shard."""
+    """Return one digest of all names and digests, or "" for an empty shard.
+
+    Tombstones have no digest: their proofs differ between mirrors after a rotation of keys.
+    """
     if not files:
         return ""
-    lines = "".join(f"{file.name} {file.digest}\n" for file in files)
+    lines = "".join(f"{file.name} {_digest_of(file)}\n" for file in files)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
@@ -72,3 +78,7 @@ def names_digest(names: Iterable[str]) -> str:
     """Return one digest of names in any order, or "" without any."""
     lines = "".join(f"{name}\n" for name in sorted(names))
     return hashlib.sha256(lines.encode()).hexdigest() if lines else ""
+
+
+def _digest_of(file: ListedFile) -> str:
+    return "" if file.name.endswith(".gone") else file.digest

@@ -22,7 +22,8 @@ TRASH = ".trash"
 QUARANTINE = ".quarantine"
 
 VOLUME_MARKER_BYTES = b"glassplate volume\n"
-# An empty file needs no block, so it fits on a full disk: its digest is stored in the inode.
+# An empty file needs no block, so it fits on a full disk: its proof is stored in the inode, where
+# other files have their digest.
 TOMBSTONE_BYTES = b""
 
 

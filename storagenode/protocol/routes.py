@@ -70,10 +70,20 @@ class Route:
         return Target(self.method, self.template.format(**fields) + suffix, self.signed)
 
     def at(
-        self, place: Place, *, mtime_seconds: int | None = None, digest: str | None = None
+        self,
+        place: Place,
+        *,
+        mtime_seconds: int | None = None,
+        digest: str | None = None,
+        proof: str | None = None,
     ) -> Target:
         """Return the target for the file at a place."""
-        query = {"hint_for": place.hint_for, "mtime": mtime_seconds, "sha256": digest}
+        query = {
+            "hint_for": place.hint_for,
+            "mtime": mtime_seconds,
+            "sha256": digest,
+            "proof": proof,
+        }
         return self.target(query, path=render_path(place.file))
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from permission_urls import SIGNATURE_SECONDS, InternalSigner
+from permission_urls import SIGNATURE_SECONDS, InternalSigner, KeySource
 from runtime.request_scope import forwarded_headers
 from storagenode.protocol import errors, wire
 from storagenode.protocol.errors import NodeError, Unreachable
 from storagenode.protocol.routes import Target, signed_digest
+from storagenode.transport.proven_tombstones import ProvenTombstones
 from storagenode.transport.raw_http import MalformedResponse, RawHttpClient
 from volumes.address import Address
 from volumes.cluster import NodeId
@@ -36,7 +37,7 @@ class SignedRequests:
         receiver: NodeId,
         address: Address,
         session: aiohttp.ClientSession,
-        signer: InternalSigner,
+        keys: KeySource,
         *,
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
@@ -44,7 +45,8 @@ class SignedRequests:
         self._receiver = receiver
         self._session = session
         self._short = RawHttpClient(address, connect_seconds=CONNECT_SECONDS)
-        self._signer = signer
+        self._signer = InternalSigner(keys)
+        self.proven = ProvenTombstones(receiver, keys)
         self._now_seconds = now_seconds
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ from storagenode.protocol.routes import (
 )
 from storagenode.store import Store
 from storagenode.streaming import stream
+from storagenode.taken_names import refuse_tombstone
 from storagenode.upkeep.fence import Fence
 from storagenode.upkeep.recent_photos import RecentPhotos
 from storagenode.upkeep.upkeep import Upkeep
@@ -268,8 +269,9 @@ class WriteApi:
         if not place.path.endswith(".gone"):
             raise BadRequest(f"{place} is not a tombstone")
         try:
+            proof = request.query.get("proof", "")
             published = await self._threads.run(
-                self._store.write_tombstone, place, mtime_seconds=mtime
+                self._store.write_tombstone, place, mtime_seconds=mtime, proof=proof
             )
         finally:
             if place.hint_for is None:
@@ -293,6 +295,7 @@ class WriteApi:
     async def restore_digest(self, request: web.Request, _: bytes) -> web.Response:
         """Record the digest of a file that has none."""
         place, _mtime = _place(request)
+        refuse_tombstone(place)
         wanted = request.query.get("sha256", "")
         digest = await self._threads.run(self._store.restore_digest, place, wanted)
         return web.json_response({"sha256": digest})
@@ -300,8 +303,7 @@ class WriteApi:
     async def quarantine(self, request: web.Request, _: bytes) -> web.Response:
         """Move a file or a hint with a given digest to the quarantine."""
         place, _mtime = _place(request)
-        if place.path.endswith(".gone"):
-            raise BadRequest(f"{place} is a tombstone, which is permanent")
+        refuse_tombstone(place)
         digest = request.query.get("sha256", "")
         path = await self._threads.run(self._store.quarantine, place, digest=digest)
         return web.json_response({"path": path or ""})

@@ -21,6 +21,7 @@ from storagenode.protocol.partials import PARTIALS, parse_partial
 from storagenode.upkeep.recent_photos import RecentPhotos
 from tests.docs.pages import blocks, codes, read_page, section, table
 from tests.storagenode.photo_samples import digest_of
+from tests.storagenode.tombstones import PROOFS, proof_of
 from volumes.address import Address
 from volumes.cluster import Limits, Node, NodeId
 from volumes.cold_tier import ColdTier, render_cold_tier
@@ -125,7 +126,7 @@ def _root(tmp_path_factory):
     path = tmp_path_factory.mktemp("disk1")
     mark_root(path, NODE)
     file_system = DiskFileSystem(path)
-    store = DiskStore(file_system, now_seconds=lambda: NOW)
+    store = DiskStore(file_system, PROOFS, now_seconds=lambda: NOW)
     store.create_volume(VOLUME)
     store.set_cold_tier(VOLUME, COLD_TIER)
     tombstones = [each for each in drawn_files() if each.endswith(".gone")]
@@ -150,7 +151,11 @@ def _root(tmp_path_factory):
     original = "42/k7/01jd3x8m2c9qp4k7_3fz8qd_o.jpg"
     recent.record([Published(original, "", 1, UPLOADED, existed=False)])
     for each in tombstones:
-        store.write_tombstone(place_of(each), mtime_seconds=UPLOADED)
+        store.write_tombstone(
+            place_of(each),
+            mtime_seconds=UPLOADED,
+            proof=proof_of(place_of(each)),
+        )
     store.shard_digests(VOLUME)
     store.save_summaries()
     with store.staging(bytes_expected=0) as staged:
@@ -229,7 +234,10 @@ def test_the_attributes_of_files(root):
         if row in {"staged, not sealed", "in `.audit/`", "in `.recent/`"}:
             assert DIGEST_XATTR not in os.listxattr(path)
             continue
-        assert os.getxattr(path, DIGEST_XATTR).decode() == digest_of(path.read_bytes())
+        recorded = os.getxattr(path, DIGEST_XATTR).decode()
+        is_tombstone = path.suffix == ".gone"
+        place = place_of(each) if is_tombstone else None
+        assert recorded == (proof_of(place) if place else digest_of(path.read_bytes()))
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o750
         assert path.stat().st_mtime == (NOW if path.name in MARKERS else UPLOADED)
 
@@ -269,7 +277,7 @@ def test_a_restart_empties_the_staging_folder_only(tmp_path):
     for name in (".staging/1-0", ".hints/x.y", ".trash/x.y", ".quarantine/x.y"):
         (tmp_path / name).write_bytes(b"")
     file_system = DiskFileSystem(tmp_path)
-    assert DiskStore(file_system).leftovers == 1
+    assert DiskStore(file_system, PROOFS).leftovers == 1
     file_system.close_root()
     left = {str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*.y")}
     assert left == {".hints/x.y", ".trash/x.y", ".quarantine/x.y"}

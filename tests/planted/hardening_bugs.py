@@ -3,7 +3,7 @@
 import time
 
 from imageworker.sandbox import fork_server, sandbox
-from permission_urls import internal
+from permission_urls import TombstoneProofs, internal
 from runtime.clients import Clients
 from storagemaster.caches.purge_sessions import PurgeSessions
 from storagemaster.caches.purging import EdgePurger
@@ -89,6 +89,11 @@ def accepts_signatures_of_any_lifetime(patch):
     patch.setattr(internal, "_EXPIRY_AHEAD_SECONDS_MAX", 1 << 60)
 
 
+def obeys_tombstones_without_proof(patch):
+    """Take every tombstone for genuine."""
+    patch.setattr(TombstoneProofs, "is_genuine", lambda *_: True)
+
+
 def lets_cold_nodes_drop_copies(patch):
     """Ignore which nodes store the offloaded sizes."""
     check = tiering.check_droppable
@@ -149,6 +154,11 @@ BUGS_OF_HARDENING = (
         what="a signature is valid until any expiry",
         plant=accepts_signatures_of_any_lifetime,
         found_by=Tests("tests/permission_urls/test_internal_requests.py"),
+    ),
+    PlantedBug(
+        what="a tombstone without a proof deletes a photo",
+        plant=obeys_tombstones_without_proof,
+        found_by=Tests("tests/storagemaster/repair/test_unproven_tombstones.py"),
     ),
     PlantedBug(
         what="a cold node drops the only copy of an original",

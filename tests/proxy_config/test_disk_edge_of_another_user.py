@@ -17,6 +17,7 @@ from tests.proxy_config.edge_requests import READ_KEYS, send_request, sign
 from tests.proxy_config.fake_node import bytes_of
 from tests.storagenode.photo_samples import variant_of, version_of
 from tests.storagenode.store_under_test import put
+from tests.storagenode.tombstones import PROOFS
 from volumes.cluster import NodeId
 from volumes.photo_path import render_path
 
@@ -47,7 +48,7 @@ def _keep(edge, root):
     assert edge.kind == "nginx"
     previous = os.umask(UMASK)
     file_system = DiskFileSystem(root)
-    store = DiskStore(file_system)
+    store = DiskStore(file_system, PROOFS)
 
     def keep(number):
         place = variant_of(version_of(number), "m")

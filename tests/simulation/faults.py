@@ -17,6 +17,7 @@ from tests.storagenode.disk.crash_file_system import Contents
 from volumes.cluster import NodeId
 
 LASTS_SECONDS_MAX = 3.0
+_INVALID_PROOFS = (None, "a." + "A" * 24)
 
 
 class Faults:
@@ -27,6 +28,7 @@ class Faults:
         self._random: Random = world.random
         self._spares = SpareCopies(world)
         self.fired: list[str] = []
+        self._invented: list[tuple[SimulatedNode, str]] = []
 
     async def run(self, *, until_seconds: float) -> None:
         """Run one to six random faults, possibly at the same time, until a moment."""
@@ -43,6 +45,10 @@ class Faults:
     def heal(self) -> None:
         """End all faults except damage: start machines, free disks, and reconnect links."""
         world = self._world
+        for node, tombstone in self._invented:
+            found = node.disk.contents().get(tombstone)
+            if found is not None and found.digest in _INVALID_PROOFS:
+                node.disk.damage(tombstone, lambda _: None)
         world.network.reconnect_all()
         for edge in world.edges.values():
             edge.is_up = True
@@ -225,6 +231,20 @@ class Faults:
             node.disk.damage(path, change)
             self._fire(name, f"{path} at {node.name}")
 
+    async def disk_invents_a_tombstone(self) -> None:
+        """Create a tombstone without a request, until an operator removes it."""
+        node = self._any_node()
+        spare = [path for path in self._spares.spare_files(node) if "_" in path]
+        if not (spare and node.is_up):
+            return
+        path = self._random.choice(spare)
+        stem = path.rpartition(".")[0]
+        length = stem.index("_") + (7 if self._random.random() < 0.5 else 0)
+        tombstone = f"{stem[:length]}.gone"
+        if node.disk.invent(tombstone, proof=self._random.choice(_INVALID_PROOFS) or ""):
+            self._invented.append((node, tombstone))
+            self._fire("invented tombstone", f"{tombstone} at {node.name}")
+
     async def directory_is_lost(self) -> None:
         """Remove a shard with its files."""
         node = self._any_node()
@@ -340,6 +360,7 @@ _WEIGHTED = (
     (Faults.reads_fail, 1),
     (Faults.disk_is_slow, 2),
     (Faults.files_rot, 6),
+    (Faults.disk_invents_a_tombstone, 3),
     (Faults.directory_is_lost, 2),
     (Faults.disk_is_replaced, 3),
     (Faults.old_backup_returns, 3),

@@ -12,23 +12,20 @@ from storagenode.protocol.errors import Corrupt, NodeError, Unreachable
 from storagenode.protocol.files import FetchedFile, FileMetadata, FileStream, ListedFile, Published
 from storagenode.protocol.layout import HintFile, Place, TrashedFile
 from storagenode.protocol.wire import HINTS_PER_LIST_MAX, NodeStatus, Pull, render_trailer
+from storagenode.transport.proven_tombstones import ProvenTombstones
 from storagenode.transport.signed_requests import CALL_SECONDS, SILENCE_SECONDS
 from storagenode.transport.write_batcher import WriteBatcher
 from tests.simulation.network import Machine, Network
 from tests.simulation.simulated_node import SimulatedNode
 from volumes.cluster import NodeId
 from volumes.photo_id import PhotoId
-from volumes.photo_path import PhotoVersion, VolumeId
+from volumes.photo_path import PhotoFile, PhotoVersion, VolumeId
 
 # Capacity of a socket whose receiver does not read.
 CHUNKS_IN_FLIGHT_MAX = 4
 STORE_CALLS = frozenset(
     {
-        "digests",
         "find",
-        "list_photo",
-        "list_photo_hints",
-        "list_shard",
         "quarantine",
         "relink",
         "remove_hint",
@@ -47,6 +44,9 @@ class NodeLink:
         self._network = network
         self._source = source
         self._node = node
+        self._proven = ProvenTombstones(
+            node.name, node.keys, monotonic_seconds=asyncio.get_running_loop().time
+        )
         self._writes = WriteBatcher(
             lambda files: self._request(lambda: self._node.receiver.receive_many(files), None)
         )
@@ -133,7 +133,11 @@ class NodeLink:
     ) -> None:
         """Write a tombstone."""
         await self._request(
-            lambda: self._node.store.write_tombstone(place, mtime_seconds=mtime_seconds),
+            lambda: self._node.store.write_tombstone(
+                place,
+                mtime_seconds=mtime_seconds,
+                proof=self._proven.sign(place),
+            ),
             timeout_seconds,
         )
 
@@ -147,7 +151,8 @@ class NodeLink:
 
     async def stat(self, place: Place, *, timeout_seconds: float = CALL_SECONDS) -> FileMetadata:
         """Return the metadata of a file."""
-        return await self._request(lambda: self._node.stat(place), timeout_seconds)
+        metadata = await self._request(lambda: self._node.stat(place), timeout_seconds)
+        return self._proven.check(place, metadata)
 
     @contextlib.asynccontextmanager
     async def stream(self, place: Place) -> AsyncIterator[FileStream]:
@@ -171,17 +176,39 @@ class NodeLink:
 
     async def list_hints(self, mirror: NodeId) -> list[HintFile]:
         """Return the hints of the node for a mirror."""
-        return await self._request(
-            lambda: self._node.store.list_hints(HINTS_PER_LIST_MAX, mirror=mirror)
+        return self._proven.hints(
+            await self._request(
+                lambda: self._node.store.list_hints(HINTS_PER_LIST_MAX, mirror=mirror)
+            )
         )
+
+    async def list_shard(self, volume: VolumeId, shard: str) -> tuple[ListedFile, ...]:
+        """Return the files of a shard."""
+        listed = await self._request(lambda: self._node.store.list_shard(volume, shard))
+        return self._proven.listed(volume, listed)
+
+    async def list_photo(self, volume: VolumeId, photo: PhotoId) -> tuple[ListedFile, ...]:
+        """Return the files of a photo."""
+        listed = await self._request(lambda: self._node.store.list_photo(volume, photo))
+        return self._proven.listed(volume, listed)
+
+    async def list_photo_hints(self, volume: VolumeId, photo: PhotoId) -> list[HintFile]:
+        """Return the hints of a photo."""
+        hints = await self._request(lambda: self._node.store.list_photo_hints(volume, photo))
+        return self._proven.hints(hints)
+
+    async def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
+        """Return the recorded digests of files."""
+        return self._proven.digests(await self._request(lambda: self._node.store.digests(files)))
 
     async def list_shards(
         self, volume: VolumeId, shards: Sequence[str]
     ) -> dict[str, tuple[ListedFile, ...]]:
         """Return the files of several shards."""
-        return await self._request(
+        found = await self._request(
             lambda: {shard: self._node.store.list_shard(volume, shard) for shard in shards}
         )
+        return {shard: self._proven.listed(volume, files) for shard, files in found.items()}
 
     async def tombstones(self, volume: VolumeId, shards: Sequence[str]) -> set[str]:
         """Return the names of all tombstones of some shards."""

@@ -4,6 +4,7 @@ import copy
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.storagenode.disk.crash_file_system import (
     Image,
     Named,
     Operation,
+    Synced,
 )
 from tests.storagenode.disk.crash_states import UnsettledDisk
 
@@ -130,6 +132,19 @@ class SimulatedDisk(CrashFileSystem):
         self._stamps.pop(parent, None)
         self.log.unsettled.damage_name(parent, name)
         self._touch(parent)
+
+    def invent(self, path: str, *, proof: str) -> bool:
+        """Create an empty file, durable at once; return False if the disk is off or has it."""
+        if self.is_off or path in self.contents():
+            return False
+        parent, name = self._split(path)
+        node = self._new_node(is_directory=False)
+        self._files[node] = Contents()
+        self._name(Named(parent, name, node))
+        for each in (node, parent):
+            self.log.append(Synced(each))
+        self.damage(path, lambda contents: replace(contents, digest=proof or None))
+        return True
 
     def space(self) -> Space:
         """Return the configured free space."""

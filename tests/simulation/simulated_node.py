@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from permission_urls import InternalVerifier, KeyRing, Verifier
+from permission_urls import InternalVerifier, KeyRing, TombstoneProofs, Verifier
 from storagenode.disk.audit_files import AuditFiles
 from storagenode.disk.lifecycle.trash import trashed_files
 from storagenode.disk.marker import NodeMarker
@@ -79,7 +79,7 @@ class SimulatedNode(Machine):
         self.damaged_at = -1.0
         """Virtual time at which a fault last destroyed a copy on this node."""
         self._cluster = cluster
-        self._keys = keys
+        self.keys = keys
         self._random = random
         self._now_seconds = now_seconds
         self._client_of = client_of
@@ -90,7 +90,10 @@ class SimulatedNode(Machine):
         # Half of the nodes have a disk of their own.
         may_sync_disk = self.node.id.endswith("1")
         self.store = DiskStore(
-            self.disk, may_sync_disk=may_sync_disk, now_seconds=self._now_seconds
+            self.disk,
+            TombstoneProofs(self.keys),
+            may_sync_disk=may_sync_disk,
+            now_seconds=self._now_seconds,
         )
         self.audit_files = AuditFiles(self.store)
         for volume in self._cluster.volumes_on(self.node.id):
@@ -108,7 +111,7 @@ class SimulatedNode(Machine):
         api = WriteApi(
             self.store,
             marker,
-            InternalVerifier(self._keys, receiver=self.node.id),
+            InternalVerifier(self.keys, receiver=self.node.id),
             self.puller,
             None,  # type: ignore[arg-type]
             self.fence,
@@ -124,7 +127,7 @@ class SimulatedNode(Machine):
         self.status = api._status
         self._reads = ReadApi(
             self.store,
-            Verifier(self._keys, size_classes(self._cluster.sizes)),
+            Verifier(self.keys, size_classes(self._cluster.sizes)),
             self.fence,
             self.threads,  # type: ignore[arg-type]
             now_seconds=self._now_seconds,

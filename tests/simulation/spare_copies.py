@@ -5,9 +5,10 @@ A fault may damage a file if another mirror has a complete and durable copy.
 
 import hashlib
 
+from permission_urls import TombstoneProofs
 from storagenode.protocol.layout import HINTS, Place
 from tests.simulation.simulated_node import SimulatedNode
-from tests.simulation.world import World
+from tests.simulation.world import KEYS, World
 from tests.storagenode.disk.crash_file_system import Contents
 from volumes.cluster import NodeId
 from volumes.photo_path import InvalidPath, PhotoTombstone, VolumeId, parse_path
@@ -18,6 +19,7 @@ class SpareCopies:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._proofs = TombstoneProofs(KEYS)
 
     def spare_files(self, node: SimulatedNode) -> list[str]:
         """Return the files on a node that a fault may damage now, sorted by path."""
@@ -55,12 +57,18 @@ class SpareCopies:
         own = node.disk.contents().get(own_path)
         for other in mirrors:
             found = other.disk.durable(path) if other is not node else None
-            if found is None or hashlib.sha256(found.data).hexdigest() != found.digest:
+            if found is None or not self._is_complete(path, found):
                 continue
             # Two originals of one name can differ until they are settled.
             if own is None or own.digest in {None, found.digest}:
                 return True
         return False
+
+    def _is_complete(self, path: str, contents: Contents) -> bool:
+        if path.endswith(".gone"):
+            photo_path = path.split("/", 2)[-1] if path.startswith(HINTS) else path
+            return self._proofs.is_genuine(photo_path, contents.digest or "")
+        return hashlib.sha256(contents.data).hexdigest() == contents.digest
 
 
 def _volume_of(place: Place) -> VolumeId:

@@ -35,6 +35,7 @@ from storagenode.protocol.recent import RECENT
 from storagenode.upkeep.upkeep import Upkeep
 from tests.free_ports import free_port
 from tests.storagemaster.manual_master import ManualMaster, running_manually
+from tests.storagenode.tombstones import PROOFS, proof_of
 from volumes.address import Address
 from volumes.cluster import Cluster, Colo, Master, Node, NodeId, Volume
 from volumes.photo_id import derive_photo_id
@@ -201,6 +202,9 @@ class SmallCluster:
         """Store a file on a node, as if it had received it."""
         store = self.stores[node]
         place = Place(parse_path(path), NodeId(hint_for) if hint_for else None)
+        if path.endswith(".gone"):
+            store.write_tombstone(place, mtime_seconds=1_700_000_000, proof=proof_of(place))
+            return
         with store.staging(bytes_expected=len(data)) as file:
             file.write(data)
             store.publish(file, place, mtime_seconds=1_700_000_000, digest=file.digest)
@@ -238,7 +242,7 @@ def make_roots(folder: Path) -> dict[str, Path]:
     cluster = node_cluster({id_: folder / id_ for id_ in NODES})
     for node in cluster.nodes.values():
         mark_root(Path(node.store), node)
-        store = DiskStore(DiskFileSystem(Path(node.store)))
+        store = DiskStore(DiskFileSystem(Path(node.store)), PROOFS)
         for volume in cluster.volumes_on(node.id):
             store.create_volume(volume)
     return {id_: folder / id_ for id_ in NODES}
@@ -292,7 +296,7 @@ def files_below(root: Path, *, since_nanoseconds: int) -> Iterator[str]:
         if (root / str(number)).exists():
             with os.scandir(root / str(number)) as shards:
                 for shard in shards:
-                    if shard.is_dir() and shard.stat().st_mtime_ns >= since_nanoseconds:
+                    if shard.is_dir() and shard.stat().st_ctime_ns >= since_nanoseconds:
                         with os.scandir(shard) as files:
                             yield from (f"{number}/{shard.name}/{file.name}" for file in files)
 

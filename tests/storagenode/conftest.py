@@ -13,6 +13,7 @@ from tests.storagenode.fake_clock import FakeClock
 from tests.storagenode.photo_samples import MTIME, version_of
 from tests.storagenode.roots import Roots
 from tests.storagenode.served_site import make_site, serving
+from tests.storagenode.tombstones import PROOFS
 from volumes.address import Address
 from volumes.cluster import Node
 
@@ -91,7 +92,7 @@ def _file_system(root):
 
 @pytest.fixture(name="store")
 def _store(file_system, clock):
-    return DiskStore(file_system, now_seconds=clock)
+    return DiskStore(file_system, PROOFS, now_seconds=clock)
 
 
 @pytest.fixture(name="nodes", scope="module")

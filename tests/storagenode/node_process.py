@@ -14,7 +14,6 @@ from typing import TypeVar
 
 import aiohttp
 
-from permission_urls import InternalSigner
 from storagenode.client import NodeClient
 from tests.storagenode.served_site import Site
 
@@ -65,7 +64,7 @@ def call(site: Site, id_: str, question: Callable[[NodeClient], Awaitable[T]]) -
 
     async def run() -> T:
         async with aiohttp.ClientSession() as session:
-            client = NodeClient(id_, site.node(id_).write, session, InternalSigner(site.keys))
+            client = NodeClient(id_, site.node(id_).write, session, site.keys)
             try:
                 return await question(client)
             finally:

@@ -15,6 +15,7 @@ from storagenode.protocol.layout import (
     TRASH,
 )
 from tests.storagenode.photo_samples import VOLUME
+from tests.storagenode.tombstones import PROOFS
 from volumes.cluster import Node
 
 
@@ -35,7 +36,7 @@ class Roots:
         else:
             mark_root(root, self._node)
             file_system = DiskFileSystem(root)
-            DiskStore(file_system).create_volume(VOLUME)
+            DiskStore(file_system, PROOFS).create_volume(VOLUME)
             file_system.close_root()
         return root
 

@@ -188,7 +188,7 @@ def serving(site: Site, ids: Iterable[str]) -> Iterator[dict[str, ServedNode]]:
         node = site.node(id_)
         store = await stack.enter_async_context(running_node(site.cluster, node, site.keys))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        client = NodeClient(node.id, node.write, session, InternalSigner(site.keys))
+        client = NodeClient(node.id, node.write, session, site.keys)
         stack.callback(client.close)
         while store.is_local and not (await client.scrub())["completed_seconds"]:  # noqa: ASYNC110  # it is far away
             await asyncio.sleep(0.01)

@@ -11,7 +11,13 @@ import json
 import pytest
 
 from storagenode.protocol.batch_wire import InMemoryFile
-from storagenode.protocol.errors import Conflict, DigestMismatch, Gone, NotAMirror, NotFound
+from storagenode.protocol.errors import (
+    Conflict,
+    DigestMismatch,
+    Gone,
+    NotAMirror,
+    NotFound,
+)
 from storagenode.protocol.files import Published
 from storagenode.protocol.layout import TOMBSTONE_BYTES, Place
 from tests.storagenode.photo_samples import (
@@ -25,6 +31,7 @@ from tests.storagenode.photo_samples import (
     variant_of,
 )
 from tests.storagenode.store_under_test import OF, OTHER_PHOTO, OTHER_VERSION, names_of, put
+from tests.storagenode.tombstones import write_tombstone
 from volumes.photo_path import (
     EXTENSIONS,
     Attempt,
@@ -165,9 +172,8 @@ class WritingContract:
         with pytest.raises(NotAMirror):
             trial.store.publish_bundle(bundle_of(photo_version), mtime_seconds=MTIME)
         with pytest.raises(NotAMirror):
-            trial.store.write_tombstone(
-                Place(PhotoTombstone(photo_version.volume, photo_version.photo)),
-                mtime_seconds=MTIME,
+            write_tombstone(
+                trial.store, Place(PhotoTombstone(photo_version.volume, photo_version.photo))
             )
         with pytest.raises(NotAMirror):
             trial.store.relink(photo_version, OTHER_VERSION.version)
@@ -198,8 +204,8 @@ class WritingContract:
         for store in (trial.store, there):
             put(store, variant_of(OF), bytes_of("photo"), mtime_seconds=1_234_567_890)
             store.publish_bundle(bundle_of(OF, sizes="m"), mtime_seconds=1_234_567_891)
-            store.write_tombstone(
-                Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=1_234_567_892
+            write_tombstone(
+                store, Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=1_234_567_892
             )
         assert trial.mtime_of(variant_of(OF).path) == 1_234_567_890.0
         assert trial.mtime_of(variant_of(OF, "m").path) == 1_234_567_891.0
@@ -279,7 +285,7 @@ class WritingContract:
         """The names are free, and the bytes are in the trash."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
-        published = trial.store.write_tombstone(Place(tombstone), mtime_seconds=MTIME)
+        published = write_tombstone(trial.store, Place(tombstone))
         path = render_path(tombstone)
         assert published == Published(
             path, digest_of(TOMBSTONE_BYTES), len(TOMBSTONE_BYTES), MTIME, existed=False
@@ -295,14 +301,14 @@ class WritingContract:
         """In any order of arrival, so that all mirrors agree."""
         place = Place(VersionTombstone(OF), hint_for)
         for seconds in (MTIME, MTIME - 5, MTIME + 5):
-            trial.store.write_tombstone(place, mtime_seconds=seconds)
+            write_tombstone(trial.store, place, mtime_seconds=seconds)
         assert trial.mtime_of(place.path) == MTIME - 5
         assert trial.unfinished() == []
 
     def test_a_version_s_tombstone_covers_no_other_version(self, trial):
         """Nor another photo of the shard."""
         put(trial.store, variant_of(OTHER_VERSION), bytes_of("photo"))
-        trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+        write_tombstone(trial.store, Place(VersionTombstone(OF)))
         assert trial.read(variant_of(OTHER_VERSION).path) == bytes_of("photo")
         put(trial.store, variant_of(OTHER_VERSION, "m"), bytes_of("m"))
         trial.store.raise_if_deleted(Variant(OTHER_VERSION, "o", "jpg"))
@@ -311,7 +317,7 @@ class WritingContract:
         """Existing and future versions."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
-        trial.store.write_tombstone(Place(PhotoTombstone(OF.volume, OF.photo)), mtime_seconds=MTIME)
+        write_tombstone(trial.store, Place(PhotoTombstone(OF.volume, OF.photo)))
         for photo_version in (OF, OTHER_VERSION):
             with pytest.raises(Gone):
                 put(trial.store, variant_of(photo_version), bytes_of("photo"))
@@ -321,7 +327,7 @@ class WritingContract:
 
     def test_a_tombstone_wins_if_it_comes_first(self, trial):
         """A late copy does not restore a photo."""
-        trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+        write_tombstone(trial.store, Place(VersionTombstone(OF)))
         with pytest.raises(Gone):
             put(trial.store, variant_of(OF), bytes_of("photo"))
         with pytest.raises(Gone):
@@ -333,17 +339,10 @@ class WritingContract:
 
     def test_a_repeated_tombstone_finishes_the_first(self, trial):
         """The first call may have died before the move to the trash."""
-        first = trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
-        second = trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME + 5)
+        first = write_tombstone(trial.store, Place(VersionTombstone(OF)))
+        second = write_tombstone(trial.store, Place(VersionTombstone(OF)), mtime_seconds=MTIME + 5)
         assert (first.existed, second.existed) == (False, True)
         assert trial.mtime_of(render_path(VersionTombstone(OF))) == MTIME
-
-    def test_a_tombstone_that_is_put_as_a_file_works(self, trial):
-        """A node can pull one from a mirror."""
-        put(trial.store, variant_of(OF), bytes_of("photo"))
-        put(trial.store, Place(VersionTombstone(OF)), b"gone, says a mirror\n")
-        assert names_of(trial.store) == [f"{OF.photo}_{OF.version}.gone"]
-        assert trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME).existed
 
     def test_only_the_named_file_is_replaced(self, trial):
         """For sizes made twice; the old one is quarantined."""

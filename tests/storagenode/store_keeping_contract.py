@@ -2,9 +2,9 @@
 
 import pytest
 
-from storagenode.protocol.errors import Gone, NotAMirror, NotFound
+from storagenode.protocol.errors import BadRequest, Gone, InvalidSignature, NotAMirror, NotFound
 from storagenode.protocol.files import names_digest
-from storagenode.protocol.layout import TOMBSTONE_BYTES, Place
+from storagenode.protocol.layout import Place
 from tests.storagenode.photo_samples import (
     MTIME,
     OTHER_VOLUME,
@@ -16,6 +16,7 @@ from tests.storagenode.photo_samples import (
     version_of,
 )
 from tests.storagenode.store_under_test import OF, OTHER_PHOTO, OTHER_VERSION, names_of, put
+from tests.storagenode.tombstones import proof_of, write_tombstone
 from volumes.photo_path import (
     Info,
     PhotoTombstone,
@@ -46,9 +47,7 @@ class KeepingContract:
         neighbour = PhotoVersion(VOLUME, f"0{OF.photo[1:-3]}0{OF.shard}", OF.version)
         for photo_version in (OF, OTHER_VERSION, neighbour):
             put(trial.store, variant_of(photo_version), bytes_of(photo_version))
-        trial.store.write_tombstone(
-            Place(VersionTombstone(version_of(7, version=2))), mtime_seconds=MTIME
-        )
+        write_tombstone(trial.store, Place(VersionTombstone(version_of(7, version=2))))
         assert len(trial.store.list_shard(VOLUME, OF.shard)) == 4
         assert [file.name for file in trial.store.list_photo(VOLUME, OF.photo)] == [
             f"{OF.photo}_000000_o.jpg",
@@ -62,8 +61,8 @@ class KeepingContract:
         shards = [OF.shard, OTHER_PHOTO.shard]
         assert trial.store.tombstones(VOLUME, shards) == []
         assert trial.store.tombstone_digests(VOLUME) == {}
-        trial.store.write_tombstone(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
-        trial.store.write_tombstone(Place(VersionTombstone(OTHER_PHOTO)), mtime_seconds=MTIME)
+        write_tombstone(trial.store, Place(PhotoTombstone(VOLUME, OF.photo)))
+        write_tombstone(trial.store, Place(VersionTombstone(OTHER_PHOTO)))
         names = [f"{OF.photo}.gone", f"{OTHER_PHOTO.photo}_{OTHER_PHOTO.version}.gone"]
         assert trial.store.tombstones(VOLUME, shards) == names
         assert trial.store.tombstones(VOLUME, shards[:1]) == names[:1]
@@ -84,11 +83,11 @@ class KeepingContract:
     def test_digests_of_many_files_skip_missing_ones(self, trial):
         """A volume without a mirror here is not an empty one."""
         trial.store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
-        trial.store.write_tombstone(Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME)
+        write_tombstone(trial.store, Place(VersionTombstone(OTHER_VERSION)))
         files = [Info(OF), VersionTombstone(OF), Info(OTHER_PHOTO), VersionTombstone(OTHER_VERSION)]
         assert trial.store.digests(files) == {
             Info(OF): digest_of(bytes_of(Place(Info(OF)))),
-            VersionTombstone(OTHER_VERSION): digest_of(TOMBSTONE_BYTES),
+            VersionTombstone(OTHER_VERSION): proof_of(Place(VersionTombstone(OTHER_VERSION))),
         }
         with pytest.raises(NotAMirror):
             trial.store.digests([Info(OF), Info(version_of(1, volume=OTHER_VOLUME))])
@@ -108,13 +107,9 @@ class KeepingContract:
         for change in (
             lambda: put(store, variant_of(OF), bytes_of("photo")),
             lambda: store.publish_bundle(bundle_of(OF, sizes="sm"), mtime_seconds=MTIME),
-            lambda: store.write_tombstone(
-                Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME
-            ),
-            lambda: store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME),
-            lambda: store.write_tombstone(
-                Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME
-            ),
+            lambda: write_tombstone(store, Place(VersionTombstone(OTHER_VERSION))),
+            lambda: write_tombstone(store, Place(VersionTombstone(OF))),
+            lambda: write_tombstone(store, Place(PhotoTombstone(VOLUME, OF.photo))),
         ):
             change()
             seen.append(store.shard_digests(VOLUME))
@@ -197,12 +192,24 @@ class KeepingContract:
         assert len(trial.store.list_hints(100)) == 13
         assert trial.store.list_photo(VOLUME, OF.photo) == ()
 
+    def test_a_tombstone_needs_a_proof(self, trial):
+        """No other write makes one, and a wrong proof is refused."""
+        put(trial.store, variant_of(OF), bytes_of("photo"))
+        place, other = Place(VersionTombstone(OF)), Place(VersionTombstone(OTHER_VERSION))
+        with pytest.raises(BadRequest, match="needs a proof"):
+            put(trial.store, place, b"gone, says a mirror\n")
+        for proof in ("", proof_of(other)):
+            with pytest.raises(InvalidSignature):
+                trial.store.write_tombstone(place, mtime_seconds=MTIME, proof=proof)
+        assert trial.read(variant_of(OF).path) == bytes_of("photo")
+
     def test_a_hinted_tombstone_covers_hints_for_the_same_mirror(self, trial):
         """And no file of this node."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         hinted = Place(VersionTombstone(OF), "west-1")
-        trial.store.write_tombstone(hinted, mtime_seconds=MTIME)
-        assert trial.read(hinted.path) == TOMBSTONE_BYTES
+        write_tombstone(trial.store, hinted)
+        (hint,) = trial.store.list_hints(10)
+        assert (hint.place, hint.bytes, hint.digest) == (hinted, 0, proof_of(hinted))
         with pytest.raises(Gone):
             put(trial.store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
         put(trial.store, variant_of(OF, hint_for="west-2"), bytes_of("photo"))
@@ -210,7 +217,7 @@ class KeepingContract:
 
     def test_a_file_that_is_deleted_here_is_not_stored_as_a_hint(self, trial):
         """A tombstone here applies everywhere."""
-        trial.store.write_tombstone(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
+        write_tombstone(trial.store, Place(PhotoTombstone(VOLUME, OF.photo)))
         with pytest.raises(Gone):
             put(trial.store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
 
@@ -232,7 +239,7 @@ class KeepingContract:
         put(trial.store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
         put(trial.store, variant_of(OTHER_PHOTO), bytes_of("other"))
         quarantined = trial.store.quarantine(variant_of(OF))
-        trial.store.write_tombstone(Place(VersionTombstone(OTHER_VERSION)), mtime_seconds=MTIME)
+        write_tombstone(trial.store, Place(VersionTombstone(OTHER_VERSION)))
         found = trial.store.find(OF.photo)
         assert found == sorted(found)
         assert quarantined in found
@@ -286,7 +293,7 @@ class KeepingContract:
         """One name goes to the trash, and the other stays."""
         put(trial.store, variant_of(OF), bytes_of("photo"))
         trial.store.relink(OF, OTHER_VERSION.version)
-        trial.store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+        write_tombstone(trial.store, Place(VersionTombstone(OF)))
         assert trial.read(variant_of(OTHER_VERSION).path) == bytes_of("photo")
         with pytest.raises(Gone):
             trial.store.relink(OF, "000009")
@@ -304,9 +311,7 @@ class KeepingContract:
         put(trial.store, variant_of(OF), bytes_of("photo"))
         put(trial.store, variant_of(OF, hint_for="west-1"), bytes_of("photo"))
         trial.store.publish_bundle(bundle_of(OF, sizes="sm"), mtime_seconds=MTIME)
-        trial.store.write_tombstone(
-            Place(PhotoTombstone(VOLUME, OTHER_PHOTO.photo)), mtime_seconds=MTIME
-        )
+        write_tombstone(trial.store, Place(PhotoTombstone(VOLUME, OTHER_PHOTO.photo)))
         before = (
             trial.store.volumes,
             trial.store.shard_digests(VOLUME),

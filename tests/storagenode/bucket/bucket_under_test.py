@@ -8,6 +8,7 @@ from storagenode.bucket.marker import mark_bucket, prove_bucket
 from storagenode.bucket.opening import connect
 from storagenode.bucket.store import BucketStore
 from tests.storagenode.photo_samples import VOLUME
+from tests.storagenode.tombstones import PROOFS
 from volumes.address import Address
 from volumes.cluster import Node
 
@@ -62,7 +63,9 @@ class BucketStoreUnderTest:
         prove_bucket(bucket)
         assert bucket.puts_are_conditional
         bucket.puts_are_conditional = self._has_conditional_puts
-        return WatchedBucketStore(bucket, BucketHealth(lambda: None), now_seconds=self._clock)
+        return WatchedBucketStore(
+            bucket, BucketHealth(lambda: None), PROOFS, now_seconds=self._clock
+        )
 
 
 class WatchedBucketStore(BucketStore):

@@ -33,6 +33,7 @@ from tests.storagenode.photo_samples import (
     version_of,
 )
 from tests.storagenode.store_under_test import OF, put
+from tests.storagenode.tombstones import PROOFS, write_tombstone
 from volumes.photo_path import VersionTombstone
 
 _numbers = itertools.count()
@@ -60,7 +61,7 @@ def _store(s3):
     node = node_over(s3.url, prefix=f"faults/{next(_numbers)}")
     marked_bucket(node)
     with contextlib.closing(connect(node, threads=4)) as bucket:
-        store = BucketStore(bucket, BucketHealth(lambda: None))
+        store = BucketStore(bucket, BucketHealth(lambda: None), PROOFS)
         store.create_volume(VOLUME)
         yield store
 
@@ -138,7 +139,7 @@ def test_an_unreachable_server_is_reported(store, s3):
             lambda: store.list_photo(VOLUME, OF.photo),
             lambda: store.shard_digests(VOLUME),
             lambda: store.raise_if_deleted(variant_of(OF).file),
-            lambda: store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME),
+            lambda: write_tombstone(store, Place(VersionTombstone(OF))),
         ):
             with pytest.raises(BucketUnavailable, match="is unreachable"):
                 work()
@@ -231,14 +232,14 @@ def test_a_tombstone_that_is_written_during_a_put_wins(store, s3):
     """Also if another process writes it, without a common lock."""
     other = node_over(s3.target, prefix=store.bucket.location.prefix)
 
-    def write_tombstone(method, path):
+    def delete(method, path):
         if method == "PUT" and ".jpg" in path and not path.endswith("/copied"):
             with contextlib.closing(connect(other, threads=1)) as bucket:
-                elsewhere = BucketStore(bucket, BucketHealth(lambda: None))
-                elsewhere.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+                elsewhere = BucketStore(bucket, BucketHealth(lambda: None), PROOFS)
+                write_tombstone(elsewhere, Place(VersionTombstone(OF)))
         return False
 
-    with s3.failing(applies=write_tombstone), pytest.raises(Gone):
+    with s3.failing(applies=delete), pytest.raises(Gone):
         put(store, variant_of(OF), b"photo")
     assert [file.name for file in store.list_photo(VOLUME, OF.photo)] == [
         f"{OF.photo}_{OF.version}.gone"
@@ -251,7 +252,7 @@ def test_a_delete_succeeds_if_its_files_cannot_be_moved_to_the_trash(store, s3):
     with s3.failing(
         status=403, code="AccessDenied", applies=lambda _, path: "/.trash/" in path
     ) as fault:
-        store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+        write_tombstone(store, Place(VersionTombstone(OF)))
         assert fault.injected_count
         with pytest.raises(Gone):
             store.raise_if_deleted(variant_of(OF).file)
@@ -300,7 +301,7 @@ def test_a_prefix_without_a_marker_and_another_node_s_are_refused(s3):
     """An unmarked or foreign prefix is refused as an unmounted disk is."""
     node = node_over(s3.url, prefix="marked")
     with pytest.raises(RootRefused, match="glassplate node init cold-1"):
-        contextlib.ExitStack().enter_context(opened_bucket(node, threads=1))
+        contextlib.ExitStack().enter_context(opened_bucket(node, PROOFS, threads=1))
     uuid = marked_bucket(node).uuid
     assert marked_bucket(node).uuid == uuid
     other = dataclasses.replace(node, id="cold-2")
@@ -323,7 +324,7 @@ def test_a_bucket_without_its_marker_takes_no_writes(store):
     health.probe()
     assert health.condition().suspect_reason == "the marker is missing"
     assert not health.is_intact
-    lost = BucketStore(store.bucket, health)
+    lost = BucketStore(store.bucket, health, PROOFS)
     with pytest.raises(DiskSuspect):
         put(lost, variant_of(OF), b"photo")
     marker.clear()

@@ -26,6 +26,7 @@ from tests.storagenode.disk.crash_scenarios import OF, OLD, OLD_GONE, OLD_HINT, 
 from tests.storagenode.disk.crash_states import MANY_NAMES, StateKey, UnsettledDisk
 from tests.storagenode.fake_clock import FakeClock
 from tests.storagenode.photo_samples import MTIME, VOLUME, Bundle, bundle_of, digest_of
+from tests.storagenode.tombstones import PROOFS, proof_of, write_tombstone
 from volumes.cluster import NodeId
 from volumes.photo_path import SHARDS, Info, InvalidPath, Variant, VersionTombstone, parse_path
 
@@ -52,7 +53,7 @@ def explore(
     base = base or prepared(scenario)
     disk = CrashFileSystem(base)
     store = DiskStore(
-        disk, may_sync_disk=scenario.may_sync_disk, now_seconds=FakeClock(MTIME + 1000)
+        disk, PROOFS, may_sync_disk=scenario.may_sync_disk, now_seconds=FakeClock(MTIME + 1000)
     )
     disk.log.clear()
     scenario.operate(store, disk)
@@ -101,10 +102,10 @@ def _crashes(base: Image, disk: CrashFileSystem) -> Iterator[tuple[StateKey, Ima
 def prepared(scenario: Scenario) -> Image:
     """Return a durable disk with some photos and the preparations of the scenario."""
     disk = CrashFileSystem(_empty_root())
-    store = DiskStore(disk, now_seconds=FakeClock(MTIME))
+    store = DiskStore(disk, PROOFS, now_seconds=FakeClock(MTIME))
     store.publish_bundle(OLD_FILES, mtime_seconds=MTIME)
     put(store, OLD_HINT, b"an old hint")
-    store.write_tombstone(OLD_TOMBSTONE, mtime_seconds=MTIME)
+    write_tombstone(store, OLD_TOMBSTONE)
     scenario.prepare(store, disk)
     return disk.image()
 
@@ -115,7 +116,7 @@ def _empty_root() -> Image:
     disk = CrashFileSystem()
     for name in (STAGING, HINTS, TRASH, QUARANTINE):
         disk.make_directory(name)
-    DiskStore(disk).create_volume(VOLUME)
+    DiskStore(disk, PROOFS).create_volume(VOLUME)
     for shard in set(SHARDS) - {OF.shard, OLD.shard, OLD_GONE.shard}:
         disk.lose_directory(f"{VOLUME}/{shard}")
     return disk.image()
@@ -124,7 +125,7 @@ def _empty_root() -> Image:
 def _examine(scenario: Scenario, image: Image, moment: Moment, *, again: bool) -> list[str]:
     disk = CrashFileSystem(image)
     try:
-        store = DiskStore(disk, now_seconds=FakeClock(MTIME + 2000))
+        store = DiskStore(disk, PROOFS, now_seconds=FakeClock(MTIME + 2000))
         survivor = Survivor(store, disk.contents())
         violations = [*_look(scenario, survivor, moment.acknowledged)]
         if again and not violations:
@@ -192,7 +193,7 @@ def _whole_files(scenario: Scenario) -> dict[str, set[Contents]]:
 
 def _old_files() -> Bundle:
     hint = b"an old hint"
-    tombstone = (OLD_TOMBSTONE, TOMBSTONE_BYTES, digest_of(TOMBSTONE_BYTES))
+    tombstone = (OLD_TOMBSTONE, TOMBSTONE_BYTES, proof_of(OLD_TOMBSTONE))
     return [*OLD_FILES, (OLD_HINT, hint, digest_of(hint)), tombstone]
 
 

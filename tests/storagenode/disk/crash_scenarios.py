@@ -26,6 +26,7 @@ from tests.storagenode.photo_samples import (
     variant_of,
     version_of,
 )
+from tests.storagenode.tombstones import proof_of, write_tombstone
 from volumes.photo_path import PhotoTombstone, PhotoVersion, Variant, VersionTombstone
 
 OF = version_of(7)
@@ -73,7 +74,7 @@ def file_of(place: Place, data: bytes) -> tuple[Place, bytes, str]:
 
 def tombstone_of(place: Place) -> tuple[Place, bytes, str]:
     """Return a tombstone as a file."""
-    return file_of(place, TOMBSTONE_BYTES)
+    return place, TOMBSTONE_BYTES, proof_of(place)
 
 
 def putting(place: Place, what: str) -> Callable[[DiskStore, CrashFileSystem], None]:
@@ -101,7 +102,7 @@ def writing_tombstones(*tombstones: Place) -> Callable[[DiskStore, CrashFileSyst
 
     def operate(store: DiskStore, disk: CrashFileSystem) -> None:
         for tombstone in tombstones:
-            store.write_tombstone(tombstone, mtime_seconds=MTIME)
+            write_tombstone(store, tombstone)
             disk.acknowledge(tombstone.path)
 
     return operate

@@ -31,6 +31,7 @@ from tests.storagenode.disk.sweep_operations import (
     with_version,
 )
 from tests.storagenode.photo_samples import MTIME, VOLUME, digest_of, variant_of
+from tests.storagenode.tombstones import write_tombstone
 from volumes.photo_path import VersionTombstone
 
 FOLDERS = (STAGING, HINTS, TRASH, QUARANTINE, PARTIALS)
@@ -103,7 +104,7 @@ def scrub(store, photo_version):
 def delete(store, photo_version):
     """Put a photo and delete it."""
     put_photo(store, photo_version)
-    store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+    write_tombstone(store, Place(VersionTombstone(photo_version)))
 
 
 def read_trash(store, photo_version):

@@ -19,6 +19,7 @@ from tests.storagenode.disk.crash_scenarios import (
     tombstone_of,
 )
 from tests.storagenode.photo_samples import MTIME
+from tests.storagenode.tombstones import write_tombstone
 
 
 def save_between_changes(store: DiskStore, disk: CrashFileSystem) -> None:
@@ -26,7 +27,7 @@ def save_between_changes(store: DiskStore, disk: CrashFileSystem) -> None:
     with contextlib.suppress(Gone):
         put(store, ORIGINAL[0], DATA)
         _save_twice(store, disk)
-    store.write_tombstone(GONE, mtime_seconds=MTIME)
+    write_tombstone(store, GONE)
     disk.acknowledge(GONE.path)
 
 

@@ -21,6 +21,7 @@ from tests.storagenode.photo_samples import (
     variant_of,
 )
 from tests.storagenode.store_under_test import put
+from tests.storagenode.tombstones import PROOFS, write_tombstone
 from volumes.photo_id import Version
 from volumes.photo_path import PhotoTombstone, PhotoVersion, VersionTombstone, VolumeId
 
@@ -82,7 +83,7 @@ def _publish_sizes(store: DiskStore, photo_version: PhotoVersion) -> None:
 
 
 def _delete(store: DiskStore, photo_version: PhotoVersion) -> None:
-    store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+    write_tombstone(store, Place(VersionTombstone(photo_version)))
 
 
 def _finish_delete(store: DiskStore, photo_version: PhotoVersion) -> None:
@@ -92,7 +93,7 @@ def _finish_delete(store: DiskStore, photo_version: PhotoVersion) -> None:
 
 
 def _hint_tombstone(store: DiskStore, photo_version: PhotoVersion) -> None:
-    store.write_tombstone(_hinted_tombstone(photo_version), mtime_seconds=MTIME)
+    write_tombstone(store, _hinted_tombstone(photo_version))
 
 
 def _open_volume(store: DiskStore, photo_version: PhotoVersion) -> None:
@@ -230,7 +231,7 @@ WORKS = (
         name="open a volume",
         run=_open_volume,
         is_done=lambda store, photo_version: (
-            _other_volume(photo_version) in DiskStore(store.file_system).volumes
+            _other_volume(photo_version) in DiskStore(store.file_system, PROOFS).volumes
         ),
     ),
 )

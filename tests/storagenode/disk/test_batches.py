@@ -25,6 +25,7 @@ from tests.storagenode.photo_samples import (
     version_of,
 )
 from tests.storagenode.store_under_test import put
+from tests.storagenode.tombstones import PROOFS, write_tombstone
 from volumes.photo_path import Failure, Info, PhotoTombstone, Variant, VersionTombstone
 
 OF = version_of(7)
@@ -79,12 +80,12 @@ def _disk(root):
 
 @pytest.fixture(name="store", params=[False, True], ids=["fsync", "syncfs"])
 def _store(request, disk):
-    return DiskStore(disk, may_sync_disk=request.param, now_seconds=disk.clock)
+    return DiskStore(disk, PROOFS, may_sync_disk=request.param, now_seconds=disk.clock)
 
 
 @pytest.fixture(name="own_disk_store")
 def _own_disk_store(disk):
-    return DiskStore(disk, may_sync_disk=True, now_seconds=disk.clock)
+    return DiskStore(disk, PROOFS, may_sync_disk=True, now_seconds=disk.clock)
 
 
 def file_of(place, data=None, *, digest=None):
@@ -124,7 +125,7 @@ def requests_of_every_kind():
 
 def have_every_kind(store):
     """Store what `requests_of_every_kind` meets: deleted, unfinished, finished, and taken files."""
-    store.write_tombstone(Place(VersionTombstone(version_of(3))), mtime_seconds=MTIME)
+    write_tombstone(store, Place(VersionTombstone(version_of(3))))
     put(store, variant_of(version_of(4), "m"), b"an unfinished size")
     put(store, variant_of(version_of(5), "m"), b"a finished size")
     put(store, Place(Info(version_of(5))), b"{}")
@@ -140,7 +141,10 @@ def told(outcome):
 def twins(roots, *, may_sync_disk):
     """Return two empty stores, the second one for the general path."""
     disks = [WatchedDisk(roots.take()) for _ in range(2)]
-    return [DiskStore(disk, may_sync_disk=may_sync_disk, now_seconds=disk.clock) for disk in disks]
+    return [
+        DiskStore(disk, PROOFS, may_sync_disk=may_sync_disk, now_seconds=disk.clock)
+        for disk in disks
+    ]
 
 
 def contents_of(store):
@@ -190,7 +194,7 @@ def test_batches_of_random_files_answer_as_the_general_path(roots, seed):
         if choose.random() < 0.3:
             tombstone = Place(PhotoTombstone(OF.volume, version_of(choose.randint(1, 9)).photo))
             for store in (batched, general):
-                store.write_tombstone(tombstone, mtime_seconds=MTIME)
+                write_tombstone(store, tombstone)
     assert contents_of(batched).keys() == contents_of(general).keys()
 
 
@@ -217,7 +221,7 @@ def test_phases_share_syncs(own_disk_store, disk):
 
 def test_files_and_directories_are_synced_once_on_a_shared_disk(disk):
     """All files before all names, and each directory once."""
-    store = DiskStore(disk)
+    store = DiskStore(disk, PROOFS)
     disk.calls.clear()
     store.publish_many([file_of(variant_of(OF, size)) for size in "osm"])
     assert disk.calls == [
@@ -280,7 +284,7 @@ def test_a_failed_sync_of_the_disk_fails_every_file_and_makes_the_disk_suspect(
 
 def test_a_failed_fsync_stops_the_rest_of_the_batch(disk):
     """No other file is synced on a suspect disk."""
-    store = DiskStore(disk)
+    store = DiskStore(disk, PROOFS)
     disk.fails["fsync"] = FsyncFailed(errno.EIO, "lost")
     disk.calls.clear()
     outcomes = store.publish_many(photos(1, 2, 3))
@@ -296,7 +300,7 @@ def test_a_tombstone_between_writing_and_naming_wins(store, disk):
     def delete_meanwhile(handle, seconds):
         disk.set_mtime = real
         real(handle, seconds)
-        store.write_tombstone(Place(VersionTombstone(version_of(2))), mtime_seconds=MTIME)
+        write_tombstone(store, Place(VersionTombstone(version_of(2))))
 
     disk.set_mtime = delete_meanwhile
     outcomes = store.publish_many(photos(1, 2, 3))
@@ -321,4 +325,4 @@ def test_a_single_file_is_synced_alone(own_disk_store, disk):
     assert "sync_disk" not in disk.calls
     assert own_disk_store.batches_at_once(1) == 1
     assert own_disk_store.batches_at_once(8) == 1
-    assert DiskStore(disk).batches_at_once(8) == batches.AT_ONCE_MAX
+    assert DiskStore(disk, PROOFS).batches_at_once(8) == batches.AT_ONCE_MAX

@@ -25,6 +25,7 @@ from tests.storagenode.photo_samples import (
 )
 from tests.storagenode.served_site import make_site
 from tests.storagenode.store_under_test import put
+from tests.storagenode.tombstones import PROOFS, write_tombstone
 from volumes.photo_path import VersionTombstone
 
 PACKAGE = Path(__file__).parents[3] / "storagenode"
@@ -93,7 +94,7 @@ def _restarted(site):
 
     def restart():
         file_systems.append(DiskFileSystem(Path(site.node("east-1").store)))
-        return DiskStore(file_systems[-1])
+        return DiskStore(file_systems[-1], PROOFS)
 
     yield restart
     for file_system in file_systems:
@@ -177,10 +178,7 @@ def test_a_delete_that_dies_is_finished_by_a_retry(site, crash_log, restarted, n
     assert len(in_place) + len(trashed) == len(places)
     assert bool(trashed) is (point == "after_unlink")
 
-    assert (
-        store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME).existed
-        is has_tombstone
-    )
+    assert write_tombstone(store, Place(VersionTombstone(photo_version))).existed is has_tombstone
     names = [file.name for file in store.list_photo(VOLUME, photo_version.photo)]
     assert names == [f"{photo_version.photo}_{photo_version.version}.gone"]
     assert sum(path.startswith(".trash/") for path in store.find(photo_version.photo)) == len(

@@ -29,6 +29,7 @@ from tests.storagenode.photo_samples import (
     version_of,
 )
 from tests.storagenode.store_under_test import put
+from tests.storagenode.tombstones import PROOFS, write_tombstone
 from volumes.photo_id import Version
 from volumes.photo_path import PhotoTombstone, VersionTombstone
 
@@ -97,7 +98,7 @@ def test_an_operation_succeeds_whenever_folders_are_emptied(root, work, folders,
     for at in itertools.count():
         photo_version = version_of(at)
         disk = FileSystemThatLosesFolders(root)
-        store = DiskStore(disk)
+        store = DiskStore(disk, PROOFS)
         work.prepare(store, photo_version)
         disk.lose(folders, at=at, keep_folder=keep_folder)
         work.run(store, photo_version)
@@ -107,7 +108,7 @@ def test_an_operation_succeeds_whenever_folders_are_emptied(root, work, folders,
             "another node" not in work.name and "as a hint" not in work.name
         ):
             assert work.is_done(store, photo_version), f"{folders} lost at call {at}"
-        assert DiskStore(disk).leftovers == 0
+        assert DiskStore(disk, PROOFS).leftovers == 0
         disk.close_root()
         if at >= calls:
             return
@@ -121,7 +122,7 @@ def test_an_operation_needs_its_own_hidden_files_only(root, work, folders, keep_
     for at in itertools.count():
         photo_version = version_of(at)
         disk = FileSystemThatLosesFolders(root)
-        store = DiskStore(disk)
+        store = DiskStore(disk, PROOFS)
         work.prepare(store, photo_version)
         disk.lose(folders, at=at, keep_folder=keep_folder)
         try:
@@ -163,7 +164,7 @@ def test_lists_are_empty_without_their_folders(store, root):
     assert store.empty_trash(retention_days=0) == 0
     assert store.find(version_of(1).photo) == []
     store.remove_hint(variant_of(version_of(1), hint_for="west-1"))
-    assert DiskStore(store.file_system).leftovers == 0
+    assert DiskStore(store.file_system, PROOFS).leftovers == 0
 
 
 def test_a_delete_succeeds_if_its_files_cannot_be_moved(store, root):
@@ -173,7 +174,7 @@ def test_a_delete_succeeds_if_its_files_cannot_be_moved(store, root):
     (root / TRASH).rmdir()
     (root / TRASH).write_text("not a directory")
     tombstone = Place(VersionTombstone(photo_version))
-    assert not store.write_tombstone(tombstone, mtime_seconds=MTIME).existed
+    assert not write_tombstone(store, tombstone).existed
     with pytest.raises(Gone):
         store.raise_if_deleted(variant_of(photo_version).file)
     store.finish_deletes()
@@ -221,10 +222,10 @@ def operate(store, numbers, failures, kept):
             store.publish_bundle(bundle_of(photo_version, sizes="os"), mtime_seconds=MTIME)
             put(store, hint, b"hint")
             store.relink(photo_version, NEW)
-            store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+            write_tombstone(store, Place(VersionTombstone(photo_version)))
             store.remove_hint(hint)
             photo = PhotoTombstone(VOLUME, photo_version.photo)
-            store.write_tombstone(Place(photo, hint.hint_for), mtime_seconds=MTIME)
+            write_tombstone(store, Place(photo, hint.hint_for))
             store.quarantine(variant_of(replace(photo_version, version=NEW), "s"))
             store.list_hints(10)
             store.list_trash(VOLUME, photo_version.photo)
@@ -273,7 +274,7 @@ def test_nothing_is_acknowledged_on_a_disk_that_is_emptied(
         root.mkdir()
         (root / ".node").write_text("{}")
         disk = FileSystemThatLosesFolders(root)
-        store = DiskStore(disk)
+        store = DiskStore(disk, PROOFS)
         store.create_volume(VOLUME)
         work.prepare(store, version_of(1))
         lost = {each.name for each in root.iterdir()} - ({".node"} if keeps_marker else set())
@@ -295,7 +296,7 @@ def test_an_emptied_root_says_nothing_about_its_photos(tmp_path, keeps_marker):
     """A missing file is an error, not an absence, with and without the hidden files of the root."""
     node_marker, volume = tmp_path / ".node", tmp_path / str(VOLUME)
     node_marker.write_text("{}")
-    store = DiskStore(DiskFileSystem(tmp_path))
+    store = DiskStore(DiskFileSystem(tmp_path), PROOFS)
     store.create_volume(VOLUME)
     path = f"{VOLUME}/{NEW[-2:]}/absent"
     with pytest.raises(NotFound):

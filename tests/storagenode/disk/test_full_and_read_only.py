@@ -21,6 +21,7 @@ from tests.storagenode.photo_samples import (
     version_of,
 )
 from tests.storagenode.store_under_test import put
+from tests.storagenode.tombstones import PROOFS, proof_of, write_tombstone
 from volumes.photo_path import PhotoTombstone, VersionTombstone
 
 OF = version_of(7)
@@ -47,7 +48,7 @@ def _small_disk(tmp_path):
 def _small_store(small_disk, node):
     mark_root(small_disk, node)
     file_system = DiskFileSystem(small_disk)
-    store = DiskStore(file_system)
+    store = DiskStore(file_system, PROOFS)
     store.create_volume(VOLUME)
     for photo_version in DELETED:
         put(store, variant_of(photo_version), bytes_of(photo_version))
@@ -81,18 +82,18 @@ def is_refused(store, photo_version):
 
 
 def test_a_tombstone_fits_on_a_full_disk(small_disk, small_store):
-    """It is an empty file with its digest, and survives a restart."""
+    """It is an empty file with its proof, and survives a restart."""
     fill(small_disk)
     assert small_store.space().free_bytes == 0
     for photo_version in DELETED:
         assert not is_refused(small_store, photo_version)
         tombstone = Place(VersionTombstone(photo_version))
-        published = small_store.write_tombstone(tombstone, mtime_seconds=MTIME)
+        published = write_tombstone(small_store, tombstone)
         assert (published.bytes, published.digest) == (0, digest_of(b""))
-        assert recorded_digest(small_store.file_system, tombstone.path) == digest_of(b"")
+        assert recorded_digest(small_store.file_system, tombstone.path) == proof_of(tombstone)
         assert (small_disk / tombstone.path).stat().st_mtime == MTIME
     assert small_store.condition().unwritten_tombstones == 0
-    restarted = DiskStore(small_store.file_system)
+    restarted = DiskStore(small_store.file_system, PROOFS)
     assert all(is_refused(restarted, photo_version) for photo_version in DELETED)
 
 
@@ -104,7 +105,7 @@ def test_a_tombstone_without_an_inode_is_kept_in_memory(small_disk, small_store,
     assert not is_refused(small_store, OF)
     use_all_inodes(small_disk)
     with pytest.raises(OutOfSpace):
-        small_store.write_tombstone(tombstone, mtime_seconds=MTIME)
+        write_tombstone(small_store, tombstone)
     assert is_refused(small_store, OF)
     assert small_store.condition().unwritten_tombstones == 1
     small_store.finish_deletes()
@@ -115,7 +116,7 @@ def test_a_tombstone_without_an_inode_is_kept_in_memory(small_disk, small_store,
     assert small_store.condition().unwritten_tombstones == 0
     assert (small_disk / tombstone.path).stat().st_mtime == MTIME
     assert not (small_disk / variant_of(OF).path).exists()
-    assert is_refused(DiskStore(small_store.file_system), OF)
+    assert is_refused(DiskStore(small_store.file_system, PROOFS), OF)
 
 
 def test_a_read_only_disk_refuses_deleted_photos(small_disk, small_store):
@@ -127,7 +128,7 @@ def test_a_read_only_disk_refuses_deleted_photos(small_disk, small_store):
     for photo_version in DELETED:
         assert not is_refused(small_store, photo_version)
         with pytest.raises(DiskSuspect):
-            small_store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+            write_tombstone(small_store, Place(VersionTombstone(photo_version)))
         assert is_refused(small_store, photo_version)
     assert small_store.condition().unwritten_tombstones == len(DELETED)
     assert small_store.condition().suspect_reason
@@ -138,5 +139,5 @@ def test_a_hint_that_is_not_stored_refuses_no_photo(small_disk, small_store):
     mount("-o", "remount,ro", str(small_disk))
     hint = Place(VersionTombstone(OF), variant_of(OF, hint_for="west-1").hint_for)
     with pytest.raises(DiskSuspect):
-        small_store.write_tombstone(hint, mtime_seconds=MTIME)
+        write_tombstone(small_store, hint)
     assert not is_refused(small_store, OF)

@@ -20,6 +20,7 @@ from tests.storagenode.photo_samples import (
     version_of,
 )
 from tests.storagenode.store_under_test import put
+from tests.storagenode.tombstones import PROOFS, write_tombstone
 from volumes.photo_path import VersionTombstone
 
 MIB = 1024 * 1024
@@ -50,7 +51,7 @@ def _disk(root):
 
 @pytest.fixture(name="store")
 def _store(disk, clock):
-    return DiskStore(disk, now_seconds=clock)
+    return DiskStore(disk, PROOFS, now_seconds=clock)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_a_delete_works_on_a_full_disk(store, disk):
     """The reserve is for deletes."""
     put(store, variant_of(OF), bytes_of("photo"))
     disk.report(free_bytes=0, free_inodes=0)
-    store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+    write_tombstone(store, Place(VersionTombstone(OF)))
     assert len(store.list_shard(VOLUME, OF.shard)) == 1
 
 
@@ -165,7 +166,7 @@ def test_a_suspect_disk_is_read_and_not_written(store, root):
     for write in (
         lambda: put(store, variant_of(OF, "m"), b"m"),
         lambda: store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME),
-        lambda: store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME),
+        lambda: write_tombstone(store, Place(VersionTombstone(OF))),
         lambda: store.remove_hint(variant_of(OF, hint_for="west-1")),
         lambda: store.quarantine(variant_of(OF)),
         lambda: store.restore_digest(variant_of(OF), ""),

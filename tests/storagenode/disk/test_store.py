@@ -24,6 +24,7 @@ from tests.storagenode.photo_samples import (
     version_of,
 )
 from tests.storagenode.store_under_test import put
+from tests.storagenode.tombstones import PROOFS, proof_of, write_tombstone
 from volumes.photo_path import Info, PhotoTombstone, VersionTombstone, render_path
 
 OF = version_of(7)
@@ -210,7 +211,7 @@ def test_a_store_needs_no_root_privileges(node, clock):
         with not_root():
             mark_root(folder / "root", node)
             file_system = DiskFileSystem(folder / "root")
-            store = DiskStore(file_system, now_seconds=clock)
+            store = DiskStore(file_system, PROOFS, now_seconds=clock)
             store.create_volume(VOLUME)
             put(store, variant_of(OF), DATA)
             path = folder / "root" / variant_of(OF).path
@@ -223,7 +224,7 @@ def test_a_store_needs_no_root_privileges(node, clock):
             put(store, variant_of(OF, hint_for="west-1"), DATA)
             store.remove_hint(variant_of(OF, hint_for="west-1"))
             store.quarantine(variant_of(OF))
-            store.write_tombstone(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
+            write_tombstone(store, Place(PhotoTombstone(VOLUME, OF.photo)))
             assert len(store.list_shard(VOLUME, OF.shard)) == 1
             file_system.close_root()
 
@@ -235,7 +236,7 @@ def test_a_lost_shard_directory_is_created_again(store, root):
     put(store, variant_of(OF), DATA)
     assert (root / variant_of(OF).path).read_bytes() == DATA
     shutil.rmtree(root / str(VOLUME) / OF.shard)
-    store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+    write_tombstone(store, Place(VersionTombstone(OF)))
     assert (root / render_path(VersionTombstone(OF))).exists()
     shutil.rmtree(root / str(VOLUME) / OF.shard)
     store.publish_bundle(bundle_of(OF), mtime_seconds=MTIME)
@@ -244,12 +245,12 @@ def test_a_lost_shard_directory_is_created_again(store, root):
 
 def test_a_trash_without_its_day_takes_the_next_delete(store, root, path):
     """Retention removes whole days."""
-    store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+    write_tombstone(store, Place(VersionTombstone(OF)))
     other = version_of(7, version=1)
     put(store, variant_of(other), DATA)
     for day in (root / ".trash").iterdir():
         shutil.rmtree(day)
-    store.write_tombstone(Place(VersionTombstone(other)), mtime_seconds=MTIME)
+    write_tombstone(store, Place(VersionTombstone(other)))
     assert len(list((root / ".trash").glob("*/*/*/*"))) == 1
     assert not path.exists()
 
@@ -257,11 +258,11 @@ def test_a_trash_without_its_day_takes_the_next_delete(store, root, path):
 def test_a_delete_goes_to_the_day_it_was_made(store, root, clock, path):
     """The day is in UTC, so all nodes agree."""
     clock.seconds = 1_704_067_199
-    store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME)
+    write_tombstone(store, Place(VersionTombstone(OF)))
     clock.advance(1)
     other = version_of(8)
     put(store, variant_of(other), DATA)
-    store.write_tombstone(Place(VersionTombstone(other)), mtime_seconds=MTIME)
+    write_tombstone(store, Place(VersionTombstone(other)))
     days = sorted(day.name for day in (root / ".trash").iterdir())
     assert days == ["2023-12-31", "2024-01-01"]
     assert not path.exists()
@@ -295,7 +296,7 @@ def test_unknown_files_in_a_shard_are_skipped(store, root, path):
     (root / "lost+found").mkdir()
     (root / "99").mkdir()
     (root / "not-a-volume").write_text("x")
-    assert DiskStore(store.file_system).volumes == (VOLUME,)
+    assert DiskStore(store.file_system, PROOFS).volumes == (VOLUME,)
 
 
 def test_a_symbolic_link_is_never_followed(store, root, tmp_path):
@@ -314,11 +315,9 @@ def test_a_symbolic_link_is_never_followed(store, root, tmp_path):
 def test_a_tombstone_survives_an_interrupted_move_to_the_trash(store, root):
     """The next tombstone finishes the move."""
     put(store, variant_of(OF), DATA)
-    put(store, Place(VersionTombstone(version_of(9))), b"gone\n")
-    os.link(
-        root / render_path(VersionTombstone(version_of(9))),
-        root / render_path(VersionTombstone(OF)),
-    )
+    tombstone = Place(VersionTombstone(OF))
+    (root / tombstone.path).touch()
+    os.setxattr(root / tombstone.path, DIGEST_XATTR, proof_of(tombstone).encode())
     assert len(store.list_shard(VOLUME, OF.shard)) == 2
-    assert store.write_tombstone(Place(VersionTombstone(OF)), mtime_seconds=MTIME).existed
+    assert write_tombstone(store, Place(VersionTombstone(OF))).existed
     assert len(store.list_shard(VOLUME, OF.shard)) == 1

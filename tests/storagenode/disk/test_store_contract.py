@@ -9,6 +9,7 @@ from storagenode.protocol.layout import STAGING
 from tests.storagenode.store_contract import WritingContract
 from tests.storagenode.store_keeping_contract import KeepingContract
 from tests.storagenode.store_tiering_contract import TieringContract
+from tests.storagenode.tombstones import PROOFS
 
 
 class DiskStoreUnderTest:
@@ -47,7 +48,7 @@ class DiskStoreUnderTest:
 
     def _open(self, root):
         self._file_systems.append(DiskFileSystem(root))
-        return DiskStore(self._file_systems[-1], now_seconds=self._clock)
+        return DiskStore(self._file_systems[-1], PROOFS, now_seconds=self._clock)
 
     @property
     def _root(self):

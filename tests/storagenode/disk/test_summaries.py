@@ -14,8 +14,9 @@ from storagenode.protocol.files import listing_digest
 from storagenode.protocol.layout import HINTS, QUARANTINE, STAGING, TRASH, Place, summaries_path
 from storagenode.upkeep.scrub import Scrub
 from tests.storagenode.disk.crash_file_system import CrashFileSystem
-from tests.storagenode.photo_samples import MTIME, VOLUME, bytes_of, variant_of, version_of
+from tests.storagenode.photo_samples import VOLUME, bytes_of, variant_of, version_of
 from tests.storagenode.store_under_test import put
+from tests.storagenode.tombstones import PROOFS, write_tombstone
 from volumes.cold_tier import SizeFilter
 from volumes.photo_path import PhotoTombstone, VersionTombstone
 
@@ -81,7 +82,7 @@ def _disk_in_memory():
     disk = FileSystemWithStoppedClock()
     for directory in (STAGING, HINTS, TRASH, QUARANTINE):
         disk.make_directory(directory)
-    store = DiskStore(disk)
+    store = DiskStore(disk, PROOFS)
     store.create_volume(VOLUME)
     put(store, variant_of(OF), bytes_of("photo"))
     return disk, store
@@ -94,12 +95,12 @@ def listed_digests(store):
 
 def opened_again(store):
     """Return a store as after a restart."""
-    return DiskStore(store.file_system)
+    return DiskStore(store.file_system, PROOFS)
 
 
 def delete(store, photo_version):
     """Delete a version."""
-    store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+    write_tombstone(store, Place(VersionTombstone(photo_version)))
 
 
 @pytest.mark.usefixtures("shard")
@@ -197,7 +198,7 @@ def test_a_copy_of_a_disk_is_listed_again(store, shard, root, tmp_path):
     min(copy.iterdir()).unlink()
     shutil.copystat(shard, copy)
     file_system = DiskFileSystem(tmp_path / "copy")
-    again = DiskStore(file_system)
+    again = DiskStore(file_system, PROOFS)
     assert copy.stat().st_mtime_ns == shard.stat().st_mtime_ns < 0
     assert again.shard_digests(VOLUME) == listed_digests(again) != store.shard_digests(VOLUME)
     file_system.close_root()
@@ -274,5 +275,5 @@ def test_tombstones_have_a_digest_of_their_own(store):
     assert first.keys() == {OF.shard}
     put(store, variant_of(OF, "m"), bytes_of("m"))
     assert store.tombstone_digests(VOLUME) == first
-    store.write_tombstone(Place(PhotoTombstone(VOLUME, OF.photo)), mtime_seconds=MTIME)
+    write_tombstone(store, Place(PhotoTombstone(VOLUME, OF.photo)))
     assert store.tombstone_digests(VOLUME) != first

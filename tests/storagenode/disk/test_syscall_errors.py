@@ -12,10 +12,13 @@ from storagenode.disk.filesystem import DIGEST_XATTR
 from storagenode.disk.reading import opened
 from storagenode.disk.store import DiskStore
 from storagenode.protocol.errors import DiskSuspect, NodeError, OutOfSpace
+from storagenode.protocol.layout import Place
 from tests.storagenode.disk.failing_file_system import FSYNCS, TORN, FileSystemThatFails
 from tests.storagenode.disk.sweep_operations import DAMAGED, UNVERIFIED, WORKS
 from tests.storagenode.photo_samples import VOLUME, bytes_of, variant_of, version_of
 from tests.storagenode.store_under_test import put
+from tests.storagenode.tombstones import PROOFS, proof_of
+from volumes.photo_path import parse_name
 
 CELLS_MIN = 500
 ERRORS = {
@@ -42,7 +45,7 @@ class Sweep:
     def sweep(self):
         """Fail every call with every error; return the number of calls."""
         disk = FileSystemThatFails(self.root)
-        put(DiskStore(disk), BEFORE, bytes_of("before"))
+        put(DiskStore(disk, PROOFS), BEFORE, bytes_of("before"))
         disk.close_root()
         for error in ERRORS:
             for at in itertools.count():
@@ -60,7 +63,7 @@ class Sweep:
             disk.close_root()
 
     def _fail_at(self, at, error, disk, photo_version):
-        store = DiskStore(disk, may_sync_disk=self.work.may_sync_disk)
+        store = DiskStore(disk, PROOFS, may_sync_disk=self.work.may_sync_disk)
         self.work.prepare(store, photo_version)
         disk.fail(error, at=at)
         outcome = None
@@ -100,7 +103,7 @@ class Sweep:
         with opened(store.file_system, BEFORE.path) as file:
             assert file.read() == bytes_of("before"), where
         self._nothing_partial(where, photo_version)
-        restarted = DiskStore(store.file_system)
+        restarted = DiskStore(store.file_system, PROOFS)
         assert restarted.file_system.list(".staging") == [], where
         self.work.run(restarted, photo_version)
         assert self.work.is_done(restarted, photo_version), (
@@ -119,7 +122,10 @@ class Sweep:
             data = path.read_bytes()
             if data not in {DAMAGED, UNVERIFIED}:
                 recorded = os.getxattr(path, DIGEST_XATTR).decode()
-                assert recorded == hashlib.sha256(data).hexdigest(), f"{where}: {path}"
+                wanted = hashlib.sha256(data).hexdigest()
+                if path.suffix == ".gone":
+                    wanted = proof_of(Place(parse_name(VOLUME, path.name)))
+                assert recorded == wanted, f"{where}: {path}"
 
 
 @pytest.fixture(name="cells", scope="module")

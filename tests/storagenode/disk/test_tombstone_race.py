@@ -21,6 +21,7 @@ from tests.storagenode.photo_samples import (
     variant_of,
     version_of,
 )
+from tests.storagenode.tombstones import PROOFS, write_tombstone
 from volumes.photo_path import PhotoTombstone, VersionTombstone, parse_path
 
 ROUNDS = 12
@@ -88,7 +89,7 @@ def test_a_tombstone_wins_in_any_order(store, seed):
     )
     work = [lambda s=size: try_publish(store, photo_version, s) for size in "abcdefghij"]
     work += [lambda: try_publish_bundle(store, photo_version)]
-    work += [lambda: bool(store.write_tombstone(Place(tombstone), mtime_seconds=MTIME))] * 2
+    work += [lambda: bool(write_tombstone(store, Place(tombstone)))] * 2
     dice.shuffle(work)
     start = threading.Barrier(THREADS)
 
@@ -144,9 +145,9 @@ def test_a_read_after_a_delete_is_refused(store):
     photo_version, other = version_of(1), version_of(2)
     try_publish(store, photo_version, "o")
     store.raise_if_deleted(variant_of(photo_version, "o").file)
-    store.write_tombstone(Place(VersionTombstone(other)), mtime_seconds=MTIME)
+    write_tombstone(store, Place(VersionTombstone(other)))
     store.raise_if_deleted(variant_of(photo_version, "o").file)
-    store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+    write_tombstone(store, Place(VersionTombstone(photo_version)))
     with pytest.raises(Gone):
         store.raise_if_deleted(variant_of(photo_version, "o").file)
 
@@ -155,7 +156,7 @@ def test_a_read_after_a_delete_is_refused(store):
 def test_a_read_just_before_the_link_of_a_tombstone_caches_nothing(root, kind):
     """The delete is not acknowledged yet, and afterwards every read is refused."""
     file_system = FileSystemThatIsOvertaken(root)
-    store = DiskStore(file_system)
+    store = DiskStore(file_system, PROOFS)
     store.create_volume(VOLUME)
     photo_version = version_of(1)
     try_publish(store, photo_version, "o")
@@ -167,7 +168,7 @@ def test_a_read_just_before_the_link_of_a_tombstone_caches_nothing(root, kind):
 
     file_system.before_link = read
     tombstones = PhotoTombstone(VOLUME, photo_version.photo), VersionTombstone(photo_version)
-    store.write_tombstone(Place(tombstones[kind is VersionTombstone]), mtime_seconds=MTIME)
+    write_tombstone(store, Place(tombstones[kind is VersionTombstone]))
     assert reads == [photo_version]
     with pytest.raises(Gone):
         read()
@@ -177,12 +178,12 @@ def test_a_read_just_before_the_link_of_a_tombstone_caches_nothing(root, kind):
 def test_a_read_during_a_delete_caches_nothing(root):
     """Every read that starts after the delete is refused."""
     file_system = FileSystemThatIsOvertaken(root)
-    store = DiskStore(file_system)
+    store = DiskStore(file_system, PROOFS)
     store.create_volume(VOLUME)
     photo_version = version_of(1)
     try_publish(store, photo_version, "o")
     tombstone = Place(PhotoTombstone(photo_version.volume, photo_version.photo))
-    file_system.meanwhile = lambda: store.write_tombstone(tombstone, mtime_seconds=MTIME)
+    file_system.meanwhile = lambda: write_tombstone(store, tombstone)
     store.raise_if_deleted(variant_of(photo_version, "o").file)
     with pytest.raises(Gone):
         store.raise_if_deleted(variant_of(photo_version, "o").file)

@@ -30,6 +30,7 @@ from tests.storagenode.photo_samples import (
     variant_of,
     version_of,
 )
+from tests.storagenode.tombstones import write_tombstone
 from volumes.photo_path import PhotoTombstone, Variant
 
 OF = version_of(5)
@@ -200,7 +201,7 @@ def test_a_deleted_photo_is_not_published(partials, store):
     """A tombstone wins over an upload that ends later."""
     append(partials, DATA, offset=0)
     tombstone = Place(PhotoTombstone(OF.volume, OF.photo))
-    store.write_tombstone(tombstone, mtime_seconds=MTIME)
+    write_tombstone(store, tombstone)
     with pytest.raises(Gone):
         publish(partials)
 

@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import json
+import os
 import shutil
 import time
 
 import pytest
 
+from storagenode.disk.filesystem import DIGEST_XATTR
 from storagenode.open_file import OpenFile
 from storagenode.protocol.layout import Place
 from storagenode.read_port.http_semantics import etag_of, http_date
@@ -19,6 +21,7 @@ from tests.storagenode.photo_samples import (
     version_of,
 )
 from tests.storagenode.read_port.conftest import DATA, MIB
+from tests.storagenode.tombstones import proof_of, write_tombstone
 from volumes.photo_path import EXTENSIONS, PhotoTombstone, Variant, VersionTombstone
 
 ETAG = etag_of(mtime_seconds=MTIME, size=len(DATA))
@@ -240,8 +243,24 @@ def test_a_deleted_file_is_410(node, photo_version, url):
 
 def test_a_tombstone_hides_files_still_in_place(node, photo_version, url, path):
     """The process can die before it moves them to the trash."""
-    (path.parent / f"{photo_version.photo}_{photo_version.version}.gone").write_bytes(b"gone\n")
+    place = Place(VersionTombstone(photo_version))
+    (node.root / place.path).touch()
+    os.setxattr(node.root / place.path, DIGEST_XATTR, proof_of(place).encode())
     assert node.read(url).status == 410
+    assert path.exists()
+
+
+@pytest.mark.parametrize("proof", ["", "a.AAAAAAAAAAAAAAAAAAAAAAAA", "of another photo"])
+def test_a_tombstone_without_a_valid_proof_says_nothing_of_the_photo(
+    node, photo_version, url, path, proof
+):
+    """Edges request the photo from another mirror, as for a corrupt copy."""
+    tombstone = node.root / Place(VersionTombstone(photo_version)).path
+    tombstone.touch()
+    if proof == "of another photo":
+        proof = proof_of(Place(VersionTombstone(version_of(502))))
+    os.setxattr(tombstone, DIGEST_XATTR, proof.encode())
+    assert node.read(url).status == 503
     assert path.exists()
 
 
@@ -338,7 +357,7 @@ def test_a_photo_that_is_deleted_during_a_read_is_gone(
 
     def read_slowly(file):
         found = read(file)
-        node.store.write_tombstone(Place(tombstone), mtime_seconds=MTIME)
+        write_tombstone(node.store, Place(tombstone))
         return found
 
     monkeypatch.setattr(OpenFile, reads, read_slowly)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from permission_urls import InternalSigner, KeyRing, generate_key
+from permission_urls import KeyRing, generate_key
 from storagenode.client import NodeClient
 from storagenode.protocol import routes, wire
 from storagenode.protocol.errors import InvalidSignature
@@ -57,7 +57,7 @@ def request(method, path, *, signature="", body=b"", length=None, headers=()):
 
 def client_with(ring, node):
     """Return a client of the node with other keys."""
-    return NodeClient(node.node.id, node.node.write, node.client._session, InternalSigner(ring))
+    return NodeClient(node.node.id, node.node.write, node.client._session, ring)
 
 
 def status_of(received):

@@ -14,6 +14,7 @@ from storagenode.protocol.layout import Place
 from storagenode.upkeep.scrub import Scrub
 from storagenode.upkeep.upkeep import Upkeep
 from tests.storagenode.photo_samples import MTIME, VOLUME, bundle_of, version_of
+from tests.storagenode.tombstones import write_tombstone
 from volumes.photo_path import VersionTombstone
 
 DAY_SECONDS = 86_400
@@ -29,7 +30,7 @@ def _deleted(store, clock):
         clock.seconds = NOON + number * DAY_SECONDS
         photo_version = version_of(number)
         store.publish_bundle(bundle_of(photo_version, sizes="om"), mtime_seconds=MTIME)
-        store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+        write_tombstone(store, Place(VersionTombstone(photo_version)))
 
     for number in range(4):
         delete(number)

@@ -18,8 +18,9 @@ from storagenode.upkeep.scrub import (
     Scrub,
 )
 from tests.storagenode.disk.test_store import flip
-from tests.storagenode.photo_samples import MTIME, bytes_of, variant_of, version_of
+from tests.storagenode.photo_samples import bytes_of, variant_of, version_of
 from tests.storagenode.store_under_test import put
+from tests.storagenode.tombstones import PROOFS, write_tombstone
 from volumes.photo_path import SHARDS, VersionTombstone
 
 PLACES = [variant_of(version_of(number)) for number in (1, 400, 800)]
@@ -55,7 +56,7 @@ def _disk(root):
 
 @pytest.fixture(name="store")
 def _store(disk, clock):
-    store = DiskStore(disk, now_seconds=clock)
+    store = DiskStore(disk, PROOFS, now_seconds=clock)
     for place in PLACES:
         put(store, place, bytes_of(place, size=SIZE))
     return store
@@ -202,9 +203,7 @@ def test_a_file_that_is_deleted_during_the_scrub_is_skipped(scrub, store, disk):
 
     def open_after_a_delete(path):
         if path == PLACES[2].path:
-            store.write_tombstone(
-                Place(VersionTombstone(PLACES[2].file.photo_version)), mtime_seconds=MTIME
-            )
+            write_tombstone(store, Place(VersionTombstone(PLACES[2].file.photo_version)))
         return real(path)
 
     files = store.list_shard

@@ -28,7 +28,7 @@ from storagenode.write_port.receiving import BATCH_BYTES
 from tests.free_ports import free_ports
 from tests.storagenode.disk.test_store import flip
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of
-from volumes.photo_path import VersionTombstone, render_path
+from volumes.photo_path import VersionTombstone
 
 DATA = bytes_of("photo", size=1000)
 
@@ -174,15 +174,16 @@ def test_a_pull_is_refused_like_a_put(east, west, photo_version, place):
         pull(west, place, east)
 
 
-def test_a_pulled_tombstone_deletes(east, west, photo_version, place):
-    """It covers existing files at once."""
+def test_a_tombstone_is_not_pulled(east, west, photo_version, place):
+    """A storagemaster writes it with its proof, so another node's disk cannot delete."""
     west.put(place, DATA)
     tombstone = Place(VersionTombstone(photo_version))
     east.run(east.client.write_tombstone(tombstone, mtime_seconds=MTIME))
     digest = east.run(east.client.stat(tombstone)).digest
-    pull(west, tombstone, east, digest=digest)
-    assert not (west.root / place.path).exists()
-    assert (west.root / render_path(tombstone.file)).exists()
+    for wanted in (digest, digest_of(b"")):
+        with pytest.raises((BadRequest, DigestMismatch)):
+            pull(west, tombstone, east, digest=wanted)
+    assert (west.root / place.path).exists()
 
 
 def test_deleted_files_are_not_transferred(west, photo_version, place):

@@ -13,6 +13,7 @@ from storagenode.protocol.errors import BadRequest, Unreachable
 from storagenode.protocol.wire import render_trailer
 from storagenode.write_port.receiving import BATCH_BYTES, Receiver
 from tests.storagenode.photo_samples import MTIME, VOLUME, digest_of, variant_of, version_of
+from tests.storagenode.tombstones import PROOFS
 
 PLACE = variant_of(version_of(5))
 WAIT_SECONDS = 30
@@ -55,7 +56,7 @@ def _threads():
 @pytest.fixture(name="receive")
 def _receive(disk, threads):
     """Return the coroutine that receives a body."""
-    receiver = Receiver(DiskStore(disk), threads)
+    receiver = Receiver(DiskStore(disk, PROOFS), threads)
 
     def receive(body):
         return receiver.receive(
@@ -156,7 +157,7 @@ def test_small_files_of_one_request_wait_for_the_disk_at_once(root):
     ]
     try:
         with ThreadPoolExecutor(4) as threads:
-            receiver = Receiver(DiskStore(disk), threads)
+            receiver = Receiver(DiskStore(disk, PROOFS), threads)
             outcomes = asyncio.run(receiver.receive_many(files))
     finally:
         disk.close_root()

@@ -7,6 +7,7 @@ from storagenode.protocol.layout import Place
 from tests.storagenode.disk.test_store import flip
 from tests.storagenode.photo_samples import MTIME, bundle_of, bytes_of, variant_of, version_of
 from tests.storagenode.store_contract import names_of, put
+from tests.storagenode.tombstones import write_tombstone
 from volumes.photo_path import Info, VersionTombstone
 
 OF, NEW = version_of(1), version_of(1, version=2)
@@ -33,7 +34,7 @@ def test_the_sizes_stay_behind(open_store):
 
 def test_a_deleted_version_does_not_come_back(open_store):
     """Neither as the old version nor as the new one."""
-    open_store.write_tombstone(Place(VersionTombstone(NEW)), mtime_seconds=MTIME)
+    write_tombstone(open_store, Place(VersionTombstone(NEW)))
     with pytest.raises(Gone):
         open_store.relink(OF, NEW.version, original_only=True)
 

@@ -9,6 +9,7 @@ from storagenode.protocol.errors import BadRequest, NotFound
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import parse_trashed, render_trashed
 from tests.storagenode.photo_samples import MTIME, bytes_of, digest_of, variant_of
+from tests.storagenode.tombstones import write_tombstone
 from volumes.photo_path import PhotoTombstone, VersionTombstone
 
 DATA = bytes_of("deleted", size=3000)
@@ -21,7 +22,7 @@ def _deleted(store, photo_version):
     with store.staging(bytes_expected=len(DATA)) as file:
         file.write(DATA)
         store.publish(file, place, mtime_seconds=MTIME, digest=digest_of(DATA))
-    store.write_tombstone(Place(VersionTombstone(photo_version)), mtime_seconds=MTIME)
+    write_tombstone(store, Place(VersionTombstone(photo_version)))
     return place.file
 
 
