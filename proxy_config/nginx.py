@@ -18,6 +18,7 @@ from proxy_config.edge_settings import (
 from proxy_config.read_keys import check_read_keys
 from proxy_config.routing import find_edge, mirror_routes
 from proxy_config.templating import render_template
+from storagenode.protocol.routes import FRONT_LINES
 from volumes.cluster import Cluster
 from volumes.media_types import MEDIA_TYPES
 from volumes.sizes import size_classes
@@ -76,6 +77,7 @@ def render_nginx(
         "purge_paths_max": PURGE_PATHS_MAX,
         "permission_url_regex": PERMISSION_URL_REGEX,
         "malformed_regex": MALFORMED_REGEX,
+        "front_lines": FRONT_LINES,
     }
     names = (CONFIG_NAME, *_SCRIPTS, KEYS_NAME)
     return {name: render_template(f"{name}.j2", values) for name in names}

@@ -10,6 +10,7 @@ from proxy_config.read_keys import check_read_keys, keys_with_zero_bytes
 from proxy_config.routing import MirrorRoute, find_edge, mirror_routes
 from proxy_config.templating import render_template
 from runtime.request_scope import ID_PATTERN
+from storagenode.protocol.routes import FRONT_LINES
 from volumes.cluster import Cluster, Edge, Node
 from volumes.sizes import Size, size_classes
 
@@ -70,6 +71,7 @@ def render_varnish(
         "permission_url_regex": PERMISSION_URL_REGEX,
         "malformed_regex": MALFORMED_REGEX,
         "request_id_regex": ID_PATTERN,
+        "front_lines": FRONT_LINES,
         "vcl_name": _vcl_name,
         "vcl_network": _vcl_network,
     }

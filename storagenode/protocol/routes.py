@@ -142,8 +142,15 @@ REQUEST_SCRUB = Route("POST", "/scrub")
 
 ROUTES = tuple(each for each in tuple(globals().values()) if isinstance(each, Route))
 
-# The read port has permission URLs and this path, neither of them signed by a machine.
+# The read port has permission URLs and these paths, none of them signed by a machine.
 HEALTH_PATH = "/healthz"
+FRONT_PATH = "/"
+# The same at nodes and edges, without a version, a name, or an address of the cluster.
+FRONT_LINES = (
+    "This server sends photos by their URLs, and nothing else.",
+    "A URL of a photo carries its own permission. The application that shows it has the URL.",
+    "Operators find the console of the cluster at /console of a storagemaster.",
+)
 
 
 def signed_digest(signed: Signed, body: bytes) -> str:

@@ -15,7 +15,7 @@ from permission_urls import Forbidden, MalformedUrl, PermittedPath, Verifier, ca
 from storagenode.open_file import OpenFile
 from storagenode.protocol.errors import Corrupt, Gone, NodeError, NotFound
 from storagenode.protocol.layout import Place
-from storagenode.protocol.routes import HEALTH_PATH
+from storagenode.protocol.routes import FRONT_LINES, FRONT_PATH, HEALTH_PATH
 from storagenode.read_port.buffered_response import SAFETY_HEADERS, BufferedResponse, render_head
 from storagenode.read_port.http_semantics import (
     Full,
@@ -44,6 +44,7 @@ WHOLE_BYTES_MAX = 8 * 1024 * 1024
 
 _UNCACHED_TEXT = {"Cache-Control": "no-store", "Content-Type": "text/plain; charset=utf-8"}
 _SCHEME_AND_HOST = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
+_FRONT_PAGE = "".join(f"{line}\n" for line in FRONT_LINES).encode()
 
 
 class ReadApi:
@@ -78,6 +79,8 @@ class ReadApi:
         target = _target_of(request)
         if target == HEALTH_PATH:
             return self._health()
+        if target == FRONT_PATH:
+            return BufferedResponse(status=200, headers=_UNCACHED_TEXT, body=_FRONT_PAGE)
         try:
             permitted = self._verifier.verify(target, self._now_seconds())
         except MalformedUrl:

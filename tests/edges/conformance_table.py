@@ -171,7 +171,8 @@ CONDITIONS: list[tuple[dict[str, str], int]] = [
 METHODS = ("POST", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "PURGE", "PROPFIND")
 
 OTHER_TARGETS = {
-    "/": 403,
+    "/?": 400,
+    "/?x": 400,
     "/favicon.ico": 403,
     "/healthz/": 403,
     "/HEALTHZ": 403,
@@ -242,6 +243,7 @@ def cases() -> Iterator[Case]:
             part = (0, 3) if status == 206 else None
             yield Case(method=method, headers=headers, status=status, part=part)
         yield Case(method=method, target="/healthz", status=200)
+        yield Case(method=method, target="/", status=200)
     for method in METHODS:
         yield Case(method=method, status=405)
         yield Case(method=method, target="/", status=405)
@@ -252,5 +254,6 @@ def cases() -> Iterator[Case]:
     for target, status in OTHER_TARGETS.items():
         yield Case(target=target, status=status)
     yield Case(target="http://photos.test{url}", status=200)
+    yield Case(target="http://photos.test/", status=200)
     yield Case(target="http://photos.test/x", status=403)
     yield Case(target="http://photos.test/..{url}", status=400)

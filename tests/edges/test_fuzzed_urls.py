@@ -51,8 +51,8 @@ def encoded(target):
 
 
 def fits_request_line(raw):
-    """Return True if the target can be sent in a request line unchanged."""
-    return raw.startswith(b"/") and min(raw) > 0x20 and 0x7F not in raw
+    """Return True if the target can be sent in a request line unchanged, and needs a permission."""
+    return raw.startswith(b"/") and raw != b"/" and min(raw) > 0x20 and 0x7F not in raw
 
 
 def verdict_of(verifier, raw):

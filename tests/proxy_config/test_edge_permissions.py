@@ -26,8 +26,8 @@ def _numbers():
 
 
 def fits_request_line(url):
-    """Return True if the target can be sent in a request line unchanged."""
-    return url.startswith("/") and all(ord(c) > 0x20 and ord(c) != 0x7F for c in url)
+    """Return True if the target can be sent in a request line unchanged, and needs a permission."""
+    return url.startswith("/") and url != "/" and all(ord(c) > 0x20 and ord(c) != 0x7F for c in url)
 
 
 def test_every_golden_url_gets_the_verdict_of_the_reference(edge):

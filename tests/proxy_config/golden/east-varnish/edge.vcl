@@ -397,7 +397,7 @@ sub vcl_recv {
     if (req.method == "OPTIONS") {
         return (synth(204));
     }
-    if (req.url == "/healthz") {
+    if (req.url == "/healthz" || req.url == "/") {
         return (synth(200));
     }
     call check_form;
@@ -687,6 +687,11 @@ sub vcl_synth {
     if (resp.status == 204) {
         unset resp.http.Content-Type;
         set resp.http.Allow = "GET, HEAD, OPTIONS";
+    } else if (resp.status == 200 && req.url == "/") {
+        set resp.body = {"This server sends photos by their URLs, and nothing else.
+A URL of a photo carries its own permission. The application that shows it has the URL.
+Operators find the console of the cluster at /console of a storagemaster.
+"};
     } else if (resp.status == 200) {
         set resp.body = "ok" + {"
 "};
