@@ -9,7 +9,6 @@ import pytest
 from storagemaster.repair import reconcile
 from storagemaster.repair.reconcile import ATTEMPTS_MAX
 from storagenode.disk.filesystem import DiskFileSystem
-from storagenode.disk.shard_listing import MTIME_SETTLE_SECONDS
 from storagenode.protocol.batch_wire import FILE_BYTES_MAX
 from storagenode.protocol.errors import NodeError
 from storagenode.protocol.wire import Pull
@@ -97,14 +96,11 @@ async def test_a_lost_directory_is_copied_back(cluster, what):
 
 
 async def test_a_cached_shard_digest_does_not_hide_a_lost_file(cluster):
-    """The mtime of the directory invalidates it."""
+    """Each change of the directory invalidates it."""
     path = await cluster.store_photo()
-    shards = [cluster.path(node, path).parent for node in NODES]
-    backdate(shards)
     assert (await cluster.plan())["equal"]
     cluster.path("west-1", path).unlink()
     assert not (await cluster.plan())["equal"]
-    touch(shards)
 
 
 async def test_an_empty_replacement_of_a_node_is_filled(cluster):
@@ -285,10 +281,10 @@ async def test_a_delete_during_a_repair_wins(cluster):
 
 
 async def test_comparing_equal_mirrors_costs_one_stat_per_shard(cluster, monkeypatch):
-    """No directory is listed, and no file is opened."""
-    paths = [await cluster.store_photo(picture(number=number)) for number in range(5)]
+    """No shard is listed, and no file is opened."""
+    for number in range(5):
+        await cluster.store_photo(picture(number=number))
     shards = [cluster.path(node, f"1/{shard}") for node in NODES for shard in SHARDS]
-    backdate(shards)
     assert (await cluster.plan())["equal"]
     calls = Counter()
     roots = {cluster.path(node, "1").parent for node in NODES}
@@ -298,21 +294,7 @@ async def test_comparing_equal_mirrors_costs_one_stat_per_shard(cluster, monkeyp
                 DiskFileSystem, name, counting(calls, roots, getattr(DiskFileSystem, name))
             )
         assert (await cluster.plan())["equal"]
-    assert calls == {"stat": len(shards)}
-    touch(cluster.path(node, path).parent for node in NODES for path in paths)
-
-
-def backdate(directories):
-    """Set the mtime of directories to a time before the settle period."""
-    for directory in directories:
-        before = directory.stat().st_mtime - MTIME_SETTLE_SECONDS - 1
-        os.utime(directory, (before, before))
-
-
-def touch(directories):
-    """Set the mtime of directories to now, because the cleanup of the cluster depends on it."""
-    for directory in directories:
-        os.utime(directory)
+    assert calls == {"stat": len(shards), "list": len(NODES)}
 
 
 def counting(calls, roots, call):
