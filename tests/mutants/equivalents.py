@@ -35,6 +35,9 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         ),
         "_Ring.weights: 0 -> 1": "more points than needed, whose weights are not the lowest",
     },
+    "storagemaster/repair/tasks.py": {
+        "RepairThrottle.acquire: begins > now -> begins >= now": "a sleep of no time",
+    },
     "volumes/photo_id.py": {
         "derive_photo_id: 1 -> 2": "the encoding takes no more than its number of characters",
     },

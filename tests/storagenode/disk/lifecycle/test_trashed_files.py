@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from storagenode.disk.lifecycle.trash import is_day, trashed_files
+from storagenode.disk.lifecycle.trash import ended_days, is_day, trashed_files
 from storagenode.protocol.errors import BadRequest, NotFound
 from storagenode.protocol.layout import Place
 from storagenode.protocol.wire import parse_trashed, render_trashed
@@ -33,6 +33,30 @@ def test_a_deleted_original_is_listed_with_its_digest(store, photo_version, dele
     assert is_day(found.day)
     assert store.file_system.stat(found.path).bytes == len(DATA)
     assert trashed_files(store.file_system, photo_version.volume, "01jd3x8m2c9qp4k7") == []
+
+
+def test_a_listing_has_the_latest_day_first_and_the_photo_files_of_each_day(
+    store, root, photo_version
+):
+    """By name. Other files and folders are left out."""
+    stem, other = f"{photo_version.photo}_{photo_version.version}", f"{photo_version.photo}_x"
+    names = [f"{stem}_{size}.jpg" for size in "tsmo"]
+    for day in ("2026-01-02", "2026-02-01", "2025-12-31", "lost+found"):
+        folder = root / ".trash" / day / str(photo_version.volume) / photo_version.shard
+        folder.mkdir(parents=True)
+        for name in (*names, other, "unrelated.jpg"):
+            (folder / name).write_bytes(b"x")
+    found = trashed_files(store.file_system, photo_version.volume, photo_version.photo)
+    assert [(file.day, file.path.rpartition("/")[2]) for file in found] == [
+        (day, name) for day in ("2026-02-01", "2026-01-02", "2025-12-31") for name in sorted(names)
+    ]
+
+
+def test_days_end_in_their_order_and_other_folders_never_do():
+    """A day is kept for the whole retention."""
+    days = ["2026-01-31", "2026-01-02", "2026-01-01", "1999-12-31", "2025", "0-x", "lost+found"]
+    ended = ended_days(days, now_seconds=1769904000, retention_days=30)
+    assert ended == ["1999-12-31", "2026-01-01"]
 
 
 def test_a_listing_survives_the_wire(store, photo_version, deleted):
