@@ -19,6 +19,8 @@ from tests.mutants.tree import SURVIVED, Tree, WarmTests
 ROOT = Path(__file__).parents[2]
 NOT_RUN = "not run"
 PORTS = range(10_240, 32_768)
+# Tests of durability wait for a disk most of the time, and mutants change no disk.
+MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,8 @@ class Campaign:
             TestsFailed: The tests of a target fail without a mutant.
         """
         step = len(PORTS) // self._jobs
-        with tempfile.TemporaryDirectory(prefix="glassplate-mutants-") as folder:
+        memory = MEMORY if MEMORY.is_dir() else None
+        with tempfile.TemporaryDirectory(prefix="mutants-", dir=memory) as folder:
             trees = [
                 Tree(self._root, Path(folder, str(job)), PORTS[job * step : (job + 1) * step])
                 for job in range(self._jobs)

@@ -60,8 +60,13 @@ class Tree:
 
     def __init__(self, root: Path, folder: Path, ports: range) -> None:
         self.folder = folder
-        own = {"PYTHONPATH": str(folder), "GLASSPLATE_TEST_PORTS": f"{ports[0]}-{ports[-1]}"}
-        self.environment = os.environ | own
+        temporary = folder / "tmp"
+        temporary.mkdir(parents=True)
+        self.environment = os.environ | {
+            "PYTHONPATH": str(folder),
+            "TMPDIR": str(temporary),
+            "GLASSPLATE_TEST_PORTS": f"{ports[0]}-{ports[-1]}",
+        }
         listed = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
         names = subprocess.run(listed, cwd=root, check=True, capture_output=True, text=True).stdout
         for name in filter(None, names.split("\0")):
