@@ -88,6 +88,8 @@ class Campaign:
         step = len(PORTS) // self._jobs
         memory = MEMORY if MEMORY.is_dir() else None
         with tempfile.TemporaryDirectory(prefix="mutants-", dir=memory) as folder:
+            # Some tests change their user.
+            Path(folder).chmod(0o711)
             trees = [
                 Tree(self._root, Path(folder, str(job)), PORTS[job * step : (job + 1) * step])
                 for job in range(self._jobs)

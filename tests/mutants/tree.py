@@ -62,6 +62,7 @@ class Tree:
         self.folder = folder
         temporary = folder / "tmp"
         temporary.mkdir(parents=True)
+        temporary.chmod(0o1777)
         self.environment = os.environ | {
             "PYTHONPATH": str(folder),
             "TMPDIR": str(temporary),
