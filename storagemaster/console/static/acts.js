@@ -1,4 +1,4 @@
-// Acts on photos: each asks with its plan first, and says what cannot be undone.
+// Acts on photos: each shows its plan first, and says what cannot be undone.
 
 import { get, post, referenceOf, send } from "./api.js";
 import { picture } from "./grid.js";
@@ -45,7 +45,7 @@ function filesSentence({ files, nodes, down }, photos) {
   return down.length ? `${now}; on ${down.join(", ")} when it is back.` : `${now}.`;
 }
 
-// The files that a delete would move, by the nodes' own word; null where the token may not ask.
+// The files that a delete would move, as the nodes list them; null without the scope `admin`.
 async function filesOf(statuses, { may, signal }) {
   if (!may("admin") || statuses.length > EXPLAINED_MAX) return { files: null, nodes: [], down: [] };
   const explained = await Promise.all(
@@ -54,7 +54,7 @@ async function filesOf(statuses, { may, signal }) {
   const down = explained.flatMap((each) => Object.keys(each.unreachable));
   return {
     files: live.length,
-    nodes: [...new Set(live.map((each) => each.node))],
+    nodes: [...new Set(live.map((each) => each.node))].sort(),
     down: [...new Set(down)],
   };
 }
@@ -72,7 +72,7 @@ export async function revoke(status) {
   const isWanted = await ask({
     title: "Revoke all URLs of this photo?",
     plan: [
-      { icon: "cross", text: `Every URL of version ${status.version} answers 410, also those for ever.` },
+      { icon: "cross", text: `Every URL of version ${status.version} answers 410, also those that never end.` },
       { icon: "retry", text: "The photo gets a new version with the same bytes. You get its reference." },
       { icon: "tick", text: "No bytes are lost, and no size is made again." },
     ],
@@ -114,7 +114,7 @@ export async function regenerate(status) {
     plan: [
       { icon: "ring", text: "A worker makes all sizes again from the original, behind new uploads." },
       isReady
-        ? { icon: "retry", text: "They belong to a new version; the present URLs work on until it is ready." }
+        ? { icon: "retry", text: "They belong to a new version; the present URLs work until it is ready." }
         : { icon: "tick", text: "The original and its URLs stay as they are." },
     ],
     warning: isReady ? "The URLs of the present version answer 410 then." : null,

@@ -2,7 +2,7 @@
 
 import { h, icon } from "./dom.js";
 
-// Asks before an act; resolves to true if it is wanted.
+// Shows the plan of an act; resolves to true if the act is confirmed.
 //   title       a question
 //   plan        sentences: strings, or {icon, text}
 //   warning     what cannot be undone, or null

@@ -102,7 +102,7 @@ function copies(rows, explanation) {
       badge(row.state === "missing" ? "behind" : row.state, words[row.state]),
     ]));
   const sized = explanation.copies.filter((each) => each.location === "live").length;
-  return h("section", {}, h("div", { class: "section-head" }, h("h2", {}, "Copies of the original"), h("p", { class: "small" }, `SHA-256, asked at ${time(Date.now() / 1000)}`)),
+  return h("section", {}, h("div", { class: "section-head" }, h("h2", {}, "Copies of the original"), h("p", { class: "small" }, `SHA-256, read at ${time(Date.now() / 1000)}`)),
     made, h("p", { class: "small" }, `${count(sized, "file")} of this photo, with its sizes, on all nodes together.`));
 }
 

@@ -138,8 +138,8 @@ function stateOf(row) {
     case "committing": return [badge("busy", "Committing"), small("All bytes are sent; nodes in two colos write them to disk")];
     case "kept": return [badge("busy", "Making sizes"), small(`${keptWords(row)}: ${row.reference}${row.position ? `, ${count(row.position, "photo")} before it` : ""}`)];
     case "ready": return [row.detail ? badge("unknown", "Kept") : badge("ready", "Ready"), small(row.detail || row.reference)];
-    case "paused": return [badge("paused", `Paused at ${percent} %`), small(`Goes on from byte ${number(row.offset)}, also after a reload`), bar()];
-    case "away": return [badge("paused", `Stopped at ${percent} %`), small("The page was loaded again. Choose the same file to go on."), bar()];
+    case "paused": return [badge("paused", `Paused at ${percent} %`), small(`Continues at byte ${number(row.offset)}, also after a reload`), bar()];
+    case "away": return [badge("paused", `Stopped at ${percent} %`), small("The page was loaded again. Choose the same file to continue."), bar()];
     default: return [badge("failed", "Not kept"), small(row.detail)];
   }
 }

@@ -1,4 +1,4 @@
-// The uploads of this tab: they go on while other pages are shown, and are remembered after a reload.
+// The uploads of this tab: they continue while other pages are shown, and survive a reload.
 //
 // A row's state is one of: waiting, hashing, sending, committing, kept, ready, paused, failed,
 // away (begun before a reload: its file must be chosen again).
@@ -124,7 +124,7 @@ async function run(row) {
 function wordsFor(problem, row) {
   if (problem.status === 401) return "You are signed out. Sign in, then retry.";
   if (problem.status === 0 || problem.status >= 500) {
-    const go = row.offset ? ` Retry goes on at byte ${row.offset.toLocaleString("en")}.` : "";
+    const go = row.offset ? ` Retry continues at byte ${row.offset.toLocaleString("en")}.` : "";
     return `${problem.status ? problem.detail : "No storagemaster answered for 30 s."}${go}`;
   }
   const text = problem.detail || problem.message;
@@ -168,7 +168,7 @@ function finish(row, state, reason) {
 
 let timer = null;
 
-// Asks now and then for photos whose event may be lost.
+// Looks up photos whose event may be lost, now and then.
 function look() {
   clearTimeout(timer);
   timer = setTimeout(async () => {
