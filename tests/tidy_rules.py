@@ -19,8 +19,8 @@ FUNCTION_LINES_MAX = 70
 README_LINES_MAX = 25
 FILE_BYTES_MAX = 600 * 1024
 
-ENTRY_POINTS = frozenset({"glassplate.cli.main"})
-"""Modules that are run and not imported; `__main__.py` and main guards speak for themselves."""
+ENTRY_POINTS = frozenset({"glassplate.cli.main", "glassplate.django"})
+"""Modules that are run, or only users import; `__main__.py` and main guards need no entry."""
 
 MAY_PRINT = ("glassplate/cli/", "bench/", "examples/", "tests/")
 """What talks to a person at a terminal, and tests, which tell their seeds."""

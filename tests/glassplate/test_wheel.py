@@ -104,13 +104,6 @@ def test_the_wheel_requires_two_packages(wheel):
     assert len(required_by(wheel)) <= 12
 
 
-def test_the_wheel_is_typed(wheel):
-    """Every package has the marker that type checkers look for."""
-    with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-    assert {f"{package}/py.typed" for package in PACKAGES} <= names
-
-
 def test_the_wheel_alone_puts_gets_and_signs(cluster, python, photo_file, tmp_path):
     """The client loads no module of a server but the documents of the storagemaster."""
     file = export_application(cluster, tmp_path)
