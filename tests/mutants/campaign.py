@@ -60,8 +60,10 @@ class Runner:
         if outcome != SURVIVED or not with_slow or not self._target.slow:
             return outcome, test
         self._slow = self._slow or WarmTests(self._tree, self._target.module, self._target.slow)
+        slow = self._slow.baseline
         # Servers of slow tests can be other processes, in which no line is recorded.
-        return self._slow.run_mutant(mutant.source, self._slow.baseline.tests_for(None))
+        reaching = slow.tests_for(mutant.lines) or slow.tests_for(None)
+        return self._slow.run_mutant(mutant.source, reaching)
 
 
 class Campaign:

@@ -147,6 +147,79 @@ def test_errors_of_the_disk_are_translated(disk, error, kind, is_suspect):
     assert bool(health.suspect_reason) is is_suspect
 
 
+def test_errors_are_counted_by_their_name(disk):
+    """One without a number as unknown."""
+    health = DiskHealth(disk, ())
+    errors = [OSError(errno.EIO, "a"), OSError(errno.EIO, "b"), OSError(errno.EPERM, "c")]
+    for error in (*errors, OSError("d")):
+        with pytest.raises(NodeError), health.translate_write_errors():
+            raise error
+    assert health.errors == {"EIO": 2, "EPERM": 1, "unknown": 1}
+
+
+@pytest.fixture(name="mounted")
+def _mounted(tmp_path):
+    """Return a root with one volume, and the health of its disk."""
+    (tmp_path / ".node").touch()
+    (tmp_path / str(VOLUME)).mkdir()
+    (tmp_path / str(VOLUME) / ".volume").touch()
+    disk = DiskOfAnySize(tmp_path)
+    yield tmp_path, disk, DiskHealth(disk, {VOLUME})
+    disk.close_root()
+
+
+PATHS = (f"{VOLUME}/00/x.jpg", "43/00/x.jpg", ".trash/2026-01-01/x.jpg", "0/x")
+
+
+def test_a_missing_file_of_a_whole_disk_is_only_missing(mounted):
+    """Also of a volume that is not on it, and in a hidden folder."""
+    _, _, health = mounted
+    for path in PATHS:
+        health.raise_if_emptied(path)
+    condition = health.condition(unwritten_tombstones=3)
+    assert (condition.accepts_new_photos, condition.suspect_reason) == (True, "")
+    assert condition.unwritten_tombstones == 3
+
+
+def test_a_volume_without_its_marker_is_lost(mounted):
+    """The node takes no writes from then on, until a restart."""
+    root, _, health = mounted
+    (root / str(VOLUME) / ".volume").unlink()
+    for path in PATHS[1:]:
+        health.raise_if_emptied(path)
+    assert health.suspect_reason == ""
+    with pytest.raises(DiskSuspect, match=f"volume {VOLUME} was removed"):
+        health.raise_if_emptied(PATHS[0])
+    condition = health.condition(unwritten_tombstones=0)
+    assert not condition.accepts_new_photos
+    assert "was removed" in condition.suspect_reason
+    with pytest.raises(DiskSuspect):
+        health.check_writable()
+
+
+def test_a_root_without_its_marker_is_lost(mounted):
+    """As long as it is: a disk can be mounted again."""
+    root, _, health = mounted
+    (root / ".node").rename(root / "moved")
+    for path in PATHS:
+        with pytest.raises(DiskSuspect, match="check that the disk is mounted"):
+            health.raise_if_emptied(path)
+    condition = health.condition(unwritten_tombstones=0)
+    assert not condition.accepts_new_photos
+    assert "check that the disk is mounted" in condition.suspect_reason
+    (root / "moved").rename(root / ".node")
+    health.check_writable()
+    assert health.condition(unwritten_tombstones=0).accepts_new_photos
+
+
+def test_a_disk_without_space_accepts_no_photos_and_is_not_suspect(mounted):
+    """Its sizes and tombstones still fit."""
+    _, disk, health = mounted
+    disk.report(free_bytes=0)
+    condition = health.condition(unwritten_tombstones=0)
+    assert (condition.accepts_new_photos, condition.suspect_reason) == (False, "")
+
+
 def test_other_errors_pass_unchanged(disk):
     """They do not come from the disk."""
     health = DiskHealth(disk, ())
