@@ -124,8 +124,8 @@ TARGETS = (
     Target("storagemaster/repair/reconcile.py", (VALUES, *PLANS, HISTORIES), (PROBES,)),
     Target(
         "storagemaster/repair/hinted_handoff.py",
-        (VALUES, HISTORIES),
-        (f"{MASTER}/repair/test_hinted_handoff.py", PROBES),
+        (VALUES, HISTORIES, f"{MASTER}/repair/test_hinted_handoff.py"),
+        (PROBES,),
     ),
     Target("storagemaster/repair/fence_lifting.py", (HISTORIES,), (PROBES,)),
     # Sizes keep the metadata that they should, and no other.
