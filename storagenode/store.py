@@ -41,6 +41,8 @@ class Condition:
     suspect_reason: str
     unwritten_tombstones: int = 0
     """Number of tombstones in memory that the store refused."""
+    reserve_bytes: int = 0
+    """Free space that only deletes use; new photos need twice as much."""
 
 
 class Staged(Protocol):

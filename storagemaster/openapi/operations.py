@@ -9,6 +9,7 @@ from storagemaster import errors, wire
 from storagemaster.audit.log_reader import AuditPage
 from storagemaster.errors import MasterError
 from storagemaster.openapi import parameters as p
+from storagemaster.operations.status_document import ClusterState
 from storagemaster.resumable.tus import PATCH_TYPE
 from storagemaster.tiering.tiering import MoveReport
 from storagemaster.uploads.form import PHOTO_FIELD, TICKET_FIELD
@@ -310,7 +311,7 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
     wire.STATUS: Operation(
         "clusterStatus",
         "Return the state of the cluster.",
-        (Reply(200, "The state.", doc.ClusterState),),
+        (Reply(200, "The state.", ClusterState),),
     ),
     wire.AUDIT: Operation(
         "auditLog",

@@ -19,6 +19,7 @@ from storagemaster.operations.alerts import (
     tombstone_alerts,
 )
 from storagemaster.operations.port_health import PortHealth
+from storagemaster.operations.space_trend import SpaceTrend
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import state_document
 from volumes.cluster import Edge, Node, NodeId, Volume
@@ -52,6 +53,7 @@ class ClusterStatus:
         self._audit = audit
         self._master = master
         self._now_seconds = now_seconds
+        self._trend = SpaceTrend()
 
     async def document(self) -> dict[str, Any]:
         """Return the document of nodes, volumes, hints, queues, and edges.
@@ -67,11 +69,15 @@ class ClusterStatus:
         readable = {
             node.id for node in self._cluster.nodes.values() if self._port_health.is_up(node.read)
         }
+        for node_id, view in views.items():
+            if view.up and view.status is not None:
+                self._trend.record(node_id, self._now_seconds(), view.status)
         nodes = [
             {
                 **_node(node, views[node.id]),
                 "read_up": node.id in readable,
                 "clock_difference_seconds": self._port_health.clock_difference_seconds(node.read),
+                "days_to_full": self._trend.days_to_full(node.id),
             }
             for node in self._cluster.nodes.values()
         ]
@@ -80,6 +86,10 @@ class ClusterStatus:
         return {
             "cluster": self._cluster.name,
             "master": self._master,
+            "masters": [
+                {"id": each.id, "colo": each.colo, "up": self._port_health.is_up(each.address)}
+                for each in self._cluster.masters.values()
+            ],
             "nodes": nodes,
             "volumes": [
                 {
@@ -142,6 +152,7 @@ def _node(node: Node, view: NodeView) -> dict[str, Any]:
         "reason": view.reason,
         "free_bytes": view.status.free_bytes if view.status else None,
         "total_bytes": view.status.total_bytes if view.status else None,
+        "reserve_bytes": view.status.reserve_bytes if view.status else None,
         "accepts_new_photos": view.accepts_new_photos,
         "pending_hints": view.status.hints if view.status else None,
         "hints_age_seconds": view.status.hints_age_seconds if view.status else None,

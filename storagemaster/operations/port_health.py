@@ -20,9 +20,10 @@ RESPONSE_SECONDS = 1.0
 
 
 def checked_ports(cluster: Cluster) -> list[Address]:
-    """Return the read ports of nodes, and both ports of edges."""
+    """Return the ports of storagemasters, the read ports of nodes, and both ports of edges."""
     edges = cluster.edges.values()
     return [
+        *(master.address for master in cluster.masters.values()),
         *(node.read for node in cluster.nodes.values()),
         *(port for edge in edges for port in (edge.listen, edge.purge)),
     ]

@@ -108,6 +108,7 @@ class DiskHealth:
             accepts_new_photos=not suspect and self.accepts_new_photos(),
             suspect_reason=suspect,
             unwritten_tombstones=unwritten_tombstones,
+            reserve_bytes=self.reserve.bytes,
         )
 
     @contextlib.contextmanager

@@ -73,6 +73,8 @@ class NodeStatus:
     fence_serial: str = ""
     unwritten_tombstones: int = 0
     """Number of tombstones that the disk refused, and that the node keeps in memory."""
+    reserve_bytes: int = 0
+    """Free space that only deletes use; new photos need twice as much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

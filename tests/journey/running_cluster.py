@@ -43,7 +43,8 @@ class RunningCluster:
         """Return a client with all scopes."""
         masters = [f"http://{master.address}" for master in self.config.masters.values()]
         return Client(
-            masters, token=self.token("upload", "read", "original", "delete", "admin", "status")
+            masters,
+            token=self.token("upload", "read", "original", "delete", "admin", "status", "audit"),
         )
 
     def control(self, do, colo=None):

@@ -47,6 +47,17 @@ export function showText(title, text) {
   field.select();
 }
 
+// Shows something to read.
+export function showEntry(title, content) {
+  const done = h("button", { class: "plain" }, "Close");
+  const dialog = h(
+    "dialog", { "aria-labelledby": "dialog-title" },
+    h("form", { method: "dialog" }, h("h2", { id: "dialog-title" }, title), ...content,
+      h("div", { class: "buttons" }, done)),
+  );
+  show(dialog, done, () => {});
+}
+
 function show(dialog, first, whenClosed) {
   const before = document.activeElement;
   dialog.returnValue = "keep";

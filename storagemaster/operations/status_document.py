@@ -1,0 +1,93 @@
+"""The document of the cluster's status, as `GET /status` returns it."""
+
+from typing import Literal, TypedDict
+
+from storagemaster.documents import Conflict, FailedStep, Volume
+
+
+class NodeState(TypedDict):
+    """The state of a node; values are null while it is unreachable."""
+
+    id: str
+    colo: str
+    up: bool
+    read_up: bool
+    reason: str
+    free_bytes: int | None
+    total_bytes: int | None
+    reserve_bytes: int | None
+    """Free space that only deletes use. New photos need twice as much."""
+    days_to_full: float | None
+    """Days until the disk takes no new photos at the rate of the last 24 h; null if unknown."""
+    accepts_new_photos: bool
+    pending_hints: int | None
+    hints_age_seconds: float | None
+    """Time since the node last held no hint; 0 without hints."""
+    fenced_volumes: list[int]
+    clock_difference_seconds: float | None
+
+
+class VolumeStatus(TypedDict):
+    """The state of a volume."""
+
+    number: Volume
+    state: Literal["open", "closed"]
+    mirrors: list[str]
+    mirrors_up: list[str]
+    mirrors_readable: list[str]
+    cold_nodes: list[str]
+
+
+# `for` is a keyword.
+Wait = TypedDict("Wait", {"volumes": list[int], "for": str})
+Wait.__doc__ = "Volumes that wait after a fault, and the reason."
+
+
+class RepairState(TypedDict):
+    """The state of the background repair."""
+
+    steps_left: int
+    bytes_left: int
+    seconds_left: float | None
+    failed_total: int
+    failed: list[FailedStep]
+    settled: list[str]
+    conflicts: list[Conflict]
+
+
+class EdgeState(TypedDict):
+    """The state of an edge."""
+
+    id: str
+    colo: str
+    kind: str
+    up: bool
+    purge_up: bool
+    clock_difference_seconds: float | None
+
+
+class MasterState(TypedDict):
+    """The state of a storagemaster."""
+
+    id: str
+    colo: str
+    up: bool
+
+
+class ClusterState(TypedDict):
+    """The state of the cluster, as this storagemaster sees it."""
+
+    cluster: str
+    master: str
+    masters: list[MasterState]
+    nodes: list[NodeState]
+    volumes: list[VolumeStatus]
+    waits: list[Wait]
+    pending_hints: int
+    queues: dict[str, int] | None
+    """Number of jobs in each queue, or null if the queue server is unreachable."""
+    workers_alive: int | None
+    oldest_job_seconds: float | None
+    repair: RepairState
+    alerts: list[str]
+    edges: list[EdgeState]
