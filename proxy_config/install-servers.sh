@@ -4,7 +4,7 @@
 #   install-servers.sh            nginx with Lua, Varnish with vmod-digest, memcached
 #   install-servers.sh test       also wrk for benchmarks, strace and libfaketime for tests and drills,
 #                                 Node.js, PHP, and Ruby for the examples in docs/formats, Chromium
-#                                 for tests of pages
+#                                 and npm packages for tests of pages and of uploads
 #   install-servers.sh compose    packages to run compose.yaml as root: podman, runc, network DNS
 #   install-servers.sh venv       the package that lets PYTHON (python3) create virtual environments
 #
@@ -14,14 +14,15 @@
 set -euo pipefail
 # shellcheck source=deploy/progress.sh
 . "$(dirname "$0")/../deploy/progress.sh"
+# Clients of others that the tests run, at the versions of the lock file.
+NODE_PACKAGES="$(dirname "$0")/../tests/browsers"
 
 # Debian installs servers in directories that are not in a user's PATH.
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 POLICY=/usr/sbin/policy-rc.d
 
 main() {
-  local purpose="${1:-up}" package
-  local -a missing=()
+  local purpose="${1:-up}"
   case "$purpose" in
     up | test | compose | venv) ;;
     *)
@@ -29,6 +30,13 @@ main() {
       exit 2
       ;;
   esac
+  install_servers "$purpose"
+  [ "$purpose" != test ] || install_node_packages
+}
+
+install_servers() {
+  local purpose="$1" package
+  local -a missing=()
   mapfile -t missing < <(missing_of "$purpose")
   [ "${#missing[@]}" -eq 0 ] && return
   install_packages "${missing[@]}"
@@ -50,7 +58,7 @@ missing_of() {
   local -a wanted=(nginx libnginx-mod-http-lua varnish varnish-vmod-digest memcached)
   local package
   case "$1" in
-    test) wanted+=(wrk strace libfaketime nodejs php-cli ruby chromium prometheus) ;;
+    test) wanted+=(wrk strace libfaketime nodejs php-cli ruby chromium prometheus npm) ;;
     compose) wanted=(podman runc netavark aardvark-dns iptables debootstrap) ;;
     venv) wanted=("$(venv_package)") ;;
   esac
@@ -98,6 +106,7 @@ loss_of() {
     wrk) echo "benchmarks of the read path cannot run" ;;
     strace) echo "tests of fsync and drills of failing disks cannot run" ;;
     libfaketime) echo "drills of wrong clocks cannot run" ;;
+    npm) echo "tests of JavaScript clients cannot run" ;;
     nodejs | php-cli | ruby) echo "tests of the examples in docs/formats cannot run" ;;
     podman | runc | netavark | aardvark-dns | iptables) echo "compose.yaml cannot be run" ;;
     debootstrap) echo "images cannot be built without a registry" ;;
@@ -139,6 +148,20 @@ install_packages() {
   fi
   keep_from_boot "$@"
   allow_starts
+}
+
+# npm writes the hidden lock file last.
+install_node_packages() {
+  local installed="$NODE_PACKAGES/node_modules/.package-lock.json"
+  [ "$installed" -nt "$NODE_PACKAGES/package-lock.json" ] && return
+  log="$(mktemp)"
+  trap 'stop_step; rm -f "$log"' EXIT
+  if ! run_step "Installing npm packages for tests" "$log" \
+    npm ci --prefix "$NODE_PACKAGES" --ignore-scripts --no-audit --no-fund; then
+    tail -n 5 "$log" >&2
+    exit 1
+  fi
+  touch "$installed"
 }
 
 apt_get() {

@@ -24,7 +24,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("glassplate")
 # Each of these has a cluster that stays up until all tests are done. Its processes poll each other
 # all the time. The busiest one comes last.
-LAST = ("imageworker", "edges", "glassplate", "journey")
+LAST = ("imageworker", "edges", "console", "glassplate", "journey")
 
 
 def pytest_collection_modifyitems(items):
