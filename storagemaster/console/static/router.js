@@ -38,6 +38,7 @@ const NAMES = { photos: "Photos", upload: "Upload", cluster: "Cluster", volumes:
 let session = null;
 let leaving = new AbortController();
 let main;
+let health;
 
 async function begin() {
   try {
@@ -94,7 +95,7 @@ async function signOut() {
 
 function draw() {
   main = h("main", { id: "main", tabindex: "-1" });
-  const health = h("div", { class: "health", "aria-live": "polite" });
+  health = h("div", { class: "health", "aria-live": "polite" });
   const who = () => [h("span", {}, session.application), h("button", { class: "link", onclick: signOut }, "Sign out")];
   document.body.replaceChildren(
     h("a", { class: "skip", href: "#main" }, "Skip to content"),
@@ -109,13 +110,13 @@ function draw() {
     h("footer", { class: "foot" }, "Signed in as ", who()),
     h("div", { class: "toasts", role: "status" }),
   );
-  const redraw = () => {
-    if (!stream.latest.status) return;
-    const next = pill(stream.latest.status);
-    if (health.textContent !== next.textContent) health.replaceChildren(next);
-  };
-  stream.subscribe("status", redraw);
-  setInterval(redraw, 2000);
+  drawHealth();
+}
+
+function drawHealth() {
+  if (!health || !stream.latest.status) return;
+  const next = pill(stream.latest.status);
+  if (health.textContent !== next.textContent) health.replaceChildren(next);
 }
 
 function pageOf(path) {
@@ -180,6 +181,9 @@ document.addEventListener("click", (event) => {
 });
 window.addEventListener("popstate", () => session && visit());
 window.addEventListener("signed-out", (event) => session && showSignIn(event.detail));
+stream.subscribe("status", drawHealth);
+// Also without news, to say that there is none.
+setInterval(drawHealth, 2000);
 stream.subscribe("signed-out", () => session && showSignIn({ detail: "The session has ended: its token expired or was revoked." }));
 stream.subscribe("refused", () => session && api.get("/console/session").catch((problem) => problem.status === 401 && showSignIn(problem)));
 
