@@ -84,6 +84,10 @@ class Sessions:
             samesite="Strict",
         )
 
+    def is_over(self, session: Session) -> bool:
+        """Return True if a session has reached its end."""
+        return self._now_seconds() >= session.ends_seconds
+
     def remove_cookies(self, response: web.Response) -> None:
         """Sign out the browser. A copy of the cookie stays valid until its end."""
         response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")

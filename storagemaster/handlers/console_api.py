@@ -118,13 +118,19 @@ class ConsoleApi:
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Stream the status and the events of photos, as far as the token permits."""
         caller = self._authorization.sender_of(request, None)
+        session = self._authorization.sessions.session_of(request)
         may_read = Scope.READ in caller.scopes
+
+        def is_allowed() -> bool:
+            is_over = session is not None and self._authorization.sessions.is_over(session)
+            return not is_over and self._authorization.is_valid(caller)
+
         return await stream_to_console(
             request,
             self._events,
             self._feed if Scope.STATUS in caller.scopes else None,
             may_see=lambda volume: may_read and caller.may_use(volume),
-            is_allowed=lambda: self._authorization.is_valid(caller),
+            is_allowed=is_allowed,
         )
 
     async def samples(self, request: web.Request) -> web.Response:

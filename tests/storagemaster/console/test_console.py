@@ -20,7 +20,13 @@ from permission_urls import (
     sign_token,
 )
 from storagemaster import app
-from storagemaster.console.session import COOKIE, CSRF_HEADER, SECURE_COOKIE, SIGN_INS_PER_MINUTE
+from storagemaster.console.session import (
+    COOKIE,
+    CSRF_HEADER,
+    SECURE_COOKIE,
+    SIGN_INS_PER_MINUTE,
+    Sessions,
+)
 from storagemaster.console.static import PAGES, StaticFiles
 from tests.free_ports import free_port
 from tests.storagemaster.pictures import picture
@@ -188,6 +194,16 @@ async def test_revoking_the_token_ends_the_session_and_its_stream(cluster, tmp_p
                 await next_data(stream, "signed-out")
                 assert (await stream.content.read()).strip() == b""
         assert await status_of(session, "GET", "/status", **headers) == 401
+
+
+async def test_the_stream_ends_with_the_session(cluster, monkeypatch):
+    """A session of hours ends its open stream as well as its requests."""
+    async with browser(cluster) as session:
+        headers, _ = await sign_in(session, new_token(SCOPES))
+        async with session.get("/console/stream", headers=headers) as stream:
+            monkeypatch.setattr(Sessions, "is_over", lambda *_: True)
+            async with asyncio.timeout(3):
+                await next_data(stream, "signed-out")
 
 
 async def test_the_stream_has_what_the_token_may_see(cluster):
