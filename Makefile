@@ -9,6 +9,7 @@ SEEDS ?= 1-100000
 DRILL_SECONDS ?= 10
 SOAK_SEEDS ?= 3
 JOBS ?= 1
+GALLERY_PORT ?= 8060
 FILES ?= 10000
 
 BIN := .venv/bin
@@ -23,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: bench bench-edge bench-frozen-mirror bench-images bench-info bench-journey bench-purge bench-repair
 .PHONY: bench-scale bench-signing bench-sizes bench-upload-steps
-.PHONY: check clean compose-test drill golden help lock mutants planted simulate soak soak-images soak-simulation
+.PHONY: check clean compose-test drill gallery golden help lock mutants planted simulate soak soak-images soak-simulation
 .PHONY: test up
 
 help: ## list the targets
@@ -32,6 +33,9 @@ help: ## list the targets
 up: $(RUNTIME) ## run a whole cluster until Ctrl-C (DATA=data PORT=8080 URLS=1: every URL)
 	@proxy_config/install-servers.sh
 	@$(BIN)/glassplate up --data '$(DATA)' $(if $(PORT),--port $(PORT)) $(if $(URLS),--urls)
+
+gallery: $(RUNTIME) ## run the example site beside `make up` (DATA=data GALLERY_PORT=8060)
+	@examples/gallery/start.sh '$(DATA)' '$(GALLERY_PORT)'
 
 check: $(DEV) ## check lint, format, types, import directions, house rules
 	$(BIN)/ruff check .
