@@ -21,6 +21,7 @@ from storagenode.protocol.wire import NodeStatus
 from storagenode.upkeep.scrub import ScrubProgress
 from storagenode.write_port.metrics import NodeMetrics
 from tests.docs.pages import codes, read_page, section, tables
+from tests.storagenode.tombstones import PROOFS
 
 CLI = read_page("docs/cli.md")
 METRICS = read_page("docs/metrics.md")
@@ -81,7 +82,7 @@ def node_metrics(clients):
     """Return the metrics of a node with a disk that has failed a write."""
     with tempfile.TemporaryDirectory() as root:
         file_system = DiskFileSystem(Path(root))
-        store = DiskStore(file_system)
+        store = DiskStore(file_system, PROOFS)
         store.health.errors["EIO"] += 1
         metrics = NodeMetrics(
             clients,
