@@ -110,7 +110,7 @@ class Recipe:
     """Settings of all encoders. A `webp`, `avif`, or `animation` of None turns the format off.
 
     `jpeg` is ordered from the smallest edge to the largest, and covers the largest size.
-    `keep_credit` keeps artist and copyright in every variant.
+    `keep_credit` keeps a copyright notice, with the artist, in every variant.
 
     Raises:
         InvalidRecipe: The values contradict each other.

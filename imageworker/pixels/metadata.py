@@ -127,13 +127,17 @@ def parse_text(value: object, *, length_max: int = TEXT_LENGTH_MAX) -> str | Non
 
 
 def render_credit(metadata: Metadata) -> bytes:
-    """Render EXIF with only artist and copyright; no bytes if the photo has neither."""
+    """Render EXIF with only artist and copyright; no bytes without a copyright notice.
+
+    Cameras fill in the artist by themselves, with the name of their owner.
+    """
+    if metadata.copyright is None:
+        return b""
     exif = Image.Exif()
     if metadata.artist is not None:
         exif[ExifTags.Base.Artist] = metadata.artist.encode()
-    if metadata.copyright is not None:
-        exif[ExifTags.Base.Copyright] = metadata.copyright.encode()
-    return exif.tobytes() if len(exif) else b""
+    exif[ExifTags.Base.Copyright] = metadata.copyright.encode()
+    return exif.tobytes()
 
 
 def _camera(make: object, model: object) -> str | None:

@@ -131,6 +131,12 @@ def test_no_credit_is_no_exif() -> None:
     assert render_credit(Metadata(orientation=6, camera="X")) == b""
 
 
+def test_an_artist_without_a_copyright_notice_is_no_credit() -> None:
+    """Cameras fill in the name of their owner, who may not want it in public."""
+    assert render_credit(Metadata(artist="Jané")) == b""
+    assert render_credit(Metadata(copyright="© Jané")) != b""
+
+
 def test_adobe_rgb_is_known_by_its_interoperability_index() -> None:
     """The interoperability index R03 declares Adobe RGB without a profile."""
     exif = Image.Exif()
