@@ -35,12 +35,12 @@ export async function render(context) {
   else if (status.state === "failed") show.append(notice("bad", "The sizes could not be made.", `${status.reason}. The original is kept.`));
   if (!isGone) show.append(shown(status, photo));
   show.append(sentence(rows, status, explanation));
-  const facts = h("div", { class: "facts" });
-  if (explanation) facts.append(copies(rows, explanation), history(explanation, status, version, log));
-  else facts.append(h("section", {}, h("h2", {}, "Copies and history"), h("p", { class: "line" }, "Your token does not show them: they need the scope admin.")));
+  const about = h("div", { class: "about" });
+  if (explanation) about.append(copies(rows, explanation), history(explanation, status, version, log));
+  else about.append(h("section", {}, h("h2", {}, "Copies and history"), h("p", { class: "line" }, "Your token does not show them: they need the scope admin.")));
   main.append(
     head(volume, reference, status, path, signal),
-    h("div", { class: "columns" }, show, facts,
+    h("div", { class: "columns" }, show, about,
       h("div", { class: "sizes-part" }, isGone ? null : sizesTable(status, sizes, path, signal), acts(context, status))),
   );
   for (const name of ["ready", "failed", "deleted"]) {

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import time
 from dataclasses import replace
 from http.cookies import SimpleCookie
@@ -256,6 +257,15 @@ def test_the_console_is_small():
     assert sum(map(len, static._compressed.values())) < 70_000
     lines = {n: body.count(b"\n") for n, body in static._files.items() if n.endswith(".js")}
     assert {name for name, count in lines.items() if count >= 250} == set()
+
+
+def test_no_style_sheet_changes_what_another_one_defines():
+    """A class that two sheets define would look different with the page beside it."""
+    static = StaticFiles(photo_url="https://photos.example")
+    sheets = [body.decode() for name, body in static._files.items() if name.endswith(".css")]
+    defined = [name for text in sheets for name in set(re.findall(r"(?m)^\.([a-z-]+) \{", text))]
+    assert len(sheets) == 3
+    assert sorted(defined) == sorted(set(defined))
 
 
 async def test_files_are_compressed_for_browsers_that_accept_it(cluster):
