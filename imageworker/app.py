@@ -22,6 +22,7 @@ from imageworker.queue.jobs import SizesJob
 from imageworker.queue.metrics import JobMetrics
 from imageworker.sandbox.child import SizesMaker
 from permission_urls import InternalSigner, KeySource
+from runtime.lag_free_timeout import LagFreeConnector
 from runtime.request_scope import RequestScope, request_scope
 from storagemaster.client import MasterClient
 from storagemaster.job_wire import JOB_SECONDS_MAX, QUEUES, RETRY_QUEUE, JobKind, parse_meta
@@ -130,4 +131,4 @@ def sizes_workers(
 
 
 async def _open_session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(auto_decompress=False)
+    return aiohttp.ClientSession(auto_decompress=False, connector=LagFreeConnector())

@@ -12,6 +12,7 @@ import redis
 from permission_urls import KeySource, Purpose, ReadSigner
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
 from runtime.http_server import serving
+from runtime.lag_free_timeout import LagFreeConnector
 from runtime.plain_server import PlainRunner
 from runtime.traffic import Traffic
 from storagemaster.audit.audit_log import PASS_SECONDS as AUDIT_PASS_SECONDS
@@ -121,7 +122,7 @@ async def running_master(
     """
     async with contextlib.AsyncExitStack() as stack:
         session = await stack.enter_async_context(
-            aiohttp.ClientSession(auto_decompress=False, connector=aiohttp.TCPConnector(limit=0))
+            aiohttp.ClientSession(auto_decompress=False, connector=LagFreeConnector(limit=0))
         )
         cache = InfoCache(
             cluster.memcached, keys, confirmed_seconds=cluster.limits.cached_info_seconds

@@ -15,6 +15,7 @@ from aiohttp import web
 from permission_urls import InternalVerifier, KeySource, TombstoneProofs, Verifier
 from runtime.clients import ClientLimits, Clients, allow_open_files, share_of_connections
 from runtime.http_server import serving
+from runtime.lag_free_timeout import LagFreeConnector
 from runtime.plain_server import PlainRunner
 from runtime.traffic import Traffic
 from storagenode.client import NodeClient
@@ -65,7 +66,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         writers = stack.enter_context(ThreadPoolExecutor(WRITE_THREADS, "write"))
         readers = stack.enter_context(ThreadPoolExecutor(READ_THREADS, "read"))
         session = await stack.enter_async_context(
-            aiohttp.ClientSession(auto_decompress=False, connector=aiohttp.TCPConnector(limit=0))
+            aiohttp.ClientSession(auto_decompress=False, connector=LagFreeConnector(limit=0))
         )
         recent = RecentPhotos(Path(node.store) if isinstance(store, DiskStore) else None)
         puller = Puller(

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from runtime.lag_free_timeout import lag_free_timeout
 from volumes.address import Address
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class MemcachedServer:
     async def _request(self, commands: bytes, read: _Read[_Result]) -> _Result | None:
         """Send commands and return their result, or None if the server fails."""
         try:
-            async with asyncio.timeout(RESPONSE_SECONDS):
+            async with lag_free_timeout(RESPONSE_SECONDS):
                 if self._idle:
                     with contextlib.suppress(OSError, EOFError):
                         return await self._exchange(self._idle.pop(), commands, read)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
+from runtime.lag_free_timeout import lag_free_timeout
 from storagemaster.caches.purging import RESPONSE_SECONDS, EdgePurger, group_by_tier
 from volumes.cluster import Edge
 
@@ -75,7 +76,7 @@ class PurgeSessions:
     async def _try_to_begin(self, id_: str) -> bool:
         """Begin the session if the edge is up; return True if the edge dropped its cache."""
         try:
-            async with asyncio.timeout(RESPONSE_SECONDS):
+            async with lag_free_timeout(RESPONSE_SECONDS):
                 mark = await self._request("GET", id_, f"sessions/{self._master}")
                 has_to_drop = id_ in self._must_drop or mark not in {CLEAN, self._boot}
                 if has_to_drop:

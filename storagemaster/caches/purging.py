@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import aiohttp
 
+from runtime.lag_free_timeout import lag_free_timeout
 from runtime.request_scope import forwarded_headers
 from volumes.cluster import Edge
 
@@ -103,7 +104,7 @@ class EdgePurger:
         edge = self._edges[id_]
         send = self._nginx if edge.kind == "nginx" else self._varnish
         try:
-            async with asyncio.timeout(RESPONSE_SECONDS):
+            async with lag_free_timeout(RESPONSE_SECONDS):
                 for start in range(0, len(paths), PATHS_PER_REQUEST):
                     await send(edge, paths[start : start + PATHS_PER_REQUEST])
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from runtime.lag_free_timeout import LagFreeClock
+
 T = TypeVar("T")
 Send = Callable[[AsyncIterator[bytes]], Awaitable[T]]
 
@@ -22,11 +24,11 @@ class StalledError(Exception):
 class _Patience:
     """The seconds that slow branches may cost the others, together and in all."""
 
-    def __init__(self, seconds: float) -> None:
-        self._clock = asyncio.get_running_loop().time
+    def __init__(self, clock: LagFreeClock, seconds: float) -> None:
+        self.clock = clock
         self._left_seconds = seconds
         self._waiting = 0
-        self._since = self._progress_at = self._clock()
+        self._since = self._progress_at = self.clock()
 
     @property
     def left_seconds(self) -> float:
@@ -40,22 +42,23 @@ class _Patience:
         Concurrent blocks start at once, and are charged once.
         """
         if not self._waiting:
-            self._since = self._clock()
+            self._since = self.clock()
         self._waiting += 1
         try:
             yield self.left_seconds
         finally:
             self._waiting -= 1
             if not self._waiting:
-                self._left_seconds -= self._clock() - self._since
+                self._left_seconds -= self.clock() - self._since
 
     def record_progress(self) -> None:
         """Record that a branch has accepted bytes."""
-        self._progress_at = self._clock()
+        self._progress_at = self.clock()
 
-    def idle_seconds_left(self) -> float:
-        """Return how much longer the branches may make no progress."""
-        return max(0.0, self._progress_at + ALL_IDLE_SECONDS - self._clock())
+    @property
+    def idle_until_seconds(self) -> float:
+        """The time at which the branches have made no progress for too long."""
+        return self._progress_at + ALL_IDLE_SECONDS
 
 
 @dataclass(slots=True)
@@ -108,15 +111,16 @@ async def run_all(
     A request that has not ended after its patience, which begins with the first success, is
     cancelled, with a `StalledError` as its outcome.
     """
-    branches = [
-        _Branch(asyncio.create_task(request), _Patience(seconds))
-        for request, seconds in zip(requests, patience_seconds, strict=True)
-    ]
-    try:
-        await _wait_for_outcomes(branches)
-        return [branch.outcome() for branch in branches]
-    finally:
-        await _end(branches)
+    with LagFreeClock() as clock:
+        branches = [
+            _Branch(asyncio.create_task(request), _Patience(clock, seconds))
+            for request, seconds in zip(requests, patience_seconds, strict=True)
+        ]
+        try:
+            await _wait_for_outcomes(branches, clock)
+            return [branch.outcome() for branch in branches]
+        finally:
+            await _end(branches)
 
 
 async def fan_out(
@@ -129,16 +133,17 @@ async def fan_out(
     is charged. If the body raises, all sends are cancelled and the exception propagates to the
     caller.
     """
-    patience = _Patience(patience_seconds)
-    branches = [_start(send, patience) for send in sends]
-    try:
-        async for chunk in body:
-            await _feed_all(branches, chunk)
-        await _feed_all(branches, None)
-        await _wait_for_outcomes(branches)
-        return [branch.outcome() for branch in branches]
-    finally:
-        await _end(branches)
+    with LagFreeClock() as clock:
+        patience = _Patience(clock, patience_seconds)
+        branches = [_start(send, patience) for send in sends]
+        try:
+            async for chunk in body:
+                await _feed_all(branches, chunk)
+            await _feed_all(branches, None)
+            await _wait_for_outcomes(branches, clock)
+            return [branch.outcome() for branch in branches]
+        finally:
+            await _end(branches)
 
 
 def _start(send: Send[T], patience: _Patience) -> _FedBranch[T]:
@@ -183,10 +188,11 @@ async def _feed_slow(
     put = asyncio.create_task(branch.chunks.put(chunk))
     starving = [asyncio.create_task(other.starved.wait()) for other in live if other is not branch]
     try:
-        idle = branch.patience.idle_seconds_left()
-        await asyncio.wait({put, branch.task, *starving}, timeout=idle, return_when=first)
+        clock, idle = branch.patience.clock, branch.patience.idle_until_seconds
+        await clock.wait({put, branch.task, *starving}, until_seconds=idle, return_when=first)
         with branch.patience.charged() as left_seconds:
-            await asyncio.wait({put, branch.task}, timeout=left_seconds, return_when=first)
+            ends = clock() + left_seconds
+            await clock.wait({put, branch.task}, until_seconds=ends, return_when=first)
         if not put.done() and branch.is_live:
             branch.give_up("it accepted no more bytes")
     finally:
@@ -194,22 +200,19 @@ async def _feed_slow(
             task.cancel()
 
 
-async def _wait_for_outcomes(branches: Sequence[_Branch[T]]) -> None:
+async def _wait_for_outcomes(branches: Sequence[_Branch[T]], clock: LagFreeClock) -> None:
     """Wait for the first success, then for each other branch while its patience lasts."""
-    clock = asyncio.get_running_loop().time
     deadline = clock() + ALL_IDLE_SECONDS
     while pending := {branch.task for branch in branches if branch.is_live}:
         if any(branch.has_succeeded for branch in branches):
             break
-        left = deadline - clock()
-        if left <= 0:
+        if clock() >= deadline:
             break
-        await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-    waited = 0.0
+        await clock.wait(pending, until_seconds=deadline, return_when=asyncio.FIRST_COMPLETED)
+    first_at = clock()
     for seconds in sorted({branch.patience.left_seconds for branch in branches}):
         if pending := {branch.task for branch in branches if branch.is_live}:
-            await asyncio.wait(pending, timeout=seconds - waited)
-            waited = seconds
+            await clock.wait(pending, until_seconds=first_at + seconds)
         for branch in branches:
             if branch.is_live and branch.patience.left_seconds <= seconds:
                 branch.give_up("it did not respond in time")

@@ -1,6 +1,5 @@
 """Storing a file on two nodes: streamed to all targets at once, then copied node to node."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from runtime.crashpoint import crashpoint
+from runtime.lag_free_timeout import lag_free_timeout
 from storagemaster.errors import IdempotencyKeyReused, PhotoGone, Unavailable
 from storagemaster.mirrors.fan_out import StalledError, fan_out, run_all
 from storagemaster.mirrors.mirrors import Mirrors
@@ -298,7 +298,7 @@ class Mirroring:
     ) -> bool:
         """Return True if a target completes a write within the patience."""
         try:
-            async with asyncio.timeout(patience_seconds):
+            async with lag_free_timeout(patience_seconds):
                 await write(target)
         except TimeoutError:
             self._record_failure(target, StalledError("it did not respond in time"))

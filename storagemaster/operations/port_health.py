@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 import aiohttp
 from aiohttp.hdrs import DATE
 
+from runtime.lag_free_timeout import lag_free_timeout
 from storagemaster.operations.clock_difference import clock_difference_seconds
 from volumes.address import Address
 from volumes.cluster import Cluster
@@ -63,14 +64,16 @@ class PortHealth:
     async def _poll_one(self, port: Address) -> None:
         sent_seconds = self._now_seconds()
         try:
-            async with asyncio.timeout(RESPONSE_SECONDS):
-                async with self._session.get(f"http://{port}/healthz") as response:
-                    self._up[port] = response.status == 200
-                    self._clock_differences[port] = clock_difference_seconds(
-                        response.headers.get(DATE, ""),
-                        sent_seconds=sent_seconds,
-                        received_seconds=self._now_seconds(),
-                    )
+            async with (
+                lag_free_timeout(RESPONSE_SECONDS),
+                self._session.get(f"http://{port}/healthz") as response,
+            ):
+                self._up[port] = response.status == 200
+                self._clock_differences[port] = clock_difference_seconds(
+                    response.headers.get(DATE, ""),
+                    sent_seconds=sent_seconds,
+                    received_seconds=self._now_seconds(),
+                )
         except (aiohttp.ClientError, TimeoutError, OSError):
             self._up[port] = False
             self._clock_differences[port] = None

@@ -9,6 +9,7 @@ import aiohttp
 from yarl import URL
 
 from permission_urls import ReadSigner
+from runtime.lag_free_timeout import lag_free_timeout
 from volumes.address import Address
 from volumes.cluster import Cluster
 from volumes.photo_path import Variant, render_path
@@ -63,7 +64,7 @@ class ViewerResponses:
         url = URL(f"http://{server}{path}", encoded=True)
         try:
             async with (
-                asyncio.timeout(RESPONSE_SECONDS),
+                lag_free_timeout(RESPONSE_SECONDS),
                 self._session.get(url, allow_redirects=False) as response,
             ):
                 return {"status": response.status, "reason": ""}

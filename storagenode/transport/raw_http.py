@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from runtime.lag_free_timeout import lag_free_timeout
 from volumes.address import Address
 
 # Idle connections above this number are closed.
@@ -77,10 +78,11 @@ class RawHttpClient:
         self._idle.clear()
 
     async def _open(self) -> _Connection:
-        opening = asyncio.open_connection(
-            self._address.host, self._address.port, limit=HEAD_BYTES_MAX
-        )
-        return _Connection(*await asyncio.wait_for(opening, self._connect_seconds))
+        async with lag_free_timeout(self._connect_seconds):
+            opened = await asyncio.open_connection(
+                self._address.host, self._address.port, limit=HEAD_BYTES_MAX
+            )
+        return _Connection(*opened)
 
     async def _exchange(self, connection: _Connection, request: bytes) -> RawResponse:
         is_kept = False

@@ -10,6 +10,7 @@ import aiohttp
 from yarl import URL
 
 from permission_urls import SIGNATURE_SECONDS, InternalSigner, KeySource
+from runtime.lag_free_timeout import lag_free_timeout
 from runtime.request_scope import forwarded_headers
 from storagenode.protocol import errors, wire
 from storagenode.protocol.errors import NodeError, Unreachable
@@ -87,13 +88,16 @@ class SignedRequests:
         timeout_seconds: float | None,
     ) -> Any:
         try:
-            async with self._session.request(
-                target.method,
-                self._url(target.path),
-                data=data,
-                headers=headers,
-                timeout=_timeout(timeout_seconds),
-            ) as response:
+            async with (
+                lag_free_timeout(timeout_seconds),
+                self._session.request(
+                    target.method,
+                    self._url(target.path),
+                    data=data,
+                    headers=headers,
+                    timeout=_timeout(),
+                ) as response,
+            ):
                 await _raise_for_error(response)
                 return await response.json()
         except (aiohttp.ContentTypeError, ValueError) as error:
@@ -126,13 +130,16 @@ class SignedRequests:
         self, target: Target, body: bytes = b"", *, timeout_seconds: float | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
-            async with self._session.request(
-                target.method,
-                self._url(target.path),
-                data=body or None,
-                headers=self._signature(target, body),
-                timeout=_timeout(timeout_seconds, silence_seconds=SILENCE_SECONDS),
-            ) as response:
+            async with (
+                lag_free_timeout(timeout_seconds),
+                self._session.request(
+                    target.method,
+                    self._url(target.path),
+                    data=body or None,
+                    headers=self._signature(target, body),
+                    timeout=_timeout(silence_seconds=SILENCE_SECONDS),
+                ) as response,
+            ):
                 await _raise_for_error(response)
                 yield response
         except _UNREACHABLE as error:
@@ -162,12 +169,8 @@ class SignedRequests:
         return NodeError(f"{self.url} did not respond as a storagenode: {error}")
 
 
-def _timeout(
-    total_seconds: float | None, *, silence_seconds: float | None = None
-) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=total_seconds, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds
-    )
+def _timeout(*, silence_seconds: float | None = None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=silence_seconds)
 
 
 async def _raise_for_error(response: aiohttp.ClientResponse) -> None:
