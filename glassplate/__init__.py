@@ -34,7 +34,14 @@ from glassplate.markup.html import Html
 from glassplate.markup.info import Info
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.webhook_events import PhotoEvent
-from storagemaster.wire import Copy, Deletion, PhotoStatus, Receipt, Revocation
+from storagemaster.known_wire import KnownPhoto, digest_key
+from storagemaster.wire import (
+    Copy,
+    Deletion,
+    PhotoStatus,
+    Receipt,
+    Revocation,
+)
 from volumes.photo_path import PhotoVersion
 
 __all__ = [
@@ -51,6 +58,7 @@ __all__ = [
     "Info",
     "InvalidResponse",
     "InvalidWebhook",
+    "KnownPhoto",
     "NoKeys",
     "NoToken",
     "NotAllowed",
@@ -77,4 +85,5 @@ __all__ = [
     "UnusableTarget",
     "UsageError",
     "blocking",
+    "digest_key",
 ]

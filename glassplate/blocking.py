@@ -20,6 +20,7 @@ from glassplate.markup.info import Info
 from glassplate.session.loop_thread import LoopThread
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.signing import TICKET_BYTES_MAX
+from storagemaster.known_wire import KnownPhoto
 from storagemaster.wire import (
     AUDIT_ENTRIES,
     PAGE_PHOTOS_MAX,
@@ -188,6 +189,10 @@ class Client:
     def infos(self, references: Sequence[str | PhotoVersion]) -> list[PhotoStatus]:
         """Return the states of many photo versions, in order, including `gone` and `unknown`."""
         return self._call(self._client.infos(references))
+
+    def known(self, digests: Sequence[str]) -> list[KnownPhoto]:
+        """Return the photo of each SHA-256 in hex, in order, so that it need not be sent again."""
+        return self._call(self._client.known(digests))
 
     def list_photos(
         self, volume: int, *, after: str | None = None, limit: int = PAGE_PHOTOS_MAX

@@ -36,6 +36,7 @@ from storagemaster.handlers.authorization import Authorization
 from storagemaster.handlers.console_api import ConsoleApi
 from storagemaster.handlers.cross_origin import CrossOrigin
 from storagemaster.handlers.description_api import DescriptionApi
+from storagemaster.handlers.known_api import KnownApi
 from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.plain_uploads import PLAIN_UPLOADS
 from storagemaster.handlers.problems import malformed_request_response
@@ -85,6 +86,8 @@ from storagemaster.resumable.completion import Completion
 from storagemaster.resumable.partial_copies import PartialCopies
 from storagemaster.resumable.resumable_uploads import ResumableUploads
 from storagemaster.tiering.tiering import Tiering
+from storagemaster.uploads.keyed_photos import KeyedPhotos
+from storagemaster.uploads.known_photos import KnownPhotos
 from storagemaster.uploads.uploads import Uploads
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Master, NodeId
@@ -194,7 +197,8 @@ def _wire(
     settling = Settling(fleet)
     reconcile = Reconciler(mirrors, tombstones, settling=settling, now_seconds=time.time)
     secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
-    uploads = Uploads(mirrors, mirroring, urls, queue, events, key_secret=secret)
+    keyed_photos = KeyedPhotos(cluster, secret=secret)
+    uploads = Uploads(mirrors, mirroring, urls, queue, events, keyed_photos)
     audit = AuditLog(mirrors, master=master.id, boot=boot)
     status = ClusterStatus(
         mirrors, queue, ports, abandoned, reconcile, settling, audit, master=master.id
@@ -209,6 +213,7 @@ def _wire(
         batches=BatchLookup(mirrors, photos, urls, cache),
         listing=VolumeListing(mirrors),
         recent=RecentListing(mirrors),
+        known=KnownApi(KnownPhotos(mirrors, keyed_photos)),
         deletes=deletes,
         revokes=_revokes(mirrors, reads, mirroring, photos, deletes, queue, keys),
         repairs=Repairs(mirrors, reconcile),

@@ -290,6 +290,7 @@ class LimitsOfRequests(TypedDict):
     pixels: int
     wait_seconds: int
     lookup_photos: int
+    known_photos: int
     page_photos: int
     idempotency_key_characters: int
     ticket_photos: int

@@ -41,6 +41,11 @@ class Route:
     """The act in the audit log, of a route that changes something."""
 
     @property
+    def is_upload(self) -> bool:
+        """True if a token or a ticket begins an upload, which counts for quotas."""
+        return self.access is Scope.UPLOAD and self.act == "upload"
+
+    @property
     def known_query(self) -> tuple[str, ...]:
         """All query parameters that the route knows; others are refused."""
         return (*self.query, EXPIRES_QUERY) if self.has_urls else self.query
@@ -82,6 +87,7 @@ END_UPLOAD = Route("DELETE", "/uploads/{upload}", Access.OPEN)
 OVERRIDDEN_UPLOAD = Route("POST", "/uploads/{upload}", Access.OPEN, act="upload")
 PHOTOS_OF_VOLUME = Route("GET", "/photos", Scope.READ, query=("volume", "after", "limit"))
 RECENT_PHOTOS = Route("GET", "/photos/recent", Scope.READ, query=("before", "limit"))
+KNOWN = Route("POST", "/photos/known", Scope.UPLOAD, BATCH_REQUEST_BYTES_MAX)
 LOOKUP = Route("POST", "/photos/info", Scope.READ, BATCH_REQUEST_BYTES_MAX, has_urls=True)
 PHOTO = Route("GET", "/photos/{volume}/{photo}/{version}", Scope.READ, has_urls=True)
 DELETE_PHOTO = Route("DELETE", "/photos/{volume}/{photo}", Scope.DELETE, act="delete")
@@ -335,16 +341,22 @@ def parse_batch_request(body: bytes) -> tuple[PhotoVersion, ...]:
     Raises:
         ValueError: The body is malformed, or has too many photos; the message is for the client.
     """
+    photos = parse_list(body, "photos", each="VOLUME/PHOTO/VERSION", count_max=BATCH_PHOTOS_MAX)
+    return tuple(parse_photo_version(photo) for photo in photos)
+
+
+def parse_list(body: bytes, name: str, *, each: str, count_max: int) -> list[str]:
+    """Parse a request with one list of texts; raise as `parse_batch_request` does."""
     try:
         document = parse_json(body)
     except ValueError as error:
         raise ValueError(f"the body is not JSON: {error}") from error
-    photos = document.get("photos") if isinstance(document, dict) and len(document) == 1 else None
-    if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):
-        raise ValueError('malformed body: send {"photos": ["VOLUME/PHOTO/VERSION", ...]}')
-    if len(photos) > BATCH_PHOTOS_MAX:
-        raise ValueError(f"too many photos: {len(photos)}; send at most {BATCH_PHOTOS_MAX}")
-    return tuple(parse_photo_version(photo) for photo in photos)
+    texts = document.get(name) if isinstance(document, dict) and len(document) == 1 else None
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f'malformed body: send {{"{name}": ["{each}", ...]}}')
+    if len(texts) > count_max:
+        raise ValueError(f"too many {name}: {len(texts)}; send at most {count_max}")
+    return texts
 
 
 def parse_info_batch(fields: dict[str, Any]) -> list[PhotoStatus]:

@@ -277,10 +277,12 @@ class NodeClient(PartialRequests, AuditRequests):
 
     async def digests(self, files: Sequence[PhotoFile]) -> dict[PhotoFile, str]:
         """Return the recorded digest of each of these files on the node; "" is unverified."""
-        found = await self._call(routes.DIGESTS.target(), wire.render_paths(files))
-        return self.proven.digests(
-            {parse_path(path): str(digest) for path, digest in found.items()}
-        )
+        digests: dict[PhotoFile, str] = {}
+        for start in range(0, len(files), wire.LOOKUP_FILES_MAX):
+            batch = wire.render_paths(files[start : start + wire.LOOKUP_FILES_MAX])
+            found = await self._call(routes.DIGESTS.target(), batch)
+            digests |= {parse_path(path): str(digest) for path, digest in found.items()}
+        return self.proven.digests(digests)
 
     async def infos(self, files: Sequence[Info]) -> dict[Info, bytes]:
         """Return each of these infos that the node has, verified against its digest."""

@@ -16,7 +16,8 @@ from glassplate.session.masters import Credentials, Masters
 from glassplate.session.retries import Retries, Timeouts
 from glassplate.session.sinks import Sink
 from glassplate.session.sources import Body, MemoryBody, Source, open_source
-from storagemaster import wire
+from storagemaster import known_wire, wire
+from storagemaster.known_wire import KnownPhoto
 from storagemaster.wire import PhotoStatus, Receipt
 from volumes.photo_path import PhotoVersion
 
@@ -116,6 +117,18 @@ class ClusterSession:
                 json_body=wire.render_batch_request(batch),
             )
         return statuses
+
+    async def known(self, digests: Sequence[str]) -> list[KnownPhoto]:
+        """Return the photo of each digest, requested in batches."""
+        photos: list[KnownPhoto] = []
+        for start in range(0, len(digests), known_wire.KNOWN_PHOTOS_MAX):
+            batch = digests[start : start + known_wire.KNOWN_PHOTOS_MAX]
+            photos += await self.request(
+                wire.KNOWN,
+                known_wire.parse_known_photos,
+                json_body=known_wire.render_known_request(batch),
+            )
+        return photos
 
     async def responses_of(self, edges: Sequence[str], request_target: str) -> list[dict[str, Any]]:
         """Return the response of each edge to a GET of a photo's URL."""

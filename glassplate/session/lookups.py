@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from glassplate.errors import NotReadyInTime, SizesFailed
 from glassplate.urls.references import parse_version_reference
 from storagemaster import wire
+from storagemaster.known_wire import KnownPhoto
 from storagemaster.wire import PhotoPage, PhotoStatus
 from volumes.photo_path import PhotoVersion
 
@@ -37,6 +38,15 @@ class Lookups(ABC):
     async def infos(self, references: Sequence[str | PhotoVersion]) -> list[PhotoStatus]:
         """Return the states of many photo versions, in order, including `gone` and `unknown`."""
         return await self._opened().photos([parse_version_reference(each) for each in references])
+
+    async def known(self, digests: Sequence[str]) -> list[KnownPhoto]:
+        """Return the photo of each SHA-256 in hex, in order, so that it need not be sent again.
+
+        Only photos of this application are found, and only those that were uploaded with
+        `glassplate.digest_key(sha256)` as `idempotency_key`. An upload with this key is safe in any
+        state.
+        """
+        return await self._opened().known(digests)
 
     async def list_photos(
         self, volume: int, *, after: str | None = None, limit: int = wire.PAGE_PHOTOS_MAX

@@ -1,7 +1,7 @@
 """Import of many photos: each once, whatever interrupts it, and with a reason if it fails.
 
 The Idempotency-Key of a photo follows from its digest, so equal files are one photo, and another
-import of the same application makes no second one.
+import of the same application makes no second one. A photo that the cluster has is not sent.
 """
 
 import asyncio
@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 from glassplate.client import Client
-from glassplate.errors import GlassplateError, Unreachable, UnusableSource
+from glassplate.errors import GlassplateError, PhotoGone, Unreachable, UnusableSource
 from glassplate.transfer.import_sources import ImportSource
 from glassplate.transfer.journal import Journal, JournalEntry, SourceFile
+from storagemaster.known_wire import digest_key
 from storagemaster.wire import BATCH_PHOTOS_MAX
 
 # States of journaled photos that need no import. One that cannot be looked up was stored before.
@@ -49,6 +50,8 @@ class ImportResult:
     """The result of an import. `failed` has the error of each path."""
 
     imported: int = 0
+    present: int = 0
+    """Photos that the journal lacked and the cluster has."""
     failed: dict[str, GlassplateError] = field(default_factory=dict)
     not_attempted: int = 0
     is_interrupted: bool = False
@@ -102,7 +105,7 @@ async def import_all(
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
     result = imports.result
-    result.not_attempted = len(files) - result.imported - len(result.failed)
+    result.not_attempted = len(files) - result.imported - result.present - len(result.failed)
     return result
 
 
@@ -135,14 +138,7 @@ class _Imports:
         try:
             async with self._source.local_copy(file) as path:
                 sha256 = await asyncio.to_thread(digest_of, path)
-                receipt = await self._client.put(
-                    path,
-                    idempotency_key=idempotency_key(sha256),
-                    sha256=sha256,
-                    on_progress=_differences(self._progress),
-                )
-            reference = receipt.reference
-            self.result.imported += 1
+                reference = await self._find(file, sha256) or await self._put(path, sha256)
         except GlassplateError as error:
             self._is_unreachable = self._is_unreachable or isinstance(error, Unreachable)
             self.result.failed[file.path] = error
@@ -156,10 +152,26 @@ class _Imports:
             reason=reason,
         )
 
+    async def _find(self, file: SourceFile, sha256: str) -> str:
+        """Return the reference of a photo that need not be sent, or an empty text."""
+        (known,) = await self._client.known([sha256])
+        if known.state == "gone":
+            raise PhotoGone("the photo was imported before, and has been deleted since")
+        if known.reference is None:
+            return ""
+        self._progress.sent(file.bytes)
+        self.result.present += 1
+        return known.reference
 
-def idempotency_key(sha256: str) -> str:
-    """Return the Idempotency-Key of a photo with this digest."""
-    return f"import-{sha256}"
+    async def _put(self, path: Path, sha256: str) -> str:
+        receipt = await self._client.put(
+            path,
+            idempotency_key=digest_key(sha256),
+            sha256=sha256,
+            on_progress=_differences(self._progress),
+        )
+        self.result.imported += 1
+        return receipt.reference
 
 
 def digest_of(path: Path) -> str:

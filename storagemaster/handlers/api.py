@@ -18,6 +18,7 @@ from storagemaster.handlers.console_api import ConsoleApi
 from storagemaster.handlers.cross_origin import name_methods, options
 from storagemaster.handlers.description_api import DescriptionApi
 from storagemaster.handlers.form_uploads import FormUploads
+from storagemaster.handlers.known_api import KnownApi
 from storagemaster.handlers.operator_api import OperatorApi
 from storagemaster.handlers.path_fields import (
     photo_in,
@@ -72,6 +73,7 @@ class Api:
         batches: BatchLookup,
         listing: VolumeListing,
         recent: RecentListing,
+        known: KnownApi,
         deletes: Deletes,
         revokes: Revokes,
         bundles: Bundles,
@@ -123,6 +125,7 @@ class Api:
             wire.EVENTS: self.events,
             wire.METRICS: self.metrics,
             wire.HEALTH: self.health,
+            **known.handlers,
             **operators.handlers,
             **regeneration.handlers,
             **tiering.handlers,

@@ -93,12 +93,14 @@ class Authorization:
         async def authorized(request: web.Request) -> web.StreamResponse:
             match route.access:
                 case Scope():
-                    caller = request[CALLER] = self.sender_of(request, route.access)
+                    caller = request[CALLER] = self.sender_of(
+                        request, route.access, takes_tickets=route.is_upload
+                    )
                     describe_request(caller=caller.name)
                     self.cross_origin.refuse_other_origins(request, caller.application)
                     if "volume" in request.match_info:
                         caller.refuse_other_volumes(volume_in(request))
-                    if route.access is Scope.UPLOAD:
+                    if route.is_upload:
                         self.admit(caller, request)
                     if route.has_urls:
                         request[URLS] = caller.url_grant(expiry_seconds=self._expiry_in(request))
@@ -122,7 +124,9 @@ class Authorization:
             caller.expiry, self._now_seconds()
         )
 
-    def sender_of(self, request: web.Request, scope: Scope | None) -> Caller:
+    def sender_of(
+        self, request: web.Request, scope: Scope | None, *, takes_tickets: bool = False
+    ) -> Caller:
         """Return the caller of a request with a token, or with the cookie of the console.
 
         Raises:
@@ -134,9 +138,11 @@ class Authorization:
             if scope is not None and scope not in session.token.scopes:
                 raise NotAllowed(f"this needs a token of scope {scope}")
             return self.caller_with(session.token)
-        return self.caller_of(authorization or "", scope)
+        return self.caller_of(authorization or "", scope, takes_tickets=takes_tickets)
 
-    def caller_of(self, authorization: str, scope: Scope | None) -> Caller:
+    def caller_of(
+        self, authorization: str, scope: Scope | None, *, takes_tickets: bool = False
+    ) -> Caller:
         """Return the caller with this Authorization header.
 
         Raises:
@@ -147,7 +153,7 @@ class Authorization:
         if kind.lower() != "bearer" or not token:
             needed = f"a token of scope {scope}" if scope else "a token"
             raise NotAuthorized(f"send Authorization: Bearer with {needed}")
-        if scope is Scope.UPLOAD and token.strip().startswith(f"{TICKET_PREFIX}."):
+        if takes_tickets and token.strip().startswith(f"{TICKET_PREFIX}."):
             return self.caller_with_ticket(token.strip())
         return self.caller_with(self.token_of(token.strip(), scope))
 

@@ -16,7 +16,14 @@ from storagemaster.resumable import tus
 from volumes.cluster import Application
 
 PREFLIGHT_SECONDS = 7200
-ROUTES = (wire.UPLOAD, wire.BEGIN_UPLOAD, wire.UPLOAD_OFFSET, wire.CAPABILITIES, wire.OPENAPI)
+ROUTES = (
+    wire.UPLOAD,
+    wire.KNOWN,
+    wire.BEGIN_UPLOAD,
+    wire.UPLOAD_OFFSET,
+    wire.CAPABILITIES,
+    wire.OPENAPI,
+)
 METHODS = "POST, HEAD, PATCH, GET, DELETE, OPTIONS"
 REQUEST_HEADERS = (
     "Authorization",

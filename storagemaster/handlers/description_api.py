@@ -12,6 +12,7 @@ from permission_urls.tickets import COUNT_MAX, LIFETIME_SECONDS_MAX
 from storagemaster import wire
 from storagemaster.documents import Capabilities
 from storagemaster.handlers.authorization import Handler
+from storagemaster.known_wire import KNOWN_PHOTOS_MAX
 from storagemaster.openapi.document import openapi_document
 from storagemaster.resumable import tus
 from storagemaster.uploads.waiting import WAIT_SECONDS_MAX
@@ -71,6 +72,7 @@ def capabilities_of(cluster: Cluster, *, url_keys: list[str]) -> Capabilities:
             "pixels": cluster.limits.pixels_max,
             "wait_seconds": WAIT_SECONDS_MAX,
             "lookup_photos": wire.BATCH_PHOTOS_MAX,
+            "known_photos": KNOWN_PHOTOS_MAX,
             "page_photos": wire.PAGE_PHOTOS_MAX,
             "idempotency_key_characters": wire.IDEMPOTENCY_KEY_CHARACTERS_MAX,
             "ticket_photos": COUNT_MAX,

@@ -63,7 +63,7 @@ class PlainUploads:
             return None
         token = request.headers.get(b"authorization", b"").decode()
         try:
-            caller = self._authorization.caller_of(token, Scope.UPLOAD)
+            caller = self._authorization.caller_of(token, Scope.UPLOAD, takes_tickets=True)
         except MasterError:
             return None
         return None if caller.has_upload_rules else caller

@@ -78,7 +78,7 @@ def errors_of(route: wire.Route, operation: Operation) -> list[type[MasterError]
     found.add(errors.BadArgument)  # also an unknown query parameter
     if isinstance(route.access, Scope):
         found |= {errors.NotAuthorized, errors.NotAllowed}
-    if route.access is Scope.UPLOAD:
+    if route.is_upload:
         found.add(errors.QuotaExceeded)
     if route.body_bytes_max:
         found.add(errors.TooLarge)

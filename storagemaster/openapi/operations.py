@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from storagemaster import documents as doc
-from storagemaster import errors, wire
+from storagemaster import errors, known_wire, wire
 from storagemaster.audit.log_reader import AuditPage
 from storagemaster.errors import MasterError
 from storagemaster.openapi import parameters as p
@@ -187,6 +187,14 @@ OPERATIONS: Mapping[wire.Route, Operation] = {
         "listRecentPhotos",
         "Return the photos that were stored last, the latest first.",
         (Reply(200, "The page.", wire.RecentPage),),
+    ),
+    wire.KNOWN: Operation(
+        "knownPhotos",
+        f"Return which of {known_wire.KNOWN_PHOTOS_MAX} digests the application has stored.",
+        (Reply(200, "The photo of each digest, in order.", known_wire.KnownPhotos),),
+        (errors.UnknownVolume,),
+        body=known_wire.KnownRequest,
+        example=f"""-d '{{"sha256": ["{"0" * 64}"]}}'""",
     ),
     wire.LOOKUP: Operation(
         "lookUpPhotos",

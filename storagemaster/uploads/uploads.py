@@ -9,12 +9,11 @@ from functools import lru_cache, partial
 from permission_urls import DEFAULT_APPLICATION, VolumeRanges
 from runtime.crashpoint import crashpoint
 from runtime.request_scope import describe_request
-from storagemaster.errors import BadArgument, IdempotencyKeyReused, Unavailable, UnknownVolume
+from storagemaster.errors import BadArgument, IdempotencyKeyReused, Unavailable
 from storagemaster.events.events import Event, Events
 from storagemaster.image_header.sniff import Sniffed
 from storagemaster.job_wire import INTERACTIVE_QUEUE, NEW_QUEUE
 from storagemaster.jobs.sizes_queue import SizesQueue
-from storagemaster.mirrors.key_volumes import KeyVolumes
 from storagemaster.mirrors.mirroring import Copies, Mirroring, copies_of
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.placement import (
@@ -25,16 +24,14 @@ from storagemaster.mirrors.placement import (
 from storagemaster.mirrors.weighted_volumes import WeightedVolumes
 from storagemaster.photos.photo_urls import NO_URLS, PhotoUrls, UrlGrant
 from storagemaster.uploads.earlier_upload import EarlierUploads
+from storagemaster.uploads.keyed_photos import VOLUME_SETS_MAX, KeyedPhotos
 from storagemaster.uploads.upload_body import DeclaredBody, UploadBody
 from storagemaster.wire import PHOTO, Receipt
 from storagenode.protocol.wire import WHOLE_BYTES_MAX
 from volumes.cluster import Volume
-from volumes.photo_id import PhotoId, Version, derive_photo_id, mint_photo_id, mint_version
+from volumes.photo_id import PhotoId, Version, mint_photo_id, mint_version
 from volumes.photo_path import PhotoVersion, Variant, VolumeId
 from volumes.sizes import ORIGINAL_LETTER
-
-# Tokens that are limited to volumes name few different sets of them.
-VOLUME_SETS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,21 +87,19 @@ class Uploads:
         urls: PhotoUrls,
         queue: SizesQueue,
         events: Events,
+        keyed_photos: KeyedPhotos,
         *,
-        key_secret: bytes,
         now_seconds: Callable[[], float] = time.time,
         randomness: random.Random | None = None,
     ) -> None:
         self._mirrors = mirrors
         self._cluster = mirrors.cluster
         self._weighted_volumes = lru_cache(VOLUME_SETS_MAX)(partial(WeightedVolumes, mirrors))
-        self._key_volumes = lru_cache(VOLUME_SETS_MAX)(partial(KeyVolumes, mirrors.cluster))
-        self._key_volumes(None)  # no upload waits while the ring of a large cluster is made
         self._mirroring = mirroring
         self._earlier = EarlierUploads(mirrors)
         self._urls = urls
         self._queue = queue
-        self._key_secret = key_secret
+        self._keyed_photos = keyed_photos
         self._events = events
         self._now_seconds = now_seconds
         self._random = randomness or random.SystemRandom()
@@ -191,12 +186,10 @@ class Uploads:
 
     async def _reserve_key(self, request: UploadRequest, key: str, *, strict: bool) -> Reservation:
         """Return the reservation of the key's photo: id, version and volume follow from the key."""
-        photo, version = derive_photo_id(
-            key, application=request.application, secret=self._key_secret
+        keyed = self._keyed_photos.of(
+            key, application=request.application, own_volumes=request.own_volumes
         )
-        volumes = self._key_volumes(request.own_volumes).of(photo)
-        if not volumes:
-            raise UnknownVolume("the cluster has none of the volumes of this token")
+        photo, version, volumes = keyed.photo, keyed.version, keyed.volumes
         own = volumes[-1]
         if request.volume not in {None, own.number}:
             self._mirrors.volume(request.volume)

@@ -38,7 +38,7 @@ def test_example_of_the_page_runs(number):
 
 def test_page_has_examples():
     """The number is written down, so that a lost fence is noticed."""
-    assert len(EXAMPLES) == 12
+    assert len(EXAMPLES) == 13
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

@@ -5,7 +5,7 @@ import contextlib
 from storagemaster.jobs.sweep import Sweep
 from storagemaster.mirrors.key_volumes import KeyVolumes
 from storagemaster.mirrors.mirroring import Mirroring
-from storagemaster.uploads import uploads
+from storagemaster.uploads import keyed_photos, uploads
 from storagemaster.uploads.earlier_upload import EarlierUploads
 from storagenode.client import NodeClient
 from storagenode.protocol.errors import Unreachable
@@ -52,7 +52,7 @@ def mints_an_id_for_every_attempt(patch):
         photo = mint_photo_id(now_milliseconds=1_700_000_000_000, random_bits=lambda _: bits)
         return photo, mint_version(lambda _: bits)
 
-    patch.setattr(uploads, "derive_photo_id", mint)
+    patch.setattr(keyed_photos, "derive_photo_id", mint)
 
 
 def follows_who_is_up(patch):

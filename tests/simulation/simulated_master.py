@@ -33,6 +33,7 @@ from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECOND
 from storagemaster.repair.fence_lifting import FenceLifter
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.reconcile import Reconciler
+from storagemaster.uploads.keyed_photos import KeyedPhotos
 from storagemaster.uploads.uploads import Uploads
 from tests.simulation.fake_services import ForgetfulQueue
 from tests.simulation.network import Machine
@@ -110,7 +111,7 @@ class SimulatedMaster(Machine):
             urls,
             self._queue,
             events,
-            key_secret=secret,
+            KeyedPhotos(cluster, secret=secret),
             now_seconds=self._now_seconds,
             randomness=RandomInFewShards(self._random.random()),
         )

@@ -143,12 +143,13 @@ class _Job:
 
     def _report(self, chosen: _Chosen, plan: "ImportPlan", result: "ImportResult") -> int:
         """Print the result. Return the exit status."""
+        present = plan.present + result.present
         failed = {**dict(chosen.refused), **result.failed}
         if self.as_json:
             print_json(
                 {
                     "imported": result.imported,
-                    "present": plan.present,
+                    "present": present,
                     "not_attempted": result.not_attempted,
                     "skipped": chosen.skipped,
                     "bytes": plan.bytes_total,
@@ -164,14 +165,14 @@ class _Job:
                 click.echo(fix, err=True)
         counts = {
             "imported": result.imported,
-            "already there": plan.present,
+            "already there": present,
             "failed": len(failed),
             "not attempted": result.not_attempted,
             "skipped (not a photo by its name)": chosen.skipped,
         }
         shown = [f"{count} {what}" for what, count in counts.items() if count]
         click.echo(", ".join(shown) or "no photos found", err=True)
-        if result.imported or result.failed:
+        if result.imported or result.present or result.failed:
             click.echo(f"References and reasons are in {self.journal}.", err=True)
-        is_some_done = bool(result.imported or plan.present)
+        is_some_done = bool(result.imported or present)
         return exit_code_of_all(list(failed.values()), is_some_done=is_some_done)

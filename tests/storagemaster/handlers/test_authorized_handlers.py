@@ -34,7 +34,7 @@ from tests.storagemaster.small_cluster import KEYS
 from volumes.cluster import Application
 
 NOW = 1_700_000_000.0
-UPLOAD = Route("POST", "/photos", Scope.UPLOAD, has_urls=True, query=("volume",))
+UPLOAD = Route("POST", "/photos", Scope.UPLOAD, has_urls=True, query=("volume",), act="upload")
 READ = Route("GET", "/photos/{volume}", Scope.READ, has_urls=True)
 SIGNED = Route("POST", "/bundles", Access.SIGNED, body_bytes_max=1000)
 OPEN = Route("GET", "/healthz", Access.OPEN)
