@@ -249,6 +249,8 @@ class Authorization:
 
 
 def _refuse_unknown_query(request: web.Request, route: Route) -> None:
+    if route.method == "OPTIONS":
+        return  # a preflight has the query of the request after it
     if unknown := request.query.keys() - set(route.known_query):
         raise BadArgument(
             f"unknown query parameters: {', '.join(sorted(unknown))}; "

@@ -18,7 +18,15 @@ APPLICATIONS = {
     "blog": Application(name="blog", origins=(BLOG,)),
     "batch": Application(name="batch"),
 }
-PATHS = ["/photos", "/uploads", "/uploads/u1.a.b.c", "/capabilities", "/openapi.json"]
+PATHS = [
+    "/photos?wait=5",
+    "/photos/known",
+    "/uploads",
+    "/uploads?volume=1",
+    "/uploads/u1.a.b.c",
+    "/capabilities",
+    "/openapi.json",
+]
 
 
 @pytest.fixture(name="master")
