@@ -7,13 +7,13 @@ there. What an append acknowledged survives a power failure; a photo never gets 
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from storagenode.disk.directories import DurableDirectories
 from storagenode.disk.reading import opened, recorded_digest
 from storagenode.disk.staging import StagedFile
 from storagenode.disk.store import DiskStore
 from storagenode.disk.walking import names_in
+from storagenode.partials.held_partials import HeldPartials
 from storagenode.partials.segments import (
     Segment,
     WholeSegment,
@@ -41,14 +41,6 @@ def _bytes_max(space: Space) -> int:
     return min(int(space.total_bytes * BYTES_FRACTION_MAX), BYTES_MAX)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The number of partials on a disk, and the sum of their announced lengths."""
-
-    partials: int
-    bytes_total: int
-
-
 class Partials:
     """The partial uploads below one root."""
 
@@ -57,10 +49,8 @@ class Partials:
         self._file_system = store.file_system
         self._directories = DurableDirectories(store.file_system, store.health.raise_if_emptied)
         self._now_seconds = now_seconds
-
-    def held(self) -> Held:
-        """Return what all partials take once they are complete."""
-        return _sum_of(list(self._all()))
+        self.held = HeldPartials(self._all())
+        """The partials of the disk."""
 
     def bytes_max(self) -> int:
         """Return the bytes that all partials together can take."""
@@ -77,16 +67,15 @@ class Partials:
         """
         with self._writing():
             if not self._file_system.exists(partial.directory):
-                held = list(self._all())
-                for each in _surplus(held, partial):
+                for each in self.held.surplus(partial, count_max=PARTIALS_OF_PHOTO_MAX):
                     self.remove(each)
-                    held.remove(each)
-                self._check_room(partial, held)
+                self._check_room(partial)
 
             def make() -> None:
                 self._file_system.make_directory(partial.directory)
 
             self._directories.give_durable_name(partial.directory, make)
+            self.held.add(partial)
 
     def length(self, partial: Partial) -> int:
         """Return the number of durable bytes, or raise `NotFound`."""
@@ -182,6 +171,7 @@ class Partials:
             # At once, so that no client continues an upload that has lost its first segments.
             with contextlib.suppress(FileNotFoundError):
                 self._file_system.rename(partial.directory, removed)
+            self.held.discard(partial)
             self._unlink_all(removed)
 
     def remove_expired(self) -> int:
@@ -192,11 +182,21 @@ class Partials:
         for name in names_in(self._file_system, PARTIALS):
             if name.endswith(_REMOVED):
                 self._unlink_all(f"{PARTIALS}/{name}")
-        now = self._now_seconds()
-        expired = [each for each in self._all() if each.expiry_seconds < now]
+        now, listed = self._now_seconds(), set(self._all())
+        self._compare(listed)
+        expired = [each for each in listed if each.expiry_seconds < now]
         for partial in expired:
             self.remove(partial)
         return len(expired)
+
+    def _compare(self, listed: set[Partial]) -> None:
+        """Correct the record by a listing, during which others can be created and removed."""
+        for partial in self.held.missing_in(listed):
+            if not self._file_system.exists(partial.directory):
+                self.held.discard(partial)
+        for partial in listed:
+            if partial not in self.held and self._file_system.exists(partial.directory):
+                self.held.add(partial)
 
     def _unlink_all(self, directory: str) -> None:
         for name in names_in(self._file_system, directory):
@@ -227,10 +227,10 @@ class Partials:
             f"partial upload {partial.name} ends at byte {self.length(partial)}, not at {offset}"
         )
 
-    def _check_room(self, partial: Partial, partials: list[Partial]) -> None:
-        held, space = _sum_of(partials), self._file_system.space()
-        if held.partials >= PARTIALS_MAX:
-            raise OutOfSpace(f"{held.partials} partial uploads are under way, which is the limit")
+    def _check_room(self, partial: Partial) -> None:
+        held, space = self.held, self._file_system.space()
+        if held.count >= PARTIALS_MAX:
+            raise OutOfSpace(f"{held.count} partial uploads are under way, which is the limit")
         bytes_max = _bytes_max(space)
         wanted = held.bytes_total + partial.bytes_total
         if wanted > bytes_max:
@@ -249,17 +249,6 @@ class Partials:
         self._store.health.check_writable()
         with self._store.health.translate_write_errors():
             yield
-
-
-def _sum_of(partials: list[Partial]) -> Held:
-    return Held(len(partials), sum(each.bytes_total for each in partials))
-
-
-def _surplus(held: list[Partial], partial: Partial) -> list[Partial]:
-    """Return the partials to remove before another of the same photo, the oldest first."""
-    same = [e for e in held if (e.photo, e.version) == (partial.photo, partial.version)]
-    same.sort(key=lambda each: (each.expiry_seconds, each.name))
-    return same[: max(0, len(same) + 1 - PARTIALS_OF_PHOTO_MAX)]
 
 
 @contextlib.contextmanager

@@ -134,10 +134,10 @@ def _disk_metrics(store: DiskStore) -> list[Metric]:
 
 
 def _partial_metrics(partials: Partials) -> list[Metric]:
-    held = partials.held()
+    held = partials.held
     return [
         GaugeMetricFamily(
-            "glassplate_partials", "Number of resumable uploads under way.", held.partials
+            "glassplate_partials", "Number of resumable uploads under way.", held.count
         ),
         GaugeMetricFamily(
             "glassplate_partial_bytes",

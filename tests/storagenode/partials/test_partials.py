@@ -353,7 +353,7 @@ def test_a_photo_has_few_partials(partials):
     partials.create(other)
     for each in of_photo:
         partials.create(each)
-    assert partials.held().partials == module.PARTIALS_OF_PHOTO_MAX + 1
+    assert partials.held.count == module.PARTIALS_OF_PHOTO_MAX + 1
     assert partials.length(other) == 0
     assert partials.length(of_photo[-1]) == 0
     with pytest.raises(NotFound):
