@@ -107,6 +107,20 @@ class PhotoReader:
                     versions.add(file.photo_version.version)
         return versions
 
+    async def modified_seconds(self, file: PhotoFile, files: PhotoFiles) -> int:
+        """Return the time of a file, from the first mirror that responds.
+
+        Raises:
+            Unavailable: No mirror responded.
+        """
+        failures = []
+        for node in files.holders[file]:
+            try:
+                return (await self._mirrors.nodes[node].stat(Place(file))).mtime_seconds
+            except NodeError as error:
+                failures.append(f"{node}: {error}")
+        raise Unavailable(f"no mirror could read the file ({'; '.join(failures)}); try again")
+
     async def fetch(self, file: PhotoFile, files: PhotoFiles) -> bytes:
         """Return the verified bytes of a file from the first mirror that can send them.
 

@@ -10,8 +10,10 @@ from runtime.crashpoint import crashpoint
 from storagemaster.errors import (
     BadArgument,
     BadUpload,
+    IdempotencyKeyReused,
     NotAllowed,
     OffsetMismatch,
+    PhotoGone,
     Unavailable,
     UnknownPhoto,
     UnknownUpload,
@@ -169,7 +171,7 @@ class ResumableUploads:
         except (Unavailable, UnknownUpload):
             # The other request removes the bytes while this one reads them.
             volume, photo = upload.photo_version.volume, upload.photo_version.photo
-            if not _has_photo_of(upload, await self._photos.files_of(volume, photo)):
+            if not await self._has_photo_of(upload, await self._photos.files_of(volume, photo)):
                 raise
             return None
 
@@ -179,18 +181,18 @@ class ResumableUploads:
         try:
             complete = await self._completion.agree(upload, lengths)
             sniffed = await self._completion.sniff(upload, complete)
-        except BadUpload:
-            # The bytes can never become right.
+            placed = self._mirrors.place(
+                upload.photo_version.volume,
+                outcome="the upload is complete, but is not stored yet",
+                strict=upload.strict,
+                synchronous_only=True,
+            )
+            await self._uploads.refuse_reused(upload.photo_version, placed, sha256=complete.sha256)
+            copies = await self._completion.publish(upload, complete, sniffed.ext, placed)
+        except (BadUpload, IdempotencyKeyReused, PhotoGone):
+            # The bytes can never become this photo.
             await self._copies.remove(upload)
             raise
-        placed = self._mirrors.place(
-            upload.photo_version.volume,
-            outcome="the upload is complete, but is not stored yet",
-            strict=upload.strict,
-            synchronous_only=True,
-        )
-        await self._uploads.refuse_reused(upload.photo_version, placed, sha256=complete.sha256)
-        copies = await self._completion.publish(upload, complete, sniffed.ext, placed)
         crashpoint("copies_made")
         receipt = self._uploads.commit(upload.photo_version, sniffed, copies, ref=upload.ref)
         self._remove_later(upload)
@@ -208,9 +210,25 @@ class ResumableUploads:
         files = await self._photos.files_of(volume, photo)
         with contextlib.suppress(UnknownPhoto):
             files.original_of(upload.photo_version)
-        if not _has_photo_of(upload, files):
+        if not await self._has_photo_of(upload, files):
             self._refuse_expired(upload)
             raise UnknownUpload("the upload has ended, and its photo was not stored")
+
+    async def _has_photo_of(self, upload: ResumableUpload, files: PhotoFiles) -> bool:
+        """Return True if the stored photo is the one of an upload.
+
+        With an Idempotency-Key, another upload can have stored other bytes under the same name. The
+        digest tells, or otherwise the time at which the upload began, which its photo has.
+
+        Raises:
+            Unavailable: No mirror with the photo responded.
+        """
+        original = files.version(upload.photo_version).original
+        if original is None or files.lengths[original] != upload.bytes_total:
+            return False
+        if upload.sha256 is not None:
+            return upload.sha256 in files.digests.get(original, ())
+        return await self._photos.modified_seconds(original, files) == upload.mtime_seconds
 
     def _refuse_expired(self, upload: ResumableUpload) -> None:
         if upload.expiry_seconds < self._now_seconds():
@@ -221,14 +239,3 @@ class ResumableUploads:
         task = asyncio.create_task(self._copies.remove(upload))
         self._removals.add(task)
         task.add_done_callback(self._removals.discard)
-
-
-def _has_photo_of(upload: ResumableUpload, files: PhotoFiles) -> bool:
-    """Return True if the stored photo can be the one of an upload.
-
-    With an Idempotency-Key, another upload can have stored other bytes under the same name.
-    """
-    original = files.version(upload.photo_version).original
-    if original is None or files.lengths[original] != upload.bytes_total:
-        return False
-    return upload.sha256 is None or upload.sha256 in files.digests.get(original, ())

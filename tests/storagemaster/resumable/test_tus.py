@@ -1,14 +1,16 @@
 """Resumable uploads by tus 1.0: what clients send, and what they get."""
 
 import base64
+import dataclasses
 import hashlib
 
 import pytest
 
 from storagemaster.resumable.partial_copies import PartialCopies
+from storagemaster.uploads.uploads import Uploads
 from tests.storagemaster.pictures import picture
 from tests.storagemaster.resumable.tus_client import TusClient, checksum_of, metadata_of
-from tests.storagemaster.small_cluster import wait_until
+from tests.storagemaster.small_cluster import keys_of, wait_until
 
 PHOTO = picture()
 HALF = len(PHOTO) // 2
@@ -138,6 +140,34 @@ async def test_an_ended_upload_is_not_the_photo_of_another(cluster, tus):
     assert (await tus.offset(path)).status == 404
     state = await cluster.master.request("GET", path, headers={"Authorization": ""})
     assert state.status == 404
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_another_photo_of_the_same_length_is_not_that_of_an_upload(
+    cluster, tus, monkeypatch, declared
+):
+    """The key has other bytes, as a plain upload learns from 409."""
+    (name,) = keys_of(1, count=1)
+    key = {"Idempotency-Key": name}
+    digest = {"Upload-Metadata": metadata_of(sha256=SHA256)} if declared else {}
+    ended = (await tus.begin(len(PHOTO), key | digest, path="/uploads")).headers["Location"]
+    await tus.append(ended, PHOTO[:HALF], offset=0)
+    await tus.end(ended)
+    complete = (await tus.begin(len(PHOTO), key, path="/uploads")).headers["Location"]
+    reserve = Uploads.reserve
+
+    async def reserve_later(uploads, request):
+        reserved = await reserve(uploads, request)
+        return dataclasses.replace(reserved, mtime_seconds=reserved.mtime_seconds + 1)
+
+    monkeypatch.setattr(Uploads, "reserve", reserve_later)
+    other = picture(number=3)[: len(PHOTO)].ljust(len(PHOTO), b"\0")
+    assert (await cluster.master.upload(other, key=name)).status == 201
+    assert (await cluster.master.upload(PHOTO, key=name)).status == 409
+    assert (await tus.append(complete, PHOTO, offset=0)).status == 409
+    for path in (ended, complete):
+        assert (await tus.offset(path)).status == 404
+    assert partials(cluster) == []
 
 
 async def test_a_deleted_photo_is_gone(cluster, tus):
