@@ -8,6 +8,7 @@ from tests.planted.hardening_bugs import BUGS_OF_HARDENING
 from tests.planted.node_bugs import BUGS_OF_NODES
 from tests.planted.permission_bugs import BUGS_OF_PERMISSIONS
 from tests.planted.repair_bugs import BUGS_OF_REPAIRS
+from tests.planted.resumable_bugs import BUGS_OF_RESUMABLE_UPLOADS
 from tests.planted.status_bugs import BUGS_OF_STATUS
 from tests.planted.storagemaster_bugs import BUGS_OF_STORAGEMASTERS
 from tests.planted.summary_bugs import BUGS_OF_SUMMARIES
@@ -18,6 +19,7 @@ BUGS = (
     *BUGS_OF_NODES,
     *BUGS_OF_SUMMARIES,
     *BUGS_OF_STORAGEMASTERS,
+    *BUGS_OF_RESUMABLE_UPLOADS,
     *BUGS_OF_STATUS,
     *BUGS_OF_REPAIRS,
     *BUGS_OF_PERMISSIONS,
