@@ -8,6 +8,7 @@ image workers, so that this measures only the write path. All switches of `pytho
 --volumes N       volumes in the map of the storagemaster; all above 8 take no new photos
 --stored N        photos that are in the store before the measurement
 --syncfs MODE     `always` as on a disk of its own, or `never`
+--tus             resumable uploads of 5 MB, against `POST /photos`
 """
 
 import argparse
@@ -39,6 +40,7 @@ LARGE_BYTES_MIN = 500_000
 # Several seconds per run, because shorter runs vary more.
 SMALL_PHOTOS = 2000
 LARGE_PHOTOS = 300
+RESUMABLE_PHOTOS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class Workload:
     volumes: int = LOCAL_VOLUMES
     stored: int = 0
     syncfs: str = "always"
+    is_tus: bool = False
+    """True if resumable uploads are measured against plain ones, not against plain writes."""
 
     @property
     def is_large(self) -> bool:
@@ -60,6 +64,8 @@ class Workload:
     @property
     def photos(self) -> int:
         """Number of photos in a run."""
+        if self.is_tus:
+            return RESUMABLE_PHOTOS
         return LARGE_PHOTOS if self.is_large else SMALL_PHOTOS
 
     @property
@@ -75,10 +81,13 @@ class Workload:
         parts += [f"syncfs {self.syncfs}"]
         parts += [f"{self.volumes} volumes"] if self.volumes > LOCAL_VOLUMES else []
         parts += [f"{self.stored} photos stored"] if self.stored else []
-        return ", ".join(parts) + ", against writing them twice"
+        against = "POST /photos" if self.is_tus else "writing them twice"
+        return ", ".join(parts) + f"{' by tus' * self.is_tus}, against {against}"
 
 
 LARGE = Workload(photo_bytes=2_000_000, floor=0.75)
+# At least so much of what plain uploads of the same photos store.
+RESUMABLE = Workload(photo_bytes=5_000_000, floor=0.85, is_tus=True)
 SMALL = Workload(photo_bytes=3_000, floor=0.40)
 SMALL_BY_FSYNC = replace(SMALL, floor=0.28, syncfs="never")
 
@@ -91,12 +100,12 @@ class UploadRuns:
     workload: Workload
     milliseconds: list[dict[str, float]] = field(default_factory=list)
 
-    async def upload(self, run: int) -> float:
+    async def upload(self, run: int, *, tus: bool = False) -> float:
         """Upload new photos with a load generator; return the rate."""
         workload = self.workload
         cluster = named(self.local, *PROCESSES)
         before = processor_times(cluster)
-        load = await _upload(self.local, workload, run)
+        load = await _upload(self.local, workload, run, tus=tus)
         spent = processor_times(cluster).milliseconds_since(before, photos=workload.photos)
         spent["sum"] = sum(spent.values())
         spent[LOAD_GENERATOR] = load["processor_seconds"] * 1000 / workload.photos
@@ -121,7 +130,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--volumes", type=int, default=SMALL.volumes)
     parser.add_argument("--stored", type=int, default=SMALL.stored)
     parser.add_argument("--syncfs", choices=("always", "never"), default=SMALL.syncfs)
+    parser.add_argument("--tus", action="store_true")
     found = parser.parse_args(arguments)
+    if found.tus:
+        return report("ingest-tus", asyncio.run(measure([RESUMABLE])))
+    del found.tus
     workload = Workload(floor=0.0, **vars(found))
     floor = (LARGE if workload.is_large else SMALL).floor
     if workload.syncfs == "never" and not workload.is_large:
@@ -144,9 +157,11 @@ async def _measure_one(workload: Workload) -> Figure:
         runs = UploadRuns(local, workload)
 
         async def measured() -> float:
-            return await runs.upload(next(numbers))
+            return await runs.upload(next(numbers), tus=workload.is_tus)
 
         async def baseline() -> float:
+            if workload.is_tus:
+                return await UploadRuns(local, workload).upload(next(numbers))
             seconds = await asyncio.to_thread(write_all, folder, photos, run=next(numbers))
             return workload.photos * workload.units_each / seconds
 
@@ -184,7 +199,9 @@ async def _store_before(local: LocalCluster, workload: Workload, numbers: Iterat
         await _upload(local, workload, next(numbers))
 
 
-async def _upload(local: LocalCluster, workload: Workload, run: int) -> dict[str, float]:
+async def _upload(
+    local: LocalCluster, workload: Workload, run: int, *, tus: bool = False
+) -> dict[str, float]:
     """Upload the photos of one run; return what the load generator reports."""
     token = sign_new_token(local.keys, ["upload"])
     process = await asyncio.create_subprocess_exec(
@@ -192,6 +209,7 @@ async def _upload(local: LocalCluster, workload: Workload, run: int) -> dict[str
         *("--address", str(local.cluster.masters[MASTER].address)),
         *("--photos", str(workload.photos), "--bytes", str(workload.photo_bytes)),
         *("--at-once", str(workload.at_once), "--first", str(run * workload.photos)),
+        *(["--tus"] if tus else []),
         stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await process.communicate()

@@ -33,7 +33,8 @@ class _Connections:
         reader, writer = self._open[address]
         lines = f"{head} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(lines.encode() + body)
-        return await read_response(reader)
+        response = await read_response(reader)
+        return response.status, response.body
 
 
 def main() -> int:
