@@ -1,7 +1,8 @@
 """Timeouts for responses of other machines, without the lag of this process's event loop.
 
-A loop that runs late sees a response late. A timeout by the wall clock then ends requests that were
-answered in time, and counts the other machine as down, exactly when all processors are busy.
+A loop that runs late sees a response late. A timeout by the system clock then ends requests that
+had their response in time, and counts the other machine as down, exactly when all processors are
+busy.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ RESOLUTION_SECONDS = 0.001
 
 
 class LagFreeClock:
-    """Clock of the running loop that stands still while the loop is late, until the block exits."""
+    """Clock of the running loop that stops while the loop is late, until the block exits."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

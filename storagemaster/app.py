@@ -176,13 +176,11 @@ def _wire(
     cache: InfoCache,
     clients: Clients,
 ) -> _Parts:
-    fleet = Fleet(nodes)
-    mirrors = Mirrors(cluster, nodes, fleet, master.colo)
+    mirrors = Mirrors(cluster, nodes, Fleet(nodes), master.colo)
     mirroring = Mirroring(mirrors)
     connection = _connect_to_queue(cluster)
     queue = SizesQueue(connection, keys)
-    boot = secrets.token_hex(8)
-    events = Events(boot)
+    events = Events(boot := secrets.token_hex(8))
     webhooks = Webhooks(receivers_of(cluster), session, keys, events)
     urls = PhotoUrls(cluster, ReadSigner(keys))
     reads = PhotoReader(mirrors)
@@ -194,10 +192,9 @@ def _wire(
     deletes = Deletes(mirrors, reads, mirroring, purging, tombstones, cache, events)
     bundles = Bundles(mirrors, mirroring, cache, events, queue)
     abandoned = _abandoned_jobs(connection, keys, queue, Attempts(mirrors, reads, bundles))
-    settling = Settling(fleet)
+    settling = Settling(mirrors.fleet)
     reconcile = Reconciler(mirrors, tombstones, settling=settling, now_seconds=time.time)
-    secret = keys.ring(Purpose.PHOTO_ID).idempotency_secret
-    keyed_photos = KeyedPhotos(cluster, secret=secret)
+    keyed_photos = _keyed_photos(cluster, keys)
     uploads = Uploads(mirrors, mirroring, urls, queue, events, keyed_photos)
     audit = AuditLog(mirrors, master=master.id, boot=boot)
     status = ClusterStatus(
@@ -230,14 +227,19 @@ def _wire(
         console=console,
     )
     works: tuple[tuple[Work, float], ...] = (
-        (fleet.poll, POLL_SECONDS),
+        (mirrors.fleet.poll, POLL_SECONDS),
         (ports.poll, PORT_POLL_SECONDS),
         *_messages(EventRelay(cluster.queue_url, keys, events, boot=boot), webhooks),
         *_jobs(queue, abandoned),
         *_records(feed, audit),
         *_repairs(mirrors, purging, purge_sessions, tombstones, reconcile, queue, settling),
     )
-    return _Parts(api, mirrors, events, purge_sessions, audit, (fleet.poll, ports.poll), works)
+    first = (mirrors.fleet.poll, ports.poll)
+    return _Parts(api, mirrors, events, purge_sessions, audit, first, works)
+
+
+def _keyed_photos(cluster: Cluster, keys: KeySource) -> KeyedPhotos:
+    return KeyedPhotos(cluster, secret=keys.ring(Purpose.PHOTO_ID).idempotency_secret)
 
 
 def _authorization(

@@ -15,7 +15,7 @@ Digest = Annotated[str, {"pattern": f"^{SHA256_PATTERN}$", "examples": ["0" * 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownPhoto:
-    """The photo with a digest, among those that the application uploaded by their digests."""
+    """The photo with a digest, among the photos that the application uploaded by digest."""
 
     sha256: str
     state: str

@@ -42,7 +42,7 @@ class Lookups(ABC):
     async def known(self, digests: Sequence[str]) -> list[KnownPhoto]:
         """Return the photo of each SHA-256 in hex, in order, so that it need not be sent again.
 
-        Only photos of this application are found, and only those that were uploaded with
+        Only photos of this application are found, and of them only photos that were uploaded with
         `glassplate.digest_key(sha256)` as `idempotency_key`. An upload with this key is safe in any
         state.
         """

@@ -107,6 +107,19 @@ class PhotoReader:
                     versions.add(file.photo_version.version)
         return versions
 
+    async def holders_with_hints(self, file: Variant, files: PhotoFiles) -> set[NodeId]:
+        """Return the mirrors with a file, and the nodes that hold a hint of it."""
+        volume, photo = file.photo_version.volume, file.photo_version.photo
+        views = self._mirrors.fleet.view()
+        queried = [node for node, view in views.items() if view.status and view.status.hints]
+        found = await self._mirrors.query(
+            queried, lambda _, node: node.list_photo_hints(volume, photo)
+        )
+        with_hints = {
+            node for node, hints in found.results.items() if file in {h.place.file for h in hints}
+        }
+        return {*files.holders[file], *with_hints}
+
     async def modified_seconds(self, file: PhotoFile, files: PhotoFiles) -> int:
         """Return the time of a file, from the first mirror that responds.
 

@@ -20,6 +20,7 @@ from storagemaster.errors import (
     UnsupportedFormat,
     UploadExpired,
 )
+from storagemaster.mirrors.mirroring import COPIES_MIN
 from storagemaster.mirrors.mirrors import Mirrors
 from storagemaster.mirrors.photo_files import PhotoFiles, PhotoReader
 from storagemaster.resumable.completion import Completion
@@ -28,6 +29,7 @@ from storagemaster.resumable.tus import METADATA_HEADER
 from storagemaster.resumable.upload_url import ResumableUpload, UploadVerifier, sign_upload
 from storagemaster.uploads.uploads import UploadRequest, Uploads
 from storagemaster.wire import Receipt
+from volumes.photo_path import Variant
 
 LIFETIME_SECONDS = 24 * 3600
 
@@ -221,14 +223,29 @@ class ResumableUploads:
         digest tells, or otherwise the time at which the upload began, which its photo has.
 
         Raises:
-            Unavailable: No mirror with the photo responded.
+            Unavailable: No mirror with the photo responded, or it is on one node only.
         """
         original = files.version(upload.photo_version).original
         if original is None or files.lengths[original] != upload.bytes_total:
             return False
         if upload.sha256 is not None:
-            return upload.sha256 in files.digests.get(original, ())
-        return await self._photos.modified_seconds(original, files) == upload.mtime_seconds
+            is_same = upload.sha256 in files.digests.get(original, ())
+        else:
+            modified = await self._photos.modified_seconds(original, files)
+            is_same = modified == upload.mtime_seconds
+        if is_same and not await self._is_on_two_nodes(upload, original, files):
+            raise Unavailable("only one node stored the photo, and two are required; try again")
+        return is_same
+
+    async def _is_on_two_nodes(
+        self, upload: ResumableUpload, original: Variant, files: PhotoFiles
+    ) -> bool:
+        """Return True if the photo is as durable as an acknowledgement promises."""
+        if len(files.holders[original]) >= COPIES_MIN:
+            return True
+        if upload.strict:
+            return False  # a hint can be in the colo of the only mirror
+        return len(await self._photos.holders_with_hints(original, files)) >= COPIES_MIN
 
     def _refuse_expired(self, upload: ResumableUpload) -> None:
         if upload.expiry_seconds < self._now_seconds():

@@ -80,7 +80,7 @@ def test_a_silent_machine_ends_a_request():
 
 
 def test_a_block_without_a_timeout_may_take_any_time():
-    """None is no timeout, as for `asyncio.timeout`."""
+    """As with `asyncio.timeout(None)`."""
 
     async def main():
         async with lag_free_timeout(None):

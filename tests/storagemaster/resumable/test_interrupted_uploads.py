@@ -119,6 +119,22 @@ async def test_a_node_that_missed_a_part_copies_the_photo(cluster, tus):
     assert cluster.mirrors_are_equal(1)
 
 
+async def test_a_photo_on_one_node_is_not_stored(cluster, tus):
+    """The commit failed after its first copy; the next one completes it."""
+    path = await begun(tus)
+    await tus.append(path, PHOTO[:700_000], offset=0)
+    for node in ("west-1", "east-2", "west-2"):
+        cluster.mark_suspect(node)
+    assert (await tus.append(path, PHOTO[700_000:], offset=700_000)).status == 503
+    assert [len(copies) for copies in stored(cluster).values()] == [1]
+    assert (await tus.offset(path)).status == 423
+    for node in ("west-1", "east-2", "west-2"):
+        cluster.stores[node].health.suspect_reason = ""
+    await cluster.poll()
+    assert await offset_of(tus, path) == len(PHOTO)
+    assert list(stored(cluster).values()) == [[PHOTO, PHOTO]]
+
+
 async def test_both_nodes_can_restart(cluster, tus):
     """Acknowledged bytes are on their disks."""
     path = await begun(tus)

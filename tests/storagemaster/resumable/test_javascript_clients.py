@@ -49,7 +49,7 @@ async def test_node_continues_at_another_storagemaster(cluster, photo_file):
 
 
 async def test_node_waits_while_no_node_has_its_bytes(cluster, photo_file):
-    """A HEAD that is locked is asked again; any other error would begin from zero."""
+    """It repeats a HEAD that is locked; after any other error it would begin from zero."""
     process = await node_upload(cluster.master, photo_file)
     lines = [(await process.stdout.readline()).decode().strip() for _ in range(2)]
     assert lines[1] == "300000"

@@ -39,14 +39,14 @@ async def upload(cluster, data=PHOTO, *, headers=None):
     return answer.version
 
 
-async def ask(cluster, body, *, headers=None):
+async def request_known(cluster, body, *, headers=None):
     """Send a request for known photos."""
     return await cluster.master.request("POST", "/photos/known", data=body, headers=headers)
 
 
 async def known(cluster, *digests, headers=None):
     """Return state and reference of each digest."""
-    answer = await ask(cluster, known_wire.render_known_request(digests), headers=headers)
+    answer = await request_known(cluster, known_wire.render_known_request(digests), headers=headers)
     assert answer.status == 200, answer
     photos = known_wire.parse_known_photos(answer.document)
     assert [photo.sha256 for photo in photos] == list(digests)
@@ -91,7 +91,7 @@ async def test_a_deleted_photo_is_gone(cluster):
 
 
 async def test_another_application_learns_nothing(cluster, monkeypatch):
-    """It gets the answer of a photo that nobody has, and no node is queried for the stored one."""
+    """The answer is that for an unknown photo, and no node is queried for the stored one."""
     version = await upload(cluster)
     requested = []
     digests = NodeClient.digests
@@ -159,7 +159,7 @@ async def test_a_photo_that_only_a_hint_has_is_not_absent(cluster):
 )
 async def test_a_malformed_request_gets_the_reason(cluster, body, words):
     """No digest is looked for."""
-    answer = await ask(cluster, body)
+    answer = await request_known(cluster, body)
     assert_problem(answer, 400, "bad-argument")
     assert words in answer.document["detail"]
 
@@ -179,11 +179,11 @@ async def test_a_request_is_not_an_upload(cluster):
     for _ in range(3):
         assert await known(cluster, SHA256, headers=headers) == [("absent", None)]
     body = known_wire.render_known_request([SHA256])
-    assert (await ask(cluster, body, headers=token_of("shop", ["read"]))).status == 403
+    assert (await request_known(cluster, body, headers=token_of("shop", ["read"]))).status == 403
     ticket = Ticket(application="shop", id="0" * 13, expiry=int(time.time()) + 60, bytes_max=1)
     signed = sign_ticket(ticket_key_of(KEYS, "shop"), ticket)
     headers = {"Authorization": f"Bearer {signed}"}
-    assert (await ask(cluster, body, headers=headers)).status == 401
+    assert (await request_known(cluster, body, headers=headers)).status == 401
 
 
 KEYED = KeyedPhoto(

@@ -48,7 +48,7 @@ def test_a_new_partial_costs_the_same_beside_ten_thousand(
 
 
 def test_a_sweep_removes_ten_thousand_abandoned_partials(store, clock, root, abandoned):
-    """Those of clients that continue stay."""
+    """The partials of clients that continue stay."""
     partials = Partials(store, now_seconds=clock)
     clock.seconds = MTIME + 61
     assert partials.remove_expired() == len(abandoned)
@@ -67,7 +67,7 @@ def test_a_sweep_corrects_the_count(partials, root):
 
 @pytest.mark.parametrize("jump_seconds", [-(10**6), 0, 86_300])
 def test_a_clock_that_jumps_back_removes_nothing(partials, clock, jump_seconds):
-    """Expiry follows the clock of the wall, also when it jumps; a day ahead is too early."""
+    """Expiry follows the system clock, also when it jumps; a day ahead is too early."""
     append(partials, DATA[:400], offset=0)
     clock.seconds = MTIME + jump_seconds
     assert partials.remove_expired() == 0
