@@ -10,7 +10,8 @@ from tests.storagemaster.resumable.tus_client import PATCH_TYPE, TusClient
 from tests.storagemaster.small_cluster import HOST, keys_of, wait_until
 
 SEGMENT_BYTES = 300_000
-PHOTO = long_picture(1_000_000)
+LENGTH = 1_000_000
+PHOTO = long_picture(LENGTH)
 (KEY,) = keys_of(1, count=1)
 CUTS = (0, 1, 65_535, 300_000, 700_000, len(PHOTO) - 1)
 
@@ -53,6 +54,10 @@ def stored(cluster):
 
 @pytest.fixture(name="received")
 def _received(monkeypatch):
+    return received_bytes(monkeypatch)
+
+
+def received_bytes(monkeypatch):
     """Return a list that gets the number of bytes that storagemasters have read of bodies."""
     received = []
     read = partial_copies._Segments._read
@@ -65,16 +70,16 @@ def _received(monkeypatch):
     return received
 
 
-async def send_a_part(master, path, received, *, sent):
-    """Send the first bytes of a longer body, and return the connection once they are read."""
+async def send_a_part(master, path, received, data, *, of=LENGTH):
+    """Send the first bytes of a body, and return the connection once they are read."""
     _, writer = await asyncio.open_connection(HOST, master.address.port)
     head = (
         f"PATCH {path} HTTP/1.1\r\nHost: m\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
-        f"Content-Type: {PATCH_TYPE}\r\nContent-Length: {len(PHOTO)}\r\n\r\n"
+        f"Content-Type: {PATCH_TYPE}\r\nContent-Length: {of}\r\n\r\n"
     )
-    writer.write(head.encode() + PHOTO[:sent])
+    writer.write(head.encode() + data)
     await writer.drain()
-    await wait_until(lambda: sum(received) == sent)
+    await wait_until(lambda: sum(received) == len(data))
     return writer
 
 
@@ -89,7 +94,7 @@ async def wait_for_offset(tus, path, offset):
 async def test_a_client_that_hangs_up_continues_elsewhere(cluster, tus, received, cut):
     """Every byte before the cut is kept, and the photo is stored once."""
     path = await begun(tus)
-    (await send_a_part(cluster.master, path, received, sent=cut)).close()
+    (await send_a_part(cluster.master, path, received, PHOTO[:cut])).close()
     other = TusClient(await cluster.another_master())
     await wait_for_offset(other, path, cut)
     await finish(other, path)
@@ -188,7 +193,7 @@ async def test_other_bytes_by_a_second_client_do_not_mix(cluster, tus):
 async def test_segments_survive_a_storagemaster_that_dies(cluster, tus, received):
     """The nodes have them before the request ends."""
     path = await begun(tus)
-    writer = await send_a_part(cluster.master, path, received, sent=700_000)
+    writer = await send_a_part(cluster.master, path, received, PHOTO[:700_000])
     other = TusClient(await cluster.another_master())
     await wait_for_offset(other, path, 2 * SEGMENT_BYTES)
     writer.close()

@@ -1,0 +1,77 @@
+"""Any part is killed at any byte of an upload, which then continues at the other storagemaster."""
+
+import asyncio
+
+import pytest
+
+from storagemaster.resumable import partial_copies
+from tests.storagemaster.pictures import long_picture
+from tests.storagemaster.resumable.test_interrupted_uploads import (
+    offset_of,
+    received_bytes,
+    send_a_part,
+    stored,
+)
+from tests.storagemaster.resumable.tus_client import TusClient
+from tests.storagemaster.small_cluster import NODES, wait_until
+
+PHOTO = long_picture(1_200_000)
+CUTS = (0, 1, 65_535, 1 << 20, len(PHOTO) - 1, len(PHOTO))
+
+
+async def kill_client(_, connection):
+    """Reset the connection of the client."""
+    connection.abort()
+
+
+async def kill_storagemaster(cluster, connection):
+    """Reset all connections of the storagemaster, and stop it."""
+    connection.abort()
+    for node in NODES:
+        cluster.links[node].reset_all()
+    await cluster.stop_master(0)
+
+
+async def kill_one_node(cluster, connection):
+    """Kill one of the two nodes with the bytes, and start it again; then the client ends."""
+    cluster.links["west-1"].cut()
+    await cluster.stop("west-1")
+    await cluster.start("west-1")
+    cluster.links["west-1"].reconnect()
+    connection.abort()
+
+
+async def finish(tus, path):
+    """Continue as clients do, which request the offset after each error; return the answer."""
+    async with asyncio.timeout(30):
+        while True:
+            offset = await offset_of(tus, path)
+            answer = await tus.append(path, PHOTO[offset:], offset=offset)
+            if answer.status == 204:
+                return answer
+            assert answer.status in {409, 503}, answer
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("kill", [kill_client, kill_storagemaster, kill_one_node])
+async def test_an_upload_continues_at_the_other_storagemaster(cluster, monkeypatch, kill, cut):
+    """One photo with equal bytes is on both mirrors, and every storagemaster names it."""
+    monkeypatch.setattr(partial_copies, "SEGMENT_BYTES_MAX", 300_000)
+    received = received_bytes(monkeypatch)
+    path = (await TusClient(cluster.master).begin(len(PHOTO))).headers["Location"]
+    second = await cluster.another_master()
+    other = TusClient(second)
+    writer = await send_a_part(cluster.master, path, received, PHOTO[:cut], of=len(PHOTO))
+    await kill(cluster, writer.transport)
+    await second.fleet.poll()
+    answer = await finish(other, path)
+    reference = answer.headers["Glassplate-Reference"]
+    third = TusClient(await cluster.another_master("m3"))
+    for client in (other, third):
+        found = await client.offset(path)
+        assert found.headers["Upload-Offset"] == str(len(PHOTO))
+        assert found.headers["Glassplate-Reference"] == reference
+    await second.deliver_hints()
+    await wait_until(lambda: cluster.mirrors_are_equal(1))
+    assert list(stored(cluster).values()) == [[PHOTO, PHOTO]]
