@@ -10,6 +10,7 @@ from storagenode.taken_names import (
     Resolution,
     raise_if_of_another,
     resolve_taken_name,
+    resolve_taken_tombstone,
     rival_places,
 )
 from volumes.photo_path import (
@@ -27,7 +28,7 @@ OF = PhotoVersion(1, "01jd3x8m2c9qp4k7", "3fz8qd")
 ORIGINAL, SIZE, INFO = Variant(OF, "o", "png"), Variant(OF, "m", "jpg"), Info(OF)
 TOMBSTONES = (VersionTombstone(OF), PhotoTombstone(OF.volume, OF.photo))
 RECORDS = (INFO, Failure(OF), Attempt(OF, 1))
-ALL = (ORIGINAL, SIZE, *RECORDS, *TOMBSTONES)
+ALL = (ORIGINAL, SIZE, *RECORDS)
 
 
 def resolve(file, *, found, recorded, replaces="", is_earlier=False, existing=(), hint_for=None):
@@ -50,12 +51,25 @@ def test_a_sound_file_with_the_same_bytes_stays(file):
 
 
 @pytest.mark.parametrize("file", ALL)
-def test_the_earlier_second_of_a_delete_or_of_a_delivered_file_wins(file):
+def test_the_earlier_second_of_a_delivered_file_wins(file):
     """Another upload of the same bytes does not change the second of the first."""
     again = resolve(file, found="new", recorded="new", is_earlier=True)
-    assert (again is Resolution.REPLACE) == (file in TOMBSTONES)
+    assert again is Resolution.KEEP
     delivered = resolve(file, found="new", recorded="new", replaces="new", is_earlier=True)
     assert delivered is Resolution.REPLACE
+
+
+def test_the_first_delete_wins_against_a_later_one():
+    """A tombstone that is not genuine gives way to any."""
+    taken = {
+        (is_genuine, is_earlier): resolve_taken_tombstone(
+            is_genuine=is_genuine, is_earlier=is_earlier
+        )
+        for is_genuine in (False, True)
+        for is_earlier in (False, True)
+    }
+    assert [case for case, it in taken.items() if it is Resolution.KEEP] == [(True, False)]
+    assert set(taken.values()) == {Resolution.KEEP, Resolution.REPLACE}
 
 
 @pytest.mark.parametrize("file", ALL)
@@ -75,7 +89,7 @@ def test_the_named_file_is_replaced_and_quarantined(file):
     assert replaced is Resolution.QUARANTINE_AND_REPLACE
 
 
-@pytest.mark.parametrize("file", [*RECORDS, *TOMBSTONES])
+@pytest.mark.parametrize("file", RECORDS)
 def test_a_record_made_twice_stays(file):
     """Infos, failures, and tombstones are interchangeable."""
     assert resolve(file, found="old", recorded="old", replaces="other") is Resolution.KEEP
@@ -105,7 +119,9 @@ def test_an_original_has_its_other_formats_as_rivals():
         assert {each.file.ext for each in rivals} == set(EXTENSIONS) - {"png"}
         assert {each.hint_for for each in rivals} == {hint_for}
         assert {(each.file.photo_version, each.file.size) for each in rivals} == {(OF, "o")}
-    assert [rival_places(Place(file)) for file in ALL if file != ORIGINAL] == [()] * 6
+    assert [rival_places(Place(file)) for file in (*ALL, *TOMBSTONES) if file != ORIGINAL] == [
+        ()
+    ] * 6
 
 
 @pytest.mark.parametrize("ext", EXTENSIONS)
