@@ -20,6 +20,7 @@ from proxy_config.routing import find_edge, mirror_routes
 from proxy_config.templating import render_template
 from storagenode.protocol.routes import FRONT_LINES
 from volumes.cluster import Cluster
+from volumes.map_digest import map_digest
 from volumes.media_types import MEDIA_TYPES
 from volumes.sizes import size_classes
 
@@ -66,6 +67,7 @@ def render_nginx(
         "settings": settings,
         "lua_module_name": LUA_MODULE_NAME,
         "routes": routes,
+        "map_digest": map_digest(cluster),
         "disk": local_disk_root(cluster, edge, settings.disk_node),
         "media_types": MEDIA_TYPES,
         "key_ids": tuple(read_keys),

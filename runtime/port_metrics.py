@@ -1,6 +1,7 @@
 """Prometheus metrics of a process's ports: their connections and their requests."""
 
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -16,18 +17,28 @@ from runtime.traffic import BUCKETS_SECONDS, RequestKind, Series
 
 
 class PortMetrics(Collector):
-    """The connections and requests of each port, by the port's name."""
+    """The connections and requests of each port, by the port's name, and the map it serves."""
 
-    def __init__(self, ports: Mapping[str, Clients]) -> None:
+    def __init__(self, ports: Mapping[str, Clients], *, map_digest: str = "") -> None:
         self._ports = ports
+        self._labels = {"version": version("glassplate"), "map": map_digest}
 
     def collect(self) -> Iterable[Metric]:
         """Return the metrics of this moment."""
-        return [*self._connections(), *self._requests()]
+        info = GaugeMetricFamily(
+            "glassplate_process_info",
+            "Always 1: the version of the process, and a digest of its volume map.",
+            labels=list(self._labels),
+        )
+        info.add_metric(list(self._labels.values()), 1)
+        return [info, *self._connections(), *self._requests()]
 
     def _connections(self) -> Iterable[Metric]:
         connections = GaugeMetricFamily(
             "glassplate_connections", "Number of open connections.", labels=["port"]
+        )
+        connections_max = GaugeMetricFamily(
+            "glassplate_connections_max", "Number of connections that can be open.", labels=["port"]
         )
         rejected = CounterMetricFamily(
             "glassplate_rejected_connections",
@@ -36,9 +47,10 @@ class PortMetrics(Collector):
         )
         for port, clients in self._ports.items():
             connections.add_metric([port], clients.count)
+            connections_max.add_metric([port], clients.limits.connections_max)
             for offense, count in clients.rejected.items():
                 rejected.add_metric([port, offense.value], count)
-        return [connections, rejected]
+        return [connections, connections_max, rejected]
 
     def _requests(self) -> Iterable[Metric]:
         in_progress = GaugeMetricFamily(

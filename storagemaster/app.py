@@ -91,6 +91,7 @@ from storagemaster.uploads.known_photos import KnownPhotos
 from storagemaster.uploads.uploads import Uploads
 from storagenode.client import NodeClient
 from volumes.cluster import Cluster, Master, NodeId
+from volumes.map_digest import map_digest
 
 QUEUE_RESPONSE_SECONDS = 2.0
 KEEPALIVE_SECONDS = 75
@@ -222,7 +223,7 @@ def _wire(
         description=DescriptionApi(cluster, keys),
         audit=AuditApi(audit, LogReader(mirrors)),
         events=events,
-        metrics=MasterMetrics(events, webhooks, clients),
+        metrics=MasterMetrics(events, webhooks, clients, map_digest=map_digest(cluster)),
         status=status,
         console=console,
     )

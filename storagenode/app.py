@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -37,6 +37,7 @@ from storagenode.write_port.receiving import Receiver
 from storagenode.write_port.write_api import WriteApi
 from volumes.address import Address, parse_address
 from volumes.cluster import Cluster, Limits, Node
+from volumes.map_digest import map_digest
 from volumes.sizes import size_classes
 
 # Enough threads for the fsyncs of many uploads to share a journal commit. More would only wait in
@@ -107,7 +108,7 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
             audit_files=audit_files,
             recent=recent,
             abort_responses=read_server.abort_responses,
-            metrics=NodeMetrics(clients, store, partials, upkeep, now_seconds=time.time),
+            metrics=_metrics(cluster, clients, store, partials, upkeep),
             boot=secrets.token_hex(8),
             now_seconds=time.time,
         )
@@ -116,6 +117,18 @@ async def running_node(cluster: Cluster, node: Node, keys: KeySource) -> AsyncIt
         await stack.enter_async_context(upkeep.running())
         await stack.enter_async_context(_ticking(fence))
         yield store
+
+
+def _metrics(
+    cluster: Cluster,
+    clients: Mapping[str, Clients],
+    store: Store,
+    partials: Partials | None,
+    upkeep: Upkeep,
+) -> NodeMetrics:
+    return NodeMetrics(
+        clients, store, partials, upkeep, map_digest=map_digest(cluster), now_seconds=time.time
+    )
 
 
 def _write_port(

@@ -41,6 +41,9 @@ SECTIONS = (
         "Cluster",
         (
             LazyCommand("glassplate.cli.commands.status:status", "Show the state of the cluster."),
+            LazyCommand(
+                "glassplate.cli.commands.doctor:doctor", "Check the cluster, and say what to do."
+            ),
             LazyCommand("glassplate.cli.commands.diff:diff", "Compare the mirrors of volumes."),
             LazyCommand(
                 "glassplate.cli.commands.repair:repair", "Make the mirrors of volumes equal."

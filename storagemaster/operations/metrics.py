@@ -20,8 +20,10 @@ API_PORT = "api"
 class MasterMetrics:
     """The counts of this storagemaster's own work, and its view of the cluster."""
 
-    def __init__(self, events: Events, webhooks: Webhooks, clients: Clients) -> None:
-        self._clients = PortMetrics({API_PORT: clients})
+    def __init__(
+        self, events: Events, webhooks: Webhooks, clients: Clients, *, map_digest: str = ""
+    ) -> None:
+        self._clients = PortMetrics({API_PORT: clients}, map_digest=map_digest)
         self._outcomes: Counter[str] = Counter(ready=0, failed=0, deleted=0)
         self._webhooks = webhooks
         events.subscribe_local(self._count)

@@ -35,9 +35,10 @@ class NodeMetrics:
         partials: Partials | None,
         upkeep: Upkeep,
         *,
+        map_digest: str,
         now_seconds: Callable[[], float],
     ) -> None:
-        self._ports = PortMetrics(ports)
+        self._ports = PortMetrics(ports, map_digest=map_digest)
         self._store = store if isinstance(store, DiskStore) else None
         self._partials = partials
         self._upkeep = upkeep

@@ -89,6 +89,7 @@ def node_metrics(clients):
             store=store,
             partials=SimpleNamespace(held=lambda: Held(0, 0), bytes_max=lambda: 1),
             upkeep=SimpleNamespace(scrub_document=lambda: asdict(ScrubProgress())),
+            map_digest="",
             now_seconds=lambda: 0.0,
         )
         text = metrics.render(NODE_STATUS)

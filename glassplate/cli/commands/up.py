@@ -3,11 +3,12 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import click
 
 from glassplate.cli.failures import EXIT_USAGE
@@ -16,10 +17,13 @@ from glassplate.cli.views.progress import reported_steps
 from glassplate.cli.views.start_report import (
     failed_lines,
     failed_names,
+    finding_lines,
     missing_lines,
     port_lines,
     welcome_lines,
 )
+from glassplate.doctor.diagnosis import diagnose
+from glassplate.doctor.finding import Finding
 from glassplate.errors import GlassplateError
 from glassplate.local.cluster import LocalCluster
 from glassplate.local.control import control_server
@@ -134,6 +138,8 @@ async def _serve(
             except GlassplateError as error:
                 click.echo(f"The sample photos were not uploaded: {error}", err=True)
         following = asyncio.create_task(cluster.follow_edges(partial(click.echo, err=True)))
+        for line in finding_lines([finding async for finding in _diagnose(cluster)]):
+            click.echo(line, err=True)
         control.is_ready = True
         link = sign_in_link(cluster.cluster, cluster.keys)
         for line in welcome_lines(cluster, token, link, outcomes, all_urls=all_urls):
@@ -143,6 +149,13 @@ async def _serve(
             click.secho(line, fg="red", err=True)
         await stopping.wait()
         following.cancel()
+
+
+async def _diagnose(cluster: LocalCluster) -> AsyncIterator[Finding]:
+    """Yield the findings of the doctor, without a canary."""
+    async with aiohttp.ClientSession() as session:
+        async for finding in diagnose(cluster.cluster, session):
+            yield finding
 
 
 async def _start(cluster: LocalCluster, started: Callable[[str], None]) -> Mapping[str, str]:

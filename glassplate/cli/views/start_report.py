@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from glassplate.doctor.finding import Finding, Verdict
 from glassplate.local.cluster import LocalCluster
 from glassplate.local.samples import SampleOutcome
 
@@ -44,6 +45,16 @@ def failed_names(reasons: Mapping[str, str]) -> Iterator[str]:
     for name in reasons:
         yield f"{name} did not start; the reason is above. When it is removed:"
         yield f"  glassplate node start {name}"
+
+
+def finding_lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield the failures that the doctor found, or one line without any."""
+    failures = [finding for finding in findings if finding.verdict is Verdict.FAIL]
+    for finding in failures:
+        yield f"{finding.what}: {finding.found}"
+        yield f"  {finding.do}"
+    if not failures:
+        yield f"Doctor: {len(findings)} checks, no failure. `glassplate doctor` shows more."
 
 
 def welcome_lines(

@@ -215,6 +215,7 @@ def test_a_node_has_the_metrics_of_its_status():
         store=None,
         partials=None,
         upkeep=SimpleNamespace(scrub_document=lambda: asdict(progress)),
+        map_digest="",
         now_seconds=lambda: 100.0,
     )
     found = samples(metrics.render(status))

@@ -5,6 +5,7 @@
 
 local shared = ngx.shared.counters
 local BOUNDS_SECONDS = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
+local MAP_DIGEST = "7c5c9a03db340cec"
 local counts = {}
 
 local function add(key, number)
@@ -97,6 +98,9 @@ function counters.answer()
         lines[#lines + 1] = ('glassplate_edge_connections{state="%s"} %s'):format(
             state, ngx.var["connections_" .. state] or 0)
     end
+    lines[#lines + 1] = "# HELP glassplate_edge_info Always 1: a digest of the volume map."
+    lines[#lines + 1] = "# TYPE glassplate_edge_info gauge"
+    lines[#lines + 1] = ('glassplate_edge_info{map="%s"} 1'):format(MAP_DIGEST)
     local text = table.concat(lines, "\n") .. "\n"
     ngx.header["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"
     ngx.header["Content-Length"] = #text
