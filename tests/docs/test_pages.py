@@ -83,6 +83,13 @@ def test_links_lead_to_headings(path):
         assert fragment in slugs_of(page), f"{path} links to {page}#{fragment}"
 
 
+def test_the_index_lists_every_page():
+    """Under its kind: tutorial, how-to, reference, or explanation."""
+    index = read_page("docs/README.md")
+    pages = [path.removeprefix("docs/") for path in PAGES if path.startswith("docs/")]
+    assert [page for page in pages if page != "README.md" and f"({page})" not in index] == []
+
+
 def test_the_import_directions_are_those_of_the_contracts():
     """Each contract about the rooms of a package is a row in ARCHITECTURE.md."""
     page = read_page("ARCHITECTURE.md")

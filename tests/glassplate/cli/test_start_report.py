@@ -12,10 +12,12 @@ from glassplate.cli.views.progress import reported_steps
 from glassplate.cli.views.start_report import (
     failed_lines,
     failed_names,
+    finding_lines,
     missing_lines,
     port_lines,
     welcome_lines,
 )
+from glassplate.doctor.finding import fail, ok, warn
 from glassplate.local.cluster import (
     MISSING_MEMCACHED,
     MISSING_NGINX,
@@ -149,3 +151,16 @@ def test_the_bar_fits_a_terminal_of_80_columns():
     shown = [line for line in re.split(r"[\r\n]+", text) if "3/16" in line]
     assert shown
     assert all(len(line) <= 80 for line in shown)
+
+
+def test_the_doctor_has_one_line_unless_something_failed():
+    """A failure comes with its remedy; a warning is left to `glassplate doctor`."""
+    sound = [ok("keys", "the keys are sound"), warn("tokens", "tokens end", "one", "revoke it")]
+    assert list(finding_lines(sound)) == [
+        "Doctor: 2 checks, no failure. `glassplate doctor` shows more."
+    ]
+    failed = fail("queue", "the queue responds", "refused", "start Valkey")
+    assert list(finding_lines([*sound, failed])) == [
+        "the queue responds: refused",
+        "  start Valkey",
+    ]
