@@ -16,7 +16,7 @@ from storagemaster.events.webhooks import Webhooks
 from storagemaster.operations.metrics import MasterMetrics
 from storagenode.disk.filesystem import DiskFileSystem
 from storagenode.disk.store import DiskStore
-from storagenode.partials.partials import Held
+from storagenode.partials.held_partials import HeldPartials
 from storagenode.protocol.wire import NodeStatus
 from storagenode.upkeep.scrub import ScrubProgress
 from storagenode.write_port.metrics import NodeMetrics
@@ -87,7 +87,7 @@ def node_metrics(clients):
         metrics = NodeMetrics(
             clients,
             store=store,
-            partials=SimpleNamespace(held=lambda: Held(0, 0), bytes_max=lambda: 1),
+            partials=SimpleNamespace(held=HeldPartials(()), bytes_max=lambda: 1),
             upkeep=SimpleNamespace(scrub_document=lambda: asdict(ScrubProgress())),
             map_digest="",
             now_seconds=lambda: 0.0,
