@@ -82,6 +82,7 @@ from storagemaster.repair.hinted_handoff import PASS_SECONDS as HINTS_PASS_SECON
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.reconcile import Reconciler
 from storagemaster.repair.repairs import Repairs
+from storagemaster.repair.settlement import Settlements
 from storagemaster.resumable.completion import Completion
 from storagemaster.resumable.partial_copies import PartialCopies
 from storagemaster.resumable.resumable_uploads import ResumableUploads
@@ -194,10 +195,10 @@ def _wire(
     bundles = Bundles(mirrors, mirroring, cache, events, queue)
     abandoned = _abandoned_jobs(connection, keys, queue, Attempts(mirrors, reads, bundles))
     settling = Settling(mirrors.fleet)
-    reconcile = Reconciler(mirrors, tombstones, settling=settling, now_seconds=time.time)
+    audit = AuditLog(mirrors, master=master.id, boot=boot)
+    reconcile = _reconciler(mirrors, tombstones, settling, audit)
     keyed_photos = _keyed_photos(cluster, keys)
     uploads = Uploads(mirrors, mirroring, urls, queue, events, keyed_photos)
-    audit = AuditLog(mirrors, master=master.id, boot=boot)
     status = ClusterStatus(
         mirrors, queue, ports, abandoned, reconcile, settling, audit, master=master.id
     )
@@ -241,6 +242,13 @@ def _wire(
 
 def _keyed_photos(cluster: Cluster, keys: KeySource) -> KeyedPhotos:
     return KeyedPhotos(cluster, secret=keys.ring(Purpose.PHOTO_ID).idempotency_secret)
+
+
+def _reconciler(
+    mirrors: Mirrors, tombstones: TombstoneDelivery, settling: Settling, audit: AuditLog
+) -> Reconciler:
+    settlements = Settlements(mirrors, tombstones, record=audit.record)
+    return Reconciler(mirrors, tombstones, settlements, settling=settling, now_seconds=time.time)
 
 
 def _authorization(

@@ -91,6 +91,7 @@ class Reconciler:
         self,
         mirrors: Mirrors,
         tombstone_delivery: TombstoneDelivery,
+        settlements: Settlements,
         *,
         settling: Settling,
         now_seconds: Callable[[], float],
@@ -108,7 +109,7 @@ class Reconciler:
         self._failed: dict[Step, tuple[int, str]] = {}
         self.progress = RepairProgress()
         self._waiting: list[VolumeId] = []
-        self.settlements = Settlements(mirrors, tombstone_delivery)
+        self.settlements = settlements
         self.conflicts: dict[VolumeId, tuple[Conflict, ...]] = {}
 
     @property

@@ -8,9 +8,10 @@ clock. The other original goes to the quarantine, with all that was made from ei
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from storagemaster.audit.entries import Act
 from storagemaster.lifecycle.tombstone_delivery import TombstoneDelivery
 from storagemaster.mirrors.mirroring import pull_seconds
 from storagemaster.mirrors.mirrors import Mirrors
@@ -47,10 +48,20 @@ def original_that_stays(
     return min(originals, key=rank)
 
 
-class Settlements:
-    """The settlements of one storagemaster. `done` has the alert of each settled version."""
+Record = Callable[[Act], Awaitable[object]]
+"""Return when an act is in the audit log."""
 
-    def __init__(self, mirrors: Mirrors, tombstone_delivery: TombstoneDelivery) -> None:
+
+class Settlements:
+    """The settlements of one storagemaster. `done` has the alert of each settled version.
+
+    The alerts end with this process. The audit log keeps an entry.
+    """
+
+    def __init__(
+        self, mirrors: Mirrors, tombstone_delivery: TombstoneDelivery, *, record: Record
+    ) -> None:
+        self._record = record
         self._mirrors = mirrors
         self._nodes = mirrors.nodes
         self._tombstone_delivery = tombstone_delivery
@@ -97,6 +108,7 @@ class Settlements:
             f"SHA-256 {stays.digest} stays, and the other is in the quarantine of {nodes}"
         )
         log.error("%s", self.done[photo_version])
+        await self._record(Act(act="settle", target=str(photo_version), result="done"))
 
     async def _verified_originals(
         self, photo_version: PhotoVersion, mirrors: Sequence[NodeId]

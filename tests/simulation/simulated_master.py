@@ -33,6 +33,7 @@ from storagemaster.repair.fence_lifting import PASS_SECONDS as FENCE_PASS_SECOND
 from storagemaster.repair.fence_lifting import FenceLifter
 from storagemaster.repair.hinted_handoff import HintedHandoff
 from storagemaster.repair.reconcile import Reconciler
+from storagemaster.repair.settlement import Settlements
 from storagemaster.uploads.keyed_photos import KeyedPhotos
 from storagemaster.uploads.uploads import Uploads
 from tests.simulation.fake_services import ForgetfulQueue
@@ -129,6 +130,7 @@ class SimulatedMaster(Machine):
         self.reconcile = Reconciler(
             mirrors,
             tombstone_delivery,
+            Settlements(mirrors, tombstone_delivery, record=self.audit.record),
             settling=self.settling,
             now_seconds=self._now_seconds,
             shuffle=self._random.shuffle,

@@ -100,6 +100,16 @@ async def test_both_sides_of_a_cut_acknowledge_one_reference(cluster):
     assert [answer.status for answer in again] == [200, 409]
 
 
+async def test_a_settlement_is_in_the_audit_log_of_every_storagemaster(cluster):
+    """An alert ends with its process. The entry stays, whichever storagemaster wrote it."""
+    photo, _ = await upload_during_a_cut(cluster)
+    await settle(cluster)
+    for master in cluster.masters:
+        entries = (await master.request("GET", "/audit?act=settle")).document["entries"]
+        found = [(entry["act"], entry["target"], entry["result"]) for entry in entries]
+        assert found == [("settle", str(photo.version), "done")]
+
+
 async def test_an_acknowledged_photo_wins_over_one_that_was_refused(cluster):
     """It has two copies, although the other one is on the first mirror."""
     other = await cluster.another_master()
