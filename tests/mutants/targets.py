@@ -124,7 +124,14 @@ TARGETS = (
     Target("storagemaster/repair/reconcile.py", (VALUES, *PLANS, HISTORIES), (PROBES,)),
     Target(
         "storagemaster/repair/hinted_handoff.py",
-        (VALUES, HISTORIES, f"{MASTER}/repair/test_hinted_handoff.py"),
+        (
+            VALUES,
+            HISTORIES,
+            f"{MASTER}/repair/test_bundled_hints.py",
+            f"{MASTER}/repair/test_hinted_handoff.py",
+            f"{MASTER}/repair/test_settlement.py",
+            f"{MASTER}/caches/test_purging.py",
+        ),
         (PROBES,),
     ),
     Target("storagemaster/repair/fence_lifting.py", (HISTORIES,), (PROBES,)),
