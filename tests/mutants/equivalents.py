@@ -3,6 +3,7 @@
 TUNING = "a trade of memory against speed, on which no promise depends"
 
 SEARCH = "larger or smaller slots, in which the same point is found in more or fewer steps"
+SAME_SECOND = "a file with the same bytes and the same second replaces itself"
 
 EQUIVALENTS: dict[str, dict[str, str]] = {
     "storagemaster/mirrors/fan_out.py": {": 8 -> 9": TUNING},
@@ -34,6 +35,25 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
             "no two of 64-bit weights are equal"
         ),
         "_Ring.weights: 0 -> 1": "more points than needed, whose weights are not the lowest",
+    },
+    "storagemaster/repair/hinted_handoff.py": {
+        ": 4 -> 5": TUNING,
+        ": 5 -> 6": "reconcile takes the hint over, one attempt later",
+    },
+    "storagenode/disk/publishing.py": {
+        ": 256 -> 257": TUNING,
+        ": 4096 -> 4097": TUNING,
+        "Publisher._check_tombstones: del since -> pass": "the argument is only a key of the cache",
+        "Publisher._resolve_existing: staged.mtime_seconds < stat.mtime_seconds"
+        " -> staged.mtime_seconds <= stat.mtime_seconds": SAME_SECOND,
+        "Publisher._resolve_tombstone: staged.mtime_seconds < mtime"
+        " -> staged.mtime_seconds <= mtime": SAME_SECOND,
+    },
+    "storagenode/disk/staging.py": {
+        ": 1024 * 1024 -> 1024 // 1024": TUNING,
+        ": 1024 -> 1025": TUNING,
+        ": 1024 -> 1025 #2": TUNING,
+        "StagedFile.__init__: 0 -> 1 #2": "the time is set before any read of it",
     },
     "storagemaster/repair/tasks.py": {
         "RepairThrottle.acquire: begins > now -> begins >= now": "a sleep of no time",
