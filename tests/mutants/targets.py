@@ -50,7 +50,12 @@ DISK_FAULTS = tuple(
     f"{NODE}/disk/test_{name}.py"
     for name in ("tombstone_race", "syscall_errors", "crash_states", "emptied_folders")
 )
-LIFECYCLE = (VALUES, f"{MASTER}/lifecycle/test_deletes.py", f"{MASTER}/caches/test_purging.py")
+LIFECYCLE = (
+    VALUES,
+    f"{MASTER}/lifecycle/test_steps_of_deletes.py",
+    f"{MASTER}/lifecycle/test_deletes.py",
+    f"{MASTER}/caches/test_purging.py",
+)
 PLANS = tuple(f"{MASTER}/repair/test_{name}.py" for name in ("tasks", "plan", "executed_plans"))
 
 TARGETS = (
