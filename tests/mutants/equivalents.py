@@ -40,6 +40,12 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         ": 4 -> 5": TUNING,
         ": 5 -> 6": "reconcile takes the hint over, one attempt later",
     },
+    "storagemaster/caches/purging.py": {
+        ": 100 -> 101": TUNING,
+        ": 2.0 -> 3.0": "how soon after its due time a purge is repeated, which no page promises",
+        ": 100000 -> 100001": TUNING,
+        ": 10000 -> 10001": TUNING,
+    },
     "storagenode/disk/publishing.py": {
         ": 256 -> 257": TUNING,
         ": 4096 -> 4097": TUNING,

@@ -40,6 +40,17 @@ async def test_every_edge_is_purged_of_every_path(edges, purge):
     assert [edge.requests for edge in edges] == [1, len(PATHS)]
 
 
+async def test_a_process_that_ends_repeats_every_purge_that_is_not_due(edges, session):
+    """Another process knows nothing of them."""
+    purger = EdgePurger({edge.config.id: edge.config for edge in edges}, session)
+    for path in PATHS:
+        await purger.purge([path])
+    for edge in edges:
+        edge.purged.clear()
+    await purger.repeat_all()
+    assert [edge.purged for edge in edges] == [set(PATHS)] * 2
+
+
 async def test_a_purge_is_idempotent(edges, purge):
     """The second purge has the same result."""
     for _ in range(2):
