@@ -186,7 +186,7 @@ def _wire(
     webhooks = Webhooks(receivers_of(cluster), session, keys, events)
     urls = PhotoUrls(cluster, ReadSigner(keys))
     reads = PhotoReader(mirrors)
-    ports = PortHealth(checked_ports(cluster), session)
+    ports = PortHealth(checked_ports(cluster), session, edges=cluster.edges.values())
     purging = EdgePurger(cluster.edges, session)
     purge_sessions = PurgeSessions(cluster.edges, session, purging, master=master.id, boot=boot)
     tombstones = TombstoneDelivery(mirrors, purging)

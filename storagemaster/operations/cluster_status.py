@@ -121,8 +121,11 @@ class ClusterStatus:
         }
 
     def _edge(self, edge: Edge) -> dict[str, Any]:
+        reads = self._port_health.edge_reads.of(edge.id)
         return {
             "id": edge.id,
+            "reads_per_second": reads.per_second if reads else None,
+            "hit_rate": reads.hit_rate if reads else None,
             "colo": edge.colo,
             "kind": edge.kind,
             "up": self._port_health.is_up(edge.listen),

@@ -13,8 +13,9 @@ from aiohttp.hdrs import DATE
 
 from runtime.lag_free_timeout import lag_free_timeout
 from storagemaster.operations.clock_difference import clock_difference_seconds
+from storagemaster.operations.edge_reads import EdgeReads
 from volumes.address import Address
-from volumes.cluster import Cluster
+from volumes.cluster import Cluster, Edge
 
 POLL_SECONDS = 1.0
 RESPONSE_SECONDS = 1.0
@@ -38,8 +39,10 @@ class PortHealth:
         ports: Iterable[Address],
         session: aiohttp.ClientSession,
         *,
+        edges: Iterable[Edge] = (),
         now_seconds: Callable[[], float] = time.time,
     ) -> None:
+        self.edge_reads = EdgeReads(edges, session)
         self._session = session
         self._now_seconds = now_seconds
         self._up = dict.fromkeys(ports, False)
@@ -58,8 +61,8 @@ class PortHealth:
         return next((seconds for seconds in found if seconds is not None), None)
 
     async def poll(self) -> None:
-        """Check all ports concurrently."""
-        await asyncio.gather(*map(self._poll_one, self._up))
+        """Check all ports concurrently, and read the counters of edges if they are due."""
+        await asyncio.gather(self.edge_reads.poll(), *map(self._poll_one, self._up))
 
     async def _poll_one(self, port: Address) -> None:
         sent_seconds = self._now_seconds()

@@ -63,6 +63,10 @@ class EdgeState(TypedDict):
     kind: str
     up: bool
     purge_up: bool
+    reads_per_second: float | None
+    """Reads in the last five minutes; null if unknown, as it is for Varnish."""
+    hit_rate: float | None
+    """The share of these reads that its cache answered."""
     clock_difference_seconds: float | None
 
 

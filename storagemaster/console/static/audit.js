@@ -10,7 +10,7 @@ export const scope = "audit";
 
 const SHOWN = 100;
 const EXPORTED = 10_000;
-const ACTS = ["delete", "revoke", "undelete", "repair", "scrub", "regenerate", "offload", "recall", "refuse", "audit"];
+const ACTS = ["delete", "revoke", "undelete", "repair", "scrub", "regenerate", "offload", "recall", "sign-in", "refuse", "audit"];
 const REFERENCE = /^\d+\/[0-9a-z]{16}\/[0-9a-z]{6}$/;
 
 export async function render({ main, query, go, signal }) {

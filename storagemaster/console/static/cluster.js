@@ -202,8 +202,9 @@ function edgeRow(edge) {
   return h(
     "li", { class: "edge" },
     h("div", { class: "who-is" }, h("b", {}, edge.id), badge(isWell ? "up" : edge.up ? "unknown" : "down", isWell ? "up" : edge.up ? "no purges" : "down")),
-    h("p", { class: "small" }, edge.kind === "nginx" ? "nginx" : "Varnish"),
-    h("div", { class: "days" }, h("b", {}, edge.hit_rate === undefined || edge.hit_rate === null ? "–" : `${number(edge.hit_rate * 100, 1)} %`), h("span", { class: "small" }, "hits")),
+    h("p", { class: "small" }, edge.kind === "nginx" ? "nginx" : "Varnish, not measured",
+      edge.reads_per_second === null ? null : `, ${number(edge.reads_per_second, edge.reads_per_second < 10 ? 1 : 0)} reads/s`),
+    h("div", { class: "days" }, h("b", {}, edge.hit_rate === null ? "–" : `${number(edge.hit_rate * 100, 1)} %`), h("span", { class: "small" }, "hits")),
   );
 }
 

@@ -1,0 +1,103 @@
+"""Reads at nginx edges, from the counters at their purge ports: rate and share of hits."""
+
+import asyncio
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import aiohttp
+
+from volumes.address import Address
+from volumes.cluster import Edge
+
+PAUSE_SECONDS = 10.0
+WINDOW_SECONDS = 300.0
+RESPONSE_SECONDS = 1.0
+_HITS = {"hit", "stale", "updating", "revalidated"}
+_REQUESTS = re.compile(
+    r'^glassplate_edge_requests_total{cache="(\w+)",code="\d+"} (\d+)$', re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The reads of an edge since its start, at one moment."""
+
+    at_seconds: float
+    reads: int
+    hits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """The reads of an edge in the last minutes."""
+
+    per_second: float
+    hit_rate: float | None
+    """The share of reads that its cache answered, or None without reads."""
+
+
+def parse_counts(text: str, *, at_seconds: float) -> Counts:
+    """Return the counts of an edge's metrics. Requests that need no cache are not reads.
+
+    >>> parse_counts('glassplate_edge_requests_total{cache="hit",code="200"} 7', at_seconds=0.0)
+    Counts(at_seconds=0.0, reads=7, hits=7)
+    """
+    counted = [(cache, int(number)) for cache, number in _REQUESTS.findall(text) if cache != "none"]
+    hits = sum(number for cache, number in counted if cache in _HITS)
+    return Counts(at_seconds, sum(number for _, number in counted), hits)
+
+
+def reads_between(first: Counts, last: Counts) -> Reads | None:
+    """Return the reads between two moments, or None if the edge restarted or no time passed."""
+    reads, hits = last.reads - first.reads, last.hits - first.hits
+    seconds = last.at_seconds - first.at_seconds
+    if seconds <= 0 or reads < 0 or hits < 0:
+        return None
+    return Reads(reads / seconds, hits / reads if reads else None)
+
+
+class EdgeReads:
+    """The reads of all nginx edges. Varnish has counters of its own, which are not read here."""
+
+    def __init__(
+        self,
+        edges: Iterable[Edge],
+        session: aiohttp.ClientSession,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ports = {edge.id: edge.purge for edge in edges if edge.kind == "nginx"}
+        self._session = session
+        self._clock = clock
+        self._counts: dict[str, deque[Counts]] = {id_: deque() for id_ in self._ports}
+        self._due_at = 0.0
+
+    def of(self, edge: str) -> Reads | None:
+        """Return the reads of an edge in the last minutes, or None if they are unknown."""
+        counts = self._counts.get(edge)
+        return reads_between(counts[0], counts[-1]) if counts else None
+
+    async def poll(self) -> None:
+        """Read the counters of all edges, unless that was done a moment ago."""
+        if self._clock() < self._due_at:
+            return
+        self._due_at = self._clock() + PAUSE_SECONDS
+        await asyncio.gather(*(self._poll_one(*each) for each in self._ports.items()))
+
+    async def _poll_one(self, id_: str, port: Address) -> None:
+        counts = self._counts[id_]
+        try:
+            async with asyncio.timeout(RESPONSE_SECONDS):
+                async with self._session.get(f"http://{port}/metrics") as response:
+                    latest = parse_counts(await response.text(), at_seconds=self._clock())
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            counts.clear()
+            return
+        if counts and latest.reads < counts[-1].reads:
+            counts.clear()
+        counts.append(latest)
+        while latest.at_seconds - counts[0].at_seconds > WINDOW_SECONDS:
+            counts.popleft()
