@@ -85,7 +85,7 @@ export function update(place, data, draw) {
 export function showAge(main, before) {
   const shown = main.querySelector(".stale");
   if (!isStale()) return shown?.remove();
-  const banner = notice("warn", "No news from the storagemaster.", `All numbers are those of ${time(latest.arrived)}.`);
+  const banner = notice("warn", "No news from the storagemaster.", `All numbers are from ${time(latest.arrived)}.`);
   banner.classList.add("stale");
   if (!shown && before.isConnected) main.prepend(banner);
 }

@@ -30,5 +30,5 @@ export function runbookButton(alert) {
     h("ol", { class: "steps" }, steps.map((step) => h("li", {}, step))),
     h("p", { class: "small" }, "More in docs/runbook.md, section ", h("code", {}, section), "."),
   ]);
-  return h("button", { class: "plain", onclick: open, "aria-label": `Runbook: ${section}` }, "Open runbook");
+  return h("button", { class: "plain", onclick: open, "aria-label": `Open runbook: ${section}` }, "Open runbook");
 }
