@@ -98,7 +98,6 @@ def test_a_session_that_ended_shows_the_form(console):
     async def look(page):
         await open_page(page, "/console/photos")
         await page.context.clear_cookies()
-        await page.click("nav >> text=Volumes")
         await page.click("nav >> text=Photos")
         await page.wait_for_selector("#token")
 
