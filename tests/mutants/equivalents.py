@@ -45,6 +45,8 @@ EQUIVALENTS: dict[str, dict[str, str]] = {
         ": 2.0 -> 3.0": "how soon after its due time a purge is repeated, which no page promises",
         ": 100000 -> 100001": TUNING,
         ": 10000 -> 10001": TUNING,
+        "EdgePurger.repeat_all: self._repeats.popleft -> self._repeats.pop": "all are sent",
+        "EdgePurger._purge_all: True -> False": "each edge has one outcome",
     },
     "storagenode/disk/publishing.py": {
         ": 256 -> 257": TUNING,

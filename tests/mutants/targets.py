@@ -119,7 +119,10 @@ TARGETS = (
     Target("storagenode/upkeep/fence.py", (f"{NODE}/upkeep/test_fence.py", VALUES)),
     Target("storagenode/read_port/read_api.py", READS),
     Target("storagenode/read_port/fast_path.py", READS),
-    Target("storagemaster/caches/purging.py", LIFECYCLE),
+    Target(
+        "storagemaster/caches/purging.py",
+        (*LIFECYCLE, f"{MASTER}/caches/test_purge_sessions.py"),
+    ),
     Target("storagemaster/lifecycle/deletes.py", LIFECYCLE),
     Target("storagemaster/lifecycle/tombstone_delivery.py", (*LIFECYCLE, HISTORIES), (PROBES,)),
     # Mirrors become equal, and nothing is lost on the way.

@@ -51,6 +51,17 @@ async def test_a_process_that_ends_repeats_every_purge_that_is_not_due(edges, se
     assert [edge.purged for edge in edges] == [set(PATHS)] * 2
 
 
+async def test_a_late_purge_of_a_varnish_purges_the_nginxes_again(edges, session):
+    """They can have copied the photo from it meanwhile. A Varnish copies from no nginx."""
+    purger = EdgePurger({edge.config.id: edge.config for edge in edges}, session)
+    nginx, varnish = edges
+    assert await purger.purge_late(nginx.config.id, PATHS)
+    assert (nginx.purged, varnish.purged) == (set(PATHS), set())
+    nginx.purged.clear()
+    assert await purger.purge_late(varnish.config.id, PATHS)
+    assert (nginx.purged, varnish.purged) == (set(PATHS), set(PATHS))
+
+
 async def test_a_purge_is_idempotent(edges, purge):
     """The second purge has the same result."""
     for _ in range(2):
